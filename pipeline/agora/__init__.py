@@ -1,0 +1,1 @@
+"""What Agora defines: the file-name grammar."""

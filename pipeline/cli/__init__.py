@@ -1,0 +1,1 @@
+"""Options in, one call, text or JSON and an exit code out."""

@@ -1,0 +1,1 @@
+"""Uses of the stages: one recording, many recordings."""

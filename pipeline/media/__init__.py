@@ -1,0 +1,1 @@
+"""Pure: bytes in, values out.  No clock, no disk, no network."""

@@ -1,0 +1,1 @@
+"""The stages of one conversion.  Each takes values and returns a value; none imports another."""
