@@ -25,7 +25,7 @@ class DeniedError(UsageError):
 
 
 class UnsafePathError(UsageError):
-    """A name that would leave its own folder: ``..``, an absolute path, a link that points outside."""
+    """A name that would leave its own folder: ``..``, an absolute path, a link to elsewhere."""
 
 
 class ExistsError(UsageError):

@@ -1,4 +1,6 @@
-"""Frozen values that travel between stages.  Times are seconds, sizes bytes, unless the name says otherwise."""
+"""Frozen values that travel between stages.  Times are seconds, sizes bytes, unless the name says
+otherwise.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +26,25 @@ class Verdict(StrEnum):
     PENDING = "pending"
 
 
+class Format(StrEnum):
+    """What is made of a recording; the value is the file's suffix."""
+
+    MP4 = "mp4"
+    M4A = "m4a"
+    MP3 = "mp3"
+    WAV = "wav"
+    AAC = "aac"
+    TS = "ts"
+
+
+class OnLoss(StrEnum):
+    """What becomes of a span for which there is no media."""
+
+    HOLD = "hold"
+    CLOSE = "close"
+    FAIL = "fail"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One fact about bad data, aggregated per (id, segment, pid).
@@ -42,7 +63,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One entry of a store's listing.  ``key`` is relative to the store's root, with ``/`` between parts."""
+    """One entry of a store's listing.  ``key`` is relative to the store's root, with ``/`` between
+    parts.
+    """
 
     key: str
     size: int
@@ -82,6 +105,7 @@ class Part:
     playlist: StoredObject | None
     folder: str  # key of the folder the segments lie in, "" or ending in "/"
     objects: Mapping[str, StoredObject] = field(default_factory=dict)  # by name
+    copies: tuple[StoredObject, ...] = ()  # other versions of the playlist, from the backup cloud
     bak: int | None = None  # None: the main part; 0..2: failover parts
 
 
@@ -94,3 +118,72 @@ class Recording:
     parts: tuple[Part, ...]
     sid: str | None = None
     cname: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A span of the timeline for which no media exists."""
+
+    kind: str  # "video" or "audio"
+    start: float  # seconds from the beginning of the MP4
+    length: float  # seconds
+    segment: str  # the segment behind it
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The MP4 against the segments; all three must hold."""
+
+    counts: bool = False
+    timestamps: bool = False
+    bytes: bool = False
+    max_error_ticks: float = 0.0  # of 90 kHz
+
+    @property
+    def holds(self) -> bool:
+        """Nothing was lost and nothing moved."""
+        return self.counts and self.timestamps and self.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TrackInfo:
+    """One track of the result."""
+
+    type: str
+    codec: str
+    samples: int
+    duration: float
+    width: int | None = None
+    height: int | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One input, exactly as it was read."""
+
+    key: str
+    size: int
+    etag: str | None
+    sha256: str | None  # None: it was not there to be read
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of one recording: the JSON line of ``convert`` and ``check``."""
+
+    recording: str
+    source: str
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    output: str | None = None
+    receipt: str | None = None
+    duration: float = 0.0
+    lost_seconds: Mapping[str, float] = field(default_factory=dict)
+    size: int | None = None
+    sha256: str | None = None
+    tracks: tuple[TrackInfo, ...] = ()
+    proof: Proof | None = None
+    holes: tuple[Hole, ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)

@@ -1,4 +1,6 @@
-"""One protocol, one module per kind of store.  Keys are relative to the store's root, with ``/`` between parts."""
+"""One protocol, one module per kind of store.  Keys are relative to the store's root, with ``/``
+between parts.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,8 @@ from pipeline.model import StoredObject
 class Storage(Protocol):
     """A place that holds objects by key.
 
-    Errors: NotFoundError (no such object or bucket), DeniedError, UnsafePathError, StorageError (may be retried).
+    Errors: NotFoundError (no such object or bucket), DeniedError, UnsafePathError, StorageError
+    (may be retried).
     """
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
@@ -20,7 +23,7 @@ class Storage(Protocol):
         """One object's entry; NotFoundError if there is none."""
 
     def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
-        """The object's bytes in chunks of about 1 MiB; StorageError if fewer arrive than it holds."""
+        """The object's bytes in chunks of about 1 MiB; StorageError if some are missing."""
 
     def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
         """Store a file whole or not at all, replacing what was there.  Safe to repeat."""
@@ -29,7 +32,7 @@ class Storage(Protocol):
         """Remove an object.  Safe to repeat."""
 
     def path(self, key: str) -> Path | None:
-        """The object as a local file that may be read in place, or None where the store is remote."""
+        """The object as a local file to read in place, None where the store is remote."""
 
     def url(self, key: str = "") -> str:
         """How people name this object: a path or ``s3://bucket/key``."""

@@ -1,0 +1,210 @@
+"""A folder on a disk of this machine.  Nothing outside its root is read or written."""
+
+import errno
+import os
+import re
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline.errors import NotFoundError, StorageError, UnsafePathError
+from pipeline.model import StoredObject
+from pipeline.storage.names import printable, safe_key
+from pipeline.storage.oserrors import os_errors
+
+CHUNK = 1 << 20
+
+ABANDONED = 3600.0  # seconds after which a temporary file whose process is gone is removed
+
+_TEMPORARY = re.compile(r"\.recpipe-\d+-[0-9a-f]+(\.receipt)?\.part")
+
+
+class LocalStorage:
+    """Keys are paths below the root.  A link may point anywhere inside the root, never out of it.
+
+    The ETag is size and time of modification: it tells a rewritten file, at no cost.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(os.path.realpath(root))
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Every regular file whose key starts with the prefix, in the order of the keys.
+
+        Skips what links out of the root, what vanishes meanwhile, and our temporary files.
+        """
+        folder, slash, start = safe_key(prefix).rpartition("/")
+        top = self.path(folder)
+        with os_errors(f"list {self.url()}"):
+            if not self.root.is_dir():
+                raise NotFoundError(f"list {self.url()}: no such folder")
+        yield from self._walk(top, folder + slash, start, (top,))
+
+    def head(self, key: str) -> StoredObject:
+        """One file's entry; NotFoundError also for a folder or a device."""
+        with os_errors(f"read {self.url(key)}"):
+            status = self.path(key).stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise NotFoundError(f"read {self.url(key)}: not a regular file")
+        return _stored(key, status)
+
+    def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
+        """The file's bytes in chunks; StorageError if it changes before the last one is read."""
+        listed = self.head(key).etag  # head first: opening a pipe would wait for ever
+        etag = etag or listed
+        with os_errors(f"read {self.url(key)}"), self.path(key).open("rb", buffering=0) as file:
+            if _etag(os.fstat(file.fileno())) != etag:
+                raise StorageError(f"read {self.url(key)}: changed since it was listed")
+            size = 0
+            while chunk := file.read(CHUNK):
+                size += len(chunk)
+                yield chunk
+            after = os.fstat(file.fileno())
+            if _etag(after) != etag or size != after.st_size:
+                raise StorageError(f"read {self.url(key)}: changed while being read")
+
+    def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+        """Copy a file whole or not at all.  A file system keeps neither digest nor content type."""
+        with os_errors(f"read {source}"), source.open("rb") as file:
+            temporary = self.temporary(key)
+            try:
+                with os_errors(f"write {self.url(key)}"), temporary.open("xb") as copy:
+                    shutil.copyfileobj(file, copy, CHUNK)
+                return self.adopt(temporary, key)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+
+    def temporary(self, key: str) -> Path:
+        """A new name beside the key's final one, in a folder made for it, to write to and adopt.
+
+        Hidden, left out by ``list``, and without a suffix to guess a format from.
+        """
+        folder = self._final(key).parent
+        with os_errors(f"make {folder}"):
+            _make_folder(folder)
+            _sweep(folder)
+        return folder / f".recpipe-{os.getpid()}-{secrets.token_hex(8)}.part"
+
+    def adopt(self, temporary: Path, key: str) -> StoredObject:
+        """Move a file written under a temporary name into place without copying it.
+
+        Durable once this returns.  If it raises, the temporary file is the caller's to remove.
+        """
+        final = self._final(key)
+        if Path(os.path.realpath(temporary)).parent != final.parent:
+            raise UnsafePathError(f"{printable(temporary)}: not in the folder of {self.url(key)}")
+        with os_errors(f"write {self.url(key)}"):
+            _sync(temporary)
+            temporary.replace(final)
+            _sync(final.parent)
+        return self.head(key)
+
+    def delete(self, key: str) -> None:
+        """Remove a file, or a link but not what it points to.  Safe to repeat."""
+        self._final(key)
+        parent, _, name = key.rpartition("/")
+        with (
+            os_errors(f"delete {self.url(key)}"),
+            suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError),
+        ):
+            (self.path(parent) / name).unlink()
+
+    def path(self, key: str) -> Path:
+        """Where a file or folder really lies, whether or not it exists; never outside the root."""
+        found = Path(os.path.realpath(self.root / safe_key(key)))
+        if not found.is_relative_to(self.root):
+            raise UnsafePathError(f"{self.url(key)}: a link on the way leads out of the root")
+        return found
+
+    def url(self, key: str = "") -> str:
+        """The path, fit to print."""
+        return printable(self.root / key)
+
+    def _final(self, key: str) -> Path:
+        """Where a file of this key belongs."""
+        if key.endswith("/") or self.path(key) == self.root:
+            raise UnsafePathError(f"{self.url(key)}: names a folder, expected a file")
+        return self.path(key)
+
+    def _walk(
+        self, folder: Path, key: str, start: str, above: tuple[Path, ...]
+    ) -> Iterator[StoredObject]:
+        for name, status in self._entries(folder, start):
+            if stat.S_ISREG(status.st_mode):
+                yield _stored(key + name, status)
+                continue
+            below = Path(os.path.realpath(folder / name))
+            if below not in above:  # a link to a folder on the way here has no end
+                yield from self._walk(below, key + name, "", (*above, below))
+
+    def _entries(self, folder: Path, start: str) -> Iterator[tuple[str, os.stat_result]]:
+        """Files and folders in the order of their keys: ``a-b.ts``, ``a.ts``, ``a/``."""
+        names: tuple[str, ...] = ()
+        with os_errors(f"list {folder}"), suppress(FileNotFoundError, NotADirectoryError):
+            names = tuple(path.name for path in folder.iterdir())
+        found = {}
+        for name in names:
+            if name.startswith(start) and not _TEMPORARY.fullmatch(name):
+                status = self._status(folder / name)
+                if status is not None:
+                    found[name + "/" * stat.S_ISDIR(status.st_mode)] = status
+        yield from sorted(found.items(), key=lambda item: os.fsencode(item[0]))
+
+    def _status(self, path: Path) -> os.stat_result | None:
+        """None for what is gone, leads nowhere or out of the root, and for devices and pipes."""
+        with os_errors(f"list {path}"), suppress(FileNotFoundError):
+            status = path.lstat()
+            if stat.S_ISLNK(status.st_mode):
+                target = Path(os.path.realpath(path))
+                if not target.is_relative_to(self.root) or target.is_symlink():
+                    return None
+                status = target.stat()
+            if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+                return status
+        return None
+
+
+def _stored(key: str, status: os.stat_result) -> StoredObject:
+    return StoredObject(key, status.st_size, _etag(status), status.st_mtime)
+
+
+def _etag(status: os.stat_result) -> str:
+    # without the inode number: a restored backup or a remounted share is still the same file
+    return f"{status.st_size:x}-{status.st_mtime_ns:x}"
+
+
+def _make_folder(folder: Path) -> None:
+    new = [f for f in (folder, *folder.parents) if not f.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in reversed(new):
+        _sync(made.parent)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove temporaries that a killed process left: its number is free and an hour has gone by."""
+    for left in folder.glob(".recpipe-*.part"):
+        owner = left.name.split("-")[1]
+        with suppress(OSError):
+            if owner.isdigit() and time.time() - left.stat().st_mtime > ABANDONED:
+                try:
+                    os.kill(int(owner), 0)
+                except ProcessLookupError:
+                    left.unlink()
+
+
+def _sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # some network and FUSE file systems cannot sync a folder
+        if error.errno != errno.EINVAL or not path.is_dir():
+            raise
+    finally:
+        os.close(handle)

@@ -1,0 +1,73 @@
+"""Where people say a thing is: a local path or ``s3://bucket/prefix``."""
+
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+from pipeline.errors import UsageError
+from pipeline.storage import Storage
+from pipeline.storage.local import LocalStorage
+from pipeline.storage.names import printable
+from pipeline.storage.oserrors import os_errors
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def open_storage(
+    location: str | Path,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+    connections: int = 16,
+) -> tuple[Storage, str]:
+    """The folder as a storage, and the key in it: empty if the location is the folder itself.
+
+    A folder is what is one on the disk; else what ends in ``/`` or has no suffix.  Nothing is
+    asked over the network and nothing has to exist.
+    """
+    text = str(location)
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        return _local(text)
+    if scheme[1].lower() != "s3":
+        raise UsageError(f"{scheme[0]}: not supported; give a local path or s3://bucket/prefix")
+    bucket, _, key = text[scheme.end() :].partition("/")
+    if not _BUCKET.fullmatch(bucket):
+        # not quoted: people paste keys and passwords before an @
+        raise UsageError("the s3:// URL names no valid bucket; write s3://bucket/prefix")
+    folder, name = _split(key)
+
+    from pipeline.storage.s3 import connect  # here, because boto3 takes long to import
+
+    storage = connect(
+        bucket,
+        folder,
+        endpoint_url=endpoint_url,
+        region=region,
+        profile=profile,
+        connections=connections,
+    )
+    return storage, name
+
+
+def _local(text: str) -> tuple[Storage, str]:
+    if not text or "\0" in text:
+        raise UsageError(f"{printable(text) or 'an empty path'}: not a path; . is this folder")
+    path = Path(os.path.realpath(text))  # what a link names lies beside its target
+    with os_errors(f"open {path}"):
+        if path.is_dir():
+            return LocalStorage(path), ""
+        if path.exists():
+            return LocalStorage(path.parent), path.name
+    folder, name = _split(text)
+    return LocalStorage(Path(folder)), name
+
+
+def _split(key: str) -> tuple[str, str]:
+    """Folder and file name; all of it is the folder if it ends in ``/`` or has no suffix."""
+    if key.endswith("/") or not PurePosixPath(key).suffix:
+        return key, ""
+    folder, slash, name = key.rpartition("/")
+    return folder + slash, name

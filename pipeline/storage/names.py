@@ -1,0 +1,37 @@
+"""Keys that cannot leave a store's root, and how to print what somebody else named."""
+
+import os
+import re
+
+from pipeline.errors import UnsafePathError
+
+_ABSOLUTE = re.compile(r"([A-Za-z]:)?/")
+
+
+def safe_key(key: str) -> str:
+    """The key itself; UnsafePathError if any store could take it as a way out of its root.
+
+    A backslash counts as a slash, as it does on SeaweedFS; dot parts are refused because
+    servers and proxies fold them.
+    """
+    slashed = key.replace("\\", "/")
+    if "\0" in key or not _encodable(key):
+        raise UnsafePathError(f"{printable(key)}: holds a character no file name may hold")
+    if _ABSOLUTE.match(slashed):
+        raise UnsafePathError(f"{printable(key)}: absolute, expected a path below the root")
+    if {".", ".."} & set(slashed.split("/")):
+        raise UnsafePathError(f"{printable(key)}: a '.' or '..' part could leave the root")
+    return key
+
+
+def printable(text: object) -> str:
+    """One line without control characters, whatever a file or an object is called."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
+def _encodable(key: str) -> bool:
+    try:
+        os.fsencode(key)
+    except UnicodeEncodeError:  # half a surrogate pair, say from a JSON escape
+        return False
+    return True

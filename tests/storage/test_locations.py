@@ -1,0 +1,100 @@
+"""What people write, and the storage and key it means."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.storage.locations import open_storage
+from tests.servers import NO_AWS
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, value in NO_AWS.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "folder.with.dots").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "link.m3u8").symlink_to("folder.with.dots/a.m3u8")
+    (tmp_path / "folder.with.dots" / "a.m3u8").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("location", "root", "key"),
+    [
+        pytest.param(".", ".", "", id="this folder"),
+        pytest.param("folder.with.dots", "folder.with.dots", "", id="a folder"),
+        pytest.param("folder.with.dots/", "folder.with.dots", "", id="a folder with its slash"),
+        pytest.param("folder.with.dots/..", ".", "", id="the folder above"),
+        pytest.param("file", ".", "file", id="a file"),
+        pytest.param("folder.with.dots/a.m3u8", "folder.with.dots", "a.m3u8", id="one deeper"),
+        pytest.param("link.m3u8", "folder.with.dots", "a.m3u8", id="a link: beside its target"),
+        pytest.param("new", "new", "", id="a folder to be made"),
+        pytest.param("new/a.mp4", "new", "a.mp4", id="a file to be made"),
+        pytest.param("a.mp4", ".", "a.mp4", id="a file to be made here"),
+        pytest.param("new.d/", "new.d", "", id="a folder to be made, with its slash"),
+    ],
+)
+def test_local_paths(here, location, root, key):
+    for written in (location, Path(location)) if not location.endswith("d/") else (location,):
+        storage, found = open_storage(written)
+        assert (storage.path(""), found) == ((here / root).resolve(), key)
+
+
+@pytest.mark.parametrize(
+    ("location", "root", "key"),
+    [
+        ("s3://bucket", "s3://bucket/", ""),
+        ("s3://bucket/", "s3://bucket/", ""),
+        ("S3://bucket/a", "s3://bucket/a/", ""),
+        ("s3://bucket/a/b/", "s3://bucket/a/b/", ""),
+        ("s3://bucket/a.m3u8", "s3://bucket/", "a.m3u8"),
+        ("s3://bucket/a/b.m3u8", "s3://bucket/a/", "b.m3u8"),
+        ("s3://bucket/2026.11/", "s3://bucket/2026.11/", ""),
+        ("s3://bucket/a%20b+c?d#e&f.ts", "s3://bucket/", "a%20b+c?d#e&f.ts"),
+    ],
+)
+def test_s3_urls(here, location, root, key):
+    storage, found = open_storage(location, region="eu-west-1")
+    assert (storage.url(), found) == (root, key)
+
+
+@pytest.mark.parametrize(
+    ("location", "why"),
+    [
+        pytest.param("", "an empty path", id="nothing"),
+        pytest.param("a\0b", "not a path", id="nul"),
+        pytest.param("s3://", "no valid bucket", id="no bucket"),
+        pytest.param("s3:///a", "no valid bucket", id="an empty bucket"),
+        pytest.param("s3://key:secret@bucket/a", "no valid bucket", id="credentials in it"),
+        pytest.param("https://bucket.example.com/a", "https://: not supported", id="https"),
+        pytest.param("gs://bucket/a", "gs://: not supported", id="another scheme"),
+        pytest.param("n" * 300, "shorter name", id="a name too long"),
+    ],
+)
+def test_what_is_no_location(here, location, why):
+    with pytest.raises(UsageError, match=why) as excinfo:
+        open_storage(location)
+    assert "secret" not in str(excinfo.value)
+
+
+def test_endpoint_and_connections_reach_the_client(here):
+    storage, _ = open_storage("s3://b/", endpoint_url="http://127.0.0.1:1", connections=3)
+    client = storage._client
+    assert client.meta.endpoint_url == "http://127.0.0.1:1"
+    assert client.meta.config.max_pool_connections == 3
+
+
+def test_boto3_is_not_imported_for_local_paths():
+    script = (
+        "import sys; from pipeline.storage.locations import open_storage; open_storage('.');"
+        "sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
+    )
+    here = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(here)}
+    assert subprocess.run([sys.executable, "-c", script], env=environment).returncode == 0
