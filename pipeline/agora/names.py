@@ -1,0 +1,127 @@
+"""The file names of Agora Cloud Recording in composite and web page mode.
+
+``[bak<n>_]<sid>_<cname>`` begins every name: ``.m3u8`` ends a playlist, ``_<utc>.ts`` a slice,
+``_<index>.mp4`` an MP4 made by Agora.  A cname may hold underscores and most punctuation, so names
+are read from both ends.  A name that does not fit is not Agora's: the answer is None.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+_STEM = r"(?:bak(?P<bak>[0-9]|[1-9][0-9])_)?(?P<sid>[0-9a-f]{32})_(?P<cname>[^/\x00-\x1f\x7f]+)"
+_PLAYLIST = re.compile(rf"{_STEM}\.m3u8")
+_SLICE = re.compile(rf"{_STEM}_(?P<stamp>[0-9]{{17}})\.(?P<extension>ts|webm)")
+_MP4 = re.compile(rf"{_STEM}_(?P<index>0|[1-9][0-9]{{0,5}})\.mp4")
+_BACKUP = re.compile(r"_([0-9]{1,20})_(0|[1-9][0-9]{0,5})\.m3u8")
+_STAMP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class PlaylistName:
+    """A playlist; ``bak`` is None in the main part, else the number of the failover."""
+
+    bak: int | None
+    sid: str
+    cname: str
+
+
+@dataclass(frozen=True, slots=True)
+class SliceName:
+    """A slice; its start is given twice, as in the name and in seconds since the epoch."""
+
+    bak: int | None
+    sid: str
+    cname: str
+    stamp: str
+    utc: float
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mp4Name:
+    """One of the MP4 files Agora makes itself, counted from 0."""
+
+    bak: int | None
+    sid: str
+    cname: str
+    index: int
+
+
+def parse_playlist_name(name: str) -> PlaylistName | None:
+    """A backup-cloud copy reads as a longer cname: ask :func:`backup_copy` first."""
+    match = _PLAYLIST.fullmatch(name)
+    return match and PlaylistName(_bak(match), match["sid"], match["cname"])
+
+
+def parse_slice_name(name: str) -> SliceName | None:
+    """None as well for a stamp that is no date."""
+    match = _SLICE.fullmatch(name)
+    start = utc(match["stamp"]) if match else None
+    if match is None or start is None:
+        return None
+    stem = (_bak(match), match["sid"], match["cname"])
+    return SliceName(*stem, match["stamp"], start, match["extension"])
+
+
+def parse_mp4_name(name: str) -> Mp4Name | None:
+    """None for a 17-digit stamp too: that is a slice."""
+    match = _MP4.fullmatch(name)
+    return match and Mp4Name(_bak(match), match["sid"], match["cname"], int(match["index"]))
+
+
+def backup_copy(name: str, stem: str) -> tuple[int, int] | None:
+    """Tick and index of ``<stem>_<tick>_<index>.m3u8``, forwarded later by Agora's backup cloud.
+
+    Only the expected stem tells it from a channel that is called ``x_12_3``.
+    """
+    match = _BACKUP.fullmatch(name.removeprefix(stem)) if name.startswith(stem) else None
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def stem(sid: str, cname: str, *, bak: int | None = None) -> str:
+    """What every name of one part begins with."""
+    return f"{sid}_{cname}" if bak is None else f"bak{bak}_{sid}_{cname}"
+
+
+def playlist_name(sid: str, cname: str, *, bak: int | None = None) -> str:
+    """The inverse of :func:`parse_playlist_name`."""
+    return f"{stem(sid, cname, bak=bak)}.m3u8"
+
+
+def slice_name(
+    sid: str, cname: str, start: float, *, bak: int | None = None, extension: str = "ts"
+) -> str:
+    """The inverse of :func:`parse_slice_name`; ``start`` is in seconds since the epoch."""
+    return f"{stem(sid, cname, bak=bak)}_{stamp(start)}.{extension}"
+
+
+def mp4_name(sid: str, cname: str, index: int, *, bak: int | None = None) -> str:
+    """The inverse of :func:`parse_mp4_name`."""
+    return f"{stem(sid, cname, bak=bak)}_{index}.mp4"
+
+
+def utc(stamp: str) -> float | None:
+    """Seconds since the epoch of ``YYYYMMDDhhmmssSSS``, exact to the millisecond."""
+    match = _STAMP.fullmatch(stamp)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, milliseconds = map(int, match.groups())
+    try:
+        start = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:  # month 13, February 30, hour 24, year 0
+        return None
+    return ((start - _EPOCH) // _MILLISECOND + milliseconds) / 1000
+
+
+def stamp(epoch: float) -> str:
+    """The 17 digits Agora puts into a slice's name, rounded to the millisecond."""
+    at = _EPOCH + round(epoch * 1000) * _MILLISECOND
+    return f"{at.year:04}{at:%m%d%H%M%S}{at.microsecond // 1000:03}"
+
+
+def _bak(match: re.Match[str]) -> int | None:
+    return int(match["bak"]) if match["bak"] else None

@@ -1,0 +1,185 @@
+"""Agora's file names, both ways."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.agora import names
+from pipeline.agora.names import Mp4Name, PlaylistName, SliceName
+
+SID = "9d1c0a5b7e2f4c3388aa61f04b7d2e19"
+START = 1713171602.12  # 2024-04-15 09:00:02.120 UTC
+STAMP = "20240415090002120"
+
+LEGAL = (  # what Agora allows in a channel name, and the dash it puts in place of some
+    "abcxyzABCXYZ0123456789 !#$%&()+-:;<=.>?@[]^_{}|~,"
+)
+SIDS = st.text("0123456789abcdef", min_size=32, max_size=32)
+CNAMES = st.text(LEGAL, min_size=1, max_size=64) | st.from_regex(
+    r"[a-z]{1,3}(_[0-9]+)*", fullmatch=True
+)
+BAKS = st.none() | st.integers(0, 12)
+MILLISECONDS = st.integers(-62_135_596_800_000, 253_402_300_799_999)  # years 1 to 9999
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param(f"{SID}_lesson7.m3u8", (None, SID, "lesson7"), id="main part"),
+        pytest.param(f"bak0_{SID}_lesson7.m3u8", (0, SID, "lesson7"), id="first failover"),
+        pytest.param(f"bak2_{SID}_lesson7.m3u8", (2, SID, "lesson7"), id="last failover"),
+        pytest.param(f"{SID}_a_b_1.m3u8", (None, SID, "a_b_1"), id="underscores in the cname"),
+        pytest.param(f"{SID}__.m3u8", (None, SID, "_"), id="a cname that is an underscore"),
+        pytest.param(f"{SID}_a:b c?.m3u8", (None, SID, "a:b c?"), id="punctuation in the cname"),
+        pytest.param(f"{SID}_bak1_x.m3u8", (None, SID, "bak1_x"), id="bak inside the cname"),
+        pytest.param(f"{SID}_a.m3u8.m3u8", (None, SID, "a.m3u8"), id="a suffix in the cname"),
+        pytest.param(f"{SID}_.m3u8", None, id="no cname"),
+        pytest.param(f"{SID}.m3u8", None, id="sid only"),
+        pytest.param(f"{SID.upper()}_a.m3u8", None, id="sid in capitals"),
+        pytest.param(f"{SID[1:]}_a.m3u8", None, id="sid too short"),
+        pytest.param(f"0{SID}_a.m3u8", None, id="sid too long"),
+        pytest.param(f"bak_{SID}_a.m3u8", None, id="bak without a number"),
+        pytest.param(f"bak00_{SID}_a.m3u8", None, id="bak with a leading zero"),
+        pytest.param(f"bak٣_{SID}_a.m3u8", None, id="bak with an Arabic digit"),
+        pytest.param(f"dir/{SID}_a.m3u8", None, id="in a folder"),
+        pytest.param(f"{SID}_a/b.m3u8", None, id="a slash in the cname"),
+        pytest.param(f"{SID}_a\nb.m3u8", None, id="a line break in the cname"),
+        pytest.param(f"{SID}_a.m3u8\n", None, id="a line break at the end"),
+        pytest.param(f"{SID}_a.m3u", None, id="another suffix"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_playlist_names(name, expected):
+    assert names.parse_playlist_name(name) == (expected and PlaylistName(*expected))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param(
+            f"{SID}_lesson7_{STAMP}.ts",
+            SliceName(None, SID, "lesson7", STAMP, START, "ts"),
+            id="main part",
+        ),
+        pytest.param(
+            f"bak1_{SID}_a_{STAMP}_{STAMP}.webm",
+            SliceName(1, SID, f"a_{STAMP}", STAMP, START, "webm"),
+            id="failover of a channel named like a slice",
+        ),
+        pytest.param(f"{SID}_a_20241315090002120.ts", None, id="month 13"),
+        pytest.param(f"{SID}_a_2024041509000212.ts", None, id="16 digits"),
+        pytest.param(f"{SID}_{STAMP}.ts", None, id="no cname"),
+        pytest.param(f"{SID}_a{STAMP}.ts", None, id="no underscore before the stamp"),
+        pytest.param(f"{SID}_a_{STAMP}.mp4", None, id="not a slice"),
+        pytest.param(f"{SID}_a_{STAMP}.TS", None, id="suffix in capitals"),
+        pytest.param(f"x/{SID}_a_{STAMP}.ts", None, id="in a folder"),
+    ],
+)
+def test_slice_names(name, expected):
+    assert names.parse_slice_name(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param(f"{SID}_a_0.mp4", Mp4Name(None, SID, "a", 0), id="first"),
+        pytest.param(f"bak0_{SID}_a_3_12.mp4", Mp4Name(0, SID, "a_3", 12), id="13th of a failover"),
+        pytest.param(f"{SID}_a_01.mp4", None, id="leading zero"),
+        pytest.param(f"{SID}_a.mp4", None, id="no index"),
+        pytest.param(f"{SID}_0.mp4", None, id="no cname"),
+        pytest.param(f"{SID}_a_{STAMP}.mp4", None, id="a stamp is no index"),
+    ],
+)
+def test_mp4_names(name, expected):
+    assert names.parse_mp4_name(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "expected"),
+    [
+        pytest.param("s_room_1713171602_0.m3u8", "s_room", (1713171602, 0), id="first version"),
+        pytest.param("s_room_1713171602_12.m3u8", "s_room", (1713171602, 12), id="13th version"),
+        pytest.param("bak0_s_x_12_3.m3u8", "bak0_s_x", (12, 3), id="of a failover"),
+        pytest.param("s_x_12_3.m3u8", "s_x_12_3", None, id="a channel called x_12_3"),
+        pytest.param("s_x_12_3_45_6.m3u8", "s_x_12_3", (45, 6), id="a copy of that channel"),
+        pytest.param("s_x_12_3_45_6.m3u8", "s_x", None, id="not a copy of the shorter channel"),
+        pytest.param("_1_0.m3u8", "s_room", None, id="another stem"),
+        pytest.param("s_room.m3u8", "s_room", None, id="the playlist itself"),
+        pytest.param("s_room_1.m3u8", "s_room", None, id="tick only"),
+        pytest.param("s_room_1_0.ts", "s_room", None, id="not a playlist"),
+    ],
+)
+def test_backup_copies(name, stem, expected):
+    assert names.backup_copy(name, stem) == expected
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        pytest.param("19700101000000000", 0.0, id="the epoch"),
+        pytest.param(STAMP, START, id="milliseconds"),
+        pytest.param("19691231235959999", -0.001, id="before the epoch"),
+        pytest.param("20240229235959999", 1709251199.999, id="leap day"),
+        pytest.param("20230229000000000", None, id="no leap day"),
+        pytest.param("20240015000000000", None, id="month 0"),
+        pytest.param("20241315000000000", None, id="month 13"),
+        pytest.param("20240415240000000", None, id="hour 24"),
+        pytest.param("20240415006000000", None, id="minute 60"),
+        pytest.param("20240415000060000", None, id="second 60"),
+        pytest.param("00000101000000000", None, id="year 0"),
+        pytest.param("2024041509000212", None, id="16 digits"),
+        pytest.param("202404150900021200", None, id="18 digits"),
+        pytest.param(" 0240415090002120", None, id="a blank"),
+        pytest.param("٢0240415090002120", None, id="an Arabic digit"),
+    ],
+)
+def test_utc(stamp, expected):
+    assert names.utc(stamp) == expected
+
+
+@given(MILLISECONDS)
+def test_stamps_are_exact_to_the_millisecond(ms):
+    stamp = names.stamp(ms / 1000)
+    assert len(stamp) == 17
+    assert names.utc(stamp) == ms / 1000
+
+
+def test_a_stamp_is_rounded_and_carries():
+    assert names.stamp(START + 0.0004) == STAMP
+    assert names.stamp(1709251199.9996) == "20240301000000000"
+
+
+@given(SIDS, CNAMES, BAKS)
+def test_playlist_names_round_trip(sid, cname, bak):
+    name = names.playlist_name(sid, cname, bak=bak)
+    assert names.parse_playlist_name(name) == PlaylistName(bak, sid, cname)
+
+
+@given(SIDS, CNAMES, BAKS, MILLISECONDS, st.sampled_from(["ts", "webm"]))
+def test_slice_names_round_trip(sid, cname, bak, ms, extension):
+    name = names.slice_name(sid, cname, ms / 1000, bak=bak, extension=extension)
+    parsed = names.parse_slice_name(name)
+    stamp = names.stamp(ms / 1000)
+    assert parsed == SliceName(bak, sid, cname, stamp, ms / 1000, extension)
+    assert name.startswith(names.stem(sid, cname, bak=bak) + "_")
+
+
+@given(SIDS, CNAMES, BAKS, st.integers(0, 999_999))
+def test_mp4_names_round_trip(sid, cname, bak, index):
+    name = names.mp4_name(sid, cname, index, bak=bak)
+    assert names.parse_mp4_name(name) == Mp4Name(bak, sid, cname, index)
+
+
+@given(SIDS, CNAMES, BAKS, st.integers(0, 10**12), st.integers(0, 99))
+def test_a_backup_copy_is_known_by_its_stem(sid, cname, bak, tick, index):
+    stem = names.stem(sid, cname, bak=bak)
+    assert names.backup_copy(f"{stem}_{tick}_{index}.m3u8", stem) == (tick, index)
+
+
+@given(st.text() | st.from_regex(r"(bak.?_)?.{30,34}_.*\.(m3u8|ts|mp4)"))
+def test_any_name_gets_an_answer(name):
+    for parse in (names.parse_playlist_name, names.parse_slice_name, names.parse_mp4_name):
+        parsed = parse(name)
+        assert parsed is None or parsed.sid in name
+    names.utc(name)
+    names.backup_copy(name, name[:3])
