@@ -1,0 +1,308 @@
+"""The scan of one segment: every packet and PES rule in one vectorised pass (ISO/IEC 13818-1, TR
+101 290).
+
+A scan is a value that knows nothing of its neighbours; :mod:`pipeline.media.checks` combines scans
+in order.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.media import psi
+from pipeline.media.codecs import Codec, codec_of, sniff
+from pipeline.media.packets import (
+    NULL_PID,
+    PACKET,
+    Bytes,
+    Framing,
+    Index,
+    Mask,
+    Packets,
+    Ticks,
+    columns,
+    framing,
+    signed,
+)
+from pipeline.media.pes import Track, elementary, pes_stamps, track
+from pipeline.model import Finding, Severity
+
+FIRST_PID = 0x20  # below are tables: NIT, SDT, EIT ... (EN 300 468)
+LOOK = 6  # packets of a key picture that are looked into for parameter sets
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stream:
+    """One elementary stream inside one segment; ``pts`` and ``dts`` hold one raw value per PES, -1
+    for none.
+    """
+
+    pid: int
+    codec: Codec | None
+    packets: int
+    pts: Ticks
+    dts: Ticks
+    damaged: frozenset[int]  # PES that lost bytes; -1: what stands before the first one
+    head: int  # payload bytes before the first PES
+    short: int  # bytes the last PES still lacks of its declared length
+    counters: tuple[int, int]  # first and last continuity_counter
+    edges: tuple[bytes, bytes]  # first and last packet
+    free_start: bool  # discontinuity_indicator on the first packet
+    config: bytes | None  # SPS, or the fixed part of the ADTS header
+    key_start: bool | None  # the first picture is a key picture
+    tail: int  # access units in the last PES
+    blank: bool  # there is but one PES, and no whole unit in it
+    rows: tuple[int, int]  # packets that begin the first PES and end the last
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """What one segment holds and what is wrong inside it."""
+
+    name: str
+    size: int
+    packets: int = 0
+    cut: bool = False  # bytes are missing at its end
+    faults: tuple[int, int] | None = None  # first and last packet where something is wrong
+    program: psi.Program = field(default_factory=psi.Program)
+    streams: Mapping[int, Stream] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+def scan(name: str, data: Bytes) -> Scan:
+    """Apply every rule that needs one segment only.  Never raises for what the bytes hold."""
+    if not len(data):
+        return Scan(
+            name, 0, findings=(Finding("SEG_EMPTY", Severity.ERROR, name, detail="0 bytes"),)
+        )
+    frame = framing(data)
+    if not len(frame.rows):
+        detail = f"{sniff(data[:4096].tobytes())}, not an MPEG transport stream"
+        return Scan(
+            name, len(data), findings=(Finding("NOT_TS", Severity.ERROR, name, detail=detail),)
+        )
+    packets = columns(frame.rows)
+    program, found = psi.read(packets)
+    findings = [*_framing_rules(frame, len(data)), *_packet_rules(packets), *found]
+    streams = {}
+    for pid in _elementary_pids(packets, program):
+        stream, said = _stream(packets, pid, program)
+        streams[pid] = stream
+        findings += said
+    findings += [*_pcr_rules(packets), *_table_rules(packets, program)]
+    located = tuple(_in_segment(finding, name) for finding in findings)
+    faults = _faults(frame, packets)
+    return Scan(
+        name, len(data), len(frame.rows), frame.trailing > 0, faults, program, streams, located
+    )
+
+
+def _in_segment(finding: Finding, name: str) -> Finding:
+    return Finding(
+        finding.id,
+        finding.severity,
+        name,
+        finding.pid,
+        finding.count,
+        finding.detail,
+        finding.repair,
+    )
+
+
+def _faults(frame: Framing, packets: Packets) -> tuple[int, int] | None:
+    """Where the segment was hurt, as far as single packets show it."""
+    bad = packets.bad_sync | packets.transport_error | packets.scrambled | packets.bad_field
+    places = [*np.flatnonzero(bad)[[0, -1]].tolist()] if bad.any() else []
+    places += [*frame.breaks, *([0] if frame.leading >= PACKET else [])]
+    return (min(places), max(places)) if places else None
+
+
+def _framing_rules(frame: Framing, size: int) -> Iterator[Finding]:
+    if frame.leading >= PACKET:
+        detail = f"the first {frame.leading} bytes hold no packet"
+        yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail)
+    elif frame.leading:
+        detail = f"{frame.leading} bytes before the first packet"
+        yield Finding("SEG_PARTIAL", Severity.WARNING, detail=detail, repair="dropped")
+    if frame.trailing:
+        detail = f"{size} bytes: cut {frame.trailing} bytes into a packet of {PACKET}"
+        yield Finding("SEG_PARTIAL", Severity.ERROR, detail=detail)
+    if frame.lost:
+        detail = f"synchronisation lost over {frame.lost} bytes"
+        yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail)
+
+
+def _packet_rules(packets: Packets) -> Iterator[Finding]:
+    for id, mask, detail in (
+        ("SYNC_BYTE", packets.bad_sync, "packets that do not begin with 0x47"),
+        ("TEI", packets.transport_error, "packets marked as damaged in transport"),
+        ("SCRAMBLED", packets.scrambled, "packets marked as scrambled"),
+        ("AF_LENGTH", packets.bad_field, "packets whose adaptation field cannot be one"),
+    ):
+        if count := int(np.count_nonzero(mask)):
+            first = int(mask.argmax()) * PACKET
+            yield Finding(
+                id, Severity.ERROR, count=count, detail=f"{detail}, first at byte {first}"
+            )
+
+
+def _pcr_rules(packets: Packets) -> Iterator[Finding]:
+    """A clock reference that runs backwards without discontinuity_indicator (TR 101 290, 2.3.b)."""
+    with_field = packets.adapted[packets.pid[packets.adapted] != NULL_PID]
+    has = (packets.rows[with_field, 4] >= 7) & (packets.rows[with_field, 5] & 0x10 != 0)
+    index = with_field[has]
+    pids = packets.pid[index]
+    for pid in np.unique(pids).tolist():
+        at = index[pids == pid]
+        base = packets.rows[at, 6:11].astype(np.int64)
+        clock = (
+            base[:, 0] << 25
+            | base[:, 1] << 17
+            | base[:, 2] << 9
+            | base[:, 3] << 1
+            | base[:, 4] >> 7
+        )
+        back = (signed(np.diff(clock)) < 0) & ~packets.discontinuity[at[1:]]
+        if count := int(np.count_nonzero(back)):
+            yield Finding(
+                "PCR_JUMP", Severity.WARNING, pid=pid, count=count, detail="clock runs back"
+            )
+
+
+def _table_rules(packets: Packets, program: psi.Program) -> Iterator[Finding]:
+    """Packets of PAT and PMT that are missing: the tables repeat, so no media is lost by it."""
+    for pid in (psi.PAT_PID, *([program.pmt_pid] if program.pmt_pid else [])):
+        index = np.flatnonzero(packets.pid == pid)
+        step = np.diff(packets.counter[index]) & 15
+        if lost := int(((step[step > 0] - 1) & 15).sum()):
+            detail = f"at least {lost} packets of a table lost"
+            yield Finding("CC", Severity.WARNING, pid=pid, detail=detail)
+
+
+def _elementary_pids(packets: Packets, program: psi.Program) -> list[int]:
+    """PIDs that carry PES, listed in the PMT or not."""
+    starting = np.bincount(
+        packets.pid[packets.unit_start & packets.payload], minlength=NULL_PID + 1
+    )
+    pids = np.flatnonzero(starting[FIRST_PID:NULL_PID]) + FIRST_PID
+    return [pid for pid in pids.tolist() if pid != program.pmt_pid]
+
+
+def _stream(packets: Packets, pid: int, program: psi.Program) -> tuple[Stream, list[Finding]]:
+    t = track(packets, pid)
+    stream_id = int(t.header[0, 3]) if len(t.header) else 0
+    codec = codec_of(program.streams.get(pid), program.formats.get(pid, ""), stream_id)
+    pts, dts, unmarked = pes_stamps(t.header)
+    wrong_size, short = _sizes(packets, t)
+    damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
+    config, key_start = _parameters(packets, t, codec)
+    findings = list(_stream_rules(t, pid, unmarked, wrong_size, len(packets.rows)))
+    if program.streams and pid not in program.streams and 0xC0 <= stream_id <= 0xEF:
+        detail = f"{len(t.index)} packets of a stream the PMT does not list"
+        findings.append(Finding("ES_UNREFERENCED", Severity.WARNING, pid=pid, detail=detail))
+    first, last = t.index[[0, -1]].tolist()
+    stream = Stream(
+        pid=pid,
+        codec=codec,
+        packets=len(t.index),
+        pts=pts,
+        dts=dts,
+        damaged=frozenset(damaged.tolist()) | frozenset(wrong_size.tolist()),
+        head=int((PACKET - packets.start[t.index[: t.starts[0] if len(t.starts) else None]]).sum()),
+        short=short,
+        counters=(int(packets.counter[first]), int(packets.counter[last])),
+        edges=(packets.rows[first].tobytes(), packets.rows[last].tobytes()),
+        free_start=bool(packets.discontinuity[first]),
+        config=config,
+        key_start=key_start,
+        tail=_tail(packets, t, codec),
+        blank=len(t.starts) == 1 and _tail(packets, t, codec) == 0,
+        rows=(int(t.index[t.starts[0]]) if len(t.starts) else last, last),
+    )
+    return stream, findings
+
+
+def _sizes(packets: Packets, t: Track) -> tuple[Index, int]:
+    """PES whose declared length is not what is there, and what the last one lacks (2.4.3.7)."""
+    declared = t.header[:, 4].astype(np.int64) << 8 | t.header[:, 5]
+    if not declared.any():  # as usual for video
+        return np.empty(0, np.intp), 0
+    payload = np.append(0, np.cumsum(PACKET - packets.start[t.index], dtype=np.int64))
+    real = np.diff(np.append(payload[t.starts], payload[-1])) - 6
+    wrong = (declared > 0) & (real != declared)
+    short = int(declared[-1] - real[-1]) if wrong[-1] and real[-1] < declared[-1] else 0
+    wrong[-1] &= short == 0  # the rest may stand in the next segment
+    return np.flatnonzero(wrong), short
+
+
+def _stream_rules(
+    t: Track, pid: int, unmarked: Mask, wrong_size: Index, packets: int
+) -> Iterator[Finding]:
+    if t.lost:
+        detail = f"at least {t.lost} packets lost, first before packet {_first(t)} of {packets}"
+        yield Finding("CC", Severity.ERROR, pid=pid, count=len(t.broken), detail=detail)
+    elif len(t.broken):
+        detail = "a PES is announced where none begins"
+        yield Finding("PES_START", Severity.ERROR, pid=pid, count=len(t.broken), detail=detail)
+    if t.unannounced:
+        detail = "PES in packets that do not announce one (payload_unit_start_indicator)"
+        repair = "taken as the start of a PES"
+        yield Finding("PES_START", Severity.ERROR, None, pid, t.unannounced, detail, repair)
+    if len(t.repeats):
+        detail = "packets sent twice"
+        yield Finding("CC_DUP", Severity.INFO, pid=pid, count=len(t.repeats), detail=detail)
+    if t.thirds:
+        detail = "packets sent more than twice"
+        yield Finding("CC", Severity.WARNING, None, pid, t.thirds, detail, "repeats dropped")
+    if not len(t.starts):
+        detail = f"{len(t.index)} packets without one PES header"
+        yield Finding("PES_NONE", Severity.ERROR, pid=pid, detail=detail)
+    if count := int(np.count_nonzero(unmarked)):
+        detail = "PES whose time stamp is not one"
+        yield Finding("PTS_MARKER", Severity.ERROR, pid=pid, count=count, detail=detail)
+    intact = [k for k in wrong_size.tolist() if k not in np.searchsorted(t.starts, t.broken) - 1]
+    if intact:
+        detail = "PES that are not as long as they declare"
+        yield Finding("PES_SIZE", Severity.ERROR, pid=pid, count=len(intact), detail=detail)
+
+
+def _first(t: Track) -> int:
+    return int(t.index[t.broken[0]])
+
+
+def _parameters(
+    packets: Packets, t: Track, codec: Codec | None
+) -> tuple[bytes | None, bool | None]:
+    """The stream's configuration at its first sight, and whether it begins with a key picture."""
+    if codec is None or not len(t.starts):
+        return None, None
+    begins = t.starts[:LOOK] if codec.kind == "audio" else _key_pictures(packets, t)
+    key: bool | None = None
+    for begin in begins.tolist():
+        following = int(np.searchsorted(t.starts, begin)) + 1
+        end = int(t.starts[following]) if following < len(t.starts) else len(t.index)
+        head = elementary(packets, t, begin, min(begin + LOOK, end))
+        if key is None and codec.kind == "video":
+            key = codec.is_key(head)
+        config = codec.config(head)
+        if config is not None:
+            return config, key
+    return None, key
+
+
+def _tail(packets: Packets, t: Track, codec: Codec | None) -> int:
+    if codec is None or not len(t.starts):
+        return 0
+    if codec.kind == "video" and len(t.starts) > 1:
+        return 1
+    return codec.count(elementary(packets, t, int(t.starts[-1]), len(t.index)))
+
+
+def _key_pictures(packets: Packets, t: Track) -> Index:
+    """The first PES, and those marked with random_access_indicator."""
+    rows = packets.rows[t.index[t.starts]]
+    marked = (rows[:, 3] & 0x20 != 0) & (rows[:, 4] > 0) & (rows[:, 5] & 0x40 != 0)
+    marked[0] = True
+    pictures: Index = t.starts[marked]
+    return pictures[:4]

@@ -1,0 +1,203 @@
+"""Transport packets of one segment as columns (ISO/IEC 13818-1 clause 2.4.3).
+
+One 32-bit header column of the ``(n, 188)`` byte matrix answers most questions; only packets with
+an adaptation field are looked at a second time.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+PACKET = 188
+SYNC = 0x47
+NULL_PID = 0x1FFF
+MODULO = 1 << 33  # PTS, DTS and PCR base count 90 kHz modulo 2^33 (clause 2.4.3.7)
+LOCK = 5  # sync bytes in a row that acquire synchronisation (TR 101 290, 1.1)
+
+Bytes = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Index = NDArray[np.intp]
+Ticks = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Framing:
+    """Whole packets found in a segment, and the bytes that belong to none."""
+
+    rows: Bytes  # (n, 188)
+    leading: int = 0  # bytes before the first packet
+    trailing: int = 0  # bytes of a packet cut off at the end
+    lost: int = 0  # bytes skipped inside to find the next packet
+    breaks: tuple[int, ...] = ()  # rows in front of which bytes were skipped
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packets:
+    """Header fields of n packets; ``bad`` ones must not be trusted and carry the null PID here."""
+
+    rows: Bytes  # (n, 188)
+    pid: NDArray[np.uint16]
+    counter: NDArray[np.uint8]  # continuity_counter
+    payload: Mask  # carries payload
+    unit_start: Mask  # payload_unit_start_indicator
+    start: NDArray[np.int16]  # where the payload begins; 188 where there is none
+    discontinuity: Mask  # discontinuity_indicator
+    adapted: Index  # packets with an adaptation field
+    bad_sync: Mask
+    transport_error: Mask
+    scrambled: Mask
+    bad_field: Mask  # adaptation field that cannot be one
+
+
+def signed(step: Ticks) -> Ticks:
+    """Steps of a 33-bit clock as the nearest signed difference."""
+    return (step + (MODULO >> 1)) % MODULO - (MODULO >> 1)
+
+
+def framing(data: Bytes) -> Framing:
+    """Find the packets.  After a loss of synchronisation the next five packets in a row count
+    again.
+    """
+    first = _lock(data, 0)
+    if first is None:
+        return Framing(np.empty((0, PACKET), np.uint8), leading=len(data))
+    if data[first % PACKET] == SYNC:
+        first %= PACKET  # damage among the first packets, not garbage in front of them
+    whole = (len(data) - first) // PACKET
+    rows = data[first : first + whole * PACKET].reshape(whole, PACKET)
+    trailing = len(data) - first - whole * PACKET
+    if (rows[:, 0] == SYNC).all():
+        return Framing(rows, first, trailing)
+    return _reframed(data, first)
+
+
+def _lock(data: Bytes, begin: int) -> int | None:
+    """Offset of the next run of sync bytes 188 apart: five, or as many as fit from here on."""
+    need = min(LOCK, (len(data) - begin) // PACKET)
+    last = len(data) - need * PACKET if need else -1
+    at, width = begin, PACKET
+    while at <= last:
+        width = min(width, last + 1 - at)
+        candidates = data[at : at + width] == SYNC
+        for ahead in range(1, need):
+            candidates &= data[at + ahead * PACKET :][:width] == SYNC
+        if candidates.any():
+            return at + int(candidates.argmax())
+        at, width = at + width, min(2 * width, 1 << 20)
+    return None
+
+
+def _reframed(data: Bytes, first: int, block: int = 4096) -> Framing:
+    """The slow way, for damaged segments: follow packets, search again where two in a row fail."""
+    pieces: list[Bytes] = [np.empty((0, PACKET), np.uint8)]
+    breaks: list[int] = []
+    lost, at, count = 0, first, 0
+    while whole := min(block, (len(data) - at) // PACKET):
+        rows = data[at : at + whole * PACKET].reshape(whole, PACKET)
+        bad = np.append(rows[:, 0] != SYNC, False)
+        broken = np.flatnonzero(bad[:-1] & bad[1:])
+        good = int(broken[0]) if len(broken) else whole
+        pieces.append(rows[:good])
+        at, count = at + good * PACKET, count + good
+        if good < whole:
+            again = _lock(data, at) or _last_packets(data, at)
+            breaks.append(count)
+            lost += again - at
+            at = again
+    rows = np.concatenate(pieces)
+    rows[[count - 1 for count in breaks if count], 0] = 0  # whatever went wrong began in there
+    return Framing(rows, first, len(data) - at, lost, tuple(breaks))
+
+
+def _last_packets(data: Bytes, begin: int) -> int:
+    """Where two to four packets reach to the end of the data, or the end."""
+    for at in range(max(begin, len(data) - LOCK * PACKET), len(data) - 2 * PACKET + 1):
+        if (data[at : len(data) - PACKET + 1 : PACKET] == SYNC).all():
+            return at
+    return len(data)
+
+
+def columns(rows: Bytes) -> Packets:
+    """Split the header word: sync:8 TEI:1 PUSI:1 prio:1 PID:13 TSC:2 AFC:2 CC:4."""
+    count = len(rows)
+    header = rows.reshape(-1).view(np.uint32)[:: PACKET // 4].byteswap()
+    bad_sync = (header >> 24) != SYNC
+    error = (header & 0x800000) != 0
+    scrambled = (header & 0xC0) != 0
+    payload = (header & 0x10) != 0
+    adapted = np.flatnonzero(header & 0x20)
+    start = np.full(count, 4, np.int16)
+    length = rows[adapted, 4].astype(np.int16)
+    start[adapted] = 5 + length
+    start[~payload] = PACKET
+    discontinuity = np.zeros(count, np.bool_)
+    flagged = adapted[length > 0]
+    discontinuity[flagged[(rows[flagged, 5] & 0x80) != 0]] = True
+    bad_field = _impossible_fields(rows, header, adapted, length)
+    pid = ((header >> 8) & 0x1FFF).astype(np.uint16)
+    pid[bad_sync | error | scrambled | bad_field] = NULL_PID
+    return Packets(
+        rows=rows,
+        pid=pid,
+        counter=(header & 15).astype(np.uint8),
+        payload=payload,
+        unit_start=(header & 0x400000) != 0,
+        start=start,
+        discontinuity=discontinuity,
+        adapted=adapted,
+        bad_sync=bad_sync,
+        transport_error=error & ~bad_sync,
+        scrambled=scrambled & ~bad_sync,
+        bad_field=bad_field & ~bad_sync,
+    )
+
+
+def _impossible_fields(
+    rows: Bytes, header: NDArray[np.uint32], adapted: Index, length: NDArray[np.int16]
+) -> Mask:
+    """Reserved control value 00, a length that does not fit, or odd content (2.4.3.5)."""
+    bad: Mask = (header & 0x30) == 0
+    control = header[adapted]
+    flags = rows[adapted, 5]
+    flags[length == 0] = 0
+    alone = control & 0x10 == 0
+    clocked = flags & 0x10 != 0
+    wrong = np.where(alone, length != 183, length > 182)
+    wrong |= clocked & (length < 7)  # no room for the PCR it announces
+    # A payload taken for an adaptation field by one flipped bit shows rare flags or odd stuffing.
+    # Some muxers do write such fields, then many of them: only exceptions count.
+    inner = np.flatnonzero((control & 0x400000 == 0) & ~wrong)
+    if len(inner):
+        first = np.where(clocked[inner], 12, 6)
+        last = 4 + length[inner]
+        ends = rows[adapted[inner], last] & rows[adapted[inner], np.minimum(first, last)]
+        odd = (flags[inner] & 0x2F != 0) | ((last >= first) & (ends != 0xFF))
+        if 10 * np.count_nonzero(odd) <= len(adapted):
+            wrong[inner[odd]] = True
+    bad[adapted[wrong]] = True
+    return bad
+
+
+_STAMP_BITS = np.array((0x0E, 0xFF, 0xFE, 0xFF, 0xFE), np.uint8)
+_STAMP_WEIGHTS = np.array((1 << 30, 1 << 23, 1 << 15, 1 << 8, 1), np.int64)
+
+
+def stamps(fields: Bytes) -> tuple[Ticks, Mask]:
+    """Decode ``(k, 5)`` PTS or DTS fields; the mask tells if all marker bits are set (2.4.3.7)."""
+    value: Ticks = (fields & _STAMP_BITS).astype(np.int64) @ _STAMP_WEIGHTS >> 1
+    return value, (fields[:, 0] & fields[:, 2] & fields[:, 4] & 1) == 1
+
+
+def stamp_fields(value: Ticks, prefix: int) -> Bytes:
+    """The inverse: 33-bit values as ``(k, 5)`` fields behind a 4-bit prefix (2: PTS, 3: PTS of two,
+    1: DTS).
+    """
+    value = value % MODULO
+    field = np.empty((len(value), 5), np.uint8)
+    field[:, 0] = prefix << 4 | (value >> 29) & 0x0E | 1
+    field[:, 1] = (value >> 22) & 0xFF
+    field[:, 2] = (value >> 14) & 0xFE | 1
+    field[:, 3] = (value >> 7) & 0xFF
+    field[:, 4] = (value << 1) & 0xFE | 1
+    return field

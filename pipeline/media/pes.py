@@ -1,0 +1,153 @@
+"""One PID of a segment: its packets, the breaks between them, and the PES they carry (2.4.3)."""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.media.packets import PACKET, Bytes, Index, Mask, Packets, Ticks, stamps
+
+# The first word of a PES as numpy reads it from memory: 00 00 01 and the stream_id.
+HEADER_BYTES, HEADER_MASK = (
+    (np.uint32(0x00010000), np.uint32(0x00FFFFFF))
+    if sys.byteorder == "little"
+    else (np.uint32(0x00000100), np.uint32(0xFFFFFF00))
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """Payload packets of one PID in a segment, repeats left out, with the places where bytes are
+    missing.
+    """
+
+    index: Index  # rows
+    broken: Index  # positions in ``index`` in front of which packets are missing
+    starts: Index  # positions in ``index`` where a PES begins
+    header: Bytes  # (k, 19) first bytes of every PES
+    repeats: Index  # rows that repeat the packet before them
+    lost: int  # packets missing at least
+    unannounced: int  # PES that begin in a packet which does not say so
+    thirds: int  # repeats of a repeat: "two, and only two" may be equal
+
+
+def track(packets: Packets, pid: int) -> Track:
+    """Follow one PID: repeats are dropped, every break of the continuity counter kept (2.4.3.3)."""
+    index = np.flatnonzero((packets.pid == pid) & packets.payload)
+    kept, broken, repeated, lost = _followed(packets, pid, index)
+    unannounced = _unannounced(packets, kept)
+    at = np.flatnonzero(packets.unit_start[kept])
+    if len(unannounced):
+        at = np.union1d(at, unannounced)
+    header = _gather(packets, kept[at], 19)
+    good = (header[:, 0] | header[:, 1] | header[:, 2] ^ 1 | header[:, 6] & 0xC0 ^ 0x80) == 0
+    broken[at[~good]] = True
+    broken[_stuffing_as_payload(packets, kept, at)] = True
+    thirds = int(np.count_nonzero(repeated[1:] & repeated[:-1]))
+    return Track(
+        index=kept,
+        broken=np.flatnonzero(broken),
+        starts=at[good],
+        header=header[good],
+        repeats=index[repeated],
+        lost=lost,
+        unannounced=len(unannounced),
+        thirds=thirds,
+    )
+
+
+def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, Mask, int]:
+    """Packets without repeats, where some are missing in front of one, repeats, and the loss."""
+    counter = packets.counter[index]
+    step = (counter[1:] - counter[:-1]) & 15
+    repeated = np.zeros(len(index), np.bool_)
+    if (step == 1).all():
+        return index, np.zeros(len(index), np.bool_), repeated, 0
+    step = np.insert(step, 0, 1)
+    wrong = (step != 1) & ~packets.discontinuity[index]
+    _free_after_marks(packets, pid, index, wrong)
+    same = np.flatnonzero(wrong & (step == 0))
+    repeated[same] = _equal(packets.rows, index[same - 1], index[same])
+    wrong &= ~repeated
+    lost = int(((step[wrong] - 1) & 15).sum())
+    return index[~repeated], wrong[~repeated], repeated, lost
+
+
+def _stuffing_as_payload(packets: Packets, index: Index, at: Index) -> Index:
+    """Last packets of a PES whose stuffing lost the bit that says so (adaptation_field_control)."""
+    last = np.append(at[1:], len(index))[: len(at)] - 1
+    last = last[packets.start[index[last]] == 4]
+    head = packets.rows[index[last], 4:14]
+    stuffed = (head[:, 0] >= 9) & (head[:, 0] < 184) & (head[:, 1] == 0)
+    found: Index = last[stuffed & (head[:, 2:] == 0xFF).all(axis=1)]
+    return found
+
+
+def _unannounced(packets: Packets, index: Index) -> Index:
+    """PES headers whose packet lost payload_unit_start_indicator: no payload looks like one."""
+    words = packets.rows.reshape(-1).view(np.uint32)[1 :: PACKET // 4][index]
+    found: Mask = words & HEADER_MASK == HEADER_BYTES
+    start = packets.start[index]
+    shifted = np.flatnonzero((start > 4) & (start < PACKET - 6))
+    found[shifted] = packets.rows[index[shifted], start[shifted]] == 0
+    at = np.flatnonzero(found & ~packets.unit_start[index])
+    if len(at):
+        head = _gather(packets, index[at], 7)
+        known = ((head[:, 3] & 0xF0) == 0xE0) | ((head[:, 3] & 0xE0) == 0xC0)
+        at = at[known & (head[:, :3] == (0, 0, 1)).all(axis=1) & (head[:, 6] & 0xC0 == 0x80)]
+    return at
+
+
+def _free_after_marks(packets: Packets, pid: int, index: Index, wrong: Mask) -> None:
+    """discontinuity_indicator in a packet without payload frees the next counter as well."""
+    marks = np.flatnonzero((packets.pid == pid) & ~packets.payload & packets.discontinuity)
+    following = np.searchsorted(index, marks)
+    wrong[following[following < len(index)]] = False
+
+
+def _equal(rows: Bytes, one: Index, other: Index) -> Mask:
+    """Packets equal in every byte but those of the PCR (2.4.3.3)."""
+    differs = rows[one] != rows[other]
+    clocked = (rows[one, 3] & 0x20 != 0) & (rows[one, 4] >= 7) & (rows[one, 5] & 0x10 != 0)
+    differs[:, 6:12] &= ~clocked[:, None]
+    equal: Mask = ~differs.any(axis=1)
+    return equal
+
+
+def _gather(packets: Packets, index: Index, width: int) -> Bytes:
+    """``(k, width)`` bytes from where the payload begins; past a packet's end they are 0."""
+    begin = packets.start[index].astype(np.intp)
+    place = (index * PACKET + begin)[:, None] + np.arange(width)
+    flat = packets.rows.reshape(-1)
+    taken: Bytes = flat.take(place, mode="clip")
+    if (begin > PACKET - width).any():
+        taken[begin[:, None] + np.arange(width) >= PACKET] = 0
+    return taken
+
+
+def pes_stamps(header: Bytes) -> tuple[Ticks, Ticks, Mask]:
+    """PTS and DTS of ``(k, 19)`` PES headers, -1 for none, and where the marker bits are wrong
+    (2.4.3.7).
+    """
+    flags = header[:, 7] >> 6
+    pts, pts_good = stamps(header[:, 9:14])
+    dts, dts_good = stamps(header[:, 14:19])
+    room = header[:, 8] >= np.where(flags == 3, 10, 5)
+    good = pts_good & room & (header[:, 9] >> 4 == flags)
+    good &= (flags != 3) | (dts_good & (header[:, 14] >> 4 == 1))
+    wrong = (flags == 1) | ((flags >= 2) & ~good)
+    stamped = (flags >= 2) & good
+    pts = np.where(stamped, pts, -1)
+    return pts, np.where(stamped & (flags == 3), dts, pts), wrong
+
+
+def elementary(packets: Packets, t: Track, begin: int, end: int) -> bytes:
+    """Elementary stream bytes of the packets ``begin`` to ``end`` of a track, the first a PES
+    start.
+    """
+    rows = t.index[begin:end]
+    data = b"".join(
+        packets.rows[row, start:].tobytes()
+        for row, start in zip(rows.tolist(), packets.start[rows].tolist(), strict=True)
+    )
+    return data[9 + data[8] :]

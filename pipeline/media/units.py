@@ -1,0 +1,194 @@
+"""Access units of an elementary stream, in the form in which MP4 stores them.
+
+H.264: every NAL unit behind its length (ISO/IEC 14496-15 clause 5.3.4), whatever start codes the
+stream used.  AAC: raw frames without their ADTS headers (ISO/IEC 14496-3 clause 1.A.2).
+"""
+
+import zlib
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.media.packets import Bytes, Index, Mask, Ticks
+
+Sizes = NDArray[np.uint32]
+SPS = 7  # nal_unit_type of a sequence parameter set
+FRAME = 1024  # samples per AAC frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """Access units in decoding order; ``digest`` is the CRC-32 of all as MP4 stores them."""
+
+    sizes: Sizes
+    pts: Ticks  # -1 where the stream carries no stamp for the unit
+    dts: Ticks
+    digest: int
+    torn: Index  # units in front of which media is missing
+    cut: int = 0  # units that lost their end
+    foreign: int = 0  # NAL units with forbidden_zero_bit set (H.264 clause 7.4.1)
+
+
+NO_UNITS = Units(
+    np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.int64), 0, np.empty(0, np.intp)
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nals:
+    """NAL units of a byte stream: where each begins and ends, and which open an access unit."""
+
+    begin: Index
+    end: Index
+    long: Mask  # the start code is preceded by a zero byte
+    kind: NDArray[np.uint8]
+    opens: Mask
+
+
+def nals(es: Bytes) -> Nals:
+    """Find start codes (H.264 Annex B) and access unit boundaries (clause 7.4.1.2.3)."""
+    ones = np.flatnonzero(es == 1)
+    ones = ones[ones >= 2]
+    codes = ones[(es[ones - 1] == 0) & (es[ones - 2] == 0)] - 2
+    codes = codes[codes + 3 < len(es)]
+    long = (codes > 0) & (es[codes - 1] == 0)
+    begin = codes + 3
+    end = np.append(codes[1:] - long[1:], len(es))[: len(codes)]
+    kind = es[begin] & 31
+    picture = (kind >= 1) & (kind <= 5)
+    leading = (kind >= 6) & (kind <= 9)
+    first = picture & (es[np.minimum(begin + 1, len(es) - 1)] & 0x80 != 0)  # first_mb_in_slice 0
+    return Nals(begin, end, long, kind, _openings(picture, leading, first))
+
+
+def _openings(picture: Mask, leading: Mask, first: Mask) -> Mask:
+    """A unit opens an access unit when it may only stand first and a picture stands before it."""
+    count = len(picture)
+    if not count:
+        return np.zeros(0, np.bool_)
+    may_open = leading | first
+    # Since the last opening there must have been a picture.
+    place = np.arange(count)
+    last_picture = np.maximum.accumulate(np.where(picture, place, -1))
+    last_opener = np.maximum.accumulate(np.where(leading, place, -1))
+    before_picture = np.append(-1, last_picture[:-1])
+    before_opener = np.append(-1, last_opener[:-1])
+    opens = may_open & (before_picture >= 0) & (before_picture > before_opener)
+    opens[0] = True
+    return opens
+
+
+def video(es: bytearray, pes: Index, pts: Ticks, dts: Ticks) -> tuple[Units, list[bytes]]:
+    """Units of a video stream, and its parameter sets (SPS).
+
+    ``pes`` are the offsets in ``es`` where each PES begins; a stamp belongs to the first unit that
+    commences in its PES (ISO/IEC 13818-1 clause 2.4.3.7).
+    """
+    found = nals(np.frombuffer(es, np.uint8))
+    if not len(found.begin):
+        return NO_UNITS, []
+    lengths = (found.end - found.begin).astype(np.uint32)
+    opens = np.flatnonzero(found.opens)
+    sizes = np.add.reduceat(lengths + np.uint32(4), opens, dtype=np.uint32)
+    stamped_pts, stamped_dts = _assign(found.begin[opens] - 3, pes, pts, dts)
+    sets = [bytes(es[b:e]).rstrip(b"\0") for b, e in _spans(found, found.kind == SPS)]
+    digest = zlib.crc32(_lengths_for_codes(es, found, lengths))
+    foreign = int(np.count_nonzero(np.frombuffer(es, np.uint8)[found.begin] & 0x80))
+    nowhere = np.empty(0, np.intp)
+    return Units(sizes, stamped_pts, stamped_dts, digest, nowhere, foreign=foreign), sets
+
+
+def _spans(found: Nals, which: Mask) -> list[tuple[int, int]]:
+    return list(zip(found.begin[which].tolist(), found.end[which].tolist(), strict=True))
+
+
+def _assign(begins: Index, pes: Index, pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks]:
+    """The stamps of the PES for the first unit that begins in each; -1 for the others."""
+    owner = np.searchsorted(pes, begins, side="right") - 1
+    first = (owner >= 0) & np.append(True, owner[1:] != owner[:-1])[: len(owner)]
+    if not len(pes):
+        first[:] = False
+        return np.full(len(begins), -1, np.int64), np.full(len(begins), -1, np.int64)
+    return np.where(first, pts[owner], -1), np.where(first, dts[owner], -1)
+
+
+def _lengths_for_codes(es: bytearray, found: Nals, lengths: Sizes) -> memoryview:
+    """The stream with every start code replaced by the four bytes of the unit's length."""
+    short = ~found.long
+    short[0] = False  # what stands before the first unit is left out
+    cuts = [0, *(found.begin[short] - 3).tolist(), len(es)]
+    view = memoryview(es)
+    out = bytearray(b"\0").join([view[a:b] for a, b in pairwise(cuts)])
+    first = 0 if found.long[0] else 1  # bytes the first code lacks
+    if first:
+        out = bytearray(b"\0") + out
+    begin = found.begin + first + np.cumsum(short)
+    data = np.frombuffer(out, np.uint8)
+    for place, shift in enumerate((24, 16, 8, 0)):
+        data[begin - 4 + place] = lengths >> np.uint32(shift) & np.uint32(0xFF)
+    return memoryview(out)[int(begin[0]) - 4 :]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """ADTS frames in one unbroken chain from the first byte: where each begins, its length with
+    header.
+    """
+
+    begin: Index
+    length: Index
+    header: int  # bytes of each header
+
+    @property
+    def end(self) -> int:
+        """The first byte behind the last whole frame."""
+        return int(self.begin[-1] + self.length[-1]) if len(self.begin) else 0
+
+
+def frames(es: Bytes, config: bytes) -> Frames:
+    """Whole frames of one configuration, followed from the first byte to where the chain ends."""
+    begin = np.flatnonzero(es[: max(0, len(es) - 6)] == 0xFF)
+    same = (es[begin + 1] == config[1]) & (es[begin + 2] == config[2])
+    begin = begin[same & (es[begin + 3] & 0xF0 == config[3])]
+    length = _frame_lengths(es, begin)
+    header = 7 if config[1] & 1 else 9
+    begin, length = begin[length >= header], length[length >= header]
+    if not _chained(begin, length, len(es)):
+        begin = _walk(begin, length, len(es))
+        length = _frame_lengths(es, begin)
+    return Frames(begin, length, header)
+
+
+def _frame_lengths(es: Bytes, begin: Index) -> Index:
+    high, middle, low = (es[begin + place].astype(np.intp) for place in (3, 4, 5))
+    return (high & 3) << 11 | middle << 3 | low >> 5
+
+
+def _chained(begin: Index, length: Index, size: int) -> bool:
+    if not len(begin) or begin[0] != 0:
+        return False
+    ends = begin + length
+    return int(ends[-1]) == size and bool((begin[1:] == ends[:-1]).all())
+
+
+def _walk(begin: Index, length: Index, size: int) -> Index:
+    """Follow the chain from the first byte; false sync words and a cut frame fall out."""
+    following = dict(zip(begin.tolist(), (begin + length).tolist(), strict=True))
+    at, chain = 0, []
+    while at < following.get(at, 0) <= size:
+        chain.append(at)
+        at = following[at]
+    return np.array(chain, np.intp)
+
+
+def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
+    """Units of an AAC stream whose frames are known."""
+    stamped, _ = _assign(found.begin, pes, pts, pts)
+    sizes = (found.length - found.header).astype(np.uint32)
+    raw = np.ones(found.end, np.bool_)
+    raw[(found.begin[:, None] + np.arange(found.header)).reshape(-1)] = False
+    return Units(
+        sizes, stamped, stamped, zlib.crc32(es[: found.end][raw].data), np.empty(0, np.intp)
+    )
