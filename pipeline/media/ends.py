@@ -1,0 +1,149 @@
+"""What is missing before the first and after the last unit, by what the playlist promised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.media.lane import HZ, Lane
+from pipeline.media.placed import Placed, Slot, complete, has_media, opening
+from pipeline.model import Finding, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """When a lane should begin and end (ticks of decoding time), and whether it is known not to."""
+
+    begin: float
+    end: float
+    late: bool = False
+    early: bool = False
+    closed: float = 0.0  # ticks of holes inside that were closed
+
+
+def promises(
+    segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
+) -> tuple[dict[int, Promise], list[Finding]]:
+    """What EXTINF and the segments that are gone say of the beginning and the end of every lane."""
+    first, last = segments[0], segments[-1]
+    head = sum(s.duration or 0.0 for s in slots[: first.position] if not has_media(s)) * HZ
+    tail = sum(s.duration or 0.0 for s in slots[last.position + 1 :] if not has_media(s)) * HZ
+    allowed = tolerance(segments, lanes) * HZ
+    begin, end = _promised(segments, lanes)
+    real_end = max(last.end(lane) for lane in lanes if lane.pid in last.stamps)
+    late = begin is not None and opening(first, lanes) - begin > allowed
+    early = end is not None and (end - real_end > allowed or _stops_short(segments, lanes, end))
+    begin = opening(first, lanes) if begin is None else begin
+    end = real_end if end is None else end
+    promised = {}
+    for lane in lanes:
+        lag = _reordering(segments, lane)
+        promised[lane.pid] = Promise(
+            begin - head - lag,
+            end + tail - lag,
+            bool(head) or late or _hurt_before(first, lane),
+            bool(tail) or early or _hurt_after(last, lane),
+        )
+    findings = []
+    if late:
+        detail = "the media begins later than the playlist promises"
+        findings.append(Finding("PL_EXTINF", Severity.ERROR, first.slot.name, detail=detail))
+    if early:
+        detail = "the media ends earlier than the playlist promises"
+        findings.append(Finding("PL_EXTINF", Severity.ERROR, last.slot.name, detail=detail))
+    return promised, findings
+
+
+def _reordering(segments: Sequence[Placed], lane: Lane) -> float:
+    """Ticks by which pictures are decoded before they are shown."""
+    if lane.codec.kind == "audio":
+        return 0.0
+    having = [s for s in segments if lane.pid in s.stamps]
+    return float(np.median([s.presented(lane.pid)[0] - s.first(lane.pid) for s in having]))
+
+
+def _stops_short(segments: Sequence[Placed], lanes: Sequence[Lane], end: float) -> bool:
+    """The last picture is not stuffed to a whole packet, and the sound ends early as well."""
+    last = segments[-1]
+    video = next((lane for lane in lanes if lane.codec.kind == "video"), None)
+    if video is None or video.pid not in last.stamps or complete(last.stream(video.pid)):
+        return False
+    for lane in lanes:
+        if lane is video or lane.pid not in last.stamps:
+            continue
+        usual = [
+            placed.end(lane) - opening(placed, lanes) - placed.slot.duration * HZ
+            for placed in segments[:-1]
+            if lane.pid in placed.stamps and placed.slot.duration and not placed.damaged
+        ]
+        if len(usual) >= 2 and last.end(lane) < end + min(usual) - HZ / 10:
+            return True
+    return False
+
+
+def _hurt_before(segment: Placed, lane: Lane) -> bool:
+    """Something is wrong with the segment in front of a lane's first unit."""
+    if lane.pid not in segment.stamps or segment.stream(lane.pid).head:
+        return True
+    scan = segment.slot.scan
+    first = segment.stream(lane.pid).rows[0]
+    return scan is not None and scan.faults is not None and scan.faults[0] < first
+
+
+def _hurt_after(segment: Placed, lane: Lane) -> bool:
+    """Something is wrong with the segment behind a lane's last unit."""
+    scan = segment.slot.scan
+    if scan is None or scan.cut or lane.pid not in segment.stamps:
+        return True
+    if any(segment.stream(pid).short for pid in segment.stamps):
+        return True
+    return scan.faults is not None and scan.faults[1] > segment.stream(lane.pid).rows[1]
+
+
+def _promised(
+    segments: Sequence[Placed], lanes: Sequence[Lane]
+) -> tuple[float | None, float | None]:
+    """Where the first segment should begin and the last one end, by EXTINF and their neighbours."""
+    first, last = segments[0], segments[-1]
+    begin = end = None
+    if first.slot.duration and len(segments) > 1 and segments[1].position == first.position + 1:
+        begin = opening(segments[1], lanes) - first.slot.duration * HZ
+        if segments[1].torn or segments[1].damaged:
+            begin = min(begin, opening(first, lanes)) if first.damaged else None
+    if last.slot.duration:
+        end = _start_of_last(segments, lanes) + last.slot.duration * HZ
+    return begin, end
+
+
+def _start_of_last(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
+    """By its own stamps, or by the segment before where these may have lost their beginning."""
+    last, before = segments[-1], segments[-2] if len(segments) > 1 else None
+    own = opening(last, lanes)
+    if before is None or before.damaged or not before.slot.duration:
+        return own
+    if before.position != last.position - 1:
+        return own
+    chained = opening(before, lanes) + before.slot.duration * HZ
+    if lanes[0].pid not in last.stamps:
+        return chained
+    return min(own, chained) if last.damaged else own
+
+
+def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
+    """Seconds by which this playlist's EXTINF is usually off, at least 0.1."""
+    off = [abs(o) for _, o in extinf_errors(segments, lanes)]
+    if not off:
+        return 0.5
+    durations = [s.slot.duration or 0.0 for s in segments]
+    whole = all(duration == int(duration) for duration in durations)
+    return max(0.1 if len(off) > 1 else 0.2, 2 * float(np.median(off)), 0.6 if whole else 0.0)
+
+
+def extinf_errors(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Placed, float]]:
+    """For neighbours on one clock: seconds by which their distance differs from EXTINF."""
+    return [
+        (a, (opening(b, lanes) - opening(a, lanes)) / HZ - a.slot.duration)
+        for a, b in pairwise(segments)
+        if a.slot.duration is not None and b.position == a.position + 1 and not b.torn
+    ]

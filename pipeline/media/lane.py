@@ -1,0 +1,91 @@
+"""One elementary stream on its way from segments into a track."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.media.codecs import Codec
+from pipeline.media.packets import Index, Packets, Ticks
+from pipeline.media.pes import Track
+from pipeline.media.units import Units
+from pipeline.model import Finding
+
+HZ = 90000  # PTS, DTS and the base of PCR (ISO/IEC 13818-1 clause 2.4.3.7)
+BASE = 10 * HZ  # where a recording begins on the clock the muxer is fed
+NOTHING: frozenset[int] = frozenset()
+
+
+def _no_ticks() -> Ticks:
+    return np.empty(0, np.int64)
+
+
+def _no_places() -> Index:
+    return np.empty(0, np.intp)
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One elementary stream of a recording, which becomes one track of the MP4."""
+
+    pid: int
+    codec: Codec
+    config: bytes  # SPS or ADTS header at its first sight
+    unit: float  # ticks of 90 kHz one access unit lasts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edges:
+    """What is known of a segment's ends, by PID."""
+
+    torn: frozenset[int] = NOTHING  # media is missing in front of it
+    joined: frozenset[int] = NOTHING  # its last PES goes on in the next segment
+    cut: frozenset[int] = NOTHING  # its last PES lost its end
+    whole: frozenset[int] = NOTHING  # nothing follows: it must end with a whole unit
+
+
+@dataclass(slots=True, eq=False)
+class Carried:
+    """What a lane carries from segment to segment: bytes of a unit that is not whole yet."""
+
+    counter: int = 0  # the next continuity_counter
+    started: bool = False  # a unit came out
+    data: bytes = b""
+    offsets: Index = field(default_factory=_no_places)  # of PES inside the data
+    pts: Ticks = field(default_factory=_no_ticks)
+    dts: Ticks = field(default_factory=_no_ticks)
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One lane inside one segment, with the new stamps of every PES, -1 for none."""
+
+    name: str
+    packets: Packets
+    track: Track
+    pts: Ticks
+    dts: Ticks
+    torn: bool
+    joined: bool
+    cut: bool
+    whole: bool
+    faults: Index  # rows where any stream lost something
+    findings: list[Finding] = field(default_factory=list)
+    inserts: list[tuple[int, bytes]] = field(default_factory=list)  # packets in front of a row
+
+
+def torn_units(made: Units, work: Work, ordinals: Iterable[int] = ()) -> Index:
+    """The first unit at or behind every place where media may be missing; gaps decide if it is.
+
+    ``ordinals`` are PES in front of which something is known to be gone.
+    """
+    t = work.track
+    near = np.searchsorted(t.index[t.starts], work.faults).tolist()
+    where = np.flatnonzero(made.dts >= 0)
+    stamped = made.dts[where]
+    found = [0] if work.torn and len(made.sizes) else []
+    for ordinal in {*ordinals, *near}:
+        later = work.dts[ordinal:][work.dts[ordinal:] >= 0][:1]
+        at = np.searchsorted(stamped, later)
+        found += where[at[at < len(where)]].tolist()
+    return np.unique(np.array(found, np.intp))

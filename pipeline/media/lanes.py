@@ -1,0 +1,144 @@
+"""Which elementary streams become tracks, and whether they stay the same throughout."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pipeline.media import psi
+from pipeline.media.codecs import Codec, adts_rate, codec_of
+from pipeline.media.lane import HZ, Lane
+from pipeline.media.mpegts import Scan, Stream
+from pipeline.media.packets import signed
+from pipeline.media.units import FRAME
+from pipeline.model import Finding, Severity
+
+NOT_YET = "not supported yet"
+
+
+def choose(scans: Sequence[Scan]) -> tuple[tuple[Lane, ...], list[Finding]]:
+    """The lanes of a recording, video first.  FATAL findings say why it cannot be one MP4 without
+    loss.
+    """
+    listed = [scan for scan in scans if scan.program.streams]
+    if not listed:
+        detail = "no PAT and PMT in any segment: no program to convert"
+        return (), [Finding("PSI_MISSING", Severity.FATAL, detail=detail)]
+    findings = [*_program_rules(scans, listed)]
+    lanes: list[Lane] = []
+    for pid in sorted({pid for scan in listed for pid in scan.program.streams}):
+        lane, said = _lane(pid, scans)
+        findings += said
+        lanes += [lane] if lane else []
+    if not lanes and not any(f.severity == Severity.FATAL for f in findings):
+        detail = "no audio or video in any segment"
+        findings.append(Finding("ES_ABSENT", Severity.FATAL, detail=detail))
+    return tuple(sorted(lanes, key=lambda lane: lane.codec.kind != "video")), findings
+
+
+def _program_rules(scans: Sequence[Scan], listed: Sequence[Scan]) -> Iterator[Finding]:
+    first = listed[0]
+    for scan in scans:
+        if not any(len(stream.pts) for stream in scan.streams.values()) and not scan.findings:
+            detail = "neither sound nor picture in this segment"
+            yield Finding("ES_ABSENT", Severity.ERROR, scan.name, detail=detail)
+        if not scan.program.streams and scan.streams:
+            detail = "no PAT and PMT in this segment"
+            repair = "those of the other segments used"
+            yield Finding("PSI_MISSING", Severity.WARNING, scan.name, detail=detail, repair=repair)
+    for scan in listed:
+        if _media(scan.program) != _media(first.program) or any(
+            f.id == "PMT_CHANGE" for f in scan.findings
+        ):
+            detail = f"{psi.describe(scan.program)}, the first was {psi.describe(first.program)}"
+            detail += f": joining different streams is {NOT_YET}"
+            yield Finding("PMT_CHANGE", Severity.FATAL, scan.name, detail=detail)
+            return
+        if scan.program.pmt_pid != first.program.pmt_pid:
+            detail = f"PMT on PID {scan.program.pmt_pid}, the first was on {first.program.pmt_pid}"
+            repair = "one PMT written"
+            yield Finding(
+                "PMT_PID_CHANGE", Severity.WARNING, scan.name, detail=detail, repair=repair
+            )
+    if any(f.id == "PAT_PROGRAMS" for scan in listed for f in scan.findings):
+        detail = f"more than one program: choosing one is {NOT_YET}"
+        yield Finding("PAT_PROGRAMS", Severity.FATAL, detail=detail)
+
+
+def _media(program: psi.Program) -> dict[int, int]:
+    """The program without its data streams."""
+    kinds = psi_codecs(program)
+    return {pid: kind for pid, kind in program.streams.items() if kinds[pid] is not None}
+
+
+def psi_codecs(program: psi.Program) -> dict[int, Codec | None]:
+    """The codec of every stream of a program."""
+    return {
+        pid: codec_of(kind, program.formats.get(pid, ""), 0)
+        for pid, kind in program.streams.items()
+    }
+
+
+def _lane(pid: int, scans: Sequence[Scan]) -> tuple[Lane | None, list[Finding]]:
+    program = next(scan.program for scan in scans if pid in scan.program.streams)
+    codec = psi_codecs(program)[pid]
+    streams = [
+        (scan, scan.streams[pid])
+        for scan in scans
+        if pid in scan.streams and len(scan.streams[pid].pts)
+    ]
+    kind = program.streams[pid]
+    if codec is None:
+        detail = f"stream type 0x{kind:02x} is neither audio nor video: left out"
+        return None, [Finding("ES_DATA", Severity.INFO, pid=pid, detail=detail)]
+    if not streams:
+        detail = f"{codec.kind} ({codec.name}) is announced but never sent"
+        return None, [Finding("ES_ABSENT", Severity.WARNING, pid=pid, detail=detail)]
+    if not codec.copied:
+        detail = f"{codec.kind} codec {codec.name} (stream type 0x{kind:02x}) is {NOT_YET}"
+        return None, [Finding("ES_CODEC", Severity.FATAL, pid=pid, detail=detail)]
+    config = next((stream.config for _, stream in streams if stream.config), None)
+    if config is None:
+        what = "SPS" if codec.kind == "video" else "ADTS header"
+        detail = f"no {what} found: the {codec.name} stream cannot be decoded"
+        return None, [Finding("ES_CODEC", Severity.FATAL, pid=pid, detail=detail)]
+    lane = Lane(pid, codec, config, _unit(codec, config, [stream for _, stream in streams]))
+    return lane, [*_constancy(lane, streams), *_lateness(lane, scans)]
+
+
+def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
+    """Ticks of 90 kHz an access unit lasts: exact for audio, the median step for video."""
+    if codec.kind == "audio":
+        return FRAME * HZ / adts_rate(config)
+    steps = np.concatenate([signed(np.diff(s.dts[s.dts >= 0])) for s in streams])
+    steps = steps[steps > 0]
+    return float(np.median(steps)) if len(steps) else HZ / 25
+
+
+def _constancy(lane: Lane, streams: Sequence[tuple[Scan, Stream]]) -> Iterator[Finding]:
+    for scan, stream in streams:
+        if stream.config is not None and stream.config != lane.config:
+            id = "SPS_CHANGE" if lane.codec.kind == "video" else "AAC_CHANGE"
+            detail = f"{stream.config.hex()}, the first was {lane.config.hex()}"
+            detail += f": a change of {lane.codec.kind} format is {NOT_YET}"
+            yield Finding(id, Severity.FATAL, scan.name, lane.pid, detail=detail)
+            return
+
+
+def _lateness(lane: Lane, scans: Sequence[Scan]) -> Iterator[Finding]:
+    """A stream absent from a sound first segment came late; absent later on, it was lost."""
+    seen = False
+    for scan in scans:
+        if not any(len(stream.pts) for stream in scan.streams.values()):
+            continue  # without any media it says nothing about one stream
+        here = lane.pid in scan.streams and len(scan.streams[lane.pid].pts) > 0
+        sound = not any(f.severity == Severity.ERROR for f in scan.findings)
+        if here:
+            seen = True
+        elif sound and not seen:
+            detail = f"no {lane.codec.kind} in this segment but in a later one: "
+            detail += f"a stream that comes late is {NOT_YET}"
+            yield Finding("ES_ABSENT", Severity.FATAL, scan.name, lane.pid, detail=detail)
+            return
+        elif sound:
+            detail = f"no {lane.codec.kind} in this segment"
+            yield Finding("ES_ABSENT", Severity.ERROR, scan.name, lane.pid, detail=detail)

@@ -1,0 +1,121 @@
+"""How much of each track is missing, measured on the access units themselves."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.media.ends import Promise
+from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.packets import Index, Ticks
+from pipeline.media.placing import GAP
+from pipeline.media.units import Units
+from pipeline.model import Finding, Hole, Severity
+
+SILENCE = HZ // 10  # a longer pause of the sound inside a segment is a loss
+DRIFT = HZ // 10  # 0.1 s between the time stamps and the samples of an audio track
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """The units of one lane in one segment."""
+
+    segment: str
+    units: Units
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """Stamped units of a lane in order: when each begins, and when the last unit before the next
+    one ends.
+    """
+
+    begin: Ticks
+    end: np.ndarray  # float ticks; one fewer than begin
+    torn: Index  # positions in ``begin`` in front of which media is missing
+    owner: Index  # the stretch of each
+
+
+def line(stretches: Sequence[Stretch], lane: Lane) -> Line:
+    """Put the units of a lane on its time line."""
+    empty = np.empty(0, np.int64)
+    times = [s.units.dts if lane.codec.kind == "video" else s.units.pts for s in stretches]
+    counts = np.array([len(t) for t in times], np.int64)
+    first = np.append(0, np.cumsum(counts))
+    all_times = np.concatenate([empty, *times])
+    at = np.flatnonzero(all_times >= 0)
+    begin = all_times[at]
+    end = begin[:-1] + np.diff(at) * lane.unit
+    torn = np.concatenate(
+        [empty, *(s.units.torn + o for s, o in zip(stretches, first, strict=False))]
+    )
+    places = np.unique(np.searchsorted(at, torn))
+    owner = np.searchsorted(first, at, side="right") - 1
+    return Line(begin, end, places[(places > 0) & (places < len(begin))], owner)
+
+
+def holes(lane: Lane, stretches: Sequence[Stretch]) -> list[Hole]:
+    """Spans between units where media is missing."""
+    on = line(stretches, lane)
+    found = []
+    for place in np.union1d(on.torn, _silences(on, lane)).tolist():
+        length = float(on.begin[place] - on.end[place - 1])
+        if length > lane.unit / 2:
+            start = float(on.end[place - 1] - BASE) / HZ
+            segment = stretches[on.owner[place]].segment
+            found.append(Hole(lane.codec.kind, round(start, 6), round(length / HZ, 6), segment))
+    return found
+
+
+def _silences(on: Line, lane: Lane) -> Index:
+    """Gaps inside a segment: sound never pauses, so a loss of 16 packets shows in nothing else."""
+    if lane.codec.kind == "video":
+        return np.empty(0, np.intp)
+    gaps = on.begin[1:] - on.end
+    inner = on.owner[1:] == on.owner[:-1]
+    return np.flatnonzero(inner & (gaps > max(SILENCE, 3 * lane.unit))) + 1
+
+
+def lost_ticks(
+    lane: Lane, found: Sequence[Hole], stretches: Sequence[Stretch], promised: Promise
+) -> float:
+    """Holes, units that lost their end, and what is missing at both ends."""
+    cut = sum(s.units.cut for s in stretches)
+    begin, end = span(lane, stretches)
+    late = promised.late or not len(stretches[0].units.sizes)
+    early = promised.early or not len(stretches[-1].units.sizes)
+    beyond = (begin - promised.begin if late else 0.0, promised.end - end if early else 0.0)
+    ends = sum(ticks for ticks in beyond if ticks > lane.unit / 2)
+    return sum(hole.length for hole in found) * HZ + cut * lane.unit + ends + promised.closed
+
+
+def span(lane: Lane, stretches: Sequence[Stretch]) -> tuple[float, float]:
+    """Decoding time of the first unit, and of the end of the last."""
+    times = np.concatenate([s.units.dts for s in stretches])
+    at = np.flatnonzero(times >= 0)
+    if not len(at):
+        return float(BASE), float(BASE)
+    first = float(times[at[0]]) - int(at[0]) * lane.unit
+    return first, float(times[at[-1]]) + (len(times) - int(at[-1])) * lane.unit
+
+
+def irregularities(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Finding]:
+    """Gaps the writer itself left, and a clock that runs apart from the samples."""
+    on = line(stretches, lane)
+    gaps = on.begin[1:] - on.end
+    own = np.ones(len(gaps), np.bool_)
+    own[on.torn - 1] = False
+    inner = own & (on.owner[1:] == on.owner[:-1])
+    video = lane.codec.kind == "video"
+    wide = np.flatnonzero(inner & (gaps > max(GAP if video else SILENCE, 3 * lane.unit)))
+    severity = Severity.INFO if video else Severity.ERROR
+    for place in wide.tolist():
+        segment = stretches[on.owner[place + 1]].segment
+        detail = f"{gaps[place] / HZ:.3f} s without {lane.codec.kind} inside this segment"
+        yield Finding("DTS_GAP", severity, segment, lane.pid, detail=detail)
+    drift = (
+        float(gaps[own & (np.abs(gaps) <= SILENCE)].sum()) if lane.codec.kind == "audio" else 0.0
+    )
+    if abs(drift) > DRIFT:
+        detail = f"time stamps run {drift / HZ:+.3f} s against the samples over the recording"
+        yield Finding("AUDIO_CLOCK", Severity.WARNING, pid=lane.pid, detail=detail)

@@ -1,0 +1,154 @@
+"""Audio where bytes are missing: the whole frames that are left, written as new PES."""
+
+import math
+import zlib
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.media import units
+from pipeline.media.codecs import adts_rate
+from pipeline.media.lane import BASE, HZ, Carried, Lane, Work, torn_units
+from pipeline.media.packets import Index, Mask
+from pipeline.media.rewrite import audio_pes, packetize
+from pipeline.media.units import Units
+from pipeline.model import Finding, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Frames in one chain, with a stamp for the first."""
+
+    row: int
+    pts: float
+    frames: list[bytes]
+    first: bool  # bytes are missing in front of it
+
+
+def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+    """Write all audio of this segment anew from the whole frames that are left."""
+    t = work.track
+    kept = np.zeros(len(t.index), np.bool_)
+    bounds = [0, *t.broken.tolist(), len(t.index)]
+    groups: list[_Group] = []
+    for begin, end in pairwise(bounds):
+        if begin < end:
+            groups += _stretch(work, lane, begin, end, first=bool(groups) or work.torn)
+    groups = [group for group in map(_from_the_beginning, groups) if group.frames]
+    sizes: list[int] = []
+    pts: list[int] = []
+    torn: list[int] = []
+    crc = 0
+    _say_what_was_left_out(work, lane, groups)
+    for group in groups:
+        if group.first:
+            torn.append(len(sizes))
+        raw = [f[7 if f[1] & 1 else 9 :] for f in group.frames]
+        sizes += [len(f) for f in raw]
+        pts += [round(group.pts), *[-1] * (len(raw) - 1)]
+        crc = zlib.crc32(b"".join(raw), crc)
+        pes = audio_pes(b"".join(group.frames), round(group.pts))
+        written, carried.counter = packetize(lane.pid, pes, carried.counter)
+        work.inserts.append((group.row, written))
+    times = np.array(pts, np.int64)
+    made = Units(np.array(sizes, np.uint32), times, times, crc, np.array(torn, np.intp))
+    return kept, replace(made, torn=np.union1d(made.torn, torn_units(made, work)))
+
+
+def _from_the_beginning(group: _Group) -> _Group:
+    """Without frames that lie before the beginning of the recording as its stamps have it."""
+    tick = units.FRAME * HZ / adts_rate(group.frames[0])
+    early = max(0, math.ceil((BASE - group.pts) / tick))
+    return replace(group, pts=group.pts + early * tick, frames=group.frames[early:])
+
+
+def _say_what_was_left_out(work: Work, lane: Lane, groups: list[_Group]) -> None:
+    """Bytes that are no frame, where no packet is missing that would explain it."""
+    if len(work.track.broken) or work.torn or work.cut:
+        return
+    inner = sum(group.first for group in groups)
+    detail = "bytes between frames that are no frame" if inner else "its last frame is incomplete"
+    severity, repair = (
+        (Severity.ERROR, None) if inner or not groups else (Severity.WARNING, "left out")
+    )
+    work.findings.append(
+        Finding("ADTS_SYNC", severity, work.name, lane.pid, max(inner, 1), detail, repair)
+    )
+
+
+def _stretch(work: Work, lane: Lane, begin: int, end: int, *, first: bool) -> list[_Group]:
+    """Groups of frames, each with a stamp for its first, out of packets without a break."""
+    t = work.track
+    inside = np.flatnonzero((t.starts >= begin) & (t.starts < end))
+    es, pes = _payload(work, begin, end, inside)
+    chain = _chain(es, lane.config)
+    if not chain:
+        return []
+    rate = adts_rate(lane.config)
+    tick = units.FRAME * HZ / rate
+    stamp = {int(o): int(p) for o, p in zip(pes, work.pts[inside], strict=True) if p >= 0}
+    rows = {int(o): int(t.index[t.starts[k]]) for o, k in zip(pes, inside, strict=True)}
+    groups: list[_Group] = []
+    pending: list[bytes] = []
+    at, missing, clock, row = 0, first, -1.0, int(t.index[begin])
+    for offset, length in chain:
+        broken = offset != at
+        own = next((o for o in stamp if at <= o <= offset or o == offset), None)
+        if own is not None and own == offset and pending and clock < 0 and not broken:
+            clock = stamp[own] - len(pending) * tick  # counted back from the next stamp
+        if (broken or (own is not None and own == offset)) and pending:
+            if clock >= 0:
+                groups.append(_Group(row, clock, pending, missing))
+                missing = False
+            clock = clock + len(pending) * tick if clock >= 0 and not broken else -1.0
+            pending = []
+            missing = missing or broken
+        elif broken:
+            missing = True
+        if own is not None and own == offset:
+            clock, row = float(stamp[own]), rows[own]
+        pending.append(es[offset : offset + length])
+        at = offset + length
+    if pending and clock >= 0:
+        groups.append(_Group(row, clock, pending, missing))
+    return groups
+
+
+def _payload(work: Work, begin: int, end: int, inside: Index) -> tuple[bytes, list[int]]:
+    """Elementary stream of the packets ``begin`` to ``end``, and the offset of each PES inside."""
+    t = work.track
+    heads = {int(t.starts[k]): 9 + int(t.header[k, 8]) for k in inside}
+    pieces: list[bytes] = []
+    pes: list[int] = []
+    size = 0
+    for place in range(begin, end):
+        row = t.index[place]
+        data = work.packets.rows[row, work.packets.start[row] :].tobytes()
+        if place in heads:
+            data = data[heads[place] :]
+            pes.append(size)
+        pieces.append(data)
+        size += len(data)
+    return b"".join(pieces), pes
+
+
+def _chain(es: bytes, config: bytes) -> list[tuple[int, int]]:
+    """Offsets and lengths of frames; each is followed by another or by the end of the stream."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    while at + 7 <= len(es):
+        length = (es[at + 3] & 3) << 11 | es[at + 4] << 3 | es[at + 5] >> 5
+        after = es[at + length : at + length + 3]
+        whole = _is_header(es, at, config) and length > 7 and at + length <= len(es)
+        if whole and after == config[: len(after)]:
+            found.append((at, length))
+            at += length
+            continue
+        again = es.find(config[:3], at + 1)
+        at = again if again >= 0 else len(es)
+    return found
+
+
+def _is_header(es: bytes, at: int, config: bytes) -> bool:
+    return es[at : at + 3] == config[:3] and es[at + 3] & 0xF0 == config[3]

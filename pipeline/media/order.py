@@ -1,0 +1,96 @@
+"""Segments listed twice or in the wrong order (RFC 8216 section 3)."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.media.lane import Lane
+from pipeline.media.packets import signed
+from pipeline.media.placed import Placed
+from pipeline.model import Finding, Severity
+
+NEAR = 45000  # ticks: a smaller step is no gap
+
+
+def without_copies(
+    segments: list[Placed], lanes: Sequence[Lane]
+) -> tuple[list[Placed], list[Finding]]:
+    """Drop segments that hold the same packets as one before; their stamps make them unique."""
+    seen: dict[object, Placed] = {}
+    findings = []
+    kept = []
+    for segment in segments:
+        first = seen.setdefault(_fingerprint(segment), segment)
+        if first is segment:
+            kept.append(segment)
+        else:
+            detail = f"holds the same as {first.slot.name}"
+            findings.append(
+                Finding(
+                    "SEG_DUP", Severity.WARNING, segment.slot.name, detail=detail, repair="dropped"
+                )
+            )
+    return kept, findings
+
+
+def _fingerprint(segment: Placed) -> object:
+    scan = segment.slot.scan
+    assert scan is not None
+    streams = (segment.stream(pid) for pid in sorted(segment.stamps))
+    return scan.size, *((s.pid, s.packets, s.edges, s.dts.tobytes()) for s in streams)
+
+
+def in_order(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
+    """Put segments in the order of their names or their clock, if that mends every break."""
+    breaks = _breaks(segments, lanes)
+    named = [s.slot.utc for s in segments]
+    by_name = None if None in named else sorted(segments, key=lambda s: (s.slot.utc, s.number))
+    by_clock = _by_clock(segments, lanes)
+    for candidate, how in ((by_name, "the UTC in their names"), (by_clock, "their clock")):
+        if candidate is None or candidate == segments:
+            continue
+        left = _breaks(candidate, lanes)
+        if left < breaks and (how != "their clock" or left == 0):
+            moved = sum(a is not b for a, b in zip(candidate, segments, strict=True))
+            detail = f"{moved} segments are not listed in the order of {how}"
+            return _repositioned(candidate), [
+                Finding(
+                    "PL_ORDER", Severity.WARNING, detail=detail, repair="put in order", count=moved
+                )
+            ]
+    if by_name not in (None, segments):
+        detail = "the UTC in the names contradicts the order, the clock does not"
+        return segments, [Finding("PL_ORDER", Severity.WARNING, detail=detail)]
+    return segments, []
+
+
+def _repositioned(segments: list[Placed]) -> list[Placed]:
+    """Positions in the order found, so that neighbours are neighbours."""
+    for segment, position in zip(segments, sorted(s.position for s in segments), strict=True):
+        segment.position = position
+    return segments
+
+
+def _by_clock(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed] | None:
+    """Sorted by the first decoding time of a lane they all have, unwrapped around the first
+    segment.
+    """
+    shared = [lane.pid for lane in lanes if all(lane.pid in s.stamps for s in segments)]
+    if not shared:
+        return None
+    first = np.array([s.first(shared[0]) for s in segments], np.int64)
+    return [segments[k] for k in np.argsort(signed(first - first[0]), kind="stable").tolist()]
+
+
+def _breaks(segments: list[Placed], lanes: Sequence[Lane]) -> int:
+    """Edges at which a lane steps back or leaves a gap."""
+    count = 0
+    for a, b in pairwise(segments):
+        for lane in lanes:
+            if lane.pid in a.stamps and lane.pid in b.stamps:
+                step = int(signed(np.array(b.first(lane.pid) - a.last(lane.pid), np.int64)))
+                if step <= 0 or step - a.stream(lane.pid).tail * lane.unit > NEAR:
+                    count += 1
+                    break
+    return count

@@ -1,0 +1,94 @@
+"""Segments and their place in time.  Times are ticks of 90 kHz unless they say seconds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pipeline.media.lane import Edges, Lane
+from pipeline.media.mpegts import Scan, Stream
+from pipeline.media.packets import Ticks
+from pipeline.model import Severity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """One segment of the playlist and what was found under its name; ``scan`` is None where nothing
+    was.
+    """
+
+    name: str
+    scan: Scan | None
+    duration: float | None = None  # EXTINF, seconds
+    discontinuity: bool = False
+    utc: float | None = None  # start by its name, seconds since the epoch
+
+
+@dataclass(slots=True, eq=False)
+class Placed:
+    """One segment on its way to its place.  ``stamps`` are PTS and DTS of every PES by PID, -1 for
+    none.
+    """
+
+    slot: Slot
+    number: int  # which segment of the playlist it is
+    stamps: dict[int, tuple[Ticks, Ticks]]
+    position: int = 0  # its place in the playlist once that is in order
+    torn: set[int] = field(default_factory=set)
+    joined: set[int] = field(default_factory=set)
+    cut: set[int] = field(default_factory=set)
+    whole: set[int] = field(default_factory=set)
+
+    def stream(self, pid: int) -> Stream:
+        """The scan of one of its streams."""
+        assert self.slot.scan is not None
+        return self.slot.scan.streams[pid]
+
+    def first(self, pid: int) -> int:
+        """The first decoding time of a stream."""
+        dts = self.stamps[pid][1]
+        return int(dts[dts >= 0][0])
+
+    def last(self, pid: int) -> int:
+        """The last decoding time of a stream."""
+        dts = self.stamps[pid][1]
+        return int(dts[dts >= 0][-1])
+
+    def presented(self, pid: int) -> tuple[int, int]:
+        """The earliest and the latest presentation time of a stream."""
+        pts = self.stamps[pid][0]
+        known = pts[pts >= 0]
+        return int(known.min()), int(known.max())
+
+    def end(self, lane: Lane) -> float:
+        """Where the last unit of a lane ends."""
+        if lane.codec.kind == "video":
+            return self.presented(lane.pid)[1] + lane.unit
+        return self.last(lane.pid) + self.stream(lane.pid).tail * lane.unit
+
+    @property
+    def damaged(self) -> bool:
+        """The segment itself lost something."""
+        scan = self.slot.scan
+        return scan is None or any(f.severity == Severity.ERROR for f in scan.findings)
+
+    @property
+    def edges(self) -> Edges:
+        """Its ends, for the stitcher."""
+        return Edges(*map(frozenset, (self.torn, self.joined, self.cut, self.whole)))
+
+
+def has_media(slot: Slot) -> bool:
+    """Something of it can be placed."""
+    streams = slot.scan.streams.values() if slot.scan else ()
+    return any(len(stream.pts) and not stream.blank for stream in streams)
+
+
+def opening(segment: Placed, lanes: Sequence[Lane]) -> int:
+    """Where a segment begins: EXTINF counts from the first picture, else the first sound."""
+    lane = next(lane for lane in lanes if lane.pid in segment.stamps)
+    return segment.presented(lane.pid)[0]
+
+
+def complete(stream: Stream) -> bool:
+    """The last packet is stuffed, as only the last packet of a PES is."""
+    last = stream.edges[1]
+    return last[3] & 0x20 != 0 and last[1] & 0x40 == 0

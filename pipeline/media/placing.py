@@ -1,0 +1,295 @@
+"""Places segments one behind the other, and says what is missing between them."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.media.lane import HZ, Lane
+from pipeline.media.mpegts import Stream
+from pipeline.media.packets import MODULO, signed
+from pipeline.media.placed import Placed, Slot, complete, has_media, opening
+from pipeline.model import Finding, OnLoss, Severity
+
+GAP = HZ // 2  # a longer silence of a stream is looked into
+TOLERANCE = 1.0  # seconds the slice clock may differ from the media
+
+
+def continues(a: Stream, b: Stream) -> bool:
+    """The continuity counter goes on over the edge of two segments (ISO/IEC 13818-1 clause
+    2.4.3.3).
+    """
+    return b.counters[0] == (a.counters[1] + 1) & 15
+
+
+class Placer:
+    """Places segments one after the other; knows where each lane ended."""
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        slots: Sequence[Slot],
+        on_loss: OnLoss,
+        counters_go_on: bool,
+    ) -> None:
+        self.findings: list[Finding] = []
+        self.closed: dict[int, float] = {}  # ticks of holes that were closed, by PID
+        self._lanes = lanes
+        self._slots = slots
+        self._close = on_loss is OnLoss.CLOSE
+        self._counters_go_on = counters_go_on
+        self._offset = 0
+        self._before: Placed | None = None
+        self._last: dict[int, int] = {}  # by PID, in new time
+        self._end: dict[int, float] = {}
+        self._longest: dict[int, int] = {}  # longest step inside a segment without a loss
+
+    def place(self, segment: Placed) -> None:
+        """Give one segment its times, and say what is missing in front of it."""
+        before = self._before
+        if before is None:
+            self._offset = MODULO - min(segment.first(pid) for pid in segment.stamps)
+            segment.torn |= {p for p in segment.stamps if self._torn_head(segment, p)}
+        else:
+            self._choose_offset(before, segment)
+            self._examine_edge(before, segment)
+        for lane in self._lanes:
+            if lane.pid in segment.stamps:
+                self._shift(segment, lane)
+        self._before = segment
+
+    def _torn_head(self, segment: Placed, pid: int) -> bool:
+        if head := segment.stream(pid).head:
+            detail = f"{head} bytes stand before the first PES: the recording begins inside a unit"
+            self.findings.append(
+                Finding("PES_START", Severity.ERROR, segment.slot.name, pid, detail=detail)
+            )
+        return head > 0
+
+    def _new_first(self, segment: Placed, pid: int) -> int:
+        """Where the segment's first unit comes to stand with the present offset."""
+        last = self._last.get(pid, 0)
+        step = (segment.first(pid) + self._offset - last + MODULO // 2) % MODULO - MODULO // 2
+        return last + step
+
+    def _shared(self, segment: Placed) -> list[Lane]:
+        return [
+            lane for lane in self._lanes if lane.pid in segment.stamps and lane.pid in self._last
+        ]
+
+    def _choose_offset(self, before: Placed, segment: Placed) -> None:
+        shared = self._shared(segment)
+        back = [p.pid for p in shared if self._new_first(segment, p.pid) <= self._last[p.pid]]
+        gaps = [self._new_first(segment, p.pid) - self._end[p.pid] for p in shared]
+        by_names = self._gap_by_names(before, segment)
+        tagged = segment.slot.discontinuity and by_names is not None
+        if not shared:
+            return
+        if back:
+            step = max(self._last[p] - self._new_first(segment, p) for p in back) / HZ
+            self._join(segment, shared)
+            missing = sum(s.duration or 0.0 for s in self._slots_between(before, segment))
+            wait = by_names if by_names is not None and by_names > TOLERANCE else missing
+            repair = (
+                "joined without a gap" if not wait or self._close else f"placed {wait:.3f} s later"
+            )
+            detail = f"the clock goes back by {step:.3f} s"
+            self._say("DTS_BACK", Severity.WARNING, segment, detail, repair)
+            self._wait(segment, wait)
+        elif tagged and by_names is not None and abs(min(gaps) / HZ - by_names) > TOLERANCE:
+            detail = (
+                f"the clock steps by {min(gaps) / HZ:.3f} s, the slice names say {by_names:.3f} s"
+            )
+            self._join(segment, shared)
+            self._say("DTS_GAP", Severity.WARNING, segment, detail, "placed by the slice names")
+            self._wait(segment, max(by_names, 0.0))
+
+    def _gap_by_names(self, before: Placed, segment: Placed) -> float | None:
+        """Seconds without media between two segments according to the UTC in their names."""
+        if before.slot.utc is None or segment.slot.utc is None:
+            return None
+        begin = min(before.first(pid) for pid in before.stamps)
+        end = max(self._end[lane.pid] for lane in self._lanes if lane.pid in before.stamps)
+        return segment.slot.utc - before.slot.utc - (end - begin) / HZ
+
+    def _join(self, segment: Placed, shared: Sequence[Lane]) -> None:
+        """The smallest offset that lets no lane overlap: sound and picture keep their distance."""
+        wanted = [int(np.ceil(self._end[lane.pid])) - segment.first(lane.pid) for lane in shared]
+        spread = signed(np.array(wanted, np.int64) - wanted[0])
+        self._offset = wanted[0] + int(spread.max())
+
+    def _wait(self, segment: Placed, seconds: float) -> None:
+        if seconds > 0:
+            if self._close:
+                self._take_away(segment, seconds * HZ)
+            else:
+                self._offset += round(seconds * HZ)
+            if seconds > TOLERANCE:
+                segment.torn |= set(segment.stamps)
+                if not self._between(segment):
+                    detail = f"{seconds:.3f} s without media in front of this segment"
+                    self._say("DTS_GAP", Severity.ERROR, segment, detail)
+
+    def _take_away(self, segment: Placed, ticks: float) -> None:
+        """A hole that is closed is lost all the same."""
+        for pid in segment.stamps:
+            self.closed[pid] = self.closed.get(pid, 0.0) + ticks
+
+    def _between(self, segment: Placed) -> Sequence[Slot]:
+        assert self._before is not None
+        return self._slots_between(self._before, segment)
+
+    def _slots_between(self, before: Placed, segment: Placed) -> Sequence[Slot]:
+        return [s for s in self._slots[before.position + 1 : segment.position] if not has_media(s)]
+
+    def _examine_edge(self, before: Placed, segment: Placed) -> None:
+        """Decide for every lane whether media is missing between two segments."""
+        gaps = {
+            x.pid: self._new_first(segment, x.pid) - self._end[x.pid] for x in self._shared(segment)
+        }
+        adjacent = segment.position == before.position + 1
+        if self._between(segment) or _cut(before):
+            segment.torn |= set(gaps)
+        segment.torn |= {pid for pid in gaps if pid not in before.stamps}
+        if adjacent:
+            for pid in before.stamps.keys() & segment.stamps.keys():
+                self._examine_counters(before, segment, pid)
+        self._examine_gaps(before, segment, gaps)
+        self._end_torn(before, segment.torn, adjacent=adjacent)
+        closable = [gap for pid, gap in gaps.items() if pid in segment.torn]
+        if self._close and len(closable) == len(gaps) and closable and min(closable) > 0:
+            self._offset -= int(min(closable))
+            self._take_away(segment, int(min(closable)))
+
+    def _end_torn(self, before: Placed, torn: set[int], *, adjacent: bool) -> None:
+        """Where nothing follows, a stream must end whole; what does not lost its end."""
+        for pid in before.stamps:
+            if pid in torn:
+                before.whole.add(pid)
+                if adjacent and not complete(before.stream(pid)):
+                    before.cut.add(pid)
+
+    def close(self) -> None:
+        """Nothing follows the last segment."""
+        last = self._before
+        if last is None:
+            return
+        last.whole |= set(last.stamps)
+        short = [pid for pid in last.stamps if last.stream(pid).short]
+        for pid in short:
+            self._say("PES_SIZE", Severity.ERROR, last, _lacks(last.stream(pid)), pid=pid)
+        if short or _cut(last):
+            self._end_torn(last, set(last.stamps), adjacent=True)
+
+    def _examine_counters(self, before: Placed, segment: Placed, pid: int) -> None:
+        a, b = before.stream(pid), segment.stream(pid)
+        if continues(a, b) or b.free_start:
+            if b.head:
+                before.joined.add(pid)
+            elif a.short:
+                segment.torn.add(pid)
+                self._say("PES_SIZE", Severity.ERROR, before, _lacks(a), pid=pid)
+            return
+        if pid not in segment.torn and not (before.damaged or segment.damaged):
+            if a.short:
+                self._say("PES_SIZE", Severity.ERROR, before, _lacks(a), pid=pid)
+            elif b.head or (self._counters_go_on and not segment.slot.discontinuity):
+                detail = f"counter {b.counters[0]} after {a.counters[1]}: packets are missing"
+                blamed = before if _falls_short(before, self._lanes) else segment
+                self._say("CC_EDGE", Severity.ERROR, blamed, detail, pid=pid)
+        if a.short or b.head or (self._counters_go_on and not segment.slot.discontinuity):
+            segment.torn.add(pid)
+
+    def _examine_gaps(self, before: Placed, segment: Placed, gaps: Mapping[int, float]) -> None:
+        """Silence that nothing explains yet."""
+        hurt = before.damaged or segment.damaged
+        for lane in self._lanes:
+            gap = gaps.get(lane.pid, 0.0)
+            if lane.pid in segment.torn:
+                continue
+            if hurt and gap > lane.unit / 2:
+                segment.torn.add(lane.pid)
+            elif gap > GAP:
+                self._explain(before, segment, lane, gaps)
+
+    def _explain(
+        self, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
+    ) -> None:
+        """A gap between two sound segments: the writer's own, a step of the clock, or a loss."""
+        gap = gaps[lane.pid]
+        by_names = self._gap_by_names(before, segment)
+        sparse = lane.codec.kind == "video" and gap <= 1.5 * self._longest.get(lane.pid, 0)
+        alone = any(other <= GAP for other in gaps.values())
+        if sparse or (alone and continues(before.stream(lane.pid), segment.stream(lane.pid))):
+            detail = f"{gap / HZ:.3f} s without {lane.codec.kind} between two segments"
+            self._say("DTS_GAP", Severity.INFO, segment, detail, pid=lane.pid)
+        elif (
+            by_names is not None
+            and by_names < min(TOLERANCE, gap / HZ / 2)
+            and not _falls_short(segment, self._lanes)
+        ):
+            detail = f"{gap / HZ:.3f} s by the clock, {by_names:.3f} s by the slice names"
+            self._say("DTS_GAP", Severity.WARNING, segment, detail, pid=lane.pid)
+        else:
+            segment.torn.add(lane.pid)
+            short = _falls_short(before, self._lanes)
+            where = "at the end of" if short else "in front of"
+            detail = f"{gap / HZ:.3f} s without {lane.codec.kind} {where} this segment"
+            blamed = before if short else segment
+            self._say("DTS_GAP", Severity.ERROR, blamed, detail, pid=lane.pid)
+
+    def _shift(self, segment: Placed, lane: Lane) -> None:
+        pts, dts = segment.stamps[lane.pid]
+        new_first = self._new_first(segment, lane.pid)
+        base = segment.first(lane.pid)
+        steps = np.diff(dts[dts >= 0])
+        self._longest[lane.pid] = max(self._longest.get(lane.pid, 0), *signed(steps).tolist(), 0)
+        segment.stamps[lane.pid] = (
+            np.where(pts >= 0, new_first + signed(pts - base), -1),
+            np.where(dts >= 0, new_first + signed(dts - base), -1),
+        )
+        self._last[lane.pid] = segment.last(lane.pid)
+        self._end[lane.pid] = segment.last(lane.pid) + segment.stream(lane.pid).tail * lane.unit
+
+    def _say(
+        self,
+        id: str,
+        severity: Severity,
+        segment: Placed,
+        detail: str,
+        repair: str | None = None,
+        *,
+        pid: int | None = None,
+    ) -> None:
+        self.findings.append(Finding(id, severity, segment.slot.name, pid, 1, detail, repair))
+
+
+def _cut(segment: Placed) -> bool:
+    return segment.slot.scan is not None and segment.slot.scan.cut
+
+
+def _falls_short(segment: Placed, lanes: Sequence[Lane]) -> bool:
+    """A segment ends earlier than its EXTINF says."""
+    if not segment.slot.duration:
+        return False
+    end = max(segment.end(lane) for lane in lanes if lane.pid in segment.stamps)
+    return end - opening(segment, lanes) < segment.slot.duration * HZ - HZ / 10
+
+
+def _lacks(stream: Stream) -> str:
+    return f"its last PES lacks {stream.short} bytes"
+
+
+def counters_go_on(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
+    """Whether this writer's continuity counters go on from segment to segment: half of them do.
+
+    By chance one in 16 does; a writer that begins anew begins with the same counter every time.
+    """
+    pairs = [
+        (a.stream(lane.pid), b.stream(lane.pid))
+        for lane in lanes
+        for a, b in pairwise(segments)
+        if b.position == a.position + 1 and lane.pid in a.stamps and lane.pid in b.stamps
+    ]
+    anew = all(a.counters[0] == b.counters[0] for a, b in pairs)
+    return not anew and len(pairs) >= 3 and sum(continues(a, b) for a, b in pairs) * 2 >= len(pairs)

@@ -1,0 +1,61 @@
+"""Time stamps inside one segment: finding the few that cannot be right, and what they must have
+been.
+"""
+
+from bisect import bisect_left
+
+import numpy as np
+
+from pipeline.media.lane import Lane
+from pipeline.media.packets import MODULO, Ticks, signed
+
+TRUSTED = 0.9  # share of stamps that must agree for the others to be called wrong
+
+
+def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None]:
+    """Stamps in rising order, and how many were mended; None when they do not agree enough for
+    that.
+
+    Video gets interpolated decoding times; audio loses the stamp, for it follows from the samples
+    before it.
+    """
+    known = np.flatnonzero(dts >= 0)
+    steps = signed(np.diff(dts[known]))
+    if (steps > 0).all():
+        return pts, dts, 0
+    line = signed(dts[known] - dts[known[0]])
+    good = _longest_rise(line.tolist())
+    if len(good) < TRUSTED * len(line):
+        return pts, dts, None
+    wrong = np.setdiff1d(np.arange(len(line)), good)
+    pts, dts = pts.copy(), dts.copy()
+    if lane.codec.kind == "audio":
+        pts[known[wrong]] = dts[known[wrong]] = -1
+        return pts, dts, len(wrong)
+    delay = signed(pts[known] - dts[known])
+    mended = np.interp(wrong, good, line[good]).round().astype(np.int64)
+    beyond = wrong > good[-1]
+    mended[beyond] = line[good[-1]] + ((wrong[beyond] - good[-1]) * lane.unit).round().astype(
+        np.int64
+    )
+    dts[known[wrong]] = (int(dts[known[0]]) + mended) % MODULO
+    usual = delay[good].min(), delay[good].max()
+    plausible = np.clip(delay[wrong], *usual)
+    pts[known[wrong]] = (dts[known[wrong]] + plausible) % MODULO
+    return pts, dts, len(wrong)
+
+
+def _longest_rise(line: list[int]) -> np.ndarray:
+    """Positions of the longest strictly rising subsequence (patience sorting)."""
+    tops: list[int] = []
+    places: list[int] = []
+    before: list[int] = []
+    for place, value in enumerate(line):
+        pile = bisect_left(tops, value)
+        before.append(places[pile - 1] if pile else -1)
+        tops[pile : pile + 1] = [value]
+        places[pile : pile + 1] = [place]
+    chain = [places[-1]]
+    while before[chain[-1]] >= 0:
+        chain.append(before[chain[-1]])
+    return np.array(chain[::-1])

@@ -1,0 +1,266 @@
+"""Of many segments one continuous transport stream, and the units it must come out as.
+
+What the muxer is fed is clean by construction: one PAT and PMT in front, stamps of one clock,
+continuity counters without a break, no packet whose content cannot be attributed.  Clean segments
+are edited in place; only where bytes are missing are audio PES written anew.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.media import psi, units
+from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
+from pipeline.media.mend import mended
+from pipeline.media.packets import (
+    PACKET,
+    Bytes,
+    Framing,
+    Index,
+    Mask,
+    Packets,
+    Ticks,
+    columns,
+    framing,
+)
+from pipeline.media.pes import Track, elementary, track
+from pipeline.media.rewrite import blank, renumber, retime, spliced
+from pipeline.media.units import Units
+from pipeline.model import Finding, Severity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stitched:
+    """One segment, ready for the muxer."""
+
+    chunks: tuple[memoryview | bytes, ...]
+    units: Mapping[int, Units]  # by PID
+    findings: tuple[Finding, ...]
+
+
+class Changed(ValueError):
+    """A segment is not what it was when it was scanned."""
+
+
+class Stitcher:
+    """Takes segments in order; returns what to write and what the MP4 must hold."""
+
+    def __init__(self, lanes: tuple[Lane, ...]) -> None:
+        self._lanes = lanes
+        self._carried = {lane.pid: Carried() for lane in lanes}
+
+    def tables(self, counter: int = 0) -> bytes:
+        """PAT and PMT, to be written before anything else."""
+        streams = {lane.pid: _STREAM_TYPE[lane.codec.name] for lane in self._lanes}
+        return psi.tables(streams, self._lanes[0].pid, counter)
+
+    def add(
+        self, name: str, data: Bytes, times: Mapping[int, tuple[Ticks, Ticks]], edges: Edges
+    ) -> Stitched:
+        """Stitch one segment, editing ``data``; ``times`` are the new PTS and DTS by PID."""
+        frame = framing(data)
+        packets = columns(frame.rows)
+        tracks = {x.pid: track(packets, x.pid) for x in self._lanes if x.pid in times}
+        faults = _faults(frame, packets, tracks.values())
+        keep = np.zeros(len(packets.rows), np.bool_)
+        made: dict[int, Units] = {}
+        findings: list[Finding] = []
+        inserts: list[tuple[int, bytes]] = []
+        for lane in self._lanes:
+            if lane.pid not in times:
+                continue
+            pid = lane.pid
+            work = Work(
+                name,
+                packets,
+                tracks[pid],
+                *times[pid],
+                torn=pid in edges.torn,
+                joined=pid in edges.joined,
+                cut=pid in edges.cut,
+                whole=pid in edges.whole,
+                faults=faults,
+            )
+            if len(work.pts) != len(work.track.starts):
+                raise Changed(f"{name}: not the bytes that were planned with")
+            carried = self._carried[pid]
+            stitch = _audio if lane.codec.kind == "audio" else _video
+            kept, made[pid] = stitch(work, lane, carried)
+            retime(work, lane, kept)
+            renumber(work, kept, carried)
+            keep[work.track.index[kept]] = True
+            findings += work.findings
+            inserts += work.inserts
+        blank(packets.rows, ~keep)
+        return Stitched(spliced(packets.rows, inserts), made, tuple(findings))
+
+
+def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
+    """Rows where any stream lost something: another one may have lost 16 packets there unseen."""
+    bad = packets.bad_sync | packets.transport_error | packets.scrambled | packets.bad_field
+    broken = [t.index[t.broken] for t in tracks]
+    return np.unique(
+        np.concatenate([np.flatnonzero(bad), np.array(frame.breaks, np.intp), *broken])
+    )
+
+
+_STREAM_TYPE = {"h264": 0x1B, "aac": 0x0F}
+
+
+def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+    """Pictures that lost bytes keep what stands before the loss, if that shows anything at all."""
+    kept, damaged = _attributable(work)
+    cut = {len(work.track.starts) - 1} if work.cut else set()
+    hurt = {k for k in damaged | cut if k >= 0}
+    shown = {k for k in hurt if _shows(work, kept, k)}
+    for ordinal in hurt - shown:
+        begin, end = _extent(work.track, ordinal)
+        kept[begin:end] = False
+    unseen = 0 if carried.started else _drop_unseen(work, lane, kept)
+    es, pes, pts, dts = _stream(work, kept, carried)
+    if work.joined and len(pes):
+        es = _carry(es, pes, pts, dts, int(pes[-1]), carried)
+        pes, pts, dts = pes[:-1], pts[:-1], dts[:-1]
+    made, sets = units.video(es, pes, pts, dts)
+    carried.started |= len(made.sizes) > 0
+    _say_what_is_wrong(work, lane, made, sets)
+    torn = torn_units(made, work, [k + 1 for k in damaged])
+    return kept, replace(made, torn=torn, cut=len(shown) + unseen)
+
+
+def _shows(work: Work, kept: Mask, ordinal: int) -> bool:
+    """What is left of a PES holds a slice of a picture."""
+    begin, end = _extent(work.track, ordinal)
+    end = begin + int(np.argmin(np.append(kept[begin:end], False)))
+    picture = elementary(work.packets, work.track, begin, end)
+    found = units.nals(np.frombuffer(picture, np.uint8))
+    return bool(((found.kind >= 1) & (found.kind <= 5)).any())
+
+
+def _drop_unseen(work: Work, lane: Lane, kept: Mask) -> int:
+    """Pictures that follow the first one but are due before it: what they refer to is gone."""
+    t = work.track
+    alive = np.flatnonzero(kept[t.starts] & (work.pts >= 0))
+    unseen = alive[work.pts[alive] < work.pts[alive[0]]] if len(alive) else alive
+    for ordinal in unseen.tolist():
+        begin, end = _extent(t, ordinal)
+        kept[begin:end] = False
+    if len(unseen):
+        detail = "pictures that refer to others before the beginning"
+        work.findings.append(
+            Finding("NO_KEY_AT_START", Severity.ERROR, work.name, lane.pid, len(unseen), detail)
+        )
+    return len(unseen)
+
+
+def _say_what_is_wrong(work: Work, lane: Lane, made: Units, sets: list[bytes]) -> None:
+    if made.foreign:
+        detail = "NAL units whose header cannot be one"
+        work.findings.append(
+            Finding("DECODE", Severity.ERROR, work.name, lane.pid, made.foreign, detail)
+        )
+    if any(s != lane.config for s in sets):
+        detail = "the picture format changes (SPS differs from the first)"
+        work.findings.append(
+            Finding("SPS_CHANGE", Severity.FATAL, work.name, lane.pid, detail=detail)
+        )
+
+
+def _attributable(work: Work) -> tuple[Mask, frozenset[int]]:
+    """Packets up to each break, and again from the next PES on; and the PES that lost bytes.
+
+    Behind a break nobody knows whether a PES header was among the packets that are gone.
+    """
+    t = work.track
+    kept = np.ones(len(t.index), np.bool_)
+    for at in t.broken.tolist():
+        following = t.starts[np.searchsorted(t.starts, at) :][:1]
+        kept[at : int(following[0]) if len(following) else None] = False
+    if work.torn or not len(t.starts):
+        kept[: int(t.starts[0]) if len(t.starts) else None] = False
+    damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
+    return kept, frozenset(damaged.tolist())
+
+
+def _extent(t: Track, ordinal: int) -> tuple[int, int]:
+    bounds = [*t.starts[ordinal : ordinal + 2].tolist(), len(t.index)]
+    return bounds[0], bounds[1]
+
+
+def _stream(work: Work, kept: Mask, carried: Carried) -> tuple[bytearray, Index, Ticks, Ticks]:
+    """Elementary stream of the kept packets behind what was carried, and where PES begin."""
+    t = work.track
+    index = t.index[kept]
+    begins = work.packets.start[index].astype(np.intp)
+    alive = kept[t.starts]
+    place = np.cumsum(kept) - 1
+    at = place[t.starts[alive]]
+    begins[at] += 9 + t.header[alive, 8]
+    for over in np.flatnonzero(begins > PACKET).tolist():  # a header longer than its first packet
+        if over + 1 < len(begins):
+            begins[over + 1] += begins[over] - PACKET
+        begins[over] = PACKET
+    offsets = np.append(0, np.cumsum(PACKET - begins))
+    es = _joined_payload(work.packets.rows, index, begins, carried.data)
+    pes = np.append(carried.offsets, offsets[at] + len(carried.data)).astype(np.intp)
+    pts = np.append(carried.pts, work.pts[alive])
+    dts = np.append(carried.dts, work.dts[alive])
+    carried.data, carried.offsets = b"", carried.offsets[:0]
+    carried.pts, carried.dts = carried.pts[:0], carried.dts[:0]
+    return es, pes, pts, dts
+
+
+def _joined_payload(rows: Bytes, index: Index, begins: Index, carried: bytes) -> bytearray:
+    """All payloads as one: whole 184-byte ones are taken in runs."""
+    body = rows[index, 4:].reshape(-1).data
+    special = np.flatnonzero(begins != 4)
+    width = PACKET - 4
+    starts = (special * width + begins[special] - 4).tolist()
+    ends = (special * width).tolist()
+    pieces = [body[a:b] for a, b in zip([0, *starts], [*ends, len(body)], strict=True)]
+    return bytearray(b"").join([carried, *pieces])
+
+
+def _carry(
+    es: bytearray, pes: Index, pts: Ticks, dts: Ticks, begin: int, carried: Carried
+) -> bytearray:
+    """Keep the stream from ``begin`` on for the next segment, and return what stands before it."""
+    inside = pes >= begin
+    carried.data = bytes(memoryview(es)[begin:])
+    carried.offsets = pes[inside] - begin
+    carried.pts, carried.dts = pts[inside], dts[inside]
+    return es[:begin]
+
+
+def _audio(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+    """Whole frames in one chain pass as they are; anything else is mended."""
+    t = work.track
+    kept = np.ones(len(t.index), np.bool_)
+    if len(t.broken) or (work.torn and _head(work)):
+        return mended(work, lane, carried)
+    es, pes, pts, dts = _stream(work, kept, carried)
+    found = units.frames(np.frombuffer(es, np.uint8), lane.config)
+    if found.end < len(es):
+        rest = es[found.end :]
+        if work.whole or not _may_go_on(rest, lane.config):
+            carried.data = b""
+            return mended(work, lane, carried)
+        es = _carry(es, pes, pts, dts, found.end, carried)
+        pes, pts = pes[pes < found.end], pts[pes < found.end]
+    made = units.audio(np.frombuffer(es, np.uint8), found, pes, pts)
+    return kept, replace(made, torn=torn_units(made, work))
+
+
+def _head(work: Work) -> bool:
+    return not len(work.track.starts) or int(work.track.starts[0]) > 0
+
+
+def _may_go_on(rest: bytearray, config: bytes) -> bool:
+    """The bytes may be the beginning of a frame whose end stands in the next segment."""
+    head = bytes(rest[:3])
+    if head != config[: len(head)]:
+        return False
+    if len(rest) < 6:
+        return True
+    return len(rest) < ((rest[3] & 3) << 11 | rest[4] << 3 | rest[5] >> 5)

@@ -1,0 +1,171 @@
+"""What is missing at both ends, by what the playlist promised."""
+
+import numpy as np
+import pytest
+
+from pipeline.media.ends import Promise, extinf_errors, promises, tolerance
+from pipeline.media.lane import BASE
+from pipeline.media.mpegts import scan
+from pipeline.media.placed import Slot
+from pipeline.media.timeline import Plan, plan
+from pipeline.model import Finding, Severity
+from tests import ts
+
+S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
+SECONDS = S / 90_000
+
+
+def run(count: int = 4, first: int = 16, last: int = 16, **options: object) -> list[bytes]:
+    """Segments of one writer, the first without its beginning, the last without its end."""
+    counters: dict[int, int] = {}
+    made = []
+    for n in range(count):
+        pictures = first if n == 0 else last if n == count - 1 else 16
+        start = S * (n + 1) + (16 - first) * 6000 * (n == 0)
+        data = ts.segment(start=start, pictures=pictures, counters=counters, **options)
+        made.append(data)
+    return made
+
+
+def slots_of(datas: list[bytes | None], durations: list[float | None] | None = None) -> list[Slot]:
+    durations = durations or [SECONDS] * len(datas)
+    return [
+        Slot(
+            f"{n}.ts",
+            None if data is None else scan(f"{n}.ts", np.frombuffer(data, np.uint8)),
+            duration,
+        )
+        for n, (data, duration) in enumerate(zip(datas, durations, strict=True))
+    ]
+
+
+def promised(
+    datas: list[bytes | None], durations: list[float | None] | None = None
+) -> tuple[Plan, dict[int, tuple[int, int, bool, bool]], list[Finding]]:
+    """Begin and end of every lane in ticks from the beginning, and whether they are missing."""
+    slots = slots_of(datas, durations)
+    made = plan(slots)
+    found, findings = promises(made.placed, made.lanes, slots)
+    return (
+        made,
+        {
+            pid: (round(p.begin - BASE), round(p.end - BASE), p.late, p.early)
+            for pid, p in found.items()
+        },
+        findings,
+    )
+
+
+def both(*promise: object) -> dict[int, tuple[object, ...]]:
+    return {ts.VIDEO: promise, ts.AUDIO: promise}
+
+
+@pytest.mark.parametrize(
+    ("datas", "durations", "found"),
+    [
+        pytest.param(run(), None, both(0, 4 * S, False, False), id="as promised"),
+        pytest.param(run(1), None, both(0, S, False, False), id="one segment"),
+        pytest.param(run(), [None] * 4, both(0, 4 * S, False, False), id="no EXTINF"),
+        pytest.param([None, *run(3)], None, both(-S, 3 * S, True, False), id="the first is gone"),
+        pytest.param(
+            [None, None, *run(3)], None, both(-2 * S, 3 * S, True, False), id="two are gone"
+        ),
+        pytest.param([*run(3), None], None, both(0, 4 * S, False, True), id="the last is gone"),
+        pytest.param(
+            [None, *run(3), None], None, both(-S, 4 * S, True, True), id="both ends are gone"
+        ),
+        pytest.param(
+            [b"<html>" * 9, *run(3)],
+            None,
+            both(-S, 3 * S, True, False),
+            id="the first is no stream",
+        ),
+        pytest.param(
+            [*run(2), None, *run(5)[3:]], None, both(0, 5 * S, False, False), id="one in the middle"
+        ),
+    ],
+)
+def test_promises(datas, durations, found):
+    _, made, findings = promised(datas, durations)
+    assert made == found
+    assert findings == []
+
+
+def test_the_media_begins_late():
+    _, made, findings = promised(run(first=12))
+    assert made == both(-24_000, 4 * S - 24_000, True, False)
+    detail = "the media begins later than the playlist promises"
+    assert findings == [Finding("PL_EXTINF", Severity.ERROR, "0.ts", detail=detail)]
+
+
+def test_the_media_ends_early():
+    _, made, findings = promised(run(last=12))
+    assert made == both(0, 4 * S, False, True)
+    detail = "the media ends earlier than the playlist promises"
+    assert findings == [Finding("PL_EXTINF", Severity.ERROR, "3.ts", detail=detail)]
+
+
+def test_a_tenth_of_a_second_is_no_loss():
+    _, made, findings = promised(run(last=15))
+    assert made == both(0, 4 * S, False, False)
+    assert findings == []
+
+
+def test_decoding_begins_before_presentation():
+    made, found, _ = promised(run(audio=None, delay=12_000))
+    assert found == {ts.VIDEO: (-12_000, 4 * S - 12_000, False, False)}
+    assert made.placed[0].first(ts.VIDEO) == BASE - 12_000
+
+
+def test_a_recording_that_begins_inside_a_picture_is_late():
+    datas = run()
+    first = datas[0].index(b"\x47\x41\x00")
+    datas[0] = datas[0][:first] + datas[0][first + 188 :]
+    _, made, _ = promised(datas)
+    assert (made[ts.VIDEO][2], made[ts.AUDIO][2]) == (True, False)
+
+
+def test_a_last_segment_that_is_cut_is_early():
+    datas = run()
+    datas[3] = datas[3][:-288]
+    _, made, _ = promised(datas)
+    assert (made[ts.VIDEO][3], made[ts.AUDIO][3]) == (True, True)
+
+
+def test_a_stream_absent_from_the_last_segment_is_early():
+    datas = run()
+    datas[3] = datas[3][:376] + ts.segment(start=4 * S, pictures=16, audio=None)[376:]
+    _, made, _ = promised(datas)
+    assert (made[ts.VIDEO][3], made[ts.AUDIO][3]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("off", "seconds"),
+    [
+        pytest.param([0.0] * 5, 0.1, id="exact"),
+        pytest.param([0.03] * 5, 0.1, id="at least 0.1"),
+        pytest.param([0.2, -0.2, 0.2, -0.2, 0.0], 0.4, id="twice what is usual"),
+        pytest.param([0.0, 0.0, 0.9, 0.0, 0.0], 0.1, id="one outlier"),
+        pytest.param([0.0, 0.0], 0.2, id="one edge tells little"),
+        pytest.param([0.0], 0.5, id="one segment tells nothing"),
+        pytest.param([1 - SECONDS] * 5, 0.6, id="whole seconds"),
+    ],
+)
+def test_tolerance(off, seconds):
+    made = plan(slots_of(run(len(off)), [SECONDS + o for o in off]))
+    assert tolerance(made.placed, made.lanes) == pytest.approx(seconds)
+
+
+def test_extinf_errors():
+    datas: list[bytes | None] = list(run(6))
+    datas[3] = None
+    durations = [SECONDS, SECONDS + 0.25, SECONDS, SECONDS, None, SECONDS]
+    made = plan(slots_of(datas, durations))
+    found = [
+        (placed.slot.name, round(off, 6)) for placed, off in extinf_errors(made.placed, made.lanes)
+    ]
+    assert found == [("0.ts", 0.0), ("1.ts", -0.25)]
+
+
+def test_a_promise_is_kept_unless_it_says_otherwise():
+    assert Promise(0.0, 1.0) == Promise(0.0, 1.0, late=False, early=False, closed=0.0)

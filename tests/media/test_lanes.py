@@ -1,0 +1,210 @@
+"""Which streams become tracks, and which recordings cannot be one MP4."""
+
+import numpy as np
+import pytest
+
+from pipeline.media.codecs import AAC, H264
+from pipeline.media.lane import Lane
+from pipeline.media.lanes import choose
+from pipeline.media.mpegts import Scan, scan
+from pipeline.model import Severity
+from tests import ts
+
+S = 96_000
+CONFIG = bytes.fromhex("fff14c40")
+VIDEO, AUDIO = Lane(ts.VIDEO, H264, ts.SPS, 6000.0), Lane(ts.AUDIO, AAC, CONFIG, 1920.0)
+BOTH = {ts.VIDEO: ts.H264, ts.AUDIO: ts.AAC}
+
+
+def media(n: int = 0, **options: object) -> bytes:
+    return ts.segment(start=S * (n + 1), pictures=16, **options)
+
+
+def told(
+    data: bytes, streams: dict[int, int] | None, pid: int = ts.PMT, **options: object
+) -> bytes:
+    """Media with other tables in front; none at all where ``streams`` is None."""
+    if streams is None:
+        return data[2 * ts.PACKET :]
+    tables = ts.table_packets(0, ts.pat({1: pid}))
+    tables += ts.table_packets(pid, ts.pmt(streams, **options))
+    return b"".join(tables) + data[2 * ts.PACKET :]
+
+
+def scans(*datas: bytes) -> list[Scan]:
+    return [scan(f"{n}.ts", np.frombuffer(data, np.uint8)) for n, data in enumerate(datas)]
+
+
+def rejection(*datas: bytes) -> list[tuple[str, str | None, int | None]]:
+    """What is fatal about a recording: id, segment and PID."""
+    _, findings = choose(scans(*datas))
+    return [(f.id, f.segment, f.pid) for f in findings if f.severity == Severity.FATAL]
+
+
+@pytest.mark.parametrize(
+    ("datas", "lanes"),
+    [
+        pytest.param([media(), media(1)], (VIDEO, AUDIO), id="sound and picture"),
+        pytest.param([media(video=None)], (AUDIO,), id="sound only"),
+        pytest.param([media(audio=None)], (VIDEO,), id="picture only"),
+        pytest.param(
+            [media(video=0x200, audio=0x80)],
+            (Lane(0x200, H264, ts.SPS, 6000.0), Lane(0x80, AAC, CONFIG, 1920.0)),
+            id="video first, whatever the PIDs",
+        ),
+    ],
+)
+def test_lanes(datas, lanes):
+    assert choose(scans(*datas)) == (lanes, [])
+
+
+def test_the_unit_is_the_usual_step():
+    hole = media(3, audio=None)  # a gap between segments is none of its steps
+    lanes, _ = choose(scans(media(audio=None), hole))
+    assert [lane.unit for lane in lanes] == [6000.0]
+
+
+def test_one_picture_lasts_a_25th_of_a_second():
+    lanes, _ = choose(scans(ts.segment(pictures=1, audio=None)))
+    assert [lane.unit for lane in lanes] == [3600.0]
+
+
+@pytest.mark.parametrize(
+    ("datas", "fatal"),
+    [
+        pytest.param(
+            [media(), told(media(1), BOTH | {0x102: ts.AAC})],
+            ("PMT_CHANGE", "1.ts", None),
+            id="another stream is announced",
+        ),
+        pytest.param(
+            [media(), told(media(1), {ts.VIDEO: ts.HEVC, ts.AUDIO: ts.AAC})],
+            ("PMT_CHANGE", "1.ts", None),
+            id="another codec is announced",
+        ),
+        pytest.param(
+            [media(), media(1) + b"".join(ts.table_packets(ts.PMT, ts.pmt({ts.AUDIO: 15}), 1))],
+            ("PMT_CHANGE", "1.ts", None),
+            id="a change inside a segment",
+        ),
+        pytest.param(
+            [media(), media(1).replace(ts.SPS, ts.SPS[:-1] + b"\x19")],
+            ("SPS_CHANGE", "1.ts", ts.VIDEO),
+            id="another SPS",
+        ),
+        pytest.param(
+            [media(), media(1).replace(CONFIG[:3], b"\xff\xf1\x50")],
+            ("AAC_CHANGE", "1.ts", ts.AUDIO),
+            id="another rate",
+        ),
+        pytest.param(
+            [told(media(audio=None), BOTH), media(1)],
+            ("ES_ABSENT", "0.ts", ts.AUDIO),
+            id="sound comes late",
+        ),
+        pytest.param(
+            [told(media(), {ts.VIDEO: ts.HEVC, ts.AUDIO: ts.AAC})],
+            ("ES_CODEC", None, ts.VIDEO),
+            id="a codec that is not supported",
+        ),
+        pytest.param(
+            [media(audio=None).replace(ts.SPS, b"\x06" + ts.SPS[1:])],
+            ("ES_CODEC", None, ts.VIDEO),
+            id="no SPS",
+        ),
+        pytest.param(
+            [told(media(), None), told(media(1), None)],
+            ("PSI_MISSING", None, None),
+            id="no tables anywhere",
+        ),
+        pytest.param(
+            [told(media(), {0x106: 6})],
+            ("ES_ABSENT", None, None),
+            id="nothing but data is announced",
+        ),
+        pytest.param(
+            [b"".join(ts.table_packets(0, ts.pat({1: ts.PMT, 2: 0x1001}))) + media()[188:]],
+            ("PAT_PROGRAMS", None, None),
+            id="two programs",
+        ),
+    ],
+)
+def test_rejected(datas, fatal):
+    assert rejection(*datas) == [fatal]
+
+
+def test_only_the_first_change_is_said():
+    changed = [told(media(n), BOTH | {0x102 + n: ts.AAC}) for n in (1, 2)]
+    assert rejection(media(), *changed) == [("PMT_CHANGE", "1.ts", None)]
+
+
+@pytest.mark.parametrize(
+    ("datas", "lanes", "finding"),
+    [
+        pytest.param(
+            [told(media(video=None), BOTH)],
+            (AUDIO,),
+            ("ES_ABSENT", Severity.WARNING, None, ts.VIDEO, None),
+            id="announced but never sent",
+        ),
+        pytest.param(
+            [media(), told(media(1), None)],
+            (VIDEO, AUDIO),
+            ("PSI_MISSING", Severity.WARNING, "1.ts", None, "those of the other segments used"),
+            id="no tables in one segment",
+        ),
+        pytest.param(
+            [told(media(), None), media(1)],
+            (VIDEO, AUDIO),
+            ("PSI_MISSING", Severity.WARNING, "0.ts", None, "those of the other segments used"),
+            id="no tables in the first segment",
+        ),
+        pytest.param(
+            [media(), media(1, pmt_pid=0x1100)],
+            (VIDEO, AUDIO),
+            ("PMT_PID_CHANGE", Severity.WARNING, "1.ts", None, "one PMT written"),
+            id="the PMT moves",
+        ),
+        pytest.param(
+            [told(media(), BOTH | {0x106: 6})],
+            (VIDEO, AUDIO),
+            ("ES_DATA", Severity.INFO, None, 0x106, None),
+            id="a data stream",
+        ),
+        pytest.param(
+            [media(), told(media(1), BOTH, descriptors={ts.VIDEO: b"\x28\x04abcd"})],
+            (VIDEO, AUDIO),
+            None,
+            id="other descriptors",
+        ),
+        pytest.param(
+            [media(), told(media(1, audio=None), BOTH), media(2)],
+            (VIDEO, AUDIO),
+            ("ES_ABSENT", Severity.ERROR, "1.ts", ts.AUDIO, None),
+            id="no sound in the middle",
+        ),
+        pytest.param(
+            [media(), b"".join(ts.table_packets(0, ts.pat())), media(2)],
+            (VIDEO, AUDIO),
+            ("ES_ABSENT", Severity.ERROR, "1.ts", None, None),
+            id="a segment of nothing but a table",
+        ),
+    ],
+)
+def test_accepted(datas, lanes, finding):
+    found, findings = choose(scans(*datas))
+    assert found == lanes
+    said = [(f.id, f.severity, f.segment, f.pid, f.repair) for f in findings]
+    assert said == ([finding] if finding else [])
+
+
+def test_a_data_stream_that_comes_and_goes_is_no_change():
+    found, findings = choose(scans(told(media(), BOTH | {0x106: 6}), media(1)))
+    assert found == (VIDEO, AUDIO)
+    assert [f.id for f in findings] == ["ES_DATA"]
+
+
+def test_sound_that_a_damaged_first_segment_lost_is_not_late():
+    damaged = told(media(audio=None), BOTH)
+    damaged = damaged[: 188 * 5] + damaged[188 * 6 :]
+    assert rejection(damaged, media(1)) == []

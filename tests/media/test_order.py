@@ -1,0 +1,136 @@
+"""Segments listed twice or in the wrong order."""
+
+import numpy as np
+import pytest
+
+from pipeline.media.lanes import choose
+from pipeline.media.mpegts import scan
+from pipeline.media.order import in_order, without_copies
+from pipeline.media.placed import Placed, Slot
+from pipeline.model import Finding, Severity
+from tests import ts
+
+S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
+LAST = (1 << 33) - S
+
+
+def placed(number: int, start: int, *, utc: float | None = None, **options: object) -> Placed:
+    data = ts.segment(start=start, pictures=16, **options)
+    found = scan(f"{number}.ts", np.frombuffer(data, np.uint8))
+    stamps = {pid: (stream.pts, stream.dts) for pid, stream in found.streams.items()}
+    return Placed(Slot(found.name, found, utc=utc), number, stamps, number)
+
+
+def arranged(segments: list[Placed]) -> tuple[list[int], list[int], list[Finding]]:
+    lanes, _ = choose([s.slot.scan for s in segments if s.slot.scan])
+    found, findings = in_order(segments, lanes)
+    return [s.number for s in found], [s.position for s in found], findings
+
+
+@pytest.mark.parametrize(
+    ("starts", "utcs", "order", "how"),
+    [
+        pytest.param([1, 3, 2, 4], None, [0, 2, 1, 3], "their clock", id="two swapped"),
+        pytest.param([3, 1, 2], None, [1, 2, 0], "their clock", id="the last one first"),
+        pytest.param([4, 3, 2, 1], None, [3, 2, 1, 0], "their clock", id="backwards"),
+        pytest.param(
+            [1, 3, 2, 4], [1, 3, 2, 4], [0, 2, 1, 3], "the UTC in their names", id="by names"
+        ),
+        pytest.param([1, 3, 2, 4], [1, None, 2, 4], [0, 2, 1, 3], "their clock", id="a name lacks"),
+        pytest.param(
+            [90, 3, 91, 4], [1, 3, 2, 4], [0, 2, 1, 3], "the UTC in their names", id="and a reset"
+        ),
+    ],
+)
+def test_put_in_order(starts, utcs, order, how):
+    utcs = utcs or [None] * len(starts)
+    segments = [placed(n, S * s, utc=u) for n, (s, u) in enumerate(zip(starts, utcs, strict=True))]
+    moved = sum(n != number for n, number in enumerate(order))
+    detail = f"{moved} segments are not listed in the order of {how}"
+    finding = Finding(
+        "PL_ORDER", Severity.WARNING, detail=detail, repair="put in order", count=moved
+    )
+    assert arranged(segments) == (order, [0, 1, 2, 3][: len(order)], [finding])
+
+
+@pytest.mark.parametrize(
+    ("starts", "utcs"),
+    [
+        pytest.param([1, 2, 3], None, id="in order"),
+        pytest.param([1, 2, 3], [1, 2, 3], id="in order with names"),
+        pytest.param([1, 2, 5, 6], None, id="a gap"),
+        pytest.param([50, 51, 1, 2], None, id="the clock restarts"),
+        pytest.param([1, 2, 2, 3], None, id="two at one time"),
+        pytest.param([7, 1, 3], None, id="an order that mends nothing"),
+        pytest.param([2, 1, 5], None, id="an order that leaves a break"),
+    ],
+)
+def test_left_alone(starts, utcs):
+    utcs = utcs or [None] * len(starts)
+    segments = [
+        placed(n, S * s, utc=u, size=300 + n)
+        for n, (s, u) in enumerate(zip(starts, utcs, strict=True))
+    ]
+    numbers = list(range(len(starts)))
+    assert arranged(segments) == (numbers, numbers, [])
+
+
+def test_the_end_of_the_clock_is_no_disorder():
+    segments = [placed(0, LAST - S), placed(1, LAST), placed(2, 0), placed(3, S)]
+    numbers, _, findings = arranged(segments)
+    assert (numbers, findings) == ([0, 1, 2, 3], [])
+
+
+def test_swapped_over_the_end_of_the_clock():
+    numbers, positions, _ = arranged([placed(0, LAST - S), placed(1, 0), placed(2, LAST)])
+    assert (numbers, positions) == ([0, 2, 1], [0, 1, 2])
+
+
+def test_names_that_contradict_a_sound_clock():
+    segments = [placed(n, S * (n + 1), utc=u) for n, u in enumerate([1.0, 3.0, 2.0])]
+    detail = "the UTC in the names contradicts the order, the clock does not"
+    assert arranged(segments) == (
+        [0, 1, 2],
+        [0, 1, 2],
+        [Finding("PL_ORDER", Severity.WARNING, detail=detail)],
+    )
+
+
+def test_equal_names_keep_the_order_of_the_playlist():
+    segments = [placed(n, S * (n + 1), utc=5.0) for n in range(3)]
+    assert arranged(segments)[::2] == ([0, 1, 2], [])
+
+
+def test_positions_skip_what_cannot_be_placed():
+    segments = [placed(n, S * s) for n, s in ((0, 1), (2, 4), (3, 2), (6, 3))]
+    assert arranged(segments)[:2] == ([0, 3, 6, 2], [0, 2, 3, 6])
+
+
+def test_segments_without_a_stream_in_common_stay():
+    segments = [placed(0, 2 * S, audio=None), placed(1, S, video=None)]
+    assert arranged(segments) == ([0, 1], [0, 1], [])
+
+
+def test_a_segment_listed_twice_is_dropped():
+    segments = [placed(0, S), placed(1, 2 * S), placed(2, S), placed(3, 2 * S), placed(4, S)]
+    kept, findings = without_copies(segments, ())
+    assert [s.number for s in kept] == [0, 1]
+    assert [(f.id, f.severity, f.segment, f.detail, f.repair) for f in findings] == [
+        ("SEG_DUP", Severity.WARNING, "2.ts", "holds the same as 0.ts", "dropped"),
+        ("SEG_DUP", Severity.WARNING, "3.ts", "holds the same as 1.ts", "dropped"),
+        ("SEG_DUP", Severity.WARNING, "4.ts", "holds the same as 0.ts", "dropped"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"start": S + 1920}, id="other stamps"),
+        pytest.param({"start": S, "size": 900}, id="another size"),
+        pytest.param({"start": S, "audio": None}, id="a stream less"),
+        pytest.param({"start": S, "counters": {ts.VIDEO: 5}}, id="another counter"),
+    ],
+)
+def test_what_differs_is_no_copy(other):
+    segments = [placed(0, S), placed(1, **other)]
+    assert without_copies(segments, ()) == (segments, [])

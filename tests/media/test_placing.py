@@ -1,0 +1,204 @@
+"""What is missing between two segments, and what of their ends belongs together."""
+
+import numpy as np
+import pytest
+
+from pipeline.media.lane import NOTHING, Edges
+from pipeline.media.mpegts import scan
+from pipeline.media.placed import Placed, Slot
+from pipeline.media.placing import continues, counters_go_on
+from pipeline.media.timeline import plan
+from pipeline.model import Severity
+from tests import ts
+
+S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
+SECONDS = S / 90_000
+BOTH = frozenset({ts.VIDEO, ts.AUDIO})
+ONLY_VIDEO, ONLY_AUDIO = frozenset({ts.VIDEO}), frozenset({ts.AUDIO})
+
+
+def run(count: int = 4, **options: object) -> list[bytes]:
+    """Segments of a writer whose counters go on."""
+    counters: dict[int, int] = {}
+    return [
+        ts.segment(start=S * (n + 1), pictures=16, counters=counters, **options)
+        for n in range(count)
+    ]
+
+
+def packets(data: bytes) -> list[bytes]:
+    return [data[at : at + 188] for at in range(0, len(data), 188)]
+
+
+def last_of(data: bytes, pid: int) -> int:
+    """Number of the last packet of a PID."""
+    return max(n for n, p in enumerate(packets(data)) if (p[1] & 31) << 8 | p[2] == pid)
+
+
+def without(data: bytes, number: int) -> bytes:
+    return data[: 188 * number] + data[188 * (number + 1) :]
+
+
+def planned(
+    datas: list[bytes | None], tagged: int | None = None
+) -> tuple[list[Edges], list[tuple[str, Severity, str | None, int | None]]]:
+    slots = [
+        Slot(
+            f"{n}.ts",
+            None if data is None else scan(f"{n}.ts", np.frombuffer(data, np.uint8)),
+            SECONDS,
+            discontinuity=n == tagged,
+        )
+        for n, data in enumerate(datas)
+    ]
+    made = plan(slots)
+    return [p.edges for p in made.placed], [
+        (f.id, f.severity, f.segment, f.pid) for f in made.findings
+    ]
+
+
+def torn(edges: list[Edges]) -> list[frozenset[int]]:
+    return [edge.torn for edge in edges]
+
+
+def test_clean_segments_have_clean_edges():
+    edges, said = planned(run())
+    assert said == []
+    assert torn(edges) == [NOTHING] * 4
+    assert [e.joined for e in edges] == [e.cut for e in edges] == [NOTHING] * 4
+    assert [e.whole for e in edges] == [NOTHING, NOTHING, NOTHING, BOTH]
+
+
+@pytest.mark.parametrize("tagged", [None, 2], ids=["untagged", "tagged"])
+def test_the_last_packet_of_a_picture_is_lost(tagged):
+    datas = run()
+    datas[1] = without(datas[1], last_of(datas[1], ts.VIDEO))
+    edges, said = planned(datas, tagged)
+    if tagged:  # the counter may begin anew
+        assert (torn(edges), said) == ([NOTHING] * 4, [])
+        return
+    assert said == [("CC_EDGE", Severity.ERROR, "2.ts", ts.VIDEO)]
+    assert torn(edges) == [NOTHING, NOTHING, ONLY_VIDEO, NOTHING]
+    assert edges[1].cut == edges[1].whole == ONLY_VIDEO
+
+
+def test_the_last_packet_of_a_sound_is_lost():
+    datas = run(frames_per_pes=10)
+    datas[1] = without(datas[1], last_of(datas[1], ts.AUDIO))
+    edges, said = planned(datas)
+    assert said == [("PES_SIZE", Severity.ERROR, "1.ts", ts.AUDIO)]
+    assert torn(edges) == [NOTHING, NOTHING, ONLY_AUDIO, NOTHING]
+
+
+def test_the_first_packet_of_a_segment_is_lost():
+    datas = run()
+    first = min(n for n, p in enumerate(packets(datas[2])) if p[1:3] == b"\x41\x00")
+    datas[2] = without(datas[2], first)
+    edges, said = planned(datas)
+    assert said == [("CC_EDGE", Severity.ERROR, "2.ts", ts.VIDEO)]
+    assert torn(edges) == [NOTHING, NOTHING, ONLY_VIDEO, NOTHING]
+
+
+@pytest.mark.parametrize("pid", [ts.VIDEO, ts.AUDIO], ids=["video", "audio"])
+def test_a_pes_over_the_edge_is_joined(pid):
+    one, two, three, four = run(frames_per_pes=10)
+    at = 188 * last_of(two, pid)
+    tables, rest = three[:376], three[376:]
+    edges, said = planned([one, two[:at], tables + two[at:] + rest, four])
+    assert (said, torn(edges)) == ([], [NOTHING] * 4)
+    assert edges[1].joined == {pid}
+    assert [edge.joined for edge in edges[::2]] == [NOTHING, NOTHING]
+
+
+def test_a_recording_that_begins_inside_a_picture():
+    datas = run()
+    first = min(n for n, p in enumerate(packets(datas[0])) if p[1:3] == b"\x41\x00")
+    edges, said = planned([without(datas[0], first), *datas[1:]])
+    assert said == [("PES_START", Severity.ERROR, "0.ts", ts.VIDEO)]
+    assert torn(edges) == [ONLY_VIDEO, NOTHING, NOTHING, NOTHING]
+
+
+def test_a_recording_that_ends_inside_a_sound():
+    datas = run(frames_per_pes=10)
+    datas[3] = without(datas[3], last_of(datas[3], ts.AUDIO))
+    edges, said = planned(datas)
+    assert said == [("PES_SIZE", Severity.ERROR, "3.ts", ts.AUDIO)]
+    assert edges[3].whole == BOTH
+    assert ts.AUDIO in edges[3].cut
+
+
+def test_a_segment_that_is_cut_inside_a_packet():
+    datas = run()
+    datas[1] = datas[1][: 188 * last_of(datas[1], ts.VIDEO) + 50]
+    edges, _ = planned(datas)
+    assert torn(edges) == [NOTHING, NOTHING, BOTH, NOTHING]
+    assert edges[1].whole == BOTH
+    assert ts.VIDEO in edges[1].cut
+
+
+@pytest.mark.parametrize("gone", [None, b"", b"<html>" * 50], ids=["missing", "empty", "no stream"])
+def test_a_segment_that_is_gone(gone):
+    datas: list[bytes | None] = list(run())
+    datas[2] = gone
+    edges, said = planned(datas)
+    assert (torn(edges), said) == ([NOTHING, NOTHING, BOTH], [])
+    assert edges[1].whole == BOTH
+
+
+def test_sound_that_is_missing_in_one_segment():
+    counters: dict[int, int] = {}
+    datas = [
+        ts.segment(
+            start=S * (n + 1),
+            pictures=16,
+            counters=counters,
+            audio=None if n == 1 else ts.AUDIO,
+        )
+        for n in range(4)
+    ]
+    tables = run(1)[0][:376]
+    datas[1] = tables + datas[1][376:]
+    edges, said = planned(datas)
+    assert said == [("ES_ABSENT", Severity.ERROR, "1.ts", ts.AUDIO)]
+    assert torn(edges) == [NOTHING, NOTHING, ONLY_AUDIO, NOTHING]
+
+
+def test_a_writer_that_begins_anew_loses_nothing():
+    datas = [ts.segment(start=S * (n + 1), pictures=16 + n) for n in range(1)]
+    datas += [ts.segment(start=S * (n + 1), pictures=16) for n in range(1, 4)]
+    edges, said = planned(datas)
+    assert (torn(edges), said) == ([NOTHING] * 4, [])
+
+
+def placed(*datas: bytes) -> list[Placed]:
+    found = []
+    for n, data in enumerate(datas):
+        one = scan(f"{n}.ts", np.frombuffer(data, np.uint8))
+        stamps = {pid: (s.pts, s.dts) for pid, s in one.streams.items()}
+        found.append(Placed(Slot(one.name, one), n, stamps, n))
+    return found
+
+
+def test_continues():
+    one, two, three = (p.stream(ts.VIDEO) for p in placed(*run(3)))
+    assert [continues(one, two), continues(two, three)] == [True, True]
+    assert [continues(one, three), continues(two, one)] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("datas", "on"),
+    [
+        pytest.param(run(), True, id="they go on"),
+        pytest.param([ts.segment(start=S * n, pictures=16) for n in range(1, 5)], False, id="anew"),
+        pytest.param(run(2), False, id="too few to tell"),
+        pytest.param(run(3), True, id="two streams over two edges"),
+        pytest.param(run(3, audio=None), False, id="one stream over two edges"),
+        pytest.param([*run(3), run(5)[4]], True, id="most go on"),
+        pytest.param(run(6)[::2], False, id="none goes on"),
+        pytest.param([], False, id="nothing"),
+    ],
+)
+def test_counters_go_on(datas, on):
+    segments = placed(*datas)
+    lanes = plan([s.slot for s in segments]).lanes
+    assert counters_go_on(segments, lanes) is on

@@ -1,0 +1,139 @@
+"""Stamps inside one segment: the few that cannot be right, and what they must have been."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from pipeline.media.codecs import AAC, H264
+from pipeline.media.lane import Lane
+from pipeline.media.stamps import steady
+
+MODULO = 1 << 33
+VIDEO = Lane(256, H264, b"", 6000.0)
+AUDIO = Lane(257, AAC, b"", 1920.0)
+STEPS = [6000 * n for n in range(20)]
+LATE = 12000  # ticks from decoding to presentation
+
+
+def changed(times: list[int], **to: int) -> list[int]:
+    """Times of which some are others: ``t3=5`` makes the fourth one 5."""
+    return [to.get(f"t{n}", time) for n, time in enumerate(times)]
+
+
+def mend(dts: list[int], pts: list[int], lane: Lane) -> tuple[list[int], list[int], int | None]:
+    new_pts, new_dts, count = steady(np.array(pts, np.int64), np.array(dts, np.int64), lane)
+    return new_dts.tolist(), new_pts.tolist(), count
+
+
+@pytest.mark.parametrize(
+    "dts",
+    [
+        pytest.param(STEPS, id="even steps"),
+        pytest.param([0, 1, 90_000, 90_001], id="uneven steps"),
+        pytest.param([MODULO - 6000, 0, 6000], id="over the end of the 33-bit clock"),
+        pytest.param([0, -1, 12000, -1], id="some without a stamp"),
+        pytest.param([5], id="one"),
+        pytest.param([], id="none"),
+        pytest.param([-1, -1], id="no stamp at all"),
+    ],
+)
+@pytest.mark.parametrize("lane", [VIDEO, AUDIO], ids=["video", "audio"])
+def test_rising_stamps_stay(dts, lane):
+    assert mend(dts, dts, lane) == (dts, dts, 0)
+
+
+@pytest.mark.parametrize(
+    ("dts", "right", "count"),
+    [
+        pytest.param(
+            changed(STEPS, t7=STEPS[8], t8=STEPS[7]),
+            changed(STEPS, t7=39_000, t8=42_000),  # no telling which of the two is wrong
+            1,
+            id="two are swapped",
+        ),
+        pytest.param(changed(STEPS, t7=900_000), STEPS, 1, id="one far ahead"),
+        pytest.param(changed(STEPS, t7=-900_000 % MODULO), STEPS, 1, id="one far behind"),
+        pytest.param(
+            changed(STEPS, t7=36_000), changed(STEPS, t6=33_000, t7=36_000), 1, id="one twice"
+        ),
+        pytest.param(changed(STEPS, t19=5), STEPS, 1, id="the last one"),
+        pytest.param(changed(STEPS, t4=5, t12=5), STEPS, 2, id="two of twenty"),
+    ],
+)
+def test_video_stamps_are_derived_from_their_neighbours(dts, right, count):
+    found, pts, mended = mend(dts, [t + LATE for t in dts], VIDEO)
+    assert (found, mended) == (right, count)
+    assert pts == [(t + LATE) % MODULO for t in right]
+
+
+@pytest.mark.parametrize("bit", range(20, 33))
+def test_one_flipped_bit_is_mended(bit):
+    dts = 6000 * np.arange(20)
+    flipped = dts.copy()
+    flipped[7] ^= 1 << bit
+    _, mended, count = steady(flipped, flipped, VIDEO)
+    assert count == 1
+    assert mended.tolist() == dts.tolist()
+
+
+def test_a_wrong_stamp_at_the_end_of_the_clock():
+    right = [(MODULO - 60_000 + 6000 * n) % MODULO for n in range(20)]
+    assert mend(changed(right, t9=5), right, VIDEO)[0] == right
+
+
+def test_two_wrong_stamps_at_the_end_count_on():
+    dts = changed(STEPS, t18=7, t19=8)
+    assert mend(dts, dts, VIDEO)[0] == STEPS
+
+
+def test_a_delay_that_no_other_picture_has_is_made_plausible():
+    dts = changed(STEPS, t7=5)
+    pts = changed([t + LATE for t in STEPS], t7=5_000_000)
+    found, new_pts, _ = mend(dts, pts, VIDEO)
+    assert found == STEPS
+    assert new_pts == [t + LATE for t in STEPS]
+
+
+def test_audio_loses_the_stamp():
+    dts = changed(STEPS, t7=900_000, t3=-1)
+    right = changed(STEPS, t7=-1, t3=-1)
+    assert mend(dts, dts, AUDIO) == (right, right, 1)
+
+
+@pytest.mark.parametrize(
+    "dts",
+    [
+        pytest.param([*STEPS[10:], *STEPS[:10]], id="the clock restarts"),
+        pytest.param(changed(STEPS, t4=5, t8=5, t12=5), id="three of twenty are wrong"),
+        pytest.param(STEPS[::-1], id="backwards"),
+        pytest.param([6000, 0], id="two, swapped"),
+    ],
+)
+@pytest.mark.parametrize("lane", [VIDEO, AUDIO], ids=["video", "audio"])
+def test_too_many_wrong_stamps_are_left_alone(dts, lane):
+    assert mend(dts, dts, lane) == (dts, dts, None)
+
+
+def test_the_stamps_themselves_are_left_alone():
+    dts = np.array(changed(STEPS, t7=5), np.int64)
+    before = dts.copy()
+    steady(dts, dts, VIDEO)
+    steady(dts, dts, AUDIO)
+    assert np.array_equal(dts, before)
+
+
+@given(st.lists(st.integers(-1, MODULO - 1), max_size=40), st.sampled_from([VIDEO, AUDIO]))
+def test_whatever_is_mended_rises(times, lane):
+    stamps = np.array(times, np.int64)
+    _, dts, count = steady(stamps, stamps, lane)
+    steps = np.diff(dts[dts >= 0]) % MODULO
+    assert count is None or ((steps > 0) & (steps < MODULO // 2)).all()
+
+
+@given(st.integers(0, MODULO - 1), st.integers(2, 27), st.integers(-(1 << 31), 1 << 31))
+def test_any_one_wrong_stamp_is_found(start, place, away):
+    assume(abs(away) >= 12_000)  # nearer, it might be its neighbour that is wrong
+    right = [(start + 6000 * n) % MODULO for n in range(30)]
+    dts = changed(right, **{f"t{place}": (right[place] + away) % MODULO})
+    assert mend(dts, dts, VIDEO) == (right, right, 1)

@@ -1,0 +1,310 @@
+"""The plan: where every segment belongs in time, whatever its clock says."""
+
+import numpy as np
+import pytest
+
+from pipeline.media.lane import BASE
+from pipeline.media.mpegts import scan
+from pipeline.media.placed import Slot
+from pipeline.media.timeline import Plan, plan
+from pipeline.model import OnLoss, Severity
+from tests import ts
+
+S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
+SECONDS = S / 90_000
+CLOCK = 1 << 33
+INFO, WARNING, ERROR, FATAL = Severity
+
+
+def slot(n: int, data: bytes | None, **options: object) -> Slot:
+    found = None if data is None else scan(f"{n}.ts", np.frombuffer(data, np.uint8))
+    return Slot(f"{n}.ts", found, **{"duration": SECONDS, **options})
+
+
+def planned(
+    starts: list[int | None],
+    *,
+    utcs: list[float] | None = None,
+    tagged: int | None = None,
+    on_loss: OnLoss = OnLoss.HOLD,
+    **options: object,
+) -> Plan:
+    """Segments of one writer that begin at these ticks; None is one that is gone."""
+    counters: dict[int, int] = {}
+    slots = []
+    for n, start in enumerate(starts):
+        data = None
+        if start is not None:
+            data = ts.segment(start=start, pictures=16, counters=counters, **options)
+        utc = None if utcs is None else SECONDS * utcs[n]
+        slots.append(slot(n, data, utc=utc, discontinuity=n == tagged))
+    return plan(slots, on_loss)
+
+
+def begins(made: Plan, pid: int = ts.VIDEO) -> list[int]:
+    """Ticks from the beginning to each segment's first decoding time."""
+    return [placed.first(pid) - BASE for placed in made.placed]
+
+
+def said(made: Plan) -> list[tuple[str, Severity, str | None, int | None]]:
+    return [(f.id, f.severity, f.segment, f.pid) for f in made.findings]
+
+
+def gap(segment: str, severity: Severity = ERROR) -> list[tuple[str, Severity, str, int]]:
+    return [("DTS_GAP", severity, segment, pid) for pid in (ts.VIDEO, ts.AUDIO)]
+
+
+BACK = ("DTS_BACK", WARNING, "2.ts", None)
+ONE_RUN = [0, S, 2 * S, 3 * S]
+
+
+@pytest.mark.parametrize(
+    ("starts", "options", "new", "findings"),
+    [
+        pytest.param([S, 2 * S, 3 * S, 4 * S], {}, ONE_RUN, [], id="one clock"),
+        pytest.param([0, S, 2 * S, 3 * S], {}, ONE_RUN, [], id="from zero on"),
+        pytest.param([CLOCK - 2 * S, CLOCK - S, 0, S], {}, ONE_RUN, [], id="33-bit wrap"),
+        pytest.param(
+            [CLOCK - S - 6000, CLOCK - 6000, S - 6000, 2 * S - 6000],
+            {},
+            ONE_RUN,
+            [],
+            id="33-bit wrap inside a segment",
+        ),
+        pytest.param([50 * S, 51 * S, S, 2 * S], {}, ONE_RUN, [BACK], id="the clock restarts"),
+        pytest.param(
+            [50 * S, 51 * S, S, 2 * S], {"tagged": 2}, ONE_RUN, [BACK], id="restarts as announced"
+        ),
+        pytest.param(
+            [CLOCK - 2 * S, CLOCK - S, CLOCK - 9 * S, CLOCK - 8 * S],
+            {},
+            ONE_RUN,
+            [BACK],
+            id="restarts near the end of the clock",
+        ),
+        pytest.param(
+            [50 * S, 51 * S, S, 2 * S],
+            {"utcs": [0, 1, 6, 7]},
+            [0, S, 6 * S, 7 * S],
+            [BACK, ("DTS_GAP", ERROR, "2.ts", None)],
+            id="restarts and the names tell when",
+        ),
+        pytest.param(
+            [50 * S, 51 * S, S, 2 * S],
+            {"utcs": [0, 1, 2.5, 3.5]},
+            ONE_RUN,
+            [BACK],
+            id="restarts and the names are nearly right",
+        ),
+        pytest.param(
+            [9 * S, 10 * S, 11 * S - 48_000, 12 * S - 48_000], {}, ONE_RUN, [BACK], id="overlap"
+        ),
+        pytest.param([S, 2 * S, 5 * S, 6 * S], {}, [0, S, 4 * S, 5 * S], gap("2.ts"), id="a gap"),
+        pytest.param(
+            [S, 2 * S, 5 * S, 6 * S],
+            {"utcs": [0, 1, 4, 5]},
+            [0, S, 4 * S, 5 * S],
+            gap("2.ts"),
+            id="a gap, the names agree",
+        ),
+        pytest.param(
+            [S, 2 * S, 5 * S, 6 * S],
+            {"utcs": [0, 1, 2, 3]},
+            [0, S, 4 * S, 5 * S],
+            gap("2.ts", WARNING),
+            id="a gap, the names know of none",
+        ),
+        pytest.param(
+            [S, 2 * S, 5 * S, 6 * S],
+            {"utcs": [0, 1, 2, 3], "tagged": 2},
+            ONE_RUN,
+            [("DTS_GAP", WARNING, "2.ts", None)],
+            id="a tagged step, the names know of none",
+        ),
+        pytest.param(
+            [S, 2 * S, 90 * S, 91 * S],
+            {"utcs": [0, 1, 6, 7], "tagged": 2},
+            [0, S, 6 * S, 7 * S],
+            [("DTS_GAP", ERROR, "2.ts", None), ("DTS_GAP", WARNING, "2.ts", None)],
+            id="a tagged step, the names tell how long",
+        ),
+        pytest.param(
+            [S, 2 * S, 5 * S, 6 * S],
+            {"tagged": 2},
+            [0, S, 4 * S, 5 * S],
+            gap("2.ts"),
+            id="a tagged gap without names",
+        ),
+        pytest.param(
+            [S, 2 * S, 3 * S + 36_000, 4 * S + 36_000],
+            {},
+            [0, S, 2 * S + 36_000, 3 * S + 36_000],
+            [],
+            id="0.4 s are no gap",
+        ),
+        pytest.param(
+            [S, 2 * S, 5 * S, 6 * S],
+            {"on_loss": OnLoss.CLOSE},
+            ONE_RUN,
+            gap("2.ts"),
+            id="a gap that is closed",
+        ),
+        pytest.param([S, 2 * S, None, 4 * S], {}, [0, S, 3 * S], [], id="one is gone"),
+        pytest.param(
+            [S, 2 * S, None, 4 * S],
+            {"on_loss": OnLoss.CLOSE},
+            [0, S, 2 * S],
+            [],
+            id="one is gone and its place closed",
+        ),
+        pytest.param(
+            [8 * S, 9 * S, None, S],
+            {},
+            [0, S, 3 * S],
+            [("DTS_BACK", WARNING, "3.ts", None)],
+            id="one is gone and the clock restarts",
+        ),
+    ],
+)
+def test_offsets(starts, options, new, findings):
+    made = planned(starts, **options)
+    assert begins(made) == new
+    assert sorted(said(made)) == sorted(findings)
+    assert not made.rejected
+
+
+def test_every_stamp_moves_by_the_same_offset():
+    made = planned([50 * S, 51 * S, S, 2 * S], delay=12_000)
+    for n, placed in enumerate(made.placed):
+        pts, dts = placed.stamps[ts.VIDEO]
+        start = BASE + n * S  # where the first sound is heard
+        assert dts.tolist() == [start + 6000 * k for k in range(16)]
+        assert pts.tolist() == [start + 6000 * k + 12_000 for k in range(16)]
+        pts, dts = placed.stamps[ts.AUDIO]
+        assert dts.tolist() == pts.tolist() == [start + 4 * 1920 * k for k in range(13)]
+
+
+def test_the_first_presentation_is_at_base():
+    made = planned([7 * S, 8 * S], delay=3000, audio=None)
+    assert begins(made) == [-3000, S - 3000]
+    made = planned([7 * S, 8 * S], delay=3000)  # sound is heard when the first picture is decoded
+    assert begins(made) == begins(made, ts.AUDIO) == [0, S]
+
+
+def test_after_a_restart_sound_and_picture_keep_their_distance():
+    slots = [
+        slot(0, ts.segment(start=50 * S, pictures=16)),
+        slot(1, ts.segment(start=S + 600, pictures=16)),  # sound 1320 ticks behind the picture
+    ]
+    made = plan(slots)
+    assert begins(made) == [0, S]
+    assert begins(made, ts.AUDIO) == [0, S + 1320]
+
+
+def test_after_a_restart_nothing_overlaps():
+    slots = [
+        slot(0, ts.segment(start=50 * S + 600, pictures=16)),  # sound ends 1320 ticks later
+        slot(1, ts.segment(start=S, pictures=16)),
+    ]
+    made = plan(slots)
+    assert begins(made) == [0, S + 1320]
+    assert begins(made, ts.AUDIO) == [1320, S + 1320]
+
+
+@pytest.mark.parametrize("on_loss", [OnLoss.HOLD, OnLoss.CLOSE])
+def test_what_is_closed_is_counted(on_loss):
+    made = planned([S, 2 * S, 5 * S, None, 7 * S], on_loss=on_loss)
+    closed = 3 * S if on_loss is OnLoss.CLOSE else 0
+    assert {pid: promise.closed for pid, promise in made.promised.items()} == {
+        ts.VIDEO: closed,
+        ts.AUDIO: closed,
+    }
+    assert [sorted(placed.torn) for placed in made.placed] == [[], [], [256, 257], [256, 257]]
+
+
+def test_a_copy_takes_no_time():
+    one, two = (ts.segment(start=start, pictures=16) for start in (S, 2 * S))
+    made = plan([slot(0, one), slot(1, one), slot(2, two), slot(3, two)])
+    assert begins(made) == [0, S]
+    assert [(placed.number, placed.position) for placed in made.placed] == [(0, 0), (2, 2)]
+    assert [(f.id, f.segment) for f in made.findings] == [("SEG_DUP", "1.ts"), ("SEG_DUP", "3.ts")]
+
+
+@pytest.mark.parametrize(
+    "utcs", [pytest.param(None, id="by clock"), pytest.param([0, 2, 1, 3], id="by names")]
+)
+def test_segments_keep_their_files_when_put_in_order(utcs):
+    counters: dict[int, int] = {}
+    datas = {n: ts.segment(start=S * (n + 1), pictures=16, counters=counters) for n in range(4)}
+    order = [0, 2, 1, 3]
+    slots = [
+        slot(k, datas[n], utc=None if utcs is None else SECONDS * utcs[k])
+        for k, n in enumerate(order)
+    ]
+    made = plan(slots)
+    assert begins(made) == ONE_RUN
+    assert [(p.slot.name, p.number, p.position) for p in made.placed] == [
+        ("0.ts", 0, 0),
+        ("2.ts", 2, 1),
+        ("1.ts", 1, 2),
+        ("3.ts", 3, 3),
+    ]
+    assert [(f.id, f.count) for f in made.findings] == [("PL_ORDER", 2)]
+    assert not any(placed.torn for placed in made.placed)
+
+
+def restamped(data: bytes, place: int, dts: int) -> bytes:
+    """A segment whose picture number ``place`` is stamped ``dts``."""
+    out = bytearray(data)
+    heads = [at for at in range(0, len(out), 188) if out[at + 1] == 0x41 and out[at + 2] == 0]
+    begin = out.index(b"\0\0\1\xe0", heads[place])
+    out[begin + 9 : begin + 14] = ts.stamp(dts, 2)
+    return bytes(out)
+
+
+def test_one_wrong_stamp_is_mended():
+    slots = [slot(n, ts.segment(start=S * (n + 1), pictures=16)) for n in range(3)]
+    slots[1] = slot(1, restamped(ts.segment(start=2 * S, pictures=16), 5, 77 * S))
+    made = plan(slots)
+    assert begins(made) == [0, S, 2 * S]
+    assert made.placed[1].stamps[ts.VIDEO][1].tolist() == [BASE + S + 6000 * k for k in range(16)]
+    finding = made.findings[0]
+    assert said(made) == [("DTS_BACK", ERROR, "1.ts", ts.VIDEO)]
+    assert (finding.count, finding.repair) == (1, "derived from their neighbours")
+
+
+def test_a_clock_that_restarts_inside_a_segment_is_refused():
+    inside = ts.segment(start=50 * S, pictures=16) + ts.segment(start=S, pictures=16)
+    made = plan([slot(0, ts.segment(start=49 * S, pictures=16)), slot(1, inside)])
+    assert made.rejected
+    assert [f[:3] for f in said(made) if f[1] == FATAL] == [("DTS_BACK", FATAL, "1.ts")] * 2
+
+
+def test_more_than_one_clock_can_count_is_refused():
+    starts = [S, *range(CLOCK // 2 - 2 * S, 5 * (CLOCK // 2), CLOCK // 2 - 2 * S)]
+    made = planned(starts[:4])
+    assert made.rejected
+    assert said(made)[-1] == ("PL_LIMIT", FATAL, None, None)
+    assert not planned(starts[:2]).rejected
+
+
+@pytest.mark.parametrize(
+    "slots",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param([slot(0, None)], id="nothing under the name"),
+        pytest.param([slot(0, b"")], id="0 bytes"),
+        pytest.param([slot(0, b"<html>" * 99)], id="no transport stream"),
+    ],
+)
+def test_nothing_to_plan(slots):
+    made = plan(slots)
+    assert made.rejected
+    assert (made.lanes, made.placed, made.findings) == ((), (), ())
+
+
+def test_a_plan_is_a_value():
+    starts = [50 * S, 51 * S, S, None, 3 * S]
+    one, two = planned(starts), planned(starts)
+    assert (one.lanes, one.findings, one.promised) == (two.lanes, two.findings, two.promised)
+    assert begins(one) == begins(two)
