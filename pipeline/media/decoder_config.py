@@ -1,0 +1,131 @@
+"""The decoder configuration: what a sample entry tells a decoder before the first sample.
+
+Clauses are those of ISO/IEC 14496-12:2015 unless a standard is named.
+"""
+
+from itertools import islice
+
+from pipeline.media.boxes import Malformed, Node
+from pipeline.media.codecs import RATES
+
+AAC_TYPES = (0x40, 0x66, 0x67, 0x68)  # objectTypeIndication, ISO/IEC 14496-1 clause 7.2.6.6.2
+
+
+def sample_entries(stsd: Node) -> list[Node]:
+    """The sample entries (8.5.2): at least one, and as many as are counted."""
+    entries = stsd.boxes(8)
+    count = stsd.unpack("I", 4)[0]
+    if count != len(entries) or not entries:
+        raise stsd.error(f"{len(entries)} sample entries, the box says {count}")
+    return entries
+
+
+def description(entry: Node, handler: str) -> tuple[int, int, int, int, bytes]:
+    """Width, height, channels, sample rate, configuration of a sample entry (12.1.3, 12.2.3)."""
+    if handler == "vide":
+        return *entry.unpack("HH", 24), 0, 0, _configuration(entry, 78)
+    if handler == "soun":
+        version, channels, rate = entry.unpack("H6xH6xH", 8)  # the integer part of 16.16
+        if version:
+            raise entry.error(f"audio sample entry of version {version}, expected 0")
+        configuration = _configuration(entry, 28)
+        if entry.box.type == "mp4a" and configuration:
+            # ffmpeg 5 writes 2 channels for mono, and 96 kHz does not fit the entry
+            _, rate, coded = audio_object(configuration)
+            channels = coded or channels
+        return 0, 0, channels, rate, configuration
+    return 0, 0, 0, 0, b""
+
+
+def _configuration(entry: Node, skip: int) -> bytes:
+    """What the decoder is set up with; empty where no box known to hold it is there."""
+    entry.unpack(f"{skip}x")
+    for node in entry.boxes(skip):
+        if node.box.type == "esds":
+            return _specific_info(node)
+        if node.box.type in {"avcC", "hvcC", "av1C", "vpcC", "dOps", "dfLa"}:
+            return bytes(node.data)
+    return b""
+
+
+def _specific_info(esds: Node) -> bytes:
+    """AudioSpecificConfig of esds (ISO/IEC 14496-14 clause 5.6); empty where it is not AAC."""
+    at, end = _descriptor(esds, 4, 3)
+    flags = esds.unpack("B", at + 2)[0]
+    if flags & 0xE0:
+        raise esds.error(f"ES_Descriptor flags {flags:#x}, expected no dependence, URL or OCR")
+    at, end = _descriptor(esds, at + 3, 4)
+    if esds.unpack("B", at)[0] not in AAC_TYPES or at + 13 >= end:
+        return b""  # such as MP3 in mp4a
+    at, end = _descriptor(esds, at + 13, 5)
+    return bytes(esds.data[at:end])
+
+
+def _descriptor(esds: Node, at: int, tag: int) -> tuple[int, int]:
+    """Where the content of a descriptor begins and ends (ISO/IEC 14496-1 clause 8.3.3)."""
+    found: int = esds.unpack("B", at)[0]
+    lengths = bytes(esds.data[at + 1 : at + 5])  # seven bits each, the last without the top bit
+    used = next((n for n, byte in enumerate(lengths, 1) if byte < 0x80), len(lengths))
+    length = 0
+    for byte in lengths[:used]:
+        length = length << 7 | byte & 0x7F
+    start = at + 1 + used
+    if found != tag or start + length > len(esds.data):
+        raise esds.error(f"descriptor {found} of {length} bytes at {at}, expected {tag}")
+    return start, start + length
+
+
+def avc_parameter_sets(avcc: bytes) -> tuple[bytes, ...]:
+    """The SPS, then the PPS NAL units of an avcC payload (ISO/IEC 14496-15 clause 5.3.3.1)."""
+    if len(avcc) < 7 or avcc[0] != 1:
+        raise Malformed(f"avcC: {len(avcc)} bytes that begin {avcc[:1].hex()}, expected 7 and 01")
+    units: list[bytes] = []
+    at = 5
+    for mask in (0x1F, 0xFF):
+        count = avcc[at] & mask if at < len(avcc) else 256
+        at += 1
+        for _ in range(count):
+            length = int.from_bytes(avcc[at : at + 2], "big")
+            unit = avcc[at + 2 : at + 2 + length]
+            if not length or len(unit) < length:
+                raise Malformed(f"avcC: parameter set of {length} bytes at {at} of {len(avcc)}")
+            units.append(unit)
+            at += 2 + length
+    return tuple(units)
+
+
+_CHANNELS = {**{n: n for n in range(7)}, 7: 8, 11: 7, 12: 8, 13: 24, 14: 8}  # 0: in the stream
+
+
+def audio_object(asc: bytes) -> tuple[int, int, int]:
+    """Object type, sample rate and channels (0: in the stream) of an AudioSpecificConfig.
+
+    ISO/IEC 14496-3 clause 1.6.2.1.  Where SBR or PS comes first, of the core coder, as in ADTS.
+    """
+    bits = iter("".join(f"{byte:08b}" for byte in asc[:16]))
+
+    def take(count: int) -> int:
+        taken = "".join(islice(bits, count))
+        if len(taken) < count:
+            raise Malformed(f"AudioSpecificConfig: cut short, {len(asc)} bytes")
+        return int(taken, 2)
+
+    def object_type() -> int:
+        kind = take(5)
+        return 32 + take(6) if kind == 31 else kind
+
+    def frequency() -> int:
+        index = take(4)
+        if index in (13, 14):
+            raise Malformed(
+                f"AudioSpecificConfig: sampling frequency index {index}, expected < 13 or 15"
+            )
+        return take(24) if index == 15 else RATES[index]
+
+    kind, rate, layout = object_type(), frequency(), take(4)
+    if kind in (5, 29):
+        frequency()
+        kind = object_type()
+    if layout not in _CHANNELS:
+        raise Malformed(f"AudioSpecificConfig: channel configuration {layout} is reserved")
+    return kind, rate, _CHANNELS[layout]
