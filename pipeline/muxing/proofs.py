@@ -1,0 +1,98 @@
+"""What was proved about a pair of binaries, and the memory of it from one run to the next."""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """``outcome`` is for people; ``env`` is what both binaries need in their environment."""
+
+    usable: bool
+    outcome: str
+    version: str
+    env: Mapping[str, str] = field(default_factory=dict, hash=False)
+    lasting: bool = True  # False: it may turn out otherwise the next time, as with a timeout
+
+
+class Proofs:
+    """Proofs by path, mtime and size of both binaries.  Losing the file costs only time."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._pairs = self._read()
+
+    def recall(self, ffmpeg: Path, ffprobe: Path) -> Proof | None:
+        """What is known, if both binaries are still the same."""
+        match self._pairs.get(stamp(ffmpeg, ffprobe)):
+            case {
+                "usable": bool(usable),
+                "outcome": str(outcome),
+                "version": str(version),
+                "env": dict(env),
+            }:
+                known = {str(name): str(value) for name, value in env.items()}
+                return Proof(usable, outcome, version, known)
+        return None
+
+    def remember(self, key: str, proof: Proof) -> None:
+        """Keep a lasting proof, and forget those of earlier versions of the same binaries."""
+        if not (key and self._file and proof.lasting):
+            return
+        others = {k: v for k, v in self._read().items() if _paths(k) != _paths(key)}
+        entry = {
+            "usable": proof.usable,
+            "outcome": proof.outcome,
+            "version": proof.version,
+            "env": dict(proof.env),
+        }
+        self._pairs = {**others, key: entry}
+        part = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                part.write_text(json.dumps({"format": FORMAT, "pairs": self._pairs}, indent=1))
+                part.replace(self._file)
+            finally:
+                part.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, Any]:
+        if self._file is None:
+            return {}
+        try:
+            document = json.loads(self._file.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        match document:
+            case {"format": 1, "pairs": dict(pairs)}:
+                return pairs
+        return {}
+
+
+def stamp(ffmpeg: Path, ffprobe: Path) -> str:
+    """Changes with the binaries; empty when they cannot be looked at."""
+    try:
+        stats = [(path, path.stat()) for path in (ffmpeg, ffprobe)]
+    except OSError:
+        return ""
+    return "|".join(f"{path}:{st.st_mtime_ns}:{st.st_size}" for path, st in stats)
+
+
+def default_file(environ: Mapping[str, str]) -> Path | None:
+    """XDG Base Directory Specification: a relative XDG_CACHE_HOME is to be ignored."""
+    for name, below in (("XDG_CACHE_HOME", ""), ("HOME", ".cache")):
+        folder = Path(environ.get(name, ""))
+        if folder.is_absolute():
+            return folder / below / "recpipe" / "ffmpeg.json"
+    return None
+
+
+def _paths(key: str) -> list[str]:
+    return [part.rsplit(":", 2)[0] for part in key.split("|")]

@@ -1,0 +1,171 @@
+"""Runs ffmpeg: fed through a pipe, never waited for without end, never left behind."""
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from shutil import which
+from types import TracebackType
+from typing import IO
+
+from pipeline.errors import DiskFullError, MuxingError
+
+PIPE = 1 << 20  # bytes the kernel may hold for ffmpeg
+KEPT = 64 << 10  # bytes of its messages that are kept
+STALL = 60.0  # seconds without any progress before it is taken for hung
+
+
+class Muxer:
+    """A running ffmpeg.  Leaving the context kills it unless :meth:`finish` returned."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stall: float = STALL,
+        stdout: IO[bytes] | int = subprocess.DEVNULL,
+    ) -> None:
+        self._name = Path(argv[0]).name
+        self._stall = stall
+        self._messages = bytearray()
+        try:
+            self._process = subprocess.Popen(
+                [*_mortal(), *argv],
+                stdin=subprocess.PIPE,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **(env or {}), "AV_LOG_FORCE_NOCOLOR": "1"},
+            )
+        except OSError as error:
+            raise MuxingError(f"{argv[0]}: {error.strerror}") from error
+        assert self._process.stdin is not None
+        self._pipe = self._process.stdin.fileno()
+        os.set_blocking(self._pipe, False)
+        with contextlib.suppress(OSError):  # a smaller pipe works as well
+            fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE)
+        self._reader = threading.Thread(target=self._read_messages, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> "Muxer":
+        _running.add(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+        _running.discard(self)
+        if self._process.stdin is not None:  # whatever it started reads no more
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+        self._reader.join(timeout=5)
+        for stream in (self._process.stdin, self._process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def write(self, chunks: Iterable[memoryview | bytes]) -> None:
+        """Feed bytes; MuxingError when ffmpeg ends or takes nothing for too long."""
+        poll = select.poll()
+        poll.register(self._pipe, select.POLLOUT)
+        for chunk in chunks:
+            rest = memoryview(chunk)
+            while rest:
+                try:
+                    rest = rest[os.write(self._pipe, rest) :]
+                except BlockingIOError:
+                    if not poll.poll(self._stall * 1000):
+                        raise MuxingError(self._hung()) from None
+                except BrokenPipeError:
+                    raise self._failure() from None
+
+    def finish(self) -> str:
+        """Wait for the end; returns what ffmpeg said."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            code = self._process.wait(self._stall)
+        except subprocess.TimeoutExpired:
+            raise MuxingError(self._hung()) from None
+        self._reader.join(timeout=5)
+        if code:
+            raise self._failure()
+        return self.messages
+
+    @property
+    def messages(self) -> str:
+        """The last of what ffmpeg said, one message a line."""
+        return self._messages.decode("utf-8", "replace").strip()
+
+    def _read_messages(self) -> None:
+        assert self._process.stderr is not None
+        with contextlib.suppress(OSError, ValueError):
+            while part := os.read(self._process.stderr.fileno(), 4096):
+                self._messages += part
+                del self._messages[:-KEPT]
+
+    def _hung(self) -> str:
+        self.kill()
+        return f"{self._name} made no progress for {self._stall:g} s and was stopped; run again"
+
+    def _failure(self) -> MuxingError | DiskFullError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        if self._process.poll() is None:
+            self.kill()
+            return MuxingError(f"{self._name} stopped reading and was stopped; run again")
+        self._reader.join(timeout=5)
+        said = self.messages
+        if "No space left on device" in said:
+            return DiskFullError("no space left while ffmpeg was writing: free some and run again")
+        code = self._process.returncode
+        if code is not None and code < 0:
+            known = -code in {known.value for known in signal.Signals}
+            name = signal.Signals(-code).name if known else f"signal {-code}"
+            return MuxingError(f"{self._name} was killed by {name}; run again")
+        words = [line for line in said.splitlines() if line != "Conversion failed!"]
+        last = words[-1] if words else "it said nothing"
+        return MuxingError(f"{self._name} ended with {code}: {last}")
+
+    def kill(self) -> None:
+        """End it at once; whoever feeds it or waits for it gets a MuxingError."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+_running: set[Muxer] = set()
+
+
+def kill_all() -> None:
+    """End every ffmpeg of this process: threads that wait for one cannot be interrupted."""
+    for muxer in tuple(_running):
+        muxer.kill()
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    timeout: float = STALL,
+    stdout: IO[bytes] | int = subprocess.DEVNULL,
+) -> str:
+    """Run ffmpeg or ffprobe on files, with nothing to read from us; returns what it said."""
+    with Muxer(argv, env=env, stall=timeout, stdout=stdout) as process:
+        return process.finish()
+
+
+def _mortal() -> list[str]:
+    """Have the kernel kill ffmpeg when we die; without setpriv it ends when its pipe does."""
+    setpriv = which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
