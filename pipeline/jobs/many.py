@@ -1,0 +1,371 @@
+"""Many recordings: found, given a place each, and worked on; one that fails stops no other."""
+
+import logging
+import os
+import re
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from pipeline import config
+from pipeline.errors import RecpipeError, UsageError
+from pipeline.jobs.one import check as check_one
+from pipeline.jobs.one import process
+from pipeline.jobs.options import Options, Target, unwatched
+from pipeline.jobs.targets import Destination, Opener, destination
+from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict
+from pipeline.muxing import locate, run
+from pipeline.stages import publish
+from pipeline.stages.discover import discover
+from pipeline.stages.inspect import inspect
+from pipeline.storage import Storage
+from pipeline.storage.locations import open_storage
+from pipeline.storage.names import printable
+
+log = logging.getLogger(__name__)
+
+MOST_JOBS = 4  # at once, unless asked for more: the disk is the limit then
+AWAKE = 0.2  # seconds
+CONNECTIONS = 16  # of each recording that is fetched
+UNPLANNED = 1  # exit codes, see docs/design.md
+SOME_FAILED = 5
+TEMPORARY = 75
+EXIT_CODES = {
+    Verdict.OK: 0,
+    Verdict.REPAIRED: 0,
+    Verdict.DEGRADED: 3,
+    Verdict.REJECTED: 4,
+    Verdict.PENDING: TEMPORARY,
+}
+
+Progress = Callable[[str, int], None]  # stage, bytes since the last call
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """One recording to be done; ``target`` is None when it is only to be checked."""
+
+    recording: Recording
+    source: Storage
+    target: Target | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A recording that came to no verdict; ``recording`` is None if a source held none."""
+
+    recording: str | None
+    source: str
+    error: Exception
+
+    @property
+    def exit_code(self) -> int:
+        """What a command ends with if this is all there was to do."""
+        return self.error.exit_code if isinstance(self.error, RecpipeError) else UNPLANNED
+
+    @property
+    def message(self) -> str:
+        """One line.  The text of an error nobody planned is left out: it may hold anything."""
+        if isinstance(self.error, RecpipeError):
+            return printable(self.error)
+        return f"{self.source}: unexpected {type(self.error).__name__}{_place(self.error)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What would be done with one recording, from the listing and the playlist alone."""
+
+    recording: str
+    source: str
+    output: str
+    exists: bool  # something has that name already
+    listed: int
+    found: int
+    size: int  # bytes of the segments found
+    verdict: Verdict | None  # known already when nothing can be made
+    findings: tuple[Finding, ...]
+
+
+Outcome = Report | Failure
+Watch = Callable[[Work], Progress]
+
+
+def convert(
+    source: str | Path | Sequence[str | Path],
+    output: str | Path,
+    *,
+    format: str = "mp4",
+    on_loss: str = "hold",
+    accept_unfinished: bool = False,
+    force: bool = False,
+    jobs: int | None = None,
+    ffmpeg: str | None = None,
+    spool: str | Path | None = None,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+) -> list[Outcome]:
+    """Convert every recording of the sources, and say what became of each.  Safe to repeat.
+
+    Raises what makes the whole call impossible, such as an output that cannot be.
+    """
+    opened = opener(jobs, endpoint_url=endpoint_url, region=region, profile=profile)
+    options = Options(
+        format=Format(format),
+        on_loss=OnLoss(on_loss),
+        accept_unfinished=accept_unfinished,
+        force=force,
+        spool=Path(spool) if spool else config.default_spool(),
+    )
+    works, failures = find(_texts(source), opened)
+    works, refused = aim(works, destination(str(output), options.format, opened))
+    pair = locate.locate(ffmpeg)
+    return [*failures, *refused, *convert_all(works, pair, options, jobs=jobs)]
+
+
+def check(
+    source: str | Path | Sequence[str | Path],
+    *,
+    on_loss: str = "hold",
+    accept_unfinished: bool = False,
+    jobs: int | None = None,
+    spool: str | Path | None = None,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+) -> list[Outcome]:
+    """The same without making anything."""
+    opened = opener(jobs, endpoint_url=endpoint_url, region=region, profile=profile)
+    options = Options(
+        on_loss=OnLoss(on_loss),
+        accept_unfinished=accept_unfinished,
+        spool=Path(spool) if spool else config.default_spool(),
+    )
+    works, failures = find(_texts(source), opened)
+    return [*failures, *check_all(works, options, jobs=jobs)]
+
+
+def opener(
+    jobs: int | None,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+) -> Opener:
+    """How locations are opened, with enough connections for all jobs."""
+    return partial(
+        open_storage,
+        endpoint_url=endpoint_url,
+        region=region,
+        profile=profile,
+        connections=CONNECTIONS * (jobs or MOST_JOBS),
+    )
+
+
+def find(sources: Iterable[str], opened: Opener) -> tuple[list[Work], list[Failure]]:
+    """The recordings of all sources, each once; a source that holds none is a failure."""
+    works: dict[object, Work] = {}
+    failures = []
+    for source in sources:
+        try:
+            storage, key = opened(source)
+            for recording in discover(storage, key):
+                works.setdefault(_identity(recording, storage), Work(recording, storage))
+        except RecpipeError as error:
+            log.debug("%s: %s", shown(source), error)
+            failures.append(Failure(None, shown(source), error))
+    return list(works.values()), failures
+
+
+def aim(works: Sequence[Work], to: Destination) -> tuple[list[Work], list[Failure]]:
+    """Give every recording its place; all that would overwrite each other are refused."""
+    if to.key and len(works) > 1:
+        raise UsageError(
+            f"{to.storage.url(to.key)}: names one file for {len(works)} recordings; name a folder"
+        )
+    aimed = [replace(work, target=to.target(work.recording.id)) for work in works]
+    same: dict[str, list[Work]] = defaultdict(list)
+    for work in aimed:
+        assert work.target is not None
+        same[work.target.url].append(work)
+    alone = [work for work in aimed if work.target and len(same[work.target.url]) == 1]
+    return alone, [
+        _clash(work, url, rivals)
+        for url, rivals in same.items()
+        if len(rivals) > 1
+        for work in rivals
+    ]
+
+
+def convert_all(
+    works: Sequence[Work],
+    ffmpeg: locate.Ffmpeg,
+    options: Options,
+    *,
+    jobs: int | None = None,
+    watch: Watch | None = None,
+) -> Generator[Outcome, None, None]:
+    """Convert, prove and publish each; outcomes come as soon as they are there."""
+
+    def action(work: Work, progress: Progress) -> Report:
+        assert work.target is not None
+        watched = replace(options, progress=progress)
+        return process(work.recording, work.source, work.target, ffmpeg, watched)
+
+    return _each(works, action, jobs, watch)
+
+
+def check_all(
+    works: Sequence[Work],
+    options: Options,
+    *,
+    jobs: int | None = None,
+    watch: Watch | None = None,
+) -> Generator[Outcome, None, None]:
+    """Check each; outcomes come as soon as they are there."""
+
+    def action(work: Work, progress: Progress) -> Report:
+        return check_one(work.recording, work.source, replace(options, progress=progress))
+
+    return _each(works, action, jobs, watch)
+
+
+def planned(work: Work, *, accept_unfinished: bool) -> Planned | Failure:
+    """What would be done; no segment is opened."""
+    recording, target = work.recording, work.target
+    assert target is not None
+    try:
+        inventory = inspect(recording, work.source, accept_unfinished=accept_unfinished)
+        exists = publish.earlier(target.storage, target.key) is not None
+    except RecpipeError as error:
+        return Failure(recording.id, recording.source, error)
+    verdict = None
+    if any(f.severity == Severity.FATAL for f in inventory.findings):
+        verdict = Verdict.REJECTED
+    elif inventory.unfinished:
+        verdict = Verdict.PENDING
+    found = {s.object.key: s.object.size for s in inventory.segments if s.object}
+    return Planned(
+        recording=recording.id,
+        source=recording.source,
+        output=target.url,
+        exists=exists,
+        listed=len(inventory.segments),
+        found=sum(s.object is not None for s in inventory.segments),
+        size=sum(found.values()),
+        verdict=verdict,
+        findings=inventory.findings,
+    )
+
+
+def code_of(outcome: Outcome) -> int:
+    """What a command ends with if this is all there was to do."""
+    return EXIT_CODES[outcome.verdict] if isinstance(outcome, Report) else outcome.exit_code
+
+
+def exit_code(codes: Sequence[int]) -> int:
+    """What a command ends with, docs/design.md: one code speaks for itself, many need a look."""
+    if len(codes) == 1:
+        return codes[0]
+    failed = {code for code in codes if code}
+    if not failed:
+        return 0
+    return TEMPORARY if failed == {TEMPORARY} else SOME_FAILED
+
+
+def shown(source: str) -> str:
+    """A source as it was given, without what may be a password or a signature in it."""
+    scheme, separator, rest = printable(source).partition("://")
+    if not separator:
+        return scheme
+    return f"{scheme}://{re.sub(r'.*@', '...@', rest.partition('?')[0])}"
+
+
+def _each(
+    works: Sequence[Work],
+    action: Callable[[Work, Progress], Report],
+    jobs: int | None,
+    watch: Watch | None,
+) -> Generator[Outcome, None, None]:
+    watch = watch or (lambda work: unwatched)
+    at_once = min(jobs or min(os.cpu_count() or 1, MOST_JOBS), len(works))
+    if at_once <= 1:  # in this thread, where an interrupt arrives at once
+        for work in works:
+            yield attempt(work, action, watch(work))
+        return
+    stop = threading.Event()
+    done: SimpleQueue[Future[Outcome]] = SimpleQueue()
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="recording")
+    try:
+        for work in works:
+            future = pool.submit(attempt, work, action, _until(stop, watch(work)))
+            future.add_done_callback(done.put)
+        for _ in works:
+            yield _next(done).result()
+    finally:
+        stop.set()
+        run.kill_all()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _next(done: "SimpleQueue[Future[Outcome]]") -> "Future[Outcome]":
+    while True:
+        # not for ever: a signal that reaches another thread is seen when this one wakes up
+        with suppress(Empty):
+            return done.get(timeout=AWAKE)
+
+
+def attempt(work: Work, action: Callable[[Work, Progress], Report], progress: Progress) -> Outcome:
+    """What became of one recording, whatever it was."""
+    recording = work.recording
+    try:
+        return action(work, progress)
+    except RecpipeError as error:
+        return Failure(recording.id, recording.source, error)
+    except Exception as error:  # the others have to go on; it is reported as what it is, a bug
+        return Failure(recording.id, recording.source, error)
+
+
+def _until(stop: threading.Event, progress: Progress) -> Progress:
+    """Threads cannot be interrupted: what they report their progress to ends them."""
+
+    def report(stage: str, count: int) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        progress(stage, count)
+
+    return report
+
+
+def _identity(recording: Recording, storage: Storage) -> object:
+    """The same for a recording that was named twice, as itself and with its folder."""
+    part = recording.parts[0]
+    main = part.playlist or next(iter(part.objects.values()))
+    place = storage.path(main.key) or storage.url(main.key)
+    return (str(place), main.size, main.etag, main.modified)
+
+
+def _clash(work: Work, url: str, rivals: Sequence[Work]) -> Failure:
+    sources = " and ".join(rival.recording.source for rival in rivals)
+    error = UsageError(f"{sources} would all be {url}; convert them to different folders")
+    return Failure(work.recording.id, work.recording.source, error)
+
+
+def _place(error: Exception) -> str:
+    """Where an error came from: enough to report it by."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return ""
+    return f" in {Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}"
+
+
+def _texts(source: str | Path | Sequence[str | Path]) -> list[str]:
+    return [str(source)] if isinstance(source, str | Path) else [str(one) for one in source]

@@ -1,0 +1,297 @@
+"""One recording, from its listing to its receipt.  :func:`process` reads like the list in
+docs/design.md.
+"""
+
+import hashlib
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.errors import DiskFullError, ExistsError, StorageError, UsageError
+from pipeline.jobs.clock import Clock
+from pipeline.jobs.evidence import Evidence, gather, in_place, spool_of
+from pipeline.jobs.judge import judged, rejected
+from pipeline.jobs.locks import locked
+from pipeline.jobs.options import Options, Target
+from pipeline.jobs.receipts import only_more_inputs, receipt, report_of, same_inputs
+from pipeline.model import (
+    Finding,
+    Format,
+    OnLoss,
+    Recording,
+    Report,
+    Severity,
+    SourceFile,
+    StoredObject,
+    Verdict,
+)
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.stages import convert, fetch, publish, verify
+from pipeline.stages.inspect import Inventory, inspect
+from pipeline.storage import Storage
+from pipeline.storage.oserrors import os_errors
+
+SPARE = 16 << 20  # bytes beside the result that must be free
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """What all steps of one conversion look at."""
+
+    recording: Recording
+    source: Storage
+    target: Target
+    ffmpeg: Ffmpeg
+    options: Options
+    clock: Clock
+
+
+def process(
+    recording: Recording, source: Storage, target: Target, ffmpeg: Ffmpeg, options: Options
+) -> Report:
+    """Convert, prove and publish one recording.  Safe to repeat, also after a crash."""
+    job = _Job(recording, source, target, ffmpeg, options, Clock())
+    with job.clock.stage("inspect"):
+        inventory = inspect(recording, source, accept_unfinished=options.accept_unfinished)
+    _refuse_to_replace_a_source(job, inventory)
+    report = _unusable(recording, inventory)
+    if report is None:
+        with locked(options.spool, target.url):
+            report = _done_before(job, inventory) or _convert(job, inventory)
+    return replace(report, timings=job.clock.timings())
+
+
+def check(recording: Recording, source: Storage, options: Options) -> Report:
+    """The same without making anything."""
+    clock = Clock()
+    with clock.stage("inspect"):
+        inventory = inspect(recording, source, accept_unfinished=options.accept_unfinished)
+    report = _unusable(recording, inventory)
+    if report is None:
+        try:
+            report = _measured(recording, inventory, source, options, clock)
+        finally:
+            _forget(recording, inventory, source, options)
+    return replace(report, timings=clock.timings())
+
+
+def _measured(
+    recording: Recording, inventory: Inventory, source: Storage, options: Options, clock: Clock
+) -> Report:
+    evidence = gather(recording, inventory, source, options, clock)
+    report = _as_planned(recording, evidence)
+    if report is not None:
+        return report
+    with clock.stage("inspect"), os_errors(f"read {recording.source}"):
+        read = convert.measure(evidence.plan, evidence.paths, options.progress)
+    return judged(recording, evidence, read, options.on_loss)
+
+
+def _forget(recording: Recording, inventory: Inventory, source: Storage, options: Options) -> None:
+    """Segments that were fetched are not needed any more."""
+    if not in_place(_objects(inventory), source):
+        shutil.rmtree(spool_of(recording, options), ignore_errors=True)
+
+
+def _refuse_to_replace_a_source(job: _Job, inventory: Inventory) -> None:
+    """Not even with ``--force``."""
+    sources = {job.source.path(o.key) or job.source.url(o.key) for o in _objects(inventory)}
+    storage, key = job.target.storage, job.target.key
+    if (storage.path(key) or storage.url(key)) in sources:
+        raise UsageError(f"{job.target.url}: is a source itself; name another folder")
+
+
+def _unusable(recording: Recording, inventory: Inventory) -> Report | None:
+    """Unsafe, or not finished yet: no segment is opened."""
+    if any(f.severity == Severity.FATAL for f in inventory.findings):
+        return rejected(recording, inventory.findings)
+    if inventory.unfinished:
+        return Report(recording.id, recording.source, Verdict.PENDING, inventory.findings)
+    return None
+
+
+def _as_planned(recording: Recording, evidence: Evidence) -> Report | None:
+    """The report of a recording of which nothing can be made."""
+    if not evidence.plan.rejected:
+        return None
+    return rejected(recording, (*evidence.findings, *evidence.plan.findings))
+
+
+def _done_before(job: _Job, inventory: Inventory) -> Report | None:
+    """The report of an earlier run on the same source; None when there is work to do."""
+    with job.clock.stage("publish"):
+        before = publish.earlier(job.target.storage, job.target.key)
+    if before is None or before.receipt is None or job.options.force:
+        return None
+    now = _objects(inventory)
+    same = before.receipt["settings"] == _settings(job.options)
+    if same and same_inputs(before.receipt, now):
+        beside = job.target.storage.url(publish.receipt_key(job.target.key))
+        return report_of(
+            before.receipt, source=job.recording.source, output=job.target.url, beside=beside
+        )
+    if same and not only_more_inputs(before.receipt, now):
+        detail = "was made from segments that are no longer there or have changed"
+        raise ExistsError(f"{job.target.url}: {detail}; keep it, or replace it with --force")
+    return None
+
+
+def _settings(options: Options) -> dict[str, str]:
+    return {"format": options.format.value, "on_loss": options.on_loss.value}
+
+
+def _on_loss(options: Options) -> OnLoss:
+    """ADTS has no time stamps: whatever was asked for, its holes are closed."""
+    closes = options.format is Format.AAC and options.on_loss is OnLoss.HOLD
+    return OnLoss.CLOSE if closes else options.on_loss
+
+
+def _objects(inventory: Inventory) -> list[StoredObject]:
+    found = {s.object.key: s.object for s in inventory.segments if s.object}
+    return [*([inventory.playlist] if inventory.playlist else []), *found.values()]
+
+
+def _convert(job: _Job, inventory: Inventory) -> Report:
+    evidence = gather(job.recording, inventory, job.source, job.options, job.clock)
+    report = _as_planned(job.recording, evidence)
+    if report is not None:
+        return report
+    if not convert.lanes_of(evidence.plan, job.options.format):
+        detail = f"no audio to make {job.options.format.value} of"
+        nothing = Finding("M_TRACKS", Severity.FATAL, detail=detail)
+        return rejected(job.recording, (*evidence.findings, *evidence.plan.findings, nothing))
+    storage, options = job.target.storage, job.options
+    with os_errors(f"write {job.target.url}"):
+        temporary = publish.workplace(storage, job.target.key, options.spool)
+        try:
+            temporary.touch()  # ffmpeg would only say that it cannot
+            _need_room(temporary.parent, evidence)
+            report = _make(job, inventory, evidence, temporary)
+        finally:
+            temporary.unlink(missing_ok=True)
+    _forget(job.recording, inventory, job.source, options)
+    return report
+
+
+def _need_room(folder: Path, evidence: Evidence) -> None:
+    needed = sum(f.object.size for f in evidence.segments) + SPARE
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DiskFullError(f"{folder}: {free} bytes free, {needed} needed for the result")
+
+
+def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) -> Report:
+    """Convert, verify and publish; the digests of the source are made meanwhile."""
+    with ThreadPoolExecutor(1) as background:
+        inputs = background.submit(fetch.digests, evidence.segments)
+        made, verified = _proven(job, evidence, temporary)
+        report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
+        report = replace(report, tracks=verified.tracks, proof=verified.proof)
+        if report.verdict is Verdict.REJECTED:
+            return report
+        report = replace(
+            report,
+            output=job.target.url,
+            receipt=job.target.storage.url(publish.receipt_key(job.target.key)),
+            duration=verified.duration,
+            size=verified.size,
+            sha256=verified.sha256,
+        )
+        _refuse_changed(job, evidence)
+        with job.clock.stage("publish"):
+            _publish(
+                job, report, made, [*_playlist_digest(job, inventory), *inputs.result()], temporary
+            )
+    return report
+
+
+def _refuse_changed(job: _Job, evidence: Evidence) -> None:
+    """Files that are read in place may change under our hands."""
+    found = [segment.object for segment in evidence.segments]
+    if in_place(found, job.source):
+        for before in found:
+            if job.source.head(before.key) != before:
+                where = job.source.url(before.key)
+                raise StorageError(f"{where}: changed while it was converted; run again")
+
+
+def _proven(
+    job: _Job, evidence: Evidence, temporary: Path
+) -> tuple[convert.Converted, verify.Verified]:
+    """The file and its proof; once more, in two passes, when the index did not fit in front."""
+    options = job.options
+    for in_one_pass in (True, False):
+        with job.clock.stage("convert"):
+            made = convert.convert(
+                evidence.plan,
+                evidence.paths,
+                job.ffmpeg,
+                temporary,
+                format=options.format,
+                progress=options.progress,
+                in_one_pass=in_one_pass,
+            )
+        with job.clock.stage("verify"):
+            verified = _verified(job, evidence, made, temporary)
+        if in_one_pass and "reserved_moov_size is too small" in made.messages:
+            continue
+        break
+    full = "No space left on device" in made.messages or _full(temporary.parent)
+    if full and any(f.severity == Severity.FATAL for f in verified.findings):
+        raise DiskFullError(f"{temporary.parent}: no space left for the result; free some")
+    return made, verified
+
+
+def _verified(
+    job: _Job, evidence: Evidence, made: convert.Converted, path: Path
+) -> verify.Verified:
+    """Each format is proven as far as it can be."""
+    format, lanes, expected = job.options.format, made.lanes, made.expected
+    if format in (Format.MP4, Format.M4A):
+        return verify.verify_mp4(path, lanes, expected, job.options.progress)
+    if format is Format.TS:
+        return verify.verify_stream(path, evidence.plan, lanes, expected, made.lengths)
+    if format is Format.AAC:
+        return verify.verify_adts(path, lanes[0], expected[0])
+    return verify.verify_encoded(path, format, lanes[0], expected[0], job.ffmpeg)
+
+
+def _full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < SPARE
+
+
+def _playlist_digest(job: _Job, inventory: Inventory) -> list[SourceFile]:
+    found = inventory.playlist
+    if found is None:
+        return []
+    digest = hashlib.sha256(b"".join(job.source.open(found.key))).hexdigest()
+    return [SourceFile(found.key, found.size, found.etag, digest)]
+
+
+def _publish(
+    job: _Job,
+    report: Report,
+    made: convert.Converted,
+    inputs: list[SourceFile],
+    temporary: Path,
+) -> None:
+    before = publish.earlier(job.target.storage, job.target.key)
+    if before is not None and before.receipt is None and not job.options.force:
+        assert report.sha256 is not None
+        publish.refuse_other(job.target.storage, job.target.key, report.sha256)
+    muxer = {
+        "version": job.ffmpeg.version,
+        "command": [part if part != str(temporary) else "OUTPUT" for part in made.command],
+        "messages": made.messages.splitlines()[-20:],
+    }
+    note = receipt(report, inputs, settings=_settings(job.options), muxer=muxer)
+    assert report.sha256 is not None
+    publish.publish(
+        temporary,
+        job.target.storage,
+        job.target.key,
+        note,
+        format=job.options.format,
+        sha256=report.sha256,
+    )

@@ -1,0 +1,98 @@
+"""Receipts: what was read, what was made of it, and the proof (JSON beside every result)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pipeline.model import (
+    Finding,
+    Hole,
+    Proof,
+    Report,
+    Severity,
+    SourceFile,
+    StoredObject,
+    TrackInfo,
+    Verdict,
+)
+from pipeline.stages import publish
+
+
+def software() -> str:
+    """Name and version of this tool."""
+    try:
+        return f"recpipe {version('recpipe')}"
+    except PackageNotFoundError:
+        return "recpipe (not installed)"
+
+
+def receipt(
+    report: Report,
+    inputs: Sequence[SourceFile],
+    *,
+    settings: Mapping[str, str],
+    muxer: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Everything a later reader needs to judge the result without this tool."""
+    return {
+        "schema": publish.SCHEMA,
+        "software": software(),
+        "recording": report.recording,
+        "source": report.source,
+        "settings": dict(settings),
+        "verdict": report.verdict.value,
+        "lost_seconds": dict(report.lost_seconds),
+        "findings": [asdict(finding) for finding in report.findings],
+        "holes": [asdict(hole) for hole in report.holes],
+        "proof": asdict(report.proof) if report.proof else None,
+        "inputs": [asdict(source) for source in inputs],
+        "output": {
+            "name": report.output,
+            "size": report.size,
+            "sha256": report.sha256,
+            "duration": report.duration,
+            "tracks": [asdict(track) for track in report.tracks],
+        },
+        "muxer": dict(muxer),
+    }
+
+
+def same_inputs(receipt: Mapping[str, Any], now: Sequence[StoredObject]) -> bool:
+    """The listing is what the receipt was made from."""
+    return _identities(receipt) == {_identity(o.key, o.size, o.etag) for o in now}
+
+
+def only_more_inputs(receipt: Mapping[str, Any], now: Sequence[StoredObject]) -> bool:
+    """All segments of the receipt are still there and others came; the playlist may have grown."""
+    before = {i for i in _identities(receipt) if not i[0].endswith(".m3u8")}
+    return before <= {_identity(o.key, o.size, o.etag) for o in now}
+
+
+def _identities(receipt: Mapping[str, Any]) -> set[tuple[str, int, str | None]]:
+    return {_identity(i["key"], i["size"], i["etag"]) for i in receipt["inputs"]}
+
+
+def _identity(key: str, size: int, etag: str | None) -> tuple[str, int, str | None]:
+    return key.rpartition("/")[2], size, etag
+
+
+def report_of(receipt: Mapping[str, Any], *, source: str, output: str, beside: str) -> Report:
+    """The report of a result that an earlier run made."""
+    made = receipt["output"]
+    findings = [Finding(**{**f, "severity": Severity(f["severity"])}) for f in receipt["findings"]]
+    return Report(
+        recording=receipt["recording"],
+        source=source,
+        verdict=Verdict(receipt["verdict"]),
+        findings=tuple(findings),
+        output=output,
+        receipt=beside,
+        duration=made["duration"],
+        lost_seconds=receipt["lost_seconds"],
+        size=made["size"],
+        sha256=made["sha256"],
+        tracks=tuple(TrackInfo(**track) for track in made["tracks"]),
+        proof=Proof(**receipt["proof"]) if receipt["proof"] else None,
+        holes=tuple(Hole(**hole) for hole in receipt["holes"]),
+    )

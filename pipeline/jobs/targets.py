@@ -1,0 +1,69 @@
+"""Where results go: a destination, and a name in it that no recording can choose to be harmful."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pipeline.errors import ExistsError, UsageError
+from pipeline.jobs.options import Target
+from pipeline.model import Format
+from pipeline.storage import Storage
+from pipeline.storage.names import printable
+from pipeline.storage.oserrors import os_errors
+
+Opener = Callable[[str], tuple[Storage, str]]  # a location becomes a storage and a key in it
+
+LONGEST = 200  # bytes of a name without its suffix; file systems hold 255 with ".receipt.json"
+_DIGEST = 8
+
+# separators, control characters, halves of surrogate pairs, and what turns the direction of text
+_HARMFUL = re.compile(
+    r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
+)
+_LEADING_DOTS = re.compile(r"\A\.+")
+
+
+def file_name(id: str) -> str:
+    """One safe part of a path for any id; spaces and letters of all scripts stay."""
+    safe = _LEADING_DOTS.sub(lambda dots: "_" * len(dots[0]), _HARMFUL.sub("_", id))
+    if len(safe.encode()) > LONGEST:
+        digest = hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
+        short = safe.encode()[: LONGEST - _DIGEST - 1].decode("utf-8", "ignore")
+        safe = f"{short}-{digest}"  # two that only differ at the end stay two
+    return safe if safe.strip() else "recording"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A folder or prefix, or with a key one file in it."""
+
+    storage: Storage
+    format: Format
+    key: str = ""
+
+    def target(self, id: str) -> Target:
+        """Where the result of one recording goes."""
+        return Target(self.storage, self.key or f"{file_name(id)}.{self.format.value}")
+
+
+def destination(location: str, format: Format, opened: Opener) -> Destination:
+    """A file if the name ends like one of this format and is no folder, else a folder."""
+    if location == "-":
+        raise UsageError("results cannot be written to standard output; name a folder or a file")
+    storage, key = opened(location)
+    if not key:
+        return Destination(storage, format)
+    suffix = PurePosixPath(key).suffix.lower().removeprefix(".")
+    if suffix == format.value:
+        return Destination(storage, format, key)
+    if suffix in list(Format) and not location.endswith("/"):
+        said = f"{printable(location)}: ends in .{suffix}, the format is {format.value}"
+        raise UsageError(f"{said}; give --format {suffix} or another name")
+    there = storage.path(key)
+    with os_errors(f"open {storage.url(key)}"):
+        if there is not None and Path(there).exists():
+            raise ExistsError(f"{storage.url(key)}: is a file; name a folder")
+    storage, _ = opened(location.rstrip("/") + "/")
+    return Destination(storage, format)

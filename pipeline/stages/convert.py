@@ -1,0 +1,181 @@
+"""A plan becomes a media file: segments go through the stitcher into ffmpeg."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import StorageError
+from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.losses import Stretch
+from pipeline.media.packets import Bytes
+from pipeline.media.placed import Placed
+from pipeline.media.stitch import Changed, Stitched, Stitcher
+from pipeline.media.timeline import Plan
+from pipeline.media.units import NO_UNITS
+from pipeline.model import Finding, Format
+from pipeline.muxing import commands
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.run import Muxer
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Converted:
+    """What was fed to ffmpeg, unit by unit and lane by lane, and what it said."""
+
+    lanes: tuple[Lane, ...]
+    expected: tuple[tuple[Stretch, ...], ...]  # by lane
+    findings: tuple[Finding, ...] = ()
+    command: tuple[str, ...] = ()
+    messages: str = ""
+    lengths: tuple[int, ...] = ()  # bytes of each segment in a stream, without the tables
+
+
+def lanes_of(plan: Plan, format: Format) -> tuple[Lane, ...]:
+    """The lanes a format can hold: sound only, the first alone where there is room for one."""
+    audio = tuple(lane for lane in plan.lanes if lane.codec.kind == "audio")
+    if format in (Format.MP4, Format.TS):
+        return plan.lanes
+    return audio if format is Format.M4A else audio[:1]
+
+
+def measure(plan: Plan, paths: Mapping[int, Path], progress: Progress) -> Converted:
+    """Read every unit without making anything: what ``check`` does."""
+    expected: list[list[Stretch]] = [[] for _ in plan.lanes]
+    findings: list[Finding] = []
+    for placed, stitched in _stitch(plan, plan.lanes, paths, progress):
+        _collect(plan.lanes, placed, stitched, expected, findings)
+    return Converted(plan.lanes, _frozen(expected), tuple(findings))
+
+
+def convert(
+    plan: Plan,
+    paths: Mapping[int, Path],
+    ffmpeg: Ffmpeg,
+    output: Path,
+    *,
+    format: Format,
+    progress: Progress,
+    in_one_pass: bool = True,
+) -> Converted:
+    """Make the file.  ``paths`` are the segments by their number in the playlist.
+
+    ``in_one_pass`` reserves room for the index in front; it fails when the estimate is wrong.
+    """
+    lanes = lanes_of(plan, format)
+    if format is Format.TS:
+        return _write_stream(plan, lanes, paths, output, progress)
+    argv = commands.mux(
+        ffmpeg.ffmpeg,
+        output,
+        [lane.pid for lane in lanes],
+        format=format,
+        adts=any(lane.codec.name == "aac" for lane in lanes),
+        picture_ticks=next((round(x.unit) for x in lanes if x.codec.kind == "video"), None),
+        base=BASE / HZ,
+        late=_latest(plan, lanes),
+        moov_size=_index_size(plan, lanes) if in_one_pass else None,
+    )
+    with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
+        pending: Future[None] = writer.submit(muxer.write, [Stitcher(lanes).tables()])
+        expected: list[list[Stretch]] = [[] for _ in lanes]
+        findings: list[Finding] = []
+        for placed, stitched in _stitch(plan, lanes, paths, progress):
+            pending.result()
+            pending = writer.submit(muxer.write, stitched.chunks)
+            _collect(lanes, placed, stitched, expected, findings)
+        pending.result()
+        messages = muxer.finish()
+    return Converted(lanes, _frozen(expected), tuple(findings), tuple(argv), messages)
+
+
+def _latest(plan: Plan, lanes: Sequence[Lane]) -> float:
+    """Seconds after which the last lane has begun."""
+    firsts = [next(p.first(x.pid) for p in plan.placed if x.pid in p.stamps) for x in lanes]
+    return (max(firsts) - BASE) / HZ
+
+
+def _write_stream(
+    plan: Plan, lanes: tuple[Lane, ...], paths: Mapping[int, Path], output: Path, progress: Progress
+) -> Converted:
+    """The stitched stream itself, with its tables in front of every segment."""
+    expected: list[list[Stretch]] = [[] for _ in lanes]
+    findings: list[Finding] = []
+    lengths: list[int] = []
+    stitcher = Stitcher(lanes)
+    with output.open("wb") as file:
+        for turn, (placed, stitched) in enumerate(_stitch(plan, lanes, paths, progress)):
+            file.write(stitcher.tables(turn))
+            lengths.append(sum(file.write(chunk) for chunk in stitched.chunks))
+            _collect(lanes, placed, stitched, expected, findings)
+    return Converted(lanes, _frozen(expected), tuple(findings), lengths=tuple(lengths))
+
+
+def _collect(
+    lanes: Sequence[Lane],
+    placed: Placed,
+    stitched: Stitched,
+    expected: Sequence[list[Stretch]],
+    findings: list[Finding],
+) -> None:
+    findings += stitched.findings
+    for lane, stretches in zip(lanes, expected, strict=True):
+        stretches.append(Stretch(placed.slot.name, stitched.units.get(lane.pid, NO_UNITS)))
+
+
+def _frozen(expected: Sequence[list[Stretch]]) -> tuple[tuple[Stretch, ...], ...]:
+    return tuple(map(tuple, expected))
+
+
+def _stitch(
+    plan: Plan, lanes: tuple[Lane, ...], paths: Mapping[int, Path], progress: Progress
+) -> Iterator[tuple[Placed, Stitched]]:
+    """Segments in their order.  What one yields stays as it is until two more were asked for."""
+    stitcher = Stitcher(lanes)
+    arenas = [np.empty(0, np.uint8)] * 3  # one being written, one waiting, one being filled
+    for turn, placed in enumerate(plan.placed):
+        path = paths[placed.number]
+        data, arenas[turn % 3] = _read(placed, path, arenas[turn % 3])
+        try:
+            stitched = stitcher.add(placed.slot.name, data, placed.stamps, placed.edges)
+        except Changed as error:
+            raise StorageError(f"{path}: changed while it was converted; run again") from error
+        yield placed, stitched
+        progress("convert", len(data))
+
+
+def _read(placed: Placed, path: Path, arena: Bytes) -> tuple[Bytes, Bytes]:
+    """The segment as it was scanned, in a buffer that is used again."""
+    assert placed.slot.scan is not None
+    size = placed.slot.scan.size
+    if len(arena) < size + 1:
+        arena = np.empty(max(size + 1, 2 << 20), np.uint8)
+    with path.open("rb", buffering=0) as file:
+        view, done = arena.data, 0
+        while done <= size and (got := file.readinto(view[done : size + 1])):
+            done += got
+    if done != size:
+        raise StorageError(f"{path}: changed while it was converted; run again")
+    return arena[:size], arena
+
+
+def _index_size(plan: Plan, lanes: Sequence[Lane]) -> int:
+    """Room for the moov box: what its tables can need (ISO/IEC 14496-12 clauses 8.6 and 8.7)."""
+    room = 64 << 10
+    for lane in lanes:
+        stamps = [p.stamps[lane.pid] for p in plan.placed if lane.pid in p.stamps]
+        pts, dts = (np.concatenate(column) for column in zip(*stamps, strict=True))
+        seconds = float(dts.max() - dts[dts >= 0].min()) / 90000
+        chunks = 2 * seconds + 16 * len(plan.placed)  # at a second each, and at every break
+        room += int(chunks * 20)  # stco or co64, stsc
+        if lane.codec.kind == "video":
+            changes = int(np.count_nonzero(np.diff(np.diff(dts)))) + len(plan.placed)
+            orders = int(np.count_nonzero(np.diff(pts - dts)))
+            room += len(dts) * 5 + (changes + orders) * 8  # stsz, stss, stts, ctts
+        else:
+            room += int(seconds * 90000 / lane.unit) * 4 + 16 * len(dts)  # stsz, stts
+    return room

@@ -1,0 +1,225 @@
+"""Segments become local files, scanned: read in place from a folder, downloaded in parallel from a
+store.
+"""
+
+import hashlib
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import DiskFullError, NotFoundError, StorageError
+from pipeline.media.mpegts import Scan, scan
+from pipeline.media.packets import Bytes
+from pipeline.model import Finding, Severity, SourceFile, StoredObject
+from pipeline.storage import Storage
+from pipeline.storage.oserrors import os_errors
+
+FETCHERS = 16
+LARGEST = 1 << 31  # bytes of one segment; Agora cuts at 50 MB
+SPARE = 64 << 20  # bytes that must stay free beside what is fetched
+TRIES = 4
+Progress = Callable[[str, int], None]  # stage, bytes done since the last call
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fetched:
+    """One segment at hand.  ``path`` is None when there is nothing to read."""
+
+    object: StoredObject
+    path: Path
+    scan: Scan
+    sha256: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+class _Arena(threading.local):
+    """A buffer a thread reads every segment into: fresh memory would cost more than the scan."""
+
+    def __init__(self) -> None:
+        self.buffer = np.empty(4 << 20, np.uint8)
+
+    def room(self, size: int) -> Bytes:
+        if len(self.buffer) < size:
+            self.buffer = np.empty(size, np.uint8)
+        return self.buffer[:size]
+
+
+def read_into(path: Path, buffer: Bytes) -> int:
+    """Fill the buffer from a file; returns how much there was."""
+    view, done = buffer.data, 0
+    with path.open("rb", buffering=0) as file:
+        while done < len(view) and (got := file.readinto(view[done:])):
+            done += got
+    return done
+
+
+def scan_in_place(
+    objects: Sequence[StoredObject], storage: Storage, progress: Progress
+) -> list[Fetched]:
+    """Scan the files of a folder where they lie."""
+    arena = _Arena()
+    fetched = []
+    for found in objects:
+        path = storage.path(found.key)
+        assert path is not None
+        data = arena.room(min(found.size, LARGEST))
+        with os_errors(f"read {path}"):
+            size = read_into(path, data)
+        fetched.append(Fetched(found, path, _scanned(found, data[:size])))
+        progress("inspect", size)
+    return fetched
+
+
+def _scanned(found: StoredObject, data: Bytes) -> Scan:
+    result = scan(found.name, data)
+    if len(data) == found.size:
+        return result
+    detail = f"{len(data)} bytes, the listing says {found.size}"
+    wrong = Finding("SEG_SIZE", Severity.ERROR, found.name, detail=detail)
+    return replace(result, cut=True, findings=(*result.findings, wrong))
+
+
+def download(
+    objects: Sequence[StoredObject], storage: Storage, spool: Path, progress: Progress
+) -> list[Fetched | None]:
+    """Bring objects into the spool, hashed and scanned in the same read; None where one is gone.
+
+    What an earlier run left whole is not fetched again.  Safe to repeat after a crash at any time.
+    """
+    spool.mkdir(parents=True, exist_ok=True)
+    wanted = sum(o.size for o in objects if not _spooled(o, spool).exists())
+    free = shutil.disk_usage(spool).free
+    if wanted + SPARE > free:
+        detail = f"{spool}: {free} bytes free, {wanted + SPARE} needed for the segments"
+        raise DiskFullError(f"{detail}; free some or set --spool")
+    arena = _Arena()
+
+    def one(found: StoredObject) -> Fetched | None:
+        return _one(found, storage, _spooled(found, spool), arena, progress)
+
+    with ThreadPoolExecutor(FETCHERS) as pool:
+        fetched = list(pool.map(one, objects))
+    return _with_digests_judged(fetched)
+
+
+def _spooled(found: StoredObject, spool: Path) -> Path:
+    """A name made of everything the listing says, so that another version is another file."""
+    identity = f"{found.key}\0{found.size}\0{found.etag}\0{found.modified}"
+    return spool / f"{hashlib.sha256(identity.encode()).hexdigest()[:40]}.segment"
+
+
+def _one(
+    found: StoredObject, storage: Storage, path: Path, arena: _Arena, progress: Progress
+) -> Fetched | None:
+    if path.exists() and path.stat().st_size == found.size:
+        data = arena.room(found.size)
+        if read_into(path, data) == found.size:
+            kept = _judge(found, path, data)
+            if not any(f.severity == Severity.ERROR for f in (*kept.scan.findings, *kept.findings)):
+                progress("fetch", found.size)
+                return kept
+    try:
+        return _again_and_again(found, storage, path, arena, progress)
+    except NotFoundError:
+        return None
+
+
+def _again_and_again(
+    found: StoredObject, storage: Storage, path: Path, arena: _Arena, progress: Progress
+) -> Fetched:
+    from tenacity import (
+        Retrying,
+        retry_if_exception_type,
+        stop_after_attempt,
+        wait_random_exponential,
+    )
+
+    tries = Retrying(
+        stop=stop_after_attempt(TRIES),
+        wait=wait_random_exponential(multiplier=0.25, max=8),
+        retry=retry_if_exception_type(StorageError),
+        reraise=True,
+    )
+    return tries(_get, found, storage, path, arena, progress)
+
+
+def _get(
+    found: StoredObject, storage: Storage, path: Path, arena: _Arena, progress: Progress
+) -> Fetched:
+    data = arena.room(found.size)
+    part = path.with_suffix(f".{threading.get_ident():x}.part")
+    done = 0
+    try:
+        with part.open("wb") as file:
+            for chunk in storage.open(found.key, etag=found.etag):
+                if done + len(chunk) > found.size:
+                    raise StorageError(
+                        f"{storage.url(found.key)}: longer than the {found.size} listed"
+                    )
+                data[done : done + len(chunk)] = np.frombuffer(chunk, np.uint8)
+                done += len(chunk)
+                file.write(chunk)
+        if done != found.size:
+            raise StorageError(
+                f"{storage.url(found.key)}: {done} bytes, the listing says {found.size}"
+            )
+        part.replace(path)
+    except OSError as error:
+        raise _disk(error, part) from error
+    finally:
+        part.unlink(missing_ok=True)
+    progress("fetch", done)
+    return _judge(found, path, data)
+
+
+def _disk(error: OSError, path: Path) -> Exception:
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(
+            f"{path.parent}: no space left for the segments; free some or set --spool"
+        )
+    return error
+
+
+def _judge(found: StoredObject, path: Path, data: Bytes) -> Fetched:
+    findings = []
+    if found.etag is not None and _is_md5(found.etag):
+        digest = hashlib.md5(data.data, usedforsecurity=False).hexdigest()
+        if digest != found.etag.strip('"').lower():
+            detail = f"MD5 {digest}, the store says {found.etag}"
+            findings.append(Finding("SEG_ETAG", Severity.ERROR, found.name, detail=detail))
+    digest = hashlib.sha256(data.data).hexdigest()
+    return Fetched(found, path, _scanned(found, data), digest, tuple(findings))
+
+
+def _is_md5(etag: str) -> bool:
+    """ETags of multipart or encrypted objects are something else."""
+    text = etag.strip('"')
+    return len(text) == 32 and all(c in "0123456789abcdefABCDEF" for c in text)
+
+
+def _with_digests_judged(fetched: list[Fetched | None]) -> list[Fetched | None]:
+    """Where not one ETag is the MD5, this store's ETags are none."""
+    present = [f for f in fetched if f is not None and f.object.etag and _is_md5(f.object.etag)]
+    if len(present) > 1 and all(f.findings for f in present):
+        return [f and Fetched(f.object, f.path, f.scan, f.sha256) for f in fetched]
+    return fetched
+
+
+def digests(fetched: Sequence[Fetched]) -> list[SourceFile]:
+    """SHA-256 of every segment; those read in place are hashed now."""
+    sources = []
+    for one in fetched:
+        digest = one.sha256
+        if digest is None:
+            with one.path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        found = one.object
+        sources.append(SourceFile(found.key, found.size, found.etag, digest))
+    return sources

@@ -1,0 +1,197 @@
+"""The proof: what was written, read back from the file with our own readers."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from os import SEEK_CUR
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.media import mp4
+from pipeline.media.boxes import Malformed
+from pipeline.media.lane import HZ, Lane
+from pipeline.media.losses import Stretch, line
+from pipeline.media.mpegts import scan
+from pipeline.media.proof import Piece, compare, digest_block, pair, pieces, prove
+from pipeline.media.stitch import Stitcher
+from pipeline.media.timeline import Plan
+from pipeline.media.units import NO_UNITS, audio, frames
+from pipeline.model import Finding, Format, Proof, Severity, TrackInfo
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.tracks import read_tracks
+
+BLOCK = 8 << 20
+ADTS_HEADER = 7  # bytes in front of every frame ffmpeg writes
+LENGTH_TOLERANCE = 0.1  # seconds by which an encoder may add or drop silence
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verified:
+    """What the file really is."""
+
+    size: int
+    sha256: str
+    duration: float = 0.0
+    tracks: tuple[TrackInfo, ...] = ()
+    proof: Proof | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+def verify_mp4(
+    path: Path, lanes: Sequence[Lane], expected: Sequence[Sequence[Stretch]], progress: Progress
+) -> Verified:
+    """Read an MP4 once: its tables, its digest, and every sample against the segments."""
+    with path.open("rb", buffering=0) as file:
+        size = path.stat().st_size
+
+        def read(offset: int, length: int) -> bytes:
+            file.seek(offset)
+            return file.read(length)
+
+        try:
+            layout = mp4.moov_span(read, size)
+            moov = layout.moov
+            movie = mp4.parse_moov(read(moov.offset, moov.size))
+            tracks = pair(movie, lanes)
+        except Malformed as error:
+            broken = Finding("M_PARSE", Severity.FATAL, detail=str(error))
+            return Verified(size, _digest(path), findings=(broken,), proof=Proof())
+        if tracks is None:
+            have = ", ".join(f"{t.handler} {t.codec}" for t in movie.tracks) or "none"
+            want = ", ".join(lane.codec.name for lane in lanes)
+            wrong = Finding("M_TRACKS", Severity.FATAL, detail=f"{have}, expected {want}")
+            return Verified(size, _digest(path), findings=(wrong,), proof=Proof())
+        digests = [0] * sum(map(len, expected))
+        sha256 = _walk(path, pieces(tracks, expected, BLOCK), digests, progress)
+        proof, findings = prove(movie, layout, tracks, lanes, expected, digests)
+        infos = tuple(
+            _info(t, lane, movie.timescale) for t, lane in zip(tracks, lanes, strict=True)
+        )
+    duration = round(movie.duration / movie.timescale, 6) if movie.timescale else 0.0
+    return Verified(size, sha256, duration, infos, proof, tuple(findings))
+
+
+def _walk(path: Path, wanted: Piece, digests: list[int], progress: Progress) -> str:
+    """One pass over the file: SHA-256 on one core, the samples on the other."""
+    sha256 = hashlib.sha256()
+    buffers = [bytearray(BLOCK), bytearray(BLOCK)]
+    start = turn = 0
+    with path.open("rb", buffering=0) as file, ThreadPoolExecutor(1) as hasher:
+        while got := file.readinto(buffers[turn]):
+            block = memoryview(buffers[turn])[:got]
+            while len(block) < BLOCK and (
+                more := file.readinto(memoryview(buffers[turn])[len(block) :])
+            ):
+                block = memoryview(buffers[turn])[: len(block) + more]
+            hashed = hasher.submit(sha256.update, block)
+            digest_block(block, start, wanted, digests)
+            hashed.result()
+            start += len(block)
+            turn = 1 - turn
+            progress("verify", len(block))
+    return sha256.hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _info(track: mp4.Track, lane: Lane, timescale: int) -> TrackInfo:
+    video = lane.codec.kind == "video"
+    return TrackInfo(
+        type=lane.codec.kind,
+        codec=lane.codec.name,
+        samples=len(track.sizes),
+        duration=round(track.duration / track.timescale, 6),
+        width=track.width if video else None,
+        height=track.height if video else None,
+        sample_rate=None if video else track.sample_rate,
+        channels=None if video else track.channels,
+    )
+
+
+def verify_stream(
+    path: Path,
+    plan: Plan,
+    lanes: Sequence[Lane],
+    expected: Sequence[Sequence[Stretch]],
+    lengths: Sequence[int],
+) -> Verified:
+    """Read a transport stream back, segment by segment, with the same reader as the source."""
+    stitcher = Stitcher(tuple(lanes))
+    again: list[list[Stretch]] = [[] for _ in lanes]
+    tables = len(stitcher.tables())
+    with path.open("rb") as file:
+        for placed, length in zip(plan.placed, lengths, strict=True):
+            file.seek(tables, SEEK_CUR)
+            data = np.frombuffer(bytearray(file.read(length)), np.uint8)
+            streams = scan(placed.slot.name, data).streams
+            times = {pid: (s.pts, s.dts) for pid, s in streams.items()}
+            read = stitcher.add(placed.slot.name, data, times, placed.edges)
+            for lane, stretches in zip(lanes, again, strict=True):
+                stretches.append(Stretch(placed.slot.name, read.units.get(lane.pid, NO_UNITS)))
+    proof, findings = compare(lanes, expected, again)
+    infos = tuple(_of_units(x, e) for x, e in zip(lanes, expected, strict=True))
+    return Verified(
+        path.stat().st_size, _digest(path), _longest(infos), infos, proof, tuple(findings)
+    )
+
+
+def verify_adts(path: Path, lane: Lane, stretches: Sequence[Stretch]) -> Verified:
+    """Every frame of an ADTS file against the source; such a file has no time stamps to compare."""
+    again = []
+    with path.open("rb") as file:
+        for stretch in stretches:
+            size = int(stretch.units.sizes.sum()) + ADTS_HEADER * len(stretch.units.sizes)
+            es = np.frombuffer(file.read(size), np.uint8)
+            found = frames(es, es[:4].tobytes() if len(es) >= ADTS_HEADER else bytes(4))
+            units = audio(es, found, np.empty(0, np.intp), np.empty(0, np.int64))
+            times = stretch.units.pts
+            again.append(Stretch(stretch.segment, replace(units, pts=times, dts=times)))
+        left = bool(file.read(1))
+    proof, findings = compare([lane], [stretches], [again])
+    if left:
+        detail = "more frames in the file than in the segments"
+        findings.append(Finding("M_COUNT", Severity.FATAL, pid=lane.pid, detail=detail))
+        proof = replace(proof, counts=False)
+    info = _of_units(lane, stretches)
+    return Verified(
+        path.stat().st_size, _digest(path), info.duration, (info,), proof, tuple(findings)
+    )
+
+
+def verify_encoded(
+    path: Path, format: Format, lane: Lane, stretches: Sequence[Stretch], ffmpeg: Ffmpeg
+) -> Verified:
+    """A file that was encoded anew can only be as long as the sound it was made of."""
+    wanted = _of_units(lane, stretches)
+    tracks = read_tracks(ffmpeg, path, format)
+    real = tracks[0].end - tracks[0].first if len(tracks) == 1 else 0.0
+    codec = tracks[0].codec if tracks else "none"
+    info = replace(wanted, codec=codec, duration=round(real, 6))
+    findings = [
+        Finding("M_ENCODED", Severity.INFO, detail=f"encoded to {codec}: proven by its length only")
+    ]
+    if abs(real - wanted.duration) > LENGTH_TOLERANCE:
+        detail = f"{real:.3f} s of sound, {wanted.duration:.3f} s in the segments"
+        findings.append(Finding("M_TIME", Severity.FATAL, detail=detail))
+    return Verified(
+        path.stat().st_size, _digest(path), info.duration, (info,), None, tuple(findings)
+    )
+
+
+def _of_units(lane: Lane, stretches: Sequence[Stretch]) -> TrackInfo:
+    """A track by its units, from the first to the end of the last."""
+    on = line(stretches, lane)
+    count = sum(len(s.units.sizes) for s in stretches)
+    behind = count - int(np.flatnonzero(np.concatenate([s.units.pts for s in stretches]) >= 0)[-1])
+    ticks = float(on.begin.max() - on.begin.min()) + behind * lane.unit
+    return TrackInfo(lane.codec.kind, lane.codec.name, count, round(ticks / HZ, 6))
+
+
+def _longest(infos: Sequence[TrackInfo]) -> float:
+    return max(info.duration for info in infos)

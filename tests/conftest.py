@@ -1,0 +1,33 @@
+"""Fixtures every test may ask for, and what a skipped test means where nothing may be missing."""
+
+import os
+
+import pytest
+
+from pipeline.errors import FfmpegMissingError
+from pipeline.muxing.locate import Ffmpeg, locate
+
+pytest_plugins = ["tests.servers"]
+
+REQUIRED = os.environ.get("RECPIPE_TEST_REQUIRE") == "1"  # set by .ci/run
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> Ffmpeg:
+    """A pair of binaries that work."""
+    try:
+        return locate()
+    except FfmpegMissingError:
+        pytest.skip("ffmpeg absent")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where nothing may be missing, only what the platform cannot do at all may be skipped."""
+    report = yield
+    if REQUIRED and report.skipped and not hasattr(report, "wasxfail"):
+        reason = str(call.excinfo.value) if call.excinfo else str(report.longrepr)
+        if not reason.startswith("platform:"):
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid}: skipped, but nothing may be missing here: {reason}"
+    return report

@@ -1,0 +1,199 @@
+"""Many recordings: all are tried, each once, whatever becomes of one."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import NotFoundError, RecpipeError, StorageError, UsageError
+from pipeline.jobs import many
+from pipeline.jobs.many import Failure, Work, aim, code_of, convert_all, exit_code, find
+from pipeline.jobs.options import Options
+from pipeline.jobs.targets import destination
+from pipeline.model import Format, Recording, Report, Verdict
+from pipeline.storage.local import LocalStorage
+
+SAMPLES = Path(__file__).parents[2] / "sample_media"
+
+
+def work(id: str, folder: Path = SAMPLES) -> Work:
+    return Work(Recording(id, f"/in/{id}.m3u8", ()), LocalStorage(folder))
+
+
+def report(work: Work, verdict: Verdict = Verdict.OK) -> Report:
+    return Report(work.recording.id, work.recording.source, verdict)
+
+
+def run(works, action, jobs=1):
+    return list(many._each(works, action, jobs, None))
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_one_that_fails_stops_no_other(jobs):
+    def action(work, progress):
+        if work.recording.id == "b":
+            raise StorageError("the store is away")
+        if work.recording.id == "c":
+            raise KeyError("secret")
+        return report(work)
+
+    outcomes = run([work(id) for id in "abcd"], action, jobs)
+    by_id = {outcome.recording: outcome for outcome in outcomes}
+    assert [by_id[id].verdict for id in "ad"] == [Verdict.OK, Verdict.OK]
+    assert by_id["b"].message == "the store is away"
+    assert by_id["c"].message.startswith("/in/c.m3u8: unexpected KeyError in test_many.py, line ")
+    assert "secret" not in by_id["c"].message
+    assert [code_of(by_id[id]) for id in "abcd"] == [0, 75, 1, 0]
+
+
+def test_with_one_job_outcomes_come_in_order():
+    ids = [f"{number:03d}" for number in range(50)]
+    outcomes = run([work(id) for id in ids], lambda work, progress: report(work))
+    assert [outcome.recording for outcome in outcomes] == ids
+
+
+def test_outcomes_come_as_soon_as_they_are_there():
+    first_is_seen = threading.Event()
+
+    def action(work, progress):
+        if work.recording.id == "slow":
+            assert first_is_seen.wait(30)
+        return report(work)
+
+    outcomes = many._each([work("slow"), work("quick")], action, 2, None)
+    assert next(outcomes).recording == "quick"
+    first_is_seen.set()
+    assert [outcome.recording for outcome in outcomes] == ["slow"]
+
+
+def test_never_more_at_once_than_asked_for():
+    lock, running, most = threading.Lock(), [0], [0]
+
+    def action(work, progress):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.01)
+        with lock:
+            running[0] -= 1
+        return report(work)
+
+    assert len(run([work(str(n)) for n in range(12)], action, 3)) == 12
+    assert most[0] <= 3
+
+
+def test_giving_up_ends_what_is_running_and_begins_nothing_more():
+    begun, ended = [], []
+
+    def action(work, progress):
+        begun.append(work.recording.id)
+        if work.recording.id == "first":
+            return report(work)
+        try:
+            while True:
+                time.sleep(0.005)
+                progress("convert", 1)
+        finally:
+            ended.append(work.recording.id)
+
+    works = [work("first"), *(work(str(n)) for n in range(20))]
+    outcomes = many._each(works, action, 2, None)
+    next(outcomes)
+    outcomes.close()
+    assert sorted(ended) == sorted(begun[1:])
+    assert len(begun) <= 4
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"),
+    [
+        pytest.param([], 0, id="nothing to do"),
+        pytest.param([0], 0, id="one done"),
+        pytest.param([3], 3, id="one degraded"),
+        pytest.param([1], 1, id="one bug"),
+        pytest.param([75], 75, id="one pending"),
+        pytest.param([0, 0], 0, id="all done"),
+        pytest.param([0, 75, 75], 75, id="the others pending"),
+        pytest.param([0, 3], 5, id="one of many degraded"),
+        pytest.param([3, 3], 5, id="all degraded"),
+        pytest.param([75, 4], 5, id="one pending, one rejected"),
+        pytest.param([0, 1], 5, id="a bug among many"),
+    ],
+)
+def test_exit_codes(codes, code):
+    assert exit_code(codes) == code
+
+
+def test_every_verdict_has_an_exit_code():
+    assert set(many.EXIT_CODES) == set(Verdict)
+
+
+def opened(location):
+    return many.opener(1)(location)
+
+
+def test_sources_that_hold_nothing_are_failures_beside_the_others(tmp_path):
+    works, failures = find([str(tmp_path), str(SAMPLES), str(tmp_path / "x.m3u8")], opened)
+    assert len(works) == 3
+    assert [failure.source for failure in failures] == [str(tmp_path), str(tmp_path / "x.m3u8")]
+    assert all(isinstance(failure.error, NotFoundError) for failure in failures)
+
+
+def test_a_recording_is_found_once_however_it_is_named():
+    (playlist,) = (SAMPLES / "composite").glob("*.m3u8")
+    named = [str(SAMPLES), str(SAMPLES / "composite"), str(playlist), str(SAMPLES) + "/"]
+    works, failures = find(named, opened)
+    assert (len(works), failures) == (3, [])
+
+
+def test_one_file_takes_only_one_recording(tmp_path):
+    to = destination(str(tmp_path / "x.mp4"), Format.MP4, opened)
+    assert aim([work("a")], to)[0][0].target.url == str(tmp_path / "x.mp4")
+    with pytest.raises(UsageError, match="one file for 2 recordings"):
+        aim([work("a"), work("b")], to)
+
+
+def test_names_that_become_the_same_are_all_refused(tmp_path):
+    to = destination(str(tmp_path), Format.MP4, opened)
+    works, refused = aim([work("a/b"), work("c"), work("a_b"), work("a\\b")], to)
+    assert [one.recording.id for one in works] == ["c"]
+    assert [one.recording for one in refused] == ["a/b", "a_b", "a\\b"]
+    for failure in refused:
+        assert failure.exit_code == 2
+        assert "/in/a/b.m3u8 and /in/a_b.m3u8 and /in/a\\b.m3u8 would all be" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("recordings/été", "recordings/été"),
+        ("s3://bucket/a b/", "s3://bucket/a b/"),
+        ("s3://AKIA:se/cret@bucket/x", "s3://...@bucket/x"),
+        ("https://me:secret@host/x?sig=secret", "https://...@host/x"),
+        ("a\nb", "a\\nb"),
+    ],
+)
+def test_sources_are_shown_without_secrets(source, shown):
+    assert many.shown(source) == shown
+
+
+def test_a_failure_is_one_line():
+    error = RecpipeError("two\nlines")
+    assert Failure("a", "b", error).message == "two\\nlines"
+
+
+@pytest.mark.usefixtures("ffmpeg")
+def test_real_recordings_side_by_side(ffmpeg, tmp_path):
+    seen = []
+    works, _ = find([str(SAMPLES)], opened)
+    works, _ = aim(works, destination(str(tmp_path / "out"), Format.MP4, opened))
+    options = Options(spool=tmp_path / "spool")
+
+    def watch(work):
+        return lambda stage, count: seen.append((work.recording.id, stage))
+
+    outcomes = list(convert_all(works, ffmpeg, options, jobs=3, watch=watch))
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.OK] * 3
+    assert len({id for id, _ in seen}) == 3
+    assert {stage for _, stage in seen} == {"inspect", "convert", "verify"}

@@ -1,0 +1,226 @@
+"""What ffmpeg is fed, and what happens when segments or ffmpeg do not do what they should."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import DiskFullError, MuxingError, StorageError
+from pipeline.media import timeline
+from pipeline.media.mpegts import scan
+from pipeline.media.placed import Slot
+from pipeline.model import Format
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.stages import convert
+from tests import ts
+
+
+def nobody(stage, count):
+    """Progress that nobody watches."""
+
+
+@pytest.fixture
+def planned(tmp_path):
+    """Segments of a second on disk, and their plan."""
+
+    def make(count=3, **kind):
+        counters, slots, paths = {}, [], {}
+        for n in range(count):
+            data = ts.segment(start=ts.START + n * 90_000, counters=counters, **kind)
+            paths[n] = tmp_path / f"{n}.ts"
+            paths[n].write_bytes(data)
+            found = scan(f"{n}.ts", np.frombuffer(data, np.uint8))
+            slots.append(Slot(f"{n}.ts", found, duration=1.0))
+        return timeline.plan(slots), paths
+
+    return make
+
+
+@pytest.fixture
+def fake(tmp_path):
+    """A script in the place of ffmpeg; ``$out`` is the file it is to make."""
+
+    def make(text):
+        script = tmp_path / "ffmpeg"
+        last = "for word; do out=$before; before=$word; done\n"
+        script.write_text(f"#!/bin/sh\n{last}{text}\n")
+        script.chmod(0o755)
+        return Ffmpeg(script, script, "fake", {})
+
+    return make
+
+
+NO_FFMPEG = Ffmpeg(Path("/nowhere/ffmpeg"), Path("/nowhere/ffprobe"), "none", {})
+
+
+def units(converted):
+    """How many units each lane got from each segment."""
+    return [[len(s.units.sizes) for s in lane] for lane in converted.expected]
+
+
+@pytest.mark.parametrize(
+    ("kind", "format", "kinds"),
+    [
+        pytest.param({}, Format.MP4, ["video", "audio"], id="mp4 takes all"),
+        pytest.param({}, Format.TS, ["video", "audio"], id="ts takes all"),
+        pytest.param({}, Format.M4A, ["audio"], id="m4a takes sound"),
+        pytest.param({}, Format.WAV, ["audio"], id="wav takes sound"),
+        pytest.param({"audio": None}, Format.MP4, ["video"], id="pictures alone"),
+        pytest.param({"audio": None}, Format.MP3, [], id="no sound to take"),
+        pytest.param({"video": None}, Format.AAC, ["audio"], id="sound alone"),
+    ],
+)
+def test_lanes_a_format_can_hold(planned, kind, format, kinds):
+    plan, _ = planned(**kind)
+    assert [lane.codec.kind for lane in convert.lanes_of(plan, format)] == kinds
+
+
+@pytest.mark.parametrize(
+    ("format", "count"), [(Format.MP4, 3), (Format.M4A, 2), (Format.AAC, 1), (Format.WAV, 1)]
+)
+def test_room_for_a_second_sound(planned, format, count):
+    plan, _ = planned()
+    more = replace(plan, lanes=(*plan.lanes, replace(plan.lanes[1], pid=0x102)))
+    lanes = convert.lanes_of(more, format)
+    assert len(lanes) == count
+    assert next(x.pid for x in lanes if x.codec.kind == "audio") == ts.AUDIO
+
+
+def test_measuring_reads_every_unit_and_makes_nothing(planned, tmp_path):
+    plan, paths = planned()
+    before = sorted(tmp_path.iterdir())
+    steps = []
+    read = convert.measure(plan, paths, lambda *step: steps.append(step))
+    assert sorted(tmp_path.iterdir()) == before
+    assert steps == [("convert", p.stat().st_size) for p in paths.values()]
+    assert units(read)[0] == [15, 15, 15]
+    assert sum(units(read)[1]) == 141  # frames of 1024 samples in 3 s, on the grid
+    assert (read.command, read.messages, read.findings) == ((), "", ())
+    assert [[s.segment for s in lane] for lane in read.expected] == [["0.ts", "1.ts", "2.ts"]] * 2
+
+
+def test_all_ways_of_reading_expect_the_same(planned, fake, tmp_path):
+    plan, paths = planned()
+    measured = convert.measure(plan, paths, nobody)
+    ffmpeg = fake("exec cat >/dev/null")
+    made = [
+        convert.convert(plan, paths, tool, tmp_path / "o", format=format, progress=nobody)
+        for tool, format in ((ffmpeg, Format.MP4), (NO_FFMPEG, Format.TS))
+    ]
+    for one in made:
+        for lane, other in zip(measured.expected, one.expected, strict=True):
+            for a, b in zip(lane, other, strict=True):
+                assert (a.segment, a.units.digest) == (b.segment, b.units.digest)
+                assert np.array_equal(a.units.pts, b.units.pts)
+
+
+def test_ffmpeg_is_fed_whole_packets_of_all_lanes(planned, fake, tmp_path):
+    plan, paths = planned()
+    ffmpeg = fake('cat >"$out"; echo a word >&2')
+    output = tmp_path / "fed"
+    made = convert.convert(plan, paths, ffmpeg, output, format=Format.MP4, progress=nobody)
+    fed = output.read_bytes()
+    rows = [fed[at : at + ts.PACKET] for at in range(0, len(fed), ts.PACKET)]
+    assert {row[0] for row in rows} == {0x47}
+    assert len(rows[-1]) == ts.PACKET
+    pids = [(row[1] & 0x1F) << 8 | row[2] for row in rows]
+    assert pids[0] == 0
+    assert {ts.VIDEO, ts.AUDIO} <= set(pids)
+    assert made.messages == "a word"
+    assert made.command[0] == str(ffmpeg.ffmpeg)
+    assert [made.command[k + 1] for k, w in enumerate(made.command) if w == "-map"] == [
+        f"0:i:{ts.VIDEO}",
+        f"0:i:{ts.AUDIO}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("in_one_pass", "word"), [(True, "-moov_size"), (False, "+faststart")], ids=["one", "two"]
+)
+def test_passes(planned, fake, tmp_path, in_one_pass, word):
+    made = convert.convert(
+        *planned(),
+        fake("exec cat >/dev/null"),
+        tmp_path / "o",
+        format=Format.MP4,
+        progress=nobody,
+        in_one_pass=in_one_pass,
+    )
+    assert word in made.command
+    assert len({"-moov_size", "+faststart"} & set(made.command)) == 1
+
+
+def test_room_for_the_index_is_enough(planned, ffmpeg, tmp_path):
+    output = tmp_path / "out.mp4"
+    made = convert.convert(*planned(), ffmpeg, output, format=Format.MP4, progress=nobody)
+    assert made.messages == ""
+    assert output.stat().st_size > 0
+
+
+def test_a_transport_stream_needs_no_ffmpeg(planned, tmp_path):
+    plan, paths = planned()
+    output = tmp_path / "out"
+    made = convert.convert(plan, paths, NO_FFMPEG, output, format=Format.TS, progress=nobody)
+    assert len(made.lengths) == 3
+    tables = output.stat().st_size - sum(made.lengths)
+    assert tables > 0
+    assert tables % (3 * ts.PACKET) == 0
+    found = scan("out", np.frombuffer(output.read_bytes(), np.uint8))
+    assert set(found.streams) == {ts.VIDEO, ts.AUDIO}
+    assert found.findings == ()
+
+
+@pytest.mark.parametrize("format", [Format.MP4, Format.TS])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda path: os.truncate(path, path.stat().st_size - 188), id="shorter"),
+        pytest.param(lambda path: os.truncate(path, 0), id="emptied"),
+        pytest.param(lambda path: os.truncate(path, path.stat().st_size + 1), id="longer"),
+        pytest.param(
+            lambda path: path.write_bytes(bytes(path.stat().st_size)), id="zeros of the same size"
+        ),
+    ],
+)
+def test_a_segment_that_changes_after_the_plan(planned, fake, tmp_path, format, change):
+    plan, paths = planned()
+    change(paths[1])
+    ffmpeg = fake("exec cat >/dev/null")
+    with pytest.raises(StorageError, match=r"1\.ts: changed while it was converted; run again"):
+        convert.convert(plan, paths, ffmpeg, tmp_path / "o", format=format, progress=nobody)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "why"),
+    [
+        pytest.param("exit 9", MuxingError, "ended with 9", id="at once"),
+        pytest.param("cat >/dev/null; exit 9", MuxingError, "ended with 9", id="at the end"),
+        pytest.param("head -c 999 >/dev/null; kill -9 $$", MuxingError, "SIGKILL", id="killed"),
+        pytest.param(
+            "echo 'x: No space left on device' >&2; exit 1", DiskFullError, "no space", id="full"
+        ),
+    ],
+)
+def test_an_ffmpeg_that_fails(planned, fake, tmp_path, text, kind, why):
+    ffmpeg = fake(text)
+    with pytest.raises(kind, match=why):
+        convert.convert(*planned(), ffmpeg, tmp_path / "o", format=Format.MP4, progress=nobody)
+
+
+def test_no_ffmpeg_at_all(planned, tmp_path):
+    with pytest.raises(MuxingError):
+        convert.convert(*planned(), NO_FFMPEG, tmp_path / "o", format=Format.MP4, progress=nobody)
+
+
+def test_more_segments_than_buffers_do_not_mix(planned, fake, tmp_path):
+    """Buffers are used again while what was in them may still be on its way to ffmpeg."""
+    plan, paths = planned(12, size=8000)
+    outputs = []
+    for text in ('exec cat >"$out"', 'sleep 0.3; exec cat >"$out"'):
+        output = tmp_path / f"fed{len(outputs)}"
+        convert.convert(plan, paths, fake(text), output, format=Format.MP4, progress=nobody)
+        outputs.append(output.read_bytes())
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0]) > 1 << 20  # more than the pipe holds

@@ -1,0 +1,214 @@
+"""The playlist against what lies beside it."""
+
+import os
+
+import pytest
+
+from pipeline.errors import StorageError
+from pipeline.model import Severity
+from pipeline.stages.discover import discover
+from pipeline.stages.inspect import inspect
+from pipeline.storage.local import LocalStorage
+
+SID = "3f0c6a52d9e84b17a6c15d20e7b94f83"
+ROOM = f"{SID}_room"
+NAMES = [f"{ROOM}_2026030209000{n}120.ts" for n in range(3)]
+UTC = 1_772_442_000.12
+
+
+def m3u8(*names, before=None, end=True):
+    """A playlist of these; ``before`` puts lines in front of one."""
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1"]
+    for name in names:
+        lines += [*(before or {}).get(name, ()), "#EXTINF:1.000,", name]
+    return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if end else []), ""])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three slices and their playlist."""
+    home = tmp_path / "recording"
+    home.mkdir()
+    for name in NAMES:
+        (home / name).write_bytes(b"0123456789")
+    (home / f"{ROOM}.m3u8").write_text(m3u8(*NAMES))
+    return home
+
+
+def inventory(folder, key="", *, accept_unfinished=False):
+    storage = LocalStorage(folder)
+    (found,) = discover(storage, key)
+    return inspect(found, storage, accept_unfinished=accept_unfinished)
+
+
+def said(found):
+    return [(f.id, f.severity, f.segment) for f in found.findings]
+
+
+def test_everything_is_there(folder):
+    found = inventory(folder)
+    assert said(found) == []
+    assert [s.name for s in found.segments] == NAMES
+    assert [s.object.name for s in found.segments] == NAMES
+    assert [s.utc for s in found.segments] == pytest.approx([UTC, UTC + 1, UTC + 2])
+    assert (found.unfinished, found.playlist.name) == (False, f"{ROOM}.m3u8")
+
+
+def test_a_missing_one(folder):
+    (folder / NAMES[1]).unlink()
+    found = inventory(folder)
+    assert said(found) == [("SEG_MISSING", Severity.ERROR, NAMES[1])]
+    assert found.findings[0].detail == "not there, playlist says 1.000 s"
+    assert [s.object is not None for s in found.segments] == [True, False, True]
+    assert found.segments[1].utc == pytest.approx(UTC + 1)
+
+
+def test_a_folder_under_its_name_is_missing_too(folder):
+    (folder / NAMES[1]).unlink()
+    (folder / NAMES[1]).mkdir()
+    assert said(inventory(folder)) == [("SEG_MISSING", Severity.ERROR, NAMES[1])]
+
+
+def test_a_declared_gap_is_not_looked_for(folder):
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*NAMES, before={NAMES[1]: ["#EXT-X-GAP"]}))
+    found = inventory(folder)
+    assert found.segments[1].object is None
+    assert "SEG_MISSING" not in [f.id for f in found.findings]
+    assert [f.segment for f in found.findings] == [NAMES[1]]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["to a file", "to nothing"])
+def test_a_link_out_of_the_folder(folder, tmp_path, there):
+    outside = tmp_path / "outside.ts"
+    if there:
+        outside.write_bytes(b"secret")
+    (folder / NAMES[1]).unlink()
+    (folder / NAMES[1]).symlink_to(outside)
+    found = inventory(folder)
+    assert said(found) == [("PL_UNSAFE_URI", Severity.FATAL, NAMES[1])]
+    assert found.segments[1].object is None
+
+
+def test_a_link_inside_the_folder_is_followed(folder):
+    (folder / NAMES[1]).rename(folder / "moved.ts")
+    (folder / NAMES[1]).symlink_to("moved.ts")
+    assert said(inventory(folder)) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "findings"),
+    [
+        pytest.param("10@0", [], id="the whole object"),
+        pytest.param("10", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="nobody knows where"),
+        pytest.param("9@0", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="its beginning"),
+        pytest.param("9@1", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="its end"),
+        pytest.param("10@1", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="beyond its end"),
+        pytest.param("11@0", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="more than it"),
+    ],
+)
+def test_byte_ranges(folder, given, findings):
+    text = m3u8(*NAMES, before={NAMES[1]: [f"#EXT-X-BYTERANGE:{given}"]})
+    (folder / f"{ROOM}.m3u8").write_text(text)
+    assert said(inventory(folder)) == findings
+
+
+def test_unfinished(folder):
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*NAMES, end=False))
+    found = inventory(folder)
+    assert found.unfinished
+    assert [s.object is not None for s in found.segments] == [True] * 3
+    assert [f.id for f in found.findings] == ["PL_NO_ENDLIST"]
+
+
+def test_unfinished_and_accepted_as_it_is(folder):
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*NAMES, end=False))
+    found = inventory(folder, accept_unfinished=True)
+    assert not found.unfinished
+    assert said(found) == [("PL_NO_ENDLIST", Severity.WARNING, None)]
+    assert found.findings[0].detail.endswith("; accepted as it is")
+
+
+def test_accepting_is_about_nothing_else(folder):
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*NAMES, end=False))
+    (folder / NAMES[0]).unlink()
+    found = inventory(folder, accept_unfinished=True)
+    assert ("SEG_MISSING", Severity.ERROR, NAMES[0]) in said(found)
+
+
+COPY, LATER = f"{ROOM}_1772442002_0.m3u8", f"{ROOM}_1772442003_1.m3u8"
+
+
+@pytest.mark.parametrize(
+    ("main", "copies", "chosen"),
+    [
+        pytest.param(m3u8(*NAMES), [m3u8(*NAMES[:2])], f"{ROOM}.m3u8", id="an older copy"),
+        pytest.param(m3u8(*NAMES[:2]), [m3u8(*NAMES)], COPY, id="a copy lists more"),
+        pytest.param(m3u8(*NAMES, end=False), [m3u8(*NAMES)], COPY, id="a copy is finished"),
+        pytest.param(m3u8(*NAMES), [m3u8(*NAMES)], f"{ROOM}.m3u8", id="the same"),
+        pytest.param(m3u8(*NAMES), ["<html>"], f"{ROOM}.m3u8", id="a copy is no playlist"),
+        pytest.param("<html>", [m3u8(*NAMES)], COPY, id="only the copy is a playlist"),
+        pytest.param(
+            m3u8(NAMES[0]), [m3u8(*NAMES[:2]), m3u8(*NAMES)], LATER, id="the best of many"
+        ),
+    ],
+)
+def test_the_most_complete_playlist_is_taken(folder, main, copies, chosen):
+    (folder / f"{ROOM}.m3u8").write_text(main)
+    for name, text in zip((COPY, LATER), copies, strict=False):
+        (folder / name).write_text(text)
+    found = inventory(folder)
+    assert found.playlist.name == chosen
+    assert [s.name for s in found.segments] == NAMES
+    assert (said(found), found.unfinished) == ([], False)
+
+
+def test_names_may_be_percent_encoded(folder):
+    (folder / NAMES[1]).rename(folder / "a b.ts")
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(NAMES[0], "a%20b.ts", NAMES[2]))
+    found = inventory(folder)
+    assert said(found) == []
+    assert (found.segments[1].name, found.segments[1].object.name) == ("a%20b.ts", "a b.ts")
+
+
+def test_a_name_that_holds_a_percent_sign_comes_first(folder):
+    (folder / "a%20b.ts").write_bytes(b"this one")
+    (folder / "a b.ts").write_bytes(b"not this one")
+    (folder / f"{ROOM}.m3u8").write_text(m3u8("a%20b.ts"))
+    assert inventory(folder).segments[0].object.name == "a%20b.ts"
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        pytest.param(["", "bak0_"], "2 parts", id="main and failover"),
+        pytest.param(["bak1_"], "only failover part bak1 is there", id="no main part"),
+    ],
+)
+def test_failover_parts_are_refused(folder, names, why):
+    text = (folder / f"{ROOM}.m3u8").read_text()
+    (folder / f"{ROOM}.m3u8").unlink()
+    for bak in names:
+        (folder / f"{bak}{ROOM}.m3u8").write_text(text)
+    found = inventory(folder)
+    assert said(found) == [("PL_PARTS", Severity.FATAL, None)]
+    assert why in found.findings[0].detail
+    assert found.segments == ()
+
+
+def test_a_lone_media_file(folder):
+    found = inventory(folder, NAMES[2])
+    assert said(found) == []
+    assert found.playlist is None
+    (only,) = found.segments
+    assert (only.name, only.object.size, only.segment.duration) == (NAMES[2], 10, 0.0)
+    assert only.utc == pytest.approx(UTC + 2)
+
+
+def test_a_playlist_that_changes_after_the_listing(folder):
+    storage = LocalStorage(folder)
+    (found,) = discover(storage, "")
+    playlist = folder / f"{ROOM}.m3u8"
+    playlist.write_text(m3u8(*NAMES[:2]))
+    os.utime(playlist, (1, 1))
+    with pytest.raises(StorageError, match="changed since it was listed"):
+        inspect(found, storage, accept_unfinished=False)

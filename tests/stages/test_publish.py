@@ -1,0 +1,227 @@
+"""The result under its final name: whole or not at all, the receipt last."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from pipeline.errors import ExistsError, NotFoundError, StorageError
+from pipeline.model import Format, StoredObject
+from pipeline.stages import publish
+from pipeline.storage.local import LocalStorage
+
+SIZE = 1200
+MOVIE = b"ftypmoovmdat" * (SIZE // 12)
+SHA256 = hashlib.sha256(MOVIE).hexdigest()
+
+
+@dataclass
+class Shelf:
+    """A remote store that writes down what it was asked to do."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    log: list[tuple[str, ...]] = field(default_factory=list)
+    lost: int = 0  # bytes of every file that do not arrive
+    refuses: str = ""  # a key that cannot be written
+
+    def put(self, source, key, *, sha256, content_type):
+        self.log.append(("put", key, content_type))
+        if key == self.refuses:
+            raise StorageError(f"put {key}: no answer")
+        data = source.read_bytes()
+        assert hashlib.sha256(data).hexdigest() == sha256
+        self.objects[key] = data[: len(data) - self.lost]
+        return self.head(key)
+
+    def delete(self, key):
+        self.log.append(("delete", key))
+        self.objects.pop(key, None)
+
+    def head(self, key):
+        if key not in self.objects:
+            raise NotFoundError(key)
+        return StoredObject(key, len(self.objects[key]), None, 0.0)
+
+    def open(self, key, *, etag=None):
+        self.head(key)
+        yield self.objects[key][:7]
+        yield self.objects[key][7:]
+
+    def url(self, key=""):
+        return f"shelf://{key}"
+
+
+def note(size=SIZE, **more):
+    output = {"size": size, "sha256": SHA256}
+    return {"schema": publish.SCHEMA, "settings": {}, "output": output, "inputs": [], **more}
+
+
+def text(receipt):
+    return json.dumps(receipt).encode()
+
+
+@pytest.fixture
+def ready(tmp_path):
+    """A result written where the destination wants it."""
+
+    def make(storage, key):
+        temporary = publish.workplace(storage, key, tmp_path / "spool")
+        temporary.write_bytes(MOVIE)
+        return temporary
+
+    return make
+
+
+def do(temporary, storage, key="a/out.mp4", receipt=None, format=Format.MP4):
+    return publish.publish(temporary, storage, key, receipt or note(), format=format, sha256=SHA256)
+
+
+@pytest.mark.parametrize(
+    ("key", "receipt"),
+    [
+        ("a/out.mp4", "a/out.receipt.json"),
+        ("a/out.m4a", "a/out.m4a.receipt.json"),
+        ("out.mp4.ts", "out.mp4.ts.receipt.json"),
+        ("out", "out.receipt.json"),
+    ],
+)
+def test_receipts_lie_beside_their_results(key, receipt):
+    assert publish.receipt_key(key) == receipt
+
+
+def test_a_folder_gets_both_and_nothing_else(tmp_path, ready):
+    storage = LocalStorage(tmp_path / "out")
+    temporary = ready(storage, "a/out.mp4")
+    stored = do(temporary, storage)
+    assert (stored.key, stored.size) == ("a/out.mp4", SIZE)
+    names = sorted(p.name for p in (tmp_path / "out" / "a").iterdir())
+    assert names == ["out.mp4", "out.receipt.json"]
+    assert (tmp_path / "out/a/out.mp4").read_bytes() == MOVIE
+    assert json.loads((tmp_path / "out/a/out.receipt.json").read_text()) == note()
+
+
+@pytest.mark.parametrize("format", list(Format))
+def test_a_store_gets_the_receipt_last(ready, format):
+    shelf = Shelf()
+    temporary = ready(shelf, "a/out.mp4")
+    do(temporary, shelf, format=format)
+    assert shelf.log == [
+        ("delete", "a/out.receipt.json"),
+        ("put", "a/out.mp4", publish.CONTENT_TYPES[format]),
+        ("put", "a/out.receipt.json", "application/json"),
+    ]
+    assert shelf.objects["a/out.mp4"] == MOVIE
+    assert json.loads(shelf.objects["a/out.receipt.json"]) == note()
+    assert list(temporary.parent.iterdir()) == [temporary]
+
+
+def test_safe_to_repeat(ready):
+    shelf = Shelf()
+    for _ in range(2):
+        do(ready(shelf, "a/out.mp4"), shelf)
+    assert sorted(shelf.objects) == ["a/out.mp4", "a/out.receipt.json"]
+
+
+def test_an_earlier_receipt_goes_before_a_new_file_comes(ready):
+    shelf = Shelf({"a/out.mp4": b"old", "a/out.receipt.json": text(note(3))}, refuses="a/out.mp4")
+    temporary = ready(shelf, "a/out.mp4")
+    with pytest.raises(StorageError, match="no answer"):
+        do(temporary, shelf)
+    assert shelf.objects == {"a/out.mp4": b"old"}
+    assert list(temporary.parent.iterdir()) == [temporary]
+
+
+def test_an_earlier_receipt_in_a_folder_goes_first_too(tmp_path, ready):
+    storage = LocalStorage(tmp_path / "out")
+    (tmp_path / "out/a/out.mp4").mkdir(parents=True)  # nothing can take this name
+    (tmp_path / "out/a/out.receipt.json").write_text("of the one before")
+    temporary = ready(storage, "a/out.mp4")
+    with pytest.raises(ExistsError):
+        do(temporary, storage)
+    names = {p.name for p in temporary.parent.iterdir()}
+    assert names == {"out.mp4", temporary.name}
+
+
+def test_an_earlier_receipt_stays_when_there_is_no_room_for_a_new_one(tmp_path):
+    shelf = Shelf({"a/out.mp4": b"old", "a/out.receipt.json": text(note(3))})
+    with pytest.raises(OSError, match="No such file"):
+        do(tmp_path / "nowhere" / ".x.part", shelf)
+    assert shelf.log == []
+
+
+@pytest.mark.parametrize("lost", [1, SIZE])
+def test_what_did_not_arrive_whole_gets_no_receipt(ready, lost):
+    shelf = Shelf(lost=lost)
+    said = f"{SIZE - lost} bytes arrived, {SIZE} sent"
+    with pytest.raises(StorageError, match=f"shelf://a/out.mp4: {said}"):
+        do(ready(shelf, "a/out.mp4"), shelf)
+    assert "a/out.receipt.json" not in shelf.objects
+
+
+def test_a_file_name_that_is_no_utf_8_is_the_same_when_read_again(tmp_path, ready):
+    storage = LocalStorage(tmp_path / "out")
+    receipt = note(inputs=[{"key": "caf\udce9 \N{SNOWMAN}.ts"}])
+    do(ready(storage, "out.mp4"), storage, "out.mp4", receipt)
+    assert publish.earlier(storage, "out.mp4").receipt == receipt
+    assert "\N{SNOWMAN}" in (tmp_path / "out/out.receipt.json").read_text("utf-8")
+
+
+# Where the result is written first
+
+
+def test_in_a_folder_it_is_written_beside_its_final_name(tmp_path):
+    storage = LocalStorage(tmp_path / "out")
+    assert publish.workplace(storage, "a/out.mp4", tmp_path / "spool").parent == (
+        tmp_path / "out/a"
+    )
+    assert not (tmp_path / "spool").exists()
+
+
+def test_for_a_store_it_is_written_to_the_spool(tmp_path):
+    spool = tmp_path / "deep" / "spool"
+    one, two = (publish.workplace(Shelf(), "a/out.mp4", spool) for _ in range(2))
+    assert one.parent == two.parent == spool
+    assert one != two
+
+
+# What stands there already
+
+
+def test_nothing_stands_there():
+    assert publish.earlier(Shelf({"out.receipt.json": text(note())}), "out.mp4") is None
+
+
+def test_a_result_with_its_receipt():
+    shelf = Shelf({"out.mp4": MOVIE, "out.receipt.json": text(note())})
+    assert publish.earlier(shelf, "out.mp4") == publish.Earlier(SIZE, note())
+
+
+@pytest.mark.parametrize(
+    "receipt",
+    [
+        pytest.param(None, id="none"),
+        pytest.param(text(note(SIZE - 1)), id="of a file of another size"),
+        pytest.param(text(note())[:-1], id="cut off"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\xff\xfe\xfd", id="no text"),
+        pytest.param(b"[1, 2]", id="a list"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b'{"name": "x"}', id="of another tool"),
+        pytest.param(b'{"output": 5, "inputs": []}', id="nearly ours"),
+        pytest.param(text({**note(), "inputs": 5}), id="inputs that are none"),
+    ],
+)
+def test_a_file_that_no_receipt_explains(receipt):
+    shelf = Shelf({"out.mp4": MOVIE, **({} if receipt is None else {"out.receipt.json": receipt})})
+    assert publish.earlier(shelf, "out.mp4") == publish.Earlier(SIZE, None)
+
+
+def test_the_very_same_file_may_stay():
+    publish.refuse_other(Shelf({"out.mp4": MOVIE}), "out.mp4", SHA256)
+
+
+@pytest.mark.parametrize("there", [b"", MOVIE[:-1], MOVIE + b"x"], ids=["empty", "less", "more"])
+def test_another_file_is_refused(there):
+    with pytest.raises(ExistsError, match=r"shelf://out\.mp4: exists and no receipt explains it"):
+        publish.refuse_other(Shelf({"out.mp4": there}), "out.mp4", SHA256)

@@ -1,0 +1,217 @@
+"""The proof finds every difference between a result and its segments."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from pipeline.media import timeline
+from pipeline.media.mpegts import scan
+from pipeline.media.placed import Slot
+from pipeline.model import Format, Proof, Severity
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.stages import convert, verify
+from tests import ts
+
+
+def nobody(stage, count):
+    """Progress that nobody watches."""
+
+
+class Made:
+    """A result, what it was made of, and its check."""
+
+    def __init__(self, folder, ffmpeg: Ffmpeg | None, format: Format, **kind):
+        self.ffmpeg, self.format = ffmpeg, format
+        self.path = folder / "out"
+        counters, slots, paths = {}, [], {}
+        for n in range(3):
+            data = ts.segment(start=ts.START + n * 90_000, counters=counters, **kind)
+            paths[n] = folder / f"{n}.ts"
+            paths[n].write_bytes(data)
+            found = scan(f"{n}.ts", np.frombuffer(data, np.uint8))
+            slots.append(Slot(f"{n}.ts", found, duration=1.0))
+        self.plan = timeline.plan(slots)
+        self.read = convert.convert(
+            self.plan, paths, ffmpeg, self.path, format=format, progress=nobody
+        )
+
+    def check(self, progress=nobody):
+        """What the proof says now."""
+        lanes, expected = self.read.lanes, self.read.expected
+        if self.format in (Format.MP4, Format.M4A):
+            return verify.verify_mp4(self.path, lanes, expected, progress)
+        if self.format is Format.TS:
+            return verify.verify_stream(self.path, self.plan, lanes, expected, self.read.lengths)
+        if self.format is Format.AAC:
+            return verify.verify_adts(self.path, lanes[0], expected[0])
+        return verify.verify_encoded(self.path, self.format, lanes[0], expected[0], self.ffmpeg)
+
+    def change(self, edit):
+        """Rewrite the result."""
+        data = bytearray(self.path.read_bytes())
+        self.path.write_bytes(edit(data))
+
+
+@pytest.fixture
+def made(tmp_path, request):
+    """Make a result; a transport stream needs no ffmpeg."""
+
+    def make(format, **kind):
+        needed = None if format is Format.TS else request.getfixturevalue("ffmpeg")
+        return Made(tmp_path, needed, format, **kind)
+
+    return make
+
+
+def fatal(found):
+    return {f.id for f in found.findings if f.severity == Severity.FATAL}
+
+
+def flip(at):
+    """Change one bit."""
+
+    def edit(data):
+        data[at] ^= 1
+        return data
+
+    return edit
+
+
+PROVEN = [Format.MP4, Format.M4A, Format.TS, Format.AAC]
+
+
+@pytest.mark.parametrize("format", PROVEN)
+def test_a_faithful_result_is_proven(made, format):
+    result = made(format)
+    found = result.check()
+    assert found.findings == ()
+    assert found.proof.holds
+    assert found.size == result.path.stat().st_size
+    assert found.sha256 == hashlib.sha256(result.path.read_bytes()).hexdigest()
+    assert found.duration == pytest.approx(3.0, abs=0.05)
+    kinds = ["video", "audio"] if format in (Format.MP4, Format.TS) else ["audio"]
+    assert [track.type for track in found.tracks] == kinds
+    assert [t.samples for t in found.tracks] == [
+        sum(len(s.units.sizes) for s in lane) for lane in result.read.expected
+    ]
+
+
+def test_tracks_are_described(made):
+    video, audio = made(Format.MP4).check().tracks
+    assert (video.codec, video.width, video.height, video.channels) == ("h264", 16, 16, None)
+    assert (audio.codec, audio.sample_rate, audio.channels, audio.width) == ("aac", 48000, 1, None)
+
+
+def test_progress_is_every_byte(made):
+    steps = []
+    result = made(Format.MP4)
+    result.check(lambda *step: steps.append(step))
+    assert {stage for stage, _ in steps} == {"verify"}
+    assert sum(count for _, count in steps) == result.path.stat().st_size
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75, 0.999])
+def test_one_flipped_bit_of_media_is_found_in_an_mp4(made, share):
+    result = made(Format.MP4)
+    data = result.path.read_bytes()
+    begin = data.rindex(b"mdat") + 4
+    result.change(flip(begin + int((len(data) - begin) * share)))
+    found = result.check()
+    assert fatal(found)
+    assert not found.proof.bytes
+
+
+@pytest.mark.parametrize("format", [Format.TS, Format.AAC])
+def test_one_flipped_bit_of_media_is_found(made, format):
+    result = made(format)
+    result.change(flip(result.path.stat().st_size - 3))
+    found = result.check()
+    assert fatal(found)
+    assert not found.proof.holds
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(lambda data: data[:1], id="a byte"),
+        pytest.param(lambda data: b"\0" * len(data), id="zeros"),
+        pytest.param(lambda data: data[: data.index(b"trak")], id="half an index"),
+        pytest.param(lambda data: data.replace(b"moov", b"free"), id="no index"),
+        pytest.param(lambda data: data.replace(b"vide", b"soun"), id="another kind"),
+    ],
+)
+def test_what_is_no_mp4(made, edit):
+    result = made(Format.MP4)
+    result.change(edit)
+    found = result.check()
+    assert fatal(found) == {"M_PARSE"}
+    assert found.proof == Proof()
+    assert found.sha256 == hashlib.sha256(result.path.read_bytes()).hexdigest()
+
+
+def test_an_empty_file_is_no_mp4(made):
+    result = made(Format.MP4)
+    result.path.write_bytes(b"")
+    assert fatal(result.check()) == {"M_PARSE"}
+
+
+@pytest.mark.parametrize("missing", [1, 1000, 5000])
+def test_an_mp4_that_lacks_its_end(made, missing):
+    result = made(Format.MP4)
+    result.change(lambda data: data[:-missing])
+    found = result.check()
+    assert fatal(found)
+    assert not found.proof.holds
+
+
+def test_a_lane_too_many_or_too_few(made):
+    result = made(Format.MP4)
+    lanes, expected = result.read.lanes, result.read.expected
+    fewer = verify.verify_mp4(result.path, lanes[:1], expected[:1], nobody)
+    assert fatal(fewer) == {"M_TRACKS"}
+    (detail,) = (f.detail for f in fewer.findings)
+    assert detail.endswith(", expected h264")
+
+
+@pytest.mark.parametrize(
+    ("edit", "counts"),
+    [
+        pytest.param(lambda data: data[:-1], False, id="a byte short"),
+        pytest.param(lambda data: data[: len(data) // 2], False, id="half of it"),
+        pytest.param(lambda data: b"", False, id="nothing"),
+        pytest.param(lambda data: data + data[:50], False, id="more than the source"),
+        pytest.param(lambda data: data + b"x", False, id="a byte more"),
+    ],
+)
+def test_an_adts_file_of_another_length(made, edit, counts):
+    result = made(Format.AAC)
+    result.change(edit)
+    found = result.check()
+    assert fatal(found)
+    assert found.proof.counts is counts
+    assert not found.proof.holds
+
+
+@pytest.mark.parametrize("cut", [188, 20_000])
+def test_a_stream_that_lacks_its_end(made, cut):
+    result = made(Format.TS)
+    result.change(lambda data: data[:-cut])
+    found = result.check()
+    assert fatal(found)
+    assert not found.proof.holds
+
+
+@pytest.mark.parametrize("format", [Format.WAV, Format.MP3])
+def test_what_was_encoded_is_proven_by_its_length_only(made, format):
+    found = made(format).check()
+    assert fatal(found) == set()
+    assert [f.id for f in found.findings] == ["M_ENCODED"]
+    assert found.proof is None
+    assert found.duration == pytest.approx(3.0, abs=0.1)
+
+
+def test_sound_that_is_missing_from_a_wav(made):
+    result = made(Format.WAV)
+    result.change(lambda data: data[: len(data) * 2 // 3])
+    assert fatal(result.check()) == {"M_TIME"}
