@@ -1,0 +1,70 @@
+"""recpipe: one MP4 per Agora Cloud Recording, proven to hold everything the slices held.
+
+    import pipeline
+
+    for outcome in pipeline.convert("recordings/", "out/"):
+        if isinstance(outcome, pipeline.Report):
+            print(outcome.recording, outcome.verdict, outcome.output)
+        else:
+            print(outcome.source, outcome.error)
+
+Everything below is loaded when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.errors import (
+        DeniedError,
+        DiskFullError,
+        ExistsError,
+        FfmpegMissingError,
+        MuxingError,
+        NotFoundError,
+        RecpipeError,
+        StorageError,
+        TemporaryError,
+        UnsafePathError,
+        UsageError,
+    )
+    from pipeline.jobs.many import Failure, check, convert
+    from pipeline.model import Finding, Recording, Report, Severity, Verdict
+
+__all__ = [
+    "DeniedError",
+    "DiskFullError",
+    "ExistsError",
+    "Failure",
+    "FfmpegMissingError",
+    "Finding",
+    "MuxingError",
+    "NotFoundError",
+    "Recording",
+    "RecpipeError",
+    "Report",
+    "Severity",
+    "StorageError",
+    "TemporaryError",
+    "UnsafePathError",
+    "UsageError",
+    "Verdict",
+    "check",
+    "convert",
+]
+
+_HOMES = {
+    "pipeline.jobs.many": ("Failure", "check", "convert"),
+    "pipeline.model": ("Finding", "Recording", "Report", "Severity", "Verdict"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = next((home for home, names in _HOMES.items() if name in names), "pipeline.errors")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

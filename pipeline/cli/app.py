@@ -1,0 +1,130 @@
+"""The command ``recpipe``, and the one place where errors become a line and an exit code."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from pipeline.cli.batch import check, convert
+from pipeline.cli.doctor import doctor
+from pipeline.cli.options import State
+from pipeline.cli.output import STDOUT, OutputClosed, say, silence
+from pipeline.errors import RecpipeError
+
+NAME = "recpipe"
+BUG = 1
+USAGE = 2
+INTERRUPTED = 130
+
+
+class App(click.Group):
+    """A group whose errors are one line on stderr."""
+
+    def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> Any:
+        """Run the command and leave with its exit code."""
+        state = State()
+        try:
+            code = self._run([*(sys.argv[1:] if args is None else args)], state)
+        except (RecpipeError, click.ClickException) as error:
+            code = _complain(_line(error, state), error.exit_code, state)
+        except (OutputClosed, BrokenPipeError):
+            silence(STDOUT)
+            code = INTERRUPTED
+        except (KeyboardInterrupt, click.Abort):
+            code = _complain("interrupted", INTERRUPTED, state)
+        except Exception as error:  # nobody planned it; its text may hold anything
+            what = f"unexpected {type(error).__name__}: a bug, please report it"
+            code = _complain(what if state.debug else f"{what}; --debug shows where", BUG, state)
+        sys.exit(code)
+
+    def _run(self, args: list[str], state: State) -> int:
+        try:
+            with self.make_context(NAME, args, obj=state) as context:
+                code = self.invoke(context)
+        except click.exceptions.Exit as leave:
+            code = leave.exit_code
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a closed pipe is understood
+        return code if isinstance(code, int) else 0
+
+
+def _version(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from pipeline.jobs.receipts import software
+
+        click.echo(software())
+        context.exit()
+
+
+@click.group(cls=App, name=NAME, invoke_without_command=True)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and leave.",
+)
+@click.pass_context
+def cli(context: click.Context) -> int | None:
+    """Turn finished Agora Cloud Recordings into one MP4 each, proven to hold everything.
+
+    \b
+    Examples:
+      recpipe convert recordings/ -o out/
+      recpipe convert s3://bucket/2026/ -o s3://archive/2026/ --json
+      recpipe check recordings/
+      recpipe doctor
+
+    \b
+    Exit codes:
+      0    done, or nothing to do
+      2    wrong usage or configuration
+      3    degraded: made, but the source had lost media
+      4    rejected: nothing made, it would mislead or be unsafe
+      5    many recordings: some are not done
+      75   not finished yet, or a temporary failure: run again
+      130  interrupted
+
+    Every option can also be set as RECPIPE_<OPTION> in the environment, or in recpipe.toml.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        return USAGE
+    return None
+
+
+for _command in (convert, check, doctor):
+    cli.add_command(_command)
+
+
+def _complain(line: str, code: int, state: State) -> int:
+    if state.debug:
+        import traceback
+
+        traceback.print_exc()
+    say(f"{NAME}: error: {line}" if code != INTERRUPTED else f"{NAME}: {line}")
+    return code
+
+
+def _line(error: RecpipeError | click.ClickException, state: State) -> str:
+    from pipeline.storage.names import printable
+
+    if isinstance(error, RecpipeError):
+        return printable(error)
+    text = " ".join(error.format_message().split()).removesuffix(".").replace(". (", " (")
+    text = text[:1].lower() + text[1:]
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return text
+    origin = _origin(error, error.ctx, state)
+    return f"{text}{origin}; see {error.ctx.command_path} --help"
+
+
+def _origin(error: click.UsageError, context: click.Context, state: State) -> str:
+    """Where a value that was not given on the command line was set."""
+    name = error.param.name if isinstance(error, click.BadParameter) and error.param else None
+    if name is None or context.get_parameter_source(name) is not ParameterSource.DEFAULT_MAP:
+        return ""
+    return f" (set by {state.settings[name].origin})" if name in state.settings else ""

@@ -1,0 +1,223 @@
+"""``recpipe convert`` and ``recpipe check``."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import click
+
+from pipeline import config
+from pipeline.cli import options, output
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:  # at run time these would load numpy, also for --help
+    from pipeline.cli.progress import Bar, NoBar
+    from pipeline.jobs.many import Failure, Outcome, Watch, Work
+    from pipeline.jobs.options import Options
+
+Outcomes: TypeAlias = "Generator[Outcome, None, None]"
+
+PLAYLIST = b"#EXTM3U"
+
+
+@click.command(short_help="Make one proven MP4 of each recording.")
+@options.sources
+@options.output
+@options.format
+@options.on_loss
+@options.accept_unfinished
+@options.jobs
+@options.dry_run
+@options.force
+@options.as_json
+@options.quiet
+@options.ffmpeg
+@options.spool
+@options.store
+@options.general
+def convert(sources: tuple[str, ...], **chosen: Any) -> int:
+    """Make one MP4 of each recording, and prove that it holds everything its segments hold.
+
+    SRC is a playlist, a single media file, a folder or s3://bucket/prefix with any number of
+    recordings, or - for a list of these on standard input, one per line.
+
+    Results are called <recording>.<format>, with a receipt beside each.  What is done already is
+    left alone, so the same command may run again at any time.
+
+    \b
+    Examples:
+      recpipe convert recordings/ -o out/
+      recpipe convert call.m3u8 -o call.mp4
+      recpipe convert s3://bucket/2026/03/ -o s3://archive/2026/03/ --json
+      find . -name '*.m3u8' | recpipe convert - -o out/ --format m4a
+    """
+    from pipeline.jobs import many, targets
+    from pipeline.model import Format
+    from pipeline.muxing.locate import locate
+
+    opened = _opener(chosen)
+    to = targets.destination(chosen["output"], Format(chosen["format"]), opened)
+    works, failures = many.find(_sources(sources), opened)
+    works, refused = many.aim(works, to)
+    failures += refused
+    if chosen["dry_run"]:
+        return _preview(works, failures, chosen)
+    pair = locate(chosen["ffmpeg"]) if works else None
+
+    def outcomes(settings: "Options", watch: "Watch") -> Outcomes:
+        assert pair is not None
+        return many.convert_all(works, pair, settings, jobs=chosen["jobs"], watch=watch)
+
+    return _report(works, failures, outcomes, chosen)
+
+
+@click.command(short_help="Say what convert would make of each recording.")
+@options.sources
+@options.on_loss
+@options.accept_unfinished
+@options.jobs
+@options.as_json
+@options.quiet
+@options.spool
+@options.store
+@options.general
+def check(sources: tuple[str, ...], **chosen: Any) -> int:
+    """Read every segment and say what convert would find, without making anything.
+
+    SRC is a playlist, a single media file, a folder or s3://bucket/prefix with any number of
+    recordings, or - for a list of these on standard input, one per line.
+
+    \b
+    Examples:
+      recpipe check recordings/
+      recpipe check s3://bucket/2026/03/ --json
+    """
+    from pipeline.jobs import many
+
+    works, failures = many.find(_sources(sources), _opener(chosen))
+
+    def outcomes(settings: "Options", watch: "Watch") -> Outcomes:
+        return many.check_all(works, settings, jobs=chosen["jobs"], watch=watch)
+
+    return _report(works, failures, outcomes, chosen)
+
+
+def _opener(chosen: dict[str, Any]) -> Callable[[str], Any]:
+    from pipeline.jobs.many import opener
+
+    names = ("endpoint_url", "region", "profile")
+    return opener(chosen["jobs"], **{name: chosen[name] for name in names})
+
+
+def _sources(given: Sequence[str]) -> Iterator[str]:
+    for source in given:
+        if source == "-":
+            yield from _listed(sys.stdin.buffer if sys.stdin is not None else ())
+        else:
+            yield source
+
+
+def _listed(lines: Iterable[bytes]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        if number == 0 and line.removeprefix(b"\xef\xbb\xbf").startswith(PLAYLIST):
+            raise UsageError("standard input is a playlist, expected names of them; name the file")
+        text = os.fsdecode(line.strip())
+        if text and not text.startswith("#"):
+            yield text
+
+
+def _report(
+    works: Sequence["Work"],
+    failures: Sequence["Failure"],
+    outcomes: Callable[["Options", "Watch"], Outcomes],
+    chosen: dict[str, Any],
+) -> int:
+    """Say what became of each as soon as it is known; returns the exit code."""
+    from pipeline.cli import describe
+    from pipeline.jobs.many import code_of, exit_code
+
+    for failure in failures:
+        _say(failure, chosen, among_many=False)
+    codes = [code_of(failure) for failure in failures]
+    if not works:
+        # nothing was begun: it is the command that has to be fixed
+        return codes[0] if len(set(codes)) == 1 else exit_code(codes)
+    verdicts: Counter[str] = Counter(failed=len(failures)) if failures else Counter()
+    bar = _watched(works, chosen)
+    with bar, closing(outcomes(_settings(chosen), bar.watch)) as reports:
+        for outcome in reports:
+            bar.done(outcome)
+            codes.append(code_of(outcome))
+            verdicts[describe.word(outcome)] += 1
+            _say(outcome, chosen, among_many=len(works) > 1)
+    if len(codes) > 1 and not (chosen["quiet"] or chosen["json"]):
+        output.say(describe.summary(verdicts))
+    return exit_code(codes)
+
+
+def _settings(chosen: dict[str, Any]) -> "Options":
+    from pipeline.jobs.options import Options
+    from pipeline.model import Format, OnLoss
+
+    return Options(
+        format=Format(chosen.get("format", Format.MP4)),
+        on_loss=OnLoss(chosen["on_loss"]),
+        accept_unfinished=chosen["accept_unfinished"],
+        force=chosen.get("force", False),
+        spool=Path(chosen["spool"]) if chosen["spool"] else config.default_spool(),
+    )
+
+
+def _say(outcome: "Outcome", chosen: dict[str, Any], *, among_many: bool) -> None:
+    from pipeline.cli import describe
+    from pipeline.jobs.many import Failure
+
+    if chosen["json"]:
+        output.say_json(describe.as_json(outcome))
+    if isinstance(outcome, Failure):
+        output.say(describe.complaint(outcome, among_many=among_many))
+        if click.get_current_context().ensure_object(options.State).debug:
+            import traceback
+
+            output.say("".join(traceback.format_exception(outcome.error)).rstrip())
+    elif chosen["quiet"]:
+        output.say(describe.as_line(outcome))
+    elif not chosen["json"]:
+        output.say("\n".join(describe.as_text(outcome)))
+
+
+def _watched(works: Sequence["Work"], chosen: dict[str, Any]) -> "Bar | NoBar":
+    from pipeline.cli import progress
+
+    seen = output.is_terminal(sys.stderr) and config.cursor_moves()
+    on_one_screen = chosen["json"] and output.is_terminal(sys.stdout)
+    if not seen or chosen["quiet"] or on_one_screen:
+        return progress.NoBar()
+    passes = 3 if chosen.get("format") in progress.PROVED else 2
+    return progress.Bar(works, passes)
+
+
+def _preview(works: Sequence["Work"], failures: Sequence["Failure"], chosen: dict[str, Any]) -> int:
+    """What would be done; no segment is opened and nothing is written."""
+    from pipeline.cli import describe
+    from pipeline.jobs import many
+
+    codes = [many.code_of(failure) for failure in failures]
+    for failure in failures:
+        _say(failure, chosen, among_many=False)
+    for work in works:
+        planned = many.planned(work, accept_unfinished=chosen["accept_unfinished"])
+        if isinstance(planned, many.Failure):
+            codes.append(planned.exit_code)
+            _say(planned, chosen, among_many=len(works) > 1)
+            continue
+        codes.append(0)
+        if chosen["json"]:
+            output.say_json(describe.planned_json(planned))
+        else:
+            output.say_listing(describe.planned_text(planned))
+    return codes[0] if len(set(codes)) == 1 else many.exit_code(codes)

@@ -1,0 +1,185 @@
+"""``recpipe doctor``: what this machine needs for the work, each proved, with the way out."""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline import config
+from pipeline.cli import options, output
+from pipeline.errors import RecpipeError, StorageError
+
+if TYPE_CHECKING:
+    from pipeline.storage import Storage
+
+OLDEST_PYTHON = (3, 11)
+ROOM = 1 << 30  # bytes that should be free where segments are kept
+YEARS = range(2025, 2100)  # outside of these no signature and no certificate is valid
+PROBLEM = 2  # exit code
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at; ``fix`` says what to do about a problem."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str | None = None
+
+
+@click.command(short_help="Prove that this machine can do the work.")
+@click.option("--store", metavar="URL", help="Also list, write, read and delete there.")
+@options.as_json
+@options.ffmpeg
+@options.spool
+@options.store
+@options.general
+def doctor(store: str | None, **chosen: Any) -> int:
+    """Prove ffmpeg, the disk, the clock and the libraries, and say how to fix what is wrong.
+
+    ffmpeg is proved by having it remux a real transport stream: some builds crash on it.  With
+    --store a tiny object is written to the store, read back and deleted.
+
+    \b
+    Examples:
+      recpipe doctor
+      recpipe doctor --store s3://bucket/prefix/ --endpoint-url http://localhost:8333
+    """
+    checks = []
+    for check in _checks(store, chosen):
+        checks.append(check)
+        if not chosen["json"]:
+            output.say_listing(_text(check))
+    if chosen["json"]:
+        all_ok = all(check.ok for check in checks)
+        output.say_json({"ok": all_ok, "checks": [asdict(check) for check in checks]})
+    return 0 if all(check.ok for check in checks) else PROBLEM
+
+
+def _checks(store: str | None, chosen: dict[str, Any]) -> Iterator[Check]:
+    yield python()
+    yield from ffmpeg(chosen["ffmpeg"])
+    yield spool(chosen["spool"])
+    yield clock(time.time())
+    yield boto3()
+    if store:
+        yield a_store(store, **{k: chosen[k] for k in ("endpoint_url", "region", "profile")})
+
+
+def python() -> Check:
+    """The interpreter."""
+    found = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] >= OLDEST_PYTHON:
+        return Check("python", True, f"{found} at {sys.executable}")
+    return Check("python", False, f"{found}, expected 3.11 or newer", "install a newer Python")
+
+
+def ffmpeg(explicit: str | None) -> Iterator[Check]:
+    """Every ffmpeg that may be used, proved anew; one that works is enough."""
+    from pipeline.muxing.locate import ADVICE, examine
+
+    candidates = examine(explicit)
+    usable = next((c.ffmpeg for c in candidates if c.ffmpeg), None)
+    for candidate in candidates:
+        if candidate.ffmpeg is usable and usable is not None:
+            detail = f"{usable.version} at {usable.ffmpeg}, with {usable.ffprobe}"
+            yield Check("ffmpeg", True, f"{detail}: {candidate.outcome}")
+        elif usable is None:
+            yield Check("ffmpeg", False, f"{candidate.path}: {candidate.outcome}", ADVICE)
+        elif not candidate.usable:
+            yield Check("ffmpeg", True, f"{candidate.path}: {candidate.outcome}; not used")
+
+
+def spool(chosen: str | None) -> Check:
+    """The folder for segments: it can be written to, and there is room."""
+    import shutil
+    import tempfile
+
+    from pipeline.storage.oserrors import os_errors
+
+    try:
+        folder = Path(chosen) if chosen else config.default_spool()
+        with os_errors(f"write to {folder}"):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"recpipe")
+            free = shutil.disk_usage(folder).free
+    except RecpipeError as error:
+        return Check("spool", False, str(error), "name another folder with --spool")
+    detail = f"{folder}: {free / 1e9:.1f} GB free"
+    if free < ROOM:
+        return Check("spool", False, f"{detail}, expected 1 GB", "make room, or set --spool")
+    return Check("spool", True, detail)
+
+
+def clock(now: float) -> Check:
+    """The time of day, which signatures and certificates depend on."""
+    moment = time.gmtime(now)
+    said = time.strftime("%Y-%m-%d %H:%M:%S UTC", moment)
+    if moment.tm_year in YEARS:
+        return Check("clock", True, said)
+    return Check("clock", False, said, "set the clock, for example with timedatectl")
+
+
+def boto3() -> Check:
+    """The library for s3://."""
+    from importlib import import_module
+    from importlib.metadata import version
+
+    try:
+        import_module("pipeline.storage.s3")
+        return Check("boto3", True, version("boto3"))
+    except ImportError as error:
+        return Check("boto3", False, str(error), "pip install --force-reinstall recpipe")
+
+
+def a_store(
+    url: str, *, endpoint_url: str | None, region: str | None, profile: str | None
+) -> Check:
+    """List, write, read back and delete one tiny object under a name that nobody has."""
+    import secrets
+
+    from pipeline.jobs.many import shown
+    from pipeline.storage.locations import open_storage
+
+    name = f".recpipe-doctor-{secrets.token_hex(8)}"
+    try:
+        storage, _ = open_storage(
+            url.rstrip("/") + "/", endpoint_url=endpoint_url, region=region, profile=profile
+        )
+        _use(storage, name)
+    except RecpipeError as error:
+        return Check("store", False, str(error), "the account needs to list, read, write, delete")
+    return Check("store", True, f"{shown(url)}: listed, wrote, read and deleted {name}")
+
+
+def _use(storage: "Storage", name: str) -> None:
+    import hashlib
+    import tempfile
+
+    if list(storage.list(name)):
+        raise StorageError(f"{storage.url(name)}: listed, but nobody wrote it yet")
+    data = name.encode()
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        digest = hashlib.sha256(data).hexdigest()
+        try:
+            storage.put(Path(file.name), name, sha256=digest, content_type="text/plain")
+            if b"".join(storage.open(name)) != data:
+                raise StorageError(f"{storage.url(name)}: not what was written a moment ago")
+        finally:
+            storage.delete(name)
+
+
+def _text(check: Check) -> str:
+    from pipeline.storage.names import printable
+
+    mark = click.style("ok     ", fg="green") if check.ok else click.style("problem", fg="red")
+    fix = f"\n{'':8} {'':7} fix: {check.fix}" if check.fix else ""
+    return f"{mark}  {check.name:<7} {printable(check.detail)}{fix}"

@@ -1,0 +1,134 @@
+"""Options that several commands have, and where they come from besides the command line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import click
+
+from pipeline import config
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+# Format and OnLoss of the model, which takes longer to import than --help may take.
+FORMATS = ("mp4", "m4a", "mp3", "wav", "aac", "ts")
+ON_LOSS = ("hold", "close", "fail")
+
+
+@dataclass(slots=True)
+class State:
+    """What is known before a command runs, and needed when it fails."""
+
+    debug: bool = False
+    settings: Mapping[str, config.Setting] = field(default_factory=dict)
+
+
+def _configure(context: click.Context, option: click.Parameter, file: str | None) -> None:
+    state = context.ensure_object(State)
+    state.settings = config.load(file)
+    context.default_map = {key: setting.value for key, setting in state.settings.items()}
+
+
+def _debug(context: click.Context, option: click.Parameter, on: bool) -> bool:
+    context.ensure_object(State).debug = on
+    return on
+
+
+def _log(context: click.Context, option: click.Parameter, form: str) -> str:
+    from pipeline.cli import logs
+
+    logs.configure(form, debug=context.ensure_object(State).debug)
+    return form
+
+
+def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+sources = click.argument("sources", metavar="SRC...", nargs=-1, required=True)
+
+output = click.option(
+    "-o",
+    "--output",
+    metavar="DEST",
+    required=True,
+    help="A folder, a file for a single recording, or s3://bucket/prefix/.",
+)
+format = click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    default="mp4",
+    show_default=True,
+    help="What to make; mp3, wav, aac and m4a hold the sound alone.",
+)
+on_loss = click.option(
+    "--on-loss",
+    type=click.Choice(ON_LOSS),
+    default="hold",
+    show_default=True,
+    help="Where media is missing: hold its place in time, close the gap, or fail.",
+)
+accept_unfinished = click.option(
+    "--accept-unfinished", is_flag=True, help="Take a recording that has not ended as it is."
+)
+jobs = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Recordings at once.  [default: one per processor, at most 4]",
+)
+dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+force = click.option(
+    "--force", is_flag=True, help="Make it again, and replace what another source left there."
+)
+as_json = click.option(
+    "--json", "json", is_flag=True, help="One JSON object per recording and line, on stdout."
+)
+quiet = click.option("--quiet", is_flag=True, help="Say nothing unless a person should look.")
+ffmpeg = click.option(
+    "--ffmpeg", metavar="PATH", help="This ffmpeg, or the folder it is in.  [default: PATH]"
+)
+spool = click.option(
+    "--spool",
+    metavar="DIR",
+    help="Where segments from a store are kept meanwhile.  [default: ~/.cache/recpipe/spool]",
+)
+
+store = _all(
+    click.option("--endpoint-url", metavar="URL", help="A store that is S3-compatible, not AWS."),
+    click.option("--region", metavar="NAME", help="Its region."),
+    click.option("--profile", metavar="NAME", help="A profile in ~/.aws/config."),
+)
+
+general = _all(
+    click.option(
+        "--config",
+        metavar="FILE",
+        is_eager=True,
+        expose_value=False,
+        callback=_configure,
+        help="Settings.  [default: recpipe.toml in the working directory]",
+    ),
+    click.option(
+        "--debug",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_debug,
+        help="Log every step, and show where errors come from.",
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        expose_value=False,
+        callback=_log,
+        help="How log lines on stderr look.",
+    ),
+)

@@ -1,0 +1,127 @@
+"""Settings: flag > ``RECPIPE_*`` > ``recpipe.toml`` > default.
+
+The only reader of the part of the environment that is ours: what ``AWS_*`` means is boto3's
+business, ``PATH`` that of the search for ffmpeg.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import NotFoundError, UsageError
+
+FILE = "recpipe.toml"  # in the working directory
+PREFIX = "RECPIPE_"
+
+KINDS: Mapping[str, type] = {
+    "accept_unfinished": bool,
+    "debug": bool,
+    "dry_run": bool,
+    "endpoint_url": str,
+    "ffmpeg": str,
+    "force": bool,
+    "format": str,
+    "jobs": int,
+    "json": bool,
+    "log_format": str,
+    "on_loss": str,
+    "output": str,
+    "profile": str,
+    "quiet": bool,
+    "region": str,
+    "spool": str,
+    "store": str,
+}
+"""Every option of every command; a new option is a new row."""
+
+_YES = ("1", "true", "yes", "on")
+_NO = ("0", "false", "no", "off")
+_WORDS = {bool: "true or false", int: "a whole number", str: "text in quotes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value, and for error messages where it was set."""
+
+    value: Any  # bool, int or str: the kind of its key, or a text still to be read as one
+    origin: str
+
+
+def load(
+    file: str | None = None, *, environ: Mapping[str, str] = os.environ
+) -> Mapping[str, Setting]:
+    """All that is set outside the command line; a file that is named has to be there."""
+    named = file or environ.get(f"{PREFIX}CONFIG")
+    path = Path(named or FILE)
+    return {**dict(_from_file(path, required=bool(named))), **dict(_from_environment(environ))}
+
+
+def default_spool(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where segments are kept while a recording is worked on."""
+    cache = environ.get("XDG_CACHE_HOME", "")
+    if not cache.startswith("/"):  # the XDG specification: a relative path is to be ignored
+        try:
+            cache = str(Path("~/.cache").expanduser())
+        except RuntimeError as error:
+            raise UsageError("no home folder to keep segments in; set --spool") from error
+    return Path(cache) / "recpipe" / "spool"
+
+
+def colour_wanted(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a terminal may be given colours, https://no-color.org."""
+    return not environ.get("NO_COLOR") and cursor_moves(environ)
+
+
+def cursor_moves(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a terminal can draw over what it shows."""
+    return environ.get("TERM", "dumb") != "dumb"
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Setting]]:
+    for key, kind in KINDS.items():
+        name = PREFIX + key.upper()
+        text = environ.get(name, "")
+        if text:
+            yield key, Setting(_switch(name, text) if kind is bool else text, name)
+
+
+def _switch(name: str, text: str) -> bool:
+    if text.lower() not in (*_YES, *_NO):
+        raise UsageError(f"{name}: {text!r}, expected 1 or 0")
+    return text.lower() in _YES
+
+
+def _from_file(path: Path, *, required: bool) -> Iterator[tuple[str, Setting]]:
+    for key, value in _read(path, required=required).items():
+        name = key.replace("-", "_")
+        if name not in KINDS:
+            raise UsageError(f"{path}: unknown key {key!r}{_nearest(name)}")
+        if type(value) is not KINDS[name]:
+            raise UsageError(f"{path}: {key} = {value!r}, expected {_WORDS[KINDS[name]]}")
+        yield name, Setting(value, f"{path}: {key}")
+
+
+def _read(path: Path, *, required: bool) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError as error:
+        if required:
+            raise NotFoundError(f"{path}: no such configuration file; check --config") from error
+        return {}
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"{path}: {reason}; check its mode, or name another --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {' '.join(str(error).split())}") from error
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, KINDS, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(KINDS)}"

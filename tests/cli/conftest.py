@@ -1,0 +1,132 @@
+"""The command, run in this process, and recordings to run it on."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli.app import cli
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "sample_media"
+COMPOSITE = "0a93a5e0c1d44f7c8d5e6b7a1f2c3d4e_weekly_meeting"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[dict]:
+        """Its JSON."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def line(self) -> dict:
+        """The one object of its JSON."""
+        (line,) = self.lines
+        return line
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    """Shared by all tests, so that ffmpeg is proved once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def clean(tmp_path, monkeypatch, cache) -> Path:
+    """No settings of whoever runs the tests; returns the working directory."""
+    for name in os.environ:
+        if name.startswith(("RECPIPE_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    return here
+
+
+@pytest.fixture
+def recpipe(clean) -> Callable[..., Ended]:
+    """Runs the command in this process."""
+
+    def run(*args: object, env: Mapping[str, str] | None = None, stdin: bytes = b"") -> Ended:
+        result = CliRunner().invoke(cli, [str(arg) for arg in args], env=env, input=stdin)
+        return Ended(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+@pytest.fixture
+def launch(clean) -> Callable[..., subprocess.Popen]:
+    """Starts the command as a process of its own; those still there are killed in the end."""
+    started = []
+
+    def run(*args: object, **chosen: object) -> subprocess.Popen:
+        argv = [sys.executable, "-m", "pipeline", *map(str, args)]
+        streams = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        }
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}  # as for users
+        process = subprocess.Popen(argv, text=True, **{"env": env, **streams, **chosen})
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def composite(tmp_path) -> Path:
+    """A folder with one recording of four segments, to be damaged at will."""
+    return Path(shutil.copytree(SAMPLES / "composite", tmp_path / "composite"))
+
+
+@pytest.fixture
+def samples(tmp_path) -> Path:
+    """A folder with three recordings."""
+    return Path(shutil.copytree(SAMPLES, tmp_path / "samples"))
+
+
+def segments(folder: Path) -> list[Path]:
+    """The segments of a recording in order."""
+    return sorted(folder.glob("*.ts"))
+
+
+def edit_playlist(folder: Path, old: str, new: str) -> None:
+    """Change the playlist in a folder."""
+    (playlist,) = folder.glob("*.m3u8")
+    text = playlist.read_text()
+    assert old in text
+    playlist.write_text(text.replace(old, new))
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder, hidden files too."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
+    """Every file with its size and the moment it was last changed."""
+    return {
+        str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

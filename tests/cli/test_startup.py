@@ -1,0 +1,52 @@
+"""``recpipe --help`` answers at once: nothing heavy is imported before it is needed."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cli.conftest import ROOT
+
+HEAVY = {
+    *("asyncio", "boto3", "botocore", "ffmpeg", "logging", "m3u8", "numpy", "rich", "tenacity"),
+    *("pipeline.jobs", "pipeline.media", "pipeline.stages", "pipeline.storage.s3"),
+}
+BUDGET = 0.15  # seconds more than python -c pass, docs/design.md
+
+
+def imported(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("args", [["--help"], ["convert", "--help"], ["doctor", "--help"]])
+def test_help_imports_nothing_heavy(args):
+    code = f"from pipeline.cli.app import cli\ntry: cli.main({args})\nexcept SystemExit: pass"
+    assert not HEAVY & imported(code)
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    assert not (HEAVY | {"click", "pipeline.model"}) & imported("import pipeline")
+
+
+def test_help_is_quick():
+    def seconds(*args: str) -> float:
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, *args], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+        return time.perf_counter() - begin
+
+    # pairs, and the best of them: other work on the machine only ever adds
+    more = [seconds("-m", "pipeline", "--help") - seconds("-c", "pass") for _ in range(10)]
+    assert min(more) < BUDGET
+
+
+def test_the_version_is_one_line():
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "--version"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("recpipe ")

@@ -1,0 +1,118 @@
+"""Settings: flag, then environment, then file, then default."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import config
+from pipeline.cli.app import cli
+from pipeline.cli.options import FORMATS, ON_LOSS
+from pipeline.errors import NotFoundError, UsageError
+from pipeline.model import Format, OnLoss
+
+NOT_SETTINGS = {"sources", "config", "help", "version"}
+
+
+def values(file: Path | None = None, **environ: str) -> dict[str, object]:
+    settings = config.load(str(file) if file else None, environ=environ)
+    return {key: setting.value for key, setting in settings.items()}
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text: str, name: str = config.FILE) -> Path:
+    path = Path(name)
+    path.write_text(text)
+    return path
+
+
+def test_every_option_is_a_setting_and_every_setting_an_option():
+    options = {p.name for command in cli.commands.values() for p in command.params}
+    assert options - NOT_SETTINGS == set(config.KINDS)
+
+
+def test_choices_are_those_of_the_model():
+    assert list(FORMATS) == [format.value for format in Format]
+    assert list(ON_LOSS) == [choice.value for choice in OnLoss]
+
+
+def test_nothing_is_set_by_itself():
+    assert values() == {}
+
+
+def test_the_environment_wins_over_the_file():
+    write('on-loss = "close"\nregion = "eu-1"\nquiet = true\njobs = 3\n')
+    assert values(RECPIPE_REGION="us-2", RECPIPE_QUIET="0", RECPIPE_OUTPUT="") == {
+        "on_loss": "close",
+        "region": "us-2",
+        "quiet": False,
+        "jobs": 3,
+    }
+
+
+def test_a_named_file_is_read_instead_of_the_one_that_lies_here(tmp_path):
+    write('region = "here"')
+    other = write('region = "there"', "other.toml")
+    assert values(other) == {"region": "there"}
+    assert values(RECPIPE_CONFIG=str(other)) == {"region": "there"}
+
+
+def test_a_named_file_has_to_be_there():
+    with pytest.raises(NotFoundError, match=r"missing\.toml.*check --config"):
+        values(Path("missing.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param("ouput = 'x'", "unknown key 'ouput'; did you mean output", id="a slip"),
+        pytest.param(
+            "zzz = 1", "unknown key 'zzz'; known are accept_unfinished", id="nothing near"
+        ),
+        pytest.param("[convert]\njobs = 1", "unknown key 'convert'", id="a table"),
+        pytest.param("jobs = '4'", "jobs = '4', expected a whole number", id="text for a number"),
+        pytest.param("jobs = true", "expected a whole number", id="truth for a number"),
+        pytest.param("quiet = 1", "expected true or false", id="number for truth"),
+        pytest.param("region = 1", "expected text", id="number for text"),
+        pytest.param("region = ", "not valid TOML", id="cut off"),
+    ],
+)
+def test_a_file_that_says_something_else(text, why):
+    write(text)
+    with pytest.raises(UsageError, match=why) as caught:
+        values()
+    assert str(caught.value).startswith("recpipe.toml: ")
+
+
+def test_a_file_that_is_not_text():
+    Path(config.FILE).write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="not valid TOML"):
+        values()
+
+
+@pytest.mark.parametrize("text", ["1", "true", "YES", "on"])
+def test_switched_on(text):
+    assert values(RECPIPE_FORCE=text) == {"force": True}
+
+
+def test_a_switch_that_is_neither():
+    with pytest.raises(UsageError, match="RECPIPE_FORCE: 'maybe', expected 1 or 0"):
+        values(RECPIPE_FORCE="maybe")
+
+
+def test_the_spool_is_in_the_cache_of_the_user():
+    assert config.default_spool({"XDG_CACHE_HOME": "/c"}) == Path("/c/recpipe/spool")
+    home = Path("~/.cache/recpipe/spool").expanduser()
+    assert config.default_spool({"XDG_CACHE_HOME": "relative"}) == home
+    assert config.default_spool({}) == home
+
+
+@pytest.mark.parametrize(
+    ("environ", "wanted"),
+    [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({}, False)],
+)
+def test_colours(environ, wanted):
+    assert config.colour_wanted(environ) is wanted

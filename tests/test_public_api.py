@@ -1,0 +1,59 @@
+"""What ``import pipeline`` offers."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import pipeline
+
+SAMPLES = Path(__file__).parents[1] / "sample_media"
+
+
+def test_everything_offered_is_there():
+    for name in pipeline.__all__:
+        assert getattr(pipeline, name).__name__ == name
+        assert name in dir(pipeline)
+
+
+def test_every_error_is_offered():
+    from pipeline import errors
+
+    own = {
+        n
+        for n, v in vars(errors).items()
+        if isinstance(v, type) and v.__module__ == errors.__name__
+    }
+    assert own <= set(pipeline.__all__)
+
+
+def test_anything_else_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'convrt'"):
+        pipeline.convrt  # noqa: B018
+
+
+@pytest.mark.usefixtures("ffmpeg")
+def test_convert_and_check(tmp_path):
+    source = shutil.copytree(SAMPLES / "audio_only", tmp_path / "in")
+    spool = tmp_path / "spool"
+    (checked,) = pipeline.check(source, spool=spool)
+    assert isinstance(checked, pipeline.Report)
+    (made,) = pipeline.convert(source, tmp_path / "out", format="m4a", spool=spool)
+    assert isinstance(made, pipeline.Report)
+    assert (checked.verdict, made.verdict) == (pipeline.Verdict.OK, pipeline.Verdict.OK)
+    assert Path(made.output).suffix == ".m4a"
+
+
+def test_a_source_without_a_recording_is_a_failure_among_the_others(tmp_path):
+    outcomes = pipeline.check([tmp_path, SAMPLES / "audio_only"], spool=tmp_path / "spool")
+    failure, report = outcomes
+    assert isinstance(failure, pipeline.Failure)
+    assert isinstance(failure.error, pipeline.NotFoundError)
+    assert isinstance(report, pipeline.Report)
+
+
+def test_an_output_that_cannot_be_is_raised(tmp_path):
+    with pytest.raises(pipeline.UsageError, match="names one file for 3 recordings"):
+        pipeline.convert(SAMPLES, tmp_path / "x.mp4", spool=tmp_path)
+    with pytest.raises(ValueError, match="avi"):
+        pipeline.convert(SAMPLES, tmp_path, format="avi", spool=tmp_path)
