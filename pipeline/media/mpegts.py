@@ -21,8 +21,10 @@ from pipeline.media.packets import (
     Mask,
     Packets,
     Ticks,
+    causes,
     columns,
     framing,
+    pcr_bases,
     signed,
 )
 from pipeline.media.pes import Track, elementary, pes_stamps, track
@@ -112,8 +114,7 @@ def _in_segment(finding: Finding, name: str) -> Finding:
 
 def _faults(frame: Framing, packets: Packets) -> tuple[int, int] | None:
     """Where the segment was hurt, as far as single packets show it."""
-    bad = packets.bad_sync | packets.transport_error | packets.scrambled | packets.bad_field
-    places = [*np.flatnonzero(bad)[[0, -1]].tolist()] if bad.any() else []
+    places = packets.bad[[0, -1]].tolist() if len(packets.bad) else []
     places += [*frame.breaks, *([0] if frame.leading >= PACKET else [])]
     return (min(places), max(places)) if places else None
 
@@ -133,36 +134,30 @@ def _framing_rules(frame: Framing, size: int) -> Iterator[Finding]:
         yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail)
 
 
+_CAUSES = {
+    "SYNC_BYTE": "packets that do not begin with 0x47",
+    "TEI": "packets marked as damaged in transport",
+    "SCRAMBLED": "packets marked as scrambled",
+    "AF_LENGTH": "packets whose adaptation field cannot be one",
+}
+
+
 def _packet_rules(packets: Packets) -> Iterator[Finding]:
-    for id, mask, detail in (
-        ("SYNC_BYTE", packets.bad_sync, "packets that do not begin with 0x47"),
-        ("TEI", packets.transport_error, "packets marked as damaged in transport"),
-        ("SCRAMBLED", packets.scrambled, "packets marked as scrambled"),
-        ("AF_LENGTH", packets.bad_field, "packets whose adaptation field cannot be one"),
-    ):
-        if count := int(np.count_nonzero(mask)):
-            first = int(mask.argmax()) * PACKET
-            yield Finding(
-                id, Severity.ERROR, count=count, detail=f"{detail}, first at byte {first}"
-            )
+    for id, rows in causes(packets).items() if len(packets.bad) else ():
+        if len(rows):
+            detail = f"{_CAUSES[id]}, first at byte {int(rows[0]) * PACKET}"
+            yield Finding(id, Severity.ERROR, count=len(rows), detail=detail)
 
 
 def _pcr_rules(packets: Packets) -> Iterator[Finding]:
     """A clock reference that runs backwards without discontinuity_indicator (TR 101 290, 2.3.b)."""
-    with_field = packets.adapted[packets.pid[packets.adapted] != NULL_PID]
-    has = (packets.rows[with_field, 4] >= 7) & (packets.rows[with_field, 5] & 0x10 != 0)
-    index = with_field[has]
-    pids = packets.pid[index]
-    for pid in np.unique(pids).tolist():
-        at = index[pids == pid]
-        base = packets.rows[at, 6:11].astype(np.int64)
-        clock = (
-            base[:, 0] << 25
-            | base[:, 1] << 17
-            | base[:, 2] << 9
-            | base[:, 3] << 1
-            | base[:, 4] >> 7
-        )
+    fields = packets.fields
+    has = np.flatnonzero((fields[:, 0] >= 7) & (fields[:, 1] & 0x10 != 0))
+    pids = packets.pid[packets.adapted[has]]
+    bases = pcr_bases(fields[has, 2:7])
+    for pid in sorted(set(pids.tolist()) - {NULL_PID}):
+        own = pids == pid
+        at, clock = packets.adapted[has[own]], bases[own]
         back = (signed(np.diff(clock)) < 0) & ~packets.discontinuity[at[1:]]
         if count := int(np.count_nonzero(back)):
             yield Finding(
@@ -182,10 +177,8 @@ def _table_rules(packets: Packets, program: psi.Program) -> Iterator[Finding]:
 
 def _elementary_pids(packets: Packets, program: psi.Program) -> list[int]:
     """PIDs that carry PES, listed in the PMT or not."""
-    starting = np.bincount(
-        packets.pid[packets.unit_start & packets.payload], minlength=NULL_PID + 1
-    )
-    pids = np.flatnonzero(starting[FIRST_PID:NULL_PID]) + FIRST_PID
+    starting = np.unique(packets.pid[packets.unit_start & packets.payload])
+    pids = starting[(starting >= FIRST_PID) & (starting < NULL_PID)]
     return [pid for pid in pids.tolist() if pid != program.pmt_pid]
 
 

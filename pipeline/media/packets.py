@@ -34,7 +34,7 @@ class Framing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packets:
-    """Header fields of n packets; ``bad`` ones must not be trusted and carry the null PID here."""
+    """Header fields of n packets; ``bad`` ones carry the null PID here."""
 
     rows: Bytes  # (n, 188)
     pid: NDArray[np.uint16]
@@ -44,10 +44,8 @@ class Packets:
     start: NDArray[np.int16]  # where the payload begins; 188 where there is none
     discontinuity: Mask  # discontinuity_indicator
     adapted: Index  # packets with an adaptation field
-    bad_sync: Mask
-    transport_error: Mask
-    scrambled: Mask
-    bad_field: Mask  # adaptation field that cannot be one
+    fields: Bytes  # (k, 8): what each of these fields begins with: length, flags, PCR
+    bad: Index  # packets that must not be trusted
 
 
 def signed(step: Ticks) -> Ticks:
@@ -122,61 +120,74 @@ def columns(rows: Bytes) -> Packets:
     """Split the header word: sync:8 TEI:1 PUSI:1 prio:1 PID:13 TSC:2 AFC:2 CC:4."""
     count = len(rows)
     header = rows.reshape(-1).view(np.uint32)[:: PACKET // 4].byteswap()
-    bad_sync = (header >> 24) != SYNC
-    error = (header & 0x800000) != 0
-    scrambled = (header & 0xC0) != 0
     payload = (header & 0x10) != 0
     adapted = np.flatnonzero(header & 0x20)
     start = np.full(count, 4, np.int16)
-    length = rows[adapted, 4].astype(np.int16)
+    fields = rows[adapted, 4:12]
+    length = fields[:, 0].astype(np.int16)
     start[adapted] = 5 + length
     start[~payload] = PACKET
+    flags = fields[:, 1].copy()
+    flags[length == 0] = 0
     discontinuity = np.zeros(count, np.bool_)
-    flagged = adapted[length > 0]
-    discontinuity[flagged[(rows[flagged, 5] & 0x80) != 0]] = True
-    bad_field = _impossible_fields(rows, header, adapted, length)
+    discontinuity[adapted[flags & 0x80 != 0]] = True
+    untrusted = ((header ^ SYNC << 24) & 0xFF8000C0) != 0
+    untrusted |= (header & 0x30) == 0
+    untrusted[adapted[_impossible(rows, header, adapted, length, flags)]] = True
     pid = ((header >> 8) & 0x1FFF).astype(np.uint16)
-    pid[bad_sync | error | scrambled | bad_field] = NULL_PID
+    bad = np.flatnonzero(untrusted)
+    pid[bad] = NULL_PID
     return Packets(
         rows=rows,
         pid=pid,
-        counter=(header & 15).astype(np.uint8),
+        counter=header.astype(np.uint8) & np.uint8(15),
         payload=payload,
         unit_start=(header & 0x400000) != 0,
         start=start,
         discontinuity=discontinuity,
         adapted=adapted,
-        bad_sync=bad_sync,
-        transport_error=error & ~bad_sync,
-        scrambled=scrambled & ~bad_sync,
-        bad_field=bad_field & ~bad_sync,
+        fields=fields,
+        bad=bad,
     )
 
 
-def _impossible_fields(
-    rows: Bytes, header: NDArray[np.uint32], adapted: Index, length: NDArray[np.int16]
+def causes(packets: Packets) -> dict[str, Index]:
+    """Why packets are bad, each for its first reason, by finding id."""
+    left = packets.bad
+    found: dict[str, Index] = {}
+    for id, place, mask, good in (
+        ("SYNC_BYTE", 0, 0xFF, SYNC),
+        ("TEI", 1, 0x80, 0),
+        ("SCRAMBLED", 3, 0xC0, 0),
+    ):
+        wrong = packets.rows[left, place] & mask != good
+        found[id] = left[wrong]
+        left = left[~wrong]
+    return {**found, "AF_LENGTH": left}
+
+
+def _impossible(
+    rows: Bytes,
+    header: NDArray[np.uint32],
+    adapted: Index,
+    length: NDArray[np.int16],
+    flags: NDArray[np.uint8],
 ) -> Mask:
-    """Reserved control value 00, a length that does not fit, or odd content (2.4.3.5)."""
-    bad: Mask = (header & 0x30) == 0
+    """Adaptation fields whose length does not fit, or with a content no muxer writes (2.4.3.5)."""
     control = header[adapted]
-    flags = rows[adapted, 5]
-    flags[length == 0] = 0
-    alone = control & 0x10 == 0
     clocked = flags & 0x10 != 0
-    wrong = np.where(alone, length != 183, length > 182)
+    wrong: Mask = np.where(control & 0x10 == 0, length != 183, length > 182)
     wrong |= clocked & (length < 7)  # no room for the PCR it announces
     # A payload taken for an adaptation field by one flipped bit shows rare flags or odd stuffing.
     # Some muxers do write such fields, then many of them: only exceptions count.
     inner = np.flatnonzero((control & 0x400000 == 0) & ~wrong)
-    if len(inner):
-        first = np.where(clocked[inner], 12, 6)
-        last = 4 + length[inner]
-        ends = rows[adapted[inner], last] & rows[adapted[inner], np.minimum(first, last)]
-        odd = (flags[inner] & 0x2F != 0) | ((last >= first) & (ends != 0xFF))
-        if 10 * np.count_nonzero(odd) <= len(adapted):
-            wrong[inner[odd]] = True
-    bad[adapted[wrong]] = True
-    return bad
+    first = np.where(clocked[inner], 12, 6)
+    last = 4 + length[inner]
+    ends = rows[adapted[inner], last] & rows[adapted[inner], np.minimum(first, last)]
+    odd = (flags[inner] & 0x2F != 0) | ((last >= first) & (ends != 0xFF))
+    if 10 * np.count_nonzero(odd) <= len(adapted):
+        wrong[inner[odd]] = True
+    return wrong
 
 
 _STAMP_BITS = np.array((0x0E, 0xFF, 0xFE, 0xFF, 0xFE), np.uint8)
@@ -187,6 +198,15 @@ def stamps(fields: Bytes) -> tuple[Ticks, Mask]:
     """Decode ``(k, 5)`` PTS or DTS fields; the mask tells if all marker bits are set (2.4.3.7)."""
     value: Ticks = (fields & _STAMP_BITS).astype(np.int64) @ _STAMP_WEIGHTS >> 1
     return value, (fields[:, 0] & fields[:, 2] & fields[:, 4] & 1) == 1
+
+
+_PCR_WEIGHTS = np.array((1 << 26, 1 << 18, 1 << 10, 1 << 2, 0), np.int64)
+
+
+def pcr_bases(fields: Bytes) -> Ticks:
+    """program_clock_reference_base of ``(k, 5)`` PCR fields (2.4.3.5)."""
+    bases: Ticks = (fields.astype(np.int64) @ _PCR_WEIGHTS >> 1) | fields[:, 4] >> 7
+    return bases
 
 
 def stamp_fields(value: Ticks, prefix: int) -> Bytes:

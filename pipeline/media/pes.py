@@ -131,14 +131,16 @@ def pes_stamps(header: Bytes) -> tuple[Ticks, Ticks, Mask]:
     """
     flags = header[:, 7] >> 6
     pts, pts_good = stamps(header[:, 9:14])
-    dts, dts_good = stamps(header[:, 14:19])
-    room = header[:, 8] >= np.where(flags == 3, 10, 5)
-    good = pts_good & room & (header[:, 9] >> 4 == flags)
-    good &= (flags != 3) | (dts_good & (header[:, 14] >> 4 == 1))
+    both = flags == 3
+    good = pts_good & (header[:, 8] >= 5) & (header[:, 9] >> 4 == flags)
+    dts = pts
+    if both.any():
+        decoded, dts_good = stamps(header[:, 14:19])
+        good &= ~both | (dts_good & (header[:, 8] >= 10) & (header[:, 14] >> 4 == 1))
+        dts = np.where(both, decoded, pts)
     wrong = (flags == 1) | ((flags >= 2) & ~good)
     stamped = (flags >= 2) & good
-    pts = np.where(stamped, pts, -1)
-    return pts, np.where(stamped & (flags == 3), dts, pts), wrong
+    return np.where(stamped, pts, -1), np.where(stamped, dts, -1), wrong
 
 
 def elementary(packets: Packets, t: Track, begin: int, end: int) -> bytes:

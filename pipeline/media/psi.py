@@ -97,7 +97,8 @@ def _sections(packets: Packets, pid: int, findings: list[Finding]) -> Iterator[b
     rows = packets.rows[index[starts], 4:]
     changed = np.diff(starts, append=len(index)) > 1  # a section that goes on in other packets
     changed[0] = True
-    changed[1:] |= (rows[1:] != rows[:-1]).any(axis=1)
+    words = rows.view(np.uint64)
+    changed[1:] |= (words[1:] != words[:-1]).any(axis=1)
     seen: set[bytes] = set()
     for begin in starts[changed].tolist():
         section = _assemble(packets, index[begin : begin + 1 + LONGEST // 183])

@@ -3,7 +3,16 @@
 import numpy as np
 
 from pipeline.media.lane import Carried, Lane, Work
-from pipeline.media.packets import MODULO, NULL_PID, PACKET, Bytes, Mask, stamp_fields, stamps
+from pipeline.media.packets import (
+    MODULO,
+    NULL_PID,
+    PACKET,
+    Bytes,
+    Mask,
+    pcr_bases,
+    stamp_fields,
+    stamps,
+)
 
 
 def retime(work: Work, lane: Lane, kept: Mask) -> None:
@@ -42,9 +51,8 @@ def _retime_clock(work: Work, pid: int, offset: int) -> None:
     packets, rows = work.packets, work.packets.rows
     adapted = packets.adapted[packets.pid[packets.adapted] == pid]
     carriers = adapted[(rows[adapted, 4] >= 7) & (rows[adapted, 5] & 0x10 != 0)]
-    field = rows[carriers, 6:11].astype(np.int64)
-    base = field[:, 0] << 25 | field[:, 1] << 17 | field[:, 2] << 9 | field[:, 3] << 1
-    base = ((base | field[:, 4] >> 7) + offset) % MODULO
+    field = rows[carriers, 6:11]
+    base = (pcr_bases(field) + offset) % MODULO
     for place, shift in enumerate((25, 17, 9, 1)):
         rows[carriers, 6 + place] = base >> shift & 0xFF
     rows[carriers, 10] = (base & 1) << 7 | field[:, 4] & 0x7F

@@ -98,11 +98,8 @@ class Stitcher:
 
 def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
     """Rows where any stream lost something: another one may have lost 16 packets there unseen."""
-    bad = packets.bad_sync | packets.transport_error | packets.scrambled | packets.bad_field
     broken = [t.index[t.broken] for t in tracks]
-    return np.unique(
-        np.concatenate([np.flatnonzero(bad), np.array(frame.breaks, np.intp), *broken])
-    )
+    return np.unique(np.concatenate([packets.bad, np.array(frame.breaks, np.intp), *broken]))
 
 
 _STREAM_TYPE = {"h264": 0x1B, "aac": 0x0F}
