@@ -270,13 +270,14 @@ def _parameters(
     """The stream's configuration at its first sight, and whether it begins with a key picture."""
     if codec is None or not len(t.starts):
         return None, None
-    begins = t.starts[:LOOK] if codec.kind == "audio" else _key_pictures(packets, t)
+    audio = codec.kind == "audio"
+    begins = iter(t.starts[:LOOK].tolist()) if audio else _key_pictures(packets, t)
     key: bool | None = None
-    for begin in begins.tolist():
+    for begin in begins:
         following = int(np.searchsorted(t.starts, begin)) + 1
         end = int(t.starts[following]) if following < len(t.starts) else len(t.index)
         head = elementary(packets, t, begin, min(begin + LOOK, end))
-        if key is None and codec.kind == "video":
+        if key is None and not audio:
             key = codec.is_key(head)
         config = codec.config(head)
         if config is not None:
@@ -292,10 +293,9 @@ def _tail(packets: Packets, t: Track, codec: Codec | None) -> int:
     return codec.count(elementary(packets, t, int(t.starts[-1]), len(t.index)))
 
 
-def _key_pictures(packets: Packets, t: Track) -> Index:
-    """The first PES, and those marked with random_access_indicator."""
-    rows = packets.rows[t.index[t.starts]]
-    marked = (rows[:, 3] & 0x20 != 0) & (rows[:, 4] > 0) & (rows[:, 5] & 0x40 != 0)
-    marked[0] = True
-    pictures: Index = t.starts[marked]
-    return pictures[:4]
+def _key_pictures(packets: Packets, t: Track) -> Iterator[int]:
+    """The first PES, and some of those marked with random_access_indicator."""
+    yield int(t.starts[0])
+    first = t.index[t.starts[1:]]
+    marked = packets.adapted[packets.fields[:, 1] & 0x40 != 0]
+    yield from t.starts[1:][np.isin(first, marked)][:3].tolist()

@@ -90,7 +90,8 @@ def _unannounced(packets: Packets, index: Index) -> Index:
     start = packets.start[index]
     shifted = np.flatnonzero((start > 4) & (start < PACKET - 6))
     found[shifted] = packets.rows[index[shifted], start[shifted]] == 0
-    at = np.flatnonzero(found & ~packets.unit_start[index])
+    at = np.flatnonzero(found)
+    at = at[~packets.unit_start[index[at]]]
     if len(at):
         head = _gather(packets, index[at], 7)
         known = ((head[:, 3] & 0xF0) == 0xE0) | ((head[:, 3] & 0xE0) == 0xC0)
