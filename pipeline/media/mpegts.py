@@ -168,8 +168,8 @@ def _pcr_rules(packets: Packets) -> Iterator[Finding]:
 def _table_rules(packets: Packets, program: psi.Program) -> Iterator[Finding]:
     """Packets of PAT and PMT that are missing: the tables repeat, so no media is lost by it."""
     for pid in (psi.PAT_PID, *([program.pmt_pid] if program.pmt_pid else [])):
-        index = np.flatnonzero(packets.pid == pid)
-        step = np.diff(packets.counter[index]) & 15
+        counter = packets.counter[packets.pid == pid]
+        step = counter[1:] - counter[:-1] & 15
         if lost := int(((step[step > 0] - 1) & 15).sum()):
             detail = f"at least {lost} packets of a table lost"
             yield Finding("CC", Severity.WARNING, pid=pid, detail=detail)

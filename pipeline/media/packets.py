@@ -4,6 +4,7 @@ One 32-bit header column of the ``(n, 188)`` byte matrix answers most questions;
 an adaptation field are looked at a second time.
 """
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,14 @@ Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Index = NDArray[np.intp]
 Ticks = NDArray[np.int64]
+
+
+# packet_start_code_prefix as numpy reads it from memory: 00 00 01 and any byte.
+_PREFIX, _PREFIX_MASK = (
+    (np.uint32(0x00010000), np.uint32(0x00FFFFFF))
+    if sys.byteorder == "little"
+    else (np.uint32(0x00000100), np.uint32(0xFFFFFF00))
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +54,7 @@ class Packets:
     discontinuity: Mask  # discontinuity_indicator
     adapted: Index  # packets with an adaptation field
     fields: Bytes  # (k, 8): what each of these fields begins with: length, flags, PCR
+    prefixed: Index  # packets that may begin a PES without saying so
     bad: Index  # packets that must not be trusted
 
 
@@ -147,8 +157,24 @@ def columns(rows: Bytes) -> Packets:
         discontinuity=discontinuity,
         adapted=adapted,
         fields=fields,
+        prefixed=_prefixed(rows, header, adapted, start),
         bad=bad,
     )
+
+
+def _prefixed(
+    rows: Bytes, header: NDArray[np.uint32], adapted: Index, start: NDArray[np.int16]
+) -> Index:
+    """Packets without payload_unit_start_indicator whose payload begins as a PES does."""
+    second = rows.reshape(-1).view(np.uint32)[1 :: PACKET // 4]
+    plain = np.flatnonzero(second & _PREFIX_MASK == _PREFIX)
+    plain = plain[header[plain] & 0x400020 == 0]
+    begin = start[adapted]
+    shifted = adapted[begin < PACKET - 6]
+    shifted = shifted[rows[shifted, start[shifted]] == 0]
+    shifted = shifted[header[shifted] & 0x400000 == 0]
+    shifted = shifted[rows[shifted, start[shifted] + 2] == 1]
+    return np.concatenate([plain, shifted])
 
 
 def causes(packets: Packets) -> dict[str, Index]:

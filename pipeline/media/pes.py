@@ -1,18 +1,10 @@
 """One PID of a segment: its packets, the breaks between them, and the PES they carry (2.4.3)."""
 
-import sys
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.media.packets import PACKET, Bytes, Index, Mask, Packets, Ticks, stamps
-
-# The first word of a PES as numpy reads it from memory: 00 00 01 and the stream_id.
-HEADER_BYTES, HEADER_MASK = (
-    (np.uint32(0x00010000), np.uint32(0x00FFFFFF))
-    if sys.byteorder == "little"
-    else (np.uint32(0x00000100), np.uint32(0xFFFFFF00))
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,18 +77,14 @@ def _stuffing_as_payload(packets: Packets, index: Index, at: Index) -> Index:
 
 def _unannounced(packets: Packets, index: Index) -> Index:
     """PES headers whose packet lost payload_unit_start_indicator: no payload looks like one."""
-    words = packets.rows.reshape(-1).view(np.uint32)[1 :: PACKET // 4][index]
-    found: Mask = words & HEADER_MASK == HEADER_BYTES
-    start = packets.start[index]
-    shifted = np.flatnonzero((start > 4) & (start < PACKET - 6))
-    found[shifted] = packets.rows[index[shifted], start[shifted]] == 0
-    at = np.flatnonzero(found)
-    at = at[~packets.unit_start[index[at]]]
-    if len(at):
-        head = _gather(packets, index[at], 7)
-        known = ((head[:, 3] & 0xF0) == 0xE0) | ((head[:, 3] & 0xE0) == 0xC0)
-        at = at[known & (head[:, :3] == (0, 0, 1)).all(axis=1) & (head[:, 6] & 0xC0 == 0x80)]
-    return at
+    if not len(packets.prefixed):
+        return packets.prefixed
+    at: Index = np.flatnonzero(np.isin(index, packets.prefixed))
+    head = _gather(packets, index[at], 7)
+    known = ((head[:, 3] & 0xF0) == 0xE0) | ((head[:, 3] & 0xE0) == 0xC0)
+    known &= (head[:, :3] == (0, 0, 1)).all(axis=1) & (head[:, 6] & 0xC0 == 0x80)
+    found: Index = at[known]
+    return found
 
 
 def _free_after_marks(packets: Packets, pid: int, index: Index, wrong: Mask) -> None:

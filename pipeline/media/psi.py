@@ -95,7 +95,9 @@ def _sections(packets: Packets, pid: int, findings: list[Finding]) -> Iterator[b
     if not len(starts):
         return
     rows = packets.rows[index[starts], 4:]
-    changed = np.diff(starts, append=len(index)) > 1  # a section that goes on in other packets
+    changed = np.zeros(len(starts), np.bool_)
+    if len(starts) < len(index):  # sections that go on in other packets
+        changed = np.diff(starts, append=len(index)) > 1
     changed[0] = True
     words = rows.view(np.uint64)
     changed[1:] |= (words[1:] != words[:-1]).any(axis=1)
