@@ -92,6 +92,8 @@ def ids(tree: ast.Module) -> Iterator[str]:
         for node in nodes:
             if isinstance(node, ast.Tuple) and len(node.elts) > 1:
                 yield from texts(node.elts[0])
+            elif isinstance(node, ast.Dict) and len(node.keys) > 1:
+                yield from texts(*(key for key in node.keys if key is not None))
             elif isinstance(node, ast.IfExp):
                 branches = list(texts(node.body, node.orelse))
                 if len(branches) == 2 and all(map(ID.fullmatch, branches)):
