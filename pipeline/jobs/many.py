@@ -326,9 +326,7 @@ def attempt(work: Work, action: Callable[[Work, Progress], Report], progress: Pr
     recording = work.recording
     try:
         return action(work, progress)
-    except RecpipeError as error:
-        return Failure(recording.id, recording.source, error)
-    except Exception as error:  # the others have to go on; it is reported as what it is, a bug
+    except Exception as error:  # the others have to go on; what nobody planned is told as a bug
         return Failure(recording.id, recording.source, error)
 
 

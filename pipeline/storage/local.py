@@ -41,7 +41,7 @@ class LocalStorage:
         top = self.path(folder)
         with os_errors(f"list {self.url()}"):
             if not self.root.is_dir():
-                raise NotFoundError(f"list {self.url()}: no such folder")
+                raise NotFoundError(f"list {self.url()}: no such folder; check the path")
         yield from self._walk(top, folder + slash, start, (top,))
 
     def head(self, key: str) -> StoredObject:
