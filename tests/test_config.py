@@ -1,7 +1,9 @@
 """Settings: flag, then environment, then file, then default."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from pipeline import config
@@ -10,7 +12,8 @@ from pipeline.cli.options import FORMATS, ON_LOSS
 from pipeline.errors import NotFoundError, UsageError
 from pipeline.model import Format, OnLoss
 
-NOT_SETTINGS = {"sources", "config", "help", "version"}
+# arguments, and what may be given more than once
+NOT_SETTINGS = {"sources", "config", "help", "version", "bags", "tags"}
 
 
 def values(file: Path | None = None, **environ: str) -> dict[str, object]:
@@ -29,8 +32,17 @@ def write(text: str, name: str = config.FILE) -> Path:
     return path
 
 
+def leaves(group: click.Group) -> Iterator[click.Command]:
+    """Every command, those of groups too."""
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            yield from leaves(command)
+        else:
+            yield command
+
+
 def test_every_option_is_a_setting_and_every_setting_an_option():
-    options = {p.name for command in cli.commands.values() for p in command.params}
+    options = {p.name for command in leaves(cli) for p in command.params}
     assert options - NOT_SETTINGS == set(config.KINDS)
 
 

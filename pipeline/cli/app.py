@@ -7,6 +7,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from pipeline.cli.archive import archive
 from pipeline.cli.batch import check, convert
 from pipeline.cli.doctor import doctor
 from pipeline.cli.options import State
@@ -76,6 +77,7 @@ def cli(context: click.Context) -> int | None:
       recpipe convert recordings/ -o out/
       recpipe convert s3://bucket/2026/ -o s3://archive/2026/ --json
       recpipe check recordings/
+      recpipe archive ingest out/ --to /archive/
       recpipe doctor
 
     \b
@@ -96,7 +98,7 @@ def cli(context: click.Context) -> int | None:
     return None
 
 
-for _command in (convert, check, doctor):
+for _command in (convert, check, archive, doctor):
     cli.add_command(_command)
 
 

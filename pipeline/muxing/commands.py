@@ -115,3 +115,10 @@ def list_packets(ffprobe: Path, path: Path, format: Format) -> list[str]:
     }
     flags = [word for name, value in options.items() for word in (f"-{name}", value)]
     return [str(ffprobe), *flags, f"file:{path}"]
+
+
+def describe(ffprobe: Path, path: Path, format: Format) -> list[str]:
+    """Have the container and the streams of a file printed as JSON."""
+    options = {"v": "error", "of": "json", "f": DEMUXERS.get(format, "mov"), **FILE}
+    flags = [word for name, value in options.items() for word in (f"-{name}", value)]
+    return [str(ffprobe), *flags, "-show_format", "-show_streams", f"file:{path}"]

@@ -1,10 +1,11 @@
 """Amazon S3 and every store that speaks its protocol.  The only module that imports boto3."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import boto3
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
@@ -65,10 +66,33 @@ class S3Storage:
     Only complete uploads are visible in S3, so ``put`` needs no temporary name.
     """
 
-    def __init__(self, bucket: str, prefix: str, client: Any) -> None:  # boto3 has no static types
+    def __init__(  # boto3 has no static types
+        self, bucket: str, prefix: str, client: Any, *, put_options: Mapping[str, Any] | None = None
+    ) -> None:
         self.bucket = bucket
         self.prefix = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
         self._client = client
+        self._put_options = dict(put_options or {})
+
+    def putting(
+        self,
+        *,
+        storage_class: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        lock: str | None = None,
+        locked_until: float = 0.0,
+    ) -> "S3Storage":
+        """The same place; what is put there gets this class, these tags, this Object Lock."""
+        options: dict[str, Any] = {}
+        if storage_class:
+            options["StorageClass"] = storage_class
+        if tags:
+            options["Tagging"] = urlencode(tags)
+        if lock:
+            until = datetime.fromtimestamp(locked_until, UTC)
+            options |= {"ObjectLockMode": lock.upper(), "ObjectLockRetainUntilDate": until}
+            options["ChecksumAlgorithm"] = "SHA256"  # S3 wants a digest with every lock
+        return S3Storage(self.bucket, self.prefix, self._client, put_options=options)
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Every object whose key starts with the prefix, without the empty markers of folders.
@@ -115,7 +139,7 @@ class S3Storage:
         A failed multipart upload is aborted, so that no paid parts stay behind.
         """
         full = self._full(key)
-        extra = {"ContentType": content_type, "Metadata": {"sha256": sha256}}
+        extra = {"ContentType": content_type, "Metadata": {"sha256": sha256}, **self._put_options}
         with os_errors(f"read {source}"), _s3_errors(f"write {self.url(key)}"):
             size = source.stat().st_size
             with create_transfer_manager(self._client, _UPLOADS) as manager:
