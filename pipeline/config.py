@@ -18,6 +18,7 @@ PREFIX = "RECPIPE_"
 KINDS: Mapping[str, type] = {
     "accept_unfinished": bool,
     "as": str,
+    "conditions": bool,
     "debug": bool,
     "dry_run": bool,
     "endpoint_url": str,
@@ -25,28 +26,42 @@ KINDS: Mapping[str, type] = {
     "ffmpeg": str,
     "force": bool,
     "format": str,
+    "include_degraded": bool,
     "jobs": int,
     "json": bool,
+    "keep_last": int,
     "lock_days": int,
     "log_format": str,
+    "max_bytes": str,
+    "max_delete": int,
+    "max_fraction": str,
     "metadata": str,
     "object_lock": str,
     "ocfl": str,
+    "older_than": str,
     "on_loss": str,
     "organization": str,
     "originals": str,
     "output": str,
+    "ping": str,
     "profile": str,
     "quiet": bool,
     "region": str,
     "repair_from": str,
+    "reports_older_than": str,
+    "require_archive": str,
     "sample": str,
     "source": str,
     "spool": str,
+    "state": str,
     "storage_class": str,
     "store": str,
+    "sweep": bool,
     "tar": str,
     "to": str,
+    "trash_days": int,
+    "unknown": str,
+    "verify": str,
 }
 """Every option of every command; a new option is a new row."""
 
@@ -81,6 +96,17 @@ def default_spool(environ: Mapping[str, str] = os.environ) -> Path:
         except RuntimeError as error:
             raise UsageError("no home folder to keep segments in; set --spool") from error
     return Path(cache) / "recpipe" / "spool"
+
+
+def default_state(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where it is kept what was done, for longer than a cache lasts."""
+    state = environ.get("XDG_STATE_HOME", "")
+    if not state.startswith("/"):
+        try:
+            state = str(Path("~/.local/state").expanduser())
+        except RuntimeError as error:
+            raise UsageError("no home folder to keep the audit trail in; set --state") from error
+    return Path(state) / "recpipe"
 
 
 def colour_wanted(environ: Mapping[str, str] = os.environ) -> bool:

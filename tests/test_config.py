@@ -13,7 +13,19 @@ from pipeline.errors import NotFoundError, UsageError
 from pipeline.model import Format, OnLoss
 
 # arguments, and what may be given more than once
-NOT_SETTINGS = {"sources", "config", "help", "version", "bags", "tags"}
+NOT_SETTINGS = {
+    "sources",
+    "config",
+    "help",
+    "version",
+    "bags",
+    "tags",
+    "keep_tag",
+    "place",
+    "prefix",
+    "plan",
+    "run",
+}
 
 
 def values(file: Path | None = None, **environ: str) -> dict[str, object]:

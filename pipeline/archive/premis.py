@@ -73,6 +73,8 @@ def _file(root: ET.Element, file: File) -> None:
     about = ET.SubElement(entry, _name("objectCharacteristics"))
     if file.digests is not None:
         for algorithm, known_as in _ALGORITHMS.items():
+            if not file.digests.of(algorithm):
+                continue
             fixity = ET.SubElement(about, _name("fixity"))
             _say(fixity, "messageDigestAlgorithm", known_as)
             _say(fixity, "messageDigest", file.digests.of(algorithm))

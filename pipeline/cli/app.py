@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from pipeline.cli.archive import archive
 from pipeline.cli.batch import check, convert
+from pipeline.cli.clean import clean
 from pipeline.cli.doctor import doctor
 from pipeline.cli.options import State
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
@@ -78,6 +79,7 @@ def cli(context: click.Context) -> int | None:
       recpipe convert s3://bucket/2026/ -o s3://archive/2026/ --json
       recpipe check recordings/
       recpipe archive ingest out/ --to /archive/
+      recpipe clean plan recordings/ --to out/ -o plan.json
       recpipe doctor
 
     \b
@@ -98,7 +100,7 @@ def cli(context: click.Context) -> int | None:
     return None
 
 
-for _command in (convert, check, archive, doctor):
+for _command in (convert, check, archive, clean, doctor):
     cli.add_command(_command)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.jobs.targets import Opener
     from pipeline.storage import Storage
 
-COLD = "GLACIER DEEP_ARCHIVE".split()  # cannot be read at once
+COLD = ["GLACIER", "DEEP_ARCHIVE"]  # cannot be read at once
 REMEMBERED_AFTER = 50  # checks
 DAMAGED = 4  # exit code: let a person look
 
@@ -110,7 +110,7 @@ def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
 
 
 @archive.command(short_help="Check that bags are still what they were.")
-@click.argument("store")
+@click.argument("place", metavar="STORE")
 @click.option("--fast", is_flag=True, help="Compare names and sizes, not digests.")
 @click.option("--sample", type=SHARE, metavar="N%", help="So many bags, longest unchecked first.")
 @click.option("--repair-from", metavar="STORE", help="A second copy to put damage right from.")
@@ -119,7 +119,7 @@ def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
 @options.spool
 @options.store
 @options.general
-def verify(store: str, **chosen: Any) -> int:
+def verify(place: str, **chosen: Any) -> int:
     """Check that every bag of STORE is complete and every digest right.
 
     Those that were not checked for longest come first.  What was checked when is remembered in the
@@ -137,7 +137,7 @@ def verify(store: str, **chosen: Any) -> int:
     from pipeline.archive import fixity, places, repair, schedule
 
     opened = opener(chosen)
-    storage = folder(opened, store)
+    storage = folder(opened, place)
     copy = folder(opened, chosen["repair_from"]) if chosen["repair_from"] else None
     spool, how = spool_of(chosen), "fast" if chosen["fast"] else "full"
     found = places.places(storage)
@@ -146,15 +146,15 @@ def verify(store: str, **chosen: Any) -> int:
     memory = schedule.InArchive(storage, spool)
     entries: dict[str, dict[str, str]] = {}
     sound, alone = True, found[0].name == ""
-    for place in schedule.due(found, memory.recall(), how, chosen["sample"] or 1.0):
-        checked = fixity.check(storage, place, fast=chosen["fast"], opened=opened)
+    for one in schedule.due(found, memory.recall(), how, chosen["sample"] or 1.0):
+        checked = fixity.check(storage, one, fast=chosen["fast"], opened=opened)
         if not checked.ok and copy is not None:
-            fixed = repair.repair(storage, place, copy, spool / "repair")
-            again = fixity.check(storage, place, fast=chosen["fast"], opened=opened)
+            fixed = repair.repair(storage, one, copy, spool / "repair")
+            again = fixity.check(storage, one, fast=chosen["fast"], opened=opened)
             checked = repair.repaired(again, fixed)
         sound &= checked.ok
         _say_checked(checked, chosen)
-        entries[schedule.entry_key(place, how)] = schedule.entry(checked, time.time())
+        entries[schedule.entry_key(one, how)] = schedule.entry(checked, time.time())
         if len(entries) >= REMEMBERED_AFTER and not alone:
             memory.remember(entries)
             entries = {}
@@ -164,7 +164,7 @@ def verify(store: str, **chosen: Any) -> int:
 
 
 @archive.command(short_help="Copy bags out, as OCFL objects or as tars.")
-@click.argument("store")
+@click.argument("place", metavar="STORE")
 @click.option("--bag", "bags", metavar="NAME", multiple=True, help="Only these.  [default: all]")
 @click.option("--ocfl", metavar="DIR", help="Into an OCFL 1.1 storage root.")
 @click.option("--tar", metavar="DIR", help="As one tar each.")
@@ -172,7 +172,7 @@ def verify(store: str, **chosen: Any) -> int:
 @options.quiet
 @options.store
 @options.general
-def export(store: str, bags: tuple[str, ...], **chosen: Any) -> int:
+def export(place: str, bags: tuple[str, ...], **chosen: Any) -> int:
     """Copy bags of STORE out, each checked on the way.
 
     \b
@@ -185,14 +185,14 @@ def export(store: str, bags: tuple[str, ...], **chosen: Any) -> int:
 
     if bool(chosen["ocfl"]) == bool(chosen["tar"]):
         raise UsageError("give either --ocfl DIR or --tar DIR")
-    storage = folder(opener(chosen), store)
+    storage = folder(opener(chosen), place)
     to = LocalStorage(Path(chosen["ocfl"] or chosen["tar"]))
-    for place in _named(storage, bags):
+    for one in _named(storage, bags):
         if chosen["ocfl"]:
-            made = exports.to_ocfl(storage, place, to, now=time.time())
+            made = exports.to_ocfl(storage, one, to, now=time.time())
         else:
-            made = exports.to_tar(storage, place, to)
-        _say({"bag": storage.url(place.key), "export": str(made)}, str(made), chosen, False)
+            made = exports.to_tar(storage, one, to)
+        _say({"bag": storage.url(one.key), "export": str(made)}, str(made), chosen, False)
     return 0
 
 

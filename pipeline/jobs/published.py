@@ -106,7 +106,9 @@ def read(storage: Storage, key: str) -> Published:
         result = stem if format is not Format.MP4 else f"{stem}.mp4"
         return Published(
             id=_text(made["recording"]),
-            key=_text(result) if receipt_key(result) == key else _wrong(),
+            key=result
+            if receipt_key(result) == key and result.endswith(f".{format}")
+            else _wrong(),
             receipt_key=key,
             receipt_sha256=hashlib.sha256(text).hexdigest(),
             text=text,

@@ -9,6 +9,7 @@ from pipeline.agora import names
 from pipeline.errors import NotFoundError
 from pipeline.model import Part, Recording, StoredObject
 from pipeline.storage import Storage
+from pipeline.storage.names import TRASH
 
 PLAYLIST = ".m3u8"
 _VERSION = re.compile(r"_\d+_\d+$")  # what a forwarded playlist has behind its stem
@@ -73,6 +74,8 @@ def _of_playlist(storage: Storage, playlist: StoredObject) -> Recording:
 def _grouped(storage: Storage, objects: Iterable[StoredObject]) -> list[Recording]:
     folders: dict[str, dict[str, StoredObject]] = defaultdict(dict)
     for found in objects:
+        if f"/{TRASH}" in f"/{found.key}":
+            continue
         folders[found.key[: len(found.key) - len(found.name)]][found.name] = found
     recordings: dict[str, Recording] = {}
     for folder, beside in sorted(folders.items()):

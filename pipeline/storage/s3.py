@@ -14,6 +14,7 @@ from botocore.config import Config
 from urllib3.exceptions import HTTPError
 
 from pipeline.errors import (
+    ChangedError,
     DeniedError,
     DiskFullError,
     NotFoundError,
@@ -34,6 +35,10 @@ _UPLOADS = TransferConfig(
     multipart_chunksize=PART,
     max_concurrency=8,
     preferred_transfer_client="classic",  # the other one cannot put the bucket in the path
+)
+
+_COPIES = TransferConfig(  # in one request as long as S3 allows: the ETag stays
+    multipart_threshold=5 << 30, multipart_chunksize=1 << 30, preferred_transfer_client="classic"
 )
 
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
@@ -151,11 +156,58 @@ class S3Storage:
             )
         return stored
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, etag: str | None = None) -> None:
         """Remove an object.  Safe to repeat."""
         full = self._full(key)
-        with suppress(NotFoundError), _s3_errors(f"delete {self.url(key)}"):
-            self._client.delete_object(Bucket=self.bucket, Key=full)
+        condition = {"IfMatch": f'"{etag}"'} if etag else {}
+        with suppress(NotFoundError):
+            try:
+                with _s3_errors(f"delete {self.url(key)}"):
+                    self._client.delete_object(Bucket=self.bucket, Key=full, **condition)
+            except ChangedError:
+                self.head(key)  # what is gone has no ETag either
+                raise
+
+    def copy(self, source: str, key: str, *, etag: str | None = None) -> StoredObject:
+        """Have the store copy an object, and look at the result."""
+        before, full = self.head(source), self._full(key)
+        if etag and before.etag != etag:  # some stores ignore the condition
+            raise ChangedError(f"{self.url(source)}: changed since it was looked at")
+        condition = {"CopySourceIfMatch": f'"{before.etag}"'} if before.etag else {}
+        place = {"Bucket": self.bucket, "Key": self._full(source)}
+        with _s3_errors(f"copy {self.url(source)}"):
+            self._client.copy(place, self.bucket, full, ExtraArgs=condition, Config=_COPIES)
+        stored = self.head(key)
+        if stored.size != before.size:
+            sizes = f"{stored.size} bytes, {self.url(source)} has {before.size}"
+            raise StorageError(f"copy to {self.url(key)}: {sizes}")
+        return stored
+
+    def protection(self, key: str) -> str | None:
+        """A legal hold or a retention of Object Lock."""
+        with _s3_errors(f"read {self.url(key)}"):
+            answer = self._client.head_object(Bucket=self.bucket, Key=self._full(key))
+        if answer.get("ObjectLockLegalHoldStatus") == "ON":
+            return "legal hold"
+        until = answer.get("ObjectLockRetainUntilDate")
+        if until is not None and until > datetime.now(UTC):
+            return f"object lock until {until:%Y-%m-%d}"
+        return None
+
+    def uploads(self) -> Iterator[tuple[str, str, float]]:
+        """Multipart uploads that were begun and neither completed nor aborted: key, id, when."""
+        pages = self._client.get_paginator("list_multipart_uploads")
+        with _s3_errors(f"list uploads to {self.url()}"):
+            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
+                for one in page.get("Uploads", ()):
+                    key = one["Key"].removeprefix(self.prefix)
+                    yield key, one["UploadId"], one["Initiated"].timestamp()
+
+    def abort(self, key: str, id: str) -> None:
+        """Let go of what was uploaded of an upload that nobody will complete.  Safe to repeat."""
+        full = self._full(key)
+        with suppress(NotFoundError), _s3_errors(f"abort upload to {self.url(key)}"):
+            self._client.abort_multipart_upload(Bucket=self.bucket, Key=full, UploadId=id)
 
     def path(self, key: str) -> None:
         """No object of a bucket is a local file."""
@@ -258,7 +310,7 @@ def _refusal(error: boto.ClientError, where: str) -> RecpipeError:
         advice = _DENIED_ADVICE.get(code, "check the credentials and what they may do")
         return DeniedError(f"{where}: access denied ({code}); {advice}")
     if status == 412:
-        return StorageError(f"{where}: changed while reading; run again")
+        return ChangedError(f"{where}: changed while reading; run again")
     if status == 507:
         return DiskFullError(f"{where}: the store is full ({code}); make room and run again")
     if code in _REGION_CODES:
