@@ -147,7 +147,7 @@ def apply(plan: str, **chosen: Any) -> int:
         read = document.read(Path(plan))
         with _working(read, chosen) as work:
             problems = sum(_say_done(done, read.run, chosen) for done in execute(read, work))
-            problems += sum(_swept(one, work, chosen) for one in read.leftovers)
+            problems += sum(_swept(one, read, work, chosen) for one in read.leftovers)
         ended.code = SOME_FAILED if problems else 0
     return ended.code
 
@@ -252,17 +252,21 @@ def _checks(opened: "Opener", source: str, results: str, chosen: dict[str, Any])
 def _working(plan: "Plan", chosen: dict[str, Any], source: str | None = None) -> "Iterator[Work]":
     """What a run needs, and its lock: two runs on one source never overlap."""
     from pipeline.jobs.locks import locked
+
+    work = _work(plan, chosen, source or plan.source)
+    with locked(_state(chosen), work.source.url(), wait=False):
+        yield work
+
+
+def _work(plan: "Plan", chosen: dict[str, Any], source: str) -> "Work":
     from pipeline.retention.apply import Work
     from pipeline.retention.audit import Audit
 
     planned = {"verify": plan.verify, "include_degraded": plan.include_degraded}
     planned["require_archive"] = plan.archive
-    checks = _checks(opener(chosen), source or plan.source, plan.results, {**chosen, **planned})
-    home = _state(chosen)
-    with locked(home, checks.source.url(), wait=False):
-        audit = Audit(home, time.time)
-        spool = spool_of(chosen)
-        yield Work(checks, audit, spool, time.time, trusting=not chosen["conditions"])
+    checks = _checks(opener(chosen), source, plan.results, {**chosen, **planned})
+    audit = Audit(_state(chosen), time.time)
+    return Work(checks, audit, spool_of(chosen), time.time, trusting=not chosen["conditions"])
 
 
 def _of_run(source: str, run: str, chosen: dict[str, Any]) -> "Plan":
@@ -284,7 +288,7 @@ def _leftovers(checks: "Checks", chosen: dict[str, Any], now: float) -> "Iterato
     return leftovers.find(checks.source, checks.results, spool_of(chosen), ages, now)
 
 
-def _swept(one: "Leftover", work: "Work", chosen: dict[str, Any]) -> int:
+def _swept(one: "Leftover", plan: "Plan", work: "Work", chosen: dict[str, Any]) -> int:
     """Remove a leftover; returns how many problems there were."""
     from pipeline.errors import RecpipeError
     from pipeline.retention import apply as acts
@@ -292,7 +296,8 @@ def _swept(one: "Leftover", work: "Work", chosen: dict[str, Any]) -> int:
 
     try:
         if one.kind == "trash":
-            done = acts.purge(one.where, chosen["trash_days"], work)
+            then = _work(_of_run(plan.source, one.where, chosen), chosen, plan.source)
+            done = acts.purge(one.where, chosen["trash_days"], then)
             return sum(_say_done(each, one.where, chosen) for each in done)
         work.audit.tell("sweep", "", kind=one.kind, where=one.where)
         leftovers.remove(one, work.checks.results)

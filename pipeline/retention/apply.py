@@ -12,7 +12,7 @@ from pipeline.retention.interlocks import Checks, protected
 from pipeline.retention.plan import SKEW, GuardError
 from pipeline.retention.trash import Deleter, State
 from pipeline.storage import Storage
-from pipeline.storage.names import TRASH, printable
+from pipeline.storage.names import printable
 
 OLDEST = 7 * 86400.0  # seconds a plan may be old
 
@@ -47,6 +47,8 @@ class Work:
 def apply(plan: Plan, work: Work) -> Iterator[Done]:
     """Move into the trash exactly what the plan names.  Run again after a crash, it finishes."""
     _refuse_time(plan, work)
+    if not plan.recordings:
+        return
     deleter = trash.try_out(work.source, plan.run, work.spool, work.now(), trusting=work.trusting)
     trash.write_plan(work.source, plan, work.spool)
     work.audit.tell("apply", plan.run, source=plan.source, recordings=len(plan.recordings))
@@ -108,8 +110,8 @@ def restore(run: str, work: Work) -> Iterator[Done]:
         work.audit.tell("restored", run, recording=one.recording, problem=done.problem)
         whole &= done.problem is None
         yield done
-    if whole and not list(work.source.list(trash.objects_of(run))):
-        work.source.delete(f"{TRASH}{run}/{trash.PLAN}")
+    if whole:
+        trash.forget(work.source, run)
 
 
 def _restored(one: Candidate, run: str, source: Storage, deleter: Deleter) -> Done:
@@ -171,15 +173,15 @@ def purge(run: str, days: float, work: Work) -> Iterator[Done]:
         done = _purged(one, run, work, deleter)
         whole &= done.problem is None
         yield done
-    left = [f for f in work.source.list(f"{TRASH}{run}/") if not f.key.endswith(f"/{trash.PLAN}")]
-    if whole and not left:
-        work.source.delete(f"{TRASH}{run}/{trash.PLAN}")
+    if whole:
+        trash.forget(work.source, run)
 
 
 def _purged(one: Candidate, run: str, work: Work, deleter: Deleter) -> Done:
     try:
         there = list(_in_trash(one.objects, run, work.source))
         if not there:
+            _record_what_a_crash_left_out(one, run, work)
             return Done(one.recording, "purged", 0, 0)
         keys = [trash.objects_of(run) + o.key for o, _ in there]
         why = work.checks.refusal(one.receipt_key, keys, receipt_sha256=one.receipt_sha256)
@@ -196,6 +198,12 @@ def _purged(one: Candidate, run: str, work: Work, deleter: Deleter) -> Done:
     except RecpipeError as error:
         return Done(one.recording, "purged", 0, 0, printable(error))
     return Done(one.recording, "purged", len(there), sum(o.size for o, _ in there))
+
+
+def _record_what_a_crash_left_out(one: Candidate, run: str, work: Work) -> None:
+    states = {trash.state(work.source, run, doomed) for doomed in one.objects}
+    if states == {State.GONE} and not record.exists(work.checks.results, one, run):
+        record.write(work.checks.results, one, run, work.spool, work.now())
 
 
 def _in_trash(objects: Sequence[Doomed], run: str, source: Storage) -> Iterator[tuple[Doomed, str]]:

@@ -82,17 +82,18 @@ def sweep(
 
     Only recordings whose keys are just being passed are held in memory.
     """
-    waiting = sorted(claims, key=lambda claim: claim.first, reverse=True)
+    waiting = sorted(claims, key=lambda claim: in_order(claim.first), reverse=True)
     active: dict[str, Match] = {}
     owners: dict[str, list[str]] = defaultdict(list)
-    before = ""
+    before = b""
     for found in listing:
-        if found.key <= before and seen.objects:
+        at = in_order(found.key)
+        if at <= before:
             raise StorageError(f"the listing is not in order at {found.key!r}; nothing is planned")
-        before = found.key
-        while waiting and waiting[-1].first <= found.key:
+        before = at
+        while waiting and in_order(waiting[-1].first) <= at:
             _activate(waiting.pop(), load, active, owners)
-        for key in [key for key, match in active.items() if match.claim.last < found.key]:
+        for key in [key for key, match in active.items() if in_order(match.claim.last) < at]:
             yield _retire(key, active, owners)
         _count(found, owners, active, seen, unknown)
     for key in list(active):
@@ -100,6 +101,11 @@ def sweep(
     while waiting:
         _activate(waiting.pop(), load, active, owners)
         yield _retire(next(iter(active)), active, owners)
+
+
+def in_order(key: str) -> bytes:
+    """What keys are sorted by, in buckets and in folders, also if they are not UTF-8."""
+    return key.encode("utf-8", "surrogateescape")
 
 
 def _activate(

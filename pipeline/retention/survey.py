@@ -144,7 +144,8 @@ def _claims(checks: Checks, keep: Keep) -> tuple[list[Claim], int]:
         tags = _tags(checks.results, one) if one.stem in marks[TAGS] else frozenset()
         channel = one.agora.cname if one.agora else one.root
         begin = one.begin if one.begin is not None else one.modified
-        keys = (one.receipt_key, min(inputs), max(inputs))
+        first, last = min(inputs, key=plan.in_order), max(inputs, key=plan.in_order)
+        keys = (one.receipt_key, first, last)
         claims.append(Claim(*keys, channel, begin, one.stem in marks[HOLD], tags))
     return claims, receipts
 

@@ -86,6 +86,21 @@ def read_plan(storage: Storage, run: str) -> Plan:
     return plan
 
 
+def forget(storage: Storage, run: str) -> None:
+    """Remove the plan of a run whose trash is empty; what somebody else put there stays."""
+    home = f"{TRASH}{run}/"
+    if any(found.key != home + PLAN for found in storage.list(home)):
+        return
+    storage.delete(home + PLAN)
+    if isinstance(storage, LocalStorage):
+        top = storage.path(home)
+        with os_errors(f"remove {top}"):
+            folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
+            for folder in (*folders, top):
+                with suppress(FileNotFoundError):
+                    folder.rmdir()
+
+
 def runs(storage: Storage) -> Iterator[tuple[str, StoredObject]]:
     """Every run that has a trash, with the entry of its plan."""
     for found in storage.list(TRASH):

@@ -340,3 +340,50 @@ def _nothing_is_lost(yard: Yard, before: dict[str, bytes]) -> None:
         assert there.get(key, there.get(objects + key)) == data, key
     unknown = {k for k in there if not k.startswith(".trash/")} - before.keys()
     assert not unknown
+
+
+def test_nothing_is_left_in_the_folder_of_the_trash(yard):
+    yard.published(1)
+    yard.survey()
+    yard.apply()
+    yard.restore()
+    assert list((yard.source.root / ".trash").iterdir()) == []
+    yard.survey()
+    yard.apply()
+    yard.purge()
+    assert list((yard.source.root / ".trash").iterdir()) == []
+
+
+def test_an_empty_plan_leaves_no_trash(yard):
+    yard.published(1, verdict="degraded")
+    yard.survey()
+    assert yard.apply() == []
+    assert not (yard.source.root / ".trash").exists()
+
+
+def test_a_deletion_is_recorded_also_after_a_crash_before_the_record(yard):
+    id = yard.published(1)
+    yard.survey()
+    yard.apply()
+    real = yard.results.put
+
+    def crash(source, key, **kept):
+        raise KeyboardInterrupt
+
+    yard.results.put = crash
+    with pytest.raises(KeyboardInterrupt):
+        yard.purge()
+    yard.results.put = real
+    assert not [key for key in everything(yard.results) if "premis" in key]
+    assert problems(yard.purge()) == []
+    assert f"{id}.{yard.run}.premis.xml" in everything(yard.results)
+
+
+def test_names_that_are_not_utf_8_are_in_order(yard):
+    for name in (b"2026/\xff.bin", "2026/\U0001f600.bin".encode(), "2026/\uffee.bin".encode()):
+        path = os.fsencode(yard.source.root) + b"/" + name
+        Path(os.fsdecode(path)).parent.mkdir(exist_ok=True)
+        Path(os.fsdecode(path)).write_bytes(b"x")
+    yard.published(1)
+    made = yard.survey()
+    assert (made.recordings, made.seen.unknown) == (1, 3)
