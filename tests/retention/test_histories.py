@@ -209,9 +209,14 @@ class Histories(RuleBasedStateMachine):
                 "failover": f"bak0_{id}.m3u8",
             }[how]
             key = f"2026/{name}"
-        bytes_ = f"of the outside {self.serial}".encode()
-        put(self.yard.source, key, bytes_, self.yard.spool)
-        self.truth[key] = bytes_
+        self.change(key)
+
+    def change(self, key):
+        """The outside puts something else there, or something new."""
+        self.serial += 1
+        content = f"of the outside {self.serial}".encode()
+        put(self.yard.source, key, content, self.yard.spool)
+        self.truth[key] = content
         for keys in self.held.values():
             keys.discard(key)
 
@@ -269,6 +274,12 @@ class Histories(RuleBasedStateMachine):
         self.convert_all("ok")
         before = len(self.plans)
         self.plan(ALL, archived=False, degraded=False)
+        planned = {
+            o.key for plan in self.plans[before:] for r in plan.recordings for o in r.objects
+        }
+        key = which(sorted(planned) or [""], data)
+        if data.draw(st.booleans()) and key:
+            self.change(key)
         for again in (crash, None):
             self.tamper(data, data.draw(WHAT))
             if len(self.plans) > before:
