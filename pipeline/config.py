@@ -23,6 +23,7 @@ KINDS: Mapping[str, type] = {
     "dry_run": bool,
     "endpoint_url": str,
     "fast": bool,
+    "fetch": bool,
     "ffmpeg": str,
     "force": bool,
     "format": str,

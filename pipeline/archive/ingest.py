@@ -43,6 +43,7 @@ class Order:
     originals: Originals = Originals.KEEP
     organization: str = ""
     extra: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # by id
+    source: str | None = None  # where the originals are; None: where the receipt says
     spool: Path = Path(".recpipe-spool")
 
 
@@ -74,7 +75,9 @@ def ingest(
             return there
         staging = Staging(archive, published.name, order.spool)
         _copy_access(staging, published, results, ffmpeg)
-        fetched = _take_originals(staging, published, open_root, order)
+        fetched = _take_originals(
+            staging, published, _root(published, results, order), open_root, order
+        )
         _describe(staging, published, order, fetched, ffmpeg, now)
         payload = {p: d for p, d in staging.files.items() if bag.is_payload(p)}
         payload |= {one.path: digests for one, digests in fetched}
@@ -163,8 +166,22 @@ def _copy_access(staging: Staging, published: Published, results: Storage, ffmpe
     staging.copy(results, published.key, path, sha256=sha256, look=look)
 
 
+def _root(published: Published, results: Storage, order: Order) -> str:
+    """Where the originals are; a receipt in a bucket does not make us read this machine's files."""
+    if order.source is not None:
+        return order.source
+    if results.path("") is None and "://" not in published.root:
+        where = results.url(published.receipt_key)
+        raise UsageError(f"{where}: names a folder of this machine; say where with --source")
+    return published.root
+
+
 def _take_originals(
-    staging: Staging, published: Published, open_root: Callable[[str], Storage], order: Order
+    staging: Staging,
+    published: Published,
+    root: str,
+    open_root: Callable[[str], Storage],
+    order: Order,
 ) -> list[tuple[bag.Fetch, bag.Digests]]:
     """Copy the originals, or read them where they stay, for a manifest lists those as well."""
     if order.originals is Originals.NONE:
@@ -175,7 +192,7 @@ def _take_originals(
         except UnicodeEncodeError as error:
             name = printable(one.key)
             raise UsageError(f"{name}: not UTF-8, as BagIt expects; rename it") from error
-    source = open_root(published.root)
+    source = open_root(root)
 
     def keep(one: SourceFile) -> None:
         assert one.sha256 is not None

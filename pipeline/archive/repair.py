@@ -10,7 +10,7 @@ from pipeline.archive.bag import ALGORITHMS, Digests
 from pipeline.archive.fixity import Checked, Contents, Seen, judge
 from pipeline.archive.places import Form, Place
 from pipeline.archive.staging import digest
-from pipeline.errors import NotFoundError
+from pipeline.errors import NotFoundError, UnsafePathError
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
@@ -58,7 +58,7 @@ def _one(
             contents.texts[path] = temporary.read_bytes()
         contents.problems = [p for p in contents.problems if p.path != path]
         return True
-    except NotFoundError:
+    except (NotFoundError, UnsafePathError):  # a manifest may name anything
         return False
     finally:
         temporary.unlink(missing_ok=True)

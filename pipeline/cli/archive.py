@@ -1,7 +1,8 @@
 """``recpipe archive ingest``, ``verify`` and ``export``."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,13 +88,18 @@ def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
     to = _archive(opened, chosen)
     extra = catalogue.read(Path(chosen["metadata"])) if chosen["metadata"] else {}
     order = Order(
-        Originals(chosen["originals"]), chosen["organization"] or "", extra, spool_of(chosen)
+        Originals(chosen["originals"]),
+        chosen["organization"] or "",
+        extra,
+        chosen["source"],
+        spool_of(chosen),
     )
     codes, seen = [], set()
     found = bulk.published_in(sources, opened)
-    roots = _roots(opened, chosen["source"])
     ffmpeg = locate(chosen["ffmpeg"])
-    for outcome in bulk.ingest_all(found, roots, to, ffmpeg, order, now=time.time):
+    for outcome in bulk.ingest_all(
+        found, partial(folder, opened), to, ffmpeg, order, now=time.time
+    ):
         if isinstance(outcome, Failure):
             codes.append(code_of(outcome))
             told = {"recording": outcome.recording, "bag": None, "state": "failed"}
@@ -112,6 +118,7 @@ def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
 @archive.command(short_help="Check that bags are still what they were.")
 @click.argument("place", metavar="STORE")
 @click.option("--fast", is_flag=True, help="Compare names and sizes, not digests.")
+@click.option("--fetch", is_flag=True, help="Read also what fetch.txt names, where it is.")
 @click.option("--sample", type=SHARE, metavar="N%", help="So many bags, longest unchecked first.")
 @click.option("--repair-from", metavar="STORE", help="A second copy to put damage right from.")
 @options.as_json
@@ -139,6 +146,7 @@ def verify(place: str, **chosen: Any) -> int:
     opened = opener(chosen)
     storage = folder(opened, place)
     copy = folder(opened, chosen["repair_from"]) if chosen["repair_from"] else None
+    elsewhere = opened if chosen["fetch"] else None
     spool, how = spool_of(chosen), "fast" if chosen["fast"] else "full"
     found = places.places(storage)
     if not found:
@@ -147,10 +155,10 @@ def verify(place: str, **chosen: Any) -> int:
     entries: dict[str, dict[str, str]] = {}
     sound, alone = True, found[0].name == ""
     for one in schedule.due(found, memory.recall(), how, chosen["sample"] or 1.0):
-        checked = fixity.check(storage, one, fast=chosen["fast"], opened=opened)
+        checked = fixity.check(storage, one, fast=chosen["fast"], opened=elsewhere)
         if not checked.ok and copy is not None:
             fixed = repair.repair(storage, one, copy, spool / "repair")
-            again = fixity.check(storage, one, fast=chosen["fast"], opened=opened)
+            again = fixity.check(storage, one, fast=chosen["fast"], opened=elsewhere)
             checked = repair.repaired(again, fixed)
         sound &= checked.ok
         _say_checked(checked, chosen)
@@ -226,10 +234,6 @@ def folder(opened: "Opener", location: str) -> "Storage":
 def spool_of(chosen: dict[str, Any]) -> Path:
     """Where work is done that has no place elsewhere."""
     return Path(chosen["spool"]) if chosen["spool"] else config.default_spool()
-
-
-def _roots(opened: "Opener", source: str | None) -> "Callable[[str], Storage]":
-    return lambda root: folder(opened, source or root)
 
 
 def _archive(opened: "Opener", chosen: dict[str, Any]) -> "Archive":

@@ -94,11 +94,10 @@ def forget(storage: Storage, run: str) -> None:
     storage.delete(home + PLAN)
     if isinstance(storage, LocalStorage):
         top = storage.path(home)
-        with os_errors(f"remove {top}"):
-            folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
-            for folder in (*folders, top):
-                with suppress(FileNotFoundError):
-                    folder.rmdir()
+        folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
+        for folder in (*folders, top):
+            with suppress(OSError):  # a temporary file of a killed run: swept later
+                folder.rmdir()
 
 
 def runs(storage: Storage) -> Iterator[tuple[str, StoredObject]]:

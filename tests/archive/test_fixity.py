@@ -161,6 +161,16 @@ def test_a_second_copy_puts_it_right(bagged, damage):
     assert fixed or damage == "an extra file"
 
 
+def test_a_manifest_that_names_files_elsewhere_is_only_wrong(bagged):
+    manifest = bagged.bag / "manifest-sha256.txt"
+    manifest.write_bytes(manifest.read_bytes() + b"00  data/../../../etc/passwd\n")
+    storage = LocalStorage(bagged.root / "archive")
+    kinds = {p.path: p.kind for p in checked(bagged).problems}
+    assert kinds["data/../../../etc/passwd"] == "missing"
+    fixed = repair.repair(storage, Place(bagged.name), storage, bagged.root / "spool")
+    assert fixed == []
+
+
 def test_a_second_copy_that_is_damaged_too_is_not_taken(bagged):
     shutil.copytree(bagged.root / "archive", bagged.root / "copy")
     for root in ("archive", "copy"):

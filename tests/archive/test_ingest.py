@@ -21,7 +21,7 @@ from pipeline.archive.staging import Archive
 from pipeline.errors import ExistsError, StorageError, UsageError
 from pipeline.jobs.many import Failure
 from pipeline.storage.s3 import S3Storage
-from tests.archive.conftest import Home, files, slices
+from tests.archive.conftest import Home, files, root, slices
 from tests.archive.test_premis import P, validate
 
 
@@ -72,14 +72,14 @@ def test_bag_info_says_what_it_is(home):
 
 
 def test_its_events_are_premis_and_tell_who_did_what(bagged):
-    root = validate((bagged.bag / "data" / "metadata" / "premis.xml").read_bytes())
-    assert [e.text for e in root.iter(f"{P}eventType")] == [
+    premis = validate((bagged.bag / "data" / "metadata" / "premis.xml").read_bytes())
+    assert [e.text for e in premis.iter(f"{P}eventType")] == [
         *("capture", "validation", "normalization", "metadata extraction"),
         *("message digest calculation", "fixity check", "ingestion"),
     ]
-    agents = {e.text for e in root.iter(f"{P}agentName")}
+    agents = {e.text for e in premis.iter(f"{P}agentName")}
     assert agents == {"Agora Cloud Recording", "recpipe", "ffmpeg", "ffprobe", "MediaInfoLib"}
-    digests = {e.text for e in root.iter(f"{P}messageDigest")}
+    digests = {e.text for e in premis.iter(f"{P}messageDigest")}
     for path in [bagged.mp4, *bagged.source.iterdir()]:
         assert hashlib.sha256(path.read_bytes()).hexdigest() in digests
         assert hashlib.sha512(path.read_bytes()).hexdigest() in digests
@@ -337,12 +337,52 @@ def test_originals_are_found_where_they_were_moved(home):
     assert isinstance(failed, Failure)
     from pipeline.archive import bulk
     from pipeline.archive.ingest import Order
-    from pipeline.storage.local import LocalStorage
     from pipeline.storage.locations import open_storage
 
     found = bulk.published_in([str(home.receipt)], open_storage)
-    order = replace(Order(), spool=home.root / "spool")
-    (one,) = bulk.ingest_all(
-        found, lambda _: LocalStorage(moved), home.archive(), home.ffmpeg, order, now=time.time
-    )
+    order = Order(source=str(moved), spool=home.root / "spool")
+    (one,) = bulk.ingest_all(found, root, home.archive(), home.ffmpeg, order, now=time.time)
     assert one.state == "ingested"
+
+
+def test_a_receipt_in_a_bucket_cannot_name_files_of_this_machine(home, weed):
+    from pipeline.archive import bulk
+    from pipeline.archive.ingest import Order
+
+    results = S3Storage(weed.new_bucket(), "mp4", weed.client)
+    for path in home.out.iterdir():
+        weed.client.put_object(
+            Bucket=results.bucket, Key=f"mp4/{path.name}", Body=path.read_bytes()
+        )
+    order = Order(spool=home.root / "spool")
+    found = bulk.published_in(["s3://"], lambda _: (results, ""))
+    (one,) = bulk.ingest_all(found, root, home.archive(), home.ffmpeg, order, now=time.time)
+    assert isinstance(one, Failure)
+    assert "--source" in one.message
+    found = bulk.published_in(["s3://"], lambda _: (results, ""))
+    order = replace(order, source=str(home.source))
+    (one,) = bulk.ingest_all(found, root, home.archive(), home.ffmpeg, order, now=time.time)
+    assert one.state == "ingested"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"inputs": [{"key": "../../etc/passwd", "size": 1, "etag": None}]}, id="out"),
+        pytest.param({"inputs": 7}, id="a number"),
+        pytest.param({"output": None}, id="no output"),
+        pytest.param({"verdict": "fine"}, id="no verdict"),
+        pytest.param({"settings": {"format": "exe"}}, id="no format"),
+        pytest.param({"muxer": {"command": "rm", "messages": []}}, id="a string for a list"),
+        pytest.param({"findings": [1]}, id="no findings"),
+        pytest.param({"source": "elsewhere"}, id="a source that is no input"),
+        pytest.param({"schema": 99}, id="of the future"),
+    ],
+)
+def test_a_hostile_receipt_is_refused_in_one_line(home, change):
+    home.receipt.write_text(json.dumps({**json.loads(home.receipt.read_text()), **change}))
+    (one,) = home.ingest()
+    assert isinstance(one, Failure)
+    assert isinstance(one.error, UsageError)
+    assert "\n" not in one.message
+    assert not (home.root / "archive").exists()

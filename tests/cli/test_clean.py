@@ -179,3 +179,32 @@ def test_a_dead_man_s_switch_hears_start_and_exit_code(recpipe, plan):
     assert heard == ["/hc/start", "/hc/0", "/hc/start", "/hc/2"]
     assert plan("--ping", url).code == 0  # nobody hears it
     assert plan("--ping", "file:///etc/passwd").code == 2
+
+
+def test_from_bucket_to_bucket(recpipe, composite, clean, weed, monkeypatch):
+    """Convert, archive as a tar, clean up, purge; then the archive alone has every byte."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(clean / "state"))
+    for name, value in weed.environment.items():
+        monkeypatch.setenv(name, value)
+    bucket = weed.new_bucket()
+    for path in composite.iterdir():
+        weed.client.put_object(Bucket=bucket, Key=f"calls/{path.name}", Body=path.read_bytes())
+    source, out, store = (f"s3://{bucket}/{name}/" for name in ("calls", "mp4", "vault"))
+    assert recpipe("convert", source, "-o", out).code == 0
+    assert recpipe("archive", "ingest", out, "--to", store, "--as", "tar").code == 0
+    planned = recpipe("clean", "plan", source, "--to", out, *LOOSE, "--require-archive", store)
+    assert planned.code == 0, planned.err
+    done = recpipe("clean", "apply", "plan.json", "--json")
+    assert (done.code, done.line["objects"]) == (0, 5)
+    assert recpipe("check", source).code == 2  # no recording there any more
+    assert recpipe("clean", "purge", source, "--trash-days", "0").code == 0
+    keys = [o["Key"] for o in weed.client.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert not [key for key in keys if key.startswith("calls/")]
+    assert recpipe("archive", "verify", store).code == 0
+    exported = recpipe("archive", "export", store, "--ocfl", clean / "ocfl", "--json").line
+    originals = sorted((clean / exported["export"]).glob("v1/content/data/original/*"))
+    assert [path.read_bytes() for path in originals] == [
+        path.read_bytes() for path in sorted(composite.iterdir())
+    ]
+    said = (clean / "state" / "recpipe" / "audit.jsonl").read_text()
+    assert weed.secret_key not in said
