@@ -97,6 +97,7 @@ class Histories(RuleBasedStateMachine):
         self.home = Path(tempfile.mkdtemp(prefix="histories"))
         self.yard: Yard = self.make_yard(self.home)
         self.truth: dict[str, bytes] = {}
+        self.gone: dict[str, bytes] = {}
         self.receipts: list[dict[str, str]] = []  # of every receipt ever: SHA-256 by key
         self.held: dict[str, set[str]] = {}  # keys in their place when the hold was laid
         self.bags: dict[str, bytes] = {}
@@ -222,7 +223,7 @@ class Histories(RuleBasedStateMachine):
 
     def forget(self, key):
         """The outside took it away itself."""
-        del self.truth[key]
+        self.gone[key] = self.truth.pop(key)
         for keys in self.held.values():
             keys.discard(key)
 
@@ -356,8 +357,10 @@ class Histories(RuleBasedStateMachine):
             assert (key, sha(data)) in ever, f"{key}: never in a receipt, and not in its place"
             safe = data in waiting.get(key, []) or (key, sha(data)) in covered
             assert safe, f"{key}: neither there nor in the trash, and no verified MP4 has it"
-        extra = {k for k in there if not k.startswith(".trash/")} - self.truth.keys()
-        assert not extra, extra
+        for key in {k for k in there if not k.startswith(".trash/")} - self.truth.keys():
+            # taken away while its copy was in the trash already, and then restored
+            assert self.gone.get(key) == there[key], key
+            self.truth[key] = self.gone.pop(key)
 
     def covered(self) -> set[tuple[str, str]]:
         """What a result that is verified now was made of."""
