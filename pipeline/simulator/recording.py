@@ -1,0 +1,167 @@
+"""One simulated recording, from an order to its files and its truth."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pipeline.errors import UsageError
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.simulator import catalogue
+from pipeline.simulator.case import Case
+from pipeline.simulator.catalogue import FAILOVER, PACKETS, Wanted
+from pipeline.simulator.listings import killed
+from pipeline.simulator.material import Look, Material, block_seconds, encode
+from pipeline.simulator.mux import muxed
+from pipeline.simulator.recorder import MOST_FAILOVERS, Setup, record
+from pipeline.simulator.take import HZ, STREAMS, Part
+from pipeline.simulator.truth import Truth, tell
+
+SCHEMA = 1  # of truth.json
+CNAME = "simulated_room"
+EPOCH = 1_772_442_002.12  # 2026-03-02 09:00:02.120 UTC
+LONGEST = 26 * 3600  # seconds: what one clock of 33 bits can count, less some room
+MEETING = 3  # seconds by which parts overlap or lie apart unless said otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to simulate.  The same order gives the same bytes with the same ffmpeg."""
+
+    duration: float = 60.0  # seconds
+    look: Look = Look()
+    slice: int = 15  # seconds
+    streams: tuple[str, ...] = STREAMS
+    bak: int = 0  # failover parts
+    faults: tuple[Wanted, ...] = ()
+    epoch: float = EPOCH  # seconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """A recording as it would be stored, and what is true of it."""
+
+    order: Order
+    parts: tuple[Part, ...]
+    truth: Truth
+    verdicts: tuple[str, ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        """``<sid>_<cname>``."""
+        return self.parts[0].stem
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract of ``truth.json``, docs/simulator.md.  Keys are never renamed."""
+        return {
+            "schema": SCHEMA,
+            "recording": self.name,
+            "playlists": [part.playlist.name for part in self.parts],
+            "seed": self.order.look.seed,
+            "faults": [_said(wanted) for wanted in self.order.faults],
+            "verdicts": list(self.verdicts),
+            "unseen": any(wanted.fault.unseen for wanted in self.order.faults),
+            "lost_seconds": self.truth.lost_seconds,
+            "lost": [asdict(loss) for loss in self.truth.losses],
+            "recoverable": {"duration": self.truth.duration, "samples": self.truth.samples},
+            "flashes": list(self.truth.flashes),
+            "beeps": list(self.truth.beeps),
+        }
+
+
+def simulate(order: Order, ffmpeg: Ffmpeg) -> Simulated:
+    """Make everything in memory; UsageError for an order that contradicts itself."""
+    _examine(order)
+    material = encode(order.look, block_seconds(order.duration), ffmpeg)
+    setup = Setup(_sid(order.look.seed), CNAME, order.epoch, order.slice, order.streams)
+    parts = list(_parts(order, setup, material))
+    dice = random.Random(order.look.seed)
+    wanted = catalogue.in_order(order.faults)
+    first = parts[0]
+    for one in (w for w in wanted if w.fault.level < PACKETS):
+        first = _done(first, one, Case(one.fault.name, one.argument, dice, setup, material, ffmpeg))
+    parts = [muxed(part) for part in (first, *parts[1:])]
+    first = parts[0]
+    for one in (w for w in wanted if w.fault.level >= PACKETS):
+        first = _done(first, one, Case(one.fault.name, one.argument, dice, setup, material, ffmpeg))
+    made = (first, *parts[1:])
+    truth = tell(made)
+    lost = any(truth.lost_seconds.values())
+    return Simulated(order, made, truth, catalogue.verdicts(order.faults, lost=lost))
+
+
+def _done(part: Part, wanted: Wanted, case: Case) -> Part:
+    return part if wanted.fault.apply is None else wanted.fault.apply(part, case)
+
+
+def _parts(order: Order, setup: Setup, material: Material) -> Iterator[Part]:
+    """The main part, and failover parts of about the same length."""
+    meeting = _meeting(order.faults)
+    count = order.bak + 1
+    end = round(order.duration * HZ)
+    cuts = [round(order.duration * n / count) * HZ for n in range(count)]
+    for n, begin in enumerate(cuts):
+        late = max(0, meeting) * HZ if n else 0
+        over = max(0, -meeting) * HZ if n < order.bak else 0
+        until = cuts[n + 1] + over if n < order.bak else end
+        part = record(setup, material, begin + late, until, bak=n - 1 if n else None)
+        if late:
+            part = _paused(part, begin, late)
+        if n < order.bak and _has(order.faults, "bak_killed"):
+            part = killed(part)
+        yield part
+
+
+def _paused(part: Part, begin: int, length: int) -> Part:
+    from dataclasses import replace
+
+    return replace(part, pauses=((begin, length),))
+
+
+def _meeting(faults: Sequence[Wanted]) -> int:
+    """Seconds between two parts; negative: they overlap."""
+    seconds = 0
+    for wanted in faults:
+        if wanted.fault.name in ("bak_gap", "bak_overlap"):
+            text = wanted.argument or str(MEETING)
+            if not text.isdecimal() or not 0 < int(text) < LONGEST:
+                raise UsageError(f"{wanted.fault.name}:{text}: expected full seconds above 0")
+            seconds = int(text) if wanted.fault.name == "bak_gap" else -int(text)
+    return seconds
+
+
+def _examine(order: Order) -> None:
+    look = order.look
+    if not 0 <= order.bak <= MOST_FAILOVERS:
+        raise UsageError(f"{order.bak} failover parts: expected at most {MOST_FAILOVERS}")
+    if not order.bak and any(w.fault.level == FAILOVER for w in order.faults):
+        raise UsageError("faults called bak_ need failover parts: give --bak N as well")
+    shortest = (abs(_meeting(order.faults)) + 2) * (order.bak + 1) if order.bak else 1
+    if not shortest <= order.duration <= LONGEST:
+        raise UsageError(
+            f"a duration of {order.duration:g} s: expected {shortest} to {LONGEST} seconds"
+        )
+    if order.slice < 1:
+        raise UsageError(f"segments of {order.slice} s: expected 1 second or more")
+    if not (5 < look.fps <= 60 and min(look.size) >= 64 and max(look.size) <= 4096):
+        raise UsageError("expected 6 to 60 pictures a second of 64 to 4096 pixels each way")
+    if look.width % 2 or look.height % 2:
+        raise UsageError(f"{look.width}x{look.height}: expected even numbers")
+
+
+def _has(faults: Sequence[Wanted], name: str) -> bool:
+    return any(wanted.fault.name == name for wanted in faults)
+
+
+def _sid(seed: int) -> str:
+    return random.Random(f"recording {seed}").randbytes(16).hex()
+
+
+def _said(wanted: Wanted) -> dict[str, Any]:
+    fault = wanted.fault
+    return {
+        "name": fault.name,
+        "argument": wanted.argument,
+        "what": fault.what,
+        "loses": fault.loses,
+    }
