@@ -17,22 +17,31 @@ PREFIX = "RECPIPE_"
 
 KINDS: Mapping[str, type] = {
     "accept_unfinished": bool,
+    "bak": int,
     "debug": bool,
     "dry_run": bool,
+    "duration": str,
     "endpoint_url": str,
     "ffmpeg": str,
     "force": bool,
     "format": str,
+    "fps": int,
     "jobs": int,
     "json": bool,
+    "live": bool,
     "log_format": str,
     "on_loss": str,
     "output": str,
     "profile": str,
     "quiet": bool,
     "region": str,
+    "seed": int,
+    "segments": str,
+    "size": str,
+    "speed": str,
     "spool": str,
     "store": str,
+    "stream_types": str,
 }
 """Every option of every command; a new option is a new row."""
 

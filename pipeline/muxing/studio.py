@@ -76,7 +76,7 @@ def take_apart(
     decoded = {
         "video": (
             *("-map", "0:v:0", "-vf", f"crop=iw:ih/{band}:0:0,scale=8:1:flags=area,format=gray"),
-            *("-fps_mode", "passthrough", "-c:v", "rawvideo"),
+            *("-fps_mode", "passthrough", "-enc_time_base", "1/90000", "-c:v", "rawvideo"),
         ),
         "audio": ("-map", "0:a:0", "-ac", "1", "-ar", str(rate), "-c:a", "pcm_s16le"),
     }[stream]

@@ -72,13 +72,13 @@ FAULTS = (
         unseen=True,
     ),
     Fault("zero_filled_64k", PACKETS, damage.zero_filled_64k, SLICE, "up to a third of a slice"),
-    Fault("scrambled_bits", PACKETS, damage.scrambled_bits, SLICE, "about a second"),
+    Fault("scrambled_bits", PACKETS, damage.scrambled_bits, SLICE, "a tenth of a slice"),
     Fault("null_packets_added", PACKETS, damage.null_packets_added, SLICE, NOTHING),
     Fault("legal_dup_packet", PACKETS, damage.legal_dup_packet, SLICE, NOTHING),
     Fault("triple_packet", PACKETS, damage.triple_packet, SLICE, NOTHING),
     Fault("psi_missing_in_seg", PACKETS, damage.psi_missing_in_seg, SLICE, NOTHING),
     Fault("psi_missing_in_first", PACKETS, damage.psi_missing_in_first, None, NOTHING),
-    Fault("starts_without_key", PACKETS, damage.starts_without_key, None, "a second of pictures"),
+    Fault("starts_without_key", PACKETS, damage.starts_without_key, None, "ten pictures"),
     Fault("seg_without_key", PACKETS, damage.seg_without_key, SLICE, "one picture"),
     # time
     Fault("overlap_2s", UNITS, clocks.overlap_2s, SLICE, NOTHING),
@@ -96,6 +96,7 @@ FAULTS = (
     Fault("late_video", UNITS, clocks.late_video, SLICE, NOTHING),
     Fault("audio_ends_early", UNITS, clocks.audio_ends_early, SLICE, NOTHING),
     Fault("video_ends_early", UNITS, clocks.video_ends_early, SLICE, NOTHING),
+    Fault("audio_pauses", UNITS, clocks.audio_pauses, SLICE, NOTHING),
     Fault("audio_never", UNITS, clocks.audio_never, None, NOTHING),
     Fault(
         "audio_missing_one_seg", PACKETS, damage.audio_missing_one_seg, SLICE, "a slice of sound"
@@ -135,9 +136,7 @@ FAULTS = (
     Fault("crlf", LISTING, listings.crlf, None, NOTHING),
     Fault("odd_names", UNITS, listings.odd_names, None, NOTHING),
     Fault("gap_tag", LISTING, listings.gap_tag, SLICE, ONE),
-    Fault(
-        "unsafe_uri", LISTING, listings.unsafe_uri, "|".join(listings.UNSAFE), NOTHING, REJECTED
-    ),
+    Fault("unsafe_uri", LISTING, listings.unsafe_uri, "|".join(listings.UNSAFE), NOTHING, REJECTED),
     Fault("huge_playlist", LISTING, listings.huge_playlist, "ENTRIES", NOTHING, REJECTED),
     Fault("orphan_segment", LISTING, listings.orphan_segment, SLICE, NOTHING),
     Fault("rewritten_after_endlist", LISTING, listings.rewritten_after_endlist, None, NOTHING),

@@ -18,8 +18,14 @@ def overlap_2s(part: Part, case: Case) -> Part:
 
 
 def clock_step(part: Part, case: Case) -> Part:
-    """The clock of later slices steps ahead, but nothing was missed: the names go on."""
-    return _clock(part, _later(part, replace(case, argument=None)), case.seconds(7))
+    """The clock of later slices steps ahead; the names go on, so nothing was missed."""
+    n, length = _later(part, replace(case, argument=None)), case.seconds(7)
+    changed = {
+        k: replace(s, units=tuple(replace(u, time=u.time + length) for u in s.units))
+        for k, s in enumerate(part.segments)
+        if k >= n
+    }
+    return replace(part.with_segments(changed), touched=part.touched)
 
 
 def gap_7s(part: Part, case: Case) -> Part:
@@ -121,6 +127,13 @@ def video_ends_early(part: Part, case: Case) -> Part:
     return _ends(part, case, "video")
 
 
+def audio_pauses(part: Part, case: Case) -> Part:
+    """No sound was sent during one slice; no packet is missing."""
+    n = _later(part, case)
+    _refuse_alone(part, case, "audio")
+    return part.with_segment(n, without(part.segments[n], "audio"))
+
+
 def audio_never(part: Part, case: Case) -> Part:
     """The PMT lists sound, but there is none."""
     return _every(part, lambda segment: without(segment, "audio"))
@@ -150,9 +163,7 @@ def _pause(part: Part, since: int, length: int) -> Part:
     for n, segment in enumerate(part.segments[since:], since):
         parsed = names.parse_slice_name(segment.name)
         assert parsed is not None
-        name = names.slice_name(
-            parsed.sid, parsed.cname, parsed.utc + length / HZ, bak=parsed.bak
-        )
+        name = names.slice_name(parsed.sid, parsed.cname, parsed.utc + length / HZ, bak=parsed.bak)
         units = tuple(replace(u, time=u.time + length) for u in segment.units)
         changed[n] = replace(segment, name=name, begin=segment.begin + length, units=units)
     pause = (part.segments[since].begin, length)

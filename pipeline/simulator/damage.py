@@ -178,12 +178,12 @@ def psi_missing_in_first(part: Part, case: Case) -> Part:
 
 
 def scrambled_bits(part: Part, case: Case) -> Part:
-    """A second of packets is marked as scrambled."""
+    """A stretch of packets is marked as scrambled."""
 
     def mark(segment: Segment) -> Packets:
         media = [k for k, p in enumerate(segment.packets) if p.units]
         begin = len(media) // 3
-        hit = media[begin : begin + max(10, len(media) * 15 // len(segment.units))]
+        hit = media[begin : begin + max(2, len(media) // 10)]
         return _changed(segment, hit, lambda _, p: _masked(p, 0x000000C0))
 
     return _packets(part, case, mark)
@@ -192,9 +192,7 @@ def scrambled_bits(part: Part, case: Case) -> Part:
 def null_packets_added(part: Part, case: Case) -> Part:
     """Null packets stand in between, as from a constant bit rate."""
     null = Packet(bytes((0x47, NULL >> 8, NULL & 0xFF, 0x10)).ljust(SIZE, b"\xff"))
-    return _packets(
-        part, case, lambda s: tuple(q for p in s.packets for q in (p, null)), free=True
-    )
+    return _packets(part, case, lambda s: tuple(q for p in s.packets for q in (p, null)), free=True)
 
 
 def legal_dup_packet(part: Part, case: Case) -> Part:
@@ -255,9 +253,7 @@ def _run(segment: Segment, case: Case, length: int) -> range:
 def _inside_a_picture(segment: Segment, case: Case, length: int) -> list[int]:
     """Packets of one picture that has so many, without its first."""
     large = [
-        n
-        for n, u in enumerate(segment.units)
-        if u.stream == "video" and segment.needs[n] > length
+        n for n, u in enumerate(segment.units) if u.stream == "video" and segment.needs[n] > length
     ]
     if not large:
         raise UsageError(f"{case.fault}: no picture has {length} packets; record a larger --size")
@@ -280,5 +276,7 @@ def _repeated(segment: Segment, case: Case, times: int) -> Packets:
     media = [k for k, p in enumerate(segment.packets) if p.units and not p.starts]
     which = set(case.dice.sample(media, min(3, len(media))))
     return tuple(
-        p for k, packet in enumerate(segment.packets) for p in [packet] * (times if k in which else 1)
+        p
+        for k, packet in enumerate(segment.packets)
+        for p in [packet] * (times if k in which else 1)
     )

@@ -8,7 +8,7 @@ from pipeline.simulator.case import Case
 from pipeline.simulator.take import HZ, Entry, Part
 
 ODD = "Ümlaut & 100% room"
-HUGE = 400_000  # entries
+HUGE = 250_000  # entries
 UNSAFE = {
     "parent": "../{}",
     "encoded": "..%2f{}",
@@ -62,9 +62,7 @@ def playlist_truncated(part: Part, case: Case) -> Part:
 def extinf_wrong(part: Part, case: Case) -> Part:
     """One duration is half of what it should be."""
     name = part.segments[case.pick(part)].name
-    return _relisted(
-        part, lambda e: [replace(e, extinf=e.extinf / 2)] if e.uri == name else [e]
-    )
+    return _relisted(part, lambda e: [replace(e, extinf=e.extinf / 2)] if e.uri == name else [e])
 
 
 def target_too_small(part: Part, case: Case) -> Part:
@@ -109,9 +107,7 @@ def unsafe_uri(part: Part, case: Case) -> Part:
     """A slice is listed at a place outside the folder."""
     form = UNSAFE[case.word(*UNSAFE)]
     name = part.segments[replace(case, argument=None).pick(part)].name
-    return _relisted(
-        part, lambda e: [replace(e, uri=form.format(name))] if e.uri == name else [e]
-    )
+    return _relisted(part, lambda e: [replace(e, uri=form.format(name))] if e.uri == name else [e])
 
 
 def huge_playlist(part: Part, case: Case) -> Part:
@@ -122,8 +118,7 @@ def huge_playlist(part: Part, case: Case) -> Part:
     last = part.segments[-1]
     begin = part.epoch + 86400
     more = [
-        Entry(f"{part.stem}_{names.stamp(begin + n)}.ts", last.length / HZ)
-        for n in range(count)
+        Entry(f"{part.stem}_{names.stamp(begin + n)}.ts", last.length / HZ) for n in range(count)
     ]
     return part.with_entries(*part.playlist.entries, *more)
 

@@ -56,9 +56,7 @@ class Look:
     def picture(self, frame: int) -> bytes:
         """One raw picture."""
         shown = 1 if self.frozen else frame
-        return scene.picture(
-            shown, self.width, self.height, self.fps, self.seed, black=self.black
-        )
+        return scene.picture(shown, self.width, self.height, self.fps, self.seed, black=self.black)
 
     def sound(self, seconds: int) -> bytes:
         """Raw samples from a full second on."""
@@ -129,9 +127,7 @@ def webm(look: Look, begin: int, seconds: int, ffmpeg: Ffmpeg) -> bytes:
     with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
         output, samples = Path(folder) / "slice.webm", Path(folder) / "samples"
         samples.write_bytes(look.sound(seconds))
-        argv = studio.encode_webm(
-            ffmpeg.ffmpeg, output, look.codec, look.size, look.fps, samples
-        )
+        argv = studio.encode_webm(ffmpeg.ffmpeg, output, look.codec, look.size, look.fps, samples)
         first = begin * look.fps
         _feed(argv, ffmpeg, map(look.picture, range(first, first + seconds * look.fps)))
         return output.read_bytes()

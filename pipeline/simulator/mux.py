@@ -1,4 +1,4 @@
-"""Units into transport packets (ISO/IEC 13818-1 clause 2.4), each of which knows what it carries."""
+"""Units into transport packets (ISO/IEC 13818-1 clause 2.4) that know what they carry."""
 
 import struct
 from collections import Counter
@@ -88,7 +88,8 @@ def _cut(
         span = (at - head, at - head + taken)
         carried, before = [], 0
         for number, end in units:
-            if span[1] > before and span[0] < end or begin and number == units[0][0]:
+            stamped = begin and number == units[0][0]
+            if stamped or (span[0] < end and span[1] > before):
                 carried.append(number)
             before = end
         yield Packet(made, tuple(carried), serial)
@@ -128,7 +129,7 @@ def _tables(layout: Layout, counters: Counters, serial: int) -> list[Packet]:
     body = struct.pack(">HH", 0xE000 | clock, 0xF000)
     for stream in announced:
         body += struct.pack(">BHH", layout.types[stream], 0xE000 | layout.pids[stream], 0xF000)
-    made = []
+    made: list[Packet] = []
     for pid, table in ((0, pat), (layout.pmt, section(2, 1, body))):
         padded = (b"\0" + table).ljust(SIZE - 4, b"\xff")
         made += list(_cut(pid, padded, counters, units=[], serial=serial + len(made)))

@@ -37,9 +37,7 @@ class Shelf:
             file.write(data)
             file.flush()
             digest = hashlib.sha256(data).hexdigest()
-            self.storage.put(
-                Path(file.name), self.prefix + name, sha256=digest, content_type=kind
-            )
+            self.storage.put(Path(file.name), self.prefix + name, sha256=digest, content_type=kind)
 
     def put_segment(self, segment: Segment) -> None:
         """The file of a segment, if it has one."""

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from pipeline.agora import names
 from pipeline.errors import UsageError
@@ -33,8 +34,7 @@ def record(
     step = setup.slice * HZ
     cuts = [*range(begin, end, step), end]
     segments = tuple(
-        _slice(setup, material, one, other, begin, bak)
-        for one, other in zip(cuts, cuts[1:], strict=False)
+        _slice(setup, material, one, other, begin, bak) for one, other in pairwise(cuts)
     )
     stem = names.stem(setup.sid, setup.cname, bak=bak)
     name = names.playlist_name(setup.sid, setup.cname, bak=bak)
@@ -189,4 +189,3 @@ def run(
         now = clock()
         recorder.advance((now - before) * speed)
         before = now
-

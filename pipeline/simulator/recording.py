@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pipeline.errors import UsageError
@@ -29,7 +29,7 @@ class Order:
     """What to simulate.  The same order gives the same bytes with the same ffmpeg."""
 
     duration: float = 60.0  # seconds
-    look: Look = Look()
+    look: Look = field(default_factory=Look)
     slice: int = 15  # seconds
     streams: tuple[str, ...] = STREAMS
     bak: int = 0  # failover parts
@@ -44,7 +44,7 @@ class Simulated:
     order: Order
     parts: tuple[Part, ...]
     truth: Truth
-    verdicts: tuple[str, ...] = field(default=())
+    verdicts: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -75,23 +75,23 @@ def simulate(order: Order, ffmpeg: Ffmpeg) -> Simulated:
     material = encode(order.look, block_seconds(order.duration), ffmpeg)
     setup = Setup(_sid(order.look.seed), CNAME, order.epoch, order.slice, order.streams)
     parts = list(_parts(order, setup, material))
-    dice = random.Random(order.look.seed)
-    wanted = catalogue.in_order(order.faults)
-    first = parts[0]
-    for one in (w for w in wanted if w.fault.level < PACKETS):
-        first = _done(first, one, Case(one.fault.name, one.argument, dice, setup, material, ffmpeg))
-    parts = [muxed(part) for part in (first, *parts[1:])]
-    first = parts[0]
-    for one in (w for w in wanted if w.fault.level >= PACKETS):
-        first = _done(first, one, Case(one.fault.name, one.argument, dice, setup, material, ffmpeg))
-    made = (first, *parts[1:])
-    truth = tell(made)
+    case = Case("", None, random.Random(order.look.seed), setup, material, ffmpeg)
+    early = [w for w in order.faults if w.fault.level < PACKETS]
+    late = [w for w in order.faults if w.fault.level >= PACKETS]
+    parts[0] = _faulty(parts[0], early, case)
+    parts = [muxed(part) for part in parts]
+    parts[0] = _faulty(parts[0], late, case)
+    truth = tell(parts)
     lost = any(truth.lost_seconds.values())
-    return Simulated(order, made, truth, catalogue.verdicts(order.faults, lost=lost))
+    return Simulated(order, tuple(parts), truth, catalogue.verdicts(order.faults, lost=lost))
 
 
-def _done(part: Part, wanted: Wanted, case: Case) -> Part:
-    return part if wanted.fault.apply is None else wanted.fault.apply(part, case)
+def _faulty(part: Part, wanted: Sequence[Wanted], case: Case) -> Part:
+    """Faults are done to the main part."""
+    for one in catalogue.in_order(wanted):
+        if one.fault.apply is not None:
+            part = one.fault.apply(part, replace(case, fault=one.fault.name, argument=one.argument))
+    return part
 
 
 def _parts(order: Order, setup: Setup, material: Material) -> Iterator[Part]:
@@ -106,16 +106,10 @@ def _parts(order: Order, setup: Setup, material: Material) -> Iterator[Part]:
         until = cuts[n + 1] + over if n < order.bak else end
         part = record(setup, material, begin + late, until, bak=n - 1 if n else None)
         if late:
-            part = _paused(part, begin, late)
+            part = replace(part, pauses=((begin, late),))
         if n < order.bak and _has(order.faults, "bak_killed"):
             part = killed(part)
         yield part
-
-
-def _paused(part: Part, begin: int, length: int) -> Part:
-    from dataclasses import replace
-
-    return replace(part, pauses=((begin, length),))
 
 
 def _meeting(faults: Sequence[Wanted]) -> int:

@@ -73,14 +73,10 @@ def tell(parts: Sequence[Part]) -> Truth:
 
 
 def survivors(part: Part) -> Iterator[Unit]:
-    """Units that can be read; pictures in front of the first key picture cannot."""
-    keyed = False
+    """Units that are held.  Not the same as decodable: the key picture may be gone."""
     for segment in part.segments:
         for number in sorted(_intact(segment)):
-            unit = segment.units[number]
-            keyed = keyed or unit.key
-            if keyed or unit.stream == "audio":
-                yield unit
+            yield segment.units[number]
 
 
 def _intact(segment: Segment) -> set[int]:
@@ -134,9 +130,5 @@ def _pauses(parts: Sequence[Part], streams: set[str]) -> Iterator[Loss]:
 
 
 def _marks(stream: str, units: Iterable[Unit], first: int) -> tuple[float, ...]:
-    times = [
-        u.time + u.mark - first
-        for u in units
-        if u.stream == stream and u.mark is not None
-    ]
+    times = [u.time + u.mark - first for u in units if u.stream == stream and u.mark is not None]
     return tuple(round(time / HZ, 3) for time in sorted(times))
