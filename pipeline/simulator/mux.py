@@ -16,17 +16,21 @@ STREAM_ID = {"video": 0xE0, "audio": 0xC0}
 Counters = dict[int, int]  # the next continuity_counter by PID
 
 
-def muxed(part: Part, counters: Counters | None = None) -> Part:
-    """The part with the packets of every segment; counters go on from slice to slice."""
-    counters = {} if counters is None else counters
-    made = tuple(mux(segment, counters) for segment in part.segments)
-    return replace(part, segments=made)
+def muxed(part: Part) -> Part:
+    """The part with the packets of every segment."""
+    return replace(part, segments=tuple(mux_all(part.segments)))
+
+
+def mux_all(segments: Iterable[Segment]) -> Iterator[Segment]:
+    """Each with its packets, if it has not got any; counters go on from slice to slice."""
+    counters: Counters = {}
+    for segment in segments:
+        done = segment.needs or segment.content is not None
+        yield segment if done else mux(segment, counters)
 
 
 def mux(segment: Segment, counters: Counters) -> Segment:
-    """The segment with its packets; what already is a file of another kind stays as it is."""
-    if segment.content is not None:
-        return segment
+    """The segment with its packets."""
     layout = segment.layout
     clocked = next((s for s in layout.streams if s in layout.pids), "video")
     made: list[Packet] = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import ExistsError, NotFoundError
+from pipeline.simulator.mux import mux_all
 from pipeline.simulator.take import HZ, Part, Playlist, Segment
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
@@ -62,7 +63,7 @@ class Shelf:
 def publish(shelf: Shelf, parts: Sequence[Part]) -> None:
     """Everything at once, the playlists last."""
     for part in parts:
-        for segment in part.segments:
+        for segment in mux_all(part.segments):
             shelf.put_segment(segment)
         for name, data in part.files.items():
             shelf.put(name, data)
@@ -82,7 +83,7 @@ def publish_live(
     for part in parts:
         for name, data in part.files.items():
             shelf.put(name, data)
-        for number, segment in enumerate(part.segments):
+        for number, segment in enumerate(mux_all(part.segments)):
             due = began + (segment.begin + segment.length) / HZ / speed
             sleep(max(0.0, due - clock()))
             shelf.put_segment(segment)

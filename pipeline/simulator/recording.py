@@ -9,7 +9,7 @@ from pipeline.errors import UsageError
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.simulator import catalogue
 from pipeline.simulator.case import Case
-from pipeline.simulator.catalogue import FAILOVER, PACKETS, Wanted
+from pipeline.simulator.catalogue import FAILOVER, FILES, PACKETS, Wanted
 from pipeline.simulator.listings import killed
 from pipeline.simulator.material import Look, Material, block_seconds, encode
 from pipeline.simulator.mux import muxed
@@ -70,7 +70,7 @@ class Simulated:
 
 
 def simulate(order: Order, ffmpeg: Ffmpeg) -> Simulated:
-    """Make everything in memory; UsageError for an order that contradicts itself."""
+    """Make what is asked for; UsageError for an order that contradicts itself."""
     _examine(order)
     material = encode(order.look, block_seconds(order.duration), ffmpeg)
     setup = Setup(_sid(order.look.seed), CNAME, order.epoch, order.slice, order.streams)
@@ -79,7 +79,8 @@ def simulate(order: Order, ffmpeg: Ffmpeg) -> Simulated:
     early = [w for w in order.faults if w.fault.level < PACKETS]
     late = [w for w in order.faults if w.fault.level >= PACKETS]
     parts[0] = _faulty(parts[0], early, case)
-    parts = [muxed(part) for part in parts]
+    if any(w.fault.level in (PACKETS, FILES) for w in late):
+        parts[0] = muxed(parts[0])  # else on the way to the store: packets take a lot of memory
     parts[0] = _faulty(parts[0], late, case)
     truth = tell(parts)
     lost = any(truth.lost_seconds.values())

@@ -83,7 +83,7 @@ def _intact(segment: Segment) -> set[int]:
     """Numbers of the units whose bytes are all there and whose time is known."""
     if not segment.stored or not segment.readable:
         return set()
-    if segment.content is not None and not segment.packets:
+    if not segment.needs:  # a file of another kind, or nobody touched its packets
         return set(range(len(segment.units)))
     found: dict[int, set[int]] = {}
     for packet in segment.packets:
