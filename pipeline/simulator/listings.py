@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from pipeline.agora import names
 from pipeline.simulator.case import Case
 from pipeline.simulator.take import HZ, Entry, Part
 
@@ -116,10 +115,7 @@ def huge_playlist(part: Part, case: Case) -> Part:
     if not 0 < count <= 10_000_000:
         raise case.wrong("a number of entries up to 10000000")
     last = part.segments[-1]
-    begin = part.epoch + 86400
-    more = [
-        Entry(f"{part.stem}_{names.stamp(begin + n)}.ts", last.length / HZ) for n in range(count)
-    ]
+    more = [Entry(f"{part.stem}_{n:017}.ts", last.length / HZ) for n in range(count)]
     return part.with_entries(*part.playlist.entries, *more)
 
 

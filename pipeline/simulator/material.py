@@ -1,10 +1,12 @@
 """Encoded pictures and sound to make recordings of: a short block, repeated as often as needed."""
 
+import random
 import re
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 from pipeline.muxing import studio
@@ -44,8 +46,6 @@ class Look:
 
     def frames(self, seconds: int) -> list[int]:
         """Numbers of the pictures there are in so many seconds."""
-        import random
-
         chance = random.Random(self.seed)
         kept: list[int] = []
         for second in range(seconds):
@@ -113,13 +113,13 @@ def block_seconds(duration: float) -> int:
     return min(LONGEST_BLOCK, max(WHOLE, -int(-duration // WHOLE) * WHOLE))
 
 
-@lru_cache(maxsize=16)
 def encode(look: Look, seconds: int, ffmpeg: Ffmpeg) -> Material:
     """A block of so many seconds; MuxingError if this ffmpeg lacks an encoder."""
-    with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
-        pictures = _pictures(look, seconds, ffmpeg, Path(folder) / "pictures")
-        frames = _frames(look, seconds, ffmpeg, Path(folder) / "frames")
-    return Material(look, seconds, pictures, frames)
+    seen = replace(look, rate=48000, channels=1, silent=False)
+    heard = Look(seed=look.seed, rate=look.rate, channels=look.channels, silent=look.silent)
+    return Material(
+        look, seconds, _pictures(seen, seconds, ffmpeg), _frames(heard, seconds, ffmpeg)
+    )
 
 
 def webm(look: Look, begin: int, seconds: int, ffmpeg: Ffmpeg) -> bytes:
@@ -150,26 +150,31 @@ def encrypted(data: bytes, key: bytes, iv: bytes, ffmpeg: Ffmpeg) -> bytes:
         return output.read_bytes()
 
 
-def _pictures(
-    look: Look, seconds: int, ffmpeg: Ffmpeg, output: Path
-) -> tuple[tuple[int, bytes], ...]:
+@lru_cache(maxsize=16)
+def _pictures(look: Look, seconds: int, ffmpeg: Ffmpeg) -> tuple[tuple[int, bytes], ...]:
     numbers = look.frames(seconds)
     group = look.fps - SPARSE * look.sparse
-    argv = studio.encode_pictures(ffmpeg.ffmpeg, output, look.codec, look.size, look.fps, group)
-    _feed(argv, ffmpeg, map(look.picture, numbers))
-    data, delimiter = output.read_bytes(), _DELIMITERS[look.codec]
-    starts = [found.start() for found in re.finditer(re.escape(delimiter), data)]
-    ends = [*starts[1:], len(data)]
-    units = [data[begin:end] for begin, end in zip(starts, ends, strict=True)]
+    with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
+        output = Path(folder) / "pictures"
+        argv = studio.encode_pictures(ffmpeg.ffmpeg, output, look.codec, look.size, look.fps, group)
+        _feed(argv, ffmpeg, map(look.picture, numbers))
+        data = output.read_bytes()
+    starts = [found.start() for found in re.finditer(re.escape(_DELIMITERS[look.codec]), data)]
+    units = [data[begin:end] for begin, end in pairwise([*starts, len(data)])]
     return tuple(zip(numbers, units, strict=True))
 
 
-def _frames(look: Look, seconds: int, ffmpeg: Ffmpeg, output: Path) -> tuple[bytes, ...]:
+@lru_cache(maxsize=16)
+def _frames(look: Look, seconds: int, ffmpeg: Ffmpeg) -> tuple[bytes, ...]:
     """Those of the second time round, so that the block fits on to itself."""
-    argv = studio.encode_sound(ffmpeg.ffmpeg, output, look.rate, look.channels)
     once = look.sound(seconds)
-    _feed(argv, ffmpeg, [once, once])
-    data, frames, at = output.read_bytes(), [], 0
+    with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
+        output = Path(folder) / "frames"
+        _feed(
+            studio.encode_sound(ffmpeg.ffmpeg, output, look.rate, look.channels), ffmpeg, [once] * 2
+        )
+        data = output.read_bytes()
+    frames, at = [], 0
     while at < len(data):  # ISO/IEC 14496-3: frame_length stands in the ADTS header
         length = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
         frames.append(data[at : at + length])
@@ -178,7 +183,7 @@ def _frames(look: Look, seconds: int, ffmpeg: Ffmpeg, output: Path) -> tuple[byt
     return tuple(frames[count : 2 * count])
 
 
-def _feed(argv: list[str], ffmpeg: Ffmpeg, chunks: Iterator[bytes] | list[bytes]) -> None:
+def _feed(argv: list[str], ffmpeg: Ffmpeg, chunks: Iterable[bytes]) -> None:
     with Muxer(argv, env=ffmpeg.env) as process:
         process.write(chunks)
         process.finish()
