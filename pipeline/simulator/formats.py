@@ -87,7 +87,7 @@ def forced_slice(part: Part, case: Case) -> Part:
 
 def webm(part: Part, case: Case) -> Part:
     """WebM slices of a web user: VP8 or VP9, with Opus."""
-    codec = case.word("vp8", "vp9")
+    codec, before = case.word("vp8", "vp9"), part.touched
     look = replace(case.look, codec=codec)
     made = {}
     for n, segment in enumerate(part.segments):
@@ -96,15 +96,17 @@ def webm(part: Part, case: Case) -> Part:
         name = PurePath(segment.name).with_suffix(".webm").name
         made[n] = replace(segment, name=name, content=data)
     part = part.with_segments(made)
-    return replace(part, encoded=frozenset({"video", "audio"}), touched=frozenset(made))
+    return replace(part, encoded=frozenset({"video", "audio"}), touched=before)
 
 
 def fmp4(part: Part, case: Case) -> Part:
-    """fMP4 slices behind EXT-X-MAP."""
+    """Slices of fragmented MP4 (fMP4) behind EXT-X-MAP."""
+    if part.touched or any(segment.content is not None for segment in part.segments):
+        raise UsageError(f"{case.fault}: only of intact slices; leave other faults of them away")
     stream = b"".join(segment.data for segment in part.segments)
     init, made = material.fragmented(stream, case.setup.slice, case.ffmpeg)
     if len(made) != len(part.segments):
-        raise UsageError(f"{case.fault}: only for whole slices; leave other faults away")
+        raise UsageError(f"{case.fault}: {len(made)} slices of {len(part.segments)} came out")
     name = f"{part.stem}_init.mp4"
     changed = {}
     for n, (segment, data) in enumerate(zip(part.segments, made, strict=True)):

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from itertools import pairwise
 
 from pipeline.simulator.mux import SIZE, section
 from pipeline.simulator.take import HZ
@@ -68,7 +69,7 @@ def test_the_clock_runs_behind_the_stamps(simulated):
         for p in packets_of(simulated("leading_garbage"))
         if p.data[3] & 0x20 and p.data[4] >= 7 and p.data[5] & 0x10
     ]
-    steps = [b - a for a, b in zip(references, references[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(references)]
     assert len(references) == 300
     assert all(0 < step <= HZ // 10 for step in steps)  # 100 ms at most
 

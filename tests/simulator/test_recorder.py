@@ -114,8 +114,6 @@ def test_run_follows_the_clock_on_the_wall(recorder):
     def sleep(seconds):
         now[0] += seconds
 
-    run(
-        recorder, lambda: now[0] >= 101.9, speed=5, clock=lambda: now[0], sleep=sleep
-    )
+    run(recorder, lambda: now[0] >= 101.9, speed=5, clock=lambda: now[0], sleep=sleep)
     assert recorder.now == pytest.approx(10 * HZ, abs=1)
     assert len(recorder.part().segments) == 2

@@ -1,5 +1,7 @@
 """The truth, compared with what independent readers say was lost."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.simulator.catalogue import verdicts
@@ -37,8 +39,7 @@ def test_the_loss_is_what_an_independent_reader_counts(simulated, fault):
     clean = simulated("leading_garbage").parts[0].segments  # changes no packet
     made = simulated(fault)
     held = r.units([b"".join(p.data for p in s.packets) for s in clean])
-    bare = [s for s in clean]
-    damaged = gone([_bare(s) for s in bare], made.parts[0].segments)
+    damaged = gone([replace(s, prefix=b"") for s in clean], made.parts[0].segments)
     _, lost = r.survivors(held, damaged)
     assert lost
     for stream, seconds in r.seconds(lost, held).items():
@@ -46,12 +47,6 @@ def test_the_loss_is_what_an_independent_reader_counts(simulated, fault):
     for stream in ("video", "audio"):
         count = sum(u.kind == stream for u in held) - sum(u.kind == stream for u in lost)
         assert made.truth.samples[stream] == count
-
-
-def _bare(segment):
-    from dataclasses import replace
-
-    return replace(segment, prefix=b"")
 
 
 def test_a_clean_recording_lost_nothing(simulated):
