@@ -103,6 +103,8 @@ def fmp4(part: Part, case: Case) -> Part:
     """Slices of fragmented MP4 (fMP4) behind EXT-X-MAP."""
     if part.touched or any(segment.content is not None for segment in part.segments):
         raise UsageError(f"{case.fault}: only of intact slices; leave other faults of them away")
+    if {u.stream for u in part.segments[0].units} != set(part.segments[0].layout.streams):
+        raise UsageError(f"{case.fault}: needs every stream from the first slice on")
     stream = b"".join(segment.data for segment in part.segments)
     init, made = material.fragmented(stream, case.setup.slice, case.ffmpeg)
     if len(made) != len(part.segments):

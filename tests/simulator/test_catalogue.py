@@ -99,8 +99,9 @@ def test_arguments_that_do_not_fit_are_refused(simulated, text, why):
         (["late_video"], {"streams": ("video",)}, "sound and pictures"),
         (["missing_file:0"] + ["missing_file"] * 5, {}, "no segment is left"),
         (["lost_5_packets:2", "zero_byte:2", "trunc_odd"], {"duration": 0.5}, "duration"),
-        (["webm", "fmp4"], {}, "only of intact slices"),
-        (["webm", "lost_5_packets"], {}, "no transport stream any more"),
+        (["webm", "fmp4"], {"duration": 4}, "only of intact slices"),
+        (["late_audio_pmt_ok", "fmp4"], {}, "every stream"),
+        (["webm", "lost_5_packets"], {"duration": 4}, "no transport stream any more"),
     ],
 )
 def test_orders_that_contradict_themselves_are_refused(simulated, faults, chosen, why):
@@ -348,7 +349,7 @@ def test_failover_parts(simulated):
 
 
 def test_other_containers(simulated):
-    web = simulated("webm:vp9").parts[0]
+    web = simulated("webm:vp9", duration=6).parts[0]
     assert all(s.data.startswith(bytes.fromhex("1a45dfa3")) for s in web.segments)
     assert all(names.parse_slice_name(s.name).extension == "webm" for s in web.segments)
     fragments = simulated("fmp4").parts[0]
