@@ -55,7 +55,7 @@ class Look:
 
     def picture(self, frame: int) -> bytes:
         """One raw picture."""
-        shown = 1 if self.frozen else frame
+        shown = self.fps // 2 if self.frozen else frame  # between two flashes
         return scene.picture(shown, self.width, self.height, self.fps, self.seed, black=self.black)
 
     def sound(self, seconds: int) -> bytes:
