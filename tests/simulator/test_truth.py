@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.simulator import truth
 from pipeline.simulator.catalogue import verdicts
 from tests import recordings as r
 
@@ -74,9 +75,9 @@ def test_a_flash_that_is_lost_is_not_promised(simulated):
 
 
 def test_what_is_missing_at_the_beginning_is_not_in_the_result(simulated):
-    truth = simulated("missing_file:0").truth
-    assert truth.duration == pytest.approx(16.01, abs=0.02)
-    assert truth.flashes[0] == pytest.approx(0.011, abs=0.011)
+    told = simulated("missing_file:0").truth
+    assert told.duration == pytest.approx(16.01, abs=0.02)
+    assert told.flashes[0] == pytest.approx(0.011, abs=0.011)
 
 
 def test_two_faults_lose_their_union(simulated):
@@ -92,10 +93,10 @@ def test_parts_that_overlap_count_once(simulated):
 
 
 def test_parts_that_lie_apart_lost_the_time_between(simulated):
-    truth = simulated("bak_gap:2", bak=2).truth
-    assert truth.lost_seconds == {"video": 4, "audio": 4}
-    assert truth.duration == pytest.approx(20.02, abs=0.01)
-    assert truth.samples["video"] == 300 - 2 * 2 * 15
+    told = simulated("bak_gap:2", bak=2).truth
+    assert told.lost_seconds == {"video": 4, "audio": 4}
+    assert told.duration == pytest.approx(20.02, abs=0.01)
+    assert told.samples["video"] == 300 - 2 * 2 * 15
 
 
 def test_the_worst_verdict_wins(simulated):
@@ -103,3 +104,17 @@ def test_the_worst_verdict_wins(simulated):
     assert verdicts(wanted, lost=True) == ("pending",)
     wanted = simulated("unsafe_uri", "no_endlist").order.faults
     assert verdicts(wanted, lost=False) == ("rejected",)
+
+
+def test_frames_that_no_stamp_reaches_are_lost(simulated):
+    """The last PES of sound lost its first packet: the frames behind it are whole, but when?"""
+    part = simulated("leading_garbage:0").parts[0]
+    last = part.segments[-1]
+    first = max(k for k, p in enumerate(last.packets) if p.starts and p.pid == 0x101)
+    carried = {n for p in last.packets[first:] if p.pid == 0x101 for n in p.units}
+    packets = tuple(p for k, p in enumerate(last.packets) if k != first)
+    whole = [n for n in carried if sum(n in p.units for p in packets) == last.needs[n]]
+    assert whole
+    damaged = part.with_segment(4, replace(last, packets=packets))
+    told = truth.tell([damaged])
+    assert told.samples == {"video": 300, "audio": 938 - len(carried)}
