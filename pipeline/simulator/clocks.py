@@ -136,6 +136,7 @@ def audio_pauses(part: Part, case: Case) -> Part:
 
 def audio_never(part: Part, case: Case) -> Part:
     """The PMT lists sound, but there is none."""
+    _refuse_alone(part, case, "audio")
     return _every(part, lambda segment: without(segment, "audio"))
 
 

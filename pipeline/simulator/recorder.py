@@ -93,7 +93,7 @@ class Recorder:
     """A recording that is being made: ``advance`` it, then ``stop`` it, or ``kill`` it.
 
     A slice is stored when it is complete, and the playlist written anew after it.  Time is the
-    recorder's own; :func:`run` ties it to the clock on the wall.
+    recorder's own; :func:`run` ties it to the clock on the wall.  For one thread at a time.
     """
 
     setup: Setup
@@ -159,8 +159,8 @@ class Recorder:
     def _close(self, end: int) -> None:
         made = _slice(self.setup, self.material, self._end, end, self.begin, self.bak)
         made = mux(made, self._counters)
-        self._segments.append(made)
         self.shelf.put_segment(made)
+        self._segments.append(replace(made, packets=(), needs=()))  # they take a lot of memory
         self.shelf.put_playlist(self._playlist())
 
     def _playlist(self) -> Playlist:

@@ -15,7 +15,7 @@ from pipeline.simulator.material import Look, Material, block_seconds, encode
 from pipeline.simulator.mux import muxed
 from pipeline.simulator.recorder import MOST_FAILOVERS, Setup, record
 from pipeline.simulator.take import HZ, STREAMS, Part
-from pipeline.simulator.truth import Truth, tell
+from pipeline.simulator.truth import Truth, beyond_evidence, tell
 
 SCHEMA = 1  # of truth.json
 CNAME = "simulated_room"
@@ -47,6 +47,12 @@ class Simulated:
     verdicts: tuple[str, ...]
 
     @property
+    def unseen(self) -> bool:
+        """No rule about packets, clocks and names can find the loss."""
+        hidden = any(wanted.fault.unseen for wanted in self.order.faults)
+        return hidden or beyond_evidence(self.parts)
+
+    @property
     def name(self) -> str:
         """``<sid>_<cname>``."""
         return self.parts[0].stem
@@ -60,7 +66,7 @@ class Simulated:
             "seed": self.order.look.seed,
             "faults": [_said(wanted) for wanted in self.order.faults],
             "verdicts": list(self.verdicts),
-            "unseen": any(wanted.fault.unseen for wanted in self.order.faults),
+            "unseen": self.unseen,
             "lost_seconds": self.truth.lost_seconds,
             "lost": [asdict(loss) for loss in self.truth.losses],
             "recoverable": {"duration": self.truth.duration, "samples": self.truth.samples},

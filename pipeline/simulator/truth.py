@@ -72,6 +72,32 @@ def tell(parts: Sequence[Part]) -> Truth:
     )
 
 
+def beyond_evidence(parts: Sequence[Part]) -> bool:
+    """Something is lost at the beginning or the end, and nothing that is left points to it.
+
+    There a slice that neither the store nor the playlist knows was perhaps never recorded, and
+    a stream that is wholly absent perhaps came late or ended early.
+    """
+    listed = {e.uri for p in parts for e in (*p.playlist.entries, *p.playlist.after)}
+    alive = {id(unit) for part in parts for unit in survivors(part)}
+    segments = [segment for part in parts for segment in part.segments]
+    for stream in STREAMS:
+        held = [[id(u) in alive for u in s.units if u.stream == stream] for s in segments]
+        carrying = [n for n, units in enumerate(held) if any(units)]
+        for n, segment in enumerate(segments):
+            outside = not carrying or not carrying[0] <= n <= carrying[-1]
+            known = _tells(segment, stream) if segment.stored else segment.name in listed
+            if outside and held[n] and not known:
+                return True
+    return False
+
+
+def _tells(segment: Segment, stream: str) -> bool:
+    """Something of the stream is left in the file, or the file is no media at all."""
+    carried = {segment.units[n].stream for packet in segment.packets for n in packet.units}
+    return stream in carried or not segment.packets
+
+
 def survivors(part: Part) -> Iterator[Unit]:
     """Units that are held.  Not the same as decodable: the key picture may be gone."""
     for segment in part.segments:

@@ -118,3 +118,28 @@ def test_frames_that_no_stamp_reaches_are_lost(simulated):
     damaged = part.with_segment(4, replace(last, packets=packets))
     told = truth.tell([damaged])
     assert told.samples == {"video": 300, "audio": 938 - len(carried)}
+
+
+@pytest.mark.parametrize(
+    ("fault", "unseen"),
+    [
+        ("missing_also_in_playlist:2", False),
+        ("missing_also_in_playlist:0", True),
+        ("missing_also_in_playlist:-1", True),
+        ("missing_file:-1", False),
+        ("duplicate_segment:2", False),
+        ("duplicate_segment:-1", True),
+        ("audio_missing_one_seg:2", False),
+        ("audio_missing_one_seg:0", True),
+        ("audio_missing_one_seg:-1", True),
+        ("html_as_ts:-1", False),
+        ("trunc_odd:-1", False),
+        ("lost_16_video_packets", True),
+        ("audio_ends_early", False),
+        ("orphan_segment:-1", False),
+        ("fmp4", False),
+        ("bak_gap", False),
+    ],
+)
+def test_some_losses_leave_no_trace(simulated, fault, unseen):
+    assert simulated(fault).unseen is unseen
