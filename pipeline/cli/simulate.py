@@ -73,7 +73,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
 @click.option("--fps", type=int, default=15, show_default=True, help="Pictures in a second.")
 @click.option(
     "--seed",
-    type=int,
+    type=click.IntRange(min=0),
     default=0,
     show_default=True,
     help="Another number, another recording; the same number, the same bytes.",
@@ -192,7 +192,8 @@ def _text(made: "Simulated", url: str) -> str:
     lost = [f"{s} {n:.3f} s" for s, n in made.truth.lost_seconds.items() if n]
     said = f"lost {', '.join(lost)}" if lost else "nothing lost"
     parts = f" in {len(made.parts)} parts" if len(made.parts) > 1 else ""
-    line = f"{made.name}: {count} segments{parts}, {made.truth.duration:.3f} s, {said}; {url}"
+    segments = f"{count} segment{'s' * (count != 1)}{parts}"
+    line = f"{made.name}: {segments}, {made.truth.duration:.3f} s, {said}; {url}"
     return printable(line)
 
 

@@ -142,6 +142,8 @@ def _examine(order: Order) -> None:
         raise UsageError(
             f"a duration of {order.duration:g} s: expected {shortest} to {LONGEST} seconds"
         )
+    if look.seed < 0:
+        raise UsageError(f"seed {look.seed}: expected 0 or more")
     if order.slice < 1:
         raise UsageError(f"segments of {order.slice} s: expected 1 second or more")
     if not (5 < look.fps <= 60 and min(look.size) >= 64 and max(look.size) <= 4096):

@@ -19,6 +19,7 @@ from pipeline.simulator.catalogue import (
     in_order,
     parse,
 )
+from pipeline.simulator.material import Look
 from pipeline.simulator.mux import SIZE, mux_all
 from pipeline.simulator.recording import Order, simulate
 from tests import recordings as r
@@ -95,6 +96,9 @@ def test_arguments_that_do_not_fit_are_refused(simulated, text, why):
     [
         (["bak_gap"], {"bak": 0}, "give --bak N"),
         ([], {"bak": 4}, "at most 3"),
+        ([], {"look": Look(seed=-1)}, "expected 0 or more"),
+        ([], {"look": Look(width=65)}, "even numbers"),
+        ([], {"slice": 0}, "1 second or more"),
         (["seg_without_key"], {"streams": ("audio",)}, "no pictures"),
         (["late_video"], {"streams": ("video",)}, "sound and pictures"),
         (["missing_file:0"] + ["missing_file"] * 5, {}, "no segment is left"),
