@@ -101,6 +101,7 @@ class Recorder:
     shelf: Shelf
     begin: int = 0
     bak: int | None = None
+    missed: int = 0  # ticks in front of it that nobody recorded, or that were never stored
     now: int = field(init=False)
     _segments: list[Segment] = field(init=False, default_factory=list)
     _counters: dict[int, int] = field(init=False, default_factory=dict)
@@ -143,13 +144,15 @@ class Recorder:
         if bak >= MOST_FAILOVERS:
             raise UsageError(f"bak{bak}_: Agora gives a recording up after {MOST_FAILOVERS}")
         begin = max(math.ceil(self.now / HZ + after), 0) * HZ
-        return Recorder(self.setup, self.material, self.shelf, begin, bak)
+        missed = max(0, begin - self._end)
+        return Recorder(self.setup, self.material, self.shelf, begin, bak, missed)
 
     def part(self) -> Part:
         """What is stored so far."""
         listing = self._playlist()
         stem = names.stem(self.setup.sid, self.setup.cname, bak=self.bak)
-        return Part(stem, self.setup.epoch, listing, tuple(self._segments))
+        pauses = ((self.begin - self.missed, self.missed),) if self.missed else ()
+        return Part(stem, self.setup.epoch, listing, tuple(self._segments), pauses=pauses)
 
     @property
     def _end(self) -> int:

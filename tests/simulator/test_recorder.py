@@ -89,6 +89,18 @@ def test_another_server_takes_over(recorder, tmp_path):
     assert (first.bak, first.utc) == (0, r.EPOCH + 14)
     told = truth.tell([killed, last])
     assert told.duration == pytest.approx(20, abs=0.05)
+    # stored up to 8 s; the rest of the first part, and the time up to 14 s, are gone
+    assert told.lost_seconds == {"video": 6, "audio": 6}
+
+
+def test_parts_may_overlap(recorder):
+    recorder.advance(10)
+    first = recorder.stop()
+    second = recorder.take_over(after=-3)
+    second.advance(5)
+    told = truth.tell([first, second.stop()])
+    assert told.lost_seconds == {"video": 0, "audio": 0}
+    assert told.samples["video"] == 12 * 15
 
 
 def test_after_three_failovers_it_is_over(recorder):
