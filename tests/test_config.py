@@ -40,6 +40,14 @@ def write(text: str, name: str = config.FILE) -> Path:
     return path
 
 
+def commands(group: click.Group) -> Iterator[click.Command]:
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            yield from commands(command)
+        else:
+            yield command
+
+
 def test_every_option_is_a_setting_and_every_setting_an_option():
     options = {p.name for command in commands(cli) for p in command.params}
     assert options - NOT_SETTINGS == set(config.KINDS)
@@ -88,6 +96,13 @@ def test_a_named_file_has_to_be_there():
         pytest.param("jobs = true", "expected a whole number", id="truth for a number"),
         pytest.param("quiet = 1", "expected true or false", id="number for truth"),
         pytest.param("region = 1", "expected text", id="number for text"),
+        pytest.param("api-url = 'x'", "expected a list of texts", id="text for a list"),
+        pytest.param("api-url = [1]", "expected a list of texts", id="a list of numbers"),
+        pytest.param(
+            "agora-customer-secret = 'x'",
+            "a secret does not belong here; set RECPIPE_AGORA_CUSTOMER_SECRET",
+            id="a secret",
+        ),
         pytest.param("region = ", "not valid TOML", id="cut off"),
     ],
 )
@@ -102,6 +117,24 @@ def test_a_file_that_is_not_text():
     Path(config.FILE).write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="not valid TOML"):
         values()
+
+
+def test_lists():
+    write('api-url = ["https://a", "https://b"]')
+    assert values() == {"api_url": ["https://a", "https://b"]}
+    assert values(RECPIPE_API_URL="https://c  https://d") == {"api_url": ["https://c", "https://d"]}
+
+
+def test_what_was_started_is_remembered_in_the_state_of_the_user():
+    assert config.default_state({"XDG_STATE_HOME": "/s"}) == Path("/s/recpipe")
+    home = Path("~/.local/state/recpipe").expanduser()
+    assert config.default_state({"XDG_STATE_HOME": "relative"}) == home
+
+
+def test_the_customer_secret_is_no_setting():
+    assert values(RECPIPE_AGORA_CUSTOMER_SECRET="s") == {}
+    assert config.customer_secret({"RECPIPE_AGORA_CUSTOMER_SECRET": "s"}) == "s"
+    assert config.customer_secret({}) is None
 
 
 @pytest.mark.parametrize("text", ["1", "true", "YES", "on"])
