@@ -98,7 +98,7 @@ def secrets(body: Body) -> frozenset[str]:
 
 
 def _dump(body: Body) -> dict[str, Any]:
-    return body.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
+    return body.model_dump(by_alias=True, exclude_none=True)
 
 
 def _revealed(value: Any, reveal: Any, *, address: Any = None) -> Any:

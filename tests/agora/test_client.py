@@ -6,6 +6,7 @@ import base64
 import json
 import socket
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -327,6 +328,21 @@ def test_credentials_follow_no_redirect(server, client):
     with pytest.raises(AgoraError, match="HTTP 302"):
         CALLS["query"](client)
     assert len(server.seen) == 1
+
+
+def test_stop_has_more_time_than_the_service_takes_to_upload(time):
+    times = {}
+
+    def wire(request):
+        times[request.url.path.rpartition("/")[2]] = request.extensions["timeout"]
+        return httpx.Response(200, json=STOPPED)
+
+    secret, mock = SecretStr(CUSTOMER_SECRET), httpx.MockTransport(wire)
+    with AgoraClient("app1", "customer", secret, clock=time.clock, wire=mock) as client:
+        client.query(SESSION)
+        client.stop(SESSION)
+    assert (times["query"]["connect"], times["query"]["read"]) == (5, 10)
+    assert times["stop"]["read"] >= 30
 
 
 def test_an_impatient_query_is_sent_once(server, client, time):

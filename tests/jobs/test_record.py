@@ -228,6 +228,19 @@ def test_a_resource_left_behind_for_too_long_is_not_used(world):
     assert world.server.calls == ["start", "acquire", "start"]
 
 
+def test_a_resource_left_behind_that_is_refused_is_not_used(world):
+    def refuse_the_first(seen):
+        if seen.call == "start" and "/resource0/" in seen.path:
+            return HANG_UP if world.server.calls[0] == "acquire" else (400, {"code": 432})
+        return world.service.reply(seen)
+
+    world.server.reply = refuse_the_first
+    with pytest.raises(AgoraError):
+        world.once(world.start)
+    world.server.seen.clear()
+    assert world.once(world.start).known.resource_id == "resource1"
+
+
 def test_an_unclear_start_that_did_record_is_found_again(world):
     """Every answer to start is lost; the new pair is told of a conflict with our own recording."""
     lost = iter(range(4))
@@ -354,6 +367,7 @@ def test_stopped_before_by_somebody_else(world):
     world.service.recordings[0].ended = world.time.time
     ended = world.once(world.stop)
     assert "code 49" in ended.why
+    assert world.time.slept == []
     assert world.known.ended is not None
 
 
