@@ -285,6 +285,9 @@ def _tell(
         "status": progress.status if progress else None,
         "already": already,
         "uploading": (progress.uploading if progress else None) or known.uploading,
+        "vendor": known.vendor,
+        "region": known.region,
+        "bucket": known.bucket,
         "playlist": known.playlist,
         "files": files or list(known.files),
     }

@@ -191,7 +191,7 @@ def _acquire(
     client: AgoraClient, sessions: Sessions, wanted: Wanted, before: Known | None
 ) -> Known:
     resource = client.acquire(wanted.acquire, mode=wanted.mode)
-    request = wanted.start
+    request, storage = wanted.start, wanted.start.client_request.storage_config
     return sessions.write(
         Known(
             client.calls.app_id,
@@ -201,7 +201,10 @@ def _acquire(
             resource,
             client.clock.now(),
             earlier=_earlier(before),
-            prefix=tuple(request.client_request.storage_config.file_name_prefix or ()),
+            vendor=storage.vendor,
+            region=storage.region,
+            bucket=storage.bucket,
+            prefix=tuple(storage.file_name_prefix or ()),
         )
     )
 

@@ -39,6 +39,9 @@ class Known:
     acquired: float
     earlier: tuple[tuple[str, str | None], ...] = ()  # resource and sid it may run under instead
     sid: str | None = None
+    vendor: int | None = None  # of the store, as Agora numbers them
+    region: int | None = None
+    bucket: str | None = None
     prefix: tuple[str, ...] = ()  # fileNamePrefix
     started: float | None = None
     ended: float | None = None

@@ -92,6 +92,9 @@ def test_start_status_stop(recpipe, agora):
         "status": 4,
         "already": False,
         "uploading": None,
+        "vendor": 2,
+        "region": 3,
+        "bucket": "recordings",
         "playlist": f"directory1/directory2/{SID}_httpClient463224.m3u8",
         "files": [],
     }
@@ -362,7 +365,7 @@ def test_no_secret_anywhere(agora, clean):
 
     agora.reply = reply
     commands = [
-        *(["start", "--request", "request.json", *more] for more in ([], ["--json"])),
+        ["start", "--request", "request.json"],
         *([command, "--json"] for command in ("status", "stop")),
         ["start", "--request", "request.json", "--dry-run"],
         ["start", "--request", "broken.json"],

@@ -5,6 +5,7 @@ end, whatever the service, the network and the machine do.
 import os
 import random
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -21,7 +22,7 @@ from tests.agora.bodies import START, changed
 from tests.agora.server import HANG_UP, FakeTime, listening
 from tests.agora.service import Service
 
-ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "6"))
 WANTED = record.Wanted(parse(StartRequest, START))
 NAME = ("app1", START["cname"], START["uid"])
 LONGEST = 15 * 60.0  # seconds one command may take, with everything going wrong
@@ -193,6 +194,14 @@ def test_started_twice_records_once(world):
     again = world.once(world.start)
     assert again.already
     assert world.server.calls == ["acquire", "start", "query"]
+
+
+def test_started_twice_at_once_records_once(world):
+    with ThreadPoolExecutor(4) as pool:
+        begun = list(pool.map(lambda _: world.once(world.start), range(4)))
+    assert sorted(one.already for one in begun) == [False, True, True, True]
+    assert {one.known.sid for one in begun} == {"0" * 32}
+    assert (world.server.calls.count("acquire"), world.server.calls.count("start")) == (1, 1)
 
 
 def test_what_has_ended_by_itself_may_be_started_again(world):
