@@ -20,8 +20,9 @@ if TYPE_CHECKING:  # at run time these load httpx and pydantic, also for --help
 RESOURCE = "{resourceid}"  # where a dry run does not know it
 
 
-@click.group(short_help="Start, follow and stop recordings.")
-def record() -> None:
+@click.group(short_help="Start, follow and stop recordings.", invoke_without_command=True)
+@click.pass_context
+def record(context: click.Context) -> int | None:
     """Start, follow, change and stop recordings of Agora.
 
     The project and the customer are named by RECPIPE_AGORA_APP_ID and RECPIPE_AGORA_CUSTOMER_ID,
@@ -33,6 +34,10 @@ def record() -> None:
       recpipe record status --channel lesson7
       recpipe record stop --channel lesson7
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        return UsageError.exit_code
+    return None
 
 
 @record.command(short_help="Acquire and start as a pair, and wait until it records.")

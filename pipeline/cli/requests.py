@@ -91,10 +91,9 @@ def read(file: str) -> dict[str, Any]:
 
 
 def secret_file(path: str, what: str) -> str:
-    """The first line of a file that holds a secret."""
-    lines = _bytes(path, what).decode("utf-8", "replace").split("\n")
-    secret = lines[0].strip()
-    if not secret or len(lines) > 2 or not secret.isprintable():
+    """The one line of a file that holds a secret."""
+    secret = _bytes(path, what).decode("utf-8", "backslashreplace").strip()
+    if not secret or not secret.isprintable():
         raise UsageError(f"{what}: expected one line with the secret, and nothing else")
     return secret
 

@@ -139,6 +139,13 @@ def test_what_has_ended_by_itself(recpipe, agora):
     assert "look into the bucket" in ended.out
 
 
+def test_record_alone_shows_what_there_is(recpipe):
+    ended = recpipe("record")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("Usage: ")
+    assert "layout" in ended.err
+
+
 # Requests.
 
 
