@@ -60,7 +60,7 @@ DOORS = {
     "subprocess": ("muxing/",),
     "tenacity": ("agora/client.py", "stages/fetch.py"),
     "httpx": ("agora/transport.py",),
-    "pydantic": ("agora/", "cli/record.py", "config.py"),
+    "pydantic": ("agora/", "cli/record.py"),
     "click": COMMAND,
     "rich": COMMAND,
 }

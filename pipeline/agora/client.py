@@ -61,6 +61,7 @@ class _Attempts:
 
     call: Call
     patient: bool
+    home: int  # the host to begin with
     seen: list[Kind] = field(default_factory=list)
 
     def pause(self) -> float | None:
@@ -150,7 +151,7 @@ class AgoraClient:
         """Send until there is an answer that counts; AgoraError if there is none."""
         from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
-        attempts = _Attempts(call, patient)
+        attempts = _Attempts(call, patient, self._home)
 
         def last(_: RetryCallState) -> bool:
             return attempts.pause() is None
@@ -167,7 +168,7 @@ class AgoraClient:
     def _attempt(self, attempts: _Attempts, needs: str | None) -> Answer:
         call = attempts.call
         ahead = host_for(len(self.hosts), attempts.seen.count(Kind.NETWORK))
-        place = (self._home + ahead) % len(self.hosts)
+        place = (attempts.home + ahead) % len(self.hosts)
         host = self.hosts[place]
         body = json.dumps(values(call.body), ensure_ascii=False).encode() if call.body else None
         patience = STOP_READ if call.endpoint == "stop" else READ

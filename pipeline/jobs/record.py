@@ -150,7 +150,9 @@ def find(sessions: Sessions, app_id: str, cname: str | None, uid: str | None) ->
     if len(running or found) == 1:
         return (running or found)[0]
     if not found:
-        raise NotFoundError("no such recording was started here; see --state, or give --sid")
+        raise NotFoundError(
+            "no such recording was started here; check --channel, --uid and --state"
+        )
     names = "; ".join(known.name for known in running or found)
     raise UsageError(f"more than one recording; name one with --channel and --uid: {names}")
 

@@ -300,6 +300,23 @@ def test_another_host_is_asked_when_one_is_silent(server, time):
         assert time.slept == [1, 3]  # the one that answered is asked first from now on
 
 
+def test_a_host_that_fails_in_words_is_not_left(server, time):
+    """It answers: the silent one is not asked again."""
+    server.script(query=[(504, {"code": 62}), (504, {"code": 62}), (200, RUNNING)])
+    with with_hosts([dead(), server.url], time) as client:
+        assert client.query(SESSION).status == 5
+    assert time.slept == [1, 3, 5, 10]
+
+
+def test_an_impatient_query_begins_with_the_next_host_after_silence(server, time):
+    server.script(query=[(200, RUNNING)])
+    with with_hosts([dead(), server.url], time) as client:
+        with pytest.raises(AgoraError):
+            client.query(SESSION, patient=False)
+        assert client.query(SESSION, patient=False).status == 5
+    assert time.slept == []
+
+
 def test_no_host_answers(time):
     with with_hosts([dead(), dead(), dead()], time) as client, pytest.raises(AgoraError) as caught:
         client.query(SESSION)
