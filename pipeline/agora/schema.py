@@ -161,7 +161,7 @@ def _problems(error: ValidationError, kind: type[Body]) -> Iterator[str]:
         if "int" in problem["loc"]:  # the first branch of int | float: the other one says it all
             continue
         keys = [key for key in problem["loc"] if key != "float"]
-        where = ".".join(map(str, keys)) or "request"
+        where = ".".join(_printable(str(key)) for key in keys) or "request"
         yield f"{where}: {_said(problem, keys, kind)}"
 
 
@@ -183,6 +183,11 @@ def _shown(value: Any, keys: Sequence[int | str], kind: type[Body]) -> str:
         return ""
     text = repr(_plain_address(value) if isinstance(value, str) and "://" in value else value)
     return f"{text}, " if len(text) <= SHOWN else f"{text[:SHOWN]}..., "
+
+
+def _printable(key: str) -> str:
+    """A key that somebody else chose."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in key[:SHOWN])
 
 
 def _is_secret(kind: type[Body], keys: Sequence[int | str]) -> bool:
