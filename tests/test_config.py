@@ -40,14 +40,6 @@ def write(text: str, name: str = config.FILE) -> Path:
     return path
 
 
-def commands(group: click.Group) -> Iterator[click.Command]:
-    for command in group.commands.values():
-        if isinstance(command, click.Group):
-            yield from commands(command)
-        else:
-            yield command
-
-
 def test_every_option_is_a_setting_and_every_setting_an_option():
     options = {p.name for command in commands(cli) for p in command.params}
     assert options - NOT_SETTINGS == set(config.KINDS)
