@@ -1,14 +1,17 @@
-"""Where people say a thing is: a local path or ``s3://bucket/prefix``."""
+"""Where people say a thing is: a local path, or ``s3://``, ``az://`` or ``gs://`` and a bucket."""
 
 import os
 import re
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 
 from pipeline.errors import UsageError
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors
+
+SCHEMES = ("s3", "az", "gs")
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -31,13 +34,20 @@ def open_storage(
     scheme = _SCHEME.match(text)
     if scheme is None:
         return _local(text)
-    if scheme[1].lower() != "s3":
-        raise UsageError(f"{scheme[0]}: not supported; give a local path or s3://bucket/prefix")
+    kind = scheme[1].lower()
+    if kind not in SCHEMES:
+        known = ", ".join(f"{one}://bucket/prefix" for one in SCHEMES)
+        raise UsageError(f"{scheme[0]}: not supported; give a local path or one of {known}")
     bucket, _, key = text[scheme.end() :].partition("/")
     if not _BUCKET.fullmatch(bucket):
         # not quoted: people paste keys and passwords before an @
-        raise UsageError("the s3:// URL names no valid bucket; write s3://bucket/prefix")
-    folder, name = _split(key)
+        raise UsageError(f"the {kind}:// URL names no valid bucket; write {kind}://bucket/prefix")
+    folder, name = split(key)
+    if kind == "az":
+        return object_store("azure").connect_azure(bucket, folder, endpoint_url=endpoint_url), name
+    if kind == "gs":
+        opened = object_store("gcs").connect_google(bucket, folder, endpoint_url=endpoint_url)
+        return opened, name
 
     from pipeline.storage.s3 import connect  # here, because boto3 takes long to import
 
@@ -61,11 +71,22 @@ def _local(text: str) -> tuple[Storage, str]:
             return LocalStorage(path), ""
         if path.exists():
             return LocalStorage(path.parent), path.name
-    folder, name = _split(text)
+    folder, name = split(text)
     return LocalStorage(Path(folder)), name
 
 
-def _split(key: str) -> tuple[str, str]:
+def object_store(extra: str) -> ModuleType:
+    """The module for Azure and Google, whose library is an extra."""
+    try:
+        from pipeline.storage import object_store
+    except ImportError as error:
+        raise UsageError(
+            f"obstore is not installed; run `pip install 'recpipe[{extra}]'`"
+        ) from error
+    return object_store
+
+
+def split(key: str) -> tuple[str, str]:
     """Folder and file name; all of it is the folder if it ends in ``/`` or has no suffix."""
     if key.endswith("/") or not PurePosixPath(key).suffix:
         return key, ""
