@@ -26,7 +26,7 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 LEVEL |= {"__init__": LEVEL["cli"], "__main__": len(LAYERS)}  # the public API; the command
 
 # Bytes in, values out: no clock, no disk, no network, no chance.
-PURE = ("media/", "agora/names.py", "agora/vendors.py")
+PURE = ("media/", "agora/names.py", "agora/stores.py", "agora/vendors.py")
 PURE_LIBRARIES = {"numpy", "m3u8"}
 IMPURE = {
     *("glob", "io", "mmap", "os", "pathlib", "shelve", "shutil", "sqlite3", "tempfile"),

@@ -110,7 +110,8 @@ def _opener(chosen: dict[str, Any]) -> Callable[[str], Any]:
     from pipeline.jobs.many import opener
 
     names = ("endpoint_url", "region", "profile")
-    return opener(chosen["jobs"], **{name: chosen[name] for name in names})
+    file = click.get_current_context().ensure_object(options.State).file
+    return opener(chosen["jobs"], settings=file, **{name: chosen[name] for name in names})
 
 
 def _sources(given: Sequence[str]) -> Iterator[str]:

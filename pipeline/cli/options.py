@@ -20,11 +20,13 @@ class State:
     """What is known before a command runs, and needed when it fails."""
 
     debug: bool = False
+    file: str | None = None  # --config
     settings: Mapping[str, config.Setting] = field(default_factory=dict)
 
 
 def _configure(context: click.Context, option: click.Parameter, file: str | None) -> None:
     state = context.ensure_object(State)
+    state.file = file
     state.settings = config.load(file)
     context.default_map = {key: setting.value for key, setting in state.settings.items()}
 

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.config import Config
 
 from pipeline.agora import vendors
+from pipeline.agora.stores import Credentials
 from pipeline.errors import (
     NotFoundError,
     RecpipeError,
@@ -196,15 +196,6 @@ class S3Storage:
         return StoredObject(key, size, _etag(answer), modified)
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Keys of an account, never shown."""
-
-    access_key: str
-    secret_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
-
-
 class Clients:
     """One client for each endpoint, region, profile and set of keys, shared by all threads."""
 
@@ -219,10 +210,9 @@ class Clients:
         region: str | None,
         profile: str | None,
         credentials: Credentials | None,
-        addressing: str | None,
     ) -> Any:
         """The client, made when it is first asked for."""
-        wanted = (endpoint_url, region, profile, credentials, addressing)
+        wanted = (endpoint_url, region, profile, credentials)
         with self._lock:
             if wanted not in self._made:
                 self._made[wanted] = _client(self._connections, *wanted)
@@ -237,7 +227,7 @@ def connect(
     region: str | None = None,
     profile: str | None = None,
     credentials: Credentials | None = None,
-    addressing: str | None = None,
+    list_version: int | None = None,
     connections: int = 16,
     clients: Clients | None = None,
 ) -> S3Storage:
@@ -246,11 +236,11 @@ def connect(
     What is not given comes from where every AWS tool looks: environment, profile, metadata service.
     """
     with s3_errors(f"connect to s3://{printable(bucket)}"):
-        client = (clients or Clients(connections)).get(
-            endpoint_url, region, profile, credentials, addressing
-        )
+        shared = clients or Clients(connections)
+        client = shared.get(endpoint_url, region, profile, credentials)
     vendor = vendors.of_host(_host(client))
-    return S3Storage(bucket, prefix, client, list_version=vendor.list_version if vendor else 2)
+    known = vendor.list_version if vendor else 2
+    return S3Storage(bucket, prefix, client, list_version=list_version or known)
 
 
 def profile_credentials(profile: str) -> Credentials:
@@ -269,7 +259,6 @@ def _client(
     region: str | None,
     profile: str | None,
     credentials: Credentials | None,
-    addressing: str | None,
 ) -> Any:
     general = Config(
         retries={"mode": "standard", "total_max_attempts": 5},
@@ -289,7 +278,7 @@ def _client(
     host = _host(client)
     if not host.endswith(_AWS_HOSTS):  # also if the environment or the profile says where
         client.close()
-        client = _of_session(session, endpoint_url, general.merge(_compatible(host, addressing)))
+        client = _of_session(session, endpoint_url, general.merge(_compatible(host)))
     return client
 
 
@@ -308,12 +297,13 @@ def _of_session(session: Any, endpoint_url: str | None, config: Config) -> Any:
         ) from error
 
 
-def _compatible(host: str, addressing: str | None) -> Config:
+def _compatible(host: str) -> Config:
     """What stores other than AWS understand: no aws-chunked bodies, no trailing checksums."""
     vendor = vendors.of_host(host)
+    addressing = vendor.addressing if vendor else "path"
     return Config(
         signature_version="s3v4",
-        s3={"addressing_style": addressing or (vendor.addressing if vendor else "path")},
+        s3={"addressing_style": addressing},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
