@@ -59,7 +59,7 @@ output = click.option(
     "--output",
     metavar="DEST",
     required=True,
-    help="A folder, a file for a single recording, or s3://bucket/prefix/.",
+    help="A folder, a file for a single recording, s3://bucket/prefix/ or @NAME/prefix/.",
 )
 format = click.option(
     "--format",
@@ -102,7 +102,7 @@ spool = click.option(
 )
 
 store = _all(
-    click.option("--endpoint-url", metavar="URL", help="A store that is S3-compatible, not AWS."),
+    click.option("--endpoint-url", metavar="URL", help="Where the store is, if it is not AWS."),
     click.option("--region", metavar="NAME", help="Its region."),
     click.option("--profile", metavar="NAME", help="A profile in ~/.aws/config."),
 )
