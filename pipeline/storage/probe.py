@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import DeniedError, ExistsError, RecpipeError, StorageError
+from pipeline.errors import ExistsError, RecpipeError, StorageError
 from pipeline.storage import Storage
 
 NAME = ".recpipe-probe-"  # begins everything the probe writes; 16 random hex digits follow
@@ -78,24 +78,20 @@ class _Trial:
     def conditional_put(self) -> bool:
         """Write twice under one name; the second time must be refused, and change nothing."""
         key = self._key()
-        self._put(key, b"first", self._storage.create)
         try:
-            self._put(key, b"later", self._storage.create)
-        except ExistsError:
-            return self._read(key) == b"first"
-        except DeniedError:
-            raise
-        except StorageError:  # it knows no conditions, and says so
+            self._put(key, b"first", self._storage.create)
+        except StorageError:
+            # it knows no conditions and says so, or it is out of order: then this raises
+            self._put(key, b"first", self._storage.put)
             return False
-        return False
+        return self._refused(lambda: self._put(key, b"later", self._storage.create), key)
 
     def conditional_large(self) -> bool | None:
         """The way that large files go, tried with a small one."""
         if self._trials is None:
             return None
         key = self._stored(b"first")
-        refused = not self._works(lambda: self._put(key, b"later", self._trials.create_large))
-        return refused and self._read(key) == b"first"
+        return self._refused(lambda: self._put(key, b"later", self._trials.create_large), key)
 
     def copy(self) -> bool | None:
         """And look whether it is the same."""
@@ -152,6 +148,16 @@ class _Trial:
             return False
         self._trials.forget(bucket, "probe")
         return True
+
+    def _refused(self, action: Callable[[], object], key: str) -> bool:
+        """Whether what was first is still there because something stood there."""
+        try:
+            action()
+        except ExistsError:
+            return self._read(key) == b"first"
+        except StorageError:
+            return False
+        return False
 
     def clean(self) -> None:
         """Remove everything; what cannot be removed is an error that names it."""
