@@ -26,6 +26,9 @@ from pipeline.storage.object_store import ObjectStorage
 from tests import azure
 from tests import gcs as gcs_front
 
+# read here: tests of the command take every RECPIPE_* away, and go to other folders
+AZURITE = Path(os.environ.get("RECPIPE_TEST_AZURITE", ".azurite")).resolve()
+
 READY_SECONDS = 60  # a busy machine takes twenty times as long as an idle one
 
 ACCESS_KEY = "an-access-key-of-tests"
@@ -201,7 +204,7 @@ def _azurite() -> str | None:
     """The script to run with node: from a folder with node_modules, or from a global install."""
     if shutil.which("node") is None:
         return None
-    folders = [Path(os.environ.get("RECPIPE_TEST_AZURITE", ".azurite")) / "node_modules"]
+    folders = [AZURITE / "node_modules"]
     if found := shutil.which("azurite-blob"):
         return found
     if shutil.which("npm"):

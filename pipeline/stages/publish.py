@@ -164,8 +164,12 @@ def _pointed(key: str, receipt: Any) -> str:
 
 
 def lost(destination: Storage, key: str, placed: str) -> bool:
-    """Whether the receipt that stands now speaks of another run's result; then ours goes."""
-    if placed == key or _pointed(key, _receipt(destination, key)) == placed:
+    """Whether the receipt that stands now speaks of another run's result; then ours goes.
+
+    A receipt that cannot be read is being written: a file too many is better than one too few.
+    """
+    receipt = None if placed == key else _receipt(destination, key)
+    if receipt is None or _pointed(key, receipt) == placed:
         return False
     destination.delete(placed)
     return True

@@ -300,6 +300,13 @@ def test_who_was_overtaken_takes_its_own_away():
     assert set(shelf.objects) == {f"a/{OWN}", "a/out.receipt.json"}
 
 
+def test_a_receipt_that_is_being_written_takes_nothing_away():
+    mine = "a/out.aaaaaaaaaaaaaaaa.mp4"
+    shelf = Shelf({mine: MOVIE, "a/out.receipt.json": text(pointing(OWN))[:20]})
+    assert not publish.lost(shelf, "a/out.mp4", mine)
+    assert mine in shelf.objects
+
+
 @pytest.mark.parametrize(
     "file",
     ["../secret.mp4", "/etc/passwd", "other.mp4", "out.mp4/x", "out.0123.mp4", f"x/{OWN}", 5, None],
