@@ -4,7 +4,6 @@ docs/design.md.
 
 import hashlib
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -186,20 +185,18 @@ def _need_room(folder: Path, evidence: Evidence) -> None:
 
 
 def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) -> Report:
-    """Convert, verify and publish; the digests of the source are made meanwhile."""
-    with ThreadPoolExecutor(1) as background:
-        inputs = background.submit(fetch.digests, evidence.segments)
-        made, verified = _proven(job, evidence, temporary)
-        report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
-        report = replace(report, tracks=verified.tracks, proof=verified.proof)
-        if report.verdict is Verdict.REJECTED:
-            return report
-        _refuse_changed(job, evidence)
-        quicker = _done_before(job, inventory)
-        if quicker is not None:  # another machine, meanwhile
-            return quicker
-        with job.clock.stage("publish"):
-            placed = publish.place(job.target.storage, job.target.key)
+    """Convert, verify and publish."""
+    made, verified = _proven(job, evidence, temporary)
+    report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
+    report = replace(report, tracks=verified.tracks, proof=verified.proof)
+    if report.verdict is Verdict.REJECTED:
+        return report
+    _refuse_changed(job, evidence)
+    quicker = _done_before(job, inventory)
+    if quicker is not None:  # another machine, meanwhile
+        return quicker
+    with job.clock.stage("publish"):
+        placed = publish.place(job.target.storage, job.target.key)
         report = replace(
             report,
             output=job.target.storage.url(placed),
@@ -208,9 +205,8 @@ def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) 
             size=verified.size,
             sha256=verified.sha256,
         )
-        with job.clock.stage("publish"):
-            sources = [*_playlist_digest(job, inventory), *inputs.result()]
-            published = _publish(job, report, made, sources, temporary, placed)
+        inputs = [*_playlist_digest(job, inventory), *fetch.digests(evidence.segments)]
+        published = _publish(job, report, made, inputs, temporary, placed)
     return report if published else _of_the_quicker_one(job, inventory)
 
 
