@@ -14,6 +14,7 @@ from pipeline.errors import NotFoundError, UsageError
 
 FILE = "recpipe.toml"  # in the working directory
 PREFIX = "RECPIPE_"
+STORES = "storage"  # begins the tables of stores
 
 KINDS: Mapping[str, type] = {
     "accept_unfinished": bool,
@@ -94,6 +95,28 @@ def load(
     return {**dict(_from_file(path, required=bool(named))), **dict(_from_environment(environ))}
 
 
+def load_stores(
+    file: str | None = None, *, environ: Mapping[str, str] = os.environ
+) -> tuple[Mapping[str, Mapping[str, Any]], Path]:
+    """The tables ``[storage.NAME]``, as they are written, and the file they are in."""
+    named = file or environ.get(f"{PREFIX}CONFIG")
+    path = Path(named or FILE)
+    tables = _read(path, required=bool(named)).get(STORES, {})
+    if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+        raise UsageError(f"{path}: expected tables [{STORES}.NAME]")
+    return tables, path
+
+
+def variable(name: str, *, environ: Mapping[str, str] = os.environ) -> str:
+    """A variable that the settings name, for a key that is in no file."""
+    return environ.get(name, "")
+
+
+def read_toml(path: Path) -> Mapping[str, Any]:
+    """A file that has to be there."""
+    return _read(path, required=True)
+
+
 def default_spool(environ: Mapping[str, str] = os.environ) -> Path:
     """Where segments are kept while a recording is worked on."""
     cache = environ.get("XDG_CACHE_HOME", "")
@@ -153,6 +176,8 @@ def _switch(name: str, text: str) -> bool:
 
 def _from_file(path: Path, *, required: bool) -> Iterator[tuple[str, Setting]]:
     for key, value in _read(path, required=required).items():
+        if key == STORES:
+            continue
         name = key.replace("-", "_")
         if name == _SECRET:
             instead = f"set {PREFIX}{_SECRET.upper()}, or name a file with {key}-file"
@@ -177,7 +202,7 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
             return tomllib.load(file)
     except FileNotFoundError as error:
         if required:
-            raise NotFoundError(f"{path}: no such configuration file; check --config") from error
+            raise NotFoundError(f"{path}: no such file; check --config") from error
         return {}
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

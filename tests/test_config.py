@@ -105,6 +105,23 @@ def test_a_file_that_says_something_else(text, why):
     assert str(caught.value).startswith("recpipe.toml: ")
 
 
+def test_tables_of_stores_are_no_options():
+    write('region = "eu"\n[storage.calls]\nvendor = 1\n[storage.archive]\nvendor = 2\n')
+    assert values() == {"region": "eu"}
+    tables, path = config.load_stores(environ={})
+    assert (dict(tables), path) == (
+        {"calls": {"vendor": 1}, "archive": {"vendor": 2}},
+        Path(config.FILE),
+    )
+
+
+@pytest.mark.parametrize("text", ["storage = 'x'", "[storage]\nvendor = 1"])
+def test_what_is_no_table_of_stores(text):
+    write(text)
+    with pytest.raises(UsageError, match=r"expected tables \[storage.NAME\]"):
+        config.load_stores(environ={})
+
+
 def test_a_file_that_is_not_text():
     Path(config.FILE).write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="not valid TOML"):

@@ -20,11 +20,13 @@ class State:
     """What is known before a command runs, and needed when it fails."""
 
     debug: bool = False
+    file: str | None = None  # --config
     settings: Mapping[str, config.Setting] = field(default_factory=dict)
 
 
 def _configure(context: click.Context, option: click.Parameter, file: str | None) -> None:
     state = context.ensure_object(State)
+    state.file = file
     state.settings = config.load(file)
     context.default_map = {key: setting.value for key, setting in state.settings.items()}
 
@@ -57,7 +59,7 @@ output = click.option(
     "--output",
     metavar="DEST",
     required=True,
-    help="A folder, a file for a single recording, or s3://bucket/prefix/.",
+    help="A folder, a file for a single recording, s3://bucket/prefix/ or @NAME/prefix/.",
 )
 format = click.option(
     "--format",
@@ -100,7 +102,7 @@ spool = click.option(
 )
 
 store = _all(
-    click.option("--endpoint-url", metavar="URL", help="A store that is S3-compatible, not AWS."),
+    click.option("--endpoint-url", metavar="URL", help="Where the store is, if it is not AWS."),
     click.option("--region", metavar="NAME", help="Its region."),
     click.option("--profile", metavar="NAME", help="A profile in ~/.aws/config."),
 )
