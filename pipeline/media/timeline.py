@@ -47,8 +47,8 @@ def plan(slots: Sequence[Slot], on_loss: OnLoss = OnLoss.HOLD) -> Plan:
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
     segments, said = _segments(slots, lanes)
-    findings += said
-    if not segments or any(f.severity == Severity.FATAL for f in said):
+    findings += said + _unplaceable(segments, lanes)
+    if not segments or any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
     for arrange in (without_copies, in_order):
         segments, said = arrange(segments, lanes)
@@ -96,6 +96,16 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
                 detail = f"its streams are {apart:.0f} s apart: they do not share one clock"
                 findings.append(Finding("DTS_BACK", Severity.FATAL, slot.name, detail=detail))
     return found, findings
+
+
+def _unplaceable(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Finding]:
+    """Streams that are sent, but nowhere with a time stamp."""
+    detail = "not one time stamp in the whole stream: nobody knows where it belongs"
+    return [
+        Finding("PTS_MARKER", Severity.FATAL, pid=lane.pid, detail=detail)
+        for lane in lanes
+        if not any(lane.pid in segment.stamps for segment in segments)
+    ]
 
 
 def _rebase(segments: Sequence[Placed]) -> list[Finding]:
