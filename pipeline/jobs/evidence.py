@@ -77,6 +77,7 @@ def _planned(
                 duration=segment.duration or None,
                 discontinuity=segment.discontinuity,
                 utc=listed.utc,
+                part=listed.part,
             )
         )
     present = tuple(f for f in fetched.values() if f is not None)
@@ -84,4 +85,5 @@ def _planned(
         findings += [*one.findings, *one.scan.findings]
     plan = timeline.plan(slots, options.on_loss)
     names = tuple(listed.name for listed in inventory.segments)
+    findings = plan.covered.without_loss(findings)
     return Evidence(plan, tuple(findings), present, paths, names)

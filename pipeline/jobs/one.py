@@ -149,7 +149,7 @@ def _on_loss(options: Options) -> OnLoss:
 
 def _objects(inventory: Inventory) -> list[StoredObject]:
     found = {s.object.key: s.object for s in inventory.segments if s.object}
-    return [*([inventory.playlist] if inventory.playlist else []), *found.values()]
+    return [*inventory.playlists, *found.values()]
 
 
 def _convert(job: _Job, inventory: Inventory) -> Report:
@@ -201,7 +201,7 @@ def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) 
         _refuse_changed(job, evidence)
         with job.clock.stage("publish"):
             _publish(
-                job, report, made, [*_playlist_digest(job, inventory), *inputs.result()], temporary
+                job, report, made, [*_playlist_digests(job, inventory), *inputs.result()], temporary
             )
     return report
 
@@ -261,12 +261,12 @@ def _full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < SPARE
 
 
-def _playlist_digest(job: _Job, inventory: Inventory) -> list[SourceFile]:
-    found = inventory.playlist
-    if found is None:
-        return []
-    digest = hashlib.sha256(b"".join(job.source.open(found.key))).hexdigest()
-    return [SourceFile(found.key, found.size, found.etag, digest)]
+def _playlist_digests(job: _Job, inventory: Inventory) -> list[SourceFile]:
+    sources = []
+    for found in inventory.playlists:
+        digest = hashlib.sha256(b"".join(job.source.open(found.key))).hexdigest()
+        sources.append(SourceFile(found.key, found.size, found.etag, digest))
+    return sources
 
 
 def _publish(

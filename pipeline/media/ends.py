@@ -122,7 +122,7 @@ def _start_of_last(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
     own = opening(last, lanes)
     if before is None or before.damaged or not before.slot.duration:
         return own
-    if before.position != last.position - 1:
+    if before.position != last.position - 1 or before.slot.part != last.slot.part:
         return own
     chained = opening(before, lanes) + before.slot.duration * HZ
     if lanes[0].pid not in last.stamps:

@@ -1,6 +1,6 @@
 """Playlist against objects: which segments there are, and what is wrong with them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from pipeline.agora import names
@@ -12,13 +12,17 @@ from pipeline.storage import Storage
 UNFINISHED = ("PL_NO_ENDLIST", "PL_TRUNCATED")
 
 
+MAIN = "main"
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One segment of the playlist with the object it names, None when there is none."""
+    """One segment of a playlist with the object it names, None when there is none."""
 
     segment: Segment
     object: StoredObject | None
     utc: float | None = None
+    part: str = MAIN
 
     @property
     def name(self) -> str:
@@ -28,36 +32,107 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What a recording should hold, before a segment is opened."""
+    """What a recording should hold, before a segment is opened; its parts one after the other."""
 
     segments: tuple[Listed, ...]
     findings: tuple[Finding, ...]
     unfinished: bool = False  # and not asked for as it is
-    playlist: StoredObject | None = None
+    playlists: tuple[StoredObject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One part as its playlist lists it."""
+
+    label: str
+    source: StoredObject
+    segments: tuple[Listed, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def began(self) -> float | None:
+        """The UTC in the name of its first segment; they need not be in order."""
+        return min((s.utc for s in self.segments if s.utc is not None), default=None)
+
+    @property
+    def growing(self) -> bool:
+        """It may not be finished."""
+        return any(f.id in UNFINISHED and f.severity == Severity.ERROR for f in self.findings)
 
 
 def inspect(recording: Recording, storage: Storage, *, accept_unfinished: bool) -> Inventory:
-    """Read the playlist and look every segment up in the listing."""
-    part = recording.parts[0]
-    if len(recording.parts) > 1:
-        detail = f"{len(recording.parts)} parts (failover): joining them is not supported yet"
-        return Inventory((), (Finding("PL_PARTS", Severity.FATAL, detail=detail),))
-    if part.bak is not None:
-        detail = f"only failover part bak{part.bak} is there, the main part is missing"
-        return Inventory((), (Finding("PL_PARTS", Severity.FATAL, detail=detail),))
-    if part.playlist is None:
-        (single,) = part.objects.values()
+    """Read the playlists and look every segment up in the listing."""
+    if recording.parts[0].playlist is None:
+        (single,) = recording.parts[0].objects.values()
         segment = Listed(Segment(single.name, 0.0), single, _utc(single.name))
         return Inventory((segment,), ())
+    parts = _in_order([_read(part, storage) for part in recording.parts])
+    *ended, last = parts
+    parts = [*(_gone_on(part, last.label) for part in ended), last]
+    findings = [f for part in parts for f in part.findings]
+    if recording.parts[0].bak is not None:
+        detail = f"the main part is missing: the recording begins with {parts[0].label}"
+        repair = "what it held is not in the MP4"
+        findings.append(Finding("PL_PARTS", Severity.ERROR, detail=detail, repair=repair))
+    if accept_unfinished:
+        findings = [_accepted(f) for f in findings]
+    return Inventory(
+        tuple(s for part in parts for s in part.segments),
+        tuple(findings),
+        last.growing and not accept_unfinished,
+        tuple(part.source for part in parts),
+    )
+
+
+def _read(part: Part, storage: Storage) -> _Read:
     source, playlist = _most_complete(part, storage)
-    findings = [_accepted(f) if accept_unfinished else f for f in playlist.findings]
+    label = MAIN if part.bak is None else f"bak{part.bak}"
+    findings = list(playlist.findings)
     segments = []
     for entry in playlist.segments:
         listed, said = _look_up(entry, part, storage)
-        segments.append(listed)
+        segments.append(replace(listed, part=label))
         findings += said
-    growing = any(f.id in UNFINISHED for f in playlist.findings) and not accept_unfinished
-    return Inventory(tuple(segments), tuple(findings), growing, source)
+    if part.bak is not None:
+        findings = [f if f.segment else _of(label, f) for f in findings]
+    return _Read(label, source, tuple(segments), tuple(findings))
+
+
+def _of(label: str, finding: Finding) -> Finding:
+    """A failover part has a playlist of its own."""
+    return replace(finding, detail=f"{label}: {finding.detail}")
+
+
+def _in_order(parts: list[_Read]) -> list[_Read]:
+    """By what their slices are called, not by the number of the failover; those that hold nothing
+    stand aside.
+    """
+    holding = [part for part in parts if part.segments]
+    if all(part.began is not None for part in holding):
+        holding.sort(key=lambda part: part.began or 0.0)
+    return [*(_empty(p) if holding else p for p in parts if not p.segments), *holding]
+
+
+def _empty(part: _Read) -> _Read:
+    """A server that took over and recorded nothing before another one did."""
+    findings = (
+        replace(f, severity=Severity.WARNING)
+        if f.id == "PL_TRUNCATED" and f.severity == Severity.FATAL
+        else f
+        for f in part.findings
+    )
+    return replace(part, findings=tuple(findings))
+
+
+def _gone_on(part: _Read, later: str) -> _Read:
+    """A server that was lost cannot end its playlist: another one went on."""
+    findings = (
+        replace(f, severity=Severity.INFO, detail=f"{f.detail}; {later} goes on")
+        if f.id in UNFINISHED and f.severity == Severity.ERROR
+        else f
+        for f in part.findings
+    )
+    return replace(part, findings=tuple(findings))
 
 
 def _most_complete(part: Part, storage: Storage) -> tuple[StoredObject, Playlist]:
