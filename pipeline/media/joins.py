@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.media import walls
 from pipeline.media.lane import HZ, Lane
+from pipeline.media.packets import MODULO
 from pipeline.media.placed import Placed, Slot, has_media, opening
 from pipeline.media.walls import Shift
 from pipeline.model import Finding, Severity
@@ -81,12 +82,14 @@ def by_part(segments: Iterable[Placed]) -> list[list[Placed]]:
 def join(parts: Sequence[list[Placed]], lanes: Sequence[Lane], slots: Sequence[Slot]) -> Joined:
     """Put each part behind those before it, or over their end.  Moves and cuts segments."""
     joined = Joined(list(parts[0]))
+    for segment in parts[0] if len(parts) > 1 else ():
+        segment.move(MODULO)  # room in front for what a later part holds of an earlier time
     for newer in parts[1:]:
         shift = walls.shift(joined.segments, newer, lanes)
         for segment in newer:
             segment.move(shift.ticks)
         if _reach(newer, lanes) <= _reach(joined.segments, lanes) + _half(lanes):
-            _leave_out(joined, newer, slots)
+            _leave_out(joined, newer, lanes, slots)
         else:
             _append(joined, newer, lanes, slots, shift)
     return joined
@@ -102,12 +105,31 @@ def _half(lanes: Sequence[Lane]) -> float:
     return max(lane.unit for lane in lanes) / 2
 
 
-def _leave_out(joined: Joined, newer: Sequence[Placed], slots: Sequence[Slot]) -> None:
-    old, new = joined.segments[-1].slot.part, newer[0].slot.part
-    joined.covered.whole.update({slot.name: old for slot in slots if slot.part == new})
-    detail = f"{new} holds nothing that {old} does not reach"
-    joined.findings.append(
-        Finding("PL_PARTS", Severity.WARNING, newer[0].slot.name, detail=detail, repair="left out")
+def _leave_out(
+    joined: Joined, newer: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
+) -> None:
+    """The older part reaches as far; what the newer one lacks beyond that is lost all the same."""
+    older = joined.segments
+    old, new = older[-1].slot.part, newer[0].slot.part
+    span = opening(older[0], lanes), _reach(older, lanes)
+    names = walls.wall(newer, lanes)
+    held = {s.slot.name for s in newer if _lies_before(s, lanes, span[1])}
+    absent = [s for s in slots if s.part == new and not has_media(s)]
+    held |= {s.name for s in absent if names and names.holds(s, *span)}
+    joined.covered.whole.update(dict.fromkeys(held, old))
+    joined.findings.append(_left_out(newer[0], new, old))
+
+
+def _lies_before(segment: Placed, lanes: Sequence[Lane], end: float) -> bool:
+    """All of a segment, also what it should have held."""
+    should = opening(segment, lanes) + (segment.slot.duration or 0.0) * HZ
+    return not segment.damaged or should <= end + walls.DOUBT
+
+
+def _left_out(segment: Placed, part: str, other: str) -> Finding:
+    detail = f"{part} holds nothing that {other} does not hold as well"
+    return Finding(
+        "PL_PARTS", Severity.WARNING, segment.slot.name, detail=detail, repair="left out"
     )
 
 
@@ -120,7 +142,7 @@ def _append(
 ) -> None:
     older = joined.segments
     old, new = older[-1].slot.part, newer[0].slot.part
-    before = newer[: _start(older, newer, lanes, slots)]
+    before = newer[: _start(older, newer, lanes, slots, shift.doubt or 0.0)]
     newer = newer[len(before) :]
     overlap = _overlap(older, _starts(newer, lanes), lanes)
     if shift.doubt and 0 < overlap <= shift.doubt:  # the names may be wrong by as much
@@ -129,24 +151,26 @@ def _append(
         overlap = 0.0
     starts = _starts(newer, lanes)
     names = walls.wall(older[::-1], lanes), walls.wall(newer, lanes)
-    touched = _cut(older, starts, lanes)
-    older = [s for s in older if s.stamps]
-    covered = joined.covered
-    covered.whole.update({s.slot.name: new for s in touched if not s.stamps})
-    covered.whole.update({s.slot.name: old for s in before})
-    covered.tail.update({s.slot.name: new for s in touched if s.stamps and _harmless(s)})
     later = min(start.pts for start in starts.values()), _reach(newer, lanes)
-    earlier = opening(older[0], lanes), _reach(older, lanes)
-    for position, slot in enumerate(slots):
-        if has_media(slot):
-            continue
-        if slot.part == old and names[0] and names[0].holds(slot, *later):
-            covered.whole[slot.name] = new
-        in_front = slot.part == new and position < newer[0].position
-        if in_front and names[1] and names[1].holds(slot, *earlier):
-            covered.whole[slot.name] = old
+    earlier = opening(older[0], lanes), min(later[0] + _half(lanes), _reach(older, lanes))
+    held = {id(s) for s in older if _lies_before(s, lanes, later[1])}
+    touched = _cut(older, starts, lanes)
+    covered = joined.covered
+    spared = [s for s in touched if id(s) in held]
+    covered.whole.update({s.slot.name: new for s in spared if not s.stamps})
+    covered.whole.update({s.slot.name: old for s in before})
+    covered.tail.update({s.slot.name: new for s in spared if s.stamps and _harmless(s)})
+    absent = [(n, s) for n, s in enumerate(slots) if not has_media(s)]
+    late = [s for _, s in absent if s.part == old and names[0] and names[0].holds(s, *later)]
+    in_front = [s for n, s in absent if s.part == new and n < newer[0].position]
+    early = [s for s in in_front if names[1] and names[1].holds(s, *earlier)]
+    covered.whole.update({s.name: new for s in late} | {s.name: old for s in early})
+    older = [s for s in older if s.stamps]
     joined.segments = older + newer
-    _seam(joined, older, starts, overlap if touched else 0.0, shift, lanes)
+    if older:
+        _seam(joined, older, starts, overlap if touched else 0.0, shift, lanes)
+    else:
+        joined.findings.append(_left_out(newer[0], old, new))
 
 
 def _overlap(older: Sequence[Placed], starts: Mapping[int, _Start], lanes: Sequence[Lane]) -> float:
@@ -157,14 +181,18 @@ def _overlap(older: Sequence[Placed], starts: Mapping[int, _Start], lanes: Seque
 
 
 def _start(
-    older: Sequence[Placed], newer: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
+    older: Sequence[Placed],
+    newer: Sequence[Placed],
+    lanes: Sequence[Lane],
+    slots: Sequence[Slot],
+    doubt: float,
 ) -> int:
     """Which segment of the newer part to go on with: the first, unless that costs media which a
     later start, still inside the overlap, does not.
     """
-    reach = _reach(older, lanes)
+    reach = _reach(older, lanes) + max(_half(lanes), doubt)
     first = opening(newer[0], lanes)
-    inside = [k for k, s in enumerate(newer) if opening(s, lanes) < reach]
+    inside = [k for k, s in enumerate(newer) if opening(s, lanes) <= reach]
 
     def cost(k: int) -> int:
         begin = opening(newer[k], lanes)

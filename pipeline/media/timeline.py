@@ -53,10 +53,11 @@ def plan(slots: Sequence[Slot], on_loss: OnLoss = OnLoss.HOLD) -> Plan:
     findings += placed.findings
     segments = placed.joined.segments
     findings += _rebase(segments)
-    promised, said = promises(segments, lanes, slots)
+    covered = placed.joined.covered
+    needed = [replace(s, duration=None) if s.name in covered.whole else s for s in slots]
+    promised, said = promises(segments, lanes, needed)
     for pid, ticks in placed.closed.items():
         promised[pid] = replace(promised[pid], closed=ticks)
-    covered = placed.joined.covered
     return Plan(
         lanes,
         tuple(segments),

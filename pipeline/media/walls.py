@@ -48,7 +48,8 @@ class Shift:
 
 def wall(segments: Sequence[Placed], lanes: Sequence[Lane]) -> Wall | None:
     """The median over the names nearest to a join; ``segments`` begin there."""
-    named = [s for s in segments if s.slot.utc is not None and not s.damaged]
+    named = [s for s in segments if s.slot.utc is not None]
+    named = [s for s in named if not s.damaged] or named
     usual = [s for s in named if s.slot.part == segments[0].slot.part and not _leads(s, segments)]
     offsets = [_offset(s, lanes) for s in usual or named]
     if not offsets:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 from collections import Counter
 from itertools import pairwise
@@ -16,6 +17,7 @@ from tests import recordings as r
 from tests.parts import Piece
 
 LONG = r.Kind(seconds=28)
+HOW = ("gone", "empty", "cut", "odd", "half", "error page")
 FRAME = r.HZ / r.AV.fps
 RESTARTED = -1_234_567  # ticks: another server, another clock
 HOURS_ON = 5 * 3600 * r.HZ
@@ -213,10 +215,7 @@ def test_a_main_part_that_ended_with_a_part_that_is_growing(source, converted):
 
 
 @pytest.mark.parametrize("clock", [0, RESTARTED], ids=["goes on", "restarts"])
-@pytest.mark.parametrize(
-    "how",
-    ["gone", "empty", "cut", "odd", "half", "error page"],
-)
+@pytest.mark.parametrize("how", HOW)
 def test_the_last_slice_of_a_killed_part(source, converted, library, how, clock):
     """The next part holds its time: nothing is lost, so nothing is degraded."""
     folder = source(Piece(None, range(3), ended=False), Piece(0, range(2, 5), clock=clock))
@@ -325,3 +324,72 @@ def test_the_receipt_names_every_playlist(source, converted):
     report = converted(folder)
     receipt = json.loads(Path(report.receipt).read_text())
     assert {i["key"] for i in receipt["inputs"]} == {x.name for x in folder.iterdir()}
+
+
+ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "20"))
+
+
+def _two_parts(library, tmp_path, dice):
+    """A recording that moved once, and which slices each part holds."""
+    cut = dice.randrange(1, 6)
+    begin = min(max(1, cut - dice.randrange(-1, 4)), 6)
+    stray = [dice.uniform(-0.02, 0.02) for _ in range(9)]
+    folder = p.deal(
+        library[LONG],
+        tmp_path / "recording",
+        Piece(None, range(cut), ended=False, jitter=stray),
+        Piece(0, range(begin, 7), dice.choice([0, RESTARTED, HOURS_ON]), jitter=stray[4:]),
+    )
+    return folder, {None: set(range(cut)), 0: set(range(begin, 7))}
+
+
+def _hurt(folder, held, dice):
+    """Spoil one slice; returns what was done, for the message."""
+    bak, how = dice.choice([None, 0]), dice.choice(HOW)
+    number = dice.choice(sorted(held[bak]))
+    path = p.slices_of(folder, bak)[number - min(held[bak])]
+    _spoil(path, path.read_bytes(), how)
+    held[bak].discard(number)
+    return bak, number, how
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_one_fault_anywhere(library, tmp_path, seed):
+    """Lost is what no part holds, and nothing else."""
+    dice = random.Random(seed)
+    folder, held = _two_parts(library, tmp_path, dice)
+    bak, number, how = _hurt(folder, held, dice) if dice.random() < 0.9 else (0, -1, "sound")
+    lost = set(range(7)) - held[None] - held[0]
+    report = r.check(folder)
+    told = f"{held=} {bak=} {number=} {how=} {lost=}\n{r.said(report)}"
+    if not lost:
+        assert report.verdict is Verdict.REPAIRED, told
+        assert not any(report.lost_seconds.values()), told
+        return
+    assert report.verdict is Verdict.DEGRADED, told
+    for seconds in report.lost_seconds.values():
+        assert 4 * len(lost - {number}) - 0.1 <= seconds <= 4 * len(lost) + 0.1, told
+    if number in lost:
+        assert min(report.lost_seconds.values()) > (0.5 if how in ("cut", "odd", "half") else 3.9)
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_never_repaired_when_something_is_lost(library, tmp_path, seed):
+    """However many slices are spoilt."""
+    dice = random.Random(seed)
+    folder, held = _two_parts(library, tmp_path, dice)
+    slices = {bak: p.slices_of(folder, bak) for bak in held}
+    done = []
+    for bak, path in ((bak, path) for bak, paths in slices.items() for path in paths):
+        if dice.random() < 0.3:
+            how = dice.choice(HOW)
+            _spoil(path, path.read_bytes(), how)
+            done.append((bak, slices[bak].index(path), how))
+    first = {bak: min(numbers) for bak, numbers in held.items()}
+    spoilt = {bak: {first[bak] + n for b, n, _ in done if b == bak} for bak in held}
+    lost = set(range(7)) - (held[None] - spoilt[None]) - (held[0] - spoilt[0])
+    report = r.check(folder)
+    if lost:
+        assert report.verdict in (Verdict.DEGRADED, Verdict.REJECTED), f"{done}\n{r.said(report)}"
+    if report.verdict is Verdict.REPAIRED:
+        assert not any(report.lost_seconds.values())
