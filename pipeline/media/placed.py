@@ -23,6 +23,7 @@ class Slot:
     discontinuity: bool = False
     utc: float | None = None  # start by its name, seconds since the epoch
     part: str = "main"  # the playlist it is listed in: "main", or "bak0" to "bak2"
+    listed: bool = True  # False: the playlist lacks it, its name fits a hole
 
 
 @dataclass(slots=True, eq=False)

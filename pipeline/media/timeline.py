@@ -12,7 +12,7 @@ from pipeline.media.ends import Promise, promises
 from pipeline.media.joins import Covered, Join
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.lanes import choose
-from pipeline.media.order import in_order, without_copies
+from pipeline.media.order import fitting, in_order, without_copies
 from pipeline.media.packets import MODULO, Ticks
 from pipeline.media.placed import Placed, Slot
 from pipeline.media.placing import Placer, counters_go_on
@@ -84,7 +84,7 @@ def _placed(
     findings: list[Finding] = []
     parts = []
     for part in joins.by_part(segments):
-        for arrange in (without_copies, in_order):
+        for arrange in (without_copies, in_order, fitting):
             part, said = arrange(part, lanes)
             findings += said
         parts.append(part)

@@ -1,5 +1,9 @@
 """Playlist against objects: which segments there are, and what is wrong with them."""
 
+import math
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
@@ -13,6 +17,7 @@ UNFINISHED = ("PL_NO_ENDLIST", "PL_TRUNCATED")
 
 
 MAIN = "main"
+STRAY = 0.25  # seconds by which the names of slices may be off
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,7 @@ class Listed:
     object: StoredObject | None
     utc: float | None = None
     part: str = MAIN
+    listed: bool = True  # False: the playlist lacks it
 
     @property
     def name(self) -> str:
@@ -45,7 +51,7 @@ class _Read:
     """One part as its playlist lists it."""
 
     label: str
-    source: StoredObject
+    source: StoredObject | None  # None: there are only slices
     segments: tuple[Listed, ...]
     findings: tuple[Finding, ...]
 
@@ -66,11 +72,12 @@ def inspect(recording: Recording, storage: Storage, *, accept_unfinished: bool) 
         (single,) = recording.parts[0].objects.values()
         segment = Listed(Segment(single.name, 0.0), single, _utc(single.name))
         return Inventory((segment,), ())
-    parts = _in_order([_read(part, storage) for part in recording.parts])
+    read = [_read(recording, part, storage) for part in recording.parts]
+    parts = _in_order([*read, *_without_playlist(recording)])
     *ended, last = parts
     parts = [*(_gone_on(part, last.label) for part in ended), last]
     findings = [f for part in parts for f in part.findings]
-    if recording.parts[0].bak is not None:
+    if all(part.label != MAIN for part in parts):
         detail = f"the main part is missing: the recording begins with {parts[0].label}"
         repair = "what it held is not in the MP4"
         findings.append(Finding("PL_PARTS", Severity.ERROR, detail=detail, repair=repair))
@@ -80,13 +87,13 @@ def inspect(recording: Recording, storage: Storage, *, accept_unfinished: bool) 
         tuple(s for part in parts for s in part.segments),
         tuple(findings),
         last.growing and not accept_unfinished,
-        tuple(part.source for part in parts),
+        tuple(part.source for part in parts if part.source),
     )
 
 
-def _read(part: Part, storage: Storage) -> _Read:
+def _read(recording: Recording, part: Part, storage: Storage) -> _Read:
     source, playlist = _most_complete(part, storage)
-    label = MAIN if part.bak is None else f"bak{part.bak}"
+    label = _label(part.bak)
     findings = list(playlist.findings)
     segments = []
     for entry in playlist.segments:
@@ -95,7 +102,74 @@ def _read(part: Part, storage: Storage) -> _Read:
         findings += said
     if part.bak is not None:
         findings = [f if f.segment else _of(label, f) for f in findings]
-    return _Read(label, source, tuple(segments), tuple(findings))
+    segments, said = _with_orphans(segments, _orphans(recording, part, segments), label)
+    return _Read(label, source, tuple(segments), tuple(findings + said))
+
+
+def _label(bak: int | None) -> str:
+    return MAIN if bak is None else f"bak{bak}"
+
+
+def _orphans(recording: Recording, part: Part, segments: Sequence[Listed]) -> list[StoredObject]:
+    """Slices of a part that its playlist lacks, in the order of their names."""
+    if recording.sid is None or recording.cname is None:
+        return []
+    begin = names.stem(recording.sid, recording.cname, bak=part.bak)
+    listed = {s.object.key for s in segments if s.object}
+    found = []
+    for name, orphan in part.objects.items():
+        if name.startswith(f"{begin}_") and orphan.key not in listed:
+            parsed = names.parse_slice_name(name)
+            if parsed is not None and parsed.cname == recording.cname:
+                found.append(orphan)
+    return sorted(found, key=lambda orphan: orphan.name)
+
+
+def _with_orphans(
+    segments: list[Listed], orphans: Sequence[StoredObject], label: str
+) -> tuple[list[Listed], list[Finding]]:
+    """Put those whose UTC lies where the playlist has nothing among the others."""
+    held = sorted((s.utc, s.segment.duration) for s in segments if s.object and s.utc is not None)
+    together, findings = list(segments), []
+    for orphan in orphans if held else ():
+        utc = _utc(orphan.name)
+        assert utc is not None
+        last = bisect_right(held, (utc + STRAY, math.inf)) - 1
+        if orphan.size and (last < 0 or utc > held[last][0] + held[last][1] - STRAY):
+            place = next(
+                (n for n, s in enumerate(together) if s.utc is not None and s.utc > utc),
+                len(together),
+            )
+            unlisted = Listed(Segment(orphan.name, 0.0), orphan, utc, label, listed=False)
+            together.insert(place, unlisted)
+        else:
+            what = "another holds its time" if orphan.size else "it is empty"
+            detail = f"the playlist lacks it; {what}"
+            findings.append(Finding("PL_ORPHAN", Severity.WARNING, orphan.name, detail=detail))
+    return together, findings
+
+
+def _without_playlist(recording: Recording) -> list[_Read]:
+    """Parts of which there are slices, but no playlist."""
+    first = recording.parts[0]
+    known = {part.bak for part in recording.parts}
+    found: dict[int | None, list[Listed]] = defaultdict(list)
+    for name, slice in first.objects.items() if recording.sid else ():
+        parsed = names.parse_slice_name(name) if str(recording.sid) in name else None
+        if parsed and parsed.sid == recording.sid and parsed.bak not in known:
+            found[parsed.bak].append(
+                Listed(Segment(name, 0.0), slice, parsed.utc, _label(parsed.bak))
+            )
+    parts = []
+    for bak, slices in found.items():
+        slices.sort(key=lambda listed: listed.name)
+        detail = f"{len(slices)} slices of {_label(bak)}, but no playlist of it"
+        said = Finding(
+            "PL_ORPHAN", Severity.WARNING, count=len(slices), detail=detail, repair="used"
+        )
+        open_ = Finding("PL_NO_ENDLIST", Severity.ERROR, detail=detail)
+        parts.append(_Read(_label(bak), None, tuple(slices), (said, open_)))
+    return parts
 
 
 def _of(label: str, finding: Finding) -> Finding:

@@ -246,12 +246,87 @@ def test_a_part_that_recorded_nothing(folder, end):
 
 
 def test_the_main_part_is_missing(folder):
-    (folder / f"{ROOM}.m3u8").unlink()
+    for name in (*NAMES, f"{ROOM}.m3u8"):
+        (folder / name).unlink()
     part(folder, 1, 4)
     found = inventory(folder)
     assert said(found) == [("PL_PARTS", Severity.ERROR, None)]
     assert "the main part is missing: the recording begins with bak1" in found.findings[0].detail
     assert len(found.segments) == 1
+
+
+def test_only_the_playlist_of_a_part_is_missing(folder):
+    """Its slices are there."""
+    (folder / f"{ROOM}.m3u8").unlink()
+    part(folder, 1, 4)
+    found = inventory(folder)
+    assert [s.part for s in found.segments] == ["main"] * 3 + ["bak1"]
+    assert said(found) == [
+        ("PL_ORPHAN", Severity.WARNING, None),
+        ("PL_NO_ENDLIST", Severity.INFO, None),
+    ]
+    assert found.findings[0].detail == "3 slices of main, but no playlist of it"
+    assert not found.unfinished
+    assert len(found.playlists) == 1
+
+
+def test_the_playlist_of_the_last_part_is_missing(folder):
+    part(folder, 0, 4)
+    (folder / f"bak0_{ROOM}.m3u8").unlink()
+    assert inventory(folder).unfinished
+    assert not inventory(folder, accept_unfinished=True).unfinished
+
+
+# what the playlist lacks
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_a_slice_that_is_not_listed_fits_a_hole(folder, gone):
+    listed = [name for n, name in enumerate(NAMES) if n != gone]
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*listed))
+    found = inventory(folder)
+    assert [s.name for s in found.segments] == NAMES
+    assert [s.listed for s in found.segments] == [n != gone for n in range(3)]
+    assert said(found) == []
+
+
+def test_a_slice_whose_place_another_was_listed_for_twice(folder):
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(NAMES[0], NAMES[0], NAMES[2]))
+    found = inventory(folder)
+    assert [s.name for s in found.segments] == [NAMES[0], NAMES[0], NAMES[1], NAMES[2]]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "why"),
+    [
+        pytest.param("20260302090001620", b"x", "another holds its time", id="another is there"),
+        pytest.param("20260302090009120", b"", "it is empty", id="empty"),
+    ],
+)
+def test_a_slice_that_is_not_listed_and_not_needed(folder, name, data, why):
+    (folder / f"{ROOM}_{name}.ts").write_bytes(data)
+    found = inventory(folder)
+    assert [s.name for s in found.segments] == NAMES
+    assert said(found) == [("PL_ORPHAN", Severity.WARNING, f"{ROOM}_{name}.ts")]
+    assert found.findings[0].detail.endswith(why)
+    assert found.findings[0].repair is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"bak0_{ROOM}_20260302090009120.mp4",
+        f"{ROOM}s_20260302090009120.ts",
+        f"{ROOM}_2_20260302090009120.ts",
+        f"{'0' * 32}_room_20260302090009120.ts",
+        f"{ROOM}_20260302090009120.ts.tmp",
+        f"{ROOM}_0.mp4",
+    ],
+)
+def test_what_is_not_of_this_part_is_no_orphan(folder, name):
+    (folder / name).write_bytes(b"x")
+    found = inventory(folder)
+    assert ([s.name for s in found.segments], said(found)) == (NAMES, [])
 
 
 def test_a_lone_media_file(folder):
