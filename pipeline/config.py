@@ -18,6 +18,7 @@ PREFIX = "RECPIPE_"
 KINDS: Mapping[str, type] = {
     "accept_unfinished": bool,
     "debug": bool,
+    "deep": bool,
     "dry_run": bool,
     "endpoint_url": str,
     "ffmpeg": str,
@@ -33,6 +34,7 @@ KINDS: Mapping[str, type] = {
     "region": str,
     "spool": str,
     "store": str,
+    "stream_types": str,
 }
 """Every option of every command; a new option is a new row."""
 

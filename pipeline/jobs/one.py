@@ -14,6 +14,7 @@ from pipeline.jobs.judge import judged, rejected
 from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options, Target
 from pipeline.jobs.receipts import only_more_inputs, receipt, report_of, same_inputs
+from pipeline.media import checks
 from pipeline.model import (
     Finding,
     Format,
@@ -26,7 +27,7 @@ from pipeline.model import (
     Verdict,
 )
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import convert, fetch, publish, verify
+from pipeline.stages import content, convert, fetch, publish, verify
 from pipeline.stages.inspect import Inventory, inspect
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
@@ -84,7 +85,9 @@ def _measured(
         return report
     with clock.stage("inspect"), os_errors(f"read {recording.source}"):
         read = convert.measure(evidence.plan, evidence.paths, options.progress)
-    return judged(recording, evidence, read, options.on_loss)
+    said = [*content.triage(read.lanes, read.expected)]
+    said += checks.expected(evidence.plan, options.stream_types)
+    return judged(recording, evidence, read, options.on_loss, said)
 
 
 def _forget(recording: Recording, inventory: Inventory, source: Storage, options: Options) -> None:
@@ -137,7 +140,10 @@ def _done_before(job: _Job, inventory: Inventory) -> Report | None:
 
 
 def _settings(options: Options) -> dict[str, str]:
-    return {"format": options.format.value, "on_loss": options.on_loss.value}
+    settings = {"format": options.format.value, "on_loss": options.on_loss.value}
+    if options.stream_types:
+        settings["stream_types"] = options.stream_types
+    return settings | ({"deep": "yes"} if options.deep else {})
 
 
 def _on_loss(options: Options) -> OnLoss:
@@ -183,7 +189,8 @@ def _need_room(folder: Path, evidence: Evidence) -> None:
 def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) -> Report:
     """Convert, verify and publish."""
     made, verified = _proven(job, evidence, temporary)
-    report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
+    said = [*verified.findings, *_content(job, evidence, made, temporary)]
+    report = judged(job.recording, evidence, made, _on_loss(job.options), said)
     report = replace(report, tracks=verified.tracks, proof=verified.proof)
     if report.verdict is Verdict.REJECTED:
         return report
@@ -200,6 +207,16 @@ def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) 
         inputs = [*_playlist_digests(job, inventory), *fetch.digests(evidence.segments)]
         _publish(job, report, made, inputs, temporary)
     return report
+
+
+def _content(job: _Job, evidence: Evidence, made: convert.Converted, path: Path) -> list[Finding]:
+    """What is in the result, and what was to be."""
+    found = [*checks.expected(evidence.plan, job.options.stream_types)]
+    with job.clock.stage("verify"):
+        if job.options.format not in (Format.MP4, Format.M4A):
+            return found + content.triage(made.lanes, made.expected)
+        found += content.examine(path, made.lanes, made.expected, job.ffmpeg)
+        return found + (content.decode(path, job.ffmpeg) if job.options.deep else [])
 
 
 def _refuse_changed(job: _Job, evidence: Evidence) -> None:
