@@ -139,3 +139,32 @@ def test_what_the_names_say(stray, spread):
 def test_no_names():
     segments, lanes = placed([slot("main", n, utc=0) for n in range(2)])
     assert walls.wall(segments, lanes) is None
+
+
+def test_a_later_part_that_holds_an_earlier_time():
+    """The main part began first, by what its playlist says, but its first segments are gone."""
+    main = [slot("main", n, there=n > 1) for n in range(4)]
+    newer = [slot("bak0", n, clock=1920 * 2605) for n in range(1, 6)]
+    made = plan([*main, *newer])
+    assert names(made) == [f"bak0-{n}" for n in range(1, 6)]
+    assert begins(made) == [0, 1, 2, 3, 4]
+    assert set(made.covered.whole) == {"main-1.ts", "main-2.ts", "main-3.ts"}
+    assert [promise.late for promise in made.promised.values()] == [True, True]
+
+
+def test_a_part_that_was_cut_off_where_it_would_have_reached_further():
+    """It is left out, but what it lost is not held by the other."""
+    newer = [slot("bak0", n) for n in (1, 2)]
+    data = ts.segment(start=S * 4, pictures=3) + b"G"
+    newer.append(
+        Slot(
+            "bak0-3.ts",
+            scan("bak0-3.ts", np.frombuffer(data, np.uint8)),
+            3 * SECONDS,
+            utc=UTC + 3 * SECONDS,
+            part="bak0",
+        )
+    )
+    made = plan([*(slot("main", n) for n in range(4)), *newer])
+    assert [f.repair for f in made.findings if f.id == "PL_PARTS"] == ["left out"]
+    assert set(made.covered.whole) == {"bak0-1.ts", "bak0-2.ts"}
