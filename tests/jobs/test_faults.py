@@ -382,7 +382,7 @@ def test_on_loss_close(damaged, outcome, number):
     assert done.report.verdict is Verdict.DEGRADED
     assert done.report.proof.holds
     done.seconds_right()
-    assert done.report.duration == pytest.approx(20, abs=0.15), done.said
+    assert done.report.duration == pytest.approx(16, abs=0.15), done.said
     shifts = r.offsets(done.left, done.samples)
     for picture, sound in zip(shifts["video"][::50], shifts["audio"][::156], strict=False):
         assert abs(picture - sound) <= 2.5, done.said
