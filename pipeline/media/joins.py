@@ -323,8 +323,8 @@ def _seam(
         if shift.doubt is None or gap > max(_half(lanes), shift.doubt):
             gaps[lane.codec.kind] = gap / HZ
             start.segment.torn.add(lane.pid)
-        elif start.segment.stream(lane.pid).head:
-            start.segment.torn.add(lane.pid)
+        elif start.segment.stream(lane.pid).head or _hurt(before, joined):
+            start.segment.torn.add(lane.pid)  # only a gap between the units counts as lost
     if not gaps:
         joined.covered.head[first.slot.name] = old
     what = _what(gaps, overlap, shift, (old, new))
@@ -333,6 +333,11 @@ def _seam(
     detail = f"{what}; {new} is placed {shift.how}"
     joined.findings.append(Finding("PL_PARTS", severity, first.slot.name, None, 1, detail, repair))
     joined.joins.append((first, what))
+
+
+def _hurt(segment: Placed, joined: Joined) -> bool:
+    """What is wrong with it lies in front of the seam."""
+    return segment.damaged and segment.slot.name not in joined.covered.tail
 
 
 def _what(gaps: Mapping[str, float], overlap: float, shift: Shift, parts: tuple[str, str]) -> str:

@@ -7,7 +7,6 @@ Times are ticks of 90 kHz unless they say seconds.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
-from statistics import median
 
 import numpy as np
 
@@ -56,8 +55,8 @@ def wall(segments: Sequence[Placed], lanes: Sequence[Lane]) -> Wall | None:
         return None
     near = takewhile(lambda one: abs(one - offsets[0]) <= TOLERANCE, offsets)
     asked = list(islice(near, NEAREST))
-    middle = median(asked)
-    return Wall(middle, median(abs(one - middle) for one in asked))
+    middle = float(np.median(asked))
+    return Wall(middle, float(np.median(np.abs(np.array(asked) - middle))))
 
 
 def _leads(segment: Placed, segments: Sequence[Placed]) -> bool:

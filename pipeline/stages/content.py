@@ -2,7 +2,6 @@
 decoder sees.
 """
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,6 +74,8 @@ def _confirmed(path: Path, span: Span, ffmpeg: Ffmpeg) -> str | None:
 
 def _decoded(path: Path, kind: str, begin: float, length: float, ffmpeg: Ffmpeg) -> Bytes:
     """Samples of a few seconds: luma of small pictures, or sound of 16 bits."""
+    import tempfile  # 5 ms that live recordings do not pay
+
     argv = commands.look(ffmpeg.ffmpeg, path, kind, begin, length)
     with tempfile.TemporaryFile() as file:
         run(argv, env=ffmpeg.env, stdout=file)
