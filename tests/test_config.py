@@ -1,7 +1,9 @@
 """Settings: flag, then environment, then file, then default."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from pipeline import config
@@ -10,7 +12,7 @@ from pipeline.cli.options import FORMATS, ON_LOSS
 from pipeline.errors import NotFoundError, UsageError
 from pipeline.model import Format, OnLoss
 
-NOT_SETTINGS = {"sources", "config", "help", "version"}
+NOT_SETTINGS = {"sources", "config", "help", "version", "faults", "list_faults"}
 
 
 def values(file: Path | None = None, **environ: str) -> dict[str, object]:
@@ -23,6 +25,15 @@ def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def commands(group: click.Group) -> Iterator[click.Command]:
+    """Every command that does something, also those of groups."""
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            yield from commands(command)
+        else:
+            yield command
+
+
 def write(text: str, name: str = config.FILE) -> Path:
     path = Path(name)
     path.write_text(text)
@@ -30,7 +41,7 @@ def write(text: str, name: str = config.FILE) -> Path:
 
 
 def test_every_option_is_a_setting_and_every_setting_an_option():
-    options = {p.name for command in cli.commands.values() for p in command.params}
+    options = {p.name for command in commands(cli) for p in command.params}
     assert options - NOT_SETTINGS == set(config.KINDS)
 
 
