@@ -28,6 +28,7 @@ KINDS: Mapping[str, type] = {
     "channel": str,
     "channel_type": int,
     "debug": bool,
+    "deep": bool,
     "dry_run": bool,
     "duration": str,
     "endpoint_url": str,

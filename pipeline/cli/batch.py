@@ -30,6 +30,8 @@ PLAYLIST = b"#EXTM3U"
 @options.format
 @options.on_loss
 @options.accept_unfinished
+@options.stream_types
+@options.deep
 @options.jobs
 @options.dry_run
 @options.force
@@ -80,6 +82,7 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
 @options.sources
 @options.on_loss
 @options.accept_unfinished
+@options.stream_types
 @options.jobs
 @options.as_json
 @options.quiet
@@ -170,6 +173,8 @@ def _settings(chosen: dict[str, Any]) -> "Options":
         format=Format(chosen.get("format", Format.MP4)),
         on_loss=OnLoss(chosen["on_loss"]),
         accept_unfinished=chosen["accept_unfinished"],
+        stream_types=chosen["stream_types"],
+        deep=chosen.get("deep", False),
         force=chosen.get("force", False),
         spool=Path(chosen["spool"]) if chosen["spool"] else config.default_spool(),
     )

@@ -12,6 +12,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 # Format and OnLoss of the model, which takes longer to import than --help may take.
 FORMATS = ("mp4", "m4a", "mp3", "wav", "aac", "ts")
+STREAM_TYPES = ("audio", "video", "both")
 ON_LOSS = ("hold", "close", "fail")
 
 
@@ -77,6 +78,14 @@ on_loss = click.option(
 )
 accept_unfinished = click.option(
     "--accept-unfinished", is_flag=True, help="Take a recording that has not ended as it is."
+)
+stream_types = click.option(
+    "--stream-types",
+    type=click.Choice(STREAM_TYPES),
+    help="What was to be recorded; if none of it is there, that is an error.",
+)
+deep = click.option(
+    "--deep", is_flag=True, help="Decode all of each MP4 as well: slow, and sees flipped bits."
 )
 jobs = click.option(
     "--jobs",

@@ -14,6 +14,7 @@ from pipeline.jobs.judge import judged, rejected
 from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options, Target
 from pipeline.jobs.receipts import only_more_inputs, receipt, report_of, same_inputs
+from pipeline.media import checks
 from pipeline.model import (
     Finding,
     Format,
@@ -26,7 +27,7 @@ from pipeline.model import (
     Verdict,
 )
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import convert, fetch, publish, verify
+from pipeline.stages import content, convert, fetch, publish, verify
 from pipeline.stages.inspect import Inventory, inspect
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
@@ -85,7 +86,9 @@ def _measured(
         return report
     with clock.stage("inspect"), os_errors(f"read {recording.source}"):
         read = convert.measure(evidence.plan, evidence.paths, options.progress)
-    return judged(recording, evidence, read, options.on_loss)
+    said = [*content.triage(read.lanes, read.expected)]
+    said += checks.expected(evidence.plan, options.stream_types)
+    return judged(recording, evidence, read, options.on_loss, said)
 
 
 def _forget(recording: Recording, inventory: Inventory, source: Storage, options: Options) -> None:
@@ -141,7 +144,10 @@ def _done_before(job: _Job, inventory: Inventory) -> Report | None:
 
 
 def _settings(options: Options) -> dict[str, str]:
-    return {"format": options.format.value, "on_loss": options.on_loss.value}
+    settings = {"format": options.format.value, "on_loss": options.on_loss.value}
+    if options.stream_types:
+        settings["stream_types"] = options.stream_types
+    return settings | ({"deep": "yes"} if options.deep else {})
 
 
 def _on_loss(options: Options) -> OnLoss:
@@ -152,7 +158,7 @@ def _on_loss(options: Options) -> OnLoss:
 
 def _objects(inventory: Inventory) -> list[StoredObject]:
     found = {s.object.key: s.object for s in inventory.segments if s.object}
-    return [*([inventory.playlist] if inventory.playlist else []), *found.values()]
+    return [*inventory.playlists, *found.values()]
 
 
 def _convert(job: _Job, inventory: Inventory) -> Report:
@@ -187,7 +193,8 @@ def _need_room(folder: Path, evidence: Evidence) -> None:
 def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) -> Report:
     """Convert, verify and publish."""
     made, verified = _proven(job, evidence, temporary)
-    report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
+    said = [*verified.findings, *_content(job, evidence, made, temporary)]
+    report = judged(job.recording, evidence, made, _on_loss(job.options), said)
     report = replace(report, tracks=verified.tracks, proof=verified.proof)
     if report.verdict is Verdict.REJECTED:
         return report
@@ -205,7 +212,7 @@ def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) 
             size=verified.size,
             sha256=verified.sha256,
         )
-        inputs = [*_playlist_digest(job, inventory), *fetch.digests(evidence.segments)]
+        inputs = [*_playlist_digests(job, inventory), *fetch.digests(evidence.segments)]
         published = _publish(job, report, made, inputs, temporary, placed)
     return report if published else _of_the_quicker_one(job, inventory)
 
@@ -216,6 +223,16 @@ def _of_the_quicker_one(job: _Job, inventory: Inventory) -> Report:
     if report is None:
         raise StorageError(f"{job.target.url}: another run is publishing it; run again")
     return report
+
+
+def _content(job: _Job, evidence: Evidence, made: convert.Converted, path: Path) -> list[Finding]:
+    """What is in the result, and what was to be."""
+    found = [*checks.expected(evidence.plan, job.options.stream_types)]
+    with job.clock.stage("verify"):
+        if job.options.format not in (Format.MP4, Format.M4A):
+            return found + content.triage(made.lanes, made.expected)
+        found += content.examine(path, made.lanes, made.expected, job.ffmpeg)
+        return found + (content.decode(path, job.ffmpeg) if job.options.deep else [])
 
 
 def _refuse_changed(job: _Job, evidence: Evidence) -> None:
@@ -273,12 +290,12 @@ def _full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < SPARE
 
 
-def _playlist_digest(job: _Job, inventory: Inventory) -> list[SourceFile]:
-    found = inventory.playlist
-    if found is None:
-        return []
-    digest = hashlib.sha256(b"".join(job.source.open(found.key))).hexdigest()
-    return [SourceFile(found.key, found.size, found.etag, digest)]
+def _playlist_digests(job: _Job, inventory: Inventory) -> list[SourceFile]:
+    sources = []
+    for found in inventory.playlists:
+        digest = hashlib.sha256(b"".join(job.source.open(found.key))).hexdigest()
+        sources.append(SourceFile(found.key, found.size, found.etag, digest))
+    return sources
 
 
 def _publish(
