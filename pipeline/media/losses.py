@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.media.ends import Promise
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.packets import Index, Ticks
-from pipeline.media.placing import GAP
+from pipeline.media.placed import GAP
 from pipeline.media.units import Units
 from pipeline.model import Finding, Hole, Severity
 
@@ -82,8 +82,9 @@ def lost_ticks(
     """Holes, units that lost their end, and what is missing at both ends."""
     cut = sum(s.units.cut for s in stretches)
     begin, end = span(lane, stretches)
-    late = promised.late or not len(stretches[0].units.sizes)
-    early = promised.early or not len(stretches[-1].units.sizes)
+    first, last = promised.within
+    late = promised.late or not len(stretches[first].units.sizes)
+    early = promised.early or not len(stretches[last].units.sizes)
     beyond = (begin - promised.begin if late else 0.0, promised.end - end if early else 0.0)
     ends = sum(ticks for ticks in beyond if ticks > lane.unit / 2)
     return sum(hole.length for hole in found) * HZ + cut * lane.unit + ends + promised.closed

@@ -1,4 +1,4 @@
-"""One PID of a segment: its packets, the breaks between them, and the PES they carry (2.4.3)."""
+"""One stream of a segment: its packets, the breaks between them, and the PES they carry (2.4.3)."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from pipeline.media.packets import PACKET, Bytes, Index, Mask, Packets, Ticks, s
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """Payload packets of one PID in a segment, repeats left out, with the places where bytes are
+    """Payload packets of one stream in a segment, repeats left out, with the places where bytes are
     missing.
     """
 
@@ -23,10 +23,22 @@ class Track:
     thirds: int  # repeats of a repeat: "two, and only two" may be equal
 
 
-def track(packets: Packets, pid: int) -> Track:
-    """Follow one PID: repeats are dropped, every break of the continuity counter kept (2.4.3.3)."""
+def track(packets: Packets, pid: int, *moved: int) -> Track:
+    """Follow one PID: repeats are dropped, every break of the continuity counter kept (2.4.3.3).
+
+    ``moved`` are the PIDs under which the stream goes on, each behind the last packet of the one
+    before.
+    """
     index = np.flatnonzero((packets.pid == pid) & packets.payload)
     kept, broken, repeated, lost = _followed(packets, pid, index)
+    repeats = index[repeated]
+    for further in moved:
+        index = np.flatnonzero((packets.pid == further) & packets.payload)
+        more, torn, again, missing = _followed(packets, further, index)
+        torn[:1] |= not packets.unit_start[more[0]]  # it begins inside a PES
+        kept, broken = np.append(kept, more), np.append(broken, torn)
+        repeated, repeats = np.append(repeated, again), np.append(repeats, index[again])
+        lost += missing
     unannounced = _unannounced(packets, kept)
     at = np.flatnonzero(packets.unit_start[kept])
     if len(unannounced):
@@ -41,7 +53,7 @@ def track(packets: Packets, pid: int) -> Track:
         broken=np.flatnonzero(broken),
         starts=at[good],
         header=header[good],
-        repeats=index[repeated],
+        repeats=repeats,
         lost=lost,
         unannounced=len(unannounced),
         thirds=thirds,

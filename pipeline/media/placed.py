@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.media.lane import Edges, Lane
+from pipeline.media.lane import HZ, Edges, Lane
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import Ticks
 from pipeline.model import Severity
+
+GAP = HZ // 2  # a longer silence of a stream is looked into
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +73,11 @@ class Placed:
         return scan is None or any(f.severity == Severity.ERROR for f in scan.findings)
 
     @property
+    def pids(self) -> dict[int, tuple[int, ...]]:
+        """The PIDs of each stream in the segment."""
+        return {pid: self.stream(pid).pids for pid in self.stamps}
+
+    @property
     def edges(self) -> Edges:
         """Its ends, for the stitcher."""
         return Edges(*map(frozenset, (self.torn, self.joined, self.cut, self.whole)))
@@ -83,9 +90,12 @@ def has_media(slot: Slot) -> bool:
 
 
 def opening(segment: Placed, lanes: Sequence[Lane]) -> int:
-    """Where a segment begins: EXTINF counts from the first picture, else the first sound."""
-    lane = next(lane for lane in lanes if lane.pid in segment.stamps)
-    return segment.presented(lane.pid)[0]
+    """Where a segment begins: EXTINF counts from the first picture, unless sound is there long
+    before it.
+    """
+    begins = [segment.presented(lane.pid)[0] for lane in lanes if lane.pid in segment.stamps]
+    earliest = min(begins)
+    return earliest if begins[0] - earliest > GAP else begins[0]
 
 
 def complete(stream: Stream) -> bool:

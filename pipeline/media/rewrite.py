@@ -1,5 +1,7 @@
 """Transport packets edited in place: stamps, clocks, counters (ISO/IEC 13818-1 clause 2.4.3)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pipeline.media.lane import Carried, Lane, Work
@@ -15,7 +17,7 @@ from pipeline.media.packets import (
 )
 
 
-def retime(work: Work, lane: Lane, kept: Mask) -> None:
+def retime(work: Work, pids: Sequence[int], kept: Mask) -> None:
     """Write the new stamps into the PES headers that are kept, and free video of its PES length."""
     t, rows = work.track, work.packets.rows
     alive = kept[t.starts]
@@ -43,13 +45,14 @@ def retime(work: Work, lane: Lane, kept: Mask) -> None:
     moved = np.flatnonzero(stamped)[:1]
     if len(moved):
         raw = stamps(header[moved, 9:14])[0]
-        _retime_clock(work, lane.pid, int(pts[moved[0]] - raw[0]))
+        _retime_clock(work, pids, int(pts[moved[0]] - raw[0]))
 
 
-def _retime_clock(work: Work, pid: int, offset: int) -> None:
+def _retime_clock(work: Work, pids: Sequence[int], offset: int) -> None:
     """Move every PCR as far as the stamps (2.4.3.5)."""
     packets, rows = work.packets, work.packets.rows
-    adapted = packets.adapted[packets.pid[packets.adapted] == pid]
+    carrier = packets.pid[packets.adapted]
+    adapted = packets.adapted[np.logical_or.reduce([carrier == pid for pid in pids])]
     carriers = adapted[(rows[adapted, 4] >= 7) & (rows[adapted, 5] & 0x10 != 0)]
     field = rows[carriers, 6:11]
     base = (pcr_bases(field) + offset) % MODULO
@@ -58,9 +61,12 @@ def _retime_clock(work: Work, pid: int, offset: int) -> None:
     rows[carriers, 10] = (base & 1) << 7 | field[:, 4] & 0x7F
 
 
-def renumber(work: Work, kept: Mask, carried: Carried) -> None:
-    """Continuity counters without a break."""
+def renumber(work: Work, lane: Lane, kept: Mask, carried: Carried) -> None:
+    """The lane's PID, and continuity counters without a break."""
     row = work.track.index[kept]
+    if len(row) and (work.packets.pid[row[[0, -1]]] != lane.pid).any():
+        work.packets.rows[row, 1] = work.packets.rows[row, 1] & 0xE0 | lane.pid >> 8
+        work.packets.rows[row, 2] = lane.pid & 0xFF
     counters = (carried.counter + np.arange(len(row))) & 15
     work.packets.rows[row, 3] = work.packets.rows[row, 3] & 0xF0 | counters.astype(np.uint8)
     carried.counter = (carried.counter + len(row)) & 15

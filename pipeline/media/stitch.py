@@ -7,6 +7,7 @@ are edited in place; only where bytes are missing are audio PES written anew.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -56,12 +57,21 @@ class Stitcher:
         return psi.tables(streams, self._lanes[0].pid, counter)
 
     def add(
-        self, name: str, data: Bytes, times: Mapping[int, tuple[Ticks, Ticks]], edges: Edges
+        self,
+        name: str,
+        data: Bytes,
+        times: Mapping[int, tuple[Ticks, Ticks]],
+        edges: Edges,
+        pids: Mapping[int, tuple[int, ...]] = MappingProxyType({}),
     ) -> Stitched:
-        """Stitch one segment, editing ``data``; ``times`` are the new PTS and DTS by PID."""
+        """Stitch one segment, editing ``data``; ``times`` are the new PTS and DTS by lane, ``pids``
+        where its packets are if not under its PID.
+        """
         frame = framing(data)
         packets = columns(frame.rows)
-        tracks = {x.pid: track(packets, x.pid) for x in self._lanes if x.pid in times}
+        tracks = {
+            x.pid: track(packets, *pids.get(x.pid, (x.pid,))) for x in self._lanes if x.pid in times
+        }
         faults = _faults(frame, packets, tracks.values())
         keep = np.zeros(len(packets.rows), np.bool_)
         made: dict[int, Units] = {}
@@ -87,8 +97,8 @@ class Stitcher:
             carried = self._carried[pid]
             stitch = _audio if lane.codec.kind == "audio" else _video
             kept, made[pid] = stitch(work, lane, carried)
-            retime(work, lane, kept)
-            renumber(work, kept, carried)
+            retime(work, pids.get(pid, (pid,)), kept)
+            renumber(work, lane, kept, carried)
             keep[work.track.index[kept]] = True
             findings += work.findings
             inserts += work.inserts

@@ -12,10 +12,12 @@ import numpy as np
 from pipeline.media.ends import Promise, promises
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.lanes import choose
+from pipeline.media.mpegts import Scan
 from pipeline.media.order import in_order, without_copies
 from pipeline.media.packets import MODULO, Ticks
 from pipeline.media.placed import Placed, Slot
 from pipeline.media.placing import Placer, counters_go_on
+from pipeline.media.routes import aligned
 from pipeline.media.stamps import steady
 from pipeline.model import Finding, OnLoss, Severity
 
@@ -39,10 +41,11 @@ class Plan:
 
 def plan(slots: Sequence[Slot], on_loss: OnLoss = OnLoss.HOLD) -> Plan:
     """Decide where every segment goes.  Pure: the same scans always give the same plan."""
-    scans = [slot.scan for slot in slots if slot.scan is not None and slot.scan.packets]
+    slots, scans, moved = _aligned(slots)
     if not scans:
         return Plan()
     lanes, findings = choose(scans)
+    findings += moved
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
     segments, said = _segments(slots, lanes)
@@ -60,6 +63,16 @@ def plan(slots: Sequence[Slot], on_loss: OnLoss = OnLoss.HOLD) -> Plan:
     for pid, ticks in placer.closed.items():
         promised[pid] = replace(promised[pid], closed=ticks)
     return Plan(lanes, tuple(segments), tuple(findings + said), promised)
+
+
+def _aligned(slots: Sequence[Slot]) -> tuple[list[Slot], list[Scan], list[Finding]]:
+    """Every stream under one PID, and the scans that hold packets."""
+    there = [n for n, slot in enumerate(slots) if slot.scan is not None and slot.scan.packets]
+    scans, findings = aligned([scan for n in there if (scan := slots[n].scan)])
+    routed = list(slots)
+    for number, scan in zip(there, scans, strict=True):
+        routed[number] = replace(slots[number], scan=scan)
+    return routed, scans, findings
 
 
 def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:

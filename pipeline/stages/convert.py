@@ -141,7 +141,9 @@ def _stitch(
         path = paths[placed.number]
         data, arenas[turn % 3] = _read(placed, path, arenas[turn % 3])
         try:
-            stitched = stitcher.add(placed.slot.name, data, placed.stamps, placed.edges)
+            stitched = stitcher.add(
+                placed.slot.name, data, placed.stamps, placed.edges, placed.pids
+            )
         except Changed as error:
             raise StorageError(f"{path}: changed while it was converted; run again") from error
         yield placed, stitched
