@@ -100,6 +100,12 @@ def audio_pes(payload: bytes, pts: int) -> bytes:
     return head + stamp_fields(np.array([pts], np.int64), 2).tobytes() + payload
 
 
+def video_pes(payload: bytes, pts: int) -> bytes:
+    """One video PES with a PTS; its length is left open (2.4.3.7)."""
+    head = b"\0\0\1\xe0\0\0\x80\x80\x05"
+    return head + stamp_fields(np.array([pts], np.int64), 2).tobytes() + payload
+
+
 def packetize(pid: int, pes: bytes, counter: int) -> tuple[bytes, int]:
     """A PES as transport packets, the last one stuffed (2.4.3.3); returns the next counter too."""
     packets = []

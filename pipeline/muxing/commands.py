@@ -32,30 +32,37 @@ def mux(
     adts: bool = False,
     picture_ticks: int | None = None,
     base: float = 0.0,
-    late: float = 0.0,
+    drop_before: int | None = None,
     moov_size: int | None = None,
 ) -> list[str]:
     """Remux the transport stream on standard input; ``base`` seconds are taken off every stamp.
 
-    A stream begins ``late`` seconds after the first: ffmpeg has to look that far ahead for it.
+    Packets with a PTS before the tick ``drop_before`` are left out: they only introduce streams
+    that begin late.
 
     ``moov_size`` bytes are kept free for the index in front of the media; without it the file is
     rewritten once at the end to put the index there.
     """
     import ffmpeg as ff  # imports half the standard library
 
-    ahead = {"probesize": "500M", "analyzeduration": f"{late + 10:.0f}M"} if late > 1 else {}
-    source = ff.input("pipe:0", protocol_whitelist="pipe", **INPUT, **ahead)
+    source = ff.input("pipe:0", protocol_whitelist="pipe", **INPUT)
     options: dict[str, Any] = {"c": "copy", "copyinkf": None, "map_metadata": -1, **OUTPUT[format]}
     if base:
         options["output_ts_offset"] = f"{-base:g}"
     if format in (Format.MP4, Format.M4A):
         options |= {"moov_size": moov_size} if moov_size else {"movflags": "+faststart"}
-        options |= {"bsf:a": "aac_adtstoasc"} if adts else {}
         # Without a duration for the last picture its edit list would hide it.
-        options |= (
-            {"bsf:v": f"setts=pts=PTS:dts=DTS:duration={picture_ticks}"} if picture_ticks else {}
-        )
+        durations = f"setts=pts=PTS:dts=DTS:duration={picture_ticks}"
+        filters = {
+            "a": ["aac_adtstoasc"] if adts else [],
+            "v": [durations] if picture_ticks else [],
+        }
+    else:
+        filters = {"a": [], "v": []}
+    for kind, chain in filters.items():
+        if drop_before is not None:
+            chain.insert(0, rf"noise=drop=lt(pts\,{drop_before})")
+        options |= {f"bsf:{kind}": ",".join(chain)} if chain else {}
     streams = [source[f"i:{pid}"] for pid in pids]
     spec = ff.output(*streams, str(output), **options)
     command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "warning"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import StorageError
+from pipeline.media.introduction import INTRODUCED, introduction
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.losses import Stretch
 from pipeline.media.packets import Bytes
@@ -69,6 +70,8 @@ def convert(
     lanes = lanes_of(plan, format)
     if format is Format.TS:
         return _write_stream(plan, lanes, paths, output, progress)
+    begins = [_begin(plan, lane) for lane in lanes]
+    late = [x for x, begin in zip(lanes, begins, strict=True) if begin - min(begins) > HZ]
     argv = commands.mux(
         ffmpeg.ffmpeg,
         output,
@@ -77,11 +80,12 @@ def convert(
         adts=any(lane.codec.name == "aac" for lane in lanes),
         picture_ticks=next((round(x.unit) for x in lanes if x.codec.kind == "video"), None),
         base=BASE / HZ,
-        late=_latest(plan, lanes),
+        drop_before=INTRODUCED if late else None,
         moov_size=_index_size(plan, lanes) if in_one_pass else None,
     )
     with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
-        pending: Future[None] = writer.submit(muxer.write, [Stitcher(lanes).tables()])
+        first = [Stitcher(lanes).tables(), *(_introduction(plan, x, paths) for x in late)]
+        pending: Future[None] = writer.submit(muxer.write, first)
         expected: list[list[Stretch]] = [[] for _ in lanes]
         findings: list[Finding] = []
         for placed, stitched in _stitch(plan, lanes, paths, progress):
@@ -93,10 +97,17 @@ def convert(
     return Converted(lanes, _frozen(expected), tuple(findings), tuple(argv), messages)
 
 
-def _latest(plan: Plan, lanes: Sequence[Lane]) -> float:
-    """Seconds after which the last lane has begun."""
-    firsts = [next(p.first(x.pid) for p in plan.placed if x.pid in p.stamps) for x in lanes]
-    return (max(firsts) - BASE) / HZ
+def _begin(plan: Plan, lane: Lane) -> int:
+    return next(p.first(lane.pid) for p in plan.placed if lane.pid in p.stamps)
+
+
+def _introduction(plan: Plan, lane: Lane, paths: Mapping[int, Path]) -> bytes:
+    """The first units of a lane that begins late: ffmpeg looks at the beginning only."""
+    placed = next(
+        p for p in plan.placed if lane.pid in p.stamps and p.stream(lane.pid).config is not None
+    )
+    data, _ = _read(placed, paths[placed.number], np.empty(0, np.uint8))
+    return introduction(data, lane, placed.stream(lane.pid).pids)
 
 
 def _write_stream(

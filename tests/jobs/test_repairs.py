@@ -14,6 +14,7 @@ from tests import recordings as r
 MOVED = {0x100: 0x200, 0x101: 0x201}
 SWAPPED = {0x100: 0x101, 0x101: 0x100}
 CROSSED = {0x100: 0x101, 0x101: 0x102}  # the picture takes the place of the sound
+LARGE = r.Kind(size="640x360", bitrate="6M")
 KINDS = [r.AV, r.AV_B, r.AUDIO, r.VIDEO, r.AV_44, r.RESTARTING]
 
 
@@ -242,6 +243,16 @@ def test_one_stream_takes_over_from_the_other(copied, converted, library, kind, 
     made = copied(kind)
     absent(made, "audio" if first == "video" else "video", (0, 1), announced=False)
     absent(made, first, (2, 3, 4), announced=False)
+    whole(converted(made), Verdict.OK, r.units(made.contents()), library.ffmpeg)
+
+
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_a_stream_that_starts_late_behind_many_bytes(copied, converted, library, kind):
+    """Far more of them than a muxer looks at to find its streams."""
+    made = copied(LARGE)
+    absent(made, kind, range(4), announced=False)
+    if kind == "audio":
+        assert sum(map(len, made.contents()[:4])) > 8 << 20
     whole(converted(made), Verdict.OK, r.units(made.contents()), library.ffmpeg)
 
 

@@ -56,19 +56,13 @@ def test_streams_are_mapped_by_pid_in_the_order_of_the_lanes():
     assert values(argv, "-map") == ["0:i:4096", "0:i:33", "0:i:256"]
 
 
-@pytest.mark.parametrize(
-    ("late", "bounds"),
-    [
-        pytest.param(0.0, ([], []), id="all begin together"),
-        pytest.param(1.0, ([], []), id="what ffmpeg looks at anyway"),
-        pytest.param(1.1, (["500M"], ["11M"]), id="a second later"),
-        pytest.param(3600.0, (["500M"], ["3610M"]), id="an hour later"),
-    ],
-)
-def test_late_streams_are_looked_for(late, bounds):
-    argv = commands.mux(FFMPEG, OUT, [256, 257], late=late)
-    assert (values(argv, "-probesize"), values(argv, "-analyzeduration")) == bounds
-    assert "-probesize" not in output_part(argv)
+def test_what_introduces_late_streams_is_dropped():
+    """Before anything else is done with the packets."""
+    argv = commands.mux(FFMPEG, OUT, [256], adts=True, picture_ticks=6000, drop_before=450000)
+    assert values(argv, "-bsf:a") == [r"noise=drop=lt(pts\,450000),aac_adtstoasc"]
+    setts = "setts=pts=PTS:dts=DTS:duration=6000"
+    assert values(argv, "-bsf:v") == [rf"noise=drop=lt(pts\,450000),{setts}"]
+    assert "-probesize" not in argv
 
 
 @pytest.mark.parametrize(
