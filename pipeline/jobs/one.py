@@ -13,8 +13,9 @@ from pipeline.jobs.clock import Clock
 from pipeline.jobs.evidence import Evidence, gather, in_place, spool_of
 from pipeline.jobs.judge import judged, rejected
 from pipeline.jobs.locks import locked
-from pipeline.jobs.options import Options, Target
+from pipeline.jobs.options import Options, Target, unwatched
 from pipeline.jobs.receipts import only_more_inputs, receipt, report_of, same_inputs
+from pipeline.media.marks import Marks, marks
 from pipeline.model import (
     Finding,
     Format,
@@ -33,6 +34,7 @@ from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 
 SPARE = 16 << 20  # bytes beside the result that must be free
+MARKED = (Format.MP4, Format.M4A)  # formats with chapters and a comment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,8 +187,11 @@ def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) 
     """Convert, verify and publish; the digests of the source are made meanwhile."""
     with ThreadPoolExecutor(1) as background:
         inputs = background.submit(fetch.digests, evidence.segments)
-        made, verified = _proven(job, evidence, temporary)
+        made, verified = _proven(job, evidence, temporary, _foreseen(job, evidence))
         report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
+        if (told := _told(job, report)) != made.marks:  # holes that only the units show
+            made, verified = _proven(job, evidence, temporary, told)
+            report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
         report = replace(report, tracks=verified.tracks, proof=verified.proof)
         if report.verdict is Verdict.REJECTED:
             return report
@@ -217,7 +222,7 @@ def _refuse_changed(job: _Job, evidence: Evidence) -> None:
 
 
 def _proven(
-    job: _Job, evidence: Evidence, temporary: Path
+    job: _Job, evidence: Evidence, temporary: Path, told: Marks
 ) -> tuple[convert.Converted, verify.Verified]:
     """The file and its proof; once more, in two passes, when the index did not fit in front."""
     options = job.options
@@ -231,6 +236,7 @@ def _proven(
                 format=options.format,
                 progress=options.progress,
                 in_one_pass=in_one_pass,
+                marks=told,
             )
         with job.clock.stage("verify"):
             verified = _verified(job, evidence, made, temporary)
@@ -243,13 +249,30 @@ def _proven(
     return made, verified
 
 
+def _foreseen(job: _Job, evidence: Evidence) -> Marks:
+    """What the file will say of its holes.  Where nothing is wrong there is nothing to look for."""
+    found = (*evidence.findings, *evidence.plan.findings)
+    format = job.options.format
+    if format not in MARKED or not any(f.severity == Severity.ERROR for f in found):
+        return Marks()
+    with job.clock.stage("inspect"):
+        read = convert.measure(evidence.plan, evidence.paths, unwatched, format=format)
+    return _told(job, judged(job.recording, evidence, read, _on_loss(job.options)))
+
+
+def _told(job: _Job, report: Report) -> Marks:
+    if job.options.format not in MARKED:
+        return Marks()
+    return marks(report.holes, report.duration, report.lost_seconds)
+
+
 def _verified(
     job: _Job, evidence: Evidence, made: convert.Converted, path: Path
 ) -> verify.Verified:
     """Each format is proven as far as it can be."""
     format, lanes, expected = job.options.format, made.lanes, made.expected
     if format in (Format.MP4, Format.M4A):
-        return verify.verify_mp4(path, lanes, expected, job.options.progress)
+        return verify.verify_mp4(path, lanes, expected, job.options.progress, made.marks)
     if format is Format.TS:
         return verify.verify_stream(path, evidence.plan, lanes, expected, made.lengths)
     if format is Format.AAC:

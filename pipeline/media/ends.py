@@ -12,6 +12,15 @@ from pipeline.model import Finding, Severity
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """A hole that takes no time any more."""
+
+    segment: str  # behind it
+    at: int  # the decoding time that follows, ticks
+    ticks: float  # what was there
+
+
+@dataclass(frozen=True, slots=True)
 class Promise:
     """When a lane should begin and end (ticks of decoding time), and whether it is known not to."""
 
@@ -19,7 +28,7 @@ class Promise:
     end: float
     late: bool = False
     early: bool = False
-    closed: float = 0.0  # ticks of holes inside that were closed
+    closed: tuple[Closed, ...] = ()  # holes inside that were closed
     within: tuple[int, int] = (0, -1)  # the first and the last segment placed that holds it
 
 

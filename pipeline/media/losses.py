@@ -22,6 +22,7 @@ class Stretch:
 
     segment: str
     units: Units
+    made: bool = False  # to fill the hole in front of the segment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +68,20 @@ def holes(lane: Lane, stretches: Sequence[Stretch]) -> list[Hole]:
     return found
 
 
+def closed_holes(lane: Lane, promised: Promise) -> list[Hole]:
+    """Holes of which nothing is left but the place."""
+    return [
+        Hole(
+            lane.codec.kind,
+            round((hole.at - BASE) / HZ, 6),
+            round(hole.ticks / HZ, 6),
+            hole.segment,
+            became="closed",
+        )
+        for hole in promised.closed
+    ]
+
+
 def _silences(on: Line, lane: Lane) -> Index:
     """Gaps inside a segment: sound never pauses, so a loss of 16 packets shows in nothing else."""
     if lane.codec.kind == "video":
@@ -87,7 +102,9 @@ def lost_ticks(
     early = promised.early or not len(stretches[last].units.sizes)
     beyond = (begin - promised.begin if late else 0.0, promised.end - end if early else 0.0)
     ends = sum(ticks for ticks in beyond if ticks > lane.unit / 2)
-    return sum(hole.length for hole in found) * HZ + cut * lane.unit + ends + promised.closed
+    inside = sum(hole.length for hole in found if hole.became != "closed") * HZ
+    closed = sum(hole.ticks for hole in promised.closed)
+    return inside + cut * lane.unit + ends + closed
 
 
 def span(lane: Lane, stretches: Sequence[Stretch]) -> tuple[float, float]:

@@ -37,7 +37,7 @@ class Placer:
         counters_go_on: bool,
     ) -> None:
         self.findings: list[Finding] = []
-        self.closed: dict[int, float] = {}  # ticks of holes that were closed, by PID
+        self.closed: list[tuple[Placed, int, float]] = []  # holes closed in front: PID, ticks
         self._lanes = lanes
         self._slots = slots
         self._close = on_loss is OnLoss.CLOSE
@@ -141,8 +141,7 @@ class Placer:
 
     def _take_away(self, segment: Placed, ticks: float) -> None:
         """A hole that is closed is lost all the same."""
-        for pid in segment.stamps:
-            self.closed[pid] = self.closed.get(pid, 0.0) + ticks
+        self.closed += [(segment, pid, ticks) for pid in segment.stamps]
 
     def _between(self, segment: Placed) -> Sequence[Slot]:
         assert self._before is not None

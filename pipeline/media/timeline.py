@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipeline.media.ends import Promise, promises
+from pipeline.media.ends import Closed, Promise, promises
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.lanes import choose
 from pipeline.media.mpegts import Scan
@@ -60,8 +60,9 @@ def plan(slots: Sequence[Slot], on_loss: OnLoss = OnLoss.HOLD) -> Plan:
     findings += placer.findings
     findings += _rebase(segments)
     promised, said = promises(segments, lanes, slots)
-    for pid, ticks in placer.closed.items():
-        promised[pid] = replace(promised[pid], closed=ticks)
+    for segment, pid, ticks in placer.closed:
+        here = Closed(segment.slot.name, segment.first(pid), ticks)
+        promised[pid] = replace(promised[pid], closed=(*promised[pid].closed, here))
     return Plan(lanes, tuple(segments), tuple(findings + said), promised)
 
 

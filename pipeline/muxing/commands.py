@@ -34,6 +34,7 @@ def mux(
     base: float = 0.0,
     drop_before: int | None = None,
     moov_size: int | None = None,
+    metadata: str | None = None,
 ) -> list[str]:
     """Remux the transport stream on standard input; ``base`` seconds are taken off every stamp.
 
@@ -42,10 +43,13 @@ def mux(
 
     ``moov_size`` bytes are kept free for the index in front of the media; without it the file is
     rewritten once at the end to put the index there.
+
+    ``metadata`` is a data URI with chapters and tags (``media/marks``).
     """
     import ffmpeg as ff  # imports half the standard library
 
-    source = ff.input("pipe:0", protocol_whitelist="pipe", **INPUT)
+    queue = {"thread_queue_size": 64} if metadata else {}  # of an input that is not alone
+    source = ff.input("pipe:0", protocol_whitelist="pipe", **INPUT, **queue)
     options: dict[str, Any] = {"c": "copy", "copyinkf": None, "map_metadata": -1, **OUTPUT[format]}
     if base:
         options["output_ts_offset"] = f"{-base:g}"
@@ -67,7 +71,20 @@ def mux(
     spec = ff.output(*streams, str(output), **options)
     command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "warning"]
     argv: list[str] = ff.compile(spec, cmd=command, overwrite_output=True)
-    return argv
+    return _with_metadata(argv, metadata) if metadata else argv
+
+
+def _with_metadata(argv: list[str], uri: str) -> list[str]:
+    """A second input of which no stream is mapped: ffmpeg-python would leave it out."""
+    import ffmpeg as ff
+
+    spec = ff.input(uri, f="ffmetadata", protocol_whitelist="data").output("-")
+    said = spec.get_args()
+    second = said[: said.index(uri) + 1]
+    behind = argv.index("pipe:0") + 1
+    at = argv.index("-map_metadata")
+    rest = [*argv[behind:at], "-map_metadata", "1", "-map_chapters", "1", *argv[at + 2 :]]
+    return [*argv[:behind], *second, *rest]
 
 
 # A file is what its suffix says: a playlist called .mp4 must not make ffmpeg open other files.

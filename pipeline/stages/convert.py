@@ -11,6 +11,7 @@ from pipeline.errors import StorageError
 from pipeline.media.introduction import INTRODUCED, introduction
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.losses import Stretch
+from pipeline.media.marks import Marks
 from pipeline.media.packets import Bytes
 from pipeline.media.placed import Placed
 from pipeline.media.stitch import Changed, Stitched, Stitcher
@@ -22,6 +23,7 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
 
 Progress = Callable[[str, int], None]
+NO_MARKS = Marks()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +36,12 @@ class Converted:
     command: tuple[str, ...] = ()
     messages: str = ""
     lengths: tuple[int, ...] = ()  # bytes of each segment in a stream, without the tables
+    marks: Marks = NO_MARKS  # what the file was told of its holes
+
+    @property
+    def held(self) -> tuple[tuple[Stretch, ...], ...]:
+        """What of it the segments held."""
+        return tuple(tuple(s for s in stretches if not s.made) for stretches in self.expected)
 
 
 def lanes_of(plan: Plan, format: Format) -> tuple[Lane, ...]:
@@ -44,13 +52,16 @@ def lanes_of(plan: Plan, format: Format) -> tuple[Lane, ...]:
     return audio if format is Format.M4A else audio[:1]
 
 
-def measure(plan: Plan, paths: Mapping[int, Path], progress: Progress) -> Converted:
+def measure(
+    plan: Plan, paths: Mapping[int, Path], progress: Progress, format: Format = Format.MP4
+) -> Converted:
     """Read every unit without making anything: what ``check`` does."""
-    expected: list[list[Stretch]] = [[] for _ in plan.lanes]
+    lanes = lanes_of(plan, format)
+    expected: list[list[Stretch]] = [[] for _ in lanes]
     findings: list[Finding] = []
-    for placed, stitched in _stitch(plan, plan.lanes, paths, progress):
-        _collect(plan.lanes, placed, stitched, expected, findings)
-    return Converted(plan.lanes, _frozen(expected), tuple(findings))
+    for placed, stitched in _stitch(plan, lanes, paths, progress):
+        _collect(lanes, placed, stitched, expected, findings)
+    return Converted(lanes, _frozen(expected), tuple(findings))
 
 
 def convert(
@@ -62,15 +73,18 @@ def convert(
     format: Format,
     progress: Progress,
     in_one_pass: bool = True,
+    marks: Marks = NO_MARKS,
 ) -> Converted:
     """Make the file.  ``paths`` are the segments by their number in the playlist.
 
     ``in_one_pass`` reserves room for the index in front; it fails when the estimate is wrong.
+    ``marks`` is what the file is to say of its holes.
     """
     lanes = lanes_of(plan, format)
     if format is Format.TS:
         return _write_stream(plan, lanes, paths, output, progress)
     begins = [_begin(plan, lane) for lane in lanes]
+    metadata = marks.metadata if marks != NO_MARKS else ""
     late = [x for x, begin in zip(lanes, begins, strict=True) if begin - min(begins) > HZ]
     argv = commands.mux(
         ffmpeg.ffmpeg,
@@ -81,7 +95,8 @@ def convert(
         picture_ticks=next((round(x.unit) for x in lanes if x.codec.kind == "video"), None),
         base=BASE / HZ,
         drop_before=INTRODUCED if late else None,
-        moov_size=_index_size(plan, lanes) if in_one_pass else None,
+        moov_size=_index_size(plan, lanes) + 4 * len(metadata) if in_one_pass else None,
+        metadata=metadata or None,
     )
     with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
         first = [Stitcher(lanes).tables(), *(_introduction(plan, x, paths) for x in late)]
@@ -94,7 +109,7 @@ def convert(
             _collect(lanes, placed, stitched, expected, findings)
         pending.result()
         messages = muxer.finish()
-    return Converted(lanes, _frozen(expected), tuple(findings), tuple(argv), messages)
+    return Converted(lanes, _frozen(expected), tuple(findings), tuple(argv), messages, marks=marks)
 
 
 def _begin(plan: Plan, lane: Lane) -> int:

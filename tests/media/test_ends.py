@@ -199,4 +199,4 @@ def test_extinf_errors():
 
 
 def test_a_promise_is_kept_unless_it_says_otherwise():
-    assert Promise(0.0, 1.0) == Promise(0.0, 1.0, late=False, early=False, closed=0.0)
+    assert Promise(0.0, 1.0) == Promise(0.0, 1.0, late=False, early=False, closed=())
