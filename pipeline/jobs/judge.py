@@ -44,6 +44,11 @@ def judged(
     )
 
 
+CONSEQUENCES = {
+    OnLoss.HOLD: "hole kept",
+    OnLoss.CLOSE: "hole closed",
+    OnLoss.FILL: "hole filled where it reaches to the next segment, else kept",
+}
 REASONS = {
     "SEG_MISSING": "segment missing",
     "SEG_EMPTY": "segment empty",
@@ -61,12 +66,13 @@ REASONS = {
 def holes(evidence: Evidence, read: Converted) -> tuple[Hole, ...]:
     """Every hole of every track, why it is there and what became of it."""
     found: list[Hole] = []
-    for lane, stretches, expected in zip(read.lanes, read.held, read.expected, strict=True):
-        filled = {int(s.units.dts[0]) for s in expected if s.made}
+    for lane, stretches in zip(read.lanes, read.held, strict=True):
+        behind = [stretches[fill.before].units for fill in read.fills if fill.pid == lane.pid]
+        filled = {int(units.dts[0]) for units in behind}
         inside = losses.holes(lane, stretches)
         closed = losses.closed_holes(lane, evidence.plan.promised[lane.pid])
         for hole in (*inside, *closed):
-            at = round(hole.start * HZ) + BASE
+            at = round((hole.start + hole.length) * HZ) + BASE
             became = "filled" if filled & {at - 1, at, at + 1} else hole.became
             reason = _reason(evidence, hole.segment)
             found.append(replace(hole, reason=reason, became=became))
@@ -109,7 +115,7 @@ def _with_consequence(finding: Finding, on_loss: OnLoss, outside: frozenset[str]
         return finding
     if on_loss is OnLoss.FAIL:
         return replace(finding, severity=Severity.FATAL)
-    repair = {OnLoss.CLOSE: "hole closed", OnLoss.FILL: "hole filled"}.get(on_loss, "hole kept")
+    repair = CONSEQUENCES[on_loss]
     if finding.segment in outside:
         repair = "left out: nothing stands beyond it"
     return replace(finding, repair=finding.repair or repair)

@@ -28,7 +28,8 @@ from pipeline.model import (
     Verdict,
 )
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import convert, fetch, publish, verify
+from pipeline.stages import convert, fetch, fill, publish, verify
+from pipeline.stages.fill import Filling
 from pipeline.stages.inspect import Inventory, inspect
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
@@ -144,9 +145,13 @@ def _settings(options: Options) -> dict[str, str]:
 
 
 def _on_loss(options: Options) -> OnLoss:
-    """ADTS has no time stamps: whatever was asked for, its holes are closed."""
-    closes = options.format is Format.AAC and options.on_loss is OnLoss.HOLD
-    return OnLoss.CLOSE if closes else options.on_loss
+    """ADTS has no time stamps: whatever was asked for, its holes are closed.  Only a file with an
+    index is filled.
+    """
+    chosen = options.on_loss
+    if chosen is OnLoss.FILL and options.format not in MARKED:
+        chosen = OnLoss.HOLD
+    return OnLoss.CLOSE if options.format is Format.AAC and chosen is OnLoss.HOLD else chosen
 
 
 def _objects(inventory: Inventory) -> list[StoredObject]:
@@ -187,11 +192,12 @@ def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) 
     """Convert, verify and publish; the digests of the source are made meanwhile."""
     with ThreadPoolExecutor(1) as background:
         inputs = background.submit(fetch.digests, evidence.segments)
-        made, verified = _proven(job, evidence, temporary, _foreseen(job, evidence))
-        report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
+        told, filling = _foreseen(job, evidence)
+        made, verified = _proven(job, evidence, temporary, told, filling)
+        report = _judged(job, evidence, made, (*filling.findings, *verified.findings))
         if (told := _told(job, report)) != made.marks:  # holes that only the units show
-            made, verified = _proven(job, evidence, temporary, told)
-            report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
+            made, verified = _proven(job, evidence, temporary, told, filling)
+            report = _judged(job, evidence, made, (*filling.findings, *verified.findings))
         report = replace(report, tracks=verified.tracks, proof=verified.proof)
         if report.verdict is Verdict.REJECTED:
             return report
@@ -222,7 +228,7 @@ def _refuse_changed(job: _Job, evidence: Evidence) -> None:
 
 
 def _proven(
-    job: _Job, evidence: Evidence, temporary: Path, told: Marks
+    job: _Job, evidence: Evidence, temporary: Path, told: Marks, filling: Filling
 ) -> tuple[convert.Converted, verify.Verified]:
     """The file and its proof; once more, in two passes, when the index did not fit in front."""
     options = job.options
@@ -237,6 +243,8 @@ def _proven(
                 progress=options.progress,
                 in_one_pass=in_one_pass,
                 marks=told,
+                fills=filling.fills,
+                made=filling.made,
             )
         with job.clock.stage("verify"):
             verified = _verified(job, evidence, made, temporary)
@@ -249,15 +257,29 @@ def _proven(
     return made, verified
 
 
-def _foreseen(job: _Job, evidence: Evidence) -> Marks:
-    """What the file will say of its holes.  Where nothing is wrong there is nothing to look for."""
+def _foreseen(job: _Job, evidence: Evidence) -> tuple[Marks, Filling]:
+    """What the file will say of its holes, and what will go into them.
+
+    Where nothing is wrong there is nothing to look for.
+    """
     found = (*evidence.findings, *evidence.plan.findings)
     format = job.options.format
     if format not in MARKED or not any(f.severity == Severity.ERROR for f in found):
-        return Marks()
+        return Marks(), Filling()
     with job.clock.stage("inspect"):
         read = convert.measure(evidence.plan, evidence.paths, unwatched, format=format)
-    return _told(job, judged(job.recording, evidence, read, _on_loss(job.options)))
+    filling = Filling()
+    if job.options.on_loss is OnLoss.FILL:
+        with job.clock.stage("convert"):
+            filling = fill.prepare(read.lanes, read.held, job.ffmpeg)
+    read = replace(read, fills=filling.fills)
+    return _told(job, _judged(job, evidence, read, ())), filling
+
+
+def _judged(
+    job: _Job, evidence: Evidence, read: convert.Converted, proved: tuple[Finding, ...]
+) -> Report:
+    return judged(job.recording, evidence, read, _on_loss(job.options), proved)
 
 
 def _told(job: _Job, report: Report) -> Marks:

@@ -59,13 +59,19 @@ def holes(lane: Lane, stretches: Sequence[Stretch]) -> list[Hole]:
     """Spans between units where media is missing."""
     on = line(stretches, lane)
     found = []
-    for place in np.union1d(on.torn, _silences(on, lane)).tolist():
+    for place in holes_at(on, lane):
         length = float(on.begin[place] - on.end[place - 1])
-        if length > lane.unit / 2:
-            start = float(on.end[place - 1] - BASE) / HZ
-            segment = stretches[on.owner[place]].segment
-            found.append(Hole(lane.codec.kind, round(start, 6), round(length / HZ, 6), segment))
+        start = float(on.end[place - 1] - BASE) / HZ
+        segment = stretches[on.owner[place]].segment
+        found.append(Hole(lane.codec.kind, round(start, 6), round(length / HZ, 6), segment))
     return found
+
+
+def holes_at(on: Line, lane: Lane) -> list[int]:
+    """Positions in a line in front of which a hole is."""
+    places = np.union1d(on.torn, _silences(on, lane))
+    wide = on.begin[places] - on.end[places - 1] > lane.unit / 2
+    return [int(place) for place in places[wide]]
 
 
 def closed_holes(lane: Lane, promised: Promise) -> list[Hole]:

@@ -53,18 +53,20 @@ def _joined(holes: Sequence[Hole]) -> list[Chapter]:
     groups: list[list[Hole]] = []
     for hole in holes:
         last = groups[-1] if groups else []
-        if last and hole.segment == last[0].segment and hole.start <= max(map(_end, last)):
+        touches = bool(last) and (
+            hole.start <= max(map(_end, last)) or hole.became == last[0].became == "closed"
+        )
+        if touches and hole.segment == last[0].segment:
             last.append(hole)
         else:
             groups.append([hole])
-    return [
-        Chapter(
-            max(0, round(group[0].start * HZ)),  # pictures are decoded before they are shown
-            max(0, round(max(map(_end, group)) * HZ)),
-            _title(group),
-        )
-        for group in groups
-    ]
+    return [_chapter(group) for group in groups]
+
+
+def _chapter(group: Sequence[Hole]) -> Chapter:
+    start = max(0, round(group[0].start * HZ))  # pictures are decoded before they are shown
+    end = max(0, round(max(map(_end, group)) * HZ))
+    return Chapter(start, start if group[0].became == "closed" else end, _title(group))
 
 
 def _end(hole: Hole) -> float:

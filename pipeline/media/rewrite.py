@@ -100,10 +100,15 @@ def audio_pes(payload: bytes, pts: int) -> bytes:
     return head + stamp_fields(np.array([pts], np.int64), 2).tobytes() + payload
 
 
-def video_pes(payload: bytes, pts: int) -> bytes:
-    """One video PES with a PTS; its length is left open (2.4.3.7)."""
-    head = b"\0\0\1\xe0\0\0\x80\x80\x05"
-    return head + stamp_fields(np.array([pts], np.int64), 2).tobytes() + payload
+def video_pes(payload: bytes, pts: int, dts: int | None = None) -> bytes:
+    """One video PES with a PTS, and a DTS where that is another; its length is left open
+    (2.4.3.7).
+    """
+    both = dts is not None and dts != pts
+    fields = stamp_fields(np.array([pts], np.int64), 3 if both else 2).tobytes()
+    fields += stamp_fields(np.array([dts], np.int64), 1).tobytes() if both else b""
+    head = b"\0\0\1\xe0\0\0\x80" + bytes((0xC0 if both else 0x80, len(fields)))
+    return head + fields + payload
 
 
 def packetize(pid: int, pes: bytes, counter: int) -> tuple[bytes, int]:

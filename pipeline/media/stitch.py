@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from pipeline.media import psi, units
+from pipeline.media.fills import Block
 from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
 from pipeline.media.mend import mended
 from pipeline.media.packets import (
@@ -26,7 +27,15 @@ from pipeline.media.packets import (
     framing,
 )
 from pipeline.media.pes import Track, elementary, track
-from pipeline.media.rewrite import blank, renumber, retime, spliced
+from pipeline.media.rewrite import (
+    audio_pes,
+    blank,
+    packetize,
+    renumber,
+    retime,
+    spliced,
+    video_pes,
+)
 from pipeline.media.units import Units
 from pipeline.model import Finding, Severity
 
@@ -38,6 +47,7 @@ class Stitched:
     chunks: tuple[memoryview | bytes, ...]
     units: Mapping[int, Units]  # by PID
     findings: tuple[Finding, ...]
+    made: bool = False  # for a hole: no segment held it
 
 
 class Changed(ValueError):
@@ -104,6 +114,32 @@ class Stitcher:
             inserts += work.inserts
         blank(packets.rows, ~keep)
         return Stitched(spliced(packets.rows, inserts), made, tuple(findings))
+
+    def fill(self, pieces: Mapping[int, Block]) -> Stitched:
+        """Units made for a hole, as if a segment had held them."""
+        written: list[tuple[int, bytes]] = []
+        made: dict[int, Units] = {}
+        for lane in self._lanes:
+            if lane.pid not in pieces:
+                continue
+            block, video = pieces[lane.pid], lane.codec.kind == "video"
+            offsets = np.cumsum([0, *map(len, block.units)])[:-1]
+            es = bytearray(b"").join(block.units)
+            if video:
+                made[lane.pid], _ = units.video(es, offsets, block.pts, block.dts)
+            else:
+                data = np.frombuffer(es, np.uint8)
+                frames = units.frames(data, lane.config)
+                made[lane.pid] = units.audio(data, frames, offsets, block.pts)
+            carried = self._carried[lane.pid]
+            stamps = zip(block.units, block.pts.tolist(), block.dts.tolist(), strict=True)
+            for unit, pts, dts in stamps:
+                pes = video_pes(unit, pts, dts) if video else audio_pes(unit, pts)
+                packed, carried.counter = packetize(lane.pid, pes, carried.counter)
+                written.append((dts, packed))
+            carried.started = True
+        written.sort(key=lambda one: one[0])
+        return Stitched((b"".join(packed for _, packed in written),), made, (), made=True)
 
 
 def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:

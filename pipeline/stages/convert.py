@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from pipeline.errors import StorageError
+from pipeline.media.fills import Fill, Made, blocks
 from pipeline.media.introduction import INTRODUCED, introduction
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.losses import Stretch
@@ -37,6 +39,7 @@ class Converted:
     messages: str = ""
     lengths: tuple[int, ...] = ()  # bytes of each segment in a stream, without the tables
     marks: Marks = NO_MARKS  # what the file was told of its holes
+    fills: tuple[Fill, ...] = ()  # where units were made
 
     @property
     def held(self) -> tuple[tuple[Stretch, ...], ...]:
@@ -74,11 +77,14 @@ def convert(
     progress: Progress,
     in_one_pass: bool = True,
     marks: Marks = NO_MARKS,
+    fills: Sequence[Fill] = (),
+    made: Mapping[int, Made] = MappingProxyType({}),
 ) -> Converted:
     """Make the file.  ``paths`` are the segments by their number in the playlist.
 
     ``in_one_pass`` reserves room for the index in front; it fails when the estimate is wrong.
-    ``marks`` is what the file is to say of its holes.
+    ``marks`` is what the file is to say of its holes; ``fills`` and ``made`` (by PID) what goes
+    into them.
     """
     lanes = lanes_of(plan, format)
     if format is Format.TS:
@@ -95,21 +101,30 @@ def convert(
         picture_ticks=next((round(x.unit) for x in lanes if x.codec.kind == "video"), None),
         base=BASE / HZ,
         drop_before=INTRODUCED if late else None,
-        moov_size=_index_size(plan, lanes) + 4 * len(metadata) if in_one_pass else None,
+        moov_size=_index_size(plan, lanes, fills) + 4 * len(metadata) if in_one_pass else None,
         metadata=metadata or None,
+        parameters_inside=any(x.codec.kind == "video" and x.pid in made for x in lanes),
     )
     with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
         first = [Stitcher(lanes).tables(), *(_introduction(plan, x, paths) for x in late)]
         pending: Future[None] = writer.submit(muxer.write, first)
         expected: list[list[Stretch]] = [[] for _ in lanes]
         findings: list[Finding] = []
-        for placed, stitched in _stitch(plan, lanes, paths, progress):
+        for placed, stitched in _stitch(plan, lanes, paths, progress, (fills, made)):
             pending.result()
             pending = writer.submit(muxer.write, stitched.chunks)
             _collect(lanes, placed, stitched, expected, findings)
         pending.result()
         messages = muxer.finish()
-    return Converted(lanes, _frozen(expected), tuple(findings), tuple(argv), messages, marks=marks)
+    return Converted(
+        lanes,
+        _frozen(expected),
+        tuple(findings),
+        tuple(argv),
+        messages,
+        marks=marks,
+        fills=tuple(fills),
+    )
 
 
 def _begin(plan: Plan, lane: Lane) -> int:
@@ -150,7 +165,9 @@ def _collect(
 ) -> None:
     findings += stitched.findings
     for lane, stretches in zip(lanes, expected, strict=True):
-        stretches.append(Stretch(placed.slot.name, stitched.units.get(lane.pid, NO_UNITS)))
+        if not stitched.made or lane.pid in stitched.units:
+            held = stitched.units.get(lane.pid, NO_UNITS)
+            stretches.append(Stretch(placed.slot.name, held, stitched.made))
 
 
 def _frozen(expected: Sequence[list[Stretch]]) -> tuple[tuple[Stretch, ...], ...]:
@@ -158,12 +175,22 @@ def _frozen(expected: Sequence[list[Stretch]]) -> tuple[tuple[Stretch, ...], ...
 
 
 def _stitch(
-    plan: Plan, lanes: tuple[Lane, ...], paths: Mapping[int, Path], progress: Progress
+    plan: Plan,
+    lanes: tuple[Lane, ...],
+    paths: Mapping[int, Path],
+    progress: Progress,
+    filling: tuple[Sequence[Fill], Mapping[int, Made]] = ((), {}),
 ) -> Iterator[tuple[Placed, Stitched]]:
-    """Segments in their order.  What one yields stays as it is until two more were asked for."""
+    """Segments in their order, each behind what fills the hole in front of it.
+
+    What one yields stays as it is until two more were asked for.
+    """
     stitcher = Stitcher(lanes)
     arenas = [np.empty(0, np.uint8)] * 3  # one being written, one waiting, one being filled
+    fills, made = filling
     for turn, placed in enumerate(plan.placed):
+        for block in blocks([fill for fill in fills if fill.before == turn], made):
+            yield placed, stitcher.fill(block)
         path = paths[placed.number]
         data, arenas[turn % 3] = _read(placed, path, arenas[turn % 3])
         try:
@@ -191,7 +218,7 @@ def _read(placed: Placed, path: Path, arena: Bytes) -> tuple[Bytes, Bytes]:
     return arena[:size], arena
 
 
-def _index_size(plan: Plan, lanes: Sequence[Lane]) -> int:
+def _index_size(plan: Plan, lanes: Sequence[Lane], fills: Sequence[Fill]) -> int:
     """Room for the moov box: what its tables can need (ISO/IEC 14496-12 clauses 8.6 and 8.7)."""
     room = 64 << 10
     for lane in lanes:
@@ -206,4 +233,4 @@ def _index_size(plan: Plan, lanes: Sequence[Lane]) -> int:
             room += len(dts) * 5 + (changes + orders) * 8  # stsz, stss, stts, ctts
         else:
             room += int(seconds * 90000 / lane.unit) * 4 + 16 * len(dts)  # stsz, stts
-    return room
+    return room + sum(24 * len(fill.dts) for fill in fills)

@@ -160,3 +160,36 @@ def test_packets_are_listed_with_their_streams():
         ":stream=index,codec_name,codec_type,duration:stream_disposition=attached_pic",
         "file:in.mp4",
     ]
+
+
+def test_chapters_come_from_a_second_input():
+    """Of which nothing else is taken, and which can open nothing."""
+    uri = "data:text/plain;base64,AAAA"
+    argv = commands.mux(FFMPEG, OUT, [256], metadata=uri)
+    second = ["-f", "ffmetadata", "-protocol_whitelist", "data", "-i", uri]
+    at = argv.index("pipe:0") + 1
+    assert argv[at : at + len(second)] == second
+    assert values(argv, "-map") == ["0:i:256"]
+    assert (values(argv, "-map_metadata"), values(argv, "-map_chapters")) == (["1"], ["1"])
+
+
+def test_pictures_with_parameters_of_their_own():
+    argv = commands.mux(FFMPEG, OUT, [256], parameters_inside=True)
+    assert values(argv, "-tag:v") == ["avc3"]
+
+
+def test_black_pictures():
+    assert commands.black(FFMPEG, (320, 180), "90000/6000", 60, 31) == [
+        *("/opt/ffmpeg", "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"),
+        *("-f", "lavfi", "-i", "color=black:s=320x180:r=90000/6000"),
+        *("-f", "h264", "-bf", "0", "-c:v", "libx264", "-frames:v", "60", "-g", "61"),
+        *("-pix_fmt", "yuv420p", "-preset", "veryfast"),
+        *("-x264-params", "sps-id=31:aud=1:scenecut=0:threads=1", "pipe:1"),
+    ]
+
+
+@pytest.mark.parametrize(("channels", "layout"), [(1, "mono"), (2, "stereo")])
+def test_silence(channels, layout):
+    argv = commands.silence(FFMPEG, 44100, channels)
+    assert values(argv, "-i") == [f"anullsrc=r=44100:cl={layout}"]
+    assert (values(argv, "-c:a"), argv[-1]) == (["aac"], "pipe:1")
