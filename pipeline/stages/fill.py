@@ -49,7 +49,7 @@ def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ff
             fills += needed
         else:
             detail = f"{lane.codec.kind} of this form cannot be made: its holes are kept"
-            findings.append(Finding("FILL", Severity.WARNING, pid=lane.pid, detail=detail))
+            findings.append(Finding("M_FILL", Severity.WARNING, pid=lane.pid, detail=detail))
     return Filling(tuple(sorted(fills, key=lambda fill: fill.before)), made, tuple(findings))
 
 

@@ -54,7 +54,7 @@ def test_pictures_begin_with_a_key_picture_and_fit_the_hole(ffmpeg):
     assert len(units) == 40
     kinds = [nals(np.frombuffer(unit, np.uint8)) for unit in units]
     assert all(int(np.count_nonzero(k.opens)) == 1 for k in kinds)
-    assert all((9 == k.kind[0]) for k in kinds)  # an access unit delimiter
+    assert all(k.kind[0] == 9 for k in kinds)  # an access unit delimiter
     assert 5 in kinds[0].kind
     assert not any(5 in k.kind for k in kinds[1:])
 
@@ -70,7 +70,7 @@ def test_pictures_begin_with_a_key_picture_and_fit_the_hole(ffmpeg):
 def test_a_form_that_cannot_be_made(ffmpeg, lane):
     found = prepare([lane], [stretches(lane.unit, 20)], ffmpeg)
     assert (found.fills, dict(found.made)) == ((), {})
-    assert [(f.id, f.pid) for f in found.findings] == [("FILL", lane.pid)]
+    assert [(f.id, f.pid) for f in found.findings] == [("M_FILL", lane.pid)]
 
 
 def test_without_a_hole_nothing_is_made(ffmpeg):
