@@ -16,11 +16,12 @@ from pipeline.media.mpegts import Scan
 from pipeline.media.order import in_order, without_copies
 from pipeline.media.packets import MODULO, Ticks
 from pipeline.media.placed import Placed, Slot
-from pipeline.media.placing import Placer, counters_go_on
+from pipeline.media.placing import Placer, counters_go_on, spread
 from pipeline.media.routes import aligned
 from pipeline.media.stamps import steady
 from pipeline.model import Finding, OnLoss, Severity
 
+APART = 3600.0  # seconds between the first units of two streams of one segment
 LONGEST = MODULO - 2 * BASE  # what one transport clock can count: 26.5 hours
 
 
@@ -49,7 +50,11 @@ def plan(slots: Sequence[Slot], on_loss: OnLoss = OnLoss.HOLD) -> Plan:
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
     segments, said = _segments(slots, lanes)
+    lanes, absent = _placeable(lanes, segments, slots)
+    said += absent
     findings += said
+    if not segments or any(f.severity == Severity.FATAL for f in said):
+        return Plan(lanes, (), tuple(findings))
     for arrange in (without_copies, in_order):
         segments, said = arrange(segments, lanes)
         findings += said
@@ -100,8 +105,31 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
                 )
             stamps[lane.pid] = (pts, dts)
         if stamps:
-            found.append(Placed(slot, number, stamps, number))
+            here = Placed(slot, number, stamps, number)
+            found.append(here)
+            apart = spread([here.first(pid) for pid in stamps])[1] / HZ
+            if apart > APART:
+                detail = f"its streams are {apart:.0f} s apart: they do not share one clock"
+                findings.append(Finding("DTS_BACK", Severity.FATAL, slot.name, detail=detail))
     return found, findings
+
+
+def _placeable(
+    lanes: Sequence[Lane], segments: Sequence[Placed], slots: Sequence[Slot]
+) -> tuple[tuple[Lane, ...], list[Finding]]:
+    """Lanes of which anything has a place in time."""
+    there = {pid for segment in segments for pid in segment.stamps}
+    findings = []
+    for lane in lanes:
+        if segments and lane.pid not in there:
+            held = [
+                s.scan.streams[lane.pid] for s in slots if s.scan and lane.pid in s.scan.streams
+            ]
+            lost = all(stream.blank for stream in held)
+            detail = f"{lane.codec.kind} without one whole unit that has a time stamp"
+            severity = Severity.ERROR if lost else Severity.FATAL
+            findings.append(Finding("ES_ABSENT", severity, pid=lane.pid, detail=detail))
+    return tuple(lane for lane in lanes if lane.pid in there), findings
 
 
 def _rebase(segments: Sequence[Placed]) -> list[Finding]:
@@ -112,7 +140,6 @@ def _rebase(segments: Sequence[Placed]) -> list[Finding]:
         for pts, _ in s.stamps.values()
         if (pts >= 0).any()
     ]
-    # stamps may still be negative here where decoding begins before the first segment's reference
     shift = BASE - int(min(starts))
     for segment in segments:
         for pid, (pts, dts) in segment.stamps.items():
