@@ -144,6 +144,18 @@ def pes_stamps(header: Bytes) -> tuple[Ticks, Ticks, Mask]:
     return np.where(stamped, pts, -1), np.where(stamped, dts, -1), wrong
 
 
+def stuffed(packet: bytes) -> bool:
+    """The adaptation field holds more than its flags announce: only the last packet of a PES is
+    filled up like that (2.4.3.5).
+    """
+    if not packet[3] & 0x20:
+        return False
+    length, flags = packet[4], packet[5]
+    if length < 2 or flags & 0x07:  # splice countdown, private data, extension: of any length
+        return length == 0 or (length == 1 and flags == 0)
+    return length > 1 + 6 * (flags >> 4 & 1) + 6 * (flags >> 3 & 1)
+
+
 def elementary(packets: Packets, t: Track, begin: int, end: int) -> bytes:
     """Elementary stream bytes of the packets ``begin`` to ``end`` of a track, the first a PES
     start.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pipeline.media.lane import HZ, Edges, Lane
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import Ticks
+from pipeline.media.pes import stuffed
 from pipeline.model import Severity
 
 GAP = HZ // 2  # a longer silence of a stream is looked into
@@ -100,5 +101,4 @@ def opening(segment: Placed, lanes: Sequence[Lane]) -> int:
 
 def complete(stream: Stream) -> bool:
     """The last packet is stuffed, as only the last packet of a PES is."""
-    last = stream.edges[1]
-    return last[3] & 0x20 != 0 and last[1] & 0x40 == 0
+    return stuffed(stream.edges[1])

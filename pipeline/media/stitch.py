@@ -26,7 +26,7 @@ from pipeline.media.packets import (
     columns,
     framing,
 )
-from pipeline.media.pes import Track, elementary, track
+from pipeline.media.pes import Track, elementary, stuffed, track
 from pipeline.media.rewrite import (
     audio_pes,
     blank,
@@ -155,7 +155,7 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     """Pictures that lost bytes keep what stands before the loss, if that shows anything at all."""
     kept, damaged = _attributable(work)
     cut = {len(work.track.starts) - 1} if work.cut else set()
-    hurt = {k for k in damaged | cut if k >= 0}
+    hurt = {k for k in _unfinished(work) | cut if k >= 0}
     shown = {k for k in hurt if _shows(work, kept, k)}
     for ordinal in hurt - shown:
         begin, end = _extent(work.track, ordinal)
@@ -224,6 +224,15 @@ def _attributable(work: Work) -> tuple[Mask, frozenset[int]]:
         kept[: int(t.starts[0]) if len(t.starts) else None] = False
     damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
     return kept, frozenset(damaged.tolist())
+
+
+def _unfinished(work: Work) -> frozenset[int]:
+    """PES that lost bytes, without those that were whole before the packets that are gone."""
+    t = work.track
+    before = t.index[np.maximum(t.broken - 1, 0)]
+    ended = [stuffed(work.packets.rows[row].tobytes()) for row in before.tolist()]
+    begun = np.searchsorted(t.starts, t.broken, side="left") - 1
+    return frozenset(begun[~np.array(ended, np.bool_)].tolist())
 
 
 def _extent(t: Track, ordinal: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 The truth is what the slices hold, read by the tests; the MP4 is read by ffprobe.
 """
 
+import os
 import random
 from pathlib import Path
 
@@ -348,3 +349,90 @@ def test_moved_pids_hide_no_loss(copied, converted, library):
     report = converted(made)
     assert report.verdict is Verdict.DEGRADED, r.said(report)
     assert report.lost_seconds["video"] > 0
+
+
+# --- anything harmless, with and without a loss --------------------------------------------------
+
+ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "8"))
+
+
+def move(dice, made):
+    pids = dice.choice((MOVED, SWAPPED, CROSSED, {0x101: 0x300}))
+    for number in range(dice.randrange(1, 5), 5):
+        made.write(number, r.renumbered(made.data(number), pids, pmt_pid=0x1000))
+
+
+def tables(dice, made):
+    for number in dice.sample(range(5), dice.randrange(1, 4)):
+        made.write(number, r.without_tables(made.data(number)))
+
+
+def garbage(dice, made):
+    number = dice.randrange(5)
+    made.write(number, r.ts.noise(dice.choice((3, 100, 187))) + made.data(number))
+
+
+def again(dice, made):
+    number = dice.randrange(5)
+    data = made.data(number)
+    which = {dice.randrange(len(data) // r.PACKET) for _ in range(9)}
+    made.write(number, r.repeated(data, which, dice.choice((2, 3))))
+
+
+def wrap(dice, made):
+    r.shift(made, r.MODULO - dice.randrange(1, 19) * r.HZ - r.first_pts(made.data(0)))
+
+
+HARMLESS = (move, wrap, again, tables, garbage)  # in an order in which each finds what it needs
+
+
+def changed(dice, made):
+    """Two harmless changes."""
+    chosen = dice.sample(range(len(HARMLESS)), 2)
+    for k in sorted(chosen):
+        HARMLESS[k](dice, made)
+    return [HARMLESS[k].__name__ for k in sorted(chosen)]
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_what_lost_nothing_is_never_degraded(copied, converted, library, seed):
+    dice = random.Random(seed)
+    kind = dice.choice((r.AV, r.AV_B, r.RESTARTING))
+    made = copied(kind)
+    said = changed(dice, made)
+    report = converted(made)
+    assert report.verdict in (Verdict.OK, Verdict.REPAIRED), f"{said}\n{r.said(report)}"
+    held = library.held(kind)
+    found = r.samples(Path(report.output), library.ffmpeg)
+    assert len(found) == len(held), f"{said}\n{r.said(report)}"
+    shifts = [s for of_kind in r.offsets(held, found).values() for s in of_kind]
+    assert len(shifts) == len(held), said
+    assert max(shifts) - min(shifts) <= 2.5, f"{said}\n{r.said(report)}"
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_what_lost_something_is_never_ok(copied, converted, library, seed):
+    """Whatever else was put right."""
+    dice = random.Random(seed)
+    kind = dice.choice((r.AV, r.AV_B, r.RESTARTING))
+    made = copied(kind)
+    held = library.held(kind)
+    number = dice.randrange(5)
+    how = dice.choice(("slice", "packets", "half"))
+    if how == "packets":
+        begin = dice.randrange(100, 400)
+        gone = r.dropped(made, number, range(begin, begin + dice.choice((5, 60))))
+    elif how == "half":
+        gone = r.cut(made, number, dice.randrange(60_000, 120_000))
+    else:
+        gone = {number: None}
+    said = [how, number, *changed(dice, made)]
+    if how == "slice":
+        r.missing(made, number)
+    _, lost = r.survivors(held, gone)
+    report = converted(made)
+    assert report.verdict is Verdict.DEGRADED, f"{said}\n{r.said(report)}"
+    assert report.proof.holds
+    for of_kind, seconds in r.seconds(lost, held).items():
+        found = report.lost_seconds[of_kind]
+        assert found == pytest.approx(seconds, abs=0.25), f"{said}\n{r.said(report)}"
