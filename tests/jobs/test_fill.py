@@ -6,12 +6,15 @@ The truth is computed from the intact slices; the MP4 is read and decoded by ffm
 import json
 import re
 import subprocess
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from pipeline.model import Format, OnLoss, Verdict
+from pipeline.media import mp4, proof
+from pipeline.media.marks import Marks, marks
+from pipeline.model import Format, OnLoss, Severity, Verdict
 from tests import recordings as r
 
 CUT = 100_001  # bytes of a slice that are left
@@ -173,7 +176,7 @@ def test_fill_makes_nothing_of_a_whole_recording(copied, converted, library, tmp
 # --- what goes into them ------------------------------------------------------------------------
 
 CASES = [
-    *((kind, "slice") for kind in (r.AV_B, r.AUDIO, r.VIDEO, r.AV_44, r.RESTARTING)),
+    *((kind, "slice") for kind in (r.AV_B, r.AUDIO, r.VIDEO, r.AV_44)),
     *((r.AV_B, how) for how in ("cut", "audio", "video")),
 ]
 
@@ -264,3 +267,28 @@ def test_other_formats(copied, converted, library, format):
     became = {Format.M4A: "filled"}.get(format, "kept")
     assert {h.became for h in report.holes} == {became}
     assert (report.proof.filled > 0) is (format is Format.M4A)
+
+
+def test_chapters_are_compared(copied, converted, library):
+    """Other titles, other times, one too few, none at all."""
+    made = copied()
+    r.missing(made, 2)
+    report = converted(made, OnLoss.HOLD)
+    data = Path(report.output).read_bytes()
+
+    def read(offset, length):
+        return data[offset : offset + length]
+
+    moov = mp4.moov_span(read, len(data)).moov
+    movie = mp4.parse_moov(read(moov.offset, moov.size))
+    right = marks(report.holes, 20.032, report.lost_seconds)
+    one, two, three = right.chapters
+    assert proof.chapters(movie, read, right) == []
+    for wrong in (
+        (),
+        (one, two),
+        (one, replace(two, title="lost 4.1 s"), three),
+        (one, replace(two, start=two.start + 900), three),
+    ):
+        (finding,) = proof.chapters(movie, read, Marks(wrong))
+        assert (finding.id, finding.severity) == ("M_CHAPTERS", Severity.FATAL)

@@ -64,10 +64,10 @@ def ids(report, severity=None):
 # --- other PIDs --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("since", [1, 4])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_pids_change(copied, converted, library, kind, since):
+def test_the_pids_change(copied, converted, library, kind):
     made = copied(kind)
+    since = 1 + KINDS.index(kind) % 4
     pids = MOVED if kind.video else {0x100: 0x200}
     for number in range(since, 5):
         made.write(number, r.renumbered(made.data(number), pids))
@@ -77,7 +77,7 @@ def test_the_pids_change(copied, converted, library, kind, since):
 
 
 @pytest.mark.parametrize("pids", [SWAPPED, CROSSED], ids=["swapped", "crossed"])
-@pytest.mark.parametrize("which", [[2], [1, 2], [0], [1, 3]], ids=str)
+@pytest.mark.parametrize("which", [[0], [1, 3]], ids=str)
 def test_a_pid_that_means_another_stream(copied, converted, library, pids, which):
     made = copied()
     for number in which:
@@ -87,8 +87,8 @@ def test_a_pid_that_means_another_stream(copied, converted, library, pids, which
 
 @pytest.mark.parametrize("pids", [MOVED, {0x101: 0x300}, {0x100: 0x300}], ids=str)
 @pytest.mark.parametrize("number", [0, 2, 4])
-@pytest.mark.parametrize("kind", [r.AV, r.AV_B])
-def test_the_pids_change_inside_a_slice(copied, converted, library, kind, number, pids):
+def test_the_pids_change_inside_a_slice(copied, converted, library, number, pids):
+    kind = r.AV if number == 2 else r.AV_B
     made = copied(kind)
     made.write(number, r.renumbered_inside(made.data(number), pids))
     for later in range(number + 1, 5):
@@ -124,8 +124,7 @@ def test_the_pids_change_and_the_clock_restarts(copied, converted, library):
 # --- tables ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("told", [0, 2, 4])
-@pytest.mark.parametrize("kind", [r.AV_B, r.AUDIO, r.VIDEO])
+@pytest.mark.parametrize(("told", "kind"), [(0, r.AV_B), (4, r.AV_B), (2, r.AUDIO), (2, r.VIDEO)])
 def test_only_one_slice_has_tables(copied, converted, library, kind, told):
     made = copied(kind)
     for number in set(range(5)) - {told}:
@@ -183,8 +182,7 @@ def test_tables_behind_the_media(copied, converted, library):
 # --- bytes in front, packets sent again ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [0, 2, 4])
-@pytest.mark.parametrize("size", [1, 10, 187, 300, 5000])
+@pytest.mark.parametrize(("number", "size"), [(0, 10), (2, 187), (4, 300), (2, 5000), (0, 1000)])
 def test_garbage_in_front(copied, converted, library, number, size):
     made = copied()
     made.write(number, r.ts.noise(size) + made.data(number))
@@ -217,7 +215,7 @@ def absent(made, kind, which, announced):
 
 
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "not announced"])
-@pytest.mark.parametrize("since", [1, 3, 4])
+@pytest.mark.parametrize("since", [1, 4])
 @pytest.mark.parametrize("kind", ["video", "audio"])
 def test_a_stream_that_starts_late(copied, converted, library, kind, since, announced):
     made = copied()
@@ -228,7 +226,7 @@ def test_a_stream_that_starts_late(copied, converted, library, kind, since, anno
 
 
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "not announced"])
-@pytest.mark.parametrize("since", [1, 2, 4])
+@pytest.mark.parametrize("since", [1, 4])
 @pytest.mark.parametrize("kind", ["video", "audio"])
 def test_a_stream_that_ends_early(copied, converted, library, kind, since, announced):
     made = copied()
@@ -353,7 +351,7 @@ def test_moved_pids_hide_no_loss(copied, converted, library):
 
 # --- anything harmless, with and without a loss --------------------------------------------------
 
-ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "8"))
+ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "4"))
 
 
 def move(dice, made):
