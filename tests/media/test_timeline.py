@@ -393,3 +393,13 @@ def test_a_stream_of_which_no_unit_is_whole_is_lost():
     made = plan([slot(0, b"".join(tables) + data[376:])])
     assert [lane.pid for lane in made.lanes] == [ts.VIDEO]
     assert ("ES_ABSENT", ERROR, None, ts.AUDIO) in said(made)
+
+
+def test_a_stream_that_comes_after_half_the_range_of_the_clock():
+    """It is placed beside the others, not half a range before them."""
+    hours = 3600 * 90_000
+    alone = [ts.segment(start=n * hours, pictures=16, audio=None) for n in (0, 10)]
+    both = ts.segment(start=20 * hours, pictures=16)
+    behind = plan([slot(n, data) for n, data in enumerate([*alone, both])]).placed[2]
+    assert behind.first(ts.VIDEO) - BASE == 20 * hours
+    assert abs(behind.first(ts.AUDIO) - behind.first(ts.VIDEO)) < ts.FRAME
