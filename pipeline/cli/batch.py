@@ -43,7 +43,8 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
     """Make one MP4 of each recording, and prove that it holds everything its segments hold.
 
     SRC is a playlist, a single media file, a folder or s3://bucket/prefix with any number of
-    recordings, or - for a list of these on standard input, one per line.
+    recordings, or - for a list of these on standard input, one per line.  Stores are s3://, az://,
+    gs://, and @NAME for a table [storage.NAME] of recpipe.toml.
 
     Results are called <recording>.<format>, with a receipt beside each.  What is done already is
     left alone, so the same command may run again at any time.
@@ -89,7 +90,8 @@ def check(sources: tuple[str, ...], **chosen: Any) -> int:
     """Read every segment and say what convert would find, without making anything.
 
     SRC is a playlist, a single media file, a folder or s3://bucket/prefix with any number of
-    recordings, or - for a list of these on standard input, one per line.
+    recordings, or - for a list of these on standard input, one per line.  Stores are s3://, az://,
+    gs://, and @NAME for a table [storage.NAME] of recpipe.toml.
 
     \b
     Examples:
@@ -110,7 +112,8 @@ def _opener(chosen: dict[str, Any]) -> Callable[[str], Any]:
     from pipeline.jobs.many import opener
 
     names = ("endpoint_url", "region", "profile")
-    return opener(chosen["jobs"], **{name: chosen[name] for name in names})
+    file = click.get_current_context().ensure_object(options.State).file
+    return opener(chosen["jobs"], settings=file, **{name: chosen[name] for name in names})
 
 
 def _sources(given: Sequence[str]) -> Iterator[str]:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -18,6 +17,7 @@ from pipeline.errors import RecpipeError, UsageError
 from pipeline.jobs.one import check as check_one
 from pipeline.jobs.one import process
 from pipeline.jobs.options import Options, Target, unwatched
+from pipeline.jobs.stores import locations
 from pipeline.jobs.targets import Destination, Opener, destination
 from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict
 from pipeline.muxing import locate, run
@@ -25,7 +25,6 @@ from pipeline.stages import publish
 from pipeline.stages.discover import discover
 from pipeline.stages.inspect import inspect
 from pipeline.storage import Storage
-from pipeline.storage.locations import open_storage
 from pipeline.storage.names import printable
 
 log = logging.getLogger(__name__)
@@ -110,12 +109,16 @@ def convert(
     endpoint_url: str | None = None,
     region: str | None = None,
     profile: str | None = None,
+    settings: str | Path | None = None,
 ) -> list[Outcome]:
     """Convert every recording of the sources, and say what became of each.  Safe to repeat.
 
-    Raises what makes the whole call impossible, such as an output that cannot be.
+    Raises what makes the whole call impossible, such as an output that cannot be.  ``settings`` is
+    the file whose tables ``[storage.NAME]`` say what ``@NAME`` is; recpipe.toml if not given.
     """
-    opened = opener(jobs, endpoint_url=endpoint_url, region=region, profile=profile)
+    opened = opener(
+        jobs, endpoint_url=endpoint_url, region=region, profile=profile, settings=settings
+    )
     options = Options(
         format=Format(format),
         on_loss=OnLoss(on_loss),
@@ -139,9 +142,12 @@ def check(
     endpoint_url: str | None = None,
     region: str | None = None,
     profile: str | None = None,
+    settings: str | Path | None = None,
 ) -> list[Outcome]:
     """The same without making anything."""
-    opened = opener(jobs, endpoint_url=endpoint_url, region=region, profile=profile)
+    opened = opener(
+        jobs, endpoint_url=endpoint_url, region=region, profile=profile, settings=settings
+    )
     options = Options(
         on_loss=OnLoss(on_loss),
         accept_unfinished=accept_unfinished,
@@ -157,14 +163,15 @@ def opener(
     endpoint_url: str | None = None,
     region: str | None = None,
     profile: str | None = None,
+    settings: str | Path | None = None,
 ) -> Opener:
     """How locations are opened, with enough connections for all jobs."""
-    return partial(
-        open_storage,
+    return locations(
         endpoint_url=endpoint_url,
         region=region,
         profile=profile,
         connections=CONNECTIONS * (jobs or MOST_JOBS),
+        file=settings,
     )
 
 

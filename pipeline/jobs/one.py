@@ -31,6 +31,7 @@ from pipeline.stages import convert, fetch, fill, publish, verify
 from pipeline.stages.fill import Filling
 from pipeline.stages.inspect import Inventory, inspect
 from pipeline.storage import Storage
+from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
 
 SPARE = 16 << 20  # bytes beside the result that must be free
@@ -129,9 +130,12 @@ def _done_before(job: _Job, inventory: Inventory) -> Report | None:
     now = _objects(inventory)
     same = before.receipt["settings"] == _settings(job.options)
     if same and same_inputs(before.receipt, now):
-        beside = job.target.storage.url(publish.receipt_key(job.target.key))
+        storage = job.target.storage
         return report_of(
-            before.receipt, source=job.recording.source, output=job.target.url, beside=beside
+            before.receipt,
+            source=job.recording.source,
+            output=storage.url(before.key),
+            beside=storage.url(publish.receipt_key(job.target.key)),
         )
     if same and not only_more_inputs(before.receipt, now):
         detail = "was made from segments that are no longer there or have changed"
@@ -198,18 +202,30 @@ def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) 
     report = replace(report, tracks=verified.tracks, proof=verified.proof)
     if report.verdict is Verdict.REJECTED:
         return report
-    report = replace(
-        report,
-        output=job.target.url,
-        receipt=job.target.storage.url(publish.receipt_key(job.target.key)),
-        duration=verified.duration,
-        size=verified.size,
-        sha256=verified.sha256,
-    )
     _refuse_changed(job, evidence)
+    quicker = _done_before(job, inventory)
+    if quicker is not None:  # another machine, meanwhile
+        return quicker
     with job.clock.stage("publish"):
+        placed = publish.place(job.target.storage, job.target.key)
+        report = replace(
+            report,
+            output=job.target.storage.url(placed),
+            receipt=job.target.storage.url(publish.receipt_key(job.target.key)),
+            duration=verified.duration,
+            size=verified.size,
+            sha256=verified.sha256,
+        )
         inputs = [*_playlist_digest(job, inventory), *fetch.digests(evidence.segments)]
-        _publish(job, report, made, inputs, temporary)
+        published = _publish(job, report, made, inputs, temporary, placed)
+    return report if published else _of_the_quicker_one(job, inventory)
+
+
+def _of_the_quicker_one(job: _Job, inventory: Inventory) -> Report:
+    """Another machine did the same work and was done first."""
+    report = _done_before(job, inventory)
+    if report is None:
+        raise StorageError(f"{job.target.url}: another run is publishing it; run again")
     return report
 
 
@@ -316,23 +332,38 @@ def _publish(
     made: convert.Converted,
     inputs: list[SourceFile],
     temporary: Path,
-) -> None:
-    before = publish.earlier(job.target.storage, job.target.key)
+    placed: str,
+) -> bool:
+    """False if another run was quicker."""
+    storage, key = job.target.storage, job.target.key
+    before = publish.earlier(storage, key)
+    assert report.sha256 is not None
     if before is not None and before.receipt is None and not job.options.force:
-        assert report.sha256 is not None
-        publish.refuse_other(job.target.storage, job.target.key, report.sha256)
+        publish.refuse_other(storage, before.key, report.sha256)
     muxer = {
         "version": job.ffmpeg.version,
         "command": [part if part != str(temporary) else "OUTPUT" for part in made.command],
         "messages": made.messages.splitlines()[-20:],
     }
     note = receipt(report, inputs, settings=_settings(job.options), muxer=muxer)
-    assert report.sha256 is not None
-    publish.publish(
-        temporary,
-        job.target.storage,
-        job.target.key,
-        note,
-        format=job.options.format,
-        sha256=report.sha256,
-    )
+    note["output"]["file"] = placed.rpartition("/")[2]
+    try:
+        publish.publish(
+            temporary,
+            storage,
+            key,
+            note,
+            format=job.options.format,
+            sha256=report.sha256,
+            placed=placed,
+            replacing=before is not None,
+        )
+    except ExistsError:
+        if before is not None or isinstance(storage, LocalStorage):
+            raise
+        return False
+    if publish.lost(storage, key, placed):
+        return False
+    if before is not None and before.receipt is not None and before.key != placed:
+        storage.delete(before.key)  # the receipt speaks of ours now
+    return True
