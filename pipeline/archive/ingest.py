@@ -151,7 +151,7 @@ def _told(published: Published, order: Order, payload: Mapping[str, bag.Digests]
 
 
 def _copy_access(staging: Staging, published: Published, results: Storage, ffmpeg: Ffmpeg) -> None:
-    name = published.key.rpartition("/")[2]
+    name = published.file
     path, sha256 = ACCESS + name, published.sha256
     probe, info = f"{METADATA}ffprobe.json", f"{METADATA}mediainfo.xml"
     if all(staging.has(one, sha256) for one in (path, probe, info)):
@@ -241,7 +241,7 @@ def _describe(
         for one in published.inputs
         if order.originals is not Originals.NONE
     }
-    access = ACCESS + published.key.rpartition("/")[2]
+    access = ACCESS + published.file
     objects = [premis.File(access, digests[access], premis.format_of(access))]
     for path, key in kept.items():
         name = key.rpartition("/")[2]

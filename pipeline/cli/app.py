@@ -13,6 +13,8 @@ from pipeline.cli.clean import clean
 from pipeline.cli.doctor import doctor
 from pipeline.cli.options import State
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
+from pipeline.cli.record import record
+from pipeline.cli.simulate import simulate
 from pipeline.errors import RecpipeError
 
 NAME = "recpipe"
@@ -100,7 +102,7 @@ def cli(context: click.Context) -> int | None:
     return None
 
 
-for _command in (convert, check, archive, clean, doctor):
+for _command in (convert, check, record, archive, clean, doctor, simulate):
     cli.add_command(_command)
 
 

@@ -55,7 +55,7 @@ def clean() -> None:
 
 
 @clean.command(short_help="Write down what would be deleted, and delete nothing.")
-@click.argument("prefix", metavar="SOURCE")
+@click.argument("origin", metavar="SOURCE")
 @click.option("--to", metavar="DEST", required=True, help="Where MP4s and receipts are.")
 @click.option("-o", "--output", metavar="FILE", default="plan.json", show_default=True)
 @click.option("--older-than", type=DURATION, default="30d", show_default=True, help="Keep younger.")
@@ -88,7 +88,7 @@ def clean() -> None:
 @options.spool
 @options.store
 @options.general
-def plan(prefix: str, **chosen: Any) -> int:
+def plan(origin: str, **chosen: Any) -> int:
     """Write down exactly what of SOURCE may be deleted: keys, sizes, ETags and reasons.
 
     A recording may go if its receipt is in DEST and allows it, its MP4 read again is the one of
@@ -105,12 +105,12 @@ def plan(prefix: str, **chosen: Any) -> int:
 
     with pinging(chosen["ping"]) as ended, ExitStack() as stack:
         opened = opener(chosen)
-        checks = _checks(opened, prefix, chosen["to"], chosen)
+        checks = _checks(opened, origin, chosen["to"], chosen)
         now = time.time()
         Audit(_state(chosen), time.time).refuse_a_clock_that_went_back()
         unknown = stack.enter_context(_listing(chosen["unknown"]))
         made = surveys.survey(
-            surveys.Where(*map(_absolute, (prefix, chosen["to"], chosen["require_archive"]))),
+            surveys.Where(*map(_absolute, (origin, chosen["to"], chosen["require_archive"]))),
             checks,
             _rules(chosen),
             Path(chosen["output"]),
@@ -153,7 +153,7 @@ def apply(plan: str, **chosen: Any) -> int:
 
 
 @clean.command(short_help="Bring everything of a run back from the trash.")
-@click.argument("prefix", metavar="SOURCE")
+@click.argument("origin", metavar="SOURCE")
 @click.argument("run", metavar="RUN")
 @conditions
 @state
@@ -163,20 +163,20 @@ def apply(plan: str, **chosen: Any) -> int:
 @options.spool
 @options.store
 @options.general
-def restore(prefix: str, run: str, **chosen: Any) -> int:
+def restore(origin: str, run: str, **chosen: Any) -> int:
     """Bring everything of RUN back to SOURCE, byte by byte; what is there is not replaced."""
     from pipeline.retention import apply as acts
 
     with pinging(chosen["ping"]) as ended:
-        read = _of_run(prefix, run, chosen)
-        with _working(read, chosen, prefix) as work:
+        read = _of_run(origin, run, chosen)
+        with _working(read, chosen, origin) as work:
             problems = sum(_say_done(done, run, chosen) for done in acts.restore(run, work))
         ended.code = SOME_FAILED if problems else 0
     return ended.code
 
 
 @clean.command(short_help="Delete old trash for good.")
-@click.argument("prefix", metavar="SOURCE")
+@click.argument("origin", metavar="SOURCE")
 @click.argument("run", metavar="[RUN]", required=False)
 @trash_days
 @options.dry_run
@@ -188,7 +188,7 @@ def restore(prefix: str, run: str, **chosen: Any) -> int:
 @options.spool
 @options.store
 @options.general
-def purge(prefix: str, run: str | None, **chosen: Any) -> int:
+def purge(origin: str, run: str | None, **chosen: Any) -> int:
     """Delete for good what was in the trash of SOURCE for long enough: one RUN, or all of them.
 
     Every MP4 is read again before.
@@ -196,7 +196,7 @@ def purge(prefix: str, run: str | None, **chosen: Any) -> int:
     from pipeline.retention import apply as acts
 
     with pinging(chosen["ping"]) as ended:
-        days, storage = chosen["trash_days"], folder(opener(chosen), prefix)
+        days, storage = chosen["trash_days"], folder(opener(chosen), origin)
         due = [run] if run else acts.expired(storage, days, time.time())
         if chosen["dry_run"]:
             for name in due:
@@ -204,7 +204,7 @@ def purge(prefix: str, run: str | None, **chosen: Any) -> int:
             due = []
         problems = 0
         for name in due:
-            with _working(_of_run(prefix, name, chosen), chosen, prefix) as work:
+            with _working(_of_run(origin, name, chosen), chosen, origin) as work:
                 done = acts.purge(name, days, work)
                 problems += sum(_say_done(one, name, chosen) for one in done)
         ended.code = SOME_FAILED if problems else 0

@@ -4,7 +4,6 @@ docs/design.md.
 
 import hashlib
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,8 +12,10 @@ from pipeline.jobs.clock import Clock
 from pipeline.jobs.evidence import Evidence, gather, in_place, spool_of
 from pipeline.jobs.judge import judged, rejected
 from pipeline.jobs.locks import locked
-from pipeline.jobs.options import Options, Target
+from pipeline.jobs.options import Options, Target, unwatched
 from pipeline.jobs.receipts import only_more_inputs, receipt, report_of, same_inputs
+from pipeline.media import checks
+from pipeline.media.marks import Marks, marks
 from pipeline.model import (
     Finding,
     Format,
@@ -27,12 +28,15 @@ from pipeline.model import (
     Verdict,
 )
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import convert, fetch, publish, verify
+from pipeline.stages import content, convert, fetch, fill, publish, verify
+from pipeline.stages.fill import Filling
 from pipeline.stages.inspect import Inventory, inspect
 from pipeline.storage import Storage
+from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
 
 SPARE = 16 << 20  # bytes beside the result that must be free
+MARKED = (Format.MP4, Format.M4A)  # formats with chapters and a comment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +89,9 @@ def _measured(
         return report
     with clock.stage("inspect"), os_errors(f"read {recording.source}"):
         read = convert.measure(evidence.plan, evidence.paths, options.progress)
-    return judged(recording, evidence, read, options.on_loss)
+    said = [*content.triage(read.lanes, read.expected)]
+    said += checks.expected(evidence.plan, options.stream_types)
+    return judged(recording, evidence, read, options.on_loss, said)
 
 
 def _forget(recording: Recording, inventory: Inventory, source: Storage, options: Options) -> None:
@@ -127,9 +133,12 @@ def _done_before(job: _Job, inventory: Inventory) -> Report | None:
     now = _objects(inventory)
     same = before.receipt["settings"] == _settings(job.options)
     if same and same_inputs(before.receipt, now):
-        beside = job.target.storage.url(publish.receipt_key(job.target.key))
+        storage = job.target.storage
         return report_of(
-            before.receipt, source=job.recording.source, output=job.target.url, beside=beside
+            before.receipt,
+            source=job.recording.source,
+            output=storage.url(before.key),
+            beside=storage.url(publish.receipt_key(job.target.key)),
         )
     if same and not only_more_inputs(before.receipt, now):
         detail = "was made from segments that are no longer there or have changed"
@@ -138,18 +147,25 @@ def _done_before(job: _Job, inventory: Inventory) -> Report | None:
 
 
 def _settings(options: Options) -> dict[str, str]:
-    return {"format": options.format.value, "on_loss": options.on_loss.value}
+    settings = {"format": options.format.value, "on_loss": options.on_loss.value}
+    if options.stream_types:
+        settings["stream_types"] = options.stream_types
+    return settings | ({"deep": "yes"} if options.deep else {})
 
 
 def _on_loss(options: Options) -> OnLoss:
-    """ADTS has no time stamps: whatever was asked for, its holes are closed."""
-    closes = options.format is Format.AAC and options.on_loss is OnLoss.HOLD
-    return OnLoss.CLOSE if closes else options.on_loss
+    """ADTS has no time stamps: whatever was asked for, its holes are closed.  Only a file with an
+    index is filled.
+    """
+    chosen = options.on_loss
+    if chosen is OnLoss.FILL and options.format not in MARKED:
+        chosen = OnLoss.HOLD
+    return OnLoss.CLOSE if options.format is Format.AAC and chosen is OnLoss.HOLD else chosen
 
 
 def _objects(inventory: Inventory) -> list[StoredObject]:
     found = {s.object.key: s.object for s in inventory.segments if s.object}
-    return [*([inventory.playlist] if inventory.playlist else []), *found.values()]
+    return [*inventory.playlists, *found.values()]
 
 
 def _convert(job: _Job, inventory: Inventory) -> Report:
@@ -182,28 +198,52 @@ def _need_room(folder: Path, evidence: Evidence) -> None:
 
 
 def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) -> Report:
-    """Convert, verify and publish; the digests of the source are made meanwhile."""
-    with ThreadPoolExecutor(1) as background:
-        inputs = background.submit(fetch.digests, evidence.segments)
-        made, verified = _proven(job, evidence, temporary)
-        report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
-        report = replace(report, tracks=verified.tracks, proof=verified.proof)
-        if report.verdict is Verdict.REJECTED:
-            return report
+    """Convert, verify and publish."""
+    told, filling = _foreseen(job, evidence)
+    made, verified = _proven(job, evidence, temporary, told, filling)
+    report = _judged(job, evidence, made, (*filling.findings, *verified.findings))
+    if (told := _told(job, report)) != made.marks:  # holes that only the units show
+        made, verified = _proven(job, evidence, temporary, told, filling)
+    said = (*filling.findings, *verified.findings, *_content(job, evidence, made, temporary))
+    report = _judged(job, evidence, made, said)
+    report = replace(report, tracks=verified.tracks, proof=verified.proof)
+    if report.verdict is Verdict.REJECTED:
+        return report
+    _refuse_changed(job, evidence)
+    quicker = _done_before(job, inventory)
+    if quicker is not None:  # another machine, meanwhile
+        return quicker
+    with job.clock.stage("publish"):
+        placed = publish.place(job.target.storage, job.target.key)
         report = replace(
             report,
-            output=job.target.url,
+            output=job.target.storage.url(placed),
             receipt=job.target.storage.url(publish.receipt_key(job.target.key)),
             duration=verified.duration,
             size=verified.size,
             sha256=verified.sha256,
         )
-        _refuse_changed(job, evidence)
-        with job.clock.stage("publish"):
-            _publish(
-                job, report, made, [*_playlist_digest(job, inventory), *inputs.result()], temporary
-            )
+        inputs = [*_playlist_digests(job, inventory), *fetch.digests(evidence.segments)]
+        published = _publish(job, report, made, inputs, temporary, placed)
+    return report if published else _of_the_quicker_one(job, inventory)
+
+
+def _of_the_quicker_one(job: _Job, inventory: Inventory) -> Report:
+    """Another machine did the same work and was done first."""
+    report = _done_before(job, inventory)
+    if report is None:
+        raise StorageError(f"{job.target.url}: another run is publishing it; run again")
     return report
+
+
+def _content(job: _Job, evidence: Evidence, made: convert.Converted, path: Path) -> list[Finding]:
+    """What is in the result, and what was to be."""
+    found = [*checks.expected(evidence.plan, job.options.stream_types)]
+    with job.clock.stage("verify"):
+        if job.options.format not in (Format.MP4, Format.M4A):
+            return found + content.triage(made.lanes, made.expected)
+        found += content.examine(path, made.lanes, made.expected, job.ffmpeg)
+        return found + (content.decode(path, job.ffmpeg) if job.options.deep else [])
 
 
 def _refuse_changed(job: _Job, evidence: Evidence) -> None:
@@ -217,7 +257,7 @@ def _refuse_changed(job: _Job, evidence: Evidence) -> None:
 
 
 def _proven(
-    job: _Job, evidence: Evidence, temporary: Path
+    job: _Job, evidence: Evidence, temporary: Path, told: Marks, filling: Filling
 ) -> tuple[convert.Converted, verify.Verified]:
     """The file and its proof; once more, in two passes, when the index did not fit in front."""
     options = job.options
@@ -231,6 +271,9 @@ def _proven(
                 format=options.format,
                 progress=options.progress,
                 in_one_pass=in_one_pass,
+                marks=told,
+                fills=filling.fills,
+                made=filling.made,
             )
         with job.clock.stage("verify"):
             verified = _verified(job, evidence, made, temporary)
@@ -243,13 +286,44 @@ def _proven(
     return made, verified
 
 
+def _foreseen(job: _Job, evidence: Evidence) -> tuple[Marks, Filling]:
+    """What the file will say of its holes, and what will go into them.
+
+    Where nothing is wrong there is nothing to look for.
+    """
+    found = (*evidence.findings, *evidence.plan.findings)
+    format = job.options.format
+    if format not in MARKED or not any(f.severity == Severity.ERROR for f in found):
+        return Marks(), Filling()
+    with job.clock.stage("inspect"):
+        read = convert.measure(evidence.plan, evidence.paths, unwatched, format=format)
+    filling = Filling()
+    if job.options.on_loss is OnLoss.FILL:
+        with job.clock.stage("convert"):
+            filling = fill.prepare(read.lanes, read.held, job.ffmpeg)
+    read = replace(read, fills=filling.fills)
+    return _told(job, _judged(job, evidence, read, ())), filling
+
+
+def _judged(
+    job: _Job, evidence: Evidence, read: convert.Converted, proved: tuple[Finding, ...]
+) -> Report:
+    return judged(job.recording, evidence, read, _on_loss(job.options), proved)
+
+
+def _told(job: _Job, report: Report) -> Marks:
+    if job.options.format not in MARKED:
+        return Marks()
+    return marks(report.holes, report.duration, report.lost_seconds)
+
+
 def _verified(
     job: _Job, evidence: Evidence, made: convert.Converted, path: Path
 ) -> verify.Verified:
     """Each format is proven as far as it can be."""
     format, lanes, expected = job.options.format, made.lanes, made.expected
     if format in (Format.MP4, Format.M4A):
-        return verify.verify_mp4(path, lanes, expected, job.options.progress)
+        return verify.verify_mp4(path, lanes, expected, job.options.progress, made.marks)
     if format is Format.TS:
         return verify.verify_stream(path, evidence.plan, lanes, expected, made.lengths)
     if format is Format.AAC:
@@ -261,12 +335,12 @@ def _full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < SPARE
 
 
-def _playlist_digest(job: _Job, inventory: Inventory) -> list[SourceFile]:
-    found = inventory.playlist
-    if found is None:
-        return []
-    digest = hashlib.sha256(b"".join(job.source.open(found.key))).hexdigest()
-    return [SourceFile(found.key, found.size, found.etag, digest)]
+def _playlist_digests(job: _Job, inventory: Inventory) -> list[SourceFile]:
+    sources = []
+    for found in inventory.playlists:
+        digest = hashlib.sha256(b"".join(job.source.open(found.key))).hexdigest()
+        sources.append(SourceFile(found.key, found.size, found.etag, digest))
+    return sources
 
 
 def _publish(
@@ -275,23 +349,38 @@ def _publish(
     made: convert.Converted,
     inputs: list[SourceFile],
     temporary: Path,
-) -> None:
-    before = publish.earlier(job.target.storage, job.target.key)
+    placed: str,
+) -> bool:
+    """False if another run was quicker."""
+    storage, key = job.target.storage, job.target.key
+    before = publish.earlier(storage, key)
+    assert report.sha256 is not None
     if before is not None and before.receipt is None and not job.options.force:
-        assert report.sha256 is not None
-        publish.refuse_other(job.target.storage, job.target.key, report.sha256)
+        publish.refuse_other(storage, before.key, report.sha256)
     muxer = {
         "version": job.ffmpeg.version,
         "command": [part if part != str(temporary) else "OUTPUT" for part in made.command],
         "messages": made.messages.splitlines()[-20:],
     }
     note = receipt(report, inputs, settings=_settings(job.options), muxer=muxer)
-    assert report.sha256 is not None
-    publish.publish(
-        temporary,
-        job.target.storage,
-        job.target.key,
-        note,
-        format=job.options.format,
-        sha256=report.sha256,
-    )
+    note["output"]["file"] = placed.rpartition("/")[2]
+    try:
+        publish.publish(
+            temporary,
+            storage,
+            key,
+            note,
+            format=job.options.format,
+            sha256=report.sha256,
+            placed=placed,
+            replacing=before is not None,
+        )
+    except ExistsError:
+        if before is not None or isinstance(storage, LocalStorage):
+            raise
+        return False
+    if publish.lost(storage, key, placed):
+        return False
+    if before is not None and before.receipt is not None and before.key != placed:
+        storage.delete(before.key)  # the receipt speaks of ours now
+    return True

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from pipeline.agora import names
 from pipeline.errors import RecpipeError, UsageError
 from pipeline.model import Format, SourceFile, Verdict
-from pipeline.stages.publish import RECEIPT, SCHEMA, receipt_key
+from pipeline.stages.publish import RECEIPT, SCHEMA, pointed, receipt_key
 from pipeline.storage import Storage
 from pipeline.storage.names import printable, safe_key
 
@@ -53,6 +53,12 @@ class Published:
     def name(self) -> str:
         """The last part of the stem: what its bag is called."""
         return self.stem.rpartition("/")[2]
+
+    @property
+    def file(self) -> str:
+        """What the result is called, without what one run alone put into its name."""
+        format = self.receipt["settings"]["format"]
+        return self.name if self.name.endswith(f".{format}") else f"{self.name}.{format}"
 
     @property
     def agora(self) -> names.PlaylistName | None:
@@ -106,9 +112,7 @@ def read(storage: Storage, key: str) -> Published:
         result = stem if format is not Format.MP4 else f"{stem}.mp4"
         return Published(
             id=_text(made["recording"]),
-            key=result
-            if receipt_key(result) == key and result.endswith(f".{format}")
-            else _wrong(),
+            key=pointed(result, made) if _belongs(result, key, format) else _wrong(),
             receipt_key=key,
             receipt_sha256=hashlib.sha256(text).hexdigest(),
             text=text,
@@ -125,6 +129,10 @@ def read(storage: Storage, key: str) -> Published:
         raise ReceiptError(
             f"{storage.url(key)}: not a receipt of this tool; convert the recording again"
         ) from error
+
+
+def _belongs(result: str, receipt: str, format: Format) -> bool:
+    return receipt_key(result) == receipt and result.endswith(f".{format}")
 
 
 def _refuse_other_shapes(made: Any) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Fetched:
     object: StoredObject
     path: Path
     scan: Scan
-    sha256: str | None = None
+    sha256: str
     findings: tuple[Finding, ...] = ()
 
 
@@ -61,18 +61,53 @@ def read_into(path: Path, buffer: Bytes) -> int:
 def scan_in_place(
     objects: Sequence[StoredObject], storage: Storage, progress: Progress
 ) -> list[Fetched]:
-    """Scan the files of a folder where they lie."""
-    arena = _Arena()
+    """Scan the files of a folder where they lie, while another core hashes the same bytes."""
+    arenas = _Arena(), _Arena()
     fetched = []
-    for found in objects:
-        path = storage.path(found.key)
-        assert path is not None
+    with ThreadPoolExecutor(1) as hasher:
+        before: Future[str] | None = None
+        for turn, found in enumerate(objects):
+            path = storage.path(found.key)
+            assert path is not None
+            data = arenas[turn % 2].room(min(found.size, LARGEST))
+            with os_errors(f"read {path}"):
+                data = data[: read_into(path, data)]
+            digest = hasher.submit(_sha256, data)
+            result = _scanned(found, data)
+            if before is not None:  # its buffer is the next one
+                before.result()
+            before = digest
+            fetched.append((found, path, result, digest))
+            progress("inspect", len(data))
+        done = [Fetched(o, path, result, digest.result()) for o, path, result, digest in fetched]
+    return [_read_again(one, arenas[0]) if _bad(one) else one for one in done]
+
+
+def _read_again(before: Fetched, arena: "_Arena") -> Fetched:
+    """A file read anew: a network drive may have given something else."""
+    found, path = before.object, before.path
+    with os_errors(f"read {path}"):
         data = arena.room(min(found.size, LARGEST))
-        with os_errors(f"read {path}"):
-            size = read_into(path, data)
-        fetched.append(Fetched(found, path, _scanned(found, data[:size])))
-        progress("inspect", size)
-    return fetched
+        data = data[: read_into(path, data)]
+    return _better(before, Fetched(found, path, _scanned(found, data), _sha256(data)))
+
+
+def _bad(one: Fetched) -> bool:
+    return any(f.severity == Severity.ERROR for f in (*one.findings, *one.scan.findings))
+
+
+def _better(before: Fetched, again: Fetched) -> Fetched:
+    """The second try where nothing is wrong with it, and what was wrong with the first."""
+    if _bad(again):
+        return before
+    wrong = next(f for f in (*before.findings, *before.scan.findings) if f.severity == "error")
+    detail = f"{wrong.detail}; nothing is wrong with it when read once more"
+    said = replace(wrong, severity=Severity.INFO, detail=detail, repair=None)
+    return replace(again, findings=(*again.findings, said))
+
+
+def _sha256(data: Bytes) -> str:
+    return hashlib.sha256(data.data).hexdigest()
 
 
 def _scanned(found: StoredObject, data: Bytes) -> Scan:
@@ -103,8 +138,31 @@ def download(
         return _one(found, storage, _spooled(found, spool), arena, progress)
 
     with ThreadPoolExecutor(FETCHERS) as pool:
-        fetched = list(pool.map(one, objects))
-    return _with_digests_judged(fetched)
+        fetched, digests_hold = _with_digests_judged(list(pool.map(one, objects)))
+
+        def again(before: Fetched) -> Fetched:
+            return _fetched_again(before, storage, arena, digests_hold=digests_hold)
+
+        second = pool.map(again, [f for f in fetched if f is not None and _bad(f)])
+        mended = {f.object.key: f for f in second}
+    return [f and mended.get(f.object.key, f) for f in fetched]
+
+
+def _fetched_again(
+    before: Fetched, storage: Storage, arena: _Arena, *, digests_hold: bool
+) -> Fetched:
+    """A segment that is bad may have gone bad on its way; kept is what is whole."""
+    path = before.path.with_suffix(".again")
+    try:
+        second = _again_and_again(before.object, storage, path, arena, lambda *_: None)
+        better = _better(before, second if digests_hold else replace(second, findings=()))
+        if better is before:
+            path.unlink(missing_ok=True)
+            return before
+        path.replace(before.path)
+        return replace(better, path=before.path)
+    except (NotFoundError, StorageError):
+        return before
 
 
 def _spooled(found: StoredObject, spool: Path) -> Path:
@@ -194,8 +252,7 @@ def _judge(found: StoredObject, path: Path, data: Bytes) -> Fetched:
         if digest != found.etag.strip('"').lower():
             detail = f"MD5 {digest}, the store says {found.etag}"
             findings.append(Finding("SEG_ETAG", Severity.ERROR, found.name, detail=detail))
-    digest = hashlib.sha256(data.data).hexdigest()
-    return Fetched(found, path, _scanned(found, data), digest, tuple(findings))
+    return Fetched(found, path, _scanned(found, data), _sha256(data), tuple(findings))
 
 
 def _is_md5(etag: str) -> bool:
@@ -204,22 +261,14 @@ def _is_md5(etag: str) -> bool:
     return len(text) == 32 and all(c in "0123456789abcdefABCDEF" for c in text)
 
 
-def _with_digests_judged(fetched: list[Fetched | None]) -> list[Fetched | None]:
-    """Where not one ETag is the MD5, this store's ETags are none."""
+def _with_digests_judged(fetched: list[Fetched | None]) -> tuple[list[Fetched | None], bool]:
+    """Where not one ETag is the MD5, this store's ETags are none; returns if they are."""
     present = [f for f in fetched if f is not None and f.object.etag and _is_md5(f.object.etag)]
     if len(present) > 1 and all(f.findings for f in present):
-        return [f and Fetched(f.object, f.path, f.scan, f.sha256) for f in fetched]
-    return fetched
+        return [f and replace(f, findings=()) for f in fetched], False
+    return fetched, True
 
 
 def digests(fetched: Sequence[Fetched]) -> list[SourceFile]:
-    """SHA-256 of every segment; those read in place are hashed now."""
-    sources = []
-    for one in fetched:
-        digest = one.sha256
-        if digest is None:
-            with one.path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        found = one.object
-        sources.append(SourceFile(found.key, found.size, found.etag, digest))
-    return sources
+    """What the receipt says of every segment."""
+    return [SourceFile(f.object.key, f.object.size, f.object.etag, f.sha256) for f in fetched]

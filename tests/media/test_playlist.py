@@ -691,7 +691,7 @@ def sound(data: bytes) -> None:
     assert all(0 <= segment.duration <= playlist.MAX_SECONDS for segment in result.segments)
     assert result.ended or result.findings
     assert result.segments or fatal or not result.ended
-    text = data.replace(b"\r", b"\n").split(b"\n")
+    text = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r", b"\n").split(b"\n")
     listed = sum(1 for line in text if line.strip(b" \t") and line.strip(b" \t")[:1] != b"#")
     lost = any(finding.severity in (Severity.FATAL, Severity.ERROR) for finding in result.findings)
     assert lost or len(result.segments) == listed

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.media.lane import BASE
 from pipeline.media.mpegts import scan
@@ -70,6 +72,13 @@ ONE_RUN = [0, S, 2 * S, 3 * S]
             ONE_RUN,
             [],
             id="33-bit wrap inside a segment",
+        ),
+        pytest.param(
+            [CLOCK - 1, S - 1, 2 * S - 1, 3 * S - 1],
+            {},
+            ONE_RUN,
+            [],
+            id="33-bit wrap behind the first picture, in front of the first sound",
         ),
         pytest.param([50 * S, 51 * S, S, 2 * S], {}, ONE_RUN, [BACK], id="the clock restarts"),
         pytest.param(
@@ -215,7 +224,8 @@ def test_after_a_restart_nothing_overlaps():
 def test_what_is_closed_is_counted(on_loss):
     made = planned([S, 2 * S, 5 * S, None, 7 * S], on_loss=on_loss)
     closed = 3 * S if on_loss is OnLoss.CLOSE else 0
-    assert {pid: promise.closed for pid, promise in made.promised.items()} == {
+    taken = {pid: sum(c.ticks for c in p.closed) for pid, p in made.promised.items()}
+    assert taken == {
         ts.VIDEO: closed,
         ts.AUDIO: closed,
     }
@@ -308,3 +318,88 @@ def test_a_plan_is_a_value():
     one, two = planned(starts), planned(starts)
     assert (one.lanes, one.findings, one.promised) == (two.lanes, two.findings, two.promised)
     assert begins(one) == begins(two)
+
+
+def test_streams_on_two_clocks_are_rejected():
+    far = (CLOCK // 2 + 9 * S) % CLOCK
+    one, other = (
+        ts.segment(start=at, pictures=16, video=pid) for at, pid in ((S, 256), (far, None))
+    )
+    tables = ts.segment(start=S, pictures=0)
+    mixed = tables + other[2 * 188 :] + one[2 * 188 :]
+    made = plan([slot(0, mixed)])
+    assert made.rejected
+    assert ("DTS_BACK", FATAL, "0.ts", None) in said(made)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    wrap=st.integers(-3 * S, 3 * S),
+    gone=st.sets(st.integers(0, 7), max_size=6),
+    restart=st.none() | st.tuples(st.integers(1, 7), st.integers(1, 40)),
+    utcs=st.booleans(),
+)
+def test_every_survivor_keeps_its_place(wrap, gone, restart, utcs):
+    """Whatever is missing, wherever the clock wraps or restarts: nothing moves, nothing twice."""
+    at, to = restart or (8, 0)
+    first = 100 * S if restart else CLOCK + wrap
+    clocks = [(first if n < at else to * S) + n * S for n in range(8)]
+    starts = [None if n in gone else clock % CLOCK for n, clock in enumerate(clocks)]
+    made = planned(starts, utcs=list(range(8)) if utcs else None)
+    left = [n for n in range(8) if n not in gone]
+    assert [placed.number for placed in made.placed] == left
+    if restart and not utcs and gone & {at - 1, at}:
+        return  # nobody can know how long the hole around a restart is
+    assert begins(made) == [(n - left[0]) * S for n in left]
+    assert all((dts >= 0).all() for placed in made.placed for _, dts in placed.stamps.values())
+    assert not made.rejected
+
+
+@settings(max_examples=30, deadline=None)
+@given(order=st.permutations(range(6)), twice=st.sets(st.integers(0, 5)))
+def test_any_order_and_copies_come_out_as_one_row(order, twice):
+    counters: dict[int, int] = {}
+    datas = [ts.segment(start=(n + 1) * S, pictures=16, counters=counters) for n in range(6)]
+    listed = [n for n in order for _ in range(1 + (n in twice))]
+    made = plan([slot(n, datas[n]) for n in listed])
+    assert begins(made) == [*ONE_RUN, 4 * S, 5 * S]
+    assert [placed.slot.name for placed in made.placed] == [f"{n}.ts" for n in range(6)]
+    assert not made.rejected
+
+
+def without_stamps(data: bytes, pid: int) -> bytes:
+    """PES of one stream that carry no time."""
+    out = bytearray(data)
+    for at in range(0, len(data), 188):
+        begin = at + (5 + data[at + 4] if data[at + 3] & 0x20 else 4)
+        if (data[at + 1] & 31) << 8 | data[at + 2] == pid and data[at + 1] & 0x40:
+            out[begin + 7] &= 0x3F
+    return bytes(out)
+
+
+def test_a_stream_without_one_time_stamp_is_no_loss_of_the_source():
+    """It is there and cannot be placed: nothing is made of it rather than an MP4 without sound."""
+    made = plan([slot(0, without_stamps(ts.segment(), ts.AUDIO))])
+    assert made.rejected
+    assert said(made) == [("ES_ABSENT", FATAL, None, ts.AUDIO)]
+
+
+def test_a_stream_of_which_no_unit_is_whole_is_lost():
+    data = ts.segment(audio=None)
+    unit = ts.pes(0xC0, ts.adts_frame(ts.silence(300)), ts.START)
+    data += ts.packets(ts.AUDIO, unit, 0)[0]
+    tables = ts.table_packets(0, ts.pat())
+    tables += ts.table_packets(ts.PMT, ts.pmt({ts.VIDEO: ts.H264, ts.AUDIO: ts.AAC}))
+    made = plan([slot(0, b"".join(tables) + data[376:])])
+    assert [lane.pid for lane in made.lanes] == [ts.VIDEO]
+    assert ("ES_ABSENT", ERROR, None, ts.AUDIO) in said(made)
+
+
+def test_a_stream_that_comes_after_half_the_range_of_the_clock():
+    """It is placed beside the others, not half a range before them."""
+    hours = 3600 * 90_000
+    alone = [ts.segment(start=n * hours, pictures=16, audio=None) for n in (0, 10)]
+    both = ts.segment(start=20 * hours, pictures=16)
+    behind = plan([slot(n, data) for n, data in enumerate([*alone, both])]).placed[2]
+    assert behind.first(ts.VIDEO) - BASE == 20 * hours
+    assert abs(behind.first(ts.AUDIO) - behind.first(ts.VIDEO)) < ts.FRAME
