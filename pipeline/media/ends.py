@@ -75,10 +75,12 @@ def promises(
 
 
 def _real_begin(first: Placed, lanes: Sequence[Lane]) -> int:
-    """A stream that begins with its first unit may begin later than the others."""
+    """A stream that begins with its first unit may begin later than the others; one without a key
+    picture has lost its first.
+    """
     lane = next(lane for lane in lanes if lane.pid in first.stamps)
     if first.stream(lane.pid).key_start is False:
-        return opening(first, lanes)
+        return first.presented(lane.pid)[0]
     return min(first.presented(pid)[0] for pid in first.stamps)
 
 

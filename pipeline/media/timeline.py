@@ -18,7 +18,7 @@ from pipeline.media.packets import MODULO, Ticks
 from pipeline.media.placed import Placed, Slot
 from pipeline.media.placing import Placer, counters_go_on, spread
 from pipeline.media.routes import aligned
-from pipeline.media.stamps import steady
+from pipeline.media.stamps import steady, swapped
 from pipeline.model import Finding, OnLoss, Severity
 
 APART = 3600.0  # seconds between the first units of two streams of one segment
@@ -133,8 +133,22 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
             stream = slot.scan.streams.get(lane.pid) if slot.scan else None
             if stream is None or stream.blank or not (stream.dts >= 0).any():
                 continue
-            pts, dts, mended = steady(stream.pts, stream.dts, lane)
-            if mended is None:
+            exchanged = swapped(stream.pts, stream.dts, lane)
+            pts, dts, mended = exchanged or steady(stream.pts, stream.dts, lane)
+            if exchanged:
+                detail, repair = "pictures that carry each other's time stamps", "put in order"
+                findings.append(
+                    Finding(
+                        "DTS_BACK",
+                        Severity.WARNING,
+                        slot.name,
+                        lane.pid,
+                        mended or 0,
+                        detail,
+                        repair,
+                    )
+                )
+            elif mended is None:
                 detail = "the clock restarts inside this segment: not supported yet"
                 findings.append(
                     Finding("DTS_BACK", Severity.FATAL, slot.name, lane.pid, detail=detail)
