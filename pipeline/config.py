@@ -25,6 +25,7 @@ KINDS: Mapping[str, type] = {
     "format": str,
     "jobs": int,
     "json": bool,
+    "key": str,
     "log_format": str,
     "on_loss": str,
     "output": str,

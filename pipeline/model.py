@@ -79,6 +79,25 @@ class StoredObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """What AES-128 segments are encrypted with (RFC 8216 section 4.3.2.4).  ``name`` is empty where
+    the playlist names no file of its own folder; without ``iv`` it is the segment's number.
+    """
+
+    name: str
+    iv: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InitSection:
+    """What fragmented MP4 segments need in front of them (EXT-X-MAP, RFC 8216 section 4.3.2.5)."""
+
+    name: str
+    byterange: tuple[int, int] | None = None  # length, offset
+    key: Key | None = None  # it is encrypted as well
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """One media segment as its playlist lists it (RFC 8216 section 3)."""
 
@@ -87,6 +106,8 @@ class Segment:
     discontinuity: bool = False
     gap: bool = False  # EXT-X-GAP, RFC 8216bis section 4.4.4.7
     byterange: tuple[int, int] | None = None  # length, offset
+    key: Key | None = None
+    init: InitSection | None = None
 
 
 @dataclass(frozen=True, slots=True)

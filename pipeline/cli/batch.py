@@ -30,6 +30,7 @@ PLAYLIST = b"#EXTM3U"
 @options.format
 @options.on_loss
 @options.accept_unfinished
+@options.key
 @options.jobs
 @options.dry_run
 @options.force
@@ -79,6 +80,7 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
 @options.sources
 @options.on_loss
 @options.accept_unfinished
+@options.key
 @options.jobs
 @options.as_json
 @options.quiet
@@ -168,8 +170,23 @@ def _settings(chosen: dict[str, Any]) -> "Options":
         on_loss=OnLoss(chosen["on_loss"]),
         accept_unfinished=chosen["accept_unfinished"],
         force=chosen.get("force", False),
+        keys=_keys(chosen["key"]),
         spool=Path(chosen["spool"]) if chosen["spool"] else config.default_spool(),
     )
+
+
+def _keys(file: str | None) -> tuple[bytes, ...]:
+    """What a file holds that was named with ``--key``; no message tells anything of it."""
+    from pipeline.media.decrypt import MAX_KEY, keys_of
+    from pipeline.storage.oserrors import os_errors
+
+    if not file:
+        return ()
+    with os_errors(f"read the key {file}"), Path(file).open("rb") as opened:
+        keys = keys_of(opened.read(MAX_KEY))
+    if not keys:
+        raise UsageError(f"{file}: no key, expected 16 bytes or lines of 32 hexadecimal digits")
+    return keys
 
 
 def _say(outcome: "Outcome", chosen: dict[str, Any], *, among_many: bool) -> None:
@@ -210,7 +227,7 @@ def _preview(works: Sequence["Work"], failures: Sequence["Failure"], chosen: dic
     for failure in failures:
         _say(failure, chosen, among_many=False)
     for work in works:
-        planned = many.planned(work, accept_unfinished=chosen["accept_unfinished"])
+        planned = many.planned(work, _settings(chosen))
         if isinstance(planned, many.Failure):
             codes.append(planned.exit_code)
             _say(planned, chosen, among_many=len(works) > 1)

@@ -76,6 +76,12 @@ on_loss = click.option(
 accept_unfinished = click.option(
     "--accept-unfinished", is_flag=True, help="Take a recording that has not ended as it is."
 )
+key = click.option(
+    "--key",
+    metavar="FILE",
+    help="The key of encrypted segments (16 bytes, or lines of 32 hexadecimal digits), if it does"
+    " not lie beside the playlist.",
+)
 jobs = click.option(
     "--jobs",
     type=click.IntRange(min=1),

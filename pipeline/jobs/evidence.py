@@ -7,9 +7,12 @@ from pathlib import Path
 
 from pipeline.jobs.clock import Clock
 from pipeline.jobs.options import Options
+from pipeline.jobs.unwrapping import unwrap
 from pipeline.media import timeline
+from pipeline.media.mpegts import Scan
 from pipeline.media.placed import Slot
 from pipeline.media.timeline import Plan
+from pipeline.media.wrapping import Wrapping
 from pipeline.model import Finding, Recording, Severity, StoredObject
 from pipeline.stages import fetch
 from pipeline.stages.fetch import Fetched
@@ -26,6 +29,7 @@ class Evidence:
     findings: tuple[Finding, ...]
     segments: tuple[Fetched, ...] = ()
     paths: Mapping[int, Path] = field(default_factory=dict)  # by number in the playlist
+    wrapped: Mapping[int, Wrapping] = field(default_factory=dict)  # where it is no stream as it is
     names: tuple[str, ...] = ()  # of all segments listed
 
 
@@ -38,12 +42,12 @@ def gather(
     if in_place(objects, source):
         with clock.stage("inspect"), os_errors(f"read {recording.source}"):
             scanned = fetch.scan_in_place(objects, source, options.progress)
-            return _planned(inventory, {f.object.key: f for f in scanned}, options)
+            return _planned(inventory, {f.object.key: f for f in scanned}, source, options)
     folder = spool_of(recording, options)
     with clock.stage("fetch"), os_errors(f"fetch to {folder}"):
         fetched = fetch.download(objects, source, folder, options.progress)
-    with clock.stage("inspect"):
-        return _planned(inventory, dict(zip(wanted, fetched, strict=True)), options)
+    with clock.stage("inspect"), os_errors(f"read {folder}"):
+        return _planned(inventory, dict(zip(wanted, fetched, strict=True)), source, options)
 
 
 def in_place(objects: list[StoredObject], source: Storage) -> bool:
@@ -57,15 +61,22 @@ def spool_of(recording: Recording, options: Options) -> Path:
 
 
 def _planned(
-    inventory: Inventory, fetched: Mapping[str, Fetched | None], options: Options
+    inventory: Inventory,
+    fetched: Mapping[str, Fetched | None],
+    source: Storage,
+    options: Options,
 ) -> Evidence:
-    findings = list(inventory.findings)
+    unwrapped = unwrap(inventory, fetched, source, options.keys)
+    findings = [*inventory.findings, *unwrapped.findings]
     slots: list[Slot] = []
     paths: dict[int, Path] = {}
+    scans: dict[str, Scan] = {}  # by name
     for number, listed in enumerate(inventory.segments):
         here = fetched.get(listed.object.key) if listed.object else None
-        if here is not None:
+        scan = unwrapped.scans.get(number, here.scan if here else None)
+        if here is not None and scan is not None:
             paths[number] = here.path
+            scans[listed.name] = scan
         elif listed.object:
             detail = "listed, but gone when it was to be read"
             findings.append(Finding("SEG_MISSING", Severity.ERROR, listed.name, detail=detail))
@@ -73,15 +84,15 @@ def _planned(
         slots.append(
             Slot(
                 name=listed.name,
-                scan=here.scan if here else None,
+                scan=scan,
                 duration=segment.duration or None,
                 discontinuity=segment.discontinuity,
                 utc=listed.utc,
             )
         )
     present = tuple(f for f in fetched.values() if f is not None)
-    for one in present:
-        findings += [*one.findings, *one.scan.findings]
+    findings += [finding for one in present for finding in one.findings]
+    findings += [finding for scan in scans.values() for finding in scan.findings]
     plan = timeline.plan(slots, options.on_loss)
     names = tuple(listed.name for listed in inventory.segments)
-    return Evidence(plan, tuple(findings), present, paths, names)
+    return Evidence(plan, tuple(findings), present, paths, unwrapped.wrappings, names)

@@ -52,7 +52,7 @@ def process(
     """Convert, prove and publish one recording.  Safe to repeat, also after a crash."""
     job = _Job(recording, source, target, ffmpeg, options, Clock())
     with job.clock.stage("inspect"):
-        inventory = inspect(recording, source, accept_unfinished=options.accept_unfinished)
+        inventory = _inspect(recording, source, options)
     _refuse_to_replace_a_source(job, inventory)
     report = _unusable(recording, inventory)
     if report is None:
@@ -61,11 +61,17 @@ def process(
     return replace(report, timings=job.clock.timings())
 
 
+def _inspect(recording: Recording, source: Storage, options: Options) -> Inventory:
+    return inspect(
+        recording, source, accept_unfinished=options.accept_unfinished, keys=options.keys
+    )
+
+
 def check(recording: Recording, source: Storage, options: Options) -> Report:
     """The same without making anything."""
     clock = Clock()
     with clock.stage("inspect"):
-        inventory = inspect(recording, source, accept_unfinished=options.accept_unfinished)
+        inventory = _inspect(recording, source, options)
     report = _unusable(recording, inventory)
     if report is None:
         try:
@@ -83,7 +89,7 @@ def _measured(
     if report is not None:
         return report
     with clock.stage("inspect"), os_errors(f"read {recording.source}"):
-        read = convert.measure(evidence.plan, evidence.paths, options.progress)
+        read = convert.measure(evidence.plan, evidence.paths, options.progress, evidence.wrapped)
     return judged(recording, evidence, read, options.on_loss)
 
 
@@ -226,6 +232,7 @@ def _proven(
                 temporary,
                 format=options.format,
                 progress=options.progress,
+                wrapped=evidence.wrapped,
                 in_one_pass=in_one_pass,
             )
         with job.clock.stage("verify"):

@@ -20,6 +20,7 @@ class Options:
     on_loss: OnLoss = OnLoss.HOLD
     accept_unfinished: bool = False
     force: bool = False  # replace results that are not from this source
+    keys: tuple[bytes, ...] = field(default=(), repr=False)  # for what is encrypted
     spool: Path = Path(".recpipe-spool")
     progress: Callable[[str, int], None] = field(default=unwatched, compare=False)  # stage, bytes
 

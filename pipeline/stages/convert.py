@@ -15,12 +15,14 @@ from pipeline.media.placed import Placed
 from pipeline.media.stitch import Changed, Stitched, Stitcher
 from pipeline.media.timeline import Plan
 from pipeline.media.units import NO_UNITS
+from pipeline.media.wrapping import Wrapping, opened
 from pipeline.model import Finding, Format
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
 
 Progress = Callable[[str, int], None]
+NOTHING: Mapping[int, Wrapping] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,11 +45,16 @@ def lanes_of(plan: Plan, format: Format) -> tuple[Lane, ...]:
     return audio if format is Format.M4A else audio[:1]
 
 
-def measure(plan: Plan, paths: Mapping[int, Path], progress: Progress) -> Converted:
+def measure(
+    plan: Plan,
+    paths: Mapping[int, Path],
+    progress: Progress,
+    wrapped: Mapping[int, Wrapping] = NOTHING,
+) -> Converted:
     """Read every unit without making anything: what ``check`` does."""
     expected: list[list[Stretch]] = [[] for _ in plan.lanes]
     findings: list[Finding] = []
-    for placed, stitched in _stitch(plan, plan.lanes, paths, progress):
+    for placed, stitched in _stitch(plan, plan.lanes, paths, wrapped, progress):
         _collect(plan.lanes, placed, stitched, expected, findings)
     return Converted(plan.lanes, _frozen(expected), tuple(findings))
 
@@ -60,6 +67,7 @@ def convert(
     *,
     format: Format,
     progress: Progress,
+    wrapped: Mapping[int, Wrapping] = NOTHING,
     in_one_pass: bool = True,
 ) -> Converted:
     """Make the file.  ``paths`` are the segments by their number in the playlist.
@@ -68,7 +76,7 @@ def convert(
     """
     lanes = lanes_of(plan, format)
     if format is Format.TS:
-        return _write_stream(plan, lanes, paths, output, progress)
+        return _write_stream(plan, lanes, paths, wrapped, output, progress)
     argv = commands.mux(
         ffmpeg.ffmpeg,
         output,
@@ -84,7 +92,7 @@ def convert(
         pending: Future[None] = writer.submit(muxer.write, [Stitcher(lanes).tables()])
         expected: list[list[Stretch]] = [[] for _ in lanes]
         findings: list[Finding] = []
-        for placed, stitched in _stitch(plan, lanes, paths, progress):
+        for placed, stitched in _stitch(plan, lanes, paths, wrapped, progress):
             pending.result()
             pending = writer.submit(muxer.write, stitched.chunks)
             _collect(lanes, placed, stitched, expected, findings)
@@ -100,7 +108,12 @@ def _latest(plan: Plan, lanes: Sequence[Lane]) -> float:
 
 
 def _write_stream(
-    plan: Plan, lanes: tuple[Lane, ...], paths: Mapping[int, Path], output: Path, progress: Progress
+    plan: Plan,
+    lanes: tuple[Lane, ...],
+    paths: Mapping[int, Path],
+    wrapped: Mapping[int, Wrapping],
+    output: Path,
+    progress: Progress,
 ) -> Converted:
     """The stitched stream itself, with its tables in front of every segment."""
     expected: list[list[Stretch]] = [[] for _ in lanes]
@@ -108,7 +121,7 @@ def _write_stream(
     lengths: list[int] = []
     stitcher = Stitcher(lanes)
     with output.open("wb") as file:
-        for turn, (placed, stitched) in enumerate(_stitch(plan, lanes, paths, progress)):
+        for turn, (placed, stitched) in enumerate(_stitch(plan, lanes, paths, wrapped, progress)):
             file.write(stitcher.tables(turn))
             lengths.append(sum(file.write(chunk) for chunk in stitched.chunks))
             _collect(lanes, placed, stitched, expected, findings)
@@ -132,14 +145,18 @@ def _frozen(expected: Sequence[list[Stretch]]) -> tuple[tuple[Stretch, ...], ...
 
 
 def _stitch(
-    plan: Plan, lanes: tuple[Lane, ...], paths: Mapping[int, Path], progress: Progress
+    plan: Plan,
+    lanes: tuple[Lane, ...],
+    paths: Mapping[int, Path],
+    wrapped: Mapping[int, Wrapping],
+    progress: Progress,
 ) -> Iterator[tuple[Placed, Stitched]]:
     """Segments in their order.  What one yields stays as it is until two more were asked for."""
     stitcher = Stitcher(lanes)
     arenas = [np.empty(0, np.uint8)] * 3  # one being written, one waiting, one being filled
     for turn, placed in enumerate(plan.placed):
         path = paths[placed.number]
-        data, arenas[turn % 3] = _read(placed, path, arenas[turn % 3])
+        data, arenas[turn % 3] = _read(placed, path, wrapped.get(placed.number), arenas[turn % 3])
         try:
             stitched = stitcher.add(placed.slot.name, data, placed.stamps, placed.edges)
         except Changed as error:
@@ -148,19 +165,38 @@ def _stitch(
         progress("convert", len(data))
 
 
-def _read(placed: Placed, path: Path, arena: Bytes) -> tuple[Bytes, Bytes]:
+def _read(placed: Placed, path: Path, how: Wrapping | None, arena: Bytes) -> tuple[Bytes, Bytes]:
     """The segment as it was scanned, in a buffer that is used again."""
     assert placed.slot.scan is not None
+    if how is not None:
+        data = opened(placed.slot.name, read_span(path, how), how).data
+        if len(data) != placed.slot.scan.size:
+            raise StorageError(f"{path}: changed while it was converted; run again")
+        return data, arena
     size = placed.slot.scan.size
     if len(arena) < size + 1:
         arena = np.empty(max(size + 1, 2 << 20), np.uint8)
-    with path.open("rb", buffering=0) as file:
-        view, done = arena.data, 0
-        while done <= size and (got := file.readinto(view[done : size + 1])):
-            done += got
-    if done != size:
+    if _fill(path, arena[: size + 1]) != size:
         raise StorageError(f"{path}: changed while it was converted; run again")
     return arena[:size], arena
+
+
+def read_span(path: Path, how: Wrapping) -> Bytes:
+    """The part of a file that a wrapped segment lies in."""
+    if path.stat().st_size != how.size:
+        raise StorageError(f"{path}: changed while it was read; run again")
+    data = np.empty(how.length, np.uint8)
+    return data[: _fill(path, data, how.offset)]
+
+
+def _fill(path: Path, buffer: Bytes, offset: int = 0) -> int:
+    """Read until the buffer is full or the file ends; returns how much there was."""
+    view, done = buffer.data, 0
+    with path.open("rb", buffering=0) as file:
+        file.seek(offset)
+        while done < len(view) and (got := file.readinto(view[done:])):
+            done += got
+    return done
 
 
 def _index_size(plan: Plan, lanes: Sequence[Lane]) -> int:

@@ -1,5 +1,6 @@
 """Playlist against objects: which segments there are, and what is wrong with them."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -19,11 +20,16 @@ class Listed:
     segment: Segment
     object: StoredObject | None
     utc: float | None = None
+    key: StoredObject | None = None  # the file that holds its key
+    init: StoredObject | None = None  # its initialisation section
+    init_key: StoredObject | None = None
 
     @property
     def name(self) -> str:
         """How findings call it."""
-        return self.segment.uri
+        part = self.segment.byterange
+        whole = part is None or self.object is None or part == (self.object.size, 0)
+        return self.segment.uri if whole or part is None else f"{self.segment.uri}@{part[1]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +42,12 @@ class Inventory:
     playlist: StoredObject | None = None
 
 
-def inspect(recording: Recording, storage: Storage, *, accept_unfinished: bool) -> Inventory:
-    """Read the playlist and look every segment up in the listing."""
+def inspect(
+    recording: Recording, storage: Storage, *, accept_unfinished: bool, keys: Sequence[bytes] = ()
+) -> Inventory:
+    """Read the playlist and look every segment up in the listing.  ``keys`` were given for what is
+    encrypted.
+    """
     part = recording.parts[0]
     if len(recording.parts) > 1:
         detail = f"{len(recording.parts)} parts (failover): joining them is not supported yet"
@@ -56,6 +66,7 @@ def inspect(recording: Recording, storage: Storage, *, accept_unfinished: bool) 
         listed, said = _look_up(entry, part, storage)
         segments.append(listed)
         findings += said
+    findings += _wrapping_rules(segments, given=bool(keys))
     growing = any(f.id in UNFINISHED for f in playlist.findings) and not accept_unfinished
     return Inventory(tuple(segments), tuple(findings), growing, source)
 
@@ -83,11 +94,47 @@ def _look_up(segment: Segment, part: Part, storage: Storage) -> tuple[Listed, li
     found = part.objects.get(segment.uri) or part.objects.get(unquote(segment.uri))
     if found is None:
         findings = [_missing(segment, part, storage)]
-    elif segment.byterange is not None and segment.byterange != (found.size, 0):
-        detail = f"bytes {segment.byterange[1]} to {sum(segment.byterange)} of {found.size}: "
-        detail += "parts of a file are not supported yet"
-        findings = [Finding("PL_BYTERANGE", Severity.FATAL, segment.uri, detail=detail)]
-    return Listed(segment, found, utc), findings
+    elif segment.byterange is not None and sum(segment.byterange) > found.size:
+        detail = f"bytes {segment.byterange[1]} to {sum(segment.byterange)}, it has {found.size}"
+        findings = [Finding("PL_BYTERANGE", Severity.ERROR, segment.uri, detail=detail)]
+        if segment.byterange[1] >= found.size:
+            found = None
+    init = segment.init
+    return Listed(
+        segment,
+        found,
+        utc,
+        key=_beside(part, segment.key.name) if segment.key else None,
+        init=_beside(part, init.name) if init else None,
+        init_key=_beside(part, init.key.name) if init and init.key else None,
+    ), findings
+
+
+def _beside(part: Part, name: str) -> StoredObject | None:
+    return part.objects.get(name) or part.objects.get(unquote(name))
+
+
+def _wrapping_rules(segments: Sequence[Listed], *, given: bool) -> Iterator[Finding]:
+    """Keys and initialisation sections that are not there: nothing can be read without them."""
+    named: dict[str, StoredObject | None] = {}
+    inits: dict[str, StoredObject | None] = {}
+    for listed in segments:
+        init = listed.segment.init
+        if listed.segment.key:
+            named[listed.segment.key.name] = listed.key
+        if init:
+            inits[init.name] = listed.init
+        if init and init.key:
+            named[init.key.name] = listed.init_key
+    for name, found in named.items():
+        if found is None and not given:
+            where = f"its key {name} is not beside the playlist" if name else "its key is not there"
+            detail = f"encrypted with AES-128, and {where}: give it with --key"
+            yield Finding("PL_KEY", Severity.FATAL, detail=detail)
+    for name, found in inits.items():
+        if found is None:
+            detail = f"the initialisation section {name} is not beside the playlist"
+            yield Finding("PL_MAP", Severity.FATAL, detail=detail)
 
 
 def _missing(segment: Segment, part: Part, storage: Storage) -> Finding:

@@ -53,7 +53,9 @@ ROWS = {
         GOOD, {"h264": 718, "aac": 1237}, {"PL_EXTINF"}, 28.74
     ),
     f"{BEE}/bee.m3u8": Expected({OK}, {"h264": 121, "aac": 190}, seconds=4.059),
-    f"{BEE}/derived_encrypted_bee_localkey.m3u8": Expected({REJECTED}, ids={"PL_KEY"}),
+    f"{BEE}/derived_encrypted_bee_localkey.m3u8": Expected(
+        {OK}, {"h264": 121, "aac": 190}, {"PL_KEY"}, 4.059
+    ),
     f"{BEE}/bee_audio_only.m3u8": Expected({OK}, {"aac": 176}, seconds=4.087),
     f"{EX_HLS}/mpeg_ts_only_video/output_playlist.m3u8": Expected(
         {OK}, {"h264": 250}, seconds=10.002
