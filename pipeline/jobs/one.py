@@ -154,7 +154,13 @@ def _on_loss(options: Options) -> OnLoss:
 
 def _objects(inventory: Inventory) -> list[StoredObject]:
     found = {s.object.key: s.object for s in inventory.segments if s.object}
-    return [*([inventory.playlist] if inventory.playlist else []), *found.values()]
+    return [*_read_besides(inventory), *found.values()]
+
+
+def _read_besides(inventory: Inventory) -> list[StoredObject]:
+    """What is read besides segments: the playlist and initialisation sections.  Keys are secret."""
+    inits = {s.init.key: s.init for s in inventory.segments if s.init}
+    return [*([inventory.playlist] if inventory.playlist else []), *inits.values()]
 
 
 def _convert(job: _Job, inventory: Inventory) -> Report:
@@ -203,7 +209,7 @@ def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) 
     )
     _refuse_changed(job, evidence)
     with job.clock.stage("publish"):
-        inputs = [*_playlist_digest(job, inventory), *fetch.digests(evidence.segments)]
+        inputs = [*_digests(job, _read_besides(inventory)), *fetch.digests(evidence.segments)]
         _publish(job, report, made, inputs, temporary)
     return report
 
@@ -264,12 +270,12 @@ def _full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < SPARE
 
 
-def _playlist_digest(job: _Job, inventory: Inventory) -> list[SourceFile]:
-    found = inventory.playlist
-    if found is None:
-        return []
-    digest = hashlib.sha256(b"".join(job.source.open(found.key))).hexdigest()
-    return [SourceFile(found.key, found.size, found.etag, digest)]
+def _digests(job: _Job, small: list[StoredObject]) -> list[SourceFile]:
+    digests = [hashlib.sha256(b"".join(job.source.open(one.key))).hexdigest() for one in small]
+    return [
+        SourceFile(one.key, one.size, one.etag, digest)
+        for one, digest in zip(small, digests, strict=True)
+    ]
 
 
 def _publish(

@@ -1,19 +1,24 @@
-"""Segments that are not a transport stream as they lie there: parts of a file, or encrypted."""
+"""Segments that are not a transport stream as they lie there: parts of a file, encrypted, or of
+another container.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from pipeline.media.codecs import sniff
-from pipeline.media.decrypt import BLOCK, MAX_KEY, keys_of
+from pipeline.media.decrypt import BLOCK, MAX_KEY, decrypted, keys_of
 from pipeline.media.mpegts import Scan, scan
-from pipeline.media.wrapping import Wrapping, opened
-from pipeline.model import Finding, Severity, StoredObject
-from pipeline.stages.convert import read_span
+from pipeline.media.wrapping import CONTAINERS, FRAGMENTS, Wrapping, opened
+from pipeline.model import Finding, InitSection, Severity, StoredObject
+from pipeline.stages.convert import head, read_span
 from pipeline.stages.fetch import Fetched
 from pipeline.stages.inspect import Inventory, Listed
 from pipeline.storage import Storage
 
+MAX_INIT = 16 << 20  # bytes of a file that holds an initialisation section
 NOBODY_KNOWS = ("encrypted or random data", "unknown data")
 
 
@@ -38,7 +43,7 @@ def unwrap(
     fits: dict[str, list[bool]] = defaultdict(list)
     for number, listed in enumerate(inventory.segments):
         here = fetched.get(listed.object.key) if listed.object else None
-        if here is None or not _is_wrapped(listed):
+        if here is None or not _is_wrapped(listed, here):
             continue
         how = _wrapping(listed, here.object.size, ring)
         raw = read_span(here.path, how)
@@ -47,7 +52,7 @@ def unwrap(
             known = result.key is not None or bool(result.findings)
             if known or sniff(raw[:4096].tobytes()) in NOBODY_KNOWS:
                 fits[listed.segment.key.name].append(known)
-        scanned = scan(listed.name, result.data)
+        scanned = scan(listed.name, result.data) if len(result.data) else Scan(listed.name, 0)
         findings = (*result.findings, *scanned.findings)
         cut = scanned.cut or result.cut or len(raw) < _promised(listed, len(raw))
         found.scans[number] = replace(scanned, cut=cut, findings=findings)
@@ -56,8 +61,10 @@ def unwrap(
     return found
 
 
-def _is_wrapped(listed: Listed) -> bool:
-    return listed.segment.key is not None or listed.name != listed.segment.uri
+def _is_wrapped(listed: Listed, here: Fetched) -> bool:
+    if listed.segment.key or listed.segment.init or listed.name != listed.segment.uri:
+        return True
+    return not here.scan.packets and sniff(head(here.path)) in CONTAINERS
 
 
 def _promised(listed: Listed, length: int) -> int:
@@ -76,6 +83,7 @@ def _wrapping(listed: Listed, size: int, ring: "_Ring") -> Wrapping:
         encrypted=key is not None,
         keys=ring.keys(listed.key) if key else (),
         iv=(key and key.iv) or b"",
+        init=ring.init(listed),
     )
 
 
@@ -87,6 +95,7 @@ class _Ring:
         self._source = source
         self._given = given
         self._known: dict[str, tuple[bytes, ...]] = {}
+        self._inits: dict[InitSection, bytes] = {}
 
     def keys(self, beside: StoredObject | None) -> Sequence[bytes]:
         """What may decrypt: the key beside the playlist, then those that were given."""
@@ -95,6 +104,29 @@ class _Ring:
         if beside.key not in self._known:
             self._known[beside.key] = (*self._read(beside), *self._given)
         return self._known[beside.key]
+
+    def init(self, listed: Listed) -> bytes:
+        """The initialisation section of a segment, in the clear."""
+        wanted, beside = listed.segment.init, listed.init
+        if wanted is None or beside is None:
+            return b""
+        if wanted not in self._inits:
+            data = b""
+            if beside.size <= MAX_INIT:
+                data = b"".join(self._source.open(beside.key, etag=beside.etag))
+            length, offset = wanted.byterange or (len(data), 0)
+            data = data[offset : offset + length]
+            if wanted.key and wanted.key.iv:
+                for key in self.keys(listed.init_key):
+                    clear = decrypted(np.frombuffer(data, np.uint8), key, wanted.key.iv)
+                    if clear.whole and sniff(clear.data[:64].tobytes()) == FRAGMENTS:
+                        data = clear.data.tobytes()
+                        break
+            if sniff(data[:64]) != FRAGMENTS:
+                detail = f"{wanted.name}: {sniff(data[:64])}, no initialisation section of an MP4"
+                self.findings.append(Finding("PL_MAP", Severity.FATAL, detail=detail))
+            self._inits[wanted] = data
+        return self._inits[wanted]
 
     def _read(self, beside: StoredObject) -> Sequence[bytes]:
         data = b""

@@ -5,8 +5,40 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+
+
+@dataclass(frozen=True, slots=True)
+class NalSyntax:
+    """What the first bytes of a NAL unit tell."""
+
+    shift: int  # of the first byte, to nal_unit_type
+    mask: int
+    pictures: tuple[int, int]  # types of coded slices
+    openers: frozenset[int]  # types that open an access unit once a picture stands before them
+    first: int  # the byte whose top bit marks the first slice of a picture
+    key: frozenset[int]  # types that only a key picture has
+    sets: frozenset[int]  # parameter sets
+    sps: int
+    apart: bool = False  # MP4 has parameter sets in the sample entry alone
+
+
+# H.264 clauses 7.3.1 and 7.4.1.2.3: first_mb_in_slice 0 is one bit, 1
+AVC = NalSyntax(0, 31, (1, 5), frozenset({6, 7, 8, 9}), 1, frozenset({5, 7}), frozenset({7, 8}), 7)
+# H.265 clauses 7.3.1.2 and 7.4.2.4.4: first_slice_segment_in_pic_flag
+HEVC_NAL = NalSyntax(
+    1,
+    63,
+    (0, 31),
+    frozenset({32, 33, 34, 35, 39, *range(41, 45), *range(48, 56)}),
+    2,
+    frozenset({*range(16, 24), 33}),
+    frozenset({32, 33, 34}),
+    33,
+    apart=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +48,8 @@ class Codec:
     name: str
     kind: str  # "video" or "audio"
     copied: bool = False
+    stream_type: int = 0  # in the PMT that is written
+    nal: NalSyntax | None = None
     config: Callable[[bytes], bytes | None] = lambda es: None
     is_key: Callable[[bytes], bool] = lambda es: True
     count: Callable[[bytes], int] = lambda es: 1  # access units in one PES
@@ -26,16 +60,35 @@ def nal_units(es: bytes) -> list[bytes]:
     return [unit.rstrip(b"\0") for unit in re.split(rb"\x00\x00\x01", es)[1:]]
 
 
-def _h264_sps(es: bytes) -> bytes | None:
-    return next((unit for unit in nal_units(es) if unit and unit[0] & 31 == 7), None)
+def _kinds(es: bytes, syntax: NalSyntax) -> list[tuple[int, bytes]]:
+    """NAL units of a byte stream with their types."""
+    return [(unit[0] >> syntax.shift & syntax.mask, unit) for unit in nal_units(es) if unit]
 
 
-def _h264_pictures(es: bytes) -> int:
-    return int(any(unit and 1 <= unit[0] & 31 <= 5 for unit in nal_units(es)))
+def _sps(es: bytes, syntax: NalSyntax) -> bytes | None:
+    return next((unit for kind, unit in _kinds(es, syntax) if kind == syntax.sps), None)
 
 
-def _h264_key(es: bytes) -> bool:
-    return any(unit and unit[0] & 31 in (5, 7) for unit in nal_units(es))
+def _pictures(es: bytes, syntax: NalSyntax) -> int:
+    low, high = syntax.pictures
+    return int(any(low <= kind <= high for kind, _ in _kinds(es, syntax)))
+
+
+def _is_key(es: bytes, syntax: NalSyntax) -> bool:
+    return any(kind in syntax.key for kind, _ in _kinds(es, syntax))
+
+
+def _nal_codec(name: str, stream_type: int, syntax: NalSyntax) -> Codec:
+    return Codec(
+        name,
+        "video",
+        True,
+        stream_type,
+        syntax,
+        config=partial(_sps, syntax=syntax),
+        is_key=partial(_is_key, syntax=syntax),
+        count=partial(_pictures, syntax=syntax),
+    )
 
 
 def _adts_header(es: bytes) -> bytes | None:
@@ -59,8 +112,9 @@ def adts_rate(config: bytes) -> int:
     return RATES[config[2] >> 2 & 15]
 
 
-H264 = Codec("h264", "video", True, _h264_sps, _h264_key, _h264_pictures)
-AAC = Codec("aac", "audio", True, _adts_header, count=_adts_count)
+H264 = _nal_codec("h264", 0x1B, AVC)
+HEVC = _nal_codec("hevc", 0x24, HEVC_NAL)
+AAC = Codec("aac", "audio", True, 0x0F, config=_adts_header, count=_adts_count)
 
 _BY_STREAM_TYPE = {
     0x01: Codec("mpeg1video", "video"),
@@ -71,7 +125,7 @@ _BY_STREAM_TYPE = {
     0x10: Codec("mpeg4", "video"),
     0x11: Codec("aac_latm", "audio"),
     0x1B: H264,
-    0x24: Codec("hevc", "video"),
+    0x24: HEVC,
     0x33: Codec("vvc", "video"),
     0x80: Codec("pcm_bluray", "audio"),
     0x81: Codec("ac3", "audio"),
@@ -83,7 +137,7 @@ _BY_STREAM_TYPE = {
 _BY_FORMAT = {
     "AC-3": Codec("ac3", "audio"),
     "EAC3": Codec("eac3", "audio"),
-    "HEVC": Codec("hevc", "video"),
+    "HEVC": HEVC,
     "Opus": Codec("opus", "audio"),
     "AV01": Codec("av1", "video"),
 }
@@ -100,7 +154,7 @@ def codec_of(stream_type: int | None, format_identifier: str, stream_id: int) ->
 
 _KINDS = (
     (rb"\x1aE\xdf\xa3", "a WebM or Matroska file"),
-    (rb"....(ftyp|styp|moof|moov)", "an MP4 file or fragment"),
+    (rb"....(ftyp|styp|moof|moov|sidx|emsg|prft)", "an MP4 file or fragment"),
     (rb"(ID3|\xff[\xf0\xf1\xf8\xf9])", "packed audio (ADTS)"),
     (rb"\x1f\x8b", "gzip data"),
     (rb"#EXTM3U", "a playlist"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.media import psi, units
+from pipeline.media.codecs import NalSyntax
 from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
 from pipeline.media.mend import mended
 from pipeline.media.packets import (
@@ -52,7 +53,7 @@ class Stitcher:
 
     def tables(self, counter: int = 0) -> bytes:
         """PAT and PMT, to be written before anything else."""
-        streams = {lane.pid: _STREAM_TYPE[lane.codec.name] for lane in self._lanes}
+        streams = {lane.pid: lane.codec.stream_type for lane in self._lanes}
         return psi.tables(streams, self._lanes[0].pid, counter)
 
     def add(
@@ -102,15 +103,14 @@ def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
     return np.unique(np.concatenate([packets.bad, np.array(frame.breaks, np.intp), *broken]))
 
 
-_STREAM_TYPE = {"h264": 0x1B, "aac": 0x0F}
-
-
 def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     """Pictures that lost bytes keep what stands before the loss, if that shows anything at all."""
     kept, damaged = _attributable(work)
     cut = {len(work.track.starts) - 1} if work.cut else set()
     hurt = {k for k in damaged | cut if k >= 0}
-    shown = {k for k in hurt if _shows(work, kept, k)}
+    syntax = lane.codec.nal
+    assert syntax is not None
+    shown = {k for k in hurt if _shows(work, kept, k, syntax)}
     for ordinal in hurt - shown:
         begin, end = _extent(work.track, ordinal)
         kept[begin:end] = False
@@ -119,20 +119,21 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     if work.joined and len(pes):
         es = _carry(es, pes, pts, dts, int(pes[-1]), carried)
         pes, pts, dts = pes[:-1], pts[:-1], dts[:-1]
-    made, sets = units.video(es, pes, pts, dts)
+    made, sets = units.video(es, pes, pts, dts, syntax)
     carried.started |= len(made.sizes) > 0
     _say_what_is_wrong(work, lane, made, sets)
     torn = torn_units(made, work, [k + 1 for k in damaged])
     return kept, replace(made, torn=torn, cut=len(shown) + unseen)
 
 
-def _shows(work: Work, kept: Mask, ordinal: int) -> bool:
+def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
     """What is left of a PES holds a slice of a picture."""
     begin, end = _extent(work.track, ordinal)
     end = begin + int(np.argmin(np.append(kept[begin:end], False)))
     picture = elementary(work.packets, work.track, begin, end)
-    found = units.nals(np.frombuffer(picture, np.uint8))
-    return bool(((found.kind >= 1) & (found.kind <= 5)).any())
+    found = units.nals(np.frombuffer(picture, np.uint8), syntax)
+    low, high = syntax.pictures
+    return bool(((found.kind >= low) & (found.kind <= high)).any())
 
 
 def _drop_unseen(work: Work, lane: Lane, kept: Mask) -> int:

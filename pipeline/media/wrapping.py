@@ -1,9 +1,12 @@
-"""From the bytes of a file to the transport stream that a segment is: cut out, decrypted."""
+"""From the bytes of a file to the transport stream that a segment is: cut out, decrypted, written
+anew from another container.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeline.media.codecs import sniff
+from pipeline.media.contained import from_fragments
 from pipeline.media.decrypt import decrypted
 from pipeline.media.packets import Bytes, framing
 from pipeline.model import Finding, Severity
@@ -17,6 +20,7 @@ class Wrapping:
     length: int
     size: int  # of the file
     encrypted: bool = False
+    init: bytes = field(default=b"", repr=False)  # initialisation section of fragmented MP4
     keys: Sequence[bytes] = field(default=(), repr=False)  # those it may be encrypted with
     iv: bytes = b""
 
@@ -33,7 +37,16 @@ class Opened:
 
 def opened(name: str, data: Bytes, how: Wrapping) -> Opened:
     """Take the wrapping off.  Pure: the same bytes always come out the same."""
-    return _clear(name, data, how) if how.encrypted else Opened(data)
+    clear = _clear(name, data, how) if how.encrypted else Opened(data)
+    if sniff(clear.data[:4096].tobytes()) != FRAGMENTS:
+        return clear
+    found = from_fragments(name, how.init, clear.data.tobytes())
+    return replace(
+        clear,
+        data=found.data,
+        findings=(*clear.findings, *found.findings),
+        cut=clear.cut or found.cut,
+    )
 
 
 def _clear(name: str, data: Bytes, how: Wrapping) -> Opened:
@@ -57,4 +70,5 @@ def _is_media(data: Bytes) -> bool:
     return len(framing(data[: 1 << 20]).rows) >= 5 or sniff(data[:4096].tobytes()) in CONTAINERS
 
 
-CONTAINERS = ("a WebM or Matroska file", "an MP4 file or fragment")
+FRAGMENTS = "an MP4 file or fragment"
+CONTAINERS = (FRAGMENTS,)

@@ -30,6 +30,7 @@ def mux(
     *,
     format: Format = Format.MP4,
     adts: bool = False,
+    hevc: bool = False,
     picture_ticks: int | None = None,
     base: float = 0.0,
     late: float = 0.0,
@@ -52,10 +53,11 @@ def mux(
     if format in (Format.MP4, Format.M4A):
         options |= {"moov_size": moov_size} if moov_size else {"movflags": "+faststart"}
         options |= {"bsf:a": "aac_adtstoasc"} if adts else {}
+        options |= {"tag:v": "hvc1"} if hevc else {}  # which Apple's players want
         # Without a duration for the last picture its edit list would hide it.
-        options |= (
-            {"bsf:v": f"setts=pts=PTS:dts=DTS:duration={picture_ticks}"} if picture_ticks else {}
-        )
+        timed = f"setts=pts=PTS:dts=DTS:duration={picture_ticks}"
+        apart = "filter_units=remove_types=32-34," if hevc else ""  # else each version does its own
+        options |= {"bsf:v": apart + timed} if picture_ticks else {}
     streams = [source[f"i:{pid}"] for pid in pids]
     spec = ff.output(*streams, str(output), **options)
     command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "warning"]

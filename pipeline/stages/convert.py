@@ -83,6 +83,7 @@ def convert(
         [lane.pid for lane in lanes],
         format=format,
         adts=any(lane.codec.name == "aac" for lane in lanes),
+        hevc=any(lane.codec.name == "hevc" for lane in lanes),
         picture_ticks=next((round(x.unit) for x in lanes if x.codec.kind == "video"), None),
         base=BASE / HZ,
         late=_latest(plan, lanes),
@@ -187,6 +188,12 @@ def read_span(path: Path, how: Wrapping) -> Bytes:
         raise StorageError(f"{path}: changed while it was read; run again")
     data = np.empty(how.length, np.uint8)
     return data[: _fill(path, data, how.offset)]
+
+
+def head(path: Path) -> bytes:
+    """The first bytes of a file, by which it can be told what it is."""
+    data = np.empty(4096, np.uint8)
+    return data[: _fill(path, data)].tobytes()
 
 
 def _fill(path: Path, buffer: Bytes, offset: int = 0) -> int:

@@ -91,7 +91,7 @@ ROWS = {
     ),
     f"{MUX}/multi-channel-608-captions.ts": Expected({OK}, {"h264": 181}, seconds=6.04),
     f"{ANDROIDX}/ts/sample_with_junk": Expected(BAD),
-    f"{ANDROIDX}/ts/sample_h265.ts": Expected({OK, REJECTED}, {"hevc": 30}, {"ES_CODEC"}),
+    f"{ANDROIDX}/ts/sample_h265.ts": Expected({OK}, {"hevc": 30}),
     f"{ANDROIDX}/ts/sample_ac3.ts": Expected({REJECTED}, ids={"ES_CODEC"}),
     f"{ANDROIDX}/ts/sample_latm.ts": Expected({REJECTED}, ids={"ES_CODEC"}),
     f"{SHAKA}/id3-metadata.ts": Expected({OK}, {"aac": 117}, seconds=4.992),
