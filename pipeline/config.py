@@ -27,6 +27,7 @@ KINDS: Mapping[str, type] = {
     "json": bool,
     "key": str,
     "log_format": str,
+    "on_change": str,
     "on_loss": str,
     "output": str,
     "profile": str,

@@ -45,6 +45,13 @@ class OnLoss(StrEnum):
     FAIL = "fail"
 
 
+class OnChange(StrEnum):
+    """What becomes of segments whose format is not that of the others."""
+
+    TRANSCODE = "transcode"
+    FAIL = "fail"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One fact about bad data, aggregated per (id, segment, pid).
@@ -181,6 +188,18 @@ class TrackInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Reencoded:
+    """One stream of one segment that was encoded anew, because MP4 could not hold it as it was."""
+
+    kind: str  # "video" or "audio"
+    segment: str
+    seconds: float
+    units: int  # pictures, or frames of sound, that came out
+    was: str  # its format, for people
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """One input, exactly as it was read."""
 
@@ -207,4 +226,5 @@ class Report:
     tracks: tuple[TrackInfo, ...] = ()
     proof: Proof | None = None
     holes: tuple[Hole, ...] = ()
+    reencoded: tuple[Reencoded, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)

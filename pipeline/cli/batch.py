@@ -29,6 +29,7 @@ PLAYLIST = b"#EXTM3U"
 @options.output
 @options.format
 @options.on_loss
+@options.on_change
 @options.accept_unfinished
 @options.key
 @options.jobs
@@ -79,6 +80,7 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
 @click.command(short_help="Say what convert would make of each recording.")
 @options.sources
 @options.on_loss
+@options.on_change
 @options.accept_unfinished
 @options.key
 @options.jobs
@@ -163,13 +165,14 @@ def _report(
 
 def _settings(chosen: dict[str, Any]) -> "Options":
     from pipeline.jobs.options import Options
-    from pipeline.model import Format, OnLoss
+    from pipeline.model import Format, OnChange, OnLoss
 
     return Options(
         format=Format(chosen.get("format", Format.MP4)),
         on_loss=OnLoss(chosen["on_loss"]),
         accept_unfinished=chosen["accept_unfinished"],
         force=chosen.get("force", False),
+        on_change=OnChange(chosen["on_change"]),
         keys=_keys(chosen["key"]),
         spool=Path(chosen["spool"]) if chosen["spool"] else config.default_spool(),
     )

@@ -13,6 +13,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 # Format and OnLoss of the model, which takes longer to import than --help may take.
 FORMATS = ("mp4", "m4a", "mp3", "wav", "aac", "ts")
 ON_LOSS = ("hold", "close", "fail")
+ON_CHANGE = ("transcode", "fail")
 
 
 @dataclass(slots=True)
@@ -72,6 +73,13 @@ on_loss = click.option(
     default="hold",
     show_default=True,
     help="Where media is missing: hold its place in time, close the gap, or fail.",
+)
+on_change = click.option(
+    "--on-change",
+    type=click.Choice(ON_CHANGE),
+    default="transcode",
+    show_default=True,
+    help="Where the format of sound or picture changes: encode the smaller part anew, or fail.",
 )
 accept_unfinished = click.option(
     "--accept-unfinished", is_flag=True, help="Take a recording that has not ended as it is."

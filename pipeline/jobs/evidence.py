@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.jobs.clock import Clock
+from pipeline.jobs.conforming import conform
 from pipeline.jobs.options import Options
 from pipeline.jobs.unwrapping import unwrap
 from pipeline.media import timeline
@@ -13,7 +14,8 @@ from pipeline.media.mpegts import Scan
 from pipeline.media.placed import Slot
 from pipeline.media.timeline import Plan
 from pipeline.media.wrapping import Wrapping
-from pipeline.model import Finding, Recording, Severity, StoredObject
+from pipeline.model import Finding, Recording, Reencoded, Severity, StoredObject
+from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import fetch
 from pipeline.stages.fetch import Fetched
 from pipeline.stages.inspect import Inventory
@@ -30,24 +32,35 @@ class Evidence:
     segments: tuple[Fetched, ...] = ()
     paths: Mapping[int, Path] = field(default_factory=dict)  # by number in the playlist
     wrapped: Mapping[int, Wrapping] = field(default_factory=dict)  # where it is no stream as it is
+    reencoded: tuple[Reencoded, ...] = ()
     names: tuple[str, ...] = ()  # of all segments listed
 
 
 def gather(
-    recording: Recording, inventory: Inventory, source: Storage, options: Options, clock: Clock
+    recording: Recording,
+    inventory: Inventory,
+    source: Storage,
+    options: Options,
+    clock: Clock,
+    ffmpeg: Ffmpeg | None = None,
 ) -> Evidence:
-    """Fetch and scan every segment that is there, and plan the timeline."""
+    """Fetch and scan every segment that is there, and plan the timeline.
+
+    Without ``ffmpeg`` nothing is encoded; the plan is that of what would be.
+    """
     wanted = {listed.object.key: listed.object for listed in inventory.segments if listed.object}
     objects = list(wanted.values())
+    folder = spool_of(recording, options)
     if in_place(objects, source):
         with clock.stage("inspect"), os_errors(f"read {recording.source}"):
             scanned = fetch.scan_in_place(objects, source, options.progress)
-            return _planned(inventory, {f.object.key: f for f in scanned}, source, options)
-    folder = spool_of(recording, options)
+            found = {f.object.key: f for f in scanned}
+            return _planned(inventory, found, source, options, folder, ffmpeg)
     with clock.stage("fetch"), os_errors(f"fetch to {folder}"):
         fetched = fetch.download(objects, source, folder, options.progress)
     with clock.stage("inspect"), os_errors(f"read {folder}"):
-        return _planned(inventory, dict(zip(wanted, fetched, strict=True)), source, options)
+        found = {key: one for key, one in zip(wanted, fetched, strict=True) if one}
+        return _planned(inventory, found, source, options, folder, ffmpeg)
 
 
 def in_place(objects: list[StoredObject], source: Storage) -> bool:
@@ -62,9 +75,11 @@ def spool_of(recording: Recording, options: Options) -> Path:
 
 def _planned(
     inventory: Inventory,
-    fetched: Mapping[str, Fetched | None],
+    fetched: Mapping[str, Fetched],
     source: Storage,
     options: Options,
+    folder: Path,
+    ffmpeg: Ffmpeg | None,
 ) -> Evidence:
     unwrapped = unwrap(inventory, fetched, source, options.keys)
     findings = [*inventory.findings, *unwrapped.findings]
@@ -90,9 +105,19 @@ def _planned(
                 utc=listed.utc,
             )
         )
-    present = tuple(f for f in fetched.values() if f is not None)
+    present = tuple(fetched.values())
     findings += [finding for one in present for finding in one.findings]
     findings += [finding for scan in scans.values() for finding in scan.findings]
-    plan = timeline.plan(slots, options.on_loss)
+    formed = conform(slots, paths, unwrapped.wrappings, options, folder, ffmpeg)
+    findings += formed.findings
+    plan = timeline.plan(formed.slots, options.on_loss, formed.sets)
     names = tuple(listed.name for listed in inventory.segments)
-    return Evidence(plan, tuple(findings), present, paths, unwrapped.wrappings, names)
+    return Evidence(
+        plan,
+        tuple(findings),
+        present,
+        formed.paths,
+        formed.wrapped,
+        formed.reencoded,
+        names,
+    )

@@ -42,6 +42,7 @@ def judged(
         duration=round((end - BASE) / HZ, 6),
         lost_seconds=lost,
         holes=tuple(sorted(holes, key=lambda hole: hole.start)),
+        reencoded=evidence.reencoded,
     )
 
 

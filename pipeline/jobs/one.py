@@ -77,7 +77,7 @@ def check(recording: Recording, source: Storage, options: Options) -> Report:
         try:
             report = _measured(recording, inventory, source, options, clock)
         finally:
-            _forget(recording, inventory, source, options)
+            _forget(recording, options)
     return replace(report, timings=clock.timings())
 
 
@@ -93,10 +93,9 @@ def _measured(
     return judged(recording, evidence, read, options.on_loss)
 
 
-def _forget(recording: Recording, inventory: Inventory, source: Storage, options: Options) -> None:
-    """Segments that were fetched are not needed any more."""
-    if not in_place(_objects(inventory), source):
-        shutil.rmtree(spool_of(recording, options), ignore_errors=True)
+def _forget(recording: Recording, options: Options) -> None:
+    """Segments that were fetched, or encoded anew, are not needed any more."""
+    shutil.rmtree(spool_of(recording, options), ignore_errors=True)
 
 
 def _refuse_to_replace_a_source(job: _Job, inventory: Inventory) -> None:
@@ -143,7 +142,11 @@ def _done_before(job: _Job, inventory: Inventory) -> Report | None:
 
 
 def _settings(options: Options) -> dict[str, str]:
-    return {"format": options.format.value, "on_loss": options.on_loss.value}
+    return {
+        "format": options.format.value,
+        "on_loss": options.on_loss.value,
+        "on_change": options.on_change.value,
+    }
 
 
 def _on_loss(options: Options) -> OnLoss:
@@ -164,7 +167,7 @@ def _read_besides(inventory: Inventory) -> list[StoredObject]:
 
 
 def _convert(job: _Job, inventory: Inventory) -> Report:
-    evidence = gather(job.recording, inventory, job.source, job.options, job.clock)
+    evidence = gather(job.recording, inventory, job.source, job.options, job.clock, job.ffmpeg)
     report = _as_planned(job.recording, evidence)
     if report is not None:
         return report
@@ -181,7 +184,7 @@ def _convert(job: _Job, inventory: Inventory) -> Report:
             report = _make(job, inventory, evidence, temporary)
         finally:
             temporary.unlink(missing_ok=True)
-    _forget(job.recording, inventory, job.source, options)
+    _forget(job.recording, options)
     return report
 
 

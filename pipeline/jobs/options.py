@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.model import Format, OnLoss
+from pipeline.model import Format, OnChange, OnLoss
 from pipeline.storage import Storage
 
 
@@ -18,6 +18,7 @@ class Options:
 
     format: Format = Format.MP4
     on_loss: OnLoss = OnLoss.HOLD
+    on_change: OnChange = OnChange.TRANSCODE
     accept_unfinished: bool = False
     force: bool = False  # replace results that are not from this source
     keys: tuple[bytes, ...] = field(default=(), repr=False)  # for what is encrypted

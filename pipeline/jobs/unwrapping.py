@@ -33,7 +33,7 @@ class Unwrapped:
 
 def unwrap(
     inventory: Inventory,
-    fetched: Mapping[str, Fetched | None],
+    fetched: Mapping[str, Fetched],
     source: Storage,
     given: Sequence[bytes],
 ) -> Unwrapped:

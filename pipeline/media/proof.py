@@ -272,7 +272,7 @@ def _config(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Itera
     """The decoder configuration in the MP4 is the one the stream carries."""
     right = True
     if lane.codec.name == "h264":
-        right = lane.config in avc_parameter_sets(track.configuration)
+        right = {lane.config, *lane.sets} <= set(avc_parameter_sets(track.configuration))
     elif lane.codec.name == "hevc":
         apart = {lane.config}.union(*(stretch.units.sets for stretch in stretches))
         right = apart <= set(hevc_parameter_sets(track.configuration))

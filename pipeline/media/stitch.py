@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.media import psi, units
+from pipeline.media import psi, transport, units
 from pipeline.media.codecs import NalSyntax
 from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
 from pipeline.media.mend import mended
@@ -26,7 +26,7 @@ from pipeline.media.packets import (
     framing,
 )
 from pipeline.media.pes import Track, elementary, track
-from pipeline.media.rewrite import blank, renumber, retime, spliced
+from pipeline.media.rewrite import blank, packetize, renumber, retime, spliced
 from pipeline.media.units import Units
 from pipeline.model import Finding, Severity
 
@@ -116,6 +116,8 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         kept[begin:end] = False
     unseen = 0 if carried.started else _drop_unseen(work, lane, kept)
     es, pes, pts, dts = _stream(work, kept, carried)
+    if lane.sets and not carried.started and len(pes) > 1:
+        es, pes = _with_sets(work, lane, carried, kept, es, pes)
     if work.joined and len(pes):
         es = _carry(es, pes, pts, dts, int(pes[-1]), carried)
         pes, pts, dts = pes[:-1], pts[:-1], dts[:-1]
@@ -124,6 +126,31 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     _say_what_is_wrong(work, lane, made, sets)
     torn = torn_units(made, work, [k + 1 for k in damaged])
     return kept, replace(made, torn=torn, cut=len(shown) + unseen)
+
+
+def _with_sets(
+    work: Work, lane: Lane, carried: Carried, kept: Mask, es: bytearray, pes: Index
+) -> tuple[bytearray, Index]:
+    """All parameter sets of the track in its first picture: there the muxer looks for them."""
+    assert lane.codec.nal is not None
+    end = int(pes[1])
+    found = units.nals(np.frombuffer(es, np.uint8)[:end], lane.codec.nal)
+    there = [bytes(es[b:e]).rstrip(b"\0") for b, e in zip(found.begin, found.end, strict=True)]
+    extra = b"".join(b"\0\0\0\1" + s for s in (*lane.sets, lane.config) if s not in there)
+    low, high = lane.codec.nal.pictures
+    slices = np.flatnonzero((found.kind >= low) & (found.kind <= high))
+    rest = int(found.begin[slices[0]]) - 3 if len(slices) else end
+    at = rest - int(found.long[slices[0]]) if len(slices) else end  # ffmpeg would keep the zero
+    picture = bytes(es[:at]) + extra + bytes(es[rest:end])
+    first = int(np.flatnonzero(kept[work.track.starts])[0])
+    begin, stop = _extent(work.track, first)
+    sample = transport.Sample(int(work.pts[first]), int(work.dts[first]), picture)
+    pes_packets, carried.counter = packetize(lane.pid, transport.pes(0xE0, sample), carried.counter)
+    work.inserts.append((int(work.track.index[begin]), pes_packets))
+    kept[begin:stop] = False
+    moved = pes.copy()
+    moved[1:] += at + len(extra) - rest
+    return es[:at] + bytearray(extra) + es[rest:], moved
 
 
 def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
@@ -158,7 +185,7 @@ def _say_what_is_wrong(work: Work, lane: Lane, made: Units, sets: list[bytes]) -
         work.findings.append(
             Finding("DECODE", Severity.ERROR, work.name, lane.pid, made.foreign, detail)
         )
-    if any(s != lane.config for s in sets):
+    if any(s not in (lane.config, *lane.sets) for s in sets):
         detail = "the picture format changes (SPS differs from the first)"
         work.findings.append(
             Finding("SPS_CHANGE", Severity.FATAL, work.name, lane.pid, detail=detail)

@@ -41,23 +41,23 @@ def write(streams: Sequence[Stream]) -> Bytes:
     if not types:
         return np.empty(0, np.uint8)
     tables = psi.tables(types, min(types))
-    blocks: list[tuple[int, int, Bytes]] = []
-    for stream in streams:
-        blocks += _blocks(stream)
-    blocks.sort(key=lambda block: block[:2])
-    rows = [np.frombuffer(tables, np.uint8), *(rows.reshape(-1) for _, _, rows in blocks)]
-    return np.concatenate(rows)
+    made = sorted(
+        (block for stream in streams for block in blocks(stream)), key=lambda block: block[:2]
+    )
+    return np.concatenate(
+        [np.frombuffer(tables, np.uint8), *(rows.reshape(-1) for _, _, rows in made)]
+    )
 
 
-def _blocks(stream: Stream) -> list[tuple[int, int, Bytes]]:
+def blocks(stream: Stream) -> list[tuple[int, int, Bytes]]:
     """The packets of every PES with its decoding time."""
     identity = 0xE0 if stream.codec.kind == "video" else 0xC0
-    made = [_packets(stream.pid, _pes(identity, sample)) for sample in stream.samples]
+    made = [_packets(stream.pid, pes(identity, sample)) for sample in stream.samples]
     if made and len(made[-1]) == 1:  # only a second packet shows that a PES is whole
-        made[-1] = _packets(stream.pid, _pes(identity, stream.samples[-1], stuffing=ROOM))
+        made[-1] = _packets(stream.pid, pes(identity, stream.samples[-1], stuffing=ROOM))
     if made and sum(map(len, made)) % 16 == 0:
         # else the next segment, which begins at 0, would look as if nothing were missing before it
-        made[0] = _packets(stream.pid, _pes(identity, stream.samples[0], stuffing=ROOM))
+        made[0] = _packets(stream.pid, pes(identity, stream.samples[0], stuffing=ROOM))
     counter = 0
     for rows in made:
         rows[:, 3] |= ((counter + np.arange(len(rows))) & 15).astype(np.uint8)
@@ -65,7 +65,7 @@ def _blocks(stream: Stream) -> list[tuple[int, int, Bytes]]:
     return [(s.dts, stream.pid, rows) for s, rows in zip(stream.samples, made, strict=True)]
 
 
-def _pes(identity: int, sample: Sample, stuffing: int = 0) -> bytes:
+def pes(identity: int, sample: Sample, stuffing: int = 0) -> bytes:
     """A PES packet (2.4.3.6); its header is stuffed where its last packet would be full."""
     stamps = [(sample.pts, 2)]
     if sample.dts != sample.pts:
@@ -82,9 +82,9 @@ def _pes(identity: int, sample: Sample, stuffing: int = 0) -> bytes:
     return head + bytes((len(fields) + stuffing,)) + fields + b"\xff" * stuffing + sample.data
 
 
-def _packets(pid: int, pes: bytes) -> Bytes:
+def _packets(pid: int, unit: bytes) -> Bytes:
     """A PES as transport packets, the last one stuffed (2.4.3.3)."""
-    data = np.frombuffer(pes, np.uint8)
+    data = np.frombuffer(unit, np.uint8)
     full, rest = divmod(len(data), ROOM)
     count = full + 1
     rows = np.empty((count, PACKET), np.uint8)
