@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.jobs.options import Options
-from pipeline.media.codecs import AAC, H264
+from pipeline.media.codecs import AAC, H264, codec_of
 from pipeline.media.conform import Survey, by_segment, survey
 from pipeline.media.mpegts import Scan, scan
 from pipeline.media.packets import Bytes
@@ -82,12 +82,26 @@ def _rewritten(slot: Slot, data: Bytes, number: int, found: Survey, made: Encode
         for (here, kind), mine in made.samples.items()
         if here == number
     ]
+    codecs = {
+        pid: codec_of(kind, slot.scan.program.formats.get(pid, ""), 0)
+        for pid, kind in slot.scan.program.streams.items()
+    }
     old = {change.pid for change in by_segment(found.changes)[number]}
+    old |= {  # announced, but never sent: as what it would have become
+        pid
+        for pid, codec in codecs.items()
+        if codec and codec.kind in found.wanted and pid not in slot.scan.streams
+    }
+    here = {stream.codec.kind for stream in streams}
+    streams += [
+        Stream(found.wanted[kind].pid, H264 if kind == "video" else AAC, ())
+        for kind in {codec.kind for pid, codec in codecs.items() if codec and pid in old} - here
+    ]
     taken = {stream.pid for stream in streams}
     kept = {
-        pid: (pid if pid not in taken else max(taken) + 1, stream.codec.stream_type)
-        for pid, stream in slot.scan.streams.items()
-        if pid not in old and stream.codec is not None and pid in slot.scan.program.streams
+        pid: (pid if pid not in taken else max(taken) + 1, codec.stream_type)
+        for pid, codec in codecs.items()
+        if pid not in old and codec is not None
     }
     return spliced(data, kept, streams)
 

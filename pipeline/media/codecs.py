@@ -107,6 +107,33 @@ def _adts_count(es: bytes) -> int:
     return count
 
 
+def _vp8_size(es: bytes) -> bytes | None:
+    """Width and height of a VP8 key frame (RFC 6386 section 9.1), two bytes each."""
+    if len(es) < 10 or es[0] & 1 or es[3:6] != b"\x9d\x01\x2a":
+        return None
+    return bytes((es[7] & 0x3F, es[6], es[9] & 0x3F, es[8]))
+
+
+def _vp9_size(es: bytes) -> bytes | None:
+    """The same of a VP9 key frame (VP9 bitstream specification, section 6.2)."""
+    bits = "".join(f"{byte:08b}" for byte in es[:16]).ljust(128, "0")
+    profile = int(bits[3] + bits[2], 2)
+    at = 4 + (profile == 3)
+    if bits[:2] != "10" or bits[at : at + 2] != "00":  # shown before, or no key frame
+        return None
+    at += 4
+    if int(bits[at : at + 24], 2) != 0x498342:
+        return None
+    at += 24 + (profile >= 2)
+    colour = int(bits[at : at + 3], 2)
+    if colour != 7:
+        at += 4 + (3 if profile in (1, 3) else 0)
+    else:
+        at += 3 + (1 if profile in (1, 3) else 0)
+    sizes = int(bits[at : at + 16], 2) + 1, int(bits[at + 16 : at + 32], 2) + 1
+    return b"".join(size.to_bytes(2, "big") for size in sizes)
+
+
 def adts_rate(config: bytes) -> int:
     """Sampling frequency of an ADTS header in Hz; for HE-AAC that of the core."""
     return RATES[config[2] >> 2 & 15]
@@ -115,6 +142,14 @@ def adts_rate(config: bytes) -> int:
 H264 = _nal_codec("h264", 0x1B, AVC)
 HEVC = _nal_codec("hevc", 0x24, HEVC_NAL)
 AAC = Codec("aac", "audio", True, 0x0F, config=_adts_header, count=_adts_count)
+
+# What only other containers carry has a stream_type of our own (user private) on its way.
+PRIVATE = 0xF0
+VP8 = Codec("vp8", "video", stream_type=0xF0, config=_vp8_size)
+VP9 = Codec("vp9", "video", stream_type=0xF1, config=_vp9_size)
+AV1 = Codec("av1", "video", stream_type=0xF2)
+OPUS = Codec("opus", "audio", stream_type=0xF3)
+VORBIS = Codec("vorbis", "audio", stream_type=0xF4)
 
 _BY_STREAM_TYPE = {
     0x01: Codec("mpeg1video", "video"),
@@ -131,6 +166,11 @@ _BY_STREAM_TYPE = {
     0x81: Codec("ac3", "audio"),
     0x82: Codec("dts", "audio"),
     0x87: Codec("eac3", "audio"),
+    0xF0: VP8,
+    0xF1: VP9,
+    0xF2: AV1,
+    0xF3: OPUS,
+    0xF4: VORBIS,
     0xCF: Codec("SAMPLE-AES aac", "audio"),
     0xDB: Codec("SAMPLE-AES h264", "video"),
 }

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.media.codecs import AAC, H264, Codec, adts_rate
+from pipeline.media.codecs import AAC, H264, PRIVATE, Codec, adts_rate
 from pipeline.media.lane import HZ
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import signed
@@ -160,6 +160,8 @@ def _span(stream: Stream) -> int:
 
 def _goes_on(before: Change, change: Change, slots: Sequence[Slot]) -> bool:
     a, b = slots[before.number].scan, slots[change.number].scan
+    if change.was.codec.stream_type >= PRIVATE:
+        return False  # each file begins anew
     if change.number != before.number + 1 or change.was != before.was or change.pid != before.pid:
         return False
     assert a is not None

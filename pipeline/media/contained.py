@@ -11,9 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.media import fragments, transport
+from pipeline.media import fragments, transport, webm
 from pipeline.media.boxes import Malformed
-from pipeline.media.codecs import AAC, H264, HEVC, RATES, Codec, NalSyntax
+from pipeline.media.codecs import (
+    AAC,
+    AV1,
+    H264,
+    HEVC,
+    OPUS,
+    RATES,
+    VORBIS,
+    VP8,
+    VP9,
+    Codec,
+    NalSyntax,
+)
 from pipeline.media.decoder_config import audio_object, avc_parameter_sets, hevc_parameter_sets
 from pipeline.media.lane import BASE, HZ
 from pipeline.media.packets import Bytes
@@ -25,6 +37,7 @@ SHARED = 16  # frames of sound in one PES
 LONGEST = 8191 - 7  # bytes of an AAC frame behind its ADTS header
 _KINDS = {"vide": "video", "soun": "audio"}
 _CODECS = {"avc1": H264, "avc3": H264, "hvc1": HEVC, "hev1": HEVC, "mp4a": AAC}
+_WEBM = {"V_VP8": VP8, "V_VP9": VP9, "V_AV1": AV1, "A_OPUS": OPUS, "A_VORBIS": VORBIS}
 _CODE = b"\0\0\0\1"
 
 
@@ -63,6 +76,31 @@ def from_fragments(name: str, init: bytes, data: bytes) -> Contained:
             streams.append(_stream(pid, samples, data))
         except Malformed as error:
             findings.append(Finding("ES_CODEC", Severity.FATAL, name, pid, detail=str(error)))
+    return Contained(transport.write(streams), tuple(findings), found.cut)
+
+
+def from_webm(name: str, data: bytes) -> Contained:
+    """A WebM file (RFC 9559).  Never raises for bad data."""
+    try:
+        found = webm.read(data)
+    except webm.Malformed as error:
+        detail = f"cannot be read as WebM: {error}"
+        wrong = Finding("NOT_TS", Severity.ERROR, name, detail=detail)
+        return Contained(np.empty(0, np.uint8), (wrong,))
+    findings: list[Finding] = []
+    if found.cut:
+        detail = f"{len(data)} bytes: it ends inside an element"
+        findings.append(Finding("SEG_PARTIAL", Severity.ERROR, name, detail=detail))
+    streams: list[Stream] = []
+    for track in found.tracks:
+        codec = _WEBM.get(track.codec)
+        if codec is None:
+            detail = f"a track of {track.codec!r} is not supported yet"
+            findings.append(Finding("ES_CODEC", Severity.FATAL, name, detail=detail))
+            continue
+        pid = FIRST_PID[codec.kind] + sum(s.codec.kind == codec.kind for s in streams)
+        pairs = zip(track.times, track.frames, strict=True)
+        streams.append(Stream(pid, codec, [Sample(t + BASE, t + BASE, f) for t, f in pairs]))
     return Contained(transport.write(streams), tuple(findings), found.cut)
 
 

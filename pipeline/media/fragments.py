@@ -79,9 +79,9 @@ def _whole(
     found: list[Samples] = []
     missing = 0
     for id, track in tracks.items():
-        if not parts[id]:
-            continue
-        offset, size, dts, pts = (np.concatenate(c) for c in zip(*parts[id], strict=True))
+        none = np.empty(0, np.int64)
+        columns = zip(*(parts[id] or [(none,) * 4]), strict=True)
+        offset, size, dts, pts = (np.concatenate(column) for column in columns)
         there = (offset >= 0) & (offset + size <= length)
         missing += int(np.count_nonzero(~there))
         moved = [_ticks(times[there], track) for times in (dts, pts)]

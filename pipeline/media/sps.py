@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import islice
 
-from pipeline.media.codecs import Codec
+from pipeline.media.codecs import PRIVATE, Codec
 
 HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 
@@ -49,6 +49,8 @@ class _Bits:
 
 def picture(codec: Codec, sps: bytes) -> Picture | None:
     """The pictures of a stream; None where the set cannot be read."""
+    if codec.stream_type >= PRIVATE:
+        return Picture(int.from_bytes(sps[:2], "big"), int.from_bytes(sps[2:], "big"), 0, 0, 0)
     try:
         return _h265(sps) if codec.name == "hevc" else _h264(sps)
     except ValueError:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.media.codecs import sniff
-from pipeline.media.contained import from_fragments
+from pipeline.media.contained import from_fragments, from_webm
 from pipeline.media.decrypt import decrypted
 from pipeline.media.packets import Bytes, framing
 from pipeline.model import Finding, Severity
@@ -32,20 +32,25 @@ class Opened:
     data: Bytes
     findings: tuple[Finding, ...] = ()
     cut: bool = False  # bytes are missing at its end
+    webm: bytes = b""  # the file it comes from: a decoder has to have that
     key: int | None = None  # which of the keys fitted
 
 
 def opened(name: str, data: Bytes, how: Wrapping) -> Opened:
     """Take the wrapping off.  Pure: the same bytes always come out the same."""
     clear = _clear(name, data, how) if how.encrypted else Opened(data)
-    if sniff(clear.data[:4096].tobytes()) != FRAGMENTS:
+    kind = sniff(clear.data[:4096].tobytes())
+    if kind not in CONTAINERS:
         return clear
-    found = from_fragments(name, how.init, clear.data.tobytes())
+    inside = clear.data.tobytes()
+    webm = kind == WEBM
+    found = from_webm(name, inside) if webm else from_fragments(name, how.init, inside)
     return replace(
         clear,
         data=found.data,
         findings=(*clear.findings, *found.findings),
         cut=clear.cut or found.cut,
+        webm=inside if webm else b"",
     )
 
 
@@ -71,4 +76,5 @@ def _is_media(data: Bytes) -> bool:
 
 
 FRAGMENTS = "an MP4 file or fragment"
-CONTAINERS = (FRAGMENTS,)
+WEBM = "a WebM or Matroska file"
+CONTAINERS = (FRAGMENTS, WEBM)

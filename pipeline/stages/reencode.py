@@ -9,9 +9,9 @@ import numpy as np
 
 from pipeline.errors import MuxingError
 from pipeline.media import conform, units
-from pipeline.media.codecs import AAC, adts_rate
+from pipeline.media.codecs import AAC, PRIVATE, adts_rate
 from pipeline.media.conform import Change, Survey, Wanted
-from pipeline.media.lane import HZ
+from pipeline.media.lane import BASE, HZ
 from pipeline.media.mpegts import Stream
 from pipeline.media.packets import MODULO, Ticks, signed
 from pipeline.media.placed import Slot
@@ -90,19 +90,23 @@ def _encoded(source: Source, run: Sequence[Change], wanted: Wanted) -> tuple[lis
     """What ffmpeg makes of a run, nothing where it cannot read it; and the last of what it says."""
     assert source.ffmpeg is not None
     output = source.folder / "run.ts"
+    private = run[0].was.codec.stream_type >= PRIVATE
     argv = commands.reencode(
         source.ffmpeg.ffmpeg,
         output,
-        demuxer="mpegts",
-        stream=f"i:{run[0].pid}",
+        demuxer="matroska" if private else "mpegts",
+        stream=f"{wanted.kind[0]}:0" if private else f"i:{run[0].pid}",
         codec=_codec(wanted),
     )
     try:
         with Muxer(argv, env=source.ffmpeg.env, stall=STALL) as muxer:
             for change in run:
-                muxer.write([source.read(change.number).data.tobytes()])
+                piece = source.read(change.number)
+                muxer.write([piece.webm if private else piece.data.tobytes()])
             said = muxer.finish()
         made = samples(np.fromfile(output, np.uint8), FIRST)
+        if private:  # the transport stream we made of it begins that much later
+            made = [replace(s, pts=s.pts + BASE, dts=s.dts + BASE) for s in made]
         return made, printable(said.splitlines()[-1]) if said else ""
     except MuxingError as error:
         return [], printable(str(error))
@@ -159,6 +163,8 @@ def _times(source: Source, run: Sequence[Change]) -> _Times:
     last = _stream(source, run[-1])
     if last.codec is AAC and last.config:
         behind = last.tail * FRAME * HZ / adts_rate(last.config)
+    elif run[-1].was.codec.stream_type >= PRIVATE:  # one packet of sound in each PES
+        behind = float(np.median(np.diff(old[-1]))) if len(old[-1]) > 1 else HZ / 50
     else:  # how much its last PES holds is not known: all that comes out, if nothing follows
         behind = math.inf
     end = int(old[-1].max())
@@ -194,7 +200,8 @@ def _pictures(
     times = _times(source, run)
     if source.ffmpeg is None:
         shown = [int(pts) for old in times.old for pts in sorted(old)]
-        new = [Sample(pts, pts, _stand_in(wanted, n == 0)) for n, pts in enumerate(shown)]
+        unlike = run[0].number.to_bytes(4, "big")  # or they would be taken for copies
+        new = [Sample(p, p, _stand_in(wanted, n == 0) + unlike) for n, p in enumerate(shown)]
     on_clock = [replace(s, pts=(p := times.near(s.pts)), dts=p - wanted.delay) for s in new]
     return [[_wrapped(s) for s in share] for share in times.shared(on_clock)]
 
@@ -212,7 +219,7 @@ def _sound(
     if source.ffmpeg is None:
         end = times.limit if times.limit < math.inf else float(times.old[-1].max()) + beat
         count = max(1, round((end - begin) / beat))
-        es = header[:3] + bytes((header[3], 1, 0x1F, 0xFC)) + b"\0"
+        es = header[:3] + bytes((header[3], 1, 0x9F, 0xFC)) + run[0].number.to_bytes(5, "big")
         frames = [Sample(p, p, es) for p in (round(begin + n * beat) for n in range(count))]
     for sample in new:
         found = units.frames(np.frombuffer(sample.data, np.uint8), header)
