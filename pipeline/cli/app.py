@@ -11,6 +11,8 @@ from pipeline.cli.batch import check, convert
 from pipeline.cli.doctor import doctor
 from pipeline.cli.options import State
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
+from pipeline.cli.record import record
+from pipeline.cli.simulate import simulate
 from pipeline.errors import RecpipeError
 
 NAME = "recpipe"
@@ -96,7 +98,7 @@ def cli(context: click.Context) -> int | None:
     return None
 
 
-for _command in (convert, check, doctor):
+for _command in (convert, check, record, doctor, simulate):
     cli.add_command(_command)
 
 

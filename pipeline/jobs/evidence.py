@@ -11,7 +11,7 @@ from pipeline.jobs.options import Options
 from pipeline.jobs.unwrapping import unwrap
 from pipeline.media import timeline
 from pipeline.media.mpegts import Scan
-from pipeline.media.placed import Slot
+from pipeline.media.placed import Slot, has_media
 from pipeline.media.timeline import Plan
 from pipeline.media.wrapping import Wrapping
 from pipeline.model import Finding, Recording, Reencoded, Severity, StoredObject
@@ -50,14 +50,19 @@ def gather(
     """
     wanted = {listed.object.key: listed.object for listed in inventory.segments if listed.object}
     objects = list(wanted.values())
+    wrapped = {
+        s.object.key
+        for s in inventory.segments
+        if s.object and (s.segment.key or s.segment.init or s.name != s.segment.uri)
+    }
     folder = spool_of(recording, options)
     if in_place(objects, source):
         with clock.stage("inspect"), os_errors(f"read {recording.source}"):
-            scanned = fetch.scan_in_place(objects, source, options.progress)
+            scanned = fetch.scan_in_place(objects, source, options.progress, wrapped)
             found = {f.object.key: f for f in scanned}
             return _planned(inventory, found, source, options, folder, ffmpeg)
     with clock.stage("fetch"), os_errors(f"fetch to {folder}"):
-        fetched = fetch.download(objects, source, folder, options.progress)
+        fetched = fetch.download(objects, source, folder, options.progress, wrapped)
     with clock.stage("inspect"), os_errors(f"read {folder}"):
         found = {key: one for key, one in zip(wanted, fetched, strict=True) if one}
         return _planned(inventory, found, source, options, folder, ffmpeg)
@@ -86,38 +91,45 @@ def _planned(
     slots: list[Slot] = []
     paths: dict[int, Path] = {}
     scans: dict[str, Scan] = {}  # by name
+    wrapped: dict[int, Wrapping] = {}
     for number, listed in enumerate(inventory.segments):
         here = fetched.get(listed.object.key) if listed.object else None
         scan = unwrapped.scans.get(number, here.scan if here else None)
+        segment = listed.segment
+        slot = Slot(
+            name=listed.name,
+            scan=scan,
+            duration=segment.duration or None,
+            discontinuity=segment.discontinuity,
+            utc=listed.utc,
+            part=listed.part,
+            listed=listed.listed,
+        )
+        if not listed.listed and not has_media(slot):
+            detail = "the playlist lacks it, and there is nothing in it to be used"
+            findings.append(Finding("PL_ORPHAN", Severity.WARNING, slot.name, detail=detail))
+            continue
         if here is not None and scan is not None:
-            paths[number] = here.path
+            paths[len(slots)] = here.path
             scans[listed.name] = scan
+            findings += here.findings
+            if number in unwrapped.wrappings:
+                wrapped[len(slots)] = unwrapped.wrappings[number]
         elif listed.object:
             detail = "listed, but gone when it was to be read"
             findings.append(Finding("SEG_MISSING", Severity.ERROR, listed.name, detail=detail))
-        segment = listed.segment
-        slots.append(
-            Slot(
-                name=listed.name,
-                scan=scan,
-                duration=segment.duration or None,
-                discontinuity=segment.discontinuity,
-                utc=listed.utc,
-            )
-        )
-    present = tuple(fetched.values())
-    findings += [finding for one in present for finding in one.findings]
+        slots.append(slot)
     findings += [finding for scan in scans.values() for finding in scan.findings]
-    formed = conform(slots, paths, unwrapped.wrappings, options, folder, ffmpeg)
+    formed = conform(slots, paths, wrapped, options, folder, ffmpeg)
     findings += formed.findings
     plan = timeline.plan(formed.slots, options.on_loss, formed.sets)
-    names = tuple(listed.name for listed in inventory.segments)
+    findings = plan.covered.without_loss(findings)
     return Evidence(
         plan,
         tuple(findings),
-        present,
+        tuple(fetched.values()),
         formed.paths,
         formed.wrapped,
         formed.reencoded,
-        names,
+        tuple(slot.name for slot in slots),
     )

@@ -20,6 +20,8 @@ class Options:
     on_loss: OnLoss = OnLoss.HOLD
     on_change: OnChange = OnChange.TRANSCODE
     accept_unfinished: bool = False
+    stream_types: str | None = None  # what was to be recorded: "audio", "video" or "both"
+    deep: bool = False  # decode all of the result
     force: bool = False  # replace results that are not from this source
     keys: tuple[bytes, ...] = field(default=(), repr=False)  # for what is encrypted
     spool: Path = Path(".recpipe-spool")

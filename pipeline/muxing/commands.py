@@ -13,7 +13,7 @@ MP4: Mapping[str, Any] = {
     "video_track_timescale": 90000,
     "chunk_duration": 1_000_000,  # microseconds of one track in a row: a smaller index
 }
-LOOK = {"probesize": "50M", "analyzeduration": "20M"}  # into a piece that may begin with little
+PIECE = {"probesize": "50M", "analyzeduration": "20M"}  # into a piece that may begin with little
 OUTPUT: Mapping[Format, Mapping[str, Any]] = {
     Format.MP4: MP4,
     Format.M4A: MP4,
@@ -77,7 +77,7 @@ def reencode(
     """Encode one stream of what comes on standard input into a transport stream, on its clock."""
     import ffmpeg as ff
 
-    source = ff.input("pipe:0", protocol_whitelist="pipe", f=demuxer, copyts=None, **LOOK)
+    source = ff.input("pipe:0", protocol_whitelist="pipe", f=demuxer, copyts=None, **PIECE)
     options = {"f": "mpegts", "muxdelay": 0, "muxpreload": 0, **codec}
     spec = ff.output(source[stream], str(output), **options)
     command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "error"]
@@ -173,3 +173,32 @@ def list_packets(ffprobe: Path, path: Path, format: Format) -> list[str]:
     }
     flags = [word for name, value in options.items() for word in (f"-{name}", value)]
     return [str(ffprobe), *flags, f"file:{path}"]
+
+
+LOOK = 32, 18  # samples of a picture that is looked at
+
+
+def look(ffmpeg: Path, source: Path, kind: str, begin: float, length: float) -> list[str]:
+    """Decode some seconds of an MP4 to standard output: small grey pictures, or mono sound."""
+    import ffmpeg as ff
+
+    read = ff.input(f"file:{source}", f="mov", protocol_whitelist="file", ss=begin, t=length)
+    video: dict[str, Any] = {"vf": f"fps=2,scale={LOOK[0]}:{LOOK[1]},format=gray"}
+    options = video if kind == "video" else {"ac": 1, "ar": 8000}
+    format = "rawvideo" if kind == "video" else "s16le"
+    spec = ff.output(read[kind[0]], "pipe:1", f=format, **options)
+    command = [str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"]
+    argv: list[str] = ff.compile(spec, cmd=command)
+    return argv
+
+
+def decode(ffmpeg: Path, source: Path) -> list[str]:
+    """Decode all of an MP4 into nothing, and say every error."""
+    import ffmpeg as ff
+
+    strict = {"err_detect": "explode"}
+    read = ff.input(f"file:{source}", f="mov", protocol_whitelist="file", **strict)
+    spec = ff.output(read, "pipe:1", f="null")
+    command = [str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"]
+    argv: list[str] = ff.compile(spec, cmd=command)
+    return argv
