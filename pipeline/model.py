@@ -42,6 +42,7 @@ class OnLoss(StrEnum):
 
     HOLD = "hold"
     CLOSE = "close"
+    FILL = "fill"
     FAIL = "fail"
 
 
@@ -156,6 +157,8 @@ class Hole:
     start: float  # seconds from the beginning of the MP4
     length: float  # seconds
     segment: str  # the segment behind it
+    reason: str = "media lost"  # in plain words
+    became: str = "kept"  # "closed": of no length in the MP4; "filled": with media made for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,7 @@ class Proof:
     timestamps: bool = False
     bytes: bool = False
     max_error_ticks: float = 0.0  # of 90 kHz
+    filled: int = 0  # samples made to fill holes: they are none of the source's
 
     @property
     def holds(self) -> bool:

@@ -13,7 +13,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 # Format and OnLoss of the model, which takes longer to import than --help may take.
 FORMATS = ("mp4", "m4a", "mp3", "wav", "aac", "ts")
 STREAM_TYPES = ("audio", "video", "both")
-ON_LOSS = ("hold", "close", "fail")
+ON_LOSS = ("hold", "close", "fill", "fail")
 ON_CHANGE = ("transcode", "fail")
 
 
@@ -75,7 +75,8 @@ on_loss = click.option(
     type=click.Choice(ON_LOSS),
     default="hold",
     show_default=True,
-    help="Where media is missing: hold its place in time, close the gap, or fail.",
+    help="Where media is missing: hold its place in time, close the gap, fill it with black and "
+    "silence, or fail.",
 )
 on_change = click.option(
     "--on-change",

@@ -351,9 +351,11 @@ def _what(gaps: Mapping[str, float], overlap: float, shift: Shift, parts: tuple[
     return f"{new} begins where {old} ends"
 
 
-def closed(segments: Sequence[Placed], lanes: Sequence[Lane]) -> dict[int, float]:
-    """Close every hole that all lanes have; returns the ticks taken away by PID."""
-    taken: dict[int, float] = {}
+def closed(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Placed, int, float]]:
+    """Close every hole that all lanes have; returns the segments behind, and for each of their PIDs
+    the ticks taken away.
+    """
+    taken: list[tuple[Placed, int, float]] = []
     ends: dict[int, float] = {}
     back = 0
     for segment in segments:
@@ -363,8 +365,7 @@ def closed(segments: Sequence[Placed], lanes: Sequence[Lane]) -> dict[int, float
         if gaps and torn and min(gaps) > 0:
             segment.move(-int(min(gaps)))
             back += int(min(gaps))
-            for pid in segment.stamps:
-                taken[pid] = taken.get(pid, 0.0) + int(min(gaps))
+            taken += [(segment, pid, float(int(min(gaps)))) for pid in segment.stamps]
         ends |= {x.pid: kept_end(segment, x) for x in lanes if x.pid in segment.stamps}
     return taken
 

@@ -38,7 +38,7 @@ def _fingerprint(segment: Placed) -> object:
     scan = segment.slot.scan
     assert scan is not None
     streams = (segment.stream(pid) for pid in sorted(segment.stamps))
-    return scan.size, *((s.pid, s.packets, s.edges, s.dts.tobytes()) for s in streams)
+    return scan.size, *((s.pids, s.packets, s.edges, s.dts.tobytes()) for s in streams)
 
 
 def in_order(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
@@ -112,15 +112,15 @@ def _repositioned(segments: list[Placed]) -> list[Placed]:
     return segments
 
 
-def _by_clock(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed] | None:
-    """Sorted by the first decoding time of a lane they all have, unwrapped around the first
-    segment.
+def _by_clock(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed]:
+    """Sorted by the first decoding time, of a lane they all have if there is one, unwrapped around
+    the first segment.
     """
-    shared = [lane.pid for lane in lanes if all(lane.pid in s.stamps for s in segments)]
-    if not shared:
-        return None
-    first = np.array([s.first(shared[0]) for s in segments], np.int64)
-    return [segments[k] for k in np.argsort(signed(first - first[0]), kind="stable").tolist()]
+    shared = [lane.pid for lane in lanes if all(lane.pid in s.stamps for s in segments)][:1]
+    starts = [[s.first(pid) for pid in shared or s.stamps] for s in segments]
+    reference = starts[0][0]
+    first = [int(signed(np.array(times, np.int64) - reference).min()) for times in starts]
+    return [segments[k] for k in np.argsort(first, kind="stable").tolist()]
 
 
 def _breaks(segments: list[Placed], lanes: Sequence[Lane]) -> int:

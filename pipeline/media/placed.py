@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.media.lane import Edges, Lane
+from pipeline.media.lane import HZ, Edges, Lane
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import Ticks
+from pipeline.media.pes import stuffed
 from pipeline.model import Severity
+
+GAP = HZ // 2  # a longer silence of a stream is looked into
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +88,11 @@ class Placed:
         return scan is None or any(f.severity == Severity.ERROR for f in scan.findings)
 
     @property
+    def pids(self) -> dict[int, tuple[int, ...]]:
+        """The PIDs of each stream in the segment."""
+        return {pid: self.stream(pid).pids for pid in self.stamps}
+
+    @property
     def edges(self) -> Edges:
         """Its ends, for the stitcher."""
         torn, joined, cut, whole = map(frozenset, (self.torn, self.joined, self.cut, self.whole))
@@ -98,12 +106,14 @@ def has_media(slot: Slot) -> bool:
 
 
 def opening(segment: Placed, lanes: Sequence[Lane]) -> int:
-    """Where a segment begins: EXTINF counts from the first picture, else the first sound."""
-    lane = next(lane for lane in lanes if lane.pid in segment.stamps)
-    return segment.presented(lane.pid)[0]
+    """Where a segment begins: EXTINF counts from the first picture, unless sound is there long
+    before it.
+    """
+    begins = [segment.presented(lane.pid)[0] for lane in lanes if lane.pid in segment.stamps]
+    earliest = min(begins)
+    return earliest if begins[0] - earliest > GAP else begins[0]
 
 
 def complete(stream: Stream) -> bool:
     """The last packet is stuffed, as only the last packet of a PES is."""
-    last = stream.edges[1]
-    return last[3] & 0x20 != 0 and last[1] & 0x40 == 0
+    return stuffed(stream.edges[1])

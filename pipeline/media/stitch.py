@@ -7,11 +7,13 @@ are edited in place; only where bytes are missing are audio PES written anew.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
 from pipeline.media import psi, transport, units
 from pipeline.media.codecs import NalSyntax
+from pipeline.media.fills import Block
 from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
 from pipeline.media.mend import mended
 from pipeline.media.packets import (
@@ -25,8 +27,16 @@ from pipeline.media.packets import (
     columns,
     framing,
 )
-from pipeline.media.pes import Track, elementary, track
-from pipeline.media.rewrite import blank, packetize, renumber, retime, spliced
+from pipeline.media.pes import Track, elementary, stuffed, track
+from pipeline.media.rewrite import (
+    audio_pes,
+    blank,
+    packetize,
+    renumber,
+    retime,
+    spliced,
+    video_pes,
+)
 from pipeline.media.units import Units
 from pipeline.model import Finding, Severity
 
@@ -38,6 +48,7 @@ class Stitched:
     chunks: tuple[memoryview | bytes, ...]
     units: Mapping[int, Units]  # by PID
     findings: tuple[Finding, ...]
+    made: bool = False  # for a hole: no segment held it
 
 
 class Changed(ValueError):
@@ -57,12 +68,21 @@ class Stitcher:
         return psi.tables(streams, self._lanes[0].pid, counter)
 
     def add(
-        self, name: str, data: Bytes, times: Mapping[int, tuple[Ticks, Ticks]], edges: Edges
+        self,
+        name: str,
+        data: Bytes,
+        times: Mapping[int, tuple[Ticks, Ticks]],
+        edges: Edges,
+        pids: Mapping[int, tuple[int, ...]] = MappingProxyType({}),
     ) -> Stitched:
-        """Stitch one segment, editing ``data``; ``times`` are the new PTS and DTS by PID."""
+        """Stitch one segment, editing ``data``; ``times`` are the new PTS and DTS by lane, ``pids``
+        where its packets are if not under its PID.
+        """
         frame = framing(data)
         packets = columns(frame.rows)
-        tracks = {x.pid: track(packets, x.pid) for x in self._lanes if x.pid in times}
+        tracks = {
+            x.pid: track(packets, *pids.get(x.pid, (x.pid,))) for x in self._lanes if x.pid in times
+        }
         faults = _faults(frame, packets, tracks.values())
         keep = np.zeros(len(packets.rows), np.bool_)
         made: dict[int, Units] = {}
@@ -89,13 +109,39 @@ class Stitcher:
             carried = self._carried[pid]
             stitch = _audio if lane.codec.kind == "audio" else _video
             kept, made[pid] = stitch(work, lane, carried)
-            retime(work, lane, kept)
-            renumber(work, kept, carried)
+            retime(work, pids.get(pid, (pid,)), kept)
+            renumber(work, lane, kept, carried)
             keep[work.track.index[kept]] = True
             findings += work.findings
             inserts += work.inserts
         blank(packets.rows, ~keep)
         return Stitched(spliced(packets.rows, inserts), made, tuple(findings))
+
+    def fill(self, pieces: Mapping[int, Block]) -> Stitched:
+        """Units made for a hole, as if a segment had held them."""
+        written: list[tuple[int, bytes]] = []
+        made: dict[int, Units] = {}
+        for lane in self._lanes:
+            if lane.pid not in pieces:
+                continue
+            block, video = pieces[lane.pid], lane.codec.kind == "video"
+            offsets = np.cumsum([0, *map(len, block.units)])[:-1]
+            es = bytearray(b"").join(block.units)
+            if video:
+                made[lane.pid], _ = units.video(es, offsets, block.pts, block.dts)
+            else:
+                data = np.frombuffer(es, np.uint8)
+                frames = units.frames(data, lane.config)
+                made[lane.pid] = units.audio(data, frames, offsets, block.pts)
+            carried = self._carried[lane.pid]
+            stamps = zip(block.units, block.pts.tolist(), block.dts.tolist(), strict=True)
+            for unit, pts, dts in stamps:
+                pes = video_pes(unit, pts, dts) if video else audio_pes(unit, pts)
+                packed, carried.counter = packetize(lane.pid, pes, carried.counter)
+                written.append((dts, packed))
+            carried.started = True
+        written.sort(key=lambda one: one[0])
+        return Stitched((b"".join(packed for _, packed in written),), made, (), made=True)
 
 
 def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
@@ -107,12 +153,14 @@ def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
 def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     """Pictures that lost bytes keep what stands before the loss, if that shows anything at all."""
     kept, damaged = _attributable(work)
+    unfinished = set(_unfinished(work))
     cut = {len(work.track.starts) - 1} if work.cut else set()
     if work.until is not None:
         beyond = int([*np.flatnonzero(work.dts >= work.until), len(work.dts)][0])
         kept[_extent(work.track, beyond)[0] :] = False
         damaged, cut = frozenset(k for k in damaged if k < beyond), set()
-    hurt = {k for k in damaged | cut if k >= 0}
+        unfinished = {k for k in unfinished if k < beyond}
+    hurt = {k for k in unfinished | cut if k >= 0}
     syntax = lane.codec.nal
     assert syntax is not None
     shown = {k for k in hurt if _shows(work, kept, k, syntax)}
@@ -211,6 +259,15 @@ def _attributable(work: Work) -> tuple[Mask, frozenset[int]]:
         kept[: int(t.starts[0]) if len(t.starts) else None] = False
     damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
     return kept, frozenset(damaged.tolist())
+
+
+def _unfinished(work: Work) -> frozenset[int]:
+    """PES that lost bytes, without those that were whole before the packets that are gone."""
+    t = work.track
+    before = t.index[np.maximum(t.broken - 1, 0)]
+    ended = [stuffed(work.packets.rows[row].tobytes()) for row in before.tolist()]
+    begun = np.searchsorted(t.starts, t.broken, side="left") - 1
+    return frozenset(begun[~np.array(ended, np.bool_)].tolist())
 
 
 def _extent(t: Track, ordinal: int) -> tuple[int, int]:

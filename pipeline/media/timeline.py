@@ -8,14 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.media import joins
-from pipeline.media.ends import Promise, promises
+from pipeline.media.ends import Closed, Promise, promises
 from pipeline.media.joins import Covered, Join
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.lanes import choose
+from pipeline.media.mpegts import Scan
 from pipeline.media.order import fitting, in_order, without_copies
 from pipeline.media.packets import MODULO, Ticks
 from pipeline.media.placed import Placed, Slot
 from pipeline.media.placing import Placer, counters_go_on, spread
+from pipeline.media.routes import aligned
 from pipeline.media.stamps import steady
 from pipeline.model import Finding, OnLoss, Severity
 
@@ -47,15 +49,18 @@ def plan(
 
     ``sets`` are the parameter sets of pictures that were encoded anew.
     """
-    scans = [slot.scan for slot in slots if slot.scan is not None and slot.scan.packets]
+    slots, scans, moved = _aligned(slots)
     if not scans:
         return Plan()
     lanes, findings = choose(scans, sets)
+    findings += moved
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
     segments, said = _segments(slots, lanes)
-    findings += said + _unplaceable(segments, lanes)
-    if not segments or any(f.severity == Severity.FATAL for f in findings):
+    lanes, absent = _placeable(lanes, segments, slots)
+    said += absent
+    findings += said
+    if not segments or any(f.severity == Severity.FATAL for f in said):
         return Plan(lanes, (), tuple(findings))
     placed = _placed(segments, lanes, slots, on_loss)
     findings += placed.findings
@@ -64,8 +69,9 @@ def plan(
     covered = placed.joined.covered
     needed = [replace(s, duration=None) if s.name in covered.whole else s for s in slots]
     promised, said = promises(segments, lanes, needed)
-    for pid, ticks in placed.closed.items():
-        promised[pid] = replace(promised[pid], closed=ticks)
+    for segment, pid, ticks in placed.closed:
+        here = Closed(segment.slot.name, segment.first(pid), ticks)
+        promised[pid] = replace(promised[pid], closed=(*promised[pid].closed, here))
     return Plan(
         lanes,
         tuple(segments),
@@ -82,7 +88,7 @@ class _Line:
 
     joined: joins.Joined
     findings: list[Finding]
-    closed: Mapping[int, float]  # ticks of holes that were closed, by PID
+    closed: Sequence[tuple[Placed, int, float]]  # holes closed in front: PID, ticks
 
 
 def _placed(
@@ -98,7 +104,7 @@ def _placed(
         parts.append(part)
     go_on = any(counters_go_on(part, lanes) for part in parts)
     alone = len(parts) == 1
-    closed: Mapping[int, float] = {}
+    closed: Sequence[tuple[Placed, int, float]] = ()
     for part in parts:
         placer = Placer(lanes, slots, on_loss if alone else OnLoss.HOLD, go_on)
         for segment in part:
@@ -110,6 +116,16 @@ def _placed(
     if not alone and on_loss is OnLoss.CLOSE:
         closed = joins.closed(joined.segments, lanes)
     return _Line(joined, findings + joined.findings, closed)
+
+
+def _aligned(slots: Sequence[Slot]) -> tuple[list[Slot], list[Scan], list[Finding]]:
+    """Every stream under one PID, and the scans that hold packets."""
+    there = [n for n, slot in enumerate(slots) if slot.scan is not None and slot.scan.packets]
+    scans, findings = aligned([scan for n in there if (scan := slots[n].scan)])
+    routed = list(slots)
+    for number, scan in zip(there, scans, strict=True):
+        routed[number] = replace(slots[number], scan=scan)
+    return routed, scans, findings
 
 
 def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
@@ -145,14 +161,22 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
     return found, findings
 
 
-def _unplaceable(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Finding]:
-    """Streams that are sent, but nowhere with a time stamp."""
-    detail = "not one time stamp in the whole stream: nobody knows where it belongs"
-    return [
-        Finding("PTS_MARKER", Severity.FATAL, pid=lane.pid, detail=detail)
-        for lane in lanes
-        if not any(lane.pid in segment.stamps for segment in segments)
-    ]
+def _placeable(
+    lanes: Sequence[Lane], segments: Sequence[Placed], slots: Sequence[Slot]
+) -> tuple[tuple[Lane, ...], list[Finding]]:
+    """Lanes of which anything has a place in time."""
+    there = {pid for segment in segments for pid in segment.stamps}
+    findings = []
+    for lane in lanes:
+        if segments and lane.pid not in there:
+            held = [
+                s.scan.streams[lane.pid] for s in slots if s.scan and lane.pid in s.scan.streams
+            ]
+            lost = all(stream.blank for stream in held)
+            detail = f"{lane.codec.kind} without one whole unit that has a time stamp"
+            severity = Severity.ERROR if lost else Severity.FATAL
+            findings.append(Finding("ES_ABSENT", severity, pid=lane.pid, detail=detail))
+    return tuple(lane for lane in lanes if lane.pid in there), findings
 
 
 def _rebase(segments: Sequence[Placed]) -> list[Finding]:

@@ -34,35 +34,103 @@ def mux(
     hevc: bool = False,
     picture_ticks: int | None = None,
     base: float = 0.0,
-    late: float = 0.0,
+    drop_before: int | None = None,
     moov_size: int | None = None,
+    metadata: str | None = None,
+    parameters_inside: bool = False,
 ) -> list[str]:
     """Remux the transport stream on standard input; ``base`` seconds are taken off every stamp.
 
-    A stream begins ``late`` seconds after the first: ffmpeg has to look that far ahead for it.
+    Packets with a PTS before the tick ``drop_before`` are left out: they only introduce streams
+    that begin late.
 
     ``moov_size`` bytes are kept free for the index in front of the media; without it the file is
     rewritten once at the end to put the index there.
+
+    ``metadata`` is a data URI with chapters and tags (``media/marks``).  Where pictures bring
+    parameters of their own along (``parameters_inside``), the track says so: avc3 instead of avc1
+    (ISO/IEC 14496-15 clause 5.3.3.1.2).
     """
     import ffmpeg as ff  # imports half the standard library
 
-    ahead = {"probesize": "500M", "analyzeduration": f"{late + 10:.0f}M"} if late > 1 else {}
-    source = ff.input("pipe:0", protocol_whitelist="pipe", **INPUT, **ahead)
+    queue = {"thread_queue_size": 64} if metadata else {}  # of an input that is not alone
+    source = ff.input("pipe:0", protocol_whitelist="pipe", **INPUT, **queue)
     options: dict[str, Any] = {"c": "copy", "copyinkf": None, "map_metadata": -1, **OUTPUT[format]}
+    if parameters_inside:
+        options["tag:v"] = "avc3"
     if base:
         options["output_ts_offset"] = f"{-base:g}"
     if format in (Format.MP4, Format.M4A):
         options |= {"moov_size": moov_size} if moov_size else {"movflags": "+faststart"}
-        options |= {"bsf:a": "aac_adtstoasc"} if adts else {}
         options |= {"tag:v": "hvc1"} if hevc else {}  # which Apple's players want
         # Without a duration for the last picture its edit list would hide it.
-        timed = f"setts=pts=PTS:dts=DTS:duration={picture_ticks}"
-        apart = "filter_units=remove_types=32-34," if hevc else ""  # else each version does its own
-        options |= {"bsf:v": apart + timed} if picture_ticks else {}
+        durations = f"setts=pts=PTS:dts=DTS:duration={picture_ticks}"
+        # Parameter sets in the sample entry alone: else each version does its own.
+        apart = ["filter_units=remove_types=32-34"] if hevc else []
+        filters = {
+            "a": ["aac_adtstoasc"] if adts else [],
+            "v": [*apart, *([durations] if picture_ticks else [])],
+        }
+    else:
+        filters = {"a": [], "v": []}
+    for kind, chain in filters.items():
+        if drop_before is not None:
+            chain.insert(0, rf"noise=drop=lt(pts\,{drop_before})")
+        options |= {f"bsf:{kind}": ",".join(chain)} if chain else {}
     streams = [source[f"i:{pid}"] for pid in pids]
     spec = ff.output(*streams, str(output), **options)
     command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "warning"]
     argv: list[str] = ff.compile(spec, cmd=command, overwrite_output=True)
+    return _with_metadata(argv, metadata) if metadata else argv
+
+
+def _with_metadata(argv: list[str], uri: str) -> list[str]:
+    """A second input of which no stream is mapped: ffmpeg-python would leave it out."""
+    import ffmpeg as ff
+
+    spec = ff.input(uri, f="ffmetadata", protocol_whitelist="data").output("-")
+    said = spec.get_args()
+    second = said[: said.index(uri) + 1]
+    behind = argv.index("pipe:0") + 1
+    at = argv.index("-map_metadata")
+    rest = [*argv[behind:at], "-map_metadata", "1", "-map_chapters", "1", *argv[at + 2 :]]
+    return [*argv[:behind], *second, *rest]
+
+
+def black(
+    ffmpeg: Path, size: tuple[int, int], rate: str, count: int, parameter_sets: int
+) -> list[str]:
+    """Black pictures as an H.264 byte stream on standard output, the first a key picture.
+
+    ``parameter_sets`` is the number their SPS and PPS get.
+    """
+    width, height = size
+    source = f"color=black:s={width}x{height}:r={rate}"
+    options = {
+        "f": "h264",
+        "c:v": "libx264",
+        "preset": "veryfast",
+        "pix_fmt": "yuv420p",
+        "bf": 0,
+        "g": count + 1,
+        "frames:v": count,
+        "x264-params": f"sps-id={parameter_sets}:aud=1:scenecut=0:threads=1",
+    }
+    return _made(ffmpeg, source, options)
+
+
+def silence(ffmpeg: Path, rate: int, channels: int) -> list[str]:
+    """Some frames of silence as AAC (ADTS) on standard output."""
+    source = f"anullsrc=r={rate}:cl={'mono' if channels == 1 else 'stereo'}"
+    return _made(ffmpeg, source, {"f": "adts", "c:a": "aac", "frames:a": 16})
+
+
+def _made(ffmpeg: Path, source: str, options: Mapping[str, Any]) -> list[str]:
+    import ffmpeg as ff
+
+    spec = ff.output(ff.input(source, f="lavfi"), "pipe:1", **options)
+    command = [str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"]
+    argv: list[str] = ff.compile(spec, cmd=command)
     return argv
 
 

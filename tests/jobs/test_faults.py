@@ -153,7 +153,7 @@ def test_no_slice_left(damaged, library, tmp_path):
     assert not list((tmp_path / "out").glob("*.mp4"))
 
 
-@pytest.mark.parametrize("number", [1, 2, -1])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_sound_of_one_slice_missing(damaged, outcome, number):
     made = damaged()
     pid = r.stream_pids(made.data(number))["audio"]
@@ -163,7 +163,7 @@ def test_sound_of_one_slice_missing(damaged, outcome, number):
     assert done.report.lost_seconds["video"] == 0
 
 
-@pytest.mark.parametrize("number", [1, 2, -1])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_pictures_of_one_slice_missing(damaged, outcome, number):
     made = damaged()
     pid = r.stream_pids(made.data(number))["video"]
