@@ -63,6 +63,9 @@ class Kind:
     bitrate: str = "450k"
     picture_filter: str = "noise=alls=24:all_seed=5"
     vfr: bool = False
+    codec: str = "libx264"
+    sound: str = "aac"
+    channels: int = 1
     continuous: bool = True  # continuity counters go on from slice to slice
 
 
@@ -190,13 +193,14 @@ def _encoder(kind: Kind, ffmpeg: str) -> list[str]:
         noise = f"anoisesrc=color=pink:seed=7:amplitude=0.4:sample_rate={kind.rate}"
         argv += ["-f", "lavfi", "-i", noise]
     if kind.video:
-        argv += ["-vf", kind.picture_filter, "-pix_fmt", "yuv420p", "-c:v", "libx264"]
+        argv += ["-vf", kind.picture_filter, "-pix_fmt", "yuv420p", "-c:v", kind.codec]
         argv += ["-preset", "veryfast", "-b:v", kind.bitrate, "-bf", str(kind.b_frames)]
         argv += ["-sc_threshold", "0", "-g", "250", "-threads:v", "1", "-fps_mode"]
         argv += ["vfr" if kind.vfr else "cfr"]
         argv += ["-force_key_frames", f"expr:gte(t,n_forced*{kind.slice})"]
     if kind.audio:
-        argv += ["-c:a", "aac", "-b:a", "64k", "-ac", "1", "-ar", str(kind.rate)]
+        argv += ["-c:a", kind.sound, "-b:a", "64k", "-ac", str(kind.channels)]
+        argv += ["-ar", str(kind.rate)]
     argv += ["-t", str(kind.seconds), "-fflags", "+bitexact"]
     if kind.continuous:
         argv += ["-f", "hls", "-hls_time", str(kind.slice), "-hls_list_size", "0"]

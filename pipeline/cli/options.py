@@ -14,6 +14,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 FORMATS = ("mp4", "m4a", "mp3", "wav", "aac", "ts")
 STREAM_TYPES = ("audio", "video", "both")
 ON_LOSS = ("hold", "close", "fill", "fail")
+ON_CHANGE = ("transcode", "fail")
 
 
 @dataclass(slots=True)
@@ -77,8 +78,21 @@ on_loss = click.option(
     help="Where media is missing: hold its place in time, close the gap, fill it with black and "
     "silence, or fail.",
 )
+on_change = click.option(
+    "--on-change",
+    type=click.Choice(ON_CHANGE),
+    default="transcode",
+    show_default=True,
+    help="Where the format of sound or picture changes: encode the smaller part anew, or fail.",
+)
 accept_unfinished = click.option(
     "--accept-unfinished", is_flag=True, help="Take a recording that has not ended as it is."
+)
+key = click.option(
+    "--key",
+    metavar="FILE",
+    help="The key of encrypted segments (16 bytes, or lines of 32 hexadecimal digits), if it does"
+    " not lie beside the playlist.",
 )
 stream_types = click.option(
     "--stream-types",

@@ -41,6 +41,7 @@ def judged(
         duration=round((end - BASE) / HZ, 6),
         lost_seconds=lost,
         holes=found,
+        reencoded=evidence.reencoded,
     )
 
 

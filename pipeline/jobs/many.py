@@ -249,12 +249,17 @@ def check_all(
     return _each(works, action, jobs, watch)
 
 
-def planned(work: Work, *, accept_unfinished: bool) -> Planned | Failure:
+def planned(work: Work, options: Options) -> Planned | Failure:
     """What would be done; no segment is opened."""
     recording, target = work.recording, work.target
     assert target is not None
     try:
-        inventory = inspect(recording, work.source, accept_unfinished=accept_unfinished)
+        inventory = inspect(
+            recording,
+            work.source,
+            accept_unfinished=options.accept_unfinished,
+            keys=options.keys,
+        )
         exists = publish.earlier(target.storage, target.key) is not None
     except RecpipeError as error:
         return Failure(recording.id, recording.source, error)

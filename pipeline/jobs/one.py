@@ -57,7 +57,7 @@ def process(
     """Convert, prove and publish one recording.  Safe to repeat, also after a crash."""
     job = _Job(recording, source, target, ffmpeg, options, Clock())
     with job.clock.stage("inspect"):
-        inventory = inspect(recording, source, accept_unfinished=options.accept_unfinished)
+        inventory = _inspect(recording, source, options)
     _refuse_to_replace_a_source(job, inventory)
     report = _unusable(recording, inventory)
     if report is None:
@@ -66,17 +66,23 @@ def process(
     return replace(report, timings=job.clock.timings())
 
 
+def _inspect(recording: Recording, source: Storage, options: Options) -> Inventory:
+    return inspect(
+        recording, source, accept_unfinished=options.accept_unfinished, keys=options.keys
+    )
+
+
 def check(recording: Recording, source: Storage, options: Options) -> Report:
     """The same without making anything."""
     clock = Clock()
     with clock.stage("inspect"):
-        inventory = inspect(recording, source, accept_unfinished=options.accept_unfinished)
+        inventory = _inspect(recording, source, options)
     report = _unusable(recording, inventory)
     if report is None:
         try:
             report = _measured(recording, inventory, source, options, clock)
         finally:
-            _forget(recording, inventory, source, options)
+            _forget(recording, options)
     return replace(report, timings=clock.timings())
 
 
@@ -88,16 +94,17 @@ def _measured(
     if report is not None:
         return report
     with clock.stage("inspect"), os_errors(f"read {recording.source}"):
-        read = convert.measure(evidence.plan, evidence.paths, options.progress)
-    said = [*content.triage(read.lanes, read.expected)]
+        files = evidence.plan, evidence.paths, options.progress
+        read = convert.measure(*files, wrapped=evidence.wrapped)
+    # what stands in for encoded units says nothing of their content
+    said = [] if evidence.reencoded else [*content.triage(read.lanes, read.expected)]
     said += checks.expected(evidence.plan, options.stream_types)
     return judged(recording, evidence, read, options.on_loss, said)
 
 
-def _forget(recording: Recording, inventory: Inventory, source: Storage, options: Options) -> None:
-    """Segments that were fetched are not needed any more."""
-    if not in_place(_objects(inventory), source):
-        shutil.rmtree(spool_of(recording, options), ignore_errors=True)
+def _forget(recording: Recording, options: Options) -> None:
+    """Segments that were fetched, or encoded anew, are not needed any more."""
+    shutil.rmtree(spool_of(recording, options), ignore_errors=True)
 
 
 def _refuse_to_replace_a_source(job: _Job, inventory: Inventory) -> None:
@@ -147,7 +154,8 @@ def _done_before(job: _Job, inventory: Inventory) -> Report | None:
 
 
 def _settings(options: Options) -> dict[str, str]:
-    settings = {"format": options.format.value, "on_loss": options.on_loss.value}
+    chosen = {"format": options.format, "on_loss": options.on_loss, "on_change": options.on_change}
+    settings = {name: value.value for name, value in chosen.items()}
     if options.stream_types:
         settings["stream_types"] = options.stream_types
     return settings | ({"deep": "yes"} if options.deep else {})
@@ -165,11 +173,17 @@ def _on_loss(options: Options) -> OnLoss:
 
 def _objects(inventory: Inventory) -> list[StoredObject]:
     found = {s.object.key: s.object for s in inventory.segments if s.object}
-    return [*inventory.playlists, *found.values()]
+    return [*_read_besides(inventory), *found.values()]
+
+
+def _read_besides(inventory: Inventory) -> list[StoredObject]:
+    """What is read besides segments: playlists and initialisation sections.  Keys are secret."""
+    inits = {s.init.key: s.init for s in inventory.segments if s.init}
+    return [*inventory.playlists, *inits.values()]
 
 
 def _convert(job: _Job, inventory: Inventory) -> Report:
-    evidence = gather(job.recording, inventory, job.source, job.options, job.clock)
+    evidence = gather(job.recording, inventory, job.source, job.options, job.clock, job.ffmpeg)
     report = _as_planned(job.recording, evidence)
     if report is not None:
         return report
@@ -186,7 +200,7 @@ def _convert(job: _Job, inventory: Inventory) -> Report:
             report = _make(job, inventory, evidence, temporary)
         finally:
             temporary.unlink(missing_ok=True)
-    _forget(job.recording, inventory, job.source, options)
+    _forget(job.recording, options)
     return report
 
 
@@ -223,7 +237,7 @@ def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) 
             size=verified.size,
             sha256=verified.sha256,
         )
-        inputs = [*_playlist_digests(job, inventory), *fetch.digests(evidence.segments)]
+        inputs = [*_digests(job, _read_besides(inventory)), *fetch.digests(evidence.segments)]
         published = _publish(job, report, made, inputs, temporary, placed)
     return report if published else _of_the_quicker_one(job, inventory)
 
@@ -270,6 +284,7 @@ def _proven(
                 temporary,
                 format=options.format,
                 progress=options.progress,
+                wrapped=evidence.wrapped,
                 in_one_pass=in_one_pass,
                 marks=told,
                 fills=filling.fills,
@@ -296,7 +311,8 @@ def _foreseen(job: _Job, evidence: Evidence) -> tuple[Marks, Filling]:
     if format not in MARKED or not any(f.severity == Severity.ERROR for f in found):
         return Marks(), Filling()
     with job.clock.stage("inspect"):
-        read = convert.measure(evidence.plan, evidence.paths, unwatched, format=format)
+        files = evidence.plan, evidence.paths, unwatched, format
+        read = convert.measure(*files, evidence.wrapped)
     filling = Filling()
     if job.options.on_loss is OnLoss.FILL:
         with job.clock.stage("convert"):
@@ -335,12 +351,10 @@ def _full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < SPARE
 
 
-def _playlist_digests(job: _Job, inventory: Inventory) -> list[SourceFile]:
-    sources = []
-    for found in inventory.playlists:
-        digest = hashlib.sha256(b"".join(job.source.open(found.key))).hexdigest()
-        sources.append(SourceFile(found.key, found.size, found.etag, digest))
-    return sources
+def _digests(job: _Job, small: list[StoredObject]) -> list[SourceFile]:
+    datas = [b"".join(job.source.open(one.key)) for one in small]
+    sha256 = [hashlib.sha256(data).hexdigest() for data in datas]
+    return [SourceFile(o.key, o.size, o.etag, s) for o, s in zip(small, sha256, strict=True)]
 
 
 def _publish(

@@ -32,6 +32,7 @@ class Lane:
     codec: Codec
     config: bytes  # SPS or ADTS header at its first sight
     unit: float  # ticks of 90 kHz one access unit lasts
+    sets: tuple[bytes, ...] = ()  # parameter sets of what was encoded anew to go with it
 
 
 @dataclass(frozen=True, slots=True, eq=False)

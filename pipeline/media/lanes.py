@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media import psi
-from pipeline.media.codecs import Codec, adts_rate
+from pipeline.media.codecs import H264, Codec, adts_rate
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import signed
@@ -17,9 +17,11 @@ from pipeline.model import Finding, Severity
 NOT_YET = "not supported yet"
 
 
-def choose(scans: Sequence[Scan]) -> tuple[tuple[Lane, ...], list[Finding]]:
+def choose(
+    scans: Sequence[Scan], sets: tuple[bytes, ...] = ()
+) -> tuple[tuple[Lane, ...], list[Finding]]:
     """The lanes of a recording, video first.  FATAL findings say why it cannot be one MP4 without
-    loss.
+    loss.  ``sets`` are parameter sets that H.264 may have besides its own.
     """
     listed = [scan for scan in scans if scan.program.streams]
     if not listed:
@@ -28,7 +30,7 @@ def choose(scans: Sequence[Scan]) -> tuple[tuple[Lane, ...], list[Finding]]:
     findings = [*_program_rules(scans, listed)]
     lanes: list[Lane] = []
     for pid in sorted({pid for scan in listed for pid in scan.program.streams}):
-        lane, said = _lane(pid, scans)
+        lane, said = _lane(pid, scans, sets)
         findings += said
         lanes += [lane] if lane else []
     if not lanes and not any(f.severity == Severity.FATAL for f in findings):
@@ -69,7 +71,9 @@ def _media(program: psi.Program) -> dict[int, int]:
     return {pid: kind for pid, kind in program.streams.items() if kinds[pid] is not None}
 
 
-def _lane(pid: int, scans: Sequence[Scan]) -> tuple[Lane | None, list[Finding]]:
+def _lane(
+    pid: int, scans: Sequence[Scan], sets: tuple[bytes, ...]
+) -> tuple[Lane | None, list[Finding]]:
     program = next(scan.program for scan in scans if pid in scan.program.streams)
     codec = program_codecs(program)[pid]
     streams = [
@@ -92,7 +96,8 @@ def _lane(pid: int, scans: Sequence[Scan]) -> tuple[Lane | None, list[Finding]]:
         what = "SPS" if codec.kind == "video" else "ADTS header"
         detail = f"no {what} found: the {codec.name} stream cannot be decoded"
         return None, [Finding("ES_CODEC", Severity.FATAL, pid=pid, detail=detail)]
-    lane = Lane(pid, codec, config, _unit(codec, config, [stream for _, stream in streams]))
+    unit = _unit(codec, config, [stream for _, stream in streams])
+    lane = Lane(pid, codec, config, unit, sets if codec is H264 else ())
     return lane, [*_constancy(lane, streams), *_presence(lane, scans)]
 
 
@@ -107,7 +112,7 @@ def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
 
 def _constancy(lane: Lane, streams: Sequence[tuple[Scan, Stream]]) -> Iterator[Finding]:
     for scan, stream in streams:
-        if stream.config is not None and stream.config != lane.config:
+        if stream.config is not None and stream.config not in (lane.config, *lane.sets):
             id = "SPS_CHANGE" if lane.codec.kind == "video" else "AAC_CHANGE"
             detail = f"{stream.config.hex()}, the first was {lane.config.hex()}"
             detail += f": a change of {lane.codec.kind} format is {NOT_YET}"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.media import mp4
 from pipeline.media.codecs import adts_rate
-from pipeline.media.decoder_config import audio_object, avc_parameter_sets
+from pipeline.media.decoder_config import audio_object, avc_parameter_sets, hevc_parameter_sets
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.losses import Stretch
 from pipeline.media.marks import Marks
@@ -24,7 +24,7 @@ from pipeline.model import Finding, Proof, Severity
 
 HANDLERS = {"video": "vide", "audio": "soun"}
 CHAPTERS = "text"  # the handler of a track of titles
-ENTRIES = {"h264": ("avc1", "avc3"), "aac": ("mp4a",)}
+ENTRIES = {"h264": ("avc1", "avc3"), "hevc": ("hvc1",), "aac": ("mp4a",)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +141,7 @@ def prove(
         differing = list(_bytes(lane, track, stretches, mine)) if not counted else []
         error, late = _times(lane, track, movie.timescale, stretches) if not counted else (0.0, [])
         worst = max(worst, error)
-        findings += [*counted, *differing, *late, *_config(lane, track)]
+        findings += [*counted, *differing, *late, *_config(lane, track, stretches)]
         counts &= not counted
         times &= not counted and not late
         data &= not counted and not differing
@@ -305,11 +305,14 @@ class _Between:
         return np.where(stamp >= 0, beyond, 0.0)
 
 
-def _config(lane: Lane, track: mp4.Track) -> Iterator[Finding]:
+def _config(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Iterator[Finding]:
     """The decoder configuration in the MP4 is the one the stream carries."""
     right = True
     if lane.codec.name == "h264":
-        right = lane.config in avc_parameter_sets(track.configuration)
+        right = {lane.config, *lane.sets} <= set(avc_parameter_sets(track.configuration))
+    elif lane.codec.name == "hevc":
+        apart = {lane.config}.union(*(stretch.units.sets for stretch in stretches))
+        right = apart <= set(hevc_parameter_sets(track.configuration))
     elif lane.codec.name == "aac" and track.configuration:
         kind, rate, channels = audio_object(track.configuration)
         told = (lane.config[2] & 1) << 2 | lane.config[3] >> 6

@@ -11,7 +11,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from pipeline.media import psi, units
+from pipeline.media import psi, transport, units
+from pipeline.media.codecs import NalSyntax
 from pipeline.media.fills import Block
 from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
 from pipeline.media.mend import mended
@@ -63,7 +64,7 @@ class Stitcher:
 
     def tables(self, counter: int = 0) -> bytes:
         """PAT and PMT, to be written before anything else."""
-        streams = {lane.pid: _STREAM_TYPE[lane.codec.name] for lane in self._lanes}
+        streams = {lane.pid: lane.codec.stream_type for lane in self._lanes}
         return psi.tables(streams, self._lanes[0].pid, counter)
 
     def add(
@@ -149,9 +150,6 @@ def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
     return np.unique(np.concatenate([packets.bad, np.array(frame.breaks, np.intp), *broken]))
 
 
-_STREAM_TYPE = {"h264": 0x1B, "aac": 0x0F}
-
-
 def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     """Pictures that lost bytes keep what stands before the loss, if that shows anything at all."""
     kept, damaged = _attributable(work)
@@ -163,29 +161,59 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         damaged, cut = frozenset(k for k in damaged if k < beyond), set()
         unfinished = {k for k in unfinished if k < beyond}
     hurt = {k for k in unfinished | cut if k >= 0}
-    shown = {k for k in hurt if _shows(work, kept, k)}
+    syntax = lane.codec.nal
+    assert syntax is not None
+    shown = {k for k in hurt if _shows(work, kept, k, syntax)}
     for ordinal in hurt - shown:
         begin, end = _extent(work.track, ordinal)
         kept[begin:end] = False
     unseen = 0 if carried.started else _drop_unseen(work, lane, kept)
     es, pes, pts, dts = _stream(work, kept, carried)
+    if lane.sets and not carried.started and len(pes) > 1:
+        es, pes = _with_sets(work, lane, carried, kept, es, pes)
     if work.joined and len(pes):
         es = _carry(es, pes, pts, dts, int(pes[-1]), carried)
         pes, pts, dts = pes[:-1], pts[:-1], dts[:-1]
-    made, sets = units.video(es, pes, pts, dts)
+    made, sets = units.video(es, pes, pts, dts, syntax)
     carried.started |= len(made.sizes) > 0
     _say_what_is_wrong(work, lane, made, sets)
     torn = torn_units(made, work, [k + 1 for k in damaged])
     return kept, replace(made, torn=torn, cut=len(shown) + unseen)
 
 
-def _shows(work: Work, kept: Mask, ordinal: int) -> bool:
+def _with_sets(
+    work: Work, lane: Lane, carried: Carried, kept: Mask, es: bytearray, pes: Index
+) -> tuple[bytearray, Index]:
+    """All parameter sets of the track in its first picture: there the muxer looks for them."""
+    assert lane.codec.nal is not None
+    end = int(pes[1])
+    found = units.nals(np.frombuffer(es, np.uint8)[:end], lane.codec.nal)
+    there = [bytes(es[b:e]).rstrip(b"\0") for b, e in zip(found.begin, found.end, strict=True)]
+    extra = b"".join(b"\0\0\0\1" + s for s in (*lane.sets, lane.config) if s not in there)
+    low, high = lane.codec.nal.pictures
+    slices = np.flatnonzero((found.kind >= low) & (found.kind <= high))
+    rest = int(found.begin[slices[0]]) - 3 if len(slices) else end
+    at = rest - int(found.long[slices[0]]) if len(slices) else end  # ffmpeg would keep the zero
+    picture = bytes(es[:at]) + extra + bytes(es[rest:end])
+    first = int(np.flatnonzero(kept[work.track.starts])[0])
+    begin, stop = _extent(work.track, first)
+    sample = transport.Sample(int(work.pts[first]), int(work.dts[first]), picture)
+    pes_packets, carried.counter = packetize(lane.pid, transport.pes(0xE0, sample), carried.counter)
+    work.inserts.append((int(work.track.index[begin]), pes_packets))
+    kept[begin:stop] = False
+    moved = pes.copy()
+    moved[1:] += at + len(extra) - rest
+    return es[:at] + bytearray(extra) + es[rest:], moved
+
+
+def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
     """What is left of a PES holds a slice of a picture."""
     begin, end = _extent(work.track, ordinal)
     end = begin + int(np.argmin(np.append(kept[begin:end], False)))
     picture = elementary(work.packets, work.track, begin, end)
-    found = units.nals(np.frombuffer(picture, np.uint8))
-    return bool(((found.kind >= 1) & (found.kind <= 5)).any())
+    found = units.nals(np.frombuffer(picture, np.uint8), syntax)
+    low, high = syntax.pictures
+    return bool(((found.kind >= low) & (found.kind <= high)).any())
 
 
 def _drop_unseen(work: Work, lane: Lane, kept: Mask) -> int:
@@ -210,7 +238,7 @@ def _say_what_is_wrong(work: Work, lane: Lane, made: Units, sets: list[bytes]) -
         work.findings.append(
             Finding("DECODE", Severity.ERROR, work.name, lane.pid, made.foreign, detail)
         )
-    if any(s != lane.config for s in sets):
+    if any(s not in (lane.config, *lane.sets) for s in sets):
         detail = "the picture format changes (SPS differs from the first)"
         work.findings.append(
             Finding("SPS_CHANGE", Severity.FATAL, work.name, lane.pid, detail=detail)

@@ -42,12 +42,17 @@ class Plan:
         return not self.placed or any(f.severity == Severity.FATAL for f in self.findings)
 
 
-def plan(slots: Sequence[Slot], on_loss: OnLoss = OnLoss.HOLD) -> Plan:
-    """Decide where every segment goes.  Pure: the same scans always give the same plan."""
+def plan(
+    slots: Sequence[Slot], on_loss: OnLoss = OnLoss.HOLD, sets: tuple[bytes, ...] = ()
+) -> Plan:
+    """Decide where every segment goes.  Pure: the same scans always give the same plan.
+
+    ``sets`` are the parameter sets of pictures that were encoded anew.
+    """
     slots, scans, moved = _aligned(slots)
     if not scans:
         return Plan()
-    lanes, findings = choose(scans)
+    lanes, findings = choose(scans, sets)
     findings += moved
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))

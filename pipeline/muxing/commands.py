@@ -13,6 +13,7 @@ MP4: Mapping[str, Any] = {
     "video_track_timescale": 90000,
     "chunk_duration": 1_000_000,  # microseconds of one track in a row: a smaller index
 }
+PIECE = {"probesize": "50M", "analyzeduration": "20M"}  # into a piece that may begin with little
 OUTPUT: Mapping[Format, Mapping[str, Any]] = {
     Format.MP4: MP4,
     Format.M4A: MP4,
@@ -30,6 +31,7 @@ def mux(
     *,
     format: Format = Format.MP4,
     adts: bool = False,
+    hevc: bool = False,
     picture_ticks: int | None = None,
     base: float = 0.0,
     drop_before: int | None = None,
@@ -60,11 +62,14 @@ def mux(
         options["output_ts_offset"] = f"{-base:g}"
     if format in (Format.MP4, Format.M4A):
         options |= {"moov_size": moov_size} if moov_size else {"movflags": "+faststart"}
+        options |= {"tag:v": "hvc1"} if hevc else {}  # which Apple's players want
         # Without a duration for the last picture its edit list would hide it.
         durations = f"setts=pts=PTS:dts=DTS:duration={picture_ticks}"
+        # Parameter sets in the sample entry alone: else each version does its own.
+        apart = ["filter_units=remove_types=32-34"] if hevc else []
         filters = {
             "a": ["aac_adtstoasc"] if adts else [],
-            "v": [durations] if picture_ticks else [],
+            "v": [*apart, *([durations] if picture_ticks else [])],
         }
     else:
         filters = {"a": [], "v": []}
@@ -127,6 +132,61 @@ def _made(ffmpeg: Path, source: str, options: Mapping[str, Any]) -> list[str]:
     command = [str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"]
     argv: list[str] = ff.compile(spec, cmd=command)
     return argv
+
+
+def reencode(
+    ffmpeg: Path,
+    output: Path,
+    *,
+    demuxer: str,
+    stream: str,
+    codec: Mapping[str, Any],
+) -> list[str]:
+    """Encode one stream of what comes on standard input into a transport stream, on its clock."""
+    import ffmpeg as ff
+
+    source = ff.input("pipe:0", protocol_whitelist="pipe", f=demuxer, copyts=None, **PIECE)
+    options = {"f": "mpegts", "muxdelay": 0, "muxpreload": 0, **codec}
+    spec = ff.output(source[stream], str(output), **options)
+    command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "error"]
+    argv: list[str] = ff.compile(spec, cmd=command, overwrite_output=True)
+    return argv
+
+
+def h264(size: tuple[int, int] | None, *, profile: str, level: str, number: int) -> dict[str, Any]:
+    """H.264 of one size whatever comes in: pictures are fitted in and framed, none is dropped.
+    Without a size they keep their own, made even.
+
+    ``number`` is that of its parameter sets.  Pictures are decoded in the order they are shown.
+    """
+    fit = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
+    if size:
+        whole = f"{size[0]}:{size[1]}"
+        fit = f"scale={whole}:force_original_aspect_ratio=decrease,"
+        fit += f"pad={whole}:(ow-iw)/2:(oh-ih)/2,setsar=1"
+    return {
+        "c:v": "libx264",
+        "preset": "veryfast",
+        "crf": 18,
+        "profile:v": profile,
+        "level:v": level,
+        "pix_fmt": "yuv420p",
+        "bf": 0,
+        "x264-params": f"sps-id={number}",
+        "fps_mode": "passthrough",
+        "enc_time_base": "1:90000",
+        # else the rate it guesses for each piece would make another parameter set of it
+        "bsf:v": "h264_metadata=tick_rate=180000:fixed_frame_rate_flag=0",
+        "vf": fit,
+    }
+
+
+def aac(rate: int, channels: int | None) -> dict[str, Any]:
+    """AAC of one rate and number of channels; None keeps those that come in."""
+    layouts = "mono|stereo|3.0|4.0|5.0|5.1|7.1(wide)"  # others need more than an ADTS header
+    sound = f"aresample=async=1,aformat=channel_layouts={layouts}"
+    options: dict[str, Any] = {"c:a": "aac", "ar": rate, "af": sound}
+    return options | ({"ac": channels} if channels else {})
 
 
 # A file is what its suffix says: a playlist called .mp4 must not make ffmpeg open other files.

@@ -19,12 +19,14 @@ from pipeline.media.placed import Placed
 from pipeline.media.stitch import Changed, Stitched, Stitcher
 from pipeline.media.timeline import Plan
 from pipeline.media.units import NO_UNITS
+from pipeline.media.wrapping import Wrapping, opened
 from pipeline.model import Finding, Format
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
 
 Progress = Callable[[str, int], None]
+NOTHING: Mapping[int, Wrapping] = {}
 NO_MARKS = Marks()
 
 
@@ -56,13 +58,17 @@ def lanes_of(plan: Plan, format: Format) -> tuple[Lane, ...]:
 
 
 def measure(
-    plan: Plan, paths: Mapping[int, Path], progress: Progress, format: Format = Format.MP4
+    plan: Plan,
+    paths: Mapping[int, Path],
+    progress: Progress,
+    format: Format = Format.MP4,
+    wrapped: Mapping[int, Wrapping] = NOTHING,
 ) -> Converted:
     """Read every unit without making anything: what ``check`` does."""
     lanes = lanes_of(plan, format)
     expected: list[list[Stretch]] = [[] for _ in lanes]
     findings: list[Finding] = []
-    for placed, stitched in _stitch(plan, lanes, paths, progress):
+    for placed, stitched in _stitch(plan, lanes, paths, wrapped, progress):
         _collect(lanes, placed, stitched, expected, findings)
     return Converted(lanes, _frozen(expected), tuple(findings))
 
@@ -75,6 +81,7 @@ def convert(
     *,
     format: Format,
     progress: Progress,
+    wrapped: Mapping[int, Wrapping] = NOTHING,
     in_one_pass: bool = True,
     marks: Marks = NO_MARKS,
     fills: Sequence[Fill] = (),
@@ -88,7 +95,7 @@ def convert(
     """
     lanes = lanes_of(plan, format)
     if format is Format.TS:
-        return _write_stream(plan, lanes, paths, output, progress)
+        return _write_stream(plan, lanes, paths, wrapped, output, progress)
     begins = [_begin(plan, lane) for lane in lanes]
     metadata = marks.metadata if marks != NO_MARKS else ""
     late = [x for x, begin in zip(lanes, begins, strict=True) if begin - min(begins) > HZ]
@@ -98,6 +105,7 @@ def convert(
         [lane.pid for lane in lanes],
         format=format,
         adts=any(lane.codec.name == "aac" for lane in lanes),
+        hevc=any(lane.codec.name == "hevc" for lane in lanes),
         picture_ticks=next((round(x.unit) for x in lanes if x.codec.kind == "video"), None),
         base=BASE / HZ,
         drop_before=INTRODUCED if late else None,
@@ -106,11 +114,11 @@ def convert(
         parameters_inside=any(x.codec.kind == "video" and x.pid in made for x in lanes),
     )
     with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
-        first = [Stitcher(lanes).tables(), *(_introduction(plan, x, paths) for x in late)]
+        first = [Stitcher(lanes).tables(), *(_introduction(plan, x, paths, wrapped) for x in late)]
         pending: Future[None] = writer.submit(muxer.write, first)
         expected: list[list[Stretch]] = [[] for _ in lanes]
         findings: list[Finding] = []
-        for placed, stitched in _stitch(plan, lanes, paths, progress, (fills, made)):
+        for placed, stitched in _stitch(plan, lanes, paths, wrapped, progress, (fills, made)):
             pending.result()
             pending = writer.submit(muxer.write, stitched.chunks)
             _collect(lanes, placed, stitched, expected, findings)
@@ -131,17 +139,25 @@ def _begin(plan: Plan, lane: Lane) -> int:
     return next(p.first(lane.pid) for p in plan.placed if lane.pid in p.stamps)
 
 
-def _introduction(plan: Plan, lane: Lane, paths: Mapping[int, Path]) -> bytes:
+def _introduction(
+    plan: Plan, lane: Lane, paths: Mapping[int, Path], wrapped: Mapping[int, Wrapping]
+) -> bytes:
     """The first units of a lane that begins late: ffmpeg looks at the beginning only."""
     placed = next(
         p for p in plan.placed if lane.pid in p.stamps and p.stream(lane.pid).config is not None
     )
-    data, _ = _read(placed, paths[placed.number], np.empty(0, np.uint8))
+    how = wrapped.get(placed.number)
+    data, _ = _read(placed, paths[placed.number], how, np.empty(0, np.uint8))
     return introduction(data, lane, placed.stream(lane.pid).pids)
 
 
 def _write_stream(
-    plan: Plan, lanes: tuple[Lane, ...], paths: Mapping[int, Path], output: Path, progress: Progress
+    plan: Plan,
+    lanes: tuple[Lane, ...],
+    paths: Mapping[int, Path],
+    wrapped: Mapping[int, Wrapping],
+    output: Path,
+    progress: Progress,
 ) -> Converted:
     """The stitched stream itself, with its tables in front of every segment."""
     expected: list[list[Stretch]] = [[] for _ in lanes]
@@ -149,7 +165,7 @@ def _write_stream(
     lengths: list[int] = []
     stitcher = Stitcher(lanes)
     with output.open("wb") as file:
-        for turn, (placed, stitched) in enumerate(_stitch(plan, lanes, paths, progress)):
+        for turn, (placed, stitched) in enumerate(_stitch(plan, lanes, paths, wrapped, progress)):
             file.write(stitcher.tables(turn))
             lengths.append(sum(file.write(chunk) for chunk in stitched.chunks))
             _collect(lanes, placed, stitched, expected, findings)
@@ -178,6 +194,7 @@ def _stitch(
     plan: Plan,
     lanes: tuple[Lane, ...],
     paths: Mapping[int, Path],
+    wrapped: Mapping[int, Wrapping],
     progress: Progress,
     filling: tuple[Sequence[Fill], Mapping[int, Made]] = ((), {}),
 ) -> Iterator[tuple[Placed, Stitched]]:
@@ -192,7 +209,7 @@ def _stitch(
         for block in blocks([fill for fill in fills if fill.before == turn], made):
             yield placed, stitcher.fill(block)
         path = paths[placed.number]
-        data, arenas[turn % 3] = _read(placed, path, arenas[turn % 3])
+        data, arenas[turn % 3] = _read(placed, path, wrapped.get(placed.number), arenas[turn % 3])
         try:
             stitched = stitcher.add(
                 placed.slot.name, data, placed.stamps, placed.edges, placed.pids
@@ -203,19 +220,44 @@ def _stitch(
         progress("convert", len(data))
 
 
-def _read(placed: Placed, path: Path, arena: Bytes) -> tuple[Bytes, Bytes]:
+def _read(placed: Placed, path: Path, how: Wrapping | None, arena: Bytes) -> tuple[Bytes, Bytes]:
     """The segment as it was scanned, in a buffer that is used again."""
     assert placed.slot.scan is not None
+    if how is not None:
+        data = opened(placed.slot.name, read_span(path, how), how).data
+        if len(data) != placed.slot.scan.size:
+            raise StorageError(f"{path}: changed while it was converted; run again")
+        return data, arena
     size = placed.slot.scan.size
     if len(arena) < size + 1:
         arena = np.empty(max(size + 1, 2 << 20), np.uint8)
-    with path.open("rb", buffering=0) as file:
-        view, done = arena.data, 0
-        while done <= size and (got := file.readinto(view[done : size + 1])):
-            done += got
-    if done != size:
+    if _fill(path, arena[: size + 1]) != size:
         raise StorageError(f"{path}: changed while it was converted; run again")
     return arena[:size], arena
+
+
+def read_span(path: Path, how: Wrapping) -> Bytes:
+    """The part of a file that a wrapped segment lies in."""
+    if path.stat().st_size != how.size:
+        raise StorageError(f"{path}: changed while it was read; run again")
+    data = np.empty(how.length, np.uint8)
+    return data[: _fill(path, data, how.offset)]
+
+
+def head(path: Path) -> bytes:
+    """The first bytes of a file, by which it can be told what it is."""
+    data = np.empty(4096, np.uint8)
+    return data[: _fill(path, data)].tobytes()
+
+
+def _fill(path: Path, buffer: Bytes, offset: int = 0) -> int:
+    """Read until the buffer is full or the file ends; returns how much there was."""
+    view, done = buffer.data, 0
+    with path.open("rb", buffering=0) as file:
+        file.seek(offset)
+        while done < len(view) and (got := file.readinto(view[done:])):
+            done += got
+    return done
 
 
 def _index_size(plan: Plan, lanes: Sequence[Lane], fills: Sequence[Fill]) -> int:

@@ -5,7 +5,7 @@ store.
 import hashlib
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,7 +59,10 @@ def read_into(path: Path, buffer: Bytes) -> int:
 
 
 def scan_in_place(
-    objects: Sequence[StoredObject], storage: Storage, progress: Progress
+    objects: Sequence[StoredObject],
+    storage: Storage,
+    progress: Progress,
+    wrapped: Container[str] = (),
 ) -> list[Fetched]:
     """Scan the files of a folder where they lie, while another core hashes the same bytes."""
     arenas = _Arena(), _Arena()
@@ -80,7 +83,7 @@ def scan_in_place(
             fetched.append((found, path, result, digest))
             progress("inspect", len(data))
         done = [Fetched(o, path, result, digest.result()) for o, path, result, digest in fetched]
-    return [_read_again(one, arenas[0]) if _bad(one) else one for one in done]
+    return [_read_again(one, arenas[0]) if _bad(one, wrapped) else one for one in done]
 
 
 def _read_again(before: Fetched, arena: "_Arena") -> Fetched:
@@ -92,7 +95,9 @@ def _read_again(before: Fetched, arena: "_Arena") -> Fetched:
     return _better(before, Fetched(found, path, _scanned(found, data), _sha256(data)))
 
 
-def _bad(one: Fetched) -> bool:
+def _bad(one: Fetched, wrapped: Container[str] = ()) -> bool:
+    if one.object.key in wrapped and not one.findings:
+        return False  # its scan says nothing
     return any(f.severity == Severity.ERROR for f in (*one.findings, *one.scan.findings))
 
 
@@ -120,11 +125,16 @@ def _scanned(found: StoredObject, data: Bytes) -> Scan:
 
 
 def download(
-    objects: Sequence[StoredObject], storage: Storage, spool: Path, progress: Progress
+    objects: Sequence[StoredObject],
+    storage: Storage,
+    spool: Path,
+    progress: Progress,
+    wrapped: Container[str] = (),
 ) -> list[Fetched | None]:
     """Bring objects into the spool, hashed and scanned in the same read; None where one is gone.
 
     What an earlier run left whole is not fetched again.  Safe to repeat after a crash at any time.
+    ``wrapped`` are keys of what is no transport stream yet.
     """
     spool.mkdir(parents=True, exist_ok=True)
     wanted = sum(o.size for o in objects if not _spooled(o, spool).exists())
@@ -143,7 +153,7 @@ def download(
         def again(before: Fetched) -> Fetched:
             return _fetched_again(before, storage, arena, digests_hold=digests_hold)
 
-        second = pool.map(again, [f for f in fetched if f is not None and _bad(f)])
+        second = pool.map(again, [f for f in fetched if f is not None and _bad(f, wrapped)])
         mended = {f.object.key: f for f in second}
     return [f and mended.get(f.object.key, f) for f in fetched]
 

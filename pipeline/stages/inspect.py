@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
@@ -29,11 +29,16 @@ class Listed:
     utc: float | None = None
     part: str = MAIN
     listed: bool = True  # False: the playlist lacks it
+    key: StoredObject | None = None  # the file that holds its key
+    init: StoredObject | None = None  # its initialisation section
+    init_key: StoredObject | None = None
 
     @property
     def name(self) -> str:
         """How findings call it."""
-        return self.segment.uri
+        part = self.segment.byterange
+        whole = part is None or self.object is None or part == (self.object.size, 0)
+        return self.segment.uri if whole or part is None else f"{self.segment.uri}@{part[1]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,12 @@ class _Read:
         return any(f.id in UNFINISHED and f.severity == Severity.ERROR for f in self.findings)
 
 
-def inspect(recording: Recording, storage: Storage, *, accept_unfinished: bool) -> Inventory:
-    """Read the playlists and look every segment up in the listing."""
+def inspect(
+    recording: Recording, storage: Storage, *, accept_unfinished: bool, keys: Sequence[bytes] = ()
+) -> Inventory:
+    """Read the playlists and look every segment up in the listing.  ``keys`` were given for what is
+    encrypted.
+    """
     if recording.parts[0].playlist is None:
         (single,) = recording.parts[0].objects.values()
         segment = Listed(Segment(single.name, 0.0), single, _utc(single.name))
@@ -77,6 +86,8 @@ def inspect(recording: Recording, storage: Storage, *, accept_unfinished: bool) 
     *ended, last = parts
     parts = [*(_gone_on(part, last.label) for part in ended), last]
     findings = [f for part in parts for f in part.findings]
+    segments = [s for part in parts for s in part.segments]
+    findings += _wrapping_rules(segments, given=bool(keys))
     if all(part.label != MAIN for part in parts):
         detail = f"the main part is missing: the recording begins with {parts[0].label}"
         repair = "what it held is not in the MP4"
@@ -84,7 +95,7 @@ def inspect(recording: Recording, storage: Storage, *, accept_unfinished: bool) 
     if accept_unfinished:
         findings = [_accepted(f) for f in findings]
     return Inventory(
-        tuple(s for part in parts for s in part.segments),
+        tuple(segments),
         tuple(findings),
         last.growing and not accept_unfinished,
         tuple(part.source for part in parts if part.source),
@@ -232,11 +243,47 @@ def _look_up(segment: Segment, part: Part, storage: Storage) -> tuple[Listed, li
     found = part.objects.get(segment.uri) or part.objects.get(unquote(segment.uri))
     if found is None:
         findings = [_missing(segment, part, storage)]
-    elif segment.byterange is not None and segment.byterange != (found.size, 0):
-        detail = f"bytes {segment.byterange[1]} to {sum(segment.byterange)} of {found.size}: "
-        detail += "parts of a file are not supported yet"
-        findings = [Finding("PL_BYTERANGE", Severity.FATAL, segment.uri, detail=detail)]
-    return Listed(segment, found, utc), findings
+    elif segment.byterange is not None and sum(segment.byterange) > found.size:
+        detail = f"bytes {segment.byterange[1]} to {sum(segment.byterange)}, it has {found.size}"
+        findings = [Finding("PL_BYTERANGE", Severity.ERROR, segment.uri, detail=detail)]
+        if segment.byterange[1] >= found.size:
+            found = None
+    init = segment.init
+    return Listed(
+        segment,
+        found,
+        utc,
+        key=_beside(part, segment.key.name) if segment.key else None,
+        init=_beside(part, init.name) if init else None,
+        init_key=_beside(part, init.key.name) if init and init.key else None,
+    ), findings
+
+
+def _beside(part: Part, name: str) -> StoredObject | None:
+    return part.objects.get(name) or part.objects.get(unquote(name))
+
+
+def _wrapping_rules(segments: Sequence[Listed], *, given: bool) -> Iterator[Finding]:
+    """Keys and initialisation sections that are not there: nothing can be read without them."""
+    named: dict[str, StoredObject | None] = {}
+    inits: dict[str, StoredObject | None] = {}
+    for listed in segments:
+        init = listed.segment.init
+        if listed.segment.key:
+            named[listed.segment.key.name] = listed.key
+        if init:
+            inits[init.name] = listed.init
+        if init and init.key:
+            named[init.key.name] = listed.init_key
+    for name, found in named.items():
+        if found is None and not given:
+            where = f"its key {name} is not beside the playlist" if name else "its key is not there"
+            detail = f"encrypted with AES-128, and {where}: give it with --key"
+            yield Finding("PL_KEY", Severity.FATAL, detail=detail)
+    for name, found in inits.items():
+        if found is None:
+            detail = f"the initialisation section {name} is not beside the playlist"
+            yield Finding("PL_MAP", Severity.FATAL, detail=detail)
 
 
 def _missing(segment: Segment, part: Part, storage: Storage) -> Finding:

@@ -35,10 +35,10 @@ def folder(tmp_path):
     return home
 
 
-def inventory(folder, key="", *, accept_unfinished=False):
+def inventory(folder, key="", *, accept_unfinished=False, keys=()):
     storage = LocalStorage(folder)
     (found,) = discover(storage, key)
-    return inspect(found, storage, accept_unfinished=accept_unfinished)
+    return inspect(found, storage, accept_unfinished=accept_unfinished, keys=keys)
 
 
 def said(found):
@@ -100,10 +100,11 @@ def test_a_link_inside_the_folder_is_followed(folder):
     [
         pytest.param("10@0", [], id="the whole object"),
         pytest.param("10", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="nobody knows where"),
-        pytest.param("9@0", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="its beginning"),
-        pytest.param("9@1", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="its end"),
-        pytest.param("10@1", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="beyond its end"),
-        pytest.param("11@0", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="more than it"),
+        pytest.param("9@0", [], id="its beginning"),
+        pytest.param("9@1", [], id="its end"),
+        pytest.param("10@1", [("PL_BYTERANGE", Severity.ERROR, NAMES[1])], id="beyond its end"),
+        pytest.param("11@0", [("PL_BYTERANGE", Severity.ERROR, NAMES[1])], id="more than it"),
+        pytest.param("1@10", [("PL_BYTERANGE", Severity.ERROR, NAMES[1])], id="behind it"),
     ],
 )
 def test_byte_ranges(folder, given, findings):
@@ -346,3 +347,36 @@ def test_a_playlist_that_changes_after_the_listing(folder):
     os.utime(playlist, (1, 1))
     with pytest.raises(StorageError, match="changed since it was listed"):
         inspect(found, storage, accept_unfinished=False)
+
+
+def test_a_part_of_a_file_has_a_name_of_its_own(folder):
+    text = m3u8(*NAMES, before={NAMES[1]: ["#EXT-X-BYTERANGE:4@3"]})
+    (folder / f"{ROOM}.m3u8").write_text(text)
+    assert [listed.name for listed in inventory(folder).segments] == [
+        NAMES[0],
+        f"{NAMES[1]}@3",
+        NAMES[2],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tag", "finding"),
+    [
+        pytest.param('#EXT-X-KEY:METHOD=AES-128,URI="k"', "PL_KEY", id="key"),
+        pytest.param('#EXT-X-MAP:URI="i.mp4"', "PL_MAP", id="initialisation section"),
+    ],
+)
+def test_what_is_named_must_lie_beside_the_playlist(folder, tag, finding):
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*NAMES, before={NAMES[1]: [tag]}))
+    assert said(inventory(folder)) == [(finding, Severity.FATAL, None)]
+    (folder / "k").write_bytes(bytes(16))
+    (folder / "i.mp4").write_bytes(bytes(16))
+    assert said(inventory(folder)) == []
+
+
+def test_a_key_elsewhere_has_to_be_given(folder):
+    tag = '#EXT-X-KEY:METHOD=AES-128,URI="https://keys.example.com/1"'
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*NAMES, before={NAMES[0]: [tag]}))
+    warning = ("PL_UNSAFE_URI", Severity.WARNING, None)
+    assert said(inventory(folder)) == [warning, ("PL_KEY", Severity.FATAL, None)]
+    assert said(inventory(folder, keys=[bytes(16)])) == [warning]
