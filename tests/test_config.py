@@ -1,7 +1,9 @@
 """Settings: flag, then environment, then file, then default."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from pipeline import config
@@ -10,7 +12,7 @@ from pipeline.cli.options import FORMATS, ON_LOSS
 from pipeline.errors import NotFoundError, UsageError
 from pipeline.model import Format, OnLoss
 
-NOT_SETTINGS = {"sources", "config", "help", "version"}
+NOT_SETTINGS = {"sources", "config", "help", "version", "id", "every", "release"}
 
 
 def values(file: Path | None = None, **environ: str) -> dict[str, object]:
@@ -30,8 +32,19 @@ def write(text: str, name: str = config.FILE) -> Path:
 
 
 def test_every_option_is_a_setting_and_every_setting_an_option():
-    options = {p.name for command in cli.commands.values() for p in command.params}
+    options = {p.name for command in commands(cli) for p in command.params}
     assert options - NOT_SETTINGS == set(config.KINDS)
+
+
+def commands(group: click.Group) -> Iterator[click.Command]:
+    for command in group.commands.values():
+        yield from commands(command) if isinstance(command, click.Group) else [command]
+
+
+def test_the_ledger_lies_where_state_belongs():
+    assert config.default_ledger({"XDG_STATE_HOME": "/s"}) == "sqlite:////s/recpipe/ledger.db"
+    home = config.default_ledger({"XDG_STATE_HOME": "relative"})
+    assert home == f"sqlite:///{Path.home()}/.local/state/recpipe/ledger.db"
 
 
 def test_choices_are_those_of_the_model():

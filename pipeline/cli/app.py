@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from pipeline.cli.batch import check, convert
 from pipeline.cli.doctor import doctor
+from pipeline.cli.ledger import explain, hold, ledger, retry, status
 from pipeline.cli.options import State
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
 from pipeline.errors import RecpipeError
@@ -96,7 +97,7 @@ def cli(context: click.Context) -> int | None:
     return None
 
 
-for _command in (convert, check, doctor):
+for _command in (convert, check, doctor, status, explain, retry, hold, ledger):
     cli.add_command(_command)
 
 

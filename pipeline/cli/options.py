@@ -105,6 +105,16 @@ store = _all(
     click.option("--profile", metavar="NAME", help="A profile in ~/.aws/config."),
 )
 
+to = click.option(
+    "--to", metavar="DEST", required=True, help="Where results go: a folder or s3://bucket/prefix/."
+)
+ledger = click.option(
+    "--ledger",
+    metavar="URL",
+    help="sqlite:////path/ledger.db or postgresql://host/name.  "
+    "[default: ~/.local/state/recpipe/ledger.db]",
+)
+
 general = _all(
     click.option(
         "--config",

@@ -10,6 +10,7 @@ from tests.cli.conftest import ROOT
 
 HEAVY = {
     *("asyncio", "boto3", "botocore", "ffmpeg", "logging", "m3u8", "numpy", "rich", "tenacity"),
+    *("sqlalchemy", "alembic"),
     *("pipeline.jobs", "pipeline.media", "pipeline.stages", "pipeline.storage.s3"),
 }
 BUDGET = 0.15  # seconds more than python -c pass, docs/design.md
@@ -23,7 +24,9 @@ def imported(code: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("args", [["--help"], ["convert", "--help"], ["doctor", "--help"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["convert", "--help"], ["doctor", "--help"], ["status", "--help"]]
+)
 def test_help_imports_nothing_heavy(args):
     code = f"from pipeline.cli.app import cli\ntry: cli.main({args})\nexcept SystemExit: pass"
     assert not HEAVY & imported(code)
