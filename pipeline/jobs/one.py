@@ -4,7 +4,6 @@ docs/design.md.
 
 import hashlib
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -182,27 +181,24 @@ def _need_room(folder: Path, evidence: Evidence) -> None:
 
 
 def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) -> Report:
-    """Convert, verify and publish; the digests of the source are made meanwhile."""
-    with ThreadPoolExecutor(1) as background:
-        inputs = background.submit(fetch.digests, evidence.segments)
-        made, verified = _proven(job, evidence, temporary)
-        report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
-        report = replace(report, tracks=verified.tracks, proof=verified.proof)
-        if report.verdict is Verdict.REJECTED:
-            return report
-        report = replace(
-            report,
-            output=job.target.url,
-            receipt=job.target.storage.url(publish.receipt_key(job.target.key)),
-            duration=verified.duration,
-            size=verified.size,
-            sha256=verified.sha256,
-        )
-        _refuse_changed(job, evidence)
-        with job.clock.stage("publish"):
-            _publish(
-                job, report, made, [*_playlist_digest(job, inventory), *inputs.result()], temporary
-            )
+    """Convert, verify and publish."""
+    made, verified = _proven(job, evidence, temporary)
+    report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
+    report = replace(report, tracks=verified.tracks, proof=verified.proof)
+    if report.verdict is Verdict.REJECTED:
+        return report
+    report = replace(
+        report,
+        output=job.target.url,
+        receipt=job.target.storage.url(publish.receipt_key(job.target.key)),
+        duration=verified.duration,
+        size=verified.size,
+        sha256=verified.sha256,
+    )
+    _refuse_changed(job, evidence)
+    with job.clock.stage("publish"):
+        inputs = [*_playlist_digest(job, inventory), *fetch.digests(evidence.segments)]
+        _publish(job, report, made, inputs, temporary)
     return report
 
 

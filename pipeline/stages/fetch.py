@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Fetched:
     object: StoredObject
     path: Path
     scan: Scan
-    sha256: str | None = None
+    sha256: str
     findings: tuple[Finding, ...] = ()
 
 
@@ -61,18 +61,29 @@ def read_into(path: Path, buffer: Bytes) -> int:
 def scan_in_place(
     objects: Sequence[StoredObject], storage: Storage, progress: Progress
 ) -> list[Fetched]:
-    """Scan the files of a folder where they lie."""
-    arena = _Arena()
+    """Scan the files of a folder where they lie, while another core hashes the same bytes."""
+    arenas = _Arena(), _Arena()
     fetched = []
-    for found in objects:
-        path = storage.path(found.key)
-        assert path is not None
-        data = arena.room(min(found.size, LARGEST))
-        with os_errors(f"read {path}"):
-            size = read_into(path, data)
-        fetched.append(Fetched(found, path, _scanned(found, data[:size])))
-        progress("inspect", size)
-    return fetched
+    with ThreadPoolExecutor(1) as hasher:
+        before: Future[str] | None = None
+        for turn, found in enumerate(objects):
+            path = storage.path(found.key)
+            assert path is not None
+            data = arenas[turn % 2].room(min(found.size, LARGEST))
+            with os_errors(f"read {path}"):
+                data = data[: read_into(path, data)]
+            digest = hasher.submit(_sha256, data)
+            result = _scanned(found, data)
+            if before is not None:  # its buffer is the next one
+                before.result()
+            before = digest
+            fetched.append((found, path, result, digest))
+            progress("inspect", len(data))
+        return [Fetched(o, path, result, digest.result()) for o, path, result, digest in fetched]
+
+
+def _sha256(data: Bytes) -> str:
+    return hashlib.sha256(data.data).hexdigest()
 
 
 def _scanned(found: StoredObject, data: Bytes) -> Scan:
@@ -194,8 +205,7 @@ def _judge(found: StoredObject, path: Path, data: Bytes) -> Fetched:
         if digest != found.etag.strip('"').lower():
             detail = f"MD5 {digest}, the store says {found.etag}"
             findings.append(Finding("SEG_ETAG", Severity.ERROR, found.name, detail=detail))
-    digest = hashlib.sha256(data.data).hexdigest()
-    return Fetched(found, path, _scanned(found, data), digest, tuple(findings))
+    return Fetched(found, path, _scanned(found, data), _sha256(data), tuple(findings))
 
 
 def _is_md5(etag: str) -> bool:
@@ -213,13 +223,5 @@ def _with_digests_judged(fetched: list[Fetched | None]) -> list[Fetched | None]:
 
 
 def digests(fetched: Sequence[Fetched]) -> list[SourceFile]:
-    """SHA-256 of every segment; those read in place are hashed now."""
-    sources = []
-    for one in fetched:
-        digest = one.sha256
-        if digest is None:
-            with one.path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        found = one.object
-        sources.append(SourceFile(found.key, found.size, found.etag, digest))
-    return sources
+    """What the receipt says of every segment."""
+    return [SourceFile(f.object.key, f.object.size, f.object.etag, f.sha256) for f in fetched]
