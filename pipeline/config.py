@@ -17,23 +17,35 @@ PREFIX = "RECPIPE_"
 
 KINDS: Mapping[str, type] = {
     "accept_unfinished": bool,
+    "after": str,
     "debug": bool,
     "dry_run": bool,
     "endpoint_url": str,
+    "events": str,
     "ffmpeg": str,
     "force": bool,
     "format": str,
+    "interval": str,
     "jobs": int,
     "json": bool,
+    "late_deadline": str,
+    "lease": str,
     "ledger": str,
     "log_format": str,
+    "max_attempts": int,
+    "notify": str,
+    "once": bool,
     "on_loss": str,
     "output": str,
+    "ping": str,
     "profile": str,
     "quiet": bool,
     "region": str,
+    "settle": str,
     "spool": str,
+    "spool_limit": str,
     "store": str,
+    "sweep": str,
     "to": str,
 }
 """Every option of every command; a new option is a new row."""
@@ -80,6 +92,16 @@ def default_ledger(environ: Mapping[str, str] = os.environ) -> str:
         except RuntimeError as error:
             raise UsageError("no home folder to keep the ledger in; set --ledger") from error
     return f"sqlite:///{state}/recpipe/ledger.db"
+
+
+def notify_socket(environ: Mapping[str, str] = os.environ) -> str:
+    """Where systemd listens for signs of life, sd_notify(3); empty without it."""
+    return environ.get("NOTIFY_SOCKET", "")
+
+
+def notify_secret(environ: Mapping[str, str] = os.environ) -> str:
+    """What web hooks are signed with; never an option, which every user of the machine can read."""
+    return environ.get(f"{PREFIX}NOTIFY_SECRET", "")
 
 
 def colour_wanted(environ: Mapping[str, str] = os.environ) -> bool:

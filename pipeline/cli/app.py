@@ -12,6 +12,7 @@ from pipeline.cli.doctor import doctor
 from pipeline.cli.ledger import explain, hold, ledger, retry, status
 from pipeline.cli.options import State
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
+from pipeline.cli.watch import watch
 from pipeline.errors import RecpipeError
 
 NAME = "recpipe"
@@ -97,7 +98,7 @@ def cli(context: click.Context) -> int | None:
     return None
 
 
-for _command in (convert, check, doctor, status, explain, retry, hold, ledger):
+for _command in (convert, check, watch, doctor, status, explain, retry, hold, ledger):
     cli.add_command(_command)
 
 

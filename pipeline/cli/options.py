@@ -41,7 +41,9 @@ def _log(context: click.Context, option: click.Parameter, form: str) -> str:
     return form
 
 
-def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def all_of(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one."""
+
     def decorate(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
@@ -99,7 +101,7 @@ spool = click.option(
     help="Where segments from a store are kept meanwhile.  [default: ~/.cache/recpipe/spool]",
 )
 
-store = _all(
+store = all_of(
     click.option("--endpoint-url", metavar="URL", help="A store that is S3-compatible, not AWS."),
     click.option("--region", metavar="NAME", help="Its region."),
     click.option("--profile", metavar="NAME", help="A profile in ~/.aws/config."),
@@ -115,7 +117,7 @@ ledger = click.option(
     "[default: ~/.local/state/recpipe/ledger.db]",
 )
 
-general = _all(
+general = all_of(
     click.option(
         "--config",
         metavar="FILE",

@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.jobs.clock import Clock
+from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.media import timeline
 from pipeline.media.placed import Slot
@@ -54,6 +56,11 @@ def in_place(objects: list[StoredObject], source: Storage) -> bool:
 def spool_of(recording: Recording, options: Options) -> Path:
     """Where the segments of a recording are kept while it is worked on."""
     return options.spool / hashlib.sha256(recording.source.encode()).hexdigest()[:32]
+
+
+def spool_in_use(recording: Recording, options: Options) -> AbstractContextManager[None]:
+    """Nobody makes room there meanwhile."""
+    return locked(options.spool, str(spool_of(recording, options)))
 
 
 def _planned(

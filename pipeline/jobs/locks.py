@@ -1,10 +1,12 @@
 """One process at a time per result, on one machine: the second waits, then finds the work done."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from pipeline.storage.oserrors import os_errors
 
@@ -12,10 +14,27 @@ from pipeline.storage.oserrors import os_errors
 @contextlib.contextmanager
 def locked(spool: Path, name: str) -> Iterator[None]:
     """Hold the lock of a name.  The kernel frees it however the holder ends."""
+    with _file(spool, name) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def locked_at_once(spool: Path, name: str) -> Iterator[bool]:
+    """The same without waiting: False where somebody else holds it."""
+    with _file(spool, name) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            yield False
+        else:
+            yield True
+
+
+def _file(spool: Path, name: str) -> TextIO:
     folder = spool / "locks"
     with os_errors(f"lock in {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / hashlib.sha256(name.encode()).hexdigest()[:32]).open("w")
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        return (folder / hashlib.sha256(name.encode()).hexdigest()[:32]).open("w")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import DiskFullError, ExistsError, StorageError, UsageError
 from pipeline.jobs.clock import Clock
-from pipeline.jobs.evidence import Evidence, gather, in_place, spool_of
+from pipeline.jobs.evidence import Evidence, gather, in_place, spool_in_use, spool_of
 from pipeline.jobs.judge import judged, rejected
 from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options, Target
@@ -53,6 +53,7 @@ def process(
     job = _Job(recording, source, target, ffmpeg, options, Clock())
     with job.clock.stage("inspect"):
         inventory = inspect(recording, source, accept_unfinished=options.accept_unfinished)
+    inventory = replace(inventory, findings=(*inventory.findings, *options.noted))
     _refuse_to_replace_a_source(job, inventory)
     report = _unusable(recording, inventory)
     if report is None:
@@ -68,10 +69,11 @@ def check(recording: Recording, source: Storage, options: Options) -> Report:
         inventory = inspect(recording, source, accept_unfinished=options.accept_unfinished)
     report = _unusable(recording, inventory)
     if report is None:
-        try:
-            report = _measured(recording, inventory, source, options, clock)
-        finally:
-            _forget(recording, inventory, source, options)
+        with spool_in_use(recording, options):
+            try:
+                report = _measured(recording, inventory, source, options, clock)
+            finally:
+                _forget(recording, inventory, source, options)
     return replace(report, timings=clock.timings())
 
 
@@ -152,6 +154,11 @@ def _objects(inventory: Inventory) -> list[StoredObject]:
 
 
 def _convert(job: _Job, inventory: Inventory) -> Report:
+    with spool_in_use(job.recording, job.options):
+        return _made_of(job, inventory)
+
+
+def _made_of(job: _Job, inventory: Inventory) -> Report:
     evidence = gather(job.recording, inventory, job.source, job.options, job.clock)
     report = _as_planned(job.recording, evidence)
     if report is not None:
@@ -283,6 +290,7 @@ def _publish(
     }
     note = receipt(report, inputs, settings=_settings(job.options), muxer=muxer)
     assert report.sha256 is not None
+    job.options.guard()
     publish.publish(
         temporary,
         job.target.storage,

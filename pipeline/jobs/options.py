@@ -4,12 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.model import Format, OnLoss
+from pipeline.model import Finding, Format, OnLoss
 from pipeline.storage import Storage
 
 
 def unwatched(stage: str, count: int) -> None:
     """Progress that nobody watches."""
+
+
+def allowed() -> None:
+    """Nobody else can be publishing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class Options:
     force: bool = False  # replace results that are not from this source
     spool: Path = Path(".recpipe-spool")
     progress: Callable[[str, int], None] = field(default=unwatched, compare=False)  # stage, bytes
+    noted: tuple[Finding, ...] = ()  # what whoever asks for it knows already
+    guard: Callable[[], None] = field(default=allowed, compare=False)  # may it still be published?
 
 
 @dataclass(frozen=True, slots=True)

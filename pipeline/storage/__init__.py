@@ -16,8 +16,10 @@ class Storage(Protocol):
     (may be retried).
     """
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """Every object whose key starts with the prefix, in the order of the keys."""
+    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
+        """Every object whose key starts with the prefix, in the order of the keys; only those
+        behind ``after``, which need not exist.
+        """
 
     def head(self, key: str) -> StoredObject:
         """One object's entry; NotFoundError if there is none."""

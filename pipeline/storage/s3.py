@@ -70,17 +70,18 @@ class S3Storage:
         self.prefix = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
         self._client = client
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every object whose key starts with the prefix, without the empty markers of folders.
 
         Sorted here, hence held in memory: S3 promises the order, SeaweedFS lists folder by folder.
         """
         start = self._full(prefix)
+        behind = {"StartAfter": self._full(after)} if after else {}
         pages = self._client.get_paginator("list_objects_v2")
-        with _s3_errors(f"list {self.url(prefix)}"):
+        with s3_errors(f"list {self.url(prefix)}"):
             found = [
                 self._stored(entry["Key"], entry, entry["Size"])
-                for page in pages.paginate(Bucket=self.bucket, Prefix=start)
+                for page in pages.paginate(Bucket=self.bucket, Prefix=start, **behind)
                 for entry in page.get("Contents", ())
                 if entry["Size"] or not entry["Key"].endswith("/")
             ]
@@ -89,7 +90,7 @@ class S3Storage:
     def head(self, key: str) -> StoredObject:
         """One object's entry; NotFoundError also if the bucket is missing."""
         full = self._full(key)
-        with _s3_errors(f"read {self.url(key)}"):
+        with s3_errors(f"read {self.url(key)}"):
             answer = self._client.head_object(Bucket=self.bucket, Key=full)
             return self._stored(full, answer, answer["ContentLength"])
 
@@ -97,7 +98,7 @@ class S3Storage:
         """The object's bytes in chunks; StorageError if it is no longer the one with this ETag."""
         where = f"read {self.url(key)}"
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
-        with _s3_errors(where):
+        with s3_errors(where):
             answer = self._client.get_object(Bucket=self.bucket, Key=self._full(key), **condition)
             with closing(answer["Body"]) as body:
                 if etag and _etag(answer) != etag:  # some stores ignore the condition
@@ -116,7 +117,7 @@ class S3Storage:
         """
         full = self._full(key)
         extra = {"ContentType": content_type, "Metadata": {"sha256": sha256}}
-        with os_errors(f"read {source}"), _s3_errors(f"write {self.url(key)}"):
+        with os_errors(f"read {source}"), s3_errors(f"write {self.url(key)}"):
             size = source.stat().st_size
             with create_transfer_manager(self._client, _UPLOADS) as manager:
                 manager.upload(str(source), self.bucket, full, extra).result()
@@ -130,7 +131,7 @@ class S3Storage:
     def delete(self, key: str) -> None:
         """Remove an object.  Safe to repeat."""
         full = self._full(key)
-        with suppress(NotFoundError), _s3_errors(f"delete {self.url(key)}"):
+        with suppress(NotFoundError), s3_errors(f"delete {self.url(key)}"):
             self._client.delete_object(Bucket=self.bucket, Key=full)
 
     def path(self, key: str) -> None:
@@ -173,7 +174,7 @@ def connect(
         connect_timeout=10,
         read_timeout=60,
     )
-    with _s3_errors(f"connect to s3://{printable(bucket)}"):
+    with s3_errors(f"connect to s3://{printable(bucket)}"):
         session = boto3.Session(profile_name=profile, region_name=region)
         client = _client(session, endpoint_url, general)
         host = urlsplit(client.meta.endpoint_url).hostname or ""
@@ -210,7 +211,7 @@ def _etag(answer: Any) -> str | None:
 
 
 @contextmanager
-def _s3_errors(where: str) -> Iterator[None]:
+def s3_errors(where: str) -> Iterator[None]:
     """The one place that catches what boto3 raises.
 
     Their texts are left out: they may span lines, or quote a URL with a signature in it.

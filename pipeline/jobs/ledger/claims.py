@@ -119,7 +119,14 @@ def _give_up(ledger: Ledger, connection: sa.Connection, where: Sequence[Any]) ->
     rows = connection.execute(
         sa.update(recordings)
         .where(*where)
-        .values(state=State.FAILED, since=now(), why=why, lease_owner=None, lease_expires=None)
+        .values(
+            state=State.FAILED,
+            since=now(),
+            why=why,
+            done_fingerprint=recordings.c.fingerprint,
+            lease_owner=None,
+            lease_expires=None,
+        )
         .returning(recordings.c.id, recordings.c.name, recordings.c.source)
     ).all()
     for row in rows:

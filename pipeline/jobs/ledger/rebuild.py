@@ -30,7 +30,9 @@ class Rebuilt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Receipt:
+class Read:
+    """A receipt, as far as the ledger keeps it."""
+
     recording: str
     source: str
     sid: str | None
@@ -65,19 +67,20 @@ def result_key(id: str, version: int) -> str:
     return f"{file_name(id)}.mp4" if version <= 1 else f"{file_name(id)}.v{version}.mp4"
 
 
-def _receipts(destination: Storage) -> Iterator[_Receipt | None]:
+def _receipts(destination: Storage) -> Iterator[Read | None]:
     for found in destination.list():
         if "/" in found.key or not found.key.endswith(publish.RECEIPT):
             continue
         key = found.key.removesuffix(publish.RECEIPT) + ".mp4"
         earlier = publish.earlier(destination, key)
         try:
-            yield _read(earlier.receipt, key, destination) if earlier and earlier.receipt else None
+            yield read(earlier.receipt, key, destination) if earlier and earlier.receipt else None
         except (KeyError, TypeError, ValueError, AttributeError):
             yield None
 
 
-def _read(receipt: Any, key: str, destination: Storage) -> _Receipt | None:
+def read(receipt: Any, key: str, destination: Storage) -> Read | None:
+    """A receipt that lies beside a result; None if it is that of another one."""
     id, output = receipt["recording"], receipt["output"]
     stem = key.removesuffix(".mp4")
     number = _VERSION.fullmatch(stem.removeprefix(file_name(id)))
@@ -91,10 +94,10 @@ def _read(receipt: Any, key: str, destination: Storage) -> _Receipt | None:
         version, verdict, destination.url(key), note, output["size"], output["sha256"], (*inputs,)
     )
     source, sid = identity(receipt["source"])
-    return _Receipt(id, source, sid, made)
+    return Read(id, source, sid, made)
 
 
-def _enter(ledger: Ledger, destination: str, receipt: _Receipt) -> bool:
+def _enter(ledger: Ledger, destination: str, receipt: Read) -> bool:
     """Whether it was news; the newest version is the one that counts."""
     made = receipt.made
     row = {"name": receipt.recording, "sid": receipt.sid, "store": "", "place": ""}

@@ -31,6 +31,7 @@ class Known:
     done_fingerprint: str | None
     version: int
     as_is: bool
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Sighting:
     fingerprint: str
     unchanged_since: float
     ended_at: float | None
+    done_fingerprint: str | None = None  # the last verdict still holds for this source
     parts: tuple[PartSeen, ...] = ()
 
 
@@ -69,7 +71,7 @@ class StoreMemory:
 
     swept: float | None = None  # when all of it was listed last
     listed: float | None = None
-    dated: bool = False  # its folders are named after days
+    floor: str = ""  # nothing new comes below this key
 
 
 def open_ones(ledger: Ledger, store: str, destination: str) -> list[Known]:
@@ -94,6 +96,13 @@ def _known(connection: sa.Connection, destination: str, *where: Any) -> Iterable
     chosen = sa.select(*columns).where(recordings.c.destination == destination, *where)
     for row in connection.execute(chosen):
         yield Known(**row._mapping)
+
+
+def is_new(ledger: Ledger, destination: str) -> bool:
+    """Nothing is known of this destination yet."""
+    chosen = sa.select(recordings.c.id).where(recordings.c.destination == destination).limit(1)
+    with ledger.reading() as connection:
+        return connection.execute(chosen).first() is None
 
 
 def converted(ledger: Ledger, rec_id: int, version: int) -> set[Identity]:
@@ -124,6 +133,8 @@ def _note(
         **{name: getattr(seen, name) for name in ("fingerprint", "unchanged_since", "ended_at")},
         "as_is": seen.as_is,
     }
+    if seen.done_fingerprint is not None:
+        values["done_fingerprint"] = seen.done_fingerprint
     if before is None or before.state is not seen.state:
         values |= {"state": seen.state, "since": now(), "not_before": 0.0, "attempts": 0}
         values["failures"] = 0
@@ -169,7 +180,7 @@ def _since(part: PartSeen, moment: Any) -> Any:
 
 def memory(ledger: Ledger, store: str, destination: str) -> StoreMemory:
     """What is remembered of a store; nothing if it was never listed."""
-    chosen = sa.select(stores.c.swept, stores.c.listed, stores.c.dated)
+    chosen = sa.select(stores.c.swept, stores.c.listed, stores.c.floor)
     where = (stores.c.store == store, stores.c.destination == destination)
     with ledger.reading() as connection:
         row = connection.execute(chosen.where(*where)).first()
@@ -177,12 +188,13 @@ def memory(ledger: Ledger, store: str, destination: str) -> StoreMemory:
 
 
 def remember(
-    ledger: Ledger, store: str, destination: str, *, swept: bool, dated: bool, at: float
+    ledger: Ledger, store: str, destination: str, *, swept: bool, floor: str, at: float
 ) -> None:
     """A store was listed, as a whole or in part."""
     values: Mapping[str, Any] = {
         "listed": at,
-        **({"swept": at, "dated": dated} if swept else {}),
+        "floor": floor,
+        **({"swept": at} if swept else {}),
     }
     insert = ledger.insert(stores).values(store=store, destination=destination, **values)
     update = insert.on_conflict_do_update(index_elements=["store", "destination"], set_=values)

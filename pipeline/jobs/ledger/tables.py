@@ -162,7 +162,7 @@ stores = sa.Table(
     sa.Column("destination", sa.Text, primary_key=True),
     sa.Column("swept", sa.Double),  # when all of it was listed last
     sa.Column("listed", sa.Double),  # when some of it was
-    sa.Column("dated", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("floor", sa.Text, nullable=False, server_default=""),  # key; below it all is done
 )
 """What discovery remembers of a store."""
 

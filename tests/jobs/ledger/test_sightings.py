@@ -75,9 +75,9 @@ def test_since_when_segments_are_missing(ledger):
 
 def test_a_store_is_remembered(ledger):
     assert sightings.memory(ledger, STORE, TO) == StoreMemory()
-    sightings.remember(ledger, STORE, TO, swept=True, dated=True, at=10.0)
-    sightings.remember(ledger, STORE, TO, swept=False, dated=False, at=20.0)
-    assert sightings.memory(ledger, STORE, TO) == StoreMemory(swept=10.0, listed=20.0, dated=True)
+    sightings.remember(ledger, STORE, TO, swept=True, floor="a/", at=10.0)
+    sightings.remember(ledger, STORE, TO, swept=False, floor="b/", at=20.0)
+    assert sightings.memory(ledger, STORE, TO) == StoreMemory(10.0, 20.0, "b/")
 
 
 def test_hints_may_come_before_the_recording(ledger):

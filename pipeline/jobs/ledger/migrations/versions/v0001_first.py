@@ -83,7 +83,7 @@ def _stores() -> None:
         sa.Column("destination", sa.Text(), nullable=False),
         sa.Column("swept", sa.Double()),
         sa.Column("listed", sa.Double()),
-        sa.Column("dated", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("floor", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("store", "destination", name="pk_stores"),
     )
 
