@@ -31,6 +31,10 @@ class Queue:
                 break
         return found
 
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
     def delete(self, handles: list[str]) -> None:
         """They have been dealt with."""
         for at in range(0, len(handles), BATCH):

@@ -16,7 +16,7 @@ from pipeline.jobs.many import Outcome, code_of, exit_code
 from pipeline.jobs.watch import scopes, systemd, tell
 from pipeline.jobs.watch.crew import Crew
 from pipeline.jobs.watch.events import Event, Events
-from pipeline.jobs.watch.follow import Follower
+from pipeline.jobs.watch.follow import Follower, tidy
 from pipeline.jobs.watch.log import log, told
 from pipeline.jobs.watch.lookout import Lookout
 from pipeline.jobs.watch.tell import Told
@@ -57,7 +57,7 @@ class Watch:
 def once(watch: Watch) -> int:
     """One cycle and all the work that is due; returns the exit code."""
     tell.ping(watch.told, "/start")
-    _remember(watch)
+    _begin(watch)
     run = _Run(watch, "watch --once")
     with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease) as crew:
         _look(watch, strict=False)
@@ -74,7 +74,7 @@ def once(watch: Watch) -> int:
 
 def forever(watch: Watch) -> int:
     """Until a signal comes; what is being worked on then is finished, or given back."""
-    _remember(watch)
+    _begin(watch)
     run = _Run(watch, "watch")
     with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease) as crew:
         try:
@@ -215,8 +215,9 @@ class _Run:
         people.run_goes_on(self._watch.ledger, self._id, self._watch.counts, exit_code=code)
 
 
-def _remember(watch: Watch) -> None:
-    """A new ledger first learns what was published before."""
+def _begin(watch: Watch) -> None:
+    """Clear up behind a crash; a new ledger first learns what was published before."""
+    tidy(watch.bench.options.spool)
     if not sightings.is_new(watch.ledger, watch.bench.to.url()):
         return
     with suppress(NotFoundError):  # the folder will be made

@@ -3,8 +3,9 @@
 The spool is a cache, bounded and never the only copy: the oldest goes first, what is in use stays.
 """
 
+import os
 import re
-import time
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -17,14 +18,14 @@ from pipeline.jobs.locks import locked_at_once
 from pipeline.jobs.options import Options, unwatched
 from pipeline.jobs.watch.log import log
 from pipeline.jobs.watch.seen import Folders, Seen, own_objects
-from pipeline.model import StoredObject
+from pipeline.model import Recording, StoredObject
 from pipeline.stages import fetch
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 
 AT_ONCE = 16  # segments for which the spool of a recording is held
-ABANDONED = 3600.0  # seconds after which a part of a download belongs to nobody
 _FOLDER = re.compile(r"[0-9a-f]{32}")
+_RESULT = re.compile(r"\.recpipe-([0-9]{1,9})-[0-9a-f]+(?:\.receipt)?\.part")  # of a process
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +118,45 @@ def sweep(spool: Path, limit: int, *, needed: int) -> bool:
 
 
 def _kept(spool: Path) -> list[_Kept]:
-    """Every segment there is; what a crash left half done is removed on the way."""
+    """Every segment there is."""
     found = []
     for folder in spool.iterdir() if spool.is_dir() else ():
         if not _FOLDER.fullmatch(folder.name):
             continue
-        for path in folder.iterdir():
+        for path in folder.glob("*.segment"):
             with suppress(FileNotFoundError):
                 status = path.stat()
-                if path.suffix == ".segment":
-                    found.append(_Kept(folder, path, status.st_size, status.st_mtime))
-                elif path.suffix == ".part" and time.time() - status.st_mtime > ABANDONED:
-                    path.unlink()
-        with locked_at_once(spool, str(folder)) as ours, suppress(OSError):
-            if ours:  # removes it if nothing is left
-                folder.rmdir()
+                found.append(_Kept(folder, path, status.st_size, status.st_mtime))
     return found
+
+
+def tidy(spool: Path) -> None:
+    """Remove what a crash left half done: what nobody holds belongs to nobody."""
+    with os_errors(f"look after {spool}"):
+        for folder in spool.iterdir() if spool.is_dir() else ():
+            if _FOLDER.fullmatch(folder.name):
+                with locked_at_once(spool, str(folder)) as ours, suppress(FileNotFoundError):
+                    for part in folder.glob("*.part") if ours else ():
+                        part.unlink()
+                    if ours and not any(folder.iterdir()):
+                        folder.rmdir()
+            elif (match := _RESULT.fullmatch(folder.name)) and not _lives(int(match[1])):
+                folder.unlink(missing_ok=True)
+
+
+def forget(recording: Recording, options: Options) -> None:
+    """A recording that is done needs its segments no more."""
+    folder = spool_of(recording, options)
+    with locked_at_once(options.spool, str(folder)) as ours:
+        if ours:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

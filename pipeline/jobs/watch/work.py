@@ -12,6 +12,7 @@ from pipeline.jobs.ledger.rebuild import read, result_key
 from pipeline.jobs.ledger.states import State
 from pipeline.jobs.many import Failure, Outcome, Progress, Work, attempt
 from pipeline.jobs.options import Options, Target
+from pipeline.jobs.watch.follow import forget
 from pipeline.jobs.watch.lookout import Lookout
 from pipeline.jobs.watch.seen import Seen
 from pipeline.model import Finding, Report, Severity, Verdict
@@ -68,6 +69,7 @@ def work(bench: Bench, claim: Claim, progress: Progress, stopping: Callable[[], 
         if stopping():  # its ffmpeg was ended by us
             raise KeyboardInterrupt
         return _failed(bench, claim, outcome)
+    forget(look.recording, bench.options)
     return _commit(bench, claim, outcome, key)
 
 
