@@ -10,11 +10,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+
+from pipeline.cli.app import cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 FINDINGS = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sample_media/*.md")])
 
@@ -32,22 +36,23 @@ def test_the_readme_names_commands_that_can_be_run(command):
 
 
 def examples() -> list[list[str]]:
-    """Every line of the README and the guide that is a call of recpipe, cut at a pipe."""
-    lines = [line.partition("#")[0] for line in (README + "\n" + GUIDE).splitlines()]
+    """Every line of the README and the guides that is a call of recpipe, cut at a pipe."""
+    pages = "\n".join([README, GUIDE, OPERATIONS])
+    lines = [line.partition("#")[0] for line in pages.splitlines()]
     calls = [line.partition("|")[0] for line in lines if line.startswith("recpipe ")]
     return [shlex.split(call)[1:] for call in calls]
 
 
 def test_there_are_examples_of_every_command():
-    assert {call[0] for call in examples()} == {"convert", "check", "doctor"}
+    assert {call[0] for call in examples()} == set(cli.commands)
 
 
 @functools.cache
-def shown_help(command: str) -> str:
+def shown_help(*command: str) -> str:
     """What ``recpipe COMMAND --help`` prints."""
     if not (ROOT / "pipeline" / "__main__.py").exists():
         pytest.skip("there is no command line")
-    argv = [sys.executable, "-m", "pipeline", command, "--help"]
+    argv = [sys.executable, "-m", "pipeline", *command, "--help"]
     ended = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, check=False)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
@@ -55,9 +60,10 @@ def shown_help(command: str) -> str:
 
 @pytest.mark.parametrize("call", examples(), ids=" ".join)
 def test_examples_use_commands_and_options_that_exist(call):
+    command = call[: 2 if isinstance(cli.commands[call[0]], click.Group) else 1]
     for word in call:
         if word.startswith("-") and len(word) > 1:
-            assert re.search(rf"(^|[\s,]){word}\b", shown_help(call[0])), f"no option {word}"
+            assert re.search(rf"(^|[\s,]){word}\b", shown_help(*command)), f"no option {word}"
     assert shown_help(call[0])
 
 

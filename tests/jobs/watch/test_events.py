@@ -110,6 +110,6 @@ def test_a_queue_is_emptied_once_everything_was_looked_at(queue):
 
 def test_a_queue_that_is_not_there_is_said(queue):
     source = connect(f"{queue[1]}-none", region="us-east-1")
-    with pytest.raises(StorageError, match="receive from the queue.*NonExistentQueue"):
+    with pytest.raises(StorageError, match=r"receive from the queue.*NonExistentQueue"):
         QueueEvents(source).take()
     source.close()
