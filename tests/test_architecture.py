@@ -20,6 +20,7 @@ LAYERS = (
     ("config", "muxing", "storage"),
     ("stages",),
     ("jobs",),
+    ("simulator",),
     ("cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -12,7 +12,9 @@ from pipeline.cli.options import FORMATS, ON_LOSS
 from pipeline.errors import NotFoundError, UsageError
 from pipeline.model import Format, OnLoss
 
-NOT_SETTINGS = {"sources", "config", "help", "version", "id", "every", "release"}
+NOT_SETTINGS = {
+    *("sources", "config", "help", "version", "faults", "list_faults", "id", "every", "release"),
+}
 
 
 def values(file: Path | None = None, **environ: str) -> dict[str, object]:
@@ -25,6 +27,15 @@ def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def commands(group: click.Group) -> Iterator[click.Command]:
+    """Every command that does something, also those of groups."""
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            yield from commands(command)
+        else:
+            yield command
+
+
 def write(text: str, name: str = config.FILE) -> Path:
     path = Path(name)
     path.write_text(text)
@@ -34,11 +45,6 @@ def write(text: str, name: str = config.FILE) -> Path:
 def test_every_option_is_a_setting_and_every_setting_an_option():
     options = {p.name for command in commands(cli) for p in command.params}
     assert options - NOT_SETTINGS == set(config.KINDS)
-
-
-def commands(group: click.Group) -> Iterator[click.Command]:
-    for command in group.commands.values():
-        yield from commands(command) if isinstance(command, click.Group) else [command]
 
 
 def test_the_ledger_lies_where_state_belongs():

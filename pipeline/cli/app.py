@@ -12,6 +12,7 @@ from pipeline.cli.doctor import doctor
 from pipeline.cli.ledger import explain, hold, ledger, retry, status
 from pipeline.cli.options import State
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
+from pipeline.cli.simulate import simulate
 from pipeline.cli.watch import watch
 from pipeline.errors import RecpipeError
 
@@ -98,7 +99,7 @@ def cli(context: click.Context) -> int | None:
     return None
 
 
-for _command in (convert, check, watch, doctor, status, explain, retry, hold, ledger):
+for _command in (convert, check, watch, status, explain, retry, hold, ledger, doctor, simulate):
     cli.add_command(_command)
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.lane import HZ, Lane
+from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.mpegts import Stream
 from pipeline.media.packets import MODULO, signed
 from pipeline.media.placed import Placed, Slot, complete, has_media, opening
@@ -48,7 +48,7 @@ class Placer:
         """Give one segment its times, and say what is missing in front of it."""
         before = self._before
         if before is None:
-            self._offset = MODULO - min(segment.first(pid) for pid in segment.stamps)
+            self._offset = BASE - spread([segment.first(pid) for pid in segment.stamps])[0]
             segment.torn |= {p for p in segment.stamps if self._torn_head(segment, p)}
         else:
             self._choose_offset(before, segment)
@@ -262,6 +262,14 @@ class Placer:
         pid: int | None = None,
     ) -> None:
         self.findings.append(Finding(id, severity, segment.slot.name, pid, 1, detail, repair))
+
+
+def spread(firsts: Sequence[int]) -> tuple[int, int]:
+    """The first of some stamps, which may lie on both sides of a wrap of the clock, and the ticks
+    from it to the last.
+    """
+    steps = signed(np.array(firsts, np.int64) - firsts[0])
+    return firsts[0] + int(steps.min()), int(np.ptp(steps))
 
 
 def _cut(segment: Placed) -> bool:

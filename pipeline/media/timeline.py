@@ -15,10 +15,11 @@ from pipeline.media.lanes import choose
 from pipeline.media.order import in_order, without_copies
 from pipeline.media.packets import MODULO, Ticks
 from pipeline.media.placed import Placed, Slot
-from pipeline.media.placing import Placer, counters_go_on
+from pipeline.media.placing import Placer, counters_go_on, spread
 from pipeline.media.stamps import steady
 from pipeline.model import Finding, OnLoss, Severity
 
+APART = 3600.0  # seconds between the first units of two streams of one segment
 LONGEST = MODULO - 2 * BASE  # what one transport clock can count: 26.5 hours
 
 
@@ -47,6 +48,8 @@ def plan(slots: Sequence[Slot], on_loss: OnLoss = OnLoss.HOLD) -> Plan:
         return Plan(lanes, (), tuple(findings))
     segments, said = _segments(slots, lanes)
     findings += said
+    if not segments or any(f.severity == Severity.FATAL for f in said):
+        return Plan(lanes, (), tuple(findings))
     for arrange in (without_copies, in_order):
         segments, said = arrange(segments, lanes)
         findings += said
@@ -86,7 +89,12 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
                 )
             stamps[lane.pid] = (pts, dts)
         if stamps:
-            found.append(Placed(slot, number, stamps, number))
+            here = Placed(slot, number, stamps, number)
+            found.append(here)
+            apart = spread([here.first(pid) for pid in stamps])[1] / HZ
+            if apart > APART:
+                detail = f"its streams are {apart:.0f} s apart: they do not share one clock"
+                findings.append(Finding("DTS_BACK", Severity.FATAL, slot.name, detail=detail))
     return found, findings
 
 
@@ -98,7 +106,6 @@ def _rebase(segments: Sequence[Placed]) -> list[Finding]:
         for pts, _ in s.stamps.values()
         if (pts >= 0).any()
     ]
-    # stamps may still be negative here where decoding begins before the first segment's reference
     shift = BASE - int(min(starts))
     for segment in segments:
         for pid, (pts, dts) in segment.stamps.items():

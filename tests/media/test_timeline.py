@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.media.lane import BASE
 from pipeline.media.mpegts import scan
@@ -70,6 +72,13 @@ ONE_RUN = [0, S, 2 * S, 3 * S]
             ONE_RUN,
             [],
             id="33-bit wrap inside a segment",
+        ),
+        pytest.param(
+            [CLOCK - 1, S - 1, 2 * S - 1, 3 * S - 1],
+            {},
+            ONE_RUN,
+            [],
+            id="33-bit wrap behind the first picture, in front of the first sound",
         ),
         pytest.param([50 * S, 51 * S, S, 2 * S], {}, ONE_RUN, [BACK], id="the clock restarts"),
         pytest.param(
@@ -308,3 +317,50 @@ def test_a_plan_is_a_value():
     one, two = planned(starts), planned(starts)
     assert (one.lanes, one.findings, one.promised) == (two.lanes, two.findings, two.promised)
     assert begins(one) == begins(two)
+
+
+def test_streams_on_two_clocks_are_rejected():
+    far = (CLOCK // 2 + 9 * S) % CLOCK
+    one, other = (
+        ts.segment(start=at, pictures=16, video=pid) for at, pid in ((S, 256), (far, None))
+    )
+    tables = ts.segment(start=S, pictures=0)
+    mixed = tables + other[2 * 188 :] + one[2 * 188 :]
+    made = plan([slot(0, mixed)])
+    assert made.rejected
+    assert ("DTS_BACK", FATAL, "0.ts", None) in said(made)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    wrap=st.integers(-3 * S, 3 * S),
+    gone=st.sets(st.integers(0, 7), max_size=6),
+    restart=st.none() | st.tuples(st.integers(1, 7), st.integers(1, 40)),
+    utcs=st.booleans(),
+)
+def test_every_survivor_keeps_its_place(wrap, gone, restart, utcs):
+    """Whatever is missing, wherever the clock wraps or restarts: nothing moves, nothing twice."""
+    at, to = restart or (8, 0)
+    first = 100 * S if restart else CLOCK + wrap
+    clocks = [(first if n < at else to * S) + n * S for n in range(8)]
+    starts = [None if n in gone else clock % CLOCK for n, clock in enumerate(clocks)]
+    made = planned(starts, utcs=list(range(8)) if utcs else None)
+    left = [n for n in range(8) if n not in gone]
+    assert [placed.number for placed in made.placed] == left
+    if restart and not utcs and gone & {at - 1, at}:
+        return  # nobody can know how long the hole around a restart is
+    assert begins(made) == [(n - left[0]) * S for n in left]
+    assert all((dts >= 0).all() for placed in made.placed for _, dts in placed.stamps.values())
+    assert not made.rejected
+
+
+@settings(max_examples=30, deadline=None)
+@given(order=st.permutations(range(6)), twice=st.sets(st.integers(0, 5)))
+def test_any_order_and_copies_come_out_as_one_row(order, twice):
+    counters: dict[int, int] = {}
+    datas = [ts.segment(start=(n + 1) * S, pictures=16, counters=counters) for n in range(6)]
+    listed = [n for n in order for _ in range(1 + (n in twice))]
+    made = plan([slot(n, datas[n]) for n in listed])
+    assert begins(made) == [*ONE_RUN, 4 * S, 5 * S]
+    assert [placed.slot.name for placed in made.placed] == [f"{n}.ts" for n in range(6)]
+    assert not made.rejected

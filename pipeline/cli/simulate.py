@@ -1,0 +1,211 @@
+"""``recpipe simulate``: a stand-in for Agora, with recordings whose losses are known."""
+
+import re
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli import options, output
+
+if TYPE_CHECKING:
+    from pipeline.simulator.publish import Shelf
+    from pipeline.simulator.recording import Order, Simulated
+
+TRUTH = "truth.json"
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+STREAMS = {"both": ("video", "audio"), "audio": ("audio",), "video": ("video",)}
+
+
+@click.group(short_help="Make recordings with known faults, in Agora's way.")
+def simulate() -> None:
+    """A stand-in for Agora: recordings whose faults and losses are known, to try things on."""
+
+
+def _seconds(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", text)
+    if match is None:
+        raise click.BadParameter(f"{text!r}, expected a length like 90, 20s, 10m or 2h")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9]{2,4})x([0-9]{2,4})", text)
+    if match is None:
+        raise click.BadParameter(f"{text!r}, expected WIDTHxHEIGHT like 640x360")
+    return int(match[1]), int(match[2])
+
+
+@simulate.command(short_help="Record something, with the faults that are asked for.")
+@click.option(
+    "-o",
+    "--output",
+    "--to",
+    metavar="DEST",
+    help="A folder of its own, or s3://bucket/prefix/.",
+)
+@click.option(
+    "--duration",
+    metavar="TIME",
+    default="60s",
+    show_default=True,
+    callback=_seconds,
+    help="Length of the recording: 90, 20s, 10m, 2h.",
+)
+@click.option(
+    "--segments",
+    metavar="TIME",
+    default="15s",
+    show_default=True,
+    callback=_seconds,
+    help="Length of a segment; each ends at the first full second from then on.",
+)
+@click.option(
+    "--size",
+    metavar="WxH",
+    default="640x360",
+    show_default=True,
+    callback=_size,
+    help="Size of the pictures.",
+)
+@click.option("--fps", type=int, default=15, show_default=True, help="Pictures in a second.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Another number, another recording; the same number, the same bytes.",
+)
+@click.option(
+    "--stream-types",
+    type=click.Choice([*STREAMS]),
+    default="both",
+    show_default=True,
+    help="What is recorded.",
+)
+@click.option(
+    "--bak",
+    type=click.IntRange(0, 3),
+    default=0,
+    show_default=True,
+    help="Failover parts behind the main one.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    metavar="NAME[:ARG]",
+    multiple=True,
+    help="Something that goes wrong; may be given more than once.",
+)
+@click.option("--live", is_flag=True, help="Let segments appear as time goes by.")
+@click.option(
+    "--speed",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="So many times as fast, with --live.",
+)
+@click.option(
+    "--list-faults", is_flag=True, help="Name every fault, what it takes and loses, and leave."
+)
+@click.option("--json", "json", is_flag=True, help="What is true of it, on stdout in one line.")
+@options.ffmpeg
+@options.store
+@options.general
+def recording(**chosen: Any) -> int:
+    """Make a recording in the way of Agora Cloud Recording, and truth.json beside it.
+
+    Picture and sound carry a clock, and a flash and a beep at each full second.  truth.json says
+    what is wrong with the recording, what it lost, and what can be made of it.
+
+    \b
+    Examples:
+      recpipe simulate recording -o rec/
+      recpipe simulate recording -o rec/ --duration 20s --segments 4s --fault missing_file:2
+      recpipe simulate recording -o rec/ --bak 2 --fault bak_overlap:3
+      recpipe simulate recording -o s3://bucket/live/ --live --speed 10
+      recpipe simulate recording --list-faults
+    """
+    if chosen["list_faults"]:
+        _list_faults(as_json=chosen["json"])
+        return 0
+    if chosen["output"] is None:
+        raise click.UsageError("missing option '-o' / '--output': a folder for the recording")
+
+    from pipeline.muxing.locate import locate
+    from pipeline.simulator.publish import Shelf, publish, publish_live
+    from pipeline.simulator.recording import simulate as made_of
+    from pipeline.storage.locations import open_storage
+
+    order = _order(chosen)
+    places = {name: chosen[name] for name in ("endpoint_url", "region", "profile")}
+    storage, _ = open_storage(chosen["output"].rstrip("/") + "/", **places)
+    made = made_of(order, locate(chosen["ffmpeg"]))
+    shelf = Shelf(storage)
+    shelf.refuse_other(TRUTH, made.name)
+    if chosen["live"]:
+        publish_live(shelf, made.parts, speed=chosen["speed"])
+    else:
+        publish(shelf, made.parts)
+    _put_truth(shelf, made)
+    if chosen["json"]:
+        output.say_json({"source": storage.url(), **made.as_json()})
+    else:
+        output.say(_text(made, storage.url()))
+    return 0
+
+
+def _order(chosen: dict[str, Any]) -> "Order":
+    import math
+    import time
+
+    from pipeline.simulator.catalogue import parse
+    from pipeline.simulator.material import Look
+    from pipeline.simulator.recording import EPOCH, Order
+
+    if not chosen["speed"] > 0:
+        raise click.UsageError(f"--speed {chosen['speed']:g}: expected more than 0")
+    width, height = chosen["size"]
+    return Order(
+        duration=chosen["duration"],
+        look=Look(width, height, chosen["fps"], chosen["seed"]),
+        slice=math.ceil(chosen["segments"]),
+        streams=STREAMS[chosen["stream_types"]],
+        bak=chosen["bak"],
+        faults=tuple(map(parse, chosen["faults"])),
+        epoch=round(time.time(), 3) if chosen["live"] else EPOCH,
+    )
+
+
+def _put_truth(shelf: "Shelf", made: "Simulated") -> None:
+    import json
+
+    shelf.put(TRUTH, (json.dumps(made.as_json(), indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _text(made: "Simulated", url: str) -> str:
+    from pipeline.storage.names import printable
+
+    count = sum(len(part.segments) for part in made.parts)
+    lost = [f"{s} {n:.3f} s" for s, n in made.truth.lost_seconds.items() if n]
+    said = f"lost {', '.join(lost)}" if lost else "nothing lost"
+    parts = f" in {len(made.parts)} parts" if len(made.parts) > 1 else ""
+    segments = f"{count} segment{'s' * (count != 1)}{parts}"
+    line = f"{made.name}: {segments}, {made.truth.duration:.3f} s, {said}; {url}"
+    return printable(line)
+
+
+def _list_faults(*, as_json: bool) -> None:
+    from pipeline.simulator.catalogue import FAULTS
+
+    for fault in FAULTS:
+        if as_json:
+            known = ("name", "argument", "loses", "unseen")
+            row = {key: value for key, value in asdict(fault).items() if key in known}
+            output.say_json({**row, "what": fault.what, "verdicts": list(fault.verdicts)})
+        else:
+            argument = f":{fault.argument}" if fault.argument else ""
+            output.say_listing(f"{fault.name}{argument}")
+            output.say_listing(f"    {fault.what}  Loses {fault.loses}.")

@@ -1,0 +1,91 @@
+"""Command lines that make test media of computed pictures and sound, and that take results apart.
+
+Input of encoders is raw: planar YUV 4:2:0 pictures, 16-bit samples.
+"""
+
+from pathlib import Path
+
+CODECS = {
+    "h264": (
+        *("-c:v", "libx264", "-preset", "veryfast", "-profile:v", "main", "-crf", "27"),
+        *("-bf", "0", "-sc_threshold", "0", "-x264-params", "aud=1", "-f", "h264"),
+    ),
+    "hevc": (
+        *("-c:v", "libx265", "-preset", "ultrafast", "-crf", "30", "-x265-params"),
+        *("aud=1:bframes=0:scenecut=0:repeat-headers=1:pools=1:frame-threads=1:log-level=error",),
+        *("-f", "hevc"),
+    ),
+    "vp8": ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k"),
+    "vp9": ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k"),
+}
+EXACT = ("-threads:v", "1", "-flags:v", "+bitexact", "-fflags", "+bitexact")
+QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y")
+
+
+def encode_pictures(
+    ffmpeg: Path, output: Path, codec: str, size: tuple[int, int], fps: int, group: int
+) -> list[str]:
+    """Raw pictures on standard input into an elementary stream; one in ``group`` is a key."""
+    keys = ("-g", str(group), "-keyint_min", str(group))
+    return [str(ffmpeg), *QUIET, *_raw(size, fps), *CODECS[codec], *keys, *EXACT, str(output)]
+
+
+def encode_sound(ffmpeg: Path, output: Path, rate: int, channels: int) -> list[str]:
+    """Raw samples on standard input into AAC frames behind ADTS headers."""
+    source = ("-f", "s16le", "-ar", str(rate), "-ac", str(channels), "-i", "pipe:0")
+    codec = ("-c:a", "aac", "-b:a", f"{48 * channels}k", "-flags:a", "+bitexact", "-f", "adts")
+    return [str(ffmpeg), *QUIET, *source, *codec, str(output)]
+
+
+def encode_webm(
+    ffmpeg: Path, output: Path, codec: str, size: tuple[int, int], fps: int, samples: Path
+) -> list[str]:
+    """Raw pictures on standard input and a file of 48 kHz mono samples into one WebM file."""
+    sound = ("-f", "s16le", "-ar", "48000", "-ac", "1", "-i", f"file:{samples}")
+    opus = ("-c:a", "libopus", "-b:a", "32k", "-flags:a", "+bitexact")
+    keys = ("-g", str(fps), "-f", "webm")
+    return [
+        *(str(ffmpeg), *QUIET, *_raw(size, fps), *sound),
+        *(*CODECS[codec], *opus, *keys, *EXACT, str(output)),
+    ]
+
+
+def fragment(ffmpeg: Path, folder: Path, seconds: int) -> list[str]:
+    """A transport stream on standard input into fMP4 segments: ``init.mp4`` and ``%05d.m4s``."""
+    source = ("-copyts", "-f", "mpegts", "-i", "pipe:0", "-map", "0", "-c", "copy")
+    hls = ("-f", "hls", "-hls_segment_type", "fmp4", "-hls_time", str(seconds))
+    names = ("-hls_list_size", "0", "-hls_fmp4_init_filename", "init.mp4")
+    files = ("-hls_segment_filename", str(folder / "%05d.m4s"), str(folder / "index.m3u8"))
+    return [str(ffmpeg), *QUIET, *source, "-bsf:a", "aac_adtstoasc", *hls, *names, *files]
+
+
+def encrypt(ffmpeg: Path, output: Path, key: bytes, iv: bytes) -> list[str]:
+    """Any bytes on standard input, encrypted as RFC 8216 section 4.3.2.4 says (AES-128)."""
+    secret = ("-encryption_key", key.hex(), "-encryption_iv", iv.hex())
+    raw = ("-f", "data", "-i", "pipe:0", "-map", "0", "-c", "copy", "-f", "data")
+    return [str(ffmpeg), *QUIET, *raw, *secret, f"crypto:{output}"]
+
+
+def take_apart(
+    ffmpeg: Path, source: Path, folder: Path, stream: str, *, rate: int, band: int
+) -> list[str]:
+    """Decode one stream of a file: ``times`` lists every frame, ``frames`` holds them raw.
+
+    Pictures become the brightness of their upper band as 8x1 pixels, sound mono samples.
+    """
+    decoded = {
+        "video": (
+            *("-map", "0:v:0", "-vf", f"crop=iw:ih/{band}:0:0,scale=8:1:flags=area,format=gray"),
+            *("-fps_mode", "passthrough", "-enc_time_base", "1/90000", "-c:v", "rawvideo"),
+        ),
+        "audio": ("-map", "0:a:0", "-ac", "1", "-ar", str(rate), "-c:a", "pcm_s16le"),
+    }[stream]
+    raw = {"video": "rawvideo", "audio": "s16le"}[stream]
+    read = (str(ffmpeg), *QUIET, "-protocol_whitelist", "file", "-copyts", "-i", f"file:{source}")
+    times = (*decoded, "-f", "framecrc", str(folder / "times"))
+    return [*read, *times, *decoded, "-f", raw, str(folder / "frames")]
+
+
+def _raw(size: tuple[int, int], fps: int) -> tuple[str, ...]:
+    shape = ("-s", f"{size[0]}x{size[1]}", "-r", str(fps))
+    return ("-f", "rawvideo", "-pix_fmt", "yuv420p", *shape, "-i", "pipe:0")

@@ -1,0 +1,1 @@
+"""A stand-in for Agora's recorder: recordings whose content, faults and losses are known."""

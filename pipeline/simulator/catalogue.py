@@ -1,0 +1,203 @@
+"""Every fault by name: what it is, what it takes, what it loses.
+
+The rows are those of every way in which recordings are known to go wrong.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import UsageError
+from pipeline.simulator import clocks, damage, formats, listings
+from pipeline.simulator.case import Case
+from pipeline.simulator.take import Part
+
+# In this order they are done, whatever the order they are asked for in.
+UNITS, PACKETS, FILES, LISTING, FAILOVER = range(5)
+
+SLICE = "SLICE"  # its number from 0; negative from the end
+SECONDS = "SECONDS"
+NOTHING = "nothing"
+ONE = "one slice"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One row; without ``apply`` it is about how failover parts meet."""
+
+    name: str
+    level: int
+    apply: Callable[[Part, Case], Part] | None
+    argument: str | None
+    loses: str
+    verdicts: tuple[str, ...] = ()  # empty: as the loss says
+    unseen: bool = False  # no rule about packets can see it: only a digest or a decoder
+    about: str = ""
+
+    @property
+    def what(self) -> str:
+        """One sentence."""
+        return self.about or (self.apply.__doc__ or "").strip()
+
+
+REJECTED = ("rejected",)
+PENDING = ("pending",)
+
+FAULTS = (
+    # files
+    Fault("missing_file", FILES, damage.missing_file, SLICE, ONE),
+    Fault("missing_also_in_playlist", LISTING, damage.missing_also_in_playlist, SLICE, ONE),
+    Fault("zero_byte", FILES, damage.zero_byte, SLICE, ONE),
+    Fault("trunc_odd", PACKETS, damage.trunc_odd, SLICE, "two fifths of a slice"),
+    Fault("trunc_188_midpes", PACKETS, damage.trunc_188_midpes, SLICE, "two fifths of a slice"),
+    Fault("html_as_ts", FILES, damage.html_as_ts, SLICE, ONE),
+    Fault("aes_no_key_tag", FILES, damage.aes_no_key_tag, SLICE, ONE),
+    Fault("leading_garbage", PACKETS, damage.leading_garbage, SLICE, NOTHING),
+    # packets
+    Fault("lost_5_packets", PACKETS, damage.lost_5_packets, SLICE, "a few units"),
+    Fault(
+        "lost_16_video_packets",
+        PACKETS,
+        damage.lost_16_video_packets,
+        SLICE,
+        "one picture",
+        unseen=True,
+    ),
+    Fault("bitflip_header", PACKETS, damage.bitflip_header, SLICE, "three units"),
+    Fault(
+        "bitflip_video_payload",
+        PACKETS,
+        damage.bitflip_video_payload,
+        SLICE,
+        "one picture",
+        unseen=True,
+    ),
+    Fault("zero_filled_64k", PACKETS, damage.zero_filled_64k, SLICE, "up to a third of a slice"),
+    Fault("scrambled_bits", PACKETS, damage.scrambled_bits, SLICE, "a tenth of a slice"),
+    Fault("null_packets_added", PACKETS, damage.null_packets_added, SLICE, NOTHING),
+    Fault("legal_dup_packet", PACKETS, damage.legal_dup_packet, SLICE, NOTHING),
+    Fault("triple_packet", PACKETS, damage.triple_packet, SLICE, NOTHING),
+    Fault("psi_missing_in_seg", PACKETS, damage.psi_missing_in_seg, SLICE, NOTHING),
+    Fault("psi_missing_in_first", PACKETS, damage.psi_missing_in_first, None, NOTHING),
+    Fault("starts_without_key", PACKETS, damage.starts_without_key, None, "ten pictures"),
+    Fault("seg_without_key", PACKETS, damage.seg_without_key, SLICE, "one picture"),
+    # time
+    Fault("overlap_2s", UNITS, clocks.overlap_2s, SLICE, NOTHING),
+    Fault("clock_step", UNITS, clocks.clock_step, SECONDS, NOTHING),
+    Fault("gap_7s", UNITS, clocks.gap_7s, SLICE, "7 s"),
+    Fault("gap_3600s", UNITS, clocks.gap_3600s, SLICE, "an hour"),
+    Fault("interruption", UNITS, clocks.interruption, SECONDS, "so many seconds"),
+    Fault("pts_wrap", UNITS, clocks.pts_wrap, None, NOTHING),
+    Fault("ts_reset", UNITS, clocks.ts_reset, "plain|tag", NOTHING),
+    Fault("av_drift_1pct", UNITS, clocks.av_drift_1pct, None, NOTHING),
+    Fault("dts_swapped", UNITS, clocks.dts_swapped, SLICE, NOTHING),
+    # streams
+    Fault("late_audio_pmt_ok", UNITS, clocks.late_audio_pmt_ok, SLICE, NOTHING),
+    Fault("late_audio_pmt_absent", UNITS, clocks.late_audio_pmt_absent, SLICE, NOTHING),
+    Fault("late_video", UNITS, clocks.late_video, SLICE, NOTHING),
+    Fault("audio_ends_early", UNITS, clocks.audio_ends_early, SLICE, NOTHING),
+    Fault("video_ends_early", UNITS, clocks.video_ends_early, SLICE, NOTHING),
+    Fault("audio_pauses", UNITS, clocks.audio_pauses, SLICE, NOTHING),
+    Fault("audio_never", UNITS, clocks.audio_never, None, NOTHING),
+    Fault(
+        "audio_missing_one_seg", PACKETS, damage.audio_missing_one_seg, SLICE, "a slice of sound"
+    ),
+    Fault(
+        "video_missing_one_seg",
+        PACKETS,
+        damage.video_missing_one_seg,
+        SLICE,
+        "a slice of pictures",
+    ),
+    Fault("pids_changed", UNITS, formats.pids_changed, SLICE, NOTHING),
+    Fault("pmt_pid_changed", UNITS, formats.pmt_pid_changed, SLICE, NOTHING),
+    # formats
+    Fault("resolution_change", UNITS, formats.resolution_change, SLICE, NOTHING),
+    Fault("samplerate_change", UNITS, formats.samplerate_change, SLICE, NOTHING),
+    Fault("channels_change", UNITS, formats.channels_change, SLICE, NOTHING),
+    Fault("codec_change_hevc", UNITS, formats.codec_change_hevc, SLICE, NOTHING),
+    Fault("webm", UNITS, formats.webm, "vp8|vp9", NOTHING),
+    Fault("fmp4", FILES, formats.fmp4, None, NOTHING),
+    Fault("aes_128", FILES, formats.aes_128, "iv|sequence", NOTHING),
+    Fault("forced_slice", UNITS, formats.forced_slice, SLICE, NOTHING),
+    # content
+    Fault("vfr", UNITS, formats.vfr, None, NOTHING),
+    Fault("black", UNITS, formats.black, SLICE, NOTHING),
+    Fault("frozen", UNITS, formats.frozen, SLICE, NOTHING),
+    Fault("silent", UNITS, formats.silent, SLICE, NOTHING),
+    # the playlist
+    Fault("duplicate_segment", LISTING, listings.duplicate_segment, SLICE, ONE),
+    Fault("duplicate_extra", LISTING, listings.duplicate_extra, SLICE, NOTHING),
+    Fault("out_of_order", LISTING, listings.out_of_order, SLICE, NOTHING),
+    Fault("no_endlist", LISTING, listings.no_endlist, None, NOTHING, PENDING),
+    Fault("playlist_truncated", LISTING, listings.playlist_truncated, None, NOTHING, PENDING),
+    Fault("extinf_wrong", LISTING, listings.extinf_wrong, SLICE, NOTHING),
+    Fault("target_too_small", LISTING, listings.target_too_small, None, NOTHING),
+    Fault("bom", LISTING, listings.bom, None, NOTHING),
+    Fault("crlf", LISTING, listings.crlf, None, NOTHING),
+    Fault("odd_names", UNITS, listings.odd_names, None, NOTHING),
+    Fault("gap_tag", LISTING, listings.gap_tag, SLICE, ONE),
+    Fault("unsafe_uri", LISTING, listings.unsafe_uri, "|".join(listings.UNSAFE), NOTHING, REJECTED),
+    Fault("huge_playlist", LISTING, listings.huge_playlist, "ENTRIES", NOTHING, REJECTED),
+    Fault("orphan_segment", LISTING, listings.orphan_segment, SLICE, NOTHING),
+    Fault("rewritten_after_endlist", LISTING, listings.rewritten_after_endlist, None, NOTHING),
+    Fault("backup_playlist", LISTING, listings.backup_playlist, "TICK", NOTHING),
+    # failover parts
+    Fault(
+        "bak_gap",
+        FAILOVER,
+        None,
+        SECONDS,
+        "so many seconds at each join",
+        about="Failover parts (--bak N, at least one) begin some full seconds late.",
+    ),
+    Fault(
+        "bak_overlap",
+        FAILOVER,
+        None,
+        SECONDS,
+        NOTHING,
+        about="Failover parts begin some full seconds before the older part ends.",
+    ),
+    Fault(
+        "bak_killed",
+        FAILOVER,
+        None,
+        None,
+        NOTHING,
+        about="Playlists of parts that were taken over lack EXT-X-ENDLIST.",
+    ),
+)
+BY_NAME = {fault.name: fault for fault in FAULTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A fault to be made, with its argument."""
+
+    fault: Fault
+    argument: str | None = None
+
+
+def parse(text: str) -> Wanted:
+    """``NAME`` or ``NAME:ARG``; UsageError for a name that is not in the table."""
+    name, colon, argument = text.partition(":")
+    if name not in BY_NAME:
+        raise UsageError(f"{name}: no such fault; --list-faults names them all")
+    fault = BY_NAME[name]
+    if colon and fault.argument is None:
+        raise UsageError(f"{name}: takes no argument, got {argument!r}")
+    return Wanted(fault, argument if colon else None)
+
+
+def in_order(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """As they have to be done: the content first, the listing last."""
+    return sorted(wanted, key=lambda w: w.fault.level)
+
+
+def verdicts(wanted: Sequence[Wanted], *, lost: bool) -> tuple[str, ...]:
+    """What a perfect tool may say of a recording with these faults."""
+    said = {verdict for w in wanted for verdict in w.fault.verdicts}
+    for verdict in ("rejected", "pending"):
+        if verdict in said:
+            return (verdict,)
+    return ("degraded",) if lost else ("ok", "repaired")

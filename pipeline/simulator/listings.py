@@ -1,0 +1,160 @@
+"""Faults of the playlist and of what lies beside it, some of them Agora's own."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pipeline.simulator.case import Case
+from pipeline.simulator.take import HZ, Entry, Part
+
+ODD = "Ümlaut & 100% room"
+HUGE = 250_000  # entries
+UNSAFE = {
+    "parent": "../{}",
+    "encoded": "..%2f{}",
+    "absolute": "/etc/passwd",
+    "file": "file:///etc/passwd",
+    "http": "http://127.0.0.1:9/{}",
+    "concat": "concat:{}|/etc/passwd",
+    "subfile": "subfile,,start,0,end,9,,:/etc/passwd",
+    "data": "data:text/plain,x",
+    "backslash": "..\\{}",
+}
+
+
+def duplicate_segment(part: Part, case: Case) -> Part:
+    """The playlist shows a slice twice, in place of the next one, which is gone."""
+    n = case.pick(part, inner=True)
+    gone, before = part.segments[n], part.segments[n - 1]
+    part = part.with_segment(n, replace(gone, stored=False))
+    return _relisted(part, lambda e: [replace(e, uri=before.name)] if e.uri == gone.name else [e])
+
+
+def duplicate_extra(part: Part, case: Case) -> Part:
+    """A slice is listed twice in a row."""
+    name = part.segments[case.pick(part)].name
+    return _relisted(part, lambda e: [e, replace(e, tags=())] if e.uri == name else [e])
+
+
+def out_of_order(part: Part, case: Case) -> Part:
+    """Two slices are listed the wrong way round."""
+    n = case.pick(part, inner=True)
+    entries = list(part.playlist.entries)
+    entries[n - 1], entries[n] = (
+        replace(entries[n], tags=entries[n - 1].tags),
+        replace(entries[n - 1], tags=entries[n].tags),
+    )
+    return part.with_entries(*entries)
+
+
+def no_endlist(part: Part, case: Case) -> Part:
+    """The playlist does not say that it is complete."""
+    return _playlist(part, ended=False)
+
+
+def playlist_truncated(part: Part, case: Case) -> Part:
+    """The playlist ends inside the last EXTINF."""
+    text = part.playlist.data.decode()
+    at = text.rindex("#EXTINF:") + len("#EXTINF:1")
+    return _playlist(part, cut=len(text) - at)
+
+
+def extinf_wrong(part: Part, case: Case) -> Part:
+    """One duration is half of what it should be."""
+    name = part.segments[case.pick(part)].name
+    return _relisted(part, lambda e: [replace(e, extinf=e.extinf / 2)] if e.uri == name else [e])
+
+
+def target_too_small(part: Part, case: Case) -> Part:
+    """EXT-X-TARGETDURATION is one second."""
+    lines = [x for x in part.playlist.header if "TARGETDURATION" not in x]
+    return _playlist(part, header=(*lines, "#EXT-X-TARGETDURATION:1"))
+
+
+def bom(part: Part, case: Case) -> Part:
+    """The playlist begins with a byte order mark."""
+    return _playlist(part, bom=True)
+
+
+def crlf(part: Part, case: Case) -> Part:
+    """Its lines end as on Windows."""
+    return _playlist(part, newline="\r\n")
+
+
+def odd_names(part: Part, case: Case) -> Part:
+    """The channel's name has spaces, a percent sign and letters beyond ASCII."""
+    old = case.setup.cname
+    stem = part.stem.replace(f"_{old}", f"_{ODD}")
+    renamed = {
+        n: replace(s, name=s.name.replace(part.stem, stem)) for n, s in enumerate(part.segments)
+    }
+    made = replace(part.with_segments(renamed), stem=stem, touched=part.touched)
+    return _playlist(made, name=made.playlist.name.replace(part.stem, stem))
+
+
+def gap_tag(part: Part, case: Case) -> Part:
+    """The playlist says of a slice that it does not exist (EXT-X-GAP)."""
+    n = case.pick(part)
+    gone = part.segments[n]
+    part = part.with_segment(n, replace(gone, stored=False))
+    return _relisted(
+        part,
+        lambda e: [replace(e, tags=(*e.tags, "#EXT-X-GAP"))] if e.uri == gone.name else [e],
+    )
+
+
+def unsafe_uri(part: Part, case: Case) -> Part:
+    """A slice is listed at a place outside the folder."""
+    form = UNSAFE[case.word(*UNSAFE)]
+    name = part.segments[replace(case, argument=None).pick(part)].name
+    return _relisted(part, lambda e: [replace(e, uri=form.format(name))] if e.uri == name else [e])
+
+
+def huge_playlist(part: Part, case: Case) -> Part:
+    """Many more slices are listed than any recording has."""
+    count = HUGE if case.argument is None else case.whole(case.argument)
+    if not 0 < count <= 10_000_000:
+        raise case.wrong("a number of entries up to 10000000")
+    last = part.segments[-1]
+    more = [Entry(f"{part.stem}_{n:017}.ts", last.length / HZ) for n in range(count)]
+    return part.with_entries(*part.playlist.entries, *more)
+
+
+def orphan_segment(part: Part, case: Case) -> Part:
+    """A slice was stored, but the playlist lacks it."""
+    name = part.segments[case.pick(part, inner=True)].name
+    return part.with_entries(*(e for e in part.playlist.entries if e.uri != name))
+
+
+def rewritten_after_endlist(part: Part, case: Case) -> Part:
+    """The last slice came late: it stands behind EXT-X-ENDLIST."""
+    *entries, last = part.playlist.entries
+    return _playlist(part, entries=tuple(entries), after=(last,))
+
+
+def backup_playlist(part: Part, case: Case) -> Part:
+    """The upload failed half way; the whole playlist came later under ``<stem>_<tick>_<index>``."""
+    tick = int(part.epoch * 1000) if case.argument is None else case.whole(case.argument)
+    if tick < 0:
+        raise case.wrong("a number of milliseconds")
+    whole = part.playlist
+    half = max(1, len(whole.entries) // 2)
+    older = replace(whole, entries=whole.entries[: half + 1], ended=False)
+    copies = {
+        f"{part.stem}_{tick}_0.m3u8": older.data,
+        f"{part.stem}_{tick}_1.m3u8": whole.data,
+    }
+    part = replace(part, files={**part.files, **copies})
+    return _playlist(part, entries=whole.entries[:half], ended=False)
+
+
+def killed(part: Part) -> Part:
+    """A part whose recorder was killed: nobody ended its playlist."""
+    return _playlist(part, ended=False)
+
+
+def _playlist(part: Part, **changed: object) -> Part:
+    return replace(part, playlist=replace(part.playlist, **changed))  # type: ignore[arg-type]
+
+
+def _relisted(part: Part, change: Callable[[Entry], list[Entry]]) -> Part:
+    return part.with_entries(*(made for e in part.playlist.entries for made in change(e)))

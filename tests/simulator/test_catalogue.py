@@ -1,0 +1,378 @@
+"""The table of faults: every row is there, and each changes what it claims and nothing else."""
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from pipeline.agora import names
+from pipeline.errors import UsageError
+from pipeline.media import playlist as reader
+from pipeline.simulator.catalogue import (
+    BY_NAME,
+    FAILOVER,
+    FAULTS,
+    FILES,
+    LISTING,
+    PACKETS,
+    in_order,
+    parse,
+)
+from pipeline.simulator.material import Look
+from pipeline.simulator.mux import SIZE, mux_all
+from pipeline.simulator.recording import Order, simulate
+from tests import recordings as r
+from tests.simulator.conftest import LOOK, SECONDS, SLICE
+
+# Every way in which a recording is known to go wrong.
+CATALOGUE = re.findall(
+    r"\w+",
+    """
+missing_file missing_also_in_playlist zero_byte trunc_odd trunc_188_midpes lost_5_packets
+lost_16_video_packets bitflip_header bitflip_video_payload zero_filled_64k html_as_ts
+aes_no_key_tag leading_garbage duplicate_segment duplicate_extra out_of_order overlap_2s gap_7s
+gap_3600s pts_wrap ts_reset resolution_change samplerate_change channels_change codec_change_hevc
+pids_changed late_audio_pmt_ok late_audio_pmt_absent audio_never audio_missing_one_seg
+av_drift_1pct vfr dts_swapped starts_without_key seg_without_key psi_missing_in_seg
+psi_missing_in_first scrambled_bits null_packets_added legal_dup_packet triple_packet no_endlist
+playlist_truncated extinf_wrong target_too_small bom crlf odd_names gap_tag unsafe_uri webm fmp4
+black frozen silent huge_playlist
+interruption forced_slice backup_playlist orphan_segment rewritten_after_endlist late_video
+audio_ends_early video_ends_early audio_pauses video_missing_one_seg pmt_pid_changed aes_128
+clock_step bak_gap bak_overlap bak_killed
+""",
+)
+
+
+def test_every_row_of_the_catalogue_is_a_fault():
+    assert {fault.name for fault in FAULTS} == set(CATALOGUE)
+    assert len(BY_NAME) == len(FAULTS)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_says_what_it_is(fault):
+    assert re.fullmatch(r"[A-Z0-9].+\.", fault.what.replace("\n", " "))
+    assert fault.loses
+    assert re.fullmatch(r"[a-z0-9_]+", fault.name)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param("mising_file", "no such fault", id="unknown"),
+        pytest.param("", "no such fault", id="empty"),
+        pytest.param("bom:3", "takes no argument", id="argument where none is taken"),
+    ],
+)
+def test_what_is_not_in_the_table_is_refused(text, why):
+    with pytest.raises(UsageError, match=why):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param("missing_file:7", "expected a segment from 0 to 4", id="no such slice"),
+        pytest.param("ts_reset:0", "expected plain or tag", id="not a word"),
+        pytest.param("missing_file:two", "expected a whole number", id="not a number"),
+        pytest.param("clock_step:-3", "a number of seconds above 0", id="negative"),
+        pytest.param("clock_step:nan", "a number of seconds above 0", id="not a number of seconds"),
+        pytest.param("interruption:3", "15 seconds or more", id="short"),
+        pytest.param("seg_without_key:0", "expected a segment from 1 to 4", id="not the first"),
+        pytest.param("bak_gap:1.5", "expected full seconds", id="not a full second"),
+        pytest.param("webm:av1", "expected vp8 or vp9", id="codec"),
+        pytest.param("huge_playlist:0", "a number of entries", id="no entries"),
+        pytest.param("backup_playlist:-1", "a number of milliseconds", id="tick"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(simulated, text, why):
+    with pytest.raises(UsageError, match=why):
+        simulated(text)
+
+
+@pytest.mark.parametrize(
+    ("faults", "chosen", "why"),
+    [
+        (["bak_gap"], {"bak": 0}, "give --bak N"),
+        ([], {"bak": 4}, "at most 3"),
+        ([], {"look": Look(seed=-1)}, "expected 0 or more"),
+        ([], {"look": Look(width=65)}, "even numbers"),
+        ([], {"slice": 0}, "1 second or more"),
+        (["seg_without_key"], {"streams": ("audio",)}, "no pictures"),
+        (["late_video"], {"streams": ("video",)}, "sound and pictures"),
+        (["missing_file:0"] + ["missing_file"] * 5, {}, "no segment is left"),
+        (["lost_5_packets:2", "zero_byte:2", "trunc_odd"], {"duration": 0.5}, "duration"),
+        (["webm", "fmp4"], {"duration": 4}, "only of intact slices"),
+        (["late_audio_pmt_ok", "fmp4"], {}, "every stream"),
+        (["webm", "lost_5_packets"], {"duration": 4}, "no transport stream any more"),
+    ],
+)
+def test_orders_that_contradict_themselves_are_refused(simulated, faults, chosen, why):
+    with pytest.raises(UsageError, match=why):
+        simulated(*faults, **chosen)
+
+
+def test_faults_are_done_from_the_content_to_the_listing():
+    wanted = [parse(text) for text in ("bom", "zero_byte", "lost_5_packets", "ts_reset")]
+    assert [w.fault.name for w in in_order(wanted)] == [
+        *("ts_reset", "lost_5_packets", "zero_byte", "bom")
+    ]
+
+
+def test_faults_avoid_one_another(simulated):
+    made = simulated("zero_byte", "html_as_ts", "missing_file")
+    assert len(made.parts[0].touched) == 3
+    assert made.truth.lost_seconds["video"] == 12
+
+
+@pytest.fixture(scope="module")
+def clean(ffmpeg):
+    """Every file of a recording without faults."""
+    return files(simulate(Order(SECONDS, LOOK, SLICE), ffmpeg))
+
+
+def files(made):
+    """What would be stored, by name."""
+    found = {}
+    for part in made.parts:
+        found |= {s.name: s.data for s in mux_all(part.segments) if s.stored}
+        found |= {part.playlist.name: part.playlist.data, **part.files}
+    return found
+
+
+@pytest.mark.parametrize("fault", [f for f in FAULTS if f.level != FAILOVER], ids=lambda f: f.name)
+def test_a_fault_changes_what_it_may(simulated, clean, fault):
+    faulty = files(simulated(fault.name))
+    assert faulty != clean
+    if fault.level == LISTING:  # slices stay what they are, or are gone
+        slices = {name: data for name, data in faulty.items() if name.endswith(".ts")}
+        assert slices.items() <= clean.items()
+    if fault.level in (PACKETS, FILES) and fault.name not in ("fmp4", "aes_128"):
+        changed = {name for name in clean if faulty.get(name) != clean[name]}
+        assert len(changed) == 1  # one slice
+        assert changed.pop().endswith(".ts")
+
+
+def test_the_same_seed_gives_the_same_faults(simulated):
+    faults = ("zero_filled_64k", "bitflip_header", "lost_5_packets", "aes_128", "missing_file")
+    assert files(simulated(*faults)) == files(simulated(*faults))
+    other = simulated(*faults, look=replace(LOOK, seed=1))
+    assert other.name != simulated(*faults).name
+
+
+def change(simulated, fault):
+    """The playlist read, and the slices in order, without and with a fault."""
+    clean = simulated("leading_garbage:0").parts[0]
+    part = simulated(fault, *([] if fault.startswith("leading") else ["leading_garbage:0"])).parts[
+        0
+    ]
+    return clean, part
+
+
+def streams_of(part):
+    return [b"".join(packet.data for packet in segment.packets) for segment in part.segments]
+
+
+def slices_of(part):
+    return [r.packets(data) for data in streams_of(part)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "less"),
+    [("lost_5_packets:2", 5), ("lost_16_video_packets:2", 16)],
+)
+def test_packets_are_lost(simulated, fault, less):
+    clean, part = change(simulated, fault)
+    before, after = slices_of(clean), slices_of(part)
+    assert [len(a) - len(b) for a, b in zip(before, after, strict=True)] == [0, 0, less, 0, 0]
+    assert after[2] == [p for p in before[2] if p in set(after[2])]
+
+
+def test_sixteen_packets_are_all_of_one_picture_and_leave_the_counters_in_order(simulated):
+    clean, part = change(simulated, "lost_16_video_packets:2")
+    pid = 0x100
+    counters = [p[3] & 15 for p in slices_of(part)[2] if r.pid_of(p) == pid]
+    assert all(b == a + 1 & 15 for a, b in pairwise(counters))
+    assert part.segments[2].packets != clean.segments[2].packets
+
+
+def test_repeated_packets(simulated):
+    for fault, times in (("legal_dup_packet:2", 2), ("triple_packet:2", 3)):
+        _, part = change(simulated, fault)
+        found = slices_of(part)[2]
+        runs = [k for k in range(len(found) - 1) if found[k] == found[k + 1]]
+        assert len(runs) == 3 * (times - 1)
+
+
+def test_tables_are_missing(simulated):
+    _, part = change(simulated, "psi_missing_in_seg:2")
+    assert {r.pid_of(p) for p in slices_of(part)[2]} == {0x100, 0x101}
+    assert {r.pid_of(p) for p in slices_of(part)[1]} == {0, 0x1000, 0x100, 0x101}
+
+
+def test_truncated_slices(simulated):
+    odd = simulated("trunc_odd:2").parts[0].segments[2].data
+    even = simulated("trunc_188_midpes:2").parts[0].segments[2].data
+    assert len(odd) % SIZE == 101
+    assert len(even) % SIZE == 0
+    clean = simulated("leading_garbage:0").parts[0].segments[2].data
+    assert clean.startswith(odd)
+    assert clean.startswith(even)
+    assert not r.packets(clean)[len(even) // SIZE][1] & 0x40  # in the middle of a PES
+
+
+def test_zeros(simulated):
+    data = simulated("zero_filled_64k:2").parts[0].segments[2].data
+    assert bytes(min(64 << 10, len(data) // 3) // SIZE * SIZE - SIZE) in data
+
+
+def stamps(part):
+    """The lowest PTS of each slice."""
+    return [r.first_pts(data) for data in streams_of(part)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "steps"),
+    [
+        pytest.param("leading_garbage", [4, 4, 4, 4], id="none"),
+        pytest.param("overlap_2s:2", [4, 2, 4, 4], id="overlap"),
+        pytest.param("gap_7s:2", [4, 11, 4, 4], id="gap"),
+        pytest.param("gap_3600s:2", [4, 3604, 4, 4], id="an hour"),
+        pytest.param("clock_step:9", [4, 13, 4, 4], id="step"),
+        pytest.param("ts_reset", [4, -4, 4, 4], id="reset"),
+    ],
+)
+def test_the_clock(simulated, fault, steps):
+    extra = [] if fault == "leading_garbage" else ["leading_garbage:0"]
+    part = simulated(fault, *extra).parts[0]
+    found = [
+        ((b - a + (1 << 32)) % (1 << 33) - (1 << 32)) / r.HZ for a, b in pairwise(stamps(part))
+    ]
+    assert found == pytest.approx(steps, abs=0.05)
+
+
+def test_the_clock_wraps_inside(simulated):
+    first, *_, last = stamps(simulated("pts_wrap", "leading_garbage:0").parts[0])
+    assert last < first
+
+
+def test_names_tell_of_a_pause_but_not_of_a_step(simulated):
+    def utc(fault):
+        found = [names.parse_slice_name(s.name).utc for s in simulated(fault).parts[0].segments]
+        return [round(b - a, 3) for a, b in pairwise(found)]
+
+    assert utc("gap_7s:2") == [4, 11, 4, 4]
+    assert utc("interruption:20") == [4, 24, 4, 4]
+    assert utc("clock_step:7") == [4, 4, 4, 4]
+
+
+def test_an_interruption_starts_anew_in_the_playlist(simulated):
+    text = simulated("interruption").parts[0].playlist.data.decode()
+    assert text.count("#EXT-X-DISCONTINUITY\n") == 2
+    assert text.count("EVENT=START,TRACK_TYPE=VIDEO") == 2
+    assert "TIME=20260302090046470" in text  # 8 s recorded, 36.35 s not
+
+
+def test_streams_that_come_late_or_end_early(simulated):
+    def carried(fault):
+        """Streams announced and sent, by slice."""
+        part = simulated(fault, "leading_garbage:0").parts[0]
+        return [
+            "".join(kind[0] for kind in sorted({u.kind for u in r.units([data])}))
+            for data in streams_of(part)
+        ], [s.layout.streams for s in part.segments]
+
+    assert carried("late_audio_pmt_ok:2") == (["v", "v", *["av"] * 3], [("video", "audio")] * 5)
+    sent, announced = carried("late_audio_pmt_absent:2")
+    assert sent == ["v", "v", "av", "av", "av"]
+    assert announced == [("video",)] * 2 + [("video", "audio")] * 3
+    assert carried("audio_ends_early:3")[0] == ["av", "av", "av", "v", "v"]
+    assert carried("late_video:1")[0] == ["a", *["av"] * 4]
+    assert carried("audio_never")[0] == ["v"] * 5
+    assert carried("audio_pauses:3")[0] == ["av", "av", "av", "v", "av"]
+
+
+def test_other_pids(simulated):
+    _, part = change(simulated, "pids_changed:3")
+    assert [r.stream_pids(data)["video"] for data in streams_of(part)] == [256, 256, 256, 512, 512]
+    _, part = change(simulated, "pmt_pid_changed:3")
+    assert 0x1100 in {r.pid_of(p) for p in slices_of(part)[3]}
+
+
+def test_the_listing(simulated):
+    def listed(fault):
+        part = simulated(fault).parts[0]
+        order = {segment.name: n for n, segment in enumerate(part.segments)}
+        return [order.get(e.uri) for e in part.playlist.entries]
+
+    assert listed("duplicate_segment:2") == [0, 1, 1, 3, 4]
+    assert listed("duplicate_extra:2") == [0, 1, 2, 2, 3, 4]
+    assert listed("out_of_order:2") == [0, 2, 1, 3, 4]
+    assert listed("orphan_segment:2") == [0, 1, 3, 4]
+    assert listed("missing_also_in_playlist:2") == [0, 1, 3, 4]
+    assert listed("unsafe_uri") == [0, 1, None, 3, 4]
+    assert len(listed("huge_playlist:1000")) == 1005
+
+
+def test_the_playlist_as_text(simulated):
+    def text(fault):
+        return simulated(fault).parts[0].playlist.data
+
+    assert text("bom").startswith(b"\xef\xbb\xbf#EXTM3U\n")
+    assert text("crlf").count(b"\r\n") == text("crlf").count(b"\n") > 10
+    assert b"ENDLIST" not in text("no_endlist")
+    assert re.search(rb"#EXTINF:4$", text("playlist_truncated"))
+    assert b"#EXT-X-TARGETDURATION:1\n" in text("target_too_small")
+    assert b"#EXTINF:2.000000\n" in text("extinf_wrong")
+    assert b"#EXT-X-GAP\n#EXTINF:4.000000\n" in text("gap_tag")
+    assert text("rewritten_after_endlist").rstrip().endswith(b".ts")
+    assert "_Ümlaut & 100% room_" in text("odd_names").decode()
+    clean = reader.parse(text("vfr"))
+    assert clean.ended
+    assert [s.duration for s in clean.segments] == [4] * 5
+
+
+def test_backup_copies(simulated):
+    part = simulated("backup_playlist:1772442999123").parts[0]
+    assert [names.backup_copy(name, part.stem) for name in part.files] == [
+        (1772442999123, 0),
+        (1772442999123, 1),
+    ]
+    counts = [len(reader.parse(data).segments) for data in part.files.values()]
+    assert counts == [3, 5]
+    assert len(reader.parse(part.playlist.data).segments) == 2
+
+
+def test_failover_parts(simulated):
+    made = simulated("bak_killed", bak=2)
+    assert [part.playlist.name[:5] for part in made.parts] == ["74ec3", "bak0_", "bak1_"]
+    ended = [b"ENDLIST" in part.playlist.data for part in made.parts]
+    assert ended == [False, False, True]
+    assert all(s.name.startswith("bak1_") for s in made.parts[2].segments)
+
+
+def test_other_containers(simulated):
+    web = simulated("webm:vp9", duration=6).parts[0]
+    assert all(s.data.startswith(bytes.fromhex("1a45dfa3")) for s in web.segments)
+    assert all(names.parse_slice_name(s.name).extension == "webm" for s in web.segments)
+    fragments = simulated("fmp4").parts[0]
+    assert all(s.data[4:8] in (b"styp", b"moof") for s in fragments.segments)
+    (init,) = fragments.files.values()
+    assert init[4:8] == b"ftyp"
+
+
+@pytest.mark.parametrize("kind", ["iv", "sequence"])
+def test_encrypted_slices_can_be_decrypted(simulated, kind):
+    ciphers = pytest.importorskip("cryptography.hazmat.primitives.ciphers")
+    clean = simulated("leading_garbage:0").parts[0]
+    part = simulated(f"aes_128:{kind}", "leading_garbage:0").parts[0]
+    (key,) = part.files.values()
+    text = part.playlist.data.decode()
+    given = re.search(r"IV=0x([0-9a-f]{32})", text)
+    assert bool(given) == (kind == "iv")
+    for number, (plain, secret) in enumerate(zip(clean.segments, part.segments, strict=True)):
+        iv = bytes.fromhex(given[1]) if given else number.to_bytes(16, "big")
+        cipher = ciphers.Cipher(ciphers.algorithms.AES(key), ciphers.modes.CBC(iv)).decryptor()
+        data = cipher.update(secret.data) + cipher.finalize()
+        assert data[: -data[-1]] == plain.data
