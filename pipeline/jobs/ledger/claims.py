@@ -70,7 +70,7 @@ def claim(
         chosen = (
             sa.select(recordings.c.id, recordings.c.state)
             .where(*ours, due | silent)
-            .order_by(recordings.c.priority.desc(), recordings.c.id)
+            .order_by(recordings.c.id)
             .limit(count)
             .with_for_update(skip_locked=True)
         )

@@ -203,12 +203,14 @@ def remember(
 
 
 def hint(ledger: Ledger, sid: str, kind: str, **detail: Any) -> None:
-    """Something was told about a recording, perhaps before it was seen: ``uploaded``,
-    ``backuped``.
+    """Agora said something about a recording, perhaps before it was seen: ``uploaded``,
+    ``backuped``.  Kept once.
     """
-    entry = {"sid": sid, "actor": ledger.actor, "kind": f"agora.{kind}", "detail": detail}
+    entry = {"sid": sid, "kind": f"agora.{kind}"}
     with ledger.writing() as connection:
-        connection.execute(sa.insert(events).values(at=now(), **entry))
+        if connection.execute(sa.select(events.c.id).filter_by(**entry)).first() is None:
+            values = {**entry, "actor": ledger.actor, "detail": detail}
+            connection.execute(sa.insert(events).values(at=now(), **values))
 
 
 def hints(ledger: Ledger, sids: Collection[str]) -> dict[str, set[str]]:

@@ -54,7 +54,6 @@ recordings = sa.Table(
     sa.Column("why", sa.Text, nullable=False, server_default=""),  # for people
     sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("as_is", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
     sa.Column("first_seen", sa.Double, nullable=False),
     sa.Column("fingerprint", sa.Text, nullable=False, server_default=""),
     sa.Column("unchanged_since", sa.Double, nullable=False, server_default="0"),

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.errors import NotFoundError, RecpipeError, UsageError
+from pipeline.errors import NotFoundError, RecpipeError, UnsafePathError, UsageError
 from pipeline.jobs.ledger import people, sightings
 from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.ledger.rebuild import rebuild
@@ -21,9 +21,11 @@ from pipeline.jobs.watch.log import log, told
 from pipeline.jobs.watch.lookout import Lookout
 from pipeline.jobs.watch.tell import Told
 from pipeline.jobs.watch.work import Bench, Done
+from pipeline.storage.names import safe_key
 
 GRACE = 30.0  # seconds to finish what is being worked on when asked to stop
 PULSE = 5.0  # seconds between two looks into the ledger for work that has become due
+HINTS = ("uploaded", "backuped")  # of what Agora says, all that matters here
 JITTER = 0.1  # of the interval
 
 
@@ -158,7 +160,7 @@ def _events(watch: Watch) -> list[Event] | None:
         log.warning("no notifications", error=str(error))
         return None
     for event in found:
-        if event.sid:
+        if event.kind in HINTS and scopes.SID.fullmatch(event.sid):
             sightings.hint(watch.ledger, event.sid, event.kind)
     return found
 
@@ -178,10 +180,9 @@ def _named(lookout: Lookout, events: list[Event] | None) -> set[str] | None:
     root = lookout.storage.url()
     keys = set()
     for event in events:
-        if "://" not in event.key:
-            keys.add(event.key)
-        elif event.key.startswith(root):
-            keys.add(event.key.removeprefix(root))
+        key = event.key.removeprefix(root)
+        with suppress(UnsafePathError):  # others may write there
+            keys |= {safe_key(key)} if "://" not in key else set()
     return {place for key in keys if (place := scopes.place_of(key)) is not None}
 
 

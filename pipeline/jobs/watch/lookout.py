@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pipeline.agora import names
 from pipeline.errors import NotFoundError
 from pipeline.jobs.ledger import sightings, states
-from pipeline.jobs.ledger.handle import Ledger, Move
+from pipeline.jobs.ledger.handle import Ledger, Move, in_chunks
 from pipeline.jobs.ledger.sightings import Known, Sighting
 from pipeline.jobs.ledger.states import OPEN, State
 from pipeline.jobs.watch import scopes, seen
@@ -20,7 +20,7 @@ from pipeline.stages.discover import grouped
 from pipeline.storage import Storage
 
 READERS = 16
-MOST_READ = 10_000  # playlists that are remembered
+MOST_READ = 1000  # playlists that are remembered
 GONE = "nothing of its source is there any more"
 
 
@@ -56,20 +56,29 @@ class Lookout:
         found = {o.key: o for scope in wanted for o in self._list(scope)}
         recordings = self._complete(grouped(self.storage, found.values()))
         until = ledger.time()
-        known = sightings.known(ledger, self._to, [seen.source(r) for r in recordings])
-        looks = self._looks(recordings, known)
-        noted = self._judged(ledger, looks, known, now=now, until=until)
+        moves: list[Move] = []
+        running: list[Seen] = []
+        folders = Folders()
+        for some in in_chunks(recordings):
+            known = sightings.known(ledger, self._to, [seen.source(r) for r in some])
+            looks = self._looks(some, known, folders)
+            noted = self._judged(ledger, looks, known, now=now, until=until)
+            moves += sightings.note(ledger, self._to, noted)
+            running += _waited_for(looks, known, noted)
         there = {seen.source(recording) for recording in recordings}
-        noted += [_gone(k, until) for source, k in waiting.items() if source not in there]
-        moves = sightings.note(ledger, self._to, noted)
+        gone = [_gone(k, until) for source, k in waiting.items() if source not in there]
+        moves += sightings.note(ledger, self._to, gone)
         horizon = now - self._patience.late_deadline
         keys = [p.playlist.key for r in recordings for p in r.parts if p.playlist]
         floor = scopes.floor(keys, memory.floor, horizon=horizon, swept=swept)
         sightings.remember(ledger, self.url, self._to, swept=swept, floor=floor, at=now)
-        state = {source: k.state for source, k in known.items()}
-        state |= {sighting.source: sighting.state for sighting in noted}
-        running = tuple(s for s in looks if state[seen.source(s.recording)] in states.WAITING)
-        return Look(tuple(moves), running, len(found))
+        self._forget(running)
+        return Look(tuple(moves), tuple(running), len(found))
+
+    def _forget(self, running: Sequence[Seen]) -> None:
+        """Playlists of recordings that are not waited for any more."""
+        needed = {p.key for look in running for p in _playlists(look.recording)}
+        self._read = {at: read for at, read in self._read.items() if at[0] in needed}
 
     def one(self, place: str) -> Seen:
         """A fresh look at one recording; NotFoundError if nothing of it is there."""
@@ -86,9 +95,10 @@ class Lookout:
     def _complete(self, recordings: list[Recording]) -> list[Recording]:
         return [recording for recording in recordings if recording.parts[0].playlist]
 
-    def _looks(self, recordings: Sequence[Recording], known: Mapping[str, Known]) -> list[Seen]:
+    def _looks(
+        self, recordings: Sequence[Recording], known: Mapping[str, Known], folders: Folders
+    ) -> list[Seen]:
         """Recordings that need one: new ones, open ones, and those whose listing has changed."""
-        folders = Folders()
         wanted = []
         for recording in recordings:
             before = known.get(seen.source(recording))
@@ -115,10 +125,11 @@ class Lookout:
     def _playlist(self, found: StoredObject) -> Playlist:
         version = (found.key, found.size, found.etag, found.modified)
         if version not in self._read:
-            if len(self._read) >= MOST_READ:
-                self._read.clear()
             data = b"".join(self.storage.open(found.key, etag=found.etag))
-            self._read[version] = playlists.parse(data)
+            read = playlists.parse(data)
+            if len(self._read) >= MOST_READ:
+                return read
+            self._read[version] = read
         return self._read[version]
 
     def _judged(
@@ -194,6 +205,14 @@ def _is_news(look: Sighting) -> bool:
     changed = any(getattr(look, name) != getattr(before, name) for name in same)
     verdict = look.done_fingerprint not in (None, before.done_fingerprint)
     return changed or verdict or look.ended_at != before.ended_at
+
+
+def _waited_for(
+    looks: Sequence[Seen], known: Mapping[str, Known], noted: Sequence[Sighting]
+) -> list[Seen]:
+    state = {source: k.state for source, k in known.items()}
+    state |= {sighting.source: sighting.state for sighting in noted}
+    return [look for look in looks if state[seen.source(look.recording)] in states.WAITING]
 
 
 def _gone(before: Known, until: float) -> Sighting:

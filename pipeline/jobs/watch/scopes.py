@@ -14,6 +14,7 @@ _DAY = re.compile(
     r"(?:/(?:\w+=)?|-?)(?P<month>\d\d)(?:/(?:\w+=)?|-?)(?P<day>\d\d)/"
 )
 _PARTS = ("", "bak0_", "bak1_", "bak2_")
+SID = re.compile(r"[0-9a-f]{32}")
 MARGIN = timedelta(days=1)  # time zones, and recordings over midnight
 
 
@@ -29,7 +30,7 @@ class Scope:
 def of_recording(place: str) -> tuple[Scope, ...]:
     """All that can belong to one recording, given by the key of its sid or of its playlist."""
     folder, slash, name = place.rpartition("/")
-    if re.fullmatch(r"[0-9a-f]{32}", name):
+    if SID.fullmatch(name):
         return tuple(Scope(f"{folder}{slash}{part}{name}_") for part in _PARTS)
     return (Scope(folder + slash, flat=True),)
 

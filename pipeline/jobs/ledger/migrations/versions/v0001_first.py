@@ -38,7 +38,6 @@ def _recordings() -> None:
         sa.Column("why", sa.Text(), server_default="", nullable=False),
         sa.Column("held", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("as_is", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
         sa.Column("first_seen", sa.Double(), nullable=False),
         sa.Column("fingerprint", sa.Text(), server_default="", nullable=False),
         sa.Column("unchanged_since", sa.Double(), server_default="0", nullable=False),
