@@ -52,7 +52,7 @@ def judge(
     as_is = before is not None and before.as_is
     waited = now - min(seen.newest or since, since)
     if ended and not seen.missing:
-        quiet = (same and now - since >= patience.settle) or not patience.settle
+        quiet = now - since >= patience.settle or not patience.settle
         state = State.READY if quiet else State.SETTLING
         return Judged(state, "", since, ended_at, as_is=False)
     why = _why(seen, ended=ended)

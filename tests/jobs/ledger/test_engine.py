@@ -10,7 +10,7 @@ from pipeline.jobs.ledger import engine as module
 from pipeline.jobs.ledger.engine import connect
 from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.ledger.migrations import HEAD
-from pipeline.jobs.ledger.tables import metadata
+from pipeline.jobs.ledger.tables import metadata, runs
 
 PASSWORD = "a-password-nobody-should-see"
 
@@ -117,6 +117,28 @@ def test_a_ledger_that_is_locked_for_too_long_is_a_temporary_failure(tmp_path, m
         second.writing(),
     ):
         pass
+
+
+def test_two_that_look_before_they_write_do_not_block_each_other(ledger, opened):
+    both = [ledger, opened("host:2")]
+    errors = []
+
+    def work(one):
+        try:
+            for _ in range(40):
+                with one.writing() as connection:
+                    count = connection.execute(sa.select(sa.func.count(runs.c.id))).scalar_one()
+                    values = {"command": str(count), "host": "h", "pid": 1, "counts": {}}
+                    connection.execute(sa.insert(runs).values(started=0, heartbeat=0, **values))
+        except LedgerError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(one,)) for one in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
 
 
 def test_readers_do_not_wait_for_a_writer(ledger, opened):
