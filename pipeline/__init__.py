@@ -15,13 +15,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.agora.client import AgoraClient
     from pipeline.errors import (
+        AgoraError,
         DeniedError,
         DiskFullError,
         ExistsError,
         FfmpegMissingError,
         MuxingError,
         NotFoundError,
+        NoticeError,
         RecpipeError,
         StorageError,
         TemporaryError,
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from pipeline.model import Finding, Recording, Report, Severity, Verdict
 
 __all__ = [
+    "AgoraClient",
+    "AgoraError",
     "DeniedError",
     "DiskFullError",
     "ExistsError",
@@ -40,6 +45,7 @@ __all__ = [
     "Finding",
     "MuxingError",
     "NotFoundError",
+    "NoticeError",
     "Recording",
     "RecpipeError",
     "Report",
@@ -54,6 +60,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "pipeline.agora.client": ("AgoraClient",),
     "pipeline.jobs.many": ("Failure", "check", "convert"),
     "pipeline.model": ("Finding", "Recording", "Report", "Severity", "Verdict"),
 }

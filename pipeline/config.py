@@ -14,12 +14,22 @@ from pipeline.errors import NotFoundError, UsageError
 
 FILE = "recpipe.toml"  # in the working directory
 PREFIX = "RECPIPE_"
+STORES = "storage"  # begins the tables of stores
 
 KINDS: Mapping[str, type] = {
     "accept_unfinished": bool,
     "after": str,
+    "agora_app_id": str,
+    "agora_customer_id": str,
+    "agora_customer_secret_file": str,
+    "api_url": list,
+    "background": bool,
     "bak": int,
+    "bitrate": int,
+    "channel": str,
+    "channel_type": int,
     "debug": bool,
+    "deep": bool,
     "dry_run": bool,
     "duration": str,
     "endpoint_url": str,
@@ -28,6 +38,7 @@ KINDS: Mapping[str, type] = {
     "force": bool,
     "format": str,
     "fps": int,
+    "height": int,
     "interval": str,
     "jobs": int,
     "json": bool,
@@ -37,38 +48,56 @@ KINDS: Mapping[str, type] = {
     "live": bool,
     "log_format": str,
     "max_attempts": int,
+    "max_idle_time": int,
+    "mixed_video_layout": int,
+    "mode": str,
     "notify": str,
     "on_loss": str,
     "once": bool,
     "output": str,
     "ping": str,
+    "prefix": str,
     "profile": str,
     "quiet": bool,
     "region": str,
+    "request": str,
     "seed": int,
     "segments": str,
     "settle": str,
+    "sid": str,
     "size": str,
     "speed": str,
     "spool": str,
     "spool_limit": str,
+    "state": str,
     "store": str,
     "stream_types": str,
+    "subscribe_audio": list,
+    "subscribe_video": list,
     "sweep": str,
     "to": str,
+    "token_file": str,
+    "uid": str,
+    "width": int,
 }
 """Every option of every command; a new option is a new row."""
 
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
-_WORDS = {bool: "true or false", int: "a whole number", str: "text in quotes"}
+_WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    list: "a list of texts",
+    str: "text in quotes",
+}
+_SECRET = "agora_customer_secret"
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A value, and for error messages where it was set."""
 
-    value: Any  # bool, int or str: the kind of its key, or a text still to be read as one
+    value: Any  # of the kind of its key, or a text still to be read as one
     origin: str
 
 
@@ -79,6 +108,28 @@ def load(
     named = file or environ.get(f"{PREFIX}CONFIG")
     path = Path(named or FILE)
     return {**dict(_from_file(path, required=bool(named))), **dict(_from_environment(environ))}
+
+
+def load_stores(
+    file: str | None = None, *, environ: Mapping[str, str] = os.environ
+) -> tuple[Mapping[str, Mapping[str, Any]], Path]:
+    """The tables ``[storage.NAME]``, as they are written, and the file they are in."""
+    named = file or environ.get(f"{PREFIX}CONFIG")
+    path = Path(named or FILE)
+    tables = _read(path, required=bool(named)).get(STORES, {})
+    if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+        raise UsageError(f"{path}: expected tables [{STORES}.NAME]")
+    return tables, path
+
+
+def variable(name: str, *, environ: Mapping[str, str] = os.environ) -> str:
+    """A variable that the settings name, for a key that is in no file."""
+    return environ.get(name, "")
+
+
+def read_toml(path: Path) -> Mapping[str, Any]:
+    """A file that has to be there."""
+    return _read(path, required=True)
 
 
 def default_spool(environ: Mapping[str, str] = os.environ) -> Path:
@@ -113,6 +164,22 @@ def notify_secret(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get(f"{PREFIX}NOTIFY_SECRET", "")
 
 
+def default_state(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where it is remembered which recordings were started."""
+    state = environ.get("XDG_STATE_HOME", "")
+    if not state.startswith("/"):
+        try:
+            state = str(Path("~/.local/state").expanduser())
+        except RuntimeError as error:
+            raise UsageError("no home folder to remember recordings in; set --state") from error
+    return Path(state) / "recpipe"
+
+
+def customer_secret(environ: Mapping[str, str] = os.environ) -> str | None:
+    """The secret of Agora's REST API; no option, for a command line can be seen by everybody."""
+    return environ.get(PREFIX + _SECRET.upper()) or None
+
+
 def colour_wanted(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether a terminal may be given colours, https://no-color.org."""
     return not environ.get("NO_COLOR") and cursor_moves(environ)
@@ -128,7 +195,13 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Setting
         name = PREFIX + key.upper()
         text = environ.get(name, "")
         if text:
-            yield key, Setting(_switch(name, text) if kind is bool else text, name)
+            yield key, Setting(_read_as(kind, name, text), name)
+
+
+def _read_as(kind: type, name: str, text: str) -> Any:
+    if kind is bool:
+        return _switch(name, text)
+    return text.split() if kind is list else text
 
 
 def _switch(name: str, text: str) -> bool:
@@ -139,12 +212,22 @@ def _switch(name: str, text: str) -> bool:
 
 def _from_file(path: Path, *, required: bool) -> Iterator[tuple[str, Setting]]:
     for key, value in _read(path, required=required).items():
+        if key == STORES:
+            continue
         name = key.replace("-", "_")
+        if name == _SECRET:
+            instead = f"set {PREFIX}{_SECRET.upper()}, or name a file with {key}-file"
+            raise UsageError(f"{path}: {key}: a secret does not belong here; {instead}")
         if name not in KINDS:
             raise UsageError(f"{path}: unknown key {key!r}{_nearest(name)}")
-        if type(value) is not KINDS[name]:
-            raise UsageError(f"{path}: {key} = {value!r}, expected {_WORDS[KINDS[name]]}")
+        kind = KINDS[name]
+        if type(value) is not kind or (kind is list and not _are_texts(value)):
+            raise UsageError(f"{path}: {key} = {value!r}, expected {_WORDS[kind]}")
         yield name, Setting(value, f"{path}: {key}")
+
+
+def _are_texts(values: Any) -> bool:
+    return all(type(value) is str for value in values)
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:
@@ -155,7 +238,7 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
             return tomllib.load(file)
     except FileNotFoundError as error:
         if required:
-            raise NotFoundError(f"{path}: no such configuration file; check --config") from error
+            raise NotFoundError(f"{path}: no such file; check --config") from error
         return {}
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

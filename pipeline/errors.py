@@ -60,3 +60,39 @@ class LedgerError(TemporaryError):
 
 class LeaseLostError(TemporaryError):
     """Another watcher took a recording over: what was made of it here comes too late."""
+
+
+class NoticeError(UsageError):
+    """A notification that is not Agora's, or cannot be read."""
+
+
+class AgoraError(RecpipeError):
+    """Agora's service refused a call, failed, or did not answer.
+
+    ``kind`` is one of :class:`pipeline.agora.statuses.Kind`; ``http_status`` and ``host`` are those
+    of the last answer, None if there was none.  A ``retriable`` error may go away by itself.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str,
+        endpoint: str,
+        host: str | None = None,
+        http_status: int | None = None,
+        code: int | None = None,
+        reason: str | None = None,
+        request_id: str | None = None,
+        retriable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.endpoint = endpoint
+        self.host = host
+        self.http_status = http_status
+        self.code = code
+        self.reason = reason
+        self.request_id = request_id
+        self.retriable = retriable
+        self.exit_code = 75 if retriable else 4 if kind == "no_data" else 2

@@ -23,11 +23,13 @@ def ffmpeg() -> Ffmpeg:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Where nothing may be missing, only what the platform cannot do at all may be skipped."""
+    """Where nothing may be missing, only what the platform cannot do at all may be skipped, and
+    what a probe of the store has just shown that it cannot do.
+    """
     report = yield
     if REQUIRED and report.skipped and not hasattr(report, "wasxfail"):
         reason = str(call.excinfo.value) if call.excinfo else str(report.longrepr)
-        if not reason.startswith("platform:"):
+        if not reason.startswith(("platform:", "store:")):
             report.outcome = "failed"
             report.longrepr = f"{item.nodeid}: skipped, but nothing may be missing here: {reason}"
     return report

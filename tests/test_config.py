@@ -96,6 +96,13 @@ def test_a_named_file_has_to_be_there():
         pytest.param("jobs = true", "expected a whole number", id="truth for a number"),
         pytest.param("quiet = 1", "expected true or false", id="number for truth"),
         pytest.param("region = 1", "expected text", id="number for text"),
+        pytest.param("api-url = 'x'", "expected a list of texts", id="text for a list"),
+        pytest.param("api-url = [1]", "expected a list of texts", id="a list of numbers"),
+        pytest.param(
+            "agora-customer-secret = 'x'",
+            "a secret does not belong here; set RECPIPE_AGORA_CUSTOMER_SECRET",
+            id="a secret",
+        ),
         pytest.param("region = ", "not valid TOML", id="cut off"),
     ],
 )
@@ -106,10 +113,45 @@ def test_a_file_that_says_something_else(text, why):
     assert str(caught.value).startswith("recpipe.toml: ")
 
 
+def test_tables_of_stores_are_no_options():
+    write('region = "eu"\n[storage.calls]\nvendor = 1\n[storage.archive]\nvendor = 2\n')
+    assert values() == {"region": "eu"}
+    tables, path = config.load_stores(environ={})
+    assert (dict(tables), path) == (
+        {"calls": {"vendor": 1}, "archive": {"vendor": 2}},
+        Path(config.FILE),
+    )
+
+
+@pytest.mark.parametrize("text", ["storage = 'x'", "[storage]\nvendor = 1"])
+def test_what_is_no_table_of_stores(text):
+    write(text)
+    with pytest.raises(UsageError, match=r"expected tables \[storage.NAME\]"):
+        config.load_stores(environ={})
+
+
 def test_a_file_that_is_not_text():
     Path(config.FILE).write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="not valid TOML"):
         values()
+
+
+def test_lists():
+    write('api-url = ["https://a", "https://b"]')
+    assert values() == {"api_url": ["https://a", "https://b"]}
+    assert values(RECPIPE_API_URL="https://c  https://d") == {"api_url": ["https://c", "https://d"]}
+
+
+def test_what_was_started_is_remembered_in_the_state_of_the_user():
+    assert config.default_state({"XDG_STATE_HOME": "/s"}) == Path("/s/recpipe")
+    home = Path("~/.local/state/recpipe").expanduser()
+    assert config.default_state({"XDG_STATE_HOME": "relative"}) == home
+
+
+def test_the_customer_secret_is_no_setting():
+    assert values(RECPIPE_AGORA_CUSTOMER_SECRET="s") == {}
+    assert config.customer_secret({"RECPIPE_AGORA_CUSTOMER_SECRET": "s"}) == "s"
+    assert config.customer_secret({}) is None
 
 
 @pytest.mark.parametrize("text", ["1", "true", "YES", "on"])

@@ -1,8 +1,11 @@
-"""The file names of Agora Cloud Recording in composite and web page mode.
+"""The file names of Agora Cloud Recording.
 
 ``[bak<n>_]<sid>_<cname>`` begins every name: ``.m3u8`` ends a playlist, ``_<utc>.ts`` a slice,
-``_<index>.mp4`` an MP4 made by Agora.  A cname may hold underscores and most punctuation, so names
-are read from both ends.  A name that does not fit is not Agora's: the answer is None.
+``_<index>.mp4`` an MP4 made by Agora, ``_<tick>_<index>.m3u8`` a playlist that its backup cloud
+forwarded.  In individual mode ``<cname>__uid_s_<uid>__uid_e_<kind>`` stands where the cname stands
+in composite mode: :func:`parse_stream` takes it apart.  A cname may hold underscores and most
+punctuation, so names are read from both ends.  A name that does not fit is not Agora's: the answer
+is None.
 """
 
 import re
@@ -17,6 +20,10 @@ _PLAYLIST = re.compile(rf"{_STEM}\.m3u8")
 _SLICE = re.compile(rf"{_STEM}_(?P<stamp>[0-9]{{17}})\.(?P<extension>ts|webm)")
 _MP4 = re.compile(rf"{_STEM}_(?P<index>0|[1-9][0-9]{{0,5}})\.mp4")
 _BACKUP = re.compile(r"_([0-9]{1,20})_(0|[1-9][0-9]{0,5})\.m3u8")
+_STREAM = re.compile(
+    r"(?P<cname>.+)__uid_s_(?P<uid>[1-9][0-9]{0,9})__uid_e(?:_(?P<kind>audio|video|av))?", re.DOTALL
+)
+_REPLACED = re.compile(r"[!@#$%^&*()+_.=\[\]{}~|,;:?<>]")
 _STAMP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})")
 
 
@@ -51,6 +58,15 @@ class Mp4Name:
     index: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Whose sound or pictures, in individual mode; an MP4 holds both, its ``kind`` is None."""
+
+    cname: str
+    uid: str
+    kind: str | None  # audio, video, or av for the index over both
+
+
 def parse_playlist_name(name: str) -> PlaylistName | None:
     """A backup-cloud copy reads as a longer cname: ask :func:`backup_copy` first."""
     match = _PLAYLIST.fullmatch(name)
@@ -82,6 +98,22 @@ def backup_copy(name: str, stem: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
+def parse_stream(cname: str) -> Stream | None:
+    """What stands for the cname in a name of individual mode, None in the other modes."""
+    match = _STREAM.fullmatch(cname)
+    return match and Stream(match["cname"], match["uid"], match["kind"])
+
+
+def same_channel(found: str, cname: str) -> bool:
+    """Whether the cname in a file name stands for this channel, punctuation kept or replaced."""
+    return found in (cname, replaced(cname))
+
+
+def replaced(cname: str) -> str:
+    """The cname as web page recording writes it into names: a dash for most punctuation."""
+    return _REPLACED.sub("-", cname)
+
+
 def stem(sid: str, cname: str, *, bak: int | None = None) -> str:
     """What every name of one part begins with."""
     return f"{sid}_{cname}" if bak is None else f"bak{bak}_{sid}_{cname}"
@@ -102,6 +134,16 @@ def slice_name(
 def mp4_name(sid: str, cname: str, index: int, *, bak: int | None = None) -> str:
     """The inverse of :func:`parse_mp4_name`."""
     return f"{stem(sid, cname, bak=bak)}_{index}.mp4"
+
+
+def backup_name(stem: str, tick: int, index: int) -> str:
+    """The inverse of :func:`backup_copy`."""
+    return f"{stem}_{tick}_{index}.m3u8"
+
+
+def stream_cname(cname: str, uid: str, kind: str | None = None) -> str:
+    """The inverse of :func:`parse_stream`: give it as the cname to the functions above."""
+    return f"{cname}__uid_s_{uid}__uid_e" + (f"_{kind}" if kind else "")
 
 
 def utc(stamp: str) -> float | None:

@@ -12,6 +12,7 @@ from pipeline.cli.doctor import doctor
 from pipeline.cli.ledger import explain, hold, ledger, retry, status
 from pipeline.cli.options import State
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
+from pipeline.cli.record import record
 from pipeline.cli.simulate import simulate
 from pipeline.cli.watch import watch
 from pipeline.errors import RecpipeError
@@ -99,7 +100,10 @@ def cli(context: click.Context) -> int | None:
     return None
 
 
-for _command in (convert, check, watch, status, explain, retry, hold, ledger, doctor, simulate):
+for _command in (
+    *(convert, check, watch, status, explain, retry, hold, ledger),
+    *(record, doctor, simulate),
+):
     cli.add_command(_command)
 
 

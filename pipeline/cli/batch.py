@@ -30,6 +30,8 @@ PLAYLIST = b"#EXTM3U"
 @options.format
 @options.on_loss
 @options.accept_unfinished
+@options.stream_types
+@options.deep
 @options.jobs
 @options.dry_run
 @options.force
@@ -43,7 +45,8 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
     """Make one MP4 of each recording, and prove that it holds everything its segments hold.
 
     SRC is a playlist, a single media file, a folder or s3://bucket/prefix with any number of
-    recordings, or - for a list of these on standard input, one per line.
+    recordings, or - for a list of these on standard input, one per line.  Stores are s3://, az://,
+    gs://, and @NAME for a table [storage.NAME] of recpipe.toml.
 
     Results are called <recording>.<format>, with a receipt beside each.  What is done already is
     left alone, so the same command may run again at any time.
@@ -79,6 +82,7 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
 @options.sources
 @options.on_loss
 @options.accept_unfinished
+@options.stream_types
 @options.jobs
 @options.as_json
 @options.quiet
@@ -89,7 +93,8 @@ def check(sources: tuple[str, ...], **chosen: Any) -> int:
     """Read every segment and say what convert would find, without making anything.
 
     SRC is a playlist, a single media file, a folder or s3://bucket/prefix with any number of
-    recordings, or - for a list of these on standard input, one per line.
+    recordings, or - for a list of these on standard input, one per line.  Stores are s3://, az://,
+    gs://, and @NAME for a table [storage.NAME] of recpipe.toml.
 
     \b
     Examples:
@@ -110,7 +115,8 @@ def _opener(chosen: dict[str, Any]) -> Callable[[str], Any]:
     from pipeline.jobs.many import opener
 
     names = ("endpoint_url", "region", "profile")
-    return opener(chosen["jobs"], **{name: chosen[name] for name in names})
+    file = click.get_current_context().ensure_object(options.State).file
+    return opener(chosen["jobs"], settings=file, **{name: chosen[name] for name in names})
 
 
 def _sources(given: Sequence[str]) -> Iterator[str]:
@@ -167,6 +173,8 @@ def _settings(chosen: dict[str, Any]) -> "Options":
         format=Format(chosen.get("format", Format.MP4)),
         on_loss=OnLoss(chosen["on_loss"]),
         accept_unfinished=chosen["accept_unfinished"],
+        stream_types=chosen["stream_types"],
+        deep=chosen.get("deep", False),
         force=chosen.get("force", False),
         spool=Path(chosen["spool"]) if chosen["spool"] else config.default_spool(),
     )

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,18 @@ YEARS = range(2025, 2100)  # outside of these no signature and no certificate is
 PROBLEM = 2  # exit code
 
 
+MEANINGS = {  # of the fields of Capabilities
+    "conditional_put": "refuses to create what exists: results are published under their own names",
+    "conditional_large": "the same for large files",
+    "copy": "copies on the server",
+    "checksum": "refuses bytes that do not fit their digest",
+    "range": "reads part of an object",
+    "batch_delete": "deletes many in one request",
+    "flat_keys": "holds a and a/b side by side",
+    "creates_buckets": "makes a missing bucket without being asked: mind the spelling",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One thing looked at; ``fix`` says what to do about a problem."""
@@ -30,6 +42,7 @@ class Check:
     ok: bool
     detail: str
     fix: str | None = None
+    capabilities: Mapping[str, bool | None] | None = None  # of a store
 
 
 @click.command(short_help="Prove that this machine can do the work.")
@@ -43,7 +56,8 @@ def doctor(store: str | None, **chosen: Any) -> int:
     """Prove ffmpeg, the disk, the clock and the libraries, and say how to fix what is wrong.
 
     ffmpeg is proved by having it remux a real transport stream: some builds crash on it.  With
-    --store a tiny object is written to the store, read back and deleted.
+    --store a tiny object is written to the store, read back and deleted, and what the store can do
+    is found out by trying; everything written is removed.
 
     \b
     Examples:
@@ -57,7 +71,7 @@ def doctor(store: str | None, **chosen: Any) -> int:
             output.say_listing(_text(check))
     if chosen["json"]:
         all_ok = all(check.ok for check in checks)
-        output.say_json({"ok": all_ok, "checks": [asdict(check) for check in checks]})
+        output.say_json({"ok": all_ok, "checks": [_json(check) for check in checks]})
     return 0 if all(check.ok for check in checks) else PROBLEM
 
 
@@ -68,7 +82,9 @@ def _checks(store: str | None, chosen: dict[str, Any]) -> Iterator[Check]:
     yield clock(time.time())
     yield boto3()
     if store:
-        yield a_store(store, **{k: chosen[k] for k in ("endpoint_url", "region", "profile")})
+        file = click.get_current_context().ensure_object(options.State).file
+        where = {k: chosen[k] for k in ("endpoint_url", "region", "profile")}
+        yield a_store(store, file=file, **where)
 
 
 def python() -> Check:
@@ -139,23 +155,31 @@ def boto3() -> Check:
 
 
 def a_store(
-    url: str, *, endpoint_url: str | None, region: str | None, profile: str | None
+    url: str,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+    file: str | None = None,
 ) -> Check:
-    """List, write, read back and delete one tiny object under a name that nobody has."""
+    """List, write, read back and delete one tiny object, and try what else the store can do."""
     import secrets
 
     from pipeline.jobs.many import shown
-    from pipeline.storage.locations import open_storage
+    from pipeline.jobs.stores import locations
+    from pipeline.storage.probe import probe
 
     name = f".recpipe-doctor-{secrets.token_hex(8)}"
     try:
-        storage, _ = open_storage(
-            url.rstrip("/") + "/", endpoint_url=endpoint_url, region=region, profile=profile
-        )
+        opened = locations(endpoint_url=endpoint_url, region=region, profile=profile, file=file)
+        storage, _ = opened(url.rstrip("/") + "/")
         _use(storage, name)
+        remote = storage.trials() is not None
+        capabilities = asdict(probe(storage)) if remote else None
     except RecpipeError as error:
         return Check("store", False, str(error), "the account needs to list, read, write, delete")
-    return Check("store", True, f"{shown(url)}: listed, wrote, read and deleted {name}")
+    detail = f"{shown(url)}: listed, wrote, read and deleted {name}"
+    return Check("store", True, detail, capabilities=capabilities)
 
 
 def _use(storage: "Storage", name: str) -> None:
@@ -177,9 +201,22 @@ def _use(storage: "Storage", name: str) -> None:
             storage.delete(name)
 
 
+def _json(check: Check) -> dict[str, Any]:
+    """Capabilities only where some were looked for."""
+    return {key: value for key, value in asdict(check).items() if key != "capabilities" or value}
+
+
 def _text(check: Check) -> str:
     from pipeline.storage.names import printable
 
     mark = click.style("ok     ", fg="green") if check.ok else click.style("problem", fg="red")
     fix = f"\n{'':8} {'':7} fix: {check.fix}" if check.fix else ""
-    return f"{mark}  {check.name:<7} {printable(check.detail)}{fix}"
+    can = "".join(f"\n{'':8} {'':7} {line}" for line in _abilities(check.capabilities or {}))
+    return f"{mark}  {check.name:<7} {printable(check.detail)}{fix}{can}"
+
+
+def _abilities(capabilities: Mapping[str, bool | None]) -> Iterator[str]:
+    words = {True: "yes", False: "no", None: "not tried"}
+    for name, meaning in MEANINGS.items():
+        if name in capabilities:
+            yield f"{words[capabilities[name]]:<9} {meaning}"

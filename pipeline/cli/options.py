@@ -12,6 +12,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 # Format and OnLoss of the model, which takes longer to import than --help may take.
 FORMATS = ("mp4", "m4a", "mp3", "wav", "aac", "ts")
+STREAM_TYPES = ("audio", "video", "both")
 ON_LOSS = ("hold", "close", "fail")
 
 
@@ -20,11 +21,13 @@ class State:
     """What is known before a command runs, and needed when it fails."""
 
     debug: bool = False
+    file: str | None = None  # --config
     settings: Mapping[str, config.Setting] = field(default_factory=dict)
 
 
 def _configure(context: click.Context, option: click.Parameter, file: str | None) -> None:
     state = context.ensure_object(State)
+    state.file = file
     state.settings = config.load(file)
     context.default_map = {key: setting.value for key, setting in state.settings.items()}
 
@@ -59,7 +62,7 @@ output = click.option(
     "--output",
     metavar="DEST",
     required=True,
-    help="A folder, a file for a single recording, or s3://bucket/prefix/.",
+    help="A folder, a file for a single recording, s3://bucket/prefix/ or @NAME/prefix/.",
 )
 format = click.option(
     "--format",
@@ -77,6 +80,14 @@ on_loss = click.option(
 )
 accept_unfinished = click.option(
     "--accept-unfinished", is_flag=True, help="Take a recording that has not ended as it is."
+)
+stream_types = click.option(
+    "--stream-types",
+    type=click.Choice(STREAM_TYPES),
+    help="What was to be recorded; if none of it is there, that is an error.",
+)
+deep = click.option(
+    "--deep", is_flag=True, help="Decode all of each MP4 as well: slow, and sees flipped bits."
 )
 jobs = click.option(
     "--jobs",
@@ -102,7 +113,7 @@ spool = click.option(
 )
 
 store = all_of(
-    click.option("--endpoint-url", metavar="URL", help="A store that is S3-compatible, not AWS."),
+    click.option("--endpoint-url", metavar="URL", help="Where the store is, if it is not AWS."),
     click.option("--region", metavar="NAME", help="Its region."),
     click.option("--profile", metavar="NAME", help="A profile in ~/.aws/config."),
 )
@@ -115,6 +126,78 @@ ledger = click.option(
     metavar="URL",
     help="sqlite:////path/ledger.db or postgresql://host/name.  "
     "[default: ~/.local/state/recpipe/ledger.db]",
+)
+
+request = click.option(
+    "--request", metavar="FILE", help="The body of the request, JSON or TOML; - is JSON on stdin."
+)
+channel = all_of(
+    click.option("--channel", "--cname", "channel", metavar="NAME", help="The channel."),
+    click.option("--uid", metavar="UID", help="The uid of the recorder in the channel."),
+)
+session = click.option("--sid", metavar="SID", help="Its sid, if it is not known here.")
+background = click.option(
+    "--background", is_flag=True, help="Do not wait until the files are uploaded."
+)
+subscriptions = all_of(
+    click.option(
+        "--subscribe-audio",
+        metavar="UID",
+        multiple=True,
+        help="Record the sound of these users only; can be given again.",
+    ),
+    click.option(
+        "--subscribe-video",
+        metavar="UID",
+        multiple=True,
+        help="Record the pictures of these users only; can be given again.",
+    ),
+)
+arrangement = click.option(
+    "--mixed-video-layout",
+    type=int,
+    metavar="N",
+    help="0 floating, 1 best fit, 2 vertical, 3 custom.",
+)
+recording = all_of(
+    click.option(
+        "--mode",
+        type=click.Choice(["mix", "individual", "web"]),
+        default="mix",
+        show_default=True,
+        help="All users in one picture, each alone, or a web page.",
+    ),
+    click.option("--token-file", metavar="FILE", help="A file with the RTC token for the uid."),
+    click.option("--stream-types", type=int, metavar="N", help="0 sound, 1 pictures, 2 both."),
+    click.option("--channel-type", type=int, metavar="N", help="0 communication, 1 live."),
+    click.option("--max-idle-time", type=int, metavar="SECONDS", help="End after so long alone."),
+    click.option("--width", type=int, metavar="PIXELS", help="Of the picture."),
+    click.option("--height", type=int, metavar="PIXELS", help="Of the picture."),
+    click.option("--fps", type=int, metavar="N", help="Pictures in a second."),
+    click.option("--bitrate", type=int, metavar="KBPS", help="Of the pictures."),
+    arrangement,
+    subscriptions,
+    click.option("--prefix", metavar="A/B", help="Folders in the bucket, letters and digits."),
+)
+agora = all_of(
+    click.option("--agora-app-id", metavar="ID", help="The App ID of the project."),
+    click.option("--agora-customer-id", metavar="ID", help="The customer ID of the REST API."),
+    click.option(
+        "--agora-customer-secret-file",
+        metavar="FILE",
+        help="A file with the secret.  [default: the variable RECPIPE_AGORA_CUSTOMER_SECRET]",
+    ),
+    click.option(
+        "--api-url",
+        metavar="URL",
+        multiple=True,
+        help="A host of the service; given again, the next one to try.",
+    ),
+    click.option(
+        "--state",
+        metavar="DIR",
+        help="Where it is remembered what was started.  [default: ~/.local/state/recpipe]",
+    ),
 )
 
 general = all_of(

@@ -10,7 +10,7 @@ from pipeline.jobs.clock import Clock
 from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.media import timeline
-from pipeline.media.placed import Slot
+from pipeline.media.placed import Slot, has_media
 from pipeline.media.timeline import Plan
 from pipeline.model import Finding, Recording, Severity, StoredObject
 from pipeline.stages import fetch
@@ -69,26 +69,36 @@ def _planned(
     findings = list(inventory.findings)
     slots: list[Slot] = []
     paths: dict[int, Path] = {}
-    for number, listed in enumerate(inventory.segments):
+    unusable: set[str] = set()
+    for listed in inventory.segments:
         here = fetched.get(listed.object.key) if listed.object else None
+        segment = listed.segment
+        slot = Slot(
+            name=listed.name,
+            scan=here.scan if here else None,
+            duration=segment.duration or None,
+            discontinuity=segment.discontinuity,
+            utc=listed.utc,
+            part=listed.part,
+            listed=listed.listed,
+        )
+        if not listed.listed and not has_media(slot):
+            unusable.add(slot.name)
+            continue
         if here is not None:
-            paths[number] = here.path
+            paths[len(slots)] = here.path
         elif listed.object:
             detail = "listed, but gone when it was to be read"
             findings.append(Finding("SEG_MISSING", Severity.ERROR, listed.name, detail=detail))
-        segment = listed.segment
-        slots.append(
-            Slot(
-                name=listed.name,
-                scan=here.scan if here else None,
-                duration=segment.duration or None,
-                discontinuity=segment.discontinuity,
-                utc=listed.utc,
-            )
-        )
+        slots.append(slot)
     present = tuple(f for f in fetched.values() if f is not None)
     for one in present:
-        findings += [*one.findings, *one.scan.findings]
+        if one.object.name in unusable:
+            detail = "the playlist lacks it, and there is nothing in it to be used"
+            findings.append(Finding("PL_ORPHAN", Severity.WARNING, one.object.name, detail=detail))
+        else:
+            findings += [*one.findings, *one.scan.findings]
     plan = timeline.plan(slots, options.on_loss)
-    names = tuple(listed.name for listed in inventory.segments)
+    names = tuple(slot.name for slot in slots)
+    findings = plan.covered.without_loss(findings)
     return Evidence(plan, tuple(findings), present, paths, names)

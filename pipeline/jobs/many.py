@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -18,6 +17,7 @@ from pipeline.errors import RecpipeError, UsageError
 from pipeline.jobs.one import check as check_one
 from pipeline.jobs.one import process
 from pipeline.jobs.options import Options, Target, unwatched
+from pipeline.jobs.stores import locations
 from pipeline.jobs.targets import Destination, Opener, destination
 from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict
 from pipeline.muxing import locate, run
@@ -25,7 +25,6 @@ from pipeline.stages import publish
 from pipeline.stages.discover import discover
 from pipeline.stages.inspect import inspect
 from pipeline.storage import Storage
-from pipeline.storage.locations import open_storage
 from pipeline.storage.names import printable
 
 log = logging.getLogger(__name__)
@@ -103,6 +102,8 @@ def convert(
     format: str = "mp4",
     on_loss: str = "hold",
     accept_unfinished: bool = False,
+    stream_types: str | None = None,
+    deep: bool = False,
     force: bool = False,
     jobs: int | None = None,
     ffmpeg: str | None = None,
@@ -110,16 +111,22 @@ def convert(
     endpoint_url: str | None = None,
     region: str | None = None,
     profile: str | None = None,
+    settings: str | Path | None = None,
 ) -> list[Outcome]:
     """Convert every recording of the sources, and say what became of each.  Safe to repeat.
 
-    Raises what makes the whole call impossible, such as an output that cannot be.
+    Raises what makes the whole call impossible, such as an output that cannot be.  ``settings`` is
+    the file whose tables ``[storage.NAME]`` say what ``@NAME`` is; recpipe.toml if not given.
     """
-    opened = opener(jobs, endpoint_url=endpoint_url, region=region, profile=profile)
+    opened = opener(
+        jobs, endpoint_url=endpoint_url, region=region, profile=profile, settings=settings
+    )
     options = Options(
         format=Format(format),
         on_loss=OnLoss(on_loss),
         accept_unfinished=accept_unfinished,
+        stream_types=stream_types,
+        deep=deep,
         force=force,
         spool=Path(spool) if spool else config.default_spool(),
     )
@@ -134,17 +141,22 @@ def check(
     *,
     on_loss: str = "hold",
     accept_unfinished: bool = False,
+    stream_types: str | None = None,
     jobs: int | None = None,
     spool: str | Path | None = None,
     endpoint_url: str | None = None,
     region: str | None = None,
     profile: str | None = None,
+    settings: str | Path | None = None,
 ) -> list[Outcome]:
     """The same without making anything."""
-    opened = opener(jobs, endpoint_url=endpoint_url, region=region, profile=profile)
+    opened = opener(
+        jobs, endpoint_url=endpoint_url, region=region, profile=profile, settings=settings
+    )
     options = Options(
         on_loss=OnLoss(on_loss),
         accept_unfinished=accept_unfinished,
+        stream_types=stream_types,
         spool=Path(spool) if spool else config.default_spool(),
     )
     works, failures = find(_texts(source), opened)
@@ -157,14 +169,15 @@ def opener(
     endpoint_url: str | None = None,
     region: str | None = None,
     profile: str | None = None,
+    settings: str | Path | None = None,
 ) -> Opener:
     """How locations are opened, with enough connections for all jobs."""
-    return partial(
-        open_storage,
+    return locations(
         endpoint_url=endpoint_url,
         region=region,
         profile=profile,
         connections=CONNECTIONS * (jobs or MOST_JOBS),
+        file=settings,
     )
 
 

@@ -14,6 +14,7 @@ from pipeline.jobs.judge import judged, rejected
 from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options, Target
 from pipeline.jobs.receipts import only_more_inputs, receipt, report_of, same_inputs
+from pipeline.media import checks
 from pipeline.model import (
     Finding,
     Format,
@@ -26,9 +27,10 @@ from pipeline.model import (
     Verdict,
 )
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import convert, fetch, publish, verify
+from pipeline.stages import content, convert, fetch, publish, verify
 from pipeline.stages.inspect import Inventory, inspect
 from pipeline.storage import Storage
+from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
 
 SPARE = 16 << 20  # bytes beside the result that must be free
@@ -62,6 +64,12 @@ def process(
     return replace(report, timings=job.clock.timings())
 
 
+def inputs(recording: Recording, source: Storage) -> set[tuple[str, int, str | None]]:
+    """Name, size and ETag of everything that would be converted, as receipts tell inputs apart."""
+    found = _objects(inspect(recording, source, accept_unfinished=True))
+    return {(o.name, o.size, o.etag) for o in found}
+
+
 def check(recording: Recording, source: Storage, options: Options) -> Report:
     """The same without making anything."""
     clock = Clock()
@@ -86,7 +94,9 @@ def _measured(
         return report
     with clock.stage("inspect"), os_errors(f"read {recording.source}"):
         read = convert.measure(evidence.plan, evidence.paths, options.progress)
-    return judged(recording, evidence, read, options.on_loss)
+    said = [*content.triage(read.lanes, read.expected)]
+    said += checks.expected(evidence.plan, options.stream_types)
+    return judged(recording, evidence, read, options.on_loss, said)
 
 
 def _forget(recording: Recording, inventory: Inventory, source: Storage, options: Options) -> None:
@@ -128,9 +138,12 @@ def _done_before(job: _Job, inventory: Inventory) -> Report | None:
     now = _objects(inventory)
     same = before.receipt["settings"] == _settings(job.options)
     if same and same_inputs(before.receipt, now):
-        beside = job.target.storage.url(publish.receipt_key(job.target.key))
+        storage = job.target.storage
         return report_of(
-            before.receipt, source=job.recording.source, output=job.target.url, beside=beside
+            before.receipt,
+            source=job.recording.source,
+            output=storage.url(before.key),
+            beside=storage.url(publish.receipt_key(job.target.key)),
         )
     if same and not only_more_inputs(before.receipt, now):
         detail = "was made from segments that are no longer there or have changed"
@@ -139,7 +152,10 @@ def _done_before(job: _Job, inventory: Inventory) -> Report | None:
 
 
 def _settings(options: Options) -> dict[str, str]:
-    return {"format": options.format.value, "on_loss": options.on_loss.value}
+    settings = {"format": options.format.value, "on_loss": options.on_loss.value}
+    if options.stream_types:
+        settings["stream_types"] = options.stream_types
+    return settings | ({"deep": "yes"} if options.deep else {})
 
 
 def _on_loss(options: Options) -> OnLoss:
@@ -150,7 +166,7 @@ def _on_loss(options: Options) -> OnLoss:
 
 def _objects(inventory: Inventory) -> list[StoredObject]:
     found = {s.object.key: s.object for s in inventory.segments if s.object}
-    return [*([inventory.playlist] if inventory.playlist else []), *found.values()]
+    return [*inventory.playlists, *found.values()]
 
 
 def _convert(job: _Job, inventory: Inventory) -> Report:
@@ -190,23 +206,46 @@ def _need_room(folder: Path, evidence: Evidence) -> None:
 def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) -> Report:
     """Convert, verify and publish."""
     made, verified = _proven(job, evidence, temporary)
-    report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
+    said = [*verified.findings, *_content(job, evidence, made, temporary)]
+    report = judged(job.recording, evidence, made, _on_loss(job.options), said)
     report = replace(report, tracks=verified.tracks, proof=verified.proof)
     if report.verdict is Verdict.REJECTED:
         return report
-    report = replace(
-        report,
-        output=job.target.url,
-        receipt=job.target.storage.url(publish.receipt_key(job.target.key)),
-        duration=verified.duration,
-        size=verified.size,
-        sha256=verified.sha256,
-    )
     _refuse_changed(job, evidence)
+    quicker = _done_before(job, inventory)
+    if quicker is not None:  # another machine, meanwhile
+        return quicker
     with job.clock.stage("publish"):
-        inputs = [*_playlist_digest(job, inventory), *fetch.digests(evidence.segments)]
-        _publish(job, report, made, inputs, temporary)
+        placed = publish.place(job.target.storage, job.target.key)
+        report = replace(
+            report,
+            output=job.target.storage.url(placed),
+            receipt=job.target.storage.url(publish.receipt_key(job.target.key)),
+            duration=verified.duration,
+            size=verified.size,
+            sha256=verified.sha256,
+        )
+        inputs = [*_playlist_digests(job, inventory), *fetch.digests(evidence.segments)]
+        published = _publish(job, report, made, inputs, temporary, placed)
+    return report if published else _of_the_quicker_one(job, inventory)
+
+
+def _of_the_quicker_one(job: _Job, inventory: Inventory) -> Report:
+    """Another machine did the same work and was done first."""
+    report = _done_before(job, inventory)
+    if report is None:
+        raise StorageError(f"{job.target.url}: another run is publishing it; run again")
     return report
+
+
+def _content(job: _Job, evidence: Evidence, made: convert.Converted, path: Path) -> list[Finding]:
+    """What is in the result, and what was to be."""
+    found = [*checks.expected(evidence.plan, job.options.stream_types)]
+    with job.clock.stage("verify"):
+        if job.options.format not in (Format.MP4, Format.M4A):
+            return found + content.triage(made.lanes, made.expected)
+        found += content.examine(path, made.lanes, made.expected, job.ffmpeg)
+        return found + (content.decode(path, job.ffmpeg) if job.options.deep else [])
 
 
 def _refuse_changed(job: _Job, evidence: Evidence) -> None:
@@ -264,12 +303,12 @@ def _full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < SPARE
 
 
-def _playlist_digest(job: _Job, inventory: Inventory) -> list[SourceFile]:
-    found = inventory.playlist
-    if found is None:
-        return []
-    digest = hashlib.sha256(b"".join(job.source.open(found.key))).hexdigest()
-    return [SourceFile(found.key, found.size, found.etag, digest)]
+def _playlist_digests(job: _Job, inventory: Inventory) -> list[SourceFile]:
+    sources = []
+    for found in inventory.playlists:
+        digest = hashlib.sha256(b"".join(job.source.open(found.key))).hexdigest()
+        sources.append(SourceFile(found.key, found.size, found.etag, digest))
+    return sources
 
 
 def _publish(
@@ -278,24 +317,39 @@ def _publish(
     made: convert.Converted,
     inputs: list[SourceFile],
     temporary: Path,
-) -> None:
-    before = publish.earlier(job.target.storage, job.target.key)
+    placed: str,
+) -> bool:
+    """False if another run was quicker."""
+    storage, key = job.target.storage, job.target.key
+    before = publish.earlier(storage, key)
+    assert report.sha256 is not None
     if before is not None and before.receipt is None and not job.options.force:
-        assert report.sha256 is not None
-        publish.refuse_other(job.target.storage, job.target.key, report.sha256)
+        publish.refuse_other(storage, before.key, report.sha256)
     muxer = {
         "version": job.ffmpeg.version,
         "command": [part if part != str(temporary) else "OUTPUT" for part in made.command],
         "messages": made.messages.splitlines()[-20:],
     }
     note = receipt(report, inputs, settings=_settings(job.options), muxer=muxer)
-    assert report.sha256 is not None
+    note["output"]["file"] = placed.rpartition("/")[2]
     job.options.guard()
-    publish.publish(
-        temporary,
-        job.target.storage,
-        job.target.key,
-        note,
-        format=job.options.format,
-        sha256=report.sha256,
-    )
+    try:
+        publish.publish(
+            temporary,
+            storage,
+            key,
+            note,
+            format=job.options.format,
+            sha256=report.sha256,
+            placed=placed,
+            replacing=before is not None,
+        )
+    except ExistsError:
+        if before is not None or isinstance(storage, LocalStorage):
+            raise
+        return False
+    if publish.lost(storage, key, placed):
+        return False
+    if before is not None and before.receipt is not None and before.key != placed:
+        storage.delete(before.key)  # the receipt speaks of ours now
+    return True

@@ -23,6 +23,8 @@ class Options:
     format: Format = Format.MP4
     on_loss: OnLoss = OnLoss.HOLD
     accept_unfinished: bool = False
+    stream_types: str | None = None  # what was to be recorded: "audio", "video" or "both"
+    deep: bool = False  # decode all of the result
     force: bool = False  # replace results that are not from this source
     spool: Path = Path(".recpipe-spool")
     progress: Callable[[str, int], None] = field(default=unwatched, compare=False)  # stage, bytes

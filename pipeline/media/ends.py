@@ -107,7 +107,7 @@ def _promised(
     """Where the first segment should begin and the last one end, by EXTINF and their neighbours."""
     first, last = segments[0], segments[-1]
     begin = end = None
-    if first.slot.duration and len(segments) > 1 and segments[1].position == first.position + 1:
+    if first.slot.duration and len(segments) > 1 and _adjacent(first, segments[1]):
         begin = opening(segments[1], lanes) - first.slot.duration * HZ
         if segments[1].torn or segments[1].damaged:
             begin = min(begin, opening(first, lanes)) if first.damaged else None
@@ -116,13 +116,18 @@ def _promised(
     return begin, end
 
 
+def _adjacent(a: Placed, b: Placed) -> bool:
+    """One follows the other in a playlist."""
+    return b.position == a.position + 1 and b.slot.part == a.slot.part
+
+
 def _start_of_last(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
     """By its own stamps, or by the segment before where these may have lost their beginning."""
     last, before = segments[-1], segments[-2] if len(segments) > 1 else None
     own = opening(last, lanes)
     if before is None or before.damaged or not before.slot.duration:
         return own
-    if before.position != last.position - 1:
+    if not _adjacent(before, last):
         return own
     chained = opening(before, lanes) + before.slot.duration * HZ
     if lanes[0].pid not in last.stamps:
@@ -145,5 +150,5 @@ def extinf_errors(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tup
     return [
         (a, (opening(b, lanes) - opening(a, lanes)) / HZ - a.slot.duration)
         for a, b in pairwise(segments)
-        if a.slot.duration is not None and b.position == a.position + 1 and not b.torn
+        if a.slot.duration is not None and _adjacent(a, b) and not b.torn
     ]

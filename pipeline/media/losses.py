@@ -113,9 +113,11 @@ def irregularities(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Finding
         segment = stretches[on.owner[place + 1]].segment
         detail = f"{gaps[place] / HZ:.3f} s without {lane.codec.kind} inside this segment"
         yield Finding("DTS_GAP", severity, segment, lane.pid, detail=detail)
-    drift = (
-        float(gaps[own & (np.abs(gaps) <= SILENCE)].sum()) if lane.codec.kind == "audio" else 0.0
-    )
+    slow = own & (np.abs(gaps) <= SILENCE)
+    drift = 0.0 if video else float(gaps[slow].sum())
     if abs(drift) > DRIFT:
+        of_each = np.bincount(on.owner[1:][slow], gaps[slow], len(stretches))
+        worst = int(np.argmax(np.abs(of_each)))
         detail = f"time stamps run {drift / HZ:+.3f} s against the samples over the recording"
+        detail += f", {of_each[worst] / HZ:+.3f} s of it in {stretches[worst].segment}"
         yield Finding("AUDIO_CLOCK", Severity.WARNING, pid=lane.pid, detail=detail)

@@ -65,6 +65,46 @@ def in_order(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed
     return segments, []
 
 
+def fitting(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
+    """Of what the playlist lacks, keep what does not lie over its neighbours by their clock."""
+    kept: list[Placed] = []
+    findings = []
+    for place, segment in enumerate(segments):
+        if segment.slot.listed:
+            kept.append(segment)
+            continue
+        after = next((s for s in segments[place + 1 :] if s.slot.listed), None)
+        apart = _overlap(kept[-1:], [after] if after else [], lanes)
+        over = _overlap(kept[-1:], [segment], lanes)
+        if over or (after and not apart and _overlap([segment], [after], lanes)):
+            detail = "the playlist lacks it, and its clock says that another holds its time"
+            said = Finding("PL_ORPHAN", Severity.WARNING, segment.slot.name, detail=detail)
+        else:
+            kept.append(segment)
+            detail = "the playlist lacks it; its name and its clock fit a hole"
+            said = Finding(
+                "PL_ORPHAN",
+                Severity.WARNING,
+                segment.slot.name,
+                detail=detail,
+                repair="put in its place",
+            )
+        findings.append(said)
+    return kept, findings
+
+
+def _overlap(before: Sequence[Placed], after: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
+    """One begins while the other lasts, on one clock: a longer step back is a restart."""
+    for a, b in zip(before, after, strict=False):
+        for lane in lanes:
+            if lane.pid in a.stamps and lane.pid in b.stamps:
+                step = int(signed(np.array(b.first(lane.pid) - a.last(lane.pid), np.int64)))
+                both = a.last(lane.pid) - a.first(lane.pid) + b.last(lane.pid) - b.first(lane.pid)
+                if -int(signed(np.array(both, np.int64))) <= step <= 0:
+                    return True
+    return False
+
+
 def _repositioned(segments: list[Placed]) -> list[Placed]:
     """Positions in the order found, so that neighbours are neighbours."""
     for segment, position in zip(segments, sorted(s.position for s in segments), strict=True):

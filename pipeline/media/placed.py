@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from pipeline.media.lane import Edges, Lane
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import Ticks
@@ -20,6 +22,8 @@ class Slot:
     duration: float | None = None  # EXTINF, seconds
     discontinuity: bool = False
     utc: float | None = None  # start by its name, seconds since the epoch
+    part: str = "main"  # the playlist it is listed in: "main", or "bak0" to "bak2"
+    listed: bool = True  # False: the playlist lacks it, its name fits a hole
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +40,7 @@ class Placed:
     joined: set[int] = field(default_factory=set)
     cut: set[int] = field(default_factory=set)
     whole: set[int] = field(default_factory=set)
+    until: dict[int, int] = field(default_factory=dict)  # where another part goes on, by PID
 
     def stream(self, pid: int) -> Stream:
         """The scan of one of its streams."""
@@ -64,6 +69,15 @@ class Placed:
             return self.presented(lane.pid)[1] + lane.unit
         return self.last(lane.pid) + self.stream(lane.pid).tail * lane.unit
 
+    def move(self, ticks: int) -> None:
+        """Shift it on the time line."""
+        for pid, (pts, dts) in self.stamps.items():
+            self.stamps[pid] = (
+                np.where(pts >= 0, pts + ticks, -1),
+                np.where(dts >= 0, dts + ticks, -1),
+            )
+        self.until = {pid: at + ticks for pid, at in self.until.items()}
+
     @property
     def damaged(self) -> bool:
         """The segment itself lost something."""
@@ -73,7 +87,8 @@ class Placed:
     @property
     def edges(self) -> Edges:
         """Its ends, for the stitcher."""
-        return Edges(*map(frozenset, (self.torn, self.joined, self.cut, self.whole)))
+        torn, joined, cut, whole = map(frozenset, (self.torn, self.joined, self.cut, self.whole))
+        return Edges(torn, joined, cut, whole, self.until)
 
 
 def has_media(slot: Slot) -> bool:

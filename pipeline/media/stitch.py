@@ -81,6 +81,7 @@ class Stitcher:
                 cut=pid in edges.cut,
                 whole=pid in edges.whole,
                 faults=faults,
+                until=edges.until.get(pid),
             )
             if len(work.pts) != len(work.track.starts):
                 raise Changed(f"{name}: not the bytes that were planned with")
@@ -109,6 +110,10 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     """Pictures that lost bytes keep what stands before the loss, if that shows anything at all."""
     kept, damaged = _attributable(work)
     cut = {len(work.track.starts) - 1} if work.cut else set()
+    if work.until is not None:
+        beyond = int([*np.flatnonzero(work.dts >= work.until), len(work.dts)][0])
+        kept[_extent(work.track, beyond)[0] :] = False
+        damaged, cut = frozenset(k for k in damaged if k < beyond), set()
     hurt = {k for k in damaged | cut if k >= 0}
     shown = {k for k in hurt if _shows(work, kept, k)}
     for ordinal in hurt - shown:
@@ -234,7 +239,7 @@ def _audio(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     """Whole frames in one chain pass as they are; anything else is mended."""
     t = work.track
     kept = np.ones(len(t.index), np.bool_)
-    if len(t.broken) or (work.torn and _head(work)):
+    if len(t.broken) or (work.torn and _head(work)) or work.until is not None:
         return mended(work, lane, carried)
     es, pes, pts, dts = _stream(work, kept, carried)
     found = units.frames(np.frombuffer(es, np.uint8), lane.config)

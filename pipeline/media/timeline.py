@@ -7,12 +7,12 @@ Times are ticks of 90 kHz unless they say seconds.  The plan puts the first pres
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
+from pipeline.media import joins
 from pipeline.media.ends import Promise, promises
+from pipeline.media.joins import Covered, Join
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.lanes import choose
-from pipeline.media.order import in_order, without_copies
+from pipeline.media.order import fitting, in_order, without_copies
 from pipeline.media.packets import MODULO, Ticks
 from pipeline.media.placed import Placed, Slot
 from pipeline.media.placing import Placer, counters_go_on, spread
@@ -31,6 +31,8 @@ class Plan:
     placed: tuple[Placed, ...] = ()
     findings: tuple[Finding, ...] = ()
     promised: Mapping[int, Promise] = field(default_factory=dict)  # by PID
+    joins: tuple[Join, ...] = ()  # of failover parts
+    covered: Covered = field(default_factory=Covered)
 
     @property
     def rejected(self) -> bool:
@@ -47,22 +49,62 @@ def plan(slots: Sequence[Slot], on_loss: OnLoss = OnLoss.HOLD) -> Plan:
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
     segments, said = _segments(slots, lanes)
-    findings += said
-    if not segments or any(f.severity == Severity.FATAL for f in said):
+    findings += said + _unplaceable(segments, lanes)
+    if not segments or any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
-    for arrange in (without_copies, in_order):
-        segments, said = arrange(segments, lanes)
-        findings += said
-    placer = Placer(lanes, slots, on_loss, counters_go_on(segments, lanes))
-    for segment in segments:
-        placer.place(segment)
-    placer.close()
-    findings += placer.findings
+    placed = _placed(segments, lanes, slots, on_loss)
+    findings += placed.findings
+    segments = placed.joined.segments
     findings += _rebase(segments)
-    promised, said = promises(segments, lanes, slots)
-    for pid, ticks in placer.closed.items():
+    covered = placed.joined.covered
+    needed = [replace(s, duration=None) if s.name in covered.whole else s for s in slots]
+    promised, said = promises(segments, lanes, needed)
+    for pid, ticks in placed.closed.items():
         promised[pid] = replace(promised[pid], closed=ticks)
-    return Plan(lanes, tuple(segments), tuple(findings + said), promised)
+    return Plan(
+        lanes,
+        tuple(segments),
+        tuple(covered.without_loss(findings + said)),
+        promised,
+        tuple(joins.settled(placed.joined, BASE)),
+        covered,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Line:
+    """All segments on one time line, which begins anywhere."""
+
+    joined: joins.Joined
+    findings: list[Finding]
+    closed: Mapping[int, float]  # ticks of holes that were closed, by PID
+
+
+def _placed(
+    segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot], on_loss: OnLoss
+) -> _Line:
+    """Each part by itself, then one behind the other."""
+    findings: list[Finding] = []
+    parts = []
+    for part in joins.by_part(segments):
+        for arrange in (without_copies, in_order, fitting):
+            part, said = arrange(part, lanes)
+            findings += said
+        parts.append(part)
+    go_on = any(counters_go_on(part, lanes) for part in parts)
+    alone = len(parts) == 1
+    closed: Mapping[int, float] = {}
+    for part in parts:
+        placer = Placer(lanes, slots, on_loss if alone else OnLoss.HOLD, go_on)
+        for segment in part:
+            placer.place(segment)
+        placer.close()
+        findings += placer.findings
+        closed = placer.closed
+    joined = joins.join(parts, lanes, slots)
+    if not alone and on_loss is OnLoss.CLOSE:
+        closed = joins.closed(joined.segments, lanes)
+    return _Line(joined, findings + joined.findings, closed)
 
 
 def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
@@ -98,6 +140,16 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
     return found, findings
 
 
+def _unplaceable(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Finding]:
+    """Streams that are sent, but nowhere with a time stamp."""
+    detail = "not one time stamp in the whole stream: nobody knows where it belongs"
+    return [
+        Finding("PTS_MARKER", Severity.FATAL, pid=lane.pid, detail=detail)
+        for lane in lanes
+        if not any(lane.pid in segment.stamps for segment in segments)
+    ]
+
+
 def _rebase(segments: Sequence[Placed]) -> list[Finding]:
     """Shift everything so that the first presentation time is BASE."""
     starts = [
@@ -108,14 +160,9 @@ def _rebase(segments: Sequence[Placed]) -> list[Finding]:
     ]
     shift = BASE - int(min(starts))
     for segment in segments:
-        for pid, (pts, dts) in segment.stamps.items():
-            segment.stamps[pid] = (_moved(pts, shift), _moved(dts, shift))
+        segment.move(shift)
     span = max(segment.last(pid) for segment in segments for pid in segment.stamps) - BASE
     if span <= LONGEST:
         return []
     detail = f"{span / HZ / 3600:.1f} hours, one MP4 is made of at most {LONGEST / HZ / 3600:.1f}"
     return [Finding("PL_LIMIT", Severity.FATAL, detail=detail)]
-
-
-def _moved(stamps: Ticks, shift: int) -> Ticks:
-    return np.where(stamps >= 0, stamps + shift, -1)

@@ -115,3 +115,32 @@ def list_packets(ffprobe: Path, path: Path, format: Format) -> list[str]:
     }
     flags = [word for name, value in options.items() for word in (f"-{name}", value)]
     return [str(ffprobe), *flags, f"file:{path}"]
+
+
+LOOK = 32, 18  # samples of a picture that is looked at
+
+
+def look(ffmpeg: Path, source: Path, kind: str, begin: float, length: float) -> list[str]:
+    """Decode some seconds of an MP4 to standard output: small grey pictures, or mono sound."""
+    import ffmpeg as ff
+
+    read = ff.input(f"file:{source}", f="mov", protocol_whitelist="file", ss=begin, t=length)
+    video: dict[str, Any] = {"vf": f"fps=2,scale={LOOK[0]}:{LOOK[1]},format=gray"}
+    options = video if kind == "video" else {"ac": 1, "ar": 8000}
+    format = "rawvideo" if kind == "video" else "s16le"
+    spec = ff.output(read[kind[0]], "pipe:1", f=format, **options)
+    command = [str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"]
+    argv: list[str] = ff.compile(spec, cmd=command)
+    return argv
+
+
+def decode(ffmpeg: Path, source: Path) -> list[str]:
+    """Decode all of an MP4 into nothing, and say every error."""
+    import ffmpeg as ff
+
+    strict = {"err_detect": "explode"}
+    read = ff.input(f"file:{source}", f="mov", protocol_whitelist="file", **strict)
+    spec = ff.output(read, "pipe:1", f="null")
+    command = [str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"]
+    argv: list[str] = ff.compile(spec, cmd=command)
+    return argv

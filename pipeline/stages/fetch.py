@@ -83,7 +83,31 @@ def scan_in_place(
             before = digest
             fetched.append((found, path, result, digest))
             progress("inspect", len(data))
-        return [Fetched(o, path, result, digest.result()) for o, path, result, digest in fetched]
+        done = [Fetched(o, path, result, digest.result()) for o, path, result, digest in fetched]
+    return [_read_again(one, arenas[0]) if _bad(one) else one for one in done]
+
+
+def _read_again(before: Fetched, arena: "_Arena") -> Fetched:
+    """A file read anew: a network drive may have given something else."""
+    found, path = before.object, before.path
+    with os_errors(f"read {path}"):
+        data = arena.room(min(found.size, LARGEST))
+        data = data[: read_into(path, data)]
+    return _better(before, Fetched(found, path, _scanned(found, data), _sha256(data)))
+
+
+def _bad(one: Fetched) -> bool:
+    return any(f.severity == Severity.ERROR for f in (*one.findings, *one.scan.findings))
+
+
+def _better(before: Fetched, again: Fetched) -> Fetched:
+    """The second try where nothing is wrong with it, and what was wrong with the first."""
+    if _bad(again):
+        return before
+    wrong = next(f for f in (*before.findings, *before.scan.findings) if f.severity == "error")
+    detail = f"{wrong.detail}; nothing is wrong with it when read once more"
+    said = replace(wrong, severity=Severity.INFO, detail=detail, repair=None)
+    return replace(again, findings=(*again.findings, said))
 
 
 def _sha256(data: Bytes) -> str:
@@ -133,8 +157,31 @@ def download(
         return fetched
 
     with ThreadPoolExecutor(FETCHERS) as pool:
-        fetched = list(pool.map(one, objects))
-    return _with_digests_judged(fetched)
+        fetched, digests_hold = _with_digests_judged(list(pool.map(one, objects)))
+
+        def again(before: Fetched) -> Fetched:
+            return _fetched_again(before, storage, arena, digests_hold=digests_hold)
+
+        second = pool.map(again, [f for f in fetched if f is not None and _bad(f)])
+        mended = {f.object.key: f for f in second}
+    return [f and mended.get(f.object.key, f) for f in fetched]
+
+
+def _fetched_again(
+    before: Fetched, storage: Storage, arena: _Arena, *, digests_hold: bool
+) -> Fetched:
+    """A segment that is bad may have gone bad on its way; kept is what is whole."""
+    path = before.path.with_suffix(".again")
+    try:
+        second = _again_and_again(before.object, storage, path, arena, lambda *_: None)
+        better = _better(before, second if digests_hold else replace(second, findings=()))
+        if better is before:
+            path.unlink(missing_ok=True)
+            return before
+        path.replace(before.path)
+        return replace(better, path=before.path)
+    except (NotFoundError, StorageError):
+        return before
 
 
 def _keep(fetched: Fetched) -> None:
@@ -266,12 +313,12 @@ def _is_md5(etag: str) -> bool:
     return len(text) == 32 and all(c in "0123456789abcdefABCDEF" for c in text)
 
 
-def _with_digests_judged(fetched: list[Fetched | None]) -> list[Fetched | None]:
-    """Where not one ETag is the MD5, this store's ETags are none."""
+def _with_digests_judged(fetched: list[Fetched | None]) -> tuple[list[Fetched | None], bool]:
+    """Where not one ETag is the MD5, this store's ETags are none; returns if they are."""
     present = [f for f in fetched if f is not None and f.object.etag and _is_md5(f.object.etag)]
     if len(present) > 1 and all(f.findings for f in present):
-        return [f and Fetched(f.object, f.path, f.scan, f.sha256) for f in fetched]
-    return fetched
+        return [f and replace(f, findings=()) for f in fetched], False
+    return fetched, True
 
 
 def digests(fetched: Sequence[Fetched]) -> list[SourceFile]:

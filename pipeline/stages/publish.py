@@ -1,7 +1,15 @@
-"""The result goes to its destination: whole or not at all, the receipt last."""
+"""The result goes to its destination: whole or not at all, the receipt last.
+
+Two runs at once publish once.  A folder of this machine has a lock for that.  A bucket may be
+written to from many machines: there the result is created only where nothing stands, if the store
+was seen to keep that promise.  If not, it gets a name that no other run has, and the receipt says
+which one counts.
+"""
 
 import hashlib
 import json
+import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +19,7 @@ from pipeline.errors import ExistsError, NotFoundError, StorageError
 from pipeline.model import Format, StoredObject
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
+from pipeline.storage.probe import creates_once
 
 CONTENT_TYPES = {
     Format.MP4: "video/mp4",
@@ -21,6 +30,7 @@ CONTENT_TYPES = {
     Format.TS: "video/mp2t",
 }
 RECEIPT = ".receipt.json"
+_TOKEN = 16  # hex digits in a name of one run alone
 SCHEMA = 1  # of the receipts this version writes and understands
 
 
@@ -43,6 +53,14 @@ def _made(folder: Path) -> Path:
     return folder
 
 
+def place(destination: Storage, key: str) -> str:
+    """The key a result gets: its own, or one of this run alone where that is safer."""
+    if isinstance(destination, LocalStorage) or creates_once(destination):
+        return key
+    stem, dot, suffix = key.rpartition(".")
+    return f"{stem}.{secrets.token_hex(_TOKEN // 2)}{dot}{suffix}"
+
+
 def publish(
     temporary: Path,
     destination: Storage,
@@ -51,23 +69,34 @@ def publish(
     *,
     format: Format,
     sha256: str,
+    placed: str | None = None,
+    replacing: bool = True,
 ) -> StoredObject:
-    """Put the file under its final name, then the receipt.  Safe to repeat."""
+    """Put the file under its final name, then the receipt.  Safe to repeat.
+
+    ``placed`` is what :func:`place` said.  ExistsError if nothing was to be replaced and another
+    run was quicker.
+    """
+    placed = placed or key
     text = json.dumps(receipt, indent=1, ensure_ascii=False) + "\n"
     # a file name that is no UTF-8 becomes an escape of JSON, and the same name when read again
     data = text.encode("utf-8", "backslashreplace")
     note = temporary.with_name(temporary.name.replace(".part", ".receipt.part"))
     try:
         note.write_bytes(data)  # before the file: there may be no room left
-        destination.delete(receipt_key(key))  # an earlier one says nothing of this file
+        if placed == key:
+            destination.delete(receipt_key(key))  # an earlier one says nothing of this file
         if isinstance(destination, LocalStorage):
             stored = destination.adopt(temporary, key)
             destination.adopt(note, receipt_key(key))
             return stored
         content = CONTENT_TYPES[format]
-        stored = destination.put(temporary, key, sha256=sha256, content_type=content)
+        if replacing or placed != key:
+            stored = destination.put(temporary, placed, sha256=sha256, content_type=content)
+        else:
+            stored = _create(temporary, destination, key, sha256, content)
         if stored.size != receipt["output"]["size"]:
-            where, sent = destination.url(key), receipt["output"]["size"]
+            where, sent = destination.url(placed), receipt["output"]["size"]
             raise StorageError(f"{where}: {stored.size} bytes arrived, {sent} sent")
         digest = hashlib.sha256(data).hexdigest()
         destination.put(note, receipt_key(key), sha256=digest, content_type="application/json")
@@ -76,28 +105,74 @@ def publish(
     return stored
 
 
+def _create(
+    temporary: Path, destination: Storage, key: str, sha256: str, content: str
+) -> StoredObject:
+    try:
+        return destination.create(temporary, key, sha256=sha256, content_type=content)
+    except ExistsError:
+        # a lost answer makes a client ask twice, and then its own file is in the way
+        refuse_other(destination, key, sha256)
+        return destination.head(key)
+
+
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """What already stands under the result's name."""
 
+    key: str
     size: int
     receipt: Mapping[str, Any] | None  # None: a crash came between the two, or it is not ours
 
 
 def earlier(destination: Storage, key: str) -> Earlier | None:
     """An earlier result, None when there is none."""
-    try:
-        there = destination.head(key)
-    except NotFoundError:
-        return None
+    receipt = _receipt(destination, key)
+    pointed = _pointed(key, receipt)
+    for name in dict.fromkeys((pointed, key)):
+        try:
+            there = destination.head(name)
+        except NotFoundError:
+            continue
+        whole = name == pointed and receipt is not None
+        whole = whole and receipt["output"]["size"] == there.size
+        return Earlier(name, there.size, receipt if whole else None)
+    return None
+
+
+def _receipt(destination: Storage, key: str) -> Any:
+    """The receipt beside a result; None if there is none, or another tool's."""
     try:
         receipt: Any = json.loads(b"".join(destination.open(receipt_key(key))))
-        whole = receipt["output"]["size"] == there.size and receipt["schema"] == SCHEMA
-        whole &= all(isinstance(one["key"], str) for one in receipt["inputs"])
-        whole &= isinstance(receipt["settings"], dict)
+        fits = receipt["schema"] == SCHEMA and isinstance(receipt["output"]["size"], int)
+        fits &= all(isinstance(one["key"], str) for one in receipt["inputs"])
+        fits &= isinstance(receipt["settings"], dict)
     except (NotFoundError, ValueError, KeyError, TypeError, RecursionError):
-        whole = False
-    return Earlier(there.size, receipt if whole else None)
+        return None
+    return receipt if fits else None
+
+
+def _pointed(key: str, receipt: Any) -> str:
+    """The key of the result a receipt speaks of; a name that no run gives is not followed."""
+    file = receipt["output"].get("file") if receipt else None
+    folder, slash, name = key.rpartition("/")
+    stem, dot, suffix = name.rpartition(".")
+    own = rf"{re.escape(stem)}\.[0-9a-f]{{{_TOKEN}}}{re.escape(dot + suffix)}"
+    if isinstance(file, str) and re.fullmatch(own, file):
+        return f"{folder}{slash}{file}"
+    return key
+
+
+def lost(destination: Storage, key: str, placed: str) -> bool:
+    """Whether the receipt that stands now speaks of another run's result; then ours goes.
+
+    A receipt that cannot be read is being written: a file too many is better than one too few.
+    """
+    receipt = None if placed == key else _receipt(destination, key)
+    if receipt is None or _pointed(key, receipt) == placed:
+        return False
+    destination.delete(placed)
+    return True
 
 
 def refuse_other(destination: Storage, key: str, sha256: str) -> None:

@@ -4,7 +4,7 @@ between parts.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline.model import StoredObject
 
@@ -15,6 +15,9 @@ class Storage(Protocol):
     Errors: NotFoundError (no such object or bucket), DeniedError, UnsafePathError, StorageError
     (may be retried).
     """
+
+    creates_once: bool | None
+    """Whether ``create`` can be relied on; None until :mod:`pipeline.storage.probe` has tried."""
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every object whose key starts with the prefix, in the order of the keys; only those
@@ -30,8 +33,14 @@ class Storage(Protocol):
     def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
         """Store a file whole or not at all, replacing what was there.  Safe to repeat."""
 
+    def create(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+        """The same where nothing may stand yet, else ExistsError; see ``creates_once``."""
+
     def delete(self, key: str) -> None:
         """Remove an object.  Safe to repeat."""
+
+    def trials(self) -> Any:
+        """Requests for the probe alone; None for a folder, of which all is known."""
 
     def path(self, key: str) -> Path | None:
         """The object as a local file to read in place, None where the store is remote."""

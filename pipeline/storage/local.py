@@ -30,6 +30,7 @@ class LocalStorage:
     """
 
     def __init__(self, root: Path) -> None:
+        self.creates_once: bool | None = None
         self.root = Path(os.path.realpath(root))
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
@@ -81,6 +82,24 @@ class LocalStorage:
                 temporary.unlink(missing_ok=True)
                 raise
 
+    def create(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+        """The same where nothing may stand yet: of many at once one wins, ExistsError the others.
+
+        A link is what a file system makes only where there is none; FAT has no links.
+        """
+        with os_errors(f"read {source}"), source.open("rb") as file:
+            temporary = self.temporary(key)
+            try:
+                with os_errors(f"write {self.url(key)}"):
+                    with temporary.open("xb") as copy:
+                        shutil.copyfileobj(file, copy, CHUNK)
+                    _sync(temporary)
+                    self._final(key).hardlink_to(temporary)
+                    _sync(temporary.parent)
+            finally:
+                temporary.unlink(missing_ok=True)
+        return self.head(key)
+
     def temporary(self, key: str) -> Path:
         """A new name beside the key's final one, in a folder made for it, to write to and adopt.
 
@@ -115,6 +134,9 @@ class LocalStorage:
             suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError),
         ):
             (self.path(parent) / name).unlink()
+
+    def trials(self) -> None:
+        """Nothing of a folder has to be tried but ``create``."""
 
     def path(self, key: str) -> Path:
         """Where a file or folder really lies, whether or not it exists; never outside the root."""

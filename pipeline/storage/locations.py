@@ -1,17 +1,111 @@
-"""Where people say a thing is: a local path or ``s3://bucket/prefix``."""
+"""Where people say a thing is: a local path, or ``s3://``, ``az://`` or ``gs://`` and a bucket."""
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from types import ModuleType
+from typing import Any
 
+from pipeline.agora.stores import Credentials, Store
 from pipeline.errors import UsageError
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors
 
+SCHEMES = ("s3", "az", "gs")
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class Locations:
+    """Opens locations; what is reached the same way shares one client.
+
+    ``named`` looks up what ``@NAME`` stands for: a store and its keys.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        profile: str | None = None,
+        connections: int = 16,
+        named: Callable[[str], tuple[Store, Credentials | None]] | None = None,
+    ) -> None:
+        self._endpoint_url = endpoint_url
+        self._given = {"endpoint_url": endpoint_url, "region": region, "profile": profile}
+        self._connections = connections
+        self._named = named
+        self._clients: Any = None
+
+    def __call__(self, location: str | Path) -> tuple[Storage, str]:
+        """The folder as a storage, and the key in it: empty if the location is the folder itself.
+
+        A folder is what is one on the disk; else what ends in ``/`` or has no suffix.  Nothing is
+        asked over the network and nothing has to exist.
+        """
+        text = str(location)
+        if text.startswith("@") and self._named is not None:
+            return self._open_named(text[1:], self._named)
+        scheme = _SCHEME.match(text)
+        if scheme is None:
+            return _local(text)
+        kind = scheme[1].lower()
+        if kind not in SCHEMES:
+            known = ", ".join(f"{one}://bucket/prefix" for one in SCHEMES)
+            raise UsageError(f"{scheme[0]}: not supported; give a local path or one of {known}")
+        bucket, _, key = text[scheme.end() :].partition("/")
+        if not _BUCKET.fullmatch(bucket):
+            # not quoted: people paste keys and passwords before an @
+            raise UsageError(
+                f"the {kind}:// URL names no valid bucket; write {kind}://bucket/prefix"
+            )
+        folder, name = split(key)
+        if kind == "az":
+            connect = object_store("azure").connect_azure
+            return connect(bucket, folder, endpoint_url=self._endpoint_url), name
+        if kind == "gs":
+            connect = object_store("gcs").connect_google
+            return connect(bucket, folder, endpoint_url=self._endpoint_url), name
+        return self._s3(bucket, folder, **self._given), name
+
+    def _open_named(
+        self, text: str, named: Callable[[str], tuple[Store, Credentials | None]]
+    ) -> tuple[Storage, str]:
+        """The options for a store are those of its table, not those of the command line."""
+        name, _, key = text.partition("/")
+        store, credentials = named(name)
+        folder, name = split("/".join(part for part in (store.prefix, key) if part))
+        if not key:
+            folder, name = store.prefix, ""
+        how = store.opening
+        if how.protocol == "azure":
+            storage: Storage = object_store("azure").connect_azure(
+                store.bucket,
+                folder,
+                endpoint_url=how.endpoint,
+                account=credentials and credentials.access_key,
+                key=credentials and credentials.secret_key,
+            )
+            return storage, name
+        return self._s3(
+            store.bucket,
+            folder,
+            endpoint_url=how.endpoint,
+            region=how.region,
+            profile=store.profile,
+            credentials=credentials,
+            list_version=how.list_version,
+        ), name
+
+    def _s3(self, bucket: str, folder: str, **how: Any) -> Storage:
+        from pipeline.storage import s3  # here, because boto3 takes long to import
+
+        self._clients = self._clients or s3.Clients(self._connections)
+        return s3.connect(bucket, folder, clients=self._clients, **how)
 
 
 def open_storage(
@@ -22,34 +116,10 @@ def open_storage(
     profile: str | None = None,
     connections: int = 16,
 ) -> tuple[Storage, str]:
-    """The folder as a storage, and the key in it: empty if the location is the folder itself.
-
-    A folder is what is one on the disk; else what ends in ``/`` or has no suffix.  Nothing is
-    asked over the network and nothing has to exist.
-    """
-    text = str(location)
-    scheme = _SCHEME.match(text)
-    if scheme is None:
-        return _local(text)
-    if scheme[1].lower() != "s3":
-        raise UsageError(f"{scheme[0]}: not supported; give a local path or s3://bucket/prefix")
-    bucket, _, key = text[scheme.end() :].partition("/")
-    if not _BUCKET.fullmatch(bucket):
-        # not quoted: people paste keys and passwords before an @
-        raise UsageError("the s3:// URL names no valid bucket; write s3://bucket/prefix")
-    folder, name = _split(key)
-
-    from pipeline.storage.s3 import connect  # here, because boto3 takes long to import
-
-    storage = connect(
-        bucket,
-        folder,
-        endpoint_url=endpoint_url,
-        region=region,
-        profile=profile,
-        connections=connections,
-    )
-    return storage, name
+    """One location alone."""
+    return Locations(
+        endpoint_url=endpoint_url, region=region, profile=profile, connections=connections
+    )(location)
 
 
 def _local(text: str) -> tuple[Storage, str]:
@@ -61,11 +131,22 @@ def _local(text: str) -> tuple[Storage, str]:
             return LocalStorage(path), ""
         if path.exists():
             return LocalStorage(path.parent), path.name
-    folder, name = _split(text)
+    folder, name = split(text)
     return LocalStorage(Path(folder)), name
 
 
-def _split(key: str) -> tuple[str, str]:
+def object_store(extra: str) -> ModuleType:
+    """The module for Azure and Google, whose library is an extra."""
+    try:
+        from pipeline.storage import object_store
+    except ImportError as error:
+        raise UsageError(
+            f"obstore is not installed; run `pip install 'recpipe[{extra}]'`"
+        ) from error
+    return object_store
+
+
+def split(key: str) -> tuple[str, str]:
     """Folder and file name; all of it is the folder if it ends in ``/`` or has no suffix."""
     if key.endswith("/") or not PurePosixPath(key).suffix:
         return key, ""

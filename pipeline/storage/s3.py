@@ -1,20 +1,20 @@
 """Amazon S3 and every store that speaks its protocol.  The only module that imports boto3."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
-from botocore import exceptions as boto
 from botocore.config import Config
-from urllib3.exceptions import HTTPError
 
+from pipeline.agora import vendors
+from pipeline.agora.stores import Credentials
 from pipeline.errors import (
-    DeniedError,
-    DiskFullError,
     NotFoundError,
     RecpipeError,
     StorageError,
@@ -24,6 +24,8 @@ from pipeline.errors import (
 from pipeline.model import StoredObject
 from pipeline.storage.names import printable, safe_key
 from pipeline.storage.oserrors import os_errors
+from pipeline.storage.s3_errors import s3_errors
+from pipeline.storage.s3_trials import S3Trials
 
 CHUNK = 1 << 20
 PART = 16 << 20  # of a multipart upload; smaller files are put in one request
@@ -36,27 +38,6 @@ _UPLOADS = TransferConfig(
 )
 
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
-# these refuse the bucket in the path: Alibaba OSS, Tencent COS, Huawei OBS, Kingsoft KS3
-_VIRTUAL_HOSTS = (".aliyuncs.com", ".myqcloud.com", ".myhuaweicloud.com", ".ksyuncs.com")
-
-_NO_CREDENTIALS = (
-    "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, "
-    "or run where a role gives them"
-)
-_DENIED_CODES = {"ExpiredToken", "InvalidToken", "TokenRefreshRequired"}  # with status 400
-_REGION_CODES = {
-    "301",
-    "AuthorizationHeaderMalformed",
-    "IllegalLocationConstraintException",
-    "PermanentRedirect",
-}
-_DENIED_ADVICE = {
-    "ExpiredToken": "get a new session token",
-    "InvalidAccessKeyId": "check the access key",
-    "InvalidObjectState": "the object is in a cold storage class, restore it first",
-    "RequestTimeTooSkewed": "set the clock of this machine",
-    "SignatureDoesNotMatch": "check the secret key",
-}
 
 
 class S3Storage:
@@ -65,10 +46,14 @@ class S3Storage:
     Only complete uploads are visible in S3, so ``put`` needs no temporary name.
     """
 
-    def __init__(self, bucket: str, prefix: str, client: Any) -> None:  # boto3 has no static types
+    def __init__(  # boto3 has no static types
+        self, bucket: str, prefix: str, client: Any, *, list_version: int = 2
+    ) -> None:
         self.bucket = bucket
         self.prefix = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
+        self.creates_once: bool | None = None
         self._client = client
+        self._listing = "list_objects_v2" if list_version == 2 else "list_objects"
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every object whose key starts with the prefix, without the empty markers of folders.
@@ -76,8 +61,9 @@ class S3Storage:
         Sorted here, hence held in memory: S3 promises the order, SeaweedFS lists folder by folder.
         """
         start = self._full(prefix)
-        behind = {"StartAfter": self._full(after)} if after else {}
-        pages = self._client.get_paginator("list_objects_v2")
+        begin = "StartAfter" if self._listing == "list_objects_v2" else "Marker"
+        behind = {begin: self._full(after)} if after else {}
+        pages = self._client.get_paginator(self._listing)
         with s3_errors(f"list {self.url(prefix)}"):
             found = [
                 self._stored(entry["Key"], entry, entry["Size"])
@@ -121,18 +107,65 @@ class S3Storage:
             size = source.stat().st_size
             with create_transfer_manager(self._client, _UPLOADS) as manager:
                 manager.upload(str(source), self.bucket, full, extra).result()
-        stored = self.head(key)
-        if stored.size != size:
-            raise StorageError(
-                f"write {self.url(key)}: {stored.size} bytes stored, {printable(source)} had {size}"
+        return self._whole(source, size, key)
+
+    def create(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+        """The same where nothing may stand yet: of many at once one wins, ExistsError the others.
+
+        Stores that ignore conditions take it for ``put``: ask :mod:`pipeline.storage.probe`.
+        """
+        with os_errors(f"read {source}"):
+            size = source.stat().st_size
+        if size > PART:
+            return self._create_large(source, key, sha256=sha256, content_type=content_type)
+        extra = {"ContentType": content_type, "Metadata": {"sha256": sha256}, "IfNoneMatch": "*"}
+        full = self._full(key)
+        where = f"write {self.url(key)}"
+        with os_errors(f"read {source}"), s3_errors(where), source.open("rb") as file:
+            self._client.put_object(Bucket=self.bucket, Key=full, Body=file, **extra)
+        return self._whole(source, size, key)
+
+    def _create_large(
+        self, source: Path, key: str, *, sha256: str, content_type: str
+    ) -> StoredObject:
+        """In parts; the condition is on the last request, which boto3's own uploads lack."""
+        place = {"Bucket": self.bucket, "Key": self._full(key)}
+        extra = {"ContentType": content_type, "Metadata": {"sha256": sha256}}
+        with os_errors(f"read {source}"), s3_errors(f"write {self.url(key)}"):
+            size = source.stat().st_size
+            begun = self._client.create_multipart_upload(**place, **extra)
+            self._upload_parts(source, size, {**place, "UploadId": begun["UploadId"]})
+        return self._whole(source, size, key)
+
+    def _upload_parts(self, source: Path, size: int, upload: dict[str, str]) -> None:
+        def part(number: int) -> dict[str, Any]:
+            with source.open("rb") as file:
+                file.seek((number - 1) * PART)
+                sent = self._client.upload_part(**upload, PartNumber=number, Body=file.read(PART))
+            return {"PartNumber": number, "ETag": sent["ETag"]}
+
+        done = False
+        try:
+            with ThreadPoolExecutor(8) as pool:
+                parts = list(pool.map(part, range(1, -(-size // PART) + 1)))
+            self._client.complete_multipart_upload(
+                **upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
             )
-        return stored
+            done = True
+        finally:
+            if not done:
+                with suppress(RecpipeError), s3_errors("abort"):
+                    self._client.abort_multipart_upload(**upload)
 
     def delete(self, key: str) -> None:
         """Remove an object.  Safe to repeat."""
         full = self._full(key)
         with suppress(NotFoundError), s3_errors(f"delete {self.url(key)}"):
             self._client.delete_object(Bucket=self.bucket, Key=full)
+
+    def trials(self) -> S3Trials:
+        """What the probe needs, and nobody else."""
+        return S3Trials(self.bucket, self.prefix, self._client, self._create_large)
 
     def path(self, key: str) -> None:
         """No object of a bucket is a local file."""
@@ -141,6 +174,14 @@ class S3Storage:
     def url(self, key: str = "") -> str:
         """``s3://bucket/key``, fit to print."""
         return printable(f"s3://{self.bucket}/{self.prefix}{key}")
+
+    def _whole(self, source: Path, size: int, key: str) -> StoredObject:
+        stored = self.head(key)
+        if stored.size != size:
+            raise StorageError(
+                f"write {self.url(key)}: {stored.size} bytes stored, {printable(source)} had {size}"
+            )
+        return stored
 
     def _full(self, key: str) -> str:
         """The key as the bucket knows it."""
@@ -152,7 +193,32 @@ class S3Storage:
 
     def _stored(self, full: str, answer: Any, size: int) -> StoredObject:
         key = full.removeprefix(self.prefix)
-        return StoredObject(key, size, _etag(answer), answer["LastModified"].timestamp())
+        # whole seconds: a header has no more, where listings have milliseconds
+        modified = float(int(answer["LastModified"].timestamp()))
+        return StoredObject(key, size, _etag(answer), modified)
+
+
+class Clients:
+    """One client for each endpoint, region, profile and set of keys, shared by all threads."""
+
+    def __init__(self, connections: int = 16) -> None:
+        self._connections = connections
+        self._made: dict[object, Any] = {}
+        self._lock = threading.Lock()
+
+    def get(
+        self,
+        endpoint_url: str | None,
+        region: str | None,
+        profile: str | None,
+        credentials: Credentials | None,
+    ) -> Any:
+        """The client, made when it is first asked for."""
+        wanted = (endpoint_url, region, profile, credentials)
+        with self._lock:
+            if wanted not in self._made:
+                self._made[wanted] = _client(self._connections, *wanted)
+            return self._made[wanted]
 
 
 def connect(
@@ -162,29 +228,67 @@ def connect(
     endpoint_url: str | None = None,
     region: str | None = None,
     profile: str | None = None,
+    credentials: Credentials | None = None,
+    list_version: int | None = None,
     connections: int = 16,
+    clients: Clients | None = None,
 ) -> S3Storage:
-    """A storage on a client of its own, configured for AWS or for the store at the endpoint.
+    """A storage on a client configured for AWS or for the store at the endpoint.
 
     What is not given comes from where every AWS tool looks: environment, profile, metadata service.
     """
+    with s3_errors(f"connect to s3://{printable(bucket)}"):
+        shared = clients or Clients(connections)
+        client = shared.get(endpoint_url, region, profile, credentials)
+    vendor = vendors.of_host(_host(client))
+    known = vendor.list_version if vendor else 2
+    return S3Storage(bucket, prefix, client, list_version=list_version or known)
+
+
+def profile_credentials(profile: str) -> Credentials:
+    """The keys of a profile in ``~/.aws``; UsageError if it has none."""
+    with s3_errors(f"profile {printable(profile)}"):
+        found = boto3.Session(profile_name=profile).get_credentials()
+        if found is None:
+            raise UsageError(f"profile {printable(profile)}: holds no access key; add one to it")
+        keys = found.get_frozen_credentials()
+    return Credentials(keys.access_key, keys.secret_key, keys.token)
+
+
+def _client(
+    connections: int,
+    endpoint_url: str | None,
+    region: str | None,
+    profile: str | None,
+    credentials: Credentials | None,
+) -> Any:
     general = Config(
         retries={"mode": "standard", "total_max_attempts": 5},
         max_pool_connections=connections,
         connect_timeout=10,
         read_timeout=60,
     )
-    with s3_errors(f"connect to s3://{printable(bucket)}"):
-        session = boto3.Session(profile_name=profile, region_name=region)
-        client = _client(session, endpoint_url, general)
-        host = urlsplit(client.meta.endpoint_url).hostname or ""
-        if not host.endswith(_AWS_HOSTS):  # also if the environment or the profile says where
-            client.close()
-            client = _client(session, endpoint_url, general.merge(_compatible(host)))
-    return S3Storage(bucket, prefix, client)
+    keys = {}
+    if credentials is not None:
+        keys = {
+            "aws_access_key_id": credentials.access_key,
+            "aws_secret_access_key": credentials.secret_key,
+            "aws_session_token": credentials.session_token,
+        }
+    session = boto3.Session(profile_name=profile, region_name=region, **keys)
+    client = _of_session(session, endpoint_url, general)
+    host = _host(client)
+    if not host.endswith(_AWS_HOSTS):  # also if the environment or the profile says where
+        client.close()
+        client = _of_session(session, endpoint_url, general.merge(_compatible(host)))
+    return client
 
 
-def _client(session: Any, endpoint_url: str | None, config: Config) -> Any:
+def _host(client: Any) -> str:
+    return urlsplit(client.meta.endpoint_url).hostname or ""
+
+
+def _of_session(session: Any, endpoint_url: str | None, config: Config) -> Any:
     region = session.region_name or "us-east-1"
     try:
         return session.client("s3", endpoint_url=endpoint_url, region_name=region, config=config)
@@ -197,9 +301,11 @@ def _client(session: Any, endpoint_url: str | None, config: Config) -> Any:
 
 def _compatible(host: str) -> Config:
     """What stores other than AWS understand: no aws-chunked bodies, no trailing checksums."""
+    vendor = vendors.of_host(host)
+    addressing = vendor.addressing if vendor else "path"
     return Config(
         signature_version="s3v4",
-        s3={"addressing_style": "virtual" if host.endswith(_VIRTUAL_HOSTS) else "path"},
+        s3={"addressing_style": addressing},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
@@ -208,50 +314,3 @@ def _compatible(host: str) -> Config:
 def _etag(answer: Any) -> str | None:
     etag: str = answer.get("ETag", "").strip('"')
     return etag or None
-
-
-@contextmanager
-def s3_errors(where: str) -> Iterator[None]:
-    """The one place that catches what boto3 raises.
-
-    Their texts are left out: they may span lines, or quote a URL with a signature in it.
-    """
-    try:
-        yield
-    except boto.ClientError as error:
-        raise _refusal(error, where) from error
-    except (boto.BotoCoreError, HTTPError) as error:
-        raise _failure(error, where) from error
-
-
-def _refusal(error: boto.ClientError, where: str) -> RecpipeError:
-    """What the store's own answer means."""
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    code = printable(error.response.get("Error", {}).get("Code", ""))[:80]
-    if status == 404 or code in {"NoSuchBucket", "NoSuchKey"}:
-        what = "bucket" if code == "NoSuchBucket" else "object"
-        return NotFoundError(f"{where}: no such {what}; check bucket and key")
-    if status in {401, 403} or code in _DENIED_CODES:
-        advice = _DENIED_ADVICE.get(code, "check the credentials and what they may do")
-        return DeniedError(f"{where}: access denied ({code}); {advice}")
-    if status == 412:
-        return StorageError(f"{where}: changed while reading; run again")
-    if status == 507:
-        return DiskFullError(f"{where}: the store is full ({code}); make room and run again")
-    if code in _REGION_CODES:
-        return UsageError(f"{where}: the bucket is in another region ({code}); set the region")
-    return StorageError(f"{where}: the store answered {status} ({code}); run again later")
-
-
-def _failure(error: Exception, where: str) -> RecpipeError:
-    """What it means that there was no answer, or only half of one."""
-    kind = type(error).__name__
-    if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError):
-        return UsageError(f"{where}: {_NO_CREDENTIALS}")
-    if isinstance(error, boto.ProfileNotFound):
-        return UsageError(f"{where}: no such profile; check AWS_PROFILE and ~/.aws/config")
-    if isinstance(error, boto.ParamValidationError | boto.NoRegionError):
-        return UsageError(f"{where}: not valid ({kind}); check bucket, key and region")
-    if isinstance(error, boto.CredentialRetrievalError | boto.SSOError | boto.TokenRetrievalError):
-        return DeniedError(f"{where}: no credentials to be had ({kind}); log in again")
-    return StorageError(f"{where}: no whole answer ({kind}); run again later")

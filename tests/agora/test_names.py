@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.agora import names
-from pipeline.agora.names import Mp4Name, PlaylistName, SliceName
+from pipeline.agora.names import Mp4Name, PlaylistName, SliceName, Stream
 
 SID = "9d1c0a5b7e2f4c3388aa61f04b7d2e19"
 START = 1713171602.12  # 2024-04-15 09:00:02.120 UTC
@@ -173,7 +173,67 @@ def test_mp4_names_round_trip(sid, cname, bak, index):
 @given(SIDS, CNAMES, BAKS, st.integers(0, 10**12), st.integers(0, 99))
 def test_a_backup_copy_is_known_by_its_stem(sid, cname, bak, tick, index):
     stem = names.stem(sid, cname, bak=bak)
-    assert names.backup_copy(f"{stem}_{tick}_{index}.m3u8", stem) == (tick, index)
+    assert names.backup_copy(names.backup_name(stem, tick, index), stem) == (tick, index)
+
+
+UIDS = st.integers(1, 2**32 - 1).map(str)
+KINDS = st.none() | st.sampled_from(["audio", "video", "av"])
+
+
+@pytest.mark.parametrize(
+    ("cname", "expected"),
+    [
+        pytest.param("ride_3__uid_s_1000__uid_e_video", ("ride_3", "1000", "video"), id="video"),
+        pytest.param("a__uid_s_4294967295__uid_e_audio", ("a", "4294967295", "audio"), id="audio"),
+        pytest.param("a__uid_s_7__uid_e_av", ("a", "7", "av"), id="the index over both"),
+        pytest.param("a__uid_s_7__uid_e", ("a", "7", None), id="an MP4"),
+        pytest.param(
+            "a__uid_s_1__uid_e_av__uid_s_2__uid_e_video",
+            ("a__uid_s_1__uid_e_av", "2", "video"),
+            id="a channel called like a stream",
+        ),
+        pytest.param("lesson7", None, id="composite"),
+        pytest.param("a__uid_s___uid_e_video", None, id="no uid"),
+        pytest.param("a__uid_s_0__uid_e_video", None, id="uid 0 is nobody"),
+        pytest.param("a__uid_s_1__uid_e_text", None, id="another kind"),
+        pytest.param("__uid_s_1__uid_e_video", None, id="no cname"),
+    ],
+)
+def test_streams_of_individual_mode(cname, expected):
+    assert names.parse_stream(cname) == (expected and Stream(*expected))
+
+
+@given(SIDS, CNAMES, BAKS, UIDS, KINDS, MILLISECONDS)
+def test_names_of_individual_mode_round_trip(sid, cname, bak, uid, kind, ms):
+    spelled = names.stream_cname(cname, uid, kind)
+    for parsed in (
+        names.parse_playlist_name(names.playlist_name(sid, spelled, bak=bak)),
+        names.parse_slice_name(names.slice_name(sid, spelled, ms / 1000, bak=bak)),
+        names.parse_mp4_name(names.mp4_name(sid, spelled, 3, bak=bak)),
+    ):
+        assert (parsed.sid, parsed.bak) == (sid, bak)
+        assert names.parse_stream(parsed.cname) == Stream(cname, uid, kind)
+
+
+@pytest.mark.parametrize(
+    ("found", "cname", "same"),
+    [
+        pytest.param("a_b.c", "a_b.c", True, id="kept"),
+        pytest.param("a-b-c", "a_b.c", True, id="replaced"),
+        pytest.param("a-b.c", "a_b.c", False, id="replaced by halves"),
+        pytest.param("a_b.c", "a-b-c", False, id="the other way round"),
+        pytest.param("a b", "a b", True, id="a blank is kept"),
+    ],
+)
+def test_channels_are_known_in_both_spellings(found, cname, same):
+    assert names.same_channel(found, cname) is same
+
+
+@given(CNAMES, SIDS)
+def test_replaced_characters_survive_the_way_through_a_name(cname, sid):
+    parsed = names.parse_playlist_name(names.playlist_name(sid, names.replaced(cname)))
+    assert names.same_channel(parsed.cname, cname)
+    assert names.replaced(names.replaced(cname)) == names.replaced(cname)
 
 
 @given(st.text() | st.from_regex(r"(bak.?_)?.{30,34}_.*\.(m3u8|ts|mp4)"))
@@ -183,3 +243,4 @@ def test_any_name_gets_an_answer(name):
         assert parsed is None or parsed.sid in name
     names.utc(name)
     names.backup_copy(name, name[:3])
+    names.parse_stream(name)

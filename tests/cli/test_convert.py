@@ -252,7 +252,7 @@ def test_a_new_name_with_another_suffix_is_a_folder(recpipe, composite, tmp_path
         pytest.param("sound.m4a", "give --format m4a", id="suffix of another format"),
         pytest.param("there.txt", "is a file", id="a file that is there"),
         pytest.param("-", "standard output", id="standard output"),
-        pytest.param("gs://bucket/out", "not supported", id="unknown kind of store"),
+        pytest.param("ftp://bucket/out", "not supported", id="unknown kind of store"),
         pytest.param("", "not a path", id="nothing"),
     ],
 )

@@ -1,6 +1,7 @@
 """``recpipe doctor``: each thing proved, each problem with its fix."""
 
 import os
+import secrets
 import sys
 import time
 from pathlib import Path
@@ -59,6 +60,37 @@ def test_a_store_is_tried_and_left_as_it_was(recpipe, tmp_path):
     assert check["ok"], check
     assert "listed, wrote, read and deleted" in check["detail"]
     assert snapshot(tmp_path / "store") == before
+
+
+@pytest.mark.parametrize("server", ["weed", "azurite", "gcs"])
+def test_what_a_store_can_do(recpipe, request, server):
+    store = request.getfixturevalue(server)
+    url = f"{getattr(store, 'scheme', 's3')}://{store.bucket}/{secrets.token_hex(6)}"
+    where = ("doctor", "--store", url, "--endpoint-url", store.endpoint_url)
+    ended = recpipe(*where, "--json", env=store.environment)
+    (check,) = (c for c in ended.line["checks"] if c["name"] == "store")
+    assert check["ok"], check
+    assert check["capabilities"]["conditional_put"] is True
+    assert set(check["capabilities"]) == set(doctor.MEANINGS)
+    ended = recpipe(*where, env=store.environment)
+    assert "yes       refuses to create what exists" in ended.out
+    assert "not tried" in ended.out or server == "weed"
+    for secret in store.environment.values():
+        assert secret not in ended.out + ended.err or secret in url or secret in store.endpoint_url
+
+
+def test_a_named_store_is_tried(recpipe, weed, monkeypatch):
+    Path("recpipe.toml").write_text(
+        f'[storage.calls]\nvendor = 11\nbucket = "shared"\nendpoint = "{weed.endpoint_url}"\n'
+        f'access-key-env = "K"\nsecret-key-env = "S"\nprefix = "{secrets.token_hex(6)}"\n'
+    )
+    env = {"K": weed.access_key, "S": weed.secret_key}
+    ended = recpipe("doctor", "--store", "@calls", env=env)
+    assert "@calls: listed, wrote, read and deleted" in ended.out
+    assert "makes a missing bucket without being asked" in ended.out
+    assert weed.secret_key not in ended.out + ended.err
+    ended = recpipe("doctor", "--store", "@calls")
+    assert (ended.code, "the variable K is not set" in ended.out) == (2, True)
 
 
 def test_a_store_that_is_not_there(recpipe, tmp_path):

@@ -1,17 +1,22 @@
 """A recording in a bucket becomes the same MP4 as one in a folder, whatever happens on the way."""
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 
+from pipeline.agora.stores import Credentials
 from pipeline.errors import (
     DeniedError,
     DiskFullError,
@@ -29,6 +34,7 @@ from pipeline.muxing.locate import Ffmpeg, locate
 from pipeline.stages.discover import discover
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
+from pipeline.storage.probe import creates_once
 from pipeline.storage.s3 import S3Storage, connect
 from tests.servers import ACCESS_KEY, NO_AWS, SECRET_KEY, S3Server
 
@@ -125,6 +131,15 @@ class Between:
         self.before_put(key)
         self.put_keys.append(key)
         return self.storage.put(source, key, sha256=sha256, content_type=content_type)
+
+    def create(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+        self.before_put(key)
+        self.put_keys.append(key)
+        return self.storage.create(source, key, sha256=sha256, content_type=content_type)
+
+    @property
+    def creates_once(self) -> bool | None:
+        return creates_once(self.storage)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.storage, name)
@@ -373,6 +388,53 @@ def test_check_makes_nothing(weed, spool):
     assert report.verdict is Verdict.OK
     assert source.put_keys == []
     assert left_in(spool) == []
+
+
+# Two machines at once publish once
+
+
+@pytest.mark.parametrize("store", ["weed", "rclone"])
+def test_two_machines_at_once_publish_once(request, ffmpeg, tmp_path, store):
+    server = request.getfixturevalue(store)
+    # with the patience of the command: rclone answers 500 for what is just being overwritten
+    keys_of_both = Credentials(server.access_key, server.secret_key)
+    bucket, url = server.new_bucket(), server.endpoint_url
+    source, to = filled(server), connect(bucket, endpoint_url=url, credentials=keys_of_both)
+    (recording,) = discover(source, "")
+    together = Barrier(2)
+
+    def machine(number: int) -> Report:
+        spool = tmp_path / f"spool{number}"
+        mine = Between(to, before_put=lambda key: together.wait(60) if "receipt" in key else None)
+        # a folder of its own: no lock is shared
+        return process(recording, source, Target(mine, "out.mp4"), ffmpeg, Options(spool=spool))
+
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(machine, range(2)))
+    assert {report.verdict for report in reports} == {Verdict.OK}
+    receipt = json.loads(content(to, "out.receipt.json"))
+    file = receipt["output"]["file"]
+    assert hashlib.sha256(content(to, file)).hexdigest() == receipt["output"]["sha256"]
+    assert to.url(file) in {report.output for report in reports}
+    if store == "weed":
+        assert keys(to) == ["out.mp4", "out.receipt.json"]
+    else:
+        assert re.fullmatch(r"out\.[0-9a-f]{16}\.mp4", file)
+        assert all(report.output.partition(f"{to.bucket}/")[2] in keys(to) for report in reports)
+    to._client.close()
+
+
+def test_a_store_that_ignores_conditions_is_published_to_all_the_same(rclone, convert):
+    source, to = filled(rclone), empty(rclone)
+    first = convert(source, to)
+    assert first.verdict is Verdict.OK
+    file = first.output.rpartition("/")[2]
+    assert keys(to) == sorted([file, "out.receipt.json"])
+    again = convert(source, to)
+    assert (again.output, again.sha256) == (first.output, first.sha256)
+    forced = convert(source, to, force=True)
+    assert forced.output != first.output
+    assert keys(to) == sorted([forced.output.rpartition("/")[2], "out.receipt.json"])
 
 
 # Credentials

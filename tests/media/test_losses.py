@@ -233,4 +233,6 @@ def test_irregularities(lane, stretches, said):
 
 def test_how_far_the_clock_drifts():
     found = list(irregularities(AUDIO, [stretch(0, [1930 * n for n in range(1001)])]))
-    assert found[0].detail == ("time stamps run +0.111 s against the samples over the recording")
+    assert found[0].detail == (
+        "time stamps run +0.111 s against the samples over the recording, +0.111 s of it in 0.ts"
+    )

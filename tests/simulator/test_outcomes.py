@@ -36,10 +36,6 @@ NOT_YET = {
     "fmp4": "rejected",
     "aes_128": "rejected",
     "dts_swapped": "degraded",  # two time stamps are gone, although no media is
-    "orphan_segment": "degraded",
-    "bak_gap": "rejected",
-    "bak_overlap": "rejected",
-    "bak_killed": "rejected",
 }
 # How things come that cost nothing, and that are decoded once more in every run.
 MEASURED = {"overlap_2s", "pts_wrap", "ts_reset", "out_of_order", "missing_file", "gap_7s"}

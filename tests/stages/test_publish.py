@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 
 import pytest
@@ -24,6 +25,12 @@ class Shelf:
     log: list[tuple[str, ...]] = field(default_factory=list)
     lost: int = 0  # bytes of every file that do not arrive
     refuses: str = ""  # a key that cannot be written
+    creates_once: bool | None = True
+
+    def create(self, source, key, *, sha256, content_type):
+        if self.creates_once and key in self.objects:
+            raise ExistsError(key)
+        return self.put(source, key, sha256=sha256, content_type=content_type)
 
     def put(self, source, key, *, sha256, content_type):
         self.log.append(("put", key, content_type))
@@ -194,7 +201,7 @@ def test_nothing_stands_there():
 
 def test_a_result_with_its_receipt():
     shelf = Shelf({"out.mp4": MOVIE, "out.receipt.json": text(note())})
-    assert publish.earlier(shelf, "out.mp4") == publish.Earlier(SIZE, note())
+    assert publish.earlier(shelf, "out.mp4") == publish.Earlier("out.mp4", SIZE, note())
 
 
 @pytest.mark.parametrize(
@@ -214,7 +221,7 @@ def test_a_result_with_its_receipt():
 )
 def test_a_file_that_no_receipt_explains(receipt):
     shelf = Shelf({"out.mp4": MOVIE, **({} if receipt is None else {"out.receipt.json": receipt})})
-    assert publish.earlier(shelf, "out.mp4") == publish.Earlier(SIZE, None)
+    assert publish.earlier(shelf, "out.mp4") == publish.Earlier("out.mp4", SIZE, None)
 
 
 def test_the_very_same_file_may_stay():
@@ -225,3 +232,91 @@ def test_the_very_same_file_may_stay():
 def test_another_file_is_refused(there):
     with pytest.raises(ExistsError, match=r"shelf://out\.mp4: exists and no receipt explains it"):
         publish.refuse_other(Shelf({"out.mp4": there}), "out.mp4", SHA256)
+
+
+# Once, whoever else is at it
+
+
+def test_a_store_that_creates_once_gets_results_under_their_own_names():
+    assert publish.place(Shelf(), "a/out.mp4") == "a/out.mp4"
+
+
+def test_another_store_gets_them_under_a_name_of_this_run():
+    one, two = (publish.place(Shelf(creates_once=False), "a/out.mp4") for _ in range(2))
+    assert one != two
+    assert re.fullmatch(r"a/out\.[0-9a-f]{16}\.mp4", one)
+
+
+def test_the_quicker_one_stays(ready):
+    shelf = Shelf({"a/out.mp4": b"quicker"})
+    with pytest.raises(ExistsError, match="no receipt explains it"):
+        publish.publish(
+            ready(shelf, "a/out.mp4"),
+            shelf,
+            "a/out.mp4",
+            note(),
+            format=Format.MP4,
+            sha256=SHA256,
+            replacing=False,
+        )
+    assert shelf.objects == {"a/out.mp4": b"quicker"}
+
+
+def test_an_answer_that_was_lost_is_no_rival(ready):
+    shelf = Shelf({"a/out.mp4": MOVIE})
+    temporary = ready(shelf, "a/out.mp4")
+    publish.publish(
+        temporary,
+        shelf,
+        "a/out.mp4",
+        note(),
+        format=Format.MP4,
+        sha256=SHA256,
+        replacing=False,
+    )
+    assert set(shelf.objects) == {"a/out.mp4", "a/out.receipt.json"}
+
+
+OWN = "out.0123456789abcdef.mp4"
+
+
+def pointing(file, size=SIZE):
+    return {**note(), "output": {"size": size, "sha256": SHA256, "file": file}}
+
+
+def test_the_receipt_says_which_one_counts():
+    receipt = pointing(OWN)
+    shelf = Shelf({f"a/{OWN}": MOVIE, "a/out.receipt.json": text(receipt)})
+    found = publish.earlier(shelf, "a/out.mp4")
+    assert found == publish.Earlier(f"a/{OWN}", SIZE, receipt)
+    assert not publish.lost(shelf, "a/out.mp4", f"a/{OWN}")
+
+
+def test_who_was_overtaken_takes_its_own_away():
+    mine = "a/out.aaaaaaaaaaaaaaaa.mp4"
+    objects = {mine: MOVIE, f"a/{OWN}": MOVIE, "a/out.receipt.json": text(pointing(OWN))}
+    shelf = Shelf(objects)
+    assert publish.lost(shelf, "a/out.mp4", mine)
+    assert set(shelf.objects) == {f"a/{OWN}", "a/out.receipt.json"}
+
+
+def test_a_receipt_that_is_being_written_takes_nothing_away():
+    mine = "a/out.aaaaaaaaaaaaaaaa.mp4"
+    shelf = Shelf({mine: MOVIE, "a/out.receipt.json": text(pointing(OWN))[:20]})
+    assert not publish.lost(shelf, "a/out.mp4", mine)
+    assert mine in shelf.objects
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["../secret.mp4", "/etc/passwd", "other.mp4", "out.mp4/x", "out.0123.mp4", f"x/{OWN}", 5, None],
+)
+def test_a_receipt_cannot_point_elsewhere(file):
+    objects = {"a/out.mp4": MOVIE, "a/out.receipt.json": text(pointing(file))}
+    shelf = Shelf({f"a/{file}": MOVIE, **objects})  # it would be found there
+    assert publish.earlier(shelf, "a/out.mp4").key == "a/out.mp4"
+
+
+def test_a_receipt_whose_file_is_gone_says_nothing():
+    shelf = Shelf({"a/out.receipt.json": text(pointing(OWN))})
+    assert publish.earlier(shelf, "a/out.mp4") is None

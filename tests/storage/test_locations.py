@@ -73,13 +73,44 @@ def test_s3_urls(here, location, root, key):
         pytest.param("s3:///a", "no valid bucket", id="an empty bucket"),
         pytest.param("s3://key:secret@bucket/a", "no valid bucket", id="credentials in it"),
         pytest.param("https://bucket.example.com/a", "https://: not supported", id="https"),
-        pytest.param("gs://bucket/a", "gs://: not supported", id="another scheme"),
+        pytest.param("ftp://bucket/a", "ftp://: not supported", id="another scheme"),
+        pytest.param("az://key:secret@x/a", "az:// URL names no valid", id="azure with a secret"),
         pytest.param("n" * 300, "shorter name", id="a name too long"),
     ],
 )
 def test_what_is_no_location(here, location, why):
     with pytest.raises(UsageError, match=why) as excinfo:
         open_storage(location)
+    assert "secret" not in str(excinfo.value)
+
+
+@pytest.mark.parametrize(
+    ("location", "root", "key"),
+    [
+        ("az://container", "az://container/", ""),
+        ("az://container/a/b.m3u8", "az://container/a/", "b.m3u8"),
+        ("GS://bucket/a", "gs://bucket/a/", ""),
+        ("gs://bucket/a.m3u8", "gs://bucket/", "a.m3u8"),
+    ],
+)
+def test_object_store_urls(here, monkeypatch, location, root, key):
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "c2VjcmV0")
+    storage, found = open_storage(location)
+    assert (storage.url(), found) == (root, key)
+
+
+def test_an_azure_account_has_to_be_named(here, monkeypatch):
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    with pytest.raises(UsageError, match="set AZURE_STORAGE_ACCOUNT_NAME and"):
+        open_storage("az://container/a")
+
+
+@pytest.mark.parametrize("scheme", ["az", "gs"])
+def test_an_endpoint_that_is_no_url_is_not_repeated(here, scheme, monkeypatch):
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    with pytest.raises(UsageError, match="write https://host") as excinfo:
+        open_storage(f"{scheme}://bucket/a", endpoint_url="user:secret@host")
     assert "secret" not in str(excinfo.value)
 
 

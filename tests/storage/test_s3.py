@@ -72,6 +72,29 @@ def test_list_more_than_one_page(weed):
     assert [stored.key for stored in S3Storage(bucket, "", weed.client).list("many/")] == names
 
 
+def test_stores_that_know_the_first_listing_only(moto):
+    bucket = moto.new_bucket()
+    names = [f"{n} é+.ts" for n in range(5)]
+    for name in names:
+        moto.client.put_object(Bucket=bucket, Key=name)
+    asked = []
+
+    def three_at_once(params: dict, model: object, **_: object) -> None:
+        params["MaxKeys"] = 3
+        asked.append(model.name)
+
+    with impatient_client(moto.endpoint_url) as client:
+        client.meta.events.register("provide-client-params.s3", three_at_once)
+        storage = S3Storage(bucket, "", client, list_version=1)
+        assert [stored.key for stored in storage.list()] == names
+    assert asked == ["ListObjects", "ListObjects"]
+
+
+def test_vendors_decide_how_a_bucket_is_listed(no_aws):
+    tencent = connect("b", endpoint_url="https://cos.ap-guangzhou.myqcloud.com")
+    assert (tencent._listing, connect("b")._listing) == ("list_objects", "list_objects_v2")
+
+
 def test_list_leaves_out_folder_markers(moto, storage):
     for key in ("a/", "a/b/", "a/b/c.ts"):
         moto.client.put_object(Bucket=storage.bucket, Key=key)
@@ -134,6 +157,32 @@ def test_put_that_fails_half_way_leaves_nothing(weed, source):
         assert parts
         assert list(storage.list()) == []
         assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket)
+
+
+def test_create_that_fails_half_way_leaves_nothing(weed, source):
+    with source.open("r+b") as file:
+        file.truncate(12 * PART)  # more parts than are sent at once
+    bucket = weed.new_bucket()
+    with impatient_client(weed.endpoint_url) as client:
+        storage = S3Storage(bucket, "", client)
+        client.meta.events.register(
+            "before-call.s3.UploadPart", lambda **_: source.unlink(missing_ok=True)
+        )
+        with pytest.raises(NotFoundError, match=r"a\.mp4"):
+            storage.create(source, "a.mp4", **MP4)
+        assert list(storage.list()) == []
+        assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket)
+
+
+@pytest.mark.parametrize("size", [5, PART + 1], ids=["one request", "several parts"])
+def test_create_keeps_digest_and_content_type(weed, source, size):
+    with source.open("r+b") as file:
+        file.truncate(size)
+    storage = S3Storage(weed.new_bucket(), "", weed.client)
+    storage.create(source, "a.mp4", **MP4)
+    answer = weed.client.head_object(Bucket=storage.bucket, Key="a.mp4")
+    assert answer["Metadata"] == {"sha256": MP4["sha256"]}
+    assert (answer["ContentType"], answer["ContentLength"]) == ("video/mp4", size)
 
 
 def test_put_looks_at_the_result(source):

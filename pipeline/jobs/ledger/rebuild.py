@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -74,13 +73,16 @@ def _receipts(destination: Storage) -> Iterator[Read | None]:
         key = found.key.removesuffix(publish.RECEIPT) + ".mp4"
         earlier = publish.earlier(destination, key)
         try:
-            yield read(earlier.receipt, key, destination) if earlier and earlier.receipt else None
+            yield read(earlier, key, destination) if earlier else None
         except (KeyError, TypeError, ValueError, AttributeError):
             yield None
 
 
-def read(receipt: Any, key: str, destination: Storage) -> Read | None:
+def read(earlier: publish.Earlier, key: str, destination: Storage) -> Read | None:
     """A receipt that lies beside a result; None if it is that of another one."""
+    receipt = earlier.receipt
+    if receipt is None:
+        return None
     id, output = receipt["recording"], receipt["output"]
     stem = key.removesuffix(".mp4")
     number = _VERSION.fullmatch(stem.removeprefix(file_name(id)))
@@ -91,7 +93,13 @@ def read(receipt: Any, key: str, destination: Storage) -> Read | None:
     note = destination.url(publish.receipt_key(key))
     verdict = Verdict(receipt["verdict"])
     made = Made(
-        version, verdict, destination.url(key), note, output["size"], output["sha256"], (*inputs,)
+        version,
+        verdict,
+        destination.url(earlier.key),
+        note,
+        output["size"],
+        output["sha256"],
+        (*inputs,),
     )
     source, sid = identity(receipt["source"])
     return Read(id, source, sid, made)

@@ -10,6 +10,7 @@ from pipeline.jobs.ledger import sightings, states
 from pipeline.jobs.ledger.handle import Ledger, Move, in_chunks
 from pipeline.jobs.ledger.sightings import Known, Sighting
 from pipeline.jobs.ledger.states import OPEN, State
+from pipeline.jobs.one import inputs
 from pipeline.jobs.watch import scopes, seen
 from pipeline.jobs.watch.scopes import Scope
 from pipeline.jobs.watch.seen import Folders, Seen
@@ -188,7 +189,8 @@ class Lookout:
         if before.state is not State.PUBLISHED:
             return False
         made = sightings.converted(ledger, before.id, before.version)
-        return look.inputs <= {(key.rpartition("/")[2], size, etag) for key, size, etag in made}
+        known = {(key.rpartition("/")[2], size, etag) for key, size, etag in made}
+        return inputs(look.recording, self.storage) <= known
 
 
 def _playlists(recording: Recording) -> list[StoredObject]:

@@ -8,10 +8,11 @@ from urllib.parse import unquote
 
 from pipeline.agora import names
 from pipeline.jobs.ledger.rebuild import identity
-from pipeline.jobs.ledger.sightings import Identity, PartSeen
+from pipeline.jobs.ledger.sightings import PartSeen
 from pipeline.model import Part, Playlist, Recording, StoredObject
 from pipeline.stages.discover import MEDIA
 
+MOST_PARTS = 3  # failover parts, as Agora counts them
 SEGMENTS = tuple(suffix for suffix in MEDIA if suffix != ".mp4")  # results may lie beside
 
 
@@ -24,7 +25,6 @@ class Seen:
     newest: float  # when the last of its objects was stored, by the store's clock
     parts: tuple[PartSeen, ...]
     copies: bool  # playlists from the backup cloud are there
-    inputs: frozenset[Identity]  # what would be converted; names without folders
 
     @property
     def ended(self) -> bool:
@@ -64,21 +64,22 @@ def own_objects(recording: Recording, folders: Folders) -> list[StoredObject]:
     """
     found: dict[str, StoredObject] = {}
     for part in recording.parts:
-        agora = recording.sid is not None and recording.cname is not None
-        start = f"{part_stem(recording, part)}" if agora else ""
-        for one in folders.starting(part, start):
-            of_it = names.parse_slice_name(one.name) if agora else one.name.endswith(SEGMENTS)
-            if of_it:
-                found[one.key] = one
+        agora = recording.sid is not None
+        for start in _stems(recording) if agora else ("",):
+            for one in folders.starting(part, start):
+                of_it = names.parse_slice_name(one.name) if agora else one.name.endswith(SEGMENTS)
+                if of_it:
+                    found[one.key] = one
         for playlist in (part.playlist, *part.copies):
             if playlist is not None:
                 found[playlist.key] = playlist
     return list(found.values())
 
 
-def part_stem(recording: Recording, part: Part) -> str:
-    """What the names of a part begin with."""
-    return names.stem(recording.sid or "", recording.cname or "", bak=part.bak)
+def _stems(recording: Recording) -> list[str]:
+    """What names may begin with, also those of a part whose playlist never came."""
+    sid, cname = recording.sid or "", recording.cname or ""
+    return [names.stem(sid, cname, bak=bak) for bak in (None, *range(MOST_PARTS))]
 
 
 def fingerprint(objects: Iterable[StoredObject]) -> str:
@@ -105,20 +106,17 @@ def look(
     recording: Recording, read: Mapping[str, Playlist], objects: Sequence[StoredObject]
 ) -> Seen:
     """Compare the playlists, given by key, with what is there."""
-    parts, inputs = [], set()
+    parts = []
     for part in recording.parts:
         playlists = [p for p in (part.playlist, *part.copies) if p is not None]
         best = max(playlists, key=lambda p: (len(read[p.key].segments), read[p.key].ended))
         playlist = read[best.key]
         missing = []
-        inputs.add((best.name, best.size, best.etag))
         wanted = {s.uri: None for s in playlist.segments if not s.gap}
         for uri in wanted:
             found = part.objects.get(uri) or part.objects.get(unquote(uri))
             if found is None or not found.size:
                 missing.append(uri)
-            else:
-                inputs.add((found.name, found.size, found.etag))
         parts.append(PartSeen(best.key, part.bak, playlist.ended, len(wanted), tuple(missing)))
     return Seen(
         recording=recording,
@@ -126,5 +124,4 @@ def look(
         newest=max((o.modified for o in objects), default=0.0),
         parts=tuple(parts),
         copies=any(part.copies for part in recording.parts),
-        inputs=frozenset(inputs),
     )

@@ -47,11 +47,12 @@ class Done:
 def work(bench: Bench, claim: Claim, progress: Progress, stopping: Callable[[], bool]) -> Done:
     """Convert, publish and commit.  Everything but an interrupt ends in the ledger."""
     try:
-        look = bench.lookouts[claim.store].one(claim.place)
+        lookout = bench.lookouts[claim.store]
+        look = lookout.one(claim.place)
         if look.fingerprint != claim.fingerprint:
             why = "its source has changed since it had settled"
             return Done(claim, None, claims.release(bench.ledger, claim, State.SETTLING, why))
-        key = result_key(claim.name, _version(bench.to, claim, look))
+        key = result_key(claim.name, _version(bench.to, claim, look, lookout.storage))
     except LeaseLostError:
         return Done(claim, None, None)
     except RecpipeError as error:
@@ -63,7 +64,7 @@ def work(bench: Bench, claim: Claim, progress: Progress, stopping: Callable[[], 
         return one.process(given.recording, given.source, given.target, bench.ffmpeg, options)
 
     target = Target(bench.to, key)
-    given = Work(look.recording, bench.lookouts[claim.store].storage, target)
+    given = Work(look.recording, lookout.storage, target)
     outcome = attempt(given, action, progress)
     if isinstance(outcome, Failure):
         if stopping():  # its ffmpeg was ended by us
@@ -88,7 +89,7 @@ def _options(bench: Bench, claim: Claim, look: Seen, progress: Progress) -> Opti
     )
 
 
-def _version(to: Storage, claim: Claim, look: Seen) -> int:
+def _version(to: Storage, claim: Claim, look: Seen, source: Storage) -> int:
     """The first that is free, or was made of this very source: no version is ever overwritten."""
     version = max(claim.version, 1)
     while True:
@@ -98,7 +99,7 @@ def _version(to: Storage, claim: Claim, look: Seen) -> int:
         made = {
             (i["key"].rpartition("/")[2], i["size"], i["etag"]) for i in earlier.receipt["inputs"]
         }
-        if made == look.inputs:
+        if made == one.inputs(look.recording, source):
             return version
         version += 1
 
@@ -122,7 +123,7 @@ def _commit(bench: Bench, claim: Claim, report: Report, key: str) -> Done:
             move = claims.rejected(bench.ledger, claim, _reason(report), ffmpeg=version)
         else:
             earlier = publish.earlier(bench.to, key)
-            found = earlier and earlier.receipt and read(earlier.receipt, key, bench.to)
+            found = read(earlier, key, bench.to) if earlier else None
             if not found:  # deleted as soon as it was there
                 move = claims.release(bench.ledger, claim, State.READY, "its result has vanished")
             else:

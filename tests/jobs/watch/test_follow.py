@@ -140,7 +140,7 @@ def test_what_changes_in_the_store_is_another_segment(store, options, look):
 def test_damaged_segments_are_looked_at_again_in_the_end(store, options, look):
     (store.inner.root / SEGMENTS[0].name).write_bytes(b"<html>502</html>" * 20)
     follow(store, options, look)
-    assert follow(store, options, look) == [SEGMENTS[0].name]
+    assert set(follow(store, options, look)) == {SEGMENTS[0].name}
 
 
 def test_the_spool_stays_within_its_limit_and_the_oldest_goes_first(store, options, look):

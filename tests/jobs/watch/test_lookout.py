@@ -12,6 +12,7 @@ from pipeline.jobs.ledger import claims, people, sightings
 from pipeline.jobs.ledger.claims import Made
 from pipeline.jobs.ledger.states import State
 from pipeline.jobs.ledger.tables import recordings
+from pipeline.jobs.one import inputs as what_is_converted
 from pipeline.jobs.watch.lookout import Lookout
 from pipeline.jobs.watch.settled import Patience
 from pipeline.model import SourceFile, Verdict
@@ -49,7 +50,7 @@ def publish(ledger, look, store, version=1):
     """What a worker would do with everything that is due."""
     found, _ = claims.claim(ledger, [store.url()], TO, count=10_000, lease=60)
     for one in found:
-        inputs = look.lookout.one(one.place).inputs
+        inputs = what_is_converted(look.lookout.one(one.place).recording, store)
         files = tuple(SourceFile(f"folder/{n}", s, e, None) for n, s, e in inputs)
         made = Made(version, Verdict.OK, "u", "r", 1, "0", files)
         claims.published(ledger, one, made, ffmpeg="7")

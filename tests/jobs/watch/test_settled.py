@@ -21,7 +21,7 @@ def seen(*, ended=True, missing=(), copies=False, newest=T - 60, fingerprint="f"
     parts = [PartSeen("a.m3u8", None, ended, 9, tuple(missing))]
     parts += [PartSeen("bak0_a.m3u8", 0, later, 9, ())] if later is not None else []
     recording = Recording("a", "a.m3u8", ())
-    return Seen(recording, fingerprint, newest, tuple(parts), copies, frozenset())
+    return Seen(recording, fingerprint, newest, tuple(parts), copies)
 
 
 def before(*, fingerprint="f", since=T - 3600, as_is=False, ended_at=T - 3600):

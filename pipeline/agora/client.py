@@ -1,0 +1,239 @@
+"""A thin client of Agora's REST API for Cloud Recording.
+
+Each call is checked before it is sent, repeated as the documentation asks for, and ends in a value
+or in one :class:`pipeline.errors.AgoraError`.  No secret leaves but in a request.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from pydantic import SecretStr
+
+from pipeline.agora import answers
+from pipeline.agora.calls import Call, Calls, Session
+from pipeline.agora.schema import MASK, secrets
+from pipeline.agora.schema import wire as values
+from pipeline.agora.schema_requests import (
+    AcquireRequest,
+    LayoutRequest,
+    Mode,
+    StartRequest,
+    UpdateRequest,
+)
+from pipeline.agora.statuses import ADVICE, PASSING, Endpoint, Kind, host_for, kind_of, pause
+from pipeline.agora.transport import (
+    DEFAULT_HOSTS,
+    READ,
+    Answer,
+    Clock,
+    NoAnswer,
+    Transport,
+    Wire,
+    host_url,
+)
+from pipeline.errors import AgoraError, UsageError
+
+STOP_READ = 40.0  # seconds: stop answers when everything is uploaded, which may take 20 s
+LONGEST_REASON = 200  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The answer to start; ``sid`` is None if a repeated call was not told it again."""
+
+    sid: str | None
+    already: bool = False  # says the service: it was running when the call came
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The answer to stop; ``already`` is why the recording had ended before, if it had."""
+
+    progress: answers.Progress
+    already: AgoraError | None = None
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """One call and its repetitions."""
+
+    call: Call
+    patient: bool
+    home: int  # the host to begin with
+    seen: list[Kind] = field(default_factory=list)
+
+    def pause(self) -> float | None:
+        """Seconds until the next attempt; None if there is to be none."""
+        return pause(self.call.endpoint, self.seen) if self.patient else None
+
+
+class AgoraClient:
+    """The calls of Cloud Recording for one project (App ID).  Calls are made one after another."""
+
+    def __init__(
+        self,
+        app_id: str,
+        customer_id: str,
+        customer_secret: SecretStr,
+        *,
+        hosts: Sequence[str] = DEFAULT_HOSTS,
+        clock: Clock | None = None,
+        wire: Wire | None = None,
+    ) -> None:
+        if not hosts:
+            raise UsageError("no host to call")
+        self.calls = Calls(app_id)
+        self.clock = clock or Clock()
+        self.hosts = tuple(map(host_url, hosts))
+        self._home = 0  # the host that answered last
+        self._secret = customer_secret
+        self._transport = Transport(customer_id, customer_secret, clock=self.clock, wire=wire)
+
+    def __enter__(self) -> "AgoraClient":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    # The calls.
+
+    def acquire(self, request: AcquireRequest, *, mode: Mode = "mix") -> str:
+        """A resource id, good for one recording that starts within 5 minutes, better 2 seconds."""
+        answer = self._ask(self.calls.acquire(request, mode), needs="resourceId")
+        return str(answer.body["resourceId"])
+
+    def start(self, request: StartRequest, resource_id: str, *, mode: Mode = "mix") -> Started:
+        """Begin to record.  Success means that the request was accepted, not that it works."""
+        answer = self._ask(self.calls.start(request, resource_id, mode), needs="sid")
+        sid = answers.text(answer.body.get("sid"))
+        return Started(sid, already=self._kind("start", answer) is Kind.ALREADY_RUNNING)
+
+    def query(self, session: Session, *, patient: bool = True) -> answers.Progress:
+        """How a recording is doing.
+
+        A 404 may pass while the service moves it to another server: it is believed after 30 s.
+        Whoever asks again anyway is not ``patient``, and hears of each failure at once.
+        """
+        return answers.progress(self._ask(self.calls.query(session), patient=patient).body)
+
+    def update(self, request: UpdateRequest, session: Session) -> None:
+        """Replace the subscription, or the credentials of the store."""
+        self._ask(self.calls.update(request, session))
+
+    def update_layout(self, request: LayoutRequest, session: Session) -> None:
+        """Replace the whole layout."""
+        self._ask(self.calls.update(request, session))
+
+    def stop(self, session: Session, *, in_background: bool = False) -> Stopped:
+        """End a recording; with ``in_background`` the answer does not wait for its files."""
+        try:
+            answer = self._ask(self.calls.stop(session, in_background=in_background))
+        except AgoraError as error:
+            if error.kind != Kind.ALREADY_STOPPED:
+                raise
+            return Stopped(answers.Progress(uploading="unknown"), already=error)
+        return Stopped(answers.progress(answer.body))
+
+    # Sending them.
+
+    def _ask(self, call: Call, *, needs: str | None = None, patient: bool = True) -> Answer:
+        """Send until there is an answer that counts; AgoraError if there is none."""
+        from tenacity import RetryCallState, Retrying, retry_if_exception_type
+
+        attempts = _Attempts(call, patient, self._home)
+
+        def last(_: RetryCallState) -> bool:
+            return attempts.pause() is None
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(AgoraError),
+            stop=last,
+            wait=lambda _: attempts.pause() or 0.0,
+            sleep=self.clock.sleep,
+            reraise=True,
+        )
+        return retrying(self._attempt, attempts, needs)
+
+    def _attempt(self, attempts: _Attempts, needs: str | None) -> Answer:
+        call = attempts.call
+        ahead = host_for(len(self.hosts), attempts.seen.count(Kind.NETWORK))
+        place = (attempts.home + ahead) % len(self.hosts)
+        host = self.hosts[place]
+        body = json.dumps(values(call.body), ensure_ascii=False).encode() if call.body else None
+        patience = STOP_READ if call.endpoint == "stop" else READ
+        try:
+            answer = self._transport.send(call.method, host, call.path, body, patience=patience)
+        except NoAnswer as error:
+            attempts.seen.append(Kind.NETWORK)
+            if not attempts.patient:
+                self._home = (place + 1) % len(self.hosts)
+            raise self._error(call, Kind.NETWORK, host, what=f"no answer ({error})") from error
+        self._home = place
+        kind = self._kind(call.endpoint, answer)
+        if kind in (Kind.OK, Kind.ALREADY_RUNNING) and _lacks(answer, kind, needs):
+            kind = Kind.TRANSIENT
+        if kind in (Kind.OK, Kind.ALREADY_RUNNING):
+            return answer
+        attempts.seen.append(kind)
+        raise self._error(call, kind, host, answer)
+
+    def _kind(self, endpoint: Endpoint, answer: Answer) -> Kind:
+        code = answers.whole(answer.body.get("code"))
+        if answer.status == 200 and not code:
+            return Kind.OK if answer.is_json else Kind.TRANSIENT
+        if answer.status == 206 and not code and answer.body.get("serverResponse"):
+            return Kind.OK  # some files are not in the bucket yet
+        return kind_of(endpoint, answer.status, code)
+
+    def _error(
+        self, call: Call, kind: Kind, host: str, answer: Answer | None = None, what: str = ""
+    ) -> AgoraError:
+        code = answers.whole(answer.body.get("code")) if answer else None
+        reason = self._reason(call, answer) if answer else None
+        if answer:
+            said = "an answer that is not Agora's" if not answer.is_json else reason
+            numbers = f"HTTP {answer.status}" + (f", code {code}" if code is not None else "")
+            what = f"{numbers}: {said}" if said else numbers
+        return AgoraError(
+            f"{call.endpoint} at {host}: {what}; {ADVICE[kind]}",
+            kind=kind,
+            endpoint=call.endpoint,
+            host=host,
+            http_status=answer.status if answer else None,
+            code=code,
+            reason=reason,
+            request_id=_plain(answer.request_id) if answer and answer.request_id else None,
+            retriable=kind in PASSING,
+        )
+
+    def _reason(self, call: Call, answer: Answer) -> str | None:
+        """What the service says, without the secrets it may repeat."""
+        said = answers.text(answer.body.get("reason")) or answers.text(answer.body.get("message"))
+        if said is None:
+            return None
+        hidden = {self._secret.get_secret_value()} - {""}
+        hidden |= secrets(call.body) if call.body else set()
+        for secret in sorted(hidden, key=len, reverse=True):
+            said = said.replace(secret, MASK)
+        return _plain(said)
+
+
+def _lacks(answer: Answer, kind: Kind, key: str | None) -> bool:
+    """Success without what the call was for; a repeated start may come without a sid."""
+    missing = key is not None and answers.text(answer.body.get(key)) is None
+    return missing and kind is not Kind.ALREADY_RUNNING
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)[:LONGEST_REASON]

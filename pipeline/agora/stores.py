@@ -1,0 +1,190 @@
+"""A place for recordings, written once: Agora's ``storageConfig`` and what we open it with.
+
+A table ``[storage.NAME]`` of recpipe.toml becomes a :class:`Store`.  Its keys are looked up later,
+from where the table says, and never shown.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.agora import vendors
+from pipeline.agora.vendors import Vendor
+from pipeline.errors import UsageError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+LONGEST_PREFIX = 128  # characters of fileNamePrefix, joined with slashes
+
+_PART = re.compile(r"[A-Za-z0-9]+")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_ENDPOINT = re.compile(r"(?:(https?)://)?([A-Za-z0-9.-]+(?::[0-9]{1,5})?)/?")
+_TEXTS = ("bucket", "prefix", "endpoint", "sse", "tag", "profile", "credentials_file")
+_VARIABLES = ("access_key_env", "secret_key_env", "session_token_env")
+_IN_CLEAR = ("access_key", "secret_key", "session_token")
+_KNOWN = {"vendor", "region", "keys_in_clear", *_TEXTS, *_VARIABLES, *_IN_CLEAR}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Keys of an account, of which only the first is ever shown; in Azure that is its name."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One table; of ``variables``, ``profile``, ``file`` and ``in_clear`` at most one is set."""
+
+    name: str
+    vendor: Vendor
+    region: int  # Agora's code
+    bucket: str
+    prefix: str = ""
+    endpoint: str | None = None
+    sse: str | None = None
+    tag: str | None = None
+    variables: tuple[str, str, str | None] | None = None  # of key, secret and session token
+    profile: str | None = None
+    file: str | None = None
+    in_clear: Credentials | None = None
+
+    @property
+    def opening(self) -> vendors.Opening:
+        """How we reach it."""
+        return vendors.opening(self.vendor, self.region, self.endpoint)
+
+
+def parse(name: str, table: Mapping[str, Any]) -> Store:
+    """Of one table; UsageError says what is wrong with it, never what a key is."""
+    values = {key.replace("-", "_"): value for key, value in table.items()}
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name!r}: no name for a store; use letters, digits, - and _")
+    unknown = sorted(values.keys() - _KNOWN)
+    if unknown:
+        raise UsageError(f"unknown key {unknown[0]!r}; known are {_listed(_KNOWN)}")
+    for key in (*_TEXTS, *_VARIABLES, *_IN_CLEAR):
+        if key in values and (not isinstance(values[key], str) or not values[key]):
+            raise UsageError(f"{_dashed(key)}: expected text in quotes")  # not quoted: may be a key
+    for key in ("vendor", "bucket"):
+        if key not in values:
+            raise UsageError(f"{key}: missing")
+    vendor = vendors.vendor(_plain("vendor", values["vendor"]))
+    if not _BUCKET.fullmatch(values["bucket"]):
+        raise UsageError("bucket: not a valid name")
+    return Store(
+        name=name,
+        vendor=vendor,
+        region=_region(vendor, values),
+        bucket=values["bucket"],
+        prefix=values.get("prefix", "").strip("/"),
+        endpoint=_endpoint(vendor, values.get("endpoint")),
+        sse=values.get("sse"),
+        tag=values.get("tag"),
+        **_keys(values),
+    )
+
+
+def storage_config(store: Store, credentials: Credentials) -> dict[str, Any]:
+    """The ``storageConfig`` of a start request.  It holds the secret: never to be printed."""
+    config: dict[str, Any] = {
+        "vendor": store.vendor.id,
+        "region": store.region,
+        "bucket": store.bucket,
+        "accessKey": credentials.access_key,
+        "secretKey": credentials.secret_key,
+    }
+    if credentials.session_token:
+        if not store.vendor.sts:
+            raise UsageError(f"{store.vendor.title}: Agora takes no temporary credentials for it")
+        config["stsToken"] = credentials.session_token
+    if store.prefix:
+        config["fileNamePrefix"] = file_name_prefix(store.prefix)
+    extension = {"sse": store.sse, "tag": store.tag}
+    if store.endpoint and store.vendor.name == "self":
+        extension["endpoint"] = store.endpoint.partition("://")[2]
+    if any(extension.values()):
+        config["extensionParams"] = {key: value for key, value in extension.items() if value}
+    return config
+
+
+def file_name_prefix(prefix: str) -> list[str]:
+    """The parts of a folder, if it is one in which Agora can put files."""
+    parts = prefix.split("/")
+    for part in parts:
+        if not _PART.fullmatch(part):
+            raise UsageError(f"prefix {prefix!r}: Agora takes letters, digits and / only")
+    if len(prefix) + 1 > LONGEST_PREFIX:
+        raise UsageError(
+            f"prefix: {len(prefix) + 1} characters with its slashes, Agora takes {LONGEST_PREFIX}"
+        )
+    return parts
+
+
+def _region(vendor: Vendor, values: Mapping[str, Any]) -> int:
+    if "region" in values:
+        return vendors.region_code(vendor, _plain("region", values["region"]))
+    if len(vendor.regions) > 1:
+        raise UsageError(f"region: missing; {vendor.title} has {len(vendor.regions)} of them")
+    return vendor.first
+
+
+def _endpoint(vendor: Vendor, endpoint: str | None) -> str | None:
+    if endpoint is None:
+        if vendor.name == "self":
+            raise UsageError(f"endpoint: missing, which {vendor.title} needs")
+        return None
+    if vendor.name == "azure":
+        return endpoint  # with the account in its path
+    match = _ENDPOINT.fullmatch(endpoint)
+    if match is None:  # not quoted: a mistyped endpoint may hold a password
+        raise UsageError("endpoint: expected a host name, or https://host")
+    return f"{match[1] or 'https'}://{match[2]}"
+
+
+def _keys(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the keys are to be found, said in one way."""
+    ways = {
+        "variables": any(key in values for key in _VARIABLES),
+        "profile": "profile" in values,
+        "credentials-file": "credentials_file" in values,
+        "keys in clear": any(key in values for key in _IN_CLEAR),
+    }
+    if sum(ways.values()) > 1:
+        said = " and ".join(way for way, used in ways.items() if used)
+        raise UsageError(f"{said}: say in one way where the keys are")
+    if ways["variables"]:
+        _both(values, "access_key_env", "secret_key_env")
+        key, secret, token = (values.get(name) for name in _VARIABLES)
+        return {"variables": (key, secret, token)}
+    if ways["keys in clear"]:
+        if values.get("keys_in_clear") is not True:
+            raise UsageError(
+                "access-key, secret-key: a secret in a settings file; name variables with "
+                "access-key-env and secret-key-env, or insist with keys-in-clear = true"
+            )
+        _both(values, "access_key", "secret_key")
+        token = values.get("session_token")
+        return {"in_clear": Credentials(values["access_key"], values["secret_key"], token)}
+    return {"profile": values.get("profile"), "file": values.get("credentials_file")}
+
+
+def _both(values: Mapping[str, Any], one: str, other: str) -> None:
+    if not (one in values and other in values):
+        raise UsageError(f"{_dashed(one)} and {_dashed(other)}: one of them is missing")
+
+
+def _plain(key: str, value: object) -> str | int:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise UsageError(f"{key}: expected a name in quotes, or Agora's number")
+    return value
+
+
+def _dashed(key: str) -> str:
+    return key.replace("_", "-")
+
+
+def _listed(keys: set[str]) -> str:
+    return ", ".join(sorted(map(_dashed, keys)))

@@ -1,0 +1,160 @@
+"""One request to Agora and its answer, whichever host gives it.  The only module that imports
+httpx.
+
+Whatever a server, or a machine that pretends to be one, sends back: an answer has at most
+:data:`LARGEST` bytes, comes within its time, and no redirect is followed with the credentials.
+"""
+
+import ipaddress
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import SecretStr
+
+from pipeline.agora.calls import CONTENT_TYPE
+from pipeline.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+DEFAULT_HOSTS = ("https://api.agora.io", "https://api.sd-rtn.com")
+Wire: TypeAlias = httpx.BaseTransport  # what carries the bytes; tests bring their own
+LARGEST = 4 << 20  # bytes of an answer
+CONNECT = 5.0  # seconds
+READ = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time, and the passing of it."""
+
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Any answer; ``body`` is empty if it is no JSON object."""
+
+    host: str
+    status: int
+    body: Mapping[str, Any]
+    request_id: str | None
+    is_json: bool
+
+
+class NoAnswer(Exception):
+    """The host could not be reached, or its answer did not come whole and in time."""
+
+
+class Transport:
+    """Connections to Agora with the credentials of a customer."""
+
+    def __init__(
+        self,
+        customer_id: str,
+        customer_secret: SecretStr,
+        *,
+        clock: Clock,
+        wire: Wire | None = None,
+    ) -> None:
+        self._clock = clock
+        try:
+            self._client = httpx.Client(
+                auth=httpx.BasicAuth(customer_id, customer_secret.get_secret_value()),
+                headers={"User-Agent": user_agent(), "Accept": "application/json"},
+                follow_redirects=False,
+                transport=wire,
+            )
+        except (ImportError, ValueError, httpx.InvalidURL):  # not quoted: may hold a password
+            raise UsageError("the proxy in HTTPS_PROXY or ALL_PROXY cannot be used") from None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def send(
+        self, method: str, host: str, path: str, body: bytes | None, *, patience: float = READ
+    ) -> Answer:
+        """One request, once; ``patience`` is in seconds."""
+        begin = self._clock.monotonic()
+        headers = {"Content-Type": CONTENT_TYPE}
+        timeout = httpx.Timeout(patience, connect=CONNECT)
+        try:
+            with self._client.stream(
+                method, host + path, content=body, headers=headers, timeout=timeout
+            ) as response:
+                content = self._read(response, begin + patience + CONNECT)
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            kind = type(error).__name__
+            log.debug("%s %s: %s", method, host, kind)
+            raise NoAnswer(kind) from error
+        spent = self._clock.monotonic() - begin
+        log.debug("%s %s: %d after %.2f s", method, host, response.status_code, spent)
+        parsed = _json_object(content)
+        identifier = response.headers.get("x-request-id")
+        return Answer(host, response.status_code, parsed or {}, identifier, parsed is not None)
+
+    def _read(self, response: httpx.Response, deadline: float) -> bytes:
+        content = bytearray()
+        for chunk in response.iter_bytes():
+            content += chunk
+            if len(content) > LARGEST:
+                raise NoAnswer("answer too long")
+            if self._clock.monotonic() > deadline:  # byte by byte, each of them in time
+                raise NoAnswer("answer too slow")
+        return bytes(content)
+
+
+def host_url(text: str) -> str:
+    """An address to call, without a slash at its end; UsageError if it may not be called.
+
+    The credentials go with every call: without encryption only to this machine itself.
+    """
+    try:
+        parts = urlsplit(text)
+        local = parts.hostname is not None and _is_loopback(parts.hostname)
+        port = parts.port
+        httpx.URL(text)
+    except (ValueError, httpx.InvalidURL):
+        parts, local, port = urlsplit(""), False, None
+    wanted = "expected https://host, or http:// for this machine itself"
+    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isprintable():
+        raise UsageError(f"--api-url: no address of a service; {wanted}")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise UsageError(f"--api-url: holds more than a host and a path; {wanted}")
+    if parts.scheme == "http" and not local:
+        raise UsageError(f"--api-url: {parts.hostname} would get the secret in clear; {wanted}")
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    at = f":{port}" if port else ""
+    return f"{parts.scheme}://{name}{at}{parts.path.rstrip('/')}"
+
+
+def user_agent() -> str:
+    """Who is calling."""
+    try:
+        return f"recpipe/{version('recpipe')}"
+    except PackageNotFoundError:
+        return "recpipe"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _json_object(content: bytes) -> dict[str, Any] | None:
+    try:
+        parsed = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, dict) else None

@@ -1,0 +1,331 @@
+"""Notifications that Agora sends to a web server (its "NCS"), checked and read.
+
+They come in any order, more than once, or not at all: a hint, never proof.  Whoever receives one
+checks :func:`is_genuine` on the bytes as they came, reads them with :func:`parse`, and puts what it
+has into order with :func:`in_order`.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from pydantic import SecretStr
+
+from pipeline.agora.answers import RecordedFile, files, seconds, text, whole
+from pipeline.errors import NoticeError
+
+SIGNATURE_V1 = "Agora-Signature"
+SIGNATURE_V2 = "Agora-Signature-V2"
+CLOUD_RECORDING = 3  # productId
+LARGEST = 1 << 20  # bytes; a notification has a few hundred
+COMPLETE = 10_000  # progress of an upload that is done
+
+
+def is_genuine(
+    raw: bytes, secret: SecretStr, *, v1: str | None = None, v2: str | None = None
+) -> bool:
+    """Whether the sender of these bytes knows the secret; ``v1`` and ``v2`` are the headers.
+
+    If there is a V2 (SHA-256) it decides alone: nobody can fall back to the weaker one.
+    """
+    given, digest = (v2, hashlib.sha256) if v2 is not None else (v1, hashlib.sha1)
+    key = secret.get_secret_value().encode()
+    if not key or given is None:
+        return False
+    expected = hmac.new(key, raw, digest).hexdigest()
+    return hmac.compare_digest(expected.encode(), given.strip().lower().encode())
+
+
+# What happened.  Numbers are those of the documentation.
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """1: something went wrong; ``level`` 5 may have ended the recording: query it."""
+
+    module: int | None  # 0 recorder, 1 uploader, 2 service, 6 web page
+    level: int | None  # 1 debug to 5 fatal
+    code: int | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """2: the uploader tries again (31), or puts slices into Agora's backup cloud (32)."""
+
+    module: int | None
+    code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusUpdated:
+    """3: a call did not fit the state of the recording."""
+
+    status: int | None
+    files: tuple[RecordedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaylistMade:
+    """4: the playlist is there for the first time."""
+
+    files: tuple[RecordedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionExited:
+    """11: the service has ended, normally if everything is uploaded."""
+
+    normally: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FailedOver:
+    """12: another server goes on, with another uid and files called ``bak<n>_``."""
+
+    new_uid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UploaderStarted:
+    """30."""
+
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """31: all files are in the bucket; or 32: in the bucket or, for now, only at Agora."""
+
+    complete: bool  # False for 32
+    files: tuple[RecordedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Uploading:
+    """33: how much of what there is so far is uploaded, from 0 to 1."""
+
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderStarted:
+    """40."""
+
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderLeft:
+    """41: the recorder has left the channel; ``why`` are the bits of ``leaveCode``."""
+
+    why: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SliceStarted:
+    """42: the first slice, or the first after an interruption.  Seconds since 1970."""
+
+    start: float | None
+    interrupted: float | None  # end of the last good slice; equal to start if there is no gap
+    stream_uid: str | None
+    track: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamChanged:
+    """43 for sound, 44 for pictures: a user's stream comes, or comes no more."""
+
+    stream_uid: str | None
+    video: bool
+    receiving: bool
+    at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Any other event, also of types that nobody knows yet."""
+
+
+Event: TypeAlias = (
+    Failed
+    | Warned
+    | StatusUpdated
+    | PlaylistMade
+    | SessionExited
+    | FailedOver
+    | UploaderStarted
+    | Uploaded
+    | Uploading
+    | RecorderStarted
+    | RecorderLeft
+    | SliceStarted
+    | StreamChanged
+    | Other
+)
+
+Details: TypeAlias = Mapping[str, Any]
+
+_LEAVE = {0: "init failed", 2: "signal", 4: "no users", 8: "ignored", 16: "left the channel"}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notification; times are seconds since 1970.
+
+    ``id`` stays the same when Agora sends it again; ``details`` hold all that was said.
+    """
+
+    id: str
+    type: int
+    product: int | None
+    name: str | None  # msgName
+    event: Event
+    cname: str | None = None
+    uid: str | None = None
+    sid: str | None = None
+    sequence: int | None = None
+    happened: float | None = None
+    sent: float | None = None
+    service: int | None = None
+    details: Details = field(default_factory=dict)
+
+
+def parse(raw: bytes) -> Notice:
+    """A notification from the bytes as they came; NoticeError if it is none."""
+    if len(raw) > LARGEST:
+        raise NoticeError(f"{len(raw)} bytes, expected at most {LARGEST}")
+    try:
+        whole_body = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise NoticeError("not JSON, expected a notification") from None
+    body = _object(whole_body)
+    identifier, kind = text(body.get("noticeId")), whole(body.get("eventType"))
+    if identifier is None or kind is None:
+        raise NoticeError("no noticeId or eventType, expected both")
+    payload = _object(body.get("payload"))
+    details = _object(payload.get("details"))
+    return Notice(
+        id=identifier,
+        type=kind,
+        product=whole(body.get("productId")),
+        name=text(details.get("msgName")),
+        event=_EVENTS.get(kind, _other)(details),
+        cname=text(payload.get("cname")),
+        uid=_number_as_text(payload.get("uid")),
+        sid=text(payload.get("sid")),
+        sequence=whole(payload.get("sequence")),
+        happened=seconds(payload.get("sendts")) or seconds(body.get("eventMs")),
+        sent=seconds(body.get("notifyMs")),
+        service=whole(payload.get("serviceType")),
+        details=details or payload,
+    )
+
+
+def in_order(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+    """Each notice once, however often it was sent, in the order in which things happened.
+
+    The same event that came over Agora's second channel counts as the same.
+    """
+    once: dict[object, Notice] = {}
+    known: set[str] = set()
+    for notice in notices:
+        if notice.id not in known:
+            known.add(notice.id)
+            once.setdefault(_occurrence(notice), notice)
+    return tuple(sorted(once.values(), key=_place))
+
+
+def _occurrence(notice: Notice) -> object:
+    if notice.sid is None or notice.sequence is None:
+        return notice.id
+    return notice.sid, notice.type, notice.sequence, notice.happened
+
+
+def _place(notice: Notice) -> tuple[str, float, float, str]:
+    """Of one recording by sequence; what has none comes by its time, before the rest."""
+    sequence = -1 if notice.sequence is None else notice.sequence
+    return notice.sid or "", sequence, notice.happened or notice.sent or 0.0, notice.id
+
+
+def _other(_: Details) -> Event:
+    return Other()
+
+
+def _failed(d: Details) -> Event:
+    level, code = whole(d.get("errorLevel")), whole(d.get("errorCode"))
+    return Failed(whole(d.get("module")), level, code, text(d.get("errorMsg")))
+
+
+def _warned(d: Details) -> Event:
+    return Warned(whole(d.get("module")), whole(d.get("warnCode")))
+
+
+def _status(d: Details) -> Event:
+    return StatusUpdated(whole(d.get("status")), files(d.get("fileList")))
+
+
+def _exited(d: Details) -> Event:
+    return SessionExited(whole(d.get("exitStatus")) == 0)
+
+
+def _failed_over(d: Details) -> Event:
+    return FailedOver(_number_as_text(d.get("newUid")))
+
+
+def _uploading(d: Details) -> Event:
+    progress = whole(d.get("progress"))
+    known = progress is not None and 0 <= progress <= COMPLETE
+    return Uploading(progress / COMPLETE if progress is not None and known else None)
+
+
+def _left(d: Details) -> Event:
+    code = whole(d.get("leaveCode")) or 0
+    bits = frozenset(word for bit, word in _LEAVE.items() if bit and code & bit)
+    return RecorderLeft(bits or frozenset({_LEAVE[0]}))
+
+
+def _slice(d: Details) -> Event:
+    start, before = seconds(d.get("startUtcMs")), seconds(d.get("discontinueUtcMs"))
+    return SliceStarted(
+        start, before, _number_as_text(d.get("streamUid")), text(d.get("trackType"))
+    )
+
+
+def _stream(*, video: bool) -> Callable[[Details], Event]:
+    def read(d: Details) -> Event:
+        uid, at = _number_as_text(d.get("streamUid")), seconds(d.get("UtcMs"))
+        return StreamChanged(uid, video, whole(d.get("state")) == 0, at)
+
+    return read
+
+
+_EVENTS: Mapping[int, Callable[[Details], Event]] = {
+    1: _failed,
+    2: _warned,
+    3: _status,
+    4: lambda d: PlaylistMade(files(d.get("fileList"))),
+    11: _exited,
+    12: _failed_over,
+    30: lambda d: UploaderStarted(whole(d.get("status")) == 0),
+    31: lambda d: Uploaded(True, files(d.get("fileList"))),
+    32: lambda d: Uploaded(False, files(d.get("fileList"))),
+    33: _uploading,
+    40: lambda d: RecorderStarted(whole(d.get("status")) == 0),
+    41: _left,
+    42: _slice,
+    43: _stream(video=False),
+    44: _stream(video=True),
+}
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number_as_text(value: object) -> str | None:
+    number = whole(value)
+    return str(number) if number is not None else text(value)

@@ -1,0 +1,330 @@
+"""``recpipe record``: start, follow, change and stop recordings of Agora."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline import config
+from pipeline.cli import options, output
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:  # at run time these load httpx and pydantic, also for --help
+    from pipeline.agora.answers import Progress
+    from pipeline.agora.calls import Call
+    from pipeline.agora.client import AgoraClient
+    from pipeline.agora.schema import Caution
+    from pipeline.jobs.sessions import Known, Sessions
+
+RESOURCE = "{resourceid}"  # where a dry run does not know it
+
+
+@click.group(short_help="Start, follow and stop recordings.", invoke_without_command=True)
+@click.pass_context
+def record(context: click.Context) -> int | None:
+    """Start, follow, change and stop recordings of Agora.
+
+    The project and the customer are named by RECPIPE_AGORA_APP_ID and RECPIPE_AGORA_CUSTOMER_ID,
+    the secret by RECPIPE_AGORA_CUSTOMER_SECRET or a file.  None of them is ever shown.
+
+    \b
+    Examples:
+      recpipe record start --request request.json
+      recpipe record status --channel lesson7
+      recpipe record stop --channel lesson7
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        return UsageError.exit_code
+    return None
+
+
+@record.command(short_help="Acquire and start as a pair, and wait until it records.")
+@options.request
+@options.channel
+@options.recording
+@options.dry_run
+@options.as_json
+@options.agora
+@options.general
+def start(request: str | None, **chosen: Any) -> int:
+    """Start a recording and wait until it really records, at most 90 seconds.
+
+    The request is Agora's own body of start, as JSON or TOML; options stand above what it says.
+    What already records this channel with this uid is left alone.
+
+    \b
+    Examples:
+      recpipe record start --request request.json
+      recpipe record start --request storage.toml --channel lesson7 --uid 527841 --stream-types 2
+    """
+    from pipeline.agora.schema import parse
+    from pipeline.agora.schema_requests import AcquireRequest, StartRequest
+    from pipeline.cli.requests import secret_file, start_body
+    from pipeline.jobs import record as jobs
+
+    token = chosen["token_file"]
+    values = {**chosen, "token": secret_file(token, "--token-file") if token else None}
+    if chosen["prefix"] is not None:
+        values["prefix"] = [part for part in chosen["prefix"].split("/") if part]
+    body, acquire = start_body(request, values)
+    wanted = parse(StartRequest, body)
+    name = {"cname": wanted.cname, "uid": wanted.uid}
+    parameters = parse(AcquireRequest, {**name, "clientRequest": acquire}).client_request
+    recording = jobs.Wanted(wanted, chosen["mode"], parameters)
+    calls, mode = _calls(chosen), recording.mode
+    pair = calls.acquire(recording.acquire, mode), calls.start(wanted, RESOURCE, mode)
+    _warn(wanted.cautions())
+    if chosen["dry_run"]:
+        return _show(pair, chosen)
+    with _client(chosen) as client:
+        sessions = _sessions(chosen)
+        begun = jobs.start(client, sessions, recording)
+        progress = jobs.wait_until_recording(client, begun.known, at_once=begun.already)
+    return _tell("start", begun.known, progress, chosen, already=begun.already)
+
+
+@record.command(short_help="Say how a recording is doing.")
+@options.channel
+@options.session
+@options.dry_run
+@options.as_json
+@options.agora
+@options.general
+def status(**chosen: Any) -> int:
+    """Ask how a recording is doing.
+
+    Without --channel and --uid, the only one that was started here and not stopped.
+    """
+    _, known = _find(chosen)
+    if chosen["dry_run"]:
+        return _show([_calls(chosen).query(known.session)], chosen)
+    if known.ended is not None:
+        return _tell("status", known, None, chosen)
+    with _client(chosen) as client:
+        return _tell("status", known, client.query(known.session), chosen)
+
+
+@record.command(short_help="Change whose sound and pictures are recorded.")
+@options.request
+@options.channel
+@options.session
+@options.subscriptions
+@options.dry_run
+@options.as_json
+@options.agora
+@options.general
+def update(request: str | None, **chosen: Any) -> int:
+    """Replace the subscription, or the credentials of the store.
+
+    The request is Agora's own body of update; cname and uid may be left out.
+    """
+    from pipeline.agora.schema import parse
+    from pipeline.agora.schema_requests import UpdateRequest
+    from pipeline.cli.requests import update_body
+    from pipeline.jobs import record as jobs
+
+    sessions, known = _find(chosen)
+    wanted = parse(UpdateRequest, {**_name(known), **update_body(request, chosen)})
+    _warn(wanted.cautions())
+    if chosen["dry_run"]:
+        return _show([_calls(chosen).update(wanted, known.session)], chosen)
+    with _client(chosen) as client:
+        jobs.change(client, sessions, known, wanted)
+    return _tell("update", known, None, chosen)
+
+
+@record.command(short_help="Change the layout of the picture.")
+@options.request
+@options.channel
+@options.session
+@options.arrangement
+@options.dry_run
+@options.as_json
+@options.agora
+@options.general
+def layout(request: str | None, **chosen: Any) -> int:
+    """Replace the whole layout: what is left out falls back to Agora's defaults.
+
+    The request is Agora's own body of updateLayout; cname and uid may be left out.
+    """
+    from pipeline.agora.schema import parse
+    from pipeline.agora.schema_requests import LayoutRequest
+    from pipeline.cli.requests import layout_body
+    from pipeline.jobs import record as jobs
+
+    sessions, known = _find(chosen)
+    wanted = parse(LayoutRequest, {**_name(known), **layout_body(request, chosen)})
+    _warn(wanted.cautions())
+    if chosen["dry_run"]:
+        return _show([_calls(chosen).update(wanted, known.session)], chosen)
+    with _client(chosen) as client:
+        jobs.arrange(client, sessions, known, wanted)
+    return _tell("layout", known, None, chosen)
+
+
+@record.command(short_help="Stop a recording, and list its files.")
+@options.channel
+@options.session
+@options.background
+@options.dry_run
+@options.as_json
+@options.agora
+@options.general
+def stop(background: bool, **chosen: Any) -> int:
+    """Stop a recording, wait until its files are uploaded, and list them.
+
+    A recording that ended by itself counts as stopped.  Stopping again tells the same again.
+    """
+    from pipeline.jobs import record as jobs
+
+    sessions, known = _find(chosen)
+    if chosen["dry_run"]:
+        return _show([_calls(chosen).stop(known.session, in_background=background)], chosen)
+    with _client(chosen) as client:
+        ended = jobs.stop(client, sessions, known, in_background=background)
+    if ended.why:
+        output.say(f"recpipe: warning: {ended.why}")
+    return _tell("stop", ended.known, ended.progress, chosen, already=ended.why is not None)
+
+
+def _app_id(chosen: Mapping[str, Any]) -> str:
+    if not chosen["agora_app_id"]:
+        raise UsageError("no App ID; set RECPIPE_AGORA_APP_ID or --agora-app-id")
+    return str(chosen["agora_app_id"])
+
+
+def _calls(chosen: Mapping[str, Any]) -> Any:
+    from pipeline.agora.calls import Calls
+
+    return Calls(_app_id(chosen))
+
+
+def _client(chosen: Mapping[str, Any]) -> "AgoraClient":
+    from pydantic import SecretStr
+
+    from pipeline.agora.client import AgoraClient
+    from pipeline.agora.transport import DEFAULT_HOSTS
+    from pipeline.cli.requests import secret_file
+
+    app_id, file = _app_id(chosen), chosen["agora_customer_secret_file"]
+    if not chosen["agora_customer_id"]:
+        raise UsageError("no customer ID; set RECPIPE_AGORA_CUSTOMER_ID or --agora-customer-id")
+    secret = secret_file(file, "--agora-customer-secret-file") if file else config.customer_secret()
+    if not secret:
+        how = "set RECPIPE_AGORA_CUSTOMER_SECRET or --agora-customer-secret-file"
+        raise UsageError(f"no customer secret; {how}")
+    hosts = chosen["api_url"] or DEFAULT_HOSTS
+    return AgoraClient(app_id, chosen["agora_customer_id"], SecretStr(secret), hosts=hosts)
+
+
+def _sessions(chosen: Mapping[str, Any]) -> "Sessions":
+    from pipeline.jobs.sessions import Sessions
+
+    return Sessions(Path(chosen["state"]) if chosen["state"] else config.default_state())
+
+
+def _find(chosen: Mapping[str, Any]) -> tuple["Sessions", "Known"]:
+    """The recording that is meant; a sid given by hand is remembered."""
+    from dataclasses import replace
+
+    from pipeline.jobs.record import find
+    from pipeline.jobs.sessions import checked_sid
+
+    sessions = _sessions(chosen)
+    known = find(sessions, _app_id(chosen), chosen["channel"], chosen["uid"])
+    if chosen["sid"]:
+        known = replace(known, sid=checked_sid(chosen["sid"]))
+        if not chosen["dry_run"]:
+            sessions.write(known)
+    return sessions, known
+
+
+def _name(known: "Known") -> dict[str, str]:
+    return {"cname": known.cname, "uid": known.uid}
+
+
+def _warn(cautions: Iterable["Caution"]) -> None:
+    for caution in cautions:
+        output.say(f"recpipe: warning: {caution}")
+
+
+def _show(calls: Iterable["Call"], chosen: Mapping[str, Any]) -> int:
+    """What would be sent, without secrets."""
+    import json
+
+    from pipeline.agora.transport import DEFAULT_HOSTS, host_url
+
+    host = host_url((chosen["api_url"] or DEFAULT_HOSTS)[0])
+    for call in calls:
+        shown = call.shown(host)
+        if chosen["json"]:
+            output.say_json({"dry_run": True, **shown})
+            continue
+        lines = [f"{shown['method']} {shown['url']}"]
+        lines += [f"{name}: {value}" for name, value in shown["headers"].items()]
+        if "body" in shown:
+            lines += ["", json.dumps(shown["body"], ensure_ascii=True, indent=2)]
+        output.say_listing("\n".join(lines) + "\n")
+    return 0
+
+
+def _tell(
+    command: str,
+    known: "Known",
+    progress: "Progress | None",
+    chosen: Mapping[str, Any],
+    *,
+    already: bool = False,
+) -> int:
+    files = [file.name for file in progress.files] if progress else []
+    entry = {
+        "command": command,
+        "channel": known.cname,
+        "uid": known.uid,
+        "mode": known.mode,
+        "sid": known.sid,
+        "resource_id": known.resource_id,
+        "state": _state(known, progress),
+        "status": progress.status if progress else None,
+        "already": already,
+        "uploading": (progress.uploading if progress else None) or known.uploading,
+        "vendor": known.vendor,
+        "region": known.region,
+        "bucket": known.bucket,
+        "playlist": known.playlist,
+        "files": files or list(known.files),
+    }
+    if chosen["json"]:
+        output.say_json(entry)
+    else:
+        output.say_listing(_text(entry))
+    return 0
+
+
+def _state(known: "Known", progress: "Progress | None") -> str | None:
+    if known.ended is not None:
+        return "stopped"
+    return progress.state if progress else None
+
+
+def _text(entry: Mapping[str, Any]) -> str:
+    from pipeline.storage.names import printable
+
+    again = " (before this call)" if entry["already"] else ""
+    lines = [f"{entry['state'] or 'changed'}{again}: {entry['channel']}, uid {entry['uid']}"]
+    lines.append(f"  sid        {entry['sid']}")
+    if entry["uploading"]:
+        lines.append(f"  uploading  {entry['uploading']}{_UPLOADING.get(entry['uploading'], '')}")
+    if entry["files"]:
+        lines += [f"  file       {name}" for name in entry["files"]]
+    elif entry["playlist"]:
+        lines.append(f"  playlist   {entry['playlist']} (expected)")
+    return "\n".join(printable(line) for line in lines)
+
+
+_UPLOADING = {
+    "backuped": ": some files are only in Agora's backup cloud so far; do not convert yet",
+    "unknown": ": look into the bucket",
+}

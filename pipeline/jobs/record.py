@@ -1,0 +1,298 @@
+"""Recordings started, followed and stopped.  Each function may be called again after any failure:
+none records twice, and none forgets what is running.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from pipeline.agora.answers import Progress
+from pipeline.agora.client import AgoraClient, Started
+from pipeline.agora.schema_requests import (
+    AcquireParameters,
+    AcquireRequest,
+    LayoutRequest,
+    Mode,
+    StartRequest,
+    UpdateRequest,
+)
+from pipeline.agora.statuses import ADVICE, ENDING, RUNNING, Kind
+from pipeline.errors import AgoraError, NotFoundError, UsageError
+from pipeline.jobs.sessions import Known, Sessions
+
+PAIRS = 3  # acquire and start, at most
+AGAIN = 3.0  # seconds between two pairs
+DEADLINE = 90.0  # seconds in which a recording has to have begun
+FIRST_LOOK = 5.0
+LOOKS = (5.0, 5.0, 10.0)  # seconds between looks; the last one again and again
+WEB_PAGE = 1  # scene
+MOST_EARLIER = 3
+CONFIRMATIONS = 3  # of a recording that is said to be gone when it is stopped
+
+_REFUSED = (Kind.AUTH, Kind.BAD_REQUEST, Kind.CONFLICT)
+_STALE = (Kind.BAD_REQUEST, Kind.EXPIRED, Kind.NOT_FOUND, Kind.ALREADY_STOPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A recording to start."""
+
+    start: StartRequest
+    mode: Mode = "mix"
+    parameters: AcquireParameters = field(default_factory=AcquireParameters)
+
+    @property
+    def acquire(self) -> AcquireRequest:
+        """The other half of the pair; a web page is a scene of its own."""
+        parameters = self.parameters
+        if self.mode == "web" and parameters.scene is None:
+            parameters = parameters.model_copy(update={"scene": WEB_PAGE})
+        return AcquireRequest(cname=self.start.cname, uid=self.start.uid, client_request=parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A recording that runs; ``already`` if an earlier call had started it."""
+
+    known: Known
+    already: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A recording that does not run any more.
+
+    ``why`` is what the service said if it had ended before.
+    """
+
+    known: Known
+    progress: Progress
+    why: str | None = None
+
+
+def start(client: AgoraClient, sessions: Sessions, wanted: Wanted) -> Begun:
+    """Acquire and start as a pair.  What runs already under this channel and uid is left alone."""
+    request = wanted.start
+    name = (client.calls.app_id, request.cname, request.uid)
+    client.calls.acquire(wanted.acquire, wanted.mode)  # refused here, before anything is sent
+    client.calls.start(request, "resourceid", wanted.mode)
+    with sessions.locked(*name):
+        known = sessions.read(*name)
+        if known and known.ended is not None:
+            known = None
+        if known and known.sid and _is_alive(client, known):
+            return Begun(known, already=True)
+        return _begin(client, sessions, wanted, known)
+
+
+def wait_until_recording(client: AgoraClient, known: Known, *, at_once: bool = False) -> Progress:
+    """The first answer that says so; AgoraError if there is none within 90 s, with the reason."""
+    begin, progress, error = client.clock.monotonic(), None, None
+    for pause in _looks(0.0 if at_once else FIRST_LOOK):
+        left = DEADLINE - (client.clock.monotonic() - begin)
+        client.clock.sleep(max(0.0, min(pause, left)))
+        try:
+            progress, error = client.query(known.session, patient=False), None
+        except AgoraError as failure:
+            if failure.kind in (Kind.AUTH, Kind.BAD_REQUEST):
+                raise
+            progress, error = None, failure
+        if progress and progress.status in RUNNING:
+            return progress
+        if progress and progress.status in ENDING:
+            raise _did_not_begin(known, f"it is {progress.state} already", progress)
+        if client.clock.monotonic() - begin >= DEADLINE:
+            break
+    seen = f"it is {progress.state}" if progress else str(error)
+    raise _did_not_begin(known, f"after {DEADLINE:.0f} s {seen}", progress, error)
+
+
+def change(client: AgoraClient, sessions: Sessions, known: Known, request: UpdateRequest) -> None:
+    """Replace the subscription or the credentials of the store."""
+    with sessions.locked(known.app_id, known.cname, known.uid):
+        client.update(request, known.session)
+
+
+def arrange(client: AgoraClient, sessions: Sessions, known: Known, request: LayoutRequest) -> None:
+    """Replace the layout."""
+    with sessions.locked(known.app_id, known.cname, known.uid):
+        client.update_layout(request, known.session)
+
+
+def stop(
+    client: AgoraClient, sessions: Sessions, known: Known, *, in_background: bool = False
+) -> Ended:
+    """End a recording, once: what ended before is not asked for again."""
+    with sessions.locked(known.app_id, known.cname, known.uid):
+        known = sessions.read(known.app_id, known.cname, known.uid) or known
+        if known.ended is not None:
+            return Ended(known, Progress(uploading=known.uploading), why="stopped before")
+        try:
+            progress, why = _stop(client, known, in_background=in_background)
+        except AgoraError as error:
+            if error.kind == Kind.NO_DATA:
+                _ended(client, sessions, known)
+            raise
+        names = tuple(file.name for file in progress.files)
+        return Ended(_ended(client, sessions, known, progress.uploading, names), progress, why)
+
+
+def find(sessions: Sessions, app_id: str, cname: str | None, uid: str | None) -> Known:
+    """The one recording that is meant; without a name, the only one that was not stopped."""
+    found = [
+        known
+        for known in sessions.all()
+        if known.app_id == app_id
+        and cname in (None, known.cname)
+        and uid in (None, known.uid)
+        and (cname or known.ended is None)
+    ]
+    running = [known for known in found if known.ended is None]
+    if len(running or found) == 1:
+        return (running or found)[0]
+    if not found:
+        raise NotFoundError(
+            "no such recording was started here; check --channel, --uid and --state"
+        )
+    names = "; ".join(known.name for known in running or found)
+    raise UsageError(f"more than one recording; name one with --channel and --uid: {names}")
+
+
+def _is_alive(client: AgoraClient, known: Known) -> bool:
+    try:
+        return client.query(known.session).status not in ENDING
+    except AgoraError as error:
+        if error.kind in (Kind.NOT_FOUND, Kind.ALREADY_STOPPED):
+            return False
+        raise
+
+
+def _begin(client: AgoraClient, sessions: Sessions, wanted: Wanted, left: Known | None) -> Begun:
+    """New pairs until one works; ``left`` is what an earlier call left behind."""
+    known, resumed = left, left is not None and left.sid is None
+    for pair in range(PAIRS + resumed):
+        old = resumed and pair == 0
+        known = known if known and old else _acquire(client, sessions, wanted, known)
+        try:
+            answer = client.start(wanted.start, known.resource_id, mode=wanted.mode)
+            return _begun(client, sessions, known, answer)
+        except AgoraError as error:
+            if old and error.kind in _STALE:
+                continue
+            if error.kind == Kind.CONFLICT and known.earlier:
+                return _found_again(client, sessions, wanted, known, error)
+            if error.kind in _REFUSED and not old and not known.earlier:
+                sessions.forget(known)
+            again = (Kind.EXPIRED, Kind.NO_WORKER, Kind.TRANSIENT)
+            if error.kind not in again or pair == PAIRS + resumed - 1:
+                raise
+            client.clock.sleep(AGAIN)
+    raise AssertionError("the last pair returns or raises")
+
+
+def _acquire(
+    client: AgoraClient, sessions: Sessions, wanted: Wanted, before: Known | None
+) -> Known:
+    resource = client.acquire(wanted.acquire, mode=wanted.mode)
+    request, storage = wanted.start, wanted.start.client_request.storage_config
+    return sessions.write(
+        Known(
+            client.calls.app_id,
+            request.cname,
+            request.uid,
+            wanted.mode,
+            resource,
+            client.clock.now(),
+            earlier=_earlier(before),
+            vendor=storage.vendor,
+            region=storage.region,
+            bucket=storage.bucket,
+            prefix=tuple(storage.file_name_prefix or ()),
+        )
+    )
+
+
+def _begun(client: AgoraClient, sessions: Sessions, known: Known, answer: Started) -> Begun:
+    now = client.clock.now()
+    known = sessions.write(replace(known, sid=answer.sid, started=now))
+    if answer.sid is None:
+        where = f"first 32 characters of a name in the bucket like *_{known.cname}.m3u8"
+        raise AgoraError(
+            f"{known.name}: is being recorded, but the service did not repeat the sid; it is the "
+            f"{where}, or in a notification: recpipe record status --sid SID remembers it",
+            kind=Kind.ALREADY_RUNNING,
+            endpoint="start",
+            retriable=True,
+        )
+    return Begun(known, already=answer.already)
+
+
+def _found_again(
+    client: AgoraClient, sessions: Sessions, wanted: Wanted, known: Known, conflict: AgoraError
+) -> Begun:
+    """An earlier start, of which no answer came, did begin to record."""
+    for resource, sid in reversed(known.earlier):
+        found = replace(known, resource_id=resource, sid=sid, earlier=())
+        if sid is not None:
+            if _is_alive(client, found):
+                return Begun(sessions.write(found), already=True)
+            continue
+        try:
+            answer = client.start(wanted.start, resource, mode=wanted.mode)
+        except AgoraError as error:
+            if error.kind not in (*_STALE, Kind.CONFLICT):
+                raise
+            continue
+        return _begun(client, sessions, found, answer)
+    for resource, sid in known.earlier:
+        if sid is not None:  # not to be had at this moment; but it is the one to ask for
+            sessions.write(replace(known, resource_id=resource, sid=sid, earlier=()))
+    raise conflict
+
+
+def _earlier(before: Known | None) -> tuple[tuple[str, str | None], ...]:
+    if before is None:
+        return ()
+    return (*before.earlier, (before.resource_id, before.sid))[-MOST_EARLIER:]
+
+
+def _looks(first: float) -> Iterator[float]:
+    yield first
+    yield from LOOKS
+    while True:
+        yield LOOKS[-1]
+
+
+def _did_not_begin(
+    known: Known, seen: str, progress: Progress | None, error: AgoraError | None = None
+) -> AgoraError:
+    gone = error.kind == Kind.NOT_FOUND if error else bool(progress and progress.status in ENDING)
+    kind = Kind.NOT_FOUND if gone else Kind.TRANSIENT
+    return AgoraError(
+        f"{known.name}, sid {known.sid}: does not record: {seen}"
+        + ("" if error else f"; {ADVICE[kind]}"),
+        kind=kind,
+        endpoint="query",
+        retriable=not gone,
+    )
+
+
+def _stop(client: AgoraClient, known: Known, *, in_background: bool) -> tuple[Progress, str | None]:
+    """Stop, and believe that it is gone only if a query says so too: it may be on the move."""
+    for _ in range(CONFIRMATIONS):
+        stopped = client.stop(known.session, in_background=in_background)
+        if stopped.already is None:
+            return stopped.progress, None
+        if stopped.already.http_status != 404 or not _is_alive(client, known):
+            break
+    return stopped.progress, str(stopped.already)
+
+
+def _ended(
+    client: AgoraClient,
+    sessions: Sessions,
+    known: Known,
+    uploading: str | None = None,
+    files: tuple[str, ...] = (),
+) -> Known:
+    now = client.clock.now()
+    return sessions.write(replace(known, ended=now, uploading=uploading, files=files))

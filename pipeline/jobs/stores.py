@@ -1,0 +1,101 @@
+"""``@NAME``: the stores of recpipe.toml, with the keys from where each says they are."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline import config
+from pipeline.agora import stores
+from pipeline.agora.stores import Credentials, Store
+from pipeline.errors import RecpipeError, UsageError
+from pipeline.storage.locations import Locations
+from pipeline.storage.names import printable
+
+NamedStore = tuple[Store, Credentials | None]
+_KEYS = ("access_key", "secret_key", "session_token")
+_SAY_WHERE = "name its keys with access-key-env and secret-key-env, profile or credentials-file"
+
+
+def locations(
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+    connections: int = 16,
+    file: str | Path | None = None,
+) -> Locations:
+    """How locations are opened, those of the settings file among them."""
+    return Locations(
+        endpoint_url=endpoint_url,
+        region=region,
+        profile=profile,
+        connections=connections,
+        named=named(file),
+    )
+
+
+def storage_config(name: str, file: str | Path | None = None) -> dict[str, Any]:
+    """Agora's ``storageConfig`` for a store.  It holds the secret: never to be printed."""
+    store, credentials = named(file)(name)
+    with _telling(store.name):
+        if store.profile:
+            from pipeline.storage.s3 import profile_credentials
+
+            credentials = profile_credentials(store.profile)
+        if credentials is None:
+            raise UsageError(f"Agora needs keys of its own; {_SAY_WHERE}")
+        return stores.storage_config(store, credentials)
+
+
+def named(file: str | Path | None = None) -> Callable[[str], NamedStore]:
+    """Looks a store up; the file is read when the first one is asked for."""
+
+    def look_up(name: str) -> NamedStore:
+        tables, origin = config.load_stores(str(file) if file else None)
+        if name not in tables:
+            known = ", ".join(f"@{one}" for one in sorted(tables)) or "none"
+            raise UsageError(
+                f"@{printable(name)}: no [storage.{printable(name)}] in {origin}; known: {known}"
+            )
+        with _telling(name):
+            store = stores.parse(name, tables[name])
+            return store, _credentials(store, origin.parent)
+
+    return look_up
+
+
+def _credentials(store: Store, folder: Path) -> Credentials | None:
+    """None where a profile has them, or the usual search of the store's own tools."""
+    if store.in_clear is not None:
+        return store.in_clear
+    if store.variables is not None:
+        key, secret, token = store.variables
+        return Credentials(_variable(key), _variable(secret), _variable(token) if token else None)
+    if store.file is not None:
+        return _from_file(folder / Path(store.file).expanduser())
+    return None
+
+
+def _variable(name: str) -> str:
+    value = config.variable(name)
+    if not value:
+        raise UsageError(f"the variable {printable(name)} is not set")
+    return value
+
+
+def _from_file(path: Path) -> Credentials:
+    values = {key.replace("-", "_"): value for key, value in config.read_toml(path).items()}
+    if not all(isinstance(values.get(key), str) and values[key] for key in _KEYS[:2]):
+        raise UsageError(f"{path}: expected access-key and secret-key, each text in quotes")
+    token = values.get("session_token")
+    return Credentials(values["access_key"], values["secret_key"], str(token) if token else None)
+
+
+@contextmanager
+def _telling(name: str) -> Iterator[None]:
+    """Says of which table an error speaks."""
+    try:
+        yield
+    except RecpipeError as error:
+        raise type(error)(f"[storage.{printable(name)}] {error}") from error

@@ -1,0 +1,314 @@
+"""Azure Blob Storage and Google Cloud Storage.  The only module that imports obstore."""
+
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import obstore
+from obstore import exceptions as failed
+from obstore.store import AzureStore, GCSStore
+
+from pipeline.errors import (
+    DeniedError,
+    ExistsError,
+    NotFoundError,
+    RecpipeError,
+    StorageError,
+    UnsafePathError,
+    UsageError,
+)
+from pipeline.model import StoredObject
+from pipeline.storage.names import printable, safe_key
+from pipeline.storage.oserrors import os_errors
+
+CHUNK = 1 << 20
+PART = 16 << 20  # of an upload in parts; smaller files are put in one request
+PAGE = 1000  # entries of a listing asked for at once
+
+_RETRIES: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
+_ENDPOINT = re.compile(r"https?://[^/@\s]+(/[^@\s]*)?")
+_STATUS = re.compile(r"non-2xx status code: ([0-9]{3})")
+_CREDENTIALS = {
+    "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "gs": "set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account",
+}
+
+
+class ObjectStorage:
+    """One container or bucket, below one prefix.  May be shared by threads.
+
+    Only complete uploads are visible in these stores, so ``put`` needs no temporary name.
+    """
+
+    def __init__(self, scheme: str, bucket: str, prefix: str, store: Any) -> None:
+        self.scheme = scheme  # az or gs
+        self.bucket = bucket
+        self.prefix = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
+        self.creates_once: bool | None = None
+        self.store = store
+
+    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
+        """Every object whose key starts with the prefix, in the order of the keys.
+
+        These stores are asked for whole folders only: the rest of the prefix is matched here.
+        """
+        start = self.prefix + safe_key(prefix)
+        folder = start.rpartition("/")[0]
+        behind = self.prefix + safe_key(after) if after else None
+        with self.errors(f"list {self.url(prefix)}"):
+            found = [
+                self._stored(entry)
+                for page in obstore.list(self.store, folder or None, chunk_size=PAGE, offset=behind)
+                for entry in page
+                if entry["path"].startswith(start)
+            ]
+        yield from sorted(found, key=lambda stored: stored.key)
+
+    def head(self, key: str) -> StoredObject:
+        """One object's entry; NotFoundError also if the container is missing."""
+        with self.errors(f"read {self.url(key)}"):
+            return self._stored(obstore.head(self.store, self.full(key)))
+
+    def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
+        """The object's bytes in chunks; StorageError if it is no longer the one with this ETag."""
+        where, full = f"read {self.url(key)}", self.full(key)
+        with self.errors(where):
+            condition: Any = {"if_match": f'"{etag}"'} if etag else None
+            answer = obstore.get(self.store, full, options=condition)
+            found = self._stored(answer.meta)
+            if etag and found.etag != etag:  # some stores ignore the condition
+                raise StorageError(f"{where}: changed while reading; run again")
+            missing = found.size
+            for piece in answer.stream(min_chunk_size=CHUNK):
+                missing -= len(piece)
+                for at in range(0, len(piece), CHUNK):
+                    yield bytes(memoryview(piece)[at : at + CHUNK])
+        if missing:
+            raise StorageError(f"{where}: {missing} bytes short of {found.size}")
+
+    def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+        """Upload a file whole or not at all, with its digest as metadata; look at the result."""
+        size = _size(source)
+        self._upload(source, size, key, self.full(key), sha256, content_type)
+        return self._whole(source, size, key)
+
+    def create(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+        """The same where nothing may stand yet: of many at once one wins, ExistsError the others.
+
+        Ask :mod:`pipeline.storage.probe` whether the store keeps that promise.
+        """
+        size = _size(source)
+        if size > PART:
+            return self.create_large(source, key, sha256=sha256, content_type=content_type)
+        self._upload(source, size, key, self.full(key), sha256, content_type, mode="create")
+        return self._whole(source, size, key)
+
+    def create_large(
+        self, source: Path, key: str, *, sha256: str, content_type: str
+    ) -> StoredObject:
+        """First under a name of its own, then copied on the server where nothing may stand.
+
+        An upload in parts cannot be made to depend on what stands there.
+        """
+        full, size = self.full(key), _size(source)
+        folder = full[: len(full) - len(full.rpartition("/")[2])]
+        own = f"{folder}.recpipe-{secrets.token_hex(8)}.part"
+        try:
+            self._upload(source, size, key, own, sha256, content_type)
+            with self.errors(f"write {self.url(key)}"):
+                obstore.copy(self.store, own, full, overwrite=False)
+        finally:
+            with suppress(RecpipeError), self.errors(f"delete {own}"):
+                obstore.delete(self.store, own)
+        return self._whole(source, size, key)
+
+    def delete(self, key: str) -> None:
+        """Remove an object.  Safe to repeat."""
+        with suppress(NotFoundError), self.errors(f"delete {self.url(key)}"):
+            obstore.delete(self.store, self.full(key))
+
+    def trials(self) -> "ObjectTrials":
+        """What the probe needs, and nobody else."""
+        return ObjectTrials(self)
+
+    def path(self, key: str) -> None:
+        """No object of a store is a local file."""
+        safe_key(key)
+
+    def url(self, key: str = "") -> str:
+        """``az://container/key`` or ``gs://bucket/key``, fit to print."""
+        return printable(f"{self.scheme}://{self.bucket}/{self.prefix}{key}")
+
+    def _upload(
+        self,
+        source: Path,
+        size: int,
+        key: str,
+        full: str,
+        sha256: str,
+        content_type: str,
+        *,
+        mode: Literal["create", "overwrite"] = "overwrite",
+    ) -> None:
+        with self.errors(f"write {self.url(key)}"):
+            obstore.put(
+                self.store,
+                full,
+                source,
+                attributes={"Content-Type": content_type, "sha256": sha256},
+                mode=mode,
+                use_multipart=size > PART,
+                chunk_size=PART,
+                max_concurrency=8,
+            )
+
+    def _whole(self, source: Path, size: int, key: str) -> StoredObject:
+        stored = self.head(key)
+        if stored.size != size:
+            raise StorageError(
+                f"write {self.url(key)}: {stored.size} bytes stored, {printable(source)} had {size}"
+            )
+        return stored
+
+    def full(self, key: str) -> str:
+        """The key as the store knows it; those that obstore would write otherwise are refused."""
+        full = self.prefix + safe_key(key)
+        if "" in full.split("/"):
+            raise UnsafePathError(f"{self.url(key)}: an empty part, expected a/b without // or /")
+        return full
+
+    def _stored(self, entry: Any) -> StoredObject:
+        key = entry["path"].removeprefix(self.prefix)
+        etag = (entry["e_tag"] or "").strip('"') or None
+        # whole seconds: a header has no more, where listings have milliseconds
+        modified = float(int(entry["last_modified"].timestamp()))
+        return StoredObject(key, entry["size"], etag, modified)
+
+    @contextmanager
+    def errors(self, where: str) -> Iterator[None]:
+        """The one place that catches what obstore raises."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise NotFoundError(f"{where}: no such object; check container and key") from error
+        except ValueError as error:
+            # control characters, halves of surrogate pairs
+            raise UnsafePathError(f"{where}: holds a character no key may hold") from error
+        except failed.BaseError as error:
+            raise _meaning(error, where, self.scheme) from error
+
+
+class ObjectTrials:
+    """The requests by which the probe finds out what the store really does.
+
+    obstore sends no digests, and neither protocol knows a way to make a container by writing to it.
+    """
+
+    put_damaged = None
+    put_elsewhere = None
+
+    def __init__(self, storage: ObjectStorage) -> None:
+        self._storage = storage
+        self.create_large = storage.create_large
+
+    def copy(self, key: str, to: str) -> None:
+        """On the server."""
+        storage = self._storage
+        with storage.errors(f"copy {key}"):
+            obstore.copy(storage.store, storage.full(key), storage.full(to))
+
+    def read(self, key: str, start: int, length: int) -> bytes:
+        """Part of an object."""
+        storage = self._storage
+        with storage.errors(f"read {key}"):
+            return bytes(
+                obstore.get_range(storage.store, storage.full(key), start=start, length=length)
+            )
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """In one call."""
+        storage = self._storage
+        with storage.errors(f"delete {len(keys)} objects"):
+            obstore.delete(storage.store, [storage.full(key) for key in keys])
+
+
+def _size(source: Path) -> int:
+    with os_errors(f"read {source}"):
+        return source.stat().st_size
+
+
+def connect_azure(
+    container: str,
+    prefix: str = "",
+    *,
+    endpoint_url: str | None = None,
+    account: str | None = None,
+    key: str | None = None,
+) -> ObjectStorage:
+    """A container of an Azure account; what is not given comes from ``AZURE_STORAGE_*``.
+
+    The endpoint is that of the account, with its name in the path if it is not in the host.
+    """
+    given = {"account_name": account, "account_key": key, "endpoint": endpoint_url}
+    return _connected("az", container, prefix, AzureStore, given, endpoint_url)
+
+
+def connect_google(
+    bucket: str, prefix: str = "", *, endpoint_url: str | None = None
+) -> ObjectStorage:
+    """A bucket of Google Cloud Storage, with the application's default credentials."""
+    return _connected("gs", bucket, prefix, GCSStore, {"base_url": endpoint_url}, endpoint_url)
+
+
+def _connected(
+    scheme: str, bucket: str, prefix: str, kind: Any, given: Any, endpoint_url: str | None
+) -> ObjectStorage:
+    options = {
+        "connect_timeout": timedelta(seconds=10),
+        "read_timeout": timedelta(seconds=60),
+        "timeout": timedelta(hours=1),  # of a whole request, however large
+        "allow_http": (endpoint_url or "").startswith("http://"),
+    }
+    config = {name: value for name, value in given.items() if value}
+    if endpoint_url and not _ENDPOINT.fullmatch(endpoint_url):
+        # not quoted: a mistyped endpoint may hold a password
+        raise UsageError("the endpoint is no URL; write https://host or http://host:port")
+    try:
+        store = kind(bucket, config=config, client_options=options, retry_config=_RETRIES)
+    except (failed.BaseError, ValueError) as error:
+        # not quoted: a mistyped endpoint or key file may hold a secret
+        raise UsageError(
+            f"connect to {scheme}://{printable(bucket)}: no usable account or credentials; "
+            f"{_CREDENTIALS[scheme]}, and check --endpoint-url"
+        ) from error
+    return ObjectStorage(scheme, bucket, prefix, store)
+
+
+def _meaning(error: failed.BaseError, where: str, scheme: str) -> RecpipeError:
+    """Ours for one of theirs.  Their texts are left out: they quote URLs, perhaps signed ones."""
+    text = str(error)
+    status = _STATUS.search(text)
+    code = status[1] if status else ""
+    if "token request" in text:
+        return DeniedError(f"{where}: no credentials to be had; {_CREDENTIALS[scheme]}")
+    if isinstance(error, failed.AlreadyExistsError):
+        return ExistsError(f"{where}: something stands there already")
+    if isinstance(error, failed.PreconditionError | failed.NotModifiedError):
+        return StorageError(f"{where}: changed while reading; run again")
+    if isinstance(error, failed.PermissionDeniedError | failed.UnauthenticatedError) or (
+        code in {"401", "403"}
+    ):
+        return DeniedError(
+            f"{where}: access denied ({code}); check the credentials and what they may do"
+        )
+    if isinstance(error, failed.NotFoundError) or code == "404":
+        return NotFoundError(f"{where}: no such container or bucket; check the name")
+    if isinstance(error, failed.InvalidPathError):
+        return UsageError(f"{where}: not a valid key; check it")
+    if code:
+        return StorageError(f"{where}: the store answered {code}; run again later")
+    return StorageError(f"{where}: no whole answer ({type(error).__name__}); run again later")
