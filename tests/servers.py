@@ -184,6 +184,7 @@ def _wait_for_postgres(url: str, folder: Path) -> None:
             return
 
 
+@pytest.fixture(scope="session")
 def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """rclone serve s3: a folder behind it; ignores conditions, loses what it is told of digests."""
     binary = _beside_python("rclone")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,8 +58,12 @@ def spool_of(recording: Recording, options: Options) -> Path:
     return options.spool / hashlib.sha256(recording.source.encode()).hexdigest()[:32]
 
 
-def spool_in_use(recording: Recording, options: Options) -> AbstractContextManager[None]:
-    """Nobody makes room there meanwhile."""
+def spool_in_use(
+    recording: Recording, source: Storage, options: Options
+) -> AbstractContextManager[None]:
+    """Nobody makes room there meanwhile.  Nothing is needed where segments are read in place."""
+    if source.path("") is not None:
+        return nullcontext()
     return locked(options.spool, str(spool_of(recording, options)))
 
 

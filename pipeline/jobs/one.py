@@ -77,7 +77,7 @@ def check(recording: Recording, source: Storage, options: Options) -> Report:
         inventory = inspect(recording, source, accept_unfinished=options.accept_unfinished)
     report = _unusable(recording, inventory)
     if report is None:
-        with spool_in_use(recording, options):
+        with spool_in_use(recording, source, options):
             try:
                 report = _measured(recording, inventory, source, options, clock)
             finally:
@@ -170,7 +170,7 @@ def _objects(inventory: Inventory) -> list[StoredObject]:
 
 
 def _convert(job: _Job, inventory: Inventory) -> Report:
-    with spool_in_use(job.recording, job.options):
+    with spool_in_use(job.recording, job.source, job.options):
         return _made_of(job, inventory)
 
 
