@@ -182,8 +182,8 @@ def test_json_is_the_line_of_convert(once, composite):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (("--settle", "ten"), "expected a number and s, m, h or d"),
-        (("--spool-limit", "much"), "expected a number and a unit"),
+        (("--settle", "ten"), "no duration; write 30s"),
+        (("--spool-limit", "much"), "no size; write 500mb"),
         (("--after", "'open"), "--after: no closing quotation"),
     ],
 )

@@ -44,7 +44,7 @@ def scan_segment(data: bytes) -> Scan:
     assert first.size == len(data)
     assert 0 <= first.packets * PACKET <= len(data)
     for pid, stream in first.streams.items():
-        assert stream.pid == pid
+        assert stream.pids[0] == pid
         assert 0 < stream.packets <= first.packets
         assert len(stream.pts) == len(stream.dts) <= stream.packets
         assert (stream.pts < 1 << 33).all()

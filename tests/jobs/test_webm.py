@@ -17,11 +17,16 @@ def library(tmp_path_factory):
     return r.library(tmp_path_factory)
 
 
-def encode(ffmpeg, path, *, codec="libvpx", sound="libopus", size="320x180", start=0):
+def encode(ffmpeg, path, *, codec="libvpx", sound="libopus", size="320x180", start=0, look=0):
     """A whole WebM file whose clock begins at ``start``."""
     argv = [str(ffmpeg.ffmpeg), "-v", "error", "-nostdin", "-y"]
-    argv += ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=15"]
-    argv += ["-f", "lavfi", "-i", "anoisesrc=color=pink:seed=7:amplitude=0.4:sample_rate=48000"]
+    argv += ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=15,hue=h={40 * look}"]
+    argv += [
+        "-f",
+        "lavfi",
+        "-i",
+        f"anoisesrc=color=pink:seed={7 + look}:amplitude=0.4:sample_rate=48000",
+    ]
     argv += ["-t", str(SECONDS), "-c:v", codec, "-deadline", "realtime", "-cpu-used", "8"]
     argv += ["-b:v", "200k", "-c:a", sound, "-ac", "1", "-output_ts_offset", str(start)]
     argv += ["-f", "webm", str(path)]
@@ -37,7 +42,7 @@ def publish(folder, ffmpeg, *, going_on=False, sizes=("320x180",) * SLICES, **ch
     for n, size in enumerate(sizes):
         name = names.slice_name(r.SID, r.CNAME, r.EPOCH + n * SECONDS).replace(".ts", ".webm")
         start = n * SECONDS if going_on else 0
-        encode(ffmpeg, folder / name, size=size, start=start, **chosen)
+        encode(ffmpeg, folder / name, size=size, start=start, look=n, **chosen)
         lines += [f"#EXTINF:{SECONDS:.6f}", name]
     text = "\n".join([*lines, "#EXT-X-ENDLIST", ""])
     (folder / names.playlist_name(r.SID, r.CNAME)).write_text(text)

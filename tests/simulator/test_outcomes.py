@@ -22,13 +22,6 @@ ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "8"))
 # What does not come to the verdict of a perfect tool yet, and the verdict it comes to today.
 NOT_YET = {
     "audio_pauses": "degraded",
-    "resolution_change": "rejected",
-    "samplerate_change": "rejected",
-    "channels_change": "rejected",
-    "codec_change_hevc": "rejected",
-    "webm": "rejected",
-    "fmp4": "rejected",
-    "aes_128": "rejected",
 }
 # How things come that cost nothing, and that are decoded once more in every run.
 MEASURED = {"overlap_2s", "pts_wrap", "ts_reset", "out_of_order", "missing_file", "gap_7s"}
