@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from pipeline.agora.schema import parse
+from pipeline.agora.schema_canvas import RATES
 from pipeline.agora.schema_requests import (
     MODES,
     AcquireRequest,
@@ -33,6 +34,7 @@ from pipeline.errors import UsageError
 
 MOST_REQUESTS = 10  # a second, of one App ID
 LARGEST = 1 << 20  # bytes of a body
+FPS = 15  # whatever is not one of the rates
 
 _PATH = re.compile(
     r"/v1/apps/(?P<app>[^/]+)/cloud_recording/"
@@ -171,17 +173,17 @@ def body_of(target: Target, raw: bytes) -> Request | None:
         return _acquire(values)
     code = 1028 if target.endpoint == "updateLayout" else 2
     try:
-        request = parse(_BODIES[target.endpoint], values)
+        request = parse(_BODIES[target.endpoint], _as_taken(values))
         refuse_unfit(request, target.mode)
     except UsageError as error:
         raise Refused(400, code, str(error)) from None
     return request
 
 
-def promised(raw: bytes) -> Any:
-    """``startParameter`` of acquire as it came: what is wrong in it fails start, not acquire."""
+def parameters(raw: bytes) -> dict[str, Any]:
+    """``clientRequest`` as it came; what is wrong in startParameter fails start, not acquire."""
     inner = _json(raw).get("clientRequest")
-    return inner.get("startParameter") if isinstance(inner, dict) else None
+    return inner if isinstance(inner, dict) else {}
 
 
 def _acquire(values: dict[str, Any]) -> AcquireRequest:
@@ -200,6 +202,16 @@ def _acquire(values: dict[str, Any]) -> AcquireRequest:
             raise Refused(400, 401, f"invalid_channel_name: {error}") from None
         raise Refused(400, 2, str(error)) from None
     return request
+
+
+def _as_taken(values: dict[str, Any]) -> dict[str, Any]:
+    """With the rate of pictures that takes effect: the service says nothing of another one."""
+    inner: Any = values
+    for key in ("clientRequest", "recordingConfig", "transcodingConfig"):
+        inner = inner.get(key) if isinstance(inner, dict) else None
+    if isinstance(inner, dict) and type(inner.get("fps")) is int and inner["fps"] not in RATES:
+        inner["fps"] = FPS
+    return values
 
 
 def _json(raw: bytes) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from pipeline.agora.schema import masked, wire
+from pipeline.agora.schema import masked
 from pipeline.agora.schema_requests import AcquireRequest, Request, StartRequest, StopRequest
 from pipeline.agora.schema_storage import StorageConfig
 from pipeline.errors import RecpipeError
@@ -25,7 +25,7 @@ from pipeline.simulator.gateway import (
     Target,
     admit,
     body_of,
-    promised,
+    parameters,
     route,
 )
 from pipeline.simulator.material import Look, Material
@@ -99,7 +99,7 @@ class Service:
         """Stop all recordings, so that none is left unfinished."""
         with self._lock:
             for live in self.running:
-                live.stop(self.now() - self.conduct.slow_stop)
+                live.stop(self.now())
 
     def answer(self, asked: Asked) -> Reply:
         """What comes back."""
@@ -128,9 +128,9 @@ class Service:
         """Errors are answers here as well: also they may be lost on the way."""
         try:
             if isinstance(body, AcquireRequest):
-                return self._acquire(body, promised(asked.raw))
+                return self._acquire(body, parameters(asked.raw).get("startParameter"))
             if isinstance(body, StartRequest):
-                return self._start(target, body)
+                return self._start(target, body, parameters(asked.raw))
             live = self._find(target, body)
             if body is None:
                 return _progress(target, live)
@@ -151,7 +151,7 @@ class Service:
         self._resources[identifier] = Resource(name, self.now(), hours, promise)
         return Reply(200, {"cname": body.cname, "uid": body.uid, "resourceId": identifier})
 
-    def _start(self, target: Target, body: StartRequest) -> Reply:
+    def _start(self, target: Target, body: StartRequest, given: Any) -> Reply:
         if target.mode != "mix":
             raise Refused(400, 2, f"mode {target.mode}: this stand-in records in mode mix alone")
         resource = self._resources.get(target.resource)
@@ -168,7 +168,7 @@ class Service:
             raise Refused(400, 433, "the resourceId is older than 5 minutes")
         if any(live.order.name == resource.name for live in self.running):
             raise Refused(400, 53, "task conflict")
-        if resource.promise not in (None, wire(body.client_request)):
+        if resource.promise not in (None, given):
             raise Refused(400, 2, "clientRequest is not the startParameter of acquire")
         resource.live = self._begin(body, target.resource)
         return Reply(200, {**_names(resource.name, target), "sid": resource.live.order.sid})
@@ -188,6 +188,7 @@ class Service:
             self.chaos.moves(),
         )
         self.lives.append(live)
+        live.advance(self.now())
         return live
 
     def _find(self, target: Target, body: Request | None) -> Live:
@@ -210,13 +211,13 @@ class Service:
             raise _not_found()
         if live.over is not None or live.asked is not None:
             raise Refused(400, 49, "invalid operation")
-        live.stop(now)
+        slow = self.conduct.slow_stop
+        live.stop(now, slow)
         told = _names(live.order.name, target)
         if body.client_request.async_stop:
             return Reply(200, {**told, "serverResponse": {}})
         if live.over is not None and not live.has_data:
             return Reply(206, {**told, "code": 435, "reason": "no recorded data"})
-        slow = self.conduct.slow_stop
         if slow > PATIENCE:
             return Reply(206, {**told, "code": 50, "reason": "upload timeout"}, delay=PATIENCE)
         files = {**_files(live), "uploadingStatus": "unknown" if live.error else "uploaded"}

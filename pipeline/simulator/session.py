@@ -22,7 +22,6 @@ MOVING = 8.0  # seconds until another server has taken over
 MINUTE = 60.0  # between two notifications of progress
 IDLE = 30  # seconds, unless maxIdleTime says otherwise
 SMALLEST, SLOWEST = 64, 7  # of pictures the simulator can make: pixels, pictures a second
-RATES = (1, 7, 10, 15, 24, 30, 60)  # that take effect
 WIDTH, HEIGHT, FPS = 360, 640, 15
 
 FAILED, STOPPED, NOBODY_THERE = 1, 2, 4  # exitStatus; leaveCode
@@ -92,7 +91,7 @@ class Order:
         width, height, fps = WIDTH, HEIGHT, FPS
         if canvas:
             width, height = canvas.width or width, canvas.height or height
-            fps = canvas.fps if canvas.fps in RATES else fps
+            fps = canvas.fps or fps
         width, height = (max(SMALLEST, side - side % 2) for side in (width, height))
         return Look(width, height, max(SLOWEST, fps))
 
@@ -112,6 +111,7 @@ class Live:
     error: RecpipeError | None = field(init=False, default=None)
     over: float | None = field(init=False, default=None)  # since when
     asked: float | None = field(init=False, default=None)  # to stop
+    due: float = field(init=False, default=0.0)  # when it then has uploaded everything
     _recorder: Recorder | None = field(init=False, default=None)
     _back: float | None = field(init=False, default=None)  # when another server has taken over
     _events: "list[tuple[float, Callable[[float], None]]]" = field(init=False, default_factory=list)
@@ -165,14 +165,13 @@ class Live:
             self._live(max(self._age, (until - self.began) * self.conduct.speed))
         if self.over is None and self.error is not None:
             self._fail(now)
-        due = self.asked is not None and now >= self.asked + self.conduct.slow_stop
-        if self.over is None and due:
+        if self.over is None and self.asked is not None and now >= self.due:
             self._leave(now, STOPPED)
 
-    def stop(self, now: float) -> None:
+    def stop(self, now: float, takes: float = 0.0) -> None:
         """Ask it to end, which it does when everything is uploaded."""
         self.advance(now)
-        self.asked = now
+        self.asked, self.due = (now if self.asked is None else self.asked), now + takes
         self.advance(now)
 
     def _begin(self, now: float) -> None:
