@@ -219,3 +219,16 @@ def test_it_ends_before_it_began(tmp_path, broken):
     assert session.stop().status == (400 if broken else 206)
     assert standin.kinds() == ([1, 11] if broken else [])
     assert standin.names() == []
+
+
+def test_nothing_is_recorded_while_it_uploads(tmp_path):
+    standin = Standin(tmp_path, slow_stop=30.0)
+    session = standin.start()
+    standin.time.sleep(5)
+    reply = session.stop()  # six seconds after it began
+    assert (reply.status, reply.body["code"], reply.delay) == (206, 50, 20.0)
+    assert session.after(10) == 6
+    assert not listed(standin).ended
+    assert session.after(30) == 404
+    assert sum(s.duration for s in listed(standin).segments) == pytest.approx(6, abs=0.1)
+    assert listed(standin).ended
