@@ -46,6 +46,14 @@ class StorageError(TemporaryError):
     """The store did not answer, or answered something that cannot be right."""
 
 
+class ChangedError(StorageError):
+    """An object is no longer the one that was looked at; nothing was done to it."""
+
+
+class BusyError(TemporaryError):
+    """Another process is at the same work."""
+
+
 class DiskFullError(TemporaryError):
     """No room for what has to be written."""
 

@@ -42,6 +42,14 @@ class OnLoss(StrEnum):
 
     HOLD = "hold"
     CLOSE = "close"
+    FILL = "fill"
+    FAIL = "fail"
+
+
+class OnChange(StrEnum):
+    """What becomes of segments whose format is not that of the others."""
+
+    TRANSCODE = "transcode"
     FAIL = "fail"
 
 
@@ -79,6 +87,25 @@ class StoredObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """What AES-128 segments are encrypted with (RFC 8216 section 4.3.2.4).  ``name`` is empty where
+    the playlist names no file of its own folder; without ``iv`` it is the segment's number.
+    """
+
+    name: str
+    iv: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InitSection:
+    """What fragmented MP4 segments need in front of them (EXT-X-MAP, RFC 8216 section 4.3.2.5)."""
+
+    name: str
+    byterange: tuple[int, int] | None = None  # length, offset
+    key: Key | None = None  # it is encrypted as well
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """One media segment as its playlist lists it (RFC 8216 section 3)."""
 
@@ -87,6 +114,8 @@ class Segment:
     discontinuity: bool = False
     gap: bool = False  # EXT-X-GAP, RFC 8216bis section 4.4.4.7
     byterange: tuple[int, int] | None = None  # length, offset
+    key: Key | None = None
+    init: InitSection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +157,8 @@ class Hole:
     start: float  # seconds from the beginning of the MP4
     length: float  # seconds
     segment: str  # the segment behind it
+    reason: str = "media lost"  # in plain words
+    became: str = "kept"  # "closed": of no length in the MP4; "filled": with media made for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +169,7 @@ class Proof:
     timestamps: bool = False
     bytes: bool = False
     max_error_ticks: float = 0.0  # of 90 kHz
+    filled: int = 0  # samples made to fill holes: they are none of the source's
 
     @property
     def holds(self) -> bool:
@@ -157,6 +189,18 @@ class TrackInfo:
     height: int | None = None
     sample_rate: int | None = None
     channels: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reencoded:
+    """One stream of one segment that was encoded anew, because MP4 could not hold it as it was."""
+
+    kind: str  # "video" or "audio"
+    segment: str
+    seconds: float
+    units: int  # pictures, or frames of sound, that came out
+    was: str  # its format, for people
+    now: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,4 +230,5 @@ class Report:
     tracks: tuple[TrackInfo, ...] = ()
     proof: Proof | None = None
     holes: tuple[Hole, ...] = ()
+    reencoded: tuple[Reencoded, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)

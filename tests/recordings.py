@@ -26,6 +26,7 @@ from pipeline.muxing.locate import Ffmpeg, locate
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
+from tests import ts
 
 PACKET = 188
 HZ = 90_000
@@ -62,6 +63,9 @@ class Kind:
     bitrate: str = "450k"
     picture_filter: str = "noise=alls=24:all_seed=5"
     vfr: bool = False
+    codec: str = "libx264"
+    sound: str = "aac"
+    channels: int = 1
     continuous: bool = True  # continuity counters go on from slice to slice
 
 
@@ -189,13 +193,14 @@ def _encoder(kind: Kind, ffmpeg: str) -> list[str]:
         noise = f"anoisesrc=color=pink:seed=7:amplitude=0.4:sample_rate={kind.rate}"
         argv += ["-f", "lavfi", "-i", noise]
     if kind.video:
-        argv += ["-vf", kind.picture_filter, "-pix_fmt", "yuv420p", "-c:v", "libx264"]
+        argv += ["-vf", kind.picture_filter, "-pix_fmt", "yuv420p", "-c:v", kind.codec]
         argv += ["-preset", "veryfast", "-b:v", kind.bitrate, "-bf", str(kind.b_frames)]
         argv += ["-sc_threshold", "0", "-g", "250", "-threads:v", "1", "-fps_mode"]
         argv += ["vfr" if kind.vfr else "cfr"]
         argv += ["-force_key_frames", f"expr:gte(t,n_forced*{kind.slice})"]
     if kind.audio:
-        argv += ["-c:a", "aac", "-b:a", "64k", "-ac", "1", "-ar", str(kind.rate)]
+        argv += ["-c:a", kind.sound, "-b:a", "64k", "-ac", str(kind.channels)]
+        argv += ["-ar", str(kind.rate)]
     argv += ["-t", str(kind.seconds), "-fflags", "+bitexact"]
     if kind.continuous:
         argv += ["-f", "hls", "-hls_time", str(kind.slice), "-hls_list_size", "0"]
@@ -609,3 +614,81 @@ def tagged(made: Recording, number: int, tag: str) -> None:
     """Put a tag in front of a slice."""
     match = list(LISTED.finditer(made.text))[number]
     made.edit(lambda text: f"{text[: match.start()]}{tag}\n{text[match.start() :]}")
+
+
+def renumbered(data: bytes, pids: Mapping[int, int], *, pmt_pid: int = 0x1000) -> bytes:
+    """Streams under other PIDs, with tables that say so; tables keep their places."""
+    kinds = {pid: 0x1B if kind == "video" else 0x0F for kind, pid in stream_pids(data).items()}
+    streams = {pids.get(pid, pid): kind for pid, kind in sorted(kinds.items())}
+    tables = {
+        0: b"".join(ts.table_packets(0, ts.pat({1: pmt_pid}))),
+        0x1000: b"".join(ts.table_packets(pmt_pid, ts.pmt(streams, pcr_pid=next(iter(streams))))),
+    }
+    out = []
+    for packet in packets(data):
+        pid = pid_of(packet)
+        if pid in tables:
+            out.append(tables[pid][:3] + packet[3:4] + tables[pid][4:])
+        else:
+            out.append(with_pid(packet, pids.get(pid, pid)))
+    return b"".join(out)
+
+
+def with_pid(packet: bytes, pid: int) -> bytes:
+    """The packet under another PID."""
+    return packet[:1] + bytes((packet[1] & 0xE0 | pid >> 8, pid & 0xFF)) + packet[3:]
+
+
+def renumbered_inside(data: bytes, pids: Mapping[int, int], share: float = 0.5) -> bytes:
+    """Each stream moves with its first PES behind a share of the slice; a new PMT stands there."""
+    whole = renumbered(data, pids)
+    found, after = packets(data), packets(whole)
+    at = int(len(found) * share)
+    out = found[:at] + [p for p in after if pid_of(p) in (0, 0x1000)][:2]
+    moved: set[int] = set()
+    for packet, new in zip(found[at:], after[at:], strict=True):
+        pid = pid_of(packet)
+        if is_pes(packet):
+            moved.add(pid)
+        out.append(new if pid in moved or pid in (0, 0x1000) else packet)
+    return b"".join(out)
+
+
+def announcing(data: bytes, kinds: Collection[str]) -> bytes:
+    """Tables that list only these of the streams a slice may have."""
+    every = {"video": (0x100, 0x1B), "audio": (0x101, 0x0F)}
+    streams = dict(every[kind] for kind in ("video", "audio") if kind in kinds)
+    table = ts.table_packets(0x1000, ts.pmt(streams, pcr_pid=next(iter(streams), NULL)))[0]
+    return b"".join(
+        table[:3] + p[3:4] + table[4:] if pid_of(p) == 0x1000 else p for p in packets(data)
+    )
+
+
+def only_from(data: bytes, kind: str, share: float) -> bytes:
+    """A stream that begins with the first key picture, or sound, behind a share of the slice."""
+    pid = stream_pids(data)[kind]
+    found = packets(data)
+    begin = next(
+        k
+        for k, p in enumerate(found)
+        if k >= len(found) * share
+        and pid_of(p) == pid
+        and is_pes(p)
+        and (kind == "audio" or key(p))
+    )
+    return b"".join(p for k, p in enumerate(found) if k >= begin or pid_of(p) != pid)
+
+
+def only_until(data: bytes, kind: str, share: float) -> bytes:
+    """A stream that ends with a whole PES behind a share of the slice."""
+    pid = stream_pids(data)[kind]
+    found = packets(data)
+    end = next(
+        k for k, p in enumerate(found) if k >= len(found) * share and pid_of(p) == pid and is_pes(p)
+    )
+    return b"".join(p for k, p in enumerate(found) if k < end or pid_of(p) != pid)
+
+
+def key(packet: bytes) -> bool:
+    """random_access_indicator (clause 2.4.3.5)."""
+    return bool(packet[3] & 0x20 and packet[4] and packet[5] & 0x40)

@@ -12,7 +12,11 @@ from pipeline.cli.options import FORMATS, ON_LOSS
 from pipeline.errors import NotFoundError, UsageError
 from pipeline.model import Format, OnLoss
 
-NOT_SETTINGS = {"sources", "config", "help", "version", "faults", "list_faults"}
+# arguments, and what may be given more than once
+NOT_SETTINGS = {
+    *("sources", "config", "help", "version", "faults", "list_faults"),
+    *("bags", "tags", "keep_tag", "place", "origin", "plan", "run"),
+}
 
 
 def values(file: Path | None = None, **environ: str) -> dict[str, object]:

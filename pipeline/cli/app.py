@@ -7,7 +7,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from pipeline.cli.archive import archive
 from pipeline.cli.batch import check, convert
+from pipeline.cli.clean import clean
 from pipeline.cli.doctor import doctor
 from pipeline.cli.options import State
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
@@ -79,6 +81,8 @@ def cli(context: click.Context) -> int | None:
       recpipe convert recordings/ -o out/
       recpipe convert s3://bucket/2026/ -o s3://archive/2026/ --json
       recpipe check recordings/
+      recpipe archive ingest out/ --to /archive/
+      recpipe clean plan recordings/ --to out/ -o plan.json
       recpipe doctor
 
     \b
@@ -100,7 +104,7 @@ def cli(context: click.Context) -> int | None:
 
 
 simulate.add_command(service)
-for _command in (convert, check, record, doctor, simulate):
+for _command in (convert, check, record, archive, clean, doctor, simulate):
     cli.add_command(_command)
 
 

@@ -29,7 +29,11 @@ PLAYLIST = b"#EXTM3U"
 @options.output
 @options.format
 @options.on_loss
+@options.on_change
 @options.accept_unfinished
+@options.key
+@options.stream_types
+@options.deep
 @options.jobs
 @options.dry_run
 @options.force
@@ -79,7 +83,10 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
 @click.command(short_help="Say what convert would make of each recording.")
 @options.sources
 @options.on_loss
+@options.on_change
 @options.accept_unfinished
+@options.key
+@options.stream_types
 @options.jobs
 @options.as_json
 @options.quiet
@@ -164,15 +171,33 @@ def _report(
 
 def _settings(chosen: dict[str, Any]) -> "Options":
     from pipeline.jobs.options import Options
-    from pipeline.model import Format, OnLoss
+    from pipeline.model import Format, OnChange, OnLoss
 
     return Options(
         format=Format(chosen.get("format", Format.MP4)),
         on_loss=OnLoss(chosen["on_loss"]),
         accept_unfinished=chosen["accept_unfinished"],
+        stream_types=chosen["stream_types"],
+        deep=chosen.get("deep", False),
         force=chosen.get("force", False),
+        on_change=OnChange(chosen["on_change"]),
+        keys=_keys(chosen["key"]),
         spool=Path(chosen["spool"]) if chosen["spool"] else config.default_spool(),
     )
+
+
+def _keys(file: str | None) -> tuple[bytes, ...]:
+    """What a file holds that was named with ``--key``; no message tells anything of it."""
+    from pipeline.media.decrypt import MAX_KEY, keys_of
+    from pipeline.storage.oserrors import os_errors
+
+    if not file:
+        return ()
+    with os_errors(f"read the key {file}"), Path(file).open("rb") as opened:
+        keys = keys_of(opened.read(MAX_KEY))
+    if not keys:
+        raise UsageError(f"{file}: no key, expected 16 bytes or lines of 32 hexadecimal digits")
+    return keys
 
 
 def _say(outcome: "Outcome", chosen: dict[str, Any], *, among_many: bool) -> None:
@@ -213,7 +238,7 @@ def _preview(works: Sequence["Work"], failures: Sequence["Failure"], chosen: dic
     for failure in failures:
         _say(failure, chosen, among_many=False)
     for work in works:
-        planned = many.planned(work, accept_unfinished=chosen["accept_unfinished"])
+        planned = many.planned(work, _settings(chosen))
         if isinstance(planned, many.Failure):
             codes.append(planned.exit_code)
             _say(planned, chosen, among_many=len(works) > 1)

@@ -1,5 +1,6 @@
 """What became of a recording: a line of JSON for programs, a few lines of text for people."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -131,6 +132,7 @@ def _report(report: Report) -> dict[str, Any]:
         and {"counts": proof.counts, "timestamps": proof.timestamps, "bytes": proof.bytes},
         "findings": [asdict(finding) for finding in report.findings],
         "holes": [asdict(hole) for hole in report.holes],
+        "reencoded": [asdict(one) for one in report.reencoded],
         "timings": dict(report.timings),
     }
 
@@ -153,11 +155,22 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "lost", f"{_lost(report)}{of}"
     if report.proof is not None or report.output:
         yield "proof", _proof(report)
+    if report.reencoded:
+        yield "anew", _anew(report)
     if report.output:
         size = f"{_bytes(report.size)}, " if report.size is not None else ""
         yield "file", f"{report.output} ({size}{report.duration:.3f} s)"
     if report.verdict == "pending":
         yield "advice", "run again when it has ended, or take what is there: --accept-unfinished"
+
+
+def _anew(report: Report) -> str:
+    """What MP4 could not hold as it was."""
+    lasts: Counter[tuple[str, str, str]] = Counter()
+    for one in report.reencoded:
+        lasts[one.kind, one.was, one.now] += one.units
+    said = [f"{n} units of {kind} from {was} to {now}" for (kind, was, now), n in lasts.items()]
+    return f"{' and '.join(said)}: encoded anew, equal in number and time"
 
 
 def _proof(report: Report) -> str:

@@ -17,7 +17,9 @@ STREAMS = {  # Agora's number, and words: what is recorded
 
 # Format and OnLoss of the model, which takes longer to import than --help may take.
 FORMATS = ("mp4", "m4a", "mp3", "wav", "aac", "ts")
-ON_LOSS = ("hold", "close", "fail")
+STREAM_TYPES = ("audio", "video", "both")
+ON_LOSS = ("hold", "close", "fill", "fail")
+ON_CHANGE = ("transcode", "fail")
 
 
 @dataclass(slots=True)
@@ -87,10 +89,32 @@ on_loss = click.option(
     type=click.Choice(ON_LOSS),
     default="hold",
     show_default=True,
-    help="Where media is missing: hold its place in time, close the gap, or fail.",
+    help="Where media is missing: hold its place in time, close the gap, fill it with black and "
+    "silence, or fail.",
+)
+on_change = click.option(
+    "--on-change",
+    type=click.Choice(ON_CHANGE),
+    default="transcode",
+    show_default=True,
+    help="Where the format of sound or picture changes: encode the smaller part anew, or fail.",
 )
 accept_unfinished = click.option(
     "--accept-unfinished", is_flag=True, help="Take a recording that has not ended as it is."
+)
+key = click.option(
+    "--key",
+    metavar="FILE",
+    help="The key of encrypted segments (16 bytes, or lines of 32 hexadecimal digits), if it does"
+    " not lie beside the playlist.",
+)
+stream_types = click.option(
+    "--stream-types",
+    type=click.Choice(STREAM_TYPES),
+    help="What was to be recorded; if none of it is there, that is an error.",
+)
+deep = click.option(
+    "--deep", is_flag=True, help="Decode all of each MP4 as well: slow, and sees flipped bits."
 )
 jobs = click.option(
     "--jobs",

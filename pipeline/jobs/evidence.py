@@ -6,11 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.jobs.clock import Clock
+from pipeline.jobs.conforming import conform
 from pipeline.jobs.options import Options
+from pipeline.jobs.unwrapping import unwrap
 from pipeline.media import timeline
-from pipeline.media.placed import Slot
+from pipeline.media.mpegts import Scan
+from pipeline.media.placed import Slot, has_media
 from pipeline.media.timeline import Plan
-from pipeline.model import Finding, Recording, Severity, StoredObject
+from pipeline.media.wrapping import Wrapping
+from pipeline.model import Finding, Recording, Reencoded, Severity, StoredObject
+from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import fetch
 from pipeline.stages.fetch import Fetched
 from pipeline.stages.inspect import Inventory
@@ -26,24 +31,41 @@ class Evidence:
     findings: tuple[Finding, ...]
     segments: tuple[Fetched, ...] = ()
     paths: Mapping[int, Path] = field(default_factory=dict)  # by number in the playlist
+    wrapped: Mapping[int, Wrapping] = field(default_factory=dict)  # where it is no stream as it is
+    reencoded: tuple[Reencoded, ...] = ()
     names: tuple[str, ...] = ()  # of all segments listed
 
 
 def gather(
-    recording: Recording, inventory: Inventory, source: Storage, options: Options, clock: Clock
+    recording: Recording,
+    inventory: Inventory,
+    source: Storage,
+    options: Options,
+    clock: Clock,
+    ffmpeg: Ffmpeg | None = None,
 ) -> Evidence:
-    """Fetch and scan every segment that is there, and plan the timeline."""
+    """Fetch and scan every segment that is there, and plan the timeline.
+
+    Without ``ffmpeg`` nothing is encoded; the plan is that of what would be.
+    """
     wanted = {listed.object.key: listed.object for listed in inventory.segments if listed.object}
     objects = list(wanted.values())
+    wrapped = {
+        s.object.key
+        for s in inventory.segments
+        if s.object and (s.segment.key or s.segment.init or s.name != s.segment.uri)
+    }
+    folder = spool_of(recording, options)
     if in_place(objects, source):
         with clock.stage("inspect"), os_errors(f"read {recording.source}"):
-            scanned = fetch.scan_in_place(objects, source, options.progress)
-            return _planned(inventory, {f.object.key: f for f in scanned}, options)
-    folder = spool_of(recording, options)
+            scanned = fetch.scan_in_place(objects, source, options.progress, wrapped)
+            found = {f.object.key: f for f in scanned}
+            return _planned(inventory, found, source, options, folder, ffmpeg)
     with clock.stage("fetch"), os_errors(f"fetch to {folder}"):
-        fetched = fetch.download(objects, source, folder, options.progress)
-    with clock.stage("inspect"):
-        return _planned(inventory, dict(zip(wanted, fetched, strict=True)), options)
+        fetched = fetch.download(objects, source, folder, options.progress, wrapped)
+    with clock.stage("inspect"), os_errors(f"read {folder}"):
+        found = {key: one for key, one in zip(wanted, fetched, strict=True) if one}
+        return _planned(inventory, found, source, options, folder, ffmpeg)
 
 
 def in_place(objects: list[StoredObject], source: Storage) -> bool:
@@ -57,31 +79,57 @@ def spool_of(recording: Recording, options: Options) -> Path:
 
 
 def _planned(
-    inventory: Inventory, fetched: Mapping[str, Fetched | None], options: Options
+    inventory: Inventory,
+    fetched: Mapping[str, Fetched],
+    source: Storage,
+    options: Options,
+    folder: Path,
+    ffmpeg: Ffmpeg | None,
 ) -> Evidence:
-    findings = list(inventory.findings)
+    unwrapped = unwrap(inventory, fetched, source, options.keys)
+    findings = [*inventory.findings, *unwrapped.findings]
     slots: list[Slot] = []
     paths: dict[int, Path] = {}
+    scans: dict[str, Scan] = {}  # by name
+    wrapped: dict[int, Wrapping] = {}
     for number, listed in enumerate(inventory.segments):
         here = fetched.get(listed.object.key) if listed.object else None
-        if here is not None:
-            paths[number] = here.path
+        scan = unwrapped.scans.get(number, here.scan if here else None)
+        segment = listed.segment
+        slot = Slot(
+            name=listed.name,
+            scan=scan,
+            duration=segment.duration or None,
+            discontinuity=segment.discontinuity,
+            utc=listed.utc,
+            part=listed.part,
+            listed=listed.listed,
+        )
+        if not listed.listed and not has_media(slot):
+            detail = "the playlist lacks it, and there is nothing in it to be used"
+            findings.append(Finding("PL_ORPHAN", Severity.WARNING, slot.name, detail=detail))
+            continue
+        if here is not None and scan is not None:
+            paths[len(slots)] = here.path
+            scans[listed.name] = scan
+            findings += here.findings
+            if number in unwrapped.wrappings:
+                wrapped[len(slots)] = unwrapped.wrappings[number]
         elif listed.object:
             detail = "listed, but gone when it was to be read"
             findings.append(Finding("SEG_MISSING", Severity.ERROR, listed.name, detail=detail))
-        segment = listed.segment
-        slots.append(
-            Slot(
-                name=listed.name,
-                scan=here.scan if here else None,
-                duration=segment.duration or None,
-                discontinuity=segment.discontinuity,
-                utc=listed.utc,
-            )
-        )
-    present = tuple(f for f in fetched.values() if f is not None)
-    for one in present:
-        findings += [*one.findings, *one.scan.findings]
-    plan = timeline.plan(slots, options.on_loss)
-    names = tuple(listed.name for listed in inventory.segments)
-    return Evidence(plan, tuple(findings), present, paths, names)
+        slots.append(slot)
+    findings += [finding for scan in scans.values() for finding in scan.findings]
+    formed = conform(slots, paths, wrapped, options, folder, ffmpeg)
+    findings += formed.findings
+    plan = timeline.plan(formed.slots, options.on_loss, formed.sets)
+    findings = plan.covered.without_loss(findings)
+    return Evidence(
+        plan,
+        tuple(findings),
+        tuple(fetched.values()),
+        formed.paths,
+        formed.wrapped,
+        formed.reencoded,
+        tuple(slot.name for slot in slots),
+    )

@@ -21,12 +21,11 @@ def judged(
     plan = evidence.plan
     findings = [*evidence.findings, *plan.findings, *checks.examine(plan), *read.findings]
     lost = {"video": 0.0, "audio": 0.0}
-    holes: list[Hole] = []
-    end = max(losses.span(x, s)[1] for x, s in zip(read.lanes, read.expected, strict=True))
-    for lane, stretches in zip(read.lanes, read.expected, strict=True):
-        found = losses.holes(lane, stretches)
-        holes += found
-        ticks = losses.lost_ticks(lane, found, stretches, plan.promised[lane.pid])
+    found = holes(evidence, read)
+    end = max(losses.span(x, s)[1] for x, s in zip(read.lanes, read.held, strict=True))
+    for lane, stretches in zip(read.lanes, read.held, strict=True):
+        inside = losses.holes(lane, stretches)
+        ticks = losses.lost_ticks(lane, inside, stretches, plan.promised[lane.pid])
         lost[lane.codec.kind] = max(lost[lane.codec.kind], round(ticks / HZ, 3))
         findings += losses.irregularities(lane, stretches)
     if any(lost.values()) and not any(f.severity == Severity.ERROR for f in findings):
@@ -41,8 +40,59 @@ def judged(
         said,
         duration=round((end - BASE) / HZ, 6),
         lost_seconds=lost,
-        holes=tuple(sorted(holes, key=lambda hole: hole.start)),
+        holes=found,
+        reencoded=evidence.reencoded,
     )
+
+
+CONSEQUENCES = {
+    OnLoss.HOLD: "hole kept",
+    OnLoss.CLOSE: "hole closed",
+    OnLoss.FILL: "hole filled where it reaches to the next segment, else kept",
+}
+REASONS = {
+    "SEG_MISSING": "segment missing",
+    "SEG_EMPTY": "segment empty",
+    "NOT_TS": "segment unreadable",
+    "PL_GAP": "declared by the playlist",
+    "ES_ABSENT": "stream missing",
+    "SEG_PARTIAL": "segment cut off",
+    "SYNC_BYTE": "segment overwritten",
+    "CC": "packets lost",
+    "CC_EDGE": "packets lost",
+    "DTS_GAP": "nothing recorded",
+}
+
+
+def holes(evidence: Evidence, read: Converted) -> tuple[Hole, ...]:
+    """Every hole of every track, why it is there and what became of it."""
+    found: list[Hole] = []
+    for lane, stretches in zip(read.lanes, read.held, strict=True):
+        behind = [stretches[fill.before].units for fill in read.fills if fill.pid == lane.pid]
+        filled = {int(units.dts[0]) for units in behind}
+        inside = losses.holes(lane, stretches)
+        closed = losses.closed_holes(lane, evidence.plan.promised[lane.pid])
+        for hole in (*inside, *closed):
+            at = round((hole.start + hole.length) * HZ) + BASE
+            became = "filled" if filled & {at - 1, at, at + 1} else hole.became
+            reason = _reason(evidence, hole.segment)
+            found.append(replace(hole, reason=reason, became=became))
+    return tuple(sorted(found, key=lambda hole: hole.start))
+
+
+def _reason(evidence: Evidence, segment: str) -> str:
+    """The plainest of what was found between the last segment before a hole and the one behind."""
+    names = evidence.names
+    placed = {p.slot.name for p in evidence.plan.placed}
+    at = names.index(segment)
+    before = next((n for n in range(at - 1, -1, -1) if names[n] in placed), 0)
+    near = {*names[before : at + 1]}
+    errors = {
+        f.id
+        for f in (*evidence.findings, *evidence.plan.findings)
+        if f.severity == Severity.ERROR and f.segment in near
+    }
+    return next((words for id, words in REASONS.items() if id in errors), "media lost")
 
 
 def rejected(recording: Recording, findings: Sequence[Finding]) -> Report:
@@ -66,7 +116,7 @@ def _with_consequence(finding: Finding, on_loss: OnLoss, outside: frozenset[str]
         return finding
     if on_loss is OnLoss.FAIL:
         return replace(finding, severity=Severity.FATAL)
-    repair = "hole closed" if on_loss is OnLoss.CLOSE else "hole kept"
+    repair = CONSEQUENCES[on_loss]
     if finding.segment in outside:
         repair = "left out: nothing stands beyond it"
     return replace(finding, repair=finding.repair or repair)

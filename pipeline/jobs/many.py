@@ -102,6 +102,8 @@ def convert(
     format: str = "mp4",
     on_loss: str = "hold",
     accept_unfinished: bool = False,
+    stream_types: str | None = None,
+    deep: bool = False,
     force: bool = False,
     jobs: int | None = None,
     ffmpeg: str | None = None,
@@ -123,6 +125,8 @@ def convert(
         format=Format(format),
         on_loss=OnLoss(on_loss),
         accept_unfinished=accept_unfinished,
+        stream_types=stream_types,
+        deep=deep,
         force=force,
         spool=Path(spool) if spool else config.default_spool(),
     )
@@ -137,6 +141,7 @@ def check(
     *,
     on_loss: str = "hold",
     accept_unfinished: bool = False,
+    stream_types: str | None = None,
     jobs: int | None = None,
     spool: str | Path | None = None,
     endpoint_url: str | None = None,
@@ -151,6 +156,7 @@ def check(
     options = Options(
         on_loss=OnLoss(on_loss),
         accept_unfinished=accept_unfinished,
+        stream_types=stream_types,
         spool=Path(spool) if spool else config.default_spool(),
     )
     works, failures = find(_texts(source), opened)
@@ -243,12 +249,17 @@ def check_all(
     return _each(works, action, jobs, watch)
 
 
-def planned(work: Work, *, accept_unfinished: bool) -> Planned | Failure:
+def planned(work: Work, options: Options) -> Planned | Failure:
     """What would be done; no segment is opened."""
     recording, target = work.recording, work.target
     assert target is not None
     try:
-        inventory = inspect(recording, work.source, accept_unfinished=accept_unfinished)
+        inventory = inspect(
+            recording,
+            work.source,
+            accept_unfinished=options.accept_unfinished,
+            keys=options.keys,
+        )
         exists = publish.earlier(target.storage, target.key) is not None
     except RecpipeError as error:
         return Failure(recording.id, recording.source, error)

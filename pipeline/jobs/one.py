@@ -12,8 +12,10 @@ from pipeline.jobs.clock import Clock
 from pipeline.jobs.evidence import Evidence, gather, in_place, spool_of
 from pipeline.jobs.judge import judged, rejected
 from pipeline.jobs.locks import locked
-from pipeline.jobs.options import Options, Target
+from pipeline.jobs.options import Options, Target, unwatched
 from pipeline.jobs.receipts import only_more_inputs, receipt, report_of, same_inputs
+from pipeline.media import checks
+from pipeline.media.marks import Marks, marks
 from pipeline.model import (
     Finding,
     Format,
@@ -26,13 +28,15 @@ from pipeline.model import (
     Verdict,
 )
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import convert, fetch, publish, verify
+from pipeline.stages import content, convert, fetch, fill, publish, verify
+from pipeline.stages.fill import Filling
 from pipeline.stages.inspect import Inventory, inspect
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
 
 SPARE = 16 << 20  # bytes beside the result that must be free
+MARKED = (Format.MP4, Format.M4A)  # formats with chapters and a comment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +57,7 @@ def process(
     """Convert, prove and publish one recording.  Safe to repeat, also after a crash."""
     job = _Job(recording, source, target, ffmpeg, options, Clock())
     with job.clock.stage("inspect"):
-        inventory = inspect(recording, source, accept_unfinished=options.accept_unfinished)
+        inventory = _inspect(recording, source, options)
     _refuse_to_replace_a_source(job, inventory)
     report = _unusable(recording, inventory)
     if report is None:
@@ -62,17 +66,23 @@ def process(
     return replace(report, timings=job.clock.timings())
 
 
+def _inspect(recording: Recording, source: Storage, options: Options) -> Inventory:
+    return inspect(
+        recording, source, accept_unfinished=options.accept_unfinished, keys=options.keys
+    )
+
+
 def check(recording: Recording, source: Storage, options: Options) -> Report:
     """The same without making anything."""
     clock = Clock()
     with clock.stage("inspect"):
-        inventory = inspect(recording, source, accept_unfinished=options.accept_unfinished)
+        inventory = _inspect(recording, source, options)
     report = _unusable(recording, inventory)
     if report is None:
         try:
             report = _measured(recording, inventory, source, options, clock)
         finally:
-            _forget(recording, inventory, source, options)
+            _forget(recording, options)
     return replace(report, timings=clock.timings())
 
 
@@ -84,14 +94,17 @@ def _measured(
     if report is not None:
         return report
     with clock.stage("inspect"), os_errors(f"read {recording.source}"):
-        read = convert.measure(evidence.plan, evidence.paths, options.progress)
-    return judged(recording, evidence, read, options.on_loss)
+        files = evidence.plan, evidence.paths, options.progress
+        read = convert.measure(*files, wrapped=evidence.wrapped)
+    # what stands in for encoded units says nothing of their content
+    said = [] if evidence.reencoded else [*content.triage(read.lanes, read.expected)]
+    said += checks.expected(evidence.plan, options.stream_types)
+    return judged(recording, evidence, read, options.on_loss, said)
 
 
-def _forget(recording: Recording, inventory: Inventory, source: Storage, options: Options) -> None:
-    """Segments that were fetched are not needed any more."""
-    if not in_place(_objects(inventory), source):
-        shutil.rmtree(spool_of(recording, options), ignore_errors=True)
+def _forget(recording: Recording, options: Options) -> None:
+    """Segments that were fetched, or encoded anew, are not needed any more."""
+    shutil.rmtree(spool_of(recording, options), ignore_errors=True)
 
 
 def _refuse_to_replace_a_source(job: _Job, inventory: Inventory) -> None:
@@ -141,22 +154,36 @@ def _done_before(job: _Job, inventory: Inventory) -> Report | None:
 
 
 def _settings(options: Options) -> dict[str, str]:
-    return {"format": options.format.value, "on_loss": options.on_loss.value}
+    chosen = {"format": options.format, "on_loss": options.on_loss, "on_change": options.on_change}
+    settings = {name: value.value for name, value in chosen.items()}
+    if options.stream_types:
+        settings["stream_types"] = options.stream_types
+    return settings | ({"deep": "yes"} if options.deep else {})
 
 
 def _on_loss(options: Options) -> OnLoss:
-    """ADTS has no time stamps: whatever was asked for, its holes are closed."""
-    closes = options.format is Format.AAC and options.on_loss is OnLoss.HOLD
-    return OnLoss.CLOSE if closes else options.on_loss
+    """ADTS has no time stamps: whatever was asked for, its holes are closed.  Only a file with an
+    index is filled.
+    """
+    chosen = options.on_loss
+    if chosen is OnLoss.FILL and options.format not in MARKED:
+        chosen = OnLoss.HOLD
+    return OnLoss.CLOSE if options.format is Format.AAC and chosen is OnLoss.HOLD else chosen
 
 
 def _objects(inventory: Inventory) -> list[StoredObject]:
     found = {s.object.key: s.object for s in inventory.segments if s.object}
-    return [*([inventory.playlist] if inventory.playlist else []), *found.values()]
+    return [*_read_besides(inventory), *found.values()]
+
+
+def _read_besides(inventory: Inventory) -> list[StoredObject]:
+    """What is read besides segments: playlists and initialisation sections.  Keys are secret."""
+    inits = {s.init.key: s.init for s in inventory.segments if s.init}
+    return [*inventory.playlists, *inits.values()]
 
 
 def _convert(job: _Job, inventory: Inventory) -> Report:
-    evidence = gather(job.recording, inventory, job.source, job.options, job.clock)
+    evidence = gather(job.recording, inventory, job.source, job.options, job.clock, job.ffmpeg)
     report = _as_planned(job.recording, evidence)
     if report is not None:
         return report
@@ -173,7 +200,7 @@ def _convert(job: _Job, inventory: Inventory) -> Report:
             report = _make(job, inventory, evidence, temporary)
         finally:
             temporary.unlink(missing_ok=True)
-    _forget(job.recording, inventory, job.source, options)
+    _forget(job.recording, options)
     return report
 
 
@@ -186,8 +213,13 @@ def _need_room(folder: Path, evidence: Evidence) -> None:
 
 def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) -> Report:
     """Convert, verify and publish."""
-    made, verified = _proven(job, evidence, temporary)
-    report = judged(job.recording, evidence, made, _on_loss(job.options), verified.findings)
+    told, filling = _foreseen(job, evidence)
+    made, verified = _proven(job, evidence, temporary, told, filling)
+    report = _judged(job, evidence, made, (*filling.findings, *verified.findings))
+    if (told := _told(job, report)) != made.marks:  # holes that only the units show
+        made, verified = _proven(job, evidence, temporary, told, filling)
+    said = (*filling.findings, *verified.findings, *_content(job, evidence, made, temporary))
+    report = _judged(job, evidence, made, said)
     report = replace(report, tracks=verified.tracks, proof=verified.proof)
     if report.verdict is Verdict.REJECTED:
         return report
@@ -205,7 +237,7 @@ def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) 
             size=verified.size,
             sha256=verified.sha256,
         )
-        inputs = [*_playlist_digest(job, inventory), *fetch.digests(evidence.segments)]
+        inputs = [*_digests(job, _read_besides(inventory)), *fetch.digests(evidence.segments)]
         published = _publish(job, report, made, inputs, temporary, placed)
     return report if published else _of_the_quicker_one(job, inventory)
 
@@ -216,6 +248,16 @@ def _of_the_quicker_one(job: _Job, inventory: Inventory) -> Report:
     if report is None:
         raise StorageError(f"{job.target.url}: another run is publishing it; run again")
     return report
+
+
+def _content(job: _Job, evidence: Evidence, made: convert.Converted, path: Path) -> list[Finding]:
+    """What is in the result, and what was to be."""
+    found = [*checks.expected(evidence.plan, job.options.stream_types)]
+    with job.clock.stage("verify"):
+        if job.options.format not in (Format.MP4, Format.M4A):
+            return found + content.triage(made.lanes, made.expected)
+        found += content.examine(path, made.lanes, made.expected, job.ffmpeg)
+        return found + (content.decode(path, job.ffmpeg) if job.options.deep else [])
 
 
 def _refuse_changed(job: _Job, evidence: Evidence) -> None:
@@ -229,7 +271,7 @@ def _refuse_changed(job: _Job, evidence: Evidence) -> None:
 
 
 def _proven(
-    job: _Job, evidence: Evidence, temporary: Path
+    job: _Job, evidence: Evidence, temporary: Path, told: Marks, filling: Filling
 ) -> tuple[convert.Converted, verify.Verified]:
     """The file and its proof; once more, in two passes, when the index did not fit in front."""
     options = job.options
@@ -242,7 +284,11 @@ def _proven(
                 temporary,
                 format=options.format,
                 progress=options.progress,
+                wrapped=evidence.wrapped,
                 in_one_pass=in_one_pass,
+                marks=told,
+                fills=filling.fills,
+                made=filling.made,
             )
         with job.clock.stage("verify"):
             verified = _verified(job, evidence, made, temporary)
@@ -255,13 +301,45 @@ def _proven(
     return made, verified
 
 
+def _foreseen(job: _Job, evidence: Evidence) -> tuple[Marks, Filling]:
+    """What the file will say of its holes, and what will go into them.
+
+    Where nothing is wrong there is nothing to look for.
+    """
+    found = (*evidence.findings, *evidence.plan.findings)
+    format = job.options.format
+    if format not in MARKED or not any(f.severity == Severity.ERROR for f in found):
+        return Marks(), Filling()
+    with job.clock.stage("inspect"):
+        files = evidence.plan, evidence.paths, unwatched, format
+        read = convert.measure(*files, evidence.wrapped)
+    filling = Filling()
+    if job.options.on_loss is OnLoss.FILL:
+        with job.clock.stage("convert"):
+            filling = fill.prepare(read.lanes, read.held, job.ffmpeg)
+    read = replace(read, fills=filling.fills)
+    return _told(job, _judged(job, evidence, read, ())), filling
+
+
+def _judged(
+    job: _Job, evidence: Evidence, read: convert.Converted, proved: tuple[Finding, ...]
+) -> Report:
+    return judged(job.recording, evidence, read, _on_loss(job.options), proved)
+
+
+def _told(job: _Job, report: Report) -> Marks:
+    if job.options.format not in MARKED:
+        return Marks()
+    return marks(report.holes, report.duration, report.lost_seconds)
+
+
 def _verified(
     job: _Job, evidence: Evidence, made: convert.Converted, path: Path
 ) -> verify.Verified:
     """Each format is proven as far as it can be."""
     format, lanes, expected = job.options.format, made.lanes, made.expected
     if format in (Format.MP4, Format.M4A):
-        return verify.verify_mp4(path, lanes, expected, job.options.progress)
+        return verify.verify_mp4(path, lanes, expected, job.options.progress, made.marks)
     if format is Format.TS:
         return verify.verify_stream(path, evidence.plan, lanes, expected, made.lengths)
     if format is Format.AAC:
@@ -273,12 +351,10 @@ def _full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < SPARE
 
 
-def _playlist_digest(job: _Job, inventory: Inventory) -> list[SourceFile]:
-    found = inventory.playlist
-    if found is None:
-        return []
-    digest = hashlib.sha256(b"".join(job.source.open(found.key))).hexdigest()
-    return [SourceFile(found.key, found.size, found.etag, digest)]
+def _digests(job: _Job, small: list[StoredObject]) -> list[SourceFile]:
+    datas = [b"".join(job.source.open(one.key)) for one in small]
+    sha256 = [hashlib.sha256(data).hexdigest() for data in datas]
+    return [SourceFile(o.key, o.size, o.etag, s) for o, s in zip(small, sha256, strict=True)]
 
 
 def _publish(

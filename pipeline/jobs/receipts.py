@@ -9,6 +9,7 @@ from pipeline.model import (
     Finding,
     Hole,
     Proof,
+    Reencoded,
     Report,
     Severity,
     SourceFile,
@@ -45,6 +46,7 @@ def receipt(
         "lost_seconds": dict(report.lost_seconds),
         "findings": [asdict(finding) for finding in report.findings],
         "holes": [asdict(hole) for hole in report.holes],
+        "reencoded": [asdict(one) for one in report.reencoded],
         "proof": asdict(report.proof) if report.proof else None,
         "inputs": [asdict(source) for source in inputs],
         "output": {
@@ -95,4 +97,5 @@ def report_of(receipt: Mapping[str, Any], *, source: str, output: str, beside: s
         tracks=tuple(TrackInfo(**track) for track in made["tracks"]),
         proof=Proof(**receipt["proof"]) if receipt["proof"] else None,
         holes=tuple(Hole(**hole) for hole in receipt["holes"]),
+        reencoded=tuple(Reencoded(**one) for one in receipt.get("reencoded", ())),
     )

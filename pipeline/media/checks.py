@@ -73,6 +73,16 @@ def examine(plan: Plan) -> tuple[Finding, ...]:
     return tuple(finding for rule in RULES for finding in rule(plan))
 
 
+def expected(plan: Plan, stream_types: str | None) -> Iterator[Finding]:
+    """What was to be recorded (Agora's streamTypes) and is not there at all."""
+    there = {lane.codec.kind for lane in plan.lanes}
+    for kind in ("audio", "video"):
+        if stream_types in (kind, "both") and kind not in there:
+            detail = f"no {kind} in the whole recording, expected {stream_types}"
+            repair = "there is nothing to be put in"
+            yield Finding(f"EXPECT_{kind.upper()}", Severity.ERROR, detail=detail, repair=repair)
+
+
 def verdict(findings: Iterable[Finding]) -> Verdict:
     """The worst of what was found; a repair that lost nothing is ``repaired``."""
     findings = tuple(findings)

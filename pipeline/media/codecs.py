@@ -5,8 +5,40 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+
+
+@dataclass(frozen=True, slots=True)
+class NalSyntax:
+    """What the first bytes of a NAL unit tell."""
+
+    shift: int  # of the first byte, to nal_unit_type
+    mask: int
+    pictures: tuple[int, int]  # types of coded slices
+    openers: frozenset[int]  # types that open an access unit once a picture stands before them
+    first: int  # the byte whose top bit marks the first slice of a picture
+    key: frozenset[int]  # types that only a key picture has
+    sets: frozenset[int]  # parameter sets
+    sps: int
+    apart: bool = False  # MP4 has parameter sets in the sample entry alone
+
+
+# H.264 clauses 7.3.1 and 7.4.1.2.3: first_mb_in_slice 0 is one bit, 1
+AVC = NalSyntax(0, 31, (1, 5), frozenset({6, 7, 8, 9}), 1, frozenset({5, 7}), frozenset({7, 8}), 7)
+# H.265 clauses 7.3.1.2 and 7.4.2.4.4: first_slice_segment_in_pic_flag
+HEVC_NAL = NalSyntax(
+    1,
+    63,
+    (0, 31),
+    frozenset({32, 33, 34, 35, 39, *range(41, 45), *range(48, 56)}),
+    2,
+    frozenset({*range(16, 24), 33}),
+    frozenset({32, 33, 34}),
+    33,
+    apart=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +48,8 @@ class Codec:
     name: str
     kind: str  # "video" or "audio"
     copied: bool = False
+    stream_type: int = 0  # in the PMT that is written
+    nal: NalSyntax | None = None
     config: Callable[[bytes], bytes | None] = lambda es: None
     is_key: Callable[[bytes], bool] = lambda es: True
     count: Callable[[bytes], int] = lambda es: 1  # access units in one PES
@@ -26,16 +60,35 @@ def nal_units(es: bytes) -> list[bytes]:
     return [unit.rstrip(b"\0") for unit in re.split(rb"\x00\x00\x01", es)[1:]]
 
 
-def _h264_sps(es: bytes) -> bytes | None:
-    return next((unit for unit in nal_units(es) if unit and unit[0] & 31 == 7), None)
+def _kinds(es: bytes, syntax: NalSyntax) -> list[tuple[int, bytes]]:
+    """NAL units of a byte stream with their types."""
+    return [(unit[0] >> syntax.shift & syntax.mask, unit) for unit in nal_units(es) if unit]
 
 
-def _h264_pictures(es: bytes) -> int:
-    return int(any(unit and 1 <= unit[0] & 31 <= 5 for unit in nal_units(es)))
+def _sps(es: bytes, syntax: NalSyntax) -> bytes | None:
+    return next((unit for kind, unit in _kinds(es, syntax) if kind == syntax.sps), None)
 
 
-def _h264_key(es: bytes) -> bool:
-    return any(unit and unit[0] & 31 in (5, 7) for unit in nal_units(es))
+def _pictures(es: bytes, syntax: NalSyntax) -> int:
+    low, high = syntax.pictures
+    return int(any(low <= kind <= high for kind, _ in _kinds(es, syntax)))
+
+
+def _is_key(es: bytes, syntax: NalSyntax) -> bool:
+    return any(kind in syntax.key for kind, _ in _kinds(es, syntax))
+
+
+def _nal_codec(name: str, stream_type: int, syntax: NalSyntax) -> Codec:
+    return Codec(
+        name,
+        "video",
+        True,
+        stream_type,
+        syntax,
+        config=partial(_sps, syntax=syntax),
+        is_key=partial(_is_key, syntax=syntax),
+        count=partial(_pictures, syntax=syntax),
+    )
 
 
 def _adts_header(es: bytes) -> bytes | None:
@@ -54,13 +107,49 @@ def _adts_count(es: bytes) -> int:
     return count
 
 
+def _vp8_size(es: bytes) -> bytes | None:
+    """Width and height of a VP8 key frame (RFC 6386 section 9.1), two bytes each."""
+    if len(es) < 10 or es[0] & 1 or es[3:6] != b"\x9d\x01\x2a":
+        return None
+    return bytes((es[7] & 0x3F, es[6], es[9] & 0x3F, es[8]))
+
+
+def _vp9_size(es: bytes) -> bytes | None:
+    """The same of a VP9 key frame (VP9 bitstream specification, section 6.2)."""
+    bits = "".join(f"{byte:08b}" for byte in es[:16]).ljust(128, "0")
+    profile = int(bits[3] + bits[2], 2)
+    at = 4 + (profile == 3)
+    if bits[:2] != "10" or bits[at : at + 2] != "00":  # shown before, or no key frame
+        return None
+    at += 4
+    if int(bits[at : at + 24], 2) != 0x498342:
+        return None
+    at += 24 + (profile >= 2)
+    colour = int(bits[at : at + 3], 2)
+    if colour != 7:
+        at += 4 + (3 if profile in (1, 3) else 0)
+    else:
+        at += 3 + (1 if profile in (1, 3) else 0)
+    sizes = int(bits[at : at + 16], 2) + 1, int(bits[at + 16 : at + 32], 2) + 1
+    return b"".join(size.to_bytes(2, "big") for size in sizes)
+
+
 def adts_rate(config: bytes) -> int:
     """Sampling frequency of an ADTS header in Hz; for HE-AAC that of the core."""
     return RATES[config[2] >> 2 & 15]
 
 
-H264 = Codec("h264", "video", True, _h264_sps, _h264_key, _h264_pictures)
-AAC = Codec("aac", "audio", True, _adts_header, count=_adts_count)
+H264 = _nal_codec("h264", 0x1B, AVC)
+HEVC = _nal_codec("hevc", 0x24, HEVC_NAL)
+AAC = Codec("aac", "audio", True, 0x0F, config=_adts_header, count=_adts_count)
+
+# What only other containers carry has a stream_type of our own (user private) on its way.
+PRIVATE = 0xF0
+VP8 = Codec("vp8", "video", stream_type=0xF0, config=_vp8_size)
+VP9 = Codec("vp9", "video", stream_type=0xF1, config=_vp9_size)
+AV1 = Codec("av1", "video", stream_type=0xF2)
+OPUS = Codec("opus", "audio", stream_type=0xF3)
+VORBIS = Codec("vorbis", "audio", stream_type=0xF4)
 
 _BY_STREAM_TYPE = {
     0x01: Codec("mpeg1video", "video"),
@@ -71,19 +160,24 @@ _BY_STREAM_TYPE = {
     0x10: Codec("mpeg4", "video"),
     0x11: Codec("aac_latm", "audio"),
     0x1B: H264,
-    0x24: Codec("hevc", "video"),
+    0x24: HEVC,
     0x33: Codec("vvc", "video"),
     0x80: Codec("pcm_bluray", "audio"),
     0x81: Codec("ac3", "audio"),
     0x82: Codec("dts", "audio"),
     0x87: Codec("eac3", "audio"),
+    0xF0: VP8,
+    0xF1: VP9,
+    0xF2: AV1,
+    0xF3: OPUS,
+    0xF4: VORBIS,
     0xCF: Codec("SAMPLE-AES aac", "audio"),
     0xDB: Codec("SAMPLE-AES h264", "video"),
 }
 _BY_FORMAT = {
     "AC-3": Codec("ac3", "audio"),
     "EAC3": Codec("eac3", "audio"),
-    "HEVC": Codec("hevc", "video"),
+    "HEVC": HEVC,
     "Opus": Codec("opus", "audio"),
     "AV01": Codec("av1", "video"),
 }
@@ -100,7 +194,7 @@ def codec_of(stream_type: int | None, format_identifier: str, stream_id: int) ->
 
 _KINDS = (
     (rb"\x1aE\xdf\xa3", "a WebM or Matroska file"),
-    (rb"....(ftyp|styp|moof|moov)", "an MP4 file or fragment"),
+    (rb"....(ftyp|styp|moof|moov|sidx|emsg|prft)", "an MP4 file or fragment"),
     (rb"(ID3|\xff[\xf0\xf1\xf8\xf9])", "packed audio (ADTS)"),
     (rb"\x1f\x8b", "gzip data"),
     (rb"#EXTM3U", "a playlist"),

@@ -94,6 +94,25 @@ def avc_parameter_sets(avcc: bytes) -> tuple[bytes, ...]:
     return tuple(units)
 
 
+def hevc_parameter_sets(hvcc: bytes) -> tuple[bytes, ...]:
+    """The parameter sets and SEI of an hvcC payload (ISO/IEC 14496-15 clause 8.3.3.1)."""
+    if len(hvcc) < 23 or hvcc[0] != 1:
+        raise Malformed(f"hvcC: {len(hvcc)} bytes that begin {hvcc[:1].hex()}, expected 23 and 01")
+    units: list[bytes] = []
+    at = 23
+    for _ in range(hvcc[22]):
+        count = int.from_bytes(hvcc[at + 1 : at + 3], "big")
+        at += 3
+        for _ in range(count):
+            length = int.from_bytes(hvcc[at : at + 2], "big")
+            unit = hvcc[at + 2 : at + 2 + length]
+            if not length or len(unit) < length:
+                raise Malformed(f"hvcC: parameter set of {length} bytes at {at} of {len(hvcc)}")
+            units.append(unit)
+            at += 2 + length
+    return tuple(units)
+
+
 _CHANNELS = {**{n: n for n in range(7)}, 7: 8, 11: 7, 12: 8, 13: 24, 14: 8}  # 0: in the stream
 
 

@@ -12,6 +12,15 @@ from pipeline.model import Finding, Severity
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """A hole that takes no time any more."""
+
+    segment: str  # behind it
+    at: int  # the decoding time that follows, ticks
+    ticks: float  # what was there
+
+
+@dataclass(frozen=True, slots=True)
 class Promise:
     """When a lane should begin and end (ticks of decoding time), and whether it is known not to."""
 
@@ -19,7 +28,8 @@ class Promise:
     end: float
     late: bool = False
     early: bool = False
-    closed: float = 0.0  # ticks of holes inside that were closed
+    closed: tuple[Closed, ...] = ()  # holes inside that were closed
+    within: tuple[int, int] = (0, -1)  # the first and the last segment placed that holds it
 
 
 def promises(
@@ -32,18 +42,27 @@ def promises(
     allowed = tolerance(segments, lanes) * HZ
     begin, end = _promised(segments, lanes)
     real_end = max(last.end(lane) for lane in lanes if lane.pid in last.stamps)
-    late = begin is not None and opening(first, lanes) - begin > allowed
+    late = begin is not None and _real_begin(first, lanes) - begin > allowed
     early = end is not None and (end - real_end > allowed or _stops_short(segments, lanes, end))
     begin = opening(first, lanes) if begin is None else begin
     end = real_end if end is None else end
     promised = {}
     for lane in lanes:
         lag = _reordering(segments, lane)
+        having = [n for n, s in enumerate(segments) if lane.pid in s.stamps]
+        from_, to = having[0], having[-1]
+        starts, comes_late = (
+            (begin - head, bool(head) or late or _hurt_before(first, lane))
+            if from_ == 0
+            else _comes_late(segments, from_, lane, lanes, slots, begin - head)
+        )
+        stops, ends_early = (
+            (end + tail, bool(tail) or early or _hurt_after(last, lane))
+            if to == len(segments) - 1
+            else _ends_early(segments, to, lane, lanes, slots, end + tail)
+        )
         promised[lane.pid] = Promise(
-            begin - head - lag,
-            end + tail - lag,
-            bool(head) or late or _hurt_before(first, lane),
-            bool(tail) or early or _hurt_after(last, lane),
+            starts - lag, stops - lag, comes_late, ends_early, within=(from_, to)
         )
     findings = []
     if late:
@@ -53,6 +72,67 @@ def promises(
         detail = "the media ends earlier than the playlist promises"
         findings.append(Finding("PL_EXTINF", Severity.ERROR, last.slot.name, detail=detail))
     return promised, findings
+
+
+def _real_begin(first: Placed, lanes: Sequence[Lane]) -> int:
+    """A stream that begins with its first unit may begin later than the others; one without a key
+    picture has lost its first.
+    """
+    lane = next(lane for lane in lanes if lane.pid in first.stamps)
+    if first.stream(lane.pid).key_start is False:
+        return first.presented(lane.pid)[0]
+    return min(first.presented(pid)[0] for pid in first.stamps)
+
+
+def _comes_late(
+    segments: Sequence[Placed],
+    at: int,
+    lane: Lane,
+    lanes: Sequence[Lane],
+    slots: Sequence[Slot],
+    begin: float,
+) -> tuple[float, bool]:
+    """Where a lane may have begun that is first seen in a later segment, and whether it did.
+
+    A stream may begin at any time; only where something is missing in front of it, it may have
+    begun in there.
+    """
+    before, segment = segments[at - 1], segments[at]
+    if _missing_between(before, segment, slots) or before.damaged:
+        unread = at == 1 and _span(before, lanes) < HZ  # too little is left of it to tell
+        return (begin if unread else _media_end(before, lanes)), True
+    begin = opening(segment, lanes)
+    if lane.codec.kind == "audio":
+        begin = min(segment.first(pid) for pid in segment.stamps)
+    return float(begin), _hurt_before(segment, lane)
+
+
+def _ends_early(
+    segments: Sequence[Placed],
+    at: int,
+    lane: Lane,
+    lanes: Sequence[Lane],
+    slots: Sequence[Slot],
+    end: float,
+) -> tuple[float, bool]:
+    """The same for a lane that is not seen in the last segments."""
+    segment, after = segments[at], segments[at + 1]
+    if after.damaged and at + 2 == len(segments) and _span(after, lanes) < HZ:
+        return end, True
+    gone = _missing_between(segment, after, slots) or after.damaged
+    return float(opening(after, lanes)), gone or _hurt_after(segment, lane)
+
+
+def _missing_between(before: Placed, segment: Placed, slots: Sequence[Slot]) -> bool:
+    return any(not has_media(s) for s in slots[before.position + 1 : segment.position])
+
+
+def _media_end(segment: Placed, lanes: Sequence[Lane]) -> float:
+    return max(segment.end(lane) for lane in lanes if lane.pid in segment.stamps)
+
+
+def _span(segment: Placed, lanes: Sequence[Lane]) -> float:
+    return _media_end(segment, lanes) - opening(segment, lanes)
 
 
 def _reordering(segments: Sequence[Placed], lane: Lane) -> float:
@@ -84,7 +164,7 @@ def _stops_short(segments: Sequence[Placed], lanes: Sequence[Lane], end: float) 
 
 def _hurt_before(segment: Placed, lane: Lane) -> bool:
     """Something is wrong with the segment in front of a lane's first unit."""
-    if lane.pid not in segment.stamps or segment.stream(lane.pid).head:
+    if segment.stream(lane.pid).head:
         return True
     scan = segment.slot.scan
     first = segment.stream(lane.pid).rows[0]
@@ -94,7 +174,7 @@ def _hurt_before(segment: Placed, lane: Lane) -> bool:
 def _hurt_after(segment: Placed, lane: Lane) -> bool:
     """Something is wrong with the segment behind a lane's last unit."""
     scan = segment.slot.scan
-    if scan is None or scan.cut or lane.pid not in segment.stamps:
+    if scan is None or scan.cut:
         return True
     if any(segment.stream(pid).short for pid in segment.stamps):
         return True
@@ -107,7 +187,7 @@ def _promised(
     """Where the first segment should begin and the last one end, by EXTINF and their neighbours."""
     first, last = segments[0], segments[-1]
     begin = end = None
-    if first.slot.duration and len(segments) > 1 and segments[1].position == first.position + 1:
+    if first.slot.duration and len(segments) > 1 and _adjacent(first, segments[1]):
         begin = opening(segments[1], lanes) - first.slot.duration * HZ
         if segments[1].torn or segments[1].damaged:
             begin = min(begin, opening(first, lanes)) if first.damaged else None
@@ -116,13 +196,18 @@ def _promised(
     return begin, end
 
 
+def _adjacent(a: Placed, b: Placed) -> bool:
+    """One follows the other in a playlist."""
+    return b.position == a.position + 1 and b.slot.part == a.slot.part
+
+
 def _start_of_last(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
     """By its own stamps, or by the segment before where these may have lost their beginning."""
     last, before = segments[-1], segments[-2] if len(segments) > 1 else None
     own = opening(last, lanes)
     if before is None or before.damaged or not before.slot.duration:
         return own
-    if before.position != last.position - 1:
+    if not _adjacent(before, last):
         return own
     chained = opening(before, lanes) + before.slot.duration * HZ
     if lanes[0].pid not in last.stamps:
@@ -145,5 +230,5 @@ def extinf_errors(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tup
     return [
         (a, (opening(b, lanes) - opening(a, lanes)) / HZ - a.slot.duration)
         for a, b in pairwise(segments)
-        if a.slot.duration is not None and b.position == a.position + 1 and not b.torn
+        if a.slot.duration is not None and _adjacent(a, b) and not b.torn
     ]

@@ -1,6 +1,6 @@
 """One elementary stream on its way from segments into a track."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,7 @@ class Lane:
     codec: Codec
     config: bytes  # SPS or ADTS header at its first sight
     unit: float  # ticks of 90 kHz one access unit lasts
+    sets: tuple[bytes, ...] = ()  # parameter sets of what was encoded anew to go with it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +43,7 @@ class Edges:
     joined: frozenset[int] = NOTHING  # its last PES goes on in the next segment
     cut: frozenset[int] = NOTHING  # its last PES lost its end
     whole: frozenset[int] = NOTHING  # nothing follows: it must end with a whole unit
+    until: Mapping[int, int] = field(default_factory=dict)  # from this decoding time on: left out
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +72,7 @@ class Work:
     cut: bool
     whole: bool
     faults: Index  # rows where any stream lost something
+    until: int | None = None  # units from this decoding time on belong to another part
     findings: list[Finding] = field(default_factory=list)
     inserts: list[tuple[int, bytes]] = field(default_factory=list)  # packets in front of a row
 

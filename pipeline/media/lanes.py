@@ -1,23 +1,27 @@
 """Which elementary streams become tracks, and whether they stay the same throughout."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from pipeline.media import psi
-from pipeline.media.codecs import Codec, adts_rate, codec_of
+from pipeline.media.codecs import H264, Codec, adts_rate
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import signed
+from pipeline.media.routes import program_codecs
 from pipeline.media.units import FRAME
 from pipeline.model import Finding, Severity
 
 NOT_YET = "not supported yet"
 
 
-def choose(scans: Sequence[Scan]) -> tuple[tuple[Lane, ...], list[Finding]]:
+def choose(
+    scans: Sequence[Scan], sets: tuple[bytes, ...] = ()
+) -> tuple[tuple[Lane, ...], list[Finding]]:
     """The lanes of a recording, video first.  FATAL findings say why it cannot be one MP4 without
-    loss.
+    loss.  ``sets`` are parameter sets that H.264 may have besides its own.
     """
     listed = [scan for scan in scans if scan.program.streams]
     if not listed:
@@ -26,7 +30,7 @@ def choose(scans: Sequence[Scan]) -> tuple[tuple[Lane, ...], list[Finding]]:
     findings = [*_program_rules(scans, listed)]
     lanes: list[Lane] = []
     for pid in sorted({pid for scan in listed for pid in scan.program.streams}):
-        lane, said = _lane(pid, scans)
+        lane, said = _lane(pid, scans, sets)
         findings += said
         lanes += [lane] if lane else []
     if not lanes and not any(f.severity == Severity.FATAL for f in findings):
@@ -36,7 +40,6 @@ def choose(scans: Sequence[Scan]) -> tuple[tuple[Lane, ...], list[Finding]]:
 
 
 def _program_rules(scans: Sequence[Scan], listed: Sequence[Scan]) -> Iterator[Finding]:
-    first = listed[0]
     for scan in scans:
         if not any(len(stream.pts) for stream in scan.streams.values()) and not scan.findings:
             detail = "neither sound nor picture in this segment"
@@ -45,19 +48,17 @@ def _program_rules(scans: Sequence[Scan], listed: Sequence[Scan]) -> Iterator[Fi
             detail = "no PAT and PMT in this segment"
             repair = "those of the other segments used"
             yield Finding("PSI_MISSING", Severity.WARNING, scan.name, detail=detail, repair=repair)
-    for scan in listed:
-        if _media(scan.program) != _media(first.program) or any(
-            f.id == "PMT_CHANGE" for f in scan.findings
-        ):
-            detail = f"{psi.describe(scan.program)}, the first was {psi.describe(first.program)}"
-            detail += f": joining different streams is {NOT_YET}"
+        if any(f.id == "PMT_CHANGE" and f.severity == Severity.ERROR for f in scan.findings):
+            detail = f"a stream becomes another on its PID inside a segment: that is {NOT_YET}"
             yield Finding("PMT_CHANGE", Severity.FATAL, scan.name, detail=detail)
-            return
-        if scan.program.pmt_pid != first.program.pmt_pid:
-            detail = f"PMT on PID {scan.program.pmt_pid}, the first was on {first.program.pmt_pid}"
-            repair = "one PMT written"
+    for before, scan in pairwise(listed):
+        if _media(scan.program) != _media(before.program):
+            detail = f"{psi.describe(scan.program)}, was {psi.describe(before.program)}"
+            yield Finding("PMT_CHANGE", Severity.INFO, scan.name, detail=detail)
+        if scan.program.pmt_pid != before.program.pmt_pid:
+            detail = f"PMT on PID {scan.program.pmt_pid}, was on {before.program.pmt_pid}"
             yield Finding(
-                "PMT_PID_CHANGE", Severity.WARNING, scan.name, detail=detail, repair=repair
+                "PMT_PID_CHANGE", Severity.WARNING, scan.name, detail=detail, repair=psi.ONE
             )
     if any(f.id == "PAT_PROGRAMS" for scan in listed for f in scan.findings):
         detail = f"more than one program: choosing one is {NOT_YET}"
@@ -66,21 +67,15 @@ def _program_rules(scans: Sequence[Scan], listed: Sequence[Scan]) -> Iterator[Fi
 
 def _media(program: psi.Program) -> dict[int, int]:
     """The program without its data streams."""
-    kinds = psi_codecs(program)
+    kinds = program_codecs(program)
     return {pid: kind for pid, kind in program.streams.items() if kinds[pid] is not None}
 
 
-def psi_codecs(program: psi.Program) -> dict[int, Codec | None]:
-    """The codec of every stream of a program."""
-    return {
-        pid: codec_of(kind, program.formats.get(pid, ""), 0)
-        for pid, kind in program.streams.items()
-    }
-
-
-def _lane(pid: int, scans: Sequence[Scan]) -> tuple[Lane | None, list[Finding]]:
+def _lane(
+    pid: int, scans: Sequence[Scan], sets: tuple[bytes, ...]
+) -> tuple[Lane | None, list[Finding]]:
     program = next(scan.program for scan in scans if pid in scan.program.streams)
-    codec = psi_codecs(program)[pid]
+    codec = program_codecs(program)[pid]
     streams = [
         (scan, scan.streams[pid])
         for scan in scans
@@ -101,8 +96,9 @@ def _lane(pid: int, scans: Sequence[Scan]) -> tuple[Lane | None, list[Finding]]:
         what = "SPS" if codec.kind == "video" else "ADTS header"
         detail = f"no {what} found: the {codec.name} stream cannot be decoded"
         return None, [Finding("ES_CODEC", Severity.FATAL, pid=pid, detail=detail)]
-    lane = Lane(pid, codec, config, _unit(codec, config, [stream for _, stream in streams]))
-    return lane, [*_constancy(lane, streams), *_lateness(lane, scans)]
+    unit = _unit(codec, config, [stream for _, stream in streams])
+    lane = Lane(pid, codec, config, unit, sets if codec is H264 else ())
+    return lane, [*_constancy(lane, streams), *_presence(lane, scans)]
 
 
 def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
@@ -116,7 +112,7 @@ def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
 
 def _constancy(lane: Lane, streams: Sequence[tuple[Scan, Stream]]) -> Iterator[Finding]:
     for scan, stream in streams:
-        if stream.config is not None and stream.config != lane.config:
+        if stream.config is not None and stream.config not in (lane.config, *lane.sets):
             id = "SPS_CHANGE" if lane.codec.kind == "video" else "AAC_CHANGE"
             detail = f"{stream.config.hex()}, the first was {lane.config.hex()}"
             detail += f": a change of {lane.codec.kind} format is {NOT_YET}"
@@ -124,21 +120,26 @@ def _constancy(lane: Lane, streams: Sequence[tuple[Scan, Stream]]) -> Iterator[F
             return
 
 
-def _lateness(lane: Lane, scans: Sequence[Scan]) -> Iterator[Finding]:
-    """A stream absent from a sound first segment came late; absent later on, it was lost."""
-    seen = False
-    for scan in scans:
-        if not any(len(stream.pts) for stream in scan.streams.values()):
+def _presence(lane: Lane, scans: Sequence[Scan]) -> Iterator[Finding]:
+    """A stream may come late and end early; where it pauses in between, it was lost."""
+    having = [n for n, s in enumerate(scans) if _sent(s, lane.pid)]
+    first, last = having[0], having[-1]
+    for number, scan in enumerate(scans):
+        if number in having or not any(_sent(scan, pid) for pid in scan.streams):
             continue  # without any media it says nothing about one stream
-        here = lane.pid in scan.streams and len(scan.streams[lane.pid].pts) > 0
         sound = not any(f.severity == Severity.ERROR for f in scan.findings)
-        if here:
-            seen = True
-        elif sound and not seen:
-            detail = f"no {lane.codec.kind} in this segment but in a later one: "
-            detail += f"a stream that comes late is {NOT_YET}"
-            yield Finding("ES_ABSENT", Severity.FATAL, scan.name, lane.pid, detail=detail)
-            return
-        elif sound:
-            detail = f"no {lane.codec.kind} in this segment"
+        detail = f"no {lane.codec.kind} in this segment"
+        if first < number < last and sound:
             yield Finding("ES_ABSENT", Severity.ERROR, scan.name, lane.pid, detail=detail)
+    for absent, where in ((scans[:first], "before"), (scans[last + 1 :], "behind")):
+        if absent:
+            announced = any(lane.pid in scan.program.streams for scan in absent)
+            severity = Severity.WARNING if announced else Severity.INFO
+            detail = f"no {lane.codec.kind} in {len(absent)} segments {where} this one"
+            detail += ", though they announce it" if announced else ""
+            name = scans[first if where == "before" else last].name
+            yield Finding("ES_ABSENT", severity, name, lane.pid, len(absent), detail)
+
+
+def _sent(scan: Scan, pid: int) -> bool:
+    return pid in scan.streams and len(scan.streams[pid].pts) > 0

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.media.ends import Promise
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.packets import Index, Ticks
-from pipeline.media.placing import GAP
+from pipeline.media.placed import GAP
 from pipeline.media.units import Units
 from pipeline.model import Finding, Hole, Severity
 
@@ -22,6 +22,7 @@ class Stretch:
 
     segment: str
     units: Units
+    made: bool = False  # to fill the hole in front of the segment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,13 +59,33 @@ def holes(lane: Lane, stretches: Sequence[Stretch]) -> list[Hole]:
     """Spans between units where media is missing."""
     on = line(stretches, lane)
     found = []
-    for place in np.union1d(on.torn, _silences(on, lane)).tolist():
+    for place in holes_at(on, lane):
         length = float(on.begin[place] - on.end[place - 1])
-        if length > lane.unit / 2:
-            start = float(on.end[place - 1] - BASE) / HZ
-            segment = stretches[on.owner[place]].segment
-            found.append(Hole(lane.codec.kind, round(start, 6), round(length / HZ, 6), segment))
+        start = float(on.end[place - 1] - BASE) / HZ
+        segment = stretches[on.owner[place]].segment
+        found.append(Hole(lane.codec.kind, round(start, 6), round(length / HZ, 6), segment))
     return found
+
+
+def holes_at(on: Line, lane: Lane) -> list[int]:
+    """Positions in a line in front of which a hole is."""
+    places = np.union1d(on.torn, _silences(on, lane))
+    wide = on.begin[places] - on.end[places - 1] > lane.unit / 2
+    return [int(place) for place in places[wide]]
+
+
+def closed_holes(lane: Lane, promised: Promise) -> list[Hole]:
+    """Holes of which nothing is left but the place."""
+    return [
+        Hole(
+            lane.codec.kind,
+            round((hole.at - BASE) / HZ, 6),
+            round(hole.ticks / HZ, 6),
+            hole.segment,
+            became="closed",
+        )
+        for hole in promised.closed
+    ]
 
 
 def _silences(on: Line, lane: Lane) -> Index:
@@ -82,11 +103,14 @@ def lost_ticks(
     """Holes, units that lost their end, and what is missing at both ends."""
     cut = sum(s.units.cut for s in stretches)
     begin, end = span(lane, stretches)
-    late = promised.late or not len(stretches[0].units.sizes)
-    early = promised.early or not len(stretches[-1].units.sizes)
+    first, last = promised.within
+    late = promised.late or not len(stretches[first].units.sizes)
+    early = promised.early or not len(stretches[last].units.sizes)
     beyond = (begin - promised.begin if late else 0.0, promised.end - end if early else 0.0)
     ends = sum(ticks for ticks in beyond if ticks > lane.unit / 2)
-    return sum(hole.length for hole in found) * HZ + cut * lane.unit + ends + promised.closed
+    inside = sum(hole.length for hole in found if hole.became != "closed") * HZ
+    closed = sum(hole.ticks for hole in promised.closed)
+    return inside + cut * lane.unit + ends + closed
 
 
 def span(lane: Lane, stretches: Sequence[Stretch]) -> tuple[float, float]:
@@ -113,9 +137,11 @@ def irregularities(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Finding
         segment = stretches[on.owner[place + 1]].segment
         detail = f"{gaps[place] / HZ:.3f} s without {lane.codec.kind} inside this segment"
         yield Finding("DTS_GAP", severity, segment, lane.pid, detail=detail)
-    drift = (
-        float(gaps[own & (np.abs(gaps) <= SILENCE)].sum()) if lane.codec.kind == "audio" else 0.0
-    )
+    slow = own & (np.abs(gaps) <= SILENCE)
+    drift = 0.0 if video else float(gaps[slow].sum())
     if abs(drift) > DRIFT:
+        of_each = np.bincount(on.owner[1:][slow], gaps[slow], len(stretches))
+        worst = int(np.argmax(np.abs(of_each)))
         detail = f"time stamps run {drift / HZ:+.3f} s against the samples over the recording"
+        detail += f", {of_each[worst] / HZ:+.3f} s of it in {stretches[worst].segment}"
         yield Finding("AUDIO_CLOCK", Severity.WARNING, pid=lane.pid, detail=detail)

@@ -35,7 +35,8 @@ def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     for begin, end in pairwise(bounds):
         if begin < end:
             groups += _stretch(work, lane, begin, end, first=bool(groups) or work.torn)
-    groups = [group for group in map(_from_the_beginning, groups) if group.frames]
+    groups = [_until(work, _from_the_beginning(group)) for group in groups]
+    groups = [group for group in groups if group.frames]
     sizes: list[int] = []
     pts: list[int] = []
     torn: list[int] = []
@@ -63,9 +64,18 @@ def _from_the_beginning(group: _Group) -> _Group:
     return replace(group, pts=group.pts + early * tick, frames=group.frames[early:])
 
 
+def _until(work: Work, group: _Group) -> _Group:
+    """Without frames that another part of the recording holds."""
+    if work.until is None or not group.frames:
+        return group
+    tick = units.FRAME * HZ / adts_rate(group.frames[0])
+    count = max(0, math.ceil((work.until - group.pts) / tick))
+    return replace(group, frames=group.frames[:count])
+
+
 def _say_what_was_left_out(work: Work, lane: Lane, groups: list[_Group]) -> None:
     """Bytes that are no frame, where no packet is missing that would explain it."""
-    if len(work.track.broken) or work.torn or work.cut:
+    if len(work.track.broken) or work.torn or work.cut or work.until is not None:
         return
     inner = sum(group.first for group in groups)
     detail = "bytes between frames that are no frame" if inner else "its last frame is incomplete"

@@ -40,7 +40,7 @@ class Stream:
     for none.
     """
 
-    pid: int
+    pids: tuple[int, ...]  # more than one where it moved inside the segment
     codec: Codec | None
     packets: int
     pts: Ticks
@@ -88,9 +88,9 @@ def scan(name: str, data: Bytes) -> Scan:
     program, found = psi.read(packets)
     findings = [*_framing_rules(frame, len(data)), *_packet_rules(packets), *found]
     streams = {}
-    for pid in _elementary_pids(packets, program):
-        stream, said = _stream(packets, pid, program)
-        streams[pid] = stream
+    for pids in _elementary_pids(packets, program):
+        stream, said = _stream(packets, pids, program)
+        streams[pids[0]] = stream
         findings += said
     findings += [*_pcr_rules(packets), *_table_rules(packets, program)]
     located = tuple(_in_segment(finding, name) for finding in findings)
@@ -115,12 +115,13 @@ def _in_segment(finding: Finding, name: str) -> Finding:
 def _faults(frame: Framing, packets: Packets) -> tuple[int, int] | None:
     """Where the segment was hurt, as far as single packets show it."""
     places = packets.bad[[0, -1]].tolist() if len(packets.bad) else []
-    places += [*frame.breaks, *([0] if frame.leading >= PACKET else [])]
+    lost_in_front = frame.leading >= PACKET and not _put_in_front(frame)
+    places += [*frame.breaks, *([0] if lost_in_front else [])]
     return (min(places), max(places)) if places else None
 
 
 def _framing_rules(frame: Framing, size: int) -> Iterator[Finding]:
-    if frame.leading >= PACKET:
+    if frame.leading >= PACKET and not _put_in_front(frame):
         detail = f"the first {frame.leading} bytes hold no packet"
         yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail)
     elif frame.leading:
@@ -132,6 +133,12 @@ def _framing_rules(frame: Framing, size: int) -> Iterator[Finding]:
     if frame.lost:
         detail = f"synchronisation lost over {frame.lost} bytes"
         yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail)
+
+
+def _put_in_front(frame: Framing) -> bool:
+    """What stands in front was added, not overwritten: no whole packets, and then the tables."""
+    pid = int(frame.rows[0, 1] & 0x1F) << 8 | int(frame.rows[0, 2])
+    return frame.leading % PACKET != 0 and pid < FIRST_PID
 
 
 _CAUSES = {
@@ -169,7 +176,7 @@ def _pcr_rules(packets: Packets) -> Iterator[Finding]:
 
 def _table_rules(packets: Packets, program: psi.Program) -> Iterator[Finding]:
     """Packets of PAT and PMT that are missing: the tables repeat, so no media is lost by it."""
-    for pid in (psi.PAT_PID, *([program.pmt_pid] if program.pmt_pid else [])):
+    for pid in (psi.PAT_PID, *program.tables):
         counter = packets.counter[packets.pid == pid]
         step = counter[1:] - counter[:-1] & 15
         if (step == 1).all():
@@ -179,15 +186,34 @@ def _table_rules(packets: Packets, program: psi.Program) -> Iterator[Finding]:
             yield Finding("CC", Severity.WARNING, pid=pid, detail=detail)
 
 
-def _elementary_pids(packets: Packets, program: psi.Program) -> list[int]:
-    """PIDs that carry PES, listed in the PMT or not."""
+def _elementary_pids(packets: Packets, program: psi.Program) -> list[tuple[int, ...]]:
+    """PIDs that carry PES, listed in the PMT or not; those of one stream together."""
     starting = np.unique(packets.pid[packets.unit_start & packets.payload])
-    pids = starting[(starting >= FIRST_PID) & (starting < NULL_PID)]
-    return [pid for pid in pids.tolist() if pid != program.pmt_pid]
+    starting = starting[(starting >= FIRST_PID) & (starting < NULL_PID)]
+    pids = [pid for pid in starting.tolist() if pid not in program.tables]
+    if not program.moves:
+        return [(pid,) for pid in pids]
+    moves = {
+        a: b for a, b in program.moves.items() if {a, b} <= {*pids} and _follows(packets, a, b)
+    }
+    chains = [[pid] for pid in pids if pid not in moves.values()]
+    for chain in chains:
+        while chain[-1] in moves:
+            chain.append(moves[chain[-1]])
+    return [tuple(chain) for chain in chains]
 
 
-def _stream(packets: Packets, pid: int, program: psi.Program) -> tuple[Stream, list[Finding]]:
-    t = track(packets, pid)
+def _follows(packets: Packets, pid: int, moved: int) -> bool:
+    """All packets of one PID stand behind those of the other."""
+    before, after = (np.flatnonzero((packets.pid == x) & packets.payload) for x in (pid, moved))
+    return bool(before[-1] < after[0])
+
+
+def _stream(
+    packets: Packets, pids: tuple[int, ...], program: psi.Program
+) -> tuple[Stream, list[Finding]]:
+    pid = pids[0]
+    t = track(packets, *pids)
     stream_id = int(t.header[0, 3]) if len(t.header) else 0
     codec = codec_of(program.streams.get(pid), program.formats.get(pid, ""), stream_id)
     pts, dts, unmarked = pes_stamps(t.header)
@@ -201,7 +227,7 @@ def _stream(packets: Packets, pid: int, program: psi.Program) -> tuple[Stream, l
     first, last = int(t.index[0]), int(t.index[-1])
     tail = _tail(packets, t, codec)
     stream = Stream(
-        pid=pid,
+        pids=pids,
         codec=codec,
         packets=len(t.index),
         pts=pts,

@@ -38,7 +38,7 @@ def _fingerprint(segment: Placed) -> object:
     scan = segment.slot.scan
     assert scan is not None
     streams = (segment.stream(pid) for pid in sorted(segment.stamps))
-    return scan.size, *((s.pid, s.packets, s.edges, s.dts.tobytes()) for s in streams)
+    return scan.size, *((s.pids, s.packets, s.edges, s.dts.tobytes()) for s in streams)
 
 
 def in_order(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
@@ -65,6 +65,46 @@ def in_order(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed
     return segments, []
 
 
+def fitting(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
+    """Of what the playlist lacks, keep what does not lie over its neighbours by their clock."""
+    kept: list[Placed] = []
+    findings = []
+    for place, segment in enumerate(segments):
+        if segment.slot.listed:
+            kept.append(segment)
+            continue
+        after = next((s for s in segments[place + 1 :] if s.slot.listed), None)
+        apart = _overlap(kept[-1:], [after] if after else [], lanes)
+        over = _overlap(kept[-1:], [segment], lanes)
+        if over or (after and not apart and _overlap([segment], [after], lanes)):
+            detail = "the playlist lacks it, and its clock says that another holds its time"
+            said = Finding("PL_ORPHAN", Severity.WARNING, segment.slot.name, detail=detail)
+        else:
+            kept.append(segment)
+            detail = "the playlist lacks it; its name and its clock fit a hole"
+            said = Finding(
+                "PL_ORPHAN",
+                Severity.WARNING,
+                segment.slot.name,
+                detail=detail,
+                repair="put in its place",
+            )
+        findings.append(said)
+    return kept, findings
+
+
+def _overlap(before: Sequence[Placed], after: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
+    """One begins while the other lasts, on one clock: a longer step back is a restart."""
+    for a, b in zip(before, after, strict=False):
+        for lane in lanes:
+            if lane.pid in a.stamps and lane.pid in b.stamps:
+                step = int(signed(np.array(b.first(lane.pid) - a.last(lane.pid), np.int64)))
+                both = a.last(lane.pid) - a.first(lane.pid) + b.last(lane.pid) - b.first(lane.pid)
+                if -int(signed(np.array(both, np.int64))) <= step <= 0:
+                    return True
+    return False
+
+
 def _repositioned(segments: list[Placed]) -> list[Placed]:
     """Positions in the order found, so that neighbours are neighbours."""
     for segment, position in zip(segments, sorted(s.position for s in segments), strict=True):
@@ -72,15 +112,15 @@ def _repositioned(segments: list[Placed]) -> list[Placed]:
     return segments
 
 
-def _by_clock(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed] | None:
-    """Sorted by the first decoding time of a lane they all have, unwrapped around the first
-    segment.
+def _by_clock(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed]:
+    """Sorted by the first decoding time, of a lane they all have if there is one, unwrapped around
+    the first segment.
     """
-    shared = [lane.pid for lane in lanes if all(lane.pid in s.stamps for s in segments)]
-    if not shared:
-        return None
-    first = np.array([s.first(shared[0]) for s in segments], np.int64)
-    return [segments[k] for k in np.argsort(signed(first - first[0]), kind="stable").tolist()]
+    shared = [lane.pid for lane in lanes if all(lane.pid in s.stamps for s in segments)][:1]
+    starts = [[s.first(pid) for pid in shared or s.stamps] for s in segments]
+    reference = starts[0][0]
+    first = [int(signed(np.array(times, np.int64) - reference).min()) for times in starts]
+    return [segments[k] for k in np.argsort(first, kind="stable").tolist()]
 
 
 def _breaks(segments: list[Placed], lanes: Sequence[Lane]) -> int:

@@ -1,4 +1,4 @@
-"""One PID of a segment: its packets, the breaks between them, and the PES they carry (2.4.3)."""
+"""One stream of a segment: its packets, the breaks between them, and the PES they carry (2.4.3)."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from pipeline.media.packets import PACKET, Bytes, Index, Mask, Packets, Ticks, s
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """Payload packets of one PID in a segment, repeats left out, with the places where bytes are
+    """Payload packets of one stream in a segment, repeats left out, with the places where bytes are
     missing.
     """
 
@@ -23,10 +23,22 @@ class Track:
     thirds: int  # repeats of a repeat: "two, and only two" may be equal
 
 
-def track(packets: Packets, pid: int) -> Track:
-    """Follow one PID: repeats are dropped, every break of the continuity counter kept (2.4.3.3)."""
+def track(packets: Packets, pid: int, *moved: int) -> Track:
+    """Follow one PID: repeats are dropped, every break of the continuity counter kept (2.4.3.3).
+
+    ``moved`` are the PIDs under which the stream goes on, each behind the last packet of the one
+    before.
+    """
     index = np.flatnonzero((packets.pid == pid) & packets.payload)
     kept, broken, repeated, lost = _followed(packets, pid, index)
+    repeats = index[repeated]
+    for further in moved:
+        index = np.flatnonzero((packets.pid == further) & packets.payload)
+        more, torn, again, missing = _followed(packets, further, index)
+        torn[:1] |= not packets.unit_start[more[0]]  # it begins inside a PES
+        kept, broken = np.append(kept, more), np.append(broken, torn)
+        repeated, repeats = np.append(repeated, again), np.append(repeats, index[again])
+        lost += missing
     unannounced = _unannounced(packets, kept)
     at = np.flatnonzero(packets.unit_start[kept])
     if len(unannounced):
@@ -41,7 +53,7 @@ def track(packets: Packets, pid: int) -> Track:
         broken=np.flatnonzero(broken),
         starts=at[good],
         header=header[good],
-        repeats=index[repeated],
+        repeats=repeats,
         lost=lost,
         unannounced=len(unannounced),
         thirds=thirds,
@@ -130,6 +142,18 @@ def pes_stamps(header: Bytes) -> tuple[Ticks, Ticks, Mask]:
     wrong = (flags == 1) | ((flags >= 2) & ~good)
     stamped = (flags >= 2) & good
     return np.where(stamped, pts, -1), np.where(stamped, dts, -1), wrong
+
+
+def stuffed(packet: bytes) -> bool:
+    """The adaptation field holds more than its flags announce: only the last packet of a PES is
+    filled up like that (2.4.3.5).
+    """
+    if not packet[3] & 0x20:
+        return False
+    length, flags = packet[4], packet[5]
+    if length < 2 or flags & 0x07:  # splice countdown, private data, extension: of any length
+        return length == 0 or (length == 1 and flags == 0)
+    return length > 1 + 6 * (flags >> 4 & 1) + 6 * (flags >> 3 & 1)
 
 
 def elementary(packets: Packets, t: Track, begin: int, end: int) -> bytes:

@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.media.lane import Edges, Lane
+import numpy as np
+
+from pipeline.media.lane import HZ, Edges, Lane
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import Ticks
+from pipeline.media.pes import stuffed
 from pipeline.model import Severity
+
+GAP = HZ // 2  # a longer silence of a stream is looked into
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,6 +25,8 @@ class Slot:
     duration: float | None = None  # EXTINF, seconds
     discontinuity: bool = False
     utc: float | None = None  # start by its name, seconds since the epoch
+    part: str = "main"  # the playlist it is listed in: "main", or "bak0" to "bak2"
+    listed: bool = True  # False: the playlist lacks it, its name fits a hole
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +43,7 @@ class Placed:
     joined: set[int] = field(default_factory=set)
     cut: set[int] = field(default_factory=set)
     whole: set[int] = field(default_factory=set)
+    until: dict[int, int] = field(default_factory=dict)  # where another part goes on, by PID
 
     def stream(self, pid: int) -> Stream:
         """The scan of one of its streams."""
@@ -64,6 +72,15 @@ class Placed:
             return self.presented(lane.pid)[1] + lane.unit
         return self.last(lane.pid) + self.stream(lane.pid).tail * lane.unit
 
+    def move(self, ticks: int) -> None:
+        """Shift it on the time line."""
+        for pid, (pts, dts) in self.stamps.items():
+            self.stamps[pid] = (
+                np.where(pts >= 0, pts + ticks, -1),
+                np.where(dts >= 0, dts + ticks, -1),
+            )
+        self.until = {pid: at + ticks for pid, at in self.until.items()}
+
     @property
     def damaged(self) -> bool:
         """The segment itself lost something."""
@@ -71,9 +88,15 @@ class Placed:
         return scan is None or any(f.severity == Severity.ERROR for f in scan.findings)
 
     @property
+    def pids(self) -> dict[int, tuple[int, ...]]:
+        """The PIDs of each stream in the segment."""
+        return {pid: self.stream(pid).pids for pid in self.stamps}
+
+    @property
     def edges(self) -> Edges:
         """Its ends, for the stitcher."""
-        return Edges(*map(frozenset, (self.torn, self.joined, self.cut, self.whole)))
+        torn, joined, cut, whole = map(frozenset, (self.torn, self.joined, self.cut, self.whole))
+        return Edges(torn, joined, cut, whole, self.until)
 
 
 def has_media(slot: Slot) -> bool:
@@ -83,12 +106,14 @@ def has_media(slot: Slot) -> bool:
 
 
 def opening(segment: Placed, lanes: Sequence[Lane]) -> int:
-    """Where a segment begins: EXTINF counts from the first picture, else the first sound."""
-    lane = next(lane for lane in lanes if lane.pid in segment.stamps)
-    return segment.presented(lane.pid)[0]
+    """Where a segment begins: EXTINF counts from the first picture, unless sound is there long
+    before it.
+    """
+    begins = [segment.presented(lane.pid)[0] for lane in lanes if lane.pid in segment.stamps]
+    earliest = min(begins)
+    return earliest if begins[0] - earliest > GAP else begins[0]
 
 
 def complete(stream: Stream) -> bool:
     """The last packet is stuffed, as only the last packet of a PES is."""
-    last = stream.edges[1]
-    return last[3] & 0x20 != 0 and last[1] & 0x40 == 0
+    return stuffed(stream.edges[1])

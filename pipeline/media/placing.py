@@ -1,6 +1,6 @@
 """Places segments one behind the other, and says what is missing between them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import pairwise
 
 import numpy as np
@@ -8,10 +8,9 @@ import numpy as np
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.mpegts import Stream
 from pipeline.media.packets import MODULO, signed
-from pipeline.media.placed import Placed, Slot, complete, has_media, opening
+from pipeline.media.placed import GAP, Placed, Slot, complete, has_media, opening
 from pipeline.model import Finding, OnLoss, Severity
 
-GAP = HZ // 2  # a longer silence of a stream is looked into
 TOLERANCE = 1.0  # seconds the slice clock may differ from the media
 
 
@@ -20,6 +19,11 @@ def continues(a: Stream, b: Stream) -> bool:
     2.4.3.3).
     """
     return b.counters[0] == (a.counters[1] + 1) & 15
+
+
+def moved(a: Stream, b: Stream) -> bool:
+    """The stream goes on under another PID."""
+    return a.pids[-1] != b.pids[0]
 
 
 class Placer:
@@ -33,7 +37,7 @@ class Placer:
         counters_go_on: bool,
     ) -> None:
         self.findings: list[Finding] = []
-        self.closed: dict[int, float] = {}  # ticks of holes that were closed, by PID
+        self.closed: list[tuple[Placed, int, float]] = []  # holes closed in front: PID, ticks
         self._lanes = lanes
         self._slots = slots
         self._close = on_loss is OnLoss.CLOSE
@@ -49,10 +53,11 @@ class Placer:
         before = self._before
         if before is None:
             self._offset = BASE - spread([segment.first(pid) for pid in segment.stamps])[0]
-            segment.torn |= {p for p in segment.stamps if self._torn_head(segment, p)}
         else:
             self._choose_offset(before, segment)
             self._examine_edge(before, segment)
+        new = segment.stamps.keys() - self._last.keys()
+        segment.torn |= {pid for pid in new if self._torn_head(segment, pid)}
         for lane in self._lanes:
             if lane.pid in segment.stamps:
                 self._shift(segment, lane)
@@ -60,7 +65,7 @@ class Placer:
 
     def _torn_head(self, segment: Placed, pid: int) -> bool:
         if head := segment.stream(pid).head:
-            detail = f"{head} bytes stand before the first PES: the recording begins inside a unit"
+            detail = f"{head} bytes stand before the first PES: the stream begins inside a unit"
             self.findings.append(
                 Finding("PES_START", Severity.ERROR, segment.slot.name, pid, detail=detail)
             )
@@ -68,26 +73,30 @@ class Placer:
 
     def _new_first(self, segment: Placed, pid: int) -> int:
         """Where the segment's first unit comes to stand with the present offset."""
-        last = self._last.get(pid, 0)
+        last = self._last.get(pid, max(self._last.values(), default=0))
         step = (segment.first(pid) + self._offset - last + MODULO // 2) % MODULO - MODULO // 2
         return last + step
 
-    def _shared(self, segment: Placed) -> list[Lane]:
-        return [
-            lane for lane in self._lanes if lane.pid in segment.stamps and lane.pid in self._last
-        ]
+    def _ends(self, before: Placed, segment: Placed) -> tuple[dict[int, float], dict[int, float]]:
+        """Where the last units of the segment's streams begin and end.
+
+        Streams that the segment before does not hold are judged by those that it does.
+        """
+        shared = segment.stamps.keys() & before.stamps.keys()
+        if shared:
+            return {p: self._last[p] for p in shared}, {p: self._end[p] for p in shared}
+        end = max(self._end.values())
+        return dict.fromkeys(segment.stamps, end - GAP), dict.fromkeys(segment.stamps, end)
 
     def _choose_offset(self, before: Placed, segment: Placed) -> None:
-        shared = self._shared(segment)
-        back = [p.pid for p in shared if self._new_first(segment, p.pid) <= self._last[p.pid]]
-        gaps = [self._new_first(segment, p.pid) - self._end[p.pid] for p in shared]
+        lasts, ends = self._ends(before, segment)
+        back = [pid for pid, last in lasts.items() if self._new_first(segment, pid) <= last]
+        gaps = [self._new_first(segment, pid) - end for pid, end in ends.items()]
         by_names = self._gap_by_names(before, segment)
         tagged = segment.slot.discontinuity and by_names is not None
-        if not shared:
-            return
         if back:
-            step = max(self._last[p] - self._new_first(segment, p) for p in back) / HZ
-            self._join(segment, shared)
+            step = max(lasts[pid] - self._new_first(segment, pid) for pid in back) / HZ
+            self._join(segment, ends)
             missing = sum(s.duration or 0.0 for s in self._slots_between(before, segment))
             wait = by_names if by_names is not None and by_names > TOLERANCE else missing
             repair = (
@@ -100,7 +109,7 @@ class Placer:
             detail = (
                 f"the clock steps by {min(gaps) / HZ:.3f} s, the slice names say {by_names:.3f} s"
             )
-            self._join(segment, shared)
+            self._join(segment, ends)
             self._say("DTS_GAP", Severity.WARNING, segment, detail, "placed by the slice names")
             self._wait(segment, max(by_names, 0.0))
 
@@ -112,9 +121,9 @@ class Placer:
         end = max(self._end[lane.pid] for lane in self._lanes if lane.pid in before.stamps)
         return segment.slot.utc - before.slot.utc - (end - begin) / HZ
 
-    def _join(self, segment: Placed, shared: Sequence[Lane]) -> None:
+    def _join(self, segment: Placed, ends: Mapping[int, float]) -> None:
         """The smallest offset that lets no lane overlap: sound and picture keep their distance."""
-        wanted = [int(np.ceil(self._end[lane.pid])) - segment.first(lane.pid) for lane in shared]
+        wanted = [int(np.ceil(end)) - segment.first(pid) for pid, end in ends.items()]
         spread = signed(np.array(wanted, np.int64) - wanted[0])
         self._offset = wanted[0] + int(spread.max())
 
@@ -132,8 +141,7 @@ class Placer:
 
     def _take_away(self, segment: Placed, ticks: float) -> None:
         """A hole that is closed is lost all the same."""
-        for pid in segment.stamps:
-            self.closed[pid] = self.closed.get(pid, 0.0) + ticks
+        self.closed += [(segment, pid, ticks) for pid in segment.stamps]
 
     def _between(self, segment: Placed) -> Sequence[Slot]:
         assert self._before is not None
@@ -145,7 +153,9 @@ class Placer:
     def _examine_edge(self, before: Placed, segment: Placed) -> None:
         """Decide for every lane whether media is missing between two segments."""
         gaps = {
-            x.pid: self._new_first(segment, x.pid) - self._end[x.pid] for x in self._shared(segment)
+            pid: self._new_first(segment, pid) - self._end[pid]
+            for pid in segment.stamps
+            if pid in self._end
         }
         adjacent = segment.position == before.position + 1
         if self._between(segment) or _cut(before):
@@ -156,12 +166,14 @@ class Placer:
                 self._examine_counters(before, segment, pid)
         self._examine_gaps(before, segment, gaps)
         self._end_torn(before, segment.torn, adjacent=adjacent)
+        if adjacent:
+            self._end_here(before, before.stamps.keys() - segment.stamps.keys())
         closable = [gap for pid, gap in gaps.items() if pid in segment.torn]
         if self._close and len(closable) == len(gaps) and closable and min(closable) > 0:
             self._offset -= int(min(closable))
             self._take_away(segment, int(min(closable)))
 
-    def _end_torn(self, before: Placed, torn: set[int], *, adjacent: bool) -> None:
+    def _end_torn(self, before: Placed, torn: Set[int], *, adjacent: bool) -> None:
         """Where nothing follows, a stream must end whole; what does not lost its end."""
         for pid in before.stamps:
             if pid in torn:
@@ -171,15 +183,17 @@ class Placer:
 
     def close(self) -> None:
         """Nothing follows the last segment."""
-        last = self._before
-        if last is None:
-            return
-        last.whole |= set(last.stamps)
-        short = [pid for pid in last.stamps if last.stream(pid).short]
+        if self._before is not None:
+            self._end_here(self._before, self._before.stamps.keys())
+
+    def _end_here(self, last: Placed, pids: Set[int]) -> None:
+        """Streams that the next segment does not hold must end whole as well."""
+        last.whole |= pids
+        short = [pid for pid in pids if last.stream(pid).short]
         for pid in short:
             self._say("PES_SIZE", Severity.ERROR, last, _lacks(last.stream(pid)), pid=pid)
         if short or _cut(last):
-            self._end_torn(last, set(last.stamps), adjacent=True)
+            self._end_torn(last, pids, adjacent=True)
 
     def _examine_counters(self, before: Placed, segment: Placed, pid: int) -> None:
         a, b = before.stream(pid), segment.stream(pid)
@@ -193,12 +207,16 @@ class Placer:
         if pid not in segment.torn and not (before.damaged or segment.damaged):
             if a.short:
                 self._say("PES_SIZE", Severity.ERROR, before, _lacks(a), pid=pid)
-            elif b.head or (self._counters_go_on and not segment.slot.discontinuity):
+            elif b.head or self._should_go_on(a, b, segment):
                 detail = f"counter {b.counters[0]} after {a.counters[1]}: packets are missing"
                 blamed = before if _falls_short(before, self._lanes) else segment
                 self._say("CC_EDGE", Severity.ERROR, blamed, detail, pid=pid)
-        if a.short or b.head or (self._counters_go_on and not segment.slot.discontinuity):
+        if a.short or b.head or self._should_go_on(a, b, segment):
             segment.torn.add(pid)
+
+    def _should_go_on(self, a: Stream, b: Stream, segment: Placed) -> bool:
+        """A counter that does not go on tells of a loss; each PID has its own."""
+        return self._counters_go_on and not segment.slot.discontinuity and not moved(a, b)
 
     def _examine_gaps(self, before: Placed, segment: Placed, gaps: Mapping[int, float]) -> None:
         """Silence that nothing explains yet."""
@@ -220,7 +238,8 @@ class Placer:
         by_names = self._gap_by_names(before, segment)
         sparse = lane.codec.kind == "video" and gap <= 1.5 * self._longest.get(lane.pid, 0)
         alone = any(other <= GAP for other in gaps.values())
-        if sparse or (alone and continues(before.stream(lane.pid), segment.stream(lane.pid))):
+        a, b = before.stream(lane.pid), segment.stream(lane.pid)
+        if sparse or (alone and continues(a, b) and not moved(a, b)):
             detail = f"{gap / HZ:.3f} s without {lane.codec.kind} between two segments"
             self._say("DTS_GAP", Severity.INFO, segment, detail, pid=lane.pid)
         elif (
@@ -299,5 +318,6 @@ def counters_go_on(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
         for a, b in pairwise(segments)
         if b.position == a.position + 1 and lane.pid in a.stamps and lane.pid in b.stamps
     ]
+    pairs = [(a, b) for a, b in pairs if not moved(a, b)]
     anew = all(a.counters[0] == b.counters[0] for a, b in pairs)
     return not anew and len(pairs) >= 3 and sum(continues(a, b) for a, b in pairs) * 2 >= len(pairs)

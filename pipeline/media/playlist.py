@@ -11,17 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote
 
-from pipeline.model import Finding, Playlist, Segment, Severity
+from pipeline.media.references import References, quoted, unsafe
+from pipeline.model import Finding, InitSection, Key, Playlist, Segment, Severity
 
 MAX_BYTES = 64 << 20
 MAX_LINES = 1_000_000
 MAX_LINE = 8_192  # characters
 MAX_SEGMENTS = 200_000  # 24 hours are 5,760
-MAX_NAME = 255  # bytes: the longest name a folder can hold
 MAX_SECONDS = 86_400.0  # of one segment
 MAX_NAMED = 50  # findings of one id with a segment of their own; the rest share one
+
+Wrap = tuple[Key | None, InitSection | None]
 
 _ENDLIST = "#EXT-X-ENDLIST"
 _PLAIN = {"#EXT-X-DISCONTINUITY", "#EXT-X-GAP", "#EXT-X-BYTERANGE"}
@@ -49,16 +50,7 @@ _NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
 _INTEGER = re.compile(r"[0-9]{1,20}")  # RFC 8216 section 4.2
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"([0-9]+),([0-9]+)\s*,\s*")
-_ATTRIBUTE = re.compile(r'(?<![A-Z0-9-])([A-Z0-9-]++)=("[^"]*"|[^,]*)')
 _BYTERANGE = re.compile(r"([0-9]{1,19})(?:@([0-9]{1,19}))?")
-_ORDINARY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")  # safe, and nearly all names are so
-_UNSAFE = (
-    (re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"), "a control character"),
-    (re.compile(r"\A(?:[a-z][a-z0-9+.-]*:|subfile,)", re.IGNORECASE), "a URL"),
-    (re.compile(r"[/\\]"), "a path"),
-    (re.compile(r"\A\|"), "a command"),
-    (re.compile(r"\A(?:\.{0,2}\Z|\s)|\s\Z"), "no file name"),
-)
 
 
 def parse(data: bytes) -> Playlist:
@@ -73,9 +65,9 @@ def parse(data: bytes) -> Playlist:
     lines = [line.strip(" \t") for line in text.split("\n")]
     if refused := next(_not_a_recording(lines), None):
         return Playlist(findings=(refused,))
-    plain, found = _plain(lines)
+    plain, wraps, found = _plain(lines)
     head = _grammar(plain)
-    segments = _segments(head["segments"])
+    segments = _segments(head, wraps)
     found = [*_encoding(data, lines), *found]
     found += [finding for rule in _RULES for finding in rule(segments, head)]
     return Playlist(segments, bool(head["is_endlist"]), _aggregate(found))
@@ -106,11 +98,6 @@ def _aggregate(found: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def _fatal(id: str, detail: str) -> Finding:
     return Finding(id, Severity.FATAL, detail=detail)
-
-
-def _quoted(text: str) -> str:
-    """Short, and with control characters escaped: fit for a log."""
-    return repr(text if len(text) <= 80 else text[:80] + "...")
 
 
 # What refuses a whole file; only the first one counts.
@@ -153,11 +140,16 @@ def _encoding(data: bytes, lines: Sequence[str]) -> Iterator[Finding]:
     for line in lines:
         if _NOT_UTF8.search(line):
             severity = Severity.WARNING if line.startswith("#") else Severity.FATAL
-            yield Finding("PL_ENCODING", severity, detail=f"not UTF-8: {_quoted(line)}")
+            yield Finding("PL_ENCODING", severity, detail=f"not UTF-8: {quoted(line)}")
 
 
-def _plain(lines: Sequence[str]) -> tuple[list[str], list[Finding]]:
-    """What m3u8 is to read: each safe URI with one EXTINF before it, and the tags that matter."""
+def _plain(lines: Sequence[str]) -> tuple[list[str], list[Wrap], list[Finding]]:
+    """What m3u8 is to read: each safe URI with one EXTINF before it, and the tags that matter.
+
+    Keys and initialisation sections are read here, one pair for each of those URIs.
+    """
+    references = References()
+    wraps: list[Wrap] = []
     plain = ["#EXTM3U", _ENDLIST] if _ENDLIST in lines else ["#EXTM3U"]
     found: list[Finding] = []
     extinf: str | None = None
@@ -167,16 +159,20 @@ def _plain(lines: Sequence[str]) -> tuple[list[str], list[Finding]]:
         if tag == "#EXTINF":
             found += _without_uri(extinf)
             extinf = value.strip()
+        elif tag in ("#EXT-X-KEY", "#EXT-X-MAP"):
+            found += references.read(tag, value)
         elif line.startswith("#"):
             found += _tag(tag, value.strip(), plain)
         elif line:
+            listed = len(plain)
             found += _uri(line, extinf, plain)
+            wraps += [(references.key, references.init)] if len(plain) > listed else []
             extinf = None
     if not cut:
-        return plain, found + _without_uri(extinf)
+        return plain, wraps, found + _without_uri(extinf)
     if not lines[-1].startswith("#"):
         found += _uri(lines[-1], "0", [])  # half a name is not listed, but may be unsafe
-    return plain, found + cut
+    return plain, wraps, found + cut
 
 
 def _cut(lines: Sequence[str]) -> list[Finding]:
@@ -187,13 +183,13 @@ def _cut(lines: Sequence[str]) -> list[Finding]:
         whole = _ENDLIST in lines
     else:
         whole = not last or PurePosixPath(last).suffix == PurePosixPath(first).suffix != ""
-    detail = f"ends inside the line {_quoted(last)}"
+    detail = f"ends inside the line {quoted(last)}"
     return [] if whole else [Finding("PL_TRUNCATED", Severity.ERROR, detail=detail)]
 
 
 def _without_uri(extinf: str | None) -> list[Finding]:
     """RFC 8216 section 4.3.2.1: an EXTINF belongs to the URI that follows it."""
-    detail = f"EXTINF {_quoted(extinf or '')} has no URI after it: a segment is not listed"
+    detail = f"EXTINF {quoted(extinf or '')} has no URI after it: a segment is not listed"
     return [] if extinf is None else [Finding("PL_TRUNCATED", Severity.ERROR, detail=detail)]
 
 
@@ -203,49 +199,22 @@ def _tag(tag: str, value: str, plain: list[str]) -> Iterator[Finding]:
         plain.append(" ".join(f"{tag}:{value}".split()))  # m3u8 takes a form feed for a line break
     elif tag in _NUMBERS:
         id, severity = _NUMBERS[tag]
-        yield Finding(id, severity, detail=f"{tag} {_quoted(value)}, expected a whole number")
-    elif tag in ("#EXT-X-KEY", "#EXT-X-MAP"):
-        yield from _key_or_map(tag, {k: v.strip(' "') for k, v in _ATTRIBUTE.findall(value)})
-
-
-def _key_or_map(tag: str, attributes: Mapping[str, str]) -> Iterator[Finding]:
-    """RFC 8216 sections 4.3.2.4 and 4.3.2.5."""
-    method = attributes.get("METHOD", "no METHOD")
-    if tag == "#EXT-X-MAP":
-        yield _fatal("PL_MAP", "fragmented MP4 segments (EXT-X-MAP) are not supported yet")
-    elif method != "NONE":
-        detail = f"encrypted with {_quoted(method)[1:-1]}: decrypting is not supported yet"
-        yield _fatal("PL_KEY", detail)
-    if "URI" in attributes and (why := _unsafe(attributes["URI"])):
-        yield _fatal("PL_UNSAFE_URI", f"{tag} names {why}: {_quoted(attributes['URI'])}")
+        yield Finding(id, severity, detail=f"{tag} {quoted(value)}, expected a whole number")
 
 
 def _uri(uri: str, extinf: str | None, plain: list[str]) -> Iterator[Finding]:
     """Pass on a segment that may be read, with its EXTINF in plain seconds."""
     if _NOT_UTF8.search(uri):
         return  # _encoding tells
-    if why := _unsafe(uri):
-        yield _fatal("PL_UNSAFE_URI", f"{why}, expected a name in its own folder: {_quoted(uri)}")
+    if why := unsafe(uri):
+        yield _fatal("PL_UNSAFE_URI", f"{why}, expected a name in its own folder: {quoted(uri)}")
     elif uri.lower().endswith((".m3u8", ".m3u")):
-        yield _fatal("PL_MASTER", f"lists another playlist: {_quoted(uri)}")
+        yield _fatal("PL_MASTER", f"lists another playlist: {quoted(uri)}")
     else:
         seconds, problem = _seconds(extinf)
         if problem:
             yield replace(problem, segment=uri if not seconds else None)
         plain += (f"#EXTINF:{seconds}", uri)
-
-
-def _unsafe(uri: str) -> str | None:
-    """What else than one name in its own folder this is, or would be once percent-decoded.
-
-    A scheme is that of RFC 3986 section 3.1, so the colon in ``<sid>_a:b_<utc>.ts`` begins none.
-    """
-    if _ORDINARY.fullmatch(uri):
-        return None
-    if len(uri.encode("utf-8", "surrogateescape")) > MAX_NAME:
-        return f"longer than {MAX_NAME} bytes"
-    decoded = unquote(uri)
-    return next((why for rule, why in _UNSAFE if rule.search(decoded)), None)
 
 
 def _seconds(extinf: str | None) -> tuple[float, Finding | None]:
@@ -256,10 +225,10 @@ def _seconds(extinf: str | None) -> tuple[float, Finding | None]:
     text = f"{comma[1]}.{comma[2]}" if comma else extinf.partition(",")[0].strip()
     seconds = float(text) if _DECIMAL.fullmatch(text) else -1.0
     if not 0 <= seconds <= MAX_SECONDS:
-        detail = f"EXTINF {_quoted(text)}, expected 0 to {MAX_SECONDS:.0f} seconds"
+        detail = f"EXTINF {quoted(text)}, expected 0 to {MAX_SECONDS:.0f} seconds"
         return 0.0, Finding("PL_EXTINF", Severity.WARNING, detail=detail)
     if comma:
-        detail = f"EXTINF {_quoted(extinf)} has a decimal comma: read as {text} s"
+        detail = f"EXTINF {quoted(extinf)} has a decimal comma: read as {text} s"
         return seconds, Finding("PL_EXTINF", Severity.WARNING, detail=detail)
     return seconds, None
 
@@ -267,9 +236,10 @@ def _seconds(extinf: str | None) -> tuple[float, Finding | None]:
 # From m3u8's dictionary to segments, and what they tell.
 
 
-def _segments(entries: Iterable[Mapping[str, Any]]) -> tuple[Segment, ...]:
+def _segments(head: Mapping[str, Any], wraps: Sequence[Wrap]) -> tuple[Segment, ...]:
     segments: list[Segment] = []
-    for entry in entries:
+    first = head["media_sequence"] or 0
+    for number, (entry, (key, init)) in enumerate(zip(head["segments"], wraps, strict=True), first):
         segments.append(
             Segment(
                 uri=entry["uri"],
@@ -277,6 +247,8 @@ def _segments(entries: Iterable[Mapping[str, Any]]) -> tuple[Segment, ...]:
                 discontinuity=bool(entry["discontinuity"]),
                 gap=bool(entry["gap_tag"]),
                 byterange=_byterange(entry, segments[-1] if segments else None),
+                key=key and replace(key, iv=key.iv or number.to_bytes(16, "big")),
+                init=init,
             )
         )
     return tuple(segments)
@@ -304,7 +276,7 @@ def _endlist(segments: Sequence[Segment], head: Mapping[str, Any]) -> Iterator[F
 def _byteranges(segments: Sequence[Segment], head: Mapping[str, Any]) -> Iterator[Finding]:
     for segment, entry in zip(segments, head["segments"], strict=True):
         if "byterange" in entry and not segment.byterange:
-            detail = f"{_quoted(entry['byterange'])}, expected <length>@<offset> or a range before"
+            detail = f"{quoted(entry['byterange'])}, expected <length>@<offset> or a range before"
             yield Finding("PL_BYTERANGE", Severity.FATAL, segment.uri, detail=detail)
 
 

@@ -6,22 +6,25 @@ stores them, sizes unit by unit.
 """
 
 import zlib
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.media import mp4
 from pipeline.media.codecs import adts_rate
-from pipeline.media.decoder_config import audio_object, avc_parameter_sets
+from pipeline.media.decoder_config import audio_object, avc_parameter_sets, hevc_parameter_sets
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.losses import Stretch
+from pipeline.media.marks import Marks
 from pipeline.media.packets import Ticks
 from pipeline.model import Finding, Proof, Severity
 
 HANDLERS = {"video": "vide", "audio": "soun"}
-ENTRIES = {"h264": ("avc1", "avc3"), "aac": ("mp4a",)}
+CHAPTERS = "text"  # the handler of a track of titles
+ENTRIES = {"h264": ("avc1", "avc3"), "hevc": ("hvc1",), "aac": ("mp4a",)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,8 +105,11 @@ def digest_block(data: memoryview, start: int, piece: Piece, digests: MutableSeq
 
 
 def pair(movie: mp4.Movie, lanes: Sequence[Lane]) -> list[mp4.Track] | None:
-    """The track of each lane, in order; None when the tracks are not those that were asked for."""
-    tracks = list(movie.tracks)
+    """The track of each lane, in order; None when the tracks are not those that were asked for.
+
+    A track of chapter titles is no track of a lane; :func:`chapters` proves it.
+    """
+    tracks = [track for track in movie.tracks if track.handler != CHAPTERS]
     if len(tracks) != len(lanes):
         return None
     for track, lane in zip(tracks, lanes, strict=True):
@@ -135,12 +141,43 @@ def prove(
         differing = list(_bytes(lane, track, stretches, mine)) if not counted else []
         error, late = _times(lane, track, movie.timescale, stretches) if not counted else (0.0, [])
         worst = max(worst, error)
-        findings += [*counted, *differing, *late, *_config(lane, track)]
+        findings += [*counted, *differing, *late, *_config(lane, track, stretches)]
         counts &= not counted
         times &= not counted and not late
         data &= not counted and not differing
     findings += _structure(layout, tracks, movie.timescale)
-    return Proof(counts, times, data, round(worst, 3)), findings
+    made = sum(len(s.units.sizes) for stretches in expected for s in stretches if s.made)
+    return Proof(counts, times, data, round(worst, 3), made), findings
+
+
+def chapters(movie: mp4.Movie, read: Callable[[int, int], bytes], marks: Marks) -> list[Finding]:
+    """The titles in the file are those it was to have, each at its time."""
+    tracks = [track for track in movie.tracks if track.handler == CHAPTERS]
+    found = [one for track in tracks for one in _titles(track, movie.timescale, read)]
+    wanted = [(chapter.start, chapter.title) for chapter in marks.chapters]
+    close = len(found) == len(wanted) and all(
+        a[1] == b[1] and abs(a[0] - b[0]) <= HZ // 1000 for a, b in zip(found, wanted, strict=True)
+    )
+    if close and len(tracks) <= 1:
+        return []
+    detail = f"{len(found)} chapters that are not the {len(wanted)} it was to have"
+    return [Finding("M_CHAPTERS", Severity.FATAL, detail=detail)]
+
+
+def _titles(
+    track: mp4.Track, timescale: int, read: Callable[[int, int], bytes]
+) -> Iterator[tuple[int, str]]:
+    """Tick and text of each sample (QuickTime File Format, text sample data)."""
+    offsets, _, first = mp4.runs(track)
+    shown = mp4.presentation(track, timescale).tolist()
+    sizes = track.sizes.tolist()
+    bounds = [*first.tolist(), len(sizes)]
+    for offset, (begin, end) in zip(offsets.tolist(), pairwise(bounds), strict=True):
+        for sample in range(begin, end):
+            data = read(offset, min(sizes[sample], 1 << 16))
+            offset += sizes[sample]
+            length = int.from_bytes(data[:2], "big")
+            yield shown[sample], data[2 : 2 + length].decode("utf-8", "replace")
 
 
 def compare(
@@ -268,11 +305,14 @@ class _Between:
         return np.where(stamp >= 0, beyond, 0.0)
 
 
-def _config(lane: Lane, track: mp4.Track) -> Iterator[Finding]:
+def _config(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Iterator[Finding]:
     """The decoder configuration in the MP4 is the one the stream carries."""
     right = True
     if lane.codec.name == "h264":
-        right = lane.config in avc_parameter_sets(track.configuration)
+        right = {lane.config, *lane.sets} <= set(avc_parameter_sets(track.configuration))
+    elif lane.codec.name == "hevc":
+        apart = {lane.config}.union(*(stretch.units.sets for stretch in stretches))
+        right = apart <= set(hevc_parameter_sets(track.configuration))
     elif lane.codec.name == "aac" and track.configuration:
         kind, rate, channels = audio_object(track.configuration)
         told = (lane.config[2] & 1) << 2 | lane.config[3] >> 6

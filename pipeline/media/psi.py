@@ -4,15 +4,17 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.packets import PACKET, Packets
+from pipeline.media.packets import NULL_PID, PACKET, Index, Packets
 from pipeline.model import Finding, Severity
 
 PAT_PID = 0
 LONGEST = 1021 + 3  # bytes of a PAT or PMT section (2.4.4.5)
+ONE = "one PMT written"  # what is done about tables that differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,9 @@ class Program:
     formats: dict[int, str] = field(
         default_factory=dict
     )  # registration descriptor of private streams
+    languages: dict[int, str] = field(default_factory=dict)  # ISO 639, where one is told
+    tables: tuple[int, ...] = field(default=(), compare=False)  # PIDs that carry sections
+    moves: dict[int, int] = field(default_factory=dict)  # from PID to PID inside the segment
 
 
 def crc32_mpeg(data: bytes) -> int:
@@ -49,35 +54,75 @@ _CRC = tuple(_crc_entry(byte) for byte in range(256))
 def read(packets: Packets) -> tuple[Program, list[Finding]]:
     """The program of a segment.  Repeats are parsed only when they differ from the one before."""
     findings: list[Finding] = []
-    programs: dict[int, int] = {}
-    for section in _sections(packets, PAT_PID, findings):
-        if section[0] == 0:
-            programs |= _pat(section)
-    if len(programs) > 1:
-        detail = f"{len(programs)} programs, a recording has one"
+    pats = [_pat(s) for s in _sections(packets, PAT_PID, findings) if s[0] == 0]
+    many = max(pats, key=len, default={})
+    if len(many) > 1:
+        detail = f"{len(many)} programs, a recording has one"
         findings.append(Finding("PAT_PROGRAMS", Severity.ERROR, pid=PAT_PID, detail=detail))
-    for pmt_pid in programs.values():
-        program = _pmts(packets, pmt_pid, findings)
-        if program is not None:
-            return program, findings
-    return Program(), findings
+    pmt_pids = list(dict.fromkeys(pid for programs in pats for pid in programs.values()))
+    if not pats and (pmt_pids := _pmts_without_pat(packets)):
+        detail, repair = "no PAT in this segment", "the PMT found without it"
+        findings.append(Finding("PSI_MISSING", Severity.WARNING, None, None, 1, detail, repair))
+    said = [program for pid in pmt_pids for program in _pmts(packets, pid, findings)]
+    if len(many) > 1:  # the first that is there; choosing one is nobody's business here
+        said = [program for program in said if program.pmt_pid == said[0].pmt_pid]
+    return _as_one(said, tuple(pmt_pids), findings), findings
 
 
-def _pmts(packets: Packets, pid: int, findings: list[Finding]) -> Program | None:
-    """All PMTs of a PID as one: a stream counts when any of them lists it."""
-    found: list[Program] = []
-    for section in _sections(packets, pid, findings):
-        if section[0] == 2:
-            found.append(_pmt(section, pid))
-    if not found:
-        return None
-    for program in found[1:]:
-        if program.streams != found[0].streams:
-            detail = f"{describe(program)}, was {describe(found[0])}"
-            findings.append(Finding("PMT_CHANGE", Severity.ERROR, pid=pid, detail=detail))
-    streams = {p: t for program in found for p, t in program.streams.items()}
-    formats = {p: t for program in found for p, t in program.formats.items()}
-    return Program(streams, pid, formats)
+def _pmts(packets: Packets, pid: int, findings: list[Finding]) -> list[Program]:
+    """The different PMTs of a PID in their order."""
+    return [_pmt(section, pid) for section in _sections(packets, pid, findings) if section[0] == 2]
+
+
+def _pmts_without_pat(packets: Packets) -> list[int]:
+    """PIDs on which a PMT begins, told by its table_id and checksum."""
+    index = np.flatnonzero(packets.unit_start & packets.payload & (packets.start < PACKET - 12))
+    flat, at = packets.rows.reshape(-1), index * PACKET + packets.start[index]
+    formed = (flat[at] == 0) & (flat[at + 1] == 2) & (flat[at + 2] & 0xF0 == 0xB0)
+    pids = np.unique(packets.pid[index[formed]]).tolist()
+    return [pid for pid in pids if pid < NULL_PID and _pmts(packets, pid, [])]
+
+
+def _as_one(said: list[Program], pmt_pids: tuple[int, ...], findings: list[Finding]) -> Program:
+    """All PMTs of a segment as one: a stream counts when any of them lists it."""
+    if not said:
+        return Program(tables=pmt_pids)
+    merged: Program = said[0]
+    moves: dict[int, int] = {}
+    for before, program in pairwise(said):
+        if program.pmt_pid != before.pmt_pid:
+            detail = f"PMT on PID {program.pmt_pid}, was on {before.pmt_pid}"
+            findings.append(
+                Finding("PMT_PID_CHANGE", Severity.WARNING, None, program.pmt_pid, 1, detail, ONE)
+            )
+        if program.streams != before.streams:
+            clash = any(merged.streams.get(p, t) != t for p, t in program.streams.items())
+            severity = Severity.ERROR if clash else Severity.INFO
+            detail = f"{describe(program)}, was {describe(before)}"
+            findings.append(Finding("PMT_CHANGE", severity, pid=program.pmt_pid, detail=detail))
+        moves |= _moves(before, program)
+        merged = Program(
+            merged.streams | {p: t for p, t in program.streams.items() if p not in merged.streams},
+            program.pmt_pid,
+            merged.formats | program.formats,
+            merged.languages | program.languages,
+        )
+    return replace(merged, tables=pmt_pids, moves=moves)
+
+
+def _moves(before: Program, program: Program) -> dict[int, int]:
+    """Where the streams went that one table lists and the next one lists under another PID."""
+    gone = [pid for pid in before.streams if pid not in program.streams]
+    new = [pid for pid in program.streams if pid not in before.streams]
+    moves: dict[int, int] = {}
+    for pid in gone:
+        kind, tongue = before.streams[pid], before.languages.get(pid)
+        for to in new:
+            same = program.streams[to] == kind and program.languages.get(to) == tongue
+            if same and to not in moves.values():
+                moves[pid] = to
+                break
+    return moves
 
 
 def describe(program: Program) -> str:
@@ -90,7 +135,7 @@ def describe(program: Program) -> str:
 
 def _sections(packets: Packets, pid: int, findings: list[Finding]) -> Iterator[bytes]:
     """Sections of one PID whose CRC holds, each different one once."""
-    index = np.flatnonzero((packets.pid == pid) & packets.payload)
+    index = _without_repeats(packets, np.flatnonzero((packets.pid == pid) & packets.payload))
     starts = np.flatnonzero(packets.unit_start[index])
     if not len(starts):
         return
@@ -98,28 +143,51 @@ def _sections(packets: Packets, pid: int, findings: list[Finding]) -> Iterator[b
     changed = np.zeros(len(starts), np.bool_)
     if len(starts) < len(index):  # sections that go on in other packets
         changed = np.diff(starts, append=len(index)) > 1
+        changed[:-1] |= changed[1:]  # or end in front of the next one's beginning
     changed[0] = True
     words = rows.view(np.uint64)
     changed[1:] |= (words[1:] != words[:-1]).any(axis=1)
     seen: set[bytes] = set()
     for begin in starts[changed].tolist():
-        section = _assemble(packets, index[begin : begin + 1 + LONGEST // 183])
-        problem = _problem(section)
-        if problem:
-            findings.append(Finding(problem[0], Severity.ERROR, pid=pid, detail=problem[1]))
-        elif section not in seen and section[5] & 1:  # current_next_indicator
-            seen.add(section)
-            yield section
+        for section in _assembled(packets, index[begin : begin + 1 + LONGEST // 183]):
+            problem = _problem(section)
+            if problem:
+                id, detail = problem
+                findings.append(Finding(id, Severity.WARNING, None, pid, 1, detail, "left out"))
+                break  # nobody knows where the next one begins
+            if section not in seen and section[5] & 1:  # current_next_indicator
+                seen.add(section)
+                yield section
 
 
-def _assemble(packets: Packets, index: np.ndarray) -> bytes:
+def _without_repeats(packets: Packets, index: Index) -> Index:
+    """Packets sent twice in a row would spoil a section that goes on in another packet."""
+    if packets.unit_start[index].all():
+        return index
+    repeat = (packets.rows[index[1:]] == packets.rows[index[:-1]]).all(axis=1)
+    kept: Index = index[np.append(True, ~repeat)]
+    return kept
+
+
+def _assembled(packets: Packets, index: Index) -> Iterator[bytes]:
+    """The sections that begin in the first of these packets, also behind one another (2.4.4.1)."""
     first = packets.rows[index[0], packets.start[index[0]] :].tobytes()
-    section = first[1 + first[0] :] if first else b""
-    for at in index[1:]:
-        if len(section) >= 3 and len(section) >= _length(section):
-            break
-        section += packets.rows[at, packets.start[at] :].tobytes()
-    return section[: _length(section)] if len(section) >= 3 else section
+    data = first[1 + first[0] :] if first else b""
+    following = iter(index[1:].tolist())
+    last = False
+    while True:
+        while not last and (len(data) < 3 or len(data) < _length(data)):
+            at = next(following, None)
+            if at is None:
+                break
+            more = packets.rows[at, packets.start[at] :].tobytes()
+            last = bool(packets.unit_start[at])  # what ends before the next one's beginning
+            data += more[1 : 1 + more[0]] if last else more
+        section = data[: _length(data)] if len(data) >= 3 else data
+        yield section
+        data = data[len(section) :]
+        if not data or data[0] == 0xFF:  # stuffing_byte
+            return
 
 
 def _length(section: bytes) -> int:
@@ -142,24 +210,28 @@ def _pat(section: bytes) -> dict[int, int]:
 def _pmt(section: bytes, pid: int) -> Program:
     streams: dict[int, int] = {}
     formats: dict[int, str] = {}
+    languages: dict[int, str] = {}
     at, end = 12 + ((section[10] & 15) << 8 | section[11]), len(section) - 4
     while at + 5 <= end:
         kind, es_pid, info = struct.unpack_from(">BHH", section, at)
         streams[es_pid & 0x1FFF] = kind
-        formats[es_pid & 0x1FFF] = _registration(
-            section[at + 5 : min(end, at + 5 + (info & 0xFFF))]
-        )
+        descriptors = section[at + 5 : min(end, at + 5 + (info & 0xFFF))]
+        for tag, length, found in ((5, 4, formats), (10, 3, languages)):
+            if text := _descriptor(descriptors, tag, length):
+                found[es_pid & 0x1FFF] = text
         at += 5 + (info & 0xFFF)
-    return Program(streams, pid, {p: f for p, f in formats.items() if f})
+    return Program(streams, pid, formats, languages)
 
 
-def _registration(descriptors: bytes) -> str:
-    """format_identifier of a registration descriptor (2.6.8), empty if there is none."""
+def _descriptor(descriptors: bytes, wanted: int, size: int) -> str:
+    """The first bytes of a descriptor, empty if there is none: format_identifier (2.6.8, tag 5) or
+    ISO_639_language_code (2.6.18, tag 10).
+    """
     at = 0
     while at + 2 <= len(descriptors):
         tag, length = descriptors[at], descriptors[at + 1]
-        if tag == 5 and length >= 4:
-            return descriptors[at + 2 : at + 6].decode("latin-1")
+        if tag == wanted and size <= length <= len(descriptors) - at - 2:
+            return descriptors[at + 2 : at + 2 + size].decode("latin-1")
         at += 2 + length
     return ""
 

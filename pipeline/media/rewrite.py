@@ -1,5 +1,7 @@
 """Transport packets edited in place: stamps, clocks, counters (ISO/IEC 13818-1 clause 2.4.3)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pipeline.media.lane import Carried, Lane, Work
@@ -15,7 +17,7 @@ from pipeline.media.packets import (
 )
 
 
-def retime(work: Work, lane: Lane, kept: Mask) -> None:
+def retime(work: Work, pids: Sequence[int], kept: Mask) -> None:
     """Write the new stamps into the PES headers that are kept, and free video of its PES length."""
     t, rows = work.track, work.packets.rows
     alive = kept[t.starts]
@@ -43,13 +45,14 @@ def retime(work: Work, lane: Lane, kept: Mask) -> None:
     moved = np.flatnonzero(stamped)[:1]
     if len(moved):
         raw = stamps(header[moved, 9:14])[0]
-        _retime_clock(work, lane.pid, int(pts[moved[0]] - raw[0]))
+        _retime_clock(work, pids, int(pts[moved[0]] - raw[0]))
 
 
-def _retime_clock(work: Work, pid: int, offset: int) -> None:
+def _retime_clock(work: Work, pids: Sequence[int], offset: int) -> None:
     """Move every PCR as far as the stamps (2.4.3.5)."""
     packets, rows = work.packets, work.packets.rows
-    adapted = packets.adapted[packets.pid[packets.adapted] == pid]
+    carrier = packets.pid[packets.adapted]
+    adapted = packets.adapted[np.logical_or.reduce([carrier == pid for pid in pids])]
     carriers = adapted[(rows[adapted, 4] >= 7) & (rows[adapted, 5] & 0x10 != 0)]
     field = rows[carriers, 6:11]
     base = (pcr_bases(field) + offset) % MODULO
@@ -58,9 +61,12 @@ def _retime_clock(work: Work, pid: int, offset: int) -> None:
     rows[carriers, 10] = (base & 1) << 7 | field[:, 4] & 0x7F
 
 
-def renumber(work: Work, kept: Mask, carried: Carried) -> None:
-    """Continuity counters without a break."""
+def renumber(work: Work, lane: Lane, kept: Mask, carried: Carried) -> None:
+    """The lane's PID, and continuity counters without a break."""
     row = work.track.index[kept]
+    if len(row) and (work.packets.pid[row[[0, -1]]] != lane.pid).any():
+        work.packets.rows[row, 1] = work.packets.rows[row, 1] & 0xE0 | lane.pid >> 8
+        work.packets.rows[row, 2] = lane.pid & 0xFF
     counters = (carried.counter + np.arange(len(row))) & 15
     work.packets.rows[row, 3] = work.packets.rows[row, 3] & 0xF0 | counters.astype(np.uint8)
     carried.counter = (carried.counter + len(row)) & 15
@@ -92,6 +98,17 @@ def audio_pes(payload: bytes, pts: int) -> bytes:
     length = len(payload) + 8
     head = b"\0\0\1\xc0" + (length if length < 65536 else 0).to_bytes(2, "big") + b"\x80\x80\x05"
     return head + stamp_fields(np.array([pts], np.int64), 2).tobytes() + payload
+
+
+def video_pes(payload: bytes, pts: int, dts: int | None = None) -> bytes:
+    """One video PES with a PTS, and a DTS where that is another; its length is left open
+    (2.4.3.7).
+    """
+    both = dts is not None and dts != pts
+    fields = stamp_fields(np.array([pts], np.int64), 3 if both else 2).tobytes()
+    fields += stamp_fields(np.array([dts], np.int64), 1).tobytes() if both else b""
+    head = b"\0\0\1\xe0\0\0\x80" + bytes((0xC0 if both else 0x80, len(fields)))
+    return head + fields + payload
 
 
 def packetize(pid: int, pes: bytes, counter: int) -> tuple[bytes, int]:

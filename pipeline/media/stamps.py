@@ -45,6 +45,28 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
     return pts, dts, len(wrong)
 
 
+def swapped(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int] | None:
+    """Neighbouring pictures that carry each other's stamps get their own back; None where
+    something else, or nothing, is wrong.
+    """
+    known = np.flatnonzero(dts >= 0)
+    line = signed(dts[known] - dts[known[:1]])
+    order = np.argsort(line, kind="stable")
+    away = order - np.arange(len(order))
+    if lane.codec.kind == "audio" or not away.any() or np.abs(away).max() > 1:
+        return None
+    steps = np.diff(line[order])
+    near = (away[1:] != 0) | (away[:-1] != 0)
+    if (steps <= 0).any() or steps[near].max() > 1.5 * lane.unit:
+        return None
+    right, both = dts.copy(), pts.copy()
+    right[known], both[known] = dts[known][order], pts[known][order]
+    # the presentation time was swapped as well if that makes for steadier delays
+    delays = [signed(shown[known] - right[known]) for shown in (both, pts)]
+    strays = [np.abs(delay - np.median(delay)).sum() for delay in delays]
+    return (both if strays[0] <= strays[1] else pts), right, int(np.count_nonzero(away))
+
+
 def _longest_rise(line: list[int]) -> np.ndarray:
     """Positions of the longest strictly rising subsequence (patience sorting)."""
     tops: list[int] = []

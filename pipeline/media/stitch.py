@@ -7,10 +7,13 @@ are edited in place; only where bytes are missing are audio PES written anew.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
-from pipeline.media import psi, units
+from pipeline.media import psi, transport, units
+from pipeline.media.codecs import NalSyntax
+from pipeline.media.fills import Block
 from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
 from pipeline.media.mend import mended
 from pipeline.media.packets import (
@@ -24,8 +27,16 @@ from pipeline.media.packets import (
     columns,
     framing,
 )
-from pipeline.media.pes import Track, elementary, track
-from pipeline.media.rewrite import blank, renumber, retime, spliced
+from pipeline.media.pes import Track, elementary, stuffed, track
+from pipeline.media.rewrite import (
+    audio_pes,
+    blank,
+    packetize,
+    renumber,
+    retime,
+    spliced,
+    video_pes,
+)
 from pipeline.media.units import Units
 from pipeline.model import Finding, Severity
 
@@ -37,6 +48,7 @@ class Stitched:
     chunks: tuple[memoryview | bytes, ...]
     units: Mapping[int, Units]  # by PID
     findings: tuple[Finding, ...]
+    made: bool = False  # for a hole: no segment held it
 
 
 class Changed(ValueError):
@@ -52,16 +64,25 @@ class Stitcher:
 
     def tables(self, counter: int = 0) -> bytes:
         """PAT and PMT, to be written before anything else."""
-        streams = {lane.pid: _STREAM_TYPE[lane.codec.name] for lane in self._lanes}
+        streams = {lane.pid: lane.codec.stream_type for lane in self._lanes}
         return psi.tables(streams, self._lanes[0].pid, counter)
 
     def add(
-        self, name: str, data: Bytes, times: Mapping[int, tuple[Ticks, Ticks]], edges: Edges
+        self,
+        name: str,
+        data: Bytes,
+        times: Mapping[int, tuple[Ticks, Ticks]],
+        edges: Edges,
+        pids: Mapping[int, tuple[int, ...]] = MappingProxyType({}),
     ) -> Stitched:
-        """Stitch one segment, editing ``data``; ``times`` are the new PTS and DTS by PID."""
+        """Stitch one segment, editing ``data``; ``times`` are the new PTS and DTS by lane, ``pids``
+        where its packets are if not under its PID.
+        """
         frame = framing(data)
         packets = columns(frame.rows)
-        tracks = {x.pid: track(packets, x.pid) for x in self._lanes if x.pid in times}
+        tracks = {
+            x.pid: track(packets, *pids.get(x.pid, (x.pid,))) for x in self._lanes if x.pid in times
+        }
         faults = _faults(frame, packets, tracks.values())
         keep = np.zeros(len(packets.rows), np.bool_)
         made: dict[int, Units] = {}
@@ -81,19 +102,46 @@ class Stitcher:
                 cut=pid in edges.cut,
                 whole=pid in edges.whole,
                 faults=faults,
+                until=edges.until.get(pid),
             )
             if len(work.pts) != len(work.track.starts):
                 raise Changed(f"{name}: not the bytes that were planned with")
             carried = self._carried[pid]
             stitch = _audio if lane.codec.kind == "audio" else _video
             kept, made[pid] = stitch(work, lane, carried)
-            retime(work, lane, kept)
-            renumber(work, kept, carried)
+            retime(work, pids.get(pid, (pid,)), kept)
+            renumber(work, lane, kept, carried)
             keep[work.track.index[kept]] = True
             findings += work.findings
             inserts += work.inserts
         blank(packets.rows, ~keep)
         return Stitched(spliced(packets.rows, inserts), made, tuple(findings))
+
+    def fill(self, pieces: Mapping[int, Block]) -> Stitched:
+        """Units made for a hole, as if a segment had held them."""
+        written: list[tuple[int, bytes]] = []
+        made: dict[int, Units] = {}
+        for lane in self._lanes:
+            if lane.pid not in pieces:
+                continue
+            block, video = pieces[lane.pid], lane.codec.kind == "video"
+            offsets = np.cumsum([0, *map(len, block.units)])[:-1]
+            es = bytearray(b"").join(block.units)
+            if video:
+                made[lane.pid], _ = units.video(es, offsets, block.pts, block.dts)
+            else:
+                data = np.frombuffer(es, np.uint8)
+                frames = units.frames(data, lane.config)
+                made[lane.pid] = units.audio(data, frames, offsets, block.pts)
+            carried = self._carried[lane.pid]
+            stamps = zip(block.units, block.pts.tolist(), block.dts.tolist(), strict=True)
+            for unit, pts, dts in stamps:
+                pes = video_pes(unit, pts, dts) if video else audio_pes(unit, pts)
+                packed, carried.counter = packetize(lane.pid, pes, carried.counter)
+                written.append((dts, packed))
+            carried.started = True
+        written.sort(key=lambda one: one[0])
+        return Stitched((b"".join(packed for _, packed in written),), made, (), made=True)
 
 
 def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
@@ -102,37 +150,70 @@ def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
     return np.unique(np.concatenate([packets.bad, np.array(frame.breaks, np.intp), *broken]))
 
 
-_STREAM_TYPE = {"h264": 0x1B, "aac": 0x0F}
-
-
 def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     """Pictures that lost bytes keep what stands before the loss, if that shows anything at all."""
     kept, damaged = _attributable(work)
+    unfinished = set(_unfinished(work))
     cut = {len(work.track.starts) - 1} if work.cut else set()
-    hurt = {k for k in damaged | cut if k >= 0}
-    shown = {k for k in hurt if _shows(work, kept, k)}
+    if work.until is not None:
+        beyond = int([*np.flatnonzero(work.dts >= work.until), len(work.dts)][0])
+        kept[_extent(work.track, beyond)[0] :] = False
+        damaged, cut = frozenset(k for k in damaged if k < beyond), set()
+        unfinished = {k for k in unfinished if k < beyond}
+    hurt = {k for k in unfinished | cut if k >= 0}
+    syntax = lane.codec.nal
+    assert syntax is not None
+    shown = {k for k in hurt if _shows(work, kept, k, syntax)}
     for ordinal in hurt - shown:
         begin, end = _extent(work.track, ordinal)
         kept[begin:end] = False
     unseen = 0 if carried.started else _drop_unseen(work, lane, kept)
     es, pes, pts, dts = _stream(work, kept, carried)
+    if lane.sets and not carried.started and len(pes) > 1:
+        es, pes = _with_sets(work, lane, carried, kept, es, pes)
     if work.joined and len(pes):
         es = _carry(es, pes, pts, dts, int(pes[-1]), carried)
         pes, pts, dts = pes[:-1], pts[:-1], dts[:-1]
-    made, sets = units.video(es, pes, pts, dts)
+    made, sets = units.video(es, pes, pts, dts, syntax)
     carried.started |= len(made.sizes) > 0
     _say_what_is_wrong(work, lane, made, sets)
     torn = torn_units(made, work, [k + 1 for k in damaged])
     return kept, replace(made, torn=torn, cut=len(shown) + unseen)
 
 
-def _shows(work: Work, kept: Mask, ordinal: int) -> bool:
+def _with_sets(
+    work: Work, lane: Lane, carried: Carried, kept: Mask, es: bytearray, pes: Index
+) -> tuple[bytearray, Index]:
+    """All parameter sets of the track in its first picture: there the muxer looks for them."""
+    assert lane.codec.nal is not None
+    end = int(pes[1])
+    found = units.nals(np.frombuffer(es, np.uint8)[:end], lane.codec.nal)
+    there = [bytes(es[b:e]).rstrip(b"\0") for b, e in zip(found.begin, found.end, strict=True)]
+    extra = b"".join(b"\0\0\0\1" + s for s in (*lane.sets, lane.config) if s not in there)
+    low, high = lane.codec.nal.pictures
+    slices = np.flatnonzero((found.kind >= low) & (found.kind <= high))
+    rest = int(found.begin[slices[0]]) - 3 if len(slices) else end
+    at = rest - int(found.long[slices[0]]) if len(slices) else end  # ffmpeg would keep the zero
+    picture = bytes(es[:at]) + extra + bytes(es[rest:end])
+    first = int(np.flatnonzero(kept[work.track.starts])[0])
+    begin, stop = _extent(work.track, first)
+    sample = transport.Sample(int(work.pts[first]), int(work.dts[first]), picture)
+    pes_packets, carried.counter = packetize(lane.pid, transport.pes(0xE0, sample), carried.counter)
+    work.inserts.append((int(work.track.index[begin]), pes_packets))
+    kept[begin:stop] = False
+    moved = pes.copy()
+    moved[1:] += at + len(extra) - rest
+    return es[:at] + bytearray(extra) + es[rest:], moved
+
+
+def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
     """What is left of a PES holds a slice of a picture."""
     begin, end = _extent(work.track, ordinal)
     end = begin + int(np.argmin(np.append(kept[begin:end], False)))
     picture = elementary(work.packets, work.track, begin, end)
-    found = units.nals(np.frombuffer(picture, np.uint8))
-    return bool(((found.kind >= 1) & (found.kind <= 5)).any())
+    found = units.nals(np.frombuffer(picture, np.uint8), syntax)
+    low, high = syntax.pictures
+    return bool(((found.kind >= low) & (found.kind <= high)).any())
 
 
 def _drop_unseen(work: Work, lane: Lane, kept: Mask) -> int:
@@ -157,7 +238,7 @@ def _say_what_is_wrong(work: Work, lane: Lane, made: Units, sets: list[bytes]) -
         work.findings.append(
             Finding("DECODE", Severity.ERROR, work.name, lane.pid, made.foreign, detail)
         )
-    if any(s != lane.config for s in sets):
+    if any(s not in (lane.config, *lane.sets) for s in sets):
         detail = "the picture format changes (SPS differs from the first)"
         work.findings.append(
             Finding("SPS_CHANGE", Severity.FATAL, work.name, lane.pid, detail=detail)
@@ -178,6 +259,15 @@ def _attributable(work: Work) -> tuple[Mask, frozenset[int]]:
         kept[: int(t.starts[0]) if len(t.starts) else None] = False
     damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
     return kept, frozenset(damaged.tolist())
+
+
+def _unfinished(work: Work) -> frozenset[int]:
+    """PES that lost bytes, without those that were whole before the packets that are gone."""
+    t = work.track
+    before = t.index[np.maximum(t.broken - 1, 0)]
+    ended = [stuffed(work.packets.rows[row].tobytes()) for row in before.tolist()]
+    begun = np.searchsorted(t.starts, t.broken, side="left") - 1
+    return frozenset(begun[~np.array(ended, np.bool_)].tolist())
 
 
 def _extent(t: Track, ordinal: int) -> tuple[int, int]:
@@ -234,7 +324,7 @@ def _audio(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     """Whole frames in one chain pass as they are; anything else is mended."""
     t = work.track
     kept = np.ones(len(t.index), np.bool_)
-    if len(t.broken) or (work.torn and _head(work)):
+    if len(t.broken) or (work.torn and _head(work)) or work.until is not None:
         return mended(work, lane, carried)
     es, pes, pts, dts = _stream(work, kept, carried)
     found = units.frames(np.frombuffer(es, np.uint8), lane.config)

@@ -7,16 +7,18 @@ Times are ticks of 90 kHz unless they say seconds.  The plan puts the first pres
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from pipeline.media.ends import Promise, promises
+from pipeline.media import joins
+from pipeline.media.ends import Closed, Promise, promises
+from pipeline.media.joins import Covered, Join
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.lanes import choose
-from pipeline.media.order import in_order, without_copies
+from pipeline.media.mpegts import Scan
+from pipeline.media.order import fitting, in_order, without_copies
 from pipeline.media.packets import MODULO, Ticks
 from pipeline.media.placed import Placed, Slot
 from pipeline.media.placing import Placer, counters_go_on, spread
-from pipeline.media.stamps import steady
+from pipeline.media.routes import aligned
+from pipeline.media.stamps import steady, swapped
 from pipeline.model import Finding, OnLoss, Severity
 
 APART = 3600.0  # seconds between the first units of two streams of one segment
@@ -31,6 +33,8 @@ class Plan:
     placed: tuple[Placed, ...] = ()
     findings: tuple[Finding, ...] = ()
     promised: Mapping[int, Promise] = field(default_factory=dict)  # by PID
+    joins: tuple[Join, ...] = ()  # of failover parts
+    covered: Covered = field(default_factory=Covered)
 
     @property
     def rejected(self) -> bool:
@@ -38,31 +42,90 @@ class Plan:
         return not self.placed or any(f.severity == Severity.FATAL for f in self.findings)
 
 
-def plan(slots: Sequence[Slot], on_loss: OnLoss = OnLoss.HOLD) -> Plan:
-    """Decide where every segment goes.  Pure: the same scans always give the same plan."""
-    scans = [slot.scan for slot in slots if slot.scan is not None and slot.scan.packets]
+def plan(
+    slots: Sequence[Slot], on_loss: OnLoss = OnLoss.HOLD, sets: tuple[bytes, ...] = ()
+) -> Plan:
+    """Decide where every segment goes.  Pure: the same scans always give the same plan.
+
+    ``sets`` are the parameter sets of pictures that were encoded anew.
+    """
+    slots, scans, moved = _aligned(slots)
     if not scans:
         return Plan()
-    lanes, findings = choose(scans)
+    lanes, findings = choose(scans, sets)
+    findings += moved
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
     segments, said = _segments(slots, lanes)
+    lanes, absent = _placeable(lanes, segments, slots)
+    said += absent
     findings += said
     if not segments or any(f.severity == Severity.FATAL for f in said):
         return Plan(lanes, (), tuple(findings))
-    for arrange in (without_copies, in_order):
-        segments, said = arrange(segments, lanes)
-        findings += said
-    placer = Placer(lanes, slots, on_loss, counters_go_on(segments, lanes))
-    for segment in segments:
-        placer.place(segment)
-    placer.close()
-    findings += placer.findings
+    placed = _placed(segments, lanes, slots, on_loss)
+    findings += placed.findings
+    segments = placed.joined.segments
     findings += _rebase(segments)
-    promised, said = promises(segments, lanes, slots)
-    for pid, ticks in placer.closed.items():
-        promised[pid] = replace(promised[pid], closed=ticks)
-    return Plan(lanes, tuple(segments), tuple(findings + said), promised)
+    covered = placed.joined.covered
+    needed = [replace(s, duration=None) if s.name in covered.whole else s for s in slots]
+    promised, said = promises(segments, lanes, needed)
+    for segment, pid, ticks in placed.closed:
+        here = Closed(segment.slot.name, segment.first(pid), ticks)
+        promised[pid] = replace(promised[pid], closed=(*promised[pid].closed, here))
+    return Plan(
+        lanes,
+        tuple(segments),
+        tuple(covered.without_loss(findings + said)),
+        promised,
+        tuple(joins.settled(placed.joined, BASE)),
+        covered,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Line:
+    """All segments on one time line, which begins anywhere."""
+
+    joined: joins.Joined
+    findings: list[Finding]
+    closed: Sequence[tuple[Placed, int, float]]  # holes closed in front: PID, ticks
+
+
+def _placed(
+    segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot], on_loss: OnLoss
+) -> _Line:
+    """Each part by itself, then one behind the other."""
+    findings: list[Finding] = []
+    parts = []
+    for part in joins.by_part(segments):
+        for arrange in (without_copies, in_order, fitting):
+            part, said = arrange(part, lanes)
+            findings += said
+        parts.append(part)
+    go_on = any(counters_go_on(part, lanes) for part in parts)
+    alone = len(parts) == 1
+    closed: Sequence[tuple[Placed, int, float]] = ()
+    for part in parts:
+        placer = Placer(lanes, slots, on_loss if alone else OnLoss.HOLD, go_on)
+        for segment in part:
+            placer.place(segment)
+        placer.close()
+        findings += placer.findings
+        closed = placer.closed
+    joined = joins.join(parts, lanes, slots)
+    if not alone and on_loss is OnLoss.CLOSE:
+        closed = joins.closed(joined.segments, lanes)
+    return _Line(joined, findings + joined.findings, closed)
+
+
+def _aligned(slots: Sequence[Slot]) -> tuple[list[Slot], list[Scan], list[Finding]]:
+    """Every stream under one PID, and the scans that hold packets."""
+    there = [n for n, slot in enumerate(slots) if slot.scan is not None and slot.scan.packets]
+    scans, findings = aligned([scan for n in there if (scan := slots[n].scan)])
+    routed = list(slots)
+    for number, scan in zip(there, scans, strict=True):
+        routed[number] = replace(slots[number], scan=scan)
+    return routed, scans, findings
 
 
 def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
@@ -75,8 +138,22 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
             stream = slot.scan.streams.get(lane.pid) if slot.scan else None
             if stream is None or stream.blank or not (stream.dts >= 0).any():
                 continue
-            pts, dts, mended = steady(stream.pts, stream.dts, lane)
-            if mended is None:
+            exchanged = swapped(stream.pts, stream.dts, lane)
+            pts, dts, mended = exchanged or steady(stream.pts, stream.dts, lane)
+            if exchanged:
+                detail, repair = "pictures that carry each other's time stamps", "put in order"
+                findings.append(
+                    Finding(
+                        "DTS_BACK",
+                        Severity.WARNING,
+                        slot.name,
+                        lane.pid,
+                        mended or 0,
+                        detail,
+                        repair,
+                    )
+                )
+            elif mended is None:
                 detail = "the clock restarts inside this segment: not supported yet"
                 findings.append(
                     Finding("DTS_BACK", Severity.FATAL, slot.name, lane.pid, detail=detail)
@@ -98,6 +175,24 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
     return found, findings
 
 
+def _placeable(
+    lanes: Sequence[Lane], segments: Sequence[Placed], slots: Sequence[Slot]
+) -> tuple[tuple[Lane, ...], list[Finding]]:
+    """Lanes of which anything has a place in time."""
+    there = {pid for segment in segments for pid in segment.stamps}
+    findings = []
+    for lane in lanes:
+        if segments and lane.pid not in there:
+            held = [
+                s.scan.streams[lane.pid] for s in slots if s.scan and lane.pid in s.scan.streams
+            ]
+            lost = all(stream.blank for stream in held)
+            detail = f"{lane.codec.kind} without one whole unit that has a time stamp"
+            severity = Severity.ERROR if lost else Severity.FATAL
+            findings.append(Finding("ES_ABSENT", severity, pid=lane.pid, detail=detail))
+    return tuple(lane for lane in lanes if lane.pid in there), findings
+
+
 def _rebase(segments: Sequence[Placed]) -> list[Finding]:
     """Shift everything so that the first presentation time is BASE."""
     starts = [
@@ -108,14 +203,9 @@ def _rebase(segments: Sequence[Placed]) -> list[Finding]:
     ]
     shift = BASE - int(min(starts))
     for segment in segments:
-        for pid, (pts, dts) in segment.stamps.items():
-            segment.stamps[pid] = (_moved(pts, shift), _moved(dts, shift))
+        segment.move(shift)
     span = max(segment.last(pid) for segment in segments for pid in segment.stamps) - BASE
     if span <= LONGEST:
         return []
     detail = f"{span / HZ / 3600:.1f} hours, one MP4 is made of at most {LONGEST / HZ / 3600:.1f}"
     return [Finding("PL_LIMIT", Severity.FATAL, detail=detail)]
-
-
-def _moved(stamps: Ticks, shift: int) -> Ticks:
-    return np.where(stamps >= 0, stamps + shift, -1)

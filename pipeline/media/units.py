@@ -1,7 +1,7 @@
 """Access units of an elementary stream, in the form in which MP4 stores them.
 
-H.264: every NAL unit behind its length (ISO/IEC 14496-15 clause 5.3.4), whatever start codes the
-stream used.  AAC: raw frames without their ADTS headers (ISO/IEC 14496-3 clause 1.A.2).
+H.264 and H.265: every NAL unit behind its length (ISO/IEC 14496-15 clause 5.3.4), whatever start
+codes the stream used.  AAC: raw frames without their ADTS headers (ISO/IEC 14496-3 clause 1.A.2).
 """
 
 import zlib
@@ -11,10 +11,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.media.codecs import AVC, HEVC_NAL, NalSyntax
 from pipeline.media.packets import Bytes, Index, Mask, Ticks
 
 Sizes = NDArray[np.uint32]
-SPS = 7  # nal_unit_type of a sequence parameter set
 FRAME = 1024  # samples per AAC frame
 
 
@@ -29,6 +29,7 @@ class Units:
     torn: Index  # units in front of which media is missing
     cut: int = 0  # units that lost their end
     foreign: int = 0  # NAL units with forbidden_zero_bit set (H.264 clause 7.4.1)
+    sets: frozenset[bytes] = frozenset()  # parameter sets that are not stored in the units
 
 
 NO_UNITS = Units(
@@ -47,7 +48,7 @@ class Nals:
     opens: Mask
 
 
-def nals(es: Bytes) -> Nals:
+def nals(es: Bytes, syntax: NalSyntax = AVC) -> Nals:
     """Find start codes (H.264 Annex B) and access unit boundaries (clause 7.4.1.2.3)."""
     ones = np.flatnonzero(es == 1)
     ones = ones[ones >= 2]
@@ -56,11 +57,17 @@ def nals(es: Bytes) -> Nals:
     long = (codes > 0) & (es[codes - 1] == 0)
     begin = codes + 3
     end = np.append(codes[1:] - long[1:], len(es))[: len(codes)]
-    kind = es[begin] & 31
-    picture = (kind >= 1) & (kind <= 5)
-    leading = (kind >= 6) & (kind <= 9)
-    first = picture & (es[np.minimum(begin + 1, len(es) - 1)] & 0x80 != 0)  # first_mb_in_slice 0
+    kind = es[begin] >> syntax.shift & syntax.mask
+    low, high = syntax.pictures
+    picture = (kind >= low) & (kind <= high)
+    leading = _OPENERS[syntax][kind]
+    first = picture & (es[np.minimum(begin + syntax.first, len(es) - 1)] & 0x80 != 0)
     return Nals(begin, end, long, kind, _openings(picture, leading, first))
+
+
+_OPENERS = {
+    syntax: np.isin(np.arange(syntax.mask + 1), list(syntax.openers)) for syntax in (AVC, HEVC_NAL)
+}
 
 
 def _openings(picture: Mask, leading: Mask, first: Mask) -> Mask:
@@ -80,24 +87,45 @@ def _openings(picture: Mask, leading: Mask, first: Mask) -> Mask:
     return opens
 
 
-def video(es: bytearray, pes: Index, pts: Ticks, dts: Ticks) -> tuple[Units, list[bytes]]:
+def video(
+    es: bytearray, pes: Index, pts: Ticks, dts: Ticks, syntax: NalSyntax = AVC
+) -> tuple[Units, list[bytes]]:
     """Units of a video stream, and its parameter sets (SPS).
 
     ``pes`` are the offsets in ``es`` where each PES begins; a stamp belongs to the first unit that
     commences in its PES (ISO/IEC 13818-1 clause 2.4.3.7).
     """
-    found = nals(np.frombuffer(es, np.uint8))
+    found = nals(np.frombuffer(es, np.uint8), syntax)
     if not len(found.begin):
         return NO_UNITS, []
     lengths = (found.end - found.begin).astype(np.uint32)
     opens = np.flatnonzero(found.opens)
-    sizes = np.add.reduceat(lengths + np.uint32(4), opens, dtype=np.uint32)
+    stored = lengths + np.uint32(4)
+    apart = frozenset[bytes]()
+    if syntax.apart:
+        away = np.isin(found.kind, list(syntax.sets))
+        stored[away] = 0
+        apart = frozenset(bytes(es[b:e]).rstrip(b"\0") for b, e in _spans(found, away))
+    sizes = np.add.reduceat(stored, opens, dtype=np.uint32)
     stamped_pts, stamped_dts = _assign(found.begin[opens] - 3, pes, pts, dts)
-    sets = [bytes(es[b:e]).rstrip(b"\0") for b, e in _spans(found, found.kind == SPS)]
-    digest = zlib.crc32(_lengths_for_codes(es, found, lengths))
+    sets = [bytes(es[b:e]).rstrip(b"\0") for b, e in _spans(found, found.kind == syntax.sps)]
+    digest = _digest(_lengths_for_codes(es, found, lengths), lengths, stored)
     foreign = int(np.count_nonzero(np.frombuffer(es, np.uint8)[found.begin] & 0x80))
     nowhere = np.empty(0, np.intp)
-    return Units(sizes, stamped_pts, stamped_dts, digest, nowhere, foreign=foreign), sets
+    return Units(
+        sizes, stamped_pts, stamped_dts, digest, nowhere, foreign=foreign, sets=apart
+    ), sets
+
+
+def _digest(data: memoryview, lengths: Sizes, stored: Sizes) -> int:
+    """CRC-32 of the units that are stored."""
+    if stored.all():
+        return zlib.crc32(data)
+    ends = np.cumsum(lengths + np.uint32(4), dtype=np.int64)
+    digest = 0
+    for place in np.flatnonzero(stored).tolist():
+        digest = zlib.crc32(data[int(ends[place]) - int(stored[place]) : int(ends[place])], digest)
+    return digest
 
 
 def _spans(found: Nals, which: Mask) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ MP4: Mapping[str, Any] = {
     "video_track_timescale": 90000,
     "chunk_duration": 1_000_000,  # microseconds of one track in a row: a smaller index
 }
+PIECE = {"probesize": "50M", "analyzeduration": "20M"}  # into a piece that may begin with little
 OUTPUT: Mapping[Format, Mapping[str, Any]] = {
     Format.MP4: MP4,
     Format.M4A: MP4,
@@ -30,37 +31,162 @@ def mux(
     *,
     format: Format = Format.MP4,
     adts: bool = False,
+    hevc: bool = False,
     picture_ticks: int | None = None,
     base: float = 0.0,
-    late: float = 0.0,
+    drop_before: int | None = None,
     moov_size: int | None = None,
+    metadata: str | None = None,
+    parameters_inside: bool = False,
 ) -> list[str]:
     """Remux the transport stream on standard input; ``base`` seconds are taken off every stamp.
 
-    A stream begins ``late`` seconds after the first: ffmpeg has to look that far ahead for it.
+    Packets with a PTS before the tick ``drop_before`` are left out: they only introduce streams
+    that begin late.
 
     ``moov_size`` bytes are kept free for the index in front of the media; without it the file is
     rewritten once at the end to put the index there.
+
+    ``metadata`` is a data URI with chapters and tags (``media/marks``).  Where pictures bring
+    parameters of their own along (``parameters_inside``), the track says so: avc3 instead of avc1
+    (ISO/IEC 14496-15 clause 5.3.3.1.2).
     """
     import ffmpeg as ff  # imports half the standard library
 
-    ahead = {"probesize": "500M", "analyzeduration": f"{late + 10:.0f}M"} if late > 1 else {}
-    source = ff.input("pipe:0", protocol_whitelist="pipe", **INPUT, **ahead)
+    queue = {"thread_queue_size": 64} if metadata else {}  # of an input that is not alone
+    source = ff.input("pipe:0", protocol_whitelist="pipe", **INPUT, **queue)
     options: dict[str, Any] = {"c": "copy", "copyinkf": None, "map_metadata": -1, **OUTPUT[format]}
+    if parameters_inside:
+        options["tag:v"] = "avc3"
     if base:
         options["output_ts_offset"] = f"{-base:g}"
     if format in (Format.MP4, Format.M4A):
         options |= {"moov_size": moov_size} if moov_size else {"movflags": "+faststart"}
-        options |= {"bsf:a": "aac_adtstoasc"} if adts else {}
+        options |= {"tag:v": "hvc1"} if hevc else {}  # which Apple's players want
         # Without a duration for the last picture its edit list would hide it.
-        options |= (
-            {"bsf:v": f"setts=pts=PTS:dts=DTS:duration={picture_ticks}"} if picture_ticks else {}
-        )
+        durations = f"setts=pts=PTS:dts=DTS:duration={picture_ticks}"
+        # Parameter sets in the sample entry alone: else each version does its own.
+        apart = ["filter_units=remove_types=32-34"] if hevc else []
+        filters = {
+            "a": ["aac_adtstoasc"] if adts else [],
+            "v": [*apart, *([durations] if picture_ticks else [])],
+        }
+    else:
+        filters = {"a": [], "v": []}
+    for kind, chain in filters.items():
+        if drop_before is not None:
+            chain.insert(0, rf"noise=drop=lt(pts\,{drop_before})")
+        options |= {f"bsf:{kind}": ",".join(chain)} if chain else {}
     streams = [source[f"i:{pid}"] for pid in pids]
     spec = ff.output(*streams, str(output), **options)
     command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "warning"]
     argv: list[str] = ff.compile(spec, cmd=command, overwrite_output=True)
+    return _with_metadata(argv, metadata) if metadata else argv
+
+
+def _with_metadata(argv: list[str], uri: str) -> list[str]:
+    """A second input of which no stream is mapped: ffmpeg-python would leave it out."""
+    import ffmpeg as ff
+
+    spec = ff.input(uri, f="ffmetadata", protocol_whitelist="data").output("-")
+    said = spec.get_args()
+    second = said[: said.index(uri) + 1]
+    behind = argv.index("pipe:0") + 1
+    at = argv.index("-map_metadata")
+    rest = [*argv[behind:at], "-map_metadata", "1", "-map_chapters", "1", *argv[at + 2 :]]
+    return [*argv[:behind], *second, *rest]
+
+
+def black(
+    ffmpeg: Path, size: tuple[int, int], rate: str, count: int, parameter_sets: int
+) -> list[str]:
+    """Black pictures as an H.264 byte stream on standard output, the first a key picture.
+
+    ``parameter_sets`` is the number their SPS and PPS get.
+    """
+    width, height = size
+    source = f"color=black:s={width}x{height}:r={rate}"
+    options = {
+        "f": "h264",
+        "c:v": "libx264",
+        "preset": "veryfast",
+        "pix_fmt": "yuv420p",
+        "bf": 0,
+        "g": count + 1,
+        "frames:v": count,
+        "x264-params": f"sps-id={parameter_sets}:aud=1:scenecut=0:threads=1",
+    }
+    return _made(ffmpeg, source, options)
+
+
+def silence(ffmpeg: Path, rate: int, channels: int) -> list[str]:
+    """Some frames of silence as AAC (ADTS) on standard output."""
+    source = f"anullsrc=r={rate}:cl={'mono' if channels == 1 else 'stereo'}"
+    return _made(ffmpeg, source, {"f": "adts", "c:a": "aac", "frames:a": 16})
+
+
+def _made(ffmpeg: Path, source: str, options: Mapping[str, Any]) -> list[str]:
+    import ffmpeg as ff
+
+    spec = ff.output(ff.input(source, f="lavfi"), "pipe:1", **options)
+    command = [str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"]
+    argv: list[str] = ff.compile(spec, cmd=command)
     return argv
+
+
+def reencode(
+    ffmpeg: Path,
+    output: Path,
+    *,
+    demuxer: str,
+    stream: str,
+    codec: Mapping[str, Any],
+) -> list[str]:
+    """Encode one stream of what comes on standard input into a transport stream, on its clock."""
+    import ffmpeg as ff
+
+    source = ff.input("pipe:0", protocol_whitelist="pipe", f=demuxer, copyts=None, **PIECE)
+    options = {"f": "mpegts", "muxdelay": 0, "muxpreload": 0, **codec}
+    spec = ff.output(source[stream], str(output), **options)
+    command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "error"]
+    argv: list[str] = ff.compile(spec, cmd=command, overwrite_output=True)
+    return argv
+
+
+def h264(size: tuple[int, int] | None, *, profile: str, level: str, number: int) -> dict[str, Any]:
+    """H.264 of one size whatever comes in: pictures are fitted in and framed, none is dropped.
+    Without a size they keep their own, made even.
+
+    ``number`` is that of its parameter sets.  Pictures are decoded in the order they are shown.
+    """
+    fit = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
+    if size:
+        whole = f"{size[0]}:{size[1]}"
+        fit = f"scale={whole}:force_original_aspect_ratio=decrease,"
+        fit += f"pad={whole}:(ow-iw)/2:(oh-ih)/2,setsar=1"
+    return {
+        "c:v": "libx264",
+        "preset": "veryfast",
+        "crf": 18,
+        "profile:v": profile,
+        "level:v": level,
+        "pix_fmt": "yuv420p",
+        "bf": 0,
+        "x264-params": f"sps-id={number}",
+        "fps_mode": "passthrough",
+        "enc_time_base": "1:90000",
+        # else the rate it guesses for each piece would make another parameter set of it
+        "bsf:v": "h264_metadata=tick_rate=180000:fixed_frame_rate_flag=0",
+        "vf": fit,
+    }
+
+
+def aac(rate: int, channels: int | None) -> dict[str, Any]:
+    """AAC of one rate and number of channels; None keeps those that come in."""
+    layouts = "mono|stereo|3.0|4.0|5.0|5.1|7.1(wide)"  # others need more than an ADTS header
+    sound = f"aresample=async=1,aformat=channel_layouts={layouts}"
+    options: dict[str, Any] = {"c:a": "aac", "ar": rate, "af": sound}
+    return options | ({"ac": channels} if channels else {})
 
 
 # A file is what its suffix says: a playlist called .mp4 must not make ffmpeg open other files.
@@ -115,3 +241,39 @@ def list_packets(ffprobe: Path, path: Path, format: Format) -> list[str]:
     }
     flags = [word for name, value in options.items() for word in (f"-{name}", value)]
     return [str(ffprobe), *flags, f"file:{path}"]
+
+
+def describe(ffprobe: Path, path: Path, format: Format) -> list[str]:
+    """Have the container and the streams of a file printed as JSON."""
+    options = {"v": "error", "of": "json", "f": DEMUXERS.get(format, "mov"), **FILE}
+    flags = [word for name, value in options.items() for word in (f"-{name}", value)]
+    return [str(ffprobe), *flags, "-show_format", "-show_streams", f"file:{path}"]
+
+
+LOOK = 32, 18  # samples of a picture that is looked at
+
+
+def look(ffmpeg: Path, source: Path, kind: str, begin: float, length: float) -> list[str]:
+    """Decode some seconds of an MP4 to standard output: small grey pictures, or mono sound."""
+    import ffmpeg as ff
+
+    read = ff.input(f"file:{source}", f="mov", protocol_whitelist="file", ss=begin, t=length)
+    video: dict[str, Any] = {"vf": f"fps=2,scale={LOOK[0]}:{LOOK[1]},format=gray"}
+    options = video if kind == "video" else {"ac": 1, "ar": 8000}
+    format = "rawvideo" if kind == "video" else "s16le"
+    spec = ff.output(read[kind[0]], "pipe:1", f=format, **options)
+    command = [str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"]
+    argv: list[str] = ff.compile(spec, cmd=command)
+    return argv
+
+
+def decode(ffmpeg: Path, source: Path) -> list[str]:
+    """Decode all of an MP4 into nothing, and say every error."""
+    import ffmpeg as ff
+
+    strict = {"err_detect": "explode"}
+    read = ff.input(f"file:{source}", f="mov", protocol_whitelist="file", **strict)
+    spec = ff.output(read, "pipe:1", f="null")
+    command = [str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"]
+    argv: list[str] = ff.compile(spec, cmd=command)
+    return argv

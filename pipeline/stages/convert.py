@@ -4,23 +4,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from pipeline.errors import StorageError
+from pipeline.media.fills import Fill, Made, blocks
+from pipeline.media.introduction import INTRODUCED, introduction
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.losses import Stretch
+from pipeline.media.marks import Marks
 from pipeline.media.packets import Bytes
 from pipeline.media.placed import Placed
 from pipeline.media.stitch import Changed, Stitched, Stitcher
 from pipeline.media.timeline import Plan
 from pipeline.media.units import NO_UNITS
+from pipeline.media.wrapping import Wrapping, opened
 from pipeline.model import Finding, Format
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
 
 Progress = Callable[[str, int], None]
+NOTHING: Mapping[int, Wrapping] = {}
+NO_MARKS = Marks()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +40,13 @@ class Converted:
     command: tuple[str, ...] = ()
     messages: str = ""
     lengths: tuple[int, ...] = ()  # bytes of each segment in a stream, without the tables
+    marks: Marks = NO_MARKS  # what the file was told of its holes
+    fills: tuple[Fill, ...] = ()  # where units were made
+
+    @property
+    def held(self) -> tuple[tuple[Stretch, ...], ...]:
+        """What of it the segments held."""
+        return tuple(tuple(s for s in stretches if not s.made) for stretches in self.expected)
 
 
 def lanes_of(plan: Plan, format: Format) -> tuple[Lane, ...]:
@@ -43,13 +57,20 @@ def lanes_of(plan: Plan, format: Format) -> tuple[Lane, ...]:
     return audio if format is Format.M4A else audio[:1]
 
 
-def measure(plan: Plan, paths: Mapping[int, Path], progress: Progress) -> Converted:
+def measure(
+    plan: Plan,
+    paths: Mapping[int, Path],
+    progress: Progress,
+    format: Format = Format.MP4,
+    wrapped: Mapping[int, Wrapping] = NOTHING,
+) -> Converted:
     """Read every unit without making anything: what ``check`` does."""
-    expected: list[list[Stretch]] = [[] for _ in plan.lanes]
+    lanes = lanes_of(plan, format)
+    expected: list[list[Stretch]] = [[] for _ in lanes]
     findings: list[Finding] = []
-    for placed, stitched in _stitch(plan, plan.lanes, paths, progress):
-        _collect(plan.lanes, placed, stitched, expected, findings)
-    return Converted(plan.lanes, _frozen(expected), tuple(findings))
+    for placed, stitched in _stitch(plan, lanes, paths, wrapped, progress):
+        _collect(lanes, placed, stitched, expected, findings)
+    return Converted(lanes, _frozen(expected), tuple(findings))
 
 
 def convert(
@@ -60,47 +81,83 @@ def convert(
     *,
     format: Format,
     progress: Progress,
+    wrapped: Mapping[int, Wrapping] = NOTHING,
     in_one_pass: bool = True,
+    marks: Marks = NO_MARKS,
+    fills: Sequence[Fill] = (),
+    made: Mapping[int, Made] = MappingProxyType({}),
 ) -> Converted:
     """Make the file.  ``paths`` are the segments by their number in the playlist.
 
     ``in_one_pass`` reserves room for the index in front; it fails when the estimate is wrong.
+    ``marks`` is what the file is to say of its holes; ``fills`` and ``made`` (by PID) what goes
+    into them.
     """
     lanes = lanes_of(plan, format)
     if format is Format.TS:
-        return _write_stream(plan, lanes, paths, output, progress)
+        return _write_stream(plan, lanes, paths, wrapped, output, progress)
+    begins = [_begin(plan, lane) for lane in lanes]
+    metadata = marks.metadata if marks != NO_MARKS else ""
+    late = [x for x, begin in zip(lanes, begins, strict=True) if begin - min(begins) > HZ]
     argv = commands.mux(
         ffmpeg.ffmpeg,
         output,
         [lane.pid for lane in lanes],
         format=format,
         adts=any(lane.codec.name == "aac" for lane in lanes),
+        hevc=any(lane.codec.name == "hevc" for lane in lanes),
         picture_ticks=next((round(x.unit) for x in lanes if x.codec.kind == "video"), None),
         base=BASE / HZ,
-        late=_latest(plan, lanes),
-        moov_size=_index_size(plan, lanes) if in_one_pass else None,
+        drop_before=INTRODUCED if late else None,
+        moov_size=_index_size(plan, lanes, fills) + 4 * len(metadata) if in_one_pass else None,
+        metadata=metadata or None,
+        parameters_inside=any(x.codec.kind == "video" and x.pid in made for x in lanes),
     )
     with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
-        pending: Future[None] = writer.submit(muxer.write, [Stitcher(lanes).tables()])
+        first = [Stitcher(lanes).tables(), *(_introduction(plan, x, paths, wrapped) for x in late)]
+        pending: Future[None] = writer.submit(muxer.write, first)
         expected: list[list[Stretch]] = [[] for _ in lanes]
         findings: list[Finding] = []
-        for placed, stitched in _stitch(plan, lanes, paths, progress):
+        for placed, stitched in _stitch(plan, lanes, paths, wrapped, progress, (fills, made)):
             pending.result()
             pending = writer.submit(muxer.write, stitched.chunks)
             _collect(lanes, placed, stitched, expected, findings)
         pending.result()
         messages = muxer.finish()
-    return Converted(lanes, _frozen(expected), tuple(findings), tuple(argv), messages)
+    return Converted(
+        lanes,
+        _frozen(expected),
+        tuple(findings),
+        tuple(argv),
+        messages,
+        marks=marks,
+        fills=tuple(fills),
+    )
 
 
-def _latest(plan: Plan, lanes: Sequence[Lane]) -> float:
-    """Seconds after which the last lane has begun."""
-    firsts = [next(p.first(x.pid) for p in plan.placed if x.pid in p.stamps) for x in lanes]
-    return (max(firsts) - BASE) / HZ
+def _begin(plan: Plan, lane: Lane) -> int:
+    return next(p.first(lane.pid) for p in plan.placed if lane.pid in p.stamps)
+
+
+def _introduction(
+    plan: Plan, lane: Lane, paths: Mapping[int, Path], wrapped: Mapping[int, Wrapping]
+) -> bytes:
+    """The first units of a lane that begins late: ffmpeg looks at the beginning only."""
+    placed = next(
+        p for p in plan.placed if lane.pid in p.stamps and p.stream(lane.pid).config is not None
+    )
+    how = wrapped.get(placed.number)
+    data, _ = _read(placed, paths[placed.number], how, np.empty(0, np.uint8))
+    return introduction(data, lane, placed.stream(lane.pid).pids)
 
 
 def _write_stream(
-    plan: Plan, lanes: tuple[Lane, ...], paths: Mapping[int, Path], output: Path, progress: Progress
+    plan: Plan,
+    lanes: tuple[Lane, ...],
+    paths: Mapping[int, Path],
+    wrapped: Mapping[int, Wrapping],
+    output: Path,
+    progress: Progress,
 ) -> Converted:
     """The stitched stream itself, with its tables in front of every segment."""
     expected: list[list[Stretch]] = [[] for _ in lanes]
@@ -108,7 +165,7 @@ def _write_stream(
     lengths: list[int] = []
     stitcher = Stitcher(lanes)
     with output.open("wb") as file:
-        for turn, (placed, stitched) in enumerate(_stitch(plan, lanes, paths, progress)):
+        for turn, (placed, stitched) in enumerate(_stitch(plan, lanes, paths, wrapped, progress)):
             file.write(stitcher.tables(turn))
             lengths.append(sum(file.write(chunk) for chunk in stitched.chunks))
             _collect(lanes, placed, stitched, expected, findings)
@@ -124,7 +181,9 @@ def _collect(
 ) -> None:
     findings += stitched.findings
     for lane, stretches in zip(lanes, expected, strict=True):
-        stretches.append(Stretch(placed.slot.name, stitched.units.get(lane.pid, NO_UNITS)))
+        if not stitched.made or lane.pid in stitched.units:
+            held = stitched.units.get(lane.pid, NO_UNITS)
+            stretches.append(Stretch(placed.slot.name, held, stitched.made))
 
 
 def _frozen(expected: Sequence[list[Stretch]]) -> tuple[tuple[Stretch, ...], ...]:
@@ -132,38 +191,76 @@ def _frozen(expected: Sequence[list[Stretch]]) -> tuple[tuple[Stretch, ...], ...
 
 
 def _stitch(
-    plan: Plan, lanes: tuple[Lane, ...], paths: Mapping[int, Path], progress: Progress
+    plan: Plan,
+    lanes: tuple[Lane, ...],
+    paths: Mapping[int, Path],
+    wrapped: Mapping[int, Wrapping],
+    progress: Progress,
+    filling: tuple[Sequence[Fill], Mapping[int, Made]] = ((), {}),
 ) -> Iterator[tuple[Placed, Stitched]]:
-    """Segments in their order.  What one yields stays as it is until two more were asked for."""
+    """Segments in their order, each behind what fills the hole in front of it.
+
+    What one yields stays as it is until two more were asked for.
+    """
     stitcher = Stitcher(lanes)
     arenas = [np.empty(0, np.uint8)] * 3  # one being written, one waiting, one being filled
+    fills, made = filling
     for turn, placed in enumerate(plan.placed):
+        for block in blocks([fill for fill in fills if fill.before == turn], made):
+            yield placed, stitcher.fill(block)
         path = paths[placed.number]
-        data, arenas[turn % 3] = _read(placed, path, arenas[turn % 3])
+        data, arenas[turn % 3] = _read(placed, path, wrapped.get(placed.number), arenas[turn % 3])
         try:
-            stitched = stitcher.add(placed.slot.name, data, placed.stamps, placed.edges)
+            stitched = stitcher.add(
+                placed.slot.name, data, placed.stamps, placed.edges, placed.pids
+            )
         except Changed as error:
             raise StorageError(f"{path}: changed while it was converted; run again") from error
         yield placed, stitched
         progress("convert", len(data))
 
 
-def _read(placed: Placed, path: Path, arena: Bytes) -> tuple[Bytes, Bytes]:
+def _read(placed: Placed, path: Path, how: Wrapping | None, arena: Bytes) -> tuple[Bytes, Bytes]:
     """The segment as it was scanned, in a buffer that is used again."""
     assert placed.slot.scan is not None
+    if how is not None:
+        data = opened(placed.slot.name, read_span(path, how), how).data
+        if len(data) != placed.slot.scan.size:
+            raise StorageError(f"{path}: changed while it was converted; run again")
+        return data, arena
     size = placed.slot.scan.size
     if len(arena) < size + 1:
         arena = np.empty(max(size + 1, 2 << 20), np.uint8)
-    with path.open("rb", buffering=0) as file:
-        view, done = arena.data, 0
-        while done <= size and (got := file.readinto(view[done : size + 1])):
-            done += got
-    if done != size:
+    if _fill(path, arena[: size + 1]) != size:
         raise StorageError(f"{path}: changed while it was converted; run again")
     return arena[:size], arena
 
 
-def _index_size(plan: Plan, lanes: Sequence[Lane]) -> int:
+def read_span(path: Path, how: Wrapping) -> Bytes:
+    """The part of a file that a wrapped segment lies in."""
+    if path.stat().st_size != how.size:
+        raise StorageError(f"{path}: changed while it was read; run again")
+    data = np.empty(how.length, np.uint8)
+    return data[: _fill(path, data, how.offset)]
+
+
+def head(path: Path) -> bytes:
+    """The first bytes of a file, by which it can be told what it is."""
+    data = np.empty(4096, np.uint8)
+    return data[: _fill(path, data)].tobytes()
+
+
+def _fill(path: Path, buffer: Bytes, offset: int = 0) -> int:
+    """Read until the buffer is full or the file ends; returns how much there was."""
+    view, done = buffer.data, 0
+    with path.open("rb", buffering=0) as file:
+        file.seek(offset)
+        while done < len(view) and (got := file.readinto(view[done:])):
+            done += got
+    return done
+
+
+def _index_size(plan: Plan, lanes: Sequence[Lane], fills: Sequence[Fill]) -> int:
     """Room for the moov box: what its tables can need (ISO/IEC 14496-12 clauses 8.6 and 8.7)."""
     room = 64 << 10
     for lane in lanes:
@@ -178,4 +275,4 @@ def _index_size(plan: Plan, lanes: Sequence[Lane]) -> int:
             room += len(dts) * 5 + (changes + orders) * 8  # stsz, stss, stts, ctts
         else:
             room += int(seconds * 90000 / lane.unit) * 4 + 16 * len(dts)  # stsz, stts
-    return room
+    return room + sum(24 * len(fill.dts) for fill in fills)

@@ -9,6 +9,7 @@ from pipeline.agora import names
 from pipeline.errors import NotFoundError
 from pipeline.model import Part, Recording, StoredObject
 from pipeline.storage import Storage
+from pipeline.storage.names import TRASH
 
 PLAYLIST = ".m3u8"
 _VERSION = re.compile(r"_\d+_\d+$")  # what a forwarded playlist has behind its stem
@@ -73,31 +74,47 @@ def _of_playlist(storage: Storage, playlist: StoredObject) -> Recording:
 def _grouped(storage: Storage, objects: Iterable[StoredObject]) -> list[Recording]:
     folders: dict[str, dict[str, StoredObject]] = defaultdict(dict)
     for found in objects:
+        if f"/{TRASH}" in f"/{found.key}":
+            continue
         folders[found.key[: len(found.key) - len(found.name)]][found.name] = found
     recordings: dict[str, Recording] = {}
     for folder, beside in sorted(folders.items()):
         playlists = sorted(name for name in beside if name.endswith(PLAYLIST))
-        copies = _backup_copies(playlists)
-        for name in playlists:
-            if name in copies:
-                continue
-            own = tuple(beside[c] for c, of in copies.items() if of == name)
-            part = Part(beside[name], folder, beside, copies=own)
+        copies = _backup_copies(playlists, beside)
+        for name in sorted({copies.get(name, name) for name in playlists}):
+            own = [beside[c] for c, of in copies.items() if of == name]
+            main = beside[name] if name in beside else own.pop()
+            part = Part(main, folder, beside, copies=tuple(own))
             _add(recordings, storage, folder, name, part)
     return [_in_order(recording) for recording in recordings.values()]
 
 
-def _backup_copies(playlists: list[str]) -> dict[str, str]:
-    """Playlists that the backup cloud forwarded under another name, and which each is one of."""
+def _backup_copies(playlists: list[str], beside: Iterable[str]) -> dict[str, str]:
+    """Playlists that the backup cloud forwarded under another name, and which each is one of.
+
+    The original may never have arrived; then the slices tell what it was called.
+    """
     known = set(playlists)
     copies: dict[str, str] = {}
     for name in sorted(playlists, key=len):
         original = _VERSION.sub("", _stem(name)) + PLAYLIST
-        if original not in known or names.parse_playlist_name(original) is None:
+        if original == name or names.parse_playlist_name(original) is None:
+            continue
+        if original not in known and not _slices_are_called(original, name, beside):
             continue
         if names.backup_copy(name, _stem(original)):
             copies[name] = copies.get(original, original)
     return copies
+
+
+def _slices_are_called(original: str, name: str, beside: Iterable[str]) -> bool:
+    """There are slices of the one playlist, and none of the other."""
+    stems = [f"{_stem(playlist)}_" for playlist in (original, name)]
+    counts = [0, 0]
+    for found in beside:
+        if found.startswith(stems[0]) and names.parse_slice_name(found):
+            counts[found.startswith(stems[1])] += 1
+    return counts[0] > 0 and not counts[1]
 
 
 def _add(

@@ -5,7 +5,7 @@ store.
 import hashlib
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,7 +59,10 @@ def read_into(path: Path, buffer: Bytes) -> int:
 
 
 def scan_in_place(
-    objects: Sequence[StoredObject], storage: Storage, progress: Progress
+    objects: Sequence[StoredObject],
+    storage: Storage,
+    progress: Progress,
+    wrapped: Container[str] = (),
 ) -> list[Fetched]:
     """Scan the files of a folder where they lie, while another core hashes the same bytes."""
     arenas = _Arena(), _Arena()
@@ -79,7 +82,33 @@ def scan_in_place(
             before = digest
             fetched.append((found, path, result, digest))
             progress("inspect", len(data))
-        return [Fetched(o, path, result, digest.result()) for o, path, result, digest in fetched]
+        done = [Fetched(o, path, result, digest.result()) for o, path, result, digest in fetched]
+    return [_read_again(one, arenas[0]) if _bad(one, wrapped) else one for one in done]
+
+
+def _read_again(before: Fetched, arena: "_Arena") -> Fetched:
+    """A file read anew: a network drive may have given something else."""
+    found, path = before.object, before.path
+    with os_errors(f"read {path}"):
+        data = arena.room(min(found.size, LARGEST))
+        data = data[: read_into(path, data)]
+    return _better(before, Fetched(found, path, _scanned(found, data), _sha256(data)))
+
+
+def _bad(one: Fetched, wrapped: Container[str] = ()) -> bool:
+    if one.object.key in wrapped and not one.findings:
+        return False  # its scan says nothing
+    return any(f.severity == Severity.ERROR for f in (*one.findings, *one.scan.findings))
+
+
+def _better(before: Fetched, again: Fetched) -> Fetched:
+    """The second try where nothing is wrong with it, and what was wrong with the first."""
+    if _bad(again):
+        return before
+    wrong = next(f for f in (*before.findings, *before.scan.findings) if f.severity == "error")
+    detail = f"{wrong.detail}; nothing is wrong with it when read once more"
+    said = replace(wrong, severity=Severity.INFO, detail=detail, repair=None)
+    return replace(again, findings=(*again.findings, said))
 
 
 def _sha256(data: Bytes) -> str:
@@ -96,11 +125,16 @@ def _scanned(found: StoredObject, data: Bytes) -> Scan:
 
 
 def download(
-    objects: Sequence[StoredObject], storage: Storage, spool: Path, progress: Progress
+    objects: Sequence[StoredObject],
+    storage: Storage,
+    spool: Path,
+    progress: Progress,
+    wrapped: Container[str] = (),
 ) -> list[Fetched | None]:
     """Bring objects into the spool, hashed and scanned in the same read; None where one is gone.
 
     What an earlier run left whole is not fetched again.  Safe to repeat after a crash at any time.
+    ``wrapped`` are keys of what is no transport stream yet.
     """
     spool.mkdir(parents=True, exist_ok=True)
     wanted = sum(o.size for o in objects if not _spooled(o, spool).exists())
@@ -114,8 +148,31 @@ def download(
         return _one(found, storage, _spooled(found, spool), arena, progress)
 
     with ThreadPoolExecutor(FETCHERS) as pool:
-        fetched = list(pool.map(one, objects))
-    return _with_digests_judged(fetched)
+        fetched, digests_hold = _with_digests_judged(list(pool.map(one, objects)))
+
+        def again(before: Fetched) -> Fetched:
+            return _fetched_again(before, storage, arena, digests_hold=digests_hold)
+
+        second = pool.map(again, [f for f in fetched if f is not None and _bad(f, wrapped)])
+        mended = {f.object.key: f for f in second}
+    return [f and mended.get(f.object.key, f) for f in fetched]
+
+
+def _fetched_again(
+    before: Fetched, storage: Storage, arena: _Arena, *, digests_hold: bool
+) -> Fetched:
+    """A segment that is bad may have gone bad on its way; kept is what is whole."""
+    path = before.path.with_suffix(".again")
+    try:
+        second = _again_and_again(before.object, storage, path, arena, lambda *_: None)
+        better = _better(before, second if digests_hold else replace(second, findings=()))
+        if better is before:
+            path.unlink(missing_ok=True)
+            return before
+        path.replace(before.path)
+        return replace(better, path=before.path)
+    except (NotFoundError, StorageError):
+        return before
 
 
 def _spooled(found: StoredObject, spool: Path) -> Path:
@@ -214,12 +271,12 @@ def _is_md5(etag: str) -> bool:
     return len(text) == 32 and all(c in "0123456789abcdefABCDEF" for c in text)
 
 
-def _with_digests_judged(fetched: list[Fetched | None]) -> list[Fetched | None]:
-    """Where not one ETag is the MD5, this store's ETags are none."""
+def _with_digests_judged(fetched: list[Fetched | None]) -> tuple[list[Fetched | None], bool]:
+    """Where not one ETag is the MD5, this store's ETags are none; returns if they are."""
     present = [f for f in fetched if f is not None and f.object.etag and _is_md5(f.object.etag)]
     if len(present) > 1 and all(f.findings for f in present):
-        return [f and Fetched(f.object, f.path, f.scan, f.sha256) for f in fetched]
-    return fetched
+        return [f and replace(f, findings=()) for f in fetched], False
+    return fetched, True
 
 
 def digests(fetched: Sequence[Fetched]) -> list[SourceFile]:

@@ -1,6 +1,10 @@
 """Playlist against objects: which segments there are, and what is wrong with them."""
 
-from dataclasses import dataclass
+import math
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from pipeline.agora import names
@@ -12,52 +16,208 @@ from pipeline.storage import Storage
 UNFINISHED = ("PL_NO_ENDLIST", "PL_TRUNCATED")
 
 
+MAIN = "main"
+STRAY = 0.25  # seconds by which the names of slices may be off
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One segment of the playlist with the object it names, None when there is none."""
+    """One segment of a playlist with the object it names, None when there is none."""
 
     segment: Segment
     object: StoredObject | None
     utc: float | None = None
+    part: str = MAIN
+    listed: bool = True  # False: the playlist lacks it
+    key: StoredObject | None = None  # the file that holds its key
+    init: StoredObject | None = None  # its initialisation section
+    init_key: StoredObject | None = None
 
     @property
     def name(self) -> str:
         """How findings call it."""
-        return self.segment.uri
+        part = self.segment.byterange
+        whole = part is None or self.object is None or part == (self.object.size, 0)
+        return self.segment.uri if whole or part is None else f"{self.segment.uri}@{part[1]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What a recording should hold, before a segment is opened."""
+    """What a recording should hold, before a segment is opened; its parts one after the other."""
 
     segments: tuple[Listed, ...]
     findings: tuple[Finding, ...]
     unfinished: bool = False  # and not asked for as it is
-    playlist: StoredObject | None = None
+    playlists: tuple[StoredObject, ...] = ()
 
 
-def inspect(recording: Recording, storage: Storage, *, accept_unfinished: bool) -> Inventory:
-    """Read the playlist and look every segment up in the listing."""
-    part = recording.parts[0]
-    if len(recording.parts) > 1:
-        detail = f"{len(recording.parts)} parts (failover): joining them is not supported yet"
-        return Inventory((), (Finding("PL_PARTS", Severity.FATAL, detail=detail),))
-    if part.bak is not None:
-        detail = f"only failover part bak{part.bak} is there, the main part is missing"
-        return Inventory((), (Finding("PL_PARTS", Severity.FATAL, detail=detail),))
-    if part.playlist is None:
-        (single,) = part.objects.values()
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One part as its playlist lists it."""
+
+    label: str
+    source: StoredObject | None  # None: there are only slices
+    segments: tuple[Listed, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def began(self) -> float | None:
+        """The UTC in the name of its first segment; they need not be in order."""
+        return min((s.utc for s in self.segments if s.utc is not None), default=None)
+
+    @property
+    def growing(self) -> bool:
+        """It may not be finished."""
+        return any(f.id in UNFINISHED and f.severity == Severity.ERROR for f in self.findings)
+
+
+def inspect(
+    recording: Recording, storage: Storage, *, accept_unfinished: bool, keys: Sequence[bytes] = ()
+) -> Inventory:
+    """Read the playlists and look every segment up in the listing.  ``keys`` were given for what is
+    encrypted.
+    """
+    if recording.parts[0].playlist is None:
+        (single,) = recording.parts[0].objects.values()
         segment = Listed(Segment(single.name, 0.0), single, _utc(single.name))
         return Inventory((segment,), ())
+    read = [_read(recording, part, storage) for part in recording.parts]
+    parts = _in_order([*read, *_without_playlist(recording)])
+    *ended, last = parts
+    parts = [*(_gone_on(part, last.label) for part in ended), last]
+    findings = [f for part in parts for f in part.findings]
+    segments = [s for part in parts for s in part.segments]
+    findings += _wrapping_rules(segments, given=bool(keys))
+    if all(part.label != MAIN for part in parts):
+        detail = f"the main part is missing: the recording begins with {parts[0].label}"
+        repair = "what it held is not in the MP4"
+        findings.append(Finding("PL_PARTS", Severity.ERROR, detail=detail, repair=repair))
+    if accept_unfinished:
+        findings = [_accepted(f) for f in findings]
+    return Inventory(
+        tuple(segments),
+        tuple(findings),
+        last.growing and not accept_unfinished,
+        tuple(part.source for part in parts if part.source),
+    )
+
+
+def _read(recording: Recording, part: Part, storage: Storage) -> _Read:
     source, playlist = _most_complete(part, storage)
-    findings = [_accepted(f) if accept_unfinished else f for f in playlist.findings]
+    label = _label(part.bak)
+    findings = list(playlist.findings)
     segments = []
     for entry in playlist.segments:
         listed, said = _look_up(entry, part, storage)
-        segments.append(listed)
+        segments.append(replace(listed, part=label))
         findings += said
-    growing = any(f.id in UNFINISHED for f in playlist.findings) and not accept_unfinished
-    return Inventory(tuple(segments), tuple(findings), growing, source)
+    if part.bak is not None:
+        findings = [f if f.segment else _of(label, f) for f in findings]
+    segments, said = _with_orphans(segments, _orphans(recording, part, segments), label)
+    return _Read(label, source, tuple(segments), tuple(findings + said))
+
+
+def _label(bak: int | None) -> str:
+    return MAIN if bak is None else f"bak{bak}"
+
+
+def _orphans(recording: Recording, part: Part, segments: Sequence[Listed]) -> list[StoredObject]:
+    """Slices of a part that its playlist lacks, in the order of their names."""
+    if recording.sid is None or recording.cname is None:
+        return []
+    begin = names.stem(recording.sid, recording.cname, bak=part.bak)
+    listed = {s.object.key for s in segments if s.object}
+    found = []
+    for name, orphan in part.objects.items():
+        if name.startswith(f"{begin}_") and orphan.key not in listed:
+            parsed = names.parse_slice_name(name)
+            if parsed is not None and parsed.cname == recording.cname:
+                found.append(orphan)
+    return sorted(found, key=lambda orphan: orphan.name)
+
+
+def _with_orphans(
+    segments: list[Listed], orphans: Sequence[StoredObject], label: str
+) -> tuple[list[Listed], list[Finding]]:
+    """Put those whose UTC lies where the playlist has nothing among the others."""
+    held = sorted((s.utc, s.segment.duration) for s in segments if s.object and s.utc is not None)
+    together, findings = list(segments), []
+    for orphan in orphans if held else ():
+        utc = _utc(orphan.name)
+        assert utc is not None
+        last = bisect_right(held, (utc + STRAY, math.inf)) - 1
+        if orphan.size and (last < 0 or utc > held[last][0] + held[last][1] - STRAY):
+            place = next(
+                (n for n, s in enumerate(together) if s.utc is not None and s.utc > utc),
+                len(together),
+            )
+            unlisted = Listed(Segment(orphan.name, 0.0), orphan, utc, label, listed=False)
+            together.insert(place, unlisted)
+        else:
+            what = "another holds its time" if orphan.size else "it is empty"
+            detail = f"the playlist lacks it; {what}"
+            findings.append(Finding("PL_ORPHAN", Severity.WARNING, orphan.name, detail=detail))
+    return together, findings
+
+
+def _without_playlist(recording: Recording) -> list[_Read]:
+    """Parts of which there are slices, but no playlist."""
+    first = recording.parts[0]
+    known = {part.bak for part in recording.parts}
+    found: dict[int | None, list[Listed]] = defaultdict(list)
+    for name, slice in first.objects.items() if recording.sid else ():
+        parsed = names.parse_slice_name(name) if str(recording.sid) in name else None
+        if parsed and parsed.sid == recording.sid and parsed.bak not in known:
+            found[parsed.bak].append(
+                Listed(Segment(name, 0.0), slice, parsed.utc, _label(parsed.bak))
+            )
+    parts = []
+    for bak, slices in found.items():
+        slices.sort(key=lambda listed: listed.name)
+        detail = f"{len(slices)} slices of {_label(bak)}, but no playlist of it"
+        said = Finding(
+            "PL_ORPHAN", Severity.WARNING, count=len(slices), detail=detail, repair="used"
+        )
+        open_ = Finding("PL_NO_ENDLIST", Severity.ERROR, detail=detail)
+        parts.append(_Read(_label(bak), None, tuple(slices), (said, open_)))
+    return parts
+
+
+def _of(label: str, finding: Finding) -> Finding:
+    """A failover part has a playlist of its own."""
+    return replace(finding, detail=f"{label}: {finding.detail}")
+
+
+def _in_order(parts: list[_Read]) -> list[_Read]:
+    """By what their slices are called, not by the number of the failover; those that hold nothing
+    stand aside.
+    """
+    holding = [part for part in parts if part.segments]
+    if all(part.began is not None for part in holding):
+        holding.sort(key=lambda part: part.began or 0.0)
+    return [*(_empty(p) if holding else p for p in parts if not p.segments), *holding]
+
+
+def _empty(part: _Read) -> _Read:
+    """A server that took over and recorded nothing before another one did."""
+    findings = (
+        replace(f, severity=Severity.WARNING)
+        if f.id == "PL_TRUNCATED" and f.severity == Severity.FATAL
+        else f
+        for f in part.findings
+    )
+    return replace(part, findings=tuple(findings))
+
+
+def _gone_on(part: _Read, later: str) -> _Read:
+    """A server that was lost cannot end its playlist: another one went on."""
+    findings = (
+        replace(f, severity=Severity.INFO, detail=f"{f.detail}; {later} goes on")
+        if f.id in UNFINISHED and f.severity == Severity.ERROR
+        else f
+        for f in part.findings
+    )
+    return replace(part, findings=tuple(findings))
 
 
 def _most_complete(part: Part, storage: Storage) -> tuple[StoredObject, Playlist]:
@@ -83,11 +243,47 @@ def _look_up(segment: Segment, part: Part, storage: Storage) -> tuple[Listed, li
     found = part.objects.get(segment.uri) or part.objects.get(unquote(segment.uri))
     if found is None:
         findings = [_missing(segment, part, storage)]
-    elif segment.byterange is not None and segment.byterange != (found.size, 0):
-        detail = f"bytes {segment.byterange[1]} to {sum(segment.byterange)} of {found.size}: "
-        detail += "parts of a file are not supported yet"
-        findings = [Finding("PL_BYTERANGE", Severity.FATAL, segment.uri, detail=detail)]
-    return Listed(segment, found, utc), findings
+    elif segment.byterange is not None and sum(segment.byterange) > found.size:
+        detail = f"bytes {segment.byterange[1]} to {sum(segment.byterange)}, it has {found.size}"
+        findings = [Finding("PL_BYTERANGE", Severity.ERROR, segment.uri, detail=detail)]
+        if segment.byterange[1] >= found.size:
+            found = None
+    init = segment.init
+    return Listed(
+        segment,
+        found,
+        utc,
+        key=_beside(part, segment.key.name) if segment.key else None,
+        init=_beside(part, init.name) if init else None,
+        init_key=_beside(part, init.key.name) if init and init.key else None,
+    ), findings
+
+
+def _beside(part: Part, name: str) -> StoredObject | None:
+    return part.objects.get(name) or part.objects.get(unquote(name))
+
+
+def _wrapping_rules(segments: Sequence[Listed], *, given: bool) -> Iterator[Finding]:
+    """Keys and initialisation sections that are not there: nothing can be read without them."""
+    named: dict[str, StoredObject | None] = {}
+    inits: dict[str, StoredObject | None] = {}
+    for listed in segments:
+        init = listed.segment.init
+        if listed.segment.key:
+            named[listed.segment.key.name] = listed.key
+        if init:
+            inits[init.name] = listed.init
+        if init and init.key:
+            named[init.key.name] = listed.init_key
+    for name, found in named.items():
+        if found is None and not given:
+            where = f"its key {name} is not beside the playlist" if name else "its key is not there"
+            detail = f"encrypted with AES-128, and {where}: give it with --key"
+            yield Finding("PL_KEY", Severity.FATAL, detail=detail)
+    for name, found in inits.items():
+        if found is None:
+            detail = f"the initialisation section {name} is not beside the playlist"
+            yield Finding("PL_MAP", Severity.FATAL, detail=detail)
 
 
 def _missing(segment: Segment, part: Part, storage: Storage) -> Finding:

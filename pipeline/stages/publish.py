@@ -128,13 +128,13 @@ class Earlier:
 def earlier(destination: Storage, key: str) -> Earlier | None:
     """An earlier result, None when there is none."""
     receipt = _receipt(destination, key)
-    pointed = _pointed(key, receipt)
-    for name in dict.fromkeys((pointed, key)):
+    own = pointed(key, receipt)
+    for name in dict.fromkeys((own, key)):
         try:
             there = destination.head(name)
         except NotFoundError:
             continue
-        whole = name == pointed and receipt is not None
+        whole = name == own and receipt is not None
         whole = whole and receipt["output"]["size"] == there.size
         return Earlier(name, there.size, receipt if whole else None)
     return None
@@ -152,7 +152,7 @@ def _receipt(destination: Storage, key: str) -> Any:
     return receipt if fits else None
 
 
-def _pointed(key: str, receipt: Any) -> str:
+def pointed(key: str, receipt: Any) -> str:
     """The key of the result a receipt speaks of; a name that no run gives is not followed."""
     file = receipt["output"].get("file") if receipt else None
     folder, slash, name = key.rpartition("/")
@@ -169,7 +169,7 @@ def lost(destination: Storage, key: str, placed: str) -> bool:
     A receipt that cannot be read is being written: a file too many is better than one too few.
     """
     receipt = None if placed == key else _receipt(destination, key)
-    if receipt is None or _pointed(key, receipt) == placed:
+    if receipt is None or pointed(key, receipt) == placed:
         return False
     destination.delete(placed)
     return True

@@ -13,8 +13,9 @@ from pipeline.media import mp4
 from pipeline.media.boxes import Malformed
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.losses import Stretch, line
+from pipeline.media.marks import Marks
 from pipeline.media.mpegts import scan
-from pipeline.media.proof import Piece, compare, digest_block, pair, pieces, prove
+from pipeline.media.proof import Piece, chapters, compare, digest_block, pair, pieces, prove
 from pipeline.media.stitch import Stitcher
 from pipeline.media.timeline import Plan
 from pipeline.media.units import NO_UNITS, audio, frames
@@ -24,6 +25,7 @@ from pipeline.muxing.tracks import read_tracks
 
 BLOCK = 8 << 20
 ADTS_HEADER = 7  # bytes in front of every frame ffmpeg writes
+NO_MARKS = Marks()
 LENGTH_TOLERANCE = 0.1  # seconds by which an encoder may add or drop silence
 Progress = Callable[[str, int], None]
 
@@ -41,7 +43,11 @@ class Verified:
 
 
 def verify_mp4(
-    path: Path, lanes: Sequence[Lane], expected: Sequence[Sequence[Stretch]], progress: Progress
+    path: Path,
+    lanes: Sequence[Lane],
+    expected: Sequence[Sequence[Stretch]],
+    progress: Progress,
+    marks: Marks = NO_MARKS,
 ) -> Verified:
     """Read an MP4 once: its tables, its digest, and every sample against the segments."""
     with path.open("rb", buffering=0) as file:
@@ -67,6 +73,7 @@ def verify_mp4(
         digests = [0] * sum(map(len, expected))
         sha256 = _walk(path, pieces(tracks, expected, BLOCK), digests, progress)
         proof, findings = prove(movie, layout, tracks, lanes, expected, digests)
+        findings += chapters(movie, read, marks)
         infos = tuple(
             _info(t, lane, movie.timescale) for t, lane in zip(tracks, lanes, strict=True)
         )

@@ -34,8 +34,21 @@ class Storage(Protocol):
     def create(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
         """The same where nothing may stand yet, else ExistsError; see ``creates_once``."""
 
-    def delete(self, key: str) -> None:
-        """Remove an object.  Safe to repeat."""
+    def delete(self, key: str, *, etag: str | None = None) -> None:
+        """Remove an object.  Safe to repeat.
+
+        With an ETag only if it is that very object, else ChangedError.  A store may do without
+        looking at the ETag: whoever relies on it has to try it out first.
+        """
+
+    def copy(self, source: str, key: str, *, etag: str | None = None) -> StoredObject:
+        """Store an object once more under another key; ChangedError if it has another ETag.
+
+        Whole or not at all.  A folder links the file: that costs no room, and the ETag stays.
+        """
+
+    def protection(self, key: str) -> str | None:
+        """Why the store itself forbids to delete an object, None if it does not."""
 
     def trials(self) -> Any:
         """Requests for the probe alone; None for a folder, of which all is known."""

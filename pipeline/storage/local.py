@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.errors import NotFoundError, StorageError, UnsafePathError
+from pipeline.errors import (
+    ChangedError,
+    ExistsError,
+    NotFoundError,
+    RecpipeError,
+    StorageError,
+    UnsafePathError,
+)
 from pipeline.model import StoredObject
 from pipeline.storage.names import printable, safe_key
 from pipeline.storage.oserrors import os_errors
@@ -123,15 +130,47 @@ class LocalStorage:
             _sync(final.parent)
         return self.head(key)
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, etag: str | None = None) -> None:
         """Remove a file, or a link but not what it points to.  Safe to repeat."""
         self._final(key)
+        if etag is not None:
+            with suppress(NotFoundError):
+                self._refuse_other(key, etag)
         parent, _, name = key.rpartition("/")
         with (
             os_errors(f"delete {self.url(key)}"),
             suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError),
         ):
             (self.path(parent) / name).unlink()
+
+    def copy(self, source: str, key: str, *, etag: str | None = None) -> StoredObject:
+        """Link a file under another key; where the file system has no links, copy it."""
+        found = self._refuse_other(source, etag)
+        final = self._final(key)
+        with os_errors(f"make {final.parent}"):
+            _make_folder(final.parent)
+        try:
+            with os_errors(f"write {self.url(key)}"), suppress(FileExistsError):
+                os.link(self.path(source), final)
+                _sync(final.parent)
+        except RecpipeError:  # no links here, or not to this file
+            self.put(self.path(source), key, sha256="", content_type="")
+            with os_errors(f"write {self.url(key)}"):
+                status = self.path(source).stat()
+                os.utime(final, ns=(status.st_atime_ns, status.st_mtime_ns))
+        stored = self.head(key)
+        if stored.etag != found.etag:
+            raise ExistsError(f"{self.url(key)}: another file is there already")
+        return stored
+
+    def protection(self, key: str) -> None:
+        """A file system has no retention."""
+
+    def _refuse_other(self, key: str, etag: str | None) -> StoredObject:
+        found = self.head(key)
+        if etag is not None and found.etag != etag:
+            raise ChangedError(f"{self.url(key)}: changed since it was looked at")
+        return found
 
     def trials(self) -> None:
         """Nothing of a folder has to be tried but ``create``."""
@@ -189,6 +228,18 @@ class LocalStorage:
             if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
                 return status
         return None
+
+
+def temporaries(folder: Path) -> Iterator[Path]:
+    """Every temporary file of ours in a folder and below it; links are not followed."""
+    for path in folder.rglob(".recpipe-*.part"):
+        if is_temporary(path) and not path.is_symlink():
+            yield path
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether only this tool calls a file like that."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def _stored(key: str, status: os.stat_result) -> StoredObject:

@@ -5,6 +5,8 @@ import re
 
 from pipeline.errors import UnsafePathError
 
+TRASH = ".trash/"  # what was cleaned up and can still be restored, in the root of a store
+
 _ABSOLUTE = re.compile(r"([A-Za-z]:)?/")
 
 

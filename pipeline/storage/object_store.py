@@ -13,6 +13,7 @@ from obstore import exceptions as failed
 from obstore.store import AzureStore, GCSStore
 
 from pipeline.errors import (
+    ChangedError,
     DeniedError,
     ExistsError,
     NotFoundError,
@@ -125,10 +126,33 @@ class ObjectStorage:
                 obstore.delete(self.store, own)
         return self._whole(source, size, key)
 
-    def delete(self, key: str) -> None:
-        """Remove an object.  Safe to repeat."""
+    def delete(self, key: str, *, etag: str | None = None) -> None:
+        """Remove an object.  Safe to repeat.  Looked at before: obstore sends no condition."""
+        if etag is not None:
+            with suppress(NotFoundError):
+                self._refuse_other(key, etag)
         with suppress(NotFoundError), self.errors(f"delete {self.url(key)}"):
             obstore.delete(self.store, self.full(key))
+
+    def copy(self, source: str, key: str, *, etag: str | None = None) -> StoredObject:
+        """Have the store copy an object, and look at the result.  It may get another ETag."""
+        before = self._refuse_other(source, etag)
+        with self.errors(f"copy {self.url(source)}"):
+            obstore.copy(self.store, self.full(source), self.full(key))
+        stored = self.head(key)
+        if stored.size != before.size:
+            sizes = f"{stored.size} bytes, {self.url(source)} has {before.size}"
+            raise StorageError(f"copy to {self.url(key)}: {sizes}")
+        return stored
+
+    def protection(self, key: str) -> None:
+        """Not to be seen through obstore; the store itself refuses to delete what it holds."""
+
+    def _refuse_other(self, key: str, etag: str | None) -> StoredObject:
+        found = self.head(key)
+        if etag is not None and found.etag != etag:
+            raise ChangedError(f"{self.url(key)}: changed since it was looked at")
+        return found
 
     def trials(self) -> "ObjectTrials":
         """What the probe needs, and nobody else."""
@@ -297,7 +321,7 @@ def _meaning(error: failed.BaseError, where: str, scheme: str) -> RecpipeError:
     if isinstance(error, failed.AlreadyExistsError):
         return ExistsError(f"{where}: something stands there already")
     if isinstance(error, failed.PreconditionError | failed.NotModifiedError):
-        return StorageError(f"{where}: changed while reading; run again")
+        return ChangedError(f"{where}: changed while reading; run again")
     if isinstance(error, failed.PermissionDeniedError | failed.UnauthenticatedError) or (
         code in {"401", "403"}
     ):

@@ -1,12 +1,13 @@
 """Amazon S3 and every store that speaks its protocol.  The only module that imports boto3."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import boto3
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
@@ -15,6 +16,7 @@ from botocore.config import Config
 from pipeline.agora import vendors
 from pipeline.agora.stores import Credentials
 from pipeline.errors import (
+    ChangedError,
     NotFoundError,
     RecpipeError,
     StorageError,
@@ -37,6 +39,10 @@ _UPLOADS = TransferConfig(
     preferred_transfer_client="classic",  # the other one cannot put the bucket in the path
 )
 
+_COPIES = TransferConfig(  # in one request as long as S3 allows: the ETag stays
+    multipart_threshold=5 << 30, multipart_chunksize=1 << 30, preferred_transfer_client="classic"
+)
+
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 
 
@@ -54,6 +60,28 @@ class S3Storage:
         self.creates_once: bool | None = None
         self._client = client
         self._listing = "list_objects_v2" if list_version == 2 else "list_objects"
+        self._put_options: dict[str, Any] = {}
+
+    def putting(
+        self,
+        *,
+        storage_class: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        lock: str | None = None,
+        locked_until: float = 0.0,
+    ) -> "S3Storage":
+        """The same place; what is put there gets this class, these tags, this Object Lock."""
+        placed = S3Storage(self.bucket, self.prefix, self._client)
+        placed._listing, options = self._listing, placed._put_options
+        if storage_class:
+            options["StorageClass"] = storage_class
+        if tags:
+            options["Tagging"] = urlencode(tags)
+        if lock:
+            until = datetime.fromtimestamp(locked_until, UTC)
+            options |= {"ObjectLockMode": lock.upper(), "ObjectLockRetainUntilDate": until}
+            options["ChecksumAlgorithm"] = "SHA256"  # S3 wants a digest with every lock
+        return placed
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Every object whose key starts with the prefix, without the empty markers of folders.
@@ -100,7 +128,7 @@ class S3Storage:
         A failed multipart upload is aborted, so that no paid parts stay behind.
         """
         full = self._full(key)
-        extra = {"ContentType": content_type, "Metadata": {"sha256": sha256}}
+        extra = {"ContentType": content_type, "Metadata": {"sha256": sha256}, **self._put_options}
         with os_errors(f"read {source}"), s3_errors(f"write {self.url(key)}"):
             size = source.stat().st_size
             with create_transfer_manager(self._client, _UPLOADS) as manager:
@@ -155,11 +183,58 @@ class S3Storage:
                 with suppress(RecpipeError), s3_errors("abort"):
                     self._client.abort_multipart_upload(**upload)
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, etag: str | None = None) -> None:
         """Remove an object.  Safe to repeat."""
         full = self._full(key)
-        with suppress(NotFoundError), s3_errors(f"delete {self.url(key)}"):
-            self._client.delete_object(Bucket=self.bucket, Key=full)
+        condition = {"IfMatch": f'"{etag}"'} if etag else {}
+        with suppress(NotFoundError):
+            try:
+                with s3_errors(f"delete {self.url(key)}"):
+                    self._client.delete_object(Bucket=self.bucket, Key=full, **condition)
+            except ChangedError:
+                self.head(key)  # what is gone has no ETag either
+                raise
+
+    def copy(self, source: str, key: str, *, etag: str | None = None) -> StoredObject:
+        """Have the store copy an object, and look at the result."""
+        before, full = self.head(source), self._full(key)
+        if etag and before.etag != etag:  # some stores ignore the condition
+            raise ChangedError(f"{self.url(source)}: changed since it was looked at")
+        condition = {"CopySourceIfMatch": f'"{before.etag}"'} if before.etag else {}
+        place = {"Bucket": self.bucket, "Key": self._full(source)}
+        with s3_errors(f"copy {self.url(source)}"):
+            self._client.copy(place, self.bucket, full, ExtraArgs=condition, Config=_COPIES)
+        stored = self.head(key)
+        if stored.size != before.size:
+            sizes = f"{stored.size} bytes, {self.url(source)} has {before.size}"
+            raise StorageError(f"copy to {self.url(key)}: {sizes}")
+        return stored
+
+    def protection(self, key: str) -> str | None:
+        """A legal hold or a retention of Object Lock."""
+        with s3_errors(f"read {self.url(key)}"):
+            answer = self._client.head_object(Bucket=self.bucket, Key=self._full(key))
+        if answer.get("ObjectLockLegalHoldStatus") == "ON":
+            return "legal hold"
+        until = answer.get("ObjectLockRetainUntilDate")
+        if until is not None and until > datetime.now(UTC):
+            return f"object lock until {until:%Y-%m-%d}"
+        return None
+
+    def uploads(self) -> Iterator[tuple[str, str, float]]:
+        """Multipart uploads that were begun and neither completed nor aborted: key, id, when."""
+        pages = self._client.get_paginator("list_multipart_uploads")
+        with s3_errors(f"list uploads to {self.url()}"):
+            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
+                for one in page.get("Uploads", ()):
+                    key = one["Key"].removeprefix(self.prefix)
+                    yield key, one["UploadId"], one["Initiated"].timestamp()
+
+    def abort(self, key: str, id: str) -> None:
+        """Let go of what was uploaded of an upload that nobody will complete.  Safe to repeat."""
+        full = self._full(key)
+        with suppress(NotFoundError), s3_errors(f"abort upload to {self.url(key)}"):
+            self._client.abort_multipart_upload(Bucket=self.bucket, Key=full, UploadId=id)
 
     def trials(self) -> S3Trials:
         """What the probe needs, and nobody else."""

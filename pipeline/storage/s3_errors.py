@@ -7,6 +7,7 @@ from botocore import exceptions as boto
 from urllib3.exceptions import HTTPError
 
 from pipeline.errors import (
+    ChangedError,
     DeniedError,
     DiskFullError,
     ExistsError,
@@ -65,7 +66,7 @@ def _refusal(error: boto.ClientError, where: str) -> RecpipeError:
     if status == 412 and error.operation_name in _CONDITIONAL_WRITES:
         return ExistsError(f"{where}: something stands there already")
     if status == 412:
-        return StorageError(f"{where}: changed while reading; run again")
+        return ChangedError(f"{where}: changed while reading; run again")
     if status == 507:
         return DiskFullError(f"{where}: the store is full ({code}); make room and run again")
     if code in _REGION_CODES:

@@ -153,7 +153,7 @@ def test_no_slice_left(damaged, library, tmp_path):
     assert not list((tmp_path / "out").glob("*.mp4"))
 
 
-@pytest.mark.parametrize("number", [1, 2, -1])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_sound_of_one_slice_missing(damaged, outcome, number):
     made = damaged()
     pid = r.stream_pids(made.data(number))["audio"]
@@ -163,7 +163,7 @@ def test_sound_of_one_slice_missing(damaged, outcome, number):
     assert done.report.lost_seconds["video"] == 0
 
 
-@pytest.mark.parametrize("number", [1, 2, -1])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_pictures_of_one_slice_missing(damaged, outcome, number):
     made = damaged()
     pid = r.stream_pids(made.data(number))["video"]
@@ -471,13 +471,13 @@ def test_accept_unfinished(damaged, library, tmp_path):
 
 
 def test_accept_a_playlist_cut_off(damaged, library, tmp_path):
-    """What is there: the slices that are listed whole."""
+    """What is there: also the slice whose entry is gone."""
     made = damaged()
     made.edit(lambda text: text[: text.rindex("#EXTINF") + 11])
     out = tmp_path / "out"
     report = r.convert(made.folder, out, library.ffmpeg, accept_unfinished=True)
     assert report.output, r.said(report)
-    assert report.duration == pytest.approx(16, abs=0.15)
+    assert report.duration == pytest.approx(20, abs=0.15)
 
 
 # --- any damage --------------------------------------------------------------------------------

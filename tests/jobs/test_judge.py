@@ -61,16 +61,18 @@ def test_a_whole_recording_is_ok(read):
 
 
 @pytest.mark.parametrize(
-    ("on_loss", "repair", "holes"),
-    [(OnLoss.HOLD, "hole kept", ["video", "audio"]), (OnLoss.CLOSE, "hole closed", [])],
+    ("on_loss", "repair", "became"),
+    [(OnLoss.HOLD, "hole kept", "kept"), (OnLoss.CLOSE, "hole closed", "closed")],
 )
-def test_a_loss_in_the_middle(read, on_loss, repair, holes):
+def test_a_loss_in_the_middle(read, on_loss, repair, became):
     found, evidence, measured = read(2, on_loss=on_loss)
     report = judged(found, evidence, measured, on_loss)
     assert report.verdict is Verdict.DEGRADED
     assert errors(report) == [("SEG_MISSING", "2.ts", repair)]
     assert report.lost_seconds == pytest.approx({"video": 1.0, "audio": 1.0}, abs=0.05)
-    assert sorted(hole.kind for hole in report.holes) == sorted(holes)
+    assert sorted(hole.kind for hole in report.holes) == ["audio", "video"]
+    assert all(hole.length == pytest.approx(1.0, abs=0.05) for hole in report.holes)
+    assert {(hole.reason, hole.became) for hole in report.holes} == {("segment missing", became)}
     assert all(hole.start == pytest.approx(2.0, abs=0.05) for hole in report.holes)
     assert all(hole.segment == "3.ts" for hole in report.holes)
 

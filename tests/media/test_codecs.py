@@ -104,7 +104,7 @@ def test_a_pes_of_video_counts_as_one_picture():
     ("stream_type", "format_identifier", "stream_id", "expected"),
     [
         pytest.param(0x1B, "", 0, ("h264", "video", True), id="H.264"),
-        pytest.param(0x24, "", 0, ("hevc", "video", False), id="H.265"),
+        pytest.param(0x24, "", 0, ("hevc", "video", True), id="H.265"),
         pytest.param(0x0F, "", 0, ("aac", "audio", True), id="AAC"),
         pytest.param(0x0F, "Opus", 0xE0, ("aac", "audio", True), id="the type overrules all"),
         pytest.param(0x03, "", 0, ("mp2", "audio", False), id="MPEG audio"),
@@ -112,7 +112,7 @@ def test_a_pes_of_video_counts_as_one_picture():
         pytest.param(0xDB, "", 0, ("SAMPLE-AES h264", "video", False), id="encrypted H.264"),
         pytest.param(0xCF, "", 0, ("SAMPLE-AES aac", "audio", False), id="encrypted AAC"),
         pytest.param(6, "Opus", 0, ("opus", "audio", False), id="private: Opus"),
-        pytest.param(6, "HEVC", 0, ("hevc", "video", False), id="private: H.265"),
+        pytest.param(6, "HEVC", 0, ("hevc", "video", True), id="private: H.265"),
         pytest.param(6, "AC-3", 0, ("ac3", "audio", False), id="private: AC-3"),
         pytest.param(6, "", 0xE0, None, id="private data"),
         pytest.param(0x15, "", 0xE0, None, id="timed metadata"),

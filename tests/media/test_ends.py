@@ -132,11 +132,42 @@ def test_a_last_segment_that_is_cut_is_early():
     assert (made[ts.VIDEO][3], made[ts.AUDIO][3]) == (True, True)
 
 
-def test_a_stream_absent_from_the_last_segment_is_early():
+def test_a_stream_may_end_before_the_last_segment():
     datas = run()
     datas[3] = datas[3][:376] + ts.segment(start=4 * S, pictures=16, audio=None)[376:]
     _, made, _ = promised(datas)
-    assert (made[ts.VIDEO][3], made[ts.AUDIO][3]) == (False, True)
+    assert (made[ts.VIDEO][3], made[ts.AUDIO][3]) == (False, False)
+
+
+def test_a_stream_may_begin_behind_the_first_segment():
+    datas = run()
+    datas[0] = datas[0][:376] + ts.segment(start=S, pictures=16, audio=None)[376:]
+    _, made, _ = promised(datas)
+    assert (made[ts.VIDEO][2], made[ts.AUDIO][2]) == (False, False)
+
+
+@pytest.mark.parametrize("gone", [[1], [0, 1], [1, 2]])
+def test_a_stream_may_have_begun_in_what_is_missing(gone):
+    """Not before the end of what is there without it."""
+    alone = ts.segment(start=S, pictures=16, audio=None)
+    datas = [alone, *run(5)[1:]]
+    for number in gone:
+        datas[number] = None
+    _, made, _ = promised(datas)
+    begin, _, late, _ = made[ts.AUDIO]
+    assert late
+    assert begin == pytest.approx(-2 * S if 0 in gone else S, abs=ts.FRAME)
+
+
+@pytest.mark.parametrize("gone", [[3], [3, 4], [2, 3]])
+def test_a_stream_may_have_ended_in_what_is_missing(gone):
+    datas = [*run(5)[:4], ts.segment(start=5 * S, pictures=16, audio=None)]
+    for number in gone:
+        datas[number] = None
+    _, made, _ = promised(datas)
+    _, end, _, early = made[ts.AUDIO]
+    assert early
+    assert end == pytest.approx(5 * S if 4 in gone else 4 * S, abs=ts.FRAME)
 
 
 @pytest.mark.parametrize(
@@ -168,4 +199,4 @@ def test_extinf_errors():
 
 
 def test_a_promise_is_kept_unless_it_says_otherwise():
-    assert Promise(0.0, 1.0) == Promise(0.0, 1.0, late=False, early=False, closed=0.0)
+    assert Promise(0.0, 1.0) == Promise(0.0, 1.0, late=False, early=False, closed=())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.media.codecs import AAC, H264
-from pipeline.media.ends import Promise
+from pipeline.media.ends import Closed, Promise
 from pipeline.media.lane import BASE, Lane
 from pipeline.media.losses import Stretch, holes, irregularities, line, lost_ticks, span
 from pipeline.media.units import Units
@@ -156,13 +156,17 @@ def test_line():
         ),
         pytest.param(
             [stretch(0, steps(0, 9))],
-            Promise(float(BASE), float(BASE), closed=45_000.0),
+            Promise(
+                float(BASE),
+                float(BASE),
+                closed=(Closed("1.ts", BASE, 40_000.0), Closed("2.ts", BASE, 5_000.0)),
+            ),
             45_000.0,
             id="a hole that was closed",
         ),
         pytest.param(
             [stretch(0, steps(0, 5)), stretch(1, steps(210_000, 5), [0], cut=1)],
-            Promise(BASE - 9000.0, BASE + 249_000.0, True, True, 500.0),
+            Promise(BASE - 9000.0, BASE + 249_000.0, True, True, (Closed("1.ts", BASE, 500.0),)),
             180_000.0 + 6000 + 9000 + 9000 + 500,
             id="all at once",
         ),
@@ -233,4 +237,6 @@ def test_irregularities(lane, stretches, said):
 
 def test_how_far_the_clock_drifts():
     found = list(irregularities(AUDIO, [stretch(0, [1930 * n for n in range(1001)])]))
-    assert found[0].detail == ("time stamps run +0.111 s against the samples over the recording")
+    assert found[0].detail == (
+        "time stamps run +0.111 s against the samples over the recording, +0.111 s of it in 0.ts"
+    )

@@ -1,11 +1,13 @@
 """Segments listed twice or in the wrong order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pipeline.media.lanes import choose
 from pipeline.media.mpegts import scan
-from pipeline.media.order import in_order, without_copies
+from pipeline.media.order import fitting, in_order, without_copies
 from pipeline.media.placed import Placed, Slot
 from pipeline.model import Finding, Severity
 from tests import ts
@@ -134,3 +136,32 @@ def test_a_segment_listed_twice_is_dropped():
 def test_what_differs_is_no_copy(other):
     segments = [placed(0, S), placed(1, **other)]
     assert without_copies(segments, ()) == (segments, [])
+
+
+@pytest.mark.parametrize(
+    ("starts", "kept"),
+    [
+        pytest.param([1, 2, 3], True, id="fills the hole"),
+        pytest.param([1, 2, 9], True, id="the beginning of a hole"),
+        pytest.param([1, 7, 9], True, id="inside a hole"),
+        pytest.param([1, 1.5, 9], False, id="over the one before"),
+        pytest.param([1, 8.5, 9], False, id="over the one behind"),
+        pytest.param([50, 2, 3], True, id="behind a restart"),
+        pytest.param([50, 51, 3], True, id="before a restart"),
+        pytest.param([3, 2, 3], True, id="two restarts"),
+    ],
+)
+def test_a_segment_that_is_not_listed(starts, kept):
+    segments = [placed(n, int(S * s) // 1920 * 1920) for n, s in enumerate(starts)]
+    segments[1].slot = replace(segments[1].slot, listed=False)
+    lanes, _ = choose([s.slot.scan for s in segments if s.slot.scan])
+    found, (said,) = fitting(segments, lanes)
+    assert [s.number for s in found] == ([0, 1, 2] if kept else [0, 2])
+    assert (said.id, said.severity, bool(said.repair)) == ("PL_ORPHAN", Severity.WARNING, kept)
+
+
+def test_the_last_one_is_not_listed():
+    segments = [placed(0, S), placed(1, 2 * S)]
+    segments[1].slot = replace(segments[1].slot, listed=False)
+    lanes, _ = choose([s.slot.scan for s in segments if s.slot.scan])
+    assert len(fitting(segments, lanes)[0]) == 2

@@ -21,7 +21,8 @@ def read(*packets: bytes) -> tuple[Program, list[tuple[str, int | None]]]:
     """The program, and the ids and PIDs of the findings."""
     data = np.frombuffer(b"".join(packets), np.uint8).reshape(-1, PACKET)
     program, findings = psi.read(columns(data))
-    assert all(f.severity == Severity.ERROR for f in findings)
+    lost = {f.id for f in findings if f.severity == Severity.ERROR}
+    assert lost <= {"PAT_PROGRAMS", "PMT_CHANGE"}  # damage to a table loses no media
     return program, [(f.id, f.pid) for f in findings]
 
 
@@ -44,7 +45,6 @@ def test_a_segment_of_audio_with_its_tables_elsewhere():
         pytest.param([], id="no packets"),
         pytest.param([ts.packet(ts.VIDEO, b"x", 0, start=True)], id="no tables"),
         pytest.param(PAT, id="no PMT"),
-        pytest.param(PMT, id="no PAT"),
         pytest.param([*ts.table_packets(0, ts.pat({0: 0x10})), *PMT], id="a network, no program"),
         pytest.param([*ts.table_packets(0, ts.pat({})), *PMT], id="an empty PAT"),
         pytest.param([*PAT, *pmt(STREAMS, current=False)], id="a PMT not yet current"),
@@ -82,7 +82,8 @@ def test_a_network_beside_the_program():
 def test_registered_formats(descriptors, formats):
     streams = {0x111: 6, ts.VIDEO: ts.H264}
     said = pmt(streams, descriptors={0x111: descriptors}, info=b"\x05\x04HDMV")
-    assert read(*PAT, *said) == (Program(streams, ts.PMT, formats), [])
+    languages = {0x111: "eng"} if b"eng" in descriptors else {}
+    assert read(*PAT, *said) == (Program(streams, ts.PMT, formats, languages), [])
 
 
 def test_an_info_length_beyond_the_section():
@@ -128,6 +129,34 @@ def test_a_section_whose_length_field_is_cut_by_the_packet():
     assert read(*PAT, *packets) == (Program(STREAMS, ts.PMT), [])
 
 
+def test_sections_behind_one_another():
+    """Where one ends the next begins (2.4.4.1), in a packet or over its edge."""
+    other = ts.section(0x50, 1, ts.noise(30))
+    for before in (other, other * 3, ts.section(0x50, 1, ts.noise(160))):
+        packets = ts.table_packets(ts.PMT, before + ts.pmt(STREAMS))
+        assert read(*PAT, *packets) == (Program(STREAMS, ts.PMT), [])
+        assert read(*PAT, *packets, *packets) == (Program(STREAMS, ts.PMT), [])
+
+
+@pytest.mark.parametrize("size", [1, 40, 150, 183])
+def test_a_section_that_ends_in_front_of_another(size):
+    """payload_unit_start_indicator of a packet that first ends what the one before began."""
+    table = ts.pmt(MANY)
+    one = ts.packet(ts.PMT, b"\0" + table[:183], 0, start=True)
+    rest = table[183:]
+    two = ts.packet(ts.PMT, rest[:184], 1) if size == 183 else b""
+    left = rest[184:] if two else rest
+    after = ts.section(0x50, 1, ts.noise(20))
+    more = (bytes((len(left),)) + left + after).ljust(184, b"\xff")
+    three = ts.packet(ts.PMT, more[:184], 2 if two else 1, start=True)
+    assert read(*PAT, *filter(None, (one, two, three))) == (Program(MANY, ts.PMT), [])
+
+
+def test_packets_of_a_section_sent_twice():
+    one, two = pmt(MANY)
+    assert read(*PAT, one, one, two, two) == (Program(MANY, ts.PMT), [])
+
+
 def test_a_section_behind_an_adaptation_field():
     payload = b"\0" + ts.pmt(STREAMS)
     packet = ts.packet(ts.PMT, payload, 0, start=True, pcr=1, discontinuity=True)
@@ -147,7 +176,10 @@ def test_a_spoiled_pmt_is_not_believed(at):
 
 
 def test_a_spoiled_pat_is_not_believed():
-    assert read(spoiled(PAT[0], 15), *PMT) == (Program(), [("PSI_CRC", 0)])
+    found = read(spoiled(PAT[0], 15), *PMT)
+    assert found == (Program(STREAMS, ts.PMT), [("PSI_CRC", 0), ("PSI_MISSING", None)])
+    found = read(spoiled(PAT[0], 15), spoiled(PMT[0], 15))
+    assert found == (Program(), [("PSI_CRC", 0)])
 
 
 def test_a_spoiled_table_is_told_once_for_each_kind_of_damage():
@@ -176,14 +208,14 @@ def test_a_section_that_lost_a_packet_is_read_at_its_next_repeat(lost):
     packets = pmt(streams)
     assert len(packets) == 3
     again = [*packets[:lost], *packets[lost + 1 :], *packets, *packets]
-    assert read(*PAT, *again) == (Program(streams, ts.PMT), [("PSI_CRC", ts.PMT)])
+    assert read(*PAT, *again) == (Program(streams, ts.PMT), [("PSI_LENGTH", ts.PMT)])
 
 
 def test_a_change_in_the_second_packet_of_a_section():
     later = MANY | {0x200 + 59: 0x1B}
     assert pmt(MANY)[0] == pmt(later)[0]
     assert read(*PAT, *pmt(MANY), *pmt(later)) == (
-        Program(later, ts.PMT),
+        Program(MANY, ts.PMT),
         [("PMT_CHANGE", ts.PMT)],
     )
 
@@ -200,16 +232,66 @@ def test_streams_that_come_and_go_all_count():
     packets = [*PAT, *pmt(alone), *pmt(STREAMS, version=1), *pmt(later, version=2)]
     data = np.frombuffer(b"".join(packets), np.uint8).reshape(-1, PACKET)
     program, findings = psi.read(columns(data))
-    assert program == Program(STREAMS | later, ts.PMT)
+    assert program.streams == STREAMS | later
     assert [(f.id, f.pid, f.detail) for f in findings] == [
         ("PMT_CHANGE", ts.PMT, "0x100:0x1b 0x101:0x0f, was 0x100:0x1b"),
-        ("PMT_CHANGE", ts.PMT, "0x102:0x0f, was 0x100:0x1b"),
+        ("PMT_CHANGE", ts.PMT, "0x102:0x0f, was 0x100:0x1b 0x101:0x0f"),
     ]
+    assert {f.severity for f in findings} == {Severity.INFO}
+    assert program.moves == {ts.AUDIO: 0x102}
 
 
 def test_a_change_to_and_fro_is_told_once():
     packets = [*PMT, *pmt({ts.VIDEO: ts.H264}, version=1)] * 3
     assert read(*PAT, *packets) == (Program(STREAMS, ts.PMT), [("PMT_CHANGE", ts.PMT)])
+
+
+def test_a_stream_that_becomes_another_is_no_addition():
+    said = pmt({ts.VIDEO: ts.HEVC, ts.AUDIO: ts.AAC}, version=1)
+    data = np.frombuffer(b"".join([*PAT, *PMT, *said]), np.uint8).reshape(-1, PACKET)
+    _, findings = psi.read(columns(data))
+    assert [(f.id, f.severity) for f in findings] == [("PMT_CHANGE", Severity.ERROR)]
+
+
+@pytest.mark.parametrize(
+    ("later", "moves"),
+    [
+        pytest.param({0x200: 0x1B, 0x201: 0x0F}, {0x100: 0x200, 0x101: 0x201}, id="both"),
+        pytest.param({0x100: 0x1B, 0x300: 0x0F}, {0x101: 0x300}, id="one"),
+        pytest.param({0x100: 0x1B, 0x101: 0x0F, 0x102: 0x0F}, {}, id="one more"),
+        pytest.param({0x100: 0x1B}, {}, id="one less"),
+        pytest.param({0x100: 0x1B, 0x300: 0x03}, {}, id="another codec"),
+    ],
+)
+def test_where_streams_move_to(later, moves):
+    assert read(*PAT, *PMT, *pmt(later, version=1))[0].moves == moves
+
+
+def test_a_language_tells_streams_apart():
+    tongue = {n: b"\x0a\x04" + code + b"\0" for n, code in ((1, b"deu"), (2, b"fra"))}
+    before = pmt({0x101: 15, 0x102: 15}, descriptors={0x101: tongue[1], 0x102: tongue[2]})
+    after = pmt({0x201: 15, 0x202: 15}, descriptors={0x201: tongue[2], 0x202: tongue[1]}, version=1)
+    assert read(*PAT, *before, *after)[0].moves == {0x101: 0x202, 0x102: 0x201}
+
+
+def test_the_pat_moves_the_program_to_another_pid():
+    """Both tables count, in their order."""
+    pat = ts.table_packets(0, ts.pat({1: 0x1200}), 1)
+    later = ts.table_packets(0x1200, ts.pmt(STREAMS | {0x102: ts.AAC}))
+    program, findings = read(*PAT, *PMT, *pat, *later)
+    assert program == Program(STREAMS | {0x102: ts.AAC}, 0x1200)
+    assert program.tables == (ts.PMT, 0x1200)
+    assert findings == [("PMT_PID_CHANGE", 0x1200), ("PMT_CHANGE", 0x1200)]
+
+
+def test_the_pmt_is_found_without_a_pat():
+    assert read(*PMT) == (Program(STREAMS, ts.PMT), [("PSI_MISSING", None)])
+    assert read(*pmt(MANY)) == (Program(MANY, ts.PMT), [("PSI_MISSING", None)])
+
+
+def test_a_pes_that_looks_like_a_table_is_none():
+    payload = b"\0\2\xb0\x17" + ts.noise(180)
+    assert read(ts.packet(ts.VIDEO, payload, 0, start=True)) == (Program(), [])
 
 
 def test_new_descriptors_of_the_same_streams_are_no_change():

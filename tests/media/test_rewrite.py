@@ -54,7 +54,7 @@ ES = ts.noise(400)
 def test_new_stamps(value):
     data = stream(ts.VIDEO, ts.pes(0xE0, ES, 5, 3), ts.pes(0xE0, ES, 9))
     one = work(data, ts.VIDEO, [value + 2, value + 6], [value, value + 6])
-    retime(one, VIDEO, everything(one))
+    retime(one, (ts.VIDEO,), everything(one))
     wanted = stream(ts.VIDEO, ts.pes(0xE0, ES, value + 2, value), ts.pes(0xE0, ES, value + 6))
     assert one.packets.rows.tobytes() == wanted
 
@@ -62,7 +62,7 @@ def test_new_stamps(value):
 def test_a_pes_that_lost_its_stamp():
     data = stream(ts.AUDIO, ts.pes(0xC0, ES, 5), ts.pes(0xC0, ES, 7))
     one = work(data, ts.AUDIO, [-1, 70])
-    retime(one, AUDIO, everything(one))
+    retime(one, (ts.AUDIO,), everything(one))
     first, second = (at for at in range(0, len(data), 188) if data[at + 1] & 0x40)
     out = one.packets.rows.tobytes()
     assert out[first + 4 + 7] == 0  # no PTS; its bytes are stuffing of the header now
@@ -74,11 +74,11 @@ def test_video_needs_no_length_and_sound_keeps_it():
     head = bytearray(ts.pes(0xE0, ES, 5))
     head[4:6] = (len(head) - 6).to_bytes(2, "big")
     one = work(stream(ts.VIDEO, bytes(head)), ts.VIDEO, [5])
-    retime(one, VIDEO, everything(one))
+    retime(one, (ts.VIDEO,), everything(one))
     assert one.packets.rows[0, 8:10].tolist() == [0, 0]
     data = stream(ts.AUDIO, ts.pes(0xC0, ES, 5))
     two = work(data, ts.AUDIO, [5])
-    retime(two, AUDIO, everything(two))
+    retime(two, (ts.AUDIO,), everything(two))
     assert two.packets.rows.tobytes() == data
 
 
@@ -87,7 +87,7 @@ def test_what_is_not_kept_is_left_alone():
     one = work(data, ts.AUDIO, [50, 70])
     kept = everything(one)
     kept[: one.track.starts[1]] = False
-    retime(one, AUDIO, kept)
+    retime(one, (ts.AUDIO,), kept)
     wanted = stream(ts.AUDIO, ts.pes(0xC0, ES, 5), ts.pes(0xC0, ES, 70))
     assert one.packets.rows.tobytes() == wanted
 
@@ -106,7 +106,7 @@ def test_the_clock_moves_with_the_stamps(old, clock, new, moved):
     other = stream(ts.AUDIO, ts.pes(0xC0, ES, 1), pcr=clock)
     data = stream(ts.VIDEO, ts.pes(0xE0, ES, old), pcr=clock) + other
     one = work(data, ts.VIDEO, [new])
-    retime(one, VIDEO, everything(one))
+    retime(one, (ts.VIDEO,), everything(one))
     wanted = stream(ts.VIDEO, ts.pes(0xE0, ES, new), pcr=moved) + other
     assert one.packets.rows.tobytes() == wanted
 
@@ -115,7 +115,7 @@ def test_counters_go_on():
     carried = Carried(counter=14)
     data = stream(ts.VIDEO, ts.pes(0xE0, ES, 5), counter=3)
     one = work(data, ts.VIDEO, [5])
-    renumber(one, everything(one), carried)
+    renumber(one, VIDEO, everything(one), carried)
     assert one.packets.rows.tobytes() == stream(ts.VIDEO, ts.pes(0xE0, ES, 5), counter=14)
     assert carried.counter == 1
 
@@ -123,7 +123,7 @@ def test_counters_go_on():
 def test_only_kept_packets_are_counted():
     carried = Carried()
     one = work(stream(ts.VIDEO, ts.pes(0xE0, ES, 5)), ts.VIDEO, [5])
-    renumber(one, np.array([True, False, True]), carried)
+    renumber(one, VIDEO, np.array([True, False, True]), carried)
     assert (one.packets.rows[[0, 2], 3] & 15).tolist() == [0, 1]
     assert carried.counter == 2
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.media.codecs import AAC, H264
 from pipeline.media.lane import Lane
-from pipeline.media.stamps import steady
+from pipeline.media.stamps import steady, swapped
 
 MODULO = 1 << 33
 VIDEO = Lane(256, H264, b"", 6000.0)
@@ -99,6 +99,31 @@ def test_audio_loses_the_stamp():
     dts = changed(STEPS, t7=900_000, t3=-1)
     right = changed(STEPS, t7=-1, t3=-1)
     assert mend(dts, dts, AUDIO) == (right, right, 1)
+
+
+@pytest.mark.parametrize("delayed", [False, True], ids=["no reordering", "B pictures"])
+@pytest.mark.parametrize("both", [True, False], ids=["both stamps", "decoding times only"])
+def test_swapped_neighbours_get_their_own_stamps_back(both, delayed):
+    shown = [0, 3, 1, 2, 6, 4, 5, 9, 7, 8] if delayed else list(range(10))
+    pts, dts = np.array(shown) * 6000 + LATE, np.arange(10) * 6000
+    if not delayed:
+        pts = dts
+    order = [0, 1, 2, 3, 5, 4, 6, 7, 8, 9]
+    found = swapped(pts[order] if both or not delayed else pts, dts[order], VIDEO)
+    assert found is not None
+    assert found[1].tolist() == dts.tolist()
+    if both or not delayed:
+        assert sorted(found[0].tolist()) == sorted(pts.tolist())
+    assert found[2] == 2
+
+
+def test_what_is_not_swapped_is_left_alone():
+    right = np.arange(10) * 6000
+    assert swapped(right, right, VIDEO) is None
+    assert swapped(right[[0, 2, 1]], right[[0, 2, 1]], AUDIO) is None
+    assert swapped(right[[0, 3, 2, 1]], right[[0, 3, 2, 1]], VIDEO) is None
+    flipped = np.array([0, 6000, 12000 ^ 1 << 14, 18000])
+    assert swapped(flipped, flipped, VIDEO) is None
 
 
 @pytest.mark.parametrize(

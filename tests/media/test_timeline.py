@@ -224,7 +224,8 @@ def test_after_a_restart_nothing_overlaps():
 def test_what_is_closed_is_counted(on_loss):
     made = planned([S, 2 * S, 5 * S, None, 7 * S], on_loss=on_loss)
     closed = 3 * S if on_loss is OnLoss.CLOSE else 0
-    assert {pid: promise.closed for pid, promise in made.promised.items()} == {
+    taken = {pid: sum(c.ticks for c in p.closed) for pid, p in made.promised.items()}
+    assert taken == {
         ts.VIDEO: closed,
         ts.AUDIO: closed,
     }
@@ -364,3 +365,41 @@ def test_any_order_and_copies_come_out_as_one_row(order, twice):
     assert begins(made) == [*ONE_RUN, 4 * S, 5 * S]
     assert [placed.slot.name for placed in made.placed] == [f"{n}.ts" for n in range(6)]
     assert not made.rejected
+
+
+def without_stamps(data: bytes, pid: int) -> bytes:
+    """PES of one stream that carry no time."""
+    out = bytearray(data)
+    for at in range(0, len(data), 188):
+        begin = at + (5 + data[at + 4] if data[at + 3] & 0x20 else 4)
+        if (data[at + 1] & 31) << 8 | data[at + 2] == pid and data[at + 1] & 0x40:
+            out[begin + 7] &= 0x3F
+    return bytes(out)
+
+
+def test_a_stream_without_one_time_stamp_is_no_loss_of_the_source():
+    """It is there and cannot be placed: nothing is made of it rather than an MP4 without sound."""
+    made = plan([slot(0, without_stamps(ts.segment(), ts.AUDIO))])
+    assert made.rejected
+    assert said(made) == [("ES_ABSENT", FATAL, None, ts.AUDIO)]
+
+
+def test_a_stream_of_which_no_unit_is_whole_is_lost():
+    data = ts.segment(audio=None)
+    unit = ts.pes(0xC0, ts.adts_frame(ts.silence(300)), ts.START)
+    data += ts.packets(ts.AUDIO, unit, 0)[0]
+    tables = ts.table_packets(0, ts.pat())
+    tables += ts.table_packets(ts.PMT, ts.pmt({ts.VIDEO: ts.H264, ts.AUDIO: ts.AAC}))
+    made = plan([slot(0, b"".join(tables) + data[376:])])
+    assert [lane.pid for lane in made.lanes] == [ts.VIDEO]
+    assert ("ES_ABSENT", ERROR, None, ts.AUDIO) in said(made)
+
+
+def test_a_stream_that_comes_after_half_the_range_of_the_clock():
+    """It is placed beside the others, not half a range before them."""
+    hours = 3600 * 90_000
+    alone = [ts.segment(start=n * hours, pictures=16, audio=None) for n in (0, 10)]
+    both = ts.segment(start=20 * hours, pictures=16)
+    behind = plan([slot(n, data) for n, data in enumerate([*alone, both])]).placed[2]
+    assert behind.first(ts.VIDEO) - BASE == 20 * hours
+    assert abs(behind.first(ts.AUDIO) - behind.first(ts.VIDEO)) < ts.FRAME

@@ -56,19 +56,13 @@ def test_streams_are_mapped_by_pid_in_the_order_of_the_lanes():
     assert values(argv, "-map") == ["0:i:4096", "0:i:33", "0:i:256"]
 
 
-@pytest.mark.parametrize(
-    ("late", "bounds"),
-    [
-        pytest.param(0.0, ([], []), id="all begin together"),
-        pytest.param(1.0, ([], []), id="what ffmpeg looks at anyway"),
-        pytest.param(1.1, (["500M"], ["11M"]), id="a second later"),
-        pytest.param(3600.0, (["500M"], ["3610M"]), id="an hour later"),
-    ],
-)
-def test_late_streams_are_looked_for(late, bounds):
-    argv = commands.mux(FFMPEG, OUT, [256, 257], late=late)
-    assert (values(argv, "-probesize"), values(argv, "-analyzeduration")) == bounds
-    assert "-probesize" not in output_part(argv)
+def test_what_introduces_late_streams_is_dropped():
+    """Before anything else is done with the packets."""
+    argv = commands.mux(FFMPEG, OUT, [256], adts=True, picture_ticks=6000, drop_before=450000)
+    assert values(argv, "-bsf:a") == [r"noise=drop=lt(pts\,450000),aac_adtstoasc"]
+    setts = "setts=pts=PTS:dts=DTS:duration=6000"
+    assert values(argv, "-bsf:v") == [rf"noise=drop=lt(pts\,450000),{setts}"]
+    assert "-probesize" not in argv
 
 
 @pytest.mark.parametrize(
@@ -166,3 +160,36 @@ def test_packets_are_listed_with_their_streams():
         ":stream=index,codec_name,codec_type,duration:stream_disposition=attached_pic",
         "file:in.mp4",
     ]
+
+
+def test_chapters_come_from_a_second_input():
+    """Of which nothing else is taken, and which can open nothing."""
+    uri = "data:text/plain;base64,AAAA"
+    argv = commands.mux(FFMPEG, OUT, [256], metadata=uri)
+    second = ["-f", "ffmetadata", "-protocol_whitelist", "data", "-i", uri]
+    at = argv.index("pipe:0") + 1
+    assert argv[at : at + len(second)] == second
+    assert values(argv, "-map") == ["0:i:256"]
+    assert (values(argv, "-map_metadata"), values(argv, "-map_chapters")) == (["1"], ["1"])
+
+
+def test_pictures_with_parameters_of_their_own():
+    argv = commands.mux(FFMPEG, OUT, [256], parameters_inside=True)
+    assert values(argv, "-tag:v") == ["avc3"]
+
+
+def test_black_pictures():
+    assert commands.black(FFMPEG, (320, 180), "90000/6000", 60, 31) == [
+        *("/opt/ffmpeg", "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"),
+        *("-f", "lavfi", "-i", "color=black:s=320x180:r=90000/6000"),
+        *("-f", "h264", "-bf", "0", "-c:v", "libx264", "-frames:v", "60", "-g", "61"),
+        *("-pix_fmt", "yuv420p", "-preset", "veryfast"),
+        *("-x264-params", "sps-id=31:aud=1:scenecut=0:threads=1", "pipe:1"),
+    ]
+
+
+@pytest.mark.parametrize(("channels", "layout"), [(1, "mono"), (2, "stereo")])
+def test_silence(channels, layout):
+    argv = commands.silence(FFMPEG, 44100, channels)
+    assert values(argv, "-i") == [f"anullsrc=r=44100:cl={layout}"]
+    assert (values(argv, "-c:a"), argv[-1]) == (["aac"], "pipe:1")

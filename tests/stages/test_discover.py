@@ -110,6 +110,20 @@ def test_a_channel_that_is_called_like_a_copy_is_none(put):
     assert ids(found) == [f"{ROOM}_12_3", f"{OTHER}_room"]
 
 
+def test_a_copy_whose_original_never_arrived(put):
+    """The slices tell what it was called; the newest copy stands for it."""
+    storage = put(f"{ROOM}_17_0.m3u8", f"{ROOM}_18_1.m3u8", SLICE, f"bak0_{ROOM}.m3u8")
+    (found,) = discover(storage, "")
+    assert (found.id, len(found.parts)) == (ROOM, 2)
+    assert found.parts[0].playlist.key == f"{ROOM}_18_1.m3u8"
+    assert [copy.key for copy in found.parts[0].copies] == [f"{ROOM}_17_0.m3u8"]
+
+
+def test_a_channel_called_like_a_copy_beside_one_that_is_not(put):
+    own = f"{ROOM}_12_3_20260302090002120.ts"
+    assert ids(discover(put(f"{ROOM}_12_3.m3u8", SLICE, own), "")) == [f"{ROOM}_12_3"]
+
+
 @pytest.mark.parametrize("suffix", ["", "_17_0"], ids=["itself", "a copy"])
 def test_a_playlist_that_was_named(put, suffix):
     keys = [f"in/{name}.m3u8" for name in (ROOM, f"{ROOM}_17_0", f"bak0_{ROOM}", f"{OTHER}_x")]

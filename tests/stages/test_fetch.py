@@ -198,6 +198,47 @@ def test_etags_that_prove_nothing(spool, etag):
     assert etags(download(listing(etag), Shelf(), spool)) == [[]] * 3
 
 
+# What is bad is fetched once more
+
+
+SPOILT = bytes((DATA[KEYS[1]][0], *b"\xff" * 900)) + DATA[KEYS[1]][901:]
+
+
+def severities(one):
+    return [(f.id, f.severity) for f in (*one.findings, *one.scan.findings)]
+
+
+@pytest.mark.parametrize("etag", [None, md5, wrong], ids=["no digests", "digests", "none of them"])
+def test_what_went_bad_on_its_way(spool, etag):
+    shelf = Shelf(answers={KEYS[1]: [SPOILT]})
+    found = download(listing(etag), shelf, spool)
+    assert [key for key, _ in shelf.opened].count(KEYS[1]) == 2
+    assert len(shelf.opened) == 4
+    assert found[1].path.read_bytes() == DATA[KEYS[1]]
+    assert found[1].sha256 == hashlib.sha256(DATA[KEYS[1]]).hexdigest()
+    ((id, severity),) = severities(found[1])
+    assert severity is Severity.INFO
+    assert id == ("SEG_ETAG" if etag is md5 else "SYNC_BYTE")
+    assert left(spool) == [".segment"] * 3
+
+
+def test_what_is_bad_twice_is_bad(spool):
+    shelf = Shelf({**DATA, KEYS[1]: SPOILT})
+    found = download(listing(), shelf, spool)
+    assert [key for key, _ in shelf.opened].count(KEYS[1]) == 2
+    assert found[1].path.read_bytes() == SPOILT
+    assert ("SYNC_BYTE", Severity.ERROR) in severities(found[1])
+    assert left(spool) == [".segment"] * 3
+
+
+@pytest.mark.parametrize("answer", [StorageError("busy"), NotFoundError("gone")])
+def test_a_second_try_that_fails_leaves_the_first(spool, answer):
+    shelf = Shelf(answers={KEYS[1]: [SPOILT, *[answer] * fetch.TRIES]})
+    found = download(listing(), shelf, spool)
+    assert found[1].path.read_bytes() == SPOILT
+    assert left(spool) == [".segment"] * 3
+
+
 # Running again
 
 
@@ -276,6 +317,17 @@ def test_a_file_that_got_shorter_is_told(folder):
     assert size.detail == f"3760 bytes, the listing says {len(DATA[KEYS[1]])}"
     assert (size.severity, found[1].scan.cut) == (Severity.ERROR, True)
     assert [f.scan.findings for f in (found[0], found[2])] == [(), ()]
+
+
+def test_a_file_is_bad_when_it_reads_the_same_again(folder):
+    objects = list(folder.list())
+    path = folder.path(KEYS[1])
+    path.write_bytes(SPOILT)
+    first, spoilt, _ = fetch.scan_in_place(objects, folder, lambda stage, count: None)
+    assert ("SYNC_BYTE", Severity.ERROR) in severities(spoilt)
+    healed = fetch._better(spoilt, first)  # a network drive may give something else
+    assert severities(healed) == [("SYNC_BYTE", Severity.INFO)]
+    assert fetch._better(spoilt, spoilt) is spoilt
 
 
 def test_digests_of_both_kinds_are_the_same(folder, spool):

@@ -35,10 +35,10 @@ def folder(tmp_path):
     return home
 
 
-def inventory(folder, key="", *, accept_unfinished=False):
+def inventory(folder, key="", *, accept_unfinished=False, keys=()):
     storage = LocalStorage(folder)
     (found,) = discover(storage, key)
-    return inspect(found, storage, accept_unfinished=accept_unfinished)
+    return inspect(found, storage, accept_unfinished=accept_unfinished, keys=keys)
 
 
 def said(found):
@@ -51,7 +51,7 @@ def test_everything_is_there(folder):
     assert [s.name for s in found.segments] == NAMES
     assert [s.object.name for s in found.segments] == NAMES
     assert [s.utc for s in found.segments] == pytest.approx([UTC, UTC + 1, UTC + 2])
-    assert (found.unfinished, found.playlist.name) == (False, f"{ROOM}.m3u8")
+    assert (found.unfinished, [p.name for p in found.playlists]) == (False, [f"{ROOM}.m3u8"])
 
 
 def test_a_missing_one(folder):
@@ -100,10 +100,11 @@ def test_a_link_inside_the_folder_is_followed(folder):
     [
         pytest.param("10@0", [], id="the whole object"),
         pytest.param("10", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="nobody knows where"),
-        pytest.param("9@0", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="its beginning"),
-        pytest.param("9@1", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="its end"),
-        pytest.param("10@1", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="beyond its end"),
-        pytest.param("11@0", [("PL_BYTERANGE", Severity.FATAL, NAMES[1])], id="more than it"),
+        pytest.param("9@0", [], id="its beginning"),
+        pytest.param("9@1", [], id="its end"),
+        pytest.param("10@1", [("PL_BYTERANGE", Severity.ERROR, NAMES[1])], id="beyond its end"),
+        pytest.param("11@0", [("PL_BYTERANGE", Severity.ERROR, NAMES[1])], id="more than it"),
+        pytest.param("1@10", [("PL_BYTERANGE", Severity.ERROR, NAMES[1])], id="behind it"),
     ],
 )
 def test_byte_ranges(folder, given, findings):
@@ -157,7 +158,7 @@ def test_the_most_complete_playlist_is_taken(folder, main, copies, chosen):
     for name, text in zip((COPY, LATER), copies, strict=False):
         (folder / name).write_text(text)
     found = inventory(folder)
-    assert found.playlist.name == chosen
+    assert [p.name for p in found.playlists] == [chosen]
     assert [s.name for s in found.segments] == NAMES
     assert (said(found), found.unfinished) == ([], False)
 
@@ -177,28 +178,162 @@ def test_a_name_that_holds_a_percent_sign_comes_first(folder):
     assert inventory(folder).segments[0].object.name == "a%20b.ts"
 
 
+def part(folder, bak, *seconds, end=True):
+    """A failover part with slices of these seconds."""
+    listed = [f"bak{bak}_{ROOM}_202603020900{second:02}120.ts" for second in seconds]
+    for name in listed:
+        (folder / name).write_bytes(b"0123456789")
+    (folder / f"bak{bak}_{ROOM}.m3u8").write_text(m3u8(*listed, end=end))
+    return listed
+
+
+def test_parts_come_in_the_order_of_their_slices(folder):
+    later, sooner = part(folder, 0, 8, 9), part(folder, 1, 4, 5)
+    found = inventory(folder)
+    assert [s.name for s in found.segments] == [*NAMES, *sooner, *later]
+    assert [s.part for s in found.segments] == ["main"] * 3 + ["bak1"] * 2 + ["bak0"] * 2
+    assert [p.name for p in found.playlists] == [f"{b}{ROOM}.m3u8" for b in ("", "bak1_", "bak0_")]
+    assert (said(found), found.unfinished) == ([], False)
+
+
+def test_names_that_tell_nothing_leave_the_order_of_the_numbers(folder):
+    part(folder, 1)
+    (folder / f"bak1_{ROOM}.m3u8").write_text(m3u8("x.ts"))
+    (folder / f"bak0_{ROOM}.m3u8").write_text(m3u8("y.ts"))
+    assert [s.part for s in inventory(folder).segments][3:] == ["bak0", "bak1"]
+
+
+def test_a_part_that_was_killed_need_not_end(folder):
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*NAMES, end=False))
+    part(folder, 0, 4)
+    found = inventory(folder)
+    assert not found.unfinished
+    assert said(found) == [("PL_NO_ENDLIST", Severity.INFO, None)]
+    assert found.findings[0].detail.endswith("bak0 goes on")
+
+
+def test_a_playlist_cut_off_when_its_server_was_killed(folder):
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*NAMES)[:-30])
+    part(folder, 0, 4)
+    found = inventory(folder)
+    assert not found.unfinished
+    assert {f.severity for f in found.findings} == {Severity.INFO}
+
+
+@pytest.mark.parametrize("accept", [False, True])
+def test_the_last_part_has_to_end(folder, accept):
+    part(folder, 0, 4, end=False)
+    found = inventory(folder, accept_unfinished=accept)
+    assert found.unfinished is not accept
+    severity = Severity.WARNING if accept else Severity.ERROR
+    assert said(found) == [("PL_NO_ENDLIST", severity, None)]
+    assert found.findings[0].detail.startswith("bak0: ")
+
+
+def test_the_last_part_is_the_last_in_time(folder):
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*NAMES, end=False))
+    part(folder, 1, 4, end=False)
+    part(folder, 0, 8)
+    assert not inventory(folder).unfinished
+
+
+@pytest.mark.parametrize("end", [True, False])
+def test_a_part_that_recorded_nothing(folder, end):
+    part(folder, 0, end=end)
+    found = inventory(folder)
+    assert len(found.segments) == 3
+    assert not found.unfinished
+    assert not [f for f in found.findings if f.severity in (Severity.ERROR, Severity.FATAL)]
+
+
+def test_the_main_part_is_missing(folder):
+    for name in (*NAMES, f"{ROOM}.m3u8"):
+        (folder / name).unlink()
+    part(folder, 1, 4)
+    found = inventory(folder)
+    assert said(found) == [("PL_PARTS", Severity.ERROR, None)]
+    assert "the main part is missing: the recording begins with bak1" in found.findings[0].detail
+    assert len(found.segments) == 1
+
+
+def test_only_the_playlist_of_a_part_is_missing(folder):
+    """Its slices are there."""
+    (folder / f"{ROOM}.m3u8").unlink()
+    part(folder, 1, 4)
+    found = inventory(folder)
+    assert [s.part for s in found.segments] == ["main"] * 3 + ["bak1"]
+    assert said(found) == [
+        ("PL_ORPHAN", Severity.WARNING, None),
+        ("PL_NO_ENDLIST", Severity.INFO, None),
+    ]
+    assert found.findings[0].detail == "3 slices of main, but no playlist of it"
+    assert not found.unfinished
+    assert len(found.playlists) == 1
+
+
+def test_the_playlist_of_the_last_part_is_missing(folder):
+    part(folder, 0, 4)
+    (folder / f"bak0_{ROOM}.m3u8").unlink()
+    assert inventory(folder).unfinished
+    assert not inventory(folder, accept_unfinished=True).unfinished
+
+
+# what the playlist lacks
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_a_slice_that_is_not_listed_fits_a_hole(folder, gone):
+    listed = [name for n, name in enumerate(NAMES) if n != gone]
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*listed))
+    found = inventory(folder)
+    assert [s.name for s in found.segments] == NAMES
+    assert [s.listed for s in found.segments] == [n != gone for n in range(3)]
+    assert said(found) == []
+
+
+def test_a_slice_whose_place_another_was_listed_for_twice(folder):
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(NAMES[0], NAMES[0], NAMES[2]))
+    found = inventory(folder)
+    assert [s.name for s in found.segments] == [NAMES[0], NAMES[0], NAMES[1], NAMES[2]]
+
+
 @pytest.mark.parametrize(
-    ("names", "why"),
+    ("name", "data", "why"),
     [
-        pytest.param(["", "bak0_"], "2 parts", id="main and failover"),
-        pytest.param(["bak1_"], "only failover part bak1 is there", id="no main part"),
+        pytest.param("20260302090001620", b"x", "another holds its time", id="another is there"),
+        pytest.param("20260302090009120", b"", "it is empty", id="empty"),
     ],
 )
-def test_failover_parts_are_refused(folder, names, why):
-    text = (folder / f"{ROOM}.m3u8").read_text()
-    (folder / f"{ROOM}.m3u8").unlink()
-    for bak in names:
-        (folder / f"{bak}{ROOM}.m3u8").write_text(text)
+def test_a_slice_that_is_not_listed_and_not_needed(folder, name, data, why):
+    (folder / f"{ROOM}_{name}.ts").write_bytes(data)
     found = inventory(folder)
-    assert said(found) == [("PL_PARTS", Severity.FATAL, None)]
-    assert why in found.findings[0].detail
-    assert found.segments == ()
+    assert [s.name for s in found.segments] == NAMES
+    assert said(found) == [("PL_ORPHAN", Severity.WARNING, f"{ROOM}_{name}.ts")]
+    assert found.findings[0].detail.endswith(why)
+    assert found.findings[0].repair is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"bak0_{ROOM}_20260302090009120.mp4",
+        f"{ROOM}s_20260302090009120.ts",
+        f"{ROOM}_2_20260302090009120.ts",
+        f"{'0' * 32}_room_20260302090009120.ts",
+        f"{ROOM}_20260302090009120.ts.tmp",
+        f"{ROOM}_0.mp4",
+    ],
+)
+def test_what_is_not_of_this_part_is_no_orphan(folder, name):
+    (folder / name).write_bytes(b"x")
+    found = inventory(folder)
+    assert ([s.name for s in found.segments], said(found)) == (NAMES, [])
 
 
 def test_a_lone_media_file(folder):
     found = inventory(folder, NAMES[2])
     assert said(found) == []
-    assert found.playlist is None
+    assert found.playlists == ()
     (only,) = found.segments
     assert (only.name, only.object.size, only.segment.duration) == (NAMES[2], 10, 0.0)
     assert only.utc == pytest.approx(UTC + 2)
@@ -212,3 +347,36 @@ def test_a_playlist_that_changes_after_the_listing(folder):
     os.utime(playlist, (1, 1))
     with pytest.raises(StorageError, match="changed since it was listed"):
         inspect(found, storage, accept_unfinished=False)
+
+
+def test_a_part_of_a_file_has_a_name_of_its_own(folder):
+    text = m3u8(*NAMES, before={NAMES[1]: ["#EXT-X-BYTERANGE:4@3"]})
+    (folder / f"{ROOM}.m3u8").write_text(text)
+    assert [listed.name for listed in inventory(folder).segments] == [
+        NAMES[0],
+        f"{NAMES[1]}@3",
+        NAMES[2],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tag", "finding"),
+    [
+        pytest.param('#EXT-X-KEY:METHOD=AES-128,URI="k"', "PL_KEY", id="key"),
+        pytest.param('#EXT-X-MAP:URI="i.mp4"', "PL_MAP", id="initialisation section"),
+    ],
+)
+def test_what_is_named_must_lie_beside_the_playlist(folder, tag, finding):
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*NAMES, before={NAMES[1]: [tag]}))
+    assert said(inventory(folder)) == [(finding, Severity.FATAL, None)]
+    (folder / "k").write_bytes(bytes(16))
+    (folder / "i.mp4").write_bytes(bytes(16))
+    assert said(inventory(folder)) == []
+
+
+def test_a_key_elsewhere_has_to_be_given(folder):
+    tag = '#EXT-X-KEY:METHOD=AES-128,URI="https://keys.example.com/1"'
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(*NAMES, before={NAMES[0]: [tag]}))
+    warning = ("PL_UNSAFE_URI", Severity.WARNING, None)
+    assert said(inventory(folder)) == [warning, ("PL_KEY", Severity.FATAL, None)]
+    assert said(inventory(folder, keys=[bytes(16)])) == [warning]

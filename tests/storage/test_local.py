@@ -1,5 +1,6 @@
 """Folders: nothing outside the root, nothing half-written, every error with a name."""
 
+import errno
 import os
 import re
 import resource
@@ -432,3 +433,26 @@ def test_what_a_killed_process_left_is_swept_after_an_hour(tmp_path):
             os.utime(tmp_path / name, (0, 0))
     LocalStorage(tmp_path).temporary("a.mp4")
     assert {p.name for p in tmp_path.iterdir()} == set(names.values()) - {names["old"]}
+
+
+def test_without_links_a_copy_keeps_the_etag(tmp_path, monkeypatch):
+    """Some file systems know no hard links."""
+
+    def link(*args, **kept):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    (tmp_path / "a.ts").write_bytes(b"bytes")
+    storage = LocalStorage(tmp_path)
+    before = storage.head("a.ts")
+    copied = storage.copy("a.ts", ".trash/a.ts", etag=before.etag)
+    assert copied.etag == before.etag
+    assert (tmp_path / ".trash" / "a.ts").stat().st_ino != (tmp_path / "a.ts").stat().st_ino
+
+
+def test_a_copy_replaces_nothing(tmp_path):
+    (tmp_path / "a.ts").write_bytes(b"bytes")
+    (tmp_path / "b.ts").write_bytes(b"other")
+    with pytest.raises(ExistsError):
+        LocalStorage(tmp_path).copy("a.ts", "b.ts")
+    assert (tmp_path / "b.ts").read_bytes() == b"other"

@@ -12,6 +12,7 @@ import pytest
 from urllib3.exceptions import SSLError
 
 from pipeline.errors import (
+    ChangedError,
     DeniedError,
     DiskFullError,
     NotFoundError,
@@ -249,7 +250,7 @@ def refusal(status: int, code: str) -> Callable[[str, str], Answer]:
         (403, "InvalidObjectState", DeniedError, "restore it first"),
         (400, "ExpiredToken", DeniedError, "new session token"),
         (400, "AuthorizationHeaderMalformed", UsageError, "set the region"),
-        (412, "PreconditionFailed", StorageError, "changed while reading"),
+        (412, "PreconditionFailed", ChangedError, "changed while reading"),
         (503, "SlowDown", StorageError, r"503 \(SlowDown\)"),
         (500, "InternalError", StorageError, "500"),
         (429, "TooManyRequests", StorageError, "429"),

@@ -1,0 +1,1 @@
+"""The archive: BagIt bags with PREMIS events, written, checked, repaired and exported."""

@@ -1,0 +1,152 @@
+"""Bags as values: what RFC 8493 (BagIt 1.0) says must be in which file, in both directions."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import UsageError
+from pipeline.storage.names import printable
+
+ALGORITHMS = ("sha256", "sha512")
+DECLARATION = "bagit.txt"
+INFO = "bag-info.txt"
+FETCH = "fetch.txt"
+PROFILE_FILE = "bagit-profile.json"
+DECLARED = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+PROFILE = "urn:x-recpipe:bagit-profile:recording:1"
+
+OURS = (  # labels of bag-info.txt that nobody else may set
+    *("Bagging-Date", "Bag-Software-Agent", "BagIt-Profile-Identifier", "Payload-Oxum"),
+    *("External-Identifier", "Recording", "Recording-Verdict", "Originals"),
+)
+
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 _.-]*[A-Za-z0-9_.-])?")
+_LINE = re.compile(r"([0-9A-Fa-f]+)[ \t]+\*?(\S.*)")
+_ESCAPE = re.compile(r"%(0[AaDd]|25)")
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Both digests of one file, made in one read."""
+
+    size: int
+    sha256: str
+    sha512: str
+
+    def of(self, algorithm: str) -> str:
+        """The digest of this algorithm."""
+        return self.sha256 if algorithm == "sha256" else self.sha512
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """A payload file that stays elsewhere (RFC 8493 section 2.2.3)."""
+
+    url: str
+    size: int
+    path: str
+
+
+def manifest_name(algorithm: str, *, tags: bool = False) -> str:
+    """``manifest-sha256.txt``, or the one of the tag files."""
+    return f"{'tag' * tags}manifest-{algorithm}.txt"
+
+
+def is_payload(path: str) -> bool:
+    """Whether a file of a bag is what it carries, and not about it."""
+    return path.startswith("data/")
+
+
+def is_tag_manifest(path: str) -> bool:
+    """The only files that no manifest lists."""
+    return path in [manifest_name(algorithm, tags=True) for algorithm in ALGORITHMS]
+
+
+def manifest(files: Mapping[str, Digests], algorithm: str) -> bytes:
+    """RFC 8493 section 2.1.3, in the order of the paths."""
+    lines = [f"{files[path].of(algorithm)}  {escaped(path)}\n" for path in sorted(files)]
+    return "".join(lines).encode()
+
+
+def oxum(files: Iterable[Digests]) -> str:
+    """Bytes and number of all payload files (RFC 8493 section 2.2.2)."""
+    sizes = [one.size for one in files]
+    return f"{sum(sizes)}.{len(sizes)}"
+
+
+def info(fields: Sequence[tuple[str, str]]) -> bytes:
+    """``bag-info.txt``: one line for each field, whatever the value held."""
+    lines = [f"{label}: {printable(' '.join(value.split()))}\n" for label, value in fields]
+    return "".join(lines).encode()
+
+
+def fetch(files: Iterable[Fetch]) -> bytes:
+    """``fetch.txt``; blanks of a URL have to be escaped already."""
+    return "".join(f"{one.url} {one.size} {escaped(one.path)}\n" for one in files).encode()
+
+
+def label(text: str) -> str:
+    """A label somebody else chose; UsageError if it is ours, or none."""
+    name = text.strip()
+    if not _LABEL.fullmatch(name):
+        raise UsageError(f"{printable(name)!r}: no label for bag-info.txt; letters, digits and -")
+    if name.lower() in [ours.lower() for ours in OURS]:
+        raise UsageError(f"{name}: is set by this tool; leave the column out")
+    return name
+
+
+def escaped(path: str) -> str:
+    """Line ends and percent signs, as RFC 8493 section 2.1.3 wants them."""
+    return path.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def unescaped(path: str) -> str:
+    """The inverse."""
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), path)
+
+
+def parse_manifest(text: bytes) -> dict[str, str]:
+    """Digest by path; ValueError says which line is none, or names a path twice."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(_lines(text), 1):
+        match = _LINE.fullmatch(line)
+        path = unescaped(match[2]) if match else ""
+        if match is None or path in found:
+            raise ValueError(f"line {number}: expected a digest and a path not named before")
+        found[path] = match[1].lower()
+    return found
+
+
+def parse_info(text: bytes) -> dict[str, str]:
+    """The fields of ``bag-info.txt``; of a repeated label the last one."""
+    found: dict[str, str] = {}
+    last = ""
+    for line in _lines(text):
+        if line[:1] in (" ", "\t") and last:  # a folded line
+            found[last] += " " + line.strip()
+            continue
+        last, colon, value = line.partition(":")
+        if not colon:
+            raise ValueError(f"{printable(line)[:80]!r}: expected a label and a colon")
+        found[last] = value.strip()
+    return found
+
+
+def parse_fetch(text: bytes) -> dict[str, Fetch]:
+    """Entries by path."""
+    found = {}
+    for number, line in enumerate(_lines(text), 1):
+        url, _, rest = line.partition(" ")
+        size, _, path = rest.partition(" ")
+        if not (path and size.isdecimal()):
+            raise ValueError(f"line {number}: expected URL, length and path")
+        one = Fetch(url, int(size), unescaped(path))
+        found[one.path] = one
+    return found
+
+
+def _lines(text: bytes) -> Iterator[str]:
+    # only line ends: splitlines() would also cut at other separators, which names may hold
+    for line in text.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        if line.strip():
+            yield line

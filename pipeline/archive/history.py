@@ -1,0 +1,83 @@
+"""What happened to a recording so far, as PREMIS events."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.archive.premis import Agent, Event
+from pipeline.jobs.published import Published
+from pipeline.jobs.receipts import software
+
+AGORA = Agent("Agora Cloud Recording")
+
+
+def events_of(
+    published: Published,
+    access: str,
+    originals: list[str],
+    *,
+    probe: str,
+    mediainfo: str | None,
+    now: float,
+) -> list[Event]:
+    """From its capture to its ingestion, in the order of the events."""
+    us, converter = _agent(software()), _agent(str(published.receipt.get("software", "recpipe")))
+    ffmpeg = Agent("ffmpeg", _word(published.receipt, "muxer", "version"))
+    kept, every = tuple(originals), (access, *originals)
+    readers = (Agent("ffprobe", probe), Agent("MediaInfoLib", mediainfo))
+    proof = published.receipt.get("proof")
+    held = [name for name, holds in proof.items() if holds is True] if proof else []
+    events = []
+    if published.begin is not None:
+        lost = "partial" if published.missing else "success"
+        events.append(Event("capture", published.begin, lost, (AGORA,), kept))
+    return [
+        *events,
+        Event(
+            "validation",
+            published.modified,
+            published.verdict.value,
+            (converter,),
+            kept,
+            detail="every segment read, all access units found and placed in time",
+            note=_findings(published),
+        ),
+        Event(
+            "normalization",
+            published.modified,
+            "success",
+            (converter, ffmpeg),
+            every,
+            detail="remuxed into the access copy; sound and pictures as they were",
+            note=f"proven: {', '.join(held)}" if held else "",
+        ),
+        Event("metadata extraction", now, "success", readers, (access,)),
+        Event(
+            "message digest calculation", now, "success", (us,), every, detail="SHA-256, SHA-512"
+        ),
+        Event(
+            "fixity check",
+            now,
+            "pass",
+            (us,),
+            every,
+            detail="SHA-256 of each file as read, against the receipt",
+        ),
+        Event("ingestion", now, "success", (us,), every),
+    ]
+
+
+def _agent(text: str) -> Agent:
+    name, _, version = text.partition(" ")
+    return Agent(name, version or None)
+
+
+def _findings(published: Published) -> str:
+    found = published.receipt.get("findings") or []
+    counts = [f"{one['id']} x{one['count']}" for one in found if one.get("severity") != "info"]
+    return ", ".join(counts)
+
+
+def _word(receipt: Mapping[str, Any], part: str, name: str) -> str | None:
+    inner = receipt.get(part)
+    value = inner.get(name) if isinstance(inner, Mapping) else None
+    return str(value) if value is not None else None

@@ -1,0 +1,159 @@
+"""PREMIS 3 (Library of Congress, version 3.0): files, what happened to them, and who did it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
+
+from pipeline.archive.bag import Digests
+from pipeline.storage.names import printable
+
+NAMESPACE = "http://www.loc.gov/premis/v3"
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_LOCATION = f"{NAMESPACE} https://www.loc.gov/standards/premis/premis.xsd"
+_ALGORITHMS = {"sha256": "SHA-256", "sha512": "SHA-512"}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file: where it lies in the package, what it is, and what it was called before."""
+
+    path: str
+    digests: Digests | None
+    format: str
+    original: str | None = None
+    source_of: str | None = None  # path of the file that was made of it
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who did it.  ``kind``: software, hardware, organization or person."""
+
+    name: str
+    version: str | None = None
+    kind: str = "software"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened; the type is a word of the Library of Congress's event types."""
+
+    type: str
+    when: float  # seconds since the epoch
+    outcome: str
+    agents: tuple[Agent, ...]
+    files: tuple[str, ...] = ()
+    detail: str = ""
+    note: str = ""
+
+
+def moment(seconds: float) -> str:
+    """A time as PREMIS and bag-info write it, to the second, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def document(files: Sequence[File], events: Sequence[Event]) -> bytes:
+    """The whole document: files, then events, then every agent once."""
+    ET.register_namespace("premis", NAMESPACE)
+    root = ET.Element(_name("premis"), {"version": "3.0", f"{{{_XSI}}}schemaLocation": _LOCATION})
+    for file in files:
+        _file(root, file)
+    for number, event in enumerate(events, 1):
+        _event(root, event, number)
+    for agent in dict.fromkeys(agent for event in events for agent in event.agents):
+        _agent(root, agent)
+    ET.indent(root)
+    text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
+
+
+def _file(root: ET.Element, file: File) -> None:
+    entry = ET.SubElement(root, _name("object"), {f"{{{_XSI}}}type": "premis:file"})
+    _identifier(entry, "object", "path", file.path)
+    about = ET.SubElement(entry, _name("objectCharacteristics"))
+    if file.digests is not None:
+        for algorithm, known_as in _ALGORITHMS.items():
+            if not file.digests.of(algorithm):
+                continue
+            fixity = ET.SubElement(about, _name("fixity"))
+            _say(fixity, "messageDigestAlgorithm", known_as)
+            _say(fixity, "messageDigest", file.digests.of(algorithm))
+        _say(about, "size", str(file.digests.size))
+    designation = ET.SubElement(ET.SubElement(about, _name("format")), _name("formatDesignation"))
+    _say(designation, "formatName", file.format)
+    if file.original is not None:
+        _say(entry, "originalName", file.original)
+    if file.source_of is not None:
+        relation = ET.SubElement(entry, _name("relationship"))
+        _say(relation, "relationshipType", "derivation")
+        _say(relation, "relationshipSubType", "is source of")
+        related = ET.SubElement(relation, _name("relatedObjectIdentifier"))
+        _say(related, "relatedObjectIdentifierType", "path")
+        _say(related, "relatedObjectIdentifierValue", file.source_of)
+
+
+def _event(root: ET.Element, event: Event, number: int) -> None:
+    entry = ET.SubElement(root, _name("event"))
+    _identifier(entry, "event", "local", str(number))
+    _say(entry, "eventType", event.type)
+    _say(entry, "eventDateTime", moment(event.when))
+    if event.detail:
+        detail = ET.SubElement(entry, _name("eventDetailInformation"))
+        _say(detail, "eventDetail", event.detail)
+    outcome = ET.SubElement(entry, _name("eventOutcomeInformation"))
+    _say(outcome, "eventOutcome", event.outcome)
+    if event.note:
+        told = ET.SubElement(outcome, _name("eventOutcomeDetail"))
+        _say(told, "eventOutcomeDetailNote", event.note)
+    for agent in event.agents:
+        _identifier(entry, "linkingAgent", "local", _id(agent))
+    for path in event.files:
+        _identifier(entry, "linkingObject", "path", path)
+
+
+def _agent(root: ET.Element, agent: Agent) -> None:
+    entry = ET.SubElement(root, _name("agent"))
+    _identifier(entry, "agent", "local", _id(agent))
+    _say(entry, "agentName", agent.name)
+    _say(entry, "agentType", agent.kind)
+    if agent.version is not None:
+        _say(entry, "agentVersion", agent.version)
+
+
+def _id(agent: Agent) -> str:
+    return f"{agent.name} {agent.version}" if agent.version else agent.name
+
+
+def _identifier(parent: ET.Element, what: str, kind: str, value: str) -> None:
+    entry = ET.SubElement(parent, _name(f"{what}Identifier"))
+    _say(entry, f"{what}IdentifierType", kind)
+    _say(entry, f"{what}IdentifierValue", value)
+
+
+def _say(parent: ET.Element, name: str, text: str) -> None:
+    ET.SubElement(parent, _name(name)).text = printable(text)  # XML knows no control characters
+
+
+def _name(name: str) -> str:
+    return f"{{{NAMESPACE}}}{name}"
+
+
+FORMATS: Mapping[str, str] = {
+    "m3u8": "application/vnd.apple.mpegurl",
+    "ts": "video/mp2t",
+    "mp4": "video/mp4",
+    "m4a": "audio/mp4",
+    "mp3": "audio/mpeg",
+    "wav": "audio/wav",
+    "aac": "audio/aac",
+    "webm": "video/webm",
+    "json": "application/json",
+    "xml": "application/xml",
+    "log": "text/plain",
+}
+"""Names of formats by suffix: media types, as archives register them."""
+
+
+def format_of(path: str) -> str:
+    """What a file with this name is taken for."""
+    return FORMATS.get(path.rpartition(".")[2].lower(), "application/octet-stream")

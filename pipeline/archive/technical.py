@@ -1,0 +1,48 @@
+"""Technical metadata of the access copy, as ffprobe and MediaInfo read it.
+
+The only module that imports pymediainfo.
+"""
+
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import MuxingError
+from pipeline.model import Format
+from pipeline.muxing import commands
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.run import run
+from pipeline.storage.oserrors import os_errors
+
+EBUCORE = "EBUCore_1.8_ps"
+
+
+def ffprobe(ffmpeg: Ffmpeg, path: Path, format: Format, name: str) -> bytes:
+    """Container and streams as JSON; the file is called by its name in the package."""
+    argv = commands.describe(ffmpeg.ffprobe, path, format)
+    with tempfile.TemporaryFile() as output:
+        run(argv, env=ffmpeg.env, stdout=output.fileno())
+        output.seek(0)
+        try:
+            told: Any = json.load(output)
+            told["format"]["filename"] = name
+        except (ValueError, KeyError, TypeError) as error:
+            raise MuxingError(f"ffprobe says nothing of {name}; run again") from error
+    return (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def mediainfo(path: Path) -> bytes:
+    """EBUCore XML.  Read through a file object: the path on this machine is nobody's business."""
+    from pymediainfo import MediaInfo
+
+    with os_errors(f"read {path}"), path.open("rb") as file:
+        told = MediaInfo.parse(file, output=EBUCORE)
+    return str(told).encode()
+
+
+def mediainfo_version(told: bytes) -> str | None:
+    """The version of the library, as its own output names it."""
+    match = re.search(rb'writingLibraryVersion="([^"]+)"', told)
+    return match and match[1].decode("utf-8", "replace")

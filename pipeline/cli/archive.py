@@ -1,0 +1,311 @@
+"""``recpipe archive ingest``, ``verify`` and ``export``."""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline import config
+from pipeline.cli import options, output
+from pipeline.cli.quantities import SHARE
+from pipeline.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from pipeline.archive.fixity import Checked
+    from pipeline.archive.places import Place
+    from pipeline.archive.staging import Archive
+    from pipeline.jobs.targets import Opener
+    from pipeline.storage import Storage
+
+COLD = ["GLACIER", "DEEP_ARCHIVE"]  # cannot be read at once
+REMEMBERED_AFTER = 50  # checks
+DAMAGED = 4  # exit code: let a person look
+
+
+@click.group(short_help="Put recordings into a preservation archive, and keep them sound.")
+def archive() -> None:
+    """Put recordings into a preservation archive of BagIt bags, and keep them sound."""
+
+
+@archive.command(short_help="Make one BagIt bag of each published recording.")
+@options.sources
+@click.option("--to", metavar="STORE", required=True, help="A folder or s3://bucket/prefix/.")
+@click.option(
+    "--as",
+    "as",
+    type=click.Choice(("objects", "tar")),
+    default="objects",
+    show_default=True,
+    help="One object for each file, or one tar for each bag.",
+)
+@click.option(
+    "--originals",
+    type=click.Choice(("keep", "fetch", "none")),
+    default="keep",
+    show_default=True,
+    help="The slices: copied into the bag, named in fetch.txt, or left out.",
+)
+@click.option(
+    "--source", metavar="LOCATION", help="Where the slices are.  [default: as the receipt says]"
+)
+@click.option("--metadata", metavar="CSV", help="Extra fields for bag-info.txt, by recording.")
+@click.option("--organization", metavar="NAME", help="Source-Organization in bag-info.txt.")
+@click.option("--storage-class", metavar="CLASS", help="Of S3: STANDARD_IA, GLACIER_IR, ...")
+@click.option(
+    "--object-lock",
+    type=click.Choice(("governance", "compliance")),
+    help="Of S3: nobody deletes or replaces it for --lock-days.",
+)
+@click.option("--lock-days", type=click.IntRange(min=1), metavar="N", help="How long.")
+@click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="Of S3; may be repeated.")
+@options.as_json
+@options.quiet
+@options.ffmpeg
+@options.spool
+@options.store
+@options.general
+def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
+    """Make one BagIt bag of each published recording: the MP4, its originals, metadata, events.
+
+    SRC is a folder or s3://bucket/prefix/ with receipts that recpipe convert left, or a single
+    receipt or MP4.  What is archived already is left alone, so the same command may run again.
+
+    \b
+    Examples:
+      recpipe archive ingest out/ --to /archive/
+      recpipe archive ingest s3://bucket/mp4/ --to s3://vault/ --as tar --storage-class DEEP_ARCHIVE
+      recpipe archive ingest out/ --to /archive/ --metadata cases.csv --originals fetch
+    """
+    from pipeline.archive import bulk, catalogue
+    from pipeline.archive.ingest import Order, Originals
+    from pipeline.jobs.many import Failure, code_of, exit_code
+    from pipeline.muxing.locate import locate
+
+    opened = opener(chosen)
+    to = _archive(opened, chosen)
+    extra = catalogue.read(Path(chosen["metadata"])) if chosen["metadata"] else {}
+    order = Order(
+        Originals(chosen["originals"]),
+        chosen["organization"] or "",
+        extra,
+        chosen["source"],
+        spool_of(chosen),
+    )
+    codes, seen = [], set()
+    found = bulk.published_in(sources, opened)
+    ffmpeg = locate(chosen["ffmpeg"])
+    for outcome in bulk.ingest_all(
+        found, partial(folder, opened), to, ffmpeg, order, now=time.time
+    ):
+        if isinstance(outcome, Failure):
+            codes.append(code_of(outcome))
+            told = {"recording": outcome.recording, "bag": None, "state": "failed"}
+            _say({**told, "error": outcome.message}, f"failed    {outcome.message}", chosen, True)
+            continue
+        codes.append(0)
+        seen.add(outcome.recording)
+        told = {"recording": outcome.recording, "bag": outcome.bag, "state": outcome.state}
+        text = f"{outcome.state:<9} {outcome.bag}: {outcome.files} files, {outcome.size} bytes"
+        _say({**told, "files": outcome.files, "size": outcome.size}, text, chosen, False)
+    for name in sorted(extra.keys() - seen):
+        output.say(f"recpipe: warning: {chosen['metadata']}: {name} is not among the recordings")
+    return exit_code(codes)
+
+
+@archive.command(short_help="Check that bags are still what they were.")
+@click.argument("place", metavar="STORE")
+@click.option("--fast", is_flag=True, help="Compare names and sizes, not digests.")
+@click.option("--fetch", is_flag=True, help="Read also what fetch.txt names, where it is.")
+@click.option("--sample", type=SHARE, metavar="N%", help="So many bags, longest unchecked first.")
+@click.option("--repair-from", metavar="STORE", help="A second copy to put damage right from.")
+@options.as_json
+@options.quiet
+@options.spool
+@options.store
+@options.general
+def verify(place: str, **chosen: Any) -> int:
+    """Check that every bag of STORE is complete and every digest right.
+
+    Those that were not checked for longest come first.  What was checked when is remembered in the
+    archive itself, so that --sample 1% every day has checked all of it after a hundred days.
+
+    \b
+    Exit codes: 0 all sound, 4 something is wrong.
+
+    \b
+    Examples:
+      recpipe archive verify /archive/ --sample 1% --quiet
+      recpipe archive verify s3://vault/ --fast
+      recpipe archive verify /archive/ --repair-from s3://second-copy/
+    """
+    from pipeline.archive import fixity, places, repair, schedule
+
+    opened = opener(chosen)
+    storage = folder(opened, place)
+    copy = folder(opened, chosen["repair_from"]) if chosen["repair_from"] else None
+    elsewhere = opened if chosen["fetch"] else None
+    spool, how = spool_of(chosen), "fast" if chosen["fast"] else "full"
+    found = places.places(storage)
+    if not found:
+        raise NotFoundError(f"{storage.url()}: no bag here; name an archive or a bag")
+    memory = schedule.InArchive(storage, spool)
+    entries: dict[str, dict[str, str]] = {}
+    sound, alone = True, found[0].name == ""
+    for one in schedule.due(found, memory.recall(), how, chosen["sample"] or 1.0):
+        checked = fixity.check(storage, one, fast=chosen["fast"], opened=elsewhere)
+        if not checked.ok and copy is not None:
+            fixed = repair.repair(storage, one, copy, spool / "repair")
+            again = fixity.check(storage, one, fast=chosen["fast"], opened=elsewhere)
+            checked = repair.repaired(again, fixed)
+        sound &= checked.ok
+        _say_checked(checked, chosen)
+        entries[schedule.entry_key(one, how)] = schedule.entry(checked, time.time())
+        if len(entries) >= REMEMBERED_AFTER and not alone:
+            memory.remember(entries)
+            entries = {}
+    if entries and not alone:  # nothing is written into a bag that was named itself
+        memory.remember(entries)
+    return 0 if sound else DAMAGED
+
+
+@archive.command(short_help="Copy bags out, as OCFL objects or as tars.")
+@click.argument("place", metavar="STORE")
+@click.option("--bag", "bags", metavar="NAME", multiple=True, help="Only these.  [default: all]")
+@click.option("--ocfl", metavar="DIR", help="Into an OCFL 1.1 storage root.")
+@click.option("--tar", metavar="DIR", help="As one tar each.")
+@options.as_json
+@options.quiet
+@options.store
+@options.general
+def export(place: str, bags: tuple[str, ...], **chosen: Any) -> int:
+    """Copy bags of STORE out, each checked on the way.
+
+    \b
+    Examples:
+      recpipe archive export /archive/ --ocfl /export/ocfl
+      recpipe archive export s3://vault/ --bag SID_CHANNEL --tar .
+    """
+    from pipeline.archive import export as exports
+    from pipeline.storage.local import LocalStorage
+
+    if bool(chosen["ocfl"]) == bool(chosen["tar"]):
+        raise UsageError("give either --ocfl DIR or --tar DIR")
+    storage = folder(opener(chosen), place)
+    to = LocalStorage(Path(chosen["ocfl"] or chosen["tar"]))
+    for one in _named(storage, bags):
+        if chosen["ocfl"]:
+            made = exports.to_ocfl(storage, one, to, now=time.time())
+        else:
+            made = exports.to_tar(storage, one, to)
+        _say({"bag": storage.url(one.key), "export": str(made)}, str(made), chosen, False)
+    return 0
+
+
+def _named(storage: "Storage", bags: Sequence[str]) -> "list[Place]":
+    from pipeline.archive import places
+
+    found = {place.name: place for place in places.places(storage)}
+    missing = [name for name in bags if name not in found]
+    if missing or not found:
+        said = f"no bag {missing[0]}" if missing else "no bag here"
+        raise NotFoundError(f"{storage.url()}: {said}; see recpipe archive verify {storage.url()}")
+    return [found[name] for name in bags] if bags else list(found.values())
+
+
+def opener(chosen: dict[str, Any]) -> "Opener":
+    """How the stores of a command are opened."""
+    from pipeline.jobs import many
+
+    names = ("endpoint_url", "region", "profile")
+    return many.opener(1, **{name: chosen[name] for name in names})
+
+
+def folder(opened: "Opener", location: str) -> "Storage":
+    """A location that has to be a folder or a prefix."""
+    storage, key = opened(location)
+    if key:
+        storage, _ = opened(location.rstrip("/") + "/")
+    return storage
+
+
+def spool_of(chosen: dict[str, Any]) -> Path:
+    """Where work is done that has no place elsewhere."""
+    return Path(chosen["spool"]) if chosen["spool"] else config.default_spool()
+
+
+def _archive(opened: "Opener", chosen: dict[str, Any]) -> "Archive":
+    from pipeline.archive.places import Form
+    from pipeline.archive.staging import Archive
+    from pipeline.storage.local import LocalStorage
+
+    storage = bags = folder(opened, chosen["to"])
+    names = ("storage_class", "object_lock", "lock_days", "tags")
+    wanted = [name for name in names if chosen[name]]
+    if isinstance(storage, LocalStorage):
+        if wanted:
+            option = wanted[0].replace("_", "-").removesuffix("s")
+            raise UsageError(f"--{option}: a folder has none; it needs an S3 store")
+    elif wanted:
+        bags = _placed(storage, chosen)
+    form = Form(chosen["as"])
+    if (chosen["storage_class"] or "").upper() in COLD and form is Form.OBJECTS:
+        raise UsageError(
+            f"--storage-class {chosen['storage_class']}: objects there cannot be looked at again; "
+            "add --as tar"
+        )
+    return Archive(storage, bags, form)
+
+
+def _placed(storage: "Storage", chosen: dict[str, Any]) -> "Storage":
+    from pipeline.storage.s3 import S3Storage
+
+    if not isinstance(storage, S3Storage):
+        raise UsageError("--storage-class, --object-lock and --tag need an S3 store")
+    if bool(chosen["object_lock"]) != bool(chosen["lock_days"]):
+        raise UsageError("--object-lock and --lock-days belong together")
+    tags = dict(text.partition("=")[::2] for text in chosen["tags"])
+    if not all(tags):
+        raise UsageError("--tag: no key; write KEY=VALUE")
+    return storage.putting(
+        storage_class=chosen["storage_class"],
+        tags=tags,
+        lock=chosen["object_lock"],
+        locked_until=time.time() + (chosen["lock_days"] or 0) * 86400,
+    )
+
+
+def _say(told: dict[str, Any], text: str, chosen: dict[str, Any], bad: bool) -> None:
+    from pipeline.storage.names import printable
+
+    if chosen["json"]:
+        output.say_json(told)
+    if bad or not (chosen["quiet"] or chosen["json"]):
+        output.say(printable(text))
+
+
+def _say_checked(checked: "Checked", chosen: dict[str, Any]) -> None:
+    from dataclasses import asdict
+
+    from pipeline.archive.fixity import summary
+
+    told = {
+        "bag": checked.bag,
+        "result": "pass" if checked.ok else "fail",
+        "how": checked.how,
+        "files": checked.files,
+        "size": checked.size,
+        "problems": [asdict(problem) for problem in checked.problems],
+        "repaired": list(checked.repaired),
+    }
+    fixed = f", repaired {len(checked.repaired)}" if checked.repaired else ""
+    if checked.ok:
+        text = f"sound     {checked.bag}: {checked.files} files{fixed}"
+        _say(told, text, chosen, bool(checked.repaired))
+        return
+    first = checked.problems[0]
+    named = f"{first.kind} {first.path}: {first.detail}".rstrip(": ")
+    text = f"damaged   {checked.bag}: {summary(checked.problems)}{fixed}; {named}"
+    _say(told, text, chosen, True)

@@ -1,0 +1,367 @@
+"""``recpipe clean plan``, ``apply``, ``restore`` and ``purge``."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from pipeline import config
+from pipeline.cli import options, output
+from pipeline.cli.archive import folder, opener, spool_of
+from pipeline.cli.ping import pinging
+from pipeline.cli.quantities import DURATION, SHARE, SIZE
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipeline.jobs.targets import Opener
+    from pipeline.model import StoredObject
+    from pipeline.retention.apply import Done, Work
+    from pipeline.retention.document import Candidate, Leftover, Plan
+    from pipeline.retention.interlocks import Checks
+    from pipeline.retention.plan import Rules
+    from pipeline.retention.survey import Kept, Survey
+
+SOME_FAILED = 5
+HOUR = 3600.0
+
+state = click.option(
+    "--state", metavar="DIR", help="Where the audit trail is.  [default: ~/.local/state/recpipe]"
+)
+ping = click.option("--ping", metavar="URL", help="GET URL/start, and URL/EXIT-CODE at the end.")
+conditions = click.option(
+    "--conditions/--no-conditions",
+    default=True,
+    help="Delete by ETag (If-Match); or look right before, on a store that ignores that.",
+)
+trash_days = click.option(
+    "--trash-days",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    help="How long trash is kept.",
+)
+
+
+@click.group(short_help="Free the room of slices that are safe elsewhere.")
+def clean() -> None:
+    """Free the room of slices that a receipt proves to be safe elsewhere.
+
+    plan deletes nothing and writes down exactly what would go; apply moves just that into the
+    trash; restore brings a run back; purge empties the trash after some days.
+    """
+
+
+@clean.command(short_help="Write down what would be deleted, and delete nothing.")
+@click.argument("origin", metavar="SOURCE")
+@click.option("--to", metavar="DEST", required=True, help="Where MP4s and receipts are.")
+@click.option("-o", "--output", metavar="FILE", default="plan.json", show_default=True)
+@click.option("--older-than", type=DURATION, default="30d", show_default=True, help="Keep younger.")
+@click.option(
+    "--keep-last", type=click.IntRange(min=0), metavar="N", default=0, help="Of each channel."
+)
+@click.option("--keep-tag", metavar="WORD", multiple=True, help="Keep what <recording>.tags names.")
+@click.option("--include-degraded", is_flag=True, help="Also where the source had lost media.")
+@click.option("--require-archive", metavar="STORE", help="Only what is archived with originals.")
+@click.option(
+    "--verify",
+    type=click.Choice(("full", "head")),
+    default="full",
+    show_default=True,
+    help="Read every MP4 again and compare its SHA-256, or look at its size alone.",
+)
+@click.option(
+    "--max-delete", type=click.IntRange(min=0), metavar="N", default=1000, show_default=True
+)
+@click.option("--max-bytes", type=SIZE, metavar="SIZE", help="Refuse to plan more.")
+@click.option("--max-fraction", type=SHARE, default="20%", show_default=True, help="Of the source.")
+@click.option("--unknown", metavar="FILE", help="List there what no receipt knows of.")
+@click.option("--sweep/--no-sweep", default=True, help="Plan our own leftovers too.")
+@click.option("--reports-older-than", type=DURATION, help="Plan old HTML reports too.")
+@trash_days
+@state
+@ping
+@options.as_json
+@options.quiet
+@options.spool
+@options.store
+@options.general
+def plan(origin: str, **chosen: Any) -> int:
+    """Write down exactly what of SOURCE may be deleted: keys, sizes, ETags and reasons.
+
+    A recording may go if its receipt is in DEST and allows it, its MP4 read again is the one of
+    the receipt, every slice is as it was converted, and nothing holds it: no <recording>.hold
+    beside the receipt, no object lock.  What no receipt knows of is never touched.
+
+    \b
+    Examples:
+      recpipe clean plan recordings/ --to out/
+      recpipe clean plan s3://bucket/2026/ --to s3://bucket-mp4/ --require-archive s3://vault/
+    """
+    from pipeline.retention import survey as surveys
+    from pipeline.retention.audit import Audit
+
+    with pinging(chosen["ping"]) as ended, ExitStack() as stack:
+        opened = opener(chosen)
+        checks = _checks(opened, origin, chosen["to"], chosen)
+        now = time.time()
+        Audit(_state(chosen), time.time).refuse_a_clock_that_went_back()
+        unknown = stack.enter_context(_listing(chosen["unknown"]))
+        made = surveys.survey(
+            surveys.Where(*map(_absolute, (origin, chosen["to"], chosen["require_archive"]))),
+            checks,
+            _rules(chosen),
+            Path(chosen["output"]),
+            now=now,
+            leftovers=_leftovers(checks, chosen, now) if chosen["sweep"] else (),
+            tell=lambda one: _say_planned(one, chosen),
+            unknown=unknown,
+        )
+        _say_survey(made, chosen)
+        ended.code = 0
+    return ended.code
+
+
+@clean.command(short_help="Move into the trash exactly what a plan names.")
+@click.argument("plan", metavar="PLAN", type=click.Path(dir_okay=False))
+@conditions
+@trash_days
+@state
+@ping
+@options.as_json
+@options.quiet
+@options.spool
+@options.store
+@options.general
+def apply(plan: str, **chosen: Any) -> int:
+    """Move into the trash exactly what PLAN names, after every check was made once more.
+
+    After a crash the same command finishes the same plan.  Only one runs at a time (exit code 75).
+    """
+    from pipeline.retention import document
+    from pipeline.retention.apply import apply as execute
+
+    with pinging(chosen["ping"]) as ended:
+        read = document.read(Path(plan))
+        with _working(read, chosen) as work:
+            problems = sum(_say_done(done, read.run, chosen) for done in execute(read, work))
+            problems += sum(_swept(one, read, work, chosen) for one in read.leftovers)
+        ended.code = SOME_FAILED if problems else 0
+    return ended.code
+
+
+@clean.command(short_help="Bring everything of a run back from the trash.")
+@click.argument("origin", metavar="SOURCE")
+@click.argument("run", metavar="RUN")
+@conditions
+@state
+@ping
+@options.as_json
+@options.quiet
+@options.spool
+@options.store
+@options.general
+def restore(origin: str, run: str, **chosen: Any) -> int:
+    """Bring everything of RUN back to SOURCE, byte by byte; what is there is not replaced."""
+    from pipeline.retention import apply as acts
+
+    with pinging(chosen["ping"]) as ended:
+        read = _of_run(origin, run, chosen)
+        with _working(read, chosen, origin) as work:
+            problems = sum(_say_done(done, run, chosen) for done in acts.restore(run, work))
+        ended.code = SOME_FAILED if problems else 0
+    return ended.code
+
+
+@clean.command(short_help="Delete old trash for good.")
+@click.argument("origin", metavar="SOURCE")
+@click.argument("run", metavar="[RUN]", required=False)
+@trash_days
+@options.dry_run
+@conditions
+@state
+@ping
+@options.as_json
+@options.quiet
+@options.spool
+@options.store
+@options.general
+def purge(origin: str, run: str | None, **chosen: Any) -> int:
+    """Delete for good what was in the trash of SOURCE for long enough: one RUN, or all of them.
+
+    Every MP4 is read again before.
+    """
+    from pipeline.retention import apply as acts
+
+    with pinging(chosen["ping"]) as ended:
+        days, storage = chosen["trash_days"], folder(opener(chosen), origin)
+        due = [run] if run else acts.expired(storage, days, time.time())
+        if chosen["dry_run"]:
+            for name in due:
+                output.say_listing(f"would purge {name}")
+            due = []
+        problems = 0
+        for name in due:
+            with _working(_of_run(origin, name, chosen), chosen, origin) as work:
+                done = acts.purge(name, days, work)
+                problems += sum(_say_done(one, name, chosen) for one in done)
+        ended.code = SOME_FAILED if problems else 0
+    return ended.code
+
+
+def _absolute(location: str | None) -> str | None:
+    """A plan may be applied from another folder."""
+    if location is None or "://" in location:
+        return location
+    return str(Path(location).absolute())
+
+
+def _rules(chosen: dict[str, Any]) -> "Rules":
+    from pipeline.retention.plan import Rules
+
+    return Rules(
+        older_than=chosen["older_than"],
+        keep_last=chosen["keep_last"],
+        keep_tags=chosen["keep_tag"],
+        include_degraded=chosen["include_degraded"],
+        max_delete=chosen["max_delete"],
+        max_bytes=float("inf") if chosen["max_bytes"] is None else chosen["max_bytes"],
+        max_fraction=chosen["max_fraction"],
+    )
+
+
+def _checks(opened: "Opener", source: str, results: str, chosen: dict[str, Any]) -> "Checks":
+    from functools import partial
+
+    from pipeline.archive.holdings import missing_from
+    from pipeline.retention.interlocks import Checks
+
+    archive = chosen["require_archive"]
+    return Checks(
+        folder(opened, source),
+        folder(opened, results),
+        verify=chosen["verify"],
+        include_degraded=chosen["include_degraded"],
+        archived=partial(missing_from, folder(opened, archive)) if archive else None,
+    )
+
+
+@contextmanager
+def _working(plan: "Plan", chosen: dict[str, Any], source: str | None = None) -> "Iterator[Work]":
+    """What a run needs, and its lock: two runs on one source never overlap."""
+    from pipeline.jobs.locks import locked
+
+    work = _work(plan, chosen, source or plan.source)
+    with locked(_state(chosen), work.source.url(), wait=False):
+        yield work
+
+
+def _work(plan: "Plan", chosen: dict[str, Any], source: str) -> "Work":
+    from pipeline.retention.apply import Work
+    from pipeline.retention.audit import Audit
+
+    planned = {"verify": plan.verify, "include_degraded": plan.include_degraded}
+    planned["require_archive"] = plan.archive
+    checks = _checks(opener(chosen), source, plan.results, {**chosen, **planned})
+    audit = Audit(_state(chosen), time.time)
+    return Work(checks, audit, spool_of(chosen), time.time, trusting=not chosen["conditions"])
+
+
+def _of_run(source: str, run: str, chosen: dict[str, Any]) -> "Plan":
+    from pipeline.retention import trash
+
+    if "/" in run or run.startswith("."):
+        raise UsageError(f"{run}: no name of a run; recpipe clean apply says it")
+    return trash.read_plan(folder(opener(chosen), source), run)
+
+
+def _state(chosen: dict[str, Any]) -> Path:
+    return Path(chosen["state"]) if chosen["state"] else config.default_state()
+
+
+def _leftovers(checks: "Checks", chosen: dict[str, Any], now: float) -> "Iterator[Leftover]":
+    from pipeline.retention import leftovers
+
+    ages = leftovers.Ages(trash_days=chosen["trash_days"], reports=chosen["reports_older_than"])
+    return leftovers.find(checks.source, checks.results, spool_of(chosen), ages, now)
+
+
+def _swept(one: "Leftover", plan: "Plan", work: "Work", chosen: dict[str, Any]) -> int:
+    """Remove a leftover; returns how many problems there were."""
+    from pipeline.errors import RecpipeError
+    from pipeline.retention import apply as acts
+    from pipeline.retention import leftovers
+
+    try:
+        if one.kind == "trash":
+            then = _work(_of_run(plan.source, one.where, chosen), chosen, plan.source)
+            done = acts.purge(one.where, chosen["trash_days"], then)
+            return sum(_say_done(each, one.where, chosen) for each in done)
+        work.audit.tell("sweep", "", kind=one.kind, where=one.where)
+        leftovers.remove(one, work.checks.results)
+    except RecpipeError as error:
+        output.say(f"recpipe: {one.kind} left alone: {error}")
+        return 1
+    return 0
+
+
+@contextmanager
+def _listing(path: str | None) -> "Iterator[Any]":
+    """Writes the keys it is given to a file, one a line."""
+    from pipeline.storage.names import printable
+    from pipeline.storage.oserrors import os_errors
+
+    if path is None:
+        yield lambda found: None
+        return
+    with os_errors(f"write {path}"), Path(path).open("w", encoding="utf-8") as file:
+        into: IO[str] = file
+
+        def note(found: "StoredObject") -> None:
+            into.write(f"{printable(found.key)}\n")
+
+        yield note
+
+
+def _say_planned(one: "Kept | Candidate", chosen: dict[str, Any]) -> None:
+    from pipeline.retention.document import Candidate
+
+    if not chosen["json"]:
+        return
+    if isinstance(one, Candidate):
+        size = sum(o.size for o in one.objects)
+        told = {"action": "delete", "reason": one.reason, "objects": len(one.objects)}
+        output.say_json({"recording": one.recording, **told, "size": size})
+    else:
+        output.say_json({"recording": one.recording, "action": "keep", "reason": one.reason})
+
+
+def _say_survey(made: "Survey", chosen: dict[str, Any]) -> None:
+    if chosen["json"] or chosen["quiet"]:
+        return
+    seen = made.seen
+    lines = [f"{made.recordings} recordings, {made.objects} objects, {made.size} bytes may go"]
+    lines += [f"  kept {count}: {reason}" for reason, count in sorted(made.kept.items())]
+    lines.append(f"  {seen.unknown} of {seen.objects} objects are in no receipt: never touched")
+    if made.leftovers:
+        lines.append(f"  {made.leftovers} leftovers of our own")
+    lines.append(f"  nothing was deleted; recpipe clean apply {chosen['output']}")
+    output.say("\n".join(lines))
+
+
+def _say_done(done: "Done", run: str, chosen: dict[str, Any]) -> int:
+    """Say what became of a recording; returns 1 if it is a problem."""
+    from dataclasses import asdict
+
+    from pipeline.storage.names import printable
+
+    if chosen["json"]:
+        output.say_json({**asdict(done), "run": run})
+    if done.problem is not None:
+        output.say(printable(f"left alone {done.recording}: {done.problem}"))
+    elif not (chosen["quiet"] or chosen["json"]):
+        text = f"{done.action:<9} {done.recording}: {done.objects} objects, {done.size} bytes"
+        output.say(printable(f"{text}; run {run}"))
+    return int(done.problem is not None)

@@ -1,0 +1,151 @@
+"""Segments that are not a transport stream as they lie there: parts of a file, encrypted, or of
+another container.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pipeline.media.codecs import sniff
+from pipeline.media.decrypt import BLOCK, MAX_KEY, decrypted, keys_of
+from pipeline.media.mpegts import Scan, scan
+from pipeline.media.wrapping import CONTAINERS, FRAGMENTS, Wrapping, opened
+from pipeline.model import Finding, InitSection, Severity, StoredObject
+from pipeline.stages.convert import head, read_span
+from pipeline.stages.fetch import Fetched
+from pipeline.stages.inspect import Inventory, Listed
+from pipeline.storage import Storage
+
+MAX_INIT = 16 << 20  # bytes of a file that holds an initialisation section
+NOBODY_KNOWS = ("encrypted or random data", "unknown data")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unwrapped:
+    """What such segments hold, by their number in the playlist."""
+
+    scans: dict[int, Scan] = field(default_factory=dict)
+    wrappings: dict[int, Wrapping] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def unwrap(
+    inventory: Inventory,
+    fetched: Mapping[str, Fetched],
+    source: Storage,
+    given: Sequence[bytes],
+) -> Unwrapped:
+    """Open and scan every wrapped segment.  Its file stays as it is."""
+    found = Unwrapped()
+    ring = _Ring(source, given)
+    fits: dict[str, list[bool]] = defaultdict(list)
+    for number, listed in enumerate(inventory.segments):
+        here = fetched.get(listed.object.key) if listed.object else None
+        if here is None or not _is_wrapped(listed, here):
+            continue
+        how = _wrapping(listed, here.object.size, ring)
+        raw = read_span(here.path, how)
+        result = opened(listed.name, raw, how)
+        if listed.segment.key:
+            known = result.key is not None or bool(result.findings)
+            if known or sniff(raw[:4096].tobytes()) in NOBODY_KNOWS:
+                fits[listed.segment.key.name].append(known)
+        scanned = scan(listed.name, result.data) if len(result.data) else Scan(listed.name, 0)
+        findings = (*result.findings, *scanned.findings)
+        cut = scanned.cut or result.cut or len(raw) < _promised(listed, len(raw))
+        found.scans[number] = replace(scanned, cut=cut, findings=findings)
+        found.wrappings[number] = how
+    found.findings.extend([*ring.findings, *_judged(fits)])
+    return found
+
+
+def _is_wrapped(listed: Listed, here: Fetched) -> bool:
+    if listed.segment.key or listed.segment.init or listed.name != listed.segment.uri:
+        return True
+    return not here.scan.packets and sniff(head(here.path)) in CONTAINERS
+
+
+def _promised(listed: Listed, length: int) -> int:
+    return listed.segment.byterange[0] if listed.segment.byterange else length
+
+
+def _wrapping(listed: Listed, size: int, ring: "_Ring") -> Wrapping:
+    key = listed.segment.key
+    length, offset = listed.segment.byterange or (size, 0)
+    if key and (length % BLOCK or offset + length + BLOCK == size):
+        length += BLOCK - length % BLOCK  # ffmpeg lists what it encrypted, without the padding
+    return Wrapping(
+        offset,
+        max(0, min(length, size - offset)),
+        size,
+        encrypted=key is not None,
+        keys=ring.keys(listed.key) if key else (),
+        iv=(key and key.iv) or b"",
+        init=ring.init(listed),
+    )
+
+
+class _Ring:
+    """The keys of a recording, each file read once."""
+
+    def __init__(self, source: Storage, given: Sequence[bytes]) -> None:
+        self.findings: list[Finding] = []
+        self._source = source
+        self._given = given
+        self._known: dict[str, tuple[bytes, ...]] = {}
+        self._inits: dict[InitSection, bytes] = {}
+
+    def keys(self, beside: StoredObject | None) -> Sequence[bytes]:
+        """What may decrypt: the key beside the playlist, then those that were given."""
+        if beside is None:
+            return self._given
+        if beside.key not in self._known:
+            self._known[beside.key] = (*self._read(beside), *self._given)
+        return self._known[beside.key]
+
+    def init(self, listed: Listed) -> bytes:
+        """The initialisation section of a segment, in the clear."""
+        wanted, beside = listed.segment.init, listed.init
+        if wanted is None or beside is None:
+            return b""
+        if wanted not in self._inits:
+            data = b""
+            if beside.size <= MAX_INIT:
+                data = b"".join(self._source.open(beside.key, etag=beside.etag))
+            length, offset = wanted.byterange or (len(data), 0)
+            data = data[offset : offset + length]
+            if wanted.key and wanted.key.iv:
+                for key in self.keys(listed.init_key):
+                    clear = decrypted(np.frombuffer(data, np.uint8), key, wanted.key.iv)
+                    if clear.whole and sniff(clear.data[:64].tobytes()) == FRAGMENTS:
+                        data = clear.data.tobytes()
+                        break
+            if sniff(data[:64]) != FRAGMENTS:
+                detail = f"{wanted.name}: {sniff(data[:64])}, no initialisation section of an MP4"
+                self.findings.append(Finding("PL_MAP", Severity.FATAL, detail=detail))
+            self._inits[wanted] = data
+        return self._inits[wanted]
+
+    def _read(self, beside: StoredObject) -> Sequence[bytes]:
+        data = b""
+        if beside.size <= MAX_KEY:
+            data = b"".join(self._source.open(beside.key, etag=beside.etag))
+        keys = keys_of(data)
+        if not keys and not self._given:
+            detail = f"{beside.name} is no key: {beside.size} bytes, expected 16"
+            self.findings.append(Finding("PL_KEY", Severity.FATAL, detail=detail))
+        return keys
+
+
+def _judged(fits: Mapping[str, Sequence[bool]]) -> Iterator[Finding]:
+    """A key that fits no segment is the wrong one; one that fits others tells of damage."""
+    for name, fitting in fits.items():
+        whose = f"with {name}" if name else "with a key that the playlist does not hold"
+        if any(fitting):
+            detail = f"segments encrypted {whose} (AES-128), decrypted to read them"
+            yield Finding("PL_KEY", Severity.INFO, count=len(fitting), detail=detail)
+        elif fitting:
+            detail = f"{len(fitting)} segments encrypted {whose}: no key at hand decrypts them"
+            yield Finding("PL_KEY", Severity.FATAL, count=len(fitting), detail=detail)

@@ -1,0 +1,179 @@
+"""Which segments have another format than the rest, and what they have to become.
+
+The format that lasts longest stays; MP4 has one decoder configuration for a track, so the others
+have to be encoded anew.  What MP4 cannot carry at all has to be, wherever it is.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.media.codecs import AAC, H264, PRIVATE, Codec, adts_rate
+from pipeline.media.dimensions import Picture, picture
+from pipeline.media.lane import HZ
+from pipeline.media.mpegts import Scan, Stream
+from pipeline.media.packets import signed
+from pipeline.media.placed import Slot
+
+IDS = {"video": "SPS_CHANGE", "audio": "AAC_CHANGE"}
+GAP = HZ // 2  # ticks: a longer step of the clock begins another run
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """Codec and decoder configuration of one stream."""
+
+    codec: Codec
+    config: bytes | None
+
+    def __str__(self) -> str:
+        """For people."""
+        if self.config is None:
+            return self.codec.name
+        if self.codec.kind == "audio":
+            channels = (self.config[2] & 1) << 2 | self.config[3] >> 6
+            return f"{self.codec.name} {adts_rate(self.config)} Hz, {channels} channels"
+        shown = picture(self.codec, self.config)
+        return f"{self.codec.name} {shown.width}x{shown.height}" if shown else self.codec.name
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What all streams of a kind have to be; without ``like`` none of them stays as it is."""
+
+    kind: str
+    pid: int
+    like: Format | None
+    picture: Picture | None = None
+    delay: int = 0  # ticks by which pictures are decoded before they are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One stream of one segment that has to be encoded anew."""
+
+    number: int
+    kind: str
+    pid: int
+    was: Format
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What has to be done to make the formats one."""
+
+    wanted: Mapping[str, Wanted] = field(default_factory=dict)  # by kind
+    changes: tuple[Change, ...] = ()
+
+    def runs(self, slots: Sequence[Slot]) -> Iterator[tuple[Change, ...]]:
+        """Changes that are encoded in one go: neighbours of one format on one clock."""
+        for kind in self.wanted:
+            run: list[Change] = []
+            for change in (c for c in self.changes if c.kind == kind):
+                if run and not _goes_on(run[-1], change, slots):
+                    yield tuple(run)
+                    run = []
+                run.append(change)
+            if run:
+                yield tuple(run)
+
+
+def survey(slots: Sequence[Slot]) -> Survey:
+    """Compare the formats of all segments; nothing is said where a kind has several streams."""
+    wanted: dict[str, Wanted] = {}
+    changes: list[Change] = []
+    for kind in ("video", "audio"):
+        found = _streams(slots, kind)
+        formats = {number: format for number, (_, format) in found.items()}
+        if found and any(
+            f != formats[next(iter(found))] or not f.codec.copied for f in formats.values()
+        ):
+            one = _wanted(slots, kind, found)
+            wanted[kind] = one
+            changes += [
+                Change(number, kind, pid, format)
+                for number, (pid, format) in found.items()
+                if format != one.like
+            ]
+    return Survey(wanted, tuple(changes))
+
+
+def _streams(slots: Sequence[Slot], kind: str) -> dict[int, tuple[int, Format]]:
+    """PID and format of the only stream of a kind in each segment that has one.
+
+    A segment that does not tell has the format of the one before it.
+    """
+    found: dict[int, tuple[int, Format]] = {}
+    told: dict[str, bytes] = {}
+    for number, slot in enumerate(slots):
+        mine = list(_of_kind(slot.scan, kind)) if slot.scan else []
+        if len(mine) > 1:
+            return {}
+        for pid, stream, codec in mine:
+            if stream.config is not None:
+                told[codec.name] = stream.config
+            found[number] = pid, Format(codec, stream.config or told.get(codec.name))
+    first: dict[str, bytes | None] = {}
+    for _, format in found.values():
+        if format.config is not None:
+            first.setdefault(format.codec.name, format.config)
+    return {
+        number: (pid, Format(f.codec, f.config or first.get(f.codec.name)))
+        for number, (pid, f) in found.items()
+    }
+
+
+def _of_kind(scan: Scan, kind: str) -> Iterator[tuple[int, Stream, Codec]]:
+    for pid, stream in scan.streams.items():
+        codec = stream.codec
+        listed = not scan.program.streams or pid in scan.program.streams
+        if codec is not None and codec.kind == kind and listed and (stream.dts >= 0).any():
+            yield pid, stream, codec
+
+
+def _wanted(slots: Sequence[Slot], kind: str, found: Mapping[int, tuple[int, Format]]) -> Wanted:
+    lasts: Counter[Format] = Counter()
+    pids: dict[Format, int] = {}
+    for number, (pid, format) in found.items():
+        slot = slots[number]
+        assert slot.scan is not None
+        lasts[format] += round(HZ * (slot.duration or 0)) or _span(slot.scan.streams[pid])
+        pids.setdefault(format, pid)
+    longest, _ = lasts.most_common(1)[0]
+    like = longest if longest.codec in (H264, AAC) and longest.config else None
+    there = [(slots[n].scan, pid) for n, (pid, f) in found.items() if f == like]
+    stays = [scan.streams[pid] for scan, pid in there if scan is not None]
+    shown = picture(longest.codec, longest.config) if kind == "video" and longest.config else None
+    return Wanted(kind, pids[longest], like, shown, _delay(stays) if kind == "video" else 0)
+
+
+def _delay(streams: Sequence[Stream]) -> int:
+    """Ticks by which these pictures are decoded before they are shown, as most of them are."""
+    found = Counter(int(signed((s.pts - s.dts)[s.dts >= 0][:1])[0]) for s in streams)
+    return found.most_common(1)[0][0] if found else 0
+
+
+def _span(stream: Stream) -> int:
+    known = stream.dts[stream.dts >= 0]
+    return int(signed(known - known[0])[-1]) + 1
+
+
+def _goes_on(before: Change, change: Change, slots: Sequence[Slot]) -> bool:
+    a, b = slots[before.number].scan, slots[change.number].scan
+    if change.was.codec.stream_type >= PRIVATE:
+        return False  # each file begins anew
+    if change.number != before.number + 1 or change.was != before.was or change.pid != before.pid:
+        return False
+    assert a is not None
+    assert b is not None
+    last, first = a.streams[before.pid].dts, b.streams[change.pid].dts
+    step = int(signed(first[first >= 0][:1] - last[last >= 0][-1:])[0])
+    return 0 < step < GAP
+
+
+def by_segment(changes: Sequence[Change]) -> dict[int, list[Change]]:
+    """The changes of each segment."""
+    found: dict[int, list[Change]] = defaultdict(list)
+    for change in changes:
+        found[change.number].append(change)
+    return found

@@ -1,0 +1,47 @@
+"""The first units of a stream that begins late, shown to the muxer ahead of everything.
+
+A muxer learns at the beginning of its input how each stream is coded.  Looking far ahead for one
+that begins an hour later would cost as much memory as that hour has bytes.  So it is shown units of
+that stream first, with stamps before the recording by which they are told apart and dropped.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.media import units
+from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.packets import PACKET, Bytes, columns, framing
+from pipeline.media.pes import elementary, track
+from pipeline.media.rewrite import audio_pes, packetize, video_pes
+
+INTRODUCED = BASE // 2  # ticks: what is shown before is dropped
+TIMES = 3  # a parser hands out a picture when the next one begins
+ENOUGH = 8  # PES of sound
+
+
+def introduction(data: Bytes, lane: Lane, pids: tuple[int, ...]) -> bytes:
+    """Packets to write before a stream begins that is first found in this segment."""
+    packets = columns(framing(data).rows)
+    t = track(packets, *pids)
+    bounds = [*t.starts.tolist(), len(t.index)]
+    found = [elementary(packets, t, a, b) for a, b in pairwise(bounds)]
+    shown = _picture(found, lane) if lane.codec.kind == "video" else _sound(found, lane)
+    counter = -sum(-(-len(one) // (PACKET - 4)) for one in shown) & 15  # the stream begins with 0
+    out = []
+    for one in shown:
+        packed, counter = packetize(lane.pid, one, counter)
+        out.append(packed)
+    return b"".join(out)
+
+
+def _picture(found: list[bytes], lane: Lane) -> list[bytes]:
+    """The first picture that carries the parameters."""
+    first = next((es for es in found if lane.codec.config(es)), found[0])
+    return [video_pes(first, HZ + n * round(lane.unit)) for n in range(TIMES)]
+
+
+def _sound(found: list[bytes], lane: Lane) -> list[bytes]:
+    es = b"".join(found[:ENOUGH])
+    whole = units.frames(np.frombuffer(es, np.uint8), lane.config).end
+    return [audio_pes(es[:whole], HZ)] if whole else []

@@ -1,0 +1,107 @@
+"""What a playlist names besides segments: keys and initialisation sections (RFC 8216 sections
+4.3.2.4 and 4.3.2.5); and which names are safe.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
+
+from pipeline.model import Finding, InitSection, Key, Severity
+
+MAX_NAME = 255  # bytes: the longest name a folder can hold
+_ATTRIBUTE = re.compile(r'(?<![A-Z0-9-])([A-Z0-9-]++)=("[^"]*"|[^,]*)')
+_IV = re.compile(r"0[xX][0-9A-Fa-f]{1,32}")
+_RANGE = re.compile(r"([0-9]{1,19})@([0-9]{1,19})")
+_ORDINARY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")  # safe, and nearly all names are so
+_UNSAFE = (
+    (re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"), "a control character"),
+    (re.compile(r"\A(?:[a-z][a-z0-9+.-]*:|subfile,)", re.IGNORECASE), "a URL"),
+    (re.compile(r"[/\\]"), "a path"),
+    (re.compile(r"\A\|"), "a command"),
+    (re.compile(r"\A(?:\.{0,2}\Z|\s)|\s\Z"), "no file name"),
+)
+
+
+def unsafe(uri: str) -> str | None:
+    """What else than one name in its own folder this is, or would be once percent-decoded.
+
+    A scheme is that of RFC 3986 section 3.1, so the colon in ``<sid>_a:b_<utc>.ts`` begins none.
+    """
+    if _ORDINARY.fullmatch(uri):
+        return None
+    if len(uri.encode("utf-8", "surrogateescape")) > MAX_NAME:
+        return f"longer than {MAX_NAME} bytes"
+    decoded = unquote(uri)
+    return next((why for rule, why in _UNSAFE if rule.search(decoded)), None)
+
+
+def quoted(text: str) -> str:
+    """Short, and with control characters escaped: fit for a log."""
+    return repr(text if len(text) <= 80 else text[:80] + "...")
+
+
+class References:
+    """Reads the tags in their order; ``key`` and ``init`` are those of the next segment."""
+
+    def __init__(self) -> None:
+        self.key: Key | None = None
+        self.init: InitSection | None = None
+
+    def read(self, tag: str, value: str) -> Iterator[Finding]:
+        """One EXT-X-KEY or EXT-X-MAP, and what is wrong with it."""
+        attributes = {k: v.strip(' "') for k, v in _ATTRIBUTE.findall(value)}
+        if tag == "#EXT-X-KEY":
+            yield from self._key(attributes)
+        else:
+            yield from self._map(attributes)
+
+    def _key(self, attributes: Mapping[str, str]) -> Iterator[Finding]:
+        """RFC 8216 section 4.3.2.4: it holds for all that follows, until the next one."""
+        method = attributes.get("METHOD", "no METHOD")
+        uri, iv = attributes.get("URI", ""), attributes.get("IV", "")
+        why = unsafe(uri) if "URI" in attributes else None
+        self.key = None
+        if method == "NONE":
+            if why:
+                yield _unsafe_uri(Severity.FATAL, "#EXT-X-KEY", why, uri)
+            return
+        scheme = attributes.get("KEYFORMAT", "identity")
+        if method != "AES-128" or scheme != "identity":
+            if scheme != "identity":
+                method += f" of {scheme}"
+            detail = f"encrypted with {quoted(method)[1:-1]}: only AES-128 can be decrypted"
+            yield Finding("PL_KEY", Severity.FATAL, detail=detail)
+        elif iv and not _IV.fullmatch(iv):
+            detail = f"IV {quoted(iv)}, expected 0x and up to 32 hexadecimal digits"
+            yield Finding("PL_KEY", Severity.FATAL, detail=detail)
+        elif why or "URI" not in attributes:
+            yield _unsafe_uri(Severity.WARNING, "#EXT-X-KEY", why or "nothing", uri)
+            self.key = Key("", _vector(iv))
+        else:
+            self.key = Key(uri, _vector(iv))
+
+    def _map(self, attributes: Mapping[str, str]) -> Iterator[Finding]:
+        """RFC 8216 section 4.3.2.5; it is encrypted as the segments are, if a key has an IV."""
+        uri, part = attributes.get("URI", ""), attributes.get("BYTERANGE")
+        self.init = None
+        if why := unsafe(uri):
+            yield _unsafe_uri(Severity.FATAL, "#EXT-X-MAP", why, uri)
+            return
+        match = _RANGE.fullmatch(part or "")
+        if part is not None and not match:
+            detail = f"EXT-X-MAP: BYTERANGE {quoted(part)}, expected <length>@<offset>"
+            yield Finding("PL_MAP", Severity.FATAL, detail=detail)
+        elif self.key is not None and self.key.iv is None:
+            detail = "EXT-X-MAP under a key without IV, which it cannot be decrypted with"
+            yield Finding("PL_MAP", Severity.FATAL, detail=detail)
+        else:
+            span = (int(match[1]), int(match[2])) if match else None
+            self.init = InitSection(uri, span, self.key)
+
+
+def _vector(iv: str) -> bytes | None:
+    return int(iv, 16).to_bytes(16, "big") if iv else None
+
+
+def _unsafe_uri(severity: Severity, tag: str, why: str, uri: str) -> Finding:
+    return Finding("PL_UNSAFE_URI", severity, detail=f"{tag} names {why}: {quoted(uri)}")

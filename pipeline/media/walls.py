@@ -1,0 +1,105 @@
+"""Where a failover part belongs in time: by its own clock if that goes on, else by the slice names
+(docs/adr/0006).
+
+Times are ticks of 90 kHz unless they say seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice, takewhile
+
+import numpy as np
+
+from pipeline.media.lane import HZ, Lane
+from pipeline.media.packets import Ticks, signed
+from pipeline.media.placed import Placed, Slot, opening
+
+TOLERANCE = HZ  # the slice names may differ from the media by so much
+DOUBT = HZ // 10  # a larger gap is one, however much the names stray
+NEAREST = 20  # segments beside a join whose names are asked: oscillators drift apart
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """What the slice names of one side say."""
+
+    offset: float  # from its time line to the wall clock
+    spread: float  # by which the names usually stray from that
+
+    def holds(self, slot: Slot, begin: float, end: float) -> bool:
+        """A segment that is not there would lie in this span of the time line."""
+        if slot.utc is None:
+            return False
+        start = slot.utc * HZ - self.offset
+        return begin - DOUBT <= start and start + (slot.duration or 0.0) * HZ <= end + DOUBT
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How far a part has to be moved; ``doubt`` is 0 where its clock itself goes on, None where
+    nothing tells.
+    """
+
+    ticks: int
+    doubt: float | None
+    how: str
+
+
+def wall(segments: Sequence[Placed], lanes: Sequence[Lane]) -> Wall | None:
+    """The median over the names nearest to a join; ``segments`` begin there."""
+    named = [s for s in segments if s.slot.utc is not None]
+    named = [s for s in named if not s.damaged] or named
+    usual = [s for s in named if s.slot.part == segments[0].slot.part and not _leads(s, segments)]
+    offsets = [_offset(s, lanes) for s in usual or named]
+    if not offsets:
+        return None
+    near = takewhile(lambda one: abs(one - offsets[0]) <= TOLERANCE, offsets)
+    asked = list(islice(near, NEAREST))
+    middle = float(np.median(asked))
+    return Wall(middle, float(np.median(np.abs(np.array(asked) - middle))))
+
+
+def _leads(segment: Placed, segments: Sequence[Placed]) -> bool:
+    """The first one of a part is named after whatever began first, the others after a picture."""
+    return segment.position == min(s.position for s in segments if s.slot.part == segment.slot.part)
+
+
+def _offset(segment: Placed, lanes: Sequence[Lane]) -> float:
+    assert segment.slot.utc is not None
+    return segment.slot.utc * HZ - opening(segment, lanes)
+
+
+def shift(older: Sequence[Placed], newer: Sequence[Placed], lanes: Sequence[Lane]) -> Shift:
+    """How far the newer part has to be moved on the time line of the older one."""
+    a, b = wall(older[::-1], lanes), wall(newer, lanes)
+    by_clock = _clock(older[-1]) - _clock(newer[0])
+    if a is None or b is None:
+        return _without_names(older, newer, lanes, by_clock)
+    by_names = b.offset - a.offset
+    apart = int(signed(np.array(by_clock - round(by_names), np.int64)))
+    elapsed = opening(newer[0], lanes) + by_names - opening(older[0], lanes)
+    if abs(apart) <= min(TOLERANCE, elapsed / 4):
+        return Shift(round(by_names) + apart, 0.0, "by its clock, which goes on")
+    doubt = min(max(a.spread, b.spread), DOUBT)
+    return Shift(round(by_names), doubt, "by the slice names")
+
+
+def _without_names(
+    older: Sequence[Placed], newer: Sequence[Placed], lanes: Sequence[Lane], by_clock: int
+) -> Shift:
+    """A clock that goes on within a second speaks for itself; else there is nothing to go by."""
+    end = round(max(s.end(lane) for s in older for lane in lanes if lane.pid in s.stamps))
+    behind = end - min(newer[0].presented(pid)[0] for pid in newer[0].stamps)
+    apart = int(signed(np.array(by_clock - behind, np.int64)))
+    if abs(apart) <= TOLERANCE:
+        return Shift(behind + apart, 0.0, "by its clock, which goes on")
+    return Shift(behind, None, "behind it, for nothing tells when it began")
+
+
+def _clock(segment: Placed) -> int:
+    """From the stamps of a segment to its place."""
+    pid, (_, dts) = next(iter(segment.stamps.items()))
+    raw: Ticks = segment.stream(pid).dts
+    both = (raw >= 0) & (dts >= 0)
+    moved = dts[both] - raw[both]
+    return int(moved[0]) + int(np.median(signed(moved - moved[0])))

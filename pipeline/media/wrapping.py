@@ -1,0 +1,80 @@
+"""From the bytes of a file to the transport stream that a segment is: cut out, decrypted, written
+anew from another container.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from pipeline.media.codecs import sniff
+from pipeline.media.contained import from_fragments, from_webm
+from pipeline.media.decrypt import decrypted
+from pipeline.media.packets import Bytes, framing
+from pipeline.model import Finding, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapping:
+    """What stands between a file and a segment's transport stream."""
+
+    offset: int  # bytes: where the segment lies in its file
+    length: int
+    size: int  # of the file
+    encrypted: bool = False
+    init: bytes = field(default=b"", repr=False)  # initialisation section of fragmented MP4
+    keys: Sequence[bytes] = field(default=(), repr=False)  # those it may be encrypted with
+    iv: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A transport stream, as far as there is one."""
+
+    data: Bytes
+    findings: tuple[Finding, ...] = ()
+    cut: bool = False  # bytes are missing at its end
+    webm: bytes = b""  # the file it comes from: a decoder has to have that
+    key: int | None = None  # which of the keys fitted
+
+
+def opened(name: str, data: Bytes, how: Wrapping) -> Opened:
+    """Take the wrapping off.  Pure: the same bytes always come out the same."""
+    clear = _clear(name, data, how) if how.encrypted else Opened(data)
+    kind = sniff(clear.data[:4096].tobytes())
+    if kind not in CONTAINERS:
+        return clear
+    inside = clear.data.tobytes()
+    webm = kind == WEBM
+    found = from_webm(name, inside) if webm else from_fragments(name, how.init, inside)
+    return replace(
+        clear,
+        data=found.data,
+        findings=(*clear.findings, *found.findings),
+        cut=clear.cut or found.cut,
+        webm=inside if webm else b"",
+    )
+
+
+def _clear(name: str, data: Bytes, how: Wrapping) -> Opened:
+    if _is_media(data):
+        detail = "listed as encrypted, but it is not"
+        said = Finding("PL_KEY", Severity.WARNING, name, detail=detail, repair="read as it is")
+        return Opened(data, (said,))
+    for number, key in enumerate(how.keys):
+        clear = decrypted(data, key, how.iv)
+        if _is_media(clear.data) or (clear.whole and len(framing(clear.data).rows)):
+            if clear.whole:
+                return Opened(clear.data, key=number)
+            detail = f"{len(data)} bytes: the end of what was encrypted is missing"
+            said = Finding("SEG_PARTIAL", Severity.ERROR, name, detail=detail)
+            return Opened(clear.data, (said,), cut=True, key=number)
+    return Opened(data)
+
+
+def _is_media(data: Bytes) -> bool:
+    """Not one of a million pieces of nonsense holds such a chain of packets."""
+    return len(framing(data[: 1 << 20]).rows) >= 5 or sniff(data[:4096].tobytes()) in CONTAINERS
+
+
+FRAGMENTS = "an MP4 file or fragment"
+WEBM = "a WebM or Matroska file"
+CONTAINERS = (FRAGMENTS, WEBM)

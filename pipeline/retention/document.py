@@ -1,0 +1,165 @@
+"""The plan as a file: exact keys, sizes and ETags, why, and a hash over all of it."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from pipeline.archive.premis import moment
+from pipeline.errors import UsageError
+from pipeline.storage.local import LocalStorage
+from pipeline.storage.names import safe_key
+from pipeline.storage.oserrors import os_errors
+
+SCHEMA = 1
+_SEAL = re.compile(rb'\n"sha256": "([0-9a-f]{64})"\}\n?\Z')
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """One object that is to be deleted."""
+
+    key: str
+    size: int
+    etag: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One recording whose objects are to be deleted."""
+
+    recording: str
+    receipt_key: str
+    receipt_sha256: str
+    key: str  # of the result
+    size: int
+    sha256: str
+    reason: str
+    objects: tuple[Doomed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something of ours that nobody needs any more: temporary, spool, upload or trash."""
+
+    kind: str
+    where: str
+    size: int
+    modified: float
+    detail: str = ""  # what it takes to remove that and nothing else
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan as it was read."""
+
+    run: str
+    text: bytes
+    made: float
+    source: str
+    results: str
+    verify: str
+    include_degraded: bool
+    archive: str | None
+    recordings: tuple[Candidate, ...]
+    leftovers: tuple[Leftover, ...]
+
+
+class Writer:
+    """Writes a plan entry by entry; it becomes a file only when it is complete."""
+
+    def __init__(self, file: IO[bytes], header: Mapping[str, Any]) -> None:
+        self._file, self._hash = file, hashlib.sha256()
+        self._first = True
+        lines = (f"{json.dumps(k)}: {json.dumps(v)}" for k, v in header.items())
+        self._write("{" + ",\n".join(lines))
+
+    def section(self, name: str) -> None:
+        """Begin a list."""
+        self._write(f',\n"{name}": [')
+        self._first = True
+
+    def entry(self, told: Mapping[str, Any]) -> None:
+        """One entry of the list."""
+        self._write(("\n" if self._first else ",\n") + json.dumps(told))
+        self._first = False
+
+    def end_section(self) -> None:
+        """End the list."""
+        self._write("]")
+
+    def seal(self, totals: Mapping[str, Any]) -> str:
+        """Write totals and hash; returns the hash."""
+        self._write(f',\n"totals": {json.dumps(totals)},')
+        digest = self._hash.hexdigest()
+        self._file.write(f'\n"sha256": "{digest}"}}\n'.encode())
+        return digest
+
+    def _write(self, text: str) -> None:
+        data = text.encode()
+        self._hash.update(data)
+        self._file.write(data)
+
+
+@contextmanager
+def writing(path: Path, header: Mapping[str, Any]) -> Iterator[Writer]:
+    """A writer for a file that appears only if nothing was raised."""
+    folder = LocalStorage(path.parent)
+    temporary = folder.temporary(path.name)
+    try:
+        with os_errors(f"write {path}"), temporary.open("wb") as file:
+            yield Writer(file, header)
+        folder.adopt(temporary, path.name)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: Path) -> Plan:
+    """A plan that nobody has touched; UsageError otherwise."""
+    with os_errors(f"read {path}"):
+        return parse(path.read_bytes(), str(path))
+
+
+def parse(text: bytes, where: str) -> Plan:
+    """The same from bytes."""
+    seal = _SEAL.search(text)
+    if seal is None or hashlib.sha256(text[: seal.start()]).hexdigest() != seal[1].decode():
+        raise UsageError(f"{where}: not a whole plan as recpipe clean plan wrote it; plan again")
+    try:
+        told: Any = json.loads(text)
+        if told["schema"] != SCHEMA:
+            raise UsageError(f"{where}: a plan of another version; plan again")
+        made = float(told["made"])
+        return Plan(
+            run=run_name(made, seal[1].decode()),
+            text=text,
+            made=made,
+            source=str(told["source"]),
+            results=str(told["results"]),
+            verify=str(told["verify"]),
+            include_degraded=bool(told["include_degraded"]),
+            archive=told["archive"],
+            recordings=tuple(_candidate(one) for one in told["recordings"]),
+            leftovers=tuple(Leftover(**one) for one in told["leftovers"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{where}: not a plan of this tool; plan again") from error
+
+
+def _candidate(told: Any) -> Candidate:
+    objects = tuple(
+        Doomed(safe_key(o["key"]), int(o["size"]), str(o["etag"]), str(o["sha256"]))
+        for o in told["objects"]
+    )
+    safe_key(told["receipt_key"]), safe_key(told["key"])
+    return Candidate(**{**told, "objects": objects})
+
+
+def run_name(made: float, digest: str) -> str:
+    """What a run is called: when it was planned, and which plan it is."""
+    return f"{moment(made).replace('-', '').replace(':', '')}-{digest[:12]}"

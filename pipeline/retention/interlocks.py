@@ -1,0 +1,87 @@
+"""Every reason not to delete a recording that takes a look at the stores to know."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.errors import NotFoundError, RecpipeError
+from pipeline.jobs.published import Published, read
+from pipeline.retention.plan import not_good_enough
+from pipeline.storage import Storage
+from pipeline.storage.names import TRASH, printable
+
+HOLD = ".hold"
+TAGS = ".tags"
+
+Archived = Callable[[Published], str | None]  # why it is not safe in the archive
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What is looked at, at every stage anew."""
+
+    source: Storage
+    results: Storage
+    verify: str = "full"  # or "head"
+    include_degraded: bool = False
+    archived: Archived | None = None
+
+    def refusal(self, receipt_key: str, doomed: list[str], *, receipt_sha256: str) -> str | None:
+        """Why the objects of this recording must not be deleted now; None if they may."""
+        try:
+            published = read(self.results, receipt_key)
+            if published.receipt_sha256 != receipt_sha256:
+                return "its receipt is not the one that was planned with"
+            return (
+                self._held(published)
+                or not_good_enough(published, include_degraded=self.include_degraded)
+                or self._inside(published, doomed)
+                or self._result(published)
+                or (self.archived(published) if self.archived else None)
+            )
+        except RecpipeError as error:
+            return printable(error)
+
+    def _held(self, published: Published) -> str | None:
+        try:
+            self.results.head(published.stem + HOLD)
+        except NotFoundError:
+            return None
+        return "held"
+
+    def _inside(self, published: Published, doomed: list[str]) -> str | None:
+        """The result itself must not be among what is deleted, nor in anybody's trash."""
+        for kept in (published.key, published.receipt_key):
+            place = _identity(self.results, kept)
+            if place in {_identity(self.source, key) for key in doomed}:
+                return "its result is one of its sources"
+            if f"/{TRASH}" in f"/{place}":
+                return "its result lies in the trash"
+        return None
+
+    def _result(self, published: Published) -> str | None:
+        """The result is there and, re-read, the very one of the receipt."""
+        found = self.results.head(published.key)
+        if found.size != published.size:
+            return f"its result has {found.size} bytes, the receipt says {published.size}"
+        if self.verify == "head":
+            return None
+        digest = hashlib.sha256()
+        for chunk in self.results.open(published.key, etag=found.etag):
+            digest.update(chunk)
+        if digest.hexdigest() != published.sha256:
+            return "its result is not the one of the receipt: SHA-256 differs"
+        return None
+
+
+def _identity(storage: Storage, key: str) -> str:
+    return str(storage.path(key) or storage.url(key))
+
+
+def protected(source: Storage, keys: list[str]) -> str | None:
+    """The first object that the store itself forbids to delete."""
+    for key in keys:
+        why = source.protection(key)
+        if why is not None:
+            return f"{key.rpartition('/')[2]}: {why}"
+    return None

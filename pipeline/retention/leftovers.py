@@ -1,0 +1,152 @@
+"""What we left behind ourselves and nobody needs: found for a plan, removed by it, and only if it
+is still what it was.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import ChangedError, NotFoundError
+from pipeline.model import Format
+from pipeline.retention import trash
+from pipeline.retention.apply import expired
+from pipeline.retention.document import Leftover
+from pipeline.retention.trash import Deleter
+from pipeline.stages.publish import RECEIPT
+from pipeline.storage import Storage
+from pipeline.storage.local import LocalStorage, is_temporary, temporaries
+from pipeline.storage.oserrors import os_errors
+from pipeline.storage.s3 import S3Storage
+
+ABANDONED = 24 * 3600.0  # seconds without a sign of life
+REPORT = ".html"
+
+_OURS = re.compile(r"[0-9a-f]{32}")  # a folder of the spool
+_SUFFIXES = (RECEIPT, *(f".{format.value}" for format in Format), ".tar")
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How old something has to be, in seconds."""
+
+    abandoned: float = ABANDONED
+    trash_days: float = 7.0
+    reports: float | None = None  # None: reports are kept
+
+
+def find(
+    source: Storage, results: Storage, spool: Path, ages: Ages, now: float
+) -> Iterator[Leftover]:
+    """Everything of ours that is old enough."""
+    old = now - ages.abandoned
+    seen = set()
+    for storage in (source, results):
+        if isinstance(storage, LocalStorage) and storage.root not in seen:
+            seen.add(storage.root)
+            yield from _temporaries(storage, old)
+    yield from _spool(spool, old)
+    if isinstance(results, S3Storage):
+        yield from _uploads(results, old)
+    for run in expired(source, ages.trash_days, now):
+        size = sum(one.size for one in source.list(trash.objects_of(run)))
+        yield Leftover("trash", run, size, now)
+    if ages.reports is not None:
+        yield from _reports(results, now - ages.reports)
+
+
+def _temporaries(storage: LocalStorage, old: float) -> Iterator[Leftover]:
+    for path in temporaries(storage.root):
+        try:
+            status = path.lstat()
+        except OSError:
+            continue
+        if status.st_mtime < old and not _alive(path):
+            yield Leftover("temporary", str(path), status.st_size, status.st_mtime)
+
+
+def _alive(path: Path) -> bool:
+    """Whether the process that made it may still be there."""
+    owner = path.name.split("-")[1]
+    try:
+        os.kill(int(owner), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _spool(spool: Path, old: float) -> Iterator[Leftover]:
+    for home in (spool, spool / "ingest"):
+        try:
+            folders = [p for p in home.iterdir() if _OURS.fullmatch(p.name) and p.is_dir()]
+        except OSError:
+            continue
+        for folder in sorted(folders):
+            size, newest = _newest(folder)
+            if newest < old:
+                yield Leftover("spool", str(folder), size, newest)
+
+
+def _newest(folder: Path) -> tuple[int, float]:
+    """Bytes in a folder, and the last time anything in it changed."""
+    size, newest = 0, folder.lstat().st_mtime
+    with os_errors(f"read {folder}"):
+        for path in folder.rglob("*"):
+            status = path.lstat()
+            size, newest = size + status.st_size, max(newest, status.st_mtime)
+    return size, newest
+
+
+def _uploads(results: S3Storage, old: float) -> Iterator[Leftover]:
+    for key, id, began in results.uploads():
+        if key.endswith(_SUFFIXES) and began < old:
+            yield Leftover("upload", key, 0, began, id)
+
+
+def _reports(results: Storage, old: float) -> Iterator[Leftover]:
+    """Reports of results whose receipt is there to make another one from."""
+    for found in results.list():
+        if found.modified < old and _has_receipt(results, found.key):
+            yield Leftover("report", found.key, found.size, found.modified, found.etag or "")
+
+
+def _has_receipt(results: Storage, key: str) -> bool:
+    if not key.endswith(REPORT):
+        return False
+    try:
+        results.head(key.removesuffix(REPORT) + RECEIPT)
+    except NotFoundError:
+        return False
+    return True
+
+
+def remove(one: Leftover, results: Storage) -> None:
+    """Remove a leftover, ChangedError if it has come to life since.  Trash is not for here."""
+    if one.kind == "report":
+        Deleter(results, conditional=False).delete(one.where, one.detail)
+    elif one.kind == "upload":
+        assert isinstance(results, S3Storage)
+        results.abort(one.where, one.detail)
+    else:
+        _remove_path(one)
+
+
+def _remove_path(one: Leftover) -> None:
+    path = Path(one.where)
+    ours = _OURS.fullmatch(path.name) if one.kind == "spool" else is_temporary(path)
+    if not ours:
+        raise ChangedError(f"{path}: no temporary of ours")
+    with os_errors(f"remove {path}"):
+        if not os.path.lexists(path):
+            return
+        newest = _newest(path)[1] if path.is_dir() else path.lstat().st_mtime
+        if newest > one.modified:
+            raise ChangedError(f"{path}: in use again")
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

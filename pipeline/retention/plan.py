@@ -1,0 +1,246 @@
+"""What may go and what has to stay: rules over values.  No clock, no disk, no network."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.agora import names
+from pipeline.errors import StorageError, UsageError
+from pipeline.jobs.published import Published
+from pipeline.model import Format, SourceFile, StoredObject, Verdict
+
+SKEW = 600.0  # seconds that clocks may differ
+ALLOWED = (Verdict.OK, Verdict.REPAIRED)
+
+
+class GuardError(UsageError):
+    """Something about the whole looks wrong: nothing is planned, nothing is deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the user wants to keep, and what must never happen."""
+
+    older_than: float = 30 * 86400.0  # seconds since the newest object of a recording was stored
+    keep_last: int = 0  # recordings of each channel
+    keep_tags: tuple[str, ...] = ()
+    include_degraded: bool = False
+    max_delete: int = 1000  # objects
+    max_bytes: float = float("inf")
+    max_fraction: float = 0.2  # of all objects, and of all bytes, below the prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A published recording as far as a sweep over a listing has to remember it."""
+
+    receipt_key: str
+    first: str  # lowest and highest key of its inputs, in the source
+    last: str
+    channel: str
+    begin: float
+    held: bool = False
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """A published recording, and which of its inputs are in the listing."""
+
+    claim: Claim
+    published: Published
+    inputs: Mapping[str, SourceFile]  # by key in the source
+    found: dict[str, StoredObject] = field(default_factory=dict)
+    shared: set[str] = field(default_factory=set)  # keys that another receipt names as well
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a sweep counted."""
+
+    objects: int = 0
+    size: int = 0
+    known: int = 0
+    unknown: int = 0
+    trash: int = 0
+    newest: float = 0.0
+    sample: list[str] = field(default_factory=list)  # the first unknown keys
+    unread: set[tuple[str, str]] = field(default_factory=set)  # folder, sid of unknown slices
+
+
+SAMPLE = 20
+
+
+def sweep(
+    listing: Iterable[StoredObject],
+    claims: Sequence[Claim],
+    load: Callable[[Claim], tuple[Published, Mapping[str, SourceFile]]],
+    seen: Seen,
+    unknown: Callable[[StoredObject], None] = lambda found: None,
+) -> Iterator[Match]:
+    """Meet receipts with a listing in one pass, both in the order of the keys.
+
+    Only recordings whose keys are just being passed are held in memory.
+    """
+    waiting = sorted(claims, key=lambda claim: in_order(claim.first), reverse=True)
+    active: dict[str, Match] = {}
+    owners: dict[str, list[str]] = defaultdict(list)
+    before = b""
+    for found in listing:
+        at = in_order(found.key)
+        if at <= before:
+            raise StorageError(f"the listing is not in order at {found.key!r}; nothing is planned")
+        before = at
+        while waiting and in_order(waiting[-1].first) <= at:
+            _activate(waiting.pop(), load, active, owners)
+        for key in [key for key, match in active.items() if in_order(match.claim.last) < at]:
+            yield _retire(key, active, owners)
+        _count(found, owners, active, seen, unknown)
+    for key in list(active):
+        yield _retire(key, active, owners)
+    while waiting:
+        _activate(waiting.pop(), load, active, owners)
+        yield _retire(next(iter(active)), active, owners)
+
+
+def in_order(key: str) -> bytes:
+    """What keys are sorted by, in buckets and in folders, also if they are not UTF-8."""
+    return key.encode("utf-8", "surrogateescape")
+
+
+def _activate(
+    claim: Claim,
+    load: Callable[[Claim], tuple[Published, Mapping[str, SourceFile]]],
+    active: dict[str, Match],
+    owners: dict[str, list[str]],
+) -> None:
+    published, inputs = load(claim)
+    active[claim.receipt_key] = Match(claim, published, inputs)
+    for key in inputs:
+        owners[key].append(claim.receipt_key)
+
+
+def _retire(key: str, active: dict[str, Match], owners: dict[str, list[str]]) -> Match:
+    match = active.pop(key)
+    for name in match.inputs:
+        owners[name].remove(key)
+        if not owners[name]:
+            del owners[name]
+    return match
+
+
+def _count(
+    found: StoredObject,
+    owners: Mapping[str, list[str]],
+    active: Mapping[str, Match],
+    seen: Seen,
+    unknown: Callable[[StoredObject], None],
+) -> None:
+    seen.objects += 1
+    seen.size += found.size
+    seen.newest = max(seen.newest, found.modified)
+    claimants = owners.get(found.key, ())
+    for key in claimants:
+        active[key].found[found.key] = found
+        if len(claimants) > 1:
+            active[key].shared.add(found.key)
+    if claimants:
+        seen.known += 1
+        return
+    seen.unknown += 1
+    unknown(found)
+    if len(seen.sample) < SAMPLE:
+        seen.sample.append(found.key)
+    part = names.parse_slice_name(found.name) or names.parse_playlist_name(found.name)
+    if part is not None:
+        seen.unread.add((found.key[: -len(found.name)], part.sid))
+
+
+def latest(claims: Iterable[Claim], count: int) -> set[str]:
+    """Receipts of the newest recordings of each channel."""
+    channels: dict[str, list[Claim]] = defaultdict(list)
+    for claim in claims:
+        channels[claim.channel].append(claim)
+    return {
+        claim.receipt_key
+        for group in channels.values()
+        for claim in sorted(group, key=lambda c: (c.begin, c.receipt_key), reverse=True)[:count]
+    }
+
+
+def kept_because(match: Match, rules: Rules, newest: set[str], now: float) -> str | None:
+    """Why a recording stays, as far as listing and receipt tell; None if it may go."""
+    claim, published = match.claim, match.published
+    if claim.held:
+        return "held"
+    tags = sorted(claim.tags & set(rules.keep_tags))
+    if tags:
+        return f"tagged {tags[0]}"
+    unfit = not_good_enough(published, include_degraded=rules.include_degraded)
+    if unfit:
+        return unfit
+    if claim.receipt_key in newest:
+        return "one of the newest of its channel"
+    changed = unlike(match.inputs, match.found)
+    if changed:
+        return changed
+    if match.shared:
+        return f"{min(match.shared)}: another receipt names it as well"
+    age = now - max((found.modified for found in match.found.values()), default=now)
+    if age < rules.older_than:
+        return "too young"
+    return None
+
+
+def not_good_enough(published: Published, *, include_degraded: bool) -> str | None:
+    """Why a result cannot stand for its sources: it lost media, or never held all of it."""
+    degraded = include_degraded and published.verdict is Verdict.DEGRADED
+    if published.verdict not in ALLOWED and not degraded:
+        return f"verdict {published.verdict.value}"
+    format = published.receipt["settings"]["format"]
+    if format not in (Format.MP4, Format.TS):
+        return f"{format} does not hold everything"
+    proof = published.receipt.get("proof") or {}
+    if not all(proof.get(part) is True for part in ("counts", "timestamps", "bytes")):
+        return "not proven"
+    return None
+
+
+def unlike(inputs: Mapping[str, SourceFile], found: Mapping[str, StoredObject]) -> str | None:
+    """How the objects that are there differ from those that were converted."""
+    for key, source in inputs.items():
+        there = found.get(key)
+        if source.sha256 is None:
+            if there is not None:
+                return f"{there.name}: came after it was converted"
+        elif there is None:
+            return f"{key.rpartition('/')[2]}: gone"
+        elif (there.size, there.etag) != (source.size, source.etag) or there.etag is None:
+            return f"{there.name}: changed since it was converted"
+    return None
+
+
+def refuse_the_whole(seen: Seen, receipts: int, mine: int, now: float) -> None:
+    """What looks like a wrong prefix, lost credentials or a wrong clock."""
+    if not seen.objects and not seen.trash:
+        raise GuardError("the source lists nothing at all; check prefix and credentials")
+    if not receipts:
+        raise GuardError("no receipt in the destination: nothing is known to be safe elsewhere")
+    if not mine:
+        raise GuardError("no receipt tells of anything below this source; check the prefix")
+    if seen.newest > now + SKEW:
+        raise GuardError("objects are from the future: the clock of this machine is behind; set it")
+
+
+def guard(rules: Rules, objects: int, size: int, seen: Seen) -> None:
+    """GuardError if more would be deleted than allowed."""
+    if objects > rules.max_delete:
+        said = f"{objects} objects would be deleted, --max-delete is {rules.max_delete}"
+        raise GuardError(f"{said}; nothing was done")
+    if size > rules.max_bytes:
+        said = f"{size} bytes would be deleted, --max-bytes is {rules.max_bytes:.0f}"
+        raise GuardError(f"{said}; nothing was done")
+    share = max(objects / max(seen.objects, 1), size / max(seen.size, 1))
+    if share > rules.max_fraction:
+        said = f"{share:.1%} of the source would be deleted, --max-fraction is"
+        raise GuardError(f"{said} {rules.max_fraction:.0%}; nothing was done")

@@ -1,0 +1,56 @@
+"""The deletion of a recording's sources as PREMIS, beside its receipt."""
+
+import hashlib
+from pathlib import Path
+
+from pipeline.archive.bag import Digests
+from pipeline.archive.premis import Agent, Event, File, document, format_of
+from pipeline.errors import NotFoundError
+from pipeline.jobs.receipts import software
+from pipeline.retention.document import Candidate
+from pipeline.stages.publish import RECEIPT
+from pipeline.storage import Storage
+from pipeline.storage.local import LocalStorage
+from pipeline.storage.oserrors import os_errors
+
+
+def _key(one: Candidate, run: str) -> str:
+    return f"{one.receipt_key.removesuffix(RECEIPT)}.{run}.premis.xml"
+
+
+def exists(results: Storage, one: Candidate, run: str) -> bool:
+    """Whether it was written before."""
+    try:
+        results.head(_key(one, run))
+    except NotFoundError:
+        return False
+    return True
+
+
+def write(results: Storage, one: Candidate, run: str, spool: Path, now: float) -> None:
+    """``<recording>.<run>.premis.xml``: which files were deleted, when, why and by whom."""
+    name, _, version = software().partition(" ")
+    files = [
+        File(o.key, Digests(o.size, o.sha256, ""), format_of(o.key), o.key.rpartition("/")[2])
+        for o in one.objects
+    ]
+    event = Event(
+        "deletion",
+        now,
+        "success",
+        (Agent(name, version or None),),
+        tuple(o.key for o in one.objects),
+        detail=f"run {run}: sources of {one.key}, SHA-256 {one.sha256}, which was read again",
+        note=one.reason,
+    )
+    data = document(files, [event])
+    with os_errors(f"make {spool}"):
+        spool.mkdir(parents=True, exist_ok=True)
+    temporary = LocalStorage(spool).temporary("premis")
+    try:
+        with os_errors(f"write {temporary}"):
+            temporary.write_bytes(data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        results.put(temporary, _key(one, run), sha256=sha256, content_type="application/xml")
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,152 @@
+"""The trash of a source: what was deleted but can still be brought back."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.errors import ChangedError, NotFoundError, RecpipeError, StorageError
+from pipeline.model import StoredObject
+from pipeline.retention import document
+from pipeline.retention.document import Doomed, Plan
+from pipeline.retention.plan import SKEW, GuardError
+from pipeline.storage import Storage
+from pipeline.storage.local import LocalStorage
+from pipeline.storage.names import TRASH
+from pipeline.storage.oserrors import os_errors
+
+PLAN = "plan.json"
+
+
+class State(StrEnum):
+    """Where an object of a plan is."""
+
+    THERE = "there"  # untouched, or copied but not yet deleted
+    TRASHED = "trashed"
+    CHANGED = "changed"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Deleter:
+    """Deletes what has the right ETag, in the way the store was found to be capable of."""
+
+    storage: Storage
+    conditional: bool
+
+    def delete(self, key: str, etag: str) -> None:
+        """ChangedError if it is another object by now.  Safe to repeat."""
+        if self.conditional:
+            self.storage.delete(key, etag=etag)
+            return
+        with suppress(NotFoundError):
+            if self.storage.head(key).etag != etag:
+                raise ChangedError(f"{self.storage.url(key)}: changed since it was planned")
+            self.storage.delete(key)
+
+
+def objects_of(run: str) -> str:
+    """What the keys of a run's trash begin with."""
+    return f"{TRASH}{run}/objects/"
+
+
+def state(storage: Storage, run: str, one: Doomed) -> State:
+    """Where an object is now."""
+    with suppress(NotFoundError):
+        found = storage.head(one.key)
+        same = (found.size, found.etag) == (one.size, one.etag)
+        return State.THERE if same else State.CHANGED
+    with suppress(NotFoundError):
+        if storage.head(objects_of(run) + one.key).size == one.size:
+            return State.TRASHED
+    return State.GONE
+
+
+def put_away(storage: Storage, deleter: Deleter, run: str, one: Doomed) -> None:
+    """Move one object into the trash.  After a crash at any moment it is in one place or both."""
+    copied = storage.copy(one.key, objects_of(run) + one.key, etag=one.etag)
+    if copied.size != one.size:
+        raise StorageError(f"{storage.url(copied.key)}: {copied.size} bytes, expected {one.size}")
+    deleter.delete(one.key, one.etag)
+
+
+def write_plan(storage: Storage, plan: Plan, spool: Path) -> StoredObject:
+    """Put the plan beside what it throws away: restoring needs nothing else."""
+    return _put(storage, f"{TRASH}{plan.run}/{PLAN}", plan.text, spool)
+
+
+def read_plan(storage: Storage, run: str) -> Plan:
+    """The plan of a run; NotFoundError if there is no such run."""
+    key = f"{TRASH}{run}/{PLAN}"
+    plan = document.parse(b"".join(storage.open(key)), storage.url(key))
+    if plan.run != run:
+        raise GuardError(f"{storage.url(key)}: the plan of {plan.run}, not of this run")
+    return plan
+
+
+def forget(storage: Storage, run: str) -> None:
+    """Remove the plan of a run whose trash is empty; what somebody else put there stays."""
+    home = f"{TRASH}{run}/"
+    if any(found.key != home + PLAN for found in storage.list(home)):
+        return
+    storage.delete(home + PLAN)
+    if isinstance(storage, LocalStorage):
+        top = storage.path(home)
+        folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
+        for folder in (*folders, top):
+            with suppress(OSError):  # a temporary file of a killed run: swept later
+                folder.rmdir()
+
+
+def runs(storage: Storage) -> Iterator[tuple[str, StoredObject]]:
+    """Every run that has a trash, with the entry of its plan."""
+    for found in storage.list(TRASH):
+        parts = found.key.split("/")
+        if len(parts) == 3 and parts[2] == PLAN:
+            yield parts[1], found
+
+
+def try_out(storage: Storage, run: str, spool: Path, now: float, *, trusting: bool) -> Deleter:
+    """Find out what the store does with conditions, and what time it is there.
+
+    GuardError if its clock and ours differ, and if it deletes although the ETag is a wrong one:
+    on such a store an object that was replaced a moment ago would be lost.
+    """
+    key = f"{TRASH}{run}/.recpipe-probe"  # always the same: a run that was killed leaves one
+    stored = _put(storage, key, b"recpipe", spool)
+    try:
+        if abs(stored.modified - now) > SKEW:
+            said = f"{storage.url()}: its clock and ours differ by {stored.modified - now:.0f} s"
+            raise GuardError(f"{said}; set the clock of this machine")
+        return Deleter(storage, _refuses_wrong_etags(storage, key, trusting=trusting))
+    finally:
+        storage.delete(key)
+
+
+def _refuses_wrong_etags(storage: Storage, key: str, *, trusting: bool) -> bool:
+    wrong = "0" * 32
+    try:
+        storage.delete(key, etag=wrong)
+    except ChangedError:
+        return True
+    except RecpipeError:
+        return False  # it says that it cannot
+    if not trusting:
+        said = f"{storage.url()}: deletes whatever the condition (If-Match) says"
+        raise GuardError(f"{said}; --no-conditions looks at each object right before instead")
+    return False
+
+
+def _put(storage: Storage, key: str, data: bytes, spool: Path) -> StoredObject:
+    with os_errors(f"make {spool}"):
+        spool.mkdir(parents=True, exist_ok=True)
+    temporary = LocalStorage(spool).temporary("plan")
+    try:
+        with os_errors(f"write {temporary}"):
+            temporary.write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        return storage.put(temporary, key, sha256=digest, content_type="application/json")
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,98 @@
+"""Black pictures and silence for holes, really encoded, in the form of each lane."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from tempfile import TemporaryFile
+
+import numpy as np
+
+from pipeline.media import sps, units
+from pipeline.media.codecs import adts_rate
+from pipeline.media.fills import Fill, Made, wanted
+from pipeline.media.lane import HZ, Lane
+from pipeline.media.losses import Stretch
+from pipeline.model import Finding, Severity
+from pipeline.muxing import commands
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.run import run
+
+PICTURES = 250  # then they begin again with a key picture
+PRIMED = 8  # frames after which an encoder has forgotten that it began
+OWN = 31  # number of our parameter sets (H.264 clause 7.4.2.1.1): those of the stream stay valid
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Filling:
+    """What goes into the holes, and why some stay open."""
+
+    fills: tuple[Fill, ...] = ()
+    made: Mapping[int, Made] = field(default_factory=dict)  # by PID
+    findings: tuple[Finding, ...] = ()
+
+
+def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ffmpeg) -> Filling:
+    """Encode what the holes of every lane need."""
+    fills: list[Fill] = []
+    made: dict[int, Made] = {}
+    findings: list[Finding] = []
+    for lane, stretches in zip(lanes, held, strict=True):
+        needed = list(wanted(lane, stretches))
+        if not needed:
+            continue
+        count = min(PICTURES, max(len(fill.dts) for fill in needed))
+        encode = (
+            _pictures(lane, count, ffmpeg) if lane.codec.kind == "video" else _silence(lane, ffmpeg)
+        )
+        if encode:
+            made[lane.pid] = Made(tuple(encode))
+            fills += needed
+        else:
+            detail = f"{lane.codec.kind} of this form cannot be made: its holes are kept"
+            findings.append(Finding("M_FILL", Severity.WARNING, pid=lane.pid, detail=detail))
+    return Filling(tuple(sorted(fills, key=lambda fill: fill.before)), made, tuple(findings))
+
+
+def _pictures(lane: Lane, count: int, ffmpeg: Ffmpeg) -> list[bytes]:
+    """Black pictures of the lane's size: one key picture, then those that refer to it."""
+    shape = sps.parse(lane.config)
+    if shape is None or shape.width % 2 or shape.height % 2:
+        return []
+    number = OWN if shape.id != OWN else OWN - 1
+    rate = f"{HZ}/{max(1, round(lane.unit))}"
+    es = _encoded(
+        commands.black(ffmpeg.ffmpeg, (shape.width, shape.height), rate, count, number), ffmpeg
+    )
+    found = units.nals(np.frombuffer(es, np.uint8))
+    begins = [max(0, int(b) - 4) for b in found.begin[found.opens]]
+    return [es[a:b] for a, b in pairwise([*begins, len(es)])]
+
+
+def _silence(lane: Lane, ffmpeg: Ffmpeg) -> list[bytes]:
+    """One silent frame: it follows itself."""
+    channels = (lane.config[2] & 1) << 2 | lane.config[3] >> 6
+    low_complexity = lane.config[2] >> 6 == 1
+    if not low_complexity or channels not in (1, 2):
+        return []
+    es = _encoded(commands.silence(ffmpeg.ffmpeg, adts_rate(lane.config), channels), ffmpeg)
+    return list(_frames(es, lane.config))[PRIMED : PRIMED + 1]
+
+
+def _frames(es: bytes, config: bytes) -> Iterator[bytes]:
+    """ADTS frames under the fixed header of the lane: the same but for copyright bits."""
+    fixed = es[:4]
+    if fixed[2] & 0xFC != config[2] & 0xFC or fixed[1] & 1 != 1:
+        return
+    found = units.frames(np.frombuffer(es, np.uint8), bytes((*fixed[:3], fixed[3] & 0xF0)))
+    for place, length in zip(found.begin.tolist(), found.length.tolist(), strict=True):
+        frame = bytearray(es[place : place + length])
+        frame[1] = config[1] | 1
+        frame[2:4] = bytes((config[2], config[3] & 0xF0 | frame[3] & 0x0F))
+        yield bytes(frame)
+
+
+def _encoded(argv: Sequence[str], ffmpeg: Ffmpeg) -> bytes:
+    with TemporaryFile() as file:
+        run(argv, env=ffmpeg.env, stdout=file)
+        file.seek(0)
+        return file.read()

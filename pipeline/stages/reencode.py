@@ -1,0 +1,271 @@
+"""Encode anew what has another format than the rest of its track, and nothing else."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import MuxingError
+from pipeline.media import conform, units
+from pipeline.media.codecs import AAC, PRIVATE, adts_rate
+from pipeline.media.conform import Change, Survey, Wanted
+from pipeline.media.lane import BASE, HZ
+from pipeline.media.mpegts import Stream
+from pipeline.media.packets import MODULO, Ticks, signed
+from pipeline.media.placed import Slot
+from pipeline.media.splice import parameter_sets, samples
+from pipeline.media.transport import Sample
+from pipeline.media.units import FRAME
+from pipeline.media.wrapping import Opened
+from pipeline.model import Finding, Reencoded, Severity
+from pipeline.muxing import commands
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.run import Muxer
+from pipeline.storage.names import printable
+
+RATE = 48000  # Hz of sound of which nothing can stay
+PROFILES = {66: "baseline", 77: "main"}
+STALL = 600.0  # seconds an encoder may take nothing: it decodes ahead
+FIRST = 0x100  # PID of the only stream ffmpeg writes
+OTHER = 31  # the number of new parameter sets: nobody counts that far
+FULL_HD = 1920 * 1088  # pixels
+CODE = b"\0\0\0\1"
+SLICE = b"\x88\x80"
+BASELINE = bytes.fromhex("6742c00aa6117b011000000300100000030140f1226118")  # of no matter what
+SILENT = b"\xff\xf1\x4c\x40"  # 48 kHz, one channel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """What became of the changes: new PES by segment and kind, and what is to be said of it."""
+
+    samples: Mapping[tuple[int, str], Sequence[Sample]] = field(default_factory=dict)
+    sets: tuple[bytes, ...] = ()  # parameter sets of the new pictures
+    findings: tuple[Finding, ...] = ()
+    reencoded: tuple[Reencoded, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """What is encoded anew, and with what; without ``ffmpeg`` it is only said what would be."""
+
+    slots: Sequence[Slot]
+    survey: Survey
+    read: Callable[[int], Opened]  # a segment by its number
+    folder: Path
+    ffmpeg: Ffmpeg | None
+
+
+def reencode(source: Source) -> Encoded:
+    """Every run of changes, each picture or stretch of sound checked against what it was."""
+    made: dict[tuple[int, str], Sequence[Sample]] = {}
+    sets: dict[bytes, None] = {}
+    findings: list[Finding] = []
+    reencoded: list[Reencoded] = []
+    for run in source.survey.runs(source.slots):
+        wanted = source.survey.wanted[run[0].kind]
+        video = wanted.kind == "video"
+        new, complaint = _encoded(source, run, wanted) if source.ffmpeg else ([], "")
+        if complaint:
+            name = source.slots[run[0].number].name
+            detail = f"its decoder says: {complaint}"
+            findings.append(Finding("DECODE", Severity.ERROR, name, run[0].pid, detail=detail))
+        share = _pictures if video else _sound
+        for change, mine in zip(run, share(source, run, wanted, new), strict=True):
+            made[change.number, change.kind] = mine
+            one = _record(source, change, wanted, mine)
+            reencoded.append(one)
+            findings += _said(source, change, one, mine)
+            if video and source.ffmpeg:
+                sets |= dict.fromkeys(s for first in mine[:1] for s in parameter_sets(first.data))
+    if sets and len({nal[:1] for nal in sets}) < len(sets):
+        detail = "the encoder did not use the same parameter sets for all that it encoded"
+        findings.append(Finding("SPS_CHANGE", Severity.FATAL, detail=detail))
+    return Encoded(made, tuple(sets), tuple(findings), tuple(reencoded))
+
+
+def _encoded(source: Source, run: Sequence[Change], wanted: Wanted) -> tuple[list[Sample], str]:
+    """What ffmpeg makes of a run, nothing where it cannot read it; and the last of what it says."""
+    assert source.ffmpeg is not None
+    output = source.folder / "run.ts"
+    private = run[0].was.codec.stream_type >= PRIVATE
+    argv = commands.reencode(
+        source.ffmpeg.ffmpeg,
+        output,
+        demuxer="matroska" if private else "mpegts",
+        stream=f"{wanted.kind[0]}:0" if private else f"i:{run[0].pid}",
+        codec=_codec(wanted),
+    )
+    try:
+        with Muxer(argv, env=source.ffmpeg.env, stall=STALL) as muxer:
+            for change in run:
+                piece = source.read(change.number)
+                muxer.write([piece.webm if private else piece.data.tobytes()])
+            said = muxer.finish()
+        made = samples(np.fromfile(output, np.uint8), FIRST)
+        if private:  # the transport stream we made of it begins that much later
+            made = [replace(s, pts=s.pts + BASE, dts=s.dts + BASE) for s in made]
+        return made, printable(said.splitlines()[-1]) if said else ""
+    except MuxingError as error:
+        return [], printable(str(error))
+    finally:
+        output.unlink(missing_ok=True)
+
+
+def _codec(wanted: Wanted) -> dict[str, object]:
+    if wanted.kind == "audio":
+        if wanted.like is None or wanted.like.config is None:
+            return commands.aac(RATE, None)
+        config = wanted.like.config
+        return commands.aac(adts_rate(config), (config[2] & 1) << 2 | config[3] >> 6)
+    shown = wanted.picture
+    if shown is None:
+        return commands.h264(None, profile="high", level="5.1", number=OTHER)
+    stays = wanted.like is not None
+    level = shown.level / 10 if stays else 4.0 if shown.width * shown.height <= FULL_HD else 5.1
+    return commands.h264(
+        (shown.width // 2 * 2, shown.height // 2 * 2),
+        profile=PROFILES.get(shown.profile, "high") if stays else "high",
+        level=f"{level:g}",
+        number=OTHER if shown.number != OTHER else OTHER - 1,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Times:
+    """When the units of a run are shown, unwrapped around its first; what comes behind it."""
+
+    base: int
+    old: tuple[Ticks, ...]  # by segment
+    limit: float  # where the run ends
+
+    def near(self, raw: int) -> int:
+        """A stamp on the same clock."""
+        return self.base + int(signed(np.array([raw - self.base], np.int64))[0])
+
+    def shared(self, new: Sequence[Sample]) -> list[list[Sample]]:
+        """To each segment what is shown from its beginning to that of the next."""
+        starts = [int(pts.min()) for pts in self.old]
+        shares: list[list[Sample]] = [[] for _ in starts]
+        for sample in new:
+            place = int(np.searchsorted(starts, sample.pts, side="right")) - 1
+            shares[max(0, place)].append(sample)
+        return shares
+
+
+def _times(source: Source, run: Sequence[Change]) -> _Times:
+    raws = [_stream(source, change).pts for change in run]
+    raws = [raw[raw >= 0] for raw in raws]
+    base = int(raws[0][0])
+    old = tuple(base + signed(raw - base) for raw in raws)
+    last = _stream(source, run[-1])
+    if last.codec is AAC and last.config:
+        behind = last.tail * FRAME * HZ / adts_rate(last.config)
+    elif run[-1].was.codec.stream_type >= PRIVATE:  # one packet of sound in each PES
+        behind = float(np.median(np.diff(old[-1]))) if len(old[-1]) > 1 else HZ / 50
+    else:  # how much its last PES holds is not known: all that comes out, if nothing follows
+        behind = math.inf
+    end = int(old[-1].max())
+    following = _first_behind(source, run[-1])
+    if following is not None:
+        step = float(signed(following - end)[0])
+        nearer = min(behind, HZ / 2 if behind == math.inf else behind + HZ / 2)
+        behind = step if 0 < step < nearer else behind
+    return _Times(base, old, end + behind)
+
+
+def _first_behind(source: Source, change: Change) -> Ticks | None:
+    """Where the next segment goes on with the same kind of stream."""
+    slots = source.slots[change.number + 1 : change.number + 2]
+    for scan in (slot.scan for slot in slots if slot.scan):
+        for stream in scan.streams.values():
+            if stream.codec is not None and stream.codec.kind == change.kind:
+                found: Ticks = stream.pts[stream.pts >= 0][:1]
+                return found if len(found) else None
+    return None
+
+
+def _stream(source: Source, change: Change) -> Stream:
+    scan = source.slots[change.number].scan
+    assert scan is not None
+    return scan.streams[change.pid]
+
+
+def _pictures(
+    source: Source, run: Sequence[Change], wanted: Wanted, new: Sequence[Sample]
+) -> list[list[Sample]]:
+    """The new pictures by segment, as long decoded before they are shown as those that stay."""
+    times = _times(source, run)
+    if source.ffmpeg is None:
+        shown = [int(pts) for old in times.old for pts in sorted(old)]
+        unlike = run[0].number.to_bytes(4, "big")  # or they would be taken for copies
+        new = [Sample(p, p, _stand_in(wanted, n == 0) + unlike) for n, p in enumerate(shown)]
+    on_clock = [replace(s, pts=(p := times.near(s.pts)), dts=p - wanted.delay) for s in new]
+    return [[_wrapped(s) for s in share] for share in times.shared(on_clock)]
+
+
+def _sound(
+    source: Source, run: Sequence[Change], wanted: Wanted, new: Sequence[Sample]
+) -> list[list[Sample]]:
+    """The new frames by segment, without what the encoder put in front and behind."""
+    times = _times(source, run)
+    header = wanted.like.config if wanted.like else None
+    header = header or next((c for s in new if (c := AAC.config(s.data))), SILENT)
+    beat = FRAME * HZ / adts_rate(header)
+    begin = float(times.old[0].min())
+    frames: list[Sample] = []
+    if source.ffmpeg is None:
+        end = times.limit if times.limit < math.inf else float(times.old[-1].max()) + beat
+        count = max(1, round((end - begin) / beat))
+        es = header[:3] + bytes((header[3], 1, 0x9F, 0xFC)) + run[0].number.to_bytes(5, "big")
+        frames = [Sample(p, p, es) for p in (round(begin + n * beat) for n in range(count))]
+    for sample in new:
+        found = units.frames(np.frombuffer(sample.data, np.uint8), header)
+        first = times.near(sample.pts)
+        for n, (at, size) in enumerate(zip(found.begin, found.length, strict=True)):
+            pts = first + round(n * beat)
+            if begin - beat / 2 <= pts < times.limit - beat / 2:
+                frames.append(Sample(pts, pts, sample.data[int(at) : int(at + size)]))
+    return [[_wrapped(s) for s in share] for share in times.shared(frames)]
+
+
+def _wrapped(sample: Sample) -> Sample:
+    return replace(sample, pts=sample.pts % MODULO, dts=sample.dts % MODULO)
+
+
+def _stand_in(wanted: Wanted, key: bool) -> bytes:
+    """A picture that cannot be shown, where only its time counts."""
+    sps = wanted.like.config if wanted.like and wanted.like.config else BASELINE
+    return CODE + sps + CODE + b"\x65" + SLICE if key else CODE + b"\x41" + SLICE
+
+
+def _record(source: Source, change: Change, wanted: Wanted, mine: Sequence[Sample]) -> Reencoded:
+    stream, name = _stream(source, change), source.slots[change.number].name
+    known = stream.pts[stream.pts >= 0]
+    span = signed(known - known[0])
+    step = (int(span.max()) - int(span.min())) / max(1, len(span) - 1)
+    now = str(wanted.like) if wanted.like else "aac" if wanted.kind == "audio" else "h264"
+    seconds = round((int(span.max()) - int(span.min()) + step) / HZ, 3)
+    return Reencoded(change.kind, name, seconds, len(mine), str(change.was), now)
+
+
+def _said(
+    source: Source, change: Change, one: Reencoded, mine: Sequence[Sample]
+) -> Iterator[Finding]:
+    """What was done, and what did not come out of it."""
+    id = conform.IDS[change.kind] if change.was.codec.copied else "ES_CODEC"
+    detail = f"{one.was}, {one.units} units of {one.seconds:g} s"
+    yield Finding(
+        id, Severity.WARNING, one.segment, change.pid, 1, detail, f"encoded anew as {one.now}"
+    )
+    if change.kind == "video":
+        wanted = set(_stream(source, change).pts.tolist()) - {-1}
+        shown = {sample.pts + off for sample in mine for off in (-1, 0, 1)}
+        if lost := len(wanted - shown):
+            detail = f"{lost} of {len(wanted)} pictures could not be decoded"
+            yield Finding("DECODE", Severity.ERROR, one.segment, change.pid, lost, detail)
+    elif not one.units:
+        detail = "not one frame of its sound could be decoded"
+        yield Finding("DECODE", Severity.ERROR, one.segment, change.pid, 1, detail)

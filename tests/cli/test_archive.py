@@ -1,0 +1,111 @@
+"""``recpipe archive``: what it says, and what it ends with."""
+
+import json
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def out(recpipe, composite, clean):
+    """Results of one recording."""
+    assert recpipe("convert", composite, "-o", clean / "out").code == 0
+    return clean / "out"
+
+
+@pytest.fixture
+def store(recpipe, out, clean):
+    """An archive of one bag."""
+    assert recpipe("archive", "ingest", out, "--to", clean / "store").code == 0
+    return clean / "store"
+
+
+def test_ingest_says_what_was_made_then_what_is_there(recpipe, out, clean):
+    first = recpipe("archive", "ingest", out, "--to", clean / "store", "--json")
+    assert (first.code, first.err) == (0, "")
+    assert first.line["state"] == "ingested"
+    assert first.line["bag"] == str(clean / "store" / first.line["recording"])
+    again = recpipe("archive", "ingest", out, "--to", clean / "store", "--json")
+    assert (again.code, again.line["state"]) == (0, "present")
+
+
+def test_cron_hears_nothing_when_all_is_well(recpipe, out, store):
+    for args in (["ingest", out, "--to", store], ["verify", store], ["verify", store, "--fast"]):
+        ended = recpipe("archive", *args, "--quiet")
+        assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+def test_damage_is_one_line_and_exit_code_4(recpipe, store):
+    (mp4,) = store.glob("*/data/access/*.mp4")
+    mp4.write_bytes(mp4.read_bytes()[:-1] + b"?")
+    ended = recpipe("archive", "verify", store, "--quiet")
+    assert ended.code == 4
+    assert ended.err.count("\n") == 1
+    assert "changed" in ended.err
+    assert mp4.name in ended.err
+    told = recpipe("archive", "verify", store, "--json").line
+    assert told["result"] == "fail"
+    assert told["problems"][0]["path"].endswith(mp4.name)
+
+
+def test_a_second_copy_repairs(recpipe, store, clean):
+    shutil.copytree(store, clean / "copy")
+    (mp4,) = store.glob("*/data/access/*.mp4")
+    mp4.unlink()
+    ended = recpipe("archive", "verify", store, "--repair-from", clean / "copy", "--json")
+    assert (ended.code, len(ended.line["repaired"])) == (0, 1)
+    assert mp4.exists()
+
+
+def test_what_was_checked_when_is_remembered_in_the_archive(recpipe, store):
+    recpipe("archive", "verify", store, "--sample", "1%")
+    (entry,) = json.loads((store / ".recpipe" / "fixity.json").read_text()).values()
+    assert entry["result"] == "pass"
+    (bag,) = (path for path in store.iterdir() if not path.name.startswith("."))
+    before = sorted(bag.rglob("*"))
+    assert recpipe("archive", "verify", bag).code == 0  # a bag that is named itself
+    assert sorted(bag.rglob("*")) == before
+
+
+def test_export_needs_one_kind(recpipe, store, clean):
+    assert recpipe("archive", "export", store).code == 2
+    ended = recpipe("archive", "export", store, "--ocfl", clean / "ocfl", "--json")
+    assert ended.code == 0
+    assert ended.line["export"].startswith(str(clean / "ocfl"))
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        pytest.param(["--storage-class", "STANDARD_IA"], "a folder has none", id="class"),
+        pytest.param(["--object-lock", "governance"], "a folder has none", id="lock"),
+        pytest.param(["--tag", "a=b"], "a folder has none", id="tag"),
+        pytest.param(["--metadata", "nowhere.csv"], "nowhere.csv", id="no such CSV"),
+        pytest.param(["--originals", "some"], "some", id="originals"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(recpipe, out, clean, more, why):
+    ended = recpipe("archive", "ingest", out, "--to", clean / "store", *more)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert why in ended.err
+
+
+def test_extra_metadata_that_nobody_wants_is_named(recpipe, out, clean):
+    (clean / "more.csv").write_text("recording,Contact-Name\nnobody,Zoë\n")
+    args = ["archive", "ingest", out, "--to", clean / "store", "--metadata", clean / "more.csv"]
+    ended = recpipe(*args, "--quiet")
+    assert (ended.code, "nobody" in ended.err) == (0, True)
+
+
+def test_a_folder_without_results_is_said(recpipe, clean):
+    (clean / "empty").mkdir()
+    ended = recpipe("archive", "ingest", clean / "empty", "--to", clean / "store")
+    assert ended.code == 2
+    assert "nothing published here" in ended.err
+
+
+def test_a_cold_class_needs_a_tar(recpipe, out, weed):
+    args = ["archive", "ingest", out, "--to", f"s3://{weed.bucket}/cold/"]
+    ended = recpipe(*args, "--storage-class", "DEEP_ARCHIVE", env=weed.environment)
+    assert ended.code == 2
+    assert "--as tar" in ended.err

@@ -1,0 +1,210 @@
+"""``recpipe clean``: the dry run is the default, and what it says and ends with."""
+
+import json
+import os
+import shutil
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from pipeline.jobs.locks import locked
+from tests.cli.conftest import snapshot
+
+LOOSE = ("--older-than", "0s", "--max-fraction", "100%")
+
+
+@pytest.fixture
+def converted(recpipe, composite, clean, monkeypatch):
+    """A folder of slices, their MP4, and a state folder of the test's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(clean / "state"))
+    assert recpipe("convert", composite, "-o", clean / "out").code == 0
+    return composite, clean / "out"
+
+
+@pytest.fixture
+def plan(recpipe, converted):
+    """Plan everything; returns how the command ended."""
+    source, out = converted
+
+    def call(*more):
+        return recpipe("clean", "plan", source, "--to", out, *LOOSE, *more)
+
+    return call
+
+
+def test_plan_deletes_nothing_and_says_so(plan, converted, clean):
+    before = snapshot(converted[0])
+    ended = plan()
+    assert ended.code == 0
+    assert "1 recordings, 5 objects" in ended.err
+    assert "nothing was deleted" in ended.err
+    assert snapshot(converted[0]) == before
+    assert json.loads((clean / "plan.json").read_text())["recordings"]
+
+
+def test_the_whole_way(recpipe, plan, converted, clean):
+    source, _ = converted
+    before = snapshot(source)
+    assert plan("--quiet").err == ""
+    done = recpipe("clean", "apply", "plan.json", "--json")
+    assert (done.code, done.line["objects"]) == (0, 5)
+    run = done.line["run"]
+    assert not list(source.glob("*.ts"))
+    back = recpipe("clean", "restore", source, run)
+    assert back.code == 0
+    assert snapshot(source) == before  # times too
+    assert recpipe("clean", "apply", "plan.json", "--quiet").err == ""
+    early = recpipe("clean", "purge", source, run)
+    assert (early.code, "not yet 7 days" in early.err) == (2, True)
+    assert recpipe("clean", "purge", source, "--trash-days", "0", "--dry-run").out
+    assert recpipe("clean", "purge", source, "--trash-days", "0", "--quiet").code == 0
+    assert snapshot(source) == {}
+
+
+def test_by_default_young_recordings_stay(recpipe, converted):
+    source, out = converted
+    ended = recpipe("clean", "plan", source, "--to", out, "--json")
+    assert ended.code == 0
+    assert (ended.line["action"], ended.line["reason"]) == ("keep", "too young")
+
+
+def test_a_guard_is_exit_code_2_and_leaves_no_plan(recpipe, converted, clean):
+    source, out = converted
+    ended = recpipe("clean", "plan", source, "--to", out, "--older-than", "0s")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "--max-fraction" in ended.err
+    assert not (clean / "plan.json").exists()
+
+
+def test_what_was_left_alone_is_exit_code_5(recpipe, plan, converted):
+    plan()
+    (mp4,) = converted[1].glob("*.mp4")
+    mp4.write_bytes(mp4.read_bytes()[:-1] + b"?")
+    ended = recpipe("clean", "apply", "plan.json", "--quiet")
+    assert (ended.code, ended.err.count("\n")) == (5, 1)
+    assert "SHA-256 differs" in ended.err
+    assert len(list(converted[0].glob("*.ts"))) == 4
+
+
+def test_only_what_is_archived_goes_when_that_is_asked_for(recpipe, plan, converted, clean):
+    store = clean / "store"
+    assert plan("--require-archive", store, "--json").line["reason"] == "not archived"
+    for originals, reason in (("fetch", "not complete"), ("none", "not its originals")):
+        recpipe("archive", "ingest", converted[1], "--to", store, "--originals", originals)
+        assert reason in plan("--require-archive", store, "--json").line["reason"]
+        shutil.rmtree(store)
+    recpipe("archive", "ingest", converted[1], "--to", store)
+    assert plan("--require-archive", store, "--json").line["action"] == "delete"
+    (slice_,) = list(store.glob("*/data/original/*.ts"))[:1]
+    slice_.unlink()
+    assert recpipe("clean", "apply", "plan.json").code == 5
+
+
+@pytest.mark.parametrize("form", ["objects", "tar"])
+def test_a_bag_is_whole_after_its_sources_are_gone(recpipe, plan, converted, clean, form):
+    store = clean / "store"
+    assert recpipe("archive", "ingest", converted[1], "--to", store, "--as", form).code == 0
+    plan("--require-archive", store)
+    assert recpipe("clean", "apply", "plan.json").code == 0
+    assert recpipe("clean", "purge", converted[0], "--trash-days", "0").code == 0
+    assert recpipe("archive", "verify", store).code == 0
+
+
+def test_a_second_run_is_busy(recpipe, plan, converted, clean):
+    plan()
+    with locked(clean / "state" / "recpipe", str(converted[0].resolve())):
+        ended = recpipe("clean", "apply", "plan.json")
+    assert (ended.code, "another process" in ended.err) == (75, True)
+    assert recpipe("clean", "apply", "plan.json").code == 0
+
+
+def test_applying_from_another_folder_is_the_same(recpipe, converted, clean, monkeypatch):
+    source, out = converted
+    monkeypatch.chdir(source.parent)
+    args = ["clean", "plan", source.name, "--to", os.path.relpath(out), *LOOSE]
+    assert recpipe(*args, "-o", clean / "plan.json").code == 0
+    monkeypatch.chdir(clean)
+    assert recpipe("clean", "apply", "plan.json").code == 0
+    assert not list(source.glob("*.ts"))
+
+
+def test_our_leftovers_go_with_the_plan(recpipe, plan, converted, cache, clean):
+    old = clean / "out" / ".recpipe-4194305-abcdef.part"  # no process has such a number
+    old.write_bytes(b"x")
+    os.utime(old, (time.time() - 200_000,) * 2)
+    assert "1 leftovers" in plan().err
+    assert old.exists()
+    assert recpipe("clean", "apply", "plan.json").code == 0
+    assert not old.exists()
+
+
+def test_unknown_objects_are_listed_and_stay(recpipe, plan, converted, clean):
+    (converted[0] / "mine.txt").write_bytes(b"x")
+    plan("--unknown", "unknown.txt")
+    assert (clean / "unknown.txt").read_text() == "mine.txt\n"
+    recpipe("clean", "apply", "plan.json")
+    assert (converted[0] / "mine.txt").exists()
+
+
+@pytest.mark.parametrize("run", ["../out", "nothing", ".", "a/b"])
+def test_a_run_that_is_none_is_refused(recpipe, converted, run):
+    assert recpipe("clean", "restore", converted[0], run).code == 2
+
+
+def test_a_dead_man_s_switch_hears_start_and_exit_code(recpipe, plan):
+    heard = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            heard.append(self.path)
+            self.send_response(500)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}/hc"
+    try:
+        assert plan("--ping", url).code == 0
+        assert recpipe("clean", "apply", "nothing.json", "--ping", url).code == 2
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert heard == ["/hc/start", "/hc/0", "/hc/start", "/hc/2"]
+    assert plan("--ping", url).code == 0  # nobody hears it
+    assert plan("--ping", "file:///etc/passwd").code == 2
+
+
+def test_from_bucket_to_bucket(recpipe, composite, clean, weed, monkeypatch):
+    """Convert, archive as a tar, clean up, purge; then the archive alone has every byte."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(clean / "state"))
+    for name, value in weed.environment.items():
+        monkeypatch.setenv(name, value)
+    bucket = weed.new_bucket()
+    for path in composite.iterdir():
+        weed.client.put_object(Bucket=bucket, Key=f"calls/{path.name}", Body=path.read_bytes())
+    source, out, store = (f"s3://{bucket}/{name}/" for name in ("calls", "mp4", "vault"))
+    assert recpipe("convert", source, "-o", out).code == 0
+    assert recpipe("archive", "ingest", out, "--to", store, "--as", "tar").code == 0
+    planned = recpipe("clean", "plan", source, "--to", out, *LOOSE, "--require-archive", store)
+    assert planned.code == 0, planned.err
+    done = recpipe("clean", "apply", "plan.json", "--json")
+    assert (done.code, done.line["objects"]) == (0, 5)
+    assert recpipe("check", source).code == 2  # no recording there any more
+    assert recpipe("clean", "purge", source, "--trash-days", "0").code == 0
+    keys = [o["Key"] for o in weed.client.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert not [key for key in keys if key.startswith("calls/")]
+    assert recpipe("archive", "verify", store).code == 0
+    exported = recpipe("archive", "export", store, "--ocfl", clean / "ocfl", "--json").line
+    originals = sorted((clean / exported["export"]).glob("v1/content/data/original/*"))
+    assert [path.read_bytes() for path in originals] == [
+        path.read_bytes() for path in sorted(composite.iterdir())
+    ]
+    said = (clean / "state" / "recpipe" / "audit.jsonl").read_text()
+    assert weed.secret_key not in said

@@ -1,0 +1,211 @@
+"""What must hold for any bytes at all: one function for each reader of foreign input.
+
+A target takes bytes and raises only for a bug.  Its seeds are small inputs of the right shape, from
+which a fuzzer starts.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.agora import names
+from pipeline.media import mp4, playlist
+from pipeline.media.boxes import Malformed
+from pipeline.media.mpegts import Scan, scan
+from pipeline.media.placed import Slot
+from pipeline.media.stitch import Stitcher
+from pipeline.media.timeline import Plan, plan
+from pipeline.model import Severity
+from tests import ts
+from tests.media.boxes_builder import moov, trak
+
+CORPUS = Path(__file__).with_name("corpus")  # a zip of kept inputs for each target
+PACKET = ts.PACKET
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")  # RFC 3986 section 3.1
+SPLIT = 0xFE  # the byte that parts the segments of a recording, where a sync byte would stand
+
+
+@dataclass(frozen=True)
+class Target:
+    """One reader, and inputs to begin with."""
+
+    run: Callable[[bytes], object]
+    seeds: Callable[[], Iterator[bytes]]
+    longest: int  # bytes of an input
+
+
+def scan_segment(data: bytes) -> Scan:
+    """The scan of a segment is a value for any bytes; it depends on nothing but them."""
+    first, again = (scan("a.ts", np.frombuffer(data, np.uint8)) for _ in range(2))
+    assert first.findings == again.findings
+    assert first.size == len(data)
+    assert 0 <= first.packets * PACKET <= len(data)
+    for pid, stream in first.streams.items():
+        assert stream.pid == pid
+        assert 0 < stream.packets <= first.packets
+        assert len(stream.pts) == len(stream.dts) <= stream.packets
+        assert (stream.pts < 1 << 33).all()
+        assert (stream.pts >= -1).all()
+    return first
+
+
+def join_recording(data: bytes) -> Plan:
+    """What a plan makes of segments is a sound stream; and it says what it lacks."""
+    parts = list(_segments(data))
+    scans = [scan_segment(part) for part in parts]
+    slots = [Slot(f"{n}.ts", one, 2.0) for n, one in enumerate(scans)]
+    made = plan(slots)
+    if made.rejected:
+        return made
+    stitcher = Stitcher(made.lanes)
+    stream = bytearray(stitcher.tables())
+    for placed in made.placed:
+        for pid, (pts, dts) in placed.stamps.items():
+            raw = placed.stream(pid)
+            assert (pts >= 0).tolist() == (raw.pts >= 0).tolist()
+            assert (dts >= 0).tolist() == (raw.dts >= 0).tolist()
+        part = np.frombuffer(bytearray(parts[placed.number]), np.uint8)
+        stitched = stitcher.add(placed.slot.name, part, placed.stamps, placed.edges)
+        for chunk in stitched.chunks:
+            stream += chunk
+        for units in stitched.units.values():
+            assert len(units.sizes) == len(units.pts) == len(units.dts)
+    assert_continuous(bytes(stream))
+    return made
+
+
+def assert_continuous(stream: bytes) -> None:
+    """Packets in step, and no continuity_counter left out (ISO/IEC 13818-1 clause 2.4.3.3)."""
+    assert len(stream) % PACKET == 0
+    counters: dict[int, int] = {}
+    for at in range(0, len(stream), PACKET):
+        sync, high, low, control = stream[at : at + 4]
+        pid = (high & 31) << 8 | low
+        assert sync == 0x47
+        if control & 0x10 and pid != ts.NULL:
+            assert control & 15 == counters.get(pid, control & 15)
+            counters[pid] = control + 1 & 15
+
+
+def _segments(data: bytes) -> Iterator[bytes]:
+    """Packets in step, so that a change of length does not cost the rest of the input."""
+    part = bytearray()
+    for at in range(0, len(data), PACKET):
+        packet = data[at : at + PACKET]
+        if packet[0] == SPLIT and part:
+            yield bytes(part)
+            part.clear()
+        part += b"\x47" + packet[1:] if packet[0] == SPLIT else packet
+    if part:
+        yield bytes(part)
+
+
+def read_movie(data: bytes) -> None:
+    """A moov box is read or malformed; what was read can be used."""
+    try:
+        movie = mp4.parse_moov(data)
+    except Malformed:
+        return
+    for track in movie.tracks:
+        count = len(track.sizes)
+        assert len(track.dts) == count
+        assert int(track.chunk_samples.sum()) == count
+        assert len(track.chunk_offsets) == len(track.chunk_samples)
+        if movie.timescale and track.timescale:
+            assert len(mp4.presentation(track, movie.timescale)) == count
+            assert len(mp4.decode_times(track, movie.timescale)) == count
+            assert 0 <= mp4.hidden(track, movie.timescale) <= count
+        mp4.runs(track)
+
+
+def read_boxes(data: bytes) -> None:
+    """The top level of a file is read or malformed, without a read outside of it."""
+
+    def read(offset: int, length: int) -> bytes:
+        assert 0 <= offset <= len(data)
+        return data[offset : offset + length]
+
+    try:
+        layout = mp4.moov_span(read, len(data))
+    except Malformed:
+        return
+    assert all(box.offset >= 0 and box.offset + box.size <= len(data) for box in layout.boxes)
+
+
+def read_playlist(data: bytes) -> None:
+    """A playlist is read; it names nothing that lies elsewhere unless it says so as fatal."""
+    read = playlist.parse(data)
+    fatal = any(f.severity == Severity.FATAL for f in read.findings)
+    for segment in read.segments:
+        assert segment.duration >= 0
+        unsafe = "/" in segment.uri or "\\" in segment.uri or segment.uri in ("", ".", "..")
+        assert fatal or not (unsafe or SCHEME.match(segment.uri))
+
+
+def read_names(data: bytes) -> None:
+    """A file name is in Agora's grammar or not."""
+    text = data.decode("utf-8", "surrogateescape")
+    for parse in (names.parse_slice_name, names.parse_playlist_name):
+        parse(text)
+
+
+# --- seeds ---------------------------------------------------------------------------------------
+
+
+def segments() -> Iterator[bytes]:
+    """Small segments of every kind."""
+    yield ts.segment(pictures=3, size=60)
+    yield ts.segment(pictures=3, size=60, audio=None, codes=(3, 4))
+    yield ts.segment(pictures=3, video=None)
+    yield ts.segment(start=(1 << 33) - 2 * ts.PICTURE, pictures=3, size=200, delay=2 * ts.PICTURE)
+
+
+def recordings() -> Iterator[bytes]:
+    """Two segments in a row."""
+    for step in (3 * ts.PICTURE, 90 * ts.HZ, -ts.HZ):
+        counters: dict[int, int] = {}
+        one, two = (
+            ts.segment(start=at, pictures=3, size=60, counters=counters)
+            for at in (ts.START, ts.START + step)
+        )
+        yield one + bytes((SPLIT,)) + two[1:]
+
+
+def movies() -> Iterator[bytes]:
+    """Movie boxes by hand."""
+    yield moov()
+    yield moov(trak(), trak(handler=b"soun"))
+
+
+def files() -> Iterator[bytes]:
+    """Whole small files."""
+    yield b"\0\0\0\x10ftypisom\0\0\0\0" + moov() + b"\0\0\0\x0cmdatabcd"
+
+
+def playlists() -> Iterator[bytes]:
+    """Playlists in Agora's dialect and in plain HLS."""
+    head = b"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-TARGETDURATION:16\n"
+    agora = b"#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE=VIDEO,TIME=1\n#EXT-X-DISCONTINUITY\n"
+    yield head + agora + b"#EXTINF:15.0\na_20260101000000000.ts\n#EXT-X-ENDLIST\n"
+    yield head + b"#EXTINF:4.0,\na.ts\n#EXT-X-GAP\n#EXTINF:4,x\nb.ts\n#EXT-X-BYTERANGE:5@0\nb.ts\n"
+    yield head + b'#EXT-X-KEY:METHOD=AES-128,URI="k"\n#EXT-X-MAP:URI="i.mp4"\n#EXTINF:1,\n../a.ts\n'
+
+
+def file_names() -> Iterator[bytes]:
+    """Names of slices and playlists."""
+    sid = b"0123456789abcdef0123456789abcdef"
+    yield sid + b"_channel_20260101000000000.ts"
+    yield b"bak0_" + sid + b"_chan_nel.m3u8"
+
+
+TARGETS: Mapping[str, Target] = {
+    "scan": Target(scan_segment, segments, 24 * PACKET),
+    "join": Target(join_recording, recordings, 48 * PACKET),
+    "movie": Target(read_movie, movies, 4096),
+    "boxes": Target(read_boxes, files, 4096),
+    "playlist": Target(read_playlist, playlists, 2048),
+    "names": Target(read_names, file_names, 300),
+}

@@ -1,0 +1,116 @@
+"""Recordings of WebM slices, as web users' streams are recorded, and single WebM files."""
+
+import subprocess
+
+import pytest
+
+from pipeline.agora import names
+from pipeline.model import Severity, Verdict
+from tests import recordings as r
+
+SECONDS = 3
+SLICES = 3
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory):
+    return r.library(tmp_path_factory)
+
+
+def encode(ffmpeg, path, *, codec="libvpx", sound="libopus", size="320x180", start=0):
+    """A whole WebM file whose clock begins at ``start``."""
+    argv = [str(ffmpeg.ffmpeg), "-v", "error", "-nostdin", "-y"]
+    argv += ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=15"]
+    argv += ["-f", "lavfi", "-i", "anoisesrc=color=pink:seed=7:amplitude=0.4:sample_rate=48000"]
+    argv += ["-t", str(SECONDS), "-c:v", codec, "-deadline", "realtime", "-cpu-used", "8"]
+    argv += ["-b:v", "200k", "-c:a", sound, "-ac", "1", "-output_ts_offset", str(start)]
+    argv += ["-f", "webm", str(path)]
+    try:
+        subprocess.run(argv, env=ffmpeg.env or None, check=True)
+    except subprocess.CalledProcessError:
+        pytest.skip(f"this ffmpeg cannot encode with {codec} and {sound}")
+
+
+def publish(folder, ffmpeg, *, going_on=False, sizes=("320x180",) * SLICES, **chosen):
+    folder.mkdir()
+    lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-MEDIA-SEQUENCE:0", "#EXT-X-TARGETDURATION:4"]
+    for n, size in enumerate(sizes):
+        name = names.slice_name(r.SID, r.CNAME, r.EPOCH + n * SECONDS).replace(".ts", ".webm")
+        start = n * SECONDS if going_on else 0
+        encode(ffmpeg, folder / name, size=size, start=start, **chosen)
+        lines += [f"#EXTINF:{SECONDS:.6f}", name]
+    text = "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+    (folder / names.playlist_name(r.SID, r.CNAME)).write_text(text)
+    return r.Recording(folder)
+
+
+def whole(report, *, width=320, seconds=SECONDS * SLICES):
+    assert report.verdict is Verdict.REPAIRED, r.said(report)
+    assert report.proof.holds
+    assert report.lost_seconds == {"video": 0, "audio": 0}
+    assert [t.codec for t in report.tracks] == ["h264", "aac"]
+    assert report.tracks[0].samples == seconds * 15
+    assert report.tracks[0].width == width
+    assert report.duration == pytest.approx(seconds, abs=0.1)
+
+
+@pytest.mark.parametrize("going_on", [True, False], ids=["one clock", "each from zero"])
+def test_slices(library, tmp_path, going_on):
+    made = publish(tmp_path / "recording", library.ffmpeg, going_on=going_on)
+    before = made.contents()
+    report = r.convert(made.folder, tmp_path / "out", library.ffmpeg)
+    whole(report)
+    assert made.contents() == before
+    checked = r.check(made.folder)
+    assert checked.verdict is Verdict.REPAIRED, r.said(checked)
+    assert checked.duration == pytest.approx(report.duration, abs=0.1)
+
+
+@pytest.mark.parametrize(("codec", "sound"), [("libvpx-vp9", "libvorbis"), ("libvpx", "libvorbis")])
+def test_a_single_file(library, tmp_path, codec, sound):
+    path = tmp_path / "call.webm"
+    encode(library.ffmpeg, path, codec=codec, sound=sound)
+    whole(r.convert(path, tmp_path / "out", library.ffmpeg), seconds=SECONDS)
+
+
+def test_slices_of_other_sizes(library, tmp_path):
+    """A slice ends where the size changes; the longer part gives the size."""
+    sizes = ("320x180", "160x90", "320x180")
+    made = publish(tmp_path / "recording", library.ffmpeg, going_on=True, sizes=sizes)
+    whole(r.convert(made.folder, tmp_path / "out", library.ffmpeg))
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_missing_slice(library, tmp_path, number):
+    made = publish(tmp_path / "recording", library.ffmpeg, going_on=True)
+    made.path(number).unlink()
+    report = r.convert(made.folder, tmp_path / "out", library.ffmpeg)
+    assert report.verdict is Verdict.DEGRADED, r.said(report)
+    assert report.proof.holds
+    for kind in ("video", "audio"):
+        assert report.lost_seconds[kind] == pytest.approx(SECONDS, abs=0.1), r.said(report)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
+def test_a_slice_cut_off(library, tmp_path, number, share):
+    made = publish(tmp_path / "recording", library.ffmpeg, going_on=True)
+    data = made.data(number)
+    made.write(number, data[: int(len(data) * share)])
+    report = r.convert(made.folder, tmp_path / "out", library.ffmpeg)
+    assert report.verdict is Verdict.DEGRADED, r.said(report)
+    assert report.proof.holds
+    lost = SECONDS - (report.tracks[0].samples - (SLICES - 1) * SECONDS * 15) / 15
+    counted = report.lost_seconds["video"]
+    # where a cut took a stream away from an end altogether, it may have begun or ended there
+    assert counted == pytest.approx(lost, abs=0.15) or lost > 2.9, r.said(report)
+
+
+def test_overwritten_bytes_are_told(library, tmp_path):
+    made = publish(tmp_path / "recording", library.ffmpeg, going_on=True)
+    data = bytearray(made.data(1))
+    data[len(data) // 3 : len(data) // 3 + 4000] = bytes(4000)
+    made.write(1, bytes(data))
+    report = r.convert(made.folder, tmp_path / "out", library.ffmpeg)
+    assert report.verdict is Verdict.DEGRADED, r.said(report)
+    assert {f.id for f in report.findings if f.severity is Severity.ERROR} & {"NOT_TS", "DECODE"}

@@ -1,0 +1,60 @@
+"""What a muxer is shown of a stream that begins late."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.media.introduction import INTRODUCED, introduction
+from pipeline.media.lane import BASE
+from pipeline.media.mpegts import scan
+from pipeline.media.placed import Slot
+from pipeline.media.timeline import plan
+from tests import ts
+
+TABLES = ts.table_packets(0, ts.pat()) + ts.table_packets(
+    ts.PMT, ts.pmt({ts.VIDEO: ts.H264, ts.AUDIO: ts.AAC})
+)
+
+
+def introduced(pid: int, data: bytes) -> bytes:
+    array = np.frombuffer(data, np.uint8)
+    (lane,) = [x for x in plan([Slot("a.ts", scan("a.ts", array))]).lanes if x.pid == pid]
+    return introduction(array, lane, (pid,))
+
+
+def read(packets: bytes):
+    """Scanned with tables in front."""
+    return scan("intro", np.frombuffer(b"".join(TABLES) + packets, np.uint8))
+
+
+@pytest.mark.parametrize("pid", [ts.VIDEO, ts.AUDIO])
+def test_it_is_a_clean_stream_before_the_recording(pid):
+    found = read(introduced(pid, ts.segment()))
+    assert not [f for f in found.findings if f.severity != "info"]
+    stream = found.streams[pid]
+    assert (stream.pts < INTRODUCED).all()
+    assert INTRODUCED < BASE
+    assert stream.counters[1] == 15  # the stream itself begins with 0
+    assert stream.config is not None
+
+
+def test_pictures_carry_the_parameters():
+    """Three times the same, for a picture is known when the next one begins."""
+    stream = read(introduced(ts.VIDEO, ts.segment())).streams[ts.VIDEO]
+    assert stream.config == ts.SPS
+    assert len(stream.pts) == 3
+
+
+def test_sound_is_whole_frames():
+    stream = read(introduced(ts.AUDIO, ts.segment())).streams[ts.AUDIO]
+    assert len(stream.pts) == 1
+    assert stream.short == 0
+
+
+def test_a_stream_under_another_pid():
+    data = ts.segment(video=0x200)
+    array = np.frombuffer(data, np.uint8)
+    (lane, _) = plan([Slot("a.ts", scan("a.ts", array))]).lanes
+    made = introduction(array, replace(lane, pid=ts.VIDEO), (0x200,))
+    assert read(made).streams[ts.VIDEO].config == ts.SPS

@@ -1,0 +1,68 @@
+"""Packets of one stream: where a PES ends, and a stream that moves to another PID."""
+
+import numpy as np
+import pytest
+
+from pipeline.media.packets import columns
+from pipeline.media.pes import stuffed, track
+from tests import ts
+
+
+@pytest.mark.parametrize(
+    ("packet", "wanted"),
+    [
+        pytest.param(ts.packet(256, b"x" * 184, 0), False, id="full"),
+        pytest.param(ts.packet(256, b"x" * 183, 0), True, id="one byte of stuffing"),
+        pytest.param(ts.packet(256, b"x" * 182, 0), True, id="two bytes"),
+        pytest.param(ts.packet(256, b"x" * 20, 0), True, id="many"),
+        pytest.param(ts.packet(256, b"x" * 20, 0, start=True), True, id="a PES of one packet"),
+        pytest.param(ts.packet(256, b"x" * 176, 0, start=True, pcr=5), False, id="a clock alone"),
+        pytest.param(ts.packet(256, b"x" * 175, 0, start=True, pcr=5), True, id="clock, stuffing"),
+        pytest.param(ts.packet(256, b"x" * 182, 0, start=True, key=True), False, id="a flag alone"),
+        pytest.param(
+            ts.packet(256, b"x" * 100, 0, start=True, key=True), True, id="flag, stuffing"
+        ),
+    ],
+)
+def test_the_last_packet_of_a_pes_is_stuffed(packet, wanted):
+    assert stuffed(packet) is wanted
+
+
+def tracked(*packets: bytes) -> tuple[list[int], list[int], list[int]]:
+    """Rows, breaks and beginnings of a stream on two PIDs."""
+    rows = np.frombuffer(b"".join(packets), np.uint8).reshape(-1, 188)
+    found = track(columns(rows), 0x100, 0x200)
+    return found.index.tolist(), found.broken.tolist(), found.starts.tolist()
+
+
+def unit(pid: int, counter: int) -> list[bytes]:
+    return ts.packets(pid, ts.pes(0xE0, ts.noise(300, pid + counter), 5), counter)
+
+
+def test_a_stream_goes_on_under_another_pid():
+    """Each PID counts on its own."""
+    assert tracked(*unit(0x100, 0), *unit(0x200, 9)) == ([0, 1, 2, 3], [], [0, 2])
+
+
+def test_packets_of_other_streams_do_not_count():
+    audio = ts.packet(0x101, b"x" * 184, 3)
+    found = tracked(*unit(0x100, 0), audio, *unit(0x200, 9))
+    assert found == ([0, 1, 3, 4], [], [0, 2])
+
+
+def test_it_lost_something_where_it_begins_inside_a_pes():
+    assert tracked(*unit(0x100, 0), *unit(0x200, 9)[1:], *unit(0x200, 11)) == (
+        [0, 1, 2, 3, 4],
+        [2],
+        [0, 3],
+    )
+
+
+def test_packets_missing_on_either_pid():
+    found = tracked(*unit(0x100, 0), *unit(0x100, 4), *unit(0x200, 9), *unit(0x200, 13))
+    assert found[1] == [2, 6]
+
+
+def test_packets_sent_twice_on_either_pid():
+    one, two = unit(0x100, 0), unit(0x200, 9)
+    assert tracked(one[0], *one, two[0], *two)[1:] == ([], [0, 2])

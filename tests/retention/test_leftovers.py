@@ -1,0 +1,127 @@
+"""Only what is ours, and only what is abandoned, is swept."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+from pipeline.errors import ChangedError
+from pipeline.retention import leftovers
+from pipeline.retention.document import Leftover
+from pipeline.retention.leftovers import Ages, find, remove
+from pipeline.storage.s3 import S3Storage
+from tests.retention.conftest import everything, put
+
+DAY = 86400.0
+
+
+@pytest.fixture
+def dead() -> int:
+    """The number of a process that is gone."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def aged(path, seconds=2 * DAY):
+    os.utime(path, (time.time() - seconds,) * 2)
+    return path
+
+
+def found(yard, **ages) -> list[Leftover]:
+    return list(find(yard.source, yard.results, yard.spool, Ages(**ages), time.time()))
+
+
+def test_temporaries_of_dead_processes_are_found_and_removed(yard, dead):
+    folder = yard.results.root / "deep"
+    folder.mkdir()
+    old = folder / f".recpipe-{dead}-abcdef.part"
+    others = [
+        folder / f".recpipe-{os.getpid()}-abcdef.part",  # of somebody alive
+        folder / ".recpipe-notours.part",
+        folder / "mine.part",
+    ]
+    for path in [old, *others]:
+        path.write_bytes(b"x")
+        aged(path)
+    young = folder / f".recpipe-{dead}-012345.part"
+    young.write_bytes(b"x")
+    (one,) = found(yard)
+    assert (one.kind, one.where) == ("temporary", str(old))
+    remove(one, yard.results)
+    assert not old.exists()
+    assert young.exists()
+    assert all(path.exists() for path in others)
+    remove(one, yard.results)  # safe to repeat
+
+
+def test_a_spool_that_came_to_life_again_is_left_alone(yard):
+    folder = yard.spool / ("ab" * 16)
+    folder.mkdir(parents=True)
+    (folder / "a.segment").write_bytes(b"x")
+    (yard.spool / "mine").mkdir()
+    aged(yard.spool / "mine")
+    aged(folder / "a.segment")
+    aged(folder)
+    (one,) = found(yard)
+    assert (one.kind, one.where) == ("spool", str(folder))
+    (folder / "b.segment").write_bytes(b"x")
+    with pytest.raises(ChangedError):
+        remove(one, yard.results)
+    assert found(yard) == []
+    aged(folder / "b.segment")
+    aged(folder)
+    (one,) = found(yard)
+    remove(one, yard.results)
+    assert [p.name for p in yard.spool.iterdir() if p.is_dir()] == ["mine"]
+
+
+def test_our_unfinished_uploads_are_aborted(yard, weed):
+    yard.results = S3Storage(weed.new_bucket(), "mp4", weed.client)
+    for key in ("mp4/call.mp4", "mp4/other.bin", "elsewhere/call.mp4"):
+        weed.client.create_multipart_upload(Bucket=yard.results.bucket, Key=key)
+    assert found(yard) == []
+    later = time.time() + 2 * DAY
+    (one,) = find(yard.source, yard.results, yard.spool, Ages(), later)
+    assert (one.kind, one.where) == ("upload", "call.mp4")
+    remove(one, yard.results)
+    remove(one, yard.results)
+    assert [key for key, _, _ in yard.results.uploads()] == ["other.bin"]
+
+
+def test_reports_are_kept_unless_asked_for_and_only_ours_go(yard):
+    id = yard.published(1)
+    for key in (f"{id}.html", "mine.html"):
+        put(yard.results, key, b"<html>", yard.spool)
+        aged(yard.results.path(key), 100 * DAY)
+    assert found(yard) == []
+    (one,) = found(yard, reports=90 * DAY)
+    assert one.where == f"{id}.html"
+    remove(one, yard.results)
+    assert "mine.html" in everything(yard.results)
+    assert f"{id}.html" not in everything(yard.results)
+
+
+def test_expired_trash_is_planned(yard):
+    yard.published(1)
+    yard.survey()
+    yard.apply()
+    assert found(yard) == []
+    aged(yard.source.path(f".trash/{yard.run}/plan.json"), 8 * DAY)
+    (one,) = found(yard)
+    assert (one.kind, one.where) == ("trash", yard.run)
+    yard.survey(leftovers=[one])
+    assert yard.told()["leftovers"][0]["kind"] == "trash"
+
+
+@pytest.mark.parametrize("kind", ["temporary", "spool"])
+def test_a_plan_cannot_make_it_remove_anything_else(yard, kind):
+    mine = yard.home / "mine"
+    mine.mkdir()
+    (mine / "file").write_bytes(b"x")
+    for where in (mine, mine / "file", yard.home / "nowhere"):
+        with pytest.raises(ChangedError):
+            remove(Leftover(kind, str(where), 1, time.time()), yard.results)
+    assert (mine / "file").exists()
+    assert leftovers.ABANDONED == DAY

@@ -1,0 +1,79 @@
+"""What is encoded to fill holes has the form of the lane it goes into."""
+
+import numpy as np
+import pytest
+
+from pipeline.errors import FfmpegMissingError
+from pipeline.media.codecs import AAC, H264
+from pipeline.media.lane import BASE, Lane
+from pipeline.media.losses import Stretch
+from pipeline.media.units import Units, frames, nals
+from pipeline.muxing.locate import locate
+from pipeline.stages.fill import prepare
+from tests import ts
+
+
+@pytest.fixture(scope="session")
+def ffmpeg():
+    try:
+        return locate()
+    except FfmpegMissingError:
+        pytest.skip("ffmpeg absent")
+
+
+def stretches(unit: float, units: int) -> list[Stretch]:
+    """Two segments with a hole of so many units between them."""
+    made = []
+    for start, torn in ((0, []), (5 + units, [0])):
+        times = BASE + np.round((np.arange(5) + start) * unit).astype(np.int64)
+        sizes, places = np.ones(5, np.uint32), np.array(torn, np.intp)
+        made.append(Stretch(f"{start}.ts", Units(sizes, times, times, 0, places)))
+    return made
+
+
+def header(rate: int, channels: int) -> bytes:
+    found = ts.adts_frame(b"", rate=rate, channels=channels)
+    return bytes((*found[:3], found[3] & 0xF0))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [8000, 16000, 32000, 44100, 48000])
+def test_silence_of_the_lanes_form(ffmpeg, rate, channels):
+    lane = Lane(257, AAC, header(rate, channels), 1024 * 90_000 / rate)
+    found = prepare([lane], [stretches(lane.unit, 20)], ffmpeg)
+    (unit,) = found.made[257].units
+    assert frames(np.frombuffer(unit, np.uint8), lane.config).end == len(unit)
+    assert len(found.fills[0].dts) == 20
+    assert found.findings == ()
+
+
+def test_pictures_begin_with_a_key_picture_and_fit_the_hole(ffmpeg):
+    lane = Lane(256, H264, ts.SPS, 6000.0)
+    found = prepare([lane], [stretches(6000, 40)], ffmpeg)
+    units = found.made[256].units
+    assert len(units) == 40
+    kinds = [nals(np.frombuffer(unit, np.uint8)) for unit in units]
+    assert all(int(np.count_nonzero(k.opens)) == 1 for k in kinds)
+    assert all(k.kind[0] == 9 for k in kinds)  # an access unit delimiter
+    assert 5 in kinds[0].kind
+    assert not any(5 in k.kind for k in kinds[1:])
+
+
+@pytest.mark.parametrize(
+    "lane",
+    [
+        pytest.param(Lane(257, AAC, header(48000, 6), 1920.0), id="5.1"),
+        pytest.param(Lane(257, AAC, b"\xff\xf1\x0c\x40", 1920.0), id="AAC Main"),
+        pytest.param(Lane(256, H264, b"\x67\x42", 6000.0), id="a broken SPS"),
+    ],
+)
+def test_a_form_that_cannot_be_made(ffmpeg, lane):
+    found = prepare([lane], [stretches(lane.unit, 20)], ffmpeg)
+    assert (found.fills, dict(found.made)) == ((), {})
+    assert [(f.id, f.pid) for f in found.findings] == [("M_FILL", lane.pid)]
+
+
+def test_without_a_hole_nothing_is_made(ffmpeg):
+    lane = Lane(257, AAC, header(48000, 1), 1920.0)
+    found = prepare([lane], [stretches(lane.unit, 0)], ffmpeg)
+    assert (found.fills, dict(found.made), found.findings) == ((), {}, ())
