@@ -147,6 +147,9 @@ def test_a_failover_leaves_two_parts(service, recpipe):
         assert recpipe("record", "stop").code == 0
     names = {path.name for path in Path("rec").rglob("*.m3u8")}
     assert names == {f"{sid}_httpClient463224.m3u8", f"bak0_{sid}_httpClient463224.m3u8"}
+    done = recpipe("convert", "rec/directory1/directory2", "-o", "out", "--json")
+    assert (done.code, done.line["verdict"]) == (3, "degraded")
+    assert done.line["lost_seconds"] == pytest.approx({"video": 10, "audio": 10}, abs=0.1)
 
 
 def test_stream_types_in_numbers_and_words(recpipe, settings):

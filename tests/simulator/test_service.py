@@ -90,14 +90,15 @@ def test_names_that_belong_together(standin):
     assert session.stop().status == 200
 
 
-def test_a_recording_is_followed_until_its_session_expires(standin):
+def test_a_recording_is_followed_until_its_session_expires(standin, monkeypatch):
+    monkeypatch.setattr(module, "HOUR", 60.0)
     body = {**NAME, "clientRequest": {"resourceExpiredHour": 1}}
     resource = standin.ask("acquire", body).body["resourceId"]
     sid = start(standin, resource).body["sid"]
     path = f"resourceid/{resource}/sid/{sid}/mode/mix/query"
-    standin.time.sleep(60)
+    standin.time.sleep(30)
     assert standin.ask(path, b"", method="GET").status == 200
-    standin.time.sleep(3600)
+    standin.time.sleep(60)
     assert standin.ask(path, b"", method="GET").status == 404
 
 
