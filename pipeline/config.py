@@ -18,6 +18,7 @@ STORES = "storage"  # begins the tables of stores
 
 KINDS: Mapping[str, type] = {
     "accept_unfinished": bool,
+    "after": str,
     "agora_app_id": str,
     "agora_customer_id": str,
     "agora_customer_secret_file": str,
@@ -35,6 +36,7 @@ KINDS: Mapping[str, type] = {
     "dry_run": bool,
     "duration": str,
     "endpoint_url": str,
+    "events": str,
     "fast": bool,
     "fetch": bool,
     "ffmpeg": str,
@@ -43,15 +45,21 @@ KINDS: Mapping[str, type] = {
     "fps": int,
     "height": int,
     "include_degraded": bool,
+    "interval": str,
     "jobs": int,
     "json": bool,
     "keep_last": int,
     "key": str,
     "kill_recorder": list,
+    "late_deadline": str,
+    "lease": str,
+    "ledger": str,
+    "leftovers": bool,
     "live": bool,
     "lock_days": int,
     "log": str,
     "log_format": str,
+    "max_attempts": int,
     "max_bytes": str,
     "max_delete": int,
     "max_fraction": str,
@@ -59,11 +67,13 @@ KINDS: Mapping[str, type] = {
     "metadata": str,
     "mixed_video_layout": int,
     "mode": str,
+    "notify": str,
     "object_lock": str,
     "ocfl": str,
     "older_than": str,
     "on_change": str,
     "on_loss": str,
+    "once": bool,
     "organization": str,
     "originals": str,
     "output": str,
@@ -80,12 +90,14 @@ KINDS: Mapping[str, type] = {
     "sample": str,
     "seed": int,
     "segments": str,
+    "settle": str,
     "sid": str,
     "size": str,
     "slow_stop": str,
     "source": str,
     "speed": str,
     "spool": str,
+    "spool_limit": str,
     "state": str,
     "storage": str,  # in the file, the tables of stores have this name
     "storage_class": str,
@@ -93,7 +105,7 @@ KINDS: Mapping[str, type] = {
     "stream_types": int,
     "subscribe_audio": list,
     "subscribe_video": list,
-    "sweep": bool,
+    "sweep": str,
     "tar": str,
     "to": str,
     "token_file": str,
@@ -168,6 +180,27 @@ def default_spool(environ: Mapping[str, str] = os.environ) -> Path:
         except RuntimeError as error:
             raise UsageError("no home folder to keep segments in; set --spool") from error
     return Path(cache) / "recpipe" / "spool"
+
+
+def default_ledger(environ: Mapping[str, str] = os.environ) -> str:
+    """Where what is known of all recordings is kept, as SQLAlchemy names databases."""
+    state = environ.get("XDG_STATE_HOME", "")
+    if not state.startswith("/"):  # the XDG specification: a relative path is to be ignored
+        try:
+            state = str(Path("~/.local/state").expanduser())
+        except RuntimeError as error:
+            raise UsageError("no home folder to keep the ledger in; set --ledger") from error
+    return f"sqlite:///{state}/recpipe/ledger.db"
+
+
+def notify_socket(environ: Mapping[str, str] = os.environ) -> str:
+    """Where systemd listens for signs of life, sd_notify(3); empty without it."""
+    return environ.get("NOTIFY_SOCKET", "")
+
+
+def notify_secret(environ: Mapping[str, str] = os.environ) -> str:
+    """What web hooks are signed with; never an option, which every user of the machine can read."""
+    return environ.get(f"{PREFIX}NOTIFY_SECRET", "")
 
 
 def default_state(environ: Mapping[str, str] = os.environ) -> Path:

@@ -62,6 +62,14 @@ class MuxingError(TemporaryError):
     """ffmpeg failed, was killed, or did not end in time."""
 
 
+class LedgerError(TemporaryError):
+    """The ledger's database did not answer, or was busy for too long."""
+
+
+class LeaseLostError(TemporaryError):
+    """Another watcher took a recording over: what was made of it here comes too late."""
+
+
 class NoticeError(UsageError):
     """A notification that is not Agora's, or cannot be read."""
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -127,6 +128,63 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a database of a private PostgreSQL; everything in it is thrown away."""
+    pytest.importorskip("psycopg", reason="no psycopg: pip install 'recpipe[postgres]'")
+    programs = _postgres_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL: apt install postgresql")
+    with tempfile.TemporaryDirectory(prefix="recpipe-pg-") as name:
+        folder = Path(name)
+        leash = _as_nobody(folder)
+        data, (port,) = folder / "data", free_ports(1)
+        init = [*leash, str(programs / "initdb"), "-D", str(data), "-U", "tests", "-A", "trust"]
+        subprocess.run(
+            [*init, "--no-sync", "-E", "UTF8"], cwd=folder, check=True, stdout=subprocess.DEVNULL
+        )
+        # who changes his user is on no leash any more
+        leash += ["setpriv", "--pdeathsig", "QUIT"] if shutil.which("setpriv") else []
+        command = [*leash, str(programs / "postgres"), "-D", str(data), "-p", str(port)]
+        command += ["-h", "127.0.0.1", "-k", str(folder), "-c", "fsync=off"]
+        with running(command, folder, {}, end=signal.SIGQUIT):  # it ends its children
+            url = f"postgresql://tests@127.0.0.1:{port}/postgres"
+            _wait_for_postgres(url, folder)
+            yield url
+
+
+def _postgres_programs() -> Path | None:
+    """The newest version that Debian has installed, or the one on PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    on_path = shutil.which("postgres")
+    return (found[-1] if found else Path(on_path)).parent if found or on_path else None
+
+
+def _as_nobody(folder: Path) -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return []
+    if not shutil.which("setpriv"):
+        pytest.skip("no setpriv, and PostgreSQL does not run as root: apt install util-linux")
+    shutil.chown(folder, "nobody", "nogroup")
+    return ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+
+
+def _wait_for_postgres(url: str, folder: Path) -> None:
+    import psycopg
+
+    end = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            if time.monotonic() > end:
+                pytest.fail(f"PostgreSQL does not come up: {(folder / 'log').read_text()[-1000:]}")
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.fixture(scope="session")
 def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """rclone serve s3: a folder behind it; ignores conditions, loses what it is told of digests."""
     binary = _beside_python("rclone")
@@ -225,7 +283,11 @@ def _wait(process: subprocess.Popen[bytes], folder: Path, ready: Callable[[], bo
 
 @contextlib.contextmanager
 def running(
-    command: list[str], folder: Path, environment: dict[str, str]
+    command: list[str],
+    folder: Path,
+    environment: dict[str, str],
+    *,
+    end: signal.Signals = signal.SIGKILL,  # its data is thrown away anyway
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A server and its children, ended with the block, or by the kernel if we are killed."""
     leash = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
@@ -243,7 +305,7 @@ def running(
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # its data is thrown away anyway
+            os.killpg(process.pid, end)
         process.wait(10)
 
 

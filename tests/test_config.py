@@ -14,7 +14,7 @@ from pipeline.model import Format, OnLoss
 
 # arguments, and what may be given more than once
 NOT_SETTINGS = {
-    *("sources", "config", "help", "version", "faults", "list_faults"),
+    *("sources", "config", "help", "version", "faults", "list_faults", "id", "every", "release"),
     *("bags", "tags", "keep_tag", "place", "origin", "plan", "run"),
 }
 
@@ -47,6 +47,12 @@ def write(text: str, name: str = config.FILE) -> Path:
 def test_every_option_is_a_setting_and_every_setting_an_option():
     options = {p.name for command in commands(cli) for p in command.params}
     assert options - NOT_SETTINGS == set(config.KINDS)
+
+
+def test_the_ledger_lies_where_state_belongs():
+    assert config.default_ledger({"XDG_STATE_HOME": "/s"}) == "sqlite:////s/recpipe/ledger.db"
+    home = config.default_ledger({"XDG_STATE_HOME": "relative"})
+    assert home == f"sqlite:///{Path.home()}/.local/state/recpipe/ledger.db"
 
 
 def test_choices_are_those_of_the_model():

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-GROUPS = {"record", "simulate"}  # commands that have commands of their own
+GROUPS = {"ledger", "record", "simulate"}  # commands that have commands of their own
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 FINDINGS = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sample_media/*.md")])
 
 ID = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 SIMULATOR = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
 MAKERS = {"Finding", "_fatal", "_say", "_apart"}  # calls whose first argument is an id
 
@@ -35,7 +36,7 @@ def test_the_readme_names_commands_that_can_be_run(command):
 
 def examples() -> list[list[str]]:
     """Every line of the README and the guide that is a call of recpipe, cut at a pipe."""
-    pages = "\n".join((README, GUIDE, SIMULATOR))
+    pages = "\n".join((README, GUIDE, SIMULATOR, OPERATIONS))
     lines = [line.partition("#")[0] for line in pages.splitlines()]
     calls = [line.partition("|")[0] for line in lines if line.startswith("recpipe ")]
     return [shlex.split(call)[1:] for call in calls]
@@ -49,6 +50,7 @@ def command(call: list[str]) -> str:
 def test_there_are_examples_of_every_command():
     known = {"convert", "check", "doctor", "simulate recording", "simulate service"}
     known |= {"record start", "record stop"}
+    known |= {"watch", "status", "explain", "retry", "hold", "ledger rebuild"}
     assert {command(call) for call in examples()} == known
 
 

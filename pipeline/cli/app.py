@@ -11,11 +11,13 @@ from pipeline.cli.archive import archive
 from pipeline.cli.batch import check, convert
 from pipeline.cli.clean import clean
 from pipeline.cli.doctor import doctor
+from pipeline.cli.ledger import explain, hold, ledger, retry, status
 from pipeline.cli.options import State
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
 from pipeline.cli.record import record
 from pipeline.cli.service import service
 from pipeline.cli.simulate import simulate
+from pipeline.cli.watch import watch
 from pipeline.errors import RecpipeError
 
 NAME = "recpipe"
@@ -104,7 +106,10 @@ def cli(context: click.Context) -> int | None:
 
 
 simulate.add_command(service)
-for _command in (convert, check, record, archive, clean, doctor, simulate):
+for _command in (
+    *(convert, check, watch, status, explain, retry, hold, ledger),
+    *(record, archive, clean, doctor, simulate),
+):
     cli.add_command(_command)
 
 

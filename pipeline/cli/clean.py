@@ -78,7 +78,7 @@ def clean() -> None:
 @click.option("--max-bytes", type=SIZE, metavar="SIZE", help="Refuse to plan more.")
 @click.option("--max-fraction", type=SHARE, default="20%", show_default=True, help="Of the source.")
 @click.option("--unknown", metavar="FILE", help="List there what no receipt knows of.")
-@click.option("--sweep/--no-sweep", default=True, help="Plan our own leftovers too.")
+@click.option("--leftovers/--no-leftovers", default=True, help="Plan our own leftovers too.")
 @click.option("--reports-older-than", type=DURATION, help="Plan old HTML reports too.")
 @trash_days
 @state
@@ -115,7 +115,7 @@ def plan(origin: str, **chosen: Any) -> int:
             _rules(chosen),
             Path(chosen["output"]),
             now=now,
-            leftovers=_leftovers(checks, chosen, now) if chosen["sweep"] else (),
+            leftovers=_leftovers(checks, chosen, now) if chosen["leftovers"] else (),
             tell=lambda one: _say_planned(one, chosen),
             unknown=unknown,
         )

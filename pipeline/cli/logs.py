@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from typing import Any
 
 import click
 
@@ -25,6 +26,13 @@ def configure(form: str, *, debug: bool) -> None:
     logging.getLogger(PACKAGE).setLevel(logging.DEBUG if debug else logging.WARNING)
 
 
+def let_speak(name: str, *, quiet: bool) -> None:
+    """A daemon says what it does; with ``quiet`` only what a person should know."""
+    logger = logging.getLogger(name)
+    if logging.getLogger(PACKAGE).level > logging.DEBUG:
+        logger.setLevel(logging.WARNING if quiet else logging.INFO)
+
+
 class _Stderr(logging.Handler):
     """Asks for stderr anew each time: a progress bar may have taken its place."""
 
@@ -37,7 +45,9 @@ class _Stderr(logging.Handler):
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace(record.levelname, record.levelname.lower(), 1)
+        line = super().format(record).replace(record.levelname, record.levelname.lower(), 1)
+        bound = " ".join(f"{key}={_printable(value)}" for key, value in _bound(record).items())
+        return f"{line}  {bound}" if bound else line
 
 
 class _Json(logging.Formatter):
@@ -48,7 +58,23 @@ class _Json(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **_bound(record),
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
+        return json.dumps(entry, ensure_ascii=False, default=str)
+
+
+_OWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+
+
+def _bound(record: logging.LogRecord) -> dict[str, Any]:
+    """What was bound to the line beside its text."""
+    return {key: value for key, value in vars(record).items() if key not in _OWN}
+
+
+def _printable(value: Any) -> str:
+    from pipeline.storage.names import printable
+
+    text = printable(value)
+    return f"'{text}'" if " " in text else text

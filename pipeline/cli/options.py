@@ -59,7 +59,9 @@ def _stream_types(context: click.Context, option: click.Parameter, text: str | N
     return next(number for number in range(3) if STREAMS[str(number)] == streams)
 
 
-def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def all_of(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one."""
+
     def decorate(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
@@ -139,16 +141,26 @@ spool = click.option(
     help="Where segments from a store are kept meanwhile.  [default: ~/.cache/recpipe/spool]",
 )
 
-store = _all(
+store = all_of(
     click.option("--endpoint-url", metavar="URL", help="Where the store is, if it is not AWS."),
     click.option("--region", metavar="NAME", help="Its region."),
     click.option("--profile", metavar="NAME", help="A profile in ~/.aws/config."),
 )
 
+to = click.option(
+    "--to", metavar="DEST", required=True, help="Where results go: a folder or s3://bucket/prefix/."
+)
+ledger = click.option(
+    "--ledger",
+    metavar="URL",
+    help="sqlite:////path/ledger.db or postgresql://host/name.  "
+    "[default: ~/.local/state/recpipe/ledger.db]",
+)
+
 request = click.option(
     "--request", metavar="FILE", help="The body of the request, JSON or TOML; - is JSON on stdin."
 )
-channel = _all(
+channel = all_of(
     click.option("--channel", "--cname", "channel", metavar="NAME", help="The channel."),
     click.option("--uid", metavar="UID", help="The uid of the recorder in the channel."),
 )
@@ -156,7 +168,7 @@ session = click.option("--sid", metavar="SID", help="Its sid, if it is not known
 background = click.option(
     "--background", is_flag=True, help="Do not wait until the files are uploaded."
 )
-subscriptions = _all(
+subscriptions = all_of(
     click.option(
         "--subscribe-audio",
         metavar="UID",
@@ -182,7 +194,7 @@ stream_types = click.option(
     callback=_stream_types,
     help="0 (or audio) sound, 1 (video) pictures, 2 (both).",
 )
-recording = _all(
+recording = all_of(
     click.option(
         "--mode",
         type=click.Choice(["mix", "individual", "web"]),
@@ -205,7 +217,7 @@ recording = _all(
     subscriptions,
     click.option("--prefix", metavar="A/B", help="Folders in the bucket, letters and digits."),
 )
-account = _all(
+account = all_of(
     click.option("--agora-app-id", metavar="ID", help="The App ID of the project."),
     click.option("--agora-customer-id", metavar="ID", help="The customer ID of the REST API."),
     click.option(
@@ -214,7 +226,7 @@ account = _all(
         help="A file with the secret.  [default: the variable RECPIPE_AGORA_CUSTOMER_SECRET]",
     ),
 )
-agora = _all(
+agora = all_of(
     account,
     click.option(
         "--api-url",
@@ -229,7 +241,7 @@ agora = _all(
     ),
 )
 
-general = _all(
+general = all_of(
     click.option(
         "--config",
         metavar="FILE",

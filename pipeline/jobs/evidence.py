@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.jobs.clock import Clock
 from pipeline.jobs.conforming import conform
+from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.jobs.unwrapping import unwrap
 from pipeline.media import timeline
@@ -76,6 +78,15 @@ def in_place(objects: list[StoredObject], source: Storage) -> bool:
 def spool_of(recording: Recording, options: Options) -> Path:
     """Where the segments of a recording are kept while it is worked on."""
     return options.spool / hashlib.sha256(recording.source.encode()).hexdigest()[:32]
+
+
+def spool_in_use(
+    recording: Recording, source: Storage, options: Options
+) -> AbstractContextManager[None]:
+    """Nobody makes room there meanwhile.  Nothing is needed where segments are read in place."""
+    if source.path("") is not None:
+        return nullcontext()
+    return locked(options.spool, str(spool_of(recording, options)))
 
 
 def _planned(

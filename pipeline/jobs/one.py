@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import DiskFullError, ExistsError, StorageError, UsageError
+from pipeline.jobs import room
 from pipeline.jobs.clock import Clock
-from pipeline.jobs.evidence import Evidence, gather, in_place, spool_of
+from pipeline.jobs.evidence import Evidence, gather, in_place, spool_in_use, spool_of
 from pipeline.jobs.judge import judged, rejected
 from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options, Target, unwatched
@@ -35,7 +36,6 @@ from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
 
-SPARE = 16 << 20  # bytes beside the result that must be free
 MARKED = (Format.MP4, Format.M4A)  # formats with chapters and a comment
 
 
@@ -58,6 +58,7 @@ def process(
     job = _Job(recording, source, target, ffmpeg, options, Clock())
     with job.clock.stage("inspect"):
         inventory = _inspect(recording, source, options)
+    inventory = replace(inventory, findings=(*inventory.findings, *options.noted))
     _refuse_to_replace_a_source(job, inventory)
     report = _unusable(recording, inventory)
     if report is None:
@@ -72,6 +73,12 @@ def _inspect(recording: Recording, source: Storage, options: Options) -> Invento
     )
 
 
+def inputs(recording: Recording, source: Storage) -> set[tuple[str, int, str | None]]:
+    """Name, size and ETag of everything that would be converted, as receipts tell inputs apart."""
+    found = _objects(inspect(recording, source, accept_unfinished=True))
+    return {(o.name, o.size, o.etag) for o in found}
+
+
 def check(recording: Recording, source: Storage, options: Options) -> Report:
     """The same without making anything."""
     clock = Clock()
@@ -79,10 +86,11 @@ def check(recording: Recording, source: Storage, options: Options) -> Report:
         inventory = _inspect(recording, source, options)
     report = _unusable(recording, inventory)
     if report is None:
-        try:
-            report = _measured(recording, inventory, source, options, clock)
-        finally:
-            _forget(recording, options)
+        with spool_in_use(recording, source, options):
+            try:
+                report = _measured(recording, inventory, source, options, clock)
+            finally:
+                _forget(recording, options)
     return replace(report, timings=clock.timings())
 
 
@@ -138,7 +146,7 @@ def _done_before(job: _Job, inventory: Inventory) -> Report | None:
     if before is None or before.receipt is None or job.options.force:
         return None
     now = _objects(inventory)
-    same = before.receipt["settings"] == _settings(job.options)
+    same = before.receipt["settings"] == job.options.settings
     if same and same_inputs(before.receipt, now):
         storage = job.target.storage
         return report_of(
@@ -151,14 +159,6 @@ def _done_before(job: _Job, inventory: Inventory) -> Report | None:
         detail = "was made from segments that are no longer there or have changed"
         raise ExistsError(f"{job.target.url}: {detail}; keep it, or replace it with --force")
     return None
-
-
-def _settings(options: Options) -> dict[str, str]:
-    chosen = {"format": options.format, "on_loss": options.on_loss, "on_change": options.on_change}
-    settings = {name: value.value for name, value in chosen.items()}
-    if options.stream_types:
-        settings["stream_types"] = options.stream_types
-    return settings | ({"deep": "yes"} if options.deep else {})
 
 
 def _on_loss(options: Options) -> OnLoss:
@@ -183,6 +183,11 @@ def _read_besides(inventory: Inventory) -> list[StoredObject]:
 
 
 def _convert(job: _Job, inventory: Inventory) -> Report:
+    with spool_in_use(job.recording, job.source, job.options):
+        return _made_of(job, inventory)
+
+
+def _made_of(job: _Job, inventory: Inventory) -> Report:
     evidence = gather(job.recording, inventory, job.source, job.options, job.clock, job.ffmpeg)
     report = _as_planned(job.recording, evidence)
     if report is not None:
@@ -196,19 +201,12 @@ def _convert(job: _Job, inventory: Inventory) -> Report:
         temporary = publish.workplace(storage, job.target.key, options.spool)
         try:
             temporary.touch()  # ffmpeg would only say that it cannot
-            _need_room(temporary.parent, evidence)
+            room.need(temporary.parent, sum(f.object.size for f in evidence.segments))
             report = _make(job, inventory, evidence, temporary)
         finally:
             temporary.unlink(missing_ok=True)
     _forget(job.recording, options)
     return report
-
-
-def _need_room(folder: Path, evidence: Evidence) -> None:
-    needed = sum(f.object.size for f in evidence.segments) + SPARE
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise DiskFullError(f"{folder}: {free} bytes free, {needed} needed for the result")
 
 
 def _make(job: _Job, inventory: Inventory, evidence: Evidence, temporary: Path) -> Report:
@@ -295,7 +293,7 @@ def _proven(
         if in_one_pass and "reserved_moov_size is too small" in made.messages:
             continue
         break
-    full = "No space left on device" in made.messages or _full(temporary.parent)
+    full = "No space left on device" in made.messages or room.is_full(temporary.parent)
     if full and any(f.severity == Severity.FATAL for f in verified.findings):
         raise DiskFullError(f"{temporary.parent}: no space left for the result; free some")
     return made, verified
@@ -347,10 +345,6 @@ def _verified(
     return verify.verify_encoded(path, format, lanes[0], expected[0], job.ffmpeg)
 
 
-def _full(folder: Path) -> bool:
-    return shutil.disk_usage(folder).free < SPARE
-
-
 def _digests(job: _Job, small: list[StoredObject]) -> list[SourceFile]:
     datas = [b"".join(job.source.open(one.key)) for one in small]
     sha256 = [hashlib.sha256(data).hexdigest() for data in datas]
@@ -376,8 +370,9 @@ def _publish(
         "command": [part if part != str(temporary) else "OUTPUT" for part in made.command],
         "messages": made.messages.splitlines()[-20:],
     }
-    note = receipt(report, inputs, settings=_settings(job.options), muxer=muxer)
+    note = receipt(report, inputs, settings=job.options.settings, muxer=muxer)
     note["output"]["file"] = placed.rpartition("/")[2]
+    job.options.guard()
     try:
         publish.publish(
             temporary,

@@ -4,12 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.model import Format, OnChange, OnLoss
+from pipeline.model import Finding, Format, OnChange, OnLoss
 from pipeline.storage import Storage
 
 
 def unwatched(stage: str, count: int) -> None:
     """Progress that nobody watches."""
+
+
+def allowed() -> None:
+    """Nobody else can be publishing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,17 @@ class Options:
     keys: tuple[bytes, ...] = field(default=(), repr=False)  # for what is encrypted
     spool: Path = Path(".recpipe-spool")
     progress: Callable[[str, int], None] = field(default=unwatched, compare=False)  # stage, bytes
+    noted: tuple[Finding, ...] = ()  # what whoever asks for it knows already
+    guard: Callable[[], None] = field(default=allowed, compare=False)  # may it still be published?
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What decides about a result, as receipts remember it."""
+        chosen = {"format": self.format, "on_loss": self.on_loss, "on_change": self.on_change}
+        settings = {name: value.value for name, value in chosen.items()}
+        if self.stream_types:
+            settings["stream_types"] = self.stream_types
+        return settings | ({"deep": "yes"} if self.deep else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,8 @@ _BY_FORMAT = {
     "AV01": Codec("av1", "video"),
 }
 
+CODECS = {codec.name: codec for codec in (*_BY_STREAM_TYPE.values(), *_BY_FORMAT.values())}
+
 
 def codec_of(stream_type: int | None, format_identifier: str, stream_id: int) -> Codec | None:
     """The codec the PMT names; without a PMT entry a guess by stream_id; None for data."""

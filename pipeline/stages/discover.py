@@ -28,7 +28,7 @@ def discover(storage: Storage, key: str) -> list[Recording]:
         if found is not None:
             return [found]
     objects = list(storage.list(key))
-    recordings = _grouped(storage, objects)
+    recordings = grouped(storage, objects)
     if not recordings:
         raise NotFoundError(f"{storage.url(key)}: no recording found: {_instead(objects)}")
     return recordings
@@ -64,14 +64,15 @@ def _of_playlist(storage: Storage, playlist: StoredObject) -> Recording:
     """The recording a playlist belongs to, with the failover parts that lie beside it."""
     folder = playlist.key[: len(playlist.key) - len(playlist.name)]
     beside = [o for o in storage.list(folder) if "/" not in o.key[len(folder) :]]
-    for recording in _grouped(storage, beside):
+    for recording in grouped(storage, beside):
         for part in recording.parts:
             if playlist.key in (part.playlist and part.playlist.key, *(c.key for c in part.copies)):
                 return recording
     raise NotFoundError(f"{storage.url(playlist.key)}: not in the listing of its folder; run again")
 
 
-def _grouped(storage: Storage, objects: Iterable[StoredObject]) -> list[Recording]:
+def grouped(storage: Storage, objects: Iterable[StoredObject]) -> list[Recording]:
+    """The recordings of a listing, each with the listing of its folder."""
     folders: dict[str, dict[str, StoredObject]] = defaultdict(dict)
     for found in objects:
         if f"/{TRASH}" in f"/{found.key}":

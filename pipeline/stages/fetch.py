@@ -3,6 +3,8 @@ store.
 """
 
 import hashlib
+import json
+import secrets
 import shutil
 import threading
 from collections.abc import Callable, Container, Sequence
@@ -13,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import DiskFullError, NotFoundError, StorageError
+from pipeline.media import kept
 from pipeline.media.mpegts import Scan, scan
 from pipeline.media.packets import Bytes
 from pipeline.model import Finding, Severity, SourceFile, StoredObject
@@ -23,6 +26,7 @@ FETCHERS = 16
 LARGEST = 1 << 31  # bytes of one segment; Agora cuts at 50 MB
 SPARE = 64 << 20  # bytes that must stay free beside what is fetched
 TRIES = 4
+KEPT = ".scan"  # beside a segment of the spool: what was found in it
 Progress = Callable[[str, int], None]  # stage, bytes done since the last call
 
 
@@ -130,14 +134,17 @@ def download(
     spool: Path,
     progress: Progress,
     wrapped: Container[str] = (),
+    *,
+    ahead: bool = False,
 ) -> list[Fetched | None]:
     """Bring objects into the spool, hashed and scanned in the same read; None where one is gone.
 
-    What an earlier run left whole is not fetched again.  Safe to repeat after a crash at any time.
-    ``wrapped`` are keys of what is no transport stream yet.
+    What an earlier run left whole is not fetched again, and not even read again where it was
+    fetched ``ahead``: then what was found is kept beside it.  Safe to repeat after a crash at any
+    time.  ``wrapped`` are keys of what is no transport stream yet.
     """
     spool.mkdir(parents=True, exist_ok=True)
-    wanted = sum(o.size for o in objects if not _spooled(o, spool).exists())
+    wanted = sum(o.size for o in objects if not spooled(o, spool).exists())
     free = shutil.disk_usage(spool).free
     if wanted + SPARE > free:
         detail = f"{spool}: {free} bytes free, {wanted + SPARE} needed for the segments"
@@ -145,7 +152,15 @@ def download(
     arena = _Arena()
 
     def one(found: StoredObject) -> Fetched | None:
-        return _one(found, storage, _spooled(found, spool), arena, progress)
+        path = spooled(found, spool)
+        noted = _kept(found, path)
+        if noted is not None:
+            progress("fetch", found.size)
+            return noted
+        fetched = _one(found, storage, path, arena, progress)
+        if ahead and fetched is not None:
+            _keep(fetched)
+        return fetched
 
     with ThreadPoolExecutor(FETCHERS) as pool:
         fetched, digests_hold = _with_digests_judged(list(pool.map(one, objects)))
@@ -175,7 +190,39 @@ def _fetched_again(
         return before
 
 
-def _spooled(found: StoredObject, spool: Path) -> Path:
+def _keep(fetched: Fetched) -> None:
+    """Write down what was found in a segment, if nothing was wrong with it.
+
+    Found again only while the segment is the very same file, by size and time of modification.
+    """
+    if any(f.severity == Severity.ERROR for f in (*fetched.scan.findings, *fetched.findings)):
+        return
+    status = fetched.path.stat()
+    note = {"size": status.st_size, "modified": status.st_mtime_ns, "sha256": fetched.sha256}
+    part = fetched.path.with_suffix(f".{secrets.token_hex(8)}.part")
+    try:
+        part.write_text(json.dumps({**note, "scan": kept.dumps(fetched.scan)}), encoding="utf-8")
+        part.replace(fetched.path.with_suffix(KEPT))
+    except OSError as error:
+        raise _disk(error, part) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _kept(found: StoredObject, path: Path) -> Fetched | None:
+    try:
+        status = path.stat()
+        note = json.loads(path.with_suffix(KEPT).read_text(encoding="utf-8"))
+        same = (note["size"], note["modified"]) == (status.st_size, status.st_mtime_ns)
+        scan, sha256 = kept.loads(note["scan"]), note["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not same or scan is None or scan.name != found.name or status.st_size != found.size:
+        return None
+    return Fetched(found, path, scan, sha256) if isinstance(sha256, str) else None
+
+
+def spooled(found: StoredObject, spool: Path) -> Path:
     """A name made of everything the listing says, so that another version is another file."""
     identity = f"{found.key}\0{found.size}\0{found.etag}\0{found.modified}"
     return spool / f"{hashlib.sha256(identity.encode()).hexdigest()[:40]}.segment"
@@ -187,10 +234,11 @@ def _one(
     if path.exists() and path.stat().st_size == found.size:
         data = arena.room(found.size)
         if read_into(path, data) == found.size:
-            kept = _judge(found, path, data)
-            if not any(f.severity == Severity.ERROR for f in (*kept.scan.findings, *kept.findings)):
+            again = _judge(found, path, data)
+            errors = (f.severity == Severity.ERROR for f in (*again.scan.findings, *again.findings))
+            if not any(errors):
                 progress("fetch", found.size)
-                return kept
+                return again
     try:
         return _again_and_again(found, storage, path, arena, progress)
     except NotFoundError:
@@ -220,7 +268,7 @@ def _get(
     found: StoredObject, storage: Storage, path: Path, arena: _Arena, progress: Progress
 ) -> Fetched:
     data = arena.room(found.size)
-    part = path.with_suffix(f".{threading.get_ident():x}.part")
+    part = path.with_suffix(f".{secrets.token_hex(8)}.part")  # two processes may fetch the same
     done = 0
     try:
         with part.open("wb") as file:

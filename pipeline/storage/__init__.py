@@ -19,8 +19,10 @@ class Storage(Protocol):
     creates_once: bool | None
     """Whether ``create`` can be relied on; None until :mod:`pipeline.storage.probe` has tried."""
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """Every object whose key starts with the prefix, in the order of the keys."""
+    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
+        """Every object whose key starts with the prefix, in the order of the keys; only those
+        behind ``after``, which need not exist.
+        """
 
     def head(self, key: str) -> StoredObject:
         """One object's entry; NotFoundError if there is none."""

@@ -40,7 +40,7 @@ class LocalStorage:
         self.creates_once: bool | None = None
         self.root = Path(os.path.realpath(root))
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every regular file whose key starts with the prefix, in the order of the keys.
 
         Skips what links out of the root, what vanishes meanwhile, and our temporary files.
@@ -50,7 +50,9 @@ class LocalStorage:
         with os_errors(f"list {self.url()}"):
             if not self.root.is_dir():
                 raise NotFoundError(f"list {self.url()}: no such folder; check the path")
-        yield from self._walk(top, folder + slash, start, (top,))
+        found = self._walk(top, folder + slash, start, (top,))
+        behind = os.fsencode(after)
+        yield from (one for one in found if not after or os.fsencode(one.key) > behind)
 
     def head(self, key: str) -> StoredObject:
         """One file's entry; NotFoundError also for a folder or a device."""

@@ -52,17 +52,18 @@ class ObjectStorage:
         self.creates_once: bool | None = None
         self.store = store
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every object whose key starts with the prefix, in the order of the keys.
 
         These stores are asked for whole folders only: the rest of the prefix is matched here.
         """
         start = self.prefix + safe_key(prefix)
         folder = start.rpartition("/")[0]
+        behind = self.prefix + safe_key(after) if after else None
         with self.errors(f"list {self.url(prefix)}"):
             found = [
                 self._stored(entry)
-                for page in obstore.list(self.store, folder or None, chunk_size=PAGE)
+                for page in obstore.list(self.store, folder or None, chunk_size=PAGE, offset=behind)
                 for entry in page
                 if entry["path"].startswith(start)
             ]

@@ -83,17 +83,19 @@ class S3Storage:
             options["ChecksumAlgorithm"] = "SHA256"  # S3 wants a digest with every lock
         return placed
 
-    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every object whose key starts with the prefix, without the empty markers of folders.
 
         Sorted here, hence held in memory: S3 promises the order, SeaweedFS lists folder by folder.
         """
         start = self._full(prefix)
+        begin = "StartAfter" if self._listing == "list_objects_v2" else "Marker"
+        behind = {begin: self._full(after)} if after else {}
         pages = self._client.get_paginator(self._listing)
         with s3_errors(f"list {self.url(prefix)}"):
             found = [
                 self._stored(entry["Key"], entry, entry["Size"])
-                for page in pages.paginate(Bucket=self.bucket, Prefix=start)
+                for page in pages.paginate(Bucket=self.bucket, Prefix=start, **behind)
                 for entry in page.get("Contents", ())
                 if entry["Size"] or not entry["Key"].endswith("/")
             ]

@@ -52,6 +52,7 @@ def clean(tmp_path, monkeypatch, cache) -> Path:
         if name.startswith(("RECPIPE_", "AWS_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)

@@ -1,0 +1,236 @@
+"""``recpipe watch``."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline import config
+from pipeline.cli import options, output, quantities
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:  # at run time these would load numpy, also for --help
+    from pipeline.jobs.ledger.handle import Ledger
+    from pipeline.jobs.many import Outcome
+    from pipeline.jobs.watch.daemon import Watch
+    from pipeline.jobs.watch.events import Events
+    from pipeline.storage import Storage
+
+BUSY = 75
+
+_how_long = options.all_of(
+    click.option(
+        "--settle",
+        metavar="TIME",
+        type=quantities.DURATION,
+        default="10m",
+        show_default=True,
+        help="How long a finished recording has to stay unchanged before it is converted.",
+    ),
+    click.option(
+        "--late-deadline",
+        metavar="TIME",
+        type=quantities.DURATION,
+        default="48h",
+        show_default=True,
+        help="How long missing segments, or an end, are awaited.",
+    ),
+    click.option(
+        "--interval",
+        metavar="TIME",
+        type=quantities.DURATION,
+        default="60s",
+        show_default=True,
+        help="Between two cycles.",
+    ),
+    click.option(
+        "--sweep",
+        metavar="TIME",
+        type=quantities.DURATION,
+        default="24h",
+        show_default=True,
+        help="Between two listings of everything, where less is enough meanwhile.",
+    ),
+    click.option(
+        "--lease",
+        metavar="TIME",
+        type=quantities.DURATION,
+        default="60s",
+        show_default=True,
+        help="After so long without a sign of life another watcher takes over.",
+    ),
+)
+_who_is_told = options.all_of(
+    click.option(
+        "--after", metavar="COMMAND", default="", help="Run this after each result, JSON on stdin."
+    ),
+    click.option(
+        "--notify",
+        metavar="URL",
+        default="",
+        help="POST the same JSON here, signed with RECPIPE_NOTIFY_SECRET.",
+    ),
+    click.option("--ping", metavar="URL", default="", help="A dead man's switch to be told."),
+)
+
+
+@click.command(short_help="Convert every recording of a store as soon as it is finished.")
+@click.argument("sources", metavar="STORE...", nargs=-1, required=True)
+@options.to
+@click.option("--once", is_flag=True, help="One cycle, for cron; 75 if another one is at it.")
+@_how_long
+@options.on_loss
+@click.option(
+    "--events",
+    metavar="SRC",
+    help="Notifications to listen to: a file of JSON lines, or the https:// URL of an SQS queue.",
+)
+@options.jobs
+@click.option(
+    "--max-attempts",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="How often a recording is tried before a person has to look.",
+)
+@click.option(
+    "--spool-limit",
+    metavar="SIZE",
+    type=quantities.SIZE,
+    default="20GiB",
+    show_default=True,
+    help="What may be fetched of recordings that still run; 0 fetches nothing ahead.",
+)
+@_who_is_told
+@options.ledger
+@options.as_json
+@options.quiet
+@options.ffmpeg
+@options.spool
+@options.store
+@options.general
+def watch(sources: tuple[str, ...], **chosen: Any) -> int:
+    """Discover, wait until settled, convert, prove and publish; again and again.
+
+    STORE is a folder or s3://bucket/prefix/.  Any number of watchers may share the work; each
+    recording is published once.  What it is waiting for and why: recpipe status, recpipe explain.
+
+    \b
+    Examples:
+      recpipe watch s3://calls/2026/ --to s3://archive/
+      recpipe watch /srv/calls --to /srv/mp4 --once
+    """
+    from pipeline.cli import logs
+    from pipeline.jobs.watch import daemon
+
+    logs.let_speak("pipeline.watch", quiet=chosen["quiet"] or chosen["once"])
+    with ExitStack() as stack:
+        if chosen["once"] and not stack.enter_context(_alone(sources, chosen)):
+            output.say("recpipe: another watch --once is at it")
+            return BUSY
+        from pipeline.cli.ledger import opened
+
+        ledger = stack.enter_context(opened(chosen["ledger"]))
+        made = _watch(sources, chosen, ledger)
+        if made.follower is not None:
+            stack.callback(made.follower.close)
+        return daemon.once(made) if chosen["once"] else daemon.forever(made)
+
+
+@contextmanager
+def _alone(sources: tuple[str, ...], chosen: dict[str, Any]) -> Iterator[bool]:
+    """Whether no other ``--once`` on this machine does the same."""
+    from pipeline.jobs.locks import locked_at_once
+
+    name = "\0".join(["watch", chosen["to"], *sorted(sources)])
+    with locked_at_once(_spool(chosen), name) as ours:
+        yield ours
+
+
+def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -> "Watch":
+    from pipeline.jobs.many import MOST_JOBS, opener
+    from pipeline.jobs.options import Options
+    from pipeline.jobs.targets import destination
+    from pipeline.jobs.watch import daemon, tell
+    from pipeline.jobs.watch.follow import Follower
+    from pipeline.jobs.watch.lookout import Lookout
+    from pipeline.jobs.watch.settled import Patience
+    from pipeline.jobs.watch.work import Bench
+    from pipeline.model import Format, OnLoss
+    from pipeline.muxing.locate import locate
+
+    opened = opener(chosen["jobs"], **{n: chosen[n] for n in ("endpoint_url", "region", "profile")})
+    to = destination(chosen["to"], Format.MP4, opened)
+    if to.key:
+        raise UsageError(f"{to.storage.url(to.key)}: names one file; name a folder")
+    patience = Patience(chosen["settle"], chosen["late_deadline"])
+    lookouts = [Lookout(s, to.storage.url(), patience) for s in _stores(sources, opened)]
+    settings = Options(on_loss=OnLoss(chosen["on_loss"]), spool=_spool(chosen))
+    if chosen["after"]:
+        tell.command(chosen["after"])
+    told = tell.Told(chosen["after"], chosen["notify"], config.notify_secret(), chosen["ping"])
+    return daemon.Watch(
+        bench=Bench(
+            ledger=ledger,
+            lookouts={lookout.url: lookout for lookout in lookouts},
+            to=to.storage,
+            ffmpeg=locate(chosen["ffmpeg"]),
+            options=settings,
+            most=chosen["max_attempts"],
+        ),
+        follower=Follower(settings, chosen["spool_limit"]) if chosen["spool_limit"] else None,
+        as_json=_as_json(chosen),
+        jobs=chosen["jobs"] or min(_cpus(), MOST_JOBS),
+        lease=chosen["lease"],
+        interval=chosen["interval"],
+        sweep=chosen["sweep"],
+        events=_events(chosen),
+        told=told,
+    )
+
+
+def _stores(sources: tuple[str, ...], opened: Callable[[str], Any]) -> Iterator["Storage"]:
+    for source in sources:
+        storage, key = opened(source)
+        if key:
+            raise UsageError(f"{storage.url(key)}: names one object; name a folder or a prefix")
+        yield storage
+
+
+def _events(chosen: dict[str, Any]) -> tuple["Events", ...]:
+    from pipeline.jobs.watch.events import FileEvents, QueueEvents
+
+    source = chosen["events"]
+    if not source:
+        return ()
+    if not source.startswith(("http://", "https://")):
+        return (FileEvents(Path(source)),)
+    from pipeline.storage.sqs import connect
+
+    queue = connect(source, region=chosen["region"], profile=chosen["profile"])
+    return (QueueEvents(queue),)
+
+
+def _as_json(chosen: dict[str, Any]) -> Callable[["Outcome"], dict[str, Any]]:
+    """The line of convert; with ``--json`` it is said as well."""
+    from pipeline.cli import describe
+
+    def line(outcome: "Outcome") -> dict[str, Any]:
+        value = describe.as_json(outcome)
+        if chosen["json"]:
+            output.say_json(value)
+        return value
+
+    return line
+
+
+def _spool(chosen: dict[str, Any]) -> Path:
+    return Path(chosen["spool"]) if chosen["spool"] else config.default_spool()
+
+
+def _cpus() -> int:
+    import os
+
+    return os.cpu_count() or 1

@@ -1,0 +1,141 @@
+"""What a person asks of the ledger, and what he may tell it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.errors import NotFoundError, UsageError
+from pipeline.jobs.ledger.handle import Ledger, Move
+from pipeline.jobs.ledger.states import WAITING, State
+from pipeline.jobs.ledger.tables import artifacts, attempts, events, now, parts, recordings, runs
+
+NEWEST = 20  # entries of a history that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Everything the ledger knows of one recording; times in seconds since the epoch."""
+
+    recording: dict[str, Any]
+    parts: tuple[dict[str, Any], ...]
+    attempts: tuple[dict[str, Any], ...]
+    artifacts: tuple[dict[str, Any], ...]
+    events: tuple[dict[str, Any], ...]  # oldest first
+    now: float
+
+
+def status(ledger: Ledger) -> list[dict[str, Any]]:
+    """One row for each recording, those that need a look first."""
+    columns = [recordings.c[name] for name in SHOWN]
+    order = sa.case({state.value: n for n, state in enumerate(_ORDER)}, value=recordings.c.state)
+    with ledger.reading() as connection:
+        chosen = sa.select(*columns).order_by(order, recordings.c.since.desc(), recordings.c.id)
+        return [dict(row._mapping) for row in connection.execute(chosen)]
+
+
+SHOWN = (
+    *("name", "state", "since", "why", "verdict", "version", "attempts", "failures"),
+    *("held", "not_before", "first_seen", "source", "destination"),
+)
+_ORDER = (
+    *(State.FAILED, State.REJECTED, State.RETRY, State.LOST, State.LATE, State.BACKUPED),
+    *(State.CHANGED, State.WORKING, State.READY, State.SETTLING, State.UPLOADING),
+    *(State.RECORDING, State.PUBLISHED),
+)
+
+
+def last_run(ledger: Ledger) -> dict[str, Any] | None:
+    """The watcher that gave a sign of life last."""
+    with ledger.reading() as connection:
+        chosen = sa.select(runs, now().label("now")).order_by(runs.c.heartbeat.desc()).limit(1)
+        row = connection.execute(chosen).first()
+    return dict(row._mapping) if row else None
+
+
+def explain(ledger: Ledger, id: str) -> Explained:
+    """All about one recording; its sid is enough, or what its name begins with."""
+    with ledger.reading() as connection:
+        row = _one(connection, id)
+
+        def of(table: sa.Table, *order: Any) -> tuple[dict[str, Any], ...]:
+            chosen = sa.select(table).where(table.c.rec_id == row["id"]).order_by(*order)
+            return tuple(dict(r._mapping) for r in connection.execute(chosen.limit(NEWEST)))
+
+        told = sa.or_(events.c.rec_id == row["id"], events.c.sid == (row["sid"] or ""))
+        history = sa.select(events).where(told).order_by(events.c.id.desc()).limit(NEWEST)
+        return Explained(
+            recording=row,
+            parts=of(parts, parts.c.key),
+            attempts=of(attempts, attempts.c.id.desc()),
+            artifacts=of(artifacts, artifacts.c.version.desc(), artifacts.c.kind),
+            events=tuple(dict(r._mapping) for r in connection.execute(history))[::-1],
+            now=float(connection.execute(sa.select(now())).scalar_one()),
+        )
+
+
+def _one(connection: sa.Connection, id: str) -> dict[str, Any]:
+    """The recording of that name, or the only one whose name begins so."""
+    start = recordings.c.name.startswith(id, autoescape=True)
+    rows = connection.execute(sa.select(recordings).where(start).limit(MOST_MEANT)).all()
+    exact = [row for row in rows if row.name == id]
+    rows = exact or rows
+    if not rows:
+        raise NotFoundError(f"{id}: no such recording in the ledger; recpipe status lists them")
+    if len(rows) > 1:
+        said = " and ".join(row.source for row in rows[:3])
+        raise UsageError(f"{id}: means {len(rows)} recordings, {said}; write more of the name")
+    return dict(rows[0]._mapping)
+
+
+MOST_MEANT = 10
+
+
+def retry(ledger: Ledger, id: str) -> Move:
+    """Do not wait any longer: convert it, with what is there."""
+    with ledger.writing() as connection:
+        row = _one(connection, id)
+        state = row["state"]
+        if state in (State.PUBLISHED, State.WORKING, State.READY, State.LOST):
+            meant = "its source has not changed" if state is State.PUBLISHED else "its turn comes"
+            raise UsageError(f"{row['name']}: is {state.value}; {meant}, there is nothing to retry")
+        unended = bool(row["as_is"]) or state in WAITING
+        after = State.LOST if unended else State.READY
+        values = {"state": after, "since": now(), "not_before": 0.0, "attempts": 0, "failures": 0}
+        values |= {"as_is": unended, "done_fingerprint": None, "why": "asked for"}
+        unmoved = (recordings.c.id == row["id"], recordings.c.state == state)
+        if not connection.execute(sa.update(recordings).where(*unmoved).values(**values)).rowcount:
+            raise UsageError(f"{row['name']}: has moved on meanwhile; ask again")
+        detail = {"before": state, "after": after, "why": "asked for"}
+        ledger.record(connection, row["id"], "state", **detail)
+    return Move(row["name"], row["source"], state, after, "asked for")
+
+
+def hold(ledger: Ledger, id: str, *, held: bool) -> str:
+    """Leave a recording alone, or no longer; returns its name.  Work that has begun is ended."""
+    with ledger.writing() as connection:
+        row = _one(connection, id)
+        update = sa.update(recordings).where(recordings.c.id == row["id"])
+        connection.execute(update.values(held=held))
+        ledger.record(connection, row["id"], "hold" if held else "release")
+    return str(row["name"])
+
+
+def run_begins(ledger: Ledger, command: str) -> int:
+    """A watcher has started; returns the number of the run."""
+    host, _, pid = ledger.actor.rpartition(":")
+    values = {"command": command, "host": host, "pid": int(pid), "counts": {}}
+    with ledger.writing() as connection:
+        insert = sa.insert(runs).values(started=now(), heartbeat=now(), **values)
+        return int(connection.execute(insert.returning(runs.c.id)).scalar_one())
+
+
+def run_goes_on(
+    ledger: Ledger, run: int, counts: dict[str, int], *, exit_code: int | None = None
+) -> None:
+    """A sign of life; with an exit code the last one."""
+    values: dict[str, Any] = {"heartbeat": now(), "counts": counts}
+    if exit_code is not None:
+        values |= {"ended": now(), "exit_code": exit_code}
+    with ledger.writing() as connection:
+        connection.execute(sa.update(runs).where(runs.c.id == run).values(**values))

@@ -1,0 +1,127 @@
+"""A lost ledger made anew from the receipts at the destination."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from pipeline.agora import names
+from pipeline.jobs.ledger.claims import Made, keep
+from pipeline.jobs.ledger.handle import Ledger
+from pipeline.jobs.ledger.states import State
+from pipeline.jobs.ledger.tables import now, recordings
+from pipeline.jobs.targets import file_name
+from pipeline.model import SourceFile, Verdict
+from pipeline.stages import publish
+from pipeline.storage import Storage
+
+_VERSION = re.compile(r"\.v([1-9][0-9]{0,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What became of the receipts."""
+
+    added: int = 0
+    known: int = 0  # the ledger had them already
+    unreadable: int = 0  # no receipt of ours, or of a result that is not there
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A receipt, as far as the ledger keeps it."""
+
+    recording: str
+    source: str
+    sid: str | None
+    made: Made
+
+
+def rebuild(ledger: Ledger, destination: Storage) -> Rebuilt:
+    """Enter every published version.  Safe to repeat; what the ledger knows better stays."""
+    added = known = unreadable = 0
+    where = destination.url()
+    for receipt in _receipts(destination):
+        if receipt is None:
+            unreadable += 1
+        elif _enter(ledger, where, receipt):
+            added += 1
+        else:
+            known += 1
+    return Rebuilt(added, known, unreadable)
+
+
+def identity(playlist: str) -> tuple[str, str | None]:
+    """What stays the same of a recording, and its sid, from the URL of any of its playlists."""
+    folder, slash, name = playlist.rpartition("/")
+    agora = names.parse_playlist_name(name)
+    if agora is None:
+        return playlist, None
+    return f"{folder}{slash}{agora.sid}", agora.sid
+
+
+def result_key(id: str, version: int) -> str:
+    """Where a version of a recording lies at its destination."""
+    return f"{file_name(id)}.mp4" if version <= 1 else f"{file_name(id)}.v{version}.mp4"
+
+
+def _receipts(destination: Storage) -> Iterator[Read | None]:
+    for found in destination.list():
+        if "/" in found.key or not found.key.endswith(publish.RECEIPT):
+            continue
+        key = found.key.removesuffix(publish.RECEIPT) + ".mp4"
+        earlier = publish.earlier(destination, key)
+        try:
+            yield read(earlier, key, destination) if earlier else None
+        except (KeyError, TypeError, ValueError, AttributeError):
+            yield None
+
+
+def read(earlier: publish.Earlier, key: str, destination: Storage) -> Read | None:
+    """A receipt that lies beside a result; None if it is that of another one."""
+    receipt = earlier.receipt
+    if receipt is None:
+        return None
+    id, output = receipt["recording"], receipt["output"]
+    stem = key.removesuffix(".mp4")
+    number = _VERSION.fullmatch(stem.removeprefix(file_name(id)))
+    version = 1 if stem == file_name(id) else int(number[1]) if number else None
+    if version is None:
+        return None
+    inputs = [SourceFile(**one) for one in receipt["inputs"]]
+    note = destination.url(publish.receipt_key(key))
+    verdict = Verdict(receipt["verdict"])
+    made = Made(
+        version,
+        verdict,
+        destination.url(earlier.key),
+        note,
+        output["size"],
+        output["sha256"],
+        (*inputs,),
+    )
+    source, sid = identity(receipt["source"])
+    return Read(id, source, sid, made)
+
+
+def _enter(ledger: Ledger, destination: str, receipt: Read) -> bool:
+    """Whether it was news; the newest version is the one that counts."""
+    made = receipt.made
+    row = {"name": receipt.recording, "sid": receipt.sid, "store": "", "place": ""}
+    values = {"state": State.PUBLISHED, "version": made.version, "verdict": made.verdict.value}
+    values |= {"since": now(), "done_fingerprint": None, "why": "rebuilt from its receipt"}
+    own = (recordings.c.source == receipt.source, recordings.c.destination == destination)
+    with ledger.writing() as connection:
+        first = {"source": receipt.source, "destination": destination, "first_seen": now(), **row}
+        insert = ledger.insert(recordings).values(**first, **values).on_conflict_do_nothing()
+        rec_id = connection.execute(insert.returning(recordings.c.id)).scalar()
+        if rec_id is None:
+            older = (recordings.c.version < made.version, recordings.c.state != State.WORKING)
+            update = sa.update(recordings).where(*own, *older).values(**values)
+            rec_id = connection.execute(update.returning(recordings.c.id)).scalar()
+        if rec_id is None:
+            return False
+        keep(ledger, connection, rec_id, made, token=0)
+        ledger.record(connection, rec_id, "rebuilt", version=made.version, output=made.uri)
+    return True

@@ -1,0 +1,227 @@
+"""The watcher: look, work, wait, again; or once, for cron."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.errors import NotFoundError, RecpipeError, UnsafePathError, UsageError
+from pipeline.jobs.ledger import people, sightings
+from pipeline.jobs.ledger.handle import Ledger
+from pipeline.jobs.ledger.rebuild import rebuild
+from pipeline.jobs.ledger.states import FINAL
+from pipeline.jobs.many import Outcome, code_of, exit_code
+from pipeline.jobs.watch import scopes, systemd, tell
+from pipeline.jobs.watch.crew import Crew
+from pipeline.jobs.watch.events import Event, Events
+from pipeline.jobs.watch.follow import Follower, tidy
+from pipeline.jobs.watch.log import log, told
+from pipeline.jobs.watch.lookout import Lookout
+from pipeline.jobs.watch.tell import Told
+from pipeline.jobs.watch.work import Bench, Done
+from pipeline.storage.names import safe_key
+
+GRACE = 30.0  # seconds to finish what is being worked on when asked to stop
+PULSE = 5.0  # seconds between two looks into the ledger for work that has become due
+HINTS = ("uploaded", "backuped")  # of what Agora says, all that matters here
+JITTER = 0.1  # of the interval
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watch:
+    """How to watch."""
+
+    bench: Bench
+    follower: Follower | None
+    as_json: Callable[[Outcome], dict[str, Any]]
+    jobs: int = 1
+    lease: float = 60.0
+    interval: float = 60.0
+    sweep: float = 24 * 3600.0
+    events: tuple[Events, ...] = ()
+    told: Told = field(default_factory=Told)
+    codes: list[int] = field(default_factory=list)  # of what was done in this run
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The memory."""
+        return self.bench.ledger
+
+    @property
+    def lookouts(self) -> Sequence[Lookout]:
+        """One for each store."""
+        return list(self.bench.lookouts.values())
+
+
+def once(watch: Watch) -> int:
+    """One cycle and all the work that is due; returns the exit code."""
+    tell.ping(watch.told, "/start")
+    _begin(watch)
+    run = _Run(watch, "watch --once")
+    with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease) as crew:
+        _look(watch, strict=False)
+        while crew.take() or crew.busy:
+            _report(watch, crew.wait(PULSE))
+            run.goes_on()
+        if watch.follower is not None:
+            watch.follower.idle()
+    code = exit_code(watch.codes) if watch.codes else 0
+    run.ends(code)
+    tell.ping(watch.told, f"/{code}")
+    return code
+
+
+def forever(watch: Watch) -> int:
+    """Until a signal comes; what is being worked on then is finished, or given back."""
+    _begin(watch)
+    run = _Run(watch, "watch")
+    with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease) as crew:
+        try:
+            _look(watch, strict=True)
+            systemd.notify("READY=1")
+            _go_on(watch, crew, run)
+        except KeyboardInterrupt:
+            systemd.notify("STOPPING=1")
+            log.info("stopping", working=crew.busy)
+            _finish(watch, crew)
+    run.ends(0)
+    return 0
+
+
+def _go_on(watch: Watch, crew: Crew, run: "_Run") -> None:
+    next_look = time.monotonic() + _pause(watch)
+    while True:
+        systemd.notify("WATCHDOG=1")
+        if time.monotonic() >= next_look:
+            _look(watch, strict=False)
+            run.goes_on()
+            next_look = time.monotonic() + _pause(watch)
+        try:
+            crew.take()
+        except RecpipeError as error:
+            log.warning("no work taken", error=str(error))
+        until = min(max(next_look - time.monotonic(), 0.0), PULSE)
+        if crew.busy:
+            _report(watch, crew.wait(until))
+        else:
+            time.sleep(until)
+
+
+def _finish(watch: Watch, crew: Crew) -> None:
+    """Some time for what has begun; a second signal ends it."""
+    end = time.monotonic() + GRACE
+    try:
+        while crew.busy and time.monotonic() < end:
+            _report(watch, crew.wait(end - time.monotonic()))
+    except KeyboardInterrupt:
+        pass
+
+
+def _pause(watch: Watch) -> float:
+    return watch.interval * (1 + JITTER * random.uniform(-1, 1))
+
+
+def _look(watch: Watch, *, strict: bool) -> None:
+    """One cycle over all stores; one that fails does not stop the others."""
+    healthy = True
+    events = _events(watch)
+    for lookout in watch.lookouts:
+        try:
+            look = lookout.cycle(watch.ledger, _named(lookout, events), sweep=watch.sweep)
+        except RecpipeError as error:
+            if strict and isinstance(error, UsageError):
+                raise
+            healthy = False
+            watch.codes.append(error.exit_code)
+            log.warning("not looked at", store=lookout.url, error=str(error))
+            continue
+        for move in look.moves:
+            told(move)
+        log.debug("looked", store=lookout.url, listed=look.listed, waiting=len(look.running))
+        if watch.follower is not None:
+            watch.follower.follow(lookout.storage, look.running)
+    if healthy:
+        _settle(watch)
+        tell.ping(watch.told)
+    elif watch.told.ping:
+        tell.ping(watch.told, "/fail")
+
+
+def _events(watch: Watch) -> list[Event] | None:
+    """None where there are none to rely on, also because their source failed just now."""
+    if not watch.events:
+        return None
+    try:
+        found = [event for source in watch.events for event in source.take()]
+    except RecpipeError as error:
+        log.warning("no notifications", error=str(error))
+        return None
+    for event in found:
+        if event.kind in HINTS and scopes.SID.fullmatch(event.sid):
+            sightings.hint(watch.ledger, event.sid, event.kind)
+    return found
+
+
+def _settle(watch: Watch) -> None:
+    for source in watch.events:
+        try:
+            source.settle()
+        except RecpipeError as error:
+            log.warning("notifications not settled", error=str(error))
+
+
+def _named(lookout: Lookout, events: list[Event] | None) -> set[str] | None:
+    """Places in this store that notifications told of."""
+    if events is None:
+        return None
+    root = lookout.storage.url()
+    keys = set()
+    for event in events:
+        key = event.key.removeprefix(root)
+        with suppress(UnsafePathError):  # others may write there
+            keys |= {safe_key(key)} if "://" not in key else set()
+    return {place for key in keys if (place := scopes.place_of(key)) is not None}
+
+
+def _report(watch: Watch, finished: list[Done]) -> None:
+    for done in finished:
+        if done.move is None or done.outcome is None:
+            continue
+        watch.codes.append(code_of(done.outcome))
+        state = done.move.after.value
+        watch.counts[state] = watch.counts.get(state, 0) + 1
+        if done.move.after in FINAL:
+            tell.result(watch.told, {"event": state, **watch.as_json(done.outcome)})
+
+
+class _Run:
+    """The row of this run in the ledger."""
+
+    def __init__(self, watch: Watch, command: str) -> None:
+        self._watch = watch
+        self._id = people.run_begins(watch.ledger, command)
+
+    def goes_on(self) -> None:
+        """A sign of life; that it could not be left is no reason to stop."""
+        try:
+            people.run_goes_on(self._watch.ledger, self._id, self._watch.counts)
+        except RecpipeError as error:
+            log.warning("no sign of life left", error=str(error))
+
+    def ends(self, code: int) -> None:
+        """The last one."""
+        people.run_goes_on(self._watch.ledger, self._id, self._watch.counts, exit_code=code)
+
+
+def _begin(watch: Watch) -> None:
+    """Clear up behind a crash; a new ledger first learns what was published before."""
+    tidy(watch.bench.options.spool)
+    if not sightings.is_new(watch.ledger, watch.bench.to.url()):
+        return
+    with suppress(NotFoundError):  # the folder will be made
+        done = rebuild(watch.ledger, watch.bench.to)
+        if done.added:
+            log.info("a new ledger learned from receipts", added=done.added)

@@ -1,0 +1,26 @@
+"""One log line per state change, with the recording's id bound to it."""
+
+import logging
+from typing import Any
+
+import structlog
+
+from pipeline.jobs.ledger.handle import Move
+from pipeline.jobs.ledger.states import State
+
+NAME = "pipeline.watch"
+
+log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+    logging.getLogger(NAME),
+    processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
+    wrapper_class=structlog.stdlib.BoundLogger,
+)
+_WARNINGS = frozenset({State.RETRY, State.FAILED, State.REJECTED, State.LOST, State.CHANGED})
+
+
+def told(move: Move, **more: Any) -> None:
+    """A recording has moved."""
+    bound = log.bind(recording=move.recording, source=move.source)
+    say = bound.warning if move.after in _WARNINGS else bound.info
+    before = move.before.value if move.before else "new"
+    say(move.after.value, before=before, **({"why": move.why} if move.why else {}), **more)

@@ -1,0 +1,230 @@
+"""One store, looked at in cycles: listed no further than it can have changed."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from pipeline.agora import names
+from pipeline.errors import NotFoundError
+from pipeline.jobs.ledger import sightings, states
+from pipeline.jobs.ledger.handle import Ledger, Move, in_chunks
+from pipeline.jobs.ledger.sightings import Known, Sighting
+from pipeline.jobs.ledger.states import OPEN, State
+from pipeline.jobs.one import inputs
+from pipeline.jobs.watch import scopes, seen
+from pipeline.jobs.watch.scopes import Scope
+from pipeline.jobs.watch.seen import Folders, Seen
+from pipeline.jobs.watch.settled import Patience, judge
+from pipeline.media import playlist as playlists
+from pipeline.model import Playlist, Recording, StoredObject
+from pipeline.stages.discover import grouped
+from pipeline.storage import Storage
+
+READERS = 16
+MOST_READ = 1000  # playlists that are remembered
+GONE = "nothing of its source is there any more"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one cycle came to."""
+
+    moves: tuple[Move, ...]
+    running: tuple[Seen, ...]  # recordings that are waited for
+    listed: int  # objects
+
+
+class Lookout:
+    """Remembers the playlists it has read, so that none is read twice."""
+
+    def __init__(self, storage: Storage, destination: str, patience: Patience) -> None:
+        self.storage = storage
+        self.url = storage.url()
+        self._to = destination
+        self._patience = patience
+        self._read: dict[tuple[str, int, str | None, float], Playlist] = {}
+
+    def cycle(self, ledger: Ledger, named: Collection[str] | None, *, sweep: float) -> Look:
+        """List, compare with what is known, and write down what is new.
+
+        ``named`` are places that notifications told of; None: there are none to rely on.
+        """
+        now = ledger.time()
+        memory = sightings.memory(ledger, self.url, self._to)
+        waiting = {k.source: k for k in sightings.open_ones(ledger, self.url, self._to)}
+        places = [k.place for k in waiting.values()]
+        wanted, swept = scopes.scopes(memory, places, named, sweep=sweep, now=now)
+        found = {o.key: o for scope in wanted for o in self._list(scope)}
+        recordings = self._complete(grouped(self.storage, found.values()))
+        until = ledger.time()
+        moves: list[Move] = []
+        running: list[Seen] = []
+        folders = Folders()
+        for some in in_chunks(recordings):
+            known = sightings.known(ledger, self._to, [seen.source(r) for r in some])
+            looks = self._looks(some, known, folders)
+            noted = self._judged(ledger, looks, known, now=now, until=until)
+            moves += sightings.note(ledger, self._to, noted)
+            running += _waited_for(looks, known, noted)
+        there = {seen.source(recording) for recording in recordings}
+        gone = [_gone(k, until) for source, k in waiting.items() if source not in there]
+        moves += sightings.note(ledger, self._to, gone)
+        horizon = now - self._patience.late_deadline
+        keys = [p.playlist.key for r in recordings for p in r.parts if p.playlist]
+        floor = scopes.floor(keys, memory.floor, horizon=horizon, swept=swept)
+        sightings.remember(ledger, self.url, self._to, swept=swept, floor=floor, at=now)
+        self._forget(running)
+        return Look(tuple(moves), tuple(running), len(found))
+
+    def _forget(self, running: Sequence[Seen]) -> None:
+        """Playlists of recordings that are not waited for any more."""
+        needed = {p.key for look in running for p in _playlists(look.recording)}
+        self._read = {at: read for at, read in self._read.items() if at[0] in needed}
+
+    def one(self, place: str) -> Seen:
+        """A fresh look at one recording; NotFoundError if nothing of it is there."""
+        found = {o.key: o for scope in scopes.of_recording(place) for o in self._list(scope)}
+        for recording in self._complete(grouped(self.storage, found.values())):
+            if seen.place(recording) == place:
+                return self._look(recording, Folders())
+        raise NotFoundError(f"{self.storage.url(place)}: {GONE}")
+
+    def _list(self, scope: Scope) -> Iterable[StoredObject]:
+        found = self.storage.list(scope.prefix, after=scope.after)
+        return (o for o in found if not (scope.flat and "/" in o.key[len(scope.prefix) :]))
+
+    def _complete(self, recordings: list[Recording]) -> list[Recording]:
+        return [recording for recording in recordings if recording.parts[0].playlist]
+
+    def _looks(
+        self, recordings: Sequence[Recording], known: Mapping[str, Known], folders: Folders
+    ) -> list[Seen]:
+        """Recordings that need one: new ones, open ones, and those whose listing has changed."""
+        wanted = []
+        for recording in recordings:
+            before = known.get(seen.source(recording))
+            if before is not None and before.state not in OPEN:
+                now = seen.fingerprint(seen.own_objects(recording, folders))
+                if now == before.done_fingerprint:
+                    continue
+            wanted.append(recording)
+        with ThreadPoolExecutor(READERS) as pool:
+            return list(pool.map(lambda recording: self._look(recording, folders), wanted))
+
+    def _look(self, recording: Recording, folders: Folders) -> Seen:
+        read = {p.key: self._playlist(p) for p in _playlists(recording)}
+        look = seen.look(recording, read, seen.own_objects(recording, folders))
+        if all(names.parse_slice_name(name) for name in look.missing):
+            return look
+        # segments of other names, which a listing by sid leaves out
+        folder = recording.parts[0].folder
+        objects = {o.name: o for o in self._list(Scope(folder, flat=True))}
+        parts = tuple(replace(part, objects=objects) for part in recording.parts)
+        whole = replace(recording, parts=parts)
+        return seen.look(whole, read, seen.own_objects(whole, Folders()))
+
+    def _playlist(self, found: StoredObject) -> Playlist:
+        version = (found.key, found.size, found.etag, found.modified)
+        if version not in self._read:
+            data = b"".join(self.storage.open(found.key, etag=found.etag))
+            read = playlists.parse(data)
+            if len(self._read) >= MOST_READ:
+                return read
+            self._read[version] = read
+        return self._read[version]
+
+    def _judged(
+        self,
+        ledger: Ledger,
+        looks: Sequence[Seen],
+        known: Mapping[str, Known],
+        *,
+        now: float,
+        until: float,
+    ) -> list[Sighting]:
+        told = sightings.hints(ledger, {s.recording.sid for s in looks if s.recording.sid})
+        noted = []
+        for look in looks:
+            before = known.get(seen.source(look.recording))
+            said = told.get(look.recording.sid or "", set())
+            judged = judge(look, before, said, self._patience, now=now, until=until)
+            still_done = before is not None and self._still_done(ledger, look, before)
+            state = judged.state
+            if before is not None:
+                same = before.fingerprint == look.fingerprint
+                state = states.observed(
+                    before.state,
+                    judged.state,
+                    version=before.version,
+                    same_as_done=still_done,
+                    same=same,
+                )
+            sighting = Sighting(
+                source=seen.source(look.recording),
+                store=self.url,
+                place=seen.place(look.recording),
+                name=look.recording.id,
+                sid=look.recording.sid,
+                before=before,
+                state=state,
+                why=judged.why if not still_done else "",
+                as_is=judged.as_is,
+                fingerprint=look.fingerprint,
+                unchanged_since=judged.unchanged_since,
+                ended_at=judged.ended_at,
+                done_fingerprint=look.fingerprint if still_done else None,
+                parts=look.parts,
+            )
+            noted += [sighting] if _is_news(sighting) else []
+        return noted
+
+    def _still_done(self, ledger: Ledger, look: Seen, before: Known) -> bool:
+        """What is there now went into the last version; that some of it is gone since is no
+        change.
+        """
+        if before.state in OPEN:
+            return False
+        if before.done_fingerprint == look.fingerprint:
+            return True
+        if before.state is not State.PUBLISHED:
+            return False
+        made = sightings.converted(ledger, before.id, before.version)
+        known = {(key.rpartition("/")[2], size, etag) for key, size, etag in made}
+        return inputs(look.recording, self.storage) <= known
+
+
+def _playlists(recording: Recording) -> list[StoredObject]:
+    return [p for part in recording.parts for p in (part.playlist, *part.copies) if p is not None]
+
+
+def _is_news(look: Sighting) -> bool:
+    before = look.before
+    if before is None:
+        return True
+    if before.state is State.WORKING:
+        return False
+    same = ("state", "fingerprint", "as_is", "store", "place", "why")
+    changed = any(getattr(look, name) != getattr(before, name) for name in same)
+    verdict = look.done_fingerprint not in (None, before.done_fingerprint)
+    return changed or verdict or look.ended_at != before.ended_at
+
+
+def _waited_for(
+    looks: Sequence[Seen], known: Mapping[str, Known], noted: Sequence[Sighting]
+) -> list[Seen]:
+    state = {source: k.state for source, k in known.items()}
+    state |= {sighting.source: sighting.state for sighting in noted}
+    return [look for look in looks if state[seen.source(look.recording)] in states.WAITING]
+
+
+def _gone(before: Known, until: float) -> Sighting:
+    return Sighting(
+        **{name: getattr(before, name) for name in ("source", "store", "place", "name", "sid")},
+        before=before,
+        state=before.state if before.state is State.WORKING else State.FAILED,
+        why=GONE,
+        as_is=False,
+        fingerprint="",
+        unchanged_since=until,
+        ended_at=None,
+    )

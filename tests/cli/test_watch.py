@@ -1,0 +1,342 @@
+"""``recpipe watch``, in this process and as processes of its own."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from pipeline.jobs.ledger import claims, people
+from pipeline.jobs.ledger.handle import Ledger
+from pipeline.jobs.ledger.states import State
+from pipeline.jobs.locks import locked
+from pipeline.jobs.watch import tell
+from tests.cli.conftest import COMPOSITE, edit_playlist, names, segments, snapshot
+
+NOW = ("--settle", "0s")
+LATER = 60.0  # seconds; a busy machine takes many times as long as an idle one
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/ledger.db"
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def once(recpipe, url, out):
+    """One cycle for cron."""
+
+    def run(*sources, **env):
+        wanted = [str(s) for s in sources]
+        given = () if "--settle" in wanted else NOW
+        return recpipe(
+            "watch", *wanted, "--to", out, "--ledger", url, "--once", *given, env=env or None
+        )
+
+    return run
+
+
+def states(url):
+    with Ledger(url) as ledger:
+        return {row["name"]: row["state"].value for row in people.status(ledger)}
+
+
+def test_a_store_becomes_mp4s_and_cron_hears_nothing(once, samples, out, url):
+    ended = once(samples)
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert len([name for name in names(out) if name.endswith(".mp4")]) == 3
+    assert set(states(url).values()) == {"published"}
+
+
+def test_twice_is_as_good_as_once(once, samples, out):
+    once(samples)
+    before = snapshot(out)
+    assert once(samples).code == 0
+    assert snapshot(out) == before
+
+
+def test_two_looks_a_settle_time_apart(once, composite, out, url):
+    assert once(composite, "--settle", "1s").code == 0
+    assert states(url) == {COMPOSITE: "settling"}
+    assert not out.exists()
+    time.sleep(1.1)
+    assert once(composite, "--settle", "1s").code == 0
+    assert states(url) == {COMPOSITE: "published"}
+
+
+def test_what_still_runs_is_waited_for(once, composite, out, url):
+    edit_playlist(composite, "#EXT-X-ENDLIST\n", "")
+    assert once(composite).code == 0
+    assert states(url) == {COMPOSITE: "recording"}
+    assert not out.exists()
+
+
+def test_a_late_segment_is_waited_for_then_given_up(once, composite, out, url):
+    segments(composite)[1].unlink()
+    assert once(composite).code == 0
+    assert states(url)[COMPOSITE] in ("uploading", "late")
+    ended = once(composite, "--late-deadline", "0s")
+    assert ended.code == 3
+    (line,) = [json.loads(p.read_text()) for p in out.glob("*.receipt.json")]
+    assert line["verdict"] == "degraded"
+    assert states(url) == {COMPOSITE: "published"}
+
+
+def test_what_comes_late_makes_a_new_version_and_the_first_one_stays(once, composite, out, url):
+    missing = segments(composite)[1]
+    kept = missing.read_bytes()
+    missing.unlink()
+    once(composite)
+    once(composite, "--late-deadline", "0s")
+    first = snapshot(out)
+    missing.write_bytes(kept)
+    assert once(composite).code == 0
+    second = snapshot(out)
+    assert {name: second[name] for name in first} == first
+    assert set(second) - set(first) == {f"{COMPOSITE}.v2.mp4", f"{COMPOSITE}.v2.receipt.json"}
+    assert json.loads((out / f"{COMPOSITE}.v2.receipt.json").read_text())["verdict"] == "ok"
+    assert once(composite).code == 0
+    assert snapshot(out) == second
+
+
+def test_an_end_that_never_comes_is_a_loss(once, recpipe, composite, out, url):
+    edit_playlist(composite, "#EXT-X-ENDLIST\n", "")
+    once(composite)
+    assert recpipe("retry", COMPOSITE, "--ledger", url).code == 0
+    assert once(composite).code == 3
+    receipt = json.loads((out / f"{COMPOSITE}.receipt.json").read_text())
+    assert receipt["verdict"] == "degraded"
+    assert "PL_GIVEN_UP" in {finding["id"] for finding in receipt["findings"]}
+
+
+def test_what_cannot_be_converted_is_said_once(once, composite, url):
+    for path in segments(composite):
+        path.write_bytes(b"<html>502</html>")
+    assert once(composite).code == 4
+    assert states(url) == {COMPOSITE: "rejected"}
+    assert once(composite).code == 0  # it was said
+
+
+def test_a_held_recording_is_left_alone(once, recpipe, composite, out, url):
+    edit_playlist(composite, "#EXT-X-ENDLIST\n", "")
+    once(composite)
+    recpipe("hold", COMPOSITE, "--ledger", url)
+    edit_playlist(composite, "\n", "\n")
+    (playlist,) = composite.glob("*.m3u8")
+    playlist.write_text(playlist.read_text() + "#EXT-X-ENDLIST\n")
+    assert once(composite).code == 0
+    assert not out.exists()
+    recpipe("hold", "--release", COMPOSITE, "--ledger", url)
+    once(composite)
+    assert states(url) == {COMPOSITE: "published"}
+
+
+def test_a_lost_ledger_is_learned_again_and_nothing_is_made_twice(
+    once, samples, out, url, tmp_path
+):
+    once(samples)
+    before = snapshot(out)
+    for path in tmp_path.glob("ledger.db*"):
+        path.unlink()
+    assert once(samples).code == 0
+    assert snapshot(out) == before
+    with Ledger(url) as ledger:
+        told = [people.explain(ledger, name).events for name in states(url)]
+    assert all(events[0]["kind"] == "rebuilt" and len(events) == 1 for events in told)
+
+
+def test_of_two_at_once_one_does_the_work(once, samples, out, clean, cache):
+    spool = cache / "recpipe" / "spool"
+    name = "\0".join(["watch", str(out), str(samples)])
+    with locked(spool, name):
+        ended = once(samples)
+    assert (ended.code, ended.out) == (75, "")
+    assert "another watch --once is at it" in ended.err
+    assert not out.exists()
+
+
+def test_two_processes_at_once_do_no_harm(launch, samples, out, url):
+    args = ("watch", samples, "--to", out, "--ledger", url, "--once", *NOW)
+    both = [launch(*args) for _ in range(2)]
+    codes = sorted(process.wait(LATER) for process in both)
+    assert codes in ([0, 75], [0, 0])
+    assert len([name for name in names(out) if name.endswith(".mp4")]) == 3
+    assert set(states(url).values()) == {"published"}
+
+
+def test_json_is_the_line_of_convert(once, composite):
+    (line,) = once(composite, "--json").lines
+    assert (line["recording"], line["verdict"]) == (COMPOSITE, "ok")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--settle", "ten"), "expected a number and s, m, h or d"),
+        (("--spool-limit", "much"), "expected a number and a unit"),
+        (("--after", "'open"), "--after: no closing quotation"),
+    ],
+)
+def test_wrong_values_are_named(once, composite, wrong, said):
+    ended = once(composite, *wrong)
+    assert ended.code == 2
+    assert said in ended.err.lower()
+
+
+def test_a_single_file_is_no_store(recpipe, composite, out, url):
+    (playlist,) = composite.glob("*.m3u8")
+    ended = recpipe("watch", playlist, "--to", out, "--ledger", url, "--once")
+    assert (ended.code, "name a folder or a prefix" in ended.err) == (2, True)
+
+
+def test_a_store_that_is_not_there_is_a_failure_and_stops_no_other(once, samples, out, tmp_path):
+    ended = once(samples, tmp_path / "none")
+    assert ended.code == 5
+    assert "no such folder" in ended.err
+    assert len(names(out)) == 6
+
+
+class Hook(BaseHTTPRequestHandler):
+    """Takes notes of what it is sent."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.told.append((self.path, self.headers.get(tell.SIGNATURE), body))
+        self.send_response(200)
+        self.end_headers()
+
+    def do_GET(self):
+        self.server.told.append((self.path, None, b""))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def hook():
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    server.told = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_who_wants_to_is_told(once, composite, tmp_path, hook):
+    base = f"http://127.0.0.1:{hook.server_port}"
+    after = f"tee {tmp_path}/after.json"
+    chosen = ("--notify", f"{base}/hook", "--ping", f"{base}/ping", "--after", after)
+    ended = once(composite, *chosen, RECPIPE_NOTIFY_SECRET="s3cret")
+    assert ended.code == 0
+    ((_, signature, body),) = [told for told in hook.told if told[0] == "/hook"]
+    assert signature == tell.sign("s3cret", body)
+    told = json.loads(body)
+    assert (told["event"], told["recording"], told["verdict"]) == ("published", COMPOSITE, "ok")
+    assert json.loads((tmp_path / "after.json").read_text()) == told
+    assert [path for path, _, _ in hook.told if "ping" in path] == [
+        "/ping/start",
+        "/ping",
+        "/ping/0",
+    ]
+
+
+def test_nobody_who_listens_is_no_failure(once, composite):
+    chosen = ("--notify", "http://127.0.0.1:1/a-secret", "--ping", "http://127.0.0.1:1/a-secret")
+    ended = once(composite, *chosen, "--after", "/does/not/exist")
+    assert ended.code == 0
+    assert "not told" in ended.err
+    assert "did not run" in ended.err
+    assert "a-secret" not in ended.err
+
+
+def test_a_daemon_is_ready_works_and_stops_when_asked(launch, samples, out, url, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        path = str(tmp_path / "notify")
+        channel.bind(path)
+        channel.settimeout(LATER)
+        env = {**os.environ, "NOTIFY_SOCKET": path}
+        args = ("watch", samples, "--to", out, "--ledger", url, "--log-format", "json")
+        daemon = launch(*args, *NOW, "--interval", "1s", env=env)
+        assert channel.recv(99) == b"READY=1"
+        end = time.monotonic() + LATER
+        while set(states(url).values()) != {"published"} and time.monotonic() < end:
+            time.sleep(0.1)
+        daemon.send_signal(signal.SIGTERM)
+        _, err = daemon.communicate(timeout=LATER)
+        said = [channel.recv(99)]
+        while said[-1] != b"STOPPING=1":
+            said.append(channel.recv(99))
+    assert daemon.returncode == 0
+    assert b"WATCHDOG=1" in said
+    lines = [json.loads(line) for line in err.splitlines()]
+    moves = [
+        (line["before"], line["message"]) for line in lines if line.get("recording") == COMPOSITE
+    ]
+    assert moves == [("new", "ready"), ("ready", "working"), ("working", "published")]
+    with Ledger(url) as ledger:
+        assert people.last_run(ledger)["exit_code"] == 0
+
+
+def test_a_daemon_that_is_stopped_gives_back_what_it_has_not_begun(launch, composite, out, url):
+    daemon = launch("watch", composite, "--to", out, "--ledger", url, "--settle", "1h")
+    end = time.monotonic() + LATER
+    while not (states(url) if out.parent.exists() else {}) and time.monotonic() < end:
+        time.sleep(0.1)
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(LATER) == 0
+    assert states(url) == {COMPOSITE: "settling"}
+
+
+def test_a_full_destination_is_waited_for(once, composite, out, url, tmp_path):
+    """A folder that holds less than the result: a small tmpfs."""
+    import subprocess
+
+    out.mkdir()
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("platform: only root may mount")
+    size = "size=64k"
+    mount = ["mount", "-t", "tmpfs", "-o", size, "recpipe-test", str(out)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("platform: no tmpfs may be mounted")
+    try:
+        ended = once(composite)
+        assert ended.code == 75
+        assert states(url) == {COMPOSITE: "retry"}
+        assert "bytes free" in ended.err
+        assert not [name for name in names(out) if name.endswith(".mp4")]
+        subprocess.run(["mount", "-o", "remount,size=64m", str(out)], check=True)
+        with Ledger(url) as ledger:
+            people.retry(ledger, COMPOSITE)
+        assert once(composite).code == 0
+        assert names(out) == [f"{COMPOSITE}.mp4", f"{COMPOSITE}.receipt.json"]
+    finally:
+        subprocess.run(["umount", str(out)], check=True)
+
+
+def test_who_lost_his_lease_does_not_publish(once, composite, out, url, monkeypatch):
+    real = claims.still_ours
+
+    def taken_over(ledger, claim):
+        with ledger.writing() as connection:
+            connection.exec_driver_sql("UPDATE recordings SET lease_token = lease_token + 1")
+        real(ledger, claim)
+
+    monkeypatch.setattr(claims, "still_ours", taken_over)
+    ended = once(composite)
+    assert "taken over by another watcher" in ended.err
+    assert not list(out.glob("*.mp4"))
+    assert states(url) == {COMPOSITE: State.WORKING}

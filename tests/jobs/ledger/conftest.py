@@ -1,0 +1,72 @@
+"""The same tests on SQLite and on a real PostgreSQL."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from pipeline.jobs.ledger.handle import Ledger
+from pipeline.jobs.ledger.tables import metadata
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database with nothing in it."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/state/ledger.db"
+    else:
+        with new_database(request.getfixturevalue("postgres")) as url:
+            yield url
+
+
+@contextmanager
+def new_database(server: str) -> Iterator[str]:
+    """A database of its own on a PostgreSQL server."""
+    name = f"test_{secrets.token_hex(6)}"
+    admin = sa.create_engine(
+        server.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT"
+    )
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield server.removesuffix("/postgres") + f"/{name}"
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def shared(postgres: str) -> Iterator[str]:
+    """A database on PostgreSQL that is emptied after each test: a new one takes long."""
+    with new_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Ledger]]:
+    """Empty ledgers on one database, each as another watcher would open it."""
+    on_server = request.param == "postgresql"
+    url = request.getfixturevalue("shared") if on_server else f"sqlite:///{tmp_path}/ledger.db"
+    made = []
+
+    def one(actor: str) -> Ledger:
+        ledger = Ledger(url)
+        ledger.actor = actor
+        made.append(ledger)
+        return ledger
+
+    yield one
+    if on_server:
+        with one("cleaner").writing() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(sa.delete(table))
+    for ledger in made:
+        ledger.engine.dispose()
+
+
+@pytest.fixture
+def ledger(opened: Callable[[str], Ledger]) -> Ledger:
+    """One of them."""
+    return opened("host:1")

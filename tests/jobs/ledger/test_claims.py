@@ -1,0 +1,233 @@
+"""Leases, fencing tokens, retries and their limits; on both databases."""
+
+import threading
+import time
+from collections import Counter
+
+import pytest
+import sqlalchemy as sa
+
+from pipeline.errors import DiskFullError, ExistsError, LeaseLostError, MuxingError
+from pipeline.jobs.ledger import claims, people, sightings
+from pipeline.jobs.ledger.claims import Made
+from pipeline.jobs.ledger.states import State
+from pipeline.jobs.ledger.tables import artifacts, attempts, events, recordings, sources
+from pipeline.model import SourceFile, Verdict
+from tests.jobs.ledger.sighted import STORE, TO, enter, known, sighting, state
+
+MADE = Made(
+    version=1,
+    verdict=Verdict.OK,
+    uri="s3://archive/a.mp4",
+    receipt="s3://archive/a.receipt.json",
+    size=10,
+    sha256="0" * 64,
+    inputs=(SourceFile("2026/a.m3u8", 5, "e", "1" * 64),),
+)
+
+
+def take(ledger, count=1, *, lease=60.0, most=5, stores=(STORE,)):
+    found, _ = claims.claim(ledger, stores, TO, count=count, lease=lease, most=most)
+    return found
+
+
+def due_now(ledger):
+    with ledger.writing() as connection:
+        connection.execute(sa.update(recordings).values(not_before=0.0))
+
+
+def rows(ledger, table):
+    with ledger.reading() as connection:
+        return connection.execute(sa.select(table)).all()
+
+
+def test_what_is_claimed_is_nobody_elses(ledger, opened):
+    enter(ledger, 3)
+    other = opened("host:2")
+    mine, his = take(ledger, 2), take(other, 5)
+    assert [len(mine), len(his)] == [2, 1]
+    assert not {c.id for c in mine} & {c.id for c in his}
+    assert take(ledger) == []
+
+
+def test_many_claimers_at_once_get_each_recording_once(ledger, opened):
+    enter(ledger, 60)
+    got, errors = Counter(), []
+
+    def work(one):
+        try:
+            while found := take(one, 3):
+                for claim in found:
+                    got[claim.id] += 1
+                    claims.published(one, claim, MADE, ffmpeg="7")
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(opened(f"host:{n}"),)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len(got) == 60
+    assert set(got.values()) == {1}
+    assert {row.state for row in rows(ledger, recordings)} == {State.PUBLISHED}
+
+
+def test_only_recordings_of_these_stores_and_this_destination(ledger):
+    enter(ledger, 1)
+    assert take(ledger, stores=("s3://other/",)) == []
+    assert claims.claim(ledger, [STORE], "s3://elsewhere/", count=1, lease=60)[0] == []
+
+
+@pytest.mark.parametrize("where", [State.RECORDING, State.LATE, State.SETTLING, State.CHANGED])
+def test_what_waits_is_not_claimed(ledger, where):
+    enter(ledger, 1, where)
+    assert take(ledger) == []
+
+
+def test_what_is_lost_is_claimed_as_it_is(ledger):
+    enter(ledger, 1, State.LOST, as_is=True)
+    assert take(ledger)[0].as_is
+
+
+def test_a_lease_that_ran_out_is_taken_over_with_a_higher_token(ledger, opened):
+    enter(ledger, 1)
+    (mine,) = take(ledger, lease=0.05)
+    time.sleep(0.1)
+    other = opened("host:2")
+    (his,) = take(other)
+    assert (his.id, his.token) == (mine.id, mine.token + 1)
+    assert [row.outcome for row in rows(ledger, attempts)] == ["abandoned", None]
+
+
+def test_a_zombie_can_do_nothing_any_more(ledger, opened):
+    enter(ledger, 1)
+    (mine,) = take(ledger, lease=0.05)
+    time.sleep(0.1)
+    other = opened("host:2")
+    (his,) = take(other)
+    assert claims.renew(ledger, [mine], lease=60) == set()
+    with pytest.raises(LeaseLostError):
+        claims.still_ours(ledger, mine)
+    with pytest.raises(LeaseLostError):
+        claims.published(ledger, mine, MADE, ffmpeg="7")
+    with pytest.raises(LeaseLostError):
+        claims.failed(ledger, mine, MuxingError("x"), "x", most=5)
+    assert rows(ledger, artifacts) == []
+    claims.still_ours(other, his)
+    claims.published(other, his, MADE, ffmpeg="7")
+    assert state(ledger) is State.PUBLISHED
+
+
+def test_the_same_process_number_does_not_make_a_zombie_valid(ledger, opened):
+    enter(ledger, 1)
+    (mine,) = take(ledger, lease=0.05)
+    time.sleep(0.1)
+    reborn = opened(ledger.actor)
+    assert take(reborn)
+    with pytest.raises(LeaseLostError):
+        claims.published(ledger, mine, MADE, ffmpeg="7")
+
+
+def test_a_renewed_lease_holds(ledger, opened):
+    enter(ledger, 1)
+    (mine,) = take(ledger, lease=0.2)
+    assert claims.renew(ledger, [mine], lease=60) == {mine.id}
+    time.sleep(0.3)
+    assert take(opened("host:2")) == []
+    claims.still_ours(ledger, mine)
+
+
+def test_what_is_published_is_on_record(ledger):
+    enter(ledger, 1)
+    (mine,) = take(ledger)
+    move = claims.published(ledger, mine, MADE, ffmpeg="7.1")
+    assert (move.before, move.after) == (State.WORKING, State.PUBLISHED)
+    found = known(ledger)
+    assert (found.version, found.done_fingerprint) == (1, mine.fingerprint)
+    assert {row.kind: row.uri for row in rows(ledger, artifacts)} == {
+        "mp4": MADE.uri,
+        "receipt": MADE.receipt,
+    }
+    assert [(row.key, row.sha256) for row in rows(ledger, sources)] == [("2026/a.m3u8", "1" * 64)]
+    assert [(row.outcome, row.ffmpeg) for row in rows(ledger, attempts)] == [("published", "7.1")]
+    told = [row.detail["after"] for row in rows(ledger, events) if row.kind == "state"]
+    assert told == ["ready", "working", "published"]
+
+
+def test_a_failure_is_tried_again_after_a_pause(ledger):
+    enter(ledger, 1)
+    (mine,) = take(ledger)
+    claims.failed(ledger, mine, MuxingError("killed"), "ffmpeg was killed", most=5)
+    assert state(ledger) is State.RETRY
+    assert take(ledger) == []
+    due_now(ledger)
+    assert take(ledger)[0].attempts == 2
+
+
+def test_it_is_not_tried_for_ever(ledger):
+    enter(ledger, 1)
+    for _ in range(3):
+        (mine,) = take(ledger, most=3)
+        claims.failed(ledger, mine, MuxingError("killed"), "killed", most=3)
+        due_now(ledger)
+    assert state(ledger) is State.FAILED
+    assert take(ledger, most=3) == []
+
+
+def test_a_full_disk_is_no_fault_of_the_recording(ledger):
+    enter(ledger, 1)
+    for _ in range(7):
+        (mine,) = take(ledger, most=3)
+        claims.failed(ledger, mine, DiskFullError("full"), "full", most=3)
+        due_now(ledger)
+    assert state(ledger) is State.RETRY
+    (row,) = rows(ledger, recordings)
+    assert (row.attempts, row.failures, row.why) == (0, 7, "full")
+
+
+def test_what_only_a_person_can_put_right_fails_at_once(ledger):
+    enter(ledger, 1)
+    (mine,) = take(ledger)
+    claims.failed(ledger, mine, ExistsError("other"), "other", most=5)
+    assert state(ledger) is State.FAILED
+
+
+def test_what_kills_its_watcher_every_time_is_given_up(ledger, opened):
+    enter(ledger, 1)
+    for n in range(3):
+        assert take(opened(f"host:{n}"), lease=0.02, most=3)
+        time.sleep(0.05)
+    found, moves = claims.claim(ledger, [STORE], TO, count=1, lease=60, most=3)
+    assert found == []
+    assert [move.after for move in moves] == [State.FAILED]
+    assert "ended in the middle" in people.status(ledger)[0]["why"]
+
+
+def test_what_is_given_back_was_not_tried(ledger):
+    enter(ledger, 1)
+    (mine,) = take(ledger)
+    claims.release(ledger, mine, State.READY, "stopped")
+    (again,) = take(ledger)
+    assert again.attempts == 1
+    assert again.token == mine.token + 1
+
+
+def test_what_is_held_is_left_alone(ledger):
+    enter(ledger, 1)
+    name = people.hold(ledger, f"{0:032x}", held=True)
+    assert name == f"{0:032x}_room"
+    assert take(ledger) == []
+    people.hold(ledger, name, held=False)
+    assert take(ledger)
+
+
+def test_a_look_does_not_disturb_who_works(ledger):
+    enter(ledger, 1)
+    before = known(ledger)
+    (mine,) = take(ledger)
+    look = sighting(0, State.LATE, before, fingerprint="g")
+    assert sightings.note(ledger, TO, [look]) == []
+    assert state(ledger) is State.WORKING
+    claims.published(ledger, mine, MADE, ffmpeg="7")
