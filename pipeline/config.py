@@ -29,6 +29,7 @@ KINDS: Mapping[str, type] = {
     "bitrate": int,
     "channel": str,
     "channel_type": int,
+    "chaos": str,
     "conditions": bool,
     "debug": bool,
     "deep": bool,
@@ -49,12 +50,14 @@ KINDS: Mapping[str, type] = {
     "json": bool,
     "keep_last": int,
     "key": str,
+    "kill_recorder": list,
     "late_deadline": str,
     "lease": str,
     "ledger": str,
     "leftovers": bool,
     "live": bool,
     "lock_days": int,
+    "log": str,
     "log_format": str,
     "max_attempts": int,
     "max_bytes": str,
@@ -75,6 +78,7 @@ KINDS: Mapping[str, type] = {
     "originals": str,
     "output": str,
     "ping": str,
+    "port": int,
     "prefix": str,
     "profile": str,
     "quiet": bool,
@@ -89,14 +93,16 @@ KINDS: Mapping[str, type] = {
     "settle": str,
     "sid": str,
     "size": str,
+    "slow_stop": str,
     "source": str,
     "speed": str,
     "spool": str,
     "spool_limit": str,
     "state": str,
+    "storage": str,  # in the file, the tables of stores have this name
     "storage_class": str,
     "store": str,
-    "stream_types": str,
+    "stream_types": int,
     "subscribe_audio": list,
     "subscribe_video": list,
     "sweep": str,
@@ -106,7 +112,10 @@ KINDS: Mapping[str, type] = {
     "trash_days": int,
     "uid": str,
     "unknown": str,
+    "users_leave": str,
     "verify": str,
+    "webhook": str,
+    "webhook_secret_file": str,
     "width": int,
 }
 """Every option of every command; a new option is a new row."""
@@ -120,6 +129,7 @@ _WORDS = {
     str: "text in quotes",
 }
 _SECRET = "agora_customer_secret"
+_WEBHOOK_SECRET = "webhook_secret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +219,11 @@ def customer_secret(environ: Mapping[str, str] = os.environ) -> str | None:
     return environ.get(PREFIX + _SECRET.upper()) or None
 
 
+def webhook_secret(environ: Mapping[str, str] = os.environ) -> str | None:
+    """The secret with which notifications are signed; no option either."""
+    return environ.get(PREFIX + _WEBHOOK_SECRET.upper()) or None
+
+
 def colour_wanted(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether a terminal may be given colours, https://no-color.org."""
     return not environ.get("NO_COLOR") and cursor_moves(environ)
@@ -244,8 +259,8 @@ def _from_file(path: Path, *, required: bool) -> Iterator[tuple[str, Setting]]:
         if key == STORES:
             continue
         name = key.replace("-", "_")
-        if name == _SECRET:
-            instead = f"set {PREFIX}{_SECRET.upper()}, or name a file with {key}-file"
+        if name in (_SECRET, _WEBHOOK_SECRET):
+            instead = f"set {PREFIX}{name.upper()}, or name a file with {key}-file"
             raise UsageError(f"{path}: {key}: a secret does not belong here; {instead}")
         if name not in KINDS:
             raise UsageError(f"{path}: unknown key {key!r}{_nearest(name)}")

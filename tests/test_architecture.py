@@ -68,8 +68,13 @@ DOORS = {
     "structlog": ("jobs/watch/log.py",),
     "tenacity": ("agora/client.py", "stages/fetch.py"),
     "pymediainfo": ("archive/technical.py",),
-    "httpx": ("agora/transport.py", "jobs/watch/tell.py"),
-    "pydantic": ("agora/", "cli/record.py"),
+    "httpx": ("agora/transport.py", "jobs/watch/tell.py", "simulator/hooks.py"),
+    "pydantic": (
+        *("agora/", "simulator/gateway.py", "simulator/hooks.py"),
+        *("cli/record.py", "cli/service.py"),
+    ),
+    "starlette": ("simulator/rest.py",),
+    "uvicorn": ("simulator/rest.py",),
     "click": COMMAND,
     "rich": COMMAND,
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-GROUPS = {"ledger", "simulate"}  # commands that have commands of their own
+GROUPS = {"ledger", "record", "simulate"}  # commands that have commands of their own
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 FINDINGS = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
@@ -48,7 +48,8 @@ def command(call: list[str]) -> str:
 
 
 def test_there_are_examples_of_every_command():
-    known = {"convert", "check", "doctor", "simulate recording"}
+    known = {"convert", "check", "doctor", "simulate recording", "simulate service"}
+    known |= {"record start", "record stop"}
     known |= {"watch", "status", "explain", "retry", "hold", "ledger rebuild"}
     assert {command(call) for call in examples()} == known
 
@@ -78,7 +79,8 @@ def test_the_guide_explains_every_option_of_convert():
 
 
 def test_every_option_of_simulate_is_explained():
-    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown_help("simulate recording")))
+    shown = shown_help("simulate recording") + shown_help("simulate service")
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown))
     assert options - {"--help"} <= set(re.findall(r"--[a-z][a-z-]+", SIMULATOR))
 
 

@@ -1,5 +1,5 @@
-"""One request to Agora and its answer, whichever host gives it.  The only module that imports
-httpx.
+"""One request to Agora and its answer, whichever host gives it.  The only module of the product
+that imports httpx; the simulator sends its notifications with it.
 
 Whatever a server, or a machine that pretends to be one, sends back: an answer has at most
 :data:`LARGEST` bytes, comes within its time, and no redirect is followed with the credentials.

@@ -31,12 +31,20 @@ def is_genuine(
 
     If there is a V2 (SHA-256) it decides alone: nobody can fall back to the weaker one.
     """
-    given, digest = (v2, hashlib.sha256) if v2 is not None else (v1, hashlib.sha1)
-    key = secret.get_secret_value().encode()
-    if not key or given is None:
+    given, header = (v2, SIGNATURE_V2) if v2 is not None else (v1, SIGNATURE_V1)
+    if not secret.get_secret_value() or given is None:
         return False
-    expected = hmac.new(key, raw, digest).hexdigest()
+    expected = signatures(raw, secret)[header]
     return hmac.compare_digest(expected.encode(), given.strip().lower().encode())
+
+
+def signatures(raw: bytes, secret: SecretStr) -> dict[str, str]:
+    """Both headers that whoever knows the secret sends with these bytes."""
+    key = secret.get_secret_value().encode()
+    return {
+        SIGNATURE_V1: hmac.new(key, raw, hashlib.sha1).hexdigest(),
+        SIGNATURE_V2: hmac.new(key, raw, hashlib.sha256).hexdigest(),
+    }
 
 
 # What happened.  Numbers are those of the documentation.

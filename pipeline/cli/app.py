@@ -15,6 +15,7 @@ from pipeline.cli.ledger import explain, hold, ledger, retry, status
 from pipeline.cli.options import State
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
 from pipeline.cli.record import record
+from pipeline.cli.service import service
 from pipeline.cli.simulate import simulate
 from pipeline.cli.watch import watch
 from pipeline.errors import RecpipeError
@@ -104,6 +105,7 @@ def cli(context: click.Context) -> int | None:
     return None
 
 
+simulate.add_command(service)
 for _command in (
     *(convert, check, watch, status, explain, retry, hold, ledger),
     *(record, archive, clean, doctor, simulate),

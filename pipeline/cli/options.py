@@ -10,6 +10,11 @@ from pipeline import config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+STREAMS = {  # Agora's number, and words: what is recorded
+    **{"0": ("audio",), "1": ("video",), "2": ("video", "audio")},
+    **{"audio": ("audio",), "video": ("video",), "both": ("video", "audio")},
+}
+
 # Format and OnLoss of the model, which takes longer to import than --help may take.
 FORMATS = ("mp4", "m4a", "mp3", "wav", "aac", "ts")
 STREAM_TYPES = ("audio", "video", "both")
@@ -43,6 +48,15 @@ def _log(context: click.Context, option: click.Parameter, form: str) -> str:
 
     logs.configure(form, debug=context.ensure_object(State).debug)
     return form
+
+
+def _stream_types(context: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    if text is None:
+        return None
+    streams = STREAMS.get(text)
+    if streams is None:
+        raise click.BadParameter(f"{text!r}, expected 0 or audio, 1 or video, 2 or both")
+    return next(number for number in range(3) if STREAMS[str(number)] == streams)
 
 
 def all_of(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -174,6 +188,12 @@ arrangement = click.option(
     metavar="N",
     help="0 floating, 1 best fit, 2 vertical, 3 custom.",
 )
+stream_types = click.option(
+    "--stream-types",
+    metavar="N",
+    callback=_stream_types,
+    help="0 (or audio) sound, 1 (video) pictures, 2 (both).",
+)
 recording = all_of(
     click.option(
         "--mode",
@@ -183,7 +203,10 @@ recording = all_of(
         help="All users in one picture, each alone, or a web page.",
     ),
     click.option("--token-file", metavar="FILE", help="A file with the RTC token for the uid."),
-    click.option("--stream-types", type=int, metavar="N", help="0 sound, 1 pictures, 2 both."),
+    stream_types,
+    click.option(
+        "--storage", metavar="NAME", help="Record into the store [storage.NAME] of the settings."
+    ),
     click.option("--channel-type", type=int, metavar="N", help="0 communication, 1 live."),
     click.option("--max-idle-time", type=int, metavar="SECONDS", help="End after so long alone."),
     click.option("--width", type=int, metavar="PIXELS", help="Of the picture."),
@@ -194,7 +217,7 @@ recording = all_of(
     subscriptions,
     click.option("--prefix", metavar="A/B", help="Folders in the bucket, letters and digits."),
 )
-agora = all_of(
+account = all_of(
     click.option("--agora-app-id", metavar="ID", help="The App ID of the project."),
     click.option("--agora-customer-id", metavar="ID", help="The customer ID of the REST API."),
     click.option(
@@ -202,6 +225,9 @@ agora = all_of(
         metavar="FILE",
         help="A file with the secret.  [default: the variable RECPIPE_AGORA_CUSTOMER_SECRET]",
     ),
+)
+agora = all_of(
+    account,
     click.option(
         "--api-url",
         metavar="URL",

@@ -11,10 +11,13 @@ from pipeline.cli import options, output
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these load httpx and pydantic, also for --help
+    from pydantic import SecretStr
+
     from pipeline.agora.answers import Progress
     from pipeline.agora.calls import Call
     from pipeline.agora.client import AgoraClient
     from pipeline.agora.schema import Caution
+    from pipeline.agora.schema_storage import StorageConfig
     from pipeline.jobs.sessions import Known, Sessions
 
 RESOURCE = "{resourceid}"  # where a dry run does not know it
@@ -57,7 +60,7 @@ def start(request: str | None, **chosen: Any) -> int:
     \b
     Examples:
       recpipe record start --request request.json
-      recpipe record start --request storage.toml --channel lesson7 --uid 527841 --stream-types 2
+      recpipe record start --storage calls --channel lesson7 --uid 527841 --stream-types 2
     """
     from pipeline.agora.schema import parse
     from pipeline.agora.schema_requests import AcquireRequest, StartRequest
@@ -68,7 +71,7 @@ def start(request: str | None, **chosen: Any) -> int:
     values = {**chosen, "token": secret_file(token, "--token-file") if token else None}
     if chosen["prefix"] is not None:
         values["prefix"] = [part for part in chosen["prefix"].split("/") if part]
-    body, acquire = start_body(request, values)
+    body, acquire = start_body(request, values, _storage(chosen["storage"]))
     wanted = parse(StartRequest, body)
     name = {"cname": wanted.cname, "uid": wanted.uid}
     parameters = parse(AcquireRequest, {**name, "clientRequest": acquire}).client_request
@@ -202,10 +205,17 @@ def _calls(chosen: Mapping[str, Any]) -> Any:
 
 
 def _client(chosen: Mapping[str, Any]) -> "AgoraClient":
-    from pydantic import SecretStr
-
     from pipeline.agora.client import AgoraClient
     from pipeline.agora.transport import DEFAULT_HOSTS
+
+    hosts = chosen["api_url"] or DEFAULT_HOSTS
+    return AgoraClient(*account(chosen), hosts=hosts)
+
+
+def account(chosen: Mapping[str, Any]) -> tuple[str, str, "SecretStr"]:
+    """App ID, customer ID and secret, as they are set; UsageError says what is missing."""
+    from pydantic import SecretStr
+
     from pipeline.cli.requests import secret_file
 
     app_id, file = _app_id(chosen), chosen["agora_customer_secret_file"]
@@ -215,8 +225,19 @@ def _client(chosen: Mapping[str, Any]) -> "AgoraClient":
     if not secret:
         how = "set RECPIPE_AGORA_CUSTOMER_SECRET or --agora-customer-secret-file"
         raise UsageError(f"no customer secret; {how}")
-    hosts = chosen["api_url"] or DEFAULT_HOSTS
-    return AgoraClient(app_id, chosen["agora_customer_id"], SecretStr(secret), hosts=hosts)
+    return app_id, chosen["agora_customer_id"], SecretStr(secret)
+
+
+def _storage(name: str | None) -> "StorageConfig | None":
+    """Agora's ``storageConfig`` of a store in the settings file."""
+    if name is None:
+        return None
+    from pipeline.agora.schema import parse
+    from pipeline.agora.schema_storage import StorageConfig
+    from pipeline.jobs.stores import storage_config
+
+    file = click.get_current_context().ensure_object(options.State).file
+    return parse(StorageConfig, storage_config(name.removeprefix("@"), file))
 
 
 def _sessions(chosen: Mapping[str, Any]) -> "Sessions":

@@ -46,7 +46,7 @@ def start_body(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The bodies' JSON values: of start, and ``clientRequest`` of acquire (``acquire`` in a file).
 
-    ``storage`` stands where the file says nothing of where the recording is to go.
+    ``storage`` stands in place of what the file says of where the recording is to go.
     """
     body = read(file) if file else {}
     acquire = body.pop("acquire", {})
@@ -139,7 +139,7 @@ def _fill_storage(body: dict[str, Any], storage: "StorageConfig") -> None:
 
     request = body.setdefault("clientRequest", {})
     if isinstance(request, dict):
-        request.setdefault("storageConfig", wire(storage))
+        request["storageConfig"] = wire(storage)
 
 
 def _put_all(

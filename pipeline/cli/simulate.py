@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 TRUTH = "truth.json"
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-STREAMS = {"both": ("video", "audio"), "audio": ("audio",), "video": ("video",)}
 
 
-@click.group(short_help="Make recordings with known faults, in Agora's way.")
+@click.group(short_help="Make recordings with known faults, or stand in for the service.")
 def simulate() -> None:
-    """A stand-in for Agora: recordings whose faults and losses are known, to try things on."""
+    """A stand-in for Agora: recordings whose losses are known, and its REST service."""
 
 
-def _seconds(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+def seconds(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """A length like 90, 20s, 10m or 2h."""
     if text is None:
         return None
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", text)
@@ -51,7 +51,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     metavar="TIME",
     default="60s",
     show_default=True,
-    callback=_seconds,
+    callback=seconds,
     help="Length of the recording: 90, 20s, 10m, 2h.",
 )
 @click.option(
@@ -59,7 +59,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     metavar="TIME",
     default="15s",
     show_default=True,
-    callback=_seconds,
+    callback=seconds,
     help="Length of a segment; each ends at the first full second from then on.",
 )
 @click.option(
@@ -78,13 +78,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     show_default=True,
     help="Another number, another recording; the same number, the same bytes.",
 )
-@click.option(
-    "--stream-types",
-    type=click.Choice([*STREAMS]),
-    default="both",
-    show_default=True,
-    help="What is recorded.",
-)
+@options.stream_types
 @click.option(
     "--bak",
     type=click.IntRange(0, 3),
@@ -168,11 +162,12 @@ def _order(chosen: dict[str, Any]) -> "Order":
     if not chosen["speed"] > 0:
         raise click.UsageError(f"--speed {chosen['speed']:g}: expected more than 0")
     width, height = chosen["size"]
+    streams = chosen["stream_types"]
     return Order(
         duration=chosen["duration"],
         look=Look(width, height, chosen["fps"], chosen["seed"]),
         slice=math.ceil(chosen["segments"]),
-        streams=STREAMS[chosen["stream_types"]],
+        streams=options.STREAMS["2" if streams is None else str(streams)],
         bak=chosen["bak"],
         faults=tuple(map(parse, chosen["faults"])),
         epoch=round(time.time(), 3) if chosen["live"] else EPOCH,

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from pipeline import config
 from pipeline.agora import stores
 from pipeline.agora.stores import Credentials, Store
 from pipeline.errors import RecpipeError, UsageError
+from pipeline.storage import Storage
 from pipeline.storage.locations import Locations
 from pipeline.storage.names import printable
 
@@ -48,6 +51,21 @@ def storage_config(name: str, file: str | Path | None = None) -> dict[str, Any]:
         return stores.storage_config(store, credentials)
 
 
+def bucket(vendor: int, region: int, name: str, file: str | Path | None = None) -> Storage:
+    """The root of a bucket that Agora's numbers name, reached as its table says."""
+    tables, origin = config.load_stores(str(file) if file else None)
+    look_up = named(file)
+    for table in tables:
+        store, credentials = look_up(table)
+        if (store.vendor.id, store.region, store.bucket) == (vendor, region, name):
+            root: NamedStore = replace(store, prefix=""), credentials
+            return Locations(named=partial(_same, root))(f"@{table}")[0]
+    raise UsageError(
+        f"no [storage.NAME] in {origin} is bucket {printable(name)} of vendor {vendor}, "
+        f"region {region}"
+    )
+
+
 def named(file: str | Path | None = None) -> Callable[[str], NamedStore]:
     """Looks a store up; the file is read when the first one is asked for."""
 
@@ -63,6 +81,10 @@ def named(file: str | Path | None = None) -> Callable[[str], NamedStore]:
             return store, _credentials(store, origin.parent)
 
     return look_up
+
+
+def _same(known: NamedStore, _: str) -> NamedStore:
+    return known
 
 
 def _credentials(store: Store, folder: Path) -> Credentials | None:

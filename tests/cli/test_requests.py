@@ -1,4 +1,4 @@
-"""Bodies put together: options above the file, a named store where the file has none."""
+"""Bodies put together: options above the file, a named store among them."""
 
 import json
 from pathlib import Path
@@ -40,8 +40,14 @@ def test_a_store_is_filled_in_where_the_file_has_none(tmp_path):
     assert (storage["bucket"], storage["fileNamePrefix"]) == ("mine", ["lessons"])
 
 
-def test_the_store_of_a_file_stays(tmp_path):
-    assert start_body(file(tmp_path, START), {}, STORE) == (START, {})
+def test_a_named_store_stands_above_that_of_the_file(tmp_path):
+    body, _ = start_body(file(tmp_path, START), {}, STORE)
+    storage = body["clientRequest"].pop("storageConfig")
+    assert (storage["bucket"], storage["secretKey"]) == ("mine", "s")
+    assert storage["fileNamePrefix"] == ["all"]
+    start = START["clientRequest"].items()
+    assert body["clientRequest"] == {key: v for key, v in start if key != "storageConfig"}
+    assert start_body(file(tmp_path, START), {}) == (START, {})
 
 
 def test_what_the_file_says_wrongly_is_left_for_the_check(tmp_path):

@@ -10,7 +10,7 @@ from tests.cli.conftest import ROOT
 
 HEAVY = {
     *("asyncio", "boto3", "botocore", "ffmpeg", "httpx", "logging", "m3u8", "numpy", "pydantic"),
-    *("rich", "tenacity", "sqlalchemy", "alembic"),
+    *("rich", "starlette", "tenacity", "uvicorn", "sqlalchemy", "alembic"),
     *("pipeline.jobs", "pipeline.media", "pipeline.stages", "pipeline.storage.s3"),
 }
 BUDGET = 0.15  # seconds more than python -c pass, docs/design.md
@@ -32,6 +32,7 @@ def imported(code: str) -> set[str]:
         ["doctor", "--help"],
         ["status", "--help"],
         ["record", "start", "--help"],
+        ["simulate", "service", "--help"],
     ],
 )
 def test_help_imports_nothing_heavy(args):

@@ -1,0 +1,61 @@
+"""Notifications as Agora words them: numbers, names and envelope."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from pipeline.agora.webhook import CLOUD_RECORDING
+
+Tell: TypeAlias = Callable[[Mapping[str, Any]], None]
+
+_NAMES: Mapping[int, tuple[str, int]] = {  # msgName, serviceType
+    1: ("cloud_recording_error", 0),
+    4: ("cloud_recording_file_infos", 0),
+    11: ("session_exit", 0),
+    12: ("session_failover", 0),
+    30: ("uploader_started", 2),
+    31: ("uploaded", 2),
+    33: ("uploading_progress", 2),
+    40: ("recorder_started", 1),
+    41: ("recorder_leave", 1),
+    42: ("recorder_slice_start", 1),
+}
+
+
+@dataclass(slots=True)
+class Teller:
+    """Numbers the events of one recording, and hands them on without the time of sending."""
+
+    tell: Tell
+    cname: str
+    uid: str  # after a failover the new one
+    sid: str
+    _sequence: int = field(init=False, default=0)
+
+    def __call__(self, kind: int, at: float, **details: Any) -> None:
+        """An event of this type, at this time in seconds since 1970."""
+        name, service = _NAMES[kind]
+        payload = {
+            "cname": self.cname,
+            "uid": self.uid,
+            "sid": self.sid,
+            "sequence": self._sequence,
+            "sendts": milliseconds(at),
+            "serviceType": service,
+            "details": {"msgName": name, **details},
+        }
+        self._sequence += 1
+        self.tell(
+            {
+                "noticeId": str(uuid.uuid4()),
+                "productId": CLOUD_RECORDING,
+                "eventType": kind,
+                "payload": payload,
+            }
+        )
+
+
+def milliseconds(at: float) -> int:
+    """As Agora writes times."""
+    return round(at * 1000)

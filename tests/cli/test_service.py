@@ -1,0 +1,206 @@
+"""``recpipe simulate service`` with ``recpipe record``: the whole story, in real processes."""
+
+import json
+import signal
+import socket
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from pipeline.agora.webhook import SessionExited, Uploaded, in_order, is_genuine, parse
+from tests.agora.bodies import GONE, START, STORAGE, changed
+from tests.agora.server import listening
+
+SECRETS = {"AGORA_CUSTOMER_SECRET": "customerSECRET", "WEBHOOK_SECRET": "hookSECRET"}
+READY = 60  # seconds: a busy machine takes long
+
+pytestmark = pytest.mark.usefixtures("ffmpeg")
+
+
+@pytest.fixture
+def settings(clean, monkeypatch):
+    """Those of a user who has everything in variables."""
+    values = {"AGORA_APP_ID": "app1", "AGORA_CUSTOMER_ID": "customer", "STATE": "state", **SECRETS}
+    for name, value in values.items():
+        monkeypatch.setenv(f"RECPIPE_{name}", value)
+    Path("request.json").write_text(json.dumps(START))
+
+
+@pytest.fixture
+def service(launch, settings, monkeypatch):
+    """Starts the stand-in, and points everything at it; its output goes to a file."""
+
+    @contextmanager
+    def run(*args):
+        with Path("service.err").open("w") as err:
+            process = launch("simulate", "service", "--port", 0, *args, "--json", stderr=err)
+            url = json.loads(process.stdout.readline())["url"]
+        monkeypatch.setenv("RECPIPE_API_URL", url)
+        yield process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(READY) == 0, Path("service.err").read_text()
+
+    return run
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + READY
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)
+
+
+def test_the_whole_story(service, recpipe, weed, launch, monkeypatch):
+    """Start, 40 s of recording into a real store, stop, convert: ok.  And no secret anywhere."""
+    for name, value in weed.environment.items():
+        monkeypatch.setenv(name, value)
+    place = f"s3://{weed.new_bucket()}/"
+    listed = []
+    with listening() as hooks:
+        options = ("--webhook", f"{hooks.url}/agora/events", "--log", "log.jsonl", "--debug")
+        with service("--to", place, "--speed", 8, "--segments", "4s", *options) as process:
+            listed.append(commandline(process))
+            start = launch("record", "start", "--request", "request.json", "--json", "--debug")
+            listed.append(commandline(start))
+            out, err = start.communicate(timeout=READY)
+            assert start.returncode == 0, err
+            began = json.loads(out)
+            assert began["status"] in (4, 5)
+            time.sleep(1)
+            wait_for(lambda: len(segments(weed, place)) >= 10, "no slices")
+            again = recpipe("record", "start", "--request", "request.json", "--json")
+            assert (again.line["already"], again.line["sid"]) == (True, began["sid"])
+            ended = recpipe("record", "stop", "--json", "--debug")
+            assert (ended.code, ended.line["uploading"]) == (0, "uploaded")
+    assert ended.line["files"] == [began["playlist"]]
+    done = recpipe("convert", f"{place}{began['playlist']}", "-o", "out", "--json")
+    assert (done.code, done.line["verdict"]) == (0, "ok"), done.err
+    assert done.line["duration"] >= 40
+    assert done.line["tracks"][0]["height"] == 640
+
+    calls = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
+    assert [call["endpoint"] for call in calls if call["endpoint"] != "query"] == [
+        *("acquire", "start", "stop")
+    ]
+    secret = SecretStr(SECRETS["WEBHOOK_SECRET"])
+    for seen in hooks.seen:
+        assert is_genuine(seen.raw, secret, v2=seen.headers["agora-signature-v2"])
+        assert is_genuine(seen.raw, secret, v1=seen.headers["agora-signature"])
+    notices = in_order(parse(seen.raw) for seen in hooks.seen)
+    assert [n.sequence for n in notices] == list(range(len(notices)))
+    assert {n.sid for n in notices} == {began["sid"]}
+    assert any(isinstance(n.event, Uploaded) for n in notices)
+    assert isinstance(notices[-1].event, SessionExited)
+
+    said = [*listed, out, err, ended.out, ended.err, again.err, done.out, done.err]
+    said += [repr(seen.headers) + seen.raw.decode() for seen in hooks.seen]
+    files = [path for path in Path().rglob("*") if path.is_file() and path.name != "request.json"]
+    assert {"log.jsonl", "service.err"} < {path.name for path in files}
+    said += [path.read_bytes().decode("latin-1") for path in files]
+    for hidden in ("SECRET", weed.secret_key):
+        assert not [text for text in said if hidden in text]
+
+
+def commandline(process):
+    return Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
+
+
+def segments(weed, place):
+    bucket = place.split("/")[2]
+    found = weed.client.list_objects_v2(Bucket=bucket).get("Contents", [])
+    return [entry["Key"] for entry in found if entry["Key"].endswith(".ts")]
+
+
+def test_a_store_written_once_serves_both_sides(service, recpipe, weed, monkeypatch):
+    """``record --storage``, the stand-in and ``convert`` are told of one table."""
+    for name, value in {"KEY": weed.access_key, "SECRET": weed.secret_key}.items():
+        monkeypatch.setenv(f"CALLS_{name}", value)
+    Path("recpipe.toml").write_text(
+        f'[storage.calls]\nvendor = "self"\nbucket = "{weed.new_bucket()}"\nprefix = "a/b"\n'
+        f'endpoint = "{weed.endpoint_url}"\naccess-key-env = "CALLS_KEY"\n'
+        'secret-key-env = "CALLS_SECRET"\n'
+    )
+    Path("request.json").write_text(json.dumps(changed({STORAGE: GONE})))
+    with service("--speed", 8, "--segments", "4s"):
+        begun = recpipe(
+            *("record", "start", "--request", "request.json", "--storage", "calls", "--json")
+        )
+        assert begun.code == 0, begun.err
+        assert begun.line["playlist"].startswith("a/b/")
+        assert recpipe("record", "stop").code == 0
+        # what the settings do not know is refused
+        refused = recpipe("record", "start", "--request", "request.json", "--storage", "other")
+        assert "no [storage.other]" in refused.err
+        Path("request.json").write_text(json.dumps(START))
+        refused = recpipe("record", "start", "--request", "request.json")
+        assert (refused.code, "bucket recordings of vendor 2, region 3" in refused.err) == (2, True)
+    assert recpipe("check", "@calls/", "--json").line["verdict"] == "ok"
+
+
+def test_a_failover_leaves_two_parts(service, recpipe):
+    with service("--to", "rec", "--speed", 20, "--segments", "4s", "--kill-recorder", 30):
+        sid = recpipe("record", "start", "--request", "request.json", "--json").line["sid"]
+        wait_for(lambda: any(Path("rec").rglob("bak0_*.m3u8")), "no second part")
+        assert recpipe("record", "stop").code == 0
+    names = {path.name for path in Path("rec").rglob("*.m3u8")}
+    assert names == {f"{sid}_httpClient463224.m3u8", f"bak0_{sid}_httpClient463224.m3u8"}
+    done = recpipe("convert", "rec/directory1/directory2", "-o", "out", "--json")
+    assert (done.code, done.line["verdict"]) == (3, "degraded")
+    assert done.line["lost_seconds"] == pytest.approx({"video": 10, "audio": 10}, abs=0.1)
+
+
+def test_stream_types_in_numbers_and_words(recpipe, settings):
+    for given, number in (("0", 0), ("video", 1), ("both", 2)):
+        body = changed({"clientRequest.recordingConfig": {}})
+        Path("request.json").write_text(json.dumps(body))
+        env = {"RECPIPE_STREAM_TYPES": given}
+        shown = recpipe(
+            "record", "start", "--request", "request.json", "--dry-run", "--json", env=env
+        )
+        assert shown.lines[1]["body"]["clientRequest"]["recordingConfig"]["streamTypes"] == number
+    Path("recpipe.toml").write_text("stream-types = 0\n")
+    small = ("--size", "64x64", "--duration", "8s", "--segments", "4s", "-o", "rec", "--json")
+    assert recpipe("simulate", "recording", *small).line["recoverable"]["samples"].keys() == {
+        "audio"
+    }
+    ended = recpipe("record", "start", "--request", "request.json", "--stream-types", "3")
+    assert "expected 0 or audio, 1 or video, 2 or both" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("args", "env", "why"),
+    [
+        (("--speed", "0"), {}, "expected more than 0"),
+        (("--segments", "0s"), {}, "expected 1 s to 1 h"),
+        (("--chaos", "1.5"), {}, "0<=x<=1"),
+        (("--kill-recorder", "-1"), {}, "--kill-recorder: expected seconds from 0 on"),
+        (("--users-leave", "nan"), {}, "--users-leave: expected seconds from 0 on"),
+        (("--webhook", "nowhere"), {}, "expected an address"),
+        (("--webhook", "http://x/"), {"WEBHOOK_SECRET": ""}, "set RECPIPE_WEBHOOK_SECRET"),
+        ((), {"AGORA_APP_ID": ""}, "no App ID; set RECPIPE_AGORA_APP_ID"),
+        ((), {"AGORA_CUSTOMER_SECRET": ""}, "no customer secret"),
+        (("--log", "no/such/folder"), {}, "write no/such/folder: no such file"),
+        (("--to", "ftp://x/"), {}, "not supported"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(recpipe, settings, args, env, why):
+    ended = recpipe(
+        *("simulate", "service", "--port", 0, *args),
+        env={f"RECPIPE_{name}": value for name, value in env.items()},
+    )
+    assert (ended.code, ended.out) == (2, "")
+    assert why in ended.err
+    assert ended.err.count("\n") == 1
+    assert "SECRET" not in ended.err.replace("RECPIPE_AGORA_CUSTOMER_SECRET", "").replace(
+        "RECPIPE_WEBHOOK_SECRET", ""
+    )
+
+
+def test_a_port_that_is_taken(recpipe, settings):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = recpipe("simulate", "service", "--to", "rec", "--port", taken.getsockname()[1])
+    assert ended.code in (2, 75)
+    assert "listen on port" in ended.err
