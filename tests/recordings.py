@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -427,7 +428,9 @@ def check(source: Path, **chosen: object) -> Report:
     """What ``recpipe check`` does."""
     storage, key = open_storage(source)
     (found,) = discover(storage, key)
-    return one.check(found, storage, Options(**chosen))  # type: ignore[arg-type]
+    with tempfile.TemporaryDirectory() as spool:
+        options = Options(**{"spool": Path(spool), **chosen})  # type: ignore[arg-type]
+        return one.check(found, storage, options)
 
 
 def loud(report: Report) -> list[Finding]:

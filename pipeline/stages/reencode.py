@@ -30,6 +30,7 @@ PROFILES = {66: "baseline", 77: "main"}
 STALL = 600.0  # seconds an encoder may take nothing: it decodes ahead
 FIRST = 0x100  # PID of the only stream ffmpeg writes
 OTHER = 31  # the number of new parameter sets: nobody counts that far
+SHORT = 0.1  # seconds of sound that may be missing without a word
 FULL_HD = 1920 * 1088  # pixels
 CODE = b"\0\0\0\1"
 SLICE = b"\x88\x80"
@@ -73,6 +74,8 @@ def reencode(source: Source) -> Encoded:
             detail = f"its decoder says: {complaint}"
             findings.append(Finding("DECODE", Severity.ERROR, name, run[0].pid, detail=detail))
         share = _pictures if video else _sound
+        if source.ffmpeg and not video:
+            findings += _lacking(source, run, new)
         for change, mine in zip(run, share(source, run, wanted, new), strict=True):
             made[change.number, change.kind] = mine
             one = _record(source, change, wanted, mine)
@@ -229,6 +232,20 @@ def _sound(
             if begin - beat / 2 <= pts < times.limit - beat / 2:
                 frames.append(Sample(pts, pts, sample.data[int(at) : int(at + size)]))
     return [[_wrapped(s) for s in share] for share in times.shared(frames)]
+
+
+def _lacking(source: Source, run: Sequence[Change], new: Sequence[Sample]) -> Iterator[Finding]:
+    """Sound that did not come out of a run; how long its last PES lasts may not be known."""
+    times = _times(source, run)
+    end = times.limit if times.limit < math.inf else float(times.old[-1].max())
+    wanted = (end - float(times.old[0].min())) / HZ
+    header = next((c for s in new if (c := AAC.config(s.data))), SILENT)
+    count = sum(len(units.frames(np.frombuffer(s.data, np.uint8), header).begin) for s in new)
+    short = wanted - count * FRAME / adts_rate(header)
+    if count and short > SHORT:
+        detail = f"{short:.3f} s of {wanted:.3f} s of sound could not be decoded"
+        name = source.slots[run[0].number].name
+        yield Finding("DECODE", Severity.ERROR, name, run[0].pid, 1, detail)
 
 
 def _wrapped(sample: Sample) -> Sample:
