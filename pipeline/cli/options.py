@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from pipeline import config
+from pipeline.cli import quantities
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -14,10 +15,10 @@ STREAMS = {  # Agora's number, and words: what is recorded
     **{"0": ("audio",), "1": ("video",), "2": ("video", "audio")},
     **{"audio": ("audio",), "video": ("video",), "both": ("video", "audio")},
 }
+STREAM_WORDS = {0: "audio", 1: "video", 2: "both"}
 
 # Format and OnLoss of the model, which takes longer to import than --help may take.
 FORMATS = ("mp4", "m4a", "mp3", "wav", "aac", "ts")
-STREAM_TYPES = ("audio", "video", "both")
 ON_LOSS = ("hold", "close", "fill", "fail")
 ON_CHANGE = ("transcode", "fail")
 
@@ -110,11 +111,6 @@ key = click.option(
     help="The key of encrypted segments (16 bytes, or lines of 32 hexadecimal digits), if it does"
     " not lie beside the playlist.",
 )
-stream_types = click.option(
-    "--stream-types",
-    type=click.Choice(STREAM_TYPES),
-    help="What was to be recorded; if none of it is there, that is an error.",
-)
 deep = click.option(
     "--deep", is_flag=True, help="Decode all of each MP4 as well: slow, and sees flipped bits."
 )
@@ -167,6 +163,43 @@ channel = all_of(
 session = click.option("--sid", metavar="SID", help="Its sid, if it is not known here.")
 background = click.option(
     "--background", is_flag=True, help="Do not wait until the files are uploaded."
+)
+settle = click.option(
+    "--settle",
+    metavar="TIME",
+    type=quantities.DURATION,
+    default="10m",
+    show_default=True,
+    help="How long a finished recording has to stay unchanged before it is converted.",
+)
+late_deadline = click.option(
+    "--late-deadline",
+    metavar="TIME",
+    type=quantities.DURATION,
+    default="48h",
+    show_default=True,
+    help="How long missing segments, or an end, are awaited.",
+)
+handover = all_of(
+    click.option("--wait", is_flag=True, help="Wait until all is in the bucket, and convert it."),
+    click.option(
+        "--to", metavar="DEST", help="With --wait, where the result goes; as convert's --output."
+    ),
+    click.option(
+        "--from",
+        metavar="STORE",
+        help="With --wait, the bucket as we reach it: s3://bucket/, a folder.  [default: the "
+        "[storage.NAME] it is]",
+    ),
+    settle,
+    late_deadline,
+    format,
+    on_loss,
+    on_change,
+    deep,
+    ffmpeg,
+    spool,
+    store,
 )
 subscriptions = all_of(
     click.option(

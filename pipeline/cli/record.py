@@ -171,6 +171,7 @@ def layout(request: str | None, **chosen: Any) -> int:
 @options.channel
 @options.session
 @options.background
+@options.handover
 @options.dry_run
 @options.as_json
 @options.agora
@@ -178,18 +179,30 @@ def layout(request: str | None, **chosen: Any) -> int:
 def stop(background: bool, **chosen: Any) -> int:
     """Stop a recording, wait until its files are uploaded, and list them.
 
-    A recording that ended by itself counts as stopped.  Stopping again tells the same again.
+    A recording that ended by itself counts as stopped.  Stopping again tells the same again.  With
+    --wait it is then converted as soon as all of it is in the bucket, as recpipe convert does, and
+    the exit code is that of convert; the same command again goes on where it was interrupted.
+
+    \b
+    Examples:
+      recpipe record stop --channel lesson7
+      recpipe record stop --channel lesson7 --wait --to s3://archive/
     """
+    from pipeline.cli import handover
     from pipeline.jobs import record as jobs
 
     sessions, known = _find(chosen)
+    handover.refuse_nonsense(chosen, known)
     if chosen["dry_run"]:
         return _show([_calls(chosen).stop(known.session, in_background=background)], chosen)
     with _client(chosen) as client:
         ended = jobs.stop(client, sessions, known, in_background=background)
     if ended.why:
         output.say(f"recpipe: warning: {ended.why}")
-    return _tell("stop", ended.known, ended.progress, chosen, already=ended.why is not None)
+    told = _tell("stop", ended.known, ended.progress, chosen, already=ended.why is not None)
+    if not chosen["wait"]:
+        return told
+    return handover.hand_over(ended.known, ended.progress.uploading, chosen)
 
 
 def _app_id(chosen: Mapping[str, Any]) -> str:

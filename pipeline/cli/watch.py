@@ -21,22 +21,8 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
 BUSY = 75
 
 _how_long = options.all_of(
-    click.option(
-        "--settle",
-        metavar="TIME",
-        type=quantities.DURATION,
-        default="10m",
-        show_default=True,
-        help="How long a finished recording has to stay unchanged before it is converted.",
-    ),
-    click.option(
-        "--late-deadline",
-        metavar="TIME",
-        type=quantities.DURATION,
-        default="48h",
-        show_default=True,
-        help="How long missing segments, or an end, are awaited.",
-    ),
+    options.settle,
+    options.late_deadline,
     click.option(
         "--interval",
         metavar="TIME",
