@@ -227,6 +227,9 @@ stream_types = click.option(
     callback=_stream_types,
     help="0 (or audio) sound, 1 (video) pictures, 2 (both).",
 )
+storage = click.option(
+    "--storage", metavar="NAME", help="The bucket and its keys: [storage.NAME] of the settings."
+)
 recording = all_of(
     click.option(
         "--mode",
@@ -237,9 +240,7 @@ recording = all_of(
     ),
     click.option("--token-file", metavar="FILE", help="A file with the RTC token for the uid."),
     stream_types,
-    click.option(
-        "--storage", metavar="NAME", help="Record into the store [storage.NAME] of the settings."
-    ),
+    storage,
     click.option("--channel-type", type=int, metavar="N", help="0 communication, 1 live."),
     click.option("--max-idle-time", type=int, metavar="SECONDS", help="End after so long alone."),
     click.option("--width", type=int, metavar="PIXELS", help="Of the picture."),

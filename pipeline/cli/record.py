@@ -79,6 +79,7 @@ def start(request: str | None, **chosen: Any) -> int:
     calls, mode = _calls(chosen), recording.mode
     pair = calls.acquire(recording.acquire, mode), calls.start(wanted, RESOURCE, mode)
     _warn(wanted.cautions())
+    _warn(_ending(wanted.client_request.storage_config))
     if chosen["dry_run"]:
         return _show(pair, chosen)
     with _client(chosen) as client:
@@ -114,6 +115,7 @@ def status(**chosen: Any) -> int:
 @options.channel
 @options.session
 @options.subscriptions
+@options.storage
 @options.dry_run
 @options.as_json
 @options.agora
@@ -129,8 +131,12 @@ def update(request: str | None, **chosen: Any) -> int:
     from pipeline.jobs import record as jobs
 
     sessions, known = _find(chosen)
-    wanted = parse(UpdateRequest, {**_name(known), **update_body(request, chosen)})
+    storage = _storage(chosen["storage"])
+    if storage is not None:  # only its keys are new
+        storage = storage.model_copy(update={"file_name_prefix": list(known.prefix) or None})
+    wanted = parse(UpdateRequest, {**_name(known), **update_body(request, chosen, storage)})
     _warn(wanted.cautions())
+    _warn(_ending(wanted.client_request.storage_config))
     if chosen["dry_run"]:
         return _show([_calls(chosen).update(wanted, known.session)], chosen)
     with _client(chosen) as client:
@@ -251,6 +257,13 @@ def _storage(name: str | None) -> "StorageConfig | None":
 
     file = click.get_current_context().ensure_object(options.State).file
     return parse(StorageConfig, storage_config(name.removeprefix("@"), file))
+
+
+def _ending(storage: "StorageConfig | None") -> Iterable["Caution"]:
+    """That temporary credentials end soon."""
+    import time
+
+    return storage.ending(time.time()) if storage else ()
 
 
 def _sessions(chosen: Mapping[str, Any]) -> "Sessions":

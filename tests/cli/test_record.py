@@ -299,6 +299,49 @@ def test_update_and_layout(recpipe, agora):
     assert len(seen) == 3
 
 
+def temporary(monkeypatch, left):
+    """A store with temporary credentials that are good for so many seconds."""
+    keys = {"KEY": "accessSECRET", "SECRET": "keySECRET", "TOKEN": "stsSECRET"}
+    for name, value in {**keys, "END": str(int(time.time() + left))}.items():
+        monkeypatch.setenv(f"CALLS_{name}", value)
+    Path("recpipe.toml").write_text(
+        '[storage.calls]\nvendor = "aws"\nregion = "us-east-1"\nbucket = "b"\nprefix = "other"\n'
+        'access-key-env = "CALLS_KEY"\nsecret-key-env = "CALLS_SECRET"\n'
+        'session-token-env = "CALLS_TOKEN"\nsession-expiration-env = "CALLS_END"\n'
+    )
+
+
+def test_temporary_credentials_are_renewed(recpipe, agora, monkeypatch):
+    started(agora)
+    seen = []
+    agora.reply = lambda request: seen.append(request) or (200, {})
+    temporary(monkeypatch, 5 * 3600)
+    ended = recpipe("record", "update", "--storage", "calls", "--debug")
+    assert ended.code == 0
+    assert "SECRET" not in ended.out + ended.err
+    sent = seen[0].body["clientRequest"]["storageConfig"]
+    assert (sent["stsToken"], sent["secretKey"]) == ("stsSECRET", "keySECRET")
+    assert sent["stsExpiration"] > time.time() + 4 * 3600
+    assert sent["fileNamePrefix"] == ["directory1", "directory2"]  # the folder stays
+    shown = recpipe("record", "update", "--storage", "calls", "--dry-run").out
+    assert '"stsToken": "***"' in shown
+
+
+@pytest.mark.parametrize(
+    ("left", "code", "why"),
+    [
+        (3600, 0, "warning: stsExpiration: ends in 60 minutes; Agora wants 4 hours at least"),
+        (-1, 2, "stsExpiration: has passed; get new credentials"),
+    ],
+)
+def test_temporary_credentials_that_end_too_soon(recpipe, agora, monkeypatch, left, code, why):
+    temporary(monkeypatch, left)
+    start = ("record", "start", "--request", "request.json", "--storage", "calls", "--dry-run")
+    ended = recpipe(*start)
+    assert (ended.code, agora.seen) == (code, [])
+    assert why in ended.err
+
+
 def test_a_sid_given_by_hand_is_remembered(recpipe, agora):
     started(agora)
     (path,) = Path("state/recordings").glob("*.json")
