@@ -236,9 +236,10 @@ def _body_of(annotation: Any) -> type[Body] | None:
 
 
 def _nearest(key: str, known: Sequence[str]) -> str:
-    near = get_close_matches(key, known, n=1, cutoff=0.6)
+    spelt = {name.lower(): name for name in known}  # case matters, and is often what is wrong
+    near = get_close_matches(key.lower(), spelt, n=1, cutoff=0.6)
     if near:
-        return f"; did you mean {near[0]}?"
+        return f"; did you mean {spelt[near[0]]}?"
     return f"; known are {', '.join(known)}" if known else ""
 
 

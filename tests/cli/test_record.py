@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agora.bodies import CANVAS, RECORDING, START, STORAGE, changed
+from tests.agora.bodies import CANVAS, GONE, RECORDING, START, STORAGE, changed
 from tests.agora.server import FakeTime, listening
 from tests.agora.service import Service
 
@@ -235,6 +235,52 @@ def test_a_wrong_request_is_one_line_and_nothing_is_sent(recpipe, agora, changes
     assert (ended.code, ended.out, agora.seen) == (2, "", [])
     assert why in ended.err
     assert ended.err.count("\n") == 1
+
+
+def places(body, way=()):
+    """Every key of a body, objects before what is in them, and its way to it."""
+    for key, value in body.items():
+        yield (*way, key)
+        if isinstance(value, dict):
+            yield from places(value, (*way, key))
+
+
+def broken(place):
+    """A body with each thing that can be wrong with one key, and what has to be said."""
+    *way, key = place
+    value = changed({})
+    for step in place:
+        value = value[step]
+    where = ".".join(place)
+    wrong = 5 if isinstance(value, dict | str | list) else "5"
+    yield changed({where: wrong}), f"{where}: "
+    yield changed({where: [[]]}), where
+    yield changed({where: GONE, ".".join([*way, f"{key}x"]): value}), f"did you mean {key}?"
+    other = ".".join([*way, key.swapcase()])
+    yield changed({where: GONE, other: value}), f"unknown key; did you mean {key}?"
+    if isinstance(value, int):
+        between = " " if key == "region" else ": "  # a rule between two fields says so
+        yield changed({where: 10**12}), f"{key}{between}1000000000000, expected"
+        yield changed({where: -1}), f"{key}{between}-1, expected"
+        yield changed({where: 1.5}), f"{where}: 1.5, expected a whole number"
+    elif isinstance(value, str):
+        yield changed({where: ""}), "expected"
+    elif isinstance(value, list):
+        yield changed({where: ["\x00/"]}), f"{where}.0: "
+    else:
+        yield changed({where: {**value, "more": 1}}), f"{where}.more: unknown key"
+
+
+@pytest.mark.parametrize("place", list(places(START)), ids=".".join)
+def test_every_field_of_the_request_broken_in_turn(recpipe, agora, place):
+    """One clear line that names the field, and nothing is sent."""
+    for body, why in broken(place):
+        write(body)
+        ended = recpipe("record", "start", "--request", "request.json")
+        assert (ended.code, ended.out, agora.seen) == (2, "", []), body
+        assert why in ended.err
+        assert ended.err.count("\n") == 1
+        assert not any(secret in ended.err for secret in ("tokenSEC", "accessSEC", "keySEC"))
 
 
 @pytest.mark.parametrize(
