@@ -71,6 +71,14 @@ def all_of(*options: Callable[[Command], Command]) -> Callable[[Command], Comman
     return decorate
 
 
+def duration(name: str, default: str, help: str) -> Callable[[Command], Command]:
+    """An option for a length of time, in seconds for whoever reads it."""
+    kind = quantities.DURATION
+    return click.option(
+        name, metavar="TIME", type=kind, default=default, show_default=True, help=help
+    )
+
+
 sources = click.argument("sources", metavar="SRC...", nargs=-1, required=True)
 
 output = click.option(
@@ -160,25 +168,17 @@ channel = all_of(
     click.option("--channel", "--cname", "channel", metavar="NAME", help="The channel."),
     click.option("--uid", metavar="UID", help="The uid of the recorder in the channel."),
 )
-session = click.option("--sid", metavar="SID", help="Its sid, if it is not known here.")
+session = all_of(
+    channel, click.option("--sid", metavar="SID", help="Its sid, if it is not known here.")
+)
 background = click.option(
     "--background", is_flag=True, help="Do not wait until the files are uploaded."
 )
-settle = click.option(
-    "--settle",
-    metavar="TIME",
-    type=quantities.DURATION,
-    default="10m",
-    show_default=True,
-    help="How long a finished recording has to stay unchanged before it is converted.",
+settle = duration(
+    "--settle", "10m", "How long a finished recording has to stay unchanged before it is converted."
 )
-late_deadline = click.option(
-    "--late-deadline",
-    metavar="TIME",
-    type=quantities.DURATION,
-    default="48h",
-    show_default=True,
-    help="How long missing segments, or an end, are awaited.",
+late_deadline = duration(
+    "--late-deadline", "48h", "How long missing segments, or an end, are awaited."
 )
 handover = all_of(
     click.option("--wait", is_flag=True, help="Wait until all is in the bucket, and convert it."),
@@ -302,3 +302,4 @@ general = all_of(
         help="How log lines on stderr look.",
     ),
 )
+calls = all_of(dry_run, as_json, agora, general)  # what every call of the service has

@@ -1,6 +1,6 @@
 """``recpipe record``: start, follow, change and stop recordings of Agora."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # at run time these load httpx and pydantic, also for --help
     from pipeline.agora.calls import Call
     from pipeline.agora.client import AgoraClient
     from pipeline.agora.schema import Caution
+    from pipeline.agora.schema_requests import LayoutRequest, UpdateRequest
     from pipeline.agora.schema_storage import StorageConfig
     from pipeline.jobs.sessions import Known, Sessions
 
@@ -47,10 +48,7 @@ def record(context: click.Context) -> int | None:
 @options.request
 @options.channel
 @options.recording
-@options.dry_run
-@options.as_json
-@options.agora
-@options.general
+@options.calls
 def start(request: str | None, **chosen: Any) -> int:
     """Start a recording and wait until it really records, at most 90 seconds.
 
@@ -90,12 +88,8 @@ def start(request: str | None, **chosen: Any) -> int:
 
 
 @record.command(short_help="Say how a recording is doing.")
-@options.channel
 @options.session
-@options.dry_run
-@options.as_json
-@options.agora
-@options.general
+@options.calls
 def status(**chosen: Any) -> int:
     """Ask how a recording is doing.
 
@@ -112,14 +106,10 @@ def status(**chosen: Any) -> int:
 
 @record.command(short_help="Change whose sound and pictures are recorded.")
 @options.request
-@options.channel
 @options.session
 @options.subscriptions
 @options.storage
-@options.dry_run
-@options.as_json
-@options.agora
-@options.general
+@options.calls
 def update(request: str | None, **chosen: Any) -> int:
     """Replace the subscription, or the credentials of the store.
 
@@ -135,24 +125,19 @@ def update(request: str | None, **chosen: Any) -> int:
     if storage is not None:  # only its keys are new
         storage = storage.model_copy(update={"file_name_prefix": list(known.prefix) or None})
     wanted = parse(UpdateRequest, {**_name(known), **update_body(request, chosen, storage)})
-    _warn(wanted.cautions())
     _warn(_ending(wanted.client_request.storage_config))
-    if chosen["dry_run"]:
-        return _show([_calls(chosen).update(wanted, known.session)], chosen)
-    with _client(chosen) as client:
+
+    def change(client: "AgoraClient") -> None:
         jobs.change(client, sessions, known, wanted)
-    return _tell("update", known, None, chosen)
+
+    return _change("update", known, wanted, change, chosen)
 
 
 @record.command(short_help="Change the layout of the picture.")
 @options.request
-@options.channel
 @options.session
 @options.arrangement
-@options.dry_run
-@options.as_json
-@options.agora
-@options.general
+@options.calls
 def layout(request: str | None, **chosen: Any) -> int:
     """Replace the whole layout: what is left out falls back to Agora's defaults.
 
@@ -165,23 +150,18 @@ def layout(request: str | None, **chosen: Any) -> int:
 
     sessions, known = _find(chosen)
     wanted = parse(LayoutRequest, {**_name(known), **layout_body(request, chosen)})
-    _warn(wanted.cautions())
-    if chosen["dry_run"]:
-        return _show([_calls(chosen).update(wanted, known.session)], chosen)
-    with _client(chosen) as client:
+
+    def arrange(client: "AgoraClient") -> None:
         jobs.arrange(client, sessions, known, wanted)
-    return _tell("layout", known, None, chosen)
+
+    return _change("layout", known, wanted, arrange, chosen)
 
 
 @record.command(short_help="Stop a recording, and list its files.")
-@options.channel
 @options.session
 @options.background
 @options.handover
-@options.dry_run
-@options.as_json
-@options.agora
-@options.general
+@options.calls
 def stop(background: bool, **chosen: Any) -> int:
     """Stop a recording, wait until its files are uploaded, and list them.
 
@@ -209,6 +189,21 @@ def stop(background: bool, **chosen: Any) -> int:
     if not chosen["wait"]:
         return told
     return handover.hand_over(ended.known, ended.progress.uploading, chosen)
+
+
+def _change(
+    command: str,
+    known: "Known",
+    wanted: "UpdateRequest | LayoutRequest",
+    act: "Callable[[AgoraClient], None]",
+    chosen: Mapping[str, Any],
+) -> int:
+    _warn(wanted.cautions())
+    if chosen["dry_run"]:
+        return _show([_calls(chosen).update(wanted, known.session)], chosen)
+    with _client(chosen) as client:
+        act(client)
+    return _tell(command, known, None, chosen)
 
 
 def _app_id(chosen: Mapping[str, Any]) -> str:

@@ -23,29 +23,12 @@ BUSY = 75
 _how_long = options.all_of(
     options.settle,
     options.late_deadline,
-    click.option(
-        "--interval",
-        metavar="TIME",
-        type=quantities.DURATION,
-        default="60s",
-        show_default=True,
-        help="Between two cycles.",
+    options.duration("--interval", "60s", "Between two cycles."),
+    options.duration(
+        "--sweep", "24h", "Between two listings of everything, where less is enough meanwhile."
     ),
-    click.option(
-        "--sweep",
-        metavar="TIME",
-        type=quantities.DURATION,
-        default="24h",
-        show_default=True,
-        help="Between two listings of everything, where less is enough meanwhile.",
-    ),
-    click.option(
-        "--lease",
-        metavar="TIME",
-        type=quantities.DURATION,
-        default="60s",
-        show_default=True,
-        help="After so long without a sign of life another watcher takes over.",
+    options.duration(
+        "--lease", "60s", "After so long without a sign of life another watcher takes over."
     ),
 )
 _who_is_told = options.all_of(
