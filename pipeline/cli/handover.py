@@ -25,7 +25,9 @@ def refuse_nonsense(chosen: Mapping[str, Any], known: "Known") -> None:
     if not chosen["to"]:
         raise UsageError("--wait: name with --to where the result goes")
     if known.mode == "individual":
-        raise UsageError("--wait: individual mode leaves a playlist of each user; convert those")
+        raise UsageError(
+            "--wait: individual mode leaves many recordings; use recpipe watch or convert"
+        )
     _bucket(known, chosen)
 
 

@@ -128,5 +128,5 @@ def test_a_table_of_the_settings_says_where_the_bucket_is(recpipe, agora):
     path.write_text(json.dumps({**json.loads(path.read_text()), "mode": "individual"}))
     ended = recpipe("record", "stop", *WAIT)
     assert (ended.code, agora.calls) == (2, [])
-    assert "individual mode leaves a playlist of each user" in ended.err
+    assert "individual mode leaves many recordings" in ended.err
     assert json.loads(path.read_text())["ended"] is None
