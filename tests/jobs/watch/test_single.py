@@ -26,6 +26,7 @@ class Upload(FakeTime):
     def sleep(self, seconds):
         """Let time pass, and do what is due."""
         super().sleep(seconds)
+        assert len(self.slept) < 1000, "never an end to it"
         self.then.pop(len(self.slept), lambda: None)()
 
     def wait(self, *told, storage=None, place=SID, **patience):
