@@ -27,6 +27,7 @@ class Track:
     handler: str  # vide, soun, ...
     codec: str  # type of the sample entry
     configuration: bytes
+    size: tuple[int, int]  # pixels
     channels: int
     sample_rate: int
     timescale: int  # track ticks per second
@@ -155,7 +156,7 @@ def _track(trak: Node, movie_timescale: int, defaults: Mapping[int, tuple[int, i
     mdhd = mdia.need("mdhd")
     timescale: int = mdhd.unpack("I", 20 if mdhd.version(1) else 12)[0]
     entries = sample_entries(mdia.need("minf", "stbl", "stsd"))
-    _, _, channels, rate, configuration = description(entries[0], handler)
+    *size, channels, rate, configuration = description(entries[0], handler)
     if not timescale:
         raise mdhd.error("timescale 0")
     return Track(
@@ -163,6 +164,7 @@ def _track(trak: Node, movie_timescale: int, defaults: Mapping[int, tuple[int, i
         handler=handler,
         codec=entries[0].box.type,
         configuration=configuration,
+        size=(size[0], size[1]),
         channels=channels,
         sample_rate=rate,
         timescale=timescale,

@@ -90,7 +90,7 @@ def closed_holes(lane: Lane, promised: Promise) -> list[Hole]:
 
 def _silences(on: Line, lane: Lane) -> Index:
     """Gaps inside a segment: sound never pauses, so a loss of 16 packets shows in nothing else."""
-    if lane.codec.kind == "video":
+    if lane.codec.pauses:
         return np.empty(0, np.intp)
     gaps = on.begin[1:] - on.end
     inner = on.owner[1:] == on.owner[:-1]
@@ -131,8 +131,9 @@ def irregularities(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Finding
     own[on.torn - 1] = False
     inner = own & (on.owner[1:] == on.owner[:-1])
     video = lane.codec.kind == "video"
-    wide = np.flatnonzero(inner & (gaps > max(GAP if video else SILENCE, 3 * lane.unit)))
-    severity = Severity.INFO if video else Severity.ERROR
+    pauses = lane.codec.pauses
+    wide = np.flatnonzero(inner & (gaps > max(GAP if pauses else SILENCE, 3 * lane.unit)))
+    severity = Severity.INFO if pauses else Severity.ERROR
     for place in wide.tolist():
         segment = stretches[on.owner[place + 1]].segment
         detail = f"{gaps[place] / HZ:.3f} s without {lane.codec.kind} inside this segment"

@@ -25,6 +25,9 @@ class Track:
     kind: int = 0  # 1: video, 2: audio
     codec: str = ""
     private: bytes = b""
+    size: tuple[int, int] = (0, 0)  # pixels
+    delay: int = 0  # CodecDelay, nanoseconds: its times count from what is heard
+    encoded: bool = False  # its frames are compressed or encrypted
     times: list[int] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)
 
@@ -117,6 +120,14 @@ class _Reader:
             self._entry.codec = value.rstrip(b"\0").decode("ascii", "replace")
         elif id == 0x63A2:
             self._entry.private = value
+        elif id == 0xB0:
+            self._entry.size = int.from_bytes(value[:4], "big"), self._entry.size[1]
+        elif id == 0xBA:
+            self._entry.size = self._entry.size[0], int.from_bytes(value[:4], "big")
+        elif id == 0x56AA:
+            self._entry.delay = int.from_bytes(value[:8], "big")
+        elif id == 0x6D80:
+            self._entry.encoded = True
 
     def _block(self, value: bytes) -> None:
         """A Block or SimpleBlock (RFC 9559 sections 10.1 and 10.2)."""

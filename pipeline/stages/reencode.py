@@ -97,7 +97,7 @@ def _encoded(source: Source, run: Sequence[Change], wanted: Wanted) -> tuple[lis
     argv = commands.reencode(
         source.ffmpeg.ffmpeg,
         output,
-        demuxer="matroska" if private else "mpegts",
+        demuxer=source.read(run[0].number).demuxer if private else "mpegts",
         stream=f"{wanted.kind[0]}:0" if private else f"i:{run[0].pid}",
         codec=_codec(wanted),
     )
@@ -105,7 +105,7 @@ def _encoded(source: Source, run: Sequence[Change], wanted: Wanted) -> tuple[lis
         with Muxer(argv, env=source.ffmpeg.env, stall=STALL) as muxer:
             for change in run:
                 piece = source.read(change.number)
-                muxer.write([piece.webm if private else piece.data.tobytes()])
+                muxer.write([piece.file if private else piece.data.tobytes()])
             said = muxer.finish()
         made = samples(np.fromfile(output, np.uint8), FIRST)
         if private:  # the transport stream we made of it begins that much later
@@ -272,7 +272,8 @@ def _said(
     source: Source, change: Change, one: Reencoded, mine: Sequence[Sample]
 ) -> Iterator[Finding]:
     """What was done, and what did not come out of it."""
-    id = conform.IDS[change.kind] if change.was.codec.copied else "ES_CODEC"
+    own = change.was.codec.stream_type < PRIVATE and change.was.codec.copied
+    id = conform.IDS[change.kind] if own else "ES_CODEC"
     detail = f"{one.was}, {one.units} units of {one.seconds:g} s"
     yield Finding(
         id, Severity.WARNING, one.segment, change.pid, 1, detail, f"encoded anew as {one.now}"
