@@ -71,7 +71,9 @@ class Contained:
     data: Bytes
     findings: tuple[Finding, ...] = ()
     cut: bool = False
-    configs: Mapping[int, bytes] = field(default_factory=dict)  # by PID: what the streams do not tell
+    configs: Mapping[int, bytes] = field(
+        default_factory=dict
+    )  # by PID: what the streams do not tell
 
 
 def from_fragments(name: str, init: bytes, data: bytes) -> Contained:

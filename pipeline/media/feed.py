@@ -32,6 +32,7 @@ class _Run:
     durations: Ticks
     flags: Sequence[int]
     data: memoryview
+    sound: bool  # on a clock of OPUS_HZ
 
 
 class Feed:
@@ -60,7 +61,8 @@ class Feed:
         there, size = np.array([at], np.int64), int(units.sizes[0])
         data = memoryview(units.data)[:size]
         long = np.array([round(lane.unit)], np.int64)
-        run = _Run(number, [size], there, there, long, [KEY], data)
+        sound = lane.codec.kind == "audio"
+        run = _Run(number, [size], there, there, long, [KEY], data, sound)
         return self._fragment([run])
 
     def add(self, units: Mapping[int, Units]) -> tuple[bytes, ...]:
@@ -91,7 +93,8 @@ class Feed:
             KEY if _is_key(lane.codec, bytes(data[b - size : b])) else OTHER
             for b, size in zip(ends, sizes, strict=True)
         ]
-        return _Run(number, sizes, pts, dts, np.maximum(steps, 1), flags, data)
+        sound = lane.codec.kind == "audio"
+        return _Run(number, sizes, pts, dts, np.maximum(steps, 1), flags, data, sound)
 
     def _times(self, dts: Ticks, lane: Lane) -> Ticks:
         """Units without a stamp follow the one before by whole units."""
@@ -123,18 +126,19 @@ def _share(run: _Run, begin: int, end: int) -> _Run | None:
     sizes = run.sizes[low:high]
     data = run.data[at : at + sum(sizes)]
     here = slice(low, high)
-    return _Run(
-        run.track, sizes, run.pts[here], run.dts[here], run.durations[here], run.flags[here], data
-    )
+    times = run.pts[here], run.dts[here], run.durations[here]
+    return _Run(run.track, sizes, *times, run.flags[here], data, run.sound)
 
 
 def _traf(run: _Run, offset: int) -> bytes:
     """A track fragment (8.8.6): offsets count from it, every field of a sample is given."""
     tfhd = _full("tfhd", 0, 0x20000, struct.pack(">I", run.track))
-    tfdt = _full("tfdt", 1, 0, struct.pack(">Q", int(run.dts[0])))
-    table = np.stack(
-        [run.durations, np.array(run.sizes), np.array(run.flags), run.pts - run.dts], axis=1
-    )
+    dts, pts, durations = run.dts, run.pts, run.durations
+    if run.sound:
+        dts = pts = (run.dts * (2 * OPUS_HZ) + HZ) // (2 * HZ)
+        durations = np.diff(dts, append=dts[-1] + run.durations[-1] * OPUS_HZ // HZ)
+    tfdt = _full("tfdt", 1, 0, struct.pack(">Q", int(dts[0])))
+    table = np.stack([durations, np.array(run.sizes), np.array(run.flags), pts - dts], axis=1)
     head = struct.pack(">Ii", len(run.sizes), offset)
     trun = _full("trun", 1, 0xF01, head, (table & 0xFFFFFFFF).astype(">u4").tobytes())
     return _box("traf", tfhd, tfdt, trun)
@@ -154,7 +158,7 @@ def _trak(number: int, lane: Lane, first: Units) -> bytes:
     width, height = (shown.width, shown.height) if shown else (0, 0)
     tkhd = struct.pack(">5I8x4H", 0, 0, number, 0, 0, 0, 0, 0 if video else 1 << 8, 0) + MATRIX
     tkhd += struct.pack(">2I", width << 16, height << 16)
-    mdhd = struct.pack(">4I2H", 0, 0, HZ, 0, 0x55C4, 0)
+    mdhd = struct.pack(">4I2H", 0, 0, HZ if video else OPUS_HZ, 0, 0x55C4, 0)
     hdlr = bytes(4) + (b"vide" if video else b"soun") + bytes(13)
     media = _full("vmhd", 0, 1, bytes(8)) if video else _full("smhd", 0, 0, bytes(4))
     dinf = _box("dinf", _full("dref", 0, 0, struct.pack(">I", 1), _full("url ", 0, 1)))

@@ -109,8 +109,8 @@ def convert(
         format=format,
         adts=not feed and any(lane.codec.name == "aac" for lane in lanes),
         hevc=any(lane.codec.name == "hevc" for lane in lanes),
-        picture_ticks=_unit(lanes, "video"),
-        sound_ticks=_unit(lanes, "audio") if feed else None,
+        picture_ticks=_lasting(lanes, "video", HZ),
+        sound_ticks=_lasting(lanes, "audio", commands.SOUND_HZ) if feed else None,
         base=BASE / HZ,
         drop_before=INTRODUCED if late else None,
         moov_size=_index_size(plan, lanes, fills) + 4 * len(metadata) if in_one_pass else None,
@@ -118,17 +118,11 @@ def convert(
         parameters_inside=any(x.codec.kind == "video" and x.pid in made for x in lanes),
         fragments=feed is not None,
     )
+    expected: list[list[Stretch]] = [[] for _ in lanes]
+    findings: list[Finding] = []
     with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
-        if feed:
-            units = {x.pid: _first(plan, lanes, x, paths, wrapped) for x in lanes}
-            shown = [feed.introduction(x.pid, units[x.pid], HZ) for x in late]
-            first = [feed.head(units), *shown]
-        else:
-            shown = [_introduction(plan, x, paths, wrapped) for x in late]
-            first = [Stitcher(lanes).tables(), *shown]
+        first = _opening(plan, lanes, late, feed, paths, wrapped)
         pending: Future[None] = writer.submit(muxer.write, first)
-        expected: list[list[Stretch]] = [[] for _ in lanes]
-        findings: list[Finding] = []
         for placed, stitched in _stitch(plan, lanes, paths, wrapped, progress, (fills, made)):
             pending.result()
             chunks = feed.add(stitched.units) if feed else stitched.chunks
@@ -136,19 +130,30 @@ def convert(
             _collect(lanes, placed, stitched, expected, findings)
         pending.result()
         messages = muxer.finish()
-    return Converted(
-        lanes,
-        _frozen(expected),
-        tuple(findings),
-        tuple(argv),
-        messages,
-        marks=marks,
-        fills=tuple(fills),
-    )
+    known = lanes, _frozen(expected), tuple(findings), tuple(argv), messages
+    return Converted(*known, marks=marks, fills=tuple(fills))
 
 
-def _unit(lanes: Sequence[Lane], kind: str) -> int | None:
-    return next((round(lane.unit) for lane in lanes if lane.codec.kind == kind), None)
+def _opening(
+    plan: Plan,
+    lanes: tuple[Lane, ...],
+    late: Sequence[Lane],
+    feed: Feed | None,
+    paths: Mapping[int, Path],
+    wrapped: Mapping[int, Wrapping],
+) -> list[bytes]:
+    """What the muxer is told of the streams before the first segment."""
+    if feed is None:
+        shown = [_introduction(plan, x, paths, wrapped) for x in late]
+        return [Stitcher(lanes).tables(), *shown]
+    units = {x.pid: _first(plan, lanes, x, paths, wrapped) for x in lanes}
+    return [feed.head(units), *(feed.introduction(x.pid, units[x.pid], HZ) for x in late)]
+
+
+def _lasting(lanes: Sequence[Lane], kind: str, clock: int) -> int | None:
+    """How long a unit lasts, in ticks of a clock."""
+    unit = next((lane.unit for lane in lanes if lane.codec.kind == kind), 0.0)
+    return round(unit * clock / HZ) or None
 
 
 def _begin(plan: Plan, lane: Lane) -> int:
