@@ -128,7 +128,14 @@ def _scanned(slot: Slot, data: Bytes) -> Scan:
         pid: replace(s, config=told.get(s.codec)) if s.codec in (AV1, OPUS) else s
         for pid, s in after.streams.items()
     }
-    return replace(after, findings=before.findings, cut=before.cut, faults=hurt, streams=streams)
+    return replace(
+        after,
+        findings=before.findings,
+        cut=before.cut,
+        faults=hurt,
+        streams=streams,
+        gone=before.gone,
+    )
 
 
 def _own_sets(

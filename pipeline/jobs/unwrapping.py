@@ -56,7 +56,9 @@ def unwrap(
         findings = (*result.findings, *scanned.findings)
         cut = scanned.cut or result.cut or len(raw) < _promised(listed, len(raw))
         streams = told(scanned.streams, result.configs)
-        found.scans[number] = replace(scanned, cut=cut, findings=findings, streams=streams)
+        found.scans[number] = replace(
+            scanned, cut=cut, findings=findings, streams=streams, gone=result.gone
+        )
         found.wrappings[number] = how
     found.findings.extend([*ring.findings, *_judged(fits)])
     return found

@@ -71,9 +71,8 @@ class Contained:
     data: Bytes
     findings: tuple[Finding, ...] = ()
     cut: bool = False
-    configs: Mapping[int, bytes] = field(
-        default_factory=dict
-    )  # by PID: what the streams do not tell
+    configs: Mapping[int, bytes] = field(default_factory=dict)  # by PID: what streams do not tell
+    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # see Scan
 
 
 def from_fragments(name: str, init: bytes, data: bytes) -> Contained:
@@ -90,6 +89,7 @@ def from_fragments(name: str, init: bytes, data: bytes) -> Contained:
         findings.append(Finding("SEG_PARTIAL", Severity.ERROR, name, detail=detail))
     streams: list[Stream] = []
     configs: dict[int, bytes] = {}
+    gone: dict[int, tuple[int, int]] = {}
     for samples in found.samples:
         kind = _KINDS.get(samples.track.handler)
         if kind is None:
@@ -104,7 +104,9 @@ def from_fragments(name: str, init: bytes, data: bytes) -> Contained:
             continue
         if config := _told(streams[-1].codec, samples.track):
             configs[pid] = config
-    return Contained(transport.write(streams), tuple(findings), found.cut, configs)
+        if samples.gone:
+            gone[pid] = samples.gone[0] + BASE, samples.gone[1] + BASE
+    return Contained(transport.write(streams), tuple(findings), found.cut, configs, gone)
 
 
 def from_webm(name: str, data: bytes) -> Contained:

@@ -45,6 +45,7 @@ class Samples:
     size: Longs
     dts: Longs
     pts: Longs
+    gone: tuple[int, int] | None = None  # when those were shown that lie behind its end
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,9 +86,16 @@ def _whole(
         offset, size, dts, pts = (np.concatenate(column) for column in columns)
         there = (offset >= 0) & (offset + size <= length)
         missing += int(np.count_nonzero(~there))
-        moved = [_ticks(times[there], track) for times in (dts, pts)]
-        found.append(Samples(track, offset[there], size[there], *moved))
+        dts, pts = (_ticks(times, track) for times in (dts, pts))
+        gone = _span(pts[~there]) if not there.all() else None
+        found.append(Samples(track, offset[there], size[there], dts[there], pts[there], gone))
     return Fragments(tuple(found), cut or missing > 0, missing)
+
+
+def _span(pts: Longs) -> tuple[int, int]:
+    """From the first to the end of the last, as long as most of them."""
+    steps = np.diff(np.sort(pts))
+    return int(pts.min()), int(pts.max()) + (int(np.median(steps)) if len(steps) else 0)
 
 
 def _ticks(times: Longs, track: Track) -> Longs:

@@ -37,6 +37,7 @@ class Opened:
     file: bytes = b""  # what a decoder of its own container can read
     demuxer: str = ""  # of that
     configs: Mapping[int, bytes] = field(default_factory=dict)  # by PID: what the container tells
+    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # see Scan
     key: int | None = None  # which of the keys fitted
 
 
@@ -58,6 +59,7 @@ def opened(name: str, data: Bytes, how: Wrapping) -> Opened:
         file=inside if whole else how.init + inside,
         demuxer="matroska" if webm else "mov",
         configs=found.configs,
+        gone=found.gone,
     )
 
 
