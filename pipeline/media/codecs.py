@@ -193,7 +193,7 @@ def alike(codec: "Codec", config: bytes) -> bytes:
     """What must be equal of two configurations: in Opus not what is skipped, nor what it was made
     of.
     """
-    return config[:2] + bytes(6) + config[8:] if codec.name == "opus" else config
+    return config[2:4] + config[10:] if codec.name == "opus" else config
 
 
 def adts_rate(config: bytes) -> int:
@@ -207,7 +207,7 @@ AAC = Codec("aac", "audio", True, 0x0F, config=_adts_header, count=_adts_count)
 
 # What only other containers carry has a stream_type of our own (user private) on its way, marked by
 # a registration descriptor of our own.  One PES holds one unit.  The configuration of AV1 and Opus
-# stands in the container: size and av1C, dOps.
+# stands in the container: size and av1C; what is skipped, and dOps.
 PRIVATE = 0xF0
 MARK = "rcpp"
 VP8 = Codec("vp8", "video", stream_type=0xF0, config=_vp8_size, is_key=_is_vp8_key, pauses=True)

@@ -119,6 +119,9 @@ def from_webm(name: str, data: bytes) -> Contained:
     if found.cut:
         detail = f"{len(data)} bytes: it ends inside an element"
         findings.append(Finding("SEG_PARTIAL", Severity.ERROR, name, detail=detail))
+    if found.index_cut:
+        detail, repair = f"{len(data)} bytes: it ends inside its index", "not needed"
+        findings.append(Finding("SEG_PARTIAL", Severity.WARNING, name, None, 1, detail, repair))
     streams: list[Stream] = []
     configs: dict[int, bytes] = {}
     for track in found.tracks:
@@ -198,8 +201,10 @@ def _told_by_matroska(codec: Codec, track: webm.Track) -> bytes:
 
 
 def _skipping(dops: bytes, samples: int) -> bytes:
-    """As many samples are skipped as the container counts before its beginning."""
-    return dops[:2] + min(samples, 0xFFFF).to_bytes(2, "big") + dops[4:]
+    """How many samples the container counts before its beginning, and dOps (Encapsulation of Opus
+    in ISO Base Media File Format, section 4.3.2).
+    """
+    return min(samples, 0xFFFF).to_bytes(2, "big") + dops
 
 
 def _stream(pid: int, samples: fragments.Samples, data: bytes) -> Stream:

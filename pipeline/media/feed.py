@@ -198,8 +198,8 @@ def _avcc(lane: Lane, first: Units) -> bytes:
 def _sound(lane: Lane) -> bytes:
     """An audio sample entry (12.2.3)."""
     if lane.codec.name == "opus":
-        channels, rate = lane.config[1], OPUS_HZ
-        kind, told = "Opus", _box("dOps", lane.config)
+        channels, rate = lane.config[3], OPUS_HZ
+        kind, told = "Opus", _box("dOps", lane.config[2:])
     else:
         channels, rate = (lane.config[2] & 1) << 2 | lane.config[3] >> 6, adts_rate(lane.config)
         kind, told = "mp4a", _esds(lane.config)

@@ -14,6 +14,7 @@ from pipeline.media.decoder_config import description, sample_entries
 from pipeline.media.mp4 import TICKS
 
 MAX_FRAGMENTS = 100_000  # boxes of a segment; low-latency ones have one for each picture
+INDEX = ("mfra", "free", "skip", "udta", "meta")  # boxes at the end that hold no media
 MAX_SAMPLES = 1 << 22  # of a segment
 
 Longs = NDArray[np.int64]
@@ -119,7 +120,7 @@ def _boxes(data: bytes) -> tuple[list[Box], bool]:
         if size < box.size and head[:4] != bytes(4):
             if box.type == "mdat":
                 boxes.append(Box(box.type, at, size, box.header))
-            return boxes, True
+            return boxes, box.type not in INDEX
         boxes.append(Box(box.type, at, size, box.header))
         at += size
     return boxes, False

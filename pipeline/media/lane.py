@@ -40,7 +40,7 @@ class Lane:
         """Ticks at its beginning that are decoded and not heard (pre-skip, RFC 7845 clause 4.2)."""
         if self.codec.name != "opus":
             return 0
-        return int.from_bytes(self.config[2:4], "big") * HZ // OPUS_HZ
+        return int.from_bytes(self.config[:2], "big") * HZ // OPUS_HZ
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -346,7 +346,7 @@ def _config(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Itera
     elif lane.codec.name == "av1":
         right = track.configuration == lane.config[4:]
     elif lane.codec.name == "opus":
-        right = track.configuration[1:] == lane.config[1:]
+        right = track.configuration[1:] == lane.config[3:]
     if not right or track.descriptions != 1:
         detail = f"the {lane.codec.kind} configuration of the MP4 is not that of the stream"
         yield Finding("M_CONFIG", Severity.FATAL, pid=lane.pid, detail=detail)
