@@ -79,7 +79,7 @@ def from_fragments(name: str, init: bytes, data: bytes) -> Contained:
     """A segment of fragmented MP4 (ISO/IEC 14496-12 clause 8.8).  Never raises for bad data."""
     try:
         found = fragments.read(init, data)
-    except (Malformed, ValueError) as error:
+    except (Malformed, ValueError, OverflowError) as error:
         return _unreadable(name, f"cannot be read as fragmented MP4: {error}")
     findings: list[Finding] = []
     if found.cut:
@@ -243,6 +243,8 @@ def _pictures(
     stored: list[bytes] = []
     for number, unit in enumerate(units):
         nals = [unit[a:b] for a, b in fragments.lengths_of(unit, width)]
+        if not nals:
+            raise Malformed("a sample without a NAL unit")
         if number == 0 and not any(_type(nal, codec.nal) == codec.nal.sps for nal in nals):
             first = 1 if _is_delimiter(nals[0], codec.nal) else 0
             nals = [*nals[:first], *sets, *nals[first:]]
