@@ -169,15 +169,14 @@ def obus(es: bytes) -> Iterator[tuple[int, int, int]]:
         begin, head = at, es[at]
         at += 2 if head & 4 else 1
         length = shift = 0
-        if head & 2:
-            while at < len(es) and shift < 56:
-                byte = es[at]
-                length |= (byte & 0x7F) << shift
-                at, shift = at + 1, shift + 7
-                if byte < 0x80:
-                    break
-        else:
-            length = len(es) - at
+        byte = 0x80 if head & 2 else 0  # leb128, section 4.10.5
+        while byte & 0x80:
+            if at >= len(es) or shift > 49:
+                return
+            byte = es[at]
+            length |= (byte & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+        length = length if head & 2 else len(es) - at
         if head & 0x80 or length < 0 or at + length > len(es):
             return
         at += length
