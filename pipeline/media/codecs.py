@@ -53,7 +53,6 @@ class Codec:
     config: Callable[[bytes], bytes | None] = lambda es: None
     is_key: Callable[[bytes], bool] = lambda es: True
     count: Callable[[bytes], int] = lambda es: 1  # access units in one PES
-    pauses: bool = False  # a gap between units alone tells of no loss
 
 
 def nal_units(es: bytes) -> list[bytes]:
@@ -89,7 +88,6 @@ def _nal_codec(name: str, stream_type: int, syntax: NalSyntax) -> Codec:
         config=partial(_sps, syntax=syntax),
         is_key=partial(_is_key, syntax=syntax),
         count=partial(_pictures, syntax=syntax),
-        pauses=True,
     )
 
 
@@ -209,7 +207,7 @@ AAC = Codec("aac", "audio", True, 0x0F, config=_adts_header, count=_adts_count)
 # stands in the container: size and av1C; what is skipped, and dOps.
 PRIVATE = 0xF0
 MARK = "rcpp"
-VP8 = Codec("vp8", "video", stream_type=0xF0, config=_vp8_size, is_key=_is_vp8_key, pauses=True)
+VP8 = Codec("vp8", "video", stream_type=0xF0, config=_vp8_size, is_key=_is_vp8_key)
 VP9 = Codec(
     "vp9",
     "video",
@@ -217,10 +215,9 @@ VP9 = Codec(
     0xF1,
     config=_vp9_config,
     is_key=lambda es: vp9_key(es) is not False,
-    pauses=True,
 )
-AV1 = Codec("av1", "video", True, 0xF2, is_key=_is_av1_key, pauses=True)
-OPUS = Codec("opus", "audio", True, 0xF3, pauses=True)  # silence may be left out (DTX)
+AV1 = Codec("av1", "video", True, 0xF2, is_key=_is_av1_key)
+OPUS = Codec("opus", "audio", True, 0xF3)
 VORBIS = Codec("vorbis", "audio", stream_type=0xF4)
 
 _BY_STREAM_TYPE = {

@@ -128,14 +128,14 @@ def test_cut_anywhere(damaged):
         assert damaged.judged().verdict is not Verdict.REJECTED
 
 
-@pytest.mark.parametrize("number", [0, 1, 3])
 @pytest.mark.parametrize(
-    "content",
+    ("number", "content"),
     [
-        pytest.param(None, id="missing"),
-        pytest.param(b"", id="empty"),
-        pytest.param(random.Random(1).randbytes(50_000), id="garbage"),
-        pytest.param(r.HTML, id="an error page"),
+        pytest.param(0, None, id="the first is missing"),
+        pytest.param(3, None, id="the last is missing"),
+        pytest.param(1, b"", id="empty"),
+        pytest.param(0, random.Random(1).randbytes(50_000), id="garbage"),
+        pytest.param(3, r.HTML, id="an error page"),
     ],
 )
 def test_a_segment_that_is_none(damaged, number, content):
