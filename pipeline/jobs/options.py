@@ -5,15 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.model import Finding, Format, OnChange, OnLoss
-from pipeline.storage import Storage
+from pipeline.storage import Storage, allowed
 
 
 def unwatched(stage: str, count: int) -> None:
     """Progress that nobody watches."""
-
-
-def allowed() -> None:
-    """Nobody else can be publishing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +27,7 @@ class Options:
     spool: Path = Path(".recpipe-spool")
     progress: Callable[[str, int], None] = field(default=unwatched, compare=False)  # stage, bytes
     noted: tuple[Finding, ...] = ()  # what whoever asks for it knows already
-    guard: Callable[[], None] = field(default=allowed, compare=False)  # may it still be published?
+    guard: Callable[[], None] = field(default=allowed, compare=False)  # may it be published now?
 
     @property
     def settings(self) -> dict[str, str]:

@@ -27,7 +27,8 @@ class Shelf:
     refuses: str = ""  # a key that cannot be written
     creates_once: bool | None = True
 
-    def create(self, source, key, *, sha256, content_type):
+    def create(self, source, key, *, sha256, content_type, guard):
+        guard()
         if self.creates_once and key in self.objects:
             raise ExistsError(key)
         return self.put(source, key, sha256=sha256, content_type=content_type)

@@ -14,6 +14,7 @@ from pipeline.jobs.ledger.rebuild import rebuild
 from pipeline.jobs.ledger.states import FINAL
 from pipeline.jobs.many import Outcome, code_of, exit_code
 from pipeline.jobs.watch import scopes, systemd, tell
+from pipeline.jobs.watch.ahead import Ahead
 from pipeline.jobs.watch.crew import Crew
 from pipeline.jobs.watch.events import Event, Events
 from pipeline.jobs.watch.follow import Follower, tidy
@@ -78,9 +79,10 @@ def forever(watch: Watch) -> int:
     """Until a signal comes; what is being worked on then is finished, or given back."""
     _begin(watch)
     run = _Run(watch, "watch")
-    with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease) as crew:
+    ahead = watch.follower is not None
+    with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease, ahead=ahead) as crew:
         try:
-            _look(watch, strict=True)
+            _look(watch, strict=True, ahead=crew.ahead)
             systemd.notify("READY=1")
             _go_on(watch, crew, run)
         except KeyboardInterrupt:
@@ -96,7 +98,7 @@ def _go_on(watch: Watch, crew: Crew, run: "_Run") -> None:
     while True:
         systemd.notify("WATCHDOG=1")
         if time.monotonic() >= next_look:
-            _look(watch, strict=False)
+            _look(watch, strict=False, ahead=crew.ahead)
             run.goes_on()
             next_look = time.monotonic() + _pause(watch)
         try:
@@ -124,7 +126,7 @@ def _pause(watch: Watch) -> float:
     return watch.interval * (1 + JITTER * random.uniform(-1, 1))
 
 
-def _look(watch: Watch, *, strict: bool) -> None:
+def _look(watch: Watch, *, strict: bool, ahead: Ahead | None = None) -> None:
     """One cycle over all stores; one that fails does not stop the others."""
     healthy = True
     events = _events(watch)
@@ -143,6 +145,8 @@ def _look(watch: Watch, *, strict: bool) -> None:
         log.debug("looked", store=lookout.url, listed=look.listed, waiting=len(look.running))
         if watch.follower is not None:
             watch.follower.follow(lookout.storage, look.running)
+        if ahead is not None:
+            ahead.begin(look.running)
     if healthy:
         _settle(watch)
         tell.ping(watch.told)
