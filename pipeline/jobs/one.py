@@ -382,7 +382,7 @@ def _publish(
             sha256=report.sha256,
             placed=placed,
             replacing=before is not None,
-            guard=job.options.guard,
+            guard=lambda: job.options.guard(placed),
         )
     except ExistsError:
         if before is not None or isinstance(storage, LocalStorage):

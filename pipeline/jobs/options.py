@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.model import Finding, Format, OnChange, OnLoss
-from pipeline.storage import Storage, allowed
+from pipeline.storage import Storage
 
 
 def unwatched(stage: str, count: int) -> None:
     """Progress that nobody watches."""
+
+
+def unguarded(placed: str) -> None:
+    """Nobody else can be publishing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Options:
     spool: Path = Path(".recpipe-spool")
     progress: Callable[[str, int], None] = field(default=unwatched, compare=False)  # stage, bytes
     noted: tuple[Finding, ...] = ()  # what whoever asks for it knows already
-    guard: Callable[[], None] = field(default=allowed, compare=False)  # may it be published now?
+    guard: Callable[[str], None] = field(default=unguarded, compare=False)  # may this key be made?
 
     @property
     def settings(self) -> dict[str, str]:

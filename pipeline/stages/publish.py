@@ -168,12 +168,17 @@ def _receipt(destination: Storage, key: str) -> Any:
 def pointed(key: str, receipt: Any) -> str:
     """The key of the result a receipt speaks of; a name that no run gives is not followed."""
     file = receipt["output"].get("file") if receipt else None
-    folder, slash, name = key.rpartition("/")
-    stem, dot, suffix = name.rpartition(".")
-    own = rf"{re.escape(stem)}\.[0-9a-f]{{{_TOKEN}}}{re.escape(dot + suffix)}"
-    if isinstance(file, str) and re.fullmatch(own, file):
+    folder, slash, _ = key.rpartition("/")
+    if isinstance(file, str) and is_own(key, folder + slash + file):
         return f"{folder}{slash}{file}"
     return key
+
+
+def is_own(key: str, placed: str) -> bool:
+    """Whether that is a name which one run alone gives to its result in place of this key."""
+    stem, dot, suffix = key.rpartition(".")
+    own = rf"{re.escape(stem)}\.[0-9a-f]{{{_TOKEN}}}{re.escape(dot + suffix)}"
+    return re.fullmatch(own, placed) is not None
 
 
 def lost(destination: Storage, key: str, placed: str) -> bool:

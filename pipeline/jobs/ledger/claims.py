@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pipeline.errors import LeaseLostError
 from pipeline.jobs.ledger.handle import Ledger, Move
 from pipeline.jobs.ledger.states import DUE, WAITING, After, State, after, pause
-from pipeline.jobs.ledger.tables import artifacts, attempts, now, recordings, sources
+from pipeline.jobs.ledger.tables import artifacts, attempts, events, now, recordings, sources
 from pipeline.model import SourceFile, Verdict
 
 MOST_ATTEMPTS = 5
@@ -197,6 +197,25 @@ def _ours(ledger: Ledger, one: Claim) -> tuple[Any, ...]:
         recordings.c.lease_owner == ledger.actor,
         recordings.c.state == State.WORKING,
     )
+
+
+def placing(ledger: Ledger, one: Claim, key: str) -> None:
+    """A result is about to get this key, which no other attempt uses.  LeaseLostError if it may
+    not.
+    """
+    with ledger.writing() as connection:
+        mine = connection.execute(sa.select(recordings.c.id).where(*_ours(ledger, one))).first()
+        if mine is None:
+            raise LeaseLostError(f"{one.name}: another watcher has taken it over")
+        ledger.record(connection, one.id, "placing", key=key, token=one.token)
+
+
+def placed(ledger: Ledger, one: Claim) -> set[str]:
+    """Every key that attempts at a recording used alone."""
+    where = (events.c.rec_id == one.id, events.c.kind == "placing")
+    with ledger.reading() as connection:
+        told = connection.execute(sa.select(events.c.detail).where(*where)).scalars()
+        return {detail["key"] for detail in told}
 
 
 def published(ledger: Ledger, one: Claim, made: Made, *, ffmpeg: str) -> Move:

@@ -17,11 +17,12 @@ from pipeline.jobs.watch import scopes, systemd, tell
 from pipeline.jobs.watch.ahead import Ahead
 from pipeline.jobs.watch.crew import Crew
 from pipeline.jobs.watch.events import Event, Events
-from pipeline.jobs.watch.follow import Follower, tidy
+from pipeline.jobs.watch.follow import Follower, tidy, tidy_results
 from pipeline.jobs.watch.log import log, told
 from pipeline.jobs.watch.lookout import Lookout
 from pipeline.jobs.watch.tell import Told
 from pipeline.jobs.watch.work import Bench, Done
+from pipeline.storage import probe
 from pipeline.storage.names import safe_key
 
 GRACE = 30.0  # seconds to finish what is being worked on when asked to stop
@@ -223,6 +224,11 @@ class _Run:
 def _begin(watch: Watch) -> None:
     """Clear up behind a crash; a new ledger first learns what was published before."""
     tidy(watch.bench.options.spool)
+    tidy_results(watch.bench.to, people.runs_here(watch.ledger))
+    try:
+        probe.tidy(watch.bench.to)
+    except RecpipeError as error:  # a store that is down is no reason not to begin
+        log.debug("not tidied", error=str(error))
     if not sightings.is_new(watch.ledger, watch.bench.to.url()):
         return
     with suppress(NotFoundError):  # the folder will be made

@@ -56,8 +56,8 @@ def work(bench: Bench, claim: Claim, progress: Progress, stopping: Callable[[], 
         return _failed(bench, claim, Failure(claim.name, claim.source, error))
     options = _options(bench, claim, look)
 
-    def guard() -> None:
-        claims.still_ours(bench.ledger, claim)
+    def guard(placed: str) -> None:
+        _note(bench, claim, key, placed)
 
     outcome = _made(bench, lookout, look, key, replace(options, progress=progress, guard=guard))
     return _ended(bench, claim, outcome, (look, key), stopping)
@@ -76,12 +76,12 @@ def work_ahead(
     """
     lookout = bench.lookouts[known.store]
 
-    def guard() -> None:
+    def guard(placed: str) -> None:
         claim = place.wait(stopping)
         again = _as_claimed(lookout, claim)
         if _free_key(bench.to, claim, again, lookout.storage) != key:
             raise StorageError(f"{bench.to.url(key)}: is taken meanwhile; run again")
-        claims.still_ours(bench.ledger, claim)
+        _note(bench, claim, key, placed)
 
     try:
         key = _free_key(bench.to, known, look, lookout.storage)
@@ -92,6 +92,26 @@ def work_ahead(
         if claim is None:
             claims.let_go(bench.ledger, known.id)
     return _ended(bench, claim, outcome, (look, key), stopping) if claim else None
+
+
+def _note(bench: Bench, claim: Claim, key: str, placed: str) -> None:
+    """Last before the result is stored; one under a name of its own is noted, so that it is not
+    left behind.
+    """
+    if placed == key:
+        claims.still_ours(bench.ledger, claim)
+    else:
+        claims.placing(bench.ledger, claim, placed)
+
+
+def _remove_losers(bench: Bench, claim: Claim, key: str, receipt: object) -> None:
+    """Results of earlier attempts that no receipt speaks of.  They are ours and nobody uses them:
+    whoever lost his lease publishes nothing.
+    """
+    used = publish.pointed(key, receipt)
+    for placed in claims.placed(bench.ledger, claim) - {used}:
+        if publish.is_own(key, placed):
+            bench.to.delete(placed)
 
 
 def _as_claimed(lookout: Lookout, claim: Claim) -> Seen:
@@ -175,6 +195,8 @@ def _commit(bench: Bench, claim: Claim, report: Report, key: str) -> Done:
             move = claims.rejected(bench.ledger, claim, _reason(report), ffmpeg=version)
         else:
             earlier = publish.earlier(bench.to, key)
+            if earlier:
+                _remove_losers(bench, claim, key, earlier.receipt)
             found = read(earlier, key, bench.to) if earlier else None
             if not found:  # deleted as soon as it was there
                 move = claims.release(bench.ledger, claim, State.READY, "its result has vanished")
