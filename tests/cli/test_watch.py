@@ -10,7 +10,9 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from pydantic import SecretStr
 
+from pipeline.agora.webhook import signatures
 from pipeline.jobs.ledger import claims, people
 from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.ledger.states import State
@@ -107,6 +109,36 @@ def test_what_comes_late_makes_a_new_version_and_the_first_one_stays(once, compo
     assert json.loads((out / f"{COMPOSITE}.v2.receipt.json").read_text())["verdict"] == "ok"
     assert once(composite).code == 0
     assert snapshot(out) == second
+
+
+def told(sid, kind, secret):
+    """A line of what the web server received from Agora."""
+    payload = {"sid": sid, "details": {"fileList": []}}
+    body = json.dumps({"noticeId": sid, "eventType": kind, "productId": 3, "payload": payload})
+    headers = signatures(body.encode(), SecretStr(secret))
+    return json.dumps({"headers": headers, "body": body}) + "\n"
+
+
+def test_what_agora_says_is_taken_for_the_end_if_it_is_signed(once, composite, out, url, tmp_path):
+    """No EXT-X-ENDLIST, but the notification that everything is uploaded."""
+    edit_playlist(composite, "#EXT-X-ENDLIST\n", "")
+    sid, events = COMPOSITE.partition("_")[0], tmp_path / "events.jsonl"
+    secret = {"RECPIPE_WEBHOOK_SECRET": "s3cret"}
+    events.write_text(told(sid, 31, "another"))
+    assert once(composite, "--events", events, **secret).code == 0
+    assert states(url) == {COMPOSITE: "recording"}
+    with events.open("a") as file:
+        file.write(told(sid, 31, "s3cret"))
+    assert once(composite, "--events", events, **secret).code == 0
+    assert states(url) == {COMPOSITE: "published"}
+
+
+def test_what_agora_says_is_in_its_backup_cloud_is_not_called_late(once, composite, url, tmp_path):
+    segments(composite)[1].unlink()
+    events = tmp_path / "events.jsonl"
+    events.write_text(told(COMPOSITE.partition("_")[0], 32, "any"))
+    assert once(composite, "--events", events).code == 0
+    assert states(url) == {COMPOSITE: "backuped"}
 
 
 def test_an_end_that_never_comes_is_a_loss(once, recpipe, composite, out, url):

@@ -54,9 +54,12 @@ class Ahead:
         self._tried = {id: print for id, print in self._tried.items() if id in waiting}
 
     def _begin(self, known: Known, look: Seen) -> None:
+        before = self._made.get(known.id)
+        if before is not None and before.known.fingerprint != known.fingerprint:
+            before.place.give_up()
         tried = self._tried.get(known.id) == known.fingerprint
-        at_it = known.id in self._made or len(self._made) >= self._jobs
-        if tried or at_it or known.fingerprint != look.fingerprint:
+        busy = before is not None or len(self._made) >= self._jobs
+        if tried or busy or known.fingerprint != look.fingerprint:
             return
         wanted = {known.id: known.fingerprint}
         if not claims.reserve(self._bench.ledger, wanted, lease=self._lease):
