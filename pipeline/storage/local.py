@@ -23,6 +23,7 @@ from pipeline.model import StoredObject
 from pipeline.storage import allowed
 from pipeline.storage.names import printable, safe_key
 from pipeline.storage.oserrors import os_errors
+from pipeline.storage.owners import lives
 
 CHUNK = 1 << 20
 
@@ -281,11 +282,9 @@ def _sweep(folder: Path) -> None:
     for left in folder.glob(".recpipe-*.part"):
         owner = left.name.split("-")[1]
         with suppress(OSError):
-            if owner.isdigit() and time.time() - left.stat().st_mtime > ABANDONED:
-                try:
-                    os.kill(int(owner), 0)
-                except ProcessLookupError:
-                    left.unlink()
+            old = time.time() - left.stat().st_mtime > ABANDONED
+            if owner.isdigit() and old and not lives(int(owner)):
+                left.unlink()
 
 
 def _sync(path: Path) -> None:

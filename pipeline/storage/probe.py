@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline.errors import ExistsError, RecpipeError, StorageError
 from pipeline.storage import Storage
+from pipeline.storage.owners import lives
 
 NAME = ".recpipe-probe-"  # begins everything the probe writes
 ABANDONED = 24 * 3600.0  # seconds after which what a probe on another machine wrote is removed
@@ -66,23 +67,13 @@ def tidy(storage: Storage) -> None:
     """Remove what probes left that were killed: on this machine, or a day ago."""
     for left in list(storage.list(NAME)):
         owner = _OWNED.fullmatch(left.key)
-        dead = owner is not None and owner[1] == _machine() and not _lives(int(owner[2]))
+        dead = owner is not None and owner[1] == _machine() and not lives(int(owner[2]))
         if dead or time.time() - left.modified > ABANDONED:
             storage.delete(left.key)
 
 
 def _machine() -> str:
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,11 +14,14 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline.agora.webhook import signatures
+from pipeline.errors import StorageError
 from pipeline.jobs.ledger import claims, people
 from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.ledger.states import State
 from pipeline.jobs.locks import locked
 from pipeline.jobs.watch import tell
+from pipeline.stages import publish
+from pipeline.storage.s3 import S3Storage
 from tests.cli.conftest import COMPOSITE, edit_playlist, names, segments, snapshot
 
 NOW = ("--settle", "0s")
@@ -372,3 +376,36 @@ def test_who_lost_his_lease_does_not_publish(once, composite, out, url, monkeypa
     assert "taken over by another watcher" in ended.err
     assert not list(out.glob("*.mp4"))
     assert states(url) == {COMPOSITE: State.WORKING}
+
+
+def test_of_results_under_names_of_their_own_only_the_one_of_the_receipt_stays(
+    recpipe, composite, url, weed, monkeypatch
+):
+    """A store that cannot be relied on, and a receipt that could not be written at first."""
+    bucket = weed.new_bucket()
+    monkeypatch.setattr(publish, "creates_once", lambda storage: False)
+    real = S3Storage.put
+    fails = [StorageError("no answer")]
+
+    def put(self, source, key, **given):
+        if key.endswith(".receipt.json") and fails:
+            raise fails.pop()
+        return real(self, source, key, **given)
+
+    monkeypatch.setattr(S3Storage, "put", put)
+
+    def again():
+        args = ("--to", f"s3://{bucket}/", "--ledger", url, "--once", *NOW)
+        return recpipe("watch", composite, *args, env=weed.environment).code
+
+    assert again() == 75
+    (lost,) = weed.client.list_objects_v2(Bucket=bucket)["Contents"]
+    with Ledger(url) as ledger:
+        people.retry(ledger, COMPOSITE)
+    assert again() == 0
+    left = sorted(one["Key"] for one in weed.client.list_objects_v2(Bucket=bucket)["Contents"])
+    assert [re.sub(r"\.[0-9a-f]{16}\.", ".", key) for key in left] == [
+        f"{COMPOSITE}.mp4",
+        f"{COMPOSITE}.receipt.json",
+    ]
+    assert lost["Key"] not in left

@@ -3,7 +3,6 @@
 The spool is a cache, bounded and never the only copy: the oldest goes first, what is in use stays.
 """
 
-import os
 import re
 import shutil
 from collections.abc import Container, Sequence
@@ -23,6 +22,7 @@ from pipeline.stages import fetch
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
+from pipeline.storage.owners import lives
 
 AT_ONCE = 16  # segments for which the spool of a recording is held
 _FOLDER = re.compile(r"[0-9a-f]{32}")
@@ -141,7 +141,7 @@ def tidy(spool: Path) -> None:
                         part.unlink()
                     if ours and not any(folder.iterdir()):
                         folder.rmdir()
-            elif (match := _RESULT.fullmatch(folder.name)) and not _lives(int(match[1])):
+            elif (match := _RESULT.fullmatch(folder.name)) and not lives(int(match[1])):
                 folder.unlink(missing_ok=True)
 
 
@@ -152,7 +152,7 @@ def tidy_results(to: Storage, watchers: Container[int]) -> None:
     with os_errors(f"look after {to.url()}"):
         for path in to.root.glob(".recpipe-*.part"):
             match = _RESULT.fullmatch(path.name)
-            if match and int(match[1]) in watchers and not _lives(int(match[1])):
+            if match and int(match[1]) in watchers and not lives(int(match[1])):
                 path.unlink(missing_ok=True)
 
 
@@ -162,13 +162,3 @@ def forget(recording: Recording, options: Options) -> None:
     with locked_at_once(options.spool, str(folder)) as ours:
         if ours:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
