@@ -25,19 +25,23 @@ class _Made:
     future: Future[Done | None]
 
 
+PLACES = 4  # for each job: what is made waits for a long time, and needs little meanwhile
+
+
 class Ahead:
     """As many at once as there are jobs; each is kept for this watcher until it is claimed."""
 
     def __init__(self, bench: Bench, *, jobs: int, lease: float) -> None:
-        self._bench, self._jobs, self._lease = bench, jobs, lease
-        self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="ahead")
+        self._bench, self._lease = bench, lease
+        self._places, self._hands = PLACES * jobs, threading.Semaphore(jobs)
+        self._pool = ThreadPoolExecutor(self._places, thread_name_prefix="ahead")
         self._lock = threading.Lock()
         self._made: dict[int, _Made] = {}
         self._tried: dict[int, str] = {}  # fingerprints
         self._stop = False
 
     def begin(self, looks: Sequence[Seen]) -> None:
-        """Make what is complete, as far as there are hands for it.
+        """Make what is complete, as far as there are places for it.
 
         Each source is tried once: what goes wrong is told when its turn has come.
         """
@@ -58,14 +62,14 @@ class Ahead:
         if before is not None and before.known.fingerprint != known.fingerprint:
             before.place.give_up()
         tried = self._tried.get(known.id) == known.fingerprint
-        busy = before is not None or len(self._made) >= self._jobs
+        busy = before is not None or len(self._made) >= self._places
         if tried or busy or known.fingerprint != look.fingerprint:
             return
         wanted = {known.id: known.fingerprint}
         if not claims.reserve(self._bench.ledger, wanted, lease=self._lease):
             return
         self._tried |= wanted
-        place = Place()
+        place = Place(self._hands)
 
         def progress(stage: str, count: int) -> None:
             if self._stop or place.given_up:

@@ -12,7 +12,8 @@ AWAKE = 0.2  # seconds
 class Place:
     """Shared by the thread that waits and the one that claims."""
 
-    def __init__(self) -> None:
+    def __init__(self, hands: threading.Semaphore) -> None:
+        self._hands, self._busy = hands, False
         self._lock = threading.Lock()
         self._told = threading.Event()
         self._claim: Claim | None = None
@@ -22,6 +23,18 @@ class Place:
     def given_up(self) -> bool:
         """What is being made is not wanted any more."""
         return self._left
+
+    def begin(self, stopping: Callable[[], bool]) -> None:
+        """Wait for a free hand; KeyboardInterrupt if it is not wanted any more."""
+        while not self._hands.acquire(timeout=AWAKE):
+            if stopping() or self._left:
+                raise KeyboardInterrupt
+        self._busy = True
+
+    def _rest(self) -> None:
+        if self._busy:
+            self._busy = False
+            self._hands.release()
 
     def give(self, claim: Claim) -> bool:
         """Let it be published under this claim; False if nobody waits here any more."""
@@ -40,6 +53,7 @@ class Place:
 
     def wait(self, stopping: Callable[[], bool]) -> Claim:
         """The claim; LeaseLostError when there will be none."""
+        self._rest()
         while not self._told.wait(AWAKE):
             if stopping():
                 raise KeyboardInterrupt
@@ -49,6 +63,7 @@ class Place:
 
     def leave(self) -> Claim | None:
         """Take no claim from now on; returns the one that was given."""
+        self._rest()
         with self._lock:
             self._left = True
             return self._claim

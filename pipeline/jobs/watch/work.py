@@ -84,6 +84,7 @@ def work_ahead(
         _note(bench, claim, key, placed)
 
     try:
+        place.begin(stopping)
         key = _free_key(bench.to, known, look, lookout.storage)
         options = replace(bench.options, accept_unfinished=True, progress=progress, guard=guard)
         outcome = _made(bench, lookout, look, key, options)

@@ -190,6 +190,19 @@ def test_what_goes_wrong_is_told_when_its_turn_has_come(post, out, monkeypatch):
     assert made.ahead.take(made.claim()) is None
 
 
+def test_more_may_wait_than_are_made_at_once(post, out):
+    made = post()
+    for n in range(3):
+        for path in sorted(SAMPLE.iterdir()):
+            sid, name = f"{n:032x}", path.name.partition("_")
+            data = path.read_bytes().replace(name[0].encode(), sid.encode())
+            (made.calls / f"{sid}_{name[2]}").write_bytes(data)
+    made.ahead.begin(made.look(settle=DAY))
+    until(lambda: len(list(out.glob(".recpipe-*.receipt.part"))) == 4)
+    made.ahead.close()
+    assert list(out.iterdir()) == []
+
+
 def test_an_end_leaves_nothing_behind(post, out):
     made = post()
     made.ahead.begin(made.look(settle=DAY))
