@@ -189,23 +189,23 @@ ENOUGH = 5  # calls of each length; of fewer the moment at which the watcher loo
 
 
 def test_a_long_call_is_published_as_soon_after_its_last_segment(shop, ffmpeg):
-    """Half an hour against three minutes, in turns.
+    """Half an hour (ten minutes, if it is only tried) against three minutes, in turns.
 
     All that is left when they have settled is the last step of publishing.
     """
     place = shop("--settle", f"{SETTLE:g}s")
-    took = {3: [], 30: []}
+    long = 30 if ROUNDS >= ENOUGH else 10
+    took = {3: [], long: []}
     for turn in range(ROUNDS):
         for minutes, seconds in took.items():
-            look = Look(160, 120, 10, 100 + 2 * turn + (minutes == 30))
+            look = Look(160, 120, 10, 100 + 2 * turn + (minutes == long))
             call = simulate(Order(60.0 * minutes, look), ffmpeg)
             seconds.append(_until_published(place, call))
-    short, long = median(took[3]), median(took[30])
-    net = (long - SETTLE) / (short - SETTLE)
-    print(
-        f"3 min {short:.2f} s, 30 min {long:.2f} s; without the {SETTLE:g} s to settle {net:.2f} x"
-    )
-    assert long <= 1.5 * short
+    short, behind = median(took[3]), median(took[long])
+    net = (behind - SETTLE) / (short - SETTLE)
+    said = f"3 min {short:.2f} s, {long} min {behind:.2f} s"
+    print(f"{said}; without the {SETTLE:g} s to settle {net:.2f} x")
+    assert behind <= 1.5 * short
     if ROUNDS >= ENOUGH:
         assert net <= 1.5
 
