@@ -20,28 +20,16 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
 
 BUSY = 75
 
-
-def _time(name: str, default: str, help: str) -> Callable[[options.Command], options.Command]:
-    return click.option(
-        name,
-        metavar="TIME",
-        type=quantities.DURATION,
-        default=default,
-        show_default=True,
-        help=help,
-    )
-
-
 _how_long = options.all_of(
-    _time(
-        "--settle",
-        "10m",
-        "How long a finished recording has to stay unchanged before it is published.",
+    options.settle,
+    options.late_deadline,
+    options.duration("--interval", "60s", "Between two cycles."),
+    options.duration(
+        "--sweep", "24h", "Between two listings of everything, where less is enough meanwhile."
     ),
-    _time("--late-deadline", "48h", "How long missing segments, or an end, are awaited."),
-    _time("--interval", "60s", "Between two cycles."),
-    _time("--sweep", "24h", "Between two listings of everything, where less is enough meanwhile."),
-    _time("--lease", "60s", "After so long without a sign of life another watcher takes over."),
+    options.duration(
+        "--lease", "60s", "After so long without a sign of life another watcher takes over."
+    ),
 )
 _who_is_told = options.all_of(
     click.option(
