@@ -19,6 +19,7 @@ from pipeline.media.placed import Placed, Slot
 from pipeline.media.placing import Placer, counters_go_on, spread
 from pipeline.media.routes import aligned
 from pipeline.media.stamps import steady, swapped
+from pipeline.media.walls import NEAREST
 from pipeline.model import Finding, OnLoss, Severity
 
 APART = 3600.0  # seconds between the first units of two streams of one segment
@@ -107,8 +108,8 @@ def _placed(
     closed: Sequence[tuple[Placed, int, float]] = ()
     for part in parts:
         placer = Placer(lanes, slots, on_loss if alone else OnLoss.HOLD, go_on)
-        for segment in part:
-            placer.place(segment)
+        for number, segment in enumerate(part, 1):
+            placer.place(segment, part[number : number + NEAREST])
         placer.close()
         findings += placer.findings
         closed = placer.closed

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from pipeline.errors import UsageError
 from pipeline.simulator.case import Case
 from pipeline.simulator.take import HZ, Entry, Part
 
@@ -39,6 +40,8 @@ def out_of_order(part: Part, case: Case) -> Part:
     """Two slices are listed the wrong way round."""
     n = case.pick(part, inner=True)
     entries = list(part.playlist.entries)
+    if n >= len(entries):
+        raise UsageError(f"{case.fault}: the playlist lacks that slice already")
     entries[n - 1], entries[n] = (
         replace(entries[n], tags=entries[n - 1].tags),
         replace(entries[n - 1], tags=entries[n].tags),
