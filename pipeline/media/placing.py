@@ -33,7 +33,7 @@ class Placer:
         self._slots = slots
         self._close = on_loss is OnLoss.CLOSE
         self._counters_go_on = counters_go_on
-        self._offset = 0
+        self._offset = self._lead = 0
         self._before: Placed | None = None
         self._recent: list[Placed] = []  # the last ones placed
         self._chains: dict[int, list[Placed]] = {}  # by PID: who held it last, and those since
@@ -48,6 +48,7 @@ class Placer:
         """
         before = self._before
         if before is None:
+            self._lead = segment.position
             self._offset = BASE - spread([segment.first(pid) for pid in segment.stamps])[0]
         else:
             self._choose_offset(before, segment, following)
@@ -141,8 +142,8 @@ class Placer:
         """Seconds without media in front of a segment by the names on both sides of it, and by how
         much these usually stray.
         """
-        a = wall(self._recent[::-1], self._lanes)
-        b = wall([segment, *following], self._lanes)
+        a = wall(self._recent[::-1], self._lanes, self._lead)
+        b = wall([segment, *following], self._lanes, self._lead)
         if a is None or b is None:
             return None
         step = signed(np.array(round(b.offset - a.offset) - self._offset, np.int64))

@@ -24,7 +24,9 @@ def beyond_evidence(parts: Sequence[Part]) -> bool:
             known = _tells(segment, stream) if segment.stored else segment.name in listed
             if outside and held[n] and not known:
                 return True
-    return any(_comes_round(part, stream) for part in parts for stream in STREAMS)
+        if carrying and _begins_later(segments[carrying[0]], stream, alive):
+            return True
+    return any(_comes_round(part) for part in parts)
 
 
 def _tells(segment: Segment, stream: str) -> bool:
@@ -33,10 +35,21 @@ def _tells(segment: Segment, stream: str) -> bool:
     return stream in carried or not segment.packets
 
 
-def _comes_round(part: Part, stream: str) -> bool:
-    """All packets of a stream are gone from a slice, and so many that no counter tells: as if none
-    had been sent.
+def _begins_later(segment: Segment, stream: str, alive: set[int]) -> bool:
+    """What comes first could always have been the first: a key picture, or a PES of sound."""
+    units = [(n, u) for n, u in enumerate(segment.units) if u.stream == stream]
+    number, first = next((n, u) for n, u in units if id(u) in alive)
+    if units[0][0] == number or not all(packet.intact for packet in segment.packets):
+        return False
+    packet = next(p for p in segment.packets if p.pid == segment.layout.pids[stream])
+    return packet.starts and number in packet.units and (first.key or stream == "audio")
+
+
+def _comes_round(part: Part) -> bool:
+    """All sound is gone from a slice, and so many packets that no counter tells: as if nobody had
+    spoken.
     """
+    stream = "audio"
     for before, gone, after in zip(
         part.segments, part.segments[1:], part.segments[2:], strict=False
     ):

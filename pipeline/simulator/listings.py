@@ -125,6 +125,8 @@ def huge_playlist(part: Part, case: Case) -> Part:
 def orphan_segment(part: Part, case: Case) -> Part:
     """A slice was stored, but the playlist lacks it."""
     name = part.segments[case.pick(part, inner=True)].name
+    if name.endswith(".m4s"):
+        raise UsageError(f"{case.fault}: Agora has no names for fMP4 slices")
     return part.with_entries(*(e for e in part.playlist.entries if e.uri != name))
 
 
