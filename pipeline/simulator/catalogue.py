@@ -76,6 +76,7 @@ FAULTS = (
     Fault("null_packets_added", PACKETS, damage.null_packets_added, SLICE, NOTHING),
     Fault("legal_dup_packet", PACKETS, damage.legal_dup_packet, SLICE, NOTHING),
     Fault("triple_packet", PACKETS, damage.triple_packet, SLICE, NOTHING),
+    Fault("resent_packets", PACKETS, damage.resent_packets, SLICE, NOTHING),
     Fault("psi_missing_in_seg", PACKETS, damage.psi_missing_in_seg, SLICE, NOTHING),
     Fault("psi_missing_in_first", PACKETS, damage.psi_missing_in_first, None, NOTHING),
     Fault("starts_without_key", PACKETS, damage.starts_without_key, None, "ten pictures"),

@@ -78,7 +78,8 @@ def av_drift_1pct(part: Part, case: Case) -> Part:
     def stretched(unit: Unit) -> Unit:
         if unit.stream != "audio":
             return unit
-        return replace(unit, time=origin + round((unit.time - origin) * 1.01))
+        paused = sum(length for begin, length in part.pauses if begin < unit.time)
+        return replace(unit, time=unit.time + round((unit.time - paused - origin) * 0.01))
 
     return _every(part, lambda s: replace(s, units=tuple(map(stretched, s.units))))
 

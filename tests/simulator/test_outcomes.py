@@ -31,7 +31,6 @@ VARIANTS = {
     "webm": ["webm:vp8", "webm:vp9"],
     "aes_128": ["aes_128", "aes_128:sequence"],
     "missing_file": ["missing_file", "missing_file:0", "missing_file:-1"],
-    "duplicate_segment": ["duplicate_segment", "duplicate_segment:-1"],
     "trunc_odd": ["trunc_odd", "trunc_odd:0", "trunc_odd:-1"],
     "unsafe_uri": [
         f"unsafe_uri:{kind}" for kind in (BY_NAME["unsafe_uri"].argument or "").split("|")
@@ -106,6 +105,16 @@ def test_a_fault_alone(simulated, ffmpeg, tmp_path, text):
     done.is_right()
     if done.report.output and (text.partition(":")[0] in MEASURED or ALL):
         done.in_step()
+
+
+def test_a_copy_in_place_of_the_last_slice_is_found(simulated, ffmpeg, tmp_path):
+    """Of the slice itself nothing is left, not even its name."""
+    made = simulated("duplicate_segment:-1")
+    done = Outcome(made, tmp_path, ffmpeg)
+    assert made.unseen
+    assert done.report.verdict is done.checked.verdict is Verdict.REPAIRED, done.said
+    assert "SEG_DUP" in {finding.id for finding in done.report.findings}
+    assert done.report.duration == pytest.approx(made.truth.duration, abs=MOMENT)
 
 
 @pytest.mark.parametrize("streams", [("video", "audio"), ("audio",), ("video",)], ids=" and ".join)
