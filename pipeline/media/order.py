@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.media.absence import continues
 from pipeline.media.lane import Lane
 from pipeline.media.packets import signed
 from pipeline.media.placed import Placed
@@ -83,7 +84,8 @@ def fitting(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed]
         around = [after] if after else []
         restarts = _overlap(kept[-1:], around, lanes)  # the clock is no witness here
         over = _overlap(kept[-1:], [segment], lanes) or _overlap([segment], around, lanes)
-        if over and not restarts:
+        whole = kept and after and _attached(kept[-1], segment) and _attached(segment, after)
+        if over and not restarts and not whole:
             detail = "the playlist lacks it, and its clock says that another holds its time"
             said = Finding("PL_ORPHAN", Severity.WARNING, segment.slot.name, detail=detail)
         else:
@@ -110,6 +112,12 @@ def _overlap(before: Sequence[Placed], after: Sequence[Placed], lanes: Sequence[
                 if -int(signed(np.array(both, np.int64))) <= step <= 0:
                     return True
     return False
+
+
+def _attached(a: Placed, b: Placed) -> bool:
+    """Every counter goes on from one to the other."""
+    both = a.stamps.keys() & b.stamps.keys()
+    return bool(both) and all(continues(a.stream(pid), b.stream(pid)) for pid in both)
 
 
 def _repositioned(segments: list[Placed]) -> list[Placed]:

@@ -7,7 +7,7 @@ Times are ticks of 90 kHz unless they say seconds.  The plan puts the first pres
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pipeline.media import joins
+from pipeline.media import coverage, joins
 from pipeline.media.ends import Closed, Promise, promises
 from pipeline.media.joins import Covered, Join
 from pipeline.media.lane import BASE, HZ, Lane
@@ -114,6 +114,7 @@ def _placed(
         findings += placer.findings
         closed = placer.closed
     joined = joins.join(parts, lanes, slots)
+    joined.covered.whole.update(coverage.held(joined.segments, lanes, slots))
     if not alone and on_loss is OnLoss.CLOSE:
         closed = joins.closed(joined.segments, lanes)
     return _Line(joined, findings + joined.findings, closed)

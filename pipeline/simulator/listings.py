@@ -51,11 +51,13 @@ def out_of_order(part: Part, case: Case) -> Part:
 
 def no_endlist(part: Part, case: Case) -> Part:
     """The playlist does not say that it is complete."""
+    _refuse_copies(part, case)
     return _playlist(part, ended=False)
 
 
 def playlist_truncated(part: Part, case: Case) -> Part:
     """The playlist ends inside the last EXTINF."""
+    _refuse_copies(part, case)
     text = part.playlist.data.decode()
     at = text.rindex("#EXTINF:") + len("#EXTINF:1")
     return _playlist(part, cut=len(text) - at)
@@ -107,6 +109,7 @@ def gap_tag(part: Part, case: Case) -> Part:
 
 def unsafe_uri(part: Part, case: Case) -> Part:
     """A slice is listed at a place outside the folder."""
+    _refuse_copies(part, case)
     form = UNSAFE[case.word(*UNSAFE)]
     name = part.segments[replace(case, argument=None).pick(part)].name
     return _relisted(part, lambda e: [replace(e, uri=form.format(name))] if e.uri == name else [e])
@@ -150,6 +153,11 @@ def backup_playlist(part: Part, case: Case) -> Part:
     }
     part = replace(part, files={**part.files, **copies})
     return _playlist(part, entries=whole.entries[:half], ended=False)
+
+
+def _refuse_copies(part: Part, case: Case) -> None:
+    if any(name.endswith(".m3u8") for name in part.files):
+        raise UsageError(f"{case.fault}: a copy of the whole playlist lies beside it")
 
 
 def killed(part: Part) -> Part:
