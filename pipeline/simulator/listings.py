@@ -112,6 +112,8 @@ def unsafe_uri(part: Part, case: Case) -> Part:
     _refuse_copies(part, case)
     form = UNSAFE[case.word(*UNSAFE)]
     name = part.segments[replace(case, argument=None).pick(part)].name
+    if all(entry.uri != name for entry in part.playlist.entries):
+        raise UsageError(f"{case.fault}: the playlist lacks that slice already")
     return _relisted(part, lambda e: [replace(e, uri=form.format(name))] if e.uri == name else [e])
 
 
