@@ -263,12 +263,6 @@ class Placer:
                 continue
             if hurt and gap > lane.unit / 2:
                 segment.torn.add(lane.pid)
-            elif gap > lane.unit / 2 and self._lacks_key(before, segment, lane.pid):
-                segment.torn.add(lane.pid)
-                detail = (
-                    f"no key picture behind {gap / HZ:.3f} s without any: the first are missing"
-                )
-                self._say("DTS_GAP", Severity.ERROR, segment, detail, pid=lane.pid)
             elif gap > GAP:
                 self._explain(before, segment, lane, gaps)
             elif self._lacks_its_key(segment, lane, gap):
@@ -281,13 +275,6 @@ class Placer:
         if lane.pid not in segment.stamps or segment.stream(lane.pid).key_start is not False:
             return False
         return gap > lane.unit / 2 and gap + lane.unit > 1.5 * self._longest.get(lane.pid, 0)
-
-    def _lacks_key(self, before: Placed, segment: Placed, pid: int) -> bool:
-        """A stream that begins anew, with counters of its own, begins with a key picture."""
-        if pid not in before.stamps or segment.stream(pid).key_start is not False:
-            return False
-        anew = segment.slot.discontinuity or moved(before.stream(pid), segment.stream(pid))
-        return anew and before.stream(pid).key_start is True
 
     def _explain(
         self, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
