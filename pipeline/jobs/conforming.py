@@ -124,10 +124,13 @@ def _scanned(slot: Slot, data: Bytes) -> Scan:
     hurt = None if before.faults is None else (0, WHOLE)
     after = scan(slot.name, data)
     told = {s.codec: s.config for s in before.streams.values() if s.codec}  # by the container
-    streams = {
-        pid: replace(s, config=told.get(s.codec)) if s.codec in (AV1, OPUS) else s
-        for pid, s in after.streams.items()
-    }
+    streams = {}
+    for pid, stream in after.streams.items():
+        if stream.codec in (AV1, OPUS):
+            stream = replace(stream, config=told.get(stream.codec))
+        if pid in before.streams:  # they tell whether packets are missing beside it
+            stream = replace(stream, counters=before.streams[pid].counters)
+        streams[pid] = stream
     return replace(
         after,
         findings=before.findings,

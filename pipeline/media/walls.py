@@ -45,11 +45,17 @@ class Shift:
     how: str
 
 
-def wall(segments: Sequence[Placed], lanes: Sequence[Lane]) -> Wall | None:
-    """The median over the names nearest to a join; ``segments`` begin there."""
+def wall(segments: Sequence[Placed], lanes: Sequence[Lane], lead: int | None = None) -> Wall | None:
+    """The median over the names nearest to a join; ``segments`` begin there.
+
+    ``lead`` is the position of their part's first segment; it is named after whatever began first,
+    the others after a picture.
+    """
     named = [s for s in segments if s.slot.utc is not None]
     named = [s for s in named if not s.damaged] or named
-    usual = [s for s in named if s.slot.part == segments[0].slot.part and not _leads(s, segments)]
+    part = segments[0].slot.part
+    lead = min(s.position for s in segments if s.slot.part == part) if lead is None else lead
+    usual = [s for s in named if s.slot.part == part and s.position != lead]
     offsets = [_offset(s, lanes) for s in usual or named]
     if not offsets:
         return None
@@ -57,11 +63,6 @@ def wall(segments: Sequence[Placed], lanes: Sequence[Lane]) -> Wall | None:
     asked = list(islice(near, NEAREST))
     middle = float(np.median(asked))
     return Wall(middle, float(np.median(np.abs(np.array(asked) - middle))))
-
-
-def _leads(segment: Placed, segments: Sequence[Placed]) -> bool:
-    """The first one of a part is named after whatever began first, the others after a picture."""
-    return segment.position == min(s.position for s in segments if s.slot.part == segment.slot.part)
 
 
 def _offset(segment: Placed, lanes: Sequence[Lane]) -> float:

@@ -10,12 +10,13 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.simulator import catalogue
 from pipeline.simulator.case import Case
 from pipeline.simulator.catalogue import FAILOVER, FILES, PACKETS, Wanted
+from pipeline.simulator.evidence import beyond_evidence, undecided
 from pipeline.simulator.listings import killed
 from pipeline.simulator.material import Look, Material, block_seconds, encode
 from pipeline.simulator.mux import muxed
 from pipeline.simulator.recorder import MOST_FAILOVERS, Setup, record
 from pipeline.simulator.take import HZ, STREAMS, Part
-from pipeline.simulator.truth import Truth, beyond_evidence, tell
+from pipeline.simulator.truth import Truth, tell
 
 SCHEMA = 1  # of truth.json
 CNAME = "simulated_room"
@@ -53,6 +54,13 @@ class Simulated:
         return hidden or beyond_evidence(self.parts)
 
     @property
+    def undecided(self) -> dict[str, float]:
+        """Seconds without a stream that may be taken for lost: nothing left tells that none was
+        sent.
+        """
+        return undecided(self.parts)
+
+    @property
     def name(self) -> str:
         """``<sid>_<cname>``."""
         return self.parts[0].stem
@@ -68,6 +76,7 @@ class Simulated:
             "verdicts": list(self.verdicts),
             "unseen": self.unseen,
             "lost_seconds": self.truth.lost_seconds,
+            "undecided_seconds": self.undecided,
             "lost": [asdict(loss) for loss in self.truth.losses],
             "recoverable": {"duration": self.truth.duration, "samples": self.truth.samples},
             "flashes": list(self.truth.flashes),
@@ -89,8 +98,9 @@ def simulate(order: Order, ffmpeg: Ffmpeg) -> Simulated:
         parts[0] = muxed(parts[0])  # else on the way to the store: packets take a lot of memory
     parts[0] = _faulty(parts[0], late, case)
     truth = tell(parts)
-    lost = any(truth.lost_seconds.values())
-    return Simulated(order, tuple(parts), truth, catalogue.verdicts(order.faults, lost=lost))
+    lost, doubt = any(truth.lost_seconds.values()), any(undecided(parts).values())
+    verdicts = catalogue.verdicts(order.faults, lost=lost, doubt=doubt)
+    return Simulated(order, tuple(parts), truth, verdicts)
 
 
 def _faulty(part: Part, wanted: Sequence[Wanted], case: Case) -> Part:

@@ -151,13 +151,18 @@ def _with_orphans(
                 (n for n, s in enumerate(together) if s.utc is not None and s.utc > utc),
                 len(together),
             )
-            unlisted = Listed(Segment(orphan.name, 0.0), orphan, utc, label, listed=False)
-            together.insert(place, unlisted)
+            together.insert(place, _like(together[max(place - 1, 0)], orphan, utc))
         else:
             what = "another holds its time" if orphan.size else "it is empty"
             detail = f"the playlist lacks it; {what}"
             findings.append(Finding("PL_ORPHAN", Severity.WARNING, orphan.name, detail=detail))
     return together, findings
+
+
+def _like(neighbour: Listed, orphan: StoredObject, utc: float) -> Listed:
+    """Encrypted, or in need of an initialisation section, as its neighbour is."""
+    wrapped = Segment(orphan.name, 0.0, key=neighbour.segment.key, init=neighbour.segment.init)
+    return replace(neighbour, segment=wrapped, object=orphan, utc=utc, listed=False)
 
 
 def _without_playlist(recording: Recording) -> list[_Read]:
