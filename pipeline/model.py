@@ -50,6 +50,7 @@ class OnChange(StrEnum):
     """What becomes of segments whose format is not that of the others."""
 
     TRANSCODE = "transcode"
+    SPLIT = "split"
     FAIL = "fail"
 
 
