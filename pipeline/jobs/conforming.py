@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.jobs.cutting import Cut, cut_between, cut_inside, scanned
+from pipeline.jobs.cutting import Cut, borders, cut_between, cut_inside, scanned
 from pipeline.jobs.options import Options
 from pipeline.media.codecs import AAC, H264, codec_of
 from pipeline.media.conform import Survey, by_segment, survey
@@ -47,8 +47,13 @@ def conform(
         return Conformed(slots, dict(paths), dict(wrapped))
     done = _cut(slots, paths, wrapped, options, folder)
     slots, paths, wrapped = done.slots, done.paths, done.wrapped
+    if options.on_change is OnChange.SPLIT:
+        anew = [replace(s, scan=_begun_anew(s.scan)) for s in slots]
+        apart = {*borders(slots)}
+        slots = [anew[n] if n in apart else slot for n, slot in enumerate(slots)]
+        return Conformed(slots, done.paths, done.wrapped)
     found = survey(slots)
-    if not found.changes or options.on_change is OnChange.SPLIT:
+    if not found.changes:
         return Conformed(slots, done.paths, done.wrapped)
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -107,7 +107,7 @@ def cut_between(done: Cut, read: Read, folder: Path) -> Cut:
     first.
     """
     slots, paths, wrapped = list(done.slots), dict(done.paths), dict(done.wrapped)
-    for number in _borders(slots):
+    for number in borders(slots):
         before, here = slots[number - 1 : number + 1]
         if not (before.scan and here.scan and _goes_on(before.scan, here.scan)):
             continue
@@ -123,7 +123,7 @@ def cut_between(done: Cut, read: Read, folder: Path) -> Cut:
     return Cut(slots, paths, wrapped)
 
 
-def _borders(slots: Sequence[Slot]) -> Iterator[int]:
+def borders(slots: Sequence[Slot]) -> Iterator[int]:
     """Segments whose format is not that of the one before."""
     changes = by_segment(survey(slots).changes)
     streams = {n: {c.kind: c.was for c in of} for n, of in changes.items()}

@@ -20,7 +20,7 @@ from pipeline.model import Finding, Severity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class Division:
     """One run of segments of equal format."""
 
     plan: Plan
@@ -28,21 +28,21 @@ class Piece:
     turned: tuple[Finding, ...] = ()  # what is another here than in the piece before
 
 
-def divide(whole: Plan, kinds: Collection[str]) -> list[Piece]:
+def divide(whole: Plan, kinds: Collection[str]) -> list[Division]:
     """The plan cut wherever a stream of one of the kinds changes its format.
 
     Uses up the segments of the plan: they stand on the time lines of the pieces afterwards.
     """
     if whole.rejected:
-        return [Piece(whole, 0.0)]
+        return [Division(whole, 0.0)]
     runs = list(_runs(whole, kinds))
     begins = [(_opens(placed) - _opens(runs[0][0])) / HZ for placed, _ in runs]
     pieces = []
     for n in range(len(runs) - 1, -1, -1):  # each is asked where it stands before it is moved
         before = [segment for run, _ in runs[:n] for segment in run]
         placed, turned = runs[n]
-        plan = _plan(whole, placed, before, last=n == len(runs) - 1)
-        pieces.append(Piece(plan, round(begins[n], 6), turned))
+        plan = _plan(whole, kinds, placed, before)
+        pieces.append(Division(plan, round(begins[n], 6), turned))
     return pieces[::-1]
 
 
@@ -89,15 +89,18 @@ def _formats(placed: Placed, before: dict[int, Format]) -> dict[int, Format]:
     return found
 
 
-def _plan(whole: Plan, placed: Sequence[Placed], before: Sequence[Placed], *, last: bool) -> Plan:
+def _plan(
+    whole: Plan, kinds: Collection[str], placed: Sequence[Placed], before: Sequence[Placed]
+) -> Plan:
     """An ordinary plan: its own lanes, on a time line of its own."""
     scans = [segment.slot.scan for segment in placed if segment.slot.scan]
     there = {pid for segment in placed for pid in segment.stamps}
+    others = {lane.pid for lane in whole.lanes if lane.codec.kind not in kinds}
     lanes, said = choose(scans)
-    lanes = tuple(lane for lane in lanes if lane.pid in there)
-    findings = [f for f in said if f.severity == Severity.FATAL]
+    lanes = tuple(lane for lane in lanes if lane.pid in there - others)
+    findings = [f for f in said if f.severity == Severity.FATAL and f.pid not in others]
     findings += _begun(placed[0]) if before else ()
-    if not last:
+    if placed[-1] is not whole.placed[-1]:
         _ended(placed)
     promised = {lane.pid: _promised(whole, lane, placed, before) for lane in lanes}
     shift = -_opens(placed)

@@ -10,8 +10,8 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,28 @@ def _made(folder: Path) -> Path:
     return folder
 
 
+def piece_key(key: str, number: int) -> str:
+    """The key of one of several results, counted from 1."""
+    stem, dot, suffix = key.rpartition(".")
+    return f"{stem}.{number}{dot}{suffix}"
+
+
 def place(destination: Storage, key: str) -> str:
     """The key a result gets: its own, or one of this run alone where that is safer."""
     if isinstance(destination, LocalStorage) or creates_once(destination):
         return key
     stem, dot, suffix = key.rpartition(".")
     return f"{stem}.{secrets.token_hex(_TOKEN // 2)}{dot}{suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One file on its way to its key."""
+
+    temporary: Path
+    key: str
+    size: int
+    sha256: str
 
 
 def publish(
@@ -70,39 +86,55 @@ def publish(
     format: Format,
     sha256: str,
     placed: str | None = None,
+    more: Sequence[Result] = (),
     replacing: bool = True,
 ) -> StoredObject:
-    """Put the file under its final name, then the receipt.  Safe to repeat.
+    """Put the file under its final name, and ``more`` that belong to it, then the receipt.  Safe
+    to repeat.
 
     ``placed`` is what :func:`place` said.  ExistsError if nothing was to be replaced and another
     run was quicker.
     """
-    placed = placed or key
+    results = [Result(temporary, placed or key, receipt["output"]["size"], sha256), *more]
     text = json.dumps(receipt, indent=1, ensure_ascii=False) + "\n"
     # a file name that is no UTF-8 becomes an escape of JSON, and the same name when read again
     data = text.encode("utf-8", "backslashreplace")
     note = temporary.with_name(temporary.name.replace(".part", ".receipt.part"))
     try:
         note.write_bytes(data)  # before the file: there may be no room left
-        if placed == key:
-            destination.delete(receipt_key(key))  # an earlier one says nothing of this file
+        plain = _plain(key, results[0].key)
+        if plain:
+            destination.delete(receipt_key(key))  # an earlier one says nothing of these files
+        safe = replacing or not plain
+        stored = [_put(one, destination, format, replacing=safe) for one in results]
         if isinstance(destination, LocalStorage):
-            stored = destination.adopt(temporary, key)
             destination.adopt(note, receipt_key(key))
-            return stored
-        content = CONTENT_TYPES[format]
-        if replacing or placed != key:
-            stored = destination.put(temporary, placed, sha256=sha256, content_type=content)
-        else:
-            stored = _create(temporary, destination, key, sha256, content)
-        if stored.size != receipt["output"]["size"]:
-            where, sent = destination.url(placed), receipt["output"]["size"]
-            raise StorageError(f"{where}: {stored.size} bytes arrived, {sent} sent")
+            return stored[0]
         digest = hashlib.sha256(data).hexdigest()
         destination.put(note, receipt_key(key), sha256=digest, content_type="application/json")
     finally:
         note.unlink(missing_ok=True)
+    return stored[0]
+
+
+def _put(one: Result, destination: Storage, format: Format, *, replacing: bool) -> StoredObject:
+    """One file under its key."""
+    if isinstance(destination, LocalStorage):
+        return destination.adopt(one.temporary, one.key)
+    content = CONTENT_TYPES[format]
+    if replacing:
+        stored = destination.put(one.temporary, one.key, sha256=one.sha256, content_type=content)
+    else:
+        stored = _create(one.temporary, destination, one.key, one.sha256, content)
+    if stored.size != one.size:
+        where = destination.url(one.key)
+        raise StorageError(f"{where}: {stored.size} bytes arrived, {one.size} sent")
     return stored
+
+
+def _plain(key: str, placed: str) -> bool:
+    """The name every run gives the first file, or the only one."""
+    return placed in (key, piece_key(key, 1))
 
 
 def _create(
@@ -123,55 +155,76 @@ class Earlier:
     key: str
     size: int
     receipt: Mapping[str, Any] | None  # None: a crash came between the two, or it is not ours
+    files: tuple[str, ...] = field(default=(), compare=False)  # all that the receipt speaks of
 
 
 def earlier(destination: Storage, key: str) -> Earlier | None:
     """An earlier result, None when there is none."""
     receipt = _receipt(destination, key)
-    own = pointed(key, receipt)
+    files = files_of(key, receipt) if receipt else {key: -1}
+    own = next(iter(files))
     for name in dict.fromkeys((own, key)):
         try:
             there = destination.head(name)
         except NotFoundError:
             continue
-        whole = name == own and receipt is not None
-        whole = whole and receipt["output"]["size"] == there.size
-        return Earlier(name, there.size, receipt if whole else None)
+        whole = receipt is not None and name == own and _all_there(destination, files)
+        return Earlier(name, there.size, receipt if whole else None, tuple(files))
     return None
+
+
+def _all_there(destination: Storage, files: Mapping[str, int]) -> bool:
+    try:
+        return all(destination.head(key).size == size for key, size in files.items())
+    except NotFoundError:
+        return False
 
 
 def _receipt(destination: Storage, key: str) -> Any:
     """The receipt beside a result; None if there is none, or another tool's."""
     try:
         receipt: Any = json.loads(b"".join(destination.open(receipt_key(key))))
-        fits = receipt["schema"] == SCHEMA and isinstance(receipt["output"]["size"], int)
+        sizes = [one["size"] for one in (receipt["output"], *receipt.get("pieces", ()))]
+        fits = receipt["schema"] == SCHEMA and all(isinstance(size, int) for size in sizes)
         fits &= all(isinstance(one["key"], str) for one in receipt["inputs"])
         fits &= isinstance(receipt["settings"], dict)
-    except (NotFoundError, ValueError, KeyError, TypeError, RecursionError):
+    except (NotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return receipt if fits else None
 
 
+def files_of(key: str, receipt: Any) -> dict[str, int]:
+    """Keys and sizes of all results a receipt speaks of."""
+    outputs = receipt.get("pieces") or [receipt["output"]]
+    return {named(key, one.get("file")): one["size"] for one in outputs}
+
+
 def pointed(key: str, receipt: Any) -> str:
-    """The key of the result a receipt speaks of; a name that no run gives is not followed."""
-    file = receipt["output"].get("file") if receipt else None
+    """The key of the (first) result a receipt speaks of."""
+    return named(key, receipt["output"].get("file") if receipt else None)
+
+
+def named(key: str, file: Any) -> str:
+    """A name that no run gives is not followed."""
     folder, slash, name = key.rpartition("/")
     stem, dot, suffix = name.rpartition(".")
-    own = rf"{re.escape(stem)}\.[0-9a-f]{{{_TOKEN}}}{re.escape(dot + suffix)}"
+    number, token = r"(\.[1-9][0-9]{0,5})?", rf"(\.[0-9a-f]{{{_TOKEN}}})?"
+    own = rf"{re.escape(stem)}{number}{token}{re.escape(dot + suffix)}"
     if isinstance(file, str) and re.fullmatch(own, file):
         return f"{folder}{slash}{file}"
     return key
 
 
-def lost(destination: Storage, key: str, placed: str) -> bool:
+def lost(destination: Storage, key: str, placed: str, *more: str) -> bool:
     """Whether the receipt that stands now speaks of another run's result; then ours goes.
 
     A receipt that cannot be read is being written: a file too many is better than one too few.
     """
-    receipt = None if placed == key else _receipt(destination, key)
+    receipt = None if _plain(key, placed) else _receipt(destination, key)
     if receipt is None or pointed(key, receipt) == placed:
         return False
-    destination.delete(placed)
+    for one in (placed, *more):
+        destination.delete(one)
     return True
 
 
