@@ -8,7 +8,20 @@ import numpy as np
 
 from pipeline.media import psi
 from pipeline.media.mpegts import FIRST_PID
-from pipeline.media.packets import NULL_PID, Bytes, Index, Packets, columns, framing
+from pipeline.media.packets import (
+    NULL_PID,
+    Bytes,
+    Index,
+    Mask,
+    Packets,
+    Ticks,
+    columns,
+    framing,
+    signed,
+)
+from pipeline.media.pes import pes_stamps, track
+
+SOUND = 0xC0  # stream_id of audio, without its number (ISO/IEC 13818-1 Table 2-22)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +35,45 @@ class Place:
 def places(data: Bytes, turns: Mapping[int, Sequence[int]]) -> list[Place]:
     """Where to cut a segment in which streams become others: PES that begin so, by PID.
 
-    The other streams are cut at the nearest place where decoding can begin.  What turns beside the
+    The other streams are cut where decoding can begin next to that time.  What turns beside the
     same key picture is one cut.
     """
     packets = columns(framing(data).rows)
     entries = {pid: _entries(packets, pid) for pid in _elementary(packets)}
     pictures = max(entries, key=lambda pid: int(np.count_nonzero(packets.pid == pid)))
-    together: dict[int, dict[int, int]] = defaultdict(dict)
+    together: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
     for pid, rows in turns.items():
         for row in rows:
-            together[_nearest(entries[pictures], row)][pid] = row
+            place = entries[pictures].nearest(row, entries[pid].time(row))
+            together[place][pid] = row
     return [
-        Place(row, {pid: _nearest(near, row) for pid, near in entries.items()} | own)
-        for row, own in sorted(together.items())
+        Place(row, {pid: near.nearest(row, time)[0] for pid, near in entries.items()} | own)
+        for (row, time), own in sorted(together.items())
     ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entries:
+    """The PES of a stream that have a time: packets, when they are shown, and whether decoding can
+    begin there.
+    """
+
+    rows: Index
+    pts: Ticks
+    enter: Mask
+
+    def time(self, row: int) -> int:
+        """When the PES is shown that begins in a packet."""
+        at = np.searchsorted(self.rows, row).clip(max=len(self.rows) - 1)
+        return int(self.pts[at]) if len(self.rows) else 0
+
+    def nearest(self, row: int, time: int) -> tuple[int, int]:
+        """The entry nearest to a time; the packet itself where there is none."""
+        rows, pts = self.rows[self.enter], self.pts[self.enter]
+        if not len(rows):
+            return row, time
+        at = int(np.argmin(np.abs(signed(pts - time))))
+        return int(rows[at]), int(pts[at])
 
 
 def cut(data: Bytes, where: Sequence[Place]) -> list[Bytes]:
@@ -71,16 +109,16 @@ def _elementary(packets: Packets) -> list[int]:
     return [pid for pid in found if FIRST_PID <= pid < NULL_PID and pid not in tables]
 
 
-def _entries(packets: Packets, pid: int) -> Index:
-    """Packets at which decoding can begin (random_access_indicator), without the first of all."""
+def _entries(packets: Packets, pid: int) -> _Entries:
+    """Sound can begin anywhere, pictures where random_access_indicator says so; nothing is cut in
+    front of the first PES.
+    """
+    t = track(packets, pid)
+    pts, rows = pes_stamps(t.header)[0], t.index[t.starts]
     marked = packets.adapted[packets.fields[:, 1] & 0x40 != 0]
-    starts = np.flatnonzero((packets.pid == pid) & packets.unit_start & packets.payload)[1:]
-    return starts[np.isin(starts, marked)]
-
-
-def _nearest(entries: Index, row: int) -> int:
-    """The entry beside a packet; the packet itself where there is none."""
-    return int(entries[np.argmin(np.abs(entries - row))]) if len(entries) else row
+    enter = np.isin(rows, marked) | (t.header[:, 3] & 0xE0 == SOUND)
+    enter[:1] = False
+    return _Entries(rows[pts >= 0], pts[pts >= 0], enter[pts >= 0])
 
 
 def _last(packets: Packets, pid: int, row: int) -> Index:
