@@ -1,15 +1,19 @@
 """One transport stream as several: every PES stays whole, the tables stand in front of each."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from pipeline.media import psi
+from pipeline.media.codecs import AAC, adts_rate
+from pipeline.media.lane import HZ
 from pipeline.media.mpegts import FIRST_PID
 from pipeline.media.packets import (
+    MODULO,
     NULL_PID,
+    PACKET,
     Bytes,
     Index,
     Mask,
@@ -19,7 +23,9 @@ from pipeline.media.packets import (
     framing,
     signed,
 )
-from pipeline.media.pes import pes_stamps, track
+from pipeline.media.pes import elementary, pes_stamps, track
+from pipeline.media.rewrite import audio_pes, packetize
+from pipeline.media.units import FRAME
 
 SOUND = 0xC0  # stream_id of audio, without its number (ISO/IEC 13818-1 Table 2-22)
 
@@ -77,15 +83,72 @@ class _Entries:
 
 
 def cut(data: Bytes, where: Sequence[Place]) -> list[Bytes]:
-    """Cut a segment.  A PES that has begun before ends before as well."""
+    """Cut a segment.  A PES that has begun before ends before as well; sound of two formats in one
+    PES becomes two.
+    """
     packets = columns(framing(data).rows)
     owner = _owners(packets, where)
     tables = (psi.PAT_PID, *psi.read(packets)[0].tables)
-    pieces = [packets.rows[owner == 0]]
+    blocks: list[list[tuple[int, Bytes]]] = [[] for _ in range(len(where) + 1)]
     for number, place in enumerate(where, 1):
-        again = [packets.rows[_last(packets, pid, place.row)] for pid in tables]
-        pieces.append(np.concatenate([*again, packets.rows[owner == number]]))
+        for mixed in _mixed(packets, place):
+            owner[mixed.rows] = -1
+            blocks[number - 1].append((int(mixed.rows[0]), mixed.before))
+            blocks[number].append((int(mixed.rows[-1]), mixed.after))
+    pieces = []
+    for number, extra in enumerate(blocks):
+        index = np.flatnonzero(owner == number)
+        row = where[number - 1].row if number else 0
+        again = [packets.rows[_last(packets, pid, row)] for pid in tables if number]
+        keys = np.concatenate([index, *(np.full(len(rows), at) for at, rows in extra)])
+        rows = np.concatenate([packets.rows[index], *(rows for _, rows in extra)])
+        pieces.append(np.concatenate([*again, rows[np.argsort(keys, kind="stable")]]))
     return [piece.reshape(-1) for piece in pieces]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mixed:
+    """A PES whose last frames belong behind a cut: its packets, and those of the two it becomes."""
+
+    rows: Index
+    before: Bytes
+    after: Bytes
+
+
+def _mixed(packets: Packets, place: Place) -> Iterator[_Mixed]:
+    """The PES in front of a cut in which sound has become another already."""
+    for pid, row in place.own.items():
+        t = track(packets, pid)
+        at = int(np.searchsorted(t.index[t.starts], row))
+        if not 0 < at < len(t.starts) or t.header[at, 3] & 0xE0 != SOUND:
+            continue
+        begin, end = int(t.starts[at - 1]), int(t.starts[at])
+        es, pts = elementary(packets, t, begin, end), int(pes_stamps(t.header)[0][at - 1])
+        frames, size = _alike(es)
+        if pts < 0 or not 0 < size < len(es) or AAC.config(es[size:]) is None:
+            continue
+        later = pts + round(frames * FRAME * HZ / adts_rate(es[:4]))
+        first = int(packets.counter[t.index[begin]])
+        before, _ = packetize(pid, audio_pes(es[:size], pts), first)
+        after, _ = packetize(pid, audio_pes(es[size:], later % MODULO), 0)
+        # the packets behind go on counting from those that were there
+        made = np.frombuffer(after, np.uint8).reshape(-1, PACKET).copy()
+        last = int(packets.counter[t.index[end - 1]])
+        counters = np.arange(last - len(made) + 1, last + 1) & 15
+        made[:, 3] = made[:, 3] & 0xF0 | counters.astype(np.uint8)
+        rows = np.frombuffer(before, np.uint8).reshape(-1, PACKET)
+        yield _Mixed(t.index[begin:end], rows, made)
+
+
+def _alike(es: bytes) -> tuple[int, int]:
+    """How many frames at the beginning have the form of the first, and their bytes."""
+    config = AAC.config(es)
+    count = at = 0
+    while config is not None and AAC.config(es[at : at + 7]) == config:
+        length = (es[at + 3] & 3) << 11 | es[at + 4] << 3 | es[at + 5] >> 5
+        at += max(length, 7)
+        count += 1
+    return count, at
 
 
 def _owners(packets: Packets, where: Sequence[Place]) -> Index:
