@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.archive import bulk
+from pipeline.archive.holdings import missing_from
+from pipeline.archive.ingest import Ingested, Order, Originals
+from pipeline.archive.staging import Archive
 from pipeline.errors import ExistsError, StorageError
 from pipeline.jobs import one
 from pipeline.jobs.options import Options, Target
@@ -23,6 +27,7 @@ from pipeline.stages import publish
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
+from pipeline.storage.s3 import S3Storage
 from tests import recordings as r
 
 SPLIT = {"on_change": OnChange.SPLIT}
@@ -324,6 +329,52 @@ def test_the_receipt_states_every_file(library, done):
     assert note["output"]["sha256"] == note["pieces"][0]["sha256"]
     assert [piece["begin"] for piece in note["pieces"]] == [p.begin for p in report.pieces]
     assert len(note["inputs"]) == 6
+
+
+def test_the_bag_holds_every_file(library, done, tmp_path):
+    _, report, out = done
+    archive = Archive(LocalStorage(tmp_path / "archive"), LocalStorage(tmp_path / "archive"))
+    order = Order(Originals.KEEP, spool=tmp_path / "spool")
+    found = list(bulk.published_in([str(out)], open_storage))
+    assert len(found) == 1  # no file of it is taken for one without a receipt
+    opened = lambda url: open_storage(url)[0]  # noqa: E731
+    (bagged,) = bulk.ingest_all(found, opened, archive, library.ffmpeg, order, now=lambda: 1.8e9)
+    assert isinstance(bagged, Ingested), bagged
+    data = tmp_path / "archive" / f"{r.SID}_{r.CNAME}" / "data"
+    names = [Path(piece.output).name for piece in report.pieces]
+    assert files(data / "access") == names
+    for number in (2, 3):
+        assert (data / "metadata" / f"ffprobe.{number}.json").is_file()
+    published = read(LocalStorage(out), Path(report.receipt).name)
+    store = LocalStorage(tmp_path / "archive")
+    assert missing_from(store, published) is None
+    (data / "access" / names[1]).unlink()
+    assert missing_from(store, published) is not None
+
+
+@pytest.mark.parametrize("store", ["weed", "rclone"])
+def test_a_bucket_gets_every_file_and_the_receipt_last(request, library, once, tmp_path, store):
+    """Also one that does not keep a condition: there each run has names of its own."""
+    made, report = once
+    server = request.getfixturevalue(store)
+    to = S3Storage(server.new_bucket(), "", server.client)
+    first = run(made, to, tmp_path, library.ffmpeg)
+    stem = f"{r.SID}_{r.CNAME}"
+    published = read(to, f"{stem}.receipt.json")
+    assert [one_file.sha256 for one_file in published.outputs] == [p.sha256 for p in report.pieces]
+    assert [one_file.name for one_file in published.outputs] == [
+        f"{stem}.{n}.mp4" for n in (1, 2, 3)
+    ]
+    assert [to.url(one_file.key) for one_file in published.outputs] == [
+        p.output for p in first.pieces
+    ]
+    again = run(made, to, tmp_path, library.ffmpeg)
+    assert [p.output for p in again.pieces] == [p.output for p in first.pieces]
+    assert len(list(to.list())) == 4
+    to.delete(published.outputs[1].key)
+    assert publish.earlier(to, f"{stem}.mp4").receipt is None
+    run(made, to, tmp_path, library.ffmpeg)
+    assert publish.earlier(to, f"{stem}.mp4").receipt is not None
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
