@@ -50,6 +50,7 @@ class OnChange(StrEnum):
     """What becomes of segments whose format is not that of the others."""
 
     TRANSCODE = "transcode"
+    SPLIT = "split"
     FAIL = "fail"
 
 
@@ -204,6 +205,19 @@ class Reencoded:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """One of the files that a recording became where its format changes on the way."""
+
+    begin: float  # seconds from the beginning of the recording
+    duration: float
+    output: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    tracks: tuple[TrackInfo, ...] = ()
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """One input, exactly as it was read."""
 
@@ -231,4 +245,5 @@ class Report:
     proof: Proof | None = None
     holes: tuple[Hole, ...] = ()
     reencoded: tuple[Reencoded, ...] = ()
+    pieces: tuple[Piece, ...] = ()  # all of them; ``output`` and what tells of it is the first
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -692,6 +692,17 @@ def only_until(data: bytes, kind: str, share: float) -> bytes:
     return b"".join(p for k, p in enumerate(found) if k < end or pid_of(p) != pid)
 
 
+def recounted(data: bytes) -> bytes:
+    """Continuity counters without a break, as of one writer."""
+    counters: dict[int, int] = {}
+    out = []
+    for packet in packets(data):
+        pid, carries = pid_of(packet), packet[3] >> 4 & 1
+        counters[pid] = counters.get(pid, -1) + carries & 15
+        out.append(packet[:3] + bytes([packet[3] & 0xF0 | counters[pid]]) + packet[4:])
+    return b"".join(out)
+
+
 def key(packet: bytes) -> bool:
     """random_access_indicator (clause 2.4.3.5)."""
     return bool(packet[3] & 0x20 and packet[4] and packet[5] & 0x40)

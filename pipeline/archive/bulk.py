@@ -32,19 +32,21 @@ def published_in(sources: Iterable[str], opened: Opener) -> Iterator[Found | Fai
 
 
 def _folder(storage: Storage) -> Iterator[Found | Failure]:
-    known, count = set(), 0
+    known: set[str] = set()  # receipts, and files that one speaks of
+    count = 0
     for one in find(storage):
         count += 1
         if isinstance(one, Unreadable):
             known.add(one.receipt_key)
             yield Failure(None, storage.url(one.receipt_key), one.error)
         else:
-            known.add(one.receipt_key)
+            known |= {one.receipt_key, *(output.key for output in one.outputs)}
             yield storage, one
     for entry in storage.list():
         path = PurePosixPath(entry.key)
         ours = path.suffix == ".mp4" and names.parse_mp4_name(path.name) is None
-        if ours and receipt_key(entry.key) not in known and "/." not in f"/{entry.key}":
+        told = {entry.key, receipt_key(entry.key)} & known
+        if ours and not told and "/." not in f"/{entry.key}":
             count += 1
             said = f"{storage.url(entry.key)}: no receipt beside it; convert its recording again"
             yield Failure(None, storage.url(entry.key), NotFoundError(said))

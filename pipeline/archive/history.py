@@ -1,6 +1,6 @@
 """What happened to a recording so far, as PREMIS events."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.archive.premis import Agent, Event
@@ -12,7 +12,7 @@ AGORA = Agent("Agora Cloud Recording")
 
 def events_of(
     published: Published,
-    access: str,
+    access: Sequence[str],
     originals: list[str],
     *,
     probe: str,
@@ -22,7 +22,7 @@ def events_of(
     """From its capture to its ingestion, in the order of the events."""
     us, converter = _agent(software()), _agent(str(published.receipt.get("software", "recpipe")))
     ffmpeg = Agent("ffmpeg", _word(published.receipt, "muxer", "version"))
-    kept, every = tuple(originals), (access, *originals)
+    kept, every = tuple(originals), (*access, *originals)
     readers = (Agent("ffprobe", probe), Agent("MediaInfoLib", mediainfo))
     proof = published.receipt.get("proof")
     held = [name for name, holds in proof.items() if holds is True] if proof else []
@@ -50,7 +50,7 @@ def events_of(
             detail="remuxed into the access copy; sound and pictures as they were",
             note=f"proven: {', '.join(held)}" if held else "",
         ),
-        Event("metadata extraction", now, "success", readers, (access,)),
+        Event("metadata extraction", now, "success", readers, tuple(access)),
         Event(
             "message digest calculation", now, "success", (us,), every, detail="SHA-256, SHA-512"
         ),

@@ -23,7 +23,7 @@ def missing_from(archive: Storage, published: Published) -> str | None:
     except (NotFoundError, ValueError):
         return "its bag is damaged"
     wanted = {original_path(published, one.key): one.sha256 for one in published.inputs}
-    wanted[ACCESS + published.file] = published.sha256
+    wanted |= {ACCESS + one.name: one.sha256 for one in published.outputs}
     wanted[receipt_path(published)] = published.receipt_sha256
     if any(listed.get(path) != digest for path, digest in wanted.items()):
         return "its bag holds another version of it, or not its originals"
@@ -31,7 +31,7 @@ def missing_from(archive: Storage, published: Published) -> str | None:
         return None
     sizes = {found.key[len(place.key) :]: found.size for found in archive.list(place.key)}
     originals = {original_path(published, one.key): one.size for one in published.inputs}
-    originals[ACCESS + published.file] = published.size
+    originals |= {ACCESS + one.name: one.size for one in published.outputs}
     if any(sizes.get(path) != size for path, size in originals.items()):
         return "its bag is not complete: the originals are not in it"
     return None

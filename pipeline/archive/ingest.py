@@ -14,7 +14,7 @@ from pipeline.archive.history import events_of
 from pipeline.archive.staging import Archive, Staging, digest
 from pipeline.errors import ExistsError, NotFoundError, StorageError, UsageError
 from pipeline.jobs.locks import locked
-from pipeline.jobs.published import Published
+from pipeline.jobs.published import Output, Published
 from pipeline.jobs.receipts import software
 from pipeline.model import Format, SourceFile
 from pipeline.muxing.locate import Ffmpeg
@@ -151,19 +151,37 @@ def _told(published: Published, order: Order, payload: Mapping[str, bag.Digests]
 
 
 def _copy_access(staging: Staging, published: Published, results: Storage, ffmpeg: Ffmpeg) -> None:
-    name = published.file
-    path, sha256 = ACCESS + name, published.sha256
-    probe, info = f"{METADATA}ffprobe.json", f"{METADATA}mediainfo.xml"
-    if all(staging.has(one, sha256) for one in (path, probe, info)):
+    for number, one in enumerate(published.outputs, 1):
+        _copy_one(staging, published, one, results, ffmpeg, number)
+
+
+def _copy_one(
+    staging: Staging,
+    published: Published,
+    one: Output,
+    results: Storage,
+    ffmpeg: Ffmpeg,
+    number: int,
+) -> None:
+    path, sha256 = ACCESS + one.name, one.sha256
+    probe, info = _described("ffprobe.json", number), _described("mediainfo.xml", number)
+    if all(staging.has(there, sha256) for there in (path, probe, info)):
         return
     format = Format(published.receipt["settings"]["format"])
 
     def look(copy: Path) -> None:
-        staging.write(probe, technical.ffprobe(ffmpeg, copy, format, name), identity=sha256)
+        told = technical.ffprobe(ffmpeg, copy, format, one.name)
+        staging.write(probe, told, identity=sha256)
         staging.write(info, technical.mediainfo(copy), identity=sha256)
 
     staging.files.pop(path, None)
-    staging.copy(results, published.key, path, sha256=sha256, look=look)
+    staging.copy(results, one.key, path, sha256=sha256, look=look)
+
+
+def _described(name: str, number: int) -> str:
+    """Where the technical metadata of the n-th file lies."""
+    stem, _, suffix = name.partition(".")
+    return f"{METADATA}{name}" if number == 1 else f"{METADATA}{stem}.{number}.{suffix}"
 
 
 def _root(published: Published, results: Storage, order: Order) -> str:
@@ -241,8 +259,8 @@ def _describe(
         for one in published.inputs
         if order.originals is not Originals.NONE
     }
-    access = ACCESS + published.file
-    objects = [premis.File(access, digests[access], premis.format_of(access))]
+    access = tuple(ACCESS + one.name for one in published.outputs)
+    objects = [premis.File(one, digests[one], premis.format_of(one)) for one in access]
     for path, key in kept.items():
         name = key.rpartition("/")[2]
         kind = premis.format_of(name)

@@ -22,7 +22,7 @@ class File:
     digests: Digests | None
     format: str
     original: str | None = None
-    source_of: str | None = None  # path of the file that was made of it
+    source_of: tuple[str, ...] = ()  # paths of the files that were made of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,13 @@ def _file(root: ET.Element, file: File) -> None:
     _say(designation, "formatName", file.format)
     if file.original is not None:
         _say(entry, "originalName", file.original)
-    if file.source_of is not None:
+    for made in file.source_of:
         relation = ET.SubElement(entry, _name("relationship"))
         _say(relation, "relationshipType", "derivation")
         _say(relation, "relationshipSubType", "is source of")
         related = ET.SubElement(relation, _name("relatedObjectIdentifier"))
         _say(related, "relatedObjectIdentifierType", "path")
-        _say(related, "relatedObjectIdentifierValue", file.source_of)
+        _say(related, "relatedObjectIdentifierValue", made)
 
 
 def _event(root: ET.Element, event: Event, number: int) -> None:

@@ -1,14 +1,14 @@
 """What became of a recording: a line of JSON for programs, a few lines of text for people."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from pipeline.jobs.many import Failure, Outcome, Planned
-from pipeline.model import Finding, Report, Severity, Verdict
+from pipeline.model import Finding, Proof, Report, Severity, TrackInfo, Verdict
 from pipeline.storage.names import printable
 
 MOST_FINDINGS = 20  # shown to people; the receipt and --json have all of them
@@ -112,11 +112,6 @@ def complaint(failure: Failure, *, among_many: bool) -> str:
 
 
 def _report(report: Report) -> dict[str, Any]:
-    tracks = [
-        {key: value for key, value in asdict(track).items() if value is not None}
-        for track in report.tracks
-    ]
-    proof = report.proof
     return {
         "recording": report.recording,
         "source": report.source,
@@ -127,14 +122,30 @@ def _report(report: Report) -> dict[str, Any]:
         "lost_seconds": {kind: report.lost_seconds.get(kind) for kind in _KINDS},
         "size": report.size,
         "sha256": report.sha256,
-        "tracks": tracks,
-        "proof": proof
-        and {"counts": proof.counts, "timestamps": proof.timestamps, "bytes": proof.bytes},
+        "tracks": _tracks(report.tracks),
+        "proof": _held(report.proof),
         "findings": [asdict(finding) for finding in report.findings],
         "holes": [asdict(hole) for hole in report.holes],
         "reencoded": [asdict(one) for one in report.reencoded],
+        "pieces": [
+            {**asdict(piece), "tracks": _tracks(piece.tracks), "proof": _held(piece.proof)}
+            for piece in report.pieces
+        ],
         "timings": dict(report.timings),
     }
+
+
+def _tracks(tracks: Sequence[TrackInfo]) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in asdict(track).items() if value is not None}
+        for track in tracks
+    ]
+
+
+def _held(proof: Proof | None) -> dict[str, bool] | None:
+    if proof is None:
+        return None
+    return {"counts": proof.counts, "timestamps": proof.timestamps, "bytes": proof.bytes}
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
@@ -157,7 +168,11 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "proof", _proof(report)
     if report.reencoded:
         yield "anew", _anew(report)
-    if report.output:
+    for piece in report.pieces:
+        size = f"{_bytes(piece.size)}, " if piece.size is not None else ""
+        name = piece.output or "one file"
+        yield "file", f"{name} ({size}{piece.duration:.3f} s, from {piece.begin:.3f} s on)"
+    if report.output and not report.pieces:
         size = f"{_bytes(report.size)}, " if report.size is not None else ""
         yield "file", f"{report.output} ({size}{report.duration:.3f} s)"
     if report.verdict == "pending":
@@ -177,7 +192,11 @@ def _proof(report: Report) -> str:
     proof = report.proof
     if proof is None:
         return "none: this format holds no samples to compare; it was read to its end"
-    counts = [f"{t.samples} {t.type}" for t in report.tracks]
+    every = [t for piece in report.pieces for t in piece.tracks] or report.tracks
+    sums: Counter[str] = Counter()
+    for track in every:
+        sums[track.type] += track.samples
+    counts = [f"{samples} {kind}" for kind, samples in sums.items()]
     samples = f"{' and '.join(counts) or 'no'} samples"
     if proof.holds:
         return f"{samples}, every time stamp and byte equal"

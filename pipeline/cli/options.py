@@ -20,7 +20,7 @@ STREAM_WORDS = {0: "audio", 1: "video", 2: "both"}
 # Format and OnLoss of the model, which takes longer to import than --help may take.
 FORMATS = ("mp4", "m4a", "mp3", "wav", "aac", "ts")
 ON_LOSS = ("hold", "close", "fill", "fail")
-ON_CHANGE = ("transcode", "fail")
+ON_CHANGE = ("transcode", "split", "fail")
 
 
 @dataclass(slots=True)
@@ -108,7 +108,8 @@ on_change = click.option(
     type=click.Choice(ON_CHANGE),
     default="transcode",
     show_default=True,
-    help="Where the format of sound or picture changes: encode the smaller part anew, or fail.",
+    help="Where the format of sound or picture changes: encode the smaller part anew, begin"
+    " another file, or fail.",
 )
 accept_unfinished = click.option(
     "--accept-unfinished", is_flag=True, help="Take a recording that has not ended as it is."

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.jobs.cutting import Cut, borders, cut_between, cut_inside, scanned
 from pipeline.jobs.options import Options
-from pipeline.media.codecs import AAC, AV1, H264, OPUS, codec_of
+from pipeline.media.codecs import AAC, H264, codec_of
 from pipeline.media.conform import Survey, by_segment, survey
-from pipeline.media.mpegts import Scan, scan
+from pipeline.media.mpegts import Scan
 from pipeline.media.packets import Bytes
 from pipeline.media.placed import Slot
 from pipeline.media.splice import parameter_sets, samples, spliced
@@ -19,8 +20,6 @@ from pipeline.model import Finding, Format, OnChange, Reencoded
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.convert import read_span
 from pipeline.stages.reencode import Encoded, Source, reencode
-
-WHOLE = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,10 +43,18 @@ def conform(
     ffmpeg: Ffmpeg | None,
 ) -> Conformed:
     """Encode anew what must be; without ``ffmpeg`` put in its place what has the same times."""
-    as_it_is = Conformed(slots, dict(paths), dict(wrapped))
+    if options.on_change is OnChange.FAIL:
+        return Conformed(slots, dict(paths), dict(wrapped))
+    done = _cut(slots, paths, wrapped, options, folder)
+    slots, paths, wrapped = done.slots, done.paths, done.wrapped
+    if options.on_change is OnChange.SPLIT:
+        anew = [replace(s, scan=_begun_anew(s.scan)) for s in slots]
+        apart = {*borders(slots)}
+        slots = [anew[n] if n in apart else slot for n, slot in enumerate(slots)]
+        return Conformed(slots, done.paths, done.wrapped)
     found = survey(slots, mp4=options.format in (Format.MP4, Format.M4A))
-    if not found.changes or options.on_change is OnChange.FAIL:
-        return as_it_is
+    if not found.changes:
+        return Conformed(slots, done.paths, done.wrapped)
     folder.mkdir(parents=True, exist_ok=True)
 
     def read(number: int) -> Opened:
@@ -57,15 +64,47 @@ def conform(
     new_slots, new_paths, new_wrapped = list(slots), dict(paths), dict(wrapped)
     for number in by_segment(found.changes):
         slot = slots[number]
+        assert slot.scan is not None
         data = _rewritten(slot, read(number).data, number, found, made)
         new_paths[number] = folder / f"{number}.reencoded"
         data.tofile(new_paths[number])
         new_wrapped.pop(number, None)
-        new_slots[number] = replace(slot, scan=_scanned(slot, data))
+        new_slots[number] = replace(
+            slot, scan=_counted(scanned(slot.name, data, slot.scan), slot.scan)
+        )
     for number in _behind(found, slots):
         new_slots[number] = replace(new_slots[number], scan=_begun_anew(new_slots[number].scan))
     sets = (*made.sets, *_own_sets(slots, found, read)) if made.sets else ()
     return Conformed(new_slots, new_paths, new_wrapped, sets, made.findings, made.reencoded)
+
+
+def _counted(after: Scan, before: Scan) -> Scan:
+    """With the counters it had: they tell whether packets are missing beside it."""
+    streams = {
+        pid: replace(s, counters=before.streams[pid].counters) if pid in before.streams else s
+        for pid, s in after.streams.items()
+    }
+    return replace(after, streams=streams)
+
+
+def _cut(
+    slots: Sequence[Slot],
+    paths: Mapping[int, Path],
+    wrapped: Mapping[int, Wrapping],
+    options: Options,
+    folder: Path,
+) -> Cut:
+    """No segment has two formats; if there are to be several files, nothing stands in two."""
+
+    def read_of(done: Cut) -> Callable[[int], Bytes]:
+        return lambda n: _opened(done.slots[n].name, done.paths[n], done.wrapped.get(n)).data
+
+    done = Cut(slots, dict(paths), dict(wrapped))
+    if any(slot.scan and any(s.turns for s in slot.scan.streams.values()) for slot in slots):
+        done = cut_inside(slots, paths, wrapped, read_of(done), folder)
+    if options.on_change is OnChange.SPLIT:
+        done = cut_between(done, read_of(done), folder)
+    return done
 
 
 def _opened(name: str, path: Path, how: Wrapping | None) -> Opened:
@@ -115,30 +154,6 @@ def _behind(found: Survey, slots: Sequence[Slot]) -> set[int]:
 def _begun_anew(found: Scan | None) -> Scan | None:
     streams = {p: replace(s, free_start=True) for p, s in found.streams.items()} if found else {}
     return found and replace(found, streams=streams)
-
-
-def _scanned(slot: Slot, data: Bytes) -> Scan:
-    """The scan of the new segment, with all that was wrong with the old one."""
-    before = slot.scan
-    assert before is not None
-    hurt = None if before.faults is None else (0, WHOLE)
-    after = scan(slot.name, data)
-    told = {s.codec: s.config for s in before.streams.values() if s.codec}  # by the container
-    streams = {}
-    for pid, stream in after.streams.items():
-        if stream.codec in (AV1, OPUS):
-            stream = replace(stream, config=told.get(stream.codec))
-        if pid in before.streams:  # they tell whether packets are missing beside it
-            stream = replace(stream, counters=before.streams[pid].counters)
-        streams[pid] = stream
-    return replace(
-        after,
-        findings=before.findings,
-        cut=before.cut,
-        faults=hurt,
-        streams=streams,
-        gone=before.gone,
-    )
 
 
 def _own_sets(

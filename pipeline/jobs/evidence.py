@@ -16,7 +16,7 @@ from pipeline.media.mpegts import Scan
 from pipeline.media.placed import Slot, has_media
 from pipeline.media.timeline import Plan
 from pipeline.media.wrapping import Wrapping
-from pipeline.model import Finding, Recording, Reencoded, Severity, StoredObject
+from pipeline.model import Finding, OnChange, Recording, Reencoded, Severity, StoredObject
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import fetch
 from pipeline.stages.fetch import Fetched
@@ -133,7 +133,8 @@ def _planned(
     findings += [finding for scan in scans.values() for finding in scan.findings]
     formed = conform(slots, paths, wrapped, options, folder, ffmpeg)
     findings += formed.findings
-    plan = timeline.plan(formed.slots, options.on_loss, formed.sets)
+    one_format = options.on_change is not OnChange.SPLIT
+    plan = timeline.plan(formed.slots, options.on_loss, formed.sets, one_format=one_format)
     findings = plan.covered.without_loss(findings)
     return Evidence(
         plan,
@@ -142,5 +143,5 @@ def _planned(
         formed.paths,
         formed.wrapped,
         formed.reencoded,
-        tuple(slot.name for slot in slots),
+        tuple(slot.name for slot in formed.slots),
     )

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from pipeline.agora import names
 from pipeline.errors import RecpipeError, UsageError
 from pipeline.model import Format, SourceFile, Verdict
-from pipeline.stages.publish import RECEIPT, SCHEMA, pointed, receipt_key
+from pipeline.stages.publish import RECEIPT, SCHEMA, named, piece_key, pointed, receipt_key
 from pipeline.storage import Storage
 from pipeline.storage.names import printable, safe_key
 
@@ -26,9 +26,22 @@ class ReceiptError(UsageError):
     """A receipt that nothing may be done on the strength of."""
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One file of a result; ``name`` is without what one run alone put into it."""
+
+    key: str
+    size: int
+    sha256: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Published:
-    """One result with its receipt.  ``inputs`` are those that were read; ``missing`` were not."""
+    """One result with its receipt.  ``inputs`` are those that were read; ``missing`` were not.
+
+    Where it is several files, ``key``, ``size`` and ``sha256`` are those of the first.
+    """
 
     id: str
     key: str  # of the result
@@ -43,6 +56,7 @@ class Published:
     root: str  # what the keys of the inputs are relative to, as people name it
     inputs: tuple[SourceFile, ...]
     missing: tuple[str, ...]  # keys
+    pieces: tuple[Output, ...] = ()  # all files, if it is several
 
     @property
     def stem(self) -> str:
@@ -59,6 +73,11 @@ class Published:
         """What the result is called, without what one run alone put into its name."""
         format = self.receipt["settings"]["format"]
         return self.name if self.name.endswith(f".{format}") else f"{self.name}.{format}"
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """Every file of the result."""
+        return self.pieces or (Output(self.key, self.size, self.sha256, self.file),)
 
     @property
     def agora(self) -> names.PlaylistName | None:
@@ -124,11 +143,29 @@ def read(storage: Storage, key: str) -> Published:
             root=_root(_text(made["source"]), inputs),
             inputs=tuple(one for one in inputs if one.sha256 is not None),
             missing=tuple(one.key for one in inputs if one.sha256 is None),
+            pieces=_pieces(result, made),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReceiptError(
             f"{storage.url(key)}: not a receipt of this tool; convert the recording again"
         ) from error
+
+
+def _pieces(result: str, made: Any) -> tuple[Output, ...]:
+    """Every file of a recording that became several; the first is the result itself."""
+    found = []
+    for number, one in enumerate(made.get("pieces", ()), 1):
+        plain = piece_key(result, number)
+        key = named(plain, _text(one["file"]))
+        if key.rpartition("/")[2] != one["file"]:
+            raise ValueError(key)
+        name = plain.rpartition("/")[2]
+        found.append(Output(key, _size(one["size"]), _digest(one["sha256"]), name))
+    first = made["output"]
+    told = (pointed(result, made), first["size"], first["sha256"])
+    if found and (found[0].key, found[0].size, found[0].sha256) != told:
+        raise ValueError(first)
+    return tuple(found)
 
 
 def _belongs(result: str, receipt: str, format: Format) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.model import (
     Finding,
     Hole,
+    Piece,
     Proof,
     Reencoded,
     Report,
@@ -47,17 +48,23 @@ def receipt(
         "findings": [asdict(finding) for finding in report.findings],
         "holes": [asdict(hole) for hole in report.holes],
         "reencoded": [asdict(one) for one in report.reencoded],
+        "pieces": [_piece(piece) for piece in report.pieces],
         "proof": asdict(report.proof) if report.proof else None,
         "inputs": [asdict(source) for source in inputs],
         "output": {
             "name": report.output,
             "size": report.size,
             "sha256": report.sha256,
-            "duration": report.duration,
+            "duration": report.pieces[0].duration if report.pieces else report.duration,
             "tracks": [asdict(track) for track in report.tracks],
         },
         "muxer": dict(muxer),
     }
+
+
+def _piece(piece: Piece) -> dict[str, Any]:
+    assert piece.output is not None
+    return {**asdict(piece), "file": piece.output.rpartition("/")[2]}
 
 
 def same_inputs(receipt: Mapping[str, Any], now: Sequence[StoredObject]) -> bool:
@@ -79,18 +86,32 @@ def _identity(key: str, size: int, etag: str | None) -> tuple[str, int, str | No
     return key.rpartition("/")[2], size, etag
 
 
-def report_of(receipt: Mapping[str, Any], *, source: str, output: str, beside: str) -> Report:
+def report_of(
+    receipt: Mapping[str, Any], *, source: str, outputs: Sequence[str], beside: str
+) -> Report:
     """The report of a result that an earlier run made."""
     made = receipt["output"]
+    pieces = tuple(
+        Piece(
+            begin=piece["begin"],
+            duration=piece["duration"],
+            output=output,
+            size=piece["size"],
+            sha256=piece["sha256"],
+            tracks=tuple(TrackInfo(**track) for track in piece["tracks"]),
+            proof=Proof(**piece["proof"]) if piece["proof"] else None,
+        )
+        for piece, output in zip(receipt.get("pieces", ()), outputs, strict=False)
+    )
     findings = [Finding(**{**f, "severity": Severity(f["severity"])}) for f in receipt["findings"]]
     return Report(
         recording=receipt["recording"],
         source=source,
         verdict=Verdict(receipt["verdict"]),
         findings=tuple(findings),
-        output=output,
+        output=outputs[0],
         receipt=beside,
-        duration=made["duration"],
+        duration=pieces[-1].begin + pieces[-1].duration if pieces else made["duration"],
         lost_seconds=receipt["lost_seconds"],
         size=made["size"],
         sha256=made["sha256"],
@@ -98,4 +119,5 @@ def report_of(receipt: Mapping[str, Any], *, source: str, output: str, beside: s
         proof=Proof(**receipt["proof"]) if receipt["proof"] else None,
         holes=tuple(Hole(**hole) for hole in receipt["holes"]),
         reencoded=tuple(Reencoded(**one) for one in receipt.get("reencoded", ())),
+        pieces=pieces,
     )

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.media.codecs import AAC, H264, HEVC, PRIVATE, Codec, adts_rate, alike
-from pipeline.media.dimensions import Picture, picture
 from pipeline.media.lane import HZ
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import signed
 from pipeline.media.placed import Slot
+from pipeline.media.sps import Picture, picture
 
 IDS = {"video": "SPS_CHANGE", "audio": "AAC_CHANGE"}
 GAP = HZ // 2  # ticks: a longer step of the clock begins another run

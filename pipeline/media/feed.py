@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.media.codecs import Codec, adts_rate
-from pipeline.media.dimensions import depths, picture
 from pipeline.media.fragments import lengths_of
 from pipeline.media.lane import HZ, OPUS_HZ, Lane
 from pipeline.media.packets import Ticks
+from pipeline.media.sps import depths, picture
 from pipeline.media.units import Units
 
 KEY, OTHER = 0x02000000, 0x01010000  # sample_flags (8.8.3.1)

@@ -18,10 +18,11 @@ NOT_YET = "not supported yet"
 
 
 def choose(
-    scans: Sequence[Scan], sets: tuple[bytes, ...] = ()
+    scans: Sequence[Scan], sets: tuple[bytes, ...] = (), *, one_format: bool = True
 ) -> tuple[tuple[Lane, ...], list[Finding]]:
     """The lanes of a recording, video first.  FATAL findings say why it cannot be one MP4 without
-    loss.  ``sets`` are parameter sets that H.264 may have besides its own.
+    loss.  ``sets`` are parameter sets that H.264 may have besides its own.  Without ``one_format``
+    each lane has the first one it is seen in.
     """
     listed = [scan for scan in scans if scan.program.streams]
     if not listed:
@@ -32,6 +33,8 @@ def choose(
     for pid in sorted({pid for scan in listed for pid in scan.program.streams}):
         lane, said = _lane(pid, scans, sets)
         findings += said
+        if lane and one_format:
+            findings += _constancy(lane, scans)
         lanes += [lane] if lane else []
     if not lanes and not any(f.severity == Severity.FATAL for f in findings):
         detail = "no audio or video in any segment"
@@ -100,7 +103,7 @@ def _lane(
         return None, [Finding("ES_CODEC", Severity.FATAL, pid=pid, detail=detail)]
     unit = _unit(codec, config, [stream for _, stream in streams])
     lane = Lane(pid, codec, config, unit, sets if codec is H264 else ())
-    return lane, [*_constancy(lane, streams), *_presence(lane, scans)]
+    return lane, [*_presence(lane, scans)]
 
 
 def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
@@ -112,8 +115,11 @@ def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
     return float(np.median(steps)) if len(steps) else HZ / 25
 
 
-def _constancy(lane: Lane, streams: Sequence[tuple[Scan, Stream]]) -> Iterator[Finding]:
-    for scan, stream in streams:
+def _constancy(lane: Lane, scans: Sequence[Scan]) -> Iterator[Finding]:
+    for scan in scans:
+        stream = scan.streams.get(lane.pid)
+        if stream is None or not len(stream.pts):
+            continue
         one = stream.config and alike(lane.codec, stream.config)
         if stream.config and one not in (alike(lane.codec, lane.config), *lane.sets):
             id = "SPS_CHANGE" if lane.codec.kind == "video" else "AAC_CHANGE"

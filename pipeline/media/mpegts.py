@@ -56,6 +56,7 @@ class Stream:
     tail: int  # access units in the last PES
     blank: bool  # there is but one PES, and no whole unit in it
     rows: tuple[int, int]  # packets that begin the first PES and end the last
+    turns: tuple[int, ...] = ()  # packets that begin a PES with another configuration
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,6 +229,7 @@ def _stream(
         findings.append(Finding("ES_UNREFERENCED", Severity.WARNING, pid=pid, detail=detail))
     first, last = int(t.index[0]), int(t.index[-1])
     tail = _tail(packets, t, codec)
+    turns = _turns(packets, t, codec, config) if codec and codec.copied and config else []
     stream = Stream(
         pids=pids,
         codec=codec,
@@ -245,6 +247,7 @@ def _stream(
         tail=tail,
         blank=len(t.starts) == 1 and tail == 0,
         rows=(int(t.index[t.starts[0]]) if len(t.starts) else last, last),
+        turns=tuple(turns),
     )
     return stream, findings
 
@@ -316,6 +319,38 @@ def _parameters(
         if config is not None:
             return config, key
     return None, key
+
+
+def _turns(packets: Packets, t: Track, codec: Codec, config: bytes) -> list[int]:
+    """Packets in which a PES begins whose configuration is not that of the one before."""
+    if codec.kind == "audio":
+        return _turns_of_sound(packets, t)
+    marked = packets.adapted[packets.fields[:, 1] & 0x40 != 0]
+    found = []
+    for at in t.starts[np.isin(t.index[t.starts], marked)].tolist():
+        if config in packets.rows[t.index[at]].tobytes():  # as nearly always
+            continue
+        following = int(np.searchsorted(t.starts, at)) + 1
+        end = int(t.starts[following]) if following < len(t.starts) else len(t.index)
+        now = codec.config(elementary(packets, t, at, min(at + LOOK, end)))
+        if now is not None and now != config:
+            found.append(int(t.index[at]))
+            config = now
+    return found
+
+
+def _turns_of_sound(packets: Packets, t: Track) -> list[int]:
+    """By the ADTS headers PES begin with, as far as they do: of two alike in a row."""
+    begins = t.index[t.starts]
+    at = np.minimum(packets.start[begins] + 9 + t.header[:, 8].astype(np.intp), PACKET - 4)
+    head = packets.rows[begins[:, None], at[:, None] + np.arange(4)]
+    aligned = (head[:, 0] == 0xFF) & (head[:, 1] & 0xF6 == 0xF0)
+    head = head[aligned] & np.array((0xFF, 0xFF, 0xFF, 0xF0), np.uint8)
+    if len(head) * 2 < len(begins) or (head == head[:1]).all():
+        return []
+    differs = (head[1:] != head[:-1]).any(axis=1)
+    lasting = np.append(~differs[1:], True)
+    return [int(row) for row in begins[aligned][1:][differs & lasting]]
 
 
 def _tail(packets: Packets, t: Track, codec: Codec | None) -> int:

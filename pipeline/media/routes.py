@@ -4,8 +4,9 @@ A recorder that starts anew may number its streams anew.  A stream is known by i
 language and its place among its like; the PID under which it was first seen stands for it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TypeVar
 
 from pipeline.media.codecs import Codec, codec_of
@@ -22,7 +23,7 @@ class _Known:
     """One stream of the recording."""
 
     key: int  # the PID that stands for it
-    codec: str
+    codec: str  # or its kind, where the codec may change
     language: str
     pid: int  # the one it was last seen under
 
@@ -35,12 +36,15 @@ def program_codecs(program: Program) -> dict[int, Codec | None]:
     }
 
 
-def aligned(scans: Sequence[Scan]) -> tuple[list[Scan], list[Finding]]:
+def aligned(
+    scans: Sequence[Scan], like: Callable[[Codec], str] = attrgetter("name")
+) -> tuple[list[Scan], list[Finding]]:
     """The scans with every stream under the PID that stands for it, and what had moved.
 
-    ``Stream.pids`` still says where its packets are.
+    ``Stream.pids`` still says where its packets are.  ``like`` is what two codecs have in common
+    that may follow each other in one stream.
     """
-    carried = _carried(scans)
+    carried = _carried(scans, like)
     if _constant(scans, carried):
         return list(scans), []
     known: list[_Known] = []
@@ -64,25 +68,27 @@ def _moved(segment: str, stream: _Known, pids: Sequence[int]) -> Finding:
     return Finding("PMT_CHANGE", Severity.WARNING, segment, stream.key, 1, detail, repair)
 
 
-def _carried(scans: Sequence[Scan]) -> list[dict[int, str]]:
+def _carried(scans: Sequence[Scan], like: Callable[[Codec], str]) -> list[dict[int, str]]:
     """Codec by PID of the audio and video each segment lists; without tables, of what it sends."""
-    listed = [_listed(scan) for scan in scans]
+    listed = [_listed(scan, like) for scan in scans]
     everywhere = {item for media in listed for item in media.items()}
     return [
-        media if scan.program.streams else _guessed(scan, everywhere)
+        media if scan.program.streams else _guessed(scan, everywhere, like)
         for scan, media in zip(scans, listed, strict=True)
     ]
 
 
-def _listed(scan: Scan) -> dict[int, str]:
+def _listed(scan: Scan, like: Callable[[Codec], str]) -> dict[int, str]:
     later = {pid for stream in scan.streams.values() for pid in stream.pids[1:]}
     codecs = program_codecs(scan.program).items()
-    return {pid: codec.name for pid, codec in codecs if codec and pid not in later}
+    return {pid: like(codec) for pid, codec in codecs if codec and pid not in later}
 
 
-def _guessed(scan: Scan, everywhere: Set[tuple[int, str]]) -> dict[int, str]:
+def _guessed(
+    scan: Scan, everywhere: Set[tuple[int, str]], like: Callable[[Codec], str]
+) -> dict[int, str]:
     """What is listed elsewhere; a codec that is there under none of those PIDs has moved."""
-    sent = {p: s.codec.name for p, s in scan.streams.items() if s.codec and len(s.pts)}
+    sent = {p: like(s.codec) for p, s in scan.streams.items() if s.codec and len(s.pts)}
     found = dict(item for item in sent.items() if item in everywhere)
     for pid, codec in sent.items():
         if codec not in found.values() and codec in {name for _, name in everywhere}:

@@ -1,96 +1,153 @@
-"""What a sequence parameter set says of the pictures (H.264 clause 7.3.2.1.1)."""
+"""What a sequence parameter set says of the pictures (H.264 clause 7.3.2.1.1, H.265 clause
+7.3.2.2.1).
+"""
 
 from dataclasses import dataclass
+from itertools import islice
 
-HIGH = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}  # profiles with chroma_format
+from pipeline.media.codecs import PRIVATE, Codec
+
+HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})  # with chroma
+LARGEST = 16384  # pixels of a side; no level allows more
+NUMBERS = 32  # parameter sets a stream may have at once (H.264 clause 7.4.2.1.1)
 
 
 @dataclass(frozen=True, slots=True)
-class Sps:
-    """Size in pixels as shown, and the number the set has."""
+class Picture:
+    """Size in pixels as shown; profile, level and the number of the set as they are written."""
 
-    id: int
-    profile: int
     width: int
     height: int
+    profile: int
+    level: int
+    number: int
 
 
 class _Bits:
-    def __init__(self, data: bytes) -> None:
-        self._bits = "".join(f"{byte:08b}" for byte in data)
-        self._at = 0
+    """Reads a NAL unit bit by bit, without its emulation prevention bytes (H.264 clause 7.4.1)."""
+
+    def __init__(self, nal: bytes) -> None:
+        data = nal.replace(b"\0\0\3", b"\0\0")
+        self._bits = iter("".join(f"{byte:08b}" for byte in data))
 
     def take(self, count: int) -> int:
         """Unsigned, ``count`` bits; ValueError behind the end."""
-        self._at += count
-        return int(self._bits[self._at - count : self._at] or "-", 2)
+        taken = "".join(islice(self._bits, count))
+        if len(taken) < count:
+            raise ValueError("a parameter set that is cut short")
+        return int(taken, 2) if taken else 0
 
-    def golomb(self) -> int:
-        """ue(v), clause 9.1."""
-        zeros = self._bits.index("1", self._at) - self._at
-        self._at += zeros
-        return self.take(zeros + 1) - 1
+    def ue(self) -> int:
+        """An unsigned Exp-Golomb code (H.264 clause 9.1)."""
+        zeros = 0
+        while not self.take(1):
+            zeros += 1
+            if zeros > 32:
+                raise ValueError("a parameter set that cannot be one")
+        return (1 << zeros) - 1 + self.take(zeros)
 
-    def signed(self) -> int:
-        """se(v), clause 9.1.1."""
-        code = self.golomb()
-        return (code + 1) // 2 if code & 1 else -(code // 2)
+    def se(self) -> int:
+        """A signed one (clause 9.1.1)."""
+        code = self.ue()
+        return (code + 1) // 2 if code % 2 else -(code // 2)
 
 
-def parse(unit: bytes) -> Sps | None:
-    """None where the bytes are none, or of a picture too large to be one."""
+def picture(codec: Codec, sps: bytes) -> Picture | None:
+    """The pictures of a stream; None where the set cannot be read, or cannot be one."""
+    if codec.stream_type >= PRIVATE:
+        return Picture(int.from_bytes(sps[:2], "big"), int.from_bytes(sps[2:4], "big"), 0, 0, 0)
     try:
-        return _parse(_Bits(unit[1:].replace(b"\0\0\3", b"\0\0")), unit[1])
-    except (ValueError, IndexError):
+        found = _h265(sps) if codec.name == "hevc" else _h264(sps)
+    except ValueError:
         return None
+    sides = 0 < found.width <= LARGEST and 0 < found.height <= LARGEST
+    return found if sides and found.number < NUMBERS else None
 
 
-def _parse(bits: _Bits, profile: int) -> Sps | None:
-    bits.take(24)  # profile, constraints, level
-    id = bits.golomb()
-    chroma = _chroma(bits) if profile in HIGH else 1
-    bits.golomb()  # log2_max_frame_num
-    kind = bits.golomb()  # pic_order_cnt_type
-    if kind == 0:
-        bits.golomb()
-    elif kind == 1:
+def depths(sps: bytes) -> bytes:
+    """What avcC says of the samples of an H.264 stream of a high profile (ISO/IEC 14496-15 clause
+    5.3.3.1.2); nothing for the others.
+    """
+    bits = _Bits(sps[1:])
+    profile = bits.take(8)
+    bits.take(16)
+    bits.ue()
+    if profile not in HIGH:
+        return b""
+    chroma = bits.ue()
+    if chroma == 3:
         bits.take(1)
-        bits.signed()
-        bits.signed()
-        for _ in range(bits.golomb()):
-            bits.signed()
-    bits.golomb()  # max_num_ref_frames
+    return bytes((0xFC | chroma & 3, 0xF8 | bits.ue() & 7, 0xF8 | bits.ue() & 7, 0))
+
+
+def _h264(sps: bytes) -> Picture:
+    bits = _Bits(sps[1:])
+    profile, _, level, number = bits.take(8), bits.take(8), bits.take(8), bits.ue()
+    chroma = _chroma(bits) if profile in HIGH else 1
+    bits.ue()  # log2_max_frame_num
+    order = bits.ue()  # pic_order_cnt_type
+    if order == 0:
+        bits.ue()
+    elif order == 1:
+        bits.take(1)
+        bits.se()
+        bits.se()
+        for _ in range(bits.ue()):
+            bits.se()
+    bits.ue()  # max_num_ref_frames
     bits.take(1)
-    width = 16 * (bits.golomb() + 1)
-    units = bits.golomb() + 1
+    width, units = 16 * (bits.ue() + 1), bits.ue() + 1
     frames_only = bits.take(1)
     height = 16 * units * (2 - frames_only)
     bits.take(1 if frames_only else 2)
     if bits.take(1):  # frame_cropping_flag
-        left, right, top, bottom = (bits.golomb() for _ in range(4))
+        left, right, top, bottom = (bits.ue() for _ in range(4))
         width -= (left + right) * (2 if chroma in (1, 2) else 1)
         height -= (top + bottom) * (2 if chroma == 1 else 1) * (2 - frames_only)
-    fits = id < 32 and 0 < width <= 16384 and 0 < height <= 16384
-    return Sps(id, profile, width, height) if fits else None
+    return Picture(width, height, profile, level, number)
 
 
 def _chroma(bits: _Bits) -> int:
-    chroma = bits.golomb()
-    if chroma == 3:
-        bits.take(1)
-    bits.golomb()
-    bits.golomb()
+    """chroma_format_idc; 0 where the three planes are apart, for they are cropped like grey."""
+    chroma = bits.ue()
+    apart = bits.take(1) if chroma == 3 else 0
+    bits.ue()
+    bits.ue()
     bits.take(1)
     if bits.take(1):  # seq_scaling_matrix_present_flag
         for number in range(12 if chroma == 3 else 8):
             if bits.take(1):
                 _scaling_list(bits, 16 if number < 6 else 64)
-    return chroma
+    return 0 if apart else chroma
 
 
 def _scaling_list(bits: _Bits, size: int) -> None:
     last = following = 8
     for _ in range(size):
         if following:
-            following = (last + bits.signed()) % 256
+            following = (last + bits.se()) % 256
         last = following or last
+
+
+def _h265(sps: bytes) -> Picture:
+    bits = _Bits(sps[2:])
+    bits.take(4)
+    layers = bits.take(3)  # sps_max_sub_layers_minus1
+    bits.take(4)
+    profile = bits.take(5)
+    bits.take(80)
+    level = bits.take(8)
+    there = [(bits.take(1), bits.take(1)) for _ in range(layers)]
+    if layers:
+        bits.take(2 * (8 - layers))
+    for has_profile, has_level in there:
+        bits.take(88 * has_profile + 8 * has_level)
+    number, chroma = bits.ue(), bits.ue()
+    if chroma == 3:
+        bits.take(1)
+    width, height = bits.ue(), bits.ue()
+    if bits.take(1):  # conformance_window_flag
+        left, right, top, bottom = (bits.ue() for _ in range(4))
+        width -= (2 if chroma in (1, 2) else 1) * (left + right)
+        height -= (2 if chroma == 1 else 1) * (top + bottom)
+    return Picture(width, height, profile, level, number)

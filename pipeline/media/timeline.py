@@ -6,6 +6,7 @@ Times are ticks of 90 kHz unless they say seconds.  The plan puts the first pres
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from pipeline.media import coverage, joins
 from pipeline.media.ends import Closed, Promise, promises
@@ -44,16 +45,21 @@ class Plan:
 
 
 def plan(
-    slots: Sequence[Slot], on_loss: OnLoss = OnLoss.HOLD, sets: tuple[bytes, ...] = ()
+    slots: Sequence[Slot],
+    on_loss: OnLoss = OnLoss.HOLD,
+    sets: tuple[bytes, ...] = (),
+    *,
+    one_format: bool = True,
 ) -> Plan:
     """Decide where every segment goes.  Pure: the same scans always give the same plan.
 
-    ``sets`` are the parameter sets of pictures that were encoded anew.
+    ``sets`` are the parameter sets of pictures that were encoded anew.  Without ``one_format`` the
+    plan is to be divided (:mod:`pipeline.media.divide`).
     """
-    slots, scans, moved = _aligned(slots)
+    slots, scans, moved = _aligned(slots, "name" if one_format else "kind")
     if not scans:
         return Plan()
-    lanes, findings = choose(scans, sets)
+    lanes, findings = choose(scans, sets, one_format=one_format)
     findings += moved
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
@@ -66,7 +72,7 @@ def plan(
     placed = _placed(segments, lanes, slots, on_loss)
     findings += placed.findings
     segments = placed.joined.segments
-    findings += _rebase(segments, lanes)
+    findings += rebase(segments, lanes)
     covered = placed.joined.covered
     needed = [replace(s, duration=None) if s.name in covered.whole else s for s in slots]
     promised, said = promises(segments, lanes, needed)
@@ -120,10 +126,10 @@ def _placed(
     return _Line(joined, findings + joined.findings, closed)
 
 
-def _aligned(slots: Sequence[Slot]) -> tuple[list[Slot], list[Scan], list[Finding]]:
+def _aligned(slots: Sequence[Slot], like: str) -> tuple[list[Slot], list[Scan], list[Finding]]:
     """Every stream under one PID, and the scans that hold packets."""
     there = [n for n, slot in enumerate(slots) if slot.scan is not None and slot.scan.packets]
-    scans, findings = aligned([scan for n in there if (scan := slots[n].scan)])
+    scans, findings = aligned([scan for n in there if (scan := slots[n].scan)], attrgetter(like))
     routed = list(slots)
     for number, scan in zip(there, scans, strict=True):
         routed[number] = replace(slots[number], scan=scan)
@@ -195,14 +201,14 @@ def _placeable(
     return tuple(lane for lane in lanes if lane.pid in there), findings
 
 
-def _rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Finding]:
+def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Finding]:
     """Shift everything so that the first presentation time is BASE.
 
     What is decoded and not heard at the beginning of a lane stands before that.
     """
     leads = {lane.pid: lane.lead for lane in lanes}
     starts = [
-        pts[pts >= 0].min() + (leads[pid] if s.number == 0 else 0)
+        pts[pts >= 0].min() + (leads.get(pid, 0) if s.number == 0 else 0)
         for s in segments[:2]
         for pid, (pts, _) in s.stamps.items()
         if (pts >= 0).any()

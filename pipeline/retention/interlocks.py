@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.errors import NotFoundError, RecpipeError
-from pipeline.jobs.published import Published, read
+from pipeline.jobs.published import Output, Published, read
 from pipeline.retention.plan import not_good_enough
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH, printable
@@ -51,7 +51,7 @@ class Checks:
 
     def _inside(self, published: Published, doomed: list[str]) -> str | None:
         """The result itself must not be among what is deleted, nor in anybody's trash."""
-        for kept in (published.key, published.receipt_key):
+        for kept in (*(one.key for one in published.outputs), published.receipt_key):
             place = _identity(self.results, kept)
             if place in {_identity(self.source, key) for key in doomed}:
                 return "its result is one of its sources"
@@ -60,17 +60,22 @@ class Checks:
         return None
 
     def _result(self, published: Published) -> str | None:
-        """The result is there and, re-read, the very one of the receipt."""
-        found = self.results.head(published.key)
-        if found.size != published.size:
-            return f"its result has {found.size} bytes, the receipt says {published.size}"
+        """The result is there and, re-read, the very one of the receipt: every file of it."""
+        found = (self._output(one, many=bool(published.pieces)) for one in published.outputs)
+        return next((why for why in found if why), None)
+
+    def _output(self, one: Output, *, many: bool) -> str | None:
+        its = f"its result {one.name}" if many else "its result"
+        found = self.results.head(one.key)
+        if found.size != one.size:
+            return f"{its} has {found.size} bytes, the receipt says {one.size}"
         if self.verify == "head":
             return None
         digest = hashlib.sha256()
-        for chunk in self.results.open(published.key, etag=found.etag):
+        for chunk in self.results.open(one.key, etag=found.etag):
             digest.update(chunk)
-        if digest.hexdigest() != published.sha256:
-            return "its result is not the one of the receipt: SHA-256 differs"
+        if digest.hexdigest() != one.sha256:
+            return f"{its} is not the one of the receipt: SHA-256 differs"
         return None
 
 

@@ -113,8 +113,10 @@ FAULTS = (
     Fault("pmt_pid_changed", UNITS, formats.pmt_pid_changed, SLICE, NOTHING),
     # formats
     Fault("resolution_change", UNITS, formats.resolution_change, SLICE, NOTHING),
+    Fault("resolution_change_inside", UNITS, formats.resolution_change_inside, SLICE, NOTHING),
     Fault("samplerate_change", UNITS, formats.samplerate_change, SLICE, NOTHING),
     Fault("channels_change", UNITS, formats.channels_change, SLICE, NOTHING),
+    Fault("channels_change_inside", UNITS, formats.channels_change_inside, SLICE, NOTHING),
     Fault("codec_change_hevc", UNITS, formats.codec_change_hevc, SLICE, NOTHING),
     Fault("webm", UNITS, formats.webm, "vp8|vp9", NOTHING),
     Fault("fmp4", FILES, formats.fmp4, None, NOTHING),

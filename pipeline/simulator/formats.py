@@ -20,6 +20,18 @@ def resolution_change(part: Part, case: Case) -> Part:
     return _spliced(part, case, "video", other)
 
 
+def resolution_change_inside(part: Part, case: Case) -> Part:
+    """In the middle of one slice pictures of another size begin, up to its end."""
+    width, height = case.look.size
+    other = case.other(width=width * 2, height=height * 2)
+    return _spliced(part, case, "video", other, inside=True)
+
+
+def channels_change_inside(part: Part, case: Case) -> Part:
+    """In the middle of one slice stereo sound begins, up to its end."""
+    return _spliced(part, case, "audio", case.other(channels=2), inside=True)
+
+
 def codec_change_hevc(part: Part, case: Case) -> Part:
     """One slice has HEVC in place of H.264."""
     return _spliced(part, case, "video", case.other(codec="hevc"), stream_type=HEVC)
@@ -141,11 +153,23 @@ def aes_128(part: Part, case: Case) -> Part:
 
 
 def _spliced(
-    part: Part, case: Case, stream: str, other: Material, *, stream_type: int | None = None
+    part: Part,
+    case: Case,
+    stream: str,
+    other: Material,
+    *,
+    stream_type: int | None = None,
+    inside: bool = False,
 ) -> Part:
-    """One segment with a stream of other material."""
+    """One segment with a stream of other material, or ``inside`` of it the second half."""
     n = case.pick(part, inner=True)
-    segment = _filled(part.segments[n], case, stream, other)
+    whole = part.segments[n]
+    segment = _filled(whole, case, stream, other)
+    if inside:
+        middle = whole.begin + whole.length // 2 // HZ * HZ  # a key picture stands there
+        old = [u for u in whole.units if u.stream == stream and u.time < middle]
+        new = [u for u in segment.units if u.stream == stream and u.time >= middle]
+        segment = with_units(whole, stream, (*old, *new))
     if stream_type is not None:
         types = {**segment.layout.types, stream: stream_type}
         segment = replace(segment, layout=replace(segment.layout, types=types))

@@ -7,11 +7,12 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
-from pipeline.media import sps, units
+from pipeline.media import units
 from pipeline.media.codecs import AAC, H264, adts_rate
 from pipeline.media.fills import Fill, Made, wanted
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.losses import Stretch
+from pipeline.media.sps import NUMBERS, picture
 from pipeline.model import Finding, Severity
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg
@@ -19,7 +20,6 @@ from pipeline.muxing.run import run
 
 PICTURES = 250  # then they begin again with a key picture
 PRIMED = 8  # frames after which an encoder has forgotten that it began
-OWN = 31  # number of our parameter sets (H.264 clause 7.4.2.1.1): those of the stream stay valid
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,10 +57,10 @@ def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ff
 
 def _pictures(lane: Lane, count: int, ffmpeg: Ffmpeg) -> list[bytes]:
     """Black pictures of the lane's size: one key picture, then those that refer to it."""
-    shape = sps.parse(lane.config)
-    if shape is None or shape.width % 2 or shape.height % 2:
+    shape = picture(lane.codec, lane.config)
+    if lane.codec is not H264 or shape is None or shape.width % 2 or shape.height % 2:
         return []
-    number = OWN if shape.id != OWN else OWN - 1
+    number = _free_number(lane)
     rate = f"{HZ}/{max(1, round(lane.unit))}"
     es = _encoded(
         commands.black(ffmpeg.ffmpeg, (shape.width, shape.height), rate, count, number), ffmpeg
@@ -68,6 +68,13 @@ def _pictures(lane: Lane, count: int, ffmpeg: Ffmpeg) -> list[bytes]:
     found = units.nals(np.frombuffer(es, np.uint8))
     begins = [max(0, int(b) - 4) for b in found.begin[found.opens]]
     return [es[a:b] for a, b in pairwise([*begins, len(es)])]
+
+
+def _free_number(lane: Lane) -> int:
+    """The highest that no parameter set of the lane has: those it has stay valid."""
+    found = (picture(lane.codec, each) for each in (lane.config, *lane.sets) if each[0] & 31 == 7)
+    taken = {one.number for one in found if one}
+    return next(n for n in range(NUMBERS - 1, -1, -1) if n not in taken)
 
 
 def _silence(lane: Lane, ffmpeg: Ffmpeg) -> list[bytes]:

@@ -10,8 +10,8 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,28 @@ def _made(folder: Path) -> Path:
     return folder
 
 
+def piece_key(key: str, number: int) -> str:
+    """The key of one of several results, counted from 1."""
+    stem, dot, suffix = key.rpartition(".")
+    return f"{stem}.{number}{dot}{suffix}"
+
+
 def place(destination: Storage, key: str) -> str:
     """The key a result gets: its own, or one of this run alone where that is safer."""
     if isinstance(destination, LocalStorage) or creates_once(destination):
         return key
     stem, dot, suffix = key.rpartition(".")
     return f"{stem}.{secrets.token_hex(_TOKEN // 2)}{dot}{suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One file on its way to its key."""
+
+    temporary: Path
+    key: str
+    size: int
+    sha256: str
 
 
 def publish(
@@ -70,20 +86,23 @@ def publish(
     format: Format,
     sha256: str,
     placed: str | None = None,
+    more: Sequence[Result] = (),
     replacing: bool = True,
     guard: Callable[[], None] = allowed,
 ) -> StoredObject:
-    """Put the file under its final name, then the receipt.  Safe to repeat.
+    """Put the file under its final name, and ``more`` that belong to it, then the receipt.  Safe
+    to repeat.
 
     ``placed`` is what :func:`place` said.  ExistsError if nothing was to be replaced and another
     run was quicker.  Before ``guard`` returns nothing is changed at the destination.
     """
-    placed = placed or key
+    results = [Result(temporary, placed or key, receipt["output"]["size"], sha256), *more]
+    plain = _plain(key, results[0].key)
 
     def cleared() -> None:
         guard()
-        if placed == key:
-            destination.delete(receipt_key(key))  # an earlier one says nothing of this file
+        if plain:
+            destination.delete(receipt_key(key))  # an earlier one says nothing of these files
 
     text = json.dumps(receipt, indent=1, ensure_ascii=False) + "\n"
     # a file name that is no UTF-8 becomes an escape of JSON, and the same name when read again
@@ -92,41 +111,60 @@ def publish(
     try:
         note.write_bytes(data)  # before the file: there may be no room left
         if isinstance(destination, LocalStorage):
-            destination.flush(temporary)
+            for one in results:
+                destination.flush(one.temporary)
             cleared()
-            stored = destination.adopt(temporary, key)
+            stored = [destination.adopt(one.temporary, one.key) for one in results]
             destination.adopt(note, receipt_key(key))
-            return stored
+            return stored[0]
         content = CONTENT_TYPES[format]
-        if replacing or placed != key:
+        if replacing or not plain:
             cleared()
-            stored = destination.put(temporary, placed, sha256=sha256, content_type=content)
+            stored = [_put(one, destination, content) for one in results]
         else:
-            stored = _create(temporary, destination, key, sha256, content, cleared)
-        if stored.size != receipt["output"]["size"]:
-            where, sent = destination.url(placed), receipt["output"]["size"]
-            raise StorageError(f"{where}: {stored.size} bytes arrived, {sent} sent")
+            asked = (cleared, *(allowed for _ in more))  # once: it is about all of them
+            stored = [
+                _create(one, destination, content, ask)
+                for one, ask in zip(results, asked, strict=True)
+            ]
         digest = hashlib.sha256(data).hexdigest()
         destination.put(note, receipt_key(key), sha256=digest, content_type="application/json")
     finally:
         note.unlink(missing_ok=True)
+    return stored[0]
+
+
+def _put(one: Result, destination: Storage, content: str) -> StoredObject:
+    """One file under its key, whatever stood there."""
+    stored = destination.put(one.temporary, one.key, sha256=one.sha256, content_type=content)
+    return _whole(one, stored, destination)
+
+
+def _whole(one: Result, stored: StoredObject, destination: Storage) -> StoredObject:
+    if stored.size != one.size:
+        where = destination.url(one.key)
+        raise StorageError(f"{where}: {stored.size} bytes arrived, {one.size} sent")
     return stored
 
 
+def _plain(key: str, placed: str) -> bool:
+    """The name every run gives the first file, or the only one."""
+    return placed in (key, piece_key(key, 1))
+
+
 def _create(
-    temporary: Path,
-    destination: Storage,
-    key: str,
-    sha256: str,
-    content: str,
-    guard: Callable[[], None],
+    one: Result, destination: Storage, content: str, guard: Callable[[], None]
 ) -> StoredObject:
+    """One file under its key if nothing stands there."""
     try:
-        return destination.create(temporary, key, sha256=sha256, content_type=content, guard=guard)
+        stored = destination.create(
+            one.temporary, one.key, sha256=one.sha256, content_type=content, guard=guard
+        )
     except ExistsError:
         # a lost answer makes a client ask twice, and then its own file is in the way
-        refuse_other(destination, key, sha256)
-        return destination.head(key)
+        refuse_other(destination, one.key, one.sha256)
+        return destination.head(one.key)
+    return _whole(one, stored, destination)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,40 +174,62 @@ class Earlier:
     key: str
     size: int
     receipt: Mapping[str, Any] | None  # None: a crash came between the two, or it is not ours
+    files: tuple[str, ...] = field(default=(), compare=False)  # all that the receipt speaks of
 
 
 def earlier(destination: Storage, key: str) -> Earlier | None:
     """An earlier result, None when there is none."""
     receipt = _receipt(destination, key)
-    own = pointed(key, receipt)
+    files = files_of(key, receipt) if receipt else {key: -1}
+    own = next(iter(files))
     for name in dict.fromkeys((own, key)):
         try:
             there = destination.head(name)
         except NotFoundError:
             continue
-        whole = name == own and receipt is not None
-        whole = whole and receipt["output"]["size"] == there.size
-        return Earlier(name, there.size, receipt if whole else None)
+        whole = receipt is not None and name == own and _all_there(destination, files)
+        return Earlier(name, there.size, receipt if whole else None, tuple(files))
     return None
+
+
+def _all_there(destination: Storage, files: Mapping[str, int]) -> bool:
+    try:
+        return all(destination.head(key).size == size for key, size in files.items())
+    except NotFoundError:
+        return False
 
 
 def _receipt(destination: Storage, key: str) -> Any:
     """The receipt beside a result; None if there is none, or another tool's."""
     try:
         receipt: Any = json.loads(b"".join(destination.open(receipt_key(key))))
-        fits = receipt["schema"] == SCHEMA and isinstance(receipt["output"]["size"], int)
+        sizes = [one["size"] for one in (receipt["output"], *receipt.get("pieces", ()))]
+        fits = receipt["schema"] == SCHEMA and all(isinstance(size, int) for size in sizes)
         fits &= all(isinstance(one["key"], str) for one in receipt["inputs"])
         fits &= isinstance(receipt["settings"], dict)
-    except (NotFoundError, ValueError, KeyError, TypeError, RecursionError):
+    except (NotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return receipt if fits else None
 
 
+def files_of(key: str, receipt: Any) -> dict[str, int]:
+    """Keys and sizes of all results a receipt speaks of."""
+    outputs = receipt.get("pieces") or [receipt["output"]]
+    return {named(key, one.get("file")): one["size"] for one in outputs}
+
+
 def pointed(key: str, receipt: Any) -> str:
-    """The key of the result a receipt speaks of; a name that no run gives is not followed."""
-    file = receipt["output"].get("file") if receipt else None
-    folder, slash, _ = key.rpartition("/")
-    if isinstance(file, str) and is_own(key, folder + slash + file):
+    """The key of the (first) result a receipt speaks of."""
+    return named(key, receipt["output"].get("file") if receipt else None)
+
+
+def named(key: str, file: Any) -> str:
+    """A name that no run gives is not followed."""
+    folder, slash, name = key.rpartition("/")
+    stem, dot, suffix = name.rpartition(".")
+    number, token = r"(\.[1-9][0-9]{0,5})?", rf"(\.[0-9a-f]{{{_TOKEN}}})?"
+    own = rf"{re.escape(stem)}{number}{token}{re.escape(dot + suffix)}"
+    if isinstance(file, str) and re.fullmatch(own, file):
         return f"{folder}{slash}{file}"
     return key
 
@@ -181,15 +241,16 @@ def is_own(key: str, placed: str) -> bool:
     return re.fullmatch(own, placed) is not None
 
 
-def lost(destination: Storage, key: str, placed: str) -> bool:
+def lost(destination: Storage, key: str, placed: str, *more: str) -> bool:
     """Whether the receipt that stands now speaks of another run's result; then ours goes.
 
     A receipt that cannot be read is being written: a file too many is better than one too few.
     """
-    receipt = None if placed == key else _receipt(destination, key)
+    receipt = None if _plain(key, placed) else _receipt(destination, key)
     if receipt is None or pointed(key, receipt) == placed:
         return False
-    destination.delete(placed)
+    for one in (placed, *more):
+        destination.delete(one)
     return True
 
 

@@ -76,7 +76,7 @@ def test_a_document_has_the_structure_of_the_schema():
     us = Agent("recpipe", "1.0")
     files = [
         File("data/a.mp4", Digests(1, "ab", "cd"), "video/mp4"),
-        File("data/b.ts", None, "video/mp2t", "b.ts", "data/a.mp4"),
+        File("data/b.ts", None, "video/mp2t", "b.ts", ("data/a.mp4",)),
     ]
     events = [
         Event("capture", 0.0, "success", (Agent("Somebody"),), ("data/b.ts",)),

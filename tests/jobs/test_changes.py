@@ -162,6 +162,52 @@ def test_nothing_can_stay(library, changed, tmp_path):
     assert max(b - a for a, b in pairwise(times)) < 0.05
 
 
+SHORT = replace(r.AV_B, slice=2)
+WITHIN = [
+    pytest.param(replace(SHORT, size="640x360"), "video", id="size"),
+    pytest.param(replace(SHORT, rate=44100), "audio", id="rate"),
+    pytest.param(replace(SHORT, channels=2), "audio", id="channels"),
+]
+
+
+@pytest.fixture
+def within(library, tmp_path):
+    """Slices of four seconds; inside the second one another format begins, for two seconds."""
+
+    def merge(other, numbers=(3,)):
+        datas = [library[other if n in numbers else SHORT].data(n) for n in range(10)]
+        both = [r.recounted(a + b) for a, b in zip(datas[::2], datas[1::2], strict=True)]
+        return r.publish([(4.0, data) for data in both], tmp_path / "recording")
+
+    return merge
+
+
+@pytest.mark.parametrize(("other", "kind"), WITHIN)
+@pytest.mark.parametrize("numbers", [(3,), (2,), (3, 4)], ids=["end", "begin", "both sides"])
+def test_a_change_inside_a_slice(library, within, tmp_path, other, kind, numbers):
+    made = within(other, numbers)
+    report = r.convert(made.folder, tmp_path / "out", library.ffmpeg)
+    assert report.verdict is Verdict.REPAIRED, r.said(report)
+    assert report.proof.holds
+    assert report.lost_seconds == {"video": 0, "audio": 0}
+    assert {one.kind for one in report.reencoded} == {kind}
+    assert sum(one.seconds for one in report.reencoded) == pytest.approx(
+        2 * len(numbers), abs=0.1 * len(numbers)
+    )
+    names = [made.names[n // 2] for n in numbers]
+    assert [one.segment.partition("@")[0] for one in report.reencoded] == names
+    frames = decoded(report, library.ffmpeg)
+    pictures = [f for f in frames if f["media_type"] == "video"]
+    assert len(pictures) == 300
+    assert {(f["width"], f["height"]) for f in pictures} == {(320, 180)}
+    for of_kind, usual in (("video", 1 / 15), ("audio", 1024 / 48000)):
+        times = sorted(float(f["pts_time"]) for f in frames if f["media_type"] == of_kind)
+        assert all(0 < b - a < 1.9 * usual for a, b in pairwise(times))
+    checked = r.check(made.folder)
+    assert checked.verdict is Verdict.REPAIRED, r.said(checked)
+    assert [f.id for f in checked.findings] == [f.id for f in report.findings]
+
+
 def test_fail_makes_nothing(library, changed, tmp_path):
     made = changed(LARGE, (2,))
     chosen = {"on_change": OnChange.FAIL}

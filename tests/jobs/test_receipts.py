@@ -9,6 +9,7 @@ from pipeline.jobs.receipts import only_more_inputs, receipt, report_of, same_in
 from pipeline.model import (
     Finding,
     Hole,
+    Piece,
     Proof,
     Report,
     Severity,
@@ -59,7 +60,15 @@ def made(report=REPORT, inputs=(LIST, ONE, TWO)):
 
 
 def again(note):
-    return report_of(note, source="/in/a.m3u8", output="/out/a.mp4", beside="/out/a.receipt.json")
+    names = [f"/out/{piece['file']}" for piece in note["pieces"]] or ["/out/a.mp4"]
+    return report_of(note, source="/in/a.m3u8", outputs=names, beside="/out/a.receipt.json")
+
+
+def several():
+    """A recording that became two files."""
+    first = Piece(0.0, 8.0, "/out/a.1.mp4", 4321, "ab" * 32, REPORT.tracks, REPORT.proof)
+    second = Piece(8.5, 3.845678, "/out/a.2.mp4", 99, "ba" * 32, REPORT.tracks[:1], REPORT.proof)
+    return replace(REPORT, output="/out/a.1.mp4", pieces=(first, second))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +77,7 @@ def again(note):
         pytest.param(REPORT, id="a degraded one"),
         pytest.param(replace(REPORT, findings=(), holes=()), id="nothing found"),
         pytest.param(replace(REPORT, proof=None), id="no proof"),
+        pytest.param(several(), id="two files"),
         pytest.param(replace(REPORT, verdict=Verdict.OK, findings=()), id="a good one"),
     ],
 )
@@ -76,7 +86,7 @@ def test_a_report_comes_back_as_it_was(report):
 
 
 def test_a_result_is_where_it_lies_now():
-    moved = report_of(made(), source="s3://x/a", output="s3://y/b", beside="s3://y/b.json")
+    moved = report_of(made(), source="s3://x/a", outputs=["s3://y/b"], beside="s3://y/b.json")
     assert (moved.source, moved.output, moved.receipt) == ("s3://x/a", "s3://y/b", "s3://y/b.json")
     assert moved.recording == REPORT.recording
 

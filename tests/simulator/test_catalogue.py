@@ -41,6 +41,7 @@ black frozen silent huge_playlist
 interruption forced_slice backup_playlist orphan_segment rewritten_after_endlist late_video
 audio_ends_early video_ends_early audio_pauses video_missing_one_seg pmt_pid_changed aes_128
 clock_step resent_packets bak_gap bak_overlap bak_killed
+resolution_change_inside channels_change_inside
 """,
 )
 

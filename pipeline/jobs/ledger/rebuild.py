@@ -100,6 +100,10 @@ def read(earlier: publish.Earlier, key: str, destination: Storage) -> Read | Non
         output["size"],
         output["sha256"],
         (*inputs,),
+        tuple(
+            (destination.url(at), piece["size"], piece["sha256"])
+            for at, piece in zip(earlier.files, receipt.get("pieces", ()), strict=False)
+        )[1:],
     )
     source, sid = identity(receipt["source"])
     return Read(id, source, sid, made)

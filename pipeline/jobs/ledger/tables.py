@@ -117,7 +117,7 @@ artifacts = sa.Table(
     metadata,
     _of_recording(primary_key=True),
     sa.Column("version", sa.Integer, primary_key=True),
-    sa.Column("kind", sa.Text, primary_key=True),  # mp4, receipt
+    sa.Column("kind", sa.Text, primary_key=True),  # mp4, receipt; mp4.2 and on
     sa.Column("uri", sa.Text, nullable=False),
     sa.Column("size", sa.BigInteger),
     sa.Column("sha256", sa.Text),

@@ -1,0 +1,156 @@
+"""Segments inside which another format begins are cut there, before the plan is made."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.media.absence import continues
+from pipeline.media.codecs import AV1, OPUS
+from pipeline.media.conform import by_segment, survey
+from pipeline.media.cut import Place, cut, places
+from pipeline.media.lane import HZ
+from pipeline.media.mpegts import Scan, scan
+from pipeline.media.packets import PACKET, Bytes, framing, signed
+from pipeline.media.placed import Slot
+from pipeline.media.wrapping import Wrapping
+
+WHOLE = 1 << 62
+Read = Callable[[int], Bytes]  # a segment's transport stream by its number
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """All segments, each in one format.  Those that were cut lie in files of their own."""
+
+    slots: Sequence[Slot]
+    paths: dict[int, Path]
+    wrapped: dict[int, Wrapping]
+
+
+def cut_inside(
+    slots: Sequence[Slot],
+    paths: Mapping[int, Path],
+    wrapped: Mapping[int, Wrapping],
+    read: Read,
+    folder: Path,
+) -> Cut:
+    """Cut every segment where one of its streams becomes another."""
+    new: list[Slot] = []
+    new_paths: dict[int, Path] = {}
+    new_wrapped: dict[int, Wrapping] = {}
+    for number, slot in enumerate(slots):
+        turns = _turns(slot)
+        if turns:
+            folder.mkdir(parents=True, exist_ok=True)
+            whole = read(number)
+            where = places(whole, turns)
+            datas = cut(whole, where)
+            for part, data in zip(_parts(slot, where, datas), datas, strict=True):
+                new_paths[len(new)] = folder / f"{len(new)}.cut"
+                data.tofile(new_paths[len(new)])
+                new.append(part)
+            continue
+        if number in paths:
+            new_paths[len(new)] = paths[number]
+        if number in wrapped:
+            new_wrapped[len(new)] = wrapped[number]
+        new.append(slot)
+    return Cut(new, new_paths, new_wrapped)
+
+
+def _turns(slot: Slot) -> dict[int, tuple[int, ...]]:
+    streams = slot.scan.streams if slot.scan else {}
+    return {pid: stream.turns for pid, stream in streams.items() if stream.turns}
+
+
+def _parts(slot: Slot, where: Sequence[Place], datas: Sequence[Bytes]) -> list[Slot]:
+    """The slots of the parts of one; how long they last follows from where they begin."""
+    before = slot.scan
+    assert before is not None
+    names = [slot.name, *(f"{slot.name}@{place.row * PACKET}" for place in where)]
+    scans = [scanned(name, data, before) for name, data in zip(names, datas, strict=True)]
+    begins = [_begin(one) for one in scans]
+    since = [float(signed(np.array([b - begins[0]]))[0]) / HZ for b in begins]
+    ends = [*since[1:], max(slot.duration or since[-1], since[-1])]
+    return [
+        replace(
+            slot,
+            name=name,
+            scan=replace(one, cut=before.cut and name == names[-1]),
+            duration=end - start if slot.duration else None,
+            discontinuity=slot.discontinuity and not n,
+            utc=slot.utc + start if slot.utc is not None else None,
+        )
+        for n, (name, one, start, end) in enumerate(zip(names, scans, since, ends, strict=True))
+    ]
+
+
+def scanned(name: str, data: Bytes, before: Scan) -> Scan:
+    """The scan of what a segment became, with all that was wrong with it."""
+    hurt = None if before.faults is None else (0, WHOLE)
+    told = {s.codec: s.config for s in before.streams.values() if s.codec}  # by the container
+    after = scan(name, data)
+    streams = {
+        pid: replace(s, config=told.get(s.codec)) if s.codec in (AV1, OPUS) else s
+        for pid, s in after.streams.items()
+    }
+    return replace(
+        after,
+        findings=before.findings,
+        cut=before.cut,
+        faults=hurt,
+        streams=streams,
+        gone=before.gone,
+    )
+
+
+def _begin(found: Scan) -> int:
+    """When its first picture is shown, or its first sound is heard."""
+    timed = [s for s in found.streams.values() if s.codec and (s.pts >= 0).any()]
+    timed.sort(key=lambda stream: stream.codec is None or stream.codec.kind != "video")
+    if not timed:
+        return 0
+    known = timed[0].pts[timed[0].pts >= 0]
+    return int(known[0] + signed(known - known[0]).min())
+
+
+def cut_between(done: Cut, read: Read, folder: Path) -> Cut:
+    """Where a format changes between two segments, no unit may stand in both: its end goes to the
+    first.
+    """
+    slots, paths, wrapped = list(done.slots), dict(done.paths), dict(done.wrapped)
+    for number in borders(slots):
+        before, here = slots[number - 1 : number + 1]
+        if not (before.scan and here.scan and _goes_on(before.scan, here.scan)):
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        both = [framing(read(n)).rows.reshape(-1) for n in (number - 1, number)]
+        halves = cut(np.concatenate(both), [Place(before.scan.packets)])
+        for n, slot, data in ((number - 1, before, halves[0]), (number, here, halves[1])):
+            assert slot.scan is not None
+            paths[n] = folder / f"{n}.between.cut"
+            data.tofile(paths[n])
+            wrapped.pop(n, None)
+            slots[n] = replace(slot, scan=scanned(slot.name, data, slot.scan))
+    return Cut(slots, paths, wrapped)
+
+
+def borders(slots: Sequence[Slot]) -> Iterator[int]:
+    """Segments whose format is not that of the one before."""
+    changes = by_segment(survey(slots).changes)
+    streams = {n: {c.kind: c.was for c in of} for n, of in changes.items()}
+    for number in range(1, len(slots)):
+        if streams.get(number, {}) != streams.get(number - 1, {}):
+            yield number
+
+
+def _goes_on(before: Scan, here: Scan) -> bool:
+    """A PES of the first ends in the second, and nothing is wrong with either."""
+    whole = before.faults is None and here.faults is None and not before.cut
+    shared = before.streams.keys() & here.streams.keys()
+    return whole and any(
+        here.streams[pid].head and continues(before.streams[pid], here.streams[pid])
+        for pid in shared
+    )

@@ -1,0 +1,153 @@
+"""One plan becomes one file, with its proof.  A recording is one, or several where its format
+changes.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.errors import DiskFullError
+from pipeline.jobs import room
+from pipeline.jobs.clock import Clock
+from pipeline.jobs.evidence import Evidence
+from pipeline.jobs.judge import judged
+from pipeline.jobs.options import Options, Target, unwatched
+from pipeline.media.marks import Marks, marks
+from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.stages import content, convert, fill, verify
+from pipeline.stages.fill import Filling
+from pipeline.storage import Storage
+
+MARKED = (Format.MP4, Format.M4A)  # formats with chapters and a comment
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """What all steps of one conversion look at."""
+
+    recording: Recording
+    source: Storage
+    target: Target
+    ffmpeg: Ffmpeg
+    options: Options
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """A file that was made, and what is known of it."""
+
+    temporary: Path
+    report: Report
+    converted: convert.Converted
+
+
+def make(job: Job, evidence: Evidence, temporary: Path) -> Made:
+    """Convert and verify."""
+    told, filling = _foreseen(job, evidence)
+    made, verified = _proven(job, evidence, temporary, told, filling)
+    report = _judged(job, evidence, made, (*filling.findings, *verified.findings))
+    if (told := _told(job, report)) != made.marks:  # holes that only the units show
+        made, verified = _proven(job, evidence, temporary, told, filling)
+    said = (*filling.findings, *verified.findings, *_content(job, made, temporary))
+    report = _judged(job, evidence, made, said)
+    report = replace(report, tracks=verified.tracks, proof=verified.proof)
+    if report.verdict is not Verdict.REJECTED:
+        report = replace(
+            report, duration=verified.duration, size=verified.size, sha256=verified.sha256
+        )
+    return Made(temporary, report, made)
+
+
+def on_loss(options: Options) -> OnLoss:
+    """ADTS has no time stamps: whatever was asked for, its holes are closed.  Only a file with an
+    index is filled.
+    """
+    chosen = options.on_loss
+    if chosen is OnLoss.FILL and options.format not in MARKED:
+        chosen = OnLoss.HOLD
+    return OnLoss.CLOSE if options.format is Format.AAC and chosen is OnLoss.HOLD else chosen
+
+
+def _content(job: Job, made: convert.Converted, path: Path) -> list[Finding]:
+    """What is in the result."""
+    with job.clock.stage("verify"):
+        if job.options.format not in MARKED:
+            return content.triage(made.lanes, made.expected)
+        found = content.examine(path, made.lanes, made.expected, job.ffmpeg)
+        return found + (content.decode(path, job.ffmpeg) if job.options.deep else [])
+
+
+def _proven(
+    job: Job, evidence: Evidence, temporary: Path, told: Marks, filling: Filling
+) -> tuple[convert.Converted, verify.Verified]:
+    """The file and its proof; once more, in two passes, when the index did not fit in front."""
+    options = job.options
+    for in_one_pass in (True, False):
+        with job.clock.stage("convert"):
+            made = convert.convert(
+                evidence.plan,
+                evidence.paths,
+                job.ffmpeg,
+                temporary,
+                format=options.format,
+                progress=options.progress,
+                wrapped=evidence.wrapped,
+                in_one_pass=in_one_pass,
+                marks=told,
+                fills=filling.fills,
+                made=filling.made,
+            )
+        with job.clock.stage("verify"):
+            verified = _verified(job, evidence, made, temporary)
+        if in_one_pass and "reserved_moov_size is too small" in made.messages:
+            continue
+        break
+    full = "No space left on device" in made.messages or room.is_full(temporary.parent)
+    if full and any(f.severity == Severity.FATAL for f in verified.findings):
+        raise DiskFullError(f"{temporary.parent}: no space left for the result; free some")
+    return made, verified
+
+
+def _foreseen(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
+    """What the file will say of its holes, and what will go into them.
+
+    Where nothing is wrong there is nothing to look for.
+    """
+    found = (*evidence.findings, *evidence.plan.findings)
+    format = job.options.format
+    if format not in MARKED or not any(f.severity == Severity.ERROR for f in found):
+        return Marks(), Filling()
+    with job.clock.stage("inspect"):
+        files = evidence.plan, evidence.paths, unwatched, format
+        read = convert.measure(*files, evidence.wrapped)
+    filling = Filling()
+    if job.options.on_loss is OnLoss.FILL:
+        with job.clock.stage("convert"):
+            filling = fill.prepare(read.lanes, read.held, job.ffmpeg)
+    read = replace(read, fills=filling.fills)
+    return _told(job, _judged(job, evidence, read, ())), filling
+
+
+def _judged(
+    job: Job, evidence: Evidence, read: convert.Converted, proved: tuple[Finding, ...]
+) -> Report:
+    return judged(job.recording, evidence, read, on_loss(job.options), proved)
+
+
+def _told(job: Job, report: Report) -> Marks:
+    if job.options.format not in MARKED:
+        return Marks()
+    return marks(report.holes, report.duration, report.lost_seconds)
+
+
+def _verified(job: Job, evidence: Evidence, made: convert.Converted, path: Path) -> verify.Verified:
+    """Each format is proven as far as it can be."""
+    format, lanes, expected = job.options.format, made.lanes, made.expected
+    if format in (Format.MP4, Format.M4A):
+        return verify.verify_mp4(path, lanes, expected, job.options.progress, made.marks)
+    if format is Format.TS:
+        return verify.verify_stream(path, evidence.plan, lanes, expected, made.lengths)
+    if format is Format.AAC:
+        return verify.verify_adts(path, lanes[0], expected[0])
+    return verify.verify_encoded(path, format, lanes[0], expected[0], job.ffmpeg)

@@ -1,0 +1,152 @@
+"""What each file of a recording is made of: all of it, or with ``--on-change split`` one run of
+equal format.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.jobs.evidence import Evidence
+from pipeline.jobs.judge import rejected
+from pipeline.jobs.options import Options
+from pipeline.media import checks
+from pipeline.media.divide import Division, divide
+from pipeline.media.joins import AT_THE_HEAD
+from pipeline.model import (
+    Finding,
+    Format,
+    OnChange,
+    Piece,
+    Proof,
+    Recording,
+    Report,
+    Severity,
+    Verdict,
+)
+
+PICTURED = (Format.MP4, Format.TS)  # formats with pictures
+BETWEEN = "not kept: it lies between two files"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Share:
+    """What one file is made of, and where it begins: seconds from the beginning."""
+
+    evidence: Evidence
+    begin: float = 0.0
+
+
+def shares(evidence: Evidence, options: Options) -> list[Share]:
+    """One share, or several.  Every finding goes to the file that holds its segment."""
+    expected = checks.expected(evidence.plan, options.stream_types)
+    evidence = replace(evidence, findings=(*evidence.findings, *expected))
+    if options.on_change is not OnChange.SPLIT:
+        return [Share(evidence)]
+    kinds = ("video", "audio") if options.format in PICTURED else ("audio",)
+    divisions = divide(evidence.plan, kinds)
+    owners = _owners(evidence, divisions)
+    return [
+        Share(_of_division(evidence, division, owners, number), division.begin)
+        for number, division in enumerate(divisions)
+    ]
+
+
+def _owners(evidence: Evidence, divisions: Sequence[Division]) -> dict[str | None, int]:
+    """Which file each segment belongs to; one that is missing, to the file behind it."""
+    placed = {
+        segment.slot.name: number
+        for number, division in enumerate(divisions)
+        for segment in division.plan.placed
+    }
+    owners: dict[str | None, int] = {}
+    following = len(divisions) - 1
+    for name in reversed(evidence.names):
+        following = placed.get(name, following)
+        owners[name] = following
+    return owners
+
+
+def _of_division(
+    whole: Evidence, division: Division, owners: dict[str | None, int], number: int
+) -> Evidence:
+    first = division.plan.placed[0].slot.name if division.plan.placed else ""
+    here = {segment.slot.name for segment in division.plan.placed}
+
+    def own(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+        mine = (f for f in findings if owners.get(f.segment, 0) == number)
+        return tuple(map(between, mine)) if number else tuple(mine)
+
+    def between(finding: Finding) -> Finding:
+        lost = finding.severity is Severity.ERROR and finding.repair is None
+        behind = finding.segment in whole.names[whole.names.index(first) :]
+        in_front = finding.segment not in here and not behind
+        at_head = finding.segment == first and finding.id in AT_THE_HEAD
+        return replace(finding, repair=BETWEEN) if lost and (in_front or at_head) else finding
+
+    said = (*own(whole.plan.findings), *division.turned, *division.plan.findings)
+    plan = replace(division.plan, findings=said)
+    return replace(whole, plan=plan, findings=own(whole.findings))
+
+
+def together(recording: Recording, parts: Sequence[Share], reports: Sequence[Report]) -> Report:
+    """The report of all files as one: worst verdict, every finding, sum of what was lost."""
+    if len(parts) == 1:
+        return reports[0]
+    findings = tuple(f for n, report in enumerate(reports) for f in _told(parts[n], report, n))
+    if any(report.verdict is Verdict.REJECTED for report in reports):
+        return rejected(recording, findings)
+    pieces = [
+        Piece(
+            part.begin,
+            report.duration,
+            report.output,
+            report.size,
+            report.sha256,
+            report.tracks,
+            report.proof,
+        )
+        for part, report in zip(parts, reports, strict=True)
+    ]
+    holes = [
+        replace(hole, start=round(hole.start + part.begin, 6))
+        for part, report in zip(parts, reports, strict=True)
+        for hole in report.holes
+    ]
+    lost = {
+        kind: round(sum(report.lost_seconds[kind] for report in reports), 3)
+        for kind in reports[0].lost_seconds
+    }
+    return replace(
+        reports[0],
+        verdict=checks.verdict(findings),
+        findings=findings,
+        duration=round(pieces[-1].begin + pieces[-1].duration, 6),
+        lost_seconds=lost,
+        proof=_all(pieces),
+        holes=tuple(holes),
+        pieces=tuple(pieces),
+    )
+
+
+def _told(part: Share, report: Report, number: int) -> list[Finding]:
+    """The findings of one file; those of no segment say which file they mean."""
+    general = {(f.id, f.detail) for f in (*part.evidence.findings, *part.evidence.plan.findings)}
+    return [
+        f
+        if f.segment is not None or (f.id, f.detail) in general
+        else replace(f, detail=f"file {number + 1}: {f.detail}")
+        for f in report.findings
+    ]
+
+
+def _all(pieces: Sequence[Piece]) -> Proof | None:
+    """What holds for every file."""
+    proofs = [piece.proof for piece in pieces if piece.proof is not None]
+    if len(proofs) < len(pieces):
+        return None
+    return Proof(
+        all(proof.counts for proof in proofs),
+        all(proof.timestamps for proof in proofs),
+        all(proof.bytes for proof in proofs),
+        max(proof.max_error_ticks for proof in proofs),
+        sum(proof.filled for proof in proofs),
+    )
