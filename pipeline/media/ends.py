@@ -10,6 +10,8 @@ from pipeline.media.lane import HZ, Lane
 from pipeline.media.placed import Placed, Slot, complete, has_media, opening
 from pipeline.model import Finding, Severity
 
+EXACT = 0.01  # seconds: what is rounded to full seconds is rarely off by so little
+
 
 @dataclass(frozen=True, slots=True)
 class Closed:
@@ -221,8 +223,10 @@ def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
     if not off:
         return 0.5
     durations = [s.slot.duration or 0.0 for s in segments]
+    usual = float(np.median(off))
     whole = all(duration == int(duration) for duration in durations)
-    return max(0.1 if len(off) > 1 else 0.2, 2 * float(np.median(off)), 0.6 if whole else 0.0)
+    rounded = whole and not (len(off) > 2 and usual < EXACT)
+    return max(0.1 if len(off) > 1 else 0.2, 2 * usual, 0.6 if rounded else 0.0)
 
 
 def extinf_errors(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Placed, float]]:
