@@ -148,7 +148,7 @@ FAULTS = (
         None,
         SECONDS,
         "so many seconds at each join",
-        about="Failover parts (--bak N, at least one) begin some full seconds late.",
+        about="Failover parts (--bak N, at least one) begin so many seconds late.",
     ),
     Fault(
         "bak_overlap",
@@ -156,7 +156,7 @@ FAULTS = (
         None,
         SECONDS,
         NOTHING,
-        about="Failover parts begin some full seconds before the older part ends.",
+        about="Failover parts begin so many seconds before the older part ends.",
     ),
     Fault(
         "bak_killed",
@@ -168,25 +168,33 @@ FAULTS = (
     ),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
+PARTS = ("main", "bak0", "bak1", "bak2")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A fault to be made, with its argument."""
+    """A fault to be made, with its argument.
+
+    ``part`` is 0 for the main part, 1 for ``bak0`` and so on; None: the main part, or each join.
+    """
 
     fault: Fault
     argument: str | None = None
+    part: int | None = None
 
 
 def parse(text: str) -> Wanted:
-    """``NAME`` or ``NAME:ARG``; UsageError for a name that is not in the table."""
+    """``NAME[:ARG][@PART]``; UsageError for a name that is not in the table."""
+    text, at, part = text.partition("@")
+    if at and part not in PARTS:
+        raise UsageError(f"{text}@{part}: expected one of {', '.join(PARTS)} after the @")
     name, colon, argument = text.partition(":")
     if name not in BY_NAME:
         raise UsageError(f"{name}: no such fault; --list-faults names them all")
     fault = BY_NAME[name]
     if colon and fault.argument is None:
         raise UsageError(f"{name}: takes no argument, got {argument!r}")
-    return Wanted(fault, argument if colon else None)
+    return Wanted(fault, argument if colon else None, PARTS.index(part) if at else None)
 
 
 def in_order(wanted: Sequence[Wanted]) -> list[Wanted]:
@@ -194,9 +202,13 @@ def in_order(wanted: Sequence[Wanted]) -> list[Wanted]:
     return sorted(wanted, key=lambda w: w.fault.level)
 
 
-def verdicts(wanted: Sequence[Wanted], *, lost: bool) -> tuple[str, ...]:
-    """What a perfect tool may say of a recording with these faults."""
-    said = {verdict for w in wanted for verdict in w.fault.verdicts}
+def verdicts(wanted: Sequence[Wanted], *, lost: bool, last: int = 0) -> tuple[str, ...]:
+    """What a perfect tool may say of a recording with these faults, whose last part is ``last``.
+
+    Only the playlist of that one has to end: another server went on after the others.
+    """
+    ending = [w for w in wanted if w.fault.verdicts != PENDING or (w.part or 0) == last]
+    said = {verdict for w in ending for verdict in w.fault.verdicts}
     for verdict in ("rejected", "pending"):
         if verdict in said:
             return (verdict,)

@@ -25,7 +25,8 @@ def clock_step(part: Part, case: Case) -> Part:
         for k, s in enumerate(part.segments)
         if k >= n
     }
-    return replace(part.with_segments(changed), touched=part.touched)
+    made = part.with_segments(changed)
+    return replace(made, touched=part.touched, ahead=part.ahead + length)
 
 
 def gap_7s(part: Part, case: Case) -> Part:
@@ -137,7 +138,9 @@ def audio_pauses(part: Part, case: Case) -> Part:
 def audio_never(part: Part, case: Case) -> Part:
     """The PMT lists sound, but there is none."""
     _refuse_alone(part, case, "audio")
-    return _every(part, lambda segment: without(segment, "audio"))
+    _refuse_later(part, case)
+    made = _every(part, lambda segment: without(segment, "audio"))
+    return replace(made, over=part.over | {"audio"})
 
 
 def _later(part: Part, case: Case) -> int:
@@ -162,17 +165,25 @@ def _pause(part: Part, since: int, length: int) -> Part:
     """Time without a recording, told by the clock and by the names."""
     changed = {}
     for n, segment in enumerate(part.segments[since:], since):
-        parsed = names.parse_slice_name(segment.name)
-        assert parsed is not None
-        name = names.slice_name(parsed.sid, parsed.cname, parsed.utc + length / HZ, bak=parsed.bak)
+        name = delayed(segment.name, length)
         units = tuple(replace(u, time=u.time + length) for u in segment.units)
         changed[n] = replace(segment, name=name, begin=segment.begin + length, units=units)
     pause = (part.segments[since].begin, length)
     made = part.with_segments(changed)
-    return replace(made, pauses=(*part.pauses, pause), touched=part.touched)
+    pauses, delay = (*part.pauses, pause), part.delay + length
+    return replace(made, pauses=pauses, touched=part.touched, delay=delay)
+
+
+def delayed(name: str, ticks: int) -> str:
+    """The name of a slice that began so much later."""
+    parsed = names.parse_slice_name(name)
+    assert parsed is not None
+    where = (parsed.sid, parsed.cname, parsed.utc + ticks / HZ)
+    return names.slice_name(*where, bak=parsed.bak, extension=parsed.extension)
 
 
 def _late(part: Part, case: Case, stream: str, *, announced: bool) -> Part:
+    _refuse_later(part, case)
     n = _later(part, case)
     _refuse_alone(part, case, stream)
     changed = {}
@@ -190,7 +201,15 @@ def _ends(part: Part, case: Case, stream: str) -> Part:
     n = _later(part, case)
     _refuse_alone(part, case, stream)
     changed = {k: without(part.segments[k], stream) for k in range(n, len(part.segments))}
-    return replace(part.with_segments(changed), touched=part.touched)
+    made = part.with_segments(changed)
+    return replace(made, touched=part.touched, over=part.over | {stream})
+
+
+def _refuse_later(part: Part, case: Case) -> None:
+    """What an older part has would be lost in a later one, and not come late."""
+    first = names.parse_slice_name(part.segments[0].name)
+    if first is not None and first.bak is not None:
+        raise UsageError(f"{case.fault}: only of the main part")
 
 
 def _refuse_alone(part: Part, case: Case, stream: str) -> None:

@@ -147,11 +147,6 @@ def backup_playlist(part: Part, case: Case) -> Part:
     return _playlist(part, entries=whole.entries[:half], ended=False)
 
 
-def killed(part: Part) -> Part:
-    """A part whose recorder was killed: nobody ended its playlist."""
-    return _playlist(part, ended=False)
-
-
 def _playlist(part: Part, **changed: object) -> Part:
     return replace(part, playlist=replace(part.playlist, **changed))  # type: ignore[arg-type]
 
