@@ -12,7 +12,7 @@ from pipeline.simulator.case import Case
 from pipeline.simulator.take import Part
 
 # In this order they are done, whatever the order they are asked for in.
-UNITS, PACKETS, FILES, LISTING, FAILOVER = range(5)
+CONTENT, UNITS, PACKETS, FILES, LISTING, FAILOVER = range(6)
 
 SLICE = "SLICE"  # its number from 0; negative from the end
 SECONDS = "SECONDS"
@@ -111,19 +111,19 @@ FAULTS = (
     Fault("pids_changed", UNITS, formats.pids_changed, SLICE, NOTHING),
     Fault("pmt_pid_changed", UNITS, formats.pmt_pid_changed, SLICE, NOTHING),
     # formats
-    Fault("resolution_change", UNITS, formats.resolution_change, SLICE, NOTHING),
-    Fault("samplerate_change", UNITS, formats.samplerate_change, SLICE, NOTHING),
-    Fault("channels_change", UNITS, formats.channels_change, SLICE, NOTHING),
-    Fault("codec_change_hevc", UNITS, formats.codec_change_hevc, SLICE, NOTHING),
+    Fault("resolution_change", CONTENT, formats.resolution_change, SLICE, NOTHING),
+    Fault("samplerate_change", CONTENT, formats.samplerate_change, SLICE, NOTHING),
+    Fault("channels_change", CONTENT, formats.channels_change, SLICE, NOTHING),
+    Fault("codec_change_hevc", CONTENT, formats.codec_change_hevc, SLICE, NOTHING),
     Fault("webm", UNITS, formats.webm, "vp8|vp9", NOTHING),
     Fault("fmp4", FILES, formats.fmp4, None, NOTHING),
     Fault("aes_128", FILES, formats.aes_128, "iv|sequence", NOTHING),
-    Fault("forced_slice", UNITS, formats.forced_slice, SLICE, NOTHING),
+    Fault("forced_slice", CONTENT, formats.forced_slice, SLICE, NOTHING),
     # content
-    Fault("vfr", UNITS, formats.vfr, None, NOTHING),
-    Fault("black", UNITS, formats.black, SLICE, NOTHING),
-    Fault("frozen", UNITS, formats.frozen, SLICE, NOTHING),
-    Fault("silent", UNITS, formats.silent, SLICE, NOTHING),
+    Fault("vfr", CONTENT, formats.vfr, None, NOTHING),
+    Fault("black", CONTENT, formats.black, SLICE, NOTHING),
+    Fault("frozen", CONTENT, formats.frozen, SLICE, NOTHING),
+    Fault("silent", CONTENT, formats.silent, SLICE, NOTHING),
     # the playlist
     Fault("duplicate_segment", LISTING, listings.duplicate_segment, SLICE, ONE),
     Fault("duplicate_extra", LISTING, listings.duplicate_extra, SLICE, NOTHING),

@@ -136,9 +136,10 @@ def seg_without_key(part: Part, case: Case) -> Part:
 
 
 def starts_without_key(part: Part, case: Case) -> Part:
-    """The first ten pictures of the recording are missing."""
+    """The first ten pictures are missing, or all up to the next key picture."""
     segment = part.segments[0]
-    first = [n for n, u in enumerate(segment.units) if u.stream == "video"][:10]
+    pictures = [n for n, u in enumerate(segment.units) if u.stream == "video"]
+    first = pictures[: min(10, case.look.fps - 1)]
     if not first:
         raise UsageError(f"{case.fault}: there are no pictures")
     cut = replace(segment, packets=_dropped(segment, _of(segment, set(first))))

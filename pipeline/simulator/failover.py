@@ -59,6 +59,8 @@ def following(part: Part, older: Sequence[Part]) -> Part:
     A pause of the meeting makes it begin later, a clock that runs ahead puts it further back on
     the time line, and a stream that has ended does not come back.
     """
+    if not older:
+        return part
     later = sum(one.delay for one in older)
     ahead = sum(one.ahead for one in older)
     over = frozenset().union(*(one.over for one in older))

@@ -9,7 +9,15 @@ from pipeline.errors import UsageError
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.simulator import catalogue, failover
 from pipeline.simulator.case import Case
-from pipeline.simulator.catalogue import FAILOVER, FILES, PACKETS, Wanted
+from pipeline.simulator.catalogue import (
+    CONTENT,
+    FAILOVER,
+    FILES,
+    LISTING,
+    PACKETS,
+    UNITS,
+    Wanted,
+)
 from pipeline.simulator.material import Look, block_seconds, encode
 from pipeline.simulator.mux import muxed
 from pipeline.simulator.recorder import MOST_FAILOVERS, Setup, record
@@ -81,13 +89,11 @@ def simulate(order: Order, ffmpeg: Ffmpeg) -> Simulated:
     case = Case("", None, random.Random(order.look.seed), setup, material, ffmpeg)
     parts: list[Part] = []
     for number, span in enumerate(failover.spans(order.duration, order.bak, order.faults)):
-        bak = number - 1 if number else None
-        part = record(setup, material, span.begin, span.end, bak=bak)
+        part = record(setup, material, span.begin, span.end, bak=number - 1 if number else None)
         if span.missed:
             part = replace(part, pauses=((span.begin - span.missed, span.missed),))
-        part = failover.following(part, parts) if number else part
         part = failover.killed(part, number, order.bak, order.faults)
-        parts.append(_faulty(part, _of(order.faults, number), case))
+        parts.append(_faulty(part, parts, _of(order.faults, number), case))
     truth = tell(parts)
     lost = any(truth.lost_seconds.values())
     verdicts = catalogue.verdicts(order.faults, lost=lost, last=order.bak)
@@ -100,10 +106,13 @@ def _of(faults: Sequence[Wanted], number: int) -> list[Wanted]:
     return [w for w in done if (w.part or 0) == number]
 
 
-def _faulty(part: Part, wanted: Sequence[Wanted], case: Case) -> Part:
-    """A part with its faults."""
-    early = [w for w in wanted if w.fault.level < PACKETS]
-    late = [w for w in wanted if w.fault.level >= PACKETS]
+def _faulty(part: Part, older: Sequence[Part], wanted: Sequence[Wanted], case: Case) -> Part:
+    """A part with its faults, and with what those of older ones mean for it."""
+    content, early, late = (
+        [w for w in wanted if w.fault.level in levels]
+        for levels in ((CONTENT,), (UNITS,), (PACKETS, FILES, LISTING, FAILOVER))
+    )
+    part = failover.following(_changed(part, content, case), older)
     part = _changed(part, early, case)
     if any(w.fault.level in (PACKETS, FILES) for w in late):
         part = muxed(part)  # else on the way to the store: packets take a lot of memory

@@ -164,13 +164,19 @@ def _with_orphans(
                 (n for n, s in enumerate(together) if s.utc is not None and s.utc > utc),
                 len(together),
             )
-            unlisted = Listed(Segment(orphan.name, 0.0), orphan, utc, label, listed=False)
-            together.insert(place, unlisted)
+            like = together[place - 1 if place else 0]
+            together.insert(place, _wrapped_as(like, orphan, utc))
         else:
             what = "another holds its time" if orphan.size else "it is empty"
             detail = f"the playlist lacks it; {what}"
             findings.append(Finding("PL_ORPHAN", Severity.WARNING, orphan.name, detail=detail))
     return together, findings
+
+
+def _wrapped_as(like: Listed, orphan: StoredObject, utc: float) -> Listed:
+    """A slice that is not listed has the key and the initialisation section of its neighbour."""
+    segment = Segment(orphan.name, 0.0, key=like.segment.key, init=like.segment.init)
+    return replace(like, segment=segment, object=orphan, utc=utc, listed=False)
 
 
 def _without_playlist(recording: Recording) -> list[_Read]:
