@@ -136,10 +136,11 @@ def seg_without_key(part: Part, case: Case) -> Part:
 
 
 def starts_without_key(part: Part, case: Case) -> Part:
-    """The first ten pictures are missing, or all up to the next key picture."""
+    """The first ten pictures are missing, or fewer: the rest of a group of pictures is left."""
     segment = part.segments[0]
     pictures = [n for n, u in enumerate(segment.units) if u.stream == "video"]
-    first = pictures[: min(10, case.look.fps - 1)]
+    group = [n for n in pictures[1:] if segment.units[n].key]
+    first = [n for n in pictures if not group or n < group[0]][:-1][:10]
     if not first:
         raise UsageError(f"{case.fault}: there are no pictures")
     cut = replace(segment, packets=_dropped(segment, _of(segment, set(first))))
