@@ -115,6 +115,8 @@ def _read(recording: Recording, part: Part, storage: Storage) -> _Read:
         findings = [f if f.segment else _of(label, f) for f in findings]
     orphans = _orphans(recording, part, segments)
     if orphans and not segments:
+        if len(recording.parts) > 1:
+            findings = _softened(findings, Severity.ERROR)
         return _unlisted(label, source, orphans, findings)
     segments, said = _with_orphans(segments, orphans, label)
     return _Read(label, source, tuple(segments), tuple(findings + said))
@@ -219,13 +221,17 @@ def _in_order(parts: list[_Read]) -> list[_Read]:
 
 def _empty(part: _Read) -> _Read:
     """A server that took over and recorded nothing before another one did."""
-    findings = (
-        replace(f, severity=Severity.WARNING)
+    return replace(part, findings=tuple(_softened(part.findings, Severity.WARNING)))
+
+
+def _softened(findings: Sequence[Finding], severity: Severity) -> list[Finding]:
+    """That a playlist lists nothing is not the end where there are other parts."""
+    return [
+        replace(f, severity=severity)
         if f.id == "PL_TRUNCATED" and f.severity == Severity.FATAL
         else f
-        for f in part.findings
-    )
-    return replace(part, findings=tuple(findings))
+        for f in findings
+    ]
 
 
 def _gone_on(part: _Read, later: str) -> _Read:
