@@ -55,7 +55,8 @@ class ObjectStorage:
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every object whose key starts with the prefix, in the order of the keys.
 
-        These stores are asked for whole folders only: the rest of the prefix is matched here.
+        These stores are asked for whole folders only: the rest of the prefix is matched here, and
+        what comes after, for not all of them do.
         """
         start = self.prefix + safe_key(prefix)
         folder = start.rpartition("/")[0]
@@ -67,7 +68,7 @@ class ObjectStorage:
                 for entry in page
                 if entry["path"].startswith(start)
             ]
-        yield from sorted(found, key=lambda stored: stored.key)
+        yield from sorted((o for o in found if o.key > after), key=lambda stored: stored.key)
 
     def head(self, key: str) -> StoredObject:
         """One object's entry; NotFoundError also if the container is missing."""

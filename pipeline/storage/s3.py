@@ -24,7 +24,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.model import StoredObject
-from pipeline.storage.names import printable, safe_key
+from pipeline.storage.names import not_behind, printable, safe_key
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.s3_errors import s3_errors
 from pipeline.storage.s3_trials import S3Trials
@@ -90,7 +90,8 @@ class S3Storage:
         """
         start = self._full(prefix)
         begin = "StartAfter" if self._listing == "list_objects_v2" else "Marker"
-        behind = {begin: self._full(after)} if after else {}
+        near = not_behind(after)
+        behind = {begin: self._full(near)} if near else {}
         pages = self._client.get_paginator(self._listing)
         with s3_errors(f"list {self.url(prefix)}"):
             found = [
@@ -99,7 +100,7 @@ class S3Storage:
                 for entry in page.get("Contents", ())
                 if entry["Size"] or not entry["Key"].endswith("/")
             ]
-        yield from sorted(found, key=lambda stored: stored.key)
+        yield from sorted((o for o in found if o.key > after), key=lambda stored: stored.key)
 
     def head(self, key: str) -> StoredObject:
         """One object's entry; NotFoundError also if the bucket is missing."""
