@@ -122,7 +122,14 @@ def _scanned(slot: Slot, data: Bytes) -> Scan:
     before = slot.scan
     assert before is not None
     hurt = None if before.faults is None else (0, WHOLE)
-    return replace(scan(slot.name, data), findings=before.findings, cut=before.cut, faults=hurt)
+    made = scan(slot.name, data)
+    streams = {  # counters as they were: they tell whether packets are missing beside it
+        pid: replace(stream, counters=before.streams[pid].counters)
+        if pid in before.streams
+        else stream
+        for pid, stream in made.streams.items()
+    }
+    return replace(made, findings=before.findings, cut=before.cut, faults=hurt, streams=streams)
 
 
 def _own_sets(

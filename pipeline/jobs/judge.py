@@ -24,8 +24,9 @@ def judged(
     found = holes(evidence, read)
     end = max(losses.span(x, s)[1] for x, s in zip(read.lanes, read.held, strict=True))
     for lane, stretches in zip(read.lanes, read.held, strict=True):
-        inside = losses.holes(lane, stretches)
-        ticks = losses.lost_ticks(lane, inside, stretches, plan.promised[lane.pid])
+        promised = plan.promised[lane.pid]
+        inside = losses.holes(lane, stretches, promised.silent)
+        ticks = losses.lost_ticks(lane, inside, stretches, promised)
         lost[lane.codec.kind] = max(lost[lane.codec.kind], round(ticks / HZ, 3))
         findings += losses.irregularities(lane, stretches)
     if any(lost.values()) and not any(f.severity == Severity.ERROR for f in findings):
@@ -70,8 +71,9 @@ def holes(evidence: Evidence, read: Converted) -> tuple[Hole, ...]:
     for lane, stretches in zip(read.lanes, read.held, strict=True):
         behind = [stretches[fill.before].units for fill in read.fills if fill.pid == lane.pid]
         filled = {int(units.dts[0]) for units in behind}
-        inside = losses.holes(lane, stretches)
-        closed = losses.closed_holes(lane, evidence.plan.promised[lane.pid])
+        promised = evidence.plan.promised[lane.pid]
+        inside = losses.holes(lane, stretches, promised.silent)
+        closed = losses.closed_holes(lane, promised)
         for hole in (*inside, *closed):
             at = round((hole.start + hole.length) * HZ) + BASE
             became = "filled" if filled & {at - 1, at, at + 1} else hole.became

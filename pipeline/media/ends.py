@@ -30,6 +30,7 @@ class Promise:
     early: bool = False
     closed: tuple[Closed, ...] = ()  # holes inside that were closed
     within: tuple[int, int] = (0, -1)  # the first and the last segment placed that holds it
+    silent: tuple[tuple[int, int], ...] = ()  # spans inside in which nothing was sent
 
 
 def promises(
@@ -63,8 +64,9 @@ def promises(
             if to == len(segments) - 1
             else _ends_early(segments, to, lane, lanes, slots, end + tail)
         )
+        silent = tuple(span for s in segments for span in s.silent.get(lane.pid, ()))
         promised[lane.pid] = Promise(
-            starts - lag, stops - lag, comes_late, ends_early, within=(from_, to)
+            starts - lag, stops - lag, comes_late, ends_early, (), (from_, to), silent
         )
     findings = []
     if late:

@@ -121,16 +121,9 @@ def _constancy(lane: Lane, streams: Sequence[tuple[Scan, Stream]]) -> Iterator[F
 
 
 def _presence(lane: Lane, scans: Sequence[Scan]) -> Iterator[Finding]:
-    """A stream may come late and end early; where it pauses in between, it was lost."""
+    """A stream may come late and end early; where it pauses in between, :mod:`absence` judges."""
     having = [n for n, s in enumerate(scans) if _sent(s, lane.pid)]
     first, last = having[0], having[-1]
-    for number, scan in enumerate(scans):
-        if number in having or not any(_sent(scan, pid) for pid in scan.streams):
-            continue  # without any media it says nothing about one stream
-        sound = not any(f.severity == Severity.ERROR for f in scan.findings)
-        detail = f"no {lane.codec.kind} in this segment"
-        if first < number < last and sound:
-            yield Finding("ES_ABSENT", Severity.ERROR, scan.name, lane.pid, detail=detail)
     for absent, where in ((scans[:first], "before"), (scans[last + 1 :], "behind")):
         if absent:
             announced = any(lane.pid in scan.program.streams for scan in absent)

@@ -55,16 +55,32 @@ def line(stretches: Sequence[Stretch], lane: Lane) -> Line:
     return Line(begin, end, places[(places > 0) & (places < len(begin))], owner)
 
 
-def holes(lane: Lane, stretches: Sequence[Stretch]) -> list[Hole]:
-    """Spans between units where media is missing."""
+def holes(
+    lane: Lane, stretches: Sequence[Stretch], silent: Sequence[tuple[int, int]] = ()
+) -> list[Hole]:
+    """Spans between units where media is missing; in those that are ``silent`` nothing was sent."""
     on = line(stretches, lane)
     found = []
     for place in holes_at(on, lane):
-        length = float(on.begin[place] - on.end[place - 1])
-        start = float(on.end[place - 1] - BASE) / HZ
         segment = stretches[on.owner[place]].segment
-        found.append(Hole(lane.codec.kind, round(start, 6), round(length / HZ, 6), segment))
+        whole = float(on.end[place - 1]), float(on.begin[place])
+        for start, end in _outside(whole, silent):
+            if end - start > lane.unit / 2:
+                at, length = round((start - BASE) / HZ, 6), round((end - start) / HZ, 6)
+                found.append(Hole(lane.codec.kind, at, length, segment))
     return found
+
+
+def _outside(
+    whole: tuple[float, float], spans: Sequence[tuple[int, int]]
+) -> Iterator[tuple[float, float]]:
+    """What is left of a span without others, which are in order."""
+    at, end = whole
+    for a, b in spans:
+        if a < end and b > at:
+            yield at, float(a)
+            at = float(b)
+    yield at, end
 
 
 def holes_at(on: Line, lane: Lane) -> list[int]:

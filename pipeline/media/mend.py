@@ -131,13 +131,14 @@ def _payload(work: Work, begin: int, end: int, inside: Index) -> tuple[bytes, li
     heads = {int(t.starts[k]): 9 + int(t.header[k, 8]) for k in inside}
     pieces: list[bytes] = []
     pes: list[int] = []
-    size = 0
+    size = over = 0
     for place in range(begin, end):
         row = t.index[place]
         data = work.packets.rows[row, work.packets.start[row] :].tobytes()
         if place in heads:
-            data = data[heads[place] :]
+            over = heads[place]
             pes.append(size)
+        data, over = data[over:], max(0, over - len(data))  # it may go on in the next packet
         pieces.append(data)
         size += len(data)
     return b"".join(pieces), pes

@@ -5,23 +5,29 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.media.absence import continues
 from pipeline.media.lane import Lane
 from pipeline.media.packets import signed
 from pipeline.media.placed import Placed
 from pipeline.model import Finding, Severity
 
 NEAR = 45000  # ticks: a smaller step is no gap
+NAMES = "the UTC in their names"
 
 
 def without_copies(
     segments: list[Placed], lanes: Sequence[Lane]
 ) -> tuple[list[Placed], list[Finding]]:
-    """Drop segments that hold the same packets as one before; their stamps make them unique."""
+    """Drop segments that are listed again, or hold the same packets as one before: their stamps
+    make them unique.
+    """
     seen: dict[object, Placed] = {}
     findings = []
     kept = []
     for segment in segments:
-        first = seen.setdefault(_fingerprint(segment), segment)
+        same = seen.get(segment.slot.name, segment)
+        first = seen.setdefault(_fingerprint(segment), same)
+        seen.setdefault(segment.slot.name, segment)
         if first is segment:
             kept.append(segment)
         else:
@@ -47,11 +53,12 @@ def in_order(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed
     named = [s.slot.utc for s in segments]
     by_name = None if None in named else sorted(segments, key=lambda s: (s.slot.utc, s.number))
     by_clock = _by_clock(segments, lanes)
-    for candidate, how in ((by_name, "the UTC in their names"), (by_clock, "their clock")):
+    for candidate, how in ((by_name, NAMES), (by_clock, "their clock")):
         if candidate is None or candidate == segments:
             continue
         left = _breaks(candidate, lanes)
-        if left < breaks and (how != "their clock" or left == 0):
+        none = left == breaks == len(segments) - 1  # a clock for each segment
+        if (left < breaks and (how != "their clock" or left == 0)) or (none and how == NAMES):
             moved = sum(a is not b for a, b in zip(candidate, segments, strict=True))
             detail = f"{moved} segments are not listed in the order of {how}"
             return _repositioned(candidate), [
@@ -74,9 +81,11 @@ def fitting(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed]
             kept.append(segment)
             continue
         after = next((s for s in segments[place + 1 :] if s.slot.listed), None)
-        apart = _overlap(kept[-1:], [after] if after else [], lanes)
-        over = _overlap(kept[-1:], [segment], lanes)
-        if over or (after and not apart and _overlap([segment], [after], lanes)):
+        around = [after] if after else []
+        restarts = _overlap(kept[-1:], around, lanes)  # the clock is no witness here
+        over = _overlap(kept[-1:], [segment], lanes) or _overlap([segment], around, lanes)
+        whole = kept and after and _attached(kept[-1], segment) and _attached(segment, after)
+        if over and not restarts and not whole:
             detail = "the playlist lacks it, and its clock says that another holds its time"
             said = Finding("PL_ORPHAN", Severity.WARNING, segment.slot.name, detail=detail)
         else:
@@ -103,6 +112,12 @@ def _overlap(before: Sequence[Placed], after: Sequence[Placed], lanes: Sequence[
                 if -int(signed(np.array(both, np.int64))) <= step <= 0:
                     return True
     return False
+
+
+def _attached(a: Placed, b: Placed) -> bool:
+    """Every counter goes on from one to the other."""
+    both = a.stamps.keys() & b.stamps.keys()
+    return bool(both) and all(continues(a.stream(pid), b.stream(pid)) for pid in both)
 
 
 def _repositioned(segments: list[Placed]) -> list[Placed]:

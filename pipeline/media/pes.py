@@ -6,6 +6,9 @@ import numpy as np
 
 from pipeline.media.packets import PACKET, Bytes, Index, Mask, Packets, Ticks, stamps
 
+MOST = 256  # breaks of one stream in one segment that are looked into
+FARTHEST = 4096  # packets of a stream between a packet and its copy
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
@@ -17,7 +20,7 @@ class Track:
     broken: Index  # positions in ``index`` in front of which packets are missing
     starts: Index  # positions in ``index`` where a PES begins
     header: Bytes  # (k, 19) first bytes of every PES
-    repeats: Index  # rows that repeat the packet before them
+    repeats: Index  # rows that were there before
     lost: int  # packets missing at least
     unannounced: int  # PES that begin in a packet which does not say so
     thirds: int  # repeats of a repeat: "two, and only two" may be equal
@@ -30,15 +33,13 @@ def track(packets: Packets, pid: int, *moved: int) -> Track:
     before.
     """
     index = np.flatnonzero((packets.pid == pid) & packets.payload)
-    kept, broken, repeated, lost = _followed(packets, pid, index)
-    repeats = index[repeated]
+    kept, broken, repeats, lost, thirds = _followed(packets, pid, index)
     for further in moved:
         index = np.flatnonzero((packets.pid == further) & packets.payload)
-        more, torn, again, missing = _followed(packets, further, index)
+        more, torn, again, missing, most = _followed(packets, further, index)
         torn[:1] |= not packets.unit_start[more[0]]  # it begins inside a PES
         kept, broken = np.append(kept, more), np.append(broken, torn)
-        repeated, repeats = np.append(repeated, again), np.append(repeats, index[again])
-        lost += missing
+        repeats, lost, thirds = np.append(repeats, again), lost + missing, thirds + most
     unannounced = _unannounced(packets, kept)
     at = np.flatnonzero(packets.unit_start[kept])
     if len(unannounced):
@@ -47,7 +48,6 @@ def track(packets: Packets, pid: int, *moved: int) -> Track:
     good = (header[:, 0] | header[:, 1] | header[:, 2] ^ 1 | header[:, 6] & 0xC0 ^ 0x80) == 0
     broken[at[~good]] = True
     broken[_stuffing_as_payload(packets, kept, at)] = True
-    thirds = int(np.count_nonzero(repeated[1:] & repeated[:-1]))
     return Track(
         index=kept,
         broken=np.flatnonzero(broken),
@@ -60,21 +60,60 @@ def track(packets: Packets, pid: int, *moved: int) -> Track:
     )
 
 
-def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, Mask, int]:
-    """Packets without repeats, where some are missing in front of one, repeats, and the loss."""
+def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, Index, int, int]:
+    """Packets without repeats, where some are missing in front of one, repeats, the loss, and how
+    many repeat a repeat.
+    """
     counter = packets.counter[index]
     step = (counter[1:] - counter[:-1]) & 15
     repeated = np.zeros(len(index), np.bool_)
     if (step == 1).all():
-        return index, np.zeros(len(index), np.bool_), repeated, 0
+        return index, repeated, index[:0], 0, 0
     step = np.insert(step, 0, 1)
     wrong = (step != 1) & ~packets.discontinuity[index]
     _free_after_marks(packets, pid, index, wrong)
     same = np.flatnonzero(wrong & (step == 0))
     repeated[same] = _equal(packets.rows, index[same - 1], index[same])
-    wrong &= ~repeated
+    thirds = int(np.count_nonzero(repeated[1:] & repeated[:-1]))
+    kept, wrong, step = index[~repeated], wrong[~repeated], step[~repeated]
+    again = _sent_again(packets, kept, wrong)
     lost = int(((step[wrong] - 1) & 15).sum())
-    return index[~repeated], wrong[~repeated], repeated, lost
+    repeats = np.sort(np.append(index[repeated], kept[again]))
+    return kept[~again], wrong[~again], repeats, lost, thirds
+
+
+def _sent_again(packets: Packets, index: Index, wrong: Mask) -> Mask:
+    """Ranges of packets that were there before; what follows goes on from where they begin.  There
+    nothing is ``wrong`` any more.
+    """
+    again = np.zeros(len(index), np.bool_)
+    end = 0
+    for at in np.flatnonzero(wrong)[:MOST].tolist():
+        if at >= end and (length := _copied(packets, index, at)):
+            end = at + length
+            again[at:end] = True
+            wrong[at : end + 1] = False
+    return again
+
+
+def _copied(packets: Packets, index: Index, at: int) -> int:
+    """How many packets from a place on are copies of earlier ones, byte for byte; 0 if what follows
+    them does not go on from the packet before.
+    """
+    following = int(packets.counter[index[at - 1]] + 1) & 15
+    apart = (following - int(packets.counter[index[at]])) & 15 or 16
+    starts = np.arange(at - apart, max(-1, at - FARTHEST), -16)
+    first = _equal(packets.rows, index[starts], np.full(len(starts), index[at]))
+    for start in starts[first].tolist():
+        width = min(at - start, len(index) - at)
+        same = _equal(packets.rows, index[start : start + width], index[at : at + width])
+        length = width if same.all() else int(np.argmin(same))
+        behind = packets.counter[index[at + length : at + length + 1]]
+        payload = packets.rows[index[at : at + length], 24:]
+        told = bool((payload != payload[:, :1]).any())  # filler is the same wherever it is
+        if told and (behind & 15 == following).all():
+            return length
+    return 0
 
 
 def _stuffing_as_payload(packets: Packets, index: Index, at: Index) -> Index:

@@ -44,6 +44,8 @@ class Placed:
     cut: set[int] = field(default_factory=set)
     whole: set[int] = field(default_factory=set)
     until: dict[int, int] = field(default_factory=dict)  # where another part goes on, by PID
+    # spans in front of it in which a stream was not sent, by PID
+    silent: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
     def stream(self, pid: int) -> Stream:
         """The scan of one of its streams."""
@@ -80,6 +82,10 @@ class Placed:
                 np.where(dts >= 0, dts + ticks, -1),
             )
         self.until = {pid: at + ticks for pid, at in self.until.items()}
+        self.silent = {
+            pid: tuple((a + ticks, b + ticks) for a, b in spans)
+            for pid, spans in self.silent.items()
+        }
 
     @property
     def damaged(self) -> bool:

@@ -5,26 +5,17 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.media import absence
+from pipeline.media.absence import continues, moved
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.mpegts import Stream
 from pipeline.media.packets import MODULO, signed
 from pipeline.media.placed import GAP, Placed, Slot, complete, has_media, opening
+from pipeline.media.walls import DOUBT, NEAREST, wall
 from pipeline.model import Finding, OnLoss, Severity
 
 TOLERANCE = 1.0  # seconds the slice clock may differ from the media
 ENOUGH = 3  # edges that tell how a writer counts
-
-
-def continues(a: Stream, b: Stream) -> bool:
-    """The continuity counter goes on over the edge of two segments (ISO/IEC 13818-1 clause
-    2.4.3.3).
-    """
-    return b.counters[0] == (a.counters[1] + 1) & 15
-
-
-def moved(a: Stream, b: Stream) -> bool:
-    """The stream goes on under another PID."""
-    return a.pids[-1] != b.pids[0]
 
 
 class Placer:
@@ -43,26 +34,52 @@ class Placer:
         self._slots = slots
         self._close = on_loss is OnLoss.CLOSE
         self._counters_go_on = counters_go_on
-        self._offset = 0
+        self._offset = self._lead = 0
         self._before: Placed | None = None
+        self._recent: list[Placed] = []  # the last ones placed
+        self._chains: dict[int, list[Placed]] = {}  # by PID: who held it last, and those since
         self._last: dict[int, int] = {}  # by PID, in new time
         self._end: dict[int, float] = {}
         self._longest: dict[int, int] = {}  # longest step inside a segment without a loss
 
-    def place(self, segment: Placed) -> None:
-        """Give one segment its times, and say what is missing in front of it."""
+    def place(self, segment: Placed, following: Sequence[Placed] = ()) -> None:
+        """Give one segment its times, and say what is missing in front of it.
+
+        ``following`` are the next ones, as witnesses.
+        """
         before = self._before
         if before is None:
+            self._lead = segment.position
             self._offset = BASE - spread([segment.first(pid) for pid in segment.stamps])[0]
         else:
-            self._choose_offset(before, segment)
+            self._choose_offset(before, segment, following)
             self._examine_edge(before, segment)
         new = segment.stamps.keys() - self._last.keys()
         segment.torn |= {pid for pid in new if self._torn_head(segment, pid)}
         for lane in self._lanes:
             if lane.pid in segment.stamps:
                 self._shift(segment, lane)
+        for lane in self._lanes:
+            self._examine_absence(segment, lane)
         self._before = segment
+        self._recent = [*self._recent[1 - NEAREST :], segment]
+
+    def _examine_absence(self, segment: Placed, lane: Lane) -> None:
+        """Whether a stream that comes again was lost meanwhile."""
+        chain = self._chains.setdefault(lane.pid, [])
+        if lane.pid not in segment.stamps:
+            chain += [segment] if chain else []
+            return
+        if len(chain) > 1:
+            chain.append(segment)
+            sent = not (self._counters_go_on and absence.never_sent(chain, lane, self._slots))
+            self.findings += absence.said(chain, lane, sent=sent)
+            if not sent:
+                silent = absence.silences(chain, lane, self._lanes)
+                segment.silent[lane.pid] = silent
+                if len(silent) == 1:
+                    segment.torn.discard(lane.pid)
+        self._chains[lane.pid] = [segment]
 
     def _torn_head(self, segment: Placed, pid: int) -> bool:
         if head := segment.stream(pid).head:
@@ -89,30 +106,49 @@ class Placer:
         end = max(self._end.values())
         return dict.fromkeys(segment.stamps, end - GAP), dict.fromkeys(segment.stamps, end)
 
-    def _choose_offset(self, before: Placed, segment: Placed) -> None:
+    def _choose_offset(self, before: Placed, segment: Placed, following: Sequence[Placed]) -> None:
+        """Where the clock is no witness for what lies between two segments, the names are."""
         lasts, ends = self._ends(before, segment)
-        back = [pid for pid, last in lasts.items() if self._new_first(segment, pid) <= last]
-        gaps = [self._new_first(segment, pid) - end for pid, end in ends.items()]
-        by_names = self._gap_by_names(before, segment)
-        tagged = segment.slot.discontinuity and by_names is not None
-        if back:
-            step = max(lasts[pid] - self._new_first(segment, pid) for pid in back) / HZ
-            self._join(segment, ends)
-            missing = sum(s.duration or 0.0 for s in self._slots_between(before, segment))
-            wait = by_names if by_names is not None and by_names > TOLERANCE else missing
-            repair = (
-                "joined without a gap" if not wait or self._close else f"placed {wait:.3f} s later"
+        firsts = {pid: self._new_first(segment, pid) for pid in ends}
+        back = max(lasts[pid] - firsts[pid] for pid in ends) / HZ
+        gap = min(firsts[pid] - end for pid, end in ends.items()) / HZ
+        gone = self._slots_between(before, segment)
+        missing = sum(slot.duration or 0.0 for slot in gone)
+        off = abs(gap - missing) if gone else gap
+        if back < 0 and not segment.slot.discontinuity and off <= (TOLERANCE if gone else GAP / HZ):
+            return
+        found = self._gap_by_walls(segment, following, gap)
+        if back < 0 and (found is None or abs(found[0] - gap) <= TOLERANCE):
+            return
+        by_names, doubt = found or (missing, DOUBT / HZ)
+        if gone or before.damaged or segment.damaged:
+            wait = missing if abs(by_names - missing) <= doubt else max(by_names, 0.0)
+        else:
+            wait = by_names if by_names > TOLERANCE else 0.0
+        self._join(segment, ends)
+        if back >= 0:
+            how = (
+                f"placed {wait:.3f} s later" if wait and not self._close else "joined without a gap"
             )
-            detail = f"the clock goes back by {step:.3f} s"
-            self._say("DTS_BACK", Severity.WARNING, segment, detail, repair)
-            self._wait(segment, wait)
-        elif tagged and by_names is not None and abs(min(gaps) / HZ - by_names) > TOLERANCE:
-            detail = (
-                f"the clock steps by {min(gaps) / HZ:.3f} s, the slice names say {by_names:.3f} s"
-            )
-            self._join(segment, ends)
+            detail = f"the clock goes back by {back:.3f} s"
+            self._say("DTS_BACK", Severity.WARNING, segment, detail, how)
+        else:
+            detail = f"the clock steps by {gap:.3f} s, the slice names say {by_names:.3f} s"
             self._say("DTS_GAP", Severity.WARNING, segment, detail, "placed by the slice names")
-            self._wait(segment, max(by_names, 0.0))
+        self._wait(segment, wait)
+
+    def _gap_by_walls(
+        self, segment: Placed, following: Sequence[Placed], gap: float
+    ) -> tuple[float, float] | None:
+        """Seconds without media in front of a segment by the names on both sides of it, and by how
+        much these usually stray.
+        """
+        a = wall(self._recent[::-1], self._lanes, self._lead)
+        b = wall([segment, *following], self._lanes, self._lead)
+        if a is None or b is None:
+            return None
+        step = signed(np.array(round(b.offset - a.offset) - self._offset, np.int64))
+        return gap + int(step) / HZ, max(a.spread, b.spread, DOUBT) / HZ
 
     def _gap_by_names(self, before: Placed, segment: Placed) -> float | None:
         """Seconds without media between two segments according to the UTC in their names."""
@@ -158,8 +194,8 @@ class Placer:
             for pid in segment.stamps
             if pid in self._end
         }
-        adjacent = segment.position == before.position + 1
-        if self._between(segment) or _cut(before):
+        adjacent = not self._between(segment)
+        if not adjacent or _cut(before):
             segment.torn |= set(gaps)
         segment.torn |= {pid for pid in gaps if pid not in before.stamps}
         if adjacent:

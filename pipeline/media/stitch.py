@@ -284,10 +284,11 @@ def _stream(work: Work, kept: Mask, carried: Carried) -> tuple[bytearray, Index,
     place = np.cumsum(kept) - 1
     at = place[t.starts[alive]]
     begins[at] += 9 + t.header[alive, 8]
-    for over in np.flatnonzero(begins > PACKET).tolist():  # a header longer than its first packet
-        if over + 1 < len(begins):
-            begins[over + 1] += begins[over] - PACKET
-        begins[over] = PACKET
+    for long in np.flatnonzero(begins > PACKET).tolist():  # a header longer than its first packet
+        while begins[long] > PACKET:
+            rest, begins[long] = begins[long] - PACKET, PACKET
+            long = min(long + 1, len(begins) - 1)
+            begins[long] += rest if begins[long] < PACKET else 0
     offsets = np.append(0, np.cumsum(PACKET - begins))
     es = _joined_payload(work.packets.rows, index, begins, carried.data)
     pes = np.append(carried.offsets, offsets[at] + len(carried.data)).astype(np.intp)

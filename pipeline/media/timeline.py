@@ -7,7 +7,7 @@ Times are ticks of 90 kHz unless they say seconds.  The plan puts the first pres
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pipeline.media import joins
+from pipeline.media import coverage, joins
 from pipeline.media.ends import Closed, Promise, promises
 from pipeline.media.joins import Covered, Join
 from pipeline.media.lane import BASE, HZ, Lane
@@ -19,6 +19,7 @@ from pipeline.media.placed import Placed, Slot
 from pipeline.media.placing import Placer, counters_go_on, spread
 from pipeline.media.routes import aligned
 from pipeline.media.stamps import steady, swapped
+from pipeline.media.walls import NEAREST
 from pipeline.model import Finding, OnLoss, Severity
 
 APART = 3600.0  # seconds between the first units of two streams of one segment
@@ -107,12 +108,13 @@ def _placed(
     for part in parts:
         go_on = counters_go_on(part, lanes, parts)
         placer = Placer(lanes, slots, on_loss if alone else OnLoss.HOLD, go_on)
-        for segment in part:
-            placer.place(segment)
+        for number, segment in enumerate(part, 1):
+            placer.place(segment, part[number : number + NEAREST])
         placer.close()
         findings += placer.findings
         closed = placer.closed
     joined = joins.join(parts, lanes, slots)
+    joined.covered.whole.update(coverage.held(joined.segments, lanes, slots))
     if not alone and on_loss is OnLoss.CLOSE:
         closed = joins.closed(joined.segments, lanes)
     return _Line(joined, findings + joined.findings, closed)

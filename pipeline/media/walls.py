@@ -47,17 +47,23 @@ class Shift:
     how: str
 
 
-def wall(segments: Sequence[Placed], lanes: Sequence[Lane]) -> Wall | None:
-    """The median over the names nearest to a join; ``segments`` begin there."""
+def wall(segments: Sequence[Placed], lanes: Sequence[Lane], lead: int | None = None) -> Wall | None:
+    """The median over the names nearest to a join; ``segments`` begin there.
+
+    ``lead`` is the position of their part's first segment; it is named after whatever began first,
+    the others after a picture.
+    """
     named = [s for s in segments if s.slot.utc is not None]
     named = [s for s in named if not s.damaged] or named
-    offsets = [(s, _offset(s, lanes)) for s in named if s.slot.part == segments[0].slot.part]
+    part = segments[0].slot.part
+    lead = min(s.position for s in segments if s.slot.part == part) if lead is None else lead
+    offsets = [(s, _offset(s, lanes)) for s in named if s.slot.part == part]
     offsets = offsets or [(s, _offset(s, lanes)) for s in named]
     if not offsets:
         return None
     near = takewhile(lambda one: abs(one[1] - offsets[0][1]) <= TOLERANCE, offsets)
     asked = list(islice(near, NEAREST))
-    asked = [one for one in asked if not _leads(one[0], segments)] or asked
+    asked = [one for one in asked if (one[0].slot.part, one[0].position) != (part, lead)] or asked
     times = np.array([offset for _, offset in asked])
     middle = float(np.median(times))
     spread = float(np.median(np.abs(times - middle)))
@@ -68,11 +74,6 @@ def _grain(segment: Placed, lanes: Sequence[Lane]) -> float:
     """By how much a segment may begin after the time it was cut at: pictures are cut at a key."""
     first = next(lane for lane in lanes if lane.pid in segment.stamps)
     return first.unit if first.codec.kind == "audio" else 0.0
-
-
-def _leads(segment: Placed, segments: Sequence[Placed]) -> bool:
-    """The first one of a part is named after whatever began first, the others after a picture."""
-    return segment.position == min(s.position for s in segments if s.slot.part == segment.slot.part)
 
 
 def _offset(segment: Placed, lanes: Sequence[Lane]) -> float:

@@ -76,6 +76,7 @@ FAULTS = (
     Fault("null_packets_added", PACKETS, damage.null_packets_added, SLICE, NOTHING),
     Fault("legal_dup_packet", PACKETS, damage.legal_dup_packet, SLICE, NOTHING),
     Fault("triple_packet", PACKETS, damage.triple_packet, SLICE, NOTHING),
+    Fault("resent_packets", PACKETS, damage.resent_packets, SLICE, NOTHING),
     Fault("psi_missing_in_seg", PACKETS, damage.psi_missing_in_seg, SLICE, NOTHING),
     Fault("psi_missing_in_first", PACKETS, damage.psi_missing_in_first, None, NOTHING),
     Fault("starts_without_key", PACKETS, damage.starts_without_key, None, "ten pictures"),
@@ -202,7 +203,9 @@ def in_order(wanted: Sequence[Wanted]) -> list[Wanted]:
     return sorted(wanted, key=lambda w: w.fault.level)
 
 
-def verdicts(wanted: Sequence[Wanted], *, lost: bool, last: int = 0) -> tuple[str, ...]:
+def verdicts(
+    wanted: Sequence[Wanted], *, lost: bool, doubt: bool = False, last: int = 0
+) -> tuple[str, ...]:
     """What a perfect tool may say of a recording with these faults, whose last part is ``last``.
 
     Only the playlist of that one has to end: another server went on after the others.
@@ -212,4 +215,6 @@ def verdicts(wanted: Sequence[Wanted], *, lost: bool, last: int = 0) -> tuple[st
     for verdict in ("rejected", "pending"):
         if verdict in said:
             return (verdict,)
-    return ("degraded",) if lost else ("ok", "repaired")
+    if lost:
+        return ("degraded",)
+    return ("ok", "repaired", "degraded") if doubt else ("ok", "repaired")

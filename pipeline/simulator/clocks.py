@@ -19,14 +19,7 @@ def overlap_2s(part: Part, case: Case) -> Part:
 
 def clock_step(part: Part, case: Case) -> Part:
     """The clock of later slices steps ahead; the names go on, so nothing was missed."""
-    n, length = _later(part, replace(case, argument=None)), case.seconds(7)
-    changed = {
-        k: replace(s, units=tuple(replace(u, time=u.time + length) for u in s.units))
-        for k, s in enumerate(part.segments)
-        if k >= n
-    }
-    made = part.with_segments(changed)
-    return replace(made, touched=part.touched, ahead=part.ahead + length)
+    return _clock(part, _later(part, replace(case, argument=None)), case.seconds(7))
 
 
 def gap_7s(part: Part, case: Case) -> Part:
@@ -85,7 +78,8 @@ def av_drift_1pct(part: Part, case: Case) -> Part:
     def stretched(unit: Unit) -> Unit:
         if unit.stream != "audio":
             return unit
-        return replace(unit, time=origin + round((unit.time - origin) * 1.01))
+        paused = sum(length for begin, length in part.pauses if begin < unit.time)
+        return replace(unit, time=unit.time + round((unit.time - paused - origin) * 0.01))
 
     return _every(part, lambda s: replace(s, units=tuple(map(stretched, s.units))))
 
@@ -132,7 +126,8 @@ def audio_pauses(part: Part, case: Case) -> Part:
     """No sound was sent during one slice; no packet is missing."""
     n = _later(part, case)
     _refuse_alone(part, case, "audio")
-    return part.with_segment(n, without(part.segments[n], "audio"))
+    made = part.with_segment(n, without(part.segments[n], "audio"))
+    return _refuse_nothing(made, case)
 
 
 def audio_never(part: Part, case: Case) -> Part:
@@ -140,7 +135,7 @@ def audio_never(part: Part, case: Case) -> Part:
     _refuse_alone(part, case, "audio")
     _refuse_later(part, case)
     made = _every(part, lambda segment: without(segment, "audio"))
-    return replace(made, over=part.over | {"audio"})
+    return _refuse_nothing(replace(made, over=part.over | {"audio"}), case)
 
 
 def _later(part: Part, case: Case) -> int:
@@ -194,7 +189,7 @@ def _late(part: Part, case: Case, stream: str, *, announced: bool) -> Part:
             segment = replace(segment, layout=replace(segment.layout, streams=streams))
         changed[k] = segment
     made = part.with_segments(changed)
-    return replace(made, touched=part.touched)
+    return _refuse_nothing(replace(made, touched=part.touched), case)
 
 
 def _ends(part: Part, case: Case, stream: str) -> Part:
@@ -202,7 +197,8 @@ def _ends(part: Part, case: Case, stream: str) -> Part:
     _refuse_alone(part, case, stream)
     changed = {k: without(part.segments[k], stream) for k in range(n, len(part.segments))}
     made = part.with_segments(changed)
-    return replace(made, touched=part.touched, over=part.over | {stream})
+    made = replace(made, touched=part.touched, over=part.over | {stream})
+    return _refuse_nothing(made, case)
 
 
 def _refuse_later(part: Part, case: Case) -> None:
@@ -210,6 +206,13 @@ def _refuse_later(part: Part, case: Case) -> None:
     first = names.parse_slice_name(part.segments[0].name)
     if first is not None and first.bak is not None:
         raise UsageError(f"{case.fault}: only of the main part")
+
+
+def _refuse_nothing(part: Part, case: Case) -> Part:
+    """A recorder that gets nothing at all begins no slice."""
+    if not all(segment.units for segment in part.segments):
+        raise UsageError(f"{case.fault}: a slice would be left with neither sound nor pictures")
+    return part
 
 
 def _refuse_alone(part: Part, case: Case, stream: str) -> None:

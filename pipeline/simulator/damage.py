@@ -10,6 +10,7 @@ from pipeline.simulator.take import Packet, Part, Segment
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body></body></html>\n"
 BLOCK = 64 << 10
+RANGE = 40  # packets
 PES_HEADER = 20  # payload bytes to leave alone, so that damage is inside the picture itself
 
 Packets = tuple[Packet, ...]
@@ -205,6 +206,17 @@ def legal_dup_packet(part: Part, case: Case) -> Part:
 def triple_packet(part: Part, case: Case) -> Part:
     """A packet is sent three times, which is not."""
     return _packets(part, case, lambda s: _repeated(s, case, 3), free=True)
+
+
+def resent_packets(part: Part, case: Case) -> Part:
+    """A range of forty packets is sent once more behind itself."""
+
+    def again(segment: Segment) -> Packets:
+        run = _run(segment, case, RANGE)
+        copied = segment.packets[run.start : run.stop]
+        return (*segment.packets[: run.stop], *copied, *segment.packets[run.stop :])
+
+    return _packets(part, case, again, free=True)
 
 
 def _file(part: Part, case: Case, data: bytes) -> Part:

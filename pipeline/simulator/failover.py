@@ -56,32 +56,27 @@ def killed(part: Part, number: int, bak: int, faults: Sequence[Wanted]) -> Part:
 def following(part: Part, older: Sequence[Part]) -> Part:
     """A part as it is after what happened while older ones recorded.
 
-    A pause of the meeting makes it begin later, a clock that runs ahead puts it further back on
-    the time line, and a stream that has ended does not come back.
+    A pause of the meeting makes it begin later, and a stream that has ended does not come back.
     """
     if not older:
         return part
     later = sum(one.delay for one in older)
-    ahead = sum(one.ahead for one in older)
     over = frozenset().union(*(one.over for one in older))
-    made = part.with_segments(
-        {n: _moved(s, later, ahead, over) for n, s in enumerate(part.segments)}
-    )
-    pauses = tuple((begin + later + ahead, length) for begin, length in part.pauses)
+    made = part.with_segments({n: _moved(s, later, over) for n, s in enumerate(part.segments)})
+    pauses = tuple((begin + later, length) for begin, length in part.pauses)
     return replace(made, pauses=pauses, touched=part.touched)
 
 
-def _moved(segment: Segment, later: int, ahead: int, over: frozenset[str]) -> Segment:
+def _moved(segment: Segment, later: int, over: frozenset[str]) -> Segment:
     for stream in over:
         segment = without(segment, stream)
-    ticks = later + ahead
-    units = tuple(replace(u, time=u.time + ticks) for u in segment.units)
+    units = tuple(replace(u, time=u.time + later) for u in segment.units)
     return replace(
         segment,
         name=delayed(segment.name, later),
         begin=segment.begin + later,
         units=units,
-        clock=segment.clock - ticks,
+        clock=segment.clock - later,
     )
 
 

@@ -91,6 +91,8 @@ def webm(part: Part, case: Case) -> Part:
     """WebM slices of a web user: VP8 or VP9, with Opus."""
     codec, before = case.word("vp8", "vp9"), part.touched
     look = replace(case.look, codec=codec)
+    if any(segment.length % HZ for segment in part.segments[:-1]):
+        raise UsageError(f"{case.fault}: only slices of full seconds")
     made = {}
     for n, segment in enumerate(part.segments):
         seconds = -(-segment.length // HZ)
@@ -107,6 +109,8 @@ def fmp4(part: Part, case: Case) -> Part:
         raise UsageError(f"{case.fault}: only of intact slices; leave other faults of them away")
     if {u.stream for u in part.segments[0].units} != set(part.segments[0].layout.streams):
         raise UsageError(f"{case.fault}: needs every stream from the first slice on")
+    if len({segment.clock for segment in part.segments}) > 1:
+        raise UsageError(f"{case.fault}: only of slices on one clock; ffmpeg would mend it")
     stream = b"".join(segment.data for segment in part.segments)
     init, made = material.fragmented(stream, case.setup.slice, case.ffmpeg)
     if len(made) != len(part.segments):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from pipeline.errors import UsageError
 from pipeline.simulator.case import Case
 from pipeline.simulator.take import HZ, Entry, Part
 
@@ -39,6 +40,8 @@ def out_of_order(part: Part, case: Case) -> Part:
     """Two slices are listed the wrong way round."""
     n = case.pick(part, inner=True)
     entries = list(part.playlist.entries)
+    if n >= len(entries):
+        raise UsageError(f"{case.fault}: the playlist lacks that slice already")
     entries[n - 1], entries[n] = (
         replace(entries[n], tags=entries[n - 1].tags),
         replace(entries[n - 1], tags=entries[n].tags),
@@ -48,11 +51,13 @@ def out_of_order(part: Part, case: Case) -> Part:
 
 def no_endlist(part: Part, case: Case) -> Part:
     """The playlist does not say that it is complete."""
+    _refuse_copies(part, case)
     return _playlist(part, ended=False)
 
 
 def playlist_truncated(part: Part, case: Case) -> Part:
     """The playlist ends inside the last EXTINF."""
+    _refuse_copies(part, case)
     text = part.playlist.data.decode()
     at = text.rindex("#EXTINF:") + len("#EXTINF:1")
     return _playlist(part, cut=len(text) - at)
@@ -104,8 +109,11 @@ def gap_tag(part: Part, case: Case) -> Part:
 
 def unsafe_uri(part: Part, case: Case) -> Part:
     """A slice is listed at a place outside the folder."""
+    _refuse_copies(part, case)
     form = UNSAFE[case.word(*UNSAFE)]
     name = part.segments[replace(case, argument=None).pick(part)].name
+    if all(entry.uri != name for entry in part.playlist.entries):
+        raise UsageError(f"{case.fault}: the playlist lacks that slice already")
     return _relisted(part, lambda e: [replace(e, uri=form.format(name))] if e.uri == name else [e])
 
 
@@ -122,6 +130,8 @@ def huge_playlist(part: Part, case: Case) -> Part:
 def orphan_segment(part: Part, case: Case) -> Part:
     """A slice was stored, but the playlist lacks it."""
     name = part.segments[case.pick(part, inner=True)].name
+    if name.endswith(".m4s"):
+        raise UsageError(f"{case.fault}: Agora has no names for fMP4 slices")
     return part.with_entries(*(e for e in part.playlist.entries if e.uri != name))
 
 
@@ -145,6 +155,11 @@ def backup_playlist(part: Part, case: Case) -> Part:
     }
     part = replace(part, files={**part.files, **copies})
     return _playlist(part, entries=whole.entries[:half], ended=False)
+
+
+def _refuse_copies(part: Part, case: Case) -> None:
+    if any(name.endswith(".m3u8") for name in part.files):
+        raise UsageError(f"{case.fault}: a copy of the whole playlist lies beside it")
 
 
 def _playlist(part: Part, **changed: object) -> Part:

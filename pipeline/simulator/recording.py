@@ -18,11 +18,12 @@ from pipeline.simulator.catalogue import (
     UNITS,
     Wanted,
 )
+from pipeline.simulator.evidence import beyond_evidence, undecided
 from pipeline.simulator.material import Look, block_seconds, encode
 from pipeline.simulator.mux import muxed
 from pipeline.simulator.recorder import MOST_FAILOVERS, Setup, record
 from pipeline.simulator.take import STREAMS, Part
-from pipeline.simulator.truth import Truth, beyond_evidence, tell
+from pipeline.simulator.truth import Truth, tell
 
 SCHEMA = 1  # of truth.json
 CNAME = "simulated_room"
@@ -59,6 +60,13 @@ class Simulated:
         return hidden or beyond_evidence(self.parts)
 
     @property
+    def undecided(self) -> dict[str, float]:
+        """Seconds without a stream that may be taken for lost: nothing left tells that none was
+        sent.
+        """
+        return undecided(self.parts)
+
+    @property
     def name(self) -> str:
         """``<sid>_<cname>``."""
         return self.parts[0].stem
@@ -74,6 +82,7 @@ class Simulated:
             "verdicts": list(self.verdicts),
             "unseen": self.unseen,
             "lost_seconds": self.truth.lost_seconds,
+            "undecided_seconds": self.undecided,
             "lost": [asdict(loss) for loss in self.truth.losses],
             "recoverable": {"duration": self.truth.duration, "samples": self.truth.samples},
             "flashes": list(self.truth.flashes),
@@ -95,8 +104,8 @@ def simulate(order: Order, ffmpeg: Ffmpeg) -> Simulated:
         part = failover.killed(part, number, order.bak, order.faults)
         parts.append(_faulty(part, parts, _of(order.faults, number), case))
     truth = tell(parts)
-    lost = any(truth.lost_seconds.values())
-    verdicts = catalogue.verdicts(order.faults, lost=lost, last=order.bak)
+    lost, doubt = any(truth.lost_seconds.values()), any(undecided(parts).values())
+    verdicts = catalogue.verdicts(order.faults, lost=lost, doubt=doubt, last=order.bak)
     return Simulated(order, tuple(parts), truth, verdicts)
 
 

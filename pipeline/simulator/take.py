@@ -136,7 +136,6 @@ class Part:
     touched: frozenset[int] = frozenset()  # segments a fault was done to
     # What the parts behind it come to feel of its faults:
     delay: int = 0  # ticks of pauses, which made it longer
-    ahead: int = 0  # ticks by which its clock stepped ahead
     over: frozenset[str] = frozenset()  # streams that have ended for good
 
     def with_segment(self, number: int, segment: Segment) -> "Part":

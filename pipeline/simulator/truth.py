@@ -72,32 +72,6 @@ def tell(parts: Sequence[Part]) -> Truth:
     )
 
 
-def beyond_evidence(parts: Sequence[Part]) -> bool:
-    """Something is lost at the beginning or the end, and nothing that is left points to it.
-
-    There a slice that neither the store nor the playlist knows was perhaps never recorded, and
-    a stream that is wholly absent perhaps came late or ended early.
-    """
-    listed = {e.uri for p in parts for e in (*p.playlist.entries, *p.playlist.after)}
-    alive = {id(unit) for part in parts for unit in survivors(part)}
-    segments = [segment for part in parts for segment in part.segments]
-    for stream in STREAMS:
-        held = [[id(u) in alive for u in s.units if u.stream == stream] for s in segments]
-        carrying = [n for n, units in enumerate(held) if any(units)]
-        for n, segment in enumerate(segments):
-            outside = not carrying or not carrying[0] <= n <= carrying[-1]
-            known = _tells(segment, stream) if segment.stored else segment.name in listed
-            if outside and held[n] and not known:
-                return True
-    return False
-
-
-def _tells(segment: Segment, stream: str) -> bool:
-    """Something of the stream is left in the file, or the file is no media at all."""
-    carried = {segment.units[n].stream for packet in segment.packets for n in packet.units}
-    return stream in carried or not segment.packets
-
-
 def survivors(part: Part) -> Iterator[Unit]:
     """Units that are held.  Not the same as decodable: the key picture may be gone."""
     for segment in part.segments:
@@ -149,11 +123,15 @@ def _spans(lost: list[tuple[Segment, Unit]]) -> Iterator[Loss]:
 
 
 def _pauses(parts: Sequence[Part], held: Sequence[Unit], streams: set[str]) -> Iterator[Loss]:
-    """Time that no part recorded; what became of units is told elsewhere."""
+    """Time that no part recorded, of streams that are there on both sides of it; what became of
+    units is told elsewhere.
+    """
     spans = [(begin, begin + length) for part in parts for begin, length in part.pauses]
     for stream in sorted(streams, reverse=True):
         taken = sorted((u.time, u.time + u.length) for u in held if u.stream == stream)
         for begin, end in spans:
+            if not goes_on(parts, stream, begin):
+                continue
             for one, other in _apart(begin, end, taken):
                 yield Loss(stream, round(one / HZ, 3), round((other - one) / HZ, 6), None)
 
@@ -167,6 +145,14 @@ def _apart(begin: int, end: int, taken: Sequence[tuple[int, int]]) -> Iterator[t
             begin = max(begin, other)
     if end > begin + JOIN:
         yield begin, end
+
+
+def goes_on(parts: Sequence[Part], stream: str, begin: int) -> bool:
+    """There was something of a stream before that time, and there is behind it."""
+    before = [
+        u.time < begin for p in parts for s in p.segments for u in s.units if u.stream == stream
+    ]
+    return any(before) and not all(before)
 
 
 def _marks(stream: str, units: Iterable[Unit], first: int) -> tuple[float, ...]:

@@ -166,8 +166,7 @@ def _with_orphans(
                 (n for n, s in enumerate(together) if s.utc is not None and s.utc > utc),
                 len(together),
             )
-            like = together[place - 1 if place else 0]
-            together.insert(place, _wrapped_as(like, orphan, utc))
+            together.insert(place, _like(together[max(place - 1, 0)], orphan, utc))
         else:
             what = "another holds its time" if orphan.size else "it is empty"
             detail = f"the playlist lacks it; {what}"
@@ -175,10 +174,10 @@ def _with_orphans(
     return together, findings
 
 
-def _wrapped_as(like: Listed, orphan: StoredObject, utc: float) -> Listed:
-    """A slice that is not listed has the key and the initialisation section of its neighbour."""
-    segment = Segment(orphan.name, 0.0, key=like.segment.key, init=like.segment.init)
-    return replace(like, segment=segment, object=orphan, utc=utc, listed=False)
+def _like(neighbour: Listed, orphan: StoredObject, utc: float) -> Listed:
+    """Encrypted, or in need of an initialisation section, as its neighbour is."""
+    wrapped = Segment(orphan.name, 0.0, key=neighbour.segment.key, init=neighbour.segment.init)
+    return replace(neighbour, segment=wrapped, object=orphan, utc=utc, listed=False)
 
 
 def _without_playlist(recording: Recording) -> list[_Read]:

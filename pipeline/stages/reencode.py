@@ -176,7 +176,23 @@ def _times(source: Source, run: Sequence[Change]) -> _Times:
         step = float(signed(following - end)[0])
         nearer = min(behind, HZ / 2 if behind == math.inf else behind + HZ / 2)
         behind = step if 0 < step < nearer else behind
+    over = end + behind - float(old[0].min()) - _pictures_last(source, run[-1])
+    if run[-1].was.codec.stream_type >= PRIVATE and len(run) == 1 and 0 < over < 2 * behind:
+        behind -= over  # what fills the last packets up would push the next segment away
     return _Times(base, old, end + behind)
+
+
+def _pictures_last(source: Source, change: Change) -> float:
+    """How long the pictures beside the sound of a segment last."""
+    scan = source.slots[change.number].scan
+    streams = scan.streams.values() if scan and change.kind == "audio" else ()
+    for stream in streams:
+        if stream.codec is not None and stream.codec.kind == "video":
+            shown = stream.pts[stream.pts >= 0]
+            shown = np.sort(signed(shown - shown[:1]))
+            if len(shown) > 1:
+                return float(shown[-1] - shown[0]) * len(shown) / (len(shown) - 1)
+    return math.inf
 
 
 def _first_behind(source: Source, change: Change) -> Ticks | None:

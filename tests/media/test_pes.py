@@ -66,3 +66,56 @@ def test_packets_missing_on_either_pid():
 def test_packets_sent_twice_on_either_pid():
     one, two = unit(0x100, 0), unit(0x200, 9)
     assert tracked(one[0], *one, two[0], *two)[1:] == ([], [0, 2])
+
+
+def followed(*packets: bytes) -> tuple[list[bytes], list[int]]:
+    """Packets that count, and where some are missing."""
+    rows = np.frombuffer(b"".join(packets), np.uint8).reshape(-1, 188)
+    found = track(columns(rows), 0x100)
+    assert len(found.index) + len(found.repeats) == len(packets)
+    return [packets[row] for row in found.index.tolist()], found.broken.tolist()
+
+
+def units(count: int, *, size: int = 700, es: bytes = b"") -> list[bytes]:
+    """Packets of some pictures, four each."""
+    return [
+        packet
+        for n in range(count)
+        for packet in ts.packets(0x100, ts.pes(0xE0, es or ts.noise(size, n), n), 4 * n)
+    ]
+
+
+@pytest.mark.parametrize("begin", [0, 1, 4, 6])
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 15, 17, 20])
+@pytest.mark.parametrize("late", [0, 1, 5])
+def test_a_range_of_packets_that_was_sent_again(begin, length, late):
+    """At once, or when others were sent; the counters of a copy sixteen packets behind go on."""
+    if (length + late) % 16 == 0:
+        return
+    sent = units(12)
+    end = begin + length
+    again = [*sent[: end + late], *sent[begin:end], *sent[end + late :]]
+    assert followed(*again) == (sent, [])
+
+
+def test_ranges_at_the_end_and_one_after_the_other():
+    sent = units(8)
+    twice = [*sent[:9], *sent[3:9], *sent[9:20], *sent[12:20], *sent[20:]]
+    assert followed(*twice) == (sent, [])
+    assert followed(*sent, *sent[-5:]) == (sent, [])
+
+
+def test_what_only_looks_like_a_range_sent_again_is_a_loss():
+    sent = units(12)
+    # what follows the copy does not go on from what was in front of it
+    assert followed(*sent[:9], *sent[3:9], *sent[11:])[1] == [9, 15]
+    changed = [*sent[3:8], sent[8][:100] + b"?" + sent[8][101:]]
+    assert followed(*sent[:9], *changed, *sent[9:])[1] == [9]
+    # filler is the same wherever it stands: thirteen packets are missing
+    filler = ts.packets(0x100, ts.pes(0xE0, b"\xff" * 184 * 40, 5), 0)
+    assert followed(*filler[:20], *filler[33:])[1] == [20]
+
+
+def test_a_range_with_more_than_sixteen_packets_between():
+    sent = units(30)
+    assert followed(*sent[:90], *sent[11:40], *sent[90:]) == (sent, [])

@@ -153,22 +153,47 @@ def test_a_segment_that_is_gone(gone):
     assert edges[1].whole == BOTH
 
 
-def test_sound_that_is_missing_in_one_segment():
+def without_sound(which: int, *, sent: bool) -> list[bytes | None]:
+    """Segments of which one has no sound: its packets are gone, or there never were any."""
     counters: dict[int, int] = {}
-    datas = [
-        ts.segment(
-            start=S * (n + 1),
-            pictures=16,
-            counters=counters,
-            audio=None if n == 1 else ts.AUDIO,
-        )
-        for n in range(4)
-    ]
-    tables = run(1)[0][:376]
-    datas[1] = tables + datas[1][376:]
-    edges, said = planned(datas)
+    datas: list[bytes | None] = []
+    for n in range(4):
+        silent = n == which and not sent
+        options = {"counters": counters, "audio": None if silent else ts.AUDIO}
+        data = ts.segment(start=S * (n + 1), pictures=16, **options)
+        if n == which:
+            data = b"".join(p for p in packets(data)[2:] if p[2] != ts.AUDIO & 0xFF)
+            data = run(1)[0][:376] + data
+        datas.append(data)
+    return datas
+
+
+def test_sound_that_is_missing_in_one_segment():
+    edges, said = planned(without_sound(1, sent=True))
     assert said == [("ES_ABSENT", Severity.ERROR, "1.ts", ts.AUDIO)]
     assert torn(edges) == [NOTHING, NOTHING, ONLY_AUDIO, NOTHING]
+
+
+def test_sound_that_was_never_sent_in_one_segment():
+    edges, said = planned(without_sound(1, sent=False))
+    assert said == [("ES_ABSENT", Severity.WARNING, "1.ts", ts.AUDIO)]
+    assert torn(edges) == [NOTHING] * 4
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "hurt"])
+def test_silence_beside_a_loss_is_taken_for_one(damage):
+    """The counter goes on by chance, one time in sixteen, also where packets are missing."""
+    datas = without_sound(1, sent=False)
+    assert datas[1] is not None
+    if damage == "gone":
+        datas.insert(1, None)
+    elif damage == "cut":
+        datas[1] = datas[1][:-90]
+    else:
+        datas[1] = without(datas[1], 10)
+    edges, said = planned(datas)
+    assert ("ES_ABSENT", Severity.WARNING, "1.ts", ts.AUDIO) not in said
+    assert ts.AUDIO in edges[-2].torn
 
 
 def test_a_writer_that_begins_anew_loses_nothing():

@@ -137,6 +137,44 @@ def test_units_are_what_the_segments_hold(codes):
         assert (video.cut, audio.cut, part.findings) == (0, 0, ())
 
 
+LONG = 240  # bytes of a PES header; a packet holds 184
+
+
+def with_long_headers(monkeypatch) -> None:
+    """Every PES is stuffed behind its stamps (PES_header_data_length, clause 2.4.3.7)."""
+    usual = ts.pes
+
+    def stuffed(stream_id: int, es: bytes, *stamps: int | None) -> bytes:
+        made = usual(stream_id, es, *stamps)
+        more = LONG - 9 - made[8]
+        length = int.from_bytes(made[4:6], "big")
+        declared = (length + more if length else 0).to_bytes(2, "big")
+        head = made[:4] + declared + made[6:8] + bytes((made[8] + more,)) + made[9 : 9 + made[8]]
+        return head + b"\xff" * more + es
+
+    monkeypatch.setattr(ts, "pes", stuffed)
+
+
+def test_a_header_longer_than_its_first_packet(monkeypatch):
+    with_long_headers(monkeypatch)
+    made, parts, out = stitched(*(ts.segment(start=s, pictures=16) for s in STARTS))
+    assert list(units_of(parts, ts.VIDEO)) == as_units(*map(pictures, STARTS))
+    assert list(units_of(parts, ts.AUDIO)) == as_units(*map(sound, STARTS))
+    assert [(f.id, f.severity) for f in made.findings] == [("DTS_BACK", Severity.WARNING)]
+    assert all(part.findings == () for part in parts)
+    assert [pts for _, pts, _ in heads(read(out), ts.VIDEO)][:2] == [BASE, BASE + 6000]
+
+
+def test_sound_is_mended_behind_such_a_header(monkeypatch):
+    with_long_headers(monkeypatch)
+    data = ts.segment(start=S, pictures=16)
+    gone = places(data, ts.AUDIO, start=True)[5]
+    _, (part,), _ = stitched(without(data, gone + 1))
+    held = sound(S)
+    kept = held[:20] + held[23:]  # of the sixth PES a packet is left that holds its last frame
+    assert list(units_of([part], ts.AUDIO)) == as_units(kept)
+
+
 def test_counters_go_on_over_all_segments():
     datas = [ts.segment(start=s, pictures=16, counters={ts.VIDEO: 5, ts.AUDIO: 9}) for s in STARTS]
     _, _, out = stitched(*datas)

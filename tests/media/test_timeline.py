@@ -119,8 +119,8 @@ ONE_RUN = [0, S, 2 * S, 3 * S]
         pytest.param(
             [S, 2 * S, 5 * S, 6 * S],
             {"utcs": [0, 1, 2, 3]},
-            [0, S, 4 * S, 5 * S],
-            gap("2.ts", WARNING),
+            ONE_RUN,
+            [("DTS_GAP", WARNING, "2.ts", None)],
             id="a gap, the names know of none",
         ),
         pytest.param(

@@ -40,7 +40,7 @@ playlist_truncated extinf_wrong target_too_small bom crlf odd_names gap_tag unsa
 black frozen silent huge_playlist
 interruption forced_slice backup_playlist orphan_segment rewritten_after_endlist late_video
 audio_ends_early video_ends_early audio_pauses video_missing_one_seg pmt_pid_changed aes_128
-clock_step bak_gap bak_overlap bak_killed
+clock_step resent_packets bak_gap bak_overlap bak_killed
 """,
 )
 

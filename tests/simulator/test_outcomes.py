@@ -15,21 +15,17 @@ from pipeline.storage.local import LocalStorage
 from tests import recordings as r
 
 MOMENT = 0.1  # seconds that lost_seconds and the duration may be off
-TWO_MOMENTS = 0.15  # behind each break a picture more may be torn
 OFFSET = 0.04  # seconds between a flash and its beep
+ALL = "RECPIPE_TEST_ROUNDS" in os.environ
 ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "8"))
+SEED = int(os.environ.get("RECPIPE_TEST_SEED", "11"))
+EVERY = 1 if ALL else 3  # pair that is converted as well
 
-# What does not come to the verdict of a perfect tool yet, and the verdict it comes to today.
-NOT_YET = {
-    "audio_pauses": "degraded",
-}
 # How things come that cost nothing, and that are decoded once more in every run.
 MEASURED = {"overlap_2s", "pts_wrap", "ts_reset", "out_of_order", "missing_file", "gap_7s"}
-# Clocks that contradict the names of the slices; beside a hole its length is not told right yet.
-LYING = {"overlap_2s", "clock_step", "ts_reset"}
 SPEED_OF_SOUND = {"av_drift_1pct"}  # the sound really runs away
 
-SOUND = [Verdict.OK, Verdict.REPAIRED]
+MADE = [Verdict.OK, Verdict.REPAIRED, Verdict.DEGRADED]
 VARIANTS = {
     "ts_reset": ["ts_reset", "ts_reset:tag"],
     "webm": ["webm:vp8", "webm:vp9"],
@@ -57,27 +53,24 @@ class Outcome:
         self.report = r.convert(source, folder / "out", ffmpeg) if converted else self.checked
         self.said = f"truth {made.as_json()}\n{r.said(self.report)}"
 
-    def never_lies(self) -> None:
-        """Whatever can be repaired: a loss is never passed over, and none is made up."""
-        lost = any(self.truth.lost_seconds.values())
-        if lost and not self.made.unseen:
-            assert self.report.verdict not in SOUND, self.said
-        if not lost and not self.names & NOT_YET.keys():
-            assert self.report.verdict is not Verdict.DEGRADED, self.said
-
     def is_right(self) -> None:
         """The verdict of a perfect tool, and its figures."""
         assert self.checked.verdict is self.report.verdict, self.said
         assert self.report.verdict in self.made.verdicts, self.said
+        if self.report.verdict in MADE:
+            self.figures_right()
         if self.report.output:
             assert self.report.proof.holds, self.said
-            self.figures_right(MOMENT)
+            self.samples_right()
 
-    def figures_right(self, moment: float) -> None:
+    def figures_right(self) -> None:
         for stream, seconds in self.truth.lost_seconds.items():
             said = self.report.lost_seconds[stream]
-            assert said == pytest.approx(seconds, abs=moment), self.said
-        assert self.report.duration == pytest.approx(self.truth.duration, abs=moment), self.said
+            most = seconds + self.made.undecided[stream]
+            assert seconds - MOMENT <= said <= most + MOMENT, self.said
+        assert self.report.duration == pytest.approx(self.truth.duration, abs=MOMENT), self.said
+
+    def samples_right(self) -> None:
         for track in self.report.tracks:
             wanted = self.truth.samples[track.type]
             torn = sum(loss.stream == track.type for loss in self.truth.losses)
@@ -107,17 +100,21 @@ class Outcome:
 def test_a_fault_alone(simulated, ffmpeg, tmp_path, text):
     made = simulated(text)
     done = Outcome(made, tmp_path, ffmpeg)
-    name = text.partition(":")[0]
-    if name in NOT_YET:
-        assert done.report.verdict == NOT_YET[name], done.said
-        assert done.checked.verdict == NOT_YET[name], done.said
-        return
-    done.never_lies()
     if made.unseen:
         return
     done.is_right()
-    if done.report.output and (name in MEASURED or "RECPIPE_TEST_ROUNDS" in os.environ):
+    if done.report.output and (text.partition(":")[0] in MEASURED or ALL):
         done.in_step()
+
+
+def test_a_copy_in_place_of_the_last_slice_is_found(simulated, ffmpeg, tmp_path):
+    """Of the slice itself nothing is left, not even its name."""
+    made = simulated("duplicate_segment:-1")
+    done = Outcome(made, tmp_path, ffmpeg)
+    assert made.unseen
+    assert done.report.verdict is done.checked.verdict is Verdict.REPAIRED, done.said
+    assert "SEG_DUP" in {finding.id for finding in done.report.findings}
+    assert done.report.duration == pytest.approx(made.truth.duration, abs=MOMENT)
 
 
 @pytest.mark.parametrize("streams", [("video", "audio"), ("audio",), ("video",)], ids=" and ".join)
@@ -130,19 +127,22 @@ def test_nothing_wrong(simulated, ffmpeg, tmp_path, streams):
 
 def pairs() -> list[tuple[str, str]]:
     """Two different faults each, drawn by chance but always the same."""
-    dice = random.Random(11)
+    dice = random.Random(SEED)
     apart = [f.name for f in FAULTS if f.level != FAILOVER and f.name != "huge_playlist"]
     return [tuple(dice.sample(apart, 2)) for _ in range(ROUNDS)]
 
 
-@pytest.mark.parametrize("pair", pairs(), ids="+".join)
-def test_two_faults_at_once(simulated, ffmpeg, tmp_path, pair):
+@pytest.mark.parametrize(
+    ("number", "pair"), [*enumerate(pairs())], ids=["+".join(p) for p in pairs()]
+)
+def test_two_faults_at_once(simulated, ffmpeg, tmp_path, number, pair):
     try:
         made = simulated(*pair)
     except UsageError:  # these two exclude each other
         return
-    done = Outcome(made, tmp_path, ffmpeg, converted=False)
-    done.never_lies()
-    known = made.unseen or any(name in NOT_YET or name in LYING for name in pair)
-    if not known and done.report.verdict is Verdict.DEGRADED:
-        done.figures_right(TWO_MOMENTS)
+    done = Outcome(made, tmp_path, ffmpeg, converted=number % EVERY == 0)
+    if made.unseen:
+        return
+    done.is_right()
+    if ALL and done.report.output:
+        done.in_step()

@@ -1,0 +1,71 @@
+"""A stream that is absent from whole segments and comes again: lost, or never sent.
+
+Nobody spoke if every segment between is sound and the counter of the sound's own packets goes on
+over all of them: of what was sent, packets would be missing.  Pictures are sent all the time.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from pipeline.media.lane import Lane
+from pipeline.media.mpegts import Stream
+from pipeline.media.placed import Placed, Slot, has_media
+from pipeline.model import Finding, Severity
+
+Span = tuple[int, int]  # ticks
+
+
+def continues(a: Stream, b: Stream) -> bool:
+    """The continuity counter goes on over the edge of two segments (ISO/IEC 13818-1 clause
+    2.4.3.3).
+    """
+    return b.counters[0] == (a.counters[1] + 1) & 15
+
+
+def moved(a: Stream, b: Stream) -> bool:
+    """The stream goes on under another PID."""
+    return a.pids[-1] != b.pids[0]
+
+
+def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bool:
+    """Of the segments in ``chain`` the first and the last hold the stream."""
+    first, *away, last = chain
+    a, b = first.stream(lane.pid), last.stream(lane.pid)
+    if lane.codec.kind == "video" or moved(a, b) or b.head or a.short or not continues(a, b):
+        return False
+    if any(not has_media(slot) for slot in slots[first.position + 1 : last.position]):
+        return False
+    return not any(segment.damaged or _holds(segment, lane) for segment in away)
+
+
+def silences(chain: Sequence[Placed], lane: Lane, lanes: Sequence[Lane]) -> tuple[Span, ...]:
+    """When nothing was sent: all the time between, but for what the other streams lack as well."""
+    at = round(chain[0].end(lane))
+    found = []
+    for before, segment in pairwise(chain):
+        both = before.stamps.keys() & segment.stamps.keys()
+        others = [x for x in lanes if x.pid in both and x is not lane]
+        if others and segment.torn.issuperset(x.pid for x in others):
+            end = max(round(before.end(x)) for x in others)
+            found.append((at, max(at, end)))
+            at = max(at, min(segment.first(x.pid) for x in others))
+    return (*found, (at, max(at, chain[-1].first(lane.pid))))
+
+
+def said(chain: Sequence[Placed], lane: Lane, *, sent: bool) -> Iterator[Finding]:
+    """What there is to say of the segments without the stream."""
+    away = [segment for segment in chain[1:-1] if not _holds(segment, lane)]
+    if not sent:
+        detail = f"no {lane.codec.kind} here, and no packet of it is missing: none was sent"
+        name, count = away[0].slot.name, len(away)
+        yield Finding("ES_ABSENT", Severity.WARNING, name, lane.pid, count, detail)
+        return
+    for segment in away:
+        if not segment.damaged:
+            detail = f"no {lane.codec.kind} in this segment"
+            yield Finding("ES_ABSENT", Severity.ERROR, segment.slot.name, lane.pid, detail=detail)
+
+
+def _holds(segment: Placed, lane: Lane) -> bool:
+    scan = segment.slot.scan
+    return scan is not None and lane.pid in scan.streams and len(scan.streams[lane.pid].pts) > 0
