@@ -104,7 +104,8 @@ class Material:
             time, after = (k * FRAME * HZ // rate for k in (n - 1, n))
             into = -time % HZ
             mark = into if into < after - time and not self.look.silent else None
-            data = self.frames[n % len(self.frames)]
+            place = n * FRAME % (self.seconds * rate) // FRAME  # at 44.1 kHz a block is no multiple
+            data = self.frames[min(place, len(self.frames) - 1)]
             yield Unit("audio", time, after - time, data, mark=mark)
 
 
