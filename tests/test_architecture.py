@@ -71,7 +71,7 @@ DOORS = {
     "httpx": ("agora/transport.py", "jobs/watch/tell.py", "simulator/hooks.py"),
     "pydantic": (
         *("agora/", "simulator/gateway.py", "simulator/hooks.py"),
-        *("cli/record.py", "cli/service.py"),
+        *("cli/record.py", "cli/service.py", "jobs/watch/events.py"),
     ),
     "starlette": ("simulator/rest.py",),
     "uvicorn": ("simulator/rest.py",),

@@ -171,15 +171,15 @@ def _stores(sources: tuple[str, ...], opened: Callable[[str], Any]) -> Iterator[
 def _events(chosen: dict[str, Any]) -> tuple["Events", ...]:
     from pipeline.jobs.watch.events import FileEvents, QueueEvents
 
-    source = chosen["events"]
+    source, secret = chosen["events"], config.webhook_secret() or ""
     if not source:
         return ()
     if not source.startswith(("http://", "https://")):
-        return (FileEvents(Path(source)),)
+        return (FileEvents(Path(source), secret),)
     from pipeline.storage.sqs import connect
 
     queue = connect(source, region=chosen["region"], profile=chosen["profile"])
-    return (QueueEvents(queue),)
+    return (QueueEvents(queue, secret),)
 
 
 def _as_json(chosen: dict[str, Any]) -> Callable[["Outcome"], dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.jobs.options import Options
-from pipeline.media.codecs import AAC, H264, codec_of
+from pipeline.media.codecs import AAC, AV1, H264, OPUS, codec_of
 from pipeline.media.conform import Survey, by_segment, survey
 from pipeline.media.mpegts import Scan, scan
 from pipeline.media.packets import Bytes
@@ -15,7 +15,7 @@ from pipeline.media.placed import Slot
 from pipeline.media.splice import parameter_sets, samples, spliced
 from pipeline.media.transport import Stream
 from pipeline.media.wrapping import Opened, Wrapping, opened
-from pipeline.model import Finding, OnChange, Reencoded
+from pipeline.model import Finding, Format, OnChange, Reencoded
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.convert import read_span
 from pipeline.stages.reencode import Encoded, Source, reencode
@@ -45,7 +45,7 @@ def conform(
 ) -> Conformed:
     """Encode anew what must be; without ``ffmpeg`` put in its place what has the same times."""
     as_it_is = Conformed(slots, dict(paths), dict(wrapped))
-    found = survey(slots)
+    found = survey(slots, mp4=options.format in (Format.MP4, Format.M4A))
     if not found.changes or options.on_change is OnChange.FAIL:
         return as_it_is
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,14 +122,23 @@ def _scanned(slot: Slot, data: Bytes) -> Scan:
     before = slot.scan
     assert before is not None
     hurt = None if before.faults is None else (0, WHOLE)
-    made = scan(slot.name, data)
-    streams = {  # counters as they were: they tell whether packets are missing beside it
-        pid: replace(stream, counters=before.streams[pid].counters)
-        if pid in before.streams
-        else stream
-        for pid, stream in made.streams.items()
-    }
-    return replace(made, findings=before.findings, cut=before.cut, faults=hurt, streams=streams)
+    after = scan(slot.name, data)
+    told = {s.codec: s.config for s in before.streams.values() if s.codec}  # by the container
+    streams = {}
+    for pid, stream in after.streams.items():
+        if stream.codec in (AV1, OPUS):
+            stream = replace(stream, config=told.get(stream.codec))
+        if pid in before.streams:  # they tell whether packets are missing beside it
+            stream = replace(stream, counters=before.streams[pid].counters)
+        streams[pid] = stream
+    return replace(
+        after,
+        findings=before.findings,
+        cut=before.cut,
+        faults=hurt,
+        streams=streams,
+        gone=before.gone,
+    )
 
 
 def _own_sets(

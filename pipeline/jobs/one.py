@@ -374,7 +374,6 @@ def _publish(
     }
     note = receipt(report, inputs, settings=job.options.settings, muxer=muxer)
     note["output"]["file"] = placed.rpartition("/")[2]
-    job.options.guard()
     try:
         publish.publish(
             temporary,
@@ -385,6 +384,7 @@ def _publish(
             sha256=report.sha256,
             placed=placed,
             replacing=before is not None,
+            guard=lambda: job.options.guard(placed),
         )
     except ExistsError:
         if before is not None or isinstance(storage, LocalStorage):

@@ -12,7 +12,7 @@ def unwatched(stage: str, count: int) -> None:
     """Progress that nobody watches."""
 
 
-def allowed() -> None:
+def unguarded(placed: str) -> None:
     """Nobody else can be publishing it."""
 
 
@@ -31,7 +31,7 @@ class Options:
     spool: Path = Path(".recpipe-spool")
     progress: Callable[[str, int], None] = field(default=unwatched, compare=False)  # stage, bytes
     noted: tuple[Finding, ...] = ()  # what whoever asks for it knows already
-    guard: Callable[[], None] = field(default=allowed, compare=False)  # may it still be published?
+    guard: Callable[[str], None] = field(default=unguarded, compare=False)  # may this key be made?
 
     @property
     def settings(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.media.codecs import sniff
 from pipeline.media.decrypt import BLOCK, MAX_KEY, decrypted, keys_of
-from pipeline.media.mpegts import Scan, scan
+from pipeline.media.mpegts import Scan, Stream, scan
 from pipeline.media.wrapping import CONTAINERS, FRAGMENTS, Wrapping, opened
 from pipeline.model import Finding, InitSection, Severity, StoredObject
 from pipeline.stages.convert import head, read_span
@@ -55,10 +55,21 @@ def unwrap(
         scanned = scan(listed.name, result.data) if len(result.data) else Scan(listed.name, 0)
         findings = (*result.findings, *scanned.findings)
         cut = scanned.cut or result.cut or len(raw) < _promised(listed, len(raw))
-        found.scans[number] = replace(scanned, cut=cut, findings=findings)
+        streams = told(scanned.streams, result.configs)
+        found.scans[number] = replace(
+            scanned, cut=cut, findings=findings, streams=streams, gone=result.gone
+        )
         found.wrappings[number] = how
     found.findings.extend([*ring.findings, *_judged(fits)])
     return found
+
+
+def told(streams: Mapping[int, Stream], configs: Mapping[int, bytes]) -> dict[int, Stream]:
+    """The streams with the configuration that only their container tells."""
+    return {
+        pid: replace(stream, config=configs[pid]) if pid in configs else stream
+        for pid, stream in streams.items()
+    }
 
 
 def _is_wrapped(listed: Listed, here: Fetched) -> bool:

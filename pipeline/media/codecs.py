@@ -3,7 +3,7 @@
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -114,24 +114,83 @@ def _vp8_size(es: bytes) -> bytes | None:
     return bytes((es[7] & 0x3F, es[6], es[9] & 0x3F, es[8]))
 
 
-def _vp9_size(es: bytes) -> bytes | None:
-    """The same of a VP9 key frame (VP9 bitstream specification, section 6.2)."""
-    bits = "".join(f"{byte:08b}" for byte in es[:16]).ljust(128, "0")
+def _is_vp8_key(es: bytes) -> bool:
+    """RFC 6386 section 9.1."""
+    return not es[:1] or not es[0] & 1
+
+
+def vp9_key(es: bytes) -> bool | None:
+    """Whether a VP9 frame is a key frame; None where it only shows one again (VP9 bitstream
+    specification, section 6.2).
+    """
+    bits = "".join(f"{byte:08b}" for byte in es[:1]).ljust(8, "0")
+    at = 4 + (bits[2:4] == "11")  # reserved_zero of profile 3
+    if bits[at] == "1":  # show_existing_frame
+        return None
+    return bits[:2] == "10" and bits[at + 1] == "0"
+
+
+def _vp9_config(es: bytes) -> bytes | None:
+    """Width and height of a VP9 key frame, two bytes each, and what its sample entry says (vpcC:
+    VP Codec ISO Media File Format Binding, section 2.2), without a level.
+    """
+    bits = "".join(f"{byte:08b}" for byte in es[:17]).ljust(136, "0")
     profile = int(bits[3] + bits[2], 2)
-    at = 4 + (profile == 3)
-    if bits[:2] != "10" or bits[at : at + 2] != "00":  # shown before, or no key frame
+    at = 8 + (profile == 3)  # behind frame_type, show_frame and error_resilient_mode
+    if not vp9_key(es) or int(bits[at : at + 24], 2) != 0x498342:
         return None
-    at += 4
-    if int(bits[at : at + 24], 2) != 0x498342:
-        return None
-    at += 24 + (profile >= 2)
-    colour = int(bits[at : at + 3], 2)
-    if colour != 7:
-        at += 4 + (3 if profile in (1, 3) else 0)
-    else:
-        at += 3 + (1 if profile in (1, 3) else 0)
+    at += 24
+    depth = 8
+    if profile >= 2:
+        depth = 12 if bits[at] == "1" else 10
+        at += 1
+    rgb = int(bits[at : at + 3], 2) == 7
+    full, chroma = rgb, 3 if rgb else 1
+    at += 3
+    if not rgb:
+        full = bits[at] == "1"
+        at += 1
+    if profile in (1, 3):
+        chroma = 3 if rgb else {"11": 1, "10": 2, "00": 3}.get(bits[at : at + 2], 0)
+        at += 1 if rgb else 3
     sizes = int(bits[at : at + 16], 2) + 1, int(bits[at + 16 : at + 32], 2) + 1
-    return b"".join(size.to_bytes(2, "big") for size in sizes)
+    entry = bytes((1, 0, 0, 0, profile, 0, depth << 4 | chroma << 1 | full, 2, 2, 2, 0, 0))
+    return b"".join(size.to_bytes(2, "big") for size in sizes) + entry
+
+
+def obus(es: bytes) -> Iterator[tuple[int, int, int]]:
+    """Type, begin and end of the OBUs of an AV1 temporal unit (AV1 specification, section 5.3);
+    ends where they cannot be followed.
+    """
+    at = 0
+    while at < len(es):
+        begin, head = at, es[at]
+        at += 2 if head & 4 else 1
+        length = shift = 0
+        byte = 0x80 if head & 2 else 0  # leb128, section 4.10.5
+        while byte & 0x80:
+            if at >= len(es) or shift > 49:
+                return
+            byte = es[at]
+            length |= (byte & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+        length = length if head & 2 else len(es) - at
+        if head & 0x80 or length < 0 or at + length > len(es):
+            return
+        at += length
+        yield head >> 3 & 15, begin, at
+
+
+def _is_av1_key(es: bytes) -> bool:
+    """Only a temporal unit from which can be begun has a sequence header (section 7.5)."""
+    return any(kind == 1 for kind, _, _ in obus(es))
+
+
+def alike(codec: "Codec", config: bytes) -> bytes:
+    """What must be equal of two configurations: in Opus not what is skipped, nor what it was made
+    of.
+    """
+    return config[2:4] + config[10:] if codec.name == "opus" else config
 
 
 def adts_rate(config: bytes) -> int:
@@ -143,12 +202,22 @@ H264 = _nal_codec("h264", 0x1B, AVC)
 HEVC = _nal_codec("hevc", 0x24, HEVC_NAL)
 AAC = Codec("aac", "audio", True, 0x0F, config=_adts_header, count=_adts_count)
 
-# What only other containers carry has a stream_type of our own (user private) on its way.
+# What only other containers carry has a stream_type of our own (user private) on its way, marked by
+# a registration descriptor of our own.  One PES holds one unit.  The configuration of AV1 and Opus
+# stands in the container: size and av1C; what is skipped, and dOps.
 PRIVATE = 0xF0
-VP8 = Codec("vp8", "video", stream_type=0xF0, config=_vp8_size)
-VP9 = Codec("vp9", "video", stream_type=0xF1, config=_vp9_size)
-AV1 = Codec("av1", "video", stream_type=0xF2)
-OPUS = Codec("opus", "audio", stream_type=0xF3)
+MARK = "rcpp"
+VP8 = Codec("vp8", "video", stream_type=0xF0, config=_vp8_size, is_key=_is_vp8_key)
+VP9 = Codec(
+    "vp9",
+    "video",
+    True,
+    0xF1,
+    config=_vp9_config,
+    is_key=lambda es: vp9_key(es) is not False,
+)
+AV1 = Codec("av1", "video", True, 0xF2, is_key=_is_av1_key)
+OPUS = Codec("opus", "audio", True, 0xF3)
 VORBIS = Codec("vorbis", "audio", stream_type=0xF4)
 
 _BY_STREAM_TYPE = {
@@ -188,6 +257,8 @@ CODECS = {codec.name: codec for codec in (*_BY_STREAM_TYPE.values(), *_BY_FORMAT
 def codec_of(stream_type: int | None, format_identifier: str, stream_id: int) -> Codec | None:
     """The codec the PMT names; without a PMT entry a guess by stream_id; None for data."""
     if stream_type is not None:
+        if stream_type >= PRIVATE and format_identifier != MARK:
+            return None
         return _BY_STREAM_TYPE.get(stream_type) or _BY_FORMAT.get(format_identifier)
     if 0xE0 <= stream_id <= 0xEF:
         return H264

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.media.codecs import AAC, H264, PRIVATE, Codec, adts_rate
+from pipeline.media.codecs import AAC, H264, HEVC, PRIVATE, Codec, adts_rate, alike
 from pipeline.media.dimensions import Picture, picture
 from pipeline.media.lane import HZ
 from pipeline.media.mpegts import Scan, Stream
@@ -30,6 +30,8 @@ class Format:
         """For people."""
         if self.config is None:
             return self.codec.name
+        if self.codec.name == "opus":
+            return f"opus 48000 Hz, {self.config[1]} channels"
         if self.codec.kind == "audio":
             channels = (self.config[2] & 1) << 2 | self.config[3] >> 6
             return f"{self.codec.name} {adts_rate(self.config)} Hz, {channels} channels"
@@ -78,15 +80,20 @@ class Survey:
                 yield tuple(run)
 
 
-def survey(slots: Sequence[Slot]) -> Survey:
-    """Compare the formats of all segments; nothing is said where a kind has several streams."""
+def survey(slots: Sequence[Slot], *, mp4: bool = True) -> Survey:
+    """Compare the formats of all segments; nothing is said where a kind has several streams.
+
+    Only ``mp4`` can carry what a transport stream cannot, and then not beside H.265: see
+    ``media/feed``.
+    """
+    mp4 = mp4 and not any(f.codec is HEVC for _, f in _streams(slots, "video").values())
     wanted: dict[str, Wanted] = {}
     changes: list[Change] = []
     for kind in ("video", "audio"):
         found = _streams(slots, kind)
         formats = {number: format for number, (_, format) in found.items()}
         if found and any(
-            f != formats[next(iter(found))] or not f.codec.copied for f in formats.values()
+            f != formats[next(iter(found))] or not _stays(f, mp4) for f in formats.values()
         ):
             one = _wanted(slots, kind, found)
             wanted[kind] = one
@@ -96,6 +103,13 @@ def survey(slots: Sequence[Slot]) -> Survey:
                 if format != one.like
             ]
     return Survey(wanted, tuple(changes))
+
+
+def _stays(format: Format, mp4: bool) -> bool:
+    """It can be copied.  One of another container has to tell how it is decoded."""
+    if format.codec.stream_type < PRIVATE:
+        return format.codec.copied
+    return mp4 and format.codec.copied and format.config is not None
 
 
 def _streams(slots: Sequence[Slot], kind: str) -> dict[int, tuple[int, Format]]:
@@ -110,9 +124,10 @@ def _streams(slots: Sequence[Slot], kind: str) -> dict[int, tuple[int, Format]]:
         if len(mine) > 1:
             return {}
         for pid, stream, codec in mine:
-            if stream.config is not None:
-                told[codec.name] = stream.config
-            found[number] = pid, Format(codec, stream.config or told.get(codec.name))
+            config = stream.config and alike(codec, stream.config)
+            if config is not None:
+                told[codec.name] = config
+            found[number] = pid, Format(codec, config or told.get(codec.name))
     first: dict[str, bytes | None] = {}
     for _, format in found.values():
         if format.config is not None:

@@ -2,12 +2,14 @@
 transport stream has them.
 
 H.264 and H.265 get start codes for lengths, and the parameter sets of the initialisation section in
-front of the first picture of each segment; AAC gets ADTS headers.
+front of the first picture of each segment; AAC gets ADTS headers.  VP8, VP9, AV1, Opus and Vorbis
+stay as they are.
 """
 
+import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,19 +27,40 @@ from pipeline.media.codecs import (
     VP9,
     Codec,
     NalSyntax,
+    obus,
 )
 from pipeline.media.decoder_config import audio_object, avc_parameter_sets, hevc_parameter_sets
-from pipeline.media.lane import BASE, HZ
+from pipeline.media.lane import BASE, HZ, OPUS_HZ
 from pipeline.media.packets import Bytes
 from pipeline.media.transport import FIRST_PID, Sample, Stream
 from pipeline.media.units import FRAME, video
 from pipeline.model import Finding, Severity
 
+MILLISECOND = HZ // 1000
 SHARED = 16  # frames of sound in one PES
 LONGEST = 8191 - 7  # bytes of an AAC frame behind its ADTS header
 _KINDS = {"vide": "video", "soun": "audio"}
-_CODECS = {"avc1": H264, "avc3": H264, "hvc1": HEVC, "hev1": HEVC, "mp4a": AAC}
-_WEBM = {"V_VP8": VP8, "V_VP9": VP9, "V_AV1": AV1, "A_OPUS": OPUS, "A_VORBIS": VORBIS}
+_CODECS = {
+    "avc1": H264,
+    "avc3": H264,
+    "hvc1": HEVC,
+    "hev1": HEVC,
+    "mp4a": AAC,
+    "vp09": VP9,
+    "av01": AV1,
+    "Opus": OPUS,
+}
+_WEBM = {
+    "V_VP8": VP8,
+    "V_VP9": VP9,
+    "V_AV1": AV1,
+    "V_MPEG4/ISO/AVC": H264,
+    "V_MPEGH/ISO/HEVC": HEVC,
+    "A_OPUS": OPUS,
+    "A_VORBIS": VORBIS,
+    "A_AAC": AAC,
+}
+_NOT_STORED = (2, 7, 8, 15)  # OBUs: temporal delimiters, repeated headers, tile lists, padding
 _CODE = b"\0\0\0\1"
 
 
@@ -48,16 +71,16 @@ class Contained:
     data: Bytes
     findings: tuple[Finding, ...] = ()
     cut: bool = False
+    configs: Mapping[int, bytes] = field(default_factory=dict)  # by PID: what streams do not tell
+    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # see Scan
 
 
 def from_fragments(name: str, init: bytes, data: bytes) -> Contained:
     """A segment of fragmented MP4 (ISO/IEC 14496-12 clause 8.8).  Never raises for bad data."""
     try:
         found = fragments.read(init, data)
-    except (Malformed, ValueError) as error:
-        detail = f"cannot be read as fragmented MP4: {error}"
-        wrong = Finding("NOT_TS", Severity.ERROR, name, detail=detail)
-        return Contained(np.empty(0, np.uint8), (wrong,))
+    except (Malformed, ValueError, OverflowError) as error:
+        return _unreadable(name, f"cannot be read as fragmented MP4: {error}")
     findings: list[Finding] = []
     if found.cut:
         detail = f"{len(data)} bytes: it ends inside a box"
@@ -65,6 +88,8 @@ def from_fragments(name: str, init: bytes, data: bytes) -> Contained:
             detail += f", {found.missing} samples lie behind its end"
         findings.append(Finding("SEG_PARTIAL", Severity.ERROR, name, detail=detail))
     streams: list[Stream] = []
+    configs: dict[int, bytes] = {}
+    gone: dict[int, tuple[int, int]] = {}
     for samples in found.samples:
         kind = _KINDS.get(samples.track.handler)
         if kind is None:
@@ -76,32 +101,110 @@ def from_fragments(name: str, init: bytes, data: bytes) -> Contained:
             streams.append(_stream(pid, samples, data))
         except Malformed as error:
             findings.append(Finding("ES_CODEC", Severity.FATAL, name, pid, detail=str(error)))
-    return Contained(transport.write(streams), tuple(findings), found.cut)
+            continue
+        if config := _told(streams[-1].codec, samples.track):
+            configs[pid] = config
+        if samples.gone:
+            gone[pid] = samples.gone[0] + BASE, samples.gone[1] + BASE
+    return Contained(transport.write(streams), tuple(findings), found.cut, configs, gone)
 
 
 def from_webm(name: str, data: bytes) -> Contained:
-    """A WebM file (RFC 9559).  Never raises for bad data."""
+    """A WebM or Matroska file (RFC 9559).  Never raises for bad data."""
     try:
         found = webm.read(data)
     except webm.Malformed as error:
-        detail = f"cannot be read as WebM: {error}"
-        wrong = Finding("NOT_TS", Severity.ERROR, name, detail=detail)
-        return Contained(np.empty(0, np.uint8), (wrong,))
+        return _unreadable(name, f"cannot be read as WebM: {error}")
     findings: list[Finding] = []
     if found.cut:
         detail = f"{len(data)} bytes: it ends inside an element"
         findings.append(Finding("SEG_PARTIAL", Severity.ERROR, name, detail=detail))
+    if found.index_cut:
+        detail, repair = f"{len(data)} bytes: it ends inside its index", "not needed"
+        findings.append(Finding("SEG_PARTIAL", Severity.WARNING, name, None, 1, detail, repair))
     streams: list[Stream] = []
+    configs: dict[int, bytes] = {}
     for track in found.tracks:
         codec = _WEBM.get(track.codec)
-        if codec is None:
-            detail = f"a track of {track.codec!r} is not supported yet"
+        if codec is None or track.encoded:
+            what = "compressed or encrypted" if track.encoded else "not supported yet"
+            detail = f"a track of {track.codec!r} is {what}"
             findings.append(Finding("ES_CODEC", Severity.FATAL, name, detail=detail))
             continue
         pid = FIRST_PID[codec.kind] + sum(s.codec.kind == codec.kind for s in streams)
-        pairs = zip(track.times, track.frames, strict=True)
-        streams.append(Stream(pid, codec, [Sample(t + BASE, t + BASE, f) for t, f in pairs]))
-    return Contained(transport.write(streams), tuple(findings), found.cut)
+        try:
+            streams.append(Stream(pid, codec, _of_matroska(codec, track)))
+        except Malformed as error:
+            findings.append(Finding("ES_CODEC", Severity.FATAL, name, pid, detail=str(error)))
+            continue
+        if config := _told_by_matroska(codec, track):
+            configs[pid] = config
+    return Contained(transport.write(streams), tuple(findings), found.cut, configs)
+
+
+def _unreadable(name: str, detail: str) -> Contained:
+    wrong = Finding("NOT_TS", Severity.ERROR, name, detail=detail)
+    return Contained(np.empty(0, np.uint8), (wrong,))
+
+
+def _of_matroska(codec: Codec, track: webm.Track) -> list[Sample]:
+    """The samples of a track; its times are rounded to milliseconds, most of them."""
+    shift = BASE - round(track.delay * 9 / 100_000)
+    pts = [time + shift for time in track.times]
+    if codec is AAC:
+        return _adts(track.private, track.frames, pts, MILLISECOND)
+    if codec.nal:
+        stamps = list(zip(pts, _decoded(pts), strict=True))
+        return _pictures(codec, track.private, track.frames, stamps)
+    units = track.frames if codec is not AV1 else [_stored_av1(frame) for frame in track.frames]
+    return [Sample(p, p, unit) for p, unit in zip(pts, units, strict=True)]
+
+
+def _decoded(pts: Sequence[int]) -> list[int]:
+    """When pictures are decoded that say only when they are shown: in that order, and as little
+    before as it takes.
+    """
+    shown = sorted(pts)
+    delay = max((a - b for a, b in zip(shown, pts, strict=True)), default=0)
+    return [time - delay for time in shown]
+
+
+def _stored_av1(unit: bytes) -> bytes:
+    """A temporal unit without what MP4 does not store (AV1 Codec ISO Media File Format Binding,
+    section 2.4).
+    """
+    found = list(obus(unit))
+    if not any(kind in _NOT_STORED for kind, _, _ in found) or found[-1][2] != len(unit):
+        return unit
+    return b"".join(unit[a:b] for kind, a, b in found if kind not in _NOT_STORED)
+
+
+def _told(codec: Codec, track: fragments.Track) -> bytes:
+    """The configuration of a stream that does not carry it itself; empty where there is none."""
+    if codec is AV1 and track.configuration[:1] == b"\x81" and len(track.configuration) >= 4:
+        return b"".join(n.to_bytes(2, "big") for n in track.size) + track.configuration
+    if codec is OPUS and len(track.configuration) >= 11 and not track.configuration[0]:
+        return _skipping(track.configuration, round(max(0.0, -track.shift) * OPUS_HZ))
+    return b""
+
+
+def _told_by_matroska(codec: Codec, track: webm.Track) -> bytes:
+    """The same of CodecPrivate: av1C, or the head of an Ogg file (RFC 7845 section 5.1)."""
+    head = track.private
+    if codec is AV1 and head[:1] == b"\x81" and len(head) >= 4 and max(track.size) < 1 << 16:
+        return b"".join(n.to_bytes(2, "big") for n in track.size) + head
+    if codec is OPUS and head[:8] == b"OpusHead" and len(head) >= 19 and head[8] >> 4 == 0:
+        fields = struct.unpack_from("<BHIh", head, 9)
+        dops = b"\0" + struct.pack(">BHIh", *fields) + head[18:]
+        return _skipping(dops, round(track.delay * OPUS_HZ / 1e9))
+    return b""
+
+
+def _skipping(dops: bytes, samples: int) -> bytes:
+    """How many samples the container counts before its beginning, and dOps (Encapsulation of Opus
+    in ISO Base Media File Format, section 4.3.2).
+    """
+    return min(samples, 0xFFFF).to_bytes(2, "big") + dops
 
 
 def _stream(pid: int, samples: fragments.Samples, data: bytes) -> Stream:
@@ -115,13 +218,17 @@ def _stream(pid: int, samples: fragments.Samples, data: bytes) -> Stream:
     units = [data[at : at + size] for at, size in spans]
     stamps = list(zip((samples.pts + BASE).tolist(), (samples.dts + BASE).tolist(), strict=True))
     if codec is AAC:
-        return Stream(pid, codec, _adts(track, units, [dts for _, dts in stamps]))
-    return Stream(pid, codec, _pictures(codec, track, units, stamps))
+        return Stream(pid, codec, _adts(track.configuration, units, [dts for _, dts in stamps], 1))
+    if codec.nal is None:
+        units = units if codec is not AV1 else [_stored_av1(unit) for unit in units]
+        pairs = zip(units, stamps, strict=True)
+        return Stream(pid, codec, [Sample(pts, dts, unit) for unit, (pts, dts) in pairs])
+    return Stream(pid, codec, _pictures(codec, track.configuration, units, stamps))
 
 
 def _pictures(
     codec: Codec,
-    track: fragments.Track,
+    configuration: bytes,
     units: Sequence[bytes],
     stamps: Sequence[tuple[int, int]],
 ) -> list[Sample]:
@@ -130,12 +237,14 @@ def _pictures(
     hevc = codec is HEVC
     reader: Callable[[bytes], tuple[bytes, ...]]
     reader = hevc_parameter_sets if hevc else avc_parameter_sets
-    width = (track.configuration[21 if hevc else 4 : 22 if hevc else 5] or b"\3")[0] % 4 + 1
-    sets = [s for s in reader(track.configuration) if _type(s, codec.nal) in codec.nal.sets]
+    width = (configuration[21 if hevc else 4 : 22 if hevc else 5] or b"\3")[0] % 4 + 1
+    sets = [s for s in reader(configuration) if _type(s, codec.nal) in codec.nal.sets]
     made: list[bytes] = []
     stored: list[bytes] = []
     for number, unit in enumerate(units):
         nals = [unit[a:b] for a, b in fragments.lengths_of(unit, width)]
+        if not nals:
+            raise Malformed("a sample without a NAL unit")
         if number == 0 and not any(_type(nal, codec.nal) == codec.nal.sps for nal in nals):
             first = 1 if _is_delimiter(nals[0], codec.nal) else 0
             nals = [*nals[:first], *sets, *nals[first:]]
@@ -170,23 +279,28 @@ def _is_delimiter(nal: bytes, syntax: NalSyntax) -> bool:
     return _type(nal, syntax) == (35 if syntax.shift else 9)
 
 
-def _adts(track: fragments.Track, units: Sequence[bytes], dts: Sequence[int]) -> list[Sample]:
-    """Frames behind ADTS headers; those in an even beat share a PES with the first one's stamp."""
-    if not track.configuration:
+def _adts(
+    configuration: bytes, units: Sequence[bytes], dts: Sequence[int], rounded: int
+) -> list[Sample]:
+    """Frames behind ADTS headers; those in an even beat share a PES with the first one's stamp.
+
+    ``rounded`` are the ticks by which a stamp may be off that beat.
+    """
+    if not configuration:
         raise Malformed("sound in 'mp4a' that is not AAC is not supported yet")
-    header = _header(track.configuration)
-    beat = FRAME * HZ / audio_object(track.configuration)[1]
+    header = _header(configuration)
+    beat = FRAME * HZ / audio_object(configuration)[1]
     return [
         Sample(stamp, stamp, b"".join(_framed(header, frame) for frame in units[begin:end]))
-        for begin, end, stamp in _beats(dts, beat)
+        for begin, end, stamp in _beats(dts, beat, rounded)
     ]
 
 
-def _beats(dts: Sequence[int], beat: float) -> Iterator[tuple[int, int, int]]:
-    """Runs of frames that follow one another to the tick: begin, end, and the first stamp."""
+def _beats(dts: Sequence[int], beat: float, rounded: int) -> Iterator[tuple[int, int, int]]:
+    """Runs of frames that follow one another evenly: begin, end, and the first stamp."""
     begin = 0
     for at in range(1, len(dts) + 1):
-        even = at < len(dts) and abs(dts[at] - dts[begin] - (at - begin) * beat) <= 1
+        even = at < len(dts) and abs(dts[at] - dts[begin] - (at - begin) * beat) <= rounded
         if not even or at - begin == SHARED:
             yield begin, at, dts[begin]
             begin = at

@@ -65,6 +65,8 @@ def suspects(lane: Lane, stretches: Sequence[Stretch]) -> list[Span]:
 
 
 def _channels(lane: Lane) -> int:
+    if lane.codec.name == "opus":
+        return lane.config[3]
     return (lane.config[2] & 1) << 2 | lane.config[3] >> 6
 
 

@@ -50,11 +50,27 @@ class _Bits:
 def picture(codec: Codec, sps: bytes) -> Picture | None:
     """The pictures of a stream; None where the set cannot be read."""
     if codec.stream_type >= PRIVATE:
-        return Picture(int.from_bytes(sps[:2], "big"), int.from_bytes(sps[2:], "big"), 0, 0, 0)
+        return Picture(int.from_bytes(sps[:2], "big"), int.from_bytes(sps[2:4], "big"), 0, 0, 0)
     try:
         return _h265(sps) if codec.name == "hevc" else _h264(sps)
     except ValueError:
         return None
+
+
+def depths(sps: bytes) -> bytes:
+    """What avcC says of the samples of an H.264 stream of a high profile (ISO/IEC 14496-15 clause
+    5.3.3.1.2); nothing for the others.
+    """
+    bits = _Bits(sps[1:])
+    profile = bits.take(8)
+    bits.take(16)
+    bits.ue()
+    if profile not in HIGH:
+        return b""
+    chroma = bits.ue()
+    if chroma == 3:
+        bits.take(1)
+    return bytes((0xFC | chroma & 3, 0xF8 | bits.ue() & 7, 0xF8 | bits.ue() & 7, 0))
 
 
 def _h264(sps: bytes) -> Picture:

@@ -118,6 +118,8 @@ def _comes_late(
     begun in there.
     """
     before, segment = segments[at - 1], segments[at]
+    if cut := [span for s in segments[:at] if (span := s.gone(lane.pid))]:
+        return float(cut[0][0]), True
     if _missing_between(before, segment, slots) or before.damaged:
         unread = at == 1 and _span(before, lanes) < HZ  # too little is left of it to tell
         return (begin if unread else _media_end(before, lanes)), True
@@ -137,6 +139,8 @@ def _ends_early(
 ) -> tuple[float, bool]:
     """The same for a lane that is not seen in the last segments."""
     segment, after = segments[at], segments[at + 1]
+    if cut := [span for s in segments[at + 1 :] if (span := s.gone(lane.pid))]:
+        return float(cut[-1][1]), True
     if after.damaged and at + 2 == len(segments) and _span(after, lanes) < HZ:
         return end, True
     gone = _missing_between(segment, after, slots) or after.damaged

@@ -14,6 +14,7 @@ from pipeline.media.decoder_config import description, sample_entries
 from pipeline.media.mp4 import TICKS
 
 MAX_FRAGMENTS = 100_000  # boxes of a segment; low-latency ones have one for each picture
+INDEX = ("mfra", "free", "skip", "udta", "meta")  # boxes at the end that hold no media
 MAX_SAMPLES = 1 << 22  # of a segment
 
 Longs = NDArray[np.int64]
@@ -27,6 +28,7 @@ class Track:
     handler: str  # vide, soun, ...
     codec: str  # type of the sample entry
     configuration: bytes
+    size: tuple[int, int]  # pixels
     channels: int
     sample_rate: int
     timescale: int  # track ticks per second
@@ -44,6 +46,7 @@ class Samples:
     size: Longs
     dts: Longs
     pts: Longs
+    gone: tuple[int, int] | None = None  # when those were shown that lie behind its end
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,9 +87,16 @@ def _whole(
         offset, size, dts, pts = (np.concatenate(column) for column in columns)
         there = (offset >= 0) & (offset + size <= length)
         missing += int(np.count_nonzero(~there))
-        moved = [_ticks(times[there], track) for times in (dts, pts)]
-        found.append(Samples(track, offset[there], size[there], *moved))
+        dts, pts = (_ticks(times, track) for times in (dts, pts))
+        gone = _span(pts[~there]) if not there.all() else None
+        found.append(Samples(track, offset[there], size[there], dts[there], pts[there], gone))
     return Fragments(tuple(found), cut or missing > 0, missing)
+
+
+def _span(pts: Longs) -> tuple[int, int]:
+    """From the first to the end of the last, as long as most of them."""
+    steps = np.diff(np.sort(pts))
+    return int(pts.min()), int(pts.max()) + (int(np.median(steps)) if len(steps) else 0)
 
 
 def _ticks(times: Longs, track: Track) -> Longs:
@@ -110,7 +120,7 @@ def _boxes(data: bytes) -> tuple[list[Box], bool]:
         if size < box.size and head[:4] != bytes(4):
             if box.type == "mdat":
                 boxes.append(Box(box.type, at, size, box.header))
-            return boxes, True
+            return boxes, box.type not in INDEX
         boxes.append(Box(box.type, at, size, box.header))
         at += size
     return boxes, False
@@ -155,7 +165,7 @@ def _track(trak: Node, movie_timescale: int, defaults: Mapping[int, tuple[int, i
     mdhd = mdia.need("mdhd")
     timescale: int = mdhd.unpack("I", 20 if mdhd.version(1) else 12)[0]
     entries = sample_entries(mdia.need("minf", "stbl", "stsd"))
-    _, _, channels, rate, configuration = description(entries[0], handler)
+    *size, channels, rate, configuration = description(entries[0], handler)
     if not timescale:
         raise mdhd.error("timescale 0")
     return Track(
@@ -163,6 +173,7 @@ def _track(trak: Node, movie_timescale: int, defaults: Mapping[int, tuple[int, i
         handler=handler,
         codec=entries[0].box.type,
         configuration=configuration,
+        size=(size[0], size[1]),
         channels=channels,
         sample_rate=rate,
         timescale=timescale,

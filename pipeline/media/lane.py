@@ -12,6 +12,7 @@ from pipeline.media.units import Units
 from pipeline.model import Finding
 
 HZ = 90000  # PTS, DTS and the base of PCR (ISO/IEC 13818-1 clause 2.4.3.7)
+OPUS_HZ = 48000  # samples per second of any Opus stream, whatever it was made of
 BASE = 10 * HZ  # where a recording begins on the clock the muxer is fed
 NOTHING: frozenset[int] = frozenset()
 
@@ -30,9 +31,16 @@ class Lane:
 
     pid: int
     codec: Codec
-    config: bytes  # SPS or ADTS header at its first sight
+    config: bytes  # SPS, ADTS header or what a container tells, at its first sight
     unit: float  # ticks of 90 kHz one access unit lasts
     sets: tuple[bytes, ...] = ()  # parameter sets of what was encoded anew to go with it
+
+    @property
+    def lead(self) -> int:
+        """Ticks at its beginning that are decoded and not heard (pre-skip, RFC 7845 clause 4.2)."""
+        if self.codec.name != "opus":
+            return 0
+        return int.from_bytes(self.config[:2], "big") * HZ // OPUS_HZ
 
 
 @dataclass(frozen=True, slots=True, eq=False)

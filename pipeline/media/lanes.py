@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media import psi
-from pipeline.media.codecs import H264, Codec, adts_rate
+from pipeline.media.codecs import AAC, H264, PRIVATE, Codec, adts_rate, alike
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import signed
@@ -93,7 +93,9 @@ def _lane(
         return None, [Finding("ES_CODEC", Severity.FATAL, pid=pid, detail=detail)]
     config = next((stream.config for _, stream in streams if stream.config), None)
     if config is None:
-        what = "SPS" if codec.kind == "video" else "ADTS header"
+        what = "decoder configuration"
+        if codec.stream_type < PRIVATE:
+            what = "SPS" if codec.kind == "video" else "ADTS header"
         detail = f"no {what} found: the {codec.name} stream cannot be decoded"
         return None, [Finding("ES_CODEC", Severity.FATAL, pid=pid, detail=detail)]
     unit = _unit(codec, config, [stream for _, stream in streams])
@@ -102,8 +104,8 @@ def _lane(
 
 
 def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
-    """Ticks of 90 kHz an access unit lasts: exact for audio, the median step for video."""
-    if codec.kind == "audio":
+    """Ticks of 90 kHz an access unit lasts: exact for AAC, else the median step."""
+    if codec is AAC:
         return FRAME * HZ / adts_rate(config)
     steps = np.concatenate([signed(np.diff(s.dts[s.dts >= 0])) for s in streams])
     steps = steps[steps > 0]
@@ -112,7 +114,8 @@ def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
 
 def _constancy(lane: Lane, streams: Sequence[tuple[Scan, Stream]]) -> Iterator[Finding]:
     for scan, stream in streams:
-        if stream.config is not None and stream.config not in (lane.config, *lane.sets):
+        one = stream.config and alike(lane.codec, stream.config)
+        if stream.config and one not in (alike(lane.codec, lane.config), *lane.sets):
             id = "SPS_CHANGE" if lane.codec.kind == "video" else "AAC_CHANGE"
             detail = f"{stream.config.hex()}, the first was {lane.config.hex()}"
             detail += f": a change of {lane.codec.kind} format is {NOT_YET}"

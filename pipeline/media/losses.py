@@ -110,7 +110,14 @@ def _silences(on: Line, lane: Lane) -> Index:
         return np.empty(0, np.intp)
     gaps = on.begin[1:] - on.end
     inner = on.owner[1:] == on.owner[:-1]
-    return np.flatnonzero(inner & (gaps > max(SILENCE, 3 * lane.unit))) + 1
+    return np.flatnonzero(inner & (gaps > max(_pause(lane), 3 * lane.unit))) + 1
+
+
+def _pause(lane: Lane) -> int:
+    """Ticks a lane may be silent by itself.  Opus leaves silence out, at most 0.4 s of it in a row
+    (DTX).
+    """
+    return SILENCE if lane.codec.name == "aac" else GAP
 
 
 def lost_ticks(
@@ -147,14 +154,14 @@ def irregularities(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Finding
     own[on.torn - 1] = False
     inner = own & (on.owner[1:] == on.owner[:-1])
     video = lane.codec.kind == "video"
-    wide = np.flatnonzero(inner & (gaps > max(GAP if video else SILENCE, 3 * lane.unit)))
+    wide = np.flatnonzero(inner & (gaps > max(_pause(lane), 3 * lane.unit)))
     severity = Severity.INFO if video else Severity.ERROR
     for place in wide.tolist():
         segment = stretches[on.owner[place + 1]].segment
         detail = f"{gaps[place] / HZ:.3f} s without {lane.codec.kind} inside this segment"
         yield Finding("DTS_GAP", severity, segment, lane.pid, detail=detail)
     slow = own & (np.abs(gaps) <= SILENCE)
-    drift = 0.0 if video else float(gaps[slow].sum())
+    drift = float(gaps[slow].sum()) if lane.codec.name == "aac" else 0.0
     if abs(drift) > DRIFT:
         of_each = np.bincount(on.owner[1:][slow], gaps[slow], len(stretches))
         worst = int(np.argmax(np.abs(of_each)))

@@ -40,7 +40,7 @@ def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     sizes: list[int] = []
     pts: list[int] = []
     torn: list[int] = []
-    crc = 0
+    stored: list[bytes] = []
     _say_what_was_left_out(work, lane, groups)
     for group in groups:
         if group.first:
@@ -48,12 +48,20 @@ def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         raw = [f[7 if f[1] & 1 else 9 :] for f in group.frames]
         sizes += [len(f) for f in raw]
         pts += [round(group.pts), *[-1] * (len(raw) - 1)]
-        crc = zlib.crc32(b"".join(raw), crc)
+        stored += raw
         pes = audio_pes(b"".join(group.frames), round(group.pts))
         written, carried.counter = packetize(lane.pid, pes, carried.counter)
         work.inserts.append((group.row, written))
     times = np.array(pts, np.int64)
-    made = Units(np.array(sizes, np.uint32), times, times, crc, np.array(torn, np.intp))
+    data = b"".join(stored)
+    made = Units(
+        np.array(sizes, np.uint32),
+        times,
+        times,
+        zlib.crc32(data),
+        np.array(torn, np.intp),
+        data=data,
+    )
     return kept, replace(made, torn=np.union1d(made.torn, torn_units(made, work)))
 
 

@@ -70,6 +70,8 @@ class Scan:
     program: psi.Program = field(default_factory=psi.Program)
     streams: Mapping[int, Stream] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    # by PID: from when to when it held units that were cut off, where a container tells
+    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
 
 def scan(name: str, data: Bytes) -> Scan:

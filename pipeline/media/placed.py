@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.media.lane import HZ, Edges, Lane
 from pipeline.media.mpegts import Scan, Stream
-from pipeline.media.packets import Ticks
+from pipeline.media.packets import Ticks, signed
 from pipeline.media.pes import stuffed
 from pipeline.model import Severity
 
@@ -73,6 +73,17 @@ class Placed:
         if lane.codec.kind == "video":
             return self.presented(lane.pid)[1] + lane.unit
         return self.last(lane.pid) + self.stream(lane.pid).tail * lane.unit
+
+    def gone(self, pid: int) -> tuple[int, int] | None:
+        """From when to when a stream held units that were cut off, if that is known."""
+        assert self.slot.scan is not None
+        known = self.slot.scan.gone.get(pid)
+        if known is None:
+            return None
+        other = next(iter(self.stamps))
+        dts = self.stream(other).dts
+        moved = self.first(other) - known[0] - int(signed(dts[dts >= 0][:1] - known[0])[0])
+        return known[0] + moved, known[1] + moved
 
     def move(self, ticks: int) -> None:
         """Shift it on the time line."""

@@ -24,7 +24,14 @@ from pipeline.model import Finding, Proof, Severity
 
 HANDLERS = {"video": "vide", "audio": "soun"}
 CHAPTERS = "text"  # the handler of a track of titles
-ENTRIES = {"h264": ("avc1", "avc3"), "hevc": ("hvc1",), "aac": ("mp4a",)}
+ENTRIES = {
+    "h264": ("avc1", "avc3"),
+    "hevc": ("hvc1",),
+    "aac": ("mp4a",),
+    "vp9": ("vp09",),
+    "av1": ("av01",),
+    "opus": ("Opus",),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,7 +152,8 @@ def prove(
         counts &= not counted
         times &= not counted and not late
         data &= not counted and not differing
-    findings += _structure(layout, tracks, movie.timescale)
+    unheard = [_unheard(lane, stretches) for lane, stretches in zip(lanes, expected, strict=True)]
+    findings += _structure(layout, tracks, movie.timescale, unheard)
     made = sum(len(s.units.sizes) for stretches in expected for s in stretches if s.made)
     return Proof(counts, times, data, round(worst, 3), made), findings
 
@@ -207,8 +215,15 @@ def compare(
     return Proof(counts, times, data), findings
 
 
+def _unheard(lane: Lane, stretches: Sequence[Stretch]) -> int:
+    """Units that begin in what is decoded and not heard at the beginning of a lane."""
+    if not lane.lead:
+        return 0
+    return int(sum(np.count_nonzero((s.units.pts >= 0) & (s.units.pts < BASE)) for s in stretches))
+
+
 def _structure(
-    layout: mp4.Layout, tracks: Sequence[mp4.Track], timescale: int
+    layout: mp4.Layout, tracks: Sequence[mp4.Track], timescale: int, unheard: Sequence[int]
 ) -> Iterator[Finding]:
     outside = sum(mp4.outside(track, layout) for track in tracks)
     if outside:
@@ -218,9 +233,9 @@ def _structure(
         yield Finding(
             "M_FASTSTART", Severity.FATAL, detail="the index stands behind the media data"
         )
-    hidden = sum(mp4.hidden(track, timescale) for track in tracks)
-    if hidden:
-        detail = f"{hidden} samples lie outside the edit list: players skip them"
+    hidden = [mp4.hidden(track, timescale) for track in tracks]
+    if hidden != list(unheard):
+        detail = f"{sum(hidden)} samples lie outside the edit list, expected {sum(unheard)}"
         yield Finding("M_TIME", Severity.FATAL, detail=detail)
 
 
@@ -305,6 +320,14 @@ class _Between:
         return np.where(stamp >= 0, beyond, 0.0)
 
 
+def _vpcc(payload: bytes) -> tuple[int, int, int]:
+    """Profile, bit depth and chroma subsampling of a vpcC; where the chroma samples of 4:2:0 lie is
+    not in the stream.
+    """
+    profile, depth = payload[4:5], payload[6] if len(payload) > 6 else 0
+    return int.from_bytes(profile, "big"), depth >> 4, max(1, depth >> 1 & 7)
+
+
 def _config(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Iterator[Finding]:
     """The decoder configuration in the MP4 is the one the stream carries."""
     right = True
@@ -318,6 +341,12 @@ def _config(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Itera
         told = (lane.config[2] & 1) << 2 | lane.config[3] >> 6
         right = rate == adts_rate(lane.config) and (not told or channels == told or told == 7)
         right &= kind == (lane.config[2] >> 6) + 1
+    elif lane.codec.name == "vp9":
+        right = _vpcc(track.configuration) == _vpcc(lane.config[4:])
+    elif lane.codec.name == "av1":
+        right = track.configuration == lane.config[4:]
+    elif lane.codec.name == "opus":
+        right = track.configuration[1:] == lane.config[3:]
     if not right or track.descriptions != 1:
         detail = f"the {lane.codec.kind} configuration of the MP4 is not that of the stream"
         yield Finding("M_CONFIG", Severity.FATAL, pid=lane.pid, detail=detail)

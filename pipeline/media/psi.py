@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.media.codecs import MARK, PRIVATE
 from pipeline.media.packets import NULL_PID, PACKET, Index, Packets
 from pipeline.model import Finding, Severity
 
@@ -238,11 +239,17 @@ def _descriptor(descriptors: bytes, wanted: int, size: int) -> str:
 
 def tables(streams: dict[int, int], pcr_pid: int, counter: int = 0) -> bytes:
     """One PAT packet and one PMT packet that announce exactly these streams."""
-    entries = b"".join(struct.pack(">BHH", t, 0xE000 | p, 0xF000) for p, t in streams.items())
+    entries = b"".join(_entry(kind, pid) for pid, kind in streams.items())
     pmt_pid = next(pid for pid in range(0x1000, 0x1FFF) if pid not in streams)
     pat = _section(0, 1, struct.pack(">HH", 1, 0xE000 | pmt_pid))
     pmt = _section(2, 1, struct.pack(">HH", 0xE000 | pcr_pid, 0xF000) + entries)
     return _packet(PAT_PID, pat, counter) + _packet(pmt_pid, pmt, counter)
+
+
+def _entry(kind: int, pid: int) -> bytes:
+    """A stream in the PMT; one of our own types says so (registration_descriptor, 2.6.8)."""
+    mark = b"\5\4" + MARK.encode() if kind >= PRIVATE else b""
+    return struct.pack(">BHH", kind, 0xE000 | pid, 0xF000 | len(mark)) + mark
 
 
 def _section(table: int, number: int, body: bytes) -> bytes:

@@ -150,7 +150,8 @@ def _renamed(scan: Scan, media: Mapping[int, str], keys: Mapping[int, int]) -> S
         told.tables,
         told.moves,
     )
-    return replace(scan, streams=_under(scan.streams, every), program=program)
+    gone = _under(scan.gone, every)
+    return replace(scan, streams=_under(scan.streams, every), program=program, gone=gone)
 
 
 def _under(values: Mapping[int, V], keys: Mapping[int, int]) -> dict[int, V]:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from pipeline.media import psi, transport, units
-from pipeline.media.codecs import NalSyntax
+from pipeline.media.codecs import PRIVATE, NalSyntax
 from pipeline.media.fills import Block
 from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
 from pipeline.media.mend import mended
@@ -108,6 +108,8 @@ class Stitcher:
                 raise Changed(f"{name}: not the bytes that were planned with")
             carried = self._carried[pid]
             stitch = _audio if lane.codec.kind == "audio" else _video
+            if lane.codec.stream_type >= PRIVATE:
+                stitch = _framed
             kept, made[pid] = stitch(work, lane, carried)
             retime(work, pids.get(pid, (pid,)), kept)
             renumber(work, lane, kept, carried)
@@ -204,6 +206,29 @@ def _with_sets(
     moved = pes.copy()
     moved[1:] += at + len(extra) - rest
     return es[:at] + bytearray(extra) + es[rest:], moved
+
+
+def _framed(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+    """One unit in each PES: whole ones pass as they are, others are left out."""
+    kept, damaged = _attributable(work)
+    hurt = set(damaged) | ({len(work.track.starts) - 1} if work.cut else set())
+    hurt |= set(np.flatnonzero(work.pts < 0).tolist())
+    if work.until is not None:
+        hurt |= set(np.flatnonzero(work.dts >= work.until).tolist())
+    for ordinal in (k for k in hurt if k >= 0):
+        begin, end = _extent(work.track, ordinal)
+        kept[begin:end] = False
+    es, pes, pts, dts = _stream(work, kept, carried)
+    made = units.framed(es, pes, pts, dts)
+    if lane.codec.kind == "video" and any(
+        (found := lane.codec.config(bytes(es[at : at + 20]))) and found != lane.config
+        for at in pes.tolist()
+    ):
+        detail = "the size changes inside this segment: kept as it is, each key picture tells it"
+        work.findings.append(
+            Finding("SPS_CHANGE", Severity.INFO, work.name, lane.pid, detail=detail)
+        )
+    return kept, replace(made, torn=torn_units(made, work, [k + 1 for k in damaged]))
 
 
 def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:

@@ -66,7 +66,7 @@ def plan(
     placed = _placed(segments, lanes, slots, on_loss)
     findings += placed.findings
     segments = placed.joined.segments
-    findings += _rebase(segments)
+    findings += _rebase(segments, lanes)
     covered = placed.joined.covered
     needed = [replace(s, duration=None) if s.name in covered.whole else s for s in slots]
     promised, said = promises(segments, lanes, needed)
@@ -195,12 +195,16 @@ def _placeable(
     return tuple(lane for lane in lanes if lane.pid in there), findings
 
 
-def _rebase(segments: Sequence[Placed]) -> list[Finding]:
-    """Shift everything so that the first presentation time is BASE."""
+def _rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Finding]:
+    """Shift everything so that the first presentation time is BASE.
+
+    What is decoded and not heard at the beginning of a lane stands before that.
+    """
+    leads = {lane.pid: lane.lead for lane in lanes}
     starts = [
-        pts[pts >= 0].min()
+        pts[pts >= 0].min() + (leads[pid] if s.number == 0 else 0)
         for s in segments[:2]
-        for pts, _ in s.stamps.values()
+        for pid, (pts, _) in s.stamps.items()
         if (pts >= 0).any()
     ]
     shift = BASE - int(min(starts))

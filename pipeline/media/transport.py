@@ -6,6 +6,7 @@ segment; the last PES never ends a packet full, so that it is known to be whole.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -41,9 +42,12 @@ def write(streams: Sequence[Stream]) -> Bytes:
     if not types:
         return np.empty(0, np.uint8)
     tables = psi.tables(types, min(types))
-    made = sorted(
-        (block for stream in streams for block in blocks(stream)), key=lambda block: block[:2]
-    )
+    made: list[tuple[int, int, Bytes]] = []
+    for stream in streams:
+        own = blocks(stream)
+        clocks = accumulate((dts for dts, _, _ in own), max)  # as they are, whatever stamps say
+        made += [(clock, pid, rows) for clock, (_, pid, rows) in zip(clocks, own, strict=True)]
+    made.sort(key=lambda block: block[:2])
     return np.concatenate(
         [np.frombuffer(tables, np.uint8), *(rows.reshape(-1) for _, _, rows in made)]
     )

@@ -2,6 +2,7 @@
 
 H.264 and H.265: every NAL unit behind its length (ISO/IEC 14496-15 clause 5.3.4), whatever start
 codes the stream used.  AAC: raw frames without their ADTS headers (ISO/IEC 14496-3 clause 1.A.2).
+VP9, AV1 and Opus: as their containers have them.
 """
 
 import zlib
@@ -30,6 +31,7 @@ class Units:
     cut: int = 0  # units that lost their end
     foreign: int = 0  # NAL units with forbidden_zero_bit set (H.264 clause 7.4.1)
     sets: frozenset[bytes] = frozenset()  # parameter sets that are not stored in the units
+    data: memoryview | bytes = b""  # all as MP4 stores them
 
 
 NO_UNITS = Units(
@@ -109,23 +111,22 @@ def video(
     sizes = np.add.reduceat(stored, opens, dtype=np.uint32)
     stamped_pts, stamped_dts = _assign(found.begin[opens] - 3, pes, pts, dts)
     sets = [bytes(es[b:e]).rstrip(b"\0") for b, e in _spans(found, found.kind == syntax.sps)]
-    digest = _digest(_lengths_for_codes(es, found, lengths), lengths, stored)
+    data = _stored(_lengths_for_codes(es, found, lengths), lengths, stored)
+    digest = zlib.crc32(data)
     foreign = int(np.count_nonzero(np.frombuffer(es, np.uint8)[found.begin] & 0x80))
     nowhere = np.empty(0, np.intp)
     return Units(
-        sizes, stamped_pts, stamped_dts, digest, nowhere, foreign=foreign, sets=apart
+        sizes, stamped_pts, stamped_dts, digest, nowhere, foreign=foreign, sets=apart, data=data
     ), sets
 
 
-def _digest(data: memoryview, lengths: Sizes, stored: Sizes) -> int:
-    """CRC-32 of the units that are stored."""
+def _stored(data: memoryview, lengths: Sizes, stored: Sizes) -> memoryview | bytes:
+    """The units without what MP4 has in the sample entry alone."""
     if stored.all():
-        return zlib.crc32(data)
+        return data
     ends = np.cumsum(lengths + np.uint32(4), dtype=np.int64)
-    digest = 0
-    for place in np.flatnonzero(stored).tolist():
-        digest = zlib.crc32(data[int(ends[place]) - int(stored[place]) : int(ends[place])], digest)
-    return digest
+    places = np.flatnonzero(stored).tolist()
+    return b"".join(data[int(ends[p]) - int(stored[p]) : int(ends[p])] for p in places)
 
 
 def _spans(found: Nals, which: Mask) -> list[tuple[int, int]]:
@@ -217,6 +218,12 @@ def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
     sizes = (found.length - found.header).astype(np.uint32)
     raw = np.ones(found.end, np.bool_)
     raw[(found.begin[:, None] + np.arange(found.header)).reshape(-1)] = False
-    return Units(
-        sizes, stamped, stamped, zlib.crc32(es[: found.end][raw].data), np.empty(0, np.intp)
-    )
+    data = es[: found.end][raw].data
+    return Units(sizes, stamped, stamped, zlib.crc32(data), np.empty(0, np.intp), data=data)
+
+
+def framed(es: bytearray, pes: Index, pts: Ticks, dts: Ticks) -> Units:
+    """Units of a stream of which every PES holds one, as MP4 stores it."""
+    sizes = np.diff(np.append(pes, len(es))).astype(np.uint32)
+    data = memoryview(es)
+    return Units(sizes, pts, dts, zlib.crc32(data), np.empty(0, np.intp), data=data)

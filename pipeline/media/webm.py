@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 MAX_FRAMES = 1 << 22
 MAX_ELEMENTS = 1 << 23
 _SEGMENT, _INFO, _TRACKS, _CLUSTER = 0x18538067, 0x1549A966, 0x1654AE6B, 0x1F43B675
+_INDEX = {0x1C53BB6B, 0x1254C367, 0xEC}  # Cues, Tags, Void
 _CONTAINERS = {_SEGMENT, _CLUSTER, _INFO, _TRACKS, 0xAE, 0xE0, 0xE1, 0xA0}
 
 
@@ -25,16 +26,22 @@ class Track:
     kind: int = 0  # 1: video, 2: audio
     codec: str = ""
     private: bytes = b""
+    size: tuple[int, int] = (0, 0)  # pixels
+    delay: int = 0  # CodecDelay, nanoseconds: its times count from what is heard
+    encoded: bool = False  # its frames are compressed or encrypted
     times: list[int] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Its tracks in the order of the file; ``cut`` when it ends inside an element."""
+    """Its tracks in the order of the file; ``cut`` when it ends before it should, ``index_cut``
+    when only its index is hurt by that.
+    """
 
     tracks: tuple[Track, ...]
     cut: bool
+    index_cut: bool = False
 
 
 def read(data: bytes) -> File:
@@ -43,7 +50,7 @@ def read(data: bytes) -> File:
         raise Malformed("it does not begin with an EBML header")
     reader = _Reader(data)
     reader.walk()
-    return File(tuple(reader.tracks.values()), reader.cut)
+    return File(tuple(reader.tracks.values()), reader.cut, reader.index_cut)
 
 
 class _Reader:
@@ -52,6 +59,7 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self.tracks: dict[int, Track] = {}
         self.cut = False
+        self.index_cut = False
         self._data = data
         self._scale = 1_000_000  # nanoseconds of one unit of time
         self._cluster = 0
@@ -75,22 +83,28 @@ class _Reader:
 
     def _elements(self) -> Iterator[tuple[int, int, int]]:
         """ID, and where the content of each element begins and ends (RFC 8794 section 4)."""
-        at, size = 0, len(self._data)
+        at = promised = 0
+        size = len(self._data)
         for _ in range(MAX_ELEMENTS):
             if at >= size:
+                self.cut = at < promised
                 return
             id, begin = self._number(at, keep=True)
+            first = begin
             length, begin = self._number(begin, keep=False) if begin else (0, 0)
             if not begin:
                 self.cut = True
                 return
             if id in _CONTAINERS:
+                unknown = length == (1 << 7 * (begin - first)) - 1
+                promised = promised if unknown else max(promised, begin + length)
                 yield id, begin, begin
                 at = begin
                 continue
             end = begin + length
             if end > size:
-                self.cut = True
+                self.index_cut = id in _INDEX and end >= promised
+                self.cut = not self.index_cut
                 return
             yield id, begin, end
             at = end
@@ -117,6 +131,14 @@ class _Reader:
             self._entry.codec = value.rstrip(b"\0").decode("ascii", "replace")
         elif id == 0x63A2:
             self._entry.private = value
+        elif id == 0xB0:
+            self._entry.size = int.from_bytes(value[:4], "big"), self._entry.size[1]
+        elif id == 0xBA:
+            self._entry.size = self._entry.size[0], int.from_bytes(value[:4], "big")
+        elif id == 0x56AA:
+            self._entry.delay = int.from_bytes(value[:8], "big")
+        elif id == 0x6D80:
+            self._entry.encoded = True
 
     def _block(self, value: bytes) -> None:
         """A Block or SimpleBlock (RFC 9559 sections 10.1 and 10.2)."""

@@ -2,7 +2,7 @@
 anew from another container.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.media.codecs import sniff
@@ -10,6 +10,8 @@ from pipeline.media.contained import from_fragments, from_webm
 from pipeline.media.decrypt import decrypted
 from pipeline.media.packets import Bytes, framing
 from pipeline.model import Finding, Severity
+
+MOVIE = 4096  # bytes among which a segment that needs no initialisation section has its movie box
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,10 @@ class Opened:
     data: Bytes
     findings: tuple[Finding, ...] = ()
     cut: bool = False  # bytes are missing at its end
-    webm: bytes = b""  # the file it comes from: a decoder has to have that
+    file: bytes = b""  # what a decoder of its own container can read
+    demuxer: str = ""  # of that
+    configs: Mapping[int, bytes] = field(default_factory=dict)  # by PID: what the container tells
+    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # see Scan
     key: int | None = None  # which of the keys fitted
 
 
@@ -45,12 +50,16 @@ def opened(name: str, data: Bytes, how: Wrapping) -> Opened:
     inside = clear.data.tobytes()
     webm = kind == WEBM
     found = from_webm(name, inside) if webm else from_fragments(name, how.init, inside)
+    whole = webm or b"moov" in inside[:MOVIE]
     return replace(
         clear,
         data=found.data,
         findings=(*clear.findings, *found.findings),
         cut=clear.cut or found.cut,
-        webm=inside if webm else b"",
+        file=inside if whole else how.init + inside,
+        demuxer="matroska" if webm else "mov",
+        configs=found.configs,
+        gone=found.gone,
     )
 
 

@@ -6,6 +6,10 @@ from typing import Any
 
 from pipeline.model import Format
 
+HZ = 90000  # the clock of a transport stream
+# The clock of sound in fragments.  ffmpeg 5 writes sound on the clock of its samples, but does not
+# convert what a filter said of its duration: so it is the same one, for Opus.
+SOUND_HZ = 48000
 INPUT: Mapping[str, Any] = {"f": "mpegts", "copyts": None}
 MP4: Mapping[str, Any] = {
     "f": "mp4",
@@ -33,13 +37,19 @@ def mux(
     adts: bool = False,
     hevc: bool = False,
     picture_ticks: int | None = None,
+    sound_ticks: int | None = None,
     base: float = 0.0,
     drop_before: int | None = None,
     moov_size: int | None = None,
     metadata: str | None = None,
     parameters_inside: bool = False,
+    fragments: bool = False,
 ) -> list[str]:
     """Remux the transport stream on standard input; ``base`` seconds are taken off every stamp.
+    ``picture_ticks`` and ``sound_ticks`` are how long the last units last.
+
+    With ``fragments`` it is a fragmented MP4, whose tracks ``pids`` counts from 0; its sound has a
+    clock of ``SOUND_HZ``.
 
     Packets with a PTS before the tick ``drop_before`` are left out: they only introduce streams
     that begin late.
@@ -54,34 +64,43 @@ def mux(
     import ffmpeg as ff  # imports half the standard library
 
     queue = {"thread_queue_size": 64} if metadata else {}  # of an input that is not alone
-    source = ff.input("pipe:0", protocol_whitelist="pipe", **INPUT, **queue)
+    given = {**INPUT, "f": "mov"} if fragments else INPUT
+    source = ff.input("pipe:0", protocol_whitelist="pipe", **given, **queue)
     options: dict[str, Any] = {"c": "copy", "copyinkf": None, "map_metadata": -1, **OUTPUT[format]}
     if parameters_inside:
         options["tag:v"] = "avc3"
     if base:
         options["output_ts_offset"] = f"{-base:g}"
+    filters: dict[str, list[str]] = {"a": [], "v": []}
     if format in (Format.MP4, Format.M4A):
         options |= {"moov_size": moov_size} if moov_size else {"movflags": "+faststart"}
         options |= {"tag:v": "hvc1"} if hevc else {}  # which Apple's players want
-        # Without a duration for the last picture its edit list would hide it.
-        durations = f"setts=pts=PTS:dts=DTS:duration={picture_ticks}"
-        # Parameter sets in the sample entry alone: else each version does its own.
-        apart = ["filter_units=remove_types=32-34"] if hevc else []
-        filters = {
-            "a": ["aac_adtstoasc"] if adts else [],
-            "v": [*apart, *([durations] if picture_ticks else [])],
-        }
-    else:
-        filters = {"a": [], "v": []}
+        filters = _in_mp4(picture_ticks, sound_ticks, adts=adts, hevc=hevc)
+    clocks = {"a": SOUND_HZ if fragments else HZ, "v": HZ}
     for kind, chain in filters.items():
         if drop_before is not None:
-            chain.insert(0, rf"noise=drop=lt(pts\,{drop_before})")
+            chain.insert(0, rf"noise=drop=lt(pts\,{drop_before * clocks[kind] // HZ})")
         options |= {f"bsf:{kind}": ",".join(chain)} if chain else {}
-    streams = [source[f"i:{pid}"] for pid in pids]
+    streams = [source[str(pid) if fragments else f"i:{pid}"] for pid in pids]
     spec = ff.output(*streams, str(output), **options)
     command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "warning"]
     argv: list[str] = ff.compile(spec, cmd=command, overwrite_output=True)
     return _with_metadata(argv, metadata) if metadata else argv
+
+
+def _in_mp4(
+    picture_ticks: int | None, sound_ticks: int | None, *, adts: bool, hevc: bool
+) -> dict[str, list[str]]:
+    """What packets go through before they are written."""
+    # Without a duration for the last unit its edit list would hide it.
+    lasting = {
+        kind: [f"setts=pts=PTS:dts=DTS:duration={ticks}"] if ticks else []
+        for kind, ticks in (("v", picture_ticks), ("a", sound_ticks))
+    }
+    # Parameter sets in the sample entry alone: else each version does its own.
+    apart = ["filter_units=remove_types=32-34"] if hevc else []
+    framed = ["aac_adtstoasc"] if adts else []
+    return {"a": [*framed, *lasting["a"]], "v": [*apart, *lasting["v"]]}
 
 
 def _with_metadata(argv: list[str], uri: str) -> list[str]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
 from pipeline.errors import StorageError
+from pipeline.media.codecs import PRIVATE
+from pipeline.media.feed import Feed
 from pipeline.media.fills import Fill, Made, blocks
 from pipeline.media.introduction import INTRODUCED, introduction
 from pipeline.media.lane import BASE, HZ, Lane
@@ -18,7 +20,7 @@ from pipeline.media.packets import Bytes
 from pipeline.media.placed import Placed
 from pipeline.media.stitch import Changed, Stitched, Stitcher
 from pipeline.media.timeline import Plan
-from pipeline.media.units import NO_UNITS
+from pipeline.media.units import NO_UNITS, Units
 from pipeline.media.wrapping import Wrapping, opened
 from pipeline.model import Finding, Format
 from pipeline.muxing import commands
@@ -96,43 +98,62 @@ def convert(
     lanes = lanes_of(plan, format)
     if format is Format.TS:
         return _write_stream(plan, lanes, paths, wrapped, output, progress)
+    feed = Feed(lanes) if any(x.codec.stream_type >= PRIVATE for x in lanes) else None
     begins = [_begin(plan, lane) for lane in lanes]
     metadata = marks.metadata if marks != NO_MARKS else ""
     late = [x for x, begin in zip(lanes, begins, strict=True) if begin - min(begins) > HZ]
     argv = commands.mux(
         ffmpeg.ffmpeg,
         output,
-        [lane.pid for lane in lanes],
+        [*range(len(lanes))] if feed else [lane.pid for lane in lanes],
         format=format,
-        adts=any(lane.codec.name == "aac" for lane in lanes),
+        adts=not feed and any(lane.codec.name == "aac" for lane in lanes),
         hevc=any(lane.codec.name == "hevc" for lane in lanes),
-        picture_ticks=next((round(x.unit) for x in lanes if x.codec.kind == "video"), None),
+        picture_ticks=_lasting(lanes, "video", HZ),
+        sound_ticks=_lasting(lanes, "audio", commands.SOUND_HZ) if feed else None,
         base=BASE / HZ,
         drop_before=INTRODUCED if late else None,
         moov_size=_index_size(plan, lanes, fills) + 4 * len(metadata) if in_one_pass else None,
         metadata=metadata or None,
         parameters_inside=any(x.codec.kind == "video" and x.pid in made for x in lanes),
+        fragments=feed is not None,
     )
+    expected: list[list[Stretch]] = [[] for _ in lanes]
+    findings: list[Finding] = []
     with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
-        first = [Stitcher(lanes).tables(), *(_introduction(plan, x, paths, wrapped) for x in late)]
+        first = _opening(plan, lanes, late, feed, paths, wrapped)
         pending: Future[None] = writer.submit(muxer.write, first)
-        expected: list[list[Stretch]] = [[] for _ in lanes]
-        findings: list[Finding] = []
         for placed, stitched in _stitch(plan, lanes, paths, wrapped, progress, (fills, made)):
             pending.result()
-            pending = writer.submit(muxer.write, stitched.chunks)
+            chunks = feed.add(stitched.units) if feed else stitched.chunks
+            pending = writer.submit(muxer.write, chunks)
             _collect(lanes, placed, stitched, expected, findings)
         pending.result()
         messages = muxer.finish()
-    return Converted(
-        lanes,
-        _frozen(expected),
-        tuple(findings),
-        tuple(argv),
-        messages,
-        marks=marks,
-        fills=tuple(fills),
-    )
+    known = lanes, _frozen(expected), tuple(findings), tuple(argv), messages
+    return Converted(*known, marks=marks, fills=tuple(fills))
+
+
+def _opening(
+    plan: Plan,
+    lanes: tuple[Lane, ...],
+    late: Sequence[Lane],
+    feed: Feed | None,
+    paths: Mapping[int, Path],
+    wrapped: Mapping[int, Wrapping],
+) -> list[bytes]:
+    """What the muxer is told of the streams before the first segment."""
+    if feed is None:
+        shown = [_introduction(plan, x, paths, wrapped) for x in late]
+        return [Stitcher(lanes).tables(), *shown]
+    units = {x.pid: _first(plan, lanes, x, paths, wrapped) for x in lanes}
+    return [feed.head(units), *(feed.introduction(x.pid, units[x.pid], HZ) for x in late)]
+
+
+def _lasting(lanes: Sequence[Lane], kind: str, clock: int) -> int | None:
+    """How long a unit lasts, in ticks of a clock."""
+    unit = next((lane.unit for lane in lanes if lane.codec.kind == kind), 0.0)
+    return round(unit * clock / HZ) or None
 
 
 def _begin(plan: Plan, lane: Lane) -> int:
@@ -149,6 +170,25 @@ def _introduction(
     how = wrapped.get(placed.number)
     data, _ = _read(placed, paths[placed.number], how, np.empty(0, np.uint8))
     return introduction(data, lane, placed.stream(lane.pid).pids)
+
+
+def _first(
+    plan: Plan,
+    lanes: tuple[Lane, ...],
+    lane: Lane,
+    paths: Mapping[int, Path],
+    wrapped: Mapping[int, Wrapping],
+) -> Units:
+    """The units of the first segment that has some of a lane: the muxer has to know them."""
+    for placed in plan.placed:
+        if lane.pid in placed.stamps:
+            how = wrapped.get(placed.number)
+            data, _ = _read(placed, paths[placed.number], how, np.empty(0, np.uint8))
+            stitcher = Stitcher(lanes)
+            held = stitcher.add("", data, placed.stamps, placed.edges, placed.pids).units[lane.pid]
+            if len(held.sizes):
+                return held
+    return NO_UNITS
 
 
 def _write_stream(
@@ -182,7 +222,7 @@ def _collect(
     findings += stitched.findings
     for lane, stretches in zip(lanes, expected, strict=True):
         if not stitched.made or lane.pid in stitched.units:
-            held = stitched.units.get(lane.pid, NO_UNITS)
+            held = replace(stitched.units.get(lane.pid, NO_UNITS), data=b"")
             stretches.append(Stretch(placed.slot.name, held, stitched.made))
 
 

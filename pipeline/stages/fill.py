@@ -8,7 +8,7 @@ from tempfile import TemporaryFile
 import numpy as np
 
 from pipeline.media import sps, units
-from pipeline.media.codecs import adts_rate
+from pipeline.media.codecs import AAC, H264, adts_rate
 from pipeline.media.fills import Fill, Made, wanted
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.losses import Stretch
@@ -41,9 +41,11 @@ def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ff
         if not needed:
             continue
         count = min(PICTURES, max(len(fill.dts) for fill in needed))
-        encode = (
-            _pictures(lane, count, ffmpeg) if lane.codec.kind == "video" else _silence(lane, ffmpeg)
-        )
+        encode: list[bytes] = []
+        if lane.codec is H264:
+            encode = _pictures(lane, count, ffmpeg)
+        elif lane.codec is AAC:
+            encode = _silence(lane, ffmpeg)
         if encode:
             made[lane.pid] = Made(tuple(encode))
             fills += needed

@@ -10,14 +10,14 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ExistsError, NotFoundError, StorageError
 from pipeline.model import Format, StoredObject
-from pipeline.storage import Storage
+from pipeline.storage import Storage, allowed
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.probe import creates_once
 
@@ -71,30 +71,38 @@ def publish(
     sha256: str,
     placed: str | None = None,
     replacing: bool = True,
+    guard: Callable[[], None] = allowed,
 ) -> StoredObject:
     """Put the file under its final name, then the receipt.  Safe to repeat.
 
     ``placed`` is what :func:`place` said.  ExistsError if nothing was to be replaced and another
-    run was quicker.
+    run was quicker.  Before ``guard`` returns nothing is changed at the destination.
     """
     placed = placed or key
+
+    def cleared() -> None:
+        guard()
+        if placed == key:
+            destination.delete(receipt_key(key))  # an earlier one says nothing of this file
+
     text = json.dumps(receipt, indent=1, ensure_ascii=False) + "\n"
     # a file name that is no UTF-8 becomes an escape of JSON, and the same name when read again
     data = text.encode("utf-8", "backslashreplace")
     note = temporary.with_name(temporary.name.replace(".part", ".receipt.part"))
     try:
         note.write_bytes(data)  # before the file: there may be no room left
-        if placed == key:
-            destination.delete(receipt_key(key))  # an earlier one says nothing of this file
         if isinstance(destination, LocalStorage):
+            destination.flush(temporary)
+            cleared()
             stored = destination.adopt(temporary, key)
             destination.adopt(note, receipt_key(key))
             return stored
         content = CONTENT_TYPES[format]
         if replacing or placed != key:
+            cleared()
             stored = destination.put(temporary, placed, sha256=sha256, content_type=content)
         else:
-            stored = _create(temporary, destination, key, sha256, content)
+            stored = _create(temporary, destination, key, sha256, content, cleared)
         if stored.size != receipt["output"]["size"]:
             where, sent = destination.url(placed), receipt["output"]["size"]
             raise StorageError(f"{where}: {stored.size} bytes arrived, {sent} sent")
@@ -106,10 +114,15 @@ def publish(
 
 
 def _create(
-    temporary: Path, destination: Storage, key: str, sha256: str, content: str
+    temporary: Path,
+    destination: Storage,
+    key: str,
+    sha256: str,
+    content: str,
+    guard: Callable[[], None],
 ) -> StoredObject:
     try:
-        return destination.create(temporary, key, sha256=sha256, content_type=content)
+        return destination.create(temporary, key, sha256=sha256, content_type=content, guard=guard)
     except ExistsError:
         # a lost answer makes a client ask twice, and then its own file is in the way
         refuse_other(destination, key, sha256)
@@ -155,12 +168,17 @@ def _receipt(destination: Storage, key: str) -> Any:
 def pointed(key: str, receipt: Any) -> str:
     """The key of the result a receipt speaks of; a name that no run gives is not followed."""
     file = receipt["output"].get("file") if receipt else None
-    folder, slash, name = key.rpartition("/")
-    stem, dot, suffix = name.rpartition(".")
-    own = rf"{re.escape(stem)}\.[0-9a-f]{{{_TOKEN}}}{re.escape(dot + suffix)}"
-    if isinstance(file, str) and re.fullmatch(own, file):
+    folder, slash, _ = key.rpartition("/")
+    if isinstance(file, str) and is_own(key, folder + slash + file):
         return f"{folder}{slash}{file}"
     return key
+
+
+def is_own(key: str, placed: str) -> bool:
+    """Whether that is a name which one run alone gives to its result in place of this key."""
+    stem, dot, suffix = key.rpartition(".")
+    own = rf"{re.escape(stem)}\.[0-9a-f]{{{_TOKEN}}}{re.escape(dot + suffix)}"
+    return re.fullmatch(own, placed) is not None
 
 
 def lost(destination: Storage, key: str, placed: str) -> bool:

@@ -15,7 +15,7 @@ from pipeline.media.lane import BASE, HZ
 from pipeline.media.mpegts import Stream
 from pipeline.media.packets import MODULO, Ticks, signed
 from pipeline.media.placed import Slot
-from pipeline.media.splice import parameter_sets, samples
+from pipeline.media.splice import parameter_sets, samples, spliced
 from pipeline.media.transport import Sample
 from pipeline.media.units import FRAME
 from pipeline.media.wrapping import Opened
@@ -97,7 +97,7 @@ def _encoded(source: Source, run: Sequence[Change], wanted: Wanted) -> tuple[lis
     argv = commands.reencode(
         source.ffmpeg.ffmpeg,
         output,
-        demuxer="matroska" if private else "mpegts",
+        demuxer=source.read(run[0].number).demuxer if private else "mpegts",
         stream=f"{wanted.kind[0]}:0" if private else f"i:{run[0].pid}",
         codec=_codec(wanted),
     )
@@ -105,7 +105,7 @@ def _encoded(source: Source, run: Sequence[Change], wanted: Wanted) -> tuple[lis
         with Muxer(argv, env=source.ffmpeg.env, stall=STALL) as muxer:
             for change in run:
                 piece = source.read(change.number)
-                muxer.write([piece.webm if private else piece.data.tobytes()])
+                muxer.write([piece.file if private else _alone(piece, change)])
             said = muxer.finish()
         made = samples(np.fromfile(output, np.uint8), FIRST)
         if private:  # the transport stream we made of it begins that much later
@@ -115,6 +115,17 @@ def _encoded(source: Source, run: Sequence[Change], wanted: Wanted) -> tuple[lis
         return [], printable(str(error))
     finally:
         output.unlink(missing_ok=True)
+
+
+def _alone(piece: Opened, change: Change) -> bytes:
+    """A transport stream; of another container only the stream that is wanted: ffmpeg would guess
+    what the others are.
+    """
+    if not piece.file:
+        return piece.data.tobytes()
+    return spliced(
+        piece.data, {change.pid: (change.pid, change.was.codec.stream_type)}, ()
+    ).tobytes()
 
 
 def _codec(wanted: Wanted) -> dict[str, object]:
@@ -288,7 +299,8 @@ def _said(
     source: Source, change: Change, one: Reencoded, mine: Sequence[Sample]
 ) -> Iterator[Finding]:
     """What was done, and what did not come out of it."""
-    id = conform.IDS[change.kind] if change.was.codec.copied else "ES_CODEC"
+    own = change.was.codec.stream_type < PRIVATE and change.was.codec.copied
+    id = conform.IDS[change.kind] if own else "ES_CODEC"
     detail = f"{one.was}, {one.units} units of {one.seconds:g} s"
     yield Finding(
         id, Severity.WARNING, one.segment, change.pid, 1, detail, f"encoded anew as {one.now}"

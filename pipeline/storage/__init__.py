@@ -2,11 +2,15 @@
 between parts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.model import StoredObject
+
+
+def allowed() -> None:
+    """Nobody has to be asked first."""
 
 
 class Storage(Protocol):
@@ -33,8 +37,20 @@ class Storage(Protocol):
     def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
         """Store a file whole or not at all, replacing what was there.  Safe to repeat."""
 
-    def create(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
-        """The same where nothing may stand yet, else ExistsError; see ``creates_once``."""
+    def create(
+        self,
+        source: Path,
+        key: str,
+        *,
+        sha256: str,
+        content_type: str,
+        guard: Callable[[], None] = allowed,
+    ) -> StoredObject:
+        """The same where nothing may stand yet, else ExistsError; see ``creates_once``.
+
+        ``guard`` is called as late as the store allows, before the step that makes it visible; if
+        it raises, nothing was stored.
+        """
 
     def delete(self, key: str, *, etag: str | None = None) -> None:
         """Remove an object.  Safe to repeat.

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from pipeline.errors import (
     UnsafePathError,
 )
 from pipeline.model import StoredObject
+from pipeline.storage import allowed
 from pipeline.storage.names import printable, safe_key
 from pipeline.storage.oserrors import os_errors
+from pipeline.storage.owners import lives
 
 CHUNK = 1 << 20
 
@@ -89,7 +91,15 @@ class LocalStorage:
                 temporary.unlink(missing_ok=True)
                 raise
 
-    def create(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+    def create(
+        self,
+        source: Path,
+        key: str,
+        *,
+        sha256: str,
+        content_type: str,
+        guard: Callable[[], None] = allowed,
+    ) -> StoredObject:
         """The same where nothing may stand yet: of many at once one wins, ExistsError the others.
 
         A link is what a file system makes only where there is none; FAT has no links.
@@ -101,6 +111,8 @@ class LocalStorage:
                     with temporary.open("xb") as copy:
                         shutil.copyfileobj(file, copy, CHUNK)
                     _sync(temporary)
+                guard()
+                with os_errors(f"write {self.url(key)}"):
                     self._final(key).hardlink_to(temporary)
                     _sync(temporary.parent)
             finally:
@@ -117,6 +129,11 @@ class LocalStorage:
             _make_folder(folder)
             _sweep(folder)
         return folder / f".recpipe-{os.getpid()}-{secrets.token_hex(8)}.part"
+
+    def flush(self, temporary: Path) -> None:
+        """Bring a file to the disk, which takes long, so that adopting it does not."""
+        with os_errors(f"write {printable(temporary)}"):
+            _sync(temporary)
 
     def adopt(self, temporary: Path, key: str) -> StoredObject:
         """Move a file written under a temporary name into place without copying it.
@@ -265,11 +282,9 @@ def _sweep(folder: Path) -> None:
     for left in folder.glob(".recpipe-*.part"):
         owner = left.name.split("-")[1]
         with suppress(OSError):
-            if owner.isdigit() and time.time() - left.stat().st_mtime > ABANDONED:
-                try:
-                    os.kill(int(owner), 0)
-                except ProcessLookupError:
-                    left.unlink()
+            old = time.time() - left.stat().st_mtime > ABANDONED
+            if owner.isdigit() and old and not lives(int(owner)):
+                left.unlink()
 
 
 def _sync(path: Path) -> None:

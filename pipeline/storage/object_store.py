@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.model import StoredObject
+from pipeline.storage import allowed
 from pipeline.storage.names import printable, safe_key
 from pipeline.storage.oserrors import os_errors
 
@@ -98,12 +99,21 @@ class ObjectStorage:
         self._upload(source, size, key, self.full(key), sha256, content_type)
         return self._whole(source, size, key)
 
-    def create(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+    def create(
+        self,
+        source: Path,
+        key: str,
+        *,
+        sha256: str,
+        content_type: str,
+        guard: Callable[[], None] = allowed,
+    ) -> StoredObject:
         """The same where nothing may stand yet: of many at once one wins, ExistsError the others.
 
         Ask :mod:`pipeline.storage.probe` whether the store keeps that promise.
         """
         size = _size(source)
+        guard()
         if size > PART:
             return self.create_large(source, key, sha256=sha256, content_type=content_type)
         self._upload(source, size, key, self.full(key), sha256, content_type, mode="create")

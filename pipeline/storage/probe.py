@@ -1,8 +1,12 @@
 """What a store can do, found out by trying: some accept a condition and ignore it."""
 
 import hashlib
+import os
+import re
 import secrets
+import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -10,8 +14,11 @@ from pathlib import Path
 
 from pipeline.errors import ExistsError, RecpipeError, StorageError
 from pipeline.storage import Storage
+from pipeline.storage.owners import lives
 
-NAME = ".recpipe-probe-"  # begins everything the probe writes; 16 random hex digits follow
+NAME = ".recpipe-probe-"  # begins everything the probe writes
+ABANDONED = 24 * 3600.0  # seconds after which what a probe on another machine wrote is removed
+_OWNED = re.compile(re.escape(NAME) + r"([0-9a-f]{8})-([0-9]{1,9})-[0-9a-f]{8}(?:/inner)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,19 @@ def probe(storage: Storage) -> Capabilities:
             flat_keys=trial.flat_keys(),
             creates_buckets=trial.creates_buckets(),
         )
+
+
+def tidy(storage: Storage) -> None:
+    """Remove what probes left that were killed: on this machine, or a day ago."""
+    for left in list(storage.list(NAME)):
+        owner = _OWNED.fullmatch(left.key)
+        dead = owner is not None and owner[1] == _machine() and not lives(int(owner[2]))
+        if dead or time.time() - left.modified > ABANDONED:
+            storage.delete(left.key)
+
+
+def _machine() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
 @contextmanager
@@ -165,7 +185,7 @@ class _Trial:
             self._storage.delete(key)
 
     def _key(self) -> str:
-        key = f"{NAME}{secrets.token_hex(8)}"
+        key = f"{NAME}{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._written.append(key)
         return key
 

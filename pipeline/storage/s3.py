@@ -1,8 +1,7 @@
 """Amazon S3 and every store that speaks its protocol.  The only module that imports boto3."""
 
 import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,19 +17,19 @@ from pipeline.agora.stores import Credentials
 from pipeline.errors import (
     ChangedError,
     NotFoundError,
-    RecpipeError,
     StorageError,
     UnsafePathError,
     UsageError,
 )
 from pipeline.model import StoredObject
+from pipeline.storage import allowed, s3_parts
 from pipeline.storage.names import not_behind, printable, safe_key
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.s3_errors import s3_errors
+from pipeline.storage.s3_parts import PART
 from pipeline.storage.s3_trials import S3Trials
 
 CHUNK = 1 << 20
-PART = 16 << 20  # of a multipart upload; smaller files are put in one request
 
 _UPLOADS = TransferConfig(
     multipart_threshold=PART,
@@ -138,7 +137,15 @@ class S3Storage:
                 manager.upload(str(source), self.bucket, full, extra).result()
         return self._whole(source, size, key)
 
-    def create(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+    def create(
+        self,
+        source: Path,
+        key: str,
+        *,
+        sha256: str,
+        content_type: str,
+        guard: Callable[[], None] = allowed,
+    ) -> StoredObject:
         """The same where nothing may stand yet: of many at once one wins, ExistsError the others.
 
         Stores that ignore conditions take it for ``put``: ask :mod:`pipeline.storage.probe`.
@@ -146,7 +153,10 @@ class S3Storage:
         with os_errors(f"read {source}"):
             size = source.stat().st_size
         if size > PART:
-            return self._create_large(source, key, sha256=sha256, content_type=content_type)
+            return self._create_large(
+                source, key, sha256=sha256, content_type=content_type, guard=guard
+            )
+        guard()
         extra = {"ContentType": content_type, "Metadata": {"sha256": sha256}, "IfNoneMatch": "*"}
         full = self._full(key)
         where = f"write {self.url(key)}"
@@ -155,7 +165,13 @@ class S3Storage:
         return self._whole(source, size, key)
 
     def _create_large(
-        self, source: Path, key: str, *, sha256: str, content_type: str
+        self,
+        source: Path,
+        key: str,
+        *,
+        sha256: str,
+        content_type: str,
+        guard: Callable[[], None] = allowed,
     ) -> StoredObject:
         """In parts; the condition is on the last request, which boto3's own uploads lack."""
         place = {"Bucket": self.bucket, "Key": self._full(key)}
@@ -163,28 +179,9 @@ class S3Storage:
         with os_errors(f"read {source}"), s3_errors(f"write {self.url(key)}"):
             size = source.stat().st_size
             begun = self._client.create_multipart_upload(**place, **extra)
-            self._upload_parts(source, size, {**place, "UploadId": begun["UploadId"]})
+            upload = {**place, "UploadId": begun["UploadId"]}
+            s3_parts.send(self._client, source, size, upload, guard)
         return self._whole(source, size, key)
-
-    def _upload_parts(self, source: Path, size: int, upload: dict[str, str]) -> None:
-        def part(number: int) -> dict[str, Any]:
-            with source.open("rb") as file:
-                file.seek((number - 1) * PART)
-                sent = self._client.upload_part(**upload, PartNumber=number, Body=file.read(PART))
-            return {"PartNumber": number, "ETag": sent["ETag"]}
-
-        done = False
-        try:
-            with ThreadPoolExecutor(8) as pool:
-                parts = list(pool.map(part, range(1, -(-size // PART) + 1)))
-            self._client.complete_multipart_upload(
-                **upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
-            )
-            done = True
-        finally:
-            if not done:
-                with suppress(RecpipeError), s3_errors("abort"):
-                    self._client.abort_multipart_upload(**upload)
 
     def delete(self, key: str, *, etag: str | None = None) -> None:
         """Remove an object.  Safe to repeat."""

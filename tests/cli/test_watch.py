@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,12 +12,17 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from pipeline.agora.webhook import signatures
+from pipeline.errors import StorageError
 from pipeline.jobs.ledger import claims, people
 from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.ledger.states import State
 from pipeline.jobs.locks import locked
 from pipeline.jobs.watch import tell
+from pipeline.stages import publish
+from pipeline.storage.s3 import S3Storage
 from tests.cli.conftest import COMPOSITE, SAMPLES, edit_playlist, names, segments, snapshot
 
 NOW = ("--settle", "0s")
@@ -108,6 +114,36 @@ def test_what_comes_late_makes_a_new_version_and_the_first_one_stays(once, compo
     assert json.loads((out / f"{COMPOSITE}.v2.receipt.json").read_text())["verdict"] == "ok"
     assert once(composite).code == 0
     assert snapshot(out) == second
+
+
+def told(sid, kind, secret):
+    """A line of what the web server received from Agora."""
+    payload = {"sid": sid, "details": {"fileList": []}}
+    body = json.dumps({"noticeId": sid, "eventType": kind, "productId": 3, "payload": payload})
+    headers = signatures(body.encode(), SecretStr(secret))
+    return json.dumps({"headers": headers, "body": body}) + "\n"
+
+
+def test_what_agora_says_is_taken_for_the_end_if_it_is_signed(once, composite, out, url, tmp_path):
+    """No EXT-X-ENDLIST, but the notification that everything is uploaded."""
+    edit_playlist(composite, "#EXT-X-ENDLIST\n", "")
+    sid, events = COMPOSITE.partition("_")[0], tmp_path / "events.jsonl"
+    secret = {"RECPIPE_WEBHOOK_SECRET": "s3cret"}
+    events.write_text(told(sid, 31, "another"))
+    assert once(composite, "--events", events, **secret).code == 0
+    assert states(url) == {COMPOSITE: "recording"}
+    with events.open("a") as file:
+        file.write(told(sid, 31, "s3cret"))
+    assert once(composite, "--events", events, **secret).code == 0
+    assert states(url) == {COMPOSITE: "published"}
+
+
+def test_what_agora_says_is_in_its_backup_cloud_is_not_called_late(once, composite, url, tmp_path):
+    segments(composite)[1].unlink()
+    events = tmp_path / "events.jsonl"
+    events.write_text(told(COMPOSITE.partition("_")[0], 32, "any"))
+    assert once(composite, "--events", events).code == 0
+    assert states(url) == {COMPOSITE: "backuped"}
 
 
 def test_an_end_that_never_comes_is_a_loss(once, recpipe, composite, out, url):
@@ -341,6 +377,39 @@ def test_who_lost_his_lease_does_not_publish(once, composite, out, url, monkeypa
     assert "taken over by another watcher" in ended.err
     assert not list(out.glob("*.mp4"))
     assert states(url) == {COMPOSITE: State.WORKING}
+
+
+def test_of_results_under_names_of_their_own_only_the_one_of_the_receipt_stays(
+    recpipe, composite, url, weed, monkeypatch
+):
+    """A store that cannot be relied on, and a receipt that could not be written at first."""
+    bucket = weed.new_bucket()
+    monkeypatch.setattr(publish, "creates_once", lambda storage: False)
+    real = S3Storage.put
+    fails = [StorageError("no answer")]
+
+    def put(self, source, key, **given):
+        if key.endswith(".receipt.json") and fails:
+            raise fails.pop()
+        return real(self, source, key, **given)
+
+    monkeypatch.setattr(S3Storage, "put", put)
+
+    def again():
+        args = ("--to", f"s3://{bucket}/", "--ledger", url, "--once", *NOW)
+        return recpipe("watch", composite, *args, env=weed.environment).code
+
+    assert again() == 75
+    (lost,) = weed.client.list_objects_v2(Bucket=bucket)["Contents"]
+    with Ledger(url) as ledger:
+        people.retry(ledger, COMPOSITE)
+    assert again() == 0
+    left = sorted(one["Key"] for one in weed.client.list_objects_v2(Bucket=bucket)["Contents"])
+    assert [re.sub(r"\.[0-9a-f]{16}\.", ".", key) for key in left] == [
+        f"{COMPOSITE}.mp4",
+        f"{COMPOSITE}.receipt.json",
+    ]
+    assert lost["Key"] not in left
 
 
 def test_each_stream_of_individual_mode_is_watched_for_itself(once, clean, out, url):

@@ -14,17 +14,21 @@ import numpy as np
 from pipeline.agora import names
 from pipeline.media import mp4, playlist
 from pipeline.media.boxes import Malformed
+from pipeline.media.contained import Contained, from_fragments, from_webm
 from pipeline.media.mpegts import Scan, scan
 from pipeline.media.placed import Slot
 from pipeline.media.stitch import Stitcher
 from pipeline.media.timeline import Plan, plan
 from pipeline.model import Severity
 from tests import ts
+from tests.media import test_fragments as fragments
+from tests.media import test_webm as webm
 from tests.media.boxes_builder import moov, trak
 
 CORPUS = Path(__file__).with_name("corpus")  # a zip of kept inputs for each target
 PACKET = ts.PACKET
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")  # RFC 3986 section 3.1
+PART = b"\0PART\0"  # between an initialisation section and a segment
 SPLIT = 0xFE  # the byte that parts the segments of a recording, where a sync byte would stand
 
 
@@ -152,6 +156,27 @@ def read_names(data: bytes) -> None:
         parse(text)
 
 
+def open_webm(data: bytes) -> None:
+    """A WebM file is read or refused with a finding; what was read is a sound stream."""
+    _as_stream(from_webm("a.webm", data))
+
+
+def open_fragments(data: bytes) -> None:
+    """The same for a segment of fragmented MP4 behind its initialisation section."""
+    init, _, segment = data.partition(PART)
+    _as_stream(from_fragments("a.m4s", init, segment or init))
+
+
+def _as_stream(found: Contained) -> None:
+    if not len(found.data):
+        return
+    made = scan_segment(found.data.tobytes())
+    assert made.program.streams
+    assert not made.cut
+    assert not any(f.severity is Severity.ERROR for f in made.findings), made.findings
+    assert found.configs.keys() | found.gone.keys() <= made.program.streams.keys()
+
+
 # --- seeds ---------------------------------------------------------------------------------------
 
 
@@ -201,11 +226,57 @@ def file_names() -> Iterator[bytes]:
     yield b"bak0_" + sid + b"_chan_nel.m3u8"
 
 
+def webms() -> Iterator[bytes]:
+    """A track of every codec, and blocks of every lacing."""
+    yield webm.webm(webm.cluster(0, webm.simple(1, 0, b"aa"), webm.simple(2, 5, b"o")))
+    group = webm.element("a0", webm.element("a1", webm.block(2, 20, b"\2aabbcc", lacing=2)))
+    yield webm.webm(webm.cluster(7, group, size=webm.UNKNOWN), size=webm.UNKNOWN)
+    codecs = b"V_VP9", b"V_AV1", b"V_MPEG4/ISO/AVC", b"A_AAC", b"A_OPUS"
+    for n, codec in enumerate(codecs, 1):
+        private = PRIVATE[codec]
+        entry = webm.element(
+            "ae",
+            webm.element("d7", bytes([n])),
+            webm.element("86", codec),
+            webm.element("63a2", private),
+        )
+        tracks = webm.element("1654ae6b", entry)
+        media = webm.cluster(0, webm.simple(n, 0, FRAME[codec]), webm.simple(n, 40, FRAME[codec]))
+        yield webm.HEAD + webm.element("18538067", tracks, media)
+
+
+PRIVATE = {
+    b"V_VP9": b"",
+    b"V_AV1": b"\x81\x00\x0c\x00",
+    b"V_MPEG4/ISO/AVC": bytes.fromhex("0142c01effe100086742c01ea9028058010004")
+    + b"\x68\xce\x3c\x80",
+    b"A_AAC": b"\x11\x88",
+    b"A_OPUS": b"OpusHead\1\1\x38\1\x80\xbb\0\0\0\0\0",
+}
+FRAME = {
+    b"V_VP9": bytes.fromhex("824983420013f00b3000"),
+    b"V_AV1": b"\x12\0\x0a\2\0\0\x32\1a",
+    b"V_MPEG4/ISO/AVC": b"\0\0\0\3\x65\x88\x80",
+    b"A_AAC": b"\x21\x10\5",
+    b"A_OPUS": b"\xfc\xff\xfe",
+}
+
+
+def fragmented() -> Iterator[bytes]:
+    """Initialisation sections with the fragments of a segment."""
+    run = fragments.trun((100,) * 3, (10,) * 3, flags=0x301, offset=100)
+    yield fragments.init() + PART + fragments.segment(fragments.traf(run))
+    whole = fragments.trun((100, 50), (10, 20), (0, 100), flags=0xB01, offset=100, version=1)
+    yield fragments.init() + fragments.segment(fragments.traf(whole, time=1000))
+
+
 TARGETS: Mapping[str, Target] = {
     "scan": Target(scan_segment, segments, 24 * PACKET),
     "join": Target(join_recording, recordings, 48 * PACKET),
     "movie": Target(read_movie, movies, 4096),
     "boxes": Target(read_boxes, files, 4096),
     "playlist": Target(read_playlist, playlists, 2048),
+    "webm": Target(open_webm, webms, 4096),
+    "fmp4": Target(open_fragments, fragmented, 4096),
     "names": Target(read_names, file_names, 300),
 }

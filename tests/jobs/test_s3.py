@@ -132,10 +132,10 @@ class Between:
         self.put_keys.append(key)
         return self.storage.put(source, key, sha256=sha256, content_type=content_type)
 
-    def create(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+    def create(self, source: Path, key: str, **given: Any) -> StoredObject:
         self.before_put(key)
         self.put_keys.append(key)
-        return self.storage.create(source, key, sha256=sha256, content_type=content_type)
+        return self.storage.create(source, key, **given)
 
     @property
     def creates_once(self) -> bool | None:

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from pipeline.media.codecs import AAC, H264
+from pipeline.media.codecs import AAC, H264, OPUS
 from pipeline.media.ends import Closed, Promise
 from pipeline.media.lane import BASE, Lane
 from pipeline.media.losses import Stretch, holes, irregularities, line, lost_ticks, span
 from pipeline.media.units import Units
 from pipeline.model import Hole, Severity
 
+OPUS_LANE = Lane(258, OPUS, bytes(13), 1800.0)
 VIDEO, AUDIO = Lane(256, H264, b"", 6000.0), Lane(257, AAC, b"", 1920.0)
 
 
@@ -72,6 +73,18 @@ QUIET = [*grouped(0, 8), *grouped(8 * 1920 + 18_000, 8)]  # 0.2 s of silence
             [stretch(0, QUIET)],
             [Hole("audio", round(8 * 1920 / 90_000, 6), 0.2, "0.ts")],
             id="silence inside a segment is a loss, torn or not",
+        ),
+        pytest.param(
+            OPUS_LANE,
+            [stretch(0, [*steps(0, 5, 1800), *steps(45_000, 5, 1800)])],
+            [],
+            id="Opus leaves silence out",
+        ),
+        pytest.param(
+            OPUS_LANE,
+            [stretch(0, [*steps(0, 5, 1800), *steps(63_000, 5, 1800)])],
+            [Hole("audio", 0.1, 0.6, "0.ts")],
+            id="Opus does not for so long",
         ),
         pytest.param(
             AUDIO,

@@ -85,12 +85,49 @@ def test_lacing(lacing, data, frames):
     assert read(webm(cluster(0, simple(2, 0, data, lacing=lacing)))).tracks[1].frames == frames
 
 
+@pytest.mark.parametrize("size", [UNKNOWN, None])
 @pytest.mark.parametrize("length", range(1, 40))
-def test_what_is_cut_off_is_not_there(length):
-    data = webm(cluster(0, simple(1, 0, b"a" * 20), simple(1, 33, b"b" * 20), size=UNKNOWN))
-    found = read(data[:-length])
-    assert found.cut is (length not in (33, 33 * 2))
+def test_what_is_cut_off_is_not_there(length, size):
+    """Also between two elements, where the file says how long it was to be."""
+    inner = cluster(0, simple(1, 0, b"a" * 20), simple(1, 33, b"b" * 20), size=UNKNOWN)
+    found = read(webm(inner, size=size)[:-length])
+    assert found.cut is (length != 33 or size is None)
     assert len(found.tracks[0].frames) == 1 - (length > 33)
+
+
+def test_a_cluster_of_known_size_that_ends_early():
+    inner = cluster(0, simple(1, 0, b"a" * 20), simple(1, 33, b"b" * 20))
+    assert read(webm(inner, size=UNKNOWN)[:-33]).cut
+    assert not read(webm(inner, size=UNKNOWN)).cut
+
+
+@pytest.mark.parametrize("id", ["1c53bb6b", "1254c367", "ec"])
+@pytest.mark.parametrize("size", [UNKNOWN, None])
+def test_an_index_that_is_cut_off_is_no_loss(id, size):
+    """Cues, Tags or Void, if nothing was to follow."""
+    media = cluster(0, simple(1, 0, b"a" * 20))
+    found = read(webm(media, element(id, bytes(50)), size=size)[:-10])
+    assert (found.cut, found.index_cut, len(found.tracks[0].frames)) == (False, True, 1)
+    if size is None:
+        found = read(webm(media, element(id, bytes(50)), media)[: -len(media) - 10])
+        assert (found.cut, found.index_cut) == (True, False)
+
+
+def test_what_else_a_track_says():
+    entry = element(
+        "ae",
+        element("d7", b"\1"),
+        element("83", b"\1"),
+        element("86", b"V_AV1"),
+        element("63a2", b"\x81\0\0\0"),
+        element("e0", element("b0", number(320)), element("ba", number(180))),
+        element("56aa", number(6_500_000)),
+        element("6d80", b""),
+    )
+    data = HEAD + element("18538067", element("1654ae6b", entry))
+    (found,) = read(data).tracks
+    assert (found.size, found.delay, found.private) == ((320, 180), 6_500_000, b"\x81\0\0\0")
+    assert found.encoded
 
 
 @pytest.mark.parametrize(

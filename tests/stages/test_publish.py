@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pipeline.errors import ExistsError, NotFoundError, StorageError
+from pipeline.errors import DeniedError, ExistsError, NotFoundError, StorageError
 from pipeline.model import Format, StoredObject
 from pipeline.stages import publish
 from pipeline.storage.local import LocalStorage
@@ -27,7 +27,8 @@ class Shelf:
     refuses: str = ""  # a key that cannot be written
     creates_once: bool | None = True
 
-    def create(self, source, key, *, sha256, content_type):
+    def create(self, source, key, *, sha256, content_type, guard):
+        guard()
         if self.creates_once and key in self.objects:
             raise ExistsError(key)
         return self.put(source, key, sha256=sha256, content_type=content_type)
@@ -95,6 +96,38 @@ def do(temporary, storage, key="a/out.mp4", receipt=None, format=Format.MP4):
 )
 def test_receipts_lie_beside_their_results(key, receipt):
     assert publish.receipt_key(key) == receipt
+
+
+@pytest.mark.parametrize("kind", ["folder", "store", "store without conditions"])
+def test_without_leave_nothing_changes(tmp_path, ready, kind):
+    folder = LocalStorage(tmp_path / "out")
+    storage = folder if kind == "folder" else Shelf(creates_once=kind == "store")
+    key, placed = (
+        "out.mp4",
+        "out.mp4" if kind != "store without conditions" else f"out.{0:016x}.mp4",
+    )
+    temporary = ready(storage, key)
+    if kind == "folder":
+        (tmp_path / "out" / "out.receipt.json").write_text("an older one")
+
+    def refuse():
+        raise DeniedError("no")
+
+    with pytest.raises(DeniedError, match="no"):
+        publish.publish(
+            temporary,
+            storage,
+            key,
+            note(),
+            format=Format.MP4,
+            sha256=SHA256,
+            placed=placed,
+            replacing=False,
+            guard=refuse,
+        )
+    there = [one.key for one in folder.list()] if kind == "folder" else list(storage.objects)
+    assert there == (["out.receipt.json"] if kind == "folder" else [])
+    assert kind == "folder" or storage.log == []
 
 
 def test_a_folder_gets_both_and_nothing_else(tmp_path, ready):

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.errors import (
     ChangedError,
+    DeniedError,
     ExistsError,
     NotFoundError,
     StorageError,
@@ -261,6 +262,20 @@ def test_create_goes_where_nothing_stands(storage, tmp_path):
     stored = storage.create(source, "a/b.mp4", sha256="ab" * 32, content_type="video/mp4")
     assert stored == storage.head("a/b.mp4")
     assert content(storage, "a/b.mp4") == b"12345"
+
+
+@pytest.mark.parametrize("size", [5, 17 << 20], ids=["small", "several parts"])
+def test_without_leave_nothing_is_created(storage, tmp_path, size):
+    source = tmp_path / "a.mp4"
+    source.write_bytes(bytes(size))
+
+    def refuse() -> None:
+        assert keys(storage) == []
+        raise DeniedError("no")
+
+    with pytest.raises(DeniedError, match="no"):
+        storage.create(source, "a.mp4", sha256="ab" * 32, content_type="video/mp4", guard=refuse)
+    assert keys(storage) == []
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """What real stores can do, found out by trying; nothing of it stays."""
 
+import os
 import secrets
+import subprocess
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from pipeline.errors import DeniedError, RecpipeError, StorageError
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.probe import Capabilities, creates_once, probe
+from pipeline.storage.probe import NAME, Capabilities, _machine, creates_once, probe, tidy
 from pipeline.storage.s3 import S3Storage
 from tests.servers import S3Server
 
@@ -128,3 +130,20 @@ def test_what_cannot_be_tried_is_an_error_and_not_an_answer(tmp_path, how):
         creates_once(odd)
     assert odd.creates_once is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_probes_left_is_removed_and_what_others_write_is_not(tmp_path):
+    storage = LocalStorage(tmp_path)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    here, there = _machine(), "0" * 8
+    gone = [f"{here}-{dead.pid}-{0:08x}", f"{there}-1-{0:08x}", f"{0:016x}"]
+    stays = [f"{here}-{os.getpid()}-{0:08x}", f"{there}-{dead.pid}-{1:08x}", f"{1:016x}"]
+    for name in (*gone, *stays):
+        (tmp_path / f"{NAME}{name}").touch()
+    (tmp_path / "mine.mp4").touch()
+    for name in gone[1:]:
+        os.utime(tmp_path / f"{NAME}{name}", (1, 1))
+    tidy(storage)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {*(f"{NAME}{name}" for name in stays), "mine.mp4"}

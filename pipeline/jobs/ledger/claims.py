@@ -1,6 +1,6 @@
 """Who works on what: leases that run out, and a token that tells a late writer he is late."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from pipeline.errors import LeaseLostError
 from pipeline.jobs.ledger.handle import Ledger, Move
-from pipeline.jobs.ledger.states import DUE, After, State, after, pause
-from pipeline.jobs.ledger.tables import artifacts, attempts, now, recordings, sources
+from pipeline.jobs.ledger.states import DUE, WAITING, After, State, after, pause
+from pipeline.jobs.ledger.tables import artifacts, attempts, events, now, recordings, sources
 from pipeline.model import SourceFile, Verdict
 
 MOST_ATTEMPTS = 5
@@ -64,7 +64,9 @@ def claim(
         recordings.c.held.is_(sa.false()),
     )
     silent = sa.and_(recordings.c.state == State.WORKING, recordings.c.lease_expires < now())
-    due = sa.and_(recordings.c.state.in_(sorted(DUE)), recordings.c.not_before <= now())
+    due = sa.and_(
+        recordings.c.state.in_(sorted(DUE)), recordings.c.not_before <= now(), _free(ledger)
+    )
     with ledger.writing() as connection:
         moves = _give_up(ledger, connection, (*ours, silent, recordings.c.attempts >= most))
         chosen = (
@@ -135,6 +137,40 @@ def _give_up(ledger: Ledger, connection: sa.Connection, where: Sequence[Any]) ->
     return [Move(row.name, row.source, State.WORKING, State.FAILED, why) for row in rows]
 
 
+def _free(ledger: Ledger) -> Any:
+    """No other watcher keeps it for himself."""
+    expires = recordings.c.lease_expires
+    return sa.or_(expires.is_(None), expires < now(), recordings.c.lease_owner == ledger.actor)
+
+
+def reserve(ledger: Ledger, ids: Mapping[int, str], *, lease: float) -> set[int]:
+    """Keep recordings for this watcher until they are due, as long as their source is that of
+    these fingerprints; returns the ids of those that are.
+    """
+    kept = set()
+    with ledger.writing() as connection:
+        for rec_id, fingerprint in ids.items():
+            update = sa.update(recordings).where(
+                recordings.c.id == rec_id,
+                recordings.c.fingerprint == fingerprint,
+                recordings.c.state.in_(sorted(WAITING | {State.READY})),
+                recordings.c.held.is_(sa.false()),
+                _free(ledger),
+            )
+            lasts = {"lease_owner": ledger.actor, "lease_expires": now() + lease}
+            kept |= {rec_id} if connection.execute(update.values(**lasts)).rowcount else set()
+    return kept
+
+
+def let_go(ledger: Ledger, rec_id: int) -> None:
+    """Any watcher may claim it when it is due."""
+    ours = (recordings.c.id == rec_id, recordings.c.lease_owner == ledger.actor)
+    unclaimed = recordings.c.state != State.WORKING
+    update = sa.update(recordings).where(*ours, unclaimed)
+    with ledger.writing() as connection:
+        connection.execute(update.values(lease_owner=None, lease_expires=None))
+
+
 def renew(ledger: Ledger, claims: Collection[Claim], *, lease: float) -> set[int]:
     """Make the leases last longer; returns the ids of those that are still ours."""
     held = set()
@@ -161,6 +197,25 @@ def _ours(ledger: Ledger, one: Claim) -> tuple[Any, ...]:
         recordings.c.lease_owner == ledger.actor,
         recordings.c.state == State.WORKING,
     )
+
+
+def placing(ledger: Ledger, one: Claim, key: str) -> None:
+    """A result is about to get this key, which no other attempt uses.  LeaseLostError if it may
+    not.
+    """
+    with ledger.writing() as connection:
+        mine = connection.execute(sa.select(recordings.c.id).where(*_ours(ledger, one))).first()
+        if mine is None:
+            raise LeaseLostError(f"{one.name}: another watcher has taken it over")
+        ledger.record(connection, one.id, "placing", key=key, token=one.token)
+
+
+def placed(ledger: Ledger, one: Claim) -> set[str]:
+    """Every key that attempts at a recording used alone."""
+    where = (events.c.rec_id == one.id, events.c.kind == "placing")
+    with ledger.reading() as connection:
+        told = connection.execute(sa.select(events.c.detail).where(*where)).scalars()
+        return {detail["key"] for detail in told}
 
 
 def published(ledger: Ledger, one: Claim, made: Made, *, ffmpeg: str) -> Move:

@@ -130,6 +130,14 @@ def run_begins(ledger: Ledger, command: str) -> int:
         return int(connection.execute(insert.returning(runs.c.id)).scalar_one())
 
 
+def runs_here(ledger: Ledger) -> set[int]:
+    """Process ids of all watchers that ever ran on this machine."""
+    host = ledger.actor.rpartition(":")[0]
+    chosen = sa.select(runs.c.pid).where(runs.c.host == host).distinct()
+    with ledger.reading() as connection:
+        return set(connection.execute(chosen).scalars())
+
+
 def run_goes_on(
     ledger: Ledger, run: int, counts: dict[str, int], *, exit_code: int | None = None
 ) -> None:

@@ -9,6 +9,7 @@ from pipeline.errors import RecpipeError
 from pipeline.jobs.ledger import claims
 from pipeline.jobs.ledger.claims import Claim
 from pipeline.jobs.ledger.states import State
+from pipeline.jobs.watch.ahead import Ahead
 from pipeline.jobs.watch.log import log, told
 from pipeline.jobs.watch.work import Bench, Done, work
 from pipeline.muxing import run
@@ -19,10 +20,11 @@ AWAKE = 0.2  # seconds
 class Crew:
     """A pool of workers; leaving it ends what they are at."""
 
-    def __init__(self, bench: Bench, *, jobs: int, lease: float) -> None:
+    def __init__(self, bench: Bench, *, jobs: int, lease: float, ahead: bool = False) -> None:
         self._bench, self._jobs, self._lease = bench, jobs, lease
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="recording")
-        self._at_work: dict[Future[Done], Claim] = {}
+        self.ahead = Ahead(bench, jobs=jobs, lease=lease) if ahead else None
+        self._at_work: dict[Future[Done | None], Claim] = {}
         self._stop = threading.Event()
         self._over = threading.Event()
         self._beating = threading.Thread(target=self._beat, name="leases", daemon=True)
@@ -39,6 +41,8 @@ class Crew:
     ) -> None:
         self._stop.set()
         run.kill_all()
+        if self.ahead is not None:
+            self.ahead.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self.done()
         self._over.set()
@@ -66,9 +70,14 @@ class Crew:
         for move in moves:
             told(move)
         for claim in taken:
-            future = self._pool.submit(work, bench, claim, self._progress, self._stop.is_set)
-            self._at_work[future] = claim
+            self._at_work[self._begun(claim)] = claim
         return len(taken)
+
+    def _begun(self, claim: Claim) -> Future[Done | None]:
+        made = self.ahead.take(claim) if self.ahead is not None else None
+        if made is not None:
+            return made
+        return self._pool.submit(work, self._bench, claim, self._progress, self._stop.is_set)
 
     def wait(self, seconds: float) -> list[Done]:
         """What was finished, at the latest after so long."""
@@ -90,7 +99,8 @@ class Crew:
                 self._give_back(claim)
                 continue
             try:
-                finished.append(future.result())
+                done = future.result()
+                finished += [done] if done is not None else []
             except RecpipeError as error:  # the ledger: the lease will run out
                 log.warning("not committed", recording=claim.name, error=str(error))
         for one in finished:
@@ -116,5 +126,7 @@ class Crew:
         while not self._over.wait(self._lease / 3):
             try:
                 claims.renew(self._bench.ledger, list(self._at_work.values()), lease=self._lease)
+                if self.ahead is not None:
+                    self.ahead.renew()
             except RecpipeError as error:
                 log.warning("leases not renewed", error=str(error))

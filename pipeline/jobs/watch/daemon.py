@@ -14,13 +14,15 @@ from pipeline.jobs.ledger.rebuild import rebuild
 from pipeline.jobs.ledger.states import FINAL
 from pipeline.jobs.many import Outcome, code_of, exit_code
 from pipeline.jobs.watch import scopes, systemd, tell
+from pipeline.jobs.watch.ahead import Ahead
 from pipeline.jobs.watch.crew import Crew
 from pipeline.jobs.watch.events import Event, Events
-from pipeline.jobs.watch.follow import Follower, tidy
+from pipeline.jobs.watch.follow import Follower, tidy, tidy_results
 from pipeline.jobs.watch.log import log, told
 from pipeline.jobs.watch.lookout import Lookout
 from pipeline.jobs.watch.tell import Told
 from pipeline.jobs.watch.work import Bench, Done
+from pipeline.storage import probe
 from pipeline.storage.names import safe_key
 
 GRACE = 30.0  # seconds to finish what is being worked on when asked to stop
@@ -78,9 +80,10 @@ def forever(watch: Watch) -> int:
     """Until a signal comes; what is being worked on then is finished, or given back."""
     _begin(watch)
     run = _Run(watch, "watch")
-    with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease) as crew:
+    ahead = watch.follower is not None
+    with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease, ahead=ahead) as crew:
         try:
-            _look(watch, strict=True)
+            _look(watch, strict=True, ahead=crew.ahead)
             systemd.notify("READY=1")
             _go_on(watch, crew, run)
         except KeyboardInterrupt:
@@ -96,7 +99,7 @@ def _go_on(watch: Watch, crew: Crew, run: "_Run") -> None:
     while True:
         systemd.notify("WATCHDOG=1")
         if time.monotonic() >= next_look:
-            _look(watch, strict=False)
+            _look(watch, strict=False, ahead=crew.ahead)
             run.goes_on()
             next_look = time.monotonic() + _pause(watch)
         try:
@@ -124,7 +127,7 @@ def _pause(watch: Watch) -> float:
     return watch.interval * (1 + JITTER * random.uniform(-1, 1))
 
 
-def _look(watch: Watch, *, strict: bool) -> None:
+def _look(watch: Watch, *, strict: bool, ahead: Ahead | None = None) -> None:
     """One cycle over all stores; one that fails does not stop the others."""
     healthy = True
     events = _events(watch)
@@ -143,6 +146,8 @@ def _look(watch: Watch, *, strict: bool) -> None:
         log.debug("looked", store=lookout.url, listed=look.listed, waiting=len(look.running))
         if watch.follower is not None:
             watch.follower.follow(lookout.storage, look.running)
+        if ahead is not None:
+            ahead.begin(look.running)
     if healthy:
         _settle(watch)
         tell.ping(watch.told)
@@ -219,6 +224,11 @@ class _Run:
 def _begin(watch: Watch) -> None:
     """Clear up behind a crash; a new ledger first learns what was published before."""
     tidy(watch.bench.options.spool)
+    tidy_results(watch.bench.to, people.runs_here(watch.ledger))
+    try:
+        probe.tidy(watch.bench.to)
+    except RecpipeError as error:  # a store that is down is no reason not to begin
+        log.debug("not tidied", error=str(error))
     if not sightings.is_new(watch.ledger, watch.bench.to.url()):
         return
     with suppress(NotFoundError):  # the folder will be made

@@ -1,15 +1,19 @@
-"""Notifications that shorten the wait: keys in a file of JSON lines, or S3 events in an SQS queue.
+"""Notifications that shorten the wait: in a file of JSON lines, or in an SQS queue.
 
-A hint and no more: the listing stays the truth.
+S3 tells of keys, Agora of recordings that are uploaded.  A hint and no more: the listing stays the
+truth.
 """
 
+import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote_plus
 
+from pipeline.errors import NoticeError
+from pipeline.jobs.watch.log import log
 from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors
 
@@ -38,10 +42,11 @@ class Events(Protocol):
         """What was taken has been looked at."""
 
 
-def parse(text: str) -> Iterator[Event]:
-    """One message or line: a key, an S3 or EventBridge event, ``{"key"}`` or ``{"sid", "event"}``.
+def parse(text: str, secret: str = "") -> Iterator[Event]:
+    """One message or line: a key, an S3 or EventBridge event, ``{"key"}``, ``{"sid", "event"}``, or
+    a notification of Agora's, as it is or as ``{"headers", "body"}``.
 
-    What is none of these is nothing.
+    With a secret, Agora's count only if they are signed with it.  What is none of these is nothing.
     """
     try:
         value: Any = json.loads(text)
@@ -54,7 +59,7 @@ def parse(text: str) -> Iterator[Event]:
     if not isinstance(value, dict):
         return
     if isinstance(value.get("Message"), str):  # by way of SNS
-        yield from parse(value["Message"])
+        yield from parse(value["Message"], secret)
     records = value.get("Records")
     for record in records if isinstance(records, list) else []:
         yield from _stored(record, "s3", encoded=True)
@@ -63,6 +68,45 @@ def parse(text: str) -> Iterator[Event]:
         yield Event(key=value["key"])
     if isinstance(value.get("sid"), str) and isinstance(value.get("event"), str):
         yield Event(sid=value["sid"], kind=value["event"])
+    if "noticeId" in value:
+        yield from _notice(text.encode("utf-8", "replace"), {}, secret)
+    if isinstance(value.get("body"), str):
+        yield from _received(value, secret)
+
+
+def _received(value: Mapping[str, Any], secret: str) -> Iterator[Event]:
+    """A request to a web server, as API Gateway and its like write it down."""
+    raw, given = value["body"].encode("utf-8", "replace"), value.get("headers")
+    if value.get("isBase64Encoded") is True:
+        try:
+            raw = base64.b64decode(raw, validate=True)
+        except ValueError:
+            return
+    headers = given if isinstance(given, dict) else {}
+    yield from _notice(raw, {str(name).lower(): v for name, v in headers.items()}, secret)
+
+
+def _notice(raw: bytes, headers: Mapping[str, Any], secret: str) -> Iterator[Event]:
+    """That all files of a recording are uploaded, or some of them only to the backup cloud."""
+    from pydantic import SecretStr  # here, because it takes long to import
+
+    from pipeline.agora import webhook
+
+    try:
+        notice = webhook.parse(raw)
+    except NoticeError:
+        return
+    v1, v2 = (headers.get(n.lower()) for n in (webhook.SIGNATURE_V1, webhook.SIGNATURE_V2))
+    signed = {name: v if isinstance(v, str) else None for name, v in (("v1", v1), ("v2", v2))}
+    if secret and not webhook.is_genuine(raw, SecretStr(secret), **signed):
+        log.warning("a notification was left out: it is not signed with the secret")
+        return
+    if not isinstance(notice.event, webhook.Uploaded) or notice.sid is None:
+        return
+    yield Event(sid=notice.sid, kind="uploaded" if notice.event.complete else "backuped")
+    for file in notice.event.files:
+        if file.name.endswith(".m3u8"):
+            yield Event(key=file.name)
 
 
 def _stored(record: Any, name: str, *, encoded: bool) -> Iterator[Event]:
@@ -77,8 +121,8 @@ def _stored(record: Any, name: str, *, encoded: bool) -> Iterator[Event]:
 class FileEvents:
     """A file that others append to.  Begun again when it was replaced or cut."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, secret: str = "") -> None:
+        self._path, self._secret = path, secret
         self._at = self._taken = 0
         self._file = (0, 0)
 
@@ -97,7 +141,7 @@ class FileEvents:
         whole = data[: data.rfind(b"\n") + 1]
         self._taken = self._at + len(whole)
         lines = whole.decode("utf-8", "replace").splitlines()
-        return [event for line in lines for event in parse(line)]
+        return [event for line in lines for event in parse(line, self._secret)]
 
     def settle(self) -> None:
         """Go on behind them."""
@@ -107,15 +151,15 @@ class FileEvents:
 class QueueEvents:
     """An SQS queue to which the bucket sends its notifications."""
 
-    def __init__(self, queue: "Queue") -> None:
-        self._queue = queue
+    def __init__(self, queue: "Queue", secret: str = "") -> None:
+        self._queue, self._secret = queue, secret
         self._handles: list[str] = []
 
     def take(self) -> list[Event]:
         """Everything that waits there."""
         messages = self._queue.receive()
         self._handles += [handle for handle, _ in messages]
-        return [event for _, body in messages for event in parse(body)]
+        return [event for _, body in messages for event in parse(body, self._secret)]
 
     def settle(self) -> None:
         """They do not come again."""

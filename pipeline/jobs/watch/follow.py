@@ -3,10 +3,9 @@
 The spool is a cache, bounded and never the only copy: the oldest goes first, what is in use stays.
 """
 
-import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,9 @@ from pipeline.jobs.watch.seen import Folders, Seen, own_objects
 from pipeline.model import Recording, StoredObject
 from pipeline.stages import fetch
 from pipeline.storage import Storage
+from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
+from pipeline.storage.owners import lives
 
 AT_ONCE = 16  # segments for which the spool of a recording is held
 _FOLDER = re.compile(r"[0-9a-f]{32}")
@@ -140,8 +141,19 @@ def tidy(spool: Path) -> None:
                         part.unlink()
                     if ours and not any(folder.iterdir()):
                         folder.rmdir()
-            elif (match := _RESULT.fullmatch(folder.name)) and not _lives(int(match[1])):
+            elif (match := _RESULT.fullmatch(folder.name)) and not lives(int(match[1])):
                 folder.unlink(missing_ok=True)
+
+
+def tidy_results(to: Storage, watchers: Container[int]) -> None:
+    """Remove results that watchers of this machine were writing when they were killed."""
+    if not isinstance(to, LocalStorage):
+        return
+    with os_errors(f"look after {to.url()}"):
+        for path in to.root.glob(".recpipe-*.part"):
+            match = _RESULT.fullmatch(path.name)
+            if match and int(match[1]) in watchers and not lives(int(match[1])):
+                path.unlink(missing_ok=True)
 
 
 def forget(recording: Recording, options: Options) -> None:
@@ -150,13 +162,3 @@ def forget(recording: Recording, options: Options) -> None:
     with locked_at_once(options.spool, str(folder)) as ours:
         if ours:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -3,17 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from pipeline.errors import LeaseLostError, RecpipeError
+from pipeline.errors import ChangedError, LeaseLostError, RecpipeError, StorageError
 from pipeline.jobs import one
 from pipeline.jobs.ledger import claims
 from pipeline.jobs.ledger.claims import Claim
 from pipeline.jobs.ledger.handle import Ledger, Move
 from pipeline.jobs.ledger.rebuild import read, result_key
+from pipeline.jobs.ledger.sightings import Known
 from pipeline.jobs.ledger.states import State
 from pipeline.jobs.many import Failure, Outcome, Progress, Work, attempt
 from pipeline.jobs.options import Options, Target
 from pipeline.jobs.watch.follow import forget
 from pipeline.jobs.watch.lookout import Lookout
+from pipeline.jobs.watch.place import Place
 from pipeline.jobs.watch.seen import Seen
 from pipeline.model import Finding, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
@@ -46,26 +48,97 @@ class Done:
 
 def work(bench: Bench, claim: Claim, progress: Progress, stopping: Callable[[], bool]) -> Done:
     """Convert, publish and commit.  Everything but an interrupt ends in the ledger."""
+    lookout = bench.lookouts[claim.store]
     try:
-        lookout = bench.lookouts[claim.store]
-        look = lookout.one(claim.place)
-        if look.fingerprint != claim.fingerprint:
-            why = "its source has changed since it had settled"
-            return Done(claim, None, claims.release(bench.ledger, claim, State.SETTLING, why))
-        key = result_key(claim.name, _version(bench.to, claim, look, lookout.storage))
-    except LeaseLostError:
-        return Done(claim, None, None)
+        look = _as_claimed(lookout, claim)
+        key = _free_key(bench.to, claim, look, lookout.storage)
     except RecpipeError as error:
         return _failed(bench, claim, Failure(claim.name, claim.source, error))
+    options = _options(bench, claim, look)
 
+    def guard(placed: str) -> None:
+        _note(bench, claim, key, placed)
+
+    outcome = _made(bench, lookout, look, key, replace(options, progress=progress, guard=guard))
+    return _ended(bench, claim, outcome, (look, key), stopping)
+
+
+def work_ahead(
+    bench: Bench,
+    known: Known,
+    look: Seen,
+    place: Place,
+    progress: Progress,
+    stopping: Callable[[], bool],
+) -> Done | None:
+    """The same for a recording that still settles: converted, proven and sent now, visible only
+    once ``place`` has its claim; None if that never comes.
+    """
+    lookout = bench.lookouts[known.store]
+
+    def guard(placed: str) -> None:
+        claim = place.wait(stopping)
+        again = _as_claimed(lookout, claim)
+        if _free_key(bench.to, claim, again, lookout.storage) != key:
+            raise StorageError(f"{bench.to.url(key)}: is taken meanwhile; run again")
+        _note(bench, claim, key, placed)
+
+    try:
+        place.begin(stopping)
+        key = _free_key(bench.to, known, look, lookout.storage)
+        options = replace(bench.options, accept_unfinished=True, progress=progress, guard=guard)
+        outcome = _made(bench, lookout, look, key, options)
+    finally:
+        claim = place.leave()
+        if claim is None:
+            claims.let_go(bench.ledger, known.id)
+    return _ended(bench, claim, outcome, (look, key), stopping) if claim else None
+
+
+def _note(bench: Bench, claim: Claim, key: str, placed: str) -> None:
+    """Last before the result is stored; one under a name of its own is noted, so that it is not
+    left behind.
+    """
+    if placed == key:
+        claims.still_ours(bench.ledger, claim)
+    else:
+        claims.placing(bench.ledger, claim, placed)
+
+
+def _remove_losers(bench: Bench, claim: Claim, key: str, receipt: object) -> None:
+    """Results of earlier attempts that no receipt speaks of.  They are ours and nobody uses them:
+    whoever lost his lease publishes nothing.
+    """
+    used = publish.pointed(key, receipt)
+    for placed in claims.placed(bench.ledger, claim) - {used}:
+        if publish.is_own(key, placed):
+            bench.to.delete(placed)
+
+
+def _as_claimed(lookout: Lookout, claim: Claim) -> Seen:
+    look = lookout.one(claim.place)
+    if look.fingerprint != claim.fingerprint:
+        raise ChangedError(f"{claim.source}: has changed since it had settled")
+    return look
+
+
+def _made(bench: Bench, lookout: Lookout, look: Seen, key: str, options: Options) -> Outcome:
     def action(given: Work, progress: Progress) -> Report:
         assert given.target is not None
-        options = _options(bench, claim, look, progress)
         return one.process(given.recording, given.source, given.target, bench.ffmpeg, options)
 
-    target = Target(bench.to, key)
-    given = Work(look.recording, lookout.storage, target)
-    outcome = attempt(given, action, progress)
+    given = Work(look.recording, lookout.storage, Target(bench.to, key))
+    return attempt(given, action, options.progress)
+
+
+def _ended(
+    bench: Bench,
+    claim: Claim,
+    outcome: Outcome,
+    made: tuple[Seen, str],
+    stopping: Callable[[], bool],
+) -> Done:
+    look, key = made
     if isinstance(outcome, Failure):
         if stopping():  # its ffmpeg was ended by us
             raise KeyboardInterrupt
@@ -74,33 +147,30 @@ def work(bench: Bench, claim: Claim, progress: Progress, stopping: Callable[[], 
     return _commit(bench, claim, outcome, key)
 
 
-def _options(bench: Bench, claim: Claim, look: Seen, progress: Progress) -> Options:
+def _options(bench: Bench, claim: Claim, look: Seen) -> Options:
     """That it may be converted is decided; what was waited for in vain is a loss."""
     noted: tuple[Finding, ...] = ()
     if claim.as_is and not look.ended:
         detail = "no EXT-X-ENDLIST and nothing new for too long; expected an end"
         noted = (Finding("PL_GIVEN_UP", Severity.ERROR, detail=detail, repair="taken as it is"),)
-    return replace(
-        bench.options,
-        accept_unfinished=True,
-        noted=noted,
-        progress=progress,
-        guard=lambda: claims.still_ours(bench.ledger, claim),
-    )
+    return replace(bench.options, accept_unfinished=True, noted=noted)
 
 
-def _version(to: Storage, claim: Claim, look: Seen, source: Storage) -> int:
-    """The first that is free, or was made of this very source: no version is ever overwritten."""
-    version = max(claim.version, 1)
+def _free_key(to: Storage, one_of: Claim | Known, look: Seen, source: Storage) -> str:
+    """Of the first version that is free, or was made of this very source: none is ever
+    overwritten.
+    """
+    version = max(one_of.version, 1)
     while True:
-        earlier = publish.earlier(to, result_key(claim.name, version))
+        key = result_key(one_of.name, version)
+        earlier = publish.earlier(to, key)
         if earlier is None or earlier.receipt is None:
-            return version
+            return key
         made = {
             (i["key"].rpartition("/")[2], i["size"], i["etag"]) for i in earlier.receipt["inputs"]
         }
         if made == one.inputs(look.recording, source):
-            return version
+            return key
         version += 1
 
 
@@ -108,6 +178,9 @@ def _failed(bench: Bench, claim: Claim, failure: Failure) -> Done:
     if isinstance(failure.error, LeaseLostError):
         return Done(claim, failure, None)
     try:
+        if isinstance(failure.error, ChangedError):
+            state, why = State.SETTLING, "its source has changed since it had settled"
+            return Done(claim, None, claims.release(bench.ledger, claim, state, why))
         move = claims.failed(bench.ledger, claim, failure.error, failure.message, most=bench.most)
     except LeaseLostError:
         return Done(claim, failure, None)
@@ -123,6 +196,8 @@ def _commit(bench: Bench, claim: Claim, report: Report, key: str) -> Done:
             move = claims.rejected(bench.ledger, claim, _reason(report), ffmpeg=version)
         else:
             earlier = publish.earlier(bench.to, key)
+            if earlier:
+                _remove_losers(bench, claim, key, earlier.receipt)
             found = read(earlier, key, bench.to) if earlier else None
             if not found:  # deleted as soon as it was there
                 move = claims.release(bench.ledger, claim, State.READY, "its result has vanished")

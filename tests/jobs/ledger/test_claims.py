@@ -231,3 +231,58 @@ def test_a_look_does_not_disturb_who_works(ledger):
     assert sightings.note(ledger, TO, [look]) == []
     assert state(ledger) is State.WORKING
     claims.published(ledger, mine, MADE, ffmpeg="7")
+
+
+def test_what_is_made_ahead_is_kept_for_its_watcher_until_it_falls_silent(ledger, opened):
+    enter(ledger, 1, State.SETTLING)
+    other, wanted = opened("host:2"), {known(ledger).id: "f"}
+    assert claims.reserve(ledger, wanted, lease=0.3) == set(wanted)
+    assert claims.reserve(ledger, wanted, lease=0.3) == set(wanted)
+    assert claims.reserve(other, wanted, lease=60) == set()
+    sightings.note(ledger, TO, [sighting(0, State.READY, known(ledger))])
+    assert take(other) == []
+    time.sleep(0.4)
+    assert len(take(other)) == 1
+    assert claims.reserve(ledger, wanted, lease=60) == set()
+
+
+def test_what_is_let_go_is_anybodys_and_a_claim_is_not_let_go(ledger, opened):
+    enter(ledger, 1, State.SETTLING)
+    one, other = known(ledger).id, opened("host:2")
+    claims.reserve(ledger, {one: "f"}, lease=60)
+    claims.let_go(other, one)
+    assert claims.reserve(other, {one: "f"}, lease=60) == set()
+    claims.let_go(ledger, one)
+    assert claims.reserve(other, {one: "f"}, lease=60) == {one}
+    sightings.note(ledger, TO, [sighting(0, State.READY, known(ledger))])
+    (claim,) = take(other)
+    claims.let_go(other, one)
+    claims.still_ours(other, claim)
+
+
+@pytest.mark.parametrize("changed", ["held", "source", "state"])
+def test_what_has_become_of_no_use_is_not_kept(ledger, changed):
+    enter(ledger, 1, State.SETTLING)
+    one = known(ledger)
+    wanted = {one.id: "f"}
+    claims.reserve(ledger, wanted, lease=60)
+    if changed == "held":
+        people.hold(ledger, one.name, held=True)
+    elif changed == "source":
+        sightings.note(ledger, TO, [sighting(0, State.SETTLING, one, fingerprint="g")])
+    else:
+        sightings.note(ledger, TO, [sighting(0, State.FAILED, one)])
+    assert claims.reserve(ledger, wanted, lease=60) == set()
+
+
+def test_names_of_one_attempt_alone_are_remembered(ledger, opened):
+    enter(ledger, 1)
+    (first,) = take(ledger, lease=0.01)
+    claims.placing(ledger, first, "a.0000000000000001.mp4")
+    time.sleep(0.05)
+    other = opened("host:2")
+    (second,) = take(other)
+    claims.placing(other, second, "a.0000000000000002.mp4")
+    with pytest.raises(LeaseLostError):
+        claims.placing(ledger, first, "a.0000000000000003.mp4")
+    assert claims.placed(other, second) == {f"a.000000000000000{n}.mp4" for n in (1, 2)}

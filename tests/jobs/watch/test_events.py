@@ -1,5 +1,6 @@
 """Notifications: from a file, from a queue, and whatever else may stand in them."""
 
+import base64
 import json
 import os
 
@@ -7,7 +8,9 @@ import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
+from pipeline.agora.webhook import SIGNATURE_V1, SIGNATURE_V2, signatures
 from pipeline.errors import StorageError
 from pipeline.jobs.watch.events import Event, FileEvents, QueueEvents, parse
 from pipeline.storage.sqs import connect
@@ -46,6 +49,76 @@ def test_what_a_message_tells(text, found):
 def test_no_message_does_any_harm(text):
     list(parse(text))
     list(parse(json.dumps({"Message": text, "Records": [text], "detail": text})))
+    list(parse(json.dumps({"noticeId": text, "payload": {"sid": text}, "body": text}), text))
+    list(parse(json.dumps({"headers": {text: text}, "body": text, "isBase64Encoded": True}), text))
+
+
+SID = "0a93a5e0c1d44f7c8d5e6b7a1f2c3d4e"
+FILES = [{"fileName": f"2026/{SID}_room.m3u8"}, {"fileName": f"2026/{SID}_room_1.ts"}]
+UPLOADED = [Event(sid=SID, kind="uploaded"), Event(key=f"2026/{SID}_room.m3u8")]
+
+
+def notice(type=31, sid=SID):
+    """As Agora sends it."""
+    details = {"msgName": "uploaded", "status": 0, "fileList": FILES}
+    payload = {"cname": "room", "uid": "7", "sid": sid, "sequence": 5, "details": details}
+    body = {"noticeId": "n1", "productId": 3, "eventType": type, "payload": payload}
+    return json.dumps(body, separators=(",", ":"))
+
+
+def received(body, secret="s3cret", only=(SIGNATURE_V1, SIGNATURE_V2), **more):
+    """As a gateway hands it on."""
+    headers = signatures(body.encode(), SecretStr(secret))
+    return json.dumps({"headers": {name: headers[name] for name in only}, "body": body, **more})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        pytest.param(notice(), UPLOADED, id="uploaded"),
+        pytest.param(
+            notice(32), [Event(sid=SID, kind="backuped"), UPLOADED[1]], id="in the backup cloud"
+        ),
+        pytest.param(notice(40), [], id="another event"),
+        pytest.param(notice(sid=None), [], id="of no recording"),
+        pytest.param(received(notice()), UPLOADED, id="with its headers"),
+        pytest.param(json.dumps({"Message": received(notice())}), UPLOADED, id="by way of SNS"),
+        pytest.param('{"noticeId": 7}', [], id="none"),
+        pytest.param('{"headers": 7, "body": "[]"}', [], id="another request"),
+    ],
+)
+def test_what_agora_tells(text, found):
+    assert list(parse(text)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "genuine"),
+    [
+        pytest.param(received(notice()), True, id="both signatures"),
+        pytest.param(received(notice(), only=[SIGNATURE_V2]), True, id="SHA-256"),
+        pytest.param(received(notice(), only=[SIGNATURE_V1]), True, id="SHA-1"),
+        pytest.param(
+            received(notice()).replace("Agora-", "agora-"), True, id="names in lower case"
+        ),
+        pytest.param(
+            received(notice()).replace(
+                json.dumps(notice()), f'"{base64.b64encode(notice().encode()).decode()}"'
+            )[:-1]
+            + ', "isBase64Encoded": true}',
+            True,
+            id="base64",
+        ),
+        pytest.param(notice(), False, id="without headers"),
+        pytest.param(received(notice(), only=[]), False, id="not signed"),
+        pytest.param(received(notice(), secret="other"), False, id="with another secret"),
+        pytest.param(received(notice()).replace("room", "moor"), False, id="changed"),
+        pytest.param(
+            received(notice()).replace('"headers": {', '"headers": {"x": 1, '), True, id="more"
+        ),
+    ],
+)
+def test_with_a_secret_only_what_is_signed_counts(text, genuine):
+    assert list(parse(text, "s3cret")) == (UPLOADED if genuine else [])
 
 
 def test_a_file_is_read_where_it_was_left(tmp_path):

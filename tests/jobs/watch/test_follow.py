@@ -12,7 +12,7 @@ from pipeline.jobs import one
 from pipeline.jobs.evidence import spool_of
 from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options, Target
-from pipeline.jobs.watch.follow import Follower, forget, sweep, tidy
+from pipeline.jobs.watch.follow import Follower, forget, sweep, tidy, tidy_results
 from pipeline.jobs.watch.lookout import Lookout
 from pipeline.jobs.watch.settled import Patience
 from pipeline.model import Verdict
@@ -190,6 +190,17 @@ def test_behind_a_crash_everything_is_tidied(store, options, look):
     assert len(kept(options)) == len(SEGMENTS) - 1
     left = {path.name for path in options.spool.iterdir() if path.is_file()}
     assert left == {mine.name, "not ours"}
+
+
+def test_results_that_a_killed_watcher_was_writing_go_at_once(tmp_path):
+    dead, other = (subprocess.Popen(["true"]) for _ in range(2))
+    dead.wait(), other.wait()
+    to = LocalStorage(tmp_path)
+    mine = [f".recpipe-{os.getpid()}-ab.part", f".recpipe-{other.pid}-ab.part", "a.mp4"]
+    for name in (*mine, f".recpipe-{dead.pid}-ab.part", f".recpipe-{dead.pid}-ab.receipt.part"):
+        (tmp_path / name).touch()
+    tidy_results(to, {dead.pid, os.getpid()})  # the other one is not known to be a watcher's
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(mine)
 
 
 def test_what_lies_in_a_folder_is_not_copied(store, options, look):
