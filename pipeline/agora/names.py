@@ -17,7 +17,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 _STEM = r"(?:bak(?P<bak>[0-9]|[1-9][0-9])_)?(?P<sid>[0-9a-f]{32})_(?P<cname>[^/\x00-\x1f\x7f]+)"
 _PLAYLIST = re.compile(rf"{_STEM}\.m3u8")
-_SLICE = re.compile(rf"{_STEM}_(?P<stamp>[0-9]{{17}})\.(?P<extension>ts|webm)")
+_SLICE = re.compile(rf"{_STEM}_(?P<stamp>[0-9]{{17}})\.(?P<extension>ts|webm|m4s)")
 _MP4 = re.compile(rf"{_STEM}_(?P<index>0|[1-9][0-9]{{0,5}})\.mp4")
 _BACKUP = re.compile(r"_([0-9]{1,20})_(0|[1-9][0-9]{0,5})\.m3u8")
 _STREAM = re.compile(

@@ -89,7 +89,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
 @click.option(
     "--fault",
     "faults",
-    metavar="NAME[:ARG]",
+    metavar="NAME[:ARG][@PART]",
     multiple=True,
     help="Something that goes wrong; may be given more than once.",
 )

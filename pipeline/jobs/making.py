@@ -47,7 +47,7 @@ def make(job: Job, evidence: Evidence, temporary: Path) -> Made:
     told, filling = _foreseen(job, evidence)
     made, verified = _proven(job, evidence, temporary, told, filling)
     report = _judged(job, evidence, made, (*filling.findings, *verified.findings))
-    if (told := _told(job, report)) != made.marks:  # holes that only the units show
+    if (told := _told(job, evidence, report)) != made.marks:  # holes that only the units show
         made, verified = _proven(job, evidence, temporary, told, filling)
     said = (*filling.findings, *verified.findings, *_content(job, made, temporary))
     report = _judged(job, evidence, made, said)
@@ -110,13 +110,14 @@ def _proven(
 
 
 def _foreseen(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
-    """What the file will say of its holes, and what will go into them.
+    """What the file will say of its holes and joins, and what will go into the holes.
 
     Where nothing is wrong there is nothing to look for.
     """
     found = (*evidence.findings, *evidence.plan.findings)
     format = job.options.format
-    if format not in MARKED or not any(f.severity == Severity.ERROR for f in found):
+    wrong = any(f.severity == Severity.ERROR for f in found)
+    if format not in MARKED or not (wrong or evidence.plan.joins):
         return Marks(), Filling()
     with job.clock.stage("inspect"):
         files = evidence.plan, evidence.paths, unwatched, format
@@ -126,7 +127,7 @@ def _foreseen(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
         with job.clock.stage("convert"):
             filling = fill.prepare(read.lanes, read.held, job.ffmpeg)
     read = replace(read, fills=filling.fills)
-    return _told(job, _judged(job, evidence, read, ())), filling
+    return _told(job, evidence, _judged(job, evidence, read, ())), filling
 
 
 def _judged(
@@ -135,10 +136,10 @@ def _judged(
     return judged(job.recording, evidence, read, on_loss(job.options), proved)
 
 
-def _told(job: Job, report: Report) -> Marks:
+def _told(job: Job, evidence: Evidence, report: Report) -> Marks:
     if job.options.format not in MARKED:
         return Marks()
-    return marks(report.holes, report.duration, report.lost_seconds)
+    return marks(report.holes, report.duration, report.lost_seconds, evidence.plan.joins)
 
 
 def _verified(job: Job, evidence: Evidence, made: convert.Converted, path: Path) -> verify.Verified:

@@ -145,7 +145,7 @@ def _append(
     before = newer[: _start(older, newer, lanes, slots, shift.doubt or 0.0)]
     newer = newer[len(before) :]
     overlap = _overlap(older, _starts(newer, lanes), lanes)
-    if shift.doubt and 0 < overlap <= shift.doubt:  # the names may be wrong by as much
+    if shift.doubt and 0 < abs(overlap) <= shift.doubt:  # the names may be wrong by as much
         for segment in newer:
             segment.move(round(overlap))
         overlap = 0.0
@@ -320,7 +320,7 @@ def _seam(
         if before is None or start is None:
             continue
         gap = start.pts - kept_end(before, lane)
-        if shift.doubt is None or gap > max(_half(lanes), shift.doubt):
+        if shift.doubt is None or gap > max(_half(lanes), shift.doubt, _pause(older, lane)):
             gaps[lane.codec.kind] = gap / HZ
             start.segment.torn.add(lane.pid)
         elif start.segment.stream(lane.pid).head or _hurt(before, joined):
@@ -333,6 +333,16 @@ def _seam(
     detail = f"{what}; {new} is placed {shift.how}"
     joined.findings.append(Finding("PL_PARTS", severity, first.slot.name, None, 1, detail, repair))
     joined.joins.append((first, what))
+
+
+def _pause(older: Sequence[Placed], lane: Lane) -> float:
+    """How long pictures that come at irregular times stay away without a loss."""
+    if lane.codec.kind == "audio":
+        return 0.0
+    near = [s for s in older[-walls.NEAREST :] if lane.pid in s.stamps and not s.damaged]
+    shown = [np.sort(pts[pts >= 0]) for pts in (s.stamps[lane.pid][0] for s in near)]
+    longest = max((int(np.diff(pts).max()) for pts in shown if len(pts) > 1), default=0)
+    return longest - lane.unit / 2
 
 
 def _hurt(segment: Placed, joined: Joined) -> bool:

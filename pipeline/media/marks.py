@@ -1,10 +1,11 @@
-"""What the file itself says of its holes: chapters and a comment, as ffmpeg reads them."""
+"""What the file itself says of its holes and joins: chapters and a comment, read by ffmpeg."""
 
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pipeline.media.joins import Join
 from pipeline.media.lane import HZ
 from pipeline.model import Hole
 
@@ -30,7 +31,7 @@ class Marks:
     @property
     def metadata(self) -> str:
         """As a file of ffmpeg's metadata format, packed into a data URI: nothing to clean up."""
-        lines = [";FFMETADATA1", f"comment={_escaped(self.comment)}"]
+        lines = [";FFMETADATA1", *([f"comment={_escaped(self.comment)}"] if self.comment else [])]
         for chapter in self.chapters:
             lines += ["[CHAPTER]", f"TIMEBASE=1/{HZ}"]
             lines += [f"START={chapter.start}", f"END={chapter.end}"]
@@ -39,13 +40,13 @@ class Marks:
         return f"data:text/plain;base64,{packed}"
 
 
-def marks(holes: Sequence[Hole], duration: float, lost: Mapping[str, float]) -> Marks:
-    """A chapter for every hole and for what stands between them."""
+def marks(
+    holes: Sequence[Hole], duration: float, lost: Mapping[str, float], joins: Sequence[Join] = ()
+) -> Marks:
+    """A chapter for every hole, for what stands between them, and for each part behind a join."""
     spans = _joined(sorted(holes, key=lambda hole: hole.start))
-    if not spans and not any(lost.values()):
-        return Marks()
-    tiled = _tiled(spans[:MOST], round(duration * HZ)) if spans else ()
-    return Marks(tiled, _comment(spans, lost))
+    tiled = _tiled(spans[:MOST], joins, round(duration * HZ)) if spans or joins else ()
+    return Marks(tiled, _comment(spans, lost) if spans or any(lost.values()) else "")
 
 
 def _joined(holes: Sequence[Hole]) -> list[Chapter]:
@@ -81,9 +82,13 @@ def _title(group: Sequence[Hole]) -> str:
     return f"lost {length:.{1 if length >= 1 else 2}f} s{of}: {group[0].reason}{became}"
 
 
-def _tiled(told: Sequence[Chapter], duration: int) -> tuple[Chapter, ...]:
+def _tiled(told: Sequence[Chapter], joins: Sequence[Join], duration: int) -> tuple[Chapter, ...]:
     """Without a gap, for a chapter lasts until the next one; a closed hole names what follows."""
     at = {0: "recording"}
+    for join in joins:
+        tick = round(join.time * HZ)
+        behind = (chapter.end for chapter in told if chapter.start <= tick <= chapter.end)
+        at[next(behind, tick)] = f"recording, {join.part}"
     for chapter in told:
         at[chapter.start] = chapter.title
         at.setdefault(chapter.end, "recording")

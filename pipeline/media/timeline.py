@@ -109,10 +109,10 @@ def _placed(
             part, said = arrange(part, lanes)
             findings += said
         parts.append(part)
-    go_on = any(counters_go_on(part, lanes) for part in parts)
     alone = len(parts) == 1
     closed: Sequence[tuple[Placed, int, float]] = ()
     for part in parts:
+        go_on = counters_go_on(part, lanes, parts)
         placer = Placer(lanes, slots, on_loss if alone else OnLoss.HOLD, go_on)
         for number, segment in enumerate(part, 1):
             placer.place(segment, part[number : number + NEAREST])

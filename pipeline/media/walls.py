@@ -17,6 +17,7 @@ from pipeline.media.placed import Placed, Slot, opening
 TOLERANCE = HZ  # the slice names may differ from the media by so much
 DOUBT = HZ // 10  # a larger gap is one, however much the names stray
 NEAREST = 20  # segments beside a join whose names are asked: oscillators drift apart
+AFRESH = 10 * HZ  # a clock is as low as that when it has begun anew, or just passed its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Wall:
 
     offset: float  # from its time line to the wall clock
     spread: float  # by which the names usually stray from that
+    grain: float = 0.0  # sound is cut at any time, and a slice begins with its next frame
 
     def holds(self, slot: Slot, begin: float, end: float) -> bool:
         """A segment that is not there would lie in this span of the time line."""
@@ -55,14 +57,23 @@ def wall(segments: Sequence[Placed], lanes: Sequence[Lane], lead: int | None = N
     named = [s for s in named if not s.damaged] or named
     part = segments[0].slot.part
     lead = min(s.position for s in segments if s.slot.part == part) if lead is None else lead
-    usual = [s for s in named if s.slot.part == part and s.position != lead]
-    offsets = [_offset(s, lanes) for s in usual or named]
+    offsets = [(s, _offset(s, lanes)) for s in named if s.slot.part == part]
+    offsets = offsets or [(s, _offset(s, lanes)) for s in named]
     if not offsets:
         return None
-    near = takewhile(lambda one: abs(one - offsets[0]) <= TOLERANCE, offsets)
+    near = takewhile(lambda one: abs(one[1] - offsets[0][1]) <= TOLERANCE, offsets)
     asked = list(islice(near, NEAREST))
-    middle = float(np.median(asked))
-    return Wall(middle, float(np.median(np.abs(np.array(asked) - middle))))
+    asked = [one for one in asked if (one[0].slot.part, one[0].position) != (part, lead)] or asked
+    times = np.array([offset for _, offset in asked])
+    middle = float(np.median(times))
+    spread = float(np.median(np.abs(times - middle)))
+    return Wall(middle, spread, max(_grain(s, lanes) for s, _ in asked))
+
+
+def _grain(segment: Placed, lanes: Sequence[Lane]) -> float:
+    """By how much a segment may begin after the time it was cut at: pictures are cut at a key."""
+    first = next(lane for lane in lanes if lane.pid in segment.stamps)
+    return first.unit if first.codec.kind == "audio" else 0.0
 
 
 def _offset(segment: Placed, lanes: Sequence[Lane]) -> float:
@@ -78,10 +89,11 @@ def shift(older: Sequence[Placed], newer: Sequence[Placed], lanes: Sequence[Lane
         return _without_names(older, newer, lanes, by_clock)
     by_names = b.offset - a.offset
     apart = int(signed(np.array(by_clock - round(by_names), np.int64)))
-    elapsed = opening(newer[0], lanes) + by_names - opening(older[0], lanes)
-    if abs(apart) <= min(TOLERANCE, elapsed / 4):
+    run = _last_run(older)
+    elapsed = opening(newer[0], lanes) + by_names - opening(run, lanes)
+    if abs(apart) <= min(TOLERANCE, elapsed / 4) and not _afresh(run, newer[0]):
         return Shift(round(by_names) + apart, 0.0, "by its clock, which goes on")
-    doubt = min(max(a.spread, b.spread), DOUBT)
+    doubt = max(min(max(a.spread, b.spread), DOUBT), a.grain + b.grain)
     return Shift(round(by_names), doubt, "by the slice names")
 
 
@@ -95,6 +107,26 @@ def _without_names(
     if abs(apart) <= TOLERANCE:
         return Shift(behind + apart, 0.0, "by its clock, which goes on")
     return Shift(behind, None, "behind it, for nothing tells when it began")
+
+
+def _last_run(older: Sequence[Placed]) -> Placed:
+    """The segment with which the clock of the last one began."""
+    clock = _clock(older[-1])
+    same = takewhile(lambda s: signed(np.array(_clock(s) - clock, np.int64)) == 0, older[::-1])
+    return list(same)[-1]
+
+
+def _afresh(run: Placed, newer: Placed) -> bool:
+    """The clock has passed 2^33 just now, or rather it began anew."""
+    return _first_stamp(newer) < min(AFRESH, _first_stamp(run))
+
+
+def _first_stamp(segment: Placed) -> int:
+    return min(int(stream[stream >= 0][0]) for stream in _raw(segment))
+
+
+def _raw(segment: Placed) -> list[Ticks]:
+    return [segment.stream(pid).dts for pid in segment.stamps]
 
 
 def _clock(segment: Placed) -> int:

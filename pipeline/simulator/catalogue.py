@@ -12,7 +12,7 @@ from pipeline.simulator.case import Case
 from pipeline.simulator.take import Part
 
 # In this order they are done, whatever the order they are asked for in.
-UNITS, PACKETS, FILES, LISTING, FAILOVER = range(5)
+CONTENT, UNITS, PACKETS, FILES, LISTING, FAILOVER = range(6)
 
 SLICE = "SLICE"  # its number from 0; negative from the end
 SECONDS = "SECONDS"
@@ -112,21 +112,21 @@ FAULTS = (
     Fault("pids_changed", UNITS, formats.pids_changed, SLICE, NOTHING),
     Fault("pmt_pid_changed", UNITS, formats.pmt_pid_changed, SLICE, NOTHING),
     # formats
-    Fault("resolution_change", UNITS, formats.resolution_change, SLICE, NOTHING),
-    Fault("resolution_change_inside", UNITS, formats.resolution_change_inside, SLICE, NOTHING),
-    Fault("samplerate_change", UNITS, formats.samplerate_change, SLICE, NOTHING),
-    Fault("channels_change", UNITS, formats.channels_change, SLICE, NOTHING),
-    Fault("channels_change_inside", UNITS, formats.channels_change_inside, SLICE, NOTHING),
-    Fault("codec_change_hevc", UNITS, formats.codec_change_hevc, SLICE, NOTHING),
+    Fault("resolution_change", CONTENT, formats.resolution_change, SLICE, NOTHING),
+    Fault("resolution_change_inside", CONTENT, formats.resolution_change_inside, SLICE, NOTHING),
+    Fault("samplerate_change", CONTENT, formats.samplerate_change, SLICE, NOTHING),
+    Fault("channels_change", CONTENT, formats.channels_change, SLICE, NOTHING),
+    Fault("channels_change_inside", CONTENT, formats.channels_change_inside, SLICE, NOTHING),
+    Fault("codec_change_hevc", CONTENT, formats.codec_change_hevc, SLICE, NOTHING),
     Fault("webm", UNITS, formats.webm, "vp8|vp9", NOTHING),
     Fault("fmp4", FILES, formats.fmp4, None, NOTHING),
     Fault("aes_128", FILES, formats.aes_128, "iv|sequence", NOTHING),
-    Fault("forced_slice", UNITS, formats.forced_slice, SLICE, NOTHING),
+    Fault("forced_slice", CONTENT, formats.forced_slice, SLICE, NOTHING),
     # content
-    Fault("vfr", UNITS, formats.vfr, None, NOTHING),
-    Fault("black", UNITS, formats.black, SLICE, NOTHING),
-    Fault("frozen", UNITS, formats.frozen, SLICE, NOTHING),
-    Fault("silent", UNITS, formats.silent, SLICE, NOTHING),
+    Fault("vfr", CONTENT, formats.vfr, None, NOTHING),
+    Fault("black", CONTENT, formats.black, SLICE, NOTHING),
+    Fault("frozen", CONTENT, formats.frozen, SLICE, NOTHING),
+    Fault("silent", CONTENT, formats.silent, SLICE, NOTHING),
     # the playlist
     Fault("duplicate_segment", LISTING, listings.duplicate_segment, SLICE, ONE),
     Fault("duplicate_extra", LISTING, listings.duplicate_extra, SLICE, NOTHING),
@@ -151,7 +151,7 @@ FAULTS = (
         None,
         SECONDS,
         "so many seconds at each join",
-        about="Failover parts (--bak N, at least one) begin some full seconds late.",
+        about="Failover parts (--bak N, at least one) begin so many seconds late.",
     ),
     Fault(
         "bak_overlap",
@@ -159,7 +159,7 @@ FAULTS = (
         None,
         SECONDS,
         NOTHING,
-        about="Failover parts begin some full seconds before the older part ends.",
+        about="Failover parts begin so many seconds before the older part ends.",
     ),
     Fault(
         "bak_killed",
@@ -171,25 +171,33 @@ FAULTS = (
     ),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
+PARTS = ("main", "bak0", "bak1", "bak2")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A fault to be made, with its argument."""
+    """A fault to be made, with its argument.
+
+    ``part`` is 0 for the main part, 1 for ``bak0`` and so on; None: the main part, or each join.
+    """
 
     fault: Fault
     argument: str | None = None
+    part: int | None = None
 
 
 def parse(text: str) -> Wanted:
-    """``NAME`` or ``NAME:ARG``; UsageError for a name that is not in the table."""
+    """``NAME[:ARG][@PART]``; UsageError for a name that is not in the table."""
+    text, at, part = text.partition("@")
+    if at and part not in PARTS:
+        raise UsageError(f"{text}@{part}: expected one of {', '.join(PARTS)} after the @")
     name, colon, argument = text.partition(":")
     if name not in BY_NAME:
         raise UsageError(f"{name}: no such fault; --list-faults names them all")
     fault = BY_NAME[name]
     if colon and fault.argument is None:
         raise UsageError(f"{name}: takes no argument, got {argument!r}")
-    return Wanted(fault, argument if colon else None)
+    return Wanted(fault, argument if colon else None, PARTS.index(part) if at else None)
 
 
 def in_order(wanted: Sequence[Wanted]) -> list[Wanted]:
@@ -197,9 +205,15 @@ def in_order(wanted: Sequence[Wanted]) -> list[Wanted]:
     return sorted(wanted, key=lambda w: w.fault.level)
 
 
-def verdicts(wanted: Sequence[Wanted], *, lost: bool, doubt: bool = False) -> tuple[str, ...]:
-    """What a perfect tool may say of a recording with these faults."""
-    said = {verdict for w in wanted for verdict in w.fault.verdicts}
+def verdicts(
+    wanted: Sequence[Wanted], *, lost: bool, doubt: bool = False, last: int = 0
+) -> tuple[str, ...]:
+    """What a perfect tool may say of a recording with these faults, whose last part is ``last``.
+
+    Only the playlist of that one has to end: another server went on after the others.
+    """
+    ending = [w for w in wanted if w.fault.verdicts != PENDING or (w.part or 0) == last]
+    said = {verdict for w in ending for verdict in w.fault.verdicts}
     for verdict in ("rejected", "pending"):
         if verdict in said:
             return (verdict,)

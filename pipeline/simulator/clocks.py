@@ -133,7 +133,9 @@ def audio_pauses(part: Part, case: Case) -> Part:
 def audio_never(part: Part, case: Case) -> Part:
     """The PMT lists sound, but there is none."""
     _refuse_alone(part, case, "audio")
-    return _refuse_nothing(_every(part, lambda segment: without(segment, "audio")), case)
+    _refuse_later(part, case)
+    made = _every(part, lambda segment: without(segment, "audio"))
+    return _refuse_nothing(replace(made, over=part.over | {"audio"}), case)
 
 
 def _later(part: Part, case: Case) -> int:
@@ -158,17 +160,25 @@ def _pause(part: Part, since: int, length: int) -> Part:
     """Time without a recording, told by the clock and by the names."""
     changed = {}
     for n, segment in enumerate(part.segments[since:], since):
-        parsed = names.parse_slice_name(segment.name)
-        assert parsed is not None
-        name = names.slice_name(parsed.sid, parsed.cname, parsed.utc + length / HZ, bak=parsed.bak)
+        name = delayed(segment.name, length)
         units = tuple(replace(u, time=u.time + length) for u in segment.units)
         changed[n] = replace(segment, name=name, begin=segment.begin + length, units=units)
     pause = (part.segments[since].begin, length)
     made = part.with_segments(changed)
-    return replace(made, pauses=(*part.pauses, pause), touched=part.touched)
+    pauses, delay = (*part.pauses, pause), part.delay + length
+    return replace(made, pauses=pauses, touched=part.touched, delay=delay)
+
+
+def delayed(name: str, ticks: int) -> str:
+    """The name of a slice that began so much later."""
+    parsed = names.parse_slice_name(name)
+    assert parsed is not None
+    where = (parsed.sid, parsed.cname, parsed.utc + ticks / HZ)
+    return names.slice_name(*where, bak=parsed.bak, extension=parsed.extension)
 
 
 def _late(part: Part, case: Case, stream: str, *, announced: bool) -> Part:
+    _refuse_later(part, case)
     n = _later(part, case)
     _refuse_alone(part, case, stream)
     changed = {}
@@ -187,7 +197,15 @@ def _ends(part: Part, case: Case, stream: str) -> Part:
     _refuse_alone(part, case, stream)
     changed = {k: without(part.segments[k], stream) for k in range(n, len(part.segments))}
     made = part.with_segments(changed)
-    return _refuse_nothing(replace(made, touched=part.touched), case)
+    made = replace(made, touched=part.touched, over=part.over | {stream})
+    return _refuse_nothing(made, case)
+
+
+def _refuse_later(part: Part, case: Case) -> None:
+    """What an older part has would be lost in a later one, and not come late."""
+    first = names.parse_slice_name(part.segments[0].name)
+    if first is not None and first.bak is not None:
+        raise UsageError(f"{case.fault}: only of the main part")
 
 
 def _refuse_nothing(part: Part, case: Case) -> Part:

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from pipeline.errors import UsageError
 from pipeline.simulator import material
 from pipeline.simulator.case import Case, with_units
+from pipeline.simulator.clocks import delayed
 from pipeline.simulator.material import Material
 from pipeline.simulator.take import HZ, Part, Segment
 
@@ -90,7 +91,8 @@ def forced_slice(part: Part, case: Case) -> Part:
     kept = tuple(u for u in older.units if u.time < cut)
     made = {n - 1: replace(older, units=kept, length=cut - older.begin)}
     units = sorted((*moved, *newer.units), key=lambda u: (u.stream == "audio", u.time))
-    made[n] = replace(newer, units=tuple(units), begin=cut, length=length)
+    name = delayed(newer.name, cut - newer.begin)
+    made[n] = replace(newer, name=name, units=tuple(units), begin=cut, length=length)
     part = replace(part.with_segments(made), touched=part.touched)
     extinf = {s.name: s.length / HZ for s in part.segments}
     entries = [replace(e, extinf=extinf[e.uri]) for e in part.playlist.entries]

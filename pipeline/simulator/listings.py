@@ -162,11 +162,6 @@ def _refuse_copies(part: Part, case: Case) -> None:
         raise UsageError(f"{case.fault}: a copy of the whole playlist lies beside it")
 
 
-def killed(part: Part) -> Part:
-    """A part whose recorder was killed: nobody ended its playlist."""
-    return _playlist(part, ended=False)
-
-
 def _playlist(part: Part, **changed: object) -> Part:
     return replace(part, playlist=replace(part.playlist, **changed))  # type: ignore[arg-type]
 

@@ -1,28 +1,34 @@
 """One simulated recording, from an order to its files and its truth."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.simulator import catalogue
+from pipeline.simulator import catalogue, failover
 from pipeline.simulator.case import Case
-from pipeline.simulator.catalogue import FAILOVER, FILES, PACKETS, Wanted
+from pipeline.simulator.catalogue import (
+    CONTENT,
+    FAILOVER,
+    FILES,
+    LISTING,
+    PACKETS,
+    UNITS,
+    Wanted,
+)
 from pipeline.simulator.evidence import beyond_evidence, undecided
-from pipeline.simulator.listings import killed
-from pipeline.simulator.material import Look, Material, block_seconds, encode
+from pipeline.simulator.material import Look, block_seconds, encode
 from pipeline.simulator.mux import muxed
 from pipeline.simulator.recorder import MOST_FAILOVERS, Setup, record
-from pipeline.simulator.take import HZ, STREAMS, Part
+from pipeline.simulator.take import STREAMS, Part
 from pipeline.simulator.truth import Truth, tell
 
 SCHEMA = 1  # of truth.json
 CNAME = "simulated_room"
 EPOCH = 1_772_442_002.12  # 2026-03-02 09:00:02.120 UTC
 LONGEST = 26 * 3600  # seconds: what one clock of 33 bits can count, less some room
-MEETING = 3  # seconds by which parts overlap or lie apart unless said otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,56 +95,44 @@ def simulate(order: Order, ffmpeg: Ffmpeg) -> Simulated:
     _examine(order)
     material = encode(order.look, block_seconds(order.duration), ffmpeg)
     setup = Setup(_sid(order.look.seed), CNAME, order.epoch, order.slice, order.streams)
-    parts = list(_parts(order, setup, material))
     case = Case("", None, random.Random(order.look.seed), setup, material, ffmpeg)
-    early = [w for w in order.faults if w.fault.level < PACKETS]
-    late = [w for w in order.faults if w.fault.level >= PACKETS]
-    parts[0] = _faulty(parts[0], early, case)
-    if any(w.fault.level in (PACKETS, FILES) for w in late):
-        parts[0] = muxed(parts[0])  # else on the way to the store: packets take a lot of memory
-    parts[0] = _faulty(parts[0], late, case)
+    parts: list[Part] = []
+    for number, span in enumerate(failover.spans(order.duration, order.bak, order.faults)):
+        part = record(setup, material, span.begin, span.end, bak=number - 1 if number else None)
+        if span.missed:
+            part = replace(part, pauses=((span.begin - span.missed, span.missed),))
+        part = failover.killed(part, number, order.bak, order.faults)
+        parts.append(_faulty(part, parts, _of(order.faults, number), case))
     truth = tell(parts)
     lost, doubt = any(truth.lost_seconds.values()), any(undecided(parts).values())
-    verdicts = catalogue.verdicts(order.faults, lost=lost, doubt=doubt)
+    verdicts = catalogue.verdicts(order.faults, lost=lost, doubt=doubt, last=order.bak)
     return Simulated(order, tuple(parts), truth, verdicts)
 
 
-def _faulty(part: Part, wanted: Sequence[Wanted], case: Case) -> Part:
-    """Faults are done to the main part."""
+def _of(faults: Sequence[Wanted], number: int) -> list[Wanted]:
+    """Those done to one part: the main one, unless they name another."""
+    done = [w for w in faults if w.fault.apply is not None]
+    return [w for w in done if (w.part or 0) == number]
+
+
+def _faulty(part: Part, older: Sequence[Part], wanted: Sequence[Wanted], case: Case) -> Part:
+    """A part with its faults, and with what those of older ones mean for it."""
+    content, early, late = (
+        [w for w in wanted if w.fault.level in levels]
+        for levels in ((CONTENT,), (UNITS,), (PACKETS, FILES, LISTING, FAILOVER))
+    )
+    part = failover.following(_changed(part, content, case), older)
+    part = _changed(part, early, case)
+    if any(w.fault.level in (PACKETS, FILES) for w in late):
+        part = muxed(part)  # else on the way to the store: packets take a lot of memory
+    return _changed(part, late, case)
+
+
+def _changed(part: Part, wanted: Sequence[Wanted], case: Case) -> Part:
     for one in catalogue.in_order(wanted):
-        if one.fault.apply is not None:
-            part = one.fault.apply(part, replace(case, fault=one.fault.name, argument=one.argument))
+        assert one.fault.apply is not None
+        part = one.fault.apply(part, replace(case, fault=one.fault.name, argument=one.argument))
     return part
-
-
-def _parts(order: Order, setup: Setup, material: Material) -> Iterator[Part]:
-    """The main part, and failover parts of about the same length."""
-    meeting = _meeting(order.faults)
-    count = order.bak + 1
-    end = round(order.duration * HZ)
-    cuts = [round(order.duration * n / count) * HZ for n in range(count)]
-    for n, begin in enumerate(cuts):
-        late = max(0, meeting) * HZ if n else 0
-        over = max(0, -meeting) * HZ if n < order.bak else 0
-        until = cuts[n + 1] + over if n < order.bak else end
-        part = record(setup, material, begin + late, until, bak=n - 1 if n else None)
-        if late:
-            part = replace(part, pauses=((begin, late),))
-        if n < order.bak and _has(order.faults, "bak_killed"):
-            part = killed(part)
-        yield part
-
-
-def _meeting(faults: Sequence[Wanted]) -> int:
-    """Seconds between two parts; negative: they overlap."""
-    seconds = 0
-    for wanted in faults:
-        if wanted.fault.name in ("bak_gap", "bak_overlap"):
-            text = wanted.argument or str(MEETING)
-            if not text.isdecimal() or not 0 < int(text) < LONGEST:
-                raise UsageError(f"{wanted.fault.name}:{text}: expected full seconds above 0")
-            seconds = int(text) if wanted.fault.name == "bak_gap" else -int(text)
-    return seconds
 
 
 def _examine(order: Order) -> None:
@@ -147,11 +141,14 @@ def _examine(order: Order) -> None:
         raise UsageError(f"{order.bak} failover parts: expected at most {MOST_FAILOVERS}")
     if not order.bak and any(w.fault.level == FAILOVER for w in order.faults):
         raise UsageError("faults called bak_ need failover parts: give --bak N as well")
-    shortest = (abs(_meeting(order.faults)) + 2) * (order.bak + 1) if order.bak else 1
-    if not shortest <= order.duration <= LONGEST:
-        raise UsageError(
-            f"a duration of {order.duration:g} s: expected {shortest} to {LONGEST} seconds"
-        )
+    for wanted in order.faults:
+        if wanted.part is not None and wanted.part > order.bak:
+            part = catalogue.PARTS[wanted.part]
+            raise UsageError(f"{wanted.fault.name}@{part}: there is no such part; see --bak")
+        if wanted.part == 0 and wanted.fault.name in failover.MEETINGS:
+            raise UsageError(f"{wanted.fault.name}@main: nothing was recorded before that part")
+    if not 1 <= order.duration <= LONGEST:
+        raise UsageError(f"a duration of {order.duration:g} s: expected 1 to {LONGEST} seconds")
     if look.seed < 0:
         raise UsageError(f"seed {look.seed}: expected 0 or more")
     if order.slice < 1:
@@ -160,10 +157,6 @@ def _examine(order: Order) -> None:
         raise UsageError("expected 6 to 60 pictures a second of 64 to 4096 pixels each way")
     if look.width % 2 or look.height % 2:
         raise UsageError(f"{look.width}x{look.height}: expected even numbers")
-
-
-def _has(faults: Sequence[Wanted], name: str) -> bool:
-    return any(wanted.fault.name == name for wanted in faults)
 
 
 def _sid(seed: int) -> str:
@@ -175,6 +168,7 @@ def _said(wanted: Wanted) -> dict[str, Any]:
     return {
         "name": fault.name,
         "argument": wanted.argument,
+        "part": wanted.part,
         "what": fault.what,
         "loses": fault.loses,
     }

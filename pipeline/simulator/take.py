@@ -134,6 +134,9 @@ class Part:
     pauses: tuple[tuple[int, int], ...] = ()  # begin and length of time that was not recorded
     encoded: frozenset[str] = frozenset()  # streams an MP4 can only hold encoded anew
     touched: frozenset[int] = frozenset()  # segments a fault was done to
+    # What the parts behind it come to feel of its faults:
+    delay: int = 0  # ticks of pauses, which made it longer
+    over: frozenset[str] = frozenset()  # streams that have ended for good
 
     def with_segment(self, number: int, segment: Segment) -> "Part":
         """One segment replaced."""

@@ -60,7 +60,7 @@ def tell(parts: Sequence[Part]) -> Truth:
     streams = {unit.stream for _, unit in held}
     encoded = {stream for part in parts for stream in part.encoded}
     return Truth(
-        (*_spans(list(lost.values())), *_pauses(parts, streams)),
+        (*_spans(list(lost.values())), *_pauses(parts, [unit for _, unit in held], streams)),
         round((end - first) / HZ, 3),
         {
             s: None if s in encoded else sum(stream == s for stream, _ in there)
@@ -122,13 +122,29 @@ def _spans(lost: list[tuple[Segment, Unit]]) -> Iterator[Loss]:
             yield Loss(stream, round(open_at / HZ, 3), round(total / HZ, 6), name)
 
 
-def _pauses(parts: Sequence[Part], streams: set[str]) -> Iterator[Loss]:
-    """Time without a recording, of streams that are there on both sides of it."""
-    for part in parts:
-        for begin, length in part.pauses:
-            for stream in sorted(streams, reverse=True):
-                if goes_on(parts, stream, begin):
-                    yield Loss(stream, round(begin / HZ, 3), round(length / HZ, 6), None)
+def _pauses(parts: Sequence[Part], held: Sequence[Unit], streams: set[str]) -> Iterator[Loss]:
+    """Time that no part recorded, of streams that are there on both sides of it; what became of
+    units is told elsewhere.
+    """
+    spans = [(begin, begin + length) for part in parts for begin, length in part.pauses]
+    for stream in sorted(streams, reverse=True):
+        taken = sorted((u.time, u.time + u.length) for u in held if u.stream == stream)
+        for begin, end in spans:
+            if not goes_on(parts, stream, begin):
+                continue
+            for one, other in _apart(begin, end, taken):
+                yield Loss(stream, round(one / HZ, 3), round((other - one) / HZ, 6), None)
+
+
+def _apart(begin: int, end: int, taken: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What is left of a span; a unit may reach into it from either side."""
+    for one, other in taken:
+        if other > begin + JOIN and one < end - JOIN:
+            if one > begin + JOIN:
+                yield begin, one
+            begin = max(begin, other)
+    if end > begin + JOIN:
+        yield begin, end
 
 
 def goes_on(parts: Sequence[Part], stream: str, begin: int) -> bool:

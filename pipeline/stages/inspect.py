@@ -113,8 +113,23 @@ def _read(recording: Recording, part: Part, storage: Storage) -> _Read:
         findings += said
     if part.bak is not None:
         findings = [f if f.segment else _of(label, f) for f in findings]
-    segments, said = _with_orphans(segments, _orphans(recording, part, segments), label)
+    orphans = _orphans(recording, part, segments)
+    if orphans and not segments:
+        if len(recording.parts) > 1:
+            findings = _softened(findings, Severity.ERROR)
+        return _unlisted(label, source, orphans, findings)
+    segments, said = _with_orphans(segments, orphans, label)
     return _Read(label, source, tuple(segments), tuple(findings + said))
+
+
+def _unlisted(
+    label: str, source: StoredObject, slices: Sequence[StoredObject], findings: Sequence[Finding]
+) -> _Read:
+    """A part whose playlist ends before its first slice, or never came to list one."""
+    segments = [Listed(Segment(s.name, 0.0), s, _utc(s.name), label) for s in slices if s.size]
+    detail = f"{len(segments)} slices of {label}, of which its playlist lists none"
+    said = Finding("PL_ORPHAN", Severity.WARNING, count=len(segments), detail=detail, repair="used")
+    return _Read(label, source, tuple(segments), (*findings, said))
 
 
 def _label(bak: int | None) -> str:
@@ -205,13 +220,17 @@ def _in_order(parts: list[_Read]) -> list[_Read]:
 
 def _empty(part: _Read) -> _Read:
     """A server that took over and recorded nothing before another one did."""
-    findings = (
-        replace(f, severity=Severity.WARNING)
+    return replace(part, findings=tuple(_softened(part.findings, Severity.WARNING)))
+
+
+def _softened(findings: Sequence[Finding], severity: Severity) -> list[Finding]:
+    """That a playlist lists nothing is not the end where there are other parts."""
+    return [
+        replace(f, severity=severity)
         if f.id == "PL_TRUNCATED" and f.severity == Severity.FATAL
         else f
-        for f in part.findings
-    )
-    return replace(part, findings=tuple(findings))
+        for f in findings
+    ]
 
 
 def _gone_on(part: _Read, later: str) -> _Read:

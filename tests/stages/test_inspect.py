@@ -246,6 +246,19 @@ def test_a_part_that_recorded_nothing(folder, end):
     assert not [f for f in found.findings if f.severity in (Severity.ERROR, Severity.FATAL)]
 
 
+@pytest.mark.parametrize("end", [True, False])
+def test_a_part_whose_playlist_lists_none_of_its_slices(folder, end):
+    """Its server was killed when it had stored them."""
+    slices = part(folder, 0, 4, 5)
+    (folder / f"bak0_{ROOM}.m3u8").write_text(m3u8(end=end))
+    later = part(folder, 1, 8)
+    found = inventory(folder)
+    assert [s.name for s in found.segments] == [*NAMES, *slices, *later]
+    assert ("PL_ORPHAN", Severity.WARNING, None) in said(found)
+    assert not found.unfinished
+    assert not [f for f in found.findings if f.severity in (Severity.ERROR, Severity.FATAL)]
+
+
 def test_the_main_part_is_missing(folder):
     for name in (*NAMES, f"{ROOM}.m3u8"):
         (folder / name).unlink()

@@ -1,0 +1,241 @@
+"""Failover parts and every fault: what the package says of them, against the truth."""
+
+import json
+import os
+import random
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.jobs import one
+from pipeline.jobs.options import Options, Target
+from pipeline.model import Verdict
+from pipeline.simulator import truth
+from pipeline.simulator.catalogue import FAULTS, PARTS, SLICE, parse
+from pipeline.simulator.material import Look
+from pipeline.simulator.mux import muxed
+from pipeline.simulator.publish import Shelf, publish
+from pipeline.simulator.recording import Order, simulate
+from pipeline.simulator.take import HZ
+from pipeline.stages.discover import discover
+from pipeline.storage.local import LocalStorage
+from pipeline.storage.s3 import S3Storage
+from tests import recordings as r
+
+MOMENT = 0.1  # seconds that lost_seconds and the duration may be off
+TWO_MOMENTS = 0.15  # behind each break a picture more may be torn
+ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "24"))
+SMALL = Look(160, 96)
+KINDS = [("video", "audio"), ("audio",), ("video",)]
+LENGTHS = (0.1, 0.3, 0.5, 1, 2, 4, 6.7, 12, 30)
+
+# Clocks that contradict the names of the slices; beside a hole its length is not told right.
+LYING = {"overlap_2s", "clock_step", "ts_reset", "av_drift_1pct"}
+# A stream that comes or goes beside a hole: whether it was in there nobody can tell.
+COMING = {f.name for f in FAULTS if f.name.startswith("late_") or f.name.endswith("_early")}
+COMING |= {"audio_pauses", "audio_never"}
+
+
+def stored(made, folder: Path) -> Path:
+    folder.mkdir()
+    publish(Shelf(LocalStorage(folder)), made.parts)
+    return folder
+
+
+def asked(seed: int) -> tuple[Order, list[str]]:
+    """A recording of several parts, with up to three faults anywhere; always the same."""
+    dice = random.Random(f"parts {seed}")
+    bak = dice.choice([1, 1, 2, 2, 3])
+    slice = dice.choice([2, 3, 5, 8, 15])
+    slices = dice.randint(2 * (bak + 1), 5 * (bak + 1))
+    seconds = min(slice * slices, 150) + dice.choice([0, 0, 1, 0.5])
+    known = [f for f in FAULTS if f.name not in ("huge_playlist", "webm")]
+    texts = [_text(fault, bak, dice) for fault in dice.sample(known, dice.choice([0, 1, 1, 2, 3]))]
+    if dice.random() < 0.3:
+        meeting = dice.choice(["bak_gap", "bak_overlap"])
+        texts.append(f"{meeting}:{dice.choice(LENGTHS)}@{dice.choice(PARTS[1 : bak + 1])}")
+    look = replace(SMALL, fps=dice.choice([10, 15, 24, 25, 30]))
+    streams = dice.choice([KINDS[0], *KINDS])
+    faults = tuple(map(parse, texts))
+    order = Order(seconds, look=look, slice=slice, streams=streams, bak=bak, faults=faults)
+    return order, texts
+
+
+def _text(fault, bak: int, dice: random.Random) -> str:
+    if fault.name in ("bak_gap", "bak_overlap"):
+        return f"{fault.name}:{dice.choice(LENGTHS)}"
+    argument = ""
+    if fault.argument == SLICE and dice.random() < 0.6:
+        argument = f":{dice.randint(-1, 3)}"
+    where = dice.choice(PARTS[: bak + 1])
+    return f"{fault.name}{argument}@{where}"
+
+
+def inside(parts) -> bool:
+    """One part lies wholly inside older ones: what it could mend in them stays as it is."""
+    ends = [0]
+    for part in parts:
+        last = part.segments[-1]
+        if last.begin + last.length <= max(ends):
+            return True
+        ends.append(last.begin + last.length)
+    return False
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_faults_in_any_part(ffmpeg, tmp_path, seed):
+    order, texts = asked(seed)
+    try:
+        made = simulate(order, ffmpeg)
+    except UsageError:  # these exclude each other, or leave a part nothing
+        return
+    report = r.check(stored(made, tmp_path / "recording"))
+    said = f"{texts} {order}\ntruth {made.as_json()}\n{r.said(report)}"
+    lost = any(made.truth.lost_seconds.values())
+    names = {wanted.fault.name for wanted in order.faults}
+    if lost and not made.unseen:
+        assert report.verdict not in (Verdict.OK, Verdict.REPAIRED), said
+    if made.unseen or (lost and names & (LYING | COMING)):
+        return
+    if inside(made.parts) and len(names) > 1:
+        return
+    assert report.verdict in made.verdicts, said
+    if report.verdict in (Verdict.PENDING, Verdict.REJECTED):
+        return
+    moment = TWO_MOMENTS if lost else MOMENT
+    for stream, seconds in made.truth.lost_seconds.items():
+        assert report.lost_seconds[stream] == pytest.approx(seconds, abs=moment), said
+    begins = min(s.begin for part in made.parts for s in part.segments)
+    if not any(loss.start * HZ <= begins + HZ for loss in made.truth.losses):
+        assert report.duration == pytest.approx(made.truth.duration, abs=moment), said
+
+
+# How parts meet: frame by frame
+
+MEETINGS = [
+    *(pytest.param(f"bak_overlap:{n}", 2, 30, id=f"overlap of {n} s") for n in (0.1, 0.5, 3, 7)),
+    *(pytest.param(f"bak_gap:{n}", 2, 40, id=f"gap of {n} s") for n in (0.1, 1, 6.3)),
+    pytest.param("bak_gap:30", 1, 80, id="gap of 30 s"),
+    pytest.param("bak_overlap:30", 1, 62, id="overlap of 30 s"),
+    pytest.param("bak_overlap:9@bak0 bak_gap:1.5@bak1", 3, 40, id="overlap, gap and neither"),
+    pytest.param("bak_overlap:12 bak_killed", 2, 30, id="three parts at once"),
+    pytest.param("bak_overlap:20@bak0", 3, 20, id="a part inside another"),
+    pytest.param("bak_overlap:1", 3, 12, id="parts of one slice"),
+]
+
+
+def units_of(parts) -> dict[str, dict[int, bytes]]:
+    """Every unit that anybody recorded, by stream and time."""
+    found: dict[str, dict[int, bytes]] = {}
+    for part in parts:
+        for unit in truth.survivors(part):
+            found.setdefault(unit.stream, {})[unit.time] = unit.data
+    return found
+
+
+def played(report, ffmpeg, kind: str) -> list[tuple[float, str]]:
+    samples = r.samples(Path(report.output), ffmpeg)
+    return sorted((s.pts, s.digest) for s in samples if s.kind == kind)
+
+
+def chapters(report, ffmpeg) -> list[tuple[float, str]]:
+    argv = [str(ffmpeg.ffprobe), "-v", "error", "-of", "json", "-show_chapters", report.output]
+    done = subprocess.run(argv, env=ffmpeg.env or None, capture_output=True, check=True)
+    found = json.loads(done.stdout)["chapters"]
+    return [(float(c["start_time"]), c["tags"]["title"]) for c in found]
+
+
+@pytest.mark.parametrize(
+    "streams", KINDS if "RECPIPE_TEST_ROUNDS" in os.environ else KINDS[:1], ids=" and ".join
+)
+@pytest.mark.parametrize(("texts", "bak", "seconds"), MEETINGS)
+def test_parts_that_meet(ffmpeg, tmp_path, texts, bak, seconds, streams):
+    """One MP4, as long as the truth to one unit, no unit twice and none at a wrong time."""
+    faults = tuple(map(parse, texts.split()))
+    order = Order(seconds, look=SMALL, slice=5, streams=streams, bak=bak, faults=faults)
+    made = simulate(order, ffmpeg)
+    folder = stored(made, tmp_path / "recording")
+    report = r.convert(folder, tmp_path / "out", ffmpeg)
+    said = f"truth {made.as_json()}\n{r.said(report)}"
+    assert report.verdict in made.verdicts, said
+    assert report.proof.holds, said
+    unit = HZ / SMALL.fps if "video" in streams else 1024 / 48000 * HZ
+    assert report.duration == pytest.approx(made.truth.duration, abs=unit / HZ), said
+    for stream, lost in made.truth.lost_seconds.items():  # a part ends with a whole unit
+        assert report.lost_seconds[stream] == pytest.approx(lost, abs=bak * unit / HZ), said
+    held = units_of(made.parts)
+    first = min(min(times) for times in held.values())
+    # sound alone is cut at any time: its names tell where a part belongs to one frame
+    most = 0 if "video" in streams else bak
+    for stream in streams:
+        found, whole = played(report, ffmpeg, stream), _digests(made, stream)
+        wanted = [(time - first, whole[time]) for time in sorted(whole)]
+        once = _without_twins(found)
+        assert len(found) - len(once) <= most, said
+        assert [digest for _, digest in once] == [digest for _, digest in wanted], said
+        times = [time for time, _ in wanted]
+        assert [pts for pts, _ in once] == pytest.approx(times, abs=unit), said
+    _has_chapters(report, made, ffmpeg, unit)
+
+
+@pytest.mark.parametrize("streams", KINDS[1:], ids=" and ".join)
+def test_parts_of_one_stream_that_meet(ffmpeg, tmp_path, streams):
+    test_parts_that_meet(ffmpeg, tmp_path, "bak_overlap:3@bak0 bak_gap:1@bak1", 2, 30, streams)
+
+
+def _without_twins(found: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Without a unit that follows itself."""
+    return [one for n, one in enumerate(found) if not n or one[1] != found[n - 1][1]]
+
+
+def _digests(made, stream: str) -> dict[int, str]:
+    """What an independent reader finds in the slices, by time; the same in every part."""
+    found: dict[int, str] = {}
+    for part in made.parts:
+        files = [segment.data for segment in muxed(part).segments]
+        units = [u for u in r.units(files) if u.kind == stream]
+        times = [u.time for s in part.segments for u in s.units if u.stream == stream]
+        for time, unit in zip(times, units, strict=True):
+            assert found.setdefault(time, unit.digest) == unit.digest
+    return found
+
+
+def _has_chapters(report, made, ffmpeg, unit: float) -> None:
+    """One where each part goes on that was not left out, and one for each hole."""
+    told = chapters(report, ffmpeg)
+    used = [f for f in report.findings if f.id == "PL_PARTS" and f.repair != "left out"]
+    joins = [(at, title) for at, title in told if title.startswith("recording, bak")]
+    assert len(joins) == len(used), told
+    begins = {
+        f"recording, {name}": min(u.time for s in part.segments for u in s.units) / HZ
+        for name, part in zip(PARTS, made.parts, strict=False)
+    }
+    for at, title in joins:
+        assert at == pytest.approx(begins[title], abs=unit / HZ + 0.05), told
+    holes = [title for _, title in told if title.startswith("lost")]
+    assert bool(holes) is any(made.truth.lost_seconds.values()), told
+
+
+@pytest.mark.parametrize("store", ["weed"])
+def test_parts_in_a_bucket(request, ffmpeg, tmp_path, store):
+    """From s3:// the same MP4 as from a folder."""
+    server = request.getfixturevalue(store)
+    order = Order(24, look=SMALL, slice=3, bak=2, faults=(parse("bak_overlap:4"),))
+    made = simulate(order, ffmpeg)
+    here = r.convert(stored(made, tmp_path / "recording"), tmp_path / "out", ffmpeg)
+    bucket = server.new_bucket()
+    source = S3Storage(bucket, "2026/", server.client)
+    publish(Shelf(source), made.parts)
+    (recording,) = discover(source, "")
+    assert recording.source == f"s3://{bucket}/2026/{made.name}.m3u8"
+    target = Target(S3Storage(bucket, "done/", server.client), f"{made.name}.mp4")
+    options = Options(spool=tmp_path / "spool")
+    report = one.process(recording, source, target, ffmpeg, options)
+    assert report.verdict is here.verdict is Verdict.REPAIRED, r.said(report)
+    assert report.proof.holds
+    assert report.sha256 == here.sha256
+    assert report.duration == pytest.approx(made.truth.duration, abs=1 / SMALL.fps)
+    assert {t.type: t.samples for t in report.tracks} == made.truth.samples
