@@ -141,6 +141,8 @@ spool = click.option(
     help="Where segments from a store are kept meanwhile.  [default: ~/.cache/recpipe/spool]",
 )
 
+ping = click.option("--ping", metavar="URL", help="GET URL/start, and URL/EXIT-CODE at the end.")
+
 store = all_of(
     click.option("--endpoint-url", metavar="URL", help="Where the store is, if it is not AWS."),
     click.option("--region", metavar="NAME", help="Its region."),

@@ -8,13 +8,14 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.agora import names
-from pipeline.jobs.receipts import receipt
+from pipeline.jobs.receipts import CONVERTED, receipt
 from pipeline.model import Format, Proof, Report, SourceFile, StoredObject, Verdict
 from pipeline.retention import document
 from pipeline.retention.apply import Done, Work, apply, purge, restore
@@ -90,6 +91,7 @@ class Yard:
         verdict: str = "ok",
         format: str = "mp4",
         data: bytes | None = None,
+        age: float = OLD,
         **told: Any,
     ) -> str:
         """MP4 and receipt of what is in the source now; returns the receipt's key."""
@@ -113,7 +115,8 @@ class Yard:
             settings={"format": format, "on_loss": "hold"},
             muxer={"version": "1", "command": [], "messages": []},
         )
-        note |= told
+        converted = datetime.fromtimestamp(self.clock() - age, UTC)
+        note |= {"converted": converted.strftime(CONVERTED), **told}
         path = publish.workplace(self.results, key, self.spool)
         path.write_bytes(data)
         publish.publish(path, self.results, key, note, format=Format(format), sha256=sha256)
@@ -124,6 +127,7 @@ class Yard:
     def published(self, number: int, **chosen: Any) -> str:
         """A recording with its result; returns its id."""
         shape = {k: chosen.pop(k) for k in ("count", "cname", "age") if k in chosen}
+        chosen |= {"age": shape["age"]} if "age" in shape else {}
         id = self.record(number, **shape)
         self.publish(id, **chosen)
         return id
