@@ -66,14 +66,8 @@ def archive() -> None:
 )
 @click.option("--lock-days", type=click.IntRange(min=1), metavar="N", help="How long.")
 @click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="Of S3; may be repeated.")
-@options.as_json
-@options.quiet
-@options.ledger
-@options.ping
 @options.ffmpeg
-@options.spool
-@options.store
-@options.general
+@options.unattended
 def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
     """Make one BagIt bag of each published recording: the MP4, its originals, metadata, events.
 
@@ -164,13 +158,7 @@ def _say_failure(failure: "Failure", chosen: dict[str, Any]) -> None:
 @click.option("--fetch", is_flag=True, help="Read also what fetch.txt names, where it is.")
 @click.option("--sample", type=SHARE, metavar="N%", help="So many bags, longest unchecked first.")
 @click.option("--repair-from", metavar="STORE", help="A second copy to put damage right from.")
-@options.ledger
-@options.ping
-@options.as_json
-@options.quiet
-@options.spool
-@options.store
-@options.general
+@options.unattended
 def verify(place: str, **chosen: Any) -> int:
     """Check that every bag of STORE is complete and every digest right.
 

@@ -90,13 +90,7 @@ def clean() -> None:
 @click.option("--reports-older-than", type=DURATION, help="Plan old HTML reports too.")
 @trash_days
 @state
-@options.ledger
-@options.ping
-@options.as_json
-@options.quiet
-@options.spool
-@options.store
-@options.general
+@options.unattended
 def plan(origin: str, **chosen: Any) -> int:
     """Write down exactly what of SOURCE may be deleted: keys, sizes, ETags and reasons.
 
@@ -138,13 +132,7 @@ def plan(origin: str, **chosen: Any) -> int:
 @conditions
 @trash_days
 @state
-@options.ledger
-@options.ping
-@options.as_json
-@options.quiet
-@options.spool
-@options.store
-@options.general
+@options.unattended
 def apply(plan: str, **chosen: Any) -> int:
     """Move into the trash exactly what PLAN names, after every check was made once more.
 
@@ -167,13 +155,7 @@ def apply(plan: str, **chosen: Any) -> int:
 @click.argument("run", metavar="RUN")
 @conditions
 @state
-@options.ledger
-@options.ping
-@options.as_json
-@options.quiet
-@options.spool
-@options.store
-@options.general
+@options.unattended
 def restore(origin: str, run: str, **chosen: Any) -> int:
     """Bring everything of RUN back to SOURCE, byte by byte; what is there is not replaced."""
     from pipeline.retention import apply as acts
@@ -193,13 +175,7 @@ def restore(origin: str, run: str, **chosen: Any) -> int:
 @options.dry_run
 @conditions
 @state
-@options.ledger
-@options.ping
-@options.as_json
-@options.quiet
-@options.spool
-@options.store
-@options.general
+@options.unattended
 def purge(origin: str, run: str | None, **chosen: Any) -> int:
     """Delete for good what was in the trash of SOURCE for long enough: one RUN, or all of them.
 

@@ -141,8 +141,6 @@ spool = click.option(
     help="Where segments from a store are kept meanwhile.  [default: ~/.cache/recpipe/spool]",
 )
 
-ping = click.option("--ping", metavar="URL", help="GET URL/start, and URL/EXIT-CODE at the end.")
-
 store = all_of(
     click.option("--endpoint-url", metavar="URL", help="Where the store is, if it is not AWS."),
     click.option("--region", metavar="NAME", help="Its region."),
@@ -269,4 +267,14 @@ general = all_of(
         callback=_log,
         help="How log lines on stderr look.",
     ),
+)
+
+unattended = all_of(  # what jobs have that cron starts
+    ledger,
+    click.option("--ping", metavar="URL", help="GET URL/start, and URL/EXIT-CODE at the end."),
+    as_json,
+    quiet,
+    spool,
+    store,
+    general,
 )

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from pipeline.agora import names
+from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.receipts import CONVERTED, receipt
 from pipeline.model import Format, Proof, Report, SourceFile, StoredObject, Verdict
 from pipeline.retention import document
 from pipeline.retention.apply import Done, Work, apply, purge, restore
-from pipeline.retention.audit import Audit
-from pipeline.retention.interlocks import Checks
+from pipeline.retention.audit import Audit, to_ledger
+from pipeline.retention.interlocks import Checks, asked
 from pipeline.retention.plan import Rules
 from pipeline.retention.survey import Survey, Where, survey
 from pipeline.stages import publish
@@ -61,6 +62,8 @@ class Yard:
     home: Path
     clock: Callable[[], float]
     archived: Callable[[Any], str | None] | None = None
+    ledger: Ledger | None = None
+    trash: str = document.COPY
     made: list[str] = field(default_factory=list)
 
     @property
@@ -140,11 +143,12 @@ class Yard:
             os.utime(path, ns=(at, at))
 
     def checks(self, **chosen: Any) -> Checks:
-        return Checks(self.source, self.results, archived=self.archived, **chosen)
+        ledger = asked(self.ledger) if self.ledger else None
+        return Checks(self.source, self.results, archived=self.archived, ledger=ledger, **chosen)
 
     def survey(self, rules: Rules = ALL, *, now: float | None = None, **chosen: Any) -> Survey:
         """What ``recpipe clean plan`` does."""
-        where = Where(self.source.url(), self.results.url())
+        where = Where(self.source.url(), self.results.url(), trash=self.trash)
         verify = {k: chosen.pop(k) for k in ("verify",) if k in chosen}
         checks = self.checks(include_degraded=rules.include_degraded, **verify)
         now = self.clock() if now is None else now
@@ -152,7 +156,8 @@ class Yard:
 
     def work(self, now: Callable[[], float] | None = None, **chosen: Any) -> Work:
         clock = now or self.clock
-        audit = Audit(self.home / "state", clock)
+        told = [to_ledger(self.ledger, self.results)] if self.ledger else []
+        audit = Audit(self.home / "state", clock, *told)
         return Work(self.checks(), audit, self.spool, clock, **chosen)
 
     def apply(self, now: Callable[[], float] | None = None, **chosen: Any) -> list[Done]:
@@ -204,9 +209,21 @@ def in_buckets(server: Any, home: Path, clock: Callable[[], float]) -> Yard:
     return Yard(source, S3Storage(server.new_bucket(), "mp4", server.client), home, clock)
 
 
-@pytest.fixture(params=["local", "weed", "moto"])
+def keeping_versions(yard: Yard) -> Yard:
+    """The source keeps versions, and they are its trash."""
+    client = yard.source.trials()._client
+    client.put_bucket_versioning(
+        Bucket=yard.source.bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    yard.trash = document.VERSIONS
+    return yard
+
+
+@pytest.fixture(params=["local", "weed", "moto", "weed, versions", "moto, versions"])
 def anywhere(request, tmp_path, clock, yard) -> Yard:
-    """On every kind of store."""
-    if request.param == "local":
+    """On every kind of store, and with every kind of trash."""
+    kind, _, versions = request.param.partition(", ")
+    if kind == "local":
         return yard
-    return in_buckets(request.getfixturevalue(request.param), tmp_path, clock)
+    made = in_buckets(request.getfixturevalue(kind), tmp_path, clock)
+    return keeping_versions(made) if versions else made
