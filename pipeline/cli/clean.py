@@ -162,7 +162,7 @@ def restore(origin: str, run: str, **chosen: Any) -> int:
 
     with pinging(chosen["ping"]) as ended:
         read = _of_run(origin, run, chosen)
-        with _working(read, chosen, origin) as work:
+        with _working(read, chosen, origin, asks=False) as work:
             problems = sum(_say_done(done, run, chosen) for done in acts.restore(run, work))
         ended.code = SOME_FAILED if problems else 0
     return ended.code
@@ -251,23 +251,34 @@ def _checks(
 
 
 @contextmanager
-def _working(plan: "Plan", chosen: dict[str, Any], source: str | None = None) -> "Iterator[Work]":
+def _working(
+    plan: "Plan", chosen: dict[str, Any], source: str | None = None, *, asks: bool = True
+) -> "Iterator[Work]":
     """What a run needs, and its lock: two runs on one source never overlap."""
     from pipeline.jobs.locks import locked
 
     with if_any(chosen["ledger"]) as ledger:
-        work = _work(plan, chosen, source or plan.source, ledger)
+        work = _work(plan, chosen, source or plan.source, ledger, asks=asks)
         with locked(_state(chosen), work.source.url(), wait=False):
             yield work
 
 
-def _work(plan: "Plan", chosen: dict[str, Any], source: str, ledger: "Ledger | None") -> "Work":
+def _work(
+    plan: "Plan",
+    chosen: dict[str, Any],
+    source: str,
+    ledger: "Ledger | None",
+    *,
+    asks: bool = True,
+) -> "Work":
+    """``asks``: whether the ledger may object; it is told everything in any case."""
     from pipeline.retention.apply import Work
     from pipeline.retention.audit import Audit, to_ledger
 
     planned = {"verify": plan.verify, "include_degraded": plan.include_degraded}
     planned["require_archive"] = plan.archive
-    checks = _checks(opener(chosen), source, plan.results, ledger, {**chosen, **planned})
+    asked = ledger if asks else None
+    checks = _checks(opener(chosen), source, plan.results, asked, {**chosen, **planned})
     listeners = [to_ledger(ledger, checks.results)] if ledger else []
     audit = Audit(_state(chosen), time.time, *listeners)
     return Work(checks, audit, spool_of(chosen), time.time, trusting=not chosen["conditions"])

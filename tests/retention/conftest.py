@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -154,11 +154,14 @@ class Yard:
         now = self.clock() if now is None else now
         return survey(where, checks, rules, self.plan, now=now, **chosen)
 
-    def work(self, now: Callable[[], float] | None = None, **chosen: Any) -> Work:
+    def work(
+        self, now: Callable[[], float] | None = None, *, asks: bool = True, **chosen: Any
+    ) -> Work:
         clock = now or self.clock
         told = [to_ledger(self.ledger, self.results)] if self.ledger else []
         audit = Audit(self.home / "state", clock, *told)
-        return Work(self.checks(), audit, self.spool, clock, **chosen)
+        checks = self.checks() if asks else replace(self, ledger=None).checks()
+        return Work(checks, audit, self.spool, clock, **chosen)
 
     def apply(self, now: Callable[[], float] | None = None, **chosen: Any) -> list[Done]:
         """What ``recpipe clean apply`` does."""
@@ -169,7 +172,7 @@ class Yard:
         return document.read(self.plan).run
 
     def restore(self) -> list[Done]:
-        return list(restore(self.run, self.work()))
+        return list(restore(self.run, self.work(asks=False)))
 
     def purge(self, days: float = 0, now: Callable[[], float] | None = None) -> list[Done]:
         return list(purge(self.run, days, self.work(now)))
