@@ -36,7 +36,7 @@ from pipeline.archive.holdings import missing_from
 from pipeline.archive.ingest import Ingested, Order
 from pipeline.archive.staging import Archive
 from pipeline.errors import RecpipeError
-from pipeline.jobs.ledger import people
+from pipeline.jobs.ledger import custody, people
 from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.ledger.rebuild import rebuild
 from pipeline.jobs.ledger.states import State
@@ -225,10 +225,16 @@ class Histories(RuleBasedStateMachine):
         self.remember(id)
 
     def enter(self):
-        """The ledger learns what was published, as from a watcher."""
+        """The ledger learns what was published, as from a watcher.
+
+        One that was emptied looks like any other then: what was held only there is forgotten.
+        """
         try:
-            if self.yard.ledger:
-                rebuild(self.yard.ledger, self.yard.results)
+            if self.yard.ledger is None:
+                return
+            blank = custody.is_empty(self.yard.ledger)
+            if rebuild(self.yard.ledger, self.yard.results).added and blank:
+                self.forget_holds()
         except RecpipeError:  # somebody damaged it
             pass
 
