@@ -64,7 +64,8 @@ class InLedger:
         custody.remember(self.ledger, self.storage.url(), {(b, h): e for (b, h), e in told.items()})
         for (bag, how), entry in told.items():
             name = bag.removesuffix("/").removesuffix(places.TAR)
-            detail = {"bag": self.storage.url(bag), "how": how, "result": entry["result"]}
+            url = self.storage.url(bag).removesuffix("/")
+            detail = {"bag": url, "how": how, "result": entry["result"]}
             custody.note(self.ledger, "fixity check", detail, name=name)
 
 

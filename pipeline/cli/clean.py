@@ -201,8 +201,8 @@ def purge(origin: str, run: str | None, **chosen: Any) -> int:
 
 def _absolute(location: str | None) -> str | None:
     """A plan may be applied from another folder."""
-    if location is None or "://" in location:
-        return location
+    if not location or "://" in location or location.startswith("@"):
+        return location or None
     return str(Path(location).absolute())
 
 
