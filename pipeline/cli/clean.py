@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.retention.apply import Done, Work
     from pipeline.retention.document import Candidate, Leftover, Plan
     from pipeline.retention.interlocks import Checks
+    from pipeline.retention.leftovers import Stores
     from pipeline.retention.plan import Rules
     from pipeline.retention.survey import Kept, Survey, Where
 
@@ -300,7 +301,15 @@ def _leftovers(checks: "Checks", chosen: dict[str, Any], now: float) -> "Iterato
     from pipeline.retention import leftovers
 
     ages = leftovers.Ages(trash_days=chosen["trash_days"], reports=chosen["reports_older_than"])
-    return leftovers.find(checks.source, checks.results, spool_of(chosen), ages, now)
+    stores = _stores(checks, chosen["require_archive"], chosen)
+    return leftovers.find(stores, spool_of(chosen), ages, now)
+
+
+def _stores(checks: "Checks", archive: str | None, chosen: dict[str, Any]) -> "Stores":
+    from pipeline.retention.leftovers import Stores
+
+    opened = folder(opener(chosen), archive) if archive else None
+    return Stores(checks.source, checks.results, opened)
 
 
 def _swept(one: "Leftover", plan: "Plan", work: "Work", chosen: dict[str, Any]) -> int:
@@ -317,7 +326,7 @@ def _swept(one: "Leftover", plan: "Plan", work: "Work", chosen: dict[str, Any]) 
                 done = acts.purge(one.where, chosen["trash_days"], then)
                 return sum(_say_done(each, one.where, chosen) for each in done)
         work.audit.tell("sweep", "", kind=one.kind, where=one.where)
-        leftovers.remove(one, work.checks.results)
+        leftovers.remove(one, _stores(work.checks, plan.archive, chosen))
     except RecpipeError as error:
         output.say(f"recpipe: {one.kind} left alone: {error}")
         return 1
