@@ -79,6 +79,19 @@ def test_what_was_deleted_once_more_comes_back(kept):
     assert everything(kept.source) == before
 
 
+def test_what_somebody_brought_back_himself_is_not_purged(kept):
+    kept.survey()
+    key = kept.slices()[0]
+    kept.apply()
+    versions = kept.source.versions()
+    (marker,) = (version for version in versions.of(key) if version.marker)
+    versions.remove(key, marker.id)
+    before = get(kept.source, key)
+    kept.purge()
+    assert get(kept.source, key) == before
+    assert kept.slices() == [key]
+
+
 def test_a_bucket_that_keeps_versions_no_more_is_left_alone(kept):
     before = everything(kept.source)
     kept.survey()
