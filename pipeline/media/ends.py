@@ -42,8 +42,10 @@ def promises(
     allowed = tolerance(segments, lanes) * HZ
     begin, end = _promised(segments, lanes)
     real_end = max(last.end(lane) for lane in lanes if lane.pid in last.stamps)
-    late = begin is not None and _real_begin(first, lanes) - begin > allowed
-    early = end is not None and (end - real_end > allowed or _stops_short(segments, lanes, end))
+    late = begin is not None and _real_begin(first, lanes) - begin > _late(segments, lanes) * HZ
+    early = end is not None and (
+        end - real_end > allowed + _lingering(segments, lanes) or _stops_short(segments, lanes, end)
+    )
     begin = opening(first, lanes) if begin is None else begin
     end = real_end if end is None else end
     promised = {}
@@ -82,6 +84,22 @@ def _real_begin(first: Placed, lanes: Sequence[Lane]) -> int:
     if first.stream(lane.pid).key_start is False:
         return first.presented(lane.pid)[0]
     return min(first.presented(pid)[0] for pid in first.stamps)
+
+
+def _late(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
+    """Seconds by which the first segment may begin later than promised; it cannot be its own
+    witness.  Recorders begin with a key picture: without one, pictures are missing in front.
+    """
+    others = segments[1:]
+    if _headless(segments[0]):
+        off = [abs(o) for _, o in extinf_errors(others, lanes)]
+        return max(0.1, 2 * float(np.median(off))) if off else 0.1
+    return tolerance(others, lanes)
+
+
+def _headless(first: Placed) -> bool:
+    """It has pictures, and the first of them is no key picture."""
+    return any(first.stream(pid).key_start is False for pid in first.stamps)
 
 
 def _comes_late(
@@ -143,6 +161,16 @@ def _reordering(segments: Sequence[Placed], lane: Lane) -> float:
     return float(np.median([s.presented(lane.pid)[0] - s.first(lane.pid) for s in having]))
 
 
+def _lingering(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
+    """Ticks that the last picture may be shown longer than usual, where no sound tells its end."""
+    lane = lanes[0]
+    if lane.codec.kind == "audio" or len(segments[-1].stamps) > 1:
+        return 0.0
+    whole = [s.stamps[lane.pid][0] for s in segments if lane.pid in s.stamps and not s.damaged]
+    steps = [int(np.diff(np.sort(pts[pts >= 0])).max()) for pts in whole if len(pts) > 1]
+    return max(max(steps, default=0) - lane.unit, 0.0)
+
+
 def _stops_short(segments: Sequence[Placed], lanes: Sequence[Lane], end: float) -> bool:
     """The last picture is not stuffed to a whole packet, and the sound ends early as well."""
     last = segments[-1]
@@ -191,6 +219,9 @@ def _promised(
         begin = opening(segments[1], lanes) - first.slot.duration * HZ
         if segments[1].torn or segments[1].damaged:
             begin = min(begin, opening(first, lanes)) if first.damaged else None
+    elif first is last and first.slot.duration and _headless(first):
+        end = max(last.end(lane) for lane in lanes if lane.pid in last.stamps)
+        return end - first.slot.duration * HZ, end
     if last.slot.duration:
         end = _start_of_last(segments, lanes) + last.slot.duration * HZ
     return begin, end
@@ -222,7 +253,8 @@ def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
         return 0.5
     durations = [s.slot.duration or 0.0 for s in segments]
     whole = all(duration == int(duration) for duration in durations)
-    return max(0.1 if len(off) > 1 else 0.2, 2 * float(np.median(off)), 0.6 if whole else 0.0)
+    rounded = whole and (len(off) < 3 or max(off) > 0.05)
+    return max(0.1 if len(off) > 1 else 0.2, 2 * float(np.median(off)), 0.6 if rounded else 0.0)
 
 
 def extinf_errors(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Placed, float]]:

@@ -229,6 +229,16 @@ class Placer:
                 segment.torn.add(lane.pid)
             elif gap > GAP:
                 self._explain(before, segment, lane, gaps)
+            elif self._lacks_its_key(segment, lane, gap):
+                segment.torn.add(lane.pid)
+                detail = f"{gap / HZ:.3f} s without video where the key picture should be"
+                self._say("DTS_GAP", Severity.ERROR, segment, detail, pid=lane.pid)
+
+    def _lacks_its_key(self, segment: Placed, lane: Lane, gap: float) -> bool:
+        """Pictures never were so far apart, and in front of these there is no key picture."""
+        if lane.pid not in segment.stamps or segment.stream(lane.pid).key_start is not False:
+            return False
+        return gap > lane.unit / 2 and gap + lane.unit > 1.5 * self._longest.get(lane.pid, 0)
 
     def _explain(
         self, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]

@@ -136,9 +136,11 @@ def seg_without_key(part: Part, case: Case) -> Part:
 
 
 def starts_without_key(part: Part, case: Case) -> Part:
-    """The first ten pictures of the recording are missing."""
+    """The first ten pictures are missing, or fewer: the rest of a group of pictures is left."""
     segment = part.segments[0]
-    first = [n for n, u in enumerate(segment.units) if u.stream == "video"][:10]
+    pictures = [n for n, u in enumerate(segment.units) if u.stream == "video"]
+    group = [n for n in pictures[1:] if segment.units[n].key]
+    first = [n for n in pictures if not group or n < group[0]][:-1][:10]
     if not first:
         raise UsageError(f"{case.fault}: there are no pictures")
     cut = replace(segment, packets=_dropped(segment, _of(segment, set(first))))

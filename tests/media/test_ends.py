@@ -179,12 +179,60 @@ def test_a_stream_may_have_ended_in_what_is_missing(gone):
         pytest.param([0.0, 0.0, 0.9, 0.0, 0.0], 0.1, id="one outlier"),
         pytest.param([0.0, 0.0], 0.2, id="one edge tells little"),
         pytest.param([0.0], 0.5, id="one segment tells nothing"),
-        pytest.param([1 - SECONDS] * 5, 0.6, id="whole seconds"),
+        pytest.param([1 - SECONDS] * 5, 0.6, id="rounded to whole seconds"),
     ],
 )
 def test_tolerance(off, seconds):
     made = plan(slots_of(run(len(off)), [SECONDS + o for o in off]))
     assert tolerance(made.placed, made.lanes) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_whole_seconds_are_not_always_rounded(count):
+    """Fifteen pictures of 15 Hz; a sixth of a second is missing at the beginning of them all."""
+    datas = [ts.segment(start=90_000 * (n + 1), gop=3, audio=None) for n in range(count)]
+    datas[0] = ts.segment(start=90_000 + 3 * 6000, pictures=12, gop=3, audio=None)
+    _, made, findings = promised(list(datas), [1.0] * count)
+    begin, _, late, _ = made[ts.VIDEO]
+    assert late is (count > 4)  # three neighbours that last a whole second each
+    assert [f.id for f in findings] == ["PL_EXTINF"] * late
+    assert begin == -3 * 6000 if late else begin in (0, -3 * 6000)
+
+
+@pytest.mark.parametrize("lost", [2, 10])
+@pytest.mark.parametrize("audio", [None, ts.AUDIO], ids=["pictures", "and sound"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_without_a_key_picture_the_first_ones_are_missing(count, audio, lost):
+    datas: list[bytes | None] = [
+        ts.segment(start=2 * 90_000 * (n + 1), pictures=30, audio=audio) for n in range(count)
+    ]
+    whole = np.frombuffer(datas[0] or b"", np.uint8).reshape(-1, 188)
+    pid = (whole[:, 1].astype(int) & 0x1F) << 8 | whole[:, 2]
+    begins = (whole[:, 1] & 0x40 > 0) & (pid == ts.VIDEO)
+    picture = np.cumsum(begins)
+    datas[0] = whole[(pid != ts.VIDEO) | (picture > lost)].tobytes()
+    made, ends, findings = promised(datas, [2.0] * count)
+    begin, _, late, early = ends[ts.VIDEO]
+    assert (late, early) == (True, False)
+    missing = made.placed[0].first(ts.VIDEO) - BASE - begin
+    assert missing == pytest.approx(lost * 6000, abs=ts.FRAME)
+    assert [(f.id, f.severity) for f in findings] == [("PL_EXTINF", Severity.ERROR)]
+
+
+@pytest.mark.parametrize(("longest", "early"), [(1, True), (3, True), (4, False), (5, False)])
+def test_the_last_picture_may_be_shown_as_long_as_any_other(longest, early):
+    """The last segment ends four pictures before it should, and there is no sound."""
+    datas: list[bytes] = []
+    counters: dict[int, int] = {}
+    for n in range(5):
+        start = 90_000 * (n + 1)
+        head = ts.segment(start=start, pictures=5, audio=None, counters=counters)
+        start += (4 + longest) * 6000
+        rest = (10 if n < 4 else 6) - longest + 1
+        tail = ts.segment(start=start, pictures=rest, audio=None, counters=counters)
+        datas.append(head + tail)
+    _, ends, _ = promised(list(datas), [1.0] * 5)
+    assert ends[ts.VIDEO][3] is early
 
 
 def test_extinf_errors():

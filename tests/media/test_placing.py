@@ -57,6 +57,14 @@ def planned(
     ]
 
 
+def headless(data: bytes) -> bytes:
+    """Without the first picture."""
+    made = packets(data)
+    video = [n for n, p in enumerate(made) if (p[1] & 31) << 8 | p[2] == ts.VIDEO]
+    begins = [n for n in video if made[n][1] & 0x40]
+    return b"".join(p for n, p in enumerate(made) if n not in video or n >= begins[1])
+
+
 def torn(edges: list[Edges]) -> list[frozenset[int]]:
     return [edge.torn for edge in edges]
 
@@ -210,3 +218,27 @@ def test_a_stream_under_another_pid_counts_anew():
     edges, said = planned([*run(4), moved])
     assert torn(edges) == [NOTHING] * 5
     assert {severity for _, severity, _, _ in said} <= {Severity.WARNING, Severity.INFO}
+
+
+def test_a_missing_key_picture_shows_in_the_time_that_is_left_for_it():
+    """Two segments tell nothing about counters."""
+    first, second = run(2)
+    edges, said = planned([first, headless(second)])
+    assert torn(edges) == [NOTHING, ONLY_VIDEO]
+    assert ("DTS_GAP", Severity.ERROR, "1.ts", ts.VIDEO) in said
+
+
+def test_a_segment_may_begin_without_a_key_picture():
+    first = ts.segment(start=S, pictures=16, audio=None)
+    second = headless(ts.segment(start=2 * S - 6000, pictures=17, audio=None))
+    edges, said = planned([first, second])
+    assert torn(edges) == [NOTHING, NOTHING]
+    assert said == []
+
+
+def test_pictures_that_come_when_they_like_leave_no_place_for_a_key_picture():
+    counters: dict[int, int] = {}
+    early = ts.segment(start=S - 24_000, pictures=1, audio=None, counters=counters)
+    first = early + ts.segment(start=S, pictures=16, audio=None, counters=counters)
+    edges, _ = planned([first, headless(ts.segment(start=2 * S, pictures=16, audio=None))])
+    assert torn(edges) == [NOTHING, NOTHING]
