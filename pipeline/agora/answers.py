@@ -9,6 +9,8 @@ from pipeline.agora.statuses import STATES
 _MILLISECONDS_FROM = 10**11  # as seconds this would be the year 5138
 _NO_TIME = 10**15
 _UPLOADED = ("uploaded", "backuped")
+WEB_RECORDER = "web_recorder_service"
+_PAGES = {"init": 1, "inProgress": 5, "exit": 8}  # a state of a recorded page, as a status
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,15 @@ def progress(answer: Mapping[str, Any]) -> Progress:
     """The answer of query and of stop, in every mode."""
     response = _object(answer.get("serverResponse"))
     files = [*_files(response.get("fileList"))]
-    uploading = response.get("uploadingStatus")
+    uploading, status = response.get("uploadingStatus"), whole(response.get("status"))
     for service in _objects(response.get("extensionServiceState")):
         payload = _object(service.get("payload") or service.get("playload"))
         files += _files(payload.get("fileList"))
         uploading = uploading or payload.get("uploadingStatus")
+        if service.get("serviceName") == WEB_RECORDER and status is None:
+            status = _PAGES.get(text(payload.get("state")) or "")
     return Progress(
-        status=whole(response.get("status")),
+        status=status,
         files=tuple(dict.fromkeys(files)),
         uploading=_uploading(uploading),
         start=seconds(response.get("sliceStartTime")),

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from pipeline.agora import answers
 from pipeline.agora.calls import Call, Calls, Session
-from pipeline.agora.schema import MASK, secrets
+from pipeline.agora.schema import MASK, disguises, secrets
 from pipeline.agora.schema import wire as values
 from pipeline.agora.schema_requests import (
     AcquireRequest,
@@ -37,6 +37,7 @@ from pipeline.errors import AgoraError, UsageError
 
 STOP_READ = 40.0  # seconds: stop answers when everything is uploaded, which may take 20 s
 LONGEST_REASON = 200  # characters
+LONGEST_WAIT = 60.0  # seconds between two attempts, whatever the service asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,12 @@ class _Attempts:
     patient: bool
     home: int  # the host to begin with
     seen: list[Kind] = field(default_factory=list)
+    asked: float = 0.0  # seconds to wait, as the last answer asked for
 
     def pause(self) -> float | None:
         """Seconds until the next attempt; None if there is to be none."""
-        return pause(self.call.endpoint, self.seen) if self.patient else None
+        wait = pause(self.call.endpoint, self.seen) if self.patient else None
+        return wait if wait is None else max(wait, min(self.asked, LONGEST_WAIT))
 
 
 class AgoraClient:
@@ -88,7 +91,7 @@ class AgoraClient:
         self.clock = clock or Clock()
         self.hosts = tuple(map(host_url, hosts))
         self._home = 0  # the host that answered last
-        self._secret = customer_secret
+        self._customer_id, self._secret = customer_id, customer_secret
         self._transport = Transport(customer_id, customer_secret, clock=self.clock, wire=wire)
 
     def __enter__(self) -> "AgoraClient":
@@ -176,6 +179,7 @@ class AgoraClient:
             answer = self._transport.send(call.method, host, call.path, body, patience=patience)
         except NoAnswer as error:
             attempts.seen.append(Kind.NETWORK)
+            attempts.asked = 0.0
             if not attempts.patient:
                 self._home = (place + 1) % len(self.hosts)
             raise self._error(call, Kind.NETWORK, host, what=f"no answer ({error})") from error
@@ -186,6 +190,7 @@ class AgoraClient:
         if kind in (Kind.OK, Kind.ALREADY_RUNNING):
             return answer
         attempts.seen.append(kind)
+        attempts.asked = answer.not_before
         raise self._error(call, kind, host, answer)
 
     def _kind(self, endpoint: Endpoint, answer: Answer) -> Kind:
@@ -222,10 +227,12 @@ class AgoraClient:
         said = answers.text(answer.body.get("reason")) or answers.text(answer.body.get("message"))
         if said is None:
             return None
-        hidden = {self._secret.get_secret_value()} - {""}
+        own = self._secret.get_secret_value()
+        hidden = {own, f"{self._customer_id}:{own}"} - {"", f"{self._customer_id}:"}
         hidden |= secrets(call.body) if call.body else set()
-        for secret in sorted(hidden, key=len, reverse=True):
-            said = said.replace(secret, MASK)
+        forms = {form for secret in hidden for form in disguises(secret)}
+        for form in sorted(forms, key=len, reverse=True):
+            said = said.replace(form, MASK)
         return _plain(said)
 
 

@@ -104,6 +104,14 @@ def parse_stream(cname: str) -> Stream | None:
     return match and Stream(match["cname"], match["uid"], match["kind"])
 
 
+def one_recording(sid: str, cname: str) -> str:
+    """What all parts of one recording have in common, and no other has: the sid.
+
+    In individual mode each stream of each user is a recording of its own under that sid.
+    """
+    return stem(sid, cname) if parse_stream(cname) else sid
+
+
 def same_channel(found: str, cname: str) -> bool:
     """Whether the cname in a file name stands for this channel, punctuation kept or replaced."""
     return found in (cname, replaced(cname))

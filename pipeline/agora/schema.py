@@ -6,11 +6,13 @@ snake case.
 """
 
 import json
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, get_args
+from urllib.parse import quote, quote_plus
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
@@ -95,6 +97,15 @@ def secrets(body: Body) -> frozenset[str]:
 
     _revealed(_dump(body), lambda secret: found.add(secret.get_secret_value()), address=address)
     return frozenset(found - {""})
+
+
+def disguises(secret: str) -> frozenset[str]:
+    """A secret in the forms in which somebody may repeat it: as in a URL, in JSON, in base64."""
+    quoted = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    data = secret.encode("utf-8", "surrogatepass")
+    encoded = {code(data).decode() for code in (b64encode, urlsafe_b64encode)}
+    return frozenset({secret} | quoted | escaped | encoded | {e.rstrip("=") for e in encoded})
 
 
 def _dump(body: Body) -> dict[str, Any]:
@@ -225,9 +236,10 @@ def _body_of(annotation: Any) -> type[Body] | None:
 
 
 def _nearest(key: str, known: Sequence[str]) -> str:
-    near = get_close_matches(key, known, n=1, cutoff=0.6)
+    spelt = {name.lower(): name for name in known}  # case matters, and is often what is wrong
+    near = get_close_matches(key.lower(), spelt, n=1, cutoff=0.6)
     if near:
-        return f"; did you mean {near[0]}?"
+        return f"; did you mean {spelt[near[0]]}?"
     return f"; known are {', '.join(known)}" if known else ""
 
 

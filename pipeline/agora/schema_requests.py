@@ -154,6 +154,8 @@ class UpdateParameters(Body):
             medium = "sound" if kind == "audioUidList" else "pictures"
             detail = f'no {medium} may be recorded any more; for all of it set ["{EVERYONE}"]'
             yield Caution(f"streamSubscribe.{kind}", detail)
+        if self.storage_config:
+            yield from self.storage_config.cautions()
 
 
 class StopParameters(Body):

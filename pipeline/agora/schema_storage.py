@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.agora.schema import Body, Caution, Secret, Text
+from pipeline.errors import UsageError
 
 AMAZON, ALIBABA, TENCENT, S3_COMPATIBLE = 1, 2, 3, 11
 REGIONS = {  # vendor: its region codes
@@ -21,6 +22,7 @@ REGIONS = {  # vendor: its region codes
     S3_COMPATIBLE: range(1),
 }
 LONGEST_PREFIX = 128  # characters, with the slash behind each part
+LEAST_VALIDITY = 4 * 3600  # seconds that temporary credentials should be good for
 
 
 def _vendor(number: int) -> int:
@@ -86,6 +88,17 @@ class StorageConfig(Body):
             raise ValueError("extensionParams.tag is only for vendors 1 and 2")
         if (self.vendor == S3_COMPATIBLE) != (more.endpoint is not None):
             raise ValueError("vendor 11 needs extensionParams.endpoint, and no other vendor has it")
+
+    def ending(self, now: float) -> Iterator[Caution]:
+        """That its temporary credentials end soon; UsageError if they have ended."""
+        if self.sts_expiration is None:
+            return
+        left = self.sts_expiration - now
+        if left <= 0:
+            raise UsageError("storageConfig.stsExpiration: has passed; get new credentials")
+        if left < LEAST_VALIDITY:
+            detail = f"ends in {left / 60:.0f} minutes; Agora wants 4 hours at least"
+            yield Caution("stsExpiration", detail)
 
     def cautions(self) -> Iterator[Caution]:
         """What is allowed here and seldom meant."""

@@ -7,6 +7,7 @@ from where the table says, and never shown.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pipeline.agora import vendors
@@ -20,9 +21,9 @@ _PART = re.compile(r"[A-Za-z0-9]+")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _ENDPOINT = re.compile(r"(?:(https?)://)?([A-Za-z0-9.-]+(?::[0-9]{1,5})?)/?")
 _TEXTS = ("bucket", "prefix", "endpoint", "sse", "tag", "profile", "credentials_file")
-_VARIABLES = ("access_key_env", "secret_key_env", "session_token_env")
-_IN_CLEAR = ("access_key", "secret_key", "session_token")
-_KNOWN = {"vendor", "region", "keys_in_clear", *_TEXTS, *_VARIABLES, *_IN_CLEAR}
+_KEYS = ("access_key", "secret_key", "session_token", "session_expiration")
+_VARIABLES = tuple(f"{key}_env" for key in _KEYS)
+_KNOWN = {"vendor", "region", "keys_in_clear", *_TEXTS, *_VARIABLES, *_KEYS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Credentials:
     access_key: str
     secret_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
+    expires: int | None = None  # when the token does, in seconds since 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Store:
     endpoint: str | None = None
     sse: str | None = None
     tag: str | None = None
-    variables: tuple[str, str, str | None] | None = None  # of key, secret and session token
+    variables: tuple[str, str, str | None, str | None] | None = None  # in the order of the keys
     profile: str | None = None
     file: str | None = None
     in_clear: Credentials | None = None
@@ -65,7 +67,7 @@ def parse(name: str, table: Mapping[str, Any]) -> Store:
     unknown = sorted(values.keys() - _KNOWN)
     if unknown:
         raise UsageError(f"unknown key {unknown[0]!r}; known are {_listed(_KNOWN)}")
-    for key in (*_TEXTS, *_VARIABLES, *_IN_CLEAR):
+    for key in (*_TEXTS, *_VARIABLES, *_KEYS[:3]):
         if key in values and (not isinstance(values[key], str) or not values[key]):
             raise UsageError(f"{_dashed(key)}: expected text in quotes")  # not quoted: may be a key
     for key in ("vendor", "bucket"):
@@ -87,6 +89,29 @@ def parse(name: str, table: Mapping[str, Any]) -> Store:
     )
 
 
+def credentials(values: Mapping[str, Any]) -> Credentials:
+    """Of keys that are there; UsageError if nobody can tell when they end."""
+    token, expiration = values.get("session_token"), values.get("session_expiration")
+    expires = None if expiration is None else _moment(expiration)
+    if expires is not None and not token:
+        raise UsageError("session-expiration: without a session-token")
+    return Credentials(values["access_key"], values["secret_key"], token or None, expires)
+
+
+def _moment(given: object) -> int:
+    """Seconds since 1970, as a number or as ISO 8601 says it; not quoted: may be a key."""
+    try:
+        if isinstance(given, datetime) or (isinstance(given, str) and not given.isdecimal()):
+            at = given if isinstance(given, datetime) else datetime.fromisoformat(given)
+            if at.tzinfo is not None:
+                return int(at.timestamp())
+        elif isinstance(given, int | str) and not isinstance(given, bool) and int(given) > 0:
+            return int(given)
+    except (ValueError, OverflowError):
+        pass
+    raise UsageError("session-expiration: expected Unix seconds, or a time like 2026-11-22T19:30Z")
+
+
 def storage_config(store: Store, credentials: Credentials) -> dict[str, Any]:
     """The ``storageConfig`` of a start request.  It holds the secret: never to be printed."""
     config: dict[str, Any] = {
@@ -100,6 +125,8 @@ def storage_config(store: Store, credentials: Credentials) -> dict[str, Any]:
         if not store.vendor.sts:
             raise UsageError(f"{store.vendor.title}: Agora takes no temporary credentials for it")
         config["stsToken"] = credentials.session_token
+        if credentials.expires is not None:
+            config["stsExpiration"] = credentials.expires
     if store.prefix:
         config["fileNamePrefix"] = file_name_prefix(store.prefix)
     extension = {"sse": store.sse, "tag": store.tag}
@@ -150,15 +177,14 @@ def _keys(values: Mapping[str, Any]) -> dict[str, Any]:
         "variables": any(key in values for key in _VARIABLES),
         "profile": "profile" in values,
         "credentials-file": "credentials_file" in values,
-        "keys in clear": any(key in values for key in _IN_CLEAR),
+        "keys in clear": any(key in values for key in _KEYS),
     }
     if sum(ways.values()) > 1:
         said = " and ".join(way for way, used in ways.items() if used)
         raise UsageError(f"{said}: say in one way where the keys are")
     if ways["variables"]:
         _both(values, "access_key_env", "secret_key_env")
-        key, secret, token = (values.get(name) for name in _VARIABLES)
-        return {"variables": (key, secret, token)}
+        return {"variables": tuple(values.get(name) for name in _VARIABLES)}
     if ways["keys in clear"]:
         if values.get("keys_in_clear") is not True:
             raise UsageError(
@@ -166,8 +192,7 @@ def _keys(values: Mapping[str, Any]) -> dict[str, Any]:
                 "access-key-env and secret-key-env, or insist with keys-in-clear = true"
             )
         _both(values, "access_key", "secret_key")
-        token = values.get("session_token")
-        return {"in_clear": Credentials(values["access_key"], values["secret_key"], token)}
+        return {"in_clear": credentials(values)}
     return {"profile": values.get("profile"), "file": values.get("credentials_file")}
 
 

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -48,6 +49,7 @@ class Answer:
     body: Mapping[str, Any]
     request_id: str | None
     is_json: bool
+    not_before: float = 0.0  # seconds the service asks to wait for before the next request
 
 
 class NoAnswer(Exception):
@@ -100,7 +102,9 @@ class Transport:
         log.debug("%s %s: %d after %.2f s", method, host, response.status_code, spent)
         parsed = _json_object(content)
         identifier = response.headers.get("x-request-id")
-        return Answer(host, response.status_code, parsed or {}, identifier, parsed is not None)
+        wait = _retry_after(response.headers.get("retry-after", ""), self._clock.now())
+        status, is_json = response.status_code, parsed is not None
+        return Answer(host, status, parsed or {}, identifier, is_json, wait)
 
     def _read(self, response: httpx.Response, deadline: float) -> bytes:
         content = bytearray()
@@ -150,6 +154,16 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _retry_after(value: str, now: float) -> float:
+    """RFC 9110 section 10.2.3: seconds, or a date; 0 for anything else."""
+    try:
+        if value.isascii() and value.isdecimal():
+            return float(value)
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _json_object(content: bytes) -> dict[str, Any] | None:

@@ -60,15 +60,23 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
       recpipe convert s3://bucket/2026/03/ -o s3://archive/2026/03/ --json
       find . -name '*.m3u8' | recpipe convert - -o out/ --format m4a
     """
+    from pipeline.jobs import many
+
+    works, failures = many.find(_sources(sources), _opener(chosen))
+    return convert_found(works, failures, chosen)
+
+
+def convert_found(
+    works: Sequence["Work"], failures: Sequence["Failure"], chosen: dict[str, Any]
+) -> int:
+    """Convert what was found into ``output``, and say what became of it; returns the exit code."""
     from pipeline.jobs import many, targets
     from pipeline.model import Format
     from pipeline.muxing.locate import locate
 
-    opened = _opener(chosen)
-    to = targets.destination(chosen["output"], Format(chosen["format"]), opened)
-    works, failures = many.find(_sources(sources), opened)
+    to = targets.destination(chosen["output"], Format(chosen["format"]), _opener(chosen))
     works, refused = many.aim(works, to)
-    failures += refused
+    failures = [*failures, *refused]
     if chosen["dry_run"]:
         return _preview(works, failures, chosen)
     pair = locate(chosen["ffmpeg"]) if works else None
@@ -177,7 +185,7 @@ def _settings(chosen: dict[str, Any]) -> "Options":
         format=Format(chosen.get("format", Format.MP4)),
         on_loss=OnLoss(chosen["on_loss"]),
         accept_unfinished=chosen["accept_unfinished"],
-        stream_types=chosen["stream_types"],
+        stream_types=options.STREAM_WORDS.get(chosen["stream_types"]),
         deep=chosen.get("deep", False),
         force=chosen.get("force", False),
         on_change=OnChange(chosen["on_change"]),

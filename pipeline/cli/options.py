@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from pipeline import config
+from pipeline.cli import quantities
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -14,10 +15,10 @@ STREAMS = {  # Agora's number, and words: what is recorded
     **{"0": ("audio",), "1": ("video",), "2": ("video", "audio")},
     **{"audio": ("audio",), "video": ("video",), "both": ("video", "audio")},
 }
+STREAM_WORDS = {0: "audio", 1: "video", 2: "both"}
 
 # Format and OnLoss of the model, which takes longer to import than --help may take.
 FORMATS = ("mp4", "m4a", "mp3", "wav", "aac", "ts")
-STREAM_TYPES = ("audio", "video", "both")
 ON_LOSS = ("hold", "close", "fill", "fail")
 ON_CHANGE = ("transcode", "fail")
 
@@ -70,6 +71,14 @@ def all_of(*options: Callable[[Command], Command]) -> Callable[[Command], Comman
     return decorate
 
 
+def duration(name: str, default: str, help: str) -> Callable[[Command], Command]:
+    """An option for a length of time, in seconds for whoever reads it."""
+    kind = quantities.DURATION
+    return click.option(
+        name, metavar="TIME", type=kind, default=default, show_default=True, help=help
+    )
+
+
 sources = click.argument("sources", metavar="SRC...", nargs=-1, required=True)
 
 output = click.option(
@@ -109,11 +118,6 @@ key = click.option(
     metavar="FILE",
     help="The key of encrypted segments (16 bytes, or lines of 32 hexadecimal digits), if it does"
     " not lie beside the playlist.",
-)
-stream_types = click.option(
-    "--stream-types",
-    type=click.Choice(STREAM_TYPES),
-    help="What was to be recorded; if none of it is there, that is an error.",
 )
 deep = click.option(
     "--deep", is_flag=True, help="Decode all of each MP4 as well: slow, and sees flipped bits."
@@ -164,9 +168,38 @@ channel = all_of(
     click.option("--channel", "--cname", "channel", metavar="NAME", help="The channel."),
     click.option("--uid", metavar="UID", help="The uid of the recorder in the channel."),
 )
-session = click.option("--sid", metavar="SID", help="Its sid, if it is not known here.")
+session = all_of(
+    channel, click.option("--sid", metavar="SID", help="Its sid, if it is not known here.")
+)
 background = click.option(
     "--background", is_flag=True, help="Do not wait until the files are uploaded."
+)
+settle = duration(
+    "--settle", "10m", "How long a finished recording has to stay unchanged before it is converted."
+)
+late_deadline = duration(
+    "--late-deadline", "48h", "How long missing segments, or an end, are awaited."
+)
+handover = all_of(
+    click.option("--wait", is_flag=True, help="Wait until all is in the bucket, and convert it."),
+    click.option(
+        "--to", metavar="DEST", help="With --wait, where the result goes; as convert's --output."
+    ),
+    click.option(
+        "--from",
+        metavar="STORE",
+        help="With --wait, the bucket as we reach it: s3://bucket/, a folder.  [default: the "
+        "[storage.NAME] it is]",
+    ),
+    settle,
+    late_deadline,
+    format,
+    on_loss,
+    on_change,
+    deep,
+    ffmpeg,
+    spool,
+    store,
 )
 subscriptions = all_of(
     click.option(
@@ -194,6 +227,9 @@ stream_types = click.option(
     callback=_stream_types,
     help="0 (or audio) sound, 1 (video) pictures, 2 (both).",
 )
+storage = click.option(
+    "--storage", metavar="NAME", help="The bucket and its keys: [storage.NAME] of the settings."
+)
 recording = all_of(
     click.option(
         "--mode",
@@ -204,9 +240,7 @@ recording = all_of(
     ),
     click.option("--token-file", metavar="FILE", help="A file with the RTC token for the uid."),
     stream_types,
-    click.option(
-        "--storage", metavar="NAME", help="Record into the store [storage.NAME] of the settings."
-    ),
+    storage,
     click.option("--channel-type", type=int, metavar="N", help="0 communication, 1 live."),
     click.option("--max-idle-time", type=int, metavar="SECONDS", help="End after so long alone."),
     click.option("--width", type=int, metavar="PIXELS", help="Of the picture."),
@@ -268,6 +302,7 @@ general = all_of(
         help="How log lines on stderr look.",
     ),
 )
+calls = all_of(dry_run, as_json, agora, general)  # what every call of the service has
 
 unattended = all_of(  # what jobs have that cron starts
     ledger,

@@ -1,6 +1,6 @@
 """``recpipe record``: start, follow, change and stop recordings of Agora."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # at run time these load httpx and pydantic, also for --help
     from pipeline.agora.calls import Call
     from pipeline.agora.client import AgoraClient
     from pipeline.agora.schema import Caution
+    from pipeline.agora.schema_requests import LayoutRequest, UpdateRequest
     from pipeline.agora.schema_storage import StorageConfig
     from pipeline.jobs.sessions import Known, Sessions
 
@@ -47,10 +48,7 @@ def record(context: click.Context) -> int | None:
 @options.request
 @options.channel
 @options.recording
-@options.dry_run
-@options.as_json
-@options.agora
-@options.general
+@options.calls
 def start(request: str | None, **chosen: Any) -> int:
     """Start a recording and wait until it really records, at most 90 seconds.
 
@@ -79,6 +77,7 @@ def start(request: str | None, **chosen: Any) -> int:
     calls, mode = _calls(chosen), recording.mode
     pair = calls.acquire(recording.acquire, mode), calls.start(wanted, RESOURCE, mode)
     _warn(wanted.cautions())
+    _warn(_ending(wanted.client_request.storage_config))
     if chosen["dry_run"]:
         return _show(pair, chosen)
     with _client(chosen) as client:
@@ -89,12 +88,8 @@ def start(request: str | None, **chosen: Any) -> int:
 
 
 @record.command(short_help="Say how a recording is doing.")
-@options.channel
 @options.session
-@options.dry_run
-@options.as_json
-@options.agora
-@options.general
+@options.calls
 def status(**chosen: Any) -> int:
     """Ask how a recording is doing.
 
@@ -111,13 +106,10 @@ def status(**chosen: Any) -> int:
 
 @record.command(short_help="Change whose sound and pictures are recorded.")
 @options.request
-@options.channel
 @options.session
 @options.subscriptions
-@options.dry_run
-@options.as_json
-@options.agora
-@options.general
+@options.storage
+@options.calls
 def update(request: str | None, **chosen: Any) -> int:
     """Replace the subscription, or the credentials of the store.
 
@@ -129,24 +121,23 @@ def update(request: str | None, **chosen: Any) -> int:
     from pipeline.jobs import record as jobs
 
     sessions, known = _find(chosen)
-    wanted = parse(UpdateRequest, {**_name(known), **update_body(request, chosen)})
-    _warn(wanted.cautions())
-    if chosen["dry_run"]:
-        return _show([_calls(chosen).update(wanted, known.session)], chosen)
-    with _client(chosen) as client:
+    storage = _storage(chosen["storage"])
+    if storage is not None:  # only its keys are new
+        storage = storage.model_copy(update={"file_name_prefix": list(known.prefix) or None})
+    wanted = parse(UpdateRequest, {**_name(known), **update_body(request, chosen, storage)})
+    _warn(_ending(wanted.client_request.storage_config))
+
+    def change(client: "AgoraClient") -> None:
         jobs.change(client, sessions, known, wanted)
-    return _tell("update", known, None, chosen)
+
+    return _change("update", known, wanted, change, chosen)
 
 
 @record.command(short_help="Change the layout of the picture.")
 @options.request
-@options.channel
 @options.session
 @options.arrangement
-@options.dry_run
-@options.as_json
-@options.agora
-@options.general
+@options.calls
 def layout(request: str | None, **chosen: Any) -> int:
     """Replace the whole layout: what is left out falls back to Agora's defaults.
 
@@ -159,37 +150,60 @@ def layout(request: str | None, **chosen: Any) -> int:
 
     sessions, known = _find(chosen)
     wanted = parse(LayoutRequest, {**_name(known), **layout_body(request, chosen)})
-    _warn(wanted.cautions())
-    if chosen["dry_run"]:
-        return _show([_calls(chosen).update(wanted, known.session)], chosen)
-    with _client(chosen) as client:
+
+    def arrange(client: "AgoraClient") -> None:
         jobs.arrange(client, sessions, known, wanted)
-    return _tell("layout", known, None, chosen)
+
+    return _change("layout", known, wanted, arrange, chosen)
 
 
 @record.command(short_help="Stop a recording, and list its files.")
-@options.channel
 @options.session
 @options.background
-@options.dry_run
-@options.as_json
-@options.agora
-@options.general
+@options.handover
+@options.calls
 def stop(background: bool, **chosen: Any) -> int:
     """Stop a recording, wait until its files are uploaded, and list them.
 
-    A recording that ended by itself counts as stopped.  Stopping again tells the same again.
+    A recording that ended by itself counts as stopped.  Stopping again tells the same again.  With
+    --wait it is then converted as soon as all of it is in the bucket, as recpipe convert does, and
+    the exit code is that of convert; the same command again goes on where it was interrupted.
+
+    \b
+    Examples:
+      recpipe record stop --channel lesson7
+      recpipe record stop --channel lesson7 --wait --to s3://archive/
     """
+    from pipeline.cli import handover
     from pipeline.jobs import record as jobs
 
     sessions, known = _find(chosen)
+    handover.refuse_nonsense(chosen, known)
     if chosen["dry_run"]:
         return _show([_calls(chosen).stop(known.session, in_background=background)], chosen)
     with _client(chosen) as client:
         ended = jobs.stop(client, sessions, known, in_background=background)
     if ended.why:
         output.say(f"recpipe: warning: {ended.why}")
-    return _tell("stop", ended.known, ended.progress, chosen, already=ended.why is not None)
+    told = _tell("stop", ended.known, ended.progress, chosen, already=ended.why is not None)
+    if not chosen["wait"]:
+        return told
+    return handover.hand_over(ended.known, ended.progress.uploading, chosen)
+
+
+def _change(
+    command: str,
+    known: "Known",
+    wanted: "UpdateRequest | LayoutRequest",
+    act: "Callable[[AgoraClient], None]",
+    chosen: Mapping[str, Any],
+) -> int:
+    _warn(wanted.cautions())
+    if chosen["dry_run"]:
+        return _show([_calls(chosen).update(wanted, known.session)], chosen)
+    with _client(chosen) as client:
+        act(client)
+    return _tell(command, known, None, chosen)
 
 
 def _app_id(chosen: Mapping[str, Any]) -> str:
@@ -238,6 +252,13 @@ def _storage(name: str | None) -> "StorageConfig | None":
 
     file = click.get_current_context().ensure_object(options.State).file
     return parse(StorageConfig, storage_config(name.removeprefix("@"), file))
+
+
+def _ending(storage: "StorageConfig | None") -> Iterable["Caution"]:
+    """That temporary credentials end soon."""
+    import time
+
+    return storage.ending(time.time()) if storage else ()
 
 
 def _sessions(chosen: Mapping[str, Any]) -> "Sessions":

@@ -56,9 +56,13 @@ def start_body(
     return body, acquire
 
 
-def update_body(file: str | None, chosen: Mapping[str, Any]) -> dict[str, Any]:
+def update_body(
+    file: str | None, chosen: Mapping[str, Any], storage: "StorageConfig | None" = None
+) -> dict[str, Any]:
     """The JSON values of update."""
     body = read(file) if file else {"clientRequest": {}}
+    if storage is not None:
+        _fill_storage(body, storage)
     _put_all(body, chosen, _UPDATED)
     return body
 

@@ -72,6 +72,18 @@ BLOCK = 24  # seconds of picture and sound that are encoded, and repeated
     help="How long uploads take after stop.",
 )
 @click.option(
+    "--backup",
+    type=click.FloatRange(0, 86400),
+    metavar="SECONDS",
+    help="What is stored last comes so long after the end, out of Agora's backup cloud.",
+)
+@click.option(
+    "--fail",
+    multiple=True,
+    metavar="CALL:CODE",
+    help="Answer the next such call with this documented error, as start:109; can be given again.",
+)
+@click.option(
     "--chaos",
     type=click.FloatRange(0, 1),
     default=0.0,
@@ -111,12 +123,12 @@ def service(**chosen: Any) -> int:
       recpipe simulate service --to recordings/ --chaos 0.2 --seed 7 --kill-recorder 30
       recpipe simulate service --to recordings/ --webhook http://127.0.0.1:8080/agora/events
     """
-    from pipeline.simulator.chaos import Chaos
+    from pipeline.simulator.chaos import Chaos, planned
     from pipeline.simulator.rest import listen, serve
 
     _refuse_nonsense(chosen)
     with ExitStack() as closing:
-        chaos = Chaos(chosen["chaos"], chosen["seed"])
+        chaos = Chaos(chosen["chaos"], chosen["seed"], [planned(one) for one in chosen["fail"]])
         made = _service(chosen, chaos, closing)
         listening = closing.enter_context(listen(chosen["port"]))
         url = "http://{}:{}".format(*listening.getsockname())
@@ -146,8 +158,8 @@ def _service(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "
     import time
 
     from pipeline.simulator.gateway import Account
+    from pipeline.simulator.orders import Conduct
     from pipeline.simulator.service import Service
-    from pipeline.simulator.session import Conduct
 
     leap = time.time() - time.monotonic()
     return Service(
@@ -158,6 +170,7 @@ def _service(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "
             kills=chosen["kill_recorder"],
             users_leave=chosen["users_leave"],
             slow_stop=chosen["slow_stop"],
+            backup=chosen["backup"],
         ),
         _stores(chosen),
         _studio(chosen["ffmpeg"], closing),

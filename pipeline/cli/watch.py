@@ -21,45 +21,14 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
 BUSY = 75
 
 _how_long = options.all_of(
-    click.option(
-        "--settle",
-        metavar="TIME",
-        type=quantities.DURATION,
-        default="10m",
-        show_default=True,
-        help="How long a finished recording has to stay unchanged before it is converted.",
+    options.settle,
+    options.late_deadline,
+    options.duration("--interval", "60s", "Between two cycles."),
+    options.duration(
+        "--sweep", "24h", "Between two listings of everything, where less is enough meanwhile."
     ),
-    click.option(
-        "--late-deadline",
-        metavar="TIME",
-        type=quantities.DURATION,
-        default="48h",
-        show_default=True,
-        help="How long missing segments, or an end, are awaited.",
-    ),
-    click.option(
-        "--interval",
-        metavar="TIME",
-        type=quantities.DURATION,
-        default="60s",
-        show_default=True,
-        help="Between two cycles.",
-    ),
-    click.option(
-        "--sweep",
-        metavar="TIME",
-        type=quantities.DURATION,
-        default="24h",
-        show_default=True,
-        help="Between two listings of everything, where less is enough meanwhile.",
-    ),
-    click.option(
-        "--lease",
-        metavar="TIME",
-        type=quantities.DURATION,
-        default="60s",
-        show_default=True,
-        help="After so long without a sign of life another watcher takes over.",
+    options.duration(
+        "--lease", "60s", "After so long without a sign of life another watcher takes over."
     ),
 )
 _who_is_told = options.all_of(

@@ -16,7 +16,7 @@ from pipeline.storage.locations import Locations
 from pipeline.storage.names import printable
 
 NamedStore = tuple[Store, Credentials | None]
-_KEYS = ("access_key", "secret_key", "session_token")
+_KEYS = ("access_key", "secret_key", "session_token", "session_expiration")
 _SAY_WHERE = "name its keys with access-key-env and secret-key-env, profile or credentials-file"
 
 
@@ -92,8 +92,8 @@ def _credentials(store: Store, folder: Path) -> Credentials | None:
     if store.in_clear is not None:
         return store.in_clear
     if store.variables is not None:
-        key, secret, token = store.variables
-        return Credentials(_variable(key), _variable(secret), _variable(token) if token else None)
+        named = zip(_KEYS, store.variables, strict=True)
+        return stores.credentials({key: _variable(name) for key, name in named if name})
     if store.file is not None:
         return _from_file(folder / Path(store.file).expanduser())
     return None
@@ -111,7 +111,9 @@ def _from_file(path: Path) -> Credentials:
     if not all(isinstance(values.get(key), str) and values[key] for key in _KEYS[:2]):
         raise UsageError(f"{path}: expected access-key and secret-key, each text in quotes")
     token = values.get("session_token")
-    return Credentials(values["access_key"], values["secret_key"], str(token) if token else None)
+    if token is not None and not isinstance(token, str):
+        raise UsageError(f"{path}: session-token: expected text in quotes")
+    return stores.credentials(values)
 
 
 @contextmanager

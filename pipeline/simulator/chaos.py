@@ -1,9 +1,11 @@
 """What goes wrong with a service now and then: every documented failure, by chance."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.agora.statuses import Endpoint
+from pipeline.errors import UsageError
 from pipeline.simulator.gateway import Reply
 
 LONGEST_BURST = 3  # requests that fail one after another
@@ -34,14 +36,69 @@ _OF_START = (
     Reply(206, {"code": 65, "reason": "request not completed"}),
 )
 _TOO_MANY = Reply(429, {"message": "API rate limit exceeded"})
+_CHANGES = {
+    65: (206, "request not completed"),
+    404: (404, "failed to find worker"),
+    62: (504, "request timeout"),
+    501: (400, "the recorder is exiting"),
+}
+DOCUMENTED: Mapping[str, Mapping[int, tuple[int, str]]] = {  # HTTP status and reason
+    "acquire": {
+        62: (400, "the service is not enabled"),
+        405: (400, "no_active_status"),
+        406: (400, "vendor_over_load"),
+        500: (500, "internal_error"),
+        501: (500, "no_worker_manager_available"),
+        504: (500, "allocate_timeout"),
+    },
+    "start": {
+        15: (500, "unknown error"),
+        52: (500, "service start timeout"),
+        53: (400, "task conflict"),
+        62: (500, "request timeout"),
+        65: (206, "request not completed"),
+        109: (400, "the token has expired"),
+        110: (400, "the token is wrong"),
+        433: (400, "the resourceId is older than 5 minutes"),
+        502: (500, "Failed to allocate worker"),
+        1001: (400, "the resourceId cannot be decrypted"),
+    },
+    "query": _CHANGES,
+    "update": _CHANGES,
+    "updateLayout": {**_CHANGES, 1028: (400, "the layout cannot be read")},
+    "stop": {
+        49: (400, "invalid operation"),
+        50: (206, "upload timeout"),
+        62: (504, "request timeout"),
+        65: (206, "request not completed"),
+        404: (404, "failed to find worker"),
+        435: (206, "no recorded data"),
+    },
+}
+"""What the service may answer of itself, by call and code."""
+
+
+def planned(text: str) -> tuple[str, int]:
+    """A failure as people write it, ``start:109``; UsageError if it is not documented."""
+    call, _, code = text.partition(":")
+    if call not in DOCUMENTED:
+        raise UsageError(f"{text!r}: no such call; known are {', '.join(DOCUMENTED)}")
+    if not code.isdecimal() or int(code) not in DOCUMENTED[call]:
+        known = ", ".join(f"{call}:{number}" for number in DOCUMENTED[call])
+        raise UsageError(f"{text!r}: not documented; known are {known}")
+    return call, int(code)
 
 
 @dataclass(slots=True)
 class Chaos:
-    """The share of requests that fail before anything is done, and as many after it was done."""
+    """The share of requests that fail before anything is done, and as many after it was done.
+
+    ``planned`` are calls and codes of failures that come for certain, in this order.
+    """
 
     rate: float = 0.0
     seed: int = 0
+    planned: list[tuple[str, int]] = field(default_factory=list)
     _chance: random.Random = field(init=False)
     _burst: list[Reply] = field(default_factory=list)
 
@@ -50,6 +107,11 @@ class Chaos:
 
     def before(self, endpoint: Endpoint) -> Reply | None:
         """In place of an answer; 5xx come in bursts."""
+        due = next((one for one in self.planned if one[0] == endpoint), None)
+        if due is not None:
+            self.planned.remove(due)
+            status, reason = DOCUMENTED[endpoint][due[1]]
+            return Reply(status, {"code": due[1], "reason": reason})
         if self._burst:
             return self._burst.pop()
         if not self._strikes():

@@ -55,6 +55,7 @@ _BODIES: Mapping[Endpoint, type[Request]] = {
     "updateLayout": LayoutRequest,
     "stop": StopRequest,
 }
+ADDRESSES = ("/v1/ncs/ip", "/v2/ncs/ip")  # where notifications come from
 _SCENES: Mapping[int | None, Mode] = {1: "web", 2: "individual"}
 
 
@@ -125,7 +126,19 @@ def route(method: str, path: str) -> Target:
 
 
 def admit(account: Account, target: Target, headers: Mapping[str, str]) -> None:
-    """Refused for the wrong customer, project or kind of body; compared in constant time."""
+    """Refused for the wrong customer, project or kind of body."""
+    admit_customer(account, headers)
+    if target.app_id != account.app_id:
+        if target.endpoint == "acquire":
+            raise Refused(400, 400, "invalid_appid")
+        raise Refused(400, None, "invalid appid")
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if target.endpoint != "query" and kind != "application/json":
+        raise Refused(400, 8, "expected Content-Type: application/json;charset=utf-8")
+
+
+def admit_customer(account: Account, headers: Mapping[str, str]) -> None:
+    """Refused for anybody else; compared in constant time."""
     given = headers.get("authorization")
     if given is None:
         raise Refused(401, None, "Unauthorized")
@@ -137,13 +150,6 @@ def admit(account: Account, target: Target, headers: Mapping[str, str]) -> None:
         said = b""
     if not hmac.compare_digest(said, known.encode()) or scheme.lower() != "basic":
         raise Refused(401, None, "Invalid authentication credentials")
-    if target.app_id != account.app_id:
-        if target.endpoint == "acquire":
-            raise Refused(400, 400, "invalid_appid")
-        raise Refused(400, None, "invalid appid")
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if target.endpoint != "query" and kind != "application/json":
-        raise Refused(400, 8, "expected Content-Type: application/json;charset=utf-8")
 
 
 @dataclass(slots=True)

@@ -11,15 +11,19 @@ Tell: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 _NAMES: Mapping[int, tuple[str, int]] = {  # msgName, serviceType
     1: ("cloud_recording_error", 0),
+    2: ("cloud_recording_warning", 0),
     4: ("cloud_recording_file_infos", 0),
     11: ("session_exit", 0),
     12: ("session_failover", 0),
     30: ("uploader_started", 2),
     31: ("uploaded", 2),
+    32: ("backuped", 2),
     33: ("uploading_progress", 2),
     40: ("recorder_started", 1),
     41: ("recorder_leave", 1),
     42: ("recorder_slice_start", 1),
+    70: ("web_recorder_started", 6),
+    71: ("web_recorder_stopped", 6),
 }
 
 

@@ -4,9 +4,10 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipeline.agora.names import backup_name
 from pipeline.errors import ExistsError, NotFoundError
 from pipeline.simulator.mux import mux_all
 from pipeline.simulator.take import HZ, Part, Playlist, Segment
@@ -58,6 +59,25 @@ class Shelf:
         if known.encode() not in found:
             where = self.storage.url(self.prefix + name)
             raise ExistsError(f"{where}: of another recording; name a folder of its own")
+
+
+@dataclass(frozen=True, slots=True)
+class Backup(Shelf):
+    """Agora's backup cloud: keeps what could not be put where it belongs, until it is forwarded."""
+
+    held: dict[str, bytes] = field(default_factory=dict)
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep it."""
+        self.held[name] = data
+
+    def forward(self, tick: int) -> None:
+        """All that is kept; playlists last and under another name, so that none is replaced."""
+        shelf = Shelf(self.storage, self.prefix)
+        for name, data in sorted(self.held.items(), key=lambda one: one[0].endswith(".m3u8")):
+            stem, _, suffix = name.rpartition(".")
+            shelf.put(backup_name(stem, tick, 0) if suffix == "m3u8" else name, data)
+        self.held.clear()
 
 
 def publish(shelf: Shelf, parts: Sequence[Part]) -> None:

@@ -12,11 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from pipeline.agora.schema import masked
-from pipeline.agora.schema_requests import AcquireRequest, Request, StartRequest, StopRequest
+from pipeline.agora.schema_requests import (
+    AcquireRequest,
+    Request,
+    StartRequest,
+    StopRequest,
+    UpdateRequest,
+)
 from pipeline.agora.schema_storage import StorageConfig
 from pipeline.errors import RecpipeError
 from pipeline.simulator.chaos import Chaos
 from pipeline.simulator.gateway import (
+    ADDRESSES,
     Account,
     Asked,
     Rate,
@@ -24,14 +31,16 @@ from pipeline.simulator.gateway import (
     Reply,
     Target,
     admit,
+    admit_customer,
     body_of,
     parameters,
     route,
 )
 from pipeline.simulator.material import Look, Material
 from pipeline.simulator.notices import Tell, Teller, milliseconds
+from pipeline.simulator.orders import Conduct, Order
 from pipeline.simulator.publish import Shelf
-from pipeline.simulator.session import Conduct, Live, Order
+from pipeline.simulator.session import Live
 from pipeline.storage import Storage
 
 LIFE = 300.0  # seconds in which a resource has to be used
@@ -41,6 +50,8 @@ GRACE = 0.05  # seconds that an answer comes later than what it tells
 LONG_GONE = 30.0  # seconds after which an ended recording is not known any more
 EXPIRY = 72  # hours, unless resourceExpiredHour says otherwise
 HOUR = 3600.0
+WEB_PAGE = 1  # scene
+HERE = "127.0.0.1"  # whence notifications come
 
 Open: TypeAlias = Callable[[StorageConfig], Storage]
 Encode: TypeAlias = Callable[[Look], "Future[Material]"]
@@ -54,6 +65,7 @@ class Resource:
     name: tuple[str, str]
     acquired: float
     hours: int
+    scene: int
     promise: Any  # startParameter as it came
     live: Live | None = None
 
@@ -92,7 +104,7 @@ class Service:
         """Let everything happen that is due."""
         with self._lock:
             now = self.now()
-            for live in self.running:
+            for live in self.lives:
                 live.advance(now)
 
     def close(self) -> None:
@@ -100,6 +112,8 @@ class Service:
         with self._lock:
             for live in self.running:
                 live.stop(self.now())
+            for live in self.lives:
+                live.forward()
 
     def answer(self, asked: Asked) -> Reply:
         """What comes back."""
@@ -114,6 +128,9 @@ class Service:
             return reply
 
     def _answer(self, asked: Asked, seen: dict[str, Any]) -> Reply:
+        if asked.method == "GET" and asked.path in ADDRESSES:
+            admit_customer(self.account, asked.headers)
+            return Reply(200, {"data": {"service": {"hosts": [{"primaryIP": HERE}]}}})
         target = route(asked.method, asked.path)
         seen["endpoint"] = target.endpoint
         admit(self.account, target, asked.headers)
@@ -136,8 +153,12 @@ class Service:
                 return _progress(target, live)
             if isinstance(body, StopRequest):
                 return self._stop(target, live, body)
-            if live.away or live.asked is not None:
+            if live.away:
                 raise _not_found()
+            if live.asked is not None:
+                raise Refused(400, 501, "the recorder is exiting")
+            if isinstance(body, UpdateRequest) and body.client_request.web_recording_config:
+                live.onhold = body.client_request.web_recording_config.onhold
             return Reply(200, _names(live.order.name, target))
         except Refused as refused:
             return refused.reply
@@ -148,17 +169,18 @@ class Service:
         hours = body.client_request.resource_expired_hour or EXPIRY
         identifier = secrets.token_urlsafe(220)
         name = body.cname, body.uid
-        self._resources[identifier] = Resource(name, self.now(), hours, promise)
+        scene = body.client_request.scene or 0
+        self._resources[identifier] = Resource(name, self.now(), hours, scene, promise)
         return Reply(200, {"cname": body.cname, "uid": body.uid, "resourceId": identifier})
 
     def _start(self, target: Target, body: StartRequest, given: Any) -> Reply:
-        if target.mode != "mix":
-            raise Refused(400, 2, f"mode {target.mode}: this stand-in records in mode mix alone")
         resource = self._resources.get(target.resource)
         if resource is None:
             raise Refused(400, 1001, "the resourceId cannot be decrypted")
         if resource.name != (body.cname, body.uid):
             raise Refused(400, 432, "cname or uid is not that of the resourceId")
+        if (resource.scene == WEB_PAGE) != (target.mode == "web"):
+            raise Refused(400, 2, f"mode {target.mode}: acquired for scene {resource.scene}")
         if resource.live is not None:
             if resource.live.over is not None:
                 raise Refused(400, 433, "the resourceId has been used")
@@ -170,11 +192,11 @@ class Service:
             raise Refused(400, 53, "task conflict")
         if resource.promise not in (None, given):
             raise Refused(400, 2, "clientRequest is not the startParameter of acquire")
-        resource.live = self._begin(body, target.resource)
+        resource.live = self._begin(body, target)
         return Reply(200, {**_names(resource.name, target), "sid": resource.live.order.sid})
 
-    def _begin(self, body: StartRequest, resource: str) -> Live:
-        order = Order(body, resource, secrets.token_hex(16))
+    def _begin(self, body: StartRequest, target: Target) -> Live:
+        order = Order(body, target.resource, secrets.token_hex(16), target.mode)
         try:
             storage = self.open(order.storage)
         except RecpipeError as error:
@@ -201,6 +223,8 @@ class Service:
         if body is not None and resource.name != (body.cname, body.uid):
             raise Refused(400, 432, "cname or uid is not that of the resourceId")
         expired = self.now() - resource.acquired > resource.hours * HOUR
+        if live.order.mode != target.mode:
+            raise _not_found()
         if expired or (live.over is not None and target.endpoint != "stop"):
             raise _not_found()
         return live
@@ -220,17 +244,36 @@ class Service:
             return Reply(206, {**told, "code": 435, "reason": "no recorded data"})
         if slow > PATIENCE:
             return Reply(206, {**told, "code": 50, "reason": "upload timeout"}, delay=PATIENCE)
-        files = {**_files(live), "uploadingStatus": "unknown" if live.error else "uploaded"}
-        return Reply(200, {**told, "serverResponse": files}, delay=slow + GRACE if slow else 0.0)
+        ended, delay = _ended(live), slow + GRACE if slow else 0.0
+        status = 206 if live.uploading == "backuped" else 200
+        return Reply(status, {**told, "serverResponse": ended}, delay)
 
 
 def _progress(target: Target, live: Live) -> Reply:
     if live.away:
         raise _not_found()
-    response = {"status": live.status, **_files(live)}
-    if live.has_data and live.begin is not None:
-        response["sliceStartTime"] = milliseconds(live.begin)
+    if live.order.mode == "web":
+        response = _states(live, "inProgress" if live.has_data else "init")
+    else:
+        response = {"status": live.status, **_files(live)}
+        if live.has_data and live.begin is not None:
+            response["sliceStartTime"] = milliseconds(live.begin)
     return Reply(200, {**_names(live.order.name, target), "serverResponse": response})
+
+
+def _ended(live: Live) -> dict[str, Any]:
+    """What stop says of the files."""
+    if live.order.mode != "web":
+        return {**_files(live), "uploadingStatus": live.uploading}
+    upload = {"serviceName": "upload_service", "payload": {"uploadingStatus": live.uploading}}
+    states = _states(live, "exit")["extensionServiceState"]
+    return {"extensionServiceState": [upload, *states]}
+
+
+def _states(live: Live, state: str) -> dict[str, Any]:
+    """Of the services that record a web page."""
+    payload = {"state": state, "onhold": live.onhold, "fileList": live.pages()}
+    return {"extensionServiceState": [{"serviceName": "web_recorder_service", "payload": payload}]}
 
 
 def _files(live: Live) -> dict[str, Any]:

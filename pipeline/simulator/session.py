@@ -4,96 +4,27 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 from pipeline.agora import names
-from pipeline.agora.schema_recording import RecordingConfig
-from pipeline.agora.schema_requests import StartRequest
-from pipeline.agora.schema_storage import StorageConfig
 from pipeline.errors import RecpipeError, UsageError
-from pipeline.simulator.material import Look, Material
+from pipeline.simulator.ensemble import Ensemble
+from pipeline.simulator.material import Material
 from pipeline.simulator.notices import Teller, milliseconds
-from pipeline.simulator.publish import Shelf
-from pipeline.simulator.recorder import Recorder, Setup
-from pipeline.simulator.take import HZ, STREAMS, Part
+from pipeline.simulator.orders import MIXED, Conduct, Order
+from pipeline.simulator.publish import Backup, Shelf
+from pipeline.simulator.recorder import Setup
+from pipeline.simulator.take import HZ, Part
 
 READY = 2.0  # seconds of recording until everything is said to be ready
 MOVING = 8.0  # seconds until another server has taken over
 MINUTE = 60.0  # between two notifications of progress
 IDLE = 30  # seconds, unless maxIdleTime says otherwise
-SMALLEST, SLOWEST = 64, 7  # of pictures the simulator can make: pixels, pictures a second
-WIDTH, HEIGHT, FPS = 360, 640, 15
 
 FAILED, STOPPED, NOBODY_THERE = 1, 2, 4  # exitStatus; leaveCode
 UPLOADER, UPLOAD_FAILED, FATAL = 1, 47, 5  # module, errorCode, errorLevel
-
-
-@dataclass(frozen=True, slots=True)
-class Conduct:
-    """How the service behaves; times are seconds."""
-
-    speed: float = 1.0  # of all recordings
-    slice: int = 15
-    kills: tuple[float, ...] = ()  # a recorder dies when the recording is so old
-    users_leave: float | None = None  # everybody does, when it is so old
-    slow_stop: float = 0.0  # until everything is uploaded; not made faster by speed
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What start asked for."""
-
-    request: StartRequest
-    resource: str
-    sid: str
-
-    @property
-    def name(self) -> tuple[str, str]:
-        """Channel and uid: one recording at a time has them."""
-        return self.request.cname, self.request.uid
-
-    @property
-    def config(self) -> RecordingConfig:
-        """Whom to record, and how."""
-        return self.request.client_request.recording_config or RecordingConfig()
-
-    @property
-    def storage(self) -> StorageConfig:
-        """Where to."""
-        return self.request.client_request.storage_config
-
-    @property
-    def prefix(self) -> str:
-        """In front of every file name: empty, or ending in a slash."""
-        return "".join(f"{part}/" for part in self.storage.file_name_prefix or ())
-
-    @property
-    def lists_json(self) -> bool:
-        """Whether files are listed as objects: so it is where MP4 was asked for as well."""
-        files = self.request.client_request.recording_file_config
-        return "mp4" in ((files and files.av_file_type) or ())
-
-    @property
-    def streams(self) -> tuple[str, ...]:
-        """A list of uids for one medium alone switches the other one off."""
-        config = self.config
-        wanted = {0: ("audio",), 1: ("video",)}.get(
-            2 if config.stream_types is None else config.stream_types, STREAMS
-        )
-        if wanted == STREAMS and bool(config.audio) != bool(config.video):
-            return ("audio",) if config.audio else ("video",)
-        return wanted
-
-    @property
-    def look(self) -> Look:
-        """The canvas, as far as the simulator can draw it."""
-        canvas = self.config.transcoding_config
-        width, height, fps = WIDTH, HEIGHT, FPS
-        if canvas:
-            width, height = canvas.width or width, canvas.height or height
-            fps = canvas.fps or fps
-        width, height = (max(SMALLEST, side - side % 2) for side in (width, height))
-        return Look(width, height, max(SLOWEST, fps))
+TO_THE_BACKUP = 32  # warnCode
 
 
 @dataclass(slots=True)
@@ -112,7 +43,9 @@ class Live:
     over: float | None = field(init=False, default=None)  # since when
     asked: float | None = field(init=False, default=None)  # to stop
     due: float = field(init=False, default=0.0)  # when it then has uploaded everything
-    _recorder: Recorder | None = field(init=False, default=None)
+    onhold: bool = field(init=False, default=False)  # of a web page
+    _backup: Backup | None = field(init=False, default=None)  # what is there alone
+    _recorder: Ensemble | None = field(init=False, default=None)
     _back: float | None = field(init=False, default=None)  # when another server has taken over
     _events: "list[tuple[float, Callable[[float], None]]]" = field(init=False, default_factory=list)
     _age: float = field(init=False, default=0.0)
@@ -147,12 +80,25 @@ class Live:
             return self._path() if self.has_data else ""
         return list(self._entries())
 
+    def pages(self) -> list[dict[str, Any]]:
+        """The same of a web page: without folders, and with another spelling."""
+        stored = (part for part in self._all_parts() if part.segments)
+        return [{"filename": p.playlist.name, "sliceStartTime": _begins(p)} for p in stored]
+
     @property
     def begin(self) -> float | None:
         """Seconds since 1970 at which the recording began, once it has slices."""
         if self.parts:
             return self.parts[0].epoch
-        return self._recorder.setup.epoch if self._recorder else None
+        return self._recorder.epoch if self._recorder else None
+
+    @property
+    def uploading(self) -> str:
+        """As stop says it, also where it has to wait for the end."""
+        if self.error is not None:
+            return "unknown"
+        held = self._backup if self.over is not None else self.conduct.backup
+        return "uploaded" if held is None else "backuped"
 
     # What happens to it.
 
@@ -167,6 +113,14 @@ class Live:
             self._fail(now)
         if self.over is None and self.asked is not None and now >= self.due:
             self._leave(now, STOPPED)
+        if self.over is not None and now - self.over >= (self.conduct.backup or 0.0):
+            self.forward()
+
+    def forward(self) -> None:
+        """What is in the backup cloud alone comes into the bucket."""
+        if self._backup is not None and self.over is not None:
+            self._backup.forward(milliseconds(self.over))
+            self._backup = None
 
     def stop(self, now: float, takes: float = 0.0) -> None:
         """Ask it to end, which it does when everything is uploaded."""
@@ -183,10 +137,14 @@ class Live:
         except RecpipeError as error:
             self.error = error
             return
-        setup = Setup(order.sid, order.name[0], round(now, 3), self.conduct.slice, order.streams)
+        epoch, slice = round(now, 3), self.conduct.slice
+        setups = [Setup(order.sid, t.cname, epoch, slice, t.streams) for t in order.tracks]
         self.began = now
-        self._recorder = Recorder(setup, material, self.shelf)
-        self.tell(40, now, status=0)
+        self._recorder = Ensemble.of(setups, material, self.shelf)
+        if order.mode == "web":
+            self.tell(70, now, recorderStartTime=milliseconds(now))
+        else:
+            self.tell(40, now, status=0)
         self.tell(30, now, status=0)
         self._starts(now, now)
         for at in (*self.conduct.kills, *self.moves):
@@ -231,7 +189,7 @@ class Live:
         recorder = self._recorder
         if recorder is None or self.away:
             return
-        self.parts.append(recorder.kill())
+        self.parts += recorder.kill()
         try:
             self._recorder = recorder.take_over(MOVING)
         except UsageError as error:
@@ -241,9 +199,8 @@ class Live:
         self._expect(self._back, self._return)
 
     def _return(self, age: float) -> None:
-        before = self.parts[-1]
-        last = before.segments[-1] if before.segments else None
-        stored = (last.begin + last.length) / HZ if last else 0.0
+        made = (s.begin + s.length for part in self.parts for s in part.segments)
+        stored = max(made, default=0) / HZ
         self._back = None
         self.tell.uid = str(int(self.tell.uid) % (2**32 - 1) + 1)
         self.tell(12, self._moment(age), newUid=int(self.tell.uid))
@@ -251,12 +208,12 @@ class Live:
 
     def _starts(self, at: float, before: float) -> None:
         both = {"startUtcMs": milliseconds(at), "discontinueUtcMs": milliseconds(before)}
-        kinds = self.order.streams
-        track = "audio_and_video" if len(kinds) > 1 else kinds[0]
-        self.tell(42, at, **both, mixedAllUser=True, streamUid="0", trackType=track)
+        for track in self.order.tracks:
+            whose = {"mixedAllUser": track.uid == MIXED, "streamUid": track.uid}
+            self.tell(42, at, **both, **whose, trackType=track.kind)
 
     def _progress(self, age: float) -> None:
-        made = max(1, self._recorder.now if self._recorder else 1)
+        made = max(1, self._recorder.now if self._recorder else 1) * len(self.order.tracks)
         stored = sum(s.length for part in self._all_parts() for s in part.segments)
         self.tell(33, self._moment(age), progress=min(10_000, stored * 10_000 // made))
         self._expect(age + MINUTE, self._progress)
@@ -271,18 +228,31 @@ class Live:
         try:
             if recorder is not None:
                 whole = recorder.now > recorder.begin and not self.away
-                self.parts.append(recorder.stop() if whole else recorder.kill())
+                if whole and self.conduct.backup is not None:
+                    self._backup = recorder.into_backup()
+                self.parts += recorder.stop() if whole else recorder.kill()
         except RecpipeError as error:
             self.error = error
             self._fail(now)
             return
         self._recorder, self.over, self._back = None, now, None
         if self.began is not None:
+            self._tell_the_end(at, why)
+
+    def _tell_the_end(self, at: float, why: int) -> None:
+        web = self.order.mode == "web"
+        if web:
+            self.tell(71, at, code=0, fileList=self.pages())
+        else:
             self.tell(41, at, leaveCode=why)
-            if self.has_data:
-                self.tell(31, at, status=0, fileList=list(self._entries()))
+        if self._backup is not None:
+            self.tell(2, at, module=UPLOADER, warnCode=TO_THE_BACKUP)
+        if self.has_data:
+            told = {} if web else {"fileList": list(self._entries())}
+            self.tell(31 if self._backup is None else 32, at, status=0, **told)
+        if self._backup is None:
             self.tell(33, at, progress=10_000)
-            self.tell(11, at, exitStatus=0)
+        self.tell(11, at, exitStatus=0)
 
     def _fail(self, now: float) -> None:
         self.over, self._recorder, self._back = now, None, None
@@ -300,24 +270,27 @@ class Live:
         return (self.began or 0.0) + age / self.conduct.speed
 
     def _all_parts(self) -> Iterator[Part]:
+        """In the order of the tracks, of one recorder after the other."""
         yield from self.parts
         if self._recorder is not None:
-            yield self._recorder.part()
+            yield from self._recorder.parts()
 
     def _path(self) -> str:
-        cname, _ = self.order.name
-        return self.order.prefix + names.playlist_name(self.order.sid, cname)
+        track = self.order.tracks[0]
+        return self.order.prefix + names.playlist_name(self.order.sid, track.cname)
 
     def _entries(self) -> Iterator[dict[str, Any]]:
-        kinds = self.order.streams
-        for part in self._all_parts():
+        for part, track in zip(self._all_parts(), cycle(self.order.tracks), strict=False):
             if part.segments:
-                begin = part.epoch + part.segments[0].begin / HZ
                 yield {
                     "fileName": self.order.prefix + part.playlist.name,
-                    "trackType": "audio_and_video" if len(kinds) > 1 else kinds[0],
-                    "uid": "0",
-                    "mixedAllUser": True,
+                    "trackType": track.kind,
+                    "uid": track.uid,
+                    "mixedAllUser": track.uid == MIXED,
                     "isPlayable": True,
-                    "sliceStartTime": math.floor(begin * 1000),
+                    "sliceStartTime": _begins(part),
                 }
+
+
+def _begins(part: Part) -> int:
+    return math.floor((part.epoch + part.segments[0].begin / HZ) * 1000)

@@ -125,7 +125,7 @@ def _add(
     if agora is None:
         recordings[folder + name] = Recording(_stem(name), storage.url(folder + name), (part,))
         return
-    key = f"{folder}{agora.sid}"
+    key = folder + names.one_recording(agora.sid, agora.cname)
     id = names.stem(agora.sid, agora.cname)
     part = replace(part, bak=agora.bak)
     known = recordings.get(key)

@@ -40,3 +40,13 @@ def _encodable(key: str) -> bool:
     except UnicodeEncodeError:  # half a surrogate pair, say from a JSON escape
         return False
     return True
+
+
+def not_behind(after: str) -> str:
+    """A key from which listing misses nothing that comes after this one.
+
+    A store that lists folder by folder has ``a/b`` before ``a.ts``, in the order of keys it comes
+    behind: so it is with all characters that stand before the slash.
+    """
+    low = next((at for at, c in enumerate(after) if c < "/"), None)
+    return after if low is None else after[: after.rfind("/", 0, low) + 1]

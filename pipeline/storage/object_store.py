@@ -56,7 +56,8 @@ class ObjectStorage:
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every object whose key starts with the prefix, in the order of the keys.
 
-        These stores are asked for whole folders only: the rest of the prefix is matched here.
+        These stores are asked for whole folders only: the rest of the prefix is matched here, and
+        what comes after, for not all of them do.
         """
         return in_order(self._list(prefix, after))
 
@@ -67,8 +68,9 @@ class ObjectStorage:
         with self.errors(f"list {self.url(prefix)}"):
             for page in obstore.list(self.store, folder or None, chunk_size=PAGE, offset=behind):
                 for entry in page:
-                    if entry["path"].startswith(start):
-                        yield self._stored(entry)
+                    stored = self._stored(entry)
+                    if entry["path"].startswith(start) and stored.key > after:
+                        yield stored
 
     def head(self, key: str) -> StoredObject:
         """One object's entry; NotFoundError also if the container is missing."""

@@ -24,7 +24,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.model import StoredObject
-from pipeline.storage.names import printable, safe_key
+from pipeline.storage.names import not_behind, printable, safe_key
 from pipeline.storage.order import checked, in_order
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.s3_errors import s3_errors
@@ -97,13 +97,15 @@ class S3Storage:
     def _list(self, prefix: str, after: str) -> Iterator[StoredObject]:
         start = self._full(prefix)
         begin = "StartAfter" if self._listing == "list_objects_v2" else "Marker"
-        behind = {begin: self._full(after)} if after else {}
+        near = not_behind(after)
+        behind = {begin: self._full(near)} if near else {}
         pages = self._client.get_paginator(self._listing)
         with s3_errors(f"list {self.url(prefix)}"):
             for page in pages.paginate(Bucket=self.bucket, Prefix=start, **behind):
                 for entry in page.get("Contents", ()):
-                    if entry["Size"] or not entry["Key"].endswith("/"):
-                        yield self._stored(entry["Key"], entry, entry["Size"])
+                    found = self._stored(entry["Key"], entry, entry["Size"])
+                    if found.key > after and (found.size or not found.key.endswith("/")):
+                        yield found
 
     def head(self, key: str) -> StoredObject:
         """One object's entry; NotFoundError also if the bucket is missing."""

@@ -43,6 +43,7 @@ class Server:
     url: str = ""
     seen: list[Seen] = field(default_factory=list)
     reply: Callable[[Seen], Reply] = lambda _: (200, {})
+    headers: dict[str, str] = field(default_factory=dict)  # of every answer
 
     def script(self, **replies: list[Reply]) -> None:
         """Answers for each call in order; the last one again and again."""
@@ -82,6 +83,8 @@ def listening() -> Iterator[Server]:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("X-Request-Id", "request-7")
+            for name, value in server.headers.items():
+                self.send_header(name, value)
             if 300 <= status < 400:
                 self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", str(len(data)))

@@ -5,6 +5,7 @@ ends.
 import base64
 import json
 import socket
+from urllib.parse import quote, quote_plus
 
 import httpx
 import pytest
@@ -21,7 +22,7 @@ from pipeline.agora.schema_requests import (
 )
 from pipeline.agora.statuses import Kind
 from pipeline.errors import AgoraError, UsageError
-from tests.agora.bodies import ACCESS, SECRET, START, TOKEN, changed
+from tests.agora.bodies import ACCESS, SECRET, START, STORAGE, TOKEN, changed
 from tests.agora.server import HANG_UP, FakeTime, listening
 
 CUSTOMER_SECRET = "customerSECRET"
@@ -44,8 +45,7 @@ def time():
 
 @pytest.fixture
 def client(server, time):
-    secret = SecretStr(CUSTOMER_SECRET)
-    with AgoraClient("app1", "customer", secret, hosts=[server.url], clock=time.clock) as client:
+    with with_hosts([server.url], time) as client:
         yield client
 
 
@@ -99,6 +99,11 @@ def row(calls, status, code, reason, kind, waits=(), exit_code=2):
         yield pytest.param(call, status, body, kind, list(waits), exit_code, id=id)
 
 
+def unplanned(status):
+    """What a proxy answers that has never heard of the service."""
+    yield from row(ANY, status, None, "unavailable", Kind.TRANSIENT, ["by call"], 75)
+
+
 TABLE = [
     *row(ANY, 400, None, "invalid appid", Kind.BAD_REQUEST),
     *row(ANY, 400, None, "appid is invalid", Kind.BAD_REQUEST),
@@ -123,16 +128,31 @@ TABLE = [
     *row(["start"], 400, 433, "too old", Kind.EXPIRED, (), 75),
     *row(["start"], 400, 1001, "cannot be decrypted", Kind.EXPIRED, (), 75),
     *row(["start"], 400, 109, "token expired", Kind.AUTH),
+    *row(["start"], 400, 110, "token wrong", Kind.AUTH),
+    *row(["start"], 500, 52, "service start timeout", Kind.TRANSIENT, SOON, 75),
+    *row(["start"], 400, 432, "not of the resourceId", Kind.BAD_REQUEST),
+    *row(["start"], 206, None, "not finished", Kind.TRANSIENT, SOON, 75),
+    *row(["acquire", "start"], 400, 1013, "illegal channel name", Kind.BAD_REQUEST),
+    *row(ANY, 400, 8, "bad headers", Kind.BAD_REQUEST),
     *row(CHANGES, 206, 65, "request not completed", Kind.TRANSIENT, LATER, 75),
     *row(CHANGES, 404, 404, "failed to find worker", Kind.NOT_FOUND, CONFIRM),
     *row(CHANGES, 504, 62, "request timeout", Kind.TRANSIENT, LATER, 75),
-    *row(["query"], 400, 501, "recorder is exiting", Kind.ALREADY_STOPPED),
+    *row(CHANGES, 206, None, "not finished", Kind.TRANSIENT, LATER, 75),
+    *row(CHANGES, 400, 501, "recorder is exiting", Kind.ALREADY_STOPPED),
+    *row([*CHANGES, "stop"], 400, 1003, "not of the resourceId", Kind.BAD_REQUEST),
+    *row([*CHANGES, "stop"], 400, 432, "not of the resourceId", Kind.BAD_REQUEST),
+    *row([*CHANGES, "stop"], 400, 1001, "cannot be decrypted", Kind.EXPIRED, (), 75),
     *row(["updateLayout"], 400, 1028, "bad body", Kind.BAD_REQUEST),
     *row(["stop"], 206, 65, "request not completed", Kind.TRANSIENT, SOON, 75),
     *row(["stop"], 206, 435, "no recorded data", Kind.NO_DATA, (), 4),
     *row(["stop"], 504, 62, "request timeout", Kind.TRANSIENT, SOON, 75),
     *row(["stop"], 404, None, "<html>", Kind.BAD_REQUEST),
-    *row(ANY, 503, None, "unavailable", Kind.TRANSIENT, ["by call"], 75),
+    *row(["stop"], 206, None, "not finished", Kind.TRANSIENT, SOON, 75),
+    *(p for status in (500, 502, 503, 504) for p in unplanned(status)),
+    *row(ANY, 403, None, "Forbidden", Kind.AUTH),
+    *row(ANY, 405, None, "Method Not Allowed", Kind.BAD_REQUEST),
+    *row(ANY, 408, None, "Request Timeout", Kind.TRANSIENT, ["by call"], 75),
+    *row(ANY, 302, None, "Found", Kind.BAD_REQUEST),
 ]
 BY_CALL = {"acquire": SOON, "start": SOON, "stop": SOON}
 
@@ -188,6 +208,8 @@ def test_a_start_sent_twice_is_success(server, client):
     [
         pytest.param(400, {"code": 49, "reason": "invalid operation"}, id="stopped before"),
         pytest.param(404, {"code": 404, "reason": "failed to find worker"}, id="gone"),
+        pytest.param(400, {"code": 404, "reason": "failed to find worker"}, id="gone, in words"),
+        pytest.param(400, {"code": 501, "reason": "recorder is exiting"}, id="exiting"),
         pytest.param(206, {"code": 50, "reason": "upload timeout"}, id="the upload goes on"),
     ],
 )
@@ -203,6 +225,64 @@ def test_some_files_only_in_the_backup_cloud_is_an_answer(server, client):
     backuped = {"serverResponse": {"fileList": "a.m3u8", "uploadingStatus": "backuped"}}
     server.reply = lambda _: (206, backuped)
     assert client.stop(SESSION).progress.uploading == "backuped"
+
+
+NOT_JSON = [
+    b"<html>Bad Gateway</html>",
+    b"",
+    b"[]",
+    b"null",
+    b"\xff\xfe",
+    b'{"code": 2',
+    b"{" * 9000,
+]
+
+
+@pytest.mark.parametrize("body", NOT_JSON)
+@pytest.mark.parametrize("call", ANY)
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (200, Kind.TRANSIENT),
+        (206, Kind.TRANSIENT),
+        (400, Kind.BAD_REQUEST),
+        (401, Kind.AUTH),
+        (404, Kind.BAD_REQUEST),
+        (429, Kind.RATE_LIMITED),
+        (500, Kind.TRANSIENT),
+        (504, Kind.TRANSIENT),
+    ],
+)
+def test_a_body_that_is_not_json(server, client, time, call, status, kind, body):
+    """The status alone decides, and nothing of the body is repeated."""
+    server.reply = lambda _: (status, body)
+    with pytest.raises(AgoraError) as caught:
+        CALLS[call](client)
+    error = caught.value
+    waits = {Kind.TRANSIENT: BY_CALL.get(call, LATER), Kind.RATE_LIMITED: SLOWER}.get(kind, [])
+    assert (error.kind, error.code, error.reason, time.slept) == (kind, None, None, waits)
+    assert f"HTTP {status}: an answer that is not Agora's" in str(error)
+    assert "html" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("asked", "slept"),
+    [
+        pytest.param("7", [7, 7, 7, 8], id="longer"),
+        pytest.param("0", SLOWER, id="shorter"),
+        pytest.param("86400", [60, 60, 60, 60], id="for ever"),
+        pytest.param("soon", SLOWER, id="nonsense"),
+        pytest.param("-5", SLOWER, id="negative"),
+        pytest.param("9" * 400, [60, 60, 60, 60], id="beyond numbers"),
+        pytest.param("Tue, 14 Nov 2023 22:13:25 GMT", [5, 2, 4, 8], id="a date"),
+        pytest.param("Tue, 99 Nov 2023 22:13:25 GMT", SLOWER, id="no date"),
+    ],
+)
+def test_too_many_requests_says_when_to_come_again(server, client, time, asked, slept):
+    server.reply, server.headers = lambda _: (429, {}), {"Retry-After": asked}
+    with pytest.raises(AgoraError) as caught:
+        CALLS["query"](client)
+    assert (caught.value.kind, time.slept) == (Kind.RATE_LIMITED, slept)
 
 
 @pytest.mark.parametrize(
@@ -285,9 +365,10 @@ def dead() -> str:
         return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
-def with_hosts(hosts, time):
+def with_hosts(hosts, time, secret=CUSTOMER_SECRET):
+    wire = httpx.HTTPTransport(verify=False)  # loading the certificates takes longer than a test
     return AgoraClient(
-        "app1", "customer", SecretStr(CUSTOMER_SECRET), hosts=hosts, clock=time.clock
+        "app1", "customer", SecretStr(secret), hosts=hosts, clock=time.clock, wire=wire
     )
 
 
@@ -382,6 +463,42 @@ def test_no_secret_in_an_error_even_if_the_service_repeats_it(server, client):
     assert "SECRET" not in everything
     assert error.reason == "bad *** *** *** ***   [31m"
     assert error.reason.isprintable()
+
+
+HARD = 'a/SECRET+ "ä=&?'
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(HARD, id="as it is"),
+        pytest.param(quote(HARD), id="in a URL"),
+        pytest.param(quote(HARD, safe=""), id="in a URL, slashes too"),
+        pytest.param(quote_plus(HARD), id="in a form"),
+        pytest.param(json.dumps(HARD), id="in JSON"),
+        pytest.param(json.dumps(HARD, ensure_ascii=False), id="in JSON, letters kept"),
+        pytest.param(base64.b64encode(HARD.encode()).decode(), id="in base64"),
+        pytest.param(base64.urlsafe_b64encode(HARD.encode()).decode().rstrip("="), id="unpadded"),
+    ],
+)
+@pytest.mark.parametrize("place", ["customer", "body"])
+def test_no_secret_in_any_disguise(server, time, said, place):
+    server.reply = lambda _: (400, {"code": 2, "reason": f"no such key: {said} (or another)"})
+    secret = HARD if place == "customer" else "x"
+    with with_hosts([server.url], time, secret) as client:
+        body = parse(StartRequest, changed({f"{STORAGE}.secretKey": HARD}))
+        with pytest.raises(AgoraError) as caught:
+            client.start(body, "r")
+    assert said.strip('"') not in str(caught.value)
+    assert caught.value.reason.strip('"').replace('"', "") == "no such key: *** (or another)"
+
+
+def test_no_credentials_of_the_header(server, client):
+    """Repeated by a proxy that shows what it was sent."""
+    server.reply = lambda seen: (400, {"message": f"bad header {seen.headers['authorization']}"})
+    with pytest.raises(AgoraError) as caught:
+        CALLS["query"](client)
+    assert caught.value.reason == "bad header Basic ***"
 
 
 def test_no_secret_in_what_a_client_shows_of_itself(client):

@@ -244,3 +244,10 @@ def test_any_name_gets_an_answer(name):
     names.utc(name)
     names.backup_copy(name, name[:3])
     names.parse_stream(name)
+
+
+def test_one_recording_is_a_sid_or_one_stream_of_it():
+    sid = "3f0c6a52d9e84b17a6c15d20e7b94f83"
+    stream = names.stream_cname("room", "7", "video")
+    assert names.one_recording(sid, "room") == sid
+    assert names.one_recording(sid, stream) == f"{sid}_room__uid_s_7__uid_e_video"

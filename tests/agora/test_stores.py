@@ -1,5 +1,7 @@
 """A table of recpipe.toml as Agora's storageConfig and as what we open."""
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,6 +118,47 @@ def test_temporary_credentials_only_where_agora_takes_them():
     table = {"vendor": "huawei", "region": "cn-north-4", "bucket": "b"}
     with pytest.raises(UsageError, match="no temporary credentials"):
         config(table, Credentials("a", "b", "token"))
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        (1_795_375_800, 1_795_375_800),
+        ("1795375800", 1_795_375_800),
+        ("2026-11-22T19:30:00Z", 1_795_375_800),
+        (datetime(2026, 11, 22, 20, 30, tzinfo=timezone(timedelta(hours=1))), 1_795_375_800),
+    ],
+)
+def test_when_temporary_credentials_end(written, seconds):
+    keys = {"access_key": "a", "secret_key": "b", "session_token": "c"}
+    found = config(AWS, stores.credentials({**keys, "session_expiration": written}))
+    assert (found["stsToken"], found["stsExpiration"]) == ("c", seconds)
+    in_clear = {name.replace("_", "-"): value for name, value in keys.items()}
+    table = {**AWS, **in_clear, "keys-in-clear": True, "session-expiration": written}
+    assert stores.parse("calls", table).in_clear.expires == seconds
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "secret",
+        "",
+        "2026-11-22T19:30:00",
+        -5,
+        0,
+        True,
+        [1],
+        1.5,
+        "9" * 5000,
+    ],
+)
+def test_an_end_that_is_no_time(written):
+    keys = {"access_key": "a", "secret_key": "b", "session_token": "c"}
+    with pytest.raises(UsageError, match="session-expiration: expected Unix seconds") as caught:
+        stores.credentials({**keys, "session_expiration": written})
+    assert "secret" not in str(caught.value)
+    with pytest.raises(UsageError, match="without a session-token"):
+        stores.credentials({"access_key": "a", "secret_key": "b", "session_expiration": 5})
 
 
 def test_secrets_are_not_shown():

@@ -127,6 +127,15 @@ def test_check_finds_a_cut_segment(recpipe, composite):
     assert cut.name in {f["segment"] for f in ended.line["findings"]}
 
 
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [("0", []), ("audio", []), ("2", ["EXPECT_VIDEO"]), ("both", ["EXPECT_VIDEO"])],
+)
+def test_what_was_to_be_recorded_is_missed(recpipe, given, found):
+    line = recpipe("check", SAMPLES / "audio_only", "--stream-types", given, "--json").line
+    assert [finding["id"] for finding in line["findings"]] == found
+
+
 def test_an_unfinished_recording_is_pending(recpipe, composite, tmp_path):
     edit_playlist(composite, "#EXT-X-ENDLIST", "")
     ended = recpipe("check", composite, "--json")

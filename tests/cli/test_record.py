@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agora.bodies import CANVAS, RECORDING, START, STORAGE, changed
+from tests.agora.bodies import CANVAS, GONE, RECORDING, START, STORAGE, changed
 from tests.agora.server import FakeTime, listening
 from tests.agora.service import Service
 
@@ -237,6 +237,52 @@ def test_a_wrong_request_is_one_line_and_nothing_is_sent(recpipe, agora, changes
     assert ended.err.count("\n") == 1
 
 
+def places(body, way=()):
+    """Every key of a body, objects before what is in them, and its way to it."""
+    for key, value in body.items():
+        yield (*way, key)
+        if isinstance(value, dict):
+            yield from places(value, (*way, key))
+
+
+def broken(place):
+    """A body with each thing that can be wrong with one key, and what has to be said."""
+    *way, key = place
+    value = changed({})
+    for step in place:
+        value = value[step]
+    where = ".".join(place)
+    wrong = 5 if isinstance(value, dict | str | list) else "5"
+    yield changed({where: wrong}), f"{where}: "
+    yield changed({where: [[]]}), where
+    yield changed({where: GONE, ".".join([*way, f"{key}x"]): value}), f"did you mean {key}?"
+    other = ".".join([*way, key.swapcase()])
+    yield changed({where: GONE, other: value}), f"unknown key; did you mean {key}?"
+    if isinstance(value, int):
+        between = " " if key == "region" else ": "  # a rule between two fields says so
+        yield changed({where: 10**12}), f"{key}{between}1000000000000, expected"
+        yield changed({where: -1}), f"{key}{between}-1, expected"
+        yield changed({where: 1.5}), f"{where}: 1.5, expected a whole number"
+    elif isinstance(value, str):
+        yield changed({where: ""}), "expected"
+    elif isinstance(value, list):
+        yield changed({where: ["\x00/"]}), f"{where}.0: "
+    else:
+        yield changed({where: {**value, "more": 1}}), f"{where}.more: unknown key"
+
+
+@pytest.mark.parametrize("place", list(places(START)), ids=".".join)
+def test_every_field_of_the_request_broken_in_turn(recpipe, agora, place):
+    """One clear line that names the field, and nothing is sent."""
+    for body, why in broken(place):
+        write(body)
+        ended = recpipe("record", "start", "--request", "request.json")
+        assert (ended.code, ended.out, agora.seen) == (2, "", []), body
+        assert why in ended.err
+        assert ended.err.count("\n") == 1
+        assert not any(secret in ended.err for secret in ("tokenSEC", "accessSEC", "keySEC"))
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -297,6 +343,49 @@ def test_update_and_layout(recpipe, agora):
         shown = recpipe("record", command, *options, "--dry-run", "--json")
         assert shown.line["url"].startswith(f"{agora.url}{inner}/")
     assert len(seen) == 3
+
+
+def temporary(monkeypatch, left):
+    """A store with temporary credentials that are good for so many seconds."""
+    keys = {"KEY": "accessSECRET", "SECRET": "keySECRET", "TOKEN": "stsSECRET"}
+    for name, value in {**keys, "END": str(int(time.time() + left))}.items():
+        monkeypatch.setenv(f"CALLS_{name}", value)
+    Path("recpipe.toml").write_text(
+        '[storage.calls]\nvendor = "aws"\nregion = "us-east-1"\nbucket = "b"\nprefix = "other"\n'
+        'access-key-env = "CALLS_KEY"\nsecret-key-env = "CALLS_SECRET"\n'
+        'session-token-env = "CALLS_TOKEN"\nsession-expiration-env = "CALLS_END"\n'
+    )
+
+
+def test_temporary_credentials_are_renewed(recpipe, agora, monkeypatch):
+    started(agora)
+    seen = []
+    agora.reply = lambda request: seen.append(request) or (200, {})
+    temporary(monkeypatch, 5 * 3600)
+    ended = recpipe("record", "update", "--storage", "calls", "--debug")
+    assert ended.code == 0
+    assert "SECRET" not in ended.out + ended.err
+    sent = seen[0].body["clientRequest"]["storageConfig"]
+    assert (sent["stsToken"], sent["secretKey"]) == ("stsSECRET", "keySECRET")
+    assert sent["stsExpiration"] > time.time() + 4 * 3600
+    assert sent["fileNamePrefix"] == ["directory1", "directory2"]  # the folder stays
+    shown = recpipe("record", "update", "--storage", "calls", "--dry-run").out
+    assert '"stsToken": "***"' in shown
+
+
+@pytest.mark.parametrize(
+    ("left", "code", "why"),
+    [
+        (3600, 0, "warning: stsExpiration: ends in 60 minutes; Agora wants 4 hours at least"),
+        (-1, 2, "stsExpiration: has passed; get new credentials"),
+    ],
+)
+def test_temporary_credentials_that_end_too_soon(recpipe, agora, monkeypatch, left, code, why):
+    temporary(monkeypatch, left)
+    start = ("record", "start", "--request", "request.json", "--storage", "calls", "--dry-run")
+    ended = recpipe(*start)
+    assert (ended.code, agora.seen) == (code, [])
+    assert why in ended.err
 
 
 def test_a_sid_given_by_hand_is_remembered(recpipe, agora):

@@ -1,20 +1,25 @@
 """``recpipe simulate service`` with ``recpipe record``: the whole story, in real processes."""
 
+import base64
 import json
+import os
 import signal
 import socket
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 from pydantic import SecretStr
 
 from pipeline.agora.webhook import SessionExited, Uploaded, in_order, is_genuine, parse
-from tests.agora.bodies import GONE, START, STORAGE, changed
+from tests.agora.bodies import ACCESS, GONE, SECRET, START, STORAGE, TOKEN, changed
 from tests.agora.server import listening
 
-SECRETS = {"AGORA_CUSTOMER_SECRET": "customerSECRET", "WEBHOOK_SECRET": "hookSECRET"}
+SECRETS = {"AGORA_CUSTOMER_SECRET": "cust/SECRET+ä=&", "WEBHOOK_SECRET": "hook/SECRET+ü =%"}
+SECONDS = float(os.environ.get("RECPIPE_TEST_RECORDING", "40"))  # of the whole story
+SPEED = float(os.environ.get("RECPIPE_TEST_SPEED", "8"))
 READY = 60  # seconds: a busy machine takes long
 
 pytestmark = pytest.mark.usefixtures("ffmpeg")
@@ -47,7 +52,7 @@ def service(launch, settings, monkeypatch):
 
 
 def wait_for(condition, what):
-    end = time.monotonic() + READY
+    end = time.monotonic() + READY + SECONDS / SPEED
     while not condition():
         assert time.monotonic() < end, what
         time.sleep(0.1)
@@ -58,28 +63,34 @@ def test_the_whole_story(service, recpipe, weed, launch, monkeypatch):
     for name, value in weed.environment.items():
         monkeypatch.setenv(name, value)
     place = f"s3://{weed.new_bucket()}/"
-    listed = []
+    listed, said = [], []
+
+    def run(*args):
+        """A process of its own, its command line seen meanwhile; its JSON."""
+        process = launch(*args, "--json", "--debug")
+        listed.append(commandline(process))
+        out, err = process.communicate(timeout=READY)
+        said.extend([out, err])
+        assert process.returncode == 0, err
+        return [json.loads(line) for line in out.splitlines()]
+
     with listening() as hooks:
         options = ("--webhook", f"{hooks.url}/agora/events", "--log", "log.jsonl", "--debug")
-        with service("--to", place, "--speed", 8, "--segments", "4s", *options) as process:
+        with service("--to", place, "--speed", SPEED, "--segments", "4s", *options) as process:
             listed.append(commandline(process))
-            start = launch("record", "start", "--request", "request.json", "--json", "--debug")
-            listed.append(commandline(start))
-            out, err = start.communicate(timeout=READY)
-            assert start.returncode == 0, err
-            began = json.loads(out)
+            (began,) = run("record", "start", "--request", "request.json")
             assert began["status"] in (4, 5)
-            time.sleep(1)
-            wait_for(lambda: len(segments(weed, place)) >= 10, "no slices")
-            again = recpipe("record", "start", "--request", "request.json", "--json")
-            assert (again.line["already"], again.line["sid"]) == (True, began["sid"])
-            ended = recpipe("record", "stop", "--json", "--debug")
-            assert (ended.code, ended.line["uploading"]) == (0, "uploaded")
-    assert ended.line["files"] == [began["playlist"]]
-    done = recpipe("convert", f"{place}{began['playlist']}", "-o", "out", "--json")
-    assert (done.code, done.line["verdict"]) == (0, "ok"), done.err
-    assert done.line["duration"] >= 40
-    assert done.line["tracks"][0]["height"] == 640
+            time.sleep(SECONDS / SPEED / 4)
+            wait_for(lambda: len(segments(weed, place)) >= SECONDS / 4, "no slices")
+            (again,) = run("record", "start", "--request", "request.json")
+            assert (again["already"], again["sid"]) == (True, began["sid"])
+            stopped, made = run("record", "stop", "--wait", "--from", place, "--to", "out")
+            assert stopped["uploading"] == "uploaded"
+    assert stopped["files"] == [began["playlist"]]
+    assert (made["verdict"], made["tracks"][0]["height"]) == ("ok", 640)
+    assert made["duration"] >= SECONDS
+    (done,) = run("convert", f"{place}{began['playlist']}", "-o", "out")  # made already
+    assert (done["verdict"], done["sha256"]) == ("ok", made["sha256"])
 
     calls = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
     assert [call["endpoint"] for call in calls if call["endpoint"] != "query"] == [
@@ -95,13 +106,21 @@ def test_the_whole_story(service, recpipe, weed, launch, monkeypatch):
     assert any(isinstance(n.event, Uploaded) for n in notices)
     assert isinstance(notices[-1].event, SessionExited)
 
-    said = [*listed, out, err, ended.out, ended.err, again.err, done.out, done.err]
-    said += [repr(seen.headers) + seen.raw.decode() for seen in hooks.seen]
+    said += [*listed, *(repr(seen.headers) + seen.raw.decode() for seen in hooks.seen)]
     files = [path for path in Path().rglob("*") if path.is_file() and path.name != "request.json"]
     assert {"log.jsonl", "service.err"} < {path.name for path in files}
     said += [path.read_bytes().decode("latin-1") for path in files]
-    for hidden in ("SECRET", weed.secret_key):
+    secrets = [*SECRETS.values(), TOKEN, ACCESS, SECRET, weed.secret_key]
+    for hidden in ("SECRET", *forms(*secrets, f"customer:{SECRETS['AGORA_CUSTOMER_SECRET']}")):
         assert not [text for text in said if hidden in text]
+
+
+def forms(*secrets):
+    """As they are, as they stand in a URL or in JSON, in base64 and in hexadecimal digits."""
+    for secret in secrets:
+        yield from (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1])
+        yield from (base64.b64encode(secret.encode()).decode().rstrip("="), secret.encode().hex())
+        yield secret.encode().decode("latin-1")  # as the files are read here
 
 
 def commandline(process):

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.ledger.states import State
 from pipeline.jobs.locks import locked
 from pipeline.jobs.watch import tell
-from tests.cli.conftest import COMPOSITE, edit_playlist, names, segments, snapshot
+from tests.cli.conftest import COMPOSITE, SAMPLES, edit_playlist, names, segments, snapshot
 
 NOW = ("--settle", "0s")
 LATER = 60.0  # seconds; a busy machine takes many times as long as an idle one
@@ -340,3 +341,24 @@ def test_who_lost_his_lease_does_not_publish(once, composite, out, url, monkeypa
     assert "taken over by another watcher" in ended.err
     assert not list(out.glob("*.mp4"))
     assert states(url) == {COMPOSITE: State.WORKING}
+
+
+def test_each_stream_of_individual_mode_is_watched_for_itself(once, clean, out, url):
+    """Several under one sid, of which one still runs."""
+    stem, folder = "5be1f07a92c84d36a1e4c0d97b3f6a28_helpline", clean / "calls"
+    folder.mkdir()
+    for uid in (1, 2):
+        for path in (SAMPLES / "audio_only").iterdir():
+            stream = f"{stem}__uid_s_{uid}__uid_e_audio"
+            there = Path(shutil.copy(path, folder / path.name.replace(stem, stream)))
+            if there.suffix == ".m3u8":
+                text = there.read_text().replace(stem, stream)
+                there.write_text(text.replace("#EXT-X-ENDLIST\n", "") if uid == 1 else text)
+    assert once(folder).code == 0
+    assert names(out) == [f"{stem}__uid_s_2__uid_e_audio{end}" for end in (".mp4", ".receipt.json")]
+    assert once(folder).code == 0
+    (running,) = folder.glob("*_s_1_*.m3u8")
+    running.write_text(running.read_text() + "#EXT-X-ENDLIST\n")
+    assert once(folder).code == 0
+    assert set(states(url).values()) == {"published"}
+    assert len(names(out)) == 4

@@ -16,9 +16,9 @@ from pipeline.muxing.locate import locate
 from pipeline.simulator.chaos import Chaos
 from pipeline.simulator.gateway import Account, Asked, Reply
 from pipeline.simulator.material import Look, Material, encode
+from pipeline.simulator.orders import Conduct
 from pipeline.simulator.rest import application
 from pipeline.simulator.service import Service
-from pipeline.simulator.session import Conduct
 from pipeline.storage.local import LocalStorage
 from tests.agora.bodies import START, changed
 from tests.agora.server import FakeTime
@@ -71,16 +71,16 @@ class Standin:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.service.answer(Asked(method, f"{ROOT}/{call}", headers, raw))
 
-    def acquire(self) -> str:
+    def acquire(self, **parameters: Any) -> str:
         """A resource id."""
-        return str(self.ask("acquire", {**NAME, "clientRequest": {}}).body["resourceId"])
+        return str(self.ask("acquire", {**NAME, "clientRequest": parameters}).body["resourceId"])
 
-    def start(self, changes: Any = None) -> "Session":
-        """A recording."""
-        resource = self.acquire()
-        reply = self.ask(f"resourceid/{resource}/mode/mix/start", changed(changes or {}))
+    def start(self, changes: Any = None, *, mode: str = "mix", **parameters: Any) -> "Session":
+        """A recording; ``parameters`` are those of acquire."""
+        resource = self.acquire(**parameters)
+        reply = self.ask(f"resourceid/{resource}/mode/{mode}/start", changed(changes or {}))
         assert reply.status == 200, reply
-        return Session(self, resource, reply.body["sid"])
+        return Session(self, resource, reply.body["sid"], mode)
 
     def names(self) -> list[str]:
         """Every file there is."""
@@ -94,12 +94,12 @@ class Standin:
 class Session:
     """One recording, by the names the caller has."""
 
-    def __init__(self, standin: Standin, resource: str, sid: str) -> None:
-        self.standin, self.resource, self.sid = standin, resource, sid
+    def __init__(self, standin: Standin, resource: str, sid: str, mode: str = "mix") -> None:
+        self.standin, self.resource, self.sid, self.mode = standin, resource, sid, mode
 
     def ask(self, verb: str, body: Any = None) -> Reply:
         """One call."""
-        path = f"resourceid/{self.resource}/sid/{self.sid}/mode/mix/{verb}"
+        path = f"resourceid/{self.resource}/sid/{self.sid}/mode/{self.mode}/{verb}"
         method = "GET" if verb == "query" else "POST"
         return self.standin.ask(path, body if method == "POST" else b"", method=method)
 

@@ -187,3 +187,18 @@ def test_playlists_that_are_not_agoras_stay_apart(put):
     found = discover(put("a.m3u8", "b.m3u8", f"{ROOM}.m3u8", f"{OTHER}_room.m3u8"), "")
     assert sorted(ids(found)) == sorted(["a", "b", ROOM, f"{OTHER}_room"])
     assert [(r.sid, r.cname) for r in found if r.id == "a"] == [(None, None)]
+
+
+def test_individual_mode_has_a_recording_for_each_stream(put):
+    """Under one sid; the failover part of a stream belongs to it alone."""
+    streams = [
+        f"{SID}_room__uid_s_{uid}__uid_e_{kind}" for uid in "12" for kind in ("audio", "video")
+    ]
+    storage = put(*(f"{stream}.m3u8" for stream in streams), f"bak0_{streams[3]}.m3u8")
+    found = discover(storage, "")
+    assert ids(sorted(found, key=lambda r: r.id)) == streams
+    assert {r.id: [part.bak for part in r.parts] for r in found} == {
+        **{stream: [None] for stream in streams[:3]},
+        streams[3]: [None, 0],
+    }
+    assert {r.sid for r in found} == {SID}

@@ -119,6 +119,30 @@ def test_list_by_prefix(storage, put, prefix, found):
     assert keys(storage, prefix) == found
 
 
+@pytest.mark.parametrize(
+    ("prefix", "after", "found"),
+    [
+        pytest.param(
+            "", "a.ts", ["a/b.ts", "a/c/d.ts", "ab.ts", "é.ts", "😀.ts"], id="itself left out"
+        ),
+        pytest.param("", "a/bb", ["a/c/d.ts", "ab.ts", "é.ts", "😀.ts"], id="of a name nobody has"),
+        pytest.param("", "a/c/", ["a/c/d.ts", "ab.ts", "é.ts", "😀.ts"], id="a folder"),
+        pytest.param(
+            "", "Z", ["a.ts", "a/b.ts", "a/c/d.ts", "ab.ts", "é.ts", "😀.ts"], id="before all"
+        ),
+        pytest.param("", "～", ["😀.ts"], id="in the order of UTF-8, not of UTF-16"),
+        pytest.param("", "😀.ts", [], id="behind all"),
+        pytest.param("a/", "a/b.ts", ["a/c/d.ts"], id="in a folder"),
+        pytest.param("a/", "a", ["a/b.ts", "a/c/d.ts"], id="before the folder"),
+        pytest.param("a/", "b", [], id="behind the folder"),
+    ],
+)
+def test_list_what_comes_after(storage, put, prefix, after, found):
+    for name in ("a.ts", "a/b.ts", "a/c/d.ts", "ab.ts", "é.ts", "😀.ts"):
+        put(name)
+    assert [stored.key for stored in storage.list(prefix, after=after)] == found
+
+
 @pytest.mark.parametrize("key", ODD_NAMES)
 def test_odd_names_come_back_as_they_went(storage, put, key):
     put(key, key.encode())

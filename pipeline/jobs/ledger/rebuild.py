@@ -58,7 +58,7 @@ def identity(playlist: str) -> tuple[str, str | None]:
     agora = names.parse_playlist_name(name)
     if agora is None:
         return playlist, None
-    return f"{folder}{slash}{agora.sid}", agora.sid
+    return folder + slash + names.one_recording(agora.sid, agora.cname), agora.sid
 
 
 def result_key(id: str, version: int) -> str:

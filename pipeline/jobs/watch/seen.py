@@ -94,7 +94,9 @@ def place(recording: Recording) -> str:
     """The key of a recording in its store: that of its sid, or of its playlist."""
     part = recording.parts[0]
     assert part.playlist is not None
-    return part.folder + recording.sid if recording.sid else part.playlist.key
+    if recording.sid is None or recording.cname is None:
+        return part.playlist.key
+    return part.folder + names.one_recording(recording.sid, recording.cname)
 
 
 def source(recording: Recording) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Protocol
 
-from pipeline.jobs.ledger.sightings import Known
 from pipeline.jobs.ledger.states import State
 from pipeline.jobs.watch.seen import Seen
 
@@ -19,6 +19,26 @@ class Patience:
     late_deadline: float = 48 * 3600.0  # after the last change
 
 
+class Before(Protocol):
+    """What the look before this one came to."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of its listing."""
+
+    @property
+    def unchanged_since(self) -> float:
+        """Since when the listing is the same."""
+
+    @property
+    def ended_at(self) -> float | None:
+        """When an end was seen first."""
+
+    @property
+    def as_is(self) -> bool:
+        """Whether it was given up waiting for the rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Where a recording stands."""
@@ -32,7 +52,7 @@ class Judged:
 
 def judge(
     seen: Seen,
-    before: Known | None,
+    before: Before | None,
     told: Collection[str],
     patience: Patience,
     *,

@@ -1,0 +1,89 @@
+"""``recpipe record stop --wait``: from a recording that was stopped to its MP4."""
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli import options, output
+from pipeline.errors import RecpipeError, UsageError
+
+if TYPE_CHECKING:  # at run time these would load numpy, also for --help
+    from pipeline.jobs.sessions import Known
+    from pipeline.jobs.watch.single import Awaited
+    from pipeline.storage import Storage
+
+
+def refuse_nonsense(chosen: Mapping[str, Any], known: "Known") -> None:
+    """What could not be handed over in the end, said before anything is stopped."""
+    if not chosen["wait"]:
+        source = click.get_current_context().get_parameter_source("to")
+        if source is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError("--to is where results go with --wait; give both")
+        return
+    if not chosen["to"]:
+        raise UsageError("--wait: name with --to where the result goes")
+    if known.mode == "individual":
+        raise UsageError(
+            "--wait: individual mode leaves many recordings; use recpipe watch or convert"
+        )
+    _bucket(known, chosen)
+
+
+def hand_over(known: "Known", uploading: str | None, chosen: Mapping[str, Any]) -> int:
+    """Wait until everything is in the bucket, convert it, and end as convert does."""
+    from pipeline.agora.transport import Clock
+    from pipeline.cli import batch
+    from pipeline.jobs.many import Work
+    from pipeline.jobs.watch import single
+    from pipeline.storage.names import printable
+
+    awaited = _awaited(known, uploading, chosen)
+    try:
+        recording = single.settled(awaited, clock=Clock(), say=_waits)
+        output.say(f"recpipe: {recording.source}: all of it is there")
+        return batch.convert_found([Work(recording, awaited.storage)], [], _as_convert(chosen))
+    except (KeyboardInterrupt, RecpipeError):
+        name = f"--channel {shlex.quote(printable(known.cname))} --uid {known.uid}"
+        output.say(f"recpipe: stopped, and nothing is lost: the same command with {name} goes on")
+        raise
+
+
+def _awaited(known: "Known", uploading: str | None, chosen: Mapping[str, Any]) -> "Awaited":
+    from pipeline.jobs.watch.settled import Patience
+    from pipeline.jobs.watch.single import Awaited
+
+    assert known.sid is not None  # it was stopped by it
+    place = "/".join((*known.prefix, known.sid))
+    patience = Patience(chosen["settle"], chosen["late_deadline"])
+    told = (uploading,) if uploading else ()
+    return Awaited(_bucket(known, chosen), place, told, patience)
+
+
+def _bucket(known: "Known", chosen: Mapping[str, Any]) -> "Storage":
+    """The root of the bucket, as the user or a table of the settings says it is reached."""
+    from pipeline.jobs import stores
+
+    file = click.get_current_context().ensure_object(options.State).file
+    if chosen["from"]:
+        names = ("endpoint_url", "region", "profile")
+        open_location = stores.locations(**{name: chosen[name] for name in names}, file=file)
+        return open_location(chosen["from"].rstrip("/") + "/")[0]
+    if known.vendor is None or known.region is None or known.bucket is None:
+        raise UsageError("--wait: its bucket is not known here; name it with --from")
+    try:
+        return stores.bucket(known.vendor, known.region, known.bucket, file)
+    except UsageError as error:
+        raise UsageError(f"{error}; name the bucket with --from") from error
+
+
+def _as_convert(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Its options: that the recording may be converted is decided, and it is the only one."""
+    decided = {"accept_unfinished": True, "jobs": 1, "dry_run": False, "quiet": False}
+    unasked = {"key": None, "stream_types": None, "output": chosen["to"]}
+    return {**chosen, **decided, **unasked}
+
+
+def _waits(why: str) -> None:
+    output.say(f"recpipe: waiting: {why}")
