@@ -17,11 +17,16 @@ from pipeline.storage import Storage
 Found = tuple[Storage, Published]
 
 
-def published_in(sources: Iterable[str], opened: Opener) -> Iterator[Found | Failure]:
-    """What each source holds: a folder, or the receipt or the MP4 of a single recording."""
+def published_in(
+    sources: Iterable[str], opened: Opener, located: Callable[[str], str] = str
+) -> Iterator[Found | Failure]:
+    """What each source holds: a folder, or the receipt or the MP4 of a single recording.
+
+    ``located`` says where to find what is named otherwise, such as by an id of the ledger.
+    """
     for source in sources:
         try:
-            storage, key = opened(source)
+            storage, key = opened(located(source))
             if key:
                 name = key if key.endswith(RECEIPT) else receipt_key(key)
                 yield storage, read(storage, name)
@@ -38,7 +43,8 @@ def _folder(storage: Storage) -> Iterator[Found | Failure]:
         count += 1
         if isinstance(one, Unreadable):
             known.add(one.receipt_key)
-            yield Failure(None, storage.url(one.receipt_key), one.error)
+            name = one.receipt_key.removesuffix(RECEIPT)
+            yield Failure(name, storage.url(one.receipt_key), one.error)
         else:
             known |= {one.receipt_key, *(output.key for output in one.outputs)}
             yield storage, one
@@ -49,7 +55,7 @@ def _folder(storage: Storage) -> Iterator[Found | Failure]:
         if ours and not told and "/." not in f"/{entry.key}":
             count += 1
             said = f"{storage.url(entry.key)}: no receipt beside it; convert its recording again"
-            yield Failure(None, storage.url(entry.key), NotFoundError(said))
+            yield Failure(path.stem, storage.url(entry.key), NotFoundError(said))
     if not count:
         said = f"{storage.url()}: nothing published here; name a folder with receipts"
         raise NotFoundError(said)

@@ -34,7 +34,7 @@ def events_of(
         *events,
         Event(
             "validation",
-            published.modified,
+            published.converted,
             published.verdict.value,
             (converter,),
             kept,
@@ -43,7 +43,7 @@ def events_of(
         ),
         Event(
             "normalization",
-            published.modified,
+            published.converted,
             "success",
             (converter, ffmpeg),
             every,

@@ -52,6 +52,7 @@ class Ingested:
     """What became of one recording."""
 
     recording: str
+    receipt: str  # URL
     bag: str
     state: str  # "ingested", or "present": it was there already
     files: int
@@ -70,7 +71,8 @@ def ingest(
 ) -> Ingested:
     """Make one bag.  It appears whole or not at all; safe to repeat, also after a crash."""
     with locked(order.spool, archive.url(published.name)):
-        there = _present(published, archive, order)
+        receipt = results.url(published.receipt_key)
+        there = _present(published, receipt, archive, order)
         if there is not None:
             return there
         staging = Staging(archive, published.name, order.spool)
@@ -84,7 +86,8 @@ def ingest(
         _tag(staging, published, order, payload, [one for one, _ in fetched], now)
         staging.finish(_told(published, order, payload))
     size = sum(one.size for one in payload.values())
-    return Ingested(published.id, archive.url(published.name), "ingested", len(payload), size)
+    url = archive.url(published.name)
+    return Ingested(published.id, receipt, url, "ingested", len(payload), size)
 
 
 def original_path(published: Published, key: str) -> str:
@@ -103,7 +106,7 @@ def receipt_path(published: Published) -> str:
     return METADATA + published.receipt_key.rpartition("/")[2]
 
 
-def _present(published: Published, archive: Archive, order: Order) -> Ingested | None:
+def _present(published: Published, receipt: str, archive: Archive, order: Order) -> Ingested | None:
     """The bag that is there already; ExistsError if it is not of this receipt."""
     place = places.named(archive.storage, published.name)
     if place is None:
@@ -117,7 +120,7 @@ def _present(published: Published, archive: Archive, order: Order) -> Ingested |
         )
     url = archive.storage.url(place.key.removesuffix("/"))
     size, _, count = str(told.get("oxum", "0.0")).partition(".")
-    return Ingested(published.id, url, "present", int(count), int(size))
+    return Ingested(published.id, receipt, url, "present", int(count), int(size))
 
 
 def _what_is_there(

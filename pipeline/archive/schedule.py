@@ -10,6 +10,8 @@ from pipeline.archive import places
 from pipeline.archive.fixity import Checked
 from pipeline.archive.places import Place
 from pipeline.archive.premis import moment
+from pipeline.jobs.ledger import custody
+from pipeline.jobs.ledger.handle import Ledger
 from pipeline.storage import Storage
 
 FILE = "fixity.json"
@@ -42,6 +44,29 @@ class InArchive:
     def remember(self, entries: Mapping[str, Mapping[str, str]]) -> None:
         """Read, add, write: what another process wrote meanwhile stays."""
         places.write_state(self.storage, FILE, {**self.recall(), **entries}, self.spool)
+
+
+@dataclass(frozen=True, slots=True)
+class InLedger:
+    """A memory in the ledger, which also keeps every check as an event of its recording."""
+
+    ledger: Ledger
+    storage: Storage
+
+    def recall(self) -> Mapping[str, Mapping[str, str]]:
+        """What is known of this archive."""
+        known = custody.checked(self.ledger, self.storage.url())
+        return {f"{bag} {how}": told for (bag, how), told in known.items()}
+
+    def remember(self, entries: Mapping[str, Mapping[str, str]]) -> None:
+        """Keep these beside what is known."""
+        told = {tuple(key.rsplit(" ", 1)): entry for key, entry in entries.items()}
+        custody.remember(self.ledger, self.storage.url(), {(b, h): e for (b, h), e in told.items()})
+        for (bag, how), entry in told.items():
+            name = bag.removesuffix("/").removesuffix(places.TAR)
+            url = self.storage.url(bag).removesuffix("/")
+            detail = {"bag": url, "how": how, "result": entry["result"]}
+            custody.note(self.ledger, "fixity check", detail, name=name)
 
 
 def due(

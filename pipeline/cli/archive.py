@@ -10,13 +10,18 @@ import click
 
 from pipeline import config
 from pipeline.cli import options, output
+from pipeline.cli.ledger import if_any
+from pipeline.cli.ping import pinging
 from pipeline.cli.quantities import SHARE
 from pipeline.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from pipeline.archive.fixity import Checked
+    from pipeline.archive.ingest import Ingested
     from pipeline.archive.places import Place
     from pipeline.archive.staging import Archive
+    from pipeline.jobs.ledger.handle import Ledger
+    from pipeline.jobs.many import Failure
     from pipeline.jobs.targets import Opener
     from pipeline.storage import Storage
 
@@ -31,7 +36,7 @@ def archive() -> None:
 
 
 @archive.command(short_help="Make one BagIt bag of each published recording.")
-@options.sources
+@click.argument("sources", metavar="SRC|ID...", nargs=-1, required=True)
 @click.option("--to", metavar="STORE", required=True, help="A folder or s3://bucket/prefix/.")
 @click.option(
     "--as",
@@ -61,24 +66,28 @@ def archive() -> None:
 )
 @click.option("--lock-days", type=click.IntRange(min=1), metavar="N", help="How long.")
 @click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="Of S3; may be repeated.")
-@options.as_json
-@options.quiet
 @options.ffmpeg
-@options.spool
-@options.store
-@options.general
+@options.unattended
 def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
     """Make one BagIt bag of each published recording: the MP4, its originals, metadata, events.
 
     SRC is a folder or s3://bucket/prefix/ with receipts that recpipe convert left, or a single
-    receipt or MP4.  What is archived already is left alone, so the same command may run again.
+    receipt or MP4.  ID is the name or the sid of a recording in the ledger, or how either begins.
+    What is archived already is left alone, so the same command may run again.
 
     \b
     Examples:
       recpipe archive ingest out/ --to /archive/
       recpipe archive ingest s3://bucket/mp4/ --to s3://vault/ --as tar --storage-class DEEP_ARCHIVE
       recpipe archive ingest out/ --to /archive/ --metadata cases.csv --originals fetch
+      recpipe archive ingest 0a93a5e0c1d4 --to /archive/
     """
+    with pinging(chosen["ping"]) as ended, if_any(chosen["ledger"]) as ledger:
+        ended.code = _ingest(sources, ledger, chosen)
+    return ended.code
+
+
+def _ingest(sources: tuple[str, ...], ledger: "Ledger | None", chosen: dict[str, Any]) -> int:
     from pipeline.archive import bulk, catalogue
     from pipeline.archive.ingest import Order, Originals
     from pipeline.jobs.many import Failure, code_of, exit_code
@@ -95,17 +104,17 @@ def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
         spool_of(chosen),
     )
     codes, seen = [], set()
-    found = bulk.published_in(sources, opened)
+    found = bulk.published_in(sources, opened, partial(_located, ledger))
     ffmpeg = locate(chosen["ffmpeg"])
     for outcome in bulk.ingest_all(
         found, partial(folder, opened), to, ffmpeg, order, now=time.time
     ):
         if isinstance(outcome, Failure):
             codes.append(code_of(outcome))
-            told = {"recording": outcome.recording, "bag": None, "state": "failed"}
-            _say({**told, "error": outcome.message}, f"failed    {outcome.message}", chosen, True)
+            _say_failure(outcome, chosen)
             continue
         codes.append(0)
+        _note(outcome, ledger)
         seen.add(outcome.recording)
         told = {"recording": outcome.recording, "bag": outcome.bag, "state": outcome.state}
         text = f"{outcome.state:<9} {outcome.bag}: {outcome.files} files, {outcome.size} bytes"
@@ -115,22 +124,47 @@ def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
     return exit_code(codes)
 
 
+def _located(ledger: "Ledger | None", source: str) -> str:
+    """A source as it is, or where the ledger says that its receipt is."""
+    if "/" in source or source.startswith("@") or Path(source).exists():
+        return source
+    if ledger is None:
+        said = "no such file or folder, and no ledger that might know a recording of this name"
+        raise NotFoundError(f"{source}: {said}")
+    from pipeline.jobs.ledger import custody
+
+    return custody.receipt_of(ledger, source)
+
+
+def _note(done: "Ingested", ledger: "Ledger | None") -> None:
+    if ledger is not None and done.state == "ingested":
+        from pipeline.jobs.ledger import custody
+
+        detail = {"bag": done.bag, "files": done.files, "bytes": done.size}
+        custody.note(ledger, "archived", detail, name=done.recording, receipt=done.receipt)
+
+
+def _say_failure(failure: "Failure", chosen: dict[str, Any]) -> None:
+    """A recording that could not be ingested, or a source in which there is none."""
+    state = "error" if failure.recording is None else "failed"
+    told = {"recording": failure.recording, "bag": None, "state": state}
+    text = f"{state:<9} {failure.message}"
+    _say({**told, "error": failure.message}, text, chosen, True)
+
+
 @archive.command(short_help="Check that bags are still what they were.")
 @click.argument("place", metavar="STORE")
 @click.option("--fast", is_flag=True, help="Compare names and sizes, not digests.")
 @click.option("--fetch", is_flag=True, help="Read also what fetch.txt names, where it is.")
 @click.option("--sample", type=SHARE, metavar="N%", help="So many bags, longest unchecked first.")
 @click.option("--repair-from", metavar="STORE", help="A second copy to put damage right from.")
-@options.as_json
-@options.quiet
-@options.spool
-@options.store
-@options.general
+@options.unattended
 def verify(place: str, **chosen: Any) -> int:
     """Check that every bag of STORE is complete and every digest right.
 
     Those that were not checked for longest come first.  What was checked when is remembered in the
-    archive itself, so that --sample 1% every day has checked all of it after a hundred days.
+    ledger if there is one, else in the archive itself, so that --sample 1% every day has checked
+    all of it after a hundred days.
 
     \b
     Exit codes: 0 all sound, 4 something is wrong.
@@ -141,6 +175,12 @@ def verify(place: str, **chosen: Any) -> int:
       recpipe archive verify s3://vault/ --fast
       recpipe archive verify /archive/ --repair-from s3://second-copy/
     """
+    with pinging(chosen["ping"]) as ended, if_any(chosen["ledger"]) as ledger:
+        ended.code = _verify(place, ledger, chosen)
+    return ended.code
+
+
+def _verify(place: str, ledger: "Ledger | None", chosen: dict[str, Any]) -> int:
     from pipeline.archive import fixity, places, repair, schedule
 
     opened = opener(chosen)
@@ -151,7 +191,9 @@ def verify(place: str, **chosen: Any) -> int:
     found = places.places(storage)
     if not found:
         raise NotFoundError(f"{storage.url()}: no bag here; name an archive or a bag")
-    memory = schedule.InArchive(storage, spool)
+    memory: schedule.Memory = (
+        schedule.InArchive(storage, spool) if ledger is None else schedule.InLedger(ledger, storage)
+    )
     entries: dict[str, dict[str, str]] = {}
     sound, alone = True, found[0].name == ""
     for one in schedule.due(found, memory.recall(), how, chosen["sample"] or 1.0):

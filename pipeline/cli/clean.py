@@ -11,18 +11,21 @@ import click
 from pipeline import config
 from pipeline.cli import options, output
 from pipeline.cli.archive import folder, opener, spool_of
+from pipeline.cli.ledger import if_any
 from pipeline.cli.ping import pinging
 from pipeline.cli.quantities import DURATION, SHARE, SIZE
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
+    from pipeline.jobs.ledger.handle import Ledger
     from pipeline.jobs.targets import Opener
     from pipeline.model import StoredObject
     from pipeline.retention.apply import Done, Work
     from pipeline.retention.document import Candidate, Leftover, Plan
     from pipeline.retention.interlocks import Checks
+    from pipeline.retention.leftovers import Stores
     from pipeline.retention.plan import Rules
-    from pipeline.retention.survey import Kept, Survey
+    from pipeline.retention.survey import Kept, Survey, Where
 
 SOME_FAILED = 5
 HOUR = 3600.0
@@ -30,7 +33,6 @@ HOUR = 3600.0
 state = click.option(
     "--state", metavar="DIR", help="Where the audit trail is.  [default: ~/.local/state/recpipe]"
 )
-ping = click.option("--ping", metavar="URL", help="GET URL/start, and URL/EXIT-CODE at the end.")
 conditions = click.option(
     "--conditions/--no-conditions",
     default=True,
@@ -77,17 +79,19 @@ def clean() -> None:
 )
 @click.option("--max-bytes", type=SIZE, metavar="SIZE", help="Refuse to plan more.")
 @click.option("--max-fraction", type=SHARE, default="20%", show_default=True, help="Of the source.")
+@click.option(
+    "--trash",
+    type=click.Choice(("copy", "versions")),
+    default="copy",
+    show_default=True,
+    help="Copies in .trash/; or what a bucket with versioning keeps of deleted objects.",
+)
 @click.option("--unknown", metavar="FILE", help="List there what no receipt knows of.")
 @click.option("--leftovers/--no-leftovers", default=True, help="Plan our own leftovers too.")
 @click.option("--reports-older-than", type=DURATION, help="Plan old HTML reports too.")
 @trash_days
 @state
-@ping
-@options.as_json
-@options.quiet
-@options.spool
-@options.store
-@options.general
+@options.unattended
 def plan(origin: str, **chosen: Any) -> int:
     """Write down exactly what of SOURCE may be deleted: keys, sizes, ETags and reasons.
 
@@ -104,13 +108,13 @@ def plan(origin: str, **chosen: Any) -> int:
     from pipeline.retention.audit import Audit
 
     with pinging(chosen["ping"]) as ended, ExitStack() as stack:
-        opened = opener(chosen)
-        checks = _checks(opened, origin, chosen["to"], chosen)
+        ledger = stack.enter_context(if_any(chosen["ledger"]))
+        checks = _checks(opener(chosen), origin, chosen["to"], ledger, chosen)
         now = time.time()
         Audit(_state(chosen), time.time).refuse_a_clock_that_went_back()
         unknown = stack.enter_context(_listing(chosen["unknown"]))
         made = surveys.survey(
-            surveys.Where(*map(_absolute, (origin, chosen["to"], chosen["require_archive"]))),
+            _where(origin, chosen),
             checks,
             _rules(chosen),
             Path(chosen["output"]),
@@ -129,12 +133,7 @@ def plan(origin: str, **chosen: Any) -> int:
 @conditions
 @trash_days
 @state
-@ping
-@options.as_json
-@options.quiet
-@options.spool
-@options.store
-@options.general
+@options.unattended
 def apply(plan: str, **chosen: Any) -> int:
     """Move into the trash exactly what PLAN names, after every check was made once more.
 
@@ -157,19 +156,14 @@ def apply(plan: str, **chosen: Any) -> int:
 @click.argument("run", metavar="RUN")
 @conditions
 @state
-@ping
-@options.as_json
-@options.quiet
-@options.spool
-@options.store
-@options.general
+@options.unattended
 def restore(origin: str, run: str, **chosen: Any) -> int:
     """Bring everything of RUN back to SOURCE, byte by byte; what is there is not replaced."""
     from pipeline.retention import apply as acts
 
     with pinging(chosen["ping"]) as ended:
         read = _of_run(origin, run, chosen)
-        with _working(read, chosen, origin) as work:
+        with _working(read, chosen, origin, asks=False) as work:
             problems = sum(_say_done(done, run, chosen) for done in acts.restore(run, work))
         ended.code = SOME_FAILED if problems else 0
     return ended.code
@@ -182,12 +176,7 @@ def restore(origin: str, run: str, **chosen: Any) -> int:
 @options.dry_run
 @conditions
 @state
-@ping
-@options.as_json
-@options.quiet
-@options.spool
-@options.store
-@options.general
+@options.unattended
 def purge(origin: str, run: str | None, **chosen: Any) -> int:
     """Delete for good what was in the trash of SOURCE for long enough: one RUN, or all of them.
 
@@ -213,9 +202,20 @@ def purge(origin: str, run: str | None, **chosen: Any) -> int:
 
 def _absolute(location: str | None) -> str | None:
     """A plan may be applied from another folder."""
-    if location is None or "://" in location:
-        return location
+    if not location or "://" in location or location.startswith("@"):
+        return location or None
     return str(Path(location).absolute())
+
+
+def _where(origin: str, chosen: dict[str, Any]) -> "Where":
+    from pipeline.retention.survey import Where
+
+    return Where(
+        _absolute(origin),
+        _absolute(chosen["to"]),
+        _absolute(chosen["require_archive"]),
+        chosen["trash"],
+    )
 
 
 def _rules(chosen: dict[str, Any]) -> "Rules":
@@ -232,11 +232,13 @@ def _rules(chosen: dict[str, Any]) -> "Rules":
     )
 
 
-def _checks(opened: "Opener", source: str, results: str, chosen: dict[str, Any]) -> "Checks":
+def _checks(
+    opened: "Opener", source: str, results: str, ledger: "Ledger | None", chosen: dict[str, Any]
+) -> "Checks":
     from functools import partial
 
     from pipeline.archive.holdings import missing_from
-    from pipeline.retention.interlocks import Checks
+    from pipeline.retention.interlocks import Checks, asked
 
     archive = chosen["require_archive"]
     return Checks(
@@ -245,27 +247,41 @@ def _checks(opened: "Opener", source: str, results: str, chosen: dict[str, Any])
         verify=chosen["verify"],
         include_degraded=chosen["include_degraded"],
         archived=partial(missing_from, folder(opened, archive)) if archive else None,
+        ledger=asked(ledger) if ledger else None,
     )
 
 
 @contextmanager
-def _working(plan: "Plan", chosen: dict[str, Any], source: str | None = None) -> "Iterator[Work]":
+def _working(
+    plan: "Plan", chosen: dict[str, Any], source: str | None = None, *, asks: bool = True
+) -> "Iterator[Work]":
     """What a run needs, and its lock: two runs on one source never overlap."""
     from pipeline.jobs.locks import locked
 
-    work = _work(plan, chosen, source or plan.source)
-    with locked(_state(chosen), work.source.url(), wait=False):
-        yield work
+    with if_any(chosen["ledger"]) as ledger:
+        work = _work(plan, chosen, source or plan.source, ledger, asks=asks)
+        with locked(_state(chosen), work.source.url(), wait=False):
+            yield work
 
 
-def _work(plan: "Plan", chosen: dict[str, Any], source: str) -> "Work":
+def _work(
+    plan: "Plan",
+    chosen: dict[str, Any],
+    source: str,
+    ledger: "Ledger | None",
+    *,
+    asks: bool = True,
+) -> "Work":
+    """``asks``: whether the ledger may object; it is told everything in any case."""
     from pipeline.retention.apply import Work
-    from pipeline.retention.audit import Audit
+    from pipeline.retention.audit import Audit, to_ledger
 
     planned = {"verify": plan.verify, "include_degraded": plan.include_degraded}
     planned["require_archive"] = plan.archive
-    checks = _checks(opener(chosen), source, plan.results, {**chosen, **planned})
-    audit = Audit(_state(chosen), time.time)
+    asked = ledger if asks else None
+    checks = _checks(opener(chosen), source, plan.results, asked, {**chosen, **planned})
+    listeners = [to_ledger(ledger, checks.results)] if ledger else []
+    audit = Audit(_state(chosen), time.time, *listeners)
     return Work(checks, audit, spool_of(chosen), time.time, trusting=not chosen["conditions"])
 
 
@@ -285,7 +301,15 @@ def _leftovers(checks: "Checks", chosen: dict[str, Any], now: float) -> "Iterato
     from pipeline.retention import leftovers
 
     ages = leftovers.Ages(trash_days=chosen["trash_days"], reports=chosen["reports_older_than"])
-    return leftovers.find(checks.source, checks.results, spool_of(chosen), ages, now)
+    stores = _stores(checks, chosen["require_archive"], chosen)
+    return leftovers.find(stores, spool_of(chosen), ages, now)
+
+
+def _stores(checks: "Checks", archive: str | None, chosen: dict[str, Any]) -> "Stores":
+    from pipeline.retention.leftovers import Stores
+
+    opened = folder(opener(chosen), archive) if archive else None
+    return Stores(checks.source, checks.results, opened)
 
 
 def _swept(one: "Leftover", plan: "Plan", work: "Work", chosen: dict[str, Any]) -> int:
@@ -296,11 +320,13 @@ def _swept(one: "Leftover", plan: "Plan", work: "Work", chosen: dict[str, Any]) 
 
     try:
         if one.kind == "trash":
-            then = _work(_of_run(plan.source, one.where, chosen), chosen, plan.source)
-            done = acts.purge(one.where, chosen["trash_days"], then)
-            return sum(_say_done(each, one.where, chosen) for each in done)
+            earlier = _of_run(plan.source, one.where, chosen)
+            with if_any(chosen["ledger"]) as ledger:
+                then = _work(earlier, chosen, plan.source, ledger)
+                done = acts.purge(one.where, chosen["trash_days"], then)
+                return sum(_say_done(each, one.where, chosen) for each in done)
         work.audit.tell("sweep", "", kind=one.kind, where=one.where)
-        leftovers.remove(one, work.checks.results)
+        leftovers.remove(one, _stores(work.checks, plan.archive, chosen))
     except RecpipeError as error:
         output.say(f"recpipe: {one.kind} left alone: {error}")
         return 1

@@ -1,6 +1,8 @@
 """``recpipe status``, ``explain``, ``retry``, ``hold`` and ``ledger``."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +10,7 @@ import click
 
 from pipeline import config
 from pipeline.cli import options, output
+from pipeline.errors import NotFoundError
 
 if TYPE_CHECKING:  # at run time it would load SQLAlchemy, also for --help
     from pipeline.jobs.ledger.handle import Ledger
@@ -133,6 +136,24 @@ def rebuild(**chosen: Any) -> int:
     said = f"{done.added} entered, {done.known} known already"
     output.say(said + (f", {done.unreadable} unreadable" if done.unreadable else ""))
     return 0
+
+
+@contextmanager
+def if_any(url: str | None) -> "Iterator[Ledger | None]":
+    """The ledger that was named, which has to be there; else the one of this user, if any.
+
+    The one of this user counts once it knows a recording: recpipe status makes an empty one.
+    """
+    from pipeline.jobs.ledger import custody
+
+    if custody.exists(url or config.default_ledger()):
+        with opened(url) as ledger:
+            yield ledger if url or not custody.is_empty(ledger) else None
+    elif url:
+        said = "the ledger that was named is not there"
+        raise NotFoundError(f"{said}; name another, or make it anew with recpipe ledger rebuild")
+    else:
+        yield None
 
 
 def opened(url: str | None) -> "Ledger":

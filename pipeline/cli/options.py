@@ -304,3 +304,13 @@ general = all_of(
     ),
 )
 calls = all_of(dry_run, as_json, agora, general)  # what every call of the service has
+
+unattended = all_of(  # what jobs have that cron starts
+    ledger,
+    click.option("--ping", metavar="URL", help="GET URL/start, and URL/EXIT-CODE at the end."),
+    as_json,
+    quiet,
+    spool,
+    store,
+    general,
+)

@@ -9,10 +9,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from pipeline.agora import names
 from pipeline.errors import RecpipeError, UsageError
+from pipeline.jobs.receipts import CONVERTED
 from pipeline.model import Format, SourceFile, Verdict
 from pipeline.stages.publish import RECEIPT, SCHEMA, named, piece_key, pointed, receipt_key
 from pipeline.storage import Storage
@@ -49,7 +51,7 @@ class Published:
     receipt_sha256: str
     text: bytes  # the receipt itself
     receipt: Mapping[str, Any]
-    modified: float  # when the receipt was written, seconds since the epoch
+    converted: float  # when the result was proven, seconds since the epoch
     size: int
     sha256: str
     verdict: Verdict
@@ -136,7 +138,7 @@ def read(storage: Storage, key: str) -> Published:
             receipt_sha256=hashlib.sha256(text).hexdigest(),
             text=text,
             receipt=made,
-            modified=entry.modified,
+            converted=_moment(made.get("converted"), entry.modified),
             size=_size(output["size"]),
             sha256=_digest(output["sha256"]),
             verdict=Verdict(made["verdict"]),
@@ -207,6 +209,13 @@ def _size(value: Any) -> int:
 
 def _digest(value: Any) -> str:
     return str(value) if _SHA256.fullmatch(value) else _wrong()
+
+
+def _moment(value: Any, written: float) -> float:
+    """Receipts of earlier versions do not say it: then when they were written."""
+    if value is None:
+        return written
+    return datetime.strptime(_text(value), CONVERTED).replace(tzinfo=UTC).timestamp()
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -20,6 +21,8 @@ from pipeline.model import (
 )
 from pipeline.stages import publish
 
+CONVERTED = "%Y-%m-%dT%H:%M:%SZ"  # when the result was proven: UTC, to the second
+
 
 def software() -> str:
     """Name and version of this tool."""
@@ -36,10 +39,15 @@ def receipt(
     settings: Mapping[str, str],
     muxer: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Everything a later reader needs to judge the result without this tool."""
+    """Everything a later reader needs to judge the result without this tool.
+
+    The same input gives the same result, byte by byte; ``converted`` is all that differs between
+    receipts of it.
+    """
     return {
         "schema": publish.SCHEMA,
         "software": software(),
+        "converted": datetime.now(UTC).strftime(CONVERTED),
         "recording": report.recording,
         "source": report.source,
         "settings": dict(settings),

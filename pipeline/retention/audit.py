@@ -1,7 +1,4 @@
-"""What was done, one JSON line each, on the disk before the act.
-
-Whoever else wants to know, such as a ledger, is one more function to tell.
-"""
+"""What was done, one JSON line each, on the disk before the act; and in the ledger, if any."""
 
 import json
 import os
@@ -10,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.archive.premis import moment
+from pipeline.jobs.ledger import custody
+from pipeline.jobs.ledger.handle import Ledger
 from pipeline.retention.plan import SKEW, GuardError
+from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 
 FILE = "audit.jsonl"
@@ -60,3 +60,18 @@ class Audit:
             except (ValueError, KeyError, TypeError):  # cut off by a crash
                 continue
         return 0.0
+
+
+def to_ledger(ledger: Ledger, results: Storage) -> Tell:
+    """Tells the ledger: events of the recording, of objects only how many; the file has each."""
+
+    def tell(told: dict[str, Any]) -> None:
+        receipt, objects = told.get("receipt"), told.get("objects")
+        left = ("time", "seconds", "event", "recording", "receipt", "objects")
+        detail = {k: v for k, v in told.items() if k not in left and v is not None}
+        if objects is not None:
+            detail |= {"objects": len(objects), "bytes": sum(one["size"] for one in objects)}
+        url = results.url(receipt) if receipt else ""
+        custody.note(ledger, told["event"], detail, name=told.get("recording", ""), receipt=url)
+
+    return tell

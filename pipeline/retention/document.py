@@ -16,6 +16,7 @@ from pipeline.storage.names import safe_key
 from pipeline.storage.oserrors import os_errors
 
 SCHEMA = 1
+COPY, VERSIONS = "copy", "versions"  # kinds of trash
 _SEAL = re.compile(rb'\n"sha256": "([0-9a-f]{64})"\}\n?\Z')
 
 
@@ -66,6 +67,8 @@ class Plan:
     verify: str
     include_degraded: bool
     archive: str | None
+    ledger: bool  # whether one was asked
+    trash: str
     recordings: tuple[Candidate, ...]
     leftovers: tuple[Leftover, ...]
 
@@ -144,11 +147,19 @@ def parse(text: bytes, where: str) -> Plan:
             verify=str(told["verify"]),
             include_degraded=bool(told["include_degraded"]),
             archive=told["archive"],
+            ledger=bool(told.get("ledger")),
+            trash=_kind(told.get("trash", COPY)),
             recordings=tuple(_candidate(one) for one in told["recordings"]),
             leftovers=tuple(Leftover(**one) for one in told["leftovers"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{where}: not a plan of this tool; plan again") from error
+
+
+def _kind(told: Any) -> str:
+    if told not in (COPY, VERSIONS):
+        raise ValueError(told)
+    return str(told)
 
 
 def _candidate(told: Any) -> Candidate:

@@ -5,15 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.errors import NotFoundError, RecpipeError
+from pipeline.jobs.ledger import custody
+from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.published import Output, Published, read
-from pipeline.retention.plan import not_good_enough
+from pipeline.retention.plan import GuardError, not_good_enough
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH, printable
 
 HOLD = ".hold"
 TAGS = ".tags"
 
-Archived = Callable[[Published], str | None]  # why it is not safe in the archive
+Objection = Callable[[Published], str | None]  # why not, None if there is no objection
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class Checks:
     results: Storage
     verify: str = "full"  # or "head"
     include_degraded: bool = False
-    archived: Archived | None = None
+    archived: Objection | None = None  # whether it is safe in the archive
+    ledger: Objection | None = None  # whether it is held there, or worked on
 
     def refusal(self, receipt_key: str, doomed: list[str], *, receipt_sha256: str) -> str | None:
         """Why the objects of this recording must not be deleted now; None if they may."""
@@ -37,6 +40,7 @@ class Checks:
                 or not_good_enough(published, include_degraded=self.include_degraded)
                 or self._inside(published, doomed)
                 or self._result(published)
+                or (self.ledger(published) if self.ledger else None)
                 or (self.archived(published) if self.archived else None)
             )
         except RecpipeError as error:
@@ -81,6 +85,18 @@ class Checks:
 
 def _identity(storage: Storage, key: str) -> str:
     return str(storage.path(key) or storage.url(key))
+
+
+def asked(ledger: Ledger) -> Objection:
+    """What the ledger objects to; GuardError if it has forgotten everything, holds included."""
+    if custody.is_empty(ledger):
+        said = "the ledger knows no recording at all, nor which are held"
+        raise GuardError(f"{said}; bring it back, or make it anew with recpipe ledger rebuild")
+
+    def objection(published: Published) -> str | None:
+        return custody.objection(ledger, published.id, str(published.receipt["source"]))
+
+    return objection
 
 
 def protected(source: Storage, keys: list[str]) -> str | None:

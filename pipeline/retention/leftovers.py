@@ -5,10 +5,11 @@ is still what it was.
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.archive.places import TAR
 from pipeline.errors import ChangedError, NotFoundError
 from pipeline.model import Format
 from pipeline.retention import trash
@@ -18,6 +19,7 @@ from pipeline.retention.trash import Deleter
 from pipeline.stages.publish import RECEIPT
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage, is_temporary, temporaries
+from pipeline.storage.names import TRASH
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.s3 import S3Storage
 
@@ -37,19 +39,33 @@ class Ages:
     reports: float | None = None  # None: reports are kept
 
 
-def find(
-    source: Storage, results: Storage, spool: Path, ages: Ages, now: float
-) -> Iterator[Leftover]:
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where leftovers may be, besides the spool."""
+
+    source: Storage
+    results: Storage
+    archive: Storage | None = None
+
+    def named(self) -> dict[str, Storage]:
+        """By the name a leftover is told apart by."""
+        known = {"source": self.source, "results": self.results}
+        return known | ({"archive": self.archive} if self.archive else {})
+
+
+def find(stores: Stores, spool: Path, ages: Ages, now: float) -> Iterator[Leftover]:
     """Everything of ours that is old enough."""
     old = now - ages.abandoned
+    source, results = stores.source, stores.results
     seen = set()
-    for storage in (source, results):
+    for storage in stores.named().values():
         if isinstance(storage, LocalStorage) and storage.root not in seen:
             seen.add(storage.root)
             yield from _temporaries(storage, old)
     yield from _spool(spool, old)
-    if isinstance(results, S3Storage):
-        yield from _uploads(results, old)
+    for name, storage in stores.named().items():
+        if isinstance(storage, S3Storage):
+            yield from _uploads(name, storage, old)
     for run in expired(source, ages.trash_days, now):
         size = sum(one.size for one in source.list(trash.objects_of(run)))
         yield Leftover("trash", run, size, now)
@@ -101,10 +117,17 @@ def _newest(folder: Path) -> tuple[int, float]:
     return size, newest
 
 
-def _uploads(results: S3Storage, old: float) -> Iterator[Leftover]:
-    for key, id, began in results.uploads():
-        if key.endswith(_SUFFIXES) and began < old:
-            yield Leftover("upload", key, 0, began, id)
+def _uploads(name: str, storage: S3Storage, old: float) -> Iterator[Leftover]:
+    for key, id, began in storage.uploads():
+        if began < old and _OURS_TO_STORE[name](key):
+            yield Leftover("upload", key, 0, began, f"{name} {id}")
+
+
+_OURS_TO_STORE: dict[str, Callable[[str], bool]] = {
+    "source": lambda key: key.startswith(TRASH),
+    "results": lambda key: key.endswith(_SUFFIXES),
+    "archive": lambda key: key.endswith(TAR) or "/data/" in key,
+}
 
 
 def _reports(results: Storage, old: float) -> Iterator[Leftover]:
@@ -124,13 +147,16 @@ def _has_receipt(results: Storage, key: str) -> bool:
     return True
 
 
-def remove(one: Leftover, results: Storage) -> None:
+def remove(one: Leftover, stores: Stores) -> None:
     """Remove a leftover, ChangedError if it has come to life since.  Trash is not for here."""
     if one.kind == "report":
-        Deleter(results, conditional=False).delete(one.where, one.detail)
+        Deleter(stores.results, conditional=False).delete(one.where, one.detail)
     elif one.kind == "upload":
-        assert isinstance(results, S3Storage)
-        results.abort(one.where, one.detail)
+        name, _, id = one.detail.partition(" ")
+        storage = stores.named().get(name)
+        if not isinstance(storage, S3Storage) or not _OURS_TO_STORE[name](one.where):
+            raise ChangedError(f"{one.where}: no upload of ours")
+        storage.abort(one.where, id)
     else:
         _remove_path(one)
 

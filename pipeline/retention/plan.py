@@ -21,7 +21,7 @@ class GuardError(UsageError):
 class Rules:
     """What the user wants to keep, and what must never happen."""
 
-    older_than: float = 30 * 86400.0  # seconds since the newest object of a recording was stored
+    older_than: float = 30 * 86400.0  # seconds since it was converted and its last slice stored
     keep_last: int = 0  # recordings of each channel
     keep_tags: tuple[str, ...] = ()
     include_degraded: bool = False
@@ -186,8 +186,8 @@ def kept_because(match: Match, rules: Rules, newest: set[str], now: float) -> st
         return changed
     if match.shared:
         return f"{min(match.shared)}: another receipt names it as well"
-    age = now - max((found.modified for found in match.found.values()), default=now)
-    if age < rules.older_than:
+    stored = max((found.modified for found in match.found.values()), default=now)
+    if now - max(stored, published.converted) < rules.older_than:
         return "too young"
     return None
 

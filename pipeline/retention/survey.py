@@ -11,7 +11,7 @@ from typing import IO, Any
 from pipeline.errors import RecpipeError
 from pipeline.jobs.published import Published, Unreadable, find, read
 from pipeline.model import SourceFile, StoredObject
-from pipeline.retention import document, plan
+from pipeline.retention import document, plan, versions
 from pipeline.retention.document import Leftover
 from pipeline.retention.interlocks import HOLD, TAGS, Checks, protected
 from pipeline.retention.plan import Claim, GuardError, Match, Rules, Seen
@@ -45,11 +45,12 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """The stores of a plan, as the user named them."""
+    """The stores of a plan, as the user named them; what kind of trash there is to be."""
 
     source: str | None
     results: str | None
     archive: str | None = None
+    trash: str = document.COPY
 
 
 def survey(
@@ -65,6 +66,8 @@ def survey(
 ) -> Survey:
     """Write a plan to a file; GuardError, and no file, if anything about the whole looks wrong."""
     refuse_a_whole_store(checks.source)
+    if where.trash == document.VERSIONS:
+        versions.of(checks.source)
     made = Survey()
 
     def keep(recording: str, why: str) -> None:
@@ -94,6 +97,8 @@ def survey(
             "source": where.source,
             "results": where.results,
             "archive": where.archive,
+            "ledger": checks.ledger is not None,
+            "trash": where.trash,
             "verify": checks.verify,
             "include_degraded": checks.include_degraded,
             "rules": {k: v for k, v in asdict(rules).items() if v != float("inf")},
@@ -143,7 +148,7 @@ def _claims(checks: Checks, keep: Keep) -> tuple[list[Claim], int]:
             continue  # of another source
         tags = _tags(checks.results, one) if one.stem in marks[TAGS] else frozenset()
         channel = one.agora.cname if one.agora else one.root
-        begin = one.begin if one.begin is not None else one.modified
+        begin = one.begin if one.begin is not None else one.converted
         first, last = min(inputs, key=plan.in_order), max(inputs, key=plan.in_order)
         keys = (one.receipt_key, first, last)
         claims.append(Claim(*keys, channel, begin, one.stem in marks[HOLD], tags))

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 from pipeline.errors import ChangedError, NotFoundError, RecpipeError, StorageError
 from pipeline.model import StoredObject
@@ -18,6 +19,7 @@ from pipeline.storage.names import TRASH
 from pipeline.storage.oserrors import os_errors
 
 PLAN = "plan.json"
+PROBE = ".recpipe-probe"
 
 
 class State(StrEnum):
@@ -47,57 +49,148 @@ class Deleter:
             self.storage.delete(key)
 
 
+def home_of(run: str) -> str:
+    """What the keys of everything of a run begin with."""
+    return f"{TRASH}{run}/"
+
+
 def objects_of(run: str) -> str:
-    """What the keys of a run's trash begin with."""
-    return f"{TRASH}{run}/objects/"
+    """What the keys of a run's copies begin with."""
+    return f"{home_of(run)}objects/"
 
 
-def state(storage: Storage, run: str, one: Doomed) -> State:
-    """Where an object is now."""
-    with suppress(NotFoundError):
-        found = storage.head(one.key)
-        same = (found.size, found.etag) == (one.size, one.etag)
-        return State.THERE if same else State.CHANGED
-    with suppress(NotFoundError):
-        if storage.head(objects_of(run) + one.key).size == one.size:
-            return State.TRASHED
-    return State.GONE
+class Trash(Protocol):
+    """Where the objects of a run wait, and how they get there and back."""
+
+    def state(self, one: Doomed) -> State:
+        """Where an object is now."""
+
+    def put_away(self, one: Doomed) -> None:
+        """Delete it so that it can be brought back; ChangedError if it is another one by now."""
+
+    def bring_back(self, one: Doomed) -> bool:
+        """Undo that, byte by byte; False if it is there.  Nothing that is there is replaced."""
+
+    def waiting(self, one: Doomed) -> str | None:
+        """What it takes to let it go; None if it does not wait in the trash."""
+
+    def protection(self, one: Doomed, handle: str) -> str | None:
+        """Why the store forbids to let it go."""
+
+    def let_go(self, one: Doomed, handle: str) -> None:
+        """Delete it for good."""
+
+    def clear(self, plan: Plan) -> None:
+        """Remove what is left of a run whose plan was removed."""
 
 
-def put_away(storage: Storage, deleter: Deleter, run: str, one: Doomed) -> None:
-    """Move one object into the trash.  After a crash at any moment it is in one place or both."""
-    copied = storage.copy(one.key, objects_of(run) + one.key, etag=one.etag)
-    if copied.size != one.size:
-        raise StorageError(f"{storage.url(copied.key)}: {copied.size} bytes, expected {one.size}")
-    deleter.delete(one.key, one.etag)
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Copies below ``.trash/<run>/objects/``; in a folder they are links, and cost no room."""
+
+    storage: Storage
+    run: str
+    deleter: Deleter
+
+    def state(self, one: Doomed) -> State:
+        """Where an object is now."""
+        with suppress(NotFoundError):
+            found = self.storage.head(one.key)
+            same = (found.size, found.etag) == (one.size, one.etag)
+            return State.THERE if same else State.CHANGED
+        with suppress(NotFoundError):
+            if self.storage.head(self._copy(one)).size == one.size:
+                return State.TRASHED
+        return State.GONE
+
+    def put_away(self, one: Doomed) -> None:
+        """Copy, then delete.  After a crash at any moment it is in one place or both."""
+        copied = self.storage.copy(one.key, self._copy(one), etag=one.etag)
+        if copied.size != one.size:
+            where = self.storage.url(copied.key)
+            raise StorageError(f"{where}: {copied.size} bytes, expected {one.size}")
+        self.deleter.delete(one.key, one.etag)
+
+    def bring_back(self, one: Doomed) -> bool:
+        """Copy it back, compare its digest, then delete the copy."""
+        where = self.storage.url(one.key)
+        try:
+            stored = self.storage.head(self._copy(one))
+        except NotFoundError:
+            if self._digest(one.key) == one.sha256:
+                return False
+            raise StorageError(f"{where}: neither there nor in the trash") from None
+        try:
+            self.storage.head(one.key)
+        except NotFoundError:
+            self.storage.copy(stored.key, one.key, etag=stored.etag)
+        if self._digest(one.key) != one.sha256:
+            raise ChangedError(f"{where}: another object is there by now; left alone")
+        assert stored.etag is not None
+        self.deleter.delete(stored.key, stored.etag)
+        return True
+
+    def waiting(self, one: Doomed) -> str | None:
+        """The ETag of its copy; ChangedError if that is not what was put there."""
+        try:
+            found = self.storage.head(self._copy(one))
+        except NotFoundError:
+            return None
+        if found.size != one.size or found.etag is None:
+            raise ChangedError(f"{self.storage.url(found.key)}: not what was put there; left alone")
+        return found.etag
+
+    def protection(self, one: Doomed, handle: str) -> str | None:
+        """Why the store forbids to delete the copy."""
+        return self.storage.protection(self._copy(one))
+
+    def let_go(self, one: Doomed, handle: str) -> None:
+        """Delete the copy."""
+        self.deleter.delete(self._copy(one), handle)
+
+    def clear(self, plan: Plan) -> None:
+        """Remove empty folders."""
+        if isinstance(self.storage, LocalStorage):
+            top = self.storage.path(home_of(plan.run))
+            folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
+            for folder in (*folders, top):
+                with suppress(OSError):  # a temporary file of a killed run: swept later
+                    folder.rmdir()
+
+    def _copy(self, one: Doomed) -> str:
+        return objects_of(self.run) + one.key
+
+    def _digest(self, key: str) -> str:
+        digest = hashlib.sha256()
+        try:
+            for chunk in self.storage.open(key):
+                digest.update(chunk)
+        except NotFoundError:
+            return ""
+        return digest.hexdigest()
 
 
 def write_plan(storage: Storage, plan: Plan, spool: Path) -> StoredObject:
     """Put the plan beside what it throws away: restoring needs nothing else."""
-    return _put(storage, f"{TRASH}{plan.run}/{PLAN}", plan.text, spool)
+    return _put(storage, home_of(plan.run) + PLAN, plan.text, spool)
 
 
 def read_plan(storage: Storage, run: str) -> Plan:
     """The plan of a run; NotFoundError if there is no such run."""
-    key = f"{TRASH}{run}/{PLAN}"
+    key = home_of(run) + PLAN
     plan = document.parse(b"".join(storage.open(key)), storage.url(key))
     if plan.run != run:
         raise GuardError(f"{storage.url(key)}: the plan of {plan.run}, not of this run")
     return plan
 
 
-def forget(storage: Storage, run: str) -> None:
+def forget(storage: Storage, trash: Trash, plan: Plan) -> None:
     """Remove the plan of a run whose trash is empty; what somebody else put there stays."""
-    home = f"{TRASH}{run}/"
+    home = home_of(plan.run)
     if any(found.key != home + PLAN for found in storage.list(home)):
         return
     storage.delete(home + PLAN)
-    if isinstance(storage, LocalStorage):
-        top = storage.path(home)
-        folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
-        for folder in (*folders, top):
-            with suppress(OSError):  # a temporary file of a killed run: swept later
-                folder.rmdir()
+    trash.clear(plan)
 
 
 def runs(storage: Storage) -> Iterator[tuple[str, StoredObject]]:
@@ -114,7 +207,7 @@ def try_out(storage: Storage, run: str, spool: Path, now: float, *, trusting: bo
     GuardError if its clock and ours differ, and if it deletes although the ETag is a wrong one:
     on such a store an object that was replaced a moment ago would be lost.
     """
-    key = f"{TRASH}{run}/.recpipe-probe"  # always the same: a run that was killed leaves one
+    key = home_of(run) + PROBE  # always the same: a run that was killed leaves one
     stored = _put(storage, key, b"recpipe", spool)
     try:
         if abs(stored.modified - now) > SKEW:

@@ -28,7 +28,10 @@ def safe_key(key: str) -> str:
 
 def printable(text: object) -> str:
     """One line without control characters, whatever a file or an object is called."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+    line = str(text)
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _encodable(key: str) -> bool:

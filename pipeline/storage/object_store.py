@@ -25,6 +25,7 @@ from pipeline.errors import (
 from pipeline.model import StoredObject
 from pipeline.storage import allowed
 from pipeline.storage.names import printable, safe_key
+from pipeline.storage.order import in_order
 from pipeline.storage.oserrors import os_errors
 
 CHUNK = 1 << 20
@@ -59,17 +60,18 @@ class ObjectStorage:
         These stores are asked for whole folders only: the rest of the prefix is matched here, and
         what comes after, for not all of them do.
         """
+        return in_order(self._list(prefix, after))
+
+    def _list(self, prefix: str, after: str) -> Iterator[StoredObject]:
         start = self.prefix + safe_key(prefix)
         folder = start.rpartition("/")[0]
         behind = self.prefix + safe_key(after) if after else None
         with self.errors(f"list {self.url(prefix)}"):
-            found = [
-                self._stored(entry)
-                for page in obstore.list(self.store, folder or None, chunk_size=PAGE, offset=behind)
-                for entry in page
-                if entry["path"].startswith(start)
-            ]
-        yield from sorted((o for o in found if o.key > after), key=lambda stored: stored.key)
+            for page in obstore.list(self.store, folder or None, chunk_size=PAGE, offset=behind):
+                for entry in page:
+                    stored = self._stored(entry)
+                    if entry["path"].startswith(start) and stored.key > after:
+                        yield stored
 
     def head(self, key: str) -> StoredObject:
         """One object's entry; NotFoundError also if the container is missing."""

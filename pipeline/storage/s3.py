@@ -24,10 +24,12 @@ from pipeline.errors import (
 from pipeline.model import StoredObject
 from pipeline.storage import allowed, s3_parts
 from pipeline.storage.names import not_behind, printable, safe_key
+from pipeline.storage.order import checked, in_order
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.s3_errors import s3_errors
 from pipeline.storage.s3_parts import PART
 from pipeline.storage.s3_trials import S3Trials
+from pipeline.storage.s3_versions import S3Versions, protection_of
 
 CHUNK = 1 << 20
 
@@ -52,13 +54,14 @@ class S3Storage:
     """
 
     def __init__(  # boto3 has no static types
-        self, bucket: str, prefix: str, client: Any, *, list_version: int = 2
+        self, bucket: str, prefix: str, client: Any, *, list_version: int = 2, ordered: bool = False
     ) -> None:
         self.bucket = bucket
         self.prefix = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
         self.creates_once: bool | None = None
         self._client = client
         self._listing = "list_objects_v2" if list_version == 2 else "list_objects"
+        self._ordered = ordered  # S3 promises the order; SeaweedFS lists folder by folder
         self._put_options: dict[str, Any] = {}
 
     def putting(
@@ -70,7 +73,7 @@ class S3Storage:
         locked_until: float = 0.0,
     ) -> "S3Storage":
         """The same place; what is put there gets this class, these tags, this Object Lock."""
-        placed = S3Storage(self.bucket, self.prefix, self._client)
+        placed = S3Storage(self.bucket, self.prefix, self._client, ordered=self._ordered)
         placed._listing, options = self._listing, placed._put_options
         if storage_class:
             options["StorageClass"] = storage_class
@@ -85,21 +88,23 @@ class S3Storage:
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every object whose key starts with the prefix, without the empty markers of folders.
 
-        Sorted here, hence held in memory: S3 promises the order, SeaweedFS lists folder by folder.
+        As they come from S3, which promises the order; what comes from other stores is sorted.
         """
+        found = self._list(prefix, after)
+        return checked(found, f"list {self.url(prefix)}") if self._ordered else in_order(found)
+
+    def _list(self, prefix: str, after: str) -> Iterator[StoredObject]:
         start = self._full(prefix)
         begin = "StartAfter" if self._listing == "list_objects_v2" else "Marker"
         near = not_behind(after)
         behind = {begin: self._full(near)} if near else {}
         pages = self._client.get_paginator(self._listing)
         with s3_errors(f"list {self.url(prefix)}"):
-            found = [
-                self._stored(entry["Key"], entry, entry["Size"])
-                for page in pages.paginate(Bucket=self.bucket, Prefix=start, **behind)
-                for entry in page.get("Contents", ())
-                if entry["Size"] or not entry["Key"].endswith("/")
-            ]
-        yield from sorted((o for o in found if o.key > after), key=lambda stored: stored.key)
+            for page in pages.paginate(Bucket=self.bucket, Prefix=start, **behind):
+                for entry in page.get("Contents", ()):
+                    found = self._stored(entry["Key"], entry, entry["Size"])
+                    if found.key > after and (found.size or not found.key.endswith("/")):
+                        yield found
 
     def head(self, key: str) -> StoredObject:
         """One object's entry; NotFoundError also if the bucket is missing."""
@@ -213,13 +218,11 @@ class S3Storage:
     def protection(self, key: str) -> str | None:
         """A legal hold or a retention of Object Lock."""
         with s3_errors(f"read {self.url(key)}"):
-            answer = self._client.head_object(Bucket=self.bucket, Key=self._full(key))
-        if answer.get("ObjectLockLegalHoldStatus") == "ON":
-            return "legal hold"
-        until = answer.get("ObjectLockRetainUntilDate")
-        if until is not None and until > datetime.now(UTC):
-            return f"object lock until {until:%Y-%m-%d}"
-        return None
+            return protection_of(self._client.head_object(Bucket=self.bucket, Key=self._full(key)))
+
+    def versions(self) -> S3Versions:
+        """Its versions, if the bucket keeps any."""
+        return S3Versions(self.bucket, self.prefix, self._client)
 
     def uploads(self) -> Iterator[tuple[str, str, float]]:
         """Multipart uploads that were begun and neither completed nor aborted: key, id, when."""
@@ -313,9 +316,12 @@ def connect(
     with s3_errors(f"connect to s3://{printable(bucket)}"):
         shared = clients or Clients(connections)
         client = shared.get(endpoint_url, region, profile, credentials)
-    vendor = vendors.of_host(_host(client))
-    known = vendor.list_version if vendor else 2
-    return S3Storage(bucket, prefix, client, list_version=list_version or known)
+    host = _host(client)
+    vendor = vendors.of_host(host)
+    version = list_version or (vendor.list_version if vendor else 2)
+    # of Amazon's own, directory buckets list in no order
+    ordered = host.endswith(_AWS_HOSTS) and not bucket.endswith("--x-s3")
+    return S3Storage(bucket, prefix, client, list_version=version, ordered=ordered)
 
 
 def profile_credentials(profile: str) -> Credentials:

@@ -101,7 +101,10 @@ def test_a_folder_without_results_is_said(recpipe, clean):
     (clean / "empty").mkdir()
     ended = recpipe("archive", "ingest", clean / "empty", "--to", clean / "store")
     assert ended.code == 2
+    assert ended.err.startswith("error ")
     assert "nothing published here" in ended.err
+    told = recpipe("archive", "ingest", clean / "empty", "--to", clean / "store", "--json").line
+    assert (told["recording"], told["state"]) == (None, "error")
 
 
 def test_a_cold_class_needs_a_tar(recpipe, out, weed):
@@ -109,3 +112,53 @@ def test_a_cold_class_needs_a_tar(recpipe, out, weed):
     ended = recpipe(*args, "--storage-class", "DEEP_ARCHIVE", env=weed.environment)
     assert ended.code == 2
     assert "--as tar" in ended.err
+
+
+@pytest.fixture
+def known(recpipe, out, clean):
+    """A ledger that was made from the receipts; how it is named."""
+    url = f"sqlite:///{clean}/ledger.db"
+    assert recpipe("ledger", "rebuild", "--to", out, "--ledger", url).code == 0
+    return "--ledger", url
+
+
+def events(recpipe, known, id) -> list[dict]:
+    return recpipe("explain", id, "--json", *known).line["events"]
+
+
+def test_a_recording_is_archived_by_its_id_and_the_ledger_knows(recpipe, known, clean):
+    ended = recpipe("archive", "ingest", "0a93a5e0", "--to", clean / "store", "--json", *known)
+    assert (ended.code, ended.line["state"]) == (0, "ingested")
+    (event,) = (e for e in events(recpipe, known, "0a93a5e0") if e["kind"] == "archived")
+    assert event["detail"]["bag"] == ended.line["bag"]
+    again = recpipe("archive", "ingest", "0a93a5e0", "--to", clean / "store", "--json", *known)
+    assert again.line["state"] == "present"
+    assert sum(e["kind"] == "archived" for e in events(recpipe, known, "0a93a5e0")) == 1
+
+
+def test_an_id_that_nobody_knows_is_an_error(recpipe, known, clean):
+    ended = recpipe("archive", "ingest", "ffff", "--to", clean / "store", *known)
+    assert (ended.code, "no such recording in the ledger" in ended.err) == (2, True)
+    ended = recpipe("archive", "ingest", "ffff", "--to", clean / "store")
+    assert (ended.code, "no ledger that might know" in ended.err) == (2, True)
+
+
+def test_a_folder_of_that_name_comes_before_an_id(recpipe, known, out, clean):
+    out.rename(clean / "0a93a5e0")
+    ended = recpipe("archive", "ingest", "0a93a5e0", "--to", clean / "store", "--json", *known)
+    assert ended.line["state"] == "ingested"
+
+
+def test_the_ledger_remembers_what_was_checked_when(recpipe, store, known):
+    name = next(path.name for path in store.iterdir() if not path.name.startswith("."))
+    assert recpipe("archive", "verify", store, *known).code == 0
+    assert not (store / ".recpipe" / "fixity.json").exists()
+    (event,) = (e for e in events(recpipe, known, name) if e["kind"] == "fixity check")
+    assert event["detail"] == {"bag": str(store / name), "how": "full", "result": "pass"}
+
+
+def test_a_ledger_that_was_named_has_to_be_there(recpipe, out, clean):
+    args = ["archive", "ingest", out, "--to", clean / "store"]
+    ended = recpipe(*args, "--ledger", f"sqlite:///{clean}/none.db")
+    assert (ended.code, "is not there" in ended.err) == (2, True)
+    assert not (clean / "none.db").exists()

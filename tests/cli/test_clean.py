@@ -208,3 +208,51 @@ def test_from_bucket_to_bucket(recpipe, composite, clean, weed, monkeypatch):
     ]
     said = (clean / "state" / "recpipe" / "audit.jsonl").read_text()
     assert weed.secret_key not in said
+
+
+@pytest.fixture
+def known(recpipe, converted, clean):
+    """A ledger that was made from the receipts; how it is named."""
+    url = f"sqlite:///{clean}/ledger.db"
+    assert recpipe("ledger", "rebuild", "--to", converted[1], "--ledger", url).code == 0
+    return "--ledger", url
+
+
+def test_what_the_ledger_holds_stays(recpipe, plan, known):
+    assert recpipe("hold", "0a93a5e0", *known).code == 0
+    ended = plan(*known, "--json")
+    assert (ended.code, ended.line["action"], ended.line["reason"]) == (0, "keep", "held")
+    recpipe("hold", "0a93a5e0", "--release", *known)
+    assert plan(*known, "--json").line["action"] == "delete"
+    recpipe("hold", "0a93a5e0", *known)
+    done = recpipe("clean", "apply", "plan.json", *known)
+    assert (done.code, "held" in done.err) == (5, True)
+
+
+def test_a_plan_made_with_a_ledger_needs_it(recpipe, plan, known, converted, clean):
+    before = snapshot(converted[0])
+    assert plan(*known).code == 0
+    ended = recpipe("clean", "apply", "plan.json")
+    assert (ended.code, "ledger that is not there any more" in ended.err) == (2, True)
+    (clean / "ledger.db").unlink()
+    ended = recpipe("clean", "apply", "plan.json", *known)
+    assert (ended.code, "is not there" in ended.err) == (2, True)
+    assert snapshot(converted[0]) == before
+
+
+def test_a_ledger_of_this_user_that_knows_nothing_is_none(recpipe, plan):
+    assert recpipe("status").code == 0  # which makes one
+    assert plan("--json").line["action"] == "delete"
+
+
+def test_the_audit_trail_is_in_the_ledger_too(recpipe, plan, known):
+    plan(*known)
+    assert recpipe("clean", "apply", "plan.json", *known).code == 0
+    kinds = [e["kind"] for e in recpipe("explain", "0a93a5e0", "--json", *known).line["events"]]
+    assert kinds[-2:] == ["trash", "trashed"]
+
+
+def test_versions_as_trash_need_a_bucket_that_keeps_them(plan, clean):
+    ended = plan("--trash", "versions")
+    assert (ended.code, "keeps no versions" in ended.err) == (2, True)
+    assert not (clean / "plan.json").exists()

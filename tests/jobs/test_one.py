@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,19 @@ def test_done_twice_is_done_once(library, out, name):
 def test_two_runs_make_the_same_bytes(library, tmp_path, name):
     one, two = (r.convert(SAMPLES / name, tmp_path / n, library.ffmpeg) for n in ("1", "2"))
     assert Path(one.output).read_bytes() == Path(two.output).read_bytes()
+
+
+def test_two_receipts_of_the_same_differ_in_their_time_alone(library, tmp_path):
+    told = []
+    for _ in range(2):
+        report = r.convert(SAMPLES / next(iter(KINDS)), tmp_path / "out", library.ffmpeg)
+        told.append(json.loads(Path(report.receipt).read_text(encoding="utf-8")))
+        for path in (report.output, report.receipt):
+            Path(path).unlink()
+    for receipt in told:
+        made = datetime.fromisoformat(receipt.pop("converted"))
+        assert abs((made - datetime.now(UTC)).total_seconds()) < 600
+    assert told[0] == told[1]
 
 
 def test_the_receipt_names_every_input(library, out):

@@ -7,19 +7,21 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.agora import names
-from pipeline.jobs.receipts import receipt
+from pipeline.jobs.ledger.handle import Ledger
+from pipeline.jobs.receipts import CONVERTED, receipt
 from pipeline.model import Format, Proof, Report, SourceFile, StoredObject, Verdict
 from pipeline.retention import document
 from pipeline.retention.apply import Done, Work, apply, purge, restore
-from pipeline.retention.audit import Audit
-from pipeline.retention.interlocks import Checks
+from pipeline.retention.audit import Audit, to_ledger
+from pipeline.retention.interlocks import Checks, asked
 from pipeline.retention.plan import Rules
 from pipeline.retention.survey import Survey, Where, survey
 from pipeline.stages import publish
@@ -60,6 +62,8 @@ class Yard:
     home: Path
     clock: Callable[[], float]
     archived: Callable[[Any], str | None] | None = None
+    ledger: Ledger | None = None
+    trash: str = document.COPY
     made: list[str] = field(default_factory=list)
 
     @property
@@ -90,6 +94,7 @@ class Yard:
         verdict: str = "ok",
         format: str = "mp4",
         data: bytes | None = None,
+        age: float = OLD,
         **told: Any,
     ) -> str:
         """MP4 and receipt of what is in the source now; returns the receipt's key."""
@@ -113,7 +118,8 @@ class Yard:
             settings={"format": format, "on_loss": "hold"},
             muxer={"version": "1", "command": [], "messages": []},
         )
-        note |= told
+        converted = datetime.fromtimestamp(self.clock() - age, UTC)
+        note |= {"converted": converted.strftime(CONVERTED), **told}
         path = publish.workplace(self.results, key, self.spool)
         path.write_bytes(data)
         publish.publish(path, self.results, key, note, format=Format(format), sha256=sha256)
@@ -124,6 +130,7 @@ class Yard:
     def published(self, number: int, **chosen: Any) -> str:
         """A recording with its result; returns its id."""
         shape = {k: chosen.pop(k) for k in ("count", "cname", "age") if k in chosen}
+        chosen |= {"age": shape["age"]} if "age" in shape else {}
         id = self.record(number, **shape)
         self.publish(id, **chosen)
         return id
@@ -136,20 +143,25 @@ class Yard:
             os.utime(path, ns=(at, at))
 
     def checks(self, **chosen: Any) -> Checks:
-        return Checks(self.source, self.results, archived=self.archived, **chosen)
+        ledger = asked(self.ledger) if self.ledger else None
+        return Checks(self.source, self.results, archived=self.archived, ledger=ledger, **chosen)
 
     def survey(self, rules: Rules = ALL, *, now: float | None = None, **chosen: Any) -> Survey:
         """What ``recpipe clean plan`` does."""
-        where = Where(self.source.url(), self.results.url())
+        where = Where(self.source.url(), self.results.url(), trash=self.trash)
         verify = {k: chosen.pop(k) for k in ("verify",) if k in chosen}
         checks = self.checks(include_degraded=rules.include_degraded, **verify)
         now = self.clock() if now is None else now
         return survey(where, checks, rules, self.plan, now=now, **chosen)
 
-    def work(self, now: Callable[[], float] | None = None, **chosen: Any) -> Work:
+    def work(
+        self, now: Callable[[], float] | None = None, *, asks: bool = True, **chosen: Any
+    ) -> Work:
         clock = now or self.clock
-        audit = Audit(self.home / "state", clock)
-        return Work(self.checks(), audit, self.spool, clock, **chosen)
+        told = [to_ledger(self.ledger, self.results)] if self.ledger else []
+        audit = Audit(self.home / "state", clock, *told)
+        checks = self.checks() if asks else replace(self, ledger=None).checks()
+        return Work(checks, audit, self.spool, clock, **chosen)
 
     def apply(self, now: Callable[[], float] | None = None, **chosen: Any) -> list[Done]:
         """What ``recpipe clean apply`` does."""
@@ -160,7 +172,7 @@ class Yard:
         return document.read(self.plan).run
 
     def restore(self) -> list[Done]:
-        return list(restore(self.run, self.work()))
+        return list(restore(self.run, self.work(asks=False)))
 
     def purge(self, days: float = 0, now: Callable[[], float] | None = None) -> list[Done]:
         return list(purge(self.run, days, self.work(now)))
@@ -200,9 +212,21 @@ def in_buckets(server: Any, home: Path, clock: Callable[[], float]) -> Yard:
     return Yard(source, S3Storage(server.new_bucket(), "mp4", server.client), home, clock)
 
 
-@pytest.fixture(params=["local", "weed", "moto"])
+def keeping_versions(yard: Yard) -> Yard:
+    """The source keeps versions, and they are its trash."""
+    client = yard.source.trials()._client
+    client.put_bucket_versioning(
+        Bucket=yard.source.bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    yard.trash = document.VERSIONS
+    return yard
+
+
+@pytest.fixture(params=["local", "weed", "moto", "weed, versions", "moto, versions"])
 def anywhere(request, tmp_path, clock, yard) -> Yard:
-    """On every kind of store."""
-    if request.param == "local":
+    """On every kind of store, and with every kind of trash."""
+    kind, _, versions = request.param.partition(", ")
+    if kind == "local":
         return yard
-    return in_buckets(request.getfixturevalue(request.param), tmp_path, clock)
+    made = in_buckets(request.getfixturevalue(kind), tmp_path, clock)
+    return keeping_versions(made) if versions else made

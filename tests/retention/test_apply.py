@@ -1,5 +1,6 @@
 """Exactly what was planned goes into the trash, comes back byte by byte, and is let go late."""
 
+import hashlib
 import os
 import random
 import signal
@@ -12,7 +13,7 @@ import pytest
 
 from pipeline.errors import BusyError, StorageError
 from pipeline.jobs.locks import locked
-from pipeline.retention import trash
+from pipeline.retention import document, trash
 from pipeline.retention.plan import GuardError
 from pipeline.storage.s3 import S3Storage
 from tests.archive.test_premis import P, validate
@@ -295,15 +296,16 @@ for done in yard.apply():
 """
 
 
-@pytest.mark.parametrize("kind", ["local", "weed"])
+@pytest.mark.parametrize("kind", ["local", "weed", "weed, versions"])
 def test_killed_at_any_moment_it_finishes_the_same_plan(kind, yard, request, tmp_path, clock):
     """SIGKILL at random moments: every byte is in the source or its trash; then all comes back."""
-    from tests.retention.conftest import in_buckets
+    from tests.retention.conftest import in_buckets, keeping_versions
 
     argv = [sys.executable, "-c", KILLED, str(yard.home)]
-    if kind == "weed":
+    if kind != "local":
         server = request.getfixturevalue("weed")
         yard = in_buckets(server, tmp_path, clock)
+        yard = keeping_versions(yard) if "versions" in kind else yard
         argv += [server.endpoint_url, yard.source.bucket, yard.results.bucket]
     for number in range(5):
         yard.published(number, count=6)
@@ -337,6 +339,10 @@ def _nothing_is_lost(yard: Yard, before: dict[str, bytes]) -> None:
     there = everything(yard.source)
     objects = trash.objects_of(yard.run)
     for key, data in before.items():
+        if yard.trash == document.VERSIONS:
+            digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
+            assert digest in [version.etag for version in yard.source.versions().of(key)], key
+            continue
         assert there.get(key, there.get(objects + key)) == data, key
     unknown = {k for k in there if not k.startswith(".trash/")} - before.keys()
     assert not unknown

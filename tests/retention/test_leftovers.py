@@ -3,13 +3,14 @@
 import os
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 
 from pipeline.errors import ChangedError
 from pipeline.retention import leftovers
 from pipeline.retention.document import Leftover
-from pipeline.retention.leftovers import Ages, find, remove
+from pipeline.retention.leftovers import Ages, Stores, find, remove
 from pipeline.storage.s3 import S3Storage
 from tests.retention.conftest import everything, put
 
@@ -29,8 +30,12 @@ def aged(path, seconds=2 * DAY):
     return path
 
 
+def stores(yard) -> Stores:
+    return Stores(yard.source, yard.results)
+
+
 def found(yard, **ages) -> list[Leftover]:
-    return list(find(yard.source, yard.results, yard.spool, Ages(**ages), time.time()))
+    return list(find(stores(yard), yard.spool, Ages(**ages), time.time()))
 
 
 def test_temporaries_of_dead_processes_are_found_and_removed(yard, dead):
@@ -49,11 +54,11 @@ def test_temporaries_of_dead_processes_are_found_and_removed(yard, dead):
     young.write_bytes(b"x")
     (one,) = found(yard)
     assert (one.kind, one.where) == ("temporary", str(old))
-    remove(one, yard.results)
+    remove(one, stores(yard))
     assert not old.exists()
     assert young.exists()
     assert all(path.exists() for path in others)
-    remove(one, yard.results)  # safe to repeat
+    remove(one, stores(yard))  # safe to repeat
 
 
 def test_a_spool_that_came_to_life_again_is_left_alone(yard):
@@ -68,26 +73,43 @@ def test_a_spool_that_came_to_life_again_is_left_alone(yard):
     assert (one.kind, one.where) == ("spool", str(folder))
     (folder / "b.segment").write_bytes(b"x")
     with pytest.raises(ChangedError):
-        remove(one, yard.results)
+        remove(one, stores(yard))
     assert found(yard) == []
     aged(folder / "b.segment")
     aged(folder)
     (one,) = found(yard)
-    remove(one, yard.results)
+    remove(one, stores(yard))
     assert [p.name for p in yard.spool.iterdir() if p.is_dir()] == ["mine"]
 
 
 def test_our_unfinished_uploads_are_aborted(yard, weed):
+    def begin(storage, *keys):
+        for key in keys:
+            weed.client.create_multipart_upload(Bucket=storage.bucket, Key=key)
+
+    yard.source = S3Storage(weed.new_bucket(), "calls", weed.client)
     yard.results = S3Storage(weed.new_bucket(), "mp4", weed.client)
-    for key in ("mp4/call.mp4", "mp4/other.bin", "elsewhere/call.mp4"):
-        weed.client.create_multipart_upload(Bucket=yard.results.bucket, Key=key)
-    assert found(yard) == []
+    vault = S3Storage(weed.new_bucket(), "vault", weed.client)
+    begin(yard.results, "mp4/call.mp4", "mp4/other.bin", "elsewhere/call.mp4")
+    begin(yard.source, "calls/.trash/run/objects/a.ts", "calls/mine.ts")
+    begin(vault, "vault/call/data/original/a.ts", "vault/call.tar", "vault/mine.bin")
+    every = Stores(yard.source, yard.results, vault)
+    assert list(find(every, yard.spool, Ages(), time.time())) == []
     later = time.time() + 2 * DAY
-    (one,) = find(yard.source, yard.results, yard.spool, Ages(), later)
-    assert (one.kind, one.where) == ("upload", "call.mp4")
-    remove(one, yard.results)
-    remove(one, yard.results)
-    assert [key for key, _, _ in yard.results.uploads()] == ["other.bin"]
+    mine = list(find(every, yard.spool, Ages(), later))
+    assert sorted(one.where for one in mine) == [
+        ".trash/run/objects/a.ts",
+        "call.mp4",
+        "call.tar",
+        "call/data/original/a.ts",
+    ]
+    for one in mine:
+        remove(one, every)
+        remove(one, every)
+    left = [key for storage in every.named().values() for key, _, _ in storage.uploads()]
+    assert sorted(left) == ["mine.bin", "mine.ts", "other.bin"]
+    with pytest.raises(ChangedError):  # a plan cannot make it abort another one
+        remove(replace(mine[0], where="mine.ts"), every)
 
 
 def test_reports_are_kept_unless_asked_for_and_only_ours_go(yard):
@@ -98,7 +120,7 @@ def test_reports_are_kept_unless_asked_for_and_only_ours_go(yard):
     assert found(yard) == []
     (one,) = found(yard, reports=90 * DAY)
     assert one.where == f"{id}.html"
-    remove(one, yard.results)
+    remove(one, stores(yard))
     assert "mine.html" in everything(yard.results)
     assert f"{id}.html" not in everything(yard.results)
 
@@ -122,6 +144,6 @@ def test_a_plan_cannot_make_it_remove_anything_else(yard, kind):
     (mine / "file").write_bytes(b"x")
     for where in (mine, mine / "file", yard.home / "nowhere"):
         with pytest.raises(ChangedError):
-            remove(Leftover(kind, str(where), 1, time.time()), yard.results)
+            remove(Leftover(kind, str(where), 1, time.time()), stores(yard))
     assert (mine / "file").exists()
     assert leftovers.ABANDONED == DAY

@@ -37,7 +37,7 @@ def published(id: str, inputs: tuple[SourceFile, ...] = ()) -> Published:
         receipt_sha256="",
         text=b"",
         receipt=receipt,
-        modified=NOW,
+        converted=0.0,
         size=1,
         sha256="",
         verdict=Verdict.OK,
@@ -160,7 +160,8 @@ def simulated(yard: Yard, recordings: int, slices: int) -> tuple[float, int]:
         ]
         (yard.results.root / f"{id}.mp4").write_bytes(data)
         (yard.results.root / f"{id}.receipt.json").write_text(
-            f'{{"schema": 1, "recording": "{id}", "source": "{source.url(f"2026/{id}.m3u8")}",'
+            f'{{"schema": 1, "converted": "2026-01-01T00:00:00Z", "recording": "{id}",'
+            f'"source": "{source.url(f"2026/{id}.m3u8")}",'
             '"settings": {"format": "mp4", "on_loss": "hold"}, "verdict": "ok", "findings": [],'
             '"proof": {"counts": true, "timestamps": true, "bytes": true},'
             f'"inputs": [{",".join(inputs)}], "output": {{"size": 3, "sha256": "{sha256}"}},'

@@ -132,6 +132,24 @@ def test_what_is_young_stays(yard):
     assert list(reasons(yard, replace(ALL, older_than=5000.0)).values()) == ["too young"]
 
 
+def test_what_was_converted_a_moment_ago_stays(yard):
+    id = yard.record(1, age=10_000.0)
+    yard.publish(id, age=100.0)
+    assert reasons(yard, replace(ALL, older_than=5000.0)) == {id: "too young"}
+    yard.publish(id, age=6000.0)
+    assert reasons(yard, replace(ALL, older_than=5000.0)) == {}
+    _receipt(yard, id, converted=None)  # of an earlier version: when it was written
+    assert reasons(yard, replace(ALL, older_than=5000.0)) == {id: "too young"}
+
+
+@pytest.mark.parametrize("when", ["yesterday", "2026-13-01T00:00:00Z", 5, ""])
+def test_a_time_that_is_none_makes_a_receipt_useless(yard, when):
+    id, _ = yard.published(1), yard.published(2)
+    _receipt(yard, id, converted=when)
+    (reason,) = reasons(yard).values()
+    assert "not a receipt" in reason
+
+
 def test_the_newest_of_each_channel_stay(yard):
     for number in range(4):
         yard.published(number, cname="a")

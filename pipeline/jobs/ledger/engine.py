@@ -17,20 +17,20 @@ from pipeline.storage.oserrors import os_errors
 PATIENCE = 30_000  # milliseconds a writer waits for another one
 
 
-def connect(url: str) -> sa.Engine:
+def connect(text: str) -> sa.Engine:
     """An engine on a database that has all tables of this version.
 
     UsageError for a URL that cannot be, LedgerError for a database that does not answer.
     """
-    parsed = _parsed(url)
-    if parsed.get_backend_name() == "sqlite":
-        _make_room(parsed)
-    with ledger_errors(parsed):
+    url = parsed(text)
+    if url.get_backend_name() == "sqlite":
+        _make_room(url)
+    with ledger_errors(url):
         try:
-            engine = sa.create_engine(parsed, pool_pre_ping=True)
+            engine = sa.create_engine(url, pool_pre_ping=True)
         except ImportError as error:
             raise UsageError("no driver for PostgreSQL; pip install 'recpipe[postgres]'") from error
-        if parsed.get_backend_name() == "sqlite":
+        if url.get_backend_name() == "sqlite":
             sa.event.listen(engine, "connect", _on_connect)
             sa.event.listen(engine, "begin", _on_begin)
         with ExitStack() as stack:
@@ -57,20 +57,21 @@ def ledger_errors(url: sa.URL) -> Iterator[None]:
         raise UsageError(f"{where}: not a ledger, or damaged ({kind}); see docs") from error
 
 
-def _parsed(url: str) -> sa.URL:
+def parsed(text: str) -> sa.URL:
+    """The URL of a ledger; UsageError if it is none."""
     try:
-        parsed = sa.make_url(url)
+        url = sa.make_url(text)
     except exc.ArgumentError as error:  # not quoted: it may hold a password
         said = "the ledger's URL is none; write sqlite:////path/ledger.db or postgresql://host/name"
         raise UsageError(said) from error
-    if parsed.drivername in ("postgresql", "postgres"):
-        return parsed.set(drivername="postgresql+psycopg")
-    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
-        kind = printable(parsed.drivername)
+    if url.drivername in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername not in ("sqlite", "postgresql+psycopg"):
+        kind = printable(url.drivername)
         raise UsageError(f"{kind}: no ledger; give sqlite:////path/ledger.db or postgresql://")
-    if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
+    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
         raise UsageError("a ledger in memory forgets; give sqlite:////path/ledger.db")
-    return parsed
+    return url
 
 
 def _make_room(url: sa.URL) -> None:

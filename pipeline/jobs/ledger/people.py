@@ -56,7 +56,7 @@ def last_run(ledger: Ledger) -> dict[str, Any] | None:
 def explain(ledger: Ledger, id: str) -> Explained:
     """All about one recording; its sid is enough, or what its name begins with."""
     with ledger.reading() as connection:
-        row = _one(connection, id)
+        row = one(connection, id)
 
         def of(table: sa.Table, *order: Any) -> tuple[dict[str, Any], ...]:
             chosen = sa.select(table).where(table.c.rec_id == row["id"]).order_by(*order)
@@ -74,8 +74,11 @@ def explain(ledger: Ledger, id: str) -> Explained:
         )
 
 
-def _one(connection: sa.Connection, id: str) -> dict[str, Any]:
-    """The recording of that name, or the only one whose name begins so."""
+def one(connection: sa.Connection, id: str) -> dict[str, Any]:
+    """The recording of that name, or the only one whose name begins so.
+
+    NotFoundError if there is none, UsageError if there are several.
+    """
     start = recordings.c.name.startswith(id, autoescape=True)
     rows = connection.execute(sa.select(recordings).where(start).limit(MOST_MEANT)).all()
     exact = [row for row in rows if row.name == id]
@@ -94,7 +97,7 @@ MOST_MEANT = 10
 def retry(ledger: Ledger, id: str) -> Move:
     """Do not wait any longer: convert it, with what is there."""
     with ledger.writing() as connection:
-        row = _one(connection, id)
+        row = one(connection, id)
         state = row["state"]
         if state in (State.PUBLISHED, State.WORKING, State.READY, State.LOST):
             meant = "its source has not changed" if state is State.PUBLISHED else "its turn comes"
@@ -114,7 +117,7 @@ def retry(ledger: Ledger, id: str) -> Move:
 def hold(ledger: Ledger, id: str, *, held: bool) -> str:
     """Leave a recording alone, or no longer; returns its name.  Work that has begun is ended."""
     with ledger.writing() as connection:
-        row = _one(connection, id)
+        row = one(connection, id)
         update = sa.update(recordings).where(recordings.c.id == row["id"])
         connection.execute(update.values(held=held))
         ledger.record(connection, row["id"], "hold" if held else "release")

@@ -166,6 +166,19 @@ stores = sa.Table(
 """What discovery remembers of a store."""
 
 
+checks = sa.Table(
+    "checks",
+    metadata,
+    sa.Column("archive", sa.Text, primary_key=True),  # URL
+    sa.Column("bag", sa.Text, primary_key=True),  # its key there
+    sa.Column("how", sa.Text, primary_key=True),  # full, fast
+    sa.Column("checked", sa.Text, nullable=False),  # ISO 8601, as whoever checked it tells
+    sa.Column("result", sa.Text, nullable=False),  # pass, fail
+    sa.Column("at", sa.Double, nullable=False),
+)
+"""When each bag of an archive was checked last."""
+
+
 class now(FunctionElement[float]):
     """The database's clock: that of a host may be wrong."""
 

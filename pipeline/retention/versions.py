@@ -1,0 +1,98 @@
+"""A trash that costs no copy: the versions a bucket keeps of what was deleted in it."""
+
+from dataclasses import dataclass
+
+from pipeline.errors import ChangedError, StorageError
+from pipeline.retention.document import Doomed, Plan
+from pipeline.retention.plan import GuardError
+from pipeline.retention.trash import PLAN, PROBE, Deleter, State, home_of
+from pipeline.storage import Storage
+from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3_versions import S3Versions, Version
+
+
+def of(storage: Storage, *, deleting: bool = True) -> S3Versions:
+    """The versions of a store's objects; GuardError if it keeps none of what is deleted now."""
+    versions = storage.versions() if isinstance(storage, S3Storage) else None
+    if versions is None or (deleting and not versions.kept()):
+        said = f"{storage.url()}: keeps no versions of what is deleted"
+        raise GuardError(f"{said}; plan with --trash copy, or switch versioning on")
+    return versions
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Deleted objects lie under a marker, which restoring takes away."""
+
+    storage: Storage
+    versions: S3Versions
+    deleter: Deleter
+
+    def state(self, one: Doomed) -> State:
+        """Where an object is now."""
+        there = self.versions.of(one.key)
+        latest = _latest(there)
+        if latest is None:
+            return State.GONE
+        if not latest.marker:
+            return State.THERE if _is(latest, one) else State.CHANGED
+        return State.TRASHED if _find(there, one) else State.GONE
+
+    def put_away(self, one: Doomed) -> None:
+        """Lay a marker over it."""
+        self.deleter.delete(one.key, one.etag)
+        if self.state(one) is not State.TRASHED:
+            raise StorageError(f"{self.storage.url(one.key)}: no version of it was kept")
+
+    def bring_back(self, one: Doomed) -> bool:
+        """Take the marker away; False if there is none."""
+        where = self.storage.url(one.key)
+        there = self.versions.of(one.key)
+        mine, latest = _find(there, one), _latest(there)
+        if mine is None:
+            raise StorageError(f"{where}: neither there nor among the versions")
+        if latest is None or not (latest.marker or _is(latest, one)):
+            raise ChangedError(f"{where}: another object is there by now; left alone")
+        if self.versions.sha256(one.key, mine.id) != one.sha256:
+            raise ChangedError(f"{where}: its version is another one by now; left alone")
+        brought = False
+        while latest is not None and latest.marker:  # somebody may have deleted it once more
+            self.versions.remove(one.key, latest.id)
+            latest, brought = _latest(self.versions.of(one.key)), True
+        return brought
+
+    def waiting(self, one: Doomed) -> str | None:
+        """Its version, unless that is what readers get now."""
+        mine = _find(self.versions.of(one.key), one)
+        return None if mine is None or mine.latest else mine.id
+
+    def protection(self, one: Doomed, handle: str) -> str | None:
+        """Why the store forbids to let it go."""
+        return self.versions.protection(one.key, handle)
+
+    def let_go(self, one: Doomed, handle: str) -> None:
+        """Delete its version for good, and a marker that covers nothing any more."""
+        self.versions.remove(one.key, handle)
+        there = self.versions.of(one.key)
+        if all(version.marker for version in there):  # else an older version would come to light
+            for version in there:
+                self.versions.remove(one.key, version.id)
+
+    def clear(self, plan: Plan) -> None:
+        """Leave no version of our own plan and probe either."""
+        for name in (PLAN, PROBE):
+            key = home_of(plan.run) + name
+            for version in self.versions.of(key):
+                self.versions.remove(key, version.id)
+
+
+def _latest(there: list[Version]) -> Version | None:
+    return next((version for version in there if version.latest), None)
+
+
+def _find(there: list[Version], one: Doomed) -> Version | None:
+    return next((version for version in there if _is(version, one)), None)
+
+
+def _is(version: Version, one: Doomed) -> bool:
+    return not version.marker and (version.size, version.etag) == (one.size, one.etag)
