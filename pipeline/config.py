@@ -112,6 +112,7 @@ KINDS: Mapping[str, type] = {
     "tar": str,
     "to": str,
     "token_file": str,
+    "trash": str,
     "trash_days": int,
     "uid": str,
     "unknown": str,

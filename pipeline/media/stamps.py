@@ -57,7 +57,7 @@ def swapped(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int] | No
         return None
     steps = np.diff(line[order])
     near = (away[1:] != 0) | (away[:-1] != 0)
-    longest = max(1.5 * lane.unit, *steps[~near].tolist())  # pictures may be sparse
+    longest = max([1.5 * lane.unit, *steps[~near].tolist()])  # pictures may be sparse
     if (steps <= 0).any() or steps[near].max() > longest:
         return None
     right, both = dts.copy(), pts.copy()

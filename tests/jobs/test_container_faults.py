@@ -172,14 +172,12 @@ def test_bytes_overwritten(damaged):
             assert any(f.severity.value == "fatal" for f in report.findings)
 
 
-def only(damaged, word):
-    if not (damaged.folder / "init.mp4").exists():
-        pytest.skip(f"not applicable: {word}")
+FRAGMENTS = pytest.mark.parametrize("damaged", ["fMP4", "fMP4 of VP9"], indirect=True)
 
 
+@FRAGMENTS
 def test_another_initialisation_section_on_the_way(damaged):
     """After a discontinuity; the same tracks under the same numbers."""
-    only(damaged, "a section of its own")
     shutil.copy(damaged.folder / "init.mp4", damaged.folder / "again.mp4")
     name = damaged.paths[2].name
     said = '#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI="again.mp4"\n'
@@ -190,18 +188,18 @@ def test_another_initialisation_section_on_the_way(damaged):
     assert damaged.judged().verdict in (Verdict.OK, Verdict.REPAIRED)
 
 
+@FRAGMENTS
 @pytest.mark.parametrize("seconds", [-3, -1])
 def test_a_clock_that_goes_back(damaged, seconds):
     """Nothing is missing: joined without a gap."""
-    only(damaged, "fragments have a clock each")
     set_back(damaged, seconds)
     assert damaged.judged().verdict is Verdict.REPAIRED
 
 
+@FRAGMENTS
 @pytest.mark.parametrize("seconds", [3, 600])
 def test_a_clock_that_leaps(damaged, seconds):
     """It looks as if something were missing, and nobody can tell that it is not."""
-    only(damaged, "fragments have a clock each")
     set_back(damaged, seconds)
     report = convert(damaged.library, damaged.folder, damaged.folder.parent / "leapt")
     assert report.verdict is Verdict.DEGRADED

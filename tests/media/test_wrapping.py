@@ -23,7 +23,7 @@ def take(data: bytes, **how):
 def test_a_transport_stream_is_taken_as_it_is():
     found = take(PLAIN)
     assert found.data.tobytes() == PLAIN
-    assert (found.findings, found.cut, found.webm, found.key) == ((), False, b"", None)
+    assert (found.findings, found.cut, found.file, found.key) == ((), False, b"", None)
 
 
 @pytest.mark.parametrize(("keys", "which"), [((KEY,), 0), ((OTHER, KEY), 1)])

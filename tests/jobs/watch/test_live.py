@@ -39,6 +39,7 @@ ROOT = Path(__file__).parents[3]
 ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "1"))
 SPEED = 8.0
 LATE = 3.0  # seconds behind EXT-X-ENDLIST
+REWRITTEN = 1.0  # the same, while it settles
 MOMENT = 0.1  # seconds that lost_seconds may be off
 LONGEST = 180.0
 
@@ -129,7 +130,7 @@ class Slow(Shelf):
     def put_playlist(self, playlist: Playlist) -> None:
         if playlist.after and self.rewritten:
             super().put_playlist(replace(playlist, after=()))
-            time.sleep(LATE)
+            time.sleep(REWRITTEN)
         super().put_playlist(playlist)
         if playlist.ended and self.held:
             time.sleep(LATE)
@@ -149,7 +150,7 @@ def test_six_calls_at_once_with_faults_become_six_mp4s(shop, ffmpeg):
         bak = int("bak_gap:2" in faults)
         order = Order(24.0, look, 3, bak=bak, faults=tuple(map(parse, faults)), epoch=time.time())
         made.append(simulate(order, ffmpeg))
-    place = shop("--settle", "2s", "--late-deadline", "10s")
+    place = shop("--settle", "4s", "--late-deadline", "10s")
     held = made[1].parts[0].segments[3].name
     with ThreadPoolExecutor(len(made)) as pool:
         recorders = [
