@@ -200,13 +200,9 @@ def _start(
         used += _absent(newer[k:][: len(inside) - k + 1], slots)
         late = [s for s in older if _reach([s], lanes) > first and opening(s, lanes) < begin]
         hurt = sum(s.damaged or bool(s.torn) for s in late)
-        return used + hurt + _absent(late, slots) + _undecodable(newer[k])
+        return used + hurt + _absent(late, slots) + (not walls.begins_whole(newer[k]))
 
     return min(inside, key=lambda k: (cost(k), k), default=0)
-
-
-def _undecodable(segment: Placed) -> bool:
-    return any(segment.stream(pid).key_start is False for pid in segment.stamps)
 
 
 def _absent(segments: Sequence[Placed], slots: Sequence[Slot]) -> int:
@@ -336,9 +332,11 @@ def _seam(
 
 
 def _pause(older: Sequence[Placed], lane: Lane) -> float:
-    """How long pictures that come at irregular times stay away without a loss."""
+    """How long a stream stays away without a loss: sound less than a frame, for each part has its
+    own grid, and pictures that come at irregular times as long as they ever did.
+    """
     if lane.codec.kind == "audio":
-        return 0.0
+        return lane.unit - 1.0
     near = [s for s in older[-walls.NEAREST :] if lane.pid in s.stamps and not s.damaged]
     shown = [np.sort(pts[pts >= 0]) for pts in (s.stamps[lane.pid][0] for s in near)]
     longest = max((int(np.diff(pts).max()) for pts in shown if len(pts) > 1), default=0)

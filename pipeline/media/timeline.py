@@ -4,7 +4,7 @@ Times are ticks of 90 kHz unless they say seconds.  The plan puts the first pres
 ``BASE``, so that decoding times before it stay positive; the muxer takes it off again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
@@ -16,7 +16,7 @@ from pipeline.media.lanes import choose
 from pipeline.media.mpegts import Scan
 from pipeline.media.order import fitting, in_order, without_copies
 from pipeline.media.packets import MODULO, Ticks
-from pipeline.media.placed import Placed, Slot
+from pipeline.media.placed import Placed, Slot, has_media
 from pipeline.media.placing import Placer, counters_go_on, spread
 from pipeline.media.routes import aligned
 from pipeline.media.stamps import steady, swapped
@@ -74,7 +74,7 @@ def plan(
     segments = placed.joined.segments
     findings += rebase(segments, lanes)
     covered = placed.joined.covered
-    needed = [replace(s, duration=None) if s.name in covered.whole else s for s in slots]
+    needed = [replace(s, duration=None) if s.name in covered.whole else s for s in _once(slots)]
     promised, said = promises(segments, lanes, needed)
     for segment, pid, ticks in placed.closed:
         here = Closed(segment.slot.name, segment.first(pid), ticks)
@@ -87,6 +87,14 @@ def plan(
         tuple(joins.settled(placed.joined, BASE)),
         covered,
     )
+
+
+def _once(slots: Sequence[Slot]) -> Iterator[Slot]:
+    """What is missing and listed twice is missing once."""
+    seen: set[str] = set()
+    for slot in slots:
+        yield replace(slot, duration=None) if slot.name in seen and not has_media(slot) else slot
+        seen.add(slot.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

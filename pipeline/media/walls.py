@@ -54,7 +54,7 @@ def wall(segments: Sequence[Placed], lanes: Sequence[Lane], lead: int | None = N
     the others after a picture.
     """
     named = [s for s in segments if s.slot.utc is not None]
-    named = [s for s in named if not s.damaged] or named
+    named = [s for s in named if not s.damaged and begins_whole(s)] or named
     part = segments[0].slot.part
     lead = min(s.position for s in segments if s.slot.part == part) if lead is None else lead
     offsets = [(s, _offset(s, lanes)) for s in named if s.slot.part == part]
@@ -68,6 +68,11 @@ def wall(segments: Sequence[Placed], lanes: Sequence[Lane], lead: int | None = N
     middle = float(np.median(times))
     spread = float(np.median(np.abs(times - middle)))
     return Wall(middle, spread, max(_grain(s, lanes) for s, _ in asked))
+
+
+def begins_whole(segment: Placed) -> bool:
+    """With a key picture, as far as it has pictures; else its first ones may be missing."""
+    return all(segment.stream(pid).key_start is not False for pid in segment.stamps)
 
 
 def _grain(segment: Placed, lanes: Sequence[Lane]) -> float:

@@ -1,5 +1,6 @@
 """Faults of files and packets: what disks, networks and uploads do to slices."""
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
@@ -209,10 +210,14 @@ def triple_packet(part: Part, case: Case) -> Part:
 
 
 def resent_packets(part: Part, case: Case) -> Part:
-    """A range of forty packets is sent once more behind itself."""
+    """A range of forty packets or some more is sent once more behind itself, so that counters do
+    not come round.
+    """
 
     def again(segment: Segment) -> Packets:
         run = _run(segment, case, RANGE)
+        while any(n % 16 == 0 for n in Counter(segment.packets[k].pid for k in run).values()):
+            run = range(run.start, run.stop + 1)
         copied = segment.packets[run.start : run.stop]
         return (*segment.packets[: run.stop], *copied, *segment.packets[run.stop :])
 

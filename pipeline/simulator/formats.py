@@ -8,7 +8,7 @@ from pipeline.simulator import material
 from pipeline.simulator.case import Case, with_units
 from pipeline.simulator.clocks import delayed
 from pipeline.simulator.material import Material
-from pipeline.simulator.take import HZ, Part, Segment
+from pipeline.simulator.take import HZ, STREAMS, Part, Segment
 
 HEVC = 0x24  # stream_type
 FORCED = 5  # pictures by which a slice is cut too early
@@ -103,8 +103,10 @@ def webm(part: Part, case: Case) -> Part:
     """WebM slices of a web user: VP8 or VP9, with Opus."""
     codec, before = case.word("vp8", "vp9"), part.touched
     look = replace(case.look, codec=codec)
-    if any(segment.length % HZ for segment in part.segments[:-1]):
+    if any(segment.length % HZ for segment in part.segments):
         raise UsageError(f"{case.fault}: only slices of full seconds")
+    if case.setup.streams != STREAMS:
+        raise UsageError(f"{case.fault}: only of sound and pictures")
     made = {}
     for n, segment in enumerate(part.segments):
         seconds = -(-segment.length // HZ)

@@ -403,3 +403,20 @@ def test_a_stream_that_comes_after_half_the_range_of_the_clock():
     behind = plan([slot(n, data) for n, data in enumerate([*alone, both])]).placed[2]
     assert behind.first(ts.VIDEO) - BASE == 20 * hours
     assert abs(behind.first(ts.AUDIO) - behind.first(ts.VIDEO)) < ts.FRAME
+
+
+@pytest.mark.parametrize("gone", [0, 3])
+def test_what_is_missing_and_listed_twice_is_missing_once(gone):
+    counters: dict[int, int] = {}
+    datas = [
+        ts.segment(start=90_000 * (n + 1), audio=None, counters=counters) if n != gone else None
+        for n in range(4)
+    ]
+    slots = [
+        Slot(f"{n}.ts", data and scan(f"{n}.ts", np.frombuffer(data, np.uint8)), 1.0)
+        for n, data in enumerate(datas)
+    ]
+    listed = [*slots[: gone + 1], slots[gone], *slots[gone + 1 :]]
+    once, twice = plan(slots).promised[ts.VIDEO], plan(listed).promised[ts.VIDEO]
+    assert (once.begin, once.end) == (twice.begin, twice.end)
+    assert once.end - once.begin == pytest.approx(4 * 90_000, abs=3000)
