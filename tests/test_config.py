@@ -31,7 +31,10 @@ def _here(tmp_path, monkeypatch):
 
 def commands(group: click.Group) -> Iterator[click.Command]:
     """Every command that does something, also those of groups."""
-    for command in group.commands.values():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command)
         else:

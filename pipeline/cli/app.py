@@ -2,22 +2,14 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from pipeline.cli.archive import archive
-from pipeline.cli.batch import check, convert
-from pipeline.cli.clean import clean
-from pipeline.cli.doctor import doctor
-from pipeline.cli.ledger import explain, hold, ledger, retry, status
 from pipeline.cli.options import State
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
-from pipeline.cli.record import record
-from pipeline.cli.service import service
-from pipeline.cli.simulate import simulate
-from pipeline.cli.watch import watch
 from pipeline.errors import RecpipeError
 
 NAME = "recpipe"
@@ -26,8 +18,34 @@ USAGE = 2
 INTERRUPTED = 130
 
 
+COMMANDS = {  # and the module of each
+    **dict.fromkeys(("convert", "check"), "batch"),
+    "watch": "watch",
+    **dict.fromkeys(("status", "explain", "retry", "hold", "ledger"), "ledger"),
+    "record": "record",
+    "archive": "archive",
+    "clean": "clean",
+    "doctor": "doctor",
+    "simulate": "simulate",
+}
+
+
 class App(click.Group):
-    """A group whose errors are one line on stderr."""
+    """A group whose errors are one line on stderr, and whose commands are imported when they are
+    called.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of ``--help``."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """None if there is no such command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"pipeline.cli.{COMMANDS[cmd_name]}")
+        found: click.Command = getattr(module, cmd_name)
+        return found
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> Any:
         """Run the command and leave with its exit code."""
@@ -103,14 +121,6 @@ def cli(context: click.Context) -> int | None:
         click.echo(context.get_help(), err=True)
         return USAGE
     return None
-
-
-simulate.add_command(service)
-for _command in (
-    *(convert, check, watch, status, explain, retry, hold, ledger),
-    *(record, archive, clean, doctor, simulate),
-):
-    cli.add_command(_command)
 
 
 def _complain(line: str, code: int, state: State) -> int:

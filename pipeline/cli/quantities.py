@@ -11,13 +11,18 @@ else:
     FloatType = click.ParamType
 
 _UNITS = {
+    "length": {"": 1, "s": 1, "m": 60, "h": 3600},
     "duration": {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400},
     "size": {
         **{"": 1, "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12},
         **{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40},
     },
 }
-_EXAMPLES = {"duration": "30s, 10m, 36h or 30d", "size": "500MB or 2GiB"}
+_EXAMPLES = {
+    "length": "90, 20s, 10m or 2h",
+    "duration": "30s, 10m, 36h or 30d",
+    "size": "500MB or 2GiB",
+}
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
 
 
@@ -52,6 +57,7 @@ class _Share(FloatType):
         return share
 
 
+LENGTH = _Quantity("length")  # of a recording, seconds
 DURATION = _Quantity("duration")  # seconds
 SIZE = _Quantity("size")  # bytes
 SHARE = _Share()  # of one

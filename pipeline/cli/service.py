@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline import config
-from pipeline.cli import options, output
+from pipeline.cli import options, output, quantities
 from pipeline.cli.record import account
-from pipeline.cli.simulate import seconds
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ BLOCK = 24  # seconds of picture and sound that are encoded, and repeated
     metavar="TIME",
     default="15s",
     show_default=True,
-    callback=seconds,
+    type=quantities.LENGTH,
     help="Length of a segment.",
 )
 @click.option(

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli import options, output
+from pipeline.cli import options, output, quantities
+from pipeline.cli.service import service
 
 if TYPE_CHECKING:
     from pipeline.simulator.publish import Shelf
     from pipeline.simulator.recording import Order, Simulated
 
 TRUTH = "truth.json"
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @click.group(short_help="Make recordings with known faults, or stand in for the service.")
@@ -21,14 +21,7 @@ def simulate() -> None:
     """A stand-in for Agora: recordings whose losses are known, and its REST service."""
 
 
-def seconds(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
-    """A length like 90, 20s, 10m or 2h."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", text)
-    if match is None:
-        raise click.BadParameter(f"{text!r}, expected a length like 90, 20s, 10m or 2h")
-    return float(match[1]) * UNITS[match[2]]
+simulate.add_command(service)
 
 
 def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[int, int]:
@@ -51,7 +44,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     metavar="TIME",
     default="60s",
     show_default=True,
-    callback=seconds,
+    type=quantities.LENGTH,
     help="Length of the recording: 90, 20s, 10m, 2h.",
 )
 @click.option(
@@ -59,7 +52,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     metavar="TIME",
     default="15s",
     show_default=True,
-    callback=seconds,
+    type=quantities.LENGTH,
     help="Length of a segment; each ends at the first full second from then on.",
 )
 @click.option(

@@ -91,7 +91,7 @@ def test_every_fault_is_listed(recpipe):
         pytest.param((), "missing option '-o' / '--output'", id="no folder"),
         pytest.param(("-o", "rec", "--fault", "nonsense"), "no such fault", id="fault"),
         pytest.param(("-o", "rec", "--fault", "missing_file:9"), "from 0 to 3", id="slice"),
-        pytest.param(("-o", "rec", "--duration", "long"), "a length like", id="duration"),
+        pytest.param(("-o", "rec", "--duration", "long"), "is no length", id="duration"),
         pytest.param(("-o", "rec", "--duration", "1000h"), "expected 1 to 93600", id="too long"),
         pytest.param(("-o", "rec", "--size", "640"), "WIDTHxHEIGHT", id="size"),
         pytest.param(("-o", "rec", "--size", "641x361"), "even numbers", id="odd size"),

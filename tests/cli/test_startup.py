@@ -40,6 +40,14 @@ def test_help_imports_nothing_heavy(args):
     assert not HEAVY & imported(code)
 
 
+def test_a_command_imports_no_other():
+    run = "try: cli.main(['check', '--help'])\nexcept SystemExit: pass"
+    code = f"from pipeline.cli.app import cli\n{run}"
+    found = imported(code)
+    assert "pipeline.cli.batch" in found
+    assert not {f"pipeline.cli.{name}" for name in ("archive", "clean", "record", "watch")} & found
+
+
 def test_importing_the_package_imports_nothing_heavy():
     assert not (HEAVY | {"click", "pipeline.model"}) & imported("import pipeline")
 
