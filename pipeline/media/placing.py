@@ -115,7 +115,8 @@ class Placer:
         gone = self._slots_between(before, segment)
         missing = sum(slot.duration or 0.0 for slot in gone)
         off = abs(gap - missing) if gone else gap
-        if back < 0 and not segment.slot.discontinuity and off <= (TOLERANCE if gone else GAP / HZ):
+        agreed = off <= (TOLERANCE if gone else GAP / HZ) and not segment.slot.discontinuity
+        if back < 0 and agreed and not self._breaks(before, segment):
             return
         found = self._gap_by_walls(segment, following, gap)
         if back < 0 and (found is None or abs(found[0] - gap) <= TOLERANCE):
@@ -136,6 +137,12 @@ class Placer:
             detail = f"the clock steps by {gap:.3f} s, the slice names say {by_names:.3f} s"
             self._say("DTS_GAP", Severity.WARNING, segment, detail, "placed by the slice names")
         self._wait(segment, wait)
+
+    def _breaks(self, before: Placed, segment: Placed) -> bool:
+        """Packets are missing: a clock that goes on may have begun anew by chance."""
+        shared = before.stamps.keys() & segment.stamps.keys()
+        pairs = [(before.stream(pid), segment.stream(pid)) for pid in shared]
+        return self._counters_go_on and not any(continues(a, b) or moved(a, b) for a, b in pairs)
 
     def _gap_by_walls(
         self, segment: Placed, following: Sequence[Placed], gap: float

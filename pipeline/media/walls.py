@@ -83,7 +83,9 @@ def _grain(segment: Placed, lanes: Sequence[Lane]) -> float:
 
 def _offset(segment: Placed, lanes: Sequence[Lane]) -> float:
     assert segment.slot.utc is not None
-    return segment.slot.utc * HZ - opening(segment, lanes)
+    if begins_whole(segment):
+        return segment.slot.utc * HZ - opening(segment, lanes)
+    return segment.slot.utc * HZ - min(segment.presented(pid)[0] for pid in segment.stamps)
 
 
 def shift(older: Sequence[Placed], newer: Sequence[Placed], lanes: Sequence[Lane]) -> Shift:

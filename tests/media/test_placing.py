@@ -267,3 +267,22 @@ def test_pictures_that_come_when_they_like_leave_no_place_for_a_key_picture():
     first = early + ts.segment(start=S, pictures=16, audio=None, counters=counters)
     edges, _ = planned([first, headless(ts.segment(start=2 * S, pictures=16, audio=None))])
     assert torn(edges) == [NOTHING, NOTHING]
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_clock_that_goes_on_by_chance_is_no_witness(lost):
+    """It began anew behind a segment that nobody lists any more; counters and names tell."""
+    counters: dict[int, int] = {}
+    made = []
+    for n in range(6):
+        at = n - lost if n > 2 else n
+        made.append(ts.segment(start=S * (at + 1), pictures=16, counters=counters))
+    named = [(n, data) for n, data in enumerate(made) if not lost or n != 2]
+    slots = [
+        Slot(f"{n}.ts", scan(f"{n}.ts", np.frombuffer(data, np.uint8)), SECONDS, utc=n * SECONDS)
+        for n, data in named
+    ]
+    found = plan(slots)
+    ticks = found.placed[2].first(ts.VIDEO) - found.placed[1].last(ts.VIDEO)
+    assert ticks == pytest.approx(6000 + lost * S, abs=2)
+    assert [p.edges.torn for p in found.placed].count(BOTH) == lost
