@@ -141,6 +141,12 @@ sys.exit(0 if bagit_profile.Profile(url, profile).validate(bagit.Bag(sys.argv[2]
 """
 
 
+def untar(tar: Path, folder: Path) -> None:
+    """By the program people have."""
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["tar", "-xf", str(tar), "-C", str(folder)], check=True)
+
+
 @pytest.fixture
 def bagit() -> Callable[[Path], bool]:
     """The Library of Congress's own validator."""

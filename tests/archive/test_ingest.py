@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from pipeline.archive.staging import Archive
 from pipeline.errors import ExistsError, StorageError, UsageError
 from pipeline.jobs.many import Failure
 from pipeline.storage.s3 import S3Storage
-from tests.archive.conftest import Home, files, root, slices
+from tests.archive.conftest import Home, files, root, slices, untar
 from tests.archive.test_premis import P, validate
 
 
@@ -162,8 +161,7 @@ def test_originals_may_be_left_out(home, bagit):
 def test_a_tar_holds_the_same_bag(home, bagit, tmp_path):
     home.ingest(home.archive(Form.TAR))
     (tar,) = (home.root / "archive").glob("*.tar")
-    with tarfile.open(tar) as opened:
-        opened.extractall(tmp_path / "untarred", filter="data")
+    untar(tar, tmp_path / "untarred")
     assert bagit(tmp_path / "untarred" / home.name)
     before = tar.stat().st_mtime_ns
     (again,) = home.ingest(home.archive(Form.TAR))
@@ -274,8 +272,7 @@ def _whole_or_not_there(home: Home, form: Form, bagit, tmp_path: Path) -> bool:
         tar = folder.with_name(f"{home.name}.tar")
         folder = tmp_path / "untarred" / home.name
         if tar.exists():
-            with tarfile.open(tar) as opened:
-                opened.extractall(tmp_path / "untarred", filter="data")
+            untar(tar, tmp_path / "untarred")
     if folder.exists():
         assert bagit(folder)
         return True

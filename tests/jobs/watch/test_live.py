@@ -174,6 +174,7 @@ def test_six_calls_at_once_with_faults_become_six_mp4s(shop, ffmpeg):
     names = [call.name for call in made]
     files = [f"{name}{end}" for name in names for end in (".mp4", ".receipt.json")]
     assert sorted(found.key for found in place.archive.list()) == sorted(files)
+    _wait(lambda: all("published" in place.moves(name) for name in names))  # a moment later
     with Ledger(place.ledger) as ledger, ledger.reading() as connection:
         kinds = Counter(connection.execute(sa.select(artifacts.c.kind)).scalars())
     assert kinds == {"mp4": 6, "receipt": 6}
