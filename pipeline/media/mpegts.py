@@ -325,9 +325,10 @@ def _turns(packets: Packets, t: Track, codec: Codec, config: bytes) -> list[int]
     """Packets in which a PES begins whose configuration is not that of the one before."""
     if codec.kind == "audio":
         return _turns_of_sound(packets, t)
-    marked = packets.adapted[packets.fields[:, 1] & 0x40 != 0]
+    marked = np.zeros(len(packets.rows), np.bool_)
+    marked[packets.adapted[packets.fields[:, 1] & 0x40 != 0]] = True
     found = []
-    for at in t.starts[np.isin(t.index[t.starts], marked)].tolist():
+    for at in t.starts[marked[t.index[t.starts]]].tolist():
         if config in packets.rows[t.index[at]].tobytes():  # as nearly always
             continue
         following = int(np.searchsorted(t.starts, at)) + 1
