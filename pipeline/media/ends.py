@@ -225,9 +225,11 @@ def _promised(
         begin = opening(segments[1], lanes) - first.slot.duration * HZ
         if segments[1].torn or segments[1].damaged:
             begin = min(begin, opening(first, lanes)) if first.damaged else None
-    elif first is last and first.slot.duration and _headless(first):
-        end = max(last.end(lane) for lane in lanes if lane.pid in last.stamps)
-        return end - first.slot.duration * HZ, end
+    elif first.slot.duration and _headless(first):  # alone, or the only one of its part
+        whole = max(first.end(lane) for lane in lanes if lane.pid in first.stamps)
+        begin = whole - first.slot.duration * HZ
+        if first is last:
+            return begin, whole
     if last.slot.duration:
         end = _start_of_last(segments, lanes) + last.slot.duration * HZ
     return begin, end

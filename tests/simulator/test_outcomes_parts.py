@@ -239,3 +239,26 @@ def test_parts_in_a_bucket(request, ffmpeg, tmp_path, store):
     assert report.sha256 == here.sha256
     assert report.duration == pytest.approx(made.truth.duration, abs=1 / SMALL.fps)
     assert {t.type: t.samples for t in report.tracks} == made.truth.samples
+
+
+@pytest.mark.parametrize(
+    ("faults", "fps"),
+    [
+        pytest.param(("seg_without_key",), 10, id="no key picture in front of the join"),
+        pytest.param(("starts_without_key",), 10, id="none in the only segment"),
+        pytest.param(("samplerate_change", "bak_overlap"), 30, id="another grid of sound"),
+    ],
+)
+def test_what_stands_at_a_join_does_not_move_it(simulated, ffmpeg, tmp_path, faults, fps):
+    """Nothing but the fault itself is lost, and nothing is added."""
+    look = Look(160, 96, fps)
+    made = simulated(
+        *faults, duration=16, slice=8 if faults[0] == "starts_without_key" else 4, look=look, bak=1
+    )
+    source = tmp_path / "recording"
+    source.mkdir()
+    publish(Shelf(LocalStorage(source)), made.parts)
+    report = r.check(source)
+    assert report.verdict in made.verdicts, r.said(report)
+    assert report.lost_seconds == pytest.approx(made.truth.lost_seconds, abs=0.03), r.said(report)
+    assert report.duration == pytest.approx(made.truth.duration, abs=0.03), r.said(report)
