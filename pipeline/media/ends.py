@@ -7,7 +7,9 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media.lane import HZ, Lane
+from pipeline.media.packets import MODULO
 from pipeline.media.placed import Placed, Slot, complete, has_media, opening
+from pipeline.media.walls import TOLERANCE, wall
 from pipeline.model import Finding, Severity
 
 
@@ -38,11 +40,10 @@ def promises(
 ) -> tuple[dict[int, Promise], list[Finding]]:
     """What EXTINF and the segments that are gone say of the beginning and the end of every lane."""
     first, last = segments[0], segments[-1]
-    head = sum(s.duration or 0.0 for s in slots[: first.position] if not has_media(s)) * HZ
-    tail = sum(s.duration or 0.0 for s in slots[last.position + 1 :] if not has_media(s)) * HZ
+    head, tail = _gone_before(segments, lanes, slots), _gone_behind(segments, lanes, slots)
     allowed = tolerance(segments, lanes) * HZ
     begin, end = _promised(segments, lanes)
-    real_end = max(last.end(lane) for lane in lanes if lane.pid in last.stamps)
+    real_end = _media_end(last, lanes)
     late = begin is not None and _real_begin(first, lanes) - begin > _late(segments, lanes) * HZ
     early = end is not None and (
         end - real_end > allowed + _lingering(segments, lanes) or _stops_short(segments, lanes, end)
@@ -50,6 +51,7 @@ def promises(
     begin = opening(first, lanes) if begin is None else begin
     end = real_end if end is None else end
     promised = {}
+    findings = []
     for lane in lanes:
         lag = _reordering(segments, lane)
         having = [n for n, s in enumerate(segments) if lane.pid in s.stamps]
@@ -59,6 +61,9 @@ def promises(
             if from_ == 0
             else _comes_late(segments, from_, lane, lanes, slots, begin - head)
         )
+        if from_ and not comes_late and segments[from_].stream(lane.pid).key_start is False:
+            starts, comes_late = float(_first_shown(segments[from_])), True
+            findings.append(_beheaded(segments[from_], lane))
         stops, ends_early = (
             (end + tail, bool(tail) or early or _hurt_after(last, lane))
             if to == len(segments) - 1
@@ -68,7 +73,6 @@ def promises(
         promised[lane.pid] = Promise(
             starts - lag, stops - lag, comes_late, ends_early, (), (from_, to), silent
         )
-    findings = []
     if late:
         detail = "the media begins later than the playlist promises"
         findings.append(Finding("PL_EXTINF", Severity.ERROR, first.slot.name, detail=detail))
@@ -78,6 +82,31 @@ def promises(
     return promised, findings
 
 
+def _gone_before(segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]) -> float:
+    """Ticks that are gone with the segments in front of the first one placed."""
+    gone, known = _gone(slots[: segments[0].position]), wall(segments, lanes)
+    begin = opening(segments[0], lanes)
+    return _told(gone, [begin - known.place(s) for s in gone if s.utc is not None] if known else [])
+
+
+def _gone_behind(segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]) -> float:
+    """Ticks that are gone with the segments behind the last one placed."""
+    gone, known = _gone(slots[segments[-1].position + 1 :]), wall(segments[::-1], lanes)
+    end = _media_end(segments[-1], lanes)
+    return _told(gone, [known.until(s) - end for s in gone if s.utc is not None] if known else [])
+
+
+def _gone(slots: Sequence[Slot]) -> list[Slot]:
+    return [slot for slot in slots if slot.duration and not has_media(slot)]
+
+
+def _told(gone: Sequence[Slot], by_names: Sequence[float]) -> float:
+    """How long it was: by EXTINF, or by the slice names where these tell of a gap besides."""
+    listed = sum(slot.duration or 0.0 for slot in gone) * HZ
+    longest = max(by_names, default=0.0)
+    return longest if TOLERANCE < longest - listed < MODULO else listed
+
+
 def _real_begin(first: Placed, lanes: Sequence[Lane]) -> int:
     """A stream that begins with its first unit may begin later than the others; one without a key
     picture has lost its first.
@@ -85,7 +114,17 @@ def _real_begin(first: Placed, lanes: Sequence[Lane]) -> int:
     lane = next(lane for lane in lanes if lane.pid in first.stamps)
     if first.stream(lane.pid).key_start is False:
         return first.presented(lane.pid)[0]
-    return min(first.presented(pid)[0] for pid in first.stamps)
+    return _first_shown(first)
+
+
+def _first_shown(segment: Placed) -> int:
+    """When its first unit of any stream is shown or heard."""
+    return min(segment.presented(pid)[0] for pid in segment.stamps)
+
+
+def _beheaded(segment: Placed, lane: Lane) -> Finding:
+    detail = "video begins here, and with no key picture: its first pictures are missing"
+    return Finding("NO_KEY_AT_START", Severity.ERROR, segment.slot.name, lane.pid, 1, detail)
 
 
 def _late(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
