@@ -78,6 +78,8 @@ def promises(
         findings.append(Finding("PL_EXTINF", Severity.ERROR, first.slot.name, detail=detail))
     if early:
         detail = "the media ends earlier than the playlist promises"
+        if not last.slot.duration:
+            detail = "the media is cut off; the others last longer, the playlist lacks this one"
         findings.append(Finding("PL_EXTINF", Severity.ERROR, last.slot.name, detail=detail))
     return promised, findings
 
@@ -247,11 +249,16 @@ def _hurt_before(segment: Placed, lane: Lane) -> bool:
 def _hurt_after(segment: Placed, lane: Lane) -> bool:
     """Something is wrong with the segment behind a lane's last unit."""
     scan = segment.slot.scan
-    if scan is None or scan.cut:
+    if scan is None or _cut(segment):
         return True
     if any(segment.stream(pid).short for pid in segment.stamps):
         return True
     return scan.faults is not None and scan.faults[1] > segment.stream(lane.pid).rows[1]
+
+
+def _cut(segment: Placed) -> bool:
+    """Bytes are missing at its end."""
+    return segment.slot.scan is not None and segment.slot.scan.cut
 
 
 def _promised(
@@ -269,9 +276,20 @@ def _promised(
         begin = whole - first.slot.duration * HZ
         if first is last:
             return begin, whole
-    if last.slot.duration:
-        end = _start_of_last(segments, lanes) + last.slot.duration * HZ
+    if lasting := last.slot.duration or _usual_if_cut(segments, lanes):
+        end = _start_of_last(segments, lanes) + lasting * HZ
     return begin, end
+
+
+def _usual_if_cut(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float | None:
+    """What the others last, where the last one is not listed, and cut off inside a unit."""
+    last = segments[-1]
+    streams = {lane.codec.kind: last.stream(lane.pid) for lane in lanes if lane.pid in last.stamps}
+    video = streams.get("video")
+    cut = _cut(last) or any(s.short for s in streams.values())
+    cut |= video is not None and not complete(video)
+    told = [s.slot.duration for s in segments[:-1] if s.slot.duration]
+    return float(np.median(told)) if cut and told and not last.slot.listed else None
 
 
 def _adjacent(a: Placed, b: Placed) -> bool:

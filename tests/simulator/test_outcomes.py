@@ -113,6 +113,10 @@ SHAPES = [  # faults, seconds, seconds of a slice, pictures a second, streams, f
     ("samplerate_change:1+scrambled_bits:-1", 30, 15, 30, BOTH, 0),
     ("scrambled_bits:-1+channels_change_inside:4", 15, 3, 10, BOTH, 0),
     ("seg_without_key:-1+late_video:1", 6, 3, 25, BOTH, 0),
+    ("trunc_188_midpes:4+orphan_segment:4", 25, 5, 24, ("video",), 0),
+    ("trunc_188_midpes:4+orphan_segment:4", 25, 5, 24, BOTH, 0),
+    ("trunc_odd:4+orphan_segment:4", 25, 5, 24, ("audio",), 0),
+    ("orphan_segment:4", 21, 5, 24, BOTH, 0),
     ("resent_packets:-1", 24.5, 8, 15, ("video",), 0),
 ]
 
