@@ -1,6 +1,6 @@
 """Segments are cut where their format changes, and encoded anew where it must not."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,10 +49,11 @@ def rewritten(
 
     made = reencode(Source(slots, found, read, folder, ffmpeg))
     new_slots, new_paths, new_wrapped = list(slots), dict(paths), dict(wrapped)
+    listed = {pid for slot in slots if slot.scan for pid in slot.scan.program.streams}
     for number in by_segment(found.changes):
         slot = slots[number]
         assert slot.scan is not None
-        data = _rewritten(slot, read(number).data, number, found, made)
+        data = _rewritten(slot, read(number).data, number, found, made, listed)
         new_paths[number] = folder / f"{number}.reencoded"
         data.tofile(new_paths[number])
         new_wrapped.pop(number, None)
@@ -100,7 +101,9 @@ def _opened(name: str, path: Path, how: Wrapping | None) -> Opened:
     return Opened(np.fromfile(path, np.uint8))
 
 
-def _rewritten(slot: Slot, data: Bytes, number: int, found: Survey, made: Encoded) -> Bytes:
+def _rewritten(
+    slot: Slot, data: Bytes, number: int, found: Survey, made: Encoded, listed: Set[int]
+) -> Bytes:
     """The segment with its new streams in the place of the old ones."""
     assert slot.scan is not None
     streams = [
@@ -111,6 +114,11 @@ def _rewritten(slot: Slot, data: Bytes, number: int, found: Survey, made: Encode
     codecs = {
         pid: codec_of(kind, slot.scan.program.formats.get(pid, ""), 0)
         for pid, kind in slot.scan.program.streams.items()
+    }
+    codecs |= {  # its own tables lack them
+        pid: stream.codec
+        for pid, stream in slot.scan.streams.items()
+        if pid in listed and pid not in codecs
     }
     old = {change.pid for change in by_segment(found.changes)[number]}
     old |= {  # announced, but never sent: as what it would have become

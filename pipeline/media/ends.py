@@ -40,7 +40,6 @@ def promises(
 ) -> tuple[dict[int, Promise], list[Finding]]:
     """What EXTINF and the segments that are gone say of the beginning and the end of every lane."""
     first, last = segments[0], segments[-1]
-    head, tail = _gone_before(segments, lanes, slots), _gone_behind(segments, lanes, slots)
     allowed = tolerance(segments, lanes) * HZ
     begin, end = _promised(segments, lanes)
     real_end = _media_end(last, lanes)
@@ -50,6 +49,8 @@ def promises(
     )
     begin = opening(first, lanes) if begin is None else begin
     end = real_end if end is None else end
+    head = _gone_before(begin, segments, lanes, slots)
+    tail = _gone_behind(end, segments, lanes, slots)
     promised = {}
     findings = []
     for lane in lanes:
@@ -84,17 +85,19 @@ def promises(
     return promised, findings
 
 
-def _gone_before(segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]) -> float:
-    """Ticks that are gone with the segments in front of the first one placed."""
+def _gone_before(
+    begin: float, segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
+) -> float:
+    """Ticks that are gone with the segments in front of the first one placed, which begins then."""
     gone, known = _gone(slots[: segments[0].position]), wall(segments, lanes)
-    begin = opening(segments[0], lanes)
     return _told(gone, [begin - known.place(s) for s in gone if s.utc is not None] if known else [])
 
 
-def _gone_behind(segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]) -> float:
-    """Ticks that are gone with the segments behind the last one placed."""
+def _gone_behind(
+    end: float, segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
+) -> float:
+    """Ticks that are gone with the segments behind the last one placed, which ends then."""
     gone, known = _gone(slots[segments[-1].position + 1 :]), wall(segments[::-1], lanes)
-    end = _media_end(segments[-1], lanes)
     return _told(gone, [known.until(s) - end for s in gone if s.utc is not None] if known else [])
 
 

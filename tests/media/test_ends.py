@@ -1,5 +1,7 @@
 """What is missing at both ends, by what the playlist promised."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -89,6 +91,64 @@ def test_promises(datas, durations, found):
     _, made, findings = promised(datas, durations)
     assert made == found
     assert findings == []
+
+
+@pytest.mark.parametrize(
+    ("utcs", "before", "behind"),
+    [
+        pytest.param([0, 1, 2, 3, 4], 1, 1, id="one behind the other"),
+        pytest.param([-7, 1, 2, 3, 4], 8, 1, id="a gap behind the first"),
+        pytest.param([0, 1, 2, 3, 9], 1, 6, id="a gap before the last"),
+        pytest.param([0.9, 1, 2, 3, 3.2], 1, 1, id="names that overlap"),
+        pytest.param([-0.5, 1, 2, 3, 4.5], 1, 1, id="less than the names may stray"),
+        pytest.param([-1e6, 1, 2, 3, 1e6], 1, 1, id="names of another day"),
+        pytest.param([None, 1, 2, 3, None], 1, 1, id="those that are gone have none"),
+        pytest.param([-7, None, None, None, 9], 1, 1, id="those that are there have none"),
+    ],
+)
+def test_a_gap_beside_what_is_missing_at_an_end(utcs, before, behind):
+    """The names tell of it; the unit is one segment."""
+    slots = [
+        replace(slot, utc=None if utc is None else utc * SECONDS)
+        for slot, utc in zip(slots_of([None, *run(3), None]), utcs, strict=True)
+    ]
+    made = plan(slots)
+    for promise in made.promised.values():
+        assert promise.late
+        assert promise.early
+        assert promise.begin - BASE == pytest.approx(-before * S, abs=2)
+        assert promise.end - BASE == pytest.approx((3 + behind) * S, abs=2)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_last_segment_that_the_playlist_lacks(listed, cut):
+    """If it is cut off, it was as long as the others."""
+    datas = run(last=8)
+    datas[3] = datas[3][:-288] if cut else datas[3]
+    *slots, last = slots_of(datas)
+    made = plan([*slots, replace(last, listed=listed, duration=SECONDS if listed else None)])
+    lost = [f for f in made.findings if f.id == "PL_EXTINF"]
+    assert len(lost) == (listed or cut)
+    for promise in made.promised.values():
+        assert promise.early is bool(lost)
+        assert not lost or round(promise.end - BASE) == 4 * S
+
+
+@pytest.mark.parametrize("key", [True, False])
+def test_video_that_begins_later_and_not_with_a_key_picture(key):
+    counters: dict[int, int] = {}
+    kinds = [None, None, ts.VIDEO, ts.VIDEO]
+    options = {"pictures": 16, "counters": counters}
+    datas = [ts.segment(start=S * n, video=kind, **options) for n, kind in enumerate(kinds, 1)]
+    scans = slots_of(datas)
+    video = scans[2].scan.streams[ts.VIDEO]
+    streams = {**scans[2].scan.streams, ts.VIDEO: replace(video, key_start=key)}
+    scans[2] = replace(scans[2], scan=replace(scans[2].scan, streams=streams))
+    made = plan(scans)
+    assert made.promised[ts.VIDEO].late is not key
+    said = [(f.severity, f.segment) for f in made.findings if f.id == "NO_KEY_AT_START"]
+    assert said == ([] if key else [(Severity.ERROR, "2.ts")])
 
 
 def test_the_media_begins_late():

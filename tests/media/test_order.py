@@ -170,7 +170,7 @@ def test_the_last_one_is_not_listed():
 @pytest.mark.parametrize(
     ("starts", "attached", "kept"),
     [
-        pytest.param([1, 1], True, True, id="a clock for each"),
+        pytest.param([1, 1], False, True, id="a clock for each"),
         pytest.param([1, 1.5], True, True, id="the counters go on"),
         pytest.param([1, 1.5], False, False, id="over the one before"),
     ],

@@ -117,6 +117,9 @@ SHAPES = [  # faults, seconds, seconds of a slice, pictures a second, streams, f
     ("trunc_188_midpes:4+orphan_segment:4", 25, 5, 24, BOTH, 0),
     ("trunc_odd:4+orphan_segment:4", 25, 5, 24, ("audio",), 0),
     ("orphan_segment:4", 21, 5, 24, BOTH, 0),
+    ("resolution_change:2+psi_missing_in_seg:2", 20, 5, 15, BOTH, 0),
+    ("channels_change:-1+gap_3600s:2+psi_missing_in_seg:2", 9, 3, 15, BOTH, 0),
+    ("trunc_188_midpes+missing_file:3", 60, 15, 24, BOTH, 0),
     ("resent_packets:-1", 24.5, 8, 15, ("video",), 0),
 ]
 
