@@ -76,9 +76,13 @@ def begins_whole(segment: Placed) -> bool:
 
 
 def _grain(segment: Placed, lanes: Sequence[Lane]) -> float:
-    """By how much a segment may begin after the time it was cut at: pictures are cut at a key."""
-    first = next(lane for lane in lanes if lane.pid in segment.stamps)
-    return first.unit if first.codec.kind == "audio" else 0.0
+    """By how much a segment may begin beside the time it was cut at: pictures are cut at a key, and
+    where these are missing, sound tells.
+    """
+    having = [lane for lane in lanes if lane.pid in segment.stamps]
+    if not begins_whole(segment):
+        having.sort(key=lambda lane: segment.presented(lane.pid)[0])
+    return having[0].unit if having[0].codec.kind == "audio" else 0.0
 
 
 def _offset(segment: Placed, lanes: Sequence[Lane]) -> float:

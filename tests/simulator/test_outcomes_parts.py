@@ -242,23 +242,38 @@ def test_parts_in_a_bucket(request, ffmpeg, tmp_path, store):
 
 
 @pytest.mark.parametrize(
-    ("faults", "fps"),
+    ("faults", "seconds", "slice", "fps", "bak"),
     [
-        pytest.param(("seg_without_key",), 10, id="no key picture in front of the join"),
-        pytest.param(("starts_without_key",), 10, id="none in the only segment"),
-        pytest.param(("samplerate_change", "bak_overlap"), 30, id="another grid of sound"),
+        pytest.param("seg_without_key", 16, 4, 10, 1, id="no key picture in front of the join"),
+        pytest.param("seg_without_key", 60, 15, 10, 1, id="nor in one of two long slices"),
+        pytest.param("seg_without_key@bak0", 16, 4, 10, 1, id="nor behind the join"),
+        pytest.param("starts_without_key", 16, 8, 10, 1, id="none in the only slices"),
+        pytest.param("starts_without_key", 9.5, 3, 25, 2, id="none in the only slice"),
+        pytest.param("starts_without_key@bak0", 9.5, 3, 25, 2, id="nor in the only one between"),
+        pytest.param(
+            "starts_without_key bak_overlap:1", 8, 3, 25, 2, id="nor where its end is cut off"
+        ),
+        pytest.param("samplerate_change bak_overlap", 61, 15, 30, 1, id="another grid of sound"),
     ],
 )
-def test_what_stands_at_a_join_does_not_move_it(simulated, ffmpeg, tmp_path, faults, fps):
-    """Nothing but the fault itself is lost, and nothing is added."""
-    look = Look(160, 96, fps)
-    made = simulated(
-        *faults, duration=16, slice=8 if faults[0] == "starts_without_key" else 4, look=look, bak=1
-    )
-    source = tmp_path / "recording"
-    source.mkdir()
-    publish(Shelf(LocalStorage(source)), made.parts)
-    report = r.check(source)
+def test_what_stands_at_a_join_does_not_move_it(ffmpeg, tmp_path, faults, seconds, slice, fps, bak):
+    """Nothing but the fault itself is lost, and nothing is added: less than any unit lasts."""
+    wanted = tuple(map(parse, faults.split()))
+    order = Order(seconds, look=replace(SMALL, fps=fps), slice=slice, bak=bak, faults=wanted)
+    made = simulate(order, ffmpeg)
+    report = r.check(stored(made, tmp_path / "recording"))
     assert report.verdict in made.verdicts, r.said(report)
-    assert report.lost_seconds == pytest.approx(made.truth.lost_seconds, abs=0.03), r.said(report)
-    assert report.duration == pytest.approx(made.truth.duration, abs=0.03), r.said(report)
+    assert report.lost_seconds == pytest.approx(made.truth.lost_seconds, abs=0.002), r.said(report)
+    assert report.duration == pytest.approx(made.truth.duration, abs=0.002), r.said(report)
+
+
+def test_a_key_picture_that_another_part_holds_is_not_lost(ffmpeg, tmp_path):
+    """Without sound nothing but the other names tells when that slice began."""
+    faults = (parse("seg_without_key"), parse("bak_overlap:2"))
+    look = replace(SMALL, fps=30)
+    order = Order(24.5, look=look, slice=8, streams=("video",), bak=2, faults=faults)
+    made = simulate(order, ffmpeg)
+    report = r.check(stored(made, tmp_path / "recording"))
+    assert report.verdict is Verdict.REPAIRED, r.said(report)
+    assert report.lost_seconds == made.truth.lost_seconds == {"video": 0, "audio": 0}
+    assert report.duration == pytest.approx(made.truth.duration, abs=0.002), r.said(report)
