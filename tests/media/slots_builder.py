@@ -6,6 +6,8 @@ from pipeline.media.lane import Lane
 from pipeline.media.lanes import choose
 from pipeline.media.mpegts import scan
 from pipeline.media.placed import Placed, Slot
+from pipeline.media.stitch import Stitched, Stitcher
+from pipeline.media.timeline import Plan, plan
 from tests import ts
 
 S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
@@ -43,3 +45,24 @@ def placed(slots: list[Slot]) -> tuple[list[Placed], list[Lane]]:
         for n, s in enumerate(slots)
     ]
     return found, lanes
+
+
+def stitched(*datas: bytes) -> tuple[Plan, list[Stitched], bytes]:
+    """Plan and stitch segments; the last is all that was written, tables included."""
+    slots = [
+        Slot(f"{n}.ts", scan(f"{n}.ts", np.frombuffer(data, np.uint8)), SECONDS)
+        for n, data in enumerate(datas)
+    ]
+    made = plan(slots)
+    stitcher = Stitcher(made.lanes)
+    parts = [
+        stitcher.add(
+            placed.slot.name,
+            np.frombuffer(bytearray(datas[placed.number]), np.uint8),
+            placed.stamps,
+            placed.edges,
+        )
+        for placed in made.placed
+    ]
+    chunks = [chunk for part in parts for chunk in part.chunks]
+    return made, parts, b"".join([stitcher.tables(), *chunks])
