@@ -63,3 +63,18 @@ def test_sound_that_begins_behind_what_is_left_of_the_pictures_does_not_tell():
     found = walls.wall(segments, lanes)
     assert found.offset == pytest.approx(EXACT + OFF - 3 * ts.PICTURE, abs=2)
     assert found.grain == 0
+
+
+@pytest.mark.parametrize("stray", [0.0, 0.4], ids=["exact", "one name is off"])
+@pytest.mark.parametrize("at", [11, 6])
+def test_segments_that_last_longer_than_they_took(at, stray):
+    """Each has a clock of its own; the more of them, the further the time line is behind."""
+    slots = [
+        slot("main", n, clock=-n * S, utc=UTC + n * SECONDS + stray * (n == 5)) for n in range(12)
+    ]
+    segments, lanes = placed(slots)
+    for n, segment in enumerate(segments):
+        segment.move(n * (S + 1800))
+    found = walls.wall(segments[::-1], lanes, at=segments[at])
+    assert found.offset - (UTC * 90_000 - S) == pytest.approx(-1800 * at, abs=40 if stray else 2)
+    assert found.spread == pytest.approx(0, abs=40 if stray else 2)

@@ -219,6 +219,48 @@ def _has_chapters(report, made, ffmpeg, unit: float) -> None:
     assert bool(holes) is any(made.truth.lost_seconds.values()), told
 
 
+@pytest.mark.parametrize(
+    ("meeting", "seconds", "gap", "verdict"),
+    [
+        pytest.param("bak_overlap:1", 14, 0, Verdict.REPAIRED, id="overlap inside a slice"),
+        pytest.param("bak_overlap:4", 14, 0, Verdict.REPAIRED, id="overlap of more than a slice"),
+        pytest.param("", 12, 0, Verdict.REPAIRED, id="neither"),
+        pytest.param("bak_overlap:12", 36, 0, Verdict.REPAIRED, id="overlap of many slices"),
+        pytest.param("bak_gap:4", 16, 4, Verdict.DEGRADED, id="gap"),
+    ],
+)
+def test_parts_of_webm_that_meet(ffmpeg, tmp_path, meeting, seconds, gap, verdict):
+    """VP9 and Opus as they were recorded: of the older part all that lies before the newer one."""
+    faults = tuple(map(parse, ["webm:vp9", "webm:vp9@bak0", *meeting.split()]))
+    made = simulate(Order(seconds, look=SMALL, slice=3, bak=1, faults=faults), ffmpeg)
+    folder = stored(made, tmp_path / "recording")
+    report = r.convert(folder, tmp_path / "out", ffmpeg)
+    said = f"truth {made.as_json()}\n{r.said(report)}"
+    assert report.verdict is verdict, said
+    assert report.proof.holds, said
+    assert [t.codec for t in report.tracks] == ["vp9", "opus"]
+    begin = made.parts[1].segments[0].begin / HZ
+    older, newer = (_stored_units(part, folder, ffmpeg) for part in made.parts)
+    kept = {"video": round((begin - gap) * SMALL.fps), "audio": None}
+    for kind, count in kept.items():
+        found = [digest for _, digest in played(report, ffmpeg, kind)]
+        count = len(found) - len(newer[kind]) if count is None else count
+        assert found == older[kind][:count] + newer[kind], said
+        assert report.lost_seconds[kind] == pytest.approx(gap, abs=0.06), said
+    joins = [at for at, title in chapters(report, ffmpeg) if title == "recording, bak0"]
+    padded = 0.02 * (begin - gap) / 3  # behind each slice: none of it is left out
+    assert joins == [pytest.approx(begin + padded, abs=0.1)], said
+
+
+def _stored_units(part, folder: Path, ffmpeg) -> dict[str, list[str]]:
+    """Digests of what stands in the slices of one part, by an independent reader."""
+    found: dict[str, list[str]] = {"video": [], "audio": []}
+    for segment in part.segments:
+        for sample in r.samples(folder / segment.name, ffmpeg):
+            found[sample.kind].append(sample.digest)
+    return found
+
+
 @pytest.mark.parametrize("store", ["weed"])
 def test_parts_in_a_bucket(request, ffmpeg, tmp_path, store):
     """From s3:// the same MP4 as from a folder."""
