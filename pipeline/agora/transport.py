@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from pydantic import SecretStr
 
 from pipeline.agora.calls import CONTENT_TYPE
 from pipeline.errors import UsageError
+from pipeline.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -143,10 +143,7 @@ def host_url(text: str) -> str:
 
 def user_agent() -> str:
     """Who is calling."""
-    try:
-        return f"recpipe/{version('recpipe')}"
-    except PackageNotFoundError:
-        return "recpipe"
+    return f"recpipe/{VERSION}"
 
 
 def _is_loopback(host: str) -> bool:

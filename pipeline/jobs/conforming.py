@@ -1,25 +1,15 @@
-"""Segments whose format is not that of the others are encoded anew before the plan is made."""
+"""Segments whose format is not that of the others are brought into line before the plan is made."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from pipeline.jobs.cutting import Cut, borders, cut_between, cut_inside, scanned
 from pipeline.jobs.options import Options
-from pipeline.media.codecs import AAC, H264, codec_of
-from pipeline.media.conform import Survey, by_segment, survey
-from pipeline.media.mpegts import Scan
-from pipeline.media.packets import Bytes
+from pipeline.media.conform import survey
 from pipeline.media.placed import Slot
-from pipeline.media.splice import parameter_sets, samples, spliced
-from pipeline.media.transport import Stream
-from pipeline.media.wrapping import Opened, Wrapping, opened
+from pipeline.media.wrapping import Wrapping
 from pipeline.model import Finding, Format, OnChange, Reencoded
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages.convert import read_span
-from pipeline.stages.reencode import Encoded, Source, reencode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +21,7 @@ class Conformed:
     wrapped: dict[int, Wrapping]
     sets: tuple[bytes, ...] = ()
     findings: tuple[Finding, ...] = ()
-    reencoded: tuple[Reencoded, ...] = field(default=())
+    reencoded: tuple[Reencoded, ...] = ()
 
 
 def conform(
@@ -42,130 +32,18 @@ def conform(
     folder: Path,
     ffmpeg: Ffmpeg | None,
 ) -> Conformed:
-    """Encode anew what must be; without ``ffmpeg`` put in its place what has the same times."""
-    if options.on_change is OnChange.FAIL:
+    """Leave alone what may stay; what rewrites the rest is loaded only where something does."""
+    if options.on_change is OnChange.FAIL or not _changes(slots, options):
         return Conformed(slots, dict(paths), dict(wrapped))
-    done = _cut(slots, paths, wrapped, options, folder)
-    slots, paths, wrapped = done.slots, done.paths, done.wrapped
+    from pipeline.jobs.rewriting import rewritten
+
+    return rewritten(slots, paths, wrapped, options, folder, ffmpeg)
+
+
+def _changes(slots: Sequence[Slot], options: Options) -> bool:
+    """Anything to be cut, or to be encoded anew."""
     if options.on_change is OnChange.SPLIT:
-        anew = [replace(s, scan=_begun_anew(s.scan)) for s in slots]
-        apart = {*borders(slots)}
-        slots = [anew[n] if n in apart else slot for n, slot in enumerate(slots)]
-        return Conformed(slots, done.paths, done.wrapped)
-    found = survey(slots, mp4=options.format in (Format.MP4, Format.M4A))
-    if not found.changes:
-        return Conformed(slots, done.paths, done.wrapped)
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def read(number: int) -> Opened:
-        return _opened(slots[number].name, paths[number], wrapped.get(number))
-
-    made = reencode(Source(slots, found, read, folder, ffmpeg))
-    new_slots, new_paths, new_wrapped = list(slots), dict(paths), dict(wrapped)
-    for number in by_segment(found.changes):
-        slot = slots[number]
-        assert slot.scan is not None
-        data = _rewritten(slot, read(number).data, number, found, made)
-        new_paths[number] = folder / f"{number}.reencoded"
-        data.tofile(new_paths[number])
-        new_wrapped.pop(number, None)
-        new_slots[number] = replace(
-            slot, scan=_counted(scanned(slot.name, data, slot.scan), slot.scan)
-        )
-    for number in _behind(found, slots):
-        new_slots[number] = replace(new_slots[number], scan=_begun_anew(new_slots[number].scan))
-    sets = (*made.sets, *_own_sets(slots, found, read)) if made.sets else ()
-    return Conformed(new_slots, new_paths, new_wrapped, sets, made.findings, made.reencoded)
-
-
-def _counted(after: Scan, before: Scan) -> Scan:
-    """With the counters it had: they tell whether packets are missing beside it."""
-    streams = {
-        pid: replace(s, counters=before.streams[pid].counters) if pid in before.streams else s
-        for pid, s in after.streams.items()
-    }
-    return replace(after, streams=streams)
-
-
-def _cut(
-    slots: Sequence[Slot],
-    paths: Mapping[int, Path],
-    wrapped: Mapping[int, Wrapping],
-    options: Options,
-    folder: Path,
-) -> Cut:
-    """No segment has two formats; if there are to be several files, nothing stands in two."""
-
-    def read_of(done: Cut) -> Callable[[int], Bytes]:
-        return lambda n: _opened(done.slots[n].name, done.paths[n], done.wrapped.get(n)).data
-
-    done = Cut(slots, dict(paths), dict(wrapped))
+        return True
     if any(slot.scan and any(s.turns for s in slot.scan.streams.values()) for slot in slots):
-        done = cut_inside(slots, paths, wrapped, read_of(done), folder)
-    if options.on_change is OnChange.SPLIT:
-        done = cut_between(done, read_of(done), folder)
-    return done
-
-
-def _opened(name: str, path: Path, how: Wrapping | None) -> Opened:
-    if how is not None:
-        return opened(name, read_span(path, how), how)
-    return Opened(np.fromfile(path, np.uint8))
-
-
-def _rewritten(slot: Slot, data: Bytes, number: int, found: Survey, made: Encoded) -> Bytes:
-    """The segment with its new streams in the place of the old ones."""
-    assert slot.scan is not None
-    streams = [
-        Stream(found.wanted[kind].pid, H264 if kind == "video" else AAC, mine)
-        for (here, kind), mine in made.samples.items()
-        if here == number
-    ]
-    codecs = {
-        pid: codec_of(kind, slot.scan.program.formats.get(pid, ""), 0)
-        for pid, kind in slot.scan.program.streams.items()
-    }
-    old = {change.pid for change in by_segment(found.changes)[number]}
-    old |= {  # announced, but never sent: as what it would have become
-        pid
-        for pid, codec in codecs.items()
-        if codec and codec.kind in found.wanted and pid not in slot.scan.streams
-    }
-    here = {stream.codec.kind for stream in streams}
-    streams += [
-        Stream(found.wanted[kind].pid, H264 if kind == "video" else AAC, ())
-        for kind in {codec.kind for pid, codec in codecs.items() if codec and pid in old} - here
-    ]
-    taken = {stream.pid for stream in streams}
-    kept = {
-        pid: (pid if pid not in taken else max(taken) + 1, codec.stream_type)
-        for pid, codec in codecs.items()
-        if pid not in old and codec is not None
-    }
-    return spliced(data, kept, streams)
-
-
-def _behind(found: Survey, slots: Sequence[Slot]) -> set[int]:
-    """Segments at a change of format, and those behind: counters need not go on there."""
-    changed = set(by_segment(found.changes))
-    return {n for n, slot in enumerate(slots) if slot.scan and {n, n - 1} & changed}
-
-
-def _begun_anew(found: Scan | None) -> Scan | None:
-    streams = {p: replace(s, free_start=True) for p, s in found.streams.items()} if found else {}
-    return found and replace(found, streams=streams)
-
-
-def _own_sets(
-    slots: Sequence[Slot], found: Survey, read: Callable[[int], Opened]
-) -> tuple[bytes, ...]:
-    """The parameter sets of the pictures that stay, from the first segment that has some."""
-    wanted = found.wanted["video"]
-    changed = {change.number for change in found.changes if change.kind == "video"}
-    for number, slot in enumerate(slots):
-        stream = slot.scan.streams.get(wanted.pid) if slot.scan else None
-        if number in changed or wanted.like is None or stream is None or not stream.config:
-            continue
-        first = samples(read(number).data, wanted.pid)[0]
-        return tuple(parameter_sets(first.data))
-    return ()
+        return True
+    return bool(survey(slots, mp4=options.format in (Format.MP4, Format.M4A)).changes)

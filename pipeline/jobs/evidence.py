@@ -13,6 +13,7 @@ from pipeline.jobs.options import Options
 from pipeline.jobs.unwrapping import unwrap
 from pipeline.media import timeline
 from pipeline.media.mpegts import Scan
+from pipeline.media.order import named_order
 from pipeline.media.placed import Slot, has_media
 from pipeline.media.timeline import Plan
 from pipeline.media.wrapping import Wrapping
@@ -130,6 +131,10 @@ def _planned(
             detail = "listed, but gone when it was to be read"
             findings.append(Finding("SEG_MISSING", Severity.ERROR, listed.name, detail=detail))
         slots.append(slot)
+    order = named_order(slots)
+    slots = [slots[n] for n in order]
+    paths = {n: paths[m] for n, m in enumerate(order) if m in paths}
+    wrapped = {n: wrapped[m] for n, m in enumerate(order) if m in wrapped}
     findings += [finding for scan in scans.values() for finding in scan.findings]
     formed = conform(slots, paths, wrapped, options, folder, ffmpeg)
     findings += formed.findings

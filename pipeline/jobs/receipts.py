@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pipeline.model import (
@@ -20,16 +19,14 @@ from pipeline.model import (
     Verdict,
 )
 from pipeline.stages import publish
+from pipeline.version import VERSION
 
 CONVERTED = "%Y-%m-%dT%H:%M:%SZ"  # when the result was proven: UTC, to the second
 
 
 def software() -> str:
     """Name and version of this tool."""
-    try:
-        return f"recpipe {version('recpipe')}"
-    except PackageNotFoundError:
-        return "recpipe (not installed)"
+    return f"recpipe {VERSION}"
 
 
 def receipt(

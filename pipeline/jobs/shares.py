@@ -4,12 +4,12 @@ equal format.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.judge import rejected
 from pipeline.jobs.options import Options
 from pipeline.media import checks
-from pipeline.media.divide import Division, divide
 from pipeline.media.joins import AT_THE_HEAD
 from pipeline.model import (
     Finding,
@@ -22,6 +22,9 @@ from pipeline.model import (
     Severity,
     Verdict,
 )
+
+if TYPE_CHECKING:
+    from pipeline.media.divide import Division
 
 PICTURED = (Format.MP4, Format.TS)  # formats with pictures
 BETWEEN = "not kept: it lies between two files"
@@ -41,6 +44,8 @@ def shares(evidence: Evidence, options: Options) -> list[Share]:
     evidence = replace(evidence, findings=(*evidence.findings, *expected))
     if options.on_change is not OnChange.SPLIT:
         return [Share(evidence)]
+    from pipeline.media.divide import divide
+
     kinds = ("video", "audio") if options.format in PICTURED else ("audio",)
     divisions = divide(evidence.plan, kinds)
     owners = _owners(evidence, divisions)
@@ -50,7 +55,7 @@ def shares(evidence: Evidence, options: Options) -> list[Share]:
     ]
 
 
-def _owners(evidence: Evidence, divisions: Sequence[Division]) -> dict[str | None, int]:
+def _owners(evidence: Evidence, divisions: Sequence["Division"]) -> dict[str | None, int]:
     """Which file each segment belongs to; one that is missing, to the file behind it."""
     placed = {
         segment.slot.name: number
@@ -66,7 +71,7 @@ def _owners(evidence: Evidence, divisions: Sequence[Division]) -> dict[str | Non
 
 
 def _of_division(
-    whole: Evidence, division: Division, owners: dict[str | None, int], number: int
+    whole: Evidence, division: "Division", owners: dict[str | None, int], number: int
 ) -> Evidence:
     first = division.plan.placed[0].slot.name if division.plan.placed else ""
     here = {segment.slot.name for segment in division.plan.placed}

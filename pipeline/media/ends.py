@@ -7,7 +7,9 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media.lane import HZ, Lane
+from pipeline.media.packets import MODULO
 from pipeline.media.placed import Placed, Slot, complete, has_media, opening
+from pipeline.media.walls import TOLERANCE, wall
 from pipeline.model import Finding, Severity
 
 
@@ -38,11 +40,10 @@ def promises(
 ) -> tuple[dict[int, Promise], list[Finding]]:
     """What EXTINF and the segments that are gone say of the beginning and the end of every lane."""
     first, last = segments[0], segments[-1]
-    head = sum(s.duration or 0.0 for s in slots[: first.position] if not has_media(s)) * HZ
-    tail = sum(s.duration or 0.0 for s in slots[last.position + 1 :] if not has_media(s)) * HZ
+    head, tail = _gone_before(segments, lanes, slots), _gone_behind(segments, lanes, slots)
     allowed = tolerance(segments, lanes) * HZ
     begin, end = _promised(segments, lanes)
-    real_end = max(last.end(lane) for lane in lanes if lane.pid in last.stamps)
+    real_end = _media_end(last, lanes)
     late = begin is not None and _real_begin(first, lanes) - begin > _late(segments, lanes) * HZ
     early = end is not None and (
         end - real_end > allowed + _lingering(segments, lanes) or _stops_short(segments, lanes, end)
@@ -50,6 +51,7 @@ def promises(
     begin = opening(first, lanes) if begin is None else begin
     end = real_end if end is None else end
     promised = {}
+    findings = []
     for lane in lanes:
         lag = _reordering(segments, lane)
         having = [n for n, s in enumerate(segments) if lane.pid in s.stamps]
@@ -59,6 +61,9 @@ def promises(
             if from_ == 0
             else _comes_late(segments, from_, lane, lanes, slots, begin - head)
         )
+        if from_ and not comes_late and segments[from_].stream(lane.pid).key_start is False:
+            starts, comes_late = float(_first_shown(segments[from_])), True
+            findings.append(_beheaded(segments[from_], lane))
         stops, ends_early = (
             (end + tail, bool(tail) or early or _hurt_after(last, lane))
             if to == len(segments) - 1
@@ -68,14 +73,40 @@ def promises(
         promised[lane.pid] = Promise(
             starts - lag, stops - lag, comes_late, ends_early, (), (from_, to), silent
         )
-    findings = []
     if late:
         detail = "the media begins later than the playlist promises"
         findings.append(Finding("PL_EXTINF", Severity.ERROR, first.slot.name, detail=detail))
     if early:
         detail = "the media ends earlier than the playlist promises"
+        if not last.slot.duration:
+            detail = "the media is cut off; the others last longer, the playlist lacks this one"
         findings.append(Finding("PL_EXTINF", Severity.ERROR, last.slot.name, detail=detail))
     return promised, findings
+
+
+def _gone_before(segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]) -> float:
+    """Ticks that are gone with the segments in front of the first one placed."""
+    gone, known = _gone(slots[: segments[0].position]), wall(segments, lanes)
+    begin = opening(segments[0], lanes)
+    return _told(gone, [begin - known.place(s) for s in gone if s.utc is not None] if known else [])
+
+
+def _gone_behind(segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]) -> float:
+    """Ticks that are gone with the segments behind the last one placed."""
+    gone, known = _gone(slots[segments[-1].position + 1 :]), wall(segments[::-1], lanes)
+    end = _media_end(segments[-1], lanes)
+    return _told(gone, [known.until(s) - end for s in gone if s.utc is not None] if known else [])
+
+
+def _gone(slots: Sequence[Slot]) -> list[Slot]:
+    return [slot for slot in slots if slot.duration and not has_media(slot)]
+
+
+def _told(gone: Sequence[Slot], by_names: Sequence[float]) -> float:
+    """How long it was: by EXTINF, or by the slice names where these tell of a gap besides."""
+    listed = sum(slot.duration or 0.0 for slot in gone) * HZ
+    longest = max(by_names, default=0.0)
+    return longest if TOLERANCE < longest - listed < MODULO else listed
 
 
 def _real_begin(first: Placed, lanes: Sequence[Lane]) -> int:
@@ -85,7 +116,17 @@ def _real_begin(first: Placed, lanes: Sequence[Lane]) -> int:
     lane = next(lane for lane in lanes if lane.pid in first.stamps)
     if first.stream(lane.pid).key_start is False:
         return first.presented(lane.pid)[0]
-    return min(first.presented(pid)[0] for pid in first.stamps)
+    return _first_shown(first)
+
+
+def _first_shown(segment: Placed) -> int:
+    """When its first unit of any stream is shown or heard."""
+    return min(segment.presented(pid)[0] for pid in segment.stamps)
+
+
+def _beheaded(segment: Placed, lane: Lane) -> Finding:
+    detail = "video begins here, and with no key picture: its first pictures are missing"
+    return Finding("NO_KEY_AT_START", Severity.ERROR, segment.slot.name, lane.pid, 1, detail)
 
 
 def _late(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
@@ -208,11 +249,16 @@ def _hurt_before(segment: Placed, lane: Lane) -> bool:
 def _hurt_after(segment: Placed, lane: Lane) -> bool:
     """Something is wrong with the segment behind a lane's last unit."""
     scan = segment.slot.scan
-    if scan is None or scan.cut:
+    if scan is None or _cut(segment):
         return True
     if any(segment.stream(pid).short for pid in segment.stamps):
         return True
     return scan.faults is not None and scan.faults[1] > segment.stream(lane.pid).rows[1]
+
+
+def _cut(segment: Placed) -> bool:
+    """Bytes are missing at its end."""
+    return segment.slot.scan is not None and segment.slot.scan.cut
 
 
 def _promised(
@@ -230,9 +276,20 @@ def _promised(
         begin = whole - first.slot.duration * HZ
         if first is last:
             return begin, whole
-    if last.slot.duration:
-        end = _start_of_last(segments, lanes) + last.slot.duration * HZ
+    if lasting := last.slot.duration or _usual_if_cut(segments, lanes):
+        end = _start_of_last(segments, lanes) + lasting * HZ
     return begin, end
+
+
+def _usual_if_cut(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float | None:
+    """What the others last, where the last one is not listed, and cut off inside a unit."""
+    last = segments[-1]
+    streams = {lane.codec.kind: last.stream(lane.pid) for lane in lanes if lane.pid in last.stamps}
+    video = streams.get("video")
+    cut = _cut(last) or any(s.short for s in streams.values())
+    cut |= video is not None and not complete(video)
+    told = [s.slot.duration for s in segments[:-1] if s.slot.duration]
+    return float(np.median(told)) if cut and told and not last.slot.listed else None
 
 
 def _adjacent(a: Placed, b: Placed) -> bool:

@@ -311,13 +311,14 @@ def _seam(
     old, new = older[-1].slot.part, first.slot.part
     first.torn.clear()
     gaps = {}
+    beside = [*older[-walls.NEAREST :], *joined.segments[len(older) :][: walls.NEAREST]]
     for lane in lanes:
         before = next((s for s in reversed(older) if lane.pid in s.stamps), None)
         start = starts.get(lane.pid)
         if before is None or start is None:
             continue
         gap = start.pts - kept_end(before, lane)
-        if shift.doubt is None or gap > max(_half(lanes), shift.doubt, _pause(older, lane)):
+        if shift.doubt is None or gap > max(_half(lanes), shift.doubt, _pause(beside, lane)):
             gaps[lane.codec.kind] = gap / HZ
             start.segment.torn.add(lane.pid)
         elif start.segment.stream(lane.pid).head or _hurt(before, joined):
@@ -332,16 +333,17 @@ def _seam(
     joined.joins.append((first, what))
 
 
-def _pause(older: Sequence[Placed], lane: Lane) -> float:
+def _pause(beside: Sequence[Placed], lane: Lane) -> float:
     """How long a stream stays away without a loss: sound less than a frame, for each part has its
-    own grid, and pictures that come at irregular times as long as they ever did.
+    own grid, and pictures that come at irregular times half as long again as they ever did.
     """
     if lane.codec.kind == "audio":
         return lane.unit - 1.0
-    near = [s for s in older[-walls.NEAREST :] if lane.pid in s.stamps and not s.damaged]
+    near = [s for s in beside if lane.pid in s.stamps and not s.damaged]
     shown = [np.sort(pts[pts >= 0]) for pts in (s.stamps[lane.pid][0] for s in near)]
     longest = max((int(np.diff(pts).max()) for pts in shown if len(pts) > 1), default=0)
-    return longest - lane.unit / 2
+    irregular = longest > 1.5 * lane.unit
+    return 1.5 * longest if irregular else longest - lane.unit / 2
 
 
 def _hurt(segment: Placed, joined: Joined) -> bool:

@@ -99,4 +99,4 @@ def torn_units(made: Units, work: Work, ordinals: Iterable[int] = ()) -> Index:
         later = work.dts[ordinal:][work.dts[ordinal:] >= 0][:1]
         at = np.searchsorted(stamped, later)
         found += where[at[at < len(where)]].tolist()
-    return np.unique(np.array(found, np.intp))
+    return np.array(sorted({*found}), np.intp)

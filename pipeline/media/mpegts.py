@@ -191,7 +191,7 @@ def _table_rules(packets: Packets, program: psi.Program) -> Iterator[Finding]:
 
 def _elementary_pids(packets: Packets, program: psi.Program) -> list[tuple[int, ...]]:
     """PIDs that carry PES, listed in the PMT or not; those of one stream together."""
-    starting = np.unique(packets.pid[packets.unit_start & packets.payload])
+    starting = np.flatnonzero(np.bincount(packets.pid[packets.unit_start & packets.payload]))
     starting = starting[(starting >= FIRST_PID) & (starting < NULL_PID)]
     pids = [pid for pid in starting.tolist() if pid not in program.tables]
     if not program.moves:

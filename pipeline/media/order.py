@@ -1,6 +1,7 @@
 """Segments listed twice or in the wrong order (RFC 8216 section 3)."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -8,11 +9,45 @@ import numpy as np
 from pipeline.media.absence import continues
 from pipeline.media.lane import Lane
 from pipeline.media.packets import signed
-from pipeline.media.placed import Placed
+from pipeline.media.placed import Placed, Slot, has_media
 from pipeline.model import Finding, Severity
 
 NEAR = 45000  # ticks: a smaller step is no gap
 NAMES = "the UTC in their names"
+
+
+def named_order(slots: Sequence[Slot]) -> list[int]:
+    """The numbers of the slots, with those that hold nothing where their names belong: no clock
+    will tell where that is.  The others stay as they are listed.
+    """
+    order = [*range(len(slots))]
+    for part in {slot.part for slot in slots}:
+        here = [n for n in order if slots[n].part == part]
+        lost = {n for n in here if slots[n].utc is not None and not has_media(slots[n])}
+        astray = lost & (_passed(slots, here, max) | _passed(slots, here[::-1], min))
+        if astray:
+            reached, keys = -math.inf, {}
+            for n in here:
+                utc = slots[n].utc
+                if utc is not None and n not in astray:
+                    reached = max(reached, utc)
+                keys[n] = (utc or 0.0, True) if n in astray else (reached, False)
+            for n, m in zip(here, sorted(here, key=keys.__getitem__), strict=True):
+                order[n] = m
+    return order
+
+
+def _passed(
+    slots: Sequence[Slot], numbers: Sequence[int], furthest: Callable[[float, float], float]
+) -> set[int]:
+    """Those whose names are not the furthest so far."""
+    found, reached = set(), None
+    for n in numbers:
+        utc = slots[n].utc
+        if utc is not None:
+            reached = utc if reached is None else furthest(reached, utc)
+            found |= {n} if utc != reached else set()
+    return found
 
 
 def without_copies(
@@ -84,7 +119,8 @@ def fitting(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed]
         around = [after] if after else []
         restarts = _overlap(kept[-1:], around, lanes)  # the clock is no witness here
         over = _overlap(kept[-1:], [segment], lanes) or _overlap([segment], around, lanes)
-        whole = kept and after and _attached(kept[-1], segment) and _attached(segment, after)
+        chain = [*kept[-1:], segment, *around]
+        whole = kept and all(_attached(a, b) for a, b in pairwise(chain))
         if over and not restarts and not whole:
             detail = "the playlist lacks it, and its clock says that another holds its time"
             said = Finding("PL_ORPHAN", Severity.WARNING, segment.slot.name, detail=detail)
@@ -109,7 +145,8 @@ def _overlap(before: Sequence[Placed], after: Sequence[Placed], lanes: Sequence[
             if lane.pid in a.stamps and lane.pid in b.stamps:
                 step = int(signed(np.array(b.first(lane.pid) - a.last(lane.pid), np.int64)))
                 both = a.last(lane.pid) - a.first(lane.pid) + b.last(lane.pid) - b.first(lane.pid)
-                if -int(signed(np.array(both, np.int64))) <= step <= 0:
+                anew = a.first(lane.pid) == b.first(lane.pid)  # a clock for each segment
+                if -int(signed(np.array(both, np.int64))) <= step <= 0 and not anew:
                     return True
     return False
 

@@ -3,6 +3,7 @@ been.
 """
 
 from bisect import bisect_left
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -43,6 +44,17 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
     plausible = np.clip(delay[wrong], *usual)
     pts[known[wrong]] = (dts[known[wrong]] + plausible) % MODULO
     return pts, dts, len(wrong)
+
+
+def unwrapped(stamps: Mapping[int, tuple[Ticks, Ticks]]) -> dict[int, tuple[Ticks, Ticks]]:
+    """PTS and DTS of all streams of a segment on one line, though the clock pass its end inside."""
+    dts = next(iter(stamps.values()))[1]
+    first = int(dts[dts >= 0][0]) + MODULO  # nothing becomes negative
+
+    def line(clock: Ticks) -> Ticks:
+        return np.where(clock >= 0, first + signed(clock - first), -1)
+
+    return {pid: (line(pts), line(dts)) for pid, (pts, dts) in stamps.items()}
 
 
 def swapped(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int] | None:

@@ -19,7 +19,7 @@ from pipeline.media.packets import MODULO, Ticks
 from pipeline.media.placed import Placed, Slot, has_media
 from pipeline.media.placing import Placer, counters_go_on, spread
 from pipeline.media.routes import aligned
-from pipeline.media.stamps import steady, swapped
+from pipeline.media.stamps import steady, swapped, unwrapped
 from pipeline.media.walls import NEAREST
 from pipeline.model import Finding, OnLoss, Severity
 
@@ -182,7 +182,7 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
                 )
             stamps[lane.pid] = (pts, dts)
         if stamps:
-            here = Placed(slot, number, stamps, number)
+            here = Placed(slot, number, unwrapped(stamps), number)
             found.append(here)
             apart = spread([here.first(pid) for pid in stamps])[1] / HZ
             if apart > APART:

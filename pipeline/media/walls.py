@@ -33,8 +33,15 @@ class Wall:
         """A segment that is not there would lie in this span of the time line."""
         if slot.utc is None:
             return False
-        start = slot.utc * HZ - self.offset
-        return begin - DOUBT <= start and start + (slot.duration or 0.0) * HZ <= end + DOUBT
+        return begin - DOUBT <= self.place(slot) and self.until(slot) <= end + DOUBT
+
+    def place(self, slot: Slot) -> float:
+        """Where it would begin."""
+        return (slot.utc or 0.0) * HZ - self.offset
+
+    def until(self, slot: Slot) -> float:
+        """Where it would end."""
+        return self.place(slot) + (slot.duration or 0.0) * HZ
 
 
 @dataclass(frozen=True, slots=True)

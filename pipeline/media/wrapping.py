@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.media.codecs import sniff
-from pipeline.media.contained import from_fragments, from_webm
 from pipeline.media.decrypt import decrypted
 from pipeline.media.packets import Bytes, framing
 from pipeline.model import Finding, Severity
@@ -47,6 +46,8 @@ def opened(name: str, data: Bytes, how: Wrapping) -> Opened:
     kind = sniff(clear.data[:4096].tobytes())
     if kind not in CONTAINERS:
         return clear
+    from pipeline.media.contained import from_fragments, from_webm
+
     inside = clear.data.tobytes()
     webm = kind == WEBM
     found = from_webm(name, inside) if webm else from_fragments(name, how.init, inside)

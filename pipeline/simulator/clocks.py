@@ -181,6 +181,9 @@ def _late(part: Part, case: Case, stream: str, *, announced: bool) -> Part:
     _refuse_later(part, case)
     n = _later(part, case)
     _refuse_alone(part, case, stream)
+    first = next((u for u in part.segments[n].units if u.stream == stream), None)
+    if stream == "video" and first is not None and not first.key:
+        raise UsageError(f"{case.fault}: nobody begins to send with anything but a key picture")
     changed = {}
     for k in range(n):
         segment = without(part.segments[k], stream)

@@ -217,6 +217,8 @@ def resent_packets(part: Part, case: Case) -> Part:
     def again(segment: Segment) -> Packets:
         run = _run(segment, case, RANGE)
         while any(n % 16 == 0 for n in Counter(segment.packets[k].pid for k in run).values()):
+            if run.stop == len(segment.packets):
+                raise UsageError(f"{case.fault}: {segment.name} has too few packets; name a longer")
             run = range(run.start, run.stop + 1)
         copied = segment.packets[run.start : run.stop]
         return (*segment.packets[: run.stop], *copied, *segment.packets[run.stop :])
@@ -266,7 +268,7 @@ def _run(segment: Segment, case: Case, length: int) -> range:
     """As many packets in a row, away from both ends."""
     count = len(segment.packets)
     begin = case.dice.randrange(count // 4, max(count // 4 + 1, count * 3 // 4 - length))
-    return range(begin, begin + length)
+    return range(begin, min(begin + length, count))
 
 
 def _inside_a_picture(segment: Segment, case: Case, length: int) -> list[int]:

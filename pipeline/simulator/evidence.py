@@ -19,6 +19,8 @@ def beyond_evidence(parts: Sequence[Part]) -> bool:
     for stream in STREAMS:
         held = [[id(u) in alive for u in s.units if u.stream == stream] for s in segments]
         carrying = [n for n, units in enumerate(held) if any(units)]
+        if alive and any(held) and not carrying:
+            return True
         for n, segment in enumerate(segments):
             outside = not carrying or not carrying[0] <= n <= carrying[-1]
             known = _tells(segment, stream) if segment.stored else segment.name in listed
@@ -66,9 +68,13 @@ def _counters(segment: Segment, stream: str) -> list[int]:
 
 
 def undecided(parts: Sequence[Part]) -> dict[str, float]:
-    """Seconds in which a stream sent nothing, where nothing that is left tells that from a loss."""
+    """Seconds in which a stream sent nothing, or showed one picture, where nothing that is left
+    tells that from a loss.
+    """
     return {
-        stream: round(sum(_silence(parts, part, stream) for part in parts) / HZ, 3)
+        stream: round(
+            sum(_silence(parts, part, stream) + _lingering(part, stream) for part in parts) / HZ, 3
+        )
         for stream in STREAMS
     }
 
@@ -90,6 +96,15 @@ def _silence(parts: Sequence[Part], part: Part, stream: str) -> int:
             doubtful |= {*range(a + 1, b)}
     pauses = sum(length for begin, length in part.pauses if not goes_on(parts, stream, begin))
     return pauses + sum(part.segments[n].length for n in doubtful)
+
+
+def _lingering(part: Part, stream: str) -> int:
+    """How long, of pictures at irregular times, the last one before a loss was to be shown."""
+    alive = {id(unit) for unit in survivors(part)}
+    held = [u for s in part.segments for u in s.units if u.stream == stream]
+    usual = min((unit.length for unit in held), default=0)
+    pairs = pairwise(sorted(held, key=lambda unit: unit.time))
+    return sum(a.length - usual for a, b in pairs if id(a) in alive and id(b) not in alive)
 
 
 def _sound(segment: Segment, alive: set[int]) -> bool:

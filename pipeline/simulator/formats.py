@@ -123,8 +123,9 @@ def fmp4(part: Part, case: Case) -> Part:
         raise UsageError(f"{case.fault}: only of intact slices; leave other faults of them away")
     if {u.stream for u in part.segments[0].units} != set(part.segments[0].layout.streams):
         raise UsageError(f"{case.fault}: needs every stream from the first slice on")
-    if len({segment.clock for segment in part.segments}) > 1:
-        raise UsageError(f"{case.fault}: only of slices on one clock; ffmpeg would mend it")
+    if part.pauses or len({segment.clock for segment in part.segments}) > 1:
+        detail = "only of slices on one clock, without a pause; ffmpeg would mend it"
+        raise UsageError(f"{case.fault}: {detail}")
     stream = b"".join(segment.data for segment in part.segments)
     init, made = material.fragmented(stream, case.setup.slice, case.ffmpeg)
     if len(made) != len(part.segments):

@@ -7,6 +7,7 @@ of its packets are in a file that can be read.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from statistics import median_low
 
 from pipeline.simulator.mux import FRAMES
 from pipeline.simulator.take import HZ, STREAMS, Part, Segment, Unit
@@ -56,7 +57,10 @@ def tell(parts: Sequence[Part]) -> Truth:
         if (unit.stream, unit.time) not in there:
             lost.setdefault((unit.stream, unit.time), (segment, unit))
     first = min((unit.time for unit in there.values()), default=0)
-    end = max((unit.time + unit.length for unit in there.values()), default=0)
+    lengths = [unit.length for unit in there.values() if unit.stream == "video"]
+    usual = {"video": median_low(lengths)} if lengths else {}  # of the last one nothing tells
+    ends = (unit.time + usual.get(unit.stream, unit.length) for unit in there.values())
+    end = max(ends, default=0)
     streams = {unit.stream for _, unit in held}
     encoded = {stream for part in parts for stream in part.encoded}
     return Truth(

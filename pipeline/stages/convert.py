@@ -5,12 +5,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import StorageError
 from pipeline.media.codecs import PRIVATE
-from pipeline.media.feed import Feed
 from pipeline.media.fills import Fill, Made, blocks
 from pipeline.media.introduction import INTRODUCED, introduction
 from pipeline.media.lane import BASE, HZ, Lane
@@ -26,6 +26,9 @@ from pipeline.model import Finding, Format
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
+
+if TYPE_CHECKING:  # at run time only for what a transport stream cannot carry
+    from pipeline.media.feed import Feed
 
 Progress = Callable[[str, int], None]
 NOTHING: Mapping[int, Wrapping] = {}
@@ -98,7 +101,7 @@ def convert(
     lanes = lanes_of(plan, format)
     if format is Format.TS:
         return _write_stream(plan, lanes, paths, wrapped, output, progress)
-    feed = Feed(lanes) if any(x.codec.stream_type >= PRIVATE for x in lanes) else None
+    feed = _feed(lanes)
     begins = [_begin(plan, lane) for lane in lanes]
     metadata = marks.metadata if marks != NO_MARKS else ""
     late = [x for x, begin in zip(lanes, begins, strict=True) if begin - min(begins) > HZ]
@@ -134,11 +137,20 @@ def convert(
     return Converted(*known, marks=marks, fills=tuple(fills))
 
 
+def _feed(lanes: tuple[Lane, ...]) -> "Feed | None":
+    """Matroska for ffmpeg, where a transport stream has no room for a codec."""
+    if all(lane.codec.stream_type < PRIVATE for lane in lanes):
+        return None
+    from pipeline.media.feed import Feed
+
+    return Feed(lanes)
+
+
 def _opening(
     plan: Plan,
     lanes: tuple[Lane, ...],
     late: Sequence[Lane],
-    feed: Feed | None,
+    feed: "Feed | None",
     paths: Mapping[int, Path],
     wrapped: Mapping[int, Wrapping],
 ) -> list[bytes]:

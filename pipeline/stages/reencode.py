@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ PROFILES = {66: "baseline", 77: "main"}
 STALL = 600.0  # seconds an encoder may take nothing: it decodes ahead
 FIRST = 0x100  # PID of the only stream ffmpeg writes
 OTHER = 31  # the number of new parameter sets: nobody counts that far
+GAP = 0.05  # seconds without sound: more than two frames
 SHORT = 0.1  # seconds of sound that may be missing without a word
 FULL_HD = 1920 * 1088  # pixels
 CODE = b"\0\0\0\1"
@@ -258,7 +260,22 @@ def _sound(
             pts = first + round(n * beat)
             if begin - beat / 2 <= pts < times.limit - beat / 2:
                 frames.append(Sample(pts, pts, sample.data[int(at) : int(at + size)]))
-    return [[_wrapped(s) for s in share] for share in times.shared(frames)]
+    holes = [hole for change in run for hole in _holes(source, change, times)]
+    held = [f for f in frames if not any(a < f.pts + beat / 2 < b for a, b in holes)]
+    return [[_wrapped(s) for s in share] for share in times.shared(held)]
+
+
+def _holes(source: Source, change: Change, times: _Times) -> Iterator[tuple[float, float]]:
+    """Spans inside a segment that hold no sound: the encoder fills them with silence."""
+    sent = samples(source.read(change.number).data, change.pid)
+    begins = [times.near(sample.pts) for sample in sent]
+    lasting = 1.5 * float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
+    for sample, (begin, following) in zip(sent, pairwise(begins), strict=False):
+        if change.was.codec is AAC and change.was.config:
+            count = AAC.count(sample.data) or math.inf  # it begins inside a frame
+            lasting = count * FRAME * HZ / adts_rate(change.was.config)
+        if following - begin - lasting > HZ * GAP:
+            yield begin + lasting, following
 
 
 def _lacking(source: Source, run: Sequence[Change], new: Sequence[Sample]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.media.lanes import choose
 from pipeline.media.mpegts import scan
-from pipeline.media.order import fitting, in_order, without_copies
+from pipeline.media.order import fitting, in_order, named_order, without_copies
 from pipeline.media.placed import Placed, Slot
 from pipeline.model import Finding, Severity
 from tests import ts
@@ -17,7 +17,7 @@ LAST = (1 << 33) - S
 
 
 def placed(number: int, start: int, *, utc: float | None = None, **options: object) -> Placed:
-    data = ts.segment(start=start, pictures=16, **options)
+    data = ts.segment(start=start, **{"pictures": 16, **options})
     found = scan(f"{number}.ts", np.frombuffer(data, np.uint8))
     stamps = {pid: (stream.pts, stream.dts) for pid, stream in found.streams.items()}
     return Placed(Slot(found.name, found, utc=utc), number, stamps, number)
@@ -165,3 +165,63 @@ def test_the_last_one_is_not_listed():
     segments[1].slot = replace(segments[1].slot, listed=False)
     lanes, _ = choose([s.slot.scan for s in segments if s.slot.scan])
     assert len(fitting(segments, lanes)[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("starts", "attached", "kept"),
+    [
+        pytest.param([1, 1], True, True, id="a clock for each"),
+        pytest.param([1, 1.5], True, True, id="the counters go on"),
+        pytest.param([1, 1.5], False, False, id="over the one before"),
+    ],
+)
+def test_the_last_one_is_not_listed_and_the_clock_runs_back(starts, attached, kept):
+    counters: dict[int, int] = {}
+    segments = []
+    for n, start in enumerate(starts):
+        given = {"counters": counters} if attached else {}
+        segments.append(placed(n, int(S * start) // 1920 * 1920, pictures=16 - n, **given))
+    segments[1].slot = replace(segments[1].slot, listed=False)
+    lanes, _ = choose([s.slot.scan for s in segments if s.slot.scan])
+    assert len(fitting(segments, lanes)[0]) == 1 + kept
+
+
+def slots(text: str, part: str = "main") -> list[Slot]:
+    """By their names, those in brackets hold nothing: ``1 (2) ?`` is one without a UTC."""
+    whole = placed(0, S).slot.scan
+    made = []
+    for word in text.split():
+        utc = None if "?" in word else float(word.strip("()"))
+        made.append(Slot(word, None if "(" in word else whole, utc=utc, part=part))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [
+        pytest.param("1 2 3", "1 2 3", id="in order"),
+        pytest.param("1 (2) 3", "1 (2) 3", id="a hole in its place"),
+        pytest.param("1 (3) 2", "1 2 (3)", id="the last one too early"),
+        pytest.param("2 (1) 3", "(1) 2 3", id="the first one too late"),
+        pytest.param("1 3 (2) 4", "1 (2) 3 4", id="swapped with its neighbour"),
+        pytest.param("(3) (2) (1)", "(1) (2) (3)", id="nothing is there"),
+        pytest.param("1 (4) (3) 2", "1 2 (3) (4)", id="two"),
+        pytest.param("1 3 2 4", "1 3 2 4", id="what is there is left as listed"),
+        pytest.param("1 (?) 2 (3) 4", "1 (?) 2 (3) 4", id="a name that tells nothing"),
+        pytest.param("1 (2) (2) 3", "1 (2) (2) 3", id="listed twice"),
+        pytest.param("", "", id="empty"),
+    ],
+)
+def test_what_is_not_there_stands_where_its_name_belongs(listed, found):
+    made = slots(listed)
+    assert " ".join(made[n].name for n in named_order(made)) == found
+
+
+def test_each_part_has_an_order_of_its_own():
+    made = [*slots("5 (7) 6"), *slots("1 (3) 2", "bak0")]
+    assert [made[n].name for n in named_order(made)] == ["5", "6", "(7)", "1", "2", "(3)"]
+
+
+def test_a_hundred_thousand_that_are_not_there():
+    made = [Slot(str(n), None, utc=float(n ^ 1)) for n in range(100_000)]
+    assert named_order(made) == [n ^ 1 for n in range(100_000)]

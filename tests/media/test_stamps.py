@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.media.codecs import AAC, H264
 from pipeline.media.lane import Lane
-from pipeline.media.stamps import steady, swapped
+from pipeline.media.stamps import steady, swapped, unwrapped
 
 MODULO = 1 << 33
 VIDEO = Lane(256, H264, b"", 6000.0)
@@ -162,3 +162,29 @@ def test_any_one_wrong_stamp_is_found(start, place, away):
     right = [(start + 6000 * n) % MODULO for n in range(30)]
     dts = changed(right, **{f"t{place}": (right[place] + away) % MODULO})
     assert mend(dts, dts, VIDEO) == (right, right, 1)
+
+
+@pytest.mark.parametrize("sound", [MODULO - 9000, 3000], ids=["before the end", "behind it"])
+def test_a_clock_that_passes_its_end_inside_a_segment_goes_on(sound):
+    video = [(MODULO - 6000 + n * 6000) % MODULO for n in range(4)]
+    clocks = {256: [*video, -1], 257: [(sound + n * 1920) % MODULO for n in range(9)]}
+    made = unwrapped({pid: (np.array(c), np.array(c)) for pid, c in clocks.items()})
+    for pid, clock in clocks.items():
+        for line in made[pid]:
+            assert (line[: len(clock)] % MODULO).tolist() == [
+                tick % MODULO if tick >= 0 else MODULO - 1 for tick in clock
+            ]
+            steps = np.diff(line[line >= 0])
+            assert set(steps.tolist()) == {6000 if pid == 256 else 1920}
+    first = [int(made[pid][0][0]) for pid in clocks]
+    assert first[1] - first[0] == (sound - video[0] + MODULO // 2) % MODULO - MODULO // 2
+
+
+@given(
+    st.lists(st.integers(0, MODULO - 1), min_size=1, max_size=9),
+    st.lists(st.integers(-1, MODULO - 1), max_size=9),
+)
+def test_unwrapping_changes_no_stamp(dts, pts):
+    made = unwrapped({256: (np.array(pts, np.int64), np.array(dts, np.int64))})[256]
+    for before, after in zip((pts, dts), made, strict=True):
+        assert [t if t < 0 else t % MODULO for t in after.tolist()] == before

@@ -10,6 +10,7 @@ from pipeline.errors import UsageError
 from pipeline.model import OnChange, OnLoss, Verdict
 from pipeline.muxing.locate import locate
 from pipeline.simulator.catalogue import BY_NAME, FAILOVER, FAULTS
+from pipeline.simulator.material import Look
 from pipeline.simulator.measure import Measured, measure
 from pipeline.simulator.publish import Shelf, publish
 from pipeline.storage.local import LocalStorage
@@ -95,6 +96,39 @@ class Outcome:
         if not self.names & SPEED_OF_SOUND and found.offsets:
             assert abs(found.offset) <= OFFSET, self.said
             assert abs(found.drift) <= OFFSET / 2, self.said
+
+
+BOTH = ("video", "audio")
+SHAPES = [  # faults, seconds, seconds of a slice, pictures a second, streams, failover parts
+    ("html_as_ts:0+gap_7s:1", 15, 5, 15, BOTH, 0),
+    ("missing_file:-1+gap_7s:-1", 15, 5, 15, BOTH, 0),
+    ("out_of_order:-1+aes_no_key_tag:2", 15, 5, 15, BOTH, 0),
+    ("out_of_order:1+missing_file:1", 15, 5, 15, BOTH, 0),
+    ("gap_7s:1+pts_wrap", 6, 3, 10, ("audio",), 0),
+    ("vfr", 7, 2, 10, ("video",), 2),
+    ("vfr", 60.5, 15, 10, BOTH, 0),
+    ("vfr+trunc_odd:3", 56, 8, 15, BOTH, 0),
+    ("playlist_truncated+overlap_2s:-1", 6, 2, 10, ("video",), 1),
+    ("playlist_truncated+webm", 18.5, 3, 15, BOTH, 2),
+    ("samplerate_change:1+scrambled_bits:-1", 30, 15, 30, BOTH, 0),
+    ("scrambled_bits:-1+channels_change_inside:4", 15, 3, 10, BOTH, 0),
+    ("seg_without_key:-1+late_video:1", 6, 3, 25, BOTH, 0),
+    ("trunc_188_midpes:4+orphan_segment:4", 25, 5, 24, ("video",), 0),
+    ("trunc_188_midpes:4+orphan_segment:4", 25, 5, 24, BOTH, 0),
+    ("trunc_odd:4+orphan_segment:4", 25, 5, 24, ("audio",), 0),
+    ("orphan_segment:4", 21, 5, 24, BOTH, 0),
+    ("resent_packets:-1", 24.5, 8, 15, ("video",), 0),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape[0])
+def test_shapes_that_are_hard_to_tell(simulated, ffmpeg, tmp_path, shape):
+    faults, seconds, slice, fps, streams, bak = shape
+    look = Look(160, 96, fps)
+    options = {"duration": seconds, "slice": slice, "look": look, "streams": streams, "bak": bak}
+    made = simulated(*faults.split("+"), **options)
+    assert not made.unseen
+    Outcome(made, tmp_path, ffmpeg).is_right()
 
 
 @pytest.mark.parametrize("text", CASES)
