@@ -178,24 +178,13 @@ def read_toml(path: Path) -> Mapping[str, Any]:
 
 def default_spool(environ: Mapping[str, str] = os.environ) -> Path:
     """Where segments are kept while a recording is worked on."""
-    cache = environ.get("XDG_CACHE_HOME", "")
-    if not cache.startswith("/"):  # the XDG specification: a relative path is to be ignored
-        try:
-            cache = str(Path("~/.cache").expanduser())
-        except RuntimeError as error:
-            raise UsageError("no home folder to keep segments in; set --spool") from error
-    return Path(cache) / "recpipe" / "spool"
+    return _base(environ, "CACHE", "~/.cache", "keep segments in; set --spool") / "spool"
 
 
 def default_ledger(environ: Mapping[str, str] = os.environ) -> str:
     """Where what is known of all recordings is kept, as SQLAlchemy names databases."""
-    state = environ.get("XDG_STATE_HOME", "")
-    if not state.startswith("/"):  # the XDG specification: a relative path is to be ignored
-        try:
-            state = str(Path("~/.local/state").expanduser())
-        except RuntimeError as error:
-            raise UsageError("no home folder to keep the ledger in; set --ledger") from error
-    return f"sqlite:///{state}/recpipe/ledger.db"
+    state = _base(environ, "STATE", "~/.local/state", "keep the ledger in; set --ledger")
+    return f"sqlite:///{state}/ledger.db"
 
 
 def notify_socket(environ: Mapping[str, str] = os.environ) -> str:
@@ -210,13 +199,17 @@ def notify_secret(environ: Mapping[str, str] = os.environ) -> str:
 
 def default_state(environ: Mapping[str, str] = os.environ) -> Path:
     """Where it is remembered what was started and what was deleted, for longer than a cache."""
-    state = environ.get("XDG_STATE_HOME", "")
-    if not state.startswith("/"):
-        try:
-            state = str(Path("~/.local/state").expanduser())
-        except RuntimeError as error:
-            raise UsageError("no home folder to remember things in; set --state") from error
-    return Path(state) / "recpipe"
+    return _base(environ, "STATE", "~/.local/state", "remember things in; set --state")
+
+
+def _base(environ: Mapping[str, str], kind: str, usual: str, purpose: str) -> Path:
+    """Our folder below one of the XDG Base Directory Specification, which ignores relative ones."""
+    named = environ.get(f"XDG_{kind}_HOME", "")
+    try:
+        base = Path(named) if named.startswith("/") else Path(usual).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"no home folder to {purpose}") from error
+    return base / "recpipe"
 
 
 def customer_secret(environ: Mapping[str, str] = os.environ) -> str | None:

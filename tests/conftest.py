@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.errors import FfmpegMissingError
 from pipeline.muxing.locate import Ffmpeg, locate
+from tests.recordings import Library
 
 pytest_plugins = ["tests.servers"]
 
@@ -19,6 +20,12 @@ def ffmpeg() -> Ffmpeg:
         return locate()
     except FfmpegMissingError:
         pytest.skip("ffmpeg absent")
+
+
+@pytest.fixture(scope="session")
+def library(ffmpeg: Ffmpeg, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """The recordings of this test run, each made when it is first asked for."""
+    return Library(tmp_path_factory.mktemp("recordings"), ffmpeg)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,14 +16,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 from pipeline.agora import names
-from pipeline.errors import FfmpegMissingError
 from pipeline.jobs import one
 from pipeline.jobs.options import Options, Target
 from pipeline.model import Finding, Report, Severity
-from pipeline.muxing.locate import Ffmpeg, locate
+from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
@@ -158,21 +155,6 @@ class Library:
         if kind not in self._held:
             self._held[kind] = units(self[kind].contents())
         return self._held[kind]
-
-
-_LIBRARIES: dict[Path, Library] = {}
-
-
-def library(factory: pytest.TempPathFactory) -> Library:
-    """The recordings of this test run, shared by all modules."""
-    home = factory.getbasetemp()
-    if home not in _LIBRARIES:
-        try:
-            ffmpeg = locate()
-        except FfmpegMissingError:
-            pytest.skip("ffmpeg absent")
-        _LIBRARIES[home] = Library(factory.mktemp("recordings"), ffmpeg)
-    return _LIBRARIES[home]
 
 
 def record(kind: Kind, folder: Path, ffmpeg: Ffmpeg) -> Recording:

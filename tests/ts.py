@@ -296,3 +296,14 @@ def _sound(
         group = times[at : at + frames_per_pes]
         es = b"".join(adts_frame(silence(40 + t // FRAME % 9, seed=t)) for t in group)
         yield group[0], pid, pes(0xC0, es, group[0]), False
+
+
+def headless(data: bytes, pictures: int = 1) -> bytes:
+    """A segment without its first pictures; its sound stays."""
+    made = [data[at : at + PACKET] for at in range(0, len(data), PACKET)]
+    seen, kept = 0, []
+    for one in made:
+        video = (one[1] & 0x1F) << 8 | one[2] == VIDEO
+        seen += video and bool(one[1] & 0x40)
+        kept += [one] if not video or seen > pictures else []
+    return b"".join(kept)

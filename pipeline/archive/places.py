@@ -16,6 +16,7 @@ from pipeline.errors import NotFoundError, StorageError
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
+from pipeline.storage.spool import put_bytes
 
 STATE = ".recpipe/"  # what we remember about an archive; hidden, and in no bag
 STAGING = ".recpipe-ingest/"  # bags that are not whole yet
@@ -177,16 +178,7 @@ def recall_tar(storage: Storage, name: str) -> dict[str, Any] | None:
 def write_state(storage: Storage, name: str, told: Any, spool: Path) -> None:
     """Keep a JSON value in the archive's own hidden folder, whole or not at all."""
     data = (json.dumps(told, indent=1, sort_keys=True) + "\n").encode()
-    with os_errors(f"write in {spool}"):
-        spool.mkdir(parents=True, exist_ok=True)
-    temporary = LocalStorage(spool).temporary("state")
-    try:
-        with os_errors(f"write {temporary}"):
-            temporary.write_bytes(data)
-        digest = hashlib.sha256(data).hexdigest()
-        storage.put(temporary, STATE + name, sha256=digest, content_type="application/json")
-    finally:
-        temporary.unlink(missing_ok=True)
+    put_bytes(storage, STATE + name, data, spool, content_type="application/json")
 
 
 def read_state(storage: Storage, name: str) -> Any:

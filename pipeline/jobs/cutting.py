@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.media.absence import continues
-from pipeline.media.codecs import AV1, OPUS
+from pipeline.media.codecs import AAC, AV1, OPUS
 from pipeline.media.conform import by_segment, survey
 from pipeline.media.cut import Place, cut, places
 from pipeline.media.lane import HZ
@@ -121,19 +121,26 @@ def cut_between(done: Cut, read: Read, folder: Path) -> Cut:
     first.
     """
     slots, paths, wrapped = list(done.slots), dict(done.paths), dict(done.wrapped)
+    anew: set[int] = set()
     for number in borders(slots):
         before, here = slots[number - 1 : number + 1]
         if not (before.scan and here.scan and _goes_on(before.scan, here.scan)):
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        both = [framing(read(n)).rows.reshape(-1) for n in (number - 1, number)]
-        halves = cut(np.concatenate(both), [Place(before.scan.packets)])
+        both = [
+            framing(np.fromfile(paths[n], np.uint8) if n in anew else read(n)).rows.reshape(-1)
+            for n in (number - 1, number)
+        ]
+        halves = cut(np.concatenate(both), [Place(before.scan.packets, apart=True)])
+        if np.array_equal(halves[0], both[0]):
+            continue
         for n, slot, data in ((number - 1, before, halves[0]), (number, here, halves[1])):
             assert slot.scan is not None
             paths[n] = folder / f"{n}.between.cut"
             data.tofile(paths[n])
             wrapped.pop(n, None)
             slots[n] = replace(slot, scan=scanned(slot.name, data, slot.scan))
+            anew.add(n)
     return Cut(slots, paths, wrapped)
 
 
@@ -147,10 +154,9 @@ def borders(slots: Sequence[Slot]) -> Iterator[int]:
 
 
 def _goes_on(before: Scan, here: Scan) -> bool:
-    """A PES of the first ends in the second, and nothing is wrong with either."""
+    """A PES of the first ends in the second, or a frame of sound may, and nothing is wrong with
+    either.
+    """
     whole = before.faults is None and here.faults is None and not before.cut
-    shared = before.streams.keys() & here.streams.keys()
-    return whole and any(
-        here.streams[pid].head and continues(before.streams[pid], here.streams[pid])
-        for pid in shared
-    )
+    pairs = [(before.streams[pid], s) for pid, s in here.streams.items() if pid in before.streams]
+    return whole and any((b.head or b.codec == AAC) and continues(a, b) for a, b in pairs)

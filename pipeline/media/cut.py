@@ -27,15 +27,20 @@ from pipeline.media.pes import elementary, pes_stamps, track
 from pipeline.media.rewrite import audio_pes, packetize
 from pipeline.media.units import FRAME
 
+LONGEST = 1 << 13  # bytes of an ADTS frame (ISO/IEC 13818-7 clause 6.2.2)
 SOUND = 0xC0  # stream_id of audio, without its number (ISO/IEC 13818-1 Table 2-22)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to cut: in front of this packet, or for some PIDs of another one beside it."""
+    """Where to cut: in front of this packet, or for some PIDs of another one beside it.
+
+    ``apart``: what comes out goes into several files, so that no frame of sound may stand in both.
+    """
 
     row: int
     own: Mapping[int, int] = field(default_factory=dict)
+    apart: bool = False
 
 
 def places(data: Bytes, turns: Mapping[int, Sequence[int]]) -> list[Place]:
@@ -91,7 +96,7 @@ def cut(data: Bytes, where: Sequence[Place]) -> list[Bytes]:
     tables = (psi.PAT_PID, *psi.read(packets)[0].tables)
     blocks: list[list[tuple[int, Bytes]]] = [[] for _ in range(len(where) + 1)]
     for number, place in enumerate(where, 1):
-        for mixed in _mixed(packets, place):
+        for mixed in (*_mixed(packets, place), *_straddling(packets, place)):
             owner[mixed.rows] = -1
             blocks[number - 1].append((int(mixed.rows[0]), mixed.before))
             blocks[number].append((int(mixed.rows[-1]), mixed.after))
@@ -108,7 +113,7 @@ def cut(data: Bytes, where: Sequence[Place]) -> list[Bytes]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Mixed:
-    """A PES whose last frames belong behind a cut: its packets, and those of the two it becomes."""
+    """Sound on both sides of a cut: its packets, and those of the PES that it becomes on each."""
 
     rows: Index
     before: Bytes
@@ -128,23 +133,69 @@ def _mixed(packets: Packets, place: Place) -> Iterator[_Mixed]:
         if pts < 0 or not 0 < size < len(es) or AAC.config(es[size:]) is None:
             continue
         later = pts + round(frames * FRAME * HZ / adts_rate(es[:4]))
-        first = int(packets.counter[t.index[begin]])
-        before, _ = packetize(pid, audio_pes(es[:size], pts), first)
-        after, _ = packetize(pid, audio_pes(es[size:], later % MODULO), 0)
-        # the packets behind go on counting from those that were there
-        made = np.frombuffer(after, np.uint8).reshape(-1, PACKET).copy()
-        last = int(packets.counter[t.index[end - 1]])
-        counters = np.arange(last - len(made) + 1, last + 1) & 15
-        made[:, 3] = made[:, 3] & 0xF0 | counters.astype(np.uint8)
-        rows = np.frombuffer(before, np.uint8).reshape(-1, PACKET)
-        yield _Mixed(t.index[begin:end], rows, made)
+        new = audio_pes(es[:size], pts), audio_pes(es[size:], later % MODULO)
+        yield _rewritten(packets, t.index[begin:end], pid, *new)
 
 
-def _alike(es: bytes) -> tuple[int, int]:
-    """How many frames at the beginning have the form of the first, and their bytes."""
-    config = AAC.config(es)
-    count = at = 0
-    while config is not None and AAC.config(es[at : at + 7]) == config:
+def _straddling(packets: Packets, place: Place) -> Iterator[_Mixed]:
+    """The two PES around a cut, where a frame of sound begins in one and ends in the other: all of
+    it goes to the first.
+    """
+    for pid in _elementary(packets) if place.apart else ():
+        t = track(packets, pid)
+        at = int(np.searchsorted(t.index[t.starts], place.own.get(pid, place.row)))
+        if not 0 < at < len(t.starts) or t.header[at, 3] & 0xE0 != SOUND:
+            continue
+        begin, middle, end = np.append(t.starts, len(t.index))[at - 1 : at + 2].tolist()
+        es, following = elementary(packets, t, begin, middle), elementary(packets, t, middle, end)
+        stamps = pes_stamps(t.header)[0][at - 1 : at + 1].tolist()
+        heads = t.header[at - 1 : at + 1].astype(np.int64)
+        declared = (heads[:, 4] << 8 | heads[:, 5]) - 3 - heads[:, 8]
+        if min(stamps) < 0 or declared.tolist() != [len(es), len(following)]:
+            continue
+        size = _spilled(es, following)
+        if 0 < size < len(following):
+            new = (
+                audio_pes(es + following[:size], stamps[0]),
+                audio_pes(following[size:], stamps[1]),
+            )
+            yield _rewritten(packets, t.index[begin:end], pid, *new)
+
+
+def _rewritten(packets: Packets, rows: Index, pid: int, before: bytes, after: bytes) -> _Mixed:
+    """Two PES in place of these packets; those behind go on counting from those that were there."""
+    first, last = packets.counter[rows[[0, -1]]].tolist()
+    old, new = (
+        np.frombuffer(packetize(pid, pes, first)[0], np.uint8).reshape(-1, PACKET).copy()
+        for pes in (before, after)
+    )
+    counters = np.arange(last - len(new) + 1, last + 1) & 15
+    new[:, 3] = new[:, 3] & 0xF0 | counters.astype(np.uint8)
+    return _Mixed(rows, old, new)
+
+
+def _spilled(es: bytes, following: bytes) -> int:
+    """How many bytes of the next PES end the frame that is begun in this one, which may begin
+    inside a frame itself.
+    """
+    both = es + following
+    begin = es.find(0xFF)
+    while 0 <= begin < LONGEST:
+        count, end = _alike(both, begin, len(es))
+        later = both[end : end + 2]
+        if end >= len(es) and later and both.startswith(later, begin):
+            return end - len(es)
+        begin = es.find(0xFF, end if count > 2 else begin + 1)  # so many are no chance
+    return 0
+
+
+def _alike(es: bytes, begin: int = 0, until: int = MODULO) -> tuple[int, int]:
+    """How many frames in a row have the form of the first, and where the last one ends; only those
+    that begin before a place.
+    """
+    config = AAC.config(es[begin : begin + 7])
+    count, at = 0, begin
+    while at < until and config is not None and AAC.config(es[at : at + 7]) == config:
         length = (es[at + 3] & 3) << 11 | es[at + 4] << 3 | es[at + 5] >> 5
         at += max(length, 7)
         count += 1

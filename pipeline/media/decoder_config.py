@@ -83,14 +83,7 @@ def avc_parameter_sets(avcc: bytes) -> tuple[bytes, ...]:
     at = 5
     for mask in (0x1F, 0xFF):
         count = avcc[at] & mask if at < len(avcc) else 256
-        at += 1
-        for _ in range(count):
-            length = int.from_bytes(avcc[at : at + 2], "big")
-            unit = avcc[at + 2 : at + 2 + length]
-            if not length or len(unit) < length:
-                raise Malformed(f"avcC: parameter set of {length} bytes at {at} of {len(avcc)}")
-            units.append(unit)
-            at += 2 + length
+        at = _take("avcC", avcc, at + 1, count, units)
     return tuple(units)
 
 
@@ -102,15 +95,20 @@ def hevc_parameter_sets(hvcc: bytes) -> tuple[bytes, ...]:
     at = 23
     for _ in range(hvcc[22]):
         count = int.from_bytes(hvcc[at + 1 : at + 3], "big")
-        at += 3
-        for _ in range(count):
-            length = int.from_bytes(hvcc[at : at + 2], "big")
-            unit = hvcc[at + 2 : at + 2 + length]
-            if not length or len(unit) < length:
-                raise Malformed(f"hvcC: parameter set of {length} bytes at {at} of {len(hvcc)}")
-            units.append(unit)
-            at += 2 + length
+        at = _take("hvcC", hvcc, at + 3, count, units)
     return tuple(units)
+
+
+def _take(box: str, data: bytes, at: int, count: int, units: list[bytes]) -> int:
+    """Add so many units, each behind its length of 16 bits; returns where the last one ends."""
+    for _ in range(count):
+        length = int.from_bytes(data[at : at + 2], "big")
+        unit = data[at + 2 : at + 2 + length]
+        if not length or len(unit) < length:
+            raise Malformed(f"{box}: parameter set of {length} bytes at {at} of {len(data)}")
+        units.append(unit)
+        at += 2 + length
+    return at
 
 
 _CHANNELS = {**{n: n for n in range(7)}, 7: 8, 11: 7, 12: 8, 13: 24, 14: 8}  # 0: in the stream

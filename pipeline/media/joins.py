@@ -243,7 +243,8 @@ def _cut(
                 segment.until[lane.pid] = at
                 segment.whole.add(lane.pid)
                 left = (at - opening(segment, [lane])) / HZ
-                if lane is lanes[0] and segment.slot.duration:
+                # what lost its beginning keeps its EXTINF, which counts back from where it ended
+                if lane is lanes[0] and segment.slot.duration and walls.begins_whole(segment):
                     segment.slot = replace(segment.slot, duration=left)
             else:
                 _without(segment, having[index - 1] if index and not over else None, lane.pid)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.packets import Ticks, signed
@@ -54,11 +55,16 @@ class Shift:
     how: str
 
 
-def wall(segments: Sequence[Placed], lanes: Sequence[Lane], lead: int | None = None) -> Wall | None:
+def wall(
+    segments: Sequence[Placed],
+    lanes: Sequence[Lane],
+    lead: int | None = None,
+    at: Placed | None = None,
+) -> Wall | None:
     """The median over the names nearest to a join; ``segments`` begin there.
 
     ``lead`` is the position of their part's first segment; it is named after whatever began first,
-    the others after a picture.
+    the others after a picture.  ``at`` is the segment for whose time it is asked: the first.
     """
     named = [s for s in segments if s.slot.utc is not None]
     named = [s for s in named if not s.damaged and begins_whole(s)] or named
@@ -72,9 +78,22 @@ def wall(segments: Sequence[Placed], lanes: Sequence[Lane], lead: int | None = N
     asked = list(islice(near, NEAREST))
     asked = [one for one in asked if (one[0].slot.part, one[0].position) != (part, lead)] or asked
     times = np.array([offset for _, offset in asked])
+    begins = np.array([opening(s, lanes) for s, _ in asked])
+    if any(_clock(s) != _clock(asked[0][0]) for s, _ in asked):
+        times -= _drift(times, begins) * (begins - opening(at or segments[0], lanes))
     middle = float(np.median(times))
     spread = float(np.median(np.abs(times - middle)))
     return Wall(middle, spread, max(_grain(s, lanes) for s, _ in asked))
+
+
+def _drift(times: NDArray[np.float64], begins: Ticks) -> float:
+    """How fast names and time line part where clocks begin anew: such segments stand one behind the
+    other, also if each lasts longer than it took.  The median over all pairs (Theil and Sen).
+    """
+    one, other = np.triu_indices(len(times), 1)
+    apart = begins[other] - begins[one]
+    slopes = (times[other] - times[one])[apart != 0] / apart[apart != 0]
+    return float(np.median(slopes)) if len(slopes) else 0.0
 
 
 def begins_whole(segment: Placed) -> bool:
@@ -83,9 +102,13 @@ def begins_whole(segment: Placed) -> bool:
 
 
 def _grain(segment: Placed, lanes: Sequence[Lane]) -> float:
-    """By how much a segment may begin after the time it was cut at: pictures are cut at a key."""
-    first = next(lane for lane in lanes if lane.pid in segment.stamps)
-    return first.unit if first.codec.kind == "audio" else 0.0
+    """By how much a segment may begin beside the time it was cut at: pictures are cut at a key, and
+    where these are missing, sound tells.
+    """
+    having = [lane for lane in lanes if lane.pid in segment.stamps]
+    if not begins_whole(segment):
+        having.sort(key=lambda lane: segment.presented(lane.pid)[0])
+    return having[0].unit if having[0].codec.kind == "audio" else 0.0
 
 
 def _offset(segment: Placed, lanes: Sequence[Lane]) -> float:
@@ -97,7 +120,7 @@ def _offset(segment: Placed, lanes: Sequence[Lane]) -> float:
 
 def shift(older: Sequence[Placed], newer: Sequence[Placed], lanes: Sequence[Lane]) -> Shift:
     """How far the newer part has to be moved on the time line of the older one."""
-    a, b = wall(older[::-1], lanes), wall(newer, lanes)
+    a, b = wall(older[::-1], lanes, at=_beside(older, newer[0])), wall(newer, lanes)
     by_clock = _clock(older[-1]) - _clock(newer[0])
     if a is None or b is None:
         return _without_names(older, newer, lanes, by_clock)
@@ -121,6 +144,12 @@ def _without_names(
     if abs(apart) <= TOLERANCE:
         return Shift(behind + apart, 0.0, "by its clock, which goes on")
     return Shift(behind, None, "behind it, for nothing tells when it began")
+
+
+def _beside(older: Sequence[Placed], newer: Placed) -> Placed:
+    """The last segment that by its name began before the newer part did."""
+    begun = newer.slot.utc or 0.0
+    return next((s for s in older[::-1] if (s.slot.utc or 0.0) <= begun), older[-1])
 
 
 def _last_run(older: Sequence[Placed]) -> Placed:

@@ -1,6 +1,5 @@
 """The deletion of a recording's sources as PREMIS, beside its receipt."""
 
-import hashlib
 from pathlib import Path
 
 from pipeline.archive.bag import Digests
@@ -10,8 +9,7 @@ from pipeline.jobs.receipts import software
 from pipeline.retention.document import Candidate
 from pipeline.stages.publish import RECEIPT
 from pipeline.storage import Storage
-from pipeline.storage.local import LocalStorage
-from pipeline.storage.oserrors import os_errors
+from pipeline.storage.spool import put_bytes
 
 
 def _key(one: Candidate, run: str) -> str:
@@ -44,13 +42,4 @@ def write(results: Storage, one: Candidate, run: str, spool: Path, now: float) -
         note=one.reason,
     )
     data = document(files, [event])
-    with os_errors(f"make {spool}"):
-        spool.mkdir(parents=True, exist_ok=True)
-    temporary = LocalStorage(spool).temporary("premis")
-    try:
-        with os_errors(f"write {temporary}"):
-            temporary.write_bytes(data)
-        sha256 = hashlib.sha256(data).hexdigest()
-        results.put(temporary, _key(one, run), sha256=sha256, content_type="application/xml")
-    finally:
-        temporary.unlink(missing_ok=True)
+    put_bytes(results, _key(one, run), data, spool, content_type="application/xml")

@@ -16,7 +16,7 @@ from pipeline.retention.plan import SKEW, GuardError
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.names import TRASH
-from pipeline.storage.oserrors import os_errors
+from pipeline.storage.spool import put_bytes
 
 PLAN = "plan.json"
 PROBE = ".recpipe-probe"
@@ -172,7 +172,8 @@ class Copies:
 
 def write_plan(storage: Storage, plan: Plan, spool: Path) -> StoredObject:
     """Put the plan beside what it throws away: restoring needs nothing else."""
-    return _put(storage, home_of(plan.run) + PLAN, plan.text, spool)
+    key = home_of(plan.run) + PLAN
+    return put_bytes(storage, key, plan.text, spool, content_type="application/json")
 
 
 def read_plan(storage: Storage, run: str) -> Plan:
@@ -208,7 +209,7 @@ def try_out(storage: Storage, run: str, spool: Path, now: float, *, trusting: bo
     on such a store an object that was replaced a moment ago would be lost.
     """
     key = home_of(run) + PROBE  # always the same: a run that was killed leaves one
-    stored = _put(storage, key, b"recpipe", spool)
+    stored = put_bytes(storage, key, b"recpipe", spool, content_type="text/plain")
     try:
         if abs(stored.modified - now) > SKEW:
             said = f"{storage.url()}: its clock and ours differ by {stored.modified - now:.0f} s"
@@ -230,16 +231,3 @@ def _refuses_wrong_etags(storage: Storage, key: str, *, trusting: bool) -> bool:
         said = f"{storage.url()}: deletes whatever the condition (If-Match) says"
         raise GuardError(f"{said}; --no-conditions looks at each object right before instead")
     return False
-
-
-def _put(storage: Storage, key: str, data: bytes, spool: Path) -> StoredObject:
-    with os_errors(f"make {spool}"):
-        spool.mkdir(parents=True, exist_ok=True)
-    temporary = LocalStorage(spool).temporary("plan")
-    try:
-        with os_errors(f"write {temporary}"):
-            temporary.write_bytes(data)
-        digest = hashlib.sha256(data).hexdigest()
-        return storage.put(temporary, key, sha256=digest, content_type="application/json")
-    finally:
-        temporary.unlink(missing_ok=True)

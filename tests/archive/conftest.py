@@ -26,9 +26,8 @@ TINY = recordings.Kind(seconds=2, slice=1, fps=5, size="96x64", bitrate="30k")
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory) -> tuple[Path, Path]:
+def made(library: recordings.Library, tmp_path_factory) -> tuple[Path, Path]:
     """A folder with one recording, and one with its MP4 and receipt.  Not to be changed."""
-    library = recordings.library(tmp_path_factory)
     home = tmp_path_factory.mktemp("made")
     source = library[TINY].copy(home / "source")
     report = recordings.convert(source.folder, home / "out", library.ffmpeg)

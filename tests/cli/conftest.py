@@ -2,10 +2,12 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +15,14 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.app import cli
+from tests.agora.bodies import START
+from tests.agora.server import FakeTime, Server, listening
+from tests.agora.service import Service
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "sample_media"
 COMPOSITE = "0a93a5e0c1d44f7c8d5e6b7a1f2c3d4e_weekly_meeting"
+SECRET = "customerSECRET"
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,47 @@ def composite(tmp_path) -> Path:
 def samples(tmp_path) -> Path:
     """A folder with three recordings."""
     return Path(shutil.copytree(SAMPLES, tmp_path / "samples"))
+
+
+class RealTime(FakeTime):
+    """For commands that run in their own time."""
+
+    @property
+    def time(self):
+        return time.time()
+
+    @time.setter
+    def time(self, _):
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A stand-in for Agora's service."""
+    with listening() as server:
+        server.service = Service(random.Random(0), RealTime(), ready=2.0)
+        server.reply = server.service.reply
+        yield server
+
+
+@pytest.fixture
+def agora(server, clean, monkeypatch) -> Server:
+    """The settings of a user, and a folder with a request file."""
+    for name, value in {
+        "AGORA_APP_ID": "app1",
+        "AGORA_CUSTOMER_ID": "customer",
+        "AGORA_CUSTOMER_SECRET": SECRET,
+        "API_URL": server.url,
+        "STATE": str(clean / "state"),
+    }.items():
+        monkeypatch.setenv(f"RECPIPE_{name}", value)
+    write(START)
+    return server
+
+
+def write(body: object, name: str = "request.json") -> None:
+    """A request file."""
+    Path(name).write_text(json.dumps(body))
 
 
 def segments(folder: Path) -> list[Path]:

@@ -1,7 +1,6 @@
 """``recpipe record stop --wait``: stopped, waited for and converted, also in several attempts."""
 
 import json
-import random
 import shutil
 import signal
 import time
@@ -10,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.agora.bodies import START
-from tests.agora.server import listening
-from tests.agora.service import Service
 from tests.cli.conftest import COMPOSITE, SAMPLES, names, segments
-from tests.cli.test_record import SECRET, SID, RealTime, started, write
+from tests.cli.test_record import SID, started
 
 END = "#EXT-X-ENDLIST\n"
 STEM = f"{SID}_{START['cname']}"
@@ -38,22 +35,10 @@ def recording(clean):
 
 
 @pytest.fixture
-def agora(clean, monkeypatch):
+def agora(agora):
     """A service with one recording that runs."""
-    with listening() as server:
-        for name, value in {
-            "AGORA_APP_ID": "app1",
-            "AGORA_CUSTOMER_ID": "customer",
-            "AGORA_CUSTOMER_SECRET": SECRET,
-            "API_URL": server.url,
-            "STATE": str(clean / "state"),
-        }.items():
-            monkeypatch.setenv(f"RECPIPE_{name}", value)
-        write(START)
-        server.service = Service(random.Random(0), RealTime(), ready=2.0)
-        server.reply = server.service.reply
-        started(server)
-        yield server
+    started(agora)
+    return agora
 
 
 def test_stopped_and_converted(recpipe, agora, recording):

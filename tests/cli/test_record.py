@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import subprocess
 import sys
 import time
@@ -11,51 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.agora.bodies import CANVAS, GONE, RECORDING, START, STORAGE, changed
-from tests.agora.server import FakeTime, listening
-from tests.agora.service import Service
+from tests.cli.conftest import SECRET, write
 
-SECRET = "customerSECRET"
 ROOT = "/v1/apps/app1/cloud_recording"
 SID = "0" * 32
-
-
-class RealTime(FakeTime):
-    """For commands that run in their own time."""
-
-    @property
-    def time(self):
-        return time.time()
-
-    @time.setter
-    def time(self, _):
-        pass
-
-
-@pytest.fixture
-def server():
-    with listening() as server:
-        server.service = Service(random.Random(0), RealTime(), ready=2.0)
-        server.reply = server.service.reply
-        yield server
-
-
-@pytest.fixture
-def agora(server, clean, monkeypatch):
-    """The settings of a user, and a folder with a request file."""
-    for name, value in {
-        "AGORA_APP_ID": "app1",
-        "AGORA_CUSTOMER_ID": "customer",
-        "AGORA_CUSTOMER_SECRET": SECRET,
-        "API_URL": server.url,
-        "STATE": str(clean / "state"),
-    }.items():
-        monkeypatch.setenv(f"RECPIPE_{name}", value)
-    write(START)
-    return server
-
-
-def write(body, name="request.json"):
-    Path(name).write_text(json.dumps(body))
 
 
 def started(server):

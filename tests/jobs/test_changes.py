@@ -48,28 +48,6 @@ WHERE = [
 ]
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
-@pytest.fixture
-def changed(library, tmp_path):
-    """A recording some slices of which are those of another one."""
-
-    def splice(other, numbers, kind=r.AV_B):
-        try:
-            beside = library[other]
-        except subprocess.CalledProcessError:
-            pytest.skip("this ffmpeg cannot encode that")
-        made = library[kind].copy(tmp_path / "recording")
-        for number in numbers:
-            made.write(number, beside.data(number))
-        return made
-
-    return splice
-
-
 def decoded(report, ffmpeg):
     """Every frame: kind, time, and size of the picture or number of samples; nothing goes wrong."""
     entries = "frame=media_type,pts_time,width,height,nb_samples,channels"

@@ -37,11 +37,6 @@ KINDS = {
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
-@pytest.fixture(scope="session")
 def originals(library, tmp_path_factory):
     """One recording of each kind, made when it is first asked for, and what is in its MP4."""
     made = {}

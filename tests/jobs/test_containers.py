@@ -18,11 +18,6 @@ SECONDS = 12
 SOUND = 564  # frames
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
 def encode(ffmpeg, folder, *, codec="libx264", fragmented=True, extra=()):
     """Slices of 4 s as ffmpeg's HLS muxer writes them."""
     folder.mkdir()

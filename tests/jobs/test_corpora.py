@@ -115,11 +115,6 @@ ROWS = {
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no corpora in {CORPUS}")
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
 def test_every_row_is_expected():
     index = (CORPUS / "INDEX.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| (?:VOD|file) \| `([^`]+)`", index, re.MULTILINE)

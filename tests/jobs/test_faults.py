@@ -26,11 +26,6 @@ PAGES = [
 ]
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
 @pytest.fixture
 def damaged(library, tmp_path):
     """A recording to damage."""

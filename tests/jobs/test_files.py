@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import FfmpegMissingError, NotFoundError, UsageError
+from pipeline.errors import NotFoundError, UsageError
 from pipeline.jobs.files import FORMATS, SOUND, Outcome, Way, convert_file, exit_code, plan, sources
 from pipeline.model import Format
-from pipeline.muxing.locate import Ffmpeg, locate
+from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.tracks import parse, read_tracks
 from pipeline.storage.local import LocalStorage
 
@@ -23,14 +23,6 @@ PACKET = 188
 OUTPUT = """#!/bin/sh
 for word; do case $word in file:*) out=$word ;; esac; done
 """
-
-
-@pytest.fixture(scope="module")
-def ffmpeg() -> Ffmpeg:
-    try:
-        return locate()
-    except FfmpegMissingError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -20,16 +20,6 @@ from tests import recordings as r
 CUT = 100_001  # bytes of a slice that are left
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
-@pytest.fixture
-def copied(library, tmp_path):
-    return lambda kind=r.AV_B: library[kind].copy(tmp_path / "recording")
-
-
 @pytest.fixture
 def converted(library, tmp_path):
     def convert(made, on_loss=OnLoss.FILL, **chosen):

@@ -20,16 +20,6 @@ ALL = {
 }
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
-@pytest.fixture
-def copied(library, tmp_path):
-    return lambda kind=r.AV_B: library[kind].copy(tmp_path / "recording")
-
-
 @pytest.fixture
 def converted(library, tmp_path):
     def convert(made, **chosen):

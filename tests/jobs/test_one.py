@@ -18,16 +18,6 @@ SAMPLES = Path(__file__).parents[2] / "sample_media"
 KINDS = {"composite": ["video", "audio"], "audio_only": ["audio"], "video_only": ["video"]}
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
 def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -11,11 +11,6 @@ from tests import recordings as r
 from tests.parts import Piece
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
 @pytest.fixture
 def made(library, tmp_path):
     return library[r.AV_B].copy(tmp_path / "recording")

@@ -23,11 +23,6 @@ RESTARTED = -1_234_567  # ticks: another server, another clock
 HOURS_ON = 5 * 3600 * r.HZ
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
 @pytest.fixture
 def source(library, tmp_path):
     def deal(*pieces, kind=r.AV):

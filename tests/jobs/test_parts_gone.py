@@ -10,11 +10,6 @@ from tests.parts import Piece
 RESTARTED = -1_234_567  # ticks: another server, another clock
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
 @pytest.fixture
 def converted(library, tmp_path):
     def convert(*pieces):

@@ -44,16 +44,6 @@ print(report.verdict, report.sha256, report.timings["convert"] > 0)
 """
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
 def start(source, out, **limits):
     """A conversion in a process of its own."""
     argv = [sys.executable, "-c", RUN, str(source), str(out)]

@@ -19,16 +19,6 @@ LARGE = r.Kind(size="640x360", bitrate="6M")
 KINDS = [r.AV, r.AV_B, r.AUDIO, r.VIDEO, r.AV_44, r.RESTARTING]
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
-@pytest.fixture
-def copied(library, tmp_path):
-    return lambda kind=r.AV_B: library[kind].copy(tmp_path / "recording")
-
-
 @pytest.fixture
 def converted(library, tmp_path):
     """Converted and checked; every unit that the slices hold now stands in its place."""

@@ -21,7 +21,6 @@ from pipeline.errors import (
     DeniedError,
     DiskFullError,
     ExistsError,
-    FfmpegMissingError,
     NotFoundError,
     RecpipeError,
     StorageError,
@@ -30,7 +29,7 @@ from pipeline.errors import (
 from pipeline.jobs.one import check, process
 from pipeline.jobs.options import Options, Target
 from pipeline.model import Report, StoredObject, Verdict
-from pipeline.muxing.locate import Ffmpeg, locate
+from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.discover import discover
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
@@ -45,14 +44,6 @@ SLICES = sorted(path.name for path in COMPOSITE.glob("*.ts"))
 PLAYLIST = next(path.name for path in COMPOSITE.glob("*.m3u8"))
 
 Chunks = Iterator[bytes]
-
-
-@pytest.fixture(scope="module")
-def ffmpeg() -> Ffmpeg:
-    try:
-        return locate()
-    except FfmpegMissingError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

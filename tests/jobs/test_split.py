@@ -5,10 +5,9 @@ The truth is computed from the slices as they are; the MP4s are read by ffprobe.
 
 import json
 import shutil
-import subprocess
 from collections import Counter
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
@@ -29,6 +28,7 @@ from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
 from pipeline.storage.s3 import S3Storage
 from tests import recordings as r
+from tests import ts
 
 SPLIT = {"on_change": OnChange.SPLIT}
 LARGE = replace(r.AV_B, size="640x360")
@@ -41,28 +41,6 @@ OTHERS = [
     pytest.param(STEREO, "AAC_CHANGE", (4,), [16, 4], id="channels"),
     pytest.param(replace(LARGE, channels=2), "SPS_CHANGE", (1, 2), [4, 8, 8], id="both"),
 ]
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
-@pytest.fixture
-def changed(library, tmp_path):
-    """A recording some slices of which are those of another one."""
-
-    def splice(other, numbers, kind=r.AV_B):
-        try:
-            beside = library[other]
-        except subprocess.CalledProcessError:
-            pytest.skip("this ffmpeg cannot encode that")
-        made = library[kind].copy(tmp_path / "recording")
-        for number in numbers:
-            made.write(number, beside.data(number))
-        return made
-
-    return splice
 
 
 def in_exactly_one(contents, report, ffmpeg):
@@ -153,7 +131,8 @@ def test_a_change_inside_a_slice(library, tmp_path, other):
     assert [p.duration for p in report.pieces] == pytest.approx([6, 4, 10], abs=0.2)
 
 
-def test_a_unit_that_ends_behind_the_border(library, changed, tmp_path):
+@pytest.mark.parametrize("borders", [(2,), (3,), (2, 3)], ids=["begin", "end", "both"])
+def test_a_unit_that_ends_behind_the_border(library, changed, tmp_path, borders):
     """The last sound of a slice ends in the next one, which has pictures of another size."""
     made = changed(LARGE, (2,))
     contents = made.contents()
@@ -162,16 +141,67 @@ def test_a_unit_that_ends_behind_the_border(library, changed, tmp_path):
     for data in contents:
         ends.append(ends[-1] + len(r.packets(data)))
     slices = [whole[a:b] for a, b in pairwise(ends)]
-    begun = max(n for n, p in enumerate(slices[1]) if r.pid_of(p) == 0x101 and r.is_pes(p))
-    moved = [n for n, p in enumerate(slices[1]) if n > begun and r.pid_of(p) == 0x101]
-    assert moved
-    slices[2] = [slices[1][n] for n in moved] + slices[2]
-    slices[1] = [p for n, p in enumerate(slices[1]) if n not in moved]
+    for border in borders:
+        before = slices[border - 1]
+        begun = max(n for n, p in enumerate(before) if r.pid_of(p) == 0x101 and r.is_pes(p))
+        moved = [n for n, p in enumerate(before) if n > begun and r.pid_of(p) == 0x101]
+        assert moved
+        slices[border] = [before[n] for n in moved] + slices[border]
+        slices[border - 1] = [p for n, p in enumerate(before) if n not in moved]
     for number, packets in enumerate(slices):
         made.write(number, b"".join(packets))
     report = r.convert(made.folder, tmp_path / "out", library.ffmpeg, **SPLIT)
     nothing_lost(report, 3)
     in_exactly_one(contents, report, library.ffmpeg)
+
+
+def sound(packets, which):
+    """Rows, header and frames of one PES of it."""
+    first = [n for n, p in enumerate(packets) if r.pid_of(p) == 0x101 and r.is_pes(p)][which]
+    rows, es = [], b""
+    for n in range(first, len(packets)):
+        if r.pid_of(packets[n]) == 0x101:
+            if r.is_pes(packets[n]) and n > first:
+                break
+            rows.append(n)
+            es += packets[n][r.payload_at(packets[n]) :]
+    size = 9 + es[8]
+    return rows, es[:size], es[size:]
+
+
+def written(packets, rows, header, es):
+    """The packets with another PES in place of these rows."""
+    unit = header[:4] + (len(header) + len(es) - 6).to_bytes(2, "big") + header[6:] + es
+    kept = [p for n, p in enumerate(packets) if n not in rows]
+    return [*kept[: rows[0]], *ts.packets(0x101, unit, 0), *kept[rows[0] :]]
+
+
+@pytest.mark.parametrize("borders", [(2,), (3,), (2, 3)], ids=["begin", "end", "both"])
+@pytest.mark.parametrize("left", [3, 100, -1], ids=["half a header", "half of it", "but a byte"])
+def test_a_frame_that_ends_in_the_next_pes_behind_the_border(
+    library, changed, tmp_path, left, borders
+):
+    """The last frame of sound begins in a PES of one file and ends in one of the next."""
+    made = changed(LARGE, (2,))
+    contents = made.contents()
+    slices = [r.packets(data) for data in contents]
+    for border in borders:
+        rows, header, es = sound(slices[border - 1], -1)
+        at = es.rindex(b"\xff\xf1")  # its last frame
+        cut = at + left if left > 0 else len(es) + left
+        slices[border - 1] = written(slices[border - 1], rows, header, es[:cut])
+        rows, header, following = sound(slices[border], 0)
+        slices[border] = written(slices[border], rows, header, es[cut:] + following)
+    counted = r.packets(r.recounted(b"".join(b"".join(packets) for packets in slices)))
+    ends = [0, *accumulate(map(len, slices))]
+    for number, (a, b) in enumerate(pairwise(ends)):
+        made.write(number, b"".join(counted[a:b]))
+    report = r.convert(made.folder, tmp_path / "out", library.ffmpeg, **SPLIT)
+    nothing_lost(report, 3)
+    in_exactly_one(contents, report, library.ffmpeg)
+    checked = r.check(made.folder, **SPLIT)
+    assert checked.verdict is Verdict.REPAIRED, r.said(checked)
+    assert checked.lost_seconds == report.lost_seconds
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,6 @@ SECONDS = 3
 SLICES = 3
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
 def encode(ffmpeg, path, *, codec="libvpx", sound="libopus", size="320x180", start=0, look=0):
     """A whole WebM file whose clock begins at ``start``."""
     argv = [str(ffmpeg.ffmpeg), "-v", "error", "-nostdin", "-y"]

@@ -13,11 +13,6 @@ KEYS = [hashlib.sha256(bytes([n])).digest()[:16] for n in range(3)]
 
 
 @pytest.fixture
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
-@pytest.fixture
 def recording(library, tmp_path):
     """One to wrap."""
     return library[r.AV_B].copy(tmp_path / "recording")

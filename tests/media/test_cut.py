@@ -1,5 +1,8 @@
 """A segment cut in several: every unit in exactly one piece, decodable from its beginning."""
 
+from bisect import bisect_left
+from itertools import accumulate
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -87,6 +90,49 @@ def test_sound_of_two_formats_in_one_pes_becomes_two():
     assert b"".join(one.data for one in new) == b"".join(frames[6:])
     assert [one.pts for one in new] == [ts.START + n * ts.FRAME for n in (6, 8)]
     assert scan("a", first).findings == scan("b", second).findings == ()
+
+
+def cut_up(es: bytes, size: int, ends: list[int]) -> bytes:
+    """Sound in PES of so many bytes, each stamped with the first frame that begins in it."""
+    out, counter = [], 0
+    for at in range(0, len(es), size):
+        pts = ts.START + bisect_left(ends, at) * ts.FRAME
+        packets = ts.packets(AUDIO, ts.pes(0xC0, es[at : at + size], pts), counter)
+        counter = counter + len(packets) & 15
+        out += packets
+    head = ts.table_packets(0, ts.pat({1: ts.PMT}))
+    head += ts.table_packets(ts.PMT, ts.pmt({AUDIO: ts.AAC}, pcr_pid=AUDIO))
+    return b"".join([*head, *out])
+
+
+FRAMES = [ts.adts_frame(ts.silence(90 + n % 5, seed=n)) for n in range(24)]
+ENDS = [0, *accumulate(map(len, FRAMES))]
+
+
+@pytest.mark.parametrize("size", [104, 110, 150, 233, 400])
+def test_no_frame_lies_in_two_files(size):
+    es = b"".join(FRAMES)
+    made = cut_up(es, size, ENDS)
+    for at, row in enumerate(begins(made, AUDIO)[1:], 1):
+        if at * size > ENDS[-2]:
+            continue  # none begins in the last one: it should have no stamp
+        pieces = cut(data(made), [Place(row, apart=True)])
+        first, second = (samples(piece, AUDIO) for piece in pieces)
+        border = bisect_left(ENDS, at * size)  # frames that begin in front of it
+        assert b"".join(one.data for one in first) == es[: ENDS[border]]
+        assert b"".join(one.data for one in second) == es[ENDS[border] :]
+        assert second[0].pts == ts.START + border * ts.FRAME
+        assert [scan("one", piece).findings for piece in pieces] == [(), ()]
+
+
+def test_a_pes_that_goes_on_elsewhere_is_not_written_anew():
+    """It would be shorter than it says, and what follows it would belong to nothing."""
+    made = cut_up(b"".join(FRAMES), 400, ENDS)
+    made = made[: 188 * (begins(made, AUDIO)[3] + 1)]
+    row = begins(made, AUDIO)[3]
+    first, second = cut(data(made), [Place(row, apart=True)])
+    assert first.tobytes() == made[: 188 * row]
+    assert second.tobytes()[-188:] == made[188 * row :]
 
 
 @pytest.mark.parametrize("seed", range(30))

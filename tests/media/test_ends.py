@@ -266,11 +266,7 @@ def test_without_a_key_picture_the_first_ones_are_missing(count, audio, lost):
     datas: list[bytes | None] = [
         ts.segment(start=2 * 90_000 * (n + 1), pictures=30, audio=audio) for n in range(count)
     ]
-    whole = np.frombuffer(datas[0] or b"", np.uint8).reshape(-1, 188)
-    pid = (whole[:, 1].astype(int) & 0x1F) << 8 | whole[:, 2]
-    begins = (whole[:, 1] & 0x40 > 0) & (pid == ts.VIDEO)
-    picture = np.cumsum(begins)
-    datas[0] = whole[(pid != ts.VIDEO) | (picture > lost)].tobytes()
+    datas[0] = ts.headless(datas[0] or b"", lost)
     made, ends, findings = promised(datas, [2.0] * count)
     begin, _, late, early = ends[ts.VIDEO]
     assert (late, early) == (True, False)

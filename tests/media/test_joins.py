@@ -3,26 +3,13 @@
 import numpy as np
 import pytest
 
-from pipeline.media import walls
-from pipeline.media.lanes import choose
 from pipeline.media.mpegts import scan
-from pipeline.media.placed import Placed, Slot
+from pipeline.media.placed import Slot
 from pipeline.media.timeline import Plan, plan
 from pipeline.model import OnLoss, Severity
+from tests import recordings as r
 from tests import ts
-
-S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
-SECONDS = S / 90_000
-UTC = 1_772_442_002.12
-
-
-def slot(part, start, *, clock=0, utc=None, there=True, **options):
-    """One segment that begins so many segments after the recording did."""
-    name = f"{part}-{start:g}.ts"
-    data = ts.segment(start=int(S * (start + 1)) + clock, pictures=16, **options)
-    found = scan(name, np.frombuffer(data, np.uint8)) if there else None
-    began = UTC + start * SECONDS if utc is None else utc
-    return Slot(name, found, SECONDS, utc=began or None, part=part)
+from tests.media.slots_builder import SECONDS, UTC, S, slot
 
 
 def names(made: Plan):
@@ -94,6 +81,18 @@ def test_a_newer_part_that_is_damaged_at_its_beginning():
     assert made.covered.whole == {"bak0-1.ts": "main", "bak0-2.ts": "main", "main-3.ts": "bak0"}
 
 
+def test_a_newer_part_that_lost_its_first_pictures():
+    """They are in the older one, which goes on as long as it holds them."""
+    main = [slot("main", n) for n in range(4)]
+    newer = [slot("bak0", n, clock=1920 * 40000, lost=3 * (n == 2)) for n in range(2, 6)]
+    made = plan([*main, *newer])
+    assert names(made) == ["main-0", "main-1", "main-2", "bak0-3", "bak0-4", "bak0-5"]
+    assert made.covered.whole == {"bak0-2.ts": "main", "main-3.ts": "bak0"}
+    assert said(made) == [
+        ("PL_PARTS", Severity.WARNING, "bak0-3.ts", "joined, the overlap cut from main")
+    ]
+
+
 def test_a_missing_end_that_the_next_part_holds():
     main = [slot("main", n, there=n != 2) for n in range(3)]
     made = plan([*main, *(slot("bak0", n) for n in range(2, 5))])
@@ -106,39 +105,6 @@ def test_a_missing_end_that_nothing_holds():
     made = plan([*main, *(slot("bak0", n) for n in range(3, 5))])
     assert made.covered.whole == {}
     assert [f.severity for f in made.findings] == [Severity.ERROR]
-
-
-def placed(slots):
-    lanes, _ = choose([s.scan for s in slots])
-    found = [
-        Placed(s, n, {p: (x.pts, x.dts) for p, x in s.scan.streams.items()}, n)
-        for n, s in enumerate(slots)
-    ]
-    return found, lanes
-
-
-@pytest.mark.parametrize(
-    ("stray", "spread"),
-    [
-        pytest.param([0, 0, 0, 0], 0, id="exact"),
-        pytest.param([0.5, 0.01, 0, 0.03], 0.01, id="the first one does not count"),
-        pytest.param([0, 0, 0.9, 0], 0, id="one is far off"),
-        pytest.param([0, 0, 0, 0, 7, 7, 7, 7, 7], 0, id="beyond a step of the wall clock"),
-    ],
-)
-def test_what_the_names_say(stray, spread):
-    segments, lanes = placed(
-        [slot("main", n, utc=UTC + n * SECONDS + late) for n, late in enumerate(stray)]
-    )
-    found = walls.wall(segments, lanes)
-    exact = UTC * 90_000 - S
-    assert found.offset - exact == pytest.approx(spread * 90_000, abs=2)
-    assert found.spread == pytest.approx(spread * 90_000, abs=2)
-
-
-def test_no_names():
-    segments, lanes = placed([slot("main", n, utc=0) for n in range(2)])
-    assert walls.wall(segments, lanes) is None
 
 
 def test_a_later_part_that_holds_an_earlier_time():
@@ -168,3 +134,61 @@ def test_a_part_that_was_cut_off_where_it_would_have_reached_further():
     made = plan([*(slot("main", n) for n in range(4)), *newer])
     assert [f.repair for f in made.findings if f.id == "PL_PARTS"] == ["left out"]
     assert set(made.covered.whole) == {"bak0-1.ts", "bak0-2.ts"}
+
+
+@pytest.mark.parametrize("clock", [0, 1920 * 2605], ids=["goes on", "anew"])
+@pytest.mark.parametrize("headless", [2, 3, 4])
+def test_first_pictures_that_are_missing_do_not_move_a_join(clock, headless):
+    """Neither by their time nor by that from the first picture to the sound."""
+    main = [slot("main", n, clock=960, lost=3 * (n == headless)) for n in range(3)]
+    newer = [slot("bak0", n, clock=960 + clock, lost=3 * (n == headless)) for n in range(3, 6)]
+    made = plan([*main, *newer])
+    first = made.placed[0].presented(ts.VIDEO)[0]
+    sounds = [p.presented(ts.AUDIO)[0] - first - 960 for p in made.placed]
+    assert sounds == pytest.approx([n * S for n in range(6)], abs=1)
+    missing = None if headless == 3 else "joined"  # those stood right behind the join
+    assert [f.repair for f in made.findings if f.id == "PL_PARTS"] == [missing]
+
+
+@pytest.mark.parametrize("clock", [1920 * 2605 - 960, 1920 * 2605 + 960])
+def test_a_part_whose_only_segment_lost_its_first_pictures(clock):
+    """Sound tells to a frame where it began: nothing is cut and nothing missing at the join."""
+    main = slot("main", 0, clock=960, lost=3)
+    made = plan([main, *(slot("bak0", n, clock=clock) for n in (1, 2))])
+    first, second, third = (p.presented(ts.VIDEO)[0] for p in made.placed)
+    assert (second - first, third - second) == (S - 3 * ts.PICTURE, S)
+    assert not any(p.until for p in made.placed)
+    assert [f.repair for f in made.findings if f.id == "PL_PARTS"] == ["joined"]
+
+
+@pytest.mark.parametrize("overlap", [0, 4, 12])
+def test_first_pictures_stay_missing_where_another_part_takes_over_the_end(overlap):
+    """Three pictures are, whatever is cut at the other end of the only segment."""
+    start = 1 - overlap / 16
+    main = slot("main", 0, lost=3)
+    made = plan([main, *(slot("bak0", start + n, clock=1920 * 2605) for n in range(2))])
+    promise = made.promised[ts.VIDEO]
+    assert promise.late
+    assert made.placed[0].first(ts.VIDEO) - promise.begin == pytest.approx(3 * ts.PICTURE, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("apart", "lost"),
+    [(0, False), (960, False), (ts.FRAME - 1, False), (ts.FRAME, True), (3 * ts.FRAME, True)],
+)
+def test_sound_has_a_grid_of_its_own_in_each_part(apart, lost):
+    """What is missing is a frame at the least: less is where the next one could begin."""
+    slots = [slot("main", n, video=None) for n in range(2)]
+    for n in (2, 3):
+        data = r.shifted(ts.segment(start=S * (n + 1), pictures=16, video=None), apart)
+        name = f"bak0-{n}.ts"
+        found = scan(name, np.frombuffer(data, np.uint8))
+        slots.append(Slot(name, found, SECONDS, utc=UTC + n * SECONDS, part="bak0"))
+    made = plan(slots)
+    assert said(made) == [
+        ("PL_PARTS", Severity.ERROR, "bak0-2.ts", None)
+        if lost
+        else ("PL_PARTS", Severity.WARNING, "bak0-2.ts", "joined")
+    ]
+    assert made.placed[2].torn == ({ts.AUDIO} if lost else set())
+    assert made.placed[2].first(ts.AUDIO) - made.placed[0].first(ts.AUDIO) == 2 * S + apart

@@ -2,18 +2,14 @@
 
 import zlib
 
-import numpy as np
 import pytest
 
 from pipeline.media.lane import BASE
-from pipeline.media.mpegts import scan
-from pipeline.media.placed import Slot
-from pipeline.media.stitch import Stitched, Stitcher
-from pipeline.media.timeline import plan
+from pipeline.media.stitch import Stitched
 from pipeline.model import Severity
 from tests import ts
+from tests.media.slots_builder import S, stitched
 
-S = 96_000  # ticks of a segment: 50 frames of sound
 FRAME = 1920
 IN_PES = 8  # frames
 
@@ -35,24 +31,6 @@ def sound_packets(data: bytes) -> list[int]:
 def without(data: bytes, *gone: int) -> bytes:
     """Without these packets."""
     return b"".join(data[188 * n : 188 * n + 188] for n in range(len(data) // 188) if n not in gone)
-
-
-def stitched(*datas: bytes) -> list[Stitched]:
-    slots = [
-        Slot(f"{n}.ts", scan(f"{n}.ts", np.frombuffer(data, np.uint8)), S / 90_000)
-        for n, data in enumerate(datas)
-    ]
-    made = plan(slots)
-    stitcher = Stitcher(made.lanes)
-    return [
-        stitcher.add(
-            placed.slot.name,
-            np.frombuffer(bytearray(datas[placed.number]), np.uint8),
-            placed.stamps,
-            placed.edges,
-        )
-        for placed in made.placed
-    ]
 
 
 def heard(part: Stitched) -> list[int]:
@@ -97,7 +75,7 @@ def survivors(gone: int, segment: int = 0) -> list[int]:
 def test_frames_beside_a_lost_packet_keep_their_times(gone):
     data = media()
     packets = sound_packets(data)
-    parts = stitched(without(data, packets[gone]))
+    _, parts, _ = stitched(without(data, packets[gone]))
     made = parts[0].units[ts.AUDIO]
     kept = survivors(gone)
     assert 40 < len(kept) < 50
@@ -113,7 +91,7 @@ def test_frames_beside_a_lost_packet_keep_their_times(gone):
 def test_the_beginning_that_lost_its_stamp_is_counted_back():
     data = media()
     packets = sound_packets(data)
-    parts = stitched(without(data, packets[3]))  # begins the second PES
+    _, parts, _ = stitched(without(data, packets[3]))  # begins the second PES
     made = parts[0].units[ts.AUDIO]
     first = heard(parts[0]).index(12)
     assert heard(parts[0])[first - 1] == 7
@@ -122,7 +100,7 @@ def test_the_beginning_that_lost_its_stamp_is_counted_back():
 
 def test_what_is_written_is_what_is_told():
     data = media()
-    parts = stitched(without(data, sound_packets(data)[4]))
+    _, parts, _ = stitched(without(data, sound_packets(data)[4]))
     made = parts[0].units[ts.AUDIO]
     pes, _ = written(parts)
     es = b"".join(one[14:] for one in pes)
@@ -136,12 +114,12 @@ def test_what_is_written_is_what_is_told():
 def test_a_wrong_packet_is_a_lost_one():
     data = bytearray(media())
     data[188 * sound_packets(bytes(data))[4] + 1] |= 0x80  # transport_error_indicator
-    assert heard(stitched(bytes(data))[0]) == survivors(4)
+    assert heard(stitched(bytes(data))[1][0]) == survivors(4)
 
 
 def test_nothing_is_heard_before_the_beginning():
     data = media(video=None)
-    parts = stitched(without(data, sound_packets(data)[0]))
+    _, parts, _ = stitched(without(data, sound_packets(data)[0]))
     made = parts[0].units[ts.AUDIO]
     assert made.pts[0] == BASE
     assert heard(parts[0]) == list(range(42))  # the 8 of the first PES are before its first stamp
@@ -150,7 +128,7 @@ def test_nothing_is_heard_before_the_beginning():
 
 def test_beside_a_picture_the_same_frames_are_heard():
     data = media()
-    parts = stitched(without(data, sound_packets(data)[0]))
+    _, parts, _ = stitched(without(data, sound_packets(data)[0]))
     assert heard(parts[0]) == survivors(0)
     assert len(survivors(0)) < 49
 
@@ -158,7 +136,7 @@ def test_beside_a_picture_the_same_frames_are_heard():
 def test_two_losses_in_one_segment():
     data = media()
     packets = sound_packets(data)
-    parts = stitched(without(data, packets[4], packets[13]))
+    _, parts, _ = stitched(without(data, packets[4], packets[13]))
     kept = [n for n in survivors(4) if n in survivors(13)]
     assert heard(parts[0]) == kept
     assert parts[0].units[ts.AUDIO].torn.tolist() == [11, 12, 31, 32]  # or may be missing
@@ -168,7 +146,7 @@ def test_a_loss_harms_no_other_segment():
     counters: dict[int, int] = {}
     datas = [media(n, counters=counters) for n in range(3)]
     datas[1] = without(datas[1], sound_packets(datas[1])[4])
-    parts = stitched(*datas)
+    _, parts, _ = stitched(*datas)
     assert heard(parts[0]) == list(range(50))
     assert heard(parts[1]) == [50 + n for n in survivors(4, 1)]
     assert heard(parts[2]) == list(range(100, 150))
@@ -188,7 +166,7 @@ def spoiled(at: int) -> bytes:
 
 
 def test_bytes_between_frames_that_are_no_frame():
-    parts = stitched(spoiled(0))
+    _, parts, _ = stitched(spoiled(0))
     assert heard(parts[0]) == [n for n in range(50) if n not in (11, 12)]
     said = [(f.id, f.severity, f.pid, f.count) for f in parts[0].findings]
     assert said == [("ADTS_SYNC", Severity.ERROR, ts.AUDIO, 1)]
@@ -205,7 +183,7 @@ def test_a_last_frame_that_is_cut_is_left_out():
         counter += len(unit)
         out += b"".join(unit)
     pmt = b"".join(ts.table_packets(ts.PMT, ts.pmt({ts.VIDEO: ts.H264, ts.AUDIO: ts.AAC})))
-    parts = stitched(out[:188] + pmt + out[376:])
+    _, parts, _ = stitched(out[:188] + pmt + out[376:])
     assert heard(parts[0]) == list(range(47))
     said = [(f.id, f.severity, f.pid, f.repair) for f in parts[0].findings]
     assert said == [("ADTS_SYNC", Severity.WARNING, ts.AUDIO, "left out")]

@@ -57,14 +57,6 @@ def planned(
     ]
 
 
-def headless(data: bytes) -> bytes:
-    """Without the first picture."""
-    made = packets(data)
-    video = [n for n, p in enumerate(made) if (p[1] & 31) << 8 | p[2] == ts.VIDEO]
-    begins = [n for n in video if made[n][1] & 0x40]
-    return b"".join(p for n, p in enumerate(made) if n not in video or n >= begins[1])
-
-
 def torn(edges: list[Edges]) -> list[frozenset[int]]:
     return [edge.torn for edge in edges]
 
@@ -248,14 +240,14 @@ def test_a_stream_under_another_pid_counts_anew():
 def test_a_missing_key_picture_shows_in_the_time_that_is_left_for_it():
     """Two segments tell nothing about counters."""
     first, second = run(2)
-    edges, said = planned([first, headless(second)])
+    edges, said = planned([first, ts.headless(second)])
     assert torn(edges) == [NOTHING, ONLY_VIDEO]
     assert ("DTS_GAP", Severity.ERROR, "1.ts", ts.VIDEO) in said
 
 
 def test_a_segment_may_begin_without_a_key_picture():
     first = ts.segment(start=S, pictures=16, audio=None)
-    second = headless(ts.segment(start=2 * S - 6000, pictures=17, audio=None))
+    second = ts.headless(ts.segment(start=2 * S - 6000, pictures=17, audio=None))
     edges, said = planned([first, second])
     assert torn(edges) == [NOTHING, NOTHING]
     assert said == []
@@ -265,7 +257,7 @@ def test_pictures_that_come_when_they_like_leave_no_place_for_a_key_picture():
     counters: dict[int, int] = {}
     early = ts.segment(start=S - 24_000, pictures=1, audio=None, counters=counters)
     first = early + ts.segment(start=S, pictures=16, audio=None, counters=counters)
-    edges, _ = planned([first, headless(ts.segment(start=2 * S, pictures=16, audio=None))])
+    edges, _ = planned([first, ts.headless(ts.segment(start=2 * S, pictures=16, audio=None))])
     assert torn(edges) == [NOTHING, NOTHING]
 
 

@@ -8,15 +8,11 @@ import numpy as np
 import pytest
 
 from pipeline.media.lane import BASE
-from pipeline.media.mpegts import scan
-from pipeline.media.placed import Slot
 from pipeline.media.stitch import Changed, Stitched, Stitcher
-from pipeline.media.timeline import Plan, plan
 from pipeline.model import Severity
 from tests import ts
+from tests.media.slots_builder import S, stitched
 
-S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
-SECONDS = S / 90_000
 CLOCK = 1 << 33
 
 
@@ -78,27 +74,6 @@ def pictures(start: int, count: int = 16, size: int = 300) -> list[bytes]:
 def sound(start: int, count: int = 50) -> list[bytes]:
     times = range(start, start + 1920 * count, 1920)
     return [ts.silence(40 + t // 1920 % 9, seed=t) for t in times]
-
-
-def stitched(*datas: bytes) -> tuple[Plan, list[Stitched], bytes]:
-    """Plan and stitch segments; the last is all that was written, tables included."""
-    slots = [
-        Slot(f"{n}.ts", scan(f"{n}.ts", np.frombuffer(data, np.uint8)), SECONDS)
-        for n, data in enumerate(datas)
-    ]
-    made = plan(slots)
-    stitcher = Stitcher(made.lanes)
-    parts = [
-        stitcher.add(
-            placed.slot.name,
-            np.frombuffer(bytearray(datas[placed.number]), np.uint8),
-            placed.stamps,
-            placed.edges,
-        )
-        for placed in made.placed
-    ]
-    chunks = [chunk for part in parts for chunk in part.chunks]
-    return made, parts, b"".join([stitcher.tables(), *chunks])
 
 
 def units_of(parts: Sequence[Stitched], pid: int) -> Iterator[tuple[list[int], int]]:

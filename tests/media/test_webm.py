@@ -43,9 +43,12 @@ def cluster(time, *blocks, size=None):
     return element("1f43b675", element("e7", number(time)), *blocks, size=size)
 
 
+def info(scale=1_000_000):
+    return element("1549a966", element("2ad7b1", number(scale)))
+
+
 def webm(*clusters, size=None, scale=1_000_000):
-    info = element("1549a966", element("2ad7b1", number(scale)))
-    return HEAD + element("18538067", info, TRACKS, *clusters, size=size)
+    return HEAD + element("18538067", info(scale), TRACKS, *clusters, size=size)
 
 
 @pytest.mark.parametrize("size", [None, UNKNOWN, b"\x01" + b"\xff" * 7])

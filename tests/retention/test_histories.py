@@ -656,12 +656,11 @@ class Given:
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory) -> Given:
+def given(library, tmp_path_factory) -> Given:
     """A real MP4, tiny, for the archive looks into it; and a ledger that knows nothing."""
     from tests import recordings
     from tests.archive.conftest import TINY
 
-    library = recordings.library(tmp_path_factory)
     home = tmp_path_factory.mktemp("tiny")
     recordings.convert(library[TINY].folder, home, library.ffmpeg)
     with Ledger(f"sqlite:///{home}/blank.db"):

@@ -219,6 +219,48 @@ def _has_chapters(report, made, ffmpeg, unit: float) -> None:
     assert bool(holes) is any(made.truth.lost_seconds.values()), told
 
 
+@pytest.mark.parametrize(
+    ("meeting", "seconds", "gap", "verdict"),
+    [
+        pytest.param("bak_overlap:1", 14, 0, Verdict.REPAIRED, id="overlap inside a slice"),
+        pytest.param("bak_overlap:4", 14, 0, Verdict.REPAIRED, id="overlap of more than a slice"),
+        pytest.param("", 12, 0, Verdict.REPAIRED, id="neither"),
+        pytest.param("bak_overlap:12", 36, 0, Verdict.REPAIRED, id="overlap of many slices"),
+        pytest.param("bak_gap:4", 16, 4, Verdict.DEGRADED, id="gap"),
+    ],
+)
+def test_parts_of_webm_that_meet(ffmpeg, tmp_path, meeting, seconds, gap, verdict):
+    """VP9 and Opus as they were recorded: of the older part all that lies before the newer one."""
+    faults = tuple(map(parse, ["webm:vp9", "webm:vp9@bak0", *meeting.split()]))
+    made = simulate(Order(seconds, look=SMALL, slice=3, bak=1, faults=faults), ffmpeg)
+    folder = stored(made, tmp_path / "recording")
+    report = r.convert(folder, tmp_path / "out", ffmpeg)
+    said = f"truth {made.as_json()}\n{r.said(report)}"
+    assert report.verdict is verdict, said
+    assert report.proof.holds, said
+    assert [t.codec for t in report.tracks] == ["vp9", "opus"]
+    begin = made.parts[1].segments[0].begin / HZ
+    older, newer = (_stored_units(part, folder, ffmpeg) for part in made.parts)
+    kept = {"video": round((begin - gap) * SMALL.fps), "audio": None}
+    for kind, count in kept.items():
+        found = [digest for _, digest in played(report, ffmpeg, kind)]
+        count = len(found) - len(newer[kind]) if count is None else count
+        assert found == older[kind][:count] + newer[kind], said
+        assert report.lost_seconds[kind] == pytest.approx(gap, abs=0.06), said
+    joins = [at for at, title in chapters(report, ffmpeg) if title == "recording, bak0"]
+    padded = 0.02 * (begin - gap) / 3  # behind each slice: none of it is left out
+    assert joins == [pytest.approx(begin + padded, abs=0.1)], said
+
+
+def _stored_units(part, folder: Path, ffmpeg) -> dict[str, list[str]]:
+    """Digests of what stands in the slices of one part, by an independent reader."""
+    found: dict[str, list[str]] = {"video": [], "audio": []}
+    for segment in part.segments:
+        for sample in r.samples(folder / segment.name, ffmpeg):
+            found[sample.kind].append(sample.digest)
+    return found
+
+
 @pytest.mark.parametrize("store", ["weed"])
 def test_parts_in_a_bucket(request, ffmpeg, tmp_path, store):
     """From s3:// the same MP4 as from a folder."""
@@ -242,23 +284,38 @@ def test_parts_in_a_bucket(request, ffmpeg, tmp_path, store):
 
 
 @pytest.mark.parametrize(
-    ("faults", "fps"),
+    ("faults", "seconds", "slice", "fps", "bak"),
     [
-        pytest.param(("seg_without_key",), 10, id="no key picture in front of the join"),
-        pytest.param(("starts_without_key",), 10, id="none in the only segment"),
-        pytest.param(("samplerate_change", "bak_overlap"), 30, id="another grid of sound"),
+        pytest.param("seg_without_key", 16, 4, 10, 1, id="no key picture in front of the join"),
+        pytest.param("seg_without_key", 60, 15, 10, 1, id="nor in one of two long slices"),
+        pytest.param("seg_without_key@bak0", 16, 4, 10, 1, id="nor behind the join"),
+        pytest.param("starts_without_key", 16, 8, 10, 1, id="none in the only slices"),
+        pytest.param("starts_without_key", 9.5, 3, 25, 2, id="none in the only slice"),
+        pytest.param("starts_without_key@bak0", 9.5, 3, 25, 2, id="nor in the only one between"),
+        pytest.param(
+            "starts_without_key bak_overlap:1", 8, 3, 25, 2, id="nor where its end is cut off"
+        ),
+        pytest.param("samplerate_change bak_overlap", 61, 15, 30, 1, id="another grid of sound"),
     ],
 )
-def test_what_stands_at_a_join_does_not_move_it(simulated, ffmpeg, tmp_path, faults, fps):
-    """Nothing but the fault itself is lost, and nothing is added."""
-    look = Look(160, 96, fps)
-    made = simulated(
-        *faults, duration=16, slice=8 if faults[0] == "starts_without_key" else 4, look=look, bak=1
-    )
-    source = tmp_path / "recording"
-    source.mkdir()
-    publish(Shelf(LocalStorage(source)), made.parts)
-    report = r.check(source)
+def test_what_stands_at_a_join_does_not_move_it(ffmpeg, tmp_path, faults, seconds, slice, fps, bak):
+    """Nothing but the fault itself is lost, and nothing is added: less than any unit lasts."""
+    wanted = tuple(map(parse, faults.split()))
+    order = Order(seconds, look=replace(SMALL, fps=fps), slice=slice, bak=bak, faults=wanted)
+    made = simulate(order, ffmpeg)
+    report = r.check(stored(made, tmp_path / "recording"))
     assert report.verdict in made.verdicts, r.said(report)
-    assert report.lost_seconds == pytest.approx(made.truth.lost_seconds, abs=0.03), r.said(report)
-    assert report.duration == pytest.approx(made.truth.duration, abs=0.03), r.said(report)
+    assert report.lost_seconds == pytest.approx(made.truth.lost_seconds, abs=0.002), r.said(report)
+    assert report.duration == pytest.approx(made.truth.duration, abs=0.002), r.said(report)
+
+
+def test_a_key_picture_that_another_part_holds_is_not_lost(ffmpeg, tmp_path):
+    """Without sound nothing but the other names tells when that slice began."""
+    faults = (parse("seg_without_key"), parse("bak_overlap:2"))
+    look = replace(SMALL, fps=30)
+    order = Order(24.5, look=look, slice=8, streams=("video",), bak=2, faults=faults)
+    made = simulate(order, ffmpeg)
+    report = r.check(stored(made, tmp_path / "recording"))
+    assert report.verdict is Verdict.REPAIRED, r.said(report)
+    assert report.lost_seconds == made.truth.lost_seconds == {"video": 0, "audio": 0}
+    assert report.duration == pytest.approx(made.truth.duration, abs=0.002), r.said(report)

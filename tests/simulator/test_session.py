@@ -162,11 +162,14 @@ def test_notifications_of_a_plain_recording(tmp_path):
     assert notices[5].happened == pytest.approx(begin + 120, abs=0.01)
 
 
-def test_a_store_that_cannot_be_written_to_ends_it(tmp_path):
-    class Full:
-        def put(self, *_, **__):
-            raise DeniedError("no")
+class Full:
+    """A store that takes nothing."""
 
+    def put(self, *_, **__):
+        raise DeniedError("no")
+
+
+def test_a_store_that_cannot_be_written_to_ends_it(tmp_path):
     standin = Standin(tmp_path)
     standin.service.open = lambda _: Full()
     session = standin.start()
@@ -181,10 +184,6 @@ def test_a_store_that_cannot_be_written_to_ends_it(tmp_path):
 
 
 def test_a_store_that_fails_in_the_end(tmp_path):
-    class Full:
-        def put(self, *_, **__):
-            raise DeniedError("no")
-
     standin = Standin(tmp_path)
     standin.service.open = lambda _: Full()
     session = standin.start()

@@ -3,23 +3,13 @@
 import numpy as np
 import pytest
 
-from pipeline.errors import FfmpegMissingError
 from pipeline.media.codecs import AAC, H264, HEVC
 from pipeline.media.lane import BASE, Lane
 from pipeline.media.losses import Stretch
 from pipeline.media.sps import picture
 from pipeline.media.units import Units, frames, nals
-from pipeline.muxing.locate import locate
 from pipeline.stages.fill import prepare
 from tests import ts
-
-
-@pytest.fixture(scope="session")
-def ffmpeg():
-    try:
-        return locate()
-    except FfmpegMissingError:
-        pytest.skip("ffmpeg absent")
 
 
 def stretches(unit: float, units: int) -> list[Stretch]:

@@ -23,11 +23,6 @@ FRAME = 1024 / 48000
 CHANGED = 2
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return r.library(tmp_path_factory)
-
-
 def without(data: bytes, pid: int, keep) -> bytes:
     """Without some PES of a stream, as if they had never been sent."""
     out, number, kept = [], -1, True

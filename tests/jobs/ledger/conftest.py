@@ -1,8 +1,6 @@
 """The same tests on SQLite and on a real PostgreSQL."""
 
-import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,31 +8,7 @@ import sqlalchemy as sa
 
 from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.ledger.tables import metadata
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database with nothing in it."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/state/ledger.db"
-    else:
-        with new_database(request.getfixturevalue("postgres")) as url:
-            yield url
-
-
-@contextmanager
-def new_database(server: str) -> Iterator[str]:
-    """A database of its own on a PostgreSQL server."""
-    name = f"test_{secrets.token_hex(6)}"
-    admin = sa.create_engine(
-        server.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT"
-    )
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield server.removesuffix("/postgres") + f"/{name}"
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.dispose()
+from tests.jobs.conftest import new_database
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,11 @@ class Post:
         )
         return taken[0] if taken else None
 
+    def rewrite(self) -> None:
+        """The playlist, with nothing new in it."""
+        (playlist,) = self.calls.glob("*.m3u8")
+        playlist.write_text(playlist.read_text() + "\n")
+
     @property
     def state(self) -> State:
         return people.status(self.bench.ledger)[0]["state"]
@@ -91,11 +96,6 @@ def waits_in(folder: Path) -> bool:
     return folder.is_dir() and bool(list(folder.glob(".recpipe-*.receipt.part")))
 
 
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
 def test_it_is_published_with_its_claim_and_not_before(post, out, monkeypatch):
     made = post()
     made.ahead.begin(made.look(settle=DAY))
@@ -116,8 +116,7 @@ def test_what_changes_while_it_settles_is_made_anew(post, out):
     made = post()
     made.ahead.begin(made.look(settle=DAY))
     until(lambda: waits_in(out))
-    (playlist,) = made.calls.glob("*.m3u8")
-    playlist.write_text(playlist.read_text() + "\n")
+    made.rewrite()
     seen = made.look(settle=DAY)
     made.ahead.begin(seen)
     until(lambda: not list(out.iterdir()))
@@ -133,8 +132,7 @@ def test_what_changes_in_the_last_moment_is_not_published(post, out):
     until(lambda: waits_in(out))
     made.look(settle=0.0)
     claim = made.claim()
-    (playlist,) = made.calls.glob("*.m3u8")
-    playlist.write_text(playlist.read_text() + "\n")
+    made.rewrite()
     assert made.ahead.take(claim).result(LONGEST).move.after is State.SETTLING
     assert list(out.iterdir()) == []
 
@@ -143,8 +141,7 @@ def test_a_claim_for_another_source_is_worked_on_as_usual(post, out):
     made = post()
     made.ahead.begin(made.look(settle=DAY))
     until(lambda: waits_in(out))
-    (playlist,) = made.calls.glob("*.m3u8")
-    playlist.write_text(playlist.read_text() + "\n")
+    made.rewrite()
     made.look(settle=0.0)
     assert made.ahead.take(made.claim()) is None
     until(lambda: not list(out.iterdir()))

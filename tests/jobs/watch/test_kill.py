@@ -25,7 +25,6 @@ from pipeline.jobs.ledger.tables import artifacts, attempts, events, recordings
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3 import S3Storage
-from tests.jobs.ledger.conftest import new_database
 from tests.proxy import faulty
 from tests.servers import S3Server
 
@@ -146,15 +145,6 @@ def judged(to: Storage, url: str, count: int, spool: Path) -> Counter[str]:
     assert len(published) == count
     assert set(published.values()) == {1}
     return ends
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/ledger.db"
-    else:
-        with new_database(request.getfixturevalue("postgres")) as made:
-            yield made
 
 
 def test_two_watchers_killed_at_random_moments(url, weed, watcher, tmp_path):
