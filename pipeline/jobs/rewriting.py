@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.jobs.conforming import Conformed
-from pipeline.jobs.cutting import Cut, borders, cut_between, cut_inside, scanned
+from pipeline.jobs.cutting import WHOLE, Cut, borders, cut_between, cut_inside, scanned
 from pipeline.jobs.options import Options
 from pipeline.media.codecs import AAC, H264, codec_of
 from pipeline.media.conform import Survey, by_segment, survey
 from pipeline.media.mpegts import Scan
-from pipeline.media.packets import Bytes
+from pipeline.media.packets import Bytes, signed
 from pipeline.media.placed import Slot
 from pipeline.media.splice import parameter_sets, samples, spliced
 from pipeline.media.transport import Stream
 from pipeline.media.wrapping import Opened, Wrapping, opened
-from pipeline.model import Format, OnChange
+from pipeline.model import Format, OnChange, Severity
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.convert import read_span
 from pipeline.stages.reencode import Encoded, Source, reencode
@@ -57,13 +57,27 @@ def rewritten(
         new_paths[number] = folder / f"{number}.reencoded"
         data.tofile(new_paths[number])
         new_wrapped.pop(number, None)
-        new_slots[number] = replace(
-            slot, scan=_counted(scanned(slot.name, data, slot.scan), slot.scan)
-        )
+        scan = _counted(scanned(slot.name, data, slot.scan), slot.scan)
+        if any(f.segment == slot.name and f.severity is Severity.ERROR for f in made.findings):
+            scan = replace(scan, faults=(0, WHOLE), gone=_gone(slot.scan, number, found, made))
+        new_slots[number] = replace(slot, scan=scan)
     for number in _behind(found, slots):
         new_slots[number] = replace(new_slots[number], scan=_begun_anew(new_slots[number].scan))
     sets = (*made.sets, *_own_sets(slots, found, read)) if made.sets else ()
     return Conformed(new_slots, new_paths, new_wrapped, sets, made.findings, made.reencoded)
+
+
+def _gone(before: Scan, number: int, found: Survey, made: Encoded) -> dict[int, tuple[int, int]]:
+    """From when to when it held streams of which nothing came out, by their new PIDs."""
+    gone = {}
+    for change in by_segment(found.changes)[number]:
+        if not made.samples[number, change.kind]:
+            pts = before.streams[change.pid].pts
+            first = int(pts[pts >= 0][0])
+            shown = np.sort(signed(pts[pts >= 0] - first))
+            usual = np.median(np.diff(shown)) if len(shown) > 1 else 0
+            gone[found.wanted[change.kind].pid] = first, first + int(shown[-1] + usual)
+    return gone
 
 
 def _counted(after: Scan, before: Scan) -> Scan:

@@ -79,7 +79,7 @@ def wall(
     asked = [one for one in asked if (one[0].slot.part, one[0].position) != (part, lead)] or asked
     times = np.array([offset for _, offset in asked])
     begins = np.array([opening(s, lanes) for s, _ in asked])
-    if any(_clock(s) != _clock(asked[0][0]) for s, _ in asked):
+    if not all(_same_clock(s, asked[0][0]) for s, _ in asked):
         times -= _drift(times, begins) * (begins - opening(at or segments[0], lanes))
     middle = float(np.median(times))
     spread = float(np.median(np.abs(times - middle)))
@@ -154,9 +154,11 @@ def _beside(older: Sequence[Placed], newer: Placed) -> Placed:
 
 def _last_run(older: Sequence[Placed]) -> Placed:
     """The segment with which the clock of the last one began."""
-    clock = _clock(older[-1])
-    same = takewhile(lambda s: signed(np.array(_clock(s) - clock, np.int64)) == 0, older[::-1])
-    return list(same)[-1]
+    return list(takewhile(lambda s: _same_clock(s, older[-1]), older[::-1]))[-1]
+
+
+def _same_clock(a: Placed, b: Placed) -> bool:
+    return int(signed(np.array(_clock(a) - _clock(b), np.int64))) == 0
 
 
 def _afresh(run: Placed, newer: Placed) -> bool:

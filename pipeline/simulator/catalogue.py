@@ -111,6 +111,11 @@ FAULTS = (
     ),
     Fault("pids_changed", UNITS, formats.pids_changed, SLICE, NOTHING),
     Fault("pmt_pid_changed", UNITS, formats.pmt_pid_changed, SLICE, NOTHING),
+    # what is seen and heard
+    Fault("vfr", CONTENT, formats.vfr, None, NOTHING),
+    Fault("black", CONTENT, formats.black, SLICE, NOTHING),
+    Fault("frozen", CONTENT, formats.frozen, SLICE, NOTHING),
+    Fault("silent", CONTENT, formats.silent, SLICE, NOTHING),
     # formats
     Fault("resolution_change", CONTENT, formats.resolution_change, SLICE, NOTHING),
     Fault("resolution_change_inside", CONTENT, formats.resolution_change_inside, SLICE, NOTHING),
@@ -122,11 +127,6 @@ FAULTS = (
     Fault("fmp4", FILES, formats.fmp4, None, NOTHING),
     Fault("aes_128", FILES, formats.aes_128, "iv|sequence", NOTHING),
     Fault("forced_slice", CONTENT, formats.forced_slice, SLICE, NOTHING),
-    # content
-    Fault("vfr", CONTENT, formats.vfr, None, NOTHING),
-    Fault("black", CONTENT, formats.black, SLICE, NOTHING),
-    Fault("frozen", CONTENT, formats.frozen, SLICE, NOTHING),
-    Fault("silent", CONTENT, formats.silent, SLICE, NOTHING),
     # the playlist
     Fault("duplicate_segment", LISTING, listings.duplicate_segment, SLICE, ONE),
     Fault("duplicate_extra", LISTING, listings.duplicate_extra, SLICE, NOTHING),
@@ -201,8 +201,8 @@ def parse(text: str) -> Wanted:
 
 
 def in_order(wanted: Sequence[Wanted]) -> list[Wanted]:
-    """As they have to be done: the content first, the listing last."""
-    return sorted(wanted, key=lambda w: w.fault.level)
+    """As they have to be done: the content first, the listing last; in the order of the rows."""
+    return sorted(wanted, key=lambda w: (w.fault.level, FAULTS.index(w.fault)))
 
 
 def verdicts(

@@ -13,7 +13,7 @@ def beyond_evidence(parts: Sequence[Part]) -> bool:
     There a slice that neither the store nor the playlist knows was perhaps never recorded, and
     a stream that is wholly absent perhaps came late or ended early.
     """
-    listed = {e.uri for p in parts for e in (*p.playlist.entries, *p.playlist.after)}
+    listed = {line for p in parts for line in p.playlist.data.decode().splitlines()}
     alive = {id(unit) for part in parts for unit in survivors(part)}
     segments = [segment for part in parts for segment in part.segments]
     for stream in STREAMS:

@@ -234,14 +234,19 @@ def _softened(findings: Sequence[Finding], severity: Severity) -> list[Finding]:
 
 
 def _gone_on(part: _Read, later: str) -> _Read:
-    """A server that was lost cannot end its playlist: another one went on."""
-    findings = (
-        replace(f, severity=Severity.INFO, detail=f"{f.detail}; {later} goes on")
-        if f.id in UNFINISHED and f.severity == Severity.ERROR
-        else f
-        for f in part.findings
-    )
-    return replace(part, findings=tuple(findings))
+    """A server that was lost cannot end its playlist: another one went on.  Where a playlist is cut
+    off before it lists anything, and there is no slice of that part, what it listed is gone.
+    """
+
+    def told(finding: Finding) -> Finding:
+        if finding.id not in UNFINISHED or finding.severity != Severity.ERROR:
+            return finding
+        if finding.id == "PL_TRUNCATED" and not part.segments:
+            return replace(finding, detail=f"{finding.detail}; there is no slice of {part.label}")
+        detail = f"{finding.detail}; {later} goes on"
+        return replace(finding, severity=Severity.INFO, detail=detail)
+
+    return replace(part, findings=tuple(map(told, part.findings)))
 
 
 def _most_complete(part: Part, storage: Storage) -> tuple[StoredObject, Playlist]:

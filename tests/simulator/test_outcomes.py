@@ -2,6 +2,7 @@
 
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from pipeline.simulator.measure import Measured, measure
 from pipeline.simulator.publish import Shelf, publish
 from pipeline.storage.local import LocalStorage
 from tests import recordings as r
+from tests.simulator.conftest import SLICE
 
 MOMENT = 0.1  # seconds that lost_seconds and the duration may be off
 OFFSET = 0.04  # seconds between a flash and its beep
@@ -268,3 +270,22 @@ def test_two_faults_at_once(simulated, ffmpeg, tmp_path, number, pair):
     done.is_right()
     if ALL and done.report.output:
         done.in_step()
+
+
+@pytest.mark.parametrize("number", [0, 2, 4])
+def test_pictures_that_nobody_can_decode_are_lost(simulated, ffmpeg, tmp_path, number):
+    """H.264 that is announced as H.265: it has to be encoded anew, and no decoder reads it."""
+    (part,) = simulated().parts
+    segment = part.segments[number]
+    layout = replace(segment.layout, types={**segment.layout.types, "video": 0x24})
+    source = tmp_path / "recording"
+    source.mkdir()
+    publish(
+        Shelf(LocalStorage(source)), [part.with_segment(number, replace(segment, layout=layout))]
+    )
+    report = r.convert(source, tmp_path / "out", ffmpeg)
+    assert report.verdict is Verdict.DEGRADED, r.said(report)
+    assert "DECODE" in {finding.id for finding in report.findings}
+    assert report.lost_seconds["video"] == pytest.approx(SLICE, abs=MOMENT), r.said(report)
+    assert report.lost_seconds["audio"] == 0
+    assert report.proof.holds

@@ -246,6 +246,19 @@ def test_a_part_that_recorded_nothing(folder, end):
     assert not [f for f in found.findings if f.severity in (Severity.ERROR, Severity.FATAL)]
 
 
+def test_a_part_that_recorded_something_and_of_which_nothing_is_there(folder):
+    (folder / f"{ROOM}.m3u8").write_text("#EXTM3U\n#EXTINF:1")
+    for name in NAMES:
+        (folder / name).unlink()
+    later = part(folder, 0, 4)
+    found = inventory(folder)
+    assert [s.name for s in found.segments] == later
+    assert not found.unfinished
+    errors = [f for f in found.findings if f.severity is Severity.ERROR]
+    assert [f.id for f in errors] == ["PL_TRUNCATED"]
+    assert errors[0].detail.endswith("there is no slice of main")
+
+
 @pytest.mark.parametrize("end", [True, False])
 def test_a_part_whose_playlist_lists_none_of_its_slices(folder, end):
     """Its server was killed when it had stored them."""
