@@ -31,7 +31,9 @@ def rewritten(
     folder: Path,
     ffmpeg: Ffmpeg | None,
 ) -> Conformed:
-    """Without ``ffmpeg`` what has the same times stands in the place of what would be encoded."""
+    """Cut what has two formats and encode anew what must be.  Without ``ffmpeg`` something with the
+    same times stands in the place of what would be encoded.
+    """
     done = _cut(slots, paths, wrapped, options, folder)
     slots, paths, wrapped = done.slots, done.paths, done.wrapped
     if options.on_change is OnChange.SPLIT:
