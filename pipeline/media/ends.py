@@ -327,8 +327,9 @@ def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
 
 def extinf_errors(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Placed, float]]:
     """For neighbours on one clock: seconds by which their distance differs from EXTINF."""
+    begins = [opening(segment, lanes) for segment in segments]
     return [
-        (a, (opening(b, lanes) - opening(a, lanes)) / HZ - a.slot.duration)
-        for a, b in pairwise(segments)
+        (a, (following - begin) / HZ - a.slot.duration)
+        for (a, begin), (b, following) in pairwise(zip(segments, begins, strict=True))
         if a.slot.duration is not None and _adjacent(a, b) and not b.torn
     ]

@@ -325,10 +325,8 @@ def _turns(packets: Packets, t: Track, codec: Codec, config: bytes) -> list[int]
     """Packets in which a PES begins whose configuration is not that of the one before."""
     if codec.kind == "audio":
         return _turns_of_sound(packets, t)
-    marked = np.zeros(len(packets.rows), np.bool_)
-    marked[packets.adapted[packets.fields[:, 1] & 0x40 != 0]] = True
     found = []
-    for at in t.starts[marked[t.index[t.starts]]].tolist():
+    for at in t.starts[_random_access(packets, t.index[t.starts])].tolist():
         if config in packets.rows[t.index[at]].tobytes():  # as nearly always
             continue
         following = int(np.searchsorted(t.starts, at)) + 1
@@ -365,6 +363,11 @@ def _tail(packets: Packets, t: Track, codec: Codec | None) -> int:
 def _key_pictures(packets: Packets, t: Track) -> Iterator[int]:
     """The first PES, and some of those marked with random_access_indicator."""
     yield int(t.starts[0])
-    first = t.index[t.starts[1:]]
-    marked = packets.adapted[packets.fields[:, 1] & 0x40 != 0]
-    yield from t.starts[1:][np.isin(first, marked)][:3].tolist()
+    following = t.starts[1:]
+    yield from following[_random_access(packets, t.index[following])][:3].tolist()
+
+
+def _random_access(packets: Packets, index: Index) -> Mask:
+    """Which of these packets have random_access_indicator set."""
+    control, length, flags = packets.rows[index, 3:6].T
+    return (control & 0x20 != 0) & (length != 0) & (flags & 0x40 != 0)

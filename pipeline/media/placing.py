@@ -316,7 +316,8 @@ class Placer:
         new_first = self._new_first(segment, lane.pid)
         base = segment.first(lane.pid)
         steps = np.diff(dts[dts >= 0])
-        self._longest[lane.pid] = max(self._longest.get(lane.pid, 0), *signed(steps).tolist(), 0)
+        longest = int(signed(steps).max(initial=0))
+        self._longest[lane.pid] = max(self._longest.get(lane.pid, 0), longest)
         segment.stamps[lane.pid] = (
             np.where(pts >= 0, new_first + signed(pts - base), -1),
             np.where(dts >= 0, new_first + signed(dts - base), -1),

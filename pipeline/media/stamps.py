@@ -48,6 +48,8 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
 
 def unwrapped(stamps: Mapping[int, tuple[Ticks, Ticks]]) -> dict[int, tuple[Ticks, Ticks]]:
     """PTS and DTS of all streams of a segment on one line, though the clock pass its end inside."""
+    if max(int(clock.max(initial=0)) for pair in stamps.values() for clock in pair) < MODULO >> 1:
+        return dict(stamps)  # it does not
     dts = next(iter(stamps.values()))[1]
     first = int(dts[dts >= 0][0]) + MODULO  # nothing becomes negative
 

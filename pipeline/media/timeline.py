@@ -154,9 +154,10 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
             stream = slot.scan.streams.get(lane.pid) if slot.scan else None
             if stream is None or stream.blank or not (stream.dts >= 0).any():
                 continue
-            exchanged = swapped(stream.pts, stream.dts, lane)
-            pts, dts, mended = exchanged or steady(stream.pts, stream.dts, lane)
+            pts, dts, mended = steady(stream.pts, stream.dts, lane)
+            exchanged = swapped(stream.pts, stream.dts, lane) if mended != 0 else None
             if exchanged:
+                pts, dts, mended = exchanged
                 detail, repair = "pictures that carry each other's time stamps", "put in order"
                 findings.append(
                     Finding(
