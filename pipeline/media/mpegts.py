@@ -370,4 +370,5 @@ def _key_pictures(packets: Packets, t: Track) -> Iterator[int]:
 def _random_access(packets: Packets, index: Index) -> Mask:
     """Which of these packets have random_access_indicator set."""
     control, length, flags = packets.rows[index, 3:6].T
-    return (control & 0x20 != 0) & (length != 0) & (flags & 0x40 != 0)
+    marked: Mask = (control & 0x20 != 0) & (length != 0) & (flags & 0x40 != 0)
+    return marked

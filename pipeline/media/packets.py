@@ -170,11 +170,16 @@ def _prefixed(
     plain = np.flatnonzero(second & _PREFIX_MASK == _PREFIX)
     plain = plain[header[plain] & 0x400020 == 0]
     begin = start[adapted]
-    shifted = adapted[begin < PACKET - 6]
-    shifted = shifted[rows[shifted, start[shifted]] == 0]
+    first = rows.reshape(-1).take(adapted * PACKET + np.minimum(begin, PACKET - 1))
+    shifted = adapted[(first == 0) & (begin < PACKET - 6)]
     shifted = shifted[header[shifted] & 0x400000 == 0]
-    shifted = shifted[rows[shifted, start[shifted] + 2] == 1]
-    return np.concatenate([plain, shifted])
+    found: Index = np.concatenate([plain, shifted])
+    at = (found * PACKET + start[found])[:, None] + np.arange(7)
+    head = rows.reshape(-1).take(at)
+    known = ((head[:, 3] & 0xF0) == 0xE0) | ((head[:, 3] & 0xE0) == 0xC0)  # Table 2-22
+    known &= (head[:, :3] == (0, 0, 1)).all(axis=1) & (head[:, 6] & 0xC0 == 0x80)
+    prefixed: Index = found[known]
+    return prefixed
 
 
 def causes(packets: Packets) -> dict[str, Index]:

@@ -130,11 +130,7 @@ def _unannounced(packets: Packets, index: Index) -> Index:
     """PES headers whose packet lost payload_unit_start_indicator: no payload looks like one."""
     if not len(packets.prefixed):
         return packets.prefixed
-    at: Index = np.flatnonzero(np.isin(index, packets.prefixed))
-    head = _gather(packets, index[at], 7)
-    known = ((head[:, 3] & 0xF0) == 0xE0) | ((head[:, 3] & 0xE0) == 0xC0)
-    known &= (head[:, :3] == (0, 0, 1)).all(axis=1) & (head[:, 6] & 0xC0 == 0x80)
-    found: Index = at[known]
+    found: Index = np.flatnonzero(np.isin(index, packets.prefixed))
     return found
 
 

@@ -5,6 +5,7 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -195,6 +196,7 @@ def _length(section: bytes) -> int:
     return 3 + ((section[1] & 15) << 8 | section[2])
 
 
+@lru_cache(maxsize=64)  # all segments of a recording say the same
 def _problem(section: bytes) -> tuple[str, str] | None:
     if len(section) < 12 or len(section) < _length(section):
         return "PSI_LENGTH", f"section of {len(section)} bytes is cut short"
