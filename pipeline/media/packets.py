@@ -169,11 +169,11 @@ def _prefixed(
     second = rows.reshape(-1).view(np.uint32)[1 :: PACKET // 4]
     plain = np.flatnonzero(second & _PREFIX_MASK == _PREFIX)
     plain = plain[header[plain] & 0x400020 == 0]
-    begin = start[adapted]
-    first = rows.reshape(-1).take(adapted * PACKET + np.minimum(begin, PACKET - 1))
-    shifted = adapted[(first == 0) & (begin < PACKET - 6)]
+    first = rows.reshape(-1).take(adapted * PACKET + np.minimum(start[adapted], PACKET - 1))
+    shifted = adapted[first == 0]
     shifted = shifted[header[shifted] & 0x400000 == 0]
     found: Index = np.concatenate([plain, shifted])
+    found = found[start[found] < PACKET - 6]  # those without a payload have none
     at = (found * PACKET + start[found])[:, None] + np.arange(7)
     head = rows.reshape(-1).take(at)
     known = ((head[:, 3] & 0xF0) == 0xE0) | ((head[:, 3] & 0xE0) == 0xC0)  # Table 2-22

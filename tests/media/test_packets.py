@@ -343,3 +343,13 @@ def test_a_missing_marker_bit_is_told(at):
 )
 def test_signed_steps(step, expected):
     assert packets.signed(np.array([step])).tolist() == [expected]
+
+
+def test_a_packet_without_payload_begins_no_pes():
+    """Whatever its bytes look like, also at the end of the data."""
+    begin = b"\0\0\1\xe0\0\0\x80"
+    held, nothing = (
+        b"\x47\x01\x00" + bytes([control << 4]) + begin + b"\xff" * 177 for control in (1, 0)
+    )
+    rows = np.frombuffer(held * 2 + nothing, np.uint8).reshape(-1, PACKET)
+    assert columns(rows).prefixed.tolist() == [0, 1]
