@@ -36,8 +36,9 @@ def introduction(data: Bytes, lane: Lane, pids: tuple[int, ...]) -> bytes:
 
 
 def _picture(found: list[bytes], lane: Lane) -> list[bytes]:
-    """The first picture that carries the parameters."""
+    """The first picture that carries the parameters, with those of pictures encoded anew."""
     first = next((es for es in found if lane.codec.config(es)), found[0])
+    first = b"".join(b"\0\0\0\1" + one for one in lane.sets) + first
     return [video_pes(first, HZ + n * round(lane.unit)) for n in range(TIMES)]
 
 

@@ -220,6 +220,49 @@ def either(request, ffmpeg):
     return locate(environ={**os.environ, "PATH": ""})
 
 
+LATE = [
+    ("late_video:1", "resolution_change:3"),
+    ("late_video:2", "resolution_change:2"),
+    ("late_video:1", "resolution_change_inside:1"),
+    ("late_video:2", "codec_change_hevc:2"),
+    ("late_video:2", "codec_change_hevc:4", "missing_file:3"),
+    ("late_audio_pmt_absent:1", "samplerate_change:3"),
+    ("late_audio_pmt_ok:2", "channels_change:2"),
+    ("late_audio_pmt_ok:2", "channels_change_inside:2", "resolution_change:1"),
+]
+
+
+@pytest.mark.parametrize("on_loss", [OnLoss.HOLD, OnLoss.FILL])
+@pytest.mark.parametrize("faults", LATE, ids="+".join)
+def test_a_stream_that_begins_late_and_changes(simulated, either, tmp_path, faults, on_loss):
+    made = simulated(*faults)
+    source = tmp_path / "recording"
+    source.mkdir()
+    publish(Shelf(LocalStorage(source)), made.parts)
+    report = r.convert(source, tmp_path / "out", either, on_loss=on_loss, deep=True)
+    said = r.said(report)
+    assert report.verdict in made.verdicts, said
+    assert "DECODE" not in {f.id for f in report.findings}, said
+    assert report.reencoded
+    assert report.proof.holds, said
+    for stream, seconds in made.truth.lost_seconds.items():
+        assert report.lost_seconds[stream] == pytest.approx(seconds, abs=MOMENT), said
+    as_promised(measure(Path(report.output), either), made, said)
+
+
+def as_promised(found: Measured, made, said: str) -> None:
+    """Away from what was lost every flash and beep comes at its time, and together."""
+    spans = [(x.start - 1, x.start + x.seconds + 1.1) for x in made.truth.losses]
+    for measured, true in ((found.flashes, made.truth.flashes), (found.beeps, made.truth.beeps)):
+        clear = [
+            [t for t in of if not any(a <= t <= b for a, b in spans)] for of in (measured, true)
+        ]
+        assert clear[0] == pytest.approx(clear[1], abs=OFFSET), said
+        assert clear[0]
+    assert abs(found.offset) <= OFFSET, said
+    assert abs(found.drift) <= OFFSET / 2, said
+
+
 @pytest.mark.parametrize("faults", FILLED, ids="+".join)
 def test_holes_are_filled_beside_what_is_encoded_anew(simulated, either, tmp_path, faults):
     """Two kinds of new parameter sets in one track: neither decodes with those of the other."""
@@ -237,16 +280,7 @@ def test_holes_are_filled_beside_what_is_encoded_anew(simulated, either, tmp_pat
     assert {hole.became for hole in report.holes} == {"filled"}, said
     for stream, seconds in made.truth.lost_seconds.items():
         assert report.lost_seconds[stream] == pytest.approx(seconds, abs=MOMENT), said
-    found = measure(Path(report.output), either)
-    spans = [(x.start - 1, x.start + x.seconds + 1.1) for x in made.truth.losses]
-    for measured, true in ((found.flashes, made.truth.flashes), (found.beeps, made.truth.beeps)):
-        clear = [
-            [t for t in of if not any(a <= t <= b for a, b in spans)] for of in (measured, true)
-        ]
-        assert clear[0] == pytest.approx(clear[1], abs=OFFSET), said
-        assert clear[0]
-    assert abs(found.offset) <= OFFSET, said
-    assert abs(found.drift) <= OFFSET / 2, said
+    as_promised(measure(Path(report.output), either), made, said)
 
 
 def pairs() -> list[tuple[str, str]]:
