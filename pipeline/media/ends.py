@@ -274,8 +274,8 @@ def _promised(
         begin = opening(segments[1], lanes) - first.slot.duration * HZ
         if segments[1].torn or segments[1].damaged:
             begin = min(begin, opening(first, lanes)) if first.damaged else None
-    elif first.slot.duration and _headless(first):  # alone, or the only one of its part
-        whole = max(first.end(lane) for lane in lanes if lane.pid in first.stamps)
+    if begin is None and first.slot.duration and _headless(first):  # its own end is left to tell
+        whole = _media_end(first, lanes)
         begin = whole - first.slot.duration * HZ
         if first is last:
             return begin, whole
@@ -311,7 +311,8 @@ def _start_of_last(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
     chained = opening(before, lanes) + before.slot.duration * HZ
     if lanes[0].pid not in last.stamps:
         return chained
-    return min(own, chained) if last.damaged else own
+    apart = last.slot.duration is not None and own - chained >= last.slot.duration * HZ
+    return min(own, chained) if last.damaged and not apart else own
 
 
 def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:

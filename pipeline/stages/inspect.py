@@ -296,7 +296,7 @@ def _wrapping_rules(segments: Sequence[Listed], *, given: bool) -> Iterator[Find
     """Keys and initialisation sections that are not there: nothing can be read without them."""
     named: dict[str, StoredObject | None] = {}
     inits: dict[str, StoredObject | None] = {}
-    for listed in segments:
+    for listed in (one for one in segments if one.object):  # nothing else is read
         init = listed.segment.init
         if listed.segment.key:
             named[listed.segment.key.name] = listed.key

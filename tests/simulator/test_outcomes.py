@@ -122,6 +122,8 @@ SHAPES = [  # faults, seconds, seconds of a slice, pictures a second, streams, f
     ("resolution_change:2+psi_missing_in_seg:2", 20, 5, 15, BOTH, 0),
     ("channels_change:-1+gap_3600s:2+psi_missing_in_seg:2", 9, 3, 15, BOTH, 0),
     ("trunc_188_midpes+missing_file:3", 60, 15, 24, BOTH, 0),
+    ("gap_tag:-1+aes_128", 8.5, 2, 15, BOTH, 0),
+    ("scrambled_bits:3+trunc_odd:-1+gap_7s:-1", 26, 5, 30, ("video",), 0),
     ("resent_packets:-1", 24.5, 8, 15, ("video",), 0),
 ]
 
