@@ -107,6 +107,8 @@ def webm(part: Part, case: Case) -> Part:
         raise UsageError(f"{case.fault}: only slices of full seconds")
     if case.setup.streams != STREAMS:
         raise UsageError(f"{case.fault}: only of sound and pictures")
+    if not all(_shows(segment, stream) for segment in part.segments for stream in STREAMS):
+        raise UsageError(f"{case.fault}: only of the usual sound and pictures, all the time")
     made = {}
     for n, segment in enumerate(part.segments):
         seconds = -(-segment.length // HZ)
@@ -115,6 +117,11 @@ def webm(part: Part, case: Case) -> Part:
         made[n] = replace(segment, name=name, content=data)
     part = part.with_segments(made)
     return replace(part, encoded=frozenset({"video", "audio"}), touched=before)
+
+
+def _shows(segment: Segment, stream: str) -> bool:
+    """There is a flash, or a beep."""
+    return any(unit.mark is not None for unit in segment.units if unit.stream == stream)
 
 
 def fmp4(part: Part, case: Case) -> Part:
