@@ -165,8 +165,9 @@ def reencode(
     import ffmpeg as ff
 
     source = ff.input("pipe:0", protocol_whitelist="pipe", f=demuxer, copyts=None, **PIECE)
-    options = {"f": "mpegts", "muxdelay": 0, "muxpreload": 0, **codec}
-    spec = ff.output(source[stream], str(output), **options)
+    # where the clock passes its end, ffmpeg's begins below 0
+    options = {"f": "mpegts", "muxdelay": 0, "muxpreload": 0, "avoid_negative_ts": "disabled"}
+    spec = ff.output(source[stream], str(output), **options, **codec)
     command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "error"]
     argv: list[str] = ff.compile(spec, cmd=command, overwrite_output=True)
     return argv

@@ -75,10 +75,10 @@ def reencode(source: Source) -> Encoded:
             name = source.slots[run[0].number].name
             detail = f"its decoder says: {complaint}"
             findings.append(Finding("DECODE", Severity.ERROR, name, run[0].pid, detail=detail))
-        share = _pictures if video else _sound
+        shares = (_pictures if video else _sound)(source, run, wanted, new)
         if source.ffmpeg and not video:
-            findings += _lacking(source, run, new)
-        for change, mine in zip(run, share(source, run, wanted, new), strict=True):
+            findings += _lacking(source, run, shares)
+        for change, mine in zip(run, shares, strict=True):
             made[change.number, change.kind] = mine
             one = _record(source, change, wanted, mine)
             reencoded.append(one)
@@ -112,11 +112,27 @@ def _encoded(source: Source, run: Sequence[Change], wanted: Wanted) -> tuple[lis
         made = samples(np.fromfile(output, np.uint8), FIRST)
         if private:  # the transport stream we made of it begins that much later
             made = [replace(s, pts=s.pts + BASE, dts=s.dts + BASE) for s in made]
-        return made, printable(said.splitlines()[-1]) if said else ""
+        return made, _complaint(said, source, run)
     except MuxingError as error:
         return [], printable(str(error))
     finally:
         output.unlink(missing_ok=True)
+
+
+def _complaint(said: str, source: Source, run: Sequence[Change]) -> str:
+    """The last thing ffmpeg says that is not about the streams beside the one that is encoded: it
+    looks at all of them.
+    """
+    scans = [(scan, c.pid) for c in run if (scan := source.slots[c.number].scan)]
+    beside = {
+        f"[{stream.codec.name} "
+        for scan, own in scans
+        for pid, stream in scan.streams.items()
+        if stream.codec is not None and pid != own
+    }
+    beside.add("    Last message repeated ")
+    lines = [line for line in said.splitlines() if not line.startswith(tuple(beside))]
+    return printable(lines[-1]) if lines else ""
 
 
 def _alone(piece: Opened, change: Change) -> bytes:
@@ -278,11 +294,15 @@ def _holes(source: Source, change: Change, times: _Times) -> Iterator[tuple[floa
             yield begin + lasting, following
 
 
-def _lacking(source: Source, run: Sequence[Change], new: Sequence[Sample]) -> Iterator[Finding]:
+def _lacking(
+    source: Source, run: Sequence[Change], shares: Sequence[Sequence[Sample]]
+) -> Iterator[Finding]:
     """Sound that did not come out of a run; how long its last PES lasts may not be known."""
     times = _times(source, run)
     end = times.limit if times.limit < math.inf else float(times.old[-1].max())
-    wanted = (end - float(times.old[0].min())) / HZ
+    gone = sum(b - a for change in run for a, b in _holes(source, change, times))
+    wanted = (end - float(times.old[0].min()) - gone) / HZ
+    new = [sample for share in shares for sample in share]
     header = next((c for s in new if (c := AAC.config(s.data))), SILENT)
     count = sum(len(units.frames(np.frombuffer(s.data, np.uint8), header).begin) for s in new)
     short = wanted - count * FRAME / adts_rate(header)
