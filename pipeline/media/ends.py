@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.packets import MODULO
 from pipeline.media.placed import Placed, Slot, complete, has_media, opening
-from pipeline.media.walls import TOLERANCE, wall
+from pipeline.media.walls import TOLERANCE, begins_whole, wall
 from pipeline.model import Finding, Severity
 
 
@@ -272,9 +272,12 @@ def _promised(
     begin = end = None
     if first.slot.duration and len(segments) > 1 and _adjacent(first, segments[1]):
         begin = opening(segments[1], lanes) - first.slot.duration * HZ
-        if segments[1].torn or segments[1].damaged:
+        blameless = _breaks_off(first, lanes) and begins_whole(segments[1])
+        if segments[1].damaged or (segments[1].torn and not blameless):
             begin = min(begin, opening(first, lanes)) if first.damaged else None
-    if begin is None and first.slot.duration and _headless(first):  # its own end is left to tell
+    alone = len(segments) == 1 or not _adjacent(first, segments[1])
+    witness = alone or not _breaks_off(first, lanes)  # its own end is left to tell
+    if begin is None and first.slot.duration and _headless(first) and witness:
         whole = _media_end(first, lanes)
         begin = whole - first.slot.duration * HZ
         if first is last:
@@ -287,12 +290,18 @@ def _promised(
 def _usual_if_cut(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float | None:
     """What the others last, where the last one is not listed, and cut off inside a unit."""
     last = segments[-1]
-    streams = {lane.codec.kind: last.stream(lane.pid) for lane in lanes if lane.pid in last.stamps}
-    video = streams.get("video")
-    cut = _cut(last) or any(s.short for s in streams.values())
-    cut |= video is not None and not complete(video)
     told = [s.slot.duration for s in segments[:-1] if s.slot.duration]
-    return float(np.median(told)) if cut and told and not last.slot.listed else None
+    if last.slot.listed or not told or not _breaks_off(last, lanes):
+        return None
+    return float(np.median(told))
+
+
+def _breaks_off(segment: Placed, lanes: Sequence[Lane]) -> bool:
+    """It ends inside a unit."""
+    streams = {x.codec.kind: segment.stream(x.pid) for x in lanes if x.pid in segment.stamps}
+    video = streams.get("video")
+    short = _cut(segment) or any(stream.short for stream in streams.values())
+    return short or (video is not None and not complete(video))
 
 
 def _adjacent(a: Placed, b: Placed) -> bool:
