@@ -133,6 +133,9 @@ def fmp4(part: Part, case: Case) -> Part:
     if part.pauses or len({segment.clock for segment in part.segments}) > 1:
         detail = "only of slices on one clock, without a pause; ffmpeg would mend it"
         raise UsageError(f"{case.fault}: {detail}")
+    firsts = [next((u for u in s.units if u.stream == "video"), None) for s in part.segments]
+    if not all(unit is None or unit.key for unit in firsts):
+        raise UsageError(f"{case.fault}: only of slices that begin with a key picture")
     stream = b"".join(segment.data for segment in part.segments)
     init, made = material.fragmented(stream, case.setup.slice, case.ffmpeg)
     if len(made) != len(part.segments):

@@ -1,6 +1,7 @@
 """Encode anew what has another format than the rest of its track, and nothing else."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -17,6 +18,7 @@ from pipeline.media.mpegts import Stream
 from pipeline.media.packets import MODULO, Ticks, signed
 from pipeline.media.placed import Slot
 from pipeline.media.splice import parameter_sets, samples, spliced
+from pipeline.media.sps import NUMBERS
 from pipeline.media.transport import Sample
 from pipeline.media.units import FRAME
 from pipeline.media.wrapping import Opened
@@ -30,7 +32,6 @@ RATE = 48000  # Hz of sound of which nothing can stay
 PROFILES = {66: "baseline", 77: "main"}
 STALL = 600.0  # seconds an encoder may take nothing: it decodes ahead
 FIRST = 0x100  # PID of the only stream ffmpeg writes
-OTHER = 31  # the number of new parameter sets: nobody counts that far
 GAP = 0.05  # seconds without sound: more than two frames
 SHORT = 0.1  # seconds of sound that may be missing without a word
 FULL_HD = 1920 * 1088  # pixels
@@ -64,13 +65,15 @@ class Source:
 def reencode(source: Source) -> Encoded:
     """Every run of changes, each picture or stretch of sound checked against what it was."""
     made: dict[tuple[int, str], Sequence[Sample]] = {}
-    sets: dict[bytes, None] = {}
+    numbers = _numbers(source.survey)
+    sets: dict[int, dict[bytes, None]] = defaultdict(dict)  # by their number
     findings: list[Finding] = []
     reencoded: list[Reencoded] = []
     for run in source.survey.runs(source.slots):
         wanted = source.survey.wanted[run[0].kind]
         video = wanted.kind == "video"
-        new, complaint = _encoded(source, run, wanted) if source.ffmpeg else ([], "")
+        codec = _pictures_as(wanted, numbers[run[0].was]) if video else _sound_as(wanted)
+        new, complaint = _encoded(source, run, codec) if source.ffmpeg else ([], "")
         if complaint:
             name = source.slots[run[0].number].name
             detail = f"its decoder says: {complaint}"
@@ -84,14 +87,28 @@ def reencode(source: Source) -> Encoded:
             reencoded.append(one)
             findings += _said(source, change, one, mine)
             if video and source.ffmpeg:
-                sets |= dict.fromkeys(s for first in mine[:1] for s in parameter_sets(first.data))
-    if sets and len({nal[:1] for nal in sets}) < len(sets):
+                found = (s for first in mine[:1] for s in parameter_sets(first.data))
+                sets[numbers[change.was]] |= dict.fromkeys(found)
+    if any(len({nal[:1] for nal in own}) < len(own) for own in sets.values()):
         detail = "the encoder did not use the same parameter sets for all that it encoded"
         findings.append(Finding("SPS_CHANGE", Severity.FATAL, detail=detail))
-    return Encoded(made, tuple(sets), tuple(findings), tuple(reencoded))
+    all_sets = tuple(one for own in sets.values() for one in own)
+    return Encoded(made, all_sets, tuple(findings), tuple(reencoded))
 
 
-def _encoded(source: Source, run: Sequence[Change], wanted: Wanted) -> tuple[list[Sample], str]:
+def _numbers(survey: Survey) -> dict[conform.Format, int]:
+    """The number of the new parameter sets of each format: an encoder keeps its colours, and what
+    else it says there differs from the next.
+    """
+    stays = survey.wanted["video"].picture if "video" in survey.wanted else None
+    free = [n for n in range(NUMBERS - 1, -1, -1) if stays is None or n != stays.number]
+    formats = dict.fromkeys(change.was for change in survey.changes if change.kind == "video")
+    return {was: free[min(n, len(free) - 1)] for n, was in enumerate(formats)}
+
+
+def _encoded(
+    source: Source, run: Sequence[Change], codec: Mapping[str, object]
+) -> tuple[list[Sample], str]:
     """What ffmpeg makes of a run, nothing where it cannot read it; and the last of what it says."""
     assert source.ffmpeg is not None
     output = source.folder / "run.ts"
@@ -100,8 +117,8 @@ def _encoded(source: Source, run: Sequence[Change], wanted: Wanted) -> tuple[lis
         source.ffmpeg.ffmpeg,
         output,
         demuxer=source.read(run[0].number).demuxer if private else "mpegts",
-        stream=f"{wanted.kind[0]}:0" if private else f"i:{run[0].pid}",
-        codec=_codec(wanted),
+        stream=f"{run[0].kind[0]}:0" if private else f"i:{run[0].pid}",
+        codec=codec,
     )
     try:
         with Muxer(argv, env=source.ffmpeg.env, stall=STALL) as muxer:
@@ -146,22 +163,24 @@ def _alone(piece: Opened, change: Change) -> bytes:
     ).tobytes()
 
 
-def _codec(wanted: Wanted) -> dict[str, object]:
-    if wanted.kind == "audio":
-        if wanted.like is None or wanted.like.config is None:
-            return commands.aac(RATE, None)
-        config = wanted.like.config
-        return commands.aac(adts_rate(config), (config[2] & 1) << 2 | config[3] >> 6)
+def _sound_as(wanted: Wanted) -> dict[str, object]:
+    if wanted.like is None or wanted.like.config is None:
+        return commands.aac(RATE, None)
+    config = wanted.like.config
+    return commands.aac(adts_rate(config), (config[2] & 1) << 2 | config[3] >> 6)
+
+
+def _pictures_as(wanted: Wanted, number: int) -> dict[str, object]:
     shown = wanted.picture
     if shown is None:
-        return commands.h264(None, profile="high", level="5.1", number=OTHER)
+        return commands.h264(None, profile="high", level="5.1", number=number)
     stays = wanted.like is not None
     level = shown.level / 10 if stays else 4.0 if shown.width * shown.height <= FULL_HD else 5.1
     return commands.h264(
         (shown.width // 2 * 2, shown.height // 2 * 2),
         profile=PROFILES.get(shown.profile, "high") if stays else "high",
         level=f"{level:g}",
-        number=OTHER if shown.number != OTHER else OTHER - 1,
+        number=number,
     )
 
 

@@ -135,6 +135,7 @@ SHAPES = [  # faults, seconds, seconds of a slice, pictures a second, streams, f
     ("channels_change_inside:-1", 6, 2, 24, BOTH, 1),
     ("bitflip_header:1+starts_without_key", 9, 2, 30, BOTH, 2),
     ("trunc_188_midpes:0+starts_without_key", 10, 2, 30, BOTH, 0),
+    ("bak_killed+webm", 35.5, 5, 15, BOTH, 1),
     ("resent_packets:-1", 24.5, 8, 15, ("video",), 0),
 ]
 
