@@ -106,6 +106,8 @@ def simulate(order: Order, ffmpeg: Ffmpeg) -> Simulated:
     truth = tell(parts)
     lost, doubt = any(truth.lost_seconds.values()), any(undecided(parts).values())
     verdicts = catalogue.verdicts(order.faults, lost=lost, doubt=doubt, last=order.bak)
+    if verdicts == ("degraded",) and not truth.duration:  # of nothing nothing can be made
+        verdicts = ("rejected",)
     return Simulated(order, tuple(parts), truth, verdicts)
 
 

@@ -143,3 +143,9 @@ def test_frames_that_no_stamp_reaches_are_lost(simulated):
 )
 def test_some_losses_leave_no_trace(simulated, fault, unseen):
     assert simulated(fault).unseen is unseen
+
+
+def test_of_nothing_nothing_can_be_made(simulated):
+    one = {"duration": 4, "slice": 4}
+    assert simulated("missing_file:0", **one).verdicts == ("rejected",)
+    assert simulated("missing_file:0", "no_endlist", **one).verdicts == ("pending",)
