@@ -89,7 +89,8 @@ def _gone_before(
     begin: float, segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
 ) -> float:
     """Ticks that are gone with the segments in front of the first one placed, which begins then."""
-    gone, known = _gone(slots[: segments[0].position]), wall(segments, lanes)
+    gone = _gone(slots[: segments[0].position])
+    known = wall(segments, lanes) if gone else None
     return _told(gone, [begin - known.place(s) for s in gone if s.utc is not None] if known else [])
 
 
@@ -97,7 +98,8 @@ def _gone_behind(
     end: float, segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
 ) -> float:
     """Ticks that are gone with the segments behind the last one placed, which ends then."""
-    gone, known = _gone(slots[segments[-1].position + 1 :]), wall(segments[::-1], lanes)
+    gone = _gone(slots[segments[-1].position + 1 :])
+    known = wall(segments[::-1], lanes) if gone else None
     return _told(gone, [known.until(s) - end for s in gone if s.utc is not None] if known else [])
 
 

@@ -1,6 +1,7 @@
 """Encode anew what has another format than the rest of its track, and nothing else."""
 
 import math
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -296,8 +297,14 @@ def _sound(
             if begin - beat / 2 <= pts < times.limit - beat / 2:
                 frames.append(Sample(pts, pts, sample.data[int(at) : int(at + size)]))
     holes = [hole for change in run for hole in _holes(source, change, times)]
-    held = [f for f in frames if not any(a < f.pts + beat / 2 < b for a, b in holes)]
+    held = [frame for frame in frames if not _inside(frame.pts + beat / 2, holes)]
     return [[_wrapped(s) for s in share] for share in times.shared(held)]
+
+
+def _inside(moment: float, spans: Sequence[tuple[float, float]]) -> bool:
+    """In one of these spans, which lie one behind the other."""
+    at = bisect_right(spans, (moment, math.inf)) - 1
+    return at >= 0 and moment < spans[at][1]
 
 
 def _holes(source: Source, change: Change, times: _Times) -> Iterator[tuple[float, float]]:
