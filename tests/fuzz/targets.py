@@ -72,7 +72,8 @@ def join_recording(data: bytes) -> Plan:
             assert (pts >= 0).tolist() == (raw.pts >= 0).tolist()
             assert (dts >= 0).tolist() == (raw.dts >= 0).tolist()
         part = np.frombuffer(bytearray(parts[placed.number]), np.uint8)
-        stitched = stitcher.add(placed.slot.name, part, placed.stamps, placed.edges)
+        edges, pids = placed.edges, placed.pids
+        stitched = stitcher.add(placed.slot.name, part, placed.stamps, edges, pids)
         for chunk in stitched.chunks:
             stream += chunk
         for units in stitched.units.values():
