@@ -200,4 +200,4 @@ def elementary(packets: Packets, t: Track, begin: int, end: int) -> bytes:
         packets.rows[row, start:].tobytes()
         for row, start in zip(rows.tolist(), packets.start[rows].tolist(), strict=True)
     )
-    return data[9 + data[8] :]
+    return data[9 + data[8] :] if len(data) > 8 else b""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.media.mpegts import scan
 from pipeline.media.packets import columns
 from pipeline.media.pes import stuffed, track
 from tests import ts
@@ -119,3 +120,16 @@ def test_what_only_looks_like_a_range_sent_again_is_a_loss():
 def test_a_range_with_more_than_sixteen_packets_between():
     sent = units(30)
     assert followed(*sent[:90], *sent[11:40], *sent[90:]) == (sent, [])
+
+
+@pytest.mark.parametrize("size", [7, 8, 9])
+def test_a_pes_that_ends_inside_its_header(size):
+    """Nothing is known of how long the header is; what follows it is nothing."""
+    begin = b"\0\0\1\xe0\0\0\x80\x80\x05"[:size]
+    stuffing = bytes([183 - size, 0]) + b"\xff" * (182 - size)
+    packet = b"\x47\x41\x00\x30" + stuffing + begin
+    assert len(packet) == 188
+    tables = ts.table_packets(0, ts.pat()) + ts.table_packets(ts.PMT, ts.pmt({0x100: ts.H264}))
+    found = scan("a.ts", np.frombuffer(b"".join([*tables, packet]), np.uint8))
+    assert found.streams[0x100].config is None
+    assert found.streams[0x100].dts.tolist() == [-1]
