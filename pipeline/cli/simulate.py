@@ -98,6 +98,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     "--list-faults", is_flag=True, help="Name every fault, what it takes and loses, and leave."
 )
 @click.option("--json", "json", is_flag=True, help="What is true of it, on stdout in one line.")
+@options.quiet
 @options.ffmpeg
 @options.store
 @options.general
@@ -139,7 +140,7 @@ def recording(**chosen: Any) -> int:
     _put_truth(shelf, made)
     if chosen["json"]:
         output.say_json({"source": storage.url(), **made.as_json()})
-    else:
+    elif not chosen["quiet"]:
         output.say(_text(made, storage.url()))
     return 0
 

@@ -21,6 +21,7 @@ from pipeline.media.packets import (
     Ticks,
     columns,
     framing,
+    random_access,
     signed,
 )
 from pipeline.media.pes import elementary, pes_stamps, track
@@ -229,8 +230,7 @@ def _entries(packets: Packets, pid: int) -> _Entries:
     """
     t = track(packets, pid)
     pts, rows = pes_stamps(t.header)[0], t.index[t.starts]
-    marked = packets.adapted[packets.fields[:, 1] & 0x40 != 0]
-    enter = np.isin(rows, marked) | (t.header[:, 3] & 0xE0 == SOUND)
+    enter = random_access(packets, rows) | (t.header[:, 3] & 0xE0 == SOUND)
     enter[:1] = False
     return _Entries(rows[pts >= 0], pts[pts >= 0], enter[pts >= 0])
 

@@ -25,6 +25,7 @@ from pipeline.media.packets import (
     columns,
     framing,
     pcr_bases,
+    random_access,
     signed,
 )
 from pipeline.media.pes import Track, elementary, pes_stamps, track
@@ -326,7 +327,7 @@ def _turns(packets: Packets, t: Track, codec: Codec, config: bytes) -> list[int]
     if codec.kind == "audio":
         return _turns_of_sound(packets, t)
     found = []
-    for at in t.starts[_random_access(packets, t.index[t.starts])].tolist():
+    for at in t.starts[random_access(packets, t.index[t.starts])].tolist():
         if config in packets.rows[t.index[at]].tobytes():  # as nearly always
             continue
         following = int(np.searchsorted(t.starts, at)) + 1
@@ -364,11 +365,4 @@ def _key_pictures(packets: Packets, t: Track) -> Iterator[int]:
     """The first PES, and some of those marked with random_access_indicator."""
     yield int(t.starts[0])
     following = t.starts[1:]
-    yield from following[_random_access(packets, t.index[following])][:3].tolist()
-
-
-def _random_access(packets: Packets, index: Index) -> Mask:
-    """Which of these packets have random_access_indicator set."""
-    control, length, flags = packets.rows[index, 3:6].T
-    marked: Mask = (control & 0x20 != 0) & (length != 0) & (flags & 0x40 != 0)
-    return marked
+    yield from following[random_access(packets, t.index[following])][:3].tolist()

@@ -182,6 +182,13 @@ def _prefixed(
     return prefixed
 
 
+def random_access(packets: Packets, index: Index) -> Mask:
+    """Which of these packets have random_access_indicator set (2.4.3.5)."""
+    control, length, flags = packets.rows[index, 3:6].T
+    marked: Mask = (control & 0x20 != 0) & (length != 0) & (flags & 0x40 != 0)
+    return marked
+
+
 def causes(packets: Packets) -> dict[str, Index]:
     """Why packets are bad, each for its first reason, by finding id."""
     left = packets.bad

@@ -242,7 +242,8 @@ def _gone_on(part: _Read, later: str) -> _Read:
         if finding.id not in UNFINISHED or finding.severity != Severity.ERROR:
             return finding
         if finding.id == "PL_TRUNCATED" and not part.segments:
-            return replace(finding, detail=f"{finding.detail}; there is no slice of {part.label}")
+            detail = f"{finding.detail}; there is no slice of {part.label}"
+            return replace(finding, detail=detail, repair="that part left out")
         detail = f"{finding.detail}; {later} goes on"
         return replace(finding, severity=Severity.INFO, detail=detail)
 

@@ -22,6 +22,12 @@ def test_a_recording_with_its_truth(recpipe, tmp_path):
     assert recpipe("check", tmp_path / "rec", "--json").line["verdict"] == "ok"
 
 
+def test_quiet_says_nothing_of_what_worked(recpipe, tmp_path):
+    ended = recpipe("simulate", "recording", "-o", tmp_path / "rec", "--quiet", *SMALL)
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert "truth.json" in names(tmp_path / "rec")
+
+
 def test_truth_is_what_convert_finds(recpipe, tmp_path):
     faults = ("--fault", "missing_file:1", "--fault", "bom")
     ended = recpipe("simulate", "recording", "-o", tmp_path / "rec", *SMALL, *faults, "--json")

@@ -257,6 +257,7 @@ def test_a_part_that_recorded_something_and_of_which_nothing_is_there(folder):
     errors = [f for f in found.findings if f.severity is Severity.ERROR]
     assert [f.id for f in errors] == ["PL_TRUNCATED"]
     assert errors[0].detail.endswith("there is no slice of main")
+    assert errors[0].repair == "that part left out"
 
 
 @pytest.mark.parametrize("end", [True, False])
