@@ -122,6 +122,11 @@ def has_media(slot: Slot) -> bool:
     return any(len(stream.pts) and not stream.blank for stream in streams)
 
 
+def slots_between(slots: Sequence[Slot], before: Placed, segment: Placed) -> list[Slot]:
+    """Slots without media between two segments."""
+    return [s for s in slots[before.position + 1 : segment.position] if not has_media(s)]
+
+
 def opening(segment: Placed, lanes: Sequence[Lane]) -> int:
     """Where a segment begins: EXTINF counts from the first picture, unless sound is there long
     before it.
@@ -129,6 +134,19 @@ def opening(segment: Placed, lanes: Sequence[Lane]) -> int:
     begins = [segment.presented(lane.pid)[0] for lane in lanes if lane.pid in segment.stamps]
     earliest = min(begins)
     return earliest if begins[0] - earliest > GAP else begins[0]
+
+
+def falls_short(segment: Placed, lanes: Sequence[Lane]) -> bool:
+    """A segment ends earlier than its EXTINF says."""
+    if not segment.slot.duration:
+        return False
+    end = max(segment.end(lane) for lane in lanes if lane.pid in segment.stamps)
+    return end - opening(segment, lanes) < segment.slot.duration * HZ - HZ / 10
+
+
+def promise_is_kept(segment: Placed, lanes: Sequence[Lane]) -> bool:
+    """A segment has an EXTINF and is as long as that."""
+    return bool(segment.slot.duration) and not falls_short(segment, lanes)
 
 
 def complete(stream: Stream) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
-from pipeline.media import coverage, joins
+from pipeline.media import coverage, edges, joins
 from pipeline.media.ends import Closed, Promise, promises
 from pipeline.media.joins import Covered, Join
 from pipeline.media.lane import BASE, HZ, Lane
@@ -17,7 +17,7 @@ from pipeline.media.mpegts import Scan
 from pipeline.media.order import fitting, in_order, without_copies
 from pipeline.media.packets import MODULO, Ticks
 from pipeline.media.placed import Placed, Slot, has_media
-from pipeline.media.placing import Placer, counters_go_on, spread
+from pipeline.media.placing import Placer, spread
 from pipeline.media.routes import aligned
 from pipeline.media.stamps import steady, swapped, unwrapped
 from pipeline.media.walls import NEAREST
@@ -117,19 +117,17 @@ def _placed(
             part, said = arrange(part, lanes)
             findings += said
         parts.append(part)
-    alone = len(parts) == 1
-    closed: Sequence[tuple[Placed, int, float]] = ()
     for part in parts:
-        go_on = counters_go_on(part, lanes, parts)
-        placer = Placer(lanes, slots, on_loss if alone else OnLoss.HOLD, go_on)
+        counters = edges.counters_go_on(part, lanes, parts)
+        placer = Placer(lanes, slots, counters)
         for number, segment in enumerate(part, 1):
             placer.place(segment, part[number : number + NEAREST])
-        placer.close()
         findings += placer.findings
-        closed = placer.closed
+        findings += edges.examine(part, lanes, slots, counters=counters)
     joined = joins.join(parts, lanes, slots)
     joined.covered.whole.update(coverage.held(joined.segments, lanes, slots))
-    if not alone and on_loss is OnLoss.CLOSE:
+    closed: Sequence[tuple[Placed, int, float]] = ()
+    if on_loss is OnLoss.CLOSE:
         closed = joins.closed(joined.segments, lanes)
     return _Line(joined, findings + joined.findings, closed)
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from pipeline.media.absence import continues
+from pipeline.media.edges import counters_go_on
 from pipeline.media.lane import NOTHING, Edges
 from pipeline.media.mpegts import scan
 from pipeline.media.placed import Placed, Slot
-from pipeline.media.placing import continues, counters_go_on
 from pipeline.media.timeline import plan
 from pipeline.model import Severity
 from tests import ts

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from pipeline.media.absence import continues
 from pipeline.media.codecs import AAC, H264
 from pipeline.media.lane import Edges, Lane
 from pipeline.media.mpegts import scan
 from pipeline.media.placed import complete
-from pipeline.media.placing import continues
 from pipeline.media.stitch import Stitcher
 from pipeline.media.transport import Sample, Stream, write
 from tests import ts
