@@ -163,6 +163,30 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """One track in one slot of the playlist: what was promised, and what was delivered."""
+
+    slot: str
+    track: str  # "video" or "audio"
+    pid: int
+    promised: float | None  # seconds: EXTINF
+    delivered: float = 0.0  # seconds its units last
+    units: int = 0
+    bytes: int = 0  # of them, as the result stores them
+    lost: float = 0.0  # seconds, in front of its first unit, behind its last or between them
+    closed: float = 0.0  # seconds of ``lost`` that take no time in the result
+    silent: float = 0.0  # seconds in which nothing was sent
+    cut: int = 0  # units that lost bytes
+    packets: int = 0  # missing at least, by the continuity counters
+    dropped: int = 0  # bytes of its payload that are in no unit
+
+    @property
+    def short(self) -> bool:
+        """Less was delivered than was promised."""
+        return bool(self.lost or self.cut or self.packets or self.dropped)
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """The MP4 against the segments; all three must hold."""
 
@@ -245,5 +269,6 @@ class Report:
     proof: Proof | None = None
     holes: tuple[Hole, ...] = ()
     reencoded: tuple[Reencoded, ...] = ()
+    account: tuple[Entry, ...] = ()  # each track in each slot
     pieces: tuple[Piece, ...] = ()  # all of them; ``output`` and what tells of it is the first
     timings: Mapping[str, float] = field(default_factory=dict)

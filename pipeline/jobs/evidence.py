@@ -36,7 +36,12 @@ class Evidence:
     paths: Mapping[int, Path] = field(default_factory=dict)  # by number in the playlist
     wrapped: Mapping[int, Wrapping] = field(default_factory=dict)  # where it is no stream as it is
     reencoded: tuple[Reencoded, ...] = ()
-    names: tuple[str, ...] = ()  # of all segments listed
+    slots: tuple[Slot, ...] = ()  # all segments listed
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all segments listed."""
+        return tuple(slot.name for slot in self.slots)
 
 
 def gather(
@@ -148,5 +153,5 @@ def _planned(
         formed.paths,
         formed.wrapped,
         formed.reencoded,
-        tuple(slot.name for slot in formed.slots),
+        tuple(formed.slots),
     )

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pipeline.jobs.evidence import Evidence
-from pipeline.media import checks, losses
+from pipeline.media import account, checks, losses
 from pipeline.media.lane import BASE, HZ
-from pipeline.model import Finding, Hole, OnLoss, Recording, Report, Severity, Verdict
+from pipeline.model import Entry, Finding, Hole, OnLoss, Recording, Report, Severity, Verdict
 from pipeline.stages.convert import Converted
 
 
@@ -22,27 +22,31 @@ def judged(
     findings = [*evidence.findings, *plan.findings, *checks.examine(plan), *read.findings]
     lost = {"video": 0.0, "audio": 0.0}
     found = holes(evidence, read)
+    entries: list[Entry] = []
     end = max(losses.span(x, s)[1] for x, s in zip(read.lanes, read.held, strict=True))
     for lane, stretches in zip(read.lanes, read.held, strict=True):
         promised = plan.promised[lane.pid]
         inside = losses.holes(lane, stretches, promised.silent)
+        closed = losses.closed_holes(lane, promised)
         ticks = losses.lost_ticks(lane, inside, stretches, promised)
         lost[lane.codec.kind] = max(lost[lane.codec.kind], round(ticks / HZ, 3))
         findings += losses.irregularities(lane, stretches)
-    if any(lost.values()) and not any(f.severity == Severity.ERROR for f in findings):
-        detail = "media is missing although no rule says why"  # a loss is never passed over
-        findings.append(Finding("DTS_GAP", Severity.ERROR, detail=detail))
+        entries += account.entries(
+            lane, plan.placed, evidence.slots, stretches, [*inside, *closed], promised
+        )
     outside = _outside(evidence)
-    said = tuple(_with_consequence(f, on_loss, outside) for f in (*findings, *proved))
+    weighed = account.weighed([*findings, *proved], entries, evidence.slots)
+    said = tuple(_with_consequence(f, on_loss, outside) for f in weighed)
     return Report(
         recording.id,
         recording.source,
-        checks.verdict(said),
+        account.verdict(said),
         said,
         duration=round((end - BASE) / HZ, 6),
         lost_seconds=lost,
         holes=found,
         reencoded=evidence.reencoded,
+        account=tuple(entries),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.judge import rejected
 from pipeline.jobs.options import Options
-from pipeline.media import checks
+from pipeline.media import account, checks
 from pipeline.media.joins import AT_THE_HEAD
 from pipeline.model import (
     Finding,
@@ -122,12 +122,13 @@ def together(recording: Recording, parts: Sequence[Share], reports: Sequence[Rep
     }
     return replace(
         reports[0],
-        verdict=checks.verdict(findings),
+        verdict=account.verdict(findings),
         findings=findings,
         duration=round(pieces[-1].begin + pieces[-1].duration, 6),
         lost_seconds=lost,
         proof=_all(pieces),
         holes=tuple(holes),
+        account=tuple(entry for report in reports for entry in report.account),
         pieces=tuple(pieces),
     )
 

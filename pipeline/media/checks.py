@@ -1,11 +1,11 @@
-"""Rules about a recording as a whole, and the verdict.  A rule is a function."""
+"""Rules about a recording as a whole.  A rule is a function."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from pipeline.media.ends import extinf_errors, tolerance
 from pipeline.media.lane import HZ
 from pipeline.media.timeline import Plan
-from pipeline.model import Finding, Severity, Verdict
+from pipeline.model import Finding, Severity
 
 APART = HZ // 2  # ticks between the first (last) sound and picture that deserve a word
 
@@ -81,14 +81,3 @@ def expected(plan: Plan, stream_types: str | None) -> Iterator[Finding]:
             detail = f"no {kind} in the whole recording, expected {stream_types}"
             repair = "there is nothing to be put in"
             yield Finding(f"EXPECT_{kind.upper()}", Severity.ERROR, detail=detail, repair=repair)
-
-
-def verdict(findings: Iterable[Finding]) -> Verdict:
-    """The worst of what was found; a repair that lost nothing is ``repaired``."""
-    findings = tuple(findings)
-    severities = {finding.severity for finding in findings}
-    if Severity.FATAL in severities:
-        return Verdict.REJECTED
-    if Severity.ERROR in severities:
-        return Verdict.DEGRADED
-    return Verdict.REPAIRED if any(f.repair for f in findings) else Verdict.OK

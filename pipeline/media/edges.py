@@ -143,6 +143,7 @@ def _examine_counters(part: _Part, before: Placed, segment: Placed, pid: int) ->
             before.joined.add(pid)
         elif a.short or b.head:
             segment.torn.add(pid)
+            segment.missing[pid] = 16
             part.say("PES_SIZE", Severity.ERROR, before, _lacks(a), pid=pid)
         return
     broken = part.counters_go_on and not segment.slot.discontinuity and not moved(a, b)
@@ -155,6 +156,7 @@ def _examine_counters(part: _Part, before: Placed, segment: Placed, pid: int) ->
             part.say("CC_EDGE", Severity.ERROR, blamed, detail, pid=pid)
     if a.short or b.head or broken:
         segment.torn.add(pid)
+        segment.missing[pid] = (b.counters[0] - a.counters[1] - 1) & 15 if broken else 1
 
 
 def _examine_gap(

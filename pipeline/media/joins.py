@@ -310,6 +310,7 @@ def _seam(
     first = min(starts.values(), key=lambda start: start.segment.position).segment
     old, new = older[-1].slot.part, first.slot.part
     first.torn.clear()
+    first.missing.clear()
     gaps = {}
     beside = [*older[-walls.NEAREST :], *joined.segments[len(older) :][: walls.NEAREST]]
     for lane in lanes:

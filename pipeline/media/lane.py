@@ -83,6 +83,7 @@ class Work:
     until: int | None = None  # units from this decoding time on belong to another part
     findings: list[Finding] = field(default_factory=list)
     inserts: list[tuple[int, bytes]] = field(default_factory=list)  # packets in front of a row
+    added: int = 0  # bytes put into a unit that no packet held
 
 
 def torn_units(made: Units, work: Work, ordinals: Iterable[int] = ()) -> Index:

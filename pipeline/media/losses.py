@@ -125,15 +125,20 @@ def lost_ticks(
 ) -> float:
     """Holes, units that lost their end, and what is missing at both ends."""
     cut = sum(s.units.cut for s in stretches)
+    inside = sum(hole.length for hole in found if hole.became != "closed") * HZ
+    closed = sum(hole.ticks for hole in promised.closed)
+    return inside + cut * lane.unit + sum(beyond(lane, stretches, promised)) + closed
+
+
+def beyond(lane: Lane, stretches: Sequence[Stretch], promised: Promise) -> tuple[float, float]:
+    """Ticks that are missing before the first unit of a lane and behind its last one."""
     begin, end = span(lane, stretches)
     first, last = promised.within
     late = promised.late or not len(stretches[first].units.sizes)
     early = promised.early or not len(stretches[last].units.sizes)
-    beyond = (begin - promised.begin if late else 0.0, promised.end - end if early else 0.0)
-    ends = sum(ticks for ticks in beyond if ticks > lane.unit / 2)
-    inside = sum(hole.length for hole in found if hole.became != "closed") * HZ
-    closed = sum(hole.ticks for hole in promised.closed)
-    return inside + cut * lane.unit + ends + closed
+    missing = (begin - promised.begin if late else 0.0, promised.end - end if early else 0.0)
+    before, behind = (ticks if ticks > lane.unit / 2 else 0.0 for ticks in missing)
+    return before, behind
 
 
 def span(lane: Lane, stretches: Sequence[Stretch]) -> tuple[float, float]:

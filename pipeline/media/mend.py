@@ -61,6 +61,7 @@ def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         zlib.crc32(data),
         np.array(torn, np.intp),
         data=data,
+        taken=sum(len(frame) for group in groups for frame in group.frames),
     )
     return kept, replace(made, torn=np.union1d(made.torn, torn_units(made, work)))
 

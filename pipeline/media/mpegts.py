@@ -58,6 +58,7 @@ class Stream:
     blank: bool  # there is but one PES, and no whole unit in it
     rows: tuple[int, int]  # packets that begin the first PES and end the last
     turns: tuple[int, ...] = ()  # packets that begin a PES with another configuration
+    lost: int = 0  # packets missing inside, at least
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,6 +250,7 @@ def _stream(
         blank=len(t.starts) == 1 and tail == 0,
         rows=(int(t.index[t.starts[0]]) if len(t.starts) else last, last),
         turns=tuple(turns),
+        lost=t.lost,
     )
     return stream, findings
 

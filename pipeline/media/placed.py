@@ -43,6 +43,7 @@ class Placed:
     joined: set[int] = field(default_factory=set)
     cut: set[int] = field(default_factory=set)
     whole: set[int] = field(default_factory=set)
+    missing: dict[int, int] = field(default_factory=dict)  # packets in front of it, at least
     until: dict[int, int] = field(default_factory=dict)  # where another part goes on, by PID
     # spans in front of it in which a stream was not sent, by PID
     silent: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)

@@ -110,7 +110,10 @@ class Stitcher:
             stitch = _audio if lane.codec.kind == "audio" else _video
             if lane.codec.stream_type >= PRIVATE:
                 stitch = _framed
-            kept, made[pid] = stitch(work, lane, carried)
+            begun = len(carried.data)
+            kept, units_made = stitch(work, lane, carried)
+            left = begun + _payload(work) + work.added - units_made.taken - len(carried.data)
+            made[pid] = replace(units_made, dropped=left if work.until is None else 0)
             retime(work, pids.get(pid, (pid,)), kept)
             renumber(work, lane, kept, carried)
             keep[work.track.index[kept]] = True
@@ -144,6 +147,13 @@ class Stitcher:
             carried.started = True
         written.sort(key=lambda one: one[0])
         return Stitched((b"".join(packed for _, packed in written),), made, (), made=True)
+
+
+def _payload(work: Work) -> int:
+    """Bytes of the elementary stream in all packets of a lane, without PES headers."""
+    t = work.track
+    every = PACKET * len(t.index) - int(work.packets.start[t.index].sum(dtype=np.int64))
+    return every - int(9 * len(t.starts) + t.header[:, 8].sum(dtype=np.int64))
 
 
 def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
@@ -203,6 +213,7 @@ def _with_sets(
     pes_packets, carried.counter = packetize(lane.pid, transport.pes(0xE0, sample), carried.counter)
     work.inserts.append((int(work.track.index[begin]), pes_packets))
     kept[begin:stop] = False
+    work.added = len(extra)
     moved = pes.copy()
     moved[1:] += at + len(extra) - rest
     return es[:at] + bytearray(extra) + es[rest:], moved

@@ -6,7 +6,7 @@ VP9, AV1 and Opus: as their containers have them.
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -32,6 +32,8 @@ class Units:
     foreign: int = 0  # NAL units with forbidden_zero_bit set (H.264 clause 7.4.1)
     sets: frozenset[bytes] = frozenset()  # parameter sets that are not stored in the units
     data: memoryview | bytes = b""  # all as MP4 stores them
+    taken: int = 0  # bytes of the elementary stream they were made of
+    dropped: int = 0  # bytes of it that are in no unit
 
 
 NO_UNITS = Units(
@@ -114,10 +116,11 @@ def video(
     data = _stored(_lengths_for_codes(es, found, lengths), lengths, stored)
     digest = zlib.crc32(data)
     foreign = int(np.count_nonzero(np.frombuffer(es, np.uint8)[found.begin] & 0x80))
-    nowhere = np.empty(0, np.intp)
-    return Units(
-        sizes, stamped_pts, stamped_dts, digest, nowhere, foreign=foreign, sets=apart, data=data
-    ), sets
+    first = int(found.begin[0]) - 3 if any(es[: int(found.begin[0]) - 3]) else 0
+    made = Units(
+        sizes, stamped_pts, stamped_dts, digest, np.empty(0, np.intp), foreign=foreign, sets=apart
+    )
+    return replace(made, data=data, taken=len(es) - first), sets
 
 
 def _stored(data: memoryview, lengths: Sizes, stored: Sizes) -> memoryview | bytes:
@@ -219,11 +222,13 @@ def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
     raw = np.ones(found.end, np.bool_)
     raw[(found.begin[:, None] + np.arange(found.header)).reshape(-1)] = False
     data = es[: found.end][raw].data
-    return Units(sizes, stamped, stamped, zlib.crc32(data), np.empty(0, np.intp), data=data)
+    made = Units(sizes, stamped, stamped, zlib.crc32(data), np.empty(0, np.intp), data=data)
+    return replace(made, taken=found.end)
 
 
 def framed(es: bytearray, pes: Index, pts: Ticks, dts: Ticks) -> Units:
     """Units of a stream of which every PES holds one, as MP4 stores it."""
     sizes = np.diff(np.append(pes, len(es))).astype(np.uint32)
     data = memoryview(es)
-    return Units(sizes, pts, dts, zlib.crc32(data), np.empty(0, np.intp), data=data)
+    made = Units(sizes, pts, dts, zlib.crc32(data), np.empty(0, np.intp), data=data)
+    return replace(made, taken=len(es))

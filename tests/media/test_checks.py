@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.media.checks import examine, verdict
+from pipeline.media.account import verdict
+from pipeline.media.checks import examine
 from pipeline.media.mpegts import scan
 from pipeline.media.placed import Slot
 from pipeline.media.timeline import plan
