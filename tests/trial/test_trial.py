@@ -1,0 +1,26 @@
+"""Many random recordings with random faults: what the product says of them is true."""
+
+import os
+from collections.abc import Sequence
+
+import pytest
+
+from tests.trial.__main__ import table, told
+from tests.trial.rounds import Round, played
+
+ROUNDS = int(os.environ.get("RECPIPE_TRIAL_ROUNDS", "60"))
+SEED = int(os.environ.get("RECPIPE_TRIAL_SEED", "1"))
+
+
+def failures(rounds: Sequence[Round], *names: str) -> str:
+    """All rounds that went wrong in one of these ways, a line for each."""
+    return "\n".join(told(r, SEED) for r in rounds if {f.name for f in r.wrong} & set(names))
+
+
+@pytest.mark.xfail(reason="the verdict is not yet read off an account of the media")
+def test_no_verdict_about_a_random_recording_is_wrong():
+    rounds = [played(SEED, number) for number in range(ROUNDS)]
+    print(table(rounds))
+    assert not failures(rounds, "lie", "sync", "refusal", "crash")
+    few = failures(rounds, "alarm", "seconds", "moved", "waste")
+    assert len(few.splitlines()) <= ROUNDS * 0.02, few

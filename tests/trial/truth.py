@@ -1,0 +1,188 @@
+"""What must come out: the fate of every unit, from the packets that are left of it."""
+
+import enum
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from tests.trial import transport
+from tests.trial.recordings import ALTERED, NUMBERS, SUSPECT, TRACKS, Recording, Slice, Slot, Unit
+from tests.trial.transport import HZ
+
+
+class Fate(enum.Enum):
+    """What is left of a unit."""
+
+    WHOLE = "must be in the result"
+    SPARE = "may be in the result; if it is not, something is lost"
+    EXCUSED = "nobody can know that it is missing"
+    GONE = "cannot be in the result"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A unit, its fate and its time."""
+
+    unit: Unit
+    fate: Fate
+    time: float  # seconds
+    duration: float
+    astray: bool  # its stamp was wrong by more than anyone can ignore
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What must come out of one recording."""
+
+    expected: tuple[Expected, ...]
+    altered: dict[int, int]  # digest as it is now to digest as it was: flipped bits of media
+    loose: frozenset[int]
+    pending: bool
+    doubts: tuple[str, ...]
+
+
+def told(made: Recording) -> Truth:
+    """The truth about a recording as it lies there now."""
+    found = _found(made)
+    expected = []
+    for track in made.tracks:
+        own = sorted((u for u in made.units if u.track == track), key=lambda u: u.ticks)
+        for unit, ticks in zip(own, _durations(own, made), strict=True):
+            fate = found.get(unit.digest, Fate.GONE)
+            if fate is not Fate.WHOLE and _excused(made, unit):
+                fate = Fate.EXCUSED
+            astray = (unit.slot, track) in made.astray
+            expected.append(Expected(unit, fate, unit.ticks / HZ, ticks / HZ, astray))
+    pending = not made.ended or made.cut_text is not None
+    return Truth(
+        tuple(expected), _altered(made), frozenset(made.loose), pending, tuple(made.doubts)
+    )
+
+
+def _durations(units: list[Unit], made: Recording) -> list[float]:
+    if not units:
+        return []
+    if units[0].track == "audio":
+        return [1024 * HZ / made.stream.rate] * len(units)
+    steps = [float(b.ticks - a.ticks) for a, b in pairwise(units)]
+    return [*steps, float(np.median(steps)) if steps else 0.0]
+
+
+def _excused(made: Recording, unit: Unit) -> bool:
+    edge = unit.slot in _edges(made)
+    return edge or unit.slot in made.excused or (unit.slot, unit.track) in made.mute
+
+
+def _edges(made: Recording) -> set[int]:
+    """First and last slots that are gone together with their lines."""
+    by_number = sorted((s for s in made.slots if s.number >= 0), key=lambda s: s.number)
+    found: set[int] = set()
+    for order in (by_number, by_number[::-1]):
+        for slot in order:
+            if slot.listed or slot.slice is not None:
+                break
+            found.add(slot.number)
+    return found
+
+
+def _found(made: Recording) -> dict[int, Fate]:
+    best: dict[int, Fate] = {}
+    order = list(Fate)
+    for slot in made.slots:
+        if slot.slice is None:
+            continue
+        for digest, fate in _in_file(made, slot.slice).items():
+            fate = max(fate, _reach(made, slot), key=order.index)
+            best[digest] = min(fate, best.get(digest, Fate.GONE), key=order.index)
+    return best
+
+
+def _reach(made: Recording, slot: Slot) -> Fate:
+    """Whether anyone can know that a file belongs to the recording."""
+    listed = made.cut_text is None and slot.listed
+    return Fate.WHOLE if listed or (made.clock and made.cut_text is None) else Fate.SPARE
+
+
+def _in_file(made: Recording, file: Slice) -> dict[int, Fate]:
+    units = defaultdict(list)
+    for unit in made.units:
+        units[unit.track].append(unit)
+    found: dict[int, Fate] = {}
+    for track in made.tracks:
+        found |= _of_track(file, track, units[track])
+    return found
+
+
+def _of_track(file: Slice, track: str, units: list[Unit]) -> dict[int, Fate]:
+    own = file.of(track)
+    if not len(own):
+        return {}
+    pids = transport.pids(file.data)
+    rows = np.flatnonzero(np.isin(pids, pids[own]) & (transport.payload(file.data) < 188))
+    rows = np.union1d(rows, own)
+    numbers = np.where(
+        file.origin[rows] // NUMBERS == TRACKS.index(track), file.origin[rows] % NUMBERS, -1
+    )
+    fresh = np.concatenate([[True], (numbers[1:] != numbers[:-1]) | (numbers[1:] < 0)])
+    numbers, states = numbers[fresh], file.state[rows][fresh]
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, number in enumerate(numbers.tolist()):
+        places[number].append(place)
+    return {
+        unit.digest: _fate(unit, numbers, states, places)
+        for unit in units
+        if unit.first in places or unit.last in places
+    }
+
+
+def _fate(
+    unit: Unit, numbers: np.ndarray, states: np.ndarray, places: dict[int, list[int]]
+) -> Fate:
+    needed = range(unit.first, unit.last + 1)
+    if not all(n in places for n in needed):
+        return Fate.GONE
+    fates = []
+    for place in places[unit.first]:
+        if np.array_equal(numbers[place : place + len(needed)], needed):
+            headless = unit.head not in places
+            suspect = headless or (states[place : place + len(needed)] == SUSPECT).any()
+            fates.append(Fate.SPARE if suspect else Fate.WHOLE)
+    return min(fates, key=list(Fate).index) if fates else Fate.SPARE
+
+
+def _altered(made: Recording) -> dict[int, int]:
+    """Units in which bits of the media were flipped; nobody can tell."""
+    found: dict[int, int] = {}
+    for slot in made.slots:
+        if slot.slice is None or not (slot.slice.state == ALTERED).any():
+            continue
+        for track in made.tracks:
+            found |= _altered_in(made, slot.slice, track)
+    return found
+
+
+def _altered_in(made: Recording, file: Slice, track: str) -> dict[int, int]:
+    own = file.of(track)
+    hit = set((file.origin[own][file.state[own] == ALTERED] % NUMBERS).tolist())
+    rows = {int(n): int(r) for n, r in zip(file.origin[own] % NUMBERS, own, strict=True)}
+    starts = transport.payload(file.data)
+    found = {}
+    for unit in made.units:
+        touched = unit.track == track and any(unit.first <= n <= unit.last for n in hit)
+        if touched and all(n in rows for n in range(unit.head, unit.last + 1)):
+            for now in _now(
+                file, [rows[n] for n in range(unit.head, unit.last + 1)], starts, track
+            ):
+                found[now] = unit.digest
+    known = {u.digest for u in made.units}
+    return {now: was for now, was in found.items() if now not in known}
+
+
+def _now(file: Slice, rows: list[int], starts: np.ndarray, track: str) -> list[int]:
+    content, _ = transport.bytes_of(file.data, np.array(rows), starts)
+    body = content[9 + content[8] :] if len(content) > 9 else b""
+    if track == "video":
+        return [hash(transport.picture(body))]
+    return [hash(transport.raw(body[a:b])) for a, b in transport.frames(body)]
