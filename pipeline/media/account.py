@@ -14,7 +14,6 @@ from pipeline.media.losses import Stretch, beyond
 from pipeline.media.placed import Placed, Slot, has_media
 from pipeline.model import Entry, Finding, Hole, Severity, Verdict
 
-FRAME = 8192  # bytes: the longest ADTS frame; what is less at the end of all is no frame
 # What a rule claims of packets and stamps costs only what the account says is missing; every other
 # error says by itself that something promised is not there.
 CLAIMS = frozenset(
@@ -59,7 +58,6 @@ def entries(
     late, early = beyond(lane, stretches, promised)
     lost[placed[promised.within[0]].slot.name] += late / HZ
     lost[placed[promised.within[1]].slot.name] += early / HZ
-    last = max((n for n, s in enumerate(stretches) if len(s.units.sizes)), default=-1)
     here = {s.position: (n, s) for n, s in enumerate(placed)}
     for position, slot in enumerate(slots):
         empty = Entry(slot.name, lane.codec.kind, lane.pid, slot.duration)
@@ -67,18 +65,15 @@ def entries(
             yield empty
             continue
         number, segment = here[position]
-        entry = _delivered(empty, lane, segment, stretches[number], is_last=number == last)
+        entry = _delivered(empty, lane, segment, stretches[number])
         name = slot.name
         yield replace(entry, lost=round(lost[name], 6), closed=round(closed[name], 6))
 
 
-def _delivered(
-    entry: Entry, lane: Lane, segment: Placed, stretch: Stretch, *, is_last: bool
-) -> Entry:
+def _delivered(entry: Entry, lane: Lane, segment: Placed, stretch: Stretch) -> Entry:
     units, scan = stretch.units, segment.slot.scan
     stream = scan.streams.get(lane.pid) if scan else None
     silent = segment.silent.get(lane.pid, ())
-    unfinished = is_last and units.dropped < FRAME
     inside = stream.lost if stream and lane.pid not in segment.until else 0
     return replace(
         entry,
@@ -88,7 +83,7 @@ def _delivered(
         silent=round(sum(b - a for a, b in silent) / HZ, 6),
         cut=units.cut,
         packets=segment.missing.get(lane.pid, 0) + inside,
-        dropped=0 if unfinished else units.dropped,
+        dropped=units.dropped,
     )
 
 

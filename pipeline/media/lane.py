@@ -84,6 +84,7 @@ class Work:
     findings: list[Finding] = field(default_factory=list)
     inserts: list[tuple[int, bytes]] = field(default_factory=list)  # packets in front of a row
     added: int = 0  # bytes put into a unit that no packet held
+    unfinished: bool = False  # it ends inside a frame, and nothing else is wrong with it
 
 
 def torn_units(made: Units, work: Work, ordinals: Iterable[int] = ()) -> Index:

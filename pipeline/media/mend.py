@@ -87,10 +87,9 @@ def _say_what_was_left_out(work: Work, lane: Lane, groups: list[_Group]) -> None
     if len(work.track.broken) or work.torn or work.cut or work.until is not None:
         return
     inner = sum(group.first for group in groups)
+    work.unfinished = not inner and bool(groups)
     detail = "bytes between frames that are no frame" if inner else "its last frame is incomplete"
-    severity, repair = (
-        (Severity.ERROR, None) if inner or not groups else (Severity.WARNING, "left out")
-    )
+    severity, repair = (Severity.WARNING, "left out") if work.unfinished else (Severity.ERROR, None)
     work.findings.append(
         Finding("ADTS_SYNC", severity, work.name, lane.pid, max(inner, 1), detail, repair)
     )

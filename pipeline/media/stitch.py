@@ -113,7 +113,8 @@ class Stitcher:
             begun = len(carried.data)
             kept, units_made = stitch(work, lane, carried)
             left = begun + _payload(work) + work.added - units_made.taken - len(carried.data)
-            made[pid] = replace(units_made, dropped=left if work.until is None else 0)
+            needed = work.until is None and not work.unfinished
+            made[pid] = replace(units_made, dropped=left if needed else 0)
             retime(work, pids.get(pid, (pid,)), kept)
             renumber(work, lane, kept, carried)
             keep[work.track.index[kept]] = True
