@@ -1,7 +1,7 @@
 """Everything known about a source before anything is made of it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.jobs.unwrapping import unwrap
 from pipeline.media import timeline
+from pipeline.media.identity import identified
 from pipeline.media.mpegts import Scan
 from pipeline.media.order import named_order
 from pipeline.media.placed import Slot, has_media
@@ -136,11 +137,13 @@ def _planned(
             detail = "listed, but gone when it was to be read"
             findings.append(Finding("SEG_MISSING", Severity.ERROR, listed.name, detail=detail))
         slots.append(slot)
-    order = named_order(slots)
-    slots = [slots[n] for n in order]
-    paths = {n: paths[m] for n, m in enumerate(order) if m in paths}
-    wrapped = {n: wrapped[m] for n, m in enumerate(order) if m in wrapped}
+    slots, paths, wrapped = _ordered(named_order(slots), slots, paths, wrapped)
     findings += [finding for scan in scans.values() for finding in scan.findings]
+    slots, said = identified(slots)
+    findings += said
+    slots, paths, wrapped = _ordered(
+        [n for n, slot in enumerate(slots) if slot.needed], slots, paths, wrapped
+    )
     formed = conform(slots, paths, wrapped, options, folder, ffmpeg)
     findings += formed.findings
     one_format = options.on_change is not OnChange.SPLIT
@@ -154,4 +157,18 @@ def _planned(
         formed.wrapped,
         formed.reencoded,
         tuple(formed.slots),
+    )
+
+
+def _ordered(
+    order: Sequence[int],
+    slots: Sequence[Slot],
+    paths: Mapping[int, Path],
+    wrapped: Mapping[int, Wrapping],
+) -> tuple[list[Slot], dict[int, Path], dict[int, Wrapping]]:
+    """These slots, in this order, with what lies under their new numbers."""
+    return (
+        [slots[n] for n in order],
+        {n: paths[m] for n, m in enumerate(order) if m in paths},
+        {n: wrapped[m] for n, m in enumerate(order) if m in wrapped},
     )

@@ -53,33 +53,22 @@ def _passed(
 def without_copies(
     segments: list[Placed], lanes: Sequence[Lane]
 ) -> tuple[list[Placed], list[Finding]]:
-    """Drop segments that are listed again, or hold the same packets as one before: their stamps
-    make them unique.
+    """Drop segments that are listed again.  The same under another name is no matter of order: see
+    :mod:`pipeline.media.identity`.
     """
-    seen: dict[object, Placed] = {}
+    seen: set[str] = set()
     findings = []
     kept = []
     for segment in segments:
-        same = seen.get(segment.slot.name, segment)
-        first = seen.setdefault(_fingerprint(segment), same)
-        seen.setdefault(segment.slot.name, segment)
-        if first is segment:
-            kept.append(segment)
+        name = segment.slot.name
+        if name in seen:
+            detail = "listed again"
+            said = Finding("SEG_DUP", Severity.WARNING, name, detail=detail, repair="dropped")
+            findings.append(said)
         else:
-            detail = f"holds the same as {first.slot.name}"
-            findings.append(
-                Finding(
-                    "SEG_DUP", Severity.WARNING, segment.slot.name, detail=detail, repair="dropped"
-                )
-            )
+            kept.append(segment)
+        seen.add(name)
     return kept, findings
-
-
-def _fingerprint(segment: Placed) -> object:
-    scan = segment.slot.scan
-    assert scan is not None
-    streams = (segment.stream(pid) for pid in sorted(segment.stamps))
-    return scan.size, *((s.pids, s.packets, s.edges, s.dts.tobytes()) for s in streams)
 
 
 def in_order(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:

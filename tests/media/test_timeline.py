@@ -242,14 +242,6 @@ def test_what_is_closed_is_counted(on_loss):
     assert [sorted(placed.torn) for placed in made.placed] == [[], [], [256, 257], [256, 257]]
 
 
-def test_a_copy_takes_no_time():
-    one, two = (ts.segment(start=start, pictures=16) for start in (S, 2 * S))
-    made = plan([slot(0, one), slot(1, one), slot(2, two), slot(3, two)])
-    assert begins(made) == [0, S]
-    assert [(placed.number, placed.position) for placed in made.placed] == [(0, 0), (2, 2)]
-    assert [(f.id, f.segment) for f in made.findings] == [("SEG_DUP", "1.ts"), ("SEG_DUP", "3.ts")]
-
-
 @pytest.mark.parametrize(
     "utcs", [pytest.param(None, id="by clock"), pytest.param([0, 2, 1, 3], id="by names")]
 )

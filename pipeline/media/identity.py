@@ -1,0 +1,368 @@
+"""Whether every slot holds what it should: the bytes of another slot, another recording's slice, a
+clock that steps out and back, a stream that is shifted against the others.
+
+Asked of the scans before anything is placed.  Times are ticks of 90 kHz unless they say seconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.media.absence import continues
+from pipeline.media.codecs import AAC, adts_rate, alike
+from pipeline.media.lane import HZ
+from pipeline.media.mpegts import Stream
+from pipeline.media.packets import MODULO, Ticks, signed
+from pipeline.media.placed import Slot, has_media
+from pipeline.media.units import FRAME
+from pipeline.model import Finding, Severity
+
+OUT = HZ  # a slot whose clock is further off than this from both its neighbours is out of line
+APART = 3 * HZ // 10  # a stream is shifted by more than this, or it is not
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Neighbours:
+    """One slot between the nearest ones that hold media; how far each stream is from where they
+    put it, by PID: behind the one before, and in front of the one behind.
+    """
+
+    here: int
+    before: int | None
+    behind: int | None
+    since: Mapping[int, int]
+    until: Mapping[int, int]
+
+
+def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
+    """The slots with what is really theirs.  What is not is taken out, and its slot stays empty;
+    stamps that are shifted as one are set back.
+    """
+    kept, findings = _without_copies(list(slots))
+    findings += _held_before(kept)
+    there = [n for n, slot in enumerate(kept) if has_media(slot)]
+    for number in (*there[1:-1], *there[:1], *there[1:][-1:]):  # both neighbours tell more than one
+        found = _neighbours(kept, number)
+        slot, said = _in_line(kept, found)
+        if not said:
+            slot, said = _streams_together(kept, found)
+        kept[number] = slot
+        findings += said
+    return kept, findings
+
+
+def _without_copies(slots: list[Slot]) -> tuple[list[Slot], list[Finding]]:
+    """Of the same bytes under several names the one stays whose neighbours fit best."""
+    same: dict[object, list[int]] = {}
+    for number, slot in enumerate(slots):
+        if has_media(slot):
+            same.setdefault(_fingerprint(slot), []).append(number)
+    findings = []
+    for numbers in same.values():
+        if len({slots[n].name for n in numbers}) < 2:
+            continue  # listed again: it promises nothing else
+        misfits = {n: _misfit(slots, n, numbers) for n in numbers}
+        stays = min(numbers, key=lambda n: (misfits[n], n))
+        for number in numbers:
+            if slots[number].name == slots[stays].name:
+                continue
+            slots[number], said = _copy(slots, number, stays, numbers)
+            findings.append(said)
+    return slots, findings
+
+
+def _fingerprint(slot: Slot) -> object:
+    """Stamps and edges make a segment unique."""
+    assert slot.scan is not None
+    streams = (stream for _, stream in sorted(slot.scan.streams.items()))
+    return (
+        slot.part,
+        slot.scan.size,
+        *((s.pids, s.packets, s.edges, s.dts.tobytes()) for s in streams),
+    )
+
+
+def _misfit(slots: Sequence[Slot], number: int, same: Sequence[int]) -> int:
+    """Ticks by which a slot is off its neighbours, those that hold the same left aside."""
+    others = [s if n == number or n not in same else _emptied(s) for n, s in enumerate(slots)]
+    found = _neighbours(others, number)
+    off = [min(map(abs, side.values())) for side in (found.since, found.until) if side]
+    return sum(off) if off else OUT
+
+
+def _copy(
+    slots: Sequence[Slot], number: int, stays: int, same: Sequence[int]
+) -> tuple[Slot, Finding]:
+    """The slot without the bytes that belong elsewhere.  Its own promise stays open, unless its
+    neighbours follow each other without room for it.
+    """
+    slot, other = slots[number], slots[stays].name
+    found = _neighbours(
+        [s if n in (number, stays) or n not in same else _emptied(s) for n, s in enumerate(slots)],
+        number,
+    )
+    if found.before is not None and found.behind is not None:
+        room = _between(slots, found.before, found.behind)
+        if room is not None and abs(room) < HZ * (slot.duration or 2.0) / 2:
+            detail = f"holds the same as {other}, and nothing is missing where it is listed"
+            said = Finding("SEG_DUP", Severity.WARNING, slot.name, detail=detail, repair="dropped")
+            return replace(_emptied(slot), needed=False), said
+    detail = f"holds the bytes of {other}: what it should hold is missing"
+    return _emptied(slot), Finding("SEG_DUP", Severity.ERROR, slot.name, detail=detail)
+
+
+def _held_before(slots: list[Slot]) -> list[Finding]:
+    """A slice that also contains the next one: the same stamps, to the last of them."""
+    findings = []
+    there = [n for n, slot in enumerate(slots) if has_media(slot)]
+    for a, b in pairwise(there):
+        one, other = _streams(slots[a]), _streams(slots[b])
+        twice = one.keys() == other.keys() and all(
+            0 < len(other[p].dts) < len(one[p].dts)
+            and np.array_equal(one[p].dts[-len(other[p].dts) :], other[p].dts)
+            for p in other
+        )
+        if twice and slots[a].part == slots[b].part:
+            detail = f"all it holds stands in {slots[a].name} as well"
+            findings.append(
+                Finding("SEG_DUP", Severity.WARNING, slots[b].name, None, 1, detail, "dropped")
+            )
+            both = (slots[a].duration or 0.0) + (slots[b].duration or 0.0)
+            slots[a] = replace(slots[a], duration=both or None)
+            slots[b] = replace(_emptied(slots[b]), needed=False)
+    return findings
+
+
+def _emptied(slot: Slot) -> Slot:
+    return replace(slot, scan=None)
+
+
+def _in_line(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, list[Finding]]:
+    """A clock that steps out and back again: a slice of another recording, unless every counter
+    goes on through it, or each of its streams fits to a part of a unit.
+    """
+    slot = slots[found.here]
+    if found.before is None or found.behind is None or not found.since or not found.until:
+        return _of_other_format(slots, found)
+    off = [min(map(abs, side.values())) for side in (found.since, found.until)]
+    room = _between(slots, found.before, found.behind)
+    announced = slot.discontinuity or slots[found.behind].discontinuity
+    if announced or min(off) <= OUT or room is None or abs(room - _length(slots[found.here])) > OUT:
+        return slot, []
+    step = _step(slot, found)
+    if _counted(slots, found) or _seamless(slot, found, step):
+        detail = f"its clock is {step / HZ:+.3f} s off that of its neighbours, which it fits"
+        said = Finding(
+            "DTS_BACK", Severity.WARNING, slot.name, None, 1, detail, "set by its neighbours"
+        )
+        return _shifted(slot, dict.fromkeys(found.since, -step)), [said]
+    detail = f"its clock is {step / HZ:+.3f} s off that of both its neighbours"
+    return _emptied(slot), [_foreign(slot, detail)]
+
+
+def _of_other_format(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, list[Finding]]:
+    """At an end of the recording another format and another clock together tell."""
+    slot = slots[found.here]
+    beside = found.before if found.before is not None else found.behind
+    off = found.since or found.until
+    if beside is None or not off or min(map(abs, off.values())) <= OUT:
+        return slot, []
+    mine, usual = _formats(slot), _usual_formats(slots)
+    if mine == usual or mine.keys() != usual.keys() or _formats(slots[beside]) != usual:
+        return slot, []
+    detail = "neither its clock nor its format go on from the others"
+    return _emptied(slot), [_foreign(slot, detail)]
+
+
+def _usual_formats(slots: Sequence[Slot]) -> dict[str, bytes]:
+    """Those of most slots."""
+    every = [_formats(slot) for slot in slots if has_media(slot)]
+    return max(every, key=every.count)
+
+
+def _foreign(slot: Slot, why: str) -> Finding:
+    detail = f"{why}: it belongs to another recording"
+    return Finding("SEG_FOREIGN", Severity.ERROR, slot.name, detail=detail)
+
+
+def _counted(slots: Sequence[Slot], found: _Neighbours) -> bool:
+    """Every counter goes on over both its edges."""
+    assert found.before is not None
+    assert found.behind is not None
+    edges = [(found.before, found.here), (found.here, found.behind)]
+    pairs = [
+        (_streams(slots[a])[pid], _streams(slots[b])[pid])
+        for a, b in edges
+        for pid in _streams(slots[a]).keys() & _streams(slots[b]).keys()
+    ]
+    return bool(pairs) and all(continues(a, b) for a, b in pairs)
+
+
+def _step(slot: Slot, found: _Neighbours) -> int:
+    """By how much it is off: sound tells exactly, pictures may come at any time."""
+    streams = _streams(slot)
+    sound = [ticks for pid, ticks in found.since.items() if _kind(streams[pid]) == "audio"]
+    return (sound or [*found.since.values()])[0]
+
+
+def _kind(stream: Stream) -> str:
+    return stream.codec.kind if stream.codec else ""
+
+
+def _seamless(slot: Slot, found: _Neighbours, step: int) -> bool:
+    """Sound and pictures both step by as much, and what lies between is as long as their place."""
+    if len(found.since) < 2 or found.since.keys() != found.until.keys():
+        return False
+    off = [abs(since - step) for since in found.since.values()]
+    off += [abs(until + step) for until in found.until.values()]
+    return max(off) <= min(map(_unit, _streams(slot).values())) / 4
+
+
+def _streams_together(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, list[Finding]]:
+    """Sound and picture keep their distance: a stream that alone is off, at both ends by as much,
+    goes back to the others.
+    """
+    slot = slots[found.here]
+    moves = {}
+    for pid in _streams(slot):
+        off = _off(slots, found, pid)
+        others = [_off(slots, found, other) for other in _streams(slot) if other != pid]
+        if off is not None and abs(off) > APART and others and all(o == 0 for o in others):
+            moves[pid] = -off
+    if not moves:
+        return slot, []
+    said = [
+        Finding(
+            "AV_SHIFT",
+            Severity.WARNING,
+            slot.name,
+            pid,
+            detail=f"its stamps are {-ticks / HZ:+.3f} s off the other streams, here alone",
+            repair="set back",
+        )
+        for pid, ticks in moves.items()
+    ]
+    return _shifted(slot, moves), said
+
+
+def _off(slots: Sequence[Slot], found: _Neighbours, pid: int) -> int | None:
+    """Ticks by which a stream is off its neighbours as a whole; 0 where it is in its place, None
+    where one end says something else than the other.
+    """
+    since, until = found.since.get(pid), found.until.get(pid)
+    if since is not None and until is not None:
+        if max(abs(since), abs(until)) <= APART:
+            return 0
+        return since if abs(since + until) <= APART else None
+    known = since if since is not None else until
+    if known is None:
+        return None
+    if abs(known) <= APART:
+        return 0
+    beside = found.before if since is not None else found.behind
+    assert beside is not None
+    off = known if since is not None else -known
+    apart = _distance(slots[found.here], pid, at_end=since is not None)
+    usual = _distance(slots[beside], pid, at_end=since is not None)
+    agreed = apart is not None and usual is not None and abs(apart - usual - off) <= APART
+    return off if agreed else None
+
+
+def _distance(slot: Slot, pid: int, *, at_end: bool) -> int | None:
+    """Of a stream from the others of its slot, at one of its ends."""
+    streams = _streams(slot)
+    ends = {p: _end(s) if at_end else _first(s) for p, s in streams.items()}
+    others = [end for p, end in ends.items() if p != pid]
+    if pid not in ends or not others:
+        return None
+    return _signed(ends[pid] - others[0])
+
+
+def _neighbours(slots: Sequence[Slot], number: int) -> _Neighbours:
+    """Those of the same part; what lies between them is as long as EXTINF says."""
+    part = slots[number].part
+    there = [n for n, s in enumerate(slots) if s.part == part and has_media(s) and n != number]
+    before = max((n for n in there if n < number), default=None)
+    behind = min((n for n in there if n > number), default=None)
+    since = _gaps(slots, before, number) if before is not None else {}
+    until = _gaps(slots, number, behind) if behind is not None else {}
+    return _Neighbours(number, before, behind, since, until)
+
+
+def _gaps(slots: Sequence[Slot], a: int, b: int) -> dict[int, int]:
+    """Ticks between two slots by each stream, without what EXTINF says of those between them."""
+    absent = round(HZ * sum(slot.duration or 0.0 for slot in slots[a + 1 : b]))
+    one, other = _streams(slots[a]), _streams(slots[b])
+    return {
+        pid: _signed(_first(other[pid]) - _end(one[pid])) - absent
+        for pid in one.keys() & other.keys()
+    }
+
+
+def _between(slots: Sequence[Slot], a: int, b: int) -> int | None:
+    """Ticks from the end of one slot to the beginning of another, by the stream that says least."""
+    one, other = _streams(slots[a]), _streams(slots[b])
+    shared = one.keys() & other.keys()
+    gaps = [_signed(_first(other[pid]) - _end(one[pid])) for pid in shared]
+    return min(gaps, key=abs, default=None)
+
+
+def _length(slot: Slot) -> int:
+    """EXTINF, or what its longest stream lasts."""
+    if slot.duration:
+        return round(HZ * slot.duration)
+    return max(_signed(_end(s) - _first(s)) for s in _streams(slot).values())
+
+
+def _streams(slot: Slot) -> dict[int, Stream]:
+    """The streams of a slot whose place in time is known."""
+    streams = slot.scan.streams if slot.scan else {}
+    return {pid: s for pid, s in streams.items() if s.codec and (s.dts >= 0).any() and not s.blank}
+
+
+def _formats(slot: Slot) -> dict[str, bytes]:
+    found = {}
+    for stream in _streams(slot).values():
+        if stream.codec and stream.config:
+            found[stream.codec.kind] = alike(stream.codec, stream.config)
+    return found
+
+
+def _first(stream: Stream) -> int:
+    return int(stream.dts[stream.dts >= 0][0])
+
+
+def _end(stream: Stream) -> int:
+    """Where its last unit ends."""
+    known = stream.dts[stream.dts >= 0]
+    return int(known[-1]) + round(stream.tail * _unit(stream))
+
+
+def _unit(stream: Stream) -> float:
+    if stream.codec is AAC and stream.config:
+        return FRAME * HZ / adts_rate(stream.config)
+    steps = signed(np.diff(stream.dts[stream.dts >= 0]))
+    steps = steps[steps > 0]
+    return float(np.median(steps)) if len(steps) else HZ / 25
+
+
+def _signed(ticks: int) -> int:
+    return int(signed(np.array(ticks, np.int64)))
+
+
+def _shifted(slot: Slot, moves: Mapping[int, int]) -> Slot:
+    """The slot with the stamps of some streams moved."""
+    assert slot.scan is not None
+    streams = {
+        pid: replace(s, pts=_moved(s.pts, moves[pid]), dts=_moved(s.dts, moves[pid]))
+        if pid in moves
+        else s
+        for pid, s in slot.scan.streams.items()
+    }
+    return replace(slot, scan=replace(slot.scan, streams=streams))
+
+
+def _moved(stamps: Ticks, ticks: int) -> Ticks:
+    return np.where(stamps >= 0, (stamps + ticks) % MODULO, -1)
