@@ -156,7 +156,7 @@ def garbage_behind(made: Recording) -> str:
     """Bytes that belong to nothing follow."""
     slot, file = any_of(made)
     file.behind += made.chance.randbytes(made.chance.choice((7, 188, 400, 5000)))
-    if made.counters == "anew":
+    if made.counters == "anew" or slot is made.slots[-1]:
         made.doubts.append("what follows a slice may have been media")
     return f"slot {slot.number}: {len(file.behind)} bytes of garbage behind"
 
@@ -165,7 +165,7 @@ def garbage_before(made: Recording) -> str:
     """Bytes that belong to nothing stand in front."""
     slot, file = any_of(made)
     file.before = made.chance.randbytes(made.chance.choice((7, 188, 400))) + file.before
-    if made.counters == "anew":
+    if made.counters == "anew" or slot is made.slots[0]:
         made.doubts.append("what stands before a slice may have been media")
     return f"slot {slot.number}: {len(file.before)} bytes of garbage in front"
 
@@ -453,6 +453,39 @@ def tables_only(made: Recording) -> str:
     return f"a slice of tables in front of slot {slot.number}"
 
 
+def adts_bits(made: Recording) -> str:
+    """Bits of ADTS headers that mean nothing to a decoder: private, original, home, copyright."""
+    needs(made, "audio")
+    slot, file = any_of(made)
+    changed = 0
+    for rows in transport.pes(file.data, made.pid("audio")):
+        changed += _adts_bits(made, file, rows)
+    return f"slot {slot.number}: {changed} ADTS headers with other bits"
+
+
+def _adts_bits(made: Recording, file: Slice, rows: Ints) -> int:
+    starts = transport.payload(file.data)
+    content, at = transport.bytes_of(file.data, rows, starts)
+    header = 9 + content[8]
+    column, bits = made.chance.choice(((2, 0x02), (3, 0x20), (3, 0x10), (1, 0x08)))
+    changed = 0
+    for first, _ in transport.frames(content[header:]):
+        place = header + first + column
+        within = int(np.searchsorted(at, place, "right")) - 1
+        file.data[rows[within], starts[rows[within]] + place - at[within]] ^= bits
+        changed += 1
+    return changed
+
+
+def clock_jumps_declared(made: Recording) -> str:
+    """From one slice on, the clock is further ahead, with the tag that says so."""
+    slot, _ = inner(made)
+    seconds = made.chance.choice((7, 60, 4000))
+    wind(made, seconds * HZ, slot.number)
+    slot.tags = ["#EXT-X-DISCONTINUITY", *slot.tags]
+    return f"the clock is {seconds} s ahead from slot {slot.number} on, which is declared"
+
+
 # The playlist.
 
 
@@ -546,6 +579,10 @@ def wrong_extinf(made: Recording) -> str:
     slot, _ = any_of(made)
     was = slot.seconds
     slot.seconds = made.chance.choice((was * 3, was / 3, was + 10, 0.04))
+    if slot is made.slots[-1] or (slot is made.slots[0] and not made.clock):
+        made.doubts.append("nothing but EXTINF says how long the first or last slice was")
+        for track in made.tracks:
+            _maybe(made, track, max(0.0, slot.seconds - was))
     return f"slot {slot.number}: EXTINF {slot.seconds:.3f} instead of {was:.3f}"
 
 
@@ -750,6 +787,10 @@ def _unsent(made: Recording, track: str, slots: set[int], pictures: int = 0) -> 
     made.recount()
 
 
+def _maybe(made: Recording, track: str, seconds: float) -> None:
+    made.maybe[track] = made.maybe.get(track, 0.0) + seconds
+
+
 def late_sound(made: Recording) -> str:
     """Sound begins later."""
     needs(made, "audio", "video")
@@ -776,6 +817,7 @@ def pause(made: Recording) -> str:
     _unsent(made, "audio", set(range(first, last + 1)))
     if made.counters == "anew":
         made.doubts.append("no sound, and no counter that says why")
+        _maybe(made, "audio", sum(s.seconds for s in made.slots[first : last + 1]))
     return f"nobody speaks in slots {first} to {last}"
 
 
@@ -787,17 +829,22 @@ def still_screen(made: Recording) -> str:
     _unsent(made, "video", set(range(first, last + 1)), pictures=1)
     if made.counters == "anew":
         made.doubts.append("no pictures, and no counter that says why")
+        _maybe(made, "video", sum(s.seconds for s in made.slots[first : last + 1]))
     return f"the screen stands still in slots {first} to {last}"
 
 
 # Slices of another recording.
 
 
-def _foreign(made: Recording, stream: material.Stream, ticks: int) -> str:
-    slot, _ = inner(made)
+def _foreign(made: Recording, stream: material.Stream, ticks: int, length: float = 1.0) -> str:
+    slot, file = inner(made)
+    found = transport.stamps(file.data, made.pid(made.tracks[0]))
+    if not len(found.rows):
+        raise Unfit("has no stamps")
+    begin = int(transport.read(file.data, found.rows[:1], found.at[:1])[0])
     cut = material.Cut(
         start=5.0,
-        length=max(slot.seconds, 1.5),
+        length=min(max(slot.seconds * length, 1.5), 40.0),
         each=60,
         tracks=made.tracks,
         muxer="segment",
@@ -807,11 +854,14 @@ def _foreign(made: Recording, stream: material.Stream, ticks: int) -> str:
         picture_length=made.cut.picture_length,
     )
     file = sliced(material.slices(stream, cut)[0])
+    found = transport.stamps(file.data, made.pid(made.tracks[0]))
+    ticks += begin - int(transport.read(file.data, found.rows[:1], found.at[:1])[0])
     for track in made.tracks:
         transport.move(file.data, made.pid(track), ticks)
     transport.move_clock(file.data, ticks)
     slot.slice = file
-    return f"slot {slot.number} is of another recording, {stream.size}, clock {ticks / HZ:.1f} s"
+    said = f"{stream.size}, {cut.length:.1f} s, clock {(ticks) / HZ:+.1f} s"
+    return f"slot {slot.number} is of another recording, {said}"
 
 
 def _away(made: Recording) -> int:
@@ -834,6 +884,17 @@ def foreign_format(made: Recording) -> str:
     return _foreign(made, chosen, made.chance.choice((0, _away(made))))
 
 
+def foreign_length(made: Recording) -> str:
+    """Same format, a clock that fits, and another length than EXTINF says."""
+    twins = {0: 10, 10: 0, 1: 11, 11: 1}
+    index = material.STREAMS.index(made.stream)
+    if index not in twins:
+        raise Unfit("no other recording of that format")
+    done = _foreign(made, material.STREAMS[twins[index]], 0, made.chance.choice((0.3, 0.6, 2.0)))
+    made.claimed += 40.0
+    return done
+
+
 NATURE: tuple[Kind, ...] = (late_sound, late_pictures, pause, still_screen)
 
 KINDS: tuple[Kind, ...] = (
@@ -844,11 +905,11 @@ KINDS: tuple[Kind, ...] = (
     *(flipped_pts, flipped_dts, flipped_pes_header, flipped_start_code),
     *(flipped_transport_header, flipped_adaptation, flipped_payload),
     *(transport_error, scrambled_bits, null_packets, filled_adaptation, wrong_pes_length),
-    *(tables_missing, tables_only),
+    *(tables_missing, tables_only, adts_bits, clock_jumps_declared),
     *(listed_twice, copied_over, swapped, swapped_beside_gone, holds_the_next),
     *(line_removed, line_and_file_removed, playlist_cut, no_endlist, wrong_extinf, rounded_extinf),
     *(sound_shifted, pictures_shifted, sound_missing, pictures_missing, sound_garbage),
     *(clock_steps_once, clock_restarts, clock_restarts_declared, names_step_beside_gone, two_cut),
     *(pids_change, first_stamps_zero, dts_repeats, dts_back),
-    *(foreign_clock, foreign_format),
+    *(foreign_clock, foreign_format, foreign_length),
 )

@@ -101,6 +101,8 @@ class Recording:
     )  # stamps of a track in a slot are wrong
     loose: set[int] = field(default_factory=set)  # digests of units whose time nobody can know
     doubts: list[str] = field(default_factory=list)  # why any verdict may be right
+    maybe: dict[str, float] = field(default_factory=dict)  # seconds that may be taken for lost
+    claimed: float = 0.0  # seconds of foreign media that may be taken for the recording's own
 
     @property
     def tracks(self) -> tuple[str, ...]:

@@ -41,6 +41,8 @@ class Truth:
     loose: frozenset[int]
     pending: bool
     doubts: tuple[str, ...]
+    maybe: dict[str, float]  # seconds of a track that may be taken for lost
+    claimed: float  # seconds of foreign media that may be taken for the recording's own
 
 
 def told(made: Recording) -> Truth:
@@ -57,8 +59,30 @@ def told(made: Recording) -> Truth:
             expected.append(Expected(unit, fate, unit.ticks / HZ, ticks / HZ, astray))
     pending = not made.ended or made.cut_text is not None
     return Truth(
-        tuple(expected), _altered(made), frozenset(made.loose), pending, tuple(made.doubts)
+        tuple(expected),
+        _altered(made),
+        frozenset(made.loose),
+        pending,
+        tuple(made.doubts),
+        {track: made.maybe.get(track, 0.0) + ragged for track, ragged in _ragged(expected).items()},
+        made.claimed,
     )
+
+
+def _ragged(expected: list[Expected]) -> dict[str, float]:
+    """How much later a track begins, and earlier it ends, than the recording: lost, for all
+    that anyone can know, if anything is lost there.
+    """
+    begin = min(e.time for e in expected)
+    end = max(e.time + e.duration for e in expected)
+    found = {}
+    for track in {e.unit.track for e in expected}:
+        own = [e for e in expected if e.unit.track == track]
+        late = min(e.time for e in own) - begin
+        early = end - max(e.time + e.duration for e in own)
+        broken = [e.fate is not Fate.WHOLE for e in expected]
+        found[track] = late * broken[0] + early * broken[-1]
+    return found
 
 
 def _durations(units: list[Unit], made: Recording) -> list[float]:
@@ -76,12 +100,14 @@ def _excused(made: Recording, unit: Unit) -> bool:
 
 
 def _edges(made: Recording) -> set[int]:
-    """First and last slots that are gone together with their lines."""
+    """First and last slots that are gone together with their lines, or whose files nobody can
+    know to be of this recording.
+    """
     by_number = sorted((s for s in made.slots if s.number >= 0), key=lambda s: s.number)
     found: set[int] = set()
     for order in (by_number, by_number[::-1]):
         for slot in order:
-            if slot.listed or slot.slice is not None:
+            if slot.listed or (slot.slice is not None and made.clock):
                 break
             found.add(slot.number)
     return found
@@ -93,8 +119,9 @@ def _found(made: Recording) -> dict[int, Fate]:
     for slot in made.slots:
         if slot.slice is None:
             continue
+        reach = _reach(made, slot)
         for digest, fate in _in_file(made, slot.slice).items():
-            fate = max(fate, _reach(made, slot), key=order.index)
+            fate = max(fate, reach, key=order.index)
             best[digest] = min(fate, best.get(digest, Fate.GONE), key=order.index)
     return best
 
@@ -146,8 +173,11 @@ def _fate(
     fates = []
     for place in places[unit.first]:
         if np.array_equal(numbers[place : place + len(needed)], needed):
+            following = numbers[place + len(needed)] if place + len(needed) < len(numbers) else None
+            grown = following is not None and unit.first < following <= unit.last
             headless = unit.head not in places
-            suspect = headless or (states[place : place + len(needed)] == SUSPECT).any()
+            damaged = (states[place : place + len(needed)] == SUSPECT).any()
+            suspect = grown or headless or damaged
             fates.append(Fate.SPARE if suspect else Fate.WHOLE)
     return min(fates, key=list(Fate).index) if fates else Fate.SPARE
 
