@@ -14,6 +14,7 @@ from tests.trial import material, transport
 from tests.trial.recordings import (
     ALTERED,
     NOWHERE,
+    NUMBERS,
     SUSPECT,
     TRACKS,
     Recording,
@@ -209,6 +210,10 @@ def lost_sixteen(made: Recording) -> str:
     if len(rows) < count + 2:
         raise Unfit("too few packets")
     start = made.chance.randrange(1, len(rows) - count)
+    low, high = (int(n) % NUMBERS for n in file.origin[rows[[start, start + count - 1]]])
+    if track == "video" and not made.cut.picture_length:
+        inside = [u for u in made.units if u.track == track and u.first < low and high < u.last]
+        made.blind |= {u.digest for u in inside}
     without(file, rows[start : start + count])
     return f"slot {slot.number}: {count} {track} packets lost"
 
@@ -294,7 +299,7 @@ def _flip_stamp(made: Recording, dts: bool) -> str:
 
 def _digests(made: Recording, file: Slice, row: int, track: str) -> set[int]:
     """The units of the PES that begins in a packet."""
-    number = int(file.origin[row]) % (1 << 32)
+    number = int(file.origin[row]) % NUMBERS
     return {u.digest for u in made.units if u.track == track and u.head == number}
 
 
@@ -340,7 +345,7 @@ def flipped_adaptation(made: Recording) -> str:
     if not len(rows):
         raise Unfit("no adaptation field")
     row = made.chance.choice(rows.tolist())
-    track = TRACKS[int(file.origin[row]) >> 32]
+    track = TRACKS[int(file.origin[row]) // NUMBERS]
     done = _flip(made, file, row, made.chance.choice((4, 4, 5)), tuple(range(8)))
     return _suspect(made, slot, file, row, track, done)
 
@@ -479,6 +484,7 @@ def _adts_bits(made: Recording, file: Slice, rows: Ints) -> int:
 
 def clock_jumps_declared(made: Recording) -> str:
     """From one slice on, the clock is further ahead, with the tag that says so."""
+    _one_clock(made, "media")
     slot, _ = inner(made)
     seconds = made.chance.choice((7, 60, 4000))
     wind(made, seconds * HZ, slot.number)
@@ -652,8 +658,16 @@ def sound_garbage(made: Recording) -> str:
     return f"slot {slot.number}: {end - start} packets of sound are garbage"
 
 
+def _one_clock(made: Recording, which: str) -> None:
+    """Where the names and the media both tell the wrong time, nobody knows the right one."""
+    if made.clocks - {which}:
+        raise Unfit("another clock is wrong already")
+    made.clocks.add(which)
+
+
 def clock_steps_once(made: Recording) -> str:
     """The clock of one slice is hours away."""
+    _one_clock(made, "media")
     slot, _ = inner(made)
     seconds = made.chance.choice((-7200, -3600, 3600, 7200, 36_000))
     wind(made, seconds * HZ, slot.number, slot.number + 1)
@@ -661,6 +675,7 @@ def clock_steps_once(made: Recording) -> str:
 
 
 def _restart(made: Recording, declared: bool) -> str:
+    _one_clock(made, "media")
     slot, file = inner(made)
     first = min(
         int(transport.read(file.data, s.rows[:1], s.at[:1])[0])
@@ -687,6 +702,7 @@ def names_step_beside_gone(made: Recording) -> str:
     """The clock of the names steps where a slice is missing."""
     if not made.clock:
         raise Unfit("names without a clock")
+    _one_clock(made, "names")
     slot, _ = inner(made)
     slot.slice = None
     step = made.chance.choice((-1800, 60, 3600))
@@ -782,7 +798,9 @@ def _unsent(made: Recording, track: str, slots: set[int], pictures: int = 0) -> 
         file = made.slots[number].slice
         assert file is not None
         rows = file.of(track)
-        without(file, rows[file.origin[rows] % (1 << 32) > last])
+        without(file, rows[file.origin[rows] % NUMBERS > last])
+    ended, ends = (max(u.ticks for u in units) for units in (made.units, keep))
+    made.slots[-1].seconds -= (ended - ends) / HZ
     made.units = keep
     made.recount()
 

@@ -102,6 +102,8 @@ class Recording:
     loose: set[int] = field(default_factory=set)  # digests of units whose time nobody can know
     doubts: list[str] = field(default_factory=list)  # why any verdict may be right
     maybe: dict[str, float] = field(default_factory=dict)  # seconds that may be taken for lost
+    blind: set[int] = field(default_factory=set)  # digests of pictures torn without any trace
+    clocks: set[str] = field(default_factory=set)  # which clocks go wrong: "media", "names"
     claimed: float = 0.0  # seconds of foreign media that may be taken for the recording's own
 
     @property

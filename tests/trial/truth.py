@@ -53,7 +53,7 @@ def told(made: Recording) -> Truth:
         own = sorted((u for u in made.units if u.track == track), key=lambda u: u.ticks)
         for unit, ticks in zip(own, _durations(own, made), strict=True):
             fate = found.get(unit.digest, Fate.GONE)
-            if fate is not Fate.WHOLE and _excused(made, unit):
+            if fate is not Fate.WHOLE and (_excused(made, unit) or unit.digest in made.blind):
                 fate = Fate.EXCUSED
             astray = (unit.slot, track) in made.astray
             expected.append(Expected(unit, fate, unit.ticks / HZ, ticks / HZ, astray))
@@ -64,9 +64,23 @@ def told(made: Recording) -> Truth:
         frozenset(made.loose),
         pending,
         tuple(made.doubts),
-        {track: made.maybe.get(track, 0.0) + ragged for track, ragged in _ragged(expected).items()},
+        {
+            track: made.maybe.get(track, 0.0) + _unsent(made, expected, track)
+            for track in made.tracks
+        },
         made.claimed,
     )
+
+
+def _unsent(made: Recording, expected: list[Expected], track: str) -> float:
+    """Seconds in which a track was not sent, in slots that are gone or damaged: lost, for all
+    that anyone can know.
+    """
+    sent = {e.unit.slot for e in expected if e.unit.track == track}
+    damaged = {e.unit.slot for e in expected if e.fate is not Fate.WHOLE}
+    damaged |= {s.number for s in made.slots if s.slice is None or not len(s.slice.data)}
+    between = sum(s.seconds for s in made.slots if s.number in damaged - sent)
+    return between + _ragged(expected).get(track, 0.0)
 
 
 def _ragged(expected: list[Expected]) -> dict[str, float]:
@@ -183,14 +197,14 @@ def _fate(
 
 
 def _altered(made: Recording) -> dict[int, int]:
-    """Units in which bits of the media were flipped; nobody can tell."""
+    """Units in which bits of the media were flipped, or that lost packets without a trace."""
     found: dict[int, int] = {}
     for slot in made.slots:
-        if slot.slice is None or not (slot.slice.state == ALTERED).any():
-            continue
-        for track in made.tracks:
-            found |= _altered_in(made, slot.slice, track)
-    return found
+        if slot.slice is not None and (made.blind or (slot.slice.state == ALTERED).any()):
+            for track in made.tracks:
+                found |= _altered_in(made, slot.slice, track)
+    known = {u.digest for u in made.units}
+    return {now: was for now, was in found.items() if now not in known}
 
 
 def _altered_in(made: Recording, file: Slice, track: str) -> dict[int, int]:
@@ -200,14 +214,11 @@ def _altered_in(made: Recording, file: Slice, track: str) -> dict[int, int]:
     starts = transport.payload(file.data)
     found = {}
     for unit in made.units:
-        touched = unit.track == track and any(unit.first <= n <= unit.last for n in hit)
-        if touched and all(n in rows for n in range(unit.head, unit.last + 1)):
-            for now in _now(
-                file, [rows[n] for n in range(unit.head, unit.last + 1)], starts, track
-            ):
-                found[now] = unit.digest
-    known = {u.digest for u in made.units}
-    return {now: was for now, was in found.items() if now not in known}
+        touched = any(unit.first <= n <= unit.last for n in hit) or unit.digest in made.blind
+        if unit.track == track and touched and unit.head in rows and unit.last in rows:
+            left = [rows[n] for n in range(unit.head, unit.last + 1) if n in rows]
+            found |= dict.fromkeys(_now(file, left, starts, track), unit.digest)
+    return found
 
 
 def _now(file: Slice, rows: list[int], starts: np.ndarray, track: str) -> list[int]:
