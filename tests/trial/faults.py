@@ -212,10 +212,18 @@ def lost_sixteen(made: Recording) -> str:
     start = made.chance.randrange(1, len(rows) - count)
     low, high = (int(n) % NUMBERS for n in file.origin[rows[[start, start + count - 1]]])
     if track == "video" and not made.cut.picture_length:
-        inside = [u for u in made.units if u.track == track and u.first < low and high < u.last]
-        made.blind |= {u.digest for u in inside}
+        made.blind |= _blind(made, low, high)
     without(file, rows[start : start + count])
     return f"slot {slot.number}: {count} {track} packets lost"
+
+
+def _blind(made: Recording, low: int, high: int) -> set[int]:
+    """Pictures that lose these packets, if no reader of packets could know: all inside one
+    picture, or where no distance of pictures is wrong because none is right.
+    """
+    hit = [u for u in made.units if u.track == "video" and u.first <= high and low <= u.last]
+    torn_inside = len(hit) == 1 and hit[0].first < low
+    return {u.digest for u in hit} if torn_inside or not made.stream.steady else set()
 
 
 def lost_sound_pes(made: Recording) -> str:

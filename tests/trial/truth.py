@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.trial import transport
 from tests.trial.recordings import ALTERED, NUMBERS, SUSPECT, TRACKS, Recording, Slice, Slot, Unit
-from tests.trial.transport import HZ
+from tests.trial.transport import HZ, Ints, Rows
 
 
 class Fate(enum.Enum):
@@ -178,9 +178,7 @@ def _of_track(file: Slice, track: str, units: list[Unit]) -> dict[int, Fate]:
     }
 
 
-def _fate(
-    unit: Unit, numbers: np.ndarray, states: np.ndarray, places: dict[int, list[int]]
-) -> Fate:
+def _fate(unit: Unit, numbers: Ints, states: Ints, places: dict[int, list[int]]) -> Fate:
     needed = range(unit.first, unit.last + 1)
     if not all(n in places for n in needed):
         return Fate.GONE
@@ -208,21 +206,25 @@ def _altered(made: Recording) -> dict[int, int]:
 
 
 def _altered_in(made: Recording, file: Slice, track: str) -> dict[int, int]:
+    """As the bytes of each PES are now, up to the next one."""
     own = file.of(track)
-    hit = set((file.origin[own][file.state[own] == ALTERED] % NUMBERS).tolist())
-    rows = {int(n): int(r) for n, r in zip(file.origin[own] % NUMBERS, own, strict=True)}
-    starts = transport.payload(file.data)
-    found = {}
+    heads = defaultdict(list)
     for unit in made.units:
-        touched = any(unit.first <= n <= unit.last for n in hit) or unit.digest in made.blind
-        if unit.track == track and touched and unit.head in rows and unit.last in rows:
-            left = [rows[n] for n in range(unit.head, unit.last + 1) if n in rows]
-            found |= dict.fromkeys(_now(file, left, starts, track), unit.digest)
+        if unit.track == track:
+            heads[unit.head].append(unit)
+    found = {}
+    starts = transport.payload(file.data)
+    for rows in np.split(own, np.flatnonzero(file.data[own, 1] & 0x40))[1:]:
+        units = heads[int(file.origin[rows[0]]) % NUMBERS]
+        blind = any(u.digest in made.blind for u in units)
+        if blind or (file.state[rows] == ALTERED).any():
+            now = _now(file, rows, starts, track)
+            found |= {n: u.digest for n, u in zip(now, units, strict=False)}
     return found
 
 
-def _now(file: Slice, rows: list[int], starts: np.ndarray, track: str) -> list[int]:
-    content, _ = transport.bytes_of(file.data, np.array(rows), starts)
+def _now(file: Slice, rows: Rows, starts: Ints, track: str) -> list[int]:
+    content, _ = transport.bytes_of(file.data, rows, starts)
     body = content[9 + content[8] :] if len(content) > 9 else b""
     if track == "video":
         return [hash(transport.picture(body))]
