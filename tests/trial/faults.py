@@ -132,6 +132,8 @@ def cut_end(made: Recording) -> str:
     slot, file = any_of(made)
     lost = _amount(made.chance, len(file.data))
     file.keep(np.arange(len(file.data) - lost))
+    if made.counters == "anew" or slot is made.slots[-1]:
+        made.blind |= _less_than_a_frame(made, slot, file)
     return f"slot {slot.number} lacks its last {lost} packets"
 
 
@@ -140,7 +142,26 @@ def cut_head(made: Recording) -> str:
     slot, file = any_of(made)
     lost = _amount(made.chance, len(file.data))
     file.keep(np.arange(lost, len(file.data)))
+    if made.counters == "anew" or slot is made.slots[0]:
+        made.blind |= _less_than_a_frame(made, slot, file)
     return f"slot {slot.number} lacks its first {lost} packets"
+
+
+def _less_than_a_frame(made: Recording, slot: Slot, file: Slice) -> set[int]:
+    """The units that a cut took, if it left no trace: no counter goes on from here, at most one
+    unit of each track is gone, and of none that gives its length a part is left.
+    """
+    found: set[int] = set()
+    for track in made.tracks:
+        left = set((file.origin[file.of(track)] % NUMBERS).tolist())
+        own = [u for u in made.units if u.track == track and u.slot == slot.number]
+        gone = [u for u in own if not left.issuperset(range(u.first, u.last + 1))]
+        trace = track == "audio" or made.cut.picture_length or any(u.head not in left for u in gone)
+        part = any(not left.isdisjoint(range(u.head, u.last + 1)) for u in gone)
+        if len(gone) > 1 or (trace and part):
+            return set()
+        found |= {u.digest for u in gone}
+    return found
 
 
 def cut_inside(made: Recording) -> str:
@@ -736,6 +757,8 @@ def two_cut(made: Recording) -> str:
 
 def pids_change(made: Recording) -> str:
     """From one slice on, streams have other PIDs."""
+    if made.unsent:
+        raise Unfit("nobody could know what was not sent")
     slot, _ = inner(made)
     step = made.chance.choice((2, 0x10, 0x100))
     for each in made.slots:
@@ -807,9 +830,10 @@ def _unsent(made: Recording, track: str, slots: set[int], pictures: int = 0) -> 
         assert file is not None
         rows = file.of(track)
         without(file, rows[file.origin[rows] % NUMBERS > last])
-    ended, ends = (max(u.ticks for u in units) for units in (made.units, keep))
-    made.slots[-1].seconds -= (ended - ends) / HZ
+    ended = made.end()
     made.units = keep
+    made.slots[-1].seconds -= (ended - made.end()) / HZ
+    made.unsent |= {(number, track) for number in slots}
     made.recount()
 
 
