@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.trial import faults, product
+from tests.trial.faults.choose import Unfit
 from tests.trial.judge import Fault, agreed, judged
 from tests.trial.product import Answer
 from tests.trial.recordings import Recording, recorded
@@ -60,7 +61,7 @@ def _spoiled(made: Recording, only: tuple[str, ...]) -> tuple[str, ...]:
         try:
             made.done.append(kind(made))
             happened.append(kind.__name__)
-        except faults.Unfit:
+        except Unfit:
             continue
     return tuple(happened) or ("nothing",)
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.trial import faults, recordings, transport
+from tests.trial import material, recordings, transport
+from tests.trial.faults.choose import without
 from tests.trial.judge import SYNC, agreed, judged
 from tests.trial.product import Answer
 from tests.trial.recordings import NUMBERS, TRACKS, Recording, Slice, Slot, Unit
@@ -28,8 +29,8 @@ def recording(slots: int = 3, pictures: int = 10, packets: int = 4) -> Recording
     """Slots of one second: pictures of some packets each, and as many frames of one packet."""
     made = recordings.Recording(
         chance=random.Random(1),
-        stream=faults.material.STREAMS[3],
-        cut=faults.material.Cut(0, 3, 1, TRACKS, "hls", 0x100, 0x1000, 0, picture_length=False),
+        stream=material.STREAMS[3],
+        cut=material.Cut(0, 3, 1, TRACKS, "hls", 0x100, 0x1000, 0, picture_length=False),
         stem="a_b",
         clock=True,
         began=recordings.datetime(2026, 3, 2, tzinfo=recordings.UTC),
@@ -53,12 +54,12 @@ def recording(slots: int = 3, pictures: int = 10, packets: int = 4) -> Recording
     return made
 
 
-def result(made: Recording, *, without: set[int] | None = None) -> list[Sample]:
+def result(made: Recording, *, lacking: set[int] | None = None) -> list[Sample]:
     """What a perfect product would make of it."""
     return [
         Sample(u.track, u.digest, u.ticks / 90_000 + 7, 100)
         for u in made.units
-        if u.digest not in (without or set())
+        if u.digest not in (lacking or set())
     ]
 
 
@@ -84,7 +85,7 @@ def file_of(made: Recording, slot: int) -> Slice:
 
 def test_a_lost_packet_takes_its_picture_and_nothing_else():
     made = recording()
-    faults.without(file_of(made, 1), np.array([1]))
+    without(file_of(made, 1), np.array([1]))
     assert fates(made, Fate.GONE) == {10}
     assert len(fates(made, Fate.WHOLE)) == 59
 
@@ -136,7 +137,7 @@ def test_a_perfect_result_is_right():
 @pytest.mark.parametrize("verdict", ["ok", "repaired"])
 def test_a_missing_unit_without_degraded_is_a_lie(verdict: str):
     answer = replace(WHOLE, verdict=verdict)
-    assert names(recording(), answer, result(recording(), without={1005})) == {"lie"}
+    assert names(recording(), answer, result(recording(), lacking={1005})) == {"lie"}
 
 
 def test_a_torn_unit_is_a_lie():
@@ -182,8 +183,8 @@ def test_degraded_is_right_where_something_is():
     made.slots[1].slice = None
     answer = Answer("degraded", None, {"video": 1.0, "audio": 0.21}, ())
     gone = fates(made, Fate.GONE)
-    assert not names(made, answer, result(made, without=gone))
-    assert names(made, replace(answer, lost={"video": 2.0}), result(made, without=gone)) == {
+    assert not names(made, answer, result(made, lacking=gone))
+    assert names(made, replace(answer, lost={"video": 2.0}), result(made, lacking=gone)) == {
         "seconds"
     }
 
@@ -193,7 +194,7 @@ def test_less_than_survives_is_waste():
     made.slots[1].slice = None
     gone = {*fates(made, Fate.GONE), *range(12)}
     answer = Answer("degraded", None, {"video": 2.0, "audio": 0.21}, ())
-    assert names(made, answer, result(made, without=gone)) == {"waste"}
+    assert names(made, answer, result(made, lacking=gone)) == {"waste"}
 
 
 @pytest.mark.parametrize(("slots", "found"), [(1, {"refusal"}), (2, set())])
