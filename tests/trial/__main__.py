@@ -20,7 +20,10 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--only", type=int, help="this round alone, with all that is known of it")
     made.add_argument(
-        "--kind", action="append", default=[], choices=[k.__name__ for k in faults.KINDS]
+        "--kind",
+        action="append",
+        default=[],
+        choices=["nothing", *(k.__name__ for k in faults.KINDS)],
     )
     made.add_argument("--keep", type=Path, help="folder for the recordings and results")
     made.add_argument("--jobs", type=int, default=1)

@@ -212,7 +212,7 @@ def _altered_in(made: Recording, file: Slice, track: str) -> dict[int, int]:
     for unit in made.units:
         if unit.track == track:
             heads[unit.head].append(unit)
-    found = {}
+    found: dict[int, int] = {}
     starts = transport.payload(file.data)
     for rows in np.split(own, np.flatnonzero(file.data[own, 1] & 0x40))[1:]:
         units = heads[int(file.origin[rows[0]]) % NUMBERS]
