@@ -94,8 +94,7 @@ class Recording:
     ended: bool = True
     cut_text: float | None = None  # where the playlist ends, as a part of it
     rounded: bool = False  # EXTINF in whole seconds
-    excused: set[int] = field(default_factory=set)  # slots of which nobody can know all
-    mute: set[tuple[int, str]] = field(default_factory=set)  # the same for one track
+    mute: set[tuple[int, str]] = field(default_factory=set)  # absent tracks nobody can miss
     astray: set[tuple[int, str]] = field(
         default_factory=set
     )  # stamps of a track in a slot are wrong
@@ -161,8 +160,12 @@ class Recording:
 
     def _cut_at(self, text: str) -> int:
         names = [text.index(s.name) for s in self.slots if s.listed]
-        start = names[int(len(names) * (self.cut_text or 0))]
-        return start + self.chance.randint(1, 10)
+        part = self.cut_text or 0.0
+        return names[int(len(names) * part)] + 1 + int(part * 1000) % 10
+
+    def named(self) -> set[str]:
+        """All that the playlist names in full."""
+        return set(self.playlist().split("\n"))
 
     def write(self, folder: Path) -> Path:
         """All of it on the disk; returns the playlist."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from tests.trial import transport
-from tests.trial.recordings import ALTERED, NUMBERS, SUSPECT, TRACKS, Recording, Slice, Slot, Unit
+from tests.trial.recordings import ALTERED, NUMBERS, SUSPECT, TRACKS, Recording, Slice, Unit
 from tests.trial.transport import HZ, Ints, Rows
 
 
@@ -109,8 +109,9 @@ def _durations(units: list[Unit], made: Recording) -> list[float]:
 
 
 def _excused(made: Recording, unit: Unit) -> bool:
-    edge = unit.slot in _edges(made)
-    return edge or unit.slot in made.excused or (unit.slot, unit.track) in made.mute
+    slot, track = unit.slot, unit.track
+    beside = {(slot - 1, track), (slot + 1, track)} & made.unsent  # it may as well begin later
+    return bool(beside) or slot in _edges(made) or (slot, track) in made.mute
 
 
 def _edges(made: Recording) -> set[int]:
@@ -129,21 +130,21 @@ def _edges(made: Recording) -> set[int]:
 
 def _found(made: Recording) -> dict[int, Fate]:
     best: dict[int, Fate] = {}
+    named = made.named()
     order = list(Fate)
     for slot in made.slots:
         if slot.slice is None:
             continue
-        reach = _reach(made, slot)
+        reach = Fate.WHOLE if slot.name in named or _known(made) else Fate.SPARE
         for digest, fate in _in_file(made, slot.slice).items():
             fate = max(fate, reach, key=order.index)
             best[digest] = min(fate, best.get(digest, Fate.GONE), key=order.index)
     return best
 
 
-def _reach(made: Recording, slot: Slot) -> Fate:
-    """Whether anyone can know that a file belongs to the recording."""
-    listed = made.cut_text is None and slot.listed
-    return Fate.WHOLE if listed or (made.clock and made.cut_text is None) else Fate.SPARE
+def _known(made: Recording) -> bool:
+    """Whether anyone can know that a file belongs to a recording whose playlist lacks it."""
+    return made.clock and made.cut_text is None
 
 
 def _in_file(made: Recording, file: Slice) -> dict[int, Fate]:
