@@ -76,10 +76,10 @@ def _unsent(made: Recording, expected: list[Expected], track: str) -> float:
     """Seconds in which a track was not sent, in slots that are gone or damaged: lost, for all
     that anyone can know.
     """
-    sent = {e.unit.slot for e in expected if e.unit.track == track}
     damaged = {e.unit.slot for e in expected if e.fate is not Fate.WHOLE}
     damaged |= {s.number for s in made.slots if s.slice is None or not len(s.slice.data)}
-    between = sum(s.seconds for s in made.slots if s.number in damaged - sent)
+    silent = made.unsent & {(number, track) for number in damaged}
+    between = sum(s.seconds for s in made.slots if (s.number, track) in silent)
     return between + _ragged(expected).get(track, 0.0)
 
 
