@@ -20,7 +20,10 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--only", type=int, help="this round alone, with all that is known of it")
     made.add_argument(
-        "--kind", action="append", default=[], choices=[k.__name__ for k in faults.KINDS]
+        "--kind",
+        action="append",
+        default=[],
+        choices=["nothing", *(k.__name__ for k in faults.KINDS)],
     )
     made.add_argument("--keep", type=Path, help="folder for the recordings and results")
     made.add_argument("--jobs", type=int, default=1)
@@ -42,13 +45,15 @@ def table(rounds: Iterable[Round]) -> str:
     return "\n".join(lines)
 
 
-def told(each: Round, seed: int) -> str:
+def told(each: Round, seed: int, kinds: Sequence[str] = ()) -> str:
     """A failure in one line, with the command that shows it again."""
     wrong = "; ".join(f"{fault.name.upper()} {fault.why}" for fault in each.wrong)
     return (
         f"[{' + '.join(each.kinds)}] {each.answer.verdict}: {wrong}"
         f" | {'; '.join(each.done)} | {each.setting}"
-        f" | python -m tests.trial --seed {seed} --only {each.number} --keep DIR"
+        f" | python -m tests.trial --seed {seed} --only {each.number}"
+        + "".join(f" --kind {kind}" for kind in kinds)
+        + " --keep DIR"
     )
 
 
@@ -57,13 +62,13 @@ def main(given: Sequence[str]) -> int:
     chosen = arguments(given)
     play = partial(_one, chosen.seed, chosen.keep, tuple(chosen.kind))
     if chosen.only is not None:
-        return _show(play(chosen.only), chosen.seed)
+        return _show(play(chosen.only), chosen)
     rounds = []
     with ProcessPoolExecutor(chosen.jobs) as pool:
         for each in pool.map(play, range(chosen.rounds)):
             rounds.append(each)
             if each.wrong:
-                print(told(each, chosen.seed), flush=True)
+                print(told(each, chosen.seed, chosen.kind), flush=True)
     print(table(rounds))
     return int(any(each.wrong for each in rounds))
 
@@ -72,8 +77,8 @@ def _one(seed: int, keep: Path | None, kinds: tuple[str, ...], number: int) -> R
     return played(seed, number, keep and keep / f"{seed}-{number}", kinds)
 
 
-def _show(each: Round, seed: int) -> int:
-    print(told(each, seed))
+def _show(each: Round, chosen: argparse.Namespace) -> int:
+    print(told(each, chosen.seed, chosen.kind))
     print(f"lost_seconds {each.answer.lost}", *each.answer.findings, sep="\n  ")
     return int(bool(each.wrong))
 

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import median
 
 from tests.trial.product import Answer
@@ -12,9 +13,9 @@ from tests.trial.truth import Expected, Fate, Truth
 SYNC = 0.0415  # seconds: 40 ms, and what clocks round
 WRONG = 0.3  # seconds that lost_seconds may be off
 MOVED = 1.0  # seconds that anything may be moved beside a loss
-WASTED = 1.0  # seconds that may be thrown away beside a loss, if it is also less than a tenth
+WASTED = 0.5  # seconds that may be thrown away beside a loss
 SILENCE = 64  # bytes: no frame of silence is larger
-NAMES = ("lie", "alarm", "refusal", "seconds", "sync", "moved", "waste", "crash")
+NAMES = ("lie", "alarm", "refusal", "seconds", "sync", "moved", "waste", "disagree", "crash")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,12 @@ class Comparison:
     foreign: tuple[Sample, ...]
     twice: tuple[Sample, ...]
 
-    @property
+    @cached_property
+    def common(self) -> float:
+        """By how much everything stands later in the result than it was recorded."""
+        return median([m.offset for m in self.matched] or [0.0])
+
+    @cached_property
     def absent(self) -> list[Expected]:
         """Units that are not in the result."""
         there = {m.expected.unit.digest for m in self.matched}
@@ -84,6 +90,13 @@ def judged(truth: Truth, answer: Answer, samples: list[Sample]) -> list[Fault]:
     return [*found, *_out_of_sync(seen), *_seconds(seen, answer)]
 
 
+def agreed(made: Answer, looked: Answer) -> list[Fault]:
+    """Looking comes to the same as making, but for what a muxer alone can find."""
+    if made.verdict == looked.verdict:
+        return []
+    return [Fault("disagree", f"check says {looked.verdict}, convert {made.verdict}")]
+
+
 def _refused(truth: Truth, answer: Answer) -> Iterator[Fault]:
     total = sum(e.duration for e in truth.expected)
     there = sum(e.duration for e in truth.expected if e.fate is Fate.WHOLE)
@@ -100,16 +113,16 @@ def _lies(seen: Comparison) -> Iterator[Fault]:
         yield Fault("lie", f"foreign or torn: {_places(foreign)}")
     if seen.twice:
         yield Fault("lie", f"twice: {_places(seen.twice)}")
-    moved = [m for m in _placed(seen) if abs(m.offset - _common(seen)) > SYNC]
+    moved = [m for m in _placed(seen) if abs(m.offset - seen.common) > SYNC]
     if moved:
-        yield Fault("lie", f"misplaced: {_offsets(moved, _common(seen))}")
+        yield Fault("lie", f"misplaced: {_offsets(moved, seen.common)}")
 
 
 def _silence(sample: Sample, seen: Comparison) -> bool:
     """Made by the product where nobody spoke."""
     if sample.track != "audio" or sample.size > SILENCE:
         return False
-    time = sample.time - _common(seen)
+    time = sample.time - seen.common
     return not any(
         m.expected.unit.track == "audio" and abs(m.expected.time - time) < m.expected.duration / 2
         for m in seen.matched
@@ -125,9 +138,9 @@ def _alarm(seen: Comparison) -> Iterator[Fault]:
 
 def _moved(seen: Comparison) -> Iterator[Fault]:
     """Beside a loss, the rest is still to be where it was."""
-    far = [m for m in _placed(seen) if abs(m.offset - _common(seen)) > MOVED]
+    far = [m for m in _placed(seen) if abs(m.offset - seen.common) > MOVED]
     if far and not any(e.astray for e in seen.truth.expected):
-        yield Fault("moved", _offsets(far, _common(seen)))
+        yield Fault("moved", _offsets(far, seen.common))
 
 
 def _wasted(seen: Comparison) -> Iterator[Fault]:
@@ -143,13 +156,10 @@ def _placed(seen: Comparison) -> list[Matched]:
     return [m for m in seen.matched if m.expected.unit.digest not in seen.truth.loose]
 
 
-def _common(seen: Comparison) -> float:
-    return median([m.offset for m in seen.matched] or [0.0])
-
-
 def _out_of_sync(seen: Comparison) -> Iterator[Fault]:
     """Sound against the picture that belongs to it; not where the source itself was shifted."""
-    placed = [m for m in _placed(seen) if not m.expected.astray]
+    astray = {e.unit.slot for e in seen.truth.expected if e.astray}
+    placed = [m for m in _placed(seen) if m.expected.unit.slot not in astray]
     pictures = sorted(
         (m.expected.time, m.offset) for m in placed if m.expected.unit.track == "video"
     )
@@ -175,7 +185,7 @@ def _seconds(seen: Comparison, answer: Answer) -> Iterator[Fault]:
     for track in sorted({e.unit.track for e in seen.truth.expected}):
         low, high = _lost(seen, track)
         said = answer.lost.get(track, 0.0)
-        if not low - WRONG <= said <= high + WRONG:
+        if not low - seen.truth.claimed - WRONG <= said <= high + WRONG:
             yield Fault("seconds", f"{track}: said {said:.3f}, true {low:.3f} to {high:.3f}")
 
 
@@ -186,7 +196,7 @@ def _lost(seen: Comparison, track: str) -> tuple[float, float]:
     gone = sum(e.duration for e in own if e.fate is Fate.GONE)
     more = sum(e.duration for e in own if e.fate is not Fate.GONE and (e.unit.digest in absent))
     spare = sum(e.duration for e in own if e.fate is Fate.SPARE and e.unit.digest not in absent)
-    return gone, gone + more + spare
+    return gone, gone + more + spare + seen.truth.maybe.get(track, 0.0)
 
 
 def _listed(units: list[Expected]) -> str:

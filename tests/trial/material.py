@@ -127,7 +127,7 @@ def slices(stream: Stream, cut: Cut) -> list[bytes]:
         maps = [f"-map=0:{track[0]}" for track in cut.tracks]
         names = Path(folder, "%05d.ts")
         if cut.muxer == "hls":
-            how = ("-f", "hls", "-hls_time", str(cut.each), "-hls_list_size", "0")
+            how: tuple[str, ...] = ("-f", "hls", "-hls_time", str(cut.each), "-hls_list_size", "0")
             how += ("-hls_segment_options", options, "-hls_segment_filename", str(names))
             out = Path(folder, "list.m3u8")
         else:

@@ -94,13 +94,17 @@ class Recording:
     ended: bool = True
     cut_text: float | None = None  # where the playlist ends, as a part of it
     rounded: bool = False  # EXTINF in whole seconds
-    excused: set[int] = field(default_factory=set)  # slots of which nobody can know all
-    mute: set[tuple[int, str]] = field(default_factory=set)  # the same for one track
+    mute: set[tuple[int, str]] = field(default_factory=set)  # absent tracks nobody can miss
     astray: set[tuple[int, str]] = field(
         default_factory=set
     )  # stamps of a track in a slot are wrong
     loose: set[int] = field(default_factory=set)  # digests of units whose time nobody can know
     doubts: list[str] = field(default_factory=list)  # why any verdict may be right
+    maybe: dict[str, float] = field(default_factory=dict)  # seconds that may be taken for lost
+    blind: set[int] = field(default_factory=set)  # digests of pictures torn without any trace
+    clocks: set[str] = field(default_factory=set)  # which clocks go wrong: "media", "names"
+    unsent: set[tuple[int, str]] = field(default_factory=set)  # tracks of slots that never were
+    claimed: float = 0.0  # seconds of foreign media that may be taken for the recording's own
 
     @property
     def tracks(self) -> tuple[str, ...]:
@@ -118,6 +122,11 @@ class Recording:
             if slot.slice is not None and not any(slot.slice is s for s in seen):
                 seen.append(slot.slice)
                 yield slot.slice
+
+    def end(self) -> float:
+        """When all that was recorded has been played, in ticks."""
+        frame = {"video": HZ / eval_rate(self.stream.fps), "audio": 1024 * HZ / self.stream.rate}
+        return max(u.ticks + frame[u.track] for u in self.units)
 
     def recount(self) -> None:
         """Counters as the recorder writes them."""
@@ -151,8 +160,12 @@ class Recording:
 
     def _cut_at(self, text: str) -> int:
         names = [text.index(s.name) for s in self.slots if s.listed]
-        start = names[int(len(names) * (self.cut_text or 0))]
-        return start + self.chance.randint(1, 10)
+        part = self.cut_text or 0.0
+        return names[int(len(names) * part)] + 1 + int(part * 1000) % 10
+
+    def named(self) -> set[str]:
+        """All that the playlist names in full."""
+        return set(self.playlist().split("\n"))
 
     def write(self, folder: Path) -> Path:
         """All of it on the disk; returns the playlist."""
@@ -233,11 +246,28 @@ def _fill(made: Recording, files: list[bytes]) -> None:
         starts.append(min(u.ticks for u in leading))
     if len({u.digest for u in made.units}) < len(made.units):
         raise ValueError("two units with the same bytes cannot be told apart")
+    _end_whole(made)
     _name(made, starts)
 
 
+def _end_whole(made: Recording) -> None:
+    """Take off the last picture that is shown after all before it, and what follows: it may wait
+    for B-frames that ffmpeg cut off.
+    """
+    last = [u for u in made.units if u.track == "video" and u.slot == made.slots[-1].number]
+    if not made.stream.b_frames or len(last) < 12:
+        return
+    ahead = [u for i, u in enumerate(last) if u.ticks > max((v.ticks for v in last[:i]), default=0)]
+    file = made.slots[-1].slice
+    assert file is not None
+    rows = file.of("video")
+    gone = rows[file.origin[rows] % NUMBERS >= ahead[-1].first]
+    file.keep(np.setdiff1d(np.arange(len(file.data)), gone))
+    made.units = [u for u in made.units if u.track == "audio" or u.first < ahead[-1].first]
+
+
 def _name(made: Recording, starts: list[int]) -> None:
-    end = max(u.ticks for u in made.units) + HZ / eval_rate(made.stream.fps)
+    end = made.end()
     for slot, start, following in zip(made.slots, starts, [*starts[1:], end], strict=True):
         slot.seconds = (following - start) / HZ
         slot.name = made.name_at((start - starts[0]) / HZ, slot.number)

@@ -22,15 +22,13 @@ def samples(path: Path) -> list[Sample]:
     with av.open(str(path)) as container:
         for packet in container.demux():
             if packet.size and not packet.is_discard and packet.pts is not None:
-                found.append(_sample(packet))
+                time = float(packet.pts * (packet.time_base or 1))
+                found.append(_sample(bytes(packet), packet.stream.type, time))
     return found
 
 
-def _sample(packet: av.Packet) -> Sample:
-    content = bytes(packet)
-    track = packet.stream.type
+def _sample(content: bytes, track: str, time: float) -> Sample:
     kept = picture(content) if track == "video" else content
-    time = float(packet.pts * packet.time_base)
     return Sample(track, hash(kept), time, len(content))
 
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from tests.trial import transport
-from tests.trial.recordings import ALTERED, NUMBERS, SUSPECT, TRACKS, Recording, Slice, Slot, Unit
-from tests.trial.transport import HZ
+from tests.trial.recordings import ALTERED, NUMBERS, SUSPECT, TRACKS, Recording, Slice, Unit
+from tests.trial.transport import HZ, Ints, Rows
 
 
 class Fate(enum.Enum):
@@ -41,6 +41,8 @@ class Truth:
     loose: frozenset[int]
     pending: bool
     doubts: tuple[str, ...]
+    maybe: dict[str, float]  # seconds of a track that may be taken for lost
+    claimed: float  # seconds of foreign media that may be taken for the recording's own
 
 
 def told(made: Recording) -> Truth:
@@ -51,14 +53,50 @@ def told(made: Recording) -> Truth:
         own = sorted((u for u in made.units if u.track == track), key=lambda u: u.ticks)
         for unit, ticks in zip(own, _durations(own, made), strict=True):
             fate = found.get(unit.digest, Fate.GONE)
-            if fate is not Fate.WHOLE and _excused(made, unit):
+            if fate is not Fate.WHOLE and (_excused(made, unit) or unit.digest in made.blind):
                 fate = Fate.EXCUSED
             astray = (unit.slot, track) in made.astray
             expected.append(Expected(unit, fate, unit.ticks / HZ, ticks / HZ, astray))
     pending = not made.ended or made.cut_text is not None
     return Truth(
-        tuple(expected), _altered(made), frozenset(made.loose), pending, tuple(made.doubts)
+        tuple(expected),
+        _altered(made),
+        frozenset(made.loose),
+        pending,
+        tuple(made.doubts),
+        {
+            track: made.maybe.get(track, 0.0) + _unsent(made, expected, track)
+            for track in made.tracks
+        },
+        made.claimed,
     )
+
+
+def _unsent(made: Recording, expected: list[Expected], track: str) -> float:
+    """Seconds in which a track was not sent, in slots that are gone or damaged: lost, for all
+    that anyone can know.
+    """
+    damaged = {e.unit.slot for e in expected if e.fate is not Fate.WHOLE}
+    damaged |= {s.number for s in made.slots if s.slice is None or not len(s.slice.data)}
+    silent = made.unsent & {(number, track) for number in damaged}
+    between = sum(s.seconds for s in made.slots if (s.number, track) in silent)
+    return between + _ragged(expected).get(track, 0.0)
+
+
+def _ragged(expected: list[Expected]) -> dict[str, float]:
+    """How much later a track begins, and earlier it ends, than the recording: lost, for all
+    that anyone can know, if anything is lost there.
+    """
+    begin = min(e.time for e in expected)
+    end = max(e.time + e.duration for e in expected)
+    found = {}
+    for track in {e.unit.track for e in expected}:
+        own = [e for e in expected if e.unit.track == track]
+        late = min(e.time for e in own) - begin
+        early = end - max(e.time + e.duration for e in own)
+        broken = [e.fate is not Fate.WHOLE for e in expected]
+        found[track] = late * broken[0] + early * broken[-1]
+    return found
 
 
 def _durations(units: list[Unit], made: Recording) -> list[float]:
@@ -71,17 +109,20 @@ def _durations(units: list[Unit], made: Recording) -> list[float]:
 
 
 def _excused(made: Recording, unit: Unit) -> bool:
-    edge = unit.slot in _edges(made)
-    return edge or unit.slot in made.excused or (unit.slot, unit.track) in made.mute
+    slot, track = unit.slot, unit.track
+    beside = {(slot - 1, track), (slot + 1, track)} & made.unsent  # it may as well begin later
+    return bool(beside) or slot in _edges(made) or (slot, track) in made.mute
 
 
 def _edges(made: Recording) -> set[int]:
-    """First and last slots that are gone together with their lines."""
+    """First and last slots that are gone together with their lines, or whose files nobody can
+    know to be of this recording.
+    """
     by_number = sorted((s for s in made.slots if s.number >= 0), key=lambda s: s.number)
     found: set[int] = set()
     for order in (by_number, by_number[::-1]):
         for slot in order:
-            if slot.listed or slot.slice is not None:
+            if slot.listed or (slot.slice is not None and made.clock):
                 break
             found.add(slot.number)
     return found
@@ -89,20 +130,21 @@ def _edges(made: Recording) -> set[int]:
 
 def _found(made: Recording) -> dict[int, Fate]:
     best: dict[int, Fate] = {}
+    named = made.named()
     order = list(Fate)
     for slot in made.slots:
         if slot.slice is None:
             continue
+        reach = Fate.WHOLE if slot.name in named or _known(made) else Fate.SPARE
         for digest, fate in _in_file(made, slot.slice).items():
-            fate = max(fate, _reach(made, slot), key=order.index)
+            fate = max(fate, reach, key=order.index)
             best[digest] = min(fate, best.get(digest, Fate.GONE), key=order.index)
     return best
 
 
-def _reach(made: Recording, slot: Slot) -> Fate:
-    """Whether anyone can know that a file belongs to the recording."""
-    listed = made.cut_text is None and slot.listed
-    return Fate.WHOLE if listed or (made.clock and made.cut_text is None) else Fate.SPARE
+def _known(made: Recording) -> bool:
+    """Whether anyone can know that a file belongs to a recording whose playlist lacks it."""
+    return made.clock and made.cut_text is None
 
 
 def _in_file(made: Recording, file: Slice) -> dict[int, Fate]:
@@ -137,51 +179,53 @@ def _of_track(file: Slice, track: str, units: list[Unit]) -> dict[int, Fate]:
     }
 
 
-def _fate(
-    unit: Unit, numbers: np.ndarray, states: np.ndarray, places: dict[int, list[int]]
-) -> Fate:
+def _fate(unit: Unit, numbers: Ints, states: Ints, places: dict[int, list[int]]) -> Fate:
     needed = range(unit.first, unit.last + 1)
     if not all(n in places for n in needed):
         return Fate.GONE
     fates = []
     for place in places[unit.first]:
         if np.array_equal(numbers[place : place + len(needed)], needed):
+            following = numbers[place + len(needed)] if place + len(needed) < len(numbers) else None
+            grown = following is not None and unit.first < following <= unit.last
             headless = unit.head not in places
-            suspect = headless or (states[place : place + len(needed)] == SUSPECT).any()
+            damaged = (states[place : place + len(needed)] == SUSPECT).any()
+            suspect = grown or headless or damaged
             fates.append(Fate.SPARE if suspect else Fate.WHOLE)
     return min(fates, key=list(Fate).index) if fates else Fate.SPARE
 
 
 def _altered(made: Recording) -> dict[int, int]:
-    """Units in which bits of the media were flipped; nobody can tell."""
+    """Units in which bits of the media were flipped, or that lost packets without a trace."""
     found: dict[int, int] = {}
     for slot in made.slots:
-        if slot.slice is None or not (slot.slice.state == ALTERED).any():
-            continue
-        for track in made.tracks:
-            found |= _altered_in(made, slot.slice, track)
-    return found
-
-
-def _altered_in(made: Recording, file: Slice, track: str) -> dict[int, int]:
-    own = file.of(track)
-    hit = set((file.origin[own][file.state[own] == ALTERED] % NUMBERS).tolist())
-    rows = {int(n): int(r) for n, r in zip(file.origin[own] % NUMBERS, own, strict=True)}
-    starts = transport.payload(file.data)
-    found = {}
-    for unit in made.units:
-        touched = unit.track == track and any(unit.first <= n <= unit.last for n in hit)
-        if touched and all(n in rows for n in range(unit.head, unit.last + 1)):
-            for now in _now(
-                file, [rows[n] for n in range(unit.head, unit.last + 1)], starts, track
-            ):
-                found[now] = unit.digest
+        if slot.slice is not None and (made.blind or (slot.slice.state == ALTERED).any()):
+            for track in made.tracks:
+                found |= _altered_in(made, slot.slice, track)
     known = {u.digest for u in made.units}
     return {now: was for now, was in found.items() if now not in known}
 
 
-def _now(file: Slice, rows: list[int], starts: np.ndarray, track: str) -> list[int]:
-    content, _ = transport.bytes_of(file.data, np.array(rows), starts)
+def _altered_in(made: Recording, file: Slice, track: str) -> dict[int, int]:
+    """As the bytes of each PES are now, up to the next one."""
+    own = file.of(track)
+    heads = defaultdict(list)
+    for unit in made.units:
+        if unit.track == track:
+            heads[unit.head].append(unit)
+    found: dict[int, int] = {}
+    starts = transport.payload(file.data)
+    for rows in np.split(own, np.flatnonzero(file.data[own, 1] & 0x40))[1:]:
+        units = heads[int(file.origin[rows[0]]) % NUMBERS]
+        blind = any(u.digest in made.blind for u in units)
+        if blind or (file.state[rows] == ALTERED).any():
+            now = _now(file, rows, starts, track)
+            found |= {n: u.digest for n, u in zip(now, units, strict=False)}
+    return found
+
+
+def _now(file: Slice, rows: Rows, starts: Ints, track: str) -> list[int]:
+    content, _ = transport.bytes_of(file.data, rows, starts)
     body = content[9 + content[8] :] if len(content) > 9 else b""
     if track == "video":
         return [hash(transport.picture(body))]
