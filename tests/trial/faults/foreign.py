@@ -54,7 +54,13 @@ def foreign_clock(made: Recording) -> str:
 
 def foreign_format(made: Recording) -> str:
     """Another format, on another clock or on one that fits."""
-    others = [s for s in material.STREAMS if s.size != made.stream.size]
+    own = made.stream
+    others = [
+        s
+        for s in material.STREAMS
+        if (s.size != own.size or "video" not in made.tracks)
+        and ((s.rate, s.channels) != (own.rate, own.channels) or "video" in made.tracks)
+    ]
     chosen = made.chance.choice(others)
     return _foreign(made, chosen, made.chance.choice((0, _away(made))))
 
