@@ -83,7 +83,7 @@ def _delivered(entry: Entry, lane: Lane, segment: Placed, stretch: Stretch) -> E
         silent=round(sum(b - a for a, b in silent) / HZ, 6),
         cut=units.cut,
         packets=segment.missing.get(lane.pid, 0) + inside,
-        dropped=units.dropped,
+        dropped=0 if units.unfinished else units.dropped,
     )
 
 

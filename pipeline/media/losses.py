@@ -7,12 +7,17 @@ import numpy as np
 
 from pipeline.media.ends import Promise
 from pipeline.media.lane import BASE, HZ, Lane
-from pipeline.media.packets import Index, Ticks
+from pipeline.media.packets import PACKET, Index, Ticks
+from pipeline.media.pes import ROUND
 from pipeline.media.placed import GAP
 from pipeline.media.units import Units
 from pipeline.model import Finding, Hole, Severity
 
 SILENCE = HZ // 10  # a longer pause of the sound inside a segment is a loss
+RARE = 4  # steps that are no step of a steady track, at most
+ENOUGH = 50  # steps that tell whether it is steady
+NEAR = 12  # pictures on both sides that tell how large the missing ones were
+PAYLOAD = PACKET - 4
 DRIFT = HZ // 10  # 0.1 s between the time stamps and the samples of an audio track
 
 
@@ -35,6 +40,7 @@ class Line:
     end: np.ndarray  # float ticks; one fewer than begin
     torn: Index  # positions in ``begin`` in front of which media is missing
     owner: Index  # the stretch of each
+    sizes: Index  # bytes of each
 
 
 def line(stretches: Sequence[Stretch], lane: Lane) -> Line:
@@ -48,11 +54,16 @@ def line(stretches: Sequence[Stretch], lane: Lane) -> Line:
     begin = all_times[at]
     end = begin[:-1] + np.diff(at) * lane.unit
     torn = np.concatenate(
-        [empty, *(s.units.torn + o for s, o in zip(stretches, first, strict=False))]
+        [
+            empty,
+            *(s.units.torn + o for s, o in zip(stretches, first, strict=False)),
+            first[1:][[bool(s.units.dropped) for s in stretches]],  # what was dropped may be media
+        ]
     )
     places = np.unique(np.searchsorted(at, torn))
     owner = np.searchsorted(first, at, side="right") - 1
-    return Line(begin, end, places[(places > 0) & (places < len(begin))], owner)
+    sizes = np.concatenate([empty, *(s.units.sizes for s in stretches)]).astype(np.intp)[at]
+    return Line(begin, end, places[(places > 0) & (places < len(begin))], owner, sizes)
 
 
 def holes(
@@ -105,12 +116,28 @@ def closed_holes(lane: Lane, promised: Promise) -> list[Hole]:
 
 
 def _silences(on: Line, lane: Lane) -> Index:
-    """Gaps inside a segment: sound never pauses, so a loss of 16 packets shows in nothing else."""
-    if lane.codec.kind == "video":
-        return np.empty(0, np.intp)
+    """Gaps inside a segment that only a loss can leave: sound never pauses, and of units that
+    follow each other at equal distance a few are missing only with the packets they stood in.
+    """
     gaps = on.begin[1:] - on.end
     inner = on.owner[1:] == on.owner[:-1]
-    return np.flatnonzero(inner & (gaps > max(_pause(lane), 3 * lane.unit))) + 1
+    found = inner & (gaps > lane.unit / 2)
+    steady = np.count_nonzero(np.abs(gaps) <= lane.unit / 4) >= max(len(gaps) - RARE, ENOUGH)
+    for place in np.flatnonzero(found).tolist():
+        found[place] = steady and _hides(on, place, lane)
+    if lane.codec.kind == "audio":
+        found |= inner & (gaps > max(_pause(lane), 3 * lane.unit))
+    return np.flatnonzero(found) + 1
+
+
+def _hides(on: Line, place: int, lane: Lane) -> bool:
+    """The bytes of as many pictures as a gap has room for would fill sixteen packets, or a few
+    times as many, which no counter tells from none.
+    """
+    near = on.sizes[max(0, place - NEAR) : place + NEAR]
+    room = (on.begin[place + 1] - on.end[place]) / lane.unit
+    packets = float(near.mean()) / PAYLOAD * room
+    return bool(ROUND / 2 < packets < 4 * ROUND)
 
 
 def _pause(lane: Lane) -> int:
@@ -134,11 +161,15 @@ def beyond(lane: Lane, stretches: Sequence[Stretch], promised: Promise) -> tuple
     """Ticks that are missing before the first unit of a lane and behind its last one."""
     begin, end = span(lane, stretches)
     first, last = promised.within
-    late = promised.late or not len(stretches[first].units.sizes)
-    early = promised.early or not len(stretches[last].units.sizes)
+    late = promised.late or _lost_some(stretches[first].units)
+    early = promised.early or _lost_some(stretches[last].units)
     missing = (begin - promised.begin if late else 0.0, promised.end - end if early else 0.0)
     before, behind = (ticks if ticks > lane.unit / 2 else 0.0 for ticks in missing)
     return before, behind
+
+
+def _lost_some(units: Units) -> bool:
+    return not len(units.sizes) or units.dropped > 0
 
 
 def span(lane: Lane, stretches: Sequence[Stretch]) -> tuple[float, float]:
@@ -158,10 +189,10 @@ def irregularities(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Finding
     own = np.ones(len(gaps), np.bool_)
     own[on.torn - 1] = False
     inner = own & (on.owner[1:] == on.owner[:-1])
-    video = lane.codec.kind == "video"
+    lost = {int(place) - 1 for place in _silences(on, lane)}
     wide = np.flatnonzero(inner & (gaps > max(_pause(lane), 3 * lane.unit)))
-    severity = Severity.INFO if video else Severity.ERROR
-    for place in wide.tolist():
+    for place in sorted({*wide.tolist(), *(lost - {int(at) - 1 for at in on.torn})}):
+        severity = Severity.ERROR if place in lost else Severity.INFO
         segment = stretches[on.owner[place + 1]].segment
         detail = f"{gaps[place] / HZ:.3f} s without {lane.codec.kind} inside this segment"
         yield Finding("DTS_GAP", severity, segment, lane.pid, detail=detail)

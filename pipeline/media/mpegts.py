@@ -28,7 +28,7 @@ from pipeline.media.packets import (
     random_access,
     signed,
 )
-from pipeline.media.pes import Track, elementary, pes_stamps, track
+from pipeline.media.pes import ROUND, Track, elementary, pes_stamps, stuffed, track
 from pipeline.model import Finding, Severity
 
 FIRST_PID = 0x20  # below are tables: NIT, SDT, EIT ... (EN 300 468)
@@ -59,6 +59,7 @@ class Stream:
     rows: tuple[int, int]  # packets that begin the first PES and end the last
     turns: tuple[int, ...] = ()  # packets that begin a PES with another configuration
     lost: int = 0  # packets missing inside, at least
+    whole: bool = False  # the last PES is as long as it declares
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,9 +101,9 @@ def scan(name: str, data: Bytes) -> Scan:
     findings += [*_pcr_rules(packets), *_table_rules(packets, program)]
     located = tuple(_in_segment(finding, name) for finding in findings)
     faults = _faults(frame, packets)
-    return Scan(
-        name, len(data), len(frame.rows), frame.trailing > 0, faults, program, streams, located
-    )
+    ended = all(stuffed(stream.edges[1]) or stream.whole for stream in streams.values())
+    cut = frame.trailing > 0 or (frame.behind > 0 and not ended)
+    return Scan(name, len(data), len(frame.rows), cut, faults, program, streams, located)
 
 
 def _in_segment(finding: Finding, name: str) -> Finding:
@@ -135,6 +136,9 @@ def _framing_rules(frame: Framing, size: int) -> Iterator[Finding]:
     if frame.trailing:
         detail = f"{size} bytes: cut {frame.trailing} bytes into a packet of {PACKET}"
         yield Finding("SEG_PARTIAL", Severity.ERROR, detail=detail)
+    if frame.behind:
+        detail = f"{frame.behind} bytes behind the last packet that begin none"
+        yield Finding("SEG_PARTIAL", Severity.WARNING, detail=detail, repair="dropped")
     if frame.lost:
         detail = f"synchronisation lost over {frame.lost} bytes"
         yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail)
@@ -222,7 +226,7 @@ def _stream(
     stream_id = int(t.header[0, 3]) if len(t.header) else 0
     codec = codec_of(program.streams.get(pid), program.formats.get(pid, ""), stream_id)
     pts, dts, unmarked = pes_stamps(t.header)
-    wrong_size, short = _sizes(packets, t)
+    wrong_size, short, hidden = _sizes(packets, t)
     damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
     config, key_start = _parameters(packets, t, codec)
     findings = list(_stream_rules(t, pid, unmarked, wrong_size, len(packets.rows)))
@@ -250,22 +254,27 @@ def _stream(
         blank=len(t.starts) == 1 and tail == 0,
         rows=(int(t.index[t.starts[0]]) if len(t.starts) else last, last),
         turns=tuple(turns),
-        lost=t.lost,
+        lost=t.lost + hidden,
+        whole=len(t.header) > 0 and bool(t.header[-1, 4:6].any()) and not short,
     )
     return stream, findings
 
 
-def _sizes(packets: Packets, t: Track) -> tuple[Index, int]:
-    """PES whose declared length is not what is there, and what the last one lacks (2.4.3.7)."""
+def _sizes(packets: Packets, t: Track) -> tuple[Index, int, int]:
+    """PES whose declared length is not what is there, what the last one lacks (2.4.3.7), and how
+    many packets are missing by that although the counter does not tell: rounds of sixteen.
+    """
     declared = t.header[:, 4].astype(np.int64) << 8 | t.header[:, 5]
     if not declared.any():  # as usual for video
-        return np.empty(0, np.intp), 0
+        return np.empty(0, np.intp), 0, 0
     payload = np.append(0, np.cumsum(PACKET - packets.start[t.index], dtype=np.int64))
     real = np.diff(np.append(payload[t.starts], payload[-1])) - 6
     wrong = (declared > 0) & (real != declared)
     short = int(declared[-1] - real[-1]) if wrong[-1] and real[-1] < declared[-1] else 0
     wrong[-1] &= short == 0  # the rest may stand in the next segment
-    return np.flatnonzero(wrong), short
+    lacking = (declared - real)[wrong]
+    rounds = lacking[(lacking > 0) & (lacking % (ROUND * (PACKET - 4)) == 0)]
+    return np.flatnonzero(wrong), short, int(rounds.sum()) // (PACKET - 4)
 
 
 def _stream_rules(

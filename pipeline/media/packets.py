@@ -37,6 +37,7 @@ class Framing:
     rows: Bytes  # (n, 188)
     leading: int = 0  # bytes before the first packet
     trailing: int = 0  # bytes of a packet cut off at the end
+    behind: int = 0  # bytes behind the last packet that begin none
     lost: int = 0  # bytes skipped inside to find the next packet
     breaks: tuple[int, ...] = ()  # rows in front of which bytes were skipped
 
@@ -74,10 +75,15 @@ def framing(data: Bytes) -> Framing:
         first %= PACKET  # damage among the first packets, not garbage in front of them
     whole = (len(data) - first) // PACKET
     rows = data[first : first + whole * PACKET].reshape(whole, PACKET)
-    trailing = len(data) - first - whole * PACKET
     if (rows[:, 0] == SYNC).all():
-        return Framing(rows, first, trailing)
+        return Framing(rows, first, *_rest(data, first + whole * PACKET))
     return _reframed(data, first)
+
+
+def _rest(data: Bytes, at: int) -> tuple[int, int]:
+    """What is left behind the last packet: bytes of one that is cut off, or of none."""
+    rest = len(data) - at
+    return (rest, 0) if rest and data[at] == SYNC else (0, rest)
 
 
 def _lock(data: Bytes, begin: int) -> int | None:
@@ -110,12 +116,14 @@ def _reframed(data: Bytes, first: int, block: int = 4096) -> Framing:
         at, count = at + good * PACKET, count + good
         if good < whole:
             again = _lock(data, at) or _last_packets(data, at)
+            if again == len(data):
+                break
             breaks.append(count)
             lost += again - at
             at = again
     rows = np.concatenate(pieces)
     rows[[count - 1 for count in breaks if count], 0] = 0  # whatever went wrong began in there
-    return Framing(rows, first, len(data) - at, lost, tuple(breaks))
+    return Framing(rows, first, *_rest(data, at), lost, tuple(breaks))
 
 
 def _last_packets(data: Bytes, begin: int) -> int:

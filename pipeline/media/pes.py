@@ -7,6 +7,8 @@ import numpy as np
 from pipeline.media.packets import PACKET, Bytes, Index, Mask, Packets, Ticks, stamps
 
 MOST = 256  # breaks of one stream in one segment that are looked into
+ROUND = 16  # packets after which continuity_counter is what it was
+ROUNDS = 4  # so many rounds sent again at once are looked for
 FARTHEST = 4096  # packets of a stream between a packet and its copy
 
 
@@ -68,7 +70,8 @@ def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, In
     step = (counter[1:] - counter[:-1]) & 15
     repeated = np.zeros(len(index), np.bool_)
     if (step == 1).all():
-        return index, repeated, index[:0], 0, 0
+        once, rounds = _without_rounds(packets, index)
+        return once, repeated[: len(once)], rounds, 0, 0
     step = np.insert(step, 0, 1)
     wrong = (step != 1) & ~packets.discontinuity[index]
     _free_after_marks(packets, pid, index, wrong)
@@ -80,6 +83,23 @@ def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, In
     lost = int(((step[wrong] - 1) & 15).sum())
     repeats = np.sort(np.append(index[repeated], kept[again]))
     return kept[~again], wrong[~again], repeats, lost, thirds
+
+
+def _without_rounds(packets: Packets, index: Index) -> tuple[Index, Index]:
+    """Packets without those that were sent again sixteen, or a multiple of that, at a time, and
+    these: the counter cannot tell (2.4.3.3), for it is what it was.
+    """
+    word = packets.rows.reshape(-1).view(np.uint32)[4 :: PACKET // 4][index]
+    again = np.zeros(len(index), np.bool_)
+    for apart in range(ROUND, min(ROUNDS * ROUND, len(index) // 2) + 1, ROUND):
+        alike = np.flatnonzero(word[apart:] == word[:-apart])
+        if len(alike) < apart:
+            continue
+        for run in np.split(alike, np.flatnonzero(np.diff(alike) != 1) + 1):
+            at = int(run[0]) + apart if len(run) else 0
+            if len(run) >= apart and not again[at] and _copied(packets, index, at) >= apart:
+                again[at : at + apart] = True
+    return (index[~again], index[again]) if again.any() else (index, index[:0])
 
 
 def _sent_again(packets: Packets, index: Index, wrong: Mask) -> Mask:

@@ -37,7 +37,7 @@ from pipeline.media.rewrite import (
     spliced,
     video_pes,
 )
-from pipeline.media.units import Units
+from pipeline.media.units import LONGEST_FRAME, Units
 from pipeline.model import Finding, Severity
 
 
@@ -113,8 +113,11 @@ class Stitcher:
             begun = len(carried.data)
             kept, units_made = stitch(work, lane, carried)
             left = begun + _payload(work) + work.added - units_made.taken - len(carried.data)
-            needed = work.until is None and not work.unfinished
-            made[pid] = replace(units_made, dropped=left if needed else 0)
+            made[pid] = replace(
+                units_made,
+                dropped=left if work.until is None else 0,
+                unfinished=work.unfinished and left < LONGEST_FRAME,
+            )
             retime(work, pids.get(pid, (pid,)), kept)
             renumber(work, lane, kept, carried)
             keep[work.track.index[kept]] = True

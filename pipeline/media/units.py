@@ -17,6 +17,7 @@ from pipeline.media.packets import Bytes, Index, Mask, Ticks
 
 Sizes = NDArray[np.uint32]
 FRAME = 1024  # samples per AAC frame
+LONGEST_FRAME = 1 << 13  # bytes: aac_frame_length has 13 bits (ISO/IEC 14496-3 clause 1.A.2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +35,7 @@ class Units:
     data: memoryview | bytes = b""  # all as MP4 stores them
     taken: int = 0  # bytes of the elementary stream they were made of
     dropped: int = 0  # bytes of it that are in no unit
+    unfinished: bool = False  # these are the beginning of a unit behind the last one
 
 
 NO_UNITS = Units(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.packets import Ticks, signed
-from pipeline.media.placed import Placed, Slot, opening
+from pipeline.media.placed import Placed, Slot, falls_short, opening
 
 TOLERANCE = HZ  # the slice names may differ from the media by so much
 DOUBT = HZ // 10  # a larger gap is one, however much the names stray
@@ -67,7 +67,7 @@ def wall(
     the others after a picture.  ``at`` is the segment for whose time it is asked: the first.
     """
     named = [s for s in segments if s.slot.utc is not None]
-    named = [s for s in named if not s.damaged and begins_whole(s)] or named
+    named = [s for s in named if _tells(s, lanes)] or named
     part = segments[0].slot.part
     lead = min(s.position for s in segments if s.slot.part == part) if lead is None else lead
     offsets = [(s, _offset(s, lanes)) for s in named if s.slot.part == part]
@@ -94,6 +94,11 @@ def _drift(times: NDArray[np.float64], begins: Ticks) -> float:
     apart = begins[other] - begins[one]
     slopes = (times[other] - times[one])[apart != 0] / apart[apart != 0]
     return float(np.median(slopes)) if len(slopes) else 0.0
+
+
+def _tells(segment: Placed, lanes: Sequence[Lane]) -> bool:
+    """Its name is that of its first unit: it has not lost any that stood before."""
+    return not segment.damaged and begins_whole(segment) and not falls_short(segment, lanes)
 
 
 def begins_whole(segment: Placed) -> bool:

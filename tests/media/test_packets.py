@@ -19,7 +19,7 @@ def found(data: bytes) -> tuple[int, int, int, int]:
     """Rows, leading, trailing and lost bytes, after a check that they add up."""
     frame = framing(np.frombuffer(data, np.uint8))
     rows, *bytes_outside = len(frame.rows), frame.leading, frame.trailing, frame.lost
-    assert rows * PACKET + sum(bytes_outside) == len(data)
+    assert rows * PACKET + sum(bytes_outside) + frame.behind == len(data)
     return rows, frame.leading, frame.trailing, frame.lost
 
 
@@ -50,7 +50,7 @@ def bad(packets: Packets) -> dict[str, list[int]]:
         ),
         pytest.param(b"G" + WHOLE, (COUNT, 1, 0, 0), id="a sync byte too many"),
         pytest.param(WHOLE[100:], (COUNT - 1, 88, 0, 0), id="begins inside a packet"),
-        pytest.param(b"xx" + WHOLE + b"yyy", (COUNT, 2, 3, 0), id="garbage at both ends"),
+        pytest.param(b"xx" + WHOLE + b"yyy", (COUNT, 2, 0, 0), id="garbage at both ends"),
         pytest.param(bytes(50_000), (0, 50_000, 0, 0), id="nothing but zeros"),
         pytest.param(ts.noise(50_000), (0, 50_000, 0, 0), id="no sync byte at all"),
         pytest.param(np.random.default_rng(1).bytes(50_000), (0, 50_000, 0, 0), id="random bytes"),
@@ -119,9 +119,19 @@ def test_a_zero_filled_block_is_skipped_and_what_follows_found():
     assert found(data) == (COUNT - 20, 0, 0, 20 * PACKET)
 
 
-def test_a_tail_without_packets_is_lost():
-    assert found(WHOLE + bytes(1000)) == (COUNT, 0, 0, 1000)
-    assert found(WHOLE + bytes(300)) == (COUNT + 1, 0, 112, 0)  # one bad packet, marked
+@pytest.mark.parametrize(
+    ("tail", "rows", "trailing", "behind"),
+    [
+        pytest.param(bytes(1000), 0, 0, 1000, id="zeros"),
+        pytest.param(bytes(300), 1, 0, 112, id="one bad packet, marked, and zeros"),
+        pytest.param(bytes(100), 0, 0, 100, id="less than a packet"),
+        pytest.param(WHOLE[:100], 0, 100, 0, id="a packet cut off"),
+    ],
+)
+def test_what_stands_behind_the_last_packet(tail, rows, trailing, behind):
+    frame = framing(np.frombuffer(WHOLE + tail, np.uint8))
+    assert (len(frame.rows), frame.trailing, frame.behind) == (COUNT + rows, trailing, behind)
+    assert not frame.lost
 
 
 def test_damage_beyond_the_first_block():
