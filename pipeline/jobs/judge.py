@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pipeline.jobs.evidence import Evidence
 from pipeline.media import checks, losses
+from pipeline.media.findings import bounded
 from pipeline.media.lane import BASE, HZ
 from pipeline.model import Finding, Hole, OnLoss, Recording, Report, Severity, Verdict
 from pipeline.stages.convert import Converted
@@ -33,7 +34,7 @@ def judged(
         detail = "media is missing although no rule says why"  # a loss is never passed over
         findings.append(Finding("DTS_GAP", Severity.ERROR, detail=detail))
     outside = _outside(evidence)
-    said = tuple(_with_consequence(f, on_loss, outside) for f in (*findings, *proved))
+    said = bounded(_with_consequence(f, on_loss, outside) for f in (*findings, *proved))
     return Report(
         recording.id,
         recording.source,
@@ -102,7 +103,7 @@ def rejected(recording: Recording, findings: Sequence[Finding]) -> Report:
     if not any(f.severity == Severity.FATAL for f in findings):
         detail = "not one segment holds audio or video that can be read"
         findings = (*findings, Finding("ES_ABSENT", Severity.FATAL, detail=detail))
-    return Report(recording.id, recording.source, Verdict.REJECTED, tuple(findings))
+    return Report(recording.id, recording.source, Verdict.REJECTED, bounded(findings))
 
 
 def _outside(evidence: Evidence) -> frozenset[str]:
