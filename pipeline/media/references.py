@@ -4,6 +4,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from unicodedata import normalize
 from urllib.parse import unquote
 
 from pipeline.model import Finding, InitSection, Key, Severity
@@ -48,12 +49,14 @@ def names(uri: str) -> tuple[str, ...]:
     """What a file may be called, below the playlist's folder, that a safe URI names.
 
     First as it stands, for Agora's names may hold ``%``, ``?`` and ``#``; then percent-decoded; and
-    then the same without a query or fragment.
+    then the same without a query or fragment; and with accents composed in the other way (Unicode
+    Standard Annex 15), in which some file systems store names.
     """
     if _ORDINARY.fullmatch(uri):
         return (uri,)
     path = _ADDED.sub("", uri)
-    forms = (_without_dots(form) for form in (uri, unquote(uri), path, unquote(path)))
+    forms = [_without_dots(form) for form in (uri, unquote(uri), path, unquote(path))]
+    forms += [normalize(form, one) for form in ("NFC", "NFD") for one in forms]
     return tuple(dict.fromkeys(form for form in forms if _may_be(form)))
 
 
