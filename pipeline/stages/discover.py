@@ -65,9 +65,13 @@ def _named(storage: Storage, key: str) -> Recording | None:
         return None
     if _begins_as_playlist(storage, found):
         return _of_playlist(storage, found)
-    folder = key.rpartition("/")[0]
-    part = Part(None, f"{folder}/" if folder else "", {found.name: found})
-    return Recording(_stem(found.name), storage.url(key), (part,))
+    return alone(storage, found)
+
+
+def alone(storage: Storage, found: StoredObject) -> Recording:
+    """One media file as a recording, whatever it holds: it names no other file."""
+    part = Part(None, found.key.removesuffix(found.name), {found.name: found})
+    return Recording(_stem(found.name), storage.url(found.key), (part,))
 
 
 def _begins_as_playlist(storage: Storage, found: StoredObject) -> bool:
