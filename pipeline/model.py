@@ -90,7 +90,7 @@ class StoredObject:
 @dataclass(frozen=True, slots=True)
 class Key:
     """What AES-128 segments are encrypted with (RFC 8216 section 4.3.2.4).  ``name`` is empty where
-    the playlist names no file of its own folder; without ``iv`` it is the segment's number.
+    the playlist names no file beside or below it; without ``iv`` it is the segment's number.
     """
 
     name: str
@@ -107,6 +107,24 @@ class InitSection:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackEvent:
+    """A stream begins, or goes on after an interruption (EXT-X-AGORA-TRACK-EVENT, EVENT=START)."""
+
+    kind: str  # "video" or "audio"
+    time: float | None  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Size and rotation of the pictures from here on (EXT-X-AGORA-ROTATE)."""
+
+    width: int
+    height: int
+    degrees: int  # anticlockwise
+    time: float | None  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """One media segment as its playlist lists it (RFC 8216 section 3)."""
 
@@ -117,6 +135,8 @@ class Segment:
     byterange: tuple[int, int] | None = None  # length, offset
     key: Key | None = None
     init: InitSection | None = None
+    events: tuple[TrackEvent, ...] = ()  # that stand in front of it
+    rotations: tuple[Rotation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +154,8 @@ class Part:
 
     playlist: StoredObject | None
     folder: str  # key of the folder the segments lie in, "" or ending in "/"
-    objects: Mapping[str, StoredObject] = field(default_factory=dict)  # by name
+    # by name: what lies beside it, and below, as far as no playlist there is nearer
+    objects: Mapping[str, StoredObject] = field(default_factory=dict)
     copies: tuple[StoredObject, ...] = ()  # other versions of the playlist, from the backup cloud
     bak: int | None = None  # None: the main part; 0..2: failover parts
 

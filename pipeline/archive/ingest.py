@@ -20,7 +20,7 @@ from pipeline.model import Format, SourceFile
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.names import printable
+from pipeline.storage.names import common_folder, printable
 
 COPIERS = 8  # originals at once
 ORIGINALS = "data/original/"
@@ -92,13 +92,7 @@ def ingest(
 
 def original_path(published: Published, key: str) -> str:
     """Where an input lies in the bag: below the folder all inputs have in common."""
-    folders = [one.key.split("/")[:-1] for one in published.inputs]
-    common = 0
-    for parts in zip(*folders, strict=False):
-        if len(set(parts)) > 1:
-            break
-        common += 1
-    return ORIGINALS + "/".join(key.split("/")[common:])
+    return ORIGINALS + key.removeprefix(common_folder(one.key for one in published.inputs))
 
 
 def receipt_path(published: Published) -> str:

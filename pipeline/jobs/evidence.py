@@ -64,16 +64,17 @@ def gather(
         for s in inventory.segments
         if s.object and (s.segment.key or s.segment.init or s.name != s.segment.uri)
     }
+    names = {s.object.key: s.segment.uri for s in inventory.segments if s.object}
     folder = spool_of(recording, options)
     if in_place(objects, source):
         with clock.stage("inspect"), os_errors(f"read {recording.source}"):
             scanned = fetch.scan_in_place(objects, source, options.progress, wrapped)
-            found = {f.object.key: f for f in scanned}
+            found = {f.object.key: fetch.called(f, names[f.object.key]) for f in scanned}
             return _planned(inventory, found, source, options, folder, ffmpeg)
     with clock.stage("fetch"), os_errors(f"fetch to {folder}"):
         fetched = fetch.download(objects, source, folder, options.progress, wrapped)
     with clock.stage("inspect"), os_errors(f"read {folder}"):
-        found = {key: one for key, one in zip(wanted, fetched, strict=True) if one}
+        found = {f.object.key: fetch.called(f, names[f.object.key]) for f in fetched if f}
         return _planned(inventory, found, source, options, folder, ffmpeg)
 
 

@@ -15,7 +15,7 @@ from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import STALL, run
 from pipeline.muxing.tracks import Track, read_tracks
-from pipeline.stages.discover import discover
+from pipeline.stages.discover import alone
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
 
@@ -126,7 +126,7 @@ def _refuse_to_overwrite(job: _Job) -> None:
 
 
 def _proven(job: _Job) -> Outcome:
-    (recording,) = discover(job.folder, job.name)
+    recording = alone(job.folder, job.folder.head(job.name))
     target = Target(job.folder, job.output)
     report = process(recording, job.folder, target, job.ffmpeg, job.options)
     if report.verdict is Verdict.REJECTED:
@@ -177,7 +177,7 @@ def _verified(job: _Job, way: Way) -> Outcome:
 
 def _damage(job: _Job) -> tuple[str, ...]:
     """What our own reader finds wrong with a transport stream; ffmpeg says little of it."""
-    (recording,) = discover(job.folder, job.name)
+    recording = alone(job.folder, job.folder.head(job.name))
     report = check(recording, job.folder, job.options)
     if report.verdict is Verdict.REJECTED:
         raise MuxingError(_said(report, Severity.FATAL)[0])

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pipeline.jobs.evidence import Evidence
 from pipeline.media import account, checks, losses
+from pipeline.media.findings import bounded
 from pipeline.media.lane import BASE, HZ
 from pipeline.model import Entry, Finding, Hole, OnLoss, Recording, Report, Severity, Verdict
 from pipeline.stages.convert import Converted
@@ -36,7 +37,7 @@ def judged(
         )
     outside = _outside(evidence)
     weighed = account.weighed([*findings, *proved], entries, evidence.slots)
-    said = tuple(_with_consequence(f, on_loss, outside) for f in weighed)
+    said = bounded(_with_consequence(f, on_loss, outside) for f in weighed)
     return Report(
         recording.id,
         recording.source,
@@ -106,7 +107,7 @@ def rejected(recording: Recording, findings: Sequence[Finding]) -> Report:
     if not any(f.severity == Severity.FATAL for f in findings):
         detail = "not one segment holds audio or video that can be read"
         findings = (*findings, Finding("ES_ABSENT", Severity.FATAL, detail=detail))
-    return Report(recording.id, recording.source, Verdict.REJECTED, tuple(findings))
+    return Report(recording.id, recording.source, Verdict.REJECTED, bounded(findings))
 
 
 def _outside(evidence: Evidence) -> frozenset[str]:

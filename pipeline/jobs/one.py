@@ -17,7 +17,7 @@ from pipeline.jobs.locks import locked
 from pipeline.jobs.making import Job, Made, make
 from pipeline.jobs.options import Options, Target
 from pipeline.jobs.publishing import publish_all, result_keys
-from pipeline.jobs.receipts import only_more_inputs, report_of, same_inputs
+from pipeline.jobs.receipts import identities, only_more_inputs, report_of, same_inputs
 from pipeline.jobs.shares import Share, shares, together
 from pipeline.model import (
     Finding,
@@ -58,9 +58,9 @@ def _inspect(recording: Recording, source: Storage, options: Options) -> Invento
 
 
 def inputs(recording: Recording, source: Storage) -> set[tuple[str, int, str | None]]:
-    """Name, size and ETag of everything that would be converted, as receipts tell inputs apart."""
+    """Everything that would be converted, as receipts tell inputs apart."""
     found = _objects(inspect(recording, source, accept_unfinished=True))
-    return {(o.name, o.size, o.etag) for o in found}
+    return identities((o.key, o.size, o.etag) for o in found)
 
 
 def check(recording: Recording, source: Storage, options: Options) -> Report:

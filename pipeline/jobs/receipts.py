@@ -1,6 +1,6 @@
 """Receipts: what was read, what was made of it, and the proof (JSON beside every result)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,7 @@ from pipeline.model import (
     Verdict,
 )
 from pipeline.stages import publish
+from pipeline.storage.names import common_folder
 from pipeline.version import VERSION
 
 CONVERTED = "%Y-%m-%dT%H:%M:%SZ"  # when the result was proven: UTC, to the second
@@ -72,23 +73,28 @@ def _piece(piece: Piece) -> dict[str, Any]:
     return {**asdict(piece), "file": piece.output.rpartition("/")[2]}
 
 
+def identities(inputs: Iterable[tuple[str, int, str | None]]) -> set[tuple[str, int, str | None]]:
+    """Key, size and ETag of inputs as they are told apart: keys count below the folder that all of
+    them lie in, for it may be named from further above another time.
+    """
+    inputs = list(inputs)
+    above = len(common_folder(key for key, _, _ in inputs))
+    return {(key[above:], size, etag) for key, size, etag in inputs}
+
+
 def same_inputs(receipt: Mapping[str, Any], now: Sequence[StoredObject]) -> bool:
     """The listing is what the receipt was made from."""
-    return _identities(receipt) == {_identity(o.key, o.size, o.etag) for o in now}
+    return _before(receipt) == identities((o.key, o.size, o.etag) for o in now)
 
 
 def only_more_inputs(receipt: Mapping[str, Any], now: Sequence[StoredObject]) -> bool:
     """All segments of the receipt are still there and others came; the playlist may have grown."""
-    before = {i for i in _identities(receipt) if not i[0].endswith(".m3u8")}
-    return before <= {_identity(o.key, o.size, o.etag) for o in now}
+    before = {i for i in _before(receipt) if not i[0].endswith(".m3u8")}
+    return before <= identities((o.key, o.size, o.etag) for o in now)
 
 
-def _identities(receipt: Mapping[str, Any]) -> set[tuple[str, int, str | None]]:
-    return {_identity(i["key"], i["size"], i["etag"]) for i in receipt["inputs"]}
-
-
-def _identity(key: str, size: int, etag: str | None) -> tuple[str, int, str | None]:
-    return key.rpartition("/")[2], size, etag
+def _before(receipt: Mapping[str, Any]) -> set[tuple[str, int, str | None]]:
+    return identities((i["key"], i["size"], i["etag"]) for i in receipt["inputs"])
 
 
 def report_of(

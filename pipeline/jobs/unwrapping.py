@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.media.codecs import sniff
 from pipeline.media.decrypt import BLOCK, MAX_KEY, decrypted, keys_of
+from pipeline.media.fragments import parted
 from pipeline.media.mpegts import Scan, Stream, scan
 from pipeline.media.wrapping import CONTAINERS, FRAGMENTS, Wrapping, opened
 from pipeline.model import Finding, InitSection, Severity, StoredObject
@@ -84,6 +85,7 @@ def _promised(listed: Listed, length: int) -> int:
 
 def _wrapping(listed: Listed, size: int, ring: "_Ring") -> Wrapping:
     key = listed.segment.key
+    init, lead = ring.init(listed)
     length, offset = listed.segment.byterange or (size, 0)
     if key and (length % BLOCK or offset + length + BLOCK == size):
         length += BLOCK - length % BLOCK  # ffmpeg lists what it encrypted, without the padding
@@ -94,7 +96,8 @@ def _wrapping(listed: Listed, size: int, ring: "_Ring") -> Wrapping:
         encrypted=key is not None,
         keys=ring.keys(listed.key) if key else (),
         iv=(key and key.iv) or b"",
-        init=ring.init(listed),
+        init=init,
+        lead=lead,
     )
 
 
@@ -116,28 +119,37 @@ class _Ring:
             self._known[beside.key] = (*self._read(beside), *self._given)
         return self._known[beside.key]
 
-    def init(self, listed: Listed) -> bytes:
-        """The initialisation section of a segment, in the clear."""
+    def init(self, listed: Listed) -> tuple[bytes, bytes]:
+        """The initialisation section of a segment, in the clear; and once the media in its file."""
         wanted, beside = listed.segment.init, listed.init
         if wanted is None or beside is None:
-            return b""
-        if wanted not in self._inits:
-            data = b""
-            if beside.size <= MAX_INIT:
-                data = b"".join(self._source.open(beside.key, etag=beside.etag))
-            length, offset = wanted.byterange or (len(data), 0)
-            data = data[offset : offset + length]
-            if wanted.key and wanted.key.iv:
-                for key in self.keys(listed.init_key):
-                    clear = decrypted(np.frombuffer(data, np.uint8), key, wanted.key.iv)
-                    if clear.whole and sniff(clear.data[:64].tobytes()) == FRAGMENTS:
-                        data = clear.data.tobytes()
-                        break
-            if sniff(data[:64]) != FRAGMENTS:
-                detail = f"{wanted.name}: {sniff(data[:64])}, no initialisation section of an MP4"
-                self.findings.append(Finding("PL_MAP", Severity.FATAL, detail=detail))
-            self._inits[wanted] = data
-        return self._inits[wanted]
+            return b"", b""
+        if wanted in self._inits:
+            return self._inits[wanted], b""
+        data = self._read_init(wanted, beside, listed.init_key)
+        if sniff(data[:64]) != FRAGMENTS:
+            detail = f"{wanted.name}: {sniff(data[:64])}, no initialisation section of an MP4"
+            self.findings.append(Finding("PL_MAP", Severity.FATAL, detail=detail))
+        self._inits[wanted], lead = parted(data)
+        if lead:
+            detail = f"{wanted.name} holds media as well: the beginning of the segment behind it"
+            self.findings.append(Finding("PL_MAP", Severity.INFO, listed.name, detail=detail))
+        return self._inits[wanted], lead
+
+    def _read_init(
+        self, wanted: InitSection, beside: StoredObject, key_file: StoredObject | None
+    ) -> bytes:
+        data = b""
+        if beside.size <= MAX_INIT:
+            data = b"".join(self._source.open(beside.key, etag=beside.etag))
+        length, offset = wanted.byterange or (len(data), 0)
+        data = data[offset : offset + length]
+        if wanted.key and wanted.key.iv:
+            for key in self.keys(key_file):
+                clear = decrypted(np.frombuffer(data, np.uint8), key, wanted.key.iv)
+                if clear.whole and sniff(clear.data[:64].tobytes()) == FRAGMENTS:
+                    return clear.data.tobytes()
+        return data
 
     def _read(self, beside: StoredObject) -> Sequence[bytes]:
         data = b""

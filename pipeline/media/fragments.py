@@ -139,6 +139,18 @@ def _movie(init: bytes) -> bytes:
     return init[moov[0].offset : moov[0].offset + moov[0].size]
 
 
+def parted(init: bytes) -> tuple[bytes, bytes]:
+    """An initialisation section, and media behind it in the same file: some writers put the first
+    fragments there, and players take them for the beginning of the first segment.
+    """
+    try:
+        boxes, _ = _boxes(init)
+    except Malformed:
+        return init, b""
+    begin = next((box.offset for box in boxes if box.type == "moof"), len(init))
+    return init[:begin], init[begin:]
+
+
 def _tracks(moov: bytes) -> dict[int, Track]:
     box = read_header(moov[:16], 0, len(moov), top=True)
     movie = _node(moov, box)

@@ -6,14 +6,24 @@ without EXTINF and raises for a bad number: it is given plain grammar and safe n
 
 import codecs
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from pipeline.media.events import Events
+from pipeline.media.findings import bounded
 from pipeline.media.references import References, quoted, unsafe
-from pipeline.model import Finding, InitSection, Key, Playlist, Segment, Severity
+from pipeline.model import (
+    Finding,
+    InitSection,
+    Key,
+    Playlist,
+    Rotation,
+    Segment,
+    Severity,
+    TrackEvent,
+)
 
 MAX_BYTES = 64 << 20
 MAX_LINES = 1_000_000
@@ -22,7 +32,7 @@ MAX_SEGMENTS = 200_000  # 24 hours are 5,760
 MAX_SECONDS = 86_400.0  # of one segment
 MAX_NAMED = 50  # findings of one id with a segment of their own; the rest share one
 
-Wrap = tuple[Key | None, InitSection | None]
+Told = tuple[Key | None, InitSection | None, tuple[TrackEvent, ...], tuple[Rotation, ...]]
 
 _ENDLIST = "#EXT-X-ENDLIST"
 _PLAIN = {"#EXT-X-DISCONTINUITY", "#EXT-X-GAP", "#EXT-X-BYTERANGE"}
@@ -65,12 +75,17 @@ def parse(data: bytes) -> Playlist:
     lines = [line.strip(" \t") for line in text.split("\n")]
     if refused := next(_not_a_recording(lines), None):
         return Playlist(findings=(refused,))
-    plain, wraps, found = _plain(lines)
+    plain, told, found = _plain(lines)
     head = _grammar(plain)
-    segments = _segments(head, wraps)
+    segments = _segments(head, told)
     found = [*_encoding(data, lines), *found]
     found += [finding for rule in _RULES for finding in rule(segments, head)]
-    return Playlist(segments, bool(head["is_endlist"]), _aggregate(found))
+    return Playlist(segments, bool(head["is_endlist"]), bounded(found, MAX_NAMED))
+
+
+def begins(data: bytes) -> bool:
+    """Whether a file that begins so is a playlist, whatever it is called (section 4.3.1.1)."""
+    return _HEADER.match(data.removeprefix(codecs.BOM_UTF8)) is not None
 
 
 def _grammar(plain: Sequence[str]) -> Mapping[str, Any]:
@@ -79,21 +94,6 @@ def _grammar(plain: Sequence[str]) -> Mapping[str, Any]:
 
     head = m3u8.parse("\n".join(plain))
     return {**head, "segments": [entry for entry in head["segments"] if "uri" in entry]}
-
-
-def _aggregate(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """One per id, severity and segment, with the first witness: a hostile file gives no flood."""
-    first: dict[tuple[str, str, str | None], Finding] = {}
-    counts: Counter[tuple[str, str, str | None]] = Counter()
-    named: Counter[str] = Counter()
-    for finding in found:
-        key = (finding.id, finding.severity, finding.segment)
-        if finding.segment and key not in first:
-            named[finding.id] += 1
-            key = key if named[finding.id] <= MAX_NAMED else (*key[:2], None)
-        first.setdefault(key, finding)
-        counts[key] += finding.count
-    return tuple(replace(f, segment=key[2], count=counts[key]) for key, f in first.items())
 
 
 def _fatal(id: str, detail: str) -> Finding:
@@ -107,7 +107,7 @@ def _not_m3u(data: bytes) -> Iterator[Finding]:
     """RFC 8216 section 4.3.1.1: the first line is #EXTM3U."""
     if len(data) > MAX_BYTES:
         yield _fatal("PL_LIMIT", f"{len(data)} bytes, at most {MAX_BYTES}")
-    if not _HEADER.match(data.removeprefix(codecs.BOM_UTF8)):
+    if not begins(data):
         start = data.removeprefix(codecs.BOM_UTF8)[:4096]
         kind = next(kind for pattern, kind in _KINDS if re.match(pattern, start, re.S | re.I))
         yield _fatal("PL_NOT_M3U", f"{kind}, expected #EXTM3U in the first line")
@@ -143,13 +143,13 @@ def _encoding(data: bytes, lines: Sequence[str]) -> Iterator[Finding]:
             yield Finding("PL_ENCODING", severity, detail=f"not UTF-8: {quoted(line)}")
 
 
-def _plain(lines: Sequence[str]) -> tuple[list[str], list[Wrap], list[Finding]]:
+def _plain(lines: Sequence[str]) -> tuple[list[str], list[Told], list[Finding]]:
     """What m3u8 is to read: each safe URI with one EXTINF before it, and the tags that matter.
 
-    Keys and initialisation sections are read here, one pair for each of those URIs.
+    Keys, initialisation sections and Agora's own tags are read here, for each of those URIs.
     """
-    references = References()
-    wraps: list[Wrap] = []
+    references, events = References(), Events()
+    told: list[Told] = []
     plain = ["#EXTM3U", _ENDLIST] if _ENDLIST in lines else ["#EXTM3U"]
     found: list[Finding] = []
     extinf: str | None = None
@@ -162,17 +162,19 @@ def _plain(lines: Sequence[str]) -> tuple[list[str], list[Wrap], list[Finding]]:
         elif tag in ("#EXT-X-KEY", "#EXT-X-MAP"):
             found += references.read(tag, value)
         elif line.startswith("#"):
+            events.read(tag, value)
             found += _tag(tag, value.strip(), plain)
         elif line:
             listed = len(plain)
             found += _uri(line, extinf, plain)
-            wraps += [(references.key, references.init)] if len(plain) > listed else []
+            here = references.key, references.init, *events.take()
+            told += [here] if len(plain) > listed else []
             extinf = None
     if not cut:
-        return plain, wraps, found + _without_uri(extinf)
+        return plain, told, found + _without_uri(extinf)
     if not lines[-1].startswith("#"):
         found += _uri(lines[-1], "0", [])  # half a name is not listed, but may be unsafe
-    return plain, wraps, found + cut
+    return plain, told, found + cut
 
 
 def _cut(lines: Sequence[str]) -> list[Finding]:
@@ -207,7 +209,8 @@ def _uri(uri: str, extinf: str | None, plain: list[str]) -> Iterator[Finding]:
     if _NOT_UTF8.search(uri):
         return  # _encoding tells
     if why := unsafe(uri):
-        yield _fatal("PL_UNSAFE_URI", f"{why}, expected a name in its own folder: {quoted(uri)}")
+        expected = "expected a name in its own folder or below"
+        yield _fatal("PL_UNSAFE_URI", f"{why}, {expected}: {quoted(uri)}")
     elif uri.lower().endswith((".m3u8", ".m3u")):
         yield _fatal("PL_MASTER", f"lists another playlist: {quoted(uri)}")
     else:
@@ -236,10 +239,11 @@ def _seconds(extinf: str | None) -> tuple[float, Finding | None]:
 # From m3u8's dictionary to segments, and what they tell.
 
 
-def _segments(head: Mapping[str, Any], wraps: Sequence[Wrap]) -> tuple[Segment, ...]:
+def _segments(head: Mapping[str, Any], told: Sequence[Told]) -> tuple[Segment, ...]:
     segments: list[Segment] = []
     first = head["media_sequence"] or 0
-    for number, (entry, (key, init)) in enumerate(zip(head["segments"], wraps, strict=True), first):
+    for number, (entry, here) in enumerate(zip(head["segments"], told, strict=True), first):
+        key, init, events, rotations = here
         segments.append(
             Segment(
                 uri=entry["uri"],
@@ -249,6 +253,8 @@ def _segments(head: Mapping[str, Any], wraps: Sequence[Wrap]) -> tuple[Segment, 
                 byterange=_byterange(entry, segments[-1] if segments else None),
                 key=key and replace(key, iv=key.iv or number.to_bytes(16, "big")),
                 init=init,
+                events=events,
+                rotations=rotations,
             )
         )
     return tuple(segments)
@@ -288,14 +294,6 @@ def _gaps(segments: Sequence[Segment], head: Mapping[str, Any]) -> Iterator[Find
             yield Finding("PL_GAP", Severity.ERROR, segment.uri, detail=detail)
 
 
-def _duplicates(segments: Sequence[Segment], head: Mapping[str, Any]) -> Iterator[Finding]:
-    times = Counter((segment.uri, segment.byterange) for segment in segments)
-    for (uri, _), listed in times.items():
-        if listed > 1:
-            detail = f"listed {listed} times, expected once"
-            yield Finding("PL_DUP_URI", Severity.WARNING, uri, count=listed - 1, detail=detail)
-
-
 def _media_sequence(segments: Sequence[Segment], head: Mapping[str, Any]) -> Iterator[Finding]:
     """RFC 8216 section 4.3.3.2: the number of the first segment, raised for each one removed."""
     if head["is_endlist"] and (first := head["media_sequence"]):
@@ -323,4 +321,4 @@ def _target(segments: Sequence[Segment], head: Mapping[str, Any]) -> Iterator[Fi
         yield Finding("PL_TARGET", Severity.INFO, count=len(longer), detail=detail)
 
 
-_RULES = (_endlist, _byteranges, _gaps, _duplicates, _media_sequence, _discontinuities, _target)
+_RULES = (_endlist, _byteranges, _gaps, _media_sequence, _discontinuities, _target)

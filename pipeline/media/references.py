@@ -1,43 +1,84 @@
 """What a playlist names besides segments: keys and initialisation sections (RFC 8216 sections
-4.3.2.4 and 4.3.2.5); and which names are safe.
+4.3.2.4 and 4.3.2.5); which names are safe, and what files they may stand for.
 """
 
 import re
 from collections.abc import Iterator, Mapping
+from unicodedata import normalize
 from urllib.parse import unquote
 
 from pipeline.model import Finding, InitSection, Key, Severity
 
 MAX_NAME = 255  # bytes: the longest name a folder can hold
-_ATTRIBUTE = re.compile(r'(?<![A-Z0-9-])([A-Z0-9-]++)=("[^"]*"|[^,]*)')
+MAX_PATH = 1024  # bytes: the longest key a store takes
+MAX_DECODED = 3  # times that a name may be percent-encoded
+_ATTRIBUTE = re.compile(r'(?<![A-Z0-9_-])([A-Z0-9_-]++)=("[^"]*"|[^,]*)')
 _IV = re.compile(r"0[xX][0-9A-Fa-f]{1,32}")
 _RANGE = re.compile(r"([0-9]{1,19})@([0-9]{1,19})")
 _ORDINARY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")  # safe, and nearly all names are so
+_ADDED = re.compile(r"[?#].*", re.DOTALL)  # RFC 3986 sections 3.4 and 3.5
 _UNSAFE = (
     (re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"), "a control character"),
     (re.compile(r"\A(?:[a-z][a-z0-9+.-]*:|subfile,)", re.IGNORECASE), "a URL"),
-    (re.compile(r"[/\\]"), "a path"),
+    (re.compile(r"\A/"), "an absolute path"),
+    (re.compile(r"\\"), "a backslash"),
+    (re.compile(r"(?:\A|/)\.\.(?:[/?#]|\Z)"), "a folder above"),
     (re.compile(r"\A\|"), "a command"),
-    (re.compile(r"\A(?:\.{0,2}\Z|\s)|\s\Z"), "no file name"),
+    (re.compile(r"\A\s|(?:\s|\A\.?|/\.?)\Z"), "no file name"),
 )
 
 
 def unsafe(uri: str) -> str | None:
-    """What else than one name in its own folder this is, or would be once percent-decoded.
+    """What else than a name in its own folder, or in one below, this is or would be once decoded.
 
     A scheme is that of RFC 3986 section 3.1, so the colon in ``<sid>_a:b_<utc>.ts`` begins none.
     """
     if _ORDINARY.fullmatch(uri):
         return None
-    if len(uri.encode("utf-8", "surrogateescape")) > MAX_NAME:
-        return f"longer than {MAX_NAME} bytes"
-    decoded = unquote(uri)
-    return next((why for rule, why in _UNSAFE if rule.search(decoded)), None)
+    read = uri
+    for _ in range(MAX_DECODED):
+        if why := next((why for rule, why in _UNSAFE if rule.search(read)), None):
+            return why
+        before, read = read, unquote(read)
+        if read == before:
+            return None if names(uri) else f"longer than {MAX_NAME} bytes"
+    return "a name that is encoded many times"
+
+
+def names(uri: str) -> tuple[str, ...]:
+    """What a file may be called, below the playlist's folder, that a safe URI names.
+
+    First as it stands, for Agora's names may hold ``%``, ``?`` and ``#``; then percent-decoded; and
+    then the same without a query or fragment; and with accents composed in the other way (Unicode
+    Standard Annex 15), in which some file systems store names.
+    """
+    if _ORDINARY.fullmatch(uri):
+        return (uri,)
+    path = _ADDED.sub("", uri)
+    forms = [_without_dots(form) for form in (uri, unquote(uri), path, unquote(path))]
+    forms += [normalize(form, one) for form in ("NFC", "NFD") for one in forms]
+    return tuple(dict.fromkeys(form for form in forms if _may_be(form)))
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986 section 5.2.4, for what stays in its folder."""
+    return "/".join(part for part in path.split("/") if part != ".")
+
+
+def _may_be(path: str) -> bool:
+    """Short enough for a folder and for a store."""
+    parts = [len(part.encode("utf-8", "surrogateescape")) for part in path.split("/")]
+    return parts[-1] > 0 and max(parts) <= MAX_NAME and sum(parts) + len(parts) <= MAX_PATH
 
 
 def quoted(text: str) -> str:
     """Short, and with control characters escaped: fit for a log."""
     return repr(text if len(text) <= 80 else text[:80] + "...")
+
+
+def attributes(value: str) -> dict[str, str]:
+    """An attribute list (RFC 8216 section 4.2), read tolerantly."""
+    return {k: v.strip(' "') for k, v in _ATTRIBUTE.findall(value)}
 
 
 class References:
@@ -49,11 +90,10 @@ class References:
 
     def read(self, tag: str, value: str) -> Iterator[Finding]:
         """One EXT-X-KEY or EXT-X-MAP, and what is wrong with it."""
-        attributes = {k: v.strip(' "') for k, v in _ATTRIBUTE.findall(value)}
         if tag == "#EXT-X-KEY":
-            yield from self._key(attributes)
+            yield from self._key(attributes(value))
         else:
-            yield from self._map(attributes)
+            yield from self._map(attributes(value))
 
     def _key(self, attributes: Mapping[str, str]) -> Iterator[Finding]:
         """RFC 8216 section 4.3.2.4: it holds for all that follows, until the next one."""

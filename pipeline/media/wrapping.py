@@ -22,6 +22,7 @@ class Wrapping:
     size: int  # of the file
     encrypted: bool = False
     init: bytes = field(default=b"", repr=False)  # initialisation section of fragmented MP4
+    lead: bytes = field(default=b"", repr=False)  # fragments of the segment that stand in that file
     keys: Sequence[bytes] = field(default=(), repr=False)  # those it may be encrypted with
     iv: bytes = b""
 
@@ -48,7 +49,7 @@ def opened(name: str, data: Bytes, how: Wrapping) -> Opened:
         return clear
     from pipeline.media.contained import from_fragments, from_webm
 
-    inside = clear.data.tobytes()
+    inside = how.lead + clear.data.tobytes()
     webm = kind == WEBM
     found = from_webm(name, inside) if webm else from_fragments(name, how.init, inside)
     whole = webm or b"moov" in inside[:MOVIE]

@@ -234,10 +234,10 @@ def _unread_aside(candidates: IO[str], made: Survey) -> Iterator[dict[str, Any]]
 
     for line in candidates:
         told: dict[str, Any] = json.loads(line)
-        for one in told["objects"]:
-            folder, _, name = one["key"].rpartition("/")
-            part = names.parse_playlist_name(name)
-            if part and (f"{folder}/" if folder else "", part.sid) in made.seen.unread:
+        places = [one["key"].rpartition("/") for one in told["objects"]]
+        folders = {folder + slash for folder, slash, _ in places}
+        for part in filter(None, (names.parse_playlist_name(name) for _, _, name in places)):
+            if any((folder, part.sid) in made.seen.unread for folder in folders):
                 told["why"] = "slices beside it that its receipt does not know"
         yield told
 

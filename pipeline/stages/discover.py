@@ -2,18 +2,30 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from pipeline.agora import names
-from pipeline.errors import NotFoundError
+from pipeline.errors import DeniedError, NotFoundError
+from pipeline.media import playlist as playlists
 from pipeline.model import Part, Recording, StoredObject
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH
 
 PLAYLIST = ".m3u8"
 _VERSION = re.compile(r"_\d+_\d+$")  # what a forwarded playlist has behind its stem
-MEDIA = (".ts", ".aac", ".m4a", ".mp4", ".webm", ".mkv", ".m2ts", ".mts", ".mp3")
+MEDIA = (".ts", ".aac", ".m4a", ".mp4", ".m4s", ".webm", ".mkv", ".m2ts", ".mts", ".mp3")
+_ELSE = (*MEDIA, ".json", ".jpg", ".jpeg", ".png")  # no name of a playlist
+SMALL = 16 << 20  # bytes: a playlist may have some hundred thousand lines
+MOST_TRIED = 32  # files of other names that are looked into, in a whole listing
+
+Folders = Mapping[str, Mapping[str, StoredObject]]  # by key of the folder, then by name
+
+
+def is_playlist(name: str) -> bool:
+    """Whether a file is called like a playlist."""
+    return name.lower().endswith(PLAYLIST)
 
 
 def discover(storage: Storage, key: str) -> list[Recording]:
@@ -21,14 +33,14 @@ def discover(storage: Storage, key: str) -> list[Recording]:
 
     NotFoundError says what was there instead.
     """
-    if key.endswith(PLAYLIST):
+    if is_playlist(key):
         return [_of_playlist(storage, storage.head(key))]
     if key and not key.endswith("/"):
-        found = _single(storage, key)
+        found = _named(storage, key)
         if found is not None:
             return [found]
     objects = list(storage.list(key))
-    recordings = grouped(storage, objects)
+    recordings = grouped(storage, objects, set(_called_otherwise(storage, objects)))
     if not recordings:
         raise NotFoundError(f"{storage.url(key)}: no recording found: {_instead(objects)}")
     return recordings
@@ -45,15 +57,47 @@ def _instead(objects: list[StoredObject]) -> str:
     return f"{len(objects)} files, none of them a playlist (.m3u8)"
 
 
-def _single(storage: Storage, key: str) -> Recording | None:
-    """A media file that was named itself; None when there is no such object."""
+def _named(storage: Storage, key: str) -> Recording | None:
+    """What a file is that was named itself; None when there is no such object."""
     try:
         found = storage.head(key)
     except NotFoundError:
         return None
-    folder = key.rpartition("/")[0]
-    part = Part(None, f"{folder}/" if folder else "", {found.name: found})
-    return Recording(_stem(found.name), storage.url(key), (part,))
+    if _begins_as_playlist(storage, found):
+        return _of_playlist(storage, found)
+    return alone(storage, found)
+
+
+def alone(storage: Storage, found: StoredObject) -> Recording:
+    """One media file as a recording, whatever it holds: it names no other file."""
+    part = Part(None, found.key.removesuffix(found.name), {found.name: found})
+    return Recording(_stem(found.name), storage.url(found.key), (part,))
+
+
+def _begins_as_playlist(storage: Storage, found: StoredObject) -> bool:
+    """Told by its first line; no more of a large file is read than its first chunk."""
+    return playlists.begins(next(iter(storage.open(found.key, etag=found.etag)), b""))
+
+
+def _called_otherwise(storage: Storage, objects: Iterable[StoredObject]) -> Iterator[str]:
+    """Playlists under other names, in folders that no playlist explains: few files are looked into,
+    those first that are called a little like one.
+    """
+    folders = _folders(objects)
+    homes = {folder for folder, beside in folders.items() if any(map(is_playlist, beside))}
+    tried = [
+        found
+        for folder, beside in folders.items()
+        if _home(folder, homes) is None
+        for name, found in beside.items()
+        if 0 < found.size <= SMALL and not name.startswith(".")
+        if not name.lower().endswith(_ELSE)
+    ]
+    tried.sort(key=lambda found: (".m3u" not in found.name.lower(), found.key))
+    for found in tried[:MOST_TRIED]:
+        with suppress(NotFoundError, DeniedError):
+            if _begins_as_playlist(storage, found):
+                yield found.key
 
 
 def _stem(name: str) -> str:
@@ -64,30 +108,63 @@ def _of_playlist(storage: Storage, playlist: StoredObject) -> Recording:
     """The recording a playlist belongs to, with the failover parts that lie beside it."""
     folder = playlist.key[: len(playlist.key) - len(playlist.name)]
     beside = [o for o in storage.list(folder) if "/" not in o.key[len(folder) :]]
-    for recording in grouped(storage, beside):
+    for recording in grouped(storage, beside, (playlist.key,)):
         for part in recording.parts:
             if playlist.key in (part.playlist and part.playlist.key, *(c.key for c in part.copies)):
                 return recording
     raise NotFoundError(f"{storage.url(playlist.key)}: not in the listing of its folder; run again")
 
 
-def grouped(storage: Storage, objects: Iterable[StoredObject]) -> list[Recording]:
-    """The recordings of a listing, each with the listing of its folder."""
-    folders: dict[str, dict[str, StoredObject]] = defaultdict(dict)
-    for found in objects:
-        if f"/{TRASH}" in f"/{found.key}":
-            continue
-        folders[found.key[: len(found.key) - len(found.name)]][found.name] = found
+def grouped(
+    storage: Storage, objects: Iterable[StoredObject], playlists: Collection[str] = ()
+) -> list[Recording]:
+    """The recordings of a listing, each with the listing of its folder and of those below it that
+    hold no playlist themselves.  ``playlists`` are keys of such that are called otherwise.
+    """
+    folders = _folders(objects)
+    listed = {
+        folder: names
+        for folder, beside in sorted(folders.items())
+        if (names := sorted(n for n in beside if is_playlist(n) or folder + n in playlists))
+    }
+    below = _with_what_lies_below(folders, listed)
     recordings: dict[str, Recording] = {}
-    for folder, beside in sorted(folders.items()):
-        playlists = sorted(name for name in beside if name.endswith(PLAYLIST))
-        copies = _backup_copies(playlists, beside)
-        for name in sorted({copies.get(name, name) for name in playlists}):
+    for folder, its in listed.items():
+        beside = below[folder]
+        copies = _backup_copies(its, beside)
+        for name in sorted({copies.get(name, name) for name in its}):
             own = [beside[c] for c, of in copies.items() if of == name]
             main = beside[name] if name in beside else own.pop()
             part = Part(main, folder, beside, copies=tuple(own))
             _add(recordings, storage, folder, name, part)
     return [_in_order(recording) for recording in recordings.values()]
+
+
+def _folders(objects: Iterable[StoredObject]) -> Folders:
+    folders: dict[str, dict[str, StoredObject]] = defaultdict(dict)
+    for found in objects:
+        if f"/{TRASH}" not in f"/{found.key}":
+            folders[found.key[: len(found.key) - len(found.name)]][found.name] = found
+    return folders
+
+
+def _with_what_lies_below(folders: Folders, homes: Collection[str]) -> Folders:
+    """The folders of playlists, each with those below it that belong to no nearer one."""
+    whole = {home: dict(folders[home]) for home in homes}
+    for folder, beside in folders.items():
+        home = _home(folder, homes)
+        if home is not None and home != folder:
+            whole[home].update((folder[len(home) :] + name, o) for name, o in beside.items())
+    return whole
+
+
+def _home(folder: str, homes: Collection[str]) -> str | None:
+    """The nearest of these folders above a folder, or itself."""
+    while folder not in homes:
+        if not folder:
+            return None
+        folder = folder[: folder.rfind("/", 0, -1) + 1]
+    return folder
 
 
 def _backup_copies(playlists: list[str], beside: Iterable[str]) -> dict[str, str]:

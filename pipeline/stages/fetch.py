@@ -41,6 +41,18 @@ class Fetched:
     findings: tuple[Finding, ...] = ()
 
 
+def called(fetched: Fetched, name: str) -> Fetched:
+    """The same under the name its recording has for it, which may have folders in it."""
+    if fetched.scan.name == name:
+        return fetched
+    scan = replace(fetched.scan, name=name, findings=_called(fetched.scan.findings, name))
+    return replace(fetched, scan=scan, findings=_called(fetched.findings, name))
+
+
+def _called(findings: Sequence[Finding], name: str) -> tuple[Finding, ...]:
+    return tuple(replace(finding, segment=name) for finding in findings)
+
+
 class _Arena(threading.local):
     """A buffer a thread reads every segment into: fresh memory would cost more than the scan."""
 

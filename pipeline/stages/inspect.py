@@ -2,20 +2,21 @@
 
 import math
 from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import unquote
 
 from pipeline.agora import names
-from pipeline.errors import NotFoundError, UnsafePathError
+from pipeline.errors import UnsafePathError
 from pipeline.media import playlist as playlists
+from pipeline.media import references
+from pipeline.media.findings import bounded
 from pipeline.model import Finding, Part, Playlist, Recording, Segment, Severity, StoredObject
 from pipeline.storage import Storage
+from pipeline.storage.names import TRASH, common_folder
 
 UNFINISHED = ("PL_NO_ENDLIST", "PL_TRUNCATED")
-
-
+MOST_LISTED = 1000  # times that a playlist may list one file
 MAIN = "main"
 STRAY = 0.25  # seconds by which the names of slices may be off
 
@@ -24,7 +25,7 @@ STRAY = 0.25  # seconds by which the names of slices may be off
 class Listed:
     """One segment of a playlist with the object it names, None when there is none."""
 
-    segment: Segment
+    segment: Segment  # called as the object is, below the folder of the playlist
     object: StoredObject | None
     utc: float | None = None
     part: str = MAIN
@@ -105,12 +106,13 @@ def inspect(
 def _read(recording: Recording, part: Part, storage: Storage) -> _Read:
     source, playlist = _most_complete(part, storage)
     label = _label(part.bak)
-    findings = list(playlist.findings)
-    segments = []
+    part = reached(part, _named(playlist), storage)
+    segments, said = [], []
     for entry in playlist.segments:
-        listed, said = _look_up(entry, part, storage)
+        listed, wrong = _look_up(entry, part, storage)
         segments.append(replace(listed, part=label))
-        findings += said
+        said += wrong
+    findings = [*playlist.findings, *bounded((*said, *_listed_again(segments)))]
     if part.bak is not None:
         findings = [f if f.segment else _of(label, f) for f in findings]
     orphans = _orphans(recording, part, segments)
@@ -118,15 +120,15 @@ def _read(recording: Recording, part: Part, storage: Storage) -> _Read:
         if len(recording.parts) > 1:
             findings = _softened(findings, Severity.ERROR)
         return _unlisted(label, source, orphans, findings)
-    segments, said = _with_orphans(segments, orphans, label)
+    segments, said = _with_orphans(segments, orphans)
     return _Read(label, source, tuple(segments), tuple(findings + said))
 
 
 def _unlisted(
-    label: str, source: StoredObject, slices: Sequence[StoredObject], findings: Sequence[Finding]
+    label: str, source: StoredObject, slices: Sequence[Listed], findings: Sequence[Finding]
 ) -> _Read:
     """A part whose playlist ends before its first slice, or never came to list one."""
-    segments = [Listed(Segment(s.name, 0.0), s, _utc(s.name), label) for s in slices if s.size]
+    segments = [replace(s, listed=True) for s in slices if s.object and s.object.size]
     detail = f"{len(segments)} slices of {label}, of which its playlist lists none"
     said = Finding("PL_ORPHAN", Severity.WARNING, count=len(segments), detail=detail, repair="used")
     return _Read(label, source, tuple(segments), (*findings, said))
@@ -136,48 +138,54 @@ def _label(bak: int | None) -> str:
     return MAIN if bak is None else f"bak{bak}"
 
 
-def _orphans(recording: Recording, part: Part, segments: Sequence[Listed]) -> list[StoredObject]:
-    """Slices of a part that its playlist lacks, in the order of their names."""
+def _orphans(recording: Recording, part: Part, segments: Sequence[Listed]) -> list[Listed]:
+    """Slices of a part that its playlist lacks, in the order of their names, in the folders that
+    its own slices are in.
+    """
     if recording.sid is None or recording.cname is None:
         return []
     begin = names.stem(recording.sid, recording.cname, bak=part.bak)
     listed = {s.object.key for s in segments if s.object}
+    folders = {_folder(s.segment.uri) for s in segments} or {""}
     found = []
     for name, orphan in part.objects.items():
-        if name.startswith(f"{begin}_") and orphan.key not in listed:
-            parsed = names.parse_slice_name(name)
-            if parsed is not None and parsed.cname == recording.cname:
-                found.append(orphan)
-    return sorted(found, key=lambda orphan: orphan.name)
+        folder = _folder(name)
+        if name.startswith(f"{begin}_", len(folder)) and orphan.key not in listed:
+            parsed = names.parse_slice_name(orphan.name)
+            if parsed and parsed.cname == recording.cname and folder in folders:
+                utc, label = parsed.utc, _label(part.bak)
+                found.append(Listed(Segment(name, 0.0), orphan, utc, label, listed=False))
+    return sorted(found, key=lambda orphan: orphan.name.rpartition("/")[2])
 
 
 def _with_orphans(
-    segments: list[Listed], orphans: Sequence[StoredObject], label: str
+    segments: list[Listed], orphans: Sequence[Listed]
 ) -> tuple[list[Listed], list[Finding]]:
     """Put those whose UTC lies where the playlist has nothing among the others."""
     held = sorted((s.utc, s.segment.duration) for s in segments if s.object and s.utc is not None)
     together, findings = list(segments), []
     for orphan in orphans if held else ():
-        utc = _utc(orphan.name)
-        assert utc is not None
+        assert orphan.object is not None
+        utc = orphan.utc or 0.0
         last = bisect_right(held, (utc + STRAY, math.inf)) - 1
-        if orphan.size and (last < 0 or utc > held[last][0] + held[last][1] - STRAY):
+        if orphan.object.size and (last < 0 or utc > held[last][0] + held[last][1] - STRAY):
             place = next(
                 (n for n, s in enumerate(together) if s.utc is not None and s.utc > utc),
                 len(together),
             )
-            together.insert(place, _like(together[max(place - 1, 0)], orphan, utc))
+            together.insert(place, _like(together[max(place - 1, 0)], orphan))
         else:
-            what = "another holds its time" if orphan.size else "it is empty"
+            what = "another holds its time" if orphan.object.size else "it is empty"
             detail = f"the playlist lacks it; {what}"
             findings.append(Finding("PL_ORPHAN", Severity.WARNING, orphan.name, detail=detail))
     return together, findings
 
 
-def _like(neighbour: Listed, orphan: StoredObject, utc: float) -> Listed:
+def _like(neighbour: Listed, orphan: Listed) -> Listed:
     """Encrypted, or in need of an initialisation section, as its neighbour is."""
-    wrapped = Segment(orphan.name, 0.0, key=neighbour.segment.key, init=neighbour.segment.init)
-    return replace(neighbour, segment=wrapped, object=orphan, utc=utc, listed=False)
+    key, init = neighbour.segment.key, neighbour.segment.init
+    wrapped = replace(orphan, segment=replace(orphan.segment, key=key, init=init))
+    return replace(wrapped, key=neighbour.key, init=neighbour.init, init_key=neighbour.init_key)
 
 
 def _without_playlist(recording: Recording) -> list[_Read]:
@@ -265,12 +273,58 @@ def _accepted(finding: Finding) -> Finding:
     return Finding(finding.id, Severity.WARNING, detail=f"{finding.detail}; accepted as it is")
 
 
+def reached(part: Part, uris: Iterable[str], storage: Storage) -> Part:
+    """The part with what lies in folders below that these names tell of and the part lacks.
+
+    One listing, whatever a playlist names: of the folder that all of them are in.
+    """
+    lacking = (form for uri in uris if not find(part, uri)[1] for form in references.names(uri))
+    folders = {folder for folder in map(_folder, lacking) if folder and TRASH not in folder}
+    if not folders:
+        return part
+    try:
+        listing = storage.list(part.folder + common_folder(folders))
+        below = ((o.key[len(part.folder) :], o) for o in listing)
+        found = {name: o for name, o in below if _folder(name) in folders}
+    except UnsafePathError:  # a link that leads out: each segment will say so
+        return part
+    return replace(part, objects={**part.objects, **found})
+
+
+def _folder(name: str) -> str:
+    return name[: name.rfind("/") + 1]
+
+
+def _named(playlist: Playlist) -> Iterator[str]:
+    """Everything a playlist names: each once, in order."""
+    named: dict[str, None] = {}
+    for segment in playlist.segments:
+        named[segment.uri] = None
+        keys = [segment.key, segment.init and segment.init.key]
+        named |= dict.fromkeys(key.name for key in keys if key and key.name)
+        named |= {segment.init.name: None} if segment.init else {}
+    return iter(named)
+
+
+def find(part: Part, uri: str) -> tuple[str, StoredObject | None]:
+    """What a URI names, and what it is called below the folder of the playlist.
+
+    What is not there is called without a query, which may hold a secret; Agora's names have none.
+    """
+    forms = references.names(uri)
+    for form in forms:
+        if form in part.objects:
+            return form, part.objects[form]
+    return next((form for form in forms if _utc(form) is not None), forms[-1]), None
+
+
 def _look_up(segment: Segment, part: Part, storage: Storage) -> tuple[Listed, list[Finding]]:
-    utc = _utc(segment.uri)
+    name, found = find(part, segment.uri)
+    segment = replace(segment, uri=name)
+    utc = _utc(name)
     if segment.gap:
         return Listed(segment, None, utc), []  # the playlist says so itself
     findings = []
-    found = part.objects.get(segment.uri) or part.objects.get(unquote(segment.uri))
     if found is None:
         findings = [_missing(segment, part, storage)]
     elif segment.byterange is not None and sum(segment.byterange) > found.size:
@@ -290,7 +344,19 @@ def _look_up(segment: Segment, part: Part, storage: Storage) -> tuple[Listed, li
 
 
 def _beside(part: Part, name: str) -> StoredObject | None:
-    return part.objects.get(name) or part.objects.get(unquote(name))
+    return find(part, name)[1] if name else None
+
+
+def _listed_again(segments: Sequence[Listed]) -> Iterator[Finding]:
+    """One file, or one part of it, that is listed more than once, under whatever names."""
+    times = Counter((s.segment.uri, s.segment.byterange) for s in segments if not s.segment.gap)
+    for (uri, _), listed in times.items():
+        detail = f"listed {listed} times, expected once"
+        if listed > MOST_LISTED:
+            detail = f"{references.quoted(uri)} is listed {listed} times, at most {MOST_LISTED}"
+            yield Finding("PL_LIMIT", Severity.FATAL, detail=detail)
+        elif listed > 1:
+            yield Finding("PL_DUP_URI", Severity.WARNING, uri, count=listed - 1, detail=detail)
 
 
 def _wrapping_rules(segments: Sequence[Listed], *, given: bool) -> Iterator[Finding]:
@@ -317,18 +383,16 @@ def _wrapping_rules(segments: Sequence[Listed], *, given: bool) -> Iterator[Find
 
 
 def _missing(segment: Segment, part: Part, storage: Storage) -> Finding:
-    """Not listed: gone, or a link that leads out of the folder."""
+    """Not listed: gone, or a link that leads out of the folder.  Only a folder has links."""
     try:
-        storage.head(part.folder + segment.uri)
+        storage.path(part.folder + segment.uri)
     except UnsafePathError:
         detail = "a link that leads out of the recording's folder"
         return Finding("PL_UNSAFE_URI", Severity.FATAL, segment.uri, detail=detail)
-    except NotFoundError:
-        pass
     detail = f"not there, playlist says {segment.duration:.3f} s"
     return Finding("SEG_MISSING", Severity.ERROR, segment.uri, detail=detail)
 
 
 def _utc(name: str) -> float | None:
-    parsed = names.parse_slice_name(name)
+    parsed = names.parse_slice_name(name.rpartition("/")[2])
     return parsed.utc if parsed else None

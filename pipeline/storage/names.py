@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterable
+from itertools import takewhile
 
 from pipeline.errors import UnsafePathError
 
@@ -32,6 +34,14 @@ def printable(text: object) -> str:
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
+def common_folder(keys: Iterable[str]) -> str:
+    """The deepest folder in which, or below which, all keys lie: "" or ending in a slash."""
+    folders = [key.split("/")[:-1] for key in keys]
+    low, high = min(folders, default=[]), max(folders, default=[])
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(low, high, strict=False))
+    return "".join(f"{name}/" for name, _ in same)
 
 
 def _encodable(key: str) -> bool:

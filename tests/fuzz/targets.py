@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.agora import names
-from pipeline.media import mp4, playlist
+from pipeline.media import mp4, playlist, references
 from pipeline.media.boxes import Malformed
 from pipeline.media.contained import Contained, from_fragments, from_webm
 from pipeline.media.mpegts import Scan, scan
@@ -20,6 +20,7 @@ from pipeline.media.placed import Slot
 from pipeline.media.stitch import Stitcher
 from pipeline.media.timeline import Plan, plan
 from pipeline.model import Severity
+from pipeline.storage.names import safe_key
 from tests import ts
 from tests.media import test_fragments as fragments
 from tests.media import test_webm as webm
@@ -146,8 +147,14 @@ def read_playlist(data: bytes) -> None:
     fatal = any(f.severity == Severity.FATAL for f in read.findings)
     for segment in read.segments:
         assert segment.duration >= 0
-        unsafe = "/" in segment.uri or "\\" in segment.uri or segment.uri in ("", ".", "..")
-        assert fatal or not (unsafe or SCHEME.match(segment.uri))
+        assert fatal or not SCHEME.match(segment.uri)
+        files = references.names(segment.uri)
+        assert files
+        for file in files:
+            assert safe_key(f"folder/{file}")
+            assert file[0] != "/"
+            assert file.isprintable() or all(ord(c) > 0x9F for c in file if not c.isprintable())
+    assert len(read.findings) < 20 * playlist.MAX_NAMED
 
 
 def read_names(data: bytes) -> None:
@@ -217,6 +224,7 @@ def playlists() -> Iterator[bytes]:
     agora = b"#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE=VIDEO,TIME=1\n#EXT-X-DISCONTINUITY\n"
     yield head + agora + b"#EXTINF:15.0\na_20260101000000000.ts\n#EXT-X-ENDLIST\n"
     yield head + b"#EXTINF:4.0,\na.ts\n#EXT-X-GAP\n#EXTINF:4,x\nb.ts\n#EXT-X-BYTERANGE:5@0\nb.ts\n"
+    yield head + b"#EXTINF:4,\n./x/a%20b.ts?t=%2F#f\n#EXTINF:4,\n%2e%2e/a.ts\n#EXT-X-ENDLIST\n"
     yield head + b'#EXT-X-KEY:METHOD=AES-128,URI="k"\n#EXT-X-MAP:URI="i.mp4"\n#EXTINF:1,\n../a.ts\n'
 
 

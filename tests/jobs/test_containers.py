@@ -99,6 +99,19 @@ def test_fragmented_mp4(library, made, tmp_path):
     assert all(f'"{name}"' in receipt for name in names)
 
 
+def test_media_behind_the_initialisation_section(library, made, tmp_path):
+    """As ffmpeg writes it with a duration of fragments: the first segment is hardly a header."""
+    whole = convert(library, made.folder, tmp_path / "whole")
+    init, first = made.folder / "init.mp4", made.paths[0]
+    begin = first.read_bytes().index(b"moof") - 4
+    init.write_bytes(init.read_bytes() + first.read_bytes()[begin:])
+    first.write_bytes(first.read_bytes()[:begin])
+    report = convert(library, made.folder, tmp_path / "out")
+    assert report.verdict is Verdict.OK, r.said(report)
+    assert report.sha256 == whole.sha256
+    assert [(f.id, f.segment) for f in report.findings] == [("PL_MAP", first.name)]
+
+
 def test_it_can_be_decoded(library, made, tmp_path):
     report = convert(library, made.folder, tmp_path / "out")
     argv = [str(library.ffmpeg.ffmpeg), "-v", "error", "-xerror", "-i", report.output]

@@ -194,6 +194,23 @@ def test_from_bucket_to_bucket_as_from_folder_to_folder(
     assert left_in(spool) == []
 
 
+def test_segments_in_folders_below(weed, convert, tmp_path):
+    """Each is found by one listing, whatever the playlist is called."""
+    lines = (COMPOSITE / PLAYLIST).read_text()
+    source = S3Storage(weed.new_bucket(), "calls/", weed.client)
+    for number, name in enumerate(SLICES):
+        path = f"{number}/a b.ts"
+        lines = lines.replace(name, f"./{number}/a%20b.ts?token=x%2F{number}")
+        body = (COMPOSITE / name).read_bytes()
+        weed.client.put_object(Bucket=source.bucket, Key=f"calls/{path}", Body=body)
+    weed.client.put_object(Bucket=source.bucket, Key="calls/index.txt", Body=lines.encode())
+    report = convert(source, LocalStorage(tmp_path / "out"))
+    assert report.verdict is Verdict.OK
+    receipt = json.loads((tmp_path / "out" / "out.receipt.json").read_text())
+    wanted = ["index.txt", *(f"{number}/a b.ts" for number in range(len(SLICES)))]
+    assert [one["key"] for one in receipt["inputs"]] == wanted
+
+
 def test_a_second_run_does_nothing(weed, convert):
     to, source = Between(empty(weed)), Between(filled(weed))
     assert convert(source, to).verdict is Verdict.OK

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from pipeline.media.boxes import Malformed
-from pipeline.media.fragments import lengths_of, read
+from pipeline.media.fragments import lengths_of, parted, read
 from tests.media.boxes_builder import STBL, box, counted, full, trak
 
 MVHD = full("mvhd", "24I", 0, 0, 1000, 0, *[0] * 20)
@@ -163,6 +163,13 @@ def test_flipped_bytes_never_raise_anything_else(seed):
         target[seed * 104729 % len(target)] = seed & 255
     with suppress(Malformed):
         read(bytes(first), bytes(data))
+
+
+def test_media_behind_an_initialisation_section_is_parted_from_it():
+    head, media = init(), segment(traf(trun(flags=0x1, count=6, offset=100)))
+    assert parted(head + media) == (head, media)
+    assert parted(head) == (head, b"")
+    assert parted(b"\0\0\0\1junk") == (b"\0\0\0\1junk", b"")
 
 
 def test_nal_units_of_a_sample():

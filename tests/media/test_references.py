@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.media.references import References, quoted, unsafe
+from pipeline.media.references import References, names, quoted, unsafe
 from pipeline.model import InitSection, Key, Severity
 
 IV = "0x" + "0" * 31 + "1"
@@ -17,7 +17,22 @@ def read(*tags):
 
 
 @pytest.mark.parametrize(
-    "name", ["a.ts", "a b.ts", "sid_a:b_20260302090002120.ts", "\u00e9.ts", "a%20b.ts", "x" * 255]
+    "name",
+    [
+        "a.ts",
+        "a b.ts",
+        "sid_a:b_20260302090002120.ts",
+        "\u00e9.ts",
+        "a%20b.ts",
+        "x" * 255,
+        "hls/a.ts",
+        "./a.ts",
+        "a/./b..c/d.ts",
+        "x%2Fa.ts",
+        "50%2525.ts",
+        "a.ts?token=ab%2Fc&to=http://x/y#t=1",
+        "a.ts?" + "x" * 2000,
+    ],
 )
 def test_safe_names(name):
     assert unsafe(name) is None
@@ -30,20 +45,54 @@ def test_safe_names(name):
         ("data:,x", "a URL"),
         ("subfile,,start,0,,:a", "a URL"),
         ("a%3A%2F%2Fb", "a URL"),
-        ("../a.ts", "a path"),
-        ("..%2Fa.ts", "a path"),
-        ("a\\b", "a path"),
+        ("/etc/passwd", "an absolute path"),
+        ("//host/a.ts", "an absolute path"),
+        ("%2Fa.ts", "an absolute path"),
+        ("../a.ts", "a folder above"),
+        ("..%2Fa.ts", "a folder above"),
+        ("a/%2e%2E/b.ts", "a folder above"),
+        ("%252e%252e/b.ts", "a folder above"),
+        ("%2525252e./b.ts", "a name that is encoded many times"),
+        ("a/..", "a folder above"),
+        ("..?x", "a folder above"),
+        ("..#x", "a folder above"),
+        ("a.ts?x=/../b", "a folder above"),
+        ("a\\b", "a backslash"),
+        ("a%5Cb", "a backslash"),
         ("|rm", "a command"),
         ("", "no file name"),
-        ("..", "no file name"),
+        ("..", "a folder above"),
+        (".", "no file name"),
+        ("a/", "no file name"),
+        ("a/.", "no file name"),
         (" a", "no file name"),
         ("a\x1bb", "a control character"),
         ("a%0Ab", "a control character"),
+        ("a%2500b", "a control character"),
         ("x" * 256, "longer than 255 bytes"),
+        ("a/" * 600 + "a", "longer than 255 bytes"),
     ],
 )
 def test_unsafe_names(name, why):
     assert unsafe(name) == why
+
+
+@pytest.mark.parametrize(
+    ("uri", "files"),
+    [
+        pytest.param("a.ts", ("a.ts",), id="plain"),
+        pytest.param("./b/./a.ts", ("b/a.ts",), id="dots"),
+        pytest.param("a%20b.ts", ("a%20b.ts", "a b.ts"), id="percent-encoded, or called so"),
+        pytest.param("a.ts?t=1", ("a.ts?t=1", "a.ts"), id="a query, or called so"),
+        pytest.param("a%23.ts#t", ("a%23.ts#t", "a#.ts#t", "a%23.ts", "a#.ts"), id="both"),
+        pytest.param("a.ts?" + "x" * 300, ("a.ts",), id="a query longer than a name can be"),
+        pytest.param("b/?t=1", ("b/?t=1",), id="never a folder"),
+    ],
+)
+def test_what_a_name_may_stand_for(uri, files):
+    """Agora's names may hold a percent sign, a question mark and a hash: to the letter first."""
+    assert unsafe(uri) is None
+    assert names(uri) == files
 
 
 def test_what_goes_into_a_log_is_short_and_has_no_control_characters():

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import NotFoundError
-from pipeline.stages.discover import discover
+from pipeline.stages.discover import MOST_TRIED, discover
 from pipeline.storage.local import LocalStorage
 
 SID = "3f0c6a52d9e84b17a6c15d20e7b94f83"
@@ -14,13 +14,13 @@ SLICE = f"{ROOM}_20260302090002120.ts"
 
 @pytest.fixture
 def put(tmp_path):
-    """Make files below the root; what they hold does not matter."""
+    """Make files below the root, playlists those that are called so."""
 
     def make(*keys):
         for key in keys:
             path = tmp_path / key
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"#EXTM3U\n")
+            path.write_bytes(b"#EXTM3U\n" if ".m3u8" in key else b"something else")
         return LocalStorage(tmp_path)
 
     return make
@@ -155,6 +155,65 @@ def test_a_lone_media_file(put, key, id, folder):
     (part,) = found.parts
     assert (part.playlist, part.folder) == (None, folder)
     assert [o.key for o in part.objects.values()] == [key]
+
+
+@pytest.fixture
+def opened(put, tmp_path):
+    """Files with what they hold; which of them were opened is remembered."""
+
+    def make(files):
+        storage = put(*files)
+        for key, data in files.items():
+            (tmp_path / key).write_bytes(data)
+        storage.opened = []
+        read = storage.open
+
+        def watched(key, **more):
+            storage.opened.append(key)
+            return read(key, **more)
+
+        storage.open = watched
+        return storage
+
+    return make
+
+
+LIST = b"\xef\xbb\xbf\n#EXTM3U\n#EXTINF:1,\n0.ts\n#EXT-X-ENDLIST\n"
+NAMES = ["index.m3u8.txt", "playlist", "list.m3u", "INDEX.M3U8", "a.php", "x.ts"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_playlist_under_any_name_that_was_named(opened, name):
+    (found,) = discover(opened({f"in/{name}": LIST, "in/0.ts": b"G"}), f"in/{name}")
+    assert found.parts[0].playlist.key == f"in/{name}"
+    assert set(found.parts[0].objects) == {name, "0.ts"}
+
+
+@pytest.mark.parametrize("name", NAMES[:-1])
+def test_a_playlist_under_any_name_in_its_folder(opened, name):
+    storage = opened({f"a/{name}": LIST, "a/0.ts": b"G", "b/other.m3u8": LIST})
+    found = discover(storage, "")
+    assert [r.parts[0].playlist.key for r in found] == [f"a/{name}", "b/other.m3u8"]
+
+
+def test_what_a_playlist_explains_is_not_looked_into(opened):
+    files = {"in/x.m3u8": LIST, "in/notes": LIST, "in/below/deep": LIST, "else/media.ts": LIST}
+    storage = opened(files)
+    assert ids(discover(storage, "")) == ["x"]
+    assert storage.opened == []
+
+
+def test_few_of_many_files_are_looked_into(opened):
+    storage = opened({f"{n:04}": b"x" for n in range(500)} | {"zz.M3U.txt": LIST, ".hidden": LIST})
+    (found,) = discover(storage, "")
+    assert found.parts[0].playlist.key == "zz.M3U.txt"
+    assert len(storage.opened) == MOST_TRIED
+
+
+def test_what_lies_below_belongs_to_the_nearest_playlist(put):
+    storage = put("top.m3u8", "0.ts", "a/0.ts", "a/b/one.m3u8", "a/b/c/0.ts", "a/b/.trash/x.ts")
+    found = {r.id: set(r.parts[0].objects) for r in discover(storage, "")}
+    assert found == {"top": {"top.m3u8", "0.ts", "a/0.ts"}, "one": {"one.m3u8", "c/0.ts"}}
 
 
 @pytest.mark.parametrize(

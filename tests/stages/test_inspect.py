@@ -168,7 +168,7 @@ def test_names_may_be_percent_encoded(folder):
     (folder / f"{ROOM}.m3u8").write_text(m3u8(NAMES[0], "a%20b.ts", NAMES[2]))
     found = inventory(folder)
     assert said(found) == []
-    assert (found.segments[1].name, found.segments[1].object.name) == ("a%20b.ts", "a b.ts")
+    assert (found.segments[1].name, found.segments[1].object.name) == ("a b.ts", "a b.ts")
 
 
 def test_a_name_that_holds_a_percent_sign_comes_first(folder):
@@ -407,3 +407,156 @@ def test_a_key_elsewhere_has_to_be_given(folder):
     warning = ("PL_UNSAFE_URI", Severity.WARNING, None)
     assert said(inventory(folder)) == [warning, ("PL_KEY", Severity.FATAL, None)]
     assert said(inventory(folder, keys=[bytes(16)])) == [warning]
+
+
+def other(folder, *names, text=None, called="index.m3u8"):
+    """A playlist that is not Agora's, alone in its folder; files are called as behind ``=``."""
+    for old in folder.iterdir():
+        old.unlink()
+    for name in names:
+        path = folder / name.rpartition("=")[2]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(f"this is {name}".encode())
+    (folder / called).write_text(text or m3u8(*(name.partition("=")[0] for name in names)))
+
+
+@pytest.mark.parametrize("key", ["", "index.m3u8"], ids=["the folder", "the playlist"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("hls/1.ts", id="a folder below"),
+        pytest.param("./1.ts=1.ts", id="the same folder"),
+        pytest.param("./a/./b/1.ts=a/b/1.ts", id="dots on the way"),
+        pytest.param("a%2Fb%20c.ts=a/b c.ts", id="percent-encoded"),
+        pytest.param("50%2Foff.ts", id="a percent sign in a name"),
+        pytest.param("1.ts?token=a%2Fb&x=/1=1.ts", id="a query"),
+        pytest.param("1.ts#t=1=1.ts", id="a fragment"),
+        pytest.param("1.ts#t", id="a hash in a name"),
+        pytest.param(f"hls/{NAMES[0]}", id="a slice of Agora"),
+    ],
+)
+def test_names_in_the_folder_and_below(folder, key, name):
+    uri, _, file = name.rpartition("=")
+    other(folder, name, text=m3u8(uri or file))
+    found = inventory(folder, key)
+    assert said(found) == []
+    (one,) = found.segments
+    assert (one.name, one.object.key) == (file, file)
+    assert one.utc == (pytest.approx(UTC) if file.endswith(NAMES[0]) else None)
+
+
+def test_equal_names_in_two_folders_are_two_segments(folder):
+    other(folder, "a/1.ts", "b/1.ts")
+    found = inventory(folder)
+    assert said(found) == []
+    assert [(s.name, s.object.key) for s in found.segments] == [("a/1.ts",) * 2, ("b/1.ts",) * 2]
+
+
+def test_a_folder_that_has_a_playlist_of_its_own_is_seen_from_above_too(folder):
+    other(folder, "hls/1.ts", "hls/2.ts")
+    (folder / "hls" / "index.m3u8").write_text(m3u8("1.ts", "2.ts"))
+    storage = LocalStorage(folder)
+    for found in discover(storage, ""):
+        read = inspect(found, storage, accept_unfinished=False)
+        assert said(read) == []
+        assert [s.object.key for s in read.segments] == ["hls/1.ts", "hls/2.ts"]
+
+
+class Counted:
+    """Counts what is asked of a store."""
+
+    def __init__(self, storage):
+        self._storage, self.asked = storage, []
+
+    def __getattr__(self, name):
+        def ask(*given, **named):
+            self.asked.append((name, given[0] if given else ""))
+            return getattr(self._storage, name)(*given, **named)
+
+        return ask
+
+
+def test_what_lies_below_and_was_not_listed_is_listed_once(folder):
+    """Also where much of it is missing: no request for each segment."""
+    names = [f"x/{n % 3}/{n}.ts" for n in range(60)]
+    other(folder, *names[::2], text=m3u8(*names))
+    storage = Counted(LocalStorage(folder))
+    (found,) = discover(storage, "index.m3u8")
+    storage.asked.clear()
+    read = inspect(found, storage, accept_unfinished=False)
+    assert [s.object is not None for s in read.segments] == [True, False] * 30
+    assert [asked for asked in storage.asked if asked[0] in ("list", "head", "open")] == [
+        ("open", "index.m3u8"),
+        ("list", "x/"),
+    ]
+
+
+def test_what_was_thrown_away_is_not_brought_back(folder):
+    other(folder, ".trash/1.ts")
+    assert said(inventory(folder)) == [("SEG_MISSING", Severity.ERROR, ".trash/1.ts")]
+
+
+def test_a_folder_below_that_links_out(folder, tmp_path):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "1.ts").write_bytes(b"secret")
+    other(folder, text=m3u8("x/1.ts"))
+    (folder / "x").symlink_to(tmp_path / "outside")
+    for key in ("", "index.m3u8"):
+        found = inventory(folder, key)
+        assert said(found) == [("PL_UNSAFE_URI", Severity.FATAL, "x/1.ts")]
+        assert found.segments[0].object is None
+
+
+def test_a_missing_one_is_called_without_its_query(folder):
+    other(folder, text=m3u8("a.ts?signature=secret", f"{ROOM}?x_20260302090000120.ts"))
+    names = ["a.ts", f"{ROOM}?x_20260302090000120.ts"]
+    assert said(inventory(folder)) == [("SEG_MISSING", Severity.ERROR, name) for name in names]
+
+
+def test_orphans_are_looked_for_where_the_slices_are(folder):
+    """What lies beside the playlist under the names of slices below is another matter."""
+    (folder / "hls").mkdir()
+    for name in NAMES:
+        (folder / name).rename(folder / "hls" / name)
+    (folder / NAMES[1]).write_bytes(b"a copy")
+    (folder / f"{ROOM}.m3u8").write_text(m3u8(f"hls/{NAMES[0]}", f"hls/{NAMES[2]}"))
+    found = inventory(folder)
+    assert [(s.name, s.listed) for s in found.segments] == [
+        (f"hls/{NAMES[0]}", True),
+        (f"hls/{NAMES[1]}", False),
+        (f"hls/{NAMES[2]}", True),
+    ]
+
+
+def test_keys_and_initialisation_sections_below(folder):
+    tags = ['#EXT-X-KEY:METHOD=AES-128,URI="keys/1.key?t=1",IV=0x1', '#EXT-X-MAP:URI="./i/i.mp4"']
+    other(folder, "1.m4s", "keys/1.key", "i/i.mp4", text=m3u8("1.m4s", before={"1.m4s": tags}))
+    (one,) = inventory(folder, "index.m3u8").segments
+    assert (one.key.key, one.init.key, one.init_key.key) == ("keys/1.key", "i/i.mp4", "keys/1.key")
+
+
+def test_a_file_listed_twice(folder):
+    """Under whatever names."""
+    other(folder, "a b.ts", "c.ts", text=m3u8("a b.ts", "c.ts", "a%20b.ts", "./a b.ts?x"))
+    (finding,) = inventory(folder).findings
+    assert (finding.id, finding.severity) == ("PL_DUP_URI", Severity.WARNING)
+    assert (finding.segment, finding.count) == ("a b.ts", 2)
+
+
+def test_ranges_of_one_file_are_no_duplicates(folder):
+    tags = {f"a.ts?{n}": [f"#EXT-X-BYTERANGE:5@{n}"] for n in (0, 5)}
+    other(folder, "a.ts", text=m3u8(*tags, before=tags).replace("?0", "").replace("?5", ""))
+    assert said(inventory(folder)) == []
+
+
+def test_a_file_listed_without_end(folder):
+    other(folder, "a.ts", text=m3u8(*(f"a.ts?{n}" for n in range(1001))))
+    (finding,) = inventory(folder).findings
+    assert (finding.id, finding.severity) == ("PL_LIMIT", Severity.FATAL)
+
+
+def test_a_flood_of_missing_segments_is_cut_off(folder):
+    other(folder, text=m3u8(*(f"{n}.ts" for n in range(1500))))
+    findings = inventory(folder).findings
+    assert len(findings) == 1001
+    assert (findings[-1].segment, findings[-1].count) == (None, 500)

@@ -11,6 +11,7 @@ from pipeline.jobs.ledger.handle import Ledger, Move, in_chunks
 from pipeline.jobs.ledger.sightings import Known, Sighting
 from pipeline.jobs.ledger.states import OPEN, State
 from pipeline.jobs.one import inputs
+from pipeline.jobs.receipts import identities
 from pipeline.jobs.watch import scopes, seen
 from pipeline.jobs.watch.scopes import Scope
 from pipeline.jobs.watch.seen import Folders, Seen
@@ -18,6 +19,7 @@ from pipeline.jobs.watch.settled import Patience, judge
 from pipeline.media import playlist as playlists
 from pipeline.model import Playlist, Recording, StoredObject
 from pipeline.stages.discover import grouped
+from pipeline.stages.inspect import reached
 from pipeline.storage import Storage
 
 READERS = 16
@@ -90,8 +92,7 @@ class Lookout:
         raise NotFoundError(f"{self.storage.url(place)}: {GONE}")
 
     def _list(self, scope: Scope) -> Iterable[StoredObject]:
-        found = self.storage.list(scope.prefix, after=scope.after)
-        return (o for o in found if not (scope.flat and "/" in o.key[len(scope.prefix) :]))
+        return self.storage.list(scope.prefix, after=scope.after)
 
     def _complete(self, recordings: list[Recording]) -> list[Recording]:
         return [recording for recording in recordings if recording.parts[0].playlist]
@@ -116,11 +117,12 @@ class Lookout:
         look = seen.look(recording, read, seen.own_objects(recording, folders))
         if all(names.parse_slice_name(name) for name in look.missing):
             return look
-        # segments of other names, which a listing by sid leaves out
-        folder = recording.parts[0].folder
-        objects = {o.name: o for o in self._list(Scope(folder, flat=True))}
-        parts = tuple(replace(part, objects=objects) for part in recording.parts)
-        whole = replace(recording, parts=parts)
+        # segments of other names, which a listing by sid leaves out, or below another playlist
+        found = grouped(self.storage, self._list(Scope(recording.parts[0].folder)))
+        whole = next((r for r in found if seen.place(r) == seen.place(recording)), recording)
+        parts = tuple(reached(part, look.missing, self.storage) for part in whole.parts)
+        whole = replace(whole, parts=parts)
+        read = {p.key: self._playlist(p) for p in _playlists(whole)}
         return seen.look(whole, read, seen.own_objects(whole, Folders()))
 
     def _playlist(self, found: StoredObject) -> Playlist:
@@ -189,8 +191,7 @@ class Lookout:
         if before.state is not State.PUBLISHED:
             return False
         made = sightings.converted(ledger, before.id, before.version)
-        known = {(key.rpartition("/")[2], size, etag) for key, size, etag in made}
-        return inputs(look.recording, self.storage) <= known
+        return inputs(look.recording, self.storage) <= identities(made)
 
 
 def _playlists(recording: Recording) -> list[StoredObject]:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from pipeline.agora import names
 from pipeline.jobs.ledger.sightings import StoreMemory
+from pipeline.stages.discover import is_playlist
 
 # 2026/11/22/, 20261122/, 2026-11-22/, dt=2026-11-22/, year=2026/month=11/day=22/
 _DAY = re.compile(
@@ -20,11 +21,10 @@ MARGIN = timedelta(days=1)  # time zones, and recordings over midnight
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One listing; ``flat`` leaves out what lies in folders below."""
+    """One listing."""
 
     prefix: str = ""
     after: str = ""
-    flat: bool = False
 
 
 def of_recording(place: str) -> tuple[Scope, ...]:
@@ -32,7 +32,7 @@ def of_recording(place: str) -> tuple[Scope, ...]:
     folder, slash, name = place.rpartition("/")
     if SID.fullmatch(name):
         return tuple(Scope(f"{folder}{slash}{part}{name}_") for part in _PARTS)
-    return (Scope(folder + slash, flat=True),)
+    return (Scope(folder + slash),)
 
 
 def place_of(key: str) -> str | None:
@@ -41,7 +41,7 @@ def place_of(key: str) -> str | None:
     parsed = names.parse_slice_name(name) or names.parse_playlist_name(name)
     if parsed is not None:
         return folder + slash + names.one_recording(parsed.sid, parsed.cname)
-    return key if name.endswith(".m3u8") else None
+    return key if is_playlist(name) else None
 
 
 def scopes(

@@ -4,13 +4,13 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from pipeline.agora import names
 from pipeline.jobs.ledger.rebuild import identity
 from pipeline.jobs.ledger.sightings import PartSeen
 from pipeline.model import Part, Playlist, Recording, StoredObject
 from pipeline.stages.discover import MEDIA
+from pipeline.stages.inspect import find
 
 MOST_PARTS = 3  # failover parts, as Agora counts them
 SEGMENTS = tuple(suffix for suffix in MEDIA if suffix != ".mp4")  # results may lie beside
@@ -43,18 +43,22 @@ class Seen:
 
 
 class Folders:
-    """The names of each folder of a listing in order, sorted once."""
+    """The names at and below each playlist in order, sorted once."""
 
     def __init__(self) -> None:
-        self._sorted: dict[int, list[str]] = {}
+        self._sorted: dict[int, list[tuple[str, str]]] = {}
 
     def starting(self, part: Part, start: str) -> Iterator[StoredObject]:
-        """Objects beside a playlist whose names start so."""
-        ordered = self._sorted.setdefault(id(part.objects), sorted(part.objects))
-        for at in range(bisect_left(ordered, start), len(ordered)):
-            if not ordered[at].startswith(start):
+        """Objects beside or below a playlist whose plain names start so."""
+        if id(part.objects) not in self._sorted:
+            named = ((one.name, path) for path, one in part.objects.items())
+            self._sorted[id(part.objects)] = sorted(named)
+        ordered = self._sorted[id(part.objects)]
+        for at in range(bisect_left(ordered, (start, "")), len(ordered)):
+            name, path = ordered[at]
+            if not name.startswith(start):
                 return
-            yield part.objects[ordered[at]]
+            yield part.objects[path]
 
 
 def own_objects(recording: Recording, folders: Folders) -> list[StoredObject]:
@@ -116,9 +120,9 @@ def look(
         missing = []
         wanted = {s.uri: None for s in playlist.segments if not s.gap}
         for uri in wanted:
-            found = part.objects.get(uri) or part.objects.get(unquote(uri))
+            name, found = find(part, uri)
             if found is None or not found.size:
-                missing.append(uri)
+                missing.append(name)
         parts.append(PartSeen(best.key, part.bak, playlist.ended, len(wanted), tuple(missing)))
     return Seen(
         recording=recording,

@@ -160,6 +160,49 @@ def test_a_segment_under_another_name_is_found_beside_the_playlist(store, ledger
     assert look.lookout.one(f"2026/11/01/{sid(1)}").missing == ()
 
 
+def other(store, folder, name, *segments, ended=True):
+    """A playlist that is not Agora's."""
+    lines = [f"#EXTINF:4,\n{segment}" for segment in segments]
+    text = "\n".join(["#EXTM3U", *lines, *(["#EXT-X-ENDLIST"] if ended else []), ""])
+    store.texts[folder + name] = text
+    store.put(folder + name, len(text), etag=f"{hash(text)}")
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["alone", "below another playlist"])
+def test_segments_in_folders_below(store, ledger, look, below):
+    """Waited for, and a change of one is a new version of the recording."""
+    other(store, "a/", "talk.m3u8", "hls/0.ts", "./hls/1.ts?token=x")
+    if below:
+        other(store, "a/hls/", "talk.m3u8", "0.ts", "1.ts")
+    store.put("a/hls/0.ts")
+    assert set(look()) == {"new -> late"}
+    assert look.lookout.one("a/talk.m3u8").missing == ("hls/1.ts",)
+    store.put("a/hls/1.ts")
+    assert set(look()) == {"late -> ready"}
+    publish(ledger, look, store)
+    assert look() == []
+    store.put("a/hls/1.ts", 101, etag="new")
+    assert set(look()) == {"published -> ready"}
+
+
+def test_what_is_published_from_folders_below_costs_nothing_more(store, ledger, look):
+    other(store, "a/", "talk.m3u8", "hls/0.ts")
+    store.put("a/hls/0.ts")
+    look()
+    publish(ledger, look, store)
+    store.forget()
+    assert look() == []
+    assert (store.lists, store.gets, store.heads) == (1, 0, 0)
+
+
+def test_other_recordings_below_do_not_keep_one_waiting(store, ledger, look):
+    other(store, "", "talk.m3u8", "hls/0.ts")
+    store.put("hls/0.ts")
+    first = look.lookout.one("talk.m3u8").fingerprint
+    store.record("2026/11/01/", 1, 3, ended=False)
+    assert look.lookout.one("talk.m3u8").fingerprint == first
+
+
 def test_one_recording_afresh(store, look):
     store.record("a/", 1, 4)
     store.record("a/", 2, 4)

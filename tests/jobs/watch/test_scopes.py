@@ -50,7 +50,7 @@ def test_with_notifications_only_what_they_name_and_what_is_open():
 def test_a_recording_is_its_playlist_segments_and_failover_parts():
     prefixes = [scope.prefix for scope in of_recording(f"a/{SID}")]
     assert prefixes == [f"a/{part}{SID}_" for part in ("", "bak0_", "bak1_", "bak2_")]
-    assert of_recording("a/talk.m3u8") == (Scope("a/", flat=True),)
+    assert of_recording("a/talk.m3u8") == (Scope("a/"),)
 
 
 @pytest.mark.parametrize(
