@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -340,8 +341,6 @@ def test_a_daemon_that_is_stopped_gives_back_what_it_has_not_begun(launch, compo
 
 def test_a_full_destination_is_waited_for(once, composite, out, url, tmp_path):
     """A folder that holds less than the result: a small tmpfs."""
-    import subprocess
-
     out.mkdir()
     if os.geteuid() != 0 or not shutil.which("mount"):
         pytest.skip("platform: only root may mount")
@@ -377,6 +376,53 @@ def test_who_lost_his_lease_does_not_publish(once, composite, out, url, monkeypa
     assert "taken over by another watcher" in ended.err
     assert not list(out.glob("*.mp4"))
     assert states(url) == {COMPOSITE: State.WORKING}
+
+
+def held_by(url, owner, seconds):
+    """Every recording, as a watcher leaves it that was killed, or is still at it."""
+    values = f"lease_owner = '{owner}', lease_expires = (julianday('now') - 2440587.5) * 86400"
+    with Ledger(url) as ledger, ledger.writing() as connection:
+        update = f"UPDATE recordings SET state = 'working', lease_token = 7, {values} + {seconds}"
+        connection.exec_driver_sql(update)
+
+
+def seen(once, composite, url):
+    """A recording that is known, and complete."""
+    assert once(composite, "--settle", "1h").code == 0
+    assert states(url) == {COMPOSITE: "settling"}
+
+
+def test_what_a_killed_watcher_of_this_machine_held_is_done_at_once(once, composite, out, url):
+    seen(once, composite, url)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    held_by(url, f"{socket.gethostname()}:{gone.pid}", 3600)
+    assert once(composite, "--lease", "1h").code == 0
+    assert states(url) == {COMPOSITE: "published"}
+
+
+def test_what_a_silent_watcher_elsewhere_held_is_waited_for(once, composite, out, url):
+    seen(once, composite, url)
+    held_by(url, "elsewhere:1", 3)
+    assert once(composite).code == 0
+    assert states(url) == {COMPOSITE: "published"}
+
+
+def test_what_another_watcher_still_holds_is_said(once, composite, out, url):
+    seen(once, composite, url)
+    held_by(url, "elsewhere:1", 3600)
+    ended = once(composite, "--lease", "1s")
+    assert (ended.code, names(composite.parent).count("out")) == (75, 0)
+    assert "left undone" in ended.err
+    assert "watcher=elsewhere:1" in ended.err
+
+
+def test_while_something_waits_to_be_tried_again_it_is_not_done(once, composite, url):
+    seen(once, composite, url)
+    with Ledger(url) as ledger, ledger.writing() as connection:
+        connection.exec_driver_sql("UPDATE recordings SET state = 'retry', not_before = 9e9")
+    ended = once(composite)
+    assert (states(url), ended.code, ended.err) == ({COMPOSITE: "retry"}, 75, "")
 
 
 def test_of_results_under_names_of_their_own_only_the_one_of_the_receipt_stays(

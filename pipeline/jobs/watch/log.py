@@ -15,7 +15,7 @@ log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
     processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
     wrapper_class=structlog.stdlib.BoundLogger,
 )
-_WARNINGS = frozenset({State.RETRY, State.FAILED, State.REJECTED, State.LOST, State.CHANGED})
+_WARNINGS = frozenset({State.RETRY, State.FAILED, State.REJECTED, State.CHANGED})
 
 
 def told(move: Move, **more: Any) -> None:
