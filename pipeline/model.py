@@ -247,3 +247,4 @@ class Report:
     reencoded: tuple[Reencoded, ...] = ()
     pieces: tuple[Piece, ...] = ()  # all of them; ``output`` and what tells of it is the first
     timings: Mapping[str, float] = field(default_factory=dict)
+    made: bool = False  # by this run; else it was there, or nothing was to be made

@@ -221,7 +221,7 @@ def _publish_all(
         segments = parts[0].evidence.segments
         inputs = [*_digests(job, _read_besides(inventory)), *fetch.digests(segments)]
         published = publish_all(job, report, made, inputs, placed)
-    return report if published else _of_the_quicker_one(job, inventory)
+    return replace(report, made=True) if published else _of_the_quicker_one(job, inventory)
 
 
 def _of_the_quicker_one(job: Job, inventory: Inventory) -> Report:
