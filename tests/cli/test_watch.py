@@ -508,6 +508,15 @@ def test_while_something_waits_to_be_tried_again_it_is_not_done(once, composite,
     assert (states(url), ended.code, ended.err) == ({COMPOSITE: "retry"}, 75, "")
 
 
+def test_names_that_cannot_be_watched_are_told_once_and_stop_nothing(once, composite, out, url):
+    (composite / os.fsdecode(b"caf\xe9.m3u8")).write_text("#EXTM3U\n")
+    first, second = once(composite), once(composite)
+    assert first.code == 5
+    assert first.err.count("the name is not UTF-8; rename it") == 1
+    assert (second.code, second.err) == (0, "")
+    assert states(url) == {COMPOSITE: "published", "caf\\udce9": "failed"}
+
+
 def test_of_results_under_names_of_their_own_only_the_one_of_the_receipt_stays(
     recpipe, composite, url, weed, monkeypatch
 ):

@@ -191,7 +191,8 @@ def _say(watch: Watch, lookout: Lookout, look: Look) -> None:
     for one in look.unread if look.blind is None else ():
         assert one.error is not None
         watch.codes.append(one.error.exit_code)
-        log.warning("not read", recording=one.recording.id, error=str(one.error))
+        if not isinstance(one.error, UnsafePathError):  # that it failed was told
+            log.warning("not read", recording=one.recording.id, error=str(one.error))
     log.debug("looked", store=lookout.url, listed=look.listed, waiting=len(look.running))
 
 
