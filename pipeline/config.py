@@ -88,6 +88,7 @@ KINDS: Mapping[str, type] = {
     "region": str,
     "repair_from": str,
     "reports_older_than": str,
+    "report_known": bool,
     "request": str,
     "require_archive": str,
     "sample": str,
@@ -135,6 +136,11 @@ _WORDS = {
 }
 _SECRET = "agora_customer_secret"
 _WEBHOOK_SECRET = "webhook_secret"
+_NO_OPTIONS = (  # variables that are read all the same, and those of scripts/systemd
+    *(_SECRET, _WEBHOOK_SECRET, "notify_secret", "config"),
+    *("stores", "clean", "clean_ping", "archive", "archive_ping"),
+)
+_NEAR = 0.7  # as difflib measures it
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +170,22 @@ def load_stores(
     if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
         raise UsageError(f"{path}: expected tables [{STORES}.NAME]")
     return tables, path
+
+
+def misspelt(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Variables that nobody reads and that are called nearly like one that is read.
+
+    Others may be somebody's own.
+    """
+    from difflib import get_close_matches
+
+    known = [key.upper() for key in (*KINDS, *_NO_OPTIONS)]
+    ours = [name.removeprefix(PREFIX) for name in sorted(environ) if name.startswith(PREFIX)]
+    return [
+        f"{PREFIX}{name}: no such setting; did you mean {PREFIX}{near[0]}?"
+        for name in ours
+        if name not in known and (near := get_close_matches(name, known, n=1, cutoff=_NEAR))
+    ]
 
 
 def variable(name: str, *, environ: Mapping[str, str] = os.environ) -> str:

@@ -62,6 +62,10 @@ class MuxingError(TemporaryError):
     """ffmpeg failed, was killed, or did not end in time."""
 
 
+class RefusedError(MuxingError):
+    """ffmpeg ran, and would not take what it was given: asked again, it says the same."""
+
+
 class LedgerError(TemporaryError):
     """The ledger's database did not answer, or was busy for too long."""
 

@@ -293,3 +293,4 @@ class Report:
     account: tuple[Entry, ...] = ()  # each track in each slot
     pieces: tuple[Piece, ...] = ()  # all of them; ``output`` and what tells of it is the first
     timings: Mapping[str, float] = field(default_factory=dict)
+    made: bool = False  # by this run; else it was there, or nothing was to be made

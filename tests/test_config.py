@@ -1,5 +1,6 @@
 """Settings: flag, then environment, then file, then default."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pipeline.model import Format, OnLoss
 # arguments, and what may be given more than once
 NOT_SETTINGS = {
     *("sources", "config", "help", "version", "faults", "list_faults", "id", "every", "release"),
-    *("bags", "tags", "keep_tag", "place", "origin", "plan", "run"),
+    *("bags", "tags", "keep_tag", "place", "origin", "plan", "run", "states", "verdicts"),
 }
 
 
@@ -50,6 +51,28 @@ def write(text: str, name: str = config.FILE) -> Path:
 def test_every_option_is_a_setting_and_every_setting_an_option():
     options = {p.name for command in commands(cli) for p in command.params}
     assert options - NOT_SETTINGS == set(config.KINDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("RECPIPE_SETLE", "RECPIPE_SETTLE"),
+        ("RECPIPE_ONLOSS", "RECPIPE_ON_LOSS"),
+        ("RECPIPE_ENDPOINT", "RECPIPE_ENDPOINT_URL"),
+        ("RECPIPE_WEBHOOK_SECRETS", "RECPIPE_WEBHOOK_SECRET"),
+    ],
+)
+def test_a_misspelt_variable_is_told_with_the_nearest_one(name, meant):
+    (said,) = config.misspelt({name: "x", "PATH": "/bin"})
+    assert said == f"{name}: no such setting; did you mean {meant}?"
+
+
+def test_variables_that_are_read_or_somebody_elses_are_no_slips():
+    units = (Path(__file__).parents[1] / "scripts" / "systemd").glob("*.service")
+    named = {name for unit in units for name in re.findall(r"RECPIPE_[A-Z_]+", unit.read_text())}
+    assert "RECPIPE_STORES" in named
+    ours = {*named, "RECPIPE_CONFIG", "RECPIPE_JOBS", "RECPIPE_NOTIFY_SECRET"}
+    assert config.misspelt(dict.fromkeys({*ours, "RECPIPE_VERSION", "RECPIPE_HOME"}, "1")) == []
 
 
 def test_the_ledger_lies_where_state_belongs():

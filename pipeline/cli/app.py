@@ -83,7 +83,12 @@ def _version(context: click.Context, option: click.Parameter, wanted: bool) -> N
         context.exit()
 
 
-@click.group(cls=App, name=NAME, invoke_without_command=True)
+@click.group(
+    cls=App,
+    name=NAME,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -108,6 +113,7 @@ def cli(context: click.Context) -> int | None:
     \b
     Exit codes:
       0    done, or nothing to do
+      1    a bug: please report it
       2    wrong usage or configuration
       3    degraded: made, but the source had lost media
       4    rejected: nothing made, it would mislead or be unsafe

@@ -5,13 +5,13 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from pipeline import config
 from pipeline.cli import options, output
+from pipeline.cli.chosen import opener, settings
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
@@ -27,18 +27,13 @@ PLAYLIST = b"#EXTM3U"
 @click.command(short_help="Make one proven MP4 of each recording.")
 @options.sources
 @options.output
-@options.format
-@options.on_loss
-@options.on_change
-@options.accept_unfinished
-@options.key
-@options.stream_types
-@options.deep
+@options.conversion
 @options.jobs
 @options.dry_run
 @options.force
 @options.as_json
 @options.quiet
+@options.report_known
 @options.ffmpeg
 @options.spool
 @options.store
@@ -62,7 +57,7 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
     """
     from pipeline.jobs import many
 
-    works, failures = many.find(_sources(sources), _opener(chosen))
+    works, failures = many.find(_sources(sources), opener(chosen))
     return convert_found(works, failures, chosen)
 
 
@@ -74,16 +69,16 @@ def convert_found(
     from pipeline.model import Format
     from pipeline.muxing.locate import locate
 
-    to = targets.destination(chosen["output"], Format(chosen["format"]), _opener(chosen))
+    to = targets.destination(chosen["output"], Format(chosen["format"]), opener(chosen))
     works, refused = many.aim(works, to)
     failures = [*failures, *refused]
     if chosen["dry_run"]:
         return _preview(works, failures, chosen)
     pair = locate(chosen["ffmpeg"]) if works else None
 
-    def outcomes(settings: "Options", watch: "Watch") -> Outcomes:
+    def outcomes(how: "Options", watch: "Watch") -> Outcomes:
         assert pair is not None
-        return many.convert_all(works, pair, settings, jobs=chosen["jobs"], watch=watch)
+        return many.convert_all(works, pair, how, jobs=chosen["jobs"], watch=watch)
 
     return _report(works, failures, outcomes, chosen)
 
@@ -115,20 +110,12 @@ def check(sources: tuple[str, ...], **chosen: Any) -> int:
     """
     from pipeline.jobs import many
 
-    works, failures = many.find(_sources(sources), _opener(chosen))
+    works, failures = many.find(_sources(sources), opener(chosen))
 
-    def outcomes(settings: "Options", watch: "Watch") -> Outcomes:
-        return many.check_all(works, settings, jobs=chosen["jobs"], watch=watch)
+    def outcomes(how: "Options", watch: "Watch") -> Outcomes:
+        return many.check_all(works, how, jobs=chosen["jobs"], watch=watch)
 
     return _report(works, failures, outcomes, chosen)
-
-
-def _opener(chosen: dict[str, Any]) -> Callable[[str], Any]:
-    from pipeline.jobs.many import opener
-
-    names = ("endpoint_url", "region", "profile")
-    file = click.get_current_context().ensure_object(options.State).file
-    return opener(chosen["jobs"], settings=file, **{name: chosen[name] for name in names})
 
 
 def _sources(given: Sequence[str]) -> Iterator[str]:
@@ -165,47 +152,24 @@ def _report(
         # nothing was begun: it is the command that has to be fixed
         return codes[0] if len(set(codes)) == 1 else exit_code(codes)
     verdicts: Counter[str] = Counter(failed=len(failures)) if failures else Counter()
+    before = 0
     bar = _watched(works, chosen)
-    with bar, closing(outcomes(_settings(chosen), bar.watch)) as reports:
+    with bar, closing(outcomes(settings(chosen), bar.watch)) as reports:
         for outcome in reports:
             bar.done(outcome)
-            codes.append(code_of(outcome))
+            done_before = describe.done_before(outcome)
+            before += done_before
+            codes.append(0 if done_before and _told_before(chosen) else code_of(outcome))
             verdicts[describe.word(outcome)] += 1
             _say(outcome, chosen, among_many=len(works) > 1)
     if len(codes) > 1 and not (chosen["quiet"] or chosen["json"]):
-        output.say(describe.summary(verdicts))
+        output.say(describe.summary(verdicts, before))
     return exit_code(codes)
 
 
-def _settings(chosen: dict[str, Any]) -> "Options":
-    from pipeline.jobs.options import Options
-    from pipeline.model import Format, OnChange, OnLoss
-
-    return Options(
-        format=Format(chosen.get("format", Format.MP4)),
-        on_loss=OnLoss(chosen["on_loss"]),
-        accept_unfinished=chosen["accept_unfinished"],
-        stream_types=options.STREAM_WORDS.get(chosen["stream_types"]),
-        deep=chosen.get("deep", False),
-        force=chosen.get("force", False),
-        on_change=OnChange(chosen["on_change"]),
-        keys=_keys(chosen["key"]),
-        spool=Path(chosen["spool"]) if chosen["spool"] else config.default_spool(),
-    )
-
-
-def _keys(file: str | None) -> tuple[bytes, ...]:
-    """What a file holds that was named with ``--key``; no message tells anything of it."""
-    from pipeline.media.decrypt import MAX_KEY, keys_of
-    from pipeline.storage.oserrors import os_errors
-
-    if not file:
-        return ()
-    with os_errors(f"read the key {file}"), Path(file).open("rb") as opened:
-        keys = keys_of(opened.read(MAX_KEY))
-    if not keys:
-        raise UsageError(f"{file}: no key, expected 16 bytes or lines of 32 hexadecimal digits")
-    return keys
+def _told_before(chosen: dict[str, Any]) -> bool:
+    """With ``--quiet`` a person hears of a result once: from the run that made it."""
+    return bool(chosen["quiet"]) and not chosen.get("report_known", True)
 
 
 def _say(outcome: "Outcome", chosen: dict[str, Any], *, among_many: bool) -> None:
@@ -221,7 +185,7 @@ def _say(outcome: "Outcome", chosen: dict[str, Any], *, among_many: bool) -> Non
 
             output.say("".join(traceback.format_exception(outcome.error)).rstrip())
     elif chosen["quiet"]:
-        output.say(describe.as_line(outcome))
+        output.say(describe.as_line(outcome, known=not _told_before(chosen)))
     elif not chosen["json"]:
         output.say("\n".join(describe.as_text(outcome)))
 
@@ -246,7 +210,7 @@ def _preview(works: Sequence["Work"], failures: Sequence["Failure"], chosen: dic
     for failure in failures:
         _say(failure, chosen, among_many=False)
     for work in works:
-        planned = many.planned(work, _settings(chosen))
+        planned = many.planned(work, settings(chosen))
         if isinstance(planned, many.Failure):
             codes.append(planned.exit_code)
             _say(planned, chosen, among_many=len(works) > 1)

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from pipeline.jobs.cause import cause, head, lost, said
 from pipeline.jobs.many import Failure, Outcome, Planned
-from pipeline.model import Finding, Proof, Report, Severity, TrackInfo, Verdict
+from pipeline.model import Proof, Report, Severity, TrackInfo, Verdict
 from pipeline.storage.names import printable
 
 MOST_FINDINGS = 20  # shown to people; the receipt and --json have all of them
@@ -40,25 +41,30 @@ def as_text(outcome: Outcome) -> Iterator[str]:
         yield f"  {label:<7} {printable(text)}"
     above = [f for f in outcome.findings if f.severity != Severity.INFO]
     shown = above[:MOST_FINDINGS]
-    width = max((len(_head(f)) for f in shown), default=0)
+    width = max((len(head(f)) for f in shown), default=0)
     for finding in shown:
-        yield f"  {_styled(finding.severity.value, 7)} {_head(finding):<{width}}  {_said(finding)}"
+        yield f"  {_styled(finding.severity.value, 7)} {head(finding):<{width}}  {said(finding)}"
     if len(above) > len(shown):
         yield f"  {'':7} and {len(above) - len(shown)} more; --json and the receipt have them all"
 
 
-def as_line(outcome: Outcome) -> str | None:
-    """For ``--quiet``: one line if a person should know, None if all is well."""
-    if not isinstance(outcome, Report) or outcome.verdict in (Verdict.OK, Verdict.REPAIRED):
+def as_line(outcome: Outcome, *, known: bool = True) -> str | None:
+    """For ``--quiet``: one line if a person should know, None if all is well.
+
+    ``known``: also of what an earlier run made, and told.
+    """
+    if not isinstance(outcome, Report) or (done_before(outcome) and not known):
         return None
-    bad = [f for f in outcome.findings if f.severity in (Severity.ERROR, Severity.FATAL)]
-    worst = next((f for f in bad if f.severity == Severity.FATAL), bad[0] if bad else None)
-    parts = [f"lost {_lost(outcome)}"] if _any_lost(outcome) else []
-    if worst is not None:
-        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        parts.append(f"{_head(worst)}: {_said(worst)}{more}")
-    about = f": {'; '.join(parts)}" if parts else ""
+    if outcome.verdict in (Verdict.OK, Verdict.REPAIRED):
+        return None
+    why = cause(outcome)
+    about = f": {why}" if why else ""
     return f"recpipe: {outcome.verdict.value}: {printable(outcome.recording)}{about}"
+
+
+def done_before(outcome: Outcome) -> bool:
+    """An earlier run made it."""
+    return isinstance(outcome, Report) and outcome.output is not None and not outcome.made
 
 
 def word(outcome: Outcome) -> str:
@@ -66,9 +72,10 @@ def word(outcome: Outcome) -> str:
     return outcome.verdict.value if isinstance(outcome, Report) else "failed"
 
 
-def summary(words: Mapping[str, int]) -> str:
-    """The last line about many."""
+def summary(words: Mapping[str, int], before: int = 0) -> str:
+    """The last line about many; ``before`` of them were made by an earlier run."""
     counts = [f"{words[word]} {word}" for word in COLOURS if words.get(word)]
+    counts += [f"{before} done before"] if before else []
     return f"{sum(words.values())} recordings: {', '.join(counts)}"
 
 
@@ -78,6 +85,7 @@ def planned_json(planned: Planned) -> dict[str, Any]:
         "recording": planned.recording,
         "source": planned.source,
         "verdict": planned.verdict and planned.verdict.value,
+        "made": False,
         "output": None if planned.verdict else planned.output,
         "receipt": None,
         "dry_run": True,
@@ -101,7 +109,7 @@ def planned_text(planned: Planned) -> str:
         f"  segments {there}{planned.listed} ({_bytes(planned.size)})",
         f"  output   {would}{' (exists)' if planned.exists else ''}",
     ]
-    lines += [f"  {f.severity.value:<8} {_head(f)}  {_said(f)}" for f in planned.findings]
+    lines += [f"  {f.severity.value:<8} {head(f)}  {said(f)}" for f in planned.findings]
     return "\n".join(lines)
 
 
@@ -116,6 +124,7 @@ def _report(report: Report) -> dict[str, Any]:
         "recording": report.recording,
         "source": report.source,
         "verdict": report.verdict.value,
+        "made": report.made,
         "output": report.output,
         "receipt": report.receipt,
         "duration": report.duration,
@@ -153,6 +162,7 @@ def _failure(failure: Failure) -> dict[str, Any]:
         "recording": failure.recording,
         "source": failure.source,
         "verdict": None,
+        "made": False,
         "output": None,
         "receipt": None,
         "error": {"message": failure.message, "exit": failure.exit_code},
@@ -161,9 +171,9 @@ def _failure(failure: Failure) -> dict[str, Any]:
 
 
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
-    if _any_lost(report):
+    if lost(report):
         of = f" of {report.duration:.3f} s" if report.duration else ""
-        yield "lost", f"{_lost(report)}{of}"
+        yield "lost", f"{lost(report)}{of}"
     if report.proof is not None or report.output:
         yield "proof", _proof(report)
     if report.reencoded:
@@ -210,26 +220,6 @@ def _proof(report: Report) -> str:
         if not holds
     ]
     return f"{samples}, not equal to the source: {', '.join(wrong)}"
-
-
-def _any_lost(report: Report) -> bool:
-    return any(report.lost_seconds.values())
-
-
-def _lost(report: Report) -> str:
-    return ", ".join(f"{kind} {s:.3f} s" for kind, s in report.lost_seconds.items() if s)
-
-
-def _head(finding: Finding) -> str:
-    times = f" x{finding.count}" if finding.count > 1 else ""
-    return f"{finding.id}{times}"
-
-
-def _said(finding: Finding) -> str:
-    where = f"{finding.segment}: " if finding.segment else ""
-    pid = f" [PID {finding.pid}]" if finding.pid is not None else ""
-    repair = f" ({finding.repair})" if finding.repair else ""
-    return printable(f"{where}{finding.detail}{pid}{repair}")
 
 
 def _bytes(count: int) -> str:

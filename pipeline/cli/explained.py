@@ -1,22 +1,66 @@
 """One recording of the ledger, told to a person."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.cli.ledger import ago, moment
+from pipeline.cli.standing import ago, moment
+from pipeline.errors import RecpipeError
+from pipeline.jobs import published
+from pipeline.jobs.cause import head, lost, said
 from pipeline.jobs.ledger.advice import advice
 from pipeline.jobs.ledger.people import Explained
+from pipeline.jobs.targets import Opener
+from pipeline.model import Hole, Report, Severity
 from pipeline.storage.names import printable
 
 MOST_NAMES = 5  # of missing segments
+MOST_ROWS = 20  # of what a receipt says
 
 
-def lines(told: Explained) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was said of a version when it was made, or why that is not known."""
+
+    report: Report | None = None
+    account: object = None  # of its media, as the receipt has it
+    error: str = ""
+
+
+def receipt(told: Explained, opened: Opener) -> Receipt:
+    """The receipt of the version published last."""
+    uri = next((a["uri"] for a in told.artifacts if a["kind"] == "receipt"), None)
+    if uri is None:
+        return Receipt()
+    try:
+        found = published.read(*opened(uri))
+        made = Receipt(published.report(found), found.receipt.get("account"))
+        list(_said(made))
+    except RecpipeError as error:  # the rest is worth telling all the same
+        return Receipt(error=str(error))
+    except (ValueError, TypeError, AttributeError):  # anybody may have written it
+        return Receipt(error=f"{uri}: not as this tool writes it")
+    return made
+
+
+def as_json(found: Receipt) -> dict[str, Any]:
+    """What the JSON line of a recording has of it."""
+    if found.report is None:
+        return {"receipt_error": found.error} if found.error else {}
+    said = {
+        "lost_seconds": dict(found.report.lost_seconds),
+        "findings": [asdict(finding) for finding in found.report.findings],
+        "holes": [asdict(hole) for hole in found.report.holes],
+    }
+    return said if found.account is None else {**said, "account": found.account}
+
+
+def lines(told: Explained, found: Receipt) -> Iterator[str]:
     """What was expected, what was seen, what went wrong, what comes next."""
     row, now = told.recording, told.now
     held = ", held" if row["held"] else ""
     yield f"{printable(row['name'])}: {row['state'].value} for {ago(now - row['since'])}{held}"
-    for label, text in _facts(told):
+    for label, text in (*_facts(told), *_said(found)):
         yield f"  {label:<9} {printable(text)}"
     what, can = advice(row)
     yield f"  {'next':<9} {what}{_when(row, now)}"
@@ -28,6 +72,7 @@ def lines(told: Explained) -> Iterator[str]:
 def _facts(told: Explained) -> Iterator[tuple[str, str]]:
     row, now = told.recording, told.now
     yield "source", row["source"]
+    yield "to", row["destination"]
     yield "seen", f"first {moment(row['first_seen'])}" + _unchanged(row, now)
     for part in told.parts:
         name = part["key"].rpartition("/")[2]
@@ -48,6 +93,46 @@ def _facts(told: Explained) -> Iterator[tuple[str, str]]:
         yield "error", error
     for artifact in told.artifacts:
         yield artifact["kind"], f"version {artifact['version']}, {artifact['uri']}"
+
+
+def _said(found: Receipt) -> Iterator[tuple[str, str]]:
+    """What the receipt says: what a person should know first."""
+    if found.error:
+        yield "receipt", f"cannot be read: {found.error}"
+    if found.report is None:
+        return
+    report = found.report
+    yield "verdict", report.verdict.value
+    if lost(report):
+        yield "lost", f"{lost(report)} of {report.duration:.3f} s"
+    above = [f for f in report.findings if f.severity != Severity.INFO]
+    yield from _first([(f.severity.value, f"{head(f)}  {said(f)}") for f in above])
+    yield from _first([("hole", _hole(hole)) for hole in report.holes])
+    yield from _first([("account", row) for row in _rows(found.account)])
+
+
+def _first(rows: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    yield from rows[:MOST_ROWS]
+    if len(rows) > MOST_ROWS:
+        yield "", f"and {len(rows) - MOST_ROWS} more; the receipt has them all"
+
+
+def _hole(hole: Hole) -> str:
+    where = f"{hole.kind} at {hole.start:.3f} s, {hole.length:.3f} s"
+    return f"{where}: {hole.reason}, {hole.became}, before {hole.segment}"
+
+
+def _rows(account: object) -> list[str]:
+    """An account as it is written: one row for each of its entries."""
+    if isinstance(account, Mapping):
+        return [f"{name}: {_plain(value)}" for name, value in account.items()]
+    return [_plain(row) for row in account] if isinstance(account, list) else []
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(one)}" for name, one in value.items())
+    return ", ".join(map(_plain, value)) if isinstance(value, list) else str(value)
 
 
 def _unchanged(row: dict[str, Any], now: float) -> str:

@@ -1,86 +1,133 @@
 """``recpipe status``, ``explain``, ``retry``, ``hold`` and ``ledger``."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline import config
-from pipeline.cli import options, output
+from pipeline.cli import options, output, standing
+from pipeline.cli.chosen import opener
 from pipeline.errors import NotFoundError
 
 if TYPE_CHECKING:  # at run time it would load SQLAlchemy, also for --help
     from pipeline.jobs.ledger.handle import Ledger
 
 _TIMES = (
+    *("listed", "failed"),
     *("since", "first_seen", "not_before", "missing_since", "started", "ended", "at"),
     *("heartbeat", "unchanged_since", "ended_at", "lease_expires"),
 )
 
 
+def _words(kind: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Checks words against those of the ledger, which takes longer to import than --help may."""
+
+    def check(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> Any:
+        if not given:
+            return given
+        from pipeline.jobs.ledger.states import State
+        from pipeline.model import Verdict
+
+        words = [word.value for word in {"State": State, "Verdict": Verdict}[kind]]
+        for word in given:
+            if word not in words:
+                raise click.BadParameter(f"{word!r}, expected one of {', '.join(words)}")
+        return given
+
+    return check
+
+
 @click.command(short_help="Say where every recording stands.")
+@click.argument("id", metavar="[ID]", default="")
 @click.option("--all", "every", is_flag=True, help="Also those that are published.")
+@click.option(
+    "--state",
+    "states",
+    metavar="STATE",
+    multiple=True,
+    callback=_words("State"),
+    help="Those in this state; can be given again.",
+)
+@click.option(
+    "--verdict",
+    "verdicts",
+    metavar="VERDICT",
+    multiple=True,
+    callback=_words("Verdict"),
+    help="Those with this verdict; can be given again.",
+)
+@options.of
 @options.as_json
 @options.ledger
 @options.general
-def status(every: bool, **chosen: Any) -> int:
-    """One line for each recording that is not published, those that need a look first.
+def status(id: str, every: bool, **chosen: Any) -> int:
+    """One line for each recording that is not published or is degraded, those that need a look
+    first; then one for each store, and what was seen of it.
+
+    ID is a recording's name, its sid, or what either begins with.
 
     \b
     Examples:
       recpipe status
+      recpipe status --verdict degraded
       recpipe status --json | jq -r 'select(.state == "failed").recording'
     """
     from pipeline.jobs.ledger import people
-    from pipeline.jobs.ledger.states import State
 
+    to = _destination(chosen)
+    wanted = people.Wanted(id, to, chosen["states"], chosen["verdicts"])
     with opened(chosen["ledger"]) as ledger:
-        rows, run, now = people.status(ledger), people.last_run(ledger), ledger.time()
+        rows, run, now = people.status(ledger, wanted), people.last_run(ledger), ledger.time()
+        watched = [] if id else people.watched(ledger, to)
+    if id and not rows:
+        raise NotFoundError(f"{id}: no such recording in the ledger")
     if chosen["json"]:
-        for row in rows:
-            output.say_json(_json(row))
+        for row in (*map(_json, rows), *map(_plain, watched)):
+            output.say_json(row)
         return 0
-    for row in rows:
-        if every or row["state"] is not State.PUBLISHED:
-            output.say_listing(_line(row, now))
-    counts = Counter(row["state"].value for row in rows)
-    said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    output.say_listing(f"{said or 'no recording is known'}; {_last(run, now)}")
+    asked = every or id or chosen["states"] or chosen["verdicts"]
+    for line in standing.lines([row for row in rows if asked or standing.open_or_bad(row)], now):
+        output.say_listing(line)
+    for row in watched:
+        output.say_listing(standing.store(row, now))
+    output.say_listing(f"{standing.counts(rows)}; {standing.last(run, now)}")
     return 0
 
 
 @click.command(short_help="Say why a recording is where it is.")
 @click.argument("id", metavar="ID")
+@options.of
 @options.as_json
 @options.ledger
 @options.general
 def explain(id: str, **chosen: Any) -> int:
-    """What was expected, what was seen and when, what is missing, what happens next.
+    """What was expected, what was seen and when, what is missing, what happens next; and of what
+    is published what its receipt says: findings, losses, holes.
 
     ID is the recording's name, its sid, or what either begins with.
     """
+    from pipeline.cli import explained
     from pipeline.jobs.ledger import people
 
     with opened(chosen["ledger"]) as ledger:
-        told = people.explain(ledger, id)
+        told = people.explain(ledger, id, _destination(chosen))
+    receipt = explained.receipt(told, opener(chosen))
     if chosen["json"]:
         tables = {"parts": told.parts, "attempts": told.attempts}
         tables |= {"artifacts": told.artifacts, "events": told.events}
         rows = {name: [_plain(row) for row in table] for name, table in tables.items()}
-        output.say_json({**_json(told.recording), **rows})
+        output.say_json({**_json(told.recording), **rows, **explained.as_json(receipt)})
         return 0
-    from pipeline.cli.explained import lines
-
-    for line in lines(told):
+    for line in explained.lines(told, receipt):
         output.say_listing(line)
     return 0
 
 
 @click.command(short_help="Do not wait any longer for a recording.")
 @click.argument("id", metavar="ID")
+@options.of
 @options.ledger
 @options.general
 def retry(id: str, **chosen: Any) -> int:
@@ -88,7 +135,7 @@ def retry(id: str, **chosen: Any) -> int:
     from pipeline.jobs.ledger import people
 
     with opened(chosen["ledger"]) as ledger:
-        move = people.retry(ledger, id)
+        move = people.retry(ledger, id, _destination(chosen))
     output.say(f"{move.recording}: {move.before} before, {move.after} now")
     return 0
 
@@ -96,6 +143,7 @@ def retry(id: str, **chosen: Any) -> int:
 @click.command(short_help="Leave a recording alone.")
 @click.argument("id", metavar="ID")
 @click.option("--release", is_flag=True, help="No longer.")
+@options.of
 @options.ledger
 @options.general
 def hold(id: str, release: bool, **chosen: Any) -> int:
@@ -103,7 +151,7 @@ def hold(id: str, release: bool, **chosen: Any) -> int:
     from pipeline.jobs.ledger import people
 
     with opened(chosen["ledger"]) as ledger:
-        name = people.hold(ledger, id, held=not release)
+        name = people.hold(ledger, id, _destination(chosen), held=not release)
     output.say(f"{name}: {'released' if release else 'held'}")
     return 0
 
@@ -124,18 +172,44 @@ def rebuild(**chosen: Any) -> int:
     What is not known from receipts (held recordings, attempts) is not restored.
     """
     from pipeline.jobs.ledger import rebuild as module
-    from pipeline.jobs.many import opener
     from pipeline.jobs.targets import destination
     from pipeline.model import Format
 
-    names = ("endpoint_url", "region", "profile")
-    opened_store = opener(None, **{name: chosen[name] for name in names})
-    to = destination(chosen["to"], Format.MP4, opened_store)
+    to = destination(chosen["to"], Format.MP4, opener(chosen))
     with opened(chosen["ledger"]) as book:
         done = module.rebuild(book, to.storage)
     said = f"{done.added} entered, {done.known} known already"
     output.say(said + (f", {done.unreadable} unreadable" if done.unreadable else ""))
     return 0
+
+
+@ledger.command(short_help="Remove all that is known of a recording.")
+@click.argument("id", metavar="ID")
+@options.of
+@options.ledger
+@options.general
+def forget(id: str, **chosen: Any) -> int:
+    """Its files stay where they are; if its source does, the next cycle finds it anew, and knows by
+    its receipt what was published.
+
+    ID is the recording's name, its sid, or what either begins with.
+    """
+    from pipeline.jobs.ledger import people
+
+    with opened(chosen["ledger"]) as book:
+        name = people.forget(book, id, _destination(chosen))
+    output.say(f"{name}: forgotten")
+    return 0
+
+
+def _destination(chosen: dict[str, Any]) -> str:
+    """The URL of the destination that was named, as ledgers know it; empty if none was."""
+    if not chosen["to"]:
+        return ""
+    from pipeline.jobs.targets import destination
+    from pipeline.model import Format
+
+    return destination(chosen["to"], Format.MP4, opener(chosen)).storage.url()
 
 
 @contextmanager
@@ -163,35 +237,6 @@ def opened(url: str | None) -> "Ledger":
     return Ledger(url or config.default_ledger())
 
 
-def _line(row: dict[str, Any], now: float) -> str:
-    from pipeline.storage.names import printable
-
-    state = click.style(f"{row['state'].value:<9}", fg=_COLOURS.get(row["state"].value))
-    held = " held" if row["held"] else ""
-    why = f"  {row['why']}" if row["why"] else ""
-    return f"{state} {ago(now - row['since']):>4}{held}  {printable(row['name'] + why)}"
-
-
-_COLOURS = {"failed": "red", "rejected": "red", "retry": "yellow", "late": "yellow"}
-_COLOURS |= {"lost": "yellow", "backuped": "yellow", "changed": "cyan", "published": "green"}
-
-
-def _last(run: dict[str, Any] | None, now: float) -> str:
-    if run is None:
-        return "no watcher ever ran"
-    if run["ended"]:
-        return f"the last watcher ended {ago(now - run['ended'])} ago ({run['exit_code']})"
-    return f"a watcher on {run['host']} gave a sign of life {ago(now - run['heartbeat'])} ago"
-
-
-def ago(seconds: float) -> str:
-    """Seconds as people say them, in four characters."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{max(int(seconds), 0)}s"
-
-
 def _json(row: dict[str, Any]) -> dict[str, Any]:
     """A row of status; keys may be added, never renamed."""
     from pipeline.jobs.ledger.advice import advice
@@ -201,9 +246,4 @@ def _json(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {k: moment(v) if k in _TIMES and v is not None else v for k, v in row.items()}
-
-
-def moment(seconds: float) -> str:
-    """UTC, as ISO 8601 writes it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {k: standing.moment(v) if k in _TIMES and v is not None else v for k, v in row.items()}

@@ -8,6 +8,7 @@ import click
 
 from pipeline import config
 from pipeline.cli import quantities
+from pipeline.cli.output import say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -36,6 +37,8 @@ def _configure(context: click.Context, option: click.Parameter, file: str | None
     state = context.ensure_object(State)
     state.file = file
     state.settings = config.load(file)
+    for said in config.misspelt():
+        say(f"recpipe: warning: {said}")
     context.default_map = {key: setting.value for key, setting in state.settings.items()}
 
 
@@ -123,6 +126,15 @@ key = click.option(
 deep = click.option(
     "--deep", is_flag=True, help="Decode all of each MP4 as well: slow, and sees flipped bits."
 )
+stream_types = click.option(
+    "--stream-types",
+    metavar="N",
+    callback=_stream_types,
+    help="0 (or audio) sound, 1 (video) pictures, 2 (both).",
+)
+conversion = all_of(  # convert and watch make the same of the same
+    format, on_loss, on_change, accept_unfinished, key, stream_types, deep
+)
 jobs = click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -137,6 +149,11 @@ as_json = click.option(
     "--json", "json", is_flag=True, help="One JSON object per recording and line, on stdout."
 )
 quiet = click.option("--quiet", is_flag=True, help="Say nothing unless a person should look.")
+report_known = click.option(
+    "--report-known",
+    is_flag=True,
+    help="With --quiet: also what an earlier run made and told.",
+)
 ffmpeg = click.option(
     "--ffmpeg", metavar="PATH", help="This ffmpeg, or the folder it is in.  [default: PATH]"
 )
@@ -154,6 +171,9 @@ store = all_of(
 
 to = click.option(
     "--to", metavar="DEST", required=True, help="Where results go: a folder or s3://bucket/prefix/."
+)
+of = all_of(  # a recording that several destinations have
+    click.option("--to", metavar="DEST", help="Only for this destination."), store
 )
 ledger = click.option(
     "--ledger",
@@ -221,12 +241,6 @@ arrangement = click.option(
     type=int,
     metavar="N",
     help="0 floating, 1 best fit, 2 vertical, 3 custom.",
-)
-stream_types = click.option(
-    "--stream-types",
-    metavar="N",
-    callback=_stream_types,
-    help="0 (or audio) sound, 1 (video) pictures, 2 (both).",
 )
 storage = click.option(
     "--storage", metavar="NAME", help="The bucket and its keys: [storage.NAME] of the settings."

@@ -9,6 +9,7 @@ import click
 
 from pipeline import config
 from pipeline.cli import options, output, quantities
+from pipeline.cli.chosen import opener, settings, spool
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
@@ -50,7 +51,7 @@ _who_is_told = options.all_of(
 @options.to
 @click.option("--once", is_flag=True, help="One cycle, for cron; 75 if another one is at it.")
 @_how_long
-@options.on_loss
+@options.conversion
 @click.option(
     "--events",
     metavar="SRC",
@@ -114,29 +115,26 @@ def _alone(sources: tuple[str, ...], chosen: dict[str, Any]) -> Iterator[bool]:
     from pipeline.jobs.locks import locked_at_once
 
     name = "\0".join(["watch", chosen["to"], *sorted(sources)])
-    with locked_at_once(_spool(chosen), name) as ours:
+    with locked_at_once(spool(chosen), name) as ours:
         yield ours
 
 
 def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -> "Watch":
-    from pipeline.jobs.many import MOST_JOBS, opener
-    from pipeline.jobs.options import Options
+    from pipeline.jobs.many import MOST_JOBS
     from pipeline.jobs.targets import destination
     from pipeline.jobs.watch import daemon, tell
     from pipeline.jobs.watch.follow import Follower
     from pipeline.jobs.watch.lookout import Lookout
     from pipeline.jobs.watch.settled import Patience
     from pipeline.jobs.watch.work import Bench
-    from pipeline.model import Format, OnLoss
     from pipeline.muxing.locate import locate
 
-    opened = opener(chosen["jobs"], **{n: chosen[n] for n in ("endpoint_url", "region", "profile")})
-    to = destination(chosen["to"], Format.MP4, opened)
+    opened, how = opener(chosen), settings(chosen)
+    to = destination(chosen["to"], how.format, opened)
     if to.key:
         raise UsageError(f"{to.storage.url(to.key)}: names one file; name a folder")
-    patience = Patience(chosen["settle"], chosen["late_deadline"])
+    patience = Patience(chosen["settle"], chosen["late_deadline"], how.accept_unfinished)
     lookouts = [Lookout(s, to.storage.url(), patience) for s in _stores(sources, opened)]
-    settings = Options(on_loss=OnLoss(chosen["on_loss"]), spool=_spool(chosen))
     if chosen["after"]:
         tell.command(chosen["after"])
     told = tell.Told(chosen["after"], chosen["notify"], config.notify_secret(), chosen["ping"])
@@ -146,10 +144,10 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
             lookouts={lookout.url: lookout for lookout in lookouts},
             to=to.storage,
             ffmpeg=locate(chosen["ffmpeg"]),
-            options=settings,
+            options=how,
             most=chosen["max_attempts"],
         ),
-        follower=Follower(settings, chosen["spool_limit"]) if chosen["spool_limit"] else None,
+        follower=Follower(how, chosen["spool_limit"]) if chosen["spool_limit"] else None,
         as_json=_as_json(chosen),
         jobs=chosen["jobs"] or min(_cpus(), MOST_JOBS),
         lease=chosen["lease"],
@@ -193,10 +191,6 @@ def _as_json(chosen: dict[str, Any]) -> Callable[["Outcome"], dict[str, Any]]:
         return value
 
     return line
-
-
-def _spool(chosen: dict[str, Any]) -> Path:
-    return Path(chosen["spool"]) if chosen["spool"] else config.default_spool()
 
 
 def _cpus() -> int:

@@ -5,7 +5,7 @@ changes.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.errors import DiskFullError
+from pipeline.errors import DiskFullError, RefusedError
 from pipeline.jobs import room
 from pipeline.jobs.clock import Clock
 from pipeline.jobs.evidence import Evidence
@@ -81,23 +81,31 @@ def _content(job: Job, made: convert.Converted, path: Path) -> list[Finding]:
 def _proven(
     job: Job, evidence: Evidence, temporary: Path, told: Marks, filling: Filling
 ) -> tuple[convert.Converted, verify.Verified]:
-    """The file and its proof; once more, in two passes, when the index did not fit in front."""
+    """The file and its proof; once more, in two passes, when the index did not fit in front.
+
+    RefusedError if ffmpeg takes the stream in neither way.
+    """
     options = job.options
     for in_one_pass in (True, False):
         with job.clock.stage("convert"):
-            made = convert.convert(
-                evidence.plan,
-                evidence.paths,
-                job.ffmpeg,
-                temporary,
-                format=options.format,
-                progress=options.progress,
-                wrapped=evidence.wrapped,
-                in_one_pass=in_one_pass,
-                marks=told,
-                fills=filling.fills,
-                made=filling.made,
-            )
+            try:
+                made = convert.convert(
+                    evidence.plan,
+                    evidence.paths,
+                    job.ffmpeg,
+                    temporary,
+                    format=options.format,
+                    progress=options.progress,
+                    wrapped=evidence.wrapped,
+                    in_one_pass=in_one_pass,
+                    marks=told,
+                    fills=filling.fills,
+                    made=filling.made,
+                )
+            except RefusedError:
+                if in_one_pass:
+                    continue
+                raise
         with job.clock.stage("verify"):
             verified = _verified(job, evidence, made, temporary)
         if in_one_pass and "reserved_moov_size is too small" in made.messages:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from pipeline.errors import ExistsError, StorageError, UsageError
+from pipeline.errors import ExistsError, RefusedError, StorageError, UsageError
 from pipeline.jobs import room
 from pipeline.jobs.clock import Clock
 from pipeline.jobs.evidence import Evidence, gather, in_place, spool_in_use, spool_of
@@ -32,6 +32,7 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import content, convert, fetch, publish
 from pipeline.stages.inspect import Inventory, inspect
 from pipeline.storage import Storage
+from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors
 
 
@@ -190,10 +191,19 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
             temporary.touch()  # ffmpeg would only say that it cannot
             if not made:
                 room.need(temporary.parent, sum(f.object.size for f in evidence.segments))
-            made.append(make(job, part.evidence, temporary))
+            try:
+                made.append(make(job, part.evidence, temporary))
+            except RefusedError as error:
+                return _refused(job, part.evidence, error)
         report = _publish_all(job, inventory, parts, made)
     _forget(job.recording, options)
     return report
+
+
+def _refused(job: Job, evidence: Evidence, error: RefusedError) -> Report:
+    """Its packets are whole, and yet no file can be made of what they carry."""
+    said = Finding("M_REFUSED", Severity.FATAL, detail=printable(error))
+    return rejected(job.recording, (*evidence.findings, *evidence.plan.findings, said))
 
 
 def _publish_all(
@@ -221,7 +231,7 @@ def _publish_all(
         segments = parts[0].evidence.segments
         inputs = [*_digests(job, _read_besides(inventory)), *fetch.digests(segments)]
         published = publish_all(job, report, made, inputs, placed)
-    return report if published else _of_the_quicker_one(job, inventory)
+    return replace(report, made=True) if published else _of_the_quicker_one(job, inventory)
 
 
 def _of_the_quicker_one(job: Job, inventory: Inventory) -> Report:

@@ -13,11 +13,20 @@ from shutil import which
 from types import TracebackType
 from typing import IO
 
-from pipeline.errors import DiskFullError, MuxingError
+from pipeline.errors import DiskFullError, MuxingError, RefusedError
 
 PIPE = 1 << 20  # bytes the kernel may hold for ffmpeg
 KEPT = 64 << 10  # bytes of its messages that are kept
 STALL = 60.0  # seconds without any progress before it is taken for hung
+
+
+_NOT_ITS_INPUT = (  # what ffmpeg ends with where the machine, or ffmpeg itself, is to blame
+    *("Cannot allocate memory", "Input/output error", "Permission denied", "Too many open files"),
+    *("Read-only file system", "File too large", "No such file or directory", "Broken pipe"),
+    *("Resource temporarily unavailable", "Device or resource busy", "No such device"),
+    *("Unknown encoder", "Unrecognized option", "Option not found", "error while loading shared"),
+    *("Unable to find a suitable output format", "Unknown bitstream filter", "Unknown format"),
+)
 
 
 class Muxer:
@@ -134,8 +143,11 @@ class Muxer:
             name = signal.Signals(-code).name if known else f"signal {-code}"
             return MuxingError(f"{self._name} was killed by {name}; run again")
         words = [line for line in said.splitlines() if line != "Conversion failed!"]
-        last = words[-1] if words else "it said nothing"
-        return MuxingError(f"{self._name} ended with {code}: {last}")
+        telling = [line for line in words if "Could not write header" in line] or words
+        last = telling[-1] if telling else "it said nothing"
+        to_blame = any(cause in said for cause in _NOT_ITS_INPUT) or not words
+        kind = MuxingError if to_blame else RefusedError
+        return kind(f"{self._name} ended with {code}: {last}")
 
     def kill(self) -> None:
         """End it at once; whoever feeds it or waits for it gets a MuxingError."""

@@ -262,8 +262,16 @@ def _most_complete(part: Part, storage: Storage) -> tuple[StoredObject, Playlist
     """The playlist, or a version of it from the backup cloud that lists more."""
     assert part.playlist is not None
     candidates = [part.playlist, *part.copies]
-    read = [(c, playlists.parse(b"".join(storage.open(c.key, etag=c.etag)))) for c in candidates]
+    read = [(c, read_playlist(storage, c)) for c in candidates]
     return max(read, key=lambda pair: (len(pair[1].segments), pair[1].ended))
+
+
+def read_playlist(storage: Storage, found: StoredObject) -> Playlist:
+    """What a playlist lists; one that is too large to be any is not read."""
+    if found.size > playlists.MAX_BYTES:
+        detail = f"{found.size} bytes, at most {playlists.MAX_BYTES}"
+        return Playlist(findings=(Finding("PL_LIMIT", Severity.FATAL, detail=detail),))
+    return playlists.parse(b"".join(storage.open(found.key, etag=found.etag)))
 
 
 def _accepted(finding: Finding) -> Finding:

@@ -32,7 +32,10 @@ class Storage(Protocol):
         """One object's entry; NotFoundError if there is none."""
 
     def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
-        """The object's bytes in chunks of about 1 MiB; StorageError if some are missing."""
+        """The object's bytes in chunks of about 1 MiB; StorageError if some are missing.
+
+        ChangedError if it is no longer the object with this ETag.
+        """
 
     def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
         """Store a file whole or not at all, replacing what was there.  Safe to repeat."""

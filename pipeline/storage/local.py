@@ -16,7 +16,6 @@ from pipeline.errors import (
     ExistsError,
     NotFoundError,
     RecpipeError,
-    StorageError,
     UnsafePathError,
 )
 from pipeline.model import StoredObject
@@ -65,19 +64,19 @@ class LocalStorage:
         return _stored(key, status)
 
     def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
-        """The file's bytes in chunks; StorageError if it changes before the last one is read."""
+        """The file's bytes in chunks; ChangedError if it changes before the last one is read."""
         listed = self.head(key).etag  # head first: opening a pipe would wait for ever
         etag = etag or listed
         with os_errors(f"read {self.url(key)}"), self.path(key).open("rb", buffering=0) as file:
             if _etag(os.fstat(file.fileno())) != etag:
-                raise StorageError(f"read {self.url(key)}: changed since it was listed")
+                raise ChangedError(f"read {self.url(key)}: changed since it was listed")
             size = 0
             while chunk := file.read(CHUNK):
                 size += len(chunk)
                 yield chunk
             after = os.fstat(file.fileno())
             if _etag(after) != etag or size != after.st_size:
-                raise StorageError(f"read {self.url(key)}: changed while being read")
+                raise ChangedError(f"read {self.url(key)}: changed while being read")
 
     def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
         """Copy a file whole or not at all.  A file system keeps neither digest nor content type."""

@@ -79,14 +79,14 @@ class ObjectStorage:
             return self._stored(obstore.head(self.store, self.full(key)))
 
     def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
-        """The object's bytes in chunks; StorageError if it is no longer the one with this ETag."""
+        """The object's bytes in chunks; ChangedError if it is no longer the one with this ETag."""
         where, full = f"read {self.url(key)}", self.full(key)
         with self.errors(where):
             condition: Any = {"if_match": f'"{etag}"'} if etag else None
             answer = obstore.get(self.store, full, options=condition)
             found = self._stored(answer.meta)
             if etag and found.etag != etag:  # some stores ignore the condition
-                raise StorageError(f"{where}: changed while reading; run again")
+                raise ChangedError(f"{where}: changed while reading; run again")
             missing = found.size
             for piece in answer.stream(min_chunk_size=CHUNK):
                 missing -= len(piece)

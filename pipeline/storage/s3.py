@@ -114,14 +114,14 @@ class S3Storage:
             return self._stored(full, answer, answer["ContentLength"])
 
     def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
-        """The object's bytes in chunks; StorageError if it is no longer the one with this ETag."""
+        """The object's bytes in chunks; ChangedError if it is no longer the one with this ETag."""
         where = f"read {self.url(key)}"
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
         with s3_errors(where):
             answer = self._client.get_object(Bucket=self.bucket, Key=self._full(key), **condition)
             with closing(answer["Body"]) as body:
                 if etag and _etag(answer) != etag:  # some stores ignore the condition
-                    raise StorageError(f"{where}: changed while reading; run again")
+                    raise ChangedError(f"{where}: changed while reading; run again")
                 missing = answer["ContentLength"]
                 while chunk := body.read(CHUNK):
                     missing -= len(chunk)

@@ -75,6 +75,7 @@ def test_the_keys_of_a_failed_one(recpipe, composite, tmp_path):
         "recording": None,
         "source": str(composite / "missing.m3u8"),
         "verdict": None,
+        "made": False,
         "output": None,
         "receipt": None,
         "error": {"message": failed["error"]["message"], "exit": 2},
@@ -90,7 +91,8 @@ def test_running_again_is_a_no_op(recpipe, composite, tmp_path):
     second = recpipe("convert", composite, "-o", tmp_path / "out", "--json")
     assert (first.code, second.code) == (0, 0)
     assert snapshot(tmp_path / "out") == before
-    without_timings = [{**e.line, "timings": None} for e in (first, second)]
+    assert (first.line["made"], second.line["made"]) == (True, False)
+    without_timings = [{**e.line, "timings": None, "made": None} for e in (first, second)]
     assert without_timings[0] == without_timings[1]
 
 
@@ -443,3 +445,14 @@ def test_without_ffmpeg_it_says_what_to_do(recpipe, composite, tmp_path):
 def test_debug_shows_where_an_error_comes_from(recpipe, tmp_path):
     assert "Traceback" not in recpipe("check", tmp_path / "nowhere").err
     assert "Traceback" in recpipe("check", tmp_path / "nowhere", "--debug").err
+
+
+def test_what_was_made_now_and_what_was_there_are_told_apart(recpipe, samples, tmp_path):
+    out = tmp_path / "out"
+    one = samples / "composite"
+    assert [line["made"] for line in recpipe("convert", one, "-o", out, "--json").lines] == [True]
+    told = recpipe("convert", samples, "-o", out)
+    assert told.err.splitlines()[-1] == "3 recordings: 3 ok, 1 done before"
+    lines = recpipe("convert", samples, "-o", out, "--json").lines
+    assert [line["made"] for line in lines] == [False] * 3
+    assert [line["made"] for line in recpipe("check", samples, "--json").lines] == [False] * 3

@@ -1,12 +1,17 @@
 """``recpipe status``, ``explain``, ``retry``, ``hold`` and ``ledger rebuild``."""
 
+import json
+
 import pytest
+import sqlalchemy as sa
 
 from pipeline.jobs.ledger import sightings
 from pipeline.jobs.ledger.advice import advice
 from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.ledger.sightings import PartSeen
 from pipeline.jobs.ledger.states import State
+from pipeline.jobs.ledger.tables import parts, recordings
+from tests.cli.conftest import COMPOSITE, segments
 from tests.jobs.ledger.sighted import TO, sighting
 
 ZERO, ONE = f"{0:032x}", f"{1:032x}"
@@ -97,3 +102,162 @@ def test_rebuild_from_what_convert_published(recpipe, composite, tmp_path, url):
 def test_every_state_has_its_advice():
     for state in State:
         assert all(advice({"state": state, "held": False}))
+
+
+ELSEWHERE = "s3://elsewhere/"
+
+
+@pytest.fixture
+def twice(entered):
+    """The late recording, for another destination as well."""
+    with Ledger(entered) as ledger:
+        sightings.note(ledger, ELSEWHERE, [sighting(0, State.LATE, why="2 of 9 are missing")])
+    return entered
+
+
+def test_of_several_destinations_each_is_shown_and_one_can_be_named(recpipe, twice):
+    *late, _ = recpipe("status", "--ledger", twice).out.splitlines()
+    told = sorted(line.partition(" -> ")[2].partition("  ")[0] for line in late)
+    assert told == sorted([TO, ELSEWHERE])
+    refused = recpipe("explain", ZERO, "--ledger", twice)
+    assert refused.code == 2
+    assert f"for {TO}" in refused.err
+    assert "--to DEST says which" in refused.err
+    assert (
+        f"to        {ELSEWHERE}"
+        in recpipe("explain", ZERO, "--to", ELSEWHERE, "--ledger", twice).out
+    )
+    for command in ("hold", "retry"):
+        assert recpipe(command, ZERO, "--ledger", twice).code == 2
+        assert recpipe(command, ZERO, "--to", ELSEWHERE, "--ledger", twice).code == 0
+    rows = recpipe("status", ZERO, "--json", "--ledger", twice).lines
+    assert {(row["destination"], row["state"], row["held"]) for row in rows} == {
+        (TO, "late", False),
+        (ELSEWHERE, "lost", True),
+    }
+    (row,) = recpipe("status", "--to", ELSEWHERE, "--json", "--ledger", twice).lines
+    assert row["destination"] == ELSEWHERE
+
+
+def test_what_is_forgotten_is_gone_with_all_that_belongs_to_it(recpipe, twice):
+    said = recpipe("ledger", "forget", ZERO, "--to", ELSEWHERE, "--ledger", twice)
+    assert (said.code, said.err) == (0, f"{ZERO}_room: forgotten\n")
+    assert recpipe("ledger", "forget", ZERO, "--ledger", twice).code == 0
+    (left,) = recpipe("status", "--json", "--ledger", twice).lines
+    assert left["recording"] == f"{ONE}_room"
+    with Ledger(twice) as ledger, ledger.reading() as connection:
+        assert {row.rec_id for row in connection.execute(sa.select(parts))} == {2}
+
+
+def test_what_is_worked_on_is_not_forgotten(recpipe, entered):
+    with Ledger(entered) as ledger, ledger.writing() as connection:
+        connection.execute(sa.update(recordings).values(state=State.WORKING))
+    ended = recpipe("ledger", "forget", ZERO, "--ledger", entered)
+    assert (ended.code, "is being worked on" in ended.err) == (2, True)
+
+
+def test_status_of_some(recpipe, entered):
+    def found(*wanted):
+        lines = recpipe("status", *wanted, "--json", "--ledger", entered).lines
+        return [line["recording"].partition("_")[0] for line in lines]
+
+    assert found(ONE) == [ONE]
+    assert found("--state", "published") == found("--state", "published", ONE) == [ONE]
+    assert found("--state", "late", "--state", "published") == [ZERO, ONE]
+    assert found("--verdict", "ok") == []
+    assert "published " in recpipe("status", ONE, "--ledger", entered).out
+    assert recpipe("status", "nothing", "--ledger", entered).code == 2
+    wrong = recpipe("status", "--state", "asleep", "--ledger", entered)
+    assert (wrong.code, "expected one of recording, " in wrong.err) == (2, True)
+
+
+def test_what_is_degraded_is_counted_and_listed(recpipe, entered):
+    with Ledger(entered) as ledger, ledger.writing() as connection:
+        published = sa.update(recordings).where(recordings.c.state == State.PUBLISHED)
+        connection.execute(published.values(verdict="degraded", why="lost video 4.000 s"))
+    _, second, counts = recpipe("status", "--ledger", entered).out.splitlines()
+    assert second.startswith("degraded ")
+    assert second.endswith(f"{ONE}_room  lost video 4.000 s")
+    assert counts.startswith("1 late, 1 published (1 degraded); ")
+    assert "put back, it makes a new version" in recpipe("explain", ONE, "--ledger", entered).out
+
+
+def test_a_store_that_cannot_be_looked_at_does_not_look_healthy(recpipe, entered):
+    with Ledger(entered) as ledger:
+        now = ledger.time()
+        sightings.remember(ledger, "s3://a/", TO, swept=True, floor="", at=now - 7200)
+        sightings.blind(ledger, "s3://a/", TO, "access denied")
+        sightings.blind(ledger, "s3://b/", TO, "no answer")
+        sightings.remember(ledger, "s3://c/", TO, swept=True, floor="", at=now - 5)
+    lines = recpipe("status", "--ledger", entered).out.splitlines()[1:-1]
+    said = [" ".join(line.split()) for line in lines]
+    assert said[0] == f"blind s3://a/ -> {TO}: not looked at for 2h; 0s ago: access denied"
+    assert said[1] == f"blind s3://b/ -> {TO}: never looked at; 0s ago: no answer"
+    assert said[2].startswith(f"store s3://c/ -> {TO}: looked at 5s ago")
+    stores = recpipe("status", "--json", "--ledger", entered).lines[2:]
+    assert [(row["store"], row["error"]) for row in stores] == [
+        ("s3://a/", "access denied"),
+        ("s3://b/", "no answer"),
+        ("s3://c/", None),
+    ]
+    assert stores[1]["listed"] is None
+    assert stores[0]["failed"].endswith("Z")
+
+
+@pytest.fixture
+def degraded(recpipe, composite, tmp_path, url):
+    """The ledger of a recording that was published without its second slice; and its receipt."""
+    segments(composite)[1].unlink()
+    args = ("--to", tmp_path / "out", "--ledger", url, "--once", "--settle", "0s")
+    for _ in range(2):
+        recpipe("watch", composite, *args, "--late-deadline", "0s")
+    (receipt,) = (tmp_path / "out").glob("*.receipt.json")
+    return receipt
+
+
+def test_explain_shows_what_the_receipt_says(recpipe, degraded, url):
+    told = " ".join(recpipe("explain", COMPOSITE, "--ledger", url).out.split())
+    for part in (
+        "verdict degraded",
+        "lost video 15.200 s, audio 15.189 s of 60.032 s",
+        "error SEG_MISSING",
+        "hole video at 15.221 s, 15.200 s: segment missing, kept",
+    ):
+        assert part in told
+    (line,) = recpipe("explain", COMPOSITE, "--json", "--ledger", url).lines
+    assert line["lost_seconds"]["video"] == 15.2
+    assert len(line["holes"]) == 2
+    assert "account" not in line
+
+
+def test_explain_shows_the_account_of_a_receipt_that_has_one(recpipe, degraded, url):
+    note = json.loads(degraded.read_text())
+    note["account"] = {"video": {"promised": 60.0, "delivered": 44.8}, "open": ["a", "b"]}
+    degraded.write_text(json.dumps(note))
+    told = recpipe("explain", COMPOSITE, "--ledger", url).out
+    assert "account   video: promised 60.0, delivered 44.8\n" in told
+    assert "account   open: a, b\n" in told
+    (line,) = recpipe("explain", COMPOSITE, "--json", "--ledger", url).lines
+    assert line["account"] == note["account"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda note: note.unlink(),
+        lambda note: note.write_text("{}"),
+        lambda note: note.write_text(
+            note.read_text().replace('"start": 15.', '"start": "x", "a": 1')
+        ),
+        lambda note: note.write_text(
+            note.read_text().replace('"lost_seconds": {', '"lost_seconds": 5, "x": {')
+        ),
+    ],
+)
+def test_explain_tells_the_rest_where_the_receipt_is_none(recpipe, degraded, url, spoil):
+    spoil(degraded)
+    ended = recpipe("explain", COMPOSITE, "--ledger", url)
+    assert ended.code == 0
+    assert "receipt   cannot be read: " in ended.out
+    assert "you can" in ended.out
+    assert recpipe("explain", COMPOSITE, "--json", "--ledger", url).line["receipt_error"]

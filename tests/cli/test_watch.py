@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,6 +16,8 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline.agora.webhook import signatures
+from pipeline.cli.batch import convert
+from pipeline.cli.watch import watch
 from pipeline.errors import StorageError
 from pipeline.jobs.ledger import claims, people
 from pipeline.jobs.ledger.handle import Ledger
@@ -23,7 +26,7 @@ from pipeline.jobs.locks import locked
 from pipeline.jobs.watch import tell
 from pipeline.stages import publish
 from pipeline.storage.s3 import S3Storage
-from tests.cli.conftest import COMPOSITE, SAMPLES, edit_playlist, names, segments, snapshot
+from tests.cli.conftest import COMPOSITE, ROOT, SAMPLES, edit_playlist, names, segments, snapshot
 
 NOW = ("--settle", "0s")
 LATER = 60.0  # seconds; a busy machine takes many times as long as an idle one
@@ -146,14 +149,95 @@ def test_what_agora_says_is_in_its_backup_cloud_is_not_called_late(once, composi
     assert states(url) == {COMPOSITE: "backuped"}
 
 
-def test_an_end_that_never_comes_is_a_loss(once, recpipe, composite, out, url):
+def test_an_end_that_never_comes_is_told_and_is_no_loss_by_itself(
+    once, recpipe, composite, out, url
+):
     edit_playlist(composite, "#EXT-X-ENDLIST\n", "")
     once(composite)
     assert recpipe("retry", COMPOSITE, "--ledger", url).code == 0
-    assert once(composite).code == 3
+    assert once(composite).code == 0
     receipt = json.loads((out / f"{COMPOSITE}.receipt.json").read_text())
-    assert receipt["verdict"] == "degraded"
     assert "PL_GIVEN_UP" in {finding["id"] for finding in receipt["findings"]}
+    line = recpipe(
+        "convert", composite, "-o", out / "by-hand", "--accept-unfinished", "--json"
+    ).line
+    assert receipt["verdict"] == line["verdict"] == "ok"
+
+
+def test_no_end_is_awaited_where_none_is_wanted(once, composite, out, url):
+    edit_playlist(composite, "#EXT-X-ENDLIST\n", "")
+    assert once(composite, "--accept-unfinished", "--settle", "1s").code == 0
+    assert states(url) == {COMPOSITE: "settling"}
+    time.sleep(1.1)
+    assert once(composite, "--accept-unfinished", "--settle", "1s").code == 0
+    receipt = json.loads((out / f"{COMPOSITE}.receipt.json").read_text())
+    assert receipt["verdict"] == "ok"
+    assert "PL_GIVEN_UP" not in {finding["id"] for finding in receipt["findings"]}
+
+
+def test_another_format_is_published_and_learned_again_by_a_new_ledger(
+    once, composite, out, url, tmp_path
+):
+    assert once(composite, "--format", "m4a").code == 0
+    assert names(out) == [f"{COMPOSITE}.m4a", f"{COMPOSITE}.m4a.receipt.json"]
+    before = snapshot(out)
+    for path in tmp_path.glob("ledger.db*"):
+        path.unlink()
+    assert once(composite, "--format", "m4a").code == 0
+    assert (states(url), snapshot(out)) == ({COMPOSITE: "published"}, before)
+    with (composite / segments(composite)[0].name).open("ab") as file:
+        file.write(b"\xff" * 188)
+    assert once(composite, "--format", "m4a").code == 3
+    assert f"{COMPOSITE}.v2.m4a" in names(out)
+
+
+def test_what_convert_may_be_told_the_watcher_may_be_told():
+    makes = ("format", "on_loss", "on_change", "accept_unfinished", "key", "stream_types", "deep")
+    known = [{p.name: p for p in command.params} for command in (convert, watch)]
+    for name in makes:
+        assert known[0][name] is not known[1][name]
+        assert known[0][name].to_info_dict() == known[1][name].to_info_dict()
+
+
+LINE = f"recpipe: degraded: {COMPOSITE}: lost video 15.200 s, audio 15.189 s; SEG_MISSING: "
+CRON = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+
+
+def by_cron(launch, tmp_path, *args):
+    """As cron starts it: no terminal, and next to nothing in its environment."""
+    env = {**CRON, "HOME": str(tmp_path / "home")}
+    process = launch(*args, env=env, start_new_session=True)
+    out, err = process.communicate(timeout=LATER)
+    return process.returncode, out, err
+
+
+def test_cron_hears_of_a_degraded_recording_once(launch, composite, out, tmp_path):
+    (tmp_path / "home").mkdir()
+    args = ("watch", composite, "--to", out, "--once", "--quiet", *NOW, "--late-deadline", "0s")
+    assert by_cron(launch, tmp_path, *args) == (0, "", "")
+    for left in (out, tmp_path / "home" / ".local"):
+        shutil.rmtree(left)
+    missing = segments(composite)[1]
+    missing.unlink()
+    assert by_cron(launch, tmp_path, *args) == (0, "", "")  # it is awaited
+    code, said, line = by_cron(launch, tmp_path, *args)
+    assert (code, said, line.count("\n")) == (3, "", 1)
+    for part in ("published", COMPOSITE, "verdict=degraded", "lost video 15.200 s", missing.name):
+        assert part in line
+    assert by_cron(launch, tmp_path, *args) == (0, "", "")
+
+
+def test_cron_hears_once_of_what_convert_made(launch, composite, out, tmp_path):
+    (tmp_path / "home").mkdir()
+    args = ("convert", composite, "-o", out, "--quiet")
+    assert by_cron(launch, tmp_path, *args) == (0, "", "")
+    segments(composite)[1].unlink()
+    shutil.rmtree(out)
+    code, said, line = by_cron(launch, tmp_path, *args)
+    assert (code, said, line.count("\n")) == (3, "", 1)
+    assert line.startswith(LINE)
+    assert by_cron(launch, tmp_path, *args) == (0, "", "")
+    assert by_cron(launch, tmp_path, *args, "--report-known") == (3, "", line)
 
 
 def test_what_cannot_be_converted_is_said_once(once, composite, url):
@@ -340,8 +424,6 @@ def test_a_daemon_that_is_stopped_gives_back_what_it_has_not_begun(launch, compo
 
 def test_a_full_destination_is_waited_for(once, composite, out, url, tmp_path):
     """A folder that holds less than the result: a small tmpfs."""
-    import subprocess
-
     out.mkdir()
     if os.geteuid() != 0 or not shutil.which("mount"):
         pytest.skip("platform: only root may mount")
@@ -377,6 +459,62 @@ def test_who_lost_his_lease_does_not_publish(once, composite, out, url, monkeypa
     assert "taken over by another watcher" in ended.err
     assert not list(out.glob("*.mp4"))
     assert states(url) == {COMPOSITE: State.WORKING}
+
+
+def held_by(url, owner, seconds):
+    """Every recording, as a watcher leaves it that was killed, or is still at it."""
+    values = f"lease_owner = '{owner}', lease_expires = (julianday('now') - 2440587.5) * 86400"
+    with Ledger(url) as ledger, ledger.writing() as connection:
+        update = f"UPDATE recordings SET state = 'working', lease_token = 7, {values} + {seconds}"
+        connection.exec_driver_sql(update)
+
+
+def seen(once, composite, url):
+    """A recording that is known, and complete."""
+    assert once(composite, "--settle", "1h").code == 0
+    assert states(url) == {COMPOSITE: "settling"}
+
+
+def test_what_a_killed_watcher_of_this_machine_held_is_done_at_once(once, composite, out, url):
+    seen(once, composite, url)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    held_by(url, f"{socket.gethostname()}:{gone.pid}", 3600)
+    assert once(composite, "--lease", "1h").code == 0
+    assert states(url) == {COMPOSITE: "published"}
+
+
+def test_what_a_silent_watcher_elsewhere_held_is_waited_for(once, composite, out, url):
+    seen(once, composite, url)
+    held_by(url, "elsewhere:1", 3)
+    assert once(composite).code == 0
+    assert states(url) == {COMPOSITE: "published"}
+
+
+def test_what_another_watcher_still_holds_is_said(once, composite, out, url):
+    seen(once, composite, url)
+    held_by(url, "elsewhere:1", 3600)
+    ended = once(composite, "--lease", "1s")
+    assert (ended.code, names(composite.parent).count("out")) == (75, 0)
+    assert "left undone" in ended.err
+    assert "watcher=elsewhere:1" in ended.err
+
+
+def test_while_something_waits_to_be_tried_again_it_is_not_done(once, composite, url):
+    seen(once, composite, url)
+    with Ledger(url) as ledger, ledger.writing() as connection:
+        connection.exec_driver_sql("UPDATE recordings SET state = 'retry', not_before = 9e9")
+    ended = once(composite)
+    assert (states(url), ended.code, ended.err) == ({COMPOSITE: "retry"}, 75, "")
+
+
+def test_names_that_cannot_be_watched_are_told_once_and_stop_nothing(once, composite, out, url):
+    (composite / os.fsdecode(b"caf\xe9.m3u8")).write_text("#EXTM3U\n")
+    first, second = once(composite), once(composite)
+    assert first.code == 5
+    assert first.err.count("the name is not UTF-8; rename it") == 1
+    assert (second.code, second.err) == (0, "")
+    assert states(url) == {COMPOSITE: "published", "caf\\udce9": "failed"}
 
 
 def test_of_results_under_names_of_their_own_only_the_one_of_the_receipt_stays(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import DiskFullError, MuxingError
+from pipeline.errors import DiskFullError, MuxingError, RefusedError
 from pipeline.muxing import run
 from pipeline.muxing.run import KEPT, Muxer
 
@@ -108,6 +108,29 @@ def test_a_child_that_ends_before_it_is_fed():
         assert gone(muxer._process.pid)
         with pytest.raises(MuxingError, match="ended with 5: early"):
             muxer.write([b"x"])
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("Could not write header: Invalid argument", RefusedError),
+        ("pipe:0: Invalid data found when processing input", RefusedError),
+        ("Could not write header: Cannot allocate memory", MuxingError),
+        ("av_interleaved_write_frame(): Input/output error", MuxingError),
+        ("Unrecognized option 'copyinkf'.", MuxingError),
+        ("", MuxingError),
+    ],
+)
+def test_what_ffmpeg_will_not_take_and_what_the_machine_cannot_do(said, kind):
+    with at_once(), pytest.raises(MuxingError) as caught:
+        run.run(sh(f'printf "%s" "{said}" >&2; exit 234'))
+    assert type(caught.value) is kind
+
+
+def test_the_telling_line_is_told():
+    text = "echo 'Could not write header: why' >&2; echo 'Error initializing 0:1' >&2; exit 1"
+    with at_once(), pytest.raises(MuxingError, match="ended with 1: Could not write header: why"):
+        run.run(sh(text))
 
 
 def test_a_child_that_takes_nothing():

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.jobs.ledger.states import State
+from pipeline.model import Verdict
 
 _NEXT: dict[State, tuple[str, str]] = {
     State.RECORDING: (
@@ -29,7 +30,7 @@ _NEXT: dict[State, tuple[str, str]] = {
     ),
     State.READY: ("it is converted next", "nothing; is a watcher running?"),
     State.LOST: (
-        "it is converted with what is there, and called degraded",
+        "it is converted with what is there",
         "nothing; what comes later makes a new version",
     ),
     State.WORKING: ("it is published, or tried again", "nothing"),
@@ -46,8 +47,13 @@ _NEXT: dict[State, tuple[str, str]] = {
 }
 
 
+_LACKING = "look for what is missing in the original store: put back, it makes a new version"
+
+
 def advice(row: Mapping[str, Any]) -> tuple[str, str]:
     """What happens next, and what a person can do."""
     if row["held"] and row["state"] not in (State.PUBLISHED, State.WORKING):
         return "nothing: it is held", "recpipe hold --release"
+    if row["state"] is State.PUBLISHED and row.get("verdict") == Verdict.DEGRADED:
+        return _NEXT[State.PUBLISHED][0], _LACKING
     return _NEXT[row["state"]]

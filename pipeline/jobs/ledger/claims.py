@@ -1,7 +1,7 @@
 """Who works on what: leases that run out, and a token that tells a late writer he is late."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -219,14 +219,15 @@ def placed(ledger: Ledger, one: Claim) -> set[str]:
         return {detail["key"] for detail in told}
 
 
-def published(ledger: Ledger, one: Claim, made: Made, *, ffmpeg: str) -> Move:
-    """A version is there, proven, with its receipt."""
+def published(ledger: Ledger, one: Claim, made: Made, *, ffmpeg: str, why: str = "") -> Move:
+    """A version is there, proven, with its receipt; ``why`` it is not as good as it should be."""
     with ledger.writing() as connection:
         values = {"version": made.version, "verdict": made.verdict.value, **_FRESH}
         values |= {"done_fingerprint": one.fingerprint, "as_is": False}
-        move = _end(ledger, connection, one, State.PUBLISHED, made.verdict.value, values, ffmpeg)
+        why = why if made.verdict is Verdict.DEGRADED else made.verdict.value
+        move = _end(ledger, connection, one, State.PUBLISHED, why, values, ffmpeg)
         keep(ledger, connection, one.id, made, token=one.token)
-    return move
+    return replace(move, verdict=made.verdict.value)
 
 
 def keep(ledger: Ledger, connection: sa.Connection, rec_id: int, made: Made, *, token: int) -> None:

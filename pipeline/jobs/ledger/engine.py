@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from pipeline.errors import DiskFullError, LedgerError, UsageError
+from pipeline.errors import UsageError
+from pipeline.jobs.ledger.failures import meaning
 from pipeline.jobs.ledger.filesystems import network_kind
 from pipeline.jobs.ledger.migrations import HEAD, LOCK
 from pipeline.storage.names import printable
@@ -46,15 +47,8 @@ def ledger_errors(url: sa.URL) -> Iterator[None]:
     where = printable(url.render_as_string(hide_password=True))
     try:
         yield
-    except exc.OperationalError as error:
-        text = str(error.orig)
-        if "disk is full" in text or "No space left" in text:
-            raise DiskFullError(f"{where}: no room for the ledger; free some") from error
-        reason = "locked by another process" if "locked" in text else "does not answer"
-        raise LedgerError(f"{where}: the ledger is {reason}; run again later") from error
     except exc.DatabaseError as error:
-        kind = type(error.orig).__name__
-        raise UsageError(f"{where}: not a ledger, or damaged ({kind}); see docs") from error
+        raise meaning(error.orig, where) from error
 
 
 def parsed(text: str) -> sa.URL:
@@ -111,7 +105,8 @@ def _migrate(engine: sa.Engine) -> None:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
         found = _revision(connection)  # again: another process may have been faster
         if found is not None and found > HEAD:
-            raise UsageError(f"the ledger is of a newer recpipe (its tables are version {found})")
+            said = f"the ledger is of a newer recpipe (its tables are version {found})"
+            raise UsageError(f"{said}; update this one, or name another with --ledger")
         if found != HEAD:
             _upgrade(connection)
 

@@ -25,6 +25,7 @@ class Move:
     before: State | None  # None: it is new
     after: State
     why: str = ""
+    verdict: str = ""  # of what was published
 
 
 class Ledger:

@@ -1,5 +1,6 @@
 """What a person asks of the ledger, and what he may tell it."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,16 @@ import sqlalchemy as sa
 from pipeline.errors import NotFoundError, UsageError
 from pipeline.jobs.ledger.handle import Ledger, Move
 from pipeline.jobs.ledger.states import WAITING, State
-from pipeline.jobs.ledger.tables import artifacts, attempts, events, now, parts, recordings, runs
+from pipeline.jobs.ledger.tables import (
+    artifacts,
+    attempts,
+    events,
+    now,
+    parts,
+    recordings,
+    runs,
+    stores,
+)
 
 NEWEST = 20  # entries of a history that are shown
 
@@ -25,12 +35,47 @@ class Explained:
     now: float
 
 
-def status(ledger: Ledger) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which recordings are meant; what is empty does not matter."""
+
+    id: str = ""  # a name, a sid, or what either begins with
+    to: str = ""  # URL of a destination
+    states: Collection[str] = ()
+    verdicts: Collection[str] = ()
+
+    @property
+    def where(self) -> Iterator[Any]:
+        """As conditions."""
+        if self.id:
+            yield recordings.c.name.startswith(self.id, autoescape=True)
+        if self.to:
+            yield recordings.c.destination == self.to
+        if self.states:
+            yield recordings.c.state.in_(sorted(map(State, self.states)))
+        if self.verdicts:
+            yield recordings.c.verdict.in_(sorted(self.verdicts))
+
+
+ALL = Wanted()
+
+
+def status(ledger: Ledger, wanted: Wanted = ALL) -> list[dict[str, Any]]:
     """One row for each recording, those that need a look first."""
     columns = [recordings.c[name] for name in SHOWN]
     order = sa.case({state.value: n for n, state in enumerate(_ORDER)}, value=recordings.c.state)
     with ledger.reading() as connection:
-        chosen = sa.select(*columns).order_by(order, recordings.c.since.desc(), recordings.c.id)
+        chosen = sa.select(*columns).where(*wanted.where)
+        chosen = chosen.order_by(order, recordings.c.since.desc(), recordings.c.id)
+        return [dict(row._mapping) for row in connection.execute(chosen)]
+
+
+def watched(ledger: Ledger, to: str = "") -> list[dict[str, Any]]:
+    """Every store that was watched: when it was looked at last, and why not since."""
+    columns = [stores.c[name] for name in ("store", "destination", "listed", "failed", "error")]
+    where = [stores.c.destination == to] if to else []
+    with ledger.reading() as connection:
+        chosen = sa.select(*columns).where(*where).order_by(stores.c.store, stores.c.destination)
         return [dict(row._mapping) for row in connection.execute(chosen)]
 
 
@@ -53,10 +98,10 @@ def last_run(ledger: Ledger) -> dict[str, Any] | None:
     return dict(row._mapping) if row else None
 
 
-def explain(ledger: Ledger, id: str) -> Explained:
+def explain(ledger: Ledger, id: str, to: str = "") -> Explained:
     """All about one recording; its sid is enough, or what its name begins with."""
     with ledger.reading() as connection:
-        row = one(connection, id)
+        row = one(connection, id, to)
 
         def of(table: sa.Table, *order: Any) -> tuple[dict[str, Any], ...]:
             chosen = sa.select(table).where(table.c.rec_id == row["id"]).order_by(*order)
@@ -74,30 +119,32 @@ def explain(ledger: Ledger, id: str) -> Explained:
         )
 
 
-def one(connection: sa.Connection, id: str) -> dict[str, Any]:
-    """The recording of that name, or the only one whose name begins so.
-
-    NotFoundError if there is none, UsageError if there are several.
+def one(connection: sa.Connection, id: str, to: str = "") -> dict[str, Any]:
+    """The recording of that name, or the only one whose name begins so; of one destination, if it
+    is named.  NotFoundError if there is none, UsageError if there are several.
     """
-    start = recordings.c.name.startswith(id, autoescape=True)
-    rows = connection.execute(sa.select(recordings).where(start).limit(MOST_MEANT)).all()
+    chosen = sa.select(recordings).where(*Wanted(id, to).where).order_by(recordings.c.id)
+    rows = connection.execute(chosen.limit(MOST_MEANT)).all()
     exact = [row for row in rows if row.name == id]
     rows = exact or rows
     if not rows:
-        raise NotFoundError(f"{id}: no such recording in the ledger; recpipe status lists them")
+        where = f"the ledger for {to}" if to else "the ledger"
+        raise NotFoundError(f"{id}: no such recording in {where}; recpipe status lists them")
     if len(rows) > 1:
-        said = " and ".join(row.source for row in rows[:3])
-        raise UsageError(f"{id}: means {len(rows)} recordings, {said}; write more of the name")
+        said = " and ".join(f"{row.source} for {row.destination}" for row in rows[:3])
+        more = "--to DEST says which" if len({row.source for row in rows}) == 1 else ""
+        more = more or "write more of the name"
+        raise UsageError(f"{id}: means {len(rows)} recordings, {said}; {more}")
     return dict(rows[0]._mapping)
 
 
 MOST_MEANT = 10
 
 
-def retry(ledger: Ledger, id: str) -> Move:
+def retry(ledger: Ledger, id: str, to: str = "") -> Move:
     """Do not wait any longer: convert it, with what is there."""
     with ledger.writing() as connection:
-        row = one(connection, id)
+        row = one(connection, id, to)
         state = row["state"]
         if state in (State.PUBLISHED, State.WORKING, State.READY, State.LOST):
             meant = "its source has not changed" if state is State.PUBLISHED else "its turn comes"
@@ -114,13 +161,23 @@ def retry(ledger: Ledger, id: str) -> Move:
     return Move(row["name"], row["source"], state, after, "asked for")
 
 
-def hold(ledger: Ledger, id: str, *, held: bool) -> str:
+def hold(ledger: Ledger, id: str, to: str = "", *, held: bool) -> str:
     """Leave a recording alone, or no longer; returns its name.  Work that has begun is ended."""
     with ledger.writing() as connection:
-        row = one(connection, id)
+        row = one(connection, id, to)
         update = sa.update(recordings).where(recordings.c.id == row["id"])
         connection.execute(update.values(held=held))
         ledger.record(connection, row["id"], "hold" if held else "release")
+    return str(row["name"])
+
+
+def forget(ledger: Ledger, id: str, to: str = "") -> str:
+    """Remove all that is known of a recording; returns its name.  Its files stay where they are."""
+    with ledger.writing() as connection:
+        row = one(connection, id, to)
+        idle = (recordings.c.id == row["id"], recordings.c.state != State.WORKING)
+        if not connection.execute(sa.delete(recordings).where(*idle)).rowcount:
+            raise UsageError(f"{row['name']}: is being worked on; wait until it is done")
     return str(row["name"])
 
 

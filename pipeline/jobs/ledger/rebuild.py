@@ -2,21 +2,24 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from pipeline.agora import names
+from pipeline.errors import ChangedError, DeniedError, NotFoundError
 from pipeline.jobs.ledger.claims import Made, keep
 from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.ledger.states import State
 from pipeline.jobs.ledger.tables import now, recordings
 from pipeline.jobs.targets import file_name
-from pipeline.model import SourceFile, Verdict
+from pipeline.model import Format, SourceFile, Verdict
 from pipeline.stages import publish
 from pipeline.storage import Storage
 
 _VERSION = re.compile(r"\.v([1-9][0-9]{0,5})")
+NOT_THERE = (ChangedError, DeniedError, NotFoundError)  # one receipt that cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +64,27 @@ def identity(playlist: str) -> tuple[str, str | None]:
     return folder + slash + names.one_recording(agora.sid, agora.cname), agora.sid
 
 
-def result_key(id: str, version: int) -> str:
+def result_key(id: str, version: int, format: Format = Format.MP4) -> str:
     """Where a version of a recording lies at its destination."""
-    return f"{file_name(id)}.mp4" if version <= 1 else f"{file_name(id)}.v{version}.mp4"
+    number = f".v{version}" if version > 1 else ""
+    return f"{file_name(id)}{number}.{format.value}"
 
 
 def _receipts(destination: Storage) -> Iterator[Read | None]:
     for found in destination.list():
         if "/" in found.key or not found.key.endswith(publish.RECEIPT):
             continue
-        key = found.key.removesuffix(publish.RECEIPT) + ".mp4"
-        earlier = publish.earlier(destination, key)
-        try:
+        yield next(filter(None, _results(destination, found.key)), None)
+
+
+def _results(destination: Storage, receipt: str) -> Iterator[Read | None]:
+    """What a receipt may be of: ``a.m4a.receipt.json`` is of ``a.m4a``, or of ``a.m4a.mp4``."""
+    stem = receipt.removesuffix(publish.RECEIPT)
+    others = tuple(f".{format.value}" for format in Format if format is not Format.MP4)
+    for key in (stem, f"{stem}.mp4") if stem.endswith(others) else (f"{stem}.mp4",):
+        with suppress(KeyError, TypeError, ValueError, AttributeError, *NOT_THERE):
+            earlier = publish.earlier(destination, key)
             yield read(earlier, key, destination) if earlier else None
-        except (KeyError, TypeError, ValueError, AttributeError):
-            yield None
 
 
 def read(earlier: publish.Earlier, key: str, destination: Storage) -> Read | None:
@@ -84,7 +93,10 @@ def read(earlier: publish.Earlier, key: str, destination: Storage) -> Read | Non
     if receipt is None:
         return None
     id, output = receipt["recording"], receipt["output"]
-    stem = key.removesuffix(".mp4")
+    format = Format(receipt["settings"].get("format", Format.MP4))
+    stem = key.removesuffix(f".{format.value}")
+    if stem == key:
+        return None
     number = _VERSION.fullmatch(stem.removeprefix(file_name(id)))
     version = 1 if stem == file_name(id) else int(number[1]) if number else None
     if version is None:

@@ -202,6 +202,15 @@ def remember(
         connection.execute(update)
 
 
+def blind(ledger: Ledger, store: str, destination: str, error: str) -> None:
+    """A store could not be looked at."""
+    values: Mapping[str, Any] = {"failed": now(), "error": error}
+    insert = ledger.insert(stores).values(store=store, destination=destination, **values)
+    update = insert.on_conflict_do_update(index_elements=["store", "destination"], set_=values)
+    with ledger.writing() as connection:
+        connection.execute(update)
+
+
 def hint(ledger: Ledger, sid: str, kind: str, **detail: Any) -> None:
     """Agora said something about a recording, perhaps before it was seen: ``uploaded``,
     ``backuped``.  Kept once.

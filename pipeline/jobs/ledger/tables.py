@@ -160,8 +160,10 @@ stores = sa.Table(
     sa.Column("store", sa.Text, primary_key=True),
     sa.Column("destination", sa.Text, primary_key=True),
     sa.Column("swept", sa.Double),  # when all of it was listed last
-    sa.Column("listed", sa.Double),  # when some of it was
+    sa.Column("listed", sa.Double),  # when some of it was: when it was looked at last
     sa.Column("floor", sa.Text, nullable=False, server_default=""),  # key; below it all is done
+    sa.Column("failed", sa.Double),  # when it could not be looked at last
+    sa.Column("error", sa.Text),  # and why
 )
 """What discovery remembers of a store."""
 

@@ -8,25 +8,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.errors import NotFoundError, RecpipeError, UnsafePathError, UsageError
-from pipeline.jobs.ledger import people, sightings
+from pipeline.jobs.ledger import leases, people, sightings
 from pipeline.jobs.ledger.handle import Ledger
+from pipeline.jobs.ledger.leases import Undone
 from pipeline.jobs.ledger.rebuild import rebuild
 from pipeline.jobs.ledger.states import FINAL
-from pipeline.jobs.many import Outcome, code_of, exit_code
+from pipeline.jobs.many import TEMPORARY, Outcome, code_of, exit_code
 from pipeline.jobs.watch import scopes, systemd, tell
 from pipeline.jobs.watch.ahead import Ahead
 from pipeline.jobs.watch.crew import Crew
 from pipeline.jobs.watch.events import Event, Events
 from pipeline.jobs.watch.follow import Follower, tidy, tidy_results
 from pipeline.jobs.watch.log import log, told
-from pipeline.jobs.watch.lookout import Lookout
+from pipeline.jobs.watch.lookout import Look, Lookout
 from pipeline.jobs.watch.tell import Told
 from pipeline.jobs.watch.work import Bench, Done
 from pipeline.storage import probe
 from pipeline.storage.names import safe_key
+from pipeline.storage.owners import lives
 
 GRACE = 30.0  # seconds to finish what is being worked on when asked to stop
 PULSE = 5.0  # seconds between two looks into the ledger for work that has become due
+ASKED = 1.0  # the same, for what another watcher holds
 HINTS = ("uploaded", "backuped")  # of what Agora says, all that matters here
 JITTER = 0.1  # of the interval
 
@@ -65,15 +68,43 @@ def once(watch: Watch) -> int:
     run = _Run(watch, "watch --once")
     with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease) as crew:
         _look(watch, strict=False)
-        while crew.take() or crew.busy:
-            _report(watch, crew.wait(PULSE))
-            run.goes_on()
+        _work_off(watch, crew, run)
         if watch.follower is not None:
             watch.follower.idle()
+    if left := leases.undone(watch.ledger, watch.bench.lookouts, watch.bench.to.url()):
+        watch.codes.append(TEMPORARY)
+        _say_undone(watch, left)
     code = exit_code(watch.codes) if watch.codes else 0
     run.ends(code)
     tell.ping(watch.told, f"/{code}")
     return code
+
+
+def _work_off(watch: Watch, crew: Crew, run: "_Run") -> None:
+    """All that is due; also what others hold and give no sign of life of for one lease."""
+    end = time.monotonic() + watch.lease
+    while True:
+        while crew.take() or crew.busy:
+            _report(watch, crew.wait(PULSE))
+            run.goes_on()
+        if not _held_by_others(watch) or time.monotonic() >= end:
+            return
+        time.sleep(ASKED)
+
+
+def _held_by_others(watch: Watch) -> bool:
+    now = watch.ledger.time()
+    left = leases.undone(watch.ledger, watch.bench.lookouts, watch.bench.to.url())
+    others = (one for one in left if one.lease_owner not in (None, watch.ledger.actor))
+    return any((one.lease_expires or 0.0) >= now - ASKED for one in others)
+
+
+def _say_undone(watch: Watch, left: Sequence[Undone]) -> None:
+    """What failed in this run or before was said then; who holds the rest is not known yet."""
+    for one in left:
+        if one.lease_owner is not None:
+            bound = log.bind(recording=one.name, source=one.source)
+            bound.warning("left undone", state=one.state.value, watcher=one.lease_owner)
 
 
 def forever(watch: Watch) -> int:
@@ -134,16 +165,15 @@ def _look(watch: Watch, *, strict: bool, ahead: Ahead | None = None) -> None:
     for lookout in watch.lookouts:
         try:
             look = lookout.cycle(watch.ledger, _named(lookout, events), sweep=watch.sweep)
+            _say(watch, lookout, look)
+            if look.blind is not None:
+                raise look.blind
         except RecpipeError as error:
             if strict and isinstance(error, UsageError):
                 raise
             healthy = False
-            watch.codes.append(error.exit_code)
-            log.warning("not looked at", store=lookout.url, error=str(error))
+            _blind(watch, lookout, error)
             continue
-        for move in look.moves:
-            told(move)
-        log.debug("looked", store=lookout.url, listed=look.listed, waiting=len(look.running))
         if watch.follower is not None:
             watch.follower.follow(lookout.storage, look.running)
         if ahead is not None:
@@ -153,6 +183,27 @@ def _look(watch: Watch, *, strict: bool, ahead: Ahead | None = None) -> None:
         tell.ping(watch.told)
     elif watch.told.ping:
         tell.ping(watch.told, "/fail")
+
+
+def _say(watch: Watch, lookout: Lookout, look: Look) -> None:
+    for move in look.moves:
+        told(move)
+    for one in look.unread if look.blind is None else ():
+        assert one.error is not None
+        watch.codes.append(one.error.exit_code)
+        if not isinstance(one.error, UnsafePathError):  # that it failed was told
+            log.warning("not read", recording=one.recording.id, error=str(one.error))
+    log.debug("looked", store=lookout.url, listed=look.listed, waiting=len(look.running))
+
+
+def _blind(watch: Watch, lookout: Lookout, error: RecpipeError) -> None:
+    """Said, and remembered for ``recpipe status``."""
+    watch.codes.append(error.exit_code)
+    log.warning("not looked at", store=lookout.url, error=str(error))
+    try:
+        sightings.blind(watch.ledger, lookout.url, watch.bench.to.url(), str(error))
+    except RecpipeError as worse:  # the ledger itself may be what failed
+        log.debug("not remembered", error=str(worse))
 
 
 def _events(watch: Watch) -> list[Event] | None:
@@ -223,6 +274,8 @@ class _Run:
 
 def _begin(watch: Watch) -> None:
     """Clear up behind a crash; a new ledger first learns what was published before."""
+    if buried := leases.bury(watch.ledger, lives):
+        log.info("taken over from watchers that are no more", recordings=buried)
     tidy(watch.bench.options.spool)
     tidy_results(watch.bench.to, people.runs_here(watch.ledger))
     try:

@@ -68,11 +68,20 @@ class Follower:
         try:
             sweep(self._options.spool, self._limit, needed=0)
             for seen in running:
-                self._ahead(storage, seen)
+                self._try(storage, seen)
         except DiskFullError as error:
             log.warning("following pauses", error=str(error))
         except RecpipeError as error:
             log.debug("not followed", error=str(error))
+
+    def _try(self, storage: Storage, seen: Seen) -> None:
+        """What is wrong with one does not keep the next one waiting."""
+        try:
+            self._ahead(storage, seen)
+        except DiskFullError:
+            raise
+        except RecpipeError as error:
+            log.debug("not followed", recording=seen.recording.id, error=str(error))
 
     def _ahead(self, storage: Storage, seen: Seen) -> None:
         folder = spool_of(seen.recording, self._options)

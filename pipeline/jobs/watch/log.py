@@ -7,6 +7,7 @@ import structlog
 
 from pipeline.jobs.ledger.handle import Move
 from pipeline.jobs.ledger.states import State
+from pipeline.model import Verdict
 
 NAME = "pipeline.watch"
 
@@ -15,12 +16,15 @@ log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
     processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
     wrapper_class=structlog.stdlib.BoundLogger,
 )
-_WARNINGS = frozenset({State.RETRY, State.FAILED, State.REJECTED, State.LOST, State.CHANGED})
+_WARNINGS = frozenset({State.RETRY, State.FAILED, State.REJECTED, State.CHANGED})
 
 
 def told(move: Move, **more: Any) -> None:
     """A recording has moved."""
     bound = log.bind(recording=move.recording, source=move.source)
-    say = bound.warning if move.after in _WARNINGS else bound.info
+    degraded = move.verdict == Verdict.DEGRADED
+    say = bound.warning if degraded or move.after in _WARNINGS else bound.info
     before = move.before.value if move.before else "new"
-    say(move.after.value, before=before, **({"why": move.why} if move.why else {}), **more)
+    given = {"verdict": move.verdict, "why": move.why}
+    said = {name: value for name, value in given.items() if value}
+    say(move.after.value, before=before, **said, **more)

@@ -5,21 +5,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from pipeline.agora import names
-from pipeline.errors import NotFoundError
+from pipeline.errors import ChangedError, NotFoundError, RecpipeError
 from pipeline.jobs.ledger import sightings, states
 from pipeline.jobs.ledger.handle import Ledger, Move, in_chunks
 from pipeline.jobs.ledger.sightings import Known, Sighting
 from pipeline.jobs.ledger.states import OPEN, State
 from pipeline.jobs.one import inputs
 from pipeline.jobs.receipts import identities
-from pipeline.jobs.watch import scopes, seen
+from pipeline.jobs.watch import scopes, seen, unread
 from pipeline.jobs.watch.scopes import Scope
 from pipeline.jobs.watch.seen import Folders, Seen
-from pipeline.jobs.watch.settled import Patience, judge
-from pipeline.media import playlist as playlists
+from pipeline.jobs.watch.settled import Judged, Patience, judge
 from pipeline.model import Playlist, Recording, StoredObject
 from pipeline.stages.discover import grouped
-from pipeline.stages.inspect import reached
+from pipeline.stages.inspect import reached, read_playlist
 from pipeline.storage import Storage
 
 READERS = 16
@@ -34,6 +33,8 @@ class Look:
     moves: tuple[Move, ...]
     running: tuple[Seen, ...]  # recordings that are waited for
     listed: int  # objects
+    unread: tuple[Seen, ...] = ()  # whose playlists could not be read, and it is news
+    blind: RecpipeError | None = None  # not one playlist could be read
 
 
 class Lookout:
@@ -54,29 +55,36 @@ class Lookout:
         now = ledger.time()
         memory = sightings.memory(ledger, self.url, self._to)
         waiting = {k.source: k for k in sightings.open_ones(ledger, self.url, self._to)}
-        places = [k.place for k in waiting.values()]
+        places = [k.place for k in waiting.values() if not unread.refused(k.place)]
         wanted, swept = scopes.scopes(memory, places, named, sweep=sweep, now=now)
         found = {o.key: o for scope in wanted for o in self._list(scope)}
         recordings = self._complete(grouped(self.storage, found.values()))
         until = ledger.time()
         moves: list[Move] = []
         running: list[Seen] = []
+        untold: list[Seen] = []
+        errors: list[RecpipeError | None] = []
         folders = Folders()
         for some in in_chunks(recordings):
             known = sightings.known(ledger, self._to, [seen.source(r) for r in some])
             looks = self._looks(some, known, folders)
-            noted = self._judged(ledger, looks, known, now=now, until=until)
+            looks, noted = self._judged(ledger, looks, known, now=now, until=until)
             moves += sightings.note(ledger, self._to, noted)
             running += _waited_for(looks, known, noted)
+            untold += unread.to_be_told(looks, noted)
+            errors += [look.error for look in looks]
         there = {seen.source(recording) for recording in recordings}
         gone = [_gone(k, until) for source, k in waiting.items() if source not in there]
         moves += sightings.note(ledger, self._to, gone)
         horizon = now - self._patience.late_deadline
         keys = [p.playlist.key for r in recordings for p in r.parts if p.playlist]
+        keys = [key for key in keys if not unread.refused(key)]
         floor = scopes.floor(keys, memory.floor, horizon=horizon, swept=swept)
-        sightings.remember(ledger, self.url, self._to, swept=swept, floor=floor, at=now)
+        blind = unread.blind(errors)
+        if blind is None:
+            sightings.remember(ledger, self.url, self._to, swept=swept, floor=floor, at=now)
         self._forget(running)
-        return Look(tuple(moves), tuple(running), len(found))
+        return Look(tuple(moves), tuple(running), len(found), tuple(untold), blind)
 
     def _forget(self, running: Sequence[Seen]) -> None:
         """Playlists of recordings that are not waited for any more."""
@@ -110,10 +118,19 @@ class Lookout:
                     continue
             wanted.append(recording)
         with ThreadPoolExecutor(READERS) as pool:
-            return list(pool.map(lambda recording: self._look(recording, folders), wanted))
+            return list(pool.map(lambda recording: self._attempt(recording, folders), wanted))
+
+    def _attempt(self, recording: Recording, folders: Folders) -> Seen:
+        """What is wrong with one recording is no matter of the others."""
+        try:
+            if refused := unread.refused(seen.place(recording)):
+                raise refused
+            return self._look(recording, folders)
+        except RecpipeError as error:
+            return seen.unread(recording, seen.own_objects(recording, folders), error)
 
     def _look(self, recording: Recording, folders: Folders) -> Seen:
-        read = {p.key: self._playlist(p) for p in _playlists(recording)}
+        recording, read = self._read_all(recording)
         look = seen.look(recording, read, seen.own_objects(recording, folders))
         if all(names.parse_slice_name(name) for name in look.missing):
             return look
@@ -121,15 +138,27 @@ class Lookout:
         found = grouped(self.storage, self._list(Scope(recording.parts[0].folder)))
         whole = next((r for r in found if seen.place(r) == seen.place(recording)), recording)
         parts = tuple(reached(part, look.missing, self.storage) for part in whole.parts)
-        whole = replace(whole, parts=parts)
-        read = {p.key: self._playlist(p) for p in _playlists(whole)}
+        whole, read = self._read_all(replace(whole, parts=parts))
         return seen.look(whole, read, seen.own_objects(whole, Folders()))
 
-    def _playlist(self, found: StoredObject) -> Playlist:
+    def _read_all(self, recording: Recording) -> tuple[Recording, dict[str, Playlist]]:
+        """A recording with its playlists as they were read, and what these say."""
+        found = {p.key: self._playlist(p) for p in _playlists(recording)}
+        recording = _as_read(recording, {key: now for key, (now, _) in found.items()})
+        return recording, {key: playlist for key, (_, playlist) in found.items()}
+
+    def _playlist(self, found: StoredObject) -> tuple[StoredObject, Playlist]:
+        """A playlist as it is now; one that is rewritten meanwhile is read once more."""
+        try:
+            return found, self._read_once(found)
+        except ChangedError:
+            found = self.storage.head(found.key)
+            return found, self._read_once(found)
+
+    def _read_once(self, found: StoredObject) -> Playlist:
         version = (found.key, found.size, found.etag, found.modified)
         if version not in self._read:
-            data = b"".join(self.storage.open(found.key, etag=found.etag))
-            read = playlists.parse(data)
+            read = read_playlist(self.storage, found)
             if len(self._read) >= MOST_READ:
                 return read
             self._read[version] = read
@@ -143,42 +172,61 @@ class Lookout:
         *,
         now: float,
         until: float,
-    ) -> list[Sighting]:
+    ) -> tuple[list[Seen], list[Sighting]]:
+        """The looks, and what of them is news."""
         told = sightings.hints(ledger, {s.recording.sid for s in looks if s.recording.sid})
-        noted = []
+        taken, noted = [], []
         for look in looks:
             before = known.get(seen.source(look.recording))
             said = told.get(look.recording.sid or "", set())
-            judged = judge(look, before, said, self._patience, now=now, until=until)
-            still_done = before is not None and self._still_done(ledger, look, before)
-            state = judged.state
-            if before is not None:
-                same = before.fingerprint == look.fingerprint
-                state = states.observed(
-                    before.state,
-                    judged.state,
-                    version=before.version,
-                    same_as_done=still_done,
-                    same=same,
-                )
-            sighting = Sighting(
-                source=seen.source(look.recording),
-                store=self.url,
-                place=seen.place(look.recording),
-                name=look.recording.id,
-                sid=look.recording.sid,
-                before=before,
-                state=state,
-                why=judged.why if not still_done else "",
-                as_is=judged.as_is,
-                fingerprint=look.fingerprint,
-                unchanged_since=judged.unchanged_since,
-                ended_at=judged.ended_at,
-                done_fingerprint=look.fingerprint if still_done else None,
-                parts=look.parts,
+            look, done = self._compared(ledger, look, before)
+            if look.error is not None:
+                sighting = unread.sighting(look, before, store=self.url, until=until)
+            else:
+                judged = judge(look, before, said, self._patience, now=now, until=until)
+                sighting = self._sighting(look, before, judged, still_done=done)
+            taken.append(look)
+            noted += [sighting] if sighting and _is_news(sighting) else []
+        return taken, noted
+
+    def _compared(self, ledger: Ledger, look: Seen, before: Known | None) -> tuple[Seen, bool]:
+        """Whether what is there now is done; that this cannot be read is told by the look."""
+        if look.error is not None or before is None:
+            return look, False
+        try:
+            return look, self._still_done(ledger, look, before)
+        except RecpipeError as error:
+            return replace(look, error=error), False
+
+    def _sighting(
+        self, look: Seen, before: Known | None, judged: Judged, *, still_done: bool
+    ) -> Sighting:
+        state = judged.state
+        if before is not None:
+            same = before.fingerprint == look.fingerprint
+            state = states.observed(
+                before.state,
+                judged.state,
+                version=before.version,
+                same_as_done=still_done,
+                same=same,
             )
-            noted += [sighting] if _is_news(sighting) else []
-        return noted
+        return Sighting(
+            source=seen.source(look.recording),
+            store=self.url,
+            place=seen.place(look.recording),
+            name=look.recording.id,
+            sid=look.recording.sid,
+            before=before,
+            state=state,
+            why=judged.why if not still_done else "",
+            as_is=judged.as_is,
+            fingerprint=look.fingerprint,
+            unchanged_since=judged.unchanged_since,
+            ended_at=judged.ended_at,
+            done_fingerprint=look.fingerprint if still_done else None,
+            parts=look.parts,
+        )
 
     def _still_done(self, ledger: Ledger, look: Seen, before: Known) -> bool:
         """What is there now went into the last version; that some of it is gone since is no
@@ -196,6 +244,19 @@ class Lookout:
 
 def _playlists(recording: Recording) -> list[StoredObject]:
     return [p for part in recording.parts for p in (part.playlist, *part.copies) if p is not None]
+
+
+def _as_read(recording: Recording, read: Mapping[str, StoredObject]) -> Recording:
+    """The recording with its playlists as they were when they were read."""
+    parts = tuple(
+        replace(
+            part,
+            playlist=part.playlist and read[part.playlist.key],
+            copies=tuple(read[copy.key] for copy in part.copies),
+        )
+        for part in recording.parts
+    )
+    return replace(recording, parts=parts)
 
 
 def _is_news(look: Sighting) -> bool:

@@ -3,9 +3,10 @@
 import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.agora import names
+from pipeline.errors import RecpipeError
 from pipeline.jobs.ledger.rebuild import identity
 from pipeline.jobs.ledger.sightings import PartSeen
 from pipeline.model import Part, Playlist, Recording, StoredObject
@@ -25,6 +26,7 @@ class Seen:
     newest: float  # when the last of its objects was stored, by the store's clock
     parts: tuple[PartSeen, ...]
     copies: bool  # playlists from the backup cloud are there
+    error: RecpipeError | None = None  # why its playlists could not be read
 
     @property
     def ended(self) -> bool:
@@ -106,6 +108,12 @@ def place(recording: Recording) -> str:
 def source(recording: Recording) -> str:
     """What names a recording in all ledgers and receipts."""
     return identity(recording.source)[0]
+
+
+def unread(recording: Recording, objects: Sequence[StoredObject], error: RecpipeError) -> Seen:
+    """All that a listing says by itself, where the playlists could not be read."""
+    empty = replace(recording, parts=())
+    return replace(look(empty, {}, objects), recording=recording, error=error)
 
 
 def look(

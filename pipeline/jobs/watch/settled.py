@@ -17,6 +17,7 @@ class Patience:
 
     settle: float = 600.0  # between two equal listings
     late_deadline: float = 48 * 3600.0  # after the last change
+    accept_unfinished: bool = False  # no end is awaited
 
 
 class Before(Protocol):
@@ -66,7 +67,7 @@ def judge(
     """
     same = before is not None and before.fingerprint == seen.fingerprint
     since = before.unchanged_since if before is not None and same else until
-    ended = seen.ended or "uploaded" in told
+    ended = seen.ended or "uploaded" in told or patience.accept_unfinished
     earlier = before.ended_at if before is not None else None
     ended_at = (earlier if earlier is not None else now) if ended else None
     as_is = before is not None and before.as_is

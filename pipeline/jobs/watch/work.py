@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.errors import ChangedError, LeaseLostError, RecpipeError, StorageError
 from pipeline.jobs import one
+from pipeline.jobs.cause import cause
 from pipeline.jobs.ledger import claims
 from pipeline.jobs.ledger.claims import Claim
 from pipeline.jobs.ledger.handle import Ledger, Move
@@ -51,7 +52,7 @@ def work(bench: Bench, claim: Claim, progress: Progress, stopping: Callable[[], 
     lookout = bench.lookouts[claim.store]
     try:
         look = _as_claimed(lookout, claim)
-        key = _free_key(bench.to, claim, look, lookout.storage)
+        key = _free_key(bench, claim, look, lookout.storage)
     except RecpipeError as error:
         return _failed(bench, claim, Failure(claim.name, claim.source, error))
     options = _options(bench, claim, look)
@@ -79,13 +80,13 @@ def work_ahead(
     def guard(placed: str) -> None:
         claim = place.wait(stopping)
         again = _as_claimed(lookout, claim)
-        if _free_key(bench.to, claim, again, lookout.storage) != key:
+        if _free_key(bench, claim, again, lookout.storage) != key:
             raise StorageError(f"{bench.to.url(key)}: is taken meanwhile; run again")
         _note(bench, claim, key, placed)
 
     try:
         place.begin(stopping)
-        key = _free_key(bench.to, known, look, lookout.storage)
+        key = _free_key(bench, known, look, lookout.storage)
         options = replace(bench.options, accept_unfinished=True, progress=progress, guard=guard)
         outcome = _made(bench, lookout, look, key, options)
     finally:
@@ -148,22 +149,22 @@ def _ended(
 
 
 def _options(bench: Bench, claim: Claim, look: Seen) -> Options:
-    """That it may be converted is decided; what was waited for in vain is a loss."""
+    """That it may be converted is decided; an end that never came is told, what it lost counts."""
     noted: tuple[Finding, ...] = ()
-    if claim.as_is and not look.ended:
-        detail = "no EXT-X-ENDLIST and nothing new for too long; expected an end"
-        noted = (Finding("PL_GIVEN_UP", Severity.ERROR, detail=detail, repair="taken as it is"),)
+    if claim.as_is and not look.ended and not bench.options.accept_unfinished:
+        detail = "no EXT-X-ENDLIST and nothing new for too long; taken as it is"
+        noted = (Finding("PL_GIVEN_UP", Severity.WARNING, detail=detail),)
     return replace(bench.options, accept_unfinished=True, noted=noted)
 
 
-def _free_key(to: Storage, one_of: Claim | Known, look: Seen, source: Storage) -> str:
+def _free_key(bench: Bench, one_of: Claim | Known, look: Seen, source: Storage) -> str:
     """Of the first version that is free, or was made of this very source: none is ever
     overwritten.
     """
     version = max(one_of.version, 1)
     while True:
-        key = result_key(one_of.name, version)
-        earlier = publish.earlier(to, key)
+        key = result_key(one_of.name, version, bench.options.format)
+        earlier = publish.earlier(bench.to, key)
         if earlier is None or earlier.receipt is None:
             return key
         made = {
@@ -202,7 +203,8 @@ def _commit(bench: Bench, claim: Claim, report: Report, key: str) -> Done:
             if not found:  # deleted as soon as it was there
                 move = claims.release(bench.ledger, claim, State.READY, "its result has vanished")
             else:
-                move = claims.published(bench.ledger, claim, found.made, ffmpeg=version)
+                why = cause(report)
+                move = claims.published(bench.ledger, claim, found.made, why=why, ffmpeg=version)
     except LeaseLostError:
         return Done(claim, report, None)
     return Done(claim, report, move)

@@ -1,5 +1,6 @@
 """Ledgers that open, and those that are refused."""
 
+import contextlib
 import threading
 
 import pytest
@@ -7,10 +8,12 @@ import sqlalchemy as sa
 
 from pipeline.errors import LedgerError, UsageError
 from pipeline.jobs.ledger import engine as module
+from pipeline.jobs.ledger import sightings
 from pipeline.jobs.ledger.engine import connect
 from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.ledger.migrations import HEAD
-from pipeline.jobs.ledger.tables import metadata, runs
+from pipeline.jobs.ledger.tables import metadata, runs, stores
+from tests.jobs.conftest import new_database
 
 PASSWORD = "a-password-nobody-should-see"
 
@@ -37,6 +40,47 @@ def test_the_newest_migration_is_the_one_that_is_named():
 
     folder = module.Path(module.__file__).with_name("migrations")
     assert ScriptDirectory(str(folder)).get_current_head() == HEAD
+
+
+OLD = "0002"  # as the first users have it
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def old(request, tmp_path):
+    """URL of a ledger of an earlier version, with a store in it that was listed."""
+    from alembic import command
+    from alembic.config import Config
+
+    with contextlib.ExitStack() as stack:
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path}/old.db"
+        else:
+            url = stack.enter_context(new_database(request.getfixturevalue("postgres")))
+        engine = sa.create_engine(module.parsed(url))
+        with engine.begin() as connection:
+            config = Config(attributes={"connection": connection})
+            folder = module.Path(module.__file__).with_name("migrations")
+            config.set_main_option("script_location", str(folder))
+            command.upgrade(config, OLD)
+            entry = (
+                "INSERT INTO stores (store, destination, listed) VALUES ('s3://a/', '/out', 7.0)"
+            )
+            connection.execute(sa.text(entry))
+        engine.dispose()
+        yield url
+
+
+def test_an_older_ledger_is_brought_up_to_date_and_keeps_what_it_knows(old):
+    with Ledger(old) as ledger:
+        assert sightings.memory(ledger, "s3://a/", "/out").listed == 7.0
+        sightings.blind(ledger, "s3://a/", "/out", "access denied")
+        with ledger.reading() as connection:
+            row = connection.execute(sa.select(stores)).one()
+            version = connection.execute(
+                sa.text("SELECT version_num FROM alembic_version")
+            ).scalar()
+    assert (row.listed, row.error, version) == (7.0, "access denied", HEAD)
+    assert row.failed > row.listed
 
 
 def test_many_may_open_a_new_ledger_at_once(url):

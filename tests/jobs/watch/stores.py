@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.agora import names
 from pipeline.errors import NotFoundError
 from pipeline.model import StoredObject
+from pipeline.storage.names import printable
 
 PAGE = 1000  # keys in one answer of S3
 
@@ -25,6 +26,7 @@ class Counting:
     lists: int = 0
     gets: int = 0
     heads: int = 0
+    errors: dict[str, list[Exception]] = field(default_factory=dict)  # of the next reads
     _sorted: list[str] = field(default_factory=list)
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
@@ -47,13 +49,15 @@ class Counting:
 
     def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
         self.gets += 1
+        if self.errors.get(key):
+            raise self.errors[key].pop(0)
         yield self.texts[key].encode()
 
     def path(self, key: str) -> Path | None:
         return None
 
     def url(self, key: str = "") -> str:
-        return f"s3://calls/{key}"
+        return printable(f"s3://calls/{key}")
 
     def forget(self) -> None:
         """Begin to count anew."""

@@ -1,0 +1,89 @@
+"""Where recordings and stores stand, told to a person."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+Row = dict[str, Any]
+
+DEGRADED = "degraded"
+_COLOURS = {"failed": "red", "rejected": "red", "retry": "yellow", "late": "yellow"}
+_COLOURS |= {"lost": "yellow", "backuped": "yellow", "changed": "cyan", "published": "green"}
+_COLOURS |= {DEGRADED: "yellow"}
+
+
+def open_or_bad(row: Row) -> bool:
+    """It is not published, or a person should look at what was."""
+    return _word(row) != "published"
+
+
+def _word(row: Row) -> str:
+    """Its state; of a published recording the verdict, if that is not good."""
+    state = str(row["state"].value)
+    return DEGRADED if state == "published" and row["verdict"] == DEGRADED else state
+
+
+def lines(rows: Sequence[Row], now: float) -> Iterator[str]:
+    """One for each recording, with its destination where there are several."""
+    from pipeline.storage.names import printable
+
+    times = Counter(row["name"] for row in rows)
+    for row in rows:
+        word = click.style(f"{_word(row):<9}", fg=_COLOURS.get(_word(row)))
+        held = " held" if row["held"] else ""
+        to = f" -> {row['destination']}" if times[row["name"]] > 1 else ""
+        why = f"  {row['why']}" if row["why"] else ""
+        said = printable(row["name"] + to + why)
+        yield f"{word} {ago(now - row['since']):>4}{held}  {said}"
+
+
+def counts(rows: Sequence[Row]) -> str:
+    """How many there are of each."""
+    found = Counter(row["state"].value for row in rows)
+    degraded = sum(_word(row) == DEGRADED for row in rows)
+    of_them = {"published": f" ({degraded} {DEGRADED})"} if degraded else {}
+    said = [f"{count} {state}{of_them.get(state, '')}" for state, count in sorted(found.items())]
+    return ", ".join(said) or "no recording is known"
+
+
+def store(row: Row, now: float) -> str:
+    """When a store was looked at last, and why not since."""
+    from pipeline.storage.names import printable
+
+    listed, failed = row["listed"], row["failed"]
+    blind = failed is not None and (listed is None or failed > listed)
+    if listed is None:
+        seen = "never looked at"
+    else:
+        seen = f"{'not looked at for' if blind else 'looked at'} {ago(now - listed)}"
+        seen += "" if blind else " ago"
+    why = f"; {ago(now - failed)} ago: {row['error']}" if blind else ""
+    word = click.style(f"{'blind' if blind else 'store':<9}", fg="red" if blind else None)
+    return f"{word}       {printable(row['store'])} -> {printable(row['destination'])}: " + (
+        printable(seen + why)
+    )
+
+
+def last(run: Row | None, now: float) -> str:
+    """What is known of the watcher that gave a sign of life last."""
+    if run is None:
+        return "no watcher ever ran"
+    if run["ended"]:
+        return f"the last watcher ended {ago(now - run['ended'])} ago ({run['exit_code']})"
+    return f"a watcher on {run['host']} gave a sign of life {ago(now - run['heartbeat'])} ago"
+
+
+def ago(seconds: float) -> str:
+    """Seconds as people say them, in four characters."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(int(seconds), 0)}s"
+
+
+def moment(seconds: float) -> str:
+    """UTC, as ISO 8601 writes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
