@@ -171,6 +171,40 @@ class Recording:
     cname: str | None = None
 
 
+MAIN = "main"  # what the part is called that is no failover part
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One segment of a playlist with the object it names, None when there is none."""
+
+    segment: Segment  # called as the object is, below the folder of the playlist
+    object: StoredObject | None
+    utc: float | None = None
+    part: str = MAIN
+    listed: bool = True  # False: the playlist lacks it
+    key: StoredObject | None = None  # the file that holds its key
+    init: StoredObject | None = None  # its initialisation section
+    init_key: StoredObject | None = None
+
+    @property
+    def name(self) -> str:
+        """How findings call it."""
+        part = self.segment.byterange
+        whole = part is None or self.object is None or part == (self.object.size, 0)
+        return self.segment.uri if whole or part is None else f"{self.segment.uri}@{part[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What a recording should hold, before a segment is opened; its parts one after the other."""
+
+    segments: tuple[Listed, ...]
+    findings: tuple[Finding, ...]
+    unfinished: bool = False  # and not asked for as it is
+    playlists: tuple[StoredObject, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Hole:
     """A span of the timeline for which no media exists."""

@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.jobs.clock import Clock
 from pipeline.jobs.conforming import conform
 from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
-from pipeline.jobs.unwrapping import unwrap
+from pipeline.jobs.unwrapping import Unwrapped, unwrap
 from pipeline.media import timeline
 from pipeline.media.identity import identified
 from pipeline.media.mpegts import Scan
@@ -18,11 +18,19 @@ from pipeline.media.order import named_order
 from pipeline.media.placed import Slot, has_media
 from pipeline.media.timeline import Plan
 from pipeline.media.wrapping import Wrapping
-from pipeline.model import Finding, OnChange, Recording, Reencoded, Severity, StoredObject
+from pipeline.model import (
+    Finding,
+    Inventory,
+    Listed,
+    OnChange,
+    Recording,
+    Reencoded,
+    Severity,
+    StoredObject,
+)
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import fetch
 from pipeline.stages.fetch import Fetched
-from pipeline.stages.inspect import Inventory
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 
@@ -106,46 +114,14 @@ def _planned(
     ffmpeg: Ffmpeg | None,
 ) -> Evidence:
     unwrapped = unwrap(inventory, fetched, source, options.keys)
-    findings = [*inventory.findings, *unwrapped.findings]
-    slots: list[Slot] = []
-    paths: dict[int, Path] = {}
-    scans: dict[str, Scan] = {}  # by name
-    wrapped: dict[int, Wrapping] = {}
-    for number, listed in enumerate(inventory.segments):
-        here = fetched.get(listed.object.key) if listed.object else None
-        scan = unwrapped.scans.get(number, here.scan if here else None)
-        segment = listed.segment
-        slot = Slot(
-            name=listed.name,
-            scan=scan,
-            duration=segment.duration or None,
-            discontinuity=segment.discontinuity,
-            utc=listed.utc,
-            part=listed.part,
-            listed=listed.listed,
-        )
-        if not listed.listed and not has_media(slot):
-            detail = "the playlist lacks it, and there is nothing in it to be used"
-            findings.append(Finding("PL_ORPHAN", Severity.WARNING, slot.name, detail=detail))
-            continue
-        if here is not None and scan is not None:
-            paths[len(slots)] = here.path
-            scans[listed.name] = scan
-            findings += here.findings
-            if number in unwrapped.wrappings:
-                wrapped[len(slots)] = unwrapped.wrappings[number]
-        elif listed.object:
-            detail = "listed, but gone when it was to be read"
-            findings.append(Finding("SEG_MISSING", Severity.ERROR, listed.name, detail=detail))
-        slots.append(slot)
-    slots, paths, wrapped = _ordered(named_order(slots), slots, paths, wrapped)
-    findings += [finding for scan in scans.values() for finding in scan.findings]
-    slots, said = identified(slots)
+    at_hand = _at_hand(inventory, fetched, unwrapped)
+    findings = [*inventory.findings, *unwrapped.findings, *at_hand.findings]
+    at_hand = at_hand.renumbered(named_order(at_hand.slots))
+    slots, said = identified(at_hand.slots)
     findings += said
-    slots, paths, wrapped = _ordered(
-        [n for n, slot in enumerate(slots) if slot.needed], slots, paths, wrapped
-    )
-    formed = conform(slots, paths, wrapped, options, folder, ffmpeg)
+    at_hand = replace(at_hand, slots=slots)
+    at_hand = at_hand.renumbered([n for n, slot in enumerate(slots) if slot.needed])
+    formed = conform(at_hand.slots, at_hand.paths, at_hand.wrapped, options, folder, ffmpeg)
     findings += formed.findings
     one_format = options.on_change is not OnChange.SPLIT
     plan = timeline.plan(formed.slots, options.on_loss, formed.sets, one_format=one_format)
@@ -161,15 +137,57 @@ def _planned(
     )
 
 
-def _ordered(
-    order: Sequence[int],
-    slots: Sequence[Slot],
-    paths: Mapping[int, Path],
-    wrapped: Mapping[int, Wrapping],
-) -> tuple[list[Slot], dict[int, Path], dict[int, Wrapping]]:
-    """These slots, in this order, with what lies under their new numbers."""
-    return (
-        [slots[n] for n in order],
-        {n: paths[m] for n, m in enumerate(order) if m in paths},
-        {n: wrapped[m] for n, m in enumerate(order) if m in wrapped},
+@dataclass(frozen=True, slots=True, eq=False)
+class _AtHand:
+    """Every slot with what was found under its name; files and wrappings by number of the slot."""
+
+    slots: Sequence[Slot]
+    paths: Mapping[int, Path]
+    wrapped: Mapping[int, Wrapping]
+    findings: Sequence[Finding]
+
+    def renumbered(self, order: Sequence[int]) -> "_AtHand":
+        """These slots, in this order, with what lies under their new numbers."""
+        paths = {n: self.paths[m] for n, m in enumerate(order) if m in self.paths}
+        wrapped = {n: self.wrapped[m] for n, m in enumerate(order) if m in self.wrapped}
+        return _AtHand([self.slots[n] for n in order], paths, wrapped, self.findings)
+
+
+def _at_hand(inventory: Inventory, fetched: Mapping[str, Fetched], unwrapped: Unwrapped) -> _AtHand:
+    findings: list[Finding] = []
+    slots: list[Slot] = []
+    paths: dict[int, Path] = {}
+    scans: dict[str, Scan] = {}  # by name
+    wrapped: dict[int, Wrapping] = {}
+    for number, listed in enumerate(inventory.segments):
+        here = fetched.get(listed.object.key) if listed.object else None
+        scan = unwrapped.scans.get(number, here.scan if here else None)
+        slot = _slot(listed, scan)
+        if not listed.listed and not has_media(slot):
+            detail = "the playlist lacks it, and there is nothing in it to be used"
+            findings.append(Finding("PL_ORPHAN", Severity.WARNING, slot.name, detail=detail))
+            continue
+        if here is not None and scan is not None:
+            paths[len(slots)] = here.path
+            scans[listed.name] = scan
+            findings += here.findings
+            if number in unwrapped.wrappings:
+                wrapped[len(slots)] = unwrapped.wrappings[number]
+        elif listed.object:
+            detail = "listed, but gone when it was to be read"
+            findings.append(Finding("SEG_MISSING", Severity.ERROR, listed.name, detail=detail))
+        slots.append(slot)
+    findings += [finding for scan in scans.values() for finding in scan.findings]
+    return _AtHand(slots, paths, wrapped, findings)
+
+
+def _slot(listed: Listed, scan: Scan | None) -> Slot:
+    return Slot(
+        name=listed.name,
+        scan=scan,
+        duration=listed.segment.duration or None,
+        discontinuity=listed.segment.discontinuity,
+        utc=listed.utc,
+        part=listed.part,
+        listed=listed.listed,
     )

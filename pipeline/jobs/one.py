@@ -21,6 +21,7 @@ from pipeline.jobs.receipts import identities, only_more_inputs, report_of, same
 from pipeline.jobs.shares import Share, shares, together
 from pipeline.model import (
     Finding,
+    Inventory,
     Recording,
     Report,
     Severity,
@@ -30,7 +31,7 @@ from pipeline.model import (
 )
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import content, convert, fetch, publish
-from pipeline.stages.inspect import Inventory, inspect
+from pipeline.stages.inspect import inspect
 from pipeline.storage import Storage
 from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors

@@ -13,10 +13,16 @@ from pipeline.media.decrypt import BLOCK, MAX_KEY, decrypted, keys_of
 from pipeline.media.fragments import parted
 from pipeline.media.mpegts import Scan, Stream, scan
 from pipeline.media.wrapping import CONTAINERS, FRAGMENTS, Wrapping, opened
-from pipeline.model import Finding, InitSection, Severity, StoredObject
+from pipeline.model import (
+    Finding,
+    InitSection,
+    Inventory,
+    Listed,
+    Severity,
+    StoredObject,
+)
 from pipeline.stages.convert import head, read_span
 from pipeline.stages.fetch import Fetched
-from pipeline.stages.inspect import Inventory, Listed
 from pipeline.storage import Storage
 
 MAX_INIT = 16 << 20  # bytes of a file that holds an initialisation section
