@@ -13,6 +13,7 @@ from pipeline.media.placed import Placed, Slot, has_media
 from pipeline.model import Finding, Severity
 
 Span = tuple[int, int]  # ticks
+FEW = 2  # segments without the stream, besides one that is gone: no damage spares all else of them
 
 
 def continues(a: Stream, b: Stream) -> bool:
@@ -33,7 +34,8 @@ def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bo
     a, b = first.stream(lane.pid), last.stream(lane.pid)
     if lane.codec.kind == "video" or moved(a, b) or b.head or a.short or not continues(a, b):
         return False
-    if any(not has_media(slot) for slot in slots[first.position + 1 : last.position]):
+    gone = any(not has_media(slot) for slot in slots[first.position + 1 : last.position])
+    if gone and len(away) < FEW:
         return False
     return not any(segment.damaged or _holds(segment, lane) for segment in away)
 

@@ -323,7 +323,7 @@ def _start_of_last(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
     if lanes[0].pid not in last.stamps:
         return chained
     apart = last.slot.duration is not None and own - chained >= last.slot.duration * HZ
-    return min(own, chained) if last.damaged and not apart else own
+    return min(own, chained) if (last.damaged or last.torn) and not apart else own
 
 
 def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:

@@ -146,12 +146,19 @@ def _in_line(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, list[Find
     slot = slots[found.here]
     if found.before is None or found.behind is None or not found.since or not found.until:
         return _of_other_format(slots, found)
-    off = [min(map(abs, side.values())) for side in (found.since, found.until)]
-    room = _between(slots, found.before, found.behind)
-    announced = slot.discontinuity or slots[found.behind].discontinuity
-    if announced or min(off) <= OUT or room is None or abs(room - _length(slots[found.here])) > OUT:
+    if slot.discontinuity or slots[found.behind].discontinuity or _goes_on(slots, found):
         return slot, []
+    room = _between(slots, found.before, found.behind)
+    if room is None or abs(room - _length(slot)) > OUT:
+        return slot, []
+    off = [min(map(abs, side.values())) for side in (found.since, found.until)]
     step = _step(slot, found)
+    if min(off) <= OUT:
+        over = -min(max(side.values()) for side in (found.since, found.until))
+        if over <= 2 * APART or abs(room - _length(slot)) > APART:
+            return slot, []
+        detail = f"its neighbours follow each other by the clock, and it reaches {over / HZ:.3f} s"
+        return _emptied(slot), [_foreign(slot, f"{detail} into one of them")]
     if _counted(slots, found) or _seamless(slot, found, step):
         detail = f"its clock is {step / HZ:+.3f} s off that of its neighbours, which it fits"
         said = Finding(
@@ -160,6 +167,14 @@ def _in_line(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, list[Find
         return _shifted(slot, dict.fromkeys(found.since, -step)), [said]
     detail = f"its clock is {step / HZ:+.3f} s off that of both its neighbours"
     return _emptied(slot), [_foreign(slot, detail)]
+
+
+def _goes_on(slots: Sequence[Slot], found: _Neighbours) -> bool:
+    """Its clock goes on from another slot, or into one: it stands in the wrong place."""
+    others = [n for n, s in enumerate(slots) if has_media(s) and n != found.here]
+    gaps = [_between(slots, n, found.here) for n in others if n != found.before]
+    gaps += [_between(slots, found.here, n) for n in others if n != found.behind]
+    return any(gap is not None and abs(gap) <= APART for gap in gaps)
 
 
 def _of_other_format(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, list[Finding]]:
@@ -293,7 +308,7 @@ def _neighbours(slots: Sequence[Slot], number: int) -> _Neighbours:
 
 def _gaps(slots: Sequence[Slot], a: int, b: int) -> dict[int, int]:
     """Ticks between two slots by each stream, without what EXTINF says of those between them."""
-    absent = round(HZ * sum(slot.duration or 0.0 for slot in slots[a + 1 : b]))
+    absent = round(HZ * sum(s.duration or 0.0 for s in slots[a + 1 : b] if s.needed))
     one, other = _streams(slots[a]), _streams(slots[b])
     return {
         pid: _signed(_first(other[pid]) - _end(one[pid])) - absent

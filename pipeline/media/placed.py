@@ -140,10 +140,15 @@ def opening(segment: Placed, lanes: Sequence[Lane]) -> int:
 
 def falls_short(segment: Placed, lanes: Sequence[Lane]) -> bool:
     """A segment ends earlier than its EXTINF says."""
+    return shortfall(segment, lanes) > HZ / 10
+
+
+def shortfall(segment: Placed, lanes: Sequence[Lane]) -> float:
+    """Ticks by which a segment is shorter than its EXTINF, 0 where it has none."""
     if not segment.slot.duration:
-        return False
+        return 0.0
     end = max(segment.end(lane) for lane in lanes if lane.pid in segment.stamps)
-    return end - opening(segment, lanes) < segment.slot.duration * HZ - HZ / 10
+    return max(0.0, segment.slot.duration * HZ - (end - opening(segment, lanes)))
 
 
 def promise_is_kept(segment: Placed, lanes: Sequence[Lane]) -> bool:

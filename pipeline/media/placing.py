@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.media.absence import continues, moved
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.packets import MODULO, signed
-from pipeline.media.placed import GAP, Placed, Slot, promise_is_kept, slots_between
+from pipeline.media.placed import GAP, Placed, Slot, promise_is_kept, shortfall, slots_between
 from pipeline.media.walls import DOUBT, NEAREST, wall
 from pipeline.model import Finding, Severity
 
@@ -31,6 +31,7 @@ class Witnesses:
     gone: bool  # there are such slots
     announced: bool  # EXT-X-DISCONTINUITY: the clock may begin anew (RFC 8216 section 4.3.2.3)
     hurt: bool  # one of the two lost something itself
+    short: float  # by which it is shorter than its EXTINF: its name may be that of what it lost
     seamless: bool  # every counter goes on, and the segment before is as long as its EXTINF says
     names: tuple[float, float] | None = None  # by the slice names, and how much these stray
 
@@ -52,7 +53,7 @@ class Witnesses:
         if self.names is None:
             stepped = self.announced or (self.seamless and not self.gone)
             return not stepped or abs(self.clock - self.listed) <= GAP / HZ
-        return abs(self.names[0] - self.clock) <= TOLERANCE
+        return abs(self.names[0] - self.clock) <= TOLERANCE + self.short
 
     @property
     def wait(self) -> float:
@@ -121,9 +122,11 @@ class Placer:
             gone=bool(gone),
             announced=segment.slot.discontinuity,
             hurt=before.damaged or segment.damaged,
+            short=shortfall(segment, self._lanes) / HZ,
             seamless=self._is_seamless(before, segment),
         )
-        if seen.back < 0 and seen.clock_agrees and not self._breaks(before, segment):
+        broken = not gone and self._breaks(before, segment)  # or what is gone broke them
+        if seen.back < 0 and seen.clock_agrees and not broken:
             return
         seen = replace(seen, names=self._gap_by_walls(segment, following, seen.clock))
         if seen.clock_is_right:

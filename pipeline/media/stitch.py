@@ -217,7 +217,7 @@ def _with_sets(
     pes_packets, carried.counter = packetize(lane.pid, transport.pes(0xE0, sample), carried.counter)
     work.inserts.append((int(work.track.index[begin]), pes_packets))
     kept[begin:stop] = False
-    work.added = len(extra)
+    work.added = len(extra) - (rest - at)
     moved = pes.copy()
     moved[1:] += at + len(extra) - rest
     return es[:at] + bytearray(extra) + es[rest:], moved
