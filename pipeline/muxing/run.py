@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import select
 import signal
 import subprocess
@@ -17,6 +18,12 @@ from pipeline.errors import DiskFullError, MuxingError
 
 PIPE = 1 << 20  # bytes the kernel may hold for ffmpeg
 KEPT = 64 << 10  # bytes of its messages that are kept
+# What ffmpeg says of its end once it has said why.
+ECHOES = re.compile(
+    r"Conversion failed!|(\[[^]]*\] )?(Error (selecting an encoder"
+    r"|(opening|parsing options for) (in|out)put file|sending frames to consumers)"
+    r"|Task finished with error|Terminating thread|Nothing was written into output)"
+)
 STALL = 60.0  # seconds without any progress before it is taken for hung
 
 
@@ -133,15 +140,20 @@ class Muxer:
             known = -code in {known.value for known in signal.Signals}
             name = signal.Signals(-code).name if known else f"signal {-code}"
             return MuxingError(f"{self._name} was killed by {name}; run again")
-        words = [line for line in said.splitlines() if line != "Conversion failed!"]
-        last = words[-1] if words else "it said nothing"
-        return MuxingError(f"{self._name} ended with {code}: {last}")
+        return MuxingError(f"{self._name} ended with {code}: {reason(said) or 'it said nothing'}")
 
     def kill(self) -> None:
         """End it at once; whoever feeds it or waits for it gets a MuxingError."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+
+
+def reason(said: str) -> str:
+    """Of ffmpeg's messages the last that tells why it ended; empty if it said nothing."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if not ECHOES.match(line)]
+    return (telling or lines or [""])[-1]
 
 
 _running: set[Muxer] = set()

@@ -48,6 +48,12 @@ def at_once():
     assert time.monotonic() - begin < SOON
 
 
+OF_VERSION_8 = """[vost#0:0 @ 0x7f85ebf1c080] Unknown encoder 'no'
+[vost#0:0 @ 0x7f85ebf1c080] Error selecting an encoder
+Error opening output file out.mp4.
+Error opening output files: Encoder not found"""
+
+
 def test_what_is_written_arrives_in_order(tmp_path):
     data = os.urandom(3 << 20)
     with (tmp_path / "copy").open("wb") as copy, Muxer(["cat"], stdout=copy) as muxer:
@@ -70,12 +76,23 @@ def test_what_it_said_is_returned():
         pytest.param(
             "echo the reason >&2; echo 'Conversion failed!' >&2; exit 1", "with 1: the reason$"
         ),
+        pytest.param(f'echo "{OF_VERSION_8}" >&2; exit 8', "with 8: .* Unknown encoder 'no'$"),
+        pytest.param("echo 'Conversion failed!' >&2; exit 1", "with 1: Conversion failed!$"),
         pytest.param("exit 7", "sh ended with 7: it said nothing"),
         pytest.param("kill -KILL $$", "sh was killed by SIGKILL; run again"),
         pytest.param("kill -SEGV $$", "sh was killed by SIGSEGV; run again"),
         pytest.param("printf 'bad \\377 byte' >&2; exit 1", "with 1: bad \ufffd byte"),
     ],
-    ids=["an error", "less helpful words", "silent", "killed", "crashed", "no utf-8"],
+    ids=[
+        "an error",
+        "less helpful words",
+        "many of them",
+        "nothing else",
+        "silent",
+        "killed",
+        "crashed",
+        "no utf-8",
+    ],
 )
 def test_a_child_that_fails(text, why):
     with at_once(), Muxer(sh(text)) as muxer, pytest.raises(MuxingError, match=why):
