@@ -14,7 +14,7 @@ from shutil import which
 from types import TracebackType
 from typing import IO
 
-from pipeline.errors import DiskFullError, MuxingError
+from pipeline.errors import DiskFullError, FfmpegMissingError, MuxingError, RecpipeError
 
 PIPE = 1 << 20  # bytes the kernel may hold for ffmpeg
 KEPT = 64 << 10  # bytes of its messages that are kept
@@ -24,6 +24,8 @@ ECHOES = re.compile(
     r"|(opening|parsing options for) (in|out)put file|sending frames to consumers)"
     r"|Task finished with error|Terminating thread|Nothing was written into output)"
 )
+# It cannot, whatever the data is: built without a decoder, or with one for hardware alone.
+UNABLE = re.compile(r"decoder .*not found|no decoder found|decod.*: Function not implemented", re.I)
 STALL = 60.0  # seconds without any progress before it is taken for hung
 
 
@@ -125,7 +127,7 @@ class Muxer:
         self.kill()
         return f"{self._name} made no progress for {self._stall:g} s and was stopped; run again"
 
-    def _failure(self) -> MuxingError | DiskFullError:
+    def _failure(self) -> RecpipeError:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
         if self._process.poll() is None:
@@ -135,6 +137,11 @@ class Muxer:
         said = self.messages
         if "No space left on device" in said:
             return DiskFullError("no space left while ffmpeg was writing: free some and run again")
+        if unable := [line for line in said.splitlines() if UNABLE.search(line)]:
+            why = unable[0].rpartition("] ")[2]
+            return FfmpegMissingError(
+                f"{self._name} cannot decode what has to be decoded ({why}): name another one"
+            )
         code = self._process.returncode
         if code is not None and code < 0:
             known = -code in {known.value for known in signal.Signals}

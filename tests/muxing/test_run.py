@@ -1,6 +1,7 @@
 """Real children that fail in every way a muxer can."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import DiskFullError, MuxingError
+from pipeline.errors import DiskFullError, FfmpegMissingError, MuxingError
 from pipeline.muxing import run
 from pipeline.muxing.run import KEPT, Muxer
 
@@ -96,6 +97,23 @@ def test_what_it_said_is_returned():
 )
 def test_a_child_that_fails(text, why):
     with at_once(), Muxer(sh(text)) as muxer, pytest.raises(MuxingError, match=why):
+        muxer.finish()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Decoder (codec av1) not found for input stream #0:0",
+        "[vist#0:0/av1 @ 0x1] Decoding requested, but no decoder found for: av1",
+        "[vist#0:0/av1 @ 0x1] [dec:av1 @ 0x2] Error submitting packet to decoder: "
+        "Function not implemented",
+    ],
+    ids=["5.1", "8.1", "for hardware alone"],
+)
+def test_a_decoder_that_is_not_there_is_no_fault_of_the_data(said):
+    why = re.escape(said.rpartition("] ")[2])
+    text = f"echo '{said}' >&2; echo 'Conversion failed!' >&2; exit 69"
+    with at_once(), Muxer(sh(text)) as muxer, pytest.raises(FfmpegMissingError, match=why):
         muxer.finish()
 
 
