@@ -33,7 +33,7 @@ class ExistsError(UsageError):
 
 
 class FfmpegMissingError(UsageError):
-    """No ffmpeg that really remuxes a transport stream was found."""
+    """No ffmpeg was found that remuxes a transport stream, or decodes what has to be decoded."""
 
 
 class TemporaryError(RecpipeError):

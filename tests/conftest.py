@@ -8,7 +8,7 @@ from pipeline.errors import FfmpegMissingError
 from pipeline.muxing.locate import Ffmpeg, locate
 from tests.recordings import Library
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.packaged", "tests.servers"]
 
 REQUIRED = os.environ.get("RECPIPE_TEST_REQUIRE") == "1"  # set by .ci/run
 

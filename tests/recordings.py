@@ -53,6 +53,7 @@ class Kind:
     video: bool = True
     audio: bool = True
     b_frames: int = 0
+    open_gop: bool = False  # of H.265: pictures shown before a key picture refer to those before
     rate: int = 48000
     seconds: float = 20
     slice: float = 4
@@ -178,9 +179,9 @@ def _encoder(kind: Kind, ffmpeg: str) -> list[str]:
     if kind.video:
         argv += ["-vf", kind.picture_filter, "-pix_fmt", "yuv420p", "-c:v", kind.codec]
         argv += ["-preset", "veryfast", "-b:v", kind.bitrate, "-bf", str(kind.b_frames)]
-        argv += ["-sc_threshold", "0", "-g", "250", "-threads:v", "1", "-fps_mode"]
+        argv += ["-sc_threshold", "0", "-threads:v", "1", "-fps_mode"]
         argv += ["vfr" if kind.vfr else "cfr"]
-        argv += ["-force_key_frames", f"expr:gte(t,n_forced*{kind.slice})"]
+        argv += _key_pictures(kind)
     if kind.audio:
         argv += ["-c:a", kind.sound, "-b:a", "64k", "-ac", str(kind.channels)]
         argv += ["-ar", str(kind.rate)]
@@ -190,6 +191,19 @@ def _encoder(kind: Kind, ffmpeg: str) -> list[str]:
         return [*argv, "-hls_segment_filename", "%05d.ts", "index.m3u8"]
     argv += ["-f", "segment", "-segment_format", "mpegts", "-segment_time", str(kind.slice)]
     return [*argv, "-segment_list", "index.m3u8", "%05d.ts"]
+
+
+def _key_pictures(kind: Kind) -> list[str]:
+    """One at the beginning of each slice.  A forced one of H.265 may be open: that is up to the
+    version of the encoder, so it is told.
+    """
+    each = round(kind.slice * kind.fps)
+    if kind.open_gop:
+        params = f"log-level=error:open-gop=1:scenecut=0:keyint={each}:min-keyint={each}"
+        return ["-x265-params", params]
+    forced = ["-g", "250", "-force_key_frames", f"expr:gte(t,n_forced*{kind.slice})"]
+    h265 = ["-x265-params", "log-level=error:open-gop=0"] if kind.codec == "libx265" else []
+    return forced + h265
 
 
 def publish(

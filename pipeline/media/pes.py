@@ -69,18 +69,20 @@ def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, In
     counter = packets.counter[index]
     step = (counter[1:] - counter[:-1]) & 15
     repeated = np.zeros(len(index), np.bool_)
-    if (step == 1).all():
+    hidden = _hidden(packets, pid, index)
+    if (step == 1).all() and not hidden.any():
         once, rounds = _without_rounds(packets, index)
         return once, repeated[: len(once)], rounds, 0, 0
     step = np.insert(step, 0, 1)
-    wrong = (step != 1) & ~packets.discontinuity[index]
+    wrong = ((step != 1) & ~packets.discontinuity[index]) | (hidden > 0)
     _free_after_marks(packets, pid, index, wrong)
     same = np.flatnonzero(wrong & (step == 0))
     repeated[same] = _equal(packets.rows, index[same - 1], index[same])
     thirds = int(np.count_nonzero(repeated[1:] & repeated[:-1]))
     kept, wrong, step = index[~repeated], wrong[~repeated], step[~repeated]
+    hidden = hidden[~repeated]
     again = _sent_again(packets, kept, wrong)
-    lost = int(((step[wrong] - 1) & 15).sum())
+    lost = int(((step[wrong] - 1) & 15).sum() + hidden[wrong].sum())
     repeats = np.sort(np.append(index[repeated], kept[again]))
     return kept[~again], wrong[~again], repeats, lost, thirds
 
@@ -100,6 +102,23 @@ def _without_rounds(packets: Packets, index: Index) -> tuple[Index, Index]:
             if len(run) >= apart and not again[at] and _copied(packets, index, at) >= apart:
                 again[at : at + apart] = True
     return (index[~again], index[again]) if again.any() else (index, index[:0])
+
+
+def _hidden(packets: Packets, pid: int, index: Index) -> Index:
+    """How many packets are missing in front of each without the counter telling: sixteen, or a
+    multiple, of those that must not be trusted.
+    """
+    at = np.searchsorted(index, untrusted(packets, pid))
+    hidden: Index = np.bincount(at, minlength=len(index) + 1)[: len(index)] // ROUND * ROUND
+    hidden[:1] = 0  # nothing before it tells how it counted
+    return hidden
+
+
+def untrusted(packets: Packets, pid: int) -> Index:
+    """Packets that must not be trusted and say that they are of this PID."""
+    head = packets.rows[packets.bad, 1:3]
+    own: Index = packets.bad[(head[:, 0] & 0x1F).astype(np.intp) << 8 | head[:, 1] == pid]
+    return own
 
 
 def _sent_again(packets: Packets, index: Index, wrong: Mask) -> Mask:

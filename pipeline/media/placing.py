@@ -77,7 +77,8 @@ class Placer:
         self._offset = self._lead = 0
         self._before: Placed | None = None
         self._recent: list[Placed] = []  # the last ones placed
-        self._last: dict[int, int] = {}  # by PID, in new time
+        self._last: dict[int, int] = {}  # by PID, in new time: the last stamp
+        self._begin: dict[int, float] = {}  # and the last unit, of which a PES may hold several
         self._end: dict[int, float] = {}
 
     def place(self, segment: Placed, following: Sequence[Placed] = ()) -> None:
@@ -106,7 +107,7 @@ class Placer:
         """
         shared = segment.stamps.keys() & before.stamps.keys()
         if shared:
-            return {p: self._last[p] for p in shared}, {p: self._end[p] for p in shared}
+            return {p: self._begin[p] for p in shared}, {p: self._end[p] for p in shared}
         end = max(self._end.values())
         return dict.fromkeys(segment.stamps, end - GAP), dict.fromkeys(segment.stamps, end)
 
@@ -174,8 +175,10 @@ class Placer:
             np.where(pts >= 0, new_first + signed(pts - base), -1),
             np.where(dts >= 0, new_first + signed(dts - base), -1),
         )
-        self._last[lane.pid] = segment.last(lane.pid)
-        self._end[lane.pid] = segment.last(lane.pid) + segment.stream(lane.pid).tail * lane.unit
+        last, held = segment.last(lane.pid), segment.stream(lane.pid).tail
+        self._last[lane.pid] = last
+        self._begin[lane.pid] = last + max(held - 1, 0) * lane.unit
+        self._end[lane.pid] = last + held * lane.unit
 
 
 def _said(segment: Placed, seen: Witnesses) -> Finding:

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.media import psi, transport
 from pipeline.media.codecs import H264
 from pipeline.media.packets import MODULO, Bytes, Packets, columns, framing, signed
-from pipeline.media.pes import elementary, pes_stamps, track
+from pipeline.media.pes import elementary, pes_stamps, track, untrusted
 from pipeline.media.transport import Sample
 from pipeline.media.units import nals
 
@@ -45,13 +45,16 @@ def _in_order(blocks: Blocks) -> Iterator[Bytes]:
 
 
 def _kept(packets: Packets, pid: int, new_pid: int) -> Blocks:
-    """The packets of a stream, PES by PES; breaks of its counter stay where they are."""
+    """The packets of a stream, PES by PES; breaks of its counter stay where they are, and what must
+    not be trusted, which tells of others.
+    """
     t = track(packets, pid)
     _, dts, _ = pes_stamps(t.header)
+    index = np.union1d(t.index, untrusted(packets, pid))
     blocks: Blocks = []
-    bounds = [0, *t.starts.tolist(), len(t.index)]
+    bounds = [0, *np.searchsorted(index, t.index[t.starts]).tolist(), len(index)]
     for place, (begin, end) in enumerate(pairwise(bounds)):
-        rows = packets.rows[t.index[begin:end]].copy()
+        rows = packets.rows[index[begin:end]].copy()
         rows[:, 1] = rows[:, 1] & 0xE0 | new_pid >> 8
         rows[:, 2] = new_pid & 0xFF
         blocks.append((int(dts[place - 1]) if place else -1, new_pid, rows))

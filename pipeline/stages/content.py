@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import MuxingError
+from pipeline.errors import FfmpegMissingError, MuxingError
 from pipeline.media import content
 from pipeline.media.content import Span
 from pipeline.media.lane import Lane
@@ -48,7 +48,7 @@ def examine(
         for span in sorted(spans, key=lambda s: s.begin):
             try:
                 id = _confirmed(path, span, ffmpeg)
-            except MuxingError:
+            except (MuxingError, FfmpegMissingError):
                 continue
             if id is not None:
                 confirmed.setdefault(id, []).append(span)

@@ -4,10 +4,12 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,12 +78,26 @@ def recpipe(clean) -> Callable[..., Ended]:
     return run
 
 
+@contextmanager
+def ignoring(numbers: Collection[int]) -> Iterator[None]:
+    """What is started meanwhile ignores these signals and no others, also where the tests do."""
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        heard = signal.SIG_DFL if handler == signal.SIG_IGN else handler
+        signal.signal(number, signal.SIG_IGN if number in numbers else heard)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @pytest.fixture
 def launch(clean) -> Callable[..., subprocess.Popen]:
     """Starts the command as a process of its own; those still there are killed in the end."""
     started = []
 
-    def run(*args: object, **chosen: object) -> subprocess.Popen:
+    def run(*args: object, ignored: Collection[int] = (), **chosen: object) -> subprocess.Popen:
         argv = [sys.executable, "-m", "pipeline", *map(str, args)]
         streams = {
             "stdin": subprocess.DEVNULL,
@@ -89,7 +105,8 @@ def launch(clean) -> Callable[..., subprocess.Popen]:
             "stderr": subprocess.PIPE,
         }
         env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}  # as for users
-        process = subprocess.Popen(argv, text=True, **{"env": env, **streams, **chosen})
+        with ignoring(ignored):
+            process = subprocess.Popen(argv, text=True, **{"env": env, **streams, **chosen})
         started.append(process)
         return process
 

@@ -79,14 +79,13 @@ def test_after_an_interrupt_the_same_command_finishes(launch, stuck, recpipe, tm
     assert len(list((tmp_path / "out").glob("*.mp4"))) == 3
 
 
-def test_what_ignores_a_hangup_keeps_ignoring_it(launch, stuck, tmp_path):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
-    try:
-        command = launch("convert", SAMPLES, "-o", tmp_path / "out", "--ffmpeg", stuck)
-    finally:
-        signal.signal(signal.SIGHUP, before)
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])  # as nohup does, and &
+def test_what_was_told_to_ignore_a_signal_ignores_it(launch, stuck, tmp_path, number):
+    command = launch(
+        "convert", SAMPLES, "-o", tmp_path / "out", "--ffmpeg", stuck, ignored={number}
+    )
     wait_for(lambda: pids_of(stuck), "ffmpeg was not started")
-    command.send_signal(signal.SIGHUP)
+    command.send_signal(number)
     time.sleep(0.5)
     assert command.poll() is None
     command.terminate()

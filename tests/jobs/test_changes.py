@@ -111,6 +111,19 @@ def test_a_change_anywhere(library, changed, tmp_path, numbers):
     whole(library, report, numbers, "video")
 
 
+def test_pictures_that_refer_to_another_format(library, changed, tmp_path):
+    """Two pictures cannot be decoded, and the sound of the slice is shifted against the others: all
+    that is whole comes out.
+    """
+    made = changed(replace(H265, open_gop=True), (2,))
+    report = r.convert(made.folder, tmp_path / "out", library.ffmpeg)
+    assert report.verdict is Verdict.DEGRADED, r.said(report)
+    assert report.proof.holds
+    assert [f.count for f in report.findings if f.id == "DECODE"] == [2]
+    assert report.tracks[0].samples == 298
+    assert 0.1 < max(report.lost_seconds.values()) < 0.3
+
+
 def test_both_change(library, changed, tmp_path):
     both = replace(LARGE, rate=44100, channels=2)
     report = r.convert(changed(both, (1, 2)).folder, tmp_path / "out", library.ffmpeg)

@@ -282,7 +282,7 @@ def test_promise_2_a_disk_that_really_is_full(library, tmp_path, megabytes):
 
 def test_promise_2_no_ffmpeg(tmp_path):
     with pytest.raises(FfmpegMissingError, match="install"):
-        locate(environ={"PATH": str(tmp_path)}, package=lambda: None)
+        locate(environ={"PATH": str(tmp_path)}, package=lambda: ())
 
 
 def test_promise_2_an_ffmpeg_that_went_away(library, out):

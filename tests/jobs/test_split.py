@@ -94,6 +94,17 @@ def test_another_codec(library, changed, tmp_path):
     assert [p.tracks[0].samples for p in report.pieces] == [120, 60, 120]
 
 
+def test_pictures_that_refer_to_what_is_in_another_file(library, changed, tmp_path):
+    """Two pictures are shown before the key picture and need those before it: nobody can."""
+    made = changed(replace(H265, open_gop=True), (2,))
+    report = r.convert(made.folder, tmp_path / "out", library.ffmpeg, **SPLIT)
+    assert report.verdict is Verdict.DEGRADED, r.said(report)
+    assert report.lost_seconds["video"] == pytest.approx(2 / 15, abs=0.01)
+    assert [f.count for f in report.findings if f.id == "NO_KEY_AT_START"] == [2]
+    assert [p.tracks[0].samples for p in report.pieces] == [120, 58, 120]
+    assert all(piece.proof.holds for piece in report.pieces)
+
+
 def test_what_cannot_be_copied_is_rejected(library, changed, tmp_path):
     """It would have to be encoded: that is what ``transcode`` is for."""
     made = changed(replace(r.AV_B, sound="mp2"), (2,))

@@ -133,3 +133,22 @@ def test_a_pes_that_ends_inside_its_header(size):
     found = scan("a.ts", np.frombuffer(b"".join([*tables, packet]), np.uint8))
     assert found.streams[0x100].config is None
     assert found.streams[0x100].dts.tolist() == [-1]
+
+
+def scrambled(packet: bytes) -> bytes:
+    return packet[:3] + bytes((packet[3] | 0x80,)) + packet[4:]
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 32])
+def test_packets_that_must_not_be_trusted_are_missing_whatever_the_counter_says(count):
+    """After sixteen of them it goes on as if there were none."""
+    made = ts.packets(0x100, ts.pes(0xE0, ts.noise(8000, 1), 5), 0)
+    hurt = [*made[:4], *map(scrambled, made[4 : 4 + count]), *made[4 + count :]]
+    found = track(columns(np.frombuffer(b"".join(hurt), np.uint8).reshape(-1, 188)), 0x100)
+    assert (found.broken.tolist(), found.lost) == ([4], count)
+
+
+def test_sixteen_of_another_stream_are_none_of_this_one():
+    made = ts.packets(0x100, ts.pes(0xE0, ts.noise(300, 1), 5), 0)
+    other = [scrambled(ts.packet(0x101, b"x" * 184, n)) for n in range(16)]
+    assert tracked(made[0], *other, made[1], *unit(0x200, 9))[1] == []

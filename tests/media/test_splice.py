@@ -52,6 +52,16 @@ def test_a_break_of_the_counter_stays_a_break():
     assert [(f.id, f.count) for f in scan("old", made).findings] == [("CC", before[0].count)]
 
 
+def test_what_must_not_be_trusted_stays_what_it_was():
+    """Sixteen packets of which no break of the counter tells."""
+    rows = WHOLE.reshape(-1, 188).copy()
+    pid = (rows[:, 1] & 0x1F).astype(int) << 8 | rows[:, 2]
+    rows[np.flatnonzero(pid == VIDEO)[7:23], 3] |= 0x80
+    made = spliced(rows.reshape(-1), {VIDEO: (0x345, 0x1B)}, [Stream(AUDIO, AAC, ())])
+    said = [(f.id, f.pid, f.count) for f in scan("new", made).findings]
+    assert said == [("SCRAMBLED", None, 16), ("CC", 0x345, 1)]
+
+
 def test_parameter_sets_once_each_without_what_stands_behind():
     es = ts.annex_b([ts.AUD, ts.SPS, ts.PPS, ts.IDR, ts.SPS, ts.PPS]) + b"\0"
     assert parameter_sets(es) == [ts.SPS, ts.PPS]

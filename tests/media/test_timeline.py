@@ -192,6 +192,14 @@ def test_offsets(starts, options, new, findings):
     assert not made.rejected
 
 
+def test_sound_that_overlaps_by_less_than_its_last_pes():
+    """Four frames of ten: the last stamp lies before the next segment, the last frame does not."""
+    four = 4 * ts.FRAME
+    starts = [S, 2 * S, 3 * S - four, 4 * S - four]
+    made = planned(starts, video=None, frames_per_pes=10)
+    assert (begins(made, ts.AUDIO), said(made)) == (ONE_RUN, [BACK])
+
+
 def test_every_stamp_moves_by_the_same_offset():
     made = planned([50 * S, 51 * S, S, 2 * S], delay=12_000)
     for n, placed in enumerate(made.placed):

