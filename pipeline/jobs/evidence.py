@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 from pipeline.jobs.clock import Clock
@@ -16,6 +17,7 @@ from pipeline.media.identity import identified
 from pipeline.media.mpegts import Scan
 from pipeline.media.order import named_order
 from pipeline.media.placed import Slot, has_media
+from pipeline.media.rejoin import goes_through, missing_bytes
 from pipeline.media.timeline import Plan
 from pipeline.media.wrapping import Wrapping
 from pipeline.model import (
@@ -117,6 +119,8 @@ def _planned(
     at_hand = _at_hand(inventory, fetched, unwrapped)
     findings = [*inventory.findings, *unwrapped.findings, *at_hand.findings]
     at_hand = at_hand.renumbered(named_order(at_hand.slots))
+    at_hand = _rejoined(at_hand, folder)
+    findings += _of_scans(at_hand.slots)
     slots, said = identified(at_hand.slots)
     findings += said
     at_hand = replace(at_hand, slots=slots)
@@ -157,7 +161,6 @@ def _at_hand(inventory: Inventory, fetched: Mapping[str, Fetched], unwrapped: Un
     findings: list[Finding] = []
     slots: list[Slot] = []
     paths: dict[int, Path] = {}
-    scans: dict[str, Scan] = {}  # by name
     wrapped: dict[int, Wrapping] = {}
     for number, listed in enumerate(inventory.segments):
         here = fetched.get(listed.object.key) if listed.object else None
@@ -169,7 +172,6 @@ def _at_hand(inventory: Inventory, fetched: Mapping[str, Fetched], unwrapped: Un
             continue
         if here is not None and scan is not None:
             paths[len(slots)] = here.path
-            scans[listed.name] = scan
             findings += here.findings
             if number in unwrapped.wrappings:
                 wrapped[len(slots)] = unwrapped.wrappings[number]
@@ -177,8 +179,25 @@ def _at_hand(inventory: Inventory, fetched: Mapping[str, Fetched], unwrapped: Un
             detail = "listed, but gone when it was to be read"
             findings.append(Finding("SEG_MISSING", Severity.ERROR, listed.name, detail=detail))
         slots.append(slot)
-    findings += [finding for scan in scans.values() for finding in scan.findings]
     return _AtHand(slots, paths, wrapped, findings)
+
+
+def _rejoined(at_hand: _AtHand, folder: Path) -> _AtHand:
+    """What reads and writes segments for that is loaded only where one goes on in the next."""
+    pairs = [*pairwise(at_hand.slots)]
+    if not any(missing_bytes(a, b) or goes_through(a, b) for a, b in pairs):
+        return at_hand
+    from pipeline.jobs.rejoining import rejoined
+
+    slots, paths = rejoined(at_hand.slots, at_hand.paths, at_hand.wrapped, folder)
+    wrapped = {n: how for n, how in at_hand.wrapped.items() if paths[n] == at_hand.paths[n]}
+    return replace(at_hand, slots=slots, paths=paths, wrapped=wrapped)
+
+
+def _of_scans(slots: Sequence[Slot]) -> list[Finding]:
+    """What was found in the segments; one that is listed twice was read once."""
+    scans = {slot.name: slot.scan for slot in slots if slot.scan}
+    return [finding for scan in scans.values() for finding in scan.findings]
 
 
 def _slot(listed: Listed, scan: Scan | None) -> Slot:

@@ -74,6 +74,9 @@ class Scan:
     program: psi.Program = field(default_factory=psi.Program)
     streams: Mapping[int, Stream] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    ragged: tuple[int, int] = (0, 0)  # bytes of packets cut off at its beginning and its end
+    # by PID without the beginning of a PES: first and last continuity_counter
+    through: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     # by PID: from when to when it held units that were cut off, where a container tells
     gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
@@ -103,7 +106,26 @@ def scan(name: str, data: Bytes) -> Scan:
     faults = _faults(frame, packets)
     ended = all(stuffed(stream.edges[1]) or stream.whole for stream in streams.values())
     cut = frame.trailing > 0 or (frame.behind > 0 and not ended)
-    return Scan(name, len(data), len(frame.rows), cut, faults, program, streams, located)
+    ragged = (frame.leading if frame.leading < PACKET else 0), frame.trailing
+    through = _through(packets, program)
+    return Scan(
+        *(name, len(data), len(frame.rows), cut, faults, program, streams, located),
+        ragged=ragged,
+        through=through,
+    )
+
+
+def _through(packets: Packets, program: psi.Program) -> dict[int, tuple[int, int]]:
+    """PIDs that carry payload of a PES that began before this segment and does not end in it."""
+    carrying = np.bincount(packets.pid[packets.payload], minlength=NULL_PID + 1)
+    starting = np.bincount(packets.pid[packets.unit_start], minlength=NULL_PID + 1)
+    alone = np.flatnonzero((carrying > 0) & (starting == 0)).tolist()
+    tables = {*program.tables, NULL_PID}
+    found = {}
+    for pid in (pid for pid in alone if pid >= FIRST_PID and pid not in tables):
+        counters = packets.counter[(packets.pid == pid) & packets.payload]
+        found[pid] = int(counters[0]), int(counters[-1])
+    return found
 
 
 def _in_segment(finding: Finding, name: str) -> Finding:
