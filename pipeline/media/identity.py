@@ -4,7 +4,7 @@ clock that steps out and back, a stream that is shifted against the others.
 Asked of the scans before anything is placed.  Times are ticks of 90 kHz unless they say seconds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -148,7 +148,7 @@ def _in_line(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, list[Find
         return _of_other_format(slots, found)
     if slot.discontinuity or slots[found.behind].discontinuity or _goes_on(slots, found):
         return slot, []
-    room = _between(slots, found.before, found.behind)
+    room = _room(slots, found)
     if room is None or abs(room - _length(slot)) > OUT:
         return slot, []
     off = [min(map(abs, side.values())) for side in (found.since, found.until)]
@@ -167,6 +167,20 @@ def _in_line(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, list[Find
         return _shifted(slot, dict.fromkeys(found.since, -step)), [said]
     detail = f"its clock is {step / HZ:+.3f} s off that of both its neighbours"
     return _emptied(slot), [_foreign(slot, detail)]
+
+
+def _room(slots: Sequence[Slot], found: _Neighbours) -> int | None:
+    """Ticks between its neighbours, without what EXTINF says of other slots that are empty."""
+    assert found.before is not None
+    assert found.behind is not None
+    whole = _between(slots, found.before, found.behind)
+    empty = [n for n in range(found.before + 1, found.behind) if n != found.here]
+    return whole and whole - _promised(slots[n] for n in empty)
+
+
+def _promised(slots: Iterable[Slot]) -> int:
+    """Ticks by EXTINF."""
+    return round(HZ * sum(slot.duration or 0.0 for slot in slots if slot.needed))
 
 
 def _goes_on(slots: Sequence[Slot], found: _Neighbours) -> bool:
@@ -207,6 +221,7 @@ def _counted(slots: Sequence[Slot], found: _Neighbours) -> bool:
     assert found.before is not None
     assert found.behind is not None
     edges = [(found.before, found.here), (found.here, found.behind)]
+    edges = [(a, b) for a, b in edges if b == a + 1]  # what is missing breaks every counter
     pairs = [
         (_streams(slots[a])[pid], _streams(slots[b])[pid])
         for a, b in edges
@@ -244,7 +259,8 @@ def _streams_together(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, 
     for pid in _streams(slot):
         off = _off(slots, found, pid)
         others = [_off(slots, found, other) for other in _streams(slot) if other != pid]
-        if off is not None and abs(off) > APART and others and all(o == 0 for o in others):
+        apart = off is not None and abs(off) > APART and others and all(o == 0 for o in others)
+        if apart and off is not None and _is_filled(slot, pid):
             moves[pid] = -off
     if not moves:
         return slot, []
@@ -260,6 +276,12 @@ def _streams_together(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, 
         for pid, ticks in moves.items()
     ]
     return _shifted(slot, moves), said
+
+
+def _is_filled(slot: Slot, pid: int) -> bool:
+    """A stream lasts as long as the others of its slot: nothing of it is missing there."""
+    lasts = {p: _signed(_end(s) - _first(s)) for p, s in _streams(slot).items()}
+    return all(abs(lasts[pid] - other) <= 2 * APART for other in lasts.values())
 
 
 def _off(slots: Sequence[Slot], found: _Neighbours, pid: int) -> int | None:
@@ -282,6 +304,7 @@ def _off(slots: Sequence[Slot], found: _Neighbours, pid: int) -> int | None:
     apart = _distance(slots[found.here], pid, at_end=since is not None)
     usual = _distance(slots[beside], pid, at_end=since is not None)
     agreed = apart is not None and usual is not None and abs(apart - usual - off) <= APART
+    agreed = agreed and _is_filled(slots[beside], pid)
     return off if agreed else None
 
 
@@ -308,7 +331,7 @@ def _neighbours(slots: Sequence[Slot], number: int) -> _Neighbours:
 
 def _gaps(slots: Sequence[Slot], a: int, b: int) -> dict[int, int]:
     """Ticks between two slots by each stream, without what EXTINF says of those between them."""
-    absent = round(HZ * sum(s.duration or 0.0 for s in slots[a + 1 : b] if s.needed))
+    absent = _promised(slots[a + 1 : b])
     one, other = _streams(slots[a]), _streams(slots[b])
     return {
         pid: _signed(_first(other[pid]) - _end(one[pid])) - absent
