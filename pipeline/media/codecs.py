@@ -91,11 +91,22 @@ def _nal_codec(name: str, stream_type: int, syntax: NalSyntax) -> Codec:
     )
 
 
+# The bits of an ADTS header a decoder needs (ISO/IEC 13818-7 clause 6.2.1): syncword and layer,
+# profile, sampling_frequency_index, channel_configuration.  ID, protection_absent, private_bit,
+# original_copy and home say nothing of the sound.
+ADTS_BITS = bytes((0xFF, 0xF6, 0xFD, 0xC0))
+
+
 def _adts_header(es: bytes) -> bytes | None:
-    """The fixed part of an ADTS header (ISO/IEC 13818-7 clause 6.2.1), variable bits cleared."""
-    if len(es) < 7 or es[0] != 0xFF or es[1] & 0xF6 != 0xF0 or es[2] >> 2 & 15 >= len(RATES):
+    """The fixed part of an ADTS header, written as MPEG-4 without CRC, all else cleared."""
+    if len(es) < 7 or not adts_begins(es[:2], b"\xff\xf0") or es[2] >> 2 & 15 >= len(RATES):
         return None
-    return bytes((es[0], es[1], es[2], es[3] & 0xF0))
+    return bytes((0xFF, 0xF1, es[2] & ADTS_BITS[2], es[3] & ADTS_BITS[3]))
+
+
+def adts_begins(head: bytes, config: bytes) -> bool:
+    """Whether bytes begin, as far as they go, a header of this configuration."""
+    return all(not (a ^ b) & bits for a, b, bits in zip(head, config, ADTS_BITS, strict=False))
 
 
 def _adts_count(es: bytes) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.media import psi
-from pipeline.media.codecs import Codec, codec_of, sniff
+from pipeline.media.codecs import ADTS_BITS, Codec, codec_of, sniff
 from pipeline.media.packets import (
     NULL_PID,
     PACKET,
@@ -344,8 +344,9 @@ def _turns_of_sound(packets: Packets, t: Track) -> list[int]:
     begins = t.index[t.starts]
     at = np.minimum(packets.start[begins] + 9 + t.header[:, 8].astype(np.intp), PACKET - 4)
     head = packets.rows[begins[:, None], at[:, None] + np.arange(4)]
-    aligned = (head[:, 0] == 0xFF) & (head[:, 1] & 0xF6 == 0xF0)
-    head = head[aligned] & np.array((0xFF, 0xFF, 0xFF, 0xF0), np.uint8)
+    head &= np.frombuffer(ADTS_BITS, np.uint8)
+    aligned = (head[:, 0] == 0xFF) & (head[:, 1] == 0xF0)
+    head = head[aligned]
     if len(head) * 2 < len(begins) or (head == head[:1]).all():
         return []
     differs = (head[1:] != head[:-1]).any(axis=1)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from pipeline.media import psi, transport, units
-from pipeline.media.codecs import PRIVATE, NalSyntax
+from pipeline.media.codecs import PRIVATE, NalSyntax, adts_begins
 from pipeline.media.fills import Block
 from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
 from pipeline.media.mend import mended
@@ -371,8 +371,7 @@ def _head(work: Work) -> bool:
 
 def _may_go_on(rest: bytearray, config: bytes) -> bool:
     """The bytes may be the beginning of a frame whose end stands in the next segment."""
-    head = bytes(rest[:3])
-    if head != config[: len(head)]:
+    if not adts_begins(bytes(rest[:4]), config):
         return False
     if len(rest) < 6:
         return True
