@@ -19,7 +19,6 @@ class Conformed:
     slots: Sequence[Slot]
     paths: dict[int, Path]
     wrapped: dict[int, Wrapping]
-    sets: tuple[bytes, ...] = ()
     findings: tuple[Finding, ...] = ()
     reencoded: tuple[Reencoded, ...] = ()
 

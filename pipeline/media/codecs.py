@@ -4,7 +4,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
@@ -24,6 +24,14 @@ class NalSyntax:
     sps: int
     apart: bool = False  # MP4 has parameter sets in the sample entry alone
 
+    def kind(self, unit: bytes) -> int:
+        """nal_unit_type of a unit."""
+        return unit[0] >> self.shift & self.mask
+
+    def is_picture(self, unit: bytes) -> bool:
+        """A coded slice."""
+        return self.pictures[0] <= self.kind(unit) <= self.pictures[1]
+
 
 # H.264 clauses 7.3.1 and 7.4.1.2.3: first_mb_in_slice 0 is one bit, 1
 AVC = NalSyntax(0, 31, (1, 5), frozenset({6, 7, 8, 9}), 1, frozenset({5, 7}), frozenset({7, 8}), 7)
@@ -39,6 +47,7 @@ HEVC_NAL = NalSyntax(
     33,
     apart=True,
 )
+HEVC_INSIDE = replace(HEVC_NAL, apart=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ def nal_units(es: bytes) -> list[bytes]:
 
 def _kinds(es: bytes, syntax: NalSyntax) -> list[tuple[int, bytes]]:
     """NAL units of a byte stream with their types."""
-    return [(unit[0] >> syntax.shift & syntax.mask, unit) for unit in nal_units(es) if unit]
+    return [(syntax.kind(unit), unit) for unit in nal_units(es) if unit]
 
 
 def _sps(es: bytes, syntax: NalSyntax) -> bytes | None:
@@ -195,13 +204,6 @@ def obus(es: bytes) -> Iterator[tuple[int, int, int]]:
 def _is_av1_key(es: bytes) -> bool:
     """Only a temporal unit from which can be begun has a sequence header (section 7.5)."""
     return any(kind == 1 for kind, _, _ in obus(es))
-
-
-def alike(codec: "Codec", config: bytes) -> bytes:
-    """What must be equal of two configurations: in Opus not what is skipped, nor what it was made
-    of.
-    """
-    return config[2:4] + config[10:] if codec.name == "opus" else config
 
 
 def adts_rate(config: bytes) -> int:

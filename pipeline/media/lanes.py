@@ -1,12 +1,14 @@
 """Which elementary streams become tracks, and whether they stay the same throughout."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from pipeline.media import psi
-from pipeline.media.codecs import AAC, H264, PRIVATE, Codec, adts_rate, alike
+from pipeline.media.codecs import AAC, PRIVATE, Codec, adts_rate
+from pipeline.media.formats import IDS, collide, needs
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import signed
@@ -18,11 +20,10 @@ NOT_YET = "not supported yet"
 
 
 def choose(
-    scans: Sequence[Scan], sets: tuple[bytes, ...] = (), *, one_format: bool = True
+    scans: Sequence[Scan], *, one_format: bool = True
 ) -> tuple[tuple[Lane, ...], list[Finding]]:
     """The lanes of a recording, video first.  FATAL findings say why it cannot be one MP4 without
-    loss.  ``sets`` are parameter sets that H.264 may have besides its own.  Without ``one_format``
-    each lane has the first one it is seen in.
+    loss.  Without ``one_format`` each lane has the first one it is seen in.
     """
     listed = [scan for scan in scans if scan.program.streams]
     if not listed:
@@ -31,11 +32,13 @@ def choose(
     findings = [*_program_rules(scans, listed)]
     lanes: list[Lane] = []
     for pid in sorted({pid for scan in listed for pid in scan.program.streams}):
-        lane, said = _lane(pid, scans, sets)
+        lane, said = _lane(pid, scans)
         findings += said
         if lane and one_format:
-            findings += _constancy(lane, scans)
+            findings += [*_constancy(lane, scans), *_inside(lane)]
         lanes += [lane] if lane else []
+    inside = any(lane.inside for lane in lanes)  # one kind of sample entry for all tracks
+    lanes = [replace(x, inside=inside and x.codec.kind == "video") for x in lanes]
     if not lanes and not any(f.severity == Severity.FATAL for f in findings):
         detail = "no audio or video in any segment"
         findings.append(Finding("ES_ABSENT", Severity.FATAL, detail=detail))
@@ -74,9 +77,7 @@ def _media(program: psi.Program) -> dict[int, int]:
     return {pid: kind for pid, kind in program.streams.items() if kinds[pid] is not None}
 
 
-def _lane(
-    pid: int, scans: Sequence[Scan], sets: tuple[bytes, ...]
-) -> tuple[Lane | None, list[Finding]]:
+def _lane(pid: int, scans: Sequence[Scan]) -> tuple[Lane | None, list[Finding]]:
     program = next(scan.program for scan in scans if pid in scan.program.streams)
     codec = program_codecs(program)[pid]
     streams = [
@@ -102,8 +103,15 @@ def _lane(
         detail = f"no {what} found: the {codec.name} stream cannot be decoded"
         return None, [Finding("ES_CODEC", Severity.FATAL, pid=pid, detail=detail)]
     unit = _unit(codec, config, [stream for _, stream in streams])
-    lane = Lane(pid, codec, config, unit, sets if codec is H264 else ())
+    sets = tuple(dict.fromkeys(one for _, stream in streams for one in stream.sets))
+    lane = Lane(pid, codec, config, unit, sets, collide(codec, sets))
     return lane, [*_presence(lane, scans)]
+
+
+def _inside(lane: Lane) -> Iterator[Finding]:
+    if lane.inside:
+        detail = "parameter sets change on the way, the pictures' form does not: they stay in band"
+        yield Finding(IDS["video"], Severity.INFO, pid=lane.pid, detail=detail)
 
 
 def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
@@ -120,9 +128,9 @@ def _constancy(lane: Lane, scans: Sequence[Scan]) -> Iterator[Finding]:
         stream = scan.streams.get(lane.pid)
         if stream is None or not len(stream.pts):
             continue
-        one = stream.config and alike(lane.codec, stream.config)
-        if stream.config and one not in (alike(lane.codec, lane.config), *lane.sets):
-            id = "SPS_CHANGE" if lane.codec.kind == "video" else "AAC_CHANGE"
+        now = stream.config and needs(lane.codec, stream.config)
+        if stream.config and now != needs(lane.codec, lane.config):
+            id = IDS[lane.codec.kind]
             detail = f"{stream.config.hex()}, the first was {lane.config.hex()}"
             detail += f": a change of {lane.codec.kind} format is {NOT_YET}"
             yield Finding(id, Severity.FATAL, scan.name, lane.pid, detail=detail)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.media import psi
-from pipeline.media.codecs import ADTS_BITS, Codec, codec_of, sniff
+from pipeline.media.codecs import Codec, codec_of, sniff
 from pipeline.media.packets import (
     NULL_PID,
     PACKET,
@@ -25,14 +25,13 @@ from pipeline.media.packets import (
     columns,
     framing,
     pcr_bases,
-    random_access,
     signed,
 )
+from pipeline.media.parameters import parameters
 from pipeline.media.pes import Track, elementary, pes_stamps, track
 from pipeline.model import Finding, Severity
 
 FIRST_PID = 0x20  # below are tables: NIT, SDT, EIT ... (EN 300 468)
-LOOK = 6  # packets of a key picture that are looked into for parameter sets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +57,7 @@ class Stream:
     blank: bool  # there is but one PES, and no whole unit in it
     rows: tuple[int, int]  # packets that begin the first PES and end the last
     turns: tuple[int, ...] = ()  # packets that begin a PES with another configuration
+    sets: tuple[bytes, ...] = ()  # parameter sets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -223,14 +223,13 @@ def _stream(
     pts, dts, unmarked = pes_stamps(t.header)
     wrong_size, short = _sizes(packets, t)
     damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
-    config, key_start = _parameters(packets, t, codec)
+    told = parameters(packets, t, codec)
     findings = list(_stream_rules(t, pid, unmarked, wrong_size, len(packets.rows)))
     if program.streams and pid not in program.streams and 0xC0 <= stream_id <= 0xEF:
         detail = f"{len(t.index)} packets of a stream the PMT does not list"
         findings.append(Finding("ES_UNREFERENCED", Severity.WARNING, pid=pid, detail=detail))
     first, last = int(t.index[0]), int(t.index[-1])
     tail = _tail(packets, t, codec)
-    turns = _turns(packets, t, codec, config) if codec and codec.copied and config else []
     stream = Stream(
         pids=pids,
         codec=codec,
@@ -243,12 +242,13 @@ def _stream(
         counters=(int(packets.counter[first]), int(packets.counter[last])),
         edges=(packets.rows[first].tobytes(), packets.rows[last].tobytes()),
         free_start=bool(packets.discontinuity[first]),
-        config=config,
-        key_start=key_start,
+        config=told.config,
+        key_start=told.key,
         tail=tail,
         blank=len(t.starts) == 1 and tail == 0,
         rows=(int(t.index[t.starts[0]]) if len(t.starts) else last, last),
-        turns=tuple(turns),
+        turns=told.turns,
+        sets=told.sets,
     )
     return stream, findings
 
@@ -301,69 +301,9 @@ def _first(t: Track) -> int:
     return int(t.index[t.broken[0]])
 
 
-def _parameters(
-    packets: Packets, t: Track, codec: Codec | None
-) -> tuple[bytes | None, bool | None]:
-    """The stream's configuration at its first sight, and whether it begins with a key picture."""
-    if codec is None or not len(t.starts):
-        return None, None
-    audio = codec.kind == "audio"
-    begins = iter(t.starts[:LOOK].tolist()) if audio else _key_pictures(packets, t)
-    key: bool | None = None
-    for begin in begins:
-        following = int(np.searchsorted(t.starts, begin)) + 1
-        end = int(t.starts[following]) if following < len(t.starts) else len(t.index)
-        head = elementary(packets, t, begin, min(begin + LOOK, end))
-        if key is None and not audio:
-            key = codec.is_key(head)
-        config = codec.config(head)
-        if config is not None:
-            return config, key
-    return None, key
-
-
-def _turns(packets: Packets, t: Track, codec: Codec, config: bytes) -> list[int]:
-    """Packets in which a PES begins whose configuration is not that of the one before."""
-    if codec.kind == "audio":
-        return _turns_of_sound(packets, t)
-    found = []
-    for at in t.starts[random_access(packets, t.index[t.starts])].tolist():
-        if config in packets.rows[t.index[at]].tobytes():  # as nearly always
-            continue
-        following = int(np.searchsorted(t.starts, at)) + 1
-        end = int(t.starts[following]) if following < len(t.starts) else len(t.index)
-        now = codec.config(elementary(packets, t, at, min(at + LOOK, end)))
-        if now is not None and now != config:
-            found.append(int(t.index[at]))
-            config = now
-    return found
-
-
-def _turns_of_sound(packets: Packets, t: Track) -> list[int]:
-    """By the ADTS headers PES begin with, as far as they do: of two alike in a row."""
-    begins = t.index[t.starts]
-    at = np.minimum(packets.start[begins] + 9 + t.header[:, 8].astype(np.intp), PACKET - 4)
-    head = packets.rows[begins[:, None], at[:, None] + np.arange(4)]
-    head &= np.frombuffer(ADTS_BITS, np.uint8)
-    aligned = (head[:, 0] == 0xFF) & (head[:, 1] == 0xF0)
-    head = head[aligned]
-    if len(head) * 2 < len(begins) or (head == head[:1]).all():
-        return []
-    differs = (head[1:] != head[:-1]).any(axis=1)
-    lasting = np.append(~differs[1:], True)
-    return [int(row) for row in begins[aligned][1:][differs & lasting]]
-
-
 def _tail(packets: Packets, t: Track, codec: Codec | None) -> int:
     if codec is None or not len(t.starts):
         return 0
     if codec.kind == "video" and len(t.starts) > 1:
         return 1
     return codec.count(elementary(packets, t, int(t.starts[-1]), len(t.index)))
-
-
-def _key_pictures(packets: Packets, t: Track) -> Iterator[int]:
-    """The first PES, and some of those marked with random_access_indicator."""
-    yield int(t.starts[0])
-    following = t.starts[1:]
-    yield from following[random_access(packets, t.index[following])][:3].tolist()

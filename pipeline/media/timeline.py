@@ -47,19 +47,17 @@ class Plan:
 def plan(
     slots: Sequence[Slot],
     on_loss: OnLoss = OnLoss.HOLD,
-    sets: tuple[bytes, ...] = (),
     *,
     one_format: bool = True,
 ) -> Plan:
     """Decide where every segment goes.  Pure: the same scans always give the same plan.
 
-    ``sets`` are the parameter sets of pictures that were encoded anew.  Without ``one_format`` the
-    plan is to be divided (:mod:`pipeline.media.divide`).
+    Without ``one_format`` the plan is to be divided (:mod:`pipeline.media.divide`).
     """
     slots, scans, moved = _aligned(slots, "name" if one_format else "kind")
     if not scans:
         return Plan()
-    lanes, findings = choose(scans, sets, one_format=one_format)
+    lanes, findings = choose(scans, one_format=one_format)
     findings += moved
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))

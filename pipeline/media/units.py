@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.codecs import ADTS_BITS, AVC, HEVC_NAL, NalSyntax
+from pipeline.media.codecs import ADTS_BITS, AVC, HEVC_INSIDE, HEVC_NAL, NalSyntax
 from pipeline.media.packets import Bytes, Index, Mask, Ticks
 
 Sizes = NDArray[np.uint32]
@@ -68,7 +68,8 @@ def nals(es: Bytes, syntax: NalSyntax = AVC) -> Nals:
 
 
 _OPENERS = {
-    syntax: np.isin(np.arange(syntax.mask + 1), list(syntax.openers)) for syntax in (AVC, HEVC_NAL)
+    syntax: np.isin(np.arange(syntax.mask + 1), list(syntax.openers))
+    for syntax in (AVC, HEVC_NAL, HEVC_INSIDE)
 }
 
 

@@ -58,8 +58,8 @@ def mux(
     rewritten once at the end to put the index there.
 
     ``metadata`` is a data URI with chapters and tags (``media/marks``).  Where pictures bring
-    parameters of their own along (``parameters_inside``), the track says so: avc3 instead of avc1
-    (ISO/IEC 14496-15 clause 5.3.3.1.2).
+    parameters of their own along (``parameters_inside``), the track says so: avc3 instead of avc1,
+    hev1 instead of hvc1 (ISO/IEC 14496-15 clauses 5.3.3.1.2 and 8.3.3.1.2).
     """
     import ffmpeg as ff  # imports half the standard library
 
@@ -67,15 +67,15 @@ def mux(
     given = {**INPUT, "f": "mov"} if fragments else INPUT
     source = ff.input("pipe:0", protocol_whitelist="pipe", **given, **queue)
     options: dict[str, Any] = {"c": "copy", "copyinkf": None, "map_metadata": -1, **OUTPUT[format]}
-    if parameters_inside:
-        options["tag:v"] = "avc3"
     if base:
         options["output_ts_offset"] = f"{-base:g}"
     filters: dict[str, list[str]] = {"a": [], "v": []}
     if format in (Format.MP4, Format.M4A):
         options |= {"moov_size": moov_size} if moov_size else {"movflags": "+faststart"}
-        options |= {"tag:v": "hvc1"} if hevc else {}  # which Apple's players want
-        filters = _in_mp4(picture_ticks, sound_ticks, adts=adts, hevc=hevc)
+        if hevc or parameters_inside:  # hvc1 is what Apple's players want
+            options["tag:v"] = ("hev1" if hevc else "avc3") if parameters_inside else "hvc1"
+        which = ("pass_types=0-63" if parameters_inside else "remove_types=32-34") if hevc else None
+        filters = _in_mp4(picture_ticks, sound_ticks, adts=adts, nals=which)
     clocks = {"a": SOUND_HZ if fragments else HZ, "v": HZ}
     for kind, chain in filters.items():
         if drop_before is not None:
@@ -89,7 +89,7 @@ def mux(
 
 
 def _in_mp4(
-    picture_ticks: int | None, sound_ticks: int | None, *, adts: bool, hevc: bool
+    picture_ticks: int | None, sound_ticks: int | None, *, adts: bool, nals: str | None
 ) -> dict[str, list[str]]:
     """What packets go through before they are written."""
     # Without a duration for the last unit its edit list would hide it.
@@ -97,10 +97,11 @@ def _in_mp4(
         kind: [f"setts=pts=PTS:dts=DTS:duration={ticks}"] if ticks else []
         for kind, ticks in (("v", picture_ticks), ("a", sound_ticks))
     }
-    # Parameter sets in the sample entry alone: else each version does its own.
-    apart = ["filter_units=remove_types=32-34"] if hevc else []
+    # H.265 has parameter sets in the sample entry alone, or all units as they are without the zero
+    # of the next start code: else each version does its own.
+    units = [f"filter_units={nals}"] if nals else []
     framed = ["aac_adtstoasc"] if adts else []
-    return {"a": [*framed, *lasting["a"]], "v": [*apart, *lasting["v"]]}
+    return {"a": [*framed, *lasting["a"]], "v": [*units, *lasting["v"]]}
 
 
 def _with_metadata(argv: list[str], uri: str) -> list[str]:

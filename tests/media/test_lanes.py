@@ -13,7 +13,9 @@ from tests import ts
 
 S = 96_000
 CONFIG = bytes.fromhex("fff14c40")
-VIDEO, AUDIO = Lane(ts.VIDEO, H264, ts.SPS, 6000.0), Lane(ts.AUDIO, AAC, CONFIG, 1920.0)
+SETS = (ts.SPS, ts.PPS)
+VIDEO, AUDIO = Lane(ts.VIDEO, H264, ts.SPS, 6000.0, SETS), Lane(ts.AUDIO, AAC, CONFIG, 1920.0)
+LARGER = bytes.fromhex("6742c00ad90141fb011000000300100000030140f14272")  # 320x180
 BOTH = {ts.VIDEO: ts.H264, ts.AUDIO: ts.AAC}
 
 
@@ -50,7 +52,7 @@ def rejection(*datas: bytes) -> list[tuple[str, str | None, int | None]]:
         pytest.param([media(audio=None)], (VIDEO,), id="picture only"),
         pytest.param(
             [media(video=0x200, audio=0x80)],
-            (Lane(0x200, H264, ts.SPS, 6000.0), Lane(0x80, AAC, CONFIG, 1920.0)),
+            (Lane(0x200, H264, ts.SPS, 6000.0, SETS), Lane(0x80, AAC, CONFIG, 1920.0)),
             id="video first, whatever the PIDs",
         ),
     ],
@@ -87,9 +89,9 @@ def test_one_picture_lasts_a_25th_of_a_second():
             id="a stream becomes another inside a segment",
         ),
         pytest.param(
-            [media(), media(1).replace(ts.SPS, ts.SPS[:-1] + b"\x19")],
+            [media(), media(1).replace(ts.SPS, LARGER)],
             ("SPS_CHANGE", "1.ts", ts.VIDEO),
-            id="another SPS",
+            id="pictures of another size",
         ),
         pytest.param(
             [media(), media(1).replace(CONFIG[:3], b"\xff\xf1\x50")],
@@ -203,6 +205,16 @@ def test_accepted(datas, lanes, finding):
     assert found == lanes
     said = [(f.id, f.severity, f.segment, f.pid, f.repair) for f in findings]
     assert said == ([finding] if finding else [])
+
+
+def test_parameter_sets_that_change_under_their_number_stay_inside():
+    other = ts.SPS[:3] + b"\x1f" + ts.SPS[4:]  # level
+    (video, audio), findings = choose(scans(media(), media(1).replace(ts.SPS, other)))
+    assert (video.inside, audio.inside) == (True, False)
+    assert video.sets == (*SETS, other)
+    assert [(f.id, f.severity, f.pid) for f in findings] == [
+        ("SPS_CHANGE", Severity.INFO, ts.VIDEO)
+    ]
 
 
 def test_sound_that_is_announced_late_and_never_sent():

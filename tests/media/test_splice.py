@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.media.codecs import AAC, H264
 from pipeline.media.mpegts import scan
-from pipeline.media.splice import parameter_sets, samples, spliced
+from pipeline.media.splice import samples, spliced
 from pipeline.media.transport import Sample, Stream
 from tests import ts
 
@@ -51,8 +51,3 @@ def test_a_break_of_the_counter_stays_a_break():
     made = spliced(hurt, {VIDEO: (VIDEO, 0x1B)}, [Stream(AUDIO, AAC, ())])
     assert [(f.id, f.count) for f in scan("old", made).findings] == [("CC", before[0].count)]
 
-
-def test_parameter_sets_once_each_without_what_stands_behind():
-    es = ts.annex_b([ts.AUD, ts.SPS, ts.PPS, ts.IDR, ts.SPS, ts.PPS]) + b"\0"
-    assert parameter_sets(es) == [ts.SPS, ts.PPS]
-    assert parameter_sets(b"") == []
