@@ -64,6 +64,7 @@ class Kind:
     codec: str = "libx264"
     sound: str = "aac"
     channels: int = 1
+    parameters: str = ""  # of the encoder of the pictures
     continuous: bool = True  # continuity counters go on from slice to slice
 
 
@@ -181,6 +182,8 @@ def _encoder(kind: Kind, ffmpeg: str) -> list[str]:
         argv += ["-sc_threshold", "0", "-g", "250", "-threads:v", "1", "-fps_mode"]
         argv += ["vfr" if kind.vfr else "cfr"]
         argv += ["-force_key_frames", f"expr:gte(t,n_forced*{kind.slice})"]
+        if kind.parameters:
+            argv += [f"-{kind.codec.removeprefix('lib')}-params", kind.parameters]
     if kind.audio:
         argv += ["-c:a", kind.sound, "-b:a", "64k", "-ac", str(kind.channels)]
         argv += ["-ar", str(kind.rate)]

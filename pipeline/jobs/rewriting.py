@@ -10,7 +10,7 @@ from pipeline.jobs.conforming import Conformed
 from pipeline.jobs.cutting import WHOLE, Cut, borders, cut_between, cut_inside, scanned
 from pipeline.jobs.options import Options
 from pipeline.media.codecs import AAC, H264, codec_of
-from pipeline.media.conform import Survey, by_segment, survey
+from pipeline.media.conform import Survey, begun_anew, by_segment, survey
 from pipeline.media.mpegts import Scan
 from pipeline.media.packets import Bytes, signed
 from pipeline.media.placed import Slot
@@ -37,7 +37,7 @@ def rewritten(
     done = _cut(slots, paths, wrapped, options, folder)
     slots, paths, wrapped = done.slots, done.paths, done.wrapped
     if options.on_change is OnChange.SPLIT:
-        anew = [replace(s, scan=_begun_anew(s.scan)) for s in slots]
+        anew = [replace(s, scan=begun_anew(s.scan)) for s in slots]
         apart = {*borders(slots)}
         slots = [anew[n] if n in apart else slot for n, slot in enumerate(slots)]
         return Conformed(slots, done.paths, done.wrapped)
@@ -64,7 +64,7 @@ def rewritten(
             scan = replace(scan, faults=(0, WHOLE), gone=_gone(slot.scan, number, found, made))
         new_slots[number] = replace(slot, scan=scan)
     for number in _behind(found, slots):
-        new_slots[number] = replace(new_slots[number], scan=_begun_anew(new_slots[number].scan))
+        new_slots[number] = replace(new_slots[number], scan=begun_anew(new_slots[number].scan))
     return Conformed(new_slots, new_paths, new_wrapped, made.findings, made.reencoded)
 
 
@@ -159,8 +159,3 @@ def _behind(found: Survey, slots: Sequence[Slot]) -> set[int]:
     """Segments at a change of format, and those behind: counters need not go on there."""
     changed = set(by_segment(found.changes))
     return {n for n, slot in enumerate(slots) if slot.scan and {n, n - 1} & changed}
-
-
-def _begun_anew(found: Scan | None) -> Scan | None:
-    streams = {p: replace(s, free_start=True) for p, s in found.streams.items()} if found else {}
-    return found and replace(found, streams=streams)

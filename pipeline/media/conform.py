@@ -6,7 +6,8 @@ have to be encoded anew.  What MP4 cannot carry at all has to be, wherever it is
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from pipeline.media.codecs import AAC, H264, HEVC, PRIVATE, Codec
 from pipeline.media.formats import Format
@@ -59,6 +60,32 @@ class Survey:
                 run.append(change)
             if run:
                 yield tuple(run)
+
+
+def restarted(slots: Sequence[Slot]) -> list[Slot]:
+    """Where the encoder began anew, whether that shows in the pictures or not, counters need not go
+    on.
+    """
+    found = [
+        (number, opening)
+        for number, (pid, _) in _streams(slots, "video").items()
+        if (scan := slots[number].scan) and (opening := _opening(scan.streams[pid]))
+    ]
+    anew = {n for (_, before), (n, here) in pairwise(found) if here != before}
+    return [replace(s, scan=begun_anew(s.scan)) if n in anew else s for n, s in enumerate(slots)]
+
+
+def _opening(stream: Stream) -> dict[int, bytes]:
+    """The first parameter set of each kind."""
+    assert stream.codec is not None
+    syntax = stream.codec.nal
+    return {syntax.kind(one): one for one in reversed(stream.sets)} if syntax else {}
+
+
+def begun_anew(found: Scan | None) -> Scan | None:
+    """No counter of it goes on from the segment before."""
+    streams = {p: replace(s, free_start=True) for p, s in found.streams.items()} if found else {}
+    return found and replace(found, streams=streams)
 
 
 def survey(slots: Sequence[Slot], *, mp4: bool = True) -> Survey:

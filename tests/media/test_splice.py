@@ -50,4 +50,3 @@ def test_a_break_of_the_counter_stays_a_break():
     assert [f.id for f in before] == ["CC"]
     made = spliced(hurt, {VIDEO: (VIDEO, 0x1B)}, [Stream(AUDIO, AAC, ())])
     assert [(f.id, f.count) for f in scan("old", made).findings] == [("CC", before[0].count)]
-
