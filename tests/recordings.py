@@ -645,8 +645,15 @@ def renumbered_inside(data: bytes, pids: Mapping[int, int], share: float = 0.5) 
 def announcing(data: bytes, kinds: Collection[str]) -> bytes:
     """Tables that list only these of the streams a slice may have."""
     every = {"video": (0x100, 0x1B), "audio": (0x101, 0x0F)}
-    streams = dict(every[kind] for kind in ("video", "audio") if kind in kinds)
-    table = ts.table_packets(0x1000, ts.pmt(streams, pcr_pid=next(iter(streams), NULL)))[0]
+    return listing(data, dict(every[kind] for kind in ("video", "audio") if kind in kinds))
+
+
+def listing(
+    data: bytes, streams: Mapping[int, int], descriptors: Mapping[int, bytes] | None = None
+) -> bytes:
+    """Tables that list these stream types by PID."""
+    pmt = ts.pmt(streams, pcr_pid=next(iter(streams), NULL), descriptors=descriptors)
+    table = ts.table_packets(0x1000, pmt)[0]
     return b"".join(
         table[:3] + p[3:4] + table[4:] if pid_of(p) == 0x1000 else p for p in packets(data)
     )

@@ -233,21 +233,23 @@ AV1 = Codec("av1", "video", True, 0xF2, is_key=_is_av1_key)
 OPUS = Codec("opus", "audio", True, 0xF3)
 VORBIS = Codec("vorbis", "audio", stream_type=0xF4)
 
+MP2, LATM = Codec("mp2", "audio"), Codec("aac_latm", "audio")
+AC3, EAC3 = Codec("ac3", "audio"), Codec("eac3", "audio")
 _BY_STREAM_TYPE = {
     0x01: Codec("mpeg1video", "video"),
     0x02: Codec("mpeg2video", "video"),
-    0x03: Codec("mp2", "audio"),
-    0x04: Codec("mp2", "audio"),
+    0x03: MP2,
+    0x04: MP2,
     0x0F: AAC,
     0x10: Codec("mpeg4", "video"),
-    0x11: Codec("aac_latm", "audio"),
+    0x11: LATM,
     0x1B: H264,
     0x24: HEVC,
     0x33: Codec("vvc", "video"),
     0x80: Codec("pcm_bluray", "audio"),
-    0x81: Codec("ac3", "audio"),
+    0x81: AC3,
     0x82: Codec("dts", "audio"),
-    0x87: Codec("eac3", "audio"),
+    0x87: EAC3,
     0xF0: VP8,
     0xF1: VP9,
     0xF2: AV1,
@@ -257,8 +259,8 @@ _BY_STREAM_TYPE = {
     0xDB: Codec("SAMPLE-AES h264", "video"),
 }
 _BY_FORMAT = {
-    "AC-3": Codec("ac3", "audio"),
-    "EAC3": Codec("eac3", "audio"),
+    "AC-3": AC3,
+    "EAC3": EAC3,
     "HEVC": HEVC,
     "Opus": Codec("opus", "audio"),
     "AV01": Codec("av1", "video"),
@@ -276,6 +278,17 @@ def codec_of(stream_type: int | None, format_identifier: str, stream_id: int) ->
     if 0xE0 <= stream_id <= 0xEF:
         return H264
     return AAC if 0xC0 <= stream_id <= 0xDF else None
+
+
+# What carries no PES (Table 2-34; SCTE 35): private sections, DSM-CC, metadata sections, splices.
+SECTIONS = frozenset({0x05, 0x0A, 0x0B, 0x0C, 0x0D, 0x14, 0x16, 0x86})
+_DATA = SECTIONS | {0x08, 0x0E, 0x15, 0x17, 0x18, 0x19, 0x1A, 0x1D}  # in PES: metadata, text, ...
+_DATA_FORMATS = frozenset({"teletext", "subtitles", "VBI", "ID3 ", "KLVA", "CUEI", "VANC"})
+
+
+def is_data(stream_type: int, format_identifier: str) -> bool:
+    """The PMT says that it is neither sound nor picture."""
+    return stream_type in _DATA or format_identifier in _DATA_FORMATS
 
 
 _KINDS = (

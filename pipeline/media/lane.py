@@ -37,6 +37,7 @@ class Lane:
     # one takes the place of another on the way: they stay where they are, not in the sample entry
     # alone (avc3, hev1: ISO/IEC 14496-15 clauses 5.3.3 and 8.3.3)
     inside: bool = False
+    language: str = ""  # ISO 639-2, where one is told
 
     @property
     def syntax(self) -> NalSyntax | None:

@@ -6,12 +6,13 @@ in order.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.media import psi
-from pipeline.media.codecs import Codec, codec_of, sniff
+from pipeline.media.codecs import SECTIONS, Codec, codec_of, sniff
+from pipeline.media.heard import HEAD, TYPES, heard
 from pipeline.media.packets import (
     NULL_PID,
     PACKET,
@@ -31,6 +32,7 @@ from pipeline.media.parameters import parameters
 from pipeline.media.pes import Track, elementary, pes_stamps, track
 from pipeline.model import Finding, Severity
 
+HEADS = 6  # PES whose first bytes tell which sound it is
 FIRST_PID = 0x20  # below are tables: NIT, SDT, EIT ... (EN 300 468)
 
 
@@ -96,12 +98,28 @@ def scan(name: str, data: Bytes) -> Scan:
         stream, said = _stream(packets, pids, program)
         streams[pids[0]] = stream
         findings += said
+    program = _as_heard(program, streams)
     findings += [*_pcr_rules(packets), *_table_rules(packets, program)]
     located = tuple(_in_segment(finding, name) for finding in findings)
     faults = _faults(frame, packets)
     return Scan(
         name, len(data), len(frame.rows), frame.trailing > 0, faults, program, streams, located
     )
+
+
+def _as_heard(program: psi.Program, streams: Mapping[int, Stream]) -> psi.Program:
+    """The tables as they would be if they told the truth of all sound."""
+    true = {
+        pid: TYPES[stream.codec]
+        for pid, stream in streams.items()
+        if stream.codec and pid in program.streams and stream.codec != _announced(program, pid)
+    }
+    told = {pid: program.streams[pid] for pid in true}
+    return replace(program, streams=program.streams | true, told=told) if true else program
+
+
+def _announced(program: psi.Program, pid: int, stream_id: int = 0) -> Codec | None:
+    return codec_of(program.streams.get(pid), program.formats.get(pid, ""), stream_id)
 
 
 def _in_segment(finding: Finding, name: str) -> Finding:
@@ -194,7 +212,11 @@ def _elementary_pids(packets: Packets, program: psi.Program) -> list[tuple[int, 
     """PIDs that carry PES, listed in the PMT or not; those of one stream together."""
     starting = np.flatnonzero(np.bincount(packets.pid[packets.unit_start & packets.payload]))
     starting = starting[(starting >= FIRST_PID) & (starting < NULL_PID)]
-    pids = [pid for pid in starting.tolist() if pid not in program.tables]
+    pids = [
+        pid
+        for pid in starting.tolist()
+        if pid not in program.tables and program.streams.get(pid) not in SECTIONS
+    ]
     if not program.moves:
         return [(pid,) for pid in pids]
     moves = {
@@ -219,15 +241,16 @@ def _stream(
     pid = pids[0]
     t = track(packets, *pids)
     stream_id = int(t.header[0, 3]) if len(t.header) else 0
-    codec = codec_of(program.streams.get(pid), program.formats.get(pid, ""), stream_id)
+    codec = _announced(program, pid, stream_id)
+    if codec and codec.kind == "audio":
+        codec = heard(codec, [elementary(packets, t, k, k + 1)[:HEAD] for k in t.starts[:HEADS]])
     pts, dts, unmarked = pes_stamps(t.header)
     wrong_size, short = _sizes(packets, t)
     damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
     told = parameters(packets, t, codec)
     findings = list(_stream_rules(t, pid, unmarked, wrong_size, len(packets.rows)))
-    if program.streams and pid not in program.streams and 0xC0 <= stream_id <= 0xEF:
-        detail = f"{len(t.index)} packets of a stream the PMT does not list"
-        findings.append(Finding("ES_UNREFERENCED", Severity.WARNING, pid=pid, detail=detail))
+    if codec is None and program.streams:
+        findings = [_of_data(finding) for finding in findings] if len(t.starts) else []
     first, last = int(t.index[0]), int(t.index[-1])
     tail = _tail(packets, t, codec)
     stream = Stream(
@@ -251,6 +274,13 @@ def _stream(
         sets=told.sets,
     )
     return stream, findings
+
+
+def _of_data(finding: Finding) -> Finding:
+    """What is left out loses nothing by what is wrong with it."""
+    if finding.severity is not Severity.ERROR:
+        return finding
+    return replace(finding, severity=Severity.WARNING)
 
 
 def _sizes(packets: Packets, t: Track) -> tuple[Index, int]:

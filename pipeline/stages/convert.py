@@ -122,6 +122,7 @@ def convert(
             x.inside or (x.codec.kind == "video" and x.pid in made) for x in lanes
         ),
         fragments=feed is not None,
+        languages=[lane.language for lane in lanes],
     )
     expected: list[list[Stretch]] = [[] for _ in lanes]
     findings: list[Finding] = []
