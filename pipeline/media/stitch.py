@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from pipeline.media import psi, transport, units
+from pipeline.media.anew import lacks_room, written_anew
 from pipeline.media.codecs import PRIVATE, NalSyntax, adts_begins
 from pipeline.media.fills import Block
 from pipeline.media.formats import needs
@@ -66,7 +67,8 @@ class Stitcher:
     def tables(self, counter: int = 0) -> bytes:
         """PAT and PMT, to be written before anything else."""
         streams = {lane.pid: lane.codec.stream_type for lane in self._lanes}
-        return psi.tables(streams, self._lanes[0].pid, counter)
+        languages = {lane.pid: lane.language for lane in self._lanes}
+        return psi.tables(streams, self._lanes[0].pid, counter, languages)
 
     def add(
         self,
@@ -175,6 +177,8 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     es, pes, pts, dts = _stream(work, kept, carried)
     if opens and len(pes) > work.joined:
         es, pes = _with_sets(work, lane, carried, kept, es, pes)
+    if lacks_room(work, kept):
+        written_anew(work, lane, carried, kept, es, pes)
     if work.joined and len(pes):
         es = _carry(es, pes, pts, dts, int(pes[-1]), carried)
         pes, pts, dts = pes[:-1], pts[:-1], dts[:-1]

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
+import numpy as np
+
 from pipeline.media import coverage, joins
 from pipeline.media.ends import Closed, Promise, promises
 from pipeline.media.joins import Covered, Join
@@ -15,7 +17,7 @@ from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.lanes import choose
 from pipeline.media.mpegts import Scan
 from pipeline.media.order import fitting, in_order, without_copies
-from pipeline.media.packets import MODULO, Ticks
+from pipeline.media.packets import MODULO, Ticks, signed
 from pipeline.media.placed import Placed, Slot, has_media
 from pipeline.media.placing import Placer, counters_go_on, spread
 from pipeline.media.routes import aligned
@@ -176,8 +178,10 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
             elif mended:
                 detail = "decoding times out of order"
                 repair = "derived from their neighbours"
+                near = bool((np.abs(signed(pts - stream.pts)) <= lane.unit).all())
+                severity = Severity.WARNING if near else Severity.ERROR
                 findings.append(
-                    Finding("DTS_BACK", Severity.ERROR, slot.name, lane.pid, mended, detail, repair)
+                    Finding("DTS_BACK", severity, slot.name, lane.pid, mended, detail, repair)
                 )
             stamps[lane.pid] = (pts, dts)
         if stamps:
