@@ -65,6 +65,7 @@ class Kind:
     codec: str = "libx264"
     sound: str = "aac"
     channels: int = 1
+    parameters: str = ""  # of the encoder of the pictures
     continuous: bool = True  # continuity counters go on from slice to slice
 
 
@@ -202,8 +203,9 @@ def _key_pictures(kind: Kind) -> list[str]:
         params = f"log-level=error:open-gop=1:scenecut=0:keyint={each}:min-keyint={each}"
         return ["-x265-params", params]
     forced = ["-g", "250", "-force_key_frames", f"expr:gte(t,n_forced*{kind.slice})"]
-    h265 = ["-x265-params", "log-level=error:open-gop=0"] if kind.codec == "libx265" else []
-    return forced + h265
+    params = "log-level=error:open-gop=0" if kind.codec == "libx265" else ""
+    params = ":".join(filter(None, (params, kind.parameters)))
+    return [*forced, f"-{kind.codec.removeprefix('lib')}-params", params] if params else forced
 
 
 def publish(
@@ -656,8 +658,15 @@ def renumbered_inside(data: bytes, pids: Mapping[int, int], share: float = 0.5) 
 def announcing(data: bytes, kinds: Collection[str]) -> bytes:
     """Tables that list only these of the streams a slice may have."""
     every = {"video": (0x100, 0x1B), "audio": (0x101, 0x0F)}
-    streams = dict(every[kind] for kind in ("video", "audio") if kind in kinds)
-    table = ts.table_packets(0x1000, ts.pmt(streams, pcr_pid=next(iter(streams), NULL)))[0]
+    return listing(data, dict(every[kind] for kind in ("video", "audio") if kind in kinds))
+
+
+def listing(
+    data: bytes, streams: Mapping[int, int], descriptors: Mapping[int, bytes] | None = None
+) -> bytes:
+    """Tables that list these stream types by PID."""
+    pmt = ts.pmt(streams, pcr_pid=next(iter(streams), NULL), descriptors=descriptors)
+    table = ts.table_packets(0x1000, pmt)[0]
     return b"".join(
         table[:3] + p[3:4] + table[4:] if pid_of(p) == 0x1000 else p for p in packets(data)
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.jobs.options import Options
-from pipeline.media.conform import survey
+from pipeline.media.conform import restarted, survey
 from pipeline.media.placed import Slot
 from pipeline.media.wrapping import Wrapping
 from pipeline.model import Finding, Format, OnChange, Reencoded
@@ -19,7 +19,6 @@ class Conformed:
     slots: Sequence[Slot]
     paths: dict[int, Path]
     wrapped: dict[int, Wrapping]
-    sets: tuple[bytes, ...] = ()
     findings: tuple[Finding, ...] = ()
     reencoded: tuple[Reencoded, ...] = ()
 
@@ -33,6 +32,7 @@ def conform(
     ffmpeg: Ffmpeg | None,
 ) -> Conformed:
     """Leave alone what may stay; what rewrites the rest is loaded only where something does."""
+    slots = restarted(slots)
     if options.on_change is OnChange.FAIL or not _changes(slots, options):
         return Conformed(slots, dict(paths), dict(wrapped))
     from pipeline.jobs.rewriting import rewritten

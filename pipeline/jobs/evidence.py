@@ -128,7 +128,7 @@ def _planned(
     formed = conform(at_hand.slots, at_hand.paths, at_hand.wrapped, options, folder, ffmpeg)
     findings += formed.findings
     one_format = options.on_change is not OnChange.SPLIT
-    plan = timeline.plan(formed.slots, options.on_loss, formed.sets, one_format=one_format)
+    plan = timeline.plan(formed.slots, options.on_loss, one_format=one_format)
     findings = plan.covered.without_loss(findings)
     return Evidence(
         plan,

@@ -10,11 +10,11 @@ from pipeline.jobs.conforming import Conformed
 from pipeline.jobs.cutting import WHOLE, Cut, borders, cut_between, cut_inside, scanned
 from pipeline.jobs.options import Options
 from pipeline.media.codecs import AAC, H264, codec_of
-from pipeline.media.conform import Survey, by_segment, survey
+from pipeline.media.conform import Survey, begun_anew, by_segment, survey
 from pipeline.media.mpegts import Scan
 from pipeline.media.packets import Bytes, signed
 from pipeline.media.placed import Slot
-from pipeline.media.splice import parameter_sets, samples, spliced
+from pipeline.media.splice import spliced
 from pipeline.media.transport import Stream
 from pipeline.media.wrapping import Opened, Wrapping, opened
 from pipeline.model import Format, OnChange, Severity
@@ -37,7 +37,7 @@ def rewritten(
     done = _cut(slots, paths, wrapped, options, folder)
     slots, paths, wrapped = done.slots, done.paths, done.wrapped
     if options.on_change is OnChange.SPLIT:
-        anew = [replace(s, scan=_begun_anew(s.scan)) for s in slots]
+        anew = [replace(s, scan=begun_anew(s.scan)) for s in slots]
         apart = {*borders(slots)}
         slots = [anew[n] if n in apart else slot for n, slot in enumerate(slots)]
         return Conformed(slots, done.paths, done.wrapped)
@@ -64,9 +64,8 @@ def rewritten(
             scan = replace(scan, faults=(0, WHOLE), gone=_gone(slot.scan, number, found, made))
         new_slots[number] = replace(slot, scan=scan)
     for number in _behind(found, slots):
-        new_slots[number] = replace(new_slots[number], scan=_begun_anew(new_slots[number].scan))
-    sets = (*made.sets, *_own_sets(slots, found, read)) if made.sets else ()
-    return Conformed(new_slots, new_paths, new_wrapped, sets, made.findings, made.reencoded)
+        new_slots[number] = replace(new_slots[number], scan=begun_anew(new_slots[number].scan))
+    return Conformed(new_slots, new_paths, new_wrapped, made.findings, made.reencoded)
 
 
 def _gone(before: Scan, number: int, found: Survey, made: Encoded) -> dict[int, tuple[int, int]]:
@@ -160,23 +159,3 @@ def _behind(found: Survey, slots: Sequence[Slot]) -> set[int]:
     """Segments at a change of format, and those behind: counters need not go on there."""
     changed = set(by_segment(found.changes))
     return {n for n, slot in enumerate(slots) if slot.scan and {n, n - 1} & changed}
-
-
-def _begun_anew(found: Scan | None) -> Scan | None:
-    streams = {p: replace(s, free_start=True) for p, s in found.streams.items()} if found else {}
-    return found and replace(found, streams=streams)
-
-
-def _own_sets(
-    slots: Sequence[Slot], found: Survey, read: Callable[[int], Opened]
-) -> tuple[bytes, ...]:
-    """The parameter sets of the pictures that stay, from the first segment that has some."""
-    wanted = found.wanted["video"]
-    changed = {change.number for change in found.changes if change.kind == "video"}
-    for number, slot in enumerate(slots):
-        stream = slot.scan.streams.get(wanted.pid) if slot.scan else None
-        if number in changed or wanted.like is None or stream is None or not stream.config:
-            continue
-        first = samples(read(number).data, wanted.pid)[0]
-        return tuple(parameter_sets(first.data))
-    return ()

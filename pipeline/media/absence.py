@@ -1,7 +1,7 @@
 """A stream that is absent from whole segments and comes again: lost, or never sent.
 
-Nobody spoke if every segment between is sound and the counter of the sound's own packets goes on
-over all of them: of what was sent, packets would be missing.  Pictures are sent all the time.
+Nobody spoke, or the picture stood still, if every segment between is sound and the counter of the
+stream's own packets goes on over all of them: of what was sent, packets would be missing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bo
     """Of the segments in ``chain`` the first and the last hold the stream."""
     first, *away, last = chain
     a, b = first.stream(lane.pid), last.stream(lane.pid)
-    if lane.codec.kind == "video" or moved(a, b) or b.head or a.short or not continues(a, b):
+    if moved(a, b) or b.head or a.short or not continues(a, b):
         return False
     gone = any(not has_media(slot) for slot in slots[first.position + 1 : last.position])
     if gone and len(away) < FEW:

@@ -4,7 +4,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
@@ -24,6 +24,14 @@ class NalSyntax:
     sps: int
     apart: bool = False  # MP4 has parameter sets in the sample entry alone
 
+    def kind(self, unit: bytes) -> int:
+        """nal_unit_type of a unit."""
+        return unit[0] >> self.shift & self.mask
+
+    def is_picture(self, unit: bytes) -> bool:
+        """A coded slice."""
+        return self.pictures[0] <= self.kind(unit) <= self.pictures[1]
+
 
 # H.264 clauses 7.3.1 and 7.4.1.2.3: first_mb_in_slice 0 is one bit, 1
 AVC = NalSyntax(0, 31, (1, 5), frozenset({6, 7, 8, 9}), 1, frozenset({5, 7}), frozenset({7, 8}), 7)
@@ -39,6 +47,7 @@ HEVC_NAL = NalSyntax(
     33,
     apart=True,
 )
+HEVC_INSIDE = replace(HEVC_NAL, apart=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ def nal_units(es: bytes) -> list[bytes]:
 
 def _kinds(es: bytes, syntax: NalSyntax) -> list[tuple[int, bytes]]:
     """NAL units of a byte stream with their types."""
-    return [(unit[0] >> syntax.shift & syntax.mask, unit) for unit in nal_units(es) if unit]
+    return [(syntax.kind(unit), unit) for unit in nal_units(es) if unit]
 
 
 def _sps(es: bytes, syntax: NalSyntax) -> bytes | None:
@@ -91,11 +100,22 @@ def _nal_codec(name: str, stream_type: int, syntax: NalSyntax) -> Codec:
     )
 
 
+# The bits of an ADTS header a decoder needs (ISO/IEC 13818-7 clause 6.2.1): syncword and layer,
+# profile, sampling_frequency_index, channel_configuration.  ID, protection_absent, private_bit,
+# original_copy and home say nothing of the sound.
+ADTS_BITS = bytes((0xFF, 0xF6, 0xFD, 0xC0))
+
+
 def _adts_header(es: bytes) -> bytes | None:
-    """The fixed part of an ADTS header (ISO/IEC 13818-7 clause 6.2.1), variable bits cleared."""
-    if len(es) < 7 or es[0] != 0xFF or es[1] & 0xF6 != 0xF0 or es[2] >> 2 & 15 >= len(RATES):
+    """The fixed part of an ADTS header, written as MPEG-4 without CRC, all else cleared."""
+    if len(es) < 7 or not adts_begins(es[:2], b"\xff\xf0") or es[2] >> 2 & 15 >= len(RATES):
         return None
-    return bytes((es[0], es[1], es[2], es[3] & 0xF0))
+    return bytes((0xFF, 0xF1, es[2] & ADTS_BITS[2], es[3] & ADTS_BITS[3]))
+
+
+def adts_begins(head: bytes, config: bytes) -> bool:
+    """Whether bytes begin, as far as they go, a header of this configuration."""
+    return all(not (a ^ b) & bits for a, b, bits in zip(head, config, ADTS_BITS, strict=False))
 
 
 def _adts_count(es: bytes) -> int:
@@ -186,13 +206,6 @@ def _is_av1_key(es: bytes) -> bool:
     return any(kind == 1 for kind, _, _ in obus(es))
 
 
-def alike(codec: "Codec", config: bytes) -> bytes:
-    """What must be equal of two configurations: in Opus not what is skipped, nor what it was made
-    of.
-    """
-    return config[2:4] + config[10:] if codec.name == "opus" else config
-
-
 def adts_rate(config: bytes) -> int:
     """Sampling frequency of an ADTS header in Hz; for HE-AAC that of the core."""
     return RATES[config[2] >> 2 & 15]
@@ -220,21 +233,23 @@ AV1 = Codec("av1", "video", True, 0xF2, is_key=_is_av1_key)
 OPUS = Codec("opus", "audio", True, 0xF3)
 VORBIS = Codec("vorbis", "audio", stream_type=0xF4)
 
+MP2, LATM = Codec("mp2", "audio"), Codec("aac_latm", "audio")
+AC3, EAC3 = Codec("ac3", "audio"), Codec("eac3", "audio")
 _BY_STREAM_TYPE = {
     0x01: Codec("mpeg1video", "video"),
     0x02: Codec("mpeg2video", "video"),
-    0x03: Codec("mp2", "audio"),
-    0x04: Codec("mp2", "audio"),
+    0x03: MP2,
+    0x04: MP2,
     0x0F: AAC,
     0x10: Codec("mpeg4", "video"),
-    0x11: Codec("aac_latm", "audio"),
+    0x11: LATM,
     0x1B: H264,
     0x24: HEVC,
     0x33: Codec("vvc", "video"),
     0x80: Codec("pcm_bluray", "audio"),
-    0x81: Codec("ac3", "audio"),
+    0x81: AC3,
     0x82: Codec("dts", "audio"),
-    0x87: Codec("eac3", "audio"),
+    0x87: EAC3,
     0xF0: VP8,
     0xF1: VP9,
     0xF2: AV1,
@@ -244,8 +259,8 @@ _BY_STREAM_TYPE = {
     0xDB: Codec("SAMPLE-AES h264", "video"),
 }
 _BY_FORMAT = {
-    "AC-3": Codec("ac3", "audio"),
-    "EAC3": Codec("eac3", "audio"),
+    "AC-3": AC3,
+    "EAC3": EAC3,
     "HEVC": HEVC,
     "Opus": Codec("opus", "audio"),
     "AV01": Codec("av1", "video"),
@@ -263,6 +278,17 @@ def codec_of(stream_type: int | None, format_identifier: str, stream_id: int) ->
     if 0xE0 <= stream_id <= 0xEF:
         return H264
     return AAC if 0xC0 <= stream_id <= 0xDF else None
+
+
+# What carries no PES (Table 2-34; SCTE 35): private sections, DSM-CC, metadata sections, splices.
+SECTIONS = frozenset({0x05, 0x0A, 0x0B, 0x0C, 0x0D, 0x14, 0x16, 0x86})
+_DATA = SECTIONS | {0x08, 0x0E, 0x15, 0x17, 0x18, 0x19, 0x1A, 0x1D}  # in PES: metadata, text, ...
+_DATA_FORMATS = frozenset({"teletext", "subtitles", "VBI", "ID3 ", "KLVA", "CUEI", "VANC"})
+
+
+def is_data(stream_type: int, format_identifier: str) -> bool:
+    """The PMT says that it is neither sound nor picture."""
+    return stream_type in _DATA or format_identifier in _DATA_FORMATS
 
 
 _KINDS = (

@@ -6,37 +6,18 @@ have to be encoded anew.  What MP4 cannot carry at all has to be, wherever it is
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
-from pipeline.media.codecs import AAC, H264, HEVC, PRIVATE, Codec, adts_rate, alike
+from pipeline.media.codecs import AAC, H264, HEVC, PRIVATE, Codec
+from pipeline.media.formats import Format
 from pipeline.media.lane import HZ
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import signed
 from pipeline.media.placed import Slot
-from pipeline.media.sps import Picture, picture
+from pipeline.media.sps import Picture, identity, picture
 
-IDS = {"video": "SPS_CHANGE", "audio": "AAC_CHANGE"}
 GAP = HZ // 2  # ticks: a longer step of the clock begins another run
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """Codec and decoder configuration of one stream."""
-
-    codec: Codec
-    config: bytes | None
-
-    def __str__(self) -> str:
-        """For people."""
-        if self.config is None:
-            return self.codec.name
-        if self.codec.name == "opus":
-            return f"opus 48000 Hz, {self.config[1]} channels"
-        if self.codec.kind == "audio":
-            channels = (self.config[2] & 1) << 2 | self.config[3] >> 6
-            return f"{self.codec.name} {adts_rate(self.config)} Hz, {channels} channels"
-        shown = picture(self.codec, self.config)
-        return f"{self.codec.name} {shown.width}x{shown.height}" if shown else self.codec.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +29,7 @@ class Wanted:
     like: Format | None
     picture: Picture | None = None
     delay: int = 0  # ticks by which pictures are decoded before they are shown
+    numbers: frozenset[int] = frozenset()  # of the parameter sets of what stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +60,32 @@ class Survey:
                 run.append(change)
             if run:
                 yield tuple(run)
+
+
+def restarted(slots: Sequence[Slot]) -> list[Slot]:
+    """Where the encoder began anew, whether that shows in the pictures or not, counters need not go
+    on.
+    """
+    found = [
+        (number, opening)
+        for number, (pid, _) in _streams(slots, "video").items()
+        if (scan := slots[number].scan) and (opening := _opening(scan.streams[pid]))
+    ]
+    anew = {n for (_, before), (n, here) in pairwise(found) if here != before}
+    return [replace(s, scan=begun_anew(s.scan)) if n in anew else s for n, s in enumerate(slots)]
+
+
+def _opening(stream: Stream) -> dict[int, bytes]:
+    """The first parameter set of each kind."""
+    assert stream.codec is not None
+    syntax = stream.codec.nal
+    return {syntax.kind(one): one for one in reversed(stream.sets)} if syntax else {}
+
+
+def begun_anew(found: Scan | None) -> Scan | None:
+    """No counter of it goes on from the segment before."""
+    streams = {p: replace(s, free_start=True) for p, s in found.streams.items()} if found else {}
+    return found and replace(found, streams=streams)
 
 
 def survey(slots: Sequence[Slot], *, mp4: bool = True) -> Survey:
@@ -124,10 +132,9 @@ def _streams(slots: Sequence[Slot], kind: str) -> dict[int, tuple[int, Format]]:
         if len(mine) > 1:
             return {}
         for pid, stream, codec in mine:
-            config = stream.config and alike(codec, stream.config)
-            if config is not None:
-                told[codec.name] = config
-            found[number] = pid, Format(codec, config or told.get(codec.name))
+            if stream.config is not None:
+                told[codec.name] = stream.config
+            found[number] = pid, Format(codec, told.get(codec.name))
     first: dict[str, bytes | None] = {}
     for _, format in found.values():
         if format.config is not None:
@@ -155,11 +162,28 @@ def _wanted(slots: Sequence[Slot], kind: str, found: Mapping[int, tuple[int, For
         lasts[format] += round(HZ * (slot.duration or 0)) or _span(slot.scan.streams[pid])
         pids.setdefault(format, pid)
     longest, _ = lasts.most_common(1)[0]
-    like = longest if longest.codec in (H264, AAC) and longest.config else None
+    like = longest if _can_be_made(longest) else None
     there = [(slots[n].scan, pid) for n, (pid, f) in found.items() if f == like]
     stays = [scan.streams[pid] for scan, pid in there if scan is not None]
     shown = picture(longest.codec, longest.config) if kind == "video" and longest.config else None
-    return Wanted(kind, pids[longest], like, shown, _delay(stays) if kind == "video" else 0)
+    delay = _delay(stays) if kind == "video" else 0
+    return Wanted(kind, pids[longest], like, shown, delay, _numbers(longest.codec, stays))
+
+
+def _can_be_made(format: Format) -> bool:
+    """The encoder can make what one decoder follows beside it."""
+    if format.codec is AAC:
+        return format.config is not None
+    if format.codec is not H264 or format.config is None:
+        return False
+    shown = picture(format.codec, format.config)
+    return shown is not None and shown.chroma == 1 and shown.depths == (8, 8)
+
+
+def _numbers(codec: Codec, streams: Sequence[Stream]) -> frozenset[int]:
+    """What their parameter sets are known by."""
+    named = (identity(codec, one) for stream in streams for one in stream.sets)
+    return frozenset(name[1] for name in named if name is not None)
 
 
 def _delay(streams: Sequence[Stream]) -> int:

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.media.codecs import adts_rate
-from pipeline.media.conform import IDS, Format
 from pipeline.media.ends import Promise
+from pipeline.media.formats import IDS, Format
 from pipeline.media.joins import kept_end
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.lanes import choose

@@ -186,7 +186,10 @@ def _pictures(lane: Lane, width: int, height: int, first: Units) -> bytes:
 def _avcc(lane: Lane, first: Units) -> bytes:
     """Parameter sets (ISO/IEC 14496-15 clause 5.3.3.1)."""
     unit = bytes(memoryview(first.data)[: int(first.sizes[0])])
-    nals = [*lane.sets, *(unit[a:b].rstrip(b"\0") for a, b in lengths_of(unit, 4))]
+    nals = [
+        *(() if lane.inside else lane.sets),
+        *(unit[a:b].rstrip(b"\0") for a, b in lengths_of(unit, 4)),
+    ]
     own = list(dict.fromkeys([lane.config, *(nal for nal in nals if nal[0] & 31 == 7)]))
     other = list(dict.fromkeys(nal for nal in nals if nal[0] & 31 == 8))
     sps = b"".join(len(nal).to_bytes(2, "big") + nal for nal in own)

@@ -4,14 +4,15 @@ clock that steps out and back, a stream that is shifted against the others.
 Asked of the scans before anything is placed.  Times are ticks of 90 kHz unless they say seconds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from pipeline.media.absence import continues
-from pipeline.media.codecs import AAC, adts_rate, alike
+from pipeline.media.codecs import AAC, adts_rate
+from pipeline.media.formats import needs
 from pipeline.media.lane import HZ
 from pipeline.media.mpegts import Stream
 from pipeline.media.packets import MODULO, Ticks, signed
@@ -205,7 +206,7 @@ def _of_other_format(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, l
     return _emptied(slot), [_foreign(slot, detail)]
 
 
-def _usual_formats(slots: Sequence[Slot]) -> dict[str, bytes]:
+def _usual_formats(slots: Sequence[Slot]) -> dict[str, Hashable]:
     """Those of most slots."""
     every = [_formats(slot) for slot in slots if has_media(slot)]
     return max(every, key=every.count)
@@ -360,11 +361,11 @@ def _streams(slot: Slot) -> dict[int, Stream]:
     return {pid: s for pid, s in streams.items() if s.codec and (s.dts >= 0).any() and not s.blank}
 
 
-def _formats(slot: Slot) -> dict[str, bytes]:
+def _formats(slot: Slot) -> dict[str, Hashable]:
     found = {}
     for stream in _streams(slot).values():
         if stream.codec and stream.config:
-            found[stream.codec.kind] = alike(stream.codec, stream.config)
+            found[stream.codec.kind] = needs(stream.codec, stream.config)
     return found
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media import units
+from pipeline.media.codecs import nal_units
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.packets import PACKET, Bytes, columns, framing
 from pipeline.media.pes import elementary, track
@@ -36,9 +37,11 @@ def introduction(data: Bytes, lane: Lane, pids: tuple[int, ...]) -> bytes:
 
 
 def _picture(found: list[bytes], lane: Lane) -> list[bytes]:
-    """The first picture that carries the parameters, with those of pictures encoded anew."""
+    """The first picture that carries the parameters, with those of all that follow."""
     first = next((es for es in found if lane.codec.config(es)), found[0])
-    first = b"".join(b"\0\0\0\1" + one for one in lane.sets) + first
+    own = nal_units(first)
+    more = [one for one in lane.sets if one not in own and not lane.inside]
+    first = b"".join(b"\0\0\0\1" + one for one in more) + first
     return [video_pes(first, HZ + n * round(lane.unit)) for n in range(TIMES)]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.media.codecs import Codec
+from pipeline.media.codecs import HEVC_INSIDE, HEVC_NAL, Codec, NalSyntax
 from pipeline.media.packets import Index, Packets, Ticks
 from pipeline.media.pes import Track
 from pipeline.media.units import Units
@@ -33,7 +33,16 @@ class Lane:
     codec: Codec
     config: bytes  # SPS, ADTS header or what a container tells, at its first sight
     unit: float  # ticks of 90 kHz one access unit lasts
-    sets: tuple[bytes, ...] = ()  # parameter sets of what was encoded anew to go with it
+    sets: tuple[bytes, ...] = ()  # all its parameter sets, in the order of first sight
+    # one takes the place of another on the way: they stay where they are, not in the sample entry
+    # alone (avc3, hev1: ISO/IEC 14496-15 clauses 5.3.3 and 8.3.3)
+    inside: bool = False
+    language: str = ""  # ISO 639-2, where one is told
+
+    @property
+    def syntax(self) -> NalSyntax | None:
+        """Of its NAL units, as its track stores them."""
+        return HEVC_INSIDE if self.inside and self.codec.nal is HEVC_NAL else self.codec.nal
 
     @property
     def lead(self) -> int:

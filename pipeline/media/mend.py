@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media import units
-from pipeline.media.codecs import adts_rate
+from pipeline.media.codecs import adts_begins, adts_rate
 from pipeline.media.lane import BASE, HZ, Carried, Lane, Work, torn_units
 from pipeline.media.packets import Index, Mask
 from pipeline.media.rewrite import audio_pes, packetize
@@ -158,16 +158,23 @@ def _chain(es: bytes, config: bytes) -> list[tuple[int, int]]:
     at = 0
     while at + 7 <= len(es):
         length = (es[at + 3] & 3) << 11 | es[at + 4] << 3 | es[at + 5] >> 5
-        after = es[at + length : at + length + 3]
+        after = es[at + length : at + length + 4]
         whole = _is_header(es, at, config) and length > 7 and at + length <= len(es)
-        if whole and after == config[: len(after)]:
+        if whole and adts_begins(after, config):
             found.append((at, length))
             at += length
             continue
-        again = es.find(config[:3], at + 1)
-        at = again if again >= 0 else len(es)
+        at = _next_header(es, at + 1, config)
     return found
 
 
 def _is_header(es: bytes, at: int, config: bytes) -> bool:
-    return es[at : at + 3] == config[:3] and es[at + 3] & 0xF0 == config[3]
+    return adts_begins(es[at : at + 4], config)
+
+
+def _next_header(es: bytes, at: int, config: bytes) -> int:
+    """Where the next one may begin; the end if none does."""
+    at = es.find(0xFF, at)
+    while at >= 0 and not _is_header(es, at, config):
+        at = es.find(0xFF, at + 1)
+    return at if at >= 0 else len(es)

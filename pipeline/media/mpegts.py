@@ -6,12 +6,13 @@ in order.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.media import psi
-from pipeline.media.codecs import Codec, codec_of, sniff
+from pipeline.media.codecs import SECTIONS, Codec, codec_of, sniff
+from pipeline.media.heard import HEAD, TYPES, heard
 from pipeline.media.packets import (
     NULL_PID,
     PACKET,
@@ -25,14 +26,14 @@ from pipeline.media.packets import (
     columns,
     framing,
     pcr_bases,
-    random_access,
     signed,
 )
+from pipeline.media.parameters import parameters
 from pipeline.media.pes import ROUND, Track, elementary, pes_stamps, stuffed, track
 from pipeline.model import Finding, Severity
 
+HEADS = 6  # PES whose first bytes tell which sound it is
 FIRST_PID = 0x20  # below are tables: NIT, SDT, EIT ... (EN 300 468)
-LOOK = 6  # packets of a key picture that are looked into for parameter sets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +61,7 @@ class Stream:
     turns: tuple[int, ...] = ()  # packets that begin a PES with another configuration
     lost: int = 0  # packets missing inside, at least
     whole: bool = False  # the last PES is as long as it declares
+    sets: tuple[bytes, ...] = ()  # parameter sets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +103,7 @@ def scan(name: str, data: Bytes) -> Scan:
         stream, said = _stream(packets, pids, program)
         streams[pids[0]] = stream
         findings += said
+    program = _as_heard(program, streams)
     findings += [*_pcr_rules(packets), *_table_rules(packets, program)]
     located = tuple(_in_segment(finding, name) for finding in findings)
     faults = _faults(frame, packets)
@@ -126,6 +129,21 @@ def _through(packets: Packets, program: psi.Program) -> dict[int, tuple[int, int
         counters = packets.counter[(packets.pid == pid) & packets.payload]
         found[pid] = int(counters[0]), int(counters[-1])
     return found
+
+
+def _as_heard(program: psi.Program, streams: Mapping[int, Stream]) -> psi.Program:
+    """The tables as they would be if they told the truth of all sound."""
+    true = {
+        pid: TYPES[stream.codec]
+        for pid, stream in streams.items()
+        if stream.codec and pid in program.streams and stream.codec != _announced(program, pid)
+    }
+    told = {pid: program.streams[pid] for pid in true}
+    return replace(program, streams=program.streams | true, told=told) if true else program
+
+
+def _announced(program: psi.Program, pid: int, stream_id: int = 0) -> Codec | None:
+    return codec_of(program.streams.get(pid), program.formats.get(pid, ""), stream_id)
 
 
 def _in_segment(finding: Finding, name: str) -> Finding:
@@ -221,7 +239,11 @@ def _elementary_pids(packets: Packets, program: psi.Program) -> list[tuple[int, 
     """PIDs that carry PES, listed in the PMT or not; those of one stream together."""
     starting = np.flatnonzero(np.bincount(packets.pid[packets.unit_start & packets.payload]))
     starting = starting[(starting >= FIRST_PID) & (starting < NULL_PID)]
-    pids = [pid for pid in starting.tolist() if pid not in program.tables]
+    pids = [
+        pid
+        for pid in starting.tolist()
+        if pid not in program.tables and program.streams.get(pid) not in SECTIONS
+    ]
     if not program.moves:
         return [(pid,) for pid in pids]
     moves = {
@@ -246,18 +268,18 @@ def _stream(
     pid = pids[0]
     t = track(packets, *pids)
     stream_id = int(t.header[0, 3]) if len(t.header) else 0
-    codec = codec_of(program.streams.get(pid), program.formats.get(pid, ""), stream_id)
+    codec = _announced(program, pid, stream_id)
+    if codec and codec.kind == "audio":
+        codec = heard(codec, [elementary(packets, t, k, k + 1)[:HEAD] for k in t.starts[:HEADS]])
     pts, dts, unmarked = pes_stamps(t.header)
     wrong_size, short, hidden = _sizes(packets, t)
     damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
-    config, key_start = _parameters(packets, t, codec)
+    told = parameters(packets, t, codec)
     findings = list(_stream_rules(t, pid, unmarked, wrong_size, len(packets.rows)))
-    if program.streams and pid not in program.streams and 0xC0 <= stream_id <= 0xEF:
-        detail = f"{len(t.index)} packets of a stream the PMT does not list"
-        findings.append(Finding("ES_UNREFERENCED", Severity.WARNING, pid=pid, detail=detail))
+    if codec is None and program.streams:
+        findings = [_of_data(finding) for finding in findings] if len(t.starts) else []
     first, last = int(t.index[0]), int(t.index[-1])
     tail = _tail(packets, t, codec)
-    turns = _turns(packets, t, codec, config) if codec and codec.copied and config else []
     stream = Stream(
         pids=pids,
         codec=codec,
@@ -270,16 +292,24 @@ def _stream(
         counters=(int(packets.counter[first]), int(packets.counter[last])),
         edges=(packets.rows[first].tobytes(), packets.rows[last].tobytes()),
         free_start=bool(packets.discontinuity[first]),
-        config=config,
-        key_start=key_start,
+        config=told.config,
+        key_start=told.key,
         tail=tail,
         blank=len(t.starts) == 1 and tail == 0,
         rows=(int(t.index[t.starts[0]]) if len(t.starts) else last, last),
-        turns=tuple(turns),
+        turns=told.turns,
+        sets=told.sets,
         lost=t.lost + hidden,
         whole=len(t.header) > 0 and bool(t.header[-1, 4:6].any()) and not short,
     )
     return stream, findings
+
+
+def _of_data(finding: Finding) -> Finding:
+    """What is left out loses nothing by what is wrong with it."""
+    if finding.severity is not Severity.ERROR:
+        return finding
+    return replace(finding, severity=Severity.WARNING)
 
 
 def _sizes(packets: Packets, t: Track) -> tuple[Index, int, int]:
@@ -334,68 +364,9 @@ def _first(t: Track) -> int:
     return int(t.index[t.broken[0]])
 
 
-def _parameters(
-    packets: Packets, t: Track, codec: Codec | None
-) -> tuple[bytes | None, bool | None]:
-    """The stream's configuration at its first sight, and whether it begins with a key picture."""
-    if codec is None or not len(t.starts):
-        return None, None
-    audio = codec.kind == "audio"
-    begins = iter(t.starts[:LOOK].tolist()) if audio else _key_pictures(packets, t)
-    key: bool | None = None
-    for begin in begins:
-        following = int(np.searchsorted(t.starts, begin)) + 1
-        end = int(t.starts[following]) if following < len(t.starts) else len(t.index)
-        head = elementary(packets, t, begin, min(begin + LOOK, end))
-        if key is None and not audio:
-            key = codec.is_key(head)
-        config = codec.config(head)
-        if config is not None:
-            return config, key
-    return None, key
-
-
-def _turns(packets: Packets, t: Track, codec: Codec, config: bytes) -> list[int]:
-    """Packets in which a PES begins whose configuration is not that of the one before."""
-    if codec.kind == "audio":
-        return _turns_of_sound(packets, t)
-    found = []
-    for at in t.starts[random_access(packets, t.index[t.starts])].tolist():
-        if config in packets.rows[t.index[at]].tobytes():  # as nearly always
-            continue
-        following = int(np.searchsorted(t.starts, at)) + 1
-        end = int(t.starts[following]) if following < len(t.starts) else len(t.index)
-        now = codec.config(elementary(packets, t, at, min(at + LOOK, end)))
-        if now is not None and now != config:
-            found.append(int(t.index[at]))
-            config = now
-    return found
-
-
-def _turns_of_sound(packets: Packets, t: Track) -> list[int]:
-    """By the ADTS headers PES begin with, as far as they do: of two alike in a row."""
-    begins = t.index[t.starts]
-    at = np.minimum(packets.start[begins] + 9 + t.header[:, 8].astype(np.intp), PACKET - 4)
-    head = packets.rows[begins[:, None], at[:, None] + np.arange(4)]
-    aligned = (head[:, 0] == 0xFF) & (head[:, 1] & 0xF6 == 0xF0)
-    head = head[aligned] & np.array((0xFF, 0xFF, 0xFF, 0xF0), np.uint8)
-    if len(head) * 2 < len(begins) or (head == head[:1]).all():
-        return []
-    differs = (head[1:] != head[:-1]).any(axis=1)
-    lasting = np.append(~differs[1:], True)
-    return [int(row) for row in begins[aligned][1:][differs & lasting]]
-
-
 def _tail(packets: Packets, t: Track, codec: Codec | None) -> int:
     if codec is None or not len(t.starts):
         return 0
     if codec.kind == "video" and len(t.starts) > 1:
         return 1
     return codec.count(elementary(packets, t, int(t.starts[-1]), len(t.index)))
-
-
-def _key_pictures(packets: Packets, t: Track) -> Iterator[int]:
-    """The first PES, and some of those marked with random_access_indicator."""
-    yield int(t.starts[0])
-    following = t.starts[1:]
-    yield from following[random_access(packets, t.index[following])][:3].tolist()

@@ -26,7 +26,7 @@ HANDLERS = {"video": "vide", "audio": "soun"}
 CHAPTERS = "text"  # the handler of a track of titles
 ENTRIES = {
     "h264": ("avc1", "avc3"),
-    "hevc": ("hvc1",),
+    "hevc": ("hvc1", "hev1"),
     "aac": ("mp4a",),
     "vp9": ("vp09",),
     "av1": ("av01",),
@@ -328,14 +328,21 @@ def _vpcc(payload: bytes) -> tuple[int, int, int]:
     return int.from_bytes(profile, "big"), depth >> 4, max(1, depth >> 1 & 7)
 
 
+def _ended(sets: Sequence[bytes]) -> set[bytes]:
+    """Parameter sets without zeros behind them: no NAL unit ends with one (H.264 clause 7.4.1)."""
+    return {one.rstrip(b"\0") for one in sets}
+
+
 def _config(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Iterator[Finding]:
     """The decoder configuration in the MP4 is the one the stream carries."""
     right = True
     if lane.codec.name == "h264":
-        right = {lane.config, *lane.sets} <= set(avc_parameter_sets(track.configuration))
+        sets = {lane.config, *(() if lane.inside else lane.sets)}
+        right = sets <= _ended(avc_parameter_sets(track.configuration))
     elif lane.codec.name == "hevc":
         apart = {lane.config}.union(*(stretch.units.sets for stretch in stretches))
-        right = apart <= set(hevc_parameter_sets(track.configuration))
+        right = apart <= _ended(hevc_parameter_sets(track.configuration))
+        right &= track.codec == ("hev1" if lane.inside else "hvc1")
     elif lane.codec.name == "aac" and track.configuration:
         kind, rate, channels = audio_object(track.configuration)
         told = (lane.config[2] & 1) << 2 | lane.config[3] >> 6

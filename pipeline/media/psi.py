@@ -3,10 +3,11 @@
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from pipeline.model import Finding, Severity
 
 PAT_PID = 0
 LONGEST = 1021 + 3  # bytes of a PAT or PMT section (2.4.4.5)
+ENTRIES = PACKET - 4 - 1 - 12 - 4  # bytes for the streams of a PMT in one packet
 ONE = "one PMT written"  # what is done about tables that differ
 
 
@@ -29,10 +31,13 @@ class Program:
     pmt_pid: int | None = None
     formats: dict[int, str] = field(
         default_factory=dict
-    )  # registration descriptor of private streams
+    )  # registration descriptor of private streams, or what a descriptor of DVB says they are
     languages: dict[int, str] = field(default_factory=dict)  # ISO 639, where one is told
     tables: tuple[int, ...] = field(default=(), compare=False)  # PIDs that carry sections
     moves: dict[int, int] = field(default_factory=dict)  # from PID to PID inside the segment
+    told: dict[int, int] = field(  # what the table says where the sound itself says otherwise
+        default_factory=dict, compare=False
+    )
 
 
 def crc32_mpeg(data: bytes) -> int:
@@ -219,9 +224,10 @@ def _pmt(section: bytes, pid: int) -> Program:
         kind, es_pid, info = struct.unpack_from(">BHH", section, at)
         streams[es_pid & 0x1FFF] = kind
         descriptors = section[at + 5 : min(end, at + 5 + (info & 0xFFF))]
-        for tag, length, found in ((5, 4, formats), (10, 3, languages)):
-            if text := _descriptor(descriptors, tag, length):
-                found[es_pid & 0x1FFF] = text
+        if text := _descriptor(descriptors, 10, 3):
+            languages[es_pid & 0x1FFF] = text
+        if text := _descriptor(descriptors, 5, 4) or _dvb(descriptors):
+            formats[es_pid & 0x1FFF] = text
         at += 5 + (info & 0xFFF)
     return Program(streams, pid, formats, languages)
 
@@ -239,19 +245,51 @@ def _descriptor(descriptors: bytes, wanted: int, size: int) -> str:
     return ""
 
 
-def tables(streams: dict[int, int], pcr_pid: int, counter: int = 0) -> bytes:
-    """One PAT packet and one PMT packet that announce exactly these streams."""
-    entries = b"".join(_entry(kind, pid) for pid, kind in streams.items())
+# ETSI EN 300 468 Table 12, by tag
+_DVB = {
+    0x45: "VBI",
+    0x46: "VBI",
+    0x56: "teletext",
+    0x59: "subtitles",
+    0x6A: "AC-3",
+    0x7A: "EAC3",
+}
+
+
+def _dvb(descriptors: bytes) -> str:
+    """What a descriptor of DVB says of a private stream, empty if there is none."""
+    at = 0
+    while at + 2 <= len(descriptors):
+        if descriptors[at] in _DVB:
+            return _DVB[descriptors[at]]
+        at += 2 + descriptors[at + 1]
+    return ""
+
+
+def tables(
+    streams: Mapping[int, int],
+    pcr_pid: int,
+    counter: int = 0,
+    languages: Mapping[int, str] = MappingProxyType({}),
+) -> bytes:
+    """One PAT packet and one PMT packet that announce exactly these streams; languages where there
+    is room for all.
+    """
+    said = [_entry(kind, pid, languages.get(pid, "")) for pid, kind in streams.items()]
+    if sum(map(len, said)) > ENTRIES:
+        said = [_entry(kind, pid, "") for pid, kind in streams.items()]
+    entries = b"".join(said)
     pmt_pid = next(pid for pid in range(0x1000, 0x1FFF) if pid not in streams)
     pat = _section(0, 1, struct.pack(">HH", 1, 0xE000 | pmt_pid))
     pmt = _section(2, 1, struct.pack(">HH", 0xE000 | pcr_pid, 0xF000) + entries)
     return _packet(PAT_PID, pat, counter) + _packet(pmt_pid, pmt, counter)
 
 
-def _entry(kind: int, pid: int) -> bytes:
+def _entry(kind: int, pid: int, language: str) -> bytes:
     """A stream in the PMT; one of our own types says so (registration_descriptor, 2.6.8)."""
-    mark = b"\5\4" + MARK.encode() if kind >= PRIVATE else b""
-    return struct.pack(">BHH", kind, 0xE000 | pid, 0xF000 | len(mark)) + mark
+    said = b"\5\4" + MARK.encode() if kind >= PRIVATE else b""
+    said += b"\x0a\4" + language.encode() + b"\0" if language else b""
+    return struct.pack(">BHH", kind, 0xE000 | pid, 0xF000 | len(said)) + said
 
 
 def _section(table: int, number: int, body: bytes) -> bytes:

@@ -101,9 +101,11 @@ def audio_pes(payload: bytes, pts: int) -> bytes:
 
 
 def video_pes(payload: bytes, pts: int, dts: int | None = None) -> bytes:
-    """One video PES with a PTS, and a DTS where that is another; its length is left open
-    (2.4.3.7).
+    """One video PES with a PTS, none where it is -1, and a DTS where that is another; its length is
+    left open (2.4.3.7).
     """
+    if pts < 0:
+        return b"\0\0\1\xe0\0\0\x80\0\0" + payload
     both = dts is not None and dts != pts
     fields = stamp_fields(np.array([pts], np.int64), 3 if both else 2).tobytes()
     fields += stamp_fields(np.array([dts], np.int64), 1).tobytes() if both else b""

@@ -44,9 +44,10 @@ def aligned(
     ``Stream.pids`` still says where its packets are.  ``like`` is what two codecs have in common
     that may follow each other in one stream.
     """
+    scans = _as_sent(scans)
     carried = _carried(scans, like)
     if _constant(scans, carried):
-        return list(scans), []
+        return scans, []
     known: list[_Known] = []
     findings: list[Finding] = []
     routed = []
@@ -59,6 +60,21 @@ def aligned(
             stream.pid = inside[-1]
         routed.append(_renamed(scan, media, {pid: s.key for pid, s in found.items()}))
     return routed, findings
+
+
+def _as_sent(scans: Sequence[Scan]) -> list[Scan]:
+    """Where sound is not what the tables say, neither is it where it is only announced."""
+    true = {
+        pid: (was, s.program.streams[pid]) for s in scans for pid, was in s.program.told.items()
+    }
+    corrected = []
+    for scan in scans:
+        streams = scan.program.streams
+        silent = true.keys() & streams.keys() - scan.streams.keys()
+        here = {pid: true[pid][1] for pid in silent if streams[pid] == true[pid][0]}
+        program = replace(scan.program, streams=streams | here)
+        corrected.append(replace(scan, program=program) if here else scan)
+    return corrected
 
 
 def _moved(segment: str, stream: _Known, pids: Sequence[int]) -> Finding:
@@ -155,6 +171,7 @@ def _renamed(scan: Scan, media: Mapping[int, str], keys: Mapping[int, int]) -> S
         _under(told.languages, every),
         told.tables,
         told.moves,
+        _under(told.told, every),
     )
     gone = _under(scan.gone, every)
     return replace(scan, streams=_under(scan.streams, every), program=program, gone=gone)

@@ -6,11 +6,9 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media import psi, transport
-from pipeline.media.codecs import H264
 from pipeline.media.packets import MODULO, Bytes, Packets, columns, framing, signed
 from pipeline.media.pes import elementary, pes_stamps, track, untrusted
 from pipeline.media.transport import Sample
-from pipeline.media.units import nals
 
 Blocks = list[tuple[int, int, Bytes]]
 
@@ -72,13 +70,3 @@ def samples(data: Bytes, pid: int) -> list[Sample]:
         for k in range(len(t.starts))
         if pts[k] >= 0
     ]
-
-
-def parameter_sets(es: bytes) -> list[bytes]:
-    """The parameter sets of an H.264 byte stream, each once."""
-    data = np.frombuffer(es, np.uint8)
-    found = nals(data)
-    assert H264.nal is not None
-    which = np.isin(found.kind, list(H264.nal.sets))
-    spans = zip(found.begin[which].tolist(), found.end[which].tolist(), strict=True)
-    return list(dict.fromkeys(es[a:b].rstrip(b"\0") for a, b in spans))

@@ -5,10 +5,11 @@
 from dataclasses import dataclass
 from itertools import islice
 
-from pipeline.media.codecs import PRIVATE, Codec
+from pipeline.media.codecs import HEVC, PRIVATE, Codec
 
 HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})  # with chroma
 LARGEST = 16384  # pixels of a side; no level allows more
+VPS = 32  # nal_unit_type of H.265
 NUMBERS = 32  # parameter sets a stream may have at once (H.264 clause 7.4.2.1.1)
 
 
@@ -21,6 +22,8 @@ class Picture:
     profile: int
     level: int
     number: int
+    chroma: int = 1  # chroma_format_idc; 4 where the three planes are apart
+    depths: tuple[int, int] = (8, 8)  # bits of luma and chroma samples
 
 
 class _Bits:
@@ -64,6 +67,20 @@ def picture(codec: Codec, sps: bytes) -> Picture | None:
     return found if sides and found.number < NUMBERS else None
 
 
+def identity(codec: Codec, unit: bytes) -> tuple[int, int] | None:
+    """Kind and number of a parameter set, by which others refer to it; None if it cannot be one."""
+    assert codec.nal is not None
+    kind = codec.nal.kind(unit)
+    if kind == codec.nal.sps:
+        shown = picture(codec, unit)
+        return (kind, shown.number) if shown else None
+    bits = _Bits(unit[2 if codec is HEVC else 1 :])
+    try:
+        return kind, bits.take(4) if codec is HEVC and kind == VPS else bits.ue()
+    except ValueError:
+        return None
+
+
 def depths(sps: bytes) -> bytes:
     """What avcC says of the samples of an H.264 stream of a high profile (ISO/IEC 14496-15 clause
     5.3.3.1.2); nothing for the others.
@@ -83,7 +100,7 @@ def depths(sps: bytes) -> bytes:
 def _h264(sps: bytes) -> Picture:
     bits = _Bits(sps[1:])
     profile, _, level, number = bits.take(8), bits.take(8), bits.take(8), bits.ue()
-    chroma = _chroma(bits) if profile in HIGH else 1
+    chroma, depths = _chroma(bits) if profile in HIGH else (1, (8, 8))
     bits.ue()  # log2_max_frame_num
     order = bits.ue()  # pic_order_cnt_type
     if order == 0:
@@ -104,21 +121,23 @@ def _h264(sps: bytes) -> Picture:
         left, right, top, bottom = (bits.ue() for _ in range(4))
         width -= (left + right) * (2 if chroma in (1, 2) else 1)
         height -= (top + bottom) * (2 if chroma == 1 else 1) * (2 - frames_only)
-    return Picture(width, height, profile, level, number)
+    return Picture(width, height, profile, level, number, chroma, depths)
 
 
-def _chroma(bits: _Bits) -> int:
-    """chroma_format_idc; 0 where the three planes are apart, for they are cropped like grey."""
+def _chroma(bits: _Bits) -> tuple[int, tuple[int, int]]:
+    """chroma_format_idc, 4 where the three planes are apart, for they are cropped like grey; and
+    bit depths.
+    """
     chroma = bits.ue()
-    apart = bits.take(1) if chroma == 3 else 0
-    bits.ue()
-    bits.ue()
+    lists = 12 if chroma == 3 else 8
+    chroma += bits.take(1) if chroma == 3 else 0
+    depths = 8 + bits.ue(), 8 + bits.ue()
     bits.take(1)
     if bits.take(1):  # seq_scaling_matrix_present_flag
-        for number in range(12 if chroma == 3 else 8):
+        for number in range(lists):
             if bits.take(1):
                 _scaling_list(bits, 16 if number < 6 else 64)
-    return 0 if apart else chroma
+    return chroma, depths
 
 
 def _scaling_list(bits: _Bits, size: int) -> None:
@@ -150,4 +169,5 @@ def _h265(sps: bytes) -> Picture:
         left, right, top, bottom = (bits.ue() for _ in range(4))
         width -= (2 if chroma in (1, 2) else 1) * (left + right)
         height -= (2 if chroma == 1 else 1) * (top + bottom)
-    return Picture(width, height, profile, level, number)
+    depths = 8 + bits.ue(), 8 + bits.ue()
+    return Picture(width, height, profile, level, number, chroma, depths)

@@ -11,14 +11,19 @@ from pipeline.media.lane import Lane
 from pipeline.media.packets import MODULO, Ticks, signed
 
 TRUSTED = 0.9  # share of stamps that must agree for the others to be called wrong
+REORDER = 5  # pictures shown behind one that is decoded behind them: no encoder's pyramid has more
+LONGEST = 16  # pictures a decoder may hold back (H.264 clause A.3.1)
+SWAPPED = (
+    0.25  # share of pictures: more carry no other picture's stamps, but have none of their own
+)
 
 
 def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None]:
     """Stamps in rising order, and how many were mended; None when they do not agree enough for
     that.
 
-    Video gets interpolated decoding times; audio loses the stamp, for it follows from the samples
-    before it.
+    Video gets decoding times from its neighbours, and where too few agree from the order in which
+    the pictures are shown; audio loses the stamp, for it follows from the samples before it.
     """
     known = np.flatnonzero(dts >= 0)
     steps = signed(np.diff(dts[known]))
@@ -27,23 +32,43 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
     line = signed(dts[known] - dts[known[0]])
     good = _longest_rise(line.tolist())
     if len(good) < TRUSTED * len(line):
-        return pts, dts, None
+        return _as_shown(pts, dts, lane)
     wrong = np.setdiff1d(np.arange(len(line)), good)
     pts, dts = pts.copy(), dts.copy()
     if lane.codec.kind == "audio":
         pts[known[wrong]] = dts[known[wrong]] = -1
         return pts, dts, len(wrong)
-    delay = signed(pts[known] - dts[known])
+    own = signed(pts[known] - dts[known])
     mended = np.interp(wrong, good, line[good]).round().astype(np.int64)
     beyond = wrong > good[-1]
     mended[beyond] = line[good[-1]] + ((wrong[beyond] - good[-1]) * lane.unit).round().astype(
         np.int64
     )
     dts[known[wrong]] = (int(dts[known[0]]) + mended) % MODULO
-    usual = delay[good].min(), delay[good].max()
-    plausible = np.clip(delay[wrong], *usual)
+    usual = own[good].min(), own[good].max()
+    delay = signed(pts[known] - dts[known])[wrong]
+    right = (delay >= usual[0]) & (delay <= usual[1])  # or both stamps are off together
+    plausible = np.where(right, delay, np.clip(own[wrong], *usual))
     pts[known[wrong]] = (dts[known[wrong]] + plausible) % MODULO
     return pts, dts, len(wrong)
+
+
+def _as_shown(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None]:
+    """Decoding times by the times of presentation, if those can be the ones of a stream: all
+    different, and no further from their order than pictures that refer to later ones.
+    """
+    known = np.flatnonzero(dts >= 0)
+    shown = signed(pts[known] - pts[known[0]])
+    order = np.sort(shown)
+    away = (np.arange(len(order)) - np.searchsorted(order, shown)).max()
+    if lane.codec.kind == "audio" or away > REORDER or (np.diff(order) <= 0).any():
+        return pts, dts, None
+    lags, counts = np.unique(order - signed(dts[known] - pts[known[0]]), return_counts=True)
+    usual, needed = int(lags[counts.argmax()]), int((order - shown).max())
+    delay = usual if needed <= usual <= LONGEST * lane.unit else needed
+    right = dts.copy()
+    right[known] = (int(pts[known[0]]) + order - delay) % MODULO
+    return pts, right, int(np.count_nonzero(right != dts))
 
 
 def unwrapped(stamps: Mapping[int, tuple[Ticks, Ticks]]) -> dict[int, tuple[Ticks, Ticks]]:
@@ -67,7 +92,8 @@ def swapped(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int] | No
     line = signed(dts[known] - dts[known[:1]])
     order = np.argsort(line, kind="stable")
     away = order - np.arange(len(order))
-    if lane.codec.kind == "audio" or not away.any() or np.abs(away).max() > 1:
+    share = np.count_nonzero(away) / max(1, len(away))
+    if lane.codec.kind == "audio" or not 0 < share <= SWAPPED or np.abs(away).max() > 1:
         return None
     steps = np.diff(line[order])
     near = (away[1:] != 0) | (away[:-1] != 0)

@@ -12,8 +12,10 @@ from types import MappingProxyType
 import numpy as np
 
 from pipeline.media import psi, transport, units
-from pipeline.media.codecs import PRIVATE, NalSyntax
+from pipeline.media.anew import lacks_room, written_anew
+from pipeline.media.codecs import PRIVATE, NalSyntax, adts_begins
 from pipeline.media.fills import Block
+from pipeline.media.formats import needs
 from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
 from pipeline.media.mend import mended
 from pipeline.media.packets import (
@@ -65,7 +67,8 @@ class Stitcher:
     def tables(self, counter: int = 0) -> bytes:
         """PAT and PMT, to be written before anything else."""
         streams = {lane.pid: lane.codec.stream_type for lane in self._lanes}
-        return psi.tables(streams, self._lanes[0].pid, counter)
+        languages = {lane.pid: lane.language for lane in self._lanes}
+        return psi.tables(streams, self._lanes[0].pid, counter, languages)
 
     def add(
         self,
@@ -177,16 +180,19 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         damaged, cut = frozenset(k for k in damaged if k < beyond), set()
         unfinished = {k for k in unfinished if k < beyond}
     hurt = {k for k in unfinished | cut if k >= 0}
-    syntax = lane.codec.nal
+    syntax = lane.syntax
     assert syntax is not None
     shown = {k for k in hurt if _shows(work, kept, k, syntax)}
     for ordinal in hurt - shown:
         begin, end = _extent(work.track, ordinal)
         kept[begin:end] = False
     unseen = 0 if carried.started else _drop_unseen(work, lane, kept)
+    opens = not (lane.inside or carried.started or len(carried.offsets))
     es, pes, pts, dts = _stream(work, kept, carried)
-    if lane.sets and not carried.started and len(pes) > 1:
+    if opens and len(pes) > work.joined:
         es, pes = _with_sets(work, lane, carried, kept, es, pes)
+    if lacks_room(work, kept):
+        written_anew(work, lane, carried, kept, es, pes)
     if work.joined and len(pes):
         es = _carry(es, pes, pts, dts, int(pes[-1]), carried)
         pes, pts, dts = pes[:-1], pts[:-1], dts[:-1]
@@ -202,10 +208,12 @@ def _with_sets(
 ) -> tuple[bytearray, Index]:
     """All parameter sets of the track in its first picture: there the muxer looks for them."""
     assert lane.codec.nal is not None
-    end = int(pes[1])
+    end = int(pes[1]) if len(pes) > 1 else len(es)
     found = units.nals(np.frombuffer(es, np.uint8)[:end], lane.codec.nal)
     there = [bytes(es[b:e]).rstrip(b"\0") for b, e in zip(found.begin, found.end, strict=True)]
-    extra = b"".join(b"\0\0\0\1" + s for s in (*lane.sets, lane.config) if s not in there)
+    extra = b"".join(b"\0\0\0\1" + s for s in lane.sets if s not in there)
+    if not extra:
+        return es, pes
     low, high = lane.codec.nal.pictures
     slices = np.flatnonzero((found.kind >= low) & (found.kind <= high))
     rest = int(found.begin[slices[0]]) - 3 if len(slices) else end
@@ -278,7 +286,8 @@ def _say_what_is_wrong(work: Work, lane: Lane, made: Units, sets: list[bytes]) -
         work.findings.append(
             Finding("DECODE", Severity.ERROR, work.name, lane.pid, made.foreign, detail)
         )
-    if any(s not in (lane.config, *lane.sets) for s in sets):
+    wanted = needs(lane.codec, lane.config)
+    if any(needs(lane.codec, s) != wanted for s in sets):
         detail = "the picture format changes (SPS differs from the first)"
         work.findings.append(
             Finding("SPS_CHANGE", Severity.FATAL, work.name, lane.pid, detail=detail)
@@ -386,8 +395,7 @@ def _head(work: Work) -> bool:
 
 def _may_go_on(rest: bytearray, config: bytes) -> bool:
     """The bytes may be the beginning of a frame whose end stands in the next segment."""
-    head = bytes(rest[:3])
-    if head != config[: len(head)]:
+    if not adts_begins(bytes(rest[:4]), config):
         return False
     if len(rest) < 6:
         return True

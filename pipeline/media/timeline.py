@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
+import numpy as np
+
 from pipeline.media import coverage, edges, joins
 from pipeline.media.ends import Closed, Promise, promises
 from pipeline.media.joins import Covered, Join
@@ -15,7 +17,7 @@ from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.lanes import choose
 from pipeline.media.mpegts import Scan
 from pipeline.media.order import fitting, in_order, without_copies
-from pipeline.media.packets import MODULO, Ticks
+from pipeline.media.packets import MODULO, Ticks, signed
 from pipeline.media.placed import Placed, Slot, has_media
 from pipeline.media.placing import Placer, spread
 from pipeline.media.routes import aligned
@@ -47,19 +49,17 @@ class Plan:
 def plan(
     slots: Sequence[Slot],
     on_loss: OnLoss = OnLoss.HOLD,
-    sets: tuple[bytes, ...] = (),
     *,
     one_format: bool = True,
 ) -> Plan:
     """Decide where every segment goes.  Pure: the same scans always give the same plan.
 
-    ``sets`` are the parameter sets of pictures that were encoded anew.  Without ``one_format`` the
-    plan is to be divided (:mod:`pipeline.media.divide`).
+    Without ``one_format`` the plan is to be divided (:mod:`pipeline.media.divide`).
     """
     slots, scans, moved = _aligned(slots, "name" if one_format else "kind")
     if not scans:
         return Plan()
-    lanes, findings = choose(scans, sets, one_format=one_format)
+    lanes, findings = choose(scans, one_format=one_format)
     findings += moved
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
@@ -176,8 +176,10 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
             elif mended:
                 detail = "decoding times out of order"
                 repair = "derived from their neighbours"
+                near = bool((np.abs(signed(pts - stream.pts)) <= lane.unit).all())
+                severity = Severity.WARNING if near else Severity.ERROR
                 findings.append(
-                    Finding("DTS_BACK", Severity.ERROR, slot.name, lane.pid, mended, detail, repair)
+                    Finding("DTS_BACK", severity, slot.name, lane.pid, mended, detail, repair)
                 )
             stamps[lane.pid] = (pts, dts)
         if stamps:

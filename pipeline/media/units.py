@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.codecs import AVC, HEVC_NAL, NalSyntax
+from pipeline.media.codecs import ADTS_BITS, AVC, HEVC_INSIDE, HEVC_NAL, NalSyntax
 from pipeline.media.packets import Bytes, Index, Mask, Ticks
 
 Sizes = NDArray[np.uint32]
@@ -72,7 +72,8 @@ def nals(es: Bytes, syntax: NalSyntax = AVC) -> Nals:
 
 
 _OPENERS = {
-    syntax: np.isin(np.arange(syntax.mask + 1), list(syntax.openers)) for syntax in (AVC, HEVC_NAL)
+    syntax: np.isin(np.arange(syntax.mask + 1), list(syntax.openers))
+    for syntax in (AVC, HEVC_NAL, HEVC_INSIDE)
 }
 
 
@@ -173,7 +174,7 @@ class Frames:
 
     begin: Index
     length: Index
-    header: int  # bytes of each header
+    header: Index  # bytes of each header: a CRC may come and go
 
     @property
     def end(self) -> int:
@@ -184,15 +185,20 @@ class Frames:
 def frames(es: Bytes, config: bytes) -> Frames:
     """Whole frames of one configuration, followed from the first byte to where the chain ends."""
     begin = np.flatnonzero(es[: max(0, len(es) - 6)] == 0xFF)
-    same = (es[begin + 1] == config[1]) & (es[begin + 2] == config[2])
-    begin = begin[same & (es[begin + 3] & 0xF0 == config[3])]
+    for place in (1, 2, 3):
+        begin = begin[(es[begin + place] ^ config[place]) & ADTS_BITS[place] == 0]
     length = _frame_lengths(es, begin)
-    header = 7 if config[1] & 1 else 9
-    begin, length = begin[length >= header], length[length >= header]
+    whole = length >= _headers(es, begin)
+    begin, length = begin[whole], length[whole]
     if not _chained(begin, length, len(es)):
         begin = _walk(begin, length, len(es))
         length = _frame_lengths(es, begin)
-    return Frames(begin, length, header)
+    return Frames(begin, length, _headers(es, begin))
+
+
+def _headers(es: Bytes, begin: Index) -> Index:
+    """Bytes of each header: seven, and the CRC where protection_absent is 0."""
+    return np.where(es[begin + 1] & 1, 7, 9)
 
 
 def _frame_lengths(es: Bytes, begin: Index) -> Index:
@@ -222,7 +228,9 @@ def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
     stamped, _ = _assign(found.begin, pes, pts, pts)
     sizes = (found.length - found.header).astype(np.uint32)
     raw = np.ones(found.end, np.bool_)
-    raw[(found.begin[:, None] + np.arange(found.header)).reshape(-1)] = False
+    raw[(found.begin[:, None] + np.arange(7)).reshape(-1)] = False
+    checked = found.begin[found.header > 7]
+    raw[(checked[:, None] + np.arange(7, 9)).reshape(-1)] = False
     data = es[: found.end][raw].data
     made = Units(sizes, stamped, stamped, zlib.crc32(data), np.empty(0, np.intp), data=data)
     return replace(made, taken=found.end)

@@ -44,9 +44,12 @@ def mux(
     metadata: str | None = None,
     parameters_inside: bool = False,
     fragments: bool = False,
+    languages: Sequence[str] = (),
 ) -> list[str]:
     """Remux the transport stream on standard input; ``base`` seconds are taken off every stamp.
     ``picture_ticks`` and ``sound_ticks`` are how long the last units last.
+
+    ``languages`` are those of the streams (ISO 639-2), empty where none is known.
 
     With ``fragments`` it is a fragmented MP4, whose tracks ``pids`` counts from 0; its sound has a
     clock of ``SOUND_HZ``.
@@ -58,8 +61,8 @@ def mux(
     rewritten once at the end to put the index there.
 
     ``metadata`` is a data URI with chapters and tags (``media/marks``).  Where pictures bring
-    parameters of their own along (``parameters_inside``), the track says so: avc3 instead of avc1
-    (ISO/IEC 14496-15 clause 5.3.3.1.2).
+    parameters of their own along (``parameters_inside``), the track says so: avc3 instead of avc1,
+    hev1 instead of hvc1 (ISO/IEC 14496-15 clauses 5.3.3.1.2 and 8.3.3.1.2).
     """
     import ffmpeg as ff  # imports half the standard library
 
@@ -67,20 +70,17 @@ def mux(
     given = {**INPUT, "f": "mov"} if fragments else INPUT
     source = ff.input("pipe:0", protocol_whitelist="pipe", **given, **queue)
     options: dict[str, Any] = {"c": "copy", "copyinkf": None, "map_metadata": -1, **OUTPUT[format]}
-    if parameters_inside:
-        options["tag:v"] = "avc3"
+    options |= {f"metadata:s:{n}": f"language={one}" for n, one in enumerate(languages) if one}
     if base:
         options["output_ts_offset"] = f"{-base:g}"
     filters: dict[str, list[str]] = {"a": [], "v": []}
     if format in (Format.MP4, Format.M4A):
         options |= {"moov_size": moov_size} if moov_size else {"movflags": "+faststart"}
-        options |= {"tag:v": "hvc1"} if hevc else {}  # which Apple's players want
-        filters = _in_mp4(picture_ticks, sound_ticks, adts=adts, hevc=hevc)
-    clocks = {"a": SOUND_HZ if fragments else HZ, "v": HZ}
-    for kind, chain in filters.items():
-        if drop_before is not None:
-            chain.insert(0, rf"noise=drop=lt(pts\,{drop_before * clocks[kind] // HZ})")
-        options |= {f"bsf:{kind}": ",".join(chain)} if chain else {}
+        options |= _tag(hevc=hevc, inside=parameters_inside)
+        filters = _in_mp4(
+            picture_ticks, sound_ticks, adts=adts, hevc=hevc, inside=parameters_inside
+        )
+    options |= _chained(filters, drop_before, {"a": SOUND_HZ if fragments else HZ, "v": HZ})
     streams = [source[str(pid) if fragments else f"i:{pid}"] for pid in pids]
     spec = ff.output(*streams, str(output), **options)
     command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "warning"]
@@ -88,8 +88,15 @@ def mux(
     return _with_metadata(argv, metadata) if metadata else argv
 
 
+def _tag(*, hevc: bool, inside: bool) -> dict[str, str]:
+    """The sample entry of pictures, where it is not the muxer's own choice."""
+    if inside:
+        return {"tag:v": "hev1" if hevc else "avc3"}
+    return {"tag:v": "hvc1"} if hevc else {}  # which Apple's players want
+
+
 def _in_mp4(
-    picture_ticks: int | None, sound_ticks: int | None, *, adts: bool, hevc: bool
+    picture_ticks: int | None, sound_ticks: int | None, *, adts: bool, hevc: bool, inside: bool
 ) -> dict[str, list[str]]:
     """What packets go through before they are written."""
     # Without a duration for the last unit its edit list would hide it.
@@ -97,10 +104,25 @@ def _in_mp4(
         kind: [f"setts=pts=PTS:dts=DTS:duration={ticks}"] if ticks else []
         for kind, ticks in (("v", picture_ticks), ("a", sound_ticks))
     }
-    # Parameter sets in the sample entry alone: else each version does its own.
-    apart = ["filter_units=remove_types=32-34"] if hevc else []
+    # H.265 has parameter sets in the sample entry alone, or all units as they are without the zero
+    # of the next start code: else each version does its own.
+    which = "pass_types=0-63" if inside else "remove_types=32-34"
+    units = [f"filter_units={which}"] if hevc else []
     framed = ["aac_adtstoasc"] if adts else []
-    return {"a": [*framed, *lasting["a"]], "v": [*apart, *lasting["v"]]}
+    return {"a": [*framed, *lasting["a"]], "v": [*units, *lasting["v"]]}
+
+
+def _chained(
+    filters: Mapping[str, list[str]], drop_before: int | None, clocks: Mapping[str, int]
+) -> dict[str, str]:
+    """The filters of each kind as an option, behind the one that drops."""
+    found = {}
+    for kind, chain in filters.items():
+        if drop_before is not None:
+            chain.insert(0, rf"noise=drop=lt(pts\,{drop_before * clocks[kind] // HZ})")
+        if chain:
+            found[f"bsf:{kind}"] = ",".join(chain)
+    return found
 
 
 def _with_metadata(argv: list[str], uri: str) -> list[str]:

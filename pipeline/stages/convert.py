@@ -118,8 +118,11 @@ def convert(
         drop_before=INTRODUCED if late else None,
         moov_size=_index_size(plan, lanes, fills) + 4 * len(metadata) if in_one_pass else None,
         metadata=metadata or None,
-        parameters_inside=any(x.codec.kind == "video" and x.pid in made for x in lanes),
+        parameters_inside=any(
+            x.inside or (x.codec.kind == "video" and x.pid in made) for x in lanes
+        ),
         fragments=feed is not None,
+        languages=[lane.language for lane in lanes],
     )
     expected: list[list[Stretch]] = [[] for _ in lanes]
     findings: list[Finding] = []

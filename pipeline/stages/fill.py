@@ -88,16 +88,10 @@ def _silence(lane: Lane, ffmpeg: Ffmpeg) -> list[bytes]:
 
 
 def _frames(es: bytes, config: bytes) -> Iterator[bytes]:
-    """ADTS frames under the fixed header of the lane: the same but for copyright bits."""
-    fixed = es[:4]
-    if fixed[2] & 0xFC != config[2] & 0xFC or fixed[1] & 1 != 1:
-        return
-    found = units.frames(np.frombuffer(es, np.uint8), bytes((*fixed[:3], fixed[3] & 0xF0)))
+    """ADTS frames, if they are what the lane has."""
+    found = units.frames(np.frombuffer(es, np.uint8), config)
     for place, length in zip(found.begin.tolist(), found.length.tolist(), strict=True):
-        frame = bytearray(es[place : place + length])
-        frame[1] = config[1] | 1
-        frame[2:4] = bytes((config[2], config[3] & 0xF0 | frame[3] & 0x0F))
-        yield bytes(frame)
+        yield es[place : place + length]
 
 
 def _encoded(argv: Sequence[str], ffmpeg: Ffmpeg) -> bytes:

@@ -2,7 +2,6 @@
 
 import math
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -11,14 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import MuxingError
-from pipeline.media import conform, units
+from pipeline.media import units
 from pipeline.media.codecs import AAC, PRIVATE, adts_rate
 from pipeline.media.conform import Change, Survey, Wanted
+from pipeline.media.formats import IDS, Format
 from pipeline.media.lane import BASE, HZ
 from pipeline.media.mpegts import Stream
 from pipeline.media.packets import MODULO, Ticks, signed
 from pipeline.media.placed import Slot
-from pipeline.media.splice import parameter_sets, samples, spliced
+from pipeline.media.splice import samples, spliced
 from pipeline.media.sps import NUMBERS
 from pipeline.media.transport import Sample
 from pipeline.media.units import FRAME
@@ -47,7 +47,6 @@ class Encoded:
     """What became of the changes: new PES by segment and kind, and what is to be said of it."""
 
     samples: Mapping[tuple[int, str], Sequence[Sample]] = field(default_factory=dict)
-    sets: tuple[bytes, ...] = ()  # parameter sets of the new pictures
     findings: tuple[Finding, ...] = ()
     reencoded: tuple[Reencoded, ...] = ()
 
@@ -67,7 +66,6 @@ def reencode(source: Source) -> Encoded:
     """Every run of changes, each picture or stretch of sound checked against what it was."""
     made: dict[tuple[int, str], Sequence[Sample]] = {}
     numbers = _numbers(source.survey)
-    sets: dict[int, dict[bytes, None]] = defaultdict(dict)  # by their number
     findings: list[Finding] = []
     reencoded: list[Reencoded] = []
     for run in source.survey.runs(source.slots):
@@ -87,22 +85,15 @@ def reencode(source: Source) -> Encoded:
             one = _record(source, change, wanted, mine)
             reencoded.append(one)
             findings += _said(source, change, one, mine)
-            if video and source.ffmpeg:
-                found = (s for first in mine[:1] for s in parameter_sets(first.data))
-                sets[numbers[change.was]] |= dict.fromkeys(found)
-    if any(len({nal[:1] for nal in own}) < len(own) for own in sets.values()):
-        detail = "the encoder did not use the same parameter sets for all that it encoded"
-        findings.append(Finding("SPS_CHANGE", Severity.FATAL, detail=detail))
-    all_sets = tuple(one for own in sets.values() for one in own)
-    return Encoded(made, all_sets, tuple(findings), tuple(reencoded))
+    return Encoded(made, tuple(findings), tuple(reencoded))
 
 
-def _numbers(survey: Survey) -> dict[conform.Format, int]:
+def _numbers(survey: Survey) -> dict[Format, int]:
     """The number of the new parameter sets of each format: an encoder keeps its colours, and what
     else it says there differs from the next.
     """
-    stays = survey.wanted["video"].picture if "video" in survey.wanted else None
-    free = [n for n in range(NUMBERS - 1, -1, -1) if stays is None or n != stays.number]
+    taken = survey.wanted["video"].numbers if "video" in survey.wanted else ()
+    free = [n for n in range(NUMBERS - 1, -1, -1) if n not in taken] or [NUMBERS - 1]
     formats = dict.fromkeys(change.was for change in survey.changes if change.kind == "video")
     return {was: free[min(n, len(free) - 1)] for n, was in enumerate(formats)}
 
@@ -363,7 +354,7 @@ def _said(
 ) -> Iterator[Finding]:
     """What was done, and what did not come out of it."""
     own = change.was.codec.stream_type < PRIVATE and change.was.codec.copied
-    id = conform.IDS[change.kind] if own else "ES_CODEC"
+    id = IDS[change.kind] if own else "ES_CODEC"
     detail = f"{one.was}, {one.units} units of {one.seconds:g} s"
     yield Finding(
         id, Severity.WARNING, one.segment, change.pid, 1, detail, f"encoded anew as {one.now}"

@@ -1,12 +1,14 @@
 """Whatever the standards allow is ``ok``; what can be put right without loss is ``repaired``."""
 
 import random
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipeline.model import Format, Severity, Verdict
 from tests import recordings as r
+from tests import ts
 
 ALL = {
     "no B-frames": r.AV,
@@ -316,6 +318,86 @@ def test_sound_announced_but_never_sent(copied, converted):
     assert report.verdict is Verdict.OK, r.said(report)
     assert [f.id for f in r.loud(report)] == ["ES_ABSENT"]
     assert [t.type for t in report.tracks] == ["video"]
+
+
+def test_adts_that_the_tables_call_mpeg_audio(copied, converted, library):
+    made = copied()
+    held = r.units(made.contents())
+    for number in range(5):
+        made.write(number, r.listing(made.data(number), {0x100: 0x1B, 0x101: 0x03}))
+    report = converted(made)
+    repaired(report, "PMT_TYPE")
+    assert report.reencoded == ()
+    all_there(report, held, library.ffmpeg)
+
+
+def test_two_sound_tracks_keep_their_languages(copied, converted, library):
+    made = copied()
+    languages = {0x101: b"\x0a\x04eng\0", 0x102: b"\x0a\x04ger\0"}
+    for number in range(5):
+        both = r.listing(made.data(number), {0x100: 0x1B, 0x101: 0x0F, 0x102: 0x0F}, languages)
+        found = []
+        for packet in r.packets(both):
+            found += [packet, r.with_pid(packet, 0x102)] if r.pid_of(packet) == 0x101 else [packet]
+        made.write(number, b"".join(found))
+    report = converted(made)
+    clean(report)
+    argv = [str(library.ffmpeg.ffprobe), "-v", "error", "-select_streams", "a", "-of", "csv=p=0"]
+    argv += ["-show_entries", "stream=nb_frames:stream_tags=language", report.output]
+    done = subprocess.run(argv, env=library.ffmpeg.env or None, capture_output=True, check=True)
+    frames = sum(u.kind == "audio" for u in library.held(r.AV_B))
+    assert done.stdout.decode().split() == [f"{frames},eng", f"{frames},ger"]
+
+
+def test_splices_metadata_and_teletext_beside(copied, converted, library):
+    made = copied()
+    held = r.units(made.contents())
+    kinds = {0x100: 0x1B, 0x101: 0x0F, 0x106: 0x86, 0x107: 0x15, 0x108: 0x06}
+    text = ts.pes(0xBD, b"\x10\x03\x2c" + b"\xff" * 44, 5)
+    for number in range(5):
+        data = r.listing(made.data(number), kinds, {0x108: b"\x56\x05eng\x09\0"})
+        data += b"".join(ts.table_packets(0x106, ts.section(0xFC, 1, b"splice")))
+        data += b"".join(ts.packets(0x107, ts.pes(0xBD, b"ID3\4", 5), 0))
+        data += b"".join(p for n in range(9) for p in ts.packets(0x108, text, n))
+        made.write(number, data)
+    report = converted(made)
+    clean(report)
+    assert {f.id for f in report.findings} == {"ES_DATA"}
+    all_there(report, held, library.ffmpeg)
+
+
+def test_sound_that_holds_no_frame(copied, converted, library):
+    """The pictures are made, and what was left out is told."""
+    made = copied()
+    held = [u for u in r.units(made.contents()) if u.kind == "video"]
+    for number in range(5):
+        rows = r.packets(made.data(number))
+        none = [p.replace(b"\xff\xf1\x4c", bytes(3)) if r.pid_of(p) == 0x101 else p for p in rows]
+        made.write(number, b"".join(none))
+    report = converted(made)
+    assert report.verdict is Verdict.DEGRADED, r.said(report)
+    assert [(f.id, f.pid) for f in r.loud(report)] == [("ES_CODEC", 0x101)]
+    all_there(report, held, library.ffmpeg)
+
+
+def test_a_picture_that_stands_still(copied, converted, library):
+    """No picture for two slices while the counter and the sound go on."""
+    made = copied()
+    counter, datas = 0, []
+    for number in range(5):
+        rows = r.packets(made.data(number))
+        if number in (2, 3):
+            rows = [row for row in rows if r.pid_of(row) != 0x100]
+        for place, row in enumerate(rows):
+            if r.pid_of(row) == 0x100 and row[3] & 0x10:
+                rows[place] = row[:3] + bytes((row[3] & 0xF0 | counter,)) + row[4:]
+                counter = counter + 1 & 15
+        datas.append(b"".join(rows))
+        made.write(number, datas[-1])
+    report = converted(made)
+    assert report.verdict is Verdict.OK, r.said(report)
+    nothing_lost(report)
+    all_there(report, r.units(datas), library.ffmpeg)
 
 
 def test_overlapping_clocks(copied, converted, library):

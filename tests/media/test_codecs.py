@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.media.codecs import AAC, H264, adts_rate, codec_of, nal_units, sniff
+from pipeline.media.codecs import AAC, H264, adts_begins, adts_rate, codec_of, nal_units, sniff
 from tests import ts
 
 
@@ -55,8 +55,40 @@ def test_the_fixed_part_of_adts_headers_is_that_of_all_frames(channels):
     assert configs == {bytes((0xFF, 0xF1, 0x4C | channels >> 2, channels << 6 & 0xFF))}
 
 
-def test_a_header_with_checksum_is_another():
-    assert AAC.config(ts.adts_frame(b"x", crc=True)) == bytes.fromhex("fff04c40")
+@pytest.mark.parametrize(
+    ("place", "bit"),
+    [
+        pytest.param(1, 0x08, id="MPEG-2 or MPEG-4"),
+        pytest.param(1, 0x01, id="a checksum"),
+        pytest.param(2, 0x02, id="private bit"),
+        pytest.param(3, 0x20, id="original or copy"),
+        pytest.param(3, 0x10, id="home"),
+        pytest.param(3, 0x08, id="copyright bit"),
+        pytest.param(5, 0x1F, id="buffer fullness"),
+    ],
+)
+def test_bits_of_a_header_that_no_decoder_needs(place, bit):
+    frame = bytearray(ts.adts_frame(b"x"))
+    frame[place] ^= bit
+    assert AAC.config(bytes(frame)) == bytes.fromhex("fff14c40")
+    assert adts_begins(bytes(frame), AAC.config(ts.adts_frame(b"")))
+
+
+@pytest.mark.parametrize(
+    ("place", "bit"),
+    [
+        pytest.param(1, 0x02, id="layer"),
+        pytest.param(2, 0x80, id="profile"),
+        pytest.param(2, 0x04, id="rate"),
+        pytest.param(2, 0x01, id="channels"),
+        pytest.param(3, 0x40, id="channels, low bits"),
+    ],
+)
+def test_bits_of_a_header_that_a_decoder_needs(place, bit):
+    frame = bytearray(ts.adts_frame(b"x"))
+    frame[place] ^= bit
+    assert AAC.config(bytes(frame)) != bytes.fromhex("fff14c40")
+    assert not adts_begins(bytes(frame), AAC.config(ts.adts_frame(b"")))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.media.codecs import AAC, H264, VP8
-from pipeline.media.conform import Format, by_segment, survey
+from pipeline.media.conform import by_segment, restarted, survey
+from pipeline.media.formats import Format
 from pipeline.media.mpegts import scan
 from pipeline.media.placed import Slot
 from tests import ts
@@ -93,3 +94,12 @@ def test_nothing_is_said_of_a_kind_with_two_streams():
 )
 def test_for_people(format, text):
     assert str(format) == text
+
+
+def test_counters_need_not_go_on_where_the_encoder_began_anew():
+    made = slots("mmmm")
+    other = ts.segment(start=ts.START + 2 * LENGTH).replace(ts.PPS, ts.PPS[:-1] + b"\xc9")
+    made[2] = replace(made[2], scan=scan("2.ts", np.frombuffer(other, np.uint8)))
+    assert survey(made).changes == ()
+    free = [{s.free_start for s in slot.scan.streams.values()} for slot in restarted(made)]
+    assert free == [{False}, {False}, {True}, {True}]

@@ -54,6 +54,13 @@ def test_every_piece_has_the_tables_and_no_fault():
         assert found.streams[AUDIO].head == 0
 
 
+def test_sound_does_not_turn_with_bits_that_no_decoder_needs():
+    at = begins(WHOLE, AUDIO)[5] * 188
+    made = WHOLE[:at] + WHOLE[at:].replace(b"\xff\xf1\x4c\x40", b"\xff\xf9\x4e\x70")
+    assert made != WHOLE
+    assert scan("one", data(made)).streams[AUDIO].turns == ()
+
+
 def test_sound_that_turns_takes_the_nearest_key_picture_with_it():
     turn = begins(WHOLE, AUDIO)[5]
     made = stereo(WHOLE, turn)

@@ -1,5 +1,7 @@
 """Which streams become tracks, and which recordings cannot be one MP4."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,9 @@ from tests import ts
 
 S = 96_000
 CONFIG = bytes.fromhex("fff14c40")
-VIDEO, AUDIO = Lane(ts.VIDEO, H264, ts.SPS, 6000.0), Lane(ts.AUDIO, AAC, CONFIG, 1920.0)
+SETS = (ts.SPS, ts.PPS)
+VIDEO, AUDIO = Lane(ts.VIDEO, H264, ts.SPS, 6000.0, SETS), Lane(ts.AUDIO, AAC, CONFIG, 1920.0)
+LARGER = bytes.fromhex("6742c00ad90141fb011000000300100000030140f14272")  # 320x180
 BOTH = {ts.VIDEO: ts.H264, ts.AUDIO: ts.AAC}
 
 
@@ -50,7 +54,7 @@ def rejection(*datas: bytes) -> list[tuple[str, str | None, int | None]]:
         pytest.param([media(audio=None)], (VIDEO,), id="picture only"),
         pytest.param(
             [media(video=0x200, audio=0x80)],
-            (Lane(0x200, H264, ts.SPS, 6000.0), Lane(0x80, AAC, CONFIG, 1920.0)),
+            (Lane(0x200, H264, ts.SPS, 6000.0, SETS), Lane(0x80, AAC, CONFIG, 1920.0)),
             id="video first, whatever the PIDs",
         ),
     ],
@@ -74,11 +78,6 @@ def test_one_picture_lasts_a_25th_of_a_second():
     ("datas", "fatal"),
     [
         pytest.param(
-            [media(), told(media(1), {ts.VIDEO: ts.HEVC, ts.AUDIO: ts.AAC})],
-            ("ES_CODEC", None, 0x102),
-            id="another codec is announced",
-        ),
-        pytest.param(
             [
                 media(),
                 media(1) + b"".join(ts.table_packets(ts.PMT, ts.pmt({ts.VIDEO: ts.HEVC}), 1)),
@@ -87,9 +86,9 @@ def test_one_picture_lasts_a_25th_of_a_second():
             id="a stream becomes another inside a segment",
         ),
         pytest.param(
-            [media(), media(1).replace(ts.SPS, ts.SPS[:-1] + b"\x19")],
+            [media(), media(1).replace(ts.SPS, LARGER)],
             ("SPS_CHANGE", "1.ts", ts.VIDEO),
-            id="another SPS",
+            id="pictures of another size",
         ),
         pytest.param(
             [media(), media(1).replace(CONFIG[:3], b"\xff\xf1\x50")],
@@ -97,7 +96,7 @@ def test_one_picture_lasts_a_25th_of_a_second():
             id="another rate",
         ),
         pytest.param(
-            [told(media(), {ts.VIDEO: ts.HEVC, ts.AUDIO: ts.AAC})],
+            [told(media(), {ts.VIDEO: 0x02, ts.AUDIO: ts.AAC})],
             ("ES_CODEC", None, ts.VIDEO),
             id="a codec that is not supported",
         ),
@@ -176,7 +175,13 @@ def test_rejected(datas, fatal):
             [media(), b"".join(ts.table_packets(0, ts.pat())), media(2)],
             (VIDEO, AUDIO),
             ("ES_ABSENT", Severity.ERROR, "1.ts", None, None),
-            id="a segment of nothing but a table",
+            id="a segment of nothing but a table where media should be",
+        ),
+        pytest.param(
+            [media(), b"".join(ts.table_packets(0, ts.pat())), media(1)],
+            (VIDEO, AUDIO),
+            ("ES_ABSENT", Severity.WARNING, "1.ts", None, None),
+            id="a segment of nothing but a table between two that go on",
         ),
         pytest.param(
             [told(media(audio=None), BOTH), media(1)],
@@ -205,6 +210,114 @@ def test_accepted(datas, lanes, finding):
     assert said == ([finding] if finding else [])
 
 
+def beside(times: Sequence[int], *, stream_id: int = 0xBD, es: bytes = b"x" * 50) -> bytes:
+    """PES on a PID of its own, at these ticks behind the beginning of a segment."""
+    made = [ts.packets(0x106, ts.pes(stream_id, es, S + at), n) for n, at in enumerate(times)]
+    return b"".join(packet for pes in made for packet in pes)
+
+
+STEADY = range(0, 90_000, 3000)
+
+
+@pytest.mark.parametrize(
+    ("data", "finding"),
+    [
+        pytest.param(
+            told(media(), {ts.VIDEO: ts.HEVC, ts.AUDIO: ts.AAC}),
+            ("ES_CODEC", Severity.ERROR, ts.VIDEO),
+            id="pictures of another codec than announced",
+        ),
+        pytest.param(
+            media().replace(b"\xff\xf1", b"\0\0"),
+            ("ES_CODEC", Severity.ERROR, ts.AUDIO),
+            id="sound that is none",
+        ),
+        pytest.param(
+            told(media(), BOTH | {0x106: 0x06}) + beside(STEADY),
+            ("ES_CODEC", Severity.ERROR, 0x106),
+            id="steady PES of a type that nobody knows",
+        ),
+        pytest.param(
+            told(media(), BOTH | {0x106: 0x06}) + beside([0, 30_000]),
+            ("ES_DATA", Severity.INFO, 0x106),
+            id="now and then",
+        ),
+        pytest.param(
+            told(media(), BOTH | {0x106: 0x15}) + beside(STEADY),
+            ("ES_DATA", Severity.INFO, 0x106),
+            id="metadata",
+        ),
+        pytest.param(
+            told(media(), BOTH | {0x106: 0x06}, descriptors={0x106: b"\x56\x05eng\x09\0"})
+            + beside(STEADY),
+            ("ES_DATA", Severity.INFO, 0x106),
+            id="teletext",
+        ),
+        pytest.param(
+            told(media(), BOTH | {0x106: 0x06}, descriptors={0x106: b"\x05\x04KLVA"})
+            + beside(STEADY),
+            ("ES_DATA", Severity.INFO, 0x106),
+            id="told by its registration",
+        ),
+        pytest.param(
+            media() + beside(STEADY),
+            ("ES_UNREFERENCED", Severity.ERROR, 0x106),
+            id="steady PES in no table",
+        ),
+        pytest.param(
+            media() + beside([0], stream_id=0xC0),
+            ("ES_UNREFERENCED", Severity.WARNING, 0x106),
+            id="one PES in no table",
+        ),
+        pytest.param(media() + beside([0]), None, id="one PES in no table that is no media"),
+    ],
+)
+def test_what_becomes_no_track(data, finding):
+    lanes, findings = choose(scans(data))
+    assert lanes
+    assert {lane.pid for lane in lanes} == {ts.VIDEO, ts.AUDIO} - {finding and finding[2]}
+    said = [(f.id, f.severity, f.pid) for f in findings]
+    assert said == ([finding] if finding else [])
+
+
+def test_a_stream_that_one_table_lists_is_no_stranger():
+    lanes, findings = choose(scans(told(media(), {ts.VIDEO: ts.H264}), media(1)))
+    assert {lane.pid for lane in lanes} == {ts.VIDEO, ts.AUDIO}
+    assert "ES_UNREFERENCED" not in {f.id for f in findings}
+
+
+def test_sound_of_another_type_than_told_is_said_once():
+    lies = BOTH | {ts.AUDIO: 0x03}
+    lanes, findings = choose(scans(told(media(), lies), told(media(1), lies)))
+    assert lanes == (VIDEO, AUDIO)
+    assert [(f.id, f.severity, f.segment, f.pid, f.count, f.repair) for f in findings] == [
+        ("PMT_TYPE", Severity.WARNING, "0.ts", ts.AUDIO, 2, "taken as stream type 0x0f")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told_first", "language"),
+    [(b"eng", "eng"), (b"GER", "ger"), (b"und", "fra"), (b"\xff-\n", "fra"), (b"", "fra")],
+)
+def test_the_first_language_that_is_one_counts(told_first, language):
+    def spoken(n: int, name: bytes) -> bytes:
+        said = {ts.AUDIO: b"\x0a\x04" + name + b"\0"} if name else {}
+        return told(media(n), BOTH, descriptors=said)
+
+    lanes, _ = choose(aligned(scans(spoken(0, told_first), spoken(1, b"fra")))[0])
+    assert next(lane.language for lane in lanes if lane.codec is AAC) == language
+
+
+def test_parameter_sets_that_change_under_their_number_stay_inside():
+    other = ts.SPS[:3] + b"\x1f" + ts.SPS[4:]  # level
+    (video, audio), findings = choose(scans(media(), media(1).replace(ts.SPS, other)))
+    assert (video.inside, audio.inside) == (True, False)
+    assert video.sets == (*SETS, other)
+    assert [(f.id, f.severity, f.pid) for f in findings] == [
+        ("SPS_CHANGE", Severity.INFO, ts.VIDEO)
+    ]
+
+
 def test_sound_that_is_announced_late_and_never_sent():
     datas = told(media(audio=None), {ts.VIDEO: ts.H264}), told(media(1, audio=None), BOTH)
     found, findings = choose(scans(*datas))
@@ -213,6 +326,14 @@ def test_sound_that_is_announced_late_and_never_sent():
         ("PMT_CHANGE", Severity.INFO),
         ("ES_ABSENT", Severity.WARNING),
     ]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_tables_alone_at_an_end_are_no_loss_of_their_own(first):
+    alone = b"".join(ts.table_packets(0, ts.pat()))
+    _, findings = choose(scans(*((alone, media()) if first else (media(), alone))))
+    assert ("ES_ABSENT", Severity.WARNING, None) in [(f.id, f.severity, f.pid) for f in findings]
+    assert not [f for f in findings if f.severity is Severity.ERROR]
 
 
 def test_streams_that_come_and_go_are_told():
@@ -236,3 +357,29 @@ def test_sound_that_a_damaged_first_segment_lost_is_not_late():
     damaged = told(media(audio=None), BOTH)
     damaged = damaged[: 188 * 5] + damaged[188 * 6 :]
     assert rejection(damaged, media(1)) == []
+
+
+def section(counter: int, table: int = 0xFC) -> bytes:
+    return b"".join(ts.table_packets(0x106, ts.section(table, 1, b"splice"), counter))
+
+
+@pytest.mark.parametrize("kind", [0x05, 0x0B, 0x0C, 0x0D, 0x86, 0xC1], ids=hex)
+def test_sections_are_no_damaged_pes(kind):
+    (found,) = scans(told(media(), BOTH | {0x106: kind}) + section(0) + section(5))
+    assert found.findings == ()
+    _, findings = choose([found])
+    assert [(f.id, f.severity, f.pid) for f in findings] == [("ES_DATA", Severity.INFO, 0x106)]
+
+
+def test_sections_on_a_pid_in_no_table_say_nothing():
+    (found,) = scans(media() + section(0))
+    assert found.findings == ()
+    assert choose([found])[1] == []
+
+
+def test_what_is_wrong_with_data_loses_nothing():
+    data = beside(range(0, 90_000, 30_000), es=b"x" * 500)
+    hurt = data[:188] + data[376:]
+    (found,) = scans(told(media(), BOTH | {0x106: 0x15}) + hurt)
+    assert {f.severity for f in found.findings} == {Severity.WARNING}
+    assert "CC" in {f.id for f in found.findings}

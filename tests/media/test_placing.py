@@ -167,6 +167,21 @@ def test_sound_that_is_missing_in_one_segment():
     assert torn(edges) == [NOTHING, NOTHING, ONLY_AUDIO, NOTHING]
 
 
+def test_a_picture_that_stands_still():
+    counters: dict[int, int] = {}
+    datas = [
+        ts.segment(start=S * (n + 1), pictures=16, counters=counters, video=ts.VIDEO)
+        if n in (0, 3)
+        else ts.segment(start=S * (n + 1), pictures=16, counters=counters, video=None)
+        for n in range(4)
+    ]
+    edges, said = planned(datas)
+    assert [one for one in said if one[0] != "PMT_CHANGE"] == [
+        ("ES_ABSENT", Severity.WARNING, "1.ts", ts.VIDEO)
+    ]
+    assert torn(edges) == [NOTHING] * 4
+
+
 def test_sound_that_was_never_sent_in_one_segment():
     edges, said = planned(without_sound(1, sent=False))
     assert said == [("ES_ABSENT", Severity.WARNING, "1.ts", ts.AUDIO)]

@@ -75,6 +75,9 @@ def test_a_network_beside_the_program():
         pytest.param(b"\x05\x04Opus", {0x111: "Opus"}, id="registration"),
         pytest.param(b"\x0a\x04eng\0\x05\x06AC-3xx", {0x111: "AC-3"}, id="behind a language"),
         pytest.param(b"\x05\x03Opu", {}, id="registration of three bytes"),
+        pytest.param(b"\x6a\x01\x00", {0x111: "AC-3"}, id="AC-3 of DVB"),
+        pytest.param(b"\x52\x01\x07\x56\x05fra\x09\0", {0x111: "teletext"}, id="teletext"),
+        pytest.param(b"\x59\x01x\x05\x04ABCD", {0x111: "ABCD"}, id="a registration counts first"),
         pytest.param(b"\x0a\xff\x05\x04Opus", {}, id="a length beyond the end"),
         pytest.param(b"\x0a", {}, id="half a descriptor"),
     ],
@@ -326,6 +329,16 @@ def test_tables_and_back(streams):
     tables = psi.tables(streams, next(iter(streams)))
     assert len(tables) == 2 * PACKET
     assert read(tables) == (Program(streams, 0x1000), [])
+
+
+def test_languages_as_far_as_there_is_room():
+    few = dict.fromkeys(range(256, 266), 15)
+    many = dict.fromkeys(range(256, 286), 15)
+    for streams, said in ((few, True), (many, False)):
+        tables = psi.tables(streams, 0x100, languages=dict.fromkeys(streams, "fra"))
+        assert len(tables) == 2 * PACKET
+        languages = dict.fromkeys(streams, "fra") if said else {}
+        assert read(tables) == (Program(streams, 0x1000, languages=languages), [])
 
 
 def test_tables_are_those_anyone_would_write():

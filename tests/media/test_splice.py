@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.media.codecs import AAC, H264
 from pipeline.media.mpegts import scan
-from pipeline.media.splice import parameter_sets, samples, spliced
+from pipeline.media.splice import samples, spliced
 from pipeline.media.transport import Sample, Stream
 from tests import ts
 
@@ -60,9 +60,3 @@ def test_what_must_not_be_trusted_stays_what_it_was():
     made = spliced(rows.reshape(-1), {VIDEO: (0x345, 0x1B)}, [Stream(AUDIO, AAC, ())])
     said = [(f.id, f.pid, f.count) for f in scan("new", made).findings]
     assert said == [("SCRAMBLED", None, 16), ("CC", 0x345, 1)]
-
-
-def test_parameter_sets_once_each_without_what_stands_behind():
-    es = ts.annex_b([ts.AUD, ts.SPS, ts.PPS, ts.IDR, ts.SPS, ts.PPS]) + b"\0"
-    assert parameter_sets(es) == [ts.SPS, ts.PPS]
-    assert parameter_sets(b"") == []

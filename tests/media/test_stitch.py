@@ -329,7 +329,8 @@ def test_later_segments_may_begin_with_such_pictures():
 
 
 def test_another_format_inside_a_segment_is_fatal():
-    other = ts.segment(start=S + 90_000, pictures=15).replace(ts.SPS, ts.SPS[:-1] + b"\x19")
+    larger = bytes.fromhex("6742c00ad90141fb011000000300100000030140f14272")  # 320x180
+    other = ts.segment(start=S + 90_000, pictures=15).replace(ts.SPS, larger)
     _, parts, _ = stitched(ts.segment(start=S, pictures=15) + other)
     said = [(f.id, f.severity, f.segment, f.pid) for f in parts[0].findings]
     assert ("SPS_CHANGE", Severity.FATAL, "0.ts", ts.VIDEO) in said

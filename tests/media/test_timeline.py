@@ -293,6 +293,15 @@ def test_one_wrong_stamp_is_mended():
     assert (finding.count, finding.repair) == (1, "derived from their neighbours")
 
 
+def test_two_pictures_with_one_stamp_lose_nothing():
+    slots = [slot(n, ts.segment(start=S * (n + 1), pictures=16)) for n in range(3)]
+    slots[1] = slot(1, restamped(ts.segment(start=2 * S, pictures=16), 5, 2 * S + 4 * 6000))
+    made = plan(slots)
+    assert said(made) == [("DTS_BACK", WARNING, "1.ts", ts.VIDEO)]
+    dts = made.placed[1].stamps[ts.VIDEO][1]
+    assert (np.diff(dts) > 0).all()
+
+
 def test_a_clock_that_restarts_inside_a_segment_is_refused():
     inside = ts.segment(start=50 * S, pictures=16) + ts.segment(start=S, pictures=16)
     made = plan([slot(0, ts.segment(start=49 * S, pictures=16)), slot(1, inside)])

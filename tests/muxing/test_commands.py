@@ -56,6 +56,12 @@ def test_streams_are_mapped_by_pid_in_the_order_of_the_lanes():
     assert values(argv, "-map") == ["0:i:4096", "0:i:33", "0:i:256"]
 
 
+def test_languages_stand_at_their_streams():
+    argv = commands.mux(FFMPEG, OUT, [256, 257, 258], languages=["", "eng", ""])
+    assert values(argv, "-metadata:s:1") == ["language=eng"]
+    assert sum(one.startswith("-metadata") for one in argv) == 1
+
+
 def test_what_introduces_late_streams_is_dropped():
     """Before anything else is done with the packets."""
     argv = commands.mux(FFMPEG, OUT, [256], adts=True, picture_ticks=6000, drop_before=450000)
