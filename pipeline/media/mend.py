@@ -100,8 +100,8 @@ def _stretch(work: Work, lane: Lane, begin: int, end: int, *, first: bool) -> li
     t = work.track
     inside = np.flatnonzero((t.starts >= begin) & (t.starts < end))
     es, pes = _payload(work, begin, end, inside)
-    chain = _chain(es, lane.config)
-    if not chain:
+    chained = chain(es, lane.config)
+    if not chained:
         return []
     rate = adts_rate(lane.config)
     tick = units.FRAME * HZ / rate
@@ -110,7 +110,7 @@ def _stretch(work: Work, lane: Lane, begin: int, end: int, *, first: bool) -> li
     groups: list[_Group] = []
     pending: list[bytes] = []
     at, missing, clock, row = 0, first, -1.0, int(t.index[begin])
-    for offset, length in chain:
+    for offset, length in chained:
         broken = offset != at
         own = next((o for o in stamp if at <= o <= offset or o == offset), None)
         if own is not None and own == offset and pending and clock < 0 and not broken:
@@ -152,7 +152,7 @@ def _payload(work: Work, begin: int, end: int, inside: Index) -> tuple[bytes, li
     return b"".join(pieces), pes
 
 
-def _chain(es: bytes, config: bytes) -> list[tuple[int, int]]:
+def chain(es: bytes, config: bytes) -> list[tuple[int, int]]:
     """Offsets and lengths of frames; each is followed by another or by the end of the stream."""
     found: list[tuple[int, int]] = []
     at = 0

@@ -6,7 +6,6 @@ from typing import Any
 
 from pipeline.model import Format
 
-HZ = 90000  # the clock of a transport stream
 # The clock of sound in fragments.  ffmpeg 5 writes sound on the clock of its samples, but does not
 # convert what a filter said of its duration: so it is the same one, for Opus.
 SOUND_HZ = 48000
@@ -51,8 +50,9 @@ def mux(
     With ``fragments`` it is a fragmented MP4, whose tracks ``pids`` counts from 0; its sound has a
     clock of ``SOUND_HZ``.
 
-    Packets with a PTS before the tick ``drop_before`` are left out: they only introduce streams
-    that begin late.
+    Packets with a PTS before the tick ``drop_before``, whatever the clock, are left out: they only
+    introduce streams that begin late.  (ffmpeg 5 shows filters sound on the clock of its samples,
+    ffmpeg 8 on that of the input, and only the latter says which.)
 
     ``moov_size`` bytes are kept free for the index in front of the media; without it the file is
     rewritten once at the end to put the index there.
@@ -76,10 +76,9 @@ def mux(
         options |= {"moov_size": moov_size} if moov_size else {"movflags": "+faststart"}
         options |= {"tag:v": "hvc1"} if hevc else {}  # which Apple's players want
         filters = _in_mp4(picture_ticks, sound_ticks, adts=adts, hevc=hevc)
-    clocks = {"a": SOUND_HZ if fragments else HZ, "v": HZ}
     for kind, chain in filters.items():
         if drop_before is not None:
-            chain.insert(0, rf"noise=drop=lt(pts\,{drop_before * clocks[kind] // HZ})")
+            chain.insert(0, rf"noise=drop=lt(pts\,{drop_before})")
         options |= {f"bsf:{kind}": ",".join(chain)} if chain else {}
     streams = [source[str(pid) if fragments else f"i:{pid}"] for pid in pids]
     spec = ff.output(*streams, str(output), **options)
