@@ -329,7 +329,7 @@ def _pictures(pes: _Pes) -> Iterator[Unit]:
 
 
 def _frames(pes: _Pes) -> Iterator[Unit]:
-    rates = (96000, 88200, 64000, 48000, 44100, 32000, 24000)
+    rates = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
     at, data, pts = 0, bytes(pes.data), pes.pts
     assert pts is not None
     while at + 7 <= len(data):

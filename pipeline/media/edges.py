@@ -76,7 +76,8 @@ def _held(lane: Lane, segments: Sequence[Placed]) -> bool:
 
 def _edge(part: _Part, before: Placed, segment: Placed) -> None:
     """Decide for every lane whether media is missing between two segments."""
-    gaps = {pid: segment.first(pid) - part.ends[pid] for pid in segment.stamps if pid in part.ends}
+    ends = {pid: end + segment.pushed for pid, end in part.ends.items()}
+    gaps = {pid: segment.first(pid) - ends[pid] for pid in segment.stamps if pid in ends}
     adjacent = not slots_between(part.slots, before, segment)
     if not adjacent or _cut(before):
         segment.torn |= set(gaps)

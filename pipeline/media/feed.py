@@ -55,10 +55,10 @@ class Feed:
         moov = _box("moov", _full("mvhd", 0, 0, mvhd), *traks, _box("mvex", *trexs))
         return _box("ftyp", b"iso6\0\0\0\0iso6mp41") + moov
 
-    def introduction(self, pid: int, units: Units, at: int) -> bytes:
+    def introduction(self, pid: int, units: Units) -> bytes:
         """The first unit of a lane that begins late, ahead of all (``media/introduction``)."""
         number, lane = next((n, x) for n, x in enumerate(self._lanes, 1) if x.pid == pid)
-        there, size = np.array([at], np.int64), int(units.sizes[0])
+        there, size = np.array([0], np.int64), int(units.sizes[0])
         data = memoryview(units.data)[:size]
         long = np.array([round(lane.unit)], np.int64)
         sound = lane.codec.kind == "audio"

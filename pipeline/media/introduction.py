@@ -2,23 +2,22 @@
 
 A muxer learns at the beginning of its input how each stream is coded.  Looking far ahead for one
 that begins an hour later would cost as much memory as that hour has bytes.  So it is shown units of
-that stream first, with stamps before the recording by which they are told apart and dropped.
+that stream first, and drops them again by their stamps: so few ticks that they lie before the
+recording on every clock a muxer may count them with.
 """
 
 from itertools import pairwise
 
-import numpy as np
-
-from pipeline.media import units
 from pipeline.media.codecs import nal_units
-from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.lane import Lane
+from pipeline.media.mend import chain
 from pipeline.media.packets import PACKET, Bytes, columns, framing
 from pipeline.media.pes import elementary, track
 from pipeline.media.rewrite import audio_pes, packetize, video_pes
 
-INTRODUCED = BASE // 2  # ticks: what is shown before is dropped
+INTRODUCED = 1000  # ticks of any clock: what is shown before is dropped
 TIMES = 3  # a parser hands out a picture when the next one begins
-ENOUGH = 8  # PES of sound
+ENOUGH = 16  # frames of sound
 
 
 def introduction(data: Bytes, lane: Lane, pids: tuple[int, ...]) -> bytes:
@@ -42,10 +41,13 @@ def _picture(found: list[bytes], lane: Lane) -> list[bytes]:
     own = nal_units(first)
     more = [one for one in lane.sets if one not in own and not lane.inside]
     first = b"".join(b"\0\0\0\1" + one for one in more) + first
-    return [video_pes(first, HZ + n * round(lane.unit)) for n in range(TIMES)]
+    return [video_pes(first, n) for n in range(TIMES)]
 
 
 def _sound(found: list[bytes], lane: Lane) -> list[bytes]:
+    """The first frames, wherever they begin; each with its own stamp, for the parser would count
+    the times of others far beyond it.
+    """
     es = b"".join(found[:ENOUGH])
-    whole = units.frames(np.frombuffer(es, np.uint8), lane.config).end
-    return [audio_pes(es[:whole], HZ)] if whole else []
+    frames = [es[at : at + length] for at, length in chain(es, lane.config)]
+    return [audio_pes(frame, n) for n, frame in enumerate(frames[:ENOUGH])]

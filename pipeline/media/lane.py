@@ -1,5 +1,6 @@
 """One elementary stream on its way from segments into a track."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -69,6 +70,7 @@ class Carried:
 
     counter: int = 0  # the next continuity_counter
     started: bool = False  # a unit came out
+    next: float = -math.inf  # ticks: where its last frame of sound ended
     data: bytes = b""
     offsets: Index = field(default_factory=_no_places)  # of PES inside the data
     pts: Ticks = field(default_factory=_no_ticks)

@@ -1,4 +1,6 @@
-"""Audio where bytes are missing: the whole frames that are left, written as new PES."""
+"""Audio where bytes are missing: the whole frames that are left, written as new PES; and stamps
+that would put a frame before the one in front of it.
+"""
 
 import math
 import zlib
@@ -10,10 +12,41 @@ import numpy as np
 from pipeline.media import units
 from pipeline.media.codecs import adts_begins, adts_rate
 from pipeline.media.lane import BASE, HZ, Carried, Lane, Work, torn_units
-from pipeline.media.packets import Index, Mask
+from pipeline.media.packets import Index, Mask, Ticks
 from pipeline.media.rewrite import audio_pes, packetize
 from pipeline.media.units import Units
 from pipeline.model import Finding, Severity
+
+CLOSE = 3  # ticks: frames nearer to each other have one time on a clock of 44.1 kHz
+
+
+def behind(first: Index, pts: Ticks, count: int, lane: Lane, carried: Carried) -> Ticks:
+    """Stamps of PES, by their ``first`` frames out of ``count``, without those that a muxer has to
+    move: at or before the begin of the frame in front.  These get half a frame of overlap.
+    """
+    known = np.flatnonzero((pts >= 0) & (first < count))
+    due = pts[known][:-1] + np.diff(first[known]) * lane.unit
+    before = carried.next + first[known][:1] * lane.unit
+    if not (pts[known] <= np.append(before, due) - lane.unit + CLOSE).any():
+        carried.next = _ended(first[known], pts[known], count, lane, carried)
+        return pts
+    pts = pts.copy()
+    for k in known.tolist():
+        due = carried.next + first[k] * lane.unit
+        pts[k] = _after(float(pts[k]), due, lane)
+        carried.next = float(pts[k]) - first[k] * lane.unit
+    carried.next += count * lane.unit
+    return pts
+
+
+def _after(pts: float, due: float, lane: Lane) -> int:
+    return round(due - lane.unit / 2 if pts <= due - lane.unit + CLOSE else pts)
+
+
+def _ended(first: Index, pts: Ticks, count: int, lane: Lane, carried: Carried) -> float:
+    if not len(pts):
+        return carried.next + count * lane.unit
+    return float(pts[-1] + (count - first[-1]) * lane.unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +76,15 @@ def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     stored: list[bytes] = []
     _say_what_was_left_out(work, lane, groups)
     for group in groups:
+        at = _after(group.pts, carried.next, lane)
         if group.first:
             torn.append(len(sizes))
         raw = [f[7 if f[1] & 1 else 9 :] for f in group.frames]
         sizes += [len(f) for f in raw]
-        pts += [round(group.pts), *[-1] * (len(raw) - 1)]
+        carried.next = at + len(raw) * lane.unit
+        pts += [at, *[-1] * (len(raw) - 1)]
         stored += raw
-        pes = audio_pes(b"".join(group.frames), round(group.pts))
+        pes = audio_pes(b"".join(group.frames), at)
         written, carried.counter = packetize(lane.pid, pes, carried.counter)
         work.inserts.append((group.row, written))
     times = np.array(pts, np.int64)
@@ -100,8 +135,8 @@ def _stretch(work: Work, lane: Lane, begin: int, end: int, *, first: bool) -> li
     t = work.track
     inside = np.flatnonzero((t.starts >= begin) & (t.starts < end))
     es, pes = _payload(work, begin, end, inside)
-    chain = _chain(es, lane.config)
-    if not chain:
+    chained = chain(es, lane.config)
+    if not chained:
         return []
     rate = adts_rate(lane.config)
     tick = units.FRAME * HZ / rate
@@ -110,7 +145,7 @@ def _stretch(work: Work, lane: Lane, begin: int, end: int, *, first: bool) -> li
     groups: list[_Group] = []
     pending: list[bytes] = []
     at, missing, clock, row = 0, first, -1.0, int(t.index[begin])
-    for offset, length in chain:
+    for offset, length in chained:
         broken = offset != at
         own = next((o for o in stamp if at <= o <= offset or o == offset), None)
         if own is not None and own == offset and pending and clock < 0 and not broken:
@@ -152,7 +187,7 @@ def _payload(work: Work, begin: int, end: int, inside: Index) -> tuple[bytes, li
     return b"".join(pieces), pes
 
 
-def _chain(es: bytes, config: bytes) -> list[tuple[int, int]]:
+def chain(es: bytes, config: bytes) -> list[tuple[int, int]]:
     """Offsets and lengths of frames; each is followed by another or by the end of the stream."""
     found: list[tuple[int, int]] = []
     at = 0

@@ -45,6 +45,7 @@ class Placed:
     cut: set[int] = field(default_factory=set)
     whole: set[int] = field(default_factory=set)
     missing: dict[int, int] = field(default_factory=dict)  # packets in front of it, at least
+    pushed: int = 0  # ticks it stands behind its clock, for a stream overlapped the segment before
     until: dict[int, int] = field(default_factory=dict)  # where another part goes on, by PID
     # spans in front of it in which a stream was not sent, by PID
     silent: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)

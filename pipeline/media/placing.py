@@ -132,7 +132,10 @@ class Placer:
         seen = replace(seen, names=self._gap_by_walls(segment, following, seen.clock))
         if seen.clock_is_right:
             return
+        clock = self._offset
         self._join(segment, ends)
+        if 0 <= seen.back * HZ <= GAP:
+            segment.pushed = int(signed(np.array(self._offset - clock, np.int64)))
         self._offset += round(seen.wait * HZ)
         self.findings.append(_said(segment, seen))
 

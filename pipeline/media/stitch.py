@@ -17,7 +17,7 @@ from pipeline.media.codecs import PRIVATE, NalSyntax, adts_begins
 from pipeline.media.fills import Block
 from pipeline.media.formats import needs
 from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
-from pipeline.media.mend import mended
+from pipeline.media.mend import behind, mended
 from pipeline.media.packets import (
     PACKET,
     Bytes,
@@ -385,8 +385,29 @@ def _audio(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
             return mended(work, lane, carried)
         es = _carry(es, pes, pts, dts, found.end, carried)
         pes, pts = pes[pes < found.end], pts[pes < found.end]
+    pts = _behind(work, lane, carried, found.begin, pes, pts)
     made = units.audio(np.frombuffer(es, np.uint8), found, pes, pts)
     return kept, replace(made, torn=torn_units(made, work))
+
+
+def _behind(
+    work: Work, lane: Lane, carried: Carried, frames: Index, pes: Index, pts: Ticks
+) -> Ticks:
+    """Stamps that a muxer can follow, also in the PES of this segment."""
+    followed = behind(np.searchsorted(frames, pes), pts, len(frames), lane, carried)
+    moved = np.flatnonzero(followed != pts)
+    if not len(moved):
+        return pts
+    own = len(pts) - len(work.pts)  # those in front began in the segment before
+    inside = moved[moved >= own]
+    work.pts = work.pts.copy()
+    work.pts[inside - own] = followed[inside]
+    detail = "sound is stamped before the frame in front of it has begun"
+    found = Finding(
+        "DTS_BACK", Severity.WARNING, work.name, lane.pid, len(moved), detail, "put behind it"
+    )
+    work.findings.append(found)
+    return followed
 
 
 def _head(work: Work) -> bool:

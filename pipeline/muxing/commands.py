@@ -6,7 +6,6 @@ from typing import Any
 
 from pipeline.model import Format
 
-HZ = 90000  # the clock of a transport stream
 # The clock of sound in fragments.  ffmpeg 5 writes sound on the clock of its samples, but does not
 # convert what a filter said of its duration: so it is the same one, for Opus.
 SOUND_HZ = 48000
@@ -54,8 +53,9 @@ def mux(
     With ``fragments`` it is a fragmented MP4, whose tracks ``pids`` counts from 0; its sound has a
     clock of ``SOUND_HZ``.
 
-    Packets with a PTS before the tick ``drop_before`` are left out: they only introduce streams
-    that begin late.
+    Packets with a PTS before the tick ``drop_before``, whatever the clock, are left out: they only
+    introduce streams that begin late.  (ffmpeg 5 shows filters sound on the clock of its samples,
+    ffmpeg 8 on that of the input, and only the latter says which.)
 
     ``moov_size`` bytes are kept free for the index in front of the media; without it the file is
     rewritten once at the end to put the index there.
@@ -80,7 +80,7 @@ def mux(
         filters = _in_mp4(
             picture_ticks, sound_ticks, adts=adts, hevc=hevc, inside=parameters_inside
         )
-    options |= _chained(filters, drop_before, {"a": SOUND_HZ if fragments else HZ, "v": HZ})
+    options |= _chained(filters, drop_before)
     streams = [source[str(pid) if fragments else f"i:{pid}"] for pid in pids]
     spec = ff.output(*streams, str(output), **options)
     command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "warning"]
@@ -112,14 +112,12 @@ def _in_mp4(
     return {"a": [*framed, *lasting["a"]], "v": [*units, *lasting["v"]]}
 
 
-def _chained(
-    filters: Mapping[str, list[str]], drop_before: int | None, clocks: Mapping[str, int]
-) -> dict[str, str]:
+def _chained(filters: Mapping[str, list[str]], drop_before: int | None) -> dict[str, str]:
     """The filters of each kind as an option, behind the one that drops."""
     found = {}
     for kind, chain in filters.items():
         if drop_before is not None:
-            chain.insert(0, rf"noise=drop=lt(pts\,{drop_before * clocks[kind] // HZ})")
+            chain.insert(0, rf"noise=drop=lt(pts\,{drop_before})")
         if chain:
             found[f"bsf:{kind}"] = ",".join(chain)
     return found

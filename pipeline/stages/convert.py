@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import numpy as np
 from pipeline.errors import StorageError
 from pipeline.media.codecs import PRIVATE
 from pipeline.media.fills import Fill, Made, blocks
-from pipeline.media.introduction import INTRODUCED, introduction
+from pipeline.media.introduction import INTRODUCED, TIMES, introduction
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.losses import Stretch
 from pipeline.media.marks import Marks
@@ -102,9 +103,8 @@ def convert(
     if format is Format.TS:
         return _write_stream(plan, lanes, paths, wrapped, output, progress)
     feed = _feed(lanes)
-    begins = [_begin(plan, lane) for lane in lanes]
+    late = _late(plan, lanes)
     metadata = marks.metadata if marks != NO_MARKS else ""
-    late = [x for x, begin in zip(lanes, begins, strict=True) if begin - min(begins) > HZ]
     argv = commands.mux(
         ffmpeg.ffmpeg,
         output,
@@ -162,7 +162,7 @@ def _opening(
         shown = [_introduction(plan, x, paths, wrapped) for x in late]
         return [Stitcher(lanes).tables(), *shown]
     units = {x.pid: _first(plan, lanes, x, paths, wrapped) for x in lanes}
-    return [feed.head(units), *(feed.introduction(x.pid, units[x.pid], HZ) for x in late)]
+    return [feed.head(units), *(feed.introduction(x.pid, units[x.pid]) for x in late)]
 
 
 def _lasting(lanes: Sequence[Lane], kind: str, clock: int) -> int | None:
@@ -171,8 +171,21 @@ def _lasting(lanes: Sequence[Lane], kind: str, clock: int) -> int | None:
     return round(unit * clock / HZ) or None
 
 
-def _begin(plan: Plan, lane: Lane) -> int:
-    return next(p.first(lane.pid) for p in plan.placed if lane.pid in p.stamps)
+def _late(plan: Plan, lanes: Sequence[Lane]) -> list[Lane]:
+    """Lanes of which the muxer would not find enough within a second of the others: of a screen
+    that stands still as little as of what is not there yet.
+    """
+    if len(lanes) == 1:  # nothing stands in between
+        return []
+    times = {lane.pid: _times(plan, lane) for lane in lanes}
+    begin = min(known[0] for known in times.values())
+    return [x for x in lanes if len(times[x.pid]) < TIMES or times[x.pid][-1] - begin > HZ]
+
+
+def _times(plan: Plan, lane: Lane) -> list[int]:
+    """When its first units are decoded, as many as introduce it."""
+    stamps = (p.stamps[lane.pid][1] for p in plan.placed if lane.pid in p.stamps)
+    return list(islice(chain.from_iterable(dts[dts >= 0].tolist() for dts in stamps), TIMES))
 
 
 def _introduction(

@@ -5,6 +5,7 @@ The truth is what the slices hold, read by the tests; the MP4 is read by ffprobe
 
 import os
 import random
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,36 @@ def test_one_stream_takes_over_from_the_other(copied, converted, library, kind, 
     made = copied(kind)
     absent(made, "audio" if first == "video" else "video", (0, 1), announced=False)
     absent(made, first, (2, 3, 4), announced=False)
+    whole(converted(made), Verdict.OK, r.units(made.contents()), library.ffmpeg)
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 96000])
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_a_late_stream_whatever_the_clock_of_the_sound(copied, converted, library, kind, rate):
+    """On which a muxer may count the time."""
+    recorded = r.Kind(rate=rate, channels=1)
+    made = copied(recorded)
+    absent(made, kind, range(2), announced=False)
+    held = r.units(made.contents())
+    whole(converted(made), Verdict.OK, held, library.ffmpeg, recorded)
+
+
+def one_picture(data):
+    """The first, and the sound."""
+    pid = r.stream_pids(data)["video"]
+    found = r.packets(data)
+    second = [k for k, p in enumerate(found) if r.pid_of(p) == pid and r.is_pes(p)][1]
+    return b"".join(p for k, p in enumerate(found) if k < second or r.pid_of(p) != pid)
+
+
+@pytest.mark.parametrize("until", [1, 3, 5])
+def test_a_screen_that_stands_still_from_the_beginning(copied, converted, library, until):
+    """A muxer has seen nothing of a picture before the next one begins."""
+    made = copied()
+    still = [one_picture(made.data(n)) if n < until else made.data(n) for n in range(5)]
+    counted = r.recounted(b"".join(still))
+    for number, end in enumerate(accumulate(map(len, still))):
+        made.write(number, counted[end - len(still[number]) : end])
     whole(converted(made), Verdict.OK, r.units(made.contents()), library.ffmpeg)
 
 

@@ -117,13 +117,13 @@ def test_a_lane_that_is_not_in_a_segment():
 
 
 @pytest.mark.parametrize("lane", [vp9(), opus()], ids=["video", "audio"])
-def test_an_introduction_stands_where_it_is_told(lane):
+def test_an_introduction_stands_before_everything(lane):
     first = {256: units([VP9_KEY, VP9_OTHER], [BASE, BASE + 6000]), 272: units([b"a"], [BASE])}
     feed = Feed((vp9(), opus()))
-    data = feed.introduction(lane.pid, first[lane.pid], HZ)
+    data = feed.introduction(lane.pid, first[lane.pid])
     found = {s.track.handler: s for s in fragments.read(feed.head(first), data).samples}
     mine = found["vide" if lane.codec.kind == "video" else "soun"]
-    assert mine.dts.tolist() == [HZ]
+    assert mine.dts.tolist() == [0]
     assert mine.size.tolist() == [first[lane.pid].sizes[0]]
 
 

@@ -2,9 +2,12 @@
 
 import zlib
 
+import numpy as np
 import pytest
 
-from pipeline.media.lane import BASE
+from pipeline.media.codecs import AAC
+from pipeline.media.lane import BASE, Carried, Lane
+from pipeline.media.mend import behind
 from pipeline.media.stitch import Stitched
 from pipeline.model import Severity
 from tests import ts
@@ -187,3 +190,42 @@ def test_a_last_frame_that_is_cut_is_left_out():
     assert heard(parts[0]) == list(range(47))
     said = [(f.id, f.severity, f.pid, f.repair) for f in parts[0].findings]
     assert said == [("ADTS_SYNC", Severity.WARNING, ts.AUDIO, "left out")]
+
+
+# --- stamps that no muxer can follow ----------------------------------------------------------
+
+
+LANE = Lane(ts.AUDIO, AAC, ts.adts_frame(b"")[:7], float(ts.FRAME))
+
+
+@pytest.mark.parametrize(
+    ("ticks", "left"),
+    [
+        pytest.param(0, 0, id="right"),
+        pytest.param(-1000, -1000, id="less than a frame early"),
+        pytest.param(-ts.FRAME, -ts.FRAME // 2, id="with the last frame of the PES before"),
+        pytest.param(-3 * ts.FRAME, -ts.FRAME // 2, id="three frames early"),
+        pytest.param(5 * ts.FRAME, 5 * ts.FRAME, id="late"),
+    ],
+)
+@pytest.mark.parametrize("number", [1, 2])
+def test_sound_stamped_before_the_frame_in_front_of_it(number, ticks, left):
+    """Half a frame too early at most; the rest stays where it is stamped."""
+    first = np.array([0, 4, 8, 12])
+    stamps = BASE + first * ts.FRAME
+    stamps[number] += ticks
+    right = stamps.copy()
+    right[number] += left - ticks
+    if ticks > 0:
+        first, stamps, right = (x[: number + 1] for x in (first, stamps, right))
+    found = behind(first, stamps, 16, LANE, Carried())
+    assert found.tolist() == right.tolist()
+
+
+@pytest.mark.parametrize("overlap", [1, 4])
+def test_sound_stamped_before_the_last_frame_of_the_segment_before(overlap):
+    carried = Carried()
+    behind(np.array([0]), np.array([BASE]), 10, LANE, carried)
+    begin = BASE + (10 - overlap) * ts.FRAME
+    found = behind(np.array([0]), np.array([begin]), 10, LANE, carried)
+    assert found.tolist() == [BASE + 9.5 * ts.FRAME]

@@ -1,5 +1,7 @@
 """The plan: where every segment belongs in time, whatever its clock says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -198,6 +200,24 @@ def test_sound_that_overlaps_by_less_than_its_last_pes():
     starts = [S, 2 * S, 3 * S - four, 4 * S - four]
     made = planned(starts, video=None, frames_per_pes=10)
     assert (begins(made, ts.AUDIO), said(made)) == (ONE_RUN, [BACK])
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_pictures_that_make_room_for_sound_are_not_missing(frames):
+    """An encoder that began anew puts its first frames of sound before its first picture."""
+    early = frames * ts.FRAME
+    slots = [slot(n, ts.segment(start=(n + 1) * S, pictures=16)) for n in range(4)]
+    made = plan([*slots[:2], *(sooner(one, ts.AUDIO, early) for one in slots[2:])])
+    assert begins(made, ts.VIDEO) == [0, S, 2 * S + early, 3 * S + early]
+    assert begins(made, ts.AUDIO) == ONE_RUN
+    assert said(made) == [BACK]
+
+
+def sooner(one: Slot, pid: int, ticks: int) -> Slot:
+    """A slot in which one stream is earlier."""
+    stream = one.scan.streams[pid]
+    moved = replace(stream, pts=stream.pts - ticks, dts=stream.dts - ticks)
+    return replace(one, scan=replace(one.scan, streams={**one.scan.streams, pid: moved}))
 
 
 def test_every_stamp_moves_by_the_same_offset():

@@ -91,10 +91,12 @@ def judged(truth: Truth, answer: Answer, samples: list[Sample]) -> list[Fault]:
 
 
 def agreed(made: Answer, looked: Answer) -> list[Fault]:
-    """Looking comes to the same as making, but for what a muxer alone can find."""
-    if made.verdict == looked.verdict:
-        return []
-    return [Fault("disagree", f"check says {looked.verdict}, convert {made.verdict}")]
+    """Looking comes to the same as making."""
+    if made.verdict != looked.verdict:
+        return [Fault("disagree", f"check says {looked.verdict}, convert {made.verdict}")]
+    if made.lost != looked.lost:
+        return [Fault("disagree", f"check says {looked.lost} is lost, convert {made.lost}")]
+    return []
 
 
 def _refused(truth: Truth, answer: Answer) -> Iterator[Fault]:

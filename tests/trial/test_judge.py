@@ -216,6 +216,7 @@ def test_a_flipped_bit_of_media_is_unknowable():
 def test_check_and_convert_must_agree():
     assert not agreed(WHOLE, WHOLE)
     assert agreed(WHOLE, replace(WHOLE, verdict="degraded"))
+    assert agreed(WHOLE, replace(WHOLE, lost={"video": 0.0, "audio": 1.0}))
 
 
 # Packets.

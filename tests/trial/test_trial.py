@@ -23,10 +23,20 @@ def test_a_recording_in_which_nothing_is_wrong_is_ok(number):
     assert not failures([played(SEED, number, only=("nothing",))], *NAMES)
 
 
+@pytest.fixture(scope="module")
+def rounds():
+    """Played once; whatever they are asked."""
+    return [played(SEED, number) for number in range(ROUNDS)]
+
+
+def test_what_looking_calls_whole_or_hurt_is_made(rounds):
+    """No proof refuses what the plan had no word against."""
+    assert not failures(rounds, "disagree", "crash")
+
+
 @pytest.mark.xfail(reason="the verdict is not yet read off an account of the media")
-def test_no_verdict_about_a_random_recording_is_wrong():
-    rounds = [played(SEED, number) for number in range(ROUNDS)]
+def test_no_verdict_about_a_random_recording_is_wrong(rounds):
     print(table(rounds))
     assert not failures(rounds, "lie", "sync", "refusal", "crash")
-    few = failures(rounds, "alarm", "seconds", "moved", "waste", "disagree")
+    few = failures(rounds, "alarm", "seconds", "moved", "waste")
     assert len(few.splitlines()) <= ROUNDS * 0.02, few
