@@ -248,10 +248,10 @@ storage = click.option(
 recording = all_of(
     click.option(
         "--mode",
-        type=click.Choice(["mix", "individual", "web"]),
+        type=click.Choice(["mix", "individual", "raw", "web"]),
         default="mix",
         show_default=True,
-        help="All users in one picture, each alone, or a web page.",
+        help="All users in one picture, each alone (individual or raw), or a web page.",
     ),
     click.option("--token-file", metavar="FILE", help="A file with the RTC token for the uid."),
     stream_types,

@@ -60,6 +60,8 @@ def start(request: str | None, **chosen: Any) -> int:
       recpipe record start --request request.json
       recpipe record start --storage calls --channel lesson7 --uid 527841 --stream-types 2
     """
+    import time
+
     from pipeline.agora.schema import parse
     from pipeline.agora.schema_requests import AcquireRequest, StartRequest
     from pipeline.cli.requests import secret_file, start_body
@@ -76,8 +78,7 @@ def start(request: str | None, **chosen: Any) -> int:
     recording = jobs.Wanted(wanted, chosen["mode"], parameters)
     calls, mode = _calls(chosen), recording.mode
     pair = calls.acquire(recording.acquire, mode), calls.start(wanted, RESOURCE, mode)
-    _warn(wanted.cautions())
-    _warn(_ending(wanted.client_request.storage_config))
+    _warn(recording.cautions(time.time()))
     if chosen["dry_run"]:
         return _show(pair, chosen)
     with _client(chosen) as client:
