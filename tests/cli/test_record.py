@@ -98,6 +98,16 @@ def test_what_has_ended_by_itself(recpipe, agora):
     assert "look into the bucket" in ended.out
 
 
+def test_list_says_what_was_started_here_and_asks_nobody(recpipe, agora):
+    assert recpipe("record", "list").out == ""
+    started(agora)
+    agora.reply = None
+    told = recpipe("record", "list").out
+    assert told.startswith("started  20")
+    assert told.endswith(f"  httpClient463224, uid 527841, mix, sid {SID}\n")
+    assert recpipe("record", "list", "--json").line["sid"] == SID
+
+
 def test_record_alone_shows_what_there_is(recpipe):
     ended = recpipe("record")
     assert (ended.code, ended.out) == (2, "")
