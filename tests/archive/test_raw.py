@@ -53,7 +53,7 @@ def beside(home):
     name = playlist(home).stem
     for index in (0, 1):
         playlist(home).with_name(f"{name}_{index}.mp4").write_bytes(b"agora" * (index + 1))
-    playlist(home).with_name(f"{name}x_0.mp4").write_bytes(b"another")
+    playlist(home).with_name(f"{name}_other_0.mp4").write_bytes(b"another")
     return [f"{name}_0.mp4", f"{name}_1.mp4"]
 
 
