@@ -30,6 +30,7 @@ KINDS: Mapping[str, type] = {
     "bitrate": int,
     "channel": str,
     "channel_type": int,
+    "bwlimit": str,
     "chaos": str,
     "conditions": bool,
     "debug": bool,
@@ -38,6 +39,7 @@ KINDS: Mapping[str, type] = {
     "duration": str,
     "endpoint_url": str,
     "events": str,
+    "exclude": list,
     "fail": list,
     "fast": bool,
     "fetch": bool,
@@ -47,6 +49,7 @@ KINDS: Mapping[str, type] = {
     "fps": int,
     "from": str,
     "height": int,
+    "include": list,
     "include_degraded": bool,
     "interval": str,
     "jobs": int,
@@ -58,18 +61,22 @@ KINDS: Mapping[str, type] = {
     "lease": str,
     "ledger": str,
     "leftovers": bool,
+    "limit": int,
     "live": bool,
     "lock_days": int,
     "log": str,
     "log_format": str,
+    "max_age": str,
     "max_attempts": int,
     "max_bytes": str,
     "max_delete": int,
     "max_fraction": str,
     "max_idle_time": int,
     "metadata": str,
+    "min_age": str,
     "mixed_video_layout": int,
     "mode": str,
+    "name": str,
     "notify": str,
     "object_lock": str,
     "ocfl": str,
@@ -252,6 +259,11 @@ def colour_wanted(environ: Mapping[str, str] = os.environ) -> bool:
 def cursor_moves(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether a terminal can draw over what it shows."""
     return environ.get("TERM", "dumb") != "dumb"
+
+
+def completion(environ: Mapping[str, str] = os.environ) -> str:
+    """What a shell asks for while a command is typed; empty otherwise."""
+    return environ.get(f"_{PREFIX}COMPLETE", "")
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Setting]]:

@@ -35,7 +35,7 @@ PURE = (
     *("agora/answers.py", "agora/calls.py", "agora/names.py", "agora/statuses.py"),
     *("agora/stores.py", "agora/vendors.py", "agora/webhook.py"),
     *("agora/schema.py", "agora/schema_canvas.py", "agora/schema_recording.py"),
-    *("agora/schema_requests.py", "agora/schema_storage.py"),
+    *("agora/schema_requests.py", "agora/schema_storage.py", "agora/tokens.py"),
 )
 PURE_LIBRARIES = {"numpy", "m3u8", "pydantic", "cryptography"}
 IMPURE = {

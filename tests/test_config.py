@@ -16,7 +16,7 @@ from pipeline.model import Format, OnLoss
 # arguments, and what may be given more than once
 NOT_SETTINGS = {
     *("sources", "config", "help", "version", "faults", "list_faults", "id", "every", "release"),
-    *("bags", "tags", "keep_tag", "place", "origin", "plan", "run", "states", "verdicts"),
+    *("bags", "tags", "keep_tag", "place", "origin", "plan", "run", "shell", "states", "verdicts"),
 }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-GROUPS = {"ledger", "record", "simulate"}  # commands that have commands of their own
+GROUPS = {"archive", "ledger", "record", "simulate"}  # commands that have commands of their own
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 FINDINGS = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
@@ -49,7 +49,7 @@ def command(call: list[str]) -> str:
 
 def test_there_are_examples_of_every_command():
     known = {"convert", "check", "doctor", "simulate recording", "simulate service"}
-    known |= {"record start", "record stop"}
+    known |= {"record start", "record stop", "archive ingest"}
     known |= {"watch", "status", "explain", "retry", "hold", "ledger rebuild", "ledger forget"}
     assert {command(call) for call in examples()} == known
 

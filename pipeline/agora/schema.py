@@ -1,8 +1,8 @@
 """Bodies of requests as checked values: what all of them share.
 
 A body is checked before anything is sent, and sent as it was given: what was not set is left out,
-an explicit zero stays.  Keys are those of Agora's documentation; in Python the same words in
-snake case.
+an explicit zero stays, and so does a key that nobody here knows yet.  Keys are those of Agora's
+documentation; in Python the same words in snake case.
 """
 
 import json
@@ -22,6 +22,7 @@ from pipeline.errors import UsageError
 MASK = "***"
 SHOWN = 60  # characters of a wrong value that an error repeats
 PROBLEMS = 5  # problems that one error names
+NEAR = 0.8  # of two spellings, as difflib measures it
 
 _SNAKE = {"x_axis", "y_axis", "render_mode", "image_url", "async_stop"}  # as Agora spells them
 _SPELLINGS = MappingProxyType(  # the English reference; what the service understands
@@ -40,11 +41,22 @@ def _key(name: str) -> str:
     return name if name in _SNAKE else to_camel(name)
 
 
+def _hidden(value: Any) -> Any:
+    """Of what is not known nobody can say that it is no secret."""
+    if isinstance(value, str):
+        return SecretStr(value)
+    if isinstance(value, Mapping):
+        return {key: _hidden(item) for key, item in value.items()}
+    return [_hidden(item) for item in value] if isinstance(value, list) else value
+
+
 class Body(BaseModel):
-    """A JSON object of a request."""
+    """A JSON object of a request; Agora may have added keys to it."""
+
+    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_hidden)]] = Field(init=False)
 
     model_config = ConfigDict(
-        extra="forbid",
+        extra="allow",
         frozen=True,
         strict=True,
         alias_generator=_key,
@@ -67,10 +79,14 @@ class Caution:
 def parse(kind: type[AnyBody], data: Mapping[str, Any]) -> AnyBody:
     """A body from JSON values; UsageError names every key that is wrong, and never a secret."""
     _refuse_what_is_no_json(data)
+    respelt = _respelt(dict(data))
+    found = list(_slips(kind, respelt))
     try:
-        return kind.model_validate(_respelt(dict(data)), by_alias=True, by_name=False)
+        body = kind.model_validate(respelt, by_alias=True, by_name=False)
+        if not found:
+            return body
     except ValidationError as error:
-        found = list(_problems(error, kind))
+        found += _problems(error, kind)
     more = f"; and {len(found) - PROBLEMS} more" if len(found) > PROBLEMS else ""
     raise UsageError("; ".join(found[:PROBLEMS]) + more)
 
@@ -106,6 +122,15 @@ def disguises(secret: str) -> frozenset[str]:
     data = secret.encode("utf-8", "surrogatepass")
     encoded = {code(data).decode() for code in (b64encode, urlsafe_b64encode)}
     return frozenset({secret} | quoted | escaped | encoded | {e.rstrip("=") for e in encoded})
+
+
+def unknown_keys(body: Body) -> Iterator[Caution]:
+    """What will be sent without anybody here knowing what it means."""
+    for way, value, owner in _unknown(type(body), _dump(body)):
+        near = get_close_matches(way[-1], _fields(owner), n=1, cutoff=NEAR)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        for key in _leaves(way, value):
+            yield Caution(".".join(map(_printable, key)), f"unknown key, sent as it is{hint}")
 
 
 def _dump(body: Body) -> dict[str, Any]:
@@ -146,6 +171,46 @@ def _respelt(value: Any) -> Any:
     return [_respelt(item) for item in value] if isinstance(value, list) else value
 
 
+def _unknown(
+    kind: type[Body], data: Any, way: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any, type[Body]]]:
+    """Keys that a body does not have: the way to each, its value, and whose it would be."""
+    for key, value in data.items() if isinstance(data, Mapping) else ():
+        field = _fields(kind).get(key)
+        if field is None:
+            yield (*way, key), value, kind
+        elif (owner := _body_of(field.annotation)) is not None:
+            many = enumerate(value) if isinstance(value, list) else ()
+            yield from _unknown(owner, value, (*way, key))
+            for number, item in many:
+                yield from _unknown(owner, item, (*way, key, str(number)))
+
+
+def _leaves(way: tuple[str, ...], value: Any) -> Iterator[tuple[str, ...]]:
+    if not isinstance(value, Mapping) or not value:
+        yield way
+        return
+    for key, inner in value.items():
+        yield from _leaves((*way, key), inner)
+
+
+def _slips(kind: type[Body], data: Mapping[str, Any]) -> Iterator[str]:
+    """Keys that differ from known ones in case alone: Agora adds none of that kind."""
+    for way, _, owner in _unknown(kind, data):
+        same = [name for name in _fields(owner) if _folded(name) == _folded(way[-1])]
+        if same:
+            where = ".".join(map(_printable, way))
+            yield f"{where}: unknown key; did you mean {same[0]}?"
+
+
+def _folded(key: str) -> str:
+    return key.replace("_", "").lower()
+
+
+def _fields(kind: type[Body]) -> Mapping[str, Any]:
+    return {_key(name): field for name, field in kind.model_fields.items()}
+
+
 # What is wrong, in words.
 
 _EXPECTED = {
@@ -178,8 +243,6 @@ def _problems(error: ValidationError, kind: type[Body]) -> Iterator[str]:
 
 def _said(problem: Any, keys: Sequence[int | str], kind: type[Body]) -> str:
     what = problem["type"]
-    if what == "extra_forbidden":
-        return f"unknown key{_nearest(str(keys[-1]), _keys_beside(kind, keys[:-1]))}"
     context = problem.get("ctx", {})
     if what in ("value_error", "assertion_error"):
         expected = str(context["error"])
@@ -206,23 +269,14 @@ def _is_secret(kind: type[Body], keys: Sequence[int | str]) -> bool:
     for key in keys:
         if owner is None or isinstance(key, int):
             continue
-        named = {_key(name): name for name in owner.model_fields}
-        if key not in named:
+        field = _fields(owner).get(key)
+        if field is None:
             return True  # whatever it is, it is not where it belongs
-        annotation = owner.model_fields[named[key]].annotation
+        annotation = field.annotation
         if SecretStr in _types(annotation):
             return True
         owner = _body_of(annotation)
     return False
-
-
-def _keys_beside(kind: type[Body], keys: Sequence[int | str]) -> list[str]:
-    owner: type[Body] | None = kind
-    for key in keys:
-        if owner is not None and isinstance(key, str):
-            names = {_key(name): name for name in owner.model_fields}
-            owner = _body_of(owner.model_fields[names[key]].annotation) if key in names else None
-    return [_key(name) for name in owner.model_fields] if owner else []
 
 
 def _types(annotation: Any) -> set[Any]:
@@ -233,14 +287,6 @@ def _types(annotation: Any) -> set[Any]:
 def _body_of(annotation: Any) -> type[Body] | None:
     found = (t for t in _types(annotation) if isinstance(t, type) and issubclass(t, Body))
     return next(found, None)
-
-
-def _nearest(key: str, known: Sequence[str]) -> str:
-    spelt = {name.lower(): name for name in known}  # case matters, and is often what is wrong
-    near = get_close_matches(key.lower(), spelt, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {spelt[near[0]]}?"
-    return f"; known are {', '.join(known)}" if known else ""
 
 
 # Kinds of values that several bodies hold.

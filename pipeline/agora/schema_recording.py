@@ -16,6 +16,7 @@ MOST_UIDS = 32
 GROUPS = (2, 7, 12, 17, 32, 49)  # most uids in subscribeUidGroup 0 to 5
 NEEDS_SALT = (7, 8)  # decryptionMode
 SALT = 32  # bytes
+SHORT_IDLE = 30  # seconds, the default; Agora recommends 300
 
 
 def _uids(uids: list[str]) -> list[str]:
@@ -121,6 +122,10 @@ class RecordingConfig(Subscription):
 
     def cautions(self) -> Iterator[Caution]:
         """What is allowed here and seldom meant."""
+        idle = self.max_idle_time
+        if idle is not None and idle < SHORT_IDLE:
+            detail = f"it ends when nobody is there for {idle} s; Agora recommends 300"
+            yield Caution("maxIdleTime", detail)
         if self.stream_types in (None, 2):
             yield from one_sided(self)
         yield from (Caution("subscribeUidGroup", detail) for detail in self.crowd())

@@ -8,20 +8,25 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
-from pipeline.agora.schema import Body, Caution, Secret, Text, Uid, UpTo2
+from pipeline.agora import tokens
+from pipeline.agora.schema import Body, Caution, Secret, Text, Uid, UpTo2, unknown_keys
 from pipeline.agora.schema_canvas import Arrangement
 from pipeline.agora.schema_recording import EVERYONE, RecordingConfig, Subscription
 from pipeline.agora.schema_storage import StorageConfig
 from pipeline.errors import UsageError
 
-Mode: TypeAlias = Literal["mix", "individual", "web"]
-MODES: tuple[Mode, ...] = ("mix", "individual", "web")
+Mode: TypeAlias = Literal["mix", "individual", "raw", "web"]
+MODES: tuple[Mode, ...] = ("mix", "individual", "raw", "web")
+INDIVIDUAL: tuple[Mode, ...] = ("individual", "raw")  # two words of the address for one thing
 
 LONGEST_CHANNEL = 64  # bytes
 LONGEST_LABEL = 1024  # bytes, of a web page recording
 MARKS = "!#$%&()+-:;<=.>?@[]^_{}|~,"
+LONGEST_TOKEN = 24 * 3600  # seconds that Agora makes a token for, at most
+JUST_MADE = 600  # seconds: a token that was made for that long was made before
+LASTS = 72  # hours that a recording may last, unless resourceExpiredHour says otherwise
 _CHANNEL = re.compile(rf"[A-Za-z0-9 {re.escape(MARKS)}]+")
 
 
@@ -35,6 +40,10 @@ def _file_types(types: list[str]) -> list[str]:
     if "hls" not in types or len(set(types)) < len(types):
         raise ValueError('expected ["hls"] or ["hls", "mp4"]')
     return types
+
+
+def _none_if_empty(text: object) -> object:
+    return None if text == "" else text
 
 
 Channel = Annotated[str, AfterValidator(_label)]
@@ -60,7 +69,7 @@ class SnapshotConfig(Body):
 class StartParameters(Body):
     """``clientRequest`` of start."""
 
-    token: Secret | None = None
+    token: Annotated[Secret | None, BeforeValidator(_none_if_empty)] = None
     recording_config: RecordingConfig | None = None
     recording_file_config: RecordingFileConfig | None = None
     storage_config: StorageConfig
@@ -75,6 +84,16 @@ class StartParameters(Body):
             yield from self.recording_config.cautions()
         yield from self.storage_config.cautions()
 
+    def ending(self, now: float, lasts: int) -> Iterator[Caution]:
+        """What ends before a recording of ``lasts`` seconds has to."""
+        yield from self.storage_config.ending(now)
+        ends = tokens.ends(self.token.get_secret_value()) if self.token else None
+        if ends is None or ends - now >= min(lasts, LONGEST_TOKEN) - JUST_MADE:
+            return
+        left = f"ends in {(ends - now) / 60:.0f} minutes" if ends > now else "has ended"
+        detail = f"{left} and cannot be renewed; the recording may last {lasts / 3600:.0f} hours"
+        yield Caution("token", detail)
+
 
 class AcquireParameters(Body):
     """``clientRequest`` of acquire; all of it may be left out."""
@@ -85,6 +104,11 @@ class AcquireParameters(Body):
     region_affinity: Annotated[int, Field(ge=0, le=4)] | None = None
     exclude_resource_ids: Annotated[list[Text], Field(min_length=1)] | None = None
     start_parameter: StartParameters | None = None
+
+    @property
+    def lasts(self) -> int:
+        """Seconds that the recording may last."""
+        return (self.resource_expired_hour or LASTS) * 3600
 
 
 class UpdateAudio(Subscription):
@@ -170,6 +194,10 @@ class Request(Body):
     cname: Channel
     uid: Uid
 
+    def cautions(self) -> tuple[Caution, ...]:
+        """What is allowed here and seldom meant."""
+        return tuple(unknown_keys(self))
+
 
 class AcquireRequest(Request):
     """The body of acquire."""
@@ -184,7 +212,7 @@ class StartRequest(Request):
 
     def cautions(self) -> tuple[Caution, ...]:
         """What is allowed here and seldom meant."""
-        return tuple(self.client_request.cautions())
+        return (*super().cautions(), *self.client_request.cautions())
 
 
 class UpdateRequest(Request):
@@ -194,7 +222,7 @@ class UpdateRequest(Request):
 
     def cautions(self) -> tuple[Caution, ...]:
         """What is allowed here and seldom meant."""
-        return tuple(self.client_request.cautions())
+        return (*super().cautions(), *self.client_request.cautions())
 
 
 class LayoutRequest(Request):
@@ -204,7 +232,7 @@ class LayoutRequest(Request):
 
     def cautions(self) -> tuple[Caution, ...]:
         """What is allowed here and seldom meant."""
-        return tuple(self.client_request.cautions())
+        return (*super().cautions(), *self.client_request.cautions())
 
 
 class StopRequest(Request):
@@ -237,7 +265,7 @@ def _unfit_name(request: Request, mode: Mode) -> Iterator[str]:
 
 
 def _unfit_acquire(parameters: AcquireParameters, mode: Mode) -> Iterator[str]:
-    scenes = {"mix": (None, 0), "individual": (None, 0, 2), "web": (1,)}[mode]
+    scenes = {"mix": (None, 0), "web": (1,)}.get(mode, (None, 0, 2))
     if parameters.scene not in scenes:
         expected = " or ".join(str(scene) for scene in scenes if scene is not None)
         yield f"clientRequest.scene: {parameters.scene}, expected {expected} in mode {mode}"
@@ -256,7 +284,7 @@ def _unfit_start(parameters: StartParameters, uid: str, mode: Mode) -> Iterator[
         yield "clientRequest.recordingConfig: missing"
         return
     where = "clientRequest.recordingConfig"
-    if mode == "individual":
+    if mode in INDIVIDUAL:
         group = f"{where}.subscribeUidGroup"
         yield from (f"{group}: {detail}" for detail in config.crowd())
         if config.subscribe_uid_group is None:
@@ -270,12 +298,12 @@ def _only_in(parameters: StartParameters) -> Iterator[tuple[str, Any, tuple[Mode
     config = parameters.recording_config or RecordingConfig()
     files = parameters.recording_file_config
     mp4 = "mp4" if files and "mp4" in (files.av_file_type or ()) else None
-    yield "recordingConfig", parameters.recording_config, ("mix", "individual")
+    yield "recordingConfig", parameters.recording_config, ("mix", *INDIVIDUAL)
     yield "recordingConfig.transcodingConfig", config.transcoding_config, ("mix",)
     yield "recordingConfig.audioProfile", config.audio_profile, ("mix",)
-    yield "recordingConfig.streamMode", config.stream_mode, ("individual",)
+    yield "recordingConfig.streamMode", config.stream_mode, INDIVIDUAL
     yield "recordingFileConfig.avFileType mp4", mp4, ("mix", "web")
-    yield "snapshotConfig", parameters.snapshot_config, ("individual",)
-    yield "appsCollection", parameters.apps_collection, ("individual",)
-    yield "transcodeOptions", parameters.transcode_options, ("individual",)
+    yield "snapshotConfig", parameters.snapshot_config, INDIVIDUAL
+    yield "appsCollection", parameters.apps_collection, INDIVIDUAL
+    yield "transcodeOptions", parameters.transcode_options, INDIVIDUAL
     yield "extensionServiceConfig", parameters.extension_service_config, ("web",)

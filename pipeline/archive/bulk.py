@@ -1,43 +1,66 @@
-"""Many published recordings into an archive; one that fails stops no other."""
+"""Many recordings into an archive, published or raw; one that fails stops no other."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from pipeline.agora import names
+from pipeline.archive import raw
 from pipeline.archive.ingest import Ingested, Order, ingest
 from pipeline.archive.staging import Archive
 from pipeline.errors import NotFoundError, RecpipeError, UsageError
-from pipeline.jobs.many import Failure, shown
+from pipeline.jobs.many import Failure, Work, shown
+from pipeline.jobs.options import Options
 from pipeline.jobs.published import Published, Unreadable, find, read
 from pipeline.jobs.targets import Opener
+from pipeline.model import Report
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.stages.discover import discover
 from pipeline.stages.publish import RECEIPT, receipt_key
 from pipeline.storage import Storage
 
-Found = tuple[Storage, Published]
+Found = tuple[Storage, Published] | Work
 
 
 def published_in(
     sources: Iterable[str], opened: Opener, located: Callable[[str], str] = str
 ) -> Iterator[Found | Failure]:
-    """What each source holds: a folder, or the receipt or the MP4 of a single recording.
+    """What each source holds: a folder, or the receipt, the MP4 or the playlist of a recording.
 
     ``located`` says where to find what is named otherwise, such as by an id of the ledger.
     """
     for source in sources:
         try:
             storage, key = opened(located(source))
-            if key:
+            if key and (key.endswith((RECEIPT, ".mp4")) or _exists(storage, receipt_key(key))):
                 name = key if key.endswith(RECEIPT) else receipt_key(key)
                 yield storage, read(storage, name)
+            elif key:
+                yield from (Work(found, storage) for found in discover(storage, key))
             else:
                 yield from _folder(storage)
         except RecpipeError as error:
             yield Failure(None, shown(source), error)
 
 
+def _exists(storage: Storage, key: str) -> bool:
+    try:
+        storage.head(key)
+    except NotFoundError:
+        return False
+    return True
+
+
+def _raw(storage: Storage) -> list[Work]:
+    """Recordings by their playlists; nobody has to have any."""
+    try:
+        return [Work(found, storage) for found in discover(storage, "")]
+    except NotFoundError:
+        return []
+
+
 def _folder(storage: Storage) -> Iterator[Found | Failure]:
     known: set[str] = set()  # receipts, and files that one speaks of
+    made: set[str] = set()  # what was converted already
     count = 0
     for one in find(storage):
         count += 1
@@ -47,7 +70,13 @@ def _folder(storage: Storage) -> Iterator[Found | Failure]:
             yield Failure(name, storage.url(one.receipt_key), one.error)
         else:
             known |= {one.receipt_key, *(output.key for output in one.outputs)}
+            made.add(one.receipt["source"])
             yield storage, one
+    for work in _raw(storage):
+        count += 1
+        known |= {found.key for part in work.recording.parts for found in part.objects.values()}
+        if work.recording.source not in made:
+            yield work
     for entry in storage.list():
         path = PurePosixPath(entry.key)
         ours = path.suffix == ".mp4" and names.parse_mp4_name(path.name) is None
@@ -57,8 +86,8 @@ def _folder(storage: Storage) -> Iterator[Found | Failure]:
             said = f"{storage.url(entry.key)}: no receipt beside it; convert its recording again"
             yield Failure(path.stem, storage.url(entry.key), NotFoundError(said))
     if not count:
-        said = f"{storage.url()}: nothing published here; name a folder with receipts"
-        raise NotFoundError(said)
+        said = "nothing published here, and no recording; name a folder with receipts or playlists"
+        raise NotFoundError(f"{storage.url()}: {said}")
 
 
 def ingest_all(
@@ -69,20 +98,33 @@ def ingest_all(
     order: Order,
     *,
     now: Callable[[], float],
-) -> Iterator[Ingested | Failure]:
-    """Ingest each; outcomes come as soon as they are there."""
+    options: Options | None = None,
+) -> Iterator[Ingested | Report | Failure]:
+    """Ingest each, raw ones converted with ``options``; outcomes come as soon as they are there."""
     taken: dict[str, str] = {}
     for one in found:
         if isinstance(one, Failure):
             yield one
             continue
-        storage, published = one
-        where = storage.url(published.receipt_key)
-        earlier = taken.setdefault(published.name, where)
+        how = options or Options(spool=order.spool)
+        id, where, name = _named(one, how)
+        earlier = taken.setdefault(name, where)
         try:
             if earlier != where:
                 said = f"{where}: its bag would be called like that of {earlier}"
                 raise UsageError(f"{said}; give them different archives")
-            yield ingest(published, storage, open_root, archive, ffmpeg, order, now=now())
+            if isinstance(one, Work):
+                yield raw.take(one, archive, ffmpeg, how, order, now)
+            else:
+                storage, published = one
+                yield ingest(published, storage, open_root, archive, ffmpeg, order, now=now())
         except RecpipeError as error:
-            yield Failure(published.id, where, error)
+            yield Failure(id, where, error)
+
+
+def _named(one: Found, options: Options) -> tuple[str, str, str]:
+    """The recording, where it is, and what its bag is called."""
+    if isinstance(one, Work):
+        return one.recording.id, one.recording.source, raw.bag_name(one, options)
+    storage, published = one
+    return published.id, storage.url(published.receipt_key), published.name

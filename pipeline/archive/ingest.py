@@ -1,7 +1,8 @@
 """A published recording becomes one BagIt bag: access copy, originals, metadata, events."""
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -10,13 +11,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pipeline.archive import bag, places, premis, technical
+from pipeline.archive.beside import mp4s
 from pipeline.archive.history import events_of
 from pipeline.archive.staging import Archive, Staging, digest
 from pipeline.errors import ExistsError, NotFoundError, StorageError, UsageError
 from pipeline.jobs.locks import locked
 from pipeline.jobs.published import Output, Published
-from pipeline.jobs.receipts import software
-from pipeline.model import Format, SourceFile
+from pipeline.jobs.receipts import identities, software
+from pipeline.model import Format, Report, SourceFile, StoredObject
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
@@ -57,6 +59,7 @@ class Ingested:
     state: str  # "ingested", or "present": it was there already
     files: int
     size: int
+    report: Report | None = None  # of the conversion, if it was made just now
 
 
 def ingest(
@@ -77,10 +80,10 @@ def ingest(
             return there
         staging = Staging(archive, published.name, order.spool)
         _copy_access(staging, published, results, ffmpeg)
-        fetched = _take_originals(
-            staging, published, _root(published, results, order), open_root, order
-        )
-        _describe(staging, published, order, fetched, ffmpeg, now)
+        source = _source(published, results, open_root, order)
+        beside = mp4s(published, source) if source is not None else ()
+        fetched = _take_originals(staging, published, beside, source, order)
+        _describe(staging, published, beside, order, fetched, ffmpeg, now)
         payload = {p: d for p, d in staging.files.items() if bag.is_payload(p)}
         payload |= {one.path: digests for one, digests in fetched}
         _tag(staging, published, order, payload, [one for one, _ in fetched], now)
@@ -108,13 +111,28 @@ def _present(published: Published, receipt: str, archive: Archive, order: Order)
     told = _what_is_there(published, archive, place)
     wanted = _told(published, order, {})
     if told.get("receipt") != wanted["receipt"] or told.get("originals") != wanted["originals"]:
-        where = archive.storage.url(place.key)
-        raise ExistsError(
-            f"{where}: another version of this recording is archived; name another store"
-        )
+        raise another(archive, place)
     url = archive.storage.url(place.key.removesuffix("/"))
     size, _, count = str(told.get("oxum", "0.0")).partition(".")
     return Ingested(published.id, receipt, url, "present", int(count), int(size))
+
+
+def another(archive: Archive, place: places.Place) -> ExistsError:
+    """That the bag which is there is not the one that was to be made."""
+    where = archive.storage.url(place.key)
+    return ExistsError(
+        f"{where}: another version of this recording is archived; name another store"
+    )
+
+
+def size_of(archive: Archive, place: places.Place) -> tuple[int, int]:
+    """Number and bytes of the payload of a bag, as it says itself."""
+    noted = places.recall_tar(archive.storage, place.name) if place.form is places.Form.TAR else {}
+    if place.form is places.Form.OBJECTS:
+        info = bag.parse_info(places.read(archive.storage, place, bag.INFO))
+        noted = {"oxum": info.get("Payload-Oxum", "0.0")}
+    size, _, count = str((noted or {}).get("oxum", "0.0")).partition(".")
+    return int(count), int(size)
 
 
 def _what_is_there(
@@ -144,7 +162,17 @@ def _told(published: Published, order: Order, payload: Mapping[str, bag.Digests]
         "receipt": published.receipt_sha256,
         "originals": order.originals.value,
         "oxum": bag.oxum(payload.values()),
+        "origin": made_from(
+            identities((i["key"], i["size"], i["etag"]) for i in published.receipt["inputs"]),
+            published.receipt["settings"],
+        ),
     }
+
+
+def made_from(inputs: Iterable[tuple[str, int, str | None]], settings: Mapping[str, str]) -> str:
+    """Equal for what was made of the same inputs in the same way."""
+    told = json.dumps([sorted(map(str, inputs)), dict(settings)], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _copy_access(staging: Staging, published: Published, results: Storage, ffmpeg: Ffmpeg) -> None:
@@ -181,6 +209,14 @@ def _described(name: str, number: int) -> str:
     return f"{METADATA}{name}" if number == 1 else f"{METADATA}{stem}.{number}.{suffix}"
 
 
+def _source(
+    published: Published, results: Storage, open_root: Callable[[str], Storage], order: Order
+) -> Storage | None:
+    """None where originals are left out, and need not be reached."""
+    root = _root(published, results, order)
+    return open_root(root) if order.originals is not Originals.NONE else None
+
+
 def _root(published: Published, results: Storage, order: Order) -> str:
     """Where the originals are; a receipt in a bucket does not make us read this machine's files."""
     if order.source is not None:
@@ -194,36 +230,37 @@ def _root(published: Published, results: Storage, order: Order) -> str:
 def _take_originals(
     staging: Staging,
     published: Published,
-    root: str,
-    open_root: Callable[[str], Storage],
+    beside: Sequence[StoredObject],
+    source: Storage | None,
     order: Order,
 ) -> list[tuple[bag.Fetch, bag.Digests]]:
     """Copy the originals, or read them where they stay, for a manifest lists those as well."""
-    if order.originals is Originals.NONE:
+    if source is None:
         return []
-    for one in published.inputs:
+    mp4 = [SourceFile(one.key, one.size, one.etag, None) for one in beside]
+    originals = [*published.inputs, *mp4]
+    for one in originals:
         try:
             one.key.encode()
         except UnicodeEncodeError as error:
             name = printable(one.key)
             raise UsageError(f"{name}: not UTF-8, as BagIt expects; rename it") from error
-    source = open_root(root)
 
     def keep(one: SourceFile) -> None:
-        assert one.sha256 is not None
-        staging.copy(source, one.key, original_path(published, one.key), sha256=one.sha256)
+        path, version = original_path(published, one.key), f"{one.size} {one.etag}"
+        staging.copy(source, one.key, path, sha256=one.sha256, version=version)
 
     def stay(one: SourceFile) -> tuple[bag.Fetch, bag.Digests]:
         digests = digest(source.open(one.key))
-        if digests.sha256 != one.sha256:
+        if one.sha256 not in (None, digests.sha256):
             raise StorageError(f"{source.url(one.key)}: changed since it was converted")
         where = original_path(published, one.key)
         return bag.Fetch(fetch_url(source, one.key), digests.size, where), digests
 
     with ThreadPoolExecutor(COPIERS) as pool:
         if order.originals is Originals.FETCH:
-            return list(pool.map(stay, published.inputs))
-        list(pool.map(keep, published.inputs))
+            return list(pool.map(stay, originals))
+        list(pool.map(keep, originals))
     return []
 
 
@@ -238,13 +275,14 @@ def fetch_url(source: Storage, key: str) -> str:
 def _describe(
     staging: Staging,
     published: Published,
+    beside: Sequence[StoredObject],
     order: Order,
     fetched: list[tuple[bag.Fetch, bag.Digests]],
     ffmpeg: Ffmpeg,
     now: float,
 ) -> None:
     staging.write(receipt_path(published), published.text)
-    staging.write(f"{METADATA}recording.json", _recording(published))
+    staging.write(f"{METADATA}recording.json", _recording(published, beside))
     muxer = published.receipt.get("muxer")
     log = muxer if isinstance(muxer, Mapping) else {}
     lines = [f"{log.get('version')}\n", " ".join(map(str, log.get("command", ()))) + "\n"]
@@ -262,6 +300,10 @@ def _describe(
         name = key.rpartition("/")[2]
         kind = premis.format_of(name)
         objects.append(premis.File(path, digests[path], kind, name, access))
+    others = [original_path(published, one.key) for one in beside]
+    objects += [
+        premis.File(p, digests[p], premis.format_of(p), p.rpartition("/")[2]) for p in others
+    ]
     version = technical.mediainfo_version(staging.read(f"{METADATA}mediainfo.xml"))
     events = events_of(
         published, access, list(kept), probe=ffmpeg.version, mediainfo=version, now=now
@@ -269,7 +311,7 @@ def _describe(
     staging.write(f"{METADATA}premis.xml", premis.document(objects, events))
 
 
-def _recording(published: Published) -> bytes:
+def _recording(published: Published, beside: Sequence[StoredObject]) -> bytes:
     agora = published.agora
     told = {
         "recording": published.id,
@@ -281,6 +323,7 @@ def _recording(published: Published) -> bytes:
         "settings": published.receipt["settings"],
         "inputs": [asdict(one) for one in published.inputs],
         "missing": list(published.missing),
+        "agora_mp4": [one.key for one in beside],
     }
     return (json.dumps(told, indent=1) + "\n").encode()
 

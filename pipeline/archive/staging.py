@@ -90,24 +90,33 @@ class Staging:
         return True
 
     def copy(
-        self, source: Storage, key: str, path: str, *, sha256: str, look: Look | None = None
+        self,
+        source: Storage,
+        key: str,
+        path: str,
+        *,
+        sha256: str | None,
+        version: str = "",
+        look: Look | None = None,
     ) -> None:
         """Copy an object, hashed in the same read; StorageError unless it has this SHA-256.
 
-        ``look`` may read the copy before it goes to its place.
+        Where none is known, ``version`` tells the object from others of its name.  ``look`` may
+        read the copy before it goes to its place.
         """
-        if self.has(path, sha256):
+        identity = sha256 or version
+        if self.has(path, identity):
             return
         temporary = self._temporary(path)
         try:
             with os_errors(f"write {temporary}"), temporary.open("wb") as file:
                 digests = digest(source.open(key), file.write)
-            if digests.sha256 != sha256:
+            if sha256 not in (None, digests.sha256):
                 where, found = source.url(key), digests.sha256
                 raise StorageError(f"{where}: SHA-256 {found}, its receipt says {sha256}")
             if look is not None:
                 look(temporary)
-            self._store(temporary, path, digests, identity=sha256)
+            self._store(temporary, path, digests, identity=identity)
         finally:
             temporary.unlink(missing_ok=True)
 

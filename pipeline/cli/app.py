@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from pipeline import config
 from pipeline.cli.options import State
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
 from pipeline.errors import RecpipeError
@@ -27,6 +28,7 @@ COMMANDS = {  # and the module of each
     "clean": "clean",
     "doctor": "doctor",
     "simulate": "simulate",
+    "completion": "completion",
 }
 
 
@@ -50,6 +52,10 @@ class App(click.Group):
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> Any:
         """Run the command and leave with its exit code."""
         state = State()
+        if instruction := config.completion():
+            from pipeline.cli.completion import complete
+
+            sys.exit(complete(self, instruction))
         try:
             code = self._run([*(sys.argv[1:] if args is None else args)], state)
         except (RecpipeError, click.ClickException) as error:

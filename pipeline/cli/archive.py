@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.jobs.ledger.handle import Ledger
     from pipeline.jobs.many import Failure
     from pipeline.jobs.targets import Opener
+    from pipeline.model import Report
     from pipeline.storage import Storage
 
 COLD = ["GLACIER", "DEEP_ARCHIVE"]  # cannot be read at once
@@ -35,7 +36,7 @@ def archive() -> None:
     """Put recordings into a preservation archive of BagIt bags, and keep them sound."""
 
 
-@archive.command(short_help="Make one BagIt bag of each published recording.")
+@archive.command(short_help="Make one BagIt bag of each recording.")
 @click.argument("sources", metavar="SRC|ID...", nargs=-1, required=True)
 @click.option("--to", metavar="STORE", required=True, help="A folder or s3://bucket/prefix/.")
 @click.option(
@@ -66,18 +67,21 @@ def archive() -> None:
 )
 @click.option("--lock-days", type=click.IntRange(min=1), metavar="N", help="How long.")
 @click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="Of S3; may be repeated.")
+@options.conversion
 @options.ffmpeg
 @options.unattended
 def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
-    """Make one BagIt bag of each published recording: the MP4, its originals, metadata, events.
+    """Make one BagIt bag of each recording: the MP4, its originals, metadata, events.
 
     SRC is a folder or s3://bucket/prefix/ with receipts that recpipe convert left, or a single
-    receipt or MP4.  ID is the name or the sid of a recording in the ledger, or how either begins.
-    What is archived already is left alone, so the same command may run again.
+    receipt or MP4; or raw recordings, as for recpipe convert, which are converted and proven
+    first.  ID is the name or the sid of a recording in the ledger, or how either begins.  What is
+    archived already is left alone, so the same command may run again.
 
     \b
     Examples:
       recpipe archive ingest out/ --to /archive/
+      recpipe archive ingest recordings/ --to /archive/ --deep
       recpipe archive ingest s3://bucket/mp4/ --to s3://vault/ --as tar --storage-class DEEP_ARCHIVE
       recpipe archive ingest out/ --to /archive/ --metadata cases.csv --originals fetch
       recpipe archive ingest 0a93a5e0c1d4 --to /archive/
@@ -90,7 +94,9 @@ def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
 def _ingest(sources: tuple[str, ...], ledger: "Ledger | None", chosen: dict[str, Any]) -> int:
     from pipeline.archive import bulk, catalogue
     from pipeline.archive.ingest import Order, Originals
+    from pipeline.cli.chosen import settings
     from pipeline.jobs.many import Failure, code_of, exit_code
+    from pipeline.model import Report
     from pipeline.muxing.locate import locate
 
     opened = opener(chosen)
@@ -107,18 +113,20 @@ def _ingest(sources: tuple[str, ...], ledger: "Ledger | None", chosen: dict[str,
     found = bulk.published_in(sources, opened, partial(_located, ledger))
     ffmpeg = locate(chosen["ffmpeg"])
     for outcome in bulk.ingest_all(
-        found, partial(folder, opened), to, ffmpeg, order, now=time.time
+        found, partial(folder, opened), to, ffmpeg, order, now=time.time, options=settings(chosen)
     ):
         if isinstance(outcome, Failure):
             codes.append(code_of(outcome))
             _say_failure(outcome, chosen)
             continue
-        codes.append(0)
-        _note(outcome, ledger)
         seen.add(outcome.recording)
-        told = {"recording": outcome.recording, "bag": outcome.bag, "state": outcome.state}
-        text = f"{outcome.state:<9} {outcome.bag}: {outcome.files} files, {outcome.size} bytes"
-        _say({**told, "files": outcome.files, "size": outcome.size}, text, chosen, False)
+        if isinstance(outcome, Report):
+            codes.append(code_of(outcome))
+            _say_unmade(outcome, chosen)
+            continue
+        codes.append(code_of(outcome.report) if outcome.report else 0)
+        _note(outcome, ledger)
+        _say_ingested(outcome, chosen)
     for name in sorted(extra.keys() - seen):
         output.say(f"recpipe: warning: {chosen['metadata']}: {name} is not among the recordings")
     return exit_code(codes)
@@ -142,6 +150,35 @@ def _note(done: "Ingested", ledger: "Ledger | None") -> None:
 
         detail = {"bag": done.bag, "files": done.files, "bytes": done.size}
         custody.note(ledger, "archived", detail, name=done.recording, receipt=done.receipt)
+
+
+def _say_ingested(done: "Ingested", chosen: dict[str, Any]) -> None:
+    """A bag; and once, when it was made, what a person should know of the recording in it."""
+    told: dict[str, Any] = {
+        "recording": done.recording,
+        "bag": done.bag,
+        "state": done.state,
+        "files": done.files,
+        "size": done.size,
+    }
+    text = f"{done.state:<9} {done.bag}: {done.files} files, {done.size} bytes"
+    if done.report is not None:
+        from pipeline.cli import describe
+
+        told["verdict"] = done.report.verdict.value
+        _say(told, f"{text}, {done.report.verdict.value}", chosen, False)
+        output.say(describe.as_line(done.report))
+        return
+    _say(told, text, chosen, False)
+
+
+def _say_unmade(report: "Report", chosen: dict[str, Any]) -> None:
+    """A raw recording of which nothing could be made, or not yet."""
+    from pipeline.cli import describe
+
+    told = {"recording": report.recording, "bag": None, "state": report.verdict.value}
+    text = (describe.as_line(report) or "").removeprefix("recpipe: ")
+    _say(told, text, chosen, True)
 
 
 def _say_failure(failure: "Failure", chosen: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import click
 
 from pipeline import config
 from pipeline.cli import options, output
-from pipeline.cli.chosen import opener, settings
+from pipeline.cli.chosen import opener, selection, settings
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
@@ -28,6 +28,10 @@ PLAYLIST = b"#EXTM3U"
 @options.sources
 @options.output
 @options.conversion
+@options.naming
+@options.selection
+@options.bwlimit
+@options.limit
 @options.jobs
 @options.dry_run
 @options.force
@@ -45,19 +49,20 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
     recordings, or - for a list of these on standard input, one per line.  Stores are s3://, az://,
     gs://, and @NAME for a table [storage.NAME] of recpipe.toml.
 
-    Results are called <recording>.<format>, with a receipt beside each.  What is done already is
-    left alone, so the same command may run again at any time.
+    Results are called <recording>.<format>, or as --name says, with a receipt beside each.  What is
+    done already is left alone, so the same command may run again at any time.
 
     \b
     Examples:
       recpipe convert recordings/ -o out/
       recpipe convert call.m3u8 -o call.mp4
       recpipe convert s3://bucket/2026/03/ -o s3://archive/2026/03/ --json
+      recpipe convert s3://bucket/ -o out/ --name '{date}/{cname}_{sid}' --max-age 1d
       find . -name '*.m3u8' | recpipe convert - -o out/ --format m4a
     """
     from pipeline.jobs import many
 
-    works, failures = many.find(_sources(sources), opener(chosen))
+    works, failures = many.find(_sources(sources), opener(chosen), selection(chosen))
     return convert_found(works, failures, chosen)
 
 
@@ -66,11 +71,12 @@ def convert_found(
 ) -> int:
     """Convert what was found into ``output``, and say what became of it; returns the exit code."""
     from pipeline.jobs import many, targets
+    from pipeline.jobs.naming import naming
     from pipeline.model import Format
     from pipeline.muxing.locate import locate
 
     to = targets.destination(chosen["output"], Format(chosen["format"]), opener(chosen))
-    works, refused = many.aim(works, to)
+    works, refused = many.aim(works, to, naming(chosen.get("name")))
     failures = [*failures, *refused]
     if chosen["dry_run"]:
         return _preview(works, failures, chosen)
@@ -78,7 +84,8 @@ def convert_found(
 
     def outcomes(how: "Options", watch: "Watch") -> Outcomes:
         assert pair is not None
-        return many.convert_all(works, pair, how, jobs=chosen["jobs"], watch=watch)
+        limit = chosen.get("limit")
+        return many.convert_all(works, pair, how, jobs=chosen["jobs"], watch=watch, limit=limit)
 
     return _report(works, failures, outcomes, chosen)
 
@@ -90,6 +97,9 @@ def convert_found(
 @options.accept_unfinished
 @options.key
 @options.stream_types
+@options.selection
+@options.bwlimit
+@options.limit
 @options.jobs
 @options.as_json
 @options.quiet
@@ -107,13 +117,14 @@ def check(sources: tuple[str, ...], **chosen: Any) -> int:
     Examples:
       recpipe check recordings/
       recpipe check s3://bucket/2026/03/ --json
+      recpipe check recordings/ | grep degraded
     """
     from pipeline.jobs import many
 
-    works, failures = many.find(_sources(sources), opener(chosen))
+    works, failures = many.find(_sources(sources), opener(chosen), selection(chosen))
 
     def outcomes(how: "Options", watch: "Watch") -> Outcomes:
-        return many.check_all(works, how, jobs=chosen["jobs"], watch=watch)
+        return many.check_all(works, how, jobs=chosen["jobs"], watch=watch, limit=chosen["limit"])
 
     return _report(works, failures, outcomes, chosen)
 
@@ -149,6 +160,8 @@ def _report(
         _say(failure, chosen, among_many=False)
     codes = [code_of(failure) for failure in failures]
     if not works:
+        if not (codes or chosen["quiet"]):
+            output.say("recpipe: none of the recordings is selected")
         # nothing was begun: it is the command that has to be fixed
         return codes[0] if len(set(codes)) == 1 else exit_code(codes)
     verdicts: Counter[str] = Counter(failed=len(failures)) if failures else Counter()
@@ -162,8 +175,9 @@ def _report(
             codes.append(0 if done_before and _told_before(chosen) else code_of(outcome))
             verdicts[describe.word(outcome)] += 1
             _say(outcome, chosen, among_many=len(works) > 1)
-    if len(codes) > 1 and not (chosen["quiet"] or chosen["json"]):
-        output.say(describe.summary(verdicts, before))
+    left = len(failures) + len(works) - len(codes)
+    if len(codes) + left > 1 and not (chosen["quiet"] or chosen["json"]):
+        output.say(describe.summary(verdicts, before, left))
     return exit_code(codes)
 
 
@@ -187,7 +201,7 @@ def _say(outcome: "Outcome", chosen: dict[str, Any], *, among_many: bool) -> Non
     elif chosen["quiet"]:
         output.say(describe.as_line(outcome, known=not _told_before(chosen)))
     elif not chosen["json"]:
-        output.say("\n".join(describe.as_text(outcome)))
+        output.say_listing("\n".join(describe.as_text(outcome)))
 
 
 def _watched(works: Sequence["Work"], chosen: dict[str, Any]) -> "Bar | NoBar":
@@ -207,6 +221,7 @@ def _preview(works: Sequence["Work"], failures: Sequence["Failure"], chosen: dic
     from pipeline.jobs import many
 
     codes = [many.code_of(failure) for failure in failures]
+    left = chosen.get("limit") or len(works) + 1
     for failure in failures:
         _say(failure, chosen, among_many=False)
     for work in works:
@@ -220,4 +235,7 @@ def _preview(works: Sequence["Work"], failures: Sequence["Failure"], chosen: dic
             output.say_json(describe.planned_json(planned))
         else:
             output.say_listing(describe.planned_text(planned))
+        left -= not (planned.exists or planned.verdict)
+        if not left:
+            break
     return codes[0] if len(set(codes)) == 1 else many.exit_code(codes)

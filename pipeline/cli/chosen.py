@@ -12,16 +12,21 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.jobs.options import Options
+    from pipeline.jobs.selection import Selection
     from pipeline.jobs.targets import Opener
 
 
 def opener(chosen: Mapping[str, Any]) -> "Opener":
     """How locations are opened, those of the settings file among them."""
     from pipeline.jobs import many
+    from pipeline.storage.pace import paced
 
     names = ("endpoint_url", "region", "profile")
     file = click.get_current_context().ensure_object(options.State).file
-    return many.opener(chosen.get("jobs"), settings=file, **{name: chosen[name] for name in names})
+    at = {name: chosen[name] for name in names}
+    opened = many.opener(chosen.get("jobs"), settings=file, **at)
+    rate = chosen.get("bwlimit")
+    return paced(opened, rate) if rate is not None else opened
 
 
 def settings(chosen: Mapping[str, Any]) -> "Options":
@@ -40,6 +45,14 @@ def settings(chosen: Mapping[str, Any]) -> "Options":
         keys=_keys(chosen["key"]),
         spool=spool(chosen),
     )
+
+
+def selection(chosen: Mapping[str, Any]) -> "Selection":
+    """Which recordings are meant."""
+    from pipeline.jobs.selection import Selection
+
+    ages = (chosen["min_age"], chosen["max_age"])
+    return Selection(tuple(chosen["include"]), tuple(chosen["exclude"]), *ages)
 
 
 def spool(chosen: Mapping[str, Any]) -> Path:

@@ -72,11 +72,14 @@ def word(outcome: Outcome) -> str:
     return outcome.verdict.value if isinstance(outcome, Report) else "failed"
 
 
-def summary(words: Mapping[str, int], before: int = 0) -> str:
-    """The last line about many; ``before`` of them were made by an earlier run."""
+def summary(words: Mapping[str, int], before: int = 0, left: int = 0) -> str:
+    """The last line about many; ``before`` of them were made by an earlier run, ``left`` are left
+    for the next one.
+    """
     counts = [f"{words[word]} {word}" for word in COLOURS if words.get(word)]
     counts += [f"{before} done before"] if before else []
-    return f"{sum(words.values())} recordings: {', '.join(counts)}"
+    counts += [f"{left} left for the next run"] if left else []
+    return f"{sum(words.values()) + left} recordings: {', '.join(counts)}"
 
 
 def planned_json(planned: Planned) -> dict[str, Any]:

@@ -135,6 +135,47 @@ stream_types = click.option(
 conversion = all_of(  # convert and watch make the same of the same
     format, on_loss, on_change, accept_unfinished, key, stream_types, deep
 )
+selection = all_of(
+    click.option(
+        "--include",
+        metavar="GLOB",
+        multiple=True,
+        help="Only recordings whose playlist or id is called so; can be given again.",
+    ),
+    click.option(
+        "--exclude",
+        metavar="GLOB",
+        multiple=True,
+        help="None that is called so; can be given again.",
+    ),
+    click.option(
+        "--min-age",
+        metavar="TIME",
+        type=quantities.DURATION,
+        help="Only what was last written so long ago, or longer.",
+    ),
+    click.option(
+        "--max-age", metavar="TIME", type=quantities.DURATION, help="So long ago, or shorter."
+    ),
+)
+bwlimit = click.option(
+    "--bwlimit",
+    metavar="RATE",
+    type=quantities.SIZE,
+    help="What is read from stores in a second, at most: 2MB, 500KiB.",
+)
+limit = click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="At most so many in this run; what is done before does not count.",
+)
+naming = click.option(
+    "--name",
+    metavar="TEMPLATE",
+    help="What results are called, as '{date}/{cname}_{sid}'; also {id}, {year}, {month}, {day},"
+    " {time}.  [default: {id}]",
+)
 jobs = click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -248,10 +289,10 @@ storage = click.option(
 recording = all_of(
     click.option(
         "--mode",
-        type=click.Choice(["mix", "individual", "web"]),
+        type=click.Choice(["mix", "individual", "raw", "web"]),
         default="mix",
         show_default=True,
-        help="All users in one picture, each alone, or a web page.",
+        help="All users in one picture, each alone (individual or raw), or a web page.",
     ),
     click.option("--token-file", metavar="FILE", help="A file with the RTC token for the uid."),
     stream_types,
@@ -275,6 +316,11 @@ account = all_of(
         help="A file with the secret.  [default: the variable RECPIPE_AGORA_CUSTOMER_SECRET]",
     ),
 )
+state = click.option(
+    "--state",
+    metavar="DIR",
+    help="Where it is remembered what was started.  [default: ~/.local/state/recpipe]",
+)
 agora = all_of(
     account,
     click.option(
@@ -283,11 +329,7 @@ agora = all_of(
         multiple=True,
         help="A host of the service; given again, the next one to try.",
     ),
-    click.option(
-        "--state",
-        metavar="DIR",
-        help="Where it is remembered what was started.  [default: ~/.local/state/recpipe]",
-    ),
+    state,
 )
 
 general = all_of(

@@ -1,10 +1,12 @@
 """One bar for a whole command, over the bytes of all its recordings.  Terminals only."""
 
+import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from pipeline.cli.output import is_terminal
 from pipeline.jobs.many import Outcome, Work
 from pipeline.jobs.options import unwatched
 from pipeline.model import Format
@@ -88,6 +90,7 @@ def _columns() -> Any:
         progress.TransferSpeedColumn(),
         progress.TimeRemainingColumn(),
         console=Console(stderr=True, soft_wrap=True),
+        redirect_stdout=is_terminal(sys.stdout),  # what goes into a pipe stays there
         transient=True,
     )
 

@@ -35,6 +35,7 @@ def record(context: click.Context) -> int | None:
     \b
     Examples:
       recpipe record start --request request.json
+      recpipe record list
       recpipe record status --channel lesson7
       recpipe record stop --channel lesson7
     """
@@ -60,6 +61,8 @@ def start(request: str | None, **chosen: Any) -> int:
       recpipe record start --request request.json
       recpipe record start --storage calls --channel lesson7 --uid 527841 --stream-types 2
     """
+    import time
+
     from pipeline.agora.schema import parse
     from pipeline.agora.schema_requests import AcquireRequest, StartRequest
     from pipeline.cli.requests import secret_file, start_body
@@ -76,8 +79,7 @@ def start(request: str | None, **chosen: Any) -> int:
     recording = jobs.Wanted(wanted, chosen["mode"], parameters)
     calls, mode = _calls(chosen), recording.mode
     pair = calls.acquire(recording.acquire, mode), calls.start(wanted, RESOURCE, mode)
-    _warn(wanted.cautions())
-    _warn(_ending(wanted.client_request.storage_config))
+    _warn(recording.cautions(time.time()))
     if chosen["dry_run"]:
         return _show(pair, chosen)
     with _client(chosen) as client:
@@ -85,6 +87,25 @@ def start(request: str | None, **chosen: Any) -> int:
         begun = jobs.start(client, sessions, recording)
         progress = jobs.wait_until_recording(client, begun.known, at_once=begun.already)
     return _tell("start", begun.known, progress, chosen, already=begun.already)
+
+
+@record.command("list", short_help="List what was started here.")
+@options.as_json
+@options.state
+@options.general
+def list_(**chosen: Any) -> int:
+    """List the recordings that were started on this machine, the latest first.
+
+    That is what is remembered; nobody is asked.  How one is doing now: recpipe record status.
+    """
+    from pipeline.cli import recorded
+
+    for known in _sessions(chosen).all():
+        if chosen["json"]:
+            output.say_json(recorded.entry("list", known, None))
+            continue
+        output.say_listing(recorded.line(known))
+    return 0
 
 
 @record.command(short_help="Say how a recording is doing.")
@@ -320,53 +341,11 @@ def _tell(
     *,
     already: bool = False,
 ) -> int:
-    files = [file.name for file in progress.files] if progress else []
-    entry = {
-        "command": command,
-        "channel": known.cname,
-        "uid": known.uid,
-        "mode": known.mode,
-        "sid": known.sid,
-        "resource_id": known.resource_id,
-        "state": _state(known, progress),
-        "status": progress.status if progress else None,
-        "already": already,
-        "uploading": (progress.uploading if progress else None) or known.uploading,
-        "vendor": known.vendor,
-        "region": known.region,
-        "bucket": known.bucket,
-        "playlist": known.playlist,
-        "files": files or list(known.files),
-    }
+    from pipeline.cli import recorded
+
+    entry = recorded.entry(command, known, progress, already=already)
     if chosen["json"]:
         output.say_json(entry)
     else:
-        output.say_listing(_text(entry))
+        output.say_listing(recorded.text(entry))
     return 0
-
-
-def _state(known: "Known", progress: "Progress | None") -> str | None:
-    if known.ended is not None:
-        return "stopped"
-    return progress.state if progress else None
-
-
-def _text(entry: Mapping[str, Any]) -> str:
-    from pipeline.storage.names import printable
-
-    again = " (before this call)" if entry["already"] else ""
-    lines = [f"{entry['state'] or 'changed'}{again}: {entry['channel']}, uid {entry['uid']}"]
-    lines.append(f"  sid        {entry['sid']}")
-    if entry["uploading"]:
-        lines.append(f"  uploading  {entry['uploading']}{_UPLOADING.get(entry['uploading'], '')}")
-    if entry["files"]:
-        lines += [f"  file       {name}" for name in entry["files"]]
-    elif entry["playlist"]:
-        lines.append(f"  playlist   {entry['playlist']} (expected)")
-    return "\n".join(printable(line) for line in lines)
-
-
-_UPLOADING = {
-    "backuped": ": some files are only in Agora's backup cloud so far; do not convert yet",
-    "unknown": ": look into the bucket",
-}

@@ -9,7 +9,7 @@ import click
 
 from pipeline import config
 from pipeline.cli import options, output, quantities
-from pipeline.cli.chosen import opener, settings, spool
+from pipeline.cli.chosen import opener, selection, settings, spool
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
@@ -52,6 +52,9 @@ _who_is_told = options.all_of(
 @click.option("--once", is_flag=True, help="One cycle, for cron; 75 if another one is at it.")
 @_how_long
 @options.conversion
+@options.naming
+@options.selection
+@options.bwlimit
 @click.option(
     "--events",
     metavar="SRC",
@@ -121,6 +124,7 @@ def _alone(sources: tuple[str, ...], chosen: dict[str, Any]) -> Iterator[bool]:
 
 def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -> "Watch":
     from pipeline.jobs.many import MOST_JOBS
+    from pipeline.jobs.naming import naming
     from pipeline.jobs.targets import destination
     from pipeline.jobs.watch import daemon, tell
     from pipeline.jobs.watch.follow import Follower
@@ -134,7 +138,8 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
     if to.key:
         raise UsageError(f"{to.storage.url(to.key)}: names one file; name a folder")
     patience = Patience(chosen["settle"], chosen["late_deadline"], how.accept_unfinished)
-    lookouts = [Lookout(s, to.storage.url(), patience) for s in _stores(sources, opened)]
+    meant, where = selection(chosen), to.storage.url()
+    lookouts = [Lookout(s, where, patience, meant) for s in _stores(sources, opened)]
     if chosen["after"]:
         tell.command(chosen["after"])
     told = tell.Told(chosen["after"], chosen["notify"], config.notify_secret(), chosen["ping"])
@@ -146,6 +151,7 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
             ffmpeg=locate(chosen["ffmpeg"]),
             options=how,
             most=chosen["max_attempts"],
+            naming=naming(chosen["name"]),
         ),
         follower=Follower(how, chosen["spool_limit"]) if chosen["spool_limit"] else None,
         as_json=_as_json(chosen),

@@ -3,24 +3,24 @@
 import logging
 import os
 import re
-import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 from pipeline import config
 from pipeline.errors import RecpipeError, UsageError
+from pipeline.jobs.naming import Listings, Naming
 from pipeline.jobs.one import check as check_one
 from pipeline.jobs.one import process
-from pipeline.jobs.options import Options, Target, unwatched
+from pipeline.jobs.options import Options, Target
+from pipeline.jobs.parallel import Progress, each
+from pipeline.jobs.selection import EVERYTHING, Allowance, Selection
 from pipeline.jobs.stores import locations
 from pipeline.jobs.targets import Destination, Opener, destination
 from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict
-from pipeline.muxing import locate, run
+from pipeline.muxing import locate
 from pipeline.stages import publish
 from pipeline.stages.discover import discover
 from pipeline.stages.inspect import inspect
@@ -30,7 +30,6 @@ from pipeline.storage.names import printable
 log = logging.getLogger(__name__)
 
 MOST_JOBS = 4  # at once, unless asked for more: the disk is the limit then
-AWAKE = 0.2  # seconds
 CONNECTIONS = 16  # of each recording that is fetched
 UNPLANNED = 1  # exit codes, see docs/design.md
 SOME_FAILED = 5
@@ -42,8 +41,6 @@ EXIT_CODES = {
     Verdict.REJECTED: 4,
     Verdict.PENDING: TEMPORARY,
 }
-
-Progress = Callable[[str, int], None]  # stage, bytes since the last call
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +90,7 @@ class Planned:
 
 Outcome = Report | Failure
 Watch = Callable[[Work], Progress]
+Action = Callable[[Work, Progress], Report]
 
 
 def convert(
@@ -181,14 +179,18 @@ def opener(
     )
 
 
-def find(sources: Iterable[str], opened: Opener) -> tuple[list[Work], list[Failure]]:
+def find(
+    sources: Iterable[str], opened: Opener, meant: Selection = EVERYTHING
+) -> tuple[list[Work], list[Failure]]:
     """The recordings of all sources, each once; a source that holds none is a failure."""
     works: dict[object, Work] = {}
-    failures = []
+    failures, now = [], time.time()
     for source in sources:
         try:
             storage, key = opened(source)
             for recording in discover(storage, key):
+                if not meant.takes(recording, now):
+                    continue
                 works.setdefault(_identity(recording, storage), Work(recording, storage))
         except RecpipeError as error:
             log.debug("%s: %s", shown(source), error)
@@ -196,13 +198,22 @@ def find(sources: Iterable[str], opened: Opener) -> tuple[list[Work], list[Failu
     return list(works.values()), failures
 
 
-def aim(works: Sequence[Work], to: Destination) -> tuple[list[Work], list[Failure]]:
+def aim(
+    works: Sequence[Work], to: Destination, naming: Naming | None = None
+) -> tuple[list[Work], list[Failure]]:
     """Give every recording its place; all that would overwrite each other are refused."""
+    if to.key and naming:
+        raise UsageError(f"{to.storage.url(to.key)}: is one file; --name is for a folder")
     if to.key and len(works) > 1:
         raise UsageError(
             f"{to.storage.url(to.key)}: names one file for {len(works)} recordings; name a folder"
         )
-    aimed = [replace(work, target=to.target(work.recording.id)) for work in works]
+    listings = Listings()
+    called = [naming.name(work.recording, listings) if naming else "" for work in works]
+    aimed = [
+        replace(work, target=to.target(work.recording.id, name))
+        for work, name in zip(works, called, strict=True)
+    ]
     same: dict[str, list[Work]] = defaultdict(list)
     for work in aimed:
         assert work.target is not None
@@ -223,15 +234,19 @@ def convert_all(
     *,
     jobs: int | None = None,
     watch: Watch | None = None,
+    limit: int | None = None,
 ) -> Generator[Outcome, None, None]:
-    """Convert, prove and publish each; outcomes come as soon as they are there."""
+    """Convert, prove and publish each; outcomes come as soon as they are there.
+
+    With a ``limit``, what was done before, or cannot be done, does not count.
+    """
 
     def action(work: Work, progress: Progress) -> Report:
         assert work.target is not None
         watched = replace(options, progress=progress)
         return process(work.recording, work.source, work.target, ffmpeg, watched)
 
-    return _each(works, action, jobs, watch)
+    return each(works, _within(limit, action, _made), at_once(works, jobs), watch)
 
 
 def check_all(
@@ -240,13 +255,14 @@ def check_all(
     *,
     jobs: int | None = None,
     watch: Watch | None = None,
+    limit: int | None = None,
 ) -> Generator[Outcome, None, None]:
     """Check each; outcomes come as soon as they are there."""
 
     def action(work: Work, progress: Progress) -> Report:
         return check_one(work.recording, work.source, replace(options, progress=progress))
 
-    return _each(works, action, jobs, watch)
+    return each(works, _within(limit, action, lambda _: True), at_once(works, jobs), watch)
 
 
 def planned(work: Work, options: Options) -> Planned | Failure:
@@ -305,58 +321,42 @@ def shown(source: str) -> str:
     return f"{scheme}://{re.sub(r'.*@', '...@', rest.partition('?')[0])}"
 
 
-def _each(
-    works: Sequence[Work],
-    action: Callable[[Work, Progress], Report],
-    jobs: int | None,
-    watch: Watch | None,
-) -> Generator[Outcome, None, None]:
-    watch = watch or (lambda work: unwatched)
-    at_once = min(jobs or min(os.cpu_count() or 1, MOST_JOBS), len(works))
-    if at_once <= 1:  # in this thread, where an interrupt arrives at once
-        for work in works:
-            yield attempt(work, action, watch(work))
-        return
-    stop = threading.Event()
-    done: SimpleQueue[Future[Outcome]] = SimpleQueue()
-    pool = ThreadPoolExecutor(at_once, thread_name_prefix="recording")
-    try:
-        for work in works:
-            future = pool.submit(attempt, work, action, _until(stop, watch(work)))
-            future.add_done_callback(done.put)
-        for _ in works:
-            yield _next(done).result()
-    finally:
-        stop.set()
-        run.kill_all()
-        pool.shutdown(wait=True, cancel_futures=True)
+def at_once(works: Sequence[Work], jobs: int | None) -> int:
+    """How many recordings are worked on at the same time."""
+    return min(jobs or min(os.cpu_count() or 1, MOST_JOBS), len(works))
 
 
-def _next(done: "SimpleQueue[Future[Outcome]]") -> "Future[Outcome]":
-    while True:
-        # not for ever: a signal that reaches another thread is seen when this one wakes up
-        with suppress(Empty):
-            return done.get(timeout=AWAKE)
+def _made(outcome: Outcome) -> bool:
+    return isinstance(outcome, Report) and outcome.made
 
 
-def attempt(work: Work, action: Callable[[Work, Progress], Report], progress: Progress) -> Outcome:
+def _within(
+    limit: int | None, action: Action, counts: Callable[[Outcome], bool]
+) -> Callable[[Work, Progress], Outcome | None]:
+    """The action as long as fewer than ``limit`` outcomes count; None from then on."""
+    allowance = Allowance(limit)
+
+    def attempted(work: Work, progress: Progress) -> Outcome | None:
+        if not allowance.take():
+            return None
+        used = False
+        try:
+            outcome = attempt(work, action, progress)
+            used = counts(outcome)
+            return outcome
+        finally:
+            allowance.give(used=used)
+
+    return attempted
+
+
+def attempt(work: Work, action: Action, progress: Progress) -> Outcome:
     """What became of one recording, whatever it was."""
     recording = work.recording
     try:
         return action(work, progress)
     except Exception as error:  # the others have to go on; what nobody planned is told as a bug
         return Failure(recording.id, recording.source, error)
-
-
-def _until(stop: threading.Event, progress: Progress) -> Progress:
-    """Threads cannot be interrupted: what they report their progress to ends them."""
-
-    def report(stage: str, count: int) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        progress(stage, count)
-
-    return report
 
 
 def _identity(recording: Recording, storage: Storage) -> object:

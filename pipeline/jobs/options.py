@@ -49,6 +49,7 @@ class Target:
 
     storage: Storage
     key: str
+    name: str = ""  # what a template called it, without version and suffix
 
     @property
     def url(self) -> str:

@@ -33,6 +33,8 @@ def publish_all(
     if not job.options.force:
         _refuse_what_nothing_explains(job, results, explained, before)
     note = receipt(report, inputs, settings=job.options.settings, muxer=_muxer(job, made))
+    if job.target.name:
+        note["name"] = job.target.name
     note["output"]["file"] = placed[0].rpartition("/")[2]
     try:
         publish.publish(

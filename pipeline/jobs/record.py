@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.agora.answers import Progress
 from pipeline.agora.client import AgoraClient, Started
+from pipeline.agora.schema import Caution
 from pipeline.agora.schema_requests import (
     AcquireParameters,
     AcquireRequest,
@@ -47,6 +48,12 @@ class Wanted:
         if self.mode == "web" and parameters.scene is None:
             parameters = parameters.model_copy(update={"scene": WEB_PAGE})
         return AcquireRequest(cname=self.start.cname, uid=self.start.uid, client_request=parameters)
+
+    def cautions(self, now: float) -> tuple[Caution, ...]:
+        """What is allowed in the pair and seldom meant, ``now`` in seconds since 1970."""
+        inner, lasts = self.start.client_request, self.parameters.lasts
+        both = (*self.acquire.cautions(), *self.start.cautions())
+        return (*both, *inner.ending(now, lasts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,9 +43,10 @@ class Destination:
     format: Format
     key: str = ""
 
-    def target(self, id: str) -> Target:
-        """Where the result of one recording goes."""
-        return Target(self.storage, self.key or f"{file_name(id)}.{self.format.value}")
+    def target(self, id: str, name: str = "") -> Target:
+        """Where the result of one recording goes; ``name`` is what a template calls it."""
+        key = self.key or f"{name or file_name(id)}.{self.format.value}"
+        return Target(self.storage, key, name)
 
 
 def destination(location: str, format: Format, opened: Opener) -> Destination:

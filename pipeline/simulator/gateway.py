@@ -174,7 +174,7 @@ def body_of(target: Target, raw: bytes) -> Request | None:
         return None
     values = _json(raw)
     if target.mode not in MODES:
-        raise Refused(400, 2, f"mode {target.mode!r}, expected mix, individual or web")
+        raise Refused(400, 2, f"mode {target.mode!r}, expected mix, individual, raw or web")
     if target.endpoint == "acquire":
         return _acquire(values)
     code = 1028 if target.endpoint == "updateLayout" else 2

@@ -5,7 +5,7 @@ from itertools import count, islice
 
 from pipeline.agora import names
 from pipeline.agora.schema_recording import EVERYONE, RecordingConfig
-from pipeline.agora.schema_requests import StartRequest
+from pipeline.agora.schema_requests import INDIVIDUAL, StartRequest
 from pipeline.agora.schema_storage import StorageConfig
 from pipeline.simulator.material import Look
 from pipeline.simulator.take import STREAMS
@@ -75,7 +75,7 @@ class Order:
     def lists_json(self) -> bool:
         """Whether files are listed as objects: so it is with MP4, and where there are many."""
         files = self.request.client_request.recording_file_config
-        return self.mode == "individual" or "mp4" in ((files and files.av_file_type) or ())
+        return self.mode in INDIVIDUAL or "mp4" in ((files and files.av_file_type) or ())
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ class Order:
     def tracks(self) -> tuple[Track, ...]:
         """One of all users mixed, or of each user one for each stream."""
         cname, _ = self.name
-        if self.mode == "individual":
+        if self.mode in INDIVIDUAL:
             return tuple(
                 Track(uid, (stream,), names.stream_cname(cname, uid, stream))
                 for stream in self.streams

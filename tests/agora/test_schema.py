@@ -36,6 +36,14 @@ def without_nulls(value: object) -> object:
     return value
 
 
+def as_sent(body: dict) -> dict:
+    """An empty token is none."""
+    inner = body["clientRequest"]
+    if isinstance(inner, dict) and inner.get("token") == "":
+        del inner["token"]
+    return without_nulls(body)
+
+
 def refusal(body: dict) -> str | None:
     """What is said against it."""
     try:
@@ -55,7 +63,7 @@ def test_refused_in_words_or_sent_as_given(place, value):
         return
     request = parse(StartRequest, body)
     sent = json.dumps(wire(request), sort_keys=True)
-    assert sent == json.dumps(without_nulls(body), sort_keys=True)
+    assert sent == json.dumps(as_sent(body), sort_keys=True)
     shown = json.dumps(masked(request))
     assert not any(secret in shown for secret in secrets(request) if len(secret) > 8)
 

@@ -25,6 +25,7 @@ from tests.agora.bodies import (
     TOKEN,
     changed,
 )
+from tests.agora.tokens import version_7
 
 REGION = {"x_axis": 0, "y_axis": 0, "width": 1, "height": 1}
 CUSTOM = f"{CANVAS}.layoutConfig"
@@ -61,7 +62,6 @@ def refusal(changes, mode="mix"):
         ("clientrequest", {}, "clientrequest: unknown key; did you mean clientRequest?"),
         ("clientRequest", GONE, "clientRequest: missing"),
         ("clientRequest", [], "clientRequest: expected an object"),
-        ("clientRequest.token", "", "expected it not to be empty"),
         ("clientRequest.token", 5, "clientRequest.token: expected text in quotes"),
         ("clientRequest.recordingConfig", GONE, "recordingConfig: missing"),
         ("clientRequest.storageConfig", GONE, "storageConfig: missing"),
@@ -182,7 +182,19 @@ def test_rules_between_fields_of_the_store(changes, why):
 def test_several_problems_are_named_at_once():
     said = refusal({"uid": "0", f"{CANVAS}.fps": 2, f"{STORAGE}.vendor": 99})
     assert said.count("; ") == 2
-    many = refusal({f"{RECORDING}.unknown{n}": n for n in range(9)})
+    many = refusal(
+        {f"{CANVAS}.{key}": "x" for key in ("width", "height", "fps", "bitrate")}
+        | {
+            f"{RECORDING}.{key}": "x"
+            for key in (
+                "channelType",
+                "streamTypes",
+                "maxIdleTime",
+                "audioProfile",
+                "videoStreamType",
+            )
+        }
+    )
     assert many.endswith("; and 4 more")
 
 
@@ -196,6 +208,16 @@ def test_several_problems_are_named_at_once():
         ({f"{CANVAS}.maxResolutionUid": "5"}, "maxResolutionUid: has no effect"),
         ({f"{RECORDING}.secret": "s"}, "decryptionMode: 0 or not set"),
         ({f"{STORAGE}.stsToken": "s"}, "stsToken: not said when it ends"),
+        ({f"{RECORDING}.maxIdleTime": 5}, "maxIdleTime: it ends when nobody is there for 5 s"),
+        ({f"{RECORDING}.new": 1}, f"{RECORDING}.new: unknown key, sent as it is"),
+        (
+            {"clientRequest.tokens": "SECRET"},
+            "clientRequest.tokens: unknown key, sent as it is; did you mean token?",
+        ),
+        (
+            {f"{RECORDING}.extensionParams": {"enableNTPtimestamp": True}},
+            f"{RECORDING}.extensionParams.enableNTPtimestamp: unknown key",
+        ),
     ],
 )
 def test_what_is_allowed_and_seldom_meant(changes, key):
@@ -211,6 +233,59 @@ def test_a_list_for_one_medium_is_fine_where_the_other_is_not_recorded():
     audio = changed({f"{RECORDING}.streamTypes": 0, f"{RECORDING}.subscribeVideoUids": GONE})
     cautions = parse(StartRequest, audio).cautions()
     assert [caution.key for caution in cautions] == ["transcodingConfig"]
+
+
+def test_unknown_keys_are_sent_as_they_are_and_may_be_secrets():
+    more = {"a": ["secretSECRET", {"b": None, "c": 1.0}], "deep": {"key": "other SECRET"}}
+    body = changed({f"{CANVAS}.more": more, "later": 0})
+    body["clientRequest"]["recordingConfig"]["transcodingConfig"] |= {
+        "mixedVideoLayout": 3,
+        "layoutConfig": [{**REGION, "blur": 5}],
+    }
+    request = parse(StartRequest, body)
+    assert wire(request) == body
+    assert {caution.key for caution in request.cautions()} == {
+        f"{CANVAS}.more.a",
+        f"{CANVAS}.more.deep.key",
+        f"{CUSTOM}.0.blur",
+        "later",
+    }
+    shown = masked(request)["clientRequest"]["recordingConfig"]["transcodingConfig"]["more"]
+    assert shown == {"a": ["***", {"b": None, "c": 1.0}], "deep": {"key": "***"}}
+    assert {"secretSECRET", "other SECRET"} < secrets(request)
+    assert "SECRET" not in repr(request)
+
+
+def test_the_name_of_an_unknown_key_cannot_draw_on_a_terminal():
+    (caution,) = parse(StartRequest, changed({f"{RECORDING}.\x1b[2J" + "x" * 99: 1})).cautions()
+    assert str(caution).isprintable()
+    assert len(str(caution)) < 150
+
+
+def test_an_empty_token_is_none():
+    request = parse(StartRequest, changed({"clientRequest.token": ""}))
+    assert "token" not in wire(request)["clientRequest"]
+    assert request.client_request.token is None
+
+
+HOUR = 3600
+
+
+@pytest.mark.parametrize(
+    ("left", "lasts", "said"),
+    [
+        (HOUR, 72 * HOUR, "token: ends in 60 minutes and cannot be renewed; the recording may"),
+        (-1, HOUR, "token: has ended and cannot be renewed; the recording may last 1 hours"),
+        (24 * HOUR - 60, 72 * HOUR, None),  # none lasts longer
+        (2 * HOUR, 2 * HOUR, None),
+        (2 * HOUR, 3 * HOUR, "token: ends in 120 minutes"),
+    ],
+)
+def test_a_token_that_ends_before_the_recording_can(left, lasts, said):
+    request = parse(StartRequest, changed({"clientRequest.token": version_7(0, 1000 + left)}))
+    told = [str(caution) for caution in request.client_request.ending(1000, lasts)]
+    assert len(told) == (said is not None)
+    assert all(one.startswith(said) for one in told)
 
 
 # What is sent.
@@ -307,6 +382,17 @@ def test_individual_mode():
     )
 
 
+def test_raw_is_what_the_service_calls_individual_mode_by_now():
+    told = refusal({f"{RECORDING}.subscribeUidGroup": GONE}, mode="raw")
+    for key in ("transcodingConfig: not for mode raw", "subscribeUidGroup: missing"):
+        assert key in told
+    refuse_unfit(
+        parse(StartRequest, changed({CANVAS: GONE, f"{RECORDING}.audioProfile": GONE})), "raw"
+    )
+    acquire = {"cname": "a", "uid": "1", "clientRequest": {"scene": 2}}
+    refuse_unfit(parse(AcquireRequest, acquire), "raw")
+
+
 def test_web_mode():
     told = refusal({}, mode="web")
     assert "recordingConfig: not for mode web" in told
@@ -329,7 +415,6 @@ def test_web_mode():
         ({"streamSubscribe": {"audioUidList": {}}}, "expected subscribeAudioUids or un"),
         ({"streamSubscribe": {"videoUidList": {"subscribeAudioUids": ["1"]}}}, "expected subscr"),
         ({"storageConfig": {}}, "storageConfig.vendor: missing"),
-        ({"recordingConfig": {}}, "unknown key"),
     ],
 )
 def test_update(parameters, why):
@@ -344,8 +429,8 @@ def test_update_of_one_medium_is_mentioned():
 
 
 def test_a_layout_cannot_change_the_size():
-    with pytest.raises(UsageError, match="width: unknown key"):
-        parse(LayoutRequest, {"cname": "a", "uid": "1", "clientRequest": {"width": 5}})
+    wide = parse(LayoutRequest, {"cname": "a", "uid": "1", "clientRequest": {"width": 5}})
+    assert [caution.key for caution in wide.cautions()] == ["clientRequest.width"]
     request = parse(LayoutRequest, {"cname": "a", "uid": "1", "clientRequest": {}})
     with pytest.raises(UsageError, match="mode web has no layout"):
         refuse_unfit(request, "web")

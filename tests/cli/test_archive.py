@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from tests.cli.conftest import edit_playlist, segments
+
 
 @pytest.fixture
 def out(recpipe, composite, clean):
@@ -105,6 +107,36 @@ def test_a_folder_without_results_is_said(recpipe, clean):
     assert "nothing published here" in ended.err
     told = recpipe("archive", "ingest", clean / "empty", "--to", clean / "store", "--json").line
     assert (told["recording"], told["state"]) == (None, "error")
+
+
+def test_raw_recordings_are_archived_in_one_step(recpipe, composite, clean):
+    args = ("archive", "ingest", composite, "--to", clean / "store", "--json")
+    first = recpipe(*args)
+    assert (first.code, first.err) == (0, "")
+    assert (first.line["state"], first.line["verdict"]) == ("ingested", "ok")
+    again = recpipe(*args)
+    assert (again.code, again.line["state"]) == (0, "present")
+    assert recpipe("archive", "verify", clean / "store").code == 0
+
+
+def test_a_loss_is_told_when_the_bag_is_made_and_not_again(recpipe, composite, clean):
+    segments(composite)[1].unlink()
+    args = ("archive", "ingest", composite, "--to", clean / "store", "--quiet")
+    first = recpipe(*args)
+    assert (first.code, first.err.count("\n")) == (3, 1)
+    assert "degraded" in first.err
+    again = recpipe(*args)
+    assert (again.code, again.err) == (0, "")
+
+
+def test_what_still_runs_is_told_and_left(recpipe, composite, clean):
+    edit_playlist(composite, "#EXT-X-ENDLIST", "")
+    ended = recpipe("archive", "ingest", composite, "--to", clean / "store", "--json")
+    assert (ended.code, ended.line["state"], ended.line["bag"]) == (75, "pending", None)
+    taken = recpipe(
+        "archive", "ingest", composite, "--to", clean / "store", "--json", "--accept-unfinished"
+    )
+    assert taken.line["state"] == "ingested"
 
 
 def test_a_cold_class_needs_a_tar(recpipe, out, weed):

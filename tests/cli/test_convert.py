@@ -316,7 +316,8 @@ def test_names_that_come_from_hostile_playlists_stay_in_the_destination(recpipe,
     assert ended.code == 0
     safe = "___a_b__[31m été  "
     assert names(tmp_path / "out") == [f"{safe}.mp4", f"{safe}.receipt.json"]
-    assert "\x1b" not in recpipe("convert", hostile, "-o", tmp_path / "out").err
+    told = recpipe("convert", hostile, "-o", tmp_path / "out")
+    assert "\x1b" not in told.out + told.err
 
 
 @needs_ffmpeg
@@ -379,14 +380,78 @@ def test_quiet_says_one_line_for_each_problem(recpipe, samples):
 
 
 @needs_ffmpeg
-def test_what_people_read_is_on_stderr(recpipe, composite, tmp_path):
+def test_results_are_on_stdout_and_the_rest_is_on_stderr(recpipe, composite, samples, tmp_path):
     segments(composite)[2].unlink()
-    ended = recpipe("convert", composite, "-o", tmp_path)
-    assert ended.out == ""
-    assert "degraded" in ended.err
-    assert "672 video and 2101 audio samples, every time stamp and byte equal" in ended.err
-    assert "SEG_MISSING" in ended.err
-    assert "\x1b" not in ended.err  # not a terminal
+    ended = recpipe("convert", composite, samples / "audio_only", "-o", tmp_path)
+    assert ended.out.count("degraded") == 1  # grep finds the recording, and no sum
+    assert "672 video and 2101 audio samples, every time stamp and byte equal" in ended.out
+    assert "SEG_MISSING" in ended.out
+    assert "\x1b" not in ended.out  # not a terminal
+    assert ended.err == "2 recordings: 1 ok, 1 degraded\n"
+
+
+@needs_ffmpeg
+def test_a_template_names_results_and_they_are_found_again(recpipe, samples, tmp_path):
+    out, template = tmp_path / "out", "{date}/{cname}_{sid}"
+    first = recpipe("convert", samples, "-o", out, "--name", template, "--json")
+    assert [line["made"] for line in first.lines] == [True] * 3
+    day = Path(next(line for line in first.lines if line["recording"] == COMPOSITE)["output"])
+    sid, _, cname = COMPOSITE.partition("_")
+    assert day.name == f"{cname}_{sid}.mp4"
+    assert day.parent.parent == out
+    assert len(list(out.glob("2*/*.receipt.json"))) == 3
+    again = recpipe("convert", samples, "-o", out, "--name", template, "--json")
+    assert [line["made"] for line in again.lines] == [False] * 3
+    archived = recpipe("archive", "ingest", out, "--to", tmp_path / "archive", "--json")
+    assert {line["state"] for line in archived.lines} == {"ingested"}
+    rebuilt = recpipe("ledger", "rebuild", "--to", out)
+    assert (rebuilt.code, "3" in rebuilt.out + rebuilt.err) == (0, True)
+    assert COMPOSITE in recpipe("status", "--state", "published").out
+    safe = (
+        "--older-than",
+        "0s",
+        "--max-fraction",
+        "100%",
+        "--require-archive",
+        tmp_path / "archive",
+    )
+    planned = recpipe("clean", "plan", samples, "--to", out, "-o", "plan.json", *safe, "--json")
+    assert [line["action"] for line in planned.lines] == ["delete"] * 3
+
+
+def test_a_template_that_leaves_the_destination_is_refused(recpipe, composite, tmp_path):
+    for template, to in (("../{id}", "out"), ("{id}", "out.mp4")):
+        ended = recpipe("convert", composite, "-o", tmp_path / to, "--name", template)
+        assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+        assert "--name" in ended.err
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_a_selection(recpipe, samples):
+    ended = recpipe("check", samples, "--include", "*weekly*", "--json")
+    assert [line["recording"] for line in ended.lines] == [COMPOSITE]
+    rest = recpipe("check", samples, "--exclude", "*weekly*", "--json")
+    assert len(rest.lines) == 2
+    none = recpipe("check", samples, "--min-age", "30d")
+    assert (none.code, none.out) == (0, "")
+    assert "none of the recordings is selected" in none.err
+    assert recpipe("check", samples, "--min-age", "30d", "--quiet").err == ""
+    assert recpipe("check", samples, "--max-age", "soon").code == 2
+
+
+def test_a_limit_says_what_is_left(recpipe, samples):
+    ended = recpipe("check", samples, "--limit", "1")
+    assert (ended.code, ended.out.count("samples")) == (0, 0)
+    assert ended.err == "3 recordings: 1 ok, 2 left for the next run\n"
+
+
+@needs_ffmpeg
+def test_a_limit_goes_on_where_the_last_run_ended(recpipe, samples, tmp_path):
+    args = ("convert", samples, "-o", tmp_path / "out", "--limit", "2", "--json", "--jobs", "2")
+    assert sum(line["made"] for line in recpipe(*args).lines) == 2
+    assert sum(line["made"] for line in recpipe(*args).lines) == 1
+    dry = recpipe("convert", samples, "-o", tmp_path / "new", "--limit", "2", "--dry-run", "--json")
+    assert len(dry.lines) == 2
 
 
 def test_a_list_on_standard_input(recpipe, samples):

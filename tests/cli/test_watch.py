@@ -75,6 +75,32 @@ def test_twice_is_as_good_as_once(once, samples, out):
     assert snapshot(out) == before
 
 
+def test_a_template_names_every_version_and_each_is_found_again(once, composite, out, url, recpipe):
+    missing = segments(composite)[1]
+    kept = missing.read_bytes()
+    missing.unlink()
+    env = {"RECPIPE_NAME": "{cname}/{sid}", "RECPIPE_LATE_DEADLINE": "0s"}
+    once(composite)  # takes it up, and waits
+    assert once(composite, **env).code == 3
+    sid, _, cname = COMPOSITE.partition("_")
+    assert names(out) == [cname]
+    missing.write_bytes(kept)
+    assert once(composite, **env).code == 0
+    versions = [sid, f"{sid}.v2"]
+    assert names(out / cname) == sorted(
+        f"{v}{s}" for v in versions for s in (".mp4", ".receipt.json")
+    )
+    before = snapshot(out)
+    assert once(composite, **env).code == 0
+    assert snapshot(out) == before
+    fresh = f"{url}2"
+    rebuilt = recpipe("ledger", "rebuild", "--to", out, "--ledger", fresh)
+    assert rebuilt.code == 0
+    with Ledger(fresh) as ledger:
+        (row,) = people.status(ledger)
+    assert (row["name"], row["version"]) == (COMPOSITE, 2)
+
+
 def test_two_looks_a_settle_time_apart(once, composite, out, url):
     assert once(composite, "--settle", "1s").code == 0
     assert states(url) == {COMPOSITE: "settling"}

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from pipeline.errors import NotFoundError, RecpipeError, StorageError, UsageErro
 from pipeline.jobs import many
 from pipeline.jobs.many import Failure, Work, aim, code_of, convert_all, exit_code, find
 from pipeline.jobs.options import Options
+from pipeline.jobs.selection import Selection
 from pipeline.jobs.targets import destination
 from pipeline.model import Format, Recording, Report, Verdict
 from pipeline.storage.local import LocalStorage
+from pipeline.storage.locations import open_storage
 
 SAMPLES = Path(__file__).parents[2] / "sample_media"
 
@@ -25,8 +28,40 @@ def report(work: Work, verdict: Verdict = Verdict.OK) -> Report:
     return Report(work.recording.id, work.recording.source, verdict)
 
 
-def run(works, action, jobs=1):
-    return list(many._each(works, action, jobs, None))
+def attempted(action, limit=None):
+    return many._within(limit, action, many._made)
+
+
+def run(works, action, jobs=1, limit=None):
+    return list(many.each(works, attempted(action, limit), jobs, None))
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_a_limit_counts_what_is_made_and_nothing_else(jobs):
+    """However many were done before or cannot be done: the next ones are reached."""
+
+    def action(work, progress):
+        time.sleep(0.001)
+        number = int(work.recording.id)
+        if number % 3 == 0:
+            raise StorageError("away")
+        return replace(report(work), made=number % 3 == 1)
+
+    works = [work(str(n)) for n in range(30)]
+    outcomes = run(works, action, jobs, limit=4)
+    made = [one for one in outcomes if isinstance(one, Report) and one.made]
+    assert len(made) == 4
+    assert len(outcomes) < 30
+    assert sorted(int(one.recording) for one in made) == [1, 4, 7, 10] or jobs > 1
+    assert len(run(works, action, jobs, limit=99)) == 30
+
+
+def test_only_what_is_meant_is_found():
+    """That nothing is selected is no failure; that nothing is there is one."""
+    works, failures = find([str(SAMPLES)], open_storage, Selection(include=("*weekly*",)))
+    assert [work.recording.cname for work in works] == ["weekly_meeting"]
+    assert find([str(SAMPLES)], open_storage, Selection(exclude=("*",))) == ([], [])
+    assert failures == []
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -61,7 +96,7 @@ def test_outcomes_come_as_soon_as_they_are_there():
             assert first_is_seen.wait(30)
         return report(work)
 
-    outcomes = many._each([work("slow"), work("quick")], action, 2, None)
+    outcomes = many.each([work("slow"), work("quick")], attempted(action), 2, None)
     assert next(outcomes).recording == "quick"
     first_is_seen.set()
     assert [outcome.recording for outcome in outcomes] == ["slow"]
@@ -98,7 +133,7 @@ def test_giving_up_ends_what_is_running_and_begins_nothing_more():
             ended.append(work.recording.id)
 
     works = [work("first"), *(work(str(n)) for n in range(20))]
-    outcomes = many._each(works, action, 2, None)
+    outcomes = many.each(works, attempted(action), 2, None)
     next(outcomes)
     outcomes.close()
     assert sorted(ended) == sorted(begun[1:])

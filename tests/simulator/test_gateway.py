@@ -93,7 +93,7 @@ def test_ten_requests_a_second(standin):
         ({"uid": "0"}, 2, "from 1 to 4294967295"),
         ({"clientRequest.resourceExpiredHour": 721}, 2, "at most 720"),
         ({"clientRequest.region": "US"}, 2, "'NA'"),
-        ({"clientRequest.scen": 0}, 2, "did you mean scene?"),
+        ({"clientRequest.Scene": 0}, 2, "did you mean scene?"),
     ],
 )
 def test_acquire_is_checked(standin, changes, code, why):

@@ -64,17 +64,19 @@ def identity(playlist: str) -> tuple[str, str | None]:
     return folder + slash + names.one_recording(agora.sid, agora.cname), agora.sid
 
 
-def result_key(id: str, version: int, format: Format = Format.MP4) -> str:
+def result_key(name: str, version: int, format: Format = Format.MP4) -> str:
     """Where a version of a recording lies at its destination."""
     number = f".v{version}" if version > 1 else ""
-    return f"{file_name(id)}{number}.{format.value}"
+    return f"{name}{number}.{format.value}"
 
 
 def _receipts(destination: Storage) -> Iterator[Read | None]:
     for found in destination.list():
-        if "/" in found.key or not found.key.endswith(publish.RECEIPT):
+        if "/." in f"/{found.key}" or not found.key.endswith(publish.RECEIPT):
             continue
-        yield next(filter(None, _results(destination, found.key)), None)
+        receipt = next(filter(None, _results(destination, found.key)), None)
+        if receipt or "/" not in found.key:  # below lie results of other commands too
+            yield receipt
 
 
 def _results(destination: Storage, receipt: str) -> Iterator[Read | None]:
@@ -97,8 +99,10 @@ def read(earlier: publish.Earlier, key: str, destination: Storage) -> Read | Non
     stem = key.removesuffix(f".{format.value}")
     if stem == key:
         return None
-    number = _VERSION.fullmatch(stem.removeprefix(file_name(id)))
-    version = 1 if stem == file_name(id) else int(number[1]) if number else None
+    called = receipt.get("name")  # by a template
+    name = called if isinstance(called, str) and called else file_name(id)
+    number = _VERSION.fullmatch(stem.removeprefix(name))
+    version = 1 if stem == name else int(number[1]) if number else None
     if version is None:
         return None
     inputs = [SourceFile(**one) for one in receipt["inputs"]]

@@ -12,6 +12,7 @@ from pipeline.jobs.ledger.sightings import Known, Sighting
 from pipeline.jobs.ledger.states import OPEN, State
 from pipeline.jobs.one import inputs
 from pipeline.jobs.receipts import identities
+from pipeline.jobs.selection import EVERYTHING, Selection
 from pipeline.jobs.watch import scopes, seen, unread
 from pipeline.jobs.watch.scopes import Scope
 from pipeline.jobs.watch.seen import Folders, Seen
@@ -40,11 +41,18 @@ class Look:
 class Lookout:
     """Remembers the playlists it has read, so that none is read twice."""
 
-    def __init__(self, storage: Storage, destination: str, patience: Patience) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        destination: str,
+        patience: Patience,
+        meant: Selection = EVERYTHING,
+    ) -> None:
         self.storage = storage
         self.url = storage.url()
         self._to = destination
         self._patience = patience
+        self._meant = meant
         self._read: dict[tuple[str, int, str | None, float], Playlist] = {}
 
     def cycle(self, ledger: Ledger, named: Collection[str] | None, *, sweep: float) -> Look:
@@ -67,7 +75,8 @@ class Lookout:
         folders = Folders()
         for some in in_chunks(recordings):
             known = sightings.known(ledger, self._to, [seen.source(r) for r in some])
-            looks = self._looks(some, known, folders)
+            meant = [r for r in some if seen.source(r) in known or self._meant.takes(r, now)]
+            looks = self._looks(meant, known, folders)
             looks, noted = self._judged(ledger, looks, known, now=now, until=until)
             moves += sightings.note(ledger, self._to, noted)
             running += _waited_for(looks, known, noted)

@@ -12,8 +12,11 @@ from pipeline.jobs.ledger.handle import Ledger, Move
 from pipeline.jobs.ledger.rebuild import read, result_key
 from pipeline.jobs.ledger.sightings import Known
 from pipeline.jobs.ledger.states import State
-from pipeline.jobs.many import Failure, Outcome, Progress, Work, attempt
+from pipeline.jobs.many import Failure, Outcome, Work, attempt
+from pipeline.jobs.naming import Naming
 from pipeline.jobs.options import Options, Target
+from pipeline.jobs.parallel import Progress
+from pipeline.jobs.targets import file_name
 from pipeline.jobs.watch.follow import forget
 from pipeline.jobs.watch.lookout import Lookout
 from pipeline.jobs.watch.place import Place
@@ -34,6 +37,11 @@ class Bench:
     ffmpeg: Ffmpeg
     options: Options
     most: int  # attempts
+    naming: Naming | None = None
+
+    def name(self, look: Seen) -> str:
+        """What its results are called, but for version and suffix."""
+        return self.naming.name(look.recording) if self.naming else file_name(look.recording.id)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +136,8 @@ def _made(bench: Bench, lookout: Lookout, look: Seen, key: str, options: Options
         assert given.target is not None
         return one.process(given.recording, given.source, given.target, bench.ffmpeg, options)
 
-    given = Work(look.recording, lookout.storage, Target(bench.to, key))
+    called = bench.name(look) if bench.naming else ""
+    given = Work(look.recording, lookout.storage, Target(bench.to, key, called))
     return attempt(given, action, options.progress)
 
 
@@ -163,7 +172,7 @@ def _free_key(bench: Bench, one_of: Claim | Known, look: Seen, source: Storage) 
     """
     version = max(one_of.version, 1)
     while True:
-        key = result_key(one_of.name, version, bench.options.format)
+        key = result_key(bench.name(look), version, bench.options.format)
         earlier = publish.earlier(bench.to, key)
         if earlier is None or earlier.receipt is None:
             return key

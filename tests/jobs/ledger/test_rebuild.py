@@ -126,4 +126,4 @@ def test_what_stays_the_same_of_a_recording(playlist, expected):
 
 def test_versions_are_files_of_their_own():
     assert result_key("a", 0) == result_key("a", 1) == "a.mp4"
-    assert result_key("a/..", 2) == "a_...v2.mp4"
+    assert result_key("2026/a", 2) == "2026/a.v2.mp4"

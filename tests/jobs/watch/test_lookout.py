@@ -13,6 +13,7 @@ from pipeline.jobs.ledger.claims import Made
 from pipeline.jobs.ledger.states import State
 from pipeline.jobs.ledger.tables import recordings
 from pipeline.jobs.one import inputs as what_is_converted
+from pipeline.jobs.selection import Selection
 from pipeline.jobs.watch.lookout import Lookout
 from pipeline.jobs.watch.settled import Patience
 from pipeline.model import SourceFile, Verdict
@@ -73,6 +74,26 @@ def test_a_recording_on_its_way(store, ledger, look):
     store.record("a/", 1, 4)
     assert look() == ["uploading -> ready"]
     assert look() == []
+
+
+def test_what_is_not_meant_is_not_taken_up(store, ledger):
+    store.record("a/", 1, 4)
+    store.record("b/", 2, 4)
+    settled = Patience(settle=0.0)
+    only_b = Lookout(store, TO, settled, Selection(include=("b/*",)))
+    assert len(only_b.cycle(ledger, None, sweep=DAY).moves) == 1
+    assert state(ledger, 2) is State.READY
+    assert not [row for row in people.status(ledger) if row["name"].startswith(sid(1))]
+
+
+def test_what_was_taken_up_is_followed_though_it_is_not_meant_any_more(store, ledger, look):
+    store.record("a/", 1, 4, ended=False, modified=time.time())
+    assert look() == ["new -> recording"]
+    nothing = Lookout(store, TO, Patience(settle=0.0), Selection(exclude=("*",)))
+    assert nothing.cycle(ledger, None, sweep=DAY).moves == ()
+    store.record("a/", 1, 4)
+    (move,) = nothing.cycle(ledger, None, sweep=DAY).moves
+    assert (move.before, move.after) == (State.RECORDING, State.READY)
 
 
 def test_an_empty_segment_is_one_that_is_missing(store, ledger, look):

@@ -1,0 +1,104 @@
+"""A recording that was not published anywhere: converted, proven and bagged in one step.
+
+The result lies in the spool until its bag is whole, so that a run that was killed goes on there.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+
+from pipeline.archive import bag, places
+from pipeline.archive.ingest import METADATA, Ingested, Order, another, ingest, made_from, size_of
+from pipeline.archive.staging import Archive
+from pipeline.errors import NotFoundError
+from pipeline.jobs import one, published
+from pipeline.jobs.locks import locked
+from pipeline.jobs.many import Work
+from pipeline.jobs.options import Options, Target
+from pipeline.jobs.receipts import identities
+from pipeline.jobs.targets import Destination
+from pipeline.model import Report
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.stages.publish import RECEIPT, receipt_key
+from pipeline.storage.local import LocalStorage
+from pipeline.storage.oserrors import os_errors
+
+Clock = Callable[[], float]
+
+
+def take(
+    work: Work, archive: Archive, ffmpeg: Ffmpeg, options: Options, order: Order, now: Clock
+) -> Ingested | Report:
+    """Its bag, or why nothing could be made of it.  Safe to repeat."""
+    target = _target(work, archive, options, order)
+    with locked(order.spool, f"archive of {target.url}"):
+        there = _present(work, target, archive, options, order)
+        if there is not None:
+            return there
+        report = one.process(work.recording, work.source, target, ffmpeg, options)
+        if report.output is None:
+            return report
+        made = published.read(target.storage, receipt_key(target.key))
+        here = replace(order, source=None)
+        bagged = ingest(
+            made, target.storage, lambda _: work.source, archive, ffmpeg, here, now=now()
+        )
+        _forget(target)
+    return replace(bagged, receipt="", report=report)
+
+
+def bag_name(work: Work, options: Options) -> str:
+    """What the bag of a recording is called: as its receipt would be."""
+    target = Destination(work.source, options.format).target(work.recording.id)
+    return receipt_key(target.key).removesuffix(RECEIPT)
+
+
+def _target(work: Work, archive: Archive, options: Options, order: Order) -> Target:
+    """A folder of its own in the spool, the same one whenever this is asked for again."""
+    told = f"{archive.storage.url()}\0{work.recording.source}"
+    identity = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    folder = order.spool / "archive" / identity
+    with os_errors(f"make {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+    return Destination(LocalStorage(folder), options.format).target(work.recording.id)
+
+
+def _forget(target: Target) -> None:
+    folder = target.storage.path("")
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _present(
+    work: Work, target: Target, archive: Archive, options: Options, order: Order
+) -> Ingested | None:
+    """The bag that was made of this very source; ExistsError if it is of another one."""
+    name = bag_name(work, options)
+    place = places.named(archive.storage, name)
+    if place is None:
+        return None
+    told = _told(archive, place, name)
+    inputs = one.inputs(work.recording, work.source)
+    wanted = made_from(inputs, options.settings), order.originals.value
+    if told != wanted:
+        raise another(archive, place)
+    _forget(target)
+    files, size = size_of(archive, place)
+    url = archive.storage.url(place.key.removesuffix("/"))
+    return Ingested(work.recording.id, "", url, "present", files, size)
+
+
+def _told(archive: Archive, place: places.Place, name: str) -> tuple[str | None, str | None]:
+    """What a bag was made from, and how it holds the originals."""
+    noted = places.recall_tar(archive.storage, name) if place.form is places.Form.TAR else None
+    if noted is not None:
+        return noted.get("origin"), noted.get("originals")
+    try:
+        receipt = json.loads(places.read(archive.storage, place, f"{METADATA}{name}{RECEIPT}"))
+        inputs = identities((i["key"], i["size"], i["etag"]) for i in receipt["inputs"])
+        info = bag.parse_info(places.read(archive.storage, place, bag.INFO))
+        return made_from(inputs, receipt["settings"]), info.get("Originals")
+    except (NotFoundError, ValueError, KeyError, TypeError, RecursionError):
+        return None, None

@@ -1,0 +1,71 @@
+"""Stores that are read no faster than somebody wants."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from pipeline.errors import UsageError
+from pipeline.storage import Storage
+
+SLOWEST = 64 << 10  # bytes a second: below, stores end a connection on which nothing is read
+PIECE = 64 << 10  # bytes that are handed on at once
+
+
+class Pace:
+    """A number of bytes a second, for all threads together."""
+
+    def __init__(
+        self,
+        rate: float,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        if rate < SLOWEST:
+            raise UsageError(f"--bwlimit: {rate:.0f} bytes a second, expected at least {SLOWEST}")
+        self._rate, self._now, self._sleep = rate, now, sleep
+        self._free = now()
+        self._lock = threading.Lock()
+
+    def wait(self, count: int) -> None:
+        """Until so many bytes more may have come."""
+        with self._lock:
+            now = self._now()
+            self._free = max(self._free, now) + count / self._rate
+            pause = self._free - now
+        self._sleep(pause)
+
+
+class Paced:
+    """A store whose objects are read at that pace; all else is as the store does it."""
+
+    def __init__(self, storage: Storage, pace: Pace) -> None:
+        self._storage, self._pace = storage, pace
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
+        """The bytes in smaller chunks, so that whoever reads them is heard in between."""
+        for chunk in self._storage.open(key, etag=etag):
+            for at in range(0, len(chunk), PIECE):
+                piece = chunk[at : at + PIECE]
+                self._pace.wait(len(piece))
+                yield piece
+
+
+Opener = Callable[[str], tuple[Storage, str]]
+
+
+def paced(opened: Opener, rate: float) -> Opener:
+    """Locations opened so; folders of this machine are read as fast as they can be."""
+    pace = Pace(rate)
+
+    def open_paced(location: str) -> tuple[Storage, str]:
+        storage, key = opened(location)
+        if storage.path("") is not None:
+            return storage, key
+        return cast(Storage, Paced(storage, pace)), key
+
+    return open_paced
