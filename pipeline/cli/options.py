@@ -8,6 +8,7 @@ import click
 
 from pipeline import config
 from pipeline.cli import quantities
+from pipeline.cli.output import say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -35,6 +36,8 @@ class State:
 def _configure(context: click.Context, option: click.Parameter, file: str | None) -> None:
     state = context.ensure_object(State)
     state.file = file
+    stray = config.stray(file)
+    say(stray and f"recpipe: warning: {stray}")
     state.settings = config.load(file)
     context.default_map = {key: setting.value for key, setting in state.settings.items()}
 
@@ -283,7 +286,7 @@ general = all_of(
         is_eager=True,
         expose_value=False,
         callback=_configure,
-        help="Settings.  [default: recpipe.toml in the working directory]",
+        help="Settings.  [default: ~/.config/recpipe/config.toml]",
     ),
     click.option(
         "--debug",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
+from pipeline.errors import masked
 from pipeline.model import Finding, InitSection, Key, Severity
 
 MAX_NAME = 255  # bytes: the longest name a folder can hold
@@ -36,7 +37,8 @@ def unsafe(uri: str) -> str | None:
 
 
 def quoted(text: str) -> str:
-    """Short, and with control characters escaped: fit for a log."""
+    """Short, without passwords, and with control characters escaped: fit for a log."""
+    text = masked(text)
     return repr(text if len(text) <= 80 else text[:80] + "...")
 
 
