@@ -1,4 +1,4 @@
-"""``recpipe clean plan``, ``apply``, ``restore`` and ``purge``."""
+"""``recpipe clean plan``, ``apply``, ``runs``, ``restore`` and ``purge``."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from pipeline import config
-from pipeline.cli import options, output
+from pipeline.cli import cleaned, options, output
 from pipeline.cli.archive import folder, opener, spool_of
 from pipeline.cli.ledger import if_any
 from pipeline.cli.ping import pinging
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from pipeline.jobs.ledger.handle import Ledger
     from pipeline.jobs.targets import Opener
     from pipeline.model import StoredObject
-    from pipeline.retention.apply import Done, Work
-    from pipeline.retention.document import Candidate, Leftover, Plan
+    from pipeline.retention.apply import Work
+    from pipeline.retention.document import Leftover, Plan
     from pipeline.retention.interlocks import Checks
     from pipeline.retention.leftovers import Stores
     from pipeline.retention.plan import Rules
-    from pipeline.retention.survey import Kept, Survey, Where
+    from pipeline.retention.survey import Where
 
 SOME_FAILED = 5
 HOUR = 3600.0
@@ -52,7 +52,8 @@ def clean() -> None:
     """Free the room of slices that a receipt proves to be safe elsewhere.
 
     plan deletes nothing and writes down exactly what would go; apply moves just that into the
-    trash; restore brings a run back; purge empties the trash after some days.
+    trash; runs lists what is there; restore brings a run back; purge empties the trash after some
+    days.
     """
 
 
@@ -75,10 +76,17 @@ def clean() -> None:
     help="Read every MP4 again and compare its SHA-256, or look at its size alone.",
 )
 @click.option(
-    "--max-delete", type=click.IntRange(min=0), metavar="N", default=1000, show_default=True
+    "--max-delete",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=100_000,
+    show_default=True,
+    help="Objects in one plan; older recordings first, the rest goes with the next one.",
 )
-@click.option("--max-bytes", type=SIZE, metavar="SIZE", help="Refuse to plan more.")
-@click.option("--max-fraction", type=SHARE, default="20%", show_default=True, help="Of the source.")
+@click.option("--max-bytes", type=SIZE, metavar="SIZE", help="The same in bytes.")
+@click.option(
+    "--max-fraction", type=SHARE, default="50%", show_default=True, help="The same of the source."
+)
 @click.option(
     "--trash",
     type=click.Choice(("copy", "versions")),
@@ -96,8 +104,9 @@ def plan(origin: str, **chosen: Any) -> int:
     """Write down exactly what of SOURCE may be deleted: keys, sizes, ETags and reasons.
 
     A recording may go if its receipt is in DEST and allows it, its MP4 read again is the one of
-    the receipt, every slice is as it was converted, and nothing holds it: no <recording>.hold
-    beside the receipt, no object lock.  What no receipt knows of is never touched.
+    the receipt, every slice is as it was converted, no other playlist names one, and nothing holds
+    it: no <recording>.hold beside the receipt, no object lock.  What no receipt knows of is never
+    touched.
 
     \b
     Examples:
@@ -120,10 +129,10 @@ def plan(origin: str, **chosen: Any) -> int:
             Path(chosen["output"]),
             now=now,
             leftovers=_leftovers(checks, chosen, now) if chosen["leftovers"] else (),
-            tell=lambda one: _say_planned(one, chosen),
+            tell=lambda one: cleaned.planned(one, chosen),
             unknown=unknown,
         )
-        _say_survey(made, chosen)
+        cleaned.survey(made, chosen)
         ended.code = 0
     return ended.code
 
@@ -145,26 +154,44 @@ def apply(plan: str, **chosen: Any) -> int:
     with pinging(chosen["ping"]) as ended:
         read = document.read(Path(plan))
         with _working(read, chosen) as work:
-            problems = sum(_say_done(done, read.run, chosen) for done in execute(read, work))
+            problems = sum(cleaned.done(done, read.run, chosen) for done in execute(read, work))
             problems += sum(_swept(one, read, work, chosen) for one in read.leftovers)
         ended.code = SOME_FAILED if problems else 0
     return ended.code
 
 
+@clean.command(short_help="List what is in the trash.")
+@click.argument("origin", metavar="SOURCE")
+@trash_days
+@options.as_json
+@options.store
+@options.general
+def runs(origin: str, **chosen: Any) -> int:
+    """List every run whose trash is in SOURCE: when, how much, and when purge may delete it."""
+    cleaned.runs(folder(opener(chosen), origin), chosen, chosen["trash_days"])
+    return 0
+
+
 @clean.command(short_help="Bring everything of a run back from the trash.")
 @click.argument("origin", metavar="SOURCE")
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="[RUN]", required=False)
 @conditions
 @state
 @options.unattended
-def restore(origin: str, run: str, **chosen: Any) -> int:
-    """Bring everything of RUN back to SOURCE, byte by byte; what is there is not replaced."""
+def restore(origin: str, run: str | None, **chosen: Any) -> int:
+    """Bring everything of RUN back to SOURCE, byte by byte; what is there is not replaced.
+
+    Without RUN, list those there are.
+    """
     from pipeline.retention import apply as acts
 
+    if run is None:
+        cleaned.runs(folder(opener(chosen), origin), chosen, None)
+        return 0
     with pinging(chosen["ping"]) as ended:
         read = _of_run(origin, run, chosen)
         with _working(read, chosen, origin, asks=False) as work:
-            problems = sum(_say_done(done, run, chosen) for done in acts.restore(run, work))
+            problems = sum(cleaned.done(done, run, chosen) for done in acts.restore(run, work))
         ended.code = SOME_FAILED if problems else 0
     return ended.code
 
@@ -195,7 +222,7 @@ def purge(origin: str, run: str | None, **chosen: Any) -> int:
         for name in due:
             with _working(_of_run(origin, name, chosen), chosen, origin) as work:
                 done = acts.purge(name, days, work)
-                problems += sum(_say_done(one, name, chosen) for one in done)
+                problems += sum(cleaned.done(one, name, chosen) for one in done)
         ended.code = SOME_FAILED if problems else 0
     return ended.code
 
@@ -324,7 +351,7 @@ def _swept(one: "Leftover", plan: "Plan", work: "Work", chosen: dict[str, Any]) 
             with if_any(chosen["ledger"]) as ledger:
                 then = _work(earlier, chosen, plan.source, ledger)
                 done = acts.purge(one.where, chosen["trash_days"], then)
-                return sum(_say_done(each, one.where, chosen) for each in done)
+                return sum(cleaned.done(each, one.where, chosen) for each in done)
         work.audit.tell("sweep", "", kind=one.kind, where=one.where)
         leftovers.remove(one, _stores(work.checks, plan.archive, chosen))
     except RecpipeError as error:
@@ -349,45 +376,3 @@ def _listing(path: str | None) -> "Iterator[Any]":
             into.write(f"{printable(found.key)}\n")
 
         yield note
-
-
-def _say_planned(one: "Kept | Candidate", chosen: dict[str, Any]) -> None:
-    from pipeline.retention.document import Candidate
-
-    if not chosen["json"]:
-        return
-    if isinstance(one, Candidate):
-        size = sum(o.size for o in one.objects)
-        told = {"action": "delete", "reason": one.reason, "objects": len(one.objects)}
-        output.say_json({"recording": one.recording, **told, "size": size})
-    else:
-        output.say_json({"recording": one.recording, "action": "keep", "reason": one.reason})
-
-
-def _say_survey(made: "Survey", chosen: dict[str, Any]) -> None:
-    if chosen["json"] or chosen["quiet"]:
-        return
-    seen = made.seen
-    lines = [f"{made.recordings} recordings, {made.objects} objects, {made.size} bytes may go"]
-    lines += [f"  kept {count}: {reason}" for reason, count in sorted(made.kept.items())]
-    lines.append(f"  {seen.unknown} of {seen.objects} objects are in no receipt: never touched")
-    if made.leftovers:
-        lines.append(f"  {made.leftovers} leftovers of our own")
-    lines.append(f"  nothing was deleted; recpipe clean apply {chosen['output']}")
-    output.say("\n".join(lines))
-
-
-def _say_done(done: "Done", run: str, chosen: dict[str, Any]) -> int:
-    """Say what became of a recording; returns 1 if it is a problem."""
-    from dataclasses import asdict
-
-    from pipeline.storage.names import printable
-
-    if chosen["json"]:
-        output.say_json({**asdict(done), "run": run})
-    if done.problem is not None:
-        output.say(printable(f"left alone {done.recording}: {done.problem}"))
-    elif not (chosen["quiet"] or chosen["json"]):
-        text = f"{done.action:<9} {done.recording}: {done.objects} objects, {done.size} bytes"
-        output.say(printable(f"{text}; run {run}"))
-    return int(done.problem is not None)

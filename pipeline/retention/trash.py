@@ -8,7 +8,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.errors import ChangedError, NotFoundError, RecpipeError, StorageError
+from pipeline.errors import (
+    ChangedError,
+    NotFoundError,
+    RecpipeError,
+    StorageError,
+    UsageError,
+)
 from pipeline.model import StoredObject
 from pipeline.retention import document
 from pipeline.retention.document import Doomed, Plan
@@ -200,6 +206,30 @@ def runs(storage: Storage) -> Iterator[tuple[str, StoredObject]]:
         parts = found.key.split("/")
         if len(parts) == 3 and parts[2] == PLAN:
             yield parts[1], found
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a run has in the trash of a source."""
+
+    run: str
+    since: float  # seconds since the epoch
+    recordings: tuple[str, ...]
+    objects: int
+    size: int
+
+
+def contents(storage: Storage) -> Iterator[Content]:
+    """Every run, the oldest first; a plan that cannot be read is one without recordings."""
+    for run, found in sorted(runs(storage), key=lambda one: one[1].modified):
+        try:
+            plan = read_plan(storage, run)
+        except UsageError:
+            yield Content(run, found.modified, (), 0, 0)
+            continue
+        objects = [doomed for one in plan.recordings for doomed in one.objects]
+        names = tuple(one.recording for one in plan.recordings)
+        yield Content(run, found.modified, names, len(objects), sum(one.size for one in objects))
 
 
 def try_out(storage: Storage, run: str, spool: Path, now: float, *, trusting: bool) -> Deleter:

@@ -27,7 +27,7 @@ def discover(storage: Storage, key: str) -> list[Recording]:
         found = _single(storage, key)
         if found is not None:
             return [found]
-    objects = list(storage.list(key))
+    objects = [o for o in storage.list(key) if f"/{TRASH}" not in f"/{o.key}"]
     recordings = grouped(storage, objects)
     if not recordings:
         raise NotFoundError(f"{storage.url(key)}: no recording found: {_instead(objects)}")

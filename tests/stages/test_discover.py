@@ -162,6 +162,7 @@ def test_a_lone_media_file(put, key, id, folder):
     [
         pytest.param([], "nothing is there", id="empty"),
         pytest.param(["a.ts", "b/c.MP4", "x.txt"], "2 media files but no playlist", id="media"),
+        pytest.param([".trash/r/objects/a.ts", "b/.trash/c.ts"], "nothing is there", id="trash"),
         pytest.param(["a.txt", "b.jpg", "c/d"], "3 files, none of them a playlist", id="else"),
     ],
 )
