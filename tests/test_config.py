@@ -17,7 +17,9 @@ from tests import settings
 # arguments, and what may be given more than once
 NOT_SETTINGS = {
     *("sources", "config", "help", "version", "faults", "list_faults", "id", "every", "release"),
-    *("bags", "tags", "keep_tag", "place", "origin", "plan", "run"),
+    *("bags", "tags", "keep_tag", "place", "origin", "plan", "run", "archives"),
+    # whom to erase is said on the command line: elsewhere the same words mean other things
+    *("of_sid", "of_uid", "of_age", "everywhere"),
 }
 
 

@@ -8,9 +8,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from pipeline import config
 from pipeline.cli import cleaned, options, output
-from pipeline.cli.archive import folder, opener, spool_of
+from pipeline.cli.archive import absolute, folder, opener, spool_of, state_of
+from pipeline.cli.erase import apply_erasure, erase
 from pipeline.cli.ledger import if_any
 from pipeline.cli.ping import pinging
 from pipeline.cli.quantities import DURATION, SHARE, SIZE
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 SOME_FAILED = 5
 HOUR = 3600.0
 
-state = click.option(
-    "--state", metavar="DIR", help="Where the audit trail is.  [default: ~/.local/state/recpipe]"
-)
+state = options.audit
 conditions = click.option(
     "--conditions/--no-conditions",
     default=True,
@@ -53,8 +51,11 @@ def clean() -> None:
 
     plan deletes nothing and writes down exactly what would go; apply moves just that into the
     trash; runs lists what is there; restore brings a run back; purge empties the trash after some
-    days.
+    days.  erase plans to leave nothing of a recording or a user anywhere.
     """
+
+
+clean.add_command(erase)
 
 
 @clean.command(short_help="Write down what would be deleted, and delete nothing.")
@@ -120,7 +121,7 @@ def plan(origin: str, **chosen: Any) -> int:
         ledger = stack.enter_context(if_any(chosen["ledger"]))
         checks = _checks(opener(chosen), origin, chosen["to"], ledger, chosen)
         now = time.time()
-        Audit(_state(chosen), time.time).refuse_a_clock_that_went_back()
+        Audit(state_of(chosen), time.time).refuse_a_clock_that_went_back()
         unknown = stack.enter_context(_listing(chosen["unknown"]))
         made = surveys.survey(
             _where(origin, chosen),
@@ -144,14 +145,18 @@ def plan(origin: str, **chosen: Any) -> int:
 @state
 @options.unattended
 def apply(plan: str, **chosen: Any) -> int:
-    """Move into the trash exactly what PLAN names, after every check was made once more.
+    """Move into the trash exactly what PLAN names, after every check was made once more; or delete
+    it for good, if PLAN is one of recpipe clean erase.
 
     After a crash the same command finishes the same plan.  Only one runs at a time (exit code 75).
     """
-    from pipeline.retention import document
+    from pipeline.retention import document, erasure
     from pipeline.retention.apply import apply as execute
 
     with pinging(chosen["ping"]) as ended:
+        if erasure.is_one(Path(plan)):
+            ended.code = apply_erasure(Path(plan), chosen)
+            return ended.code
         read = document.read(Path(plan))
         with _working(read, chosen) as work:
             problems = sum(cleaned.done(done, read.run, chosen) for done in execute(read, work))
@@ -227,20 +232,13 @@ def purge(origin: str, run: str | None, **chosen: Any) -> int:
     return ended.code
 
 
-def _absolute(location: str | None) -> str | None:
-    """A plan may be applied from another folder."""
-    if not location or "://" in location or location.startswith("@"):
-        return location or None
-    return str(Path(location).absolute())
-
-
 def _where(origin: str, chosen: dict[str, Any]) -> "Where":
     from pipeline.retention.survey import Where
 
     return Where(
-        _absolute(origin),
-        _absolute(chosen["to"]),
-        _absolute(chosen["require_archive"]),
+        absolute(origin),
+        absolute(chosen["to"]),
+        absolute(chosen["require_archive"]) if chosen["require_archive"] else None,
         chosen["trash"],
     )
 
@@ -287,7 +285,7 @@ def _working(
 
     with if_any(chosen["ledger"]) as ledger:
         work = _work(plan, chosen, source or plan.source, ledger, asks=asks)
-        with locked(_state(chosen), work.source.url(), wait=False):
+        with locked(state_of(chosen), work.source.url(), wait=False):
             yield work
 
 
@@ -308,7 +306,7 @@ def _work(
     asked = ledger if asks else None
     checks = _checks(opener(chosen), source, plan.results, asked, {**chosen, **planned})
     listeners = [to_ledger(ledger, checks.results)] if ledger else []
-    audit = Audit(_state(chosen), time.time, *listeners)
+    audit = Audit(state_of(chosen), time.time, *listeners)
     return Work(checks, audit, spool_of(chosen), time.time, trusting=not chosen["conditions"])
 
 
@@ -318,10 +316,6 @@ def _of_run(source: str, run: str, chosen: dict[str, Any]) -> "Plan":
     if "/" in run or run.startswith("."):
         raise UsageError(f"{run}: no name of a run; recpipe clean apply says it")
     return trash.read_plan(folder(opener(chosen), source), run)
-
-
-def _state(chosen: dict[str, Any]) -> Path:
-    return Path(chosen["state"]) if chosen["state"] else config.default_state()
 
 
 def _leftovers(checks: "Checks", chosen: dict[str, Any], now: float) -> "Iterator[Leftover]":

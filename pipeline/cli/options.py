@@ -264,6 +264,9 @@ account = all_of(
         help="A file with the secret.  [default: the variable RECPIPE_AGORA_CUSTOMER_SECRET]",
     ),
 )
+audit = click.option(
+    "--state", metavar="DIR", help="Where the audit trail is.  [default: ~/.local/state/recpipe]"
+)
 agora = all_of(
     account,
     click.option(

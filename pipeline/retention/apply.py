@@ -47,7 +47,7 @@ class Work:
 
 def apply(plan: Plan, work: Work) -> Iterator[Done]:
     """Move into the trash exactly what the plan names.  Run again after a crash, it finishes."""
-    _refuse_time(plan, work)
+    refuse_a_plan_out_of_time(plan.made, work.audit, work.now)
     _refuse_a_lost_ledger(plan, work)
     if not plan.recordings:
         return
@@ -69,9 +69,10 @@ def _trash(plan: Plan, work: Work, *, deleting: bool = False) -> Trash:
     return Copies(work.source, plan.run, deleter)
 
 
-def _refuse_time(plan: Plan, work: Work) -> None:
-    work.audit.refuse_a_clock_that_went_back()
-    age = work.now() - plan.made
+def refuse_a_plan_out_of_time(made: float, audit: Audit, now: Callable[[], float]) -> None:
+    """GuardError if it is too old, or a clock is wrong."""
+    audit.refuse_a_clock_that_went_back()
+    age = now() - made
     if age < -SKEW:
         raise GuardError("the plan is from the future: set the clock of this machine")
     if age > OLDEST:

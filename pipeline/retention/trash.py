@@ -156,12 +156,7 @@ class Copies:
 
     def clear(self, plan: Plan) -> None:
         """Remove empty folders."""
-        if isinstance(self.storage, LocalStorage):
-            top = self.storage.path(home_of(plan.run))
-            folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
-            for folder in (*folders, top):
-                with suppress(OSError):  # a temporary file of a killed run: swept later
-                    folder.rmdir()
+        clear_folders(self.storage, plan.run)
 
     def _copy(self, one: Doomed) -> str:
         return objects_of(self.run) + one.key
@@ -174,6 +169,16 @@ class Copies:
         except NotFoundError:
             return ""
         return digest.hexdigest()
+
+
+def clear_folders(storage: Storage, run: str) -> None:
+    """Remove the folders of a run whose trash is empty."""
+    if isinstance(storage, LocalStorage):
+        top = storage.path(home_of(run))
+        folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
+        for folder in (*folders, top):
+            with suppress(OSError):  # a temporary file of a killed run: swept later
+                folder.rmdir()
 
 
 def write_plan(storage: Storage, plan: Plan, spool: Path) -> StoredObject:
