@@ -1,7 +1,7 @@
 """``recpipe clean erase``: a plan to leave nothing of a recording or a user, and its execution."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.retention.erasure import Erasure
     from pipeline.retention.subject import Subject
     from pipeline.retention.traces import Trace, Traces
+    from pipeline.storage import Storage
 
 SOME_FAILED = 5
 
@@ -112,9 +113,21 @@ def _places(stores: Any, ledger: Any, chosen: dict[str, Any]) -> "Places":
 
     opened = opener(chosen)
     found = {name: folder(opened, location) for name, location in stores.items()}
-    for storage in found.values():
+    for name, storage in found.items():
         refuse_a_whole_store(storage)
+        _refuse_an_archive_inside(name, storage, found)
     return Places(found, spool_of(chosen), state_of(chosen), ledger)
+
+
+def _refuse_an_archive_inside(
+    name: str, storage: "Storage", stores: "Mapping[str, Storage]"
+) -> None:
+    """A bag goes as a whole or stays as a whole, which only holds for what is named an archive."""
+    url = storage.url().rstrip("/") + "/"
+    for other, around in stores.items():
+        inside = url.startswith(around.url().rstrip("/") + "/")
+        if inside and name.startswith("archive") and not other.startswith("archive"):
+            raise UsageError(f"{storage.url()}: an archive inside of {around.url()}; move it")
 
 
 def _reason(chosen: dict[str, Any]) -> str:

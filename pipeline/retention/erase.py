@@ -83,7 +83,8 @@ def erase(plan: Erasure, places: Places, audit: Audit, now: Callable[[], float])
     refuse_a_plan_out_of_time(plan.made, audit, now)
     if plan.ledger and places.ledger is None:
         raise GuardError("planned with a ledger that is not there any more; name it, or plan again")
-    reasons = held(places, plan.subject, _planned(plan, places))
+    now_there = traces.look(places.stores, plan.subject)
+    reasons = held(places, plan.subject, replace(now_there, objects=list(plan.objects)))
     audit.tell("erase", plan.run, reason=plan.reason, objects=len(plan.objects))
     stays = set(reasons)
     for sid in plan.sids:
@@ -93,18 +94,13 @@ def erase(plan: Erasure, places: Places, audit: Audit, now: Callable[[], float])
     gone = [one for one in plan.objects if one.sid not in stays]
     subject = replace(plan.subject, but=frozenset(stays))
     yield from _attempted(lambda: _spool(spooled(subject, places, gone), places))
-    yield from _attempted(lambda: _notes(subject, places))
+    left = traces.look(places.stores, subject)
+    yield from _attempted(lambda: _lists(left, subject, places))
     yield from _attempted(lambda: _remembered(subject, places, audit))
-    yield from _left(subject, places)
+    yield from _left(left)
     files = [one for one in gone if not one.marker]
     record.erased(places.results, plan, files, places.spool, now())
     audit.tell("erased", plan.run, reason=plan.reason, objects=len(gone))
-
-
-def _planned(plan: Erasure, places: Places) -> Traces:
-    """What the plan names, with the holds of now."""
-    found = traces.find(places.stores, plan.subject)
-    return Traces(objects=list(plan.objects), held=found.held)
 
 
 def _attempted(act: Callable[[], None]) -> Iterator[Done]:
@@ -132,9 +128,8 @@ def _objects(sid: str, plan: Erasure, places: Places, why: str | None) -> Done:
     return Done(sid, "erased", len(mine), sum(one.size for one in mine))
 
 
-def _left(subject: Subject, places: Places) -> Iterator[Done]:
+def _left(left: Traces) -> Iterator[Done]:
     """What came since it was planned: a recording that still ran, or was converted again."""
-    left = traces.find(places.stores, subject)
     for sid in left.sids:
         count = sum(one.sid == sid for one in left.objects)
         yield Done(sid, "erased", 0, 0, f"{count} objects came since it was planned; plan again")
@@ -202,9 +197,9 @@ def _spool(paths: list[Path], places: Places) -> None:
                 path.unlink()
 
 
-def _notes(subject: Subject, places: Places) -> None:
+def _lists(left: Traces, subject: Subject, places: Places) -> None:
     """Write our own lists anew: plans in the trash, checks of bags, users of sessions."""
-    for store, key in traces.find(places.stores, subject).rewritten:
+    for store, key in traces.lists(left, places.stores, subject):
         storage = places.stores[store]
         told = _without(b"".join(storage.open(key)), subject, key)
         if told is None:

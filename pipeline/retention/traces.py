@@ -52,131 +52,6 @@ class Upload:
     id: str
 
 
-@dataclass(slots=True)
-class Traces:
-    """What was found."""
-
-    objects: list[Trace] = field(default_factory=list)
-    uploads: list[Upload] = field(default_factory=list)
-    held: dict[str, str] = field(default_factory=dict)  # by sid, why
-    rewritten: list[tuple[str, str]] = field(default_factory=list)  # store, key: written anew
-    mixed: set[str] = field(default_factory=set)  # recordings that hold the user among others
-    named: set[str] = field(default_factory=set)  # objects of others that speak of it
-    elsewhere: set[str] = field(default_factory=set)  # stores that were not looked through
-
-    @property
-    def sids(self) -> list[str]:
-        """The recordings that something goes of."""
-        return sids_of(self.objects, self.uploads)
-
-
-def sids_of(objects: Sequence[Trace], uploads: Sequence[Upload]) -> list[str]:
-    """The recordings that something goes of."""
-    return sorted({one.sid for one in objects} | {one.sid for one in uploads})
-
-
-class Listed(NamedTuple):
-    """An entry of a store; ``version`` where it keeps some."""
-
-    key: str
-    size: int
-    modified: float
-    version: str | None = None
-    marker: bool = False
-    latest: bool = True
-
-
-def versions_of(storage: Storage) -> S3Versions | None:
-    """Those of a bucket that has any."""
-    versions = storage.versions() if isinstance(storage, S3Storage) else None
-    return versions if versions is not None and versions.any() else None
-
-
-def listing(storage: Storage) -> Iterator[Listed]:
-    """Everything in a store, its trash and what it keeps of deleted objects included."""
-    versions = versions_of(storage)
-    if versions is None:
-        yield from (Listed(one.key, one.size, one.modified) for one in storage.list())
-        return
-    for key, one in versions.all():
-        yield Listed(key, one.size, 0.0, one.id, one.marker, one.latest)
-
-
-def find(stores: Mapping[str, Storage], subject: Subject) -> Traces:
-    """Look through all stores for it; StorageError if one of them cannot be looked through."""
-    found, spans = Traces(), _Spans(subject)
-    for store, storage in stores.items():
-        texts = []
-        for one in listing(storage):
-            sid = _owner(subject, store, one.key)
-            spans.add(one.key)
-            _note_hold(found, subject, one)
-            if sid is not None:
-                found.objects.append(Trace(store, one.key, sid, one.size, one.version, one.marker))
-            elif one.latest and not one.marker and one.key.lower().endswith(_TEXTS):
-                texts += [one.key] if one.size <= LARGEST else []
-            if one.key.endswith(RECEIPT) and one.latest and not one.marker:
-                spans.add_receipt(storage, one.key)
-        for key in texts:
-            _note_mention(found, subject, store, storage, key)
-        if isinstance(storage, S3Storage):
-            found.uploads += _uploads(subject, store, storage)
-    found.mixed |= spans.mixed()
-    return found
-
-
-def _owner(subject: Subject, store: str, key: str) -> str | None:
-    """In an archive all of a bag goes, or none of it: without a file it would be damaged."""
-    top = key.partition("/")[0]
-    if store.startswith(ARCHIVE) and not top.startswith("."):
-        return subject.owner(top)
-    return subject.owner(key)
-
-
-def _note_hold(found: Traces, subject: Subject, one: Listed) -> None:
-    if one.key.endswith(HOLD) and not one.marker and one.latest:
-        stem = one.key.removesuffix(HOLD)
-        sid = subject.owner(stem) or subject.session(stem)
-        if sid is not None:
-            found.held[sid] = "held"
-
-
-def _note_mention(found: Traces, subject: Subject, store: str, storage: Storage, key: str) -> None:
-    try:
-        text = b"".join(storage.open(key))
-    except NotFoundError:
-        return
-    session = key.endswith(SESSION) and subject.session(key) is not None
-    if session and _tells_of(text, subject):
-        found.rewritten.append((store, key))
-    elif not subject.mentioned(text) or RECORD.fullmatch(key):
-        return
-    elif _OURS.fullmatch(key):
-        found.rewritten.append((store, key))
-    elif store.startswith(ARCHIVE):
-        found.mixed.add(key.partition("/")[0].removesuffix(TAR))
-    elif key.endswith(RECEIPT):
-        found.mixed.add(key.removesuffix(RECEIPT))
-    else:
-        found.named.add(storage.url(key))
-
-
-def _tells_of(text: bytes, subject: Subject) -> bool:
-    """Whether a list of users has an entry of the subject."""
-    try:
-        told = json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return bool(without(told, subject) != told)
-
-
-def _uploads(subject: Subject, store: str, storage: S3Storage) -> Iterator[Upload]:
-    for key, id, _ in storage.uploads():
-        sid = _owner(subject, store, key)
-        if sid is not None:
-            yield Upload(store, key, sid, id)
-
-
 class _Spans:
     """When whom was recorded, from the names of slices: of all, and of each user."""
 
@@ -219,6 +94,163 @@ class _Spans:
             for channel, own in users
             if names.same_channel(channel, cname) and span[0] <= own[1] and own[0] <= span[1]
         }
+
+
+@dataclass(slots=True)
+class Traces:
+    """What was found; lists of store and key."""
+
+    spans: _Spans
+    objects: list[Trace] = field(default_factory=list)
+    uploads: list[Upload] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)  # by sid, why
+    texts: list[tuple[str, str]] = field(default_factory=list)  # that may speak of it
+    receipts: list[tuple[str, str]] = field(default_factory=list)
+    rewritten: list[tuple[str, str]] = field(default_factory=list)  # lists of ours
+    mixed: set[str] = field(default_factory=set)  # recordings that hold the user among others
+    named: set[str] = field(default_factory=set)  # objects of others that speak of it
+    elsewhere: set[str] = field(default_factory=set)  # stores that were not looked through
+
+    @property
+    def sids(self) -> list[str]:
+        """The recordings that something goes of."""
+        return sids_of(self.objects, self.uploads)
+
+
+def sids_of(objects: Sequence[Trace], uploads: Sequence[Upload]) -> list[str]:
+    """The recordings that something goes of."""
+    return sorted({one.sid for one in objects} | {one.sid for one in uploads})
+
+
+class Listed(NamedTuple):
+    """An entry of a store; ``version`` where it keeps some."""
+
+    key: str
+    size: int
+    modified: float
+    version: str | None = None
+    marker: bool = False
+    latest: bool = True
+
+
+def versions_of(storage: Storage) -> S3Versions | None:
+    """Those of a bucket that has any."""
+    versions = storage.versions() if isinstance(storage, S3Storage) else None
+    return versions if versions is not None and versions.any() else None
+
+
+def listing(storage: Storage) -> Iterator[Listed]:
+    """Everything in a store, its trash and what it keeps of deleted objects included."""
+    versions = versions_of(storage)
+    if versions is None:
+        yield from (Listed(one.key, one.size, one.modified) for one in storage.list())
+        return
+    for key, one in versions.all():
+        yield Listed(key, one.size, 0.0, one.id, one.marker, one.latest)
+
+
+def look(stores: Mapping[str, Storage], subject: Subject) -> Traces:
+    """Go through all stores, and read nothing; StorageError if one cannot be gone through."""
+    found = Traces(spans=_Spans(subject))
+    for store, storage in stores.items():
+        for one in listing(storage):
+            found.spans.add(one.key)
+            sid = _owner(subject, store, one.key)
+            if sid is not None:
+                found.objects.append(Trace(store, one.key, sid, one.size, one.version, one.marker))
+            if one.latest and not one.marker:
+                _note(found, subject, store, one, owned=sid is not None)
+        if isinstance(storage, S3Storage):
+            found.uploads += _uploads(subject, store, storage)
+    return found
+
+
+def find(stores: Mapping[str, Storage], subject: Subject) -> Traces:
+    """The same, and who else is in it and what else speaks of it, from what can be read."""
+    found = look(stores, subject)
+    for store, key in found.receipts if subject.uid is not None else ():
+        found.spans.add_receipt(stores[store], key)
+    for store, key in found.texts:
+        _note_mention(found, subject, store, stores[store], key)
+    found.mixed |= found.spans.mixed()
+    return found
+
+
+def _owner(subject: Subject, store: str, key: str) -> str | None:
+    """In an archive all of a bag goes, or none of it: without a file it would be damaged."""
+    top = key.partition("/")[0]
+    if store.startswith(ARCHIVE) and not top.startswith("."):
+        return subject.owner(top)
+    return subject.owner(key)
+
+
+def _note(found: Traces, subject: Subject, store: str, one: Listed, *, owned: bool) -> None:
+    """What there is to be read, and what holds something."""
+    if one.key.endswith(HOLD):
+        stem = one.key.removesuffix(HOLD)
+        sid = subject.owner(stem) or subject.session(stem)
+        found.held |= {sid: "held"} if sid is not None else {}
+    if one.key.endswith(RECEIPT):
+        found.receipts.append((store, one.key))
+    if not owned and one.size <= LARGEST and one.key.lower().endswith(_TEXTS):
+        found.texts.append((store, one.key))
+
+
+def _note_mention(found: Traces, subject: Subject, store: str, storage: Storage, key: str) -> None:
+    text = _text(storage, key)
+    if is_list_of(key, text, subject):
+        found.rewritten.append((store, key))
+    elif not subject.mentioned(text) or RECORD.fullmatch(key):
+        return
+    elif store.startswith(ARCHIVE):
+        found.mixed.add(key.partition("/")[0].removesuffix(TAR))
+    elif key.endswith(RECEIPT):
+        found.mixed.add(key.removesuffix(RECEIPT))
+    else:
+        found.named.add(storage.url(key))
+
+
+def _text(storage: Storage, key: str) -> bytes:
+    try:
+        return b"".join(storage.open(key))
+    except NotFoundError:
+        return b""
+
+
+def lists(found: Traces, stores: Mapping[str, Storage], subject: Subject) -> list[tuple[str, str]]:
+    """Store and key of our own lists that have an entry of the subject."""
+    return [
+        (store, key)
+        for store, key in found.texts
+        if _is_ours(key) and is_list_of(key, _text(stores[store], key), subject)
+    ]
+
+
+def _is_ours(key: str) -> bool:
+    return _OURS.fullmatch(key) is not None or key.endswith(SESSION)
+
+
+def is_list_of(key: str, text: bytes, subject: Subject) -> bool:
+    """Whether it is a list of ours that has to be written anew without the subject."""
+    if key.endswith(SESSION):
+        return subject.session(key) is not None and _tells_of(text, subject)
+    return _OURS.fullmatch(key) is not None and subject.mentioned(text)
+
+
+def _tells_of(text: bytes, subject: Subject) -> bool:
+    """Whether a list of users has an entry of the subject."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return bool(without(told, subject) != told)
+
+
+def _uploads(subject: Subject, store: str, storage: S3Storage) -> Iterator[Upload]:
+    for key, id, _ in storage.uploads():
+        sid = _owner(subject, store, key)
+        if sid is not None:
+            yield Upload(store, key, sid, id)
 
 
 def older_than(stores: Mapping[str, Storage], before: float) -> Subject:
