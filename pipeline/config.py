@@ -315,6 +315,8 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
             raise NotFoundError(f"{path}: no such file; check --config") from error
         return {}
     except OSError as error:
+        if not required and not os.path.lexists(path):  # in a home that is not ours to look into
+            return {}
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"{path}: {reason}; check its mode, or name another --config") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -121,6 +121,24 @@ def test_a_home_that_is_none_is_not_looked_for_in_the_working_directory(home, mo
     assert config.load_stores(environ={})[0] == {}
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="platform: root may read everywhere")
+def test_a_home_that_may_not_be_looked_into_holds_no_settings():
+    write("quiet = true\n").parent.chmod(0)
+    try:
+        assert values() == {}
+    finally:
+        settings.place().parent.chmod(0o700)
+    settings.place().chmod(0)
+    with pytest.raises(UsageError, match="permission denied"):
+        values()
+
+
+def test_a_file_in_the_place_of_a_folder_is_no_settings():
+    settings.place().parent.parent.mkdir()
+    settings.place().parent.write_bytes(b"")
+    assert values() == {}
+
+
 def test_a_named_file_has_to_be_there():
     with pytest.raises(NotFoundError, match=r"missing\.toml.*check --config"):
         values(Path("missing.toml"))

@@ -132,6 +132,12 @@ def test_what_is_young_stays(yard):
     assert list(reasons(yard, replace(ALL, older_than=5000.0)).values()) == ["too young"]
 
 
+def test_what_is_held_is_said_to_be_whatever_else_keeps_it(yard):
+    id = yard.published(1, age=100.0)
+    put(yard.results, f"{id}.hold", b"", yard.spool)
+    assert reasons(yard, Rules()) == {id: "held"}
+
+
 def test_what_was_converted_a_moment_ago_stays(yard):
     id = yard.record(1, age=10_000.0)
     yard.publish(id, age=100.0)
