@@ -1,4 +1,7 @@
-"""Settings: flag > ``RECPIPE_*`` > ``recpipe.toml`` > default.
+"""Settings: flag > ``RECPIPE_*`` > the user's own file > default.
+
+A file that merely lies in the working directory is not read: settings can run commands, name hosts
+that get secrets, and weaken cleanup, and a folder of recordings may come from anybody.
 
 The only reader of the part of the environment that is ours: what ``AWS_*`` means is boto3's
 business, ``PATH`` that of the search for ffmpeg.
@@ -6,13 +9,15 @@ business, ``PATH`` that of the search for ffmpeg.
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import NotFoundError, UsageError
 
-FILE = "recpipe.toml"  # in the working directory
+FILE = "config.toml"  # in the user's own folder for settings
+STRAY = "recpipe.toml"  # in the working directory: named in a warning, and not read
 PREFIX = "RECPIPE_"
 STORES = "storage"  # begins the tables of stores
 
@@ -162,18 +167,17 @@ def load(
     file: str | None = None, *, environ: Mapping[str, str] = os.environ
 ) -> Mapping[str, Setting]:
     """All that is set outside the command line; a file that is named has to be there."""
-    named = file or environ.get(f"{PREFIX}CONFIG")
-    path = Path(named or FILE)
-    return {**dict(_from_file(path, required=bool(named))), **dict(_from_environment(environ))}
+    path, named = _place(file, environ)
+    told = dict(_from_file(path, required=named))
+    return told | dict(_from_environment(environ))
 
 
 def load_stores(
     file: str | None = None, *, environ: Mapping[str, str] = os.environ
 ) -> tuple[Mapping[str, Mapping[str, Any]], Path]:
     """The tables ``[storage.NAME]``, as they are written, and the file they are in."""
-    named = file or environ.get(f"{PREFIX}CONFIG")
-    path = Path(named or FILE)
-    tables = _read(path, required=bool(named)).get(STORES, {})
+    path, named = _place(file, environ)
+    tables = _read(path, required=named).get(STORES, {})
     if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
         raise UsageError(f"{path}: expected tables [{STORES}.NAME]")
     return tables, path
@@ -193,6 +197,22 @@ def misspelt(environ: Mapping[str, str] = os.environ) -> list[str]:
         for name in ours
         if name not in known and (near := get_close_matches(name, known, n=1, cutoff=_NEAR))
     ]
+
+
+def stray(file: str | None = None, *, environ: Mapping[str, str] = os.environ) -> str | None:
+    """What to say of settings in the working directory, which nobody asked for."""
+    path, named = _place(file, environ)
+    if named or not os.path.lexists(STRAY):
+        return None
+    return f"{STRAY} in this folder is not read; settings are in {path}, or name it with --config"
+
+
+def _place(file: str | None, environ: Mapping[str, str]) -> tuple[Path, bool]:
+    """Where the settings are; and whether somebody said so."""
+    named = file or environ.get(f"{PREFIX}CONFIG")
+    if named:
+        return Path(named), True
+    return (_folder(environ, "CONFIG", "~/.config") or Path(os.devnull)) / FILE, False
 
 
 def variable(name: str, *, environ: Mapping[str, str] = os.environ) -> str:
@@ -232,13 +252,25 @@ def default_state(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def _base(environ: Mapping[str, str], kind: str, usual: str, purpose: str) -> Path:
-    """Our folder below one of the XDG Base Directory Specification, which ignores relative ones."""
+    """A folder that has to be there: without one the user has to say where."""
+    found = _folder(environ, kind, usual)
+    if found is None:
+        raise UsageError(f"no home folder to {purpose}")
+    return found
+
+
+def _folder(environ: Mapping[str, str], kind: str, usual: str) -> Path | None:
+    """Ours below one of the XDG Base Directory Specification, which ignores relative ones.
+
+    None without a home: a relative folder would be one of the working directory.
+    """
     named = environ.get(f"XDG_{kind}_HOME", "")
-    try:
-        base = Path(named) if named.startswith("/") else Path(usual).expanduser()
-    except RuntimeError as error:
-        raise UsageError(f"no home folder to {purpose}") from error
-    return base / "recpipe"
+    if named.startswith("/"):
+        return Path(named) / "recpipe"
+    with suppress(RuntimeError):
+        base = Path(usual).expanduser()
+        return base / "recpipe" if base.is_absolute() else None
+    return None
 
 
 def customer_secret(environ: Mapping[str, str] = os.environ) -> str | None:
@@ -312,11 +344,13 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         if required:
             raise NotFoundError(f"{path}: no such file; check --config") from error
         return {}
     except OSError as error:
+        if not required and not os.path.lexists(path):  # in a home that is not ours to look into
+            return {}
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"{path}: {reason}; check its mode, or name another --config") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -3,11 +3,27 @@
 Bad *data* is a :class:`pipeline.model.Finding`; these are for bad *circumstances*.
 """
 
+import re
+
+# also with one slash: a path takes two for one
+_USER = re.compile(r"(?<=[a-z0-9]:/)(/?)[^/\s\"'<>]*@", re.IGNORECASE)
+
+
+def masked(text: str) -> str:
+    """A text without the user information (RFC 3986 section 3.2.1) of any URL in it."""
+    return _USER.sub(r"\1...@", text)
+
 
 class RecpipeError(Exception):
-    """Root of all errors raised on purpose.  The message is one line: what, where, what to do."""
+    """Root of all errors raised on purpose.  The message is one line: what, where, what to do.
+
+    It goes to logs, the ledger and JSON: no password of a URL is in it.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(masked(message))
 
 
 class UsageError(RecpipeError):

@@ -1,6 +1,6 @@
 """A place for recordings, written once: Agora's ``storageConfig`` and what we open it with.
 
-A table ``[storage.NAME]`` of recpipe.toml becomes a :class:`Store`.  Its keys are looked up later,
+A table ``[storage.NAME]`` of the settings becomes a :class:`Store`.  Its keys are looked up later,
 from where the table says, and never shown.
 """
 

@@ -28,7 +28,7 @@ class Vendor:
     """One value of ``storageConfig.vendor``."""
 
     id: int
-    name: str  # in recpipe.toml
+    name: str  # in settings
     title: str
     regions: tuple[str, ...]  # Agora's names
     first: int = 0  # the code of the first of them

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from pipeline.archive import bag, places
 from pipeline.archive.bag import Digests
+from pipeline.archive.fixity import LINKED, Contents, Seen, judge, summary
 from pipeline.archive.places import Form, Place
 from pipeline.archive.premis import moment
 from pipeline.archive.staging import digest
@@ -85,6 +86,9 @@ def _workplace(to: LocalStorage, place: Place) -> Path:
 
 def _copy(storage: Storage, place: Place, to: LocalStorage) -> dict[str, Digests]:
     """Every file of a bag, below its name; StorageError unless all are what the manifests say."""
+    linked = places.links(storage, place)
+    if linked:
+        raise StorageError(f"{storage.url(place.key + linked[0])}: a link: {LINKED}")
     held: dict[str, Digests] = {}
     for path, chunks in _files(storage, place):
         key = f"{place.name or 'bag'}/{path}"
@@ -111,8 +115,6 @@ def _files(storage: Storage, place: Place) -> Iterator[tuple[str, Iterator[bytes
 def _refuse_damage(
     storage: Storage, place: Place, to: LocalStorage, held: Mapping[str, Digests]
 ) -> None:
-    from pipeline.archive.fixity import Contents, Seen, judge, summary
-
     contents = Contents({path: Seen(one.size, one) for path, one in held.items()})
     for path in held:
         if not bag.is_payload(path):

@@ -16,13 +16,14 @@ from pipeline.storage.names import printable
 
 READERS = 8
 LARGEST_TAG_FILE = 64 << 20
+LINKED = "what it leads to may go without the bag; put the file itself in its place"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong with a bag.
 
-    ``kind``: missing, extra, changed, unreadable, or invalid (a tag file that says nonsense).
+    ``kind``: missing, extra, changed, unreadable, link, or invalid (a tag file that says nonsense).
     """
 
     kind: str
@@ -81,6 +82,9 @@ def check(storage: Storage, place: Place, *, fast: bool, opened: Opener | None =
 
 def read(storage: Storage, place: Place, *, fast: bool) -> Contents:
     """Everything there is in a bag; what cannot be read is a problem, not an error."""
+    linked = places.links(storage, place)
+    if linked:  # none of it is read: it could be anything on this machine
+        return Contents(problems=[Problem("link", path, LINKED) for path in linked])
     if place.form is Form.TAR:
         return _fast_tar(storage, place) if fast else _tar(storage, place)
     contents = Contents()

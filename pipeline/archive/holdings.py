@@ -16,6 +16,8 @@ def missing_from(archive: Storage, published: Published) -> str | None:
     place = places.named(archive, published.name)
     if place is None:
         return "not archived"
+    if places.links(archive, place):
+        return "a link is in its bag"
     try:
         if place.form is Form.TAR and not _whole_tar(archive, place):
             return "its tar in the archive is not what was put there"

@@ -77,6 +77,13 @@ def named(storage: Storage, name: str) -> Place | None:
     return None
 
 
+def links(storage: Storage, place: Place) -> list[str]:
+    """Every link in a bag, or that a bag is: what it leads to is not in the archive's keeping."""
+    if not isinstance(storage, LocalStorage):
+        return []
+    return [key.removeprefix(place.key) for key in storage.links(place.key)]
+
+
 def read(storage: Storage, place: Place, path: str) -> bytes:
     """One small file of a bag; NotFoundError if the bag has none of that name."""
     if place.form is Form.OBJECTS:

@@ -22,6 +22,8 @@ def repair(storage: Storage, place: Place, copy: Storage, spool: Path) -> list[s
     """Replace what is damaged or missing; returns the paths.  What is extra is left alone."""
     with os_errors(f"make {spool}"):
         spool.mkdir(parents=True, exist_ok=True)
+    if places.links(storage, place) or places.links(copy, place):
+        return []  # what is written would go where it leads
     if place.form is Form.TAR:
         return _tar(storage, place, copy, spool)
     contents = fixity.read(storage, place, fast=False)

@@ -127,7 +127,8 @@ def cli(context: click.Context) -> int | None:
       75   not finished yet, or a temporary failure: run again
       130  interrupted
 
-    Every option can also be set as RECPIPE_<OPTION> in the environment, or in recpipe.toml.
+    Every option can also be set as RECPIPE_<OPTION> in the environment, or in a file of
+    settings (~/.config/recpipe/config.toml).
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
@@ -139,7 +140,7 @@ def _complain(line: str, code: int, state: State) -> int:
     if state.debug:
         import traceback
 
-        traceback.print_exc()
+        say(traceback.format_exc().rstrip())
     say(f"{NAME}: error: {line}" if code != INTERRUPTED else f"{NAME}: {line}")
     return code
 

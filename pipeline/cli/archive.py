@@ -310,6 +310,17 @@ def folder(opened: "Opener", location: str) -> "Storage":
     return storage
 
 
+def absolute(location: str) -> str:
+    """A plan may be applied from another folder."""
+    named = "://" in location or location.startswith("@")
+    return location if named else str(Path(location).absolute())
+
+
+def state_of(chosen: dict[str, Any]) -> Path:
+    """Where it is remembered what was started and what was deleted."""
+    return Path(chosen["state"]) if chosen["state"] else config.default_state()
+
+
 def spool_of(chosen: dict[str, Any]) -> Path:
     """Where work is done that has no place elsewhere."""
     return Path(chosen["spool"]) if chosen["spool"] else config.default_spool()

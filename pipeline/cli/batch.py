@@ -47,7 +47,7 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
 
     SRC is a playlist, a single media file, a folder or s3://bucket/prefix with any number of
     recordings, or - for a list of these on standard input, one per line.  Stores are s3://, az://,
-    gs://, and @NAME for a table [storage.NAME] of recpipe.toml.
+    gs://, and @NAME for a table [storage.NAME] of the settings.
 
     Results are called <recording>.<format>, or as --name says, with a receipt beside each.  What is
     done already is left alone, so the same command may run again at any time.
@@ -111,7 +111,7 @@ def check(sources: tuple[str, ...], **chosen: Any) -> int:
 
     SRC is a playlist, a single media file, a folder or s3://bucket/prefix with any number of
     recordings, or - for a list of these on standard input, one per line.  Stores are s3://, az://,
-    gs://, and @NAME for a table [storage.NAME] of recpipe.toml.
+    gs://, and @NAME for a table [storage.NAME] of the settings.
 
     \b
     Examples:

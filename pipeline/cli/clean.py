@@ -1,4 +1,4 @@
-"""``recpipe clean plan``, ``apply``, ``restore`` and ``purge``."""
+"""``recpipe clean plan``, ``apply``, ``runs``, ``restore`` and ``purge``."""
 
 import time
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from pipeline import config
-from pipeline.cli import options, output
-from pipeline.cli.archive import folder, opener, spool_of
+from pipeline.cli import cleaned, options, output
+from pipeline.cli.archive import absolute, folder, opener, spool_of, state_of
+from pipeline.cli.erase import apply_erasure, erase
 from pipeline.cli.ledger import if_any
 from pipeline.cli.ping import pinging
 from pipeline.cli.quantities import DURATION, SHARE, SIZE
@@ -20,19 +20,17 @@ if TYPE_CHECKING:
     from pipeline.jobs.ledger.handle import Ledger
     from pipeline.jobs.targets import Opener
     from pipeline.model import StoredObject
-    from pipeline.retention.apply import Done, Work
-    from pipeline.retention.document import Candidate, Leftover, Plan
+    from pipeline.retention.apply import Work
+    from pipeline.retention.document import Leftover, Plan
     from pipeline.retention.interlocks import Checks
     from pipeline.retention.leftovers import Stores
     from pipeline.retention.plan import Rules
-    from pipeline.retention.survey import Kept, Survey, Where
+    from pipeline.retention.survey import Where
 
 SOME_FAILED = 5
 HOUR = 3600.0
 
-state = click.option(
-    "--state", metavar="DIR", help="Where the audit trail is.  [default: ~/.local/state/recpipe]"
-)
+state = options.audit
 conditions = click.option(
     "--conditions/--no-conditions",
     default=True,
@@ -52,8 +50,12 @@ def clean() -> None:
     """Free the room of slices that a receipt proves to be safe elsewhere.
 
     plan deletes nothing and writes down exactly what would go; apply moves just that into the
-    trash; restore brings a run back; purge empties the trash after some days.
+    trash; runs lists what is there; restore brings a run back; purge empties the trash after some
+    days.  erase plans to leave nothing of a recording or a user anywhere.
     """
+
+
+clean.add_command(erase)
 
 
 @clean.command(short_help="Write down what would be deleted, and delete nothing.")
@@ -75,10 +77,17 @@ def clean() -> None:
     help="Read every MP4 again and compare its SHA-256, or look at its size alone.",
 )
 @click.option(
-    "--max-delete", type=click.IntRange(min=0), metavar="N", default=1000, show_default=True
+    "--max-delete",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=100_000,
+    show_default=True,
+    help="Objects in one plan; older recordings first, the rest goes with the next one.",
 )
-@click.option("--max-bytes", type=SIZE, metavar="SIZE", help="Refuse to plan more.")
-@click.option("--max-fraction", type=SHARE, default="20%", show_default=True, help="Of the source.")
+@click.option("--max-bytes", type=SIZE, metavar="SIZE", help="The same in bytes.")
+@click.option(
+    "--max-fraction", type=SHARE, default="50%", show_default=True, help="The same of the source."
+)
 @click.option(
     "--trash",
     type=click.Choice(("copy", "versions")),
@@ -96,8 +105,9 @@ def plan(origin: str, **chosen: Any) -> int:
     """Write down exactly what of SOURCE may be deleted: keys, sizes, ETags and reasons.
 
     A recording may go if its receipt is in DEST and allows it, its MP4 read again is the one of
-    the receipt, every slice is as it was converted, and nothing holds it: no <recording>.hold
-    beside the receipt, no object lock.  What no receipt knows of is never touched.
+    the receipt, every slice is as it was converted, no other playlist names one, and nothing holds
+    it: no <recording>.hold beside the receipt, no object lock.  What no receipt knows of is never
+    touched.
 
     \b
     Examples:
@@ -111,7 +121,7 @@ def plan(origin: str, **chosen: Any) -> int:
         ledger = stack.enter_context(if_any(chosen["ledger"]))
         checks = _checks(opener(chosen), origin, chosen["to"], ledger, chosen)
         now = time.time()
-        Audit(_state(chosen), time.time).refuse_a_clock_that_went_back()
+        Audit(state_of(chosen), time.time).refuse_a_clock_that_went_back()
         unknown = stack.enter_context(_listing(chosen["unknown"]))
         made = surveys.survey(
             _where(origin, chosen),
@@ -120,10 +130,10 @@ def plan(origin: str, **chosen: Any) -> int:
             Path(chosen["output"]),
             now=now,
             leftovers=_leftovers(checks, chosen, now) if chosen["leftovers"] else (),
-            tell=lambda one: _say_planned(one, chosen),
+            tell=lambda one: cleaned.planned(one, chosen),
             unknown=unknown,
         )
-        _say_survey(made, chosen)
+        cleaned.survey(made, chosen)
         ended.code = 0
     return ended.code
 
@@ -135,36 +145,58 @@ def plan(origin: str, **chosen: Any) -> int:
 @state
 @options.unattended
 def apply(plan: str, **chosen: Any) -> int:
-    """Move into the trash exactly what PLAN names, after every check was made once more.
+    """Move into the trash exactly what PLAN names, after every check was made once more; or delete
+    it for good, if PLAN is one of recpipe clean erase.
 
     After a crash the same command finishes the same plan.  Only one runs at a time (exit code 75).
     """
-    from pipeline.retention import document
+    from pipeline.retention import document, erasure
     from pipeline.retention.apply import apply as execute
 
     with pinging(chosen["ping"]) as ended:
+        if erasure.is_one(Path(plan)):
+            ended.code = apply_erasure(Path(plan), chosen)
+            return ended.code
         read = document.read(Path(plan))
         with _working(read, chosen) as work:
-            problems = sum(_say_done(done, read.run, chosen) for done in execute(read, work))
+            problems = sum(cleaned.done(done, read.run, chosen) for done in execute(read, work))
             problems += sum(_swept(one, read, work, chosen) for one in read.leftovers)
         ended.code = SOME_FAILED if problems else 0
     return ended.code
 
 
+@clean.command(short_help="List what is in the trash.")
+@click.argument("origin", metavar="SOURCE")
+@trash_days
+@options.as_json
+@options.store
+@options.general
+def runs(origin: str, **chosen: Any) -> int:
+    """List every run whose trash is in SOURCE: when, how much, and when purge may delete it."""
+    cleaned.runs(folder(opener(chosen), origin), chosen, chosen["trash_days"])
+    return 0
+
+
 @clean.command(short_help="Bring everything of a run back from the trash.")
 @click.argument("origin", metavar="SOURCE")
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="[RUN]", required=False)
 @conditions
 @state
 @options.unattended
-def restore(origin: str, run: str, **chosen: Any) -> int:
-    """Bring everything of RUN back to SOURCE, byte by byte; what is there is not replaced."""
+def restore(origin: str, run: str | None, **chosen: Any) -> int:
+    """Bring everything of RUN back to SOURCE, byte by byte; what is there is not replaced.
+
+    Without RUN, list those there are.
+    """
     from pipeline.retention import apply as acts
 
+    if run is None:
+        cleaned.runs(folder(opener(chosen), origin), chosen, None)
+        return 0
     with pinging(chosen["ping"]) as ended:
         read = _of_run(origin, run, chosen)
         with _working(read, chosen, origin, asks=False) as work:
-            problems = sum(_say_done(done, run, chosen) for done in acts.restore(run, work))
+            problems = sum(cleaned.done(done, run, chosen) for done in acts.restore(run, work))
         ended.code = SOME_FAILED if problems else 0
     return ended.code
 
@@ -195,25 +227,18 @@ def purge(origin: str, run: str | None, **chosen: Any) -> int:
         for name in due:
             with _working(_of_run(origin, name, chosen), chosen, origin) as work:
                 done = acts.purge(name, days, work)
-                problems += sum(_say_done(one, name, chosen) for one in done)
+                problems += sum(cleaned.done(one, name, chosen) for one in done)
         ended.code = SOME_FAILED if problems else 0
     return ended.code
-
-
-def _absolute(location: str | None) -> str | None:
-    """A plan may be applied from another folder."""
-    if not location or "://" in location or location.startswith("@"):
-        return location or None
-    return str(Path(location).absolute())
 
 
 def _where(origin: str, chosen: dict[str, Any]) -> "Where":
     from pipeline.retention.survey import Where
 
     return Where(
-        _absolute(origin),
-        _absolute(chosen["to"]),
-        _absolute(chosen["require_archive"]),
+        absolute(origin),
+        absolute(chosen["to"]),
+        absolute(chosen["require_archive"]) if chosen["require_archive"] else None,
         chosen["trash"],
     )
 
@@ -260,7 +285,7 @@ def _working(
 
     with if_any(chosen["ledger"]) as ledger:
         work = _work(plan, chosen, source or plan.source, ledger, asks=asks)
-        with locked(_state(chosen), work.source.url(), wait=False):
+        with locked(state_of(chosen), work.source.url(), wait=False):
             yield work
 
 
@@ -281,7 +306,7 @@ def _work(
     asked = ledger if asks else None
     checks = _checks(opener(chosen), source, plan.results, asked, {**chosen, **planned})
     listeners = [to_ledger(ledger, checks.results)] if ledger else []
-    audit = Audit(_state(chosen), time.time, *listeners)
+    audit = Audit(state_of(chosen), time.time, *listeners)
     return Work(checks, audit, spool_of(chosen), time.time, trusting=not chosen["conditions"])
 
 
@@ -291,10 +316,6 @@ def _of_run(source: str, run: str, chosen: dict[str, Any]) -> "Plan":
     if "/" in run or run.startswith("."):
         raise UsageError(f"{run}: no name of a run; recpipe clean apply says it")
     return trash.read_plan(folder(opener(chosen), source), run)
-
-
-def _state(chosen: dict[str, Any]) -> Path:
-    return Path(chosen["state"]) if chosen["state"] else config.default_state()
 
 
 def _leftovers(checks: "Checks", chosen: dict[str, Any], now: float) -> "Iterator[Leftover]":
@@ -324,7 +345,7 @@ def _swept(one: "Leftover", plan: "Plan", work: "Work", chosen: dict[str, Any]) 
             with if_any(chosen["ledger"]) as ledger:
                 then = _work(earlier, chosen, plan.source, ledger)
                 done = acts.purge(one.where, chosen["trash_days"], then)
-                return sum(_say_done(each, one.where, chosen) for each in done)
+                return sum(cleaned.done(each, one.where, chosen) for each in done)
         work.audit.tell("sweep", "", kind=one.kind, where=one.where)
         leftovers.remove(one, _stores(work.checks, plan.archive, chosen))
     except RecpipeError as error:
@@ -349,45 +370,3 @@ def _listing(path: str | None) -> "Iterator[Any]":
             into.write(f"{printable(found.key)}\n")
 
         yield note
-
-
-def _say_planned(one: "Kept | Candidate", chosen: dict[str, Any]) -> None:
-    from pipeline.retention.document import Candidate
-
-    if not chosen["json"]:
-        return
-    if isinstance(one, Candidate):
-        size = sum(o.size for o in one.objects)
-        told = {"action": "delete", "reason": one.reason, "objects": len(one.objects)}
-        output.say_json({"recording": one.recording, **told, "size": size})
-    else:
-        output.say_json({"recording": one.recording, "action": "keep", "reason": one.reason})
-
-
-def _say_survey(made: "Survey", chosen: dict[str, Any]) -> None:
-    if chosen["json"] or chosen["quiet"]:
-        return
-    seen = made.seen
-    lines = [f"{made.recordings} recordings, {made.objects} objects, {made.size} bytes may go"]
-    lines += [f"  kept {count}: {reason}" for reason, count in sorted(made.kept.items())]
-    lines.append(f"  {seen.unknown} of {seen.objects} objects are in no receipt: never touched")
-    if made.leftovers:
-        lines.append(f"  {made.leftovers} leftovers of our own")
-    lines.append(f"  nothing was deleted; recpipe clean apply {chosen['output']}")
-    output.say("\n".join(lines))
-
-
-def _say_done(done: "Done", run: str, chosen: dict[str, Any]) -> int:
-    """Say what became of a recording; returns 1 if it is a problem."""
-    from dataclasses import asdict
-
-    from pipeline.storage.names import printable
-
-    if chosen["json"]:
-        output.say_json({**asdict(done), "run": run})
-    if done.problem is not None:
-        output.say(printable(f"left alone {done.recording}: {done.problem}"))
-    elif not (chosen["quiet"] or chosen["json"]):
-        text = f"{done.action:<9} {done.recording}: {done.objects} objects, {done.size} bytes"
-        output.say(printable(f"{text}; run {run}"))
-    return int(done.problem is not None)

@@ -109,7 +109,7 @@ def planned_text(planned: Planned) -> str:
     lines = [
         printable(planned.recording),
         f"  source   {planned.source}",
-        f"  segments {there}{planned.listed} ({_bytes(planned.size)})",
+        f"  segments {there}{planned.listed} ({in_bytes(planned.size)})",
         f"  output   {would}{' (exists)' if planned.exists else ''}",
     ]
     lines += [f"  {f.severity.value:<8} {head(f)}  {said(f)}" for f in planned.findings]
@@ -182,11 +182,11 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     if report.reencoded:
         yield "anew", _anew(report)
     for piece in report.pieces:
-        size = f"{_bytes(piece.size)}, " if piece.size is not None else ""
+        size = f"{in_bytes(piece.size)}, " if piece.size is not None else ""
         name = piece.output or "one file"
         yield "file", f"{name} ({size}{piece.duration:.3f} s, from {piece.begin:.3f} s on)"
     if report.output and not report.pieces:
-        size = f"{_bytes(report.size)}, " if report.size is not None else ""
+        size = f"{in_bytes(report.size)}, " if report.size is not None else ""
         yield "file", f"{report.output} ({size}{report.duration:.3f} s)"
     if report.verdict == "pending":
         yield "advice", "run again when it has ended, or take what is there: --accept-unfinished"
@@ -225,7 +225,8 @@ def _proof(report: Report) -> str:
     return f"{samples}, not equal to the source: {', '.join(wrong)}"
 
 
-def _bytes(count: int) -> str:
+def in_bytes(count: int) -> str:
+    """As people read it."""
     size, unit = float(count), "bytes"
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if size < 1000 or unit == "TB":

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from pipeline.errors import masked
+
 PACKAGE = "pipeline"
 FORMAT = "recpipe: %(levelname)s: %(message)s"
 
@@ -38,7 +40,7 @@ class _Stderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            click.echo(self.format(record), err=True)
+            click.echo(masked(self.format(record)), err=True)
         except (OSError, ValueError):
             self.handleError(record)
 

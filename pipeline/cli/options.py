@@ -36,6 +36,8 @@ class State:
 def _configure(context: click.Context, option: click.Parameter, file: str | None) -> None:
     state = context.ensure_object(State)
     state.file = file
+    stray = config.stray(file)
+    say(stray and f"recpipe: warning: {stray}")
     state.settings = config.load(file)
     for said in config.misspelt():
         say(f"recpipe: warning: {said}")
@@ -321,6 +323,9 @@ state = click.option(
     metavar="DIR",
     help="Where it is remembered what was started.  [default: ~/.local/state/recpipe]",
 )
+audit = click.option(
+    "--state", metavar="DIR", help="Where the audit trail is.  [default: ~/.local/state/recpipe]"
+)
 agora = all_of(
     account,
     click.option(
@@ -339,7 +344,7 @@ general = all_of(
         is_eager=True,
         expose_value=False,
         callback=_configure,
-        help="Settings.  [default: recpipe.toml in the working directory]",
+        help="Settings.  [default: ~/.config/recpipe/config.toml]",
     ),
     click.option(
         "--debug",

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import click
 
 from pipeline import config
+from pipeline.errors import masked
 
 STDOUT, STDERR = 1, 2
 
@@ -33,10 +34,13 @@ def say_json(value: Mapping[str, Any]) -> None:
 
 
 def say(text: str | None) -> None:
-    """Text for people, on stderr; None is nothing to say."""
+    """Text for people, on stderr; None is nothing to say.
+
+    Without passwords: libraries quote addresses in what a traceback shows.
+    """
     if text is not None:
         try:
-            click.echo(text, err=True, color=_coloured(sys.stderr))
+            click.echo(masked(text), err=True, color=_coloured(sys.stderr))
         except OSError:  # nobody reads it; the exit code still speaks
             silence(STDERR)
 

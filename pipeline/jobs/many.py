@@ -114,7 +114,7 @@ def convert(
     """Convert every recording of the sources, and say what became of each.  Safe to repeat.
 
     Raises what makes the whole call impossible, such as an output that cannot be.  ``settings`` is
-    the file whose tables ``[storage.NAME]`` say what ``@NAME`` is; recpipe.toml if not given.
+    the file whose tables ``[storage.NAME]`` say what ``@NAME`` is; that of the user if not given.
     """
     opened = opener(
         jobs, endpoint_url=endpoint_url, region=region, profile=profile, settings=settings

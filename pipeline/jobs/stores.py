@@ -1,4 +1,4 @@
-"""``@NAME``: the stores of recpipe.toml, with the keys from where each says they are."""
+"""``@NAME``: the stores of the settings, with the keys from where each says they are."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

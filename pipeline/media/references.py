@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from unicodedata import normalize
 from urllib.parse import unquote
 
+from pipeline.errors import masked
 from pipeline.model import Finding, InitSection, Key, Severity
 
 MAX_NAME = 255  # bytes: the longest name a folder can hold
@@ -72,7 +73,8 @@ def _may_be(path: str) -> bool:
 
 
 def quoted(text: str) -> str:
-    """Short, and with control characters escaped: fit for a log."""
+    """Short, without passwords, and with control characters escaped: fit for a log."""
+    text = masked(text)
     return repr(text if len(text) <= 80 else text[:80] + "...")
 
 

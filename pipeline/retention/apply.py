@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import RecpipeError
-from pipeline.retention import record, trash, versions
+from pipeline.retention import namings, record, trash, versions
 from pipeline.retention.audit import Audit
 from pipeline.retention.document import VERSIONS, Candidate, Doomed, Plan
 from pipeline.retention.interlocks import Checks, protected
+from pipeline.retention.namings import Namings
 from pipeline.retention.plan import SKEW, GuardError
 from pipeline.retention.trash import Copies, State, Trash
 from pipeline.storage import Storage
@@ -46,15 +47,16 @@ class Work:
 
 def apply(plan: Plan, work: Work) -> Iterator[Done]:
     """Move into the trash exactly what the plan names.  Run again after a crash, it finishes."""
-    _refuse_time(plan, work)
+    refuse_a_plan_out_of_time(plan.made, work.audit, work.now)
     _refuse_a_lost_ledger(plan, work)
     if not plan.recordings:
         return
     bin = _trash(plan, work, deleting=True)
+    named = _named(plan, work)
     trash.write_plan(work.source, plan, work.spool)
     work.audit.tell("apply", plan.run, source=plan.source, recordings=len(plan.recordings))
     for one in plan.recordings:
-        yield _applied(one, plan, work, bin)
+        yield _applied(one, plan, work, bin, named)
     work.audit.tell("applied", plan.run)
 
 
@@ -67,9 +69,10 @@ def _trash(plan: Plan, work: Work, *, deleting: bool = False) -> Trash:
     return Copies(work.source, plan.run, deleter)
 
 
-def _refuse_time(plan: Plan, work: Work) -> None:
-    work.audit.refuse_a_clock_that_went_back()
-    age = work.now() - plan.made
+def refuse_a_plan_out_of_time(made: float, audit: Audit, now: Callable[[], float]) -> None:
+    """GuardError if it is too old, or a clock is wrong."""
+    audit.refuse_a_clock_that_went_back()
+    age = now() - made
     if age < -SKEW:
         raise GuardError("the plan is from the future: set the clock of this machine")
     if age > OLDEST:
@@ -82,9 +85,14 @@ def _refuse_a_lost_ledger(plan: Plan, work: Work) -> None:
         raise GuardError("planned with a ledger that is not there any more; name it, or plan again")
 
 
-def _applied(one: Candidate, plan: Plan, work: Work, bin: Trash) -> Done:
+def _named(plan: Plan, work: Work) -> Namings:
+    """What is named now: a playlist may have been written since it was planned."""
+    return namings.of_source(work.source, (o.key for one in plan.recordings for o in one.objects))
+
+
+def _applied(one: Candidate, plan: Plan, work: Work, bin: Trash, named: Namings) -> Done:
     try:
-        todo = _todo(one, work, bin)
+        todo = _todo(one, work, bin, named)
         if isinstance(todo, str):
             return Done(one.recording, "trashed", 0, 0, todo)
         if todo:
@@ -99,10 +107,11 @@ def _applied(one: Candidate, plan: Plan, work: Work, bin: Trash) -> Done:
     return Done(one.recording, "trashed", len(todo), sum(o.size for o in todo))
 
 
-def _todo(one: Candidate, work: Work, bin: Trash) -> list[Doomed] | str:
+def _todo(one: Candidate, work: Work, bin: Trash, named: Namings) -> list[Doomed] | str:
     """The objects still to be moved, the playlist first; or why nothing may be done."""
     keys = [o.key for o in one.objects]
-    why = work.checks.refusal(one.receipt_key, keys, receipt_sha256=one.receipt_sha256)
+    why = named.objection(keys)
+    why = why or work.checks.refusal(one.receipt_key, keys, receipt_sha256=one.receipt_sha256)
     if why is not None:
         return why
     states = {o: bin.state(o) for o in one.objects}
@@ -155,23 +164,24 @@ def purge(run: str, days: float, work: Work) -> Iterator[Done]:
     bin = _trash(plan, work)
     if run not in expired(work.source, days, work.now()):
         raise GuardError(f"{run}: not yet {days:g} days in the trash; nothing was done")
-    whole = True
+    whole, named = True, _named(plan, work)
     for one in plan.recordings:
-        done = _purged(one, run, work, bin)
+        done = _purged(one, run, work, bin, named)
         whole &= done.problem is None
         yield done
     if whole:
         trash.forget(work.source, bin, plan)
 
 
-def _purged(one: Candidate, run: str, work: Work, bin: Trash) -> Done:
+def _purged(one: Candidate, run: str, work: Work, bin: Trash, named: Namings) -> Done:
     try:
         handles = {o: handle for o in one.objects if (handle := bin.waiting(o)) is not None}
         if not handles:
             _record_what_a_crash_left_out(one, run, work, bin)
             return Done(one.recording, "purged", 0, 0)
         keys = [*(o.key for o in handles), *(trash.objects_of(run) + o.key for o in handles)]
-        why = work.checks.refusal(one.receipt_key, keys, receipt_sha256=one.receipt_sha256)
+        why = named.objection(o.key for o in one.objects)
+        why = why or work.checks.refusal(one.receipt_key, keys, receipt_sha256=one.receipt_sha256)
         why = why or next(filter(None, (bin.protection(o, h) for o, h in handles.items())), None)
         if why is not None:
             return Done(one.recording, "purged", 0, 0, why)

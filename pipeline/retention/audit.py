@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,24 @@ class Audit:
                 os.close(handle)
         for listener in self._listeners:
             listener(told)
+
+    def unname(self, uid: str) -> None:
+        """Write over a user in the names of what was deleted before.
+
+        In place, and as long as it was: others may be adding to the file.
+        """
+        pattern = re.compile(rb"(?<=__uid_s_)" + uid.encode() + rb"(?![0-9])")
+        with (
+            os_errors(f"write {self.path}"),
+            suppress(FileNotFoundError),
+            self.path.open("r+b") as file,
+        ):
+            at = 0
+            for line in file:
+                for found in pattern.finditer(line):
+                    os.pwrite(file.fileno(), b"x" * len(uid), at + found.start())
+                at += len(line)
+            os.fsync(file.fileno())
 
     def refuse_a_clock_that_went_back(self) -> None:
         """GuardError if the last event is in the future."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -128,20 +129,44 @@ def read(path: Path) -> Plan:
         return parse(path.read_bytes(), str(path))
 
 
-def parse(text: bytes, where: str) -> Plan:
-    """The same from bytes."""
+def unsealed(text: bytes, where: str) -> tuple[Any, str]:
+    """What a plan says, and the name of its run; UsageError if it is not as it was written."""
     seal = _SEAL.search(text)
     if seal is None or hashlib.sha256(text[: seal.start()]).hexdigest() != seal[1].decode():
-        raise UsageError(f"{where}: not a whole plan as recpipe clean plan wrote it; plan again")
+        raise UsageError(f"{where}: not a whole plan as recpipe clean wrote it; plan again")
     try:
         told: Any = json.loads(text)
         if told["schema"] != SCHEMA:
             raise UsageError(f"{where}: a plan of another version; plan again")
-        made = float(told["made"])
+        return told, str(told.get("run") or run_name(float(told["made"]), seal[1].decode()))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{where}: not a plan of this tool; plan again") from error
+
+
+def sealed(told: Mapping[str, Any]) -> bytes:
+    """A plan with other recordings than it was written with; its run keeps its name."""
+    lists = ("recordings", "leftovers")
+    header = {k: v for k, v in told.items() if k not in (*lists, "totals", "sha256")}
+    before = told.get("run") or run_name(float(told["made"]), str(told["sha256"]))
+    file = BytesIO()
+    writer = Writer(file, {**header, "run": before})
+    for name in lists:
+        writer.section(name)
+        for one in told[name]:
+            writer.entry(one)
+        writer.end_section()
+    writer.seal({"recordings": len(told["recordings"])})
+    return file.getvalue()
+
+
+def parse(text: bytes, where: str) -> Plan:
+    """The same from bytes."""
+    told, run = unsealed(text, where)
+    try:
         return Plan(
-            run=run_name(made, seal[1].decode()),
+            run=run,
             text=text,
-            made=made,
+            made=float(told["made"]),
             source=str(told["source"]),
             results=str(told["results"]),
             verify=str(told["verify"]),

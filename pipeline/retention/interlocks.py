@@ -39,9 +39,9 @@ class Checks:
                 self._held(published)
                 or not_good_enough(published, include_degraded=self.include_degraded)
                 or self._inside(published, doomed)
-                or self._result(published)
                 or (self.ledger(published) if self.ledger else None)
                 or (self.archived(published) if self.archived else None)
+                or self._result(published)  # last: it may read gigabytes
             )
         except RecpipeError as error:
             return printable(error)

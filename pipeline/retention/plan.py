@@ -25,9 +25,9 @@ class Rules:
     keep_last: int = 0  # recordings of each channel
     keep_tags: tuple[str, ...] = ()
     include_degraded: bool = False
-    max_delete: int = 1000  # objects
+    max_delete: int = 100_000  # objects, which are some 400 hours of slices of 15 s
     max_bytes: float = float("inf")
-    max_fraction: float = 0.2  # of all objects, and of all bytes, below the prefix
+    max_fraction: float = 0.5  # of all objects, and of all bytes, below the prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,8 @@ class Seen:
     unknown: int = 0
     trash: int = 0
     newest: float = 0.0
-    sample: list[str] = field(default_factory=list)  # the first unknown keys
     unread: set[tuple[str, str]] = field(default_factory=set)  # folder, sid of unknown slices
-
-
-SAMPLE = 20
+    playlists: list[str] = field(default_factory=list)
 
 
 def sweep(
@@ -149,8 +146,6 @@ def _count(
         return
     seen.unknown += 1
     unknown(found)
-    if len(seen.sample) < SAMPLE:
-        seen.sample.append(found.key)
     part = names.parse_slice_name(found.name) or names.parse_playlist_name(found.name)
     if part is not None:
         seen.unread.add((found.key[: -len(found.name)], part.sid))
@@ -186,10 +181,15 @@ def kept_because(match: Match, rules: Rules, newest: set[str], now: float) -> st
         return changed
     if match.shared:
         return f"{min(match.shared)}: another receipt names it as well"
-    stored = max((found.modified for found in match.found.values()), default=now)
-    if now - max(stored, published.converted) < rules.older_than:
+    if now - settled(match, now) < rules.older_than:
         return "too young"
     return None
+
+
+def settled(match: Match, now: float) -> float:
+    """When a recording was stored and converted: from then on it has an age."""
+    stored = max((found.modified for found in match.found.values()), default=now)
+    return max(stored, match.published.converted)
 
 
 def not_good_enough(published: Published, *, include_degraded: bool) -> str | None:
@@ -232,15 +232,38 @@ def refuse_the_whole(seen: Seen, receipts: int, mine: int, now: float) -> None:
         raise GuardError("objects are from the future: the clock of this machine is behind; set it")
 
 
-def guard(rules: Rules, objects: int, size: int, seen: Seen) -> None:
-    """GuardError if more would be deleted than allowed."""
-    if objects > rules.max_delete:
-        said = f"{objects} objects would be deleted, --max-delete is {rules.max_delete}"
-        raise GuardError(f"{said}; nothing was done")
-    if size > rules.max_bytes:
-        said = f"{size} bytes would be deleted, --max-bytes is {rules.max_bytes:.0f}"
-        raise GuardError(f"{said}; nothing was done")
-    share = max(objects / max(seen.objects, 1), size / max(seen.size, 1))
-    if share > rules.max_fraction:
-        said = f"{share:.1%} of the source would be deleted, --max-fraction is"
-        raise GuardError(f"{said} {rules.max_fraction:.0%}; nothing was done")
+@dataclass(slots=True)
+class Room:
+    """How much a plan may still take: it is filled up to its limits, and the rest waits."""
+
+    rules: Rules
+    seen: Seen
+    recordings: int = 0
+    objects: int = 0
+    size: int = 0
+
+    def full(self, objects: int, size: int) -> str | None:
+        """The limit that a recording would exceed now; None if there is room for it."""
+        return self._over(self.objects + objects, self.size + size, first=not self.recordings)
+
+    def never(self, objects: int, size: int) -> str | None:
+        """The limit that a recording exceeds all alone, whatever else goes or stays."""
+        return self._over(objects, size, first=True)
+
+    def take(self, objects: int, size: int) -> None:
+        """Count a recording in."""
+        self.recordings += 1
+        self.objects += objects
+        self.size += size
+
+    def _over(self, objects: int, size: int, *, first: bool) -> str | None:
+        rules = self.rules
+        if objects > rules.max_delete:
+            return f"--max-delete {rules.max_delete}"
+        if size > rules.max_bytes:
+            return f"--max-bytes {rules.max_bytes:.0f}"
+        share = max(objects / max(self.seen.objects, 1), size / max(self.seen.size, 1))
+        # one recording goes in any case, or a store of a few would never be cleaned
+        if share > rules.max_fraction and not first:
+            return f"--max-fraction {rules.max_fraction:.0%}"
+        return None

@@ -1,5 +1,6 @@
 """The deletion of a recording's sources as PREMIS, beside its receipt."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.archive.bag import Digests
@@ -7,6 +8,8 @@ from pipeline.archive.premis import Agent, Event, File, document, format_of
 from pipeline.errors import NotFoundError
 from pipeline.jobs.receipts import software
 from pipeline.retention.document import Candidate
+from pipeline.retention.erasure import Erasure
+from pipeline.retention.traces import Trace
 from pipeline.stages.publish import RECEIPT
 from pipeline.storage import Storage
 from pipeline.storage.spool import put_bytes
@@ -14,6 +17,26 @@ from pipeline.storage.spool import put_bytes
 
 def _key(one: Candidate, run: str) -> str:
     return f"{one.receipt_key.removesuffix(RECEIPT)}.{run}.premis.xml"
+
+
+def erased(results: Storage, plan: Erasure, gone: Sequence[Trace], spool: Path, now: float) -> None:
+    """``erased.<run>.premis.xml``: how much was deleted for good, when, why and by whom; of no
+    file the name, and of nobody.
+    """
+    name, _, version = software().partition(" ")
+    files = [File(f"{n}", Digests(o.size, "", ""), format_of(o.key)) for n, o in enumerate(gone, 1)]
+    sids = ", ".join(sorted({one.sid for one in gone}))
+    event = Event(
+        "deletion",
+        now,
+        "success",
+        (Agent(name, version or None),),
+        tuple(file.path for file in files),
+        detail=f"run {plan.run}: erased for good in every store, of {sids}",
+        note=plan.reason,
+    )
+    data, key = document(files, [event]), f"erased.{plan.run}.premis.xml"
+    put_bytes(results, key, data, spool, content_type="application/xml")
 
 
 def exists(results: Storage, one: Candidate, run: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,10 +12,11 @@ from typing import IO, Any
 from pipeline.errors import RecpipeError
 from pipeline.jobs.published import Published, Unreadable, find, read
 from pipeline.model import SourceFile, StoredObject
-from pipeline.retention import document, plan, versions
+from pipeline.retention import document, namings, plan, versions
 from pipeline.retention.document import Leftover
 from pipeline.retention.interlocks import HOLD, TAGS, Checks, protected
-from pipeline.retention.plan import Claim, GuardError, Match, Rules, Seen
+from pipeline.retention.namings import Namings
+from pipeline.retention.plan import Claim, GuardError, Match, Room, Rules, Seen
 from pipeline.stages.publish import RECEIPT
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH, printable
@@ -30,17 +32,49 @@ class Kept:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A recording that may go as far as the rules tell, for which this plan has no room."""
+
+    recording: str
+    reason: str
+    objects: int
+    size: int
+
+
+Tell = Callable[[Kept | Later | document.Candidate], None]
+
+
 @dataclass(slots=True)
 class Survey:
     """What a plan came to."""
 
+    room: Room
     run: str = ""
-    recordings: int = 0
-    objects: int = 0
-    size: int = 0
     kept: Counter[str] = field(default_factory=Counter)
-    seen: Seen = field(default_factory=Seen)
+    gone: int = 0  # recordings of which nothing is left in the source
+    later: list[Later] = field(default_factory=list)
     leftovers: int = 0
+
+    @property
+    def seen(self) -> Seen:
+        """What was counted on the way."""
+        return self.room.seen
+
+    @property
+    def recordings(self) -> int:
+        """How many may go."""
+        return self.room.recordings
+
+    @property
+    def objects(self) -> int:
+        """Of all of them."""
+        return self.room.objects
+
+    @property
+    def size(self) -> int:
+        """Of all of them."""
+        return self.room.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +95,17 @@ def survey(
     *,
     now: float,
     leftovers: Iterable[Leftover] = (),
-    tell: Callable[[Kept | document.Candidate], None] = lambda one: None,
+    tell: Tell = lambda one: None,
     unknown: Callable[[StoredObject], None] = lambda found: None,
 ) -> Survey:
-    """Write a plan to a file; GuardError, and no file, if anything about the whole looks wrong."""
+    """Write a plan to a file; GuardError, and no file, if anything about the whole looks wrong.
+
+    Oldest first, and no more than the limits allow: what is left is for the next one.
+    """
     refuse_a_whole_store(checks.source)
     if where.trash == document.VERSIONS:
         versions.of(checks.source)
-    made = Survey()
+    made = Survey(Room(rules, Seen()))
 
     def keep(recording: str, why: str) -> None:
         made.kept[_kind(why)] += 1
@@ -81,16 +118,18 @@ def survey(
         published = read(checks.results, claim.receipt_key)
         return published, inputs_in(published, checks.source) or {}
 
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as candidates:
+    with tempfile.TemporaryFile() as file:
+        candidates = _Candidates(file)
         listing = _besides_trash(checks.source, made.seen)
         for match in plan.sweep(listing, claims, load, made.seen, unknown):
             why = plan.kept_because(match, rules, newest, now)
-            if why is not None:
+            if not match.found:
+                made.gone += 1
+            elif why is not None:
                 keep(match.published.id, why)
             else:
-                candidates.write(json.dumps(_told(match)) + "\n")
+                candidates.add(_told(match), plan.settled(match, now))
         plan.refuse_the_whole(made.seen, receipts, len(claims), now)
-        candidates.seek(0)
         header = {
             "schema": document.SCHEMA,
             "made": now,
@@ -105,10 +144,33 @@ def survey(
         }
         with document.writing(to, header) as writer:
             _write(writer, candidates, checks, made, keep, tell)
-            plan.guard(rules, made.objects, made.size, made.seen)
             _write_the_rest(writer, made, leftovers)
             made.run = document.run_name(now, writer.seal(_totals(made)))
     return made
+
+
+class _Candidates:
+    """What the rules let go, on the disk: of a million objects only places are in memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._at, self._settled = file, array("Q"), array("d")
+
+    def add(self, told: Mapping[str, Any], settled: float) -> None:
+        """Keep one, with the moment from which it has an age."""
+        self._at.append(self._file.tell())
+        self._settled.append(settled)
+        self._file.write(json.dumps(told).encode() + b"\n")
+
+    def oldest_first(self) -> Iterator[dict[str, Any]]:
+        """Each of them; those of one moment as they came."""
+        for number in sorted(range(len(self._at)), key=self._settled.__getitem__):
+            self._file.seek(self._at[number])
+            told: dict[str, Any] = json.loads(self._file.readline())
+            yield told
+
+    def keys(self) -> Iterator[str]:
+        """All their objects."""
+        return (one["key"] for told in self.oldest_first() for one in told["objects"])
 
 
 def _besides_trash(source: Storage, seen: Seen) -> Iterator[StoredObject]:
@@ -116,6 +178,8 @@ def _besides_trash(source: Storage, seen: Seen) -> Iterator[StoredObject]:
         if found.key.startswith(TRASH):
             seen.trash += 1
         else:
+            if namings.is_playlist(found.key):
+                seen.playlists.append(found.key)
             yield found
 
 
@@ -198,48 +262,58 @@ def _told(match: Match) -> dict[str, Any]:
 
 def _write(
     writer: document.Writer,
-    candidates: IO[str],
+    candidates: _Candidates,
     checks: Checks,
     made: Survey,
     keep: Keep,
-    tell: Callable[[Kept | document.Candidate], None],
+    tell: Tell,
 ) -> None:
-    """The recordings that pass every interlock; those that do not are kept."""
+    """The recordings that pass every interlock, as long as there is room; the others are kept."""
+    named = Namings(checks.source, candidates.keys(), made.seen.playlists)
     writer.section("recordings")
-    for told in _unread_aside(candidates, made):
-        keys = [one["key"] for one in told["objects"]]
-        why = told.get("why") or checks.refusal(
-            told["receipt_key"], keys, receipt_sha256=told["receipt_sha256"]
-        )
-        if why is None:
-            try:
-                why = protected(checks.source, keys)
-            except RecpipeError as error:
-                why = printable(error)
-        if why is not None:
-            keep(told["recording"], why)
-            continue
-        writer.entry(told)
-        made.recordings += 1
-        made.objects += len(keys)
-        made.size += sum(one["size"] for one in told["objects"])
-        objects = tuple(document.Doomed(**one) for one in told["objects"])
-        tell(document.Candidate(**{**told, "objects": objects}))
+    for told in candidates.oldest_first():
+        size = sum(one["size"] for one in told["objects"])
+        count, id = len(told["objects"]), told["recording"]
+        never, full = made.room.never(count, size), made.room.full(count, size)
+        if never is not None:
+            keep(id, f"{count} objects, {size} bytes: more than {never} in one recording")
+        elif full is not None:
+            made.later.append(Later(id, f"{full} is reached", count, size))
+            tell(made.later[-1])
+        elif (why := _objection(told, checks, named, made.seen)) is not None:
+            keep(id, why)
+        else:
+            writer.entry(told)
+            made.room.take(count, size)
+            objects = tuple(document.Doomed(**one) for one in told["objects"])
+            tell(document.Candidate(**{**told, "objects": objects}))
     writer.end_section()
 
 
-def _unread_aside(candidates: IO[str], made: Survey) -> Iterator[dict[str, Any]]:
+def _objection(told: dict[str, Any], checks: Checks, named: Namings, seen: Seen) -> str | None:
+    """Why a recording may not go, of all that takes a look at more than its receipt."""
+    keys = [one["key"] for one in told["objects"]]
+    try:
+        return (
+            _unread_beside(keys, seen)
+            or named.objection(keys)
+            or checks.refusal(told["receipt_key"], keys, receipt_sha256=told["receipt_sha256"])
+            or protected(checks.source, keys)
+        )
+    except RecpipeError as error:
+        return printable(error)
+
+
+def _unread_beside(keys: list[str], seen: Seen) -> str | None:
     """A slice beside a recording that its receipt does not know: not all of it was converted."""
     from pipeline.agora import names
 
-    for line in candidates:
-        told: dict[str, Any] = json.loads(line)
-        places = [one["key"].rpartition("/") for one in told["objects"]]
-        folders = {folder + slash for folder, slash, _ in places}
-        for part in filter(None, (names.parse_playlist_name(name) for _, _, name in places)):
-            if any((folder, part.sid) in made.seen.unread for folder in folders):
-                told["why"] = "slices beside it that its receipt does not know"
-        yield told
+    places = [key.rpartition("/") for key in keys]
+    folders = {folder + slash for folder, slash, _ in places}
+    for part in filter(None, (names.parse_playlist_name(name) for _, _, name in places)):
+        if any((folder, part.sid) in seen.unread for folder in folders):
+            return "slices beside it that its receipt does not know"
+    return None
 
 
 def _write_the_rest(writer: document.Writer, made: Survey, leftovers: Iterable[Leftover]) -> None:
@@ -252,12 +326,17 @@ def _write_the_rest(writer: document.Writer, made: Survey, leftovers: Iterable[L
 
 def _totals(made: Survey) -> dict[str, Any]:
     seen = made.seen
-    unknown = {"objects": seen.unknown, "first": seen.sample}
     return {
         "recordings": made.recordings,
         "objects": made.objects,
         "bytes": made.size,
         "listed": {"objects": seen.objects, "bytes": seen.size},
         "kept": dict(made.kept),
-        "unknown": unknown,
+        "gone": made.gone,
+        "unknown": {"objects": seen.unknown},
+        "later": {
+            "recordings": len(made.later),
+            "objects": sum(one.objects for one in made.later),
+            "bytes": sum(one.size for one in made.later),
+        },
     }

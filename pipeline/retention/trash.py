@@ -8,7 +8,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.errors import ChangedError, NotFoundError, RecpipeError, StorageError
+from pipeline.errors import (
+    ChangedError,
+    NotFoundError,
+    RecpipeError,
+    StorageError,
+    UsageError,
+)
 from pipeline.model import StoredObject
 from pipeline.retention import document
 from pipeline.retention.document import Doomed, Plan
@@ -150,12 +156,7 @@ class Copies:
 
     def clear(self, plan: Plan) -> None:
         """Remove empty folders."""
-        if isinstance(self.storage, LocalStorage):
-            top = self.storage.path(home_of(plan.run))
-            folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
-            for folder in (*folders, top):
-                with suppress(OSError):  # a temporary file of a killed run: swept later
-                    folder.rmdir()
+        clear_folders(self.storage, plan.run)
 
     def _copy(self, one: Doomed) -> str:
         return objects_of(self.run) + one.key
@@ -168,6 +169,16 @@ class Copies:
         except NotFoundError:
             return ""
         return digest.hexdigest()
+
+
+def clear_folders(storage: Storage, run: str) -> None:
+    """Remove the folders of a run whose trash is empty."""
+    if isinstance(storage, LocalStorage):
+        top = storage.path(home_of(run))
+        folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
+        for folder in (*folders, top):
+            with suppress(OSError):  # a temporary file of a killed run: swept later
+                folder.rmdir()
 
 
 def write_plan(storage: Storage, plan: Plan, spool: Path) -> StoredObject:
@@ -200,6 +211,30 @@ def runs(storage: Storage) -> Iterator[tuple[str, StoredObject]]:
         parts = found.key.split("/")
         if len(parts) == 3 and parts[2] == PLAN:
             yield parts[1], found
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a run has in the trash of a source."""
+
+    run: str
+    since: float  # seconds since the epoch
+    recordings: tuple[str, ...]
+    objects: int
+    size: int
+
+
+def contents(storage: Storage) -> Iterator[Content]:
+    """Every run, the oldest first; a plan that cannot be read is one without recordings."""
+    for run, found in sorted(runs(storage), key=lambda one: one[1].modified):
+        try:
+            plan = read_plan(storage, run)
+        except UsageError:
+            yield Content(run, found.modified, (), 0, 0)
+            continue
+        objects = [doomed for one in plan.recordings for doomed in one.objects]
+        names = tuple(one.recording for one in plan.recordings)
+        yield Content(run, found.modified, names, len(objects), sum(one.size for one in objects))
 
 
 def try_out(storage: Storage, run: str, spool: Path, now: float, *, trusting: bool) -> Deleter:

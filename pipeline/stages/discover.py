@@ -39,7 +39,7 @@ def discover(storage: Storage, key: str) -> list[Recording]:
         found = _named(storage, key)
         if found is not None:
             return [found]
-    objects = list(storage.list(key))
+    objects = [o for o in storage.list(key) if f"/{TRASH}" not in f"/{o.key}"]
     recordings = grouped(storage, objects, set(_called_otherwise(storage, objects)))
     if not recordings:
         raise NotFoundError(f"{storage.url(key)}: no recording found: {_instead(objects)}")

@@ -55,6 +55,20 @@ class LocalStorage:
         behind = os.fsencode(after)
         yield from (one for one in found if not after or os.fsencode(one.key) > behind)
 
+    def links(self, prefix: str) -> Iterator[str]:
+        """Every link that is called so or lies in that folder, wherever it leads; none is followed.
+
+        What must not depend on files elsewhere holds none.
+        """
+        top = self.root / safe_key(prefix).rstrip("/")
+        if top.is_symlink():
+            yield prefix
+            return
+        for folder, folders, files in os.walk(top):
+            for path in (Path(folder, name) for name in sorted([*folders, *files])):
+                if path.is_symlink():
+                    yield str(path.relative_to(self.root))
+
     def head(self, key: str) -> StoredObject:
         """One file's entry; NotFoundError also for a folder or a device."""
         with os_errors(f"read {self.url(key)}"):

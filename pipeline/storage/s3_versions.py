@@ -32,9 +32,27 @@ class S3Versions:
 
     def kept(self) -> bool:
         """Whether the bucket keeps versions now; one that only did so once does not."""
+        return self._status() == "Enabled"
+
+    def any(self) -> bool:
+        """Whether it keeps versions, or may still have some of when it did."""
+        return self._status() is not None
+
+    def _status(self) -> str | None:
         with s3_errors(f"read versioning of {self._bucket}"):
             answer = self._client.get_bucket_versioning(Bucket=self._bucket)
-        return bool(answer.get("Status") == "Enabled")
+        status: str | None = answer.get("Status")
+        return status
+
+    def all(self) -> Iterator[tuple[str, Version]]:
+        """Every version below the prefix, and every marker, with its key."""
+        pages = self._client.get_paginator("list_object_versions")
+        with s3_errors(f"list versions of {self._bucket}"):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
+                for kind in ("Versions", "DeleteMarkers"):
+                    for one in page.get(kind, ()):
+                        key = one["Key"].removeprefix(self._prefix)
+                        yield key, _version(one, marker=kind == "DeleteMarkers")
 
     def of(self, key: str) -> list[Version]:
         """All of one key, the newest of each kind first; none if it never was there."""

@@ -54,6 +54,18 @@ def test_an_object_is_not_exported_twice(exported, bagged):
 
 
 @pytest.mark.parametrize("kind", ["ocfl", "tar"])
+def test_a_link_is_not_exported(bagged, kind):
+    path = bagged.bag / "data" / "access" / bagged.mp4.name
+    path.unlink()
+    path.symlink_to(bagged.mp4)
+    to, storage = LocalStorage(bagged.root / "there"), LocalStorage(bagged.root)
+    make = partial(export.to_ocfl, now=NOW) if kind == "ocfl" else export.to_tar
+    with pytest.raises(StorageError, match=f"{bagged.mp4.name}: a link"):
+        make(storage, Place(f"archive/{bagged.name}"), to)
+    assert not list((bagged.root / "there").glob("*.tar"))
+
+
+@pytest.mark.parametrize("kind", ["ocfl", "tar"])
 def test_a_damaged_bag_is_not_exported(bagged, kind):
     flip(bagged.bag / "data" / "access" / bagged.mp4.name)
     to, storage = LocalStorage(bagged.root / "there"), LocalStorage(bagged.root / "archive")

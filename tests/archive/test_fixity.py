@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from pipeline.archive import fixity, places, repair, schedule
 from pipeline.archive.fixity import Checked, check
+from pipeline.archive.holdings import missing_from
 from pipeline.archive.places import Form, Place
 from pipeline.archive.staging import Archive
+from pipeline.jobs.published import read
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
 from pipeline.storage.s3 import S3Storage
@@ -169,6 +171,66 @@ def test_a_manifest_that_names_files_elsewhere_is_only_wrong(bagged):
     assert kinds["data/../../../etc/passwd"] == "missing"
     fixed = repair.repair(storage, Place(bagged.name), storage, bagged.root / "spool")
     assert fixed == []
+
+
+def to_a_source(home: Home) -> Path:
+    """A slice of the bag is only a link to the one that was archived."""
+    path = next(slices(home))
+    path.unlink()
+    path.symlink_to(home.source / path.name)
+    return path
+
+
+def to_a_folder(home: Home) -> Path:
+    """All originals are."""
+    path = home.bag / "data" / "original"
+    shutil.rmtree(path)
+    path.symlink_to(home.source)
+    return path
+
+
+def to_nothing(home: Home) -> Path:
+    path = home.bag / "data" / "nothing"
+    path.symlink_to("nowhere")
+    return path
+
+
+def to_another_bag(home: Home) -> Path:
+    home.bag.rename(home.root / "archive" / "other")
+    home.bag.symlink_to("other")
+    return home.bag
+
+
+@pytest.mark.parametrize("root", ["archive", "."])
+@pytest.mark.parametrize("link", [to_a_source, to_a_folder, to_nothing, to_another_bag])
+def test_a_link_is_no_file_of_a_bag(bagged, link, root):
+    """Also where it leads to the right bytes, and stays below the root of the archive."""
+    home = bagged.root / root
+    path, place = link(bagged), Place(str(bagged.bag.relative_to(home)))
+    for fast in (True, False):
+        problems = check(LocalStorage(home), place, fast=fast).problems
+        assert {p.kind for p in problems} == {"link"}
+        assert [p.path for p in problems] == [str(path.relative_to(bagged.bag)).strip(".")]
+
+
+def test_nothing_is_repaired_through_a_link_nor_from_one(bagged):
+    shutil.copytree(bagged.root / "archive", bagged.root / "copy")
+    path = to_a_source(bagged)
+    path.resolve().write_bytes(b"mine")
+    linked, copy = LocalStorage(bagged.root / "archive"), LocalStorage(bagged.root / "copy")
+    place, spool = Place(bagged.name), bagged.root / "spool"
+    assert repair.repair(linked, place, copy, spool) == []
+    assert path.resolve().read_bytes() == b"mine"
+    next((bagged.root / "copy").glob("*/data/original/*.ts")).unlink()
+    assert repair.repair(copy, place, linked, spool) == []
+
+
+def test_a_recording_is_not_safe_in_a_bag_of_links(bagged):
+    published = read(LocalStorage(bagged.out), bagged.receipt.name)
+    storage = LocalStorage(bagged.root / "archive")
+    assert missing_from(storage, published) is None
+    to_a_source(bagged)
+    assert missing_from(storage, published) == "a link is in its bag"
 
 
 def test_a_second_copy_that_is_damaged_too_is_not_taken(bagged):

@@ -61,6 +61,7 @@ def clean(tmp_path, monkeypatch, cache) -> Path:
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)

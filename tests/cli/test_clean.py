@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -10,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from pipeline.jobs.locks import locked
-from tests.cli.conftest import snapshot
+from tests.cli.conftest import COMPOSITE, snapshot
 
 LOOSE = ("--older-than", "0s", "--max-fraction", "100%")
 
@@ -70,12 +71,91 @@ def test_by_default_young_recordings_stay(recpipe, converted):
     assert (ended.line["action"], ended.line["reason"]) == ("keep", "too young")
 
 
-def test_a_guard_is_exit_code_2_and_leaves_no_plan(recpipe, converted, clean):
+def test_the_first_run_needs_no_limits(planning):
+    ended = planning()
+    assert ended.code == 0
+    assert ended.out.startswith(f"delete  {COMPOSITE}  1.0 MB  ok, 5 objects as they were")
+    assert "1 recordings, 5 objects, 1.0 MB may go" in ended.err
+
+
+@pytest.fixture
+def planning(recpipe, converted):
+    """Everything is old enough; all else is as it comes."""
     source, out = converted
-    ended = recpipe("clean", "plan", source, "--to", out, "--older-than", "0s")
+    return lambda *more: recpipe("clean", "plan", source, "--to", out, "--older-than", "0s", *more)
+
+
+def test_what_is_left_for_the_next_run_is_said(recpipe, converted, samples):
+    _, out = converted
+    assert recpipe("convert", samples, "-o", out).code in (0, 5)
+    plan = ("clean", "plan", samples, "--to", out, "--older-than", "0s", "--include-degraded")
+    ended = recpipe(*plan, "--max-delete", "5")
+    assert ended.code == 0
+    assert "left for the next run: 1 recordings" in ended.err
+    assert "(--max-delete 5 is reached)" in ended.err
+    actions = [line["action"] for line in recpipe(*plan, "--max-delete", "5", "--json").lines]
+    assert sorted(set(actions)) == ["delete", "later"]
+
+
+def test_an_empty_plan_offers_nothing(recpipe, converted):
+    source, out = converted
+    ended = recpipe("clean", "plan", source, "--to", out)
+    assert (ended.code, ended.out) == (0, "")
+    assert "0 recordings" in ended.err
+    assert "clean apply" not in ended.err
+
+
+def test_a_guard_is_exit_code_2_and_leaves_no_plan(recpipe, converted, clean):
+    _, out = converted
+    (clean / "empty").mkdir()
+    ended = recpipe("clean", "plan", "empty", "--to", out)
     assert (ended.code, ended.err.count("\n")) == (2, 1)
-    assert "--max-fraction" in ended.err
+    assert "lists nothing at all" in ended.err
     assert not (clean / "plan.json").exists()
+
+
+def test_what_is_in_the_trash_is_listed(recpipe, plan, converted):
+    source, _ = converted
+    assert recpipe("clean", "runs", source).out == ""
+    plan()
+    run = recpipe("clean", "apply", "plan.json", "--json").line["run"]
+    told = recpipe("clean", "runs", source, "--json").line
+    assert (told["run"], told["recordings"], told["objects"]) == (run, [COMPOSITE], 5)
+    assert told["since"] < told["purge_from"]
+    text = recpipe("clean", "runs", source, "--trash-days", "0").out
+    assert text.startswith(f"{run}  1 recordings, 5 objects, 1.0 MB, since ")
+    assert COMPOSITE in text
+    listed = recpipe("clean", "restore", source)
+    assert (listed.code, run in listed.out) == (0, True)
+    assert not list(source.glob("*.ts"))  # nothing was restored
+    (source / ".trash" / run / "plan.json").write_bytes(b"{}")
+    assert recpipe("clean", "runs", source, "--json").line["recordings"] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check",),
+        ("convert", "-o", "out2"),
+        ("watch", "--to", "out3", "--once"),
+        ("archive", "verify"),
+        ("archive", "export", "--tar", "tars"),
+        ("archive", "ingest", "--to", "vault"),
+        ("ledger", "rebuild", "--to"),
+        ("clean", "plan", "--to", "out"),
+        ("clean", "purge"),
+        ("doctor", "--store"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_in_the_trash_is_in_nobody_else_s_way(recpipe, plan, converted, command):
+    """Neither named nor counted, by those who find nothing else there."""
+    source, _ = converted
+    plan()
+    assert recpipe("clean", "apply", "plan.json").code == 0
+    ended = recpipe(*command, source, "--log-format", "text")
+    assert ".trash" not in ended.out + ended.err
+    assert not re.search(r"[1-9][0-9]* (media )?files", ended.out + ended.err)
 
 
 def test_what_was_left_alone_is_exit_code_5(recpipe, plan, converted):

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.cli import doctor
 from tests.cli.conftest import snapshot
+from tests.settings import write as write_settings
 
 NAMES = {"python", "ffmpeg", "spool", "clock", "boto3"}
 
@@ -80,7 +81,7 @@ def test_what_a_store_can_do(recpipe, request, server):
 
 
 def test_a_named_store_is_tried(recpipe, weed, monkeypatch):
-    Path("recpipe.toml").write_text(
+    write_settings(
         f'[storage.calls]\nvendor = 11\nbucket = "shared"\nendpoint = "{weed.endpoint_url}"\n'
         f'access-key-env = "K"\nsecret-key-env = "S"\nprefix = "{secrets.token_hex(6)}"\n'
     )

@@ -12,6 +12,7 @@ import pytest
 from tests.agora.bodies import CANVAS, GONE, RECORDING, START, STORAGE, changed
 from tests.agora.tokens import version_7
 from tests.cli.conftest import SECRET, write
+from tests.settings import write as write_settings
 
 ROOT = "/v1/apps/app1/cloud_recording"
 SID = "0" * 32
@@ -359,7 +360,7 @@ def temporary(monkeypatch, left):
     keys = {"KEY": "accessSECRET", "SECRET": "keySECRET", "TOKEN": "stsSECRET"}
     for name, value in {**keys, "END": str(int(time.time() + left))}.items():
         monkeypatch.setenv(f"CALLS_{name}", value)
-    Path("recpipe.toml").write_text(
+    write_settings(
         '[storage.calls]\nvendor = "aws"\nregion = "us-east-1"\nbucket = "b"\nprefix = "other"\n'
         'access-key-env = "CALLS_KEY"\nsecret-key-env = "CALLS_SECRET"\n'
         'session-token-env = "CALLS_TOKEN"\nsession-expiration-env = "CALLS_END"\n'
@@ -432,9 +433,7 @@ def test_a_secret_from_a_file_and_hosts_from_the_settings(recpipe, agora, monkey
     for name in ("AGORA_CUSTOMER_SECRET", "API_URL"):
         monkeypatch.delenv(f"RECPIPE_{name}")
     Path("secret").write_text(f"{SECRET}\n")
-    Path("recpipe.toml").write_text(
-        f'agora-customer-secret-file = "secret"\napi-url = ["{agora.url}"]\n'
-    )
+    write_settings(f'agora-customer-secret-file = "secret"\napi-url = ["{agora.url}"]\n')
     assert recpipe("record", "status").code == 0
     assert agora.seen[0].headers["authorization"] == "Basic Y3VzdG9tZXI6Y3VzdG9tZXJTRUNSRVQ="
     Path("secret").write_text("a\nb\nc\n")
@@ -442,7 +441,7 @@ def test_a_secret_from_a_file_and_hosts_from_the_settings(recpipe, agora, monkey
 
 
 def test_no_secret_in_the_settings_file(recpipe, agora):
-    Path("recpipe.toml").write_text(f'agora-customer-secret = "{SECRET}"\n')
+    write_settings(f'agora-customer-secret = "{SECRET}"\n')
     ended = recpipe("record", "status")
     assert ended.code == 2
     assert "a secret does not belong here; set RECPIPE_AGORA_CUSTOMER_SECRET" in ended.err

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from pipeline.agora.webhook import SessionExited, Uploaded, in_order, is_genuine, parse
 from tests.agora.bodies import ACCESS, GONE, SECRET, START, STORAGE, TOKEN, changed
 from tests.agora.server import listening
+from tests.settings import write as write_settings
 
 SECRETS = {"AGORA_CUSTOMER_SECRET": "cust/SECRET+ä=&", "WEBHOOK_SECRET": "hook/SECRET+ü =%"}
 SECONDS = float(os.environ.get("RECPIPE_TEST_RECORDING", "40"))  # of the whole story
@@ -137,7 +138,7 @@ def test_a_store_written_once_serves_both_sides(service, recpipe, weed, monkeypa
     """``record --storage``, the stand-in and ``convert`` are told of one table."""
     for name, value in {"KEY": weed.access_key, "SECRET": weed.secret_key}.items():
         monkeypatch.setenv(f"CALLS_{name}", value)
-    Path("recpipe.toml").write_text(
+    write_settings(
         f'[storage.calls]\nvendor = "self"\nbucket = "{weed.new_bucket()}"\nprefix = "a/b"\n'
         f'endpoint = "{weed.endpoint_url}"\naccess-key-env = "CALLS_KEY"\n'
         'secret-key-env = "CALLS_SECRET"\n'
@@ -180,7 +181,7 @@ def test_stream_types_in_numbers_and_words(recpipe, settings):
             "record", "start", "--request", "request.json", "--dry-run", "--json", env=env
         )
         assert shown.lines[1]["body"]["clientRequest"]["recordingConfig"]["streamTypes"] == number
-    Path("recpipe.toml").write_text("stream-types = 0\n")
+    write_settings("stream-types = 0\n")
     small = ("--size", "64x64", "--duration", "8s", "--segments", "4s", "-o", "rec", "--json")
     assert recpipe("simulate", "recording", *small).line["recoverable"]["samples"].keys() == {
         "audio"

@@ -1,16 +1,15 @@
-"""Options from the environment and from recpipe.toml, as the command takes them."""
-
-from pathlib import Path
+"""Options from the environment and from the user's file, as the command takes them."""
 
 import pytest
 
-from tests.cli.conftest import segments
+from tests.cli.conftest import edit_playlist, segments
+from tests.settings import write as write_settings
 
 
 def test_flag_then_environment_then_file_then_default(recpipe, composite):
     segments(composite)[2].unlink()
     assert recpipe("check", composite).code == 3  # hold
-    Path("recpipe.toml").write_text('on-loss = "fail"\n')
+    write_settings('on-loss = "fail"\n')
     assert recpipe("check", composite).code == 4
     close = {"RECPIPE_ON_LOSS": "close"}
     ended = recpipe("check", composite, "--json", env=close)
@@ -26,7 +25,7 @@ def test_a_required_option_may_come_from_the_environment(recpipe, composite, tmp
 
 
 def test_switches_and_numbers_from_the_file(recpipe, composite):
-    Path("recpipe.toml").write_text("json = true\njobs = 2\nlog-format = 'json'\n")
+    write_settings("json = true\njobs = 2\nlog-format = 'json'\n")
     assert recpipe("check", composite).line["verdict"] == "ok"
 
 
@@ -40,13 +39,13 @@ def test_another_file(recpipe, composite, tmp_path):
     ("text", "env", "why"),
     [
         pytest.param("", {"RECPIPE_JOBS": "few"}, "(set by RECPIPE_JOBS)", id="environment"),
-        pytest.param("jobs = 0", {}, "(set by recpipe.toml: jobs)", id="file"),
+        pytest.param("jobs = 0", {}, "config.toml: jobs)", id="file"),
         pytest.param("joobs = 0", {}, "did you mean jobs?", id="unknown key"),
         pytest.param("", {"RECPIPE_JSON": "si"}, "RECPIPE_JSON: 'si'", id="not a switch"),
     ],
 )
 def test_errors_say_where_a_value_was_set(recpipe, composite, text, env, why):
-    Path("recpipe.toml").write_text(text)
+    write_settings(text)
     ended = recpipe("check", composite, env=env)
     assert ended.code == 2
     assert why in ended.err
@@ -56,3 +55,33 @@ def test_errors_say_where_a_value_was_set(recpipe, composite, text, env, why):
 def test_the_settings_of_one_run_are_not_those_of_the_next(recpipe, composite):
     assert recpipe("check", composite, env={"RECPIPE_JSON": "1"}).out
     assert not recpipe("check", composite).out
+
+
+@pytest.mark.parametrize("scheme", ["s3", "az", "gs"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_no_password_of_an_endpoint_in_what_is_said(recpipe, scheme, form, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_ACCOUNT_NAME"):
+        monkeypatch.setenv(name, "a")
+    endpoint = "http://joe:hush@127.0.0.1:1"
+    for more in ((), ("--debug",), ("--json",)):
+        options = ("--endpoint-url", endpoint, "--log-format", form, *more)
+        ended = recpipe("check", f"{scheme}://bucket/2026/", *options)
+        assert ended.code in (2, 75)
+        assert "hush" not in ended.out + ended.err
+
+
+def test_no_password_in_what_click_or_the_settings_refuse(recpipe):
+    assert "hush" not in recpipe("check", "x", "--endpoint=http://joe:hush@host").err
+    write_settings('endpoint-url = ["http://joe:hush@host"]')
+    ended = recpipe("check", "x")
+    assert ("expected text" in ended.err, "hush" in ended.err) == (True, False)
+
+
+def test_no_password_of_a_playlist_in_a_receipt(recpipe, composite, clean):
+    edit_playlist(
+        composite, "#EXTINF", '#EXT-X-KEY:METHOD=NONE,URI="https://joe:hush@host/k"\n#EXTINF'
+    )
+    ended = recpipe("convert", composite, "-o", clean / "out", "--json")
+    assert "https://...@host/k" in ended.out
+    assert "hush" not in ended.out + ended.err
+    assert all("hush" not in path.read_text() for path in (clean / "out").glob("*.json"))

@@ -10,6 +10,7 @@ import pytest
 from pipeline.errors import NotFoundError, UsageError
 from pipeline.jobs import stores
 from pipeline.storage.s3 import S3Storage
+from tests import settings
 from tests.servers import ACCESS_KEY, NO_AWS, SECRET_KEY
 
 VARIABLES = 'access-key-env = "CALLS_KEY"\nsecret-key-env = "CALLS_SECRET"\n'
@@ -18,6 +19,7 @@ VARIABLES = 'access-key-env = "CALLS_KEY"\nsecret-key-env = "CALLS_SECRET"\n'
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in [name for name in os.environ if name.startswith(("AWS_", "RECPIPE_", "AZURE_"))]:
         monkeypatch.delenv(name)
     for name, value in NO_AWS.items():
@@ -26,10 +28,11 @@ def _here(tmp_path, monkeypatch):
     monkeypatch.setenv("CALLS_SECRET", SECRET_KEY)
 
 
-def write(server=None, keys=VARIABLES, prefix="", name="recpipe.toml"):
+def write(server=None, keys=VARIABLES, prefix="", name=None):
     endpoint = server.endpoint_url if server else "minio.example.com"
     text = f'[storage.calls]\nvendor = "self"\nbucket = "shared"\nendpoint = "{endpoint}"\n{keys}'
-    Path(name).write_text(text + (f'prefix = "{prefix}"\n' if prefix else ""))
+    text += f'prefix = "{prefix}"\n' if prefix else ""
+    Path(name).write_text(text) if name else settings.write(text)
 
 
 def test_one_table_serves_agora_and_us(weed, tmp_path):
@@ -103,7 +106,7 @@ def test_no_keys_in_the_table_is_enough_for_us_but_not_for_agora():
     ("keys", "name", "why"),
     [
         pytest.param(
-            VARIABLES, "cals", r"@cals: no \[storage.cals\] in recpipe.toml; .*@calls", id="a slip"
+            VARIABLES, "cals", r"@cals: no \[storage.cals\] in .*config.toml; .*@calls", id="a slip"
         ),
         pytest.param(VARIABLES, "", "known: @calls", id="no name"),
         pytest.param(
@@ -125,7 +128,7 @@ def test_errors_say_which_table(keys, name, why):
 
 
 def test_no_settings_file():
-    with pytest.raises(UsageError, match=r"no .storage.calls. in recpipe\.toml; known: none"):
+    with pytest.raises(UsageError, match=r"no .storage.calls. in .*config\.toml; known: none"):
         stores.locations()("@calls")
     with pytest.raises(NotFoundError, match=r"other\.toml: no such file"):
         stores.locations(file="other.toml")("@calls")
@@ -138,8 +141,11 @@ def test_a_folder_of_that_name_can_still_be_named(tmp_path):
 
 def test_azure_by_name(azurite):
     name, key = azurite.environment.values()
-    Path("keys.toml").write_text(f'access-key = "{name}"\nsecret-key = "{key}"\n')
-    Path("recpipe.toml").write_text(
+    settings.place().parent.mkdir(parents=True)
+    settings.place().with_name("keys.toml").write_text(
+        f'access-key = "{name}"\nsecret-key = "{key}"\n'
+    )
+    settings.write(
         f'[storage.az]\nvendor = "azure"\nbucket = "shared"\nendpoint = "{azurite.endpoint_url}"\n'
         'credentials-file = "keys.toml"\n'
     )

@@ -40,7 +40,9 @@ def put(storage: Storage, key: str, data: bytes, spool: Path) -> StoredObject:
     path = spool / "put"
     path.write_bytes(data)
     sha256 = hashlib.sha256(data).hexdigest()
-    return storage.put(path, key, sha256=sha256, content_type="application/octet-stream")
+    stored = storage.put(path, key, sha256=sha256, content_type="application/octet-stream")
+    path.unlink()
+    return stored
 
 
 def get(storage: Storage, key: str) -> bytes:

@@ -185,6 +185,27 @@ def test_a_clock_that_is_a_year_off_stops_everything(yard):
     assert everything(yard.source) == trashed
 
 
+def test_a_lock_that_was_laid_after_the_plan_keeps_a_recording(yard, monkeypatch):
+    yard.published(1)
+    yard.survey()
+    monkeypatch.setattr(type(yard.source), "protection", lambda self, key: "legal hold")
+    (done,) = yard.apply()
+    assert done.problem.endswith(": legal hold")
+    assert len(yard.slices()) == 4
+
+
+@pytest.mark.parametrize(
+    ("days", "why"), [(7.5, "days old; plan again"), (-0.01, "the plan is from the future")]
+)
+def test_a_plan_out_of_its_time_is_refused(yard, days, why):
+    """Whatever the trail says of the clock."""
+    yard.published(1)
+    yard.survey()
+    with pytest.raises(GuardError, match=why):
+        yard.apply(now=lambda: yard.clock() + days * 86400)
+    assert len(yard.slices()) == 4
+
+
 def test_trash_is_kept_for_its_days(yard):
     yard.published(1)
     yard.survey()

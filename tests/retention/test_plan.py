@@ -5,7 +5,7 @@ import os
 import time
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -17,12 +17,22 @@ from pipeline.jobs.published import Published
 from pipeline.model import SourceFile, StoredObject, Verdict
 from pipeline.retention import plan
 from pipeline.retention.interlocks import Checks
-from pipeline.retention.plan import Claim, Rules, Seen, sweep
+from pipeline.retention.plan import (
+    Claim,
+    GuardError,
+    Match,
+    Room,
+    Rules,
+    Seen,
+    kept_because,
+    sweep,
+)
 from pipeline.retention.survey import Where, survey
 from pipeline.storage.local import LocalStorage
 from tests.retention.conftest import ALL, Yard
 
 NOW = 1_790_000_000.0
+DAY = 86400.0
 
 
 def published(id: str, inputs: tuple[SourceFile, ...] = ()) -> Published:
@@ -99,9 +109,131 @@ def test_an_input_that_was_not_there_must_not_be_there_now():
     assert "came after" in (plan.unlike(source, {"a": StoredObject("a", 1, "e", NOW)}) or "")
 
 
-def test_by_default_a_month_is_kept_and_a_fifth_may_go():
+def test_by_default_a_month_is_kept_and_half_of_the_source_may_go():
     rules = Rules()
-    assert (rules.older_than, rules.max_delete, rules.max_fraction) == (30 * 86400, 1000, 0.2)
+    assert (rules.older_than, rules.max_delete, rules.max_fraction) == (30 * 86400, 100_000, 0.5)
+
+
+# One rule after the other, each alone.
+
+INPUT = SourceFile("a", 1, "e", "s")
+OBJECT = StoredObject("a", 1, "e", NOW - 100 * DAY)
+
+
+def match(**changes) -> Match:
+    """A recording that nothing speaks against."""
+    claim = Claim("r", "a", "a", "c", 0.0, **{k: changes.pop(k) for k in CLAIM & changes.keys()})
+    found = changes.pop("found", {"a": OBJECT})
+    shared = changes.pop("shared", set())
+    receipt = changes.pop("receipt", {})
+    made = published("id")
+    made = replace(made, receipt={**made.receipt, **receipt}, **changes)
+    return Match(claim, made, {"a": INPUT}, found, shared)
+
+
+CLAIM = {"held", "tags"}
+PROOF = {"counts": True, "timestamps": True, "bytes": True}
+RULES = Rules(keep_tags=("legal",))
+
+KEPT = {
+    "held": ({"held": True}, "held"),
+    "a tag": ({"tags": frozenset({"legal", "x"})}, "tagged legal"),
+    "a verdict": ({"verdict": Verdict.DEGRADED}, "verdict degraded"),
+    "no proof": ({"receipt": {"proof": None}}, "not proven"),
+    **{
+        f"{part} not proven": ({"receipt": {"proof": {**PROOF, part: False}}}, "not proven")
+        for part in PROOF
+    },
+    "sound alone": (
+        {"receipt": {"settings": {"format": "m4a"}}},
+        "m4a does not hold everything",
+    ),
+    "gone": ({"found": {}}, "a: gone"),
+    "another size": ({"found": {"a": replace(OBJECT, size=2)}}, "a: changed since"),
+    "another ETag": ({"found": {"a": replace(OBJECT, etag="f")}}, "a: changed since"),
+    "another receipt": ({"shared": {"a"}}, "a: another receipt names it as well"),
+    "stored a day ago": ({"found": {"a": replace(OBJECT, modified=NOW - DAY)}}, "too young"),
+    "converted a day ago": ({"converted": NOW - DAY}, "too young"),
+}
+
+
+def test_what_nothing_speaks_against_may_go():
+    assert kept_because(match(), RULES, set(), NOW) is None
+    assert kept_because(match(tags=frozenset({"x"})), RULES, set(), NOW) is None
+
+
+@pytest.mark.parametrize("why", KEPT)
+def test_each_reason_alone_keeps_a_recording(why):
+    changes, reason = KEPT[why]
+    assert (kept_because(match(**changes), RULES, set(), NOW) or "").startswith(reason)
+
+
+def test_one_of_the_newest_is_kept():
+    assert kept_because(match(), RULES, {"r"}, NOW) == "one of the newest of its channel"
+
+
+def test_degraded_may_go_if_that_was_said_but_nothing_else():
+    loose = replace(RULES, include_degraded=True)
+    assert kept_because(match(verdict=Verdict.DEGRADED), loose, set(), NOW) is None
+    for verdict in (Verdict.REJECTED, Verdict.PENDING):
+        assert kept_because(match(verdict=verdict), loose, set(), NOW) == f"verdict {verdict.value}"
+
+
+def test_young_ends_at_the_very_second():
+    for left, kept in ((0.0, None), (1.0, "too young")):
+        found = {"a": replace(OBJECT, modified=NOW - RULES.older_than + left)}
+        assert kept_because(match(found=found), RULES, set(), NOW) == kept
+
+
+def test_a_key_that_is_listed_twice_is_refused():
+    listing = [StoredObject("a", 1, "e", NOW)] * 2
+    with pytest.raises(StorageError, match="not in order"):
+        list(sweep(listing, [], lambda c: (published("z"), {}), Seen()))
+
+
+@pytest.mark.parametrize(
+    ("seen", "receipts", "mine", "why"),
+    [
+        pytest.param(Seen(), 1, 1, "lists nothing at all", id="nothing is listed"),
+        pytest.param(Seen(objects=1), 0, 0, "no receipt in the destination", id="no receipt"),
+        pytest.param(Seen(objects=1), 1, 0, "below this source", id="receipts of another source"),
+        pytest.param(Seen(objects=1, newest=NOW + 601), 1, 1, "from the future", id="a clock"),
+    ],
+)
+def test_the_whole_is_refused(seen, receipts, mine, why):
+    with pytest.raises(GuardError, match=why):
+        plan.refuse_the_whole(seen, receipts, mine, NOW)
+
+
+def test_an_emptied_source_and_a_clock_that_is_nearly_right_are_none():
+    plan.refuse_the_whole(Seen(trash=1), 1, 1, NOW)
+    plan.refuse_the_whole(Seen(objects=1, newest=NOW + 600), 1, 1, NOW)
+
+
+def test_a_plan_is_full_behind_its_limits_not_at_them():
+    rules = Rules(max_delete=10, max_bytes=100.0, max_fraction=0.5)
+    for objects, size, limit in ((10, 100, None), (11, 1, "--max-delete 10"), (1, 101, "--max-b")):
+        room = Room(rules, Seen(objects=100, size=1000))
+        assert (room.never(objects, size) or "").startswith(limit or "")
+        assert (room.never(objects, size) is None) is (limit is None)
+        assert room.never(objects, size) == room.full(objects, size)
+        room.take(objects // 2, size // 2)
+        assert (room.full(objects - objects // 2, size - size // 2) is None) is (limit is None)
+
+
+@pytest.mark.parametrize(
+    ("objects", "size", "full"),
+    [
+        pytest.param(5, 50, False, id="half of both"),
+        pytest.param(6, 1, True, id="more objects"),
+        pytest.param(1, 51, True, id="more bytes"),
+    ],
+)
+def test_a_share_is_that_of_objects_and_of_bytes(objects, size, full):
+    room = Room(Rules(max_fraction=0.5), Seen(objects=10, size=100))
+    assert room.full(objects, size) is None  # the first goes in any case
+    room.take(0, 0)
+    assert (room.full(objects, size) == "--max-fraction 50%") is full
 
 
 # A million objects.
@@ -141,6 +273,10 @@ class Simulated:
 
     def head(self, key):
         raise NotFoundError(key)
+
+    def open(self, key):
+        id = key.removeprefix("2026/").removesuffix(".m3u8")
+        yield "".join(f"{one.rpartition('/')[2]}\n" for one in self.keys(id)).encode()
 
     def protection(self, key):
         return None

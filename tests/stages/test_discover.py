@@ -221,6 +221,7 @@ def test_what_lies_below_belongs_to_the_nearest_playlist(put):
     [
         pytest.param([], "nothing is there", id="empty"),
         pytest.param(["a.ts", "b/c.MP4", "x.txt"], "2 media files but no playlist", id="media"),
+        pytest.param([".trash/r/objects/a.ts", "b/.trash/c.ts"], "nothing is there", id="trash"),
         pytest.param(["a.txt", "b.jpg", "c/d"], "3 files, none of them a playlist", id="else"),
     ],
 )

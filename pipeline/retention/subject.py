@@ -1,0 +1,87 @@
+"""Whose media is to be erased, and which names tell of it.  Pure.
+
+Every name that Agora gives, and every one made of it (results, receipts, bags, tags), begins with
+the sid; in individual mode ``__uid_s_<uid>`` follows.
+"""
+
+import re
+from dataclasses import dataclass
+
+_NAME = re.compile(r"(?:bak[0-9]{1,2}_)?(?P<sid>[0-9a-f]{32})(?![0-9a-f])(?P<rest>.*)", re.DOTALL)
+_IN_TEXT = re.compile(rb'(?<![0-9a-f])(?P<sid>[0-9a-f]{32})(?![0-9a-f])(?P<rest>[^"/<>\r\n]*)')
+_UID = re.compile(r"__uid_s_([1-9][0-9]{0,9})(?![0-9])")
+_SID = re.compile(r"[0-9a-f]{32}")
+_USER = re.compile(r"[1-9][0-9]{0,9}")
+
+
+def is_sid(text: str) -> bool:
+    """Whether Agora could have given it to a recording."""
+    return _SID.fullmatch(text) is not None
+
+
+def is_uid(text: str) -> bool:
+    """Whether a user of Agora could be called so."""
+    return _USER.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """All of some recordings, or what is of one user in them."""
+
+    sids: frozenset[str] | None = None  # None: of any recording
+    uid: str | None = None  # None: of everybody in it
+    but: frozenset[str] = frozenset()  # sids of what stays all the same
+
+    def owner(self, key: str) -> str | None:
+        """The sid of the recording for which an object or a folder above it is named; None if it
+        is not of this subject.
+        """
+        return next((sid for part in key.split("/") if (sid := self._sid(part))), None)
+
+    def session(self, key: str) -> str | None:
+        """The same for what is of a whole recording that this subject may be in."""
+        name = _NAME.match(key.rpartition("/")[2])
+        if name is None or _UID.search(name["rest"]) or not self._may(name["sid"]):
+            return None
+        return name["sid"]
+
+    def mentioned(self, text: bytes) -> bool:
+        """Whether a text holds one of its names."""
+        found = ((m["sid"].decode(), m["rest"]) for m in _IN_TEXT.finditer(text))
+        return any(self._is(sid, rest.decode("utf-8", "replace")) for sid, rest in found)
+
+    def _sid(self, part: str) -> str | None:
+        name = _NAME.match(part)
+        return name["sid"] if name and self._is(name["sid"], name["rest"]) else None
+
+    def _is(self, sid: str, rest: str) -> bool:
+        # a cname may hold anything: what stands last is Agora's
+        return self._may(sid) and (self.uid is None or _UID.findall(rest)[-1:] == [self.uid])
+
+    def _may(self, sid: str) -> bool:
+        return (self.sids is None or sid in self.sids) and sid not in self.but
+
+
+def sid_of(key: str) -> str | None:
+    """The sid of the recording for which an object or a folder above it is named."""
+    return Subject().owner(key)
+
+
+def without(value: object, subject: Subject) -> object:
+    """A JSON value without the entries that name the subject, or are told of its user."""
+    if isinstance(value, dict):
+        return {
+            key: without(one, subject) for key, one in value.items() if not _told(key, one, subject)
+        }
+    if isinstance(value, list):
+        return [without(one, subject) for one in value if not _told("", one, subject)]
+    return value
+
+
+def _told(key: str, value: object, subject: Subject) -> bool:
+    """Whether an entry is of the subject: by its key, its text, or a text right inside it."""
+    texts = [key, *(value.values() if isinstance(value, dict) else (value,))]
+    if any(isinstance(one, str) and subject.mentioned(one.encode()) for one in texts):
+        return True
+    own = isinstance(value, dict) and "uid" in value and subject.uid is not None
+    return own and str(value["uid"]) == subject.uid  # type: ignore[index]

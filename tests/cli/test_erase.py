@@ -1,0 +1,131 @@
+"""``recpipe clean erase``: a plan first; then nothing is left of whom it names."""
+
+import json
+import shutil
+
+import pytest
+
+from pipeline.agora import names
+from tests.cli.conftest import COMPOSITE, snapshot
+from tests.settings import write as write_settings
+
+SID = COMPOSITE[:32]
+UID = "527841"
+
+
+@pytest.fixture
+def users(recpipe, composite, clean):
+    """One session of individual mode: two users, converted, archived, in the ledger; and in the
+    same channel at the same time a recording of both together.
+    """
+    source, out, vault = clean / "rec", clean / "out", clean / "vault"
+    source.mkdir()
+    for uid in (UID, "99"):
+        user = names.stream_cname("weekly_meeting", uid, "video")
+        for path in composite.iterdir():
+            text = path.read_bytes().replace(COMPOSITE.encode(), f"{SID}_{user}".encode())
+            (source / path.name.replace(COMPOSITE, f"{SID}_{user}")).write_bytes(text)
+    other = "f" * 32
+    for path in composite.iterdir():
+        text = path.read_bytes().replace(SID.encode(), other.encode())
+        (source / path.name.replace(SID, other)).write_bytes(text)
+    ledger = f"sqlite:///{clean}/ledger.db"
+    watch = ("watch", source, "--to", out, "--once", "--settle", "0s", "--ledger", ledger)
+    assert recpipe(*watch).code == 0
+    assert recpipe("archive", "ingest", out, "--to", vault, "--ledger", ledger).code == 0
+    places = (source, "--to", out, "--archive", vault, "--ledger", ledger)
+    return places, clean
+
+
+def here(clean) -> list[str]:
+    """Where the user is named, in names of files and in their bytes."""
+    token = f"__uid_s_{UID}"
+    return [
+        str(path)
+        for path in (*clean.rglob("*"), *clean.parent.joinpath("state").rglob("*"))
+        if token in path.name or (path.is_file() and token.encode() in path.read_bytes())
+    ]
+
+
+def test_a_user_is_erased_everywhere(recpipe, users):
+    places, clean = users
+    before = snapshot(clean)
+    planned = recpipe("clean", "erase", *places, "--uid", UID, "--everywhere")
+    assert planned.code == 0, planned.err
+    assert snapshot(clean).items() >= before.items()  # nothing was done
+    assert f"erase  {clean}/rec/{SID}_weekly_meeting__uid_s_{UID}__uid_e_video.m3u8" in planned.out
+    assert "1 recordings, " in planned.err
+    assert "  1 entries of the ledger, " in planned.err
+    mixed = f"holds the user among others, and stays: {'f' * 32}_weekly_meeting"
+    assert mixed in planned.err
+    assert "recpipe clean apply erase.json does, for good" in planned.err
+    done = recpipe("clean", "apply", "erase.json", "--json", *places[-2:])
+    assert (done.code, done.line["action"], done.line["problem"]) == (0, "erased", None)
+    assert here(clean) == []
+    assert not (clean / "erase.json").exists()
+    after = snapshot(clean)
+    kept = {k: v for k, v in before.items() if UID not in k and "ledger.db" not in k}
+    assert {k: after[k] for k in kept} == kept
+    assert recpipe("archive", "verify", places[4], *places[-2:]).code == 0
+    again = recpipe("clean", "erase", *places, "--uid", UID, "--everywhere")
+    assert "0 recordings, 0 objects" in again.err
+    assert "clean apply" not in again.err
+
+
+def test_what_is_held_stays(recpipe, users):
+    places, clean = users
+    (clean / "out" / f"{SID}_weekly_meeting.hold").touch()
+    command = ("clean", "erase", *places, "--uid", UID, "--everywhere")
+    assert f"held, and stays: {SID} (held)" in recpipe(*command).err
+    told = recpipe(*command, "--json").lines
+    assert {"action": "keep", "recording": SID, "reason": "held"} in told
+    assert "erase" not in {line["action"] for line in told}
+
+
+def test_stores_that_only_the_ledger_knows_are_named(recpipe, users):
+    places, clean = users
+    shutil.copytree(clean / "rec", clean / "moved")
+    elsewhere = (clean / "moved", *places[1:])
+    ended = recpipe("clean", "erase", *elsewhere, "--uid", UID, "--everywhere")
+    assert f"the ledger knows of it in {clean}/rec" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("chosen", "why"),
+    [
+        pytest.param(("--uid", UID), "add --everywhere", id="without saying so"),
+        pytest.param(("--everywhere",), "give --sid, --uid", id="nobody"),
+        pytest.param(
+            ("--everywhere", "--uid", UID, "--older-than", "1d"), "--older-than alone", id="both"
+        ),
+        pytest.param(("--everywhere", "--uid", "joe"), "'joe' is none", id="no uid"),
+        pytest.param(("--everywhere", "--sid", "0a93"), "32 hexadecimal digits", id="no sid"),
+    ],
+)
+def test_whom_is_said_exactly(recpipe, clean, chosen, why):
+    for name in ("rec", "out"):
+        (clean / name).mkdir()
+    ended = recpipe("clean", "erase", "rec", "--to", "out", *chosen)
+    assert (ended.code, why in ended.err) == (2, True)
+    assert not (clean / "erase.json").exists()
+
+
+def test_no_setting_says_whom(recpipe, clean, composite):
+    """``uid`` is that of the recorder elsewhere, ``older-than`` what cleanup keeps."""
+    (clean / "out").mkdir()
+    write_settings(f'uid = "{UID}"\nolder-than = "1s"\nsid = "{SID}"\n')
+    ended = recpipe(
+        *("clean", "erase", composite, "--to", "out", "--everywhere"), env={"RECPIPE_UID": UID}
+    )
+    assert (ended.code, "give --sid, --uid" in ended.err) == (2, True)
+
+
+def test_what_is_old_is_erased(recpipe, clean, composite):
+    assert recpipe("convert", composite, "-o", "out").code == 0
+    command = ("clean", "erase", composite, "--to", "out", "--everywhere", "--older-than")
+    assert "0 recordings" in recpipe(*command, "36500d").err
+    assert "1 recordings" in recpipe(*command, "1d").err
+    assert json.loads((clean / "erase.json").read_text())["reason"] == "--older-than 86400s"
+    assert recpipe("clean", "apply", "erase.json").code == 0
+    assert list(composite.iterdir()) == []
+    assert [path.suffix for path in (clean / "out").iterdir()] == [".xml"]
