@@ -22,7 +22,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("samp
 ID = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 SIMULATOR = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
-MAKERS = {"Finding", "_fatal", "_say", "_apart"}  # calls whose first argument is an id
+MAKERS = {"Finding", "_fatal", "_say", "_apart", "say"}  # calls whose first argument is an id
 
 
 # The commands.

@@ -395,7 +395,6 @@ def _say_checked(checked: "Checked", chosen: dict[str, Any]) -> None:
         text = f"sound     {checked.bag}: {checked.files} files{fixed}"
         _say(told, text, chosen, bool(checked.repaired))
         return
-    first = checked.problems[0]
+    (first, *_), damage = checked.problems, summary(checked.problems)
     named = f"{first.kind} {first.path}: {first.detail}".rstrip(": ")
-    text = f"damaged   {checked.bag}: {summary(checked.problems)}{fixed}; {named}"
-    _say(told, text, chosen, True)
+    _say(told, f"damaged   {checked.bag}: {damage}{fixed}; {named}", chosen, True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from pipeline.media.codecs import adts_rate
 from pipeline.media.ends import Promise
-from pipeline.media.formats import IDS, Format
+from pipeline.media.formats import Format
 from pipeline.media.joins import kept_end
 from pipeline.media.lane import HZ, Lane
-from pipeline.media.lanes import choose
+from pipeline.media.lanes import change_id, choose
 from pipeline.media.placed import Placed
 from pipeline.media.timeline import Plan, rebase
 from pipeline.media.units import FRAME
@@ -57,7 +57,7 @@ def _runs(
         found = _formats(placed, now)
         said = tuple(
             Finding(
-                IDS[lane.codec.kind],
+                change_id(lane.codec),
                 Severity.WARNING,
                 placed.slot.name,
                 lane.pid,

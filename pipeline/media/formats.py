@@ -7,8 +7,6 @@ from functools import lru_cache
 from pipeline.media.codecs import Codec, adts_rate
 from pipeline.media.sps import identity, picture
 
-IDS = {"video": "SPS_CHANGE", "audio": "AAC_CHANGE"}  # of the finding that tells of a change
-
 
 @lru_cache(maxsize=256)
 def needs(codec: Codec, config: bytes | None) -> Hashable:

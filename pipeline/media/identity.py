@@ -4,37 +4,35 @@ clock that steps out and back, a stream that is shifted against the others.
 Asked of the scans before anything is placed.  Times are ticks of 90 kHz unless they say seconds.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from pipeline.media.absence import continues
-from pipeline.media.codecs import AAC, adts_rate
 from pipeline.media.formats import needs
 from pipeline.media.lane import HZ
 from pipeline.media.mpegts import Stream
-from pipeline.media.packets import MODULO, Ticks, signed
+from pipeline.media.neighbours import (
+    Neighbours,
+    between,
+    emptied,
+    end,
+    first,
+    length,
+    neighbours,
+    promised,
+    signed_ticks,
+    streams_of,
+    unit,
+)
+from pipeline.media.packets import MODULO, Ticks
 from pipeline.media.placed import Slot, has_media
-from pipeline.media.units import FRAME
 from pipeline.model import Finding, Severity
 
 OUT = HZ  # a slot whose clock is further off than this from both its neighbours is out of line
 APART = 3 * HZ // 10  # a stream is shifted by more than this, or it is not
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Neighbours:
-    """One slot between the nearest ones that hold media; how far each stream is from where they
-    put it, by PID: behind the one before, and in front of the one behind.
-    """
-
-    here: int
-    before: int | None
-    behind: int | None
-    since: Mapping[int, int]
-    until: Mapping[int, int]
 
 
 def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
@@ -45,7 +43,7 @@ def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
     findings += _held_before(kept)
     there = [n for n, slot in enumerate(kept) if has_media(slot)]
     for number in (*there[1:-1], *there[:1], *there[1:][-1:]):  # both neighbours tell more than one
-        found = _neighbours(kept, number)
+        found = neighbours(kept, number)
         slot, said = _in_line(kept, found)
         if not said:
             slot, said = _streams_together(kept, found)
@@ -87,8 +85,8 @@ def _fingerprint(slot: Slot) -> object:
 
 def _misfit(slots: Sequence[Slot], number: int, same: Sequence[int]) -> int:
     """Ticks by which a slot is off its neighbours, those that hold the same left aside."""
-    others = [s if n == number or n not in same else _emptied(s) for n, s in enumerate(slots)]
-    found = _neighbours(others, number)
+    others = [s if n == number or n not in same else emptied(s) for n, s in enumerate(slots)]
+    found = neighbours(others, number)
     off = [min(map(abs, side.values())) for side in (found.since, found.until) if side]
     return sum(off) if off else OUT
 
@@ -100,18 +98,18 @@ def _copy(
     neighbours follow each other without room for it.
     """
     slot, other = slots[number], slots[stays].name
-    found = _neighbours(
-        [s if n in (number, stays) or n not in same else _emptied(s) for n, s in enumerate(slots)],
+    found = neighbours(
+        [s if n in (number, stays) or n not in same else emptied(s) for n, s in enumerate(slots)],
         number,
     )
     if found.before is not None and found.behind is not None:
-        room = _between(slots, found.before, found.behind)
+        room = between(slots, found.before, found.behind)
         if room is not None and abs(room) < HZ * (slot.duration or 2.0) / 2:
             detail = f"holds the same as {other}, and nothing is missing where it is listed"
             said = Finding("SEG_DUP", Severity.WARNING, slot.name, detail=detail, repair="dropped")
-            return replace(_emptied(slot), needed=False), said
+            return replace(emptied(slot), needed=False), said
     detail = f"holds the bytes of {other}: what it should hold is missing"
-    return _emptied(slot), Finding("SEG_DUP", Severity.ERROR, slot.name, detail=detail)
+    return emptied(slot), Finding("SEG_DUP", Severity.ERROR, slot.name, detail=detail)
 
 
 def _held_before(slots: list[Slot]) -> list[Finding]:
@@ -119,7 +117,7 @@ def _held_before(slots: list[Slot]) -> list[Finding]:
     findings = []
     there = [n for n, slot in enumerate(slots) if has_media(slot)]
     for a, b in pairwise(there):
-        one, other = _streams(slots[a]), _streams(slots[b])
+        one, other = streams_of(slots[a]), streams_of(slots[b])
         twice = one.keys() == other.keys() and all(
             0 < len(other[p].dts) < len(one[p].dts)
             and np.array_equal(one[p].dts[-len(other[p].dts) :], other[p].dts)
@@ -132,15 +130,11 @@ def _held_before(slots: list[Slot]) -> list[Finding]:
             )
             both = (slots[a].duration or 0.0) + (slots[b].duration or 0.0)
             slots[a] = replace(slots[a], duration=both or None)
-            slots[b] = replace(_emptied(slots[b]), needed=False)
+            slots[b] = replace(emptied(slots[b]), needed=False)
     return findings
 
 
-def _emptied(slot: Slot) -> Slot:
-    return replace(slot, scan=None)
-
-
-def _in_line(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, list[Finding]]:
+def _in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
     """A clock that steps out and back again: a slice of another recording, unless every counter
     goes on through it, or each of its streams fits to a part of a unit.
     """
@@ -150,16 +144,16 @@ def _in_line(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, list[Find
     if slot.discontinuity or slots[found.behind].discontinuity or _goes_on(slots, found):
         return slot, []
     room = _room(slots, found)
-    if room is None or abs(room - _length(slot)) > OUT:
+    if room is None or abs(room - length(slot)) > OUT:
         return slot, []
     off = [min(map(abs, side.values())) for side in (found.since, found.until)]
     step = _step(slot, found)
     if min(off) <= OUT:
         over = -min(max(side.values()) for side in (found.since, found.until))
-        if over <= 2 * APART or abs(room - _length(slot)) > APART:
+        if over <= 2 * APART or abs(room - length(slot)) > APART:
             return slot, []
         detail = f"its neighbours follow each other by the clock, and it reaches {over / HZ:.3f} s"
-        return _emptied(slot), [_foreign(slot, f"{detail} into one of them")]
+        return emptied(slot), [_foreign(slot, f"{detail} into one of them")]
     if _counted(slots, found) or _seamless(slot, found, step):
         detail = f"its clock is {step / HZ:+.3f} s off that of its neighbours, which it fits"
         said = Finding(
@@ -167,32 +161,27 @@ def _in_line(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, list[Find
         )
         return _shifted(slot, dict.fromkeys(found.since, -step)), [said]
     detail = f"its clock is {step / HZ:+.3f} s off that of both its neighbours"
-    return _emptied(slot), [_foreign(slot, detail)]
+    return emptied(slot), [_foreign(slot, detail)]
 
 
-def _room(slots: Sequence[Slot], found: _Neighbours) -> int | None:
+def _room(slots: Sequence[Slot], found: Neighbours) -> int | None:
     """Ticks between its neighbours, without what EXTINF says of other slots that are empty."""
     assert found.before is not None
     assert found.behind is not None
-    whole = _between(slots, found.before, found.behind)
+    whole = between(slots, found.before, found.behind)
     empty = [n for n in range(found.before + 1, found.behind) if n != found.here]
-    return whole and whole - _promised(slots[n] for n in empty)
+    return whole and whole - promised(slots[n] for n in empty)
 
 
-def _promised(slots: Iterable[Slot]) -> int:
-    """Ticks by EXTINF."""
-    return round(HZ * sum(slot.duration or 0.0 for slot in slots if slot.needed))
-
-
-def _goes_on(slots: Sequence[Slot], found: _Neighbours) -> bool:
+def _goes_on(slots: Sequence[Slot], found: Neighbours) -> bool:
     """Its clock goes on from another slot, or into one: it stands in the wrong place."""
     others = [n for n, s in enumerate(slots) if has_media(s) and n != found.here]
-    gaps = [_between(slots, n, found.here) for n in others if n != found.before]
-    gaps += [_between(slots, found.here, n) for n in others if n != found.behind]
+    gaps = [between(slots, n, found.here) for n in others if n != found.before]
+    gaps += [between(slots, found.here, n) for n in others if n != found.behind]
     return any(gap is not None and abs(gap) <= APART for gap in gaps)
 
 
-def _of_other_format(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, list[Finding]]:
+def _of_other_format(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
     """At an end of the recording another format and another clock together tell."""
     slot = slots[found.here]
     beside = found.before if found.before is not None else found.behind
@@ -203,7 +192,7 @@ def _of_other_format(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, l
     if mine == usual or mine.keys() != usual.keys() or _formats(slots[beside]) != usual:
         return slot, []
     detail = "neither its clock nor its format go on from the others"
-    return _emptied(slot), [_foreign(slot, detail)]
+    return emptied(slot), [_foreign(slot, detail)]
 
 
 def _usual_formats(slots: Sequence[Slot]) -> dict[str, Hashable]:
@@ -217,23 +206,23 @@ def _foreign(slot: Slot, why: str) -> Finding:
     return Finding("SEG_FOREIGN", Severity.ERROR, slot.name, detail=detail)
 
 
-def _counted(slots: Sequence[Slot], found: _Neighbours) -> bool:
+def _counted(slots: Sequence[Slot], found: Neighbours) -> bool:
     """Every counter goes on over both its edges."""
     assert found.before is not None
     assert found.behind is not None
     edges = [(found.before, found.here), (found.here, found.behind)]
     edges = [(a, b) for a, b in edges if b == a + 1]  # what is missing breaks every counter
     pairs = [
-        (_streams(slots[a])[pid], _streams(slots[b])[pid])
+        (streams_of(slots[a])[pid], streams_of(slots[b])[pid])
         for a, b in edges
-        for pid in _streams(slots[a]).keys() & _streams(slots[b]).keys()
+        for pid in streams_of(slots[a]).keys() & streams_of(slots[b]).keys()
     ]
     return bool(pairs) and all(continues(a, b) for a, b in pairs)
 
 
-def _step(slot: Slot, found: _Neighbours) -> int:
+def _step(slot: Slot, found: Neighbours) -> int:
     """By how much it is off: sound tells exactly, pictures may come at any time."""
-    streams = _streams(slot)
+    streams = streams_of(slot)
     sound = [ticks for pid, ticks in found.since.items() if _kind(streams[pid]) == "audio"]
     return (sound or [*found.since.values()])[0]
 
@@ -242,24 +231,24 @@ def _kind(stream: Stream) -> str:
     return stream.codec.kind if stream.codec else ""
 
 
-def _seamless(slot: Slot, found: _Neighbours, step: int) -> bool:
+def _seamless(slot: Slot, found: Neighbours, step: int) -> bool:
     """Sound and pictures both step by as much, and what lies between is as long as their place."""
     if len(found.since) < 2 or found.since.keys() != found.until.keys():
         return False
     off = [abs(since - step) for since in found.since.values()]
     off += [abs(until + step) for until in found.until.values()]
-    return max(off) <= min(map(_unit, _streams(slot).values())) / 4
+    return max(off) <= min(map(unit, streams_of(slot).values())) / 4
 
 
-def _streams_together(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, list[Finding]]:
+def _streams_together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
     """Sound and picture keep their distance: a stream that alone is off, at both ends by as much,
     goes back to the others.
     """
     slot = slots[found.here]
     moves = {}
-    for pid in _streams(slot):
+    for pid in streams_of(slot):
         off = _off(slots, found, pid)
-        others = [_off(slots, found, other) for other in _streams(slot) if other != pid]
+        others = [_off(slots, found, other) for other in streams_of(slot) if other != pid]
         apart = off is not None and abs(off) > APART and others and all(o == 0 for o in others)
         if apart and off is not None and _is_filled(slot, pid):
             moves[pid] = -off
@@ -281,11 +270,11 @@ def _streams_together(slots: Sequence[Slot], found: _Neighbours) -> tuple[Slot, 
 
 def _is_filled(slot: Slot, pid: int) -> bool:
     """A stream lasts as long as the others of its slot: nothing of it is missing there."""
-    lasts = {p: _signed(_end(s) - _first(s)) for p, s in _streams(slot).items()}
+    lasts = {p: signed_ticks(end(s) - first(s)) for p, s in streams_of(slot).items()}
     return all(abs(lasts[pid] - other) <= 2 * APART for other in lasts.values())
 
 
-def _off(slots: Sequence[Slot], found: _Neighbours, pid: int) -> int | None:
+def _off(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
     """Ticks by which a stream is off its neighbours as a whole; 0 where it is in its place, None
     where one end says something else than the other.
     """
@@ -311,84 +300,20 @@ def _off(slots: Sequence[Slot], found: _Neighbours, pid: int) -> int | None:
 
 def _distance(slot: Slot, pid: int, *, at_end: bool) -> int | None:
     """Of a stream from the others of its slot, at one of its ends."""
-    streams = _streams(slot)
-    ends = {p: _end(s) if at_end else _first(s) for p, s in streams.items()}
+    streams = streams_of(slot)
+    ends = {p: end(s) if at_end else first(s) for p, s in streams.items()}
     others = [end for p, end in ends.items() if p != pid]
     if pid not in ends or not others:
         return None
-    return _signed(ends[pid] - others[0])
-
-
-def _neighbours(slots: Sequence[Slot], number: int) -> _Neighbours:
-    """Those of the same part; what lies between them is as long as EXTINF says."""
-    part = slots[number].part
-    there = [n for n, s in enumerate(slots) if s.part == part and has_media(s) and n != number]
-    before = max((n for n in there if n < number), default=None)
-    behind = min((n for n in there if n > number), default=None)
-    since = _gaps(slots, before, number) if before is not None else {}
-    until = _gaps(slots, number, behind) if behind is not None else {}
-    return _Neighbours(number, before, behind, since, until)
-
-
-def _gaps(slots: Sequence[Slot], a: int, b: int) -> dict[int, int]:
-    """Ticks between two slots by each stream, without what EXTINF says of those between them."""
-    absent = _promised(slots[a + 1 : b])
-    one, other = _streams(slots[a]), _streams(slots[b])
-    return {
-        pid: _signed(_first(other[pid]) - _end(one[pid])) - absent
-        for pid in one.keys() & other.keys()
-    }
-
-
-def _between(slots: Sequence[Slot], a: int, b: int) -> int | None:
-    """Ticks from the end of one slot to the beginning of another, by the stream that says least."""
-    one, other = _streams(slots[a]), _streams(slots[b])
-    shared = one.keys() & other.keys()
-    gaps = [_signed(_first(other[pid]) - _end(one[pid])) for pid in shared]
-    return min(gaps, key=abs, default=None)
-
-
-def _length(slot: Slot) -> int:
-    """EXTINF, or what its longest stream lasts."""
-    if slot.duration:
-        return round(HZ * slot.duration)
-    return max(_signed(_end(s) - _first(s)) for s in _streams(slot).values())
-
-
-def _streams(slot: Slot) -> dict[int, Stream]:
-    """The streams of a slot whose place in time is known."""
-    streams = slot.scan.streams if slot.scan else {}
-    return {pid: s for pid, s in streams.items() if s.codec and (s.dts >= 0).any() and not s.blank}
+    return signed_ticks(ends[pid] - others[0])
 
 
 def _formats(slot: Slot) -> dict[str, Hashable]:
     found = {}
-    for stream in _streams(slot).values():
+    for stream in streams_of(slot).values():
         if stream.codec and stream.config:
             found[stream.codec.kind] = needs(stream.codec, stream.config)
     return found
-
-
-def _first(stream: Stream) -> int:
-    return int(stream.dts[stream.dts >= 0][0])
-
-
-def _end(stream: Stream) -> int:
-    """Where its last unit ends."""
-    known = stream.dts[stream.dts >= 0]
-    return int(known[-1]) + round(stream.tail * _unit(stream))
-
-
-def _unit(stream: Stream) -> float:
-    if stream.codec is AAC and stream.config:
-        return FRAME * HZ / adts_rate(stream.config)
-    steps = signed(np.diff(stream.dts[stream.dts >= 0]))
-    steps = steps[steps > 0]
-    return float(np.median(steps)) if len(steps) else HZ / 25
-
-
-def _signed(ticks: int) -> int:
-    return int(signed(np.array(ticks, np.int64)))
 
 
 def _shifted(slot: Slot, moves: Mapping[int, int]) -> Slot:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.media import psi
 from pipeline.media.codecs import AAC, PRIVATE, Codec, adts_rate, is_data
-from pipeline.media.formats import IDS, collide, needs
+from pipeline.media.formats import collide, needs
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import signed
@@ -21,6 +21,11 @@ from pipeline.model import Finding, Severity
 NOT_YET = "not supported yet"
 LATE = 1.5  # usual steps between two units with nothing in between
 REGULAR = 3  # steps between time stamps that make a stream one of sound or pictures
+
+
+def change_id(codec: Codec) -> str:
+    """Of the finding that tells of a change of format."""
+    return "SPS_CHANGE" if codec.kind == "video" else "AAC_CHANGE"
 
 
 def choose(
@@ -201,7 +206,7 @@ def _mistold(pid: int, scans: Sequence[Scan]) -> Iterator[Finding]:
 def _inside(lane: Lane) -> Iterator[Finding]:
     if lane.inside:
         detail = "parameter sets change on the way, the pictures' form does not: they stay in band"
-        yield Finding(IDS["video"], Severity.INFO, pid=lane.pid, detail=detail)
+        yield Finding("SPS_CHANGE", Severity.INFO, pid=lane.pid, detail=detail)
 
 
 def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
@@ -220,7 +225,7 @@ def _constancy(lane: Lane, scans: Sequence[Scan]) -> Iterator[Finding]:
             continue
         now = stream.config and needs(lane.codec, stream.config)
         if stream.config and now != needs(lane.codec, lane.config):
-            id = IDS[lane.codec.kind]
+            id = change_id(lane.codec)
             detail = f"{stream.config.hex()}, the first was {lane.config.hex()}"
             detail += f": a change of {lane.codec.kind} format is {NOT_YET}"
             yield Finding(id, Severity.FATAL, scan.name, lane.pid, detail=detail)

@@ -19,7 +19,6 @@ from pipeline.media.formats import needs
 from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
 from pipeline.media.mend import behind, mended
 from pipeline.media.packets import (
-    PACKET,
     Bytes,
     Framing,
     Index,
@@ -29,7 +28,15 @@ from pipeline.media.packets import (
     columns,
     framing,
 )
-from pipeline.media.pes import Track, elementary, stuffed, track
+from pipeline.media.payload import (
+    attributable,
+    carry,
+    extent,
+    payload_bytes,
+    stream_of,
+    unfinished,
+)
+from pipeline.media.pes import Track, elementary, track
 from pipeline.media.rewrite import (
     audio_pes,
     blank,
@@ -115,7 +122,7 @@ class Stitcher:
                 stitch = _framed
             begun = len(carried.data)
             kept, units_made = stitch(work, lane, carried)
-            left = begun + _payload(work) + work.added - units_made.taken - len(carried.data)
+            left = begun + payload_bytes(work) + work.added - units_made.taken - len(carried.data)
             made[pid] = replace(
                 units_made,
                 dropped=left if work.until is None else 0,
@@ -156,13 +163,6 @@ class Stitcher:
         return Stitched((b"".join(packed for _, packed in written),), made, (), made=True)
 
 
-def _payload(work: Work) -> int:
-    """Bytes of the elementary stream in all packets of a lane, without PES headers."""
-    t = work.track
-    every = PACKET * len(t.index) - int(work.packets.start[t.index].sum(dtype=np.int64))
-    return every - int(9 * len(t.starts) + t.header[:, 8].sum(dtype=np.int64))
-
-
 def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
     """Rows where any stream lost something: another one may have lost 16 packets there unseen."""
     broken = [t.index[t.broken] for t in tracks]
@@ -171,30 +171,30 @@ def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
 
 def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     """Pictures that lost bytes keep what stands before the loss, if that shows anything at all."""
-    kept, damaged = _attributable(work)
-    unfinished = set(_unfinished(work))
+    kept, damaged = attributable(work)
+    open_ones = set(unfinished(work))
     cut = {len(work.track.starts) - 1} if work.cut else set()
     if work.until is not None:
         beyond = int([*np.flatnonzero(work.dts >= work.until), len(work.dts)][0])
-        kept[_extent(work.track, beyond)[0] :] = False
+        kept[extent(work.track, beyond)[0] :] = False
         damaged, cut = frozenset(k for k in damaged if k < beyond), set()
-        unfinished = {k for k in unfinished if k < beyond}
-    hurt = {k for k in unfinished | cut if k >= 0}
+        open_ones = {k for k in open_ones if k < beyond}
+    hurt = {k for k in open_ones | cut if k >= 0}
     syntax = lane.syntax
     assert syntax is not None
     shown = {k for k in hurt if _shows(work, kept, k, syntax)}
     for ordinal in hurt - shown:
-        begin, end = _extent(work.track, ordinal)
+        begin, end = extent(work.track, ordinal)
         kept[begin:end] = False
     unseen = 0 if carried.started else _drop_unseen(work, lane, kept)
     opens = not (lane.inside or carried.started or len(carried.offsets))
-    es, pes, pts, dts = _stream(work, kept, carried)
+    es, pes, pts, dts = stream_of(work, kept, carried)
     if opens and len(pes) > work.joined:
         es, pes = _with_sets(work, lane, carried, kept, es, pes)
     if lacks_room(work, kept):
         written_anew(work, lane, carried, kept, es, pes)
     if work.joined and len(pes):
-        es = _carry(es, pes, pts, dts, int(pes[-1]), carried)
+        es = carry(es, pes, pts, dts, int(pes[-1]), carried)
         pes, pts, dts = pes[:-1], pts[:-1], dts[:-1]
     made, sets = units.video(es, pes, pts, dts, syntax)
     carried.started |= len(made.sizes) > 0
@@ -220,7 +220,7 @@ def _with_sets(
     at = rest - int(found.long[slices[0]]) if len(slices) else end  # ffmpeg would keep the zero
     picture = bytes(es[:at]) + extra + bytes(es[rest:end])
     first = int(np.flatnonzero(kept[work.track.starts])[0])
-    begin, stop = _extent(work.track, first)
+    begin, stop = extent(work.track, first)
     sample = transport.Sample(int(work.pts[first]), int(work.dts[first]), picture)
     pes_packets, carried.counter = packetize(lane.pid, transport.pes(0xE0, sample), carried.counter)
     work.inserts.append((int(work.track.index[begin]), pes_packets))
@@ -233,15 +233,15 @@ def _with_sets(
 
 def _framed(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     """One unit in each PES: whole ones pass as they are, others are left out."""
-    kept, damaged = _attributable(work)
+    kept, damaged = attributable(work)
     hurt = set(damaged) | ({len(work.track.starts) - 1} if work.cut else set())
     hurt |= set(np.flatnonzero(work.pts < 0).tolist())
     if work.until is not None:
         hurt |= set(np.flatnonzero(work.dts >= work.until).tolist())
     for ordinal in (k for k in hurt if k >= 0):
-        begin, end = _extent(work.track, ordinal)
+        begin, end = extent(work.track, ordinal)
         kept[begin:end] = False
-    es, pes, pts, dts = _stream(work, kept, carried)
+    es, pes, pts, dts = stream_of(work, kept, carried)
     made = units.framed(es, pes, pts, dts)
     if lane.codec.kind == "video" and any(
         (found := lane.codec.config(bytes(es[at : at + 20]))) and found != lane.config
@@ -256,7 +256,7 @@ def _framed(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
 
 def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
     """What is left of a PES holds a slice of a picture."""
-    begin, end = _extent(work.track, ordinal)
+    begin, end = extent(work.track, ordinal)
     end = begin + int(np.argmin(np.append(kept[begin:end], False)))
     picture = elementary(work.packets, work.track, begin, end)
     found = units.nals(np.frombuffer(picture, np.uint8), syntax)
@@ -270,7 +270,7 @@ def _drop_unseen(work: Work, lane: Lane, kept: Mask) -> int:
     alive = np.flatnonzero(kept[t.starts] & (work.pts >= 0))
     unseen = alive[work.pts[alive] < work.pts[alive[0]]] if len(alive) else alive
     for ordinal in unseen.tolist():
-        begin, end = _extent(t, ordinal)
+        begin, end = extent(t, ordinal)
         kept[begin:end] = False
     if len(unseen):
         detail = "pictures that refer to others before the beginning"
@@ -294,96 +294,20 @@ def _say_what_is_wrong(work: Work, lane: Lane, made: Units, sets: list[bytes]) -
         )
 
 
-def _attributable(work: Work) -> tuple[Mask, frozenset[int]]:
-    """Packets up to each break, and again from the next PES on; and the PES that lost bytes.
-
-    Behind a break nobody knows whether a PES header was among the packets that are gone.
-    """
-    t = work.track
-    kept = np.ones(len(t.index), np.bool_)
-    for at in t.broken.tolist():
-        following = t.starts[np.searchsorted(t.starts, at) :][:1]
-        kept[at : int(following[0]) if len(following) else None] = False
-    if work.torn or not len(t.starts):
-        kept[: int(t.starts[0]) if len(t.starts) else None] = False
-    damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
-    return kept, frozenset(damaged.tolist())
-
-
-def _unfinished(work: Work) -> frozenset[int]:
-    """PES that lost bytes, without those that were whole before the packets that are gone."""
-    t = work.track
-    before = t.index[np.maximum(t.broken - 1, 0)]
-    ended = [stuffed(work.packets.rows[row].tobytes()) for row in before.tolist()]
-    begun = np.searchsorted(t.starts, t.broken, side="left") - 1
-    return frozenset(begun[~np.array(ended, np.bool_)].tolist())
-
-
-def _extent(t: Track, ordinal: int) -> tuple[int, int]:
-    bounds = [*t.starts[ordinal : ordinal + 2].tolist(), len(t.index)]
-    return bounds[0], bounds[1]
-
-
-def _stream(work: Work, kept: Mask, carried: Carried) -> tuple[bytearray, Index, Ticks, Ticks]:
-    """Elementary stream of the kept packets behind what was carried, and where PES begin."""
-    t = work.track
-    index = t.index[kept]
-    begins = work.packets.start[index].astype(np.intp)
-    alive = kept[t.starts]
-    place = np.cumsum(kept) - 1
-    at = place[t.starts[alive]]
-    begins[at] += 9 + t.header[alive, 8]
-    for long in np.flatnonzero(begins > PACKET).tolist():  # a header longer than its first packet
-        while begins[long] > PACKET:
-            rest, begins[long] = begins[long] - PACKET, PACKET
-            long = min(long + 1, len(begins) - 1)
-            begins[long] += rest if begins[long] < PACKET else 0
-    offsets = np.append(0, np.cumsum(PACKET - begins))
-    es = _joined_payload(work.packets.rows, index, begins, carried.data)
-    pes = np.append(carried.offsets, offsets[at] + len(carried.data)).astype(np.intp)
-    pts = np.append(carried.pts, work.pts[alive])
-    dts = np.append(carried.dts, work.dts[alive])
-    carried.data, carried.offsets = b"", carried.offsets[:0]
-    carried.pts, carried.dts = carried.pts[:0], carried.dts[:0]
-    return es, pes, pts, dts
-
-
-def _joined_payload(rows: Bytes, index: Index, begins: Index, carried: bytes) -> bytearray:
-    """All payloads as one: whole 184-byte ones are taken in runs."""
-    body = rows[index, 4:].reshape(-1).data
-    special = np.flatnonzero(begins != 4)
-    width = PACKET - 4
-    starts = (special * width + begins[special] - 4).tolist()
-    ends = (special * width).tolist()
-    pieces = [body[a:b] for a, b in zip([0, *starts], [*ends, len(body)], strict=True)]
-    return bytearray(b"").join([carried, *pieces])
-
-
-def _carry(
-    es: bytearray, pes: Index, pts: Ticks, dts: Ticks, begin: int, carried: Carried
-) -> bytearray:
-    """Keep the stream from ``begin`` on for the next segment, and return what stands before it."""
-    inside = pes >= begin
-    carried.data = bytes(memoryview(es)[begin:])
-    carried.offsets = pes[inside] - begin
-    carried.pts, carried.dts = pts[inside], dts[inside]
-    return es[:begin]
-
-
 def _audio(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     """Whole frames in one chain pass as they are; anything else is mended."""
     t = work.track
     kept = np.ones(len(t.index), np.bool_)
     if len(t.broken) or (work.torn and _head(work)) or work.until is not None:
         return mended(work, lane, carried)
-    es, pes, pts, dts = _stream(work, kept, carried)
+    es, pes, pts, dts = stream_of(work, kept, carried)
     found = units.frames(np.frombuffer(es, np.uint8), lane.config)
     if found.end < len(es):
         rest = es[found.end :]
         if work.whole or not _may_go_on(rest, lane.config):
             carried.data = b""
             return mended(work, lane, carried)
-        es = _carry(es, pes, pts, dts, found.end, carried)
+        es = carry(es, pes, pts, dts, found.end, carried)
         pes, pts = pes[pes < found.end], pts[pes < found.end]
     pts = _behind(work, lane, carried, found.begin, pes, pts)
     made = units.audio(np.frombuffer(es, np.uint8), found, pes, pts)

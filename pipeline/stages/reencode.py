@@ -13,8 +13,9 @@ from pipeline.errors import MuxingError
 from pipeline.media import units
 from pipeline.media.codecs import AAC, PRIVATE, adts_rate
 from pipeline.media.conform import Change, Survey, Wanted
-from pipeline.media.formats import IDS, Format
+from pipeline.media.formats import Format
 from pipeline.media.lane import BASE, HZ
+from pipeline.media.lanes import change_id
 from pipeline.media.mpegts import Stream
 from pipeline.media.packets import MODULO, Ticks, signed
 from pipeline.media.placed import Slot
@@ -354,7 +355,7 @@ def _said(
 ) -> Iterator[Finding]:
     """What was done, and what did not come out of it."""
     own = change.was.codec.stream_type < PRIVATE and change.was.codec.copied
-    id = IDS[change.kind] if own else "ES_CODEC"
+    id = change_id(change.was.codec) if own else "ES_CODEC"
     detail = f"{one.was}, {one.units} units of {one.seconds:g} s"
     yield Finding(
         id, Severity.WARNING, one.segment, change.pid, 1, detail, f"encoded anew as {one.now}"

@@ -53,8 +53,8 @@ def test_errors_say_where_a_value_was_set(recpipe, composite, text, env, why):
 
 
 def test_the_settings_of_one_run_are_not_those_of_the_next(recpipe, composite):
-    assert recpipe("check", composite, env={"RECPIPE_JSON": "1"}).out
-    assert not recpipe("check", composite).out
+    assert recpipe("check", composite, env={"RECPIPE_JSON": "1"}).out.startswith("{")
+    assert recpipe("check", composite).out.startswith("ok ")
 
 
 @pytest.mark.parametrize("scheme", ["s3", "az", "gs"])

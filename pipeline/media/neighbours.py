@@ -1,0 +1,106 @@
+"""A slot beside its nearest neighbours that hold media, as their stamps have it.
+
+Times are ticks of 90 kHz.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.media.codecs import AAC, adts_rate
+from pipeline.media.lane import HZ
+from pipeline.media.mpegts import Stream
+from pipeline.media.packets import signed
+from pipeline.media.placed import Slot, has_media
+from pipeline.media.units import FRAME
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbours:
+    """One slot between the nearest ones that hold media; how far each stream is from where they
+    put it, by PID: behind the one before, and in front of the one behind.
+    """
+
+    here: int
+    before: int | None
+    behind: int | None
+    since: Mapping[int, int]
+    until: Mapping[int, int]
+
+
+def emptied(slot: Slot) -> Slot:
+    """The slot as if nothing had been found under its name."""
+    return replace(slot, scan=None)
+
+
+def promised(slots: Iterable[Slot]) -> int:
+    """Ticks by EXTINF."""
+    return round(HZ * sum(slot.duration or 0.0 for slot in slots if slot.needed))
+
+
+def neighbours(slots: Sequence[Slot], number: int) -> Neighbours:
+    """Those of the same part; what lies between them is as long as EXTINF says."""
+    part = slots[number].part
+    there = [n for n, s in enumerate(slots) if s.part == part and has_media(s) and n != number]
+    before = max((n for n in there if n < number), default=None)
+    behind = min((n for n in there if n > number), default=None)
+    since = gaps(slots, before, number) if before is not None else {}
+    until = gaps(slots, number, behind) if behind is not None else {}
+    return Neighbours(number, before, behind, since, until)
+
+
+def gaps(slots: Sequence[Slot], a: int, b: int) -> dict[int, int]:
+    """Ticks between two slots by each stream, without what EXTINF says of those between them."""
+    absent = promised(slots[a + 1 : b])
+    one, other = streams_of(slots[a]), streams_of(slots[b])
+    return {
+        pid: signed_ticks(first(other[pid]) - end(one[pid])) - absent
+        for pid in one.keys() & other.keys()
+    }
+
+
+def between(slots: Sequence[Slot], a: int, b: int) -> int | None:
+    """Ticks from the end of one slot to the beginning of another, by the stream that says least."""
+    one, other = streams_of(slots[a]), streams_of(slots[b])
+    shared = one.keys() & other.keys()
+    gaps = [signed_ticks(first(other[pid]) - end(one[pid])) for pid in shared]
+    return min(gaps, key=abs, default=None)
+
+
+def length(slot: Slot) -> int:
+    """EXTINF, or what its longest stream lasts."""
+    if slot.duration:
+        return round(HZ * slot.duration)
+    return max(signed_ticks(end(s) - first(s)) for s in streams_of(slot).values())
+
+
+def streams_of(slot: Slot) -> dict[int, Stream]:
+    """The streams of a slot whose place in time is known."""
+    streams = slot.scan.streams if slot.scan else {}
+    return {pid: s for pid, s in streams.items() if s.codec and (s.dts >= 0).any() and not s.blank}
+
+
+def first(stream: Stream) -> int:
+    """Its first decoding time."""
+    return int(stream.dts[stream.dts >= 0][0])
+
+
+def end(stream: Stream) -> int:
+    """Where its last unit ends."""
+    known = stream.dts[stream.dts >= 0]
+    return int(known[-1]) + round(stream.tail * unit(stream))
+
+
+def unit(stream: Stream) -> float:
+    """Ticks an access unit lasts: exact for AAC, else the median step."""
+    if stream.codec is AAC and stream.config:
+        return FRAME * HZ / adts_rate(stream.config)
+    steps = signed(np.diff(stream.dts[stream.dts >= 0]))
+    steps = steps[steps > 0]
+    return float(np.median(steps)) if len(steps) else HZ / 25
+
+
+def signed_ticks(ticks: int) -> int:
+    """A step of the 33-bit clock as the nearest signed difference."""
+    return int(signed(np.array(ticks, np.int64)))
