@@ -82,9 +82,11 @@ def _gone(before: Scan, number: int, found: Survey, made: Encoded) -> dict[int, 
 
 
 def _counted(after: Scan, before: Scan) -> Scan:
-    """With the counters it had: they tell whether packets are missing beside it."""
+    """With the counters it had: they tell whether packets are missing in it and beside it."""
     streams = {
-        pid: replace(s, counters=before.streams[pid].counters) if pid in before.streams else s
+        pid: replace(s, counters=before.streams[pid].counters, lost=before.streams[pid].lost)
+        if pid in before.streams
+        else s
         for pid, s in after.streams.items()
     }
     return replace(after, streams=streams)

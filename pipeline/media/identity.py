@@ -32,7 +32,7 @@ from pipeline.media.placed import Slot, has_media
 from pipeline.model import Finding, Severity
 
 OUT = HZ  # a slot whose clock is further off than this from both its neighbours is out of line
-APART = 3 * HZ // 10  # a stream is shifted by more than this, or it is not
+APART = 2 * HZ // 5  # a stream is shifted by more than this, or it is not
 
 
 def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
@@ -188,11 +188,21 @@ def _of_other_format(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, li
     off = found.since or found.until
     if beside is None or not off or min(map(abs, off.values())) <= OUT:
         return slot, []
+    first, last = sorted((found.here, beside))
+    if _names_agree(slots[first], slots[last], min(off.values(), key=abs)):
+        return slot, []
     mine, usual = _formats(slot), _usual_formats(slots)
     if mine == usual or mine.keys() != usual.keys() or _formats(slots[beside]) != usual:
         return slot, []
     detail = "neither its clock nor its format go on from the others"
     return emptied(slot), [_foreign(slot, detail)]
+
+
+def _names_agree(a: Slot, b: Slot, gap: int) -> bool:
+    """The names tell of as long a gap between two slots as the clock does."""
+    if a.utc is None or b.utc is None:
+        return False
+    return abs((b.utc - a.utc - (a.duration or 0.0)) * HZ - gap) <= OUT
 
 
 def _usual_formats(slots: Sequence[Slot]) -> dict[str, Hashable]:

@@ -15,6 +15,7 @@ from pipeline.media.placed import Placed
 
 SILENCE = HZ // 10  # a longer pause of the sound inside a segment is a loss, whatever it is like
 SEEN = 0.02  # share of steps that may be irregular without a track being so
+NEARLY = 0.95  # of a unit: what is missing leaves room for whole ones
 ONCE = 16  # packets after which the continuity counter is what it was (2.4.3.3)
 
 
@@ -33,7 +34,7 @@ class Pace:
         if lane.codec.kind == "video" and not self.steady:
             return 1.5 * self.longest
         stray = min(2 * self.stray, max(SILENCE, 3 * lane.unit))
-        return max(stray, self.border + lane.unit / 2)
+        return max(stray, self.border + NEARLY * lane.unit)
 
     def hides(self, lane: Lane, gap: float) -> bool:
         """As many packets may be missing in a gap as the continuity counter cannot tell from none:

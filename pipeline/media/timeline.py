@@ -25,6 +25,7 @@ from pipeline.media.stamps import steady, swapped, unwrapped
 from pipeline.media.walls import NEAREST
 from pipeline.model import Finding, OnLoss, Severity
 
+LONGEST_DELAY = 5 * HZ  # from the decoding of a picture to its showing
 APART = 3600.0  # seconds between the first units of two streams of one segment
 LONGEST = MODULO - 2 * BASE  # what one transport clock can count: 26.5 hours
 
@@ -153,6 +154,8 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
             if stream is None or stream.blank or not (stream.dts >= 0).any():
                 continue
             pts, dts, mended = steady(stream.pts, stream.dts, lane)
+            if mended and np.abs(signed(pts - dts)[dts >= 0]).max() > LONGEST_DELAY:
+                mended = None
             exchanged = swapped(stream.pts, stream.dts, lane) if mended != 0 else None
             if exchanged:
                 pts, dts, mended = exchanged

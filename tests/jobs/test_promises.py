@@ -185,8 +185,10 @@ def test_promise_2_ffmpeg_dies(library, out, tmp_path):
 def test_promise_2_ffmpeg_fails(library, out, tmp_path):
     text = "head -c 100000 >/dev/null; echo 'Cannot do that' >&2; exit 187"
     failing = replace(library.ffmpeg, ffmpeg=script(tmp_path, text))
-    with pytest.raises(MuxingError, match="187: Cannot do that"):
-        r.convert(library[r.AV].folder, out, failing)
+    report = r.convert(library[r.AV].folder, out, failing)
+    assert report.verdict is Verdict.REJECTED
+    assert [f.detail for f in report.findings if f.id == "M_REFUSED"], r.said(report)
+    assert "187: Cannot do that" in r.said(report)
     nothing_left(out)
 
 
