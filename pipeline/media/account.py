@@ -32,7 +32,6 @@ CLAIMS = frozenset(
         "PSI_CRC",
         "PTS_MARKER",
         "SCRAMBLED",
-        "SEG_PARTIAL",
         "SYNC_BYTE",
         "TEI",
     }

@@ -27,7 +27,7 @@ from pipeline.media.neighbours import (
     streams_of,
     unit,
 )
-from pipeline.media.packets import MODULO, Ticks
+from pipeline.media.packets import MODULO, Ticks, signed
 from pipeline.media.placed import Slot, has_media
 from pipeline.model import Finding, Severity
 
@@ -188,8 +188,11 @@ def _of_other_format(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, li
     off = found.since or found.until
     if beside is None or not off or min(map(abs, off.values())) <= OUT:
         return slot, []
-    first, last = sorted((found.here, beside))
-    if _names_agree(slots[first], slots[last], min(off.values(), key=abs)):
+    one, other = sorted((found.here, beside))
+    few = sum(map(has_media, slots)) < 3  # which of two is another one?
+    if few or slots[other].discontinuity:
+        return slot, []
+    if _names_agree(slots[one], slots[other], min(off.values(), key=abs)):
         return slot, []
     mine, usual = _formats(slot), _usual_formats(slots)
     if mine == usual or mine.keys() != usual.keys() or _formats(slots[beside]) != usual:
@@ -279,9 +282,14 @@ def _streams_together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, l
 
 
 def _is_filled(slot: Slot, pid: int) -> bool:
-    """A stream lasts as long as the others of its slot: nothing of it is missing there."""
-    lasts = {p: signed_ticks(end(s) - first(s)) for p, s in streams_of(slot).items()}
-    return all(abs(lasts[pid] - other) <= 2 * APART for other in lasts.values())
+    """A stream lasts as long as the others of its slot, without pauses: nothing of it is missing
+    there, and where it should begin and end is known.
+    """
+    streams = streams_of(slot)
+    lasts = {p: signed_ticks(end(s) - first(s)) for p, s in streams.items()}
+    steps = signed(np.diff(streams[pid].dts[streams[pid].dts >= 0]))
+    alike = all(abs(lasts[pid] - other) <= 2 * APART for other in lasts.values())
+    return alike and int(steps.max(initial=0)) <= APART
 
 
 def _off(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:

@@ -26,7 +26,7 @@ class Pace:
     steady: bool  # units follow each other at equal distance
     longest: int  # step from unit to unit inside a segment
     stray: float  # how far stamps inside a segment are from where the units before them end
-    border: float  # the same between segments, in most of them
+    border: float | None  # the same between segments, in most of them; None: too few tell
     packets: float  # transport packets for each unit
 
     def gap(self, lane: Lane) -> float:
@@ -34,6 +34,8 @@ class Pace:
         if lane.codec.kind == "video" and not self.steady:
             return 1.5 * self.longest
         stray = min(2 * self.stray, max(SILENCE, 3 * lane.unit))
+        if self.border is None:
+            return max(SILENCE, 3 * lane.unit)
         return max(stray, self.border + NEARLY * lane.unit)
 
     def hides(self, lane: Lane, gap: float) -> bool:
@@ -66,14 +68,14 @@ def _steps(segment: Placed, pid: int) -> Ticks:
     return signed(np.diff(dts[dts >= 0]))
 
 
-def _border(having: Sequence[Placed], lane: Lane) -> float:
+def _border(having: Sequence[Placed], lane: Lane) -> float | None:
     """Where at least three borders tell; a loss or two do not move the median."""
     gaps = [
         abs(b.first(lane.pid) - decoded_end(a, lane))
         for a, b in pairwise(having)
         if b.position == a.position + 1 and b.slot.part == a.slot.part
     ]
-    return float(np.median(gaps)) if len(gaps) >= 3 else 0.0
+    return float(np.median(gaps)) if len(gaps) >= 3 else None
 
 
 def decoded_end(segment: Placed, lane: Lane) -> float:
