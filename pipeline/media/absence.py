@@ -1,19 +1,22 @@
 """A stream that is absent from whole segments and comes again: lost, or never sent.
 
 Nobody spoke, or the picture stood still, if every segment between is sound and the counter of the
-stream's own packets goes on over all of them: of what was sent, packets would be missing.
+stream's own packets goes on over all of them: of what was sent, packets would be missing.  By
+chance it goes on one time in sixteen; pictures, which are seldom not sent, must have paused before
+the first of those segments already, or still behind the last: a loss has the bounds of segments.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from pipeline.media.lane import Lane
+from pipeline.media.lane import HZ, Lane
 from pipeline.media.mpegts import Stream
 from pipeline.media.placed import Placed, Slot, has_media
 from pipeline.model import Finding, Severity
 
 Span = tuple[int, int]  # ticks
 FEW = 2  # segments without the stream, besides one that is gone: no damage spares all else of them
+PAUSE = HZ // 2  # ticks: streams of one segment seldom end so far apart
 
 
 def continues(a: Stream, b: Stream) -> bool:
@@ -37,7 +40,17 @@ def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bo
     gone = any(not has_media(slot) for slot in slots[first.position + 1 : last.position])
     if gone and len(away) < FEW:
         return False
-    return not any(segment.damaged or _holds(segment, lane) for segment in away)
+    if any(segment.damaged or _holds(segment, lane) for segment in away):
+        return False
+    return lane.codec.kind == "audio" or _pauses_inside(first, last, lane.pid)
+
+
+def _pauses_inside(before: Placed, behind: Placed, pid: int) -> bool:
+    """The other streams of a segment go on where this one has ended, or have begun before it."""
+    ends = [before.last(other) for other in before.stamps if other != pid]
+    begins = [behind.first(other) for other in behind.stamps if other != pid]
+    early = bool(ends) and max(ends) - before.last(pid) > PAUSE
+    return early or (bool(begins) and behind.first(pid) - min(begins) > PAUSE)
 
 
 def silences(chain: Sequence[Placed], lane: Lane, lanes: Sequence[Lane]) -> tuple[Span, ...]:

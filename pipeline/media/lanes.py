@@ -88,16 +88,14 @@ def _sends(scan: Scan) -> bool:
 
 
 def _empty(scan: Scan, before: Sequence[Scan], behind: Sequence[Scan]) -> Finding:
-    """A segment of tables alone: nothing is lost if all goes on behind it, nor where nothing stands
-    beyond but what the playlist promised.
-    """
+    """A segment of tables alone: nothing is lost if all goes on behind it."""
     last = next((one for one in reversed(before) if _sends(one)), None)
     first = next((one for one in behind if _sends(one)), None)
-    goes_on = last is None or first is None or _goes_on(last, first)
     detail = "neither sound nor picture in this segment"
-    detail += ", and nothing is missing around it" if goes_on and last and first else ""
-    severity = Severity.WARNING if goes_on else Severity.ERROR
-    return Finding("ES_ABSENT", severity, scan.name, detail=detail)
+    if last is None or first is None or not _goes_on(last, first):
+        return Finding("ES_ABSENT", Severity.ERROR, scan.name, detail=detail)
+    detail += ", and nothing is missing around it"
+    return Finding("ES_ABSENT", Severity.WARNING, scan.name, detail=detail)
 
 
 def _goes_on(before: Scan, behind: Scan) -> bool:

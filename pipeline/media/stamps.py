@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.media.lane import Lane
+from pipeline.media.lane import BASE, Lane
 from pipeline.media.packets import MODULO, Ticks, signed
 
 TRUSTED = 0.9  # share of stamps that must agree for the others to be called wrong
 REORDER = 5  # pictures shown behind one that is decoded behind them: no encoder's pyramid has more
+LATEST = BASE // 2  # ticks by which a picture may be decoded before it is shown
 LONGEST = 16  # pictures a decoder may hold back (H.264 clause A.3.1)
 SWAPPED = (
     0.25  # share of pictures: more carry no other picture's stamps, but have none of their own
@@ -65,7 +66,9 @@ def _as_shown(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | N
         return pts, dts, None
     lags, counts = np.unique(order - signed(dts[known] - pts[known[0]]), return_counts=True)
     usual, needed = int(lags[counts.argmax()]), int((order - shown).max())
-    delay = usual if needed <= usual <= LONGEST * lane.unit else needed
+    if needed > LATEST:
+        return pts, dts, None
+    delay = usual if needed <= usual <= min(LATEST, LONGEST * lane.unit) else needed
     right = dts.copy()
     right[known] = (int(pts[known[0]]) + order - delay) % MODULO
     return pts, right, int(np.count_nonzero(right != dts))

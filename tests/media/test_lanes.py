@@ -328,14 +328,6 @@ def test_sound_that_is_announced_late_and_never_sent():
     ]
 
 
-@pytest.mark.parametrize("first", [True, False])
-def test_tables_alone_at_an_end_are_no_loss_of_their_own(first):
-    alone = b"".join(ts.table_packets(0, ts.pat()))
-    _, findings = choose(scans(*((alone, media()) if first else (media(), alone))))
-    assert ("ES_ABSENT", Severity.WARNING, None) in [(f.id, f.severity, f.pid) for f in findings]
-    assert not [f for f in findings if f.severity is Severity.ERROR]
-
-
 def test_streams_that_come_and_go_are_told():
     datas = [media(), told(media(1), BOTH | {0x102: ts.AAC}), media(2)]
     found, findings = choose(scans(*datas))

@@ -167,19 +167,37 @@ def test_sound_that_is_missing_in_one_segment():
     assert torn(edges) == [NOTHING, NOTHING, ONLY_AUDIO, NOTHING]
 
 
-def test_a_picture_that_stands_still():
+def still(pictures: int) -> list[bytes]:
+    """Four segments, of which the second and third hold no picture, and the first so many of 16."""
     counters: dict[int, int] = {}
-    datas = [
-        ts.segment(start=S * (n + 1), pictures=16, counters=counters, video=ts.VIDEO)
-        if n in (0, 3)
-        else ts.segment(start=S * (n + 1), pictures=16, counters=counters, video=None)
-        for n in range(4)
-    ]
-    edges, said = planned(datas)
-    assert [one for one in said if one[0] != "PMT_CHANGE"] == [
-        ("ES_ABSENT", Severity.WARNING, "1.ts", ts.VIDEO)
-    ]
+    datas = []
+    for n in range(4):
+        data = ts.segment(start=S * (n + 1), pictures=16)
+        rows, seen = [], 0
+        for packet in packets(data):
+            video = packet[1] & 0x1F == 1 and packet[2] == ts.VIDEO & 0xFF
+            seen += video and packet[1] & 0x40 > 0
+            if not video or n == 3 or (n == 0 and seen <= pictures):
+                pid = (packet[1] & 0x1F) << 8 | packet[2]
+                counter = counters.get(pid, 0)
+                counters[pid] = counter + 1 & 15
+                rows.append(packet[:3] + bytes((packet[3] & 0xF0 | counter,)) + packet[4:])
+        datas.append(b"".join(rows))
+    return datas
+
+
+def test_a_picture_that_stands_still():
+    """It stood still before the segments without pictures began."""
+    edges, said = planned(still(6))
+    assert said == [("ES_ABSENT", Severity.WARNING, "1.ts", ts.VIDEO)]
     assert torn(edges) == [NOTHING] * 4
+
+
+def test_pictures_that_are_gone_from_end_to_end_of_a_segment():
+    """Their counter goes on by chance."""
+    edges, said = planned(still(16))
+    assert ("ES_ABSENT", Severity.ERROR, "1.ts", ts.VIDEO) in said
+    assert ONLY_VIDEO in torn(edges)
 
 
 def test_sound_that_was_never_sent_in_one_segment():

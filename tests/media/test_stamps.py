@@ -129,6 +129,11 @@ def test_a_single_decoding_time_leaves_the_presentation_alone():
     assert (pts, count) == (shown, 1)
 
 
+def test_pictures_are_not_held_back_for_minutes():
+    shown = [0, 90_000 * 60, 6000, 90_000 * 61, 12_000]
+    assert mend(shown, shown, VIDEO) == (shown, shown, None)
+
+
 def test_pictures_with_one_stamp_cannot_be_put_in_order():
     assert mend([0, 0, 0, 0], [6000, 6000, 6000, 6000], VIDEO)[2] is None
 
