@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.media.ends import Promise
 from pipeline.media.lane import BASE, HZ, Lane
-from pipeline.media.packets import PACKET, Index, Ticks
+from pipeline.media.packets import PACKET, Index, Mask, Ticks
 from pipeline.media.pes import ROUND
 from pipeline.media.placed import GAP
 from pipeline.media.units import Units
@@ -41,6 +41,7 @@ class Line:
     torn: Index  # positions in ``begin`` in front of which media is missing
     owner: Index  # the stretch of each
     sizes: Index  # bytes of each
+    cut: Mask  # by stretch: units that lost bytes are counted there already
 
 
 def line(stretches: Sequence[Stretch], lane: Lane) -> Line:
@@ -62,8 +63,9 @@ def line(stretches: Sequence[Stretch], lane: Lane) -> Line:
     )
     places = np.unique(np.searchsorted(at, torn))
     owner = np.searchsorted(first, at, side="right") - 1
+    cut = np.array([s.units.cut > 0 for s in stretches], np.bool_)
     sizes = np.concatenate([empty, *(s.units.sizes for s in stretches)]).astype(np.intp)[at]
-    return Line(begin, end, places[(places > 0) & (places < len(begin))], owner, sizes)
+    return Line(begin, end, places[(places > 0) & (places < len(begin))], owner, sizes, cut)
 
 
 def holes(
@@ -121,7 +123,7 @@ def _silences(on: Line, lane: Lane) -> Index:
     """
     gaps = on.begin[1:] - on.end
     inner = on.owner[1:] == on.owner[:-1]
-    found = inner & (gaps > lane.unit / 2)
+    found = inner & (gaps > lane.unit / 2) & ~on.cut[on.owner[1:]]
     steady = np.count_nonzero(np.abs(gaps) <= lane.unit / 4) >= max(len(gaps) - RARE, ENOUGH)
     for place in np.flatnonzero(found).tolist():
         found[place] = steady and _hides(on, place, lane)

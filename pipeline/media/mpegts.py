@@ -178,7 +178,7 @@ def _framing_rules(frame: Framing, size: int) -> Iterator[Finding]:
         yield Finding("SEG_PARTIAL", Severity.ERROR, detail=detail)
     if frame.behind:
         detail = f"{frame.behind} bytes behind the last packet that begin none"
-        yield Finding("SEG_PARTIAL", Severity.WARNING, detail=detail, repair="dropped")
+        yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail, repair="dropped")
     if frame.lost:
         detail = f"synchronisation lost over {frame.lost} bytes"
         yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail)
