@@ -119,7 +119,7 @@ def test_a_loss_that_no_rule_explains_is_never_passed_over(read):
     empty = tuple((*lane[:-1], Stretch("4.ts", NO_UNITS)) for lane in measured.expected)
     report = judged(found, evidence, replace(measured, expected=empty), OnLoss.HOLD)
     assert report.verdict is Verdict.DEGRADED
-    assert errors(report) == [("DTS_GAP", None, "hole kept")]
+    assert errors(report) == [("SEG_SHORT", "4.ts", "hole kept")] * 2
     assert report.lost_seconds == pytest.approx({"video": 1.0, "audio": 1.0}, abs=0.05)
 
 
@@ -141,9 +141,18 @@ def test_what_the_proof_found_counts(read, proved, verdict):
 
 def test_a_repair_that_was_named_stays(read):
     found, evidence, measured = read()
-    lost = Finding("DTS_BACK", Severity.ERROR, "1.ts", repair="derived from their neighbours")
+    lost = Finding("DECODE", Severity.ERROR, "1.ts", repair="shown as it is")
     report = judged(found, evidence, measured, OnLoss.CLOSE, [lost])
-    assert errors(report) == [("DTS_BACK", "1.ts", "derived from their neighbours")]
+    assert errors(report) == [("DECODE", "1.ts", "shown as it is")]
+
+
+def test_a_rule_that_costs_nothing_is_no_error(read):
+    """All that was promised is there, whatever packets and stamps look like."""
+    found, evidence, measured = read()
+    claimed = Finding("DTS_BACK", Severity.ERROR, "1.ts", repair="derived from their neighbours")
+    report = judged(found, evidence, measured, OnLoss.HOLD, [claimed])
+    assert report.verdict is Verdict.REPAIRED
+    assert errors(report) == []
 
 
 @pytest.mark.parametrize("name", ["0.ts", "4.ts"])
