@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
+import numpy as np
+
 from pipeline.media import coverage, joins
 from pipeline.media.ends import Closed, Promise, promises
 from pipeline.media.joins import Covered, Join
@@ -19,7 +21,7 @@ from pipeline.media.packets import MODULO, Ticks
 from pipeline.media.placed import Placed, Slot, has_media
 from pipeline.media.placing import Placer, counters_go_on, spread
 from pipeline.media.routes import aligned
-from pipeline.media.stamps import steady, swapped, unwrapped
+from pipeline.media.stamps import late, started, steady, swapped, told_again, unwrapped
 from pipeline.media.walls import NEAREST
 from pipeline.model import Finding, OnLoss, Severity
 
@@ -154,7 +156,13 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
             stream = slot.scan.streams.get(lane.pid) if slot.scan else None
             if stream is None or stream.blank or not (stream.dts >= 0).any():
                 continue
-            pts, dts, mended = steady(stream.pts, stream.dts, lane)
+            own = started(stream.pts, stream.dts)
+            if own:
+                detail, repair = "the first stamp is 0", "derived from the next ones"
+                findings.append(
+                    Finding("PTS_ZERO", Severity.WARNING, slot.name, lane.pid, 1, detail, repair)
+                )
+            pts, dts, mended = steady(*(own or (stream.pts, stream.dts)), lane)
             exchanged = swapped(stream.pts, stream.dts, lane) if mended != 0 else None
             if exchanged:
                 pts, dts, mended = exchanged
@@ -176,10 +184,14 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
                     Finding("DTS_BACK", Severity.FATAL, slot.name, lane.pid, detail=detail)
                 )
             elif mended:
-                detail = "decoding times out of order"
+                again = mended == told_again(stream.dts)
+                detail = (
+                    "decoding times that are told twice" if again else "decoding times out of order"
+                )
+                severity = Severity.WARNING if again else Severity.ERROR
                 repair = "derived from their neighbours"
                 findings.append(
-                    Finding("DTS_BACK", Severity.ERROR, slot.name, lane.pid, mended, detail, repair)
+                    Finding("DTS_BACK", severity, slot.name, lane.pid, mended, detail, repair)
                 )
             stamps[lane.pid] = (pts, dts)
         if stamps:
@@ -189,7 +201,24 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
             if apart > APART:
                 detail = f"its streams are {apart:.0f} s apart: they do not share one clock"
                 findings.append(Finding("DTS_BACK", Severity.FATAL, slot.name, detail=detail))
-    return found, findings
+    return found, [*findings, *_decoded_in_time(found, lanes)]
+
+
+def _decoded_in_time(segments: Sequence[Placed], lanes: Sequence[Lane]) -> Iterator[Finding]:
+    """No picture may be decoded after it is shown (ISO/IEC 13818-1 clause 2.7.4): all of a lane are
+    decoded so much earlier.
+    """
+    for lane in lanes:
+        there = [s for s in segments if lane.pid in s.stamps and lane.codec.kind == "video"]
+        behind = [late(*segment.stamps[lane.pid], lane) for segment in there]
+        most = max(behind, default=0)
+        for segment in there if most else ():
+            pts, dts = segment.stamps[lane.pid]
+            segment.stamps[lane.pid] = pts, np.where(dts >= 0, dts - most, -1)
+        if most:
+            first = there[next(n for n, ticks in enumerate(behind) if ticks)]
+            detail = f"pictures that are shown before they are decoded, by up to {most / HZ:.3f} s"
+            yield Finding("DTS_LATE", Severity.INFO, first.slot.name, lane.pid, detail=detail)
 
 
 def _placeable(
