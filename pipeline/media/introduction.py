@@ -17,16 +17,15 @@ from pipeline.media.rewrite import audio_pes, packetize, video_pes
 
 INTRODUCED = BASE // 2  # ticks: what is shown before is dropped
 TIMES = 3  # a parser hands out a picture when the next one begins
-ENOUGH = 8  # PES of sound
+ENOUGH = 16 << 10  # bytes of sound
 
 
 def introduction(data: Bytes, lane: Lane, pids: tuple[int, ...]) -> bytes:
     """Packets to write before a stream begins that is first found in this segment."""
     packets = columns(framing(data).rows)
     t = track(packets, *pids)
-    bounds = [*t.starts.tolist(), len(t.index)]
-    found = [elementary(packets, t, a, b) for a, b in pairwise(bounds)]
-    shown = _picture(found, lane) if lane.codec.kind == "video" else _sound(found, lane)
+    es = elementary(packets, t, int(t.starts[0]), len(t.index))
+    shown = _picture(es, lane) if lane.codec.kind == "video" else _sound(es, lane)
     counter = -sum(-(-len(one) // (PACKET - 4)) for one in shown) & 15  # the stream begins with 0
     out = []
     for one in shown:
@@ -35,14 +34,18 @@ def introduction(data: Bytes, lane: Lane, pids: tuple[int, ...]) -> bytes:
     return b"".join(out)
 
 
-def _picture(found: list[bytes], lane: Lane) -> list[bytes]:
+def _picture(es: bytes, lane: Lane) -> list[bytes]:
     """The first picture that carries the parameters, with those of pictures encoded anew."""
-    first = next((es for es in found if lane.codec.config(es)), found[0])
+    assert lane.codec.nal is not None
+    found = units.nals(np.frombuffer(es, np.uint8), lane.codec.nal)
+    bounds = [*(found.begin - 3)[found.opens].tolist(), len(es)]
+    pictures = (es[a:b] for a, b in pairwise(bounds))
+    first = next((picture for picture in pictures if lane.codec.config(picture)), es)
     first = b"".join(b"\0\0\0\1" + one for one in lane.sets) + first
     return [video_pes(first, HZ + n * round(lane.unit)) for n in range(TIMES)]
 
 
-def _sound(found: list[bytes], lane: Lane) -> list[bytes]:
-    es = b"".join(found[:ENOUGH])
+def _sound(es: bytes, lane: Lane) -> list[bytes]:
+    es = es[:ENOUGH]
     whole = units.frames(np.frombuffer(es, np.uint8), lane.config).end
     return [audio_pes(es[:whole], HZ)] if whole else []

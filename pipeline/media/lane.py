@@ -61,6 +61,7 @@ class Carried:
     counter: int = 0  # the next continuity_counter
     started: bool = False  # a unit came out
     data: bytes = b""
+    opening: bytes = b""  # NAL units that open a picture of which nothing is there yet
     offsets: Index = field(default_factory=_no_places)  # of PES inside the data
     pts: Ticks = field(default_factory=_no_ticks)
     dts: Ticks = field(default_factory=_no_ticks)

@@ -28,10 +28,12 @@ from pipeline.media.packets import (
     random_access,
     signed,
 )
-from pipeline.media.pes import Track, elementary, pes_stamps, track
+from pipeline.media.pes import Track, elementary, pes_sizes, pes_stamps, stuffed, track
+from pipeline.media.pictures import held, said_once
 from pipeline.model import Finding, Severity
 
 FIRST_PID = 0x20  # below are tables: NIT, SDT, EIT ... (EN 300 468)
+UNSEEN = 16 * (PACKET - 4)  # bytes of the packets after which a counter begins anew
 LOOK = 6  # packets of a key picture that are looked into for parameter sets
 
 
@@ -54,10 +56,11 @@ class Stream:
     free_start: bool  # discontinuity_indicator on the first packet
     config: bytes | None  # SPS, or the fixed part of the ADTS header
     key_start: bool | None  # the first picture is a key picture
-    tail: int  # access units in the last PES
+    tail: int  # access units from the last PES with a stamp on
     blank: bool  # there is but one PES, and no whole unit in it
     rows: tuple[int, int]  # packets that begin the first PES and end the last
     turns: tuple[int, ...] = ()  # packets that begin a PES with another configuration
+    held: Index | None = None  # access units that begin in each PES; None: one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,23 +224,26 @@ def _stream(
     stream_id = int(t.header[0, 3]) if len(t.header) else 0
     codec = codec_of(program.streams.get(pid), program.formats.get(pid, ""), stream_id)
     pts, dts, unmarked = pes_stamps(t.header)
-    wrong_size, short = _sizes(packets, t)
+    counts = held(packets, t, codec, pts, dts)
+    pts, dts = said_once(pts, dts, counts)
+    units = t.starts[dts >= 0] if counts is not None else t.starts  # where units begin
+    wrong_size, lacking, short = _sizes(packets, t)
     damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
-    config, key_start = _parameters(packets, t, codec)
-    findings = list(_stream_rules(t, pid, unmarked, wrong_size, len(packets.rows)))
+    config, key_start = _parameters(packets, t, units, codec)
+    findings = list(_stream_rules(t, pid, unmarked, (wrong_size, lacking), len(packets.rows)))
     if program.streams and pid not in program.streams and 0xC0 <= stream_id <= 0xEF:
         detail = f"{len(t.index)} packets of a stream the PMT does not list"
         findings.append(Finding("ES_UNREFERENCED", Severity.WARNING, pid=pid, detail=detail))
     first, last = int(t.index[0]), int(t.index[-1])
-    tail = _tail(packets, t, codec)
-    turns = _turns(packets, t, codec, config) if codec and codec.copied and config else []
+    tail = _tail(packets, t, codec) if counts is None else _behind(counts, dts)
+    turns = _turns(packets, t, units, codec, config) if codec and codec.copied and config else []
     stream = Stream(
         pids=pids,
         codec=codec,
         packets=len(t.index),
         pts=pts,
         dts=dts,
-        damaged=frozenset(damaged.tolist()) | frozenset(wrong_size.tolist()),
+        damaged=frozenset(damaged.tolist()) | frozenset(lacking.tolist()),
         head=int((PACKET - packets.start[t.index[: t.starts[0] if len(t.starts) else None]]).sum()),
         short=short,
         counters=(int(packets.counter[first]), int(packets.counter[last])),
@@ -249,25 +255,31 @@ def _stream(
         blank=len(t.starts) == 1 and tail == 0,
         rows=(int(t.index[t.starts[0]]) if len(t.starts) else last, last),
         turns=tuple(turns),
+        held=counts,
     )
     return stream, findings
 
 
-def _sizes(packets: Packets, t: Track) -> tuple[Index, int]:
-    """PES whose declared length is not what is there, and what the last one lacks (2.4.3.7)."""
-    declared = t.header[:, 4].astype(np.int64) << 8 | t.header[:, 5]
-    if not declared.any():  # as usual for video
-        return np.empty(0, np.intp), 0
-    payload = np.append(0, np.cumsum(PACKET - packets.start[t.index], dtype=np.int64))
-    real = np.diff(np.append(payload[t.starts], payload[-1])) - 6
+def _sizes(packets: Packets, t: Track) -> tuple[Index, Index, int]:
+    """PES whose declared length is not what is there; those of them by which 16 packets may have
+    been lost, or come in, that the counter does not show; what the last one lacks (2.4.3.7).
+    """
+    none = np.empty(0, np.intp)
+    if not t.header[:, 4:6].any():  # as usual for video
+        return none, none, 0
+    declared, real = pes_sizes(packets, t)
     wrong = (declared > 0) & (real != declared)
     short = int(declared[-1] - real[-1]) if wrong[-1] and real[-1] < declared[-1] else 0
+    if 2 * np.count_nonzero(wrong) > len(wrong) > 1 or stuffed(packets.rows[t.index[-1]].tobytes()):
+        short = 0  # so they are written, or it is whole
     wrong[-1] &= short == 0  # the rest may stand in the next segment
-    return np.flatnonzero(wrong), short
+    apart = np.abs(real - declared)
+    unseen = (apart > 0) & (-apart % UNSEEN < PACKET)  # but for stuffing and what fields hold
+    return np.flatnonzero(wrong), np.flatnonzero(wrong & unseen), short
 
 
 def _stream_rules(
-    t: Track, pid: int, unmarked: Mask, wrong_size: Index, packets: int
+    t: Track, pid: int, unmarked: Mask, sizes: tuple[Index, Index], packets: int
 ) -> Iterator[Finding]:
     if t.lost:
         detail = f"at least {t.lost} packets lost, first before packet {_first(t)} of {packets}"
@@ -291,10 +303,14 @@ def _stream_rules(
     if count := int(np.count_nonzero(unmarked)):
         detail = "PES whose time stamp is not one"
         yield Finding("PTS_MARKER", Severity.ERROR, pid=pid, count=count, detail=detail)
-    intact = [k for k in wrong_size.tolist() if k not in np.searchsorted(t.starts, t.broken) - 1]
-    if intact:
-        detail = "PES that are not as long as they declare"
-        yield Finding("PES_SIZE", Severity.ERROR, pid=pid, count=len(intact), detail=detail)
+    wrong, lacking = (np.setdiff1d(s, np.searchsorted(t.starts, t.broken) - 1) for s in sizes)
+    detail = "PES that are not as long as they declare"
+    if len(lacking):
+        told = f"{detail}, by what 16 packets hold"
+        yield Finding("PES_SIZE", Severity.ERROR, pid=pid, count=len(lacking), detail=told)
+    elif len(wrong):
+        repair = "taken as long as they are"
+        yield Finding("PES_SIZE", Severity.WARNING, None, pid, len(wrong), detail, repair)
 
 
 def _first(t: Track) -> int:
@@ -302,7 +318,7 @@ def _first(t: Track) -> int:
 
 
 def _parameters(
-    packets: Packets, t: Track, codec: Codec | None
+    packets: Packets, t: Track, units: Index, codec: Codec | None
 ) -> tuple[bytes | None, bool | None]:
     """The stream's configuration at its first sight, and whether it begins with a key picture."""
     if codec is None or not len(t.starts):
@@ -311,9 +327,7 @@ def _parameters(
     begins = iter(t.starts[:LOOK].tolist()) if audio else _key_pictures(packets, t)
     key: bool | None = None
     for begin in begins:
-        following = int(np.searchsorted(t.starts, begin)) + 1
-        end = int(t.starts[following]) if following < len(t.starts) else len(t.index)
-        head = elementary(packets, t, begin, min(begin + LOOK, end))
+        head = elementary(packets, t, begin, min(begin + LOOK, _next(t, units, begin)))
         if key is None and not audio:
             key = codec.is_key(head)
         config = codec.config(head)
@@ -322,7 +336,13 @@ def _parameters(
     return None, key
 
 
-def _turns(packets: Packets, t: Track, codec: Codec, config: bytes) -> list[int]:
+def _next(t: Track, units: Index, begin: int) -> int:
+    """Where the next unit begins behind a place."""
+    following = int(np.searchsorted(units, begin, side="right"))
+    return int(units[following]) if following < len(units) else len(t.index)
+
+
+def _turns(packets: Packets, t: Track, units: Index, codec: Codec, config: bytes) -> list[int]:
     """Packets in which a PES begins whose configuration is not that of the one before."""
     if codec.kind == "audio":
         return _turns_of_sound(packets, t)
@@ -330,9 +350,7 @@ def _turns(packets: Packets, t: Track, codec: Codec, config: bytes) -> list[int]
     for at in t.starts[random_access(packets, t.index[t.starts])].tolist():
         if config in packets.rows[t.index[at]].tobytes():  # as nearly always
             continue
-        following = int(np.searchsorted(t.starts, at)) + 1
-        end = int(t.starts[following]) if following < len(t.starts) else len(t.index)
-        now = codec.config(elementary(packets, t, at, min(at + LOOK, end)))
+        now = codec.config(elementary(packets, t, at, min(at + LOOK, _next(t, units, at))))
         if now is not None and now != config:
             found.append(int(t.index[at]))
             config = now
@@ -359,6 +377,12 @@ def _tail(packets: Packets, t: Track, codec: Codec | None) -> int:
     if codec.kind == "video" and len(t.starts) > 1:
         return 1
     return codec.count(elementary(packets, t, int(t.starts[-1]), len(t.index)))
+
+
+def _behind(counts: Index, dts: Ticks) -> int:
+    """Access units from the last PES with a stamp on."""
+    last = int(np.append(0, np.flatnonzero(dts >= 0))[-1])
+    return int(counts[last:].sum())
 
 
 def _key_pictures(packets: Packets, t: Track) -> Iterator[int]:

@@ -6,7 +6,7 @@ stores them, sizes unit by unit.
 """
 
 import zlib
-from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from pipeline.media import mp4
 from pipeline.media.codecs import adts_rate
-from pipeline.media.decoder_config import audio_object, avc_parameter_sets, hevc_parameter_sets
+from pipeline.media.decoder_config import (
+    audio_object,
+    avc_parameter_sets,
+    hevc_parameter_sets,
+    program_config,
+    told_channels,
+)
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.losses import Stretch
 from pipeline.media.marks import Marks
@@ -328,19 +334,26 @@ def _vpcc(payload: bytes) -> tuple[int, int, int]:
     return int.from_bytes(profile, "big"), depth >> 4, max(1, depth >> 1 & 7)
 
 
+def _bare(units: Iterable[bytes]) -> set[bytes]:
+    """NAL units without zeros behind them, which belong to none (H.264 clause B.1.1)."""
+    return {unit.rstrip(b"\0") for unit in units}
+
+
 def _config(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Iterator[Finding]:
     """The decoder configuration in the MP4 is the one the stream carries."""
     right = True
     if lane.codec.name == "h264":
-        right = {lane.config, *lane.sets} <= set(avc_parameter_sets(track.configuration))
+        right = {lane.config, *lane.sets} <= _bare(avc_parameter_sets(track.configuration))
     elif lane.codec.name == "hevc":
         apart = {lane.config}.union(*(stretch.units.sets for stretch in stretches))
-        right = apart <= set(hevc_parameter_sets(track.configuration))
+        right = apart <= _bare(hevc_parameter_sets(track.configuration))
     elif lane.codec.name == "aac" and track.configuration:
         kind, rate, channels = audio_object(track.configuration)
         told = (lane.config[2] & 1) << 2 | lane.config[3] >> 6
         right = rate == adts_rate(lane.config) and (not told or channels == told or told == 7)
         right &= kind == (lane.config[2] >> 6) + 1
+        elements = frozenset[bytes]().union(*(stretch.units.sets for stretch in stretches))
+        right &= all(program_config(e, 3) == told_channels(track.configuration) for e in elements)
     elif lane.codec.name == "vp9":
         right = _vpcc(track.configuration) == _vpcc(lane.config[4:])
     elif lane.codec.name == "av1":

@@ -11,13 +11,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from pipeline.media import psi, transport, units
+from pipeline.media import psi, units
+from pipeline.media.boxes import Malformed
 from pipeline.media.codecs import PRIVATE, NalSyntax
 from pipeline.media.fills import Block
 from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
 from pipeline.media.mend import mended
 from pipeline.media.packets import (
-    PACKET,
     Bytes,
     Framing,
     Index,
@@ -27,7 +27,8 @@ from pipeline.media.packets import (
     columns,
     framing,
 )
-from pipeline.media.pes import Track, elementary, stuffed, track
+from pipeline.media.pes import Track, elementary, stream_bytes, stuffed, track
+from pipeline.media.regroup import Flow, grouped
 from pipeline.media.rewrite import (
     audio_pes,
     blank,
@@ -111,6 +112,9 @@ class Stitcher:
             if lane.codec.stream_type >= PRIVATE:
                 stitch = _framed
             kept, made[pid] = stitch(work, lane, carried)
+            if stitch is _audio and not carried.started and len(made[pid].sizes):
+                made[pid] = _told_apart(work, lane, made[pid])
+                carried.started = True
             retime(work, pids.get(pid, (pid,)), kept)
             renumber(work, lane, kept, carried)
             keep[work.track.index[kept]] = True
@@ -170,42 +174,25 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         begin, end = _extent(work.track, ordinal)
         kept[begin:end] = False
     unseen = 0 if carried.started else _drop_unseen(work, lane, kept)
-    es, pes, pts, dts = _stream(work, kept, carried)
-    if lane.sets and not carried.started and len(pes) > 1:
-        es, pes = _with_sets(work, lane, carried, kept, es, pes)
-    if work.joined and len(pes):
-        es = _carry(es, pes, pts, dts, int(pes[-1]), carried)
-        pes, pts, dts = pes[:-1], pts[:-1], dts[:-1]
-    made, sets = units.video(es, pes, pts, dts, syntax)
+    flow = _stream(work, kept, carried)
+    found = grouped(work, lane, carried, kept, flow)
+    if work.joined and len(flow.pes):
+        found = found.until(int(flow.pes[-1]))
+        _carry(flow, int(flow.pes[-1]), carried)
+    made, sets = units.video(flow.es, flow.pes, flow.pts, flow.dts, syntax, found)
+    made = replace(made, foreign=made.foreign + flow.left_out)
+    if flow.guessed:
+        detail = "pictures without time stamps among some that are shown in another order"
+        repair = "shown where there is room"
+        work.findings.append(
+            Finding(
+                "PTS_ABSENT", Severity.WARNING, work.name, lane.pid, flow.guessed, detail, repair
+            )
+        )
     carried.started |= len(made.sizes) > 0
     _say_what_is_wrong(work, lane, made, sets)
     torn = torn_units(made, work, [k + 1 for k in damaged])
     return kept, replace(made, torn=torn, cut=len(shown) + unseen)
-
-
-def _with_sets(
-    work: Work, lane: Lane, carried: Carried, kept: Mask, es: bytearray, pes: Index
-) -> tuple[bytearray, Index]:
-    """All parameter sets of the track in its first picture: there the muxer looks for them."""
-    assert lane.codec.nal is not None
-    end = int(pes[1])
-    found = units.nals(np.frombuffer(es, np.uint8)[:end], lane.codec.nal)
-    there = [bytes(es[b:e]).rstrip(b"\0") for b, e in zip(found.begin, found.end, strict=True)]
-    extra = b"".join(b"\0\0\0\1" + s for s in (*lane.sets, lane.config) if s not in there)
-    low, high = lane.codec.nal.pictures
-    slices = np.flatnonzero((found.kind >= low) & (found.kind <= high))
-    rest = int(found.begin[slices[0]]) - 3 if len(slices) else end
-    at = rest - int(found.long[slices[0]]) if len(slices) else end  # ffmpeg would keep the zero
-    picture = bytes(es[:at]) + extra + bytes(es[rest:end])
-    first = int(np.flatnonzero(kept[work.track.starts])[0])
-    begin, stop = _extent(work.track, first)
-    sample = transport.Sample(int(work.pts[first]), int(work.dts[first]), picture)
-    pes_packets, carried.counter = packetize(lane.pid, transport.pes(0xE0, sample), carried.counter)
-    work.inserts.append((int(work.track.index[begin]), pes_packets))
-    kept[begin:stop] = False
-    moved = pes.copy()
-    moved[1:] += at + len(extra) - rest
-    return es[:at] + bytearray(extra) + es[rest:], moved
 
 
 def _framed(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
@@ -218,11 +205,11 @@ def _framed(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     for ordinal in (k for k in hurt if k >= 0):
         begin, end = _extent(work.track, ordinal)
         kept[begin:end] = False
-    es, pes, pts, dts = _stream(work, kept, carried)
-    made = units.framed(es, pes, pts, dts)
+    flow = _stream(work, kept, carried)
+    made = units.framed(flow.es, flow.pes, flow.pts, flow.dts)
     if lane.codec.kind == "video" and any(
-        (found := lane.codec.config(bytes(es[at : at + 20]))) and found != lane.config
-        for at in pes.tolist()
+        (found := lane.codec.config(bytes(flow.es[at : at + 20]))) and found != lane.config
+        for at in flow.pes.tolist()
     ):
         detail = "the size changes inside this segment: kept as it is, each key picture tells it"
         work.findings.append(
@@ -237,8 +224,7 @@ def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
     end = begin + int(np.argmin(np.append(kept[begin:end], False)))
     picture = elementary(work.packets, work.track, begin, end)
     found = units.nals(np.frombuffer(picture, np.uint8), syntax)
-    low, high = syntax.pictures
-    return bool(((found.kind >= low) & (found.kind <= high)).any())
+    return bool(found.picture.any())
 
 
 def _drop_unseen(work: Work, lane: Lane, kept: Mask) -> int:
@@ -300,50 +286,31 @@ def _extent(t: Track, ordinal: int) -> tuple[int, int]:
     return bounds[0], bounds[1]
 
 
-def _stream(work: Work, kept: Mask, carried: Carried) -> tuple[bytearray, Index, Ticks, Ticks]:
+def _stream(work: Work, kept: Mask, carried: Carried) -> Flow:
     """Elementary stream of the kept packets behind what was carried, and where PES begin."""
-    t = work.track
-    index = t.index[kept]
-    begins = work.packets.start[index].astype(np.intp)
-    alive = kept[t.starts]
-    place = np.cumsum(kept) - 1
-    at = place[t.starts[alive]]
-    begins[at] += 9 + t.header[alive, 8]
-    for long in np.flatnonzero(begins > PACKET).tolist():  # a header longer than its first packet
-        while begins[long] > PACKET:
-            rest, begins[long] = begins[long] - PACKET, PACKET
-            long = min(long + 1, len(begins) - 1)
-            begins[long] += rest if begins[long] < PACKET else 0
-    offsets = np.append(0, np.cumsum(PACKET - begins))
-    es = _joined_payload(work.packets.rows, index, begins, carried.data)
-    pes = np.append(carried.offsets, offsets[at] + len(carried.data)).astype(np.intp)
-    pts = np.append(carried.pts, work.pts[alive])
-    dts = np.append(carried.dts, work.dts[alive])
+    index, starts = work.track.index, work.track.starts
+    alive = kept[starts]
+    es, at = stream_bytes(work.packets, work.track, kept, carried.data)
+    flow = Flow(
+        es,
+        pes=np.append(carried.offsets, at).astype(np.intp),
+        pts=np.append(carried.pts, work.pts[alive]),
+        dts=np.append(carried.dts, work.dts[alive]),
+        rows=np.append(np.zeros(len(carried.offsets), np.intp), index[starts[alive]]),
+        sent=len(carried.data),
+    )
     carried.data, carried.offsets = b"", carried.offsets[:0]
     carried.pts, carried.dts = carried.pts[:0], carried.dts[:0]
-    return es, pes, pts, dts
+    return flow
 
 
-def _joined_payload(rows: Bytes, index: Index, begins: Index, carried: bytes) -> bytearray:
-    """All payloads as one: whole 184-byte ones are taken in runs."""
-    body = rows[index, 4:].reshape(-1).data
-    special = np.flatnonzero(begins != 4)
-    width = PACKET - 4
-    starts = (special * width + begins[special] - 4).tolist()
-    ends = (special * width).tolist()
-    pieces = [body[a:b] for a, b in zip([0, *starts], [*ends, len(body)], strict=True)]
-    return bytearray(b"").join([carried, *pieces])
-
-
-def _carry(
-    es: bytearray, pes: Index, pts: Ticks, dts: Ticks, begin: int, carried: Carried
-) -> bytearray:
-    """Keep the stream from ``begin`` on for the next segment, and return what stands before it."""
-    inside = pes >= begin
-    carried.data = bytes(memoryview(es)[begin:])
-    carried.offsets = pes[inside] - begin
-    carried.pts, carried.dts = pts[inside], dts[inside]
-    return es[:begin]
+def _carry(flow: Flow, begin: int, carried: Carried) -> None:
+    """Keep the stream from ``begin`` on for the next segment."""
+    inside = flow.pes >= begin
+    carried.data = bytes(memoryview(flow.es)[begin:])
+    carried.offsets = flow.pes[inside] - begin
+    carried.pts, carried.dts = flow.pts[inside], flow.dts[inside]
+    flow.end_at(begin)
 
 
 def _audio(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
@@ -352,17 +319,29 @@ def _audio(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     kept = np.ones(len(t.index), np.bool_)
     if len(t.broken) or (work.torn and _head(work)) or work.until is not None:
         return mended(work, lane, carried)
-    es, pes, pts, dts = _stream(work, kept, carried)
-    found = units.frames(np.frombuffer(es, np.uint8), lane.config)
-    if found.end < len(es):
-        rest = es[found.end :]
+    flow = _stream(work, kept, carried)
+    found = units.frames(np.frombuffer(flow.es, np.uint8), lane.config)
+    if found.end < len(flow.es):
+        rest = flow.es[found.end :]
         if work.whole or not _may_go_on(rest, lane.config):
-            carried.data = b""
             return mended(work, lane, carried)
-        es = _carry(es, pes, pts, dts, found.end, carried)
-        pes, pts = pes[pes < found.end], pts[pes < found.end]
-    made = units.audio(np.frombuffer(es, np.uint8), found, pes, pts)
+        _carry(flow, found.end, carried)
+    made = units.audio(np.frombuffer(flow.es, np.uint8), found, flow.pes, flow.pts)
     return kept, replace(made, torn=torn_units(made, work))
+
+
+def _told_apart(work: Work, lane: Lane, made: Units) -> Units:
+    """The first units of a track, whose channels may stand in the first frame alone."""
+    if (lane.config[2] & 1) << 2 | lane.config[3] >> 6:
+        return made
+    try:
+        return units.told_apart(made)
+    except Malformed as error:
+        detail = f"the channels of the sound are told nowhere: {error}"
+        work.findings.append(
+            Finding("ES_CODEC", Severity.FATAL, work.name, lane.pid, detail=detail)
+        )
+        return made
 
 
 def _head(work: Work) -> bool:
