@@ -31,6 +31,7 @@ from pipeline.storage.s3 import S3Storage
 from pipeline.storage.spool import put_bytes
 
 _OURS = re.compile(r"[0-9a-f]{32}")  # a folder of the spool
+_IN_TRASH = re.compile(rf"{re.escape(TRASH)}[^/]+/objects/")
 _SMALL = 16 << 20  # bytes of what is noted beside segments
 
 
@@ -153,13 +154,14 @@ def spooled(subject: Subject, places: Places, found: Iterable[Trace]) -> list[Pa
 
 
 def _addresses(subject: Subject, places: Places, found: Iterable[Trace]) -> Iterator[str]:
+    """Of playlists, where they were before they went into the trash, and of bags."""
     for one in found:
         storage = places.stores[one.store]
-        yield storage.url(one.key)
+        yield storage.url(_IN_TRASH.sub("", one.key))
         top = one.key.partition("/")[0]
         yield from (storage.url(top), storage.url(f"{top.removesuffix('.tar')}.tar"))
     for entry in entries(places.ledger, subject):
-        yield f"{entry.store.rstrip('/')}/{entry.place}"
+        yield f"{entry.source.rpartition('/')[0]}/{entry.name}.m3u8"
 
 
 def _spool_name(url: str) -> str:
