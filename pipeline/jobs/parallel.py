@@ -10,8 +10,6 @@ from typing import TypeVar
 from pipeline.jobs.options import unwatched
 from pipeline.muxing import run
 
-AWAKE = 0.2  # seconds
-
 Work = TypeVar("Work")
 Outcome = TypeVar("Outcome")
 Progress = Callable[[str, int], None]  # stage, bytes since the last call
@@ -46,7 +44,7 @@ def _next(done: "SimpleQueue[Future[Outcome | None]]") -> "Future[Outcome | None
     while True:
         # not for ever: a signal that reaches another thread is seen when this one wakes up
         with suppress(Empty):
-            return done.get(timeout=AWAKE)
+            return done.get(timeout=run.AWAKE)
 
 
 def _until(stop: threading.Event, progress: Progress) -> Progress:

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from shutil import which
@@ -33,6 +34,7 @@ ECHOES = re.compile(
 # It cannot, whatever the data is: built without a decoder, or with one for hardware alone.
 UNABLE = re.compile(r"decoder .*not found|no decoder found|decod.*: Function not implemented", re.I)
 STALL = 60.0  # seconds without any progress before it is taken for hung
+AWAKE = 0.2  # seconds that nothing waits longer than, so that an interrupt is seen
 
 
 _NOT_ITS_INPUT = (  # what ffmpeg ends with where the machine, or ffmpeg itself, is to blame
@@ -107,10 +109,16 @@ class Muxer:
                 try:
                     rest = rest[os.write(self._pipe, rest) :]
                 except BlockingIOError:
-                    if not poll.poll(self._stall * 1000):
-                        raise MuxingError(self._hung()) from None
+                    self._await(poll)
                 except BrokenPipeError:
                     raise self._failure() from None
+
+    def _await(self, room: select.poll) -> None:
+        end = time.monotonic() + self._stall
+        # not in one go: a signal that arrives just before the call is seen when it returns
+        while not room.poll(AWAKE * 1000):
+            if time.monotonic() > end:
+                raise MuxingError(self._hung())
 
     def finish(self) -> str:
         """Wait for the end; returns what ffmpeg said."""
