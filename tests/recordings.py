@@ -708,6 +708,44 @@ def recounted(data: bytes) -> bytes:
     return b"".join(out)
 
 
+Pes = tuple[list[bytes], bytes]  # NAL units, and a header behind its length: flags, size, stamps
+BARE = bytes(2)  # without a stamp
+
+
+def in_other_pes(made: Recording, form: Callable[[list[Pes], int], list[Pes]]) -> None:
+    """The pictures of all slices in other PES: ``form`` gives those in the place of picture n."""
+    counter = 0
+    for number in range(len(made.names)):
+        data = made.data(number)
+        pid, found = stream_pids(data)["video"], packets(data)
+        pictures = [
+            (at, *_picture(found, pid, at)) for at, p in enumerate(found) if _begins(p, pid)
+        ]
+        new = {at: form([(n, h) for _, n, h in pictures], k) for k, (at, *_) in enumerate(pictures)}
+        out: list[bytes] = []
+        for at, packet in enumerate(found):
+            out += [packet] if pid_of(packet) != pid else []
+            for nals, header in new.get(at, ()):
+                es = b"".join(b"\0\0\0\1" + nal for nal in nals)
+                own = ts.packets(pid, b"\0\0\1\xe0\0\0\x80" + header + es, counter)
+                counter += len(own)
+                out += own
+        made.write(number, b"".join(out))
+
+
+def _begins(packet: bytes, pid: int) -> bool:
+    return pid_of(packet) == pid and is_pes(packet)
+
+
+def _picture(found: list[bytes], pid: int, at: int) -> Pes:
+    """NAL units and header of the PES that begins in a packet."""
+    following = (k for k in range(at + 1, len(found)) if _begins(found[k], pid))
+    own = [p for p in found[at : next(following, len(found))] if pid_of(p) == pid]
+    pes = b"".join(p[payload_at(p) :] for p in own)
+    nals = [nal.rstrip(b"\0") for nal in pes[9 + pes[8] :].split(b"\0\0\1")[1:]]
+    return nals, pes[7 : 9 + pes[8]]
+
+
 def key(packet: bytes) -> bool:
     """random_access_indicator (clause 2.4.3.5)."""
     return bool(packet[3] & 0x20 and packet[4] and packet[5] & 0x40)

@@ -162,9 +162,11 @@ def noise(size: int, seed: int = 0) -> bytes:
     return bytes(out)
 
 
-def nal(kind: int, size: int = 60, *, first: bool = True, seed: int = 0) -> bytes:
-    """An H.264 unit of noise; for a slice ``first`` is first_mb_in_slice 0."""
-    return bytes((0x60 | kind, 0x88 if first else 0x4C)) + noise(size - 2, seed)
+def nal(kind: int, size: int = 60, *, first_mb: int = 0, seed: int = 0) -> bytes:
+    """An H.264 unit of noise; a slice begins at the macroblock ``first_mb``, up to 6."""
+    return bytes((0x60 | kind, (0x88, 0x4C, 0x6C, 0x24, 0x2C, 0x34, 0x3C)[first_mb])) + noise(
+        size - 2, seed
+    )
 
 
 def sei(size: int, seed: int = 0) -> bytes:
@@ -188,7 +190,7 @@ def picture_nals(
     """
     frame = bytes((0x41, 0x9A | number >> 4 & 1, number << 4 & 0xF0 | 12, 0x19, 0xD4))
     one = IDR if number == 0 else frame
-    more = [nal(one[0] & 31, first=False, seed=seed + n) for n in range(1, slices)]
+    more = [nal(one[0] & 31, first_mb=n, seed=seed + n) for n in range(1, slices)]
     return [AUD] * aud + [SPS, PPS] * (number == 0) + [sei(size, seed), one, *more]
 
 

@@ -22,6 +22,7 @@ class NalSyntax:
     key: frozenset[int]  # types that only a key picture has
     sets: frozenset[int]  # parameter sets
     sps: int
+    numbered: bool = False  # a slice tells at which macroblock it begins
     apart: bool = False  # MP4 has parameter sets in the sample entry alone
 
     def kind(self, unit: bytes) -> int:
@@ -34,13 +35,24 @@ class NalSyntax:
 
 
 # H.264 clauses 7.3.1 and 7.4.1.2.3: first_mb_in_slice 0 is one bit, 1
-AVC = NalSyntax(0, 31, (1, 5), frozenset({6, 7, 8, 9}), 1, frozenset({5, 7}), frozenset({7, 8}), 7)
-# H.265 clauses 7.3.1.2 and 7.4.2.4.4: first_slice_segment_in_pic_flag
+AVC = NalSyntax(
+    0,
+    31,
+    (1, 5),
+    frozenset({6, 7, 8, 9}),
+    1,
+    frozenset({5, 7}),
+    frozenset({7, 8}),
+    7,
+    numbered=True,
+)
+# H.265 clauses 7.3.1.2 and 7.4.2.4.4: first_slice_segment_in_pic_flag.  Ends of a sequence (36, 37)
+# close a picture; for a decoder it is the same that they open the next one, as ffmpeg has it.
 HEVC_NAL = NalSyntax(
     1,
     63,
     (0, 31),
-    frozenset({32, 33, 34, 35, 39, *range(41, 45), *range(48, 56)}),
+    frozenset({*range(32, 38), 39, *range(41, 45), *range(48, 56)}),
     2,
     frozenset({*range(16, 24), 33}),
     frozenset({32, 33, 34}),
@@ -79,8 +91,11 @@ def _sps(es: bytes, syntax: NalSyntax) -> bytes | None:
 
 
 def _pictures(es: bytes, syntax: NalSyntax) -> int:
+    """Pictures that begin in a PES; one that only goes on in it counts where it is alone."""
     low, high = syntax.pictures
-    return int(any(low <= kind <= high for kind, _ in _kinds(es, syntax)))
+    slices = [unit for kind, unit in _kinds(es, syntax) if low <= kind <= high]
+    firsts = sum(unit[syntax.first : syntax.first + 1] >= b"\x80" for unit in slices)
+    return max(firsts, min(1, len(slices)))
 
 
 def _is_key(es: bytes, syntax: NalSyntax) -> bool:

@@ -8,12 +8,16 @@ recording on every clock a muxer may count them with.
 
 from itertools import pairwise
 
+import numpy as np
+
+from pipeline.media import units
 from pipeline.media.codecs import nal_units
 from pipeline.media.lane import Lane
 from pipeline.media.mend import chain
 from pipeline.media.packets import PACKET, Bytes, columns, framing
 from pipeline.media.pes import elementary, track
 from pipeline.media.rewrite import audio_pes, packetize, video_pes
+from pipeline.media.units import LONGEST_FRAME
 
 INTRODUCED = 1000  # ticks of any clock: what is shown before is dropped
 TIMES = 3  # a parser hands out a picture when the next one begins
@@ -24,9 +28,8 @@ def introduction(data: Bytes, lane: Lane, pids: tuple[int, ...]) -> bytes:
     """Packets to write before a stream begins that is first found in this segment."""
     packets = columns(framing(data).rows)
     t = track(packets, *pids)
-    bounds = [*t.starts.tolist(), len(t.index)]
-    found = [elementary(packets, t, a, b) for a, b in pairwise(bounds)]
-    shown = _picture(found, lane) if lane.codec.kind == "video" else _sound(found, lane)
+    es = elementary(packets, t, int(t.starts[0]), len(t.index))
+    shown = _picture(es, lane) if lane.codec.kind == "video" else _sound(es, lane)
     counter = -sum(-(-len(one) // (PACKET - 4)) for one in shown) & 15  # the stream begins with 0
     out = []
     for one in shown:
@@ -35,19 +38,23 @@ def introduction(data: Bytes, lane: Lane, pids: tuple[int, ...]) -> bytes:
     return b"".join(out)
 
 
-def _picture(found: list[bytes], lane: Lane) -> list[bytes]:
+def _picture(es: bytes, lane: Lane) -> list[bytes]:
     """The first picture that carries the parameters, with those of all that follow."""
-    first = next((es for es in found if lane.codec.config(es)), found[0])
+    assert lane.codec.nal is not None
+    found = units.nals(np.frombuffer(es, np.uint8), lane.codec.nal)
+    bounds = [*(found.begin - 3)[found.opens].tolist(), len(es)]
+    pictures = (es[a:b] for a, b in pairwise(bounds))
+    first = next((picture for picture in pictures if lane.codec.config(picture)), es)
     own = nal_units(first)
     more = [one for one in lane.sets if one not in own and not lane.inside]
     first = b"".join(b"\0\0\0\1" + one for one in more) + first
     return [video_pes(first, n) for n in range(TIMES)]
 
 
-def _sound(found: list[bytes], lane: Lane) -> list[bytes]:
+def _sound(es: bytes, lane: Lane) -> list[bytes]:
     """The first frames, wherever they begin; each with its own stamp, for the parser would count
     the times of others far beyond it.
     """
-    es = b"".join(found[:ENOUGH])
+    es = es[: ENOUGH * LONGEST_FRAME]
     frames = [es[at : at + length] for at, length in chain(es, lane.config)]
     return [audio_pes(frame, n) for n, frame in enumerate(frames[:ENOUGH])]

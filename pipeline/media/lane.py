@@ -72,6 +72,7 @@ class Carried:
     started: bool = False  # a unit came out
     next: float = -math.inf  # ticks: where its last frame of sound ended
     data: bytes = b""
+    opening: bytes = b""  # NAL units that open a picture of which nothing is there yet
     offsets: Index = field(default_factory=_no_places)  # of PES inside the data
     pts: Ticks = field(default_factory=_no_ticks)
     dts: Ticks = field(default_factory=_no_ticks)

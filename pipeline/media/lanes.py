@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.media import psi
 from pipeline.media.codecs import AAC, PRIVATE, Codec, adts_rate, is_data
@@ -211,9 +212,18 @@ def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
     """Ticks of 90 kHz an access unit lasts: exact for AAC, else the median step."""
     if codec is AAC:
         return FRAME * HZ / adts_rate(config)
-    steps = np.concatenate([signed(np.diff(s.dts[s.dts >= 0])) for s in streams])
+    steps = np.concatenate([_steps(stream) for stream in streams])
     steps = steps[steps > 0]
     return float(np.median(steps)) if len(steps) else HZ / 25
+
+
+def _steps(stream: Stream) -> NDArray[np.float64]:
+    """Ticks from each stamp to the next, by the access units that stand between."""
+    known = np.flatnonzero(stream.dts >= 0)
+    steps = signed(np.diff(stream.dts[known]))
+    if stream.held is None or not len(known):
+        return steps.astype(np.float64)
+    return steps / np.maximum(1, np.add.reduceat(stream.held, known)[:-1])
 
 
 def _constancy(lane: Lane, scans: Sequence[Scan]) -> Iterator[Finding]:

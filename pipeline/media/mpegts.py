@@ -29,11 +29,21 @@ from pipeline.media.packets import (
     signed,
 )
 from pipeline.media.parameters import parameters
-from pipeline.media.pes import ROUND, Track, elementary, pes_stamps, stuffed, track
+from pipeline.media.pes import (
+    ROUND,
+    Track,
+    elementary,
+    pes_sizes,
+    pes_stamps,
+    stuffed,
+    track,
+)
+from pipeline.media.pictures import held, said_once
 from pipeline.model import Finding, Severity
 
 HEADS = 6  # PES whose first bytes tell which sound it is
 FIRST_PID = 0x20  # below are tables: NIT, SDT, EIT ... (EN 300 468)
+UNSEEN = ROUND * (PACKET - 4)  # bytes of the packets after which a counter begins anew
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,13 +65,14 @@ class Stream:
     free_start: bool  # discontinuity_indicator on the first packet
     config: bytes | None  # SPS, or the fixed part of the ADTS header
     key_start: bool | None  # the first picture is a key picture
-    tail: int  # access units in the last PES
+    tail: int  # access units from the last PES with a stamp on
     blank: bool  # there is but one PES, and no whole unit in it
     rows: tuple[int, int]  # packets that begin the first PES and end the last
     turns: tuple[int, ...] = ()  # packets that begin a PES with another configuration
     lost: int = 0  # packets missing inside, at least
     whole: bool = False  # the last PES is as long as it declares
     sets: tuple[bytes, ...] = ()  # parameter sets
+    held: Index | None = None  # access units that begin in each PES; None: one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -272,21 +283,24 @@ def _stream(
     if codec and codec.kind == "audio":
         codec = heard(codec, [elementary(packets, t, k, k + 1)[:HEAD] for k in t.starts[:HEADS]])
     pts, dts, unmarked = pes_stamps(t.header)
-    wrong_size, short, hidden = _sizes(packets, t)
+    counts = held(packets, t, codec, pts, dts)
+    pts, dts = said_once(pts, dts, counts)
+    units = t.starts[dts >= 0] if counts is not None else t.starts  # where units begin
+    wrong_size, lacking, short, hidden = _sizes(packets, t)
     damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
-    told = parameters(packets, t, codec)
-    findings = list(_stream_rules(t, pid, unmarked, wrong_size, len(packets.rows)))
+    told = parameters(packets, t, codec, units)
+    findings = list(_stream_rules(t, pid, unmarked, (wrong_size, lacking), len(packets.rows)))
     if codec is None and program.streams:
         findings = [_of_data(finding) for finding in findings] if len(t.starts) else []
     first, last = int(t.index[0]), int(t.index[-1])
-    tail = _tail(packets, t, codec)
+    tail = _tail(packets, t, codec) if counts is None else _behind(counts, dts)
     stream = Stream(
         pids=pids,
         codec=codec,
         packets=len(t.index),
         pts=pts,
         dts=dts,
-        damaged=frozenset(damaged.tolist()) | frozenset(wrong_size.tolist()),
+        damaged=frozenset(damaged.tolist()) | frozenset(lacking.tolist()),
         head=int((PACKET - packets.start[t.index[: t.starts[0] if len(t.starts) else None]]).sum()),
         short=short,
         counters=(int(packets.counter[first]), int(packets.counter[last])),
@@ -301,6 +315,7 @@ def _stream(
         sets=told.sets,
         lost=t.lost + hidden,
         whole=len(t.header) > 0 and bool(t.header[-1, 4:6].any()) and not short,
+        held=counts,
     )
     return stream, findings
 
@@ -312,25 +327,28 @@ def _of_data(finding: Finding) -> Finding:
     return replace(finding, severity=Severity.WARNING)
 
 
-def _sizes(packets: Packets, t: Track) -> tuple[Index, int, int]:
-    """PES whose declared length is not what is there, what the last one lacks (2.4.3.7), and how
-    many packets are missing by that although the counter does not tell: rounds of sixteen.
+def _sizes(packets: Packets, t: Track) -> tuple[Index, Index, int, int]:
+    """PES whose declared length is not what is there; those of them by which packets may have been
+    lost, or come in, in rounds of 16 that the counter does not show; what the last one lacks
+    (2.4.3.7), and how many packets all lack in rounds.
     """
-    declared = t.header[:, 4].astype(np.int64) << 8 | t.header[:, 5]
-    if not declared.any():  # as usual for video
-        return np.empty(0, np.intp), 0, 0
-    payload = np.append(0, np.cumsum(PACKET - packets.start[t.index], dtype=np.int64))
-    real = np.diff(np.append(payload[t.starts], payload[-1])) - 6
+    none = np.empty(0, np.intp)
+    if not t.header[:, 4:6].any():  # as usual for video
+        return none, none, 0, 0
+    declared, real = pes_sizes(packets, t)
     wrong = (declared > 0) & (real != declared)
     short = int(declared[-1] - real[-1]) if wrong[-1] and real[-1] < declared[-1] else 0
+    if 2 * np.count_nonzero(wrong) > len(wrong) > 1 or stuffed(packets.rows[t.index[-1]].tobytes()):
+        short = 0  # so they are written, or it is whole
     wrong[-1] &= short == 0  # the rest may stand in the next segment
-    lacking = (declared - real)[wrong]
-    rounds = lacking[(lacking > 0) & (lacking % (ROUND * (PACKET - 4)) == 0)]
-    return np.flatnonzero(wrong), short, int(rounds.sum()) // (PACKET - 4)
+    apart = np.abs(real - declared)
+    unseen = wrong & (-apart % UNSEEN < PACKET)  # but for stuffing and what fields hold
+    rounds = -((real - declared)[unseen & (real < declared)] // UNSEEN)
+    return np.flatnonzero(wrong), np.flatnonzero(unseen), short, ROUND * int(rounds.sum())
 
 
 def _stream_rules(
-    t: Track, pid: int, unmarked: Mask, wrong_size: Index, packets: int
+    t: Track, pid: int, unmarked: Mask, sizes: tuple[Index, Index], packets: int
 ) -> Iterator[Finding]:
     if t.lost:
         detail = f"at least {t.lost} packets lost, first before packet {_first(t)} of {packets}"
@@ -354,10 +372,14 @@ def _stream_rules(
     if count := int(np.count_nonzero(unmarked)):
         detail = "PES whose time stamp is not one"
         yield Finding("PTS_MARKER", Severity.ERROR, pid=pid, count=count, detail=detail)
-    intact = [k for k in wrong_size.tolist() if k not in np.searchsorted(t.starts, t.broken) - 1]
-    if intact:
-        detail = "PES that are not as long as they declare"
-        yield Finding("PES_SIZE", Severity.ERROR, pid=pid, count=len(intact), detail=detail)
+    wrong, lacking = (np.setdiff1d(s, np.searchsorted(t.starts, t.broken) - 1) for s in sizes)
+    detail = "PES that are not as long as they declare"
+    if len(lacking):
+        told = f"{detail}, by what 16 packets hold"
+        yield Finding("PES_SIZE", Severity.ERROR, pid=pid, count=len(lacking), detail=told)
+    elif len(wrong):
+        repair = "taken as long as they are"
+        yield Finding("PES_SIZE", Severity.WARNING, None, pid, len(wrong), detail, repair)
 
 
 def _first(t: Track) -> int:
@@ -370,3 +392,9 @@ def _tail(packets: Packets, t: Track, codec: Codec | None) -> int:
     if codec.kind == "video" and len(t.starts) > 1:
         return 1
     return codec.count(elementary(packets, t, int(t.starts[-1]), len(t.index)))
+
+
+def _behind(counts: Index, dts: Ticks) -> int:
+    """Access units from the last PES with a stamp on."""
+    last = int(np.append(0, np.flatnonzero(dts >= 0))[-1])
+    return int(counts[last:].sum())

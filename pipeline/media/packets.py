@@ -222,7 +222,12 @@ def _impossible(
     """Adaptation fields whose length does not fit, or with a content no muxer writes (2.4.3.5)."""
     control = header[adapted]
     clocked = flags & 0x10 != 0
-    wrong: Mask = np.where(control & 0x10 == 0, length != 183, length > 182)
+    # with a payload at most 182, but some write padding that way: no byte of payload is left
+    wrong: Mask = np.where(control & 0x10 == 0, length != 183, length > 183)
+    padding = adapted[(control & 0x10 != 0) & (length == 183)]
+    if len(padding):
+        filled = (rows[padding, 12:] == 0xFF).all(axis=1) & (header[padding] & 0x400000 == 0)
+        wrong[np.searchsorted(adapted, padding[~filled])] = True
     wrong |= clocked & (length < 7)  # no room for the PCR it announces
     # A payload taken for an adaptation field by one flipped bit shows rare flags or odd stuffing.
     # Some muxers do write such fields, then many of them: only exceptions count.

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.media.codecs import ADTS_BITS, AVC, HEVC_NAL, Codec, NalSyntax, nal_units
 from pipeline.media.formats import needs
-from pipeline.media.packets import PACKET, Packets, random_access
+from pipeline.media.packets import PACKET, Index, Packets, random_access
 from pipeline.media.pes import Track, elementary
 
 LOOK = 6  # packets of a PES that are looked into
@@ -25,15 +25,19 @@ class Parameters:
     turns: tuple[int, ...] = ()  # packets that begin a PES with another configuration
 
 
-def parameters(packets: Packets, t: Track, codec: Codec | None) -> Parameters:
-    """Looks where they can stand, not at every byte."""
+def parameters(packets: Packets, t: Track, codec: Codec | None, units: Index) -> Parameters:
+    """Looks where they can stand, not at every byte; ``units`` are the starts of ``t`` at which
+    units begin.
+    """
     if codec is None or not len(t.starts):
         return Parameters()
+    begin, end = int(t.starts[0]), int([*units[units > t.starts[0]], len(t.index)][0])
+    opening = elementary(packets, t, begin, min(begin + LOOK, end))
     if codec.nal is not None:
-        return _of_pictures(packets, t, codec, codec.nal)
+        return _of_pictures(packets, t, codec, codec.nal, opening)
     audio = codec.kind == "audio"
     config = next(_configs(packets, t, codec), None)
-    key = None if audio else codec.is_key(_head(packets, t, 0))
+    key = None if audio else codec.is_key(opening)
     turns = _turns_of_sound(packets, t) if audio and codec.copied and config else ()
     return Parameters(config, key, turns=turns)
 
@@ -47,7 +51,9 @@ def _configs(packets: Packets, t: Track, codec: Codec) -> Iterator[bytes]:
             yield config
 
 
-def _of_pictures(packets: Packets, t: Track, codec: Codec, syntax: NalSyntax) -> Parameters:
+def _of_pictures(
+    packets: Packets, t: Track, codec: Codec, syntax: NalSyntax, opening: bytes
+) -> Parameters:
     sets: dict[bytes, None] = {}
     turns: list[int] = []
     first = config = None
@@ -59,8 +65,7 @@ def _of_pictures(packets: Packets, t: Track, codec: Codec, syntax: NalSyntax) ->
         if config and now and now != config and needs(codec, now) != needs(codec, config):
             turns.append(int(t.index[t.starts[ordinal]]))
         config = now
-    key = codec.is_key(_head(packets, t, 0))
-    return Parameters(first, key, tuple(sets), tuple(turns))
+    return Parameters(first, codec.is_key(opening), tuple(sets), tuple(turns))
 
 
 def _marked(packets: Packets, t: Track) -> list[int]:

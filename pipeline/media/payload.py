@@ -2,11 +2,13 @@
 what is carried over to the next segment.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pipeline.media.lane import Carried, Work
-from pipeline.media.packets import PACKET, Bytes, Index, Mask, Ticks
-from pipeline.media.pes import Track, stuffed
+from pipeline.media.packets import PACKET, Index, Mask, Ticks
+from pipeline.media.pes import Track, stream_bytes, stuffed
 
 
 def payload_bytes(work: Work) -> int:
@@ -47,47 +49,49 @@ def extent(t: Track, ordinal: int) -> tuple[int, int]:
     return bounds[0], bounds[1]
 
 
-def stream_of(work: Work, kept: Mask, carried: Carried) -> tuple[bytearray, Index, Ticks, Ticks]:
+@dataclass(slots=True, eq=False)
+class Flow:
+    """An elementary stream on its way through a segment, and the PES it comes in."""
+
+    es: bytearray
+    pes: Index  # where each begins
+    pts: Ticks  # its stamps, -1 for none
+    dts: Ticks
+    rows: Index  # the packet each begins in
+    sent: int = 0  # bytes at its beginning that the muxer was given with the last segment
+    left_out: int = 0  # NAL units that no reader takes for one
+    guessed: int = 0  # pictures that are shown where there is room
+
+    def end_at(self, end: int) -> None:
+        """Leave out what stands behind."""
+        inside = self.pes < end
+        self.es = self.es[:end]
+        self.pes, self.rows = self.pes[inside], self.rows[inside]
+        self.pts, self.dts = self.pts[inside], self.dts[inside]
+
+
+def stream_of(work: Work, kept: Mask, carried: Carried) -> Flow:
     """Elementary stream of the kept packets behind what was carried, and where PES begin."""
-    t = work.track
-    index = t.index[kept]
-    begins = work.packets.start[index].astype(np.intp)
-    alive = kept[t.starts]
-    place = np.cumsum(kept) - 1
-    at = place[t.starts[alive]]
-    begins[at] += 9 + t.header[alive, 8]
-    for long in np.flatnonzero(begins > PACKET).tolist():  # a header longer than its first packet
-        while begins[long] > PACKET:
-            rest, begins[long] = begins[long] - PACKET, PACKET
-            long = min(long + 1, len(begins) - 1)
-            begins[long] += rest if begins[long] < PACKET else 0
-    offsets = np.append(0, np.cumsum(PACKET - begins))
-    es = joined_payload(work.packets.rows, index, begins, carried.data)
-    pes = np.append(carried.offsets, offsets[at] + len(carried.data)).astype(np.intp)
-    pts = np.append(carried.pts, work.pts[alive])
-    dts = np.append(carried.dts, work.dts[alive])
+    index, starts = work.track.index, work.track.starts
+    alive = kept[starts]
+    es, at = stream_bytes(work.packets, work.track, kept, carried.data)
+    flow = Flow(
+        es,
+        pes=np.append(carried.offsets, at).astype(np.intp),
+        pts=np.append(carried.pts, work.pts[alive]),
+        dts=np.append(carried.dts, work.dts[alive]),
+        rows=np.append(np.zeros(len(carried.offsets), np.intp), index[starts[alive]]),
+        sent=len(carried.data),
+    )
     carried.data, carried.offsets = b"", carried.offsets[:0]
     carried.pts, carried.dts = carried.pts[:0], carried.dts[:0]
-    return es, pes, pts, dts
+    return flow
 
 
-def joined_payload(rows: Bytes, index: Index, begins: Index, carried: bytes) -> bytearray:
-    """All payloads as one: whole 184-byte ones are taken in runs."""
-    body = rows[index, 4:].reshape(-1).data
-    special = np.flatnonzero(begins != 4)
-    width = PACKET - 4
-    starts = (special * width + begins[special] - 4).tolist()
-    ends = (special * width).tolist()
-    pieces = [body[a:b] for a, b in zip([0, *starts], [*ends, len(body)], strict=True)]
-    return bytearray(b"").join([carried, *pieces])
-
-
-def carry(
-    es: bytearray, pes: Index, pts: Ticks, dts: Ticks, begin: int, carried: Carried
-) -> bytearray:
-    """Keep the stream from ``begin`` on for the next segment, and return what stands before it."""
-    inside = pes >= begin
-    carried.data = bytes(memoryview(es)[begin:])
-    carried.offsets = pes[inside] - begin
-    carried.pts, carried.dts = pts[inside], dts[inside]
-    return es[:begin]
+def carry(flow: Flow, begin: int, carried: Carried) -> None:
+    """Keep the stream from ``begin`` on for the next segment."""
+    inside = flow.pes >= begin
+    carried.data = bytes(memoryview(flow.es)[begin:])
+    carried.offsets = flow.pes[inside] - begin
+    carried.pts, carried.dts = flow.pts[inside], flow.dts[inside]
+    flow.end_at(begin)

@@ -1,6 +1,7 @@
 """One stream of a segment: its packets, the breaks between them, and the PES they carry (2.4.3)."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -68,6 +69,9 @@ def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, In
     """
     counter = packets.counter[index]
     step = (counter[1:] - counter[:-1]) & 15
+    idle = np.append(False, step == 0) & (packets.start[index] == PACKET)
+    if idle[1:].any():  # padding that says it has a payload, and is not counted
+        return _followed(packets, pid, index[~idle])
     repeated = np.zeros(len(index), np.bool_)
     hidden = _hidden(packets, pid, index)
     if (step == 1).all() and not hidden.any():
@@ -230,10 +234,54 @@ def stuffed(packet: bytes) -> bool:
     return length > 1 + 6 * (flags >> 4 & 1) + 6 * (flags >> 3 & 1)
 
 
+def pes_sizes(packets: Packets, t: Track) -> tuple[Index, Index]:
+    """PES_packet_length of every PES, and what it should be (2.4.3.7)."""
+    declared = t.header[:, 4].astype(np.intp) << 8 | t.header[:, 5]
+    payload = np.append(0, np.cumsum(PACKET - packets.start[t.index], dtype=np.intp))
+    return declared, np.diff(np.append(payload[t.starts], payload[-1])) - 6
+
+
+def stream_bytes(
+    packets: Packets, t: Track, kept: Mask, before: bytes = b""
+) -> tuple[bytearray, Index]:
+    """Elementary stream of the kept packets behind what stands before, and where each PES of them
+    begins in it.
+    """
+    index = t.index[kept]
+    begins = packets.start[index].astype(np.intp)
+    alive = kept[t.starts]
+    place = np.cumsum(kept) - 1
+    at = place[t.starts[alive]]
+    begins[at] += 9 + t.header[alive, 8]
+    for long in np.flatnonzero(begins > PACKET).tolist():  # a header longer than its first packet
+        while begins[long] > PACKET:
+            rest, begins[long] = begins[long] - PACKET, PACKET
+            long = min(long + 1, len(begins) - 1)
+            begins[long] += rest if begins[long] < PACKET else 0
+    offsets = np.append(0, np.cumsum(PACKET - begins))
+    return _payloads(packets.rows, index, begins, before), offsets[at] + len(before)
+
+
+def _payloads(rows: Bytes, index: Index, begins: Index, before: bytes) -> bytearray:
+    """All payloads as one: whole 184-byte ones are taken in runs."""
+    body = rows[index, 4:].reshape(-1).data
+    special = np.flatnonzero(begins != 4)
+    width = PACKET - 4
+    starts = (special * width + begins[special] - 4).tolist()
+    ends = (special * width).tolist()
+    pieces = [body[a:b] for a, b in zip([0, *starts], [*ends, len(body)], strict=True)]
+    return bytearray(b"").join([before, *pieces])
+
+
 def elementary(packets: Packets, t: Track, begin: int, end: int) -> bytes:
     """Elementary stream bytes of the packets ``begin`` to ``end`` of a track, the first a PES
     start.
     """
+    inner = t.starts[(t.starts > begin) & (t.starts < end)].tolist()
+    return b"".join(_one(packets, t, a, b) for a, b in pairwise((begin, *inner, end)))
+
+
+def _one(packets: Packets, t: Track, begin: int, end: int) -> bytes:
     rows = t.index[begin:end]
     data = b"".join(
         packets.rows[row, start:].tobytes()

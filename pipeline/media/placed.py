@@ -74,7 +74,8 @@ class Placed:
     def end(self, lane: Lane) -> float:
         """Where the last unit of a lane ends."""
         if lane.codec.kind == "video":
-            return self.presented(lane.pid)[1] + lane.unit
+            shown = max(1, self.stream(lane.pid).tail)  # of which the last stamp tells the first
+            return self.presented(lane.pid)[1] + shown * lane.unit
         return self.last(lane.pid) + self.stream(lane.pid).tail * lane.unit
 
     def gone(self, pid: int) -> tuple[int, int] | None:

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from pipeline.media import mp4
 from pipeline.media.codecs import adts_rate
-from pipeline.media.decoder_config import audio_object, avc_parameter_sets, hevc_parameter_sets
+from pipeline.media.decoder_config import (
+    audio_object,
+    avc_parameter_sets,
+    hevc_parameter_sets,
+    program_config,
+    told_channels,
+)
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.losses import Stretch
 from pipeline.media.marks import Marks
@@ -348,6 +354,8 @@ def _config(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Itera
         told = (lane.config[2] & 1) << 2 | lane.config[3] >> 6
         right = rate == adts_rate(lane.config) and (not told or channels == told or told == 7)
         right &= kind == (lane.config[2] >> 6) + 1
+        elements = frozenset[bytes]().union(*(stretch.units.sets for stretch in stretches))
+        right &= all(program_config(e, 3) == told_channels(track.configuration) for e in elements)
     elif lane.codec.name == "vp9":
         right = _vpcc(track.configuration) == _vpcc(lane.config[4:])
     elif lane.codec.name == "av1":

@@ -38,7 +38,8 @@ def unsafe(uri: str) -> str | None:
         return None
     read = uri
     for _ in range(MAX_DECODED):
-        if why := next((why for rule, why in _UNSAFE if rule.search(read)), None):
+        forms = read, _without_dots(read)  # for that is what is asked for
+        if why := next((why for rule, why in _UNSAFE if any(map(rule.search, forms))), None):
             return why
         before, read = read, unquote(read)
         if read == before:

@@ -15,6 +15,7 @@ from pipeline.media.packets import (
     stamp_fields,
     stamps,
 )
+from pipeline.media.pes import pes_sizes
 
 
 def retime(work: Work, pids: Sequence[int], kept: Mask) -> None:
@@ -42,10 +43,26 @@ def retime(work: Work, pids: Sequence[int], kept: Mask) -> None:
     pictures = (header[:, 3] & 0xF0 == 0xE0) & (at + 5 < PACKET)
     rows[row[pictures], at[pictures] + 4] = 0
     rows[row[pictures], at[pictures] + 5] = 0
+    _resize(work, alive)
     moved = np.flatnonzero(stamped)[:1]
     if len(moved):
         raw = stamps(header[moved, 9:14])[0]
         _retime_clock(work, pids, int(pts[moved[0]] - raw[0]))
+
+
+def _resize(work: Work, alive: Mask) -> None:
+    """Tell of sound that is whole how long it is: a reader goes by what is declared (2.4.3.7)."""
+    t, rows = work.track, work.packets.rows
+    sound = alive & (t.header[:, 3] & 0xF0 != 0xE0) & t.header[:, 4:6].any(axis=1)
+    if not sound.any():
+        return
+    declared, real = pes_sizes(work.packets, t)
+    wrong = sound & (declared != real)
+    wrong[-1:] &= not work.joined  # the rest stands in the next segment
+    for row, size in zip(t.index[t.starts[wrong]].tolist(), real[wrong].tolist(), strict=True):
+        at = int(work.packets.start[row]) + 4
+        if at + 2 <= PACKET:
+            rows[row, at : at + 2] = divmod(size if size < 65536 else 0, 256)
 
 
 def _retime_clock(work: Work, pids: Sequence[int], offset: int) -> None:
@@ -113,12 +130,21 @@ def video_pes(payload: bytes, pts: int, dts: int | None = None) -> bytes:
     return head + fields + payload
 
 
-def packetize(pid: int, pes: bytes, counter: int) -> tuple[bytes, int]:
-    """A PES as transport packets, the last one stuffed (2.4.3.3); returns the next counter too."""
+def clock(pid: int, base: int, counter: int) -> bytes:
+    """A packet with a PCR and nothing else; ``counter`` is that of the next one (2.4.3.3)."""
+    field = (base << 15 | 0x3F << 9).to_bytes(6, "big")
+    head = bytes((0x47, pid >> 8, pid & 0xFF, 0x20 | counter - 1 & 15, PACKET - 5, 0x10))
+    return (head + field).ljust(PACKET, b"\xff")
+
+
+def packetize(pid: int, pes: bytes, counter: int, *, begins: bool = True) -> tuple[bytes, int]:
+    """A PES as transport packets, the last one stuffed (2.4.3.3); returns the next counter too.
+    It ``begins`` there, or these bytes go on with one.
+    """
     packets = []
     for at in range(0, len(pes), PACKET - 4):
         piece = pes[at : at + PACKET - 4]
-        start = 0x40 if at == 0 else 0
+        start = 0x40 if begins and at == 0 else 0
         head = bytes((0x47, start | pid >> 8, pid & 0xFF))
         spare = PACKET - 4 - len(piece)
         stuffing = (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.media.lane import BASE, Lane
+from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.packets import MODULO, Ticks, signed
 
 TRUSTED = 0.9  # share of stamps that must agree for the others to be called wrong
@@ -24,15 +24,17 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
     that.
 
     Video gets decoding times from its neighbours, and where too few agree from the order in which
-    the pictures are shown; audio loses the stamp, for it follows from the samples before it.
+    the pictures are shown; audio loses the stamp, for it follows from the samples before it.  A
+    time that is told again says nothing for or against the others.
     """
     known = np.flatnonzero(dts >= 0)
     steps = signed(np.diff(dts[known]))
     if (steps > 0).all():
         return pts, dts, 0
     line = signed(dts[known] - dts[known[0]])
-    good = _longest_rise(line.tolist())
-    if len(good) < TRUSTED * len(line):
+    once = np.flatnonzero(np.append(True, steps != 0))
+    good = once[_longest_rise(line[once].tolist())]
+    if len(good) < TRUSTED * len(once) or 2 * len(once) < len(line):
         return _as_shown(pts, dts, lane)
     wrong = np.setdiff1d(np.arange(len(line)), good)
     pts, dts = pts.copy(), dts.copy()
@@ -48,7 +50,9 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
     dts[known[wrong]] = (int(dts[known[0]]) + mended) % MODULO
     usual = own[good].min(), own[good].max()
     delay = signed(pts[known] - dts[known])[wrong]
-    right = (delay >= usual[0]) & (delay <= usual[1])  # or both stamps are off together
+    # or both stamps are off together; of a time told again nothing else is known to be wrong
+    right = (delay >= usual[0]) & (delay <= usual[1])
+    right |= np.isin(wrong, once, invert=True) & (np.diff(pts[known], prepend=-1)[wrong] != 0)
     plausible = np.where(right, delay, np.clip(own[wrong], *usual))
     pts[known[wrong]] = (dts[known[wrong]] + plausible) % MODULO
     return pts, dts, len(wrong)
@@ -72,6 +76,38 @@ def _as_shown(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | N
     right = dts.copy()
     right[known] = (int(pts[known[0]]) + order - delay) % MODULO
     return pts, right, int(np.count_nonzero(right != dts))
+
+
+def told_again(dts: Ticks) -> int:
+    """How many stamps are those of the PES before."""
+    return int(np.count_nonzero(np.diff(dts[dts >= 0]) == 0))
+
+
+def started(pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks] | None:
+    """The first stamp told by the next ones where it is 0, as of a clock that was not set yet; None
+    where it is a stamp.
+    """
+    known = np.flatnonzero(dts >= 0)
+    if len(known) < 3 or dts[known[0]] or abs(int(signed(dts[known[1]]))) <= HZ:
+        return None
+    step = int(np.median(signed(np.diff(dts[known[1:]]))))
+    if step <= 0:
+        return None
+    pts, dts = pts.copy(), dts.copy()
+    late = int(np.median(signed(pts[known[1:]] - dts[known[1:]])))
+    dts[known[0]] = (dts[known[1]] - step) % MODULO
+    pts[known[0]] = (dts[known[0]] + late) % MODULO
+    return pts, dts
+
+
+def late(pts: Ticks, dts: Ticks, lane: Lane) -> int:
+    """Ticks by which pictures are decoded after they are shown at most, as far as they can be.
+
+    ISO/IEC 14496-12 clause 8.6.1.3: with composition offsets below 0 that is a matter of counting.
+    """
+    behind = signed(dts - pts)[(dts >= 0) & (pts >= 0)]
+    behind = behind[behind <= LONGEST * lane.unit]
+    return int(behind.max(initial=0))
 
 
 def unwrapped(stamps: Mapping[int, tuple[Ticks, Ticks]]) -> dict[int, tuple[Ticks, Ticks]]:

@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from pipeline.media import psi, transport, units
-from pipeline.media.anew import lacks_room, written_anew
+from pipeline.media import psi, units
+from pipeline.media.boxes import Malformed
 from pipeline.media.codecs import PRIVATE, NalSyntax, adts_begins
 from pipeline.media.fills import Block
 from pipeline.media.formats import needs
@@ -37,6 +37,7 @@ from pipeline.media.payload import (
     unfinished,
 )
 from pipeline.media.pes import Track, elementary, track
+from pipeline.media.regroup import grouped
 from pipeline.media.rewrite import (
     audio_pes,
     blank,
@@ -117,17 +118,7 @@ class Stitcher:
             if len(work.pts) != len(work.track.starts):
                 raise Changed(f"{name}: not the bytes that were planned with")
             carried = self._carried[pid]
-            stitch = _audio if lane.codec.kind == "audio" else _video
-            if lane.codec.stream_type >= PRIVATE:
-                stitch = _framed
-            begun = len(carried.data)
-            kept, units_made = stitch(work, lane, carried)
-            left = begun + payload_bytes(work) + work.added - units_made.taken - len(carried.data)
-            made[pid] = replace(
-                units_made,
-                dropped=left if work.until is None else 0,
-                unfinished=work.unfinished and left < LONGEST_FRAME,
-            )
+            kept, made[pid] = _made(work, lane, carried)
             retime(work, pids.get(pid, (pid,)), kept)
             renumber(work, lane, kept, carried)
             keep[work.track.index[kept]] = True
@@ -163,6 +154,22 @@ class Stitcher:
         return Stitched((b"".join(packed for _, packed in written),), made, (), made=True)
 
 
+def _made(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+    """Which packets stay, and the units of one lane; bytes that are in neither are counted."""
+    stitch = _audio if lane.codec.kind == "audio" else _video
+    if lane.codec.stream_type >= PRIVATE:
+        stitch = _framed
+    begun = len(carried.data)
+    kept, made = stitch(work, lane, carried)
+    left = begun + payload_bytes(work) + work.added - made.taken - len(carried.data)
+    if stitch is _audio and not carried.started and len(made.sizes):
+        made = _told_apart(work, lane, made)
+        carried.started = True
+    dropped = left if work.until is None else 0
+    unfinished = work.unfinished and left < LONGEST_FRAME
+    return kept, replace(made, dropped=dropped, unfinished=unfinished)
+
+
 def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
     """Rows where any stream lost something: another one may have lost 16 packets there unseen."""
     broken = [t.index[t.broken] for t in tracks]
@@ -188,47 +195,25 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         kept[begin:end] = False
     unseen = 0 if carried.started else _drop_unseen(work, lane, kept)
     opens = not (lane.inside or carried.started or len(carried.offsets))
-    es, pes, pts, dts = stream_of(work, kept, carried)
-    if opens and len(pes) > work.joined:
-        es, pes = _with_sets(work, lane, carried, kept, es, pes)
-    if lacks_room(work, kept):
-        written_anew(work, lane, carried, kept, es, pes)
-    if work.joined and len(pes):
-        es = carry(es, pes, pts, dts, int(pes[-1]), carried)
-        pes, pts, dts = pes[:-1], pts[:-1], dts[:-1]
-    made, sets = units.video(es, pes, pts, dts, syntax)
+    flow = stream_of(work, kept, carried)
+    found = grouped(work, lane, carried, kept, flow, opens=opens and len(flow.pes) > work.joined)
+    if work.joined and len(flow.pes):
+        found = found.until(int(flow.pes[-1]))
+        carry(flow, int(flow.pes[-1]), carried)
+    made, sets = units.video(flow.es, flow.pes, flow.pts, flow.dts, syntax, found)
+    made = replace(made, foreign=made.foreign + flow.left_out)
+    if flow.guessed:
+        detail = "pictures without time stamps among some that are shown in another order"
+        repair = "shown where there is room"
+        work.findings.append(
+            Finding(
+                "PTS_ABSENT", Severity.WARNING, work.name, lane.pid, flow.guessed, detail, repair
+            )
+        )
     carried.started |= len(made.sizes) > 0
     _say_what_is_wrong(work, lane, made, sets)
     torn = torn_units(made, work, [k + 1 for k in damaged])
     return kept, replace(made, torn=torn, cut=len(shown) + unseen)
-
-
-def _with_sets(
-    work: Work, lane: Lane, carried: Carried, kept: Mask, es: bytearray, pes: Index
-) -> tuple[bytearray, Index]:
-    """All parameter sets of the track in its first picture: there the muxer looks for them."""
-    assert lane.codec.nal is not None
-    end = int(pes[1]) if len(pes) > 1 else len(es)
-    found = units.nals(np.frombuffer(es, np.uint8)[:end], lane.codec.nal)
-    there = [bytes(es[b:e]).rstrip(b"\0") for b, e in zip(found.begin, found.end, strict=True)]
-    extra = b"".join(b"\0\0\0\1" + s for s in lane.sets if s not in there)
-    if not extra:
-        return es, pes
-    low, high = lane.codec.nal.pictures
-    slices = np.flatnonzero((found.kind >= low) & (found.kind <= high))
-    rest = int(found.begin[slices[0]]) - 3 if len(slices) else end
-    at = rest - int(found.long[slices[0]]) if len(slices) else end  # ffmpeg would keep the zero
-    picture = bytes(es[:at]) + extra + bytes(es[rest:end])
-    first = int(np.flatnonzero(kept[work.track.starts])[0])
-    begin, stop = extent(work.track, first)
-    sample = transport.Sample(int(work.pts[first]), int(work.dts[first]), picture)
-    pes_packets, carried.counter = packetize(lane.pid, transport.pes(0xE0, sample), carried.counter)
-    work.inserts.append((int(work.track.index[begin]), pes_packets))
-    kept[begin:stop] = False
-    work.added = len(extra) - (rest - at)
-    moved = pes.copy()
-    moved[1:] += at + len(extra) - rest
-    return es[:at] + bytearray(extra) + es[rest:], moved
 
 
 def _framed(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
@@ -241,11 +226,11 @@ def _framed(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     for ordinal in (k for k in hurt if k >= 0):
         begin, end = extent(work.track, ordinal)
         kept[begin:end] = False
-    es, pes, pts, dts = stream_of(work, kept, carried)
-    made = units.framed(es, pes, pts, dts)
+    flow = stream_of(work, kept, carried)
+    made = units.framed(flow.es, flow.pes, flow.pts, flow.dts)
     if lane.codec.kind == "video" and any(
-        (found := lane.codec.config(bytes(es[at : at + 20]))) and found != lane.config
-        for at in pes.tolist()
+        (found := lane.codec.config(bytes(flow.es[at : at + 20]))) and found != lane.config
+        for at in flow.pes.tolist()
     ):
         detail = "the size changes inside this segment: kept as it is, each key picture tells it"
         work.findings.append(
@@ -260,8 +245,7 @@ def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
     end = begin + int(np.argmin(np.append(kept[begin:end], False)))
     picture = elementary(work.packets, work.track, begin, end)
     found = units.nals(np.frombuffer(picture, np.uint8), syntax)
-    low, high = syntax.pictures
-    return bool(((found.kind >= low) & (found.kind <= high)).any())
+    return bool(found.picture.any())
 
 
 def _drop_unseen(work: Work, lane: Lane, kept: Mask) -> int:
@@ -300,17 +284,15 @@ def _audio(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     kept = np.ones(len(t.index), np.bool_)
     if len(t.broken) or (work.torn and _head(work)) or work.until is not None:
         return mended(work, lane, carried)
-    es, pes, pts, dts = stream_of(work, kept, carried)
-    found = units.frames(np.frombuffer(es, np.uint8), lane.config)
-    if found.end < len(es):
-        rest = es[found.end :]
+    flow = stream_of(work, kept, carried)
+    found = units.frames(np.frombuffer(flow.es, np.uint8), lane.config)
+    if found.end < len(flow.es):
+        rest = flow.es[found.end :]
         if work.whole or not _may_go_on(rest, lane.config):
-            carried.data = b""
             return mended(work, lane, carried)
-        es = carry(es, pes, pts, dts, found.end, carried)
-        pes, pts = pes[pes < found.end], pts[pes < found.end]
-    pts = _behind(work, lane, carried, found.begin, pes, pts)
-    made = units.audio(np.frombuffer(es, np.uint8), found, pes, pts)
+        carry(flow, found.end, carried)
+    flow.pts = _behind(work, lane, carried, found.begin, flow.pes, flow.pts)
+    made = units.audio(np.frombuffer(flow.es, np.uint8), found, flow.pes, flow.pts)
     return kept, replace(made, torn=torn_units(made, work))
 
 
@@ -332,6 +314,20 @@ def _behind(
     )
     work.findings.append(found)
     return followed
+
+
+def _told_apart(work: Work, lane: Lane, made: Units) -> Units:
+    """The first units of a track, whose channels may stand in the first frame alone."""
+    if (lane.config[2] & 1) << 2 | lane.config[3] >> 6:
+        return made
+    try:
+        return units.told_apart(made)
+    except Malformed as error:
+        detail = f"the channels of the sound are told nowhere: {error}"
+        work.findings.append(
+            Finding("ES_CODEC", Severity.FATAL, work.name, lane.pid, detail=detail)
+        )
+        return made
 
 
 def _head(work: Work) -> bool:

@@ -8,24 +8,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
-import numpy as np
-
 from pipeline.media import coverage, edges, joins
+from pipeline.media.bounds import believed, decoded_in_time
 from pipeline.media.ends import Closed, Promise, promises
 from pipeline.media.joins import Covered, Join
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.lanes import choose
 from pipeline.media.mpegts import Scan
 from pipeline.media.order import fitting, in_order, without_copies
-from pipeline.media.packets import MODULO, Ticks, signed
+from pipeline.media.packets import MODULO, Ticks
 from pipeline.media.placed import Placed, Slot, has_media
 from pipeline.media.placing import Placer, spread
 from pipeline.media.routes import aligned
-from pipeline.media.stamps import steady, swapped, unwrapped
+from pipeline.media.stamps import unwrapped
 from pipeline.media.walls import NEAREST
 from pipeline.model import Finding, OnLoss, Severity
 
-LONGEST_DELAY = 5 * HZ  # from the decoding of a picture to its showing
 APART = 3600.0  # seconds between the first units of two streams of one segment
 LONGEST = MODULO - 2 * BASE  # what one transport clock can count: 26.5 hours
 
@@ -153,37 +151,8 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
             stream = slot.scan.streams.get(lane.pid) if slot.scan else None
             if stream is None or stream.blank or not (stream.dts >= 0).any():
                 continue
-            pts, dts, mended = steady(stream.pts, stream.dts, lane)
-            if mended and np.abs(signed(pts - dts)[dts >= 0]).max() > LONGEST_DELAY:
-                mended = None
-            exchanged = swapped(stream.pts, stream.dts, lane) if mended != 0 else None
-            if exchanged:
-                pts, dts, mended = exchanged
-                detail, repair = "pictures that carry each other's time stamps", "put in order"
-                findings.append(
-                    Finding(
-                        "DTS_BACK",
-                        Severity.WARNING,
-                        slot.name,
-                        lane.pid,
-                        mended or 0,
-                        detail,
-                        repair,
-                    )
-                )
-            elif mended is None:
-                detail = "the clock restarts inside this segment: not supported yet"
-                findings.append(
-                    Finding("DTS_BACK", Severity.FATAL, slot.name, lane.pid, detail=detail)
-                )
-            elif mended:
-                detail = "decoding times out of order"
-                repair = "derived from their neighbours"
-                near = bool((np.abs(signed(pts - stream.pts)) <= lane.unit).all())
-                severity = Severity.WARNING if near else Severity.ERROR
-                findings.append(
-                    Finding("DTS_BACK", severity, slot.name, lane.pid, mended, detail, repair)
-                )
+            pts, dts, said = believed(slot, lane, stream)
+            findings += said
             stamps[lane.pid] = (pts, dts)
         if stamps:
             here = Placed(slot, number, unwrapped(stamps), number)
@@ -192,7 +161,7 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
             if apart > APART:
                 detail = f"its streams are {apart:.0f} s apart: they do not share one clock"
                 findings.append(Finding("DTS_BACK", Severity.FATAL, slot.name, detail=detail))
-    return found, findings
+    return found, [*findings, *decoded_in_time(found, lanes)]
 
 
 def _placeable(

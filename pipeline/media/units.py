@@ -12,12 +12,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.media.boxes import Malformed
 from pipeline.media.codecs import ADTS_BITS, AVC, HEVC_INSIDE, HEVC_NAL, NalSyntax
+from pipeline.media.decoder_config import program_config
 from pipeline.media.packets import Bytes, Index, Mask, Ticks
 
 Sizes = NDArray[np.uint32]
 FRAME = 1024  # samples per AAC frame
 LONGEST_FRAME = 1 << 13  # bytes: aac_frame_length has 13 bits (ISO/IEC 14496-3 clause 1.A.2)
+ID_PCE = 5  # of a program_config_element (ISO/IEC 14496-3 Table 4.85)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +54,24 @@ class Nals:
     end: Index
     long: Mask  # the start code is preceded by a zero byte
     kind: NDArray[np.uint8]
+    picture: Mask  # coded slices
     opens: Mask
+
+    @property
+    def pictures(self) -> tuple[Index, Index]:
+        """What opens each access unit that has a picture, and the first slice of that."""
+        opens, slices = np.flatnonzero(self.opens), np.flatnonzero(self.picture)
+        nth = np.searchsorted(slices, opens)
+        there = nth < np.append(nth[1:], len(slices))
+        return opens[there], slices[nth[there]]
+
+    def until(self, end: int) -> "Nals":
+        """Those that begin before a place, the last one with all that stands before it."""
+        count = int(np.searchsorted(self.begin, end))
+        ends = self.end[:count].copy()
+        ends[-1:] = end
+        kinds = self.long[:count], self.kind[:count], self.picture[:count], self.opens[:count]
+        return Nals(self.begin[:count], ends, *kinds)
 
 
 def nals(es: Bytes, syntax: NalSyntax = AVC) -> Nals:
@@ -68,7 +88,23 @@ def nals(es: Bytes, syntax: NalSyntax = AVC) -> Nals:
     picture = (kind >= low) & (kind <= high)
     leading = _OPENERS[syntax][kind]
     first = picture & (es[np.minimum(begin + syntax.first, len(es) - 1)] & 0x80 != 0)
-    return Nals(begin, end, long, kind, _openings(picture, leading, first))
+    if syntax.numbered and (picture & ~first).any():
+        first |= _beginning_again(es, begin, picture)
+    return Nals(begin, end, long, kind, picture, _openings(picture, leading, first))
+
+
+def _beginning_again(es: Bytes, begin: Index, picture: Mask) -> Mask:
+    """Slices whose first macroblock does not stand behind that of the slice before: the first slice
+    of their picture is gone (H.264 clause 7.4.3, first_mb_in_slice).
+    """
+    at = np.flatnonzero(picture)
+    places = np.minimum(begin[at, None] + np.arange(1, 5), len(es) - 1)
+    words = es[places].astype(np.int64) @ np.array((1 << 24, 1 << 16, 1 << 8, 1), np.int64)
+    zeros = 31 - np.floor(np.log2(np.maximum(words, 1))).astype(np.int64)  # of ue(v), clause 9.1
+    first_mb = words >> np.maximum(0, 31 - 2 * zeros)
+    again = np.zeros(len(begin), np.bool_)
+    again[at[1:]] = first_mb[1:] <= first_mb[:-1]
+    return again
 
 
 _OPENERS = {
@@ -94,15 +130,26 @@ def _openings(picture: Mask, leading: Mask, first: Mask) -> Mask:
     return opens
 
 
+def owners(es: bytearray, pes: Index, syntax: NalSyntax) -> Index:
+    """In which PES the slices of each picture begin."""
+    found = nals(np.frombuffer(es, np.uint8), syntax)
+    return np.searchsorted(pes, found.begin[found.pictures[1]] - 3, side="right") - 1
+
+
 def video(
-    es: bytearray, pes: Index, pts: Ticks, dts: Ticks, syntax: NalSyntax = AVC
+    es: bytearray,
+    pes: Index,
+    pts: Ticks,
+    dts: Ticks,
+    syntax: NalSyntax = AVC,
+    found: Nals | None = None,
 ) -> tuple[Units, list[bytes]]:
     """Units of a video stream, and its parameter sets (SPS).
 
     ``pes`` are the offsets in ``es`` where each PES begins; a stamp belongs to the first unit that
     commences in its PES (ISO/IEC 13818-1 clause 2.4.3.7).
     """
-    found = nals(np.frombuffer(es, np.uint8), syntax)
+    found = found or nals(np.frombuffer(es, np.uint8), syntax)
     if not len(found.begin):
         return NO_UNITS, []
     lengths = (found.end - found.begin).astype(np.uint32)
@@ -114,7 +161,7 @@ def video(
         stored[away] = 0
         apart = frozenset(bytes(es[b:e]).rstrip(b"\0") for b, e in _spans(found, away))
     sizes = np.add.reduceat(stored, opens, dtype=np.uint32)
-    stamped_pts, stamped_dts = _assign(found.begin[opens] - 3, pes, pts, dts)
+    stamped_pts, stamped_dts = assigned(found.begin[opens] - 3, pes, pts, dts)
     sets = [bytes(es[b:e]).rstrip(b"\0") for b, e in _spans(found, found.kind == syntax.sps)]
     data = _stored(_lengths_for_codes(es, found, lengths), lengths, stored)
     digest = zlib.crc32(data)
@@ -139,7 +186,7 @@ def _spans(found: Nals, which: Mask) -> list[tuple[int, int]]:
     return list(zip(found.begin[which].tolist(), found.end[which].tolist(), strict=True))
 
 
-def _assign(begins: Index, pes: Index, pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks]:
+def assigned(begins: Index, pes: Index, pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks]:
     """The stamps of the PES for the first unit that begins in each; -1 for the others."""
     owner = np.searchsorted(pes, begins, side="right") - 1
     first = (owner >= 0) & np.append(True, owner[1:] != owner[:-1])[: len(owner)]
@@ -224,8 +271,8 @@ def _walk(begin: Index, length: Index, size: int) -> Index:
 
 
 def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
-    """Units of an AAC stream whose frames are known."""
-    stamped, _ = _assign(found.begin, pes, pts, pts)
+    """Units of an AAC stream whose frames are known, as they are."""
+    stamped, _ = assigned(found.begin, pes, pts, pts)
     sizes = (found.length - found.header).astype(np.uint32)
     raw = np.ones(found.end, np.bool_)
     raw[(found.begin[:, None] + np.arange(7)).reshape(-1)] = False
@@ -234,6 +281,24 @@ def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
     data = es[: found.end][raw].data
     made = Units(sizes, stamped, stamped, zlib.crc32(data), np.empty(0, np.intp), data=data)
     return replace(made, taken=found.end)
+
+
+def told_apart(made: Units) -> Units:
+    """Units of the beginning of a track whose channels stand in the stream (channel_configuration
+    0): MP4 has the program_config_element that says so in the sample entry (ISO/IEC 14496-3 clause
+    1.6.2.1), and not in the first frame.  Malformed if that does not begin with one.
+    """
+    data = bytes(made.data)
+    first = data[: int(made.sizes[0])]
+    if not first or first[0] >> 5 != ID_PCE:
+        raise Malformed("no program_config_element at the beginning")
+    end = program_config(first, 3).end
+    sizes = made.sizes.copy()
+    sizes[0] -= end
+    rest = data[end:]
+    return replace(
+        made, sizes=sizes, digest=zlib.crc32(rest), data=rest, sets=frozenset((first[:end],))
+    )
 
 
 def framed(es: bytearray, pes: Index, pts: Ticks, dts: Ticks) -> Units:

@@ -18,7 +18,7 @@ from pipeline.media.mpegts import scan
 from pipeline.media.proof import Piece, chapters, compare, digest_block, pair, pieces, prove
 from pipeline.media.stitch import Stitcher
 from pipeline.media.timeline import Plan
-from pipeline.media.units import NO_UNITS, audio, frames
+from pipeline.media.units import NO_UNITS, audio, frames, told_apart
 from pipeline.model import Finding, Format, Proof, Severity, TrackInfo
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.tracks import read_tracks
@@ -153,10 +153,13 @@ def verify_adts(path: Path, lane: Lane, stretches: Sequence[Stretch]) -> Verifie
     again = []
     with path.open("rb") as file:
         for stretch in stretches:
+            apart = stretch.units.sets
             size = int(stretch.units.sizes.sum()) + ADTS_HEADER * len(stretch.units.sizes)
+            size += sum(map(len, apart))
             es = np.frombuffer(file.read(size), np.uint8)
             found = frames(es, es[:4].tobytes() if len(es) >= ADTS_HEADER else bytes(4))
             units = audio(es, found, np.empty(0, np.intp), np.empty(0, np.int64))
+            units = told_apart(units) if apart and len(units.sizes) else units
             times = stretch.units.pts
             again.append(Stretch(stretch.segment, replace(units, pts=times, dts=times)))
         left = bool(file.read(1))

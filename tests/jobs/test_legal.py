@@ -196,6 +196,54 @@ def test_files_of_others_beside(copied, converted):
     clean(converted(made))
 
 
+def one_nal_each(pictures, n):
+    nals, header = pictures[n]
+    return [([nal], header) for nal in nals]
+
+
+def stamped_once(pictures, n):
+    (nals, header), *rest = one_nal_each(pictures, n)
+    return [(nals, header), *((more, r.BARE) for more, _ in rest)]
+
+
+def two_each(pictures, n):
+    nals, header = pictures[n]
+    return [] if n % 2 else [(nals + (pictures[n + 1][0] if n + 1 < len(pictures) else []), header)]
+
+
+def delimiters_behind(pictures, n):
+    nals, header = pictures[n]
+    more = pictures[n + 1][0][:1] if n + 1 < len(pictures) else []
+    return [(nals[1 if n else 0 :] + more, header)]
+
+
+def zeros_behind(pictures, n):
+    nals, header = pictures[n]
+    return [([nal + bytes(len(nal) % 4) for nal in nals], header)]
+
+
+def some_bare(pictures, n):
+    nals, header = pictures[n]
+    return [(nals, r.BARE if n % 3 == 1 else header)]
+
+
+FORMS = [one_nal_each, stamped_once, two_each, delimiters_behind, zeros_behind, some_bare]
+
+
+@pytest.mark.parametrize("kind", [r.AV, r.AV_B], ids=["no B-frames", "B-frames"])
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
+def test_pictures_in_any_pes(copied, converted, library, kind, form):
+    made = copied(kind)
+    held = r.units(made.contents())
+    r.in_other_pes(made, form)
+    report = converted(made)
+    if kind is r.AV_B and form in (two_each, some_bare):
+        repaired(report, "PTS_ABSENT")
+    else:
+        clean(report)
+    all_there(report, held, library.ffmpeg, kind)
+
+
 # --- put right ---------------------------------------------------------------------------------
 
 

@@ -128,8 +128,18 @@ def test_a_length_of_zero_does_not_hang():
     assert AAC.count(ts.adts_frame(b"", length=0) * 1000) <= 1000
 
 
-def test_a_pes_of_video_counts_as_one_picture():
-    assert H264.count(ts.access_unit(0) + ts.access_unit(1)) == 1
+@pytest.mark.parametrize(
+    ("es", "count"),
+    [
+        pytest.param(ts.access_unit(0), 1, id="a picture"),
+        pytest.param(ts.access_unit(0) + ts.access_unit(1), 2, id="two pictures"),
+        pytest.param(ts.access_unit(0, slices=3), 1, id="a picture of three slices"),
+        pytest.param(ts.annex_b([ts.nal(1, first_mb=2)]), 1, id="the rest of a picture"),
+        pytest.param(ts.annex_b([ts.AUD, ts.SPS]), 0, id="no slice"),
+    ],
+)
+def test_pictures_of_a_pes_are_counted(es, count):
+    assert H264.count(es) == count
 
 
 @pytest.mark.parametrize(

@@ -134,3 +134,17 @@ def test_a_codec_of_webm_that_nobody_knows():
         "a", webm.webm(webm.cluster(0, webm.simple(1, 0, b"aa"))).replace(b"V_VP8", b"V_XYZ")
     )
     assert kinds(found) == [("ES_CODEC", Severity.FATAL)]
+
+
+@pytest.mark.parametrize("moved", [ts.AUD, ts.sei(9)], ids=["AUD", "SEI"])
+def test_what_opens_a_picture_may_lie_in_the_sample_before(moved):
+    units = [stored(n) + len(moved).to_bytes(4, "big") + moved for n in range(3)]
+    found = from_fragments("a", mp4.init(entries=PICTURES), fragment(units))
+    assert found.findings == ()
+    assert len(samples(found.data, VIDEO)) == 3
+
+
+def test_two_pictures_in_a_sample_are_refused():
+    units = [stored(0), stored(1) + stored(2)]
+    found = from_fragments("a", mp4.init(entries=PICTURES), fragment(units))
+    assert kinds(found) == [("ES_CODEC", "fatal")]

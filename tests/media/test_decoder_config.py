@@ -3,7 +3,12 @@
 import pytest
 
 from pipeline.media.boxes import Malformed
-from pipeline.media.decoder_config import audio_object, avc_parameter_sets
+from pipeline.media.decoder_config import (
+    audio_object,
+    avc_parameter_sets,
+    program_config,
+    told_channels,
+)
 from tests.media.boxes_builder import ASC, AVCC, audio_entry, box, esds, only, trak
 
 
@@ -100,3 +105,35 @@ def test_the_decoder_configuration_overrules_the_sample_entry():
 def test_opus_configuration_is_its_box():
     track = only(trak(handler=b"soun", stsd=audio_entry(box("dOps", b"x" * 11), kind="Opus")))
     assert (track.codec, track.configuration) == ("Opus", b"x" * 11)
+
+
+# instance 0, LC, 48 kHz; one front pair, one back pair; an LFE; a mono mixdown of element 3
+PCE = "0000 01 0011 0001 0000 0001 01 000 0000 1 0011 0 0 10000 11000 0010"
+
+
+@pytest.mark.parametrize(
+    ("data", "at"),
+    [
+        pytest.param(bits(f"00010 0011 0000 000 {PCE}") + b"\2hi", 16, id="in the configuration"),
+        pytest.param(bits(f"101 {PCE}") + b"\2hi" + b"frame", 3, id="in front of a frame"),
+    ],
+)
+def test_channels_are_told_the_same_wherever_that_stands(data, at):
+    found = program_config(data, at)
+    assert (found.coded, found.comment) == (PCE.replace(" ", ""), b"hi")
+    assert found.channels == 5
+    assert data[found.end :] in (b"", b"frame")
+
+
+@pytest.mark.parametrize("left", range(3, 10))
+def test_channels_that_are_cut_short(left):
+    data = (bits(f"101 {PCE}") + b"\2hi")[:left]
+    with pytest.raises(Malformed, match="cut short"):
+        program_config(data, 3)
+
+
+def test_only_channels_that_stand_nowhere_else_are_told_apart():
+    assert told_channels(bytes.fromhex("1190")) is None
+    told = told_channels(bits(f"00010 0011 0000 000 {PCE}") + b"\0")
+    assert told is not None
+    assert told.channels == 5

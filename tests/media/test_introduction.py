@@ -70,3 +70,12 @@ def test_a_stream_under_another_pid():
     (lane, _) = plan([Slot("a.ts", scan("a.ts", array))]).lanes
     made = introduction(array, replace(lane, pid=ts.VIDEO), (0x200,))
     assert read(made).streams[ts.VIDEO].config == ts.SPS
+
+
+def test_pictures_that_come_in_several_pes():
+    made: list[bytes] = []
+    for nal in ts.picture_nals(0) + ts.picture_nals(1):
+        made += ts.packets(ts.VIDEO, ts.pes(0xE0, ts.annex_b([nal]), 9), len(made))
+    shown = read(introduced(ts.VIDEO, b"".join([*TABLES, *made]))).streams[ts.VIDEO]
+    assert shown.held is None  # each a whole picture
+    assert (shown.config, len(shown.pts)) == (ts.SPS, 3)

@@ -375,3 +375,21 @@ def test_what_is_wrong_with_data_loses_nothing():
     (found,) = scans(told(media(), BOTH | {0x106: 0x15}) + hurt)
     assert {f.severity for f in found.findings} == {Severity.WARNING}
     assert "CC" in {f.id for f in found.findings}
+
+
+@pytest.mark.parametrize(
+    ("stamped", "each"),
+    [
+        pytest.param(lambda n: n % 3 != 1, 1, id="some pictures have no stamp"),
+        pytest.param(lambda n: True, 2, id="two pictures in each PES"),
+    ],
+)
+def test_a_picture_lasts_its_share_of_what_lies_between_two_stamps(stamped, each):
+    made: list[bytes] = []
+    for n in range(12):
+        es = b"".join(ts.access_unit(n * each + k) for k in range(each))
+        stamp = ts.START + 6000 * each * n if stamped(n) else None
+        made += ts.packets(ts.VIDEO, ts.pes(0xE0, es, stamp), len(made))
+    tables = ts.table_packets(0, ts.pat()) + ts.table_packets(ts.PMT, ts.pmt({ts.VIDEO: ts.H264}))
+    (lane,), _ = choose(scans(b"".join([*tables, *made])))
+    assert lane.unit == 6000

@@ -272,7 +272,13 @@ def adapted(*parts: bytes | int, control: int = 3, start: bool = False) -> bytes
         pytest.param(adapted(0), False, id="length 0"),
         pytest.param(adapted(1, 0), False, id="flags only"),
         pytest.param(adapted(182, 0, b"\xff" * 181), False, id="room for one payload byte"),
-        pytest.param(adapted(183, 0, b"\xff" * 182), True, id="no room for the payload"),
+        pytest.param(
+            adapted(183, 0, b"\xff" * 182), False, id="padding that has a payload of none"
+        ),
+        pytest.param(adapted(183, 0, b"\xff" * 99, 7, b"\xff" * 82), True, id="no padding"),
+        pytest.param(
+            adapted(183, 0, b"\xff" * 182, start=True), True, id="no room for the payload"
+        ),
         pytest.param(adapted(183, 0, b"\xff" * 182, control=2), False, id="no payload"),
         pytest.param(adapted(184, 0, b"\xff" * 182, control=2), True, id="longer than the packet"),
         pytest.param(adapted(255, 0, b"\xff" * 182, control=2), True, id="length 255"),

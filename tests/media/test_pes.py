@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.media.mpegts import scan
 from pipeline.media.packets import columns
-from pipeline.media.pes import stuffed, track
+from pipeline.media.pes import elementary, stream_bytes, stuffed, track
 from tests import ts
 
 
@@ -152,3 +152,71 @@ def test_sixteen_of_another_stream_are_none_of_this_one():
     made = ts.packets(0x100, ts.pes(0xE0, ts.noise(300, 1), 5), 0)
     other = [scrambled(ts.packet(0x101, b"x" * 184, n)) for n in range(16)]
     assert tracked(made[0], *other, made[1], *unit(0x200, 9))[1] == []
+
+
+def padding(counter: int) -> bytes:
+    """A packet that announces a payload, of which its adaptation field leaves no byte."""
+    head = bytes((0x47, 1, 0, 0x30 | counter & 15, 183, 0))
+    return head.ljust(188, b"\xff")
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "not counted"])
+def test_padding_that_announces_a_payload(counted):
+    first = unit(0x100, 0)
+    more = len(first) + counted
+    data = b"".join([*first, padding(more - 1), *unit(0x100, more)])
+    rows = np.frombuffer(data, np.uint8).reshape(-1, 188)
+    packets = columns(rows)
+    found = track(packets, 0x100)
+    assert (found.broken.tolist(), found.lost, len(found.repeats)) == ([], 0, 0)
+    wanted = ts.noise(300, 0x100) + ts.noise(300, 0x100 + more)
+    assert elementary(packets, found, 0, len(found.index)) == wanted
+    es, begins = stream_bytes(packets, found, np.ones(len(found.index), np.bool_), b"xyz")
+    assert (bytes(es), begins.tolist()) == (b"xyz" + wanted, [3, 303])
+
+
+def sized(*lengths: int) -> list[tuple[str, str, int]]:
+    """What is said of sound whose PES of 3000 bytes declare these lengths."""
+    made: list[bytes] = []
+    for length in lengths:
+        pes = bytearray(ts.pes(0xC0, ts.noise(3000 - 14, len(made)), 1920 * len(made)))
+        pes[4:6] = length.to_bytes(2, "big")
+        made += ts.packets(ts.AUDIO, bytes(pes), len(made))
+    tables = ts.table_packets(0, ts.pat()) + ts.table_packets(ts.PMT, ts.pmt({ts.AUDIO: ts.AAC}))
+    found = scan("a", np.frombuffer(b"".join([*tables, *made]), np.uint8))
+    stream = found.streams[ts.AUDIO]
+    told = [(f.id, f.severity.value, f.count) for f in found.findings if f.id == "PES_SIZE"]
+    return [*told, ("damaged", str(sorted(stream.damaged)), stream.short)]
+
+
+REAL = 3000 - 6
+
+
+@pytest.mark.parametrize(
+    ("lengths", "said"),
+    [
+        pytest.param([REAL] * 3, [("damaged", "[]", 0)], id="right"),
+        pytest.param([0] * 3, [("damaged", "[]", 0)], id="open"),
+        pytest.param(
+            [REAL, REAL + 9, REAL],
+            [("PES_SIZE", "warning", 1), ("damaged", "[]", 0)],
+            id="one is wrong",
+        ),
+        pytest.param(
+            [REAL + 3] * 3, [("PES_SIZE", "warning", 3), ("damaged", "[]", 0)], id="all are"
+        ),
+        pytest.param(
+            [REAL, REAL + 16 * 184, REAL],
+            [("PES_SIZE", "error", 1), ("damaged", "[1]", 0)],
+            id="16 packets less than declared",
+        ),
+        pytest.param(
+            [REAL, REAL + 16 * 184 - 60, REAL],
+            [("PES_SIZE", "error", 1), ("damaged", "[1]", 0)],
+            id="16 packets, one with a field",
+        ),
+    ],
+)
+def test_pes_that_are_not_as_long_as_they_declare(lengths, said):
+    """What packets the counter cannot show would hold is a loss; anything else is a wrong field."""
+    assert sized(*lengths) == said

@@ -379,6 +379,31 @@ def test_what_a_player_is_told(kind, values, said):
     assert made.prove()[1] == said
 
 
+def test_zeros_behind_a_parameter_set_are_no_part_of_it():
+    padded = (len(ts.SPS) + 1).to_bytes(2, "big") + ts.SPS + b"\0"
+    made = whole()
+    made.change(0, configuration=AVCC.replace(AVCC[6 : 8 + len(ts.SPS)], padded))
+    assert made.prove()[1] == []
+
+
+@pytest.mark.parametrize(
+    ("configuration", "said"),
+    [
+        pytest.param("1200050400000000", [], id="the same"),
+        pytest.param("1200150400000000", [("M_CONFIG", None, 257)], id="others"),
+        pytest.param("1208", [("M_CONFIG", None, 257)], id="none"),
+    ],
+)
+def test_channels_that_moved_into_the_configuration(configuration, said):
+    made = whole()
+    made.lanes = (VIDEO, replace(AUDIO, config=bytes.fromhex("fff15000")))
+    first = made.expected[1][0]
+    element = frozenset((bytes.fromhex("a0a08000000000"),))
+    made.expected[1][0] = replace(first, units=replace(first.units, sets=element))
+    made.change(1, configuration=bytes.fromhex(configuration))
+    assert made.prove()[1] == said
+
+
 def test_chunks_outside_the_media_data():
     made = whole()
     made.layout = Layout((made.layout.boxes[0], Box("mdat", 80, 50, 8)))

@@ -1,5 +1,7 @@
 """Transport packets edited in place, and new ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,9 +9,18 @@ from hypothesis import strategies as st
 
 from pipeline.media.codecs import AAC, H264
 from pipeline.media.lane import Carried, Lane, Work
-from pipeline.media.packets import columns
-from pipeline.media.pes import track
-from pipeline.media.rewrite import audio_pes, blank, packetize, renumber, retime, spliced
+from pipeline.media.packets import columns, pcr_bases
+from pipeline.media.pes import elementary, pes_stamps, track
+from pipeline.media.rewrite import (
+    audio_pes,
+    blank,
+    clock,
+    packetize,
+    renumber,
+    retime,
+    spliced,
+    video_pes,
+)
 from tests import ts
 
 CLOCK = 1 << 33
@@ -173,3 +184,41 @@ def test_new_packets(size, counter, pid):
     unit = ts.noise(size)
     made = ts.packets(pid, unit, counter)
     assert packetize(pid, unit, counter) == (b"".join(made), counter + len(made) & 15)
+
+
+def test_sound_is_told_how_long_it_is():
+    right = ts.pes(0xC0, ES, 5)
+    wrong = right[:4] + (999).to_bytes(2, "big") + right[6:]
+    one = work(stream(ts.AUDIO, right, wrong, right), ts.AUDIO, [5, 5, 5])
+    retime(one, (ts.AUDIO,), everything(one))
+    assert one.packets.rows.tobytes() == stream(ts.AUDIO, right, right, right)
+
+
+def test_what_goes_on_in_the_next_segment_is_not_shortened():
+    longer = ts.pes(0xC0, ES, 5)
+    longer = longer[:4] + (999).to_bytes(2, "big") + longer[6:]
+    one = replace(work(stream(ts.AUDIO, longer), ts.AUDIO, [5]), joined=True)
+    retime(one, (ts.AUDIO,), everything(one))
+    assert one.packets.rows.tobytes() == stream(ts.AUDIO, longer)
+
+
+def test_a_clock_by_itself():
+    packets = columns(rows_of(clock(0x123, CLOCK - 5, 0)))
+    assert (packets.pid.tolist(), packets.counter.tolist()) == ([0x123], [15])
+    assert not packets.payload.any()
+    assert not len(packets.bad)
+    assert pcr_bases(packets.rows[:, 6:11]).tolist() == [CLOCK - 5]
+
+
+def test_packets_that_go_on_with_a_pes():
+    packed, counter = packetize(0x100, ES, 14, begins=False)
+    packets = columns(rows_of(packed))
+    assert not packets.unit_start.any()
+    assert packets.counter.tolist() == [14, 15, 0]
+    assert counter == 1
+
+
+def test_a_picture_without_a_stamp():
+    one = work(stream(ts.VIDEO, video_pes(ES, -1, -1)), ts.VIDEO, [-1])
+    assert pes_stamps(one.track.header)[0].tolist() == [-1]
+    assert elementary(one.packets, one.track, 0, len(one.track.index)) == ES

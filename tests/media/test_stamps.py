@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.media.codecs import AAC, H264
 from pipeline.media.lane import Lane
-from pipeline.media.stamps import steady, swapped, unwrapped
+from pipeline.media.stamps import late, started, steady, swapped, told_again, unwrapped
 
 MODULO = 1 << 33
 VIDEO = Lane(256, H264, b"", 6000.0)
@@ -54,8 +54,12 @@ def test_rising_stamps_stay(dts, lane):
         ),
         pytest.param(changed(STEPS, t7=900_000), STEPS, 1, id="one far ahead"),
         pytest.param(changed(STEPS, t7=-900_000 % MODULO), STEPS, 1, id="one far behind"),
+        pytest.param(changed(STEPS, t7=36_000), STEPS, 1, id="one twice"),
         pytest.param(
-            changed(STEPS, t7=36_000), changed(STEPS, t6=33_000, t7=36_000), 1, id="one twice"
+            [time - time % 12_000 for time in STEPS],
+            [*STEPS[:-1], 114_000],
+            10,
+            id="each twice",
         ),
         pytest.param(changed(STEPS, t19=5), STEPS, 1, id="the last one"),
         pytest.param(changed(STEPS, t4=5, t12=5), STEPS, 2, id="two of twenty"),
@@ -235,3 +239,52 @@ def test_unwrapping_changes_no_stamp(dts, pts):
     made = unwrapped({256: (np.array(pts, np.int64), np.array(dts, np.int64))})[256]
     for before, after in zip((pts, dts), made, strict=True):
         assert [t if t < 0 else t % MODULO for t in after.tolist()] == before
+
+
+@pytest.mark.parametrize(
+    ("shown", "right"),
+    [
+        pytest.param(6000, [0, 12_000, 12_000, 18_000], id="both stamps"),
+        pytest.param(15_000, [0, 6000, 15_000, 18_000], id="the decoding time alone"),
+    ],
+)
+def test_where_a_decoding_time_is_told_twice_the_other_stamp_may_be_right(shown, right):
+    dts, pts, count = mend([0, 6000, 6000, 18_000], [0, 6000, shown, 18_000], VIDEO)
+    assert (dts, count) == ([0, 6000, 12_000, 18_000], 1)
+    assert pts == ([0, 6000, 12_000, 18_000] if shown == 6000 else right)
+
+
+def test_times_told_again_are_counted():
+    assert told_again(np.array([1, 1, -1, 1, 2, 2, 3], np.int64)) == 3
+
+
+@pytest.mark.parametrize(
+    ("dts", "first"),
+    [
+        pytest.param([0, 900_000, 906_000, 912_000], 894_000, id="not set yet"),
+        pytest.param([0, 6000, 12_000], None, id="the clock begins there"),
+        pytest.param([0, MODULO - 6000, 6000], None, id="near the end of the clock"),
+        pytest.param([0, 900_000], None, id="nothing to tell it by"),
+        pytest.param([5, 900_000, 906_000, 912_000], None, id="another stamp"),
+        pytest.param([-1, -1], None, id="no stamp"),
+    ],
+)
+def test_a_first_stamp_of_zero(dts, first):
+    times = np.array(dts, np.int64)
+    found = started(np.where(times > 0, times + LATE, times), times)
+    assert (found and found[1].tolist()) == (first and [first, *dts[1:]])
+    assert found is None or int(found[0][0]) == first + LATE
+
+
+@pytest.mark.parametrize(
+    ("pts", "dts", "ticks"),
+    [
+        pytest.param([0, 6000], [0, 6000], 0, id="at once"),
+        pytest.param([0, 5000], [0, 6000], 1000, id="before it is decoded"),
+        pytest.param([MODULO - 3, -1], [4, 9], 7, id="over the end of the clock"),
+        pytest.param([0, 6000], [0, 906_000], 0, id="by more pictures than can wait"),
+        pytest.param([], [], 0, id="nothing"),
+    ],
+)
+def test_how_late_pictures_are_decoded(pts, dts, ticks):
+    assert late(np.array(pts, np.int64), np.array(dts, np.int64), VIDEO) == ticks

@@ -271,7 +271,7 @@ def sliced(lost: int | None) -> bytes:
     made = []
     counter = counters[ts.VIDEO]
     for n in range(3, 9):
-        nals = [ts.AUD, ts.nal(1, 200, seed=n), ts.nal(1, 700, first=False, seed=n + 50)]
+        nals = [ts.AUD, ts.nal(1, 200, seed=n), ts.nal(1, 700, first_mb=1, seed=n + 50)]
         unit = ts.packets(ts.VIDEO, ts.pes(0xE0, ts.annex_b(nals), S + 6000 * n), counter)
         counter += len(unit)
         made += [p for k, p in enumerate(unit) if (n, k) != (3, lost)]

@@ -460,3 +460,28 @@ def test_what_is_missing_and_listed_twice_is_missing_once(gone):
     once, twice = plan(slots).promised[ts.VIDEO], plan(listed).promised[ts.VIDEO]
     assert (once.begin, once.end) == (twice.begin, twice.end)
     assert once.end - once.begin == pytest.approx(4 * 90_000, abs=3000)
+
+
+def test_all_pictures_are_decoded_so_early_that_none_is_shown_before():
+    """As a movie has it with composition offsets below 0."""
+    datas = [ts.segment(start=S * (n + 1), pictures=16, delay=0 if n else -9000) for n in range(3)]
+    made = plan([slot(n, data) for n, data in enumerate(datas)])
+    assert said(made) == [("DTS_LATE", Severity.INFO, "0.ts", ts.VIDEO)]
+    for segment in made.placed:
+        pts, dts = segment.stamps[ts.VIDEO]
+        assert set((pts - dts).tolist()) == {0 if segment.number == 0 else 9000}
+
+
+def test_a_first_stamp_of_zero_is_told_by_the_next_ones():
+    datas = [ts.segment(start=S * (n + 40), pictures=16) for n in range(3)]
+    datas[1] = restamped(datas[1], 0, 0)
+    made = plan([slot(n, data) for n, data in enumerate(datas)])
+    assert said(made) == [("PTS_ZERO", Severity.WARNING, "1.ts", ts.VIDEO)]
+    assert made.placed[1].stamps[ts.VIDEO][1].tolist() == [BASE + S + 6000 * k for k in range(16)]
+
+
+def test_of_two_pictures_with_one_stamp_the_second_gets_one_of_its_own():
+    data = restamped(ts.segment(start=S, pictures=16), 5, S + 6000 * 4)
+    made = plan([slot(0, data)])
+    assert said(made) == [("DTS_BACK", Severity.WARNING, "0.ts", ts.VIDEO)]
+    assert made.placed[0].stamps[ts.VIDEO][1].tolist() == [BASE + 6000 * k for k in range(16)]

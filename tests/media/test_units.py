@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.media import units
+from pipeline.media.boxes import Malformed
+from pipeline.media.codecs import AVC
+from pipeline.media.decoder_config import program_config
 from pipeline.media.units import Units
 from tests import ts
 
@@ -47,8 +50,8 @@ def stored_of_stream(es: bytes) -> bytes:
 
 AUD, SPS, PPS = ts.AUD, ts.SPS, ts.PPS
 SEI = ts.sei(9)
-IDR, REST_OF_IDR = ts.nal(5), ts.nal(5, first=False)
-SLICE, REST = ts.nal(1), ts.nal(1, first=False)
+IDR, REST_OF_IDR, END_OF_IDR = ts.nal(5), ts.nal(5, first_mb=1), ts.nal(5, first_mb=6)
+SLICE, REST = ts.nal(1), ts.nal(1, first_mb=1)
 FILLER, END = b"\x0c\xff\xff\x80", b"\x0a"
 
 
@@ -58,7 +61,8 @@ FILLER, END = b"\x0c\xff\xff\x80", b"\x0a"
         pytest.param([[AUD, SPS, PPS, IDR], [AUD, SLICE], [AUD, SLICE]], id="with AUD"),
         pytest.param([[SPS, PPS, IDR], [SLICE], [SLICE], [SPS, PPS, IDR]], id="without AUD"),
         pytest.param([[IDR], [SLICE], [IDR], [SLICE]], id="slices only"),
-        pytest.param([[IDR, REST_OF_IDR, REST_OF_IDR], [SLICE, REST]], id="several slices"),
+        pytest.param([[IDR, REST_OF_IDR, END_OF_IDR], [SLICE, REST]], id="several slices"),
+        pytest.param([[IDR, REST_OF_IDR], [REST], [SLICE]], id="a first slice is gone"),
         pytest.param([[AUD, IDR, REST_OF_IDR], [AUD, SLICE, REST]], id="several slices, AUD"),
         pytest.param([[AUD, SPS, PPS, SEI, IDR], [AUD, SEI, SLICE]], id="with SEI"),
         pytest.param([[IDR], [SEI, SLICE], [PPS, SLICE], [SLICE]], id="SEI or PPS in front"),
@@ -314,3 +318,43 @@ def test_nothing_but_sync_words_takes_little_time():
     started = time.process_time()
     assert chain((CONFIG + b"\x01\x1f\xfc") * 300_000 + b"x")[0] == [0]
     assert time.process_time() - started < 3
+
+
+PCE = bytes.fromhex("a0a08000000000")  # LC, 44.1 kHz, one front element, no comment
+
+
+def test_the_channels_of_a_track_are_told_apart():
+    raw = [PCE + b"first", b"second"]
+    es = b"".join(ts.adts_frame(one) for one in raw)
+    data = np.frombuffer(es, np.uint8)
+    found = units.frames(data, CONFIG)
+    made = units.audio(data, found, np.array([0]), np.array([7], np.int64))
+    apart = units.told_apart(made)
+    end = program_config(raw[0], 3).end
+    assert (apart.sets, apart.sizes.tolist()) == (frozenset((raw[0][:end],)), [12 - end, 6])
+    assert apart.digest == zlib.crc32(bytes(apart.data)) == zlib.crc32(raw[0][end:] + raw[1])
+    assert apart.pts.tolist() == made.pts.tolist()
+
+
+@pytest.mark.parametrize("frame", [b"\x20frame", PCE[:3]], ids=["another element", "cut short"])
+def test_channels_that_are_told_nowhere(frame):
+    data = np.frombuffer(ts.adts_frame(frame), np.uint8)
+    made = units.audio(data, units.frames(data, CONFIG), np.array([0]), np.array([7], np.int64))
+    with pytest.raises(Malformed):
+        units.told_apart(made)
+
+
+def test_which_pes_the_slices_of_each_picture_begin_in():
+    parts = [ts.annex_b([IDR, AUD]), ts.annex_b([SLICE, REST]), ts.annex_b([SEI, SLICE, AUD])]
+    begins = np.cumsum([0, *map(len, parts)])[:-1]
+    assert units.owners(bytearray(b"".join(parts)), begins, AVC).tolist() == [0, 1, 2]
+
+
+def test_units_before_a_place():
+    es = ts.annex_b([AUD, IDR, AUD, SLICE])
+    found = units.nals(np.frombuffer(es, np.uint8))
+    cut = len(ts.annex_b([AUD, IDR, AUD])) + 9
+    left = found.until(cut)
+    assert left.begin.tolist() == found.begin.tolist()
+    assert left.end.tolist() == [*found.end[:3].tolist(), cut]
+    assert [n.tolist() for n in found.until(9).pictures] == [[], []]

@@ -1,0 +1,63 @@
+"""Which time stamps of a segment are believed, and what is taken for those that cannot be right."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pipeline.media.lane import HZ, Lane
+from pipeline.media.mpegts import Stream
+from pipeline.media.packets import Ticks, signed
+from pipeline.media.placed import Placed, Slot
+from pipeline.media.stamps import late, started, steady, swapped, told_again
+from pipeline.model import Finding, Severity
+
+LONGEST_DELAY = 5 * HZ  # from the decoding of a picture to its showing
+
+
+def believed(slot: Slot, lane: Lane, stream: Stream) -> tuple[Ticks, Ticks, list[Finding]]:
+    """PTS and DTS of every PES in an order a decoder can follow; single impossible ones are mended,
+    and a fatal finding says where too few agree for that.
+    """
+    findings: list[Finding] = []
+
+    def say(severity: Severity, count: int, detail: str, repair: str | None) -> None:
+        id = "PTS_ZERO" if detail.startswith("the first") else "DTS_BACK"
+        findings.append(Finding(id, severity, slot.name, lane.pid, count, detail, repair))
+
+    own = started(stream.pts, stream.dts)
+    if own:
+        say(Severity.WARNING, 1, "the first stamp is 0", "derived from the next ones")
+    pts, dts, mended = steady(*(own or (stream.pts, stream.dts)), lane)
+    if mended and np.abs(signed(pts - dts)[dts >= 0]).max() > LONGEST_DELAY:
+        mended = None
+    exchanged = swapped(stream.pts, stream.dts, lane) if mended != 0 else None
+    if exchanged:
+        pts, dts, mended = exchanged
+        detail = "pictures that carry each other's time stamps"
+        say(Severity.WARNING, mended, detail, "put in order")
+    elif mended is None:
+        say(Severity.FATAL, 1, "the clock restarts inside this segment: not supported yet", None)
+    elif mended:
+        again = mended == told_again(stream.dts)
+        detail = f"decoding times {'that are told twice' if again else 'out of order'}"
+        near = bool((np.abs(signed(pts - stream.pts)) <= lane.unit).all())
+        severity = Severity.WARNING if near else Severity.ERROR
+        say(severity, mended, detail, "derived from their neighbours")
+    return pts, dts, findings
+
+
+def decoded_in_time(segments: Sequence[Placed], lanes: Sequence[Lane]) -> Iterator[Finding]:
+    """No picture may be decoded after it is shown (ISO/IEC 13818-1 clause 2.7.4): all of a lane are
+    decoded so much earlier.
+    """
+    for lane in lanes:
+        there = [s for s in segments if lane.pid in s.stamps and lane.codec.kind == "video"]
+        behind = [late(*segment.stamps[lane.pid], lane) for segment in there]
+        most = max(behind, default=0)
+        for segment in there if most else ():
+            pts, dts = segment.stamps[lane.pid]
+            segment.stamps[lane.pid] = pts, np.where(dts >= 0, dts - most, -1)
+        if most:
+            first = there[next(n for n, ticks in enumerate(behind) if ticks)]
+            detail = f"pictures that are shown before they are decoded, by up to {most / HZ:.3f} s"
+            yield Finding("DTS_LATE", Severity.INFO, first.slot.name, lane.pid, detail=detail)
