@@ -8,10 +8,12 @@ from pipeline.media.lane import HZ, Lane
 from pipeline.media.mpegts import Stream
 from pipeline.media.packets import Ticks, signed
 from pipeline.media.placed import Placed, Slot
+from pipeline.media.presentation import in_place, within
 from pipeline.media.stamps import late, started, steady, swapped, told_again
 from pipeline.model import Finding, Severity
 
 LONGEST_DELAY = 5 * HZ  # from the decoding of a picture to its showing
+BESIDE = "derived from their neighbours"
 
 
 def believed(slot: Slot, lane: Lane, stream: Stream) -> tuple[Ticks, Ticks, list[Finding]]:
@@ -20,29 +22,39 @@ def believed(slot: Slot, lane: Lane, stream: Stream) -> tuple[Ticks, Ticks, list
     """
     findings: list[Finding] = []
 
-    def say(severity: Severity, count: int, detail: str, repair: str | None) -> None:
-        id = "PTS_ZERO" if detail.startswith("the first") else "DTS_BACK"
+    def say(id: str, severity: Severity, count: int, detail: str, repair: str | None) -> None:
         findings.append(Finding(id, severity, slot.name, lane.pid, count, detail, repair))
 
-    own = started(stream.pts, stream.dts)
-    if own:
-        say(Severity.WARNING, 1, "the first stamp is 0", "derived from the next ones")
-    pts, dts, mended = steady(*(own or (stream.pts, stream.dts)), lane)
+    pts, dts = stream.pts, stream.dts
+    if own := started(pts, dts):
+        say("PTS_ZERO", Severity.WARNING, 1, "the first stamp is 0", BESIDE)
+        pts, dts = own
+    pts, dts, lonely = within(pts, dts, lane, slot.duration)
+    if lonely:
+        detail = f"a stamp far from all others of {slot.duration} s"
+        say("PTS_RANGE", Severity.WARNING, lonely, detail, BESIDE)
+    first = pts, dts
+    pts, dts, mended = steady(pts, dts, lane)
     if mended and np.abs(signed(pts - dts)[dts >= 0]).max() > LONGEST_DELAY:
         mended = None
-    exchanged = swapped(stream.pts, stream.dts, lane) if mended != 0 else None
+    exchanged = swapped(*first, lane) if mended != 0 else None
     if exchanged:
         pts, dts, mended = exchanged
         detail = "pictures that carry each other's time stamps"
-        say(Severity.WARNING, mended, detail, "put in order")
+        say("DTS_BACK", Severity.WARNING, mended, detail, "put in order")
     elif mended is None:
-        say(Severity.FATAL, 1, "the clock restarts inside this segment: not supported yet", None)
+        detail = "the clock restarts inside this segment: not supported yet"
+        say("DTS_BACK", Severity.FATAL, 1, detail, None)
     elif mended:
-        again = mended == told_again(stream.dts)
+        again = mended == told_again(first[1])
         detail = f"decoding times {'that are told twice' if again else 'out of order'}"
-        near = bool((np.abs(signed(pts - stream.pts)) <= lane.unit).all())
-        severity = Severity.WARNING if near else Severity.ERROR
-        say(severity, mended, detail, "derived from their neighbours")
+        near = bool((np.abs(signed(pts - first[0])) <= lane.unit).all())
+        say("DTS_BACK", Severity.WARNING if near else Severity.ERROR, mended, detail, BESIDE)
+    if mended is not None:
+        pts, astray = in_place(pts, dts, lane)
+        if astray:
+            detail = "pictures that cannot be shown when they say"
+            say("PTS_RANGE", Severity.WARNING, astray, detail, "shown where one is wanting")
     return pts, dts, findings
 
 
