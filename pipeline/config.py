@@ -112,6 +112,7 @@ KINDS: Mapping[str, type] = {
     "slow_stop": str,
     "source": str,
     "speed": str,
+    "sparse_sound": bool,
     "spool": str,
     "spool_limit": str,
     "state": str,

@@ -234,6 +234,7 @@ class Entry:
     cut: int = 0  # units that lost bytes
     packets: int = 0  # missing at least, by the continuity counters
     dropped: int = 0  # bytes of its payload that are in no unit
+    filled: int = 0  # units that were put in: silence, or pictures for a hole
 
     @property
     def short(self) -> bool:
@@ -246,15 +247,15 @@ class Proof:
     """The MP4 against the segments; all three must hold."""
 
     counts: bool = False
-    timestamps: bool = False
+    timestamps: bool | None = False  # None: the format has none
     bytes: bool = False
     max_error_ticks: float = 0.0  # of 90 kHz
-    filled: int = 0  # samples made to fill holes: they are none of the source's
+    filled: int = 0  # samples that were put in, silence or black: they are none of the source's
 
     @property
     def holds(self) -> bool:
         """Nothing was lost and nothing moved."""
-        return self.counts and self.timestamps and self.bytes
+        return self.counts and self.timestamps is not False and self.bytes
 
 
 @dataclass(frozen=True, slots=True)

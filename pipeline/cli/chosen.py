@@ -37,6 +37,7 @@ def settings(chosen: Mapping[str, Any]) -> "Options":
     return Options(
         format=Format(chosen.get("format", Format.MP4)),
         on_loss=OnLoss(chosen["on_loss"]),
+        sparse_sound=chosen.get("sparse_sound", False),
         accept_unfinished=chosen["accept_unfinished"],
         stream_types=options.STREAM_WORDS.get(chosen["stream_types"]),
         deep=chosen.get("deep", False),

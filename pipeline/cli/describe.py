@@ -154,10 +154,11 @@ def _tracks(tracks: Sequence[TrackInfo]) -> list[dict[str, Any]]:
     ]
 
 
-def _held(proof: Proof | None) -> dict[str, bool] | None:
+def _held(proof: Proof | None) -> dict[str, bool | int | None] | None:
     if proof is None:
         return None
-    return {"counts": proof.counts, "timestamps": proof.timestamps, "bytes": proof.bytes}
+    kinds = {"counts": proof.counts, "timestamps": proof.timestamps, "bytes": proof.bytes}
+    return {**kinds, "filled": proof.filled}
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
@@ -212,12 +213,14 @@ def _proof(report: Report) -> str:
     counts = [f"{samples} {kind}" for kind, samples in sums.items()]
     samples = f"{' and '.join(counts) or 'no'} samples"
     if proof.holds:
-        return f"{samples}, every time stamp and byte equal"
+        equal = "byte" if proof.timestamps is None else "time stamp and byte"
+        put_in = f"; {proof.filled} of them put in" if proof.filled else ""
+        return f"{samples}, every {equal} equal{put_in}"
     wrong = [
         what
         for what, holds in (
             ("their number", proof.counts),
-            ("their time stamps", proof.timestamps),
+            ("their time stamps", proof.timestamps is not False),
             ("their bytes", proof.bytes),
         )
         if not holds

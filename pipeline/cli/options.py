@@ -116,6 +116,11 @@ on_change = click.option(
     help="Where the format of sound or picture changes: encode the smaller part anew, begin"
     " another file, or fail.",
 )
+sparse_sound = click.option(
+    "--sparse-sound",
+    is_flag=True,
+    help="Leave sound as sparse as it was sent: no silence where it pauses or is missing.",
+)
 accept_unfinished = click.option(
     "--accept-unfinished", is_flag=True, help="Take a recording that has not ended as it is."
 )
@@ -135,7 +140,7 @@ stream_types = click.option(
     help="0 (or audio) sound, 1 (video) pictures, 2 (both).",
 )
 conversion = all_of(  # convert and watch make the same of the same
-    format, on_loss, on_change, accept_unfinished, key, stream_types, deep
+    format, on_loss, on_change, sparse_sound, accept_unfinished, key, stream_types, deep
 )
 selection = all_of(
     click.option(
@@ -260,6 +265,7 @@ handover = all_of(
     format,
     on_loss,
     on_change,
+    sparse_sound,
     deep,
     ffmpeg,
     spool,

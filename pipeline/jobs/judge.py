@@ -1,12 +1,12 @@
 """Findings and losses of one recording, and the verdict they come to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.jobs.evidence import Evidence
 from pipeline.media import account, checks, losses
 from pipeline.media.findings import bounded
-from pipeline.media.lane import BASE, HZ
+from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.model import Entry, Finding, Hole, OnLoss, Recording, Report, Severity, Verdict
 from pipeline.stages.convert import Converted
 
@@ -22,7 +22,7 @@ def judged(
     plan = evidence.plan
     findings = [*evidence.findings, *plan.findings, *checks.examine(plan), *read.findings]
     lost = {"video": 0.0, "audio": 0.0}
-    found = holes(evidence, read)
+    found = holes(evidence, read, on_loss)
     entries: list[Entry] = []
     end = max(losses.span(x, s)[1] for x, s in zip(read.lanes, read.held, strict=True))
     for lane, stretches in zip(read.lanes, read.held, strict=True):
@@ -32,9 +32,12 @@ def judged(
         ticks = losses.lost_ticks(lane, inside, stretches, promised)
         lost[lane.codec.kind] = max(lost[lane.codec.kind], round(ticks / HZ, 3))
         findings += losses.irregularities(lane, stretches)
-        entries += account.entries(
+        told = account.entries(
             lane, plan.placed, evidence.slots, stretches, [*inside, *closed], promised
         )
+        filled = read.filled(lane)
+        entries += [replace(entry, filled=filled.get(entry.slot, 0)) for entry in told]
+        findings += silences(lane, sum(filled.values()))
     outside = _outside(evidence)
     weighed = account.weighed([*findings, *proved], entries, evidence.slots)
     said = bounded(_with_consequence(f, on_loss, outside) for f in weighed)
@@ -49,6 +52,13 @@ def judged(
         reencoded=evidence.reencoded,
         account=tuple(entries),
     )
+
+
+def silences(lane: Lane, count: int) -> Iterator[Finding]:
+    """Where sound pauses, begins late or is missing, there is silence."""
+    if lane.codec.kind == "audio" and count:
+        detail = f"{count} frames of silence where no sound was sent, or none is left"
+        yield Finding("M_SILENCE", Severity.INFO, None, lane.pid, count, detail)
 
 
 CONSEQUENCES = {
@@ -70,18 +80,20 @@ REASONS = {
 }
 
 
-def holes(evidence: Evidence, read: Converted) -> tuple[Hole, ...]:
+def holes(evidence: Evidence, read: Converted, on_loss: OnLoss) -> tuple[Hole, ...]:
     """Every hole of every track, why it is there and what became of it."""
     found: list[Hole] = []
     for lane, stretches in zip(read.lanes, read.held, strict=True):
         behind = [stretches[fill.before].units for fill in read.fills if fill.pid == lane.pid]
         filled = {int(units.dts[0]) for units in behind}
         promised = evidence.plan.promised[lane.pid]
+        told = bool(read.filled(lane))
         inside = losses.holes(lane, stretches, promised.silent)
         closed = losses.closed_holes(lane, promised)
         for hole in (*inside, *closed):
             at = round((hole.start + hole.length) * HZ) + BASE
-            became = "filled" if filled & {at - 1, at, at + 1} else hole.became
+            silent = on_loss is OnLoss.FILL and lane.codec.kind == "audio" and told
+            became = "filled" if silent or filled & {at - 1, at, at + 1} else hole.became
             reason = _reason(evidence, hole.segment)
             found.append(replace(hole, reason=reason, became=became))
     return tuple(sorted(found, key=lambda hole: hole.start))

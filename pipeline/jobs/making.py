@@ -60,21 +60,22 @@ def make(job: Job, evidence: Evidence, temporary: Path) -> Made:
 
 
 def on_loss(options: Options) -> OnLoss:
-    """ADTS has no time stamps: whatever was asked for, its holes are closed.  Only a file with an
-    index is filled.
+    """ADTS has no time stamps: whatever was asked for, its holes are closed where no silence stands
+    for them.  Only a file with an index gets pictures.
     """
     chosen = options.on_loss
     if chosen is OnLoss.FILL and options.format not in MARKED:
         chosen = OnLoss.HOLD
-    return OnLoss.CLOSE if options.format is Format.AAC and chosen is OnLoss.HOLD else chosen
+    closed = options.format is Format.AAC and options.sparse_sound
+    return OnLoss.CLOSE if closed and chosen is OnLoss.HOLD else chosen
 
 
 def _content(job: Job, made: convert.Converted, path: Path) -> list[Finding]:
     """What is in the result."""
     with job.clock.stage("verify"):
         if job.options.format not in MARKED:
-            return content.triage(made.lanes, made.expected)
-        found = content.examine(path, made.lanes, made.expected, job.ffmpeg)
+            return content.triage(made.lanes, made.held)
+        found = content.examine(path, made.lanes, made.held, job.ffmpeg)
         return found + (content.decode(path, job.ffmpeg) if job.options.deep else [])
 
 
@@ -101,6 +102,7 @@ def _proven(
                     marks=told,
                     fills=filling.fills,
                     made=filling.made,
+                    sparse_sound=options.sparse_sound,
                 )
             except RefusedError:
                 if in_one_pass:
@@ -129,7 +131,8 @@ def _foreseen(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
         return Marks(), Filling()
     with job.clock.stage("inspect"):
         files = evidence.plan, evidence.paths, unwatched, format
-        read = convert.measure(*files, evidence.wrapped)
+        sparse = job.options.sparse_sound
+        read = convert.measure(*files, evidence.wrapped, sparse_sound=sparse)
     filling = Filling()
     if job.options.on_loss is OnLoss.FILL:
         with job.clock.stage("convert"):

@@ -99,6 +99,7 @@ def convert(
     *,
     format: str = "mp4",
     on_loss: str = "hold",
+    sparse_sound: bool = False,
     accept_unfinished: bool = False,
     stream_types: str | None = None,
     deep: bool = False,
@@ -122,6 +123,7 @@ def convert(
     options = Options(
         format=Format(format),
         on_loss=OnLoss(on_loss),
+        sparse_sound=sparse_sound,
         accept_unfinished=accept_unfinished,
         stream_types=stream_types,
         deep=deep,

@@ -95,9 +95,11 @@ def _measured(
     for evidence in (part.evidence for part in parts):
         with clock.stage("inspect"), os_errors(f"read {recording.source}"):
             files = evidence.plan, evidence.paths, options.progress
-            read = convert.measure(*files, wrapped=evidence.wrapped)
+            read = convert.measure(
+                *files, wrapped=evidence.wrapped, sparse_sound=options.sparse_sound
+            )
         # what stands in for encoded units says nothing of their content
-        said = [] if evidence.reencoded else content.triage(read.lanes, read.expected)
+        said = [] if evidence.reencoded else content.triage(read.lanes, read.held)
         reports.append(judged(recording, evidence, read, options.on_loss, said))
     return together(recording, parts, reports)
 

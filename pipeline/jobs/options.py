@@ -23,6 +23,7 @@ class Options:
     format: Format = Format.MP4
     on_loss: OnLoss = OnLoss.HOLD
     on_change: OnChange = OnChange.TRANSCODE
+    sparse_sound: bool = False  # no frame of silence where sound pauses
     accept_unfinished: bool = False
     stream_types: str | None = None  # what was to be recorded: "audio", "video" or "both"
     deep: bool = False  # decode all of the result
@@ -40,6 +41,8 @@ class Options:
         settings = {name: value.value for name, value in chosen.items()}
         if self.stream_types:
             settings["stream_types"] = self.stream_types
+        if self.sparse_sound:
+            settings["sparse_sound"] = "yes"
         return settings | ({"deep": "yes"} if self.deep else {})
 
 

@@ -151,8 +151,13 @@ def _all(pieces: Sequence[Piece]) -> Proof | None:
         return None
     return Proof(
         all(proof.counts for proof in proofs),
-        all(proof.timestamps for proof in proofs),
+        _times([proof.timestamps for proof in proofs]),
         all(proof.bytes for proof in proofs),
         max(proof.max_error_ticks for proof in proofs),
         sum(proof.filled for proof in proofs),
     )
+
+
+def _times(told: Sequence[bool | None]) -> bool | None:
+    """None where the format has no time stamps."""
+    return None if None in told else all(told)

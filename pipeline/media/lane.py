@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from pipeline.media.packets import Index, Packets, Ticks
 from pipeline.media.pes import Track
 from pipeline.media.units import Units
 from pipeline.model import Finding
+
+if TYPE_CHECKING:
+    from pipeline.media.silence import Quiet
 
 HZ = 90000  # PTS, DTS and the base of PCR (ISO/IEC 13818-1 clause 2.4.3.7)
 OPUS_HZ = 48000  # samples per second of any Opus stream, whatever it was made of
@@ -76,6 +80,7 @@ class Carried:
     offsets: Index = field(default_factory=_no_places)  # of PES inside the data
     pts: Ticks = field(default_factory=_no_ticks)
     dts: Ticks = field(default_factory=_no_ticks)
+    quiet: "Quiet | None" = None  # where its sound pauses, silence is put in
 
 
 @dataclass(slots=True, eq=False)

@@ -1,7 +1,7 @@
 """How much of each track is missing, measured on the access units themselves."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,16 @@ class Stretch:
     segment: str
     units: Units
     made: bool = False  # to fill the hole in front of the segment
+
+    @property
+    def own(self) -> "Stretch":
+        """What of it the segment held."""
+        return replace(self, units=self.units.own) if len(self.units.filled) else self
+
+    @property
+    def filled(self) -> int:
+        """Units that no segment held."""
+        return len(self.units.sizes) if self.made else len(self.units.filled)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

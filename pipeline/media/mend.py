@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.media import units
 from pipeline.media.codecs import adts_begins, adts_rate
+from pipeline.media.interpose import interposed
 from pipeline.media.lane import BASE, HZ, Carried, Lane, Work, torn_units
 from pipeline.media.packets import Index, Mask, Ticks
 from pipeline.media.rewrite import audio_pes, packetize
@@ -98,7 +99,8 @@ def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         data=data,
         taken=sum(len(frame) for group in groups for frame in group.frames),
     )
-    return kept, replace(made, torn=np.union1d(made.torn, torn_units(made, work)))
+    made = replace(made, torn=np.union1d(made.torn, torn_units(made, work)))
+    return interposed(work, lane, carried, kept, made)
 
 
 def _from_the_beginning(group: _Group) -> _Group:

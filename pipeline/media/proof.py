@@ -160,7 +160,7 @@ def prove(
         data &= not counted and not differing
     unheard = [_unheard(lane, stretches) for lane, stretches in zip(lanes, expected, strict=True)]
     findings += _structure(layout, tracks, movie.timescale, unheard)
-    made = sum(len(s.units.sizes) for stretches in expected for s in stretches if s.made)
+    made = sum(s.filled for stretches in expected for s in stretches)
     return Proof(counts, times, data, round(worst, 3), made), findings
 
 
@@ -218,7 +218,8 @@ def compare(
                 if not same:
                     detail = f"{lane.codec.kind} is not what the segment holds"
                     findings.append(Finding(id, Severity.FATAL, a.segment, lane.pid, detail=detail))
-    return Proof(counts, times, data), findings
+    made = sum(s.filled for stretches in expected for s in stretches)
+    return Proof(counts, times, data, filled=made), findings
 
 
 def _unheard(lane: Lane, stretches: Sequence[Stretch]) -> int:

@@ -5,7 +5,7 @@ continuity counters without a break, no packet whose content cannot be attribute
 are edited in place; only where bytes are missing are audio PES written anew.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -16,6 +16,7 @@ from pipeline.media.boxes import Malformed
 from pipeline.media.codecs import PRIVATE, NalSyntax, adts_begins
 from pipeline.media.fills import Block
 from pipeline.media.formats import needs
+from pipeline.media.interpose import interposed, only
 from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
 from pipeline.media.mend import behind, mended
 from pipeline.media.packets import (
@@ -47,7 +48,8 @@ from pipeline.media.rewrite import (
     spliced,
     video_pes,
 )
-from pipeline.media.units import LONGEST_FRAME, Units
+from pipeline.media.silence import Quiet
+from pipeline.media.units import LONGEST_FRAME, NO_UNITS, Units, joined
 from pipeline.model import Finding, Severity
 
 
@@ -60,17 +62,29 @@ class Stitched:
     findings: tuple[Finding, ...]
     made: bool = False  # for a hole: no segment held it
 
+    def before(self, other: "Stitched") -> "Stitched":
+        """The same with another one's packets and units behind."""
+        both = {
+            pid: joined(self.units.get(pid, NO_UNITS), units) for pid, units in other.units.items()
+        }
+        return replace(self, chunks=self.chunks + other.chunks, units={**self.units, **both})
+
 
 class Changed(ValueError):
     """A segment is not what it was when it was scanned."""
 
 
 class Stitcher:
-    """Takes segments in order; returns what to write and what the MP4 must hold."""
+    """Takes segments in order; returns what to write and what the MP4 must hold.
 
-    def __init__(self, lanes: tuple[Lane, ...]) -> None:
+    Lanes of sound that are ``quiet`` where they pause get silence put in.
+    """
+
+    def __init__(
+        self, lanes: tuple[Lane, ...], quiet: Mapping[int, Quiet] = MappingProxyType({})
+    ) -> None:
         self._lanes = lanes
-        self._carried = {lane.pid: Carried() for lane in lanes}
+        self._carried = {lane.pid: Carried(quiet=quiet.get(lane.pid)) for lane in lanes}
 
     def tables(self, counter: int = 0) -> bytes:
         """PAT and PMT, to be written before anything else."""
@@ -126,6 +140,26 @@ class Stitcher:
             inserts += work.inserts
         blank(packets.rows, ~keep)
         return Stitched(spliced(packets.rows, inserts), made, tuple(findings))
+
+    def hush(self, limits: Mapping[int, float]) -> Stitched:
+        """Silence that is due long before these ticks, at which a unit of a lane may begin."""
+        return self._silent({pid: quiet.until(limits[pid]) for pid, quiet in self._pausing()})
+
+    def rest(self) -> Stitched:
+        """Silence up to the end of the recording."""
+        return self._silent({pid: quiet.rest() for pid, quiet in self._pausing()})
+
+    def _pausing(self) -> Iterator[tuple[int, Quiet]]:
+        """Lanes that get silence, and have no unit that goes on in the next segment."""
+        for pid, carried in self._carried.items():
+            if carried.quiet is not None and not carried.data:
+                yield pid, carried.quiet
+
+    def _silent(self, stamps: Mapping[int, Ticks]) -> Stitched:
+        lanes = [lane for lane in self._lanes if len(stamps.get(lane.pid, ()))]
+        made = {x.pid: only(x, self._carried[x.pid], stamps[x.pid]) for x in lanes}
+        chunks = tuple(packets for packets, _ in made.values())
+        return Stitched(chunks, {pid: units for pid, (_, units) in made.items()}, ())
 
     def fill(self, pieces: Mapping[int, Block]) -> Stitched:
         """Units made for a hole, as if a segment had held them."""
@@ -236,7 +270,8 @@ def _framed(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         work.findings.append(
             Finding("SPS_CHANGE", Severity.INFO, work.name, lane.pid, detail=detail)
         )
-    return kept, replace(made, torn=torn_units(made, work, [k + 1 for k in damaged]))
+    made = replace(made, torn=torn_units(made, work, [k + 1 for k in damaged]))
+    return interposed(work, lane, carried, kept, made, (flow, flow.pes))
 
 
 def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
@@ -293,7 +328,8 @@ def _audio(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         carry(flow, found.end, carried)
     flow.pts = _behind(work, lane, carried, found.begin, flow.pes, flow.pts)
     made = units.audio(np.frombuffer(flow.es, np.uint8), found, flow.pes, flow.pts)
-    return kept, replace(made, torn=torn_units(made, work))
+    made = replace(made, torn=torn_units(made, work))
+    return interposed(work, lane, carried, kept, made, (flow, found.begin))
 
 
 def _behind(

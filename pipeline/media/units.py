@@ -6,7 +6,7 @@ VP9, AV1 and Opus: as their containers have them.
 """
 
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -21,6 +21,10 @@ Sizes = NDArray[np.uint32]
 FRAME = 1024  # samples per AAC frame
 LONGEST_FRAME = 1 << 13  # bytes: aac_frame_length has 13 bits (ISO/IEC 14496-3 clause 1.A.2)
 ID_PCE = 5  # of a program_config_element (ISO/IEC 14496-3 Table 4.85)
+
+
+def _none() -> Index:
+    return np.empty(0, np.intp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +43,20 @@ class Units:
     taken: int = 0  # bytes of the elementary stream they were made of
     dropped: int = 0  # bytes of it that are in no unit
     unfinished: bool = False  # these are the beginning of a unit behind the last one
+    filled: Index = field(default_factory=_none)  # which of them are silence that was put in
+
+    @property
+    def own(self) -> "Units":
+        """Those of the source."""
+        if not len(self.filled):
+            return self
+        real = np.ones(len(self.sizes), np.bool_)
+        real[self.filled] = False
+        torn = self.torn - np.searchsorted(self.filled, self.torn)
+        sizes, pts, dts = self.sizes[real], self.pts[real], self.dts[real]
+        return replace(
+            self, sizes=sizes, pts=pts, dts=dts, torn=torn, filled=self.filled[:0], data=b""
+        )
 
 
 NO_UNITS = Units(
@@ -298,6 +316,19 @@ def told_apart(made: Units) -> Units:
     rest = data[end:]
     return replace(
         made, sizes=sizes, digest=zlib.crc32(rest), data=rest, sets=frozenset((first[:end],))
+    )
+
+
+def joined(a: Units, b: Units) -> Units:
+    """Units that were made behind others."""
+    return replace(
+        a,
+        sizes=np.concatenate([a.sizes, b.sizes]),
+        pts=np.concatenate([a.pts, b.pts]),
+        dts=np.concatenate([a.dts, b.dts]),
+        digest=zlib.crc32(b.data, a.digest),
+        filled=np.append(a.filled, b.filled + len(a.sizes)),
+        data=b"".join((a.data, b.data)),
     )
 
 

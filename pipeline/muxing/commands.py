@@ -158,12 +158,6 @@ def black(
     return _made(ffmpeg, source, options)
 
 
-def silence(ffmpeg: Path, rate: int, channels: int) -> list[str]:
-    """Some frames of silence as AAC (ADTS) on standard output."""
-    source = f"anullsrc=r={rate}:cl={'mono' if channels == 1 else 'stereo'}"
-    return _made(ffmpeg, source, {"f": "adts", "c:a": "aac", "frames:a": 16})
-
-
 def _made(ffmpeg: Path, source: str, options: Mapping[str, Any]) -> list[str]:
     import ffmpeg as ff
 

@@ -1,5 +1,6 @@
 """A plan becomes a media file: segments go through the stitcher into ffmpeg."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from pipeline.media.losses import Stretch
 from pipeline.media.marks import Marks
 from pipeline.media.packets import Bytes
 from pipeline.media.placed import Placed
+from pipeline.media.silence import quiets
 from pipeline.media.stitch import Changed, Stitched, Stitcher
 from pipeline.media.timeline import Plan
 from pipeline.media.units import NO_UNITS, Units
@@ -34,6 +36,7 @@ if TYPE_CHECKING:  # at run time only for what a transport stream cannot carry
 Progress = Callable[[str, int], None]
 NOTHING: Mapping[int, Wrapping] = {}
 NO_MARKS = Marks()
+NOTHING_MORE = Stitched((), {}, ())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +55,15 @@ class Converted:
     @property
     def held(self) -> tuple[tuple[Stretch, ...], ...]:
         """What of it the segments held."""
-        return tuple(tuple(s for s in stretches if not s.made) for stretches in self.expected)
+        return tuple(tuple(s.own for s in stretches if not s.made) for stretches in self.expected)
+
+    def filled(self, lane: Lane) -> dict[str, int]:
+        """How many units were put in, by the segment they stand in or in front of."""
+        found: dict[str, int] = {}
+        for stretch in self.expected[self.lanes.index(lane)]:
+            if stretch.filled:
+                found[stretch.segment] = found.get(stretch.segment, 0) + stretch.filled
+        return found
 
 
 def lanes_of(plan: Plan, format: Format) -> tuple[Lane, ...]:
@@ -69,12 +80,16 @@ def measure(
     progress: Progress,
     format: Format = Format.MP4,
     wrapped: Mapping[int, Wrapping] = NOTHING,
+    *,
+    sparse_sound: bool = False,
 ) -> Converted:
     """Read every unit without making anything: what ``check`` does."""
     lanes = lanes_of(plan, format)
     expected: list[list[Stretch]] = [[] for _ in lanes]
     findings: list[Finding] = []
-    for placed, stitched in _stitch(plan, lanes, paths, wrapped, progress):
+    for placed, stitched in _stitch(
+        plan, lanes, paths, wrapped, progress, sparse_sound=sparse_sound
+    ):
         _collect(lanes, placed, stitched, expected, findings)
     return Converted(lanes, _frozen(expected), tuple(findings))
 
@@ -92,16 +107,17 @@ def convert(
     marks: Marks = NO_MARKS,
     fills: Sequence[Fill] = (),
     made: Mapping[int, Made] = MappingProxyType({}),
+    sparse_sound: bool = False,
 ) -> Converted:
     """Make the file.  ``paths`` are the segments by their number in the playlist.
 
     ``in_one_pass`` reserves room for the index in front; it fails when the estimate is wrong.
     ``marks`` is what the file is to say of its holes; ``fills`` and ``made`` (by PID) what goes
-    into them.
+    into them.  Sound that pauses is filled with silence, unless it is to be left ``sparse_sound``.
     """
     lanes = lanes_of(plan, format)
     if format is Format.TS:
-        return _write_stream(plan, lanes, paths, wrapped, output, progress)
+        return _write_stream(plan, lanes, paths, wrapped, output, progress, sparse_sound)
     feed = _feed(lanes)
     late = _late(plan, lanes)
     metadata = marks.metadata if marks != NO_MARKS else ""
@@ -129,7 +145,9 @@ def convert(
     with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
         first = _opening(plan, lanes, late, feed, paths, wrapped)
         pending: Future[None] = writer.submit(muxer.write, first)
-        for placed, stitched in _stitch(plan, lanes, paths, wrapped, progress, (fills, made)):
+        for placed, stitched in _stitch(
+            plan, lanes, paths, wrapped, progress, (fills, made), sparse_sound=sparse_sound
+        ):
             pending.result()
             chunks = feed.add(stitched.units) if feed else stitched.chunks
             pending = writer.submit(muxer.write, chunks)
@@ -226,6 +244,7 @@ def _write_stream(
     wrapped: Mapping[int, Wrapping],
     output: Path,
     progress: Progress,
+    sparse_sound: bool,
 ) -> Converted:
     """The stitched stream itself, with its tables in front of every segment."""
     expected: list[list[Stretch]] = [[] for _ in lanes]
@@ -233,7 +252,9 @@ def _write_stream(
     lengths: list[int] = []
     stitcher = Stitcher(lanes)
     with output.open("wb") as file:
-        for turn, (placed, stitched) in enumerate(_stitch(plan, lanes, paths, wrapped, progress)):
+        for turn, (placed, stitched) in enumerate(
+            _stitch(plan, lanes, paths, wrapped, progress, sparse_sound=sparse_sound)
+        ):
             file.write(stitcher.tables(turn))
             lengths.append(sum(file.write(chunk) for chunk in stitched.chunks))
             _collect(lanes, placed, stitched, expected, findings)
@@ -265,17 +286,21 @@ def _stitch(
     wrapped: Mapping[int, Wrapping],
     progress: Progress,
     filling: tuple[Sequence[Fill], Mapping[int, Made]] = ((), {}),
+    *,
+    sparse_sound: bool,
 ) -> Iterator[tuple[Placed, Stitched]]:
     """Segments in their order, each behind what fills the hole in front of it.
 
     What one yields stays as it is until two more were asked for.
     """
-    stitcher = Stitcher(lanes)
+    stitcher = Stitcher(lanes, {} if sparse_sound else quiets(lanes, _end(plan)))
+    following = _following(plan)
     arenas = [np.empty(0, np.uint8)] * 3  # one being written, one waiting, one being filled
     fills, made = filling
     for turn, placed in enumerate(plan.placed):
         for block in blocks([fill for fill in fills if fill.before == turn], made):
-            yield placed, stitcher.fill(block)
+            at = max(int(one.dts[-1]) for one in block.values()) if block else 0
+            yield placed, stitcher.fill(block).before(stitcher.hush(following(turn, at)))
         path = paths[placed.number]
         data, arenas[turn % 3] = _read(placed, path, wrapped.get(placed.number), arenas[turn % 3])
         try:
@@ -284,8 +309,34 @@ def _stitch(
             )
         except Changed as error:
             raise StorageError(f"{path}: changed while it was converted; run again") from error
-        yield placed, stitched
+        at = max(placed.last(pid) for pid in placed.stamps)
+        quiet = stitcher.hush(following(turn + 1, at))
+        last = stitcher.rest() if turn + 1 == len(plan.placed) else NOTHING_MORE
+        yield placed, stitched.before(quiet).before(last)
         progress("convert", len(data))
+
+
+def _end(plan: Plan) -> float:
+    """Where the last unit of any lane ends."""
+    last = {pid: placed for placed in plan.placed for pid in placed.stamps}
+    return max(last[lane.pid].end(lane) for lane in plan.lanes)
+
+
+def _following(plan: Plan) -> Callable[[int, int], dict[int, float]]:
+    """When each lane goes on from a segment on, or a tick if it does not before."""
+    turns = {
+        lane.pid: [n for n, placed in enumerate(plan.placed) if lane.pid in placed.stamps]
+        for lane in plan.lanes
+    }
+
+    def following(turn: int, tick: int) -> dict[int, float]:
+        found = {}
+        for pid, own in turns.items():
+            later = own[bisect_left(own, turn) :][:1]
+            found[pid] = float(min([tick, *(plan.placed[n].first(pid) for n in later)]))
+        return found
+
+    return following
 
 
 def _read(placed: Placed, path: Path, how: Wrapping | None, arena: Bytes) -> tuple[Bytes, Bytes]:

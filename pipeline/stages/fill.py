@@ -1,6 +1,9 @@
-"""Black pictures and silence for holes, really encoded, in the form of each lane."""
+"""Black pictures for holes, really encoded, in the form of each lane.
 
-from collections.abc import Iterator, Mapping, Sequence
+Silence needs no encoder (:mod:`pipeline.media.silence`).
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from tempfile import TemporaryFile
@@ -8,10 +11,11 @@ from tempfile import TemporaryFile
 import numpy as np
 
 from pipeline.media import units
-from pipeline.media.codecs import AAC, H264, adts_rate
+from pipeline.media.codecs import H264
 from pipeline.media.fills import Fill, Made, wanted
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.losses import Stretch
+from pipeline.media.silence import silent_unit
 from pipeline.media.sps import NUMBERS, picture
 from pipeline.model import Finding, Severity
 from pipeline.muxing import commands
@@ -19,7 +23,6 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import run
 
 PICTURES = 250  # then they begin again with a key picture
-PRIMED = 8  # frames after which an encoder has forgotten that it began
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +40,8 @@ def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ff
     made: dict[int, Made] = {}
     findings: list[Finding] = []
     for lane, stretches in zip(lanes, held, strict=True):
+        if lane.codec.kind == "audio" and silent_unit(lane.codec, lane.config, lane.unit):
+            continue
         needed = list(wanted(lane, stretches))
         if not needed:
             continue
@@ -44,8 +49,6 @@ def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ff
         encode: list[bytes] = []
         if lane.codec is H264:
             encode = _pictures(lane, count, ffmpeg)
-        elif lane.codec is AAC:
-            encode = _silence(lane, ffmpeg)
         if encode:
             made[lane.pid] = Made(tuple(encode))
             fills += needed
@@ -75,23 +78,6 @@ def _free_number(lane: Lane) -> int:
     found = (picture(lane.codec, each) for each in (lane.config, *lane.sets) if each[0] & 31 == 7)
     taken = {one.number for one in found if one}
     return next(n for n in range(NUMBERS - 1, -1, -1) if n not in taken)
-
-
-def _silence(lane: Lane, ffmpeg: Ffmpeg) -> list[bytes]:
-    """One silent frame: it follows itself."""
-    channels = (lane.config[2] & 1) << 2 | lane.config[3] >> 6
-    low_complexity = lane.config[2] >> 6 == 1
-    if not low_complexity or channels not in (1, 2):
-        return []
-    es = _encoded(commands.silence(ffmpeg.ffmpeg, adts_rate(lane.config), channels), ffmpeg)
-    return list(_frames(es, lane.config))[PRIMED : PRIMED + 1]
-
-
-def _frames(es: bytes, config: bytes) -> Iterator[bytes]:
-    """ADTS frames, if they are what the lane has."""
-    found = units.frames(np.frombuffer(es, np.uint8), config)
-    for place, length in zip(found.begin.tolist(), found.length.tolist(), strict=True):
-        yield es[place : place + length]
 
 
 def _encoded(argv: Sequence[str], ffmpeg: Ffmpeg) -> bytes:
