@@ -67,15 +67,28 @@ def encrypt(ffmpeg: Path, output: Path, key: bytes, iv: bytes) -> list[str]:
 
 
 def take_apart(
-    ffmpeg: Path, source: Path, folder: Path, stream: str, *, rate: int, band: int
+    ffmpeg: Path,
+    source: Path,
+    folder: Path,
+    stream: str,
+    *,
+    rate: int,
+    part: int,
+    size: tuple[int, int],
 ) -> list[str]:
     """Decode one stream of a file: ``times`` lists every frame, ``frames`` holds them raw.
 
-    Pictures become the brightness of their upper band as 8x1 pixels, sound mono samples.
+    Pictures become the brightness of their upper part, one in ``part`` of their height, as so few
+    pixels; sound mono samples.
     """
     decoded = {
         "video": (
-            *("-map", "0:v:0", "-vf", f"crop=iw:ih/{band}:0:0,scale=8:1:flags=area,format=gray"),
+            *(
+                "-map",
+                "0:v:0",
+                "-vf",
+                f"crop=iw:ih/{part}:0:0,scale={size[0]}:{size[1]}:flags=area,format=gray",
+            ),
             *("-fps_mode", "passthrough", "-enc_time_base", "1/90000", "-c:v", "rawvideo"),
         ),
         "audio": ("-map", "0:a:0", "-ac", "1", "-ar", str(rate), "-c:a", "pcm_s16le"),

@@ -58,9 +58,10 @@ class Look:
         shown = self.fps // 2 if self.frozen else frame  # between two flashes
         return scene.picture(shown, self.width, self.height, self.fps, self.seed, black=self.black)
 
-    def sound(self, seconds: int) -> bytes:
+    def sound(self, seconds: int, first: int = 0) -> bytes:
         """Raw samples from a full second on."""
-        return scene.sound(seconds, self.rate, self.channels, self.seed, silent=self.silent)
+        shape = self.rate, self.channels, self.seed
+        return scene.sound(seconds, *shape, silent=self.silent, first=first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def webm(look: Look, begin: int, seconds: int, ffmpeg: Ffmpeg) -> bytes:
     """A whole WebM file, as Agora stores the slices of a web user."""
     with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
         output, samples = Path(folder) / "slice.webm", Path(folder) / "samples"
-        samples.write_bytes(look.sound(seconds))
+        samples.write_bytes(look.sound(seconds, begin))
         argv = studio.encode_webm(ffmpeg.ffmpeg, output, look.codec, look.size, look.fps, samples)
         first = begin * look.fps
         _feed(argv, ffmpeg, map(look.picture, range(first, first + seconds * look.fps)))

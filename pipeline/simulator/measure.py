@@ -6,6 +6,7 @@ ffmpeg decodes; what was recorded is not looked at.
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,35 +14,51 @@ from numpy.typing import NDArray
 from pipeline.muxing import studio
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import run
-from pipeline.simulator.scene import BAND
+from pipeline.simulator.scene import BAND, CELLS, LASTS, SECONDS, STEP, STRIP, TONE
 
 RATE = 48000  # Hz, of decoded sound
 BRIGHT = 160  # luma of the band while it flashes is 235, else 40
 LOUD = 1000  # of 32767; a beep has 8000
 QUIET = RATE // 5  # samples of quiet in front of a beep
-PAIR = 0.5  # seconds a flash and its beep may lie apart at most
+ROWS = BAND  # as high as the strip, which is the last of them; the others are the band
 TIMEOUT = 600.0
 
 Samples = NDArray[np.int16]
 Times = NDArray[np.float64]
 
 
+class Mark(NamedTuple):
+    """A flash or a beep: when it begins in the result, and of which second it is by itself."""
+
+    at: float  # seconds
+    second: int  # modulo SECONDS
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Seconds of the result, from its beginning."""
+    """What is seen and heard, in the order of the result."""
 
-    flashes: tuple[float, ...]
-    beeps: tuple[float, ...]
+    shown: tuple[Mark, ...]
+    heard: tuple[Mark, ...]
+
+    @property
+    def flashes(self) -> tuple[float, ...]:
+        """Seconds of the result, from its beginning."""
+        return tuple(mark.at for mark in self.shown)
+
+    @property
+    def beeps(self) -> tuple[float, ...]:
+        """Seconds of the result, from its beginning."""
+        return tuple(mark.at for mark in self.heard)
 
     @property
     def offsets(self) -> tuple[float, ...]:
-        """How much later than the flash each beep comes, for those that have one."""
-        flashes = np.array(self.flashes)
+        """How much later than the flash of its second each beep comes, for those that have one."""
         found = []
-        for beep in self.beeps if len(flashes) else ():
-            nearest = float(flashes[np.argmin(np.abs(flashes - beep))])
-            if abs(beep - nearest) < PAIR:
-                found.append(beep - nearest)
+        for at, second in self.heard:
+            apart = [at - shown.at for shown in self.shown if shown.second == second]
+            if apart:
+                found.append(min(apart, key=abs))
         return tuple(found)
 
     @property
@@ -66,15 +83,16 @@ def measure(path: Path, ffmpeg: Ffmpeg, streams: tuple[str, ...] = ("video", "au
     return Measured(flashes, beeps)
 
 
-def _flashes(path: Path, ffmpeg: Ffmpeg) -> tuple[float, ...]:
+def _flashes(path: Path, ffmpeg: Ffmpeg) -> tuple[Mark, ...]:
     times, _, raw = _decoded(path, ffmpeg, "video")
-    bands = raw.reshape(len(times), -1) if len(times) else raw.reshape(0, 8)
-    bright = bands.mean(axis=1) > BRIGHT
-    begins = bright & ~np.append(False, bright[:-1])
-    return tuple(round(float(t), 4) for t in times[begins])
+    pictures = raw.reshape(len(times), ROWS, CELLS)
+    bright = pictures[:, :-1].mean(axis=(1, 2)) > BRIGHT
+    begins = np.flatnonzero(bright & ~np.append(False, bright[:-1]))
+    numbers = (pictures[:, -1, 1:-1] > BRIGHT) @ (1 << np.arange(CELLS - 2)[::-1])
+    return tuple(Mark(round(float(times[n]), 4), int(numbers[n])) for n in begins)
 
 
-def _beeps(path: Path, ffmpeg: Ffmpeg) -> tuple[float, ...]:
+def _beeps(path: Path, ffmpeg: Ffmpeg) -> tuple[Mark, ...]:
     times, sizes, raw = _decoded(path, ffmpeg, "audio")
     samples = raw.view("<i2")
     counts = sizes // 2
@@ -84,7 +102,17 @@ def _beeps(path: Path, ffmpeg: Ffmpeg) -> tuple[float, ...]:
     frame = np.searchsorted(firsts, loud, side="right") - 1
     at = times[frame] + (loud - firsts[frame]) / RATE
     begins = np.append(True, np.diff(at) * RATE > QUIET) if len(at) else np.zeros(0, bool)
-    return tuple(round(float(t), 4) for t in at[begins])
+    return tuple(
+        Mark(round(float(time), 4), second_of(samples[n : n + round(LASTS * RATE)]))
+        for time, n in zip(at[begins], loud[begins].tolist(), strict=True)
+    )
+
+
+def second_of(beep: Samples) -> int:
+    """The second whose pitch a beep of ``RATE`` has."""
+    size = 1 << 16  # bins of less than 1 Hz
+    spectrum = np.abs(np.fft.rfft(beep.astype(np.float64) * np.hanning(len(beep)), size))
+    return round((float(np.argmax(spectrum)) * RATE / size - TONE) / STEP) % SECONDS
 
 
 def _decoded(
@@ -93,7 +121,9 @@ def _decoded(
     """Time and size of every frame, and their bytes in a row."""
     with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
         home = Path(folder)
-        argv = studio.take_apart(ffmpeg.ffmpeg, path, home, stream, rate=RATE, band=BAND)
+        argv = studio.take_apart(
+            ffmpeg.ffmpeg, path, home, stream, rate=RATE, part=STRIP, size=(CELLS, ROWS)
+        )
         run(argv, env=ffmpeg.env, timeout=TIMEOUT)
         lines = (home / "times").read_text().splitlines()
         raw = np.fromfile(home / "frames", np.uint8)

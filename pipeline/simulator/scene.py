@@ -1,6 +1,7 @@
 """The scene that is recorded, computed: a clock, a flash and a beep at each full second.
 
-Picture and sound flash and beep at the same instant, so that their offset can be measured.
+Picture and sound flash and beep at the same instant, so that their offset can be measured.  Each
+second has a pitch and a number of its own, so that a shift by whole seconds is seen as well.
 """
 
 import numpy as np
@@ -8,7 +9,10 @@ from numpy.typing import NDArray
 
 LASTS = 0.12  # seconds of a flash and of a beep
 BAND = 5  # the flash is a band across the top, one part in so many of the height
-TONE = 1000  # Hz
+SECONDS = 64  # that can be told apart
+TONE, STEP = 500, 25  # Hz: the pitch of the first second, and by how much each is higher
+CELLS = 8  # a strip under the band, from BAND to STRIP: the number of the second in bits
+STRIP = 4  # one part in so many of the height
 LOUD = 8000
 HISS = 20
 CANVAS, TILE, INK = 40, 95, 235  # luma
@@ -43,18 +47,28 @@ def picture(frame: int, width: int, height: int, fps: int, seed: int, *, black: 
     luma[height - len(coarse) :, : coarse.shape[1]] = coarse
     if rest < LASTS * fps:
         luma[: height // BAND] = INK
+    _number(luma[height // BAND : height // STRIP], second)
     chroma = bytes([128 - 20]) * (width * height // 4) + bytes([128 + 20]) * (width * height // 4)
     return luma.tobytes() + chroma
 
 
-def sound(seconds: int, rate: int, channels: int, seed: int, *, silent: bool) -> bytes:
-    """16-bit samples, interleaved, of as many seconds from a full one on."""
+def pitch(second: int) -> int:
+    """Hz of its beep."""
+    return TONE + STEP * (second % SECONDS)
+
+
+def sound(
+    seconds: int, rate: int, channels: int, seed: int, *, silent: bool, first: int = 0
+) -> bytes:
+    """16-bit samples, interleaved, of as many seconds from the ``first`` on."""
     if silent:
         return bytes(2 * seconds * rate * channels)
     noise = np.random.default_rng(seed).integers(-HISS, HISS + 1, seconds * rate)
-    beep = LOUD * np.sin(2 * np.pi * TONE * np.arange(round(LASTS * rate)) / rate)
-    once = np.concatenate([beep, np.zeros(rate - len(beep))])
-    mixed = np.round(noise + np.tile(once, seconds)).astype("<i2")
+    time = np.arange(round(LASTS * rate)) / rate
+    beeps = np.zeros((seconds, rate))
+    for n in range(seconds):
+        beeps[n, : len(time)] = LOUD * np.sin(2 * np.pi * pitch(first + n) * time)
+    mixed = np.round(noise + beeps.reshape(-1)).astype("<i2")
     return np.repeat(mixed, channels).tobytes()
 
 
@@ -64,6 +78,15 @@ def _background(width: int, height: int, seed: int) -> Luma:
     grain = np.random.default_rng(seed).integers(-24, 25, tile.shape)
     tile[:] = (TILE + grain).astype(np.uint8)
     return luma
+
+
+def _number(strip: Luma, second: int) -> None:
+    """Bits of the number from the right, bright for 1; the outer cells are dark."""
+    width = strip.shape[1] // CELLS
+    for bit in range(CELLS - 2):
+        if second % SECONDS >> bit & 1:
+            right = (CELLS - 1 - bit) * width
+            strip[:, right - width : right] = INK
 
 
 def _write(luma: Luma, text: str, x: int, y: int, unit: int) -> None:

@@ -213,7 +213,7 @@ def test_every_file_of_a_divided_recording_is_in_step(simulated, ffmpeg, tmp_pat
         beeps += [at + piece.begin for at in found.beeps]
         assert abs(found.offset) <= OFFSET
         # a decoder shows nothing of the first frame of a file: what beeps there seems to come late
-        settled = Measured(found.flashes, tuple(at for at in found.beeps if at > MOMENT))
+        settled = Measured(found.shown, tuple(mark for mark in found.heard if mark.at > MOMENT))
         assert abs(settled.drift) <= OFFSET / 2
     assert flashes == pytest.approx(made.truth.flashes, abs=OFFSET)
     # one that sounds over a border is heard in both files
