@@ -19,6 +19,7 @@ from pipeline.simulator.scene import BAND, CELLS, LASTS, SECONDS, STEP, STRIP, T
 RATE = 48000  # Hz, of decoded sound
 BRIGHT = 160  # luma of the band while it flashes is 235, else 40
 LOUD = 1000  # of 32767; a beep has 8000
+WHOLE = 0.9  # share of a beep that has to be heard
 QUIET = RATE // 5  # samples of quiet in front of a beep
 ROWS = BAND  # as high as the strip, which is the last of them; the others are the band
 TIMEOUT = 600.0
@@ -106,6 +107,16 @@ def _beeps(path: Path, ffmpeg: Ffmpeg) -> tuple[Mark, ...]:
         Mark(round(float(time), 4), second_of(samples[n : n + round(LASTS * RATE)]))
         for time, n in zip(at[begins], loud[begins].tolist(), strict=True)
     )
+
+
+def in_a_row(samples: Samples) -> tuple[Mark, ...]:
+    """Whole beeps in samples of ``RATE`` that are played one behind the other."""
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > LOUD)
+    begins = loud[np.diff(loud, prepend=-QUIET - 1) > QUIET]
+    ends = loud[np.diff(loud, append=len(samples) + QUIET + 1) > QUIET]
+    whole = ends - begins > WHOLE * LASTS * RATE
+    lasts = round(LASTS * RATE)
+    return tuple(Mark(n / RATE, second_of(samples[n : n + lasts])) for n in begins[whole].tolist())
 
 
 def second_of(beep: Samples) -> int:

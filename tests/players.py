@@ -1,0 +1,238 @@
+"""Players and decoders nobody here wrote: what they show and let hear of a file, and when.
+
+Chromium plays it from a server of this machine; ffmpeg, PyAV, GStreamer and VLC decode its sound
+into samples that they play frame behind frame.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.simulator.measure import BRIGHT, RATE, Mark, Samples, in_a_row
+from pipeline.simulator.scene import CELLS
+
+CHROMIUM = "/usr/bin/chromium"
+NOBODY = 65534
+FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+
+PAGE = b"""<!doctype html><video id=v src=/media></video><script>
+const v = document.getElementById('v'), seen = [], clock = [], chunks = [];
+const canvas = new OffscreenCanvas(8, 5), pen = canvas.getContext('2d', {willReadFrequently: true});
+function look(now, frame) {
+  pen.drawImage(v, 0, 0, v.videoWidth, v.videoHeight / 4, 0, 0, 8, 5);
+  const p = pen.getImageData(0, 0, 8, 5).data, row = [];
+  for (let i = 0; i < 40; i++) row.push(p[4 * i]);
+  seen.push([frame.mediaTime, v.currentTime, row]);
+  v.requestVideoFrameCallback(look);
+}
+async function open() {
+  const context = new AudioContext({sampleRate: 48000});
+  const tap = context.createScriptProcessor(1024, 1, 1);
+  tap.onaudioprocess = e => {
+    if (v.paused || v.seeking) return;
+    clock.push([e.playbackTime, v.currentTime]);
+    chunks.push(Array.from(e.inputBuffer.getChannelData(0), x => Math.round(x * 32767)));
+  };
+  context.createMediaElementSource(v).connect(tap);
+  tap.connect(context.destination);
+  v.requestVideoFrameCallback?.(look);
+  if (v.readyState < 4) await new Promise(done => { v.oncanplaythrough = done; });
+  await context.resume();
+}
+async function play(from, seconds) {
+  seen.length = clock.length = chunks.length = 0;
+  if (from !== null) {
+    const there = new Promise(done => { v.onseeked = done; });
+    v.currentTime = from;
+    await there;
+  }
+  await v.play();
+  const end = Math.min(v.duration - 0.02, (from ?? 0) + seconds);
+  await new Promise(done => {
+    const timer = setInterval(() => {
+      if (v.ended || v.currentTime >= end) { clearInterval(timer); done(); }
+    }, 20);
+  });
+  v.pause();
+  return {seen, clock, chunks, duration: v.duration};
+}
+</script>"""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One page and one file, in ranges."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, path: Path, *args: object) -> None:
+        self._path = path
+        super().__init__(*args)  # type: ignore[arg-type]
+
+    def log_message(self, *args: object) -> None:
+        """Nobody reads it."""
+
+    def do_GET(self) -> None:
+        if self.path != "/media":
+            self._answer(200, PAGE, "text/html")
+            return
+        data = self._path.read_bytes()
+        wanted = self.headers.get("Range", "")
+        if not wanted.startswith("bytes="):
+            self._answer(200, data, "video/mp4")
+            return
+        first, _, last = wanted[6:].partition("-")
+        begin, end = int(first), int(last) + 1 if last else len(data)
+        told = f"bytes {begin}-{min(end, len(data)) - 1}/{len(data)}"
+        self._answer(206, data[begin:end], "video/mp4", told)
+
+    def _answer(self, code: int, body: bytes, kind: str, told: str = "") -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Accept-Ranges", "bytes")
+        if told:
+            self.send_header("Content-Range", told)
+        self.end_headers()
+        with suppress(OSError):  # it has seen enough
+            self.wfile.write(body)
+
+
+@contextmanager
+def served(path: Path) -> Iterator[str]:
+    """The address of a page that plays a file."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, path))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@dataclass(frozen=True)
+class Played:
+    """What was heard and shown of a stretch, on the clock of the player."""
+
+    heard: tuple[Mark, ...]
+    flashes: tuple[Mark, ...]
+    pictures: tuple[Mark, ...]  # every one that was seen
+    duration: float
+
+
+def chromium(path: Path, begins: Sequence[float | None], seconds: float) -> list[Played]:
+    """A file played in a browser so many seconds from each of these places on; None: as it is
+    opened.
+    """
+    if not Path(CHROMIUM).exists():
+        pytest.skip("no Chromium here: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright here")
+    with served(path) as url, playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            page = browser.new_page()
+            page.goto(url)
+            page.evaluate("open()")
+            return [
+                _played(page.evaluate("([from, s]) => play(from, s)", [begin, seconds]))
+                for begin in begins
+            ]
+        finally:
+            browser.close()
+
+
+def _played(told: dict) -> Played:
+    clock = np.array(told["clock"])
+    samples = np.array(told["chunks"], np.int16)
+    width = samples.shape[1]
+    heard = []
+    for at, second in in_a_row(samples.reshape(-1)):
+        chunk, into = divmod(round(at * RATE), width)
+        heard.append(Mark(float(clock[chunk, 1]) + into / RATE, second))
+    rows = np.array([row for *_, row in told["seen"]], np.int64).reshape(-1, 5, CELLS)
+    numbers = (rows[:, -1, 1:-1] > BRIGHT) @ (1 << np.arange(CELLS - 2)[::-1])
+    pictures = [Mark(shown, int(n)) for (shown, *_), n in zip(told["seen"], numbers, strict=True)]
+    bright = rows[:, :-1].mean(axis=(1, 2)) > BRIGHT
+    begins = np.flatnonzero(bright[1:] & ~bright[:-1]) + 1
+    flashes = tuple(pictures[n] for n in begins)
+    return Played(tuple(heard), flashes, tuple(pictures), told["duration"])
+
+
+def by_ffmpeg(path: Path, ffmpeg: Ffmpeg) -> Samples:
+    """``ffmpeg -i x.mp4 x.wav``."""
+    argv = [str(ffmpeg.ffmpeg), "-v", "error", "-i", str(path), "-f", "wav"]
+    done = subprocess.run(
+        [*argv, "-ar", str(RATE), "-ac", "1", "-"], env=ffmpeg.env, capture_output=True, check=True
+    )
+    return _of_wav(done.stdout)
+
+
+def by_pyav(path: Path) -> Samples:
+    """Decoded frames, one behind the other, as what makes captions of sound reads them."""
+    av = pytest.importorskip("av", reason="no PyAV here")
+    resampler = av.AudioResampler("s16", "mono", RATE)
+    with av.open(str(path)) as file:
+        found = [
+            made.to_ndarray().reshape(-1)
+            for frame in file.decode(audio=0)
+            for made in resampler.resample(frame)
+        ]
+    return np.concatenate(found)
+
+
+def by_gstreamer(path: Path) -> Samples:
+    """What ``qtdemux`` hands out, decoded."""
+    if not shutil.which("gst-launch-1.0"):
+        pytest.skip("no GStreamer here: apt-get install gstreamer1.0-tools")
+    out = path.with_suffix(".gstreamer.wav")
+    form = f"audio/x-raw,format=S16LE,channels=1,rate={RATE}"
+    chain = ["filesrc", f"location={path}", "!", "qtdemux", "name=file", "file.audio_0", "!"]
+    chain += ["queue", "!", "decodebin", "!", "audioconvert", "!", "audioresample", "!", form, "!"]
+    argv = ["gst-launch-1.0", "-q", *chain, "wavenc", "!", "filesink", f"location={out}"]
+    subprocess.run(argv, capture_output=True, check=True, timeout=120)
+    return _of_wav(out.read_bytes())
+
+
+def by_vlc(path: Path) -> Samples:
+    """Decoded by VLC, which refuses to work for root."""
+    if not shutil.which("cvlc"):
+        pytest.skip("platform: no VLC here")
+    form = f"acodec=s16l,channels=1,samplerate={RATE}"
+    sink = f"#transcode{{{form}}}:std{{access=file,mux=wav,dst=-}}"
+    argv = ["cvlc", "-I", "dummy", "--no-video", "--sout", sink, "-", "vlc://quit"]
+    with path.open("rb") as file:
+        done = subprocess.run(
+            argv,
+            stdin=file,
+            capture_output=True,
+            check=False,
+            timeout=120,
+            env={"HOME": "/tmp", "PATH": "/usr/bin:/bin"},
+            user=_other(),
+        )
+    if done.returncode or len(done.stdout) < 100:
+        pytest.skip("platform: this VLC cannot open files")
+    return _of_wav(done.stdout)
+
+
+def _other() -> int | None:
+    """Somebody who is not root."""
+    return NOBODY if os.geteuid() == 0 else None
+
+
+def _of_wav(data: bytes) -> Samples:
+    """Samples of a file whose length may not be known when its header is written."""
+    at = data.index(b"data") + 8
+    return np.frombuffer(data[at : len(data) - (len(data) - at) % 2], "<i2")

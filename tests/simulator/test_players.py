@@ -1,0 +1,151 @@
+"""Promise: sound and pictures are where they were, in every player and for every next tool.
+
+Each second has a beep of its own pitch and pictures with its own number, so nothing can be in place
+by chance.  The players are others' work (:mod:`tests.players`).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.model import Format, OnLoss
+from pipeline.simulator.measure import in_a_row
+from tests import players
+from tests import recordings as r
+
+SECONDS, SLICE = 12, 2
+NEAR = 0.04  # seconds
+PICTURE = 1 / 15  # of a second
+LATENCY = 1024 / 48000  # of what Chromium hands out: a block of samples
+LEAD = 1024 / 48000  # sound begins one frame before the first picture, as the simulator has it
+SEEKS = (1.3, 9.2, 4.4, 7.9, 0.2, 10.1, 3.3, 6.1, 2.7, 8.6)
+
+CASES = {
+    "clean": ((), {}),
+    "a hole kept": (("missing_file:2",), {}),
+    "a hole closed": (("missing_file:2",), {"on_loss": OnLoss.CLOSE}),
+    "a hole filled": (("missing_file:2",), {"on_loss": OnLoss.FILL}),
+    "sound lost": (("audio_missing_one_seg:2",), {}),
+    "a pause": (("audio_pauses:2",), {}),
+    "late sound": (("late_audio_pmt_ok:2",), {}),
+    "late pictures": (("late_video:2",), {}),
+    "sound that ends early": (("audio_ends_early:3",), {}),
+    "a join": (("bak_gap:1",), {}),
+    "holes all over": (("missing_file:1", "missing_file:3", "audio_missing_one_seg:5"), {}),
+}
+
+
+class Case:
+    """A recording, what was made of it, and when its seconds have to come."""
+
+    def __init__(self, stored, ffmpeg, folder: Path, name: str) -> None:
+        faults, chosen = CASES[name]
+        self.source = stored(*faults, duration=SECONDS, slice=SLICE)
+        self.ffmpeg, self.folder, self.chosen = ffmpeg, folder, chosen
+        self.closed = SLICE if chosen.get("on_loss") is OnLoss.CLOSE else 0
+
+    def made(self, format="mp4", **chosen):
+        report = r.convert(
+            self.source,
+            self.folder / format,
+            self.ffmpeg,
+            format=Format(format),
+            **self.chosen,
+            **chosen,
+        )
+        assert report.proof is None or report.proof.holds, r.said(report)
+        return Path(report.output)
+
+    def due(self, second: int) -> float:
+        """When a second of the recording begins in the result."""
+        return LEAD + second - (self.closed if second >= 2 * SLICE else 0)
+
+    def are_in_place(self, marks, near, latency=0.0):
+        assert marks
+        off = {mark.second: round(mark.at - latency - self.due(mark.second), 4) for mark in marks}
+        assert max(map(abs, off.values())) <= near, off
+
+
+@pytest.fixture
+def case(stored, ffmpeg, tmp_path):
+    return lambda name: Case(stored, ffmpeg, tmp_path, name)
+
+
+def heard_in(case, samples):
+    marks = in_a_row(samples)
+    case.are_in_place(marks, NEAR)
+    return marks
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_decoder_has_the_sound_in_its_place(case, name):
+    this = case(name)
+    path = this.made()
+    every = [players.by_ffmpeg(path, this.ffmpeg), players.by_pyav(path)]
+    seconds = [[mark.second for mark in heard_in(this, samples)] for samples in every]
+    assert seconds[0] == seconds[1]
+    assert len(seconds[0]) == len(set(seconds[0]))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gstreamer_has_the_sound_in_its_place(case, name):
+    this = case(name)
+    heard_in(this, players.by_gstreamer(this.made()))
+
+
+@pytest.mark.parametrize("name", ["a hole kept", "late sound"])
+def test_vlc_has_the_sound_in_its_place(case, name):
+    this = case(name)
+    heard_in(this, players.by_vlc(this.made()))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_chromium_shows_and_plays_everything_in_its_place(case, name):
+    this = case(name)
+    (played,) = players.chromium(this.made(), [None], SECONDS + 1)
+    this.are_in_place(played.heard, NEAR, LATENCY)
+    this.are_in_place(played.flashes, PICTURE)
+    assert _numbers(this, played) <= PICTURE
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_chromium_finds_everything_in_its_place_after_seeking(case, name):
+    this = case(name)
+    for played in players.chromium(this.made(), SEEKS, 1.2):
+        if played.heard:
+            this.are_in_place(played.heard, NEAR, LATENCY)
+        assert _numbers(this, played) <= PICTURE
+
+
+def _numbers(case, played):
+    """By how much the farthest picture is outside the second whose number it has."""
+    shown = [mark for mark in played.pictures if mark.second or mark.at < 1.1]
+    off = [max(case.due(n) - at, at - case.due(n) - 1, 0.0) for at, n in shown]
+    return max(off, default=0.0)
+
+
+@pytest.mark.parametrize("name", ["a hole kept", "a pause", "late sound", "sound that ends early"])
+def test_all_formats_are_equally_long_and_in_place(case, name):
+    this = case(name)
+    lengths = []
+    for format in ("mp4", "m4a", "aac", "mp3", "wav", "ts"):
+        samples = players.by_ffmpeg(this.made(format), this.ffmpeg)
+        heard_in(this, samples)
+        lengths.append(len(samples) / 48000)
+    assert np.ptp(lengths) <= NEAR, lengths
+
+
+def test_a_sparse_track_is_not_in_place_for_who_plays_frame_behind_frame(case):
+    """What the silence is for; and that this would be noticed."""
+    this = case("a pause")
+    path = this.made(sparse_sound=True)
+    off = [mark.at - this.due(mark.second) for mark in in_a_row(players.by_pyav(path))]
+    assert min(off) == pytest.approx(-SLICE, abs=NEAR)
+
+
+@pytest.mark.parametrize("name", ["a hole kept", "late sound", "holes all over"])
+def test_two_runs_give_the_same_bytes(case, name):
+    this = case(name)
+    first = this.made().read_bytes()
+    assert this.made(force=True).read_bytes() == first
