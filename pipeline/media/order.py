@@ -1,7 +1,7 @@
 """Segments listed twice or in the wrong order (RFC 8216 section 3)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -23,8 +23,7 @@ def named_order(slots: Sequence[Slot]) -> list[int]:
     order = [*range(len(slots))]
     for part in {slot.part for slot in slots}:
         here = [n for n in order if slots[n].part == part]
-        lost = {n for n in here if slots[n].utc is not None and not has_media(slots[n])}
-        astray = lost & (_passed(slots, here, max) | _passed(slots, here[::-1], min))
+        astray = _astray(slots, here)
         if astray:
             reached, keys = -math.inf, {}
             for n in here:
@@ -37,16 +36,27 @@ def named_order(slots: Sequence[Slot]) -> list[int]:
     return order
 
 
-def _passed(
-    slots: Sequence[Slot], numbers: Sequence[int], furthest: Callable[[float, float], float]
-) -> set[int]:
-    """Those whose names are not the furthest so far."""
-    found, reached = set(), None
-    for n in numbers:
-        utc = slots[n].utc
-        if utc is not None:
-            reached = utc if reached is None else furthest(reached, utc)
-            found |= {n} if utc != reached else set()
+def _astray(slots: Sequence[Slot], numbers: Sequence[int]) -> set[int]:
+    """Slots that hold nothing and by their names belong elsewhere: these fit neither between those
+    beside them that do hold something, nor among themselves.  Where already the ones beside it
+    are not in order, the names' clock has stepped, and tells nothing.
+    """
+    found = set[int]()
+    empty: list[int] = []
+    before = -math.inf
+    for n in [*numbers, None]:
+        if n is not None and slots[n].utc is None:
+            continue
+        if n is not None and not has_media(slots[n]):
+            empty.append(n)
+            continue
+        behind = math.inf if n is None else slots[n].utc or 0.0
+        times = [slots[k].utc or 0.0 for k in empty]
+        if before <= behind:
+            passed = np.maximum.accumulate([before, *times])[1:] > times
+            passed |= np.minimum.accumulate([behind, *times[::-1]])[1:][::-1] < times
+            found |= {k for k, off in zip(empty, passed.tolist(), strict=True) if off}
+        before, empty = behind, []
     return found
 
 
