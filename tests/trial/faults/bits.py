@@ -71,7 +71,8 @@ def flipped_adaptation(made: Recording) -> str:
         raise Unfit("no adaptation field")
     row = made.chance.choice(rows.tolist())
     track = TRACKS[int(file.origin[row]) // NUMBERS]
-    done = _flip(made, file, row, made.chance.choice((4, 4, 5)), tuple(range(8)))
+    columns = (4, 4, 5) if file.data[row, 4] else (4,)  # an empty field has no flags
+    done = _flip(made, file, row, made.chance.choice(columns), tuple(range(8)))
     return _suspect(made, slot, file, row, track, done)
 
 
