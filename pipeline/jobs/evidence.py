@@ -214,6 +214,7 @@ def _slot(listed: Listed, scan: Scan | None) -> Slot:
         name=listed.name,
         scan=scan,
         duration=listed.segment.duration or None,
+        rounded=listed.segment.rounded,
         discontinuity=listed.segment.discontinuity,
         utc=listed.utc,
         part=listed.part,

@@ -352,6 +352,7 @@ def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
     durations = [s.slot.duration or 0.0 for s in segments]
     whole = all(duration == int(duration) for duration in durations)
     rounded = whole and (len(off) < 3 or max(off) > 0.05)
+    rounded |= all(s.slot.rounded for s in segments)
     usual = max(2 * float(np.median(off)), float(np.percentile(off, 95)) if len(off) > 7 else 0.0)
     return max(0.1 if len(off) > 1 else 0.2, usual, 0.6 if rounded else 0.0)
 
