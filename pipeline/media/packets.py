@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 PACKET = 188
-RUN = 3  # bytes of stuffing that no payload begins with by chance
 SYNC = 0x47
 NULL_PID = 0x1FFF
 MODULO = 1 << 33  # PTS, DTS and PCR base count 90 kHz modulo 2^33 (clause 2.4.3.7)
@@ -237,10 +236,6 @@ def _impossible(
     last = 4 + length[inner]
     ends = rows[adapted[inner], last] & rows[adapted[inner], np.minimum(first, last)]
     odd = (flags[inner] & 0x2F != 0) | ((last >= first) & (ends != 0xFF))
-    # Stuffing that goes on where the payload begins: the field was longer.
-    behind = np.minimum(last + 1, PACKET - RUN)[:, None] + np.arange(RUN)
-    room = (last >= first) & (last < PACKET - RUN)
-    odd |= room & (rows[adapted[inner, None], behind] == 0xFF).all(axis=1)
     if 10 * np.count_nonzero(odd) <= len(adapted):
         wrong[inner[odd]] = True
     return wrong
