@@ -137,6 +137,7 @@ class Segment:
     init: InitSection | None = None
     events: tuple[TrackEvent, ...] = ()  # that stand in front of it
     rotations: tuple[Rotation, ...] = ()
+    rounded: bool = False  # EXTINF in whole seconds (RFC 8216 section 4.3.2.1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.jobs.unwrapping import Unwrapped, unwrap
 from pipeline.media import timeline
+from pipeline.media.bounds import believed
 from pipeline.media.identity import identified
 from pipeline.media.mpegts import Scan
 from pipeline.media.order import named_order
 from pipeline.media.placed import Slot, has_media
-from pipeline.media.rejoin import goes_through, missing_bytes
+from pipeline.media.rejoin import goes_through, holds, missing_bytes
 from pipeline.media.timeline import Plan
 from pipeline.media.wrapping import Wrapping
 from pipeline.model import (
@@ -48,6 +49,11 @@ class Evidence:
     wrapped: Mapping[int, Wrapping] = field(default_factory=dict)  # where it is no stream as it is
     reencoded: tuple[Reencoded, ...] = ()
     slots: tuple[Slot, ...] = ()  # all segments listed
+
+    @property
+    def rejected(self) -> bool:
+        """Nothing may be made of this recording."""
+        return self.plan.rejected or any(f.severity == Severity.FATAL for f in self.findings)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,14 +127,17 @@ def _planned(
     at_hand = at_hand.renumbered(named_order(at_hand.slots))
     at_hand = _rejoined(at_hand, folder)
     findings += _of_scans(at_hand.slots)
-    slots, said = identified(at_hand.slots)
-    findings += said
-    at_hand = replace(at_hand, slots=slots)
+    for look in (believed, identified):
+        slots, said = look(at_hand.slots)
+        findings += said
+        at_hand = replace(at_hand, slots=slots)
     at_hand = at_hand.renumbered([n for n, slot in enumerate(slots) if slot.needed])
     formed = conform(at_hand.slots, at_hand.paths, at_hand.wrapped, options, folder, ffmpeg)
     findings += formed.findings
+    sure, said = believed(formed.slots)  # what was written anew as well
+    findings += [finding for finding in said if finding not in findings]
     one_format = options.on_change is not OnChange.SPLIT
-    plan = timeline.plan(formed.slots, options.on_loss, one_format=one_format)
+    plan = timeline.plan(sure, options.on_loss, one_format=one_format)
     findings = plan.covered.without_loss(findings)
     return Evidence(
         plan,
@@ -137,7 +146,7 @@ def _planned(
         formed.paths,
         formed.wrapped,
         formed.reencoded,
-        tuple(formed.slots),
+        tuple(sure),
     )
 
 
@@ -185,7 +194,7 @@ def _at_hand(inventory: Inventory, fetched: Mapping[str, Fetched], unwrapped: Un
 def _rejoined(at_hand: _AtHand, folder: Path) -> _AtHand:
     """What reads and writes segments for that is loaded only where one goes on in the next."""
     pairs = [*pairwise(at_hand.slots)]
-    if not any(missing_bytes(a, b) or goes_through(a, b) for a, b in pairs):
+    if not any(missing_bytes(a, b) or goes_through(a, b) or holds(a, b) for a, b in pairs):
         return at_hand
     from pipeline.jobs.rejoining import rejoined
 
@@ -205,6 +214,7 @@ def _slot(listed: Listed, scan: Scan | None) -> Slot:
         name=listed.name,
         scan=scan,
         duration=listed.segment.duration or None,
+        rounded=listed.segment.rounded,
         discontinuity=listed.segment.discontinuity,
         utc=listed.utc,
         part=listed.part,

@@ -128,7 +128,7 @@ def _unusable(recording: Recording, inventory: Inventory) -> Report | None:
 
 def _as_planned(recording: Recording, evidence: Sequence[Evidence]) -> Report | None:
     """The report of a recording of which nothing can be made."""
-    if not any(one.plan.rejected for one in evidence):
+    if not any(one.rejected for one in evidence):
         return None
     return rejected(recording, [f for e in evidence for f in (*e.findings, *e.plan.findings)])
 

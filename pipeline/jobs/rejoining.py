@@ -9,8 +9,17 @@ import numpy as np
 from pipeline.media.mpegts import scan
 from pipeline.media.packets import Bytes
 from pipeline.media.placed import Slot, has_media
-from pipeline.media.rejoin import beginning, given_back, goes_through, missing_bytes
+from pipeline.media.rejoin import (
+    beginning,
+    given_back,
+    goes_through,
+    holds,
+    hurt,
+    missing_bytes,
+    parted,
+)
 from pipeline.media.wrapping import Wrapping
+from pipeline.model import Finding, Severity
 
 
 def rejoined(
@@ -41,6 +50,13 @@ def rejoined(
             behind = read(number + 1)
             put(number, np.concatenate([read(number), behind[:count]]))
             put(number + 1, behind[count:])
+    for number in (n for n in plain if n + 1 in plain and holds(new[n], new[n + 1])):
+        ahead, behind = parted(read(number), new[number + 1])
+        put(number, ahead)
+        again, there = scan(new[number + 1].name, behind), new[number + 1].scan
+        if there is not None and hurt(again) < hurt(there):
+            put(number + 1, behind)
+        new[number] = _said(new[number], new[number + 1].name)
     holders: dict[int, int] = {}  # by PID: the last segment in which a PES of it begins
     for number in range(len(slots)):
         if number not in plain:
@@ -56,6 +72,14 @@ def rejoined(
             _promise_together(new, max(holders.values()), number)
         holders |= dict.fromkeys(beginning(new[number]), number)
     return new, files
+
+
+def _said(slot: Slot, other: str) -> Slot:
+    """The slot with a finding that it held another one."""
+    assert slot.scan is not None
+    detail, repair = f"it also holds what {other} does", "left out"
+    said = Finding("SEG_DUP", Severity.WARNING, slot.name, None, 1, detail, repair)
+    return replace(slot, scan=replace(slot.scan, findings=(*slot.scan.findings, said)))
 
 
 def _promise_together(slots: list[Slot], holder: int, number: int) -> None:

@@ -1,11 +1,17 @@
-"""Which time stamps of a segment are believed, and what is taken for those that cannot be right."""
+"""Which time stamps of a segment are believed, and what is taken for those that cannot be right.
 
+Asked before anything else is read off them.
+"""
+
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.mpegts import Stream
+from pipeline.media.neighbours import streams_of, unit
 from pipeline.media.packets import Ticks, signed
 from pipeline.media.placed import Placed, Slot
 from pipeline.media.presentation import in_place, within
@@ -16,7 +22,31 @@ LONGEST_DELAY = 5 * HZ  # from the decoding of a picture to its showing
 BESIDE = "derived from their neighbours"
 
 
-def believed(slot: Slot, lane: Lane, stream: Stream) -> tuple[Ticks, Ticks, list[Finding]]:
+def believed(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
+    """The slots with the stamps that their streams must have had."""
+    units: dict[str, list[float]] = defaultdict(list)
+    for slot in slots:
+        for stream in streams_of(slot).values():
+            units[stream.codec.name if stream.codec else ""].append(unit(stream))
+    kept, findings = [], []
+    for slot in slots:
+        mended = {}
+        for pid, stream in streams_of(slot).items():
+            assert stream.codec is not None
+            usual = float(np.median(units[stream.codec.name]))
+            lane = Lane(pid, stream.codec, stream.config or b"", usual)
+            pts, dts, said = _of_stream(slot, lane, stream)
+            findings += said
+            if pts is not stream.pts or dts is not stream.dts:
+                mended[pid] = replace(stream, pts=pts, dts=dts)
+        if mended and slot.scan:
+            streams = {**slot.scan.streams, **mended}
+            slot = replace(slot, scan=replace(slot.scan, streams=streams))
+        kept.append(slot)
+    return kept, findings
+
+
+def _of_stream(slot: Slot, lane: Lane, stream: Stream) -> tuple[Ticks, Ticks, list[Finding]]:
     """PTS and DTS of every PES in an order a decoder can follow; single impossible ones are mended,
     and a fatal finding says where too few agree for that.
     """

@@ -80,7 +80,8 @@ def _edge(part: _Part, before: Placed, segment: Placed) -> None:
     gaps = {pid: segment.first(pid) - ends[pid] for pid in segment.stamps if pid in ends}
     adjacent = not slots_between(part.slots, before, segment)
     if not adjacent or _cut(before):
-        segment.torn |= set(gaps)
+        counted = _counted(part, before, segment) if adjacent else set[int]()
+        segment.torn |= gaps.keys() - counted
     segment.torn |= {pid for pid in gaps if pid not in before.stamps}
     if adjacent:
         for pid in before.stamps.keys() & segment.stamps.keys():
@@ -91,6 +92,13 @@ def _edge(part: _Part, before: Placed, segment: Placed) -> None:
     _end_torn(before, segment.torn, adjacent=adjacent)
     if adjacent:
         _end_here(part, before, before.stamps.keys() - segment.stamps.keys())
+
+
+def _counted(part: _Part, before: Placed, segment: Placed) -> set[int]:
+    """Streams whose counters go on over an edge with a writer that counts."""
+    shared = before.stamps.keys() & segment.stamps.keys() if part.counters_go_on else set[int]()
+    pairs = {pid: (before.stream(pid), segment.stream(pid)) for pid in shared}
+    return {pid for pid, (a, b) in pairs.items() if continues(a, b) and not moved(a, b)}
 
 
 def _torn_head(part: _Part, segment: Placed, pid: int) -> None:
@@ -166,6 +174,7 @@ def _examine_gap(
     """A gap that nothing explains yet: the writer's own, a step of the clock, or a loss."""
     gap, usual = gaps[lane.pid], part.paces[lane.pid]
     hurt = before.damaged or segment.damaged
+    hurt &= lane.pid not in _counted(part, before, segment) or gap > usual.gap(lane)
     if hurt and gap > lane.unit / 2:
         segment.torn.add(lane.pid)
     elif _lacks_its_key(segment, lane, gap, usual):

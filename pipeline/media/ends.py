@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.packets import MODULO
 from pipeline.media.placed import Placed, Slot, complete, has_media, opening
-from pipeline.media.walls import TOLERANCE, begins_whole, wall
+from pipeline.media.walls import DOUBT, TOLERANCE, begins_whole, wall
 from pipeline.model import Finding, Severity
 
 WHOLE_END = 3 * HZ // 25  # ticks an EXTINF may be wrong where every stream ends with a whole unit
@@ -276,21 +276,35 @@ def _promised(
     """Where the first segment should begin and the last one end, by EXTINF and their neighbours."""
     first, last = segments[0], segments[-1]
     begin = end = None
-    if first.slot.duration and len(segments) > 1 and _adjacent(first, segments[1]):
-        begin = opening(segments[1], lanes) - first.slot.duration * HZ
+    told = first.slot.duration if not _as_named(segments, lanes) else None
+    if told and len(segments) > 1 and _adjacent(first, segments[1]):
+        begin = opening(segments[1], lanes) - told * HZ
         blameless = _breaks_off(first, lanes) and begins_whole(segments[1])
         if segments[1].damaged or (segments[1].torn and not blameless):
             begin = min(begin, opening(first, lanes)) if first.damaged else None
     alone = len(segments) == 1 or not _adjacent(first, segments[1])
     witness = alone or not _breaks_off(first, lanes)  # its own end is left to tell
-    if begin is None and first.slot.duration and _headless(first) and witness:
+    if begin is None and told and _headless(first) and witness:
         whole = _media_end(first, lanes)
-        begin = whole - first.slot.duration * HZ
+        begin = whole - told * HZ
         if first is last:
             return begin, whole
     if lasting := last.slot.duration or _usual_if_cut(segments, lanes):
         end = _start_of_last(segments, lanes) + lasting * HZ
     return begin, end
+
+
+def _as_named(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
+    """The first segment lasts until the next one begins as long as their names say: what EXTINF
+    says besides is wrong.
+    """
+    first, then = segments[0], segments[1] if len(segments) > 1 else None
+    if then is None or not _adjacent(first, then):
+        return False
+    if first.slot.utc is None or then.slot.utc is None or then.torn or then.damaged:
+        return False
+    lasts = (opening(then, lanes) - opening(first, lanes)) / HZ
+    return abs(then.slot.utc - first.slot.utc - lasts) <= DOUBT / HZ
 
 
 def _usual_if_cut(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float | None:
@@ -338,6 +352,7 @@ def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
     durations = [s.slot.duration or 0.0 for s in segments]
     whole = all(duration == int(duration) for duration in durations)
     rounded = whole and (len(off) < 3 or max(off) > 0.05)
+    rounded |= all(s.slot.rounded for s in segments)
     usual = max(2 * float(np.median(off)), float(np.percentile(off, 95)) if len(off) > 7 else 0.0)
     return max(0.1 if len(off) > 1 else 0.2, usual, 0.6 if rounded else 0.0)
 

@@ -143,6 +143,8 @@ def _in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
         return _of_other_format(slots, found)
     if slot.discontinuity or slots[found.behind].discontinuity or _goes_on(slots, found):
         return slot, []
+    if min(*found.since.values(), *found.until.values()) >= 0:
+        return slot, []  # between its neighbours, however sparse
     room = _room(slots, found)
     if room is None or abs(room - length(slot)) > OUT:
         return slot, []
@@ -262,8 +264,11 @@ def _streams_together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, l
     for pid in streams_of(slot):
         off = _off(slots, found, pid)
         others = [_off(slots, found, other) for other in streams_of(slot) if other != pid]
-        apart = off is not None and abs(off) > APART and others and all(o == 0 for o in others)
-        if apart and off is not None and _is_filled(slot, pid):
+        if off is None and not _is_filled(slot, pid):
+            off = _astray(slots, found, pid)
+        elif off is not None and not _is_filled(slot, pid):
+            off = None
+        if off is not None and abs(off) > APART and others and all(o == 0 for o in others):
             moves[pid] = -off
     if not moves:
         return slot, []
@@ -300,20 +305,46 @@ def _off(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
     if since is not None and until is not None:
         if max(abs(since), abs(until)) <= APART:
             return 0
-        return since if abs(since + until) <= APART else None
+        return since if abs(since + until) <= _leeway(since) else None
     known = since if since is not None else until
     if known is None:
         return None
     if abs(known) <= APART:
         return 0
-    beside = found.before if since is not None else found.behind
-    assert beside is not None
     off = known if since is not None else -known
-    apart = _distance(slots[found.here], pid, at_end=since is not None)
-    usual = _distance(slots[beside], pid, at_end=since is not None)
-    agreed = apart is not None and usual is not None and abs(apart - usual - off) <= APART
-    agreed = agreed and _is_filled(slots[beside], pid)
-    return off if agreed else None
+    inner = since is None  # the ends of a recording may be anything
+    apart, usual = _distances(slots, found.here, pid, at_end=inner)
+    if apart is None:
+        return None
+    return off if abs(apart - usual - off) <= _leeway(off) else None
+
+
+def _distances(
+    slots: Sequence[Slot], here: int, pid: int, *, at_end: bool
+) -> tuple[int | None, int]:
+    """Of a stream from the others, in this slot and in most of the other slots; None where either
+    is not known.
+    """
+    every = [_distance(slot, pid, at_end=at_end) for slot in slots]
+    others = [d for n, d in enumerate(every) if n != here and d is not None]
+    return (every[here], round(float(np.median(others)))) if others else (None, 0)
+
+
+def _astray(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
+    """Ticks by which a stream of few units reaches into a neighbour, if it fits between them where
+    it stands in the other slots: as far from the beginning of the other streams.
+    """
+    since, until = found.since.get(pid), found.until.get(pid)
+    apart, usual = _distances(slots, found.here, pid, at_end=False)
+    if since is None or until is None or apart is None or min(since, until) >= -APART:
+        return None
+    off = apart - usual
+    return off if min(since - off, until + off) >= -APART else None
+
+
+def _leeway(off: int) -> float:
+    """Ticks by which two witnesses of one shift may differ: not by as much as it is."""
+    return min(APART, abs(off) / 4)
 
 
 def _distance(slot: Slot, pid: int, *, at_end: bool) -> int | None:

@@ -18,6 +18,7 @@ RARE = 4  # steps that are no step of a steady track, at most
 ENOUGH = 50  # steps that tell whether it is steady
 NEAR = 12  # pictures on both sides that tell how large the missing ones were
 PAYLOAD = PACKET - 4
+MOST = 8  # rounds of packets that may be missing at once
 DRIFT = HZ // 10  # 0.1 s between the time stamps and the samples of an audio track
 
 
@@ -149,7 +150,7 @@ def _hides(on: Line, place: int, lane: Lane) -> bool:
     near = on.sizes[max(0, place - NEAR) : place + NEAR]
     room = (on.begin[place + 1] - on.end[place]) / lane.unit
     packets = float(near.mean()) / PAYLOAD * room
-    return bool(ROUND / 2 < packets < 4 * ROUND)
+    return bool(ROUND / 2 < packets < MOST * ROUND)
 
 
 def _pause(lane: Lane) -> int:

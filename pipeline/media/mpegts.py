@@ -360,6 +360,9 @@ def _stream_rules(
         detail = "PES in packets that do not announce one (payload_unit_start_indicator)"
         repair = "taken as the start of a PES"
         yield Finding("PES_START", Severity.ERROR, None, pid, t.unannounced, detail, repair)
+    if count := int(np.count_nonzero(t.mended)):
+        detail = "PES headers of another stream_id, or longer than what they hold"
+        yield Finding("PES_HEADER", Severity.WARNING, None, pid, count, detail, "put right")
     if len(t.repeats):
         detail = "packets sent twice"
         yield Finding("CC_DUP", Severity.INFO, pid=pid, count=len(t.repeats), detail=detail)

@@ -47,25 +47,53 @@ def neighbours(slots: Sequence[Slot], number: int) -> Neighbours:
     behind = min((n for n in there if n > number), default=None)
     since = gaps(slots, before, number) if before is not None else {}
     until = gaps(slots, number, behind) if behind is not None else {}
-    return Neighbours(number, before, behind, since, until)
+    return Neighbours(
+        number,
+        before,
+        behind,
+        {pid: ticks for (_, pid), ticks in since.items()},
+        {pid: ticks for (pid, _), ticks in until.items()},
+    )
 
 
-def gaps(slots: Sequence[Slot], a: int, b: int) -> dict[int, int]:
-    """Ticks between two slots by each stream, without what EXTINF says of those between them."""
+def gaps(slots: Sequence[Slot], a: int, b: int) -> dict[tuple[int, int], int]:
+    """Ticks between two slots by each stream, without what EXTINF says of those between them; by
+    the PIDs on both sides.
+    """
     absent = promised(slots[a + 1 : b])
     one, other = streams_of(slots[a]), streams_of(slots[b])
     return {
-        pid: signed_ticks(first(other[pid]) - end(one[pid])) - absent
-        for pid in one.keys() & other.keys()
+        (p, q): signed_ticks(first(other[q]) - end(one[p])) - absent for p, q in _paired(one, other)
     }
 
 
 def between(slots: Sequence[Slot], a: int, b: int) -> int | None:
     """Ticks from the end of one slot to the beginning of another, by the stream that says least."""
     one, other = streams_of(slots[a]), streams_of(slots[b])
-    shared = one.keys() & other.keys()
-    gaps = [signed_ticks(first(other[pid]) - end(one[pid])) for pid in shared]
+    gaps = [signed_ticks(first(other[q]) - end(one[p])) for p, q in _paired(one, other)]
     return min(gaps, key=abs, default=None)
+
+
+def _paired(one: Mapping[int, Stream], other: Mapping[int, Stream]) -> list[tuple[int, int]]:
+    """The PIDs of each stream on both sides: the same, or where a writer numbers its streams anew
+    the same place among its like.
+    """
+    if one.keys() & other.keys():
+        return [(pid, pid) for pid in one if pid in other]
+    kinds = sorted({_kind(stream) for stream in one.values()})
+    return [
+        pair
+        for kind in kinds
+        for pair in zip(
+            (pid for pid, stream in sorted(one.items()) if _kind(stream) == kind),
+            (pid for pid, stream in sorted(other.items()) if _kind(stream) == kind),
+            strict=False,
+        )
+    ]
+
+
+def _kind(stream: Stream) -> str:
+    return stream.codec.kind if stream.codec else ""
 
 
 def length(slot: Slot) -> int:

@@ -1,7 +1,7 @@
 """Segments listed twice or in the wrong order (RFC 8216 section 3)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +13,9 @@ from pipeline.media.placed import Placed, Slot, has_media
 from pipeline.model import Finding, Severity
 
 NEAR = 45000  # ticks: a smaller step is no gap
+CLOSE = 9000  # ticks between two segments of which one follows the other
 NAMES = "the UTC in their names"
+CLOCK = "their clock"
 
 
 def named_order(slots: Sequence[Slot]) -> list[int]:
@@ -23,8 +25,7 @@ def named_order(slots: Sequence[Slot]) -> list[int]:
     order = [*range(len(slots))]
     for part in {slot.part for slot in slots}:
         here = [n for n in order if slots[n].part == part]
-        lost = {n for n in here if slots[n].utc is not None and not has_media(slots[n])}
-        astray = lost & (_passed(slots, here, max) | _passed(slots, here[::-1], min))
+        astray = _astray(slots, here)
         if astray:
             reached, keys = -math.inf, {}
             for n in here:
@@ -37,16 +38,27 @@ def named_order(slots: Sequence[Slot]) -> list[int]:
     return order
 
 
-def _passed(
-    slots: Sequence[Slot], numbers: Sequence[int], furthest: Callable[[float, float], float]
-) -> set[int]:
-    """Those whose names are not the furthest so far."""
-    found, reached = set(), None
-    for n in numbers:
-        utc = slots[n].utc
-        if utc is not None:
-            reached = utc if reached is None else furthest(reached, utc)
-            found |= {n} if utc != reached else set()
+def _astray(slots: Sequence[Slot], numbers: Sequence[int]) -> set[int]:
+    """Slots that hold nothing and by their names belong elsewhere: these fit neither between those
+    beside them that do hold something, nor among themselves.  Where already the ones beside it
+    are not in order, the names' clock has stepped, and tells nothing.
+    """
+    found = set[int]()
+    empty: list[int] = []
+    before = -math.inf
+    for n in [*numbers, None]:
+        if n is not None and slots[n].utc is None:
+            continue
+        if n is not None and not has_media(slots[n]):
+            empty.append(n)
+            continue
+        behind = math.inf if n is None else slots[n].utc or 0.0
+        times = [slots[k].utc or 0.0 for k in empty]
+        if before <= behind:
+            passed = np.maximum.accumulate([before, *times])[1:] > times
+            passed |= np.minimum.accumulate([behind, *times[::-1]])[1:][::-1] < times
+            found |= {k for k, off in zip(empty, passed.tolist(), strict=True) if off}
+        before, empty = behind, []
     return found
 
 
@@ -76,15 +88,15 @@ def in_order(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed
     breaks = _breaks(segments, lanes)
     named = [s.slot.utc for s in segments]
     by_name = None if None in named else sorted(segments, key=lambda s: (s.slot.utc, s.number))
-    by_clock = _by_clock(segments, lanes)
-    for candidate, how in ((by_name, NAMES), (by_clock, "their clock")):
+    by_clock, linked = _by_clock(segments, lanes), _linked(segments, lanes) if breaks else segments
+    for candidate, how in ((by_name, NAMES), (by_clock, CLOCK), (linked, CLOCK)):
         if candidate is None or candidate == segments:
             continue
         left = _breaks(candidate, lanes)
         none = left == breaks == len(segments) - 1  # a clock for each segment
         moved = sum(a is not b for a, b in zip(candidate, segments, strict=True))
         few = len(segments) > 2 * moved and not _breaks(candidate, lanes, holes=True)
-        mends = left < breaks and (how == NAMES or left == 0 or few)
+        mends = left < breaks and (how == NAMES or left == 0 or few or candidate is linked)
         if mends or (none and how == NAMES):
             detail = f"{moved} segments are not listed in the order of {how}"
             return _repositioned(candidate), [
@@ -164,6 +176,49 @@ def _by_clock(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed]:
     reference = starts[0][0]
     first = [int(signed(np.array(times, np.int64) - reference).min()) for times in starts]
     return [segments[k] for k in np.argsort(first, kind="stable").tolist()]
+
+
+def _linked(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed]:
+    """What follows each other by every stamp is put together, where the first of it is listed; in
+    between, the clock may begin anew or something be missing.
+    """
+    lane = next((x for x in lanes if all(x.pid in s.stamps for s in segments)), None)
+    if lane is None:
+        return segments
+    ends = [s.last(lane.pid) + round(s.stream(lane.pid).tail * lane.unit) for s in segments]
+    places: dict[int, list[int]] = {}
+    for n, segment in enumerate(segments):
+        places.setdefault(segment.first(lane.pid) // CLOSE, []).append(n)
+    followers = [
+        [
+            m
+            for cell in (end // CLOSE - 1, end // CLOSE, end // CLOSE + 1)
+            for m in places.get(cell, [])
+            if m != n and _follows(segments[n], segments[m], lanes)
+        ]
+        for n, end in enumerate(ends)
+    ]
+    behind = {n: found[0] for n, found in enumerate(followers) if len(found) == 1}
+    if len({*behind.values()}) < len(behind):
+        return segments  # two go on in one
+    chains = []
+    for n in sorted({*range(len(segments))} - {*behind.values()}):
+        chain = [n]
+        while chain[-1] in behind:
+            chain.append(behind[chain[-1]])
+        chains.append(chain)
+    order = [n for chain in sorted(chains, key=min) for n in chain]
+    return [segments[n] for n in order] if len(order) == len(segments) else segments
+
+
+def _follows(a: Placed, b: Placed, lanes: Sequence[Lane]) -> bool:
+    """One begins where the other ends, in every stream that both have."""
+    gaps = [
+        b.first(x.pid) - a.last(x.pid) - a.stream(x.pid).tail * x.unit
+        for x in lanes
+        if x.pid in a.stamps and x.pid in b.stamps
+    ]
+    return bool(gaps) and max(map(abs, gaps)) <= CLOSE
 
 
 def _breaks(segments: list[Placed], lanes: Sequence[Lane], *, holes: bool = False) -> int:

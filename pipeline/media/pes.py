@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media.packets import PACKET, Bytes, Index, Mask, Packets, Ticks, stamps
+from pipeline.media.pes_header import WIDTH, put_right
 
 MOST = 256  # breaks of one stream in one segment that are looked into
 ROUND = 16  # packets after which continuity_counter is what it was
@@ -22,7 +23,8 @@ class Track:
     index: Index  # rows
     broken: Index  # positions in ``index`` in front of which packets are missing
     starts: Index  # positions in ``index`` where a PES begins
-    header: Bytes  # (k, 19) first bytes of every PES
+    header: Bytes  # (k, 19) first bytes of every PES, put right
+    mended: Mask  # headers that were
     repeats: Index  # rows that were there before
     lost: int  # packets missing at least
     unannounced: int  # PES that begin in a packet which does not say so
@@ -47,15 +49,17 @@ def track(packets: Packets, pid: int, *moved: int) -> Track:
     at = np.flatnonzero(packets.unit_start[kept])
     if len(unannounced):
         at = np.union1d(at, unannounced)
-    header = _gather(packets, kept[at], 19)
+    header = _gather(packets, kept[at], WIDTH)
     good = (header[:, 0] | header[:, 1] | header[:, 2] ^ 1 | header[:, 6] & 0xC0 ^ 0x80) == 0
     broken[at[~good]] = True
     broken[_stuffing_as_payload(packets, kept, at)] = True
+    header, mended = put_right(header[good])
     return Track(
         index=kept,
         broken=np.flatnonzero(broken),
         starts=at[good],
-        header=header[good],
+        header=header[:, :19],
+        mended=mended,
         repeats=repeats,
         lost=lost,
         unannounced=len(unannounced),
@@ -283,8 +287,9 @@ def elementary(packets: Packets, t: Track, begin: int, end: int) -> bytes:
 
 def _one(packets: Packets, t: Track, begin: int, end: int) -> bytes:
     rows = t.index[begin:end]
+    header = int(t.header[np.searchsorted(t.starts, begin), 8])
     data = b"".join(
         packets.rows[row, start:].tobytes()
         for row, start in zip(rows.tolist(), packets.start[rows].tolist(), strict=True)
     )
-    return data[9 + data[8] :] if len(data) > 8 else b""
+    return data[9 + header :]

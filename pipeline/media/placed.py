@@ -27,6 +27,7 @@ class Slot:
     utc: float | None = None  # start by its name, seconds since the epoch
     part: str = "main"  # the playlist it is listed in: "main", or "bak0" to "bak2"
     listed: bool = True  # False: the playlist lacks it, its name fits a hole
+    rounded: bool = False  # EXTINF is given in whole seconds
     needed: bool = True  # False: what it holds stands in another slot
 
 

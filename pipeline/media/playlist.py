@@ -32,7 +32,7 @@ MAX_SEGMENTS = 200_000  # 24 hours are 5,760
 MAX_SECONDS = 86_400.0  # of one segment
 MAX_NAMED = 50  # findings of one id with a segment of their own; the rest share one
 
-Told = tuple[Key | None, InitSection | None, tuple[TrackEvent, ...], tuple[Rotation, ...]]
+Told = tuple[Key | None, InitSection | None, tuple[TrackEvent, ...], tuple[Rotation, ...], bool]
 
 _ENDLIST = "#EXT-X-ENDLIST"
 _PLAIN = {"#EXT-X-DISCONTINUITY", "#EXT-X-GAP", "#EXT-X-BYTERANGE"}
@@ -59,6 +59,7 @@ _HEADER = re.compile(rb"[ \t\r\n]*#EXTM3U(?![^ \t\r\n])")
 _NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
 _INTEGER = re.compile(r"[0-9]{1,20}")  # RFC 8216 section 4.2
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_WHOLE = re.compile(r"[0-9]+(,.*)?")
 _DECIMAL_COMMA = re.compile(r"([0-9]+),([0-9]+)\s*,\s*")
 _BYTERANGE = re.compile(r"([0-9]{1,19})(?:@([0-9]{1,19}))?")
 
@@ -167,7 +168,7 @@ def _plain(lines: Sequence[str]) -> tuple[list[str], list[Told], list[Finding]]:
         elif line:
             listed = len(plain)
             found += _uri(line, extinf, plain)
-            here = references.key, references.init, *events.take()
+            here = references.key, references.init, *events.take(), _is_rounded(extinf or "")
             told += [here] if len(plain) > listed else []
             extinf = None
     if not cut:
@@ -220,6 +221,11 @@ def _uri(uri: str, extinf: str | None, plain: list[str]) -> Iterator[Finding]:
         plain += (f"#EXTINF:{seconds}", uri)
 
 
+def _is_rounded(extinf: str) -> bool:
+    """A number without decimals, as version 2 and before have it (RFC 8216 section 4.3.2.1)."""
+    return bool(_WHOLE.fullmatch(extinf)) and not _DECIMAL_COMMA.fullmatch(extinf)
+
+
 def _seconds(extinf: str | None) -> tuple[float, Finding | None]:
     """RFC 8216 section 4.3.2.1, with or without its comma; 0 where it cannot be known."""
     if extinf is None:
@@ -243,7 +249,7 @@ def _segments(head: Mapping[str, Any], told: Sequence[Told]) -> tuple[Segment, .
     segments: list[Segment] = []
     first = head["media_sequence"] or 0
     for number, (entry, here) in enumerate(zip(head["segments"], told, strict=True), first):
-        key, init, events, rotations = here
+        key, init, events, rotations, whole = here
         segments.append(
             Segment(
                 uri=entry["uri"],
@@ -255,6 +261,7 @@ def _segments(head: Mapping[str, Any], told: Sequence[Told]) -> tuple[Segment, .
                 init=init,
                 events=events,
                 rotations=rotations,
+                rounded=whole,
             )
         )
     return tuple(segments)

@@ -1,13 +1,17 @@
 """Segments that were cut where no unit ends: what the next one holds of the last packet, or of a
-PES that goes on through all of it, is given back (RFC 8216 section 3 allows to cut anywhere).
+PES that goes on through all of it, is given back (RFC 8216 section 3 allows to cut anywhere).  And
+what the next one holds as well is taken from one that was written beyond its end.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import PACKET, Bytes, columns, framing
+from pipeline.media.pes import track
 from pipeline.media.placed import Slot
+from pipeline.model import Severity
 
 
 def missing_bytes(a: Slot, b: Slot) -> int:
@@ -43,3 +47,46 @@ def given_back(a: Bytes, b: Bytes, pids: Sequence[int]) -> tuple[Bytes, Bytes]:
     head = b[: frame.leading]
     rest = np.concatenate([head, frame.rows[~own].reshape(-1)])
     return np.concatenate([a, frame.rows[own].reshape(-1)]), rest
+
+
+def holds(a: Slot, b: Slot) -> bool:
+    """A segment contains all of the next one: the same stamps, to the last of them."""
+    if a.part != b.part or a.scan is None or b.scan is None:
+        return False
+    one, other = _streams(a.scan), _streams(b.scan)
+    return (
+        bool(other)
+        and one.keys() == other.keys()
+        and all(
+            len(other[p].dts) < len(one[p].dts)
+            and np.array_equal(one[p].dts[-len(other[p].dts) :], other[p].dts)
+            for p in other
+        )
+    )
+
+
+def parted(data: Bytes, b: Slot) -> tuple[Bytes, Bytes]:
+    """The bytes of a segment before and from where it begins to hold the next one: at the first of
+    its PES, or at the tables in front of that.
+    """
+    assert b.scan is not None
+    frame = framing(data)
+    packets = columns(frame.rows)
+    begins = []
+    for stream in _streams(b.scan).values():
+        t = track(packets, *stream.pids)
+        begins.append(int(t.index[t.starts[-len(stream.dts)]]))
+    row = min(begins)
+    while row and packets.pid[row - 1] in (0, b.scan.program.pmt_pid):
+        row -= 1
+    at = frame.leading + row * PACKET
+    return data[:at], data[at:]
+
+
+def hurt(scan: Scan) -> int:
+    """How many things are wrong with a segment."""
+    return sum(f.count for f in scan.findings if f.severity == Severity.ERROR)
+
+
+def _streams(scan: Scan) -> dict[int, Stream]:
+    return {pid: s for pid, s in scan.streams.items() if s.codec and len(s.dts)}

@@ -16,6 +16,7 @@ from pipeline.media.packets import (
     stamps,
 )
 from pipeline.media.pes import pes_sizes
+from pipeline.media.pes_header import LENGTH, STREAM_ID
 
 
 def retime(work: Work, pids: Sequence[int], kept: Mask) -> None:
@@ -38,6 +39,9 @@ def retime(work: Work, pids: Sequence[int], kept: Mask) -> None:
         column = at[which, None] + offset + np.arange(5)
         rows[row[which, None], column] = fields
     rows[row, 1] |= 0x40
+    for field in (STREAM_ID, LENGTH):
+        right = t.mended[alive] & (at + field < PACKET)
+        rows[row[right], at[right] + field] = header[right, field]
     bare = ~stamped & (at + 7 < PACKET)
     rows[row[bare], at[bare] + 7] &= 0x3F
     pictures = (header[:, 3] & 0xF0 == 0xE0) & (at + 5 < PACKET)

@@ -11,6 +11,7 @@ from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.packets import MODULO, Ticks, signed
 
 TRUSTED = 0.9  # share of stamps that must agree for the others to be called wrong
+FEW = 4  # stamps of which one may be wrong
 REORDER = 5  # pictures shown behind one that is decoded behind them: no encoder's pyramid has more
 LATEST = BASE // 2  # ticks by which a picture may be decoded before it is shown
 LONGEST = 16  # pictures a decoder may hold back (H.264 clause A.3.1)
@@ -34,7 +35,8 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
     line = signed(dts[known] - dts[known[0]])
     once = np.flatnonzero(np.append(True, steps != 0))
     good = once[_longest_rise(line[once].tolist())]
-    if len(good) < TRUSTED * len(once) or 2 * len(once) < len(line):
+    single = len(once) >= FEW and len(once) - len(good) == 1
+    if (len(good) < TRUSTED * len(once) and not single) or 2 * len(once) < len(line):
         return _as_shown(pts, dts, lane)
     wrong = np.setdiff1d(np.arange(len(line)), good)
     pts, dts = pts.copy(), dts.copy()

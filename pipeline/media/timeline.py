@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
 from pipeline.media import coverage, edges, joins
-from pipeline.media.bounds import believed, decoded_in_time
+from pipeline.media.bounds import decoded_in_time
 from pipeline.media.ends import Closed, Promise, promises
 from pipeline.media.joins import Covered, Join
 from pipeline.media.lane import BASE, HZ, Lane
@@ -142,7 +142,7 @@ def _aligned(slots: Sequence[Slot], like: str) -> tuple[list[Slot], list[Scan], 
 
 
 def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
-    """Segments with media in at least one lane; single impossible stamps are mended."""
+    """Segments with media in at least one lane."""
     found: list[Placed] = []
     findings: list[Finding] = []
     for number, slot in enumerate(slots):
@@ -151,9 +151,7 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
             stream = slot.scan.streams.get(lane.pid) if slot.scan else None
             if stream is None or stream.blank or not (stream.dts >= 0).any():
                 continue
-            pts, dts, said = believed(slot, lane, stream)
-            findings += said
-            stamps[lane.pid] = (pts, dts)
+            stamps[lane.pid] = (stream.pts, stream.dts)
         if stamps:
             here = Placed(slot, number, unwrapped(stamps), number)
             found.append(here)

@@ -50,16 +50,21 @@ def opened(name: str, data: Bytes, how: Wrapping) -> Opened:
     from pipeline.media.contained import from_fragments, from_webm
 
     inside = how.lead + clear.data.tobytes()
-    webm = kind == WEBM
-    found = from_webm(name, inside) if webm else from_fragments(name, how.init, inside)
-    whole = webm or b"moov" in inside[:MOVIE]
+    if kind == PACKED:
+        from pipeline.media.packed import from_packed
+
+        found = from_packed(name, inside)
+    else:
+        webm = kind == WEBM
+        found = from_webm(name, inside) if webm else from_fragments(name, how.init, inside)
+    whole = kind != FRAGMENTS or b"moov" in inside[:MOVIE]
     return replace(
         clear,
         data=found.data,
         findings=(*clear.findings, *found.findings),
         cut=clear.cut or found.cut,
         file=inside if whole else how.init + inside,
-        demuxer="matroska" if webm else "mov",
+        demuxer=_DEMUXERS[kind],
         configs=found.configs,
         gone=found.gone,
     )
@@ -88,4 +93,6 @@ def _is_media(data: Bytes) -> bool:
 
 FRAGMENTS = "an MP4 file or fragment"
 WEBM = "a WebM or Matroska file"
-CONTAINERS = (FRAGMENTS, WEBM)
+PACKED = "packed audio (ADTS)"
+CONTAINERS = (FRAGMENTS, WEBM, PACKED)
+_DEMUXERS = {FRAGMENTS: "mov", WEBM: "matroska", PACKED: "aac"}

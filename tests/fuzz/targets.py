@@ -16,6 +16,7 @@ from pipeline.media import mp4, playlist, references
 from pipeline.media.boxes import Malformed
 from pipeline.media.contained import Contained, from_fragments, from_webm
 from pipeline.media.mpegts import Scan, scan
+from pipeline.media.packed import OWNER, from_packed
 from pipeline.media.placed import Slot
 from pipeline.media.stitch import Stitcher
 from pipeline.media.timeline import Plan, plan
@@ -178,6 +179,11 @@ def open_fragments(data: bytes) -> None:
     _as_stream(from_fragments("a.m4s", init, segment or init))
 
 
+def open_packed(data: bytes) -> None:
+    """Packed audio is read, with a finding for what is none; what was read is a sound stream."""
+    _as_stream(from_packed("a.aac", data))
+
+
 def _as_stream(found: Contained) -> None:
     if not len(found.data):
         return
@@ -265,6 +271,14 @@ def file_names() -> Iterator[bytes]:
     yield b"bak0_" + sid + b"_chan_nel.m3u8"
 
 
+def packed_audio() -> Iterator[bytes]:
+    """Frames behind a tag with a time."""
+    told = OWNER + bytes(8)
+    frame = b"PRIV" + len(told).to_bytes(4, "big") + b"\0\0" + told
+    head = b"ID3\4\0\0\0\0\0" + bytes((len(frame),)) + frame
+    yield head + b"".join(ts.adts_frame(ts.noise(60, n)) for n in range(8))
+
+
 def webms() -> Iterator[bytes]:
     """A track of every codec, and blocks of every lacing."""
     yield webm.webm(webm.cluster(0, webm.simple(1, 0, b"aa"), webm.simple(2, 5, b"o")))
@@ -317,5 +331,6 @@ TARGETS: Mapping[str, Target] = {
     "playlist": Target(read_playlist, playlists, 2048),
     "webm": Target(open_webm, webms, 4096),
     "fmp4": Target(open_fragments, fragmented, 4096),
+    "packed": Target(open_packed, packed_audio, 2048),
     "names": Target(read_names, file_names, 300),
 }

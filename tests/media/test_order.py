@@ -39,6 +39,9 @@ def arranged(segments: list[Placed]) -> tuple[list[int], list[int], list[Finding
             [1, 3, 2, 4], [1, 3, 2, 4], [0, 2, 1, 3], "the UTC in their names", id="by names"
         ),
         pytest.param([1, 3, 2, 4], [1, None, 2, 4], [0, 2, 1, 3], "their clock", id="a name lacks"),
+        pytest.param([2, 1, 5], None, [1, 0, 2], "their clock", id="beside a gap"),
+        pytest.param([3, 4, 2, 9], None, [2, 0, 1, 3], "their clock", id="two behind their next"),
+        pytest.param([50, 2, 1, 3], None, [0, 2, 1, 3], "their clock", id="behind a restart"),
         pytest.param(
             [90, 3, 91, 4], [1, 3, 2, 4], [0, 2, 1, 3], "the UTC in their names", id="and a reset"
         ),
@@ -64,7 +67,6 @@ def test_put_in_order(starts, utcs, order, how):
         pytest.param([50, 51, 1, 2], None, id="the clock restarts"),
         pytest.param([1, 2, 2, 3], None, id="two at one time"),
         pytest.param([7, 1, 3], None, id="an order that mends nothing"),
-        pytest.param([2, 1, 5], None, id="an order that leaves a break"),
     ],
 )
 def test_left_alone(starts, utcs):

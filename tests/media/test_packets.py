@@ -283,6 +283,7 @@ def adapted(*parts: bytes | int, control: int = 3, start: bool = False) -> bytes
         pytest.param(adapted(184, 0, b"\xff" * 182, control=2), True, id="longer than the packet"),
         pytest.param(adapted(255, 0, b"\xff" * 182, control=2), True, id="length 255"),
         pytest.param(adapted(7, 0x10, bytes(6)), False, id="PCR"),
+        pytest.param(adapted(90, 0, b"\xff" * 99), False, id="stuffing, and media of such bytes"),
         pytest.param(adapted(8, 0x10, bytes(6), 0xFF), False, id="PCR and one byte of stuffing"),
         pytest.param(adapted(6, 0x10, bytes(5)), True, id="no room for the PCR"),
         pytest.param(adapted(1, 0x10), True, id="a PCR of no bytes"),

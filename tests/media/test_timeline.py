@@ -293,42 +293,6 @@ def test_segments_keep_their_files_when_put_in_order(utcs):
     assert not any(placed.torn for placed in made.placed)
 
 
-def restamped(data: bytes, place: int, dts: int) -> bytes:
-    """A segment whose picture number ``place`` is stamped ``dts``."""
-    out = bytearray(data)
-    heads = [at for at in range(0, len(out), 188) if out[at + 1] == 0x41 and out[at + 2] == 0]
-    begin = out.index(b"\0\0\1\xe0", heads[place])
-    out[begin + 9 : begin + 14] = ts.stamp(dts, 2)
-    return bytes(out)
-
-
-def test_one_wrong_stamp_is_mended():
-    slots = [slot(n, ts.segment(start=S * (n + 1), pictures=16)) for n in range(3)]
-    slots[1] = slot(1, restamped(ts.segment(start=2 * S, pictures=16), 5, 77 * S))
-    made = plan(slots)
-    assert begins(made) == [0, S, 2 * S]
-    assert made.placed[1].stamps[ts.VIDEO][1].tolist() == [BASE + S + 6000 * k for k in range(16)]
-    finding = made.findings[0]
-    assert said(made) == [("DTS_BACK", ERROR, "1.ts", ts.VIDEO)]
-    assert (finding.count, finding.repair) == (1, "derived from their neighbours")
-
-
-def test_two_pictures_with_one_stamp_lose_nothing():
-    slots = [slot(n, ts.segment(start=S * (n + 1), pictures=16)) for n in range(3)]
-    slots[1] = slot(1, restamped(ts.segment(start=2 * S, pictures=16), 5, 2 * S + 4 * 6000))
-    made = plan(slots)
-    assert said(made) == [("DTS_BACK", WARNING, "1.ts", ts.VIDEO)]
-    dts = made.placed[1].stamps[ts.VIDEO][1]
-    assert (np.diff(dts) > 0).all()
-
-
-def test_a_clock_that_restarts_inside_a_segment_is_refused():
-    inside = ts.segment(start=50 * S, pictures=16) + ts.segment(start=S, pictures=16)
-    made = plan([slot(0, ts.segment(start=49 * S, pictures=16)), slot(1, inside)])
-    assert made.rejected
-    assert [f[:3] for f in said(made) if f[1] == FATAL] == [("DTS_BACK", FATAL, "1.ts")] * 2
-
-
 def test_more_than_one_clock_can_count_is_refused():
     starts = [S, *range(CLOCK // 2 - 2 * S, 5 * (CLOCK // 2), CLOCK // 2 - 2 * S)]
     utcs = [start / S for start in starts]  # else counters and EXTINF would know of no time
@@ -470,18 +434,3 @@ def test_all_pictures_are_decoded_so_early_that_none_is_shown_before():
     for segment in made.placed:
         pts, dts = segment.stamps[ts.VIDEO]
         assert set((pts - dts).tolist()) == {0 if segment.number == 0 else 9000}
-
-
-def test_a_first_stamp_of_zero_is_told_by_the_next_ones():
-    datas = [ts.segment(start=S * (n + 40), pictures=16) for n in range(3)]
-    datas[1] = restamped(datas[1], 0, 0)
-    made = plan([slot(n, data) for n, data in enumerate(datas)])
-    assert said(made) == [("PTS_ZERO", Severity.WARNING, "1.ts", ts.VIDEO)]
-    assert made.placed[1].stamps[ts.VIDEO][1].tolist() == [BASE + S + 6000 * k for k in range(16)]
-
-
-def test_of_two_pictures_with_one_stamp_the_second_gets_one_of_its_own():
-    data = restamped(ts.segment(start=S, pictures=16), 5, S + 6000 * 4)
-    made = plan([slot(0, data)])
-    assert said(made) == [("DTS_BACK", Severity.WARNING, "0.ts", ts.VIDEO)]
-    assert made.placed[0].stamps[ts.VIDEO][1].tolist() == [BASE + 6000 * k for k in range(16)]

@@ -71,8 +71,13 @@ def flipped_adaptation(made: Recording) -> str:
         raise Unfit("no adaptation field")
     row = made.chance.choice(rows.tolist())
     track = TRACKS[int(file.origin[row]) // NUMBERS]
-    done = _flip(made, file, row, made.chance.choice((4, 4, 5)), tuple(range(8)))
-    return _suspect(made, slot, file, row, track, done)
+    columns = (4, 4, 5) if file.data[row, 4] else (4,)  # an empty field has no flags
+    before = int(file.data[row, 4])
+    done = _flip(made, file, row, made.chance.choice(columns), tuple(range(8)))
+    told = _suspect(made, slot, file, row, track, done)
+    if file.data[row, 4] < before:  # some stuffing has become media, and who can tell?
+        file.state[row] = ALTERED
+    return told
 
 
 def _suspect(made: Recording, slot: Slot, file: Slice, row: int, track: str, done: str) -> str:

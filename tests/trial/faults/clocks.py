@@ -11,6 +11,8 @@ from tests.trial.transport import HZ, WRAP
 def _shift_track(made: Recording, track: str) -> str:
     needs(made, "audio", "video")
     slot, file = any_of(made)
+    if not all(len(file.of(each)) for each in made.tracks):
+        raise Unfit("alone in its slice it tells no shift from a slice of another recording")
     seconds = round(made.chance.uniform(0.5, 30) * made.chance.choice((-1, 1)), 3)
     transport.move(file.data, made.pid(track), round(seconds * HZ))
     made.astray.add((slot.number, track))
@@ -30,7 +32,10 @@ def pictures_shifted(made: Recording) -> str:
 def clock_steps_once(made: Recording) -> str:
     """The clock of one slice is hours away."""
     one_clock(made, "media")
-    slot, _ = inner(made)
+    slot, file = inner(made)
+    tracks = [track for track in made.tracks if len(file.of(track))]
+    if made.counters == "anew" and len(tracks) < 2:
+        raise Unfit("without counters one track tells no step from a slice of another recording")
     seconds = made.chance.choice((-7200, -3600, 3600, 7200, 36_000))
     wind(made, seconds * HZ, slot.number, slot.number + 1)
     return f"slot {slot.number}: its clock is {seconds} s off"
@@ -39,11 +44,11 @@ def clock_steps_once(made: Recording) -> str:
 def _restart(made: Recording, declared: bool) -> str:
     one_clock(made, "media")
     slot, file = inner(made)
-    first = min(
-        int(transport.read(file.data, s.rows[:1], s.at[:1])[0])
-        for s in (transport.stamps(file.data, made.pid(t)) for t in made.tracks)
-        if len(s.rows)
-    )
+    told = [transport.stamps(file.data, made.pid(track)) for track in made.tracks]
+    firsts = [int(transport.read(file.data, s.rows[:1], s.at[:1])[0]) for s in told if len(s.rows)]
+    if not firsts:
+        raise Unfit("a slice without a stamp")
+    first = min(firsts)
     wind(made, made.chance.randint(0, 3) * HZ - first, slot.number)
     if declared:
         slot.tags = ["#EXT-X-DISCONTINUITY", *slot.tags]

@@ -1,0 +1,49 @@
+"""PES headers in which one field cannot be right (ISO/IEC 13818-1 clause 2.4.3.7)."""
+
+import numpy as np
+
+from pipeline.media.packets import Bytes, Index, Mask
+
+STREAM_ID, FLAGS, LENGTH = 3, 7, 8  # offsets in a PES header
+WIDTH = 24  # bytes: the longest plain header and how its payload begins
+PLAIN = {0: 0, 2: 5, 3: 10}  # PES_header_data_length by PTS_DTS_flags, where nothing else is told
+
+
+def put_right(header: Bytes) -> tuple[Bytes, Mask]:
+    """``(k, 24)`` bytes from the beginning of every PES of one stream, and which were put right: a
+    stream_id that is not that of the stream, and a header length behind which no unit begins,
+    where one begins behind the length that the flags call for.
+    """
+    wrong = np.zeros(len(header), np.bool_)
+    if not len(header):
+        return header, wrong
+    usual = int(np.bincount(header[:, STREAM_ID]).argmax())
+    stray = header[:, STREAM_ID] != usual
+    plain = header[:, FLAGS] & 0x3F == 0
+    needed = np.array([PLAIN.get(flags, 0) for flags in range(4)])[header[:, FLAGS] >> 6]
+    asked = np.flatnonzero(plain & (header[:, LENGTH] != needed))
+    long = asked[
+        ~_begins(header, asked, header[asked, LENGTH]) & _begins(header, asked, needed[asked])
+    ]
+    if not stray.any() and not len(long):
+        return header, wrong
+    header = header.copy()
+    header[stray, STREAM_ID] = usual
+    header[long, LENGTH] = needed[long]
+    wrong[long] = True
+    return header, wrong | stray
+
+
+def _begins(header: Bytes, which: Index, lengths: Index) -> Mask:
+    """An access unit begins behind so many bytes of header: a start code (H.264 Annex B), or an
+    ADTS syncword (ISO/IEC 14496-3 clause 1.A.2.2.1).
+    """
+    at = 9 + lengths.astype(np.intp)
+    inside = at + 4 <= WIDTH
+    place = np.minimum(at, WIDTH - 4)[:, None] + np.arange(4)
+    four = header[which[:, None], place]
+    code = (four[:, 0] | four[:, 1]) == 0
+    code &= (four[:, 2] == 1) | ((four[:, 2] == 0) & (four[:, 3] == 1))
+    adts = (four[:, 0] == 0xFF) & (four[:, 1] & 0xF6 == 0xF0)
+    found: Mask = inside & (code | adts)
+    return found
