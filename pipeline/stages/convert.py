@@ -120,25 +120,9 @@ def convert(
         return _write_stream(plan, lanes, paths, wrapped, output, progress, sparse_sound)
     feed = _feed(lanes)
     late = _late(plan, lanes)
-    metadata = marks.metadata if marks != NO_MARKS else ""
-    argv = commands.mux(
-        ffmpeg.ffmpeg,
-        output,
-        [*range(len(lanes))] if feed else [lane.pid for lane in lanes],
-        format=format,
-        adts=not feed and any(lane.codec.name == "aac" for lane in lanes),
-        hevc=any(lane.codec.name == "hevc" for lane in lanes),
-        picture_ticks=_lasting(lanes, "video", HZ),
-        sound_ticks=_lasting(lanes, "audio", commands.SOUND_HZ) if feed else None,
-        base=BASE / HZ,
-        drop_before=INTRODUCED if late else None,
-        moov_size=_index_size(plan, lanes, fills) + 4 * len(metadata) if in_one_pass else None,
-        metadata=metadata or None,
-        parameters_inside=any(
-            x.inside or (x.codec.kind == "video" and x.pid in made) for x in lanes
-        ),
-        fragments=feed is not None,
-        languages=[lane.language for lane in lanes],
+    room = _index_size(plan, lanes, fills) if in_one_pass else None
+    argv = _command(
+        ffmpeg, output, lanes, format, marks, made, room=room, fed=bool(feed), late=late
     )
     expected: list[list[Stretch]] = [[] for _ in lanes]
     findings: list[Finding] = []
@@ -156,6 +140,40 @@ def convert(
         messages = muxer.finish()
     known = lanes, _frozen(expected), tuple(findings), tuple(argv), messages
     return Converted(*known, marks=marks, fills=tuple(fills))
+
+
+def _command(
+    ffmpeg: Ffmpeg,
+    output: Path,
+    lanes: Sequence[Lane],
+    format: Format,
+    marks: Marks,
+    made: Mapping[int, Made],
+    *,
+    room: int | None,
+    fed: bool,
+    late: Sequence[Lane],
+) -> list[str]:
+    """How ffmpeg is called; ``room`` bytes are kept for the index, besides what marks need."""
+    metadata = marks.metadata if marks != NO_MARKS else ""
+    inside = (x.inside or (x.codec.kind == "video" and x.pid in made) for x in lanes)
+    return commands.mux(
+        ffmpeg.ffmpeg,
+        output,
+        [*range(len(lanes))] if fed else [lane.pid for lane in lanes],
+        format=format,
+        adts=not fed and any(lane.codec.name == "aac" for lane in lanes),
+        hevc=any(lane.codec.name == "hevc" for lane in lanes),
+        picture_ticks=_lasting(lanes, "video", HZ),
+        sound_ticks=_lasting(lanes, "audio", commands.SOUND_HZ) if fed else None,
+        base=BASE / HZ,
+        drop_before=INTRODUCED if late else None,
+        moov_size=room + 4 * len(metadata) if room is not None else None,
+        metadata=metadata or None,
+        parameters_inside=any(inside),
+        fragments=fed,
+        languages=[lane.language for lane in lanes],
+    )
 
 
 def _feed(lanes: tuple[Lane, ...]) -> "Feed | None":
@@ -394,4 +412,17 @@ def _index_size(plan: Plan, lanes: Sequence[Lane], fills: Sequence[Fill]) -> int
             room += len(dts) * 5 + (changes + orders) * 8  # stsz, stss, stts, ctts
         else:
             room += int(seconds * 90000 / lane.unit) * 4 + 16 * len(dts)  # stsz, stts
-    return room + sum(24 * len(fill.dts) for fill in fills)
+    return room + sum(24 * len(fill.dts) for fill in fills) + _silence_size(plan, lanes)
+
+
+def _silence_size(plan: Plan, lanes: Sequence[Lane]) -> int:
+    """Room for the silence in long pauses (stsz, stts): what one takes more does not fit, and the
+    file is made once more.
+    """
+    begin, end = BASE, _end(plan)
+    room = 0.0
+    for lane in (lane for lane in lanes if lane.codec.kind == "audio"):
+        stamps = [p.stamps[lane.pid][1] for p in plan.placed if lane.pid in p.stamps]
+        steps = np.diff(np.concatenate([[begin], *(dts[dts >= 0] for dts in stamps), [end]]))
+        room += float(steps[steps > HZ].sum()) / lane.unit * 16
+    return int(room)

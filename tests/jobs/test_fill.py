@@ -224,13 +224,15 @@ def test_filled_pictures_bring_their_own_parameters(library, tmp_path):
     assert tags == ["avc3", "avc1"]
 
 
-def test_what_is_missing_inside_a_slice_is_kept(copied, converted, library):
+def test_what_is_missing_inside_a_slice_is_silent_and_shows_the_last_picture(converted, copied):
     made = copied()
     r.dropped(made, 2, range(700, 900))
     report = converted(made)
     assert report.verdict is Verdict.DEGRADED
-    assert report.proof.filled == 0
-    assert {h.became for h in report.holes} == {"kept"}
+    became = {h.kind: h.became for h in report.holes}
+    assert became == {"video": "kept", "audio": "filled"}
+    silent = sum(h.length for h in report.holes if h.kind == "audio") * 48000 / 1024
+    assert report.proof.filled == pytest.approx(silent, abs=1)
 
 
 def test_a_long_hole(copied, converted, library):
@@ -256,7 +258,7 @@ def test_other_formats(copied, converted, library, format):
     assert report.proof.holds
     became = {Format.M4A: "filled"}.get(format, "kept")
     assert {h.became for h in report.holes} == {became}
-    assert (report.proof.filled > 0) is (format is Format.M4A)
+    assert report.proof.filled == pytest.approx(4 * 48000 / 1024, abs=2)  # they are silent all
 
 
 def test_chapters_are_compared(copied, converted, library):

@@ -7,7 +7,7 @@ from pipeline.media.codecs import AAC, H264, HEVC
 from pipeline.media.lane import BASE, Lane
 from pipeline.media.losses import Stretch
 from pipeline.media.sps import picture
-from pipeline.media.units import Units, frames, nals
+from pipeline.media.units import Units, nals
 from pipeline.stages.fill import prepare
 from tests import ts
 
@@ -27,15 +27,11 @@ def header(rate: int, channels: int) -> bytes:
     return bytes((*found[:3], found[3] & 0xF0))
 
 
-@pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("rate", [8000, 16000, 32000, 44100, 48000])
-def test_silence_of_the_lanes_form(ffmpeg, rate, channels):
-    lane = Lane(257, AAC, header(rate, channels), 1024 * 90_000 / rate)
+def test_sound_needs_no_encoder(ffmpeg):
+    """It gets silence wherever it pauses."""
+    lane = Lane(257, AAC, header(48000, 6), 1920.0)
     found = prepare([lane], [stretches(lane.unit, 20)], ffmpeg)
-    (unit,) = found.made[257].units
-    assert frames(np.frombuffer(unit, np.uint8), lane.config).end == len(unit)
-    assert len(found.fills[0].dts) == 20
-    assert found.findings == ()
+    assert (found.fills, dict(found.made), found.findings) == ((), {}, ())
 
 
 def test_pictures_begin_with_a_key_picture_and_fit_the_hole(ffmpeg):
@@ -53,8 +49,7 @@ def test_pictures_begin_with_a_key_picture_and_fit_the_hole(ffmpeg):
 @pytest.mark.parametrize(
     "lane",
     [
-        pytest.param(Lane(257, AAC, header(48000, 6), 1920.0), id="5.1"),
-        pytest.param(Lane(257, AAC, b"\xff\xf1\x0c\x40", 1920.0), id="AAC Main"),
+        pytest.param(Lane(257, AAC, header(48000, 0), 1920.0), id="channels in the stream"),
         pytest.param(Lane(256, H264, b"\x67\x42", 6000.0), id="a broken SPS"),
     ],
 )
