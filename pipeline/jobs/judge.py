@@ -37,7 +37,7 @@ def judged(
         )
         filled = read.filled(lane)
         entries += [replace(entry, filled=filled.get(entry.slot, 0)) for entry in told]
-        findings += silences(lane, sum(filled.values()))
+        findings += put_in(lane, sum(filled.values()))
     outside = _outside(evidence)
     weighed = account.weighed([*findings, *proved], entries, evidence.slots)
     said = bounded(_with_consequence(f, on_loss, outside) for f in weighed)
@@ -54,11 +54,14 @@ def judged(
     )
 
 
-def silences(lane: Lane, count: int) -> Iterator[Finding]:
-    """Where sound pauses, begins late or is missing, there is silence."""
+def put_in(lane: Lane, count: int) -> Iterator[Finding]:
+    """What stands where the source has none: silence, or black pictures."""
     if lane.codec.kind == "audio" and count:
         detail = f"{count} frames of silence where no sound was sent, or none is left"
         yield Finding("M_SILENCE", Severity.INFO, None, lane.pid, count, detail)
+    elif count:
+        detail = f"{count} black pictures where none was sent, or none is left"
+        yield Finding("M_BLACK", Severity.INFO, None, lane.pid, count, detail)
 
 
 CONSEQUENCES = {
@@ -85,7 +88,7 @@ def holes(evidence: Evidence, read: Converted, on_loss: OnLoss) -> tuple[Hole, .
     found: list[Hole] = []
     for lane, stretches in zip(read.lanes, read.held, strict=True):
         behind = [stretches[fill.before].units for fill in read.fills if fill.pid == lane.pid]
-        filled = {int(units.dts[0]) for units in behind}
+        filled = {int(units.dts[0]) for units in behind if len(units.dts)}
         promised = evidence.plan.promised[lane.pid]
         told = bool(read.filled(lane))
         inside = losses.holes(lane, stretches, promised.silent)

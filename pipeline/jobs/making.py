@@ -127,8 +127,10 @@ def _foreseen(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
     found = (*evidence.findings, *evidence.plan.findings)
     format = job.options.format
     wrong = any(f.severity == Severity.ERROR for f in found)
-    if format not in MARKED or not (wrong or evidence.plan.joins):
+    if format not in MARKED:
         return Marks(), Filling()
+    if not (wrong or evidence.plan.joins):
+        return Marks(), _opened(job, evidence, Filling())
     with job.clock.stage("inspect"):
         files = evidence.plan, evidence.paths, unwatched, format
         sparse = job.options.sparse_sound
@@ -138,7 +140,15 @@ def _foreseen(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
         with job.clock.stage("convert"):
             filling = fill.prepare(read.lanes, read.held, job.ffmpeg)
     read = replace(read, fills=filling.fills)
-    return _told(job, evidence, _judged(job, evidence, read, ())), filling
+    told = _told(job, evidence, _judged(job, evidence, read, ()))
+    return told, _opened(job, evidence, filling)
+
+
+def _opened(job: Job, evidence: Evidence, filling: Filling) -> Filling:
+    """With a picture at the beginning, where pictures begin late."""
+    lanes = convert.lanes_of(evidence.plan, job.options.format)
+    with job.clock.stage("convert"):
+        return fill.opened(filling, lanes, evidence.plan.placed, job.ffmpeg)
 
 
 def _judged(

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.media.lane import HZ, Lane
+from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.losses import Stretch, holes_at, line
 from pipeline.media.packets import Ticks
+from pipeline.media.placed import GAP, Placed
 
 BLOCK = 60 * HZ  # ticks of media made at a time
 
@@ -31,6 +32,7 @@ class Made:
     """Encoded units of one lane as a stream carries them; the first can follow the last."""
 
     units: tuple[bytes, ...]
+    own: bool = False  # they have parameter sets of their own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +62,15 @@ def wanted(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Fill]:
         free = pts > ahead.pts.max()  # what was cut may have shown a picture early
         if free.any():
             yield Fill(lane.pid, before, pts[free], dts[free])
+
+
+def opening(lane: Lane, placed: Sequence[Placed]) -> Fill | None:
+    """One picture at the beginning of a recording whose pictures begin late."""
+    first = next((p.presented(lane.pid)[0] for p in placed if lane.pid in p.stamps), BASE)
+    if lane.codec.kind != "video" or first - BASE <= GAP:
+        return None
+    at = np.array([BASE], np.int64)
+    return Fill(lane.pid, 0, at, at)
 
 
 def blocks(fills: Sequence[Fill], made: Mapping[int, Made]) -> Iterator[dict[int, Block]]:

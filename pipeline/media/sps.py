@@ -26,16 +26,18 @@ class Picture:
     depths: tuple[int, int] = (8, 8)  # bits of luma and chroma samples
 
 
-class _Bits:
+class Bits:
     """Reads a NAL unit bit by bit, without its emulation prevention bytes (H.264 clause 7.4.1)."""
 
     def __init__(self, nal: bytes) -> None:
         data = nal.replace(b"\0\0\3", b"\0\0")
         self._bits = iter("".join(f"{byte:08b}" for byte in data))
+        self._taken = 0
 
     def take(self, count: int) -> int:
         """Unsigned, ``count`` bits; ValueError behind the end."""
         taken = "".join(islice(self._bits, count))
+        self._taken += count
         if len(taken) < count:
             raise ValueError("a parameter set that is cut short")
         return int(taken, 2) if taken else 0
@@ -48,6 +50,12 @@ class _Bits:
             if zeros > 32:
                 raise ValueError("a parameter set that cannot be one")
         return (1 << zeros) - 1 + self.take(zeros)
+
+    def rest(self, *, aligned: bool = False) -> str:
+        """All that follows, from the next whole byte on if it is ``aligned``."""
+        if aligned:
+            self.take(-self._taken % 8)
+        return "".join(self._bits)
 
     def se(self) -> int:
         """A signed one (clause 9.1.1)."""
@@ -74,7 +82,7 @@ def identity(codec: Codec, unit: bytes) -> tuple[int, int] | None:
     if kind == codec.nal.sps:
         shown = picture(codec, unit)
         return (kind, shown.number) if shown else None
-    bits = _Bits(unit[2 if codec is HEVC else 1 :])
+    bits = Bits(unit[2 if codec is HEVC else 1 :])
     try:
         return kind, bits.take(4) if codec is HEVC and kind == VPS else bits.ue()
     except ValueError:
@@ -85,7 +93,7 @@ def depths(sps: bytes) -> bytes:
     """What avcC says of the samples of an H.264 stream of a high profile (ISO/IEC 14496-15 clause
     5.3.3.1.2); nothing for the others.
     """
-    bits = _Bits(sps[1:])
+    bits = Bits(sps[1:])
     profile = bits.take(8)
     bits.take(16)
     bits.ue()
@@ -98,19 +106,11 @@ def depths(sps: bytes) -> bytes:
 
 
 def _h264(sps: bytes) -> Picture:
-    bits = _Bits(sps[1:])
+    bits = Bits(sps[1:])
     profile, _, level, number = bits.take(8), bits.take(8), bits.take(8), bits.ue()
     chroma, depths = _chroma(bits) if profile in HIGH else (1, (8, 8))
     bits.ue()  # log2_max_frame_num
-    order = bits.ue()  # pic_order_cnt_type
-    if order == 0:
-        bits.ue()
-    elif order == 1:
-        bits.take(1)
-        bits.se()
-        bits.se()
-        for _ in range(bits.ue()):
-            bits.se()
+    picture_order(bits)
     bits.ue()  # max_num_ref_frames
     bits.take(1)
     width, units = 16 * (bits.ue() + 1), bits.ue() + 1
@@ -124,7 +124,23 @@ def _h264(sps: bytes) -> Picture:
     return Picture(width, height, profile, level, number, chroma, depths)
 
 
-def _chroma(bits: _Bits) -> tuple[int, tuple[int, int]]:
+def picture_order(bits: Bits) -> tuple[int, int, bool]:
+    """pic_order_cnt_type, how many bits of the order a slice header has, and whether it may have
+    differences.
+    """
+    order = bits.ue()
+    if order == 0:
+        return order, bits.ue() + 4, False
+    never = bits.take(1) if order == 1 else 1  # delta_pic_order_always_zero_flag
+    if order == 1:
+        bits.se()
+        bits.se()
+        for _ in range(bits.ue()):
+            bits.se()
+    return order, 0, not never
+
+
+def _chroma(bits: Bits) -> tuple[int, tuple[int, int]]:
     """chroma_format_idc, 4 where the three planes are apart, for they are cropped like grey; and
     bit depths.
     """
@@ -140,7 +156,7 @@ def _chroma(bits: _Bits) -> tuple[int, tuple[int, int]]:
     return chroma, depths
 
 
-def _scaling_list(bits: _Bits, size: int) -> None:
+def _scaling_list(bits: Bits, size: int) -> None:
     last = following = 8
     for _ in range(size):
         if following:
@@ -149,7 +165,7 @@ def _scaling_list(bits: _Bits, size: int) -> None:
 
 
 def _h265(sps: bytes) -> Picture:
-    bits = _Bits(sps[2:])
+    bits = Bits(sps[2:])
     bits.take(4)
     layers = bits.take(3)  # sps_max_sub_layers_minus1
     bits.take(4)

@@ -44,6 +44,12 @@ class Plan:
         """Nothing may be made of this recording."""
         return not self.placed or any(f.severity == Severity.FATAL for f in self.findings)
 
+    @property
+    def end(self) -> float:
+        """Where the last unit of any lane ends."""
+        last = {pid: placed for placed in self.placed for pid in placed.stamps}
+        return max(last[lane.pid].end(lane) for lane in self.lanes)
+
 
 def plan(
     slots: Sequence[Slot],

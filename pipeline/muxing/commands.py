@@ -137,14 +137,23 @@ def _with_metadata(argv: list[str], uri: str) -> list[str]:
 
 
 def black(
-    ffmpeg: Path, size: tuple[int, int], rate: str, count: int, parameter_sets: int
+    ffmpeg: Path,
+    size: tuple[int, int],
+    rate: str,
+    count: int,
+    parameter_sets: int,
+    *,
+    cabac: bool = True,
+    eight: bool = True,
 ) -> list[str]:
     """Black pictures as an H.264 byte stream on standard output, the first a key picture.
 
-    ``parameter_sets`` is the number their SPS and PPS get.
+    ``parameter_sets`` is the number their SPS and PPS get; ``cabac`` and ``eight`` say how their
+    macroblocks are coded (H.264 clause 7.4.2.2: entropy_coding_mode_flag, transform_8x8_mode_flag).
     """
     width, height = size
     source = f"color=black:s={width}x{height}:r={rate}"
+    form = ("" if cabac else ":cabac=0") + ("" if eight else ":8x8dct=0")
     options = {
         "f": "h264",
         "c:v": "libx264",
@@ -153,7 +162,7 @@ def black(
         "bf": 0,
         "g": count + 1,
         "frames:v": count,
-        "x264-params": f"sps-id={parameter_sets}:aud=1:scenecut=0:threads=1",
+        "x264-params": f"sps-id={parameter_sets}:aud=1:scenecut=0:threads=1{form}",
     }
     return _made(ffmpeg, source, options)
 

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.errors import StorageError
 from pipeline.media.codecs import PRIVATE
 from pipeline.media.fills import Fill, Made, blocks
+from pipeline.media.index import index_size
 from pipeline.media.introduction import INTRODUCED, TIMES, introduction
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.losses import Stretch
@@ -120,7 +121,7 @@ def convert(
         return _write_stream(plan, lanes, paths, wrapped, output, progress, sparse_sound)
     feed = _feed(lanes)
     late = _late(plan, lanes)
-    room = _index_size(plan, lanes, fills) if in_one_pass else None
+    room = index_size(plan, lanes, fills) if in_one_pass else None
     argv = _command(
         ffmpeg, output, lanes, format, marks, made, room=room, fed=bool(feed), late=late
     )
@@ -156,7 +157,7 @@ def _command(
 ) -> list[str]:
     """How ffmpeg is called; ``room`` bytes are kept for the index, besides what marks need."""
     metadata = marks.metadata if marks != NO_MARKS else ""
-    inside = (x.inside or (x.codec.kind == "video" and x.pid in made) for x in lanes)
+    inside = (x.inside or (x.pid in made and made[x.pid].own) for x in lanes)
     return commands.mux(
         ffmpeg.ffmpeg,
         output,
@@ -311,7 +312,7 @@ def _stitch(
 
     What one yields stays as it is until two more were asked for.
     """
-    stitcher = Stitcher(lanes, {} if sparse_sound else quiets(lanes, _end(plan)))
+    stitcher = Stitcher(lanes, {} if sparse_sound else quiets(lanes, plan.end))
     following = _following(plan)
     arenas = [np.empty(0, np.uint8)] * 3  # one being written, one waiting, one being filled
     fills, made = filling
@@ -332,12 +333,6 @@ def _stitch(
         last = stitcher.rest() if turn + 1 == len(plan.placed) else NOTHING_MORE
         yield placed, stitched.before(quiet).before(last)
         progress("convert", len(data))
-
-
-def _end(plan: Plan) -> float:
-    """Where the last unit of any lane ends."""
-    last = {pid: placed for placed in plan.placed for pid in placed.stamps}
-    return max(last[lane.pid].end(lane) for lane in plan.lanes)
 
 
 def _following(plan: Plan) -> Callable[[int, int], dict[int, float]]:
@@ -395,34 +390,3 @@ def _fill(path: Path, buffer: Bytes, offset: int = 0) -> int:
         while done < len(view) and (got := file.readinto(view[done:])):
             done += got
     return done
-
-
-def _index_size(plan: Plan, lanes: Sequence[Lane], fills: Sequence[Fill]) -> int:
-    """Room for the moov box: what its tables can need (ISO/IEC 14496-12 clauses 8.6 and 8.7)."""
-    room = 64 << 10
-    for lane in lanes:
-        stamps = [p.stamps[lane.pid] for p in plan.placed if lane.pid in p.stamps]
-        pts, dts = (np.concatenate(column) for column in zip(*stamps, strict=True))
-        seconds = float(dts.max() - dts[dts >= 0].min()) / 90000
-        chunks = 2 * seconds + 16 * len(plan.placed)  # at a second each, and at every break
-        room += int(chunks * 20)  # stco or co64, stsc
-        if lane.codec.kind == "video":
-            changes = int(np.count_nonzero(np.diff(np.diff(dts)))) + len(plan.placed)
-            orders = int(np.count_nonzero(np.diff(pts - dts)))
-            room += len(dts) * 5 + (changes + orders) * 8  # stsz, stss, stts, ctts
-        else:
-            room += int(seconds * 90000 / lane.unit) * 4 + 16 * len(dts)  # stsz, stts
-    return room + sum(24 * len(fill.dts) for fill in fills) + _silence_size(plan, lanes)
-
-
-def _silence_size(plan: Plan, lanes: Sequence[Lane]) -> int:
-    """Room for the silence in long pauses (stsz, stts): what one takes more does not fit, and the
-    file is made once more.
-    """
-    begin, end = BASE, _end(plan)
-    room = 0.0
-    for lane in (lane for lane in lanes if lane.codec.kind == "audio"):
-        stamps = [p.stamps[lane.pid][1] for p in plan.placed if lane.pid in p.stamps]
-        steps = np.diff(np.concatenate([[begin], *(dts[dts >= 0] for dts in stamps), [end]]))
-        room += float(steps[steps > HZ].sum()) / lane.unit * 16
-    return int(room)

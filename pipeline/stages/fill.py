@@ -4,17 +4,19 @@ Silence needs no encoder (:mod:`pipeline.media.silence`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from tempfile import TemporaryFile
 
 import numpy as np
 
-from pipeline.media import units
+from pipeline.media import black, units
+from pipeline.media.black import PPS, coding
 from pipeline.media.codecs import H264
-from pipeline.media.fills import Fill, Made, wanted
+from pipeline.media.fills import Fill, Made, opening, wanted
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.losses import Stretch
+from pipeline.media.placed import Placed
 from pipeline.media.silence import silent_unit
 from pipeline.media.sps import NUMBERS, picture
 from pipeline.model import Finding, Severity
@@ -45,12 +47,9 @@ def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ff
         needed = list(wanted(lane, stretches))
         if not needed:
             continue
-        count = min(PICTURES, max(len(fill.dts) for fill in needed))
-        encode: list[bytes] = []
-        if lane.codec is H264:
-            encode = _pictures(lane, count, ffmpeg)
-        if encode:
-            made[lane.pid] = Made(tuple(encode))
+        found = _black(lane, max(len(fill.dts) for fill in needed), ffmpeg)
+        if found is not None:
+            made[lane.pid] = found
             fills += needed
         else:
             detail = f"{lane.codec.kind} of this form cannot be made: its holes are kept"
@@ -58,16 +57,74 @@ def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ff
     return Filling(tuple(sorted(fills, key=lambda fill: fill.before)), made, tuple(findings))
 
 
-def _pictures(lane: Lane, count: int, ffmpeg: Ffmpeg) -> list[bytes]:
-    """Black pictures of the lane's size: one key picture, then those that refer to it."""
+def opened(
+    filling: Filling, lanes: Sequence[Lane], placed: Sequence[Placed], ffmpeg: Ffmpeg
+) -> Filling:
+    """With a black picture at the beginning of a track whose pictures begin late, where one can be
+    made that shares its parameter sets.
+    """
+    fills, made = list(filling.fills), dict(filling.made)
+    for lane in lanes:
+        first = opening(lane, placed)
+        if first is None:
+            continue
+        pictures = made.get(lane.pid) or _sharing(lane, ffmpeg)
+        if pictures is not None:
+            fills.insert(0, first)
+            made[lane.pid] = pictures
+    return replace(filling, fills=tuple(fills), made=made)
+
+
+def _black(lane: Lane, count: int, ffmpeg: Ffmpeg) -> Made | None:
+    """Black pictures of the lane's size: with its parameter sets, else with some of their own."""
+    shared = _sharing(lane, ffmpeg)
+    if shared is not None or _size(lane) is None:
+        return shared
+    return Made(tuple(_pictures(lane, min(PICTURES, count), ffmpeg)), own=True)
+
+
+def _sharing(lane: Lane, ffmpeg: Ffmpeg) -> Made | None:
+    """Key pictures, each with the parameter sets of the lane; none where these change."""
+    size = _size(lane)
+    sets = [(lane.config, one) for one in lane.sets if one[0] & 31 == PPS]
+    for sps, pps in sets if size and not lane.inside else ():
+        form = coding(sps, pps)
+        if form is not None and size is not None:
+            (unit,) = _encoded_pictures(
+                commands.black(
+                    ffmpeg.ffmpeg, size, _rate(lane), 1, 0, cabac=form.cabac, eight=form.eight
+                ),
+                ffmpeg,
+            )
+            adapted = black.adapted(unit, sps, pps)
+            return Made(adapted) if adapted else None
+    return None
+
+
+def _size(lane: Lane) -> tuple[int, int] | None:
+    """Of the pictures, where an encoder takes it."""
     shape = picture(lane.codec, lane.config)
     if lane.codec is not H264 or shape is None or shape.width % 2 or shape.height % 2:
-        return []
+        return None
+    return shape.width, shape.height
+
+
+def _rate(lane: Lane) -> str:
+    return f"{HZ}/{max(1, round(lane.unit))}"
+
+
+def _pictures(lane: Lane, count: int, ffmpeg: Ffmpeg) -> list[bytes]:
+    """One key picture, then those that refer to it."""
+    size = _size(lane)
+    assert size is not None
     number = _free_number(lane)
-    rate = f"{HZ}/{max(1, round(lane.unit))}"
-    es = _encoded(
-        commands.black(ffmpeg.ffmpeg, (shape.width, shape.height), rate, count, number), ffmpeg
+    return _encoded_pictures(
+        commands.black(ffmpeg.ffmpeg, size, _rate(lane), count, number), ffmpeg
     )
+
+
+def _encoded_pictures(argv: Sequence[str], ffmpeg: Ffmpeg) -> list[bytes]:
+    es = _encoded(argv, ffmpeg)
     found = units.nals(np.frombuffer(es, np.uint8))
     begins = [max(0, int(b) - 4) for b in found.begin[found.opens]]
     return [es[a:b] for a, b in pairwise([*begins, len(es)])]
