@@ -216,6 +216,17 @@ class Hole:
     segment: str  # the segment behind it
     reason: str = "media lost"  # in plain words
     became: str = "kept"  # "closed": of no length in the MP4; "filled": with media made for it
+    utc: str | None = None  # when it began, by the names of the segments (ISO 8601)
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """Where a recording goes on with another failover part."""
+
+    at: float  # seconds from the beginning of the MP4
+    part: str
+    reason: str  # for people: what tells its place
+    utc: str | None = None  # when, by the names of the segments (ISO 8601)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +335,9 @@ class Report:
     sha256: str | None = None
     tracks: tuple[TrackInfo, ...] = ()
     proof: Proof | None = None
+    started: str | None = None  # when its first moment was, by the slice names (ISO 8601)
     holes: tuple[Hole, ...] = ()
+    joins: tuple[Seam, ...] = ()
     reencoded: tuple[Reencoded, ...] = ()
     account: tuple[Entry, ...] = ()  # each track in each slot
     pieces: tuple[Piece, ...] = ()  # all of them; ``output`` and what tells of it is the first

@@ -137,7 +137,9 @@ def _report(report: Report) -> dict[str, Any]:
         "tracks": _tracks(report.tracks),
         "proof": _held(report.proof),
         "findings": [asdict(finding) for finding in report.findings],
+        "started": report.started,
         "holes": [asdict(hole) for hole in report.holes],
+        "joins": [asdict(join) for join in report.joins],
         "reencoded": [asdict(one) for one in report.reencoded],
         "pieces": [
             {**asdict(piece), "tracks": _tracks(piece.tracks), "proof": _held(piece.proof)}

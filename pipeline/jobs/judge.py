@@ -7,7 +7,18 @@ from pipeline.jobs.evidence import Evidence
 from pipeline.media import account, checks, losses
 from pipeline.media.findings import bounded
 from pipeline.media.lane import BASE, HZ, Lane
-from pipeline.model import Entry, Finding, Hole, OnLoss, Recording, Report, Severity, Verdict
+from pipeline.media.wall_clock import iso, wall_clock
+from pipeline.model import (
+    Entry,
+    Finding,
+    Hole,
+    OnLoss,
+    Recording,
+    Report,
+    Seam,
+    Severity,
+    Verdict,
+)
 from pipeline.stages.convert import Converted
 
 
@@ -38,7 +49,7 @@ def judged(
         filled = read.filled(lane)
         entries += [replace(entry, filled=filled.get(entry.slot, 0)) for entry in told]
         findings += put_in(lane, sum(filled.values()))
-    outside = _outside(evidence)
+    outside, clock = _outside(evidence), wall_clock(plan.placed)
     weighed = account.weighed([*findings, *proved], entries, evidence.slots)
     said = bounded(_with_consequence(f, on_loss, outside) for f in weighed)
     return Report(
@@ -48,7 +59,9 @@ def judged(
         said,
         duration=round((end - BASE) / HZ, 6),
         lost_seconds=lost,
+        started=iso(clock.at(0.0)),
         holes=found,
+        joins=tuple(Seam(x.time, x.part, x.reason, iso(clock.at(x.time))) for x in plan.joins),
         reencoded=evidence.reencoded,
         account=tuple(entries),
     )
@@ -86,6 +99,7 @@ REASONS = {
 def holes(evidence: Evidence, read: Converted, on_loss: OnLoss) -> tuple[Hole, ...]:
     """Every hole of every track, why it is there and what became of it."""
     found: list[Hole] = []
+    clock = wall_clock(evidence.plan.placed)
     for lane, stretches in zip(read.lanes, read.held, strict=True):
         behind = [stretches[fill.before].units for fill in read.fills if fill.pid == lane.pid]
         filled = {int(units.dts[0]) for units in behind if len(units.dts)}
@@ -98,7 +112,8 @@ def holes(evidence: Evidence, read: Converted, on_loss: OnLoss) -> tuple[Hole, .
             silent = on_loss is OnLoss.FILL and lane.codec.kind == "audio" and told
             became = "filled" if silent or filled & {at - 1, at, at + 1} else hole.became
             reason = _reason(evidence, hole.segment)
-            found.append(replace(hole, reason=reason, became=became))
+            utc = iso(clock.at(max(hole.start, 0.0)))
+            found.append(replace(hole, reason=reason, became=became, utc=utc))
     return tuple(sorted(found, key=lambda hole: hole.start))
 
 

@@ -12,6 +12,7 @@ from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.judge import judged
 from pipeline.jobs.options import Options, Target, unwatched
 from pipeline.media.marks import Marks, marks
+from pipeline.media.wall_clock import wall_clock
 from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import content, convert, fill, verify
@@ -160,7 +161,8 @@ def _judged(
 def _told(job: Job, evidence: Evidence, report: Report) -> Marks:
     if job.options.format not in MARKED:
         return Marks()
-    return marks(report.holes, report.duration, report.lost_seconds, evidence.plan.joins)
+    clock = wall_clock(evidence.plan.placed)
+    return marks(report.holes, report.duration, report.lost_seconds, report.joins, clock)
 
 
 def _verified(job: Job, evidence: Evidence, made: convert.Converted, path: Path) -> verify.Verified:

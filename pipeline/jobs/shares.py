@@ -116,6 +116,11 @@ def together(recording: Recording, parts: Sequence[Share], reports: Sequence[Rep
         for part, report in zip(parts, reports, strict=True)
         for hole in report.holes
     ]
+    joins = [
+        replace(join, at=round(join.at + part.begin, 6))
+        for part, report in zip(parts, reports, strict=True)
+        for join in report.joins
+    ]
     lost = {
         kind: round(sum(report.lost_seconds[kind] for report in reports), 3)
         for kind in reports[0].lost_seconds
@@ -128,6 +133,7 @@ def together(recording: Recording, parts: Sequence[Share], reports: Sequence[Rep
         lost_seconds=lost,
         proof=_all(pieces),
         holes=tuple(holes),
+        joins=tuple(joins),
         account=tuple(entry for report in reports for entry in report.account),
         pieces=tuple(pieces),
     )

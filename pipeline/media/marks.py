@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pipeline.media.joins import Join
 from pipeline.media.lane import HZ
-from pipeline.model import Hole
+from pipeline.media.wall_clock import NEAR, WallClock, for_people, iso
+from pipeline.model import Hole, Seam
 
+NO_CLOCK = WallClock()
 MOST = 120  # holes with a chapter of their own: players take 255 chapters
 
 
@@ -41,11 +42,15 @@ class Marks:
 
 
 def marks(
-    holes: Sequence[Hole], duration: float, lost: Mapping[str, float], joins: Sequence[Join] = ()
+    holes: Sequence[Hole],
+    duration: float,
+    lost: Mapping[str, float],
+    joins: Sequence[Seam] = (),
+    clock: WallClock = NO_CLOCK,
 ) -> Marks:
     """A chapter for every hole, for what stands between them, and for each part behind a join."""
     spans = _joined(sorted(holes, key=lambda hole: hole.start))
-    tiled = _tiled(spans[:MOST], joins, round(duration * HZ)) if spans or joins else ()
+    tiled = _tiled(spans[:MOST], joins, round(duration * HZ), clock) if spans or joins else ()
     return Marks(tiled, _comment(spans, lost) if spans or any(lost.values()) else "")
 
 
@@ -79,19 +84,32 @@ def _title(group: Sequence[Hole]) -> str:
     length = max(hole.length for hole in group)
     of = f" of {group[0].kind}" if len(kinds) == 1 else ""
     became = f", {group[0].became}" if group[0].became != "kept" else ""
-    return f"lost {length:.{1 if length >= 1 else 2}f} s{of}: {group[0].reason}{became}"
+    said = f"lost {length:.{1 if length >= 1 else 2}f} s{of}: {group[0].reason}{became}"
+    return _dated(said, group[0].utc)
 
 
-def _tiled(told: Sequence[Chapter], joins: Sequence[Join], duration: int) -> tuple[Chapter, ...]:
+def _recording(clock: WallClock, tick: int) -> str:
+    """The title of what begins there: with the segment that does, if one does."""
+    time = clock.at(tick / HZ + 2 * NEAR)
+    return _dated("recording", iso(time - 2 * NEAR if time is not None else None))
+
+
+def _dated(title: str, utc: str | None) -> str:
+    return f"{title}, {for_people(utc)}" if utc else title
+
+
+def _tiled(
+    told: Sequence[Chapter], joins: Sequence[Seam], duration: int, clock: WallClock
+) -> tuple[Chapter, ...]:
     """Without a gap, for a chapter lasts until the next one; a closed hole names what follows."""
-    at = {0: "recording"}
+    at = {0: _recording(clock, 0)}
     for join in joins:
-        tick = round(join.time * HZ)
+        tick = round(join.at * HZ)
         behind = (chapter.end for chapter in told if chapter.start <= tick <= chapter.end)
-        at[next(behind, tick)] = f"recording, {join.part}"
+        at[next(behind, tick)] = _dated(f"recording, {join.part}", join.utc)
     for chapter in told:
         at[chapter.start] = chapter.title
-        at.setdefault(chapter.end, "recording")
+        at.setdefault(chapter.end, _recording(clock, chapter.end))
     starts = [start for start in sorted(at) if start < duration]
     return tuple(Chapter(a, b, at[a]) for a, b in pairwise([*starts, duration]))
 

@@ -95,6 +95,17 @@ def moov_span(read: Callable[[int, int], bytes], size: int) -> Layout:
     return Layout(boxes)
 
 
+UNDETERMINED = (0x55C4).to_bytes(2, "big")  # "und" as mdhd has it (8.4.2.3)
+
+
+def without_language(moov: bytes) -> list[int]:
+    """Where in a movie box the language of a track is no code at all."""
+    node = Node(read_header(moov[:16], 0, len(moov), top=True), memoryview(moov)[8:])
+    heads = [t.need("mdia", "mdhd") for t in node.children if t.box.type == "trak"]
+    places = [(head, 32 if head.version(1) else 20) for head in heads]
+    return [head.box.payload[0] + at for head, at in places if head.unpack("H", at) == (0,)]
+
+
 def parse_moov(moov: bytes) -> Movie:
     """Read a movie box (8.2.1), header included; the result holds no reference to it."""
     box = read_header(moov[:16], 0, len(moov), top=True)

@@ -44,11 +44,13 @@ def mux(
     parameters_inside: bool = False,
     fragments: bool = False,
     languages: Sequence[str] = (),
+    created: str | None = None,
 ) -> list[str]:
     """Remux the transport stream on standard input; ``base`` seconds are taken off every stamp.
     ``picture_ticks`` and ``sound_ticks`` are how long the last units last.
 
-    ``languages`` are those of the streams (ISO 639-2), empty where none is known.
+    ``languages`` are those of the streams (ISO 639-2), empty where none is known.  ``created`` is
+    when it was recorded (ISO 8601).
 
     With ``fragments`` it is a fragmented MP4, whose tracks ``pids`` counts from 0; its sound has a
     clock of ``SOUND_HZ``.
@@ -77,6 +79,8 @@ def mux(
     if format in (Format.MP4, Format.M4A):
         options |= {"moov_size": moov_size} if moov_size else {"movflags": "+faststart"}
         options |= _tag(hevc=hevc, inside=parameters_inside)
+        options |= {"metadata": f"creation_time={created}"} if created else {}
+        options |= {"brand": "M4A "} if format is Format.M4A else {}
         filters = _in_mp4(
             picture_ticks, sound_ticks, adts=adts, hevc=hevc, inside=parameters_inside
         )

@@ -25,9 +25,11 @@ from pipeline.media.silence import quiets
 from pipeline.media.stitch import Changed, Stitched, Stitcher
 from pipeline.media.timeline import Plan
 from pipeline.media.units import NO_UNITS, Units
+from pipeline.media.wall_clock import iso, wall_clock
 from pipeline.media.wrapping import Wrapping, opened
 from pipeline.model import Finding, Format
 from pipeline.muxing import commands
+from pipeline.muxing.languages import tell_languages
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
 
@@ -122,9 +124,9 @@ def convert(
     feed = _feed(lanes)
     late = _late(plan, lanes)
     room = index_size(plan, lanes, fills) if in_one_pass else None
-    argv = _command(
-        ffmpeg, output, lanes, format, marks, made, room=room, fed=bool(feed), late=late
-    )
+    created = iso(wall_clock(plan.placed).at(0.0))
+    told = lanes, format, marks, made, created
+    argv = _command(ffmpeg, output, *told, room=room, fed=bool(feed), late=late)
     expected: list[list[Stretch]] = [[] for _ in lanes]
     findings: list[Finding] = []
     with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
@@ -139,6 +141,8 @@ def convert(
             _collect(lanes, placed, stitched, expected, findings)
         pending.result()
         messages = muxer.finish()
+    if marks.chapters:
+        tell_languages(output)
     known = lanes, _frozen(expected), tuple(findings), tuple(argv), messages
     return Converted(*known, marks=marks, fills=tuple(fills))
 
@@ -150,6 +154,7 @@ def _command(
     format: Format,
     marks: Marks,
     made: Mapping[int, Made],
+    created: str | None,
     *,
     room: int | None,
     fed: bool,
@@ -174,6 +179,7 @@ def _command(
         parameters_inside=any(inside),
         fragments=fed,
         languages=[lane.language for lane in lanes],
+        created=created,
     )
 
 

@@ -4,9 +4,8 @@ import base64
 
 import pytest
 
-from pipeline.media.joins import Join
 from pipeline.media.marks import MOST, Chapter, Marks, marks
-from pipeline.model import Hole
+from pipeline.model import Hole, Seam
 
 HZ = 90_000
 
@@ -109,7 +108,7 @@ def test_not_more_chapters_than_players_take():
 
 
 def test_a_join_is_a_chapter():
-    made = marks((), 60.0, {"video": 0.0}, [Join(20.0, "bak0", ""), Join(40.0, "bak1", "")])
+    made = marks((), 60.0, {"video": 0.0}, [Seam(20.0, "bak0", ""), Seam(40.0, "bak1", "")])
     starts = [(c.start / HZ, c.title) for c in made.chapters]
     assert starts == [(0, "recording"), (20, "recording, bak0"), (40, "recording, bak1")]
     assert made.chapters[-1].end == 60 * HZ
@@ -118,7 +117,7 @@ def test_a_join_is_a_chapter():
 
 @pytest.mark.parametrize("time", [24.98, 25.0])
 def test_a_join_behind_a_hole_names_what_follows(time):
-    made = marks([hole(20, 5)], 60.0, {"video": 5.0}, [Join(time, "bak0", "")])
+    made = marks([hole(20, 5)], 60.0, {"video": 5.0}, [Seam(time, "bak0", "")])
     assert [(c.start / HZ, c.title) for c in made.chapters] == [
         (0, "recording"),
         (20, "lost 5.0 s of video: segment missing"),
