@@ -400,6 +400,15 @@ def samples(path: Path, ffmpeg: Ffmpeg) -> list[Sample]:
     ]
 
 
+# Frames without a sound (ISO/IEC 14496-3), as they are put where a recording pauses: mono, stereo.
+SILENT = {hashlib.md5(bytes.fromhex(one)).hexdigest() for one in ("00000007", "21000000001c")}
+
+
+def recorded(found: Iterable[Sample]) -> list[Sample]:
+    """Without the silence that was put in."""
+    return [one for one in found if one.digest not in SILENT]
+
+
 def offsets(held: Iterable[Unit], found: Iterable[Sample]) -> dict[str, list[float]]:
     """Ticks from source to MP4 of every unit that is in both, by kind, in the source's order."""
     where = {(s.kind, s.digest): s.pts for s in found}

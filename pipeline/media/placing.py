@@ -4,7 +4,7 @@ What is missing between segments is no business of this module: :mod:`pipeline.m
 that out once everything has its place.  Times are ticks of 90 kHz unless they say seconds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,6 +80,7 @@ class Placer:
         self._last: dict[int, int] = {}  # by PID, in new time: the last stamp
         self._begin: dict[int, float] = {}  # and the last unit, of which a PES may hold several
         self._end: dict[int, float] = {}
+        self._over: dict[int, float] = {}  # ticks of sound there are twice, where slices are padded
 
     def place(self, segment: Placed, following: Sequence[Placed] = ()) -> None:
         """Give one segment its times.  ``following`` are the next ones, as witnesses."""
@@ -133,10 +134,12 @@ class Placer:
         if seen.clock_is_right:
             return
         clock = self._offset
-        self._join(segment, ends)
+        padded = self._padded(seen) if seen.back >= 0 else {}
+        self._join(before, segment, {p: end - padded.get(p, 0.0) for p, end in ends.items()})
         if 0 <= seen.back * HZ <= GAP:
             segment.pushed = int(signed(np.array(self._offset - clock, np.int64)))
         self._offset += round(seen.wait * HZ)
+        self._leave_out(before, segment, padded)
         self.findings.append(_said(segment, seen))
 
     def _breaks(self, before: Placed, segment: Placed) -> bool:
@@ -164,11 +167,44 @@ class Placer:
         step = signed(np.array(round(b.offset - a.offset) - self._offset, np.int64))
         return gap + int(step) / HZ, max(a.spread, b.spread, DOUBT) / HZ
 
-    def _join(self, segment: Placed, ends: Mapping[int, float]) -> None:
-        """The smallest offset that lets no lane overlap: sound and picture keep their distance."""
+    def _join(self, before: Placed, segment: Placed, ends: Mapping[int, float]) -> None:
+        """The smallest offset that lets no lane overlap, as it is decoded and as it is shown: sound
+        and picture keep their distance.
+        """
         wanted = [int(np.ceil(end)) - segment.first(pid) for pid, end in ends.items()]
+        wanted += [int(np.ceil(end)) - begin for begin, end in self._shown(before, segment)]
         spread = signed(np.array(wanted, np.int64) - wanted[0])
         self._offset = wanted[0] + int(spread.max())
+
+    def _padded(self, seen: Witnesses) -> dict[int, float]:
+        """Ticks by which sound may overlap where every segment was encoded by itself, by PID: Opus
+        fills up its last packet, and begins with a pre-skip.  As much as the
+        names tell.
+        """
+        overlap = max(0.0, (seen.wait - seen.names[0]) * HZ) if seen.names else 0.0
+        opus = [lane for lane in self._lanes if lane.codec.name == "opus"]
+        return {x.pid: min(overlap, x.unit + x.lead) for x in opus if x.lead}
+
+    def _leave_out(self, before: Placed, segment: Placed, padded: Mapping[int, float]) -> None:
+        """The last packet of sound, where the next segment begins before it is half over.  What is
+        left of an overlap is carried to the next one.
+        """
+        for lane in self._lanes:
+            if lane.pid not in padded.keys() & before.stamps.keys() & segment.stamps.keys():
+                continue
+            over = self._over.get(lane.pid, 0.0)
+            over += max(0.0, self._end[lane.pid] - self._new_first(segment, lane.pid))
+            if over > lane.unit / 2:
+                before.until[lane.pid] = before.last(lane.pid)
+                over -= lane.unit
+            self._over[lane.pid] = over
+
+    def _shown(self, before: Placed, segment: Placed) -> Iterator[tuple[int, float]]:
+        """When the first picture of a stream is shown, and until when the last one before is."""
+        for lane in self._lanes:
+            shared = lane.pid in before.stamps and lane.pid in segment.stamps
+            if lane.codec.kind == "video" and shared:
+                yield segment.presented(lane.pid)[0], before.end(lane)
 
     def _shift(self, segment: Placed, lane: Lane) -> None:
         pts, dts = segment.stamps[lane.pid]

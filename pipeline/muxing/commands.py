@@ -77,10 +77,7 @@ def mux(
         options["output_ts_offset"] = f"{-base:g}"
     filters: dict[str, list[str]] = {"a": [], "v": []}
     if format in (Format.MP4, Format.M4A):
-        options |= {"moov_size": moov_size} if moov_size else {"movflags": "+faststart"}
-        options |= _tag(hevc=hevc, inside=parameters_inside)
-        options |= {"metadata": f"creation_time={created}"} if created else {}
-        options |= {"brand": "M4A "} if format is Format.M4A else {}
+        options |= _file(format, moov_size, created) | _tag(hevc=hevc, inside=parameters_inside)
         filters = _in_mp4(
             picture_ticks, sound_ticks, adts=adts, hevc=hevc, inside=parameters_inside
         )
@@ -90,6 +87,13 @@ def mux(
     command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "warning"]
     argv: list[str] = ff.compile(spec, cmd=command, overwrite_output=True)
     return _with_metadata(argv, metadata) if metadata else argv
+
+
+def _file(format: Format, moov_size: int | None, created: str | None) -> dict[str, Any]:
+    """Where the index stands, and what the file says of itself."""
+    options: dict[str, Any] = {"moov_size": moov_size} if moov_size else {"movflags": "+faststart"}
+    options |= {"metadata": f"creation_time={created}"} if created else {}
+    return options | ({"brand": "M4A "} if format is Format.M4A else {})
 
 
 def _tag(*, hevc: bool, inside: bool) -> dict[str, str]:

@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.media import mp4, proof
 from pipeline.media.marks import Marks, marks
+from pipeline.media.wall_clock import WallClock
 from pipeline.model import Format, OnLoss, Severity, Verdict
 from tests import recordings as r
 
@@ -81,17 +82,19 @@ def test_a_hole_is_a_chapter(copied, converted, library):
     assert report.verdict is Verdict.DEGRADED
     chapters, comment = told(report, library.ffmpeg)
     assert [title for _, _, title in chapters] == [
-        "recording",
-        "lost 4.0 s: segment missing",
-        "recording",
+        "recording, 2026-03-02 09:00:02 UTC",
+        "lost 4.0 s: segment missing, 2026-03-02 09:00:10 UTC",
+        "recording, 2026-03-02 09:00:14 UTC",
     ]
     (_, begin, _), (start, end, _), (again, _, _) = chapters
     assert begin == start == pytest.approx(8, abs=0.15)
     assert end == again == pytest.approx(12, abs=0.15)
     assert comment == (
         "recpipe: the source lost 4.000 s of video, 4.011 s of audio; "
-        f"at {start:.3f} s lost 4.0 s: segment missing"
+        f"at {start:.3f} s lost 4.0 s: segment missing, 2026-03-02 09:00:10 UTC"
     )
+    assert report.started.startswith("2026-03-02T09:00:02.")
+    assert {h.utc[:19] for h in report.holes} == {"2026-03-02T09:00:10"}
     assert {(h.reason, h.became) for h in report.holes} == {("segment missing", "kept")}
 
 
@@ -107,7 +110,9 @@ def test_the_title_says_why(copied, converted, library, how, title):
     made = copied()
     without(made, how, 2)
     chapters, _ = told(converted(made, OnLoss.HOLD), library.ffmpeg)
-    (found,) = [one for _, _, one in chapters if one != "recording"]
+    (found,) = [one for _, _, one in chapters if not one.startswith("recording")]
+    found, _, when = found.rpartition(", ")
+    assert when.startswith("2026-03-02 09:00:1")
     seconds = re.compile(r"[0-9.]+ s")
     assert seconds.sub("", found) == seconds.sub("", title)
 
@@ -117,7 +122,10 @@ def test_a_closed_hole_is_a_chapter_as_well(copied, converted, library):
     r.missing(made, 2)
     report = converted(made, OnLoss.CLOSE)
     chapters, _ = told(report, library.ffmpeg)
-    assert [t for _, _, t in chapters] == ["recording", "lost 4.0 s: segment missing, closed"]
+    assert [t for _, _, t in chapters] == [
+        "recording, 2026-03-02 09:00:02 UTC",
+        "lost 4.0 s: segment missing, closed, 2026-03-02 09:00:10 UTC",
+    ]
     assert chapters[1][0] == pytest.approx(8, abs=0.15)
     assert {h.became for h in report.holes} == {"closed"}
     assert report.lost_seconds["video"] == pytest.approx(4, abs=0.1)
@@ -273,7 +281,9 @@ def test_chapters_are_compared(copied, converted, library):
 
     moov = mp4.moov_span(read, len(data)).moov
     movie = mp4.parse_moov(read(moov.offset, moov.size))
-    right = marks(report.holes, 20.032, report.lost_seconds)
+    begins = [r.names.parse_slice_name(name).utc for name in made.names]
+    clock = WallClock((0.0, 4.0, 12.0, 16.0), tuple(begins[:2] + begins[3:]))
+    right = marks(report.holes, 20.032, report.lost_seconds, (), clock)
     one, two, three = right.chapters
     assert proof.chapters(movie, read, right) == []
     for wrong in (

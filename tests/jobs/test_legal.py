@@ -2,6 +2,7 @@
 
 import random
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -260,6 +261,25 @@ def test_the_clock_restarts(copied, converted, library, kind, tag):
     (announced if tag else repaired)(report, "DTS_BACK")
     assert report.duration == pytest.approx(held_seconds(held), abs=0.07), r.said(report)
     all_there_jointly(report, held, library.ffmpeg)
+
+
+@pytest.mark.parametrize("waits", [1, 2, 3])
+@pytest.mark.parametrize("sound", [True, False], ids=["with sound", "pictures alone"])
+def test_pictures_do_not_mix_where_the_clock_restarts(library, tmp_path, waits, sound):
+    """Those in front wait for B pictures, and those behind do not: they are decoded later, and
+    were shown earlier.
+    """
+    made = library[r.Kind(b_frames=waits, audio=sound)].copy(tmp_path / "recording")
+    behind = library[r.Kind(audio=sound)]
+    for number in (2, 3, 4):
+        made.write(number, behind.data(number))
+    r.shift(made, -300_000, since=2)
+    report = r.convert(made.folder, tmp_path / "out", library.ffmpeg)
+    repaired(report, "DTS_BACK")
+    pictures = [s.pts for s in r.samples(Path(report.output), library.ffmpeg) if s.kind == "video"]
+    assert max(pictures[:120]) < min(pictures[120:])
+    steps = [b - a for a, b in pairwise(sorted(pictures))]
+    assert min(steps) == pytest.approx(6000, abs=10)
 
 
 def announced(report, id):

@@ -52,7 +52,7 @@ def at_its_place(report, library, *, lost=(), kind=r.AV, moment=2.5, jump=None):
     assert report.proof.holds, r.said(report)
     held = library.held(kind)
     left = [u for u in held if not any(n in lost for n, _ in u.where)]
-    found = r.samples(Path(report.output), library.ffmpeg)
+    found = r.recorded(r.samples(Path(report.output), library.ffmpeg))
     twice = {d: n for d, n in Counter((s.kind, s.digest) for s in found).items() if n > 1}
     assert not twice, f"{len(twice)} units twice\n{r.said(report)}"
     assert len(found) == len(left), r.said(report)
@@ -160,7 +160,7 @@ def test_a_part_that_begins_inside_a_slice(library, converted, tmp_path, clock, 
     report = converted(folder)
     assert report.verdict is Verdict.REPAIRED, r.said(report)
     assert not any(report.lost_seconds.values()), r.said(report)
-    found = r.samples(Path(report.output), library.ffmpeg)
+    found = r.recorded(r.samples(Path(report.output), library.ffmpeg))
     for kind, unit, count in (("video", 6000, 300), ("audio", 1920, 938)):
         times = sorted(s.pts for s in found if s.kind == kind)
         steps = [b - a for a, b in pairwise(times)]

@@ -46,7 +46,7 @@ OTHERS = [
 def in_exactly_one(contents, report, ffmpeg):
     """Every unit of the source is in one file, once, and each file has the clock of the source."""
     held = r.units(contents)
-    found = [r.samples(Path(piece.output), ffmpeg) for piece in report.pieces]
+    found = [r.recorded(r.samples(Path(piece.output), ffmpeg)) for piece in report.pieces]
     assert Counter((u.kind, u.digest) for u in held) == Counter(
         (s.kind, s.digest) for of_piece in found for s in of_piece
     )

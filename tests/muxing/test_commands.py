@@ -192,10 +192,3 @@ def test_black_pictures():
         *("-pix_fmt", "yuv420p", "-preset", "veryfast"),
         *("-x264-params", "sps-id=31:aud=1:scenecut=0:threads=1", "pipe:1"),
     ]
-
-
-@pytest.mark.parametrize(("channels", "layout"), [(1, "mono"), (2, "stereo")])
-def test_silence(channels, layout):
-    argv = commands.silence(FFMPEG, 44100, channels)
-    assert values(argv, "-i") == [f"anullsrc=r=44100:cl={layout}"]
-    assert (values(argv, "-c:a"), argv[-1]) == (["aac"], "pipe:1")

@@ -20,7 +20,6 @@ from tests.simulator.conftest import SLICE
 
 MOMENT = 0.1  # seconds that lost_seconds and the duration may be off
 OFFSET = 0.04  # seconds between a flash and its beep
-PADDING = 0.02  # seconds that a slice of WebM lasts longer, sound and pictures alike: docs/adr/0009
 ALL = "RECPIPE_TEST_ROUNDS" in os.environ
 ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "8"))
 SEED = int(os.environ.get("RECPIPE_TEST_SEED", "11"))
@@ -91,12 +90,11 @@ class Outcome:
         """Flashes and beeps come when they should, and together."""
         streams = tuple(track.type for track in self.report.tracks)
         found = measure(Path(self.report.output), self.ffmpeg, streams)
-        longer = PADDING * len(self.made.parts[0].segments) if "webm" in self.names else 0.0
         for measured, true in (
             (found.flashes, self.truth.flashes),
             (found.beeps, self.truth.beeps),
         ):
-            true = pytest.approx(self.clear(true), abs=OFFSET + longer)
+            true = pytest.approx(self.clear(true), abs=OFFSET)
             assert self.clear(measured) == true, self.said
         if not self.names & SPEED_OF_SOUND and found.offsets:
             assert abs(found.offset) <= OFFSET, self.said

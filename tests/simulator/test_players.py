@@ -32,6 +32,8 @@ CASES = {
     "late pictures": (("late_video:2",), {}),
     "sound that ends early": (("audio_ends_early:3",), {}),
     "a join": (("bak_gap:1",), {}),
+    "WebM": (("webm:vp9",), {}),
+    "WebM and a hole": (("webm:vp9", "missing_file:2"), {}),
     "holes all over": (("missing_file:1", "missing_file:3", "audio_missing_one_seg:5"), {}),
 }
 
@@ -43,6 +45,7 @@ class Case:
         faults, chosen = CASES[name]
         self.source = stored(*faults, duration=SECONDS, slice=SLICE)
         self.ffmpeg, self.folder, self.chosen = ffmpeg, folder, chosen
+        self.lead = 0.0 if "webm:vp9" in faults else LEAD
         self.closed = SLICE if chosen.get("on_loss") is OnLoss.CLOSE else 0
 
     def made(self, format="mp4", **chosen):
@@ -59,7 +62,7 @@ class Case:
 
     def due(self, second: int) -> float:
         """When a second of the recording begins in the result."""
-        return LEAD + second - (self.closed if second >= 2 * SLICE else 0)
+        return self.lead + second - (self.closed if second >= 2 * SLICE else 0)
 
     def are_in_place(self, marks, near, latency=0.0):
         assert marks
