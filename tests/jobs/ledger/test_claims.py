@@ -246,6 +246,14 @@ def test_what_is_made_ahead_is_kept_for_its_watcher_until_it_falls_silent(ledger
     assert claims.reserve(ledger, wanted, lease=60) == set()
 
 
+def test_what_is_made_ahead_by_who_fell_silent_is_no_nearer_to_its_turn(ledger, opened):
+    enter(ledger, 1, State.SETTLING)
+    claims.reserve(ledger, {known(ledger).id: "f"}, lease=0.01)
+    time.sleep(0.05)
+    assert take(opened("host:2")) == []
+    assert state(ledger) is State.SETTLING
+
+
 def test_what_is_let_go_is_anybodys_and_a_claim_is_not_let_go(ledger, opened):
     enter(ledger, 1, State.SETTLING)
     one, other = known(ledger).id, opened("host:2")
