@@ -146,11 +146,15 @@ def test_what_is_published_is_on_record(ledger):
     assert (move.before, move.after) == (State.WORKING, State.PUBLISHED)
     found = known(ledger)
     assert (found.version, found.done_fingerprint) == (1, mine.fingerprint)
-    assert {row.kind: row.uri for row in rows(ledger, artifacts)} == {
-        "mp4": MADE.uri,
-        "receipt": MADE.receipt,
-    }
-    assert [(row.key, row.sha256) for row in rows(ledger, sources)] == [("2026/a.m3u8", "1" * 64)]
+    told = [(row.kind, row.uri, row.size, row.sha256) for row in rows(ledger, artifacts)]
+    assert sorted(told, key=str) == [
+        ("mp4", MADE.uri, 10, "0" * 64),
+        ("receipt", MADE.receipt, None, None),
+    ]
+    made = {(row.version, row.verdict, row.token) for row in rows(ledger, artifacts)}
+    assert made == {(1, "ok", mine.token)}
+    read = [(row.key, row.size, row.etag, row.sha256) for row in rows(ledger, sources)]
+    assert read == [("2026/a.m3u8", 5, "e", "1" * 64)]
     assert [(row.outcome, row.ffmpeg) for row in rows(ledger, attempts)] == [("published", "7.1")]
     told = [row.detail["after"] for row in rows(ledger, events) if row.kind == "state"]
     assert told == ["ready", "working", "published"]
