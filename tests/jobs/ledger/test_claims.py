@@ -160,6 +160,22 @@ def test_what_is_published_is_on_record(ledger):
     assert told == ["ready", "working", "published"]
 
 
+@pytest.mark.parametrize("end", ["published", "rejected"])
+def test_a_verdict_is_on_record_and_what_was_tried_before_is_forgotten(ledger, end):
+    enter(ledger, 1)
+    claims.failed(ledger, take(ledger)[0], MuxingError("a"), "a", most=5)
+    due_now(ledger)
+    (mine,) = take(ledger)
+    assert (mine.attempts, mine.failures) == (2, 1)
+    if end == "published":
+        claims.published(ledger, mine, MADE, ffmpeg="7")
+    else:
+        claims.rejected(ledger, mine, "PL_LIMIT", ffmpeg="7")
+    (row,) = rows(ledger, recordings)
+    verdict = {"published": "ok", "rejected": "rejected"}[end]
+    assert (row.state, row.verdict, row.attempts, row.failures) == (end, verdict, 0, 0)
+
+
 def test_a_failure_is_tried_again_after_a_pause(ledger):
     enter(ledger, 1)
     (mine,) = take(ledger)
