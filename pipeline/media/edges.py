@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from pipeline.media import absence
-from pipeline.media.absence import continues, moved
+from pipeline.media.absence import came_back, continues, moved, never_sent
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.mpegts import Stream
 from pipeline.media.pace import Pace, decoded_end, pace
@@ -108,7 +108,7 @@ def _absent(part: _Part, segment: Placed, lane: Lane) -> None:
         return
     if len(chain) > 1:
         chain.append(segment)
-        sent = not (part.counters_go_on and absence.never_sent(chain, lane, part.slots))
+        sent = not (part.counters_go_on and never_sent(chain, lane, part.slots))
         part.findings += absence.said(chain, lane, sent=sent)
         if not sent:
             silent = absence.silences(chain, lane, part.lanes)
@@ -168,6 +168,12 @@ def _examine_gap(
     hurt = before.damaged or segment.damaged
     if hurt and gap > lane.unit / 2:
         segment.torn.add(lane.pid)
+    elif gap > GAP and _interrupted(part, before, segment, lane):
+        began = segment.first(lane.pid)
+        segment.silent[lane.pid] = ((round(began - gap), began),)
+        detail = f"{gap / HZ:.3f} s without {lane.codec.kind}: it was interrupted, as the playlist"
+        detail += " says (START), and no packet of it is missing"
+        part.say("ES_START", Severity.INFO, segment, detail, pid=lane.pid)
     elif _lacks_its_key(segment, lane, gap, usual):
         segment.torn.add(lane.pid)
         detail = f"{gap / HZ:.3f} s without video where the key picture should be"
@@ -224,6 +230,18 @@ def _nothing_is_missing(
             return True
     alone = gap <= GAP or bool(others and min(others) <= GAP)
     return counted and alone and not part.paces[lane.pid].hides(lane, gap)
+
+
+def _interrupted(part: _Part, before: Placed, segment: Placed, lane: Lane) -> bool:
+    """The playlist says that a stream came back here (EVENT=START), and nothing contradicts it: its
+    counter goes on, and both segments are as long as their EXTINF says.
+    """
+    a, b = before.stream(lane.pid), segment.stream(lane.pid)
+    if not (part.counters_go_on and continues(a, b)) or moved(a, b):
+        return False
+    if falls_short(before, part.lanes) or falls_short(segment, part.lanes):
+        return False
+    return came_back(segment, lane)
 
 
 def _lacks_its_key(segment: Placed, lane: Lane, gap: float, usual: Pace) -> bool:

@@ -125,7 +125,9 @@ class Stitcher:
             left = begun + payload_bytes(work) + work.added - units_made.taken - len(carried.data)
             made[pid] = replace(
                 units_made,
+                taken=units_made.taken - work.added,
                 dropped=left if work.until is None else 0,
+                spared=0 if work.until is None else left,
                 unfinished=work.unfinished and left < LONGEST_FRAME,
             )
             retime(work, pids.get(pid, (pid,)), kept)

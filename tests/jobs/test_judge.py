@@ -119,7 +119,8 @@ def test_a_loss_that_no_rule_explains_is_never_passed_over(read):
     empty = tuple((*lane[:-1], Stretch("4.ts", NO_UNITS)) for lane in measured.expected)
     report = judged(found, evidence, replace(measured, expected=empty), OnLoss.HOLD)
     assert report.verdict is Verdict.DEGRADED
-    assert errors(report) == [("SEG_SHORT", "4.ts", "hole kept")] * 2
+    short, bytes_ = ("SEG_SHORT", "4.ts", "hole kept"), ("ES_BYTES", None, "hole kept")
+    assert errors(report) == [short, short, bytes_, bytes_]
     assert report.lost_seconds == pytest.approx({"video": 1.0, "audio": 1.0}, abs=0.05)
 
 

@@ -10,7 +10,7 @@ SLOTS = [Slot(f"{n}.ts", None, 4.0) for n in range(5)]
 
 
 def entry(slot: int, **short: object) -> Entry:
-    return Entry(f"{slot}.ts", "video", 256, 4.0, 4.0, 60, 6000, **short)
+    return Entry(f"{slot}.ts", "video", 256, 4.0, 4.0, units=60, bytes=6000, **short)
 
 
 def account(**short: object) -> list[Entry]:
@@ -26,6 +26,7 @@ def claim(segment: str | None, pid: int | None = 256) -> Finding:
     ("short", "says"),
     [
         pytest.param({"lost": 1.5}, "1.500 s", id="seconds"),
+        pytest.param({"lost": 1.0, "unexplained": 0.25}, "1.250 s, 4.000 s promised", id="both"),
         pytest.param({"packets": 3}, "3 packets at least", id="packets"),
         pytest.param({"cut": 1}, "the end of 1 units", id="units cut off"),
         pytest.param({"dropped": 99}, "99 bytes that belong to no unit", id="bytes"),
@@ -40,7 +41,7 @@ def test_what_is_short_is_never_passed_over(short, says):
 
 def test_nothing_short_needs_no_word():
     assert weighed([], account(), SLOTS) == []
-    assert weighed([], account(silent=3.0), SLOTS) == []
+    assert weighed([], account(excepted=3.0, reason="none was sent"), SLOTS) == []
 
 
 def test_an_error_that_explains_what_is_short_stays_one():
