@@ -40,7 +40,7 @@ def test_a_steady_track():
     assert found == Pace(steady=True, longest=6000, stray=0.0, border=0.0, packets=2.875)
     sound = pace(segments(), AUDIO)
     assert (sound.steady, sound.stray, sound.border) == (True, 0.0, 0.0)
-    assert sound.longest == 3 * 1920  # frames in each PES
+    assert sound.longest == 4 * 1920  # frames in each PES
 
 
 def test_a_track_that_is_not_steady():
