@@ -15,7 +15,7 @@ from pipeline.stages import convert
 from pipeline.stages.discover import discover
 from pipeline.stages.inspect import inspect
 from pipeline.storage.local import LocalStorage
-from tests import ts
+from tests import recordings, ts
 
 NAMES = [f"{n}.ts" for n in range(5)]
 FATAL = Finding("M_BYTES", Severity.FATAL, detail="another byte")
@@ -170,3 +170,52 @@ def test_a_rejection_always_says_why(read):
     assert [f.id for f in silent.findings] == ["AUDIO_CLOCK", "ES_ABSENT"]
     assert rejected(found, [FATAL]).findings == (FATAL,)
     assert silent.verdict is rejected(found, [FATAL]).verdict is Verdict.REJECTED
+
+
+SID = "5f0c" * 8
+
+
+def interrupted(folder, *, start: bool, anew: bool = False):
+    """A recording as Agora lists it, of which nothing was recorded for ten seconds."""
+    counters: dict[int, int] = {}
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:2"]
+    for n in range(6):
+        away = 10 if n > 2 else 0
+        utc = f"202404150900{2 + n + away:02}000"
+        if n in (0, 3):
+            lines.append("#EXT-X-DISCONTINUITY")
+        if n == 0 or (n == 3 and start):
+            event = "#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE"
+            lines += [f"{event}={kind},TIME={utc}" for kind in ("AUDIO", "VIDEO")]
+        name = f"{SID}_room_{utc}.ts"
+        if n == 3 and anew:
+            counters = {ts.VIDEO: 7, ts.AUDIO: 7}
+        data = ts.segment(start=ts.START + (n + away) * 90_000, counters=counters)
+        (folder / name).write_bytes(data)
+        lines += ["#EXTINF:1.000000", name]
+    (folder / f"{SID}_room.m3u8").write_text("\n".join([*lines, "#EXT-X-ENDLIST", ""]))
+    return recordings.check(folder)
+
+
+def test_an_interruption_that_the_playlist_tells_of_is_no_loss(tmp_path):
+    report = interrupted(tmp_path, start=True)
+    assert report.verdict is Verdict.OK
+    assert report.lost_seconds == {"video": 0.0, "audio": 0.0}
+    assert {(f.id, f.severity) for f in report.findings} >= {("ES_START", Severity.INFO)}
+    assert report.account is not None
+    assert [t.lost for t in report.account.tracks] == [0.0, 0.0]
+    assert report.duration == pytest.approx(16.0, abs=0.05)
+
+
+@pytest.mark.parametrize("how", [{"start": False}, {"start": True, "anew": True}])
+def test_an_interruption_that_counters_or_nobody_vouch_for_is_one(tmp_path, how):
+    report = interrupted(tmp_path, **how)
+    assert report.verdict is Verdict.DEGRADED
+    assert report.lost_seconds == pytest.approx({"video": 10.0, "audio": 10.0}, abs=0.05)
+    assert report.account is not None
+    rows = {(row.slot[-8:-3], row.track): row for row in report.account.slots}
+    assert {key for key, row in rows.items() if row.lost} == {
+        ("15000", "video"),
+        ("15000", "audio"),
+    }
+    assert all(("START" in row.witnesses) is how["start"] for row in rows.values() if row.lost)
