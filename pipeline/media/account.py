@@ -4,6 +4,8 @@ It is added up from the units and knows nothing of how their places were found. 
 off it; findings explain its entries, and cost what these cost.
 """
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from types import MappingProxyType
@@ -56,6 +58,7 @@ def entries(
     ``holes`` those of this track, ``elsewhere`` the slots whose promise another one keeps.
     """
     on = balance.track(lane, placed, slots, stretches)
+    own = balance.by_segment(holes)
     units = {s.position: t.units for s, t in zip(placed, stretches, strict=True)}
     seen: set[str] = set()
     found = []
@@ -63,7 +66,7 @@ def entries(
         entry = Entry(slot.name, lane.codec.kind, lane.pid, slot.duration)
         entry = replace(entry, payload=balance.payload(slot, lane.pid))
         if position in units:
-            entry = _delivered(entry, on, position, units[position], holes)
+            entry = _delivered(entry, on, position, units[position], own.get(slot.name, ()))
         elif slot.name in seen:
             entry = replace(entry, promised=None, reason=AGAIN, aside=entry.payload)
         else:
@@ -78,14 +81,14 @@ def entries(
 def _delivered(
     entry: Entry, on: balance.Track, position: int, units: Units, holes: Sequence[Hole]
 ) -> Entry:
-    """What came out of one segment."""
+    """What came out of one segment, in which or in front of which are ``holes``."""
     segment, pid = on.placed[position], entry.pid
     if pid not in segment.stamps:
         return _left_out(entry, segment.slot)
     stream = segment.stream(pid)
     inside = stream.lost if pid not in segment.until else 0
     begin, end = on.spans.get(position, (0.0, 0.0))
-    within = sum(h.length for h in holes if h.segment == entry.slot and h.start > begin)
+    within = sum(hole.length for hole in holes if hole.start > begin)
     return replace(
         entry,
         delivered=round(end - begin - within, 6),
@@ -182,35 +185,35 @@ def weighed(
     """Findings with the severity of what they cost, and one for every entry that is short although
     none says why.
     """
-    said = list(findings)
-    near = _near(account, slots)
-    costs = {(e.slot, e.pid) for e in account if e.short}
-    anywhere = bool(costs)
-    judged = [_weighed(f, costs, near, anywhere=anywhere) for f in said]
-    told = {(f.segment, f.pid) for f in judged if f.severity in (Severity.ERROR, Severity.FATAL)}
-    general = any(segment is None for segment, _ in told)
-    explained = {name for segment, _ in told if segment for name in near.get(segment, (segment,))}
-    silent = [e for e in account if e.short and e.slot not in explained and not general]
+    near = _near(slots)
+    places = {name: n for n, name in reversed([*enumerate(slot.name for slot in slots)])}
+    short = [e for e in account if e.short]
+    at: dict[int | None, list[int]] = defaultdict(list)  # by PID; None: of any
+    for entry in short:
+        at[entry.pid].append(places.get(entry.slot, -1))
+        at[None].append(at[entry.pid][-1])
+    costs = {pid: sorted(positions) for pid, positions in at.items()}
+    judged = [_weighed(f, near, costs) for f in findings]
+    told = {f.segment for f in judged if f.severity in (Severity.ERROR, Severity.FATAL)}
+    if None in told:
+        return judged
+    spans = {span for name, span in near.items() if name in told}  # one for a run of empty slots
+    explained = {n for span in spans for n in span}
+    silent = [e for e in short if places.get(e.slot, -1) not in explained]
     return judged + [_unexplained(entry) for entry in silent]
 
 
 def _weighed(
-    finding: Finding,
-    costs: set[tuple[str, int]],
-    near: Mapping[str, Sequence[str]],
-    *,
-    anywhere: bool,
+    finding: Finding, near: Mapping[str, range], costs: Mapping[int | None, Sequence[int]]
 ) -> Finding:
-    """An error that cost nothing is a warning."""
+    """An error that cost nothing is a warning; ``costs`` are the slots that are short, by PID."""
     if finding.severity != Severity.ERROR or finding.id not in CLAIMS:
         return finding
     if finding.segment is None:
-        return finding if anywhere else _costless(finding)
-    names = near.get(finding.segment, (finding.segment,))
-    for name, pid in costs:
-        if name in names and finding.pid in (None, pid):
-            return finding
-    return _costless(finding)
+        return finding if costs else _costless(finding)
+    span, here = near.get(finding.segment, range(0)), costs.get(finding.pid, ())
+    first = bisect_left(here, span.start)
+    return finding if first < len(here) and here[first] in span else _costless(finding)
 
 
 def _costless(finding: Finding) -> Finding:
@@ -218,19 +221,18 @@ def _costless(finding: Finding) -> Finding:
     return replace(finding, severity=Severity.WARNING, repair=repair)
 
 
-def _near(account: Sequence[Entry], slots: Sequence[Slot]) -> dict[str, tuple[str, ...]]:
+def _near(slots: Sequence[Slot]) -> dict[str, range]:
     """The slots in which it shows what is wrong with one: itself, those beside it, and behind these
     as long as nothing is there.
     """
-    names = [slot.name for slot in slots]
-    found = {}
-    for at, name in enumerate(names):
-        low, high = at - 1, at + 1
-        while low > 0 and not has_media(slots[low]):
-            low -= 1
-        while high < len(names) - 1 and not has_media(slots[high]):
-            high += 1
-        found[name] = tuple(names[max(low, 0) : high + 1])
+    held = [n for n, slot in enumerate(slots) if has_media(slot)]
+    last = len(slots) - 1
+    found: dict[str, range] = {}
+    for at, slot in enumerate(slots):
+        before, behind = bisect_left(held, at), bisect_right(held, at)
+        low = held[before - 1] if before else 0
+        high = held[behind] if behind < len(held) else last
+        found.setdefault(slot.name, range(low, high + 1))
     return found
 
 

@@ -4,8 +4,9 @@ its packets.
 Times are seconds from the beginning of the result.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -41,16 +42,19 @@ class Track:
     slots: Sequence[Slot]
     placed: Mapping[int, Placed]  # by position in the playlist
     spans: Mapping[int, tuple[float, float]]  # by position: where its units begin and end
+    holding: Sequence[int]  # these positions, in order
     longest: float  # step from one of its units to the next
     counted: bool  # its counters go on from segment to segment
 
     def front(self, position: int) -> int | None:
         """The nearest slot in front of one that holds units."""
-        return max((p for p in self.spans if p < position), default=None)
+        at = bisect_left(self.holding, position)
+        return self.holding[at - 1] if at else None
 
     def behind(self, position: int) -> int | None:
         """The nearest slot behind one that holds units."""
-        return min((p for p in self.spans if p > position), default=None)
+        at = bisect_right(self.holding, position)
+        return self.holding[at] if at < len(self.holding) else None
 
 
 def track(
@@ -66,7 +70,7 @@ def track(
             longest = max(longest, int(np.diff(known).max(initial=0)))
     positions = {segment.position: segment for segment in placed}
     counted = counters_go_on(placed, [lane])
-    return Track(lane, slots, positions, dict(sorted(spans.items())), longest / HZ, counted)
+    return Track(lane, slots, positions, spans, sorted(spans), longest / HZ, counted)
 
 
 # Time: promised - delivered = lost + excepted, of which some was closed.
@@ -85,7 +89,7 @@ def booked(
         shares = _shares(on, entries, places[hole.segment], hole)
         lost.update(shares)
         closed.update(shares if hole.became == "closed" else {})
-    first, last = min(on.spans, default=0), max(on.spans, default=0)
+    first, last = (on.holding[0], on.holding[-1]) if on.holding else (0, 0)
     lost.update(_spread(entries, range(first - 1, -1, -1), first, ends[0]))
     lost.update(_spread(entries, range(last + 1, len(entries)), last, ends[1]))
     return [
@@ -137,6 +141,14 @@ def allowed(lane: Lane, entries: Sequence[Entry]) -> float:
     return max(LEAST, UNITS * lane.unit / HZ, usual, ROUNDED if whole else 0.0)
 
 
+def by_segment(holes: Iterable[Hole]) -> Mapping[str, Sequence[Hole]]:
+    """Holes by the segment behind them, or that they are in."""
+    found: dict[str, list[Hole]] = defaultdict(list)
+    for hole in holes:
+        found[hole.segment].append(hole)
+    return found
+
+
 def explained(
     on: Track,
     entries: Sequence[Entry],
@@ -148,13 +160,14 @@ def explained(
     slots another one keeps the promise of.
     """
     most = allowed(on.lane, entries)
+    behind = by_segment(holes)
     found = []
     for position, entry in enumerate(entries):
         rest = _lacking(entry)
         if rest <= most:
             found.append(entry)
             continue
-        gaps = [*_gaps(on, position, holes, promised)]
+        gaps = [*_gaps(on, position, behind, promised)]
         reason = elsewhere.get(entry.slot) or _reason(on, position, gaps, most)
         if reason is None:
             apart = round(min(rest, max(gap.open for gap in gaps)), 6)
@@ -174,7 +187,9 @@ class _Gap:
     silent: float  # seconds in which nothing was sent
 
 
-def _gaps(on: Track, position: int, holes: Sequence[Hole], promised: Promise) -> Iterator[_Gap]:
+def _gaps(
+    on: Track, position: int, holes: Mapping[str, Sequence[Hole]], promised: Promise
+) -> Iterator[_Gap]:
     """In front of a slot and behind it; one around it where it holds nothing."""
     here = [position] if position in on.spans else []
     around = [on.front(position), *here, on.behind(position)]
@@ -182,8 +197,8 @@ def _gaps(on: Track, position: int, holes: Sequence[Hole], promised: Promise) ->
         if a is None or b is None:
             continue
         end, begin = on.spans[a][1], on.spans[b][0]
-        name = on.placed[b].slot.name
-        lost = sum(h.length for h in holes if h.segment == name and end <= h.start < begin)
+        own = holes.get(on.placed[b].slot.name, ())
+        lost = sum(hole.length for hole in own if end <= hole.start < begin)
         spans = [((x - BASE) / HZ, (y - BASE) / HZ) for x, y in promised.silent]
         silent = sum(max(0.0, min(y, begin) - max(x, end)) for x, y in spans)
         yield _Gap(a, b, begin - end - lost - silent, silent)
@@ -193,9 +208,9 @@ def _reason(on: Track, position: int, gaps: Sequence[_Gap], most: float) -> str 
     """Two witnesses have to say that something is missing: EXTINF does; the time stamps, or the
     counters, may say that it is not.
     """
-    if not on.spans or position < min(on.spans):
+    if not on.holding or position < on.holding[0]:
         return NOT_BEGUN
-    if position > max(on.spans):
+    if position > on.holding[-1]:
         return ENDED
     if position in on.placed and on.lane.pid in on.placed[position].until:
         return f"{on.placed[position].slot.part} goes on with another part"
@@ -203,7 +218,7 @@ def _reason(on: Track, position: int, gaps: Sequence[_Gap], most: float) -> str 
         return NOT_SENT
     wide = [gap for gap in gaps if gap.open > most]
     if not wide:
-        return NOTHING_FOLLOWS if position == max(on.spans) else NO_GAP
+        return NOTHING_FOLLOWS if position == on.holding[-1] else NO_GAP
     if on.counted and all(_goes_on(on, gap) for gap in wide):
         return NOT_SENT
     if on.lane.codec.kind == "video" and all(gap.open <= 1.5 * on.longest for gap in wide):
@@ -277,7 +292,7 @@ def _witnesses(on: Track, position: int, entry: Entry, most: float) -> Iterator[
     if named is not None and named - entry.delivered > max(most, STRAY):
         yield "slice names"
     nothing = Promise(0.0, 0.0)
-    if any(gap.open > most for gap in _gaps(on, position, (), nothing)):
+    if any(gap.open > most for gap in _gaps(on, position, {}, nothing)):
         yield "time stamps"
     if entry.packets:
         yield "counters"

@@ -198,7 +198,7 @@ def line(*spans: tuple[float, float] | None, lane: Lane = LANE, **more: object) 
     slots = [Slot(f"{n}.ts", None, 4.0) for n in range(len(spans))]
     placed = {n: Placed(slots[n], n, {}, n) for n, span in enumerate(spans) if span}
     known = {n: span for n, span in enumerate(spans) if span}
-    made = balance.Track(lane, slots, placed, known, longest=0.1, counted=False)
+    made = balance.Track(lane, slots, placed, known, sorted(known), longest=0.1, counted=False)
     return replace(made, **more)
 
 
