@@ -88,7 +88,7 @@ def _delivered(
     stream = segment.stream(pid)
     inside = stream.lost if pid not in segment.until else 0
     begin, end = on.spans.get(position, (0.0, 0.0))
-    within = sum(hole.length for hole in holes if hole.start > begin)
+    within = sum(hole.length for hole in holes if balance.within(hole, begin))
     return replace(
         entry,
         delivered=round(end - begin - within, 6),

@@ -23,6 +23,7 @@ from pipeline.model import Entry, Finding, Hole, Severity
 LEAST = 0.1  # seconds that EXTINF may be off
 UNITS = 3  # and units, at the edges of a slot
 ROUNDED = 0.6  # seconds, where EXTINF is in whole ones
+ROUNDING = 1e-5  # seconds: where a hole begins is rounded
 STRAY = 0.25  # seconds that the names of slices may be off
 
 NOT_BEGUN = "it begins later"
@@ -98,12 +99,17 @@ def booked(
     ]
 
 
+def within(hole: Hole, begin: float) -> bool:
+    """It lies in the segment that it is told of, whose first unit begins then."""
+    return hole.start > begin + ROUNDING
+
+
 def _shares(on: Track, entries: Sequence[Entry], position: int, hole: Hole) -> dict[int, float]:
     """By slot.  What a slot promised that holds nothing, then what the one in front of these lacks;
     what nobody promised lies in front of the segment behind.
     """
     begin = on.spans.get(position, (hole.start, 0.0))[0]
-    if hole.start > begin:
+    if within(hole, begin):
         return {position: hole.length}
     front = on.front(position)
     empty = range(position - 1, -1 if front is None else front, -1)
@@ -198,7 +204,7 @@ def _gaps(
             continue
         end, begin = on.spans[a][1], on.spans[b][0]
         own = holes.get(on.placed[b].slot.name, ())
-        lost = sum(hole.length for hole in own if end <= hole.start < begin)
+        lost = sum(hole.length for hole in own if end - ROUNDING < hole.start < begin)
         spans = [((x - BASE) / HZ, (y - BASE) / HZ) for x, y in promised.silent]
         silent = sum(max(0.0, min(y, begin) - max(x, end)) for x, y in spans)
         yield _Gap(a, b, begin - end - lost - silent, silent)
@@ -214,9 +220,9 @@ def _reason(on: Track, position: int, gaps: Sequence[_Gap], most: float) -> str 
         return ENDED
     if position in on.placed and on.lane.pid in on.placed[position].until:
         return f"{on.placed[position].slot.part} goes on with another part"
-    if any(gap.silent > 0 for gap in gaps):
-        return NOT_SENT
     wide = [gap for gap in gaps if gap.open > most]
+    if not wide and any(gap.silent > 0 for gap in gaps):
+        return NOT_SENT
     if not wide:
         return NOTHING_FOLLOWS if position == on.holding[-1] else NO_GAP
     if on.counted and all(_goes_on(on, gap) for gap in wide):

@@ -233,6 +233,40 @@ def test_what_is_lost_is_not_missing_once_more():
     assert not any(e.unexplained or e.excepted for e in again)
 
 
+@pytest.mark.parametrize(
+    ("hole", "reason"),
+    [
+        pytest.param(Hole("video", 6.0, 2.0, "2.ts"), balance.NO_GAP, id="all of the gap"),
+        pytest.param(Hole("video", 6.0, 1.0, "2.ts"), None, id="half of it"),
+        pytest.param(Hole("video", 6.0, 2.0, "3.ts"), None, id="in front of another one"),
+        pytest.param(Hole("video", 8.0, 2.0, "2.ts"), None, id="inside the one behind"),
+        pytest.param(Hole("video", 5.9, 2.0, "2.ts"), None, id="before the gap"),
+    ],
+)
+def test_a_gap_that_is_a_hole_is_open_no_more(hole, reason):
+    found = explained(line(*SHORT), hole)
+    assert found[1].reason == reason
+    open_ = 1.0 if hole.length == 1.0 else 2.0
+    assert found[1].unexplained == (0.0 if reason else open_)
+
+
+@pytest.mark.parametrize(
+    ("silent", "seconds"),
+    [
+        pytest.param((6.0, 8.0), 0.0, id="all of the gap"),
+        pytest.param((5.0, 9.0), 0.0, id="more than it"),
+        pytest.param((5.0, 7.0), 1.0, id="its first half"),
+        pytest.param((7.0, 9.0), 1.0, id="its second half"),
+        pytest.param((2.0, 3.0), 2.0, id="before it"),
+    ],
+)
+def test_silence_explains_as_much_as_it_lasts(silent, seconds):
+    begin, end = (BASE + round(s * HZ) for s in silent)
+    found = explained(line(*SHORT), promised=Promise(0.0, 0.0, silent=((begin, end),)))
+    assert found[1].unexplained == seconds
+    assert found[1].reason == (None if seconds else balance.NOT_SENT)
+
+
 def test_a_hole_that_was_closed_is_booked_as_both():
     on = line((0.0, 4.0), (4.0, 6.0), (6.0, 10.0), (10.0, 14.0), (14.0, 18.0))
     hole = Hole("video", 6.0, 2.0, "2.ts", became="closed")
@@ -280,6 +314,7 @@ def test_what_is_missing_at_both_ends_is_booked_from_within():
             1,
             id="silent",
         ),
+        pytest.param(line(*SHORT, longest=4 / 3), {}, balance.STAYS, 1, id="just so long"),
         pytest.param(line(*SHORT, longest=1.4), {}, balance.STAYS, 1, id="pictures that pause"),
     ],
 )
@@ -375,3 +410,72 @@ def test_a_start_is_a_witness_of_what_it_is_of():
     slots = [replace(s, events=(start,)) for s in on.slots]
     found = balance.witnessed(replace(on, slots=slots), [replace(e, cut=1) for e in of(on)])
     assert [e.witnesses for e in found] == [("units",), ("units", "START")]
+
+
+# What one segment delivered.
+
+
+def delivered(units: dict[str, object], until: int | None = None, lost: int = 0) -> Entry:
+    """The account of one segment, whose units have these figures besides."""
+    datas = run(1)
+    slots = slots_of(datas)
+    made = plan(slots)
+    lane = made.lanes[0]
+    (stretch,) = stretches_of(made, datas, lane)
+    (segment,) = made.placed
+    segment.missing[lane.pid] = 2
+    assert segment.slot.scan is not None
+    stream = replace(segment.stream(lane.pid), lost=lost)
+    streams = {**segment.slot.scan.streams, lane.pid: stream}
+    segment.slot = replace(segment.slot, scan=replace(segment.slot.scan, streams=streams))
+    segment.until = {lane.pid: until} if until else {}
+    there = Stretch(stretch.segment, replace(stretch.units, **units))
+    return entries(lane, made.placed, slots, [there], [], made.promised[lane.pid])[0]
+
+
+@pytest.mark.parametrize(
+    ("units", "dropped", "aside"),
+    [
+        pytest.param({"dropped": 5}, 5, 0, id="dropped"),
+        pytest.param({"spared": 7, "dropped": 5}, 5, 7, id="and another part's"),
+        pytest.param({"spared": 7, "dropped": 5, "unfinished": True}, 0, 12, id="a beginning"),
+    ],
+)
+def test_where_the_bytes_go_that_are_in_no_unit(units, dropped, aside):
+    found = delivered(units)
+    assert (found.dropped, found.aside) == (dropped, aside)
+
+
+@pytest.mark.parametrize(("until", "packets"), [(None, 5), (BASE + 9000, 2)])
+def test_packets_are_missing_in_front_and_inside(until, packets):
+    """Not inside, where another part takes over: it may be behind the cut."""
+    assert delivered({}, until, lost=3).packets == packets
+
+
+def test_what_came_out_of_a_segment():
+    found = delivered({"cut": 1})
+    assert (found.units, found.cut, found.delivered) == (16, 1, SECONDS)
+    assert found.bytes == found.payload  # four bytes of each start code, or of each length
+
+
+def test_a_hole_at_the_very_beginning_of_a_slot_is_in_front_of_it():
+    datas = run(2)
+    slots = slots_of(datas)
+    made = plan(slots)
+    stretches = stretches_of(made, datas, made.lanes[0])
+    hole = Hole("video", SECONDS, 0.5, "1.ts", became="closed")
+    found = entries(made.lanes[0], made.placed, slots, stretches, [hole], made.promised[ts.VIDEO])
+    assert [e.delivered for e in found] == [SECONDS, pytest.approx(SECONDS, abs=1e-5)]
+
+
+def test_a_stream_without_one_stamp_is_dropped():
+    slots = slots_of(run())
+    scan_ = slots[4].scan
+    assert scan_ is not None
+    blind = replace(scan_.streams[ts.VIDEO], dts=np.full(16, -1), pts=np.full(16, -1))
+    slots[4] = replace(slots[4], scan=replace(scan_, streams={**scan_.streams, ts.VIDEO: blind}))
+    made = plan(slots)
+    lane = made.lanes[0]
+    stretches = [Stretch(p.slot.name, NO_UNITS) for p in made.placed]
+    found = entries(lane, made.placed, slots, stretches, [], made.promised[ts.VIDEO])
+    assert (found[4].dropped, found[4].aside) == (found[4].payload, 0)
