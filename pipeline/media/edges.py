@@ -168,7 +168,7 @@ def _examine_gap(
     hurt = before.damaged or segment.damaged
     if hurt and gap > lane.unit / 2:
         segment.torn.add(lane.pid)
-    elif gap > GAP and _interrupted(part, before, segment, lane):
+    elif gap > usual.gap(lane) and _interrupted(part, before, segment, lane, gaps):
         began = segment.first(lane.pid)
         segment.silent[lane.pid] = ((round(began - gap), began),)
         detail = f"{gap / HZ:.3f} s without {lane.codec.kind}: it was interrupted, as the playlist"
@@ -205,6 +205,7 @@ def _judge_gap(
         blamed = before if falls_short(before, part.lanes) else segment
         where = "at the end of" if blamed is before else "in front of"
         detail = f"{gap / HZ:.3f} s without {lane.codec.kind} {where} this segment"
+        detail += ", interrupted as the playlist says" if came_back(segment, lane) else ""
         part.say("DTS_GAP", Severity.ERROR, blamed, detail, pid=lane.pid)
 
 
@@ -232,16 +233,19 @@ def _nothing_is_missing(
     return counted and alone and not part.paces[lane.pid].hides(lane, gap)
 
 
-def _interrupted(part: _Part, before: Placed, segment: Placed, lane: Lane) -> bool:
+def _interrupted(
+    part: _Part, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
+) -> bool:
     """The playlist says that a stream came back here (EVENT=START), and nothing contradicts it: its
-    counter goes on, and both segments are as long as their EXTINF says.
+    counter goes on, so does another stream meanwhile, and both segments are as long as promised.
     """
     a, b = before.stream(lane.pid), segment.stream(lane.pid)
     if not (part.counters_go_on and continues(a, b)) or moved(a, b):
         return False
     if falls_short(before, part.lanes) or falls_short(segment, part.lanes):
         return False
-    return came_back(segment, lane)
+    others = [gap for pid, gap in gaps.items() if pid != lane.pid]
+    return min(others, default=GAP + 1) <= GAP and came_back(segment, lane)
 
 
 def _lacks_its_key(segment: Placed, lane: Lane, gap: float, usual: Pace) -> bool:

@@ -19,28 +19,42 @@ from tests.media.slots_builder import SECONDS, UTC, S
 from tests.media.test_balance import holes, run, slots_of, stretches_of
 
 VIDEO, AUDIO = Lane(ts.VIDEO, H264, b"", 6000.0), Lane(ts.AUDIO, AAC, b"", 1920.0)
-AWAY = 900_000  # ticks: ten seconds without anything
 
 
 def interrupted(
-    *, counters: bool = True, starts: str = "video audio", at: float = 0.0, pause: int = AWAY
+    *,
+    starts: str = "audio",
+    at: float = 0.0,
+    counter: int = 0,
+    gaps: str = "audio",
+    pause: int = 20 * 1920,
 ) -> tuple[list[bytes], list[Slot]]:
-    """Five segments; between the second and the third nothing was recorded.  The names tell it."""
-    counts: dict[int, int] = {}
-    datas = [
-        ts.segment(start=S * (n + 1) + (pause if n > 1 else 0), pictures=16, counters=counts)
-        for n in range(5)
-    ]
-    if not counters:
-        counts = {ts.VIDEO: 5, ts.AUDIO: 5}
-        datas[2:] = [
-            ts.segment(start=S * (n + 1) + pause, pictures=16, counters=counts) for n in (2, 3, 4)
-        ]
+    """Five segments; between the second and the third some streams pause, by default sound for as
+    long as 16 packets might fill.  The names tell no more than the clock.
+    """
+    counters: dict[int, int] = {}
+    datas = []
+    for n in range(5):
+        if n == 2:
+            counters = {pid: (count + counter) & 15 for pid, count in counters.items()}
+        datas.append(ts.segment(start=S * (n + 1), pictures=16, counters=counters))
     slots = []
     for n, slot in enumerate(slots_of(datas)):
-        utc = UTC + n * SECONDS + (pause / 90_000 if n > 1 else 0)
-        told = tuple(TrackEvent(kind, utc + at) for kind in starts.split()) if n == 2 else ()
-        slots.append(replace(slot, utc=utc, discontinuity=n == 2, events=told))
+        scan = slot.scan
+        assert scan is not None
+        away = {
+            pid: pause if n > 1 and s.codec is not None and s.codec.kind in gaps else 0
+            for pid, s in scan.streams.items()
+        }
+        streams = {
+            pid: replace(s, pts=s.pts + away[pid], dts=s.dts + away[pid])
+            for pid, s in scan.streams.items()
+        }
+        utc = UTC + n * SECONDS + (pause / 90_000 if n > 1 and "video" in gaps else 0)
+        first = pause / 90_000 if gaps == "audio" else 0.0
+        told = tuple(TrackEvent(kind, utc + first + at) for kind in starts.split())
+        here = replace(slot, scan=replace(scan, streams=streams), utc=utc)
+        slots.append(replace(here, discontinuity=n == 2, events=told if n == 2 else ()))
     return datas, slots
 
 
@@ -61,45 +75,64 @@ def said(made: Plan) -> list[tuple[str, Severity, str | None, int | None]]:
     return [(f.id, f.severity, f.segment, f.pid) for f in made.findings]
 
 
+LOST = {"video": 0.0, "audio": 0.4}
+NOTHING = {"video": 0.0, "audio": 0.0}
+
+
 def test_a_start_explains_that_nothing_was_sent():
     datas, slots = interrupted()
-    assert lost(datas, slots) == {"video": 0.0, "audio": 0.0}
+    assert lost(datas, slots) == NOTHING
     made = plan(slots)
-    assert ("ES_START", Severity.INFO, "2.ts", ts.VIDEO) in said(made)
-    assert ("ES_START", Severity.INFO, "2.ts", ts.AUDIO) in said(made)
+    detail = (
+        "0.256 s without audio: it was interrupted, as the playlist says (START), and no packet"
+    )
+    found = [f for f in made.findings if f.id == "ES_START"]
+    assert [(f.severity, f.segment, f.pid) for f in found] == [(Severity.INFO, "2.ts", ts.AUDIO)]
+    assert found[0].detail == f"{detail} of it is missing"
     assert not any(f.severity is Severity.ERROR for f in made.findings)
     before, segment = made.placed[1:3]
-    assert segment.silent[ts.VIDEO] == ((before.end(made.lanes[0]), segment.first(ts.VIDEO)),)
-    assert segment.first(ts.VIDEO) - before.last(ts.VIDEO) == AWAY + 6000
+    assert segment.silent == {
+        ts.AUDIO: ((round(before.end(made.lanes[1])), segment.first(ts.AUDIO)),)
+    }
+
+
+def test_without_a_start_the_counter_alone_cannot_tell():
+    assert lost(*interrupted(starts="")) == LOST
 
 
 def test_what_counters_say_is_missing_stays_lost_whatever_a_start_says():
-    datas, slots = interrupted(counters=False)
-    assert lost(datas, slots) == {"video": 10.0, "audio": 10.0}
+    datas, slots = interrupted(counter=1)
+    assert lost(datas, slots) == LOST
     assert not any(id == "ES_START" for id, *_ in said(plan(slots)))
 
 
-def test_without_a_start_it_is_lost():
-    assert lost(*interrupted(starts="")) == {"video": 10.0, "audio": 10.0}
-
-
 def test_a_start_tells_of_its_own_track_alone():
-    assert lost(*interrupted(starts="audio")) == {"video": 10.0, "audio": 0.0}
+    assert lost(*interrupted(starts="video")) == LOST
 
 
-@pytest.mark.parametrize(("at", "seconds"), [(0.9, 0.0), (1.1, 10.0), (-0.9, 0.0), (-1.1, 10.0)])
-def test_a_start_tells_of_its_own_time_alone(at, seconds):
-    assert lost(*interrupted(at=at)) == {"video": seconds, "audio": seconds}
+@pytest.mark.parametrize(
+    ("at", "found"), [(0.9, NOTHING), (1.1, LOST), (-0.9, NOTHING), (-1.1, LOST)]
+)
+def test_a_start_tells_of_its_own_time_alone(at, found):
+    assert lost(*interrupted(at=at)) == found
 
 
-def test_a_start_does_not_explain_what_extinf_promised():
-    """Two seconds of the slice before it were promised, and are not there."""
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_start_does_not_explain_what_extinf_promised(number):
+    """Two seconds of a slice beside it were promised, and are not there."""
     datas, slots = interrupted()
-    slots[1] = replace(slots[1], duration=SECONDS + 2)
-    assert lost(datas, slots)["video"] == pytest.approx(10.0, abs=0.1)
-    datas, slots = interrupted()
-    slots[2] = replace(slots[2], duration=SECONDS + 2)
-    assert lost(datas, slots)["video"] == pytest.approx(10.0, abs=0.1)
+    slots[number] = replace(slots[number], duration=SECONDS + 2)
+    assert lost(datas, slots)["audio"] >= 0.4
+
+
+def test_where_all_streams_were_interrupted_the_recorder_was():
+    """Agora calls that lost media, and says when it went on."""
+    datas, slots = interrupted(starts="video audio", gaps="video audio", pause=900_000)
+    assert lost(datas, slots) == {"video": 10.0, "audio": 10.0}
+    (found,) = [f for f in plan(slots).findings if f.pid == ts.VIDEO]
+    assert (found.id, found.severity, found.segment) == ("DTS_GAP", Severity.ERROR, "2.ts")
+    where = "10.000 s without video in front of this segment"
+    assert found.detail == f"{where}, interrupted as the playlist says"
 
 
 @pytest.mark.parametrize(
