@@ -84,7 +84,7 @@ def test_a_start_explains_that_nothing_was_sent():
     assert lost(datas, slots) == NOTHING
     made = plan(slots)
     detail = (
-        "0.256 s without audio: it was interrupted, as the playlist says (START), and no packet"
+        "0.427 s without audio: it was interrupted, as the playlist says (START), and no packet"
     )
     found = [f for f in made.findings if f.id == "ES_START"]
     assert [(f.severity, f.segment, f.pid) for f in found] == [(Severity.INFO, "2.ts", ts.AUDIO)]
