@@ -13,7 +13,7 @@ from pipeline.media.lane import Lane
 from pipeline.media.mpegts import Stream
 from pipeline.media.placed import Placed, Slot
 from pipeline.media.timeline import Plan, plan
-from pipeline.model import Severity, TrackEvent
+from pipeline.model import Finding, Severity, TrackEvent
 from tests import ts
 from tests.media.slots_builder import SECONDS, UTC, S
 from tests.media.test_balance import holes, run, slots_of, stretches_of
@@ -346,3 +346,42 @@ def test_streams_that_pause_together_for_as_long_as_promised_lose_nothing():
         moved(segment, ts.VIDEO, 50_000)
         moved(segment, ts.AUDIO, 50_000)
     assert {m[:2] for m in examined(found, counters=False)} == {("DTS_GAP", Severity.ERROR)}
+
+
+@pytest.mark.parametrize(("named", "torn"), [(0.9, False), (1.1, True)])
+def test_names_that_know_of_a_second_make_a_step_of_the_clock_a_gap(named, torn):
+    found = segments(run(6))
+    for n, segment in enumerate(found):
+        segment.slot = replace(segment.slot, utc=UTC + n * SECONDS + (named if n > 2 else 0))
+        for pid in (ts.VIDEO, ts.AUDIO):
+            moved(segment, pid, 360_000 if n > 2 else 0)
+    examined(found, counters=False)
+    assert (found[3].torn == {ts.VIDEO, ts.AUDIO}) is torn
+
+
+@pytest.mark.parametrize(("ticks", "torn"), [(2900, False), (4000, True)])
+def test_beside_damage_half_a_unit_is_a_gap(ticks, torn):
+    """The counter cannot show a loss of sixteen packets."""
+    for hurt in (False, True):
+        found = segments(run(6))
+        scan = found[2].slot.scan
+        assert scan is not None
+        said = (Finding("CC", Severity.ERROR, "2.ts"),) if hurt else ()
+        found[2].slot = replace(found[2].slot, scan=replace(scan, findings=said))
+        for segment in found[3:]:
+            moved(segment, ts.VIDEO, ticks)
+        examined(found, counters=False)
+        assert (ts.VIDEO in found[3].torn) is (torn and hurt)
+
+
+@pytest.mark.parametrize(("beside", "excused"), [(0, True), (45_000, True), (45_001, False)])
+def test_a_start_needs_another_stream_that_goes_on(beside, excused):
+    found = segments(run(6))
+    for n, segment in enumerate(found):
+        utc = UTC + n * SECONDS
+        back = (TrackEvent("audio", None), TrackEvent("audio", utc + 1.0)) if n == 3 else ()
+        segment.slot = replace(segment.slot, utc=utc, events=back)
+        moved(segment, ts.AUDIO, 90_000 if n > 2 else 0)
+        moved(segment, ts.VIDEO, beside if n > 2 else 0)
+    examined(found)
+    assert (ts.AUDIO in found[3].silent) is excused

@@ -133,3 +133,13 @@ def test_a_step_of_the_clock():
 
 def test_scans_of_the_tests_are_whole():
     assert scan("", np.frombuffer(run(1)[0], np.uint8)).findings == ()
+
+
+def test_a_stamp_of_zero_is_one():
+    video = replace(stream(slots_of(run(1))[0]), dts=np.array([0]), tail=1)
+    (slot,) = slots_of(run(1))
+    assert slot.scan is not None
+    streams = {ts.VIDEO: video}
+    assert [*streams_of(replace(slot, scan=replace(slot.scan, streams=streams)))] == [ts.VIDEO]
+    assert (first(video), end(video)) == (0, 3600)
+    assert unit(replace(video, dts=np.array([0, 500]))) == 500.0
