@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pipeline.jobs.evidence import Evidence
-from pipeline.media import account, checks, losses
+from pipeline.media import account, balance, checks, losses
 from pipeline.media.findings import bounded
 from pipeline.media.lane import BASE, HZ
 from pipeline.model import Entry, Finding, Hole, OnLoss, Recording, Report, Severity, Verdict
@@ -24,6 +24,8 @@ def judged(
     lost = {"video": 0.0, "audio": 0.0}
     found = holes(evidence, read)
     entries: list[Entry] = []
+    loose: list[Finding] = []
+    elsewhere = {name: f"{part} holds its time" for name, part in plan.covered.whole.items()}
     end = max(losses.span(x, s)[1] for x, s in zip(read.lanes, read.held, strict=True))
     for lane, stretches in zip(read.lanes, read.held, strict=True):
         promised = plan.promised[lane.pid]
@@ -32,12 +34,14 @@ def judged(
         ticks = losses.lost_ticks(lane, inside, stretches, promised)
         lost[lane.codec.kind] = max(lost[lane.codec.kind], round(ticks / HZ, 3))
         findings += losses.irregularities(lane, stretches)
-        entries += account.entries(
-            lane, plan.placed, evidence.slots, stretches, [*inside, *closed], promised
-        )
+        of = lane, plan.placed, plan.slots, stretches, [*inside, *closed], promised, elsewhere
+        own = [e for e in account.entries(*of) if evidence.answers_for(e.slot)]
+        own += account.aside(lane, evidence.aside)
+        loose += balance.unbalanced(lane, own)
+        entries += own
     outside = _outside(evidence)
     weighed = account.weighed([*findings, *proved], entries, evidence.slots)
-    said = bounded(_with_consequence(f, on_loss, outside) for f in weighed)
+    said = bounded(_with_consequence(f, on_loss, outside) for f in (*weighed, *loose))
     return Report(
         recording.id,
         recording.source,
@@ -47,7 +51,7 @@ def judged(
         lost_seconds=lost,
         holes=found,
         reencoded=evidence.reencoded,
-        account=tuple(entries),
+        account=account.summed(entries),
     )
 
 

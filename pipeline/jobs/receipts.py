@@ -7,6 +7,8 @@ from typing import Any
 
 from pipeline.errors import ExistsError
 from pipeline.model import (
+    Account,
+    Entry,
     Finding,
     Hole,
     Piece,
@@ -16,6 +18,7 @@ from pipeline.model import (
     Severity,
     SourceFile,
     StoredObject,
+    Total,
     TrackInfo,
     Verdict,
 )
@@ -56,6 +59,7 @@ def receipt(
         "holes": [asdict(hole) for hole in report.holes],
         "reencoded": [asdict(one) for one in report.reencoded],
         "pieces": [_piece(piece) for piece in report.pieces],
+        "account": report.account and asdict(report.account),
         "proof": asdict(report.proof) if report.proof else None,
         "inputs": [asdict(source) for source in inputs],
         "output": {
@@ -136,5 +140,14 @@ def report_of(
         proof=Proof(**receipt["proof"]) if receipt["proof"] else None,
         holes=tuple(Hole(**hole) for hole in receipt["holes"]),
         reencoded=tuple(Reencoded(**one) for one in receipt.get("reencoded", ())),
+        account=_account(receipt.get("account")),
         pieces=pieces,
     )
+
+
+def _account(written: Mapping[str, Any] | None) -> Account | None:
+    """As it was written; older receipts have none."""
+    if written is None:
+        return None
+    rows = [Entry(**{**row, "witnesses": tuple(row["witnesses"])}) for row in written["slots"]]
+    return Account(tuple(Total(**t) for t in written["tracks"]), tuple(rows), written["more"])

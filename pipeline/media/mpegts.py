@@ -73,6 +73,7 @@ class Stream:
     whole: bool = False  # the last PES is as long as it declares
     sets: tuple[bytes, ...] = ()  # parameter sets
     held: Index | None = None  # access units that begin in each PES; None: one
+    payload: int = 0  # bytes of the elementary stream in its packets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,8 +89,8 @@ class Scan:
     streams: Mapping[int, Stream] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     ragged: tuple[int, int] = (0, 0)  # bytes of packets cut off at its beginning and its end
-    # by PID without the beginning of a PES: first and last continuity_counter
-    through: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    # by PID without the beginning of a PES: first and last continuity_counter, bytes of payload
+    through: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     # by PID: from when to when it held units that were cut off, where a container tells
     gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
@@ -129,7 +130,7 @@ def scan(name: str, data: Bytes) -> Scan:
     )
 
 
-def _through(packets: Packets, program: psi.Program) -> dict[int, tuple[int, int]]:
+def _through(packets: Packets, program: psi.Program) -> dict[int, tuple[int, int, int]]:
     """PIDs that carry payload of a PES that began before this segment and does not end in it."""
     carrying = np.bincount(packets.pid[packets.payload], minlength=NULL_PID + 1)
     starting = np.bincount(packets.pid[packets.unit_start], minlength=NULL_PID + 1)
@@ -137,8 +138,9 @@ def _through(packets: Packets, program: psi.Program) -> dict[int, tuple[int, int
     tables = {*program.tables, NULL_PID}
     found = {}
     for pid in (pid for pid in alone if pid >= FIRST_PID and pid not in tables):
-        counters = packets.counter[(packets.pid == pid) & packets.payload]
-        found[pid] = int(counters[0]), int(counters[-1])
+        own = (packets.pid == pid) & packets.payload
+        counters, held = packets.counter[own], int((PACKET - packets.start[own]).sum())
+        found[pid] = int(counters[0]), int(counters[-1]), held
     return found
 
 
@@ -313,11 +315,18 @@ def _stream(
         rows=(int(t.index[t.starts[0]]) if len(t.starts) else last, last),
         turns=told.turns,
         sets=told.sets,
+        payload=_payload(packets, t),
         lost=t.lost + hidden,
         whole=len(t.header) > 0 and bool(t.header[-1, 4:6].any()) and not short,
         held=counts,
     )
     return stream, findings
+
+
+def _payload(packets: Packets, t: Track) -> int:
+    """Bytes of the elementary stream, without PES headers (2.4.3.6)."""
+    every = int((PACKET - packets.start[t.index]).sum(dtype=np.int64))
+    return every - int(9 * len(t.starts) + t.header[:, 8].sum(dtype=np.int64))
 
 
 def _of_data(finding: Finding) -> Finding:

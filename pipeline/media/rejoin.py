@@ -29,7 +29,7 @@ def goes_through(a: Slot, b: Slot) -> tuple[int, ...]:
     last = {pid: a.scan.streams[pid].counters[1] for pid in beginning(a)}
     return tuple(
         pid
-        for pid, (first, _) in b.scan.through.items()
+        for pid, (first, _, _) in b.scan.through.items()
         if pid in last and first == (last[pid] + 1) & 15
     )
 

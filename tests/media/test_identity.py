@@ -201,3 +201,26 @@ def test_a_stream_that_begins_late_in_a_slot_is_not_shifted():
     sound = [n for n, p in enumerate(packets) if (p[1] & 31) << 8 | p[2] == ts.AUDIO]
     datas[2] = b"".join(p for n, p in enumerate(packets) if n not in sound[: len(sound) // 2])
     assert identified(slots(*datas))[1] == []
+
+
+def test_a_slice_of_another_recording_beside_one_that_is_missing():
+    """What is missing takes its room as well."""
+    datas: list[bytes | None] = list(run(6))
+    foreign = data(3 * S + 54_000_007, frames_per_pes=3)
+    datas[2], datas[3] = foreign[: len(foreign) // 188 // 2 * 188], None
+    assert said(identified(slots(*datas))) == [("SEG_FOREIGN", Severity.ERROR, "2.ts")]
+
+
+def test_a_shift_in_the_last_slot_is_held_against_the_end_of_the_one_before():
+    """Whose sound begins half a second late."""
+    given = slots(*run())
+    before = given[3].scan
+    assert before is not None
+    sound = before.streams[ts.AUDIO]
+    late = replace(sound, pts=sound.pts[6:], dts=sound.dts[6:])
+    streams = {**before.streams, ts.AUDIO: late}
+    given[3] = replace(given[3], scan=replace(before, streams=streams))
+    given[4] = shifted(given[4], ts.AUDIO, 180_000)
+    made = identified(given)
+    assert said(made) == [("AV_SHIFT", Severity.WARNING, "4.ts")]
+    assert first(made[0][4], ts.AUDIO) == first(slots(*run())[4], ts.AUDIO)
