@@ -30,10 +30,9 @@ from pipeline.media.packets import (
 )
 from pipeline.media.parameters import parameters
 from pipeline.media.pes import (
-    ROUND,
     Track,
     elementary,
-    pes_sizes,
+    misdeclared,
     pes_stamps,
     stuffed,
     track,
@@ -43,7 +42,6 @@ from pipeline.model import Finding, Severity
 
 HEADS = 6  # PES whose first bytes tell which sound it is
 FIRST_PID = 0x20  # below are tables: NIT, SDT, EIT ... (EN 300 468)
-UNSEEN = ROUND * (PACKET - 4)  # bytes of the packets after which a counter begins anew
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,7 +286,7 @@ def _stream(
     counts = held(packets, t, codec, pts, dts)
     pts, dts = said_once(pts, dts, counts)
     units = t.starts[dts >= 0] if counts is not None else t.starts  # where units begin
-    wrong_size, lacking, short, hidden = _sizes(packets, t)
+    wrong_size, lacking, short, hidden = misdeclared(packets, t)
     damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
     told = parameters(packets, t, codec, units)
     findings = list(_stream_rules(t, pid, unmarked, (wrong_size, lacking), len(packets.rows)))
@@ -334,26 +332,6 @@ def _of_data(finding: Finding) -> Finding:
     if finding.severity is not Severity.ERROR:
         return finding
     return replace(finding, severity=Severity.WARNING)
-
-
-def _sizes(packets: Packets, t: Track) -> tuple[Index, Index, int, int]:
-    """PES whose declared length is not what is there; those of them by which packets may have been
-    lost, or come in, in rounds of 16 that the counter does not show; what the last one lacks
-    (2.4.3.7), and how many packets all lack in rounds.
-    """
-    none = np.empty(0, np.intp)
-    if not t.header[:, 4:6].any():  # as usual for video
-        return none, none, 0, 0
-    declared, real = pes_sizes(packets, t)
-    wrong = (declared > 0) & (real != declared)
-    short = int(declared[-1] - real[-1]) if wrong[-1] and real[-1] < declared[-1] else 0
-    if 2 * np.count_nonzero(wrong) > len(wrong) > 1 or stuffed(packets.rows[t.index[-1]].tobytes()):
-        short = 0  # so they are written, or it is whole
-    wrong[-1] &= short == 0  # the rest may stand in the next segment
-    apart = np.abs(real - declared)
-    unseen = wrong & (-apart % UNSEEN < PACKET)  # but for stuffing and what fields hold
-    rounds = -((real - declared)[unseen & (real < declared)] // UNSEEN)
-    return np.flatnonzero(wrong), np.flatnonzero(unseen), short, ROUND * int(rounds.sum())
 
 
 def _stream_rules(

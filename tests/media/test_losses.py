@@ -280,7 +280,8 @@ def odd_ones(pictures: int, count: int) -> list[int]:
         pytest.param(184 * 8, 1, False, id="eight packets"),
         pytest.param(184 * 9, 1, True, id="nine"),
         pytest.param(184 * 31, 2, True, id="62"),
-        pytest.param(184 * 32, 2, False, id="64, which is too many"),
+        pytest.param(184 * 63, 2, True, id="126"),
+        pytest.param(184 * 64, 2, False, id="128, which is too many"),
         pytest.param(184 * 4, 2, False, id="eight in two pictures"),
     ],
 )

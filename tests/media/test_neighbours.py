@@ -33,7 +33,7 @@ def stream(slot: Slot, pid: int = ts.VIDEO) -> Stream:
 def test_neighbours_that_follow_each_other():
     found = neighbours(slots_of(run()), 2)
     assert (found.here, found.before, found.behind) == (2, 1, 3)
-    assert found.since == found.until == {ts.VIDEO: 0, ts.AUDIO: 0}
+    assert found.since == found.until == both(0)
 
 
 def test_the_nearest_that_hold_media_of_the_same_part():
@@ -53,19 +53,33 @@ def test_at_the_ends_there_is_but_one():
     assert (neighbours(slots, 1).behind, neighbours(slots, 1).until) == (None, {})
 
 
+def both(ticks: int) -> dict[tuple[int, int], int]:
+    """By the PIDs on both sides."""
+    return {(ts.VIDEO, ts.VIDEO): ticks, (ts.AUDIO, ts.AUDIO): ticks}
+
+
 def test_what_lies_between_is_as_long_as_promised():
     slots = slots_of(run())
     slots[1] = emptied(slots[1])
-    assert gaps(slots, 0, 2) == {ts.VIDEO: 0, ts.AUDIO: 0}
+    assert gaps(slots, 0, 2) == both(0)
     slots[1] = replace(slots[1], duration=SECONDS - 1)
-    assert gaps(slots, 0, 2) == {ts.VIDEO: 90_000, ts.AUDIO: 90_000}
+    assert gaps(slots, 0, 2) == both(90_000)
     slots[1] = replace(slots[1], needed=False)
-    assert gaps(slots, 0, 2) == {ts.VIDEO: S, ts.AUDIO: S}
+    assert gaps(slots, 0, 2) == both(S)
 
 
 def test_only_streams_that_both_hold_are_compared():
     slots = slots_of([run(1)[0], ts.segment(start=2 * S, pictures=16, audio=None)])
-    assert gaps(slots, 0, 1) == {ts.VIDEO: 0}
+    assert gaps(slots, 0, 1) == {(ts.VIDEO, ts.VIDEO): 0}
+
+
+def test_streams_that_were_numbered_anew_are_compared_by_their_kind():
+    slots = slots_of(run(2))
+    assert slots[1].scan is not None
+    streams = {pid + 7: stream for pid, stream in slots[1].scan.streams.items()}
+    slots[1] = replace(slots[1], scan=replace(slots[1].scan, streams=streams))
+    assert gaps(slots, 0, 1) == {(p, p + 7): 0 for p in (ts.VIDEO, ts.AUDIO)}
+    assert between(slots, 0, 1) == 0
 
 
 def test_between_is_what_the_stream_says_that_says_least():
