@@ -189,7 +189,8 @@ def _framing_rules(frame: Framing, size: int) -> Iterator[Finding]:
         yield Finding("SEG_PARTIAL", Severity.ERROR, detail=detail)
     if frame.behind:
         detail = f"{frame.behind} bytes behind the last packet that begin none"
-        yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail, repair="dropped")
+        severity = Severity.ERROR if frame.behind >= PACKET else Severity.WARNING
+        yield Finding("SYNC_BYTE", severity, detail=detail, repair="dropped")
     if frame.lost:
         detail = f"synchronisation lost over {frame.lost} bytes"
         yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail)

@@ -224,3 +224,44 @@ def test_a_shift_in_the_last_slot_is_held_against_the_end_of_the_one_before():
     made = identified(given)
     assert said(made) == [("AV_SHIFT", Severity.WARNING, "4.ts")]
     assert first(made[0][4], ts.AUDIO) == first(slots(*run())[4], ts.AUDIO)
+
+
+def test_a_stream_that_lost_its_end_is_not_shifted_in_the_next_and_last_slot():
+    given = slots(*run(3))
+    assert given[1].scan is not None
+    sound = given[1].scan.streams[ts.AUDIO]
+    short = replace(sound, pts=sound.pts[:-3], dts=sound.dts[:-3])  # a PES holds ten frames
+    streams = {**given[1].scan.streams, ts.AUDIO: short}
+    given[1] = replace(given[1], scan=replace(given[1].scan, streams=streams))
+    assert identified(given)[1] == []
+
+
+def still(slot: Slot, at: int) -> Slot:
+    """A slot with one picture, so many ticks behind where its first one was."""
+    assert slot.scan is not None
+    pictures = slot.scan.streams[ts.VIDEO]
+    one = replace(pictures, pts=pictures.pts[:1] + at, dts=pictures.dts[:1] + at)
+    streams = {**slot.scan.streams, ts.VIDEO: one}
+    return replace(slot, scan=replace(slot.scan, streams=streams))
+
+
+@pytest.mark.parametrize("at", [5 * S, -3 * S])
+def test_a_still_picture_that_reaches_into_another_slot(at):
+    given = slots(*run())
+    given[2] = still(given[2], at)
+    made = identified(given)
+    assert said(made) == [("AV_SHIFT", Severity.WARNING, "2.ts")]
+    assert first(made[0][2], ts.VIDEO) == 3 * S
+
+
+@pytest.mark.parametrize("at", [0, S // 3, S // 2])
+def test_a_still_picture_may_stand_anywhere_in_its_slot(at):
+    given = slots(*run())
+    given[2] = still(given[2], at)
+    assert identified(given)[1] == []
+
+
+def test_pictures_alone_that_are_still_between_their_neighbours_are_in_place():
+    given = slots(*(data(S * (n + 1), audio=None) for n in range(5)))
+    given[2] = still(given[2], S * 2 // 3)
+    assert identified(given)[1] == []

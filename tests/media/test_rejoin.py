@@ -7,7 +7,15 @@ import pytest
 
 from pipeline.media.mpegts import scan
 from pipeline.media.placed import Slot
-from pipeline.media.rejoin import beginning, given_back, goes_through, missing_bytes
+from pipeline.media.rejoin import (
+    beginning,
+    given_back,
+    goes_through,
+    holds,
+    hurt,
+    missing_bytes,
+    parted,
+)
 from tests import ts
 from tests.media.test_balance import run
 
@@ -123,3 +131,55 @@ def test_what_stands_in_front_of_the_first_packet_stays_there():
     first, rest = given_back(bytes_of(ahead), bytes_of(junk + through), [ts.VIDEO])
     assert first.tobytes() == ahead + through[376:]
     assert rest.tobytes() == junk + through[:376]
+
+
+def held_too(n: int = 1) -> tuple[Slot, bytes, Slot, bytes]:
+    """Two segments of a run of three whose counters begin anew; the first holds both."""
+    datas = [ts.segment(start=96_000 * k, pictures=16) for k in range(1, 4)]
+    both = datas[n] + datas[n + 1] if n < 2 else datas[n]
+    return slot(both), both, slot(datas[min(n + 1, 2)]), datas[min(n + 1, 2)]
+
+
+def test_a_segment_that_holds_the_next_one_is_parted_where_that_begins():
+    a, both, b, second = held_too()
+    assert holds(a, b)
+    ahead, behind = parted(bytes_of(both), b)
+    assert (ahead.tobytes(), behind.tobytes()) == (both[: -len(second)], second)
+    assert not holds(slot(ahead.tobytes()), b)
+
+
+def test_it_is_parted_there_too_where_the_next_one_has_lost_packets():
+    a, both, b, second = held_too()
+    rows = [second[at : at + 188] for at in range(0, len(second), 188)]
+    inside = next(n for n, row in enumerate(rows) if n > 9 and not row[1] & 0x40)
+    hurt_one = slot(b"".join(rows[:inside] + rows[inside + 1 :]))
+    assert holds(a, hurt_one)
+    _, behind = parted(bytes_of(both), hurt_one)
+    assert behind.tobytes() == second
+    assert hurt_one.scan is not None
+    assert b.scan is not None
+    assert hurt(hurt_one.scan) > hurt(b.scan) == 0
+
+
+def test_sound_that_begins_with_the_next_one():
+    first = ts.segment(start=96_000, pictures=16, audio=None)
+    second = ts.segment(start=192_000, pictures=16)
+    assert holds(slot(first + second), slot(second))
+    assert parted(bytes_of(first + second), slot(second))[1].tobytes() == second
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda a, b: (b, b), id="the same once more"),
+        pytest.param(lambda a, b: (b, a), id="the other way round"),
+        pytest.param(lambda a, b: (replace(a, part="bak0"), b), id="another part"),
+        pytest.param(lambda a, b: (a, slot(None)), id="nothing is there"),
+        pytest.param(lambda a, b: (slot(None), b), id="nothing was there"),
+    ],
+)
+def test_segments_that_do_not_hold_the_next_one(change):
+    a, _, b, _ = held_too()
+    assert not holds(*change(a, b))
+    one, two = run(2)
+    assert not holds(slot(one), slot(two))
