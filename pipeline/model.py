@@ -238,20 +238,57 @@ class Entry:
     pid: int
     promised: float | None  # seconds: EXTINF
     delivered: float = 0.0  # seconds its units last
+    lost: float = 0.0  # seconds: of its own promise, or in front of its first unit
+    closed: float = 0.0  # seconds of ``lost`` that take no time in the result
+    excepted: float = 0.0  # seconds that are not there, and for ``reason`` are not lost
+    reason: str | None = None
+    unexplained: float = 0.0  # seconds that are not there, and nothing says why
     units: int = 0
     bytes: int = 0  # of them, as the result stores them
-    lost: float = 0.0  # seconds, in front of its first unit, behind its last or between them
-    closed: float = 0.0  # seconds of ``lost`` that take no time in the result
-    silent: float = 0.0  # seconds in which nothing was sent
+    payload: int = 0  # bytes of the elementary stream in its packets
+    taken: int = 0  # of these, bytes its units were made of
+    dropped: int = 0  # bytes that are in no unit
+    aside: int = 0  # bytes that do not belong here, or stand elsewhere as well
     cut: int = 0  # units that lost bytes
     packets: int = 0  # missing at least, by the continuity counters
-    dropped: int = 0  # bytes of its payload that are in no unit
+    witnesses: tuple[str, ...] = ()  # who says that something is missing
     filled: int = 0  # units that were put in: silence, or pictures for a hole
 
     @property
     def short(self) -> bool:
         """Less was delivered than was promised."""
-        return bool(self.lost or self.cut or self.packets or self.dropped)
+        missing = self.lost or self.unexplained
+        return bool(missing or self.cut or self.packets or self.dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """All entries of one track as one."""
+
+    track: str
+    pid: int
+    slots: int
+    promised: float
+    delivered: float
+    lost: float
+    closed: float
+    excepted: float
+    unexplained: float
+    units: int
+    bytes: int
+    payload: int
+    dropped: int
+    aside: int
+    filled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What was promised and delivered, in summary."""
+
+    tracks: tuple[Total, ...] = ()
+    slots: tuple[Entry, ...] = ()  # those of which there is something to say
+    more: int = 0  # such slots that are not among them
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +376,7 @@ class Report:
     holes: tuple[Hole, ...] = ()
     joins: tuple[Seam, ...] = ()
     reencoded: tuple[Reencoded, ...] = ()
-    account: tuple[Entry, ...] = ()  # each track in each slot
+    account: Account | None = None  # None: no segment was opened
     pieces: tuple[Piece, ...] = ()  # all of them; ``output`` and what tells of it is the first
     timings: Mapping[str, float] = field(default_factory=dict)
     made: bool = False  # by this run; else it was there, or nothing was to be made

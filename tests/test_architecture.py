@@ -93,7 +93,6 @@ READERS_OF_IT = ("config.py", "muxing/")  # muxing: what its child processes get
 CATCH_ALL = {
     ("cli/app.py", "main"): "a bug ends in one line and its exit code",
     ("jobs/many.py", "attempt"): "one recording must not end a run over many",
-    ("storage/local.py", "put"): "removes its temporary file and raises again",
 }
 
 LONGEST_MODULE = 400  # lines

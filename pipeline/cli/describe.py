@@ -145,6 +145,7 @@ def _report(report: Report) -> dict[str, Any]:
             {**asdict(piece), "tracks": _tracks(piece.tracks), "proof": _held(piece.proof)}
             for piece in report.pieces
         ],
+        "account": report.account and asdict(report.account),
         "timings": dict(report.timings),
     }
 

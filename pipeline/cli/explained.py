@@ -125,8 +125,15 @@ def _hole(hole: Hole) -> str:
 def _rows(account: object) -> list[str]:
     """An account as it is written: one row for each of its entries."""
     if isinstance(account, Mapping):
-        return [f"{name}: {_plain(value)}" for name, value in account.items()]
+        return [f"{name}: {row}" for name, value in account.items() for row in _each(value)]
     return [_plain(row) for row in account] if isinstance(account, list) else []
+
+
+def _each(value: object) -> list[str]:
+    """Several rows where there are several, and none of what is empty."""
+    if isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
+        return [_plain({name: x for name, x in one.items() if x}) for one in value]
+    return [_plain(value)] if value else []
 
 
 def _plain(value: object) -> str:

@@ -58,10 +58,8 @@ def _words(kind: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     callback=_words("Verdict"),
     help="Those with this verdict; can be given again.",
 )
-@options.of
 @options.as_json
-@options.ledger
-@options.general
+@options.remembered
 def status(id: str, every: bool, **chosen: Any) -> int:
     """One line for each recording that is not published or is degraded, those that need a look
     first; then one for each store, and what was seen of it.
@@ -98,10 +96,8 @@ def status(id: str, every: bool, **chosen: Any) -> int:
 
 @click.command(short_help="Say why a recording is where it is.")
 @click.argument("id", metavar="ID")
-@options.of
 @options.as_json
-@options.ledger
-@options.general
+@options.remembered
 def explain(id: str, **chosen: Any) -> int:
     """What was expected, what was seen and when, what is missing, what happens next; and of what
     is published what its receipt says: findings, losses, holes.
@@ -127,9 +123,7 @@ def explain(id: str, **chosen: Any) -> int:
 
 @click.command(short_help="Do not wait any longer for a recording.")
 @click.argument("id", metavar="ID")
-@options.of
-@options.ledger
-@options.general
+@options.remembered
 def retry(id: str, **chosen: Any) -> int:
     """Convert it in the next cycle: once more after an error, or with what is there now."""
     from pipeline.jobs.ledger import people
@@ -143,9 +137,7 @@ def retry(id: str, **chosen: Any) -> int:
 @click.command(short_help="Leave a recording alone.")
 @click.argument("id", metavar="ID")
 @click.option("--release", is_flag=True, help="No longer.")
-@options.of
-@options.ledger
-@options.general
+@options.remembered
 def hold(id: str, release: bool, **chosen: Any) -> int:
     """It is neither converted nor cleaned up until it is released."""
     from pipeline.jobs.ledger import people
@@ -185,9 +177,7 @@ def rebuild(**chosen: Any) -> int:
 
 @ledger.command(short_help="Remove all that is known of a recording.")
 @click.argument("id", metavar="ID")
-@options.of
-@options.ledger
-@options.general
+@options.remembered
 def forget(id: str, **chosen: Any) -> int:
     """Its files stay where they are; if its source does, the next cycle finds it anew, and knows by
     its receipt what was published.

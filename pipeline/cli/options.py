@@ -220,9 +220,6 @@ store = all_of(
 to = click.option(
     "--to", metavar="DEST", required=True, help="Where results go: a folder or s3://bucket/prefix/."
 )
-of = all_of(  # a recording that several destinations have
-    click.option("--to", metavar="DEST", help="Only for this destination."), store
-)
 ledger = click.option(
     "--ledger",
     metavar="URL",
@@ -372,6 +369,12 @@ general = all_of(
 )
 calls = all_of(dry_run, as_json, agora, general)  # what every call of the service has
 
+remembered = all_of(  # one of the ledger, which several destinations may have
+    click.option("--to", metavar="DEST", help="Only for this destination."),
+    store,
+    ledger,
+    general,
+)
 unattended = all_of(  # what jobs have that cron starts
     ledger,
     click.option("--ping", metavar="URL", help="GET URL/start, and URL/EXIT-CODE at the end."),

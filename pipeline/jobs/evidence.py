@@ -49,6 +49,8 @@ class Evidence:
     wrapped: Mapping[int, Wrapping] = field(default_factory=dict)  # where it is no stream as it is
     reencoded: tuple[Reencoded, ...] = ()
     slots: tuple[Slot, ...] = ()  # all segments listed
+    aside: tuple[Slot, ...] = ()  # those of which another one holds all
+    own: frozenset[str] | None = None  # segments of one file of several; None: all of them
 
     @property
     def rejected(self) -> bool:
@@ -59,6 +61,10 @@ class Evidence:
     def names(self) -> tuple[str, ...]:
         """Of all segments listed."""
         return tuple(slot.name for slot in self.slots)
+
+    def answers_for(self, name: str) -> bool:
+        """A segment belongs to what is made of this."""
+        return self.own is None or name in self.own
 
 
 def gather(
@@ -147,6 +153,7 @@ def _planned(
         formed.wrapped,
         formed.reencoded,
         tuple(sure),
+        tuple(slot for slot in slots if not slot.needed),
     )
 
 
@@ -219,4 +226,5 @@ def _slot(listed: Listed, scan: Scan | None) -> Slot:
         utc=listed.utc,
         part=listed.part,
         listed=listed.listed,
+        events=listed.segment.events,
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.jobs.evidence import Evidence
-from pipeline.media import account, checks, losses
+from pipeline.media import account, balance, checks, losses
 from pipeline.media.findings import bounded
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.wall_clock import iso, wall_clock
@@ -35,6 +35,8 @@ def judged(
     lost = {"video": 0.0, "audio": 0.0}
     found = holes(evidence, read, on_loss)
     entries: list[Entry] = []
+    loose: list[Finding] = []
+    elsewhere = {name: f"{part} holds its time" for name, part in plan.covered.whole.items()}
     end = max(losses.span(x, s)[1] for x, s in zip(read.lanes, read.held, strict=True))
     for lane, stretches in zip(read.lanes, read.held, strict=True):
         promised = plan.promised[lane.pid]
@@ -43,15 +45,17 @@ def judged(
         ticks = losses.lost_ticks(lane, inside, stretches, promised)
         lost[lane.codec.kind] = max(lost[lane.codec.kind], round(ticks / HZ, 3))
         findings += losses.irregularities(lane, stretches)
-        told = account.entries(
-            lane, plan.placed, evidence.slots, stretches, [*inside, *closed], promised
-        )
         filled = read.filled(lane)
-        entries += [replace(entry, filled=filled.get(entry.slot, 0)) for entry in told]
+        of = lane, plan.placed, plan.slots, stretches, [*inside, *closed], promised, elsewhere
+        told = [e for e in account.entries(*of) if evidence.answers_for(e.slot)]
+        own = [replace(entry, filled=filled.get(entry.slot, 0)) for entry in told]
+        own += account.aside(lane, evidence.aside)
+        loose += balance.unbalanced(lane, own)
+        entries += own
         findings += put_in(lane, sum(filled.values()))
     outside, clock = _outside(evidence), wall_clock(plan.placed)
     weighed = account.weighed([*findings, *proved], entries, evidence.slots)
-    said = bounded(_with_consequence(f, on_loss, outside) for f in weighed)
+    said = bounded(_with_consequence(f, on_loss, outside) for f in (*weighed, *loose))
     return Report(
         recording.id,
         recording.source,
@@ -63,7 +67,7 @@ def judged(
         holes=found,
         joins=tuple(Seam(x.time, x.part, x.reason, iso(clock.at(x.time))) for x in plan.joins),
         reencoded=evidence.reencoded,
-        account=tuple(entries),
+        account=account.summed(entries),
     )
 
 

@@ -5,7 +5,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.errors import ExistsError
 from pipeline.model import (
+    Account,
+    Entry,
     Finding,
     Hole,
     Piece,
@@ -16,6 +19,7 @@ from pipeline.model import (
     Severity,
     SourceFile,
     StoredObject,
+    Total,
     TrackInfo,
     Verdict,
 )
@@ -58,6 +62,7 @@ def receipt(
         "joins": [asdict(join) for join in report.joins],
         "reencoded": [asdict(one) for one in report.reencoded],
         "pieces": [_piece(piece) for piece in report.pieces],
+        "account": report.account and asdict(report.account),
         "proof": asdict(report.proof) if report.proof else None,
         "inputs": [asdict(source) for source in inputs],
         "output": {
@@ -87,17 +92,22 @@ def identities(inputs: Iterable[tuple[str, int, str | None]]) -> set[tuple[str, 
 
 def same_inputs(receipt: Mapping[str, Any], now: Sequence[StoredObject]) -> bool:
     """The listing is what the receipt was made from."""
-    return _before(receipt) == identities((o.key, o.size, o.etag) for o in now)
+    return inputs_of(receipt) == identities((o.key, o.size, o.etag) for o in now)
 
 
 def only_more_inputs(receipt: Mapping[str, Any], now: Sequence[StoredObject]) -> bool:
     """All segments of the receipt are still there and others came; the playlist may have grown."""
-    before = {i for i in _before(receipt) if not i[0].endswith(".m3u8")}
+    before = {i for i in inputs_of(receipt) if not i[0].endswith(".m3u8")}
     return before <= identities((o.key, o.size, o.etag) for o in now)
 
 
-def _before(receipt: Mapping[str, Any]) -> set[tuple[str, int, str | None]]:
-    return identities((i["key"], i["size"], i["etag"]) for i in receipt["inputs"])
+def inputs_of(receipt: Mapping[str, Any]) -> set[tuple[str, int, str | None]]:
+    """What a result was made of, as inputs are told apart; ExistsError if another tool wrote it."""
+    try:
+        return identities((i["key"], i["size"], i["etag"]) for i in receipt["inputs"])
+    except (KeyError, TypeError, AttributeError) as error:
+        where = f"the receipt at the destination of {receipt.get('recording', 'this recording')}"
+        raise ExistsError(f"{where}: not written by this tool; move it away") from error
 
 
 def report_of(
@@ -135,5 +145,14 @@ def report_of(
         holes=tuple(Hole(**hole) for hole in receipt["holes"]),
         joins=tuple(Seam(**join) for join in receipt.get("joins", ())),
         reencoded=tuple(Reencoded(**one) for one in receipt.get("reencoded", ())),
+        account=_account(receipt.get("account")),
         pieces=pieces,
     )
+
+
+def _account(written: Mapping[str, Any] | None) -> Account | None:
+    """As it was written; older receipts have none."""
+    if written is None:
+        return None
+    rows = [Entry(**{**row, "witnesses": tuple(row["witnesses"])}) for row in written["slots"]]
+    return Account(tuple(Total(**t) for t in written["tracks"]), tuple(rows), written["more"])

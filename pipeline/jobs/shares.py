@@ -89,7 +89,9 @@ def _of_division(
 
     said = (*own(whole.plan.findings), *division.turned, *division.plan.findings)
     plan = replace(division.plan, findings=said)
-    return replace(whole, plan=plan, findings=own(whole.findings))
+    mine = frozenset(name for name, owner in owners.items() if name and owner == number)
+    aside = () if number else whole.aside
+    return replace(whole, plan=plan, findings=own(whole.findings), aside=aside, own=mine)
 
 
 def together(recording: Recording, parts: Sequence[Share], reports: Sequence[Report]) -> Report:
@@ -134,7 +136,7 @@ def together(recording: Recording, parts: Sequence[Share], reports: Sequence[Rep
         proof=_all(pieces),
         holes=tuple(holes),
         joins=tuple(joins),
-        account=tuple(entry for report in reports for entry in report.account),
+        account=account.together([one.account for one in reports if one.account]),
         pieces=tuple(pieces),
     )
 

@@ -4,6 +4,7 @@ Nobody spoke, or the picture stood still, if every segment between is sound and 
 stream's own packets goes on over all of them: of what was sent, packets would be missing.  By
 chance it goes on one time in sixteen; pictures, which are seldom not sent, must have paused before
 the first of those segments already, or still behind the last: a loss has the bounds of segments.
+Or the playlist says that they were interrupted (EXT-X-AGORA-TRACK-EVENT, EVENT=START).
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from pipeline.model import Finding, Severity
 
 Span = tuple[int, int]  # ticks
 FEW = 2  # segments without the stream, besides one that is gone: no damage spares all else of them
+AGREED = 1.0  # seconds between the time a START tells and the unit it is of
 PAUSE = HZ // 2  # ticks: streams of one segment seldom end so far apart
 
 
@@ -42,7 +44,21 @@ def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bo
         return False
     if any(segment.damaged or _holds(segment, lane) for segment in away):
         return False
-    return lane.codec.kind == "audio" or _pauses_inside(first, last, lane.pid)
+    told = lane.codec.kind == "audio" or came_back(last, lane)
+    return told or _pauses_inside(first, last, lane.pid)
+
+
+def came_back(segment: Placed, lane: Lane) -> bool:
+    """The playlist says that a stream begins again with this segment, at the time its first unit
+    has by the name of the segment, if that tells any.
+    """
+    times = [e.time for e in segment.slot.events if e.kind == lane.codec.kind]
+    told = [time for time in times if time is not None]
+    if segment.slot.utc is None:
+        return bool(told)
+    begun = min(segment.first(pid) for pid in segment.stamps)
+    first = segment.slot.utc + (segment.first(lane.pid) - begun) / HZ
+    return any(abs(time - first) <= AGREED for time in told)
 
 
 def _pauses_inside(before: Placed, behind: Placed, pid: int) -> bool:

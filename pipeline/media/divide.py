@@ -107,7 +107,7 @@ def _plan(
     findings += rebase(placed, lanes)
     shift += _opens(placed)
     moved = {pid: _moved(promise, shift) for pid, promise in promised.items()}
-    return Plan(lanes, tuple(placed), tuple(findings), moved, (), whole.covered)
+    return Plan(lanes, tuple(placed), tuple(findings), moved, (), whole.covered, whole.slots)
 
 
 def _begun(first: Placed) -> Iterator[Finding]:
@@ -136,7 +136,9 @@ def _opens(placed: Sequence[Placed]) -> int:
 
 def _moved(promise: Promise, ticks: int) -> Promise:
     closed = tuple(replace(hole, at=hole.at + ticks) for hole in promise.closed)
-    return replace(promise, begin=promise.begin + ticks, end=promise.end + ticks, closed=closed)
+    silent = tuple((a + ticks, b + ticks) for a, b in promise.silent)
+    begin, end = promise.begin + ticks, promise.end + ticks
+    return replace(promise, begin=begin, end=end, closed=closed, silent=silent)
 
 
 def _promised(
@@ -157,7 +159,9 @@ def _promised(
     end, early = promise.end, promise.early
     if len(before) + having[-1] != promise.within[1]:
         end, early = _decoded_until(last, lane), True
-    return Promise(begin, end, late, early, closed, (having[0], having[-1]))
+    lasts = first.first(pid), last.last(pid)
+    silent = tuple(span for span in promise.silent if lasts[0] <= span[0] and span[1] <= lasts[1])
+    return Promise(begin, end, late, early, closed, (having[0], having[-1]), silent)
 
 
 def _as_in(segment: Placed, lane: Lane) -> Lane:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from pipeline.media import absence
-from pipeline.media.absence import continues, moved
+from pipeline.media.absence import came_back, continues, moved, never_sent
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.mpegts import Stream
 from pipeline.media.pace import Pace, decoded_end, pace
@@ -116,7 +116,7 @@ def _absent(part: _Part, segment: Placed, lane: Lane) -> None:
         return
     if len(chain) > 1:
         chain.append(segment)
-        sent = not (part.counters_go_on and absence.never_sent(chain, lane, part.slots))
+        sent = not (part.counters_go_on and never_sent(chain, lane, part.slots))
         part.findings += absence.said(chain, lane, sent=sent)
         if not sent:
             silent = absence.silences(chain, lane, part.lanes)
@@ -177,6 +177,12 @@ def _examine_gap(
     hurt &= lane.pid not in _counted(part, before, segment) or gap > usual.gap(lane)
     if hurt and gap > lane.unit / 2:
         segment.torn.add(lane.pid)
+    elif gap > usual.gap(lane) and _interrupted(part, before, segment, lane, gaps):
+        began = segment.first(lane.pid)
+        segment.silent[lane.pid] = ((round(began - gap), began),)
+        detail = f"{gap / HZ:.3f} s without {lane.codec.kind}: it was interrupted, as the playlist"
+        detail += " says (START), and no packet of it is missing"
+        part.say("ES_START", Severity.INFO, segment, detail, pid=lane.pid)
     elif _lacks_its_key(segment, lane, gap, usual):
         segment.torn.add(lane.pid)
         detail = f"{gap / HZ:.3f} s without video where the key picture should be"
@@ -208,6 +214,7 @@ def _judge_gap(
         blamed = before if falls_short(before, part.lanes) else segment
         where = "at the end of" if blamed is before else "in front of"
         detail = f"{gap / HZ:.3f} s without {lane.codec.kind} {where} this segment"
+        detail += ", interrupted as the playlist says" if came_back(segment, lane) else ""
         part.say("DTS_GAP", Severity.ERROR, blamed, detail, pid=lane.pid)
 
 
@@ -233,6 +240,21 @@ def _nothing_is_missing(
             return True
     alone = gap <= GAP or bool(others and min(others) <= GAP)
     return counted and alone and not part.paces[lane.pid].hides(lane, gap)
+
+
+def _interrupted(
+    part: _Part, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
+) -> bool:
+    """The playlist says that a stream came back here (EVENT=START), and nothing contradicts it: its
+    counter goes on, so does another stream meanwhile, and both segments are as long as promised.
+    """
+    a, b = before.stream(lane.pid), segment.stream(lane.pid)
+    if not (part.counters_go_on and continues(a, b)) or moved(a, b):
+        return False
+    if falls_short(before, part.lanes) or falls_short(segment, part.lanes):
+        return False
+    others = [gap for pid, gap in gaps.items() if pid != lane.pid]
+    return min(others, default=GAP + 1) <= GAP and came_back(segment, lane)
 
 
 def _lacks_its_key(segment: Placed, lane: Lane, gap: float, usual: Pace) -> bool:

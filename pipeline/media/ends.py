@@ -170,13 +170,22 @@ def _comes_late(
     before, segment = segments[at - 1], segments[at]
     if cut := [span for s in segments[:at] if (span := s.gone(lane.pid))]:
         return float(cut[0][0]), True
-    if _missing_between(before, segment, slots) or before.damaged:
+    hurt = _missing_between(before, segment, slots) or before.damaged
+    if hurt and not _first_start(segment, lane, slots):
         unread = at == 1 and _span(before, lanes) < HZ  # too little is left of it to tell
         return (begin if unread else _media_end(before, lanes)), True
     begin = opening(segment, lanes)
     if lane.codec.kind == "audio":
         begin = min(segment.first(pid) for pid in segment.stamps)
     return float(begin), _hurt_before(segment, lane)
+
+
+def _first_start(segment: Placed, lane: Lane, slots: Sequence[Slot]) -> bool:
+    """The playlist says of a stream that it begins with this segment, and of none before: a START
+    stands in front of the first segment of every stream.
+    """
+    started = [n for n, s in enumerate(slots) if any(e.kind == lane.codec.kind for e in s.events)]
+    return started[:1] == [segment.position]
 
 
 def _ends_early(

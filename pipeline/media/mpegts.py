@@ -30,10 +30,9 @@ from pipeline.media.packets import (
 )
 from pipeline.media.parameters import parameters
 from pipeline.media.pes import (
-    ROUND,
     Track,
     elementary,
-    pes_sizes,
+    misdeclared,
     pes_stamps,
     stuffed,
     track,
@@ -43,7 +42,6 @@ from pipeline.model import Finding, Severity
 
 HEADS = 6  # PES whose first bytes tell which sound it is
 FIRST_PID = 0x20  # below are tables: NIT, SDT, EIT ... (EN 300 468)
-UNSEEN = ROUND * (PACKET - 4)  # bytes of the packets after which a counter begins anew
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +71,7 @@ class Stream:
     whole: bool = False  # the last PES is as long as it declares
     sets: tuple[bytes, ...] = ()  # parameter sets
     held: Index | None = None  # access units that begin in each PES; None: one
+    payload: int = 0  # bytes of the elementary stream in its packets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,8 +87,8 @@ class Scan:
     streams: Mapping[int, Stream] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     ragged: tuple[int, int] = (0, 0)  # bytes of packets cut off at its beginning and its end
-    # by PID without the beginning of a PES: first and last continuity_counter
-    through: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    # by PID without the beginning of a PES: first and last continuity_counter, bytes of payload
+    through: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     # by PID: from when to when it held units that were cut off, where a container tells
     gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
@@ -129,7 +128,7 @@ def scan(name: str, data: Bytes) -> Scan:
     )
 
 
-def _through(packets: Packets, program: psi.Program) -> dict[int, tuple[int, int]]:
+def _through(packets: Packets, program: psi.Program) -> dict[int, tuple[int, int, int]]:
     """PIDs that carry payload of a PES that began before this segment and does not end in it."""
     carrying = np.bincount(packets.pid[packets.payload], minlength=NULL_PID + 1)
     starting = np.bincount(packets.pid[packets.unit_start], minlength=NULL_PID + 1)
@@ -137,8 +136,9 @@ def _through(packets: Packets, program: psi.Program) -> dict[int, tuple[int, int
     tables = {*program.tables, NULL_PID}
     found = {}
     for pid in (pid for pid in alone if pid >= FIRST_PID and pid not in tables):
-        counters = packets.counter[(packets.pid == pid) & packets.payload]
-        found[pid] = int(counters[0]), int(counters[-1])
+        own = (packets.pid == pid) & packets.payload
+        counters, held = packets.counter[own], int((PACKET - packets.start[own]).sum())
+        found[pid] = int(counters[0]), int(counters[-1]), held
     return found
 
 
@@ -189,7 +189,8 @@ def _framing_rules(frame: Framing, size: int) -> Iterator[Finding]:
         yield Finding("SEG_PARTIAL", Severity.ERROR, detail=detail)
     if frame.behind:
         detail = f"{frame.behind} bytes behind the last packet that begin none"
-        yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail, repair="dropped")
+        severity = Severity.ERROR if frame.behind >= PACKET else Severity.WARNING
+        yield Finding("SYNC_BYTE", severity, detail=detail, repair="dropped")
     if frame.lost:
         detail = f"synchronisation lost over {frame.lost} bytes"
         yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail)
@@ -286,7 +287,7 @@ def _stream(
     counts = held(packets, t, codec, pts, dts)
     pts, dts = said_once(pts, dts, counts)
     units = t.starts[dts >= 0] if counts is not None else t.starts  # where units begin
-    wrong_size, lacking, short, hidden = _sizes(packets, t)
+    wrong_size, lacking, short, hidden = misdeclared(packets, t)
     damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
     told = parameters(packets, t, codec, units)
     findings = list(_stream_rules(t, pid, unmarked, (wrong_size, lacking), len(packets.rows)))
@@ -313,6 +314,7 @@ def _stream(
         rows=(int(t.index[t.starts[0]]) if len(t.starts) else last, last),
         turns=told.turns,
         sets=told.sets,
+        payload=_payload(packets, t),
         lost=t.lost + hidden,
         whole=len(t.header) > 0 and bool(t.header[-1, 4:6].any()) and not short,
         held=counts,
@@ -320,31 +322,17 @@ def _stream(
     return stream, findings
 
 
+def _payload(packets: Packets, t: Track) -> int:
+    """Bytes of the elementary stream, without PES headers (2.4.3.6)."""
+    every = int((PACKET - packets.start[t.index]).sum(dtype=np.int64))
+    return every - int(9 * len(t.starts) + t.header[:, 8].sum(dtype=np.int64))
+
+
 def _of_data(finding: Finding) -> Finding:
     """What is left out loses nothing by what is wrong with it."""
     if finding.severity is not Severity.ERROR:
         return finding
     return replace(finding, severity=Severity.WARNING)
-
-
-def _sizes(packets: Packets, t: Track) -> tuple[Index, Index, int, int]:
-    """PES whose declared length is not what is there; those of them by which packets may have been
-    lost, or come in, in rounds of 16 that the counter does not show; what the last one lacks
-    (2.4.3.7), and how many packets all lack in rounds.
-    """
-    none = np.empty(0, np.intp)
-    if not t.header[:, 4:6].any():  # as usual for video
-        return none, none, 0, 0
-    declared, real = pes_sizes(packets, t)
-    wrong = (declared > 0) & (real != declared)
-    short = int(declared[-1] - real[-1]) if wrong[-1] and real[-1] < declared[-1] else 0
-    if 2 * np.count_nonzero(wrong) > len(wrong) > 1 or stuffed(packets.rows[t.index[-1]].tobytes()):
-        short = 0  # so they are written, or it is whole
-    wrong[-1] &= short == 0  # the rest may stand in the next segment
-    apart = np.abs(real - declared)
-    unseen = wrong & (-apart % UNSEEN < PACKET)  # but for stuffing and what fields hold
-    rounds = -((real - declared)[unseen & (real < declared)] // UNSEEN)
-    return np.flatnonzero(wrong), np.flatnonzero(unseen), short, ROUND * int(rounds.sum())
 
 
 def _stream_rules(

@@ -30,8 +30,8 @@ class Neighbours:
 
 
 def emptied(slot: Slot) -> Slot:
-    """The slot as if nothing had been found under its name."""
-    return replace(slot, scan=None)
+    """The slot without what was found under its name, which is put aside."""
+    return replace(slot, scan=None, aside=slot.scan)
 
 
 def promised(slots: Iterable[Slot]) -> int:

@@ -207,7 +207,10 @@ def _linked(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed]:
         while chain[-1] in behind:
             chain.append(behind[chain[-1]])
         chains.append(chain)
-    order = [n for chain in sorted(chains, key=min) for n in chain]
+    chains.sort(key=min)
+    if any(max(a) > min(b) for a, b in pairwise(chains)):
+        return segments  # what lies between two that go on may be anything
+    order = [n for chain in chains for n in chain]
     return [segments[n] for n in order] if len(order) == len(segments) else segments
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pipeline.media import transport
-from pipeline.media.codecs import AAC, adts_rate
+from pipeline.media.codecs import AAC, RATES, adts_rate
 from pipeline.media.contained import SHARED, Contained
 from pipeline.media.lane import HZ
 from pipeline.media.mend import chain
@@ -17,15 +17,15 @@ from pipeline.model import Finding, Severity
 
 OWNER = b"com.apple.streaming.transportStreamTimestamp\0"
 TAG = 10  # bytes of the header of an ID3v2 tag
-_SYNC = re.compile(rb"\xff[\xf0\xf1\xf8\xf9].{5}", re.DOTALL)
+_HEADER = re.compile(rb"\xff[\xf0\xf1\xf8\xf9].{5}", re.DOTALL)
 
 
 def from_packed(name: str, data: bytes) -> Contained:
     """A segment of packed audio.  Never raises for bad data."""
     begin, time = _tag(data)
     es = data[begin:]
-    first = _SYNC.search(es)
-    held = chain(es, es[first.start() : first.start() + 4]) if first else []
+    first = next((found[0] for found in _HEADER.finditer(es) if _rated(found[0])), b"")
+    held = chain(es, first[:4]) if first else []
     stray = len(es) - sum(length for _, length in held)
     findings: list[Finding] = []
     if stray:
@@ -36,6 +36,11 @@ def from_packed(name: str, data: bytes) -> Contained:
     cut = sum(held[-1]) < len(es)
     stream = Stream(FIRST_PID["audio"], AAC, list(_samples(es, held, time)))
     return Contained(transport.write([stream]), tuple(findings), cut)
+
+
+def _rated(header: bytes) -> bool:
+    """Its sampling frequency is not reserved (ISO/IEC 14496-3 clause 1.6.3.4)."""
+    return (header[2] >> 2 & 15) < len(RATES)
 
 
 def _tag(data: bytes) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from pipeline.media.pes_header import WIDTH, put_right
 
 MOST = 256  # breaks of one stream in one segment that are looked into
 ROUND = 16  # packets after which continuity_counter is what it was
+UNSEEN = ROUND * (PACKET - 4)  # bytes of the packets after which a counter begins anew
 ROUNDS = 4  # so many rounds sent again at once are looked for
 FARTHEST = 4096  # packets of a stream between a packet and its copy
 
@@ -243,6 +244,26 @@ def pes_sizes(packets: Packets, t: Track) -> tuple[Index, Index]:
     declared = t.header[:, 4].astype(np.intp) << 8 | t.header[:, 5]
     payload = np.append(0, np.cumsum(PACKET - packets.start[t.index], dtype=np.intp))
     return declared, np.diff(np.append(payload[t.starts], payload[-1])) - 6
+
+
+def misdeclared(packets: Packets, t: Track) -> tuple[Index, Index, int, int]:
+    """PES whose declared length is not what is there; those of them by which packets may have been
+    lost, or come in, in rounds of 16 that the counter does not show; what the last one lacks
+    (2.4.3.7), and how many packets all lack in rounds.
+    """
+    none = np.empty(0, np.intp)
+    if not t.header[:, 4:6].any():  # as usual for video
+        return none, none, 0, 0
+    declared, real = pes_sizes(packets, t)
+    wrong = (declared > 0) & (real != declared)
+    short = int(declared[-1] - real[-1]) if wrong[-1] and real[-1] < declared[-1] else 0
+    if 2 * np.count_nonzero(wrong) > len(wrong) > 1 or stuffed(packets.rows[t.index[-1]].tobytes()):
+        short = 0  # so they are written, or it is whole
+    wrong[-1] &= short == 0  # the rest may stand in the next segment
+    apart = np.abs(real - declared)
+    unseen = wrong & (-apart % UNSEEN < PACKET)  # but for stuffing and what fields hold
+    rounds = -((real - declared)[unseen & (real < declared)] // UNSEEN)
+    return np.flatnonzero(wrong), np.flatnonzero(unseen), short, ROUND * int(rounds.sum())
 
 
 def stream_bytes(

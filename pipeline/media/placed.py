@@ -9,7 +9,7 @@ from pipeline.media.lane import HZ, Edges, Lane
 from pipeline.media.mpegts import Scan, Stream
 from pipeline.media.packets import Ticks, signed
 from pipeline.media.pes import stuffed
-from pipeline.model import Severity
+from pipeline.model import Severity, TrackEvent
 
 GAP = HZ // 2  # a longer silence of a stream is looked into
 
@@ -29,6 +29,8 @@ class Slot:
     listed: bool = True  # False: the playlist lacks it, its name fits a hole
     rounded: bool = False  # EXTINF is given in whole seconds
     needed: bool = True  # False: what it holds stands in another slot
+    aside: Scan | None = None  # what was found under its name and does not belong there
+    events: tuple[TrackEvent, ...] = ()  # streams that begin or come back with it
 
 
 @dataclass(slots=True, eq=False)

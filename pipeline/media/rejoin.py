@@ -29,7 +29,7 @@ def goes_through(a: Slot, b: Slot) -> tuple[int, ...]:
     last = {pid: a.scan.streams[pid].counters[1] for pid in beginning(a)}
     return tuple(
         pid
-        for pid, (first, _) in b.scan.through.items()
+        for pid, (first, _, _) in b.scan.through.items()
         if pid in last and first == (last[pid] + 1) & 15
     )
 
@@ -57,11 +57,8 @@ def holds(a: Slot, b: Slot) -> bool:
     return (
         bool(other)
         and one.keys() == other.keys()
-        and all(
-            len(other[p].dts) < len(one[p].dts)
-            and np.array_equal(one[p].dts[-len(other[p].dts) :], other[p].dts)
-            for p in other
-        )
+        and all(np.array_equal(one[p].dts[-len(s.dts) :], s.dts) for p, s in other.items())
+        and any(len(other[p].dts) < len(one[p].dts) for p in other)
     )
 
 

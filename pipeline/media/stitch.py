@@ -199,9 +199,13 @@ def _made(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     if stitch is _audio and not carried.started and len(made.sizes):
         made = _told_apart(work, lane, made)
         carried.started = True
-    dropped = left if work.until is None else 0
-    unfinished = work.unfinished and left < LONGEST_FRAME
-    return kept, replace(made, dropped=dropped, unfinished=unfinished)
+    return kept, replace(
+        made,
+        taken=made.taken - work.added,
+        dropped=left if work.until is None else 0,
+        spared=0 if work.until is None else left,
+        unfinished=work.unfinished and left < LONGEST_FRAME,
+    )
 
 
 def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:

@@ -38,6 +38,7 @@ class Plan:
     promised: Mapping[int, Promise] = field(default_factory=dict)  # by PID
     joins: tuple[Join, ...] = ()  # of failover parts
     covered: Covered = field(default_factory=Covered)
+    slots: tuple[Slot, ...] = ()  # all that are listed, every stream under one PID
 
     @property
     def rejected(self) -> bool:
@@ -91,6 +92,7 @@ def plan(
         promised,
         tuple(joins.settled(placed.joined, BASE)),
         covered,
+        tuple(slots),
     )
 
 

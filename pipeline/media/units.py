@@ -42,6 +42,7 @@ class Units:
     data: memoryview | bytes = b""  # all as MP4 stores them
     taken: int = 0  # bytes of the elementary stream they were made of
     dropped: int = 0  # bytes of it that are in no unit
+    spared: int = 0  # bytes of it that another part of the recording holds
     unfinished: bool = False  # these are the beginning of a unit behind the last one
     filled: Index = field(default_factory=_none)  # which of them are silence that was put in
 

@@ -99,8 +99,9 @@ def erase(plan: Erasure, places: Places, audit: Audit, now: Callable[[], float])
     yield from _attempted(lambda: _lists(left, subject, places))
     yield from _attempted(lambda: _remembered(subject, places, audit))
     yield from _left(left)
-    files = [one for one in gone if not one.marker]
-    record.erased(places.results, plan, files, places.spool, now())
+    if set(plan.sids) - stays or not plan.sids:  # what was not deleted is not recorded
+        files = [one for one in gone if not one.marker]
+        record.erased(places.results, plan, files, places.spool, now())
     audit.tell("erased", plan.run, reason=plan.reason, objects=len(gone))
 
 

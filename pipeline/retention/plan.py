@@ -60,7 +60,6 @@ class Seen:
 
     objects: int = 0
     size: int = 0
-    known: int = 0
     unknown: int = 0
     trash: int = 0
     newest: float = 0.0
@@ -142,7 +141,6 @@ def _count(
         if len(claimants) > 1:
             active[key].shared.add(found.key)
     if claimants:
-        seen.known += 1
         return
     seen.unknown += 1
     unknown(found)

@@ -100,9 +100,8 @@ class LocalStorage:
                 with os_errors(f"write {self.url(key)}"), temporary.open("xb") as copy:
                     shutil.copyfileobj(file, copy, CHUNK)
                 return self.adopt(temporary, key)
-            except BaseException:
+            finally:
                 temporary.unlink(missing_ok=True)
-                raise
 
     def create(
         self,

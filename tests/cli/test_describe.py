@@ -6,7 +6,17 @@ import pytest
 from pipeline.cli import describe
 from pipeline.errors import StorageError
 from pipeline.jobs.many import Failure
-from pipeline.model import Finding, Proof, Report, Severity, TrackInfo, Verdict
+from pipeline.model import (
+    Account,
+    Entry,
+    Finding,
+    Proof,
+    Report,
+    Severity,
+    Total,
+    TrackInfo,
+    Verdict,
+)
 
 TRACKS = (TrackInfo("video", "h264", 1875, 125.0, 640, 360), TrackInfo("audio", "aac", 5861, 125.0))
 
@@ -84,3 +94,54 @@ def test_a_failure_names_its_recording_only_among_others():
 def test_the_summary_counts_words_in_their_order():
     words = {"failed": 1, "ok": 10, "degraded": 2}
     assert describe.summary(words) == "13 recordings: 10 ok, 2 degraded, 1 failed"
+
+
+def test_the_account_in_json():
+    row = Entry("2.ts", "video", 256, 4.0, lost=4.0, witnesses=("EXTINF",))
+    total = Total("video", 256, 2, 8.0, 4.0, 4.0, 0.0, 0.0, 0.0, 60, 5000, 5600, 0, 0)
+    report = Report("id", "b", Verdict.DEGRADED, account=Account((total,), (row,), 0))
+    assert describe.as_json(report)["account"] == {
+        "tracks": (
+            {
+                "track": "video",
+                "pid": 256,
+                "slots": 2,
+                "promised": 8.0,
+                "delivered": 4.0,
+                "lost": 4.0,
+                "closed": 0.0,
+                "excepted": 0.0,
+                "unexplained": 0.0,
+                "units": 60,
+                "bytes": 5000,
+                "payload": 5600,
+                "dropped": 0,
+                "aside": 0,
+            },
+        ),
+        "slots": (
+            {
+                "slot": "2.ts",
+                "track": "video",
+                "pid": 256,
+                "promised": 4.0,
+                "delivered": 0.0,
+                "lost": 4.0,
+                "closed": 0.0,
+                "excepted": 0.0,
+                "reason": None,
+                "unexplained": 0.0,
+                "units": 0,
+                "bytes": 0,
+                "payload": 0,
+                "taken": 0,
+                "dropped": 0,
+                "aside": 0,
+                "cut": 0,
+                "packets": 0,
+                "witnesses": ("EXTINF",),
+            },
+        ),
+        "more": 0,
+    }
+    assert describe.as_json(Report("id", "b", Verdict.PENDING))["account"] is None

@@ -82,6 +82,16 @@ def test_what_is_held_stays(recpipe, users):
     assert "erase" not in {line["action"] for line in told}
 
 
+def test_what_was_not_erased_is_not_on_record(recpipe, users):
+    places, clean = users
+    assert recpipe("clean", "erase", *places, "--uid", UID, "--everywhere").code == 0
+    (clean / "out" / f"{SID}_weekly_meeting.hold").touch()
+    before = snapshot(clean / "out")
+    ended = recpipe("clean", "apply", "erase.json", *places[-2:])
+    assert (ended.code, ended.err) == (5, f"left alone {SID}: held\n")
+    assert snapshot(clean / "out") == before
+
+
 def test_stores_that_only_the_ledger_knows_are_named(recpipe, users):
     places, clean = users
     shutil.copytree(clean / "rec", clean / "moved")

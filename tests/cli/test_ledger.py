@@ -227,16 +227,20 @@ def test_explain_shows_what_the_receipt_says(recpipe, degraded, url):
     (line,) = recpipe("explain", COMPOSITE, "--json", "--ledger", url).lines
     assert line["lost_seconds"]["video"] == 15.2
     assert len(line["holes"]) == 2
-    assert "account" not in line
+    assert [row["track"] for row in line["account"]["tracks"]] == ["video", "audio"]
+    (gone,) = {row["slot"] for row in line["account"]["slots"]}
+    assert f"slots: slot {gone}, track video, pid 256, promised 15.2, lost 15.2" in told
 
 
 def test_explain_shows_the_account_of_a_receipt_that_has_one(recpipe, degraded, url):
     note = json.loads(degraded.read_text())
-    note["account"] = {"video": {"promised": 60.0, "delivered": 44.8}, "open": ["a", "b"]}
+    note["account"]["slots"][1:] = []
+    note["account"]["more"] = 2
     degraded.write_text(json.dumps(note))
     told = recpipe("explain", COMPOSITE, "--ledger", url).out
-    assert "account   video: promised 60.0, delivered 44.8\n" in told
-    assert "account   open: a, b\n" in told
+    rows = [line for line in told.splitlines() if line.startswith("  account ")]
+    assert [row.split()[1] for row in rows] == ["tracks:", "tracks:", "slots:", "more:"]
+    assert rows[3] == "  account   more: 2"
     (line,) = recpipe("explain", COMPOSITE, "--json", "--ledger", url).lines
     assert line["account"] == note["account"]
 

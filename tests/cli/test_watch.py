@@ -18,13 +18,14 @@ from pydantic import SecretStr
 from pipeline.agora.webhook import signatures
 from pipeline.cli.batch import convert
 from pipeline.cli.watch import watch
-from pipeline.errors import StorageError
+from pipeline.errors import DeniedError, NotFoundError, StorageError
 from pipeline.jobs.ledger import claims, people
 from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.ledger.states import State
 from pipeline.jobs.locks import locked
 from pipeline.jobs.watch import tell
 from pipeline.stages import publish
+from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3 import S3Storage
 from tests.cli.conftest import COMPOSITE, ROOT, SAMPLES, edit_playlist, names, segments, snapshot
 
@@ -574,6 +575,50 @@ def test_of_results_under_names_of_their_own_only_the_one_of_the_receipt_stays(
         f"{COMPOSITE}.receipt.json",
     ]
     assert lost["Key"] not in left
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        pytest.param(None, "not to be read back", id="gone"),
+        pytest.param(b"<html>", "not to be read back", id="another answer"),
+        pytest.param(DeniedError("read denied"), "read denied", id="denied"),
+        pytest.param(StorageError("no answer"), "no answer", id="no answer"),
+        pytest.param(
+            b'{"schema": 1, "output": {"size": 1}, "inputs": [], "settings": {"format": 1}}',
+            "not to be read back",
+            id="of something else",
+        ),
+    ],
+)
+def test_a_receipt_that_cannot_be_read_back_is_tried_again_later(
+    once, composite, out, url, monkeypatch, answer, said
+):
+    """Not at once and for ever, whatever the store does with what it was given."""
+    real, published = LocalStorage.open, out / f"{COMPOSITE}.receipt.json"
+    reads = []
+
+    def answered(self, key, *, etag=None):
+        if not (key.endswith(".receipt.json") and published.exists()):
+            return real(self, key, etag=etag)
+        reads.append(key)
+        assert len(reads) < 9, "never an end to it"
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None:
+            raise NotFoundError(key)
+        return iter([answer])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStorage, "open", answered)
+        ended = once(composite)
+    assert (ended.code, states(url)) == (75 if said != "read denied" else 5, {COMPOSITE: "retry"})
+    assert said in ended.err
+    with Ledger(url) as ledger:
+        people.retry(ledger, COMPOSITE)
+    assert once(composite).code == 0
+    assert states(url) == {COMPOSITE: "published"}
+    assert names(out) == [f"{COMPOSITE}.mp4", f"{COMPOSITE}.receipt.json"]
 
 
 def test_each_stream_of_individual_mode_is_watched_for_itself(once, clean, out, url):

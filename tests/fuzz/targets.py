@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.agora import names
 from pipeline.media import mp4, playlist, references
+from pipeline.media.bounds import believed
 from pipeline.media.boxes import Malformed
 from pipeline.media.contained import Contained, from_fragments, from_webm
 from pipeline.media.mpegts import Scan, scan
@@ -62,9 +63,9 @@ def join_recording(data: bytes) -> Plan:
     """What a plan makes of segments is a sound stream; and it says what it lacks."""
     parts = list(_segments(data))
     scans = [scan_segment(part) for part in parts]
-    slots = [Slot(f"{n}.ts", one, 2.0) for n, one in enumerate(scans)]
+    slots, said = believed([Slot(f"{n}.ts", one, 2.0) for n, one in enumerate(scans)])
     made = plan(slots)
-    if made.rejected:
+    if made.rejected or any(finding.severity is Severity.FATAL for finding in said):
         return made
     stitcher = Stitcher(made.lanes)
     stream = bytearray(stitcher.tables())

@@ -15,7 +15,7 @@ from pipeline.stages import convert
 from pipeline.stages.discover import discover
 from pipeline.stages.inspect import inspect
 from pipeline.storage.local import LocalStorage
-from tests import ts
+from tests import recordings, ts
 
 NAMES = [f"{n}.ts" for n in range(5)]
 FATAL = Finding("M_BYTES", Severity.FATAL, detail="another byte")
@@ -119,7 +119,8 @@ def test_a_loss_that_no_rule_explains_is_never_passed_over(read):
     empty = tuple((*lane[:-1], Stretch("4.ts", NO_UNITS)) for lane in measured.expected)
     report = judged(found, evidence, replace(measured, expected=empty), OnLoss.HOLD)
     assert report.verdict is Verdict.DEGRADED
-    assert errors(report) == [("SEG_SHORT", "4.ts", "hole kept")] * 2
+    short, bytes_ = ("SEG_SHORT", "4.ts", "hole kept"), ("ES_BYTES", None, "hole kept")
+    assert errors(report) == [short, short, bytes_, bytes_]
     assert report.lost_seconds == pytest.approx({"video": 1.0, "audio": 1.0}, abs=0.05)
 
 
@@ -169,3 +170,40 @@ def test_a_rejection_always_says_why(read):
     assert [f.id for f in silent.findings] == ["AUDIO_CLOCK", "ES_ABSENT"]
     assert rejected(found, [FATAL]).findings == (FATAL,)
     assert silent.verdict is rejected(found, [FATAL]).verdict is Verdict.REJECTED
+
+
+SID = "5f0c" * 8
+
+
+def interrupted(folder, *, start: bool):
+    """A recording as Agora lists it, of which nothing was recorded for ten seconds."""
+    counters: dict[int, int] = {}
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:2"]
+    for n in range(6):
+        away = 10 if n > 2 else 0
+        utc = f"202404150900{2 + n + away:02}000"
+        if n in (0, 3):
+            lines.append("#EXT-X-DISCONTINUITY")
+        if n == 0 or (n == 3 and start):
+            event = "#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE"
+            lines += [f"{event}={kind},TIME={utc}" for kind in ("AUDIO", "VIDEO")]
+        name = f"{SID}_room_{utc}.ts"
+        data = ts.segment(start=ts.START + (n + away) * 90_000, counters=counters)
+        (folder / name).write_bytes(data)
+        lines += ["#EXTINF:1.000000", name]
+    (folder / f"{SID}_room.m3u8").write_text("\n".join([*lines, "#EXT-X-ENDLIST", ""]))
+    return recordings.check(folder)
+
+
+@pytest.mark.parametrize("start", [False, True])
+def test_an_interruption_of_all_is_lost_and_a_start_a_witness_of_it(tmp_path, start):
+    report = interrupted(tmp_path, start=start)
+    assert report.verdict is Verdict.DEGRADED
+    assert report.lost_seconds == pytest.approx({"video": 10.0, "audio": 10.0}, abs=0.05)
+    assert {hole.reason for hole in report.holes} == {"nothing recorded"}
+    assert report.account is not None
+    rows = [row for row in report.account.slots if row.lost]
+    assert [row.track for row in rows] == ["video", "audio"]
+    assert all(row.slot.endswith("15000.ts") for row in rows)
+    told = ("time stamps", "START") if start else ("time stamps",)
+    assert {row.witnesses for row in rows} == {told}

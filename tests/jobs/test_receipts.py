@@ -7,6 +7,8 @@ import pytest
 
 from pipeline.jobs.receipts import only_more_inputs, receipt, report_of, same_inputs, software
 from pipeline.model import (
+    Account,
+    Entry,
     Finding,
     Hole,
     Piece,
@@ -15,6 +17,7 @@ from pipeline.model import (
     Severity,
     SourceFile,
     StoredObject,
+    Total,
     TrackInfo,
     Verdict,
 )
@@ -44,6 +47,11 @@ REPORT = Report(
     ),
     proof=Proof(counts=True, timestamps=True, bytes=True, max_error_ticks=1.25),
     holes=(Hole("video", 3.0, 1.5, "3.ts"),),
+    account=Account(
+        (Total("video", 256, 9, 13.5, 12.0, 1.5, 0.0, 0.0, 0.0, 180, 4000, 4400, 7, 0),),
+        (Entry("2.ts", "video", 256, 1.5, lost=1.5, witnesses=("EXTINF", "time stamps")),),
+        3,
+    ),
 )
 
 
@@ -83,6 +91,12 @@ def several():
 )
 def test_a_report_comes_back_as_it_was(report):
     assert again(made(report)) == report
+
+
+def test_receipts_of_older_versions_have_no_account():
+    note = made()
+    del note["account"]
+    assert again(note) == replace(REPORT, account=None)
 
 
 def test_a_result_is_where_it_lies_now():

@@ -1,5 +1,7 @@
 """One plan as several: every segment in exactly one, on a time line of its own."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.media import timeline
@@ -86,3 +88,16 @@ def test_a_plan_that_is_rejected_stays_one():
     whole = timeline.plan([], one_format=False)
     (one,) = divide(whole, BOTH)
     assert one.plan is whole
+
+
+def test_silence_goes_to_the_piece_that_it_lies_in():
+    whole = timeline.plan(slots("mmss"), one_format=False)
+    one, other = whole.placed[1].first(ts.AUDIO), whole.placed[3].first(ts.AUDIO)
+    spans = ((one - 4000, one), (other - 4000, other))
+    promised = {ts.AUDIO: replace(whole.promised[ts.AUDIO], silent=spans)}
+    whole = replace(whole, promised={**whole.promised, **promised})
+    pieces = divide(whole, BOTH)
+    for piece in pieces:
+        first = piece.plan.placed[1].first(ts.AUDIO)
+        assert piece.plan.promised[ts.AUDIO].silent == ((first - 4000, first),)
+        assert piece.plan.slots == whole.slots

@@ -304,3 +304,22 @@ def test_extinf_errors():
 
 def test_a_promise_is_kept_unless_it_says_otherwise():
     assert Promise(0.0, 1.0) == Promise(0.0, 1.0, late=False, early=False, closed=())
+
+
+@pytest.mark.parametrize(
+    ("utcs", "late"),
+    [
+        pytest.param([None, None], True, id="no names"),
+        pytest.param([5.0, 5.0 + SECONDS], False, id="as long as the names say"),
+        pytest.param([5.0, 5.0 + SECONDS + 0.09], False, id="nearly"),
+        pytest.param([5.0, 5.0 + SECONDS + 10], True, id="the names say so too"),
+        pytest.param([5.0, 5.0 - 1800], True, id="their clock steps"),
+    ],
+)
+def test_the_first_segment_is_as_long_as_names_and_media_say(utcs, late):
+    slots = slots_of(run(), [SECONDS + 10, *[SECONDS] * 3])
+    times = [*utcs, *(utcs[1] and utcs[1] + SECONDS * n for n in (1, 2))]
+    slots = [replace(slot, utc=utc) for slot, utc in zip(slots, times, strict=True)]
+    made = plan(slots)
+    found, _ = promises(made.placed, made.lanes, slots)
+    assert {promise.late for promise in found.values()} == {late}

@@ -1,5 +1,7 @@
 """How much of each track is missing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -253,3 +255,79 @@ def test_how_far_the_clock_drifts():
     assert found[0].detail == (
         "time stamps run +0.111 s against the samples over the recording, +0.111 s of it in 0.ts"
     )
+
+
+def sized(times: list[int], size: int) -> Stretch:
+    """Pictures of so many bytes each."""
+    made = stretch(0, times)
+    return replace(made, units=replace(made.units, sizes=np.full(len(times), size, np.uint32)))
+
+
+def with_gap(pictures: int, *, before: int = 60, odd: int = 0) -> list[int]:
+    """Steady but for so many pictures that are missing, and so many odd steps."""
+    steady = steps(0, before)
+    return [*steady, *steps(steady[-1] + 6000 * (pictures + 1), 20 - odd), *odd_ones(pictures, odd)]
+
+
+def odd_ones(pictures: int, count: int) -> list[int]:
+    begin = 6000 * (59 + pictures + 1 + 20 - count)
+    return [begin + 9000 * (n + 1) - 6000 for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("size", "pictures", "lost"),
+    [
+        pytest.param(184 * 8, 1, False, id="eight packets"),
+        pytest.param(184 * 9, 1, True, id="nine"),
+        pytest.param(184 * 31, 2, True, id="62"),
+        pytest.param(184 * 63, 2, True, id="126"),
+        pytest.param(184 * 64, 2, False, id="128, which is too many"),
+        pytest.param(184 * 4, 2, False, id="eight in two pictures"),
+    ],
+)
+def test_steady_pictures_are_missing_with_packets_that_no_counter_tells(size, pictures, lost):
+    found = holes(VIDEO, [sized(with_gap(pictures), size)])
+    assert [round(hole.length * 90) for hole in found] == (
+        [pictures * 6000 // 1000] if lost else []
+    )
+
+
+@pytest.mark.parametrize(("odd", "lost"), [(0, True), (3, True), (4, False)])
+def test_a_track_is_steady_but_for_four_steps(odd, lost):
+    """The gap itself is one of them."""
+    found = holes(VIDEO, [sized(with_gap(1, odd=odd), 184 * 16)])
+    assert bool(found) is lost
+
+
+@pytest.mark.parametrize(("before", "lost"), [(32, True), (31, False)])
+def test_fifty_steps_tell_whether_a_track_is_steady(before, lost):
+    found = holes(VIDEO, [sized(with_gap(1, before=before), 184 * 16)])
+    assert bool(found) is lost
+
+
+def test_pictures_stand_on_the_line_where_they_are_decoded():
+    made = stretch(0, steps(0, 3))
+    other = replace(made.units, pts=made.units.dts[::-1].copy())
+    on = line([replace(made, units=other)], VIDEO)
+    assert (on.begin - BASE).tolist() == [0, 6000, 12_000]
+    on = line([replace(made, units=other)], AUDIO)
+    assert (on.begin - BASE).tolist() == [12_000, 6000, 0]
+
+
+@pytest.mark.parametrize(
+    ("silent", "left"),
+    [
+        pytest.param([(30_000, 210_000)], [], id="all of it"),
+        pytest.param([(0, 30_000)], [(30_000, 180_000)], id="before it"),
+        pytest.param([(210_000, 300_000)], [(30_000, 180_000)], id="behind it"),
+        pytest.param([(30_000, 120_000)], [(120_000, 90_000)], id="its first half"),
+        pytest.param([(90_000, 120_000)], [(30_000, 60_000), (120_000, 90_000)], id="its middle"),
+        pytest.param([(33_000, 210_000)], [], id="all but half a picture"),
+        pytest.param([(33_001, 210_000)], [(30_000, 3001)], id="all but a bit more"),
+    ],
+)
+def test_what_is_silent_is_no_hole(silent, left):
+    spans = [(BASE + a, BASE + b) for a, b in silent]
+    found = holes(VIDEO, LONG, spans)
+    ticks = [(round(hole.start * 90_000), round(hole.length * 90_000)) for hole in found]
+    assert ticks == left

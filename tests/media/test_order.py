@@ -212,3 +212,16 @@ def test_each_part_has_an_order_of_its_own():
 def test_a_hundred_thousand_that_are_not_there():
     made = [Slot(str(n), None, utc=float(n ^ 1)) for n in range(100_000)]
     assert named_order(made) == [n ^ 1 for n in range(100_000)]
+
+
+@pytest.mark.parametrize("step", [-1800, 0, 3600])
+def test_names_whose_clock_steps_beside_what_is_gone_tell_nothing_of_it(step):
+    times = [10.0, 12.0, 14.0, 16.0 + step, 18.0 + step]
+    whole = scan("a.ts", np.frombuffer(ts.segment(pictures=16), np.uint8))
+    made = [Slot(str(n), None if n == 2 else whole, utc=utc) for n, utc in enumerate(times)]
+    assert named_order(made) == [0, 1, 2, 3, 4]
+
+
+def test_what_follows_on_stays_where_something_else_lies_between():
+    """Which of the two is wrong there nobody knows."""
+    assert arranged([placed(n, S * s) for n, s in enumerate([1, 2, 70, 3, 4])])[2] == []

@@ -9,7 +9,8 @@ import pytest
 from pipeline.retention.interlocks import Checks, protected
 from pipeline.stages.publish import piece_key
 from pipeline.storage.local import LocalStorage
-from tests.retention.conftest import get, put
+from pipeline.storage.s3 import S3Storage
+from tests.retention.conftest import get, in_buckets, put
 
 
 @pytest.fixture
@@ -77,6 +78,22 @@ def test_neither_result_nor_receipt_may_be_among_what_goes(one, suffix):
     checks = replace(one.yard.checks(), source=LocalStorage(one.yard.home))
     one.keys = [f"results/{one.id}{suffix}"]
     assert one.why(checks) == "its result is one of its sources"
+
+
+def test_a_link_that_leads_to_the_result_is_the_result(one):
+    (one.yard.home / "linked").symlink_to(one.yard.results.root)
+    one.keys = [f"linked/{one.id}.mp4"]
+    around = replace(one.yard.checks(), source=LocalStorage(one.yard.home))
+    assert one.why(around) == "its result is one of its sources"
+
+
+def test_in_buckets_the_address_tells_the_result(moto, tmp_path, clock):
+    yard = in_buckets(moto, tmp_path, clock)
+    one = Planned(yard, yard.published(1))
+    assert one.why() is None
+    one.keys = [f"mp4/{one.id}.mp4"]
+    around = replace(yard.checks(), source=S3Storage(yard.results.bucket, "", moto.client))
+    assert one.why(around) == "its result is one of its sources"
 
 
 def test_a_result_in_the_trash_proves_nothing(one):

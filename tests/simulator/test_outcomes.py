@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.model import OnChange, OnLoss, Verdict
+from pipeline.model import OnChange, OnLoss, Report, Verdict
 from pipeline.muxing.locate import locate
 from pipeline.simulator.catalogue import BY_NAME, FAILOVER, FAULTS
 from pipeline.simulator.material import Look
@@ -63,6 +63,8 @@ class Outcome:
         assert self.report.verdict in self.made.verdicts, self.said
         if self.report.verdict in MADE:
             self.figures_right()
+            self.account_right(self.checked)
+            self.account_right(self.report)
         if self.report.output:
             assert self.report.proof.holds, self.said
             self.samples_right()
@@ -73,6 +75,16 @@ class Outcome:
             most = seconds + self.made.undecided[stream]
             assert seconds - MOMENT <= said <= most + MOMENT, self.said
         assert self.report.duration == pytest.approx(self.truth.duration, abs=MOMENT), self.said
+
+    def account_right(self, report: Report) -> None:
+        """It balances to the byte, and says as much lost as is said."""
+        assert not [f for f in report.findings if f.id == "ES_BYTES"], self.said
+        for total in report.account.tracks:
+            said = report.lost_seconds[total.track]
+            cut = sum(row.cut for row in report.account.slots if row.pid == total.pid)
+            assert total.lost - 0.001 <= said <= total.lost + MOMENT * (1 + cut), self.said
+            if report.verdict is not Verdict.DEGRADED:
+                assert total.unexplained == total.lost == total.dropped == 0, self.said
 
     def samples_right(self) -> None:
         for track in self.report.tracks:

@@ -9,12 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from pipeline.errors import UsageError
-from pipeline.jobs.ledger.failures import meaning
+from pipeline.jobs.ledger.failures import MISSING, meaning
 from pipeline.jobs.ledger.filesystems import network_kind
 from pipeline.jobs.ledger.migrations import HEAD, LOCK
+from pipeline.jobs.ledger.tables import metadata
 from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors
 
+REVISION = "alembic_version"  # the table that holds it
 PATIENCE = 30_000  # milliseconds a writer waits for another one
 
 
@@ -44,11 +46,14 @@ def connect(text: str) -> sa.Engine:
 @contextmanager
 def ledger_errors(url: sa.URL) -> Iterator[None]:
     """The one place that catches what the database raises.  Its texts may quote passwords."""
-    where = printable(url.render_as_string(hide_password=True))
     try:
         yield
     except exc.DatabaseError as error:
-        raise meaning(error.orig, where) from error
+        raise meaning(error.orig, _shown(url)) from error
+
+
+def _shown(url: sa.URL) -> str:
+    return printable(url.render_as_string(hide_password=True))
 
 
 def parsed(text: str) -> sa.URL:
@@ -98,7 +103,10 @@ def _on_begin(connection: sa.Connection) -> None:
 
 def _migrate(engine: sa.Engine) -> None:
     with engine.connect().execution_options(reading=True) as connection:
-        if _revision(connection) == HEAD:
+        there = set(sa.inspect(connection).get_table_names())
+        if REVISION in there and _revision(connection) == HEAD:
+            if not metadata.tables.keys() <= there:
+                raise UsageError(f"{_shown(engine.url)}: {MISSING}")
             return
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
@@ -112,7 +120,7 @@ def _migrate(engine: sa.Engine) -> None:
 
 
 def _revision(connection: sa.Connection) -> str | None:
-    if not sa.inspect(connection).has_table("alembic_version"):
+    if not sa.inspect(connection).has_table(REVISION):
         return None
     return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 

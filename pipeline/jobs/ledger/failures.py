@@ -4,6 +4,7 @@ from pipeline.errors import DeniedError, DiskFullError, LedgerError, RecpipeErro
 
 AGAIN = "run again later"
 ANEW = "restore a copy, or move it away and make it anew: recpipe ledger rebuild --to DEST"
+MISSING = f"tables of the ledger are missing or not those of this version; {ANEW}"
 
 _LOCKED: tuple[type[RecpipeError], str] = (
     LedgerError,
@@ -26,7 +27,7 @@ _ABSENT: tuple[type[RecpipeError], str] = (
 )
 _TABLES: tuple[type[RecpipeError], str] = (
     UsageError,
-    f"tables of the ledger are missing or not those of this version; {ANEW}",
+    MISSING,
 )
 _DAMAGED: tuple[type[RecpipeError], str] = (UsageError, f"not a ledger, or damaged; {ANEW}")
 

@@ -1,9 +1,10 @@
 """A lost ledger made anew from the receipts at the destination."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -84,16 +85,22 @@ def _results(destination: Storage, receipt: str) -> Iterator[Read | None]:
     stem = receipt.removesuffix(publish.RECEIPT)
     others = tuple(f".{format.value}" for format in Format if format is not Format.MP4)
     for key in (stem, f"{stem}.mp4") if stem.endswith(others) else (f"{stem}.mp4",):
-        with suppress(KeyError, TypeError, ValueError, AttributeError, *NOT_THERE):
+        with suppress(*NOT_THERE):
             earlier = publish.earlier(destination, key)
             yield read(earlier, key, destination) if earlier else None
 
 
 def read(earlier: publish.Earlier, key: str, destination: Storage) -> Read | None:
-    """A receipt that lies beside a result; None if it is that of another one."""
-    receipt = earlier.receipt
-    if receipt is None:
+    """A receipt that lies beside a result; None if it is that of another one, or of no one."""
+    try:
+        return _read(earlier.receipt, earlier, key, destination) if earlier.receipt else None
+    except (KeyError, TypeError, ValueError, AttributeError):
         return None
+
+
+def _read(
+    receipt: Mapping[str, Any], earlier: publish.Earlier, key: str, destination: Storage
+) -> Read | None:
     id, output = receipt["recording"], receipt["output"]
     format = Format(receipt["settings"].get("format", Format.MP4))
     stem = key.removesuffix(f".{format.value}")

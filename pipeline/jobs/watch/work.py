@@ -3,11 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from pipeline.errors import ChangedError, LeaseLostError, RecpipeError, StorageError
+from pipeline.errors import (
+    ChangedError,
+    LeaseLostError,
+    LedgerError,
+    RecpipeError,
+    StorageError,
+)
 from pipeline.jobs import one
 from pipeline.jobs.cause import cause
 from pipeline.jobs.ledger import claims
-from pipeline.jobs.ledger.claims import Claim
+from pipeline.jobs.ledger.claims import Claim, Made
 from pipeline.jobs.ledger.handle import Ledger, Move
 from pipeline.jobs.ledger.rebuild import read, result_key
 from pipeline.jobs.ledger.sightings import Known
@@ -16,6 +22,7 @@ from pipeline.jobs.many import Failure, Outcome, Work, attempt
 from pipeline.jobs.naming import Naming
 from pipeline.jobs.options import Options, Target
 from pipeline.jobs.parallel import Progress
+from pipeline.jobs.receipts import inputs_of
 from pipeline.jobs.targets import file_name
 from pipeline.jobs.watch.follow import forget
 from pipeline.jobs.watch.lookout import Lookout
@@ -154,7 +161,14 @@ def _ended(
             raise KeyboardInterrupt
         return _failed(bench, claim, outcome)
     forget(look.recording, bench.options)
-    return _commit(bench, claim, outcome, key)
+    try:
+        return _commit(bench, claim, outcome, key)
+    except LeaseLostError:
+        return Done(claim, outcome, None)
+    except LedgerError:  # it cannot be told either that this went wrong: the lease runs out
+        raise
+    except RecpipeError as error:
+        return _failed(bench, claim, Failure(claim.name, claim.source, error))
 
 
 def _options(bench: Bench, claim: Claim, look: Seen) -> Options:
@@ -176,10 +190,7 @@ def _free_key(bench: Bench, one_of: Claim | Known, look: Seen, source: Storage) 
         earlier = publish.earlier(bench.to, key)
         if earlier is None or earlier.receipt is None:
             return key
-        made = {
-            (i["key"].rpartition("/")[2], i["size"], i["etag"]) for i in earlier.receipt["inputs"]
-        }
-        if made == one.inputs(look.recording, source):
+        if inputs_of(earlier.receipt) == one.inputs(look.recording, source):
             return key
         version += 1
 
@@ -199,24 +210,25 @@ def _failed(bench: Bench, claim: Claim, failure: Failure) -> Done:
 
 def _commit(bench: Bench, claim: Claim, report: Report, key: str) -> Done:
     version = bench.ffmpeg.version
-    try:
-        if report.verdict is Verdict.PENDING:
-            move = claims.release(bench.ledger, claim, State.SETTLING, "not finished after all")
-        elif report.verdict is Verdict.REJECTED:
-            move = claims.rejected(bench.ledger, claim, _reason(report), ffmpeg=version)
-        else:
-            earlier = publish.earlier(bench.to, key)
-            if earlier:
-                _remove_losers(bench, claim, key, earlier.receipt)
-            found = read(earlier, key, bench.to) if earlier else None
-            if not found:  # deleted as soon as it was there
-                move = claims.release(bench.ledger, claim, State.READY, "its result has vanished")
-            else:
-                why = cause(report)
-                move = claims.published(bench.ledger, claim, found.made, why=why, ffmpeg=version)
-    except LeaseLostError:
-        return Done(claim, report, None)
+    if report.verdict is Verdict.PENDING:
+        move = claims.release(bench.ledger, claim, State.SETTLING, "not finished after all")
+    elif report.verdict is Verdict.REJECTED:
+        move = claims.rejected(bench.ledger, claim, _reason(report), ffmpeg=version)
+    else:
+        made = _read_back(bench, claim, key)
+        move = claims.published(bench.ledger, claim, made, why=cause(report), ffmpeg=version)
     return Done(claim, report, move)
+
+
+def _read_back(bench: Bench, claim: Claim, key: str) -> Made:
+    """What the destination says of the result, which counts; StorageError if that is nothing."""
+    earlier = publish.earlier(bench.to, key)
+    found = read(earlier, key, bench.to) if earlier else None
+    if earlier is None or found is None:
+        where = bench.to.url(publish.receipt_key(key))
+        raise StorageError(f"{where}: was published, and is not to be read back")
+    _remove_losers(bench, claim, key, earlier.receipt)
+    return found.made
 
 
 def _reason(report: Report) -> str:

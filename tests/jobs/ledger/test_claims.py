@@ -146,14 +146,34 @@ def test_what_is_published_is_on_record(ledger):
     assert (move.before, move.after) == (State.WORKING, State.PUBLISHED)
     found = known(ledger)
     assert (found.version, found.done_fingerprint) == (1, mine.fingerprint)
-    assert {row.kind: row.uri for row in rows(ledger, artifacts)} == {
-        "mp4": MADE.uri,
-        "receipt": MADE.receipt,
-    }
-    assert [(row.key, row.sha256) for row in rows(ledger, sources)] == [("2026/a.m3u8", "1" * 64)]
+    told = [(row.kind, row.uri, row.size, row.sha256) for row in rows(ledger, artifacts)]
+    assert sorted(told, key=str) == [
+        ("mp4", MADE.uri, 10, "0" * 64),
+        ("receipt", MADE.receipt, None, None),
+    ]
+    made = {(row.version, row.verdict, row.token) for row in rows(ledger, artifacts)}
+    assert made == {(1, "ok", mine.token)}
+    read = [(row.key, row.size, row.etag, row.sha256) for row in rows(ledger, sources)]
+    assert read == [("2026/a.m3u8", 5, "e", "1" * 64)]
     assert [(row.outcome, row.ffmpeg) for row in rows(ledger, attempts)] == [("published", "7.1")]
     told = [row.detail["after"] for row in rows(ledger, events) if row.kind == "state"]
     assert told == ["ready", "working", "published"]
+
+
+@pytest.mark.parametrize("end", ["published", "rejected"])
+def test_a_verdict_is_on_record_and_what_was_tried_before_is_forgotten(ledger, end):
+    enter(ledger, 1)
+    claims.failed(ledger, take(ledger)[0], MuxingError("a"), "a", most=5)
+    due_now(ledger)
+    (mine,) = take(ledger)
+    assert (mine.attempts, mine.failures) == (2, 1)
+    if end == "published":
+        claims.published(ledger, mine, MADE, ffmpeg="7")
+    else:
+        claims.rejected(ledger, mine, "PL_LIMIT", ffmpeg="7")
+    (row,) = rows(ledger, recordings)
+    verdict = {"published": "ok", "rejected": "rejected"}[end]
+    assert (row.state, row.verdict, row.attempts, row.failures) == (end, verdict, 0, 0)
 
 
 def test_a_failure_is_tried_again_after_a_pause(ledger):
@@ -244,6 +264,14 @@ def test_what_is_made_ahead_is_kept_for_its_watcher_until_it_falls_silent(ledger
     time.sleep(0.4)
     assert len(take(other)) == 1
     assert claims.reserve(ledger, wanted, lease=60) == set()
+
+
+def test_what_is_made_ahead_by_who_fell_silent_is_no_nearer_to_its_turn(ledger, opened):
+    enter(ledger, 1, State.SETTLING)
+    claims.reserve(ledger, {known(ledger).id: "f"}, lease=0.01)
+    time.sleep(0.05)
+    assert take(opened("host:2")) == []
+    assert state(ledger) is State.SETTLING
 
 
 def test_what_is_let_go_is_anybodys_and_a_claim_is_not_let_go(ledger, opened):

@@ -59,6 +59,14 @@ def test_tables_that_are_missing_are_said_with_what_to_do(file, spoil):
     assert "recpipe ledger rebuild --to DEST" in str(error)
 
 
+@pytest.mark.parametrize("name", ["attempts", "checks", "events", "parts", "runs"])
+def test_a_table_that_is_missing_is_said_before_it_is_needed(file, name):
+    with sqlite3.connect(file) as connection:
+        connection.execute(f"DROP TABLE {name}")
+    with pytest.raises(UsageError, match="tables of the ledger are missing"):
+        Ledger(f"sqlite:///{file}")
+
+
 def test_a_newer_version_is_said_with_what_to_do(file):
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")

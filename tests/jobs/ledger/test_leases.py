@@ -39,6 +39,7 @@ def test_what_its_own_number_held_is_of_an_earlier_life(due, opened):
 def test_a_host_whose_name_begins_alike_is_another_one(due, opened):
     claimed(opened("host:2:2"))
     claimed(opened("hos_:2"))
+    claimed(opened("host:nine"))
     assert leases.bury(due, lambda pid: False) == 0
 
 

@@ -27,7 +27,8 @@ SAMPLE = ROOT / "sample_media" / "composite"
 RUNNING = 24
 EVERY = 0.1  # seconds between two versions of one playlist
 INTERVAL, SETTLE = 2.0, 2.0
-CONVERTING = 8.0  # seconds that a busy machine may take for a sample of a few seconds
+CONVERTING = 8.0  # seconds for a sample of a few seconds
+BUSY = 3  # times what it takes all alone, on a machine that has much else to do
 ONCE = 4  # cycles of cron
 LONGEST = 120.0
 
@@ -118,6 +119,15 @@ def _until(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def _alone(tmp_path: Path) -> float:
+    """Seconds that this machine needs at the moment for a watcher that has nothing to wait for."""
+    argv = [sys.executable, "-m", "pipeline", "watch", str(SAMPLE), "--to", f"{tmp_path}/alone"]
+    argv += ["--ledger", f"sqlite:///{tmp_path}/alone.db", "--once", "--settle", "0s"]
+    begin = time.monotonic()
+    subprocess.run(argv, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    return time.monotonic() - begin
+
+
 def test_a_finished_recording_does_not_wait_for_those_that_run(store, tmp_path):
     log = tmp_path / "log"
     argv = _argv(store, tmp_path, "--interval", f"{INTERVAL:g}s")
@@ -129,12 +139,13 @@ def test_a_finished_recording_does_not_wait_for_those_that_run(store, tmp_path):
             begin = time.monotonic()
             _until((tmp_path / "out" / f"{name}.receipt.json").exists)
             took = time.monotonic() - begin
+            alone = _alone(tmp_path)
         finally:
             daemon.terminate()
             assert daemon.wait(LONGEST) == 0
     assert min(written) > 1
     assert "not looked at" not in log.read_text()
-    assert took <= SETTLE + 2 * INTERVAL + CONVERTING
+    assert took <= SETTLE + 2 * INTERVAL + max(CONVERTING, BUSY * alone)
 
 
 def test_cron_succeeds_every_time(store, tmp_path):
@@ -144,6 +155,7 @@ def test_cron_succeeds_every_time(store, tmp_path):
             argv = _argv(store, tmp_path, "--once")
             done = subprocess.run(argv, cwd=tmp_path, env=_environment(store), capture_output=True)
             assert (done.returncode, done.stderr) == (0, b"")
+            time.sleep(SETTLE / 2)
     with Ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger:
         states = {row["name"]: row["state"].value for row in people.status(ledger)}
     assert states.pop(name) == "published"
