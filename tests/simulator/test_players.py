@@ -152,3 +152,9 @@ def test_two_runs_give_the_same_bytes(case, name):
     this = case(name)
     first = this.made().read_bytes()
     assert this.made(force=True).read_bytes() == first
+
+
+def test_a_recording_that_never_pauses_is_as_it_was(case):
+    this = case("clean")
+    whole = this.made().read_bytes()
+    assert this.made(sparse_sound=True, force=True).read_bytes() == whole

@@ -15,6 +15,7 @@ WRONG = 0.3  # seconds that lost_seconds may be off
 MOVED = 1.0  # seconds that anything may be moved beside a loss
 WASTED = 0.5  # seconds that may be thrown away beside a loss
 SILENCE = 64  # bytes: no frame of silence is larger
+LATE = 0.5  # seconds after which pictures begin late
 NAMES = ("lie", "alarm", "refusal", "seconds", "sync", "moved", "waste", "disagree", "crash")
 
 
@@ -110,7 +111,7 @@ def _lies(seen: Comparison) -> Iterator[Fault]:
     missing = [e for e in seen.absent if e.fate is not Fate.EXCUSED]
     if missing:
         yield Fault("lie", f"missing: {_listed(missing)}")
-    foreign = [s for s in seen.foreign if not _silence(s, seen)]
+    foreign = [s for s in seen.foreign if not (_silence(s, seen) or _black(s, seen))]
     if foreign:
         yield Fault("lie", f"foreign or torn: {_places(foreign)}")
     if seen.twice:
@@ -129,6 +130,12 @@ def _silence(sample: Sample, seen: Comparison) -> bool:
         m.expected.unit.track == "audio" and abs(m.expected.time - time) < m.expected.duration / 2
         for m in seen.matched
     )
+
+
+def _black(sample: Sample, seen: Comparison) -> bool:
+    """Made by the product at the beginning, where pictures begin late."""
+    others = [m.sample.time for m in seen.matched if m.expected.unit.track == "video"]
+    return sample.track == "video" and sample.time < 0.01 and min(others, default=0.0) > LATE
 
 
 def _alarm(seen: Comparison) -> Iterator[Fault]:
