@@ -69,7 +69,7 @@ def whole(library, report, numbers, kind):
     assert report.lost_seconds == {"video": 0, "audio": 0}
     held = library.held(r.AV_B)
     copied = [u for u in held if u.kind != kind or not {n for n, _ in u.where} & {*numbers}]
-    found = r.samples(Path(report.output), library.ffmpeg)
+    found = r.recorded(r.samples(Path(report.output), library.ffmpeg))
     shifts = r.offsets(copied, found)
     missing = len(copied) - sum(map(len, shifts.values()))
     assert missing <= 1 if kind == "video" else missing == 0  # the first holds all parameter sets

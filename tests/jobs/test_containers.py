@@ -66,7 +66,7 @@ class Made:
 
 def packets(ffmpeg, path):
     """Kind, time and digest of every packet as ffprobe reads them."""
-    found = r.samples(path, ffmpeg)
+    found = r.recorded(r.samples(path, ffmpeg))
     first = min(sample.pts for sample in found)
     return Counter((s.kind, round((s.pts - first) / 90), s.digest) for s in found)
 

@@ -105,9 +105,9 @@ def test_every_frame_is_there_at_its_time(originals, library, muxer, tmp_path, k
     codecs = [codec for name, codec in CODECS.items() if kind.startswith(name)]
     codecs.append("aac" if "AAC" in kind else "opus")
     assert [t.codec for t in report.tracks] == codecs
-    found = r.samples(Path(report.output), library.ffmpeg)
+    found = r.recorded(r.samples(Path(report.output), library.ffmpeg))
     slices = joined(folder)
-    wanted = [sample for path in slices for sample in r.samples(path, library.ffmpeg)]
+    wanted = [sample for path in slices for sample in r.recorded(r.samples(path, library.ffmpeg))]
     offsets = {}
     for which in ("video", "audio"):
         old, new = ([s for s in side if s.kind == which] for side in (wanted, found))
@@ -227,7 +227,7 @@ def test_the_padding_behind_the_last_sound_is_kept(library, muxer, tmp_path):
     assert report.verdict is Verdict.OK, r.said(report)
     assert report.proof.holds
     assert report.lost_seconds == {"video": 0, "audio": 0}
-    packets = sum(s.kind == "audio" for s in r.samples(path, library.ffmpeg))
+    packets = sum(s.kind == "audio" for s in r.recorded(r.samples(path, library.ffmpeg)))
     heard = packets * OPUS_FRAME - PRE_SKIP
     assert 0 < heard - SECONDS * 48000 < OPUS_FRAME
     assert report.tracks[1].samples == packets
@@ -251,7 +251,9 @@ def test_pictures_that_come_late(library, muxer, tmp_path):
     assert report.verdict is Verdict.REPAIRED, r.said(report)  # every slice has a pre-skip
     assert report.proof.holds
     assert [(t.codec, t.samples) for t in report.tracks] == [("vp9", 4 * RATE), ("opus", 404)]
-    begin = min(s.pts for s in r.samples(Path(report.output), muxer) if s.kind == "video")
+    begin = min(
+        s.pts for s in r.recorded(r.samples(Path(report.output), muxer)) if s.kind == "video"
+    )
     assert begin == pytest.approx(4 * 90000, abs=5000)
     decodes(library.ffmpeg, Path(report.output))
 

@@ -46,7 +46,7 @@ class Outcome:
         self.report = r.convert(made.folder, tmp_path / "out", library.ffmpeg, **chosen)
         self.samples = []
         if self.report.output:
-            self.samples = r.samples(Path(self.report.output), library.ffmpeg)
+            self.samples = r.recorded(r.samples(Path(self.report.output), library.ffmpeg))
         self.said = f"truth {self.truth}\n{r.said(self.report)}"
 
     def names(self):

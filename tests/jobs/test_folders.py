@@ -49,7 +49,7 @@ def test_every_sample_is_there(library, source, out, named):
     assert report.verdict is Verdict.OK, r.said(report)
     assert not r.loud(report), r.said(report)
     held = r.units(library[r.AV].contents())
-    assert len(r.samples(Path(report.output), library.ffmpeg)) == len(held)
+    assert len(r.recorded(r.samples(Path(report.output), library.ffmpeg))) == len(held)
     assert r.check(source / named).findings == report.findings
     receipt = json.loads(Path(report.receipt).read_text())
     inside = [one["key"].removeprefix("talk/") for one in receipt["inputs"]]

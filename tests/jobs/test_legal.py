@@ -56,7 +56,7 @@ def nothing_lost(report):
 
 def all_there(report, held, ffmpeg, kind=r.AV_B):
     """Every unit of the source, where it was."""
-    found = r.samples(Path(report.output), ffmpeg)
+    found = r.recorded(r.samples(Path(report.output), ffmpeg))
     assert len(found) == len(held), r.said(report)
     shifts = [s for of_kind in r.offsets(held, found).values() for s in of_kind]
     assert len(shifts) == len(held)
@@ -276,7 +276,11 @@ def test_pictures_do_not_mix_where_the_clock_restarts(library, tmp_path, waits, 
     r.shift(made, -300_000, since=2)
     report = r.convert(made.folder, tmp_path / "out", library.ffmpeg)
     repaired(report, "DTS_BACK")
-    pictures = [s.pts for s in r.samples(Path(report.output), library.ffmpeg) if s.kind == "video"]
+    pictures = [
+        s.pts
+        for s in r.recorded(r.samples(Path(report.output), library.ffmpeg))
+        if s.kind == "video"
+    ]
     assert max(pictures[:120]) < min(pictures[120:])
     steps = [b - a for a, b in pairwise(sorted(pictures))]
     assert min(steps) == pytest.approx(6000, abs=10)
@@ -294,7 +298,7 @@ def held_seconds(held):
 
 def all_there_jointly(report, held, ffmpeg):
     """Every unit; at the join none moved by more than a frame of sound."""
-    found = r.samples(Path(report.output), ffmpeg)
+    found = r.recorded(r.samples(Path(report.output), ffmpeg))
     assert len(found) == len(held)
     for kind, shifts in r.offsets(held, found).items():
         assert len(shifts) == sum(u.kind == kind for u in held)
@@ -489,7 +493,7 @@ def test_every_format(copied, library, tmp_path, format):
     report = r.convert(made.folder, out, library.ffmpeg, format=format)
     clean_but_proof = report.verdict is Verdict.OK and not r.loud(report)
     assert clean_but_proof, r.said(report)
-    found = r.samples(Path(report.output), library.ffmpeg)
+    found = r.recorded(r.samples(Path(report.output), library.ffmpeg))
     seconds = {"audio": 20.0}
     if format in (Format.MP4, Format.TS):
         seconds["video"] = 20.0

@@ -40,7 +40,7 @@ def test_done_once(library, out, name):
     assert report.sha256 == sha256(made)
     assert left(out) == [made.name, made.with_suffix(".receipt.json").name]
     held = r.units(r.Recording(SAMPLES / name).contents())
-    found = r.samples(made, library.ffmpeg)
+    found = r.recorded(r.samples(made, library.ffmpeg))
     assert [sum(t.samples for t in report.tracks), len(found)] == [len(held)] * 2
     shifts = [s for of_kind in r.offsets(held, found).values() for s in of_kind]
     assert len(shifts) == len(held)

@@ -26,7 +26,7 @@ def whole(report, library):
     assert not any(report.lost_seconds.values()), r.said(report)
     assert report.proof.holds
     held = library.held(r.AV_B)
-    found = r.samples(Path(report.output), library.ffmpeg)
+    found = r.recorded(r.samples(Path(report.output), library.ffmpeg))
     shifts = [s for of in r.offsets(held, found).values() for s in of]
     assert len(found) == len(held) == len(shifts)
     assert max(shifts) - min(shifts) <= 2.5

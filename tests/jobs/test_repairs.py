@@ -40,7 +40,7 @@ def whole(report, verdict, held, ffmpeg, kind=r.AV_B):
     assert not any(report.lost_seconds.values()), r.said(report)
     assert not report.holes
     assert report.proof.holds
-    found = r.samples(Path(report.output), ffmpeg)
+    found = r.recorded(r.samples(Path(report.output), ffmpeg))
     assert len(found) == len(held), r.said(report)
     shifts = [s for of_kind in r.offsets(held, found).values() for s in of_kind]
     assert len(shifts) == len(held)
@@ -106,7 +106,7 @@ def test_the_pids_change_and_the_clock_restarts(copied, converted, library):
         made.write(number, r.renumbered(made.data(number), MOVED))
     report = converted(made)
     assert report.verdict is Verdict.REPAIRED, r.said(report)
-    found = r.samples(Path(report.output), library.ffmpeg)
+    found = r.recorded(r.samples(Path(report.output), library.ffmpeg))
     assert len(found) == len(library.held(r.AV_B))
     for shifts in r.offsets(library.held(r.AV_B), found).values():
         assert max(shifts) - min(shifts) <= 2000, r.said(report)
@@ -422,7 +422,7 @@ def test_what_lost_nothing_is_never_degraded(copied, converted, library, seed):
     report = converted(made)
     assert report.verdict in (Verdict.OK, Verdict.REPAIRED), f"{said}\n{r.said(report)}"
     held = library.held(kind)
-    found = r.samples(Path(report.output), library.ffmpeg)
+    found = r.recorded(r.samples(Path(report.output), library.ffmpeg))
     assert len(found) == len(held), f"{said}\n{r.said(report)}"
     shifts = [s for of_kind in r.offsets(held, found).values() for s in of_kind]
     assert len(shifts) == len(held), said
