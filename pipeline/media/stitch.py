@@ -183,7 +183,6 @@ class Stitcher:
                 pes = video_pes(unit, pts, dts) if video else audio_pes(unit, pts)
                 packed, carried.counter = packetize(lane.pid, pes, carried.counter)
                 written.append((dts, packed))
-            carried.started = True
         written.sort(key=lambda one: one[0])
         return Stitched((b"".join(packed for _, packed in written),), made, (), made=True)
 
