@@ -400,8 +400,12 @@ def samples(path: Path, ffmpeg: Ffmpeg) -> list[Sample]:
     ]
 
 
-# Frames without a sound (ISO/IEC 14496-3), as they are put where a recording pauses: mono, stereo.
-SILENT = {hashlib.md5(bytes.fromhex(one)).hexdigest() for one in ("00000007", "21000000001c")}
+# Frames without a sound, as they are put where a recording pauses: AAC (ISO/IEC 14496-3) and Opus
+# (RFC 6716), mono and stereo.
+SILENT = {
+    hashlib.md5(bytes.fromhex(one)).hexdigest()
+    for one in ("00000007", "21000000001c", "f8fffe", "fcfffe")
+}
 
 
 def recorded(found: Iterable[Sample]) -> list[Sample]:
