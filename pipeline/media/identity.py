@@ -4,7 +4,7 @@ clock that steps out and back, a stream that is shifted against the others.
 Asked of the scans before anything is placed.  Times are ticks of 90 kHz unless they say seconds.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -32,6 +32,7 @@ from pipeline.media.placed import Slot, has_media
 from pipeline.model import Finding, Severity
 
 OUT = HZ  # a slot whose clock is further off than this from both its neighbours is out of line
+ENOUGH = 3  # edges that tell how a writer counts
 APART = 2 * HZ // 5  # a stream is shifted by more than this, or it is not
 
 
@@ -156,7 +157,8 @@ def _in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
             return slot, []
         detail = f"its neighbours follow each other by the clock, and it reaches {over / HZ:.3f} s"
         return emptied(slot), [_foreign(slot, f"{detail} into one of them")]
-    if _counted(slots, found) or _seamless(slot, found, step):
+    counted = _counted(slots, found)
+    if counted or (counted is None and _seamless(slot, found, step)):
         detail = f"its clock is {step / HZ:+.3f} s off that of its neighbours, which it fits"
         said = Finding(
             "DTS_BACK", Severity.WARNING, slot.name, None, 1, detail, "set by its neighbours"
@@ -221,18 +223,27 @@ def _foreign(slot: Slot, why: str) -> Finding:
     return Finding("SEG_FOREIGN", Severity.ERROR, slot.name, detail=detail)
 
 
-def _counted(slots: Sequence[Slot], found: Neighbours) -> bool:
-    """Every counter goes on over both its edges."""
+def _counted(slots: Sequence[Slot], found: Neighbours) -> bool | None:
+    """Whether every counter goes on over both its edges; None where that tells nothing, because
+    only some do, or those of its neighbours do not go on either.
+    """
     assert found.before is not None
     assert found.behind is not None
-    edges = [(found.before, found.here), (found.here, found.behind)]
-    edges = [(a, b) for a, b in edges if b == a + 1]  # what is missing breaks every counter
-    pairs = [
-        (streams_of(slots[a])[pid], streams_of(slots[b])[pid])
-        for a, b in edges
-        for pid in streams_of(slots[a]).keys() & streams_of(slots[b]).keys()
-    ]
-    return bool(pairs) and all(continues(a, b) for a, b in pairs)
+    own = [(found.before, found.here), (found.here, found.behind)]
+    here = _pairs(slots, (edge for edge in own if edge[1] == edge[0] + 1))  # a hole breaks them all
+    go_on = [continues(a, b) for a, b in here]
+    if here and all(go_on):
+        return True
+    others = _pairs(slots, (e for e in pairwise(range(len(slots))) if found.here not in e))
+    counts = sum(continues(a, b) for a, b in others) * 2 > len(others) >= ENOUGH
+    anew = all(a.counters[0] == b.counters[0] for a, b in others)
+    return False if counts and not anew and len(here) > 1 and not any(go_on) else None
+
+
+def _pairs(slots: Sequence[Slot], edges: Iterable[tuple[int, int]]) -> list[tuple[Stream, Stream]]:
+    """What stands on both sides of these edges, of each stream that both hold."""
+    sides = [(streams_of(slots[a]), streams_of(slots[b])) for a, b in edges]
+    return [(a[pid], b[pid]) for a, b in sides for pid in a.keys() & b.keys()]
 
 
 def _step(slot: Slot, found: Neighbours) -> int:

@@ -148,6 +148,13 @@ def test_a_clock_that_steps_out_and_back_and_fits_to_the_tick():
     assert first(made[0][2], ts.AUDIO) == first(slots(data(3 * S))[0], ts.AUDIO)
 
 
+def test_what_fits_to_the_tick_and_is_counted_by_nobody_is_of_another_recording():
+    """Every other counter goes on."""
+    datas = counted([S, 2 * S, 3 * S, 4 * S, 5 * S, 6 * S])
+    datas[2] = data(3 * S + 90_000_000, counters={ts.VIDEO: 9, ts.AUDIO: 9})
+    assert said(identified(slots(*datas))) == [("SEG_FOREIGN", Severity.ERROR, "2.ts")]
+
+
 def test_a_clock_that_restarts_is_no_other_recording():
     _, findings = identified(slots(data(90 * S), data(91 * S), data(S), data(2 * S)))
     assert findings == []
