@@ -147,7 +147,7 @@ def _in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
     if min(*found.since.values(), *found.until.values()) >= 0:
         return slot, []  # between its neighbours, however sparse
     room = _room(slots, found)
-    if room is None or abs(room - length(slot)) > OUT:
+    if _fills(slots, found) or room is None or abs(room - length(slot)) > OUT:
         return slot, []
     off = [min(map(abs, side.values())) for side in (found.since, found.until)]
     step = _step(slot, found)
@@ -175,6 +175,14 @@ def _room(slots: Sequence[Slot], found: Neighbours) -> int | None:
     whole = between(slots, found.before, found.behind)
     empty = [n for n in range(found.before + 1, found.behind) if n != found.here]
     return whole and whole - promised(slots[n] for n in empty)
+
+
+def _fills(slots: Sequence[Slot], found: Neighbours) -> bool:
+    """It goes on from one of its neighbours into the other, and holds what is missing between."""
+    assert found.before is not None
+    assert found.behind is not None
+    sides = between(slots, found.before, found.here), between(slots, found.here, found.behind)
+    return all(side is not None and abs(side) <= APART for side in sides)
 
 
 def _goes_on(slots: Sequence[Slot], found: Neighbours) -> bool:

@@ -155,6 +155,17 @@ def test_what_fits_to_the_tick_and_is_counted_by_nobody_is_of_another_recording(
     assert said(identified(slots(*datas))) == [("SEG_FOREIGN", Severity.ERROR, "2.ts")]
 
 
+def test_a_slice_that_also_contains_the_next_one_which_is_gone():
+    """It reaches as far as the one behind, as if it were too long, and nobody else holds that."""
+    counters: dict[int, int] = {}
+    datas: list[bytes | None] = [data(S * (n + 1), counters=counters) for n in range(5)]
+    assert datas[1] and datas[2]
+    datas[1], datas[2] = datas[1] + datas[2], None
+    made = identified(slots(*datas))
+    assert held(made) == [True, True, False, True, True]
+    assert said(made) == []
+
+
 def test_a_clock_that_restarts_is_no_other_recording():
     _, findings = identified(slots(data(90 * S), data(91 * S), data(S), data(2 * S)))
     assert findings == []
