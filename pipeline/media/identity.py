@@ -146,6 +146,9 @@ def _in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
         return slot, []
     if min(*found.since.values(), *found.until.values()) >= 0:
         return slot, []  # between its neighbours, however sparse
+    if _has_no_room(slots, found):
+        detail = "its neighbours follow each other by the clock, and it has another format"
+        return emptied(slot), [_foreign(slot, detail)]
     room = _room(slots, found)
     if _fills(slots, found) or room is None or abs(room - length(slot)) > OUT:
         return slot, []
@@ -166,6 +169,18 @@ def _in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
         return _shifted(slot, dict.fromkeys(found.since, -step)), [said]
     detail = f"its clock is {step / HZ:+.3f} s off that of both its neighbours"
     return emptied(slot), [_foreign(slot, detail)]
+
+
+def _has_no_room(slots: Sequence[Slot], found: Neighbours) -> bool:
+    """By its clock it lies over both its neighbours, which leave none between them, and it has
+    another format than they.
+    """
+    assert found.before is not None
+    assert found.behind is not None
+    gap = between(slots, found.before, found.behind)
+    over = max(*found.since.values(), *found.until.values()) < -APART
+    mine, one, other = (_formats(slots[n]) for n in (found.here, found.before, found.behind))
+    return gap is not None and abs(gap) <= APART and over and mine != one == other
 
 
 def _room(slots: Sequence[Slot], found: Neighbours) -> int | None:

@@ -37,10 +37,9 @@ def put_right(header: Bytes) -> tuple[Bytes, Mask]:
     stray = (header[:, STREAM_ID] != usual) | (header[:, :3] != START).any(axis=1)
     plain = header[:, FLAGS] & 0x3F == 0
     needed = np.array([PLAIN.get(flags, 0) for flags in range(4)])[header[:, FLAGS] >> 6]
-    asked = np.flatnonzero(plain & (header[:, LENGTH] != needed))
-    long = asked[
-        ~_begins(header, asked, header[asked, LENGTH]) & _begins(header, asked, needed[asked])
-    ]
+    asked = np.flatnonzero(plain & (header[:, LENGTH] != needed) & ~_stuffed(header, needed))
+    told, meant = header[asked, LENGTH], needed[asked]
+    long = asked[~_begins(header, asked, told) & _begins(header, asked, meant)]
     if not stray.any() and not len(long):
         return header, wrong
     header = header.copy()
@@ -49,6 +48,14 @@ def put_right(header: Bytes) -> tuple[Bytes, Mask]:
     header[long, LENGTH] = needed[long]
     wrong[long] = True
     return header, wrong | stray
+
+
+def _stuffed(header: Bytes, needed: Index) -> Mask:
+    """What stands behind the stamps is stuffing, all of it 0xFF."""
+    place = np.arange(WIDTH)
+    inside = (place >= 9 + needed[:, None]) & (place < 9 + header[:, LENGTH, None].astype(np.intp))
+    found: Mask = inside.any(axis=1) & (~inside | (header == 0xFF)).all(axis=1)
+    return found
 
 
 def _begins(header: Bytes, which: Index, lengths: Index) -> Mask:

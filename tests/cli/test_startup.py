@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -13,7 +12,7 @@ HEAVY = {
     *("rich", "starlette", "tenacity", "uvicorn", "sqlalchemy", "alembic"),
     *("pipeline.jobs", "pipeline.media", "pipeline.stages", "pipeline.storage.s3"),
 }
-BUDGET = 0.15  # seconds more than python -c pass, docs/design.md
+MORE = 45  # modules besides those of click, most of them commands
 
 
 def imported(code: str) -> set[str]:
@@ -52,15 +51,10 @@ def test_importing_the_package_imports_nothing_heavy():
     assert not (HEAVY | {"click", "pipeline.model"}) & imported("import pipeline")
 
 
-def test_help_is_quick():
-    def seconds(*args: str) -> float:
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, *args], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
-        return time.perf_counter() - begin
-
-    # pairs, and the best of them: other work on the machine only ever adds
-    more = [seconds("-m", "pipeline", "--help") - seconds("-c", "pass") for _ in range(10)]
-    assert min(more) < BUDGET
+def test_help_is_little_more_than_its_library():
+    """How long it takes is a matter for the bench; this is what it takes it for."""
+    code = "from pipeline.cli.app import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass"
+    assert len(imported(code) - imported("import click, importlib, gettext")) < MORE
 
 
 def test_the_version_is_one_line():

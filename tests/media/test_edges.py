@@ -385,3 +385,23 @@ def test_a_start_needs_another_stream_that_goes_on(beside, excused):
         moved(segment, ts.VIDEO, beside if n > 2 else 0)
     examined(found)
     assert (ts.AUDIO in found[3].silent) is excused
+
+
+@pytest.mark.parametrize(
+    ("ticks", "counters", "torn"),
+    [
+        pytest.param(4000, True, False, id="less than a unit, and the counter goes on"),
+        pytest.param(4000, False, True, id="no counter tells"),
+        pytest.param(12_000, True, True, id="whole units"),
+    ],
+)
+def test_beside_damage_a_counter_that_goes_on_tells_of_less_than_a_unit(ticks, counters, torn):
+    found = segments(run(6))
+    scan = found[2].slot.scan
+    assert scan is not None
+    said = (Finding("SYNC_BYTE", Severity.ERROR, "2.ts"),)
+    found[2].slot = replace(found[2].slot, scan=replace(scan, findings=said, cut=counters))
+    for segment in found[3:]:
+        moved(segment, ts.VIDEO, ticks)
+    examined(found, counters=counters)
+    assert (ts.VIDEO in found[3].torn) is torn

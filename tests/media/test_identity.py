@@ -283,3 +283,24 @@ def test_pictures_alone_that_are_still_between_their_neighbours_are_in_place():
     given = slots(*(data(S * (n + 1), audio=None) for n in range(5)))
     given[2] = still(given[2], S * 2 // 3)
     assert identified(given)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("config", "begins", "foreign"),
+    [
+        pytest.param(b"\xff\xf1\x50\x40", 2.5, True, id="another format, over both"),
+        pytest.param(b"\xff\xf1\x4c\x40", 2.5, False, id="their format"),
+        pytest.param(b"\xff\xf1\x50\x40", 3.0, False, id="in its place"),
+    ],
+)
+def test_a_slice_for_which_its_neighbours_leave_no_room(config, begins, foreign):
+    """All that belongs there stands in the slice before."""
+    both = data(S) + data(2 * S)
+    given = [data(0), both, data(round(S * begins)), data(3 * S)]
+    if not foreign:
+        given[1] = data(S)
+        given[2] = data(2 * S)
+    made = slots(*given)
+    made[2] = of_format(made[2], config)
+    kept = identified(made)
+    assert ("SEG_FOREIGN", Severity.ERROR, "2.ts") in said(kept) if foreign else not said(kept)

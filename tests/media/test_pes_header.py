@@ -62,6 +62,13 @@ def test_stuffing_is_no_mistake():
     assert put_right(given)[0] is given
 
 
+def test_not_even_where_sound_seems_to_begin_in_it():
+    made = [bytearray(ts.pes(0xBD, b"\xf1" * 40, 6000 * n)[:WIDTH]) for n in range(6)]
+    made[5][8], made[5][14] = 6, 0xFF
+    given = np.array(made, np.uint8)
+    assert put_right(given)[0] is given
+
+
 def test_flags_of_more_than_stamps_are_left_to_what_they_tell():
     given = headers(n2=(7, 0x81))
     given[2, 8] = 40
