@@ -159,8 +159,7 @@ def test_a_slice_that_also_contains_the_next_one_which_is_gone():
     """It reaches as far as the one behind, as if it were too long, and nobody else holds that."""
     counters: dict[int, int] = {}
     datas: list[bytes | None] = [data(S * (n + 1), counters=counters) for n in range(5)]
-    assert datas[1] and datas[2]
-    datas[1], datas[2] = datas[1] + datas[2], None
+    datas[1], datas[2] = (datas[1] or b"") + (datas[2] or b""), None
     made = identified(slots(*datas))
     assert held(made) == [True, True, False, True, True]
     assert said(made) == []
