@@ -285,7 +285,7 @@ def _promised(
     """Where the first segment should begin and the last one end, by EXTINF and their neighbours."""
     first, last = segments[0], segments[-1]
     begin = end = None
-    told = first.slot.duration if not _as_named(segments, lanes) else None
+    told = first.slot.duration if _headless(first) or not _as_named(segments, lanes) else None
     if told and len(segments) > 1 and _adjacent(first, segments[1]):
         begin = opening(segments[1], lanes) - told * HZ
         blameless = _breaks_off(first, lanes) and begins_whole(segments[1])

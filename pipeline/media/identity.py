@@ -1,10 +1,10 @@
 """Whether every slot holds what it should: the bytes of another slot, another recording's slice, a
-clock that steps out and back, a stream that is shifted against the others.
+clock that steps out and back.
 
 Asked of the scans before anything is placed.  Times are ticks of 90 kHz unless they say seconds.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -18,21 +18,18 @@ from pipeline.media.neighbours import (
     Neighbours,
     between,
     emptied,
-    end,
-    first,
     length,
     neighbours,
     promised,
-    signed_ticks,
     streams_of,
     unit,
 )
-from pipeline.media.packets import MODULO, Ticks, signed
 from pipeline.media.placed import Slot, has_media
+from pipeline.media.shifts import APART, shifted, together
 from pipeline.model import Finding, Severity
 
 OUT = HZ  # a slot whose clock is further off than this from both its neighbours is out of line
-APART = 2 * HZ // 5  # a stream is shifted by more than this, or it is not
+ENOUGH = 3  # edges that tell how a writer counts
 
 
 def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
@@ -46,7 +43,7 @@ def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
         found = neighbours(kept, number)
         slot, said = _in_line(kept, found)
         if not said:
-            slot, said = _streams_together(kept, found)
+            slot, said = together(kept, found)
         kept[number] = slot
         findings += said
     return kept, findings
@@ -149,7 +146,7 @@ def _in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
         detail = "its neighbours follow each other by the clock, and it has another format"
         return emptied(slot), [_foreign(slot, detail)]
     room = _room(slots, found)
-    if room is None or abs(room - length(slot)) > OUT:
+    if _fills(slots, found) or room is None or abs(room - length(slot)) > OUT:
         return slot, []
     off = [min(map(abs, side.values())) for side in (found.since, found.until)]
     step = _step(slot, found)
@@ -159,12 +156,13 @@ def _in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
             return slot, []
         detail = f"its neighbours follow each other by the clock, and it reaches {over / HZ:.3f} s"
         return emptied(slot), [_foreign(slot, f"{detail} into one of them")]
-    if _counted(slots, found) or _seamless(slot, found, step):
+    counted = _counted(slots, found)
+    if counted or (counted is None and _seamless(slot, found, step)):
         detail = f"its clock is {step / HZ:+.3f} s off that of its neighbours, which it fits"
         said = Finding(
             "DTS_BACK", Severity.WARNING, slot.name, None, 1, detail, "set by its neighbours"
         )
-        return _shifted(slot, dict.fromkeys(found.since, -step)), [said]
+        return shifted(slot, dict.fromkeys(found.since, -step)), [said]
     detail = f"its clock is {step / HZ:+.3f} s off that of both its neighbours"
     return emptied(slot), [_foreign(slot, detail)]
 
@@ -188,6 +186,14 @@ def _room(slots: Sequence[Slot], found: Neighbours) -> int | None:
     whole = between(slots, found.before, found.behind)
     empty = [n for n in range(found.before + 1, found.behind) if n != found.here]
     return whole and whole - promised(slots[n] for n in empty)
+
+
+def _fills(slots: Sequence[Slot], found: Neighbours) -> bool:
+    """It goes on from one of its neighbours into the other, and holds what is missing between."""
+    assert found.before is not None
+    assert found.behind is not None
+    sides = between(slots, found.before, found.here), between(slots, found.here, found.behind)
+    return all(side is not None and abs(side) <= APART for side in sides)
 
 
 def _goes_on(slots: Sequence[Slot], found: Neighbours) -> bool:
@@ -236,18 +242,27 @@ def _foreign(slot: Slot, why: str) -> Finding:
     return Finding("SEG_FOREIGN", Severity.ERROR, slot.name, detail=detail)
 
 
-def _counted(slots: Sequence[Slot], found: Neighbours) -> bool:
-    """Every counter goes on over both its edges."""
+def _counted(slots: Sequence[Slot], found: Neighbours) -> bool | None:
+    """Whether every counter goes on over both its edges; None where that tells nothing, because
+    only some do, or those of its neighbours do not go on either.
+    """
     assert found.before is not None
     assert found.behind is not None
-    edges = [(found.before, found.here), (found.here, found.behind)]
-    edges = [(a, b) for a, b in edges if b == a + 1]  # what is missing breaks every counter
-    pairs = [
-        (streams_of(slots[a])[pid], streams_of(slots[b])[pid])
-        for a, b in edges
-        for pid in streams_of(slots[a]).keys() & streams_of(slots[b]).keys()
-    ]
-    return bool(pairs) and all(continues(a, b) for a, b in pairs)
+    own = [(found.before, found.here), (found.here, found.behind)]
+    here = _pairs(slots, (edge for edge in own if edge[1] == edge[0] + 1))  # a hole breaks them all
+    go_on = [continues(a, b) for a, b in here]
+    if here and all(go_on):
+        return True
+    others = _pairs(slots, (e for e in pairwise(range(len(slots))) if found.here not in e))
+    counts = sum(continues(a, b) for a, b in others) * 2 > len(others) >= ENOUGH
+    anew = all(a.counters[0] == b.counters[0] for a, b in others)
+    return False if counts and not anew and len(here) > 1 and not any(go_on) else None
+
+
+def _pairs(slots: Sequence[Slot], edges: Iterable[tuple[int, int]]) -> list[tuple[Stream, Stream]]:
+    """What stands on both sides of these edges, of each stream that both hold."""
+    sides = [(streams_of(slots[a]), streams_of(slots[b])) for a, b in edges]
+    return [(a[pid], b[pid]) for a, b in sides for pid in a.keys() & b.keys()]
 
 
 def _step(slot: Slot, found: Neighbours) -> int:
@@ -270,127 +285,9 @@ def _seamless(slot: Slot, found: Neighbours, step: int) -> bool:
     return max(off) <= min(map(unit, streams_of(slot).values())) / 4
 
 
-def _streams_together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
-    """Sound and picture keep their distance: a stream that alone is off, at both ends by as much,
-    goes back to the others.
-    """
-    slot = slots[found.here]
-    moves = {}
-    for pid in streams_of(slot):
-        off = _off(slots, found, pid)
-        others = [_off(slots, found, other) for other in streams_of(slot) if other != pid]
-        if off is None and not _is_filled(slot, pid):
-            off = _astray(slots, found, pid)
-        elif off is not None and not _is_filled(slot, pid):
-            off = None
-        if off is not None and abs(off) > APART and others and all(o == 0 for o in others):
-            moves[pid] = -off
-    if not moves:
-        return slot, []
-    said = [
-        Finding(
-            "AV_SHIFT",
-            Severity.WARNING,
-            slot.name,
-            pid,
-            detail=f"its stamps are {-ticks / HZ:+.3f} s off the other streams, here alone",
-            repair="set back",
-        )
-        for pid, ticks in moves.items()
-    ]
-    return _shifted(slot, moves), said
-
-
-def _is_filled(slot: Slot, pid: int) -> bool:
-    """A stream lasts as long as the others of its slot, without pauses: nothing of it is missing
-    there, and where it should begin and end is known.
-    """
-    streams = streams_of(slot)
-    lasts = {p: signed_ticks(end(s) - first(s)) for p, s in streams.items()}
-    steps = signed(np.diff(streams[pid].dts[streams[pid].dts >= 0]))
-    alike = all(abs(lasts[pid] - other) <= 2 * APART for other in lasts.values())
-    return alike and int(steps.max(initial=0)) <= APART
-
-
-def _off(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
-    """Ticks by which a stream is off its neighbours as a whole; 0 where it is in its place, None
-    where one end says something else than the other.
-    """
-    since, until = found.since.get(pid), found.until.get(pid)
-    if since is not None and until is not None:
-        if max(abs(since), abs(until)) <= APART:
-            return 0
-        return since if abs(since + until) <= _leeway(since) else None
-    known = since if since is not None else until
-    if known is None:
-        return None
-    if abs(known) <= APART:
-        return 0
-    off = known if since is not None else -known
-    inner = since is None  # the ends of a recording may be anything
-    apart, usual = _distances(slots, found.here, pid, at_end=inner)
-    if apart is None:
-        return None
-    return off if abs(apart - usual - off) <= _leeway(off) else None
-
-
-def _distances(
-    slots: Sequence[Slot], here: int, pid: int, *, at_end: bool
-) -> tuple[int | None, int]:
-    """Of a stream from the others, in this slot and in most of the other slots; None where either
-    is not known.
-    """
-    every = [_distance(slot, pid, at_end=at_end) for slot in slots]
-    others = [d for n, d in enumerate(every) if n != here and d is not None]
-    return (every[here], round(float(np.median(others)))) if others else (None, 0)
-
-
-def _astray(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
-    """Ticks by which a stream of few units reaches into a neighbour, if it fits between them where
-    it stands in the other slots: as far from the beginning of the other streams.
-    """
-    since, until = found.since.get(pid), found.until.get(pid)
-    apart, usual = _distances(slots, found.here, pid, at_end=False)
-    if since is None or until is None or apart is None or min(since, until) >= -APART:
-        return None
-    off = apart - usual
-    return off if min(since - off, until + off) >= -APART else None
-
-
-def _leeway(off: int) -> float:
-    """Ticks by which two witnesses of one shift may differ: not by as much as it is."""
-    return min(APART, abs(off) / 4)
-
-
-def _distance(slot: Slot, pid: int, *, at_end: bool) -> int | None:
-    """Of a stream from the others of its slot, at one of its ends."""
-    streams = streams_of(slot)
-    ends = {p: end(s) if at_end else first(s) for p, s in streams.items()}
-    others = [end for p, end in ends.items() if p != pid]
-    if pid not in ends or not others:
-        return None
-    return signed_ticks(ends[pid] - others[0])
-
-
 def _formats(slot: Slot) -> dict[str, Hashable]:
     found = {}
     for stream in streams_of(slot).values():
         if stream.codec and stream.config:
             found[stream.codec.kind] = needs(stream.codec, stream.config)
     return found
-
-
-def _shifted(slot: Slot, moves: Mapping[int, int]) -> Slot:
-    """The slot with the stamps of some streams moved."""
-    assert slot.scan is not None
-    streams = {
-        pid: replace(s, pts=_moved(s.pts, moves[pid]), dts=_moved(s.dts, moves[pid]))
-        if pid in moves
-        else s
-        for pid, s in slot.scan.streams.items()
-    }
-    return replace(slot, scan=replace(slot.scan, streams=streams))
-
-
-def _moved(stamps: Ticks, ticks: int) -> Ticks:
-    return np.where(stamps >= 0, (stamps + ticks) % MODULO, -1)

@@ -349,7 +349,9 @@ def _stream_rules(
         repair = "taken as the start of a PES"
         yield Finding("PES_START", Severity.ERROR, None, pid, t.unannounced, detail, repair)
     if count := int(np.count_nonzero(t.mended)):
-        detail = "PES headers of another stream_id, or longer than what they hold"
+        detail = (
+            "PES headers without a start code, of another stream_id, or longer than what they hold"
+        )
         yield Finding("PES_HEADER", Severity.WARNING, None, pid, count, detail, "put right")
     if len(t.repeats):
         detail = "packets sent twice"

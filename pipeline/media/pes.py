@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media.packets import PACKET, Bytes, Index, Mask, Packets, Ticks, stamps
-from pipeline.media.pes_header import WIDTH, put_right
+from pipeline.media.pes_header import WIDTH, begun, put_right
 
 MOST = 256  # breaks of one stream in one segment that are looked into
 ROUND = 16  # packets after which continuity_counter is what it was
@@ -51,7 +51,7 @@ def track(packets: Packets, pid: int, *moved: int) -> Track:
     if len(unannounced):
         at = np.union1d(at, unannounced)
     header = _gather(packets, kept[at], WIDTH)
-    good = (header[:, 0] | header[:, 1] | header[:, 2] ^ 1 | header[:, 6] & 0xC0 ^ 0x80) == 0
+    good = begun(header)
     broken[at[~good]] = True
     broken[_stuffing_as_payload(packets, kept, at)] = True
     header, mended = put_right(header[good])

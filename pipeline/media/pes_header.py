@@ -5,20 +5,36 @@ import numpy as np
 from pipeline.media.packets import Bytes, Index, Mask
 
 STREAM_ID, FLAGS, LENGTH = 3, 7, 8  # offsets in a PES header
+START = np.array((0, 0, 1), np.uint8)  # packet_start_code_prefix
+FIELDS = (0, 1, 2, STREAM_ID, LENGTH)  # bytes that may be put right
 WIDTH = 24  # bytes: the longest plain header and how its payload begins
 PLAIN = {0: 0, 2: 5, 3: 10}  # PES_header_data_length by PTS_DTS_flags, where nothing else is told
 
 
+def begun(header: Bytes) -> Mask:
+    """Which of ``(k, 24)`` bytes begin a PES.  A start code with one wrong bit is one, where a unit
+    begins behind the header.
+    """
+    marked = header[:, 6] & 0xC0 == 0x80
+    wrong = header[:, :3] ^ START
+    found: Mask = marked & ~wrong.any(axis=1)
+    doubted = np.flatnonzero(marked & ~found)
+    if len(doubted):
+        single = np.unpackbits(wrong[doubted], axis=1).sum(axis=1) == 1
+        found[doubted] = single & _begins(header, doubted, header[doubted, LENGTH])
+    return found
+
+
 def put_right(header: Bytes) -> tuple[Bytes, Mask]:
     """``(k, 24)`` bytes from the beginning of every PES of one stream, and which were put right: a
-    stream_id that is not that of the stream, and a header length behind which no unit begins,
-    where one begins behind the length that the flags call for.
+    start code that is none, a stream_id that is not that of the stream, and a header length behind
+    which no unit begins, where one begins behind the length that the flags call for.
     """
     wrong = np.zeros(len(header), np.bool_)
     if not len(header):
         return header, wrong
     usual = int(np.bincount(header[:, STREAM_ID]).argmax())
-    stray = header[:, STREAM_ID] != usual
+    stray = (header[:, STREAM_ID] != usual) | (header[:, :3] != START).any(axis=1)
     plain = header[:, FLAGS] & 0x3F == 0
     needed = np.array([PLAIN.get(flags, 0) for flags in range(4)])[header[:, FLAGS] >> 6]
     asked = np.flatnonzero(plain & (header[:, LENGTH] != needed) & ~_stuffed(header, needed))
@@ -27,6 +43,7 @@ def put_right(header: Bytes) -> tuple[Bytes, Mask]:
     if not stray.any() and not len(long):
         return header, wrong
     header = header.copy()
+    header[stray, :3] = START
     header[stray, STREAM_ID] = usual
     header[long, LENGTH] = needed[long]
     wrong[long] = True

@@ -16,7 +16,7 @@ from pipeline.media.packets import (
     stamps,
 )
 from pipeline.media.pes import pes_sizes
-from pipeline.media.pes_header import LENGTH, STREAM_ID
+from pipeline.media.pes_header import FIELDS
 
 
 def retime(work: Work, pids: Sequence[int], kept: Mask) -> None:
@@ -39,7 +39,7 @@ def retime(work: Work, pids: Sequence[int], kept: Mask) -> None:
         column = at[which, None] + offset + np.arange(5)
         rows[row[which, None], column] = fields
     rows[row, 1] |= 0x40
-    for field in (STREAM_ID, LENGTH):
+    for field in FIELDS:
         right = t.mended[alive] & (at + field < PACKET)
         rows[row[right], at[right] + field] = header[right, field]
     bare = ~stamped & (at + 7 < PACKET)

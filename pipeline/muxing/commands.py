@@ -319,12 +319,13 @@ def look(ffmpeg: Path, source: Path, kind: str, begin: float, length: float) -> 
 
 
 def decode(ffmpeg: Path, source: Path) -> list[str]:
-    """Decode all of an MP4 into nothing, and say every error."""
+    """Decode all of an MP4 into nothing, and say every error; pictures may come at any time."""
     import ffmpeg as ff
 
     strict = {"err_detect": "explode"}
     read = ff.input(f"file:{source}", f="mov", protocol_whitelist="file", **strict)
-    spec = ff.output(read, "pipe:1", f="null")
+    timed = {"fps_mode": "passthrough", "enc_time_base:v": "1/90000"}
+    spec = ff.output(read, "pipe:1", f="null", **timed)
     command = [str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"]
     argv: list[str] = ff.compile(spec, cmd=command)
     return argv

@@ -58,6 +58,13 @@ class Case:
             raise self.wrong("a number of seconds above 0")
         return round(length * HZ)
 
+    def shift(self, otherwise: float) -> int:
+        """The argument as a length in ticks; a minus sign in front: to an earlier time."""
+        text = self.argument
+        if text is None or not text.startswith("-"):
+            return self.seconds(otherwise)
+        return -replace(self, argument=text[1:]).seconds(otherwise)
+
     def word(self, *known: str) -> str:
         """The argument as one of some words; the first is the default."""
         if self.argument is not None and self.argument not in known:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import UsageError
-from pipeline.simulator import clocks, damage, formats, listings
+from pipeline.simulator import clocks, damage, files, formats, headers, listings, stamps, strangers
 from pipeline.simulator.case import Case
 from pipeline.simulator.take import Part
 
@@ -16,6 +16,7 @@ CONTENT, UNITS, PACKETS, FILES, LISTING, FAILOVER = range(6)
 
 SLICE = "SLICE"  # its number from 0; negative from the end
 SECONDS = "SECONDS"
+STREAM = "video|audio"
 NOTHING = "nothing"
 ONE = "one slice"
 
@@ -44,14 +45,18 @@ PENDING = ("pending",)
 
 FAULTS = (
     # files
-    Fault("missing_file", FILES, damage.missing_file, SLICE, ONE),
-    Fault("missing_also_in_playlist", LISTING, damage.missing_also_in_playlist, SLICE, ONE),
-    Fault("zero_byte", FILES, damage.zero_byte, SLICE, ONE),
-    Fault("trunc_odd", PACKETS, damage.trunc_odd, SLICE, "two fifths of a slice"),
+    Fault("missing_file", FILES, files.missing_file, SLICE, ONE),
+    Fault("missing_also_in_playlist", LISTING, files.missing_also_in_playlist, SLICE, ONE),
+    Fault("zero_byte", FILES, files.zero_byte, SLICE, ONE),
+    Fault("trunc_odd", PACKETS, files.trunc_odd, SLICE, "two fifths of a slice"),
     Fault("trunc_188_midpes", PACKETS, damage.trunc_188_midpes, SLICE, "two fifths of a slice"),
-    Fault("html_as_ts", FILES, damage.html_as_ts, SLICE, ONE),
-    Fault("aes_no_key_tag", FILES, damage.aes_no_key_tag, SLICE, ONE),
-    Fault("leading_garbage", PACKETS, damage.leading_garbage, SLICE, NOTHING),
+    Fault("html_as_ts", FILES, files.html_as_ts, SLICE, ONE),
+    Fault("aes_no_key_tag", FILES, files.aes_no_key_tag, SLICE, ONE),
+    Fault("trunc_at_pes", PACKETS, damage.trunc_at_pes, SLICE, "two fifths of a slice"),
+    Fault("head_cut", PACKETS, damage.head_cut, SLICE, "two fifths of a slice"),
+    Fault("leading_garbage", PACKETS, files.leading_garbage, SLICE, NOTHING),
+    Fault("garbage_behind", PACKETS, files.garbage_behind, SLICE, NOTHING),
+    Fault("zeros_behind", PACKETS, files.zeros_behind, SLICE, NOTHING),
     # packets
     Fault("lost_5_packets", PACKETS, damage.lost_5_packets, SLICE, "a few units"),
     Fault(
@@ -62,6 +67,9 @@ FAULTS = (
         "one picture",
         unseen=True,
     ),
+    Fault("lost_16_audio_packets", PACKETS, damage.lost_16_audio_packets, SLICE, "a few frames"),
+    Fault("lost_sound_pes", PACKETS, damage.lost_sound_pes, SLICE, "a few frames"),
+    Fault("sound_garbage", PACKETS, damage.sound_garbage, SLICE, "half a slice of sound"),
     Fault("bitflip_header", PACKETS, damage.bitflip_header, SLICE, "three units"),
     Fault(
         "bitflip_video_payload",
@@ -77,13 +85,37 @@ FAULTS = (
     Fault("legal_dup_packet", PACKETS, damage.legal_dup_packet, SLICE, NOTHING),
     Fault("triple_packet", PACKETS, damage.triple_packet, SLICE, NOTHING),
     Fault("resent_packets", PACKETS, damage.resent_packets, SLICE, NOTHING),
+    Fault("resent_16_packets", PACKETS, damage.resent_16_packets, SLICE, NOTHING),
     Fault("psi_missing_in_seg", PACKETS, damage.psi_missing_in_seg, SLICE, NOTHING),
     Fault("psi_missing_in_first", PACKETS, damage.psi_missing_in_first, None, NOTHING),
     Fault("starts_without_key", PACKETS, damage.starts_without_key, None, "ten pictures"),
     Fault("seg_without_key", PACKETS, damage.seg_without_key, SLICE, "one picture"),
+    # headers and stamps
+    Fault("counters_anew", UNITS, headers.counters_anew, None, NOTHING),
+    Fault("long_sound_pes", UNITS, headers.long_sound_pes, None, NOTHING),
+    Fault("nal_per_pes", UNITS, headers.nal_per_pes, None, NOTHING),
+    Fault("early_delimiters", UNITS, headers.early_delimiters, None, NOTHING),
+    Fault("section_streams", UNITS, headers.section_streams, None, NOTHING),
+    Fault("adts_as_mpeg_audio", UNITS, headers.adts_as_mpeg_audio, "0x03|0x04", NOTHING),
+    Fault("adts_bits", UNITS, headers.adts_bits, SLICE, NOTHING),
+    Fault("level_change", UNITS, headers.level_change, SLICE, NOTHING),
+    Fault("wrong_pes_length", PACKETS, headers.wrong_pes_length, SLICE, NOTHING),
+    Fault("flipped_start_code", PACKETS, headers.flipped_start_code, STREAM, NOTHING),
+    Fault("flipped_stream_id", PACKETS, headers.flipped_stream_id, STREAM, NOTHING),
+    Fault("flipped_pts", PACKETS, stamps.flipped_pts, STREAM, NOTHING),
+    Fault("flipped_dts", UNITS, stamps.flipped_dts, SLICE, NOTHING),
+    Fault("first_stamps_zero", PACKETS, stamps.first_stamps_zero, SLICE, NOTHING),
+    Fault("two_pictures_one_stamp", UNITS, stamps.two_pictures_one_stamp, SLICE, NOTHING),
+    Fault("dts_repeats", UNITS, stamps.dts_repeats, SLICE, NOTHING),
+    Fault("dts_back_a_frame", UNITS, stamps.dts_back_a_frame, SLICE, NOTHING),
+    Fault("sound_shifted", UNITS, stamps.sound_shifted, SECONDS, NOTHING),
+    Fault("pictures_shifted", UNITS, stamps.pictures_shifted, SECONDS, NOTHING),
     # time
     Fault("overlap_2s", UNITS, clocks.overlap_2s, SLICE, NOTHING),
     Fault("clock_step", UNITS, clocks.clock_step, SECONDS, NOTHING),
+    Fault("clock_steps_once", UNITS, clocks.clock_steps_once, SECONDS, NOTHING),
+    Fault("discontinuity", UNITS, clocks.discontinuity, SECONDS, NOTHING),
+    Fault("names_step", UNITS, clocks.names_step, SECONDS, NOTHING),
     Fault("gap_7s", UNITS, clocks.gap_7s, SLICE, "7 s"),
     Fault("gap_3600s", UNITS, clocks.gap_3600s, SLICE, "an hour"),
     Fault("interruption", UNITS, clocks.interruption, SECONDS, "so many seconds"),
@@ -98,6 +130,8 @@ FAULTS = (
     Fault("audio_ends_early", UNITS, clocks.audio_ends_early, SLICE, NOTHING),
     Fault("video_ends_early", UNITS, clocks.video_ends_early, SLICE, NOTHING),
     Fault("audio_pauses", UNITS, clocks.audio_pauses, SLICE, NOTHING),
+    Fault("audio_interrupted", UNITS, clocks.audio_interrupted, SLICE, NOTHING),
+    Fault("still_screen", UNITS, clocks.still_screen, SLICE, NOTHING),
     Fault("audio_never", UNITS, clocks.audio_never, None, NOTHING),
     Fault(
         "audio_missing_one_seg", PACKETS, damage.audio_missing_one_seg, SLICE, "a slice of sound"
@@ -124,9 +158,15 @@ FAULTS = (
     Fault("channels_change_inside", CONTENT, formats.channels_change_inside, SLICE, NOTHING),
     Fault("codec_change_hevc", CONTENT, formats.codec_change_hevc, SLICE, NOTHING),
     Fault("webm", UNITS, formats.webm, "vp8|vp9", NOTHING),
+    Fault("packed_audio", UNITS, formats.packed_audio, None, NOTHING),
     Fault("fmp4", FILES, formats.fmp4, None, NOTHING),
     Fault("aes_128", FILES, formats.aes_128, "iv|sequence", NOTHING),
     Fault("forced_slice", CONTENT, formats.forced_slice, SLICE, NOTHING),
+    # what stands under a name
+    Fault("holds_the_next", PACKETS, strangers.holds_the_next, SLICE, NOTHING),
+    Fault("foreign_slice", PACKETS, strangers.foreign_slice, "format|clock", ONE),
+    Fault("copied_over", FILES, strangers.copied_over, SLICE, ONE),
+    Fault("tables_only", UNITS, strangers.tables_only, "middle|begin|end", NOTHING),
     # the playlist
     Fault("duplicate_segment", LISTING, listings.duplicate_segment, SLICE, ONE),
     Fault("duplicate_extra", LISTING, listings.duplicate_extra, SLICE, NOTHING),
@@ -138,12 +178,15 @@ FAULTS = (
     Fault("bom", LISTING, listings.bom, None, NOTHING),
     Fault("crlf", LISTING, listings.crlf, None, NOTHING),
     Fault("odd_names", UNITS, listings.odd_names, None, NOTHING),
+    Fault("sub_folder", UNITS, listings.sub_folder, None, NOTHING),
     Fault("gap_tag", LISTING, listings.gap_tag, SLICE, ONE),
     Fault("unsafe_uri", LISTING, listings.unsafe_uri, "|".join(listings.UNSAFE), NOTHING, REJECTED),
     Fault("huge_playlist", LISTING, listings.huge_playlist, "ENTRIES", NOTHING, REJECTED),
     Fault("orphan_segment", LISTING, listings.orphan_segment, SLICE, NOTHING),
     Fault("rewritten_after_endlist", LISTING, listings.rewritten_after_endlist, None, NOTHING),
     Fault("backup_playlist", LISTING, listings.backup_playlist, "TICK", NOTHING),
+    Fault("playlist_renamed", LISTING, listings.playlist_renamed, None, NOTHING),
+    Fault("uri_form", LISTING, listings.uri_form, "|".join(listings.FORMS), NOTHING),
     # failover parts
     Fault(
         "bak_gap",

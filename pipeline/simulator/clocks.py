@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pipeline.agora import names
 from pipeline.errors import UsageError
-from pipeline.simulator.case import Case, without
+from pipeline.simulator.case import Case, with_units, without
 from pipeline.simulator.recorder import start_tags
 from pipeline.simulator.take import HZ, START, Part, Segment, Unit
 
@@ -20,6 +20,28 @@ def overlap_2s(part: Part, case: Case) -> Part:
 def clock_step(part: Part, case: Case) -> Part:
     """The clock of later slices steps ahead; the names go on, so nothing was missed."""
     return _clock(part, _later(part, replace(case, argument=None)), case.seconds(7))
+
+
+def clock_steps_once(part: Part, case: Case) -> Part:
+    """The clock of one slice is that of another time."""
+    ticks = case.shift(3600)
+    n = _later(part, replace(case, argument=None))
+    segment = part.segments[n]
+    return part.with_segment(n, replace(segment, clock=segment.clock + ticks))
+
+
+def discontinuity(part: Part, case: Case) -> Part:
+    """The clock of later slices steps ahead behind DISCONTINUITY; nothing was missed."""
+    n = _later(part, replace(case, argument=None))
+    return _tagged(_clock(part, n, case.seconds(60)), n, "#EXT-X-DISCONTINUITY")
+
+
+def names_step(part: Part, case: Case) -> Part:
+    """The clock of the names steps; that of the media goes on, so nothing was missed."""
+    ticks = case.shift(3600)
+    n = _later(part, replace(case, argument=None))
+    later = {k: replace(s, name=delayed(s.name, ticks)) for k, s in enumerate(part.segments[n:], n)}
+    return replace(part.with_segments(later), touched=part.touched)
 
 
 def gap_7s(part: Part, case: Case) -> Part:
@@ -62,13 +84,7 @@ def ts_reset(part: Part, case: Case) -> Part:
     part = _clock(part, n, START - part.segments[n].clock - part.segments[n].begin)
     if not tagged:
         return part
-    name = part.segments[n].name
-    return part.with_entries(
-        *(
-            replace(e, tags=("#EXT-X-DISCONTINUITY", *e.tags)) if e.uri == name else e
-            for e in part.playlist.entries
-        )
-    )
+    return _tagged(part, n, "#EXT-X-DISCONTINUITY")
 
 
 def av_drift_1pct(part: Part, case: Case) -> Part:
@@ -130,6 +146,31 @@ def audio_pauses(part: Part, case: Case) -> Part:
     return _refuse_nothing(made, case)
 
 
+def audio_interrupted(part: Part, case: Case) -> Part:
+    """No sound was sent during one slice; a START in front of the next tells when it came back."""
+    part = audio_pauses(part, case)
+    n = 1 + _later(part, replace(case, argument=case.argument or str(max(part.touched))))
+    first = next(
+        (u for s in part.segments[n : n + 1] for u in s.units if u.stream == "audio"), None
+    )
+    if first is None:
+        raise UsageError(f"{case.fault}: sound has to come back in the next slice")
+    at = names.stamp(part.epoch + first.time / HZ)
+    return _tagged(part, n, start_tags(("audio",), case.look.size, at)[-1])
+
+
+def still_screen(part: Part, case: Case) -> Part:
+    """One picture, and none behind it in a slice: nothing moved, and nothing was sent."""
+    n = _later(part, case)
+    _refuse_alone(part, case, "video")
+    segment = part.segments[n]
+    first = next((u for u in segment.units if u.stream == "video"), None)
+    if first is None:
+        raise UsageError(f"{case.fault}: there are no pictures")
+    still = replace(first, length=segment.begin + segment.length - first.time)
+    return part.with_segment(n, with_units(segment, "video", (still,)))
+
+
 def audio_never(part: Part, case: Case) -> Part:
     """The PMT lists sound, but there is none."""
     _refuse_alone(part, case, "audio")
@@ -153,6 +194,15 @@ def _clock(part: Part, since: int, ticks: int) -> Part:
             replace(s, clock=s.clock + ticks) if n >= since else s
             for n, s in enumerate(part.segments)
         ),
+    )
+
+
+def _tagged(part: Part, n: int, tag: str) -> Part:
+    """A tag in front of those that a slice has."""
+    name = part.segments[n].name
+    entries = part.playlist.entries
+    return part.with_entries(
+        *(replace(e, tags=(tag, *e.tags)) if e.uri == name else e for e in entries)
     )
 
 

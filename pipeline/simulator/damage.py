@@ -1,60 +1,21 @@
-"""Faults of files and packets: what disks, networks and uploads do to slices."""
+"""Faults of packets: what networks and recorders do to slices."""
 
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from itertools import pairwise
 
 from pipeline.errors import UsageError
 from pipeline.simulator.case import Case
 from pipeline.simulator.mux import NULL, SIZE
 from pipeline.simulator.take import Packet, Part, Segment
 
-PAGE = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body></body></html>\n"
 BLOCK = 64 << 10
 RANGE = 40  # packets
+ROUND = 16  # packets after which a continuity counter comes round
 PES_HEADER = 20  # payload bytes to leave alone, so that damage is inside the picture itself
 
 Packets = tuple[Packet, ...]
-
-
-def missing_file(part: Part, case: Case) -> Part:
-    """The file of a slice is gone."""
-    n = case.pick(part)
-    return part.with_segment(n, replace(part.segments[n], stored=False))
-
-
-def missing_also_in_playlist(part: Part, case: Case) -> Part:
-    """A slice is gone, and so are its lines."""
-    n = case.pick(part)
-    gone = part.segments[n]
-    part = part.with_segment(n, replace(gone, stored=False))
-    return part.with_entries(*(e for e in part.playlist.entries if e.uri != gone.name))
-
-
-def zero_byte(part: Part, case: Case) -> Part:
-    """A slice is empty."""
-    return _file(part, case, b"")
-
-
-def html_as_ts(part: Part, case: Case) -> Part:
-    """A slice is an error page."""
-    return _file(part, case, PAGE)
-
-
-def aes_no_key_tag(part: Part, case: Case) -> Part:
-    """A slice is encrypted although the playlist says nothing of it."""
-    n = case.pick(part)
-    return _file(part, case, case.dice.randbytes(-(-len(part.segments[n].data) // 16) * 16))
-
-
-def trunc_odd(part: Part, case: Case) -> Part:
-    """A slice ends inside a packet."""
-    n = case.pick(part)
-    segment = part.segments[n]
-    at = len(segment.packets) * 3 // 5
-    rest = segment.packets[at].data[:101] if at < len(segment.packets) else b""
-    cut = replace(segment, packets=segment.packets[:at], suffix=rest)
-    return part.with_segment(n, cut)
 
 
 def trunc_188_midpes(part: Part, case: Case) -> Part:
@@ -67,6 +28,23 @@ def trunc_188_midpes(part: Part, case: Case) -> Part:
         return segment.packets[:at]
 
     return _packets(part, case, cut)
+
+
+def trunc_at_pes(part: Part, case: Case) -> Part:
+    """A slice ends too early, behind a whole PES: nothing of it is torn."""
+
+    def cut(segment: Segment) -> Packets:
+        at = len(segment.packets) * 3 // 5
+        while at < len(segment.packets) - 1 and not segment.packets[at].starts:
+            at += 1
+        return segment.packets[:at]
+
+    return _packets(part, case, cut)
+
+
+def head_cut(part: Part, case: Case) -> Part:
+    """The first two fifths of a slice are missing, up to the border of a packet."""
+    return _packets(part, case, lambda s: s.packets[len(s.packets) * 2 // 5 :])
 
 
 def lost_5_packets(part: Part, case: Case) -> Part:
@@ -82,6 +60,43 @@ def lost_16_video_packets(part: Part, case: Case) -> Part:
         return _dropped(segment, inside[:16])
 
     return _packets(part, case, drop)
+
+
+def lost_16_audio_packets(part: Part, case: Case) -> Part:
+    """Sixteen packets of sound in a row: the continuity counter comes round to where it was."""
+
+    def drop(segment: Segment) -> Packets:
+        sound = _sound(segment, case, ROUND + 2)
+        begin = case.dice.randrange(1, len(sound) - ROUND)
+        return _dropped(segment, sound[begin : begin + ROUND])
+
+    return _packets(part, case, drop)
+
+
+def lost_sound_pes(part: Part, case: Case) -> Part:
+    """A whole PES of sound is missing, one of sixteen packets if there is any (long_sound_pes)."""
+
+    def drop(segment: Segment) -> Packets:
+        sound = _sound(segment, case, 3)
+        begins = [at for at, k in enumerate(sound) if segment.packets[k].starts]
+        found = [sound[a:b] for a, b in pairwise(begins)][1:]
+        if not found:
+            raise UsageError(f"{case.fault}: {segment.name} has too little sound")
+        full = [pes for pes in found if len(pes) == ROUND]
+        return _dropped(segment, case.dice.choice(full or found))
+
+    return _packets(part, case, drop)
+
+
+def sound_garbage(part: Part, case: Case) -> Part:
+    """From the middle of a slice on, what its packets of sound hold is no sound."""
+
+    def spoil(segment: Segment) -> Packets:
+        sound = _sound(segment, case, 4)
+        half = sound[len(sound) // 2 :]
+        return _changed(segment, half, lambda _, p: _spoilt(p, case))
+
+    return _packets(part, case, spoil)
 
 
 def bitflip_header(part: Part, case: Case) -> Part:
@@ -117,12 +132,6 @@ def zero_filled_64k(part: Part, case: Case) -> Part:
         return _changed(segment, hit, lambda _, p: replace(p, data=bytes(SIZE), intact=False))
 
     return _packets(part, case, fill)
-
-
-def leading_garbage(part: Part, case: Case) -> Part:
-    """Ten bytes stand in front of the first packet."""
-    n = case.pick(part)
-    return part.with_segment(n, replace(part.segments[n], prefix=b"\r\ngarbage\0"))
 
 
 def seg_without_key(part: Part, case: Case) -> Part:
@@ -226,9 +235,16 @@ def resent_packets(part: Part, case: Case) -> Part:
     return _packets(part, case, again, free=True)
 
 
-def _file(part: Part, case: Case, data: bytes) -> Part:
-    n = case.pick(part)
-    return part.with_segment(n, replace(part.segments[n], content=data, readable=False))
+def resent_16_packets(part: Part, case: Case) -> Part:
+    """Sixteen packets of a picture are sent once more behind themselves; no counter tells."""
+
+    def again(segment: Segment) -> Packets:
+        inside = _inside_a_picture(segment, case, ROUND + 1)[:ROUND]
+        copied = tuple(segment.packets[k] for k in inside)
+        behind = inside[-1] + 1
+        return (*segment.packets[:behind], *copied, *segment.packets[behind:])
+
+    return _packets(part, case, again, free=True)
 
 
 def _packets(
@@ -279,6 +295,22 @@ def _inside_a_picture(segment: Segment, case: Case, length: int) -> list[int]:
     if not large:
         raise UsageError(f"{case.fault}: no picture has {length} packets; record a larger --size")
     return _of(segment, {case.dice.choice(large)})[1:]
+
+
+def _sound(segment: Segment, case: Case, least: int) -> list[int]:
+    """Packets that carry sound."""
+    found = _of(segment, {n for n, u in enumerate(segment.units) if u.stream == "audio"})
+    if len(found) < least:
+        raise UsageError(f"{case.fault}: {segment.name} has too little sound")
+    return found
+
+
+def _spoilt(packet: Packet, case: Case) -> Packet:
+    """The same header, or that of a PES as well, and chance behind it."""
+    at = 4 + (1 + packet.data[4] if packet.data[3] & 0x20 else 0)
+    at += PES_HEADER if packet.starts else 0
+    data = packet.data[:at] + case.dice.randbytes(SIZE)
+    return replace(packet, data=data[:SIZE], intact=False)
 
 
 def _masked(packet: Packet, mask: int) -> Packet:

@@ -124,6 +124,43 @@ def _shows(segment: Segment, stream: str) -> bool:
     return any(unit.mark is not None for unit in segment.units if unit.stream == stream)
 
 
+def packed_audio(part: Part, case: Case) -> Part:
+    """Sound alone, in slices without a transport stream: packed audio (RFC 8216 section 3.4)."""
+    changed, before = {}, part.touched
+    for n, segment in enumerate(part.segments):
+        frames = [unit for unit in segment.units if unit.stream == "audio"]
+        if not frames:
+            raise UsageError(f"{case.fault}: needs sound in every slice")
+        tag = _id3(segment.clock + frames[0].time + frames[0].off)
+        name = PurePath(segment.name).with_suffix(".aac").name
+        data = tag + b"".join(unit.data for unit in frames)
+        changed[n] = replace(segment, name=name, units=tuple(frames), content=data)
+    part = part.with_segments(changed)
+    entries = [
+        replace(e, tags=tuple(t for t in e.tags if not _of_pictures(t)))
+        for e in part.playlist.entries
+    ]
+    part = part.with_entries(*entries)
+    return replace(part, touched=before, over=part.over | {"video"})
+
+
+def _of_pictures(tag: str) -> bool:
+    return "VIDEO" in tag or "ROTATE" in tag
+
+
+def _id3(stamp: int) -> bytes:
+    """The stamp of the first frame, as an ID3 tag tells it (ID3v2.4, a PRIV frame)."""
+    owner = b"com.apple.streaming.transportStreamTimestamp\0"
+    private = owner + (stamp % (1 << 33)).to_bytes(8, "big")
+    frame = b"PRIV" + _synchsafe(len(private)) + bytes(2) + private
+    return b"ID3\4\0\0" + _synchsafe(len(frame)) + frame
+
+
+def _synchsafe(size: int) -> bytes:
+    """Four bytes of seven bits."""
+    return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
+
+
 def fmp4(part: Part, case: Case) -> Part:
     """Slices of fragmented MP4 (fMP4) behind EXT-X-MAP."""
     if part.touched or any(segment.content is not None for segment in part.segments):

@@ -9,6 +9,11 @@ from pipeline.simulator.take import HZ, Entry, Part
 
 ODD = "Ümlaut & 100% room"
 HUGE = 250_000  # entries
+FORMS: dict[str, Callable[[str], str]] = {
+    "query": "{}?token=a%2Fb".format,
+    "dot": "./{}".format,
+    "encoded": lambda name: "".join(f"%{byte:02X}" for byte in name.encode()),
+}
 UNSAFE = {
     "parent": "../{}",
     "encoded": "..%2f{}",
@@ -94,6 +99,29 @@ def odd_names(part: Part, case: Case) -> Part:
     }
     made = replace(part.with_segments(renamed), stem=stem, touched=part.touched)
     return _playlist(made, name=made.playlist.name.replace(part.stem, stem))
+
+
+def sub_folder(part: Part, case: Case) -> Part:
+    """The slices lie in a folder below that of the playlist."""
+    moved = {n: replace(s, name=f"slices/{s.name}") for n, s in enumerate(part.segments)}
+    return replace(part.with_segments(moved), touched=part.touched)
+
+
+def uri_form(part: Part, case: Case) -> Part:
+    """The slices are listed with a query, with ./ in front, or percent-encoded."""
+    kind = case.word(*FORMS)
+
+    def other(entry: Entry) -> Entry:
+        return replace(entry, uri=FORMS[kind](entry.uri))
+
+    entries, after = (tuple(map(other, e)) for e in (part.playlist.entries, part.playlist.after))
+    return _playlist(part, entries=entries, after=after)
+
+
+def playlist_renamed(part: Part, case: Case) -> Part:
+    """The playlist is called index.m3u8."""
+    _refuse_copies(part, case)
+    return _playlist(part, name="index.m3u8")
 
 
 def gap_tag(part: Part, case: Case) -> Part:

@@ -141,6 +141,8 @@ def _examine(order: Order) -> None:
     look = order.look
     if not 0 <= order.bak <= MOST_FAILOVERS:
         raise UsageError(f"{order.bak} failover parts: expected at most {MOST_FAILOVERS}")
+    if order.bak and any(w.fault.name == "playlist_renamed" for w in order.faults):
+        raise UsageError("playlist_renamed: failover parts are told by the names of playlists")
     if not order.bak and any(w.fault.level == FAILOVER for w in order.faults):
         raise UsageError("faults called bak_ need failover parts: give --bak N as well")
     for wanted in order.faults:

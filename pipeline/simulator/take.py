@@ -23,6 +23,7 @@ class Unit:
     data: bytes
     key: bool = False
     off: int = 0  # ticks by which its stamp is wrong
+    lead: int | None = None  # ticks by which its DTS lies before its PTS; None: it has none
     mark: int | None = None  # ticks into it at which a flash or a beep begins
 
 
@@ -54,6 +55,10 @@ class Layout:
     pids: Mapping[str, int] = field(default_factory=lambda: {"video": 0x100, "audio": 0x101})
     types: Mapping[str, int] = field(default_factory=lambda: {"video": 0x1B, "audio": 0x0F})
     pmt: int = 0x1000
+    sections: Mapping[int, int] = field(default_factory=dict)  # stream_type by PID
+    frames: int = 4  # of AAC in one PES
+    divided: bool = False  # each NAL unit of a picture is a PES of its own
+    anew: bool = False  # continuity counters begin anew
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from statistics import median_low
 
-from pipeline.simulator.mux import FRAMES
 from pipeline.simulator.take import HZ, STREAMS, Part, Segment, Unit
 
 JOIN = HZ // 20  # losses so close together are one
@@ -96,15 +95,15 @@ def _intact(segment: Segment) -> set[int]:
                 found.setdefault(number, set()).add(packet.serial)
     whole = {n for n, need in enumerate(segment.needs) if need and len(found.get(n, ())) == need}
     frames = [n for n, unit in enumerate(segment.units) if unit.stream == "audio"]
-    return (whole - set(frames)) | _dated(frames, whole)
+    return (whole - set(frames)) | _dated(frames, whole, segment.layout.frames)
 
 
-def _dated(frames: list[int], whole: set[int]) -> set[int]:
+def _dated(frames: list[int], whole: set[int], each: int) -> set[int]:
     """Frames that a time stamp reaches over whole frames; the first of each PES has one."""
     reached: set[int] = set()
     for there, run in groupby(enumerate(frames), lambda x: x[1] in whole):
         group = list(run)
-        if there and any(position % FRAMES == 0 for position, _ in group):
+        if there and any(position % each == 0 for position, _ in group):
             reached |= {number for _, number in group}
     return reached
 

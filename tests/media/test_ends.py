@@ -275,6 +275,15 @@ def test_without_a_key_picture_the_first_ones_are_missing(count, audio, lost):
     assert [(f.id, f.severity) for f in findings] == [("PL_EXTINF", Severity.ERROR)]
 
 
+def test_names_say_nothing_of_pictures_that_are_missing_while_sound_goes_on():
+    datas = [ts.segment(start=180_000 * (n + 1), pictures=30, audio=ts.AUDIO) for n in range(3)]
+    datas[0] = ts.headless(datas[0], 10)
+    slots = [replace(s, utc=5.0 + 2 * n) for n, s in enumerate(slots_of([*datas], [2.0] * 3))]
+    made = plan(slots)
+    found, _ = promises(made.placed, made.lanes, slots)
+    assert found[ts.VIDEO].late
+
+
 @pytest.mark.parametrize(("longest", "early"), [(1, True), (3, True), (4, False), (5, False)])
 def test_the_last_picture_may_be_shown_as_long_as_any_other(longest, early):
     """The last segment ends four pictures before it should, and there is no sound."""

@@ -33,7 +33,7 @@ def stream(slot: Slot, pid: int = ts.VIDEO) -> Stream:
 def test_neighbours_that_follow_each_other():
     found = neighbours(slots_of(run()), 2)
     assert (found.here, found.before, found.behind) == (2, 1, 3)
-    assert found.since == found.until == both(0)
+    assert found.since == found.until == {ts.VIDEO: 0, ts.AUDIO: 0}
 
 
 def test_the_nearest_that_hold_media_of_the_same_part():

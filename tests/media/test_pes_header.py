@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.media.mpegts import scan
-from pipeline.media.pes_header import WIDTH, put_right
+from pipeline.media.pes_header import WIDTH, begun, put_right
 from pipeline.media.splice import samples
 from pipeline.model import Severity
 from tests import ts
@@ -31,6 +31,8 @@ def test_what_is_right_is_not_even_copied():
 @pytest.mark.parametrize(
     ("place", "value"),
     [
+        pytest.param(0, 0x20, id="no start code"),
+        pytest.param(2, 0, id="nor this"),
         pytest.param(3, 0xF0, id="a stream_id of no pictures"),
         pytest.param(3, 0xC0, id="a stream_id of sound"),
         pytest.param(8, 5 + 64, id="a longer header"),
@@ -73,7 +75,26 @@ def test_flags_of_more_than_stamps_are_left_to_what_they_tell():
     assert put_right(given)[0] is given
 
 
-@pytest.mark.parametrize(("place", "value"), [(3, 0xF0), (8, 5 + 64), (8, 5 + 4)])
+@pytest.mark.parametrize(
+    ("changes", "begins"),
+    [
+        pytest.param({}, True, id="a start code"),
+        pytest.param({"n3": (1, 0x80)}, True, id="one bit of it flipped"),
+        pytest.param({"n3": (1, 0x81)}, False, id="two"),
+        pytest.param({"n3": (6, 0x40)}, False, id="no marker"),
+    ],
+)
+def test_what_begins_a_pes(changes, begins):
+    assert begun(headers(**changes)).tolist() == [True] * 3 + [begins] + [True] * 2
+
+
+def test_with_a_start_code_that_is_none_a_unit_has_to_begin():
+    given = headers(n3=(0, 1))
+    given[3, 14:] = 7
+    assert not begun(given)[3]
+
+
+@pytest.mark.parametrize(("place", "value"), [(0, 1), (3, 0xF0), (8, 5 + 64), (8, 5 + 4)])
 def test_no_byte_of_a_picture_is_lost_by_it(place, value):
     made: list[bytes] = []
     for n, unit in enumerate(UNITS):

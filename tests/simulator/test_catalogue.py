@@ -42,6 +42,13 @@ interruption forced_slice backup_playlist orphan_segment rewritten_after_endlist
 audio_ends_early video_ends_early audio_pauses video_missing_one_seg pmt_pid_changed aes_128
 clock_step resent_packets bak_gap bak_overlap bak_killed
 resolution_change_inside channels_change_inside
+trunc_at_pes head_cut garbage_behind zeros_behind lost_16_audio_packets lost_sound_pes sound_garbage
+resent_16_packets counters_anew long_sound_pes nal_per_pes early_delimiters section_streams
+adts_as_mpeg_audio adts_bits level_change wrong_pes_length flipped_start_code flipped_stream_id
+flipped_pts flipped_dts first_stamps_zero two_pictures_one_stamp dts_repeats dts_back_a_frame
+sound_shifted pictures_shifted clock_steps_once discontinuity names_step audio_interrupted
+still_screen holds_the_next foreign_slice copied_over tables_only sub_folder playlist_renamed
+uri_form packed_audio
 """,
 )
 
@@ -85,6 +92,10 @@ def test_what_is_not_in_the_table_is_refused(text, why):
         pytest.param("webm:av1", "expected vp8 or vp9", id="codec"),
         pytest.param("huge_playlist:0", "a number of entries", id="no entries"),
         pytest.param("backup_playlist:-1", "a number of milliseconds", id="tick"),
+        pytest.param("sound_shifted:-0", "a number of seconds above 0", id="no shift"),
+        pytest.param("holds_the_next:-1", "another behind it", id="nothing follows"),
+        pytest.param("audio_interrupted:-1", "has to come back", id="it does not come back"),
+        pytest.param("flipped_pts:subtitles", "expected video or audio", id="stream"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(simulated, text, why):
@@ -107,6 +118,13 @@ def test_arguments_that_do_not_fit_are_refused(simulated, text, why):
         (["webm", "fmp4"], {"duration": 4}, "only of intact slices"),
         (["late_audio_pmt_ok", "fmp4"], {}, "every stream"),
         (["webm", "lost_5_packets"], {"duration": 4}, "no transport stream any more"),
+        (["zero_byte:2", "holds_the_next:2", "packed_audio"], {}, "no transport stream any more"),
+        (["playlist_renamed"], {"bak": 1}, "told by the names"),
+        (["playlist_renamed", "backup_playlist"], {}, "a copy of the whole playlist"),
+        (["sound_shifted"], {"streams": ("audio",)}, "sound and pictures"),
+        (["still_screen"], {"streams": ("video",)}, "sound and pictures"),
+        (["flipped_start_code"], {"streams": ("audio",)}, "too little video"),
+        (["lost_16_audio_packets"], {"streams": ("video",)}, "too little sound"),
     ],
 )
 def test_orders_that_contradict_themselves_are_refused(simulated, faults, chosen, why):
@@ -377,3 +395,210 @@ def test_encrypted_slices_can_be_decrypted(simulated, kind):
         cipher = ciphers.Cipher(ciphers.algorithms.AES(key), ciphers.modes.CBC(iv)).decryptor()
         data = cipher.update(secret.data) + cipher.finalize()
         assert data[: -data[-1]] == plain.data
+
+
+def units_of(part, number, stream):
+    return [u for u in part.segments[number].units if u.stream == stream]
+
+
+def pes_of(data, pid):
+    """Each PES of a stream of a slice."""
+    return [
+        (p[r.payload_at(p) :], k)
+        for k, p in enumerate(r.packets(data))
+        if r.pid_of(p) == pid and p[1] & 0x40
+    ]
+
+
+def test_sixteen_packets_of_sound_leave_the_counters_in_order(simulated):
+    for fault in ("lost_16_audio_packets:2", "lost_sound_pes:2+long_sound_pes"):
+        clean = simulated("leading_garbage:0", *fault.split("+")[1:]).parts[0]
+        part = simulated("leading_garbage:0", *fault.split("+")).parts[0]
+        before, after = slices_of(clean)[2], slices_of(part)[2]
+        assert len(before) - len(after) == 16
+        counters = [p[3] & 15 for p in after if r.pid_of(p) == 0x101]
+        assert all(b == a + 1 & 15 for a, b in pairwise(counters))
+
+
+def test_sixteen_packets_of_a_picture_are_there_twice(simulated):
+    clean, part = change(simulated, "resent_16_packets:2")
+    before, after = slices_of(clean)[2], slices_of(part)[2]
+    (begin,) = [k for k in range(len(after) - 32) if after[k : k + 16] == after[k + 16 : k + 32]]
+    assert [*after[:begin], *after[begin + 16 :]] == before
+
+
+def test_cuts_at_the_border_of_a_packet(simulated):
+    clean, ended = change(simulated, "trunc_at_pes:2")
+    kept = slices_of(ended)[2]
+    assert kept == slices_of(clean)[2][: len(kept)]
+    assert slices_of(clean)[2][len(kept)][1] & 0x40  # a PES or a table would begin here
+    _, begun = change(simulated, "head_cut:2")
+    kept = slices_of(begun)[2]
+    assert kept == slices_of(clean)[2][-len(kept) :]
+
+
+def test_counters_begin_anew(simulated):
+    _, part = change(simulated, "counters_anew")
+    for packets in slices_of(part):
+        assert {next(p[3] & 15 for p in packets if r.pid_of(p) == pid) for pid in (256, 257)} == {0}
+
+
+def test_what_stands_in_one_pes(simulated):
+    _, long = change(simulated, "long_sound_pes")
+    assert [len(pes_of(data, 0x101)) for data in streams_of(long)] == [9] * 5  # 188 frames by 21
+    clean, divided = change(simulated, "nal_per_pes")
+    before, after = (pes_of(streams_of(part)[1], 0x100) for part in (clean, divided))
+    assert len(after) > 2 * len(before)
+    assert {pes[9:14] for pes, _ in after} == {pes[9:14] for pes, _ in before}
+
+
+def test_delimiters_stand_in_the_pes_before(simulated):
+    clean, part = change(simulated, "early_delimiters")
+    for old, new in zip(clean.segments, part.segments, strict=True):
+        for stream in ("video", "audio"):
+            assert len(old.units) == len(new.units), stream
+    pictures = [u.data for s in part.segments for u in s.units if u.stream == "video"]
+    assert pictures[0].startswith(b"\0\0\0\1\x09")
+    assert not any(data.startswith(b"\0\0\0\1\x09") for data in pictures[1:])
+    assert all(data[-6:-1] == b"\0\0\0\1\x09" for data in pictures[:-1])
+    whole = [u.data for s in clean.segments for u in s.units if u.stream == "video"]
+    assert b"".join(pictures) == b"".join(whole)
+
+
+def test_sections_are_announced_and_sent(simulated):
+    _, part = change(simulated, "section_streams")
+    assert {0x1F0, 0x1F1} <= {r.pid_of(p) for p in slices_of(part)[2]}
+
+
+def test_only_the_level_differs(simulated):
+    clean, part = change(simulated, "level_change:2")
+    for number in range(5):
+        old, new = (b"".join(u.data for u in units_of(p, number, "video")) for p in (clean, part))
+        differs = {(a, b) for a, b in zip(old, new, strict=True) if a != b}
+        assert len(differs) == (number == 2)
+
+
+def test_bits_of_headers(simulated):
+    clean, part = change(simulated, "adts_bits:2")
+    old, new = (units_of(p, 2, "audio") for p in (clean, part))
+    for a, b in zip(old, new, strict=True):
+        assert a.data[7:] == b.data[7:]
+        assert bin(int.from_bytes(a.data[:7]) ^ int.from_bytes(b.data[:7])).count("1") == 1
+    for fault in (
+        "flipped_start_code",
+        "flipped_stream_id:audio",
+        "flipped_pts",
+        "flipped_pts:audio",
+    ):
+        clean, part = change(simulated, fault)
+        apart = int.from_bytes(streams_of(clean)[2]) ^ int.from_bytes(streams_of(part)[2])
+        assert apart.bit_count() == 1, fault
+
+
+def decoded(part, number):
+    """Ticks from each picture's PTS back to its DTS, and its DTS."""
+    found = [pes for pes, _ in pes_of(streams_of(part)[number], 0x100)]
+    assert all(pes[7] >> 6 == 3 for pes in found)
+    pairs = [(r.read_stamp(pes[9:14]), r.read_stamp(pes[14:19])) for pes in found]
+    return [(pts - dts, dts) for pts, dts in pairs]
+
+
+def test_decoding_times(simulated):
+    frame = 90_000 // 15
+    for fault, steps in (("dts_repeats:2", 0), ("dts_back_a_frame:2", -frame)):
+        part = simulated(fault, "leading_garbage:0").parts[0]
+        assert {lead for lead, _ in decoded(part, 1)} == {frame}
+        times = [dts for _, dts in decoded(part, 2)]
+        assert sum(b - a == steps for a, b in pairwise(times)) in (2, 3)
+    part = simulated("flipped_dts:2", "leading_garbage:0").parts[0]
+    assert sum(lead != frame for lead, _ in decoded(part, 2)) == 1
+
+
+def test_stamps_that_are_wrong(simulated):
+    _, part = change(simulated, "first_stamps_zero:2")
+    for pid in (0x100, 0x101):
+        read = [r.read_stamp(pes[9:14]) for pes, _ in pes_of(streams_of(part)[2], pid)]
+        assert read[0] == 0 < min(read[1:])
+    _, part = change(simulated, "two_pictures_one_stamp:2")
+    read = [r.read_stamp(pes[9:14]) for pes, _ in pes_of(streams_of(part)[2], 0x100)]
+    assert len(read) - len(set(read)) == 1
+    clean, part = change(simulated, "sound_shifted:-0.7")
+    for pid, ticks in ((0x100, 0), (0x101, -63_000)):
+        old, new = (r.read_stamp(pes_of(streams_of(p)[2], pid)[0][0][9:14]) for p in (clean, part))
+        assert new - old == ticks
+
+
+def test_clocks_of_media_and_names(simulated):
+    def steps(fault):
+        part = simulated(fault, "leading_garbage:0").parts[0]
+        return [round((b - a) / r.HZ) for a, b in pairwise(stamps(part))]
+
+    assert steps("clock_steps_once:100") == [4, 104, -96, 4]
+    assert steps("discontinuity:60") == [4, 64, 4, 4]
+    part = simulated("names_step:-1800").parts[0]
+    told = [names.parse_slice_name(s.name).utc for s in part.segments]
+    assert [round(b - a) for a, b in pairwise(told)] == [4, -1796, 4, 4]
+    text = simulated("discontinuity").parts[0].playlist.data.decode()
+    assert text.count("#EXT-X-DISCONTINUITY\n") == 2
+
+
+def test_sound_that_was_interrupted(simulated):
+    part = simulated("audio_interrupted:2").parts[0]
+    assert not units_of(part, 2, "audio")
+    (tag,) = part.playlist.entries[3].tags
+    assert tag.startswith(
+        "#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE=AUDIO,TIME=20260302090014"
+    )
+    assert all(not entry.tags for entry in part.playlist.entries[1:3])
+
+
+def test_a_still_screen(simulated):
+    part = simulated("still_screen:2").parts[0]
+    assert [len(units_of(part, n, "video")) for n in range(5)] == [60, 60, 1, 60, 60]
+    assert units_of(part, 2, "video")[0].length == 4 * 90_000
+
+
+def test_what_stands_under_the_name_of_a_slice(simulated):
+    clean, part = change(simulated, "copied_over:2")
+    assert part.segments[2].data == clean.segments[1].data
+    clean, part = change(simulated, "holds_the_next:2")
+    assert part.segments[2].data == clean.segments[2].data + clean.segments[3].data
+    for kind in ("format", "clock"):
+        clean, part = change(simulated, f"foreign_slice:{kind}")
+        old, new = streams_of(clean)[2], streams_of(part)[2]
+        assert r.first_pts(new) - r.first_pts(old) == pytest.approx(2000 * r.HZ, abs=r.HZ / 10)
+        assert not {p for p in r.packets(new) if r.is_pes(p)} & set(r.packets(old))
+
+
+@pytest.mark.parametrize(("where", "at"), [("begin", 0), ("middle", 2), ("end", 5)])
+def test_a_slice_of_tables(simulated, where, at):
+    part = simulated(f"tables_only:{where}", "leading_garbage").parts[0]
+    assert [{r.pid_of(p) for p in slices_of(part)[at]}, len(part.segments)] == [{0, 0x1000}, 6]
+    entry = part.playlist.entries[at]
+    assert (entry.uri, entry.extinf) == (part.segments[at].name, 0.0)
+    assert [bool(e.tags) for e in part.playlist.entries] == [True] + [False] * 5
+
+
+def test_where_slices_and_playlists_lie(simulated):
+    part = simulated("sub_folder").parts[0]
+    assert all(e.uri.startswith("slices/") for e in part.playlist.entries)
+    assert {e.uri for e in part.playlist.entries} == {s.name for s in part.segments}
+    assert simulated("playlist_renamed").parts[0].playlist.name == "index.m3u8"
+    for kind, begins in (("query", "74ec"), ("dot", "./74"), ("encoded", "%37")):
+        (part,) = simulated(f"uri_form:{kind}").parts
+        assert all(e.uri.startswith(begins) for e in part.playlist.entries)
+        assert not {e.uri for e in part.playlist.entries} & {s.name for s in part.segments}
+
+
+def test_packed_audio(simulated):
+    part = simulated("packed_audio").parts[0]
+    for segment in part.segments:
+        frames = b"".join(unit.data for unit in segment.units)
+        assert segment.name.endswith(".aac")
+        assert segment.data.startswith(b"ID3\4\0\0")
+        assert segment.data.endswith(frames)
+        size = int.from_bytes(segment.data[6:10])  # below 128: one byte of seven bits
+        assert len(segment.data) == 10 + size + len(frames)
+        stamp = int.from_bytes(segment.data[2 + size : 10 + size])
+        assert stamp == segment.clock + segment.units[0].time
+    assert "VIDEO" not in part.playlist.data.decode()

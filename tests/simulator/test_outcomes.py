@@ -10,10 +10,12 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.model import OnChange, OnLoss, Report, Verdict
 from pipeline.muxing.locate import locate
+from pipeline.simulator.case import with_units
 from pipeline.simulator.catalogue import BY_NAME, FAILOVER, FAULTS
-from pipeline.simulator.material import Look
+from pipeline.simulator.material import Look, encode
 from pipeline.simulator.measure import Measured, measure
 from pipeline.simulator.publish import Shelf, publish
+from pipeline.simulator.recording import Order, simulate
 from pipeline.storage.local import LocalStorage
 from tests import recordings as r
 from tests.simulator.conftest import SLICE
@@ -27,6 +29,8 @@ EVERY = 1 if ALL else 3  # pair that is converted as well
 
 # How things come that cost nothing, and that are decoded once more in every run.
 MEASURED = {"overlap_2s", "pts_wrap", "ts_reset", "out_of_order", "missing_file", "gap_7s"}
+MEASURED |= {"sound_shifted", "pictures_shifted", "clock_steps_once", "flipped_pts"}
+MEASURED |= {"holds_the_next", "first_stamps_zero", "resent_16_packets"}
 SPEED_OF_SOUND = {"av_drift_1pct"}  # the sound really runs away
 
 MADE = [Verdict.OK, Verdict.REPAIRED, Verdict.DEGRADED]
@@ -36,6 +40,18 @@ VARIANTS = {
     "aes_128": ["aes_128", "aes_128:sequence"],
     "missing_file": ["missing_file", "missing_file:0", "missing_file:-1"],
     "trunc_odd": ["trunc_odd", "trunc_odd:0", "trunc_odd:-1"],
+    "copied_over": ["copied_over", "copied_over:-1"],
+    "sound_shifted": ["sound_shifted", "sound_shifted:-0.7"],
+    "pictures_shifted": ["pictures_shifted", "pictures_shifted:-20"],
+    "clock_steps_once": ["clock_steps_once", "clock_steps_once:-7200"],
+    "names_step": ["names_step", "names_step:-1800"],
+    **{
+        name: [f"{name}:{word}" for word in (BY_NAME[name].argument or "").split("|")]
+        for name in (
+            *("flipped_start_code", "flipped_stream_id", "flipped_pts", "foreign_slice"),
+            *("adts_as_mpeg_audio", "tables_only", "uri_form"),
+        )
+    },
     "unsafe_uri": [
         f"unsafe_uri:{kind}" for kind in (BY_NAME["unsafe_uri"].argument or "").split("|")
     ],
@@ -149,6 +165,23 @@ SHAPES = [  # faults, seconds, seconds of a slice, pictures a second, streams, f
     ("trunc_188_midpes:0+starts_without_key", 10, 2, 30, BOTH, 0),
     ("bak_killed+webm", 35.5, 5, 15, BOTH, 1),
     ("resent_packets:-1", 24.5, 8, 15, ("video",), 0),
+    ("long_sound_pes+lost_sound_pes", 12, 3, 15, BOTH, 0),
+    ("counters_anew+trunc_at_pes", 12, 3, 15, BOTH, 0),
+    ("counters_anew+trunc_188_midpes", 12, 3, 15, BOTH, 0),
+    ("counters_anew+head_cut", 12, 3, 15, BOTH, 0),
+    ("counters_anew+copied_over", 12, 3, 15, BOTH, 0),
+    ("counters_anew+clock_steps_once", 12, 3, 15, BOTH, 0),
+    ("trunc_at_pes:1+head_cut:2", 12, 3, 15, BOTH, 0),
+    ("names_step+missing_file:2", 12, 3, 15, BOTH, 0),
+    ("names_step:-1800+missing_file:2", 12, 3, 15, BOTH, 0),
+    ("out_of_order:2+missing_file:3", 15, 3, 15, BOTH, 0),
+    ("out_of_order:3+missing_file:1", 15, 3, 15, BOTH, 0),
+    ("starts_without_key+names_step", 12, 3, 15, BOTH, 0),
+    ("foreign_slice:clock", 12, 3, 15, ("video",), 0),
+    ("foreign_slice:clock", 12, 3, 15, ("audio",), 0),
+    ("dts_repeats:1+flipped_dts:2+dts_back_a_frame:3", 15, 3, 15, ("video",), 0),
+    ("packed_audio+missing_file:2", 12, 3, 15, ("audio",), 0),
+    ("packed_audio+gap_7s", 12, 3, 15, ("audio",), 0),
 ]
 
 
@@ -184,6 +217,18 @@ def test_a_copy_in_place_of_the_last_slice_is_found(simulated, ffmpeg, tmp_path)
     assert done.report.verdict is done.checked.verdict is Verdict.REPAIRED, done.said
     assert "SEG_DUP" in {finding.id for finding in done.report.findings}
     assert done.report.duration == pytest.approx(made.truth.duration, abs=MOMENT)
+
+
+def test_a_slice_that_also_holds_the_next_one_which_is_missing(simulated, ffmpeg, tmp_path):
+    """Nothing is lost, and all of it is in its place; that a listed file is missing is said."""
+    made = simulated("holds_the_next:1", "missing_file:2")
+    assert not made.truth.losses
+    done = Outcome(made, tmp_path, ffmpeg)
+    assert done.report.verdict is done.checked.verdict is Verdict.DEGRADED, done.said
+    assert [f.id for f in r.loud(done.report)] == ["SEG_MISSING"], done.said
+    done.figures_right()
+    done.samples_right()
+    done.in_step()
 
 
 @pytest.mark.parametrize("streams", [("video", "audio"), ("audio",), ("video",)], ids=" and ".join)
@@ -333,6 +378,27 @@ def test_two_faults_at_once(simulated, ffmpeg, tmp_path, number, pair):
     done.is_right()
     if ALL and done.report.output:
         done.in_step()
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_pictures_that_come_faster_in_one_slice_are_no_error_of_a_decoder(ffmpeg, tmp_path, codec):
+    """At twice the rate of those before: two within one tick of a clock that counts pictures."""
+    look = Look(160, 96, codec=codec)
+    (part,) = simulate(Order(12, look, 3), ffmpeg).parts
+    types = {"video": 0x1B if codec == "h264" else 0x24, "audio": 0x0F}
+    faster = encode(replace(look, fps=30), 16, ffmpeg)
+    changed = {}
+    for n, segment in enumerate(part.segments):
+        layout = replace(segment.layout, types=types)
+        pictures = faster.units("video", segment.begin, segment.begin + segment.length)
+        own = with_units(segment, "video", pictures) if n == 2 else segment
+        changed[n] = replace(own, layout=layout)
+    source = tmp_path / "recording"
+    source.mkdir()
+    publish(Shelf(LocalStorage(source)), [part.with_segments(changed)])
+    report = r.convert(source, tmp_path / "out", ffmpeg, deep=True)
+    assert report.verdict is r.check(source).verdict is Verdict.OK, r.said(report)
+    assert {track.type: track.samples for track in report.tracks}["video"] == 3 * 45 + 90
 
 
 @pytest.mark.parametrize("number", [0, 2, 4])

@@ -34,6 +34,9 @@ LENGTHS = (0.1, 0.3, 0.5, 1, 2, 4, 6.7, 12, 30)
 
 # Clocks that contradict the names of the slices; beside a hole its length is not told right.
 LYING = {"overlap_2s", "clock_step", "ts_reset", "av_drift_1pct"}
+# Of another kind than the parts beside it: no transport stream, no name, with decoding times.
+APART = ("huge_playlist", "webm", "packed_audio", "playlist_renamed")
+APART += ("flipped_dts", "dts_repeats", "dts_back_a_frame")
 # A stream that comes or goes beside a hole: whether it was in there nobody can tell.
 COMING = {f.name for f in FAULTS if f.name.startswith("late_") or f.name.endswith("_early")}
 COMING |= {"audio_pauses", "audio_never"}
@@ -52,7 +55,7 @@ def asked(seed: int) -> tuple[Order, list[str]]:
     slice = dice.choice([2, 3, 5, 8, 15])
     slices = dice.randint(2 * (bak + 1), 5 * (bak + 1))
     seconds = min(slice * slices, 150) + dice.choice([0, 0, 1, 0.5])
-    known = [f for f in FAULTS if f.name not in ("huge_playlist", "webm")]
+    known = [f for f in FAULTS if f.name not in APART]
     texts = [_text(fault, bak, dice) for fault in dice.sample(known, dice.choice([0, 1, 1, 2, 3]))]
     if dice.random() < 0.3:
         meeting = dice.choice(["bak_gap", "bak_overlap"])

@@ -11,6 +11,7 @@ from tests import recordings as r
 DAMAGES = [
     *("trunc_odd", "trunc_188_midpes", "zero_filled_64k", "bitflip_header", "scrambled_bits"),
     *("lost_16_video_packets", "bitflip_video_payload", "missing_file", "html_as_ts"),
+    *("trunc_at_pes", "sound_garbage"),
     *("trunc_odd:0", "zero_filled_64k:4", "bitflip_header:-1"),
 ]
 
@@ -138,6 +139,10 @@ def test_frames_that_no_stamp_reaches_are_lost(simulated):
         ("audio_ends_early", False),
         ("orphan_segment:-1", False),
         ("fmp4", False),
+        ("copied_over:-1", False),
+        ("foreign_slice", False),
+        ("trunc_at_pes:-1", False),
+        ("counters_anew", False),
         ("bak_gap", False),
     ],
 )
