@@ -416,6 +416,12 @@ def recorded(found: Iterable[Sample]) -> list[Sample]:
     return [one for one in own if not late or one is not shown[0]]
 
 
+def own(report: Report) -> dict[str, int]:
+    """Samples of each track without those that were put in: silence."""
+    filled = sum(f.count for f in report.findings if f.id == "AUDIO_FILLED")
+    return {t.type: t.samples - (filled if t.type == "audio" else 0) for t in report.tracks}
+
+
 def offsets(held: Iterable[Unit], found: Iterable[Sample]) -> dict[str, list[float]]:
     """Ticks from source to MP4 of every unit that is in both, by kind, in the source's order."""
     where = {(s.kind, s.digest): s.pts for s in found}

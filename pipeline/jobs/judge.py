@@ -75,10 +75,10 @@ def put_in(lane: Lane, count: int) -> Iterator[Finding]:
     """What stands where the source has none: silence, or black pictures."""
     if lane.codec.kind == "audio" and count:
         detail = f"{count} frames of silence where no sound was sent, or none is left"
-        yield Finding("M_SILENCE", Severity.INFO, None, lane.pid, count, detail)
+        yield Finding("AUDIO_FILLED", Severity.INFO, None, lane.pid, count, detail)
     elif count:
         detail = f"{count} black pictures where none was sent, or none is left"
-        yield Finding("M_BLACK", Severity.INFO, None, lane.pid, count, detail)
+        yield Finding("VIDEO_FILLED", Severity.INFO, None, lane.pid, count, detail)
 
 
 CONSEQUENCES = {

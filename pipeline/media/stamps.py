@@ -39,6 +39,7 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
     if (len(good) < TRUSTED * len(once) and not single) or 2 * len(once) < len(line):
         return _as_shown(pts, dts, lane)
     wrong = np.setdiff1d(np.arange(len(line)), good)
+    told, stamps = pts, dts
     pts, dts = pts.copy(), dts.copy()
     if lane.codec.kind == "audio":
         pts[known[wrong]] = dts[known[wrong]] = -1
@@ -50,6 +51,8 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
         np.int64
     )
     dts[known[wrong]] = (int(dts[known[0]]) + mended) % MODULO
+    if (signed(np.diff(dts[known])) <= 0).any():  # there was no room between its neighbours
+        return _as_shown(told, stamps, lane)
     usual = own[good].min(), own[good].max()
     delay = signed(pts[known] - dts[known])[wrong]
     # or both stamps are off together; of a time told again nothing else is known to be wrong
