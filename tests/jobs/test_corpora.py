@@ -140,7 +140,9 @@ def test_outcome(library, tmp_path, path):
     assert report.proof.holds, said
     made = {}
     for track in report.tracks:
-        made[track.codec] = made.get(track.codec, 0) + r.own(report)[track.type]
+        made[track.codec] = made.get(track.codec, 0) + track.samples
+    if "aac" in made:
+        made["aac"] -= report.proof.filled  # silence
     for codec, count in expected.samples.items():
         # one packet at a cut end may be left out; a clean one holds all
         slack = 0 if report.verdict is OK else 1
