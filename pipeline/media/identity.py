@@ -141,7 +141,7 @@ def _in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
     slot = slots[found.here]
     if found.before is None or found.behind is None or not found.since or not found.until:
         return _of_other_format(slots, found)
-    if slot.discontinuity or slots[found.behind].discontinuity or _goes_on(slots, found):
+    if slot.discontinuity or slots[found.behind].discontinuity:
         return slot, []
     if min(*found.since.values(), *found.until.values()) >= 0:
         return slot, []  # between its neighbours, however sparse
@@ -149,13 +149,16 @@ def _in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
     if room is None or abs(room - length(slot)) > OUT:
         return slot, []
     off = [min(map(abs, side.values())) for side in (found.since, found.until)]
-    step = _step(slot, found)
-    if min(off) <= OUT:
-        over = -min(max(side.values()) for side in (found.since, found.until))
-        if over <= 2 * APART or abs(room - length(slot)) > APART:
-            return slot, []
+    over = -min(max(side.values()) for side in (found.since, found.until))
+    near = min(off) <= OUT
+    if near and (over <= 2 * APART or abs(room - length(slot)) > APART):
+        return slot, []
+    if _goes_on(slots, found):  # asks every other slot: only where something is wrong
+        return slot, []
+    if near:
         detail = f"its neighbours follow each other by the clock, and it reaches {over / HZ:.3f} s"
         return emptied(slot), [_foreign(slot, f"{detail} into one of them")]
+    step = _step(slot, found)
     if _counted(slots, found) or _seamless(slot, found, step):
         detail = f"its clock is {step / HZ:+.3f} s off that of its neighbours, which it fits"
         said = Finding(
