@@ -82,7 +82,7 @@ def nals(es: Bytes, syntax: NalSyntax = AVC) -> Nals:
     long = (codes > 0) & (es[codes - 1] == 0)
     begin = codes + 3
     end = np.append(codes[1:] - long[1:], len(es))[: len(codes)]
-    kind = es[begin] >> syntax.shift & syntax.mask
+    kind = es[begin] >> np.uint8(syntax.shift) & np.uint8(syntax.mask)
     low, high = syntax.pictures
     picture = (kind >= low) & (kind <= high)
     leading = _OPENERS[syntax][kind]
