@@ -47,6 +47,9 @@ def main() -> None:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and & ask for
             signal.signal(number, stop)
     try:
+        from pipeline.config import one_thread_for_algebra
+
+        one_thread_for_algebra()
         from pipeline.cli.app import cli
     except KeyboardInterrupt:
         raise SystemExit(130) from None
