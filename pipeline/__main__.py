@@ -2,10 +2,13 @@
 
 import os
 import signal
+import sys
 import time
 from types import FrameType
 
 PATIENCE = 1.0  # seconds: a terminal and a wrapper may both send the same Ctrl-C
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+KEPT = 32 << 20  # bytes: the largest M_MMAP_THRESHOLD that glibc takes on 64 bits
 
 
 class _Stop:
@@ -22,13 +25,31 @@ class _Stop:
             os._exit(130)
 
 
+def _keep_memory() -> None:
+    """Have glibc hold on to what is freed: every segment needs as much again, and pages that the
+    kernel has just taken back cost more than the work on them (mallopt(3)).
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes  # numpy needs it too
+
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+            library.mallopt(parameter, KEPT)
+
+
 def main() -> None:
     """Run the command and leave with its exit code."""
+    _keep_memory()
     stop = _Stop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and & ask for
             signal.signal(number, stop)
     try:
+        from pipeline.config import one_thread_for_algebra
+
+        one_thread_for_algebra()
         from pipeline.cli.app import cli
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -164,6 +164,13 @@ class Setting:
     origin: str
 
 
+def one_thread_for_algebra() -> None:
+    """Have numpy start none of the threads that its linear algebra has for each core: nothing here
+    needs it, and starting them is a third of its import.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def load(
     file: str | None = None, *, environ: Mapping[str, str] = os.environ
 ) -> Mapping[str, Setting]:

@@ -14,6 +14,7 @@ from pipeline.cli import options, output
 from pipeline.errors import RecpipeError, StorageError
 
 if TYPE_CHECKING:
+    from pipeline.muxing.locate import Ffmpeg
     from pipeline.storage import Storage
 
 OLDEST_PYTHON = (3, 11)
@@ -36,7 +37,7 @@ MEANINGS = {  # of the fields of Capabilities
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at; ``fix`` says what to do about a problem."""
+    """One thing looked at; ``fix`` says what to do about a problem, or what could be better."""
 
     name: str
     ok: bool
@@ -104,11 +105,21 @@ def ffmpeg(explicit: str | None) -> Iterator[Check]:
     for candidate in candidates:
         if candidate.ffmpeg is usable and usable is not None:
             detail = f"{usable.version} at {usable.ffmpeg}, with {usable.ffprobe}"
-            yield Check("ffmpeg", True, f"{detail}: {candidate.outcome}")
+            yield _paced(usable, f"{detail}: {candidate.outcome}")
         elif usable is None:
             yield Check("ffmpeg", False, f"{candidate.path}: {candidate.outcome}", ADVICE)
         elif not candidate.usable:
             yield Check("ffmpeg", True, f"{candidate.path}: {candidate.outcome}; not used")
+
+
+def _paced(usable: "Ffmpeg", detail: str) -> Check:
+    """A slow one does its work: that is no problem, but worth knowing."""
+    from pipeline.muxing.pace import SLOW, pace
+
+    speed = pace(usable)
+    told = f"{detail}, {speed:.0f} MB a second of CPU" if speed else detail
+    fix = "slow: another build takes a fraction of the time, try `apt install ffmpeg`"
+    return Check("ffmpeg", True, told, fix if speed and speed < SLOW else None)
 
 
 def spool(chosen: str | None) -> Check:
@@ -209,7 +220,9 @@ def _json(check: Check) -> dict[str, Any]:
 def _text(check: Check) -> str:
     from pipeline.storage.names import printable
 
-    mark = click.style("ok     ", fg="green") if check.ok else click.style("problem", fg="red")
+    mark = click.style("ok     ", fg="green")
+    if check.fix:
+        mark = click.style("warning", fg="yellow") if check.ok else click.style("problem", fg="red")
     fix = f"\n{'':8} {'':7} fix: {check.fix}" if check.fix else ""
     can = "".join(f"\n{'':8} {'':7} {line}" for line in _abilities(check.capabilities or {}))
     return f"{mark}  {check.name:<7} {printable(check.detail)}{fix}{can}"

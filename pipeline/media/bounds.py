@@ -28,13 +28,13 @@ def believed(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
     for slot in slots:
         for stream in streams_of(slot).values():
             units[stream.codec.name if stream.codec else ""].append(unit(stream))
+    usual = {name: float(np.median(lasting)) for name, lasting in units.items()}
     kept, findings = [], []
     for slot in slots:
         mended = {}
         for pid, stream in streams_of(slot).items():
             assert stream.codec is not None
-            usual = float(np.median(units[stream.codec.name]))
-            lane = Lane(pid, stream.codec, stream.config or b"", usual)
+            lane = Lane(pid, stream.codec, stream.config or b"", usual[stream.codec.name])
             pts, dts, said = _of_stream(slot, lane, stream)
             findings += said
             if pts is not stream.pts or dts is not stream.dts:

@@ -138,24 +138,29 @@ def _in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
     slot = slots[found.here]
     if found.before is None or found.behind is None or not found.since or not found.until:
         return _of_other_format(slots, found)
-    if slot.discontinuity or slots[found.behind].discontinuity or _goes_on(slots, found):
+    if slot.discontinuity or slots[found.behind].discontinuity:
         return slot, []
     if min(*found.since.values(), *found.until.values()) >= 0:
         return slot, []  # between its neighbours, however sparse
-    if _has_no_room(slots, found):
+    no_room = _has_no_room(slots, found)
+    room = _room(slots, found)
+    off = [min(map(abs, side.values())) for side in (found.since, found.until)]
+    over = -min(max(side.values()) for side in (found.since, found.until))
+    near = min(off) <= OUT
+    if not no_room:
+        if _fills(slots, found) or room is None or abs(room - length(slot)) > OUT:
+            return slot, []
+        if near and (over <= 2 * APART or abs(room - length(slot)) > APART):
+            return slot, []
+    if _goes_on(slots, found):  # asks every other slot: only where something is wrong
+        return slot, []
+    if no_room:
         detail = "its neighbours follow each other by the clock, and it has another format"
         return emptied(slot), [_foreign(slot, detail)]
-    room = _room(slots, found)
-    if _fills(slots, found) or room is None or abs(room - length(slot)) > OUT:
-        return slot, []
-    off = [min(map(abs, side.values())) for side in (found.since, found.until)]
-    step = _step(slot, found)
-    if min(off) <= OUT:
-        over = -min(max(side.values()) for side in (found.since, found.until))
-        if over <= 2 * APART or abs(room - length(slot)) > APART:
-            return slot, []
+    if near:
         detail = f"its neighbours follow each other by the clock, and it reaches {over / HZ:.3f} s"
         return emptied(slot), [_foreign(slot, f"{detail} into one of them")]
+    step = _step(slot, found)
     counted = _counted(slots, found)
     if counted or (counted is None and _seamless(slot, found, step)):
         detail = f"its clock is {step / HZ:+.3f} s off that of its neighbours, which it fits"

@@ -42,9 +42,11 @@ def promised(slots: Iterable[Slot]) -> int:
 def neighbours(slots: Sequence[Slot], number: int) -> Neighbours:
     """Those of the same part; what lies between them is as long as EXTINF says."""
     part = slots[number].part
-    there = [n for n, s in enumerate(slots) if s.part == part and has_media(s) and n != number]
-    before = max((n for n in there if n < number), default=None)
-    behind = min((n for n in there if n > number), default=None)
+
+    def nearest(numbers: range) -> int | None:
+        return next((n for n in numbers if slots[n].part == part and has_media(slots[n])), None)
+
+    before, behind = nearest(range(number - 1, -1, -1)), nearest(range(number + 1, len(slots)))
     since = gaps(slots, before, number) if before is not None else {}
     until = gaps(slots, number, behind) if behind is not None else {}
     return Neighbours(

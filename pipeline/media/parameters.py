@@ -12,6 +12,7 @@ from pipeline.media.formats import needs
 from pipeline.media.packets import PACKET, Index, Packets, random_access
 from pipeline.media.pes import Track, elementary
 
+CODE = b"\0\0\1"  # H.264 Annex B
 LOOK = 6  # packets of a PES that are looked into
 
 
@@ -57,8 +58,12 @@ def _of_pictures(
     sets: dict[bytes, None] = {}
     turns: list[int] = []
     first = config = None
+    found: list[bytes] = []
+    opened = b""
     for ordinal in sorted({*_marked(packets, t), *_showing(packets, t, syntax)}):
-        found = _sets(packets, t, ordinal, syntax)
+        head = _first_bytes(packets, t, ordinal)
+        if not opened or not head.startswith(opened) or CODE in head[len(opened) - 2 :]:
+            found, opened = _sets(packets, t, ordinal, syntax), _before_picture(head, syntax)
         sets |= dict.fromkeys(found)
         now = next((one for one in found if syntax.kind(one) == syntax.sps), config)
         first = first or now
@@ -66,6 +71,22 @@ def _of_pictures(
             turns.append(int(t.index[t.starts[ordinal]]))
         config = now
     return Parameters(first, codec.is_key(opening), tuple(sets), tuple(turns))
+
+
+def _first_bytes(packets: Packets, t: Track, ordinal: int) -> bytes:
+    """What a PES has in its first packet, without its header."""
+    row = t.index[t.starts[ordinal]]
+    begin = int(packets.start[row]) + 9 + int(t.header[ordinal, 8])
+    return packets.rows[row, begin:].tobytes()
+
+
+def _before_picture(head: bytes, syntax: NalSyntax) -> bytes:
+    """Up to the header of the last NAL unit if that is a slice: what begins alike, with no other
+    NAL unit behind, tells the same parameter sets.
+    """
+    last = head.rfind(CODE) + len(CODE)
+    whole = last >= len(CODE) and last + 2 <= len(head)
+    return head[: last + 2] if whole and syntax.is_picture(head[last:]) else b""
 
 
 def _marked(packets: Packets, t: Track) -> list[int]:

@@ -106,9 +106,10 @@ def _without_rounds(packets: Packets, index: Index) -> tuple[Index, Index]:
         alike = np.flatnonzero(word[apart:] == word[:-apart])
         if len(alike) < apart:
             continue
-        for run in np.split(alike, np.flatnonzero(np.diff(alike) != 1) + 1):
-            at = int(run[0]) + apart if len(run) else 0
-            if len(run) >= apart and not again[at] and _copied(packets, index, at) >= apart:
+        runs = np.append(0, np.flatnonzero(np.diff(alike) != 1) + 1)
+        long = runs[np.diff(runs, append=len(alike)) >= apart]
+        for at in (alike[long] + apart).tolist():
+            if not again[at] and _copied(packets, index, at) >= apart:
                 again[at : at + apart] = True
     return (index[~again], index[again]) if again.any() else (index, index[:0])
 

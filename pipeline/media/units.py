@@ -95,14 +95,12 @@ class Nals:
 
 def nals(es: Bytes, syntax: NalSyntax = AVC) -> Nals:
     """Find start codes (H.264 Annex B) and access unit boundaries (clause 7.4.1.2.3)."""
-    ones = np.flatnonzero(es == 1)
-    ones = ones[ones >= 2]
-    codes = ones[(es[ones - 1] == 0) & (es[ones - 2] == 0)] - 2
+    codes = start_codes(es)
     codes = codes[codes + 3 < len(es)]
     long = (codes > 0) & (es[codes - 1] == 0)
     begin = codes + 3
     end = np.append(codes[1:] - long[1:], len(es))[: len(codes)]
-    kind = es[begin] >> syntax.shift & syntax.mask
+    kind = es[begin] >> np.uint8(syntax.shift) & np.uint8(syntax.mask)
     low, high = syntax.pictures
     picture = (kind >= low) & (kind <= high)
     leading = _OPENERS[syntax][kind]
@@ -110,6 +108,24 @@ def nals(es: Bytes, syntax: NalSyntax = AVC) -> Nals:
     if syntax.numbered and (picture & ~first).any():
         first |= _beginning_again(es, begin, picture)
     return Nals(begin, end, long, kind, picture, _openings(picture, leading, first))
+
+
+def start_codes(es: Bytes) -> Index:
+    """Where 00 00 01 stands.  Two bytes are compared at a time: each code has two zeros or a zero
+    and the one at an even place.
+    """
+    pairs = es[: len(es) // 2 * 2].view(np.uint16)
+    zeros = np.flatnonzero(pairs == 0) * 2
+    zeros = zeros[zeros + 2 < len(es)]
+    even = zeros[es[zeros + 2] == 1]
+    ones = np.flatnonzero(pairs == _ZERO_ONE) * 2
+    ones = ones[ones > 0]
+    found: Index = np.concatenate([even, ones[es[ones - 1] == 0] - 1])
+    found.sort()
+    return found
+
+
+_ZERO_ONE = np.frombuffer(b"\0\1", np.uint16)[0]  # as numpy reads it from memory
 
 
 def _beginning_again(es: Bytes, begin: Index, picture: Mask) -> Mask:

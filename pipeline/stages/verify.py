@@ -1,9 +1,12 @@
 """The proof: what was written, read back from the file with our own readers."""
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from io import RawIOBase
+from itertools import cycle
 from os import SEEK_CUR
 from pathlib import Path
 
@@ -23,7 +26,8 @@ from pipeline.model import Finding, Format, Proof, Severity, TrackInfo
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.tracks import read_tracks
 
-BLOCK = 8 << 20
+BLOCK = 1 << 20  # bytes that are read at a time
+RING = 16  # blocks that may wait for their digest
 ADTS_HEADER = 7  # bytes in front of every frame ffmpeg writes
 NO_MARKS = Marks()
 LENGTH_TOLERANCE = 0.1  # seconds by which an encoder may add or drop silence
@@ -82,24 +86,34 @@ def verify_mp4(
 
 
 def _walk(path: Path, wanted: Piece, digests: list[int], progress: Progress) -> str:
-    """One pass over the file: SHA-256 on one core, the samples on the other."""
+    """One pass over the file: SHA-256 on one core, the samples on the other.
+
+    Blocks go round in a ring, so that neither waits for the other at every one.
+    """
     sha256 = hashlib.sha256()
-    buffers = [bytearray(BLOCK), bytearray(BLOCK)]
-    start = turn = 0
+    ring = [bytearray(BLOCK) for _ in range(RING)]
+    hashing: deque[Future[None]] = deque()
+    start = 0
     with path.open("rb", buffering=0) as file, ThreadPoolExecutor(1) as hasher:
-        while got := file.readinto(buffers[turn]):
-            block = memoryview(buffers[turn])[:got]
-            while len(block) < BLOCK and (
-                more := file.readinto(memoryview(buffers[turn])[len(block) :])
-            ):
-                block = memoryview(buffers[turn])[: len(block) + more]
-            hashed = hasher.submit(sha256.update, block)
+        for buffer in cycle(ring):
+            if len(hashing) == RING:
+                hashing.popleft().result()  # what was in this buffer
+            block = memoryview(buffer)[: _filled(file, buffer)]
+            hashing.append(hasher.submit(sha256.update, block))
             digest_block(block, start, wanted, digests)
-            hashed.result()
             start += len(block)
-            turn = 1 - turn
             progress("verify", len(block))
+            if len(block) < BLOCK:
+                break
     return sha256.hexdigest()
+
+
+def _filled(file: RawIOBase, buffer: bytearray) -> int:
+    """Read until the buffer is full or the file ends; returns how much there was."""
+    view, done = memoryview(buffer), 0
+    while done < len(view) and (got := file.readinto(view[done:])):
+        done += got
+    return done
 
 
 def _digest(path: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import doctor
+from pipeline.muxing import pace
 from tests.cli.conftest import snapshot
 from tests.settings import write as write_settings
 
@@ -29,6 +30,16 @@ def test_people_read_a_line_for_each(recpipe):
     assert (ended.code, ended.err) == (0, "")
     assert all(line.startswith("ok") for line in ended.out.splitlines())
     assert sys.executable in ended.out
+
+
+@pytest.mark.usefixtures("ffmpeg")
+def test_a_slow_ffmpeg_is_no_problem_but_told(recpipe, monkeypatch):
+    monkeypatch.setattr(pace, "pace", lambda found: 12.0)
+    ended = recpipe("doctor")
+    assert ended.code == 0
+    (line,) = (line for line in ended.out.splitlines() if line.startswith("warning"))
+    assert "12 MB a second" in line
+    assert "fix: slow" in ended.out
 
 
 def test_an_ffmpeg_that_crashes_is_named_with_the_way_out(recpipe, tmp_path):

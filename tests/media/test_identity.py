@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.media import identity, neighbours
 from pipeline.media.identity import identified
 from pipeline.media.mpegts import scan
 from pipeline.media.placed import Slot
@@ -64,6 +65,26 @@ def of_format(slot: Slot, config: bytes) -> Slot:
 def first(slot: Slot, pid: int) -> int:
     assert slot.scan is not None
     return int(slot.scan.streams[pid].dts[0])
+
+
+def test_each_slot_of_a_long_recording_is_held_against_its_neighbours_alone(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    asked: list[tuple[int, int]] = []
+    real = neighbours.gaps
+    monkeypatch.setattr(
+        neighbours, "gaps", lambda slots, a, b: asked.append((a, b)) or real(slots, a, b)
+    )
+    monkeypatch.setattr(identity, "between", lambda slots, a, b: asked.append((a, b)))
+    looked: list[Slot] = []
+    seen = neighbours.has_media
+    monkeypatch.setattr(neighbours, "has_media", lambda slot: looked.append(slot) or seen(slot))
+
+    identified(slots(*run(40)))
+
+    assert {b - a for a, b in asked} == {1}
+    assert len(asked) <= 3 * 40
+    assert len(looked) <= 3 * 40
 
 
 def test_what_is_in_order_stays_as_it_is():

@@ -45,6 +45,22 @@ def test_sets_of_every_picture_that_shows_them():
     assert one.turns == ()
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        key(ts.SPS, OTHER_PPS),
+        key(ts.SPS, ts.PPS, ts.PPS[:-1] + b"\xc8"),
+        [*key(ts.SPS, ts.PPS)[:-1], ts.IDR[:6], OTHER_PPS, ts.IDR],
+        [*key(ts.SPS, ts.PPS), OTHER_PPS],
+    ],
+)
+def test_a_set_that_differs_behind_many_that_are_alike(last):
+    alone = found(OTHER, last)
+    behind = found(*[key(ts.SPS, ts.PPS)] * 5, OTHER, last)
+    assert {*behind.sets} == {*alone.sets, ts.SPS, ts.PPS}
+    assert {*found(*[key(ts.SPS, ts.PPS)] * 5).sets} == {ts.SPS, ts.PPS}
+
+
 def test_sets_behind_a_long_message_of_the_first_picture():
     one = found([ts.AUD, ts.sei(400), ts.SPS, ts.PPS, ts.IDR], OTHER)
     assert one.sets == (ts.SPS, ts.PPS)

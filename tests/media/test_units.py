@@ -120,6 +120,14 @@ def test_any_bytes_are_stored_as_one_reads_them(pieces):
     assert len(made.sizes) == len(made.pts) == len(made.dts)
 
 
+@given(st.lists(st.sampled_from([0, 1, 2]), max_size=40), st.integers(0, 1))
+def test_start_codes_are_found_at_even_and_odd_places(pieces, begin):
+    data = bytes(pieces)[begin:]
+    places = [at for at in range(len(data)) if data.startswith(b"\0\0\1", at)]
+    es = np.frombuffer(bytes(pieces), np.uint8)[begin:]
+    assert units.start_codes(es).tolist() == places
+
+
 def test_a_stream_without_units_has_none():
     made, sets = video(b"")
     assert (len(made.sizes), len(made.pts), len(made.dts), made.digest, sets) == (0, 0, 0, 0, [])

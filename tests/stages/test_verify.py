@@ -111,6 +111,20 @@ def test_progress_is_every_byte(made):
     assert sum(count for _, count in steps) == result.path.stat().st_size
 
 
+@pytest.mark.parametrize("block", [1000, 4096])
+def test_a_file_of_many_blocks_is_read_to_its_end(made, monkeypatch, block):
+    result = made(Format.MP4)
+    monkeypatch.setattr(verify, "BLOCK", block)
+    monkeypatch.setattr(verify, "RING", 2)
+    result.change(lambda data: data + bytes(-len(data) % block))  # the last block is full
+
+    checked = result.check()
+
+    assert checked.sha256 == hashlib.sha256(result.path.read_bytes()).hexdigest()
+    assert checked.proof.counts
+    assert checked.proof.bytes
+
+
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75, 0.999])
 def test_one_flipped_bit_of_media_is_found_in_an_mp4(made, share):
     result = made(Format.MP4)

@@ -1,0 +1,42 @@
+"""How fast an ffmpeg remuxes."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.pace import SLOW, pace
+
+
+def script(path: Path, text: str) -> Ffmpeg:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return Ffmpeg(path, path, "0")
+
+
+def test_one_that_reads_quickly(tmp_path):
+    speed = pace(script(tmp_path / "ffmpeg", "exec cat > /dev/null"))
+    assert speed is not None
+    assert speed > SLOW
+
+
+def test_one_that_takes_its_time_over_every_byte(tmp_path):
+    speed = pace(script(tmp_path / "ffmpeg", "exec od -v > /dev/null"))
+    assert speed is not None
+    assert speed < SLOW
+
+
+def test_what_a_build_needs_in_its_environment_is_there(tmp_path):
+    made = script(tmp_path / "ffmpeg", 'test "$NEEDED" = 1')
+    given = Ffmpeg(made.ffmpeg, made.ffprobe, "0", {"NEEDED": "1"})
+    assert pace(given) is not None
+    assert pace(made) is None
+
+
+@pytest.mark.parametrize("text", ["exit 1", "kill -SEGV $$"])
+def test_one_that_fails_has_no_speed(tmp_path, text):
+    assert pace(script(tmp_path / "ffmpeg", text)) is None
+
+
+def test_one_that_is_gone_has_no_speed(tmp_path):
+    assert pace(Ffmpeg(tmp_path / "none", tmp_path / "none", "0")) is None
