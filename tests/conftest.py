@@ -3,12 +3,16 @@
 import os
 
 import pytest
+from hypothesis import settings
 
 from pipeline.errors import FfmpegMissingError
 from pipeline.muxing.locate import Ffmpeg, locate
 from tests.recordings import Library
 
 pytest_plugins = ["tests.packaged", "tests.servers"]
+
+settings.register_profile("untimed", deadline=None)  # a busy machine proves nothing
+settings.load_profile("untimed")
 
 REQUIRED = os.environ.get("RECPIPE_TEST_REQUIRE") == "1"  # set by .ci/run
 

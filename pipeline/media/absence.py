@@ -40,9 +40,10 @@ def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bo
     if moved(a, b) or b.head or a.short or not continues(a, b):
         return False
     gone = any(not has_media(slot) for slot in slots[first.position + 1 : last.position])
-    if gone and len(away) < FEW:
+    hurt = [segment for segment in away if segment.damaged]
+    if (gone or hurt) and len(away) - len(hurt) < FEW:
         return False
-    if any(segment.damaged or _holds(segment, lane) for segment in away):
+    if any(_holds(segment, lane) for segment in away):
         return False
     told = lane.codec.kind == "audio" or came_back(last, lane)
     return told or _pauses_inside(first, last, lane.pid)

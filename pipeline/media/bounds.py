@@ -14,7 +14,7 @@ from pipeline.media.mpegts import Stream
 from pipeline.media.neighbours import streams_of, unit
 from pipeline.media.packets import Ticks, signed
 from pipeline.media.placed import Placed, Slot
-from pipeline.media.presentation import in_place, within
+from pipeline.media.presentation import in_place, one_bit_off, within
 from pipeline.media.stamps import late, started, steady, swapped, told_again
 from pipeline.model import Finding, Severity
 
@@ -85,6 +85,12 @@ def _of_stream(slot: Slot, lane: Lane, stream: Stream) -> tuple[Ticks, Ticks, li
         if astray:
             detail = "pictures that cannot be shown when they say"
             say("PTS_RANGE", Severity.WARNING, astray, detail, "shown where one is wanting")
+        pts, dts, flipped = one_bit_off(pts, dts, lane)
+        if flipped:
+            detail = (
+                "one bit of a PTS is wrong: among evenly spaced pictures it stands beside its place"
+            )
+            say("PTS_RANGE", Severity.WARNING, flipped, detail, "set there")
     return pts, dts, findings
 
 

@@ -227,7 +227,7 @@ def _nothing_is_missing(
     part: _Part, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
 ) -> bool:
     """Two witnesses say so: the counter goes on, and no number of packets that it cannot count is
-    missing; another stream goes on meanwhile; what EXTINF promised is there.
+    missing; another stream goes on meanwhile; what EXTINF promised is there, to half the gap.
     """
     gap = gaps[lane.pid]
     a, b = before.stream(lane.pid), segment.stream(lane.pid)
@@ -235,7 +235,7 @@ def _nothing_is_missing(
     others = [other for pid, other in gaps.items() if pid != lane.pid]
     if (counted or gap <= GAP) and min(others, default=gap) >= gap / 2:
         by_names = _gap_by_names(part, before, segment) or 0.0
-        kept = promise_is_kept(before, part.lanes) and promise_is_kept(segment, part.lanes)
+        kept = all(promise_is_kept(s, part.lanes, gap / 2) for s in (before, segment))
         if kept and by_names < max(gap / HZ / 2, 0.1):
             return True
     alone = gap <= GAP or bool(others and min(others) <= GAP)

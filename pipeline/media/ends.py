@@ -6,12 +6,14 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.media.absence import FEW
 from pipeline.media.lane import HZ, Lane
 from pipeline.media.packets import MODULO
 from pipeline.media.placed import Placed, Slot, complete, has_media, opening
 from pipeline.media.walls import DOUBT, TOLERANCE, begins_whole, wall
 from pipeline.model import Finding, Severity
 
+NEARLY = 0.95  # of a picture
 WHOLE_END = 3 * HZ // 25  # ticks an EXTINF may be wrong where every stream ends with a whole unit
 
 
@@ -170,8 +172,10 @@ def _comes_late(
     before, segment = segments[at - 1], segments[at]
     if cut := [span for s in segments[:at] if (span := s.gone(lane.pid))]:
         return float(cut[0][0]), True
+    if _begun_in_front(segments, at, lane, slots):
+        return begin, True
     hurt = _missing_between(before, segment, slots) or before.damaged
-    if hurt and not _first_start(segment, lane, slots):
+    if hurt and _first_start(lane, slots) != segment.position:
         unread = at == 1 and _span(before, lanes) < HZ  # too little is left of it to tell
         return (begin if unread else _media_end(before, lanes)), True
     begin = opening(segment, lanes)
@@ -180,12 +184,24 @@ def _comes_late(
     return float(begin), _hurt_before(segment, lane)
 
 
-def _first_start(segment: Placed, lane: Lane, slots: Sequence[Slot]) -> bool:
-    """The playlist says of a stream that it begins with this segment, and of none before: a START
-    stands in front of the first segment of every stream.
+def _begun_in_front(segments: Sequence[Placed], at: int, lane: Lane, slots: Sequence[Slot]) -> bool:
+    """It had begun in a segment that is gone in front of all others: the playlist says so, or says
+    nothing, and the next ones hold it but for a few.
     """
-    started = [n for n, s in enumerate(slots) if any(e.kind == lane.codec.kind for e in s.events)]
-    return started[:1] == [segment.position]
+    gone = bool(_gone(slots[: segments[0].position]))
+    started = _first_start(lane, slots)
+    if started is None:
+        return gone and at < FEW
+    return gone and started < segments[0].position
+
+
+def _first_start(lane: Lane, slots: Sequence[Slot]) -> int | None:
+    """The slot that a stream begins with by the playlist: a START stands in front of the first
+    segment of every stream.
+    """
+    return next(
+        (n for n, s in enumerate(slots) if any(e.kind == lane.codec.kind for e in s.events)), None
+    )
 
 
 def _ends_early(
@@ -237,20 +253,23 @@ def _lingering(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
 
 
 def _stops_short(segments: Sequence[Placed], lanes: Sequence[Lane], end: float) -> bool:
-    """The last picture is not stuffed to a whole packet, and the sound ends early as well."""
+    """The last picture is not stuffed to a whole packet, and the sound ends early as well, or the
+    pictures by one at least.
+    """
     last = segments[-1]
     video = next((lane for lane in lanes if lane.codec.kind == "video"), None)
     if video is None or video.pid not in last.stamps or complete(last.stream(video.pid)):
         return False
     for lane in lanes:
-        if lane is video or lane.pid not in last.stamps:
+        if lane.pid not in last.stamps:
             continue
         usual = [
             placed.end(lane) - opening(placed, lanes) - placed.slot.duration * HZ
             for placed in segments[:-1]
             if lane.pid in placed.stamps and placed.slot.duration and not placed.damaged
         ]
-        if len(usual) >= 2 and last.end(lane) < end + min(usual) - HZ / 10:
+        least = NEARLY * lane.unit if lane is video else HZ / 10
+        if len(usual) >= 2 and last.end(lane) < end + min(usual) - least:
             return True
     return False
 

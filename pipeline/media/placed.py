@@ -12,6 +12,7 @@ from pipeline.media.pes import stuffed
 from pipeline.model import Severity, TrackEvent
 
 GAP = HZ // 2  # a longer silence of a stream is looked into
+EXACT = HZ / 10  # ticks that EXTINF may be off
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,9 +144,9 @@ def opening(segment: Placed, lanes: Sequence[Lane]) -> int:
     return earliest if begins[0] - earliest > GAP else begins[0]
 
 
-def falls_short(segment: Placed, lanes: Sequence[Lane]) -> bool:
-    """A segment ends earlier than its EXTINF says."""
-    return shortfall(segment, lanes) > HZ / 10
+def falls_short(segment: Placed, lanes: Sequence[Lane], allowed: float = EXACT) -> bool:
+    """A segment ends earlier than its EXTINF says, by more ticks than ``allowed``."""
+    return shortfall(segment, lanes) > min(allowed, EXACT)
 
 
 def shortfall(segment: Placed, lanes: Sequence[Lane]) -> float:
@@ -156,9 +157,9 @@ def shortfall(segment: Placed, lanes: Sequence[Lane]) -> float:
     return max(0.0, segment.slot.duration * HZ - (end - opening(segment, lanes)))
 
 
-def promise_is_kept(segment: Placed, lanes: Sequence[Lane]) -> bool:
-    """A segment has an EXTINF and is as long as that."""
-    return bool(segment.slot.duration) and not falls_short(segment, lanes)
+def promise_is_kept(segment: Placed, lanes: Sequence[Lane], allowed: float = EXACT) -> bool:
+    """A segment has an EXTINF and is as long as that, but for the ticks ``allowed``."""
+    return bool(segment.slot.duration) and not falls_short(segment, lanes, allowed)
 
 
 def complete(stream: Stream) -> bool:

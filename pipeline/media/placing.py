@@ -13,7 +13,7 @@ from pipeline.media.absence import continues, moved
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.packets import MODULO, signed
 from pipeline.media.placed import GAP, Placed, Slot, promise_is_kept, shortfall, slots_between
-from pipeline.media.walls import DOUBT, NEAREST, wall
+from pipeline.media.walls import DOUBT, NEAREST, begins_whole, wall
 from pipeline.model import Finding, Severity
 
 TOLERANCE = 1.0  # seconds the slice clock may differ from the media
@@ -31,7 +31,7 @@ class Witnesses:
     gone: bool  # there are such slots
     announced: bool  # EXT-X-DISCONTINUITY: the clock may begin anew (RFC 8216 section 4.3.2.3)
     hurt: bool  # one of the two lost something itself
-    short: float  # by which it is shorter than its EXTINF: its name may be that of what it lost
+    short: float  # by which they are shorter than EXTINF: their names may be of what they lost
     seamless: bool  # every counter goes on, and the segment before is as long as its EXTINF says
     names: tuple[float, float] | None = None  # by the slice names, and how much these stray
 
@@ -124,7 +124,7 @@ class Placer:
             gone=bool(gone),
             announced=segment.slot.discontinuity,
             hurt=before.damaged or segment.damaged,
-            short=shortfall(segment, self._lanes) / HZ,
+            short=self._shortfall(before, segment) / HZ,
             seamless=self._is_seamless(before, segment),
         )
         broken = not gone and self._breaks(before, segment)  # or what is gone broke them
@@ -147,6 +147,13 @@ class Placer:
         shared = before.stamps.keys() & segment.stamps.keys()
         pairs = [(before.stream(pid), segment.stream(pid)) for pid in shared]
         return self._counters_go_on and not any(continues(a, b) or moved(a, b) for a, b in pairs)
+
+    def _shortfall(self, before: Placed, segment: Placed) -> float:
+        """Ticks of what the names may tell of and is not there: also of the segment before, where
+        it has lost its beginning.
+        """
+        lost = 0.0 if begins_whole(before) else shortfall(before, self._lanes)
+        return shortfall(segment, self._lanes) + lost
 
     def _is_seamless(self, before: Placed, segment: Placed) -> bool:
         """No packet and no second that was promised is missing between them."""

@@ -8,6 +8,8 @@ from pipeline.media.packets import MODULO, Index, Ticks, signed
 TRUSTED = 0.9  # share of pictures that must be in place for the others to be called wrong
 REORDERED = 16  # pictures that may wait for one another (H.264 clause A.3.1: MaxDpbFrames)
 EVEN = 1 / 8  # share of a picture's time by which steady ones differ at most
+FEW = 10  # pictures, fewer do not tell that they are even
+ROUNDED = 2  # ticks by which a writer may round
 FITS = HZ // 4  # ticks between what a segment lasts and its EXTINF
 
 
@@ -31,6 +33,41 @@ def in_place(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, int]:
     mended = pts.copy()
     mended[known[astray]] = (int(dts[known[0]]) + placed) % MODULO
     return mended, len(astray)
+
+
+def one_bit_off(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int]:
+    """The one picture that does not stand where evenly spaced ones want it is set there, if one bit
+    of its PTS makes the difference; and its DTS, if it has no other.
+    """
+    known = np.flatnonzero(dts >= 0)
+    if lane.codec.kind == "audio" or len(known) < FEW:
+        return pts, dts, 0
+    shown = signed(pts[known] - pts[known[0]])
+    order = np.argsort(shown, kind="stable")
+    odd = np.flatnonzero(np.abs(np.diff(shown[order]) - lane.unit) > EVEN * lane.unit)
+    off = _between_odd(odd.tolist(), len(order))
+    if off is None:
+        return pts, dts, 0
+    picture = int(known[order[off]])
+    sides = [(off - 1, 1), (off + 1, -1)]
+    wanted = [shown[order[n]] + way * lane.unit for n, way in sides if 0 <= n < len(order)]
+    told = int(pts[picture])
+    middle = int(pts[known[0]]) + round(sum(wanted) / len(wanted))
+    for place in range(middle - ROUNDED, middle + ROUNDED + 1):
+        if (told ^ place % MODULO).bit_count() == 1:
+            right, decoded = pts.copy(), dts.copy()
+            right[picture] = place % MODULO
+            decoded[picture] = right[picture] if dts[picture] == told else dts[picture]
+            return right, decoded, 1
+    return pts, dts, 0
+
+
+def _between_odd(odd: list[int], count: int) -> int | None:
+    """Which of so many pictures stands between the only steps that are odd."""
+    if len(odd) == 2 and odd[1] == odd[0] + 1:
+        return odd[1]
+    ends = {0: 0, count - 2: count - 1}
+    return ends.get(odd[0]) if len(odd) == 1 else None
 
 
 def _impossible(shown: Ticks, decoded: Ticks, unit: float) -> Index:

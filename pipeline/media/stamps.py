@@ -39,6 +39,10 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
     if (len(good) < TRUSTED * len(once) and not single) or 2 * len(once) < len(line):
         return _as_shown(pts, dts, lane)
     wrong = np.setdiff1d(np.arange(len(line)), good)
+    reordered = bool((signed(np.diff(pts[known])) < 0).any())
+    shown = _as_shown(pts, dts, lane) if reordered else (pts, dts, None)
+    if shown[2] is not None and shown[2] <= len(wrong):
+        return shown  # it contradicts no more, and says exactly when each was decoded
     told, stamps = pts, dts
     pts, dts = pts.copy(), dts.copy()
     if lane.codec.kind == "audio":

@@ -10,7 +10,7 @@ from pipeline.media.lane import BASE
 from pipeline.media.mpegts import scan
 from pipeline.media.placed import Slot
 from pipeline.media.timeline import Plan, plan
-from pipeline.model import Finding, Severity
+from pipeline.model import Finding, Severity, TrackEvent
 from tests import ts
 
 S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
@@ -149,6 +149,30 @@ def test_video_that_begins_later_and_not_with_a_key_picture(key):
     assert made.promised[ts.VIDEO].late is not key
     said = [(f.severity, f.segment) for f in made.findings if f.id == "NO_KEY_AT_START"]
     assert said == ([] if key else [(Severity.ERROR, "2.ts")])
+
+
+@pytest.mark.parametrize(
+    ("started", "whole", "begun"),
+    [
+        pytest.param(0, 1, True, id="the playlist says so"),
+        pytest.param(0, 3, True, id="the playlist says so, long before"),
+        pytest.param(2, 1, False, id="it begins later by the playlist"),
+        pytest.param(None, 1, True, id="nobody says when, and one segment lacks it"),
+        pytest.param(None, 2, False, id="nobody says when, and two whole segments lack it"),
+    ],
+)
+def test_sound_that_may_have_begun_in_a_segment_that_is_gone(started, whole, begun):
+    counters: dict[int, int] = {}
+    kinds = [*[None] * (1 + whole), ts.AUDIO, ts.AUDIO]
+    options = {"pictures": 16, "counters": counters}
+    datas = [ts.segment(start=S * n, audio=kind, **options) for n, kind in enumerate(kinds, 1)]
+    slots = slots_of([None, *datas[1:]])
+    if started is not None:
+        slots[started] = replace(slots[started], events=(TrackEvent("audio", None),))
+    made = plan(slots)
+    promise = made.promised[ts.AUDIO]
+    assert promise.late is begun
+    assert not begun or round(promise.begin - BASE) == -S
 
 
 def test_the_media_begins_late():

@@ -521,13 +521,13 @@ def survive(data: bytes) -> None:
     assert time.process_time() - started < 1
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(CHANGES)
 def test_damage_to_a_hand_built_moov_is_malformed_or_read(changes):
     survive(damaged(HAND_BUILT, changes))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_any_word_of_the_boxes_may_be_any_number(data):
     at = data.draw(st.integers(8, len(HAND_BUILT) - 4))
@@ -769,7 +769,7 @@ def test_a_remux_hides_nothing_and_an_encoder_hides_its_priming(made):
         assert [mp4.hidden(t, movie.timescale) for t in movie.tracks] == [0, 0]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(changes=CHANGES)
 def test_damage_to_a_real_moov_is_malformed_or_read(real_moov, changes):
     survive(damaged(real_moov, changes))

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.media.codecs import AAC, H264
 from pipeline.media.lane import HZ, Lane
-from pipeline.media.presentation import in_place, within
+from pipeline.media.presentation import in_place, one_bit_off, within
 
 MODULO = 1 << 33
 UNIT = 6000
@@ -122,3 +122,44 @@ def test_the_time_of_showing_moves_along():
     dts = np.array([*STEADY[:-1], 1 << 30], np.int64)
     pts, found, _ = within(dts + 100, dts, VIDEO, SECONDS)
     assert (pts - found).tolist() == [100] * 30
+
+
+def flipped(number: int, bit: int, delay: int = 0, start: int = 126_000) -> tuple[list[int], int]:
+    """Ticks by which each of evenly spaced pictures is off after one bit of a stamp was set back,
+    and how many were.
+    """
+    right = (start + UNIT * np.arange(COUNT, dtype=np.int64)) % MODULO
+    told = (right + delay) % MODULO
+    dts = right.copy()
+    told[number] ^= 1 << bit
+    dts[number] = dts[number] if delay else told[number]
+    pts, dts, count = one_bit_off(told, dts, VIDEO)
+    away = [*(pts - right - delay) % MODULO, *(dts - right) % MODULO]
+    return sorted({int(ticks) for ticks in away}), count
+
+
+@pytest.mark.parametrize("number", [0, 1, 9, COUNT - 2, COUNT - 1])
+@pytest.mark.parametrize("bit", [10, 11, 12])
+@pytest.mark.parametrize("delay", [0, 12_000], ids=["", "with a DTS of its own"])
+@pytest.mark.parametrize("start", [126_000, MODULO - 9 * UNIT], ids=["", "over the end"])
+def test_one_bit_puts_a_picture_beside_its_place(number, bit, delay, start):
+    assert flipped(number, bit, delay, start) == ([0], 1)
+
+
+def test_what_is_off_by_more_than_one_bit_may_be_a_late_camera():
+    pts = UNIT * np.arange(COUNT, dtype=np.int64)
+    pts[9] += 1100
+    assert one_bit_off(pts, pts, VIDEO)[2] == 0
+
+
+def test_two_pictures_beside_their_places_are_no_single_one():
+    pts = UNIT * np.arange(COUNT, dtype=np.int64)
+    pts[[9, 15]] ^= 1 << 11
+    assert one_bit_off(pts, pts, VIDEO)[2] == 0
+
+
+def test_sound_and_few_pictures_are_left_alone_to_the_bit():
+    pts = UNIT * np.arange(COUNT, dtype=np.int64)
+    pts[5] ^= 1 << 11
+    assert one_bit_off(pts, pts, AUDIO)[2] == 0
+    assert one_bit_off(pts[:9], pts[:9], VIDEO)[2] == 0

@@ -8,7 +8,7 @@ from pipeline.media.identity import identified
 from pipeline.media.placed import Slot
 from pipeline.model import Severity
 from tests import ts
-from tests.media.test_identity import S, data, first, run, said, shifted, slots
+from tests.media.identity_builder import S, data, first, run, said, shifted, slots
 
 
 @pytest.mark.parametrize("number", range(5))

@@ -126,6 +126,14 @@ def test_decoding_times_by_the_order_of_presentation(dts, wrap):
     assert max(delays) <= 4 * 6000
 
 
+def test_decoding_times_of_which_any_may_be_right_are_told_by_the_order_of_presentation():
+    """Of 5 4 7 6 9 either half goes on."""
+    order = [0, 2, 3, 1, 5, 6, 4, 8, 9, 7, 11, 12, 10]
+    pts = [(n + 2) * 6000 for n in order]
+    dts = [n * 6000 for n in (0, 1, 2, 3, 4, 5, 4, 7, 6, 9, 10, 11, 12)]
+    assert mend(dts, pts, VIDEO) == ([n * 6000 for n in range(13)], pts, 2)
+
+
 def test_a_single_decoding_time_leaves_the_presentation_alone():
     dts = changed([6000 * n for n in range(20)], t7=5 * 6000)
     shown = [LATE + 6000 * n for n in (0, 3, 1, 2, 6, 4, 5, 9, 7, 8, 12, 10, 11, *range(13, 20))]

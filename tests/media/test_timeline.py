@@ -336,7 +336,7 @@ def test_streams_on_two_clocks_are_rejected():
     assert ("DTS_BACK", FATAL, "0.ts", None) in said(made)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     wrap=st.integers(-3 * S, 3 * S),
     gone=st.sets(st.integers(0, 7), max_size=6),
@@ -359,7 +359,7 @@ def test_every_survivor_keeps_its_place(wrap, gone, restart, utcs):
     assert not made.rejected
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(order=st.permutations(range(6)), twice=st.sets(st.integers(0, 5)))
 def test_any_order_and_copies_come_out_as_one_row(order, twice):
     counters: dict[int, int] = {}

@@ -635,7 +635,6 @@ def play(make_yard, given: "Given", rounds: int) -> Counter[str]:
         settings=settings(
             max_examples=max(rounds, 1),
             stateful_step_count=20,
-            deadline=None,
             phases=[Phase.generate],  # a history has its own names and times: none comes twice
             suppress_health_check=list(HealthCheck),
             database=None,

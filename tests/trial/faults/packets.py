@@ -45,11 +45,14 @@ def lost_sixteen(made: Recording) -> str:
 
 def _blind(made: Recording, low: int, high: int) -> set[int]:
     """Pictures that lose these packets, if no reader of packets could know: all inside one
-    picture, or where no distance of pictures is wrong because none is right.
+    picture, the last ones of all, or where no distance of pictures is wrong because none is right.
     """
-    hit = [u for u in made.units if u.track == "video" and u.first <= high and low <= u.last]
+    pictures = [u for u in made.units if u.track == "video"]
+    hit = [u for u in pictures if u.first <= high and low <= u.last]
     torn_inside = len(hit) == 1 and hit[0].first < low
-    return {u.digest for u in hit} if torn_inside or not made.stream.steady else set()
+    at_the_end = hit[-1] is pictures[-1] and hit[0].first < low
+    blind = torn_inside or at_the_end or not made.stream.steady
+    return {u.digest for u in hit} if blind else set()
 
 
 def lost_sound_pes(made: Recording) -> str:
