@@ -65,12 +65,18 @@ def wanted(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Fill]:
 
 
 def opening(lane: Lane, placed: Sequence[Placed]) -> Fill | None:
-    """One picture at the beginning of a recording whose pictures begin late."""
-    first = next((p.presented(lane.pid)[0] for p in placed if lane.pid in p.stamps), BASE)
+    """One picture at the beginning of a recording whose pictures begin late.
+
+    Where pictures are reordered it is shown a tick after it is decoded: a decoder that expects that
+    (one picture of delay) does not believe in a picture that is shown at once.
+    """
+    having = [p for p in placed if lane.pid in p.stamps]
+    first = next((p.presented(lane.pid)[0] for p in having), BASE)
     if lane.codec.kind != "video" or first - BASE <= GAP:
         return None
+    reordered = any((p.stamps[lane.pid][0] != p.stamps[lane.pid][1]).any() for p in having)
     at = np.array([BASE], np.int64)
-    return Fill(lane.pid, 0, at, at)
+    return Fill(lane.pid, 0, at + int(reordered), at)
 
 
 def blocks(fills: Sequence[Fill], made: Mapping[int, Made]) -> Iterator[dict[int, Block]]:

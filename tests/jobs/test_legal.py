@@ -286,6 +286,20 @@ def test_pictures_do_not_mix_where_the_clock_restarts(library, tmp_path, waits, 
     assert min(steps) == pytest.approx(6000, abs=10)
 
 
+@pytest.mark.parametrize("waits", [0, 1, 2])
+def test_pictures_that_begin_late_begin_with_a_black_one(library, tmp_path, waits):
+    """Also where one picture waits: ffmpeg believes none then that is shown at once."""
+    made = library[r.Kind(b_frames=waits)].copy(tmp_path / "recording")
+    for number in (0, 1):
+        r.without_pid(made, number, r.stream_pids(made.data(number))["video"])
+    report = r.convert(made.folder, tmp_path / "out", library.ffmpeg)
+    assert report.verdict is Verdict.OK, r.said(report)
+    assert report.proof.holds
+    pictures = [s.pts for s in r.samples(Path(report.output), library.ffmpeg) if s.kind == "video"]
+    assert len(pictures) == 3 * 60 + 1
+    assert min(pictures) == pytest.approx(0, abs=1)
+
+
 def announced(report, id):
     """What the playlist says of its clock is no fault."""
     assert report.verdict is Verdict.OK, r.said(report)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from pipeline.media.codecs import AAC, H264
-from pipeline.media.fills import BLOCK, Fill, Made, blocks, wanted
+from pipeline.media.fills import BLOCK, Fill, Made, blocks, opening, wanted
 from pipeline.media.lane import BASE, Lane
 from pipeline.media.losses import Stretch
+from pipeline.media.placed import Placed, Slot
 from pipeline.media.units import Units
 
 VIDEO, AUDIO = Lane(256, H264, b"", 6000.0), Lane(257, AAC, b"", 1920.0)
@@ -55,6 +56,29 @@ def test_frames_of_sound_fit_in_whole(length, count):
 def test_a_hole_inside_a_segment_is_kept():
     times = [*steps(0, 5), *steps(60_000, 5)]
     assert list(wanted(VIDEO, [stretch("0.ts", times, (5,))])) == []
+
+
+@pytest.mark.parametrize(
+    ("lane", "start", "late", "shown"),
+    [
+        pytest.param(VIDEO, 90_000, 0, 0, id="late pictures"),
+        pytest.param(VIDEO, 90_000, 6000, 1, id="late pictures that are reordered"),
+        pytest.param(VIDEO, 45_000, 0, None, id="half a second late"),
+        pytest.param(AUDIO, 90_000, 0, None, id="late sound"),
+    ],
+)
+def test_one_picture_stands_where_pictures_begin_late(lane, start, late, shown):
+    dts = np.arange(5) * 6000 + BASE + start
+    placed = [
+        Placed(Slot("0.ts", None), 0, {}, 0),
+        Placed(Slot("1.ts", None), 1, {lane.pid: (dts + late, dts)}, 1),
+    ]
+    fill = opening(lane, placed)
+    if shown is None:
+        assert fill is None
+    else:
+        assert fill is not None
+        assert (fill.before, fill.pts.tolist(), fill.dts.tolist()) == (0, [BASE + shown], [BASE])
 
 
 def test_a_pause_without_a_loss_is_no_hole():
