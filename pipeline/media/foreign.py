@@ -3,7 +3,7 @@
 Times are ticks of 90 kHz unless they say seconds.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from pipeline.media.absence import continues
@@ -28,6 +28,9 @@ from pipeline.model import Finding, Severity
 
 OUT = HZ  # a slot whose clock is further off than this from both its neighbours is out of line
 ENOUGH = 3  # edges that tell how a writer counts
+MISSING = (
+    5  # times as long as a slot: if its neighbours are further apart, their clocks tell nothing
+)
 
 
 def in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
@@ -58,13 +61,16 @@ def in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findin
 
 
 def _off_both(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
-    """It is as long as the room between its neighbours, and its clock is off both: set by them, or
-    of another recording.
+    """Between its neighbours is room for it, and its clock is off both: set by them, or of another
+    recording.
     """
     slot = slots[found.here]
-    step = _step(slot, found)
+    step = _step(slot, found.since)
     counted = _counted(slots, found)
-    if counted or (counted is None and _seamless(slot, found, step)):
+    one_side = _off_one_that_counts(slots, found)
+    if one_side is not None:
+        step = one_side
+    if counted or one_side is not None or (counted is None and _seamless(slot, found, step)):
         detail = f"its clock is {step / HZ:+.3f} s off that of its neighbours, which it fits"
         said = Finding(
             "DTS_BACK", Severity.WARNING, slot.name, None, 1, detail, "set by its neighbours"
@@ -86,10 +92,11 @@ def _has_its_place(slots: Sequence[Slot], found: Neighbours, over: int) -> bool:
     """
     slot = slots[found.here]
     room = _room(slots, found)
-    if _fills(slots, found) or room is None or abs(room - length(slot)) > OUT:
+    if _fills(slots, found) or room is None:
         return True
-    near = min(min(map(abs, side.values())) for side in (found.since, found.until)) <= OUT
-    return near and (over <= 2 * APART or abs(room - length(slot)) > APART)
+    if min(min(map(abs, side.values())) for side in (found.since, found.until)) > OUT:
+        return not length(slot) - OUT <= room <= MISSING * length(slot) + OUT
+    return over <= 2 * APART or abs(room - length(slot)) > APART
 
 
 def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours) -> str:
@@ -217,17 +224,34 @@ def _counted(slots: Sequence[Slot], found: Neighbours) -> bool | None:
     return False if counts and not anew and len(here) > 1 and not any(go_on) else None
 
 
+def _off_one_that_counts(slots: Sequence[Slot], found: Neighbours) -> int | None:
+    """Ticks by which it is off the neighbour from which, or into which, the counters of all its
+    streams go on, if it has more than one.
+    """
+    assert found.before is not None
+    assert found.behind is not None
+    sides = (
+        (found.before, found.here, found.since, 1),
+        (found.here, found.behind, found.until, -1),
+    )
+    for a, b, off, way in sides:
+        pairs = _pairs(slots, [(a, b)] if b == a + 1 else [])
+        if len(pairs) > 1 and all(continues(one, other) for one, other in pairs):
+            return way * _step(slots[found.here], off)
+    return None
+
+
 def _pairs(slots: Sequence[Slot], edges: Iterable[tuple[int, int]]) -> list[tuple[Stream, Stream]]:
     """What stands on both sides of these edges, of each stream that both hold."""
     sides = [(streams_of(slots[a]), streams_of(slots[b])) for a, b in edges]
     return [(a[pid], b[pid]) for a, b in sides for pid in a.keys() & b.keys()]
 
 
-def _step(slot: Slot, found: Neighbours) -> int:
-    """By how much it is off: sound tells exactly, pictures may come at any time."""
+def _step(slot: Slot, off: Mapping[int, int]) -> int:
+    """By how much it is off a neighbour: sound tells exactly, pictures may come at any time."""
     streams = streams_of(slot)
-    sound = [ticks for pid, ticks in found.since.items() if _kind(streams[pid]) == "audio"]
-    return (sound or [*found.since.values()])[0]
+    sound = [ticks for pid, ticks in off.items() if _kind(streams[pid]) == "audio"]
+    return (sound or [*off.values()])[0]
 
 
 def _kind(stream: Stream) -> str:

@@ -158,3 +158,28 @@ def test_a_clock_that_steps_out_with_the_first_pictures():
     made = identified(slots(*datas))
     assert said(made) == [("DTS_BACK", Severity.WARNING, "2.ts")]
     assert first(made[0][2], ts.VIDEO) == first(slots(data(3 * S))[0], ts.VIDEO)
+
+
+@pytest.mark.parametrize(
+    ("lost", "ours", "found"),
+    [
+        pytest.param(1, False, [("SEG_FOREIGN", Severity.ERROR)], id="another recording's"),
+        pytest.param(
+            1, True, [("DTS_BACK", Severity.WARNING)], id="its counters go on on one side"
+        ),
+        pytest.param(3, False, [("SEG_FOREIGN", Severity.ERROR)], id="where three are missing"),
+        pytest.param(9, False, [], id="neighbours too far apart to tell"),
+    ],
+)
+def test_a_clock_that_steps_out_beside_a_slice_that_is_not_listed(lost, ours, found):
+    """There is more room than it takes."""
+    counters: dict[int, int] = {}
+    datas = [data(S * (n + 1), counters=counters) for n in (0, 1)]
+    datas.append(data(3 * S + 90_000_000, counters=counters if ours else {ts.VIDEO: 9}))
+    for pid in counters:
+        counters[pid] += 5
+    datas += [data(S * (n + 1 + lost), counters=counters) for n in (3, 4, 5)]
+    made = identified(slots(*datas))
+    assert [(id, severity) for id, severity, _ in said(made)] == found
+    if ours:
+        assert first(made[0][2], ts.VIDEO) == 3 * S
