@@ -197,6 +197,7 @@ def _judge_gap(
     part: _Part, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
 ) -> None:
     gap = gaps[lane.pid]
+    others = [other for pid, other in gaps.items() if pid != lane.pid]
     by_names = _gap_by_names(part, before, segment)
     if _nothing_is_missing(part, before, segment, lane, gaps):
         if gap > GAP:
@@ -205,6 +206,7 @@ def _judge_gap(
         gap > GAP
         and by_names is not None
         and by_names < min(TOLERANCE, gap / HZ / 2)
+        and min(others, default=gap) >= gap / 2  # names tell of all streams together
         and not falls_short(segment, part.lanes)
     ):
         detail = f"{gap / HZ:.3f} s by the clock, {by_names:.3f} s by the slice names"

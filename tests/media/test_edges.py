@@ -334,6 +334,29 @@ def test_names_that_know_of_no_gap_make_a_step_of_the_clock_none():
     assert made[0][4] == "2.000 s by the clock, -0.000 s by the slice names"
 
 
+def test_names_say_nothing_of_one_stream_while_another_goes_on():
+    """Sound is missing at the end of a slice; its pictures go on into the next one."""
+    found = segments(run(6))
+    for n, segment in enumerate(found):
+        segment.slot = replace(segment.slot, utc=UTC + n * SECONDS)
+    pts, dts = found[2].stamps[ts.AUDIO]
+    found[2].stamps[ts.AUDIO] = pts[:-4], dts[:-4]
+    made = examined(found, counters=False)
+    assert [m[:4] for m in made] == [("DTS_GAP", Severity.ERROR, "3.ts", ts.AUDIO)]
+    assert found[3].torn == {ts.AUDIO}
+
+
+@pytest.mark.parametrize("short", [0.03, 0.04])
+def test_extinf_excuses_no_gap_that_is_smaller_than_what_it_may_be_off(short):
+    """Half a gap of two pictures, to which EXTINF is kept or not."""
+    found = segments(run(6, audio=None))
+    for segment in found[3:]:
+        moved(segment, ts.VIDEO, 6000)
+    found[2].slot = replace(found[2].slot, duration=SECONDS + short)
+    torn = [m[:3] for m in examined(found, counters=False)]
+    assert torn == ([("DTS_GAP", Severity.ERROR, "3.ts")] if short > 6000 / 90_000 / 2 else [])
+
+
 def test_streams_that_pause_together_for_as_long_as_promised_lose_nothing():
     """Each slice is as long as EXTINF says, and the gap is short."""
     found = segments(run(6))
