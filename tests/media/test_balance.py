@@ -280,6 +280,20 @@ def test_a_hole_inside_a_slot_is_its_own():
     assert [e.lost for e in found] == [0.0, 1.0]
 
 
+def test_a_hole_inside_a_slot_is_its_own_also_behind_one_that_holds_nothing():
+    on = line((0.0, 4.0), None, (8.0, 12.0))
+    found = balance.booked(on, of(on), [Hole("video", 9.0, 1.0, "2.ts")], (0, 0))
+    assert [e.lost for e in found] == [0.0, 0.0, 1.0]
+
+
+def test_what_another_part_goes_on_with_is_no_longer_promised():
+    on = line(*SHORT)
+    on.placed[1].slot = replace(on.placed[1].slot, part="bak0")
+    on.placed[1].until[on.lane.pid] = BASE + 6 * HZ
+    found = explained(on)
+    assert (found[1].reason, found[1].excepted) == ("bak0 goes on with another part", 2.0)
+
+
 def test_what_nobody_promised_stands_in_front_of_the_segment_behind():
     on = line((0.0, 4.0), (40.0, 44.0))
     found = balance.booked(on, of(on), [Hole("video", 4.0, 36.0, "1.ts")], (0, 0))
@@ -394,6 +408,15 @@ def test_who_says_so(more, entry, who):
     given[1] = replace(given[1], **entry)
     found = balance.witnessed(on, given)
     assert [e.witnesses for e in found] == [(), who, (), (), ()]
+
+
+@pytest.mark.parametrize(("later", "says"), [(0.2, False), (0.3, True)])
+def test_names_stray_by_a_quarter_of_a_second(later, says):
+    on = line((0.0, 4.0), (4.0, 8.0), (8.0, 12.0))
+    slots = [replace(s, utc=4.0 * n + later * (n > 0)) for n, s in enumerate(on.slots)]
+    given = [replace(e, promised=4.001, cut=1) for e in of(on)]  # not in whole seconds
+    found = balance.witnessed(replace(on, slots=slots), given)
+    assert ("slice names" in found[0].witnesses) is says
 
 
 def test_names_of_another_part_or_none_say_nothing():
