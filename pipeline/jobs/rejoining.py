@@ -11,6 +11,7 @@ from pipeline.media.packets import Bytes
 from pipeline.media.placed import Slot, has_media
 from pipeline.media.rejoin import (
     beginning,
+    begins_inside,
     given_back,
     goes_through,
     holds,
@@ -54,7 +55,7 @@ def rejoined(
         ahead, behind = parted(read(number), new[number + 1])
         put(number, ahead)
         again, there = scan(new[number + 1].name, behind), new[number + 1].scan
-        if there is not None and hurt(again) < hurt(there):
+        if there is not None and hurt(again) < hurt(there) + begins_inside(there):
             put(number + 1, behind)
         new[number] = _said(new[number], new[number + 1].name)
     holders: dict[int, int] = {}  # by PID: the last segment in which a PES of it begins

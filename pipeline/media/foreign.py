@@ -216,12 +216,13 @@ def _counted(slots: Sequence[Slot], found: Neighbours) -> bool | None:
     own = [(found.before, found.here), (found.here, found.behind)]
     here = _pairs(slots, (edge for edge in own if edge[1] == edge[0] + 1))  # a hole breaks them all
     go_on = [continues(a, b) for a, b in here]
+    others = _pairs(slots, (e for e in pairwise(range(len(slots))) if found.here not in e))
+    if others and all(a.counters[0] == b.counters[0] for a, b in others):
+        return None  # they begin anew in every slot
     if here and all(go_on):
         return True
-    others = _pairs(slots, (e for e in pairwise(range(len(slots))) if found.here not in e))
     counts = sum(continues(a, b) for a, b in others) * 2 > len(others) >= ENOUGH
-    anew = all(a.counters[0] == b.counters[0] for a, b in others)
-    return False if counts and not anew and len(here) > 1 and not any(go_on) else None
+    return False if counts and len(here) > 1 and not any(go_on) else None
 
 
 def _off_one_that_counts(slots: Sequence[Slot], found: Neighbours) -> int | None:

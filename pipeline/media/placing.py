@@ -17,6 +17,7 @@ from pipeline.media.walls import DOUBT, NEAREST, begins_whole, wall
 from pipeline.model import Finding, Severity
 
 TOLERANCE = 1.0  # seconds the slice clock may differ from the media
+SLOT = 0.15  # seconds by which the lengths of slots differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +126,9 @@ class Placer:
             announced=segment.slot.discontinuity,
             hurt=before.damaged or segment.damaged,
             short=self._shortfall(before, segment) / HZ,
-            seamless=self._is_seamless(before, segment),
+            seamless=False,
         )
+        seen = replace(seen, seamless=self._is_seamless(before, segment, seen.clock))
         broken = not gone and self._breaks(before, segment)  # or what is gone broke them
         if seen.back < 0 and seen.clock_agrees and not broken:
             return
@@ -155,11 +157,23 @@ class Placer:
         lost = 0.0 if begins_whole(before) else shortfall(before, self._lanes)
         return shortfall(segment, self._lanes) + lost
 
-    def _is_seamless(self, before: Placed, segment: Placed) -> bool:
-        """No packet and no second that was promised is missing between them."""
+    def _is_seamless(self, before: Placed, segment: Placed, gap: float) -> bool:
+        """No packet and no second that was promised is missing between them.  The counter of one
+        stream alone goes on by chance, one time in sixteen: it says nothing of a gap of seconds
+        that is as long as slots are.
+        """
         shared = before.stamps.keys() & segment.stamps.keys()
         counted = all(continues(before.stream(pid), segment.stream(pid)) for pid in shared)
-        return self._counters_go_on and counted and promise_is_kept(before, self._lanes)
+        sure = len(shared) > 1 or not self._is_of_slots(gap)
+        return self._counters_go_on and counted and sure and promise_is_kept(before, self._lanes)
+
+    def _is_of_slots(self, gap: float) -> bool:
+        """So many seconds are one slot, or a few times as many."""
+        told = [slot.duration for slot in self._slots[:-1] if slot.duration]
+        usual = float(np.median(told)) if told else 0.0
+        if not usual or gap < usual / 2:
+            return False
+        return abs(gap - round(gap / usual) * usual) <= SLOT * round(gap / usual)
 
     def _gap_by_walls(
         self, segment: Placed, following: Sequence[Placed], gap: float

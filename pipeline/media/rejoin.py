@@ -80,6 +80,11 @@ def parted(data: Bytes, b: Slot) -> tuple[Bytes, Bytes]:
     return data[:at], data[at:]
 
 
+def begins_inside(scan: Scan) -> bool:
+    """A segment begins inside a unit of one of its streams."""
+    return any(stream.head for stream in _streams(scan).values())
+
+
 def hurt(scan: Scan) -> int:
     """How many things are wrong with a segment."""
     return sum(f.count for f in scan.findings if f.severity == Severity.ERROR)

@@ -182,6 +182,18 @@ def test_garbage_in_front(copied, converted, library, number, size):
     assert "SEG_PARTIAL" in ids(report)
 
 
+@pytest.mark.parametrize("lost", [0, 40, 41, 42, 43])
+def test_a_slice_that_also_holds_the_next_one(copied, converted, library, lost):
+    """Of which some of the first packets are gone: the other one has them all."""
+    made = copied(r.AV_B)
+    held = r.units(made.contents())
+    made.write(1, made.data(1) + made.data(2))
+    r.dropped(made, 2, range(lost))
+    report = converted(made)
+    whole(report, Verdict.REPAIRED, held, library.ffmpeg)
+    assert "SEG_DUP" in ids(report, Severity.WARNING)
+
+
 @pytest.mark.parametrize("times", [3, 5])
 def test_packets_sent_more_than_twice(copied, converted, library, times):
     made = copied()

@@ -134,6 +134,14 @@ def test_decoding_times_of_which_any_may_be_right_are_told_by_the_order_of_prese
     assert mend(dts, pts, VIDEO) == ([n * 6000 for n in range(13)], pts, 2)
 
 
+def test_decoding_times_told_twice_of_which_the_next_one_goes_on():
+    """Of 1 1 2 4 the 2 is wrong as well: evenly shown pictures say so."""
+    order = [0, 3, 1, 2, 6, 4, 5, 9, 7, 8]
+    pts = [(n + 2) * 6000 for n in order]
+    dts = [n * 6000 for n in (0, 1, 1, 2, 4, 5, 5, 7, 8, 9)]
+    assert mend(dts, pts, VIDEO) == ([n * 6000 for n in range(10)], pts, 3)
+
+
 def test_a_single_decoding_time_leaves_the_presentation_alone():
     dts = changed([6000 * n for n in range(20)], t7=5 * 6000)
     shown = [LATE + 6000 * n for n in (0, 3, 1, 2, 6, 4, 5, 9, 7, 8, 12, 10, 11, *range(13, 20))]

@@ -194,6 +194,23 @@ def test_offsets(starts, options, new, findings):
     assert not made.rejected
 
 
+@pytest.mark.parametrize(
+    ("step", "gone"),
+    [
+        pytest.param(0.48, False, id="less than half a slot"),
+        pytest.param(1, True, id="one slot"),
+        pytest.param(2.2, True, id="nearly two"),
+        pytest.param(2.5, False, id="two and a half"),
+    ],
+)
+def test_one_counter_that_goes_on_says_nothing_of_a_gap_as_long_as_slots(step, gone):
+    """By chance it goes on one time in sixteen."""
+    starts = [S, 2 * S, 3 * S + round(step * S), 4 * S + round(step * S)]
+    made = planned([*starts, 5 * S + round(step * S)], video=None)
+    found = [("DTS_GAP", Severity.ERROR if gone else WARNING, "2.ts", ts.AUDIO if gone else None)]
+    assert said(made) == found
+
+
 def test_sound_that_overlaps_by_less_than_its_last_pes():
     """Four frames of ten: the last stamp lies before the next segment, the last frame does not."""
     four = 4 * ts.FRAME
