@@ -39,7 +39,8 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
     if (len(good) < TRUSTED * len(once) and not single) or 2 * len(once) < len(line):
         return _as_shown(pts, dts, lane)
     wrong = np.setdiff1d(np.arange(len(line)), good)
-    reordered = bool((signed(np.diff(pts[known])) < 0).any())
+    apart = signed(pts[known] - dts[known])
+    reordered = bool((signed(np.diff(pts[known])) < 0).any() and np.ptp(apart))
     shown = _as_shown(pts, dts, lane) if reordered else (pts, dts, None)
     even = np.ptp(signed(np.diff(shown[1][known]))) <= lane.unit / 8
     if shown[2] is not None and shown[2] <= (2 if even else 1) * len(wrong):
