@@ -288,6 +288,24 @@ def test_the_quicker_one_stays(ready):
     assert shelf.objects == {"a/out.mp4": b"quicker"}
 
 
+@pytest.mark.parametrize("replacing", [True, False])
+def test_in_a_folder_the_result_is_moved_whatever_stood_there(tmp_path, ready, replacing):
+    """A lock of this machine keeps others out; a copy would take room and time."""
+    storage = LocalStorage(tmp_path / "out")
+    temporary = ready(storage, "out.mp4")
+    inode = temporary.stat().st_ino
+    publish.publish(
+        temporary,
+        storage,
+        "out.mp4",
+        note(),
+        format=Format.MP4,
+        sha256=SHA256,
+        replacing=replacing,
+    )
+    assert (tmp_path / "out" / "out.mp4").stat().st_ino == inode
+
+
 def test_an_answer_that_was_lost_is_no_rival(ready):
     shelf = Shelf({"a/out.mp4": MOVIE})
     temporary = ready(shelf, "a/out.mp4")

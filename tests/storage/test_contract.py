@@ -340,10 +340,12 @@ def test_delete_only_what_was_looked_at(storage, put, request):
     storage.delete("a.ts", etag=changed.etag)
 
 
-def test_a_copy_has_the_bytes_of_its_source(storage, put):
+def test_a_copy_has_the_bytes_of_its_source(storage, put, request):
     stored = put("a b/é.ts", b"bytes")
     copied = storage.copy("a b/é.ts", ".trash/run/é+.ts", etag=stored.etag)
     assert copied.size == 5
+    if request.node.callspec.params["storage"] not in ("azurite", "gcs"):  # these count versions
+        assert copied.etag == stored.etag
     assert content(storage, ".trash/run/é+.ts") == b"bytes"
     assert storage.copy("a b/é.ts", ".trash/run/é+.ts").size == 5
     storage.delete("a b/é.ts")
