@@ -20,7 +20,6 @@ try:
     from pipeline.jobs import files
     from pipeline.model import Format
     from pipeline.muxing.locate import locate
-    from pipeline.storage.local import LocalStorage
     from pipeline.storage.names import printable
 except ImportError as error:
     root = Path(__file__).resolve().parents[1]
@@ -89,14 +88,15 @@ def convert(
 ) -> Iterator[files.Outcome]:
     """Convert one after the other, and say how each went."""
     ffmpeg = locate()
-    folder = LocalStorage(args.directory)
     watched = sys.stderr.isatty() and not args.quiet
     for number, name in enumerate(names, 1):
         begin = f"[{number}/{len(names)}] {printable(name)} -> {to}"
         if watched:
             print(f"{begin} ...", end="\r", file=sys.stderr, flush=True)
         start = time.perf_counter()
-        outcome = files.convert_file(folder, name, to, ffmpeg, spool=spool, force=args.force)
+        outcome = files.convert_file(
+            args.directory, name, to, ffmpeg, spool=spool, force=args.force
+        )
         if watched:
             done = "FAILED" if outcome.problem else "ok"
             spent = time.perf_counter() - start

@@ -53,8 +53,8 @@ CLOCKS = {".now", ".today", ".utcnow"}
 # One door to each library; a door that ends in a slash is a room.
 COMMAND = ("cli/", "__main__.py")
 DOORS = {
-    "boto3": ("storage/s3.py", "storage/sqs.py"),
-    "botocore": ("storage/s3.py", "storage/s3_errors.py", "storage/sqs.py"),
+    "boto3": ("storage/s3.py", "storage/s3_clients.py", "storage/sqs.py"),
+    "botocore": ("storage/s3_clients.py", "storage/s3_errors.py", "storage/sqs.py"),
     "s3transfer": ("storage/s3.py",),
     "urllib3": ("storage/s3_errors.py",),
     "obstore": ("storage/object_store.py",),
@@ -181,6 +181,10 @@ MODULES = [
     Module(path.relative_to(HOME).as_posix(), path.read_text(encoding="utf-8"))
     for path in sorted(HOME.rglob("*.py"))
 ]
+SCRIPTS = [
+    Module(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "scripts").glob("*.py"))
+]
 NAMES = {".".join([PACKAGE, *module.parts]) for module in MODULES}
 IMPORTS = [(module, found) for module in MODULES for found in module.imports]
 
@@ -259,6 +263,44 @@ def calls(module: Module) -> Iterator[tuple[str, str]]:
                 yield where, node.func.id
             elif isinstance(node.func, ast.Attribute):
                 yield where, f".{node.func.attr}"
+
+
+# Stores answer for themselves.
+
+
+def test_no_store_is_known_by_its_kind():
+    """What there is to know of one, the protocol is asked; ``locations`` alone makes them."""
+    stores = set(classes_of_stores())
+    assert len(stores) >= 3
+    outside = [module for module in (*MODULES, *SCRIPTS) if module.room != "storage"]
+    nothing(f"{where}: {name}" for module in outside for where, name in names_in(module, stores))
+
+
+def classes_of_stores() -> Iterator[str]:
+    """Every class of the room that has all the verbs of the protocol."""
+    classes = [
+        node
+        for module in MODULES
+        if module.room == "storage"
+        for node in module.tree.body
+        if isinstance(node, ast.ClassDef)
+    ]
+    (verbs,) = (verbs_of(node) for node in classes if node.name == "Storage")
+    yield from (n.name for n in classes if n.name != "Storage" and verbs <= verbs_of(n))
+
+
+def verbs_of(node: ast.ClassDef) -> set[str]:
+    """Its public methods."""
+    return {one.name for one in node.body if isinstance(one, Function) and one.name[0] != "_"}
+
+
+def names_in(module: Module, wanted: set[str]) -> Iterator[tuple[str, str]]:
+    """Place and name wherever one of these is imported or used."""
+    for node in ast.walk(module.tree):
+        imported = {one.name for one in getattr(node, "names", ()) if isinstance(one, ast.alias)}
+        used = {getattr(node, "id", None), getattr(node, "attr", None)}
+        for name in (imported | used) & wanted:
+            yield f"{module.path}:{node.lineno}", name
 
 
 # One door to each library and to each kind of circumstance.

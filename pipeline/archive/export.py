@@ -20,7 +20,7 @@ from pipeline.archive.staging import digest
 from pipeline.errors import ExistsError, StorageError
 from pipeline.jobs.receipts import software
 from pipeline.storage import Storage
-from pipeline.storage.local import LocalStorage
+from pipeline.storage.locations import folder
 from pipeline.storage.oserrors import os_errors
 
 OBJECT = "ocfl_object_1.1"
@@ -28,46 +28,47 @@ ROOT = "ocfl_1.1"
 LAYOUT = "0003-hash-and-id-n-tuple-storage-layout"
 
 
-def to_tar(storage: Storage, place: Place, to: LocalStorage) -> Path:
+def to_tar(storage: Storage, place: Place, to: Path) -> Path:
     """One tar of a bag, checked on the way; safe to repeat."""
     key = f"{place.name or 'bag'}{places.TAR}"
-    folder = LocalStorage(_workplace(to, place))
+    home = folder(to)
+    work = _workplace(home.root, place)
     try:
-        paths = sorted(_copy(storage, place, folder), key=lambda p: (bag.is_payload(p), p))
-        temporary = to.temporary(key)
+        paths = sorted(_copy(storage, place, work), key=lambda p: (bag.is_payload(p), p))
+        temporary = home.temporary(key)
         try:
-            places.pack(folder, place.name or "bag", paths, temporary)
-            to.adopt(temporary, key)
+            places.pack(folder(work), place.name or "bag", paths, temporary)
+            home.adopt(temporary, key)
         finally:
             temporary.unlink(missing_ok=True)
     finally:
-        shutil.rmtree(folder.root, ignore_errors=True)
-    return to.root / key
+        shutil.rmtree(work, ignore_errors=True)
+    return home.root / key
 
 
-def to_ocfl(storage: Storage, place: Place, to: LocalStorage, *, now: float) -> Path:
+def to_ocfl(storage: Storage, place: Place, to: Path, *, now: float) -> Path:
     """One OCFL object that holds the whole bag as its first version, in an OCFL storage root."""
-    _make_root(to)
+    root = folder(to).root
+    _make_root(root)
     id = f"urn:x-recpipe:recording:{quote(place.name or 'bag')}"
-    final = to.root / _layout(id)
+    final = root / _layout(id)
     with os_errors(f"write {final}"):
         if final.exists():
             raise ExistsError(f"{final}: exported before; OCFL objects are not replaced")
-        work = _workplace(to, place)
+        work = _workplace(root, place)
     try:
-        content = LocalStorage(work / "v1" / "content")
-        held = _copy(storage, place, content)
+        inner = work / "v1" / "content"
+        held = _copy(storage, place, inner)
         with os_errors(f"write {work}"):
-            inner = work / "v1" / "content"
             (inner / (place.name or "bag")).rename(work / "bag")
             inner.rmdir()
             (work / "bag").rename(inner)
             (work / f"0={OBJECT}").write_text(f"{OBJECT}\n")
             inventory = _inventory(id, held, now)
-            for folder in (work, work / "v1"):
-                (folder / "inventory.json").write_bytes(inventory)
+            for where in (work, work / "v1"):
+                (where / "inventory.json").write_bytes(inventory)
                 told = f"{hashlib.sha512(inventory).hexdigest()} inventory.json\n"
-                (folder / "inventory.json.sha512").write_text(told)
+                (where / "inventory.json.sha512").write_text(told)
             final.parent.mkdir(parents=True, exist_ok=True)
             work.rename(final)
     finally:
@@ -75,31 +76,32 @@ def to_ocfl(storage: Storage, place: Place, to: LocalStorage, *, now: float) -> 
     return final
 
 
-def _workplace(to: LocalStorage, place: Place) -> Path:
+def _workplace(root: Path, place: Place) -> Path:
     digest_of_name = hashlib.sha256(place.key.encode()).hexdigest()[:16]
-    folder = to.root.parent / f".recpipe-export-{digest_of_name}"  # an OCFL root holds objects only
-    with os_errors(f"write {folder}"):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    return folder
+    work = root.parent / f".recpipe-export-{digest_of_name}"  # an OCFL root holds objects only
+    with os_errors(f"write {work}"):
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+    return work
 
 
-def _copy(storage: Storage, place: Place, to: LocalStorage) -> dict[str, Digests]:
+def _copy(storage: Storage, place: Place, to: Path) -> dict[str, Digests]:
     """Every file of a bag, below its name; StorageError unless all are what the manifests say."""
     linked = places.links(storage, place)
     if linked:
         raise StorageError(f"{storage.url(place.key + linked[0])}: a link: {LINKED}")
     held: dict[str, Digests] = {}
+    home = folder(to)
     for path, chunks in _files(storage, place):
         key = f"{place.name or 'bag'}/{path}"
-        temporary = to.temporary(key)
+        temporary = home.temporary(key)
         try:
             with os_errors(f"write {temporary}"), temporary.open("wb") as file:
                 held[path] = digest(chunks, file.write)
-            to.adopt(temporary, key)
+            home.adopt(temporary, key)
         finally:
             temporary.unlink(missing_ok=True)
-    _refuse_damage(storage, place, to, held)
+    _refuse_damage(storage, place, home, held)
     return held
 
 
@@ -113,33 +115,33 @@ def _files(storage: Storage, place: Place) -> Iterator[tuple[str, Iterator[bytes
 
 
 def _refuse_damage(
-    storage: Storage, place: Place, to: LocalStorage, held: Mapping[str, Digests]
+    storage: Storage, place: Place, copy: Storage, held: Mapping[str, Digests]
 ) -> None:
     contents = Contents({path: Seen(one.size, one) for path, one in held.items()})
     for path in held:
         if not bag.is_payload(path):
-            contents.texts[path] = b"".join(to.open(f"{place.name or 'bag'}/{path}"))
+            contents.texts[path] = b"".join(copy.open(f"{place.name or 'bag'}/{path}"))
     problems = list(judge(contents))
     if problems or not held:
         said = summary(problems) or "empty"
         raise StorageError(f"{storage.url(place.key)}: {said}; see recpipe archive verify")
 
 
-def _make_root(to: LocalStorage) -> None:
-    with os_errors(f"write {to.root}"):
-        to.root.mkdir(parents=True, exist_ok=True)
-        if (to.root / f"0={ROOT}").exists():
+def _make_root(root: Path) -> None:
+    with os_errors(f"write {root}"):
+        root.mkdir(parents=True, exist_ok=True)
+        if (root / f"0={ROOT}").exists():
             return
-        if any(to.root.iterdir()):
-            raise ExistsError(f"{to.root}: not empty, and no OCFL storage root; name another")
+        if any(root.iterdir()):
+            raise ExistsError(f"{root}: not empty, and no OCFL storage root; name another")
         layout = {"extension": LAYOUT, "description": "Hashed and encapsulated by identifier"}
-        (to.root / "ocfl_layout.json").write_text(json.dumps(layout, indent=1) + "\n")
-        extension = to.root / "extensions" / LAYOUT
+        (root / "ocfl_layout.json").write_text(json.dumps(layout, indent=1) + "\n")
+        extension = root / "extensions" / LAYOUT
         extension.mkdir(parents=True)
         hashing = {"digestAlgorithm": "sha256", "tupleSize": 3, "numberOfTuples": 3}
         settings = {"extensionName": LAYOUT, **hashing}
         (extension / "config.json").write_text(json.dumps(settings, indent=1) + "\n")
-        (to.root / f"0={ROOT}").write_text(f"{ROOT}\n")
+        (root / f"0={ROOT}").write_text(f"{ROOT}\n")
 
 
 def _layout(id: str) -> str:

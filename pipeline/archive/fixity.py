@@ -12,6 +12,7 @@ from pipeline.archive.staging import digest
 from pipeline.errors import NotFoundError, RecpipeError, StorageError
 from pipeline.jobs.targets import Opener
 from pipeline.storage import Storage
+from pipeline.storage.locations import of_uri
 from pipeline.storage.names import printable
 
 READERS = 8
@@ -236,21 +237,13 @@ def _fetched(contents: Contents, opened: Opener) -> Iterator[Problem]:
         if path in contents.files:
             continue
         try:
-            storage, key = opened(location_of(one.url))
+            storage, key = opened(of_uri(one.url))
             found = digest(storage.open(key))
         except RecpipeError as error:
             yield Problem("missing", path, printable(error))
             continue
         if found.sha512 != listed.get(path):
             yield Problem("changed", path, f"{printable(one.url)}: sha512 differs")
-
-
-def location_of(url: str) -> str:
-    """A URL of fetch.txt as people give it on the command line."""
-    from urllib.parse import unquote
-
-    scheme, _, rest = url.partition("://")
-    return unquote(rest) if scheme == "file" else f"{scheme}://{unquote(rest)}"
 
 
 def summary(problems: Sequence[Problem]) -> str:

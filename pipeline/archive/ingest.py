@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import quote
 
 from pipeline.archive import bag, places, premis, technical
 from pipeline.archive.beside import mp4s
@@ -21,7 +20,7 @@ from pipeline.jobs.receipts import identities, software
 from pipeline.model import Format, Report, SourceFile, StoredObject
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.storage import Storage
-from pipeline.storage.local import LocalStorage
+from pipeline.storage.locations import is_local
 from pipeline.storage.names import common_folder, printable
 
 COPIERS = 8  # originals at once
@@ -221,7 +220,7 @@ def _root(published: Published, results: Storage, order: Order) -> str:
     """Where the originals are; a receipt in a bucket does not make us read this machine's files."""
     if order.source is not None:
         return order.source
-    if results.path("") is None and "://" not in published.root:
+    if results.path("") is None and is_local(published.root):
         where = results.url(published.receipt_key)
         raise UsageError(f"{where}: names a folder of this machine; say where with --source")
     return published.root
@@ -255,21 +254,13 @@ def _take_originals(
         if one.sha256 not in (None, digests.sha256):
             raise StorageError(f"{source.url(one.key)}: changed since it was converted")
         where = original_path(published, one.key)
-        return bag.Fetch(fetch_url(source, one.key), digests.size, where), digests
+        return bag.Fetch(source.uri(one.key), digests.size, where), digests
 
     with ThreadPoolExecutor(COPIERS) as pool:
         if order.originals is Originals.FETCH:
             return list(pool.map(stay, originals))
         list(pool.map(keep, originals))
     return []
-
-
-def fetch_url(source: Storage, key: str) -> str:
-    """The address of an original that stays where it is, without blanks."""
-    if isinstance(source, LocalStorage):
-        return source.path(key).as_uri()
-    scheme, _, rest = source.url(key).partition("://")
-    return f"{scheme}://{quote(rest)}"
 
 
 def _describe(

@@ -14,7 +14,6 @@ from typing import IO, Any, cast
 from pipeline.archive import bag
 from pipeline.errors import NotFoundError, StorageError
 from pipeline.storage import Storage
-from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.spool import put_bytes
 
@@ -79,8 +78,6 @@ def named(storage: Storage, name: str) -> Place | None:
 
 def links(storage: Storage, place: Place) -> list[str]:
     """Every link in a bag, or that a bag is: what it leads to is not in the archive's keeping."""
-    if not isinstance(storage, LocalStorage):
-        return []
     return [key.removeprefix(place.key) for key in storage.links(place.key)]
 
 
@@ -146,17 +143,17 @@ class _Chunks(io.RawIOBase):
         return size
 
 
-def pack(folder: LocalStorage, name: str, paths: list[str], to: Path) -> str:
+def pack(storage: Storage, name: str, paths: list[str], to: Path) -> str:
     """Write the files of a bag as one tar, in this order; returns the tar's SHA-256."""
     with os_errors(f"write {to}"), to.open("wb") as file:
         hashing = _Hashing(file)
         with tarfile.open(fileobj=cast(IO[bytes], hashing), mode="w|", bufsize=CHUNK) as tar:
             for path in paths:
-                source = folder.path(f"{name}/{path}")
-                member = tarfile.TarInfo(f"{name}/{path}")
-                member.size, member.mode = source.stat().st_size, 0o644
-                with source.open("rb") as content:
-                    tar.addfile(member, content)
+                key = f"{name}/{path}"
+                member = tarfile.TarInfo(key)
+                member.size, member.mode = storage.head(key).size, 0o644
+                content = cast(IO[bytes], io.BufferedReader(_Chunks(storage.open(key)), CHUNK))
+                tar.addfile(member, content)
     return hashing.digest.hexdigest()
 
 

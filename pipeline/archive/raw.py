@@ -22,7 +22,7 @@ from pipeline.jobs.targets import Destination
 from pipeline.model import Report
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.publish import RECEIPT, receipt_key
-from pipeline.storage.local import LocalStorage
+from pipeline.storage.locations import folder as opened
 from pipeline.storage.oserrors import os_errors
 
 Clock = Callable[[], float]
@@ -62,7 +62,7 @@ def _target(work: Work, archive: Archive, options: Options, order: Order) -> Tar
     folder = order.spool / "archive" / identity
     with os_errors(f"make {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-    return Destination(LocalStorage(folder), options.format).target(work.recording.id)
+    return Destination(opened(folder), options.format).target(work.recording.id)
 
 
 def _forget(target: Target) -> None:

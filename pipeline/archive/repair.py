@@ -12,8 +12,8 @@ from pipeline.archive.places import Form, Place
 from pipeline.archive.staging import digest
 from pipeline.errors import NotFoundError, UnsafePathError
 from pipeline.storage import Storage
-from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
+from pipeline.storage.temporaries import temporary as new
 
 DAMAGED = ("missing", "changed", "unreadable", "invalid")
 
@@ -47,7 +47,7 @@ def _one(
     storage: Storage, place: Place, copy: Storage, path: str, contents: Contents, spool: Path
 ) -> bool:
     """Whether the file of the copy is the right one; then it is in place, and in the contents."""
-    temporary = LocalStorage(spool).temporary("repair")
+    temporary = new(spool)
     try:
         with os_errors(f"write {temporary}"), temporary.open("wb") as file:
             digests = digest(copy.open(place.key + path), file.write)
@@ -116,7 +116,7 @@ def _tar(storage: Storage, place: Place, copy: Storage, spool: Path) -> list[str
     noted = places.recall_tar(storage, place.name)
     if noted is None:
         return []
-    temporary = LocalStorage(spool).temporary("repair")
+    temporary = new(spool)
     try:
         with os_errors(f"write {temporary}"), temporary.open("wb") as file:
             digests = digest(copy.open(place.key), file.write)

@@ -19,7 +19,7 @@ from pipeline.archive.places import Form
 from pipeline.errors import ExistsError, NotFoundError, StorageError
 from pipeline.model import StoredObject
 from pipeline.storage import Storage
-from pipeline.storage.local import LocalStorage
+from pipeline.storage.locations import folder
 from pipeline.storage.oserrors import os_errors
 
 Look = Callable[[Path], None]
@@ -47,19 +47,20 @@ class Staging:
         with os_errors(f"make {self._spool}"):
             self._spool.mkdir(parents=True, exist_ok=True)
         identity = hashlib.sha256(archive.url(name).encode()).hexdigest()[:32]
-        self._storage, self._prefix = self._place(identity)
+        self._hidden = self._hidden_home(identity)
+        self._storage: Storage = folder(self._hidden) if self._hidden else archive.bags
+        self._prefix = f"{name}/"
         self._journal = self._spool / f"{identity}.jsonl"
         self._lock = threading.Lock()
         self._known = self._recall()
         self.files: dict[str, Digests] = {}
 
-    def _place(self, identity: str) -> tuple[Storage, str]:
-        storage = self._archive.storage
+    def _hidden_home(self, identity: str) -> Path | None:
+        """The folder in which nobody looks for it; None where a bag cannot be moved in one step."""
         if self._archive.form is Form.TAR:
-            return LocalStorage(self._spool / identity), f"{self._name}/"
-        if isinstance(storage, LocalStorage):
-            return LocalStorage(storage.root / places.STAGING), f"{self._name}/"
-        return self._archive.bags, f"{self._name}/"
+            return self._spool / identity
+        root = self._archive.storage.path("")
+        return root / places.STAGING if root is not None else None
 
     def _recall(self) -> dict[str, tuple[str, Digests]]:
         """What an earlier run left whole: identity of the source and digests, by path."""
@@ -135,19 +136,15 @@ class Staging:
         return b"".join(self._storage.open(self._prefix + path))
 
     def _temporary(self, path: str) -> Path:
-        if isinstance(self._storage, LocalStorage):
-            return self._storage.temporary(self._prefix + path)
-        return LocalStorage(self._spool).temporary("file")
+        return self._storage.temporary(self._prefix + path, self._spool)
 
     def _store(self, temporary: Path, path: str, digests: Digests, *, identity: str) -> None:
         key = self._prefix + path
-        if isinstance(self._storage, LocalStorage):
+        if self._hidden is not None:
             with os_errors(f"write {temporary}"):
                 temporary.chmod(0o644 & ~_umask())
-            stored = self._storage.adopt(temporary, key)
-        else:
-            content = _content_type(path)
-            stored = self._storage.put(temporary, key, sha256=digests.sha256, content_type=content)
+        content = _content_type(path)
+        stored = self._storage.adopt(temporary, key, sha256=digests.sha256, content_type=content)
         if stored.size != digests.size:
             where = self._storage.url(key)
             raise StorageError(f"{where}: {stored.size} bytes stored, {digests.size} sent")
@@ -164,50 +161,41 @@ class Staging:
     def finish(self, told: Mapping[str, Any]) -> None:
         """Let the bag appear, whole; ``told`` is what is remembered of a tar."""
         self._refuse_what_is_not_ours()
-        if self._archive.form is Form.TAR:
-            self._finish_tar(told)
-        elif isinstance(self._storage, LocalStorage):
-            self._finish_folder(self._storage)
-        else:
-            self.write(bag.DECLARATION, bag.DECLARED)
+        self.write(bag.DECLARATION, bag.DECLARED)
+        if self._hidden is not None and self._archive.form is Form.TAR:
+            self._finish_tar(self._hidden, told)
+        elif self._hidden is not None:
+            self._finish_folder(self._hidden)
         self._journal.unlink(missing_ok=True)
 
     def _refuse_what_is_not_ours(self) -> None:
         """A file of an earlier run with other settings, or of somebody else, belongs in no bag."""
-        if isinstance(self._storage, LocalStorage):
-            _keep_only(self._storage.root / self._name, self.files)
+        if self._hidden is not None:
+            _keep_only(self._hidden / self._name, self.files)
             return
         for found in self._storage.list(self._prefix):
             if found.key.removeprefix(self._prefix) not in self.files:
                 where = self._storage.url(found.key)
                 raise ExistsError(f"{where}: not of this bag; remove it and run again")
 
-    def _finish_folder(self, staged: LocalStorage) -> None:
-        self.write(bag.DECLARATION, bag.DECLARED)
-        assert isinstance(self._archive.storage, LocalStorage)
-        final = self._archive.storage.root / self._name
+    def _finish_folder(self, hidden: Path) -> None:
+        final = hidden.parent / self._name
         with os_errors(f"write {final}"):
-            (staged.root / self._name).rename(final)
+            (hidden / self._name).rename(final)
             _sync_folder(final.parent)
 
-    def _finish_tar(self, told: Mapping[str, Any]) -> None:
-        assert isinstance(self._storage, LocalStorage)
-        self.write(bag.DECLARATION, bag.DECLARED)
+    def _finish_tar(self, hidden: Path, told: Mapping[str, Any]) -> None:
         paths = sorted(self.files, key=lambda path: (bag.is_payload(path), path))
         final, key = self._archive.bags, self._name + places.TAR
-        local = final if isinstance(final, LocalStorage) else LocalStorage(self._spool)
-        temporary = local.temporary(key)
+        temporary = final.temporary(key, self._spool)
         try:
             sha256 = places.pack(self._storage, self._name, paths, temporary)
-            if isinstance(final, LocalStorage):
-                stored = final.adopt(temporary, key)
-            else:
-                stored = final.put(temporary, key, sha256=sha256, content_type="application/x-tar")
+            stored = final.adopt(temporary, key, sha256=sha256, content_type="application/x-tar")
         finally:
             temporary.unlink(missing_ok=True)
         noted = {**told, "sha256": sha256, "size": stored.size, "etag": stored.etag}
         places.remember_tar(self._archive.storage, self._name, noted, self._spool)
-        shutil.rmtree(self._storage.root, ignore_errors=True)
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def digest(chunks: Iterable[bytes], write: Callable[[bytes], Any] | None = None) -> Digests:

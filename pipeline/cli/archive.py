@@ -268,12 +268,11 @@ def export(place: str, bags: tuple[str, ...], **chosen: Any) -> int:
       recpipe archive export s3://vault/ --bag SID_CHANNEL --tar .
     """
     from pipeline.archive import export as exports
-    from pipeline.storage.local import LocalStorage
 
     if bool(chosen["ocfl"]) == bool(chosen["tar"]):
         raise UsageError("give either --ocfl DIR or --tar DIR")
     storage = folder(opener(chosen), place)
-    to = LocalStorage(Path(chosen["ocfl"] or chosen["tar"]))
+    to = Path(chosen["ocfl"] or chosen["tar"])
     for one in _named(storage, bags):
         if chosen["ocfl"]:
             made = exports.to_ocfl(storage, one, to, now=time.time())
@@ -310,12 +309,6 @@ def folder(opened: "Opener", location: str) -> "Storage":
     return storage
 
 
-def absolute(location: str) -> str:
-    """A plan may be applied from another folder."""
-    named = "://" in location or location.startswith("@")
-    return location if named else str(Path(location).absolute())
-
-
 def state_of(chosen: dict[str, Any]) -> Path:
     """Where it is remembered what was started and what was deleted."""
     return Path(chosen["state"]) if chosen["state"] else config.default_state()
@@ -329,16 +322,10 @@ def spool_of(chosen: dict[str, Any]) -> Path:
 def _archive(opened: "Opener", chosen: dict[str, Any]) -> "Archive":
     from pipeline.archive.places import Form
     from pipeline.archive.staging import Archive
-    from pipeline.storage.local import LocalStorage
 
     storage = bags = folder(opened, chosen["to"])
     names = ("storage_class", "object_lock", "lock_days", "tags")
-    wanted = [name for name in names if chosen[name]]
-    if isinstance(storage, LocalStorage):
-        if wanted:
-            option = wanted[0].replace("_", "-").removesuffix("s")
-            raise UsageError(f"--{option}: a folder has none; it needs an S3 store")
-    elif wanted:
+    if any(chosen[name] for name in names):
         bags = _placed(storage, chosen)
     form = Form(chosen["as"])
     if (chosen["storage_class"] or "").upper() in COLD and form is Form.OBJECTS:
@@ -350,21 +337,18 @@ def _archive(opened: "Opener", chosen: dict[str, Any]) -> "Archive":
 
 
 def _placed(storage: "Storage", chosen: dict[str, Any]) -> "Storage":
-    from pipeline.storage.s3 import S3Storage
-
-    if not isinstance(storage, S3Storage):
-        raise UsageError("--storage-class, --object-lock and --tag need an S3 store")
-    if bool(chosen["object_lock"]) != bool(chosen["lock_days"]):
-        raise UsageError("--object-lock and --lock-days belong together")
     tags = dict(text.partition("=")[::2] for text in chosen["tags"])
-    if not all(tags):
-        raise UsageError("--tag: no key; write KEY=VALUE")
-    return storage.putting(
+    placed = storage.putting(
         storage_class=chosen["storage_class"],
         tags=tags,
         lock=chosen["object_lock"],
         locked_until=time.time() + (chosen["lock_days"] or 0) * 86400,
     )
+    if bool(chosen["object_lock"]) != bool(chosen["lock_days"]):
+        raise UsageError("--object-lock and --lock-days belong together")
+    if not all(tags):
+        raise UsageError("--tag: no key; write KEY=VALUE")
+    return placed
 
 
 def _say(told: dict[str, Any], text: str, chosen: dict[str, Any], bad: bool) -> None:

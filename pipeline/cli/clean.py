@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from pipeline.cli import cleaned, options, output
-from pipeline.cli.archive import absolute, folder, opener, spool_of, state_of
+from pipeline.cli.archive import folder, opener, spool_of, state_of
 from pipeline.cli.erase import apply_erasure, erase
 from pipeline.cli.ledger import if_any
 from pipeline.cli.ping import pinging
@@ -234,6 +234,7 @@ def purge(origin: str, run: str | None, **chosen: Any) -> int:
 
 def _where(origin: str, chosen: dict[str, Any]) -> "Where":
     from pipeline.retention.survey import Where
+    from pipeline.storage.locations import absolute  # a plan may be applied from another folder
 
     return Where(
         absolute(origin),

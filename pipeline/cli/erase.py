@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli import cleaned, options, output
-from pipeline.cli.archive import absolute, folder, opener, spool_of, state_of
+from pipeline.cli.archive import folder, opener, spool_of, state_of
 from pipeline.cli.ledger import if_any
 from pipeline.cli.ping import pinging
 from pipeline.cli.quantities import DURATION
@@ -102,6 +102,8 @@ def _alone(plan: "Erasure", places: "Places") -> Iterator[None]:
 
 def _stores(sources: tuple[str, ...], chosen: dict[str, Any]) -> dict[str, str]:
     """Every place by name; results are last, for the record goes there."""
+    from pipeline.storage.locations import absolute
+
     found = {f"source {n}": absolute(one) for n, one in enumerate(sources, 1)}
     found |= {f"archive {n}": absolute(one) for n, one in enumerate(chosen["archives"], 1)}
     return found | {"results": absolute(chosen["to"])}

@@ -16,7 +16,7 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import STALL, run
 from pipeline.muxing.tracks import Track, read_tracks
 from pipeline.stages.discover import alone
-from pipeline.storage.local import LocalStorage
+from pipeline.storage.locations import folder as opened
 from pipeline.storage.oserrors import os_errors
 
 SOUND = (Format.MP3, Format.WAV, Format.AAC)
@@ -47,7 +47,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    folder: LocalStorage
+    folder: Path
     name: str
     source: Format
     to: Format
@@ -83,7 +83,7 @@ def sources(folder: Path, format: Format) -> list[str]:
 
 
 def convert_file(
-    folder: LocalStorage,
+    folder: Path,
     name: str,
     to: Format,
     ffmpeg: Ffmpeg,
@@ -95,11 +95,12 @@ def convert_file(
     source = Format(PurePath(name).suffix[1:])
     way = plan(source, to)
     options = Options(format=to, force=force, spool=spool)
-    job = _Job(folder, name, source, to, ffmpeg, f"{PurePath(name).stem}.{to}", options)
+    home = opened(folder)
+    job = _Job(home.root, name, source, to, ffmpeg, f"{PurePath(name).stem}.{to}", options)
     try:
         _refuse_what_no_receipt_can_name(job)
         _refuse_to_overwrite(job)
-        folder.head(name)  # says best what is no file, or none that may be read
+        home.head(name)  # says best what is no file, or none that may be read
         return _proven(job) if way is Way.PROVEN else _verified(job, way)
     except RecpipeError as error:
         return Outcome(name, problem=str(error))
@@ -115,20 +116,21 @@ def exit_code(outcomes: Iterable[Outcome]) -> int:
 
 def _refuse_what_no_receipt_can_name(job: _Job) -> None:
     try:
-        str(job.folder.root / job.name).encode()
+        str(job.folder / job.name).encode()
     except UnicodeEncodeError as error:
         raise UsageError("its name, or its folder's, is not UTF-8; rename it") from error
 
 
 def _refuse_to_overwrite(job: _Job) -> None:
-    if not job.options.force and os.path.lexists(job.folder.root / job.output):
+    if not job.options.force and os.path.lexists(job.folder / job.output):
         raise ExistsError(f"{job.output} exists already; give --force to replace it")
 
 
 def _proven(job: _Job) -> Outcome:
-    recording = alone(job.folder, job.folder.head(job.name))
-    target = Target(job.folder, job.output)
-    report = process(recording, job.folder, target, job.ffmpeg, job.options)
+    storage = opened(job.folder)
+    recording = alone(storage, storage.head(job.name))
+    target = Target(storage, job.output)
+    report = process(recording, storage, target, job.ffmpeg, job.options)
     if report.verdict is Verdict.REJECTED:
         return Outcome(job.name, problem=_said(report, Severity.FATAL)[0])
     return Outcome(job.name, job.output, None, _said(report, Severity.ERROR), report.duration)
@@ -140,8 +142,9 @@ def _said(report: Report, severity: Severity) -> tuple[str, ...]:
 
 def _verified(job: _Job, way: Way) -> Outcome:
     """Convert with ffmpeg to a temporary name; adopt the result once it has what its source has."""
-    before = job.folder.head(job.name)
-    path = job.folder.path(job.name)
+    storage = opened(job.folder)
+    before = storage.head(job.name)
+    path = storage.path(job.name)
     warnings = _damage(job) if job.source is Format.TS else ()
     with os_errors(f"read {job.name}"):
         tracks = read_tracks(job.ffmpeg, path, job.source)
@@ -150,7 +153,7 @@ def _verified(job: _Job, way: Way) -> Outcome:
         _refuse_what_is_cut_off(wanted)
     copy = way is Way.COPIED or wanted[0].codec == job.to == "aac"
     seconds = max(t.last for t in wanted) - min(t.first for t in wanted)
-    temporary = job.folder.temporary(job.output)
+    temporary = storage.temporary(job.output)
     try:
         argv = commands.convert_file(
             job.ffmpeg.ffmpeg,
@@ -163,12 +166,12 @@ def _verified(job: _Job, way: Way) -> Outcome:
         with os_errors(f"read {job.output}"):
             made = read_tracks(job.ffmpeg, temporary, job.to)
         wrong = _copied_wrong(wanted, made) if copy else _encoded_wrong(wanted[0], made, job.to)
-        if job.folder.head(job.name) != before:
+        if storage.head(job.name) != before:
             wrong = "changed while it was converted; run again"
         if wrong:
             return Outcome(job.name, problem=wrong)
         _refuse_to_overwrite(job)
-        job.folder.adopt(temporary, job.output)
+        storage.adopt(temporary, job.output)
     finally:
         temporary.unlink(missing_ok=True)
     heard = tuple(said.splitlines()[:1])
@@ -177,8 +180,8 @@ def _verified(job: _Job, way: Way) -> Outcome:
 
 def _damage(job: _Job) -> tuple[str, ...]:
     """What our own reader finds wrong with a transport stream; ffmpeg says little of it."""
-    recording = alone(job.folder, job.folder.head(job.name))
-    report = check(recording, job.folder, job.options)
+    storage = opened(job.folder)
+    report = check(alone(storage, storage.head(job.name)), storage, job.options)
     if report.verdict is Verdict.REJECTED:
         raise MuxingError(_said(report, Severity.FATAL)[0])
     return _said(report, Severity.ERROR)

@@ -365,8 +365,7 @@ def _identity(recording: Recording, storage: Storage) -> object:
     """The same for a recording that was named twice, as itself and with its folder."""
     part = recording.parts[0]
     main = part.playlist or next(iter(part.objects.values()))
-    place = storage.path(main.key) or storage.url(main.key)
-    return (str(place), main.size, main.etag, main.modified)
+    return (storage.uri(main.key), main.size, main.etag, main.modified)
 
 
 def _clash(work: Work, url: str, rivals: Sequence[Work]) -> Failure:

@@ -111,9 +111,8 @@ def _forget(recording: Recording, options: Options) -> None:
 
 def _refuse_to_replace_a_source(job: Job, inventory: Inventory) -> None:
     """Not even with ``--force``."""
-    sources = {job.source.path(o.key) or job.source.url(o.key) for o in _objects(inventory)}
-    storage, key = job.target.storage, job.target.key
-    if (storage.path(key) or storage.url(key)) in sources:
+    sources = {job.source.uri(found.key) for found in _objects(inventory)}
+    if job.target.storage.uri(job.target.key) in sources:
         raise UsageError(f"{job.target.url}: is a source itself; name another folder")
 
 
@@ -189,7 +188,7 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
     with os_errors(f"write {job.target.url}"), ExitStack() as temporaries:
         made: list[Made] = []
         for key, part in zip(keys, parts, strict=True):
-            temporary = publish.workplace(storage, key, options.spool)
+            temporary = storage.temporary(key, options.spool)
             temporaries.callback(temporary.unlink, missing_ok=True)
             temporary.touch()  # ffmpeg would only say that it cannot
             if not made:

@@ -8,7 +8,6 @@ from pipeline.jobs.receipts import receipt
 from pipeline.model import Report, SourceFile
 from pipeline.stages import publish
 from pipeline.stages.publish import Result
-from pipeline.storage.local import LocalStorage
 
 
 def result_keys(key: str, count: int) -> list[str]:
@@ -50,7 +49,7 @@ def publish_all(
             guard=lambda: job.options.guard(placed[0]),
         )
     except ExistsError:
-        if before is not None or isinstance(storage, LocalStorage):
+        if before is not None or not storage.shared:
             raise
         return False
     if publish.lost(storage, key, *placed):

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from pipeline.archive.premis import moment
 from pipeline.errors import UsageError
-from pipeline.storage.local import LocalStorage
+from pipeline.storage.locations import folder
 from pipeline.storage.names import safe_key
 from pipeline.storage.oserrors import os_errors
 
@@ -113,12 +113,12 @@ class Writer:
 @contextmanager
 def writing(path: Path, header: Mapping[str, Any]) -> Iterator[Writer]:
     """A writer for a file that appears only if nothing was raised."""
-    folder = LocalStorage(path.parent)
-    temporary = folder.temporary(path.name)
+    home = folder(path.parent)
+    temporary = home.temporary(path.name)
     try:
         with os_errors(f"write {path}"), temporary.open("wb") as file:
             yield Writer(file, header)
-        folder.adopt(temporary, path.name)
+        home.adopt(temporary, path.name)
     finally:
         temporary.unlink(missing_ok=True)
 

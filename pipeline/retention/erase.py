@@ -27,7 +27,6 @@ from pipeline.retention.traces import Trace, Traces
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH, printable
 from pipeline.storage.oserrors import os_errors
-from pipeline.storage.s3 import S3Storage
 from pipeline.storage.spool import put_bytes
 
 _OURS = re.compile(r"[0-9a-f]{32}")  # a folder of the spool
@@ -119,11 +118,12 @@ def _objects(sid: str, plan: Erasure, places: Places, why: str | None) -> Done:
     try:
         for store, storage in places.stores.items():
             versions = traces.versions_of(storage)
-            for one in mine:
-                if one.store == store:
-                    traces.remove(storage, versions, one)
+            here = [one for one in mine if one.store == store]
+            for one in here:
+                traces.remove(storage, versions, one)
+            traces.prune(storage, here)
             for upload in plan.uploads:
-                if (upload.store, upload.sid) == (store, sid) and isinstance(storage, S3Storage):
+                if (upload.store, upload.sid) == (store, sid):
                     storage.abort(upload.key, upload.id)
     except RecpipeError as error:
         return Done(sid, "erased", 0, 0, printable(error))
@@ -207,7 +207,7 @@ def _lists(left: Traces, subject: Subject, places: Places) -> None:
         told = _without(b"".join(storage.open(key)), subject, key)
         if told is None:
             storage.delete(key)
-            trash.clear_folders(storage, key.split("/")[1])
+            storage.prune(trash.home_of(key.split("/")[1]))
         else:
             content = "application/json"
             put_bytes(storage, key, told, places.spool, content_type=content)

@@ -56,10 +56,10 @@ class Checks:
     def _inside(self, published: Published, doomed: list[str]) -> str | None:
         """The result itself must not be among what is deleted, nor in anybody's trash."""
         for kept in (*(one.key for one in published.outputs), published.receipt_key):
-            place = _identity(self.results, kept)
-            if place in {_identity(self.source, key) for key in doomed}:
+            place = self.results.uri(kept)
+            if place in {self.source.uri(key) for key in doomed}:
                 return "its result is one of its sources"
-            if f"/{TRASH}" in f"/{place}":
+            if f"/{TRASH}" in place:
                 return "its result lies in the trash"
         return None
 
@@ -81,10 +81,6 @@ class Checks:
         if digest.hexdigest() != one.sha256:
             return f"{its} is not the one of the receipt: SHA-256 differs"
         return None
-
-
-def _identity(storage: Storage, key: str) -> str:
-    return str(storage.path(key) or storage.url(key))
 
 
 def asked(ledger: Ledger) -> Objection:

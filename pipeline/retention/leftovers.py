@@ -18,10 +18,9 @@ from pipeline.retention.document import Leftover
 from pipeline.retention.trash import Deleter
 from pipeline.stages.publish import RECEIPT
 from pipeline.storage import Storage
-from pipeline.storage.local import LocalStorage, is_temporary, temporaries
 from pipeline.storage.names import TRASH
 from pipeline.storage.oserrors import os_errors
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.temporaries import is_temporary, temporaries
 
 ABANDONED = 24 * 3600.0  # seconds without a sign of life
 REPORT = ".html"
@@ -57,15 +56,13 @@ def find(stores: Stores, spool: Path, ages: Ages, now: float) -> Iterator[Leftov
     """Everything of ours that is old enough."""
     old = now - ages.abandoned
     source, results = stores.source, stores.results
-    seen = set()
-    for storage in stores.named().values():
-        if isinstance(storage, LocalStorage) and storage.root not in seen:
-            seen.add(storage.root)
-            yield from _temporaries(storage, old)
+    roots = dict.fromkeys(storage.path("") for storage in stores.named().values())
+    for root in roots:
+        if root is not None:
+            yield from _temporaries(root, old)
     yield from _spool(spool, old)
     for name, storage in stores.named().items():
-        if isinstance(storage, S3Storage):
-            yield from _uploads(name, storage, old)
+        yield from _uploads(name, storage, old)
     for run in expired(source, ages.trash_days, now):
         size = sum(one.size for one in source.list(trash.objects_of(run)))
         yield Leftover("trash", run, size, now)
@@ -73,8 +70,8 @@ def find(stores: Stores, spool: Path, ages: Ages, now: float) -> Iterator[Leftov
         yield from _reports(results, now - ages.reports)
 
 
-def _temporaries(storage: LocalStorage, old: float) -> Iterator[Leftover]:
-    for path in temporaries(storage.root):
+def _temporaries(root: Path, old: float) -> Iterator[Leftover]:
+    for path in temporaries(root):
         try:
             status = path.lstat()
         except OSError:
@@ -117,7 +114,7 @@ def _newest(folder: Path) -> tuple[int, float]:
     return size, newest
 
 
-def _uploads(name: str, storage: S3Storage, old: float) -> Iterator[Leftover]:
+def _uploads(name: str, storage: Storage, old: float) -> Iterator[Leftover]:
     for key, id, began in storage.uploads():
         if began < old and _OURS_TO_STORE[name](key):
             yield Leftover("upload", key, 0, began, f"{name} {id}")
@@ -154,7 +151,7 @@ def remove(one: Leftover, stores: Stores) -> None:
     elif one.kind == "upload":
         name, _, id = one.detail.partition(" ")
         storage = stores.named().get(name)
-        if not isinstance(storage, S3Storage) or not _OURS_TO_STORE[name](one.where):
+        if storage is None or not _OURS_TO_STORE[name](one.where):
             raise ChangedError(f"{one.where}: no upload of ours")
         storage.abort(one.where, id)
     else:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,10 +15,8 @@ from pipeline.retention.interlocks import HOLD
 from pipeline.retention.subject import Subject, sid_of, without
 from pipeline.stages.publish import RECEIPT
 from pipeline.storage import Storage
-from pipeline.storage.local import LocalStorage
 from pipeline.storage.names import TRASH
-from pipeline.storage.s3 import S3Storage
-from pipeline.storage.s3_versions import S3Versions
+from pipeline.storage.versions import ObjectVersions
 
 ARCHIVE = "archive"  # begins the names of stores with bags
 LARGEST = 64 << 20  # bytes of a text that is looked into
@@ -133,9 +131,9 @@ class Listed(NamedTuple):
     latest: bool = True
 
 
-def versions_of(storage: Storage) -> S3Versions | None:
-    """Those of a bucket that has any."""
-    versions = storage.versions() if isinstance(storage, S3Storage) else None
+def versions_of(storage: Storage) -> ObjectVersions | None:
+    """Those of a store that has any."""
+    versions = storage.versions()
     return versions if versions is not None and versions.any() else None
 
 
@@ -160,8 +158,7 @@ def look(stores: Mapping[str, Storage], subject: Subject) -> Traces:
                 found.objects.append(Trace(store, one.key, sid, one.size, one.version, one.marker))
             if one.latest and not one.marker:
                 _note(found, subject, store, one, owned=sid is not None)
-        if isinstance(storage, S3Storage):
-            found.uploads += _uploads(subject, store, storage)
+        found.uploads += _uploads(subject, store, storage)
     return found
 
 
@@ -246,7 +243,7 @@ def _tells_of(text: bytes, subject: Subject) -> bool:
     return bool(without(told, subject) != told)
 
 
-def _uploads(subject: Subject, store: str, storage: S3Storage) -> Iterator[Upload]:
+def _uploads(subject: Subject, store: str, storage: Storage) -> Iterator[Upload]:
     for key, id, _ in storage.uploads():
         sid = _owner(subject, store, key)
         if sid is not None:
@@ -273,7 +270,7 @@ def older_than(stores: Mapping[str, Storage], before: float) -> Subject:
     return Subject(frozenset(sid for sid, at in newest.items() if at < before))
 
 
-def protection(storage: Storage, versions: S3Versions | None, one: Trace) -> str | None:
+def protection(storage: Storage, versions: ObjectVersions | None, one: Trace) -> str | None:
     """Why the store itself forbids to delete it."""
     with suppress(NotFoundError):
         if versions is None:
@@ -283,18 +280,17 @@ def protection(storage: Storage, versions: S3Versions | None, one: Trace) -> str
     return None
 
 
-def remove(storage: Storage, versions: S3Versions | None, one: Trace) -> None:
-    """Delete it for good, and the folders that were made for it.  Safe to repeat."""
+def remove(storage: Storage, versions: ObjectVersions | None, one: Trace) -> None:
+    """Delete it for good.  Safe to repeat."""
     if versions is not None and one.version is not None:
         versions.remove(one.key, one.version)
     else:
         storage.delete(one.key)
-    folder = one.key.rpartition("/")[0]
-    while isinstance(storage, LocalStorage) and sid_of(folder) is not None:
-        try:
-            storage.path(folder).rmdir()
-        except FileNotFoundError:
-            pass
-        except OSError:  # something of another one is in it
-            return
-        folder = folder.rpartition("/")[0]
+
+
+def prune(storage: Storage, removed: Iterable[Trace]) -> None:
+    """Remove the folders that were made for them, where nothing of another one is in them."""
+    folders = {one.key.rpartition("/")[0] for one in removed}
+    for folder in sorted(folders, reverse=True):
+        while sid_of(folder) is not None and storage.prune(folder):
+            folder = folder.rpartition("/")[0]

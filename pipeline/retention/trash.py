@@ -20,7 +20,6 @@ from pipeline.retention import document
 from pipeline.retention.document import Doomed, Plan
 from pipeline.retention.plan import SKEW, GuardError
 from pipeline.storage import Storage
-from pipeline.storage.local import LocalStorage
 from pipeline.storage.names import TRASH
 from pipeline.storage.spool import put_bytes
 
@@ -156,7 +155,7 @@ class Copies:
 
     def clear(self, plan: Plan) -> None:
         """Remove empty folders."""
-        clear_folders(self.storage, plan.run)
+        self.storage.prune(home_of(plan.run))
 
     def _copy(self, one: Doomed) -> str:
         return objects_of(self.run) + one.key
@@ -169,16 +168,6 @@ class Copies:
         except NotFoundError:
             return ""
         return digest.hexdigest()
-
-
-def clear_folders(storage: Storage, run: str) -> None:
-    """Remove the folders of a run whose trash is empty."""
-    if isinstance(storage, LocalStorage):
-        top = storage.path(home_of(run))
-        folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
-        for folder in (*folders, top):
-            with suppress(OSError):  # a temporary file of a killed run: swept later
-                folder.rmdir()
 
 
 def write_plan(storage: Storage, plan: Plan, spool: Path) -> StoredObject:

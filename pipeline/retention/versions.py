@@ -7,13 +7,12 @@ from pipeline.retention.document import Doomed, Plan
 from pipeline.retention.plan import GuardError
 from pipeline.retention.trash import PLAN, PROBE, Deleter, State, home_of
 from pipeline.storage import Storage
-from pipeline.storage.s3 import S3Storage
-from pipeline.storage.s3_versions import S3Versions, Version
+from pipeline.storage.versions import ObjectVersions, Version
 
 
-def of(storage: Storage, *, deleting: bool = True) -> S3Versions:
+def of(storage: Storage, *, deleting: bool = True) -> ObjectVersions:
     """The versions of a store's objects; GuardError if it keeps none of what is deleted now."""
-    versions = storage.versions() if isinstance(storage, S3Storage) else None
+    versions = storage.versions()
     if versions is None or (deleting and not versions.kept()):
         said = f"{storage.url()}: keeps no versions of what is deleted"
         raise GuardError(f"{said}; plan with --trash copy, or switch versioning on")
@@ -25,7 +24,7 @@ class Versions:
     """Deleted objects lie under a marker, which restoring takes away."""
 
     storage: Storage
-    versions: S3Versions
+    versions: ObjectVersions
     deleter: Deleter
 
     def state(self, one: Doomed) -> State:

@@ -18,7 +18,6 @@ from typing import Any
 from pipeline.errors import ExistsError, NotFoundError, StorageError
 from pipeline.model import Format, StoredObject
 from pipeline.storage import Storage, allowed
-from pipeline.storage.local import LocalStorage
 from pipeline.storage.probe import creates_once
 
 CONTENT_TYPES = {
@@ -39,20 +38,6 @@ def receipt_key(key: str) -> str:
     return key.removesuffix(".mp4") + RECEIPT
 
 
-def workplace(destination: Storage, key: str, spool: Path) -> Path:
-    """Where to write the result first: beside its final name if that is a folder, else in the
-    spool.
-    """
-    if isinstance(destination, LocalStorage):
-        return destination.temporary(key)
-    return LocalStorage(_made(spool)).temporary(key.rpartition("/")[2])
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def piece_key(key: str, number: int) -> str:
     """The key of one of several results, counted from 1."""
     stem, dot, suffix = key.rpartition(".")
@@ -61,7 +46,7 @@ def piece_key(key: str, number: int) -> str:
 
 def place(destination: Storage, key: str) -> str:
     """The key a result gets: its own, or one of this run alone where that is safer."""
-    if isinstance(destination, LocalStorage) or creates_once(destination):
+    if not destination.shared or creates_once(destination):
         return key
     stem, dot, suffix = key.rpartition(".")
     return f"{stem}.{secrets.token_hex(_TOKEN // 2)}{dot}{suffix}"
@@ -93,8 +78,9 @@ def publish(
     """Put the file under its final name, and ``more`` that belong to it, then the receipt.  Safe
     to repeat.
 
-    ``placed`` is what :func:`place` said.  ExistsError if nothing was to be replaced and another
-    run was quicker.  Before ``guard`` returns nothing is changed at the destination.
+    The files are those of ``Storage.temporary``; ``placed`` is what :func:`place` said.
+    ExistsError if nothing was to be replaced and another run was quicker.  Before ``guard``
+    returns nothing is changed at the destination.
     """
     results = [Result(temporary, placed or key, receipt["output"]["size"], sha256), *more]
     plain = _plain(key, results[0].key)
@@ -110,33 +96,28 @@ def publish(
     note = temporary.with_name(temporary.name.replace(".part", ".receipt.part"))
     try:
         note.write_bytes(data)  # before the file: there may be no room left
-        if isinstance(destination, LocalStorage):
-            for one in results:
-                destination.flush(one.temporary)
-            cleared()
-            stored = [destination.adopt(one.temporary, one.key) for one in results]
-            destination.adopt(note, receipt_key(key))
-            return stored[0]
         content = CONTENT_TYPES[format]
-        if replacing or not plain:
-            cleared()
-            stored = [_put(one, destination, content) for one in results]
-        else:
+        if destination.shared and plain and not replacing:
             asked = (cleared, *(allowed for _ in more))  # once: it is about all of them
             stored = [
                 _create(one, destination, content, ask)
                 for one, ask in zip(results, asked, strict=True)
             ]
+        else:
+            for one in results:
+                destination.flush(one.temporary)
+            cleared()
+            stored = [_adopt(one, destination, content) for one in results]
         digest = hashlib.sha256(data).hexdigest()
-        destination.put(note, receipt_key(key), sha256=digest, content_type="application/json")
+        destination.adopt(note, receipt_key(key), sha256=digest, content_type="application/json")
     finally:
         note.unlink(missing_ok=True)
     return stored[0]
 
 
-def _put(one: Result, destination: Storage, content: str) -> StoredObject:
+def _adopt(one: Result, destination: Storage, content: str) -> StoredObject:
     """One file under its key, whatever stood there."""
-    stored = destination.put(one.temporary, one.key, sha256=one.sha256, content_type=content)
+    stored = destination.adopt(one.temporary, one.key, sha256=one.sha256, content_type=content)
     return _whole(one, stored, destination)
 
 

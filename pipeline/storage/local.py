@@ -1,13 +1,9 @@
 """A folder on a disk of this machine.  Nothing outside its root is read or written."""
 
-import errno
 import os
-import re
-import secrets
 import shutil
 import stat
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,18 +13,15 @@ from pipeline.errors import (
     NotFoundError,
     RecpipeError,
     UnsafePathError,
+    UsageError,
 )
 from pipeline.model import StoredObject
-from pipeline.storage import allowed
+from pipeline.storage import allowed, temporaries
 from pipeline.storage.names import printable, safe_key
 from pipeline.storage.oserrors import os_errors
-from pipeline.storage.owners import lives
+from pipeline.storage.temporaries import is_temporary, make_folder, sync
 
 CHUNK = 1 << 20
-
-ABANDONED = 3600.0  # seconds after which a temporary file whose process is gone is removed
-
-_TEMPORARY = re.compile(r"\.recpipe-\d+-[0-9a-f]+(\.receipt)?\.part")
 
 
 class LocalStorage:
@@ -39,6 +32,7 @@ class LocalStorage:
 
     def __init__(self, root: Path) -> None:
         self.creates_once: bool | None = None
+        self.shared = False
         self.root = Path(os.path.realpath(root))
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
@@ -122,43 +116,38 @@ class LocalStorage:
                 with os_errors(f"write {self.url(key)}"):
                     with temporary.open("xb") as copy:
                         shutil.copyfileobj(file, copy, CHUNK)
-                    _sync(temporary)
+                    sync(temporary)
                 guard()
                 with os_errors(f"write {self.url(key)}"):
                     self._final(key).hardlink_to(temporary)
-                    _sync(temporary.parent)
+                    sync(temporary.parent)
             finally:
                 temporary.unlink(missing_ok=True)
         return self.head(key)
 
-    def temporary(self, key: str) -> Path:
-        """A new name beside the key's final one, in a folder made for it, to write to and adopt.
-
-        Hidden, left out by ``list``, and without a suffix to guess a format from.
-        """
-        folder = self._final(key).parent
-        with os_errors(f"make {folder}"):
-            _make_folder(folder)
-            _sweep(folder)
-        return folder / f".recpipe-{os.getpid()}-{secrets.token_hex(8)}.part"
+    def temporary(self, key: str, spool: Path | None = None) -> Path:
+        """A new name beside the key's final one, whatever the spool; left out by ``list``."""
+        return temporaries.temporary(self._final(key).parent)
 
     def flush(self, temporary: Path) -> None:
         """Bring a file to the disk, which takes long, so that adopting it does not."""
         with os_errors(f"write {printable(temporary)}"):
-            _sync(temporary)
+            sync(temporary)
 
-    def adopt(self, temporary: Path, key: str) -> StoredObject:
+    def adopt(
+        self, temporary: Path, key: str, *, sha256: str = "", content_type: str = ""
+    ) -> StoredObject:
         """Move a file written under a temporary name into place without copying it.
 
-        Durable once this returns.  If it raises, the temporary file is the caller's to remove.
+        Durable once this returns.  A file system keeps neither digest nor content type.
         """
         final = self._final(key)
         if Path(os.path.realpath(temporary)).parent != final.parent:
             raise UnsafePathError(f"{printable(temporary)}: not in the folder of {self.url(key)}")
         with os_errors(f"write {self.url(key)}"):
-            _sync(temporary)
+            sync(temporary)
             temporary.replace(final)
-            _sync(final.parent)
+            sync(final.parent)
         return self.head(key)
 
     def delete(self, key: str, *, etag: str | None = None) -> None:
@@ -179,11 +168,11 @@ class LocalStorage:
         found = self._refuse_other(source, etag)
         final = self._final(key)
         with os_errors(f"make {final.parent}"):
-            _make_folder(final.parent)
+            make_folder(final.parent)
         try:
             with os_errors(f"write {self.url(key)}"), suppress(FileExistsError):
                 os.link(self.path(source), final)
-                _sync(final.parent)
+                sync(final.parent)
         except RecpipeError:  # no links here, or not to this file
             self.put(self.path(source), key, sha256="", content_type="")
             with os_errors(f"write {self.url(key)}"):
@@ -194,8 +183,40 @@ class LocalStorage:
             raise ExistsError(f"{self.url(key)}: another file is there already")
         return stored
 
+    def prune(self, folder: str) -> bool:
+        """Remove a folder if no file is in it or below it; True if there is none any more."""
+        top = self.path(folder)
+        if top == self.root:
+            return False
+        for below, _, _ in os.walk(top, topdown=False):
+            with suppress(OSError):  # something is in it, perhaps a temporary file: swept later
+                Path(below).rmdir()
+        return not os.path.lexists(top)
+
     def protection(self, key: str) -> None:
         """A file system has no retention."""
+
+    def versions(self) -> None:
+        """A file system keeps none."""
+
+    def uploads(self) -> Iterator[tuple[str, str, float]]:
+        """None: what is not whole yet is a temporary file."""
+        return iter(())
+
+    def abort(self, key: str, id: str) -> None:
+        """There is nothing to let go of."""
+
+    def putting(
+        self,
+        *,
+        storage_class: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        lock: str | None = None,
+        locked_until: float = 0.0,
+    ) -> "LocalStorage":
+        """UsageError: files have no class, tags or lock."""
+        wanted = "storage class, tags or Object Lock"
+        raise UsageError(f"{self.url()}: {wanted}: a folder has none; it needs an S3 store")
 
     def _refuse_other(self, key: str, etag: str | None) -> StoredObject:
         found = self.head(key)
@@ -216,6 +237,10 @@ class LocalStorage:
     def url(self, key: str = "") -> str:
         """The path, fit to print."""
         return printable(self.root / key)
+
+    def uri(self, key: str = "") -> str:
+        """``file:///path``, links followed."""
+        return self.path(key).as_uri()
 
     def _final(self, key: str) -> Path:
         """Where a file of this key belongs."""
@@ -241,7 +266,7 @@ class LocalStorage:
             names = tuple(path.name for path in folder.iterdir())
         found = {}
         for name in names:
-            if name.startswith(start) and not _TEMPORARY.fullmatch(name):
+            if name.startswith(start) and not is_temporary(folder / name):
                 status = self._status(folder / name)
                 if status is not None:
                     found[name + "/" * stat.S_ISDIR(status.st_mode)] = status
@@ -261,18 +286,6 @@ class LocalStorage:
         return None
 
 
-def temporaries(folder: Path) -> Iterator[Path]:
-    """Every temporary file of ours in a folder and below it; links are not followed."""
-    for path in folder.rglob(".recpipe-*.part"):
-        if is_temporary(path) and not path.is_symlink():
-            yield path
-
-
-def is_temporary(path: Path) -> bool:
-    """Whether only this tool calls a file like that."""
-    return _TEMPORARY.fullmatch(path.name) is not None
-
-
 def _stored(key: str, status: os.stat_result) -> StoredObject:
     return StoredObject(key, status.st_size, _etag(status), status.st_mtime)
 
@@ -280,33 +293,3 @@ def _stored(key: str, status: os.stat_result) -> StoredObject:
 def _etag(status: os.stat_result) -> str:
     # without the inode number: a restored backup or a remounted share is still the same file
     return f"{status.st_size:x}-{status.st_mtime_ns:x}"
-
-
-def _make_folder(folder: Path) -> None:
-    new = [f for f in (folder, *folder.parents) if not f.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for made in reversed(new):
-        _sync(made.parent)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove temporaries that a killed process left: its number is free and an hour has gone by."""
-    for left in folder.glob(".recpipe-*.part"):
-        owner = left.name.split("-")[1]
-        with suppress(OSError):
-            old = time.time() - left.stat().st_mtime > ABANDONED
-            if owner.isdigit() and old and not lives(int(owner)):
-                left.unlink()
-
-
-def _sync(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        # some network and FUSE file systems cannot sync a folder
-        if error.errno != errno.EINVAL or not path.is_dir():
-            raise
-    finally:
-        os.close(handle)

@@ -2,10 +2,12 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
 from pipeline.agora.stores import Credentials, Store
 from pipeline.errors import UsageError
@@ -14,10 +16,19 @@ from pipeline.storage.local import LocalStorage
 from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors
 
-SCHEMES = ("s3", "az", "gs")
-
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a store is reached; what is None comes from where each tool of that store looks."""
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    credentials: Credentials | None = None
+    list_version: int | None = None  # of ListObjects
 
 
 class Locations:
@@ -35,8 +46,7 @@ class Locations:
         connections: int = 16,
         named: Callable[[str], tuple[Store, Credentials | None]] | None = None,
     ) -> None:
-        self._endpoint_url = endpoint_url
-        self._given = {"endpoint_url": endpoint_url, "region": region, "profile": profile}
+        self._given = Access(endpoint_url, region, profile)
         self._connections = connections
         self._named = named
         self._clients: Any = None
@@ -54,8 +64,8 @@ class Locations:
         if scheme is None:
             return _local(text)
         kind = scheme[1].lower()
-        if kind not in SCHEMES:
-            known = ", ".join(f"{one}://bucket/prefix" for one in SCHEMES)
+        if kind not in KINDS:
+            known = ", ".join(f"{one}://bucket/prefix" for one in KINDS)
             raise UsageError(f"{scheme[0]}: not supported; give a local path or one of {known}")
         bucket, _, key = text[scheme.end() :].partition("/")
         if not _BUCKET.fullmatch(bucket):
@@ -64,13 +74,7 @@ class Locations:
                 f"the {kind}:// URL names no valid bucket; write {kind}://bucket/prefix"
             )
         folder, name = split(key)
-        if kind == "az":
-            connect = object_store("azure").connect_azure
-            return connect(bucket, folder, endpoint_url=self._endpoint_url), name
-        if kind == "gs":
-            connect = object_store("gcs").connect_google
-            return connect(bucket, folder, endpoint_url=self._endpoint_url), name
-        return self._s3(bucket, folder, **self._given), name
+        return KINDS[kind](self, bucket, folder, self._given), name
 
     def _open_named(
         self, text: str, named: Callable[[str], tuple[Store, Credentials | None]]
@@ -82,30 +86,48 @@ class Locations:
         if not key:
             folder, name = store.prefix, ""
         how = store.opening
-        if how.protocol == "azure":
-            storage: Storage = object_store("azure").connect_azure(
-                store.bucket,
-                folder,
-                endpoint_url=how.endpoint,
-                account=credentials and credentials.access_key,
-                key=credentials and credentials.secret_key,
-            )
-            return storage, name
-        return self._s3(
-            store.bucket,
+        given = Access(how.endpoint, how.region, store.profile, credentials, how.list_version)
+        return KINDS[_PROTOCOLS[how.protocol]](self, store.bucket, folder, given), name
+
+    def _s3(self, bucket: str, folder: str, how: Access) -> Storage:
+        from pipeline.storage import s3, s3_clients  # here, because boto3 takes long to import
+
+        self._clients = self._clients or s3_clients.Clients(self._connections)
+        return s3.connect(
+            bucket,
             folder,
-            endpoint_url=how.endpoint,
+            endpoint_url=how.endpoint_url,
             region=how.region,
-            profile=store.profile,
-            credentials=credentials,
+            profile=how.profile,
+            credentials=how.credentials,
             list_version=how.list_version,
-        ), name
+            clients=self._clients,
+        )
 
-    def _s3(self, bucket: str, folder: str, **how: Any) -> Storage:
-        from pipeline.storage import s3  # here, because boto3 takes long to import
+    def _azure(self, container: str, folder: str, how: Access) -> Storage:
+        keys = how.credentials
+        storage: Storage = _object_store("azure").connect_azure(
+            container,
+            folder,
+            endpoint_url=how.endpoint_url,
+            account=keys and keys.access_key,
+            key=keys and keys.secret_key,
+        )
+        return storage
 
-        self._clients = self._clients or s3.Clients(self._connections)
-        return s3.connect(bucket, folder, clients=self._clients, **how)
+    def _google(self, bucket: str, folder: str, how: Access) -> Storage:
+        storage: Storage = _object_store("gcs").connect_google(
+            bucket, folder, endpoint_url=how.endpoint_url
+        )
+        return storage
+
+
+KINDS: Mapping[str, Callable[[Locations, str, str, Access], Storage]] = {
+    "s3": Locations._s3,
+    "az": Locations._azure,
+    "gs": Locations._google,
+}
+_PROTOCOLS = {"s3": "s3", "azure": "az"}  # of agora.vendors.Opening
 
 
 def open_storage(
@@ -122,6 +144,28 @@ def open_storage(
     )(location)
 
 
+def folder(path: Path) -> LocalStorage:
+    """A folder of this machine; ``root`` is where it really lies.  It need not exist yet."""
+    return LocalStorage(path)
+
+
+def is_local(location: str) -> bool:
+    """Whether it names a path of this machine, not a URL nor ``@NAME``."""
+    return not location.startswith("@") and _SCHEME.match(location) is None
+
+
+def absolute(location: str) -> str:
+    """The same place, whatever folder one works in."""
+    return str(Path(location).absolute()) if is_local(location) else location
+
+
+def of_uri(uri: str) -> str:
+    """What ``Storage.uri`` gave, as people give a location."""
+    scheme, _, rest = uri.partition("://")
+    path = unquote(rest, errors="surrogateescape")
+    return path if scheme == "file" else f"{scheme}://{path}"
+
+
 def _local(text: str) -> tuple[Storage, str]:
     if not text or "\0" in text:
         raise UsageError(f"{printable(text) or 'an empty path'}: not a path; . is this folder")
@@ -135,7 +179,7 @@ def _local(text: str) -> tuple[Storage, str]:
     return LocalStorage(Path(folder)), name
 
 
-def object_store(extra: str) -> ModuleType:
+def _object_store(extra: str) -> ModuleType:
     """The module for Azure and Google, whose library is an extra."""
     try:
         from pipeline.storage import object_store

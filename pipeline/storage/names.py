@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterable
 from itertools import takewhile
+from urllib.parse import quote
 
 from pipeline.errors import UnsafePathError
 
@@ -34,6 +35,11 @@ def printable(text: object) -> str:
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
+def percent_encoded(key: str) -> str:
+    """A key as the path of a URI (RFC 3986 section 2.1), also one that is no UTF-8."""
+    return quote(key, errors="surrogateescape")
 
 
 def common_folder(keys: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -23,8 +23,8 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.model import StoredObject
-from pipeline.storage import allowed
-from pipeline.storage.names import printable, safe_key
+from pipeline.storage import allowed, temporaries
+from pipeline.storage.names import percent_encoded, printable, safe_key
 from pipeline.storage.order import in_order
 from pipeline.storage.oserrors import os_errors
 
@@ -52,6 +52,7 @@ class ObjectStorage:
         self.bucket = bucket
         self.prefix = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
         self.creates_once: bool | None = None
+        self.shared = True
         self.store = store
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
@@ -121,6 +122,18 @@ class ObjectStorage:
         self._upload(source, size, key, self.full(key), sha256, content_type, mode="create")
         return self._whole(source, size, key)
 
+    def temporary(self, key: str, spool: Path) -> Path:
+        """In the spool: what is adopted is sent."""
+        safe_key(key)
+        return temporaries.temporary(spool)
+
+    def flush(self, temporary: Path) -> None:
+        """Nothing: all that takes long is sending it."""
+
+    def adopt(self, temporary: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+        """As any other file."""
+        return self.put(temporary, key, sha256=sha256, content_type=content_type)
+
     def create_large(
         self, source: Path, key: str, *, sha256: str, content_type: str
     ) -> StoredObject:
@@ -159,8 +172,40 @@ class ObjectStorage:
             raise StorageError(f"copy to {self.url(key)}: {sizes}")
         return stored
 
+    def prune(self, folder: str) -> bool:
+        """True: there are no folders, only keys that begin alike."""
+        safe_key(folder)
+        return True
+
+    def links(self, prefix: str) -> Iterator[str]:
+        """None: an object holds its own bytes."""
+        safe_key(prefix)
+        return iter(())
+
     def protection(self, key: str) -> None:
         """Not to be seen through obstore; the store itself refuses to delete what it holds."""
+
+    def versions(self) -> None:
+        """Not to be seen through obstore."""
+
+    def uploads(self) -> Iterator[tuple[str, str, float]]:
+        """Not to be seen through obstore; Azure lets go of parts itself after a week."""
+        return iter(())
+
+    def abort(self, key: str, id: str) -> None:
+        """There is nothing that could be named."""
+
+    def putting(
+        self,
+        *,
+        storage_class: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        lock: str | None = None,
+        locked_until: float = 0.0,
+    ) -> "ObjectStorage":
+        """UsageError: not to be set through obstore."""
+        wanted = "storage class, tags or Object Lock"
+        raise UsageError(f"{self.url()}: {wanted}: not to be set here; it needs an S3 store")
 
     def _refuse_other(self, key: str, etag: str | None) -> StoredObject:
         found = self.head(key)
@@ -179,6 +224,10 @@ class ObjectStorage:
     def url(self, key: str = "") -> str:
         """``az://container/key`` or ``gs://bucket/key``, fit to print."""
         return printable(f"{self.scheme}://{self.bucket}/{self.prefix}{key}")
+
+    def uri(self, key: str = "") -> str:
+        """The same, percent-encoded."""
+        return f"{self.scheme}://{self.bucket}/{percent_encoded(self.prefix + safe_key(key))}"
 
     def _upload(
         self,

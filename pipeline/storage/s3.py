@@ -1,16 +1,13 @@
-"""Amazon S3 and every store that speaks its protocol.  The only module that imports boto3."""
+"""Amazon S3 and every store that speaks its protocol."""
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-import boto3
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
-from botocore.config import Config
 
 from pipeline.agora import vendors
 from pipeline.agora.stores import Credentials
@@ -19,13 +16,13 @@ from pipeline.errors import (
     NotFoundError,
     StorageError,
     UnsafePathError,
-    UsageError,
 )
 from pipeline.model import StoredObject
-from pipeline.storage import allowed, s3_parts
-from pipeline.storage.names import not_behind, printable, safe_key
+from pipeline.storage import allowed, s3_parts, temporaries
+from pipeline.storage.names import not_behind, percent_encoded, printable, safe_key
 from pipeline.storage.order import checked, in_order
 from pipeline.storage.oserrors import os_errors
+from pipeline.storage.s3_clients import AWS_HOSTS, Clients, host_of
 from pipeline.storage.s3_errors import s3_errors
 from pipeline.storage.s3_parts import PART
 from pipeline.storage.s3_trials import S3Trials
@@ -44,8 +41,6 @@ _COPIES = TransferConfig(  # in one request as long as S3 allows: the ETag stays
     multipart_threshold=5 << 30, multipart_chunksize=1 << 30, preferred_transfer_client="classic"
 )
 
-_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
-
 
 class S3Storage:
     """One bucket, below one prefix.  The client may be shared by threads.
@@ -59,6 +54,7 @@ class S3Storage:
         self.bucket = bucket
         self.prefix = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
         self.creates_once: bool | None = None
+        self.shared = True
         self._client = client
         self._listing = "list_objects_v2" if list_version == 2 else "list_objects"
         self._ordered = ordered  # S3 promises the order; SeaweedFS lists folder by folder
@@ -169,6 +165,18 @@ class S3Storage:
             self._client.put_object(Bucket=self.bucket, Key=full, Body=file, **extra)
         return self._whole(source, size, key)
 
+    def temporary(self, key: str, spool: Path) -> Path:
+        """In the spool: what is adopted is sent."""
+        safe_key(key)
+        return temporaries.temporary(spool)
+
+    def flush(self, temporary: Path) -> None:
+        """Nothing: all that takes long is sending it."""
+
+    def adopt(self, temporary: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+        """As any other file."""
+        return self.put(temporary, key, sha256=sha256, content_type=content_type)
+
     def _create_large(
         self,
         source: Path,
@@ -215,6 +223,16 @@ class S3Storage:
             raise StorageError(f"copy to {self.url(key)}: {sizes}")
         return stored
 
+    def prune(self, folder: str) -> bool:
+        """True: there are no folders, only keys that begin alike."""
+        safe_key(folder)
+        return True
+
+    def links(self, prefix: str) -> Iterator[str]:
+        """None: an object holds its own bytes."""
+        safe_key(prefix)
+        return iter(())
+
     def protection(self, key: str) -> str | None:
         """A legal hold or a retention of Object Lock."""
         with s3_errors(f"read {self.url(key)}"):
@@ -251,6 +269,10 @@ class S3Storage:
         """``s3://bucket/key``, fit to print."""
         return printable(f"s3://{self.bucket}/{self.prefix}{key}")
 
+    def uri(self, key: str = "") -> str:
+        """``s3://bucket/key``, percent-encoded."""
+        return f"s3://{self.bucket}/{percent_encoded(self.prefix + safe_key(key))}"
+
     def _whole(self, source: Path, size: int, key: str) -> StoredObject:
         stored = self.head(key)
         if stored.size != size:
@@ -274,29 +296,6 @@ class S3Storage:
         return StoredObject(key, size, _etag(answer), modified)
 
 
-class Clients:
-    """One client for each endpoint, region, profile and set of keys, shared by all threads."""
-
-    def __init__(self, connections: int = 16) -> None:
-        self._connections = connections
-        self._made: dict[object, Any] = {}
-        self._lock = threading.Lock()
-
-    def get(
-        self,
-        endpoint_url: str | None,
-        region: str | None,
-        profile: str | None,
-        credentials: Credentials | None,
-    ) -> Any:
-        """The client, made when it is first asked for."""
-        wanted = (endpoint_url, region, profile, credentials)
-        with self._lock:
-            if wanted not in self._made:
-                self._made[wanted] = _client(self._connections, *wanted)
-            return self._made[wanted]
-
-
 def connect(
     bucket: str,
     prefix: str = "",
@@ -316,78 +315,12 @@ def connect(
     with s3_errors(f"connect to s3://{printable(bucket)}"):
         shared = clients or Clients(connections)
         client = shared.get(endpoint_url, region, profile, credentials)
-    host = _host(client)
+    host = host_of(client)
     vendor = vendors.of_host(host)
     version = list_version or (vendor.list_version if vendor else 2)
     # of Amazon's own, directory buckets list in no order
-    ordered = host.endswith(_AWS_HOSTS) and not bucket.endswith("--x-s3")
+    ordered = host.endswith(AWS_HOSTS) and not bucket.endswith("--x-s3")
     return S3Storage(bucket, prefix, client, list_version=version, ordered=ordered)
-
-
-def profile_credentials(profile: str) -> Credentials:
-    """The keys of a profile in ``~/.aws``; UsageError if it has none."""
-    with s3_errors(f"profile {printable(profile)}"):
-        found = boto3.Session(profile_name=profile).get_credentials()
-        if found is None:
-            raise UsageError(f"profile {printable(profile)}: holds no access key; add one to it")
-        keys = found.get_frozen_credentials()
-    return Credentials(keys.access_key, keys.secret_key, keys.token)
-
-
-def _client(
-    connections: int,
-    endpoint_url: str | None,
-    region: str | None,
-    profile: str | None,
-    credentials: Credentials | None,
-) -> Any:
-    general = Config(
-        retries={"mode": "standard", "total_max_attempts": 5},
-        max_pool_connections=connections,
-        connect_timeout=10,
-        read_timeout=60,
-    )
-    keys = {}
-    if credentials is not None:
-        keys = {
-            "aws_access_key_id": credentials.access_key,
-            "aws_secret_access_key": credentials.secret_key,
-            "aws_session_token": credentials.session_token,
-        }
-    session = boto3.Session(profile_name=profile, region_name=region, **keys)
-    client = _of_session(session, endpoint_url, general)
-    host = _host(client)
-    if not host.endswith(_AWS_HOSTS):  # also if the environment or the profile says where
-        client.close()
-        client = _of_session(session, endpoint_url, general.merge(_compatible(host)))
-    return client
-
-
-def _host(client: Any) -> str:
-    return urlsplit(client.meta.endpoint_url).hostname or ""
-
-
-def _of_session(session: Any, endpoint_url: str | None, config: Config) -> Any:
-    region = session.region_name or "us-east-1"
-    try:
-        return session.client("s3", endpoint_url=endpoint_url, region_name=region, config=config)
-    except ValueError as error:
-        # not quoted: a mistyped endpoint may hold a password
-        raise UsageError(
-            "the endpoint is no URL; write https://host or http://host:port"
-        ) from error
-
-
-def _compatible(host: str) -> Config:
-    """What stores other than AWS understand: no aws-chunked bodies, no trailing checksums."""
-    vendor = vendors.of_host(host)
-    addressing = vendor.addressing if vendor else "path"
-    return Config(
-        signature_version="s3v4",
-        s3={"addressing_style": addressing},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
 
 
 def _etag(answer: Any) -> str | None:

@@ -3,25 +3,14 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.errors import NotFoundError
 from pipeline.storage.s3_errors import s3_errors
+from pipeline.storage.versions import Version
 
 CHUNK = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version of an object; a marker, without size and ETag, says that it was deleted."""
-
-    id: str
-    latest: bool
-    marker: bool
-    size: int = 0
-    etag: str | None = None
 
 
 class S3Versions:

@@ -15,7 +15,7 @@ from tests.archive.test_fixity import flip
 
 @pytest.fixture
 def exported(bagged):
-    to = LocalStorage(bagged.root / "ocfl")
+    to = bagged.root / "ocfl"
     storage = LocalStorage(bagged.root / "archive")
     return export.to_ocfl(storage, Place(bagged.name), to, now=NOW)
 
@@ -48,7 +48,7 @@ def test_the_whole_bag_is_in_the_object(exported, bagged):
 
 
 def test_an_object_is_not_exported_twice(exported, bagged):
-    to, storage = LocalStorage(bagged.root / "ocfl"), LocalStorage(bagged.root / "archive")
+    to, storage = bagged.root / "ocfl", LocalStorage(bagged.root / "archive")
     with pytest.raises(ExistsError):
         export.to_ocfl(storage, Place(bagged.name), to, now=NOW)
 
@@ -58,7 +58,7 @@ def test_a_link_is_not_exported(bagged, kind):
     path = bagged.bag / "data" / "access" / bagged.mp4.name
     path.unlink()
     path.symlink_to(bagged.mp4)
-    to, storage = LocalStorage(bagged.root / "there"), LocalStorage(bagged.root)
+    to, storage = bagged.root / "there", LocalStorage(bagged.root)
     make = partial(export.to_ocfl, now=NOW) if kind == "ocfl" else export.to_tar
     with pytest.raises(StorageError, match=f"{bagged.mp4.name}: a link"):
         make(storage, Place(f"archive/{bagged.name}"), to)
@@ -68,7 +68,7 @@ def test_a_link_is_not_exported(bagged, kind):
 @pytest.mark.parametrize("kind", ["ocfl", "tar"])
 def test_a_damaged_bag_is_not_exported(bagged, kind):
     flip(bagged.bag / "data" / "access" / bagged.mp4.name)
-    to, storage = LocalStorage(bagged.root / "there"), LocalStorage(bagged.root / "archive")
+    to, storage = bagged.root / "there", LocalStorage(bagged.root / "archive")
     make = partial(export.to_ocfl, now=NOW) if kind == "ocfl" else export.to_tar
     with pytest.raises(StorageError, match="changed"):
         make(storage, Place(bagged.name), to)
@@ -80,7 +80,7 @@ def test_a_damaged_bag_is_not_exported(bagged, kind):
 def test_a_tar_is_the_bag(home, form, tmp_path, bagit):
     home.ingest(home.archive(form))
     storage = LocalStorage(home.root / "archive")
-    made = export.to_tar(storage, Place(home.name, form), LocalStorage(tmp_path / "tars"))
+    made = export.to_tar(storage, Place(home.name, form), tmp_path / "tars")
     untar(made, tmp_path)
     assert bagit(tmp_path / home.name)
 
@@ -88,6 +88,6 @@ def test_a_tar_is_the_bag(home, form, tmp_path, bagit):
 def test_a_folder_of_something_else_does_not_become_a_storage_root(bagged):
     (bagged.root / "ocfl").mkdir()
     (bagged.root / "ocfl" / "mine").write_bytes(b"x")
-    to, storage = LocalStorage(bagged.root / "ocfl"), LocalStorage(bagged.root / "archive")
+    to, storage = bagged.root / "ocfl", LocalStorage(bagged.root / "archive")
     with pytest.raises(ExistsError):
         export.to_ocfl(storage, Place(bagged.name), to, now=NOW)

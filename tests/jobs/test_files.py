@@ -39,7 +39,7 @@ def convert(folder, ffmpeg, tmp_path):
 
     def call(name: str, to: str, *, force: bool = False) -> Outcome:
         spool = tmp_path / "spool"
-        return convert_file(folder, name, Format(to), ffmpeg, spool=spool, force=force)
+        return convert_file(folder.root, name, Format(to), ffmpeg, spool=spool, force=force)
 
     return call
 
@@ -310,7 +310,7 @@ def test_an_ffmpeg_that_fails_leaves_nothing(folder, ffmpeg, tmp_path):
     broken.write_text(f'{OUTPUT}echo half >"${{out#file:}}"\nexit 1\n')
     broken.chmod(0o755)
     half = Ffmpeg(broken, ffmpeg.ffprobe, "0")
-    outcome = convert_file(folder, "a.ts", Format.WAV, half, spool=tmp_path / "spool")
+    outcome = convert_file(folder.root, "a.ts", Format.WAV, half, spool=tmp_path / "spool")
     assert outcome.problem == "ffmpeg ended with 1: it said nothing"
     assert names(folder) == {"a.ts"}
 
@@ -338,7 +338,7 @@ def test_an_ffmpeg_that_lies_is_found_out(convert, folder, ffmpeg, tmp_path, opt
     liar.chmod(0o755)
     before = names(folder)
     lying = Ffmpeg(liar, ffmpeg.ffprobe, "0")
-    made = convert_file(folder, name, Format(to), lying, spool=tmp_path / "spool", force=True)
+    made = convert_file(folder.root, name, Format(to), lying, spool=tmp_path / "spool", force=True)
     assert made.output is None
     assert problem in made.problem
     assert names(folder) == before
@@ -350,6 +350,6 @@ def test_a_source_that_changes_meanwhile_is_not_converted(folder, ffmpeg, tmp_pa
     slow.write_text(f'#!/bin/sh\n"{ffmpeg.ffmpeg}" "$@"\ntouch "{source}"\n')
     slow.chmod(0o755)
     lying = Ffmpeg(slow, ffmpeg.ffprobe, "0")
-    made = convert_file(folder, "a.ts", Format.WAV, lying, spool=tmp_path / "spool")
+    made = convert_file(folder.root, "a.ts", Format.WAV, lying, spool=tmp_path / "spool")
     assert made.problem == "changed while it was converted; run again"
     assert names(folder) == {"a.ts"}

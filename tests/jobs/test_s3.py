@@ -123,6 +123,8 @@ class Between:
         self.put_keys.append(key)
         return self.storage.put(source, key, sha256=sha256, content_type=content_type)
 
+    adopt = put
+
     def create(self, source: Path, key: str, **given: Any) -> StoredObject:
         self.before_put(key)
         self.put_keys.append(key)

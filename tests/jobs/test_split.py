@@ -281,10 +281,10 @@ class Breaking(LocalStorage):
         super().__init__(root)
         self._name = name
 
-    def adopt(self, temporary, key):
+    def adopt(self, temporary, key, **told):
         if key.endswith(self._name):
             raise StorageError("the disk is gone")
-        return super().adopt(temporary, key)
+        return super().adopt(temporary, key, **told)
 
 
 def run(made, store, out, ffmpeg, **chosen):

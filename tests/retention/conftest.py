@@ -122,7 +122,7 @@ class Yard:
         )
         converted = datetime.fromtimestamp(self.clock() - age, UTC)
         note |= {"converted": converted.strftime(CONVERTED), **told}
-        path = publish.workplace(self.results, key, self.spool)
+        path = self.results.temporary(key, self.spool)
         path.write_bytes(data)
         publish.publish(path, self.results, key, note, format=Format(format), sha256=sha256)
         path.unlink(missing_ok=True)

@@ -268,6 +268,8 @@ class Simulated:
     def url(self, key=""):
         return f"s3://bucket/calls/{key}"
 
+    uri = url
+
     def path(self, key):
         return None
 

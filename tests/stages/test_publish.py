@@ -11,6 +11,7 @@ from pipeline.errors import DeniedError, ExistsError, NotFoundError, StorageErro
 from pipeline.model import Format, StoredObject
 from pipeline.stages import publish
 from pipeline.storage.local import LocalStorage
+from pipeline.storage.temporaries import temporary
 
 SIZE = 1200
 MOVIE = b"ftypmoovmdat" * (SIZE // 12)
@@ -26,6 +27,16 @@ class Shelf:
     lost: int = 0  # bytes of every file that do not arrive
     refuses: str = ""  # a key that cannot be written
     creates_once: bool | None = True
+    shared: bool = True
+
+    def temporary(self, key, spool):
+        return temporary(spool)
+
+    def flush(self, temporary):
+        pass
+
+    def adopt(self, source, key, *, sha256, content_type):
+        return self.put(source, key, sha256=sha256, content_type=content_type)
 
     def create(self, source, key, *, sha256, content_type, guard):
         guard()
@@ -74,9 +85,9 @@ def ready(tmp_path):
     """A result written where the destination wants it."""
 
     def make(storage, key):
-        temporary = publish.workplace(storage, key, tmp_path / "spool")
-        temporary.write_bytes(MOVIE)
-        return temporary
+        written = storage.temporary(key, tmp_path / "spool")
+        written.write_bytes(MOVIE)
+        return written
 
     return make
 
@@ -207,24 +218,6 @@ def test_a_file_name_that_is_no_utf_8_is_the_same_when_read_again(tmp_path, read
     assert "\N{SNOWMAN}" in (tmp_path / "out/out.receipt.json").read_text("utf-8")
 
 
-# Where the result is written first
-
-
-def test_in_a_folder_it_is_written_beside_its_final_name(tmp_path):
-    storage = LocalStorage(tmp_path / "out")
-    assert publish.workplace(storage, "a/out.mp4", tmp_path / "spool").parent == (
-        tmp_path / "out/a"
-    )
-    assert not (tmp_path / "spool").exists()
-
-
-def test_for_a_store_it_is_written_to_the_spool(tmp_path):
-    spool = tmp_path / "deep" / "spool"
-    one, two = (publish.workplace(Shelf(), "a/out.mp4", spool) for _ in range(2))
-    assert one.parent == two.parent == spool
-    assert one != two
-
-
 # What stands there already
 
 
@@ -293,6 +286,24 @@ def test_the_quicker_one_stays(ready):
             replacing=False,
         )
     assert shelf.objects == {"a/out.mp4": b"quicker"}
+
+
+@pytest.mark.parametrize("replacing", [True, False])
+def test_in_a_folder_the_result_is_moved_whatever_stood_there(tmp_path, ready, replacing):
+    """A lock of this machine keeps others out; a copy would take room and time."""
+    storage = LocalStorage(tmp_path / "out")
+    temporary = ready(storage, "out.mp4")
+    inode = temporary.stat().st_ino
+    publish.publish(
+        temporary,
+        storage,
+        "out.mp4",
+        note(),
+        format=Format.MP4,
+        sha256=SHA256,
+        replacing=replacing,
+    )
+    assert (tmp_path / "out" / "out.mp4").stat().st_ino == inode
 
 
 def test_an_answer_that_was_lost_is_no_rival(ready):

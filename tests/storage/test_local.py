@@ -418,23 +418,6 @@ def until(holds, seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
-def test_what_a_killed_process_left_is_swept_after_an_hour(tmp_path):
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    names = {
-        "old": f".recpipe-{gone.pid}-0123456789abcdef.part",
-        "young": f".recpipe-{gone.pid}-00000000000000ff.part",
-        "alive": f".recpipe-{os.getpid()}-0123456789abcdef.part",
-        "foreign": ".recpipe-notes.part",
-    }
-    for which, name in names.items():
-        (tmp_path / name).write_bytes(b"half")
-        if which != "young":
-            os.utime(tmp_path / name, (0, 0))
-    LocalStorage(tmp_path).temporary("a.mp4")
-    assert {p.name for p in tmp_path.iterdir()} == set(names.values()) - {names["old"]}
-
-
 def test_without_links_a_copy_keeps_the_etag(tmp_path, monkeypatch):
     """Some file systems know no hard links."""
 
@@ -456,3 +439,42 @@ def test_a_copy_replaces_nothing(tmp_path):
     with pytest.raises(ExistsError):
         LocalStorage(tmp_path).copy("a.ts", "b.ts")
     assert (tmp_path / "b.ts").read_bytes() == b"other"
+
+
+def test_a_folder_goes_with_the_empty_ones_below_it(storage, root):
+    (root / "a" / "b" / "c").mkdir(parents=True)
+    (root / "a" / "d").mkdir()
+    assert storage.prune("a")
+    assert everything(root) == []
+
+
+def test_where_something_is_left_its_folder_stays(storage, root):
+    (root / "a" / "b").mkdir(parents=True)
+    write(root / "a" / ".recpipe-1-ff.part")
+    assert not storage.prune("a")
+    assert everything(root) == ["a", "a/.recpipe-1-ff.part"]
+
+
+def test_neither_the_root_nor_a_file_is_a_folder_to_prune(storage, root):
+    write(root / "a.ts")
+    assert not storage.prune("a.ts")
+    storage.delete("a.ts")
+    assert not storage.prune("")
+    assert root.is_dir()
+
+
+def test_a_folder_that_is_a_link_out_of_the_root_is_not_pruned(storage, root, tmp_path):
+    (tmp_path / "outside").mkdir()
+    (root / "a").symlink_to(tmp_path / "outside")
+    with pytest.raises(UnsafePathError):
+        storage.prune("a")
+    (root / "b" / "c").mkdir(parents=True)
+    (root / "b" / "c" / "d").symlink_to(tmp_path / "outside")
+    assert not storage.prune("b")
+    assert (tmp_path / "outside").is_dir()
+
+
+def test_a_link_has_the_address_of_what_it_leads_to(storage, root):
+    write(root / "a.ts")
+    (root / "b.ts").symlink_to("a.ts")
+    assert storage.uri("b.ts") == storage.uri("a.ts") == (root / "a.ts").as_uri()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.storage.locations import open_storage
+from pipeline.storage.locations import absolute, folder, is_local, of_uri, open_storage
 from tests.servers import NO_AWS
 
 
@@ -129,3 +129,36 @@ def test_boto3_is_not_imported_for_local_paths():
     here = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(here)}
     assert subprocess.run([sys.executable, "-c", script], env=environment).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("location", "local"),
+    [
+        ("a", True),
+        ("/a/b", True),
+        ("a/s3://b", True),
+        ("s3://bucket/a", False),
+        ("GS://bucket", False),
+        ("@name/a", False),
+    ],
+)
+def test_a_path_of_this_machine_is_told_from_a_store(here, location, local):
+    assert is_local(location) is local
+    assert absolute(location) == (str(here / location) if local else location)
+
+
+def test_a_folder_need_not_exist(here):
+    (here / "link").symlink_to("file.d")
+    assert folder(here / "link").root == (here / "file.d").resolve()
+
+
+@pytest.mark.parametrize(
+    ("uri", "location"),
+    [
+        ("file:///a%20b/%C3%A9.ts", "/a b/é.ts"),
+        ("file:///a/%FF.ts", "/a/\udcff.ts"),
+        ("s3://bucket/a%2Bb%25.ts", "s3://bucket/a+b%.ts"),
+    ],
+)
+def test_a_uri_leads_to_its_location(uri, location):
+    assert of_uri(uri) == location

@@ -20,7 +20,6 @@ from pipeline.jobs.watch.seen import Folders, Seen, own_objects
 from pipeline.model import Recording, StoredObject
 from pipeline.stages import fetch
 from pipeline.storage import Storage
-from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.owners import lives
 
@@ -156,10 +155,11 @@ def tidy(spool: Path) -> None:
 
 def tidy_results(to: Storage, watchers: Container[int]) -> None:
     """Remove results that watchers of this machine were writing when they were killed."""
-    if not isinstance(to, LocalStorage):
+    root = to.path("")
+    if root is None:
         return
     with os_errors(f"look after {to.url()}"):
-        for path in to.root.glob(".recpipe-*.part"):
+        for path in root.glob(".recpipe-*.part"):
             match = _RESULT.fullmatch(path.name)
             if match and int(match[1]) in watchers and not lives(int(match[1])):
                 path.unlink(missing_ok=True)
