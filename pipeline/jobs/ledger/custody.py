@@ -11,7 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.jobs.ledger import engine
 from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.ledger.people import one
-from pipeline.jobs.ledger.rebuild import identity
+from pipeline.jobs.ledger.sources import identity
 from pipeline.jobs.ledger.states import State
 from pipeline.jobs.ledger.tables import artifacts, checks, now, recordings
 

@@ -6,14 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
-from pipeline.agora import names
 from pipeline.errors import ChangedError, DeniedError, NotFoundError
-from pipeline.jobs.ledger.claims import Made, keep
+from pipeline.jobs.ledger.claims import Made
 from pipeline.jobs.ledger.handle import Ledger
-from pipeline.jobs.ledger.states import State
-from pipeline.jobs.ledger.tables import now, recordings
+from pipeline.jobs.ledger.restore import Restored, enter
+from pipeline.jobs.ledger.sources import identity
 from pipeline.jobs.targets import file_name
 from pipeline.model import Format, SourceFile, Verdict
 from pipeline.stages import publish
@@ -32,16 +29,6 @@ class Rebuilt:
     unreadable: int = 0  # no receipt of ours, or of a result that is not there
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A receipt, as far as the ledger keeps it."""
-
-    recording: str
-    source: str
-    sid: str | None
-    made: Made
-
-
 def rebuild(ledger: Ledger, destination: Storage) -> Rebuilt:
     """Enter every published version.  Safe to repeat; what the ledger knows better stays."""
     added = known = unreadable = 0
@@ -49,20 +36,11 @@ def rebuild(ledger: Ledger, destination: Storage) -> Rebuilt:
     for receipt in _receipts(destination):
         if receipt is None:
             unreadable += 1
-        elif _enter(ledger, where, receipt):
+        elif enter(ledger, where, receipt):
             added += 1
         else:
             known += 1
     return Rebuilt(added, known, unreadable)
-
-
-def identity(playlist: str) -> tuple[str, str | None]:
-    """What stays the same of a recording, and its sid, from the URL of any of its playlists."""
-    folder, slash, name = playlist.rpartition("/")
-    agora = names.parse_playlist_name(name)
-    if agora is None:
-        return playlist, None
-    return folder + slash + names.one_recording(agora.sid, agora.cname), agora.sid
 
 
 def result_key(name: str, version: int, format: Format = Format.MP4) -> str:
@@ -71,7 +49,7 @@ def result_key(name: str, version: int, format: Format = Format.MP4) -> str:
     return f"{name}{number}.{format.value}"
 
 
-def _receipts(destination: Storage) -> Iterator[Read | None]:
+def _receipts(destination: Storage) -> Iterator[Restored | None]:
     for found in destination.list():
         if "/." in f"/{found.key}" or not found.key.endswith(publish.RECEIPT):
             continue
@@ -80,7 +58,7 @@ def _receipts(destination: Storage) -> Iterator[Read | None]:
             yield receipt
 
 
-def _results(destination: Storage, receipt: str) -> Iterator[Read | None]:
+def _results(destination: Storage, receipt: str) -> Iterator[Restored | None]:
     """What a receipt may be of: ``a.m4a.receipt.json`` is of ``a.m4a``, or of ``a.m4a.mp4``."""
     stem = receipt.removesuffix(publish.RECEIPT)
     others = tuple(f".{format.value}" for format in Format if format is not Format.MP4)
@@ -90,7 +68,7 @@ def _results(destination: Storage, receipt: str) -> Iterator[Read | None]:
             yield read(earlier, key, destination) if earlier else None
 
 
-def read(earlier: publish.Earlier, key: str, destination: Storage) -> Read | None:
+def read(earlier: publish.Earlier, key: str, destination: Storage) -> Restored | None:
     """A receipt that lies beside a result; None if it is that of another one, or of no one."""
     try:
         return _read(earlier.receipt, earlier, key, destination) if earlier.receipt else None
@@ -100,7 +78,7 @@ def read(earlier: publish.Earlier, key: str, destination: Storage) -> Read | Non
 
 def _read(
     receipt: Mapping[str, Any], earlier: publish.Earlier, key: str, destination: Storage
-) -> Read | None:
+) -> Restored | None:
     id, output = receipt["recording"], receipt["output"]
     format = Format(receipt["settings"].get("format", Format.MP4))
     stem = key.removesuffix(f".{format.value}")
@@ -129,26 +107,4 @@ def _read(
         )[1:],
     )
     source, sid = identity(receipt["source"])
-    return Read(id, source, sid, made)
-
-
-def _enter(ledger: Ledger, destination: str, receipt: Read) -> bool:
-    """Whether it was news; the newest version is the one that counts."""
-    made = receipt.made
-    row = {"name": receipt.recording, "sid": receipt.sid, "store": "", "place": ""}
-    values = {"state": State.PUBLISHED, "version": made.version, "verdict": made.verdict.value}
-    values |= {"since": now(), "done_fingerprint": None, "why": "rebuilt from its receipt"}
-    own = (recordings.c.source == receipt.source, recordings.c.destination == destination)
-    with ledger.writing() as connection:
-        first = {"source": receipt.source, "destination": destination, "first_seen": now(), **row}
-        insert = ledger.insert(recordings).values(**first, **values).on_conflict_do_nothing()
-        rec_id = connection.execute(insert.returning(recordings.c.id)).scalar()
-        if rec_id is None:
-            older = (recordings.c.version < made.version, recordings.c.state != State.WORKING)
-            update = sa.update(recordings).where(*own, *older).values(**values)
-            rec_id = connection.execute(update.returning(recordings.c.id)).scalar()
-        if rec_id is None:
-            return False
-        keep(ledger, connection, rec_id, made, token=0)
-        ledger.record(connection, rec_id, "rebuilt", version=made.version, output=made.uri)
-    return True
+    return Restored(id, source, sid, made)

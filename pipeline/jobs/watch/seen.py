@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from pipeline.agora import names
 from pipeline.errors import RecpipeError
-from pipeline.jobs.ledger.rebuild import identity
 from pipeline.jobs.ledger.sightings import PartSeen
+from pipeline.jobs.ledger.sources import identity
 from pipeline.model import Part, Playlist, Recording, StoredObject
 from pipeline.stages.discover import MEDIA
 from pipeline.stages.inspect import find

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipeline.jobs.ledger import claims, people, sightings
-from pipeline.jobs.ledger.rebuild import Rebuilt, identity, rebuild, result_key
+from pipeline.jobs.ledger.rebuild import Rebuilt, rebuild, result_key
 from pipeline.jobs.ledger.states import State
 from pipeline.storage.local import LocalStorage
 
@@ -109,19 +109,6 @@ def test_what_the_ledger_knows_better_stays(ledger, out):
     assert rebuild(ledger, LocalStorage(out)) == Rebuilt(added=1, known=1)
     assert entry(ledger, out).version == 2
     assert claims.claim(ledger, [""], str(out), count=5, lease=1)[0] == []
-
-
-@pytest.mark.parametrize(
-    ("playlist", "expected"),
-    [
-        (SOURCE, (f"s3://calls/2026/{SID}", SID)),
-        (f"/d/bak2_{SID}_a_b.m3u8", (f"/d/{SID}", SID)),
-        ("/d/talk.m3u8", ("/d/talk.m3u8", None)),
-        (f"{SID}_room.m3u8", (SID, SID)),
-    ],
-)
-def test_what_stays_the_same_of_a_recording(playlist, expected):
-    assert identity(playlist) == expected
 
 
 def test_versions_are_files_of_their_own():
