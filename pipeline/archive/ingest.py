@@ -16,10 +16,10 @@ from pipeline.archive.history import events_of
 from pipeline.archive.staging import Archive, Staging, digest
 from pipeline.errors import ExistsError, NotFoundError, StorageError, UsageError
 from pipeline.jobs.locks import locked
-from pipeline.jobs.published import Output, Published
-from pipeline.jobs.receipts import identities, software
 from pipeline.model import Format, Report, SourceFile, StoredObject
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.receipts.read import Output, Published
+from pipeline.receipts.write import identities, software
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.names import common_folder, printable

@@ -17,7 +17,6 @@ from pipeline.jobs.locks import locked
 from pipeline.jobs.making import Job, Made, make
 from pipeline.jobs.options import Options, Target
 from pipeline.jobs.publishing import publish_all, result_keys
-from pipeline.jobs.receipts import identities, only_more_inputs, report_of, same_inputs
 from pipeline.jobs.shares import Share, shares, together
 from pipeline.model import (
     Finding,
@@ -30,6 +29,7 @@ from pipeline.model import (
     Verdict,
 )
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.receipts.write import identities, only_more_inputs, report_of, same_inputs
 from pipeline.stages import content, convert, fetch, publish
 from pipeline.stages.inspect import inspect
 from pipeline.storage import Storage

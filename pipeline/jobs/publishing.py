@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pipeline.errors import ExistsError, NotFoundError
 from pipeline.jobs.making import Job, Made
-from pipeline.jobs.receipts import receipt
 from pipeline.model import Report, SourceFile
+from pipeline.receipts.write import receipt
 from pipeline.stages import publish
 from pipeline.stages.publish import Result
 from pipeline.storage.local import LocalStorage

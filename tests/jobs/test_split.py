@@ -19,8 +19,8 @@ from pipeline.archive.staging import Archive
 from pipeline.errors import ExistsError, StorageError
 from pipeline.jobs import one
 from pipeline.jobs.options import Options, Target
-from pipeline.jobs.published import find, read
 from pipeline.model import Format, OnChange, OnLoss, Severity, Verdict
+from pipeline.receipts.read import find, read
 from pipeline.retention.interlocks import Checks
 from pipeline.stages import publish
 from pipeline.stages.discover import discover
