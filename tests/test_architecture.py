@@ -69,13 +69,13 @@ DOORS = {
     "structlog": ("watch/log.py",),
     "tenacity": ("agora/client.py", "stages/fetch.py"),
     "pymediainfo": ("archive/technical.py",),
-    "httpx": ("agora/transport.py", "watch/notify.py", "simulator/hooks.py"),
+    "httpx": ("agora/transport.py", "watch/notify.py", "simulator/service/webhooks.py"),
     "pydantic": (
-        *("agora/", "simulator/gateway.py", "simulator/hooks.py"),
+        *("agora/", "simulator/service/gateway.py", "simulator/service/webhooks.py"),
         *("cli/record.py", "cli/service.py", "watch/notifications.py"),
     ),
-    "starlette": ("simulator/rest.py",),
-    "uvicorn": ("simulator/rest.py",),
+    "starlette": ("simulator/service/rest.py",),
+    "uvicorn": ("simulator/service/rest.py",),
     "click": COMMAND,
     "rich": COMMAND,
 }

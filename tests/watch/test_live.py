@@ -26,12 +26,12 @@ from pipeline.ledger import queries
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.tables import artifacts, events, recordings
 from pipeline.model import Verdict
-from pipeline.simulator.catalogue import parse
-from pipeline.simulator.material import Look
-from pipeline.simulator.mux import mux_all
-from pipeline.simulator.publish import Shelf, publish_live
+from pipeline.simulator.faults.catalogue import parse
+from pipeline.simulator.recorder.material import Look
+from pipeline.simulator.recorder.mux import mux_all
+from pipeline.simulator.recorder.publish import Shelf, publish_live
+from pipeline.simulator.recorder.values import Playlist, Segment
 from pipeline.simulator.recording import Order, simulate
-from pipeline.simulator.take import Playlist, Segment
 from pipeline.storage import Storage
 from pipeline.storage.s3 import S3Storage
 
