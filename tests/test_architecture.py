@@ -217,6 +217,14 @@ def test_stages_do_not_know_each_other():
     )
 
 
+def test_what_makes_recordings_shares_no_code_with_what_reads_them():
+    nothing(
+        f"{found.where}: imports {found.ours}"
+        for module, found in IMPORTS
+        if module.room == "simulator" and found.room == "media"
+    )
+
+
 def test_nothing_imports_the_command_line():
     nothing(
         f"{found.where}: imports {found.ours}"
@@ -297,6 +305,7 @@ def test_every_library_is_required():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     required = [*project["dependencies"], *extras["ffmpeg"], *extras["azure"], *extras["gcs"]]
+    required += extras["web"]
     known = {re.split(r"[^A-Za-z0-9._-]", requirement)[0] for requirement in required}
     nothing(
         f"{found.where}: imports {found.top}, which pyproject.toml does not require"

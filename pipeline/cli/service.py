@@ -123,8 +123,13 @@ def service(**chosen: Any) -> int:
       recpipe simulate service --to recordings/ --webhook http://127.0.0.1:8080/agora/events
     """
     from pipeline.simulator.service.chaos import Chaos, planned
-    from pipeline.simulator.service.rest import listen, serve
 
+    try:
+        from pipeline.simulator.service.rest import listen, serve
+    except ImportError as error:
+        raise UsageError(
+            "Starlette and uvicorn are not installed; run `pip install 'recpipe[web]'`"
+        ) from error
     _refuse_nonsense(chosen)
     with ExitStack() as closing:
         chaos = Chaos(chosen["chaos"], chosen["seed"], [planned(one) for one in chosen["fail"]])
