@@ -19,7 +19,7 @@ from pipeline.jobs.locks import locked
 from pipeline.model import Format, Report, SourceFile, StoredObject
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.read import Output, Published
-from pipeline.receipts.write import identities, software
+from pipeline.receipts.write import inputs_of, software
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.names import common_folder, printable
@@ -163,7 +163,7 @@ def _told(published: Published, order: Order, payload: Mapping[str, bag.Digests]
         "originals": order.originals.value,
         "oxum": bag.oxum(payload.values()),
         "origin": made_from(
-            identities((i["key"], i["size"], i["etag"]) for i in published.receipt["inputs"]),
+            inputs_of(published.receipt),
             published.receipt["settings"],
         ),
     }

@@ -21,7 +21,7 @@ from pipeline.jobs.targets import Destination
 from pipeline.model import Report
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.read import read
-from pipeline.receipts.write import identities
+from pipeline.receipts.write import inputs_of
 from pipeline.stages.publish import RECEIPT, receipt_key
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors
@@ -98,7 +98,7 @@ def _told(archive: Archive, place: places.Place, name: str) -> tuple[str | None,
         return noted.get("origin"), noted.get("originals")
     try:
         receipt = json.loads(places.read(archive.storage, place, f"{METADATA}{name}{RECEIPT}"))
-        inputs = identities((i["key"], i["size"], i["etag"]) for i in receipt["inputs"])
+        inputs = inputs_of(receipt)
         info = bag.parse_info(places.read(archive.storage, place, bag.INFO))
         return made_from(inputs, receipt["settings"]), info.get("Originals")
     except (NotFoundError, ValueError, KeyError, TypeError, RecursionError):

@@ -29,6 +29,7 @@ from pipeline.model import (
     Verdict,
 )
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.receipts.earlier import earlier
 from pipeline.receipts.write import identities, only_more_inputs, report_of, same_inputs
 from pipeline.stages import content, convert, fetch, publish
 from pipeline.stages.inspect import inspect
@@ -136,7 +137,7 @@ def _as_planned(recording: Recording, evidence: Sequence[Evidence]) -> Report | 
 def _done_before(job: Job, inventory: Inventory) -> Report | None:
     """The report of an earlier run on the same source; None when there is work to do."""
     with job.clock.stage("publish"):
-        before = publish.earlier(job.target.storage, job.target.key)
+        before = earlier(job.target.storage, job.target.key)
     if before is None or before.receipt is None or job.options.force:
         return None
     now = _objects(inventory)

@@ -16,7 +16,7 @@ from pipeline.agora import names
 from pipeline.errors import RecpipeError, UsageError
 from pipeline.model import Format, Report, SourceFile, Verdict
 from pipeline.receipts.write import CONVERTED, report_of
-from pipeline.stages.publish import RECEIPT, SCHEMA, named, piece_key, pointed, receipt_key
+from pipeline.stages.publish import RECEIPT, SCHEMA, named, piece_key, receipt_key
 from pipeline.storage import Storage
 from pipeline.storage.names import printable, safe_key
 
@@ -77,6 +77,11 @@ class Published:
         return self.name if self.name.endswith(f".{format}") else f"{self.name}.{format}"
 
     @property
+    def plain(self) -> str:
+        """The key that every run gives the result, or names its files after."""
+        return self.stem.removesuffix(self.name) + self.file
+
+    @property
     def outputs(self) -> tuple[Output, ...]:
         """Every file of the result."""
         return self.pieces or (Output(self.key, self.size, self.sha256, self.file),)
@@ -133,7 +138,7 @@ def read(storage: Storage, key: str) -> Published:
         result = stem if format is not Format.MP4 else f"{stem}.mp4"
         return Published(
             id=_text(made["recording"]),
-            key=pointed(result, made) if _belongs(result, key, format) else _wrong(),
+            key=_pointed(result, made) if _belongs(result, key, format) else _wrong(),
             receipt_key=key,
             receipt_sha256=hashlib.sha256(text).hexdigest(),
             text=text,
@@ -173,10 +178,15 @@ def _pieces(result: str, made: Any) -> tuple[Output, ...]:
         name = plain.rpartition("/")[2]
         found.append(Output(key, _size(one["size"]), _digest(one["sha256"]), name))
     first = made["output"]
-    told = (pointed(result, made), first["size"], first["sha256"])
+    told = (_pointed(result, made), first["size"], first["sha256"])
     if found and (found[0].key, found[0].size, found[0].sha256) != told:
         raise ValueError(first)
     return tuple(found)
+
+
+def _pointed(result: str, made: Any) -> str:
+    """The key of the file, or of the first of several."""
+    return named(result, made["output"].get("file"))
 
 
 def _belongs(result: str, receipt: str, format: Format) -> bool:

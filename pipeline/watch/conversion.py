@@ -24,13 +24,14 @@ from pipeline.ledger.ledger import Ledger, Move
 from pipeline.ledger.states import State
 from pipeline.model import Finding, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.receipts.earlier import earlier
 from pipeline.receipts.write import inputs_of
 from pipeline.stages import publish
 from pipeline.storage import Storage
 from pipeline.watch.observation import Seen
 from pipeline.watch.prefetch import forget
 from pipeline.watch.publish_gate import Place
-from pipeline.watch.rebuild_ledger import read, result_key
+from pipeline.watch.rebuild_ledger import restored, result_key
 from pipeline.watch.store_watcher import Lookout
 
 
@@ -121,11 +122,10 @@ def _note(bench: Bench, claim: Claim, key: str, placed: str) -> None:
         claims.placing(bench.ledger, claim, placed)
 
 
-def _remove_losers(bench: Bench, claim: Claim, key: str, receipt: object) -> None:
+def _remove_losers(bench: Bench, claim: Claim, key: str, used: str) -> None:
     """Results of earlier attempts that no receipt speaks of.  They are ours and nobody uses them:
     whoever lost his lease publishes nothing.
     """
-    used = publish.pointed(key, receipt)
     for placed in claims.placed(bench.ledger, claim) - {used}:
         if publish.is_own(key, placed):
             bench.to.delete(placed)
@@ -187,10 +187,10 @@ def _free_key(bench: Bench, one_of: Claim | Known, look: Seen, source: Storage) 
     version = max(one_of.version, 1)
     while True:
         key = result_key(bench.name(look), version, bench.options.format)
-        earlier = publish.earlier(bench.to, key)
-        if earlier is None or earlier.receipt is None:
+        before = earlier(bench.to, key)
+        if before is None or before.receipt is None:
             return key
-        if inputs_of(earlier.receipt) == one.inputs(look.recording, source):
+        if inputs_of(before.receipt) == one.inputs(look.recording, source):
             return key
         version += 1
 
@@ -222,12 +222,13 @@ def _commit(bench: Bench, claim: Claim, report: Report, key: str) -> Done:
 
 def _read_back(bench: Bench, claim: Claim, key: str) -> Made:
     """What the destination says of the result, which counts; StorageError if that is nothing."""
-    earlier = publish.earlier(bench.to, key)
-    found = read(earlier, key, bench.to) if earlier else None
-    if earlier is None or found is None:
+    there = earlier(bench.to, key)
+    published = there.published if there else None
+    found = restored(published, bench.to) if published else None
+    if published is None or found is None:
         where = bench.to.url(publish.receipt_key(key))
         raise StorageError(f"{where}: was published, and is not to be read back")
-    _remove_losers(bench, claim, key, earlier.receipt)
+    _remove_losers(bench, claim, key, published.key)
     return found.made
 
 

@@ -1,10 +1,9 @@
 """A lost ledger made anew from the receipts at the destination."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.errors import ChangedError, DeniedError, NotFoundError
 from pipeline.jobs.targets import file_name
@@ -12,8 +11,9 @@ from pipeline.ledger.claims import Made
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.restore import Restored, enter
 from pipeline.ledger.sources import identity
-from pipeline.model import Format, SourceFile, Verdict
-from pipeline.stages import publish
+from pipeline.model import Format, SourceFile
+from pipeline.receipts.earlier import stands
+from pipeline.receipts.read import Published, ReceiptError, Unreadable, find
 from pipeline.storage import Storage
 
 _VERSION = re.compile(r"\.v([1-9][0-9]{0,5})")
@@ -50,61 +50,49 @@ def result_key(name: str, version: int, format: Format = Format.MP4) -> str:
 
 
 def _receipts(destination: Storage) -> Iterator[Restored | None]:
-    for found in destination.list():
-        if "/." in f"/{found.key}" or not found.key.endswith(publish.RECEIPT):
-            continue
-        receipt = next(filter(None, _results(destination, found.key)), None)
-        if receipt or "/" not in found.key:  # below lie results of other commands too
+    for found in find(destination):
+        receipt = _readable(found, destination)
+        if receipt or "/" not in found.receipt_key:  # below lie results of other commands too
             yield receipt
 
 
-def _results(destination: Storage, receipt: str) -> Iterator[Restored | None]:
-    """What a receipt may be of: ``a.m4a.receipt.json`` is of ``a.m4a``, or of ``a.m4a.mp4``."""
-    stem = receipt.removesuffix(publish.RECEIPT)
-    others = tuple(f".{format.value}" for format in Format if format is not Format.MP4)
-    for key in (stem, f"{stem}.mp4") if stem.endswith(others) else (f"{stem}.mp4",):
-        with suppress(*NOT_THERE):
-            earlier = publish.earlier(destination, key)
-            yield read(earlier, key, destination) if earlier else None
+def _readable(found: Published | Unreadable, destination: Storage) -> Restored | None:
+    if isinstance(found, Unreadable):
+        if isinstance(found.error, (ReceiptError, *NOT_THERE)):
+            return None
+        raise found.error
+    with suppress(*NOT_THERE):
+        return restored(found, destination) if stands(destination, found) else None
+    return None
 
 
-def read(earlier: publish.Earlier, key: str, destination: Storage) -> Restored | None:
-    """A receipt that lies beside a result; None if it is that of another one, or of no one."""
-    try:
-        return _read(earlier.receipt, earlier, key, destination) if earlier.receipt else None
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None
-
-
-def _read(
-    receipt: Mapping[str, Any], earlier: publish.Earlier, key: str, destination: Storage
-) -> Restored | None:
-    id, output = receipt["recording"], receipt["output"]
-    format = Format(receipt["settings"].get("format", Format.MP4))
-    stem = key.removesuffix(f".{format.value}")
-    if stem == key:
-        return None
-    called = receipt.get("name")  # by a template
-    name = called if isinstance(called, str) and called else file_name(id)
-    number = _VERSION.fullmatch(stem.removeprefix(name))
-    version = 1 if stem == name else int(number[1]) if number else None
+def restored(published: Published, destination: Storage) -> Restored | None:
+    """What a receipt tells the ledger; None if it lies beside a result of another name."""
+    receipt = published.receipt
+    version = _version(published)
     if version is None:
         return None
-    inputs = [SourceFile(**one) for one in receipt["inputs"]]
-    note = destination.url(publish.receipt_key(key))
-    verdict = Verdict(receipt["verdict"])
     made = Made(
         version,
-        verdict,
-        destination.url(earlier.key),
-        note,
-        output["size"],
-        output["sha256"],
-        (*inputs,),
-        tuple(
-            (destination.url(at), piece["size"], piece["sha256"])
-            for at, piece in zip(earlier.files, receipt.get("pieces", ()), strict=False)
-        )[1:],
+        published.verdict,
+        destination.url(published.key),
+        destination.url(published.receipt_key),
+        published.size,
+        published.sha256,
+        tuple(SourceFile(i["key"], i["size"], i["etag"], i["sha256"]) for i in receipt["inputs"]),
+        tuple((destination.url(o.key), o.size, o.sha256) for o in published.outputs[1:]),
     )
     source, sid = identity(receipt["source"])
-    return Restored(id, source, sid, made)
+    return Restored(published.id, source, sid, made)
+
+
+def _version(published: Published) -> int | None:
+    """Which version of its recording it is, by its name."""
+    receipt = published.receipt
+    stem = published.plain.removesuffix(f".{receipt['settings']['format']}")
+    called = receipt.get("name")  # by a template
+    name = called if isinstance(called, str) and called else file_name(published.id)
+    if stem == name:
+        return 1
+    number = _VERSION.fullmatch(stem.removeprefix(name))
+    return int(number[1]) if number else None

@@ -1,13 +1,12 @@
 """A lost ledger comes back from the receipts."""
 
-import json
-
 import pytest
 
 from pipeline.ledger import claims, discovery, queries
 from pipeline.ledger.states import State
 from pipeline.storage.local import LocalStorage
 from pipeline.watch.rebuild_ledger import Rebuilt, rebuild, result_key
+from tests.receipts.notes import note, text
 
 SID = "0a93a5e0c1d44f7c8d5e6b7a1f2c3d4e"
 SOURCE = f"s3://calls/2026/{SID}_room.m3u8"
@@ -18,19 +17,11 @@ def put(folder, id=f"{SID}_room", version=1, source=SOURCE, **other):
     folder.mkdir(exist_ok=True)
     key = result_key(id, version)
     (folder / key).write_bytes(b"x" * 10)
-    receipt = {
-        "schema": 1,
-        "recording": id,
-        "source": source,
-        "settings": {},
-        "verdict": "degraded",
-        "inputs": [{"key": f"2026/{SID}_room.m3u8", "size": 5, "etag": "e", "sha256": "1" * 64}],
-        "output": {"size": 10, "sha256": "2" * 64},
-        **other,
-    }
-    note = folder / (key.removesuffix(".mp4") + ".receipt.json")
-    note.write_text(json.dumps(receipt))
-    return note
+    playlist = source.removeprefix("s3://calls/").removeprefix("/calls/")
+    receipt = note(source, playlist, 10, **{"recording": id, "verdict": "degraded", **other})
+    path = folder / (key.removesuffix(".mp4") + ".receipt.json")
+    path.write_bytes(text(receipt))
+    return path
 
 
 @pytest.fixture
