@@ -18,8 +18,9 @@ from pipeline.errors import ExistsError, NotFoundError, StorageError, UsageError
 from pipeline.jobs.locks import locked
 from pipeline.model import Format, Report, SourceFile, StoredObject
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.receipts.inputs import inputs_of
 from pipeline.receipts.read import Output, Published
-from pipeline.receipts.write import inputs_of, software
+from pipeline.receipts.write import software
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.names import common_folder, printable

@@ -20,8 +20,8 @@ from pipeline.jobs.options import Options, Target
 from pipeline.jobs.targets import Destination
 from pipeline.model import Report
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.receipts.inputs import inputs_of
 from pipeline.receipts.read import read
-from pipeline.receipts.write import inputs_of
 from pipeline.stages.publish import RECEIPT, receipt_key
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.oserrors import os_errors

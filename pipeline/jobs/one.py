@@ -30,7 +30,8 @@ from pipeline.model import (
 )
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.earlier import earlier
-from pipeline.receipts.write import identities, only_more_inputs, report_of, same_inputs
+from pipeline.receipts.inputs import identities, only_more_inputs, same_inputs
+from pipeline.receipts.report import report_of
 from pipeline.stages import content, convert, fetch, publish
 from pipeline.stages.inspect import inspect
 from pipeline.storage import Storage

@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 
 from pipeline.agora import names
 from pipeline.errors import RecpipeError, UsageError
-from pipeline.model import Format, Report, SourceFile, Verdict
-from pipeline.receipts.write import CONVERTED, report_of
+from pipeline.model import Format, SourceFile, Verdict
+from pipeline.receipts.write import CONVERTED
 from pipeline.stages.publish import RECEIPT, SCHEMA, named, piece_key, receipt_key
 from pipeline.storage import Storage
 from pipeline.storage.names import printable, safe_key
@@ -156,15 +156,6 @@ def read(storage: Storage, key: str) -> Published:
         raise ReceiptError(
             f"{storage.url(key)}: not a receipt of this tool; convert the recording again"
         ) from error
-
-
-def report(made: Published) -> Report:
-    """What its run said of it."""
-    outputs = [one.key for one in made.outputs]
-    try:
-        return report_of(made.receipt, source=made.root, outputs=outputs, beside=made.receipt_key)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ReceiptError(f"{printable(made.receipt_key)}: not as this tool writes it") from error
 
 
 def _pieces(result: str, made: Any) -> tuple[Output, ...]:

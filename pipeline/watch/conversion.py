@@ -25,7 +25,7 @@ from pipeline.ledger.states import State
 from pipeline.model import Finding, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.earlier import earlier
-from pipeline.receipts.write import inputs_of
+from pipeline.receipts.inputs import inputs_of
 from pipeline.stages import publish
 from pipeline.storage import Storage
 from pipeline.watch.observation import Seen

@@ -13,7 +13,7 @@ from pipeline.ledger.discovery import Known, Sighting
 from pipeline.ledger.ledger import Ledger, Move, in_chunks
 from pipeline.ledger.states import OPEN, State
 from pipeline.model import Playlist, Recording, StoredObject
-from pipeline.receipts.write import identities
+from pipeline.receipts.inputs import identities
 from pipeline.stages.discover import grouped
 from pipeline.stages.inspect import reached, read_playlist
 from pipeline.storage import Storage

@@ -11,8 +11,8 @@ from pipeline.archive.ingest import Ingested, Order
 from pipeline.archive.staging import Archive
 from pipeline.errors import ExistsError
 from pipeline.model import Verdict
+from pipeline.receipts.inputs import identities
 from pipeline.receipts.read import read
-from pipeline.receipts.write import identities
 from pipeline.retention import document
 from pipeline.retention.interlocks import Checks
 from pipeline.retention.plan import Rules
