@@ -89,8 +89,8 @@ class Published:
     @property
     def agora(self) -> names.PlaylistName | None:
         """Sid and channel, if Agora made it."""
-        for source in self.inputs:
-            found = names.parse_playlist_name(source.key.rpartition("/")[2])
+        for key in (self.receipt["source"], *(one.key for one in self.inputs)):
+            found = names.parse_playlist_name(key.rpartition("/")[2])
             if found is not None and found.bak is None:
                 return found
         return None
@@ -206,10 +206,17 @@ def _input(made: Any) -> SourceFile:
 
 
 def _root(source: str, inputs: tuple[SourceFile, ...]) -> str:
-    """The source is the URL of one of the inputs: what is left in front of its key."""
+    """The source is the URL of an input, or of the playlist that an input is a later copy of: what
+    is left in front of its key.
+    """
+    name = source.rpartition("/")[2]
+    stem = name.rpartition(".")[0] or name
     for one in inputs:
-        if source.endswith(f"/{printable(one.key)}"):
-            return source[: -len(printable(one.key))]
+        folder, slash, own = one.key.rpartition("/")
+        called = name if names.backup_copy(own, stem) else own
+        key = printable(f"{folder}{slash}{called}")
+        if source.endswith(f"/{key}"):
+            return source[: -len(key)]
     raise ValueError(source)
 
 
