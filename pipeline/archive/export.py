@@ -18,7 +18,7 @@ from pipeline.archive.places import Form, Place
 from pipeline.archive.premis import moment
 from pipeline.archive.staging import digest
 from pipeline.errors import ExistsError, StorageError
-from pipeline.jobs.receipts import software
+from pipeline.receipts.write import software
 from pipeline.storage import Storage
 from pipeline.storage.locations import folder
 from pipeline.storage.oserrors import os_errors

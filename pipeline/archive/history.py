@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.archive.premis import Agent, Event
-from pipeline.jobs.published import Published
-from pipeline.jobs.receipts import software
+from pipeline.receipts.read import Published
+from pipeline.receipts.write import software
 
 AGORA = Agent("Agora Cloud Recording")
 

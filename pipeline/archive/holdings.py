@@ -4,7 +4,7 @@ from pipeline.archive import bag, places
 from pipeline.archive.ingest import ACCESS, original_path, receipt_path
 from pipeline.archive.places import Form, Place
 from pipeline.errors import NotFoundError
-from pipeline.jobs.published import Published
+from pipeline.receipts.read import Published
 from pipeline.storage import Storage
 
 

@@ -15,10 +15,11 @@ from pipeline.archive.history import events_of
 from pipeline.archive.staging import Archive, Staging, digest
 from pipeline.errors import ExistsError, NotFoundError, StorageError, UsageError
 from pipeline.jobs.locks import locked
-from pipeline.jobs.published import Output, Published
-from pipeline.jobs.receipts import identities, software
 from pipeline.model import Format, Report, SourceFile, StoredObject
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.receipts.inputs import inputs_of
+from pipeline.receipts.read import Output, Published
+from pipeline.receipts.write import software
 from pipeline.storage import Storage
 from pipeline.storage.locations import is_local
 from pipeline.storage.names import common_folder, printable
@@ -162,7 +163,7 @@ def _told(published: Published, order: Order, payload: Mapping[str, bag.Digests]
         "originals": order.originals.value,
         "oxum": bag.oxum(payload.values()),
         "origin": made_from(
-            identities((i["key"], i["size"], i["etag"]) for i in published.receipt["inputs"]),
+            inputs_of(published.receipt),
             published.receipt["settings"],
         ),
     }

@@ -13,14 +13,15 @@ from pipeline.archive import bag, places
 from pipeline.archive.ingest import METADATA, Ingested, Order, another, ingest, made_from, size_of
 from pipeline.archive.staging import Archive
 from pipeline.errors import NotFoundError
-from pipeline.jobs import one, published
+from pipeline.jobs import one
 from pipeline.jobs.locks import locked
 from pipeline.jobs.many import Work
 from pipeline.jobs.options import Options, Target
-from pipeline.jobs.receipts import identities
 from pipeline.jobs.targets import Destination
 from pipeline.model import Report
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.receipts.inputs import inputs_of
+from pipeline.receipts.read import read
 from pipeline.stages.publish import RECEIPT, receipt_key
 from pipeline.storage.locations import folder as opened
 from pipeline.storage.oserrors import os_errors
@@ -40,7 +41,7 @@ def take(
         report = one.process(work.recording, work.source, target, ffmpeg, options)
         if report.output is None:
             return report
-        made = published.read(target.storage, receipt_key(target.key))
+        made = read(target.storage, receipt_key(target.key))
         here = replace(order, source=None)
         bagged = ingest(
             made, target.storage, lambda _: work.source, archive, ffmpeg, here, now=now()
@@ -97,7 +98,7 @@ def _told(archive: Archive, place: places.Place, name: str) -> tuple[str | None,
         return noted.get("origin"), noted.get("originals")
     try:
         receipt = json.loads(places.read(archive.storage, place, f"{METADATA}{name}{RECEIPT}"))
-        inputs = identities((i["key"], i["size"], i["etag"]) for i in receipt["inputs"])
+        inputs = inputs_of(receipt)
         info = bag.parse_info(places.read(archive.storage, place, bag.INFO))
         return made_from(inputs, receipt["settings"]), info.get("Originals")
     except (NotFoundError, ValueError, KeyError, TypeError, RecursionError):

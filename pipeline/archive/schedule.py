@@ -10,8 +10,8 @@ from pipeline.archive import places
 from pipeline.archive.fixity import Checked
 from pipeline.archive.places import Place
 from pipeline.archive.premis import moment
-from pipeline.jobs.ledger import custody
-from pipeline.jobs.ledger.handle import Ledger
+from pipeline.ledger import custody
+from pipeline.ledger.ledger import Ledger
 from pipeline.storage import Storage
 
 FILE = "fixity.json"

@@ -83,7 +83,7 @@ class App(click.Group):
 
 def _version(context: click.Context, option: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from pipeline.jobs.receipts import software
+        from pipeline.receipts.write import software
 
         click.echo(software())
         context.exit()

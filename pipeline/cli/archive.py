@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from pipeline.archive.ingest import Ingested
     from pipeline.archive.places import Place
     from pipeline.archive.staging import Archive
-    from pipeline.jobs.ledger.handle import Ledger
     from pipeline.jobs.many import Failure
     from pipeline.jobs.targets import Opener
+    from pipeline.ledger.ledger import Ledger
     from pipeline.model import Report
     from pipeline.storage import Storage
 
@@ -139,14 +139,14 @@ def _located(ledger: "Ledger | None", source: str) -> str:
     if ledger is None:
         said = "no such file or folder, and no ledger that might know a recording of this name"
         raise NotFoundError(f"{source}: {said}")
-    from pipeline.jobs.ledger import custody
+    from pipeline.ledger import custody
 
     return custody.receipt_of(ledger, source)
 
 
 def _note(done: "Ingested", ledger: "Ledger | None") -> None:
     if ledger is not None and done.state == "ingested":
-        from pipeline.jobs.ledger import custody
+        from pipeline.ledger import custody
 
         detail = {"bag": done.bag, "files": done.files, "bytes": done.size}
         custody.note(ledger, "archived", detail, name=done.recording, receipt=done.receipt)

@@ -17,8 +17,8 @@ from pipeline.cli.quantities import DURATION, SHARE, SIZE
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.jobs.ledger.handle import Ledger
     from pipeline.jobs.targets import Opener
+    from pipeline.ledger.ledger import Ledger
     from pipeline.model import StoredObject
     from pipeline.retention.apply import Work
     from pipeline.retention.document import Leftover, Plan

@@ -6,12 +6,13 @@ from typing import Any
 
 from pipeline.cli.standing import ago, moment
 from pipeline.errors import RecpipeError
-from pipeline.jobs import published
 from pipeline.jobs.cause import head, lost, said
-from pipeline.jobs.ledger.advice import advice
-from pipeline.jobs.ledger.people import Explained
 from pipeline.jobs.targets import Opener
+from pipeline.ledger.advice import advice
+from pipeline.ledger.queries import Explained
 from pipeline.model import Hole, Report, Severity
+from pipeline.receipts.read import read
+from pipeline.receipts.report import reported
 from pipeline.storage.names import printable
 
 MOST_NAMES = 5  # of missing segments
@@ -33,8 +34,8 @@ def receipt(told: Explained, opened: Opener) -> Receipt:
     if uri is None:
         return Receipt()
     try:
-        found = published.read(*opened(uri))
-        made = Receipt(published.report(found), found.receipt.get("account"))
+        found = read(*opened(uri))
+        made = Receipt(reported(found), found.receipt.get("account"))
         list(_said(made))
     except RecpipeError as error:  # the rest is worth telling all the same
         return Receipt(error=str(error))

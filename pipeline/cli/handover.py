@@ -11,8 +11,8 @@ from pipeline.errors import RecpipeError, UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.jobs.sessions import Known
-    from pipeline.jobs.watch.single import Awaited
     from pipeline.storage import Storage
+    from pipeline.watch.wait_for_one import Awaited
 
 
 def refuse_nonsense(chosen: Mapping[str, Any], known: "Known") -> None:
@@ -38,12 +38,12 @@ def hand_over(known: "Known", uploading: str | None, chosen: Mapping[str, Any]) 
     from pipeline.agora.transport import Clock
     from pipeline.cli import batch
     from pipeline.jobs.many import Work
-    from pipeline.jobs.watch import single
     from pipeline.storage.names import printable
+    from pipeline.watch import wait_for_one
 
     awaited = _awaited(known, uploading, chosen)
     try:
-        recording = single.settled(awaited, clock=Clock(), say=_waits)
+        recording = wait_for_one.settled(awaited, clock=Clock(), say=_waits)
         output.say(f"recpipe: {recording.source}: all of it is there")
         return batch.convert_found([Work(recording, awaited.storage)], [], _as_convert(chosen))
     except (KeyboardInterrupt, RecpipeError):
@@ -53,8 +53,8 @@ def hand_over(known: "Known", uploading: str | None, chosen: Mapping[str, Any]) 
 
 
 def _awaited(known: "Known", uploading: str | None, chosen: Mapping[str, Any]) -> "Awaited":
-    from pipeline.jobs.watch.settled import Patience
-    from pipeline.jobs.watch.single import Awaited
+    from pipeline.watch.readiness import Patience
+    from pipeline.watch.wait_for_one import Awaited
 
     assert known.sid is not None  # it was stopped by it
     place = "/".join((*known.prefix, known.sid))

@@ -12,7 +12,7 @@ from pipeline.cli.chosen import opener
 from pipeline.errors import NotFoundError
 
 if TYPE_CHECKING:  # at run time it would load SQLAlchemy, also for --help
-    from pipeline.jobs.ledger.handle import Ledger
+    from pipeline.ledger.ledger import Ledger
 
 _TIMES = (
     *("listed", "failed"),
@@ -27,7 +27,7 @@ def _words(kind: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     def check(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> Any:
         if not given:
             return given
-        from pipeline.jobs.ledger.states import State
+        from pipeline.ledger.states import State
         from pipeline.model import Verdict
 
         words = [word.value for word in {"State": State, "Verdict": Verdict}[kind]]
@@ -72,13 +72,13 @@ def status(id: str, every: bool, **chosen: Any) -> int:
       recpipe status --verdict degraded
       recpipe status --json | jq -r 'select(.state == "failed").recording'
     """
-    from pipeline.jobs.ledger import people
+    from pipeline.ledger import queries
 
     to = _destination(chosen)
-    wanted = people.Wanted(id, to, chosen["states"], chosen["verdicts"])
+    wanted = queries.Wanted(id, to, chosen["states"], chosen["verdicts"])
     with opened(chosen["ledger"]) as ledger:
-        rows, run, now = people.status(ledger, wanted), people.last_run(ledger), ledger.time()
-        watched = [] if id else people.watched(ledger, to)
+        rows, run, now = queries.status(ledger, wanted), queries.last_run(ledger), ledger.time()
+        watched = [] if id else queries.watched(ledger, to)
     if id and not rows:
         raise NotFoundError(f"{id}: no such recording in the ledger")
     if chosen["json"]:
@@ -105,10 +105,10 @@ def explain(id: str, **chosen: Any) -> int:
     ID is the recording's name, its sid, or what either begins with.
     """
     from pipeline.cli import explained
-    from pipeline.jobs.ledger import people
+    from pipeline.ledger import queries
 
     with opened(chosen["ledger"]) as ledger:
-        told = people.explain(ledger, id, _destination(chosen))
+        told = queries.explain(ledger, id, _destination(chosen))
     receipt = explained.receipt(told, opener(chosen))
     if chosen["json"]:
         tables = {"parts": told.parts, "attempts": told.attempts}
@@ -126,10 +126,10 @@ def explain(id: str, **chosen: Any) -> int:
 @options.remembered
 def retry(id: str, **chosen: Any) -> int:
     """Convert it in the next cycle: once more after an error, or with what is there now."""
-    from pipeline.jobs.ledger import people
+    from pipeline.ledger import queries
 
     with opened(chosen["ledger"]) as ledger:
-        move = people.retry(ledger, id, _destination(chosen))
+        move = queries.retry(ledger, id, _destination(chosen))
     output.say(f"{move.recording}: {move.before} before, {move.after} now")
     return 0
 
@@ -140,10 +140,10 @@ def retry(id: str, **chosen: Any) -> int:
 @options.remembered
 def hold(id: str, release: bool, **chosen: Any) -> int:
     """It is neither converted nor cleaned up until it is released."""
-    from pipeline.jobs.ledger import people
+    from pipeline.ledger import queries
 
     with opened(chosen["ledger"]) as ledger:
-        name = people.hold(ledger, id, _destination(chosen), held=not release)
+        name = queries.hold(ledger, id, _destination(chosen), held=not release)
     output.say(f"{name}: {'released' if release else 'held'}")
     return 0
 
@@ -163,9 +163,9 @@ def rebuild(**chosen: Any) -> int:
 
     What is not known from receipts (held recordings, attempts) is not restored.
     """
-    from pipeline.jobs.ledger import rebuild as module
     from pipeline.jobs.targets import destination
     from pipeline.model import Format
+    from pipeline.watch import rebuild_ledger as module
 
     to = destination(chosen["to"], Format.MP4, opener(chosen))
     with opened(chosen["ledger"]) as book:
@@ -184,10 +184,10 @@ def forget(id: str, **chosen: Any) -> int:
 
     ID is the recording's name, its sid, or what either begins with.
     """
-    from pipeline.jobs.ledger import people
+    from pipeline.ledger import queries
 
     with opened(chosen["ledger"]) as book:
-        name = people.forget(book, id, _destination(chosen))
+        name = queries.forget(book, id, _destination(chosen))
     output.say(f"{name}: forgotten")
     return 0
 
@@ -208,7 +208,7 @@ def if_any(url: str | None) -> "Iterator[Ledger | None]":
 
     The one of this user counts once it knows a recording: recpipe status makes an empty one.
     """
-    from pipeline.jobs.ledger import custody
+    from pipeline.ledger import custody
 
     if custody.exists(url or config.default_ledger()):
         with opened(url) as ledger:
@@ -222,14 +222,14 @@ def if_any(url: str | None) -> "Iterator[Ledger | None]":
 
 def opened(url: str | None) -> "Ledger":
     """The ledger of the settings, or the one of this user."""
-    from pipeline.jobs.ledger.handle import Ledger
+    from pipeline.ledger.ledger import Ledger
 
     return Ledger(url or config.default_ledger())
 
 
 def _json(row: dict[str, Any]) -> dict[str, Any]:
     """A row of status; keys may be added, never renamed."""
-    from pipeline.jobs.ledger.advice import advice
+    from pipeline.ledger.advice import advice
 
     plain = _plain(row)
     return {"recording": plain.pop("name"), **plain, "next": advice(row)[0]}

@@ -14,9 +14,9 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.agora.schema_storage import StorageConfig
-    from pipeline.simulator.chaos import Chaos
-    from pipeline.simulator.notices import Tell
-    from pipeline.simulator.service import Encode, Note, Open, Service
+    from pipeline.simulator.service.chaos import Chaos
+    from pipeline.simulator.service.notifications import Tell
+    from pipeline.simulator.service.service import Encode, Note, Open, Service
     from pipeline.storage import Storage
 
 BLOCK = 24  # seconds of picture and sound that are encoded, and repeated
@@ -122,9 +122,14 @@ def service(**chosen: Any) -> int:
       recpipe simulate service --to recordings/ --chaos 0.2 --seed 7 --kill-recorder 30
       recpipe simulate service --to recordings/ --webhook http://127.0.0.1:8080/agora/events
     """
-    from pipeline.simulator.chaos import Chaos, planned
-    from pipeline.simulator.rest import listen, serve
+    from pipeline.simulator.service.chaos import Chaos, planned
 
+    try:
+        from pipeline.simulator.service.rest import listen, serve
+    except ImportError as error:
+        raise UsageError(
+            "Starlette and uvicorn are not installed; run `pip install 'recpipe[web]'`"
+        ) from error
     _refuse_nonsense(chosen)
     with ExitStack() as closing:
         chaos = Chaos(chosen["chaos"], chosen["seed"], [planned(one) for one in chosen["fail"]])
@@ -156,9 +161,9 @@ def _refuse_nonsense(chosen: Mapping[str, Any]) -> None:
 def _service(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "Service":
     import time
 
-    from pipeline.simulator.gateway import Account
-    from pipeline.simulator.orders import Conduct
-    from pipeline.simulator.service import Service
+    from pipeline.simulator.service.gateway import Account
+    from pipeline.simulator.service.requests import Conduct
+    from pipeline.simulator.service.service import Service
 
     leap = time.time() - time.monotonic()
     return Service(
@@ -202,7 +207,7 @@ def _studio(ffmpeg: str | None, closing: ExitStack) -> "Encode":
     from concurrent.futures import ThreadPoolExecutor
 
     from pipeline.muxing.locate import locate
-    from pipeline.simulator.material import encode
+    from pipeline.simulator.recorder.material import encode
 
     found = locate(ffmpeg)
     pool = closing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="studio"))
@@ -215,7 +220,7 @@ def _hooks(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "Te
     from pydantic import SecretStr
 
     from pipeline.cli.requests import secret_file
-    from pipeline.simulator.hooks import Hooks
+    from pipeline.simulator.service.webhooks import Hooks
 
     file = chosen["webhook_secret_file"]
     secret = secret_file(file, "--webhook-secret-file") if file else config.webhook_secret()

@@ -10,7 +10,7 @@ from pipeline.cli import options, output, quantities
 from pipeline.cli.service import service
 
 if TYPE_CHECKING:
-    from pipeline.simulator.publish import Shelf
+    from pipeline.simulator.recorder.publish import Shelf
     from pipeline.simulator.recording import Order, Simulated
 
 TRUTH = "truth.json"
@@ -123,7 +123,7 @@ def recording(**chosen: Any) -> int:
         raise click.UsageError("missing option '-o' / '--output': a folder for the recording")
 
     from pipeline.muxing.locate import locate
-    from pipeline.simulator.publish import Shelf, publish, publish_live
+    from pipeline.simulator.recorder.publish import Shelf, publish, publish_live
     from pipeline.simulator.recording import simulate as made_of
     from pipeline.storage.locations import open_storage
 
@@ -149,8 +149,8 @@ def _order(chosen: dict[str, Any]) -> "Order":
     import math
     import time
 
-    from pipeline.simulator.catalogue import parse
-    from pipeline.simulator.material import Look
+    from pipeline.simulator.faults.catalogue import parse
+    from pipeline.simulator.recorder.material import Look
     from pipeline.simulator.recording import EPOCH, Order
 
     if not chosen["speed"] > 0:
@@ -187,7 +187,7 @@ def _text(made: "Simulated", url: str) -> str:
 
 
 def _list_faults(*, as_json: bool) -> None:
-    from pipeline.simulator.catalogue import FAULTS
+    from pipeline.simulator.faults.catalogue import FAULTS
 
     for fault in FAULTS:
         if as_json:

@@ -13,11 +13,11 @@ from pipeline.cli.chosen import opener, selection, settings, spool
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
-    from pipeline.jobs.ledger.handle import Ledger
     from pipeline.jobs.many import Outcome
-    from pipeline.jobs.watch.daemon import Watch
-    from pipeline.jobs.watch.events import Events
+    from pipeline.ledger.ledger import Ledger
     from pipeline.storage import Storage
+    from pipeline.watch.daemon import Watch
+    from pipeline.watch.notifications import Events
 
 BUSY = 75
 
@@ -96,7 +96,7 @@ def watch(sources: tuple[str, ...], **chosen: Any) -> int:
       recpipe watch /srv/calls --to /srv/mp4 --once
     """
     from pipeline.cli import logs
-    from pipeline.jobs.watch import daemon
+    from pipeline.watch import daemon
 
     logs.let_speak("pipeline.watch", quiet=chosen["quiet"] or chosen["once"])
     with ExitStack() as stack:
@@ -126,12 +126,12 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
     from pipeline.jobs.many import MOST_JOBS
     from pipeline.jobs.naming import naming
     from pipeline.jobs.targets import destination
-    from pipeline.jobs.watch import daemon, tell
-    from pipeline.jobs.watch.follow import Follower
-    from pipeline.jobs.watch.lookout import Lookout
-    from pipeline.jobs.watch.settled import Patience
-    from pipeline.jobs.watch.work import Bench
     from pipeline.muxing.locate import locate
+    from pipeline.watch import daemon, notify
+    from pipeline.watch.conversion import Bench
+    from pipeline.watch.prefetch import Follower
+    from pipeline.watch.readiness import Patience
+    from pipeline.watch.store_watcher import Lookout
 
     opened, how = opener(chosen), settings(chosen)
     to = destination(chosen["to"], how.format, opened)
@@ -141,8 +141,8 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
     meant, where = selection(chosen), to.storage.url()
     lookouts = [Lookout(s, where, patience, meant) for s in _stores(sources, opened)]
     if chosen["after"]:
-        tell.command(chosen["after"])
-    told = tell.Told(chosen["after"], chosen["notify"], config.notify_secret(), chosen["ping"])
+        notify.command(chosen["after"])
+    told = notify.Told(chosen["after"], chosen["notify"], config.notify_secret(), chosen["ping"])
     return daemon.Watch(
         bench=Bench(
             ledger=ledger,
@@ -173,7 +173,7 @@ def _stores(sources: tuple[str, ...], opened: Callable[[str], Any]) -> Iterator[
 
 
 def _events(chosen: dict[str, Any]) -> tuple["Events", ...]:
-    from pipeline.jobs.watch.events import FileEvents, QueueEvents
+    from pipeline.watch.notifications import FileEvents, QueueEvents
 
     source, secret = chosen["events"], config.webhook_secret() or ""
     if not source:

@@ -21,7 +21,7 @@ from pipeline.jobs.stores import locations
 from pipeline.jobs.targets import Destination, Opener, destination
 from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict
 from pipeline.muxing import locate
-from pipeline.stages import publish
+from pipeline.receipts.earlier import earlier
 from pipeline.stages.discover import discover
 from pipeline.stages.inspect import inspect
 from pipeline.storage import Storage
@@ -278,7 +278,7 @@ def planned(work: Work, options: Options) -> Planned | Failure:
             accept_unfinished=options.accept_unfinished,
             keys=options.keys,
         )
-        exists = publish.earlier(target.storage, target.key) is not None
+        exists = earlier(target.storage, target.key) is not None
     except RecpipeError as error:
         return Failure(recording.id, recording.source, error)
     verdict = None

@@ -17,7 +17,6 @@ from pipeline.jobs.locks import locked
 from pipeline.jobs.making import Job, Made, make
 from pipeline.jobs.options import Options, Target
 from pipeline.jobs.publishing import publish_all, result_keys
-from pipeline.jobs.receipts import identities, only_more_inputs, report_of, same_inputs
 from pipeline.jobs.shares import Share, shares, together
 from pipeline.model import (
     Finding,
@@ -30,6 +29,9 @@ from pipeline.model import (
     Verdict,
 )
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.receipts.earlier import earlier
+from pipeline.receipts.inputs import identities, only_more_inputs, same_inputs
+from pipeline.receipts.report import report_of
 from pipeline.stages import content, convert, fetch, publish
 from pipeline.stages.inspect import inspect
 from pipeline.storage import Storage
@@ -135,7 +137,7 @@ def _as_planned(recording: Recording, evidence: Sequence[Evidence]) -> Report | 
 def _done_before(job: Job, inventory: Inventory) -> Report | None:
     """The report of an earlier run on the same source; None when there is work to do."""
     with job.clock.stage("publish"):
-        before = publish.earlier(job.target.storage, job.target.key)
+        before = earlier(job.target.storage, job.target.key)
     if before is None or before.receipt is None or job.options.force:
         return None
     now = _objects(inventory)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from pipeline.errors import ExistsError, NotFoundError
 from pipeline.jobs.making import Job, Made
-from pipeline.jobs.receipts import receipt
 from pipeline.model import Report, SourceFile
+from pipeline.receipts.earlier import Earlier, earlier, lost
+from pipeline.receipts.write import receipt
 from pipeline.stages import publish
 from pipeline.stages.publish import Result
 
@@ -26,7 +27,7 @@ def publish_all(
 ) -> bool:
     """False if another run was quicker."""
     storage, key = job.target.storage, job.target.key
-    before = publish.earlier(storage, key)
+    before = earlier(storage, key)
     results = [_result(one, where) for one, where in zip(made, placed, strict=True)]
     explained = before.files if before is not None and before.receipt is not None else ()
     if not job.options.force:
@@ -52,7 +53,7 @@ def publish_all(
         if before is not None or not storage.shared:
             raise
         return False
-    if publish.lost(storage, key, *placed):
+    if lost(storage, key, *placed):
         return False
     for old in explained:
         if old not in placed:
@@ -67,7 +68,7 @@ def _result(made: Made, placed: str) -> Result:
 
 
 def _refuse_what_nothing_explains(
-    job: Job, results: Sequence[Result], explained: Sequence[str], before: publish.Earlier | None
+    job: Job, results: Sequence[Result], explained: Sequence[str], before: Earlier | None
 ) -> None:
     """A file that stands where one of ours goes, and is not the very same."""
     storage = job.target.storage

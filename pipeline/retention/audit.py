@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.archive.premis import moment
-from pipeline.jobs.ledger import custody
-from pipeline.jobs.ledger.handle import Ledger
+from pipeline.ledger import custody
+from pipeline.ledger.ledger import Ledger
 from pipeline.retention.plan import SKEW, GuardError
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors

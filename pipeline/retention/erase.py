@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RecpipeError
-from pipeline.jobs.ledger import erasing
-from pipeline.jobs.ledger.erasing import Entry
-from pipeline.jobs.ledger.handle import Ledger
 from pipeline.jobs.locks import locked_at_once
 from pipeline.jobs.sessions import Sessions
+from pipeline.ledger import erasing
+from pipeline.ledger.erasing import Entry
+from pipeline.ledger.ledger import Ledger
 from pipeline.retention import document, record, traces, trash
 from pipeline.retention.apply import Done, refuse_a_plan_out_of_time
 from pipeline.retention.audit import Audit

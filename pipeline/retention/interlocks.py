@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.errors import NotFoundError, RecpipeError
-from pipeline.jobs.ledger import custody
-from pipeline.jobs.ledger.handle import Ledger
-from pipeline.jobs.published import Output, Published, read
+from pipeline.ledger import custody
+from pipeline.ledger.ledger import Ledger
+from pipeline.receipts.read import Output, Published, read
 from pipeline.retention.plan import GuardError, not_good_enough
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH, printable

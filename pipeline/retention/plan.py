@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from pipeline.agora import names
 from pipeline.errors import StorageError, UsageError
-from pipeline.jobs.published import Published
 from pipeline.model import Format, SourceFile, StoredObject, Verdict
+from pipeline.receipts.read import Published
 
 SKEW = 600.0  # seconds that clocks may differ
 ALLOWED = (Verdict.OK, Verdict.REPAIRED)

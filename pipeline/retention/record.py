@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.archive.bag import Digests
 from pipeline.archive.premis import Agent, Event, File, document, format_of
 from pipeline.errors import NotFoundError
-from pipeline.jobs.receipts import software
+from pipeline.receipts.write import software
 from pipeline.retention.document import Candidate
 from pipeline.retention.erasure import Erasure
 from pipeline.retention.traces import Trace

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.errors import RecpipeError
-from pipeline.jobs.published import Published, Unreadable, find, read
 from pipeline.model import SourceFile, StoredObject
+from pipeline.receipts.read import Published, Unreadable, find, read
 from pipeline.retention import document, namings, plan, versions
 from pipeline.retention.document import Leftover
 from pipeline.retention.interlocks import HOLD, TAGS, Checks, protected

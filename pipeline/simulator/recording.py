@@ -7,9 +7,8 @@ from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.simulator import catalogue, failover
-from pipeline.simulator.case import Case
-from pipeline.simulator.catalogue import (
+from pipeline.simulator.faults import catalogue, failover
+from pipeline.simulator.faults.catalogue import (
     CONTENT,
     FAILOVER,
     FILES,
@@ -18,12 +17,13 @@ from pipeline.simulator.catalogue import (
     UNITS,
     Wanted,
 )
-from pipeline.simulator.evidence import beyond_evidence, undecided
-from pipeline.simulator.material import Look, block_seconds, encode
-from pipeline.simulator.mux import muxed
-from pipeline.simulator.recorder import MOST_FAILOVERS, Setup, record
-from pipeline.simulator.take import STREAMS, Part
-from pipeline.simulator.truth import Truth, tell
+from pipeline.simulator.faults.fault_context import Case
+from pipeline.simulator.recorder.material import Look, block_seconds, encode
+from pipeline.simulator.recorder.mux import muxed
+from pipeline.simulator.recorder.recorder import MOST_FAILOVERS, Setup, record
+from pipeline.simulator.recorder.values import STREAMS, Part
+from pipeline.simulator.truth.decidable import beyond_evidence, undecided
+from pipeline.simulator.truth.losses import Truth, tell
 
 SCHEMA = 1  # of truth.json
 CNAME = "simulated_room"

@@ -11,11 +11,11 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ExistsError, NotFoundError, StorageError
+from pipeline.errors import ExistsError, StorageError
 from pipeline.model import Format, StoredObject
 from pipeline.storage import Storage, allowed
 from pipeline.storage.probe import creates_once
@@ -83,7 +83,7 @@ def publish(
     returns nothing is changed at the destination.
     """
     results = [Result(temporary, placed or key, receipt["output"]["size"], sha256), *more]
-    plain = _plain(key, results[0].key)
+    plain = is_plain(key, results[0].key)
 
     def cleared() -> None:
         guard()
@@ -128,7 +128,7 @@ def _whole(one: Result, stored: StoredObject, destination: Storage) -> StoredObj
     return stored
 
 
-def _plain(key: str, placed: str) -> bool:
+def is_plain(key: str, placed: str) -> bool:
     """The name every run gives the first file, or the only one."""
     return placed in (key, piece_key(key, 1))
 
@@ -148,62 +148,6 @@ def _create(
     return _whole(one, stored, destination)
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """What already stands under the result's name."""
-
-    key: str
-    size: int
-    receipt: Mapping[str, Any] | None  # None: a crash came between the two, or it is not ours
-    files: tuple[str, ...] = field(default=(), compare=False)  # all that the receipt speaks of
-
-
-def earlier(destination: Storage, key: str) -> Earlier | None:
-    """An earlier result, None when there is none."""
-    receipt = _receipt(destination, key)
-    files = files_of(key, receipt) if receipt else {key: -1}
-    own = next(iter(files))
-    for name in dict.fromkeys((own, key)):
-        try:
-            there = destination.head(name)
-        except NotFoundError:
-            continue
-        whole = receipt is not None and name == own and _all_there(destination, files)
-        return Earlier(name, there.size, receipt if whole else None, tuple(files))
-    return None
-
-
-def _all_there(destination: Storage, files: Mapping[str, int]) -> bool:
-    try:
-        return all(destination.head(key).size == size for key, size in files.items())
-    except NotFoundError:
-        return False
-
-
-def _receipt(destination: Storage, key: str) -> Any:
-    """The receipt beside a result; None if there is none, or another tool's."""
-    try:
-        receipt: Any = json.loads(b"".join(destination.open(receipt_key(key))))
-        sizes = [one["size"] for one in (receipt["output"], *receipt.get("pieces", ()))]
-        fits = receipt["schema"] == SCHEMA and all(isinstance(size, int) for size in sizes)
-        fits &= all(isinstance(one["key"], str) for one in receipt["inputs"])
-        fits &= isinstance(receipt["settings"], dict)
-    except (NotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-    return receipt if fits else None
-
-
-def files_of(key: str, receipt: Any) -> dict[str, int]:
-    """Keys and sizes of all results a receipt speaks of."""
-    outputs = receipt.get("pieces") or [receipt["output"]]
-    return {named(key, one.get("file")): one["size"] for one in outputs}
-
-
-def pointed(key: str, receipt: Any) -> str:
-    """The key of the (first) result a receipt speaks of."""
-    return named(key, receipt["output"].get("file") if receipt else None)
-
-
 def named(key: str, file: Any) -> str:
     """A name that no run gives is not followed."""
     folder, slash, name = key.rpartition("/")
@@ -220,19 +164,6 @@ def is_own(key: str, placed: str) -> bool:
     stem, dot, suffix = key.rpartition(".")
     own = rf"{re.escape(stem)}\.[0-9a-f]{{{_TOKEN}}}{re.escape(dot + suffix)}"
     return re.fullmatch(own, placed) is not None
-
-
-def lost(destination: Storage, key: str, placed: str, *more: str) -> bool:
-    """Whether the receipt that stands now speaks of another run's result; then ours goes.
-
-    A receipt that cannot be read is being written: a file too many is better than one too few.
-    """
-    receipt = None if _plain(key, placed) else _receipt(destination, key)
-    if receipt is None or pointed(key, receipt) == placed:
-        return False
-    for one in (placed, *more):
-        destination.delete(one)
-    return True
 
 
 def refuse_other(destination: Storage, key: str, sha256: str) -> None:

@@ -12,7 +12,7 @@ from pipeline.archive.fixity import Checked, check
 from pipeline.archive.holdings import missing_from
 from pipeline.archive.places import Form, Place
 from pipeline.archive.staging import Archive
-from pipeline.jobs.published import read
+from pipeline.receipts.read import read
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
 from pipeline.storage.s3 import S3Storage

@@ -5,14 +5,14 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from pipeline.jobs.ledger import sightings
-from pipeline.jobs.ledger.advice import advice
-from pipeline.jobs.ledger.handle import Ledger
-from pipeline.jobs.ledger.sightings import PartSeen
-from pipeline.jobs.ledger.states import State
-from pipeline.jobs.ledger.tables import parts, recordings
+from pipeline.ledger import discovery
+from pipeline.ledger.advice import advice
+from pipeline.ledger.discovery import PartSeen
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.states import State
+from pipeline.ledger.tables import parts, recordings
 from tests.cli.conftest import COMPOSITE, segments
-from tests.jobs.ledger.sighted import TO, sighting
+from tests.ledger.sighted import TO, sighting
 
 ZERO, ONE = f"{0:032x}", f"{1:032x}"
 
@@ -28,7 +28,7 @@ def entered(url):
     part = PartSeen(f"{ZERO}_room.m3u8", None, True, 9, ("a_1.ts", "a_2.ts"))
     late = sighting(0, State.LATE, why="2 of 9 segments are missing", parts=(part,))
     with Ledger(url) as ledger:
-        sightings.note(ledger, TO, [late, sighting(1, State.PUBLISHED)])
+        discovery.note(ledger, TO, [late, sighting(1, State.PUBLISHED)])
     return url
 
 
@@ -111,7 +111,7 @@ ELSEWHERE = "s3://elsewhere/"
 def twice(entered):
     """The late recording, for another destination as well."""
     with Ledger(entered) as ledger:
-        sightings.note(ledger, ELSEWHERE, [sighting(0, State.LATE, why="2 of 9 are missing")])
+        discovery.note(ledger, ELSEWHERE, [sighting(0, State.LATE, why="2 of 9 are missing")])
     return entered
 
 
@@ -185,10 +185,10 @@ def test_what_is_degraded_is_counted_and_listed(recpipe, entered):
 def test_a_store_that_cannot_be_looked_at_does_not_look_healthy(recpipe, entered):
     with Ledger(entered) as ledger:
         now = ledger.time()
-        sightings.remember(ledger, "s3://a/", TO, swept=True, floor="", at=now - 7200)
-        sightings.blind(ledger, "s3://a/", TO, "access denied")
-        sightings.blind(ledger, "s3://b/", TO, "no answer")
-        sightings.remember(ledger, "s3://c/", TO, swept=True, floor="", at=now - 5)
+        discovery.remember(ledger, "s3://a/", TO, swept=True, floor="", at=now - 7200)
+        discovery.blind(ledger, "s3://a/", TO, "access denied")
+        discovery.blind(ledger, "s3://b/", TO, "no answer")
+        discovery.remember(ledger, "s3://c/", TO, swept=True, floor="", at=now - 5)
     lines = recpipe("status", "--ledger", entered).out.splitlines()[1:-1]
     said = [" ".join(line.split()) for line in lines]
     assert said[0] == f"blind s3://a/ -> {TO}: not looked at for 2h; 0s ago: access denied"

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -217,6 +218,15 @@ def test_what_makes_no_sense_is_refused(recpipe, settings, args, env, why):
     assert "SECRET" not in ended.err.replace("RECPIPE_AGORA_CUSTOMER_SECRET", "").replace(
         "RECPIPE_WEBHOOK_SECRET", ""
     )
+
+
+@pytest.mark.parametrize("library", ["starlette.applications", "uvicorn"])
+def test_without_its_libraries_it_names_the_extra(recpipe, settings, monkeypatch, library):
+    monkeypatch.delitem(sys.modules, "pipeline.simulator.service.rest", raising=False)
+    monkeypatch.setitem(sys.modules, library, None)
+    ended = recpipe("simulate", "service", "--to", "out")
+    assert ended.code == 2
+    assert ended.err.endswith("not installed; run `pip install 'recpipe[web]'`\n")
 
 
 def test_a_port_that_is_taken(recpipe, settings):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.simulator.catalogue import FAULTS
+from pipeline.simulator.faults.catalogue import FAULTS
 from tests.cli.conftest import names, snapshot
 
 SMALL = ("--size", "320x180", "--duration", "8s", "--segments", "2s")

@@ -10,7 +10,8 @@ from tests.cli.conftest import ROOT
 HEAVY = {
     *("asyncio", "boto3", "botocore", "ffmpeg", "httpx", "logging", "m3u8", "numpy", "pydantic"),
     *("rich", "starlette", "tenacity", "uvicorn", "sqlalchemy", "alembic"),
-    *("pipeline.jobs", "pipeline.media", "pipeline.stages", "pipeline.storage.s3"),
+    *("pipeline.jobs", "pipeline.ledger", "pipeline.media", "pipeline.receipts"),
+    *("pipeline.stages", "pipeline.storage.s3", "pipeline.watch"),
 }
 MORE = 45  # modules besides those of click, most of them commands
 

@@ -19,14 +19,14 @@ from pipeline.agora.webhook import signatures
 from pipeline.cli.batch import convert
 from pipeline.cli.watch import watch
 from pipeline.errors import DeniedError, NotFoundError, StorageError
-from pipeline.jobs.ledger import claims, people
-from pipeline.jobs.ledger.handle import Ledger
-from pipeline.jobs.ledger.states import State
 from pipeline.jobs.locks import locked
-from pipeline.jobs.watch import tell
+from pipeline.ledger import claims, queries
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.states import State
 from pipeline.stages import publish
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3 import S3Storage
+from pipeline.watch import notify
 from tests.cli.conftest import COMPOSITE, ROOT, SAMPLES, edit_playlist, names, segments, snapshot
 
 NOW = ("--settle", "0s")
@@ -59,7 +59,7 @@ def once(recpipe, url, out):
 
 def states(url):
     with Ledger(url) as ledger:
-        return {row["name"]: row["state"].value for row in people.status(ledger)}
+        return {row["name"]: row["state"].value for row in queries.status(ledger)}
 
 
 def test_a_store_becomes_mp4s_and_cron_hears_nothing(once, samples, out, url):
@@ -98,7 +98,7 @@ def test_a_template_names_every_version_and_each_is_found_again(once, composite,
     rebuilt = recpipe("ledger", "rebuild", "--to", out, "--ledger", fresh)
     assert rebuilt.code == 0
     with Ledger(fresh) as ledger:
-        (row,) = people.status(ledger)
+        (row,) = queries.status(ledger)
     assert (row["name"], row["version"]) == (COMPOSITE, 2)
 
 
@@ -299,7 +299,7 @@ def test_a_lost_ledger_is_learned_again_and_nothing_is_made_twice(
     assert once(samples).code == 0
     assert snapshot(out) == before
     with Ledger(url) as ledger:
-        told = [people.explain(ledger, name).events for name in states(url)]
+        told = [queries.explain(ledger, name).events for name in states(url)]
     assert all(events[0]["kind"] == "rebuilt" and len(events) == 1 for events in told)
 
 
@@ -359,7 +359,7 @@ class Hook(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.told.append((self.path, self.headers.get(tell.SIGNATURE), body))
+        self.server.told.append((self.path, self.headers.get(notify.SIGNATURE), body))
         self.send_response(200)
         self.end_headers()
 
@@ -391,7 +391,7 @@ def test_who_wants_to_is_told(once, composite, tmp_path, hook):
     ended = once(composite, *chosen, RECPIPE_NOTIFY_SECRET="s3cret")
     assert ended.code == 0
     ((_, signature, body),) = [told for told in hook.told if told[0] == "/hook"]
-    assert signature == tell.sign("s3cret", body)
+    assert signature == notify.sign("s3cret", body)
     told = json.loads(body)
     assert (told["event"], told["recording"], told["verdict"]) == ("published", COMPOSITE, "ok")
     assert json.loads((tmp_path / "after.json").read_text()) == told
@@ -436,7 +436,7 @@ def test_a_daemon_is_ready_works_and_stops_when_asked(launch, samples, out, url,
     ]
     assert moves == [("new", "ready"), ("ready", "working"), ("working", "published")]
     with Ledger(url) as ledger:
-        assert people.last_run(ledger)["exit_code"] == 0
+        assert queries.last_run(ledger)["exit_code"] == 0
 
 
 def test_a_daemon_that_is_stopped_gives_back_what_it_has_not_begun(launch, composite, out, url):
@@ -466,7 +466,7 @@ def test_a_full_destination_is_waited_for(once, composite, out, url, tmp_path):
         assert not [name for name in names(out) if name.endswith(".mp4")]
         subprocess.run(["mount", "-o", "remount,size=64m", str(out)], check=True)
         with Ledger(url) as ledger:
-            people.retry(ledger, COMPOSITE)
+            queries.retry(ledger, COMPOSITE)
         assert once(composite).code == 0
         assert names(out) == [f"{COMPOSITE}.mp4", f"{COMPOSITE}.receipt.json"]
     finally:
@@ -567,7 +567,7 @@ def test_of_results_under_names_of_their_own_only_the_one_of_the_receipt_stays(
     assert again() == 75
     (lost,) = weed.client.list_objects_v2(Bucket=bucket)["Contents"]
     with Ledger(url) as ledger:
-        people.retry(ledger, COMPOSITE)
+        queries.retry(ledger, COMPOSITE)
     assert again() == 0
     left = sorted(one["Key"] for one in weed.client.list_objects_v2(Bucket=bucket)["Contents"])
     assert [re.sub(r"\.[0-9a-f]{16}\.", ".", key) for key in left] == [
@@ -615,7 +615,7 @@ def test_a_receipt_that_cannot_be_read_back_is_tried_again_later(
     assert (ended.code, states(url)) == (75 if said != "read denied" else 5, {COMPOSITE: "retry"})
     assert said in ended.err
     with Ledger(url) as ledger:
-        people.retry(ledger, COMPOSITE)
+        queries.retry(ledger, COMPOSITE)
     assert once(composite).code == 0
     assert states(url) == {COMPOSITE: "published"}
     assert names(out) == [f"{COMPOSITE}.mp4", f"{COMPOSITE}.receipt.json"]

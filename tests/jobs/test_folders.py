@@ -10,9 +10,9 @@ from pipeline.archive import bulk
 from pipeline.archive.ingest import Ingested, Order
 from pipeline.archive.staging import Archive
 from pipeline.errors import ExistsError
-from pipeline.jobs.published import read
-from pipeline.jobs.receipts import identities
 from pipeline.model import Verdict
+from pipeline.receipts.inputs import identities
+from pipeline.receipts.read import read
 from pipeline.retention import document
 from pipeline.retention.interlocks import Checks
 from pipeline.retention.plan import Rules

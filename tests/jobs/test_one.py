@@ -61,6 +61,15 @@ def test_done_twice_is_done_once(library, out, name):
     assert second.timings["convert"] == 0
 
 
+def test_what_a_forwarded_playlist_lists_is_done_once_too(library, out, tmp_path):
+    folder = shutil.copytree(SAMPLES / "composite", tmp_path / "in")
+    (playlist,) = folder.glob("*.m3u8")
+    playlist.rename(playlist.with_name(f"{playlist.stem}_17_0.m3u8"))
+    first, second = (r.convert(folder, out, library.ffmpeg) for _ in range(2))
+    assert (first.made, second.made) == (True, False)
+    assert first.receipt == second.receipt
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_two_runs_make_the_same_bytes(library, tmp_path, name):
     one, two = (r.convert(SAMPLES / name, tmp_path / n, library.ffmpeg) for n in ("1", "2"))

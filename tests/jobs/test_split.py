@@ -19,10 +19,10 @@ from pipeline.archive.staging import Archive
 from pipeline.errors import ExistsError, StorageError
 from pipeline.jobs import one
 from pipeline.jobs.options import Options, Target
-from pipeline.jobs.published import find, read
 from pipeline.model import Format, OnChange, OnLoss, Severity, Verdict
+from pipeline.receipts.earlier import earlier
+from pipeline.receipts.read import find, read
 from pipeline.retention.interlocks import Checks
-from pipeline.stages import publish
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
@@ -305,7 +305,7 @@ def test_a_crash_in_between_leaves_nothing_that_counts(library, changed, tmp_pat
     with pytest.raises(StorageError):
         run(made, Breaking(out, name), out, library.ffmpeg)
     assert not list(out.glob("*.receipt.json"))
-    assert publish.earlier(LocalStorage(out), f"{r.SID}_{r.CNAME}.mp4") is None
+    assert earlier(LocalStorage(out), f"{r.SID}_{r.CNAME}.mp4") is None
     report = run(made, LocalStorage(out), out, library.ffmpeg)
     assert report.verdict is Verdict.REPAIRED
     stem = f"{r.SID}_{r.CNAME}"
@@ -413,9 +413,9 @@ def test_a_bucket_gets_every_file_and_the_receipt_last(request, library, once, t
     assert [p.output for p in again.pieces] == [p.output for p in first.pieces]
     assert len(list(to.list())) == 4
     to.delete(published.outputs[1].key)
-    assert publish.earlier(to, f"{stem}.mp4").receipt is None
+    assert earlier(to, f"{stem}.mp4").receipt is None
     run(made, to, tmp_path, library.ffmpeg)
-    assert publish.earlier(to, f"{stem}.mp4").receipt is not None
+    assert earlier(to, f"{stem}.mp4").receipt is not None
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])

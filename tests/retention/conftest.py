@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from pipeline.agora import names
-from pipeline.jobs.ledger.handle import Ledger
-from pipeline.jobs.receipts import CONVERTED, receipt
+from pipeline.ledger.ledger import Ledger
 from pipeline.model import Format, Proof, Report, SourceFile, StoredObject, Verdict
+from pipeline.receipts.write import CONVERTED, receipt
 from pipeline.retention import document
 from pipeline.retention.apply import Done, Work, apply, purge, restore
 from pipeline.retention.audit import Audit, to_ledger

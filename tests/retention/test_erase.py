@@ -18,11 +18,10 @@ import sqlalchemy as sa
 from pipeline.agora import names
 from pipeline.archive import places as archives
 from pipeline.errors import UsageError
-from pipeline.jobs.ledger import people
-from pipeline.jobs.ledger.handle import Ledger
-from pipeline.jobs.ledger.rebuild import rebuild
-from pipeline.jobs.ledger.tables import recordings
 from pipeline.jobs.sessions import Known, Sessions
+from pipeline.ledger import queries
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.tables import recordings
 from pipeline.retention import erasure, traces
 from pipeline.retention.apply import Done
 from pipeline.retention.audit import Audit
@@ -32,6 +31,7 @@ from pipeline.retention.plan import GuardError
 from pipeline.retention.subject import Subject
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3 import S3Storage
+from pipeline.watch.rebuild_ledger import rebuild
 from tests.retention.conftest import EPOCH, Yard, get, put
 
 UID, OTHERS = "424242", "77"
@@ -276,7 +276,7 @@ HOLDS = {
     "of the session": lambda h, id: put(
         h.yard.results, f"{id.partition('__')[0]}.hold", b"", h.yard.spool
     ),
-    "in the ledger": lambda h, id: people.hold(h.ledger, id, held=True),
+    "in the ledger": lambda h, id: queries.hold(h.ledger, id, held=True),
 }
 
 
@@ -285,7 +285,7 @@ def test_a_hold_of_everybody_together_holds_each_of_them(house):
     together = house.yard.record(5)
     house.yard.publish(together)
     rebuild(house.ledger, house.yard.results)
-    people.hold(house.ledger, together, held=True)
+    queries.hold(house.ledger, together, held=True)
     assert house.plan(Subject(uid=UID)).held == {house.yard.sid(5): "held"}
 
 
@@ -448,8 +448,8 @@ def test_a_plan_that_is_touched_old_or_without_its_ledger_is_refused(house):
 
 
 def test_the_ledger_forgets_the_bags_and_where_it_stopped(house):
-    from pipeline.jobs.ledger import custody
-    from pipeline.jobs.ledger.tables import stores
+    from pipeline.ledger import custody
+    from pipeline.ledger.tables import stores
 
     bags = {(f"{id}/", "full"): {"checked": "now", "result": "pass"} for id in house.mine}
     custody.remember(house.ledger, "vault", {**bags, ("other/", "full"): bags[next(iter(bags))]})
@@ -467,7 +467,7 @@ def test_the_ledger_forgets_the_bags_and_where_it_stopped(house):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from pipeline.jobs.ledger.handle import Ledger
+from pipeline.ledger.ledger import Ledger
 from pipeline.retention import erase as acts, erasure, traces
 from pipeline.retention.audit import Audit
 from pipeline.storage.local import LocalStorage

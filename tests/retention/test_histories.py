@@ -36,11 +36,10 @@ from pipeline.archive.holdings import missing_from
 from pipeline.archive.ingest import Ingested, Order
 from pipeline.archive.staging import Archive
 from pipeline.errors import RecpipeError
-from pipeline.jobs.ledger import custody, people
-from pipeline.jobs.ledger.handle import Ledger
-from pipeline.jobs.ledger.rebuild import rebuild
-from pipeline.jobs.ledger.states import State
-from pipeline.jobs.ledger.tables import recordings
+from pipeline.ledger import custody, queries
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.states import State
+from pipeline.ledger.tables import recordings
 from pipeline.model import Format
 from pipeline.retention import apply as acts
 from pipeline.retention import document, trash
@@ -48,6 +47,7 @@ from pipeline.retention.plan import GuardError
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3 import S3Storage
+from pipeline.watch.rebuild_ledger import rebuild
 from tests.retention.conftest import (
     ALL,
     Yard,
@@ -343,7 +343,7 @@ class Histories(RuleBasedStateMachine):
             return False
         try:
             if kind == "ledger":
-                people.hold(self.yard.ledger, id, held=not release)
+                queries.hold(self.yard.ledger, id, held=not release)
                 return True
             with self.yard.ledger.writing() as connection:
                 state = State.PUBLISHED if release else State.CHANGED

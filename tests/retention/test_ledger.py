@@ -5,12 +5,12 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from pipeline.jobs.ledger import people
-from pipeline.jobs.ledger.handle import Ledger
-from pipeline.jobs.ledger.rebuild import rebuild
-from pipeline.jobs.ledger.states import State
-from pipeline.jobs.ledger.tables import events, recordings
+from pipeline.ledger import queries
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.states import State
+from pipeline.ledger.tables import events, recordings
 from pipeline.retention.plan import GuardError
+from pipeline.watch.rebuild_ledger import rebuild
 from tests.retention.conftest import everything, get, put
 from tests.retention.test_survey import reasons
 
@@ -33,10 +33,10 @@ def set_state(ledger, id, state):
 
 def test_what_is_held_in_the_ledger_is_not_planned(known):
     yard, (keep, go) = known
-    people.hold(yard.ledger, keep, held=True)
+    queries.hold(yard.ledger, keep, held=True)
     assert reasons(yard) == {keep: "held"}
     assert [one["recording"] for one in yard.told()["recordings"]] == [go]
-    people.hold(yard.ledger, keep, held=False)
+    queries.hold(yard.ledger, keep, held=False)
     assert reasons(yard) == {}
 
 
@@ -54,16 +54,16 @@ def test_a_hold_counts_wherever_the_recording_was_published(known, tmp_path):
         put(yard.results, again + suffix, get(yard.results, keep + suffix), yard.spool)
         yard.results.delete(keep + suffix)
     assert reasons(yard) == {}
-    people.hold(yard.ledger, keep, held=True)
+    queries.hold(yard.ledger, keep, held=True)
     assert reasons(yard) == {keep: "held"}
 
 
 def test_a_hold_after_the_plan_stops_apply_and_purge(known):
     yard, (keep, go) = known
     yard.survey()
-    people.hold(yard.ledger, keep, held=True)
+    queries.hold(yard.ledger, keep, held=True)
     assert {one.recording: one.problem for one in yard.apply()} == {keep: "held", go: None}
-    people.hold(yard.ledger, go, held=True)
+    queries.hold(yard.ledger, go, held=True)
     (done,) = (one for one in yard.purge() if one.recording == go)
     assert done.problem == "held"
     assert [one.problem for one in yard.restore()] == [None, None]  # that deletes nothing
@@ -120,7 +120,7 @@ def test_the_ledger_has_the_audit_trail_before_the_act(known, monkeypatch):
     yard.restore()
     yard.apply()
     yard.purge()
-    kinds = [one["kind"] for one in people.explain(yard.ledger, first).events]
+    kinds = [one["kind"] for one in queries.explain(yard.ledger, first).events]
     wanted = ["trash", "trashed", "restored", "trash", "trashed", "purge", "purged"]
     assert [kind for kind in kinds if kind in wanted] == wanted
     (event, *_) = (one for one in told(yard) if one.kind == "trash")
@@ -136,7 +136,7 @@ def told(yard):
 
 def test_a_ledger_that_cannot_be_written_stops_the_act(known, monkeypatch):
     from pipeline.errors import LedgerError
-    from pipeline.jobs.ledger import custody
+    from pipeline.ledger import custody
 
     yard, _ = known
     yard.survey()

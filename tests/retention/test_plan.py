@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from pipeline.agora import names
 from pipeline.errors import NotFoundError, StorageError
-from pipeline.jobs.published import Published
 from pipeline.model import SourceFile, StoredObject, Verdict
+from pipeline.receipts.read import Published
 from pipeline.retention import plan
 from pipeline.retention.interlocks import Checks
 from pipeline.retention.plan import (

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.simulator import catalogue
-from pipeline.simulator.material import Look
-from pipeline.simulator.publish import Shelf, publish
+from pipeline.simulator.faults import catalogue
+from pipeline.simulator.recorder.material import Look
+from pipeline.simulator.recorder.publish import Shelf, publish
 from pipeline.simulator.recording import Order, Simulated, simulate
 from pipeline.storage.local import LocalStorage
 

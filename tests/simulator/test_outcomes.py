@@ -10,11 +10,11 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.model import OnChange, OnLoss, Report, Verdict
 from pipeline.muxing.locate import locate
-from pipeline.simulator.case import with_units
-from pipeline.simulator.catalogue import BY_NAME, FAILOVER, FAULTS
-from pipeline.simulator.material import Look, encode
-from pipeline.simulator.measure import Measured, measure
-from pipeline.simulator.publish import Shelf, publish
+from pipeline.simulator.faults.catalogue import BY_NAME, FAILOVER, FAULTS
+from pipeline.simulator.faults.fault_context import with_units
+from pipeline.simulator.recorder.material import Look, encode
+from pipeline.simulator.recorder.measure import Measured, measure
+from pipeline.simulator.recorder.publish import Shelf, publish
 from pipeline.simulator.recording import Order, simulate
 from pipeline.storage.local import LocalStorage
 from tests import recordings as r

@@ -13,13 +13,13 @@ from pipeline.errors import UsageError
 from pipeline.jobs import one
 from pipeline.jobs.options import Options, Target
 from pipeline.model import Verdict
-from pipeline.simulator import truth
-from pipeline.simulator.catalogue import FAULTS, PARTS, SLICE, parse
-from pipeline.simulator.material import Look
-from pipeline.simulator.mux import muxed
-from pipeline.simulator.publish import Shelf, publish
+from pipeline.simulator.faults.catalogue import FAULTS, PARTS, SLICE, parse
+from pipeline.simulator.recorder.material import Look
+from pipeline.simulator.recorder.mux import muxed
+from pipeline.simulator.recorder.publish import Shelf, publish
+from pipeline.simulator.recorder.values import HZ
 from pipeline.simulator.recording import Order, simulate
-from pipeline.simulator.take import HZ
+from pipeline.simulator.truth import losses
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3 import S3Storage
@@ -134,7 +134,7 @@ def units_of(parts) -> dict[str, dict[int, bytes]]:
     """Every unit that anybody recorded, by stream and time."""
     found: dict[str, dict[int, bytes]] = {}
     for part in parts:
-        for unit in truth.survivors(part):
+        for unit in losses.survivors(part):
             found.setdefault(unit.stream, {})[unit.time] = unit.data
     return found
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.model import Format, OnLoss
-from pipeline.simulator.measure import in_a_row
+from pipeline.simulator.recorder.measure import in_a_row
 from tests import players
 from tests import recordings as r
 

@@ -3,72 +3,18 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
 
 import pytest
 
-from pipeline.errors import DeniedError, ExistsError, NotFoundError, StorageError
-from pipeline.model import Format, StoredObject
+from pipeline.errors import DeniedError, ExistsError, StorageError
+from pipeline.model import Format
 from pipeline.stages import publish
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.temporaries import temporary
+from tests.shelf import Shelf
 
 SIZE = 1200
 MOVIE = b"ftypmoovmdat" * (SIZE // 12)
 SHA256 = hashlib.sha256(MOVIE).hexdigest()
-
-
-@dataclass
-class Shelf:
-    """A remote store that writes down what it was asked to do."""
-
-    objects: dict[str, bytes] = field(default_factory=dict)
-    log: list[tuple[str, ...]] = field(default_factory=list)
-    lost: int = 0  # bytes of every file that do not arrive
-    refuses: str = ""  # a key that cannot be written
-    creates_once: bool | None = True
-    shared: bool = True
-
-    def temporary(self, key, spool):
-        return temporary(spool)
-
-    def flush(self, temporary):
-        pass
-
-    def adopt(self, source, key, *, sha256, content_type):
-        return self.put(source, key, sha256=sha256, content_type=content_type)
-
-    def create(self, source, key, *, sha256, content_type, guard):
-        guard()
-        if self.creates_once and key in self.objects:
-            raise ExistsError(key)
-        return self.put(source, key, sha256=sha256, content_type=content_type)
-
-    def put(self, source, key, *, sha256, content_type):
-        self.log.append(("put", key, content_type))
-        if key == self.refuses:
-            raise StorageError(f"put {key}: no answer")
-        data = source.read_bytes()
-        assert hashlib.sha256(data).hexdigest() == sha256
-        self.objects[key] = data[: len(data) - self.lost]
-        return self.head(key)
-
-    def delete(self, key):
-        self.log.append(("delete", key))
-        self.objects.pop(key, None)
-
-    def head(self, key):
-        if key not in self.objects:
-            raise NotFoundError(key)
-        return StoredObject(key, len(self.objects[key]), None, 0.0)
-
-    def open(self, key, *, etag=None):
-        self.head(key)
-        yield self.objects[key][:7]
-        yield self.objects[key][7:]
-
-    def url(self, key=""):
-        return f"shelf://{key}"
 
 
 def note(size=SIZE, **more):
@@ -210,44 +156,7 @@ def test_what_did_not_arrive_whole_gets_no_receipt(ready, lost):
     assert "a/out.receipt.json" not in shelf.objects
 
 
-def test_a_file_name_that_is_no_utf_8_is_the_same_when_read_again(tmp_path, ready):
-    storage = LocalStorage(tmp_path / "out")
-    receipt = note(inputs=[{"key": "caf\udce9 \N{SNOWMAN}.ts"}])
-    do(ready(storage, "out.mp4"), storage, "out.mp4", receipt)
-    assert publish.earlier(storage, "out.mp4").receipt == receipt
-    assert "\N{SNOWMAN}" in (tmp_path / "out/out.receipt.json").read_text("utf-8")
-
-
-# What stands there already
-
-
-def test_nothing_stands_there():
-    assert publish.earlier(Shelf({"out.receipt.json": text(note())}), "out.mp4") is None
-
-
-def test_a_result_with_its_receipt():
-    shelf = Shelf({"out.mp4": MOVIE, "out.receipt.json": text(note())})
-    assert publish.earlier(shelf, "out.mp4") == publish.Earlier("out.mp4", SIZE, note())
-
-
-@pytest.mark.parametrize(
-    "receipt",
-    [
-        pytest.param(None, id="none"),
-        pytest.param(text(note(SIZE - 1)), id="of a file of another size"),
-        pytest.param(text(note())[:-1], id="cut off"),
-        pytest.param(b"", id="empty"),
-        pytest.param(b"\xff\xfe\xfd", id="no text"),
-        pytest.param(b"[1, 2]", id="a list"),
-        pytest.param(b"null", id="null"),
-        pytest.param(b'{"name": "x"}', id="of another tool"),
-        pytest.param(b'{"output": 5, "inputs": []}', id="nearly ours"),
-        pytest.param(text({**note(), "inputs": 5}), id="inputs that are none"),
-    ],
-)
-def test_a_file_that_no_receipt_explains(receipt):
-    shelf = Shelf({"out.mp4": MOVIE, **({} if receipt is None else {"out.receipt.json": receipt})})
-    assert publish.earlier(shelf, "out.mp4") == publish.Earlier("out.mp4", SIZE, None)
+# Beside what stands there already
 
 
 def test_the_very_same_file_may_stay():
@@ -319,48 +228,3 @@ def test_an_answer_that_was_lost_is_no_rival(ready):
         replacing=False,
     )
     assert set(shelf.objects) == {"a/out.mp4", "a/out.receipt.json"}
-
-
-OWN = "out.0123456789abcdef.mp4"
-
-
-def pointing(file, size=SIZE):
-    return {**note(), "output": {"size": size, "sha256": SHA256, "file": file}}
-
-
-def test_the_receipt_says_which_one_counts():
-    receipt = pointing(OWN)
-    shelf = Shelf({f"a/{OWN}": MOVIE, "a/out.receipt.json": text(receipt)})
-    found = publish.earlier(shelf, "a/out.mp4")
-    assert found == publish.Earlier(f"a/{OWN}", SIZE, receipt)
-    assert not publish.lost(shelf, "a/out.mp4", f"a/{OWN}")
-
-
-def test_who_was_overtaken_takes_its_own_away():
-    mine = "a/out.aaaaaaaaaaaaaaaa.mp4"
-    objects = {mine: MOVIE, f"a/{OWN}": MOVIE, "a/out.receipt.json": text(pointing(OWN))}
-    shelf = Shelf(objects)
-    assert publish.lost(shelf, "a/out.mp4", mine)
-    assert set(shelf.objects) == {f"a/{OWN}", "a/out.receipt.json"}
-
-
-def test_a_receipt_that_is_being_written_takes_nothing_away():
-    mine = "a/out.aaaaaaaaaaaaaaaa.mp4"
-    shelf = Shelf({mine: MOVIE, "a/out.receipt.json": text(pointing(OWN))[:20]})
-    assert not publish.lost(shelf, "a/out.mp4", mine)
-    assert mine in shelf.objects
-
-
-@pytest.mark.parametrize(
-    "file",
-    ["../secret.mp4", "/etc/passwd", "other.mp4", "out.mp4/x", "out.0123.mp4", f"x/{OWN}", 5, None],
-)
-def test_a_receipt_cannot_point_elsewhere(file):
-    objects = {"a/out.mp4": MOVIE, "a/out.receipt.json": text(pointing(file))}
-    shelf = Shelf({f"a/{file}": MOVIE, **objects})  # it would be found there
-    assert publish.earlier(shelf, "a/out.mp4").key == "a/out.mp4"
-
-
-def test_a_receipt_whose_file_is_gone_says_nothing():
-    shelf = Shelf({"a/out.receipt.json": text(pointing(OWN))})
-    assert publish.earlier(shelf, "a/out.mp4") is None

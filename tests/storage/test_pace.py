@@ -5,7 +5,7 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.pace import PIECE, SLOWEST, Pace, Paced, paced
-from tests.jobs.watch.stores import Counting
+from tests.watch.stores import Counting
 
 
 class Time:

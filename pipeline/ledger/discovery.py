@@ -1,0 +1,233 @@
+"""What was seen of each recording: discovery reads it, and writes what is new."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.ledger.ledger import Ledger, Move, in_chunks
+from pipeline.ledger.states import OPEN, State
+from pipeline.ledger.tables import events, now, parts, recordings, sources, stores
+
+Identity = tuple[str, int, str | None]  # key, size, ETag
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger holds of a recording."""
+
+    id: int
+    source: str
+    store: str
+    place: str
+    name: str
+    sid: str | None
+    state: State
+    since: float
+    fingerprint: str
+    unchanged_since: float
+    ended_at: float | None
+    done_fingerprint: str | None
+    version: int
+    as_is: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartSeen:
+    """One playlist, and which of the segments it lists are not there."""
+
+    key: str
+    bak: int | None
+    ended: bool
+    listed: int
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One look at a recording, and the state it leads to."""
+
+    source: str
+    store: str
+    place: str
+    name: str
+    sid: str | None
+    before: Known | None
+    state: State
+    why: str
+    as_is: bool
+    fingerprint: str
+    unchanged_since: float
+    ended_at: float | None
+    done_fingerprint: str | None = None  # the last verdict still holds for this source
+    parts: tuple[PartSeen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMemory:
+    """What discovery remembers of a store."""
+
+    swept: float | None = None  # when all of it was listed last
+    listed: float | None = None
+    floor: str = ""  # nothing new comes below this key
+
+
+def open_ones(ledger: Ledger, store: str, destination: str) -> list[Known]:
+    """Recordings of a store whose source is looked at in every cycle."""
+    where = (recordings.c.store == store, recordings.c.state.in_(sorted(OPEN)))
+    with ledger.reading() as connection:
+        return list(_known(connection, destination, *where))
+
+
+def known(ledger: Ledger, destination: str, found: Sequence[str]) -> dict[str, Known]:
+    """What is known of these sources."""
+    with ledger.reading() as connection:
+        return {
+            row.source: row
+            for some in in_chunks(found)
+            for row in _known(connection, destination, recordings.c.source.in_(some))
+        }
+
+
+def _known(connection: sa.Connection, destination: str, *where: Any) -> Iterable[Known]:
+    columns = [recordings.c[name] for name in Known.__dataclass_fields__]
+    chosen = sa.select(*columns).where(recordings.c.destination == destination, *where)
+    for row in connection.execute(chosen):
+        yield Known(**row._mapping)
+
+
+def is_new(ledger: Ledger, destination: str) -> bool:
+    """Nothing is known of this destination yet."""
+    chosen = sa.select(recordings.c.id).where(recordings.c.destination == destination).limit(1)
+    with ledger.reading() as connection:
+        return connection.execute(chosen).first() is None
+
+
+def converted(ledger: Ledger, rec_id: int, version: int) -> set[Identity]:
+    """Exactly what a version was made of."""
+    columns = (sources.c.key, sources.c.size, sources.c.etag)
+    where = (sources.c.rec_id == rec_id, sources.c.version == version)
+    with ledger.reading() as connection:
+        return {tuple(row) for row in connection.execute(sa.select(*columns).where(*where))}
+
+
+def note(ledger: Ledger, destination: str, seen: Sequence[Sighting]) -> list[Move]:
+    """Write what was seen.  Where another watcher moved a recording meanwhile, his word counts."""
+    moves = []
+    for some in in_chunks(seen):
+        with ledger.writing() as connection:
+            for sighting in some:
+                moved = _note(ledger, connection, destination, sighting)
+                moves += [moved] if moved else []
+    return moves
+
+
+def _note(
+    ledger: Ledger, connection: sa.Connection, destination: str, seen: Sighting
+) -> Move | None:
+    before = seen.before
+    values: dict[str, Any] = {
+        **{name: getattr(seen, name) for name in ("store", "place", "name", "sid", "why")},
+        **{name: getattr(seen, name) for name in ("fingerprint", "unchanged_since", "ended_at")},
+        "as_is": seen.as_is,
+    }
+    if seen.done_fingerprint is not None:
+        values["done_fingerprint"] = seen.done_fingerprint
+    if before is None or before.state is not seen.state:
+        values |= {"state": seen.state, "since": now(), "not_before": 0.0, "attempts": 0}
+        values["failures"] = 0
+    if before is None:
+        values |= {"source": seen.source, "destination": destination, "first_seen": now()}
+        insert = ledger.insert(recordings).values(**values).on_conflict_do_nothing()
+        rec_id = connection.execute(insert.returning(recordings.c.id)).scalar()
+    else:
+        unmoved = (recordings.c.id == before.id, recordings.c.state == before.state)
+        update = sa.update(recordings).where(*unmoved).values(**values)
+        rec_id = before.id if connection.execute(update).rowcount else None
+    if rec_id is None:
+        return None
+    _note_parts(ledger, connection, rec_id, seen.parts)
+    if before is not None and before.state is seen.state:
+        return None
+    was = before.state if before else None
+    ledger.record(connection, rec_id, "state", before=was, after=seen.state, why=seen.why)
+    return Move(seen.name, seen.source, was, seen.state, seen.why)
+
+
+def _note_parts(
+    ledger: Ledger, connection: sa.Connection, rec_id: int, seen: Sequence[PartSeen]
+) -> None:
+    for part in seen:
+        values: dict[str, Any] = {
+            "ended": part.ended,
+            "listed": part.listed,
+            "missing": list(part.missing),
+        }
+        since = sa.case((parts.c.missing_since.is_(None), now()), else_=parts.c.missing_since)
+        first = {"rec_id": rec_id, "key": part.key, "bak": part.bak, **values}
+        insert = ledger.insert(parts).values(**first, missing_since=_since(part, now()))
+        update = {**values, "missing_since": _since(part, since)}
+        connection.execute(
+            insert.on_conflict_do_update(index_elements=["rec_id", "key"], set_=update)
+        )
+
+
+def _since(part: PartSeen, moment: Any) -> Any:
+    return moment if part.missing else None
+
+
+def memory(ledger: Ledger, store: str, destination: str) -> StoreMemory:
+    """What is remembered of a store; nothing if it was never listed."""
+    chosen = sa.select(stores.c.swept, stores.c.listed, stores.c.floor)
+    where = (stores.c.store == store, stores.c.destination == destination)
+    with ledger.reading() as connection:
+        row = connection.execute(chosen.where(*where)).first()
+    return StoreMemory(*row) if row else StoreMemory()
+
+
+def remember(
+    ledger: Ledger, store: str, destination: str, *, swept: bool, floor: str, at: float
+) -> None:
+    """A store was listed, as a whole or in part."""
+    values: Mapping[str, Any] = {
+        "listed": at,
+        "floor": floor,
+        **({"swept": at} if swept else {}),
+    }
+    insert = ledger.insert(stores).values(store=store, destination=destination, **values)
+    update = insert.on_conflict_do_update(index_elements=["store", "destination"], set_=values)
+    with ledger.writing() as connection:
+        connection.execute(update)
+
+
+def blind(ledger: Ledger, store: str, destination: str, error: str) -> None:
+    """A store could not be looked at."""
+    values: Mapping[str, Any] = {"failed": now(), "error": error}
+    insert = ledger.insert(stores).values(store=store, destination=destination, **values)
+    update = insert.on_conflict_do_update(index_elements=["store", "destination"], set_=values)
+    with ledger.writing() as connection:
+        connection.execute(update)
+
+
+def hint(ledger: Ledger, sid: str, kind: str, **detail: Any) -> None:
+    """Agora said something about a recording, perhaps before it was seen: ``uploaded``,
+    ``backuped``.  Kept once.
+    """
+    entry = {"sid": sid, "kind": f"agora.{kind}"}
+    with ledger.writing() as connection:
+        if connection.execute(sa.select(events.c.id).filter_by(**entry)).first() is None:
+            values = {**entry, "actor": ledger.actor, "detail": detail}
+            connection.execute(sa.insert(events).values(at=now(), **values))
+
+
+def hints(ledger: Ledger, sids: Collection[str]) -> dict[str, set[str]]:
+    """What Agora told about each of these recordings."""
+    told: dict[str, set[str]] = {}
+    with ledger.reading() as connection:
+        for some in in_chunks(sorted(sids)):
+            chosen = sa.select(events.c.sid, events.c.kind).where(events.c.sid.in_(some))
+            for sid, kind in connection.execute(chosen):
+                told.setdefault(sid, set()).add(kind.removeprefix("agora."))
+    return told

@@ -1,0 +1,89 @@
+"""What the ledger knows of recordings that are to be erased, and its oblivion."""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from pipeline.ledger.engine import ledger_errors
+from pipeline.ledger.ledger import Ledger, in_chunks
+from pipeline.ledger.tables import (
+    artifacts,
+    attempts,
+    checks,
+    events,
+    parts,
+    recordings,
+    sources,
+    stores,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A recording as far as erasing it needs to know."""
+
+    id: int
+    name: str
+    source: str
+    place: str  # its key in the store
+    store: str
+    destination: str
+    held: bool
+
+
+def entries(ledger: Ledger, chosen: Callable[[Entry], bool]) -> list[Entry]:
+    """The recordings that are chosen, in all places."""
+    columns = ("id", "name", "source", "place", "store", "destination", "held")
+    wanted = sa.select(*(recordings.c[name] for name in columns)).order_by(recordings.c.id)
+    with ledger.reading() as connection:
+        found = (Entry(**row._mapping) for row in connection.execute(wanted))
+        return [entry for entry in found if chosen(entry)]
+
+
+def erase(ledger: Ledger, ids: Sequence[int], mentioned: Callable[[str], bool]) -> None:
+    """Forget these recordings with all their history, and what else speaks of them.
+
+    Nothing of it is left in the file of the database either.  Safe to repeat.
+    """
+    with ledger.writing() as connection:
+        for some in in_chunks(list(ids)):
+            for table in (events, parts, sources, attempts, artifacts):
+                connection.execute(sa.delete(table).where(table.c.rec_id.in_(some)))
+            connection.execute(sa.delete(recordings).where(recordings.c.id.in_(some)))
+        _events(connection, mentioned)
+        for bag in {row.bag for row in connection.execute(sa.select(checks.c.bag))}:
+            if mentioned(bag):
+                connection.execute(sa.delete(checks).where(checks.c.bag == bag))
+        for floor in {row.floor for row in connection.execute(sa.select(stores.c.floor))}:
+            if mentioned(floor):  # then all is listed once more
+                changed = sa.update(stores).where(stores.c.floor == floor)
+                connection.execute(changed.values(floor="", swept=None))
+    _compact(ledger)
+
+
+def _events(connection: sa.Connection, mentioned: Callable[[str], bool]) -> None:
+    """Those of no recording, or of another one, that speak of it all the same."""
+    told = sa.select(events.c.id, events.c.sid, events.c.detail)
+    found = [
+        row.id
+        for row in connection.execute(told)
+        if mentioned(row.sid or "") or mentioned(json.dumps(row.detail, ensure_ascii=False))
+    ]
+    for some in in_chunks(found):
+        connection.execute(sa.delete(events).where(events.c.id.in_(some)))
+
+
+def _compact(ledger: Ledger) -> None:
+    """SQLite leaves what was deleted in free pages and in its log until both are written anew."""
+    if ledger.engine.dialect.name != "sqlite":
+        return
+    with (
+        ledger_errors(ledger.engine.url),
+        closing(ledger.engine.raw_connection()) as connection,
+        closing(connection.cursor()) as cursor,
+    ):
+        cursor.execute("VACUUM")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,0 +1,54 @@
+"""What is held by whom: also by watchers that are no more."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.states import DUE, State
+from pipeline.ledger.tables import now, recordings
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A recording that is due, or worked on; ``lease_owner`` is who keeps it."""
+
+    name: str
+    source: str
+    state: State
+    lease_owner: str | None
+    lease_expires: float | None
+
+
+def bury(ledger: Ledger, lives: Callable[[int], bool]) -> int:
+    """Let go of all that watchers of this machine held which are no more; returns how much.
+
+    For the beginning of a watcher: what its own number holds is of an earlier life.
+    """
+    host, _, own = ledger.actor.rpartition(":")
+
+    def dead(owner: str) -> bool:
+        there, _, pid = owner.rpartition(":")
+        return there == host and pid.isdigit() and (pid == own or not lives(int(pid)))
+
+    held = recordings.c.lease_expires.is_not(None) & (recordings.c.lease_expires >= now())
+    with ledger.writing() as connection:
+        found = connection.execute(sa.select(recordings.c.lease_owner).where(held).distinct())
+        owners = [owner for owner in found.scalars() if dead(owner)]
+        update = sa.update(recordings).where(held, recordings.c.lease_owner.in_(owners))
+        return int(connection.execute(update.values(lease_expires=0.0)).rowcount)
+
+
+def undone(ledger: Ledger, stores: Collection[str], destination: str) -> list[Undone]:
+    """What is due, or worked on, and not done.  Waiting for a source is no such thing."""
+    columns = [recordings.c[name] for name in Undone.__dataclass_fields__]
+    where = (
+        recordings.c.store.in_(sorted(stores)),
+        recordings.c.destination == destination,
+        recordings.c.held.is_(sa.false()),
+        recordings.c.state.in_(sorted(DUE | {State.WORKING})),
+    )
+    with ledger.reading() as connection:
+        chosen = sa.select(*columns).where(*where).order_by(recordings.c.id)
+        return [Undone(**row._mapping) for row in connection.execute(chosen)]

@@ -1,0 +1,42 @@
+"""What was published, entered into a ledger that did not see it done."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from pipeline.ledger.claims import Made, keep
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.states import State
+from pipeline.ledger.tables import now, recordings
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A receipt, as far as the ledger keeps it."""
+
+    recording: str
+    source: str
+    sid: str | None
+    made: Made
+
+
+def enter(ledger: Ledger, destination: str, receipt: Restored) -> bool:
+    """Whether it was news; the newest version is the one that counts."""
+    made = receipt.made
+    row = {"name": receipt.recording, "sid": receipt.sid, "store": "", "place": ""}
+    values = {"state": State.PUBLISHED, "version": made.version, "verdict": made.verdict.value}
+    values |= {"since": now(), "done_fingerprint": None, "why": "rebuilt from its receipt"}
+    own = (recordings.c.source == receipt.source, recordings.c.destination == destination)
+    with ledger.writing() as connection:
+        first = {"source": receipt.source, "destination": destination, "first_seen": now(), **row}
+        insert = ledger.insert(recordings).values(**first, **values).on_conflict_do_nothing()
+        rec_id = connection.execute(insert.returning(recordings.c.id)).scalar()
+        if rec_id is None:
+            older = (recordings.c.version < made.version, recordings.c.state != State.WORKING)
+            update = sa.update(recordings).where(*own, *older).values(**values)
+            rec_id = connection.execute(update.returning(recordings.c.id)).scalar()
+        if rec_id is None:
+            return False
+        keep(ledger, connection, rec_id, made, token=0)
+        ledger.record(connection, rec_id, "rebuilt", version=made.version, output=made.uri)
+    return True

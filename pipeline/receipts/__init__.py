@@ -1,0 +1,1 @@
+"""What every result has beside it: written, and read back."""

@@ -1,0 +1,32 @@
+"""What a result was made of, compared with what is there now."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pipeline.model import StoredObject
+from pipeline.storage.names import common_folder
+
+
+def identities(inputs: Iterable[tuple[str, int, str | None]]) -> set[tuple[str, int, str | None]]:
+    """Key, size and ETag of inputs as they are told apart: keys count below the folder that all of
+    them lie in, for it may be named from further above another time.
+    """
+    inputs = list(inputs)
+    above = len(common_folder(key for key, _, _ in inputs))
+    return {(key[above:], size, etag) for key, size, etag in inputs}
+
+
+def same_inputs(receipt: Mapping[str, Any], now: Sequence[StoredObject]) -> bool:
+    """The listing is what the receipt was made from."""
+    return inputs_of(receipt) == identities((o.key, o.size, o.etag) for o in now)
+
+
+def only_more_inputs(receipt: Mapping[str, Any], now: Sequence[StoredObject]) -> bool:
+    """All segments of the receipt are still there and others came; the playlist may have grown."""
+    before = {i for i in inputs_of(receipt) if not i[0].endswith(".m3u8")}
+    return before <= identities((o.key, o.size, o.etag) for o in now)
+
+
+def inputs_of(receipt: Mapping[str, Any]) -> set[tuple[str, int, str | None]]:
+    """What a result was made of, as inputs are told apart."""
+    return identities((i["key"], i["size"], i["etag"]) for i in receipt["inputs"])

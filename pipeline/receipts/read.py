@@ -1,0 +1,245 @@
+"""Recordings that are published already, read back from their receipts.
+
+A receipt found in a store may have been written by anybody: what is not exactly as this tool
+writes it is refused.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+from pipeline.agora import names
+from pipeline.errors import RecpipeError, UsageError
+from pipeline.model import Format, SourceFile, Verdict
+from pipeline.receipts.write import CONVERTED
+from pipeline.stages.publish import RECEIPT, SCHEMA, named, piece_key, receipt_key
+from pipeline.storage import Storage
+from pipeline.storage.names import printable, safe_key
+
+LARGEST = 64 << 20  # bytes of a receipt; 100,000 segments need about 30 MB
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class ReceiptError(UsageError):
+    """A receipt that nothing may be done on the strength of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One file of a result; ``name`` is without what one run alone put into it."""
+
+    key: str
+    size: int
+    sha256: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Published:
+    """One result with its receipt.  ``inputs`` are those that were read; ``missing`` were not.
+
+    Where it is several files, ``key``, ``size`` and ``sha256`` are those of the first.
+    """
+
+    id: str
+    key: str  # of the result
+    receipt_key: str
+    receipt_sha256: str
+    text: bytes  # the receipt itself
+    receipt: Mapping[str, Any]
+    converted: float  # when the result was proven, seconds since the epoch
+    size: int
+    sha256: str
+    verdict: Verdict
+    root: str  # what the keys of the inputs are relative to, as people name it
+    inputs: tuple[SourceFile, ...]
+    missing: tuple[str, ...]  # keys
+    pieces: tuple[Output, ...] = ()  # all files, if it is several
+
+    @property
+    def stem(self) -> str:
+        """The result's key without what every receipt ends in."""
+        return self.receipt_key.removesuffix(RECEIPT)
+
+    @property
+    def name(self) -> str:
+        """The last part of the stem: what its bag is called."""
+        return self.stem.rpartition("/")[2]
+
+    @property
+    def file(self) -> str:
+        """What the result is called, without what one run alone put into its name."""
+        format = self.receipt["settings"]["format"]
+        return self.name if self.name.endswith(f".{format}") else f"{self.name}.{format}"
+
+    @property
+    def plain(self) -> str:
+        """The key that every run gives the result, or names its files after."""
+        return self.stem.removesuffix(self.name) + self.file
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """Every file of the result."""
+        return self.pieces or (Output(self.key, self.size, self.sha256, self.file),)
+
+    @property
+    def agora(self) -> names.PlaylistName | None:
+        """Sid and channel, if Agora made it."""
+        for key in (self.receipt["source"], *(one.key for one in self.inputs)):
+            found = names.parse_playlist_name(key.rpartition("/")[2])
+            if found is not None and found.bak is None:
+                return found
+        return None
+
+    @property
+    def begin(self) -> float | None:
+        """When the recording began, in seconds since the epoch, if its slices tell."""
+        slices = (names.parse_slice_name(i.key.rpartition("/")[2]) for i in self.inputs)
+        return min((s.utc for s in slices if s is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A receipt that could not be used, and why."""
+
+    receipt_key: str
+    error: RecpipeError
+
+
+def find(storage: Storage, prefix: str = "") -> Iterator[Published | Unreadable]:
+    """Everything published below a prefix, in the order of the keys."""
+    for found in storage.list(prefix):
+        if found.key.endswith(RECEIPT) and "/." not in f"/{found.key}":
+            try:
+                yield read(storage, found.key)
+            except RecpipeError as error:
+                yield Unreadable(found.key, error)
+
+
+def read(storage: Storage, key: str) -> Published:
+    """One receipt; ReceiptError if it is not one this tool could have written."""
+    entry = storage.head(key)
+    if entry.size > LARGEST:
+        raise ReceiptError(f"{storage.url(key)}: {entry.size} bytes, too long for a receipt")
+    text = b"".join(storage.open(key, etag=entry.etag))
+    try:
+        made: Any = json.loads(text)
+        if made["schema"] != SCHEMA:
+            raise ReceiptError(f"{storage.url(key)}: written by another version; convert again")
+        _refuse_other_shapes(made)
+        inputs = tuple(_input(one) for one in made["inputs"])
+        output = made["output"]
+        stem = key.removesuffix(RECEIPT)
+        format = Format(made["settings"]["format"])
+        result = stem if format is not Format.MP4 else f"{stem}.mp4"
+        return Published(
+            id=_text(made["recording"]),
+            key=_pointed(result, made) if _belongs(result, key, format) else _wrong(),
+            receipt_key=key,
+            receipt_sha256=hashlib.sha256(text).hexdigest(),
+            text=text,
+            receipt=made,
+            converted=_moment(made.get("converted"), entry.modified),
+            size=_size(output["size"]),
+            sha256=_digest(output["sha256"]),
+            verdict=Verdict(made["verdict"]),
+            root=_root(_text(made["source"]), inputs),
+            inputs=tuple(one for one in inputs if one.sha256 is not None),
+            missing=tuple(one.key for one in inputs if one.sha256 is None),
+            pieces=_pieces(result, made),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ReceiptError(
+            f"{storage.url(key)}: not a receipt of this tool; convert the recording again"
+        ) from error
+
+
+def _pieces(result: str, made: Any) -> tuple[Output, ...]:
+    """Every file of a recording that became several; the first is the result itself."""
+    found = []
+    for number, one in enumerate(made.get("pieces", ()), 1):
+        plain = piece_key(result, number)
+        key = named(plain, _text(one["file"]))
+        if key.rpartition("/")[2] != one["file"]:
+            raise ValueError(key)
+        name = plain.rpartition("/")[2]
+        found.append(Output(key, _size(one["size"]), _digest(one["sha256"]), name))
+    first = made["output"]
+    told = (_pointed(result, made), first["size"], first["sha256"])
+    if found and (found[0].key, found[0].size, found[0].sha256) != told:
+        raise ValueError(first)
+    return tuple(found)
+
+
+def _pointed(result: str, made: Any) -> str:
+    """The key of the file, or of the first of several."""
+    return named(result, made["output"].get("file"))
+
+
+def _belongs(result: str, receipt: str, format: Format) -> bool:
+    return receipt_key(result) == receipt and result.endswith(f".{format}")
+
+
+def _refuse_other_shapes(made: Any) -> None:
+    """What is only told on, such as findings, still has to be of the right kind."""
+    for finding in made["findings"]:
+        _text(finding["id"]), _text(finding["severity"]), _size(finding["count"])
+    muxer, proof = made["muxer"], made["proof"]
+    lists = (made["findings"], made["inputs"], muxer["command"], muxer["messages"])
+    whole = all(type(one) is list for one in lists)
+    if not (whole and isinstance(made["settings"], dict) and isinstance(proof or {}, dict)):
+        raise ValueError
+
+
+def _input(made: Any) -> SourceFile:
+    digest = made["sha256"]
+    return SourceFile(
+        key=safe_key(_text(made["key"])),
+        size=_size(made["size"]),
+        etag=None if made["etag"] is None else _text(made["etag"]),
+        sha256=None if digest is None else _digest(digest),
+    )
+
+
+def _root(source: str, inputs: tuple[SourceFile, ...]) -> str:
+    """The source is the URL of an input, or of the playlist that an input is a later copy of: what
+    is left in front of its key.
+    """
+    name = source.rpartition("/")[2]
+    stem = name.rpartition(".")[0] or name
+    for one in inputs:
+        folder, slash, own = one.key.rpartition("/")
+        called = name if names.backup_copy(own, stem) else own
+        key = printable(f"{folder}{slash}{called}")
+        if source.endswith(f"/{key}"):
+            return source[: -len(key)]
+    raise ValueError(source)
+
+
+def _size(value: Any) -> int:
+    return value if type(value) is int and value >= 0 else _wrong()
+
+
+def _digest(value: Any) -> str:
+    return str(value) if _SHA256.fullmatch(value) else _wrong()
+
+
+def _moment(value: Any, written: float) -> float:
+    """Receipts of earlier versions do not say it: then when they were written."""
+    if value is None:
+        return written
+    return datetime.strptime(_text(value), CONVERTED).replace(tzinfo=UTC).timestamp()
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError
+    return value
+
+
+def _wrong() -> NoReturn:
+    raise ValueError

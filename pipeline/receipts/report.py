@@ -1,0 +1,79 @@
+"""The report of an earlier run, from the receipt of its result."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.model import (
+    Account,
+    Entry,
+    Finding,
+    Hole,
+    Piece,
+    Proof,
+    Reencoded,
+    Report,
+    Seam,
+    Severity,
+    Total,
+    TrackInfo,
+    Verdict,
+)
+from pipeline.receipts.read import Published, ReceiptError
+from pipeline.storage.names import printable
+
+
+def reported(made: Published) -> Report:
+    """What its run said of it."""
+    outputs = [one.key for one in made.outputs]
+    try:
+        return report_of(made.receipt, source=made.root, outputs=outputs, beside=made.receipt_key)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ReceiptError(f"{printable(made.receipt_key)}: not as this tool writes it") from error
+
+
+def report_of(
+    receipt: Mapping[str, Any], *, source: str, outputs: Sequence[str], beside: str
+) -> Report:
+    """The report of a result that an earlier run made."""
+    made = receipt["output"]
+    pieces = tuple(
+        Piece(
+            begin=piece["begin"],
+            duration=piece["duration"],
+            output=output,
+            size=piece["size"],
+            sha256=piece["sha256"],
+            tracks=tuple(TrackInfo(**track) for track in piece["tracks"]),
+            proof=Proof(**piece["proof"]) if piece["proof"] else None,
+        )
+        for piece, output in zip(receipt.get("pieces", ()), outputs, strict=False)
+    )
+    findings = [Finding(**{**f, "severity": Severity(f["severity"])}) for f in receipt["findings"]]
+    return Report(
+        recording=receipt["recording"],
+        source=source,
+        verdict=Verdict(receipt["verdict"]),
+        findings=tuple(findings),
+        output=outputs[0],
+        receipt=beside,
+        duration=pieces[-1].begin + pieces[-1].duration if pieces else made["duration"],
+        lost_seconds=receipt["lost_seconds"],
+        size=made["size"],
+        sha256=made["sha256"],
+        tracks=tuple(TrackInfo(**track) for track in made["tracks"]),
+        proof=Proof(**receipt["proof"]) if receipt["proof"] else None,
+        started=receipt.get("started"),
+        holes=tuple(Hole(**hole) for hole in receipt["holes"]),
+        joins=tuple(Seam(**join) for join in receipt.get("joins", ())),
+        reencoded=tuple(Reencoded(**one) for one in receipt.get("reencoded", ())),
+        account=_account(receipt.get("account")),
+        pieces=pieces,
+    )
+
+
+def _account(written: Mapping[str, Any] | None) -> Account | None:
+    """As it was written; older receipts have none."""
+    if written is None:
+        return None
+    rows = [Entry(**{**row, "witnesses": tuple(row["witnesses"])}) for row in written["slots"]]
+    return Account(tuple(Total(**t) for t in written["tracks"]), tuple(rows), written["more"])

@@ -1,0 +1,67 @@
+"""A receipt: what was read, what was made of it, and the proof (JSON beside every result)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.model import (
+    Piece,
+    Report,
+    SourceFile,
+)
+from pipeline.stages import publish
+from pipeline.version import VERSION
+
+CONVERTED = "%Y-%m-%dT%H:%M:%SZ"  # when the result was proven: UTC, to the second
+
+
+def software() -> str:
+    """Name and version of this tool."""
+    return f"recpipe {VERSION}"
+
+
+def receipt(
+    report: Report,
+    inputs: Sequence[SourceFile],
+    *,
+    settings: Mapping[str, str],
+    muxer: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Everything a later reader needs to judge the result without this tool.
+
+    The same input gives the same result, byte by byte; ``converted`` is all that differs between
+    receipts of it.
+    """
+    return {
+        "schema": publish.SCHEMA,
+        "software": software(),
+        "converted": datetime.now(UTC).strftime(CONVERTED),
+        "recording": report.recording,
+        "source": report.source,
+        "settings": dict(settings),
+        "verdict": report.verdict.value,
+        "lost_seconds": dict(report.lost_seconds),
+        "findings": [asdict(finding) for finding in report.findings],
+        "started": report.started,
+        "holes": [asdict(hole) for hole in report.holes],
+        "joins": [asdict(join) for join in report.joins],
+        "reencoded": [asdict(one) for one in report.reencoded],
+        "pieces": [_piece(piece) for piece in report.pieces],
+        "account": report.account and asdict(report.account),
+        "proof": asdict(report.proof) if report.proof else None,
+        "inputs": [asdict(source) for source in inputs],
+        "output": {
+            "name": report.output,
+            "size": report.size,
+            "sha256": report.sha256,
+            "duration": report.pieces[0].duration if report.pieces else report.duration,
+            "tracks": [asdict(track) for track in report.tracks],
+        },
+        "muxer": dict(muxer),
+    }
+
+
+def _piece(piece: Piece) -> dict[str, Any]:
+    assert piece.output is not None
+    return {**asdict(piece), "file": piece.output.rpartition("/")[2]}

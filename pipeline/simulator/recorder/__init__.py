@@ -1,0 +1,1 @@
+"""Recordings as Agora writes them: pictures and sound, slices, playlists, into a store."""

@@ -1,0 +1,191 @@
+"""Encoded pictures and sound to make recordings of: a short block, repeated as often as needed."""
+
+import random
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+
+from pipeline.muxing import studio
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.run import Muxer
+from pipeline.simulator.recorder import scene
+from pipeline.simulator.recorder.values import HZ, Unit
+
+LONGEST_BLOCK = 64  # seconds; the clock in the picture begins anew after them
+WHOLE = 8  # seconds: so long are 375 frames of 48 kHz, and no shorter full second is whole frames
+FRAME = 1024  # samples of an AAC frame
+SPARSE = 5  # pictures left out of every second where the rate varies
+
+_DELIMITERS = {"h264": b"\0\0\0\1\x09", "hevc": b"\0\0\0\1\x46\1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the pictures look like and the sound sounds like."""
+
+    width: int = 640
+    height: int = 360
+    fps: int = 15
+    seed: int = 0
+    codec: str = "h264"
+    rate: int = 48000
+    channels: int = 1
+    black: bool = False
+    frozen: bool = False
+    silent: bool = False
+    sparse: bool = False  # pictures come at irregular times
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
+    def frames(self, seconds: int) -> list[int]:
+        """Numbers of the pictures there are in so many seconds."""
+        chance = random.Random(self.seed)
+        kept: list[int] = []
+        for second in range(seconds):
+            left_out = chance.sample(range(2, self.fps), SPARSE) if self.sparse else []
+            kept += [second * self.fps + n for n in range(self.fps) if n not in left_out]
+        return kept
+
+    def picture(self, frame: int) -> bytes:
+        """One raw picture."""
+        shown = self.fps // 2 if self.frozen else frame  # between two flashes
+        return scene.picture(shown, self.width, self.height, self.fps, self.seed, black=self.black)
+
+    def sound(self, seconds: int, first: int = 0) -> bytes:
+        """Raw samples from a full second on."""
+        shape = self.rate, self.channels, self.seed
+        return scene.sound(seconds, *shape, silent=self.silent, first=first)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """One block: every picture with its number, and frames that go on from the last to the first.
+
+    A key picture stands at each full second.
+    """
+
+    look: Look
+    seconds: int
+    pictures: tuple[tuple[int, bytes], ...]
+    frames: tuple[bytes, ...]
+
+    def units(self, stream: str, begin: int, end: int) -> tuple[Unit, ...]:
+        """Those of one stream that begin between two times; sound begins one frame early."""
+        made = self._pictures(begin, end) if stream == "video" else self._frames(begin, end)
+        return tuple(made)
+
+    def _pictures(self, begin: int, end: int) -> Iterator[Unit]:
+        fps = self.look.fps
+        per_block = self.seconds * fps
+        shows = not self.look.black and not self.look.frozen
+        number = -(-begin * fps // HZ)
+        last = -(-end * fps // HZ)
+        for block in range(number // per_block, -(-last // per_block)):
+            for n, (frame, data) in enumerate(self.pictures):
+                at = block * per_block + frame
+                if number <= at < last:
+                    following = self.pictures[(n + 1) % len(self.pictures)][0] or per_block
+                    time = at * HZ // fps
+                    length = (block * per_block + following) * HZ // fps - time
+                    key = frame % fps == 0
+                    mark = 0 if key and shows else None
+                    yield Unit("video", time, length, data, key, mark=mark)
+
+    def _frames(self, begin: int, end: int) -> Iterator[Unit]:
+        rate = self.look.rate
+        number = -(-begin * rate // (FRAME * HZ))
+        for n in range(number, -(-end * rate // (FRAME * HZ))):
+            time, after = (k * FRAME * HZ // rate for k in (n - 1, n))
+            into = -time % HZ
+            mark = into if into < after - time and not self.look.silent else None
+            place = n * FRAME % (self.seconds * rate) // FRAME  # at 44.1 kHz a block is no multiple
+            data = self.frames[min(place, len(self.frames) - 1)]
+            yield Unit("audio", time, after - time, data, mark=mark)
+
+
+def block_seconds(duration: float) -> int:
+    """How much has to be encoded for a recording of this length."""
+    return min(LONGEST_BLOCK, max(WHOLE, -int(-duration // WHOLE) * WHOLE))
+
+
+def encode(look: Look, seconds: int, ffmpeg: Ffmpeg) -> Material:
+    """A block of so many seconds; MuxingError if this ffmpeg lacks an encoder."""
+    seen = replace(look, rate=48000, channels=1, silent=False)
+    heard = Look(seed=look.seed, rate=look.rate, channels=look.channels, silent=look.silent)
+    return Material(
+        look, seconds, _pictures(seen, seconds, ffmpeg), _frames(heard, seconds, ffmpeg)
+    )
+
+
+def webm(look: Look, begin: int, seconds: int, ffmpeg: Ffmpeg) -> bytes:
+    """A whole WebM file, as Agora stores the slices of a web user."""
+    with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
+        output, samples = Path(folder) / "slice.webm", Path(folder) / "samples"
+        samples.write_bytes(look.sound(seconds, begin))
+        argv = studio.encode_webm(ffmpeg.ffmpeg, output, look.codec, look.size, look.fps, samples)
+        first = begin * look.fps
+        _feed(argv, ffmpeg, map(look.picture, range(first, first + seconds * look.fps)))
+        return output.read_bytes()
+
+
+def fragmented(stream: bytes, seconds: int, ffmpeg: Ffmpeg) -> tuple[bytes, list[bytes]]:
+    """A transport stream as fMP4: the initialization section and the segments."""
+    with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
+        home = Path(folder)
+        _feed(studio.fragment(ffmpeg.ffmpeg, home, seconds), ffmpeg, [stream])
+        made = [path.read_bytes() for path in sorted(home.glob("*.m4s"))]
+        return (home / "init.mp4").read_bytes(), made
+
+
+def encrypted(data: bytes, key: bytes, iv: bytes, ffmpeg: Ffmpeg) -> bytes:
+    """A segment under AES-128."""
+    with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
+        output = Path(folder) / "segment"
+        _feed(studio.encrypt(ffmpeg.ffmpeg, output, key, iv), ffmpeg, [data])
+        return output.read_bytes()
+
+
+@lru_cache(maxsize=16)
+def _pictures(look: Look, seconds: int, ffmpeg: Ffmpeg) -> tuple[tuple[int, bytes], ...]:
+    numbers = look.frames(seconds)
+    group = look.fps - SPARSE * look.sparse
+    with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
+        output = Path(folder) / "pictures"
+        argv = studio.encode_pictures(ffmpeg.ffmpeg, output, look.codec, look.size, look.fps, group)
+        _feed(argv, ffmpeg, map(look.picture, numbers))
+        data = output.read_bytes()
+    starts = [found.start() for found in re.finditer(re.escape(_DELIMITERS[look.codec]), data)]
+    units = [data[begin:end] for begin, end in pairwise([*starts, len(data)])]
+    return tuple(zip(numbers, units, strict=True))
+
+
+@lru_cache(maxsize=16)
+def _frames(look: Look, seconds: int, ffmpeg: Ffmpeg) -> tuple[bytes, ...]:
+    """Those of the second time round, so that the block fits on to itself."""
+    once = look.sound(seconds)
+    with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
+        output = Path(folder) / "frames"
+        _feed(
+            studio.encode_sound(ffmpeg.ffmpeg, output, look.rate, look.channels), ffmpeg, [once] * 2
+        )
+        data = output.read_bytes()
+    frames, at = [], 0
+    while at < len(data):  # ISO/IEC 14496-3: frame_length stands in the ADTS header
+        length = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
+        frames.append(data[at : at + length])
+        at += length
+    count = seconds * look.rate // FRAME
+    return tuple(frames[count : 2 * count])
+
+
+def _feed(argv: list[str], ffmpeg: Ffmpeg, chunks: Iterable[bytes]) -> None:
+    with Muxer(argv, env=ffmpeg.env) as process:
+        process.write(chunks)
+        process.finish()

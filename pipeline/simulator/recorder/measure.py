@@ -1,0 +1,147 @@
+"""When it flashes and when it beeps in a result, measured on decoded pictures and sound.
+
+ffmpeg decodes; what was recorded is not looked at.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.muxing import studio
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.run import run
+from pipeline.simulator.recorder.scene import BAND, CELLS, LASTS, SECONDS, STEP, STRIP, TONE
+
+RATE = 48000  # Hz, of decoded sound
+BRIGHT = 160  # luma of the band while it flashes is 235, else 40
+LOUD = 1000  # of 32767; a beep has 8000
+WHOLE = 0.9  # share of a beep that has to be heard
+QUIET = RATE // 5  # samples of quiet in front of a beep
+ROWS = BAND  # as high as the strip, which is the last of them; the others are the band
+TIMEOUT = 600.0
+
+Samples = NDArray[np.int16]
+Times = NDArray[np.float64]
+
+
+class Mark(NamedTuple):
+    """A flash or a beep: when it begins in the result, and of which second it is by itself."""
+
+    at: float  # seconds
+    second: int  # modulo SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is seen and heard, in the order of the result."""
+
+    shown: tuple[Mark, ...]
+    heard: tuple[Mark, ...]
+
+    @property
+    def flashes(self) -> tuple[float, ...]:
+        """Seconds of the result, from its beginning."""
+        return tuple(mark.at for mark in self.shown)
+
+    @property
+    def beeps(self) -> tuple[float, ...]:
+        """Seconds of the result, from its beginning."""
+        return tuple(mark.at for mark in self.heard)
+
+    @property
+    def offsets(self) -> tuple[float, ...]:
+        """How much later than the flash of its second each beep comes, for those that have one."""
+        found = []
+        for at, second in self.heard:
+            apart = [at - shown.at for shown in self.shown if shown.second == second]
+            if apart:
+                found.append(min(apart, key=abs))
+        return tuple(found)
+
+    @property
+    def offset(self) -> float:
+        """The median; nan without a pair."""
+        return float(np.median(self.offsets)) if self.offsets else float("nan")
+
+    @property
+    def drift(self) -> float:
+        """By how much the offset grows from the first to the last pair, on a straight line."""
+        offsets = self.offsets
+        if len(offsets) < 2:
+            return 0.0
+        slope = np.polyfit(np.arange(len(offsets)), offsets, 1)[0]
+        return float(slope * (len(offsets) - 1))
+
+
+def measure(path: Path, ffmpeg: Ffmpeg, streams: tuple[str, ...] = ("video", "audio")) -> Measured:
+    """Flashes and beeps of these streams of a media file; MuxingError if one is not there."""
+    flashes = _flashes(path, ffmpeg) if "video" in streams else ()
+    beeps = _beeps(path, ffmpeg) if "audio" in streams else ()
+    return Measured(flashes, beeps)
+
+
+def _flashes(path: Path, ffmpeg: Ffmpeg) -> tuple[Mark, ...]:
+    times, _, raw = _decoded(path, ffmpeg, "video")
+    pictures = raw.reshape(len(times), ROWS, CELLS)
+    bright = pictures[:, :-1].mean(axis=(1, 2)) > BRIGHT
+    begins = np.flatnonzero(bright & ~np.append(False, bright[:-1]))
+    numbers = (pictures[:, -1, 1:-1] > BRIGHT) @ (1 << np.arange(CELLS - 2)[::-1])
+    return tuple(Mark(round(float(times[n]), 4), int(numbers[n])) for n in begins)
+
+
+def _beeps(path: Path, ffmpeg: Ffmpeg) -> tuple[Mark, ...]:
+    times, sizes, raw = _decoded(path, ffmpeg, "audio")
+    samples = raw.view("<i2")
+    counts = sizes // 2
+    # every sample in its own place in time: sound may be missing in between
+    firsts = np.cumsum(counts) - counts
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > LOUD)
+    frame = np.searchsorted(firsts, loud, side="right") - 1
+    at = times[frame] + (loud - firsts[frame]) / RATE
+    begins = np.append(True, np.diff(at) * RATE > QUIET) if len(at) else np.zeros(0, bool)
+    return tuple(
+        Mark(round(float(time), 4), second_of(samples[n : n + round(LASTS * RATE)]))
+        for time, n in zip(at[begins], loud[begins].tolist(), strict=True)
+    )
+
+
+def in_a_row(samples: Samples) -> tuple[Mark, ...]:
+    """Whole beeps in samples of ``RATE`` that are played one behind the other."""
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > LOUD)
+    begins = loud[np.diff(loud, prepend=-QUIET - 1) > QUIET]
+    ends = loud[np.diff(loud, append=len(samples) + QUIET + 1) > QUIET]
+    whole = ends - begins > WHOLE * LASTS * RATE
+    lasts = round(LASTS * RATE)
+    return tuple(Mark(n / RATE, second_of(samples[n : n + lasts])) for n in begins[whole].tolist())
+
+
+def second_of(beep: Samples) -> int:
+    """The second whose pitch a beep of ``RATE`` has."""
+    size = 1 << 16  # bins of less than 1 Hz
+    spectrum = np.abs(np.fft.rfft(beep.astype(np.float64) * np.hanning(len(beep)), size))
+    return round((float(np.argmax(spectrum)) * RATE / size - TONE) / STEP) % SECONDS
+
+
+def _decoded(
+    path: Path, ffmpeg: Ffmpeg, stream: str
+) -> tuple[Times, NDArray[np.int64], NDArray[np.uint8]]:
+    """Time and size of every frame, and their bytes in a row."""
+    with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
+        home = Path(folder)
+        argv = studio.take_apart(
+            ffmpeg.ffmpeg, path, home, stream, rate=RATE, part=STRIP, size=(CELLS, ROWS)
+        )
+        run(argv, env=ffmpeg.env, timeout=TIMEOUT)
+        lines = (home / "times").read_text().splitlines()
+        raw = np.fromfile(home / "frames", np.uint8)
+    base = next((x.partition(":")[2] for x in lines if x.startswith("#tb ")), " 1/1")
+    numerator, _, denominator = base.strip().partition("/")
+    rows = [line.split(",") for line in lines if not line.startswith("#")]
+    unit = int(numerator) / int(denominator)
+    times = np.array([int(row[2]) * unit for row in rows], np.float64)
+    sizes = np.array([int(row[4]) for row in rows], np.int64)
+    return times, sizes, raw[: int(sizes.sum())]

@@ -1,0 +1,120 @@
+"""Recordings into a store: files at once, or as they would appear while recording."""
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipeline.agora.names import backup_name
+from pipeline.errors import ExistsError, NotFoundError
+from pipeline.simulator.recorder.mux import mux_all
+from pipeline.simulator.recorder.values import HZ, Part, Playlist, Segment
+from pipeline.storage import Storage
+from pipeline.storage.oserrors import os_errors
+
+TYPES = {
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".ts": "video/mp2t",
+    ".webm": "video/webm",
+    ".mp4": "video/mp4",
+    ".m4s": "video/iso.segment",
+    ".json": "application/json",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The folder of a store a recording is put into."""
+
+    storage: Storage
+    prefix: str = ""  # empty, or ending in a slash
+
+    def put(self, name: str, data: bytes) -> None:
+        """One file, whole or not at all."""
+        suffix = Path(name).suffix
+        kind = TYPES.get(suffix, "application/octet-stream")
+        with os_errors("write a temporary file"), tempfile.NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            digest = hashlib.sha256(data).hexdigest()
+            self.storage.put(Path(file.name), self.prefix + name, sha256=digest, content_type=kind)
+
+    def put_segment(self, segment: Segment) -> None:
+        """The file of a segment, if it has one."""
+        if segment.stored:
+            self.put(segment.name, segment.data)
+
+    def put_playlist(self, playlist: Playlist) -> None:
+        """The playlist as it is now, in place of what was there."""
+        self.put(playlist.name, playlist.data)
+
+    def refuse_other(self, name: str, known: str) -> None:
+        """ExistsError if a file of that name is there which does not hold these words."""
+        try:
+            found = b"".join(self.storage.open(self.prefix + name))
+        except NotFoundError:
+            return
+        if known.encode() not in found:
+            where = self.storage.url(self.prefix + name)
+            raise ExistsError(f"{where}: of another recording; name a folder of its own")
+
+
+@dataclass(frozen=True, slots=True)
+class Backup(Shelf):
+    """Agora's backup cloud: keeps what could not be put where it belongs, until it is forwarded."""
+
+    held: dict[str, bytes] = field(default_factory=dict)
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep it."""
+        self.held[name] = data
+
+    def forward(self, tick: int) -> None:
+        """All that is kept; playlists last and under another name, so that none is replaced."""
+        shelf = Shelf(self.storage, self.prefix)
+        for name, data in sorted(self.held.items(), key=lambda one: one[0].endswith(".m3u8")):
+            stem, _, suffix = name.rpartition(".")
+            shelf.put(backup_name(stem, tick, 0) if suffix == "m3u8" else name, data)
+        self.held.clear()
+
+
+def publish(shelf: Shelf, parts: Sequence[Part]) -> None:
+    """Everything at once, the playlists last."""
+    for part in parts:
+        for segment in mux_all(part.segments):
+            shelf.put_segment(segment)
+        for name, data in part.files.items():
+            shelf.put(name, data)
+        shelf.put_playlist(part.playlist)
+
+
+def publish_live(
+    shelf: Shelf,
+    parts: Sequence[Part],
+    *,
+    speed: float = 1.0,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Every slice when it would be complete, the playlist anew each time, ENDLIST last."""
+    began = clock()
+    for part in parts:
+        for name, data in part.files.items():
+            shelf.put(name, data)
+        for number, segment in enumerate(mux_all(part.segments)):
+            due = began + (segment.begin + segment.length) / HZ / speed
+            sleep(max(0.0, due - clock()))
+            shelf.put_segment(segment)
+            shelf.put_playlist(_so_far(part, number))
+        shelf.put_playlist(part.playlist)
+
+
+def _so_far(part: Part, number: int) -> Playlist:
+    """What is listed when this segment has been stored."""
+    later = {segment.name for segment in part.segments[number + 1 :]}
+    known = part.playlist
+    upto = next((n for n, e in enumerate(known.entries) if e.uri in later), len(known.entries))
+    listed = known.entries[:upto]
+    return replace(known, entries=listed, ended=False, after=(), cut=0)

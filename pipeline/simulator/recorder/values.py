@@ -1,0 +1,165 @@
+"""What the recorder makes, as frozen values: units, packets, segments, a playlist, a part.
+
+Times are ticks of 90 kHz on the wall clock, counted from the beginning of the recording.  Nothing
+here or in :mod:`pipeline.simulator.recorder.mux` shares code with the readers in ``media``: a
+mistake there must not be made here as well.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+HZ = 90_000
+START = 126_000  # stamp of the first picture, as ffmpeg has it
+STREAMS = ("video", "audio")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One picture or one AAC frame as the encoder made it."""
+
+    stream: str
+    time: int
+    length: int  # ticks
+    data: bytes
+    key: bool = False
+    off: int = 0  # ticks by which its stamp is wrong
+    lead: int | None = None  # ticks by which its DTS lies before its PTS; None: it has none
+    mark: int | None = None  # ticks into it at which a flash or a beep begins
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """188 bytes of transport stream, and the units (by index in the segment) it carries."""
+
+    data: bytes
+    units: tuple[int, ...] = ()
+    serial: int = 0  # a repeated packet keeps it
+    intact: bool = True
+
+    @property
+    def pid(self) -> int:
+        """The 13 bits of the header."""
+        return (self.data[1] & 0x1F) << 8 | self.data[2]
+
+    @property
+    def starts(self) -> bool:
+        """A PES or a table begins in it."""
+        return bool(self.data[1] & 0x40)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a segment is multiplexed (ISO/IEC 13818-1 clause 2.4.4)."""
+
+    streams: tuple[str, ...] = STREAMS  # what the PMT announces
+    pids: Mapping[str, int] = field(default_factory=lambda: {"video": 0x100, "audio": 0x101})
+    types: Mapping[str, int] = field(default_factory=lambda: {"video": 0x1B, "audio": 0x0F})
+    pmt: int = 0x1000
+    sections: Mapping[int, int] = field(default_factory=dict)  # stream_type by PID
+    frames: int = 4  # of AAC in one PES
+    divided: bool = False  # each NAL unit of a picture is a PES of its own
+    anew: bool = False  # continuity counters begin anew
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One slice: its units first, then its packets, or whatever became of its file."""
+
+    name: str
+    begin: int
+    length: int  # ticks; EXTINF
+    units: tuple[Unit, ...]
+    layout: Layout = Layout()
+    clock: int = START  # what is added to times to make stamps of them
+    packets: tuple[Packet, ...] = ()
+    needs: tuple[int, ...] = ()  # packets of each unit
+    prefix: bytes = b""
+    suffix: bytes = b""
+    content: bytes | None = None  # the file, where it is no transport stream
+    readable: bool = True  # such a file still holds all units
+    stored: bool = True  # there is a file
+
+    @property
+    def data(self) -> bytes:
+        """What is in its file."""
+        if self.content is not None:
+            return self.content
+        return self.prefix + b"".join(packet.data for packet in self.packets) + self.suffix
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A segment as the playlist lists it; ``tags`` stand in front of EXTINF."""
+
+    uri: str
+    extinf: float
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Playlist:
+    """A playlist as Agora writes it (RFC 8216, with the AGORA tags)."""
+
+    name: str
+    header: tuple[str, ...]
+    entries: tuple[Entry, ...] = ()
+    ended: bool = True
+    after: tuple[Entry, ...] = ()  # what stands behind ENDLIST
+    bom: bool = False
+    newline: str = "\n"
+    cut: int = 0  # characters missing at the end
+
+    @property
+    def data(self) -> bytes:
+        """The file."""
+        lines = [*self.header, *self._lines(self.entries)]
+        lines += ["#EXT-X-ENDLIST"] if self.ended else []
+        lines += self._lines(self.after)
+        text = self.newline.join([*lines, ""])
+        text = text[: len(text) - self.cut]
+        return (b"\xef\xbb\xbf" if self.bom else b"") + text.encode()
+
+    @staticmethod
+    def _lines(entries: tuple[Entry, ...]) -> Iterator[str]:
+        for entry in entries:
+            yield from entry.tags
+            yield f"#EXTINF:{entry.extinf:.6f}"  # without the comma, as Agora writes it
+            yield entry.uri
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One playlist with its segments: what a fault is done to."""
+
+    stem: str
+    epoch: float  # seconds since 1970 at time 0
+    playlist: Playlist
+    segments: tuple[Segment, ...]
+    files: Mapping[str, bytes] = field(default_factory=dict)  # whatever else lies beside them
+    pauses: tuple[tuple[int, int], ...] = ()  # begin and length of time that was not recorded
+    encoded: frozenset[str] = frozenset()  # streams an MP4 can only hold encoded anew
+    touched: frozenset[int] = frozenset()  # segments a fault was done to
+    # What the parts behind it come to feel of its faults:
+    delay: int = 0  # ticks of pauses, which made it longer
+    over: frozenset[str] = frozenset()  # streams that have ended for good
+
+    def with_segment(self, number: int, segment: Segment) -> "Part":
+        """One segment replaced."""
+        return self.with_segments({number: segment})
+
+    def with_segments(self, changed: Mapping[int, Segment]) -> "Part":
+        """Some segments replaced by number; the playlist follows their names."""
+        made = tuple(changed.get(n, old) for n, old in enumerate(self.segments))
+        names = {
+            old.name: new.name
+            for old, new in zip(self.segments, made, strict=True)
+            if old.name != new.name
+        }
+        entries = tuple(replace(e, uri=names.get(e.uri, e.uri)) for e in self.playlist.entries)
+        playlist = replace(self.playlist, entries=entries) if names else self.playlist
+        touched = self.touched | (changed.keys() if len(changed) == 1 else set())
+        return replace(self, segments=made, playlist=playlist, touched=touched)
+
+    def with_entries(self, *entries: Entry) -> "Part":
+        """Another listing of the same segments."""
+        return replace(self, playlist=replace(self.playlist, entries=entries))

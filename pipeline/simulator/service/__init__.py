@@ -1,0 +1,1 @@
+"""Agora's REST service: recordings started, followed and stopped, with chaos on request."""

@@ -1,0 +1,122 @@
+"""What a recording of the stand-in is told: by its request, and by whoever set the stand-in up."""
+
+from dataclasses import dataclass
+from itertools import count, islice
+
+from pipeline.agora import names
+from pipeline.agora.schema_recording import EVERYONE, RecordingConfig
+from pipeline.agora.schema_requests import INDIVIDUAL, StartRequest
+from pipeline.agora.schema_storage import StorageConfig
+from pipeline.simulator.recorder.material import Look
+from pipeline.simulator.recorder.values import STREAMS
+
+SMALLEST, SLOWEST = 64, 7  # of pictures the simulator can make: pixels, pictures a second
+WIDTH, HEIGHT, FPS = 360, 640, 15
+MIXED = "0"  # the uid of all users together
+USERS = ("1001", "1002")  # who is in every channel, unless the request lists others
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How the service behaves; times are seconds."""
+
+    speed: float = 1.0  # of all recordings
+    slice: int = 15
+    kills: tuple[float, ...] = ()  # a recorder dies when the recording is so old
+    users_leave: float | None = None  # everybody does, when it is so old
+    slow_stop: float = 0.0  # until everything is uploaded; not made faster by speed
+    backup: float | None = None  # until what the backup cloud has is forwarded; nor this
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One playlist: whose streams it holds, and what stands for the channel in its name."""
+
+    uid: str
+    streams: tuple[str, ...]
+    cname: str
+
+    @property
+    def kind(self) -> str:
+        """As Agora words it."""
+        return "audio_and_video" if len(self.streams) > 1 else self.streams[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What start asked for."""
+
+    request: StartRequest
+    resource: str
+    sid: str
+    mode: str = "mix"
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Channel and uid: one recording at a time has them."""
+        return self.request.cname, self.request.uid
+
+    @property
+    def config(self) -> RecordingConfig:
+        """Whom to record, and how."""
+        return self.request.client_request.recording_config or RecordingConfig()
+
+    @property
+    def storage(self) -> StorageConfig:
+        """Where to."""
+        return self.request.client_request.storage_config
+
+    @property
+    def prefix(self) -> str:
+        """In front of every file name: empty, or ending in a slash."""
+        return "".join(f"{part}/" for part in self.storage.file_name_prefix or ())
+
+    @property
+    def lists_json(self) -> bool:
+        """Whether files are listed as objects: so it is with MP4, and where there are many."""
+        files = self.request.client_request.recording_file_config
+        return self.mode in INDIVIDUAL or "mp4" in ((files and files.av_file_type) or ())
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """A list of uids for one medium alone switches the other one off."""
+        config = self.config
+        wanted = {0: ("audio",), 1: ("video",)}.get(
+            2 if config.stream_types is None else config.stream_types, STREAMS
+        )
+        if wanted == STREAMS and bool(config.audio) != bool(config.video):
+            return ("audio",) if config.audio else ("video",)
+        return wanted
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """One of all users mixed, or of each user one for each stream."""
+        cname, _ = self.name
+        if self.mode in INDIVIDUAL:
+            return tuple(
+                Track(uid, (stream,), names.stream_cname(cname, uid, stream))
+                for stream in self.streams
+                for uid in self._users(stream)
+            )
+        return (Track(MIXED, self.streams, names.replaced(cname) if self.mode == "web" else cname),)
+
+    def _users(self, stream: str) -> tuple[str, ...]:
+        """Whose streams are recorded: those that are listed, or those who are always there."""
+        config = self.config
+        listed = config.audio if stream == "audio" else config.video
+        without = (config.un_subscribe_audio_uids, config.un_subscribe_video_uids)
+        if listed in without:
+            others = (str(uid) for uid in count(1001))
+            return tuple(islice((uid for uid in others if uid not in listed), len(USERS)))
+        return tuple(uid for uid in listed if uid != EVERYONE) or USERS
+
+    @property
+    def look(self) -> Look:
+        """The canvas, as far as the simulator can draw it."""
+        canvas = self.config.transcoding_config
+        width, height, fps = WIDTH, HEIGHT, FPS
+        if canvas:
+            width, height = canvas.width or width, canvas.height or height
+            fps = canvas.fps or fps
+        width, height = (max(SMALLEST, side - side % 2) for side in (width, height))
+        return Look(width, height, max(SLOWEST, fps))

@@ -1,0 +1,290 @@
+"""The watcher: look, work, wait, again; or once, for cron."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.errors import NotFoundError, RecpipeError, UnsafePathError, UsageError
+from pipeline.jobs.many import TEMPORARY, Outcome, code_of, exit_code
+from pipeline.ledger import discovery, leases, queries
+from pipeline.ledger.leases import Undone
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.states import FINAL
+from pipeline.storage import probe
+from pipeline.storage.names import safe_key
+from pipeline.storage.owners import lives
+from pipeline.watch import listing_scopes, notify, systemd
+from pipeline.watch.conversion import Bench, Done
+from pipeline.watch.early_conversion import Ahead
+from pipeline.watch.log import log, told
+from pipeline.watch.notifications import Event, Events
+from pipeline.watch.notify import Told
+from pipeline.watch.prefetch import Follower, tidy, tidy_results
+from pipeline.watch.rebuild_ledger import rebuild
+from pipeline.watch.store_watcher import Look, Lookout
+from pipeline.watch.workers import Crew
+
+GRACE = 30.0  # seconds to finish what is being worked on when asked to stop
+PULSE = 5.0  # seconds between two looks into the ledger for work that has become due
+ASKED = 1.0  # the same, for what another watcher holds
+HINTS = ("uploaded", "backuped")  # of what Agora says, all that matters here
+JITTER = 0.1  # of the interval
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watch:
+    """How to watch."""
+
+    bench: Bench
+    follower: Follower | None
+    as_json: Callable[[Outcome], dict[str, Any]]
+    jobs: int = 1
+    lease: float = 60.0
+    interval: float = 60.0
+    sweep: float = 24 * 3600.0
+    events: tuple[Events, ...] = ()
+    told: Told = field(default_factory=Told)
+    codes: list[int] = field(default_factory=list)  # of what was done in this run
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The memory."""
+        return self.bench.ledger
+
+    @property
+    def lookouts(self) -> Sequence[Lookout]:
+        """One for each store."""
+        return list(self.bench.lookouts.values())
+
+
+def once(watch: Watch) -> int:
+    """One cycle and all the work that is due; returns the exit code."""
+    notify.ping(watch.told, "/start")
+    _begin(watch)
+    run = _Run(watch, "watch --once")
+    with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease) as crew:
+        _look(watch, strict=False)
+        _work_off(watch, crew, run)
+        if watch.follower is not None:
+            watch.follower.idle()
+    if left := leases.undone(watch.ledger, watch.bench.lookouts, watch.bench.to.url()):
+        watch.codes.append(TEMPORARY)
+        _say_undone(watch, left)
+    code = exit_code(watch.codes) if watch.codes else 0
+    run.ends(code)
+    notify.ping(watch.told, f"/{code}")
+    return code
+
+
+def _work_off(watch: Watch, crew: Crew, run: "_Run") -> None:
+    """All that is due; also what others hold and give no sign of life of for one lease."""
+    end = time.monotonic() + watch.lease
+    while True:
+        while crew.take() or crew.busy:
+            _report(watch, crew.wait(PULSE))
+            run.goes_on()
+        if not _held_by_others(watch) or time.monotonic() >= end:
+            return
+        time.sleep(ASKED)
+
+
+def _held_by_others(watch: Watch) -> bool:
+    now = watch.ledger.time()
+    left = leases.undone(watch.ledger, watch.bench.lookouts, watch.bench.to.url())
+    others = (one for one in left if one.lease_owner not in (None, watch.ledger.actor))
+    return any((one.lease_expires or 0.0) >= now - ASKED for one in others)
+
+
+def _say_undone(watch: Watch, left: Sequence[Undone]) -> None:
+    """What failed in this run or before was said then; who holds the rest is not known yet."""
+    for one in left:
+        if one.lease_owner is not None:
+            bound = log.bind(recording=one.name, source=one.source)
+            bound.warning("left undone", state=one.state.value, watcher=one.lease_owner)
+
+
+def forever(watch: Watch) -> int:
+    """Until a signal comes; what is being worked on then is finished, or given back."""
+    _begin(watch)
+    run = _Run(watch, "watch")
+    ahead = watch.follower is not None
+    with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease, ahead=ahead) as crew:
+        try:
+            _look(watch, strict=True, ahead=crew.ahead)
+            systemd.notify("READY=1")
+            _go_on(watch, crew, run)
+        except KeyboardInterrupt:
+            systemd.notify("STOPPING=1")
+            log.info("stopping", working=crew.busy)
+            _finish(watch, crew)
+    run.ends(0)
+    return 0
+
+
+def _go_on(watch: Watch, crew: Crew, run: "_Run") -> None:
+    next_look = time.monotonic() + _pause(watch)
+    while True:
+        systemd.notify("WATCHDOG=1")
+        if time.monotonic() >= next_look:
+            _look(watch, strict=False, ahead=crew.ahead)
+            run.goes_on()
+            next_look = time.monotonic() + _pause(watch)
+        try:
+            crew.take()
+        except RecpipeError as error:
+            log.warning("no work taken", error=str(error))
+        until = min(max(next_look - time.monotonic(), 0.0), PULSE)
+        if crew.busy:
+            _report(watch, crew.wait(until))
+        else:
+            time.sleep(until)
+
+
+def _finish(watch: Watch, crew: Crew) -> None:
+    """Some time for what has begun; a second signal ends it."""
+    end = time.monotonic() + GRACE
+    try:
+        while crew.busy and time.monotonic() < end:
+            _report(watch, crew.wait(end - time.monotonic()))
+    except KeyboardInterrupt:
+        pass
+
+
+def _pause(watch: Watch) -> float:
+    return watch.interval * (1 + JITTER * random.uniform(-1, 1))
+
+
+def _look(watch: Watch, *, strict: bool, ahead: Ahead | None = None) -> None:
+    """One cycle over all stores; one that fails does not stop the others."""
+    healthy = True
+    events = _events(watch)
+    for lookout in watch.lookouts:
+        try:
+            look = lookout.cycle(watch.ledger, _named(lookout, events), sweep=watch.sweep)
+            _say(watch, lookout, look)
+            if look.blind is not None:
+                raise look.blind
+        except RecpipeError as error:
+            if strict and isinstance(error, UsageError):
+                raise
+            healthy = False
+            _blind(watch, lookout, error)
+            continue
+        if watch.follower is not None:
+            watch.follower.follow(lookout.storage, look.running)
+        if ahead is not None:
+            ahead.begin(look.running)
+    if healthy:
+        _settle(watch)
+        notify.ping(watch.told)
+    elif watch.told.ping:
+        notify.ping(watch.told, "/fail")
+
+
+def _say(watch: Watch, lookout: Lookout, look: Look) -> None:
+    for move in look.moves:
+        told(move)
+    for one in look.unread if look.blind is None else ():
+        assert one.error is not None
+        watch.codes.append(one.error.exit_code)
+        if not isinstance(one.error, UnsafePathError):  # that it failed was told
+            log.warning("not read", recording=one.recording.id, error=str(one.error))
+    log.debug("looked", store=lookout.url, listed=look.listed, waiting=len(look.running))
+
+
+def _blind(watch: Watch, lookout: Lookout, error: RecpipeError) -> None:
+    """Said, and remembered for ``recpipe status``."""
+    watch.codes.append(error.exit_code)
+    log.warning("not looked at", store=lookout.url, error=str(error))
+    try:
+        discovery.blind(watch.ledger, lookout.url, watch.bench.to.url(), str(error))
+    except RecpipeError as worse:  # the ledger itself may be what failed
+        log.debug("not remembered", error=str(worse))
+
+
+def _events(watch: Watch) -> list[Event] | None:
+    """None where there are none to rely on, also because their source failed just now."""
+    if not watch.events:
+        return None
+    try:
+        found = [event for source in watch.events for event in source.take()]
+    except RecpipeError as error:
+        log.warning("no notifications", error=str(error))
+        return None
+    for event in found:
+        if event.kind in HINTS and listing_scopes.SID.fullmatch(event.sid):
+            discovery.hint(watch.ledger, event.sid, event.kind)
+    return found
+
+
+def _settle(watch: Watch) -> None:
+    for source in watch.events:
+        try:
+            source.settle()
+        except RecpipeError as error:
+            log.warning("notifications not settled", error=str(error))
+
+
+def _named(lookout: Lookout, events: list[Event] | None) -> set[str] | None:
+    """Places in this store that notifications told of."""
+    if events is None:
+        return None
+    root = lookout.storage.url()
+    keys = set()
+    for event in events:
+        key = event.key.removeprefix(root)
+        with suppress(UnsafePathError):  # others may write there
+            keys |= {safe_key(key)} if "://" not in key else set()
+    return {place for key in keys if (place := listing_scopes.place_of(key)) is not None}
+
+
+def _report(watch: Watch, finished: list[Done]) -> None:
+    for done in finished:
+        if done.move is None or done.outcome is None:
+            continue
+        watch.codes.append(code_of(done.outcome))
+        state = done.move.after.value
+        watch.counts[state] = watch.counts.get(state, 0) + 1
+        if done.move.after in FINAL:
+            notify.result(watch.told, {"event": state, **watch.as_json(done.outcome)})
+
+
+class _Run:
+    """The row of this run in the ledger."""
+
+    def __init__(self, watch: Watch, command: str) -> None:
+        self._watch = watch
+        self._id = queries.run_begins(watch.ledger, command)
+
+    def goes_on(self) -> None:
+        """A sign of life; that it could not be left is no reason to stop."""
+        try:
+            queries.run_goes_on(self._watch.ledger, self._id, self._watch.counts)
+        except RecpipeError as error:
+            log.warning("no sign of life left", error=str(error))
+
+    def ends(self, code: int) -> None:
+        """The last one."""
+        queries.run_goes_on(self._watch.ledger, self._id, self._watch.counts, exit_code=code)
+
+
+def _begin(watch: Watch) -> None:
+    """Clear up behind a crash; a new ledger first learns what was published before."""
+    if buried := leases.bury(watch.ledger, lives):
+        log.info("taken over from watchers that are no more", recordings=buried)
+    tidy(watch.bench.options.spool)
+    tidy_results(watch.bench.to, queries.runs_here(watch.ledger))
+    try:
+        probe.tidy(watch.bench.to)
+    except RecpipeError as error:  # a store that is down is no reason not to begin
+        log.debug("not tidied", error=str(error))
+    if not discovery.is_new(watch.ledger, watch.bench.to.url()):
+        return
+    with suppress(NotFoundError):  # the folder will be made
+        done = rebuild(watch.ledger, watch.bench.to)
+        if done.added:
+            log.info("a new ledger learned from receipts", added=done.added)

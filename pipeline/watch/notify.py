@@ -1,0 +1,94 @@
+"""Who is told about a result: a command, a web hook, a dead man's switch.  Never fatal."""
+
+import hashlib
+import hmac
+import json
+import shlex
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import UsageError
+from pipeline.watch.log import log
+
+PATIENCE = 10.0  # seconds a web hook may take
+LONGEST = 3600.0  # seconds a command may take
+TRIES = 3
+SIGNATURE = "Recpipe-Signature"  # sha256=<hex of HMAC-SHA256 over the body>
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom to tell; empty is nobody."""
+
+    after: str = ""
+    notify: str = ""
+    secret: str = ""
+    ping: str = ""
+
+
+def command(text: str) -> list[str]:
+    """A command line as the shell would split it; no shell ever runs it."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--after: {error}; check its quotes") from error
+
+
+def result(told: Told, value: Mapping[str, Any]) -> None:
+    """Something became of a recording: JSON to the command's stdin and to the web hook."""
+    body = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    if told.after:
+        _run(command(told.after), body)
+    if told.notify:
+        _post(told.notify, told.secret, body)
+
+
+def sign(secret: str, body: bytes) -> str:
+    """What the receiver compares, in constant time, with its own."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def ping(told: Told, path: str = "") -> None:
+    """A sign of life, as healthchecks.io understands it: ``/start``, ``/<exit code>``."""
+    if told.ping:
+        _request("GET", told.ping.rstrip("/") + path)
+
+
+def _run(argv: list[str], body: bytes) -> None:
+    try:
+        done = subprocess.run(argv, input=body, capture_output=True, timeout=LONGEST, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.warning("the command after did not run", command=argv[0], error=type(error).__name__)
+        return
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip()[-200:]
+        log.warning("the command after failed", command=argv[0], exit=done.returncode, said=said)
+
+
+def _post(url: str, secret: str, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    if secret:
+        headers[SIGNATURE] = sign(secret, body)
+    for _ in range(TRIES):
+        if _request("POST", url, headers=headers, content=body):
+            return
+
+
+def _request(method: str, url: str, **sent: Any) -> bool:
+    import httpx  # here, because it takes long to import
+
+    try:
+        answer = httpx.request(method, url, timeout=PATIENCE, **sent)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        log.warning("not told", host=_host(url), error=type(error).__name__)
+        return False
+    if answer.is_error:
+        log.warning("not told", host=_host(url), status=answer.status_code)
+    return not answer.is_server_error
+
+
+def _host(url: str) -> str:
+    """All of a URL that may be printed: the rest may be a secret."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]

@@ -1,0 +1,141 @@
+"""What a listing and the playlists in it say of one recording.  Pure."""
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.agora import names
+from pipeline.errors import RecpipeError
+from pipeline.ledger.discovery import PartSeen
+from pipeline.ledger.sources import identity
+from pipeline.model import Part, Playlist, Recording, StoredObject
+from pipeline.stages.discover import MEDIA
+from pipeline.stages.inspect import find
+
+MOST_PARTS = 3  # failover parts, as Agora counts them
+SEGMENTS = tuple(suffix for suffix in MEDIA if suffix != ".mp4")  # results may lie beside
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look at one recording."""
+
+    recording: Recording
+    fingerprint: str
+    newest: float  # when the last of its objects was stored, by the store's clock
+    parts: tuple[PartSeen, ...]
+    copies: bool  # playlists from the backup cloud are there
+    error: RecpipeError | None = None  # why its playlists could not be read
+
+    @property
+    def ended(self) -> bool:
+        """A part without an end is ended by a later one that has it."""
+        return bool(self.parts) and self.parts[-1].ended
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Segments that are listed and not there, or empty."""
+        return tuple(name for part in self.parts for name in part.missing)
+
+    @property
+    def listed(self) -> int:
+        """Segments of all parts."""
+        return sum(part.listed for part in self.parts)
+
+
+class Folders:
+    """The names at and below each playlist in order, sorted once."""
+
+    def __init__(self) -> None:
+        self._sorted: dict[int, list[tuple[str, str]]] = {}
+
+    def starting(self, part: Part, start: str) -> Iterator[StoredObject]:
+        """Objects beside or below a playlist whose plain names start so."""
+        if id(part.objects) not in self._sorted:
+            named = ((one.name, path) for path, one in part.objects.items())
+            self._sorted[id(part.objects)] = sorted(named)
+        ordered = self._sorted[id(part.objects)]
+        for at in range(bisect_left(ordered, (start, "")), len(ordered)):
+            name, path = ordered[at]
+            if not name.startswith(start):
+                return
+            yield part.objects[path]
+
+
+def own_objects(recording: Recording, folders: Folders) -> list[StoredObject]:
+    """Playlists and segments of a recording, and nothing it shares its folder with.
+
+    Where names tell nothing, all media of the folder may belong to it.
+    """
+    found: dict[str, StoredObject] = {}
+    for part in recording.parts:
+        agora = recording.sid is not None
+        for start in _stems(recording) if agora else ("",):
+            for one in folders.starting(part, start):
+                of_it = names.parse_slice_name(one.name) if agora else one.name.endswith(SEGMENTS)
+                if of_it:
+                    found[one.key] = one
+        for playlist in (part.playlist, *part.copies):
+            if playlist is not None:
+                found[playlist.key] = playlist
+    return list(found.values())
+
+
+def _stems(recording: Recording) -> list[str]:
+    """What names may begin with, also those of a part whose playlist never came."""
+    sid, cname = recording.sid or "", recording.cname or ""
+    return [names.stem(sid, cname, bak=bak) for bak in (None, *range(MOST_PARTS))]
+
+
+def fingerprint(objects: Iterable[StoredObject]) -> str:
+    """Equal for equal listings."""
+    digest = hashlib.sha256()
+    for key, size, etag in sorted((o.key, o.size, o.etag or "") for o in objects):
+        digest.update(f"{key}\0{size}\0{etag}\0".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def place(recording: Recording) -> str:
+    """The key of a recording in its store: that of its sid, or of its playlist."""
+    part = recording.parts[0]
+    assert part.playlist is not None
+    if recording.sid is None or recording.cname is None:
+        return part.playlist.key
+    return part.folder + names.one_recording(recording.sid, recording.cname)
+
+
+def source(recording: Recording) -> str:
+    """What names a recording in all ledgers and receipts."""
+    return identity(recording.source)[0]
+
+
+def unread(recording: Recording, objects: Sequence[StoredObject], error: RecpipeError) -> Seen:
+    """All that a listing says by itself, where the playlists could not be read."""
+    empty = replace(recording, parts=())
+    return replace(look(empty, {}, objects), recording=recording, error=error)
+
+
+def look(
+    recording: Recording, read: Mapping[str, Playlist], objects: Sequence[StoredObject]
+) -> Seen:
+    """Compare the playlists, given by key, with what is there."""
+    parts = []
+    for part in recording.parts:
+        playlists = [p for p in (part.playlist, *part.copies) if p is not None]
+        best = max(playlists, key=lambda p: (len(read[p.key].segments), read[p.key].ended))
+        playlist = read[best.key]
+        missing = []
+        wanted = {s.uri: None for s in playlist.segments if not s.gap}
+        for uri in wanted:
+            name, found = find(part, uri)
+            if found is None or not found.size:
+                missing.append(name)
+        parts.append(PartSeen(best.key, part.bak, playlist.ended, len(wanted), tuple(missing)))
+    return Seen(
+        recording=recording,
+        fingerprint=fingerprint(objects),
+        newest=max((o.modified for o in objects), default=0.0),
+        parts=tuple(parts),
+        copies=any(part.copies for part in recording.parts),
+    )
