@@ -213,6 +213,31 @@ def test_pictures_that_make_room_for_sound_are_not_missing(frames):
     assert said(made) == [BACK]
 
 
+def test_pictures_that_make_room_for_much_sound_after_a_restart():
+    """As an encoder may hold it back whose pictures wait for one another."""
+    early = 4 * ts.FRAME
+    datas = [ts.segment(start=at, pictures=16) for at in (50 * S, 51 * S, S, 2 * S)]
+    slots = [slot(n, data) for n, data in enumerate(datas)]
+    made = plan([*slots[:2], *(sooner(one, ts.AUDIO, early) for one in slots[2:])])
+    assert begins(made, ts.VIDEO) == [0, S, 2 * S + early, 3 * S + early]
+    assert begins(made, ts.AUDIO) == ONE_RUN
+    assert said(made) == [BACK]
+
+
+@pytest.mark.parametrize("waits", [(0, 12_000), (12_000, 0)], ids=["longer", "shorter"])
+def test_pictures_that_wait_otherwise_while_the_clock_goes_on(waits):
+    """No clock goes back where they are decoded earlier, and nothing is missing where later."""
+    delays = [waits[0], waits[0], waits[1], waits[1]]
+    datas = [
+        ts.segment(start=S * (n + 1) - delay, pictures=16, delay=delay, audio=None)
+        for n, delay in enumerate(delays)
+    ]
+    made = plan([slot(n, data) for n, data in enumerate(datas)])
+    assert [p.presented(ts.VIDEO)[0] - BASE for p in made.placed] == ONE_RUN
+    assert begins(made) == [at - 12_000 for at in ONE_RUN]
+    assert said(made) == []
+
+
 def sooner(one: Slot, pid: int, ticks: int) -> Slot:
     """A slot in which one stream is earlier."""
     stream = one.scan.streams[pid]
