@@ -4,6 +4,8 @@ Each second has a beep of its own pitch and pictures with its own number, so not
 by chance.  The players are others' work (:mod:`tests.players`).
 """
 
+import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,9 @@ import pytest
 
 from pipeline.model import Format, OnLoss
 from pipeline.simulator.measure import in_a_row
-from tests import players
+from tests import parts, players
 from tests import recordings as r
+from tests.parts import Piece
 
 SECONDS, SLICE = 12, 2
 NEAR = 0.04  # seconds
@@ -35,7 +38,13 @@ CASES = {
     "WebM": (("webm:vp9",), {}),
     "WebM and a hole": (("webm:vp9", "missing_file:2"), {}),
     "holes all over": (("missing_file:1", "missing_file:3", "audio_missing_one_seg:5"), {}),
+    "a restart, then B pictures": ((), {}),
+    "a restart after B pictures": ((), {}),
+    "a join, then B pictures": ((), {}),
+    "a join after B pictures": ((), {}),
 }
+# pictures that wait for one another in either half: the second is by another encoder
+TURNS = {"then B pictures": (0, 2), "after B pictures": (1, 0)}
 
 
 class Case:
@@ -45,6 +54,10 @@ class Case:
         faults, chosen = CASES[name]
         self.source = stored(*faults, duration=SECONDS, slice=SLICE)
         self.ffmpeg, self.folder, self.chosen = ffmpeg, folder, chosen
+        for how, waits in TURNS.items():
+            if how in name:
+                halves = in_turns(r.Recording(self.source), ffmpeg, folder / "turns", waits)
+                self.source = parted(halves, folder) if "a join" in name else restarted(halves)
         self.lead = 0.0 if "webm:vp9" in faults else LEAD
         self.closed = SLICE if chosen.get("on_loss") is OnLoss.CLOSE else 0
 
@@ -68,6 +81,38 @@ class Case:
         assert marks
         off = {mark.second: round(mark.at - latency - self.due(mark.second), 4) for mark in marks}
         assert max(map(abs, off.values())) <= near, off
+
+
+def in_turns(made, ffmpeg, folder: Path, waits) -> r.Recording:
+    """The pictures of a recording encoded anew, each half by itself and on a clock of its own."""
+    slices = []
+    contents, half = made.contents(), len(made.names) // 2
+    for number, data in enumerate((contents[:half], contents[half:])):
+        out = folder / str(number)
+        out.mkdir(parents=True)
+        argv = [str(ffmpeg.ffmpeg), "-v", "error", "-f", "mpegts", "-i", "-", "-c:a", "copy"]
+        argv += ["-c:v", "libx264", "-bf", str(waits[number]), "-b_strategy", "0", "-crf", "18"]
+        argv += ["-g", "999", "-sc_threshold", "0", "-fps_mode", "passthrough"]
+        argv += ["-force_key_frames", f"expr:gte(t,n_forced*{SLICE})", "-f", "hls", "-hls_time"]
+        argv += [str(SLICE), "-hls_list_size", "0", "-hls_segment_filename", "%d.ts", "all.m3u8"]
+        given = b"".join(data)
+        subprocess.run(argv, cwd=out, env=ffmpeg.env, input=given, check=True)
+        listed = re.findall(r"#EXTINF:([0-9.]+),\n(\S+)", (out / "all.m3u8").read_text())
+        slices += [(float(lasts), (out / name).read_bytes()) for lasts, name in listed]
+    return r.publish(slices, folder / "recording")
+
+
+def restarted(made) -> Path:
+    """Where the clock begins anew, the playlist says so."""
+    r.tagged(made, len(made.names) // 2, "#EXT-X-DISCONTINUITY")
+    return made.folder
+
+
+def parted(made, folder: Path) -> Path:
+    """Another server goes on."""
+    half, count = len(made.names) // 2, len(made.names)
+    pieces = Piece(None, range(half), ended=False), Piece(0, range(half, count))
+    return parts.deal(made, folder / "parts", *pieces)
 
 
 @pytest.fixture
