@@ -13,7 +13,7 @@ from pipeline.media.absence import continues, moved
 from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.packets import MODULO, signed
 from pipeline.media.placed import GAP, Placed, Slot, promise_is_kept, shortfall, slots_between
-from pipeline.media.walls import DOUBT, NEAREST, wall
+from pipeline.media.walls import DOUBT, NEAREST, begins_whole, wall
 from pipeline.model import Finding, Severity
 
 TOLERANCE = 1.0  # seconds the slice clock may differ from the media
@@ -151,8 +151,8 @@ class Placer:
         self._join(segment, {p: end - padded.get(p, 0.0) for p, end in ends.items()})
         if 0 <= seen.back * HZ <= GAP:
             segment.pushed = int(signed(np.array(self._offset - clock, np.int64)))
-        elif not (gone or seen.hurt) and promise_is_kept(before, self._lanes):
-            segment.pushed = self._room(segment, ends)
+        elif not (gone or seen.hurt):
+            segment.pushed = self._room(before, segment)
         self._offset += round(seen.wait * HZ)
         self._leave_out(before, segment, padded)
         self.findings.append(_said(segment, seen))
@@ -190,14 +190,20 @@ class Placer:
         spread = signed(np.array(wanted, np.int64) - wanted[0])
         self._offset = wanted[0] + int(spread.max())
 
-    def _room(self, segment: Placed, ends: Mapping[int, float]) -> int:
-        """Ticks without pictures that only make room for sound: as many pictures as were promised
-        (EXTINF) are there.
+    def _room(self, before: Placed, segment: Placed) -> int:
+        """Ticks without pictures that only make room for sound: as long as promised (EXTINF) they
+        are there up to the seam, and behind it they begin with a key picture.
         """
-        lane = self._lanes[0]
-        if lane.codec.kind == "audio" or lane.pid not in ends:
+        lane, promised = (
+            self._lanes[0],
+            (before.slot.duration or 0.0) * HZ - self._lanes[0].unit / 2,
+        )
+        shared = lane.pid in before.stamps and lane.pid in segment.stamps
+        if lane.codec.kind == "audio" or not shared or before.slot.rounded or promised <= 0:
             return 0
-        return max(0, round(self._new_first(segment, lane.pid) - ends[lane.pid]))
+        end = self._end[lane.pid]
+        whole = end - before.presented(lane.pid)[0] >= promised and begins_whole(segment)
+        return max(0, round(self._new_first(segment, lane.pid) - end)) if whole else 0
 
     def _padded(self, seen: Witnesses) -> dict[int, float]:
         """Ticks by which sound may overlap where every segment was encoded by itself, by PID: Opus

@@ -25,7 +25,7 @@ def encoded(waiting, begin, *, clock=0, part="main", line=None):
     """A segment whose first picture is shown at ``begin``; its own clock is off by so much."""
     order = [0, *(at + n for at in range(0, COUNT - 1, 4) for n in ORDERS[waiting])]
     shown = np.arange(COUNT) * UNIT if line is None else line
-    ahead = [-n * UNIT for n in range(waiting, 0, -1)]
+    ahead = shown[:waiting] - shown[waiting]
     pts = begin + shown[order]
     dts = begin + np.concatenate([ahead, shown])[:COUNT].astype(np.int64)
     found = slot(part, 0, audio=None)
@@ -79,22 +79,31 @@ def test_a_stray_of_a_few_ticks_is_no_reason():
     assert fitted(*segments) == [0, 0]
 
 
-def test_irregular_pictures_of_one_encoder_stay_as_they_are():
+SPARSE = np.cumsum([0, *[UNIT, 2 * UNIT, UNIT, 15 * UNIT] * 4])
+OTHER = np.cumsum([0, *[3 * UNIT, 3 * UNIT, UNIT, 20 * UNIT] * 4])
+BEHIND = LASTS + int(SPARSE[-1]) + 2 * UNIT
+
+
+@pytest.mark.parametrize("waiting", ORDERS)
+def test_irregular_pictures_of_one_encoder_stay_as_they_are(waiting):
     """How long they wait is up to those between them."""
-    sparse = np.cumsum([0, *[UNIT, 15 * UNIT, 2 * UNIT, UNIT] * 4])
-    other = np.cumsum([0, *[3 * UNIT, UNIT, UNIT, 20 * UNIT] * 4])
-    second = LASTS + int(sparse[-1]) + 8 * UNIT
-    assert fitted(encoded(1, LASTS, line=sparse), encoded(1, second, line=other)) == [0, 0]
+    found = fitted(encoded(waiting, LASTS, line=SPARSE), encoded(waiting, BEHIND, line=OTHER))
+    assert found == [0, 0]
 
 
-def test_irregular_pictures_in_front_are_decoded_before_those_behind():
-    """The last one is shown long after the one before, and one behind the seam waits for that."""
-    sparse = np.cumsum([0, *[UNIT] * 15, 40 * UNIT])
-    behind = encoded(2, LASTS + int(sparse[-1]) + UNIT, clock=9)
-    pts, dts = behind.stamps[ts.VIDEO]
-    behind.stamps[ts.VIDEO] = pts, dts - np.where(np.arange(COUNT) < 1, 30 * UNIT, 0)
-    first, second = fitted(encoded(0, LASTS, line=sparse), behind)
-    assert (first, second) == (31 * UNIT + 1, 0)
+@pytest.mark.parametrize("how", [{"clock": -50_000}, {"part": "bak0"}], ids=str)
+def test_irregular_pictures_of_two_encoders(how):
+    """As long as most of those in front do."""
+    found = fitted(encoded(1, LASTS, line=SPARSE), encoded(0, BEHIND, line=OTHER, **how))
+    assert found == [0, UNIT]
+
+
+@pytest.mark.parametrize("clock", [0, 9], ids=["one clock", "two"])
+def test_pictures_in_front_are_decoded_before_those_behind(clock):
+    """The first one behind the seam waits for pictures that are long in coming."""
+    late = np.cumsum([0, 30 * UNIT, *[UNIT] * 15])
+    found = fitted(encoded(0, LASTS), encoded(1, 2 * LASTS, line=late, clock=clock))
+    assert found == [29 * UNIT + 1, 0]
 
 
 def test_where_a_segment_is_cut_moves_with_its_pictures():
