@@ -101,7 +101,7 @@ def test_irregular_pictures_of_two_encoders(how):
 @pytest.mark.parametrize("clock", [0, 9], ids=["one clock", "two"])
 def test_pictures_in_front_are_decoded_before_those_behind(clock):
     """The first one behind the seam waits for pictures that are long in coming."""
-    late = np.cumsum([0, 30 * UNIT, *[UNIT] * 15])
+    late = np.cumsum([0, 30 * UNIT, *[UNIT, 9 * UNIT, 3 * UNIT] * 5])
     found = fitted(encoded(0, LASTS), encoded(1, 2 * LASTS, line=late, clock=clock))
     assert found == [29 * UNIT + 1, 0]
 
