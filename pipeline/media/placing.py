@@ -128,10 +128,10 @@ class Placer:
         """Where the clock is no witness for what lies between two segments, the names are."""
         lasts, ends = self._ends(before, segment)
         firsts = {pid: self._new_first(segment, pid) for pid in ends}
+        backs = [self._back(before, segment, pid, lasts[pid] - firsts[pid]) for pid in ends]
         gone = slots_between(self._slots, before, segment)
         seen = Witnesses(
-            back=max(self._back(before, segment, pid, lasts[pid] - firsts[pid]) for pid in ends)
-            / HZ,
+            back=max(backs) / HZ,
             clock=min(firsts[pid] - end for pid, end in ends.items()) / HZ,
             listed=sum(slot.duration or 0.0 for slot in gone),
             gone=bool(gone),
@@ -194,16 +194,15 @@ class Placer:
         """Ticks without pictures that only make room for sound: as long as promised (EXTINF) they
         are there up to the seam, and behind it they begin with a key picture.
         """
-        lane, promised = (
-            self._lanes[0],
-            (before.slot.duration or 0.0) * HZ - self._lanes[0].unit / 2,
-        )
+        lane, promised = self._lanes[0], before.slot.duration
         shared = lane.pid in before.stamps and lane.pid in segment.stamps
-        if lane.codec.kind == "audio" or not shared or before.slot.rounded or promised <= 0:
+        if lane.codec.kind == "audio" or not shared or not promised or before.slot.rounded:
             return 0
         end = self._end[lane.pid]
-        whole = end - before.presented(lane.pid)[0] >= promised and begins_whole(segment)
-        return max(0, round(self._new_first(segment, lane.pid) - end)) if whole else 0
+        short = promised * HZ - (end - before.presented(lane.pid)[0])
+        if short > lane.unit / 2 or not begins_whole(segment):
+            return 0
+        return max(0, round(self._new_first(segment, lane.pid) - end))
 
     def _padded(self, seen: Witnesses) -> dict[int, float]:
         """Ticks by which sound may overlap where every segment was encoded by itself, by PID: Opus
