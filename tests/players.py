@@ -24,6 +24,7 @@ from pipeline.simulator.recorder.scene import CELLS
 
 CHROMIUM = "/usr/bin/chromium"
 NOBODY = 65534
+ROWS = 5  # of the upper quarter of a picture, as it is looked at: the last one has its number
 FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 
 PAGE = b"""<!doctype html><video id=v src=/media></video><script>
@@ -161,13 +162,19 @@ def _played(told: dict) -> Played:
     for at, second in in_a_row(samples.reshape(-1)):
         chunk, into = divmod(round(at * RATE), width)
         heard.append(Mark(float(clock[chunk, 1]) + into / RATE, second))
-    rows = np.array([row for *_, row in told["seen"]], np.int64).reshape(-1, 5, CELLS)
+    rows = np.array([row for *_, row in told["seen"]], np.int64).reshape(-1, ROWS, CELLS)
+    pictures, flashes = _shown([shown for shown, *_ in told["seen"]], rows)
+    return Played(tuple(heard), flashes, pictures, told["duration"])
+
+
+def _shown(times: Sequence[float], rows: np.ndarray) -> tuple[tuple[Mark, ...], tuple[Mark, ...]]:
+    """Pictures with their numbers, and those with which a flash begins, by the brightness of the
+    upper quarter of each.
+    """
     numbers = (rows[:, -1, 1:-1] > BRIGHT) @ (1 << np.arange(CELLS - 2)[::-1])
-    pictures = [Mark(shown, int(n)) for (shown, *_), n in zip(told["seen"], numbers, strict=True)]
+    pictures = tuple(Mark(at, int(n)) for at, n in zip(times, numbers, strict=True))
     bright = rows[:, :-1].mean(axis=(1, 2)) > BRIGHT
-    begins = np.flatnonzero(bright[1:] & ~bright[:-1]) + 1
-    flashes = tuple(pictures[n] for n in begins)
-    return Played(tuple(heard), flashes, tuple(pictures), told["duration"])
+    return pictures, tuple(pictures[n] for n in np.flatnonzero(bright[1:] & ~bright[:-1]) + 1)
 
 
 def by_ffmpeg(path: Path, ffmpeg: Ffmpeg) -> Samples:
@@ -190,6 +197,18 @@ def by_pyav(path: Path) -> Samples:
             for made in resampler.resample(frame)
         ]
     return np.concatenate(found)
+
+
+def seen_by_pyav(path: Path) -> tuple[tuple[Mark, ...], tuple[Mark, ...]]:
+    """Every decoded picture at the time it has, and the flashes among them."""
+    av = pytest.importorskip("av", reason="no PyAV here")
+    times, rows = [], []
+    with av.open(str(path)) as file:
+        for frame in file.decode(video=0):
+            upper = frame.to_ndarray(format="gray")[: frame.height // 4]
+            times.append(frame.time)
+            rows.append(upper.reshape(ROWS, -1, CELLS, frame.width // CELLS).mean(axis=(1, 3)))
+    return _shown(times, np.array(rows))
 
 
 def by_gstreamer(path: Path) -> Samples:

@@ -103,8 +103,7 @@ def decoded_in_time(segments: Sequence[Placed], lanes: Sequence[Lane]) -> Iterat
         behind = [late(*segment.stamps[lane.pid], lane) for segment in there]
         most = max(behind, default=0)
         for segment in there if most else ():
-            pts, dts = segment.stamps[lane.pid]
-            segment.stamps[lane.pid] = pts, np.where(dts >= 0, dts - most, -1)
+            segment.decode_earlier(lane.pid, most)
         if most:
             first = there[next(n for n, ticks in enumerate(behind) if ticks)]
             detail = f"pictures that are shown before they are decoded, by up to {most / HZ:.3f} s"

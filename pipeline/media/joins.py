@@ -67,7 +67,6 @@ class _Start:
     """Where one lane of the newer part begins."""
 
     pts: int
-    dts: int
     segment: Placed
 
 
@@ -219,8 +218,7 @@ def _starts(newer: Sequence[Placed], lanes: Sequence[Lane]) -> dict[int, _Start]
     for lane in lanes:
         first = next((s for s in newer if lane.pid in s.stamps), None)
         if first is not None:
-            pts, dts = first.presented(lane.pid)[0], first.first(lane.pid)
-            found[lane.pid] = _Start(pts, dts, first)
+            found[lane.pid] = _Start(first.presented(lane.pid)[0], first)
     return found
 
 
@@ -259,7 +257,7 @@ def _first_beyond(segment: Placed, lane: Lane, start: _Start) -> int | None:
     if lane.codec.kind == "audio":
         last = segment.end(lane) - lane.unit  # where its last frame begins
         return max(round(limit), segment.first(lane.pid)) if last >= limit else None
-    beyond = (dts >= 0) & ((pts >= limit) | (dts >= start.dts))
+    beyond = (dts >= 0) & (pts >= limit)
     return int(dts[np.argmax(beyond)]) if beyond.any() else None
 
 

@@ -89,8 +89,9 @@ class Placed:
         if known is None:
             return None
         other = next(iter(self.stamps))
-        dts = self.stream(other).dts
-        moved = self.first(other) - known[0] - int(signed(dts[dts >= 0][:1] - known[0])[0])
+        pts = self.stream(other).pts
+        at = int(np.argmax(pts >= 0))
+        moved = int(self.stamps[other][0][at]) - known[0] - int(signed(pts[at] - known[0]))
         return known[0] + moved, known[1] + moved
 
     def move(self, ticks: int) -> None:
@@ -105,6 +106,13 @@ class Placed:
             pid: tuple((a + ticks, b + ticks) for a, b in spans)
             for pid, spans in self.silent.items()
         }
+
+    def decode_earlier(self, pid: int, ticks: int) -> None:
+        """Shift the decoding times of one stream."""
+        pts, dts = self.stamps[pid]
+        self.stamps[pid] = pts, np.where(dts >= 0, dts - ticks, -1)
+        if pid in self.until:
+            self.until[pid] -= ticks
 
     @property
     def damaged(self) -> bool:

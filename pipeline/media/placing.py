@@ -4,7 +4,7 @@ What is missing between segments is no business of this module: :mod:`pipeline.m
 that out once everything has its place.  Times are ticks of 90 kHz unless they say seconds.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,16 +78,18 @@ class Placer:
         self._offset = self._lead = 0
         self._before: Placed | None = None
         self._recent: list[Placed] = []  # the last ones placed
-        self._last: dict[int, int] = {}  # by PID, in new time: the last stamp
+        self._last: dict[int, int] = {}  # by PID, in new time: the last PTS
         self._begin: dict[int, float] = {}  # and the last unit, of which a PES may hold several
         self._end: dict[int, float] = {}
+        self._decoded: dict[int, float] = {}  # when the last unit is decoded
         self._over: dict[int, float] = {}  # ticks of sound there are twice, where slices are padded
 
     def place(self, segment: Placed, following: Sequence[Placed] = ()) -> None:
         """Give one segment its times.  ``following`` are the next ones, as witnesses."""
         if self._before is None:
             self._lead = segment.position
-            self._offset = BASE - spread([segment.first(pid) for pid in segment.stamps])[0]
+            begins = [segment.presented(pid)[0] for pid in segment.stamps]
+            self._offset = BASE - spread(begins)[0]
         else:
             self._choose_offset(self._before, segment, following)
         for lane in self._lanes:
@@ -97,10 +99,20 @@ class Placer:
         self._recent = [*self._recent[1 - NEAREST :], segment]
 
     def _new_first(self, segment: Placed, pid: int) -> int:
-        """Where the segment's first unit comes to stand with the present offset."""
+        """When the segment's first unit is presented with the present offset."""
         last = self._last.get(pid, max(self._last.values(), default=0))
-        step = (segment.first(pid) + self._offset - last + MODULO // 2) % MODULO - MODULO // 2
+        first = segment.presented(pid)[0]
+        step = (first + self._offset - last + MODULO // 2) % MODULO - MODULO // 2
         return last + step
+
+    def _back(self, before: Placed, segment: Placed, pid: int, shown: float) -> float:
+        """Ticks by which a clock goes back in what is decoded as well as in what is ``shown``: only
+        one of them does where pictures wait longer than before, or a PES holds several.
+        """
+        if pid not in before.stamps:
+            return shown
+        wait = segment.presented(pid)[0] - segment.first(pid)
+        return min(shown, self._decoded[pid] + wait - self._new_first(segment, pid))
 
     def _ends(self, before: Placed, segment: Placed) -> tuple[dict[int, float], dict[int, float]]:
         """Where the last units of the segment's streams begin and end.
@@ -117,9 +129,10 @@ class Placer:
         """Where the clock is no witness for what lies between two segments, the names are."""
         lasts, ends = self._ends(before, segment)
         firsts = {pid: self._new_first(segment, pid) for pid in ends}
+        backs = [self._back(before, segment, pid, lasts[pid] - firsts[pid]) for pid in ends]
         gone = slots_between(self._slots, before, segment)
         seen = Witnesses(
-            back=max(lasts[pid] - firsts[pid] for pid in ends) / HZ,
+            back=max(backs) / HZ,
             clock=min(firsts[pid] - end for pid, end in ends.items()) / HZ,
             listed=sum(slot.duration or 0.0 for slot in gone),
             gone=bool(gone),
@@ -137,9 +150,11 @@ class Placer:
             return
         clock = self._offset
         padded = self._padded(seen) if seen.back >= 0 else {}
-        self._join(before, segment, {p: end - padded.get(p, 0.0) for p, end in ends.items()})
+        self._join(segment, {p: end - padded.get(p, 0.0) for p, end in ends.items()})
         if 0 <= seen.back * HZ <= GAP:
             segment.pushed = int(signed(np.array(self._offset - clock, np.int64)))
+        elif not (gone or seen.hurt):
+            segment.pushed = self._room(before, segment)
         self._offset += round(seen.wait * HZ)
         self._leave_out(before, segment, padded)
         self.findings.append(_said(segment, seen))
@@ -188,14 +203,27 @@ class Placer:
         step = signed(np.array(round(b.offset - a.offset) - self._offset, np.int64))
         return gap + int(step) / HZ, max(a.spread, b.spread, DOUBT) / HZ
 
-    def _join(self, before: Placed, segment: Placed, ends: Mapping[int, float]) -> None:
-        """The smallest offset that lets no lane overlap, as it is decoded and as it is shown: sound
-        and picture keep their distance.
+    def _join(self, segment: Placed, ends: Mapping[int, float]) -> None:
+        """The smallest offset that lets no lane overlap as it is presented: sound and picture keep
+        their distance.
         """
-        wanted = [int(np.ceil(end)) - segment.first(pid) for pid, end in ends.items()]
-        wanted += [int(np.ceil(end)) - begin for begin, end in self._shown(before, segment)]
+        wanted = [int(np.ceil(end)) - segment.presented(pid)[0] for pid, end in ends.items()]
         spread = signed(np.array(wanted, np.int64) - wanted[0])
         self._offset = wanted[0] + int(spread.max())
+
+    def _room(self, before: Placed, segment: Placed) -> int:
+        """Ticks without pictures that only make room for sound: as long as promised (EXTINF) they
+        are there up to the seam, and behind it they begin with a key picture.
+        """
+        lane, promised = self._lanes[0], before.slot.duration
+        shared = lane.pid in before.stamps and lane.pid in segment.stamps
+        if lane.codec.kind == "audio" or not shared or not promised or before.slot.rounded:
+            return 0
+        end = self._end[lane.pid]
+        short = promised * HZ - (end - before.presented(lane.pid)[0])
+        if short > lane.unit / 2 or not begins_whole(segment):
+            return 0
+        return max(0, round(self._new_first(segment, lane.pid) - end))
 
     def _padded(self, seen: Witnesses) -> dict[int, float]:
         """Ticks by which sound may overlap where every segment was encoded by itself, by PID: Opus
@@ -220,25 +248,19 @@ class Placer:
                 over -= lane.unit
             self._over[lane.pid] = over
 
-    def _shown(self, before: Placed, segment: Placed) -> Iterator[tuple[int, float]]:
-        """When the first picture of a stream is shown, and until when the last one before is."""
-        for lane in self._lanes:
-            shared = lane.pid in before.stamps and lane.pid in segment.stamps
-            if lane.codec.kind == "video" and shared:
-                yield segment.presented(lane.pid)[0], before.end(lane)
-
     def _shift(self, segment: Placed, lane: Lane) -> None:
         pts, dts = segment.stamps[lane.pid]
         new_first = self._new_first(segment, lane.pid)
-        base = segment.first(lane.pid)
+        base = segment.presented(lane.pid)[0]
         segment.stamps[lane.pid] = (
             np.where(pts >= 0, new_first + signed(pts - base), -1),
             np.where(dts >= 0, new_first + signed(dts - base), -1),
         )
-        last, held = segment.last(lane.pid), segment.stream(lane.pid).tail
+        last, end = segment.presented(lane.pid)[1], segment.end(lane)
+        more = max(segment.stream(lane.pid).tail - 1, 0) * lane.unit
         self._last[lane.pid] = last
-        self._begin[lane.pid] = last + max(held - 1, 0) * lane.unit
-        self._end[lane.pid] = last + held * lane.unit
+        self._begin[lane.pid], self._end[lane.pid] = last + more, end
+        self._decoded[lane.pid] = segment.last(lane.pid) + more
 
 
 def _said(segment: Placed, seen: Witnesses) -> Finding:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
-from pipeline.media import coverage, edges, joins
+from pipeline.media import coverage, decoding, edges, joins
 from pipeline.media.bounds import decoded_in_time
 from pipeline.media.ends import Closed, Promise, promises
 from pipeline.media.joins import Covered, Join
@@ -130,12 +130,14 @@ def _placed(
         for number, segment in enumerate(part, 1):
             placer.place(segment, part[number : number + NEAREST])
         findings += placer.findings
+        decoding.fit(part, lanes)
         findings += edges.examine(part, lanes, slots, counters=counters)
     joined = joins.join(parts, lanes, slots)
     joined.covered.whole.update(coverage.held(joined.segments, lanes, slots))
     closed: Sequence[tuple[Placed, int, float]] = ()
     if on_loss is OnLoss.CLOSE:
         closed = joins.closed(joined.segments, lanes)
+    decoding.fit(joined.segments, lanes)
     return _Line(joined, findings + joined.findings, closed)
 
 

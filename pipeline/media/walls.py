@@ -181,8 +181,8 @@ def _raw(segment: Placed) -> list[Ticks]:
 
 def _clock(segment: Placed) -> int:
     """From the stamps of a segment to its place."""
-    pid, (_, dts) = next(iter(segment.stamps.items()))
-    raw: Ticks = segment.stream(pid).dts
-    both = (raw >= 0) & (dts >= 0)
-    moved = dts[both] - raw[both]
+    pid, (pts, _) = next(iter(segment.stamps.items()))
+    raw: Ticks = segment.stream(pid).pts
+    both = (raw >= 0) & (pts >= 0)
+    moved = pts[both] - raw[both]
     return int(moved[0]) + int(np.median(signed(moved - moved[0])))

@@ -230,6 +230,54 @@ def test_pictures_that_make_room_for_sound_are_not_missing(frames):
     assert said(made) == [BACK]
 
 
+def test_pictures_that_make_room_for_much_sound_after_a_restart():
+    """As an encoder may hold it back whose pictures wait for one another."""
+    early = 4 * ts.FRAME
+    datas = [ts.segment(start=at, pictures=16) for at in (50 * S, 51 * S, S, 2 * S)]
+    slots = [slot(n, data) for n, data in enumerate(datas)]
+    made = plan([*slots[:2], *(sooner(one, ts.AUDIO, early) for one in slots[2:])])
+    assert begins(made, ts.VIDEO) == [0, S, 2 * S + early, 3 * S + early]
+    assert begins(made, ts.AUDIO) == ONE_RUN
+    assert said(made) == [BACK]
+
+
+@pytest.mark.parametrize("where", ["in front", "behind"])
+def test_pictures_that_are_missing_at_a_restart_make_no_room(where):
+    """Sound goes on up to the seam and from there on; pictures do not."""
+    datas = [ts.segment(start=at, pictures=16) for at in (50 * S, 51 * S, S, 2 * S)]
+    if where == "in front":
+        rest = ts.headless(datas[1], 12)
+        gone = {p for p in split(rest) if pid_of(p) == ts.VIDEO}
+        datas[1] = b"".join(p for p in split(datas[1]) if p not in gone)
+    else:
+        datas[2] = ts.headless(datas[2], 4)
+    made = plan([slot(n, data) for n, data in enumerate(datas)])
+    assert ("DTS_GAP", ERROR) in {(id, severity) for id, severity, *_ in said(made)}
+    assert ts.VIDEO in made.placed[2].torn
+
+
+@pytest.mark.parametrize("waits", [(0, 12_000), (12_000, 0)], ids=["longer", "shorter"])
+def test_pictures_that_wait_otherwise_while_the_clock_goes_on(waits):
+    """No clock goes back where they are decoded earlier, and nothing is missing where later."""
+    delays = [waits[0], waits[0], waits[1], waits[1]]
+    datas = [
+        ts.segment(start=S * (n + 1) - delay, pictures=16, delay=delay, audio=None)
+        for n, delay in enumerate(delays)
+    ]
+    made = plan([slot(n, data) for n, data in enumerate(datas)])
+    assert [p.presented(ts.VIDEO)[0] - BASE for p in made.placed] == ONE_RUN
+    assert begins(made) == [at - 12_000 for at in ONE_RUN]
+    assert said(made) == []
+
+
+def split(data: bytes) -> list[bytes]:
+    return [data[at : at + ts.PACKET] for at in range(0, len(data), ts.PACKET)]
+
+
+def pid_of(packet: bytes) -> int:
+    return (packet[1] & 0x1F) << 8 | packet[2]
+
+
 def sooner(one: Slot, pid: int, ticks: int) -> Slot:
     """A slot in which one stream is earlier."""
     stream = one.scan.streams[pid]
