@@ -37,10 +37,12 @@ def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bo
     """Of the segments in ``chain`` the first and the last hold the stream."""
     first, *away, last = chain
     a, b = first.stream(lane.pid), last.stream(lane.pid)
-    if moved(a, b) or b.head or a.short or not continues(a, b):
-        return False
     gone = any(not has_media(slot) for slot in slots[first.position + 1 : last.position])
     hurt = [segment for segment in away if segment.damaged]
+    if moved(a, b) or b.head or a.short:
+        return False
+    if not gone and not continues(a, b):  # what is gone may have held packets of it
+        return False
     if (gone or hurt) and len(away) - len(hurt) < FEW:
         return False
     if any(_holds(segment, lane) for segment in away):

@@ -57,6 +57,7 @@ def entries(
     """The account of one track, slot by slot.  ``stretches`` are its units in each placed segment,
     ``holes`` those of this track, ``elsewhere`` the slots whose promise another one keeps.
     """
+    slots = _as_placed(slots, placed)
     on = balance.track(lane, placed, slots, stretches)
     own = balance.by_segment(holes)
     units = {s.position: t.units for s, t in zip(placed, stretches, strict=True)}
@@ -76,6 +77,12 @@ def entries(
     found = balance.booked(on, found, holes, balance.at_both_ends(lane, stretches, promised))
     found = balance.explained(on, found, holes, promised, elsewhere)
     return balance.witnessed(on, found)
+
+
+def _as_placed(slots: Sequence[Slot], placed: Sequence[Placed]) -> list[Slot]:
+    """The slots in the order in which they were put, where they are not listed in order."""
+    there = {segment.position: segment.slot for segment in placed}
+    return [there.get(position, slot) for position, slot in enumerate(slots)]
 
 
 def _delivered(

@@ -162,11 +162,12 @@ def _fills(slots: Sequence[Slot], found: Neighbours) -> bool:
 
 
 def _goes_on(slots: Sequence[Slot], found: Neighbours) -> bool:
-    """Its clock goes on from another slot, or into one: it stands in the wrong place."""
+    """Its clock goes on from another slot of its format, or into one: it is in the wrong place."""
     others = [n for n, s in enumerate(slots) if has_media(s) and n != found.here]
-    gaps = [between(slots, n, found.here) for n in others if n != found.before]
-    gaps += [between(slots, found.here, n) for n in others if n != found.behind]
-    return any(gap is not None and abs(gap) <= APART for gap in gaps)
+    gaps = [(n, between(slots, n, found.here)) for n in others if n != found.before]
+    gaps += [(n, between(slots, found.here, n)) for n in others if n != found.behind]
+    near = [n for n, gap in gaps if gap is not None and abs(gap) <= APART]
+    return any(_formats(slots[n]) == _formats(slots[found.here]) for n in near)
 
 
 def _of_other_format(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:

@@ -75,9 +75,19 @@ def framing(data: Bytes) -> Framing:
         first %= PACKET  # damage among the first packets, not garbage in front of them
     whole = (len(data) - first) // PACKET
     rows = data[first : first + whole * PACKET].reshape(whole, PACKET)
+    if whole and rows[-1, 0] != SYNC:
+        whole -= _padding(rows)
+        rows = rows[:whole]
     if (rows[:, 0] == SYNC).all():
         return Framing(rows, first, *_rest(data, first + whole * PACKET))
     return _reframed(data, first)
+
+
+def _padding(rows: Bytes) -> int:
+    """How many packets' room at the end holds nothing but zeros."""
+    synced = np.flatnonzero(rows[:, 0] == SYNC)
+    behind = rows[int(synced[-1]) + 1 :] if len(synced) else rows[len(rows) :]
+    return 0 if behind.any() else len(behind)
 
 
 def _rest(data: Bytes, at: int) -> tuple[int, int]:

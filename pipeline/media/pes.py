@@ -263,8 +263,20 @@ def misdeclared(packets: Packets, t: Track) -> tuple[Index, Index, int, int]:
     wrong[-1] &= short == 0  # the rest may stand in the next segment
     apart = np.abs(real - declared)
     unseen = wrong & (-apart % UNSEEN < PACKET)  # but for stuffing and what fields hold
+    if 2 * np.count_nonzero(wrong) <= len(wrong):  # else so they are written
+        unseen |= wrong & _cannot_be_the_field(t, declared, real)
     rounds = -((real - declared)[unseen & (real < declared)] // UNSEEN)
     return np.flatnonzero(wrong), np.flatnonzero(unseen), short, ROUND * int(rounds.sum())
+
+
+def _cannot_be_the_field(t: Track, declared: Index, real: Index) -> Mask:
+    """PES of pictures, of which nothing else tells how long they are, whose length is wrong by more
+    than one bit of the field, or what does not fit into it.
+    """
+    bits = declared ^ real
+    wrong: Mask = (bits & (bits - 1) != 0) & ((real - declared) % (1 << 16) != 0)
+    wrong &= t.header[:, 3] & 0xF0 == 0xE0
+    return wrong
 
 
 def stream_bytes(

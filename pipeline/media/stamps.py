@@ -34,7 +34,7 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
         return pts, dts, 0
     line = signed(dts[known] - dts[known[0]])
     once = np.flatnonzero(np.append(True, steps != 0))
-    good = once[_longest_rise(line[once].tolist())]
+    good = once[_more_even(line[once], _longest_rise(line[once].tolist()), lane.unit)]
     single = len(once) >= FEW and len(once) - len(good) == 1
     if (len(good) < TRUSTED * len(once) and not single) or 2 * len(once) < len(line):
         return _as_shown(pts, dts, lane)
@@ -172,3 +172,22 @@ def _longest_rise(line: list[int]) -> np.ndarray:
     while before[chain[-1]] >= 0:
         chain.append(before[chain[-1]])
     return np.array(chain[::-1])
+
+
+def _more_even(line: Ticks, good: np.ndarray, unit: float) -> np.ndarray:
+    """The same subsequence, with the other one of two neighbours left out where either would do and
+    that leaves the steps more even.
+    """
+    kept = {*good.tolist()}
+    for wrong in sorted({*range(len(line))} - kept):
+        for other in (wrong - 1, wrong + 1):
+            if other not in kept or not 0 < min(wrong, other) <= max(wrong, other) < len(line) - 1:
+                continue
+            low, high = line[min(wrong, other) - 1], line[max(wrong, other) + 1]
+            if not low < line[wrong] < high:
+                continue
+            odd = [abs(line[n] - low - (n - min(wrong, other) + 1) * unit) for n in (wrong, other)]
+            if odd[0] < odd[1]:
+                kept = kept - {other} | {wrong}
+                break
+    return np.array(sorted(kept))

@@ -139,6 +139,19 @@ def test_what_is_listed_again_promises_nothing_again():
     assert not any(e.lost or e.unexplained for e in found)
 
 
+def test_slots_that_are_listed_in_the_wrong_order_are_booked_where_they_were_put():
+    """The first has no pictures."""
+    counters: dict[int, int] = {}
+    first = ts.segment(start=S, pictures=16, counters=counters, video=None)
+    rest = [ts.segment(start=S * (n + 2), pictures=16, counters=counters) for n in range(3)]
+    datas = [rest[0], first, *rest[1:]]
+    slots = [replace(slot, utc=n) for slot, n in zip(slots_of(datas), (1, 0, 2, 3), strict=True)]
+    found = account(datas, slots=slots)
+    assert [e.slot for e in found] == ["1.ts", "0.ts", "2.ts", "3.ts"]
+    assert [e.payload - e.taken for e in found] == [0] * 4
+    assert not any(e.short for e in found)
+
+
 def test_packets_that_no_pes_begins_in_are_dropped():
     datas = run()
     only = ts.packet(ts.VIDEO, bytes(184), 3)

@@ -123,7 +123,9 @@ def test_a_zero_filled_block_is_skipped_and_what_follows_found():
     ("tail", "rows", "trailing", "behind"),
     [
         pytest.param(bytes(1000), 0, 0, 1000, id="zeros"),
-        pytest.param(bytes(300), 1, 0, 112, id="one bad packet, marked, and zeros"),
+        pytest.param(bytes(300), 0, 0, 300, id="zeros, less than two packets"),
+        pytest.param(bytes(188), 0, 0, 188, id="zeros, as much as a packet"),
+        pytest.param(b"\1" + bytes(187), 1, 0, 0, id="one bad packet, marked"),
         pytest.param(bytes(100), 0, 0, 100, id="less than a packet"),
         pytest.param(WHOLE[:100], 0, 100, 0, id="a packet cut off"),
     ],

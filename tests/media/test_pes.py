@@ -175,11 +175,11 @@ def test_padding_that_announces_a_payload(counted):
     assert (bytes(es), begins.tolist()) == (b"xyz" + wanted, [3, 303])
 
 
-def sized(*lengths: int) -> list[tuple[str, str, int]]:
+def sized(*lengths: int, stream_id: int = 0xC0) -> list[tuple[str, str, int]]:
     """What is said of sound whose PES of 3000 bytes declare these lengths."""
     made: list[bytes] = []
     for length in lengths:
-        pes = bytearray(ts.pes(0xC0, ts.noise(3000 - 14, len(made)), 1920 * len(made)))
+        pes = bytearray(ts.pes(stream_id, ts.noise(3000 - 14, len(made)), 1920 * len(made)))
         pes[4:6] = length.to_bytes(2, "big")
         made += ts.packets(ts.AUDIO, bytes(pes), len(made))
     tables = ts.table_packets(0, ts.pat()) + ts.table_packets(ts.PMT, ts.pmt({ts.AUDIO: ts.AAC}))
@@ -190,6 +190,21 @@ def sized(*lengths: int) -> list[tuple[str, str, int]]:
 
 
 REAL = 3000 - 6
+
+
+@pytest.mark.parametrize(
+    ("lengths", "severity"),
+    [
+        pytest.param([REAL, REAL ^ 64, REAL], "warning", id="one bit of the field"),
+        pytest.param([REAL, REAL + 9, REAL], "error", id="several bits"),
+        pytest.param([REAL, REAL - 1000, REAL], "error", id="more than declared"),
+        pytest.param([REAL + 9, REAL + 9, REAL], "warning", id="most are wrong"),
+    ],
+)
+def test_nothing_but_its_pes_says_how_long_a_picture_is(lengths, severity):
+    """Packets in rounds of 16 are missing over the border of several."""
+    assert sized(*lengths, stream_id=0xE0)[0][:2] == ("PES_SIZE", severity)
+    assert sized(*lengths)[0][:2] == ("PES_SIZE", "warning")
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,36 @@ def test_silence_beside_a_loss_is_taken_for_one(damage):
     assert ts.AUDIO in edges[-2].torn
 
 
+@pytest.mark.parametrize(("whole", "sent"), [(1, True), (2, False)])
+def test_a_pause_beside_a_slice_that_is_gone_with_sound_in_it(whole, sent):
+    """No counter goes on over what is gone; whole slices without sound say that there was none."""
+    counters: dict[int, int] = {}
+    kinds = [ts.AUDIO, *[None] * whole, ts.AUDIO, ts.AUDIO, ts.AUDIO]
+    datas: list[bytes | None] = [
+        ts.segment(start=S * (n + 1), pictures=16, counters=counters, audio=kind)
+        for n, kind in enumerate(kinds)
+    ]
+    datas[1 + whole] = None
+    edges, said = planned(datas)
+    absent = [severity for id, severity, _, pid in said if (id, pid) == ("ES_ABSENT", ts.AUDIO)]
+    assert absent == [Severity.ERROR if sent else Severity.WARNING]
+    assert ts.AUDIO in edges[1 + whole].torn
+
+
+def test_a_pause_that_reaches_over_a_loss_of_pictures():
+    """Two whole segments without sound, and a counter that goes on, speak for the damaged one."""
+    counters: dict[int, int] = {}
+    kinds = [ts.AUDIO, None, None, None, ts.AUDIO, ts.AUDIO]
+    datas: list[bytes | None] = [
+        ts.segment(start=S * (n + 1), pictures=16, counters=counters, audio=kind)
+        for n, kind in enumerate(kinds)
+    ]
+    datas[1] = without(datas[1] or b"", 10)
+    edges, said = planned(datas)
+    assert ("ES_ABSENT", Severity.WARNING, "1.ts", ts.AUDIO) in said
+    assert ts.AUDIO not in edges[4].torn
+
+
 def test_a_writer_that_begins_anew_loses_nothing():
     datas = [ts.segment(start=S * (n + 1), pictures=16 + n) for n in range(1)]
     datas += [ts.segment(start=S * (n + 1), pictures=16) for n in range(1, 4)]

@@ -142,6 +142,15 @@ def test_decoding_times_told_twice_of_which_the_next_one_goes_on():
     assert mend(dts, pts, VIDEO) == ([n * 6000 for n in range(10)], pts, 3)
 
 
+@pytest.mark.parametrize(("at", "ticks"), [(7, 8192), (7, -8192), (1, 8192), (17, 8192)])
+def test_of_two_that_are_not_in_order_the_one_that_is_off_the_even_steps_is_wrong(at, ticks):
+    """Just beyond the next picture, or before the one in front."""
+    times = changed(STEPS, **{f"t{at}": STEPS[at] + ticks})
+    dts, _, count = mend(times, times, VIDEO)
+    assert count == 1
+    assert dts == STEPS
+
+
 def test_a_single_decoding_time_leaves_the_presentation_alone():
     dts = changed([6000 * n for n in range(20)], t7=5 * 6000)
     shown = [LATE + 6000 * n for n in (0, 3, 1, 2, 6, 4, 5, 9, 7, 8, 12, 10, 11, *range(13, 20))]
