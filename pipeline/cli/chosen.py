@@ -63,7 +63,7 @@ def spool(chosen: Mapping[str, Any]) -> Path:
 
 def _keys(file: str | None) -> tuple[bytes, ...]:
     """What a file holds that was named with ``--key``; no message tells anything of it."""
-    from pipeline.media.decrypt import MAX_KEY, keys_of
+    from pipeline.media.containers.aes128 import MAX_KEY, keys_of
     from pipeline.storage.oserrors import os_errors
 
     if not file:

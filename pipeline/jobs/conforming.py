@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.jobs.options import Options
-from pipeline.media.conform import restarted, survey
-from pipeline.media.placed import Slot
-from pipeline.media.wrapping import Wrapping
+from pipeline.media.containers.unwrap import Wrapping
+from pipeline.media.slots.format_changes import restarted, survey
+from pipeline.media.slots.segments import Slot
 from pipeline.model import Finding, Format, OnChange, Reencoded
 from pipeline.muxing.locate import Ffmpeg
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.media.absence import continues
-from pipeline.media.codecs import AAC, AV1, OPUS
-from pipeline.media.conform import by_segment, survey
-from pipeline.media.cut import Place, cut, places
+from pipeline.media.containers.unwrap import Wrapping
+from pipeline.media.es.codecs import AAC, AV1, OPUS
 from pipeline.media.lane import HZ
-from pipeline.media.mpegts import Scan, scan
-from pipeline.media.packets import PACKET, Bytes, framing, signed
-from pipeline.media.placed import Slot
-from pipeline.media.wrapping import Wrapping
+from pipeline.media.slots.format_changes import by_segment, survey
+from pipeline.media.slots.segments import Slot
+from pipeline.media.timeline.stream_gaps import continues
+from pipeline.media.ts.packets import PACKET, Bytes, framing, signed
+from pipeline.media.ts.scan import Scan, scan
+from pipeline.media.ts.split import Place, cut, places
 
 WHOLE = 1 << 62
 Read = Callable[[int], Bytes]  # a segment's transport stream by its number

@@ -12,15 +12,15 @@ from pipeline.jobs.conforming import conform
 from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.jobs.unwrapping import Unwrapped, unwrap
-from pipeline.media import timeline
-from pipeline.media.bounds import believed
-from pipeline.media.identity import identified
-from pipeline.media.mpegts import Scan
-from pipeline.media.order import named_order
-from pipeline.media.placed import Slot, has_media
-from pipeline.media.rejoin import goes_through, holds, missing_bytes
-from pipeline.media.timeline import Plan
-from pipeline.media.wrapping import Wrapping
+from pipeline.media.containers.unwrap import Wrapping
+from pipeline.media.slots.bounds import believed
+from pipeline.media.slots.identity import identified
+from pipeline.media.slots.rejoin import goes_through, holds, missing_bytes
+from pipeline.media.slots.segments import Slot, has_media
+from pipeline.media.timeline import plan as timeline
+from pipeline.media.timeline.order import named_order
+from pipeline.media.timeline.plan import Plan
+from pipeline.media.ts.scan import Scan
 from pipeline.model import (
     Finding,
     Inventory,

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.jobs.evidence import Evidence
-from pipeline.media import account, balance, checks, losses
 from pipeline.media.findings import bounded
 from pipeline.media.lane import BASE, HZ, Lane
-from pipeline.media.wall_clock import iso, wall_clock
+from pipeline.media.loss import account, balance
+from pipeline.media.loss import holes as losses
+from pipeline.media.loss import rules as checks
+from pipeline.media.timeline.wall_clock import iso, wall_clock
 from pipeline.model import (
     Entry,
     Finding,

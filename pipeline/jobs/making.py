@@ -11,8 +11,8 @@ from pipeline.jobs.clock import Clock
 from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.judge import judged
 from pipeline.jobs.options import Options, Target, unwatched
-from pipeline.media.marks import Marks, marks
-from pipeline.media.wall_clock import wall_clock
+from pipeline.media.loss.chapters import Marks, marks
+from pipeline.media.timeline.wall_clock import wall_clock
 from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import content, convert, fill, verify

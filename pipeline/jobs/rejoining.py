@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.media.mpegts import scan
-from pipeline.media.packets import Bytes
-from pipeline.media.placed import Slot, has_media
-from pipeline.media.rejoin import (
+from pipeline.media.containers.unwrap import Wrapping
+from pipeline.media.slots.rejoin import (
     beginning,
     begins_inside,
     given_back,
@@ -19,7 +17,9 @@ from pipeline.media.rejoin import (
     missing_bytes,
     parted,
 )
-from pipeline.media.wrapping import Wrapping
+from pipeline.media.slots.segments import Slot, has_media
+from pipeline.media.ts.packets import Bytes
+from pipeline.media.ts.scan import scan
 from pipeline.model import Finding, Severity
 
 

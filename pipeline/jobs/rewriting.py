@@ -9,14 +9,14 @@ import numpy as np
 from pipeline.jobs.conforming import Conformed
 from pipeline.jobs.cutting import WHOLE, Cut, borders, cut_between, cut_inside, scanned
 from pipeline.jobs.options import Options
-from pipeline.media.codecs import AAC, H264, codec_of
-from pipeline.media.conform import Survey, begun_anew, by_segment, survey
-from pipeline.media.mpegts import Scan
-from pipeline.media.packets import Bytes, signed
-from pipeline.media.placed import Slot
-from pipeline.media.splice import spliced
-from pipeline.media.transport import Stream
-from pipeline.media.wrapping import Opened, Wrapping, opened
+from pipeline.media.containers.unwrap import Opened, Wrapping, opened
+from pipeline.media.es.codecs import AAC, H264, codec_of
+from pipeline.media.slots.format_changes import Survey, begun_anew, by_segment, survey
+from pipeline.media.slots.segments import Slot
+from pipeline.media.ts.mux import Stream
+from pipeline.media.ts.packets import Bytes, signed
+from pipeline.media.ts.replace_streams import spliced
+from pipeline.media.ts.scan import Scan
 from pipeline.model import Format, OnChange, Severity
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.convert import read_span

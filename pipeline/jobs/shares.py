@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.judge import rejected
 from pipeline.jobs.options import Options
-from pipeline.media import account, checks
-from pipeline.media.joins import AT_THE_HEAD
+from pipeline.media.loss import account
+from pipeline.media.loss import rules as checks
+from pipeline.media.timeline.failover import AT_THE_HEAD
 from pipeline.model import (
     Finding,
     Format,
@@ -24,7 +25,7 @@ from pipeline.model import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.media.divide import Division
+    from pipeline.media.timeline.split_plan import Division
 
 PICTURED = (Format.MP4, Format.TS)  # formats with pictures
 BETWEEN = "not kept: it lies between two files"
@@ -44,7 +45,7 @@ def shares(evidence: Evidence, options: Options) -> list[Share]:
     evidence = replace(evidence, findings=(*evidence.findings, *expected))
     if options.on_change is not OnChange.SPLIT:
         return [Share(evidence)]
-    from pipeline.media.divide import divide
+    from pipeline.media.timeline.split_plan import divide
 
     kinds = ("video", "audio") if options.format in PICTURED else ("audio",)
     divisions = divide(evidence.plan, kinds)

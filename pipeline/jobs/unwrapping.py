@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipeline.media.codecs import sniff
-from pipeline.media.decrypt import BLOCK, MAX_KEY, decrypted, keys_of
-from pipeline.media.fragments import parted
-from pipeline.media.mpegts import Scan, Stream, scan
-from pipeline.media.wrapping import CONTAINERS, FRAGMENTS, Wrapping, opened
+from pipeline.media.containers.aes128 import BLOCK, MAX_KEY, decrypted, keys_of
+from pipeline.media.containers.unwrap import CONTAINERS, FRAGMENTS, Wrapping, opened
+from pipeline.media.es.codecs import sniff
+from pipeline.media.isobmff.fragments import parted
+from pipeline.media.ts.scan import Scan, Stream, scan
 from pipeline.model import (
     Finding,
     InitSection,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.media.codecs import HEVC_INSIDE, HEVC_NAL, Codec, NalSyntax
-from pipeline.media.packets import Index, Packets, Ticks
-from pipeline.media.pes import Track
-from pipeline.media.units import Units
+from pipeline.media.es.access_units import Units
+from pipeline.media.es.codecs import HEVC_INSIDE, HEVC_NAL, Codec, NalSyntax
+from pipeline.media.ts.packets import Index, Packets, Ticks
+from pipeline.media.ts.pes import Track
 from pipeline.model import Finding
 
 if TYPE_CHECKING:
-    from pipeline.media.silence import Quiet
+    from pipeline.media.stitch.silence import Quiet
 
 HZ = 90000  # PTS, DTS and the base of PCR (ISO/IEC 13818-1 clause 2.4.3.7)
 OPUS_HZ = 48000  # samples per second of any Opus stream, whatever it was made of

@@ -62,9 +62,9 @@ def mux(
     ``moov_size`` bytes are kept free for the index in front of the media; without it the file is
     rewritten once at the end to put the index there.
 
-    ``metadata`` is a data URI with chapters and tags (``media/marks``).  Where pictures bring
-    parameters of their own along (``parameters_inside``), the track says so: avc3 instead of avc1,
-    hev1 instead of hvc1 (ISO/IEC 14496-15 clauses 5.3.3.1.2 and 8.3.3.1.2).
+    ``metadata`` is a data URI with chapters and tags (``media/loss/chapters``).  Where pictures
+    bring parameters of their own along (``parameters_inside``), the track says so: avc3 instead of
+    avc1, hev1 instead of hvc1 (ISO/IEC 14496-15 clauses 5.3.3.1.2 and 8.3.3.1.2).
     """
     import ffmpeg as ff  # imports half the standard library
 

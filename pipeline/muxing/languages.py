@@ -3,8 +3,8 @@
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.media import mp4
-from pipeline.media.boxes import Malformed
+from pipeline.media.isobmff import sample_tables as mp4
+from pipeline.media.isobmff.boxes import Malformed
 
 
 def tell_languages(path: Path) -> None:

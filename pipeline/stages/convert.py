@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import StorageError
-from pipeline.media.codecs import PRIVATE
-from pipeline.media.fills import Fill, Made, blocks
-from pipeline.media.index import index_size
-from pipeline.media.introduction import INTRODUCED, TIMES, introduction
+from pipeline.media.containers.unwrap import Wrapping, opened
+from pipeline.media.es.access_units import NO_UNITS, Units
+from pipeline.media.es.codecs import PRIVATE
 from pipeline.media.lane import BASE, HZ, Lane
-from pipeline.media.losses import Stretch
-from pipeline.media.marks import Marks
-from pipeline.media.packets import Bytes
-from pipeline.media.placed import Placed
-from pipeline.media.silence import quiets
-from pipeline.media.stitch import Changed, Stitched, Stitcher
-from pipeline.media.timeline import Plan
-from pipeline.media.units import NO_UNITS, Units
-from pipeline.media.wall_clock import iso, wall_clock
-from pipeline.media.wrapping import Wrapping, opened
+from pipeline.media.loss.chapters import Marks
+from pipeline.media.loss.fills import Fill, Made, blocks
+from pipeline.media.loss.holes import Stretch
+from pipeline.media.slots.segments import Placed
+from pipeline.media.stitch.index_size import index_size
+from pipeline.media.stitch.priming import INTRODUCED, TIMES, introduction
+from pipeline.media.stitch.silence import quiets
+from pipeline.media.stitch.stitcher import Changed, Stitched, Stitcher
+from pipeline.media.timeline.plan import Plan
+from pipeline.media.timeline.wall_clock import iso, wall_clock
+from pipeline.media.ts.packets import Bytes
 from pipeline.model import Finding, Format
 from pipeline.muxing import commands
 from pipeline.muxing.languages import tell_languages
@@ -34,7 +34,7 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
 
 if TYPE_CHECKING:  # at run time only for what a transport stream cannot carry
-    from pipeline.media.feed import Feed
+    from pipeline.media.stitch.fmp4_writer import Feed
 
 Progress = Callable[[str, int], None]
 NOTHING: Mapping[int, Wrapping] = {}
@@ -187,7 +187,7 @@ def _feed(lanes: tuple[Lane, ...]) -> "Feed | None":
     """Matroska for ffmpeg, where a transport stream has no room for a codec."""
     if all(lane.codec.stream_type < PRIVATE for lane in lanes):
         return None
-    from pipeline.media.feed import Feed
+    from pipeline.media.stitch.fmp4_writer import Feed
 
     return Feed(lanes)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pipeline.agora import names
 from pipeline.errors import DeniedError, NotFoundError
-from pipeline.media import playlist as playlists
+from pipeline.media.playlist import parse as playlists
 from pipeline.model import Part, Recording, StoredObject
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH

@@ -1,6 +1,6 @@
 """Black pictures for holes, really encoded, in the form of each lane.
 
-Silence needs no encoder (:mod:`pipeline.media.silence`).
+Silence needs no encoder (:mod:`pipeline.media.stitch.silence`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,16 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
-from pipeline.media import black, units
-from pipeline.media.black import PPS, coding
-from pipeline.media.codecs import H264
-from pipeline.media.fills import Fill, Made, opening, wanted
+from pipeline.media.es import access_units as units
+from pipeline.media.es import black_picture as black
+from pipeline.media.es.black_picture import PPS, coding
+from pipeline.media.es.codecs import H264
+from pipeline.media.es.sps import NUMBERS, picture
 from pipeline.media.lane import HZ, Lane
-from pipeline.media.losses import Stretch
-from pipeline.media.placed import Placed
-from pipeline.media.silence import silent_unit
-from pipeline.media.sps import NUMBERS, picture
+from pipeline.media.loss.fills import Fill, Made, opening, wanted
+from pipeline.media.loss.holes import Stretch
+from pipeline.media.slots.segments import Placed
+from pipeline.media.stitch.silence import silent_unit
 from pipeline.model import Finding, Severity
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from pipeline.agora import names
 from pipeline.errors import UnsafePathError
-from pipeline.media import playlist as playlists
-from pipeline.media import references
 from pipeline.media.findings import bounded
+from pipeline.media.playlist import parse as playlists
+from pipeline.media.playlist import tags as references
 from pipeline.model import (
     MAIN,
     Finding,

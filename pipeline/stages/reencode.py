@@ -10,20 +10,20 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import MuxingError
-from pipeline.media import units
-from pipeline.media.codecs import AAC, PRIVATE, adts_rate
-from pipeline.media.conform import Change, Survey, Wanted
-from pipeline.media.formats import Format
+from pipeline.media.containers.unwrap import Opened
+from pipeline.media.es import access_units as units
+from pipeline.media.es.access_units import FRAME
+from pipeline.media.es.codecs import AAC, PRIVATE, adts_rate
+from pipeline.media.es.formats import Format
+from pipeline.media.es.sps import NUMBERS
 from pipeline.media.lane import BASE, HZ
-from pipeline.media.lanes import change_id
-from pipeline.media.mpegts import Stream
-from pipeline.media.packets import MODULO, Ticks, signed
-from pipeline.media.placed import Slot
-from pipeline.media.splice import samples, spliced
-from pipeline.media.sps import NUMBERS
-from pipeline.media.transport import Sample
-from pipeline.media.units import FRAME
-from pipeline.media.wrapping import Opened
+from pipeline.media.slots.format_changes import Change, Survey, Wanted
+from pipeline.media.slots.segments import Slot
+from pipeline.media.timeline.tracks import change_id
+from pipeline.media.ts.mux import Sample
+from pipeline.media.ts.packets import MODULO, Ticks, signed
+from pipeline.media.ts.replace_streams import samples, spliced
+from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Reencoded, Severity
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.cli.conftest import segments
-from tests.media.test_decrypt import encrypted
+from tests.media.containers.test_aes128 import encrypted
 
 KEY = bytes(range(100, 116))
 

@@ -12,21 +12,23 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.agora import names
-from pipeline.media import mp4, playlist, references
-from pipeline.media.bounds import believed
-from pipeline.media.boxes import Malformed
-from pipeline.media.contained import Contained, from_fragments, from_webm
-from pipeline.media.mpegts import Scan, scan
-from pipeline.media.packed import OWNER, from_packed
-from pipeline.media.placed import Slot
-from pipeline.media.stitch import Stitcher
-from pipeline.media.timeline import Plan, plan
+from pipeline.media.containers.packed_audio import OWNER, from_packed
+from pipeline.media.containers.to_ts import Contained, from_fragments, from_webm
+from pipeline.media.isobmff import sample_tables as mp4
+from pipeline.media.isobmff.boxes import Malformed
+from pipeline.media.playlist import parse as playlist
+from pipeline.media.playlist import tags as references
+from pipeline.media.slots.bounds import believed
+from pipeline.media.slots.segments import Slot
+from pipeline.media.stitch.stitcher import Stitcher
+from pipeline.media.timeline.plan import Plan, plan
+from pipeline.media.ts.scan import Scan, scan
 from pipeline.model import Severity
 from pipeline.storage.names import safe_key
 from tests import ts
-from tests.media import test_fragments as fragments
-from tests.media import test_webm as webm
 from tests.media.boxes_builder import moov, trak
+from tests.media.containers import test_matroska as webm
+from tests.media.isobmff import test_fragments as fragments
 
 CORPUS = Path(__file__).with_name("corpus")  # a zip of kept inputs for each target
 PACKET = ts.PACKET

@@ -39,6 +39,8 @@ def test_new_inputs_do_no_harm(name, tmp_path):
 
 def test_a_reader_that_fails_is_found(tmp_path, monkeypatch):
     """The harness notices: any other exception than the one meant for bad data is a crash."""
-    monkeypatch.setattr("pipeline.media.mp4.parse_moov", lambda data: data[10_000])
+    monkeypatch.setattr(
+        "pipeline.media.isobmff.sample_tables.parse_moov", lambda data: data[10_000]
+    )
     with pytest.raises(IndexError):
         TARGETS["movie"].run(next(TARGETS["movie"].seeds()))

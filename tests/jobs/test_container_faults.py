@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from pipeline.media.fragments import read
+from pipeline.media.isobmff.fragments import read
 from pipeline.model import Verdict
 from tests import recordings as r
 from tests.jobs.test_containers import Made

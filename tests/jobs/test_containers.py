@@ -13,7 +13,7 @@ import pytest
 from pipeline.model import Severity, Verdict
 from tests import recordings as r
 from tests.jobs.test_wrapped import KEYS
-from tests.media.test_decrypt import encrypted
+from tests.media.containers.test_aes128 import encrypted
 
 SECONDS = 12
 SOUND = 564  # frames

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import FfmpegMissingError
-from pipeline.media.webm import read
+from pipeline.media.containers.matroska import read
 from pipeline.model import Format, Verdict
 from tests import recordings as r
 from tests.jobs.test_container_faults import AAC, FMP4, H264, OPUS, VP9, WEBM
-from tests.media.test_webm import HEAD, cluster, element, info, simple, track
+from tests.media.containers.test_matroska import HEAD, cluster, element, info, simple, track
 
 SECONDS = 6
 RATE = 15

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.media import mp4, proof
-from pipeline.media.marks import Marks, marks
-from pipeline.media.wall_clock import WallClock
+from pipeline.media.isobmff import sample_tables as mp4
+from pipeline.media.loss.chapters import Marks, marks
+from pipeline.media.proof import compare as proof
+from pipeline.media.timeline.wall_clock import WallClock
 from pipeline.model import Format, OnLoss, Severity, Verdict
 from tests import recordings as r
 

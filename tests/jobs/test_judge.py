@@ -8,8 +8,8 @@ from pipeline.jobs.clock import Clock
 from pipeline.jobs.evidence import gather
 from pipeline.jobs.judge import judged, rejected
 from pipeline.jobs.options import Options
-from pipeline.media.losses import Stretch
-from pipeline.media.units import NO_UNITS
+from pipeline.media.es.access_units import NO_UNITS
+from pipeline.media.loss.holes import Stretch
 from pipeline.model import Finding, OnLoss, Severity, Verdict
 from pipeline.stages import convert
 from pipeline.stages.discover import discover

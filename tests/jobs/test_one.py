@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ExistsError
-from pipeline.media.timeline import OnLoss
+from pipeline.media.timeline.plan import OnLoss
 from pipeline.model import Verdict
 from tests import recordings as r
 

@@ -21,7 +21,7 @@ from pipeline.errors import (
     TemporaryError,
     UsageError,
 )
-from pipeline.media.timeline import OnLoss
+from pipeline.media.timeline.plan import OnLoss
 from pipeline.model import Verdict
 from pipeline.muxing.locate import locate
 from pipeline.muxing.run import Muxer

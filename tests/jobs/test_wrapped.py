@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.model import Severity, Verdict
 from tests import recordings as r
-from tests.media.test_decrypt import encrypted
+from tests.media.containers.test_aes128 import encrypted
 
 KEYS = [hashlib.sha256(bytes([n])).digest()[:16] for n in range(3)]
 

@@ -2,7 +2,7 @@
 
 import struct
 
-from pipeline.media import mp4
+from pipeline.media.isobmff import sample_tables as mp4
 
 HUGE = 0xFFFFFFFF
 

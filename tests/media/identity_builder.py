@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.media.mpegts import scan
-from pipeline.media.placed import Slot
+from pipeline.media.slots.segments import Slot
+from pipeline.media.ts.scan import scan
 from pipeline.model import Severity
 from tests import ts
 

@@ -3,11 +3,11 @@
 import numpy as np
 
 from pipeline.media.lane import Lane
-from pipeline.media.lanes import choose
-from pipeline.media.mpegts import scan
-from pipeline.media.placed import Placed, Slot
-from pipeline.media.stitch import Stitched, Stitcher
-from pipeline.media.timeline import Plan, plan
+from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.stitch.stitcher import Stitched, Stitcher
+from pipeline.media.timeline.plan import Plan, plan
+from pipeline.media.timeline.tracks import choose
+from pipeline.media.ts.scan import scan
 from tests import ts
 
 S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound

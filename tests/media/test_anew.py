@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from pipeline.media.codecs import H264
+from pipeline.media.es.codecs import H264
 from pipeline.media.lane import Edges, Lane
-from pipeline.media.mpegts import scan
-from pipeline.media.splice import samples
-from pipeline.media.stitch import Stitcher
+from pipeline.media.stitch.stitcher import Stitcher
+from pipeline.media.ts.replace_streams import samples
+from pipeline.media.ts.scan import scan
 from tests import ts
 
 LANE = Lane(ts.VIDEO, H264, ts.SPS, 6000.0, (ts.SPS, ts.PPS))

@@ -5,16 +5,16 @@ import struct
 import numpy as np
 import pytest
 
-from pipeline.media.contained import from_fragments, from_webm
+from pipeline.media.containers.to_ts import from_fragments, from_webm
+from pipeline.media.es.access_units import frames
 from pipeline.media.lane import BASE
-from pipeline.media.mpegts import scan
-from pipeline.media.splice import samples
-from pipeline.media.units import frames
+from pipeline.media.ts.replace_streams import samples
+from pipeline.media.ts.scan import scan
 from pipeline.model import Severity
 from tests import ts
-from tests.media import test_fragments as mp4
-from tests.media import test_webm as webm
 from tests.media.boxes_builder import ASC, audio_entry, box, esds
+from tests.media.containers import test_matroska as webm
+from tests.media.isobmff import test_fragments as mp4
 
 VIDEO, AUDIO = 0x100, 0x110
 CONFIG = b"\1" + ts.SPS[1:4] + b"\xff\xe1"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DiskFullError, MuxingError, StorageError
-from pipeline.media import timeline
-from pipeline.media.mpegts import scan
-from pipeline.media.placed import Slot
+from pipeline.media.slots.segments import Slot
+from pipeline.media.timeline import plan as timeline
+from pipeline.media.ts.scan import scan
 from pipeline.model import Format
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import convert

@@ -9,11 +9,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pipeline.media.codecs import nal_units
-from pipeline.media.conform import survey
-from pipeline.media.mpegts import scan
-from pipeline.media.placed import Slot
-from pipeline.media.wrapping import Opened
+from pipeline.media.containers.unwrap import Opened
+from pipeline.media.es.codecs import nal_units
+from pipeline.media.slots.format_changes import survey
+from pipeline.media.slots.segments import Slot
+from pipeline.media.ts.scan import scan
 from pipeline.model import Severity
 from pipeline.stages.reencode import SHORT, Source, reencode
 from tests import recordings as r

@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from pipeline.media import timeline
-from pipeline.media.mpegts import scan
-from pipeline.media.placed import Slot
+from pipeline.media.slots.segments import Slot
+from pipeline.media.timeline import plan as timeline
+from pipeline.media.ts.scan import scan
 from pipeline.model import Format, Proof, Severity
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import convert, verify

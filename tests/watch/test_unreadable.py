@@ -5,7 +5,7 @@ import pytest
 from pipeline.errors import ChangedError, DeniedError, NotFoundError, StorageError
 from pipeline.ledger import discovery, queries
 from pipeline.ledger.states import State
-from pipeline.media.playlist import MAX_BYTES
+from pipeline.media.playlist.parse import MAX_BYTES
 from pipeline.watch.readiness import Patience
 from pipeline.watch.store_watcher import Lookout
 from tests.watch.stores import Counting, sid

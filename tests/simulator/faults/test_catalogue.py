@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.agora import names
 from pipeline.errors import UsageError
-from pipeline.media import playlist as reader
+from pipeline.media.playlist import parse as reader
 from pipeline.simulator.faults.catalogue import (
     BY_NAME,
     FAILOVER,

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import ExistsError
-from pipeline.media import playlist as reader
+from pipeline.media.playlist import parse as reader
 from pipeline.simulator.recorder.publish import Shelf, publish, publish_live
 from pipeline.storage.local import LocalStorage
 from tests.simulator.conftest import contents

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.agora import names
 from pipeline.errors import UsageError
-from pipeline.media import playlist as reader
+from pipeline.media.playlist import parse as reader
 from pipeline.model import Verdict
 from pipeline.simulator.recorder.material import encode
 from pipeline.simulator.recorder.publish import Shelf, publish

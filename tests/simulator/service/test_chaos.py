@@ -15,7 +15,7 @@ from pipeline.agora.statuses import Kind
 from pipeline.errors import AgoraError
 from pipeline.jobs import record
 from pipeline.jobs.sessions import Sessions
-from pipeline.media import playlist as reader
+from pipeline.media.playlist import parse as reader
 from pipeline.simulator.service.chaos import Chaos
 from tests.agora.bodies import START
 from tests.simulator.service.standin import ACCOUNT, Standin, client

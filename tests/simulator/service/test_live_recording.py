@@ -8,7 +8,7 @@ import pytest
 from pipeline.agora import webhook
 from pipeline.agora.webhook import in_order, parse
 from pipeline.errors import DeniedError, MuxingError
-from pipeline.media import playlist as reader
+from pipeline.media.playlist import parse as reader
 from pipeline.model import Verdict
 from tests import recordings as r
 from tests.agora.bodies import CANVAS, GONE, RECORDING, START

@@ -12,7 +12,7 @@ from pipeline.agora.statuses import Kind
 from pipeline.errors import AgoraError, UsageError
 from pipeline.jobs import record
 from pipeline.jobs.sessions import Sessions
-from pipeline.media import playlist as reader
+from pipeline.media.playlist import parse as reader
 from pipeline.simulator.service.chaos import DOCUMENTED, Chaos, planned
 from pipeline.simulator.service.gateway import Asked
 from tests.agora.bodies import CANVAS, GONE, RECORDING, START, changed

@@ -1,0 +1,1 @@
+"""Segments that are no transport stream as they lie there, made into one."""

@@ -1,0 +1,50 @@
+"""AES-128 of whole segments (RFC 8216 section 4.3.2.4): CBC with PKCS7 padding.
+
+The only module that imports cryptography.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.media.ts.packets import Bytes
+
+BLOCK = 16  # bytes
+MAX_KEY = 4096  # bytes of a file that holds keys
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clear:
+    """What was decrypted; ``whole`` unless its end is missing or the key is another one."""
+
+    data: Bytes
+    whole: bool
+
+
+def decrypted(data: Bytes, key: bytes, iv: bytes) -> Clear:
+    """The segment in the clear, without its padding; a broken block at the end is left out."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    length = len(data) // BLOCK * BLOCK
+    context = Cipher(algorithms.AES(key), modes.CBC(iv)).decryptor()
+    clear = np.frombuffer(bytearray(context.update(data[:length].data)), np.uint8)
+    padding = _padding(clear) if length == len(data) else 0
+    return Clear(clear[: len(clear) - padding], padding > 0)
+
+
+def _padding(clear: Bytes) -> int:
+    """Bytes of PKCS7 padding (RFC 5652 section 6.3), 0 where there is none."""
+    count = int(clear[-1]) if len(clear) else 0
+    good = 1 <= count <= BLOCK and bool((clear[-count:] == count).all())
+    return count if good else 0
+
+
+def keys_of(data: bytes) -> tuple[bytes, ...]:
+    """The keys a file holds: 16 bytes, or lines of 32 hexadecimal digits each; else none."""
+    if len(data) == BLOCK:
+        return (data,)
+    try:
+        keys = tuple(bytes.fromhex(line.removeprefix("0x")) for line in data.decode().split())
+    except ValueError:
+        return ()
+    return keys if all(len(key) == BLOCK for key in keys) else ()

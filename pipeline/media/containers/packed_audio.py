@@ -1,0 +1,69 @@
+"""Packed audio: ADTS frames without a container, behind an ID3 tag that says when the first one is
+heard (RFC 8216 section 3.4).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from pipeline.media.containers.to_ts import SHARED, Contained
+from pipeline.media.es.access_units import FRAME
+from pipeline.media.es.codecs import AAC, RATES, adts_rate
+from pipeline.media.lane import HZ
+from pipeline.media.stitch.audio_repair import chain
+from pipeline.media.ts import mux as transport
+from pipeline.media.ts.mux import FIRST_PID, Sample, Stream
+from pipeline.media.ts.packets import MODULO
+from pipeline.model import Finding, Severity
+
+OWNER = b"com.apple.streaming.transportStreamTimestamp\0"
+TAG = 10  # bytes of the header of an ID3v2 tag
+_HEADER = re.compile(rb"\xff[\xf0\xf1\xf8\xf9].{5}", re.DOTALL)
+
+
+def from_packed(name: str, data: bytes) -> Contained:
+    """A segment of packed audio.  Never raises for bad data."""
+    begin, time = _tag(data)
+    es = data[begin:]
+    first = next((found[0] for found in _HEADER.finditer(es) if _rated(found[0])), b"")
+    held = chain(es, first[:4]) if first else []
+    stray = len(es) - sum(length for _, length in held)
+    findings: list[Finding] = []
+    if stray:
+        detail = f"{stray} of {len(data)} bytes that are no AAC frame"
+        findings.append(Finding("ADTS_SYNC", Severity.ERROR, name, detail=detail))
+    if not held:
+        return Contained(transport.write([]), tuple(findings))
+    cut = sum(held[-1]) < len(es)
+    stream = Stream(FIRST_PID["audio"], AAC, list(_samples(es, held, time)))
+    return Contained(transport.write([stream]), tuple(findings), cut)
+
+
+def _rated(header: bytes) -> bool:
+    """Its sampling frequency is not reserved (ISO/IEC 14496-3 clause 1.6.3.4)."""
+    return (header[2] >> 2 & 15) < len(RATES)
+
+
+def _tag(data: bytes) -> tuple[int, int]:
+    """Where the frames begin, and the time of the first in ticks of 90 kHz."""
+    at, time = 0, 0
+    while data[at : at + 3] == b"ID3" and len(data) >= at + TAG:
+        size = 0
+        for byte in data[at + 6 : at + TAG]:  # ID3v2.4.0 clause 6.2: seven bits in each
+            size = size << 7 | byte & 0x7F
+        tag = data[at : at + TAG + size]
+        told = tag.find(OWNER)
+        if told >= 0:
+            stamp = tag[told + len(OWNER) : told + len(OWNER) + 8]
+            time = int.from_bytes(stamp, "big") % MODULO
+        at += TAG + size
+    return min(at, len(data)), time
+
+
+def _samples(es: bytes, held: Sequence[tuple[int, int]], time: int) -> Iterator[Sample]:
+    """Some frames in each PES, one behind the other."""
+    unit = FRAME * HZ / adts_rate(es[held[0][0] :][:4])
+    for n in range(0, len(held), SHARED):
+        stamp = round(time + n * unit) % MODULO
+        yield Sample(
+            stamp, stamp, b"".join(es[at : at + size] for at, size in held[n : n + SHARED])
+        )

@@ -1,0 +1,330 @@
+"""Segments of other containers as transport streams: the same access units, in the form a
+transport stream has them.
+
+H.264 and H.265 get start codes for lengths, and the parameter sets of the initialisation section in
+front of the first picture of each segment; AAC gets ADTS headers.  VP8, VP9, AV1, Opus and Vorbis
+stay as they are.
+"""
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.media.containers import matroska as webm
+from pipeline.media.es.access_units import FRAME, owners, video
+from pipeline.media.es.codecs import (
+    AAC,
+    AV1,
+    H264,
+    HEVC,
+    OPUS,
+    RATES,
+    VORBIS,
+    VP8,
+    VP9,
+    Codec,
+    NalSyntax,
+    obus,
+)
+from pipeline.media.isobmff import fragments
+from pipeline.media.isobmff.boxes import Malformed
+from pipeline.media.isobmff.sample_entries import (
+    audio_object,
+    avc_parameter_sets,
+    hevc_parameter_sets,
+)
+from pipeline.media.lane import BASE, HZ, OPUS_HZ
+from pipeline.media.ts import mux as transport
+from pipeline.media.ts.mux import FIRST_PID, Sample, Stream
+from pipeline.media.ts.packets import Bytes
+from pipeline.model import Finding, Severity
+
+MILLISECOND = HZ // 1000
+SHARED = 16  # frames of sound in one PES
+LONGEST = 8191 - 7  # bytes of an AAC frame behind its ADTS header
+_KINDS = {"vide": "video", "soun": "audio"}
+_CODECS = {
+    "avc1": H264,
+    "avc3": H264,
+    "hvc1": HEVC,
+    "hev1": HEVC,
+    "mp4a": AAC,
+    "vp09": VP9,
+    "av01": AV1,
+    "Opus": OPUS,
+}
+_WEBM = {
+    "V_VP8": VP8,
+    "V_VP9": VP9,
+    "V_AV1": AV1,
+    "V_MPEG4/ISO/AVC": H264,
+    "V_MPEGH/ISO/HEVC": HEVC,
+    "A_OPUS": OPUS,
+    "A_VORBIS": VORBIS,
+    "A_AAC": AAC,
+}
+_NOT_STORED = (2, 7, 8, 15)  # OBUs: temporal delimiters, repeated headers, tile lists, padding
+_CODE = b"\0\0\0\1"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contained:
+    """A segment as a transport stream, and what is wrong with it."""
+
+    data: Bytes
+    findings: tuple[Finding, ...] = ()
+    cut: bool = False
+    configs: Mapping[int, bytes] = field(default_factory=dict)  # by PID: what streams do not tell
+    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # see Scan
+
+
+def from_fragments(name: str, init: bytes, data: bytes) -> Contained:
+    """A segment of fragmented MP4 (ISO/IEC 14496-12 clause 8.8).  Never raises for bad data."""
+    try:
+        found = fragments.read(init, data)
+    except (Malformed, ValueError, OverflowError) as error:
+        return _unreadable(name, f"cannot be read as fragmented MP4: {error}")
+    findings: list[Finding] = []
+    if found.cut:
+        detail = f"{len(data)} bytes: it ends inside a box"
+        if found.missing:
+            detail += f", {found.missing} samples lie behind its end"
+        findings.append(Finding("SEG_PARTIAL", Severity.ERROR, name, detail=detail))
+    streams: list[Stream] = []
+    configs: dict[int, bytes] = {}
+    gone: dict[int, tuple[int, int]] = {}
+    for samples in found.samples:
+        kind = _KINDS.get(samples.track.handler)
+        if kind is None:
+            detail = f"a track of {samples.track.handler!r}, neither audio nor video: left out"
+            findings.append(Finding("ES_DATA", Severity.INFO, name, detail=detail))
+            continue
+        pid = FIRST_PID[kind] + sum(stream.codec.kind == kind for stream in streams)
+        try:
+            streams.append(_stream(pid, samples, data))
+        except Malformed as error:
+            findings.append(Finding("ES_CODEC", Severity.FATAL, name, pid, detail=str(error)))
+            continue
+        if config := _told(streams[-1].codec, samples.track):
+            configs[pid] = config
+        if samples.gone:
+            gone[pid] = samples.gone[0] + BASE, samples.gone[1] + BASE
+    return Contained(transport.write(streams), tuple(findings), found.cut, configs, gone)
+
+
+def from_webm(name: str, data: bytes) -> Contained:
+    """A WebM or Matroska file (RFC 9559).  Never raises for bad data."""
+    try:
+        found = webm.read(data)
+    except webm.Malformed as error:
+        return _unreadable(name, f"cannot be read as WebM: {error}")
+    findings: list[Finding] = []
+    if found.cut:
+        detail = f"{len(data)} bytes: it ends inside an element"
+        findings.append(Finding("SEG_PARTIAL", Severity.ERROR, name, detail=detail))
+    if found.index_cut:
+        detail, repair = f"{len(data)} bytes: it ends inside its index", "not needed"
+        findings.append(Finding("SEG_PARTIAL", Severity.WARNING, name, None, 1, detail, repair))
+    streams: list[Stream] = []
+    configs: dict[int, bytes] = {}
+    for track in found.tracks:
+        codec = _WEBM.get(track.codec)
+        if codec is None or track.encoded:
+            what = "compressed or encrypted" if track.encoded else "not supported yet"
+            detail = f"a track of {track.codec!r} is {what}"
+            findings.append(Finding("ES_CODEC", Severity.FATAL, name, detail=detail))
+            continue
+        pid = FIRST_PID[codec.kind] + sum(s.codec.kind == codec.kind for s in streams)
+        try:
+            streams.append(Stream(pid, codec, _of_matroska(codec, track)))
+        except Malformed as error:
+            findings.append(Finding("ES_CODEC", Severity.FATAL, name, pid, detail=str(error)))
+            continue
+        if config := _told_by_matroska(codec, track):
+            configs[pid] = config
+    return Contained(transport.write(streams), tuple(findings), found.cut, configs)
+
+
+def _unreadable(name: str, detail: str) -> Contained:
+    wrong = Finding("NOT_TS", Severity.ERROR, name, detail=detail)
+    return Contained(np.empty(0, np.uint8), (wrong,))
+
+
+def _of_matroska(codec: Codec, track: webm.Track) -> list[Sample]:
+    """The samples of a track; its times are rounded to milliseconds, most of them."""
+    shift = BASE - round(track.delay * 9 / 100_000)
+    pts = [time + shift for time in track.times]
+    if codec is AAC:
+        return _adts(track.private, track.frames, pts, MILLISECOND)
+    if codec.nal:
+        stamps = list(zip(pts, _decoded(pts), strict=True))
+        return _pictures(codec, track.private, track.frames, stamps)
+    units = track.frames if codec is not AV1 else [_stored_av1(frame) for frame in track.frames]
+    return [Sample(p, p, unit) for p, unit in zip(pts, units, strict=True)]
+
+
+def _decoded(pts: Sequence[int]) -> list[int]:
+    """When pictures are decoded that say only when they are shown: in that order, and as little
+    before as it takes.
+    """
+    shown = sorted(pts)
+    delay = max((a - b for a, b in zip(shown, pts, strict=True)), default=0)
+    return [time - delay for time in shown]
+
+
+def _stored_av1(unit: bytes) -> bytes:
+    """A temporal unit without what MP4 does not store (AV1 Codec ISO Media File Format Binding,
+    section 2.4).
+    """
+    found = list(obus(unit))
+    if not any(kind in _NOT_STORED for kind, _, _ in found) or found[-1][2] != len(unit):
+        return unit
+    return b"".join(unit[a:b] for kind, a, b in found if kind not in _NOT_STORED)
+
+
+def _told(codec: Codec, track: fragments.Track) -> bytes:
+    """The configuration of a stream that does not carry it itself; empty where there is none."""
+    if codec is AV1 and track.configuration[:1] == b"\x81" and len(track.configuration) >= 4:
+        return b"".join(n.to_bytes(2, "big") for n in track.size) + track.configuration
+    if codec is OPUS and len(track.configuration) >= 11 and not track.configuration[0]:
+        return _skipping(track.configuration, round(max(0.0, -track.shift) * OPUS_HZ))
+    return b""
+
+
+def _told_by_matroska(codec: Codec, track: webm.Track) -> bytes:
+    """The same of CodecPrivate: av1C, or the head of an Ogg file (RFC 7845 section 5.1)."""
+    head = track.private
+    if codec is AV1 and head[:1] == b"\x81" and len(head) >= 4 and max(track.size) < 1 << 16:
+        return b"".join(n.to_bytes(2, "big") for n in track.size) + head
+    if codec is OPUS and head[:8] == b"OpusHead" and len(head) >= 19 and head[8] >> 4 == 0:
+        fields = struct.unpack_from("<BHIh", head, 9)
+        dops = b"\0" + struct.pack(">BHIh", *fields) + head[18:]
+        return _skipping(dops, round(track.delay * OPUS_HZ / 1e9))
+    return b""
+
+
+def _skipping(dops: bytes, samples: int) -> bytes:
+    """How many samples the container counts before its beginning, and dOps (Encapsulation of Opus
+    in ISO Base Media File Format, section 4.3.2).
+    """
+    return min(samples, 0xFFFF).to_bytes(2, "big") + dops
+
+
+def _stream(pid: int, samples: fragments.Samples, data: bytes) -> Stream:
+    track = samples.track
+    codec = _CODECS.get(track.codec)
+    if codec is None or track.descriptions != 1:
+        what = "encrypted" if track.codec in ("encv", "enca") else f"as {track.codec!r}"
+        detail = f"a track {what} of {track.descriptions} formats is not supported yet"
+        raise Malformed(detail)
+    spans = zip(samples.offset.tolist(), samples.size.tolist(), strict=True)
+    units = [data[at : at + size] for at, size in spans]
+    stamps = list(zip((samples.pts + BASE).tolist(), (samples.dts + BASE).tolist(), strict=True))
+    if codec is AAC:
+        return Stream(pid, codec, _adts(track.configuration, units, [dts for _, dts in stamps], 1))
+    if codec.nal is None:
+        units = units if codec is not AV1 else [_stored_av1(unit) for unit in units]
+        pairs = zip(units, stamps, strict=True)
+        return Stream(pid, codec, [Sample(pts, dts, unit) for unit, (pts, dts) in pairs])
+    return Stream(pid, codec, _pictures(codec, track.configuration, units, stamps))
+
+
+def _pictures(
+    codec: Codec,
+    configuration: bytes,
+    units: Sequence[bytes],
+    stamps: Sequence[tuple[int, int]],
+) -> list[Sample]:
+    """One PES for each sample; our reader of access units makes the same sample of it again."""
+    assert codec.nal is not None
+    hevc = codec is HEVC
+    reader: Callable[[bytes], tuple[bytes, ...]]
+    reader = hevc_parameter_sets if hevc else avc_parameter_sets
+    width = (configuration[21 if hevc else 4 : 22 if hevc else 5] or b"\3")[0] % 4 + 1
+    sets = [s for s in reader(configuration) if _type(s, codec.nal) in codec.nal.sets]
+    made: list[bytes] = []
+    stored: list[bytes] = []
+    for number, unit in enumerate(units):
+        nals = [unit[a:b] for a, b in fragments.lengths_of(unit, width)]
+        if not nals:
+            raise Malformed("a sample without a NAL unit")
+        if number == 0 and not any(_type(nal, codec.nal) == codec.nal.sps for nal in nals):
+            first = 1 if _is_delimiter(nals[0], codec.nal) else 0
+            nals = [*nals[:first], *sets, *nals[first:]]
+        made.append(b"".join(_CODE + nal for nal in nals))
+        kept = [
+            nal
+            for nal in nals
+            if not codec.nal.apart or _type(nal, codec.nal) not in codec.nal.sets
+        ]
+        stored.append(b"".join(len(nal).to_bytes(4, "big") + nal for nal in kept))
+    _agree(codec, made, stored)
+    return [Sample(pts, dts, es) for es, (pts, dts) in zip(made, stamps, strict=True)]
+
+
+def _agree(codec: Codec, made: Sequence[bytes], stored: Sequence[bytes]) -> None:
+    """Each sample is one picture, byte for byte, whichever holds what stands between two."""
+    assert codec.nal is not None
+    begin = np.cumsum([0, *map(len, made)])[:-1]
+    none = np.zeros(len(made), np.int64)
+    es = bytearray(b"".join(made))
+    again, _ = video(es, begin.astype(np.intp), none, none, codec.nal)
+    one_each = np.array_equal(owners(es, begin, codec.nal), np.arange(len(made)))
+    if not one_each or again.digest != zlib.crc32(b"".join(stored)):
+        raise Malformed("its samples are not access units of one picture each")
+
+
+def _type(nal: bytes, syntax: NalSyntax) -> int:
+    return nal[0] >> syntax.shift & syntax.mask if nal else -1
+
+
+def _is_delimiter(nal: bytes, syntax: NalSyntax) -> bool:
+    """An access unit delimiter, which may only stand first."""
+    return _type(nal, syntax) == (35 if syntax.shift else 9)
+
+
+def _adts(
+    configuration: bytes, units: Sequence[bytes], dts: Sequence[int], rounded: int
+) -> list[Sample]:
+    """Frames behind ADTS headers; those in an even beat share a PES with the first one's stamp.
+
+    ``rounded`` are the ticks by which a stamp may be off that beat.
+    """
+    if not configuration:
+        raise Malformed("sound in 'mp4a' that is not AAC is not supported yet")
+    header = _header(configuration)
+    beat = FRAME * HZ / audio_object(configuration)[1]
+    return [
+        Sample(stamp, stamp, b"".join(_framed(header, frame) for frame in units[begin:end]))
+        for begin, end, stamp in _beats(dts, beat, rounded)
+    ]
+
+
+def _beats(dts: Sequence[int], beat: float, rounded: int) -> Iterator[tuple[int, int, int]]:
+    """Runs of frames that follow one another evenly: begin, end, and the first stamp."""
+    begin = 0
+    for at in range(1, len(dts) + 1):
+        even = at < len(dts) and abs(dts[at] - dts[begin] - (at - begin) * beat) <= rounded
+        if not even or at - begin == SHARED:
+            yield begin, at, dts[begin]
+            begin = at
+
+
+def _header(asc: bytes) -> int:
+    """The fixed bits of an ADTS header (ISO/IEC 14496-3 clause 1.A.2.2), in a word of 56."""
+    kind, rate, channels = audio_object(asc)
+    layout = {**{n: n for n in range(1, 7)}, 8: 7}.get(channels)
+    if not 1 <= kind <= 4 or rate not in RATES or layout is None:
+        detail = f"AAC of object type {kind}, {rate} Hz, {channels} channels"
+        raise Malformed(f"{detail} has no ADTS header: not supported yet")
+    word = 0xFFF1 << 40 | (kind - 1) << 38 | RATES.index(rate) << 34 | layout << 30
+    return word | 0x7FF << 2
+
+
+def _framed(header: int, frame: bytes) -> bytes:
+    if len(frame) > LONGEST:
+        raise Malformed(f"a frame of sound of {len(frame)} bytes, at most {LONGEST}")
+    return (header | (len(frame) + 7) << 13).to_bytes(7, "big") + frame

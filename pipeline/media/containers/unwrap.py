@@ -1,0 +1,98 @@
+"""From the bytes of a file to the transport stream that a segment is: cut out, decrypted, written
+anew from another container.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pipeline.media.containers.aes128 import decrypted
+from pipeline.media.es.codecs import sniff
+from pipeline.media.ts.packets import Bytes, framing
+from pipeline.model import Finding, Severity
+
+MOVIE = 4096  # bytes among which a segment that needs no initialisation section has its movie box
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapping:
+    """What stands between a file and a segment's transport stream."""
+
+    offset: int  # bytes: where the segment lies in its file
+    length: int
+    size: int  # of the file
+    encrypted: bool = False
+    init: bytes = field(default=b"", repr=False)  # initialisation section of fragmented MP4
+    lead: bytes = field(default=b"", repr=False)  # fragments of the segment that stand in that file
+    keys: Sequence[bytes] = field(default=(), repr=False)  # those it may be encrypted with
+    iv: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A transport stream, as far as there is one."""
+
+    data: Bytes
+    findings: tuple[Finding, ...] = ()
+    cut: bool = False  # bytes are missing at its end
+    file: bytes = b""  # what a decoder of its own container can read
+    demuxer: str = ""  # of that
+    configs: Mapping[int, bytes] = field(default_factory=dict)  # by PID: what the container tells
+    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # see Scan
+    key: int | None = None  # which of the keys fitted
+
+
+def opened(name: str, data: Bytes, how: Wrapping) -> Opened:
+    """Take the wrapping off.  Pure: the same bytes always come out the same."""
+    clear = _clear(name, data, how) if how.encrypted else Opened(data)
+    kind = sniff(clear.data[:4096].tobytes())
+    if kind not in CONTAINERS:
+        return clear
+    from pipeline.media.containers.to_ts import from_fragments, from_webm
+
+    inside = how.lead + clear.data.tobytes()
+    if kind == PACKED:
+        from pipeline.media.containers.packed_audio import from_packed
+
+        found = from_packed(name, inside)
+    else:
+        webm = kind == WEBM
+        found = from_webm(name, inside) if webm else from_fragments(name, how.init, inside)
+    whole = kind != FRAGMENTS or b"moov" in inside[:MOVIE]
+    return replace(
+        clear,
+        data=found.data,
+        findings=(*clear.findings, *found.findings),
+        cut=clear.cut or found.cut,
+        file=inside if whole else how.init + inside,
+        demuxer=_DEMUXERS[kind],
+        configs=found.configs,
+        gone=found.gone,
+    )
+
+
+def _clear(name: str, data: Bytes, how: Wrapping) -> Opened:
+    if _is_media(data):
+        detail = "listed as encrypted, but it is not"
+        said = Finding("PL_KEY", Severity.WARNING, name, detail=detail, repair="read as it is")
+        return Opened(data, (said,))
+    for number, key in enumerate(how.keys):
+        clear = decrypted(data, key, how.iv)
+        if _is_media(clear.data) or (clear.whole and len(framing(clear.data).rows)):
+            if clear.whole:
+                return Opened(clear.data, key=number)
+            detail = f"{len(data)} bytes: the end of what was encrypted is missing"
+            said = Finding("SEG_PARTIAL", Severity.ERROR, name, detail=detail)
+            return Opened(clear.data, (said,), cut=True, key=number)
+    return Opened(data)
+
+
+def _is_media(data: Bytes) -> bool:
+    """Not one of a million pieces of nonsense holds such a chain of packets."""
+    return len(framing(data[: 1 << 20]).rows) >= 5 or sniff(data[:4096].tobytes()) in CONTAINERS
+
+
+FRAGMENTS = "an MP4 file or fragment"
+WEBM = "a WebM or Matroska file"
+PACKED = "packed audio (ADTS)"
+CONTAINERS = (FRAGMENTS, WEBM, PACKED)
+_DEMUXERS = {FRAGMENTS: "mov", WEBM: "matroska", PACKED: "aac"}

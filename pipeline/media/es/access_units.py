@@ -1,0 +1,357 @@
+"""Access units of an elementary stream, in the form in which MP4 stores them.
+
+H.264 and H.265: every NAL unit behind its length (ISO/IEC 14496-15 clause 5.3.4), whatever start
+codes the stream used.  AAC: raw frames without their ADTS headers (ISO/IEC 14496-3 clause 1.A.2).
+VP9, AV1 and Opus: as their containers have them.
+"""
+
+import zlib
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.media.es.codecs import ADTS_BITS, AVC, HEVC_INSIDE, HEVC_NAL, NalSyntax
+from pipeline.media.isobmff.boxes import Malformed
+from pipeline.media.isobmff.sample_entries import program_config
+from pipeline.media.ts.packets import Bytes, Index, Mask, Ticks
+
+Sizes = NDArray[np.uint32]
+FRAME = 1024  # samples per AAC frame
+LONGEST_FRAME = 1 << 13  # bytes: aac_frame_length has 13 bits (ISO/IEC 14496-3 clause 1.A.2)
+ID_PCE = 5  # of a program_config_element (ISO/IEC 14496-3 Table 4.85)
+
+
+def _none() -> Index:
+    return np.empty(0, np.intp)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """Access units in decoding order; ``digest`` is the CRC-32 of all as MP4 stores them."""
+
+    sizes: Sizes
+    pts: Ticks  # -1 where the stream carries no stamp for the unit
+    dts: Ticks
+    digest: int
+    torn: Index  # units in front of which media is missing
+    cut: int = 0  # units that lost their end
+    foreign: int = 0  # NAL units with forbidden_zero_bit set (H.264 clause 7.4.1)
+    sets: frozenset[bytes] = frozenset()  # parameter sets that are not stored in the units
+    data: memoryview | bytes = b""  # all as MP4 stores them
+    taken: int = 0  # bytes of the elementary stream they were made of
+    dropped: int = 0  # bytes of it that are in no unit
+    spared: int = 0  # bytes of it that another part of the recording holds
+    unfinished: bool = False  # these are the beginning of a unit behind the last one
+    filled: Index = field(default_factory=_none)  # which of them are silence that was put in
+
+    @property
+    def own(self) -> "Units":
+        """Those of the source."""
+        if not len(self.filled):
+            return self
+        real = np.ones(len(self.sizes), np.bool_)
+        real[self.filled] = False
+        torn = self.torn - np.searchsorted(self.filled, self.torn)
+        sizes, pts, dts = self.sizes[real], self.pts[real], self.dts[real]
+        return replace(
+            self, sizes=sizes, pts=pts, dts=dts, torn=torn, filled=self.filled[:0], data=b""
+        )
+
+
+NO_UNITS = Units(
+    np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.int64), 0, np.empty(0, np.intp)
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nals:
+    """NAL units of a byte stream: where each begins and ends, and which open an access unit."""
+
+    begin: Index
+    end: Index
+    long: Mask  # the start code is preceded by a zero byte
+    kind: NDArray[np.uint8]
+    picture: Mask  # coded slices
+    opens: Mask
+
+    @property
+    def pictures(self) -> tuple[Index, Index]:
+        """What opens each access unit that has a picture, and the first slice of that."""
+        opens, slices = np.flatnonzero(self.opens), np.flatnonzero(self.picture)
+        nth = np.searchsorted(slices, opens)
+        there = nth < np.append(nth[1:], len(slices))
+        return opens[there], slices[nth[there]]
+
+    def until(self, end: int) -> "Nals":
+        """Those that begin before a place, the last one with all that stands before it."""
+        count = int(np.searchsorted(self.begin, end))
+        ends = self.end[:count].copy()
+        ends[-1:] = end
+        kinds = self.long[:count], self.kind[:count], self.picture[:count], self.opens[:count]
+        return Nals(self.begin[:count], ends, *kinds)
+
+
+def nals(es: Bytes, syntax: NalSyntax = AVC) -> Nals:
+    """Find start codes (H.264 Annex B) and access unit boundaries (clause 7.4.1.2.3)."""
+    codes = start_codes(es)
+    codes = codes[codes + 3 < len(es)]
+    long = (codes > 0) & (es[codes - 1] == 0)
+    begin = codes + 3
+    end = np.append(codes[1:] - long[1:], len(es))[: len(codes)]
+    kind = es[begin] >> np.uint8(syntax.shift) & np.uint8(syntax.mask)
+    low, high = syntax.pictures
+    picture = (kind >= low) & (kind <= high)
+    leading = _OPENERS[syntax][kind]
+    first = picture & (es[np.minimum(begin + syntax.first, len(es) - 1)] & 0x80 != 0)
+    if syntax.numbered and (picture & ~first).any():
+        first |= _beginning_again(es, begin, picture)
+    return Nals(begin, end, long, kind, picture, _openings(picture, leading, first))
+
+
+def start_codes(es: Bytes) -> Index:
+    """Where 00 00 01 stands.  Two bytes are compared at a time: each code has two zeros or a zero
+    and the one at an even place.
+    """
+    pairs = es[: len(es) // 2 * 2].view(np.uint16)
+    zeros = np.flatnonzero(pairs == 0) * 2
+    zeros = zeros[zeros + 2 < len(es)]
+    even = zeros[es[zeros + 2] == 1]
+    ones = np.flatnonzero(pairs == _ZERO_ONE) * 2
+    ones = ones[ones > 0]
+    found: Index = np.concatenate([even, ones[es[ones - 1] == 0] - 1])
+    found.sort()
+    return found
+
+
+_ZERO_ONE = np.frombuffer(b"\0\1", np.uint16)[0]  # as numpy reads it from memory
+
+
+def _beginning_again(es: Bytes, begin: Index, picture: Mask) -> Mask:
+    """Slices whose first macroblock does not stand behind that of the slice before: the first slice
+    of their picture is gone (H.264 clause 7.4.3, first_mb_in_slice).
+    """
+    at = np.flatnonzero(picture)
+    places = np.minimum(begin[at, None] + np.arange(1, 5), len(es) - 1)
+    words = es[places].astype(np.int64) @ np.array((1 << 24, 1 << 16, 1 << 8, 1), np.int64)
+    zeros = 31 - np.floor(np.log2(np.maximum(words, 1))).astype(np.int64)  # of ue(v), clause 9.1
+    first_mb = words >> np.maximum(0, 31 - 2 * zeros)
+    again = np.zeros(len(begin), np.bool_)
+    again[at[1:]] = first_mb[1:] <= first_mb[:-1]
+    return again
+
+
+_OPENERS = {
+    syntax: np.isin(np.arange(syntax.mask + 1), list(syntax.openers))
+    for syntax in (AVC, HEVC_NAL, HEVC_INSIDE)
+}
+
+
+def _openings(picture: Mask, leading: Mask, first: Mask) -> Mask:
+    """A unit opens an access unit when it may only stand first and a picture stands before it."""
+    count = len(picture)
+    if not count:
+        return np.zeros(0, np.bool_)
+    may_open = leading | first
+    # Since the last opening there must have been a picture.
+    place = np.arange(count)
+    last_picture = np.maximum.accumulate(np.where(picture, place, -1))
+    last_opener = np.maximum.accumulate(np.where(leading, place, -1))
+    before_picture = np.append(-1, last_picture[:-1])
+    before_opener = np.append(-1, last_opener[:-1])
+    opens = may_open & (before_picture >= 0) & (before_picture > before_opener)
+    opens[0] = True
+    return opens
+
+
+def owners(es: bytearray, pes: Index, syntax: NalSyntax) -> Index:
+    """In which PES the slices of each picture begin."""
+    found = nals(np.frombuffer(es, np.uint8), syntax)
+    return np.searchsorted(pes, found.begin[found.pictures[1]] - 3, side="right") - 1
+
+
+def video(
+    es: bytearray,
+    pes: Index,
+    pts: Ticks,
+    dts: Ticks,
+    syntax: NalSyntax = AVC,
+    found: Nals | None = None,
+) -> tuple[Units, list[bytes]]:
+    """Units of a video stream, and its parameter sets (SPS).
+
+    ``pes`` are the offsets in ``es`` where each PES begins; a stamp belongs to the first unit that
+    commences in its PES (ISO/IEC 13818-1 clause 2.4.3.7).
+    """
+    found = found or nals(np.frombuffer(es, np.uint8), syntax)
+    if not len(found.begin):
+        return NO_UNITS, []
+    lengths = (found.end - found.begin).astype(np.uint32)
+    opens = np.flatnonzero(found.opens)
+    stored = lengths + np.uint32(4)
+    apart = frozenset[bytes]()
+    if syntax.apart:
+        away = np.isin(found.kind, list(syntax.sets))
+        stored[away] = 0
+        apart = frozenset(bytes(es[b:e]).rstrip(b"\0") for b, e in _spans(found, away))
+    sizes = np.add.reduceat(stored, opens, dtype=np.uint32)
+    stamped_pts, stamped_dts = assigned(found.begin[opens] - 3, pes, pts, dts)
+    sets = [bytes(es[b:e]).rstrip(b"\0") for b, e in _spans(found, found.kind == syntax.sps)]
+    data = _stored(_lengths_for_codes(es, found, lengths), lengths, stored)
+    digest = zlib.crc32(data)
+    foreign = int(np.count_nonzero(np.frombuffer(es, np.uint8)[found.begin] & 0x80))
+    first = int(found.begin[0]) - 3 if any(es[: int(found.begin[0]) - 3]) else 0
+    made = Units(
+        sizes, stamped_pts, stamped_dts, digest, np.empty(0, np.intp), foreign=foreign, sets=apart
+    )
+    return replace(made, data=data, taken=len(es) - first), sets
+
+
+def _stored(data: memoryview, lengths: Sizes, stored: Sizes) -> memoryview | bytes:
+    """The units without what MP4 has in the sample entry alone."""
+    if stored.all():
+        return data
+    ends = np.cumsum(lengths + np.uint32(4), dtype=np.int64)
+    places = np.flatnonzero(stored).tolist()
+    return b"".join(data[int(ends[p]) - int(stored[p]) : int(ends[p])] for p in places)
+
+
+def _spans(found: Nals, which: Mask) -> list[tuple[int, int]]:
+    return list(zip(found.begin[which].tolist(), found.end[which].tolist(), strict=True))
+
+
+def assigned(begins: Index, pes: Index, pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks]:
+    """The stamps of the PES for the first unit that begins in each; -1 for the others."""
+    owner = np.searchsorted(pes, begins, side="right") - 1
+    first = (owner >= 0) & np.append(True, owner[1:] != owner[:-1])[: len(owner)]
+    if not len(pes):
+        first[:] = False
+        return np.full(len(begins), -1, np.int64), np.full(len(begins), -1, np.int64)
+    return np.where(first, pts[owner], -1), np.where(first, dts[owner], -1)
+
+
+def _lengths_for_codes(es: bytearray, found: Nals, lengths: Sizes) -> memoryview:
+    """The stream with every start code replaced by the four bytes of the unit's length."""
+    short = ~found.long
+    short[0] = False  # what stands before the first unit is left out
+    cuts = [0, *(found.begin[short] - 3).tolist(), len(es)]
+    view = memoryview(es)
+    out = bytearray(b"\0").join([view[a:b] for a, b in pairwise(cuts)])
+    first = 0 if found.long[0] else 1  # bytes the first code lacks
+    if first:
+        out = bytearray(b"\0") + out
+    begin = found.begin + first + np.cumsum(short)
+    data = np.frombuffer(out, np.uint8)
+    for place, shift in enumerate((24, 16, 8, 0)):
+        data[begin - 4 + place] = lengths >> np.uint32(shift) & np.uint32(0xFF)
+    return memoryview(out)[int(begin[0]) - 4 :]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """ADTS frames in one unbroken chain from the first byte: where each begins, its length with
+    header.
+    """
+
+    begin: Index
+    length: Index
+    header: Index  # bytes of each header: a CRC may come and go
+
+    @property
+    def end(self) -> int:
+        """The first byte behind the last whole frame."""
+        return int(self.begin[-1] + self.length[-1]) if len(self.begin) else 0
+
+
+def frames(es: Bytes, config: bytes) -> Frames:
+    """Whole frames of one configuration, followed from the first byte to where the chain ends."""
+    begin = np.flatnonzero(es[: max(0, len(es) - 6)] == 0xFF)
+    for place in (1, 2, 3):
+        begin = begin[(es[begin + place] ^ config[place]) & ADTS_BITS[place] == 0]
+    length = _frame_lengths(es, begin)
+    whole = length >= _headers(es, begin)
+    begin, length = begin[whole], length[whole]
+    if not _chained(begin, length, len(es)):
+        begin = _walk(begin, length, len(es))
+        length = _frame_lengths(es, begin)
+    return Frames(begin, length, _headers(es, begin))
+
+
+def _headers(es: Bytes, begin: Index) -> Index:
+    """Bytes of each header: seven, and the CRC where protection_absent is 0."""
+    return np.where(es[begin + 1] & 1, 7, 9)
+
+
+def _frame_lengths(es: Bytes, begin: Index) -> Index:
+    high, middle, low = (es[begin + place].astype(np.intp) for place in (3, 4, 5))
+    return (high & 3) << 11 | middle << 3 | low >> 5
+
+
+def _chained(begin: Index, length: Index, size: int) -> bool:
+    if not len(begin) or begin[0] != 0:
+        return False
+    ends = begin + length
+    return int(ends[-1]) == size and bool((begin[1:] == ends[:-1]).all())
+
+
+def _walk(begin: Index, length: Index, size: int) -> Index:
+    """Follow the chain from the first byte; false sync words and a cut frame fall out."""
+    following = dict(zip(begin.tolist(), (begin + length).tolist(), strict=True))
+    at, chain = 0, []
+    while at < following.get(at, 0) <= size:
+        chain.append(at)
+        at = following[at]
+    return np.array(chain, np.intp)
+
+
+def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
+    """Units of an AAC stream whose frames are known, as they are."""
+    stamped, _ = assigned(found.begin, pes, pts, pts)
+    sizes = (found.length - found.header).astype(np.uint32)
+    raw = np.ones(found.end, np.bool_)
+    raw[(found.begin[:, None] + np.arange(7)).reshape(-1)] = False
+    checked = found.begin[found.header > 7]
+    raw[(checked[:, None] + np.arange(7, 9)).reshape(-1)] = False
+    data = es[: found.end][raw].data
+    made = Units(sizes, stamped, stamped, zlib.crc32(data), np.empty(0, np.intp), data=data)
+    return replace(made, taken=found.end)
+
+
+def told_apart(made: Units) -> Units:
+    """Units of the beginning of a track whose channels stand in the stream (channel_configuration
+    0): MP4 has the program_config_element that says so in the sample entry (ISO/IEC 14496-3 clause
+    1.6.2.1), and not in the first frame.  Malformed if that does not begin with one.
+    """
+    data = bytes(made.data)
+    first = data[: int(made.sizes[0])]
+    if not first or first[0] >> 5 != ID_PCE:
+        raise Malformed("no program_config_element at the beginning")
+    end = program_config(first, 3).end
+    sizes = made.sizes.copy()
+    sizes[0] -= end
+    rest = data[end:]
+    return replace(
+        made, sizes=sizes, digest=zlib.crc32(rest), data=rest, sets=frozenset((first[:end],))
+    )
+
+
+def joined(a: Units, b: Units) -> Units:
+    """Units that were made behind others."""
+    return replace(
+        a,
+        sizes=np.concatenate([a.sizes, b.sizes]),
+        pts=np.concatenate([a.pts, b.pts]),
+        dts=np.concatenate([a.dts, b.dts]),
+        digest=zlib.crc32(b.data, a.digest),
+        filled=np.append(a.filled, b.filled + len(a.sizes)),
+        data=b"".join((a.data, b.data)),
+    )
+
+
+def framed(es: bytearray, pes: Index, pts: Ticks, dts: Ticks) -> Units:
+    """Units of a stream of which every PES holds one, as MP4 stores it."""
+    sizes = np.diff(np.append(pes, len(es))).astype(np.uint32)
+    data = memoryview(es)
+    made = Units(sizes, pts, dts, zlib.crc32(data), np.empty(0, np.intp), data=data)
+    return replace(made, taken=len(es))

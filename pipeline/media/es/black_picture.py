@@ -1,0 +1,154 @@
+"""A picture of one stream given to another: the header of its slice written anew for the parameter
+sets of that one (H.264 clause 7.3.3).
+
+A picture that refers to none says of the sets it was coded with only what its slice header says of
+them.  So what is black in one stream is black in another one of that size, if both code their
+macroblocks in the same way.
+"""
+
+from dataclasses import dataclass
+
+from pipeline.media.es.codecs import nal_units
+from pipeline.media.es.sps import HIGH, Bits, picture_order
+
+IDR, SPS, PPS = 5, 7, 8  # nal_unit_type (Table 7-1)
+I_SLICE = 7  # slice_type: all slices of the picture are I
+NUMBERS = 65533, 65534  # idr_pic_id of neighbours differ (clause 7.4.3)
+_CODE = b"\0\0\0\1"
+_DELIMITER = _CODE + b"\x09\x10"
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """What a slice header and the macroblocks behind it take from the parameter sets."""
+
+    size: tuple[int, int]  # macroblocks
+    frame_num: int  # bits
+    order: int  # pic_order_cnt_type
+    order_bits: int
+    deltas: bool  # of the order, in the slice header
+    number: int  # of the picture parameter set
+    cabac: bool
+    both_fields: bool  # bottom_field_pic_order_in_frame_present_flag
+    qp: int
+    deblocking: bool
+    redundant: bool
+    eight: bool  # transform_8x8_mode_flag
+
+
+def coding(sps: bytes, pps: bytes) -> Coding | None:
+    """None where pictures are coded in a way that is not known here: fields, other samples than
+    8 bits 4:2:0, groups of slices, scaling lists.
+    """
+    try:
+        return _coding(Bits(sps[1:]), Bits(pps[1:]))
+    except ValueError:
+        return None
+
+
+def _coding(sps: Bits, pps: Bits) -> Coding | None:
+    profile = sps.take(8)
+    sps.take(16)
+    number = sps.ue()
+    if profile in HIGH and (sps.ue(), sps.ue(), sps.ue(), sps.take(2)) != (1, 0, 0, 0):
+        return None
+    frame_num = sps.ue() + 4
+    order, order_bits, deltas = picture_order(sps)
+    sps.ue()  # max_num_ref_frames
+    sps.take(1)
+    size = sps.ue() + 1, sps.ue() + 1
+    frames_only = sps.take(1)
+    own, of = pps.ue(), pps.ue()
+    cabac, both_fields, groups = pps.take(1), pps.take(1), pps.ue()
+    if not frames_only or of != number or groups:
+        return None
+    pps.ue(), pps.ue(), pps.take(3)  # references, weights
+    qp = 26 + pps.se()
+    pps.se(), pps.se()
+    deblocking, _, redundant = pps.take(1), pps.take(1), pps.take(1)
+    more = pps.rest().rstrip("0")[:-1]
+    if more[1:2] == "1":  # pic_scaling_matrix_present_flag
+        return None
+    flags = bool(cabac), bool(both_fields), qp, bool(deblocking), bool(redundant)
+    return Coding(size, frame_num, order, order_bits, deltas, own, *flags, more[:1] == "1")
+
+
+def adapted(unit: bytes, sps: bytes, pps: bytes) -> tuple[bytes, ...]:
+    """A key picture of a byte stream as two access units of the stream with these sets, which they
+    carry along; none where that does not go.  They may follow each other.
+    """
+    nals = {nal[0] & 31: nal for nal in nal_units(unit) if nal}
+    if not {IDR, SPS, PPS} <= nals.keys():
+        return ()
+    source, target = coding(nals[SPS], nals[PPS]), coding(sps, pps)
+    alike = source and target and _macroblocks(source) == _macroblocks(target)
+    if source is None or target is None or not alike:
+        return ()
+    bits = Bits(nals[IDR][1:])
+    qp = _read_header(bits, source)
+    if qp is None:
+        return ()
+    data = bits.rest(aligned=source.cabac)
+    written = (_slice(nals[IDR][:1], target, qp, number, data) for number in NUMBERS)
+    sets = b"".join(_CODE + one for one in (sps, pps))
+    return tuple(_DELIMITER + sets + _CODE + nal for nal in written)
+
+
+def _macroblocks(found: Coding) -> tuple[tuple[int, int], bool, bool]:
+    return found.size, found.cabac, found.eight
+
+
+def _read_header(bits: Bits, of: Coding) -> int | None:
+    """The quantiser of a slice that is all of a key picture; None if it is not."""
+    if bits.ue() or bits.ue() not in (2, I_SLICE) or bits.ue() != of.number:
+        return None
+    bits.take(of.frame_num)
+    bits.ue()  # idr_pic_id
+    bits.take(of.order_bits)
+    for _ in range(_deltas(of)):
+        bits.se()
+    if of.redundant:
+        bits.ue()
+    bits.take(2)  # dec_ref_pic_marking
+    qp = of.qp + bits.se()
+    if of.deblocking and bits.ue() != 1:
+        bits.se(), bits.se()
+    return qp
+
+
+def _deltas(of: Coding) -> int:
+    """How many delta_pic_order_cnt a slice header has."""
+    return int(of.both_fields) + int(of.order == 1) if of.order == 0 or of.deltas else 0
+
+
+def _slice(head: bytes, of: Coding, qp: int, number: int, data: str) -> bytes:
+    bits = _ue(0) + _ue(I_SLICE) + _ue(of.number) + "0" * of.frame_num + _ue(number)
+    bits += "0" * of.order_bits + _se(0) * _deltas(of)
+    bits += _ue(0) * of.redundant + "00" + _se(qp - of.qp)
+    bits += _ue(1) * of.deblocking  # no filter: there is no edge
+    if of.cabac:
+        bits += "1" * (-len(bits) % 8)  # cabac_alignment_one_bit
+    bits += data.rstrip("0")  # up to rbsp_stop_one_bit
+    bits += "0" * (-len(bits) % 8)
+    raw = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    return head + _guarded(raw)
+
+
+def _guarded(raw: bytes) -> bytes:
+    """With emulation_prevention_three_byte (clause 7.4.1)."""
+    out = bytearray()
+    for byte in raw:
+        if byte <= 3 and out[-2:] == b"\0\0":
+            out.append(3)
+        out.append(byte)
+    return bytes(out)
+
+
+def _ue(value: int) -> str:
+    """An unsigned Exp-Golomb code (clause 9.1)."""
+    code = f"{value + 1:b}"
+    return "0" * (len(code) - 1) + code
+
+
+def _se(value: int) -> str:
+    return _ue(2 * value - 1 if value > 0 else -2 * value)

@@ -1,0 +1,189 @@
+"""What a sequence parameter set says of the pictures (H.264 clause 7.3.2.1.1, H.265 clause
+7.3.2.2.1).
+"""
+
+from dataclasses import dataclass
+from itertools import islice
+
+from pipeline.media.es.codecs import HEVC, PRIVATE, Codec
+
+HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})  # with chroma
+LARGEST = 16384  # pixels of a side; no level allows more
+VPS = 32  # nal_unit_type of H.265
+NUMBERS = 32  # parameter sets a stream may have at once (H.264 clause 7.4.2.1.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Size in pixels as shown; profile, level and the number of the set as they are written."""
+
+    width: int
+    height: int
+    profile: int
+    level: int
+    number: int
+    chroma: int = 1  # chroma_format_idc; 4 where the three planes are apart
+    depths: tuple[int, int] = (8, 8)  # bits of luma and chroma samples
+
+
+class Bits:
+    """Reads a NAL unit bit by bit, without its emulation prevention bytes (H.264 clause 7.4.1)."""
+
+    def __init__(self, nal: bytes) -> None:
+        data = nal.replace(b"\0\0\3", b"\0\0")
+        self._bits = iter("".join(f"{byte:08b}" for byte in data))
+        self._taken = 0
+
+    def take(self, count: int) -> int:
+        """Unsigned, ``count`` bits; ValueError behind the end."""
+        taken = "".join(islice(self._bits, count))
+        self._taken += count
+        if len(taken) < count:
+            raise ValueError("a parameter set that is cut short")
+        return int(taken, 2) if taken else 0
+
+    def ue(self) -> int:
+        """An unsigned Exp-Golomb code (H.264 clause 9.1)."""
+        zeros = 0
+        while not self.take(1):
+            zeros += 1
+            if zeros > 32:
+                raise ValueError("a parameter set that cannot be one")
+        return (1 << zeros) - 1 + self.take(zeros)
+
+    def rest(self, *, aligned: bool = False) -> str:
+        """All that follows, from the next whole byte on if it is ``aligned``."""
+        if aligned:
+            self.take(-self._taken % 8)
+        return "".join(self._bits)
+
+    def se(self) -> int:
+        """A signed one (clause 9.1.1)."""
+        code = self.ue()
+        return (code + 1) // 2 if code % 2 else -(code // 2)
+
+
+def picture(codec: Codec, sps: bytes) -> Picture | None:
+    """The pictures of a stream; None where the set cannot be read, or cannot be one."""
+    if codec.stream_type >= PRIVATE:
+        return Picture(int.from_bytes(sps[:2], "big"), int.from_bytes(sps[2:4], "big"), 0, 0, 0)
+    try:
+        found = _h265(sps) if codec.name == "hevc" else _h264(sps)
+    except ValueError:
+        return None
+    sides = 0 < found.width <= LARGEST and 0 < found.height <= LARGEST
+    return found if sides and found.number < NUMBERS else None
+
+
+def identity(codec: Codec, unit: bytes) -> tuple[int, int] | None:
+    """Kind and number of a parameter set, by which others refer to it; None if it cannot be one."""
+    assert codec.nal is not None
+    kind = codec.nal.kind(unit)
+    if kind == codec.nal.sps:
+        shown = picture(codec, unit)
+        return (kind, shown.number) if shown else None
+    bits = Bits(unit[2 if codec is HEVC else 1 :])
+    try:
+        return kind, bits.take(4) if codec is HEVC and kind == VPS else bits.ue()
+    except ValueError:
+        return None
+
+
+def depths(sps: bytes) -> bytes:
+    """What avcC says of the samples of an H.264 stream of a high profile (ISO/IEC 14496-15 clause
+    5.3.3.1.2); nothing for the others.
+    """
+    bits = Bits(sps[1:])
+    profile = bits.take(8)
+    bits.take(16)
+    bits.ue()
+    if profile not in HIGH:
+        return b""
+    chroma = bits.ue()
+    if chroma == 3:
+        bits.take(1)
+    return bytes((0xFC | chroma & 3, 0xF8 | bits.ue() & 7, 0xF8 | bits.ue() & 7, 0))
+
+
+def _h264(sps: bytes) -> Picture:
+    bits = Bits(sps[1:])
+    profile, _, level, number = bits.take(8), bits.take(8), bits.take(8), bits.ue()
+    chroma, depths = _chroma(bits) if profile in HIGH else (1, (8, 8))
+    bits.ue()  # log2_max_frame_num
+    picture_order(bits)
+    bits.ue()  # max_num_ref_frames
+    bits.take(1)
+    width, units = 16 * (bits.ue() + 1), bits.ue() + 1
+    frames_only = bits.take(1)
+    height = 16 * units * (2 - frames_only)
+    bits.take(1 if frames_only else 2)
+    if bits.take(1):  # frame_cropping_flag
+        left, right, top, bottom = (bits.ue() for _ in range(4))
+        width -= (left + right) * (2 if chroma in (1, 2) else 1)
+        height -= (top + bottom) * (2 if chroma == 1 else 1) * (2 - frames_only)
+    return Picture(width, height, profile, level, number, chroma, depths)
+
+
+def picture_order(bits: Bits) -> tuple[int, int, bool]:
+    """pic_order_cnt_type, how many bits of the order a slice header has, and whether it may have
+    differences.
+    """
+    order = bits.ue()
+    if order == 0:
+        return order, bits.ue() + 4, False
+    never = bits.take(1) if order == 1 else 1  # delta_pic_order_always_zero_flag
+    if order == 1:
+        bits.se()
+        bits.se()
+        for _ in range(bits.ue()):
+            bits.se()
+    return order, 0, not never
+
+
+def _chroma(bits: Bits) -> tuple[int, tuple[int, int]]:
+    """chroma_format_idc, 4 where the three planes are apart, for they are cropped like grey; and
+    bit depths.
+    """
+    chroma = bits.ue()
+    lists = 12 if chroma == 3 else 8
+    chroma += bits.take(1) if chroma == 3 else 0
+    depths = 8 + bits.ue(), 8 + bits.ue()
+    bits.take(1)
+    if bits.take(1):  # seq_scaling_matrix_present_flag
+        for number in range(lists):
+            if bits.take(1):
+                _scaling_list(bits, 16 if number < 6 else 64)
+    return chroma, depths
+
+
+def _scaling_list(bits: Bits, size: int) -> None:
+    last = following = 8
+    for _ in range(size):
+        if following:
+            following = (last + bits.se()) % 256
+        last = following or last
+
+
+def _h265(sps: bytes) -> Picture:
+    bits = Bits(sps[2:])
+    bits.take(4)
+    layers = bits.take(3)  # sps_max_sub_layers_minus1
+    bits.take(4)
+    profile = bits.take(5)
+    bits.take(80)
+    level = bits.take(8)
+    there = [(bits.take(1), bits.take(1)) for _ in range(layers)]
+    if layers:
+        bits.take(2 * (8 - layers))
+    for has_profile, has_level in there:
+        bits.take(88 * has_profile + 8 * has_level)
+    number, chroma = bits.ue(), bits.ue()
+    if chroma == 3:
+        bits.take(1)
+    width, height = bits.ue(), bits.ue()
+    if bits.take(1):  # conformance_window_flag
+        left, right, top, bottom = (bits.ue() for _ in range(4))
+        width -= (2 if chroma in (1, 2) else 1) * (left + right)
+        height -= (2 if chroma == 1 else 1) * (top + bottom)
+    depths = 8 + bits.ue(), 8 + bits.ue()
+    return Picture(width, height, profile, level, number, chroma, depths)

@@ -1,0 +1,297 @@
+"""Fragmented MP4: the samples of a segment, cut out of its movie fragments.
+
+Clauses are those of ISO/IEC 14496-12:2015 unless a standard is named.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.media.isobmff.boxes import Box, Malformed, Node, read_header
+from pipeline.media.isobmff.sample_entries import description, sample_entries
+from pipeline.media.isobmff.sample_tables import TICKS
+
+MAX_FRAGMENTS = 100_000  # boxes of a segment; low-latency ones have one for each picture
+INDEX = ("mfra", "free", "skip", "udta", "meta")  # boxes at the end that hold no media
+MAX_SAMPLES = 1 << 22  # of a segment
+
+Longs = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One track as the initialisation section describes it (8.3.1)."""
+
+    track_id: int
+    handler: str  # vide, soun, ...
+    codec: str  # type of the sample entry
+    configuration: bytes
+    size: tuple[int, int]  # pixels
+    channels: int
+    sample_rate: int
+    timescale: int  # track ticks per second
+    shift: float  # seconds by which its edit list moves it
+    defaults: tuple[int, int]  # duration and size of a sample (trex, 8.8.3)
+    descriptions: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """What a segment holds of one track; times are ticks of 90 kHz."""
+
+    track: Track
+    offset: Longs  # in the segment
+    size: Longs
+    dts: Longs
+    pts: Longs
+    gone: tuple[int, int] | None = None  # when those were shown that lie behind its end
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fragments:
+    """A whole segment; ``cut`` when it ends inside a box."""
+
+    samples: tuple[Samples, ...]
+    cut: bool
+    missing: int = 0  # samples that lie behind its end
+
+
+def read(init: bytes, data: bytes) -> Fragments:
+    """The samples of a segment.  Without ``init`` it must hold its own movie box."""
+    boxes, cut = _boxes(data)
+    moov = next((data[b.offset : b.offset + b.size] for b in boxes if b.type == "moov"), b"")
+    tracks = _tracks(moov or _movie(init))
+    parts: dict[int, list[tuple[Longs, Longs, Longs, Longs]]] = {id: [] for id in tracks}
+    clocks: dict[int, int] = {}
+    for box in boxes:
+        if box.type == "moof":
+            node = _node(data, box)
+            for traf in (n for n in node.children if n.box.type == "traf"):
+                _fragment(traf, box.offset, tracks, parts, clocks)
+    return _whole(tracks, parts, len(data), cut)
+
+
+def _whole(
+    tracks: Mapping[int, Track],
+    parts: Mapping[int, list[tuple[Longs, Longs, Longs, Longs]]],
+    length: int,
+    cut: bool,
+) -> Fragments:
+    found: list[Samples] = []
+    missing = 0
+    for id, track in tracks.items():
+        none = np.empty(0, np.int64)
+        columns = zip(*(parts[id] or [(none,) * 4]), strict=True)
+        offset, size, dts, pts = (np.concatenate(column) for column in columns)
+        there = (offset >= 0) & (offset + size <= length)
+        missing += int(np.count_nonzero(~there))
+        dts, pts = (_ticks(times, track) for times in (dts, pts))
+        gone = _span(pts[~there]) if not there.all() else None
+        found.append(Samples(track, offset[there], size[there], dts[there], pts[there], gone))
+    return Fragments(tuple(found), cut or missing > 0, missing)
+
+
+def _span(pts: Longs) -> tuple[int, int]:
+    """From the first to the end of the last, as long as most of them."""
+    steps = np.diff(np.sort(pts))
+    return int(pts.min()), int(pts.max()) + (int(np.median(steps)) if len(steps) else 0)
+
+
+def _ticks(times: Longs, track: Track) -> Longs:
+    """Track ticks as ticks of 90 kHz, rounded half up once, moved by the edit list."""
+    ticks: Longs = (2 * TICKS * times + track.timescale) // (2 * track.timescale)
+    return ticks + round(track.shift * TICKS)
+
+
+def _boxes(data: bytes) -> tuple[list[Box], bool]:
+    """The top-level boxes, and whether the last one is cut off."""
+    boxes: list[Box] = []
+    at = 0
+    while at < len(data):
+        if len(boxes) == MAX_FRAGMENTS:
+            raise Malformed(f"more than {MAX_FRAGMENTS} boxes before offset {at}")
+        head = data[at : at + 16]
+        if len(head) < 8 or (head[:4] == b"\0\0\0\1" and len(head) < 16):
+            return boxes, True
+        box = read_header(head, at, 1 << 62, top=True)
+        size = min(box.size, len(data) - at)
+        if size < box.size and head[:4] != bytes(4):
+            if box.type == "mdat":
+                boxes.append(Box(box.type, at, size, box.header))
+            return boxes, box.type not in INDEX
+        boxes.append(Box(box.type, at, size, box.header))
+        at += size
+    return boxes, False
+
+
+def _node(data: bytes, box: Box) -> Node:
+    begin, end = box.payload
+    return Node(box, memoryview(data)[begin:end])
+
+
+def _movie(init: bytes) -> bytes:
+    boxes, cut = _boxes(init)
+    moov = [box for box in boxes if box.type == "moov"]
+    if len(moov) != 1 or cut:
+        raise Malformed(f"initialisation section: {len(moov)} moov boxes, expected one whole one")
+    return init[moov[0].offset : moov[0].offset + moov[0].size]
+
+
+def parted(init: bytes) -> tuple[bytes, bytes]:
+    """An initialisation section, and media behind it in the same file: some writers put the first
+    fragments there, and players take them for the beginning of the first segment.
+    """
+    try:
+        boxes, _ = _boxes(init)
+    except Malformed:
+        return init, b""
+    begin = next((box.offset for box in boxes if box.type == "moof"), len(init))
+    return init[:begin], init[begin:]
+
+
+def _tracks(moov: bytes) -> dict[int, Track]:
+    box = read_header(moov[:16], 0, len(moov), top=True)
+    movie = _node(moov, box)
+    extends = movie.find("mvex")
+    defaults: dict[int, tuple[int, int]] = {}
+    for trex in extends.children if extends else ():
+        if trex.box.type == "trex":
+            id, _, duration, size = trex.unpack("IIII", 4)
+            defaults[id] = duration, size
+    mvhd = movie.need("mvhd")
+    timescale = mvhd.unpack("I", 20 if mvhd.version(1) else 12)[0]
+    found = {}
+    for trak in movie.children:
+        if trak.box.type == "trak":
+            track = _track(trak, timescale, defaults)
+            found[track.track_id] = track
+    return found
+
+
+def _track(trak: Node, movie_timescale: int, defaults: Mapping[int, tuple[int, int]]) -> Track:
+    tkhd, mdia = trak.need("tkhd"), trak.need("mdia")
+    id: int = tkhd.unpack("I", 20 if tkhd.version(1) else 12)[0]
+    handler = mdia.need("hdlr").unpack("4s", 8)[0].decode("latin-1")
+    mdhd = mdia.need("mdhd")
+    timescale: int = mdhd.unpack("I", 20 if mdhd.version(1) else 12)[0]
+    entries = sample_entries(mdia.need("minf", "stbl", "stsd"))
+    *size, channels, rate, configuration = description(entries[0], handler)
+    if not timescale:
+        raise mdhd.error("timescale 0")
+    return Track(
+        track_id=id,
+        handler=handler,
+        codec=entries[0].box.type,
+        configuration=configuration,
+        size=(size[0], size[1]),
+        channels=channels,
+        sample_rate=rate,
+        timescale=timescale,
+        shift=_shift(trak.find("edts"), timescale, movie_timescale),
+        defaults=defaults.get(id, (0, 0)),
+        descriptions=len(entries),
+    )
+
+
+def _shift(edts: Node | None, timescale: int, movie_timescale: int) -> float:
+    """Seconds by which the edit list (8.6.6) moves it: empty edits, then one of all media."""
+    elst = edts and edts.find("elst")
+    if not elst:
+        return 0.0
+    wide = elst.version(1) == 1
+    table = elst.table(">u8,>i8,>i4" if wide else ">u4,>i4,>i4")[:, 0].tolist()
+    empty = [length for length, start, _ in table if start == -1]
+    media = [(start, rate) for _, start, rate in table if start != -1]
+    if len(media) > 1 or (media and (media[0][0] < 0 or media[0][1] != 1 << 16)):
+        raise elst.error("an edit list that is not empty edits, then one at rate 1")
+    late = sum(empty) / movie_timescale if movie_timescale else 0.0
+    return late - (media[0][0] / timescale if media else 0.0)
+
+
+_TFHD = ((0x1, "Q"), (0x2, "I"), (0x8, "I"), (0x10, "I"), (0x20, "I"))
+
+
+def _fragment(
+    traf: Node,
+    moof: int,
+    tracks: Mapping[int, Track],
+    parts: Mapping[int, list[tuple[Longs, Longs, Longs, Longs]]],
+    clocks: dict[int, int],
+) -> None:
+    """One track fragment (8.8.6): where its samples lie and when they are decoded and shown."""
+    tfhd = traf.need("tfhd")
+    flags, id = tfhd.unpack("II")
+    flags &= 0xFFFFFF
+    if id not in tracks:
+        raise tfhd.error(f"track {id} is not among {sorted(tracks)}")
+    fields, at = {}, 8
+    for flag, layout in _TFHD:
+        if flags & flag:
+            fields[flag] = tfhd.unpack(layout, at)[0]
+            at += 8 if layout == "Q" else 4
+    if fields.get(0x2, 1) != 1:
+        raise tfhd.error(f"sample entry {fields[0x2]}, expected the first")
+    base = fields.get(0x1, moof)
+    tfdt = traf.find("tfdt")
+    if tfdt:
+        clocks[id] = tfdt.unpack("Q", 4)[0] if tfdt.version(1) else tfdt.unpack("I", 4)[0]
+    duration = fields.get(0x8, tracks[id].defaults[0])
+    size = fields.get(0x10, tracks[id].defaults[1])
+    for trun in (node for node in traf.children if node.box.type == "trun"):
+        base = _run(trun, base, fields.get(0x1, moof), (duration, size), parts[id], clocks, id)
+
+
+def _run(
+    trun: Node,
+    at: int,
+    origin: int,
+    defaults: tuple[int, int],
+    parts: list[tuple[Longs, Longs, Longs, Longs]],
+    clocks: dict[int, int],
+    id: int,
+) -> int:
+    """One run (8.8.8); returns where its data ends."""
+    flags, count = trun.unpack("II")
+    version, flags = flags >> 24, flags & 0xFFFFFF
+    have = sum(map(len, (part[0] for part in parts)))
+    begin = 8
+    if flags & 0x1:
+        at = origin + trun.unpack("i", begin)[0]
+        begin += 4
+    begin += 4 if flags & 0x4 else 0
+    columns = [flag for flag in (0x100, 0x200, 0x400, 0x800) if flags & flag]
+    room = (len(trun.data) - begin) // (4 * len(columns)) if columns else MAX_SAMPLES
+    if count > room or have + count > MAX_SAMPLES:
+        raise trun.error(f"{count} samples, there is room for {min(room, MAX_SAMPLES)}")
+    table = np.frombuffer(trun.data, ">u4", count * len(columns), begin)
+    table = table.reshape(count, len(columns)).astype(np.int64)
+
+    def column(flag: int, default: int) -> Longs:
+        if flag in columns:
+            found: Longs = table[:, columns.index(flag)]
+            return found
+        return np.full(count, default, np.int64)
+
+    durations, sizes = column(0x100, defaults[0]), column(0x200, defaults[1])
+    offsets = column(0x800, 0)
+    if version:
+        offsets = offsets.astype(np.uint32).view(np.int32).astype(np.int64)
+    start = clocks.get(id, 0)
+    dts = start + np.cumsum(durations) - durations
+    clocks[id] = start + int(durations.sum())
+    parts.append((at + np.cumsum(sizes) - sizes, sizes, dts, dts + offsets))
+    return at + int(sizes.sum())
+
+
+def lengths_of(sample: bytes, width: int) -> Iterator[tuple[int, int]]:
+    """Where the NAL units of a sample begin and end (ISO/IEC 14496-15 clause 5.3.4.2)."""
+    at = 0
+    while at < len(sample):
+        length = int.from_bytes(sample[at : at + width], "big")
+        end = at + width + length
+        if not length or end > len(sample):
+            raise Malformed(f"a NAL unit of {length} bytes at {at} of a sample of {len(sample)}")
+        yield at + width, end
+        at = end

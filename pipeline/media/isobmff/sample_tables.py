@@ -1,0 +1,311 @@
+"""MP4 sample tables: where every sample of a movie lies, how long it is and when it is shown.
+
+Clauses are those of ISO/IEC 14496-12:2015 (ISO base media file format) unless a standard is named.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.media.isobmff.boxes import MAX_BOXES, Box, Malformed, Node, read_header, top_level
+from pipeline.media.isobmff.sample_entries import description, sample_entries
+
+TICKS = 90_000  # per second: the clock of presentation() and decode_times()
+MAX_MOOV = 256 << 20  # bytes
+MAX_SAMPLES = 1 << 24  # of a movie: 99 h of 48 kHz AAC; samples of equal size need no table
+MAX_TIME = 1 << 45  # track ticks: 12 years of 90 kHz; times 90 000 it still fits an int64
+
+Samples = NDArray[np.uint32]
+Longs = NDArray[np.int64]
+
+
+class Edit(NamedTuple):
+    """An entry of ``elst`` (8.6.6): movie ticks, track ticks (-1: show nothing), speed."""
+
+    segment_duration: int
+    media_time: int
+    rate: float
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The top-level boxes of a file, in order; exactly one of them is ``moov``."""
+
+    boxes: tuple[Box, ...]
+
+    @property
+    def moov(self) -> Box:
+        """The movie box: what lies at its offset and size goes into :func:`parse_moov`."""
+        return next(b for b in self.boxes if b.type == "moov")
+
+    @property
+    def mdats(self) -> tuple[Box, ...]:
+        """The media data boxes (8.1.1)."""
+        return tuple(b for b in self.boxes if b.type == "mdat")
+
+    @property
+    def faststart(self) -> bool:
+        """Whether a player can begin before it has the whole file: moov before the first mdat."""
+        return all(self.moov.offset < mdat.offset for mdat in self.mdats)
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One ``trak`` (8.3.1): n samples in m chunks, described by the first sample entry."""
+
+    track_id: int
+    handler: str  # vide, soun, ...
+    codec: str  # type of the sample entry: avc1, hvc1, mp4a, Opus, ...
+    timescale: int  # track ticks per second
+    duration: int  # track ticks, as mdhd says
+    width: int
+    height: int
+    channels: int  # as the AudioSpecificConfig says, else the sample entry
+    sample_rate: int  # Hz, likewise: of the core coder
+    configuration: bytes  # AudioSpecificConfig for AAC, else the payload of avcC, hvcC, ...
+    descriptions: int  # sample entries: more than one when parameters change on the way
+    sizes: Samples  # (n,) bytes; read-only view of one number when all are equal
+    dts: Longs  # (n,) track ticks from 0, before edits
+    cts: NDArray[np.int32] | None  # (n,) composition minus decoding time; None: all 0
+    sync: Samples | None  # numbers of the sync samples, from 1; None: all are
+    chunk_offsets: Longs  # (m,) bytes from the start of the file
+    chunk_samples: Samples  # (m,) samples per chunk
+    edits: tuple[Edit, ...]
+
+
+class Movie(NamedTuple):
+    """What ``moov`` says; ``duration`` is in movie ticks, of which a second has ``timescale``."""
+
+    timescale: int
+    duration: int
+    tracks: tuple[Track, ...]
+
+
+def moov_span(read: Callable[[int, int], bytes], size: int) -> Layout:
+    """Where a file of ``size`` bytes has its boxes: one ``read(offset, 16)`` for each."""
+    boxes = top_level(read, size)
+    moovs = [b for b in boxes if b.type == "moov"]
+    if len(moovs) != 1:
+        raise Malformed(f"file: {len(moovs)} moov boxes in {size} bytes, expected 1")
+    if moovs[0].size > MAX_MOOV:
+        raise Malformed(f"moov at {moovs[0].offset}: {moovs[0].size} bytes, expected <= {MAX_MOOV}")
+    return Layout(boxes)
+
+
+UNDETERMINED = (0x55C4).to_bytes(2, "big")  # "und" as mdhd has it (8.4.2.3)
+
+
+def without_language(moov: bytes) -> list[int]:
+    """Where in a movie box the language of a track is no code at all."""
+    node = Node(read_header(moov[:16], 0, len(moov), top=True), memoryview(moov)[8:])
+    heads = [t.need("mdia", "mdhd") for t in node.children if t.box.type == "trak"]
+    places = [(head, 32 if head.version(1) else 20) for head in heads]
+    return [head.box.payload[0] + at for head, at in places if head.unpack("H", at) == (0,)]
+
+
+def parse_moov(moov: bytes) -> Movie:
+    """Read a movie box (8.2.1), header included; the result holds no reference to it."""
+    box = read_header(moov[:16], 0, len(moov), top=True)
+    if box.type != "moov" or box.size != len(moov):
+        raise Malformed(f"{box.type!r} at 0: {box.size} bytes, expected a moov of {len(moov)}")
+    node = Node(box, memoryview(moov)[box.header :])
+    if node.find("mvex"):
+        raise node.error("mvex: the samples are in movie fragments, expected sample tables")
+    tracks: list[Track] = []
+    room = MAX_SAMPLES
+    for trak in node.children:
+        if trak.box.type == "trak":
+            tracks.append(_track(trak, room))
+            room -= len(tracks[-1].sizes)
+    return Movie(*_clock(node.need("mvhd")), tuple(tracks))
+
+
+def _clock(node: Node) -> tuple[int, int]:
+    """Timescale and duration of mvhd (8.2.2) or mdhd (8.4.2)."""
+    timescale, duration = node.unpack("IQ", 20) if node.version(1) else node.unpack("II", 12)
+    if timescale == 0:
+        raise node.error("timescale 0")
+    return timescale, duration
+
+
+def _track(trak: Node, room: int) -> Track:
+    """One track of at most ``room`` samples (8.3.1), every table checked against the others."""
+    mdia, tkhd = trak.need("mdia"), trak.need("tkhd")
+    stbl = mdia.need("minf", "stbl")
+    handler = mdia.need("hdlr").unpack("4s", 8)[0].decode("latin-1")
+    entries = sample_entries(stbl.need("stsd"))
+    timescale, duration = _clock(mdia.need("mdhd"))
+    sizes = _sizes(stbl.need("stsz"), room)
+    offsets, per_chunk = _chunks(stbl, len(sizes), len(entries))
+    width, height, channels, rate, configuration = description(entries[0], handler)
+    return Track(
+        track_id=tkhd.unpack("I", 20 if tkhd.version(1) else 12)[0],
+        handler=handler,
+        codec=entries[0].box.type,
+        timescale=timescale,
+        duration=duration,
+        width=width,
+        height=height,
+        channels=channels,
+        sample_rate=rate,
+        configuration=configuration,
+        descriptions=len(entries),
+        sizes=sizes,
+        dts=_decoding_times(stbl.need("stts"), len(sizes)),
+        cts=_composition_offsets(stbl.find("ctts"), len(sizes)),
+        sync=_sync_samples(stbl.find("stss"), len(sizes)),
+        chunk_offsets=offsets,
+        chunk_samples=per_chunk,
+        edits=_edits(trak.find("edts")),
+    )
+
+
+def _sizes(stsz: Node, room: int) -> Samples:
+    """Bytes of each sample (8.7.3)."""
+    size, count = stsz.unpack("II", 4)
+    if count > room:
+        raise stsz.error(f"{count} samples, expected <= {room} of {MAX_SAMPLES} for the movie")
+    if size:
+        return np.broadcast_to(np.uint32(size), count)
+    return stsz.table(">u4", at=8)[:, 0].astype(np.uint32)
+
+
+def _spread(node: Node, runs: NDArray[Any], count: int) -> NDArray[Any]:
+    """One value for each of ``count`` samples from (count, value) runs, checked first."""
+    total = int(runs[:, 0].sum(dtype=np.int64))
+    if total != count:
+        raise node.error(f"{total} samples, stsz has {count}")
+    return np.repeat(runs[:, 1], runs[:, 0].astype(np.int64))
+
+
+def _decoding_times(stts: Node, count: int) -> Longs:
+    """Decoding time of each sample in track ticks (8.6.1.2)."""
+    steps = _spread(stts, stts.table(">u4", 2), count)
+    times = np.zeros(count, np.int64)
+    np.cumsum(steps[:-1], dtype=np.int64, out=times[1:])
+    if count and int(times[-1]) + int(steps[-1]) >= MAX_TIME:
+        raise stts.error(f"ends at tick {int(times[-1])}, expected < {MAX_TIME}")
+    return times
+
+
+def _composition_offsets(ctts: Node | None, count: int) -> NDArray[np.int32] | None:
+    """Composition minus decoding time in track ticks (8.6.1.3): version 0 unsigned, 1 signed."""
+    if ctts is None:
+        return None
+    runs = ctts.table(">u4", 2)
+    if ctts.version(1) == 0 and (runs[:, 1] >> 31).any():
+        raise ctts.error("version 0 with an offset above 2147483647")
+    return _spread(ctts, runs, count).astype(np.uint32).view(np.int32)
+
+
+def _sync_samples(stss: Node | None, count: int) -> Samples | None:
+    """Numbers of the sync samples, from 1 and rising (8.6.2)."""
+    if stss is None:
+        return None
+    numbers = stss.table(">u4")[:, 0].astype(np.uint32)
+    if (np.diff(numbers.astype(np.int64), prepend=0, append=count + 1) <= 0).any():
+        raise stss.error(f"sync samples are not rising numbers from 1 to {count}")
+    return numbers
+
+
+def _chunks(stbl: Node, count: int, descriptions: int) -> tuple[Longs, Samples]:
+    """Offset and number of samples of each chunk (8.7.4, 8.7.5)."""
+    node = stbl.find("co64")
+    node, dtype = (node, ">u8") if node else (stbl.need("stco"), ">u4")
+    raw = node.table(dtype)[:, 0]
+    if (raw >= 1 << 62).any():
+        raise node.error("chunk offset of 2^62 or more")
+    stsc = stbl.need("stsc")
+    runs = stsc.table(">u4", 3)
+    first = np.append(runs[:, 0].astype(np.int64), len(raw) + 1)
+    if first[0] != 1 or (np.diff(first) <= 0).any():
+        raise stsc.error(f"first chunks are not rising numbers from 1 to {len(raw)}")
+    if ((runs[:, 1] == 0) | (runs[:, 2] == 0) | (runs[:, 2] > descriptions)).any():
+        raise stsc.error(f"a chunk of 0 samples, or a sample entry not among the {descriptions}")
+    per_chunk = np.repeat(runs[:, 1].astype(np.uint32), np.diff(first))
+    total = int(per_chunk.sum(dtype=np.int64))
+    if total != count:
+        raise stsc.error(f"{total} samples in {len(raw)} chunks, stsz has {count}")
+    return raw.astype(np.int64), per_chunk
+
+
+def _edits(edts: Node | None) -> tuple[Edit, ...]:
+    """The edit list (8.6.6), as it is written; :func:`presentation` judges it."""
+    elst = edts and edts.find("elst")
+    if not elst:
+        return ()
+    wide = elst.version(1) == 1
+    table = elst.table(">u8,>i8,>i4" if wide else ">u4,>i4,>i4")[:, 0]
+    if len(table) > MAX_BOXES:
+        raise elst.error(f"edit list of {len(table)} entries, expected <= {MAX_BOXES}")
+    return tuple(Edit(length, start, rate / 65536) for length, start, rate in table.tolist())
+
+
+def runs(track: Track) -> tuple[Longs, Longs, Longs]:
+    """Byte offset, byte length and index of the first sample of each chunk, all (m,)."""
+    first = np.cumsum(track.chunk_samples, dtype=np.int64) - track.chunk_samples
+    lengths = np.add.reduceat(track.sizes, first, dtype=np.int64)
+    return track.chunk_offsets, lengths, first
+
+
+def outside(track: Track, layout: Layout) -> int:
+    """How many chunks do not lie wholly inside the payload of one mdat (8.1.1)."""
+    offsets, lengths, _ = runs(track)
+    spans = np.array([(-1, -1), *(b.payload for b in layout.mdats)], np.int64)  # in file order
+    mdat = np.searchsorted(spans[:, 0], offsets, side="right") - 1
+    return int(np.count_nonzero(offsets + lengths > spans[mdat, 1]))
+
+
+def presentation(track: Track, movie_timescale: int) -> Longs:
+    """When each sample is shown, (n,) in 90 kHz ticks from the start of the movie.
+
+    Exact arithmetic, rounded half up once: the error is at most half a tick, and none where the
+    timescales divide 90 000.
+    """
+    shown = track.dts if track.cts is None else track.dts + track.cts
+    return _edited(track, movie_timescale, shown)
+
+
+def decode_times(track: Track, movie_timescale: int) -> Longs:
+    """When each sample is decoded, on the clock of :func:`presentation`; may begin below 0."""
+    return _edited(track, movie_timescale, track.dts)
+
+
+def hidden(track: Track, movie_timescale: int) -> int:
+    """How many samples begin outside the edit: in the file, yet not shown by players."""
+    _, start, length = _media_edit(track)
+    shown = track.dts if track.cts is None else track.dts + track.cts
+    end = start - (-length * track.timescale // movie_timescale)  # rounded up, as ffmpeg does
+    after = shown >= end if length else np.False_
+    return int(np.count_nonzero((shown < start) | after))
+
+
+def _media_edit(track: Track) -> tuple[int, int, int]:
+    """Movie ticks of nothing, then start in track ticks and length in movie ticks (0: to the end).
+
+    Only what ffmpeg writes: empty edits first, then one at normal speed (8.6.6), or no list at all.
+    """
+    empty = [e.segment_duration for e in track.edits if e.media_time == -1]
+    media = track.edits[len(empty) :]
+    if not track.edits:
+        return 0, 0, 0
+    if len(media) != 1 or media[0].media_time < 0 or media[0].rate != 1:
+        expected = "expected empty edits, then one at rate 1"
+        raise Malformed(f"edit list of track {track.track_id}: {expected}")
+    return sum(empty), media[0].media_time, media[0].segment_duration
+
+
+def _edited(track: Track, movie_timescale: int, times: Longs) -> Longs:
+    """``floor((times - start) * 90000 / timescale + empty * 90000 / movie_timescale + 1/2)``."""
+    empty, start, _ = _media_edit(track)
+    shift = (2 * TICKS * empty + movie_timescale) * track.timescale // (2 * movie_timescale)
+    shift -= start * TICKS
+    if abs(shift) >= 1 << 62:
+        raise Malformed(f"edit list of track {track.track_id}: shifts by more than 2^62")
+    ticks = times * TICKS
+    ticks += shift
+    ticks //= track.timescale
+    return ticks

@@ -1,0 +1,127 @@
+"""What the file itself says of its holes and joins: chapters and a comment, read by ffmpeg."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pipeline.media.lane import HZ
+from pipeline.media.timeline.wall_clock import NEAR, WallClock, for_people, iso
+from pipeline.model import Hole, Seam
+
+NO_CLOCK = WallClock()
+MOST = 120  # holes with a chapter of their own: players take 255 chapters
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A span of the MP4 with a title; in ticks."""
+
+    start: int
+    end: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Chapters that cover the file from its beginning to its end, and a comment."""
+
+    chapters: tuple[Chapter, ...] = ()
+    comment: str = ""
+
+    @property
+    def metadata(self) -> str:
+        """As a file of ffmpeg's metadata format, packed into a data URI: nothing to clean up."""
+        lines = [";FFMETADATA1", *([f"comment={_escaped(self.comment)}"] if self.comment else [])]
+        for chapter in self.chapters:
+            lines += ["[CHAPTER]", f"TIMEBASE=1/{HZ}"]
+            lines += [f"START={chapter.start}", f"END={chapter.end}"]
+            lines += [f"title={_escaped(chapter.title)}"]
+        packed = base64.b64encode("\n".join([*lines, ""]).encode()).decode()
+        return f"data:text/plain;base64,{packed}"
+
+
+def marks(
+    holes: Sequence[Hole],
+    duration: float,
+    lost: Mapping[str, float],
+    joins: Sequence[Seam] = (),
+    clock: WallClock = NO_CLOCK,
+) -> Marks:
+    """A chapter for every hole, for what stands between them, and for each part behind a join."""
+    spans = _joined(sorted(holes, key=lambda hole: hole.start))
+    tiled = _tiled(spans[:MOST], joins, round(duration * HZ), clock) if spans or joins else ()
+    return Marks(tiled, _comment(spans, lost) if spans or any(lost.values()) else "")
+
+
+def _joined(holes: Sequence[Hole]) -> list[Chapter]:
+    """Holes of sound and picture at one place as one."""
+    groups: list[list[Hole]] = []
+    for hole in holes:
+        last = groups[-1] if groups else []
+        touches = bool(last) and (
+            hole.start <= max(map(_end, last)) or hole.became == last[0].became == "closed"
+        )
+        if touches and hole.segment == last[0].segment:
+            last.append(hole)
+        else:
+            groups.append([hole])
+    return [_chapter(group) for group in groups]
+
+
+def _chapter(group: Sequence[Hole]) -> Chapter:
+    start = max(0, round(group[0].start * HZ))  # pictures are decoded before they are shown
+    end = max(0, round(max(map(_end, group)) * HZ))
+    return Chapter(start, start if group[0].became == "closed" else end, _title(group))
+
+
+def _end(hole: Hole) -> float:
+    return hole.start + (0.0 if hole.became == "closed" else hole.length)
+
+
+def _title(group: Sequence[Hole]) -> str:
+    kinds = {hole.kind for hole in group}
+    length = max(hole.length for hole in group)
+    of = f" of {group[0].kind}" if len(kinds) == 1 else ""
+    became = f", {group[0].became}" if group[0].became != "kept" else ""
+    said = f"lost {length:.{1 if length >= 1 else 2}f} s{of}: {group[0].reason}{became}"
+    return _dated(said, group[0].utc)
+
+
+def _recording(clock: WallClock, tick: int) -> str:
+    """The title of what begins there: with the segment that does, if one does."""
+    time = clock.at(tick / HZ + 2 * NEAR)
+    return _dated("recording", iso(time - 2 * NEAR if time is not None else None))
+
+
+def _dated(title: str, utc: str | None) -> str:
+    return f"{title}, {for_people(utc)}" if utc else title
+
+
+def _tiled(
+    told: Sequence[Chapter], joins: Sequence[Seam], duration: int, clock: WallClock
+) -> tuple[Chapter, ...]:
+    """Without a gap, for a chapter lasts until the next one; a closed hole names what follows."""
+    at = {0: _recording(clock, 0)}
+    for join in joins:
+        tick = round(join.at * HZ)
+        behind = (chapter.end for chapter in told if chapter.start <= tick <= chapter.end)
+        at[next(behind, tick)] = _dated(f"recording, {join.part}", join.utc)
+    for chapter in told:
+        at[chapter.start] = chapter.title
+        at.setdefault(chapter.end, _recording(clock, chapter.end))
+    starts = [start for start in sorted(at) if start < duration]
+    return tuple(Chapter(a, b, at[a]) for a, b in pairwise([*starts, duration]))
+
+
+def _comment(spans: Sequence[Chapter], lost: Mapping[str, float]) -> str:
+    total = ", ".join(f"{seconds:.3f} s of {kind}" for kind, seconds in lost.items() if seconds)
+    places = [f"at {span.start / HZ:.3f} s {span.title}" for span in spans[:MOST]]
+    more = [f"and {len(spans) - MOST} more"] if len(spans) > MOST else []
+    return "; ".join([f"recpipe: the source lost {total or 'media'}", *places, *more])
+
+
+def _escaped(text: str) -> str:
+    for mark in "\\=;#\n":
+        text = text.replace(mark, f"\\{mark}")
+    return text

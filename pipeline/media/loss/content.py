@@ -1,0 +1,110 @@
+"""Where nothing seems to be shown or said: triage by the sizes of units, without decoding.
+
+A picture in which nothing changes is coded in some ten bytes, live ones in hundreds at least; an
+AAC frame of digital silence in some ten bytes as well.  What is suspected is confirmed on decoded
+samples: :func:`is_black`, :func:`is_frozen`, :func:`is_silent`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.loss.holes import Stretch
+from pipeline.media.ts.packets import Bytes
+from pipeline.model import Finding, Severity
+
+STILL = 250  # bytes of a picture, with the headers around it, in which nothing changes
+QUIET = 20  # bytes of a silent AAC frame for each channel, and as many for the frame
+MOSTLY = 0.9  # of the pictures are as small; the rest are key pictures
+LONG = {"video": 5.0, "audio": 10.0}  # seconds; what is shorter is not worth a word
+NAMED = 5  # spans told one by one
+BLACK = 24  # the brightest sample of a black picture, of 255
+ALIKE = 1.0  # by which samples of equal pictures differ on average
+LOUD = 33  # the loudest sample of silence, of 32767: -60 dB
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of one lane, seconds from the beginning of the MP4."""
+
+    kind: str  # "video" or "audio"
+    begin: float
+    end: float
+    segment: str  # where it begins
+
+    @property
+    def length(self) -> float:
+        """How long it is."""
+        return self.end - self.begin
+
+
+def suspects(lane: Lane, stretches: Sequence[Stretch]) -> list[Span]:
+    """Spans in which all units are as small as those of a still picture or of silence."""
+    kind = lane.codec.kind
+    sizes = np.concatenate([np.empty(0, np.uint32), *(s.units.sizes for s in stretches)])
+    small = sizes <= (STILL if kind == "video" else QUIET * (1 + _channels(lane)))
+    own = np.append(0, np.cumsum(small))
+    if kind == "video":  # a key picture among them is larger
+        small[1:-1] |= small[:-2] & small[2:]
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], small.view(np.int8), [0]])))
+    found = []
+    if not len(edges) or (edges[1::2] - edges[::2]).max() * lane.unit < LONG[kind] * HZ / 2:
+        return []
+    times = _times(lane, stretches)
+    owner = np.repeat(np.arange(len(stretches)), [len(s.units.sizes) for s in stretches])
+    for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        if own[end] - own[first] < MOSTLY * (end - first):
+            continue
+        begin, last = (times[first] - BASE) / HZ, (times[end - 1] + lane.unit - BASE) / HZ
+        if last - begin >= LONG[kind]:
+            found.append(Span(kind, float(begin), float(last), stretches[owner[first]].segment))
+    return found
+
+
+def _channels(lane: Lane) -> int:
+    if lane.codec.name == "opus":
+        return lane.config[3]
+    return (lane.config[2] & 1) << 2 | lane.config[3] >> 6
+
+
+def _times(lane: Lane, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
+    """Decoding times; units without a stamp stand between their neighbours."""
+    dts = np.concatenate([s.units.dts for s in stretches])
+    at = np.flatnonzero(dts >= 0)
+    return np.asarray(np.interp(np.arange(len(dts)), at, dts[at]), np.float64)
+
+
+def is_black(pictures: Bytes) -> bool:
+    """Luma samples of full range, one row for each picture."""
+    return pictures.size > 0 and int(pictures.max()) <= BLACK
+
+
+def is_frozen(pictures: Bytes) -> bool:
+    """All pictures are like the first."""
+    apart = np.abs(pictures.astype(np.int16) - pictures[:1].astype(np.int16))
+    return len(pictures) > 1 and bool((apart.mean(axis=1) < ALIKE).all())
+
+
+def is_silent(samples: NDArray[np.int16]) -> bool:
+    """Samples of 16 bits."""
+    return samples.size > 0 and int(np.abs(samples.astype(np.int32)).max()) <= LOUD
+
+
+_SAID = {
+    "BLACK": "black pictures",
+    "FROZEN": "pictures that do not change",
+    "SILENT": "digital silence",
+}
+
+
+def told(id: str, spans: Sequence[Span], lane: Lane, *, decoded: bool) -> Finding:
+    """One finding for all spans of a kind: nothing is wrong, but somebody may want to know."""
+    total = sum(span.length for span in spans)
+    named = ", ".join(f"{span.begin:.1f} to {span.end:.1f}" for span in spans[:NAMED])
+    more = f" and {len(spans) - NAMED} more" if len(spans) > NAMED else ""
+    how = "" if decoded else ", by the size of its units"
+    detail = f"{total:.1f} s of {_SAID[id]}{how}: {named}{more}"
+    return Finding(id, Severity.INFO, spans[0].segment, lane.pid, len(spans), detail)

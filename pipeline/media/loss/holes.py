@@ -1,0 +1,219 @@
+"""How much of each track is missing, measured on the access units themselves."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.media.es.access_units import Units
+from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.slots.segments import GAP
+from pipeline.media.timeline.expected_span import Promise
+from pipeline.media.ts.packets import PACKET, Index, Mask, Ticks
+from pipeline.media.ts.pes import ROUND
+from pipeline.model import Finding, Hole, Severity
+
+SILENCE = HZ // 10  # a longer pause of the sound inside a segment is a loss
+RARE = 4  # steps that are no step of a steady track, at most
+ENOUGH = 50  # steps that tell whether it is steady
+NEAR = 12  # pictures on both sides that tell how large the missing ones were
+PAYLOAD = PACKET - 4
+MOST = 8  # rounds of packets that may be missing at once
+DRIFT = HZ // 10  # 0.1 s between the time stamps and the samples of an audio track
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """The units of one lane in one segment."""
+
+    segment: str
+    units: Units
+    made: bool = False  # to fill the hole in front of the segment
+
+    @property
+    def own(self) -> "Stretch":
+        """What of it the segment held."""
+        return replace(self, units=self.units.own) if len(self.units.filled) else self
+
+    @property
+    def filled(self) -> int:
+        """Units that no segment held."""
+        return len(self.units.sizes) if self.made else len(self.units.filled)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """Stamped units of a lane in order: when each begins, and when the last unit before the next
+    one ends.
+    """
+
+    begin: Ticks
+    end: np.ndarray  # float ticks; one fewer than begin
+    torn: Index  # positions in ``begin`` in front of which media is missing
+    owner: Index  # the stretch of each
+    sizes: Index  # bytes of each
+    cut: Mask  # by stretch: units that lost bytes are counted there already
+
+
+def line(stretches: Sequence[Stretch], lane: Lane) -> Line:
+    """Put the units of a lane on its time line."""
+    empty = np.empty(0, np.int64)
+    times = [s.units.dts if lane.codec.kind == "video" else s.units.pts for s in stretches]
+    counts = np.array([len(t) for t in times], np.int64)
+    first = np.append(0, np.cumsum(counts))
+    all_times = np.concatenate([empty, *times])
+    at = np.flatnonzero(all_times >= 0)
+    begin = all_times[at]
+    end = begin[:-1] + np.diff(at) * lane.unit
+    torn = np.concatenate(
+        [
+            empty,
+            *(s.units.torn + o for s, o in zip(stretches, first, strict=False)),
+            first[1:][[bool(s.units.dropped) for s in stretches]],  # what was dropped may be media
+        ]
+    )
+    places = np.unique(np.searchsorted(at, torn))
+    owner = np.searchsorted(first, at, side="right") - 1
+    cut = np.array([s.units.cut > 0 for s in stretches], np.bool_)
+    sizes = np.concatenate([empty, *(s.units.sizes for s in stretches)]).astype(np.intp)[at]
+    return Line(begin, end, places[(places > 0) & (places < len(begin))], owner, sizes, cut)
+
+
+def holes(
+    lane: Lane, stretches: Sequence[Stretch], silent: Sequence[tuple[int, int]] = ()
+) -> list[Hole]:
+    """Spans between units where media is missing; in those that are ``silent`` nothing was sent."""
+    on = line(stretches, lane)
+    found = []
+    for place in holes_at(on, lane):
+        segment = stretches[on.owner[place]].segment
+        whole = float(on.end[place - 1]), float(on.begin[place])
+        for start, end in _outside(whole, silent):
+            if end - start > lane.unit / 2:
+                at, length = round((start - BASE) / HZ, 6), round((end - start) / HZ, 6)
+                found.append(Hole(lane.codec.kind, at, length, segment))
+    return found
+
+
+def _outside(
+    whole: tuple[float, float], spans: Sequence[tuple[int, int]]
+) -> Iterator[tuple[float, float]]:
+    """What is left of a span without others, which are in order."""
+    at, end = whole
+    for a, b in spans:
+        if a < end and b > at:
+            yield at, float(a)
+            at = float(b)
+    yield at, end
+
+
+def holes_at(on: Line, lane: Lane) -> list[int]:
+    """Positions in a line in front of which a hole is."""
+    places = np.union1d(on.torn, _silences(on, lane))
+    wide = on.begin[places] - on.end[places - 1] > lane.unit / 2
+    return [int(place) for place in places[wide]]
+
+
+def closed_holes(lane: Lane, promised: Promise) -> list[Hole]:
+    """Holes of which nothing is left but the place."""
+    return [
+        Hole(
+            lane.codec.kind,
+            round((hole.at - BASE) / HZ, 6),
+            round(hole.ticks / HZ, 6),
+            hole.segment,
+            became="closed",
+        )
+        for hole in promised.closed
+    ]
+
+
+def _silences(on: Line, lane: Lane) -> Index:
+    """Gaps inside a segment that only a loss can leave: sound never pauses, and of units that
+    follow each other at equal distance a few are missing only with the packets they stood in.
+    """
+    gaps = on.begin[1:] - on.end
+    inner = on.owner[1:] == on.owner[:-1]
+    found = inner & (gaps > lane.unit / 2) & ~on.cut[on.owner[1:]]
+    steady = np.count_nonzero(np.abs(gaps) <= lane.unit / 4) >= max(len(gaps) - RARE, ENOUGH)
+    for place in np.flatnonzero(found).tolist():
+        found[place] = steady and _hides(on, place, lane)
+    if lane.codec.kind == "audio":
+        found |= inner & (gaps > max(_pause(lane), 3 * lane.unit))
+    return np.flatnonzero(found) + 1
+
+
+def _hides(on: Line, place: int, lane: Lane) -> bool:
+    """The bytes of as many pictures as a gap has room for would fill sixteen packets, or a few
+    times as many, which no counter tells from none.
+    """
+    near = on.sizes[max(0, place - NEAR) : place + NEAR]
+    room = (on.begin[place + 1] - on.end[place]) / lane.unit
+    packets = float(near.mean()) / PAYLOAD * room
+    return bool(ROUND / 2 < packets < MOST * ROUND)
+
+
+def _pause(lane: Lane) -> int:
+    """Ticks a lane may be silent by itself.  Opus leaves silence out, at most 0.4 s of it in a row
+    (DTX).
+    """
+    return SILENCE if lane.codec.name == "aac" else GAP
+
+
+def lost_ticks(
+    lane: Lane, found: Sequence[Hole], stretches: Sequence[Stretch], promised: Promise
+) -> float:
+    """Holes, units that lost their end, and what is missing at both ends."""
+    cut = sum(s.units.cut for s in stretches)
+    inside = sum(hole.length for hole in found if hole.became != "closed") * HZ
+    closed = sum(hole.ticks for hole in promised.closed)
+    return inside + cut * lane.unit + sum(beyond(lane, stretches, promised)) + closed
+
+
+def beyond(lane: Lane, stretches: Sequence[Stretch], promised: Promise) -> tuple[float, float]:
+    """Ticks that are missing before the first unit of a lane and behind its last one."""
+    begin, end = span(lane, stretches)
+    first, last = promised.within
+    late = promised.late or _lost_some(stretches[first].units)
+    early = promised.early or _lost_some(stretches[last].units)
+    missing = (begin - promised.begin if late else 0.0, promised.end - end if early else 0.0)
+    before, behind = (ticks if ticks > lane.unit / 2 else 0.0 for ticks in missing)
+    return before, behind
+
+
+def _lost_some(units: Units) -> bool:
+    return not len(units.sizes) or units.dropped > 0
+
+
+def span(lane: Lane, stretches: Sequence[Stretch]) -> tuple[float, float]:
+    """Decoding time of the first unit, and of the end of the last."""
+    times = np.concatenate([s.units.dts for s in stretches])
+    at = np.flatnonzero(times >= 0)
+    if not len(at):
+        return float(BASE), float(BASE)
+    first = float(times[at[0]]) - int(at[0]) * lane.unit
+    return first, float(times[at[-1]]) + (len(times) - int(at[-1])) * lane.unit
+
+
+def irregularities(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Finding]:
+    """Gaps the writer itself left, and a clock that runs apart from the samples."""
+    on = line(stretches, lane)
+    gaps = on.begin[1:] - on.end
+    own = np.ones(len(gaps), np.bool_)
+    own[on.torn - 1] = False
+    inner = own & (on.owner[1:] == on.owner[:-1])
+    lost = {int(place) - 1 for place in _silences(on, lane)}
+    wide = np.flatnonzero(inner & (gaps > max(_pause(lane), 3 * lane.unit)))
+    for place in sorted({*wide.tolist(), *(lost - {int(at) - 1 for at in on.torn})}):
+        severity = Severity.ERROR if place in lost else Severity.INFO
+        segment = stretches[on.owner[place + 1]].segment
+        detail = f"{gaps[place] / HZ:.3f} s without {lane.codec.kind} inside this segment"
+        yield Finding("DTS_GAP", severity, segment, lane.pid, detail=detail)
+    slow = own & (np.abs(gaps) <= SILENCE)
+    drift = float(gaps[slow].sum()) if lane.codec.name == "aac" else 0.0
+    if abs(drift) > DRIFT:
+        of_each = np.bincount(on.owner[1:][slow], gaps[slow], len(stretches))
+        worst = int(np.argmax(np.abs(of_each)))
+        detail = f"time stamps run {drift / HZ:+.3f} s against the samples over the recording"
+        detail += f", {of_each[worst] / HZ:+.3f} s of it in {stretches[worst].segment}"
+        yield Finding("AUDIO_CLOCK", Severity.WARNING, pid=lane.pid, detail=detail)

@@ -1,0 +1,1 @@
+"""Playlists (RFC 8216), and what Agora adds to them."""

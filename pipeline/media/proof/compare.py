@@ -1,0 +1,368 @@
+"""The proof that an MP4 holds what the segments held: every count, time stamp and byte.
+
+The source side comes from our packet reader, the MP4 side from our box reader; nothing the muxer
+says is used. Bytes are compared by one CRC-32 per segment and track over all access units as MP4
+stores them, sizes unit by unit.
+"""
+
+import zlib
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.media.es.codecs import adts_rate
+from pipeline.media.isobmff import sample_tables as mp4
+from pipeline.media.isobmff.sample_entries import (
+    audio_object,
+    avc_parameter_sets,
+    hevc_parameter_sets,
+    program_config,
+    told_channels,
+)
+from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.loss.chapters import Marks
+from pipeline.media.loss.holes import Stretch
+from pipeline.media.ts.packets import Ticks
+from pipeline.model import Finding, Proof, Severity
+
+HANDLERS = {"video": "vide", "audio": "soun"}
+CHAPTERS = "text"  # the handler of a track of titles
+ENTRIES = {
+    "h264": ("avc1", "avc3"),
+    "hevc": ("hvc1", "hev1"),
+    "aac": ("mp4a",),
+    "vp9": ("vp09",),
+    "av1": ("av01",),
+    "opus": ("Opus",),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Bytes of the file that belong to one segment of one track; arrays of one length, in file
+    order.
+    """
+
+    begin: NDArray[np.int64]
+    length: NDArray[np.int64]
+    slot: NDArray[np.int64]  # index into the digests
+
+
+def pieces(tracks: Sequence[mp4.Track], expected: Sequence[Sequence[Stretch]], block: int) -> Piece:
+    """Where each segment's share of every track lies, cut at block borders, sorted by place in the
+    file.
+    """
+    begins, lengths, slots = [], [], []
+    base = 0
+    for track, stretches in zip(tracks, expected, strict=True):
+        begin, length, slot = _track_pieces(track, stretches)
+        begins.append(begin)
+        lengths.append(length)
+        slots.append(slot + base)
+        base += len(stretches)
+    begin, length, slot = map(np.concatenate, (begins, lengths, slots))
+    order = np.argsort(begin, kind="stable")
+    return _cut_at_blocks(Piece(begin[order], length[order], slot[order]), block)
+
+
+def _track_pieces(
+    track: mp4.Track, stretches: Sequence[Stretch]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Chunk runs of a track, cut where the next segment's units begin."""
+    offsets, lengths, first = mp4.runs(track)
+    counts = np.array([len(s.units.sizes) for s in stretches], np.int64)
+    bounds = np.cumsum(counts)[:-1]
+    bounds = bounds[(bounds > 0) & (bounds < len(track.sizes))]
+    total = np.append(0, np.cumsum(track.sizes, dtype=np.int64))
+    chunk = np.searchsorted(first, bounds, side="right") - 1
+    cuts = offsets[chunk] + total[bounds] - total[first[chunk]]
+    begin = np.append(offsets, cuts)
+    sample = np.append(first, bounds)
+    end = np.append(offsets + lengths, (offsets + lengths)[chunk])
+    order = np.lexsort((begin, sample))
+    begin, sample, end = begin[order], sample[order], end[order]
+    same = np.append(end[1:] == end[:-1], False)  # cut: ends where its next part begins
+    end = np.where(same, np.append(begin[1:], 0), end)
+    filled = end > begin
+    begin, sample, end = begin[filled], sample[filled], end[filled]
+    owner = np.searchsorted(np.cumsum(counts), sample, side="right")
+    return begin, end - begin, np.minimum(owner, max(0, len(stretches) - 1))
+
+
+def _cut_at_blocks(piece: Piece, block: int) -> Piece:
+    """Pieces that cross a block border become two; longer ones several."""
+    end = piece.begin + piece.length
+    spread = (end - 1) // block - piece.begin // block
+    if not spread.any():
+        return piece
+    times = spread + 1
+    begin = np.repeat(piece.begin, times)
+    nth = np.arange(len(begin)) - np.repeat(np.cumsum(times) - times, times)
+    border = (begin // block + nth) * block
+    new_begin = np.maximum(begin, border)
+    new_end = np.minimum(np.repeat(end, times), border + block)
+    return Piece(new_begin, new_end - new_begin, np.repeat(piece.slot, times))
+
+
+def digest_block(data: memoryview, start: int, piece: Piece, digests: MutableSequence[int]) -> None:
+    """Continue the digests with the pieces inside the block of the file at ``start``."""
+    lo, hi = np.searchsorted(piece.begin, (start, start + len(data)))
+    begins = (piece.begin[lo:hi] - start).tolist()
+    ends = (piece.begin[lo:hi] - start + piece.length[lo:hi]).tolist()
+    crc32 = zlib.crc32
+    for begin, end, slot in zip(begins, ends, piece.slot[lo:hi].tolist(), strict=True):
+        digests[slot] = crc32(data[begin:end], digests[slot])
+
+
+def pair(movie: mp4.Movie, lanes: Sequence[Lane]) -> list[mp4.Track] | None:
+    """The track of each lane, in order; None when the tracks are not those that were asked for.
+
+    A track of chapter titles is no track of a lane; :func:`chapters` proves it.
+    """
+    tracks = [track for track in movie.tracks if track.handler != CHAPTERS]
+    if len(tracks) != len(lanes):
+        return None
+    for track, lane in zip(tracks, lanes, strict=True):
+        if (
+            track.handler != HANDLERS[lane.codec.kind]
+            or track.codec not in ENTRIES[lane.codec.name]
+        ):
+            return None
+    return tracks
+
+
+def prove(
+    movie: mp4.Movie,
+    layout: mp4.Layout,
+    tracks: Sequence[mp4.Track],
+    lanes: Sequence[Lane],
+    expected: Sequence[Sequence[Stretch]],
+    digests: Sequence[int],
+) -> tuple[Proof, list[Finding]]:
+    """Compare the two sides.  A difference is a finding that names its first segment."""
+    findings: list[Finding] = []
+    counts = times = data = True
+    worst = 0.0
+    base = 0
+    for lane, track, stretches in zip(lanes, tracks, expected, strict=True):
+        mine = digests[base : base + len(stretches)]
+        base += len(stretches)
+        counted = list(_count(lane, track, stretches))
+        differing = list(_bytes(lane, track, stretches, mine)) if not counted else []
+        error, late = _times(lane, track, movie.timescale, stretches) if not counted else (0.0, [])
+        worst = max(worst, error)
+        findings += [*counted, *differing, *late, *_config(lane, track, stretches)]
+        counts &= not counted
+        times &= not counted and not late
+        data &= not counted and not differing
+    unheard = [_unheard(lane, stretches) for lane, stretches in zip(lanes, expected, strict=True)]
+    findings += _structure(layout, tracks, movie.timescale, unheard)
+    made = sum(s.filled for stretches in expected for s in stretches)
+    return Proof(counts, times, data, round(worst, 3), made), findings
+
+
+def chapters(movie: mp4.Movie, read: Callable[[int, int], bytes], marks: Marks) -> list[Finding]:
+    """The titles in the file are those it was to have, each at its time."""
+    tracks = [track for track in movie.tracks if track.handler == CHAPTERS]
+    found = [one for track in tracks for one in _titles(track, movie.timescale, read)]
+    wanted = [(chapter.start, chapter.title) for chapter in marks.chapters]
+    close = len(found) == len(wanted) and all(
+        a[1] == b[1] and abs(a[0] - b[0]) <= HZ // 1000 for a, b in zip(found, wanted, strict=True)
+    )
+    if close and len(tracks) <= 1:
+        return []
+    detail = f"{len(found)} chapters that are not the {len(wanted)} it was to have"
+    return [Finding("M_CHAPTERS", Severity.FATAL, detail=detail)]
+
+
+def _titles(
+    track: mp4.Track, timescale: int, read: Callable[[int, int], bytes]
+) -> Iterator[tuple[int, str]]:
+    """Tick and text of each sample (QuickTime File Format, text sample data)."""
+    offsets, _, first = mp4.runs(track)
+    shown = mp4.presentation(track, timescale).tolist()
+    sizes = track.sizes.tolist()
+    bounds = [*first.tolist(), len(sizes)]
+    for offset, (begin, end) in zip(offsets.tolist(), pairwise(bounds), strict=True):
+        for sample in range(begin, end):
+            data = read(offset, min(sizes[sample], 1 << 16))
+            offset += sizes[sample]
+            length = int.from_bytes(data[:2], "big")
+            yield shown[sample], data[2 : 2 + length].decode("utf-8", "replace")
+
+
+def compare(
+    lanes: Sequence[Lane],
+    expected: Sequence[Sequence[Stretch]],
+    found: Sequence[Sequence[Stretch]],
+) -> tuple[Proof, list[Finding]]:
+    """The same for a result that was read back as units, segment by segment."""
+    counts = times = data = True
+    findings: list[Finding] = []
+    for lane, wanted, real in zip(lanes, expected, found, strict=True):
+        for a, b in zip(wanted, real, strict=True):
+            same_count = len(a.units.sizes) == len(b.units.sizes)
+            same_times = same_count and np.array_equal(a.units.pts, b.units.pts)
+            same_times = same_times and np.array_equal(a.units.dts, b.units.dts)
+            same_bytes = same_count and np.array_equal(a.units.sizes, b.units.sizes)
+            same_bytes = same_bytes and a.units.digest == b.units.digest
+            counts, times, data = counts & same_count, times & same_times, data & same_bytes
+            for id, same in (
+                ("M_COUNT", same_count),
+                ("M_TIME", same_times),
+                ("M_HASH", same_bytes),
+            ):
+                if not same:
+                    detail = f"{lane.codec.kind} is not what the segment holds"
+                    findings.append(Finding(id, Severity.FATAL, a.segment, lane.pid, detail=detail))
+    made = sum(s.filled for stretches in expected for s in stretches)
+    return Proof(counts, times, data, filled=made), findings
+
+
+def _unheard(lane: Lane, stretches: Sequence[Stretch]) -> int:
+    """Units that begin in what is decoded and not heard at the beginning of a lane."""
+    if not lane.lead:
+        return 0
+    return int(sum(np.count_nonzero((s.units.pts >= 0) & (s.units.pts < BASE)) for s in stretches))
+
+
+def _structure(
+    layout: mp4.Layout, tracks: Sequence[mp4.Track], timescale: int, unheard: Sequence[int]
+) -> Iterator[Finding]:
+    outside = sum(mp4.outside(track, layout) for track in tracks)
+    if outside:
+        detail = f"{outside} chunks lie outside the media data"
+        yield Finding("M_BOUNDS", Severity.FATAL, detail=detail)
+    if not layout.faststart:
+        yield Finding(
+            "M_FASTSTART", Severity.FATAL, detail="the index stands behind the media data"
+        )
+    hidden = [mp4.hidden(track, timescale) for track in tracks]
+    if hidden != list(unheard):
+        detail = f"{sum(hidden)} samples lie outside the edit list, expected {sum(unheard)}"
+        yield Finding("M_TIME", Severity.FATAL, detail=detail)
+
+
+def _count(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Iterator[Finding]:
+    wanted = sum(len(s.units.sizes) for s in stretches)
+    if wanted != len(track.sizes):
+        detail = (
+            f"{len(track.sizes)} {lane.codec.kind} samples in the MP4, {wanted} in the segments"
+        )
+        yield Finding("M_COUNT", Severity.FATAL, pid=lane.pid, detail=detail)
+
+
+def _bytes(
+    lane: Lane, track: mp4.Track, stretches: Sequence[Stretch], digests: Sequence[int]
+) -> Iterator[Finding]:
+    at = 0
+    wrong: list[str] = []
+    for stretch, digest in zip(stretches, digests, strict=True):
+        sizes = track.sizes[at : at + len(stretch.units.sizes)]
+        at += len(sizes)
+        if digest != stretch.units.digest or not np.array_equal(sizes, stretch.units.sizes):
+            wrong.append(stretch.segment)
+    if wrong:
+        detail = f"{lane.codec.kind} of {len(wrong)} segments is not what the segments hold"
+        yield Finding("M_HASH", Severity.FATAL, wrong[0], lane.pid, len(wrong), detail)
+
+
+def _times(
+    lane: Lane, track: mp4.Track, timescale: int, stretches: Sequence[Stretch]
+) -> tuple[float, list[Finding]]:
+    """Largest error in ticks, and what is beyond a tick plus half a unit of the track's clock.
+
+    Segment by segment, so that memory does not grow with the recording.
+    """
+    allowed = 1 + (0 if track.timescale % HZ == 0 else HZ / track.timescale / 2)
+    shown = mp4.presentation(track, timescale)
+    decoded = mp4.decode_times(track, timescale) if lane.codec.kind == "video" else shown
+    between = _Between(lane.unit)
+    worst, late, first = 0.0, 0, ""
+    at = 0
+    for stretch in stretches:
+        pts, dts = stretch.units.pts, stretch.units.dts
+        here = slice(at, at + len(pts))
+        at += len(pts)
+        errors = np.maximum(_errors(shown[here], pts), _errors(decoded[here], dts))
+        if lane.codec.kind == "audio":
+            errors = np.maximum(errors, between.errors(shown[here], pts))
+        worst = max(worst, float(errors.max(initial=0.0)))
+        beyond = int(np.count_nonzero(errors > allowed))
+        first = first or (stretch.segment if beyond else "")
+        late += beyond
+    if not late:
+        return worst, []
+    detail = f"{late} {lane.codec.kind} samples off by up to {worst / HZ:.6f} s"
+    return worst, [Finding("M_TIME", Severity.FATAL, first, lane.pid, late, detail)]
+
+
+def _errors(found: Ticks, wanted: Ticks) -> NDArray[np.float64]:
+    """Distance to the stamps the source carries; 0 where it carries none."""
+    return np.where(wanted >= 0, np.abs(found + BASE - wanted), 0).astype(np.float64)
+
+
+class _Between:
+    """Frames behind a stamped one follow it by whole frames, each rounded down to a tick or not."""
+
+    def __init__(self, unit: float) -> None:
+        self._unit = unit
+        self._stamp = -1  # the last one, and how many frames ago it was
+        self._ago = 0
+
+    def errors(self, found: Ticks, stamps: Ticks) -> NDArray[np.float64]:
+        """Distance to where each frame may be; 0 in front of the first stamp of all."""
+        count = np.arange(len(stamps))
+        last = np.maximum.accumulate(np.where(stamps >= 0, count, -1))
+        stamp = np.where(last >= 0, stamps[last], self._stamp)
+        nth = np.where(last >= 0, count - last, count + self._ago)
+        if len(stamps):
+            self._stamp, self._ago = int(stamp[-1]), int(nth[-1]) + 1
+        low, high = stamp + nth * np.floor(self._unit), stamp + nth * self._unit
+        real = found + BASE
+        beyond = np.maximum(0.0, np.maximum(low - real, real - high))
+        return np.where(stamp >= 0, beyond, 0.0)
+
+
+def _vpcc(payload: bytes) -> tuple[int, int, int]:
+    """Profile, bit depth and chroma subsampling of a vpcC; where the chroma samples of 4:2:0 lie is
+    not in the stream.
+    """
+    profile, depth = payload[4:5], payload[6] if len(payload) > 6 else 0
+    return int.from_bytes(profile, "big"), depth >> 4, max(1, depth >> 1 & 7)
+
+
+def _ended(sets: Sequence[bytes]) -> set[bytes]:
+    """Parameter sets without zeros behind them: no NAL unit ends with one (H.264 clause 7.4.1)."""
+    return {one.rstrip(b"\0") for one in sets}
+
+
+def _config(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Iterator[Finding]:
+    """The decoder configuration in the MP4 is the one the stream carries."""
+    right = True
+    if lane.codec.name == "h264":
+        sets = {lane.config, *(() if lane.inside else lane.sets)}
+        right = sets <= _ended(avc_parameter_sets(track.configuration))
+    elif lane.codec.name == "hevc":
+        apart = {lane.config}.union(*(stretch.units.sets for stretch in stretches))
+        right = apart <= _ended(hevc_parameter_sets(track.configuration))
+        right &= track.codec == ("hev1" if lane.inside else "hvc1")
+    elif lane.codec.name == "aac" and track.configuration:
+        kind, rate, channels = audio_object(track.configuration)
+        told = (lane.config[2] & 1) << 2 | lane.config[3] >> 6
+        right = rate == adts_rate(lane.config) and (not told or channels == told or told == 7)
+        right &= kind == (lane.config[2] >> 6) + 1
+        elements = frozenset[bytes]().union(*(stretch.units.sets for stretch in stretches))
+        right &= all(program_config(e, 3) == told_channels(track.configuration) for e in elements)
+    elif lane.codec.name == "vp9":
+        right = _vpcc(track.configuration) == _vpcc(lane.config[4:])
+    elif lane.codec.name == "av1":
+        right = track.configuration == lane.config[4:]
+    elif lane.codec.name == "opus":
+        right = track.configuration[1:] == lane.config[3:]
+    if not right or track.descriptions != 1:
+        detail = f"the {lane.codec.kind} configuration of the MP4 is not that of the stream"
+        yield Finding("M_CONFIG", Severity.FATAL, pid=lane.pid, detail=detail)

@@ -1,0 +1,110 @@
+"""Which time stamps of a segment are believed, and what is taken for those that cannot be right.
+
+Asked before anything else is read off them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.media.lane import HZ, Lane
+from pipeline.media.slots.neighbours import streams_of, unit
+from pipeline.media.slots.presentation import in_place, one_bit_off, within
+from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.slots.timestamps import late, started, steady, swapped, told_again
+from pipeline.media.ts.packets import Ticks, signed
+from pipeline.media.ts.scan import Stream
+from pipeline.model import Finding, Severity
+
+LONGEST_DELAY = 5 * HZ  # from the decoding of a picture to its showing
+BESIDE = "derived from their neighbours"
+
+
+def believed(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
+    """The slots with the stamps that their streams must have had."""
+    units: dict[str, list[float]] = defaultdict(list)
+    for slot in slots:
+        for stream in streams_of(slot).values():
+            units[stream.codec.name if stream.codec else ""].append(unit(stream))
+    usual = {name: float(np.median(lasting)) for name, lasting in units.items()}
+    kept, findings = [], []
+    for slot in slots:
+        mended = {}
+        for pid, stream in streams_of(slot).items():
+            assert stream.codec is not None
+            lane = Lane(pid, stream.codec, stream.config or b"", usual[stream.codec.name])
+            pts, dts, said = _of_stream(slot, lane, stream)
+            findings += said
+            if pts is not stream.pts or dts is not stream.dts:
+                mended[pid] = replace(stream, pts=pts, dts=dts)
+        if mended and slot.scan:
+            streams = {**slot.scan.streams, **mended}
+            slot = replace(slot, scan=replace(slot.scan, streams=streams))
+        kept.append(slot)
+    return kept, findings
+
+
+def _of_stream(slot: Slot, lane: Lane, stream: Stream) -> tuple[Ticks, Ticks, list[Finding]]:
+    """PTS and DTS of every PES in an order a decoder can follow; single impossible ones are mended,
+    and a fatal finding says where too few agree for that.
+    """
+    findings: list[Finding] = []
+
+    def say(id: str, severity: Severity, count: int, detail: str, repair: str | None) -> None:
+        findings.append(Finding(id, severity, slot.name, lane.pid, count, detail, repair))
+
+    pts, dts = stream.pts, stream.dts
+    if own := started(pts, dts):
+        say("PTS_ZERO", Severity.WARNING, 1, "the first stamp is 0", BESIDE)
+        pts, dts = own
+    pts, dts, lonely = within(pts, dts, lane, slot.duration)
+    if lonely:
+        detail = f"a stamp far from all others of {slot.duration} s"
+        say("PTS_RANGE", Severity.WARNING, lonely, detail, BESIDE)
+    first = pts, dts
+    pts, dts, mended = steady(pts, dts, lane)
+    if mended and np.abs(signed(pts - dts)[dts >= 0]).max() > LONGEST_DELAY:
+        mended = None
+    exchanged = swapped(*first, lane) if mended != 0 else None
+    if exchanged:
+        pts, dts, mended = exchanged
+        detail = "pictures that carry each other's time stamps"
+        say("DTS_BACK", Severity.WARNING, mended, detail, "put in order")
+    elif mended is None:
+        detail = "the clock restarts inside this segment: not supported yet"
+        say("DTS_BACK", Severity.FATAL, 1, detail, None)
+    elif mended:
+        again = mended == told_again(first[1])
+        detail = f"decoding times {'that are told twice' if again else 'out of order'}"
+        near = bool((np.abs(signed(pts - first[0])) <= lane.unit).all())
+        say("DTS_BACK", Severity.WARNING if near else Severity.ERROR, mended, detail, BESIDE)
+    if mended is not None:
+        pts, astray = in_place(pts, dts, lane)
+        if astray:
+            detail = "pictures that cannot be shown when they say"
+            say("PTS_RANGE", Severity.WARNING, astray, detail, "shown where one is wanting")
+        pts, dts, flipped = one_bit_off(pts, dts, lane)
+        if flipped:
+            detail = (
+                "one bit of a PTS is wrong: among evenly spaced pictures it stands beside its place"
+            )
+            say("PTS_RANGE", Severity.WARNING, flipped, detail, "set there")
+    return pts, dts, findings
+
+
+def decoded_in_time(segments: Sequence[Placed], lanes: Sequence[Lane]) -> Iterator[Finding]:
+    """No picture may be decoded after it is shown (ISO/IEC 13818-1 clause 2.7.4): all of a lane are
+    decoded so much earlier.
+    """
+    for lane in lanes:
+        there = [s for s in segments if lane.pid in s.stamps and lane.codec.kind == "video"]
+        behind = [late(*segment.stamps[lane.pid], lane) for segment in there]
+        most = max(behind, default=0)
+        for segment in there if most else ():
+            segment.decode_earlier(lane.pid, most)
+        if most:
+            first = there[next(n for n, ticks in enumerate(behind) if ticks)]
+            detail = f"pictures that are shown before they are decoded, by up to {most / HZ:.3f} s"
+            yield Finding("DTS_LATE", Severity.INFO, first.slot.name, lane.pid, detail=detail)

@@ -1,0 +1,279 @@
+"""Whether a slot is of this recording: its clock, format, length and counters beside others.
+
+Times are ticks of 90 kHz unless they say seconds.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import pairwise
+
+from pipeline.media.es.formats import needs
+from pipeline.media.lane import HZ
+from pipeline.media.slots.neighbours import (
+    Neighbours,
+    between,
+    emptied,
+    end,
+    first,
+    length,
+    promised,
+    signed_ticks,
+    streams_of,
+    unit,
+)
+from pipeline.media.slots.segments import Slot, has_media
+from pipeline.media.slots.shifts import APART, shifted
+from pipeline.media.timeline.stream_gaps import continues
+from pipeline.media.ts.scan import Stream
+from pipeline.model import Finding, Severity
+
+OUT = HZ  # a slot whose clock is further off than this from both its neighbours is out of line
+ENOUGH = 3  # edges that tell how a writer counts
+MISSING = (
+    5  # times as long as a slot: if its neighbours are further apart, their clocks tell nothing
+)
+
+
+def in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
+    """A clock that steps out and back again: a slice of another recording, unless every counter
+    goes on through it, or each of its streams fits to a part of a unit.
+    """
+    slot = slots[found.here]
+    if found.before is None or found.behind is None or not found.since or not found.until:
+        return _of_other_format(slots, found)
+    if min(*found.since.values(), *found.until.values()) >= 0:
+        return slot, []  # between its neighbours, however sparse
+    off = [min(map(abs, side.values())) for side in (found.since, found.until)]
+    if min(off) > OUT and (why := _belongs_nowhere(slots, found)):
+        return emptied(slot), [_foreign(slot, why)]
+    over = -min(max(side.values()) for side in (found.since, found.until))
+    no_room = _has_no_room(slots, found)
+    if not no_room and _has_its_place(slots, found, over):
+        return slot, []
+    if _is_announced(slots, found) or _goes_on(slots, found):
+        return slot, []
+    if no_room:
+        detail = "its neighbours follow each other by the clock, and it has another format"
+        return emptied(slot), [_foreign(slot, detail)]
+    if min(off) <= OUT:
+        detail = f"its neighbours follow each other by the clock, and it reaches {over / HZ:.3f} s"
+        return emptied(slot), [_foreign(slot, f"{detail} into one of them")]
+    return _off_both(slots, found)
+
+
+def _off_both(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
+    """Between its neighbours is room for it, and its clock is off both: set by them, or of another
+    recording.
+    """
+    slot = slots[found.here]
+    step = _step(slot, found.since)
+    counted = _counted(slots, found)
+    one_side = _off_one_that_counts(slots, found)
+    if one_side is not None:
+        step = one_side
+    if counted or one_side is not None or (counted is None and _seamless(slot, found, step)):
+        detail = f"its clock is {step / HZ:+.3f} s off that of its neighbours, which it fits"
+        said = Finding(
+            "DTS_BACK", Severity.WARNING, slot.name, None, 1, detail, "set by its neighbours"
+        )
+        return shifted(slot, dict.fromkeys(streams_of(slot), -step)), [said]
+    detail = f"its clock is {step / HZ:+.3f} s off that of both its neighbours"
+    return emptied(slot), [_foreign(slot, detail)]
+
+
+def _is_announced(slots: Sequence[Slot], found: Neighbours) -> bool:
+    """The clock may begin anew in front of it or behind it (EXT-X-DISCONTINUITY)."""
+    assert found.behind is not None
+    return slots[found.here].discontinuity or slots[found.behind].discontinuity
+
+
+def _has_its_place(slots: Sequence[Slot], found: Neighbours, over: int) -> bool:
+    """It fills what is missing between its neighbours, or the room there says nothing; ``over`` is
+    how far it reaches into one.
+    """
+    slot = slots[found.here]
+    room = _room(slots, found)
+    if _fills(slots, found) or room is None:
+        return True
+    if min(min(map(abs, side.values())) for side in (found.since, found.until)) > OUT:
+        return not length(slot) - OUT <= room <= MISSING * length(slot) + OUT
+    return over <= 2 * APART or abs(room - length(slot)) > APART
+
+
+def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours) -> str:
+    """Why a slot whose clock is off both its neighbours is of another recording, whatever is
+    announced of clocks; empty where nothing besides the clock says so.
+    """
+    if _counted(slots, found) or _goes_on(slots, found):
+        return ""
+    slot = slots[found.here]
+    lasts = max(signed_ticks(end(s) - first(s)) for s in streams_of(slot).values())
+    named = _named(slots, found.here)
+    told = round(HZ * (slot.duration or 0.0))
+    if named is not None and abs(named - told) <= OUT / 2 and lasts - told > OUT:
+        return f"it holds {lasts / HZ:.3f} s, EXTINF and the slice names say {told / HZ:.3f} s"
+    if not _is_announced(slots, found) and _differs_in_all(slots, found):
+        return "sound and picture have another format and another clock than on both sides"
+    return ""
+
+
+def _named(slots: Sequence[Slot], number: int) -> int | None:
+    """Ticks from one slot to the next by their names."""
+    here, then = slots[number], slots[number + 1] if number + 1 < len(slots) else None
+    if then is None or here.utc is None or then.utc is None or here.part != then.part:
+        return None
+    return round(HZ * (then.utc - here.utc))
+
+
+def _differs_in_all(slots: Sequence[Slot], found: Neighbours) -> bool:
+    """Every one of its streams, and more than one, has another format than on both sides."""
+    assert found.before is not None
+    assert found.behind is not None
+    mine, one, other = (_formats(slots[n]) for n in (found.here, found.before, found.behind))
+    return len(mine) > 1 and one == other and all(mine[k] != one.get(k) for k in mine)
+
+
+def _has_no_room(slots: Sequence[Slot], found: Neighbours) -> bool:
+    """By its clock it lies over both its neighbours, which leave none between them, and it has
+    another format than they.
+    """
+    assert found.before is not None
+    assert found.behind is not None
+    gap = between(slots, found.before, found.behind)
+    over = max(*found.since.values(), *found.until.values()) < -APART
+    mine, one, other = (_formats(slots[n]) for n in (found.here, found.before, found.behind))
+    return gap is not None and abs(gap) <= APART and over and mine != one == other
+
+
+def _room(slots: Sequence[Slot], found: Neighbours) -> int | None:
+    """Ticks between its neighbours, without what EXTINF says of other slots that are empty."""
+    assert found.before is not None
+    assert found.behind is not None
+    whole = between(slots, found.before, found.behind)
+    empty = [n for n in range(found.before + 1, found.behind) if n != found.here]
+    return whole and whole - promised(slots[n] for n in empty)
+
+
+def _fills(slots: Sequence[Slot], found: Neighbours) -> bool:
+    """It goes on from one of its neighbours into the other, and holds what is missing between."""
+    assert found.before is not None
+    assert found.behind is not None
+    sides = between(slots, found.before, found.here), between(slots, found.here, found.behind)
+    return all(side is not None and abs(side) <= APART for side in sides)
+
+
+def _goes_on(slots: Sequence[Slot], found: Neighbours) -> bool:
+    """Its clock goes on from another slot of its format, or into one: it is in the wrong place."""
+    others = [n for n, s in enumerate(slots) if has_media(s) and n != found.here]
+    gaps = [(n, between(slots, n, found.here)) for n in others if n != found.before]
+    gaps += [(n, between(slots, found.here, n)) for n in others if n != found.behind]
+    near = [n for n, gap in gaps if gap is not None and abs(gap) <= APART]
+    return any(_formats(slots[n]) == _formats(slots[found.here]) for n in near)
+
+
+def _of_other_format(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
+    """At an end of the recording another format and another clock together tell."""
+    slot = slots[found.here]
+    beside = found.before if found.before is not None else found.behind
+    off = found.since or found.until
+    if beside is None or not off or min(map(abs, off.values())) <= OUT:
+        return slot, []
+    one, other = sorted((found.here, beside))
+    few = sum(map(has_media, slots)) < 3  # which of two is another one?
+    if few or slots[other].discontinuity:
+        return slot, []
+    if _names_agree(slots[one], slots[other], min(off.values(), key=abs)):
+        return slot, []
+    mine, usual = _formats(slot), _usual_formats(slots)
+    if mine == usual or mine.keys() != usual.keys() or _formats(slots[beside]) != usual:
+        return slot, []
+    detail = "neither its clock nor its format go on from the others"
+    return emptied(slot), [_foreign(slot, detail)]
+
+
+def _names_agree(a: Slot, b: Slot, gap: int) -> bool:
+    """The names tell of as long a gap between two slots as the clock does."""
+    if a.utc is None or b.utc is None:
+        return False
+    return abs((b.utc - a.utc - (a.duration or 0.0)) * HZ - gap) <= OUT
+
+
+def _usual_formats(slots: Sequence[Slot]) -> dict[str, Hashable]:
+    """Those of most slots."""
+    every = [_formats(slot) for slot in slots if has_media(slot)]
+    return max(every, key=every.count)
+
+
+def _foreign(slot: Slot, why: str) -> Finding:
+    detail = f"{why}: it belongs to another recording"
+    return Finding("SEG_FOREIGN", Severity.ERROR, slot.name, detail=detail)
+
+
+def _counted(slots: Sequence[Slot], found: Neighbours) -> bool | None:
+    """Whether every counter goes on over both its edges; None where that tells nothing, because
+    only some do, or those of its neighbours do not go on either.
+    """
+    assert found.before is not None
+    assert found.behind is not None
+    own = [(found.before, found.here), (found.here, found.behind)]
+    here = _pairs(slots, (edge for edge in own if edge[1] == edge[0] + 1))  # a hole breaks them all
+    go_on = [continues(a, b) for a, b in here]
+    others = _pairs(slots, (e for e in pairwise(range(len(slots))) if found.here not in e))
+    if others and all(a.counters[0] == b.counters[0] for a, b in others):
+        return None  # they begin anew in every slot
+    if here and all(go_on):
+        return True
+    counts = sum(continues(a, b) for a, b in others) * 2 > len(others) >= ENOUGH
+    return False if counts and len(here) > 1 and not any(go_on) else None
+
+
+def _off_one_that_counts(slots: Sequence[Slot], found: Neighbours) -> int | None:
+    """Ticks by which it is off the neighbour from which, or into which, the counters of all its
+    streams go on, if it has more than one.
+    """
+    assert found.before is not None
+    assert found.behind is not None
+    sides = (
+        (found.before, found.here, found.since, 1),
+        (found.here, found.behind, found.until, -1),
+    )
+    for a, b, off, way in sides:
+        pairs = _pairs(slots, [(a, b)] if b == a + 1 else [])
+        if len(pairs) > 1 and all(continues(one, other) for one, other in pairs):
+            return way * _step(slots[found.here], off)
+    return None
+
+
+def _pairs(slots: Sequence[Slot], edges: Iterable[tuple[int, int]]) -> list[tuple[Stream, Stream]]:
+    """What stands on both sides of these edges, of each stream that both hold."""
+    sides = [(streams_of(slots[a]), streams_of(slots[b])) for a, b in edges]
+    return [(a[pid], b[pid]) for a, b in sides for pid in a.keys() & b.keys()]
+
+
+def _step(slot: Slot, off: Mapping[int, int]) -> int:
+    """By how much it is off a neighbour: sound tells exactly, pictures may come at any time."""
+    streams = streams_of(slot)
+    sound = [ticks for pid, ticks in off.items() if _kind(streams[pid]) == "audio"]
+    return (sound or [*off.values()])[0]
+
+
+def _kind(stream: Stream) -> str:
+    return stream.codec.kind if stream.codec else ""
+
+
+def _seamless(slot: Slot, found: Neighbours, step: int) -> bool:
+    """Sound and pictures step by as much, on one side at least where one of them begins or ends
+    here, and what lies between is as long as their place.
+    """
+    if max(len(found.since), len(found.until)) < 2 or not found.since.keys() & found.until.keys():
+        return False
+    off = [abs(since - step) for since in found.since.values()]
+    off += [abs(until + step) for until in found.until.values()]
+    return max(off) <= min(map(unit, streams_of(slot).values())) / 4
+
+
+def _formats(slot: Slot) -> dict[str, Hashable]:
+    found = {}
+    for stream in streams_of(slot).values():
+        if stream.codec and stream.config:
+            found[stream.codec.kind] = needs(stream.codec, stream.config)
+    return found

@@ -1,0 +1,218 @@
+"""Which segments have another format than the rest, and what they have to become.
+
+The format that lasts longest stays; MP4 has one decoder configuration for a track, so the others
+have to be encoded anew.  What MP4 cannot carry at all has to be, wherever it is.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from pipeline.media.es.codecs import AAC, H264, HEVC, PRIVATE, Codec
+from pipeline.media.es.formats import Format
+from pipeline.media.es.sps import Picture, identity, picture
+from pipeline.media.lane import HZ
+from pipeline.media.slots.segments import Slot
+from pipeline.media.ts.packets import signed
+from pipeline.media.ts.scan import Scan, Stream
+
+GAP = HZ // 2  # ticks: a longer step of the clock begins another run
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What all streams of a kind have to be; without ``like`` none of them stays as it is."""
+
+    kind: str
+    pid: int
+    like: Format | None
+    picture: Picture | None = None
+    delay: int = 0  # ticks by which pictures are decoded before they are shown
+    numbers: frozenset[int] = frozenset()  # of the parameter sets of what stays
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One stream of one segment that has to be encoded anew."""
+
+    number: int
+    kind: str
+    pid: int
+    was: Format
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What has to be done to make the formats one."""
+
+    wanted: Mapping[str, Wanted] = field(default_factory=dict)  # by kind
+    changes: tuple[Change, ...] = ()
+
+    def runs(self, slots: Sequence[Slot]) -> Iterator[tuple[Change, ...]]:
+        """Changes that are encoded in one go: neighbours of one format on one clock."""
+        for kind in self.wanted:
+            run: list[Change] = []
+            for change in (c for c in self.changes if c.kind == kind):
+                if run and not _goes_on(run[-1], change, slots):
+                    yield tuple(run)
+                    run = []
+                run.append(change)
+            if run:
+                yield tuple(run)
+
+
+def restarted(slots: Sequence[Slot]) -> list[Slot]:
+    """Where the encoder began anew, whether that shows in the pictures or not, counters need not go
+    on.
+    """
+    found = [
+        (number, opening)
+        for number, (pid, _) in _streams(slots, "video").items()
+        if (scan := slots[number].scan) and (opening := _opening(scan.streams[pid]))
+    ]
+    anew = {n for (_, before), (n, here) in pairwise(found) if here != before}
+    return [replace(s, scan=begun_anew(s.scan)) if n in anew else s for n, s in enumerate(slots)]
+
+
+def _opening(stream: Stream) -> dict[int, bytes]:
+    """The first parameter set of each kind."""
+    assert stream.codec is not None
+    syntax = stream.codec.nal
+    return {syntax.kind(one): one for one in reversed(stream.sets)} if syntax else {}
+
+
+def begun_anew(found: Scan | None) -> Scan | None:
+    """No counter of it goes on from the segment before."""
+    streams = {p: replace(s, free_start=True) for p, s in found.streams.items()} if found else {}
+    return found and replace(found, streams=streams)
+
+
+def survey(slots: Sequence[Slot], *, mp4: bool = True) -> Survey:
+    """Compare the formats of all segments; nothing is said where a kind has several streams.
+
+    Only ``mp4`` can carry what a transport stream cannot, and then not beside H.265: see
+    ``media/stitch/fmp4_writer``.
+    """
+    mp4 = mp4 and not any(f.codec is HEVC for _, f in _streams(slots, "video").values())
+    wanted: dict[str, Wanted] = {}
+    changes: list[Change] = []
+    for kind in ("video", "audio"):
+        found = _streams(slots, kind)
+        formats = {number: format for number, (_, format) in found.items()}
+        if found and any(
+            f != formats[next(iter(found))] or not _stays(f, mp4) for f in formats.values()
+        ):
+            one = _wanted(slots, kind, found)
+            wanted[kind] = one
+            changes += [
+                Change(number, kind, pid, format)
+                for number, (pid, format) in found.items()
+                if format != one.like
+            ]
+    return Survey(wanted, tuple(changes))
+
+
+def _stays(format: Format, mp4: bool) -> bool:
+    """It can be copied.  One of another container has to tell how it is decoded."""
+    if format.codec.stream_type < PRIVATE:
+        return format.codec.copied
+    return mp4 and format.codec.copied and format.config is not None
+
+
+def _streams(slots: Sequence[Slot], kind: str) -> dict[int, tuple[int, Format]]:
+    """PID and format of the only stream of a kind in each segment that has one.
+
+    A segment that does not tell has the format of the one before it.
+    """
+    found: dict[int, tuple[int, Format]] = {}
+    told: dict[str, bytes] = {}
+    for number, slot in enumerate(slots):
+        mine = list(_of_kind(slot.scan, kind)) if slot.scan else []
+        if len(mine) > 1:
+            return {}
+        for pid, stream, codec in mine:
+            if stream.config is not None:
+                told[codec.name] = stream.config
+            found[number] = pid, Format(codec, told.get(codec.name))
+    first: dict[str, bytes | None] = {}
+    for _, format in found.values():
+        if format.config is not None:
+            first.setdefault(format.codec.name, format.config)
+    return {
+        number: (pid, Format(f.codec, f.config or first.get(f.codec.name)))
+        for number, (pid, f) in found.items()
+    }
+
+
+def _of_kind(scan: Scan, kind: str) -> Iterator[tuple[int, Stream, Codec]]:
+    for pid, stream in scan.streams.items():
+        codec = stream.codec
+        listed = not scan.program.streams or pid in scan.program.streams
+        if codec is not None and codec.kind == kind and listed and (stream.dts >= 0).any():
+            yield pid, stream, codec
+
+
+def _wanted(slots: Sequence[Slot], kind: str, found: Mapping[int, tuple[int, Format]]) -> Wanted:
+    lasts: Counter[Format] = Counter()
+    pids: dict[Format, int] = {}
+    for number, (pid, format) in found.items():
+        slot = slots[number]
+        assert slot.scan is not None
+        lasts[format] += round(HZ * (slot.duration or 0)) or _span(slot.scan.streams[pid])
+        pids.setdefault(format, pid)
+    longest, _ = lasts.most_common(1)[0]
+    like = longest if _can_be_made(longest) else None
+    there = [(slots[n].scan, pid) for n, (pid, f) in found.items() if f == like]
+    stays = [scan.streams[pid] for scan, pid in there if scan is not None]
+    shown = picture(longest.codec, longest.config) if kind == "video" and longest.config else None
+    delay = _delay(stays) if kind == "video" else 0
+    return Wanted(kind, pids[longest], like, shown, delay, _numbers(longest.codec, stays))
+
+
+def _can_be_made(format: Format) -> bool:
+    """The encoder can make what one decoder follows beside it."""
+    if format.codec is AAC:
+        return format.config is not None
+    if format.codec is not H264 or format.config is None:
+        return False
+    shown = picture(format.codec, format.config)
+    return shown is not None and shown.chroma == 1 and shown.depths == (8, 8)
+
+
+def _numbers(codec: Codec, streams: Sequence[Stream]) -> frozenset[int]:
+    """What their parameter sets are known by."""
+    named = (identity(codec, one) for stream in streams for one in stream.sets)
+    return frozenset(name[1] for name in named if name is not None)
+
+
+def _delay(streams: Sequence[Stream]) -> int:
+    """Ticks by which these pictures are decoded before they are shown, as most of them are."""
+    found = Counter(int(signed((s.pts - s.dts)[s.dts >= 0][:1])[0]) for s in streams)
+    return found.most_common(1)[0][0] if found else 0
+
+
+def _span(stream: Stream) -> int:
+    known = stream.dts[stream.dts >= 0]
+    return int(signed(known - known[0])[-1]) + 1
+
+
+def _goes_on(before: Change, change: Change, slots: Sequence[Slot]) -> bool:
+    a, b = slots[before.number].scan, slots[change.number].scan
+    if change.was.codec.stream_type >= PRIVATE:
+        return False  # each file begins anew
+    if change.number != before.number + 1 or change.was != before.was or change.pid != before.pid:
+        return False
+    assert a is not None
+    assert b is not None
+    last, first = a.streams[before.pid].dts, b.streams[change.pid].dts
+    step = int(signed(first[first >= 0][:1] - last[last >= 0][-1:])[0])
+    return 0 < step < GAP
+
+
+def by_segment(changes: Sequence[Change]) -> dict[int, list[Change]]:
+    """The changes of each segment."""
+    found: dict[int, list[Change]] = defaultdict(list)
+    for change in changes:
+        found[change.number].append(change)
+    return found

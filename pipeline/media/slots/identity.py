@@ -1,0 +1,143 @@
+"""Whether every slot holds what it should: the bytes of another slot, another recording's slice, a
+clock that steps out and back.
+
+Asked of the scans before anything is placed.  Times are ticks of 90 kHz unless they say seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.media.lane import HZ
+from pipeline.media.slots.foreign import OUT, in_line
+from pipeline.media.slots.neighbours import (
+    between,
+    emptied,
+    neighbours,
+    streams_of,
+)
+from pipeline.media.slots.segments import Slot, has_media
+from pipeline.media.slots.shifts import together
+from pipeline.model import Finding, Severity
+
+
+def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
+    """The slots with what is really theirs.  What is not is taken out, and its slot stays empty;
+    stamps that are shifted as one are set back.
+    """
+    kept = list(slots)
+    findings = [*_held_before(kept), *_without_copies(kept)]
+    there = [n for n, slot in enumerate(kept) if has_media(slot)]
+    for number in (*there[1:-1], *there[:1], *there[1:][-1:]):  # both neighbours tell more than one
+        found = neighbours(kept, number)
+        slot, said = in_line(kept, found)
+        if not said:
+            slot, said = together(kept, found)
+        kept[number] = slot
+        findings += said
+    return kept, findings
+
+
+def _without_copies(slots: list[Slot]) -> list[Finding]:
+    """Of the same bytes under several names, or what damage left of them, the one stays whose
+    neighbours fit best.
+    """
+    findings = []
+    for numbers in _alike(slots):
+        if len({slots[n].name for n in numbers}) < 2:
+            continue  # listed again: it promises nothing else
+        misfits = {n: _misfit(slots, n, numbers) for n in numbers}
+        stays = min(numbers, key=lambda n: (misfits[n], n))
+        for number in numbers:
+            if slots[number].name == slots[stays].name:
+                continue
+            slots[number], said = _copy(slots, number, stays, numbers)
+            findings.append(said)
+    return findings
+
+
+def _alike(slots: Sequence[Slot]) -> list[list[int]]:
+    """Numbers of the slots that hold the same."""
+    same: dict[object, list[int]] = {}
+    groups: list[list[int]] = []
+    for number, slot in enumerate(slots):
+        if not has_media(slot):
+            continue
+        prints = _fingerprints(slot)
+        known = next(
+            (same[p] for p in prints if p in same and _holds(slots, same[p], number)), None
+        )
+        if known is None:
+            groups.append(known := [])
+        known.append(number)
+        for each in prints:
+            same.setdefault(each, known)
+    return groups
+
+
+def _fingerprints(slot: Slot) -> list[object]:
+    """The first packets of all streams make a segment unique, and the last ones."""
+    streams = sorted(streams_of(slot).items())
+    return [(slot.part, end, *((pid, s.edges[end]) for pid, s in streams)) for end in (0, 1)]
+
+
+def _holds(slots: Sequence[Slot], group: Sequence[int], number: int) -> bool:
+    """One of two slots has no other stamps than the other."""
+    one, other = streams_of(slots[group[0]]), streams_of(slots[number])
+    return any(
+        all(np.isin(a[pid].dts, b[pid].dts).all() for pid in a.keys() & b.keys())
+        for a, b in ((one, other), (other, one))
+    )
+
+
+def _misfit(slots: Sequence[Slot], number: int, same: Sequence[int]) -> int:
+    """Ticks by which a slot is off its neighbours, those that hold the same left aside."""
+    others = [s if n == number or n not in same else emptied(s) for n, s in enumerate(slots)]
+    found = neighbours(others, number)
+    off = [min(map(abs, side.values())) for side in (found.since, found.until) if side]
+    return sum(off) if off else OUT
+
+
+def _copy(
+    slots: Sequence[Slot], number: int, stays: int, same: Sequence[int]
+) -> tuple[Slot, Finding]:
+    """The slot without the bytes that belong elsewhere.  Its own promise stays open, unless its
+    neighbours follow each other without room for it.
+    """
+    slot, other = slots[number], slots[stays].name
+    found = neighbours(
+        [s if n in (number, stays) or n not in same else emptied(s) for n, s in enumerate(slots)],
+        number,
+    )
+    if found.before is not None and found.behind is not None:
+        room = between(slots, found.before, found.behind)
+        if room is not None and abs(room) < HZ * (slot.duration or 2.0) / 2:
+            detail = f"holds the same as {other}, and nothing is missing where it is listed"
+            said = Finding("SEG_DUP", Severity.WARNING, slot.name, detail=detail, repair="dropped")
+            return replace(emptied(slot), needed=False), said
+    detail = f"holds the bytes of {other}: what it should hold is missing"
+    return emptied(slot), Finding("SEG_DUP", Severity.ERROR, slot.name, detail=detail)
+
+
+def _held_before(slots: list[Slot]) -> list[Finding]:
+    """A slice that also contains the next one: the same stamps, to the last of them."""
+    findings = []
+    there = [n for n, slot in enumerate(slots) if has_media(slot)]
+    for a, b in pairwise(there):
+        one, other = streams_of(slots[a]), streams_of(slots[b])
+        twice = one.keys() == other.keys() and all(
+            0 < len(other[p].dts) < len(one[p].dts)
+            and np.array_equal(one[p].dts[-len(other[p].dts) :], other[p].dts)
+            for p in other
+        )
+        if twice and slots[a].part == slots[b].part:
+            detail = f"all it holds stands in {slots[a].name} as well"
+            findings.append(
+                Finding("SEG_DUP", Severity.WARNING, slots[b].name, None, 1, detail, "dropped")
+            )
+            both = (slots[a].duration or 0.0) + (slots[b].duration or 0.0)
+            slots[a] = replace(slots[a], duration=both or None)
+            slots[b] = replace(emptied(slots[b]), needed=False)
+    return findings

@@ -1,0 +1,136 @@
+"""A slot beside its nearest neighbours that hold media, as their stamps have it.
+
+Times are ticks of 90 kHz.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.media.es.access_units import FRAME
+from pipeline.media.es.codecs import AAC, adts_rate
+from pipeline.media.lane import HZ
+from pipeline.media.slots.segments import Slot, has_media
+from pipeline.media.ts.packets import signed
+from pipeline.media.ts.scan import Stream
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbours:
+    """One slot between the nearest ones that hold media; how far each stream is from where they
+    put it, by PID: behind the one before, and in front of the one behind.
+    """
+
+    here: int
+    before: int | None
+    behind: int | None
+    since: Mapping[int, int]
+    until: Mapping[int, int]
+
+
+def emptied(slot: Slot) -> Slot:
+    """The slot without what was found under its name, which is put aside."""
+    return replace(slot, scan=None, aside=slot.scan)
+
+
+def promised(slots: Iterable[Slot]) -> int:
+    """Ticks by EXTINF."""
+    return round(HZ * sum(slot.duration or 0.0 for slot in slots if slot.needed))
+
+
+def neighbours(slots: Sequence[Slot], number: int) -> Neighbours:
+    """Those of the same part; what lies between them is as long as EXTINF says."""
+    part = slots[number].part
+
+    def nearest(numbers: range) -> int | None:
+        return next((n for n in numbers if slots[n].part == part and has_media(slots[n])), None)
+
+    before, behind = nearest(range(number - 1, -1, -1)), nearest(range(number + 1, len(slots)))
+    since = gaps(slots, before, number) if before is not None else {}
+    until = gaps(slots, number, behind) if behind is not None else {}
+    return Neighbours(
+        number,
+        before,
+        behind,
+        {pid: ticks for (_, pid), ticks in since.items()},
+        {pid: ticks for (pid, _), ticks in until.items()},
+    )
+
+
+def gaps(slots: Sequence[Slot], a: int, b: int) -> dict[tuple[int, int], int]:
+    """Ticks between two slots by each stream, without what EXTINF says of those between them; by
+    the PIDs on both sides.
+    """
+    absent = promised(slots[a + 1 : b])
+    one, other = streams_of(slots[a]), streams_of(slots[b])
+    return {
+        (p, q): signed_ticks(first(other[q]) - end(one[p])) - absent for p, q in _paired(one, other)
+    }
+
+
+def between(slots: Sequence[Slot], a: int, b: int) -> int | None:
+    """Ticks from the end of one slot to the beginning of another, by the stream that says least."""
+    one, other = streams_of(slots[a]), streams_of(slots[b])
+    gaps = [signed_ticks(first(other[q]) - end(one[p])) for p, q in _paired(one, other)]
+    return min(gaps, key=abs, default=None)
+
+
+def _paired(one: Mapping[int, Stream], other: Mapping[int, Stream]) -> list[tuple[int, int]]:
+    """The PIDs of each stream on both sides: the same, or where a writer numbers its streams anew
+    the same place among its like.
+    """
+    if one.keys() & other.keys():
+        return [(pid, pid) for pid in one if pid in other]
+    kinds = sorted({_kind(stream) for stream in one.values()})
+    return [
+        pair
+        for kind in kinds
+        for pair in zip(
+            (pid for pid, stream in sorted(one.items()) if _kind(stream) == kind),
+            (pid for pid, stream in sorted(other.items()) if _kind(stream) == kind),
+            strict=False,
+        )
+    ]
+
+
+def _kind(stream: Stream) -> str:
+    return stream.codec.kind if stream.codec else ""
+
+
+def length(slot: Slot) -> int:
+    """EXTINF, or what its longest stream lasts."""
+    if slot.duration:
+        return round(HZ * slot.duration)
+    return max(signed_ticks(end(s) - first(s)) for s in streams_of(slot).values())
+
+
+def streams_of(slot: Slot) -> dict[int, Stream]:
+    """The streams of a slot whose place in time is known."""
+    streams = slot.scan.streams if slot.scan else {}
+    return {pid: s for pid, s in streams.items() if s.codec and (s.dts >= 0).any() and not s.blank}
+
+
+def first(stream: Stream) -> int:
+    """Its first decoding time."""
+    return int(stream.dts[stream.dts >= 0][0])
+
+
+def end(stream: Stream) -> int:
+    """Where its last unit ends."""
+    known = stream.dts[stream.dts >= 0]
+    return int(known[-1]) + round(stream.tail * unit(stream))
+
+
+def unit(stream: Stream) -> float:
+    """Ticks an access unit lasts: exact for AAC, else the median step."""
+    if stream.codec is AAC and stream.config:
+        return FRAME * HZ / adts_rate(stream.config)
+    steps = signed(np.diff(stream.dts[stream.dts >= 0]))
+    steps = steps[steps > 0]
+    return float(np.median(steps)) if len(steps) else HZ / 25
+
+
+def signed_ticks(ticks: int) -> int:
+    """A step of the 33-bit clock as the nearest signed difference."""
+    return int(signed(np.array(ticks, np.int64)))

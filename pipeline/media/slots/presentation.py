@@ -1,0 +1,148 @@
+"""Times at which single pictures of a segment cannot be shown, and when they must have been."""
+
+import numpy as np
+
+from pipeline.media.lane import HZ, Lane
+from pipeline.media.ts.packets import MODULO, Index, Ticks, signed
+
+TRUSTED = 0.9  # share of pictures that must be in place for the others to be called wrong
+REORDERED = 16  # pictures that may wait for one another (H.264 clause A.3.1: MaxDpbFrames)
+EVEN = 1 / 8  # share of a picture's time by which steady ones differ at most
+FEW = 10  # pictures, fewer do not tell that they are even
+ROUNDED = 2  # ticks by which a writer may round
+FITS = HZ // 4  # ticks between what a segment lasts and its EXTINF
+
+
+def in_place(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, int]:
+    """PTS of which single ones that cannot be are set to where a picture is wanting, and how many.
+
+    A picture is shown before 16 more are decoded, and not before it is decoded itself; where
+    pictures are evenly spaced, no two share the place of one while another is empty.  DTS must be
+    in order.
+    """
+    known = np.flatnonzero(dts >= 0)
+    if lane.codec.kind == "audio" or len(known) < 3:
+        return pts, 0
+    shown, decoded = signed(pts[known] - dts[known[0]]), signed(dts[known] - dts[known[0]])
+    astray = _impossible(shown, decoded, lane.unit)
+    if not len(astray):
+        astray = _crowding(shown, lane.unit)
+    if not 0 < len(astray) <= (1 - TRUSTED) * len(known):
+        return pts, 0
+    placed = _placed(shown, decoded, astray, lane.unit)
+    mended = pts.copy()
+    mended[known[astray]] = (int(dts[known[0]]) + placed) % MODULO
+    return mended, len(astray)
+
+
+def one_bit_off(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int]:
+    """The one picture that does not stand where evenly spaced ones want it is set there, if one bit
+    of its PTS makes the difference; and its DTS, if it has no other.
+    """
+    known = np.flatnonzero(dts >= 0)
+    if lane.codec.kind == "audio" or len(known) < FEW:
+        return pts, dts, 0
+    shown = signed(pts[known] - pts[known[0]])
+    order = np.argsort(shown, kind="stable")
+    odd = np.flatnonzero(np.abs(np.diff(shown[order]) - lane.unit) > EVEN * lane.unit)
+    off = _between_odd(odd.tolist(), len(order))
+    if off is None:
+        return pts, dts, 0
+    picture = int(known[order[off]])
+    sides = [(off - 1, 1), (off + 1, -1)]
+    wanted = [shown[order[n]] + way * lane.unit for n, way in sides if 0 <= n < len(order)]
+    told = int(pts[picture])
+    middle = int(pts[known[0]]) + round(sum(wanted) / len(wanted))
+    for place in range(middle - ROUNDED, middle + ROUNDED + 1):
+        if (told ^ place % MODULO).bit_count() == 1:
+            right, decoded = pts.copy(), dts.copy()
+            right[picture] = place % MODULO
+            decoded[picture] = right[picture] if dts[picture] == told else dts[picture]
+            return right, decoded, 1
+    return pts, dts, 0
+
+
+def _between_odd(odd: list[int], count: int) -> int | None:
+    """Which of so many pictures stands between the only steps that are odd."""
+    if len(odd) == 2 and odd[1] == odd[0] + 1:
+        return odd[1]
+    ends = {0: 0, count - 2: count - 1}
+    return ends.get(odd[0]) if len(odd) == 1 else None
+
+
+def _impossible(shown: Ticks, decoded: Ticks, unit: float) -> Index:
+    """Pictures shown long before they are decoded, or after more are decoded than can wait."""
+    count = len(decoded)
+    last = np.arange(count) + REORDERED
+    steps = np.diff(decoded)
+    wait = decoded[np.minimum(last, count - 1)] + np.maximum(0, last - count + 1) * steps.max()
+    early, late = shown < decoded - unit, shown > wait
+    # of a whole stream that is shown early the count is another, no picture is wrong
+    return np.flatnonzero(late | early)
+
+
+def _crowding(shown: Ticks, unit: float) -> Index:
+    """The one picture that stands where there is no room among evenly spaced ones, while one place
+    is empty.
+    """
+    none = np.empty(0, np.intp)
+    order = np.argsort(shown, kind="stable")
+    line = shown[order]
+    steps = np.diff(line)
+    odd = np.flatnonzero(np.abs(steps - unit) > EVEN * unit)
+    empty = odd[np.abs(steps[odd] - 2 * unit) <= EVEN * unit]
+    rest = np.setdiff1d(odd, empty)
+    if len(empty) != 1 or not 0 < len(rest) <= 2:
+        return none
+    first = int(rest[0])
+    if len(rest) == 2 and rest[1] == first + 1 and abs(steps[rest].sum() - unit) <= EVEN * unit:
+        return order[[first + 1]]
+    if len(rest) == 1 and first in (0, len(steps) - 1):
+        return order[[0 if first == 0 else -1]]
+    return none
+
+
+def _placed(shown: Ticks, decoded: Ticks, astray: Index, unit: float) -> Ticks:
+    """Where each picture is shown: in the middle of the widest gap that it can fill, else as long
+    after its decoding as most.
+    """
+    sure = np.setdiff1d(np.arange(len(shown)), astray)
+    waits = shown[sure] - decoded[sure]
+    low, high, usual = waits.min(), waits.max(), int(np.median(waits))
+    line = np.sort(shown[sure])
+    placed = []
+    for at in decoded[astray].tolist():
+        gaps = np.diff(line)
+        middle = line[:-1] + gaps // 2
+        free = (gaps > (2 - 4 * EVEN) * unit) & (middle >= at + low) & (middle <= at + high)
+        places = middle[free][np.argsort(-gaps[free], kind="stable")].tolist()
+        places += [
+            t for t in (line[-1] + round(unit), line[0] - round(unit)) if low <= t - at <= high
+        ]
+        place = int([*places, at + usual][0])
+        placed.append(place)
+        line = np.sort(np.append(line, place))
+    return np.array(placed, np.int64)
+
+
+def within(pts: Ticks, dts: Ticks, lane: Lane, lasts: float | None) -> tuple[Ticks, Ticks, int]:
+    """The first or the last stamps are set beside the others, where they alone stand far from them
+    and these are as long as the segment ``lasts`` by its EXTINF (seconds).
+    """
+    known = np.flatnonzero(dts >= 0)
+    if lasts is None or len(known) < 4:
+        return pts, dts, 0
+    line = signed(dts[known] - dts[known[1]])
+    steps = np.diff(line)
+    for wrong, near, step, inner in ((-1, -2, steps[-1], steps[:-1]), (0, 1, steps[0], steps[1:])):
+        usual, widest = int(np.median(inner)), int(inner.max())
+        lonely = step > max(HZ, 3 * widest, REORDERED * lane.unit)
+        short = int(inner.sum()) + 2 * usual - lasts * HZ
+        beyond = short + step - usual  # with it, where it is
+        if lonely and abs(short) <= FITS + 2 * widest and beyond > HZ / 2 + abs(short):
+            pts, dts = pts.copy(), dts.copy()
+            wait = int(signed(pts[known[[near]]] - dts[known[[near]]])[0])
+            dts[known[wrong]] = (int(dts[known[near]]) + (usual if wrong else -usual)) % MODULO
+            pts[known[wrong]] = (int(dts[known[wrong]]) + wait) % MODULO
+            return pts, dts, 1
+    return pts, dts, 0

@@ -1,0 +1,94 @@
+"""Segments that were cut where no unit ends: what the next one holds of the last packet, or of a
+PES that goes on through all of it, is given back (RFC 8216 section 3 allows to cut anywhere).  And
+what the next one holds as well is taken from one that was written beyond its end.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.media.slots.segments import Slot
+from pipeline.media.ts.packets import PACKET, Bytes, columns, framing
+from pipeline.media.ts.pes import track
+from pipeline.media.ts.scan import Scan, Stream
+from pipeline.model import Severity
+
+
+def missing_bytes(a: Slot, b: Slot) -> int:
+    """How many bytes of the last packet of one segment the next one begins with."""
+    if a.scan is None or b.scan is None or a.part != b.part:
+        return 0
+    trailing, leading = a.scan.ragged[1], b.scan.ragged[0]
+    return leading if trailing and trailing + leading == PACKET else 0
+
+
+def goes_through(a: Slot, b: Slot) -> tuple[int, ...]:
+    """PIDs of which a PES that begins in one segment goes on through all of the next one."""
+    if a.scan is None or b.scan is None or a.part != b.part:
+        return ()
+    last = {pid: a.scan.streams[pid].counters[1] for pid in beginning(a)}
+    return tuple(
+        pid
+        for pid, (first, _, _) in b.scan.through.items()
+        if pid in last and first == (last[pid] + 1) & 15
+    )
+
+
+def beginning(slot: Slot) -> list[int]:
+    """PIDs of audio and video of which a PES begins in a segment."""
+    streams = slot.scan.streams.items() if slot.scan else ()
+    return [pid for pid, s in streams if s.codec and len(s.pts)]
+
+
+def given_back(a: Bytes, b: Bytes, pids: Sequence[int]) -> tuple[Bytes, Bytes]:
+    """Both segments, with the packets of these PIDs at the end of the first."""
+    frame = framing(b)
+    own = np.isin(columns(frame.rows).pid, pids)
+    head = b[: frame.leading]
+    rest = np.concatenate([head, frame.rows[~own].reshape(-1)])
+    return np.concatenate([a, frame.rows[own].reshape(-1)]), rest
+
+
+def holds(a: Slot, b: Slot) -> bool:
+    """A segment contains all of the next one: the same stamps, to the last of them."""
+    if a.part != b.part or a.scan is None or b.scan is None:
+        return False
+    one, other = _streams(a.scan), _streams(b.scan)
+    return (
+        bool(other)
+        and one.keys() == other.keys()
+        and all(np.array_equal(one[p].dts[-len(s.dts) :], s.dts) for p, s in other.items())
+        and any(len(other[p].dts) < len(one[p].dts) for p in other)
+    )
+
+
+def parted(data: Bytes, b: Slot) -> tuple[Bytes, Bytes]:
+    """The bytes of a segment before and from where it begins to hold the next one: at the first of
+    its PES, or at the tables in front of that.
+    """
+    assert b.scan is not None
+    frame = framing(data)
+    packets = columns(frame.rows)
+    begins = []
+    for stream in _streams(b.scan).values():
+        t = track(packets, *stream.pids)
+        begins.append(int(t.index[t.starts[-len(stream.dts)]]))
+    row = min(begins)
+    while row and packets.pid[row - 1] in (0, b.scan.program.pmt_pid):
+        row -= 1
+    at = frame.leading + row * PACKET
+    return data[:at], data[at:]
+
+
+def begins_inside(scan: Scan) -> bool:
+    """A segment begins inside a unit of one of its streams."""
+    return any(stream.head for stream in _streams(scan).values())
+
+
+def hurt(scan: Scan) -> int:
+    """How many things are wrong with a segment."""
+    return sum(f.count for f in scan.findings if f.severity == Severity.ERROR)
+
+
+def _streams(scan: Scan) -> dict[int, Stream]:
+    return {pid: s for pid, s in scan.streams.items() if s.codec and len(s.dts)}

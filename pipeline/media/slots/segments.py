@@ -1,0 +1,175 @@
+"""Segments and their place in time.  Times are ticks of 90 kHz unless they say seconds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.media.lane import HZ, Edges, Lane
+from pipeline.media.ts.packets import Ticks, signed
+from pipeline.media.ts.pes import stuffed
+from pipeline.media.ts.scan import Scan, Stream
+from pipeline.model import Severity, TrackEvent
+
+GAP = HZ // 2  # a longer silence of a stream is looked into
+EXACT = HZ / 10  # ticks that EXTINF may be off
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """One segment of the playlist and what was found under its name; ``scan`` is None where nothing
+    was.
+    """
+
+    name: str
+    scan: Scan | None
+    duration: float | None = None  # EXTINF, seconds
+    discontinuity: bool = False
+    utc: float | None = None  # start by its name, seconds since the epoch
+    part: str = "main"  # the playlist it is listed in: "main", or "bak0" to "bak2"
+    listed: bool = True  # False: the playlist lacks it, its name fits a hole
+    rounded: bool = False  # EXTINF is given in whole seconds
+    needed: bool = True  # False: what it holds stands in another slot
+    aside: Scan | None = None  # what was found under its name and does not belong there
+    events: tuple[TrackEvent, ...] = ()  # streams that begin or come back with it
+
+
+@dataclass(slots=True, eq=False)
+class Placed:
+    """One segment on its way to its place.  ``stamps`` are PTS and DTS of every PES by PID, -1 for
+    none.
+    """
+
+    slot: Slot
+    number: int  # which segment of the playlist it is
+    stamps: dict[int, tuple[Ticks, Ticks]]
+    position: int = 0  # its place in the playlist once that is in order
+    torn: set[int] = field(default_factory=set)
+    joined: set[int] = field(default_factory=set)
+    cut: set[int] = field(default_factory=set)
+    whole: set[int] = field(default_factory=set)
+    missing: dict[int, int] = field(default_factory=dict)  # packets in front of it, at least
+    pushed: int = 0  # ticks it stands behind its clock, for a stream overlapped the segment before
+    until: dict[int, int] = field(default_factory=dict)  # where another part goes on, by PID
+    # spans in front of it in which a stream was not sent, by PID
+    silent: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+    def stream(self, pid: int) -> Stream:
+        """The scan of one of its streams."""
+        assert self.slot.scan is not None
+        return self.slot.scan.streams[pid]
+
+    def first(self, pid: int) -> int:
+        """The first decoding time of a stream."""
+        dts = self.stamps[pid][1]
+        return int(dts[dts >= 0][0])
+
+    def last(self, pid: int) -> int:
+        """The last decoding time of a stream."""
+        dts = self.stamps[pid][1]
+        return int(dts[dts >= 0][-1])
+
+    def presented(self, pid: int) -> tuple[int, int]:
+        """The earliest and the latest presentation time of a stream."""
+        pts = self.stamps[pid][0]
+        known = pts[pts >= 0]
+        return int(known.min()), int(known.max())
+
+    def end(self, lane: Lane) -> float:
+        """Where the last unit of a lane ends."""
+        if lane.codec.kind == "video":
+            shown = max(1, self.stream(lane.pid).tail)  # of which the last stamp tells the first
+            return self.presented(lane.pid)[1] + shown * lane.unit
+        return self.last(lane.pid) + self.stream(lane.pid).tail * lane.unit
+
+    def gone(self, pid: int) -> tuple[int, int] | None:
+        """From when to when a stream held units that were cut off, if that is known."""
+        assert self.slot.scan is not None
+        known = self.slot.scan.gone.get(pid)
+        if known is None:
+            return None
+        other = next(iter(self.stamps))
+        pts = self.stream(other).pts
+        at = int(np.argmax(pts >= 0))
+        moved = int(self.stamps[other][0][at]) - known[0] - int(signed(pts[at] - known[0]))
+        return known[0] + moved, known[1] + moved
+
+    def move(self, ticks: int) -> None:
+        """Shift it on the time line."""
+        for pid, (pts, dts) in self.stamps.items():
+            self.stamps[pid] = (
+                np.where(pts >= 0, pts + ticks, -1),
+                np.where(dts >= 0, dts + ticks, -1),
+            )
+        self.until = {pid: at + ticks for pid, at in self.until.items()}
+        self.silent = {
+            pid: tuple((a + ticks, b + ticks) for a, b in spans)
+            for pid, spans in self.silent.items()
+        }
+
+    def decode_earlier(self, pid: int, ticks: int) -> None:
+        """Shift the decoding times of one stream."""
+        pts, dts = self.stamps[pid]
+        self.stamps[pid] = pts, np.where(dts >= 0, dts - ticks, -1)
+        if pid in self.until:
+            self.until[pid] -= ticks
+
+    @property
+    def damaged(self) -> bool:
+        """The segment itself lost something."""
+        scan = self.slot.scan
+        return scan is None or any(f.severity == Severity.ERROR for f in scan.findings)
+
+    @property
+    def pids(self) -> dict[int, tuple[int, ...]]:
+        """The PIDs of each stream in the segment."""
+        return {pid: self.stream(pid).pids for pid in self.stamps}
+
+    @property
+    def edges(self) -> Edges:
+        """Its ends, for the stitcher."""
+        torn, joined, cut, whole = map(frozenset, (self.torn, self.joined, self.cut, self.whole))
+        return Edges(torn, joined, cut, whole, self.until)
+
+
+def has_media(slot: Slot) -> bool:
+    """Something of it can be placed."""
+    streams = slot.scan.streams.values() if slot.scan else ()
+    return any(len(stream.pts) and not stream.blank for stream in streams)
+
+
+def slots_between(slots: Sequence[Slot], before: Placed, segment: Placed) -> list[Slot]:
+    """Slots without media between two segments."""
+    return [s for s in slots[before.position + 1 : segment.position] if not has_media(s)]
+
+
+def opening(segment: Placed, lanes: Sequence[Lane]) -> int:
+    """Where a segment begins: EXTINF counts from the first picture, unless sound is there long
+    before it.
+    """
+    begins = [segment.presented(lane.pid)[0] for lane in lanes if lane.pid in segment.stamps]
+    earliest = min(begins)
+    return earliest if begins[0] - earliest > GAP else begins[0]
+
+
+def falls_short(segment: Placed, lanes: Sequence[Lane], allowed: float = EXACT) -> bool:
+    """A segment ends earlier than its EXTINF says, by more ticks than ``allowed``."""
+    return shortfall(segment, lanes) > min(allowed, EXACT)
+
+
+def shortfall(segment: Placed, lanes: Sequence[Lane]) -> float:
+    """Ticks by which a segment is shorter than its EXTINF, 0 where it has none."""
+    if not segment.slot.duration:
+        return 0.0
+    end = max(segment.end(lane) for lane in lanes if lane.pid in segment.stamps)
+    return max(0.0, segment.slot.duration * HZ - (end - opening(segment, lanes)))
+
+
+def promise_is_kept(segment: Placed, lanes: Sequence[Lane], allowed: float = EXACT) -> bool:
+    """A segment has an EXTINF and is as long as that, but for the ticks ``allowed``."""
+    return bool(segment.slot.duration) and not falls_short(segment, lanes, allowed)
+
+
+def complete(stream: Stream) -> bool:
+    """The last packet is stuffed, as only the last packet of a PES is."""
+    return stuffed(stream.edges[1])

@@ -1,0 +1,135 @@
+"""Sound and picture keep their distance: a stream that is shifted against the others of its slot.
+
+Times are ticks of 90 kHz.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.media.lane import HZ
+from pipeline.media.slots.neighbours import Neighbours, end, first, signed_ticks, streams_of
+from pipeline.media.slots.segments import Slot
+from pipeline.media.ts.packets import MODULO, Ticks, signed
+from pipeline.model import Finding, Severity
+
+APART = 2 * HZ // 5  # a stream is shifted by more than this, or it is not
+
+
+def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
+    """Sound and picture keep their distance: a stream that alone is off, at both ends by as much,
+    goes back to the others.
+    """
+    slot = slots[found.here]
+    moves = {}
+    for pid in streams_of(slot):
+        off = _off(slots, found, pid)
+        others = [_off(slots, found, other) for other in streams_of(slot) if other != pid]
+        if off is None and not _is_filled(slot, pid):
+            off = _astray(slots, found, pid)
+        elif off is not None and not _is_filled(slot, pid):
+            off = None
+        if off is not None and abs(off) > APART and others and all(o == 0 for o in others):
+            moves[pid] = -off
+    if not moves:
+        return slot, []
+    said = [
+        Finding(
+            "AV_SHIFT",
+            Severity.WARNING,
+            slot.name,
+            pid,
+            detail=f"its stamps are {-ticks / HZ:+.3f} s off the other streams, here alone",
+            repair="set back",
+        )
+        for pid, ticks in moves.items()
+    ]
+    return shifted(slot, moves), said
+
+
+def _is_filled(slot: Slot, pid: int) -> bool:
+    """A stream lasts as long as the others of its slot, without pauses: nothing of it is missing
+    there, and where it should begin and end is known.
+    """
+    streams = streams_of(slot)
+    lasts = {p: signed_ticks(end(s) - first(s)) for p, s in streams.items()}
+    steps = signed(np.diff(streams[pid].dts[streams[pid].dts >= 0]))
+    alike = all(abs(lasts[pid] - other) <= 2 * APART for other in lasts.values())
+    return alike and int(steps.max(initial=0)) <= APART
+
+
+def _off(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
+    """Ticks by which a stream is off its neighbours as a whole; 0 where it is in its place, None
+    where one end says something else than the other.
+    """
+    since, until = found.since.get(pid), found.until.get(pid)
+    if since is not None and until is not None:
+        if max(abs(since), abs(until)) <= APART:
+            return 0
+        return since if abs(since + until) <= _leeway(since) else None
+    known = since if since is not None else until
+    if known is None:
+        return None
+    if abs(known) <= APART:
+        return 0
+    off = known if since is not None else -known
+    inner = since is None  # the ends of a recording may be anything
+    apart, usual = _distances(slots, found.here, pid, at_end=inner)
+    if apart is None:
+        return None
+    return off if abs(apart - usual - off) <= _leeway(off) else None
+
+
+def _distances(
+    slots: Sequence[Slot], here: int, pid: int, *, at_end: bool
+) -> tuple[int | None, int]:
+    """Of a stream from the others, in this slot and in most of the other slots; None where either
+    is not known.
+    """
+    every = [_distance(slot, pid, at_end=at_end) for slot in slots]
+    others = [d for n, d in enumerate(every) if n != here and d is not None]
+    return (every[here], round(float(np.median(others)))) if others else (None, 0)
+
+
+def _astray(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
+    """Ticks by which a stream of few units reaches into a neighbour, if it fits between them where
+    it stands in the other slots: as far from the beginning of the other streams.
+    """
+    since, until = found.since.get(pid), found.until.get(pid)
+    apart, usual = _distances(slots, found.here, pid, at_end=False)
+    if since is None or until is None or apart is None or min(since, until) >= -APART:
+        return None
+    off = apart - usual
+    return off if min(since - off, until + off) >= -APART else None
+
+
+def _leeway(off: int) -> float:
+    """Ticks by which two witnesses of one shift may differ: not by as much as it is."""
+    return min(APART, abs(off) / 4)
+
+
+def _distance(slot: Slot, pid: int, *, at_end: bool) -> int | None:
+    """Of a stream from the others of its slot, at one of its ends."""
+    streams = streams_of(slot)
+    ends = {p: end(s) if at_end else first(s) for p, s in streams.items()}
+    others = [end for p, end in ends.items() if p != pid]
+    if pid not in ends or not others:
+        return None
+    return signed_ticks(ends[pid] - others[0])
+
+
+def shifted(slot: Slot, moves: Mapping[int, int]) -> Slot:
+    """The slot with the stamps of some streams moved."""
+    assert slot.scan is not None
+    streams = {
+        pid: replace(s, pts=_moved(s.pts, moves[pid]), dts=_moved(s.dts, moves[pid]))
+        if pid in moves
+        else s
+        for pid, s in slot.scan.streams.items()
+    }
+    return replace(slot, scan=replace(slot.scan, streams=streams))
+
+
+def _moved(stamps: Ticks, ticks: int) -> Ticks:
+    return np.where(stamps >= 0, (stamps + ticks) % MODULO, -1)

@@ -1,0 +1,193 @@
+"""Time stamps inside one segment: finding the few that cannot be right, and what they must have
+been.
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.ts.packets import MODULO, Ticks, signed
+
+TRUSTED = 0.9  # share of stamps that must agree for the others to be called wrong
+FEW = 4  # stamps of which one may be wrong
+REORDER = 5  # pictures shown behind one that is decoded behind them: no encoder's pyramid has more
+LATEST = BASE // 2  # ticks by which a picture may be decoded before it is shown
+LONGEST = 16  # pictures a decoder may hold back (H.264 clause A.3.1)
+SWAPPED = (
+    0.25  # share of pictures: more carry no other picture's stamps, but have none of their own
+)
+
+
+def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None]:
+    """Stamps in rising order, and how many were mended; None when they do not agree enough for
+    that.
+
+    Video gets decoding times from its neighbours, and where too few agree from the order in which
+    the pictures are shown; audio loses the stamp, for it follows from the samples before it.  A
+    time that is told again says nothing for or against the others.
+    """
+    known = np.flatnonzero(dts >= 0)
+    steps = signed(np.diff(dts[known]))
+    if (steps > 0).all():
+        return pts, dts, 0
+    line = signed(dts[known] - dts[known[0]])
+    once = np.flatnonzero(np.append(True, steps != 0))
+    good = once[_more_even(line[once], _longest_rise(line[once].tolist()), lane.unit)]
+    single = len(once) >= FEW and len(once) - len(good) == 1
+    if (len(good) < TRUSTED * len(once) and not single) or 2 * len(once) < len(line):
+        return _as_shown(pts, dts, lane)
+    wrong = np.setdiff1d(np.arange(len(line)), good)
+    apart = signed(pts[known] - dts[known])
+    reordered = bool((signed(np.diff(pts[known])) < 0).any() and np.ptp(apart))
+    shown = _as_shown(pts, dts, lane) if reordered else (pts, dts, None)
+    even = np.ptp(signed(np.diff(shown[1][known]))) <= lane.unit / 8
+    if shown[2] is not None and shown[2] <= (2 if even else 1) * len(wrong):
+        return shown  # it contradicts hardly more, and says exactly when each was decoded
+    told, stamps = pts, dts
+    pts, dts = pts.copy(), dts.copy()
+    if lane.codec.kind == "audio":
+        pts[known[wrong]] = dts[known[wrong]] = -1
+        return pts, dts, len(wrong)
+    own = signed(pts[known] - dts[known])
+    mended = np.interp(wrong, good, line[good]).round().astype(np.int64)
+    beyond = wrong > good[-1]
+    mended[beyond] = line[good[-1]] + ((wrong[beyond] - good[-1]) * lane.unit).round().astype(
+        np.int64
+    )
+    dts[known[wrong]] = (int(dts[known[0]]) + mended) % MODULO
+    if (signed(np.diff(dts[known])) <= 0).any():  # there was no room between its neighbours
+        return _as_shown(told, stamps, lane)
+    usual = own[good].min(), own[good].max()
+    delay = signed(pts[known] - dts[known])[wrong]
+    # or both stamps are off together; of a time told again nothing else is known to be wrong
+    right = (delay >= usual[0]) & (delay <= usual[1])
+    right |= np.isin(wrong, once, invert=True) & (np.diff(pts[known], prepend=-1)[wrong] != 0)
+    plausible = np.where(right, delay, np.clip(own[wrong], *usual))
+    pts[known[wrong]] = (dts[known[wrong]] + plausible) % MODULO
+    return pts, dts, len(wrong)
+
+
+def _as_shown(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None]:
+    """Decoding times by the times of presentation, if those can be the ones of a stream: all
+    different, and no further from their order than pictures that refer to later ones.
+    """
+    known = np.flatnonzero(dts >= 0)
+    shown = signed(pts[known] - pts[known[0]])
+    order = np.sort(shown)
+    away = (np.arange(len(order)) - np.searchsorted(order, shown)).max()
+    if lane.codec.kind == "audio" or away > REORDER or (np.diff(order) <= 0).any():
+        return pts, dts, None
+    lags, counts = np.unique(order - signed(dts[known] - pts[known[0]]), return_counts=True)
+    usual, needed = int(lags[counts.argmax()]), int((order - shown).max())
+    if needed > LATEST:
+        return pts, dts, None
+    delay = usual if needed <= usual <= min(LATEST, LONGEST * lane.unit) else needed
+    right = dts.copy()
+    right[known] = (int(pts[known[0]]) + order - delay) % MODULO
+    return pts, right, int(np.count_nonzero(right != dts))
+
+
+def told_again(dts: Ticks) -> int:
+    """How many stamps are those of the PES before."""
+    return int(np.count_nonzero(np.diff(dts[dts >= 0]) == 0))
+
+
+def started(pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks] | None:
+    """The first stamp told by the next ones where it is 0, as of a clock that was not set yet; None
+    where it is a stamp.
+    """
+    known = np.flatnonzero(dts >= 0)
+    if len(known) < 3 or dts[known[0]] or abs(int(signed(dts[known[1]]))) <= HZ:
+        return None
+    step = int(np.median(signed(np.diff(dts[known[1:]]))))
+    if step <= 0:
+        return None
+    pts, dts = pts.copy(), dts.copy()
+    late = int(np.median(signed(pts[known[1:]] - dts[known[1:]])))
+    dts[known[0]] = (dts[known[1]] - step) % MODULO
+    pts[known[0]] = (dts[known[0]] + late) % MODULO
+    return pts, dts
+
+
+def late(pts: Ticks, dts: Ticks, lane: Lane) -> int:
+    """Ticks by which pictures are decoded after they are shown at most, as far as they can be.
+
+    ISO/IEC 14496-12 clause 8.6.1.3: with composition offsets below 0 that is a matter of counting.
+    """
+    behind = signed(dts - pts)[(dts >= 0) & (pts >= 0)]
+    behind = behind[behind <= LONGEST * lane.unit]
+    return int(behind.max(initial=0))
+
+
+def unwrapped(stamps: Mapping[int, tuple[Ticks, Ticks]]) -> dict[int, tuple[Ticks, Ticks]]:
+    """PTS and DTS of all streams of a segment on one line, though the clock pass its end inside."""
+    if max(int(clock.max(initial=0)) for pair in stamps.values() for clock in pair) < MODULO >> 1:
+        return dict(stamps)  # it does not
+    dts = next(iter(stamps.values()))[1]
+    first = int(dts[dts >= 0][0]) + MODULO  # nothing becomes negative
+
+    def line(clock: Ticks) -> Ticks:
+        return np.where(clock >= 0, first + signed(clock - first), -1)
+
+    return {pid: (line(pts), line(dts)) for pid, (pts, dts) in stamps.items()}
+
+
+def swapped(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int] | None:
+    """Neighbouring pictures that carry each other's stamps get their own back; None where
+    something else, or nothing, is wrong.
+    """
+    known = np.flatnonzero(dts >= 0)
+    line = signed(dts[known] - dts[known[:1]])
+    order = np.argsort(line, kind="stable")
+    away = order - np.arange(len(order))
+    share = np.count_nonzero(away) / max(1, len(away))
+    if lane.codec.kind == "audio" or not 0 < share <= SWAPPED or np.abs(away).max() > 1:
+        return None
+    steps = np.diff(line[order])
+    near = (away[1:] != 0) | (away[:-1] != 0)
+    longest = max([1.5 * lane.unit, *steps[~near].tolist()])  # pictures may be sparse
+    if (steps <= 0).any() or steps[near].max() > longest:
+        return None
+    right, both = dts.copy(), pts.copy()
+    right[known], both[known] = dts[known][order], pts[known][order]
+    # the presentation time was swapped as well if that makes for steadier delays
+    delays = [signed(shown[known] - right[known]) for shown in (both, pts)]
+    strays = [np.abs(delay - np.median(delay)).sum() for delay in delays]
+    return (both if strays[0] <= strays[1] else pts), right, int(np.count_nonzero(away))
+
+
+def _longest_rise(line: list[int]) -> np.ndarray:
+    """Positions of the longest strictly rising subsequence (patience sorting)."""
+    tops: list[int] = []
+    places: list[int] = []
+    before: list[int] = []
+    for place, value in enumerate(line):
+        pile = bisect_left(tops, value)
+        before.append(places[pile - 1] if pile else -1)
+        tops[pile : pile + 1] = [value]
+        places[pile : pile + 1] = [place]
+    chain = [places[-1]]
+    while before[chain[-1]] >= 0:
+        chain.append(before[chain[-1]])
+    return np.array(chain[::-1])
+
+
+def _more_even(line: Ticks, good: np.ndarray, unit: float) -> np.ndarray:
+    """The same subsequence, with the other one of two neighbours left out where either would do and
+    that leaves the steps more even.
+    """
+    kept = {*good.tolist()}
+    for wrong in sorted({*range(len(line))} - kept):
+        for other in (wrong - 1, wrong + 1):
+            if other not in kept or not 0 < min(wrong, other) <= max(wrong, other) < len(line) - 1:
+                continue
+            low, high = line[min(wrong, other) - 1], line[max(wrong, other) + 1]
+            if not low < line[wrong] < high:
+                continue
+            odd = [abs(line[n] - low - (n - min(wrong, other) + 1) * unit) for n in (wrong, other)]
+            if odd[0] < odd[1]:
+                kept = kept - {other} | {wrong}
+                break
+    return np.array(sorted(kept))

@@ -1,0 +1,1 @@
+"""Of many segments one stream for the muxer, and the units it must come out as."""

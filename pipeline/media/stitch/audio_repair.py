@@ -1,0 +1,217 @@
+"""Audio where bytes are missing: the whole frames that are left, written as new PES; and stamps
+that would put a frame before the one in front of it.
+"""
+
+import math
+import zlib
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.media.es import access_units as units
+from pipeline.media.es.access_units import Units
+from pipeline.media.es.codecs import adts_begins, adts_rate
+from pipeline.media.lane import BASE, HZ, Carried, Lane, Work, torn_units
+from pipeline.media.stitch.edit import audio_pes, packetize
+from pipeline.media.stitch.interpose import interposed
+from pipeline.media.ts.packets import Index, Mask, Ticks
+from pipeline.model import Finding, Severity
+
+CLOSE = 3  # ticks: frames nearer to each other have one time on a clock of 44.1 kHz
+
+
+def behind(first: Index, pts: Ticks, count: int, lane: Lane, carried: Carried) -> Ticks:
+    """Stamps of PES, by their ``first`` frames out of ``count``, without those that a muxer has to
+    move: at or before the begin of the frame in front.  These get half a frame of overlap.
+    """
+    known = np.flatnonzero((pts >= 0) & (first < count))
+    due = pts[known][:-1] + np.diff(first[known]) * lane.unit
+    before = carried.next + first[known][:1] * lane.unit
+    if not (pts[known] <= np.append(before, due) - lane.unit + CLOSE).any():
+        carried.next = _ended(first[known], pts[known], count, lane, carried)
+        return pts
+    pts = pts.copy()
+    for k in known.tolist():
+        due = carried.next + first[k] * lane.unit
+        pts[k] = _after(float(pts[k]), due, lane)
+        carried.next = float(pts[k]) - first[k] * lane.unit
+    carried.next += count * lane.unit
+    return pts
+
+
+def _after(pts: float, due: float, lane: Lane) -> int:
+    return round(due - lane.unit / 2 if pts <= due - lane.unit + CLOSE else pts)
+
+
+def _ended(first: Index, pts: Ticks, count: int, lane: Lane, carried: Carried) -> float:
+    if not len(pts):
+        return carried.next + count * lane.unit
+    return float(pts[-1] + (count - first[-1]) * lane.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Frames in one chain, with a stamp for the first."""
+
+    row: int
+    pts: float
+    frames: list[bytes]
+    first: bool  # bytes are missing in front of it
+
+
+def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+    """Write all audio of this segment anew from the whole frames that are left."""
+    t = work.track
+    kept = np.zeros(len(t.index), np.bool_)
+    bounds = [0, *t.broken.tolist(), len(t.index)]
+    groups: list[_Group] = []
+    for begin, end in pairwise(bounds):
+        if begin < end:
+            groups += _stretch(work, lane, begin, end, first=bool(groups) or work.torn)
+    groups = [_until(work, _from_the_beginning(group)) for group in groups]
+    groups = [group for group in groups if group.frames]
+    sizes: list[int] = []
+    pts: list[int] = []
+    torn: list[int] = []
+    stored: list[bytes] = []
+    _say_what_was_left_out(work, lane, groups)
+    for group in groups:
+        at = _after(group.pts, carried.next, lane)
+        if group.first:
+            torn.append(len(sizes))
+        raw = [f[7 if f[1] & 1 else 9 :] for f in group.frames]
+        sizes += [len(f) for f in raw]
+        carried.next = at + len(raw) * lane.unit
+        pts += [at, *[-1] * (len(raw) - 1)]
+        stored += raw
+        pes = audio_pes(b"".join(group.frames), at)
+        written, carried.counter = packetize(lane.pid, pes, carried.counter)
+        work.inserts.append((group.row, written))
+    times = np.array(pts, np.int64)
+    data = b"".join(stored)
+    made = Units(
+        np.array(sizes, np.uint32),
+        times,
+        times,
+        zlib.crc32(data),
+        np.array(torn, np.intp),
+        data=data,
+        taken=sum(len(frame) for group in groups for frame in group.frames),
+    )
+    made = replace(made, torn=np.union1d(made.torn, torn_units(made, work)))
+    return interposed(work, lane, carried, kept, made)
+
+
+def _from_the_beginning(group: _Group) -> _Group:
+    """Without frames that lie before the beginning of the recording as its stamps have it."""
+    tick = units.FRAME * HZ / adts_rate(group.frames[0])
+    early = max(0, math.ceil((BASE - group.pts) / tick))
+    return replace(group, pts=group.pts + early * tick, frames=group.frames[early:])
+
+
+def _until(work: Work, group: _Group) -> _Group:
+    """Without frames that another part of the recording holds."""
+    if work.until is None or not group.frames:
+        return group
+    tick = units.FRAME * HZ / adts_rate(group.frames[0])
+    count = max(0, math.ceil((work.until - group.pts) / tick))
+    return replace(group, frames=group.frames[:count])
+
+
+def _say_what_was_left_out(work: Work, lane: Lane, groups: list[_Group]) -> None:
+    """Bytes that are no frame, where no packet is missing that would explain it."""
+    if len(work.track.broken) or work.torn or work.cut or work.until is not None:
+        return
+    inner = sum(group.first for group in groups)
+    work.unfinished = not inner and bool(groups)
+    detail = "bytes between frames that are no frame" if inner else "its last frame is incomplete"
+    severity, repair = (Severity.WARNING, "left out") if work.unfinished else (Severity.ERROR, None)
+    work.findings.append(
+        Finding("ADTS_SYNC", severity, work.name, lane.pid, max(inner, 1), detail, repair)
+    )
+
+
+def _stretch(work: Work, lane: Lane, begin: int, end: int, *, first: bool) -> list[_Group]:
+    """Groups of frames, each with a stamp for its first, out of packets without a break."""
+    t = work.track
+    inside = np.flatnonzero((t.starts >= begin) & (t.starts < end))
+    es, pes = _payload(work, begin, end, inside)
+    chained = chain(es, lane.config)
+    if not chained:
+        return []
+    rate = adts_rate(lane.config)
+    tick = units.FRAME * HZ / rate
+    stamp = {int(o): int(p) for o, p in zip(pes, work.pts[inside], strict=True) if p >= 0}
+    rows = {int(o): int(t.index[t.starts[k]]) for o, k in zip(pes, inside, strict=True)}
+    groups: list[_Group] = []
+    pending: list[bytes] = []
+    at, missing, clock, row = 0, first, -1.0, int(t.index[begin])
+    for offset, length in chained:
+        broken = offset != at
+        own = next((o for o in stamp if at <= o <= offset or o == offset), None)
+        if own is not None and own == offset and pending and clock < 0 and not broken:
+            clock = stamp[own] - len(pending) * tick  # counted back from the next stamp
+        if (broken or (own is not None and own == offset)) and pending:
+            if clock >= 0:
+                groups.append(_Group(row, clock, pending, missing))
+                missing = False
+            clock = clock + len(pending) * tick if clock >= 0 and not broken else -1.0
+            pending = []
+            missing = missing or broken
+        elif broken:
+            missing = True
+        if own is not None and own == offset:
+            clock, row = float(stamp[own]), rows[own]
+        pending.append(es[offset : offset + length])
+        at = offset + length
+    if pending and clock >= 0:
+        groups.append(_Group(row, clock, pending, missing))
+    return groups
+
+
+def _payload(work: Work, begin: int, end: int, inside: Index) -> tuple[bytes, list[int]]:
+    """Elementary stream of the packets ``begin`` to ``end``, and the offset of each PES inside."""
+    t = work.track
+    heads = {int(t.starts[k]): 9 + int(t.header[k, 8]) for k in inside}
+    pieces: list[bytes] = []
+    pes: list[int] = []
+    size = over = 0
+    for place in range(begin, end):
+        row = t.index[place]
+        data = work.packets.rows[row, work.packets.start[row] :].tobytes()
+        if place in heads:
+            over = heads[place]
+            pes.append(size)
+        data, over = data[over:], max(0, over - len(data))  # it may go on in the next packet
+        pieces.append(data)
+        size += len(data)
+    return b"".join(pieces), pes
+
+
+def chain(es: bytes, config: bytes) -> list[tuple[int, int]]:
+    """Offsets and lengths of frames; each is followed by another or by the end of the stream."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    while at + 7 <= len(es):
+        length = (es[at + 3] & 3) << 11 | es[at + 4] << 3 | es[at + 5] >> 5
+        after = es[at + length : at + length + 4]
+        whole = _is_header(es, at, config) and length > 7 and at + length <= len(es)
+        if whole and adts_begins(after, config):
+            found.append((at, length))
+            at += length
+            continue
+        at = _next_header(es, at + 1, config)
+    return found
+
+
+def _is_header(es: bytes, at: int, config: bytes) -> bool:
+    return adts_begins(es[at : at + 4], config)
+
+
+def _next_header(es: bytes, at: int, config: bytes) -> int:
+    """Where the next one may begin; the end if none does."""
+    at = es.find(0xFF, at)
+    while at >= 0 and not _is_header(es, at, config):
+        at = es.find(0xFF, at + 1)
+    return at if at >= 0 else len(es)

@@ -1,0 +1,97 @@
+"""The elementary stream in the packets of one lane of a segment: what of it can be attributed, and
+what is carried over to the next segment.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.media.lane import Carried, Work
+from pipeline.media.ts.packets import PACKET, Index, Mask, Ticks
+from pipeline.media.ts.pes import Track, stream_bytes, stuffed
+
+
+def payload_bytes(work: Work) -> int:
+    """Bytes of the elementary stream in all packets of a lane, without PES headers."""
+    t = work.track
+    every = PACKET * len(t.index) - int(work.packets.start[t.index].sum(dtype=np.int64))
+    return every - int(9 * len(t.starts) + t.header[:, 8].sum(dtype=np.int64))
+
+
+def attributable(work: Work) -> tuple[Mask, frozenset[int]]:
+    """Packets up to each break, and again from the next PES on; and the PES that lost bytes.
+
+    Behind a break nobody knows whether a PES header was among the packets that are gone.
+    """
+    t = work.track
+    kept = np.ones(len(t.index), np.bool_)
+    for at in t.broken.tolist():
+        following = t.starts[np.searchsorted(t.starts, at) :][:1]
+        kept[at : int(following[0]) if len(following) else None] = False
+    if work.torn or not len(t.starts):
+        kept[: int(t.starts[0]) if len(t.starts) else None] = False
+    damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
+    return kept, frozenset(damaged.tolist())
+
+
+def unfinished(work: Work) -> frozenset[int]:
+    """PES that lost bytes, without those that were whole before the packets that are gone."""
+    t = work.track
+    before = t.index[np.maximum(t.broken - 1, 0)]
+    ended = [stuffed(work.packets.rows[row].tobytes()) for row in before.tolist()]
+    begun = np.searchsorted(t.starts, t.broken, side="left") - 1
+    return frozenset(begun[~np.array(ended, np.bool_)].tolist())
+
+
+def extent(t: Track, ordinal: int) -> tuple[int, int]:
+    """Positions of the packets of a PES: its first, and the one behind its last."""
+    bounds = [*t.starts[ordinal : ordinal + 2].tolist(), len(t.index)]
+    return bounds[0], bounds[1]
+
+
+@dataclass(slots=True, eq=False)
+class Flow:
+    """An elementary stream on its way through a segment, and the PES it comes in."""
+
+    es: bytearray
+    pes: Index  # where each begins
+    pts: Ticks  # its stamps, -1 for none
+    dts: Ticks
+    rows: Index  # the packet each begins in
+    sent: int = 0  # bytes at its beginning that the muxer was given with the last segment
+    left_out: int = 0  # NAL units that no reader takes for one
+    guessed: int = 0  # pictures that are shown where there is room
+
+    def end_at(self, end: int) -> None:
+        """Leave out what stands behind."""
+        inside = self.pes < end
+        self.es = self.es[:end]
+        self.pes, self.rows = self.pes[inside], self.rows[inside]
+        self.pts, self.dts = self.pts[inside], self.dts[inside]
+
+
+def stream_of(work: Work, kept: Mask, carried: Carried) -> Flow:
+    """Elementary stream of the kept packets behind what was carried, and where PES begin."""
+    index, starts = work.track.index, work.track.starts
+    alive = kept[starts]
+    es, at = stream_bytes(work.packets, work.track, kept, carried.data)
+    flow = Flow(
+        es,
+        pes=np.append(carried.offsets, at).astype(np.intp),
+        pts=np.append(carried.pts, work.pts[alive]),
+        dts=np.append(carried.dts, work.dts[alive]),
+        rows=np.append(np.zeros(len(carried.offsets), np.intp), index[starts[alive]]),
+        sent=len(carried.data),
+    )
+    carried.data, carried.offsets = b"", carried.offsets[:0]
+    carried.pts, carried.dts = carried.pts[:0], carried.dts[:0]
+    return flow
+
+
+def carry(flow: Flow, begin: int, carried: Carried) -> None:
+    """Keep the stream from ``begin`` on for the next segment."""
+    inside = flow.pes >= begin
+    carried.data = bytes(memoryview(flow.es)[begin:])
+    carried.offsets = flow.pes[inside] - begin
+    carried.pts, carried.dts = flow.pts[inside], flow.dts[inside]
+    flow.end_at(begin)

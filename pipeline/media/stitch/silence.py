@@ -1,0 +1,153 @@
+"""Silence for a track of sound where its source has none: the frame, and when it has to stand.
+
+A player that plays frame behind frame, whatever their time stamps say, is to be in time as well.
+So the frames that fill a pause are counted by what was played so far, not by the pause alone: what
+is left of a frame is carried to the next one.  No frame of the source moves.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.media.es.codecs import Codec
+from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.ts.packets import Ticks
+
+LATE = HZ // 25  # 0.04 s: sound that begins later than this begins with silence
+EARLY = HZ // 10  # 0.1 s: so much earlier than the recording may sound end
+SPARE = HZ  # ticks: what stands in front of a unit is left until that is there
+LONG = 64  # units: a pause that is not filled bit by bit
+
+_SCE, _CPE, _LFE, _END = "000", "001", "011", "111"  # ISO/IEC 14496-3 Table 4.85
+_ELEMENTS = {  # by channel_configuration (ISO/IEC 14496-3 Table 1.19)
+    1: (_SCE,),
+    2: (_CPE,),
+    3: (_SCE, _CPE),
+    4: (_SCE, _CPE, _SCE),
+    5: (_SCE, _CPE, _CPE),
+    6: (_SCE, _CPE, _CPE, _LFE),
+    7: (_SCE, _CPE, _CPE, _CPE, _LFE),
+}
+_LONG_WINDOW = "0" * 11  # ics_info (Table 4.6): a long window in which no band is coded
+_CHANNEL = "0" * 8 + "000"  # global_gain; no pulses, no noise shaping, no gain control (Table 4.50)
+# The table of contents (RFC 6716 section 3.1) of the only packets in which silence is coded: CELT
+# at full band, one frame of so many ticks; a mode of several frames where they last longer.
+_OPUS = {225: 0xE0, 450: 0xE8, 900: 0xF0, 1800: 0xF8}
+_OPUS_SILENCE = b"\xff\xfe"  # the silence flag of a frame of CELT (section 4.3)
+_OPUS_USUAL = 1800  # 20 ms
+
+
+def silent_unit(codec: Codec, config: bytes, lasts: float) -> tuple[bytes, float] | None:
+    """A unit of silence as MP4 stores it, and how many ticks it lasts; None if none is known."""
+    if codec.name == "aac":
+        channels = (config[2] & 1) << 2 | config[3] >> 6
+        return (_aac(_ELEMENTS[channels]), lasts) if channels in _ELEMENTS else None
+    if codec.name == "opus":
+        ticks = round(lasts) if round(lasts) in _OPUS else _OPUS_USUAL
+        stereo = 4 if config[3] > 1 else 0
+        return bytes((_OPUS[ticks] | stereo,)) + _OPUS_SILENCE, float(ticks)
+    return None
+
+
+def _aac(elements: Sequence[str]) -> bytes:
+    """A raw_data_block (Table 4.3) of channels without a spectrum."""
+    bits = ""
+    for n, element in enumerate(elements):
+        bits += element + format(elements[:n].count(element), "04b")
+        if element == _CPE:
+            bits += "1" + _LONG_WINDOW + "00" + _CHANNEL * 2  # common_window, no mid and side
+        else:
+            bits += _CHANNEL[:8] + _LONG_WINDOW + _CHANNEL[8:]
+    bits += _END
+    size = -(-len(bits) // 8)
+    return int(bits.ljust(8 * size, "0"), 2).to_bytes(size, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Silent units in front of a unit of a segment; every one has a stamp."""
+
+    before: int
+    pts: Ticks
+
+
+@dataclass(slots=True, eq=False)
+class Quiet:
+    """How far a track of sound has come; times are ticks."""
+
+    unit: bytes  # silence
+    lasts: float  # of silence
+    real: float  # how long a unit of the source lasts
+    end: int  # of the recording
+    ended: float  # where the last unit ended, at first the beginning of the recording
+    ahead: float = 0.0  # by how much stamps are ahead of what plays frame behind frame
+    begun: bool = False
+
+    def pauses(self, pts: Ticks, *, begun: bool = False) -> list[Pause]:
+        """What has to stand between the units of a segment; nothing in front of its first if that
+        has ``begun`` before.
+        """
+        known = np.flatnonzero(pts >= 0)
+        if not len(known):
+            self.ended += len(pts) * self.real
+            return []
+        begin = pts[known]
+        ends = begin[:-1] + np.diff(known) * self.real
+        due = np.append(self.ended + known[0] * self.real, ends)
+        gaps = begin - due
+        barred = begun or (not self.begun and known[0] > 0)
+        if not self.begun and (barred or gaps[0] <= LATE):
+            gaps[0] = 0.0  # the track begins there
+        self.begun = True
+        wide = [n for n in np.flatnonzero(gaps > self.real / 2).tolist() if n or not barred]
+        found = list(self._filled(known, due, gaps, wide))
+        self.ended = float(begin[-1] + (len(pts) - known[-1]) * self.real)
+        return found
+
+    def _filled(
+        self, known: Ticks, due: Ticks, gaps: Ticks, wide: Sequence[int]
+    ) -> Iterator[Pause]:
+        total = self.ahead + np.cumsum(gaps)
+        taken = 0.0
+        for n in wide:
+            count = round((float(total[n]) - taken) / self.lasts)
+            if count > 0:
+                taken += count * self.lasts
+                yield Pause(int(known[n]), _spread(float(due[n]), float(gaps[n]), count))
+        self.ahead = float(total[-1]) - taken
+
+    def until(self, limit: float) -> Ticks:
+        """Stamps of silence that is due long before ``limit``, where a unit may begin."""
+        count = int((limit - SPARE - self.ended) / self.lasts)
+        if count < LONG:
+            return np.empty(0, np.int64)
+        stamps = _spread(self.ended, count * self.lasts, count)
+        self.ended += count * self.lasts
+        self.begun = True
+        return stamps
+
+    def rest(self) -> Ticks:
+        """Stamps of silence up to the end of the recording."""
+        gap = self.end - self.ended
+        count = round((gap + self.ahead) / self.lasts)
+        if gap <= EARLY or count < 1:
+            return np.empty(0, np.int64)
+        stamps = _spread(self.ended, gap, count)
+        self.ended, self.ahead = float(self.end), 0.0
+        return stamps
+
+
+def quiets(lanes: Sequence[Lane], end: float) -> dict[int, Quiet]:
+    """How each lane of sound is filled up to the end of the recording, by PID."""
+    found = {}
+    for lane in lanes:
+        silence = silent_unit(lane.codec, lane.config, lane.unit)
+        if silence is not None:
+            found[lane.pid] = Quiet(*silence, lane.unit, round(end), float(BASE - lane.lead))
+    return found
+
+
+def _spread(begin: float, length: float, count: int) -> Ticks:
+    found: Ticks = np.floor(begin + length / count * np.arange(count)).astype(np.int64)
+    return found

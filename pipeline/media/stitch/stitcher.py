@@ -1,0 +1,383 @@
+"""Of many segments one continuous transport stream, and the units it must come out as.
+
+What the muxer is fed is clean by construction: one PAT and PMT in front, stamps of one clock,
+continuity counters without a break, no packet whose content cannot be attributed.  Clean segments
+are edited in place; only where bytes are missing are audio PES written anew.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from pipeline.media.es import access_units as units
+from pipeline.media.es.access_units import LONGEST_FRAME, NO_UNITS, Units, joined
+from pipeline.media.es.codecs import PRIVATE, NalSyntax, adts_begins
+from pipeline.media.es.formats import needs
+from pipeline.media.isobmff.boxes import Malformed
+from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
+from pipeline.media.loss.fills import Block
+from pipeline.media.stitch.audio_repair import behind, mended
+from pipeline.media.stitch.edit import (
+    audio_pes,
+    blank,
+    packetize,
+    renumber,
+    retime,
+    spliced,
+    video_pes,
+)
+from pipeline.media.stitch.interpose import interposed, only
+from pipeline.media.stitch.payload import (
+    attributable,
+    carry,
+    extent,
+    payload_bytes,
+    stream_of,
+    unfinished,
+)
+from pipeline.media.stitch.regroup import grouped
+from pipeline.media.stitch.silence import Quiet
+from pipeline.media.ts import psi
+from pipeline.media.ts.packets import (
+    Bytes,
+    Framing,
+    Index,
+    Mask,
+    Packets,
+    Ticks,
+    columns,
+    framing,
+)
+from pipeline.media.ts.pes import Track, elementary, track
+from pipeline.model import Finding, Severity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stitched:
+    """One segment, ready for the muxer."""
+
+    chunks: tuple[memoryview | bytes, ...]
+    units: Mapping[int, Units]  # by PID
+    findings: tuple[Finding, ...]
+    made: bool = False  # for a hole: no segment held it
+
+    def before(self, other: "Stitched") -> "Stitched":
+        """The same with another one's packets and units behind."""
+        both = {
+            pid: joined(self.units.get(pid, NO_UNITS), units) for pid, units in other.units.items()
+        }
+        return replace(self, chunks=self.chunks + other.chunks, units={**self.units, **both})
+
+
+class Changed(ValueError):
+    """A segment is not what it was when it was scanned."""
+
+
+class Stitcher:
+    """Takes segments in order; returns what to write and what the MP4 must hold.
+
+    Lanes of sound that are ``quiet`` where they pause get silence put in.
+    """
+
+    def __init__(
+        self, lanes: tuple[Lane, ...], quiet: Mapping[int, Quiet] = MappingProxyType({})
+    ) -> None:
+        self._lanes = lanes
+        self._carried = {lane.pid: Carried(quiet=quiet.get(lane.pid)) for lane in lanes}
+
+    def tables(self, counter: int = 0) -> bytes:
+        """PAT and PMT, to be written before anything else."""
+        streams = {lane.pid: lane.codec.stream_type for lane in self._lanes}
+        languages = {lane.pid: lane.language for lane in self._lanes}
+        return psi.tables(streams, self._lanes[0].pid, counter, languages)
+
+    def add(
+        self,
+        name: str,
+        data: Bytes,
+        times: Mapping[int, tuple[Ticks, Ticks]],
+        edges: Edges,
+        pids: Mapping[int, tuple[int, ...]] = MappingProxyType({}),
+    ) -> Stitched:
+        """Stitch one segment, editing ``data``; ``times`` are the new PTS and DTS by lane, ``pids``
+        where its packets are if not under its PID.
+        """
+        frame = framing(data)
+        packets = columns(frame.rows)
+        tracks = {
+            x.pid: track(packets, *pids.get(x.pid, (x.pid,))) for x in self._lanes if x.pid in times
+        }
+        faults = _faults(frame, packets, tracks.values())
+        keep = np.zeros(len(packets.rows), np.bool_)
+        made: dict[int, Units] = {}
+        findings: list[Finding] = []
+        inserts: list[tuple[int, bytes]] = []
+        for lane in self._lanes:
+            if lane.pid not in times:
+                continue
+            pid = lane.pid
+            work = Work(
+                name,
+                packets,
+                tracks[pid],
+                *times[pid],
+                torn=pid in edges.torn,
+                joined=pid in edges.joined,
+                cut=pid in edges.cut,
+                whole=pid in edges.whole,
+                faults=faults,
+                until=edges.until.get(pid),
+            )
+            if len(work.pts) != len(work.track.starts):
+                raise Changed(f"{name}: not the bytes that were planned with")
+            carried = self._carried[pid]
+            kept, made[pid] = _made(work, lane, carried)
+            retime(work, pids.get(pid, (pid,)), kept)
+            renumber(work, lane, kept, carried)
+            keep[work.track.index[kept]] = True
+            findings += work.findings
+            inserts += work.inserts
+        blank(packets.rows, ~keep)
+        return Stitched(spliced(packets.rows, inserts), made, tuple(findings))
+
+    def hush(self, limits: Mapping[int, float]) -> Stitched:
+        """Silence that is due long before these ticks, at which a unit of a lane may begin."""
+        return self._silent({pid: quiet.until(limits[pid]) for pid, quiet in self._pausing()})
+
+    def rest(self) -> Stitched:
+        """Silence up to the end of the recording."""
+        return self._silent({pid: quiet.rest() for pid, quiet in self._pausing()})
+
+    def _pausing(self) -> Iterator[tuple[int, Quiet]]:
+        """Lanes that get silence, and have no unit that goes on in the next segment."""
+        for pid, carried in self._carried.items():
+            if carried.quiet is not None and not carried.data:
+                yield pid, carried.quiet
+
+    def _silent(self, stamps: Mapping[int, Ticks]) -> Stitched:
+        lanes = [lane for lane in self._lanes if len(stamps.get(lane.pid, ()))]
+        made = {x.pid: only(x, self._carried[x.pid], stamps[x.pid]) for x in lanes}
+        chunks = tuple(packets for packets, _ in made.values())
+        return Stitched(chunks, {pid: units for pid, (_, units) in made.items()}, ())
+
+    def fill(self, pieces: Mapping[int, Block]) -> Stitched:
+        """Units made for a hole, as if a segment had held them."""
+        written: list[tuple[int, bytes]] = []
+        made: dict[int, Units] = {}
+        for lane in self._lanes:
+            if lane.pid not in pieces:
+                continue
+            block, video = pieces[lane.pid], lane.codec.kind == "video"
+            offsets = np.cumsum([0, *map(len, block.units)])[:-1]
+            es = bytearray(b"").join(block.units)
+            if video:
+                made[lane.pid], _ = units.video(es, offsets, block.pts, block.dts)
+            else:
+                data = np.frombuffer(es, np.uint8)
+                frames = units.frames(data, lane.config)
+                made[lane.pid] = units.audio(data, frames, offsets, block.pts)
+            carried = self._carried[lane.pid]
+            stamps = zip(block.units, block.pts.tolist(), block.dts.tolist(), strict=True)
+            for unit, pts, dts in stamps:
+                pes = video_pes(unit, pts, dts) if video else audio_pes(unit, pts)
+                packed, carried.counter = packetize(lane.pid, pes, carried.counter)
+                written.append((dts, packed))
+        written.sort(key=lambda one: one[0])
+        return Stitched((b"".join(packed for _, packed in written),), made, (), made=True)
+
+
+def _made(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+    """Which packets stay, and the units of one lane; bytes that are in neither are counted."""
+    stitch = _audio if lane.codec.kind == "audio" else _video
+    if lane.codec.stream_type >= PRIVATE:
+        stitch = _framed
+    begun = len(carried.data)
+    kept, made = stitch(work, lane, carried)
+    left = begun + payload_bytes(work) + work.added - made.taken - len(carried.data)
+    if stitch is _audio and not carried.started and len(made.sizes):
+        made = _told_apart(work, lane, made)
+        carried.started = True
+    return kept, replace(
+        made,
+        taken=made.taken - work.added,
+        dropped=left if work.until is None else 0,
+        spared=0 if work.until is None else left,
+        unfinished=work.unfinished and left < LONGEST_FRAME,
+    )
+
+
+def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
+    """Rows where any stream lost something: another one may have lost 16 packets there unseen."""
+    broken = [t.index[t.broken] for t in tracks]
+    return np.unique(np.concatenate([packets.bad, np.array(frame.breaks, np.intp), *broken]))
+
+
+def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+    """Pictures that lost bytes keep what stands before the loss, if that shows anything at all."""
+    kept, damaged = attributable(work)
+    open_ones = set(unfinished(work))
+    cut = {len(work.track.starts) - 1} if work.cut else set()
+    if work.until is not None:
+        beyond = int([*np.flatnonzero(work.dts >= work.until), len(work.dts)][0])
+        kept[extent(work.track, beyond)[0] :] = False
+        damaged, cut = frozenset(k for k in damaged if k < beyond), set()
+        open_ones = {k for k in open_ones if k < beyond}
+    hurt = {k for k in open_ones | cut if k >= 0}
+    syntax = lane.syntax
+    assert syntax is not None
+    shown = {k for k in hurt if _shows(work, kept, k, syntax)}
+    for ordinal in hurt - shown:
+        begin, end = extent(work.track, ordinal)
+        kept[begin:end] = False
+    unseen = 0 if carried.started else _drop_unseen(work, lane, kept)
+    opens = not (lane.inside or carried.started or len(carried.offsets))
+    flow = stream_of(work, kept, carried)
+    found = grouped(work, lane, carried, kept, flow, opens=opens and len(flow.pes) > work.joined)
+    if work.joined and len(flow.pes):
+        found = found.until(int(flow.pes[-1]))
+        carry(flow, int(flow.pes[-1]), carried)
+    made, sets = units.video(flow.es, flow.pes, flow.pts, flow.dts, syntax, found)
+    made = replace(made, foreign=made.foreign + flow.left_out)
+    if flow.guessed:
+        detail = "pictures without time stamps among some that are shown in another order"
+        repair = "shown where there is room"
+        work.findings.append(
+            Finding(
+                "PTS_ABSENT", Severity.WARNING, work.name, lane.pid, flow.guessed, detail, repair
+            )
+        )
+    carried.started |= len(made.sizes) > 0
+    _say_what_is_wrong(work, lane, made, sets)
+    torn = torn_units(made, work, [k + 1 for k in damaged])
+    return kept, replace(made, torn=torn, cut=len(shown) + unseen)
+
+
+def _framed(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+    """One unit in each PES: whole ones pass as they are, others are left out."""
+    kept, damaged = attributable(work)
+    hurt = set(damaged) | ({len(work.track.starts) - 1} if work.cut else set())
+    hurt |= set(np.flatnonzero(work.pts < 0).tolist())
+    if work.until is not None:
+        hurt |= set(np.flatnonzero(work.dts >= work.until).tolist())
+    for ordinal in (k for k in hurt if k >= 0):
+        begin, end = extent(work.track, ordinal)
+        kept[begin:end] = False
+    flow = stream_of(work, kept, carried)
+    made = units.framed(flow.es, flow.pes, flow.pts, flow.dts)
+    if lane.codec.kind == "video" and any(
+        (found := lane.codec.config(bytes(flow.es[at : at + 20]))) and found != lane.config
+        for at in flow.pes.tolist()
+    ):
+        detail = "the size changes inside this segment: kept as it is, each key picture tells it"
+        work.findings.append(
+            Finding("SPS_CHANGE", Severity.INFO, work.name, lane.pid, detail=detail)
+        )
+    made = replace(made, torn=torn_units(made, work, [k + 1 for k in damaged]))
+    return interposed(work, lane, carried, kept, made, (flow, flow.pes))
+
+
+def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
+    """What is left of a PES holds a slice of a picture."""
+    begin, end = extent(work.track, ordinal)
+    end = begin + int(np.argmin(np.append(kept[begin:end], False)))
+    picture = elementary(work.packets, work.track, begin, end)
+    found = units.nals(np.frombuffer(picture, np.uint8), syntax)
+    return bool(found.picture.any())
+
+
+def _drop_unseen(work: Work, lane: Lane, kept: Mask) -> int:
+    """Pictures that follow the first one but are due before it: what they refer to is gone."""
+    t = work.track
+    alive = np.flatnonzero(kept[t.starts] & (work.pts >= 0))
+    unseen = alive[work.pts[alive] < work.pts[alive[0]]] if len(alive) else alive
+    for ordinal in unseen.tolist():
+        begin, end = extent(t, ordinal)
+        kept[begin:end] = False
+    if len(unseen):
+        detail = "pictures that refer to others before the beginning"
+        work.findings.append(
+            Finding("NO_KEY_AT_START", Severity.ERROR, work.name, lane.pid, len(unseen), detail)
+        )
+    return len(unseen)
+
+
+def _say_what_is_wrong(work: Work, lane: Lane, made: Units, sets: list[bytes]) -> None:
+    if made.foreign:
+        detail = "NAL units whose header cannot be one"
+        work.findings.append(
+            Finding("DECODE", Severity.ERROR, work.name, lane.pid, made.foreign, detail)
+        )
+    wanted = needs(lane.codec, lane.config)
+    if any(needs(lane.codec, s) != wanted for s in sets):
+        detail = "the picture format changes (SPS differs from the first)"
+        work.findings.append(
+            Finding("SPS_CHANGE", Severity.FATAL, work.name, lane.pid, detail=detail)
+        )
+
+
+def _audio(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+    """Whole frames in one chain pass as they are; anything else is mended."""
+    t = work.track
+    kept = np.ones(len(t.index), np.bool_)
+    if len(t.broken) or (work.torn and _head(work)) or work.until is not None:
+        return mended(work, lane, carried)
+    flow = stream_of(work, kept, carried)
+    found = units.frames(np.frombuffer(flow.es, np.uint8), lane.config)
+    if found.end < len(flow.es):
+        rest = flow.es[found.end :]
+        if work.whole or not _may_go_on(rest, lane.config):
+            return mended(work, lane, carried)
+        carry(flow, found.end, carried)
+    flow.pts = _behind(work, lane, carried, found.begin, flow.pes, flow.pts)
+    made = units.audio(np.frombuffer(flow.es, np.uint8), found, flow.pes, flow.pts)
+    made = replace(made, torn=torn_units(made, work))
+    return interposed(work, lane, carried, kept, made, (flow, found.begin))
+
+
+def _behind(
+    work: Work, lane: Lane, carried: Carried, frames: Index, pes: Index, pts: Ticks
+) -> Ticks:
+    """Stamps that a muxer can follow, also in the PES of this segment."""
+    followed = behind(np.searchsorted(frames, pes), pts, len(frames), lane, carried)
+    moved = np.flatnonzero(followed != pts)
+    if not len(moved):
+        return pts
+    own = len(pts) - len(work.pts)  # those in front began in the segment before
+    inside = moved[moved >= own]
+    work.pts = work.pts.copy()
+    work.pts[inside - own] = followed[inside]
+    detail = "sound is stamped before the frame in front of it has begun"
+    found = Finding(
+        "DTS_BACK", Severity.WARNING, work.name, lane.pid, len(moved), detail, "put behind it"
+    )
+    work.findings.append(found)
+    return followed
+
+
+def _told_apart(work: Work, lane: Lane, made: Units) -> Units:
+    """The first units of a track, whose channels may stand in the first frame alone."""
+    if (lane.config[2] & 1) << 2 | lane.config[3] >> 6:
+        return made
+    try:
+        return units.told_apart(made)
+    except Malformed as error:
+        detail = f"the channels of the sound are told nowhere: {error}"
+        work.findings.append(
+            Finding("ES_CODEC", Severity.FATAL, work.name, lane.pid, detail=detail)
+        )
+        return made
+
+
+def _head(work: Work) -> bool:
+    return not len(work.track.starts) or int(work.track.starts[0]) > 0
+
+
+def _may_go_on(rest: bytearray, config: bytes) -> bool:
+    """The bytes may be the beginning of a frame whose end stands in the next segment."""
+    if not adts_begins(bytes(rest[:4]), config):
+        return False
+    if len(rest) < 6:
+        return True
+    return len(rest) < ((rest[3] & 3) << 11 | rest[4] << 3 | rest[5] >> 5)

@@ -1,0 +1,1 @@
+"""Where every segment belongs in time, and what tells so: the plan."""

@@ -1,0 +1,102 @@
+"""Decoding times where encoders take turns: segments stand by when they are shown, and in front of
+a seam pictures may wait longer for one another than behind it.
+
+Times are ticks of 90 kHz.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.media.lane import Lane
+from pipeline.media.slots.segments import Placed
+from pipeline.media.ts.packets import Ticks, signed
+
+STEADY = 1 / 8  # share of a picture's time by which waits may stray from the usual one
+MOST = 0.8  # of the pictures: beside a loss some wait otherwise
+
+
+def fit(segments: Sequence[Placed], lanes: Sequence[Lane]) -> None:
+    """Let all pictures of a lane wait equally long, so that they are decoded as they are shown:
+    earlier than told where others wait longer, and never later (ISO/IEC 13818-1 clause 2.7.4).
+    """
+    for lane in lanes:
+        having = [s for s in segments if lane.pid in s.stamps]
+        if lane.codec.kind == "video" and having:
+            runs = _runs(having, lane)
+            for run, ticks in zip(runs, _leads(runs, lane) if len(runs) > 1 else (0,), strict=True):
+                for segment in run if ticks else ():
+                    segment.decode_earlier(lane.pid, ticks)
+
+
+def _runs(having: Sequence[Placed], lane: Lane) -> list[list[Placed]]:
+    """Segments of one encoder each, as far as can be told."""
+    runs = [[having[0]]]
+    for before, segment in pairwise(having):
+        if _anew(before, segment, lane.pid) or _turns(before, segment, lane):
+            runs.append([])
+        runs[-1].append(segment)
+    return runs
+
+
+def _anew(before: Placed, segment: Placed, pid: int) -> bool:
+    """Another part, another clock, or decoding times that do not rise."""
+    if before.slot.part != segment.slot.part or segment.first(pid) <= before.last(pid):
+        return True
+    return _moved(before, pid) != _moved(segment, pid)
+
+
+def _moved(segment: Placed, pid: int) -> int:
+    """Ticks from the clock of a segment to its place."""
+    pts = segment.stamps[pid][0]
+    at = int(np.argmax(pts >= 0))
+    return int(signed(pts[at] - segment.stream(pid).pts[at]))
+
+
+def _turns(before: Placed, segment: Placed, lane: Lane) -> bool:
+    """Pictures are shown one behind the other and not decoded so, for they wait otherwise now."""
+    pid, half = lane.pid, lane.unit / 2
+    if abs(_first_wait(before, pid) - _first_wait(segment, pid)) <= half:
+        return False
+    waits = [_waits(before, pid), _waits(segment, pid)]
+    usual = [float(np.median(each)) for each in waits]
+    strays = [np.quantile(np.abs(w - one), MOST) for w, one in zip(waits, usual, strict=True)]
+    if abs(usual[0] - usual[1]) <= half or max(strays) > STEADY * lane.unit:
+        return False
+    decoded = segment.first(pid) - before.last(pid)
+    shown = segment.presented(pid)[0] - before.presented(pid)[1]
+    return abs(shown - lane.unit) < abs(decoded - lane.unit)
+
+
+def _first_wait(segment: Placed, pid: int) -> int:
+    pts, dts = segment.stamps[pid]
+    at = int(np.argmax(dts >= 0))
+    return int(pts[at] - dts[at])
+
+
+def _waits(segment: Placed, pid: int) -> Ticks:
+    """From each decoding time to the time of presentation that has the same place in its order."""
+    pts, dts = segment.stamps[pid]
+    known = (pts >= 0) & (dts >= 0)
+    return np.sort(pts[known]) - dts[known]
+
+
+def _leads(runs: Sequence[Sequence[Placed]], lane: Lane) -> list[int]:
+    """By how much the pictures of each run are decoded earlier: each waits as long as where they
+    wait longest, and none is decoded after the first of the next run.
+    """
+    pid = lane.pid
+    waits = [float(np.median(np.concatenate([_waits(s, pid) for s in run]))) for run in runs]
+    short = [max(waits) - wait for wait in waits]
+    leads = [round(ticks) if ticks > lane.unit / 2 else 0 for ticks in short]
+    for n in range(len(runs) - 2, -1, -1):
+        behind = runs[n + 1][0].first(pid) - leads[n + 1]
+        leads[n] = max(leads[n], _last_kept(runs[n][-1], pid) + 1 - behind)
+    return leads
+
+
+def _last_kept(segment: Placed, pid: int) -> int:
+    dts = segment.stamps[pid][1]
+    kept = dts[(dts >= 0) & (dts < segment.until.get(pid, int(dts.max()) + 1))]
+    return int(kept[-1])

@@ -1,0 +1,315 @@
+"""What is missing between the segments of a part, each in its place: counters, ends and gaps.
+
+Knows nothing of how the places were found.  Times are ticks of 90 kHz unless they say seconds.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from pipeline.media.lane import HZ, Lane
+from pipeline.media.slots.segments import (
+    GAP,
+    Placed,
+    Slot,
+    complete,
+    falls_short,
+    promise_is_kept,
+    slots_between,
+)
+from pipeline.media.timeline import stream_gaps as absence
+from pipeline.media.timeline.pace import Pace, decoded_end, pace
+from pipeline.media.timeline.stream_gaps import came_back, continues, moved, never_sent
+from pipeline.media.ts.scan import Stream
+from pipeline.model import Finding, Severity
+
+TOLERANCE = 1.0  # seconds the slice clock may differ from the media
+ENOUGH = 3  # edges that tell how a writer counts
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """One part on its way along its edges."""
+
+    lanes: Sequence[Lane]
+    slots: Sequence[Slot]
+    counters_go_on: bool
+    paces: Mapping[int, Pace]
+    findings: list[Finding] = field(default_factory=list)
+    ends: dict[int, float] = field(default_factory=dict)  # by PID: where it ended last
+    chains: dict[int, list[Placed]] = field(default_factory=dict)  # who held it last, and since
+
+    def say(
+        self, id: str, severity: Severity, segment: Placed, detail: str, *, pid: int | None = None
+    ) -> None:
+        self.findings.append(Finding(id, severity, segment.slot.name, pid, 1, detail))
+
+
+def examine(
+    segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot], *, counters: bool
+) -> list[Finding]:
+    """Mark what is torn, joined, cut or silent at every edge.
+
+    ``counters`` go on from segment to segment with this writer.
+    """
+    paces = {lane.pid: pace(segments, lane) for lane in lanes if _held(lane, segments)}
+    part = _Part(lanes, slots, counters, paces)
+    before: Placed | None = None
+    for segment in segments:
+        if before is not None:
+            _edge(part, before, segment)
+        for pid in segment.stamps.keys() - part.ends.keys():
+            _torn_head(part, segment, pid)
+        for lane in lanes:
+            if lane.pid in segment.stamps:
+                part.ends[lane.pid] = decoded_end(segment, lane)
+            _absent(part, segment, lane)
+        before = segment
+    if before is not None:
+        _end_here(part, before, before.stamps.keys())  # nothing follows it
+    return part.findings
+
+
+def _held(lane: Lane, segments: Sequence[Placed]) -> bool:
+    return any(lane.pid in segment.stamps for segment in segments)
+
+
+def _edge(part: _Part, before: Placed, segment: Placed) -> None:
+    """Decide for every lane whether media is missing between two segments."""
+    ends = {pid: end + segment.pushed for pid, end in part.ends.items()}
+    gaps = {pid: segment.first(pid) - ends[pid] for pid in segment.stamps if pid in ends}
+    adjacent = not slots_between(part.slots, before, segment)
+    if not adjacent or _cut(before):
+        counted = _counted(part, before, segment) if adjacent else set[int]()
+        segment.torn |= gaps.keys() - counted
+    segment.torn |= {pid for pid in gaps if pid not in before.stamps}
+    if adjacent:
+        for pid in before.stamps.keys() & segment.stamps.keys():
+            _examine_counters(part, before, segment, pid)
+    for lane in part.lanes:
+        if lane.pid in gaps.keys() - segment.torn - before.joined:
+            _examine_gap(part, before, segment, lane, gaps)
+    _end_torn(before, segment.torn, adjacent=adjacent)
+    if adjacent:
+        _end_here(part, before, before.stamps.keys() - segment.stamps.keys())
+
+
+def _counted(part: _Part, before: Placed, segment: Placed) -> set[int]:
+    """Streams whose counters go on over an edge with a writer that counts."""
+    shared = before.stamps.keys() & segment.stamps.keys() if part.counters_go_on else set[int]()
+    pairs = {pid: (before.stream(pid), segment.stream(pid)) for pid in shared}
+    return {pid for pid, (a, b) in pairs.items() if continues(a, b) and not moved(a, b)}
+
+
+def _torn_head(part: _Part, segment: Placed, pid: int) -> None:
+    if head := segment.stream(pid).head:
+        detail = f"{head} bytes stand before the first PES: the stream begins inside a unit"
+        part.say("PES_START", Severity.ERROR, segment, detail, pid=pid)
+        segment.torn.add(pid)
+
+
+def _absent(part: _Part, segment: Placed, lane: Lane) -> None:
+    """Whether a stream that comes again was lost meanwhile."""
+    chain = part.chains.setdefault(lane.pid, [])
+    if lane.pid not in segment.stamps:
+        chain += [segment] if chain else []
+        return
+    if len(chain) > 1:
+        chain.append(segment)
+        sent = not (part.counters_go_on and never_sent(chain, lane, part.slots))
+        part.findings += absence.said(chain, lane, sent=sent)
+        if not sent:
+            silent = absence.silences(chain, lane, part.lanes)
+            segment.silent[lane.pid] = silent
+            if len(silent) == 1:
+                segment.torn.discard(lane.pid)
+    part.chains[lane.pid] = [segment]
+
+
+def _end_torn(before: Placed, torn: Set[int], *, adjacent: bool) -> None:
+    """Where nothing follows, a stream must end whole; what does not lost its end."""
+    for pid in before.stamps:
+        if pid in torn:
+            before.whole.add(pid)
+            if adjacent and not complete(before.stream(pid)):
+                before.cut.add(pid)
+
+
+def _end_here(part: _Part, last: Placed, pids: Set[int]) -> None:
+    """Streams that the next segment does not hold must end whole as well."""
+    last.whole |= pids
+    short = [pid for pid in pids if last.stream(pid).short]
+    for pid in short:
+        part.say("PES_SIZE", Severity.ERROR, last, _lacks(last.stream(pid)), pid=pid)
+    if short or _cut(last):
+        _end_torn(last, pids, adjacent=True)
+
+
+def _examine_counters(part: _Part, before: Placed, segment: Placed, pid: int) -> None:
+    a, b = before.stream(pid), segment.stream(pid)
+    if continues(a, b) or b.free_start:
+        if b.head and a.short in (0, b.head):
+            before.joined.add(pid)
+        elif a.short or b.head:
+            segment.torn.add(pid)
+            segment.missing[pid] = 16
+            part.say("PES_SIZE", Severity.ERROR, before, _lacks(a), pid=pid)
+        return
+    broken = part.counters_go_on and not segment.slot.discontinuity and not moved(a, b)
+    if pid not in segment.torn and not (before.damaged or segment.damaged):
+        if a.short:
+            part.say("PES_SIZE", Severity.ERROR, before, _lacks(a), pid=pid)
+        elif b.head or broken:
+            detail = f"counter {b.counters[0]} after {a.counters[1]}: packets are missing"
+            blamed = before if falls_short(before, part.lanes) else segment
+            part.say("CC_EDGE", Severity.ERROR, blamed, detail, pid=pid)
+    if a.short or b.head or broken:
+        segment.torn.add(pid)
+        segment.missing[pid] = (b.counters[0] - a.counters[1] - 1) & 15 if broken else 1
+
+
+def _examine_gap(
+    part: _Part, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
+) -> None:
+    """A gap that nothing explains yet: the writer's own, a step of the clock, or a loss."""
+    gap, usual = gaps[lane.pid], part.paces[lane.pid]
+    hurt = before.damaged or segment.damaged
+    hurt &= lane.pid not in _counted(part, before, segment) or gap > usual.gap(lane)
+    if hurt and gap > lane.unit / 2:
+        segment.torn.add(lane.pid)
+    elif gap > usual.gap(lane) and _interrupted(part, before, segment, lane, gaps):
+        began = segment.first(lane.pid)
+        segment.silent[lane.pid] = ((round(began - gap), began),)
+        detail = f"{gap / HZ:.3f} s without {lane.codec.kind}: it was interrupted, as the playlist"
+        detail += " says (START), and no packet of it is missing"
+        part.say("ES_START", Severity.INFO, segment, detail, pid=lane.pid)
+    elif _lacks_its_key(segment, lane, gap, usual):
+        segment.torn.add(lane.pid)
+        detail = f"{gap / HZ:.3f} s without video where the key picture should be"
+        part.say("DTS_GAP", Severity.ERROR, segment, detail, pid=lane.pid)
+    elif gap > usual.gap(lane):
+        _judge_gap(part, before, segment, lane, gaps)
+    elif gap > GAP:
+        _harmless(part, segment, lane, gap)
+
+
+def _judge_gap(
+    part: _Part, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
+) -> None:
+    gap = gaps[lane.pid]
+    others = [other for pid, other in gaps.items() if pid != lane.pid]
+    by_names = _gap_by_names(part, before, segment)
+    if _nothing_is_missing(part, before, segment, lane, gaps):
+        if gap > GAP:
+            _harmless(part, segment, lane, gap)
+    elif (
+        gap > GAP
+        and by_names is not None
+        and by_names < min(TOLERANCE, gap / HZ / 2)
+        and min(others, default=gap) >= gap / 2  # names tell of all streams together
+        and not falls_short(segment, part.lanes)
+    ):
+        detail = f"{gap / HZ:.3f} s by the clock, {by_names:.3f} s by the slice names"
+        part.say("DTS_GAP", Severity.WARNING, segment, detail, pid=lane.pid)
+    else:
+        segment.torn.add(lane.pid)
+        blamed = before if falls_short(before, part.lanes) else segment
+        where = "at the end of" if blamed is before else "in front of"
+        detail = f"{gap / HZ:.3f} s without {lane.codec.kind} {where} this segment"
+        detail += ", interrupted as the playlist says" if came_back(segment, lane) else ""
+        part.say("DTS_GAP", Severity.ERROR, blamed, detail, pid=lane.pid)
+
+
+def _harmless(part: _Part, segment: Placed, lane: Lane, gap: float) -> None:
+    detail = f"{gap / HZ:.3f} s without {lane.codec.kind} between two segments"
+    part.say("DTS_GAP", Severity.INFO, segment, detail, pid=lane.pid)
+
+
+def _nothing_is_missing(
+    part: _Part, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
+) -> bool:
+    """Two witnesses say so: the counter goes on, and no number of packets that it cannot count is
+    missing; another stream goes on meanwhile; what EXTINF promised is there, to half the gap.
+    """
+    gap = gaps[lane.pid]
+    a, b = before.stream(lane.pid), segment.stream(lane.pid)
+    counted = part.counters_go_on and continues(a, b) and not moved(a, b)
+    others = [other for pid, other in gaps.items() if pid != lane.pid]
+    told = (counted and others) or gap <= GAP  # one counter goes on by chance, one time in sixteen
+    if told and min(others, default=gap) >= gap / 2:
+        by_names = _gap_by_names(part, before, segment) or 0.0
+        kept = all(promise_is_kept(s, part.lanes, gap / 2) for s in (before, segment))
+        if kept and by_names < max(gap / HZ / 2, 0.1):
+            return True
+    alone = gap <= GAP or bool(others and min(others) <= GAP)
+    return counted and alone and not part.paces[lane.pid].hides(lane, gap)
+
+
+def _interrupted(
+    part: _Part, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
+) -> bool:
+    """The playlist says that a stream came back here (EVENT=START), and nothing contradicts it: its
+    counter goes on, so does another stream meanwhile, and both segments are as long as promised.
+    """
+    a, b = before.stream(lane.pid), segment.stream(lane.pid)
+    if not (part.counters_go_on and continues(a, b)) or moved(a, b):
+        return False
+    if falls_short(before, part.lanes) or falls_short(segment, part.lanes):
+        return False
+    others = [gap for pid, gap in gaps.items() if pid != lane.pid]
+    return min(others, default=GAP + 1) <= GAP and came_back(segment, lane)
+
+
+def _lacks_its_key(segment: Placed, lane: Lane, gap: float, usual: Pace) -> bool:
+    """Pictures never were so far apart, and in front of these there is no key picture."""
+    if segment.stream(lane.pid).key_start is not False:
+        return False
+    return gap > lane.unit / 2 and gap + lane.unit > 1.5 * usual.longest
+
+
+def _gap_by_names(part: _Part, before: Placed, segment: Placed) -> float | None:
+    """Seconds without media between two segments according to the UTC in their names."""
+    if before.slot.utc is None or segment.slot.utc is None:
+        return None
+    begin = min(before.first(pid) for pid in before.stamps)
+    end = max(part.ends[pid] for pid in before.stamps)
+    return segment.slot.utc - before.slot.utc - (end - begin) / HZ
+
+
+def _cut(segment: Placed) -> bool:
+    return segment.slot.scan is not None and segment.slot.scan.cut
+
+
+def _lacks(stream: Stream) -> str:
+    return f"its last PES lacks {stream.short} bytes"
+
+
+def counters_go_on(
+    segments: Sequence[Placed], lanes: Sequence[Lane], parts: Sequence[Sequence[Placed]] = ()
+) -> bool:
+    """Whether this writer's continuity counters go on from segment to segment: half of them do.
+
+    By chance one in 16 does; a writer that begins anew begins with the same counter every time.
+    Where a part is too short to tell, the others are asked as well.
+    """
+    pairs = _edges(segments, lanes)
+    if len(pairs) < ENOUGH and not _anew(pairs):
+        others = [_edges(part, lanes) for part in parts if part is not segments]
+        pairs += [pair for edges in others if not _anew(edges) for pair in edges]
+    enough = len(pairs) >= ENOUGH and not _anew(pairs)
+    return enough and sum(continues(a, b) for a, b in pairs) * 2 >= len(pairs)
+
+
+def _edges(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Stream, Stream]]:
+    """What stands on both sides of each edge between neighbours of a playlist."""
+    pairs = [
+        (a.stream(lane.pid), b.stream(lane.pid))
+        for lane in lanes
+        for a, b in pairwise(segments)
+        if b.position == a.position + 1 and lane.pid in a.stamps and lane.pid in b.stamps
+    ]
+    return [(a, b) for a, b in pairs if not moved(a, b)]
+
+
+def _anew(pairs: Sequence[tuple[Stream, Stream]]) -> bool:
+    return all(a.counters[0] == b.counters[0] for a, b in pairs)

@@ -1,0 +1,395 @@
+"""What is missing before the first and after the last unit, by what the playlist promised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.media.lane import HZ, Lane
+from pipeline.media.slots.segments import Placed, Slot, complete, has_media, opening
+from pipeline.media.timeline.slice_names import DOUBT, TOLERANCE, begins_whole, wall
+from pipeline.media.timeline.stream_gaps import FEW
+from pipeline.media.ts.packets import MODULO
+from pipeline.model import Finding, Severity
+
+NEARLY = 0.95  # of a picture
+WHOLE_END = 3 * HZ // 25  # ticks an EXTINF may be wrong where every stream ends with a whole unit
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A hole that takes no time any more."""
+
+    segment: str  # behind it
+    at: int  # the decoding time that follows, ticks
+    ticks: float  # what was there
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """When a lane should begin and end (ticks of decoding time), and whether it is known not to."""
+
+    begin: float
+    end: float
+    late: bool = False
+    early: bool = False
+    closed: tuple[Closed, ...] = ()  # holes inside that were closed
+    within: tuple[int, int] = (0, -1)  # the first and the last segment placed that holds it
+    silent: tuple[tuple[int, int], ...] = ()  # spans inside in which nothing was sent
+
+
+def promises(
+    segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
+) -> tuple[dict[int, Promise], list[Finding]]:
+    """What EXTINF and the segments that are gone say of the beginning and the end of every lane."""
+    first, last = segments[0], segments[-1]
+    allowed = tolerance(segments, lanes) * HZ
+    if not _breaks_off(last, lanes):  # EXTINF alone says that something follows
+        allowed = max(allowed, WHOLE_END)
+    begin, end = _promised(segments, lanes)
+    real_end = _media_end(last, lanes)
+    late = begin is not None and _real_begin(first, lanes) - begin > _late(segments, lanes) * HZ
+    early = end is not None and (
+        end - real_end > allowed + _lingering(segments, lanes) or _stops_short(segments, lanes, end)
+    )
+    begin = opening(first, lanes) if begin is None else begin
+    end = real_end if end is None else end
+    head = _gone_before(begin, segments, lanes, slots)
+    tail = _gone_behind(end, segments, lanes, slots)
+    promised = {}
+    findings = []
+    for lane in lanes:
+        lag = _reordering(segments, lane)
+        having = [n for n, s in enumerate(segments) if lane.pid in s.stamps]
+        from_, to = having[0], having[-1]
+        starts, comes_late = (
+            (begin - head, bool(head) or late or _hurt_before(first, lane))
+            if from_ == 0
+            else _comes_late(segments, from_, lane, lanes, slots, begin - head)
+        )
+        if from_ and not comes_late and segments[from_].stream(lane.pid).key_start is False:
+            starts, comes_late = float(_first_shown(segments[from_])), True
+            findings.append(_beheaded(segments[from_], lane))
+        stops, ends_early = (
+            (end + tail, bool(tail) or early or _hurt_after(last, lane))
+            if to == len(segments) - 1
+            else _ends_early(segments, to, lane, lanes, slots, end + tail)
+        )
+        silent = tuple(span for s in segments for span in s.silent.get(lane.pid, ()))
+        promised[lane.pid] = Promise(
+            starts - lag, stops - lag, comes_late, ends_early, (), (from_, to), silent
+        )
+    if late:
+        detail = "the media begins later than the playlist promises"
+        findings.append(Finding("PL_EXTINF", Severity.ERROR, first.slot.name, detail=detail))
+    if early:
+        detail = "the media ends earlier than the playlist promises"
+        if not last.slot.duration:
+            detail = "the media is cut off; the others last longer, the playlist lacks this one"
+        findings.append(Finding("PL_EXTINF", Severity.ERROR, last.slot.name, detail=detail))
+    return promised, findings
+
+
+def _gone_before(
+    begin: float, segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
+) -> float:
+    """Ticks that are gone with the segments in front of the first one placed, which begins then."""
+    gone = _gone(slots[: segments[0].position])
+    known = wall(segments, lanes) if gone else None
+    return _told(gone, [begin - known.place(s) for s in gone if s.utc is not None] if known else [])
+
+
+def _gone_behind(
+    end: float, segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
+) -> float:
+    """Ticks that are gone with the segments behind the last one placed, which ends then."""
+    gone = _gone(slots[segments[-1].position + 1 :])
+    known = wall(segments[::-1], lanes) if gone else None
+    return _told(gone, [known.until(s) - end for s in gone if s.utc is not None] if known else [])
+
+
+def _gone(slots: Sequence[Slot]) -> list[Slot]:
+    return [slot for slot in slots if slot.duration and not has_media(slot)]
+
+
+def _told(gone: Sequence[Slot], by_names: Sequence[float]) -> float:
+    """How long it was: by EXTINF, or by the slice names where these tell of a gap besides."""
+    listed = sum(slot.duration or 0.0 for slot in gone) * HZ
+    longest = max(by_names, default=0.0)
+    return longest if TOLERANCE < longest - listed < MODULO else listed
+
+
+def _real_begin(first: Placed, lanes: Sequence[Lane]) -> int:
+    """A stream that begins with its first unit may begin later than the others; one without a key
+    picture has lost its first.
+    """
+    lane = next(lane for lane in lanes if lane.pid in first.stamps)
+    if first.stream(lane.pid).key_start is False:
+        return first.presented(lane.pid)[0]
+    return _first_shown(first)
+
+
+def _first_shown(segment: Placed) -> int:
+    """When its first unit of any stream is shown or heard."""
+    return min(segment.presented(pid)[0] for pid in segment.stamps)
+
+
+def _beheaded(segment: Placed, lane: Lane) -> Finding:
+    detail = "video begins here, and with no key picture: its first pictures are missing"
+    return Finding("NO_KEY_AT_START", Severity.ERROR, segment.slot.name, lane.pid, 1, detail)
+
+
+def _late(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
+    """Seconds by which the first segment may begin later than promised; it cannot be its own
+    witness.  Recorders begin with a key picture: without one, pictures are missing in front.
+    """
+    others = segments[1:]
+    if _headless(segments[0]):
+        off = [abs(o) for _, o in extinf_errors(others, lanes)]
+        return max(0.1, 2 * float(np.median(off))) if off else 0.1
+    return tolerance(others, lanes)
+
+
+def _headless(first: Placed) -> bool:
+    """It has pictures, and the first of them is no key picture."""
+    return any(first.stream(pid).key_start is False for pid in first.stamps)
+
+
+def _comes_late(
+    segments: Sequence[Placed],
+    at: int,
+    lane: Lane,
+    lanes: Sequence[Lane],
+    slots: Sequence[Slot],
+    begin: float,
+) -> tuple[float, bool]:
+    """Where a lane may have begun that is first seen in a later segment, and whether it did.
+
+    A stream may begin at any time; only where something is missing in front of it, it may have
+    begun in there.
+    """
+    before, segment = segments[at - 1], segments[at]
+    if cut := [span for s in segments[:at] if (span := s.gone(lane.pid))]:
+        return float(cut[0][0]), True
+    if _begun_in_front(segments, at, lane, slots):
+        return begin, True
+    hurt = _missing_between(before, segment, slots) or before.damaged
+    if hurt and _first_start(lane, slots) != segment.position:
+        unread = at == 1 and _span(before, lanes) < HZ  # too little is left of it to tell
+        return (begin if unread else _media_end(before, lanes)), True
+    begin = opening(segment, lanes)
+    if lane.codec.kind == "audio":
+        begin = min(segment.first(pid) for pid in segment.stamps)
+    return float(begin), _hurt_before(segment, lane)
+
+
+def _begun_in_front(segments: Sequence[Placed], at: int, lane: Lane, slots: Sequence[Slot]) -> bool:
+    """It had begun in a segment that is gone in front of all others: the playlist says so, or says
+    nothing, and the next ones hold it but for a few.
+    """
+    gone = bool(_gone(slots[: segments[0].position]))
+    started = _first_start(lane, slots)
+    if started is None:
+        return gone and at < FEW
+    return gone and started < segments[0].position
+
+
+def _first_start(lane: Lane, slots: Sequence[Slot]) -> int | None:
+    """The slot that a stream begins with by the playlist: a START stands in front of the first
+    segment of every stream.
+    """
+    return next(
+        (n for n, s in enumerate(slots) if any(e.kind == lane.codec.kind for e in s.events)), None
+    )
+
+
+def _ends_early(
+    segments: Sequence[Placed],
+    at: int,
+    lane: Lane,
+    lanes: Sequence[Lane],
+    slots: Sequence[Slot],
+    end: float,
+) -> tuple[float, bool]:
+    """The same for a lane that is not seen in the last segments."""
+    segment, after = segments[at], segments[at + 1]
+    if cut := [span for s in segments[at + 1 :] if (span := s.gone(lane.pid))]:
+        return float(cut[-1][1]), True
+    if after.damaged and at + 2 == len(segments) and _span(after, lanes) < HZ:
+        return end, True
+    gone = _missing_between(segment, after, slots) or after.damaged
+    return float(opening(after, lanes)), gone or _hurt_after(segment, lane)
+
+
+def _missing_between(before: Placed, segment: Placed, slots: Sequence[Slot]) -> bool:
+    return any(not has_media(s) for s in slots[before.position + 1 : segment.position])
+
+
+def _media_end(segment: Placed, lanes: Sequence[Lane]) -> float:
+    return max(segment.end(lane) for lane in lanes if lane.pid in segment.stamps)
+
+
+def _span(segment: Placed, lanes: Sequence[Lane]) -> float:
+    return _media_end(segment, lanes) - opening(segment, lanes)
+
+
+def _reordering(segments: Sequence[Placed], lane: Lane) -> float:
+    """Ticks by which pictures are decoded before they are shown."""
+    if lane.codec.kind == "audio":
+        return 0.0
+    having = [s for s in segments if lane.pid in s.stamps]
+    return float(np.median([s.presented(lane.pid)[0] - s.first(lane.pid) for s in having]))
+
+
+def _lingering(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
+    """Ticks that the last picture may be shown longer than usual, where no sound tells its end."""
+    lane = lanes[0]
+    if lane.codec.kind == "audio" or len(segments[-1].stamps) > 1:
+        return 0.0
+    whole = [s.stamps[lane.pid][0] for s in segments if lane.pid in s.stamps and not s.damaged]
+    steps = [int(np.diff(np.sort(pts[pts >= 0])).max()) for pts in whole if len(pts) > 1]
+    return max(max(steps, default=0) - lane.unit, 0.0)
+
+
+def _stops_short(segments: Sequence[Placed], lanes: Sequence[Lane], end: float) -> bool:
+    """The last picture is not stuffed to a whole packet, and the sound ends early as well, or the
+    pictures by one at least.
+    """
+    last = segments[-1]
+    video = next((lane for lane in lanes if lane.codec.kind == "video"), None)
+    if video is None or video.pid not in last.stamps or complete(last.stream(video.pid)):
+        return False
+    for lane in lanes:
+        if lane.pid not in last.stamps:
+            continue
+        usual = [
+            placed.end(lane) - opening(placed, lanes) - placed.slot.duration * HZ
+            for placed in segments[:-1]
+            if lane.pid in placed.stamps and placed.slot.duration and not placed.damaged
+        ]
+        least = NEARLY * lane.unit if lane is video else HZ / 10
+        if len(usual) >= 2 and last.end(lane) < end + min(usual) - least:
+            return True
+    return False
+
+
+def _hurt_before(segment: Placed, lane: Lane) -> bool:
+    """Something is wrong with the segment in front of a lane's first unit."""
+    if segment.stream(lane.pid).head:
+        return True
+    scan = segment.slot.scan
+    first = segment.stream(lane.pid).rows[0]
+    return scan is not None and scan.faults is not None and scan.faults[0] < first
+
+
+def _hurt_after(segment: Placed, lane: Lane) -> bool:
+    """Something is wrong with the segment behind a lane's last unit."""
+    scan = segment.slot.scan
+    if scan is None or _cut(segment):
+        return True
+    if any(segment.stream(pid).short for pid in segment.stamps):
+        return True
+    return scan.faults is not None and scan.faults[1] > segment.stream(lane.pid).rows[1]
+
+
+def _cut(segment: Placed) -> bool:
+    """Bytes are missing at its end."""
+    return segment.slot.scan is not None and segment.slot.scan.cut
+
+
+def _promised(
+    segments: Sequence[Placed], lanes: Sequence[Lane]
+) -> tuple[float | None, float | None]:
+    """Where the first segment should begin and the last one end, by EXTINF and their neighbours."""
+    first, last = segments[0], segments[-1]
+    begin = end = None
+    told = first.slot.duration if _headless(first) or not _as_named(segments, lanes) else None
+    if told and len(segments) > 1 and _adjacent(first, segments[1]):
+        begin = opening(segments[1], lanes) - told * HZ
+        blameless = _breaks_off(first, lanes) and begins_whole(segments[1])
+        if segments[1].damaged or (segments[1].torn and not blameless):
+            begin = min(begin, opening(first, lanes)) if first.damaged else None
+    alone = len(segments) == 1 or not _adjacent(first, segments[1])
+    witness = alone or not _breaks_off(first, lanes)  # its own end is left to tell
+    if begin is None and told and _headless(first) and witness:
+        whole = _media_end(first, lanes)
+        begin = whole - told * HZ
+        if first is last:
+            return begin, whole
+    if lasting := last.slot.duration or _usual_if_cut(segments, lanes):
+        end = _start_of_last(segments, lanes) + lasting * HZ
+    return begin, end
+
+
+def _as_named(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
+    """The first segment lasts until the next one begins as long as their names say: what EXTINF
+    says besides is wrong.
+    """
+    first, then = segments[0], segments[1] if len(segments) > 1 else None
+    if then is None or not _adjacent(first, then):
+        return False
+    if first.slot.utc is None or then.slot.utc is None or then.torn or then.damaged:
+        return False
+    lasts = (opening(then, lanes) - opening(first, lanes)) / HZ
+    return abs(then.slot.utc - first.slot.utc - lasts) <= DOUBT / HZ
+
+
+def _usual_if_cut(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float | None:
+    """What the others last, where the last one is not listed, and cut off inside a unit."""
+    last = segments[-1]
+    told = [s.slot.duration for s in segments[:-1] if s.slot.duration]
+    if last.slot.listed or not told or not _breaks_off(last, lanes):
+        return None
+    return float(np.median(told))
+
+
+def _breaks_off(segment: Placed, lanes: Sequence[Lane]) -> bool:
+    """It ends inside a unit."""
+    streams = {x.codec.kind: segment.stream(x.pid) for x in lanes if x.pid in segment.stamps}
+    video = streams.get("video")
+    short = _cut(segment) or any(stream.short for stream in streams.values())
+    return short or (video is not None and not complete(video))
+
+
+def _adjacent(a: Placed, b: Placed) -> bool:
+    """One follows the other in a playlist."""
+    return b.position == a.position + 1 and b.slot.part == a.slot.part
+
+
+def _start_of_last(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
+    """By its own stamps, or by the segment before where these may have lost their beginning."""
+    last, before = segments[-1], segments[-2] if len(segments) > 1 else None
+    own = opening(last, lanes)
+    if before is None or before.damaged or not before.slot.duration:
+        return own
+    if not _adjacent(before, last):
+        return own
+    chained = opening(before, lanes) + before.slot.duration * HZ
+    if lanes[0].pid not in last.stamps:
+        return chained
+    apart = last.slot.duration is not None and own - chained >= last.slot.duration * HZ
+    return min(own, chained) if (last.damaged or last.torn) and not apart else own
+
+
+def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
+    """Seconds by which this playlist's EXTINF is usually off, at least 0.1."""
+    off = [abs(o) for _, o in extinf_errors(segments, lanes)]
+    if not off:
+        return 0.5
+    durations = [s.slot.duration or 0.0 for s in segments]
+    whole = all(duration == int(duration) for duration in durations)
+    rounded = whole and (len(off) < 3 or max(off) > 0.05)
+    rounded |= all(s.slot.rounded for s in segments)
+    usual = max(2 * float(np.median(off)), float(np.percentile(off, 95)) if len(off) > 7 else 0.0)
+    return max(0.1 if len(off) > 1 else 0.2, usual, 0.6 if rounded else 0.0)
+
+
+def extinf_errors(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Placed, float]]:
+    """For neighbours on one clock: seconds by which their distance differs from EXTINF."""
+    begins = [opening(segment, lanes) for segment in segments]
+    return [
+        (a, (following - begin) / HZ - a.slot.duration)
+        for (a, begin), (b, following) in pairwise(zip(segments, begins, strict=True))
+        if a.slot.duration is not None and _adjacent(a, b) and not b.torn
+    ]

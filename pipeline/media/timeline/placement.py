@@ -1,0 +1,295 @@
+"""Where every segment of a part belongs in time, from witnesses that are compared in one place.
+
+What is missing between segments is no business of this module:
+:mod:`pipeline.media.timeline.edges` finds that out once everything has its place.  Times are ticks
+of 90 kHz unless they say seconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.slots.segments import (
+    GAP,
+    Placed,
+    Slot,
+    promise_is_kept,
+    shortfall,
+    slots_between,
+)
+from pipeline.media.timeline.slice_names import DOUBT, NEAREST, begins_whole, wall
+from pipeline.media.timeline.stream_gaps import continues, moved
+from pipeline.media.ts.packets import MODULO, signed
+from pipeline.model import Finding, Severity
+
+TOLERANCE = 1.0  # seconds the slice clock may differ from the media
+SLOT = 0.15  # seconds by which the lengths of slots differ
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """What tells how far a segment lies behind the one before, in seconds without media."""
+
+    back: (
+        float  # by which the clock runs back in the stream where it does most; below 0: it does not
+    )
+    clock: float  # by the time stamps
+    listed: float  # EXTINF of the slots between them of which there is no media
+    gone: bool  # there are such slots
+    announced: bool  # EXT-X-DISCONTINUITY: the clock may begin anew (RFC 8216 section 4.3.2.3)
+    hurt: bool  # one of the two lost something itself
+    short: float  # by which they are shorter than EXTINF: their names may be of what they lost
+    seamless: bool  # every counter goes on, and the segment before is as long as its EXTINF says
+    names: tuple[float, float] | None = None  # by the slice names, and how much these stray
+
+    @property
+    def clock_agrees(self) -> bool:
+        """With what is listed; an announced restart need not."""
+        if self.announced:
+            return False
+        off = abs(self.clock - self.listed) if self.gone else self.clock
+        return off <= (TOLERANCE if self.gone else GAP / HZ)
+
+    @property
+    def clock_is_right(self) -> bool:
+        """It goes on, and nothing speaks against it.  Without names a step forward is no time where
+        it is announced (RFC 8216 section 4.3.2.3), or counters and EXTINF know of none.
+        """
+        if self.back >= 0:
+            return False
+        if self.names is None:
+            stepped = self.announced or (self.seamless and not self.gone)
+            return not stepped or abs(self.clock - self.listed) <= GAP / HZ
+        return abs(self.names[0] - self.clock) <= TOLERANCE + self.short
+
+    @property
+    def wait(self) -> float:
+        """Seconds without media by all but the clock.  Names are believed where they tell of more
+        than they usually stray; else what is listed is, and without a loss nothing.
+        """
+        names, doubt = self.names or (self.listed, DOUBT / HZ)
+        if self.gone or self.hurt:
+            return self.listed if abs(names - self.listed) <= doubt else max(names, 0.0)
+        return names if names > TOLERANCE else 0.0
+
+
+class Placer:
+    """Places segments one after the other; knows where each lane ended."""
+
+    def __init__(self, lanes: Sequence[Lane], slots: Sequence[Slot], counters_go_on: bool) -> None:
+        self.findings: list[Finding] = []
+        self._lanes = lanes
+        self._slots = slots
+        self._counters_go_on = counters_go_on
+        self._offset = self._lead = 0
+        self._before: Placed | None = None
+        self._recent: list[Placed] = []  # the last ones placed
+        self._last: dict[int, int] = {}  # by PID, in new time: the last PTS
+        self._begin: dict[int, float] = {}  # and the last unit, of which a PES may hold several
+        self._end: dict[int, float] = {}
+        self._decoded: dict[int, float] = {}  # when the last unit is decoded
+        self._over: dict[int, float] = {}  # ticks of sound there are twice, where slices are padded
+
+    def place(self, segment: Placed, following: Sequence[Placed] = ()) -> None:
+        """Give one segment its times.  ``following`` are the next ones, as witnesses."""
+        if self._before is None:
+            self._lead = segment.position
+            begins = [segment.presented(pid)[0] for pid in segment.stamps]
+            self._offset = BASE - spread(begins)[0]
+        else:
+            self._choose_offset(self._before, segment, following)
+        for lane in self._lanes:
+            if lane.pid in segment.stamps:
+                self._shift(segment, lane)
+        self._before = segment
+        self._recent = [*self._recent[1 - NEAREST :], segment]
+
+    def _new_first(self, segment: Placed, pid: int) -> int:
+        """When the segment's first unit is presented with the present offset."""
+        last = self._last.get(pid, max(self._last.values(), default=0))
+        first = segment.presented(pid)[0]
+        step = (first + self._offset - last + MODULO // 2) % MODULO - MODULO // 2
+        return last + step
+
+    def _back(self, before: Placed, segment: Placed, pid: int, shown: float) -> float:
+        """Ticks by which a clock goes back in what is decoded as well as in what is ``shown``: only
+        one of them does where pictures wait longer than before, or a PES holds several.
+        """
+        if pid not in before.stamps:
+            return shown
+        wait = segment.presented(pid)[0] - segment.first(pid)
+        return min(shown, self._decoded[pid] + wait - self._new_first(segment, pid))
+
+    def _ends(self, before: Placed, segment: Placed) -> tuple[dict[int, float], dict[int, float]]:
+        """Where the last units of the segment's streams begin and end.
+
+        Streams that the segment before does not hold are judged by those that it does.
+        """
+        shared = segment.stamps.keys() & before.stamps.keys()
+        if shared:
+            return {p: self._begin[p] for p in shared}, {p: self._end[p] for p in shared}
+        end = max(self._end.values())
+        return dict.fromkeys(segment.stamps, end - GAP), dict.fromkeys(segment.stamps, end)
+
+    def _choose_offset(self, before: Placed, segment: Placed, following: Sequence[Placed]) -> None:
+        """Where the clock is no witness for what lies between two segments, the names are."""
+        lasts, ends = self._ends(before, segment)
+        firsts = {pid: self._new_first(segment, pid) for pid in ends}
+        backs = [self._back(before, segment, pid, lasts[pid] - firsts[pid]) for pid in ends]
+        gone = slots_between(self._slots, before, segment)
+        seen = Witnesses(
+            back=max(backs) / HZ,
+            clock=min(firsts[pid] - end for pid, end in ends.items()) / HZ,
+            listed=sum(slot.duration or 0.0 for slot in gone),
+            gone=bool(gone),
+            announced=segment.slot.discontinuity,
+            hurt=before.damaged or segment.damaged,
+            short=self._shortfall(before, segment) / HZ,
+            seamless=False,
+        )
+        seen = replace(seen, seamless=self._is_seamless(before, segment, seen.clock))
+        broken = not gone and self._breaks(before, segment)  # or what is gone broke them
+        if seen.back < 0 and seen.clock_agrees and not broken:
+            return
+        seen = replace(seen, names=self._gap_by_walls(segment, following, seen.clock))
+        if seen.clock_is_right:
+            return
+        clock = self._offset
+        padded = self._padded(seen) if seen.back >= 0 else {}
+        self._join(segment, {p: end - padded.get(p, 0.0) for p, end in ends.items()})
+        if 0 <= seen.back * HZ <= GAP:
+            segment.pushed = int(signed(np.array(self._offset - clock, np.int64)))
+        elif not (gone or seen.hurt):
+            segment.pushed = self._room(before, segment)
+        self._offset += round(seen.wait * HZ)
+        self._leave_out(before, segment, padded)
+        self.findings.append(_said(segment, seen))
+
+    def _breaks(self, before: Placed, segment: Placed) -> bool:
+        """Packets are missing: a clock that goes on may have begun anew by chance."""
+        shared = before.stamps.keys() & segment.stamps.keys()
+        pairs = [(before.stream(pid), segment.stream(pid)) for pid in shared]
+        return self._counters_go_on and not any(continues(a, b) or moved(a, b) for a, b in pairs)
+
+    def _shortfall(self, before: Placed, segment: Placed) -> float:
+        """Ticks of what the names may tell of and is not there: also of the segment before, where
+        it has lost its beginning.
+        """
+        lost = 0.0 if begins_whole(before) else shortfall(before, self._lanes)
+        return shortfall(segment, self._lanes) + lost
+
+    def _is_seamless(self, before: Placed, segment: Placed, gap: float) -> bool:
+        """No packet and no second that was promised is missing between them.  The counter of one
+        stream alone goes on by chance, one time in sixteen: it says nothing of a gap of seconds
+        that is as long as slots are.
+        """
+        shared = before.stamps.keys() & segment.stamps.keys()
+        counted = all(continues(before.stream(pid), segment.stream(pid)) for pid in shared)
+        sure = len(shared) > 1 or not self._is_of_slots(gap)
+        return self._counters_go_on and counted and sure and promise_is_kept(before, self._lanes)
+
+    def _is_of_slots(self, gap: float) -> bool:
+        """So many seconds are one slot, or a few times as many."""
+        told = [slot.duration for slot in self._slots[:-1] if slot.duration]
+        usual = float(np.median(told)) if told else 0.0
+        if not usual or gap < usual / 2:
+            return False
+        return abs(gap - round(gap / usual) * usual) <= SLOT * round(gap / usual)
+
+    def _gap_by_walls(
+        self, segment: Placed, following: Sequence[Placed], gap: float
+    ) -> tuple[float, float] | None:
+        """Seconds without media in front of a segment by the names on both sides of it, and by how
+        much these usually stray.
+        """
+        a = wall(self._recent[::-1], self._lanes, self._lead)
+        b = wall([segment, *following], self._lanes, self._lead)
+        if a is None or b is None:
+            return None
+        step = signed(np.array(round(b.offset - a.offset) - self._offset, np.int64))
+        return gap + int(step) / HZ, max(a.spread, b.spread, DOUBT) / HZ
+
+    def _join(self, segment: Placed, ends: Mapping[int, float]) -> None:
+        """The smallest offset that lets no lane overlap as it is presented: sound and picture keep
+        their distance.
+        """
+        wanted = [int(np.ceil(end)) - segment.presented(pid)[0] for pid, end in ends.items()]
+        spread = signed(np.array(wanted, np.int64) - wanted[0])
+        self._offset = wanted[0] + int(spread.max())
+
+    def _room(self, before: Placed, segment: Placed) -> int:
+        """Ticks without pictures that only make room for sound: as long as promised (EXTINF) they
+        are there up to the seam, and behind it they begin with a key picture.
+        """
+        lane, promised = self._lanes[0], before.slot.duration
+        shared = lane.pid in before.stamps and lane.pid in segment.stamps
+        if lane.codec.kind == "audio" or not shared or not promised or before.slot.rounded:
+            return 0
+        end = self._end[lane.pid]
+        short = promised * HZ - (end - before.presented(lane.pid)[0])
+        if short > lane.unit / 2 or not begins_whole(segment):
+            return 0
+        return max(0, round(self._new_first(segment, lane.pid) - end))
+
+    def _padded(self, seen: Witnesses) -> dict[int, float]:
+        """Ticks by which sound may overlap where every segment was encoded by itself, by PID: Opus
+        fills up its last packet, and begins with a pre-skip.  As much as the
+        names tell.
+        """
+        overlap = max(0.0, (seen.wait - seen.names[0]) * HZ) if seen.names else 0.0
+        opus = [lane for lane in self._lanes if lane.codec.name == "opus"]
+        return {x.pid: min(overlap, x.unit + x.lead) for x in opus if x.lead}
+
+    def _leave_out(self, before: Placed, segment: Placed, padded: Mapping[int, float]) -> None:
+        """The last packet of sound, where the next segment begins before it is half over.  What is
+        left of an overlap is carried to the next one.
+        """
+        for lane in self._lanes:
+            if lane.pid not in padded.keys() & before.stamps.keys() & segment.stamps.keys():
+                continue
+            over = self._over.get(lane.pid, 0.0)
+            over += max(0.0, self._end[lane.pid] - self._new_first(segment, lane.pid))
+            if over > lane.unit / 2:
+                before.until[lane.pid] = before.last(lane.pid)
+                over -= lane.unit
+            self._over[lane.pid] = over
+
+    def _shift(self, segment: Placed, lane: Lane) -> None:
+        pts, dts = segment.stamps[lane.pid]
+        new_first = self._new_first(segment, lane.pid)
+        base = segment.presented(lane.pid)[0]
+        segment.stamps[lane.pid] = (
+            np.where(pts >= 0, new_first + signed(pts - base), -1),
+            np.where(dts >= 0, new_first + signed(dts - base), -1),
+        )
+        last, end = segment.presented(lane.pid)[1], segment.end(lane)
+        more = max(segment.stream(lane.pid).tail - 1, 0) * lane.unit
+        self._last[lane.pid] = last
+        self._begin[lane.pid], self._end[lane.pid] = last + more, end
+        self._decoded[lane.pid] = segment.last(lane.pid) + more
+
+
+def _said(segment: Placed, seen: Witnesses) -> Finding:
+    """Which witness won, and why the clock did not."""
+    how = f"placed {seen.wait:.3f} s later" if seen.wait else "joined without a gap"
+    id, detail = "DTS_BACK", f"the clock goes back by {seen.back:.3f} s"
+    if seen.back < 0 and seen.names is None:
+        id, detail = "DTS_GAP", f"the clock steps by {seen.clock:.3f} s"
+    elif seen.back < 0 and seen.names is not None:
+        id, how = "DTS_GAP", "placed by the slice names"
+        detail = f"the clock steps by {seen.clock:.3f} s, the slice names say {seen.names[0]:.3f} s"
+    if seen.announced:  # as the playlist may do it: nothing had to be put right
+        return Finding(
+            id, Severity.INFO, segment.slot.name, detail=f"{detail}, as announced; {how}"
+        )
+    return Finding(id, Severity.WARNING, segment.slot.name, detail=detail, repair=how)
+
+
+def spread(firsts: Sequence[int]) -> tuple[int, int]:
+    """The first of some stamps, which may lie on both sides of a wrap of the clock, and the ticks
+    from it to the last.
+    """
+    steps = signed(np.array(firsts, np.int64) - firsts[0])
+    return firsts[0] + int(steps.min()), int(np.ptp(steps))

@@ -1,0 +1,213 @@
+"""The plan of a recording: where every segment belongs in time, before a byte is muxed.
+
+Times are ticks of 90 kHz unless they say seconds.  The plan puts the first presentation time at
+``BASE``, so that decoding times before it stay positive; the muxer takes it off again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+
+from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.slots.bounds import decoded_in_time
+from pipeline.media.slots.segments import Placed, Slot, has_media
+from pipeline.media.slots.timestamps import unwrapped
+from pipeline.media.timeline import coverage, decoding, edges
+from pipeline.media.timeline import failover as joins
+from pipeline.media.timeline.expected_span import Closed, Promise, promises
+from pipeline.media.timeline.failover import Covered, Join
+from pipeline.media.timeline.order import fitting, in_order, without_copies
+from pipeline.media.timeline.pid_mapping import aligned
+from pipeline.media.timeline.placement import Placer, spread
+from pipeline.media.timeline.slice_names import NEAREST
+from pipeline.media.timeline.tracks import choose
+from pipeline.media.ts.packets import MODULO, Ticks
+from pipeline.media.ts.scan import Scan
+from pipeline.model import Finding, OnLoss, Severity
+
+APART = 3600.0  # seconds between the first units of two streams of one segment
+LONGEST = MODULO - 2 * BASE  # what one transport clock can count: 26.5 hours
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What will be muxed, and what it should have been."""
+
+    lanes: tuple[Lane, ...] = ()
+    placed: tuple[Placed, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    promised: Mapping[int, Promise] = field(default_factory=dict)  # by PID
+    joins: tuple[Join, ...] = ()  # of failover parts
+    covered: Covered = field(default_factory=Covered)
+    slots: tuple[Slot, ...] = ()  # all that are listed, every stream under one PID
+
+    @property
+    def rejected(self) -> bool:
+        """Nothing may be made of this recording."""
+        return not self.placed or any(f.severity == Severity.FATAL for f in self.findings)
+
+    @property
+    def end(self) -> float:
+        """Where the last unit of any lane ends."""
+        last = {pid: placed for placed in self.placed for pid in placed.stamps}
+        return max(last[lane.pid].end(lane) for lane in self.lanes)
+
+
+def plan(
+    slots: Sequence[Slot],
+    on_loss: OnLoss = OnLoss.HOLD,
+    *,
+    one_format: bool = True,
+) -> Plan:
+    """Decide where every segment goes.  Pure: the same scans always give the same plan.
+
+    Without ``one_format`` the plan is to be divided (:mod:`pipeline.media.timeline.split_plan`).
+    """
+    slots, scans, moved = _aligned(slots, "name" if one_format else "kind")
+    if not scans:
+        return Plan()
+    lanes, findings = choose(scans, one_format=one_format)
+    findings += moved
+    if any(f.severity == Severity.FATAL for f in findings):
+        return Plan(lanes, (), tuple(findings))
+    segments, said = _segments(slots, lanes)
+    lanes, absent = _placeable(lanes, segments, slots)
+    said += absent
+    findings += said
+    if not segments or any(f.severity == Severity.FATAL for f in said):
+        return Plan(lanes, (), tuple(findings))
+    placed = _placed(segments, lanes, slots, on_loss)
+    findings += placed.findings
+    segments = placed.joined.segments
+    findings += rebase(segments, lanes)
+    covered = placed.joined.covered
+    needed = [replace(s, duration=None) if s.name in covered.whole else s for s in _once(slots)]
+    promised, said = promises(segments, lanes, needed)
+    for segment, pid, ticks in placed.closed:
+        here = Closed(segment.slot.name, segment.first(pid), ticks)
+        promised[pid] = replace(promised[pid], closed=(*promised[pid].closed, here))
+    return Plan(
+        lanes,
+        tuple(segments),
+        tuple(covered.without_loss(findings + said)),
+        promised,
+        tuple(joins.settled(placed.joined, BASE)),
+        covered,
+        tuple(slots),
+    )
+
+
+def _once(slots: Sequence[Slot]) -> Iterator[Slot]:
+    """What is missing and listed twice is missing once."""
+    seen: set[str] = set()
+    for slot in slots:
+        yield replace(slot, duration=None) if slot.name in seen and not has_media(slot) else slot
+        seen.add(slot.name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Line:
+    """All segments on one time line, which begins anywhere."""
+
+    joined: joins.Joined
+    findings: list[Finding]
+    closed: Sequence[tuple[Placed, int, float]]  # holes closed in front: PID, ticks
+
+
+def _placed(
+    segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot], on_loss: OnLoss
+) -> _Line:
+    """Each part by itself, then one behind the other."""
+    findings: list[Finding] = []
+    parts = []
+    for part in joins.by_part(segments):
+        for arrange in (without_copies, in_order, fitting):
+            part, said = arrange(part, lanes)
+            findings += said
+        parts.append(part)
+    for part in parts:
+        counters = edges.counters_go_on(part, lanes, parts)
+        placer = Placer(lanes, slots, counters)
+        for number, segment in enumerate(part, 1):
+            placer.place(segment, part[number : number + NEAREST])
+        findings += placer.findings
+        decoding.fit(part, lanes)
+        findings += edges.examine(part, lanes, slots, counters=counters)
+    joined = joins.join(parts, lanes, slots)
+    joined.covered.whole.update(coverage.held(joined.segments, lanes, slots))
+    closed: Sequence[tuple[Placed, int, float]] = ()
+    if on_loss is OnLoss.CLOSE:
+        closed = joins.closed(joined.segments, lanes)
+    decoding.fit(joined.segments, lanes)
+    return _Line(joined, findings + joined.findings, closed)
+
+
+def _aligned(slots: Sequence[Slot], like: str) -> tuple[list[Slot], list[Scan], list[Finding]]:
+    """Every stream under one PID, and the scans that hold packets."""
+    there = [n for n, slot in enumerate(slots) if slot.scan is not None and slot.scan.packets]
+    scans, findings = aligned([scan for n in there if (scan := slots[n].scan)], attrgetter(like))
+    routed = list(slots)
+    for number, scan in zip(there, scans, strict=True):
+        routed[number] = replace(slots[number], scan=scan)
+    return routed, scans, findings
+
+
+def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
+    """Segments with media in at least one lane."""
+    found: list[Placed] = []
+    findings: list[Finding] = []
+    for number, slot in enumerate(slots):
+        stamps: dict[int, tuple[Ticks, Ticks]] = {}
+        for lane in lanes:
+            stream = slot.scan.streams.get(lane.pid) if slot.scan else None
+            if stream is None or stream.blank or not (stream.dts >= 0).any():
+                continue
+            stamps[lane.pid] = (stream.pts, stream.dts)
+        if stamps:
+            here = Placed(slot, number, unwrapped(stamps), number)
+            found.append(here)
+            apart = spread([here.first(pid) for pid in stamps])[1] / HZ
+            if apart > APART:
+                detail = f"its streams are {apart:.0f} s apart: they do not share one clock"
+                findings.append(Finding("DTS_BACK", Severity.FATAL, slot.name, detail=detail))
+    return found, [*findings, *decoded_in_time(found, lanes)]
+
+
+def _placeable(
+    lanes: Sequence[Lane], segments: Sequence[Placed], slots: Sequence[Slot]
+) -> tuple[tuple[Lane, ...], list[Finding]]:
+    """Lanes of which anything has a place in time."""
+    there = {pid for segment in segments for pid in segment.stamps}
+    findings = []
+    for lane in lanes:
+        if segments and lane.pid not in there:
+            held = [
+                s.scan.streams[lane.pid] for s in slots if s.scan and lane.pid in s.scan.streams
+            ]
+            lost = all(stream.blank for stream in held)
+            detail = f"{lane.codec.kind} without one whole unit that has a time stamp"
+            severity = Severity.ERROR if lost else Severity.FATAL
+            findings.append(Finding("ES_ABSENT", severity, pid=lane.pid, detail=detail))
+    return tuple(lane for lane in lanes if lane.pid in there), findings
+
+
+def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Finding]:
+    """Shift everything so that the first presentation time is BASE.
+
+    What is decoded and not heard at the beginning of a lane stands before that.
+    """
+    leads = {lane.pid: lane.lead for lane in lanes}
+    starts = [
+        pts[pts >= 0].min() + (leads.get(pid, 0) if s.number == 0 else 0)
+        for s in segments[:2]
+        for pid, (pts, _) in s.stamps.items()
+        if (pts >= 0).any()
+    ]
+    shift = BASE - int(min(starts))
+    for segment in segments:
+        segment.move(shift)
+    span = max(segment.last(pid) for segment in segments for pid in segment.stamps) - BASE
+    if span <= LONGEST:
+        return []
+    detail = f"{span / HZ / 3600:.1f} hours, one MP4 is made of at most {LONGEST / HZ / 3600:.1f}"
+    return [Finding("PL_LIMIT", Severity.FATAL, detail=detail)]

@@ -1,0 +1,181 @@
+"""A plan whose formats change on the way, as one plan for each run of segments that can be one MP4.
+
+Every segment goes to exactly one piece.  What is missing between two pieces counts where the later
+one begins.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.media.es.access_units import FRAME
+from pipeline.media.es.codecs import adts_rate
+from pipeline.media.es.formats import Format
+from pipeline.media.lane import HZ, Lane
+from pipeline.media.slots.segments import Placed
+from pipeline.media.timeline.expected_span import Promise
+from pipeline.media.timeline.failover import kept_end
+from pipeline.media.timeline.plan import Plan, rebase
+from pipeline.media.timeline.tracks import change_id, choose
+from pipeline.model import Finding, Severity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Division:
+    """One run of segments of equal format."""
+
+    plan: Plan
+    begin: float  # seconds from the beginning of the recording
+    turned: tuple[Finding, ...] = ()  # what is another here than in the piece before
+
+
+def divide(whole: Plan, kinds: Collection[str]) -> list[Division]:
+    """The plan cut wherever a stream of one of the kinds changes its format.
+
+    Uses up the segments of the plan: they stand on the time lines of the pieces afterwards.
+    """
+    if whole.rejected:
+        return [Division(whole, 0.0)]
+    runs = list(_runs(whole, kinds))
+    begins = [(_opens(placed) - _opens(runs[0][0])) / HZ for placed, _ in runs]
+    pieces = []
+    for n in range(len(runs) - 1, -1, -1):  # each is asked where it stands before it is moved
+        before = [segment for run, _ in runs[:n] for segment in run]
+        placed, turned = runs[n]
+        plan = _plan(whole, kinds, placed, before)
+        pieces.append(Division(plan, round(begins[n], 6), turned))
+    return pieces[::-1]
+
+
+def _runs(
+    whole: Plan, kinds: Collection[str]
+) -> Iterator[tuple[list[Placed], tuple[Finding, ...]]]:
+    """Segments as long as no stream becomes another, and what had become another before them."""
+    now: dict[int, Format] = {}
+    run: list[Placed] = []
+    turned: tuple[Finding, ...] = ()
+    for placed in whole.placed:
+        found = _formats(placed, now)
+        said = tuple(
+            Finding(
+                change_id(lane.codec),
+                Severity.WARNING,
+                placed.slot.name,
+                lane.pid,
+                detail=f"{found[lane.pid]}, was {now[lane.pid]}",
+                repair="another file begins here",
+            )
+            for lane in whole.lanes
+            if lane.codec.kind in kinds
+            and lane.pid in found.keys() & now.keys()
+            and found[lane.pid] != now[lane.pid]
+            and now[lane.pid].config is not None
+        )
+        if said:
+            yield run, turned
+            run, turned, now = [], said, {}
+        run.append(placed)
+        now |= found
+    yield run, turned
+
+
+def _formats(placed: Placed, before: dict[int, Format]) -> dict[int, Format]:
+    """By PID; a stream that does not tell is what it was."""
+    found = {}
+    for pid in placed.stamps:
+        stream, last = placed.stream(pid), before.get(pid)
+        if stream.codec is None or (stream.config is None and last and last.codec == stream.codec):
+            continue
+        found[pid] = Format(stream.codec, stream.config)
+    return found
+
+
+def _plan(
+    whole: Plan, kinds: Collection[str], placed: Sequence[Placed], before: Sequence[Placed]
+) -> Plan:
+    """An ordinary plan: its own lanes, on a time line of its own."""
+    scans = [segment.slot.scan for segment in placed if segment.slot.scan]
+    there = {pid for segment in placed for pid in segment.stamps}
+    others = {lane.pid for lane in whole.lanes if lane.codec.kind not in kinds}
+    lanes, said = choose(scans)
+    lanes = tuple(lane for lane in lanes if lane.pid in there - others)
+    findings = [f for f in said if f.severity == Severity.FATAL and f.pid not in others]
+    findings += _begun(placed[0]) if before else ()
+    if placed[-1] is not whole.placed[-1]:
+        _ended(placed)
+    promised = {lane.pid: _promised(whole, lane, placed, before) for lane in lanes}
+    shift = -_opens(placed)
+    findings += rebase(placed, lanes)
+    shift += _opens(placed)
+    moved = {pid: _moved(promise, shift) for pid, promise in promised.items()}
+    return Plan(lanes, tuple(placed), tuple(findings), moved, (), whole.covered, whole.slots)
+
+
+def _begun(first: Placed) -> Iterator[Finding]:
+    """The end of a unit that another file holds the beginning of."""
+    for pid in first.stamps:
+        if head := first.stream(pid).head:
+            first.torn.add(pid)
+            detail = f"{head} bytes of a unit that begins in the file before"
+            yield Finding("PES_START", Severity.ERROR, first.slot.name, pid, detail=detail)
+
+
+def _ended(placed: Sequence[Placed]) -> None:
+    """Nothing goes on behind the last segment that holds a stream."""
+    later: set[int] = set()
+    for segment in reversed(placed):
+        ending = segment.stamps.keys() - later
+        segment.whole |= ending
+        segment.joined -= ending
+        later |= ending
+
+
+def _opens(placed: Sequence[Placed]) -> int:
+    """Where a run begins to be shown, as :func:`rebase` finds it."""
+    return min(segment.presented(pid)[0] for segment in placed[:2] for pid in segment.stamps)
+
+
+def _moved(promise: Promise, ticks: int) -> Promise:
+    closed = tuple(replace(hole, at=hole.at + ticks) for hole in promise.closed)
+    silent = tuple((a + ticks, b + ticks) for a, b in promise.silent)
+    begin, end = promise.begin + ticks, promise.end + ticks
+    return replace(promise, begin=begin, end=end, closed=closed, silent=silent)
+
+
+def _promised(
+    whole: Plan, lane: Lane, placed: Sequence[Placed], before: Sequence[Placed]
+) -> Promise:
+    """What the whole recording promised of a lane of this piece, in the time of the whole."""
+    promise, pid = whole.promised[lane.pid], lane.pid
+    having = [n for n, segment in enumerate(placed) if pid in segment.stamps]
+    first, last = placed[having[0]], placed[having[-1]]
+    earlier = [segment for segment in before if pid in segment.stamps]
+    closed = tuple(hole for hole in promise.closed if first.first(pid) <= hole.at <= last.last(pid))
+    begin, late = promise.begin, promise.late
+    if earlier:
+        lag = first.presented(pid)[0] - first.first(pid) if lane.codec.kind == "video" else 0
+        begin = kept_end(earlier[-1], _as_in(earlier[-1], lane)) - lag
+        here = first.slot.name
+        late = pid in first.torn and all(hole.segment != here for hole in closed)
+    end, early = promise.end, promise.early
+    if len(before) + having[-1] != promise.within[1]:
+        end, early = _decoded_until(last, lane), True
+    lasts = first.first(pid), last.last(pid)
+    silent = tuple(span for span in promise.silent if lasts[0] <= span[0] and span[1] <= lasts[1])
+    return Promise(begin, end, late, early, closed, (having[0], having[-1]), silent)
+
+
+def _as_in(segment: Placed, lane: Lane) -> Lane:
+    """The lane with the units it has in a segment."""
+    config = segment.stream(lane.pid).config
+    if lane.codec.kind == "video" or config is None:
+        return lane
+    return replace(lane, unit=FRAME * HZ / adts_rate(config))
+
+
+def _decoded_until(segment: Placed, lane: Lane) -> float:
+    """Where the last unit ends that is kept, in decoding time."""
+    if lane.codec.kind == "audio":
+        return kept_end(segment, lane)
+    dts = segment.stamps[lane.pid][1]
+    until = segment.until.get(lane.pid, int(dts.max()) + 1)
+    return float(dts[(dts >= 0) & (dts < until)].max()) + lane.unit

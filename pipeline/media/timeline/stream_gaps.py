@@ -1,0 +1,105 @@
+"""A stream that is absent from whole segments and comes again: lost, or never sent.
+
+Nobody spoke, or the picture stood still, if every segment between is sound and the counter of the
+stream's own packets goes on over all of them: of what was sent, packets would be missing.  By
+chance it goes on one time in sixteen; pictures, which are seldom not sent, must have paused before
+the first of those segments already, or still behind the last: a loss has the bounds of segments.
+Or the playlist says that they were interrupted (EXT-X-AGORA-TRACK-EVENT, EVENT=START).
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from pipeline.media.lane import HZ, Lane
+from pipeline.media.slots.segments import Placed, Slot, has_media
+from pipeline.media.ts.scan import Stream
+from pipeline.model import Finding, Severity
+
+Span = tuple[int, int]  # ticks
+FEW = 2  # segments without the stream, besides one that is gone: no damage spares all else of them
+AGREED = 1.0  # seconds between the time a START tells and the unit it is of
+PAUSE = HZ // 2  # ticks: streams of one segment seldom end so far apart
+
+
+def continues(a: Stream, b: Stream) -> bool:
+    """The continuity counter goes on over the edge of two segments (ISO/IEC 13818-1 clause
+    2.4.3.3).
+    """
+    return b.counters[0] == (a.counters[1] + 1) & 15
+
+
+def moved(a: Stream, b: Stream) -> bool:
+    """The stream goes on under another PID."""
+    return a.pids[-1] != b.pids[0]
+
+
+def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bool:
+    """Of the segments in ``chain`` the first and the last hold the stream."""
+    first, *away, last = chain
+    a, b = first.stream(lane.pid), last.stream(lane.pid)
+    gone = any(not has_media(slot) for slot in slots[first.position + 1 : last.position])
+    hurt = [segment for segment in away if segment.damaged]
+    if moved(a, b) or b.head or a.short:
+        return False
+    if not gone and not continues(a, b):  # what is gone may have held packets of it
+        return False
+    if (gone or hurt) and len(away) - len(hurt) < FEW:
+        return False
+    if any(_holds(segment, lane) for segment in away):
+        return False
+    told = lane.codec.kind == "audio" or came_back(last, lane)
+    return told or _pauses_inside(first, last, lane.pid)
+
+
+def came_back(segment: Placed, lane: Lane) -> bool:
+    """The playlist says that a stream begins again with this segment, at the time its first unit
+    has by the name of the segment, if that tells any.
+    """
+    times = [e.time for e in segment.slot.events if e.kind == lane.codec.kind]
+    told = [time for time in times if time is not None]
+    if segment.slot.utc is None:
+        return bool(told)
+    begun = min(segment.first(pid) for pid in segment.stamps)
+    first = segment.slot.utc + (segment.first(lane.pid) - begun) / HZ
+    return any(abs(time - first) <= AGREED for time in told)
+
+
+def _pauses_inside(before: Placed, behind: Placed, pid: int) -> bool:
+    """The other streams of a segment go on where this one has ended, or have begun before it."""
+    ends = [before.last(other) for other in before.stamps if other != pid]
+    begins = [behind.first(other) for other in behind.stamps if other != pid]
+    early = bool(ends) and max(ends) - before.last(pid) > PAUSE
+    return early or (bool(begins) and behind.first(pid) - min(begins) > PAUSE)
+
+
+def silences(chain: Sequence[Placed], lane: Lane, lanes: Sequence[Lane]) -> tuple[Span, ...]:
+    """When nothing was sent: all the time between, but for what the other streams lack as well."""
+    at = round(chain[0].end(lane))
+    found = []
+    for before, segment in pairwise(chain):
+        both = before.stamps.keys() & segment.stamps.keys()
+        others = [x for x in lanes if x.pid in both and x is not lane]
+        if others and segment.torn.issuperset(x.pid for x in others):
+            end = max(round(before.end(x)) for x in others)
+            found.append((at, max(at, end)))
+            at = max(at, min(segment.first(x.pid) for x in others))
+    return (*found, (at, max(at, chain[-1].first(lane.pid))))
+
+
+def said(chain: Sequence[Placed], lane: Lane, *, sent: bool) -> Iterator[Finding]:
+    """What there is to say of the segments without the stream."""
+    away = [segment for segment in chain[1:-1] if not _holds(segment, lane)]
+    if not sent:
+        detail = f"no {lane.codec.kind} here, and no packet of it is missing: none was sent"
+        name, count = away[0].slot.name, len(away)
+        yield Finding("ES_ABSENT", Severity.WARNING, name, lane.pid, count, detail)
+        return
+    for segment in away:
+        if not segment.damaged:
+            detail = f"no {lane.codec.kind} in this segment"
+            yield Finding("ES_ABSENT", Severity.ERROR, segment.slot.name, lane.pid, detail=detail)
+
+
+def _holds(segment: Placed, lane: Lane) -> bool:
+    scan = segment.slot.scan
+    return scan is not None and lane.pid in scan.streams and len(scan.streams[lane.pid].pts) > 0

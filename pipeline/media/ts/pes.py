@@ -1,0 +1,329 @@
+"""One stream of a segment: its packets, the breaks between them, and the PES they carry (2.4.3)."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.media.ts.packets import PACKET, Bytes, Index, Mask, Packets, Ticks, stamps
+from pipeline.media.ts.pes_header import WIDTH, begun, put_right
+
+MOST = 256  # breaks of one stream in one segment that are looked into
+ROUND = 16  # packets after which continuity_counter is what it was
+UNSEEN = ROUND * (PACKET - 4)  # bytes of the packets after which a counter begins anew
+ROUNDS = 4  # so many rounds sent again at once are looked for
+FARTHEST = 4096  # packets of a stream between a packet and its copy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """Payload packets of one stream in a segment, repeats left out, with the places where bytes are
+    missing.
+    """
+
+    index: Index  # rows
+    broken: Index  # positions in ``index`` in front of which packets are missing
+    starts: Index  # positions in ``index`` where a PES begins
+    header: Bytes  # (k, 19) first bytes of every PES, put right
+    mended: Mask  # headers that were
+    repeats: Index  # rows that were there before
+    lost: int  # packets missing at least
+    unannounced: int  # PES that begin in a packet which does not say so
+    thirds: int  # repeats of a repeat: "two, and only two" may be equal
+
+
+def track(packets: Packets, pid: int, *moved: int) -> Track:
+    """Follow one PID: repeats are dropped, every break of the continuity counter kept (2.4.3.3).
+
+    ``moved`` are the PIDs under which the stream goes on, each behind the last packet of the one
+    before.
+    """
+    index = np.flatnonzero((packets.pid == pid) & packets.payload)
+    kept, broken, repeats, lost, thirds = _followed(packets, pid, index)
+    for further in moved:
+        index = np.flatnonzero((packets.pid == further) & packets.payload)
+        more, torn, again, missing, most = _followed(packets, further, index)
+        torn[:1] |= not packets.unit_start[more[0]]  # it begins inside a PES
+        kept, broken = np.append(kept, more), np.append(broken, torn)
+        repeats, lost, thirds = np.append(repeats, again), lost + missing, thirds + most
+    unannounced = _unannounced(packets, kept)
+    at = np.flatnonzero(packets.unit_start[kept])
+    if len(unannounced):
+        at = np.union1d(at, unannounced)
+    header = _gather(packets, kept[at], WIDTH)
+    good = begun(header)
+    broken[at[~good]] = True
+    broken[_stuffing_as_payload(packets, kept, at)] = True
+    header, mended = put_right(header[good])
+    return Track(
+        index=kept,
+        broken=np.flatnonzero(broken),
+        starts=at[good],
+        header=header[:, :19],
+        mended=mended,
+        repeats=repeats,
+        lost=lost,
+        unannounced=len(unannounced),
+        thirds=thirds,
+    )
+
+
+def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, Index, int, int]:
+    """Packets without repeats, where some are missing in front of one, repeats, the loss, and how
+    many repeat a repeat.
+    """
+    counter = packets.counter[index]
+    step = (counter[1:] - counter[:-1]) & 15
+    idle = np.append(False, step == 0) & (packets.start[index] == PACKET)
+    if idle[1:].any():  # padding that says it has a payload, and is not counted
+        return _followed(packets, pid, index[~idle])
+    repeated = np.zeros(len(index), np.bool_)
+    hidden = _hidden(packets, pid, index)
+    if (step == 1).all() and not hidden.any():
+        once, rounds = _without_rounds(packets, index)
+        return once, repeated[: len(once)], rounds, 0, 0
+    step = np.insert(step, 0, 1)
+    wrong = ((step != 1) & ~packets.discontinuity[index]) | (hidden > 0)
+    _free_after_marks(packets, pid, index, wrong)
+    same = np.flatnonzero(wrong & (step == 0))
+    repeated[same] = _equal(packets.rows, index[same - 1], index[same])
+    thirds = int(np.count_nonzero(repeated[1:] & repeated[:-1]))
+    kept, wrong, step = index[~repeated], wrong[~repeated], step[~repeated]
+    hidden = hidden[~repeated]
+    again = _sent_again(packets, kept, wrong)
+    lost = int(((step[wrong] - 1) & 15).sum() + hidden[wrong].sum())
+    repeats = np.sort(np.append(index[repeated], kept[again]))
+    return kept[~again], wrong[~again], repeats, lost, thirds
+
+
+def _without_rounds(packets: Packets, index: Index) -> tuple[Index, Index]:
+    """Packets without those that were sent again sixteen, or a multiple of that, at a time, and
+    these: the counter cannot tell (2.4.3.3), for it is what it was.
+    """
+    word = packets.rows.reshape(-1).view(np.uint32)[4 :: PACKET // 4][index]
+    again = np.zeros(len(index), np.bool_)
+    for apart in range(ROUND, min(ROUNDS * ROUND, len(index) // 2) + 1, ROUND):
+        alike = np.flatnonzero(word[apart:] == word[:-apart])
+        if len(alike) < apart:
+            continue
+        runs = np.append(0, np.flatnonzero(np.diff(alike) != 1) + 1)
+        long = runs[np.diff(runs, append=len(alike)) >= apart]
+        for at in (alike[long] + apart).tolist():
+            if not again[at] and _copied(packets, index, at) >= apart:
+                again[at : at + apart] = True
+    return (index[~again], index[again]) if again.any() else (index, index[:0])
+
+
+def _hidden(packets: Packets, pid: int, index: Index) -> Index:
+    """How many packets are missing in front of each without the counter telling: sixteen, or a
+    multiple, of those that must not be trusted.
+    """
+    at = np.searchsorted(index, untrusted(packets, pid))
+    hidden: Index = np.bincount(at, minlength=len(index) + 1)[: len(index)] // ROUND * ROUND
+    hidden[:1] = 0  # nothing before it tells how it counted
+    return hidden
+
+
+def untrusted(packets: Packets, pid: int) -> Index:
+    """Packets that must not be trusted and say that they are of this PID."""
+    head = packets.rows[packets.bad, 1:3]
+    own: Index = packets.bad[(head[:, 0] & 0x1F).astype(np.intp) << 8 | head[:, 1] == pid]
+    return own
+
+
+def _sent_again(packets: Packets, index: Index, wrong: Mask) -> Mask:
+    """Ranges of packets that were there before; what follows goes on from where they begin.  There
+    nothing is ``wrong`` any more.
+    """
+    again = np.zeros(len(index), np.bool_)
+    end = 0
+    for at in np.flatnonzero(wrong)[:MOST].tolist():
+        if at >= end and (length := _copied(packets, index, at)):
+            end = at + length
+            again[at:end] = True
+            wrong[at : end + 1] = False
+    return again
+
+
+def _copied(packets: Packets, index: Index, at: int) -> int:
+    """How many packets from a place on are copies of earlier ones, byte for byte; 0 if what follows
+    them does not go on from the packet before.
+    """
+    following = int(packets.counter[index[at - 1]] + 1) & 15
+    apart = (following - int(packets.counter[index[at]])) & 15 or 16
+    starts = np.arange(at - apart, max(-1, at - FARTHEST), -16)
+    first = _equal(packets.rows, index[starts], np.full(len(starts), index[at]))
+    for start in starts[first].tolist():
+        width = min(at - start, len(index) - at)
+        same = _equal(packets.rows, index[start : start + width], index[at : at + width])
+        length = width if same.all() else int(np.argmin(same))
+        behind = packets.counter[index[at + length : at + length + 1]]
+        payload = packets.rows[index[at : at + length], 24:]
+        told = bool((payload != payload[:, :1]).any())  # filler is the same wherever it is
+        if told and (behind & 15 == following).all():
+            return length
+    return 0
+
+
+def _stuffing_as_payload(packets: Packets, index: Index, at: Index) -> Index:
+    """Last packets of a PES whose stuffing lost the bit that says so (adaptation_field_control)."""
+    last = np.append(at[1:], len(index))[: len(at)] - 1
+    last = last[packets.start[index[last]] == 4]
+    head = packets.rows[index[last], 4:14]
+    stuffed = (head[:, 0] >= 9) & (head[:, 0] < 184) & (head[:, 1] == 0)
+    found: Index = last[stuffed & (head[:, 2:] == 0xFF).all(axis=1)]
+    return found
+
+
+def _unannounced(packets: Packets, index: Index) -> Index:
+    """PES headers whose packet lost payload_unit_start_indicator: no payload looks like one."""
+    if not len(packets.prefixed):
+        return packets.prefixed
+    found: Index = np.flatnonzero(np.isin(index, packets.prefixed))
+    return found
+
+
+def _free_after_marks(packets: Packets, pid: int, index: Index, wrong: Mask) -> None:
+    """discontinuity_indicator in a packet without payload frees the next counter as well."""
+    marks = np.flatnonzero((packets.pid == pid) & ~packets.payload & packets.discontinuity)
+    following = np.searchsorted(index, marks)
+    wrong[following[following < len(index)]] = False
+
+
+def _equal(rows: Bytes, one: Index, other: Index) -> Mask:
+    """Packets equal in every byte but those of the PCR (2.4.3.3)."""
+    differs = rows[one] != rows[other]
+    clocked = (rows[one, 3] & 0x20 != 0) & (rows[one, 4] >= 7) & (rows[one, 5] & 0x10 != 0)
+    differs[:, 6:12] &= ~clocked[:, None]
+    equal: Mask = ~differs.any(axis=1)
+    return equal
+
+
+def _gather(packets: Packets, index: Index, width: int) -> Bytes:
+    """``(k, width)`` bytes from where the payload begins; past a packet's end they are 0."""
+    begin = packets.start[index].astype(np.intp)
+    place = (index * PACKET + begin)[:, None] + np.arange(width)
+    flat = packets.rows.reshape(-1)
+    taken: Bytes = flat.take(place, mode="clip")
+    if (begin > PACKET - width).any():
+        taken[begin[:, None] + np.arange(width) >= PACKET] = 0
+    return taken
+
+
+def pes_stamps(header: Bytes) -> tuple[Ticks, Ticks, Mask]:
+    """PTS and DTS of ``(k, 19)`` PES headers, -1 for none, and where the marker bits are wrong
+    (2.4.3.7).
+    """
+    flags = header[:, 7] >> 6
+    pts, pts_good = stamps(header[:, 9:14])
+    both = flags == 3
+    good = pts_good & (header[:, 8] >= 5) & (header[:, 9] >> 4 == flags)
+    dts = pts
+    if both.any():
+        decoded, dts_good = stamps(header[:, 14:19])
+        good &= ~both | (dts_good & (header[:, 8] >= 10) & (header[:, 14] >> 4 == 1))
+        dts = np.where(both, decoded, pts)
+    wrong = (flags == 1) | ((flags >= 2) & ~good)
+    stamped = (flags >= 2) & good
+    return np.where(stamped, pts, -1), np.where(stamped, dts, -1), wrong
+
+
+def stuffed(packet: bytes) -> bool:
+    """The adaptation field holds more than its flags announce: only the last packet of a PES is
+    filled up like that (2.4.3.5).
+    """
+    if not packet[3] & 0x20:
+        return False
+    length, flags = packet[4], packet[5]
+    if length < 2 or flags & 0x07:  # splice countdown, private data, extension: of any length
+        return length == 0 or (length == 1 and flags == 0)
+    return length > 1 + 6 * (flags >> 4 & 1) + 6 * (flags >> 3 & 1)
+
+
+def pes_sizes(packets: Packets, t: Track) -> tuple[Index, Index]:
+    """PES_packet_length of every PES, and what it should be (2.4.3.7)."""
+    declared = t.header[:, 4].astype(np.intp) << 8 | t.header[:, 5]
+    payload = np.append(0, np.cumsum(PACKET - packets.start[t.index], dtype=np.intp))
+    return declared, np.diff(np.append(payload[t.starts], payload[-1])) - 6
+
+
+def misdeclared(packets: Packets, t: Track) -> tuple[Index, Index, int, int]:
+    """PES whose declared length is not what is there; those of them by which packets may have been
+    lost, or come in, in rounds of 16 that the counter does not show; what the last one lacks
+    (2.4.3.7), and how many packets all lack in rounds.
+    """
+    none = np.empty(0, np.intp)
+    if not t.header[:, 4:6].any():  # as usual for video
+        return none, none, 0, 0
+    declared, real = pes_sizes(packets, t)
+    wrong = (declared > 0) & (real != declared)
+    short = int(declared[-1] - real[-1]) if wrong[-1] and real[-1] < declared[-1] else 0
+    if 2 * np.count_nonzero(wrong) > len(wrong) > 1 or stuffed(packets.rows[t.index[-1]].tobytes()):
+        short = 0  # so they are written, or it is whole
+    wrong[-1] &= short == 0  # the rest may stand in the next segment
+    apart = np.abs(real - declared)
+    unseen = wrong & (-apart % UNSEEN < PACKET)  # but for stuffing and what fields hold
+    if 2 * np.count_nonzero(wrong) <= len(wrong):  # else so they are written
+        unseen |= wrong & _cannot_be_the_field(t, declared, real)
+    rounds = -((real - declared)[unseen & (real < declared)] // UNSEEN)
+    return np.flatnonzero(wrong), np.flatnonzero(unseen), short, ROUND * int(rounds.sum())
+
+
+def _cannot_be_the_field(t: Track, declared: Index, real: Index) -> Mask:
+    """PES of pictures, of which nothing else tells how long they are, whose length is wrong by more
+    than one bit of the field, or what does not fit into it.
+    """
+    bits = declared ^ real
+    wrong: Mask = (bits & (bits - 1) != 0) & ((real - declared) % (1 << 16) != 0)
+    wrong &= t.header[:, 3] & 0xF0 == 0xE0
+    return wrong
+
+
+def stream_bytes(
+    packets: Packets, t: Track, kept: Mask, before: bytes = b""
+) -> tuple[bytearray, Index]:
+    """Elementary stream of the kept packets behind what stands before, and where each PES of them
+    begins in it.
+    """
+    index = t.index[kept]
+    begins = packets.start[index].astype(np.intp)
+    alive = kept[t.starts]
+    place = np.cumsum(kept) - 1
+    at = place[t.starts[alive]]
+    begins[at] += 9 + t.header[alive, 8]
+    for long in np.flatnonzero(begins > PACKET).tolist():  # a header longer than its first packet
+        while begins[long] > PACKET:
+            rest, begins[long] = begins[long] - PACKET, PACKET
+            long = min(long + 1, len(begins) - 1)
+            begins[long] += rest if begins[long] < PACKET else 0
+    offsets = np.append(0, np.cumsum(PACKET - begins))
+    return _payloads(packets.rows, index, begins, before), offsets[at] + len(before)
+
+
+def _payloads(rows: Bytes, index: Index, begins: Index, before: bytes) -> bytearray:
+    """All payloads as one: whole 184-byte ones are taken in runs."""
+    body = rows[index, 4:].reshape(-1).data
+    special = np.flatnonzero(begins != 4)
+    width = PACKET - 4
+    starts = (special * width + begins[special] - 4).tolist()
+    ends = (special * width).tolist()
+    pieces = [body[a:b] for a, b in zip([0, *starts], [*ends, len(body)], strict=True)]
+    return bytearray(b"").join([before, *pieces])
+
+
+def elementary(packets: Packets, t: Track, begin: int, end: int) -> bytes:
+    """Elementary stream bytes of the packets ``begin`` to ``end`` of a track, the first a PES
+    start.
+    """
+    inner = t.starts[(t.starts > begin) & (t.starts < end)].tolist()
+    return b"".join(_one(packets, t, a, b) for a, b in pairwise((begin, *inner, end)))
+
+
+def _one(packets: Packets, t: Track, begin: int, end: int) -> bytes:
+    rows = t.index[begin:end]
+    header = int(t.header[np.searchsorted(t.starts, begin), 8])
+    data = b"".join(
+        packets.rows[row, start:].tobytes()
+        for row, start in zip(rows.tolist(), packets.start[rows].tolist(), strict=True)
+    )
+    return data[9 + header :]

@@ -1,0 +1,73 @@
+"""PES headers in which one field cannot be right (ISO/IEC 13818-1 clause 2.4.3.7)."""
+
+import numpy as np
+
+from pipeline.media.ts.packets import Bytes, Index, Mask
+
+STREAM_ID, FLAGS, LENGTH = 3, 7, 8  # offsets in a PES header
+START = np.array((0, 0, 1), np.uint8)  # packet_start_code_prefix
+FIELDS = (0, 1, 2, STREAM_ID, LENGTH)  # bytes that may be put right
+WIDTH = 24  # bytes: the longest plain header and how its payload begins
+PLAIN = {0: 0, 2: 5, 3: 10}  # PES_header_data_length by PTS_DTS_flags, where nothing else is told
+
+
+def begun(header: Bytes) -> Mask:
+    """Which of ``(k, 24)`` bytes begin a PES.  A start code with one wrong bit is one, where a unit
+    begins behind the header.
+    """
+    marked = header[:, 6] & 0xC0 == 0x80
+    wrong = header[:, :3] ^ START
+    found: Mask = marked & ~wrong.any(axis=1)
+    doubted = np.flatnonzero(marked & ~found)
+    if len(doubted):
+        single = np.unpackbits(wrong[doubted], axis=1).sum(axis=1) == 1
+        found[doubted] = single & _begins(header, doubted, header[doubted, LENGTH])
+    return found
+
+
+def put_right(header: Bytes) -> tuple[Bytes, Mask]:
+    """``(k, 24)`` bytes from the beginning of every PES of one stream, and which were put right: a
+    start code that is none, a stream_id that is not that of the stream, and a header length behind
+    which no unit begins, where one begins behind the length that the flags call for.
+    """
+    wrong = np.zeros(len(header), np.bool_)
+    if not len(header):
+        return header, wrong
+    usual = int(np.bincount(header[:, STREAM_ID]).argmax())
+    stray = (header[:, STREAM_ID] != usual) | (header[:, :3] != START).any(axis=1)
+    plain = header[:, FLAGS] & 0x3F == 0
+    needed = np.array([PLAIN.get(flags, 0) for flags in range(4)])[header[:, FLAGS] >> 6]
+    asked = np.flatnonzero(plain & (header[:, LENGTH] != needed) & ~_stuffed(header, needed))
+    told, meant = header[asked, LENGTH], needed[asked]
+    long = asked[~_begins(header, asked, told) & _begins(header, asked, meant)]
+    if not stray.any() and not len(long):
+        return header, wrong
+    header = header.copy()
+    header[stray, :3] = START
+    header[stray, STREAM_ID] = usual
+    header[long, LENGTH] = needed[long]
+    wrong[long] = True
+    return header, wrong | stray
+
+
+def _stuffed(header: Bytes, needed: Index) -> Mask:
+    """What stands behind the stamps is stuffing, all of it 0xFF."""
+    place = np.arange(WIDTH)
+    inside = (place >= 9 + needed[:, None]) & (place < 9 + header[:, LENGTH, None].astype(np.intp))
+    found: Mask = inside.any(axis=1) & (~inside | (header == 0xFF)).all(axis=1)
+    return found
+
+
+def _begins(header: Bytes, which: Index, lengths: Index) -> Mask:
+    """An access unit begins behind so many bytes of header: a start code (H.264 Annex B), or an
+    ADTS syncword (ISO/IEC 14496-3 clause 1.A.2.2.1).
+    """
+    at = 9 + lengths.astype(np.intp)
+    inside = at + 4 <= WIDTH
+    place = np.minimum(at, WIDTH - 4)[:, None] + np.arange(4)
+    four = header[which[:, None], place]
+    code = (four[:, 0] | four[:, 1]) == 0
+    code &= (four[:, 2] == 1) | ((four[:, 2] == 0) & (four[:, 3] == 1))
+    adts = (four[:, 0] == 0xFF) & (four[:, 1] & 0xF6 == 0xF0)
+    found: Mask = inside & (code | adts)
+    return found

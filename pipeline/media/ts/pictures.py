@@ -1,0 +1,46 @@
+"""Pictures and the PES that carry them, where not every PES holds one: several pictures in a PES,
+several PES for a picture.
+"""
+
+import numpy as np
+
+from pipeline.media.es import access_units as units
+from pipeline.media.es.codecs import Codec
+from pipeline.media.ts.packets import Index, Mask, Packets, Ticks
+from pipeline.media.ts.pes import Track, elementary, stream_bytes
+
+
+def held(packets: Packets, t: Track, codec: Codec | None, pts: Ticks, dts: Ticks) -> Index | None:
+    """How many pictures begin in each PES; None where each holds one, as nearly always.
+
+    That is seen by the stamps and by a PES in the middle.
+    """
+    if codec is None or codec.nal is None or not len(t.starts):
+        return None
+    middle = (len(t.starts) - 1) // 2  # the last one may go on in the next segment
+    end = int(t.starts[middle + 1]) if middle + 1 < len(t.starts) else len(t.index)
+    one = codec.count(elementary(packets, t, int(t.starts[middle]), end)) == 1
+    if one and (dts >= 0).all() and not repeated(pts, dts).any():
+        return None
+    es, pes = stream_bytes(packets, t, np.ones(len(t.index), np.bool_))
+    found = units.nals(np.frombuffer(es, np.uint8), codec.nal)
+    owner = np.searchsorted(pes, found.begin[found.pictures[0]] - 3, side="right") - 1
+    counts: Index = np.bincount(owner[owner >= 0], minlength=len(pes))
+    return counts
+
+
+def repeated(pts: Ticks, dts: Ticks) -> Mask:
+    """PES with the same stamps as the last ones before."""
+    found = np.zeros(len(dts), np.bool_)
+    known = np.flatnonzero(dts >= 0)
+    same = (dts[known[1:]] == dts[known[:-1]]) & (pts[known[1:]] == pts[known[:-1]])
+    found[known[1:][same]] = True
+    return found
+
+
+def said_once(pts: Ticks, dts: Ticks, counts: Index | None) -> tuple[Ticks, Ticks]:
+    """Stamps without those of PES that go on with a picture and tell its stamps again."""
+    if counts is None:
+        return pts, dts
+    again = repeated(pts, dts) & (counts == 0)
+    return np.where(again, -1, pts), np.where(again, -1, dts)

@@ -1,0 +1,393 @@
+"""The scan of one segment: every packet and PES rule in one vectorised pass (ISO/IEC 13818-1, TR
+101 290).
+
+A scan is a value that knows nothing of its neighbours; :mod:`pipeline.media.loss.rules` combines
+scans in order.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pipeline.media.es.audio_type import HEAD, TYPES, heard
+from pipeline.media.es.codecs import SECTIONS, Codec, codec_of, sniff
+from pipeline.media.ts import psi
+from pipeline.media.ts.packets import (
+    NULL_PID,
+    PACKET,
+    Bytes,
+    Framing,
+    Index,
+    Mask,
+    Packets,
+    Ticks,
+    causes,
+    columns,
+    framing,
+    pcr_bases,
+    signed,
+)
+from pipeline.media.ts.parameters import parameters
+from pipeline.media.ts.pes import (
+    Track,
+    elementary,
+    misdeclared,
+    pes_stamps,
+    stuffed,
+    track,
+)
+from pipeline.media.ts.pictures import held, said_once
+from pipeline.model import Finding, Severity
+
+HEADS = 6  # PES whose first bytes tell which sound it is
+FIRST_PID = 0x20  # below are tables: NIT, SDT, EIT ... (EN 300 468)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stream:
+    """One elementary stream inside one segment; ``pts`` and ``dts`` hold one raw value per PES, -1
+    for none.
+    """
+
+    pids: tuple[int, ...]  # more than one where it moved inside the segment
+    codec: Codec | None
+    packets: int
+    pts: Ticks
+    dts: Ticks
+    damaged: frozenset[int]  # PES that lost bytes; -1: what stands before the first one
+    head: int  # payload bytes before the first PES
+    short: int  # bytes the last PES still lacks of its declared length
+    counters: tuple[int, int]  # first and last continuity_counter
+    edges: tuple[bytes, bytes]  # first and last packet
+    free_start: bool  # discontinuity_indicator on the first packet
+    config: bytes | None  # SPS, or the fixed part of the ADTS header
+    key_start: bool | None  # the first picture is a key picture
+    tail: int  # access units from the last PES with a stamp on
+    blank: bool  # there is but one PES, and no whole unit in it
+    rows: tuple[int, int]  # packets that begin the first PES and end the last
+    turns: tuple[int, ...] = ()  # packets that begin a PES with another configuration
+    lost: int = 0  # packets missing inside, at least
+    whole: bool = False  # the last PES is as long as it declares
+    sets: tuple[bytes, ...] = ()  # parameter sets
+    held: Index | None = None  # access units that begin in each PES; None: one
+    payload: int = 0  # bytes of the elementary stream in its packets
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """What one segment holds and what is wrong inside it."""
+
+    name: str
+    size: int
+    packets: int = 0
+    cut: bool = False  # bytes are missing at its end
+    faults: tuple[int, int] | None = None  # first and last packet where something is wrong
+    program: psi.Program = field(default_factory=psi.Program)
+    streams: Mapping[int, Stream] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    ragged: tuple[int, int] = (0, 0)  # bytes of packets cut off at its beginning and its end
+    # by PID without the beginning of a PES: first and last continuity_counter, bytes of payload
+    through: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
+    # by PID: from when to when it held units that were cut off, where a container tells
+    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+
+
+def scan(name: str, data: Bytes) -> Scan:
+    """Apply every rule that needs one segment only.  Never raises for what the bytes hold."""
+    if not len(data):
+        return Scan(
+            name, 0, findings=(Finding("SEG_EMPTY", Severity.ERROR, name, detail="0 bytes"),)
+        )
+    frame = framing(data)
+    if not len(frame.rows):
+        detail = f"{sniff(data[:4096].tobytes())}, not an MPEG transport stream"
+        return Scan(
+            name, len(data), findings=(Finding("NOT_TS", Severity.ERROR, name, detail=detail),)
+        )
+    packets = columns(frame.rows)
+    program, found = psi.read(packets)
+    findings = [*_framing_rules(frame, len(data)), *_packet_rules(packets), *found]
+    streams = {}
+    for pids in _elementary_pids(packets, program):
+        stream, said = _stream(packets, pids, program)
+        streams[pids[0]] = stream
+        findings += said
+    program = _as_heard(program, streams)
+    findings += [*_pcr_rules(packets), *_table_rules(packets, program)]
+    located = tuple(_in_segment(finding, name) for finding in findings)
+    faults = _faults(frame, packets)
+    ended = all(stuffed(stream.edges[1]) or stream.whole for stream in streams.values())
+    cut = frame.trailing > 0 or (frame.behind > 0 and not ended)
+    ragged = (frame.leading if frame.leading < PACKET else 0), frame.trailing
+    through = _through(packets, program)
+    return Scan(
+        *(name, len(data), len(frame.rows), cut, faults, program, streams, located),
+        ragged=ragged,
+        through=through,
+    )
+
+
+def _through(packets: Packets, program: psi.Program) -> dict[int, tuple[int, int, int]]:
+    """PIDs that carry payload of a PES that began before this segment and does not end in it."""
+    carrying = np.bincount(packets.pid[packets.payload], minlength=NULL_PID + 1)
+    starting = np.bincount(packets.pid[packets.unit_start], minlength=NULL_PID + 1)
+    alone = np.flatnonzero((carrying > 0) & (starting == 0)).tolist()
+    tables = {*program.tables, NULL_PID}
+    found = {}
+    for pid in (pid for pid in alone if pid >= FIRST_PID and pid not in tables):
+        own = (packets.pid == pid) & packets.payload
+        counters, held = packets.counter[own], int((PACKET - packets.start[own]).sum())
+        found[pid] = int(counters[0]), int(counters[-1]), held
+    return found
+
+
+def _as_heard(program: psi.Program, streams: Mapping[int, Stream]) -> psi.Program:
+    """The tables as they would be if they told the truth of all sound."""
+    true = {
+        pid: TYPES[stream.codec]
+        for pid, stream in streams.items()
+        if stream.codec and pid in program.streams and stream.codec != _announced(program, pid)
+    }
+    told = {pid: program.streams[pid] for pid in true}
+    return replace(program, streams=program.streams | true, told=told) if true else program
+
+
+def _announced(program: psi.Program, pid: int, stream_id: int = 0) -> Codec | None:
+    return codec_of(program.streams.get(pid), program.formats.get(pid, ""), stream_id)
+
+
+def _in_segment(finding: Finding, name: str) -> Finding:
+    return Finding(
+        finding.id,
+        finding.severity,
+        name,
+        finding.pid,
+        finding.count,
+        finding.detail,
+        finding.repair,
+    )
+
+
+def _faults(frame: Framing, packets: Packets) -> tuple[int, int] | None:
+    """Where the segment was hurt, as far as single packets show it."""
+    places = packets.bad[[0, -1]].tolist() if len(packets.bad) else []
+    lost_in_front = frame.leading >= PACKET and not _put_in_front(frame)
+    places += [*frame.breaks, *([0] if lost_in_front else [])]
+    return (min(places), max(places)) if places else None
+
+
+def _framing_rules(frame: Framing, size: int) -> Iterator[Finding]:
+    if frame.leading >= PACKET and not _put_in_front(frame):
+        detail = f"the first {frame.leading} bytes hold no packet"
+        yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail)
+    elif frame.leading:
+        detail = f"{frame.leading} bytes before the first packet"
+        yield Finding("SEG_PARTIAL", Severity.WARNING, detail=detail, repair="dropped")
+    if frame.trailing:
+        detail = f"{size} bytes: cut {frame.trailing} bytes into a packet of {PACKET}"
+        yield Finding("SEG_PARTIAL", Severity.ERROR, detail=detail)
+    if frame.behind:
+        detail = f"{frame.behind} bytes behind the last packet that begin none"
+        severity = Severity.ERROR if frame.behind >= PACKET else Severity.WARNING
+        yield Finding("SYNC_BYTE", severity, detail=detail, repair="dropped")
+    if frame.lost:
+        detail = f"synchronisation lost over {frame.lost} bytes"
+        yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail)
+
+
+def _put_in_front(frame: Framing) -> bool:
+    """What stands in front was added, not overwritten: no whole packets, and then the tables."""
+    pid = int(frame.rows[0, 1] & 0x1F) << 8 | int(frame.rows[0, 2])
+    return frame.leading % PACKET != 0 and pid < FIRST_PID
+
+
+_CAUSES = {
+    "SYNC_BYTE": "packets that do not begin with 0x47",
+    "TEI": "packets marked as damaged in transport",
+    "SCRAMBLED": "packets marked as scrambled",
+    "AF_LENGTH": "packets whose adaptation field cannot be one",
+}
+
+
+def _packet_rules(packets: Packets) -> Iterator[Finding]:
+    for id, rows in causes(packets).items() if len(packets.bad) else ():
+        if len(rows):
+            detail = f"{_CAUSES[id]}, first at byte {int(rows[0]) * PACKET}"
+            yield Finding(id, Severity.ERROR, count=len(rows), detail=detail)
+
+
+def _pcr_rules(packets: Packets) -> Iterator[Finding]:
+    """A clock reference that runs backwards without discontinuity_indicator (TR 101 290, 2.3.b)."""
+    fields = packets.fields
+    has = np.flatnonzero((fields[:, 0] >= 7) & (fields[:, 1] & 0x10 != 0))
+    pids = packets.pid[packets.adapted[has]]
+    bases = pcr_bases(fields[has, 2:7])
+    if (pids[1:] == pids[:-1]).all() and (bases[1:] >= bases[:-1]).all():  # as nearly always
+        return
+    for pid in sorted(set(pids.tolist()) - {NULL_PID}):
+        own = pids == pid
+        at, clock = packets.adapted[has[own]], bases[own]
+        back = (signed(np.diff(clock)) < 0) & ~packets.discontinuity[at[1:]]
+        if count := int(np.count_nonzero(back)):
+            yield Finding(
+                "PCR_JUMP", Severity.WARNING, pid=pid, count=count, detail="clock runs back"
+            )
+
+
+def _table_rules(packets: Packets, program: psi.Program) -> Iterator[Finding]:
+    """Packets of PAT and PMT that are missing: the tables repeat, so no media is lost by it."""
+    for pid in (psi.PAT_PID, *program.tables):
+        counter = packets.counter[packets.pid == pid]
+        step = counter[1:] - counter[:-1] & 15
+        if (step == 1).all():
+            continue
+        if lost := int(((step[step > 0] - 1) & 15).sum()):
+            detail = f"at least {lost} packets of a table lost"
+            yield Finding("CC", Severity.WARNING, pid=pid, detail=detail)
+
+
+def _elementary_pids(packets: Packets, program: psi.Program) -> list[tuple[int, ...]]:
+    """PIDs that carry PES, listed in the PMT or not; those of one stream together."""
+    starting = np.flatnonzero(np.bincount(packets.pid[packets.unit_start & packets.payload]))
+    starting = starting[(starting >= FIRST_PID) & (starting < NULL_PID)]
+    pids = [
+        pid
+        for pid in starting.tolist()
+        if pid not in program.tables and program.streams.get(pid) not in SECTIONS
+    ]
+    if not program.moves:
+        return [(pid,) for pid in pids]
+    moves = {
+        a: b for a, b in program.moves.items() if {a, b} <= {*pids} and _follows(packets, a, b)
+    }
+    chains = [[pid] for pid in pids if pid not in moves.values()]
+    for chain in chains:
+        while chain[-1] in moves:
+            chain.append(moves[chain[-1]])
+    return [tuple(chain) for chain in chains]
+
+
+def _follows(packets: Packets, pid: int, moved: int) -> bool:
+    """All packets of one PID stand behind those of the other."""
+    before, after = (np.flatnonzero((packets.pid == x) & packets.payload) for x in (pid, moved))
+    return bool(before[-1] < after[0])
+
+
+def _stream(
+    packets: Packets, pids: tuple[int, ...], program: psi.Program
+) -> tuple[Stream, list[Finding]]:
+    pid = pids[0]
+    t = track(packets, *pids)
+    stream_id = int(t.header[0, 3]) if len(t.header) else 0
+    codec = _announced(program, pid, stream_id)
+    if codec and codec.kind == "audio":
+        codec = heard(codec, [elementary(packets, t, k, k + 1)[:HEAD] for k in t.starts[:HEADS]])
+    pts, dts, unmarked = pes_stamps(t.header)
+    counts = held(packets, t, codec, pts, dts)
+    pts, dts = said_once(pts, dts, counts)
+    units = t.starts[dts >= 0] if counts is not None else t.starts  # where units begin
+    wrong_size, lacking, short, hidden = misdeclared(packets, t)
+    damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
+    told = parameters(packets, t, codec, units)
+    findings = list(_stream_rules(t, pid, unmarked, (wrong_size, lacking), len(packets.rows)))
+    if codec is None and program.streams:
+        findings = [_of_data(finding) for finding in findings] if len(t.starts) else []
+    first, last = int(t.index[0]), int(t.index[-1])
+    tail = _tail(packets, t, codec) if counts is None else _behind(counts, dts)
+    stream = Stream(
+        pids=pids,
+        codec=codec,
+        packets=len(t.index),
+        pts=pts,
+        dts=dts,
+        damaged=frozenset(damaged.tolist()) | frozenset(lacking.tolist()),
+        head=int((PACKET - packets.start[t.index[: t.starts[0] if len(t.starts) else None]]).sum()),
+        short=short,
+        counters=(int(packets.counter[first]), int(packets.counter[last])),
+        edges=(packets.rows[first].tobytes(), packets.rows[last].tobytes()),
+        free_start=bool(packets.discontinuity[first]),
+        config=told.config,
+        key_start=told.key,
+        tail=tail,
+        blank=len(t.starts) == 1 and tail == 0,
+        rows=(int(t.index[t.starts[0]]) if len(t.starts) else last, last),
+        turns=told.turns,
+        sets=told.sets,
+        payload=_payload(packets, t),
+        lost=t.lost + hidden,
+        whole=len(t.header) > 0 and bool(t.header[-1, 4:6].any()) and not short,
+        held=counts,
+    )
+    return stream, findings
+
+
+def _payload(packets: Packets, t: Track) -> int:
+    """Bytes of the elementary stream, without PES headers (2.4.3.6)."""
+    every = int((PACKET - packets.start[t.index]).sum(dtype=np.int64))
+    return every - int(9 * len(t.starts) + t.header[:, 8].sum(dtype=np.int64))
+
+
+def _of_data(finding: Finding) -> Finding:
+    """What is left out loses nothing by what is wrong with it."""
+    if finding.severity is not Severity.ERROR:
+        return finding
+    return replace(finding, severity=Severity.WARNING)
+
+
+def _stream_rules(
+    t: Track, pid: int, unmarked: Mask, sizes: tuple[Index, Index], packets: int
+) -> Iterator[Finding]:
+    if t.lost:
+        detail = f"at least {t.lost} packets lost, first before packet {_first(t)} of {packets}"
+        yield Finding("CC", Severity.ERROR, pid=pid, count=len(t.broken), detail=detail)
+    elif len(t.broken):
+        detail = "a PES is announced where none begins"
+        yield Finding("PES_START", Severity.ERROR, pid=pid, count=len(t.broken), detail=detail)
+    if t.unannounced:
+        detail = "PES in packets that do not announce one (payload_unit_start_indicator)"
+        repair = "taken as the start of a PES"
+        yield Finding("PES_START", Severity.ERROR, None, pid, t.unannounced, detail, repair)
+    if count := int(np.count_nonzero(t.mended)):
+        detail = (
+            "PES headers without a start code, of another stream_id, or longer than what they hold"
+        )
+        yield Finding("PES_HEADER", Severity.WARNING, None, pid, count, detail, "put right")
+    if len(t.repeats):
+        detail = "packets sent twice"
+        yield Finding("CC_DUP", Severity.INFO, pid=pid, count=len(t.repeats), detail=detail)
+    if t.thirds:
+        detail = "packets sent more than twice"
+        yield Finding("CC", Severity.WARNING, None, pid, t.thirds, detail, "repeats dropped")
+    if not len(t.starts):
+        detail = f"{len(t.index)} packets without one PES header"
+        yield Finding("PES_NONE", Severity.ERROR, pid=pid, detail=detail)
+    if count := int(np.count_nonzero(unmarked)):
+        detail = "PES whose time stamp is not one"
+        yield Finding("PTS_MARKER", Severity.ERROR, pid=pid, count=count, detail=detail)
+    wrong, lacking = (np.setdiff1d(s, np.searchsorted(t.starts, t.broken) - 1) for s in sizes)
+    detail = "PES that are not as long as they declare"
+    if len(lacking):
+        told = f"{detail}, by what 16 packets hold"
+        yield Finding("PES_SIZE", Severity.ERROR, pid=pid, count=len(lacking), detail=told)
+    elif len(wrong):
+        repair = "taken as long as they are"
+        yield Finding("PES_SIZE", Severity.WARNING, None, pid, len(wrong), detail, repair)
+
+
+def _first(t: Track) -> int:
+    return int(t.index[t.broken[0]])
+
+
+def _tail(packets: Packets, t: Track, codec: Codec | None) -> int:
+    if codec is None or not len(t.starts):
+        return 0
+    if codec.kind == "video" and len(t.starts) > 1:
+        return 1
+    return codec.count(elementary(packets, t, int(t.starts[-1]), len(t.index)))
+
+
+def _behind(counts: Index, dts: Ticks) -> int:
+    """Access units from the last PES with a stamp on."""
+    last = int(np.append(0, np.flatnonzero(dts >= 0))[-1])
+    return int(counts[last:].sum())

@@ -1,0 +1,87 @@
+"""Which stamps of a segment are believed, before anything is read off them."""
+
+import numpy as np
+
+from pipeline.media.lane import BASE
+from pipeline.media.slots.bounds import believed
+from pipeline.media.slots.segments import Slot
+from pipeline.media.timeline.plan import Plan
+from pipeline.media.timeline.plan import plan as planned
+from pipeline.media.ts.scan import scan
+from pipeline.model import Finding, Severity
+from tests import ts
+
+S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
+SECONDS = S / 90_000
+INFO, WARNING, ERROR, FATAL = Severity
+
+
+def slot(n: int, data: bytes) -> Slot:
+    return Slot(f"{n}.ts", scan(f"{n}.ts", np.frombuffer(data, np.uint8)), SECONDS)
+
+
+def plan(slots: list[Slot]) -> tuple[Plan, list[Finding]]:
+    sure, findings = believed(slots)
+    made = planned(sure)
+    assert not made.findings
+    assert believed(sure) == (sure, [])
+    return made, findings
+
+
+def said(findings: list[Finding]) -> list[tuple[str, Severity, str | None, int | None]]:
+    return [(f.id, f.severity, f.segment, f.pid) for f in findings]
+
+
+def begins(made: Plan, pid: int = ts.VIDEO) -> list[int]:
+    """Ticks from the beginning to each segment's first decoding time."""
+    return [placed.first(pid) - BASE for placed in made.placed]
+
+
+def restamped(data: bytes, place: int, dts: int) -> bytes:
+    """A segment whose picture number ``place`` is stamped ``dts``."""
+    out = bytearray(data)
+    heads = [at for at in range(0, len(out), 188) if out[at + 1] == 0x41 and out[at + 2] == 0]
+    begin = out.index(b"\0\0\1\xe0", heads[place])
+    out[begin + 9 : begin + 14] = ts.stamp(dts, 2)
+    return bytes(out)
+
+
+def test_one_wrong_stamp_is_mended():
+    slots = [slot(n, ts.segment(start=S * (n + 1), pictures=16)) for n in range(3)]
+    slots[1] = slot(1, restamped(ts.segment(start=2 * S, pictures=16), 5, 77 * S))
+    made, findings = plan(slots)
+    assert begins(made) == [0, S, 2 * S]
+    assert made.placed[1].stamps[ts.VIDEO][1].tolist() == [BASE + S + 6000 * k for k in range(16)]
+    finding = findings[0]
+    assert said(findings) == [("DTS_BACK", ERROR, "1.ts", ts.VIDEO)]
+    assert (finding.count, finding.repair) == (1, "derived from their neighbours")
+
+
+def test_two_pictures_with_one_stamp_lose_nothing():
+    slots = [slot(n, ts.segment(start=S * (n + 1), pictures=16)) for n in range(3)]
+    slots[1] = slot(1, restamped(ts.segment(start=2 * S, pictures=16), 5, 2 * S + 4 * 6000))
+    made, findings = plan(slots)
+    assert said(findings) == [("DTS_BACK", WARNING, "1.ts", ts.VIDEO)]
+    dts = made.placed[1].stamps[ts.VIDEO][1]
+    assert (np.diff(dts) > 0).all()
+
+
+def test_a_clock_that_restarts_inside_a_segment_is_refused():
+    inside = ts.segment(start=50 * S, pictures=16) + ts.segment(start=S, pictures=16)
+    _, findings = believed([slot(0, ts.segment(start=49 * S, pictures=16)), slot(1, inside)])
+    assert [f[:3] for f in said(findings)] == [("DTS_BACK", FATAL, "1.ts")] * 2
+
+
+def test_a_first_stamp_of_zero_is_told_by_the_next_ones():
+    datas = [ts.segment(start=S * (n + 40), pictures=16) for n in range(3)]
+    datas[1] = restamped(datas[1], 0, 0)
+    made, findings = plan([slot(n, data) for n, data in enumerate(datas)])
+    assert said(findings) == [("PTS_ZERO", Severity.WARNING, "1.ts", ts.VIDEO)]
+    assert made.placed[1].stamps[ts.VIDEO][1].tolist() == [BASE + S + 6000 * k for k in range(16)]
+
+
+def test_of_two_pictures_with_one_stamp_the_second_gets_one_of_its_own():
+    data = restamped(ts.segment(start=S, pictures=16), 5, S + 6000 * 4)
+    made, findings = plan([slot(0, data)])
+    assert said(findings) == [("DTS_BACK", Severity.WARNING, "0.ts", ts.VIDEO)]
+    assert made.placed[0].stamps[ts.VIDEO][1].tolist() == [BASE + 6000 * k for k in range(16)]

@@ -1,0 +1,185 @@
+"""Whether a slot is of this recording."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.media.slots.identity import identified
+from pipeline.media.slots.segments import Slot
+from pipeline.model import Severity
+from tests import ts
+from tests.media.es.test_formats import sps
+from tests.media.identity_builder import (
+    SECONDS,
+    S,
+    counted,
+    data,
+    first,
+    held,
+    of_format,
+    run,
+    said,
+    shifted,
+    slots,
+)
+from tests.media.slots_builder import UTC
+
+
+@pytest.mark.parametrize("away", [600 * 90_000 + 7, -9 * S + 501])
+def test_a_slice_of_another_recording(away):
+    datas = run()
+    datas[2] = data(3 * S + away + 40_000, frames_per_pes=3)
+    datas[2] = datas[2][: len(datas[2]) // 188 // 2 * 188]  # of another length
+    made = identified(slots(*datas))
+    assert held(made) == [True, True, False, True, True]
+    assert said(made) == [("SEG_FOREIGN", Severity.ERROR, "2.ts")]
+
+
+def test_a_clock_that_steps_out_and_back_while_the_counters_go_on():
+    made = identified(slots(*counted([S, 2 * S, 3 * S + 324_000_000, 4 * S, 5 * S])))
+    assert said(made) == [("DTS_BACK", Severity.WARNING, "2.ts")]
+    assert first(made[0][2], ts.VIDEO) == 3 * S
+
+
+def test_a_clock_that_steps_out_and_back_and_fits_to_the_tick():
+    """Sound and pictures moved as one, and between its neighbours is room for just as much."""
+    made = identified(slots(*run(2), data(3 * S + 90_000_000), *run(5)[3:]))
+    assert said(made) == [("DTS_BACK", Severity.WARNING, "2.ts")]
+    assert first(made[0][2], ts.AUDIO) == first(slots(data(3 * S))[0], ts.AUDIO)
+
+
+def test_what_fits_to_the_tick_and_is_counted_by_nobody_is_of_another_recording():
+    """Every other counter goes on."""
+    datas = counted([S, 2 * S, 3 * S, 4 * S, 5 * S, 6 * S])
+    datas[2] = data(3 * S + 90_000_000, counters={ts.VIDEO: 9, ts.AUDIO: 9})
+    assert said(identified(slots(*datas))) == [("SEG_FOREIGN", Severity.ERROR, "2.ts")]
+
+
+def test_a_clock_that_restarts_is_no_other_recording():
+    _, findings = identified(slots(data(90 * S), data(91 * S), data(S), data(2 * S)))
+    assert findings == []
+
+
+def test_a_clock_of_its_own_for_each_slice_is_no_other_recording():
+    _, findings = identified(slots(*[data(S, size=600 + n) for n in range(5)]))
+    assert findings == []
+
+
+def test_what_the_playlist_announces_is_no_other_recording():
+    given = slots(*run(2), data(3 * S + 90_000_000, frames_per_pes=3), *run(5)[3:])
+    given[2] = replace(given[2], discontinuity=True)
+    assert identified(given)[1] == []
+
+
+@pytest.mark.parametrize("number", [0, 4])
+@pytest.mark.parametrize("apart", [True, False], ids=["another clock", "the same clock"])
+def test_another_format_at_an_end(number, apart):
+    """It is foreign only if its clock says so as well."""
+    given = slots(*run())
+    given[number] = of_format(given[number], b"\xff\xf1\x4c\x80")  # stereo
+    for pid in (ts.VIDEO, ts.AUDIO):
+        given[number] = shifted(given[number], pid, 500 * S if apart else 0)
+    made = identified(given)
+    assert said(made) == ([("SEG_FOREIGN", Severity.ERROR, f"{number}.ts")] if apart else [])
+
+
+def test_a_slice_of_another_recording_beside_one_that_is_missing():
+    """What is missing takes its room as well."""
+    datas: list[bytes | None] = list(run(6))
+    foreign = data(3 * S + 54_000_007, frames_per_pes=3)
+    datas[2], datas[3] = foreign[: len(foreign) // 188 // 2 * 188], None
+    assert said(identified(slots(*datas))) == [("SEG_FOREIGN", Severity.ERROR, "2.ts")]
+
+
+@pytest.mark.parametrize(
+    ("config", "begins", "foreign"),
+    [
+        pytest.param(b"\xff\xf1\x50\x40", 2.5, True, id="another format, over both"),
+        pytest.param(b"\xff\xf1\x4c\x40", 2.5, False, id="their format"),
+        pytest.param(b"\xff\xf1\x50\x40", 3.0, False, id="in its place"),
+    ],
+)
+def test_a_slice_for_which_its_neighbours_leave_no_room(config, begins, foreign):
+    """All that belongs there stands in the slice before."""
+    both = data(S) + data(2 * S)
+    given = [data(0), both, data(round(S * begins)), data(3 * S)]
+    if not foreign:
+        given[1] = data(S)
+        given[2] = data(2 * S)
+    made = slots(*given)
+    made[2] = of_format(made[2], config)
+    kept = identified(made)
+    assert ("SEG_FOREIGN", Severity.ERROR, "2.ts") in said(kept) if foreign else not said(kept)
+
+
+def too_long(named: float, **options: object) -> list[Slot]:
+    """The third of five is twice as long as its EXTINF, and its clock is another."""
+    datas = run(5, **options)
+    datas[2] = ts.segment(start=900 * S, pictures=32)
+    return [replace(slot, utc=UTC + n * named * SECONDS) for n, slot in enumerate(slots(*datas))]
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "unannounced"])
+def test_a_slice_that_is_longer_than_its_name_and_extinf_say(announced):
+    """Whatever is announced of the clock."""
+    given = too_long(1)
+    given[2] = replace(given[2], discontinuity=announced)
+    made = identified(given)
+    assert held(made) == [True, True, False, True, True]
+    assert said(made) == [("SEG_FOREIGN", Severity.ERROR, "2.ts")]
+
+
+def test_a_slice_that_is_as_long_as_the_names_say_is_no_other_recordings():
+    """EXTINF alone is wrong."""
+    given = too_long(1)
+    for n in (3, 4):
+        given[n] = replace(given[n], utc=UTC + (n + 1) * SECONDS)
+    given[2] = replace(given[2], discontinuity=True)
+    assert said(identified(given)) == []
+
+
+@pytest.mark.parametrize("both", [True, False], ids=["sound and picture", "sound alone"])
+def test_another_format_between_clocks_that_begin_anew(both):
+    """Of one stream it is a change of format, of all it is another recording."""
+    given = slots(data(S), data(2 * S), data(600 * S), data(40 * S), data(41 * S))
+    given[2] = of_format(given[2], b"\xff\xf1\x4c\x80")
+    if both:
+        stream = given[2].scan.streams[ts.VIDEO]
+        other = replace(stream, config=sps(width=22))
+        streams = {**given[2].scan.streams, ts.VIDEO: other}
+        given[2] = replace(given[2], scan=replace(given[2].scan, streams=streams))
+    found = [("SEG_FOREIGN", Severity.ERROR, "2.ts")] if both else []
+    assert said(identified(given)) == found
+
+
+def test_a_clock_that_steps_out_with_the_first_pictures():
+    """In front of it is sound alone."""
+    datas = [data(S, video=None), data(2 * S, video=None), data(9_000 * S), data(4 * S)]
+    made = identified(slots(*datas))
+    assert said(made) == [("DTS_BACK", Severity.WARNING, "2.ts")]
+    assert first(made[0][2], ts.VIDEO) == first(slots(data(3 * S))[0], ts.VIDEO)
+
+
+@pytest.mark.parametrize(
+    ("lost", "ours", "found"),
+    [
+        pytest.param(1, False, [("SEG_FOREIGN", Severity.ERROR)], id="another recording's"),
+        pytest.param(
+            1, True, [("DTS_BACK", Severity.WARNING)], id="its counters go on on one side"
+        ),
+        pytest.param(3, False, [("SEG_FOREIGN", Severity.ERROR)], id="where three are missing"),
+        pytest.param(9, False, [], id="neighbours too far apart to tell"),
+    ],
+)
+def test_a_clock_that_steps_out_beside_a_slice_that_is_not_listed(lost, ours, found):
+    """There is more room than it takes."""
+    counters: dict[int, int] = {}
+    datas = [data(S * (n + 1), counters=counters) for n in (0, 1)]
+    datas.append(data(3 * S + 90_000_000, counters=counters if ours else {ts.VIDEO: 9}))
+    for pid in counters:
+        counters[pid] += 5
+    datas += [data(S * (n + 1 + lost), counters=counters) for n in (3, 4, 5)]
+    made = identified(slots(*datas))
+    assert [(id, severity) for id, severity, _ in said(made)] == found
+    if ours:
+        assert first(made[0][2], ts.VIDEO) == 3 * S

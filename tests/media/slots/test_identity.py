@@ -1,0 +1,101 @@
+"""Whether every slot holds what it should."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.media.slots import foreign, neighbours
+from pipeline.media.slots.identity import identified
+from pipeline.media.slots.segments import Slot
+from pipeline.model import Severity
+from tests import ts
+from tests.media.identity_builder import SECONDS, S, data, held, run, said, slots
+
+
+def test_each_slot_of_a_long_recording_is_held_against_its_neighbours_alone(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    asked: list[tuple[int, int]] = []
+    real = neighbours.gaps
+    monkeypatch.setattr(
+        neighbours, "gaps", lambda slots, a, b: asked.append((a, b)) or real(slots, a, b)
+    )
+    monkeypatch.setattr(foreign, "between", lambda slots, a, b: asked.append((a, b)))
+    looked: list[Slot] = []
+    seen = neighbours.has_media
+    monkeypatch.setattr(neighbours, "has_media", lambda slot: looked.append(slot) or seen(slot))
+
+    identified(slots(*run(40)))
+
+    assert {b - a for a, b in asked} == {1}
+    assert len(asked) <= 3 * 40
+    assert len(looked) <= 3 * 40
+
+
+def test_what_is_in_order_stays_as_it_is():
+    given = slots(*run())
+    kept, findings = identified(given)
+    assert findings == []
+    assert all(a is b for a, b in zip(kept, given, strict=True))
+
+
+@pytest.mark.parametrize(("source", "over"), [(1, 3), (3, 1), (0, 2), (4, 3), (2, 4)])
+def test_the_bytes_of_one_slice_under_two_names(source, over):
+    """The copy stays where the clock puts it; the promise of the other name stays open."""
+    datas = run()
+    datas[over] = datas[source]
+    made = identified(slots(*datas))
+    assert held(made) == [n != over for n in range(5)]
+    assert said(made) == [("SEG_DUP", Severity.ERROR, f"{over}.ts")]
+    assert made[0][over].duration == SECONDS
+    assert made[0][over].needed
+
+
+def test_a_copy_between_neighbours_that_leave_no_room_for_it():
+    one, two, three = run(3)
+    kept, findings = identified(slots(one, two, two, three))
+    assert [slot.needed for slot in kept] == [True, True, False, True]
+    assert [(f.id, f.severity, f.repair) for f in findings] == [
+        ("SEG_DUP", Severity.WARNING, "dropped")
+    ]
+
+
+def test_the_same_name_listed_twice_promises_nothing_else():
+    one, two = run(2)
+    given = slots(one, one, two)
+    given[1] = replace(given[1], name="0.ts")
+    assert identified(given)[1] == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"start": 2 * S + 1920}, id="other stamps"),
+        pytest.param({"start": 2 * S, "size": 900}, id="another size"),
+        pytest.param({"start": 2 * S, "audio": None}, id="a stream less"),
+        pytest.param({"start": 2 * S, "counters": {ts.VIDEO: 5}}, id="another counter"),
+    ],
+)
+def test_what_differs_is_no_copy(other):
+    _, findings = identified(slots(data(2 * S), ts.segment(pictures=16, **other)))
+    assert "SEG_DUP" not in {f.id for f in findings}
+
+
+def test_a_slice_that_also_contains_the_next_one():
+    counters: dict[int, int] = {}
+    datas = [data(S * (n + 1), counters=counters) for n in range(4)]
+    datas[1] += datas[2]
+    kept, findings = identified(slots(*datas))
+    assert [slot.needed for slot in kept] == [True, True, False, True]
+    assert kept[1].duration == 2 * SECONDS
+    assert [(f.id, f.segment, f.repair) for f in findings] == [("SEG_DUP", "2.ts", "dropped")]
+
+
+def test_a_slice_that_also_contains_the_next_one_which_is_gone():
+    """It reaches as far as the one behind, as if it were too long, and nobody else holds that."""
+    counters: dict[int, int] = {}
+    datas: list[bytes | None] = [data(S * (n + 1), counters=counters) for n in range(5)]
+    datas[1], datas[2] = (datas[1] or b"") + (datas[2] or b""), None
+    made = identified(slots(*datas))
+    assert held(made) == [True, True, False, True, True]
+    assert said(made) == []

@@ -1,0 +1,185 @@
+"""Segments that were cut where no unit ends."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.media.slots.rejoin import (
+    beginning,
+    given_back,
+    goes_through,
+    holds,
+    hurt,
+    missing_bytes,
+    parted,
+)
+from pipeline.media.slots.segments import Slot
+from pipeline.media.ts.scan import scan
+from tests import ts
+from tests.media.loss.test_balance import run
+
+
+def slot(data: bytes | None, **more: object) -> Slot:
+    return Slot(
+        "x.ts", None if data is None else scan("x.ts", np.frombuffer(data, np.uint8)), **more
+    )
+
+
+def bytes_of(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, np.uint8)
+
+
+@pytest.mark.parametrize("at", [1, 50, 187])
+def test_what_the_next_one_holds_of_the_last_packet(at):
+    one, two = run(2)
+    a, b = slot(one[: at - 188]), slot(one[at - 188 :] + two)
+    assert missing_bytes(a, b) == 188 - at
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(lambda one, two: one, lambda one, two: two, id="both whole"),
+        pytest.param(lambda one, two: one[:-88], lambda one, two: two, id="the rest is gone"),
+        pytest.param(
+            lambda one, two: one, lambda one, two: one[-88:] + two, id="nothing is missing"
+        ),
+        pytest.param(lambda one, two: one[:-88], lambda one, two: one[-87:] + two, id="not all"),
+    ],
+)
+def test_bytes_that_are_no_rest(first, second):
+    one, two = run(2)
+    assert missing_bytes(slot(first(one, two)), slot(second(one, two))) == 0
+
+
+def test_nothing_is_given_back_to_another_part_or_to_nothing():
+    one, two = run(2)
+    a, b = slot(one[:-88]), slot(one[-88:] + two)
+    assert missing_bytes(a, b) == 88
+    assert missing_bytes(a, replace(b, part="bak0")) == 0
+    assert missing_bytes(a, slot(None)) == missing_bytes(slot(None), b) == 0
+
+
+def long_picture(counter: int = 0) -> tuple[bytes, bytes, bytes]:
+    """A segment, one that goes on with its last picture alone, and one behind it."""
+    counters: dict[int, int] = {}
+    whole = ts.segment(pictures=4, size=3000, counters=counters)
+    rows = [whole[at : at + 188] for at in range(0, len(whole), 188)]
+    own = [n for n, row in enumerate(rows) if (row[1] & 31) << 8 | row[2] == ts.VIDEO]
+    cut = own[-4]
+    last = max(n for n in own if rows[n][1] & 0x40)
+    assert last < cut
+    ahead = b"".join(rows[:cut])
+    through = b"".join(rows[n] for n in own if n >= cut)
+    if counter:
+        moved = bytearray(through)
+        for at in range(3, len(moved), 188):
+            moved[at] = moved[at] & 0xF0 | (moved[at] + counter) & 15
+        through = bytes(moved)
+    return ahead, rows[0] + rows[1] + through, ts.segment(pictures=4, start=400_000)
+
+
+def test_a_pes_that_goes_on_through_a_whole_segment():
+    ahead, through, _ = long_picture()
+    a, b = slot(ahead), slot(through)
+    assert goes_through(a, b) == (ts.VIDEO,)
+    assert b.scan.through[ts.VIDEO][2] == 4 * 184 - (184 * 4 - payload(through))
+
+
+def payload(data: bytes) -> int:
+    """Bytes of video, counted packet by packet."""
+    count = 0
+    for at in range(0, len(data), 188):
+        row = data[at : at + 188]
+        if (row[1] & 31) << 8 | row[2] == ts.VIDEO:
+            count += 184 - (1 + row[4] if row[3] & 0x20 else 0)
+    return count
+
+
+def test_a_counter_that_does_not_go_on_is_no_part_of_it():
+    ahead, through, _ = long_picture(counter=1)
+    assert goes_through(slot(ahead), slot(through)) == ()
+
+
+def test_nothing_goes_through_another_part_or_a_segment_that_is_gone():
+    ahead, through, behind = long_picture()
+    a, b = slot(ahead), slot(through)
+    assert goes_through(a, replace(b, part="bak0")) == ()
+    assert goes_through(a, slot(None)) == goes_through(slot(None), b) == ()
+    assert goes_through(a, slot(behind)) == ()  # one begins in there
+
+
+def test_a_stream_of_which_nothing_begins_cannot_go_on():
+    ahead, through, _ = long_picture()
+    b = slot(through)
+    assert goes_through(slot(through), b) == ()
+    assert beginning(slot(ahead)) == [ts.VIDEO, ts.AUDIO]
+    assert beginning(slot(None)) == []
+
+
+def test_packets_that_are_given_back_stand_behind_those_they_belong_to():
+    ahead, through, _ = long_picture()
+    first, rest = given_back(bytes_of(ahead), bytes_of(through), [ts.VIDEO])
+    assert first.tobytes() == ahead + through[376:]
+    assert rest.tobytes() == through[:376]
+
+
+def test_what_stands_in_front_of_the_first_packet_stays_there():
+    ahead, through, _ = long_picture()
+    junk = bytes(100)
+    first, rest = given_back(bytes_of(ahead), bytes_of(junk + through), [ts.VIDEO])
+    assert first.tobytes() == ahead + through[376:]
+    assert rest.tobytes() == junk + through[:376]
+
+
+def held_too(n: int = 1) -> tuple[Slot, bytes, Slot, bytes]:
+    """Two segments of a run of three whose counters begin anew; the first holds both."""
+    datas = [ts.segment(start=96_000 * k, pictures=16) for k in range(1, 4)]
+    both = datas[n] + datas[n + 1] if n < 2 else datas[n]
+    return slot(both), both, slot(datas[min(n + 1, 2)]), datas[min(n + 1, 2)]
+
+
+def test_a_segment_that_holds_the_next_one_is_parted_where_that_begins():
+    a, both, b, second = held_too()
+    assert holds(a, b)
+    ahead, behind = parted(bytes_of(both), b)
+    assert (ahead.tobytes(), behind.tobytes()) == (both[: -len(second)], second)
+    assert not holds(slot(ahead.tobytes()), b)
+
+
+def test_it_is_parted_there_too_where_the_next_one_has_lost_packets():
+    a, both, b, second = held_too()
+    rows = [second[at : at + 188] for at in range(0, len(second), 188)]
+    inside = next(n for n, row in enumerate(rows) if n > 9 and not row[1] & 0x40)
+    hurt_one = slot(b"".join(rows[:inside] + rows[inside + 1 :]))
+    assert holds(a, hurt_one)
+    _, behind = parted(bytes_of(both), hurt_one)
+    assert behind.tobytes() == second
+    assert hurt_one.scan is not None
+    assert b.scan is not None
+    assert hurt(hurt_one.scan) > hurt(b.scan) == 0
+
+
+def test_sound_that_begins_with_the_next_one():
+    first = ts.segment(start=96_000, pictures=16, audio=None)
+    second = ts.segment(start=192_000, pictures=16)
+    assert holds(slot(first + second), slot(second))
+    assert parted(bytes_of(first + second), slot(second))[1].tobytes() == second
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda a, b: (b, b), id="the same once more"),
+        pytest.param(lambda a, b: (b, a), id="the other way round"),
+        pytest.param(lambda a, b: (replace(a, part="bak0"), b), id="another part"),
+        pytest.param(lambda a, b: (a, slot(None)), id="nothing is there"),
+        pytest.param(lambda a, b: (slot(None), b), id="nothing was there"),
+    ],
+)
+def test_segments_that_do_not_hold_the_next_one(change):
+    a, _, b, _ = held_too()
+    assert not holds(*change(a, b))
+    one, two = run(2)
+    assert not holds(slot(one), slot(two))

@@ -1,0 +1,94 @@
+"""Streams that are shifted against the others of their slot."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.media.slots.identity import identified
+from pipeline.media.slots.segments import Slot
+from pipeline.model import Severity
+from tests import ts
+from tests.media.identity_builder import S, data, first, run, said, shifted, slots
+
+
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("pid", [ts.VIDEO, ts.AUDIO], ids=["pictures", "sound"])
+@pytest.mark.parametrize("ticks", [-45_000, 60_000, 2_700_000])
+def test_one_stream_that_is_shifted_in_one_slot(number, pid, ticks):
+    given = slots(*[data(10_000_000 + S * n) for n in range(5)])
+    whole = first(given[number], pid)
+    given[number] = shifted(given[number], pid, ticks)
+    kept, findings = identified(given)
+    assert [(f.id, f.segment, f.pid) for f in findings] == [("AV_SHIFT", f"{number}.ts", pid)]
+    assert first(kept[number], pid) == pytest.approx(whole, abs=2)
+
+
+def test_both_streams_that_step_are_not_shifted_against_each_other():
+    given = slots(*run())
+    given[2] = shifted(shifted(given[2], ts.VIDEO, 20_000), ts.AUDIO, 20_000)
+    assert identified(given)[1] == []
+
+
+def test_a_stream_that_begins_late_in_a_slot_is_not_shifted():
+    datas = run()
+    late = datas[2]
+    packets = [late[at : at + 188] for at in range(0, len(late), 188)]
+    sound = [n for n, p in enumerate(packets) if (p[1] & 31) << 8 | p[2] == ts.AUDIO]
+    datas[2] = b"".join(p for n, p in enumerate(packets) if n not in sound[: len(sound) // 2])
+    assert identified(slots(*datas))[1] == []
+
+
+def test_a_shift_in_the_last_slot_is_held_against_the_end_of_the_one_before():
+    """Whose sound begins half a second late."""
+    given = slots(*run())
+    before = given[3].scan
+    assert before is not None
+    sound = before.streams[ts.AUDIO]
+    late = replace(sound, pts=sound.pts[6:], dts=sound.dts[6:])
+    streams = {**before.streams, ts.AUDIO: late}
+    given[3] = replace(given[3], scan=replace(before, streams=streams))
+    given[4] = shifted(given[4], ts.AUDIO, 180_000)
+    made = identified(given)
+    assert said(made) == [("AV_SHIFT", Severity.WARNING, "4.ts")]
+    assert first(made[0][4], ts.AUDIO) == first(slots(*run())[4], ts.AUDIO)
+
+
+def test_a_stream_that_lost_its_end_is_not_shifted_in_the_next_and_last_slot():
+    given = slots(*run(3))
+    assert given[1].scan is not None
+    sound = given[1].scan.streams[ts.AUDIO]
+    short = replace(sound, pts=sound.pts[:-3], dts=sound.dts[:-3])  # a PES holds ten frames
+    streams = {**given[1].scan.streams, ts.AUDIO: short}
+    given[1] = replace(given[1], scan=replace(given[1].scan, streams=streams))
+    assert identified(given)[1] == []
+
+
+def still(slot: Slot, at: int) -> Slot:
+    """A slot with one picture, so many ticks behind where its first one was."""
+    assert slot.scan is not None
+    pictures = slot.scan.streams[ts.VIDEO]
+    one = replace(pictures, pts=pictures.pts[:1] + at, dts=pictures.dts[:1] + at)
+    streams = {**slot.scan.streams, ts.VIDEO: one}
+    return replace(slot, scan=replace(slot.scan, streams=streams))
+
+
+@pytest.mark.parametrize("at", [5 * S, -3 * S])
+def test_a_still_picture_that_reaches_into_another_slot(at):
+    given = slots(*run())
+    given[2] = still(given[2], at)
+    made = identified(given)
+    assert said(made) == [("AV_SHIFT", Severity.WARNING, "2.ts")]
+    assert first(made[0][2], ts.VIDEO) == 3 * S
+
+
+@pytest.mark.parametrize("at", [0, S // 3, S // 2])
+def test_a_still_picture_may_stand_anywhere_in_its_slot(at):
+    given = slots(*run())
+    given[2] = still(given[2], at)
+    assert identified(given)[1] == []
+
+
+def test_pictures_alone_that_are_still_between_their_neighbours_are_in_place():
+    given = slots(*(data(S * (n + 1), audio=None) for n in range(5)))
+    given[2] = still(given[2], S * 2 // 3)
+    assert identified(given)[1] == []

@@ -1,0 +1,501 @@
+"""The plan: where every segment belongs in time, whatever its clock says."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.media.lane import BASE
+from pipeline.media.slots.segments import Slot
+from pipeline.media.timeline.plan import Plan, plan
+from pipeline.media.ts.scan import scan
+from pipeline.model import OnLoss, Severity
+from tests import ts
+
+S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
+SECONDS = S / 90_000
+CLOCK = 1 << 33
+INFO, WARNING, ERROR, FATAL = Severity
+
+
+def slot(n: int, data: bytes | None, **options: object) -> Slot:
+    found = None if data is None else scan(f"{n}.ts", np.frombuffer(data, np.uint8))
+    return Slot(f"{n}.ts", found, **{"duration": SECONDS, **options})
+
+
+def planned(
+    starts: list[int | None],
+    *,
+    utcs: list[float] | None = None,
+    tagged: int | None = None,
+    on_loss: OnLoss = OnLoss.HOLD,
+    **options: object,
+) -> Plan:
+    """Segments of one writer that begin at these ticks; None is one that is gone."""
+    counters: dict[int, int] = {}
+    slots = []
+    for n, start in enumerate(starts):
+        data = None
+        if start is not None:
+            data = ts.segment(start=start, pictures=16, counters=counters, **options)
+        utc = None if utcs is None else SECONDS * utcs[n]
+        slots.append(slot(n, data, utc=utc, discontinuity=n == tagged))
+    return plan(slots, on_loss)
+
+
+def begins(made: Plan, pid: int = ts.VIDEO) -> list[int]:
+    """Ticks from the beginning to each segment's first decoding time."""
+    return [placed.first(pid) - BASE for placed in made.placed]
+
+
+def said(made: Plan) -> list[tuple[str, Severity, str | None, int | None]]:
+    return [(f.id, f.severity, f.segment, f.pid) for f in made.findings]
+
+
+def gap(segment: str, severity: Severity = ERROR) -> list[tuple[str, Severity, str, int]]:
+    return [("DTS_GAP", severity, segment, pid) for pid in (ts.VIDEO, ts.AUDIO)]
+
+
+BACK = ("DTS_BACK", WARNING, "2.ts", None)
+ONE_RUN = [0, S, 2 * S, 3 * S]
+
+
+@pytest.mark.parametrize(
+    ("starts", "options", "new", "findings"),
+    [
+        pytest.param([S, 2 * S, 3 * S, 4 * S], {}, ONE_RUN, [], id="one clock"),
+        pytest.param([0, S, 2 * S, 3 * S], {}, ONE_RUN, [], id="from zero on"),
+        pytest.param([CLOCK - 2 * S, CLOCK - S, 0, S], {}, ONE_RUN, [], id="33-bit wrap"),
+        pytest.param(
+            [CLOCK - S - 6000, CLOCK - 6000, S - 6000, 2 * S - 6000],
+            {},
+            ONE_RUN,
+            [],
+            id="33-bit wrap inside a segment",
+        ),
+        pytest.param(
+            [CLOCK - 1, S - 1, 2 * S - 1, 3 * S - 1],
+            {},
+            ONE_RUN,
+            [],
+            id="33-bit wrap behind the first picture, in front of the first sound",
+        ),
+        pytest.param([50 * S, 51 * S, S, 2 * S], {}, ONE_RUN, [BACK], id="the clock restarts"),
+        pytest.param(
+            [50 * S, 51 * S, S, 2 * S],
+            {"tagged": 2},
+            ONE_RUN,
+            [("DTS_BACK", INFO, "2.ts", None)],
+            id="restarts as announced",
+        ),
+        pytest.param(
+            [CLOCK - 2 * S, CLOCK - S, CLOCK - 9 * S, CLOCK - 8 * S],
+            {},
+            ONE_RUN,
+            [BACK],
+            id="restarts near the end of the clock",
+        ),
+        pytest.param(
+            [50 * S, 51 * S, S, 2 * S],
+            {"utcs": [0, 1, 6, 7]},
+            [0, S, 6 * S, 7 * S],
+            [BACK, *gap("2.ts")],
+            id="restarts and the names tell when",
+        ),
+        pytest.param(
+            [50 * S, 51 * S, S, 2 * S],
+            {"utcs": [0, 1, 2.5, 3.5]},
+            ONE_RUN,
+            [BACK],
+            id="restarts and the names are nearly right",
+        ),
+        pytest.param(
+            [9 * S, 10 * S, 11 * S - 48_000, 12 * S - 48_000], {}, ONE_RUN, [BACK], id="overlap"
+        ),
+        pytest.param(
+            [S, 2 * S, 5 * S, 6 * S],
+            {},
+            ONE_RUN,
+            [("DTS_GAP", WARNING, "2.ts", None)],
+            id="a step of the clock that counters and EXTINF know nothing of",
+        ),
+        pytest.param(
+            [S, 2 * S, 5 * S, 6 * S],
+            {"utcs": [0, 1, 4, 5]},
+            [0, S, 4 * S, 5 * S],
+            gap("2.ts"),
+            id="a gap, the names agree",
+        ),
+        pytest.param(
+            [S, 2 * S, 5 * S, 6 * S],
+            {"utcs": [0, 1, 2, 3]},
+            ONE_RUN,
+            [("DTS_GAP", WARNING, "2.ts", None)],
+            id="a gap, the names know of none",
+        ),
+        pytest.param(
+            [S, 2 * S, 5 * S, 6 * S],
+            {"utcs": [0, 1, 2, 3], "tagged": 2},
+            ONE_RUN,
+            [("DTS_GAP", INFO, "2.ts", None)],
+            id="a tagged step, the names know of none",
+        ),
+        pytest.param(
+            [S, 2 * S, 90 * S, 91 * S],
+            {"utcs": [0, 1, 6, 7], "tagged": 2},
+            [0, S, 6 * S, 7 * S],
+            [("DTS_GAP", INFO, "2.ts", None), *gap("2.ts")],
+            id="a tagged step, the names tell how long",
+        ),
+        pytest.param(
+            [S, 2 * S, 5 * S, 6 * S],
+            {"tagged": 2},
+            ONE_RUN,
+            [("DTS_GAP", INFO, "2.ts", None)],
+            id="a tagged step without names",
+        ),
+        pytest.param(
+            [S, 2 * S, 3 * S + 36_000, 4 * S + 36_000],
+            {},
+            [0, S, 2 * S + 36_000, 3 * S + 36_000],
+            [],
+            id="0.4 s are no gap",
+        ),
+        pytest.param(
+            [S, 2 * S, 5 * S, 6 * S],
+            {"utcs": [0, 1, 4, 5], "on_loss": OnLoss.CLOSE},
+            ONE_RUN,
+            gap("2.ts"),
+            id="a gap that is closed",
+        ),
+        pytest.param([S, 2 * S, None, 4 * S], {}, [0, S, 3 * S], [], id="one is gone"),
+        pytest.param(
+            [S, 2 * S, None, 4 * S],
+            {"on_loss": OnLoss.CLOSE},
+            [0, S, 2 * S],
+            [],
+            id="one is gone and its place closed",
+        ),
+        pytest.param(
+            [8 * S, 9 * S, None, S],
+            {},
+            [0, S, 3 * S],
+            [("DTS_BACK", WARNING, "3.ts", None)],
+            id="one is gone and the clock restarts",
+        ),
+    ],
+)
+def test_offsets(starts, options, new, findings):
+    made = planned(starts, **options)
+    assert begins(made) == new
+    assert sorted(said(made)) == sorted(findings)
+    assert not made.rejected
+
+
+@pytest.mark.parametrize(
+    ("step", "gone"),
+    [
+        pytest.param(0.48, False, id="less than half a slot"),
+        pytest.param(1, True, id="one slot"),
+        pytest.param(2.2, True, id="nearly two"),
+        pytest.param(2.5, False, id="two and a half"),
+    ],
+)
+def test_one_counter_that_goes_on_says_nothing_of_a_gap_as_long_as_slots(step, gone):
+    """By chance it goes on one time in sixteen."""
+    starts = [S, 2 * S, 3 * S + round(step * S), 4 * S + round(step * S)]
+    made = planned([*starts, 5 * S + round(step * S)], video=None)
+    found = [("DTS_GAP", Severity.ERROR if gone else WARNING, "2.ts", ts.AUDIO if gone else None)]
+    assert said(made) == found
+
+
+def test_sound_that_overlaps_by_less_than_its_last_pes():
+    """Four frames of ten: the last stamp lies before the next segment, the last frame does not."""
+    four = 4 * ts.FRAME
+    starts = [S, 2 * S, 3 * S - four, 4 * S - four]
+    made = planned(starts, video=None, frames_per_pes=10)
+    assert (begins(made, ts.AUDIO), said(made)) == (ONE_RUN, [BACK])
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_pictures_that_make_room_for_sound_are_not_missing(frames):
+    """An encoder that began anew puts its first frames of sound before its first picture."""
+    early = frames * ts.FRAME
+    slots = [slot(n, ts.segment(start=(n + 1) * S, pictures=16)) for n in range(4)]
+    made = plan([*slots[:2], *(sooner(one, ts.AUDIO, early) for one in slots[2:])])
+    assert begins(made, ts.VIDEO) == [0, S, 2 * S + early, 3 * S + early]
+    assert begins(made, ts.AUDIO) == ONE_RUN
+    assert said(made) == [BACK]
+
+
+def test_pictures_that_make_room_for_much_sound_after_a_restart():
+    """As an encoder may hold it back whose pictures wait for one another."""
+    early = 4 * ts.FRAME
+    datas = [ts.segment(start=at, pictures=16) for at in (50 * S, 51 * S, S, 2 * S)]
+    slots = [slot(n, data) for n, data in enumerate(datas)]
+    made = plan([*slots[:2], *(sooner(one, ts.AUDIO, early) for one in slots[2:])])
+    assert begins(made, ts.VIDEO) == [0, S, 2 * S + early, 3 * S + early]
+    assert begins(made, ts.AUDIO) == ONE_RUN
+    assert said(made) == [BACK]
+
+
+@pytest.mark.parametrize("where", ["in front", "behind"])
+def test_pictures_that_are_missing_at_a_restart_make_no_room(where):
+    """Sound goes on up to the seam and from there on; pictures do not."""
+    datas = [ts.segment(start=at, pictures=16) for at in (50 * S, 51 * S, S, 2 * S)]
+    if where == "in front":
+        rest = ts.headless(datas[1], 12)
+        gone = {p for p in split(rest) if pid_of(p) == ts.VIDEO}
+        datas[1] = b"".join(p for p in split(datas[1]) if p not in gone)
+    else:
+        datas[2] = ts.headless(datas[2], 4)
+    made = plan([slot(n, data) for n, data in enumerate(datas)])
+    assert ("DTS_GAP", ERROR) in {(id, severity) for id, severity, *_ in said(made)}
+    assert ts.VIDEO in made.placed[2].torn
+
+
+@pytest.mark.parametrize("waits", [(0, 12_000), (12_000, 0)], ids=["longer", "shorter"])
+def test_pictures_that_wait_otherwise_while_the_clock_goes_on(waits):
+    """No clock goes back where they are decoded earlier, and nothing is missing where later."""
+    delays = [waits[0], waits[0], waits[1], waits[1]]
+    datas = [
+        ts.segment(start=S * (n + 1) - delay, pictures=16, delay=delay, audio=None)
+        for n, delay in enumerate(delays)
+    ]
+    made = plan([slot(n, data) for n, data in enumerate(datas)])
+    assert [p.presented(ts.VIDEO)[0] - BASE for p in made.placed] == ONE_RUN
+    assert begins(made) == [at - 12_000 for at in ONE_RUN]
+    assert said(made) == []
+
+
+def split(data: bytes) -> list[bytes]:
+    return [data[at : at + ts.PACKET] for at in range(0, len(data), ts.PACKET)]
+
+
+def pid_of(packet: bytes) -> int:
+    return (packet[1] & 0x1F) << 8 | packet[2]
+
+
+def sooner(one: Slot, pid: int, ticks: int) -> Slot:
+    """A slot in which one stream is earlier."""
+    stream = one.scan.streams[pid]
+    moved = replace(stream, pts=stream.pts - ticks, dts=stream.dts - ticks)
+    return replace(one, scan=replace(one.scan, streams={**one.scan.streams, pid: moved}))
+
+
+def test_every_stamp_moves_by_the_same_offset():
+    made = planned([50 * S, 51 * S, S, 2 * S], delay=12_000)
+    for n, placed in enumerate(made.placed):
+        pts, dts = placed.stamps[ts.VIDEO]
+        start = BASE + n * S  # where the first sound is heard
+        assert dts.tolist() == [start + 6000 * k for k in range(16)]
+        assert pts.tolist() == [start + 6000 * k + 12_000 for k in range(16)]
+        pts, dts = placed.stamps[ts.AUDIO]
+        assert dts.tolist() == pts.tolist() == [start + 4 * 1920 * k for k in range(13)]
+
+
+def test_the_first_presentation_is_at_base():
+    made = planned([7 * S, 8 * S], delay=3000, audio=None)
+    assert begins(made) == [-3000, S - 3000]
+    made = planned([7 * S, 8 * S], delay=3000)  # sound is heard when the first picture is decoded
+    assert begins(made) == begins(made, ts.AUDIO) == [0, S]
+
+
+def test_after_a_restart_sound_and_picture_keep_their_distance():
+    slots = [
+        slot(0, ts.segment(start=50 * S, pictures=16)),
+        slot(1, ts.segment(start=S + 600, pictures=16)),  # sound 1320 ticks behind the picture
+    ]
+    made = plan(slots)
+    assert begins(made) == [0, S]
+    assert begins(made, ts.AUDIO) == [0, S + 1320]
+
+
+def test_after_a_restart_nothing_overlaps():
+    slots = [
+        slot(0, ts.segment(start=50 * S + 600, pictures=16)),  # sound ends 1320 ticks later
+        slot(1, ts.segment(start=S, pictures=16)),
+    ]
+    made = plan(slots)
+    assert begins(made) == [0, S + 1320]
+    assert begins(made, ts.AUDIO) == [1320, S + 1320]
+
+
+@pytest.mark.parametrize("on_loss", [OnLoss.HOLD, OnLoss.CLOSE])
+def test_what_is_closed_is_counted(on_loss):
+    made = planned([S, 2 * S, 5 * S, None, 7 * S], utcs=[0, 1, 4, 5, 6], on_loss=on_loss)
+    closed = 3 * S if on_loss is OnLoss.CLOSE else 0
+    taken = {pid: sum(c.ticks for c in p.closed) for pid, p in made.promised.items()}
+    assert taken == {
+        ts.VIDEO: closed,
+        ts.AUDIO: closed,
+    }
+    assert [sorted(placed.torn) for placed in made.placed] == [[], [], [256, 257], [256, 257]]
+
+
+@pytest.mark.parametrize(
+    "utcs", [pytest.param(None, id="by clock"), pytest.param([0, 2, 1, 3], id="by names")]
+)
+def test_segments_keep_their_files_when_put_in_order(utcs):
+    counters: dict[int, int] = {}
+    datas = {n: ts.segment(start=S * (n + 1), pictures=16, counters=counters) for n in range(4)}
+    order = [0, 2, 1, 3]
+    slots = [
+        slot(k, datas[n], utc=None if utcs is None else SECONDS * utcs[k])
+        for k, n in enumerate(order)
+    ]
+    made = plan(slots)
+    assert begins(made) == ONE_RUN
+    assert [(p.slot.name, p.number, p.position) for p in made.placed] == [
+        ("0.ts", 0, 0),
+        ("2.ts", 2, 1),
+        ("1.ts", 1, 2),
+        ("3.ts", 3, 3),
+    ]
+    assert [(f.id, f.count) for f in made.findings] == [("PL_ORDER", 2)]
+    assert not any(placed.torn for placed in made.placed)
+
+
+def test_more_than_one_clock_can_count_is_refused():
+    starts = [S, *range(CLOCK // 2 - 2 * S, 5 * (CLOCK // 2), CLOCK // 2 - 2 * S)]
+    utcs = [start / S for start in starts]  # else counters and EXTINF would know of no time
+    made = planned(starts[:4], utcs=utcs)
+    assert made.rejected
+    assert said(made)[-1] == ("PL_LIMIT", FATAL, None, None)
+    assert not planned(starts[:2], utcs=utcs).rejected
+
+
+@pytest.mark.parametrize(
+    "slots",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param([slot(0, None)], id="nothing under the name"),
+        pytest.param([slot(0, b"")], id="0 bytes"),
+        pytest.param([slot(0, b"<html>" * 99)], id="no transport stream"),
+    ],
+)
+def test_nothing_to_plan(slots):
+    made = plan(slots)
+    assert made.rejected
+    assert (made.lanes, made.placed, made.findings) == ((), (), ())
+
+
+def test_a_plan_is_a_value():
+    starts = [50 * S, 51 * S, S, None, 3 * S]
+    one, two = planned(starts), planned(starts)
+    assert (one.lanes, one.findings, one.promised) == (two.lanes, two.findings, two.promised)
+    assert begins(one) == begins(two)
+
+
+def test_streams_on_two_clocks_are_rejected():
+    far = (CLOCK // 2 + 9 * S) % CLOCK
+    one, other = (
+        ts.segment(start=at, pictures=16, video=pid) for at, pid in ((S, 256), (far, None))
+    )
+    tables = ts.segment(start=S, pictures=0)
+    mixed = tables + other[2 * 188 :] + one[2 * 188 :]
+    made = plan([slot(0, mixed)])
+    assert made.rejected
+    assert ("DTS_BACK", FATAL, "0.ts", None) in said(made)
+
+
+@settings(max_examples=40)
+@given(
+    wrap=st.integers(-3 * S, 3 * S),
+    gone=st.sets(st.integers(0, 7), max_size=6),
+    restart=st.none() | st.tuples(st.integers(1, 7), st.integers(1, 40)),
+    utcs=st.booleans(),
+)
+def test_every_survivor_keeps_its_place(wrap, gone, restart, utcs):
+    """Whatever is missing, wherever the clock wraps or restarts: nothing moves, nothing twice."""
+    at, to = restart or (8, 0)
+    first = 100 * S if restart else CLOCK + wrap
+    clocks = [(first if n < at else to * S) + n * S for n in range(8)]
+    starts = [None if n in gone else clock % CLOCK for n, clock in enumerate(clocks)]
+    made = planned(starts, utcs=list(range(8)) if utcs else None)
+    left = [n for n in range(8) if n not in gone]
+    assert [placed.number for placed in made.placed] == left
+    if restart and not utcs and gone & {at - 1, at}:
+        return  # nobody can know how long the hole around a restart is
+    assert begins(made) == [(n - left[0]) * S for n in left]
+    assert all((dts >= 0).all() for placed in made.placed for _, dts in placed.stamps.values())
+    assert not made.rejected
+
+
+@settings(max_examples=30)
+@given(order=st.permutations(range(6)), twice=st.sets(st.integers(0, 5)))
+def test_any_order_and_copies_come_out_as_one_row(order, twice):
+    counters: dict[int, int] = {}
+    datas = [ts.segment(start=(n + 1) * S, pictures=16, counters=counters) for n in range(6)]
+    listed = [n for n in order for _ in range(1 + (n in twice))]
+    made = plan([slot(n, datas[n]) for n in listed])
+    assert begins(made) == [*ONE_RUN, 4 * S, 5 * S]
+    assert [placed.slot.name for placed in made.placed] == [f"{n}.ts" for n in range(6)]
+    assert not made.rejected
+
+
+def without_stamps(data: bytes, pid: int) -> bytes:
+    """PES of one stream that carry no time."""
+    out = bytearray(data)
+    for at in range(0, len(data), 188):
+        begin = at + (5 + data[at + 4] if data[at + 3] & 0x20 else 4)
+        if (data[at + 1] & 31) << 8 | data[at + 2] == pid and data[at + 1] & 0x40:
+            out[begin + 7] &= 0x3F
+    return bytes(out)
+
+
+def test_a_stream_without_one_time_stamp_is_no_loss_of_the_source():
+    """It is there and cannot be placed: nothing is made of it rather than an MP4 without sound."""
+    made = plan([slot(0, without_stamps(ts.segment(), ts.AUDIO))])
+    assert made.rejected
+    assert said(made) == [("ES_ABSENT", FATAL, None, ts.AUDIO)]
+
+
+def test_a_stream_of_which_no_unit_is_whole_is_lost():
+    data = ts.segment(audio=None)
+    unit = ts.pes(0xC0, ts.adts_frame(ts.silence(300)), ts.START)
+    data += ts.packets(ts.AUDIO, unit, 0)[0]
+    tables = ts.table_packets(0, ts.pat())
+    tables += ts.table_packets(ts.PMT, ts.pmt({ts.VIDEO: ts.H264, ts.AUDIO: ts.AAC}))
+    made = plan([slot(0, b"".join(tables) + data[376:])])
+    assert [lane.pid for lane in made.lanes] == [ts.VIDEO]
+    assert ("ES_ABSENT", ERROR, None, ts.AUDIO) in said(made)
+
+
+def test_a_stream_that_comes_after_half_the_range_of_the_clock():
+    """It is placed beside the others, not half a range before them."""
+    hours = 3600 * 90_000
+    alone = [ts.segment(start=n * hours, pictures=16, audio=None) for n in (0, 10)]
+    both = ts.segment(start=20 * hours, pictures=16)
+    behind = plan([slot(n, data) for n, data in enumerate([*alone, both])]).placed[2]
+    assert behind.first(ts.VIDEO) - BASE == 20 * hours
+    assert abs(behind.first(ts.AUDIO) - behind.first(ts.VIDEO)) < ts.FRAME
+
+
+@pytest.mark.parametrize("gone", [0, 3])
+def test_what_is_missing_and_listed_twice_is_missing_once(gone):
+    counters: dict[int, int] = {}
+    datas = [
+        ts.segment(start=90_000 * (n + 1), audio=None, counters=counters) if n != gone else None
+        for n in range(4)
+    ]
+    slots = [
+        Slot(f"{n}.ts", data and scan(f"{n}.ts", np.frombuffer(data, np.uint8)), 1.0)
+        for n, data in enumerate(datas)
+    ]
+    listed = [*slots[: gone + 1], slots[gone], *slots[gone + 1 :]]
+    once, twice = plan(slots).promised[ts.VIDEO], plan(listed).promised[ts.VIDEO]
+    assert (once.begin, once.end) == (twice.begin, twice.end)
+    assert once.end - once.begin == pytest.approx(4 * 90_000, abs=3000)
+
+
+def test_all_pictures_are_decoded_so_early_that_none_is_shown_before():
+    """As a movie has it with composition offsets below 0."""
+    datas = [ts.segment(start=S * (n + 1), pictures=16, delay=0 if n else -9000) for n in range(3)]
+    made = plan([slot(n, data) for n, data in enumerate(datas)])
+    assert said(made) == [("DTS_LATE", Severity.INFO, "0.ts", ts.VIDEO)]
+    for segment in made.placed:
+        pts, dts = segment.stamps[ts.VIDEO]
+        assert set((pts - dts).tolist()) == {0 if segment.number == 0 else 9000}

@@ -1,0 +1,103 @@
+"""One plan as several: every segment in exactly one, on a time line of its own."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.media.lane import BASE, HZ
+from pipeline.media.timeline import plan as timeline
+from pipeline.media.timeline.split_plan import divide
+from pipeline.model import OnLoss, Severity
+from tests import ts
+from tests.media.slots.test_format_changes import MONO, STEREO, slots
+
+BOTH = ("video", "audio")
+
+
+def divided(pattern, *, kinds=BOTH, on_loss=OnLoss.HOLD, gap=0):
+    made = slots(pattern, gap=gap)
+    whole = timeline.plan(made, on_loss, one_format=False)
+    assert not whole.rejected, whole.findings
+    return whole, divide(whole, kinds)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "runs"),
+    [
+        pytest.param("mmm", ["mmm"], id="no change"),
+        pytest.param("mms", ["mm", "s"], id="once"),
+        pytest.param("msm", ["m", "s", "m"], id="there and back"),
+        pytest.param("ssmm", ["ss", "mm"], id="from the other"),
+        pytest.param("mm-ss", ["mm", "ss"], id="one is missing at the border"),
+    ],
+)
+def test_every_segment_is_in_exactly_one(pattern, runs):
+    whole, pieces = divided(pattern, gap=15 * ts.PICTURE)
+    names = [placed.slot.name for placed in whole.placed]
+    assert [placed.slot.name for one in pieces for placed in one.plan.placed] == names
+    assert [len(one.plan.placed) for one in pieces] == list(map(len, runs))
+    for one, run in zip(pieces, runs, strict=True):
+        assert one.plan.findings == ()
+        configs = {lane.codec.kind: lane.config for lane in one.plan.lanes}
+        assert configs == {"video": ts.SPS, "audio": STEREO if "s" in run else MONO}
+        first = min(p.presented(pid)[0] for p in one.plan.placed for pid in p.stamps)
+        assert first == BASE
+
+
+def test_where_each_begins():
+    _, pieces = divided("msm")
+    assert [one.begin for one in pieces] == pytest.approx([0, 1, 2], abs=0.1)
+    assert [one.turned != () for one in pieces] == [False, True, True]
+    (said,) = pieces[1].turned
+    assert (said.id, said.severity, said.segment) == ("AAC_CHANGE", Severity.WARNING, "1.ts")
+    assert said.detail == "aac 48000 Hz, 2 channels, was aac 48000 Hz, 1 channels"
+    assert said.repair
+
+
+def test_only_what_is_asked_for_divides():
+    _, pieces = divided("msm", kinds=("video",))
+    assert len(pieces) == 1
+    assert [lane.codec.kind for lane in pieces[0].plan.lanes] == ["video"]
+    assert not pieces[0].plan.rejected
+
+
+def test_nothing_goes_on_behind_a_border():
+    """The last unit of a piece must be whole."""
+    _, pieces = divided("mmss")
+    last = pieces[0].plan.placed[-1]
+    assert last.whole == {ts.VIDEO, ts.AUDIO}
+    assert last.joined == set()
+
+
+@pytest.mark.parametrize("on_loss", [OnLoss.HOLD, OnLoss.CLOSE])
+def test_what_is_missing_between_two_counts_where_the_later_begins(on_loss):
+    whole, pieces = divided("mm-ss", on_loss=on_loss)
+    promised = pieces[1].plan.promised
+    for pid in (ts.VIDEO, ts.AUDIO):
+        first = pieces[1].plan.placed[0].first(pid)
+        assert promised[pid].within == (0, 1)
+        closed = sum(hole.ticks for hole in promised[pid].closed)
+        lost = closed + (first - promised[pid].begin if promised[pid].late else 0)
+        assert lost / HZ == pytest.approx(1, abs=0.1)
+        assert not pieces[0].plan.promised[pid].closed
+        assert not pieces[0].plan.promised[pid].late
+    assert not whole.rejected
+
+
+def test_a_plan_that_is_rejected_stays_one():
+    whole = timeline.plan([], one_format=False)
+    (one,) = divide(whole, BOTH)
+    assert one.plan is whole
+
+
+def test_silence_goes_to_the_piece_that_it_lies_in():
+    whole = timeline.plan(slots("mmss"), one_format=False)
+    one, other = whole.placed[1].first(ts.AUDIO), whole.placed[3].first(ts.AUDIO)
+    spans = ((one - 4000, one), (other - 4000, other))
+    promised = {ts.AUDIO: replace(whole.promised[ts.AUDIO], silent=spans)}
+    whole = replace(whole, promised={**whole.promised, **promised})
+    pieces = divide(whole, BOTH)
+    for piece in pieces:
+        first = piece.plan.placed[1].first(ts.AUDIO)
+        assert piece.plan.promised[ts.AUDIO].silent == ((first - 4000, first),)
+        assert piece.plan.slots == whole.slots
