@@ -164,8 +164,9 @@ def _fills(slots: Sequence[Slot], found: Neighbours) -> bool:
 def _goes_on(slots: Sequence[Slot], found: Neighbours) -> bool:
     """Its clock goes on from another slot of its format, or into one: it is in the wrong place."""
     others = [n for n, s in enumerate(slots) if has_media(s) and n != found.here]
-    gaps = [(n, between(slots, n, found.here)) for n in others if n != found.before]
-    gaps += [(n, between(slots, found.here, n)) for n in others if n != found.behind]
+    before, behind = (n if n is None else slots[n].name for n in (found.before, found.behind))
+    gaps = [(n, between(slots, n, found.here)) for n in others if slots[n].name != before]
+    gaps += [(n, between(slots, found.here, n)) for n in others if slots[n].name != behind]
     near = [n for n, gap in gaps if gap is not None and abs(gap) <= APART]
     return any(_formats(slots[n]) == _formats(slots[found.here]) for n in near)
 

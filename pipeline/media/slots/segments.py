@@ -152,9 +152,9 @@ def opening(segment: Placed, lanes: Sequence[Lane]) -> int:
     return earliest if begins[0] - earliest > GAP else begins[0]
 
 
-def falls_short(segment: Placed, lanes: Sequence[Lane], allowed: float = EXACT) -> bool:
-    """A segment ends earlier than its EXTINF says, by more ticks than ``allowed``."""
-    return shortfall(segment, lanes) > min(allowed, EXACT)
+def falls_short(segment: Placed, lanes: Sequence[Lane]) -> bool:
+    """A segment ends earlier than its EXTINF says."""
+    return shortfall(segment, lanes) > EXACT
 
 
 def shortfall(segment: Placed, lanes: Sequence[Lane]) -> float:
@@ -165,9 +165,9 @@ def shortfall(segment: Placed, lanes: Sequence[Lane]) -> float:
     return max(0.0, segment.slot.duration * HZ - (end - opening(segment, lanes)))
 
 
-def promise_is_kept(segment: Placed, lanes: Sequence[Lane], allowed: float = EXACT) -> bool:
-    """A segment has an EXTINF and is as long as that, but for the ticks ``allowed``."""
-    return bool(segment.slot.duration) and not falls_short(segment, lanes, allowed)
+def promise_is_kept(segment: Placed, lanes: Sequence[Lane]) -> bool:
+    """A segment has an EXTINF and is as long as that."""
+    return bool(segment.slot.duration) and not falls_short(segment, lanes)
 
 
 def complete(stream: Stream) -> bool:

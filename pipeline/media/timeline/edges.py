@@ -14,6 +14,7 @@ from pipeline.media.slots.segments import (
     Slot,
     complete,
     falls_short,
+    opening,
     promise_is_kept,
     slots_between,
 )
@@ -148,7 +149,7 @@ def _end_here(part: _Part, last: Placed, pids: Set[int]) -> None:
 def _examine_counters(part: _Part, before: Placed, segment: Placed, pid: int) -> None:
     a, b = before.stream(pid), segment.stream(pid)
     if continues(a, b) or b.free_start:
-        if b.head and a.short in (0, b.head):
+        if b.head and (a.short == b.head or not (a.short or a.whole or complete(a))):
             before.joined.add(pid)
         elif a.short or b.head:
             segment.torn.add(pid)
@@ -229,7 +230,7 @@ def _nothing_is_missing(
     part: _Part, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
 ) -> bool:
     """Two witnesses say so: the counter goes on, and no number of packets that it cannot count is
-    missing; another stream goes on meanwhile; what EXTINF promised is there, to half the gap.
+    missing; another stream goes on meanwhile; what EXTINF promised is there.
     """
     gap = gaps[lane.pid]
     a, b = before.stream(lane.pid), segment.stream(lane.pid)
@@ -238,11 +239,18 @@ def _nothing_is_missing(
     told = (counted and others) or gap <= GAP  # one counter goes on by chance, one time in sixteen
     if told and min(others, default=gap) >= gap / 2:
         by_names = _gap_by_names(part, before, segment) or 0.0
-        kept = all(promise_is_kept(s, part.lanes, gap / 2) for s in (before, segment))
+        kept = all(promise_is_kept(s, part.lanes) for s in (before, segment))
+        kept &= not _is_promised(part, before, segment, gap)
         if kept and by_names < max(gap / HZ / 2, 0.1):
             return True
     alone = gap <= GAP or bool(others and min(others) <= GAP)
     return counted and alone and not part.paces[lane.pid].hides(lane, gap)
+
+
+def _is_promised(part: _Part, before: Placed, segment: Placed, gap: float) -> bool:
+    """By EXTINF the segment in front of a gap lasts until the next one begins."""
+    lasts = opening(segment, part.lanes) - opening(before, part.lanes)
+    return abs(lasts - (before.slot.duration or 0.0) * HZ) < gap / 2
 
 
 def _interrupted(

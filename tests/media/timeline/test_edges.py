@@ -263,11 +263,23 @@ def test_a_pes_goes_on_if_the_rest_of_it_is_what_it_lacks(head, joined):
     assert (not [m for m in made if m[0] == "PES_SIZE"]) is joined
 
 
-def test_an_unbounded_pes_goes_on_in_any_rest():
+@pytest.mark.parametrize(
+    ("last", "whole", "joined"),
+    [
+        pytest.param(b"\x47\x01\x00\x10" + bytes(184), False, True, id="it ends in a full packet"),
+        pytest.param(b"\x47\x01\x00\x10" + bytes(184), True, False, id="as long as it declares"),
+        pytest.param(b"\x47\x01\x00\x30\x02\0\xff" + bytes(181), False, False, id="stuffed"),
+    ],
+)
+def test_an_unbounded_pes_goes_on_in_any_rest(last, whole, joined):
+    """A packet is stuffed, where nothing else has to be said, at the end of a PES alone."""
     found = segments(run(3))
+    stream = found[0].stream(ts.VIDEO)
+    changed(found[0], ts.VIDEO, edges=(stream.edges[0], last), whole=whole)
     changed(found[1], ts.VIDEO, head=500)
-    assert examined(found[:2]) == []
-    assert found[0].joined == {ts.VIDEO}
+    examined(found[:2])
+    assert found[0].joined == ({ts.VIDEO} if joined else set())
+    assert (ts.VIDEO in found[1].torn) is not joined
 
 
 def test_a_counter_may_begin_anew_where_it_says_so():
