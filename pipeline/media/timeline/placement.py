@@ -62,7 +62,9 @@ class Witnesses:
         if self.names is None:
             stepped = self.announced or (self.seamless and not self.gone)
             return not stepped or abs(self.clock - self.listed) <= GAP / HZ
-        return abs(self.names[0] - self.clock) <= TOLERANCE + self.short
+        told, doubt = self.names
+        leeway = min(2 * doubt, TOLERANCE) if self.announced else TOLERANCE
+        return abs(told - self.clock) <= leeway + self.short
 
     @property
     def wait(self) -> float:

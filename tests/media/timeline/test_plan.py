@@ -143,6 +143,13 @@ ONE_RUN = [0, S, 2 * S, 3 * S]
             id="a tagged step, the names know of none",
         ),
         pytest.param(
+            [S, 2 * S, 3 * S + 54_000, 4 * S + 54_000],
+            {"utcs": [0, 1, 2, 3], "tagged": 2},
+            ONE_RUN,
+            [("DTS_GAP", INFO, "2.ts", None)],
+            id="a tagged step of less than a second, the names know of none",
+        ),
+        pytest.param(
             [S, 2 * S, 90 * S, 91 * S],
             {"utcs": [0, 1, 6, 7], "tagged": 2},
             [0, S, 6 * S, 7 * S],
