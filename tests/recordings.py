@@ -412,7 +412,7 @@ def recorded(found: Iterable[Sample]) -> list[Sample]:
     """Without what was put in: silence, and one picture where pictures begin late."""
     own = [one for one in found if one.digest not in SILENT]
     shown = sorted((one for one in own if one.kind == "video"), key=lambda one: one.pts)[:2]
-    late = len(shown) == 2 and shown[0].pts == 0 and shown[1].pts > HZ / 2
+    late = len(shown) == 2 and shown[0].pts < 1.5 and shown[1].pts > HZ / 2
     return [one for one in own if not late or one is not shown[0]]
 
 

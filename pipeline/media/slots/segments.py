@@ -12,6 +12,7 @@ from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Severity, TrackEvent
 
 GAP = HZ // 2  # a longer silence of a stream is looked into
+ALIKE = 0.15  # seconds by which the lengths of slots differ
 EXACT = HZ / 10  # ticks that EXTINF may be off
 
 
@@ -141,6 +142,16 @@ def has_media(slot: Slot) -> bool:
 def slots_between(slots: Sequence[Slot], before: Placed, segment: Placed) -> list[Slot]:
     """Slots without media between two segments."""
     return [s for s in slots[before.position + 1 : segment.position] if not has_media(s)]
+
+
+def as_long_as_slots(seconds: float, slots: Sequence[Slot]) -> bool:
+    """So much is one slot by EXTINF, or a few times as much."""
+    told = [slot.duration for slot in slots[:-1] if slot.duration]
+    usual = float(np.median(told)) if told else 0.0
+    if not usual or seconds < usual / 2:
+        return False
+    times = round(seconds / usual)
+    return abs(seconds - times * usual) <= ALIKE * times
 
 
 def opening(segment: Placed, lanes: Sequence[Lane]) -> int:

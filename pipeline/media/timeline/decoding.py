@@ -57,7 +57,7 @@ def _moved(segment: Placed, pid: int) -> int:
 def _turns(before: Placed, segment: Placed, lane: Lane) -> bool:
     """Pictures are shown one behind the other and not decoded so, for they wait otherwise now."""
     pid, half = lane.pid, lane.unit / 2
-    if abs(_first_wait(before, pid) - _first_wait(segment, pid)) <= half:
+    if abs(first_wait(before, pid) - first_wait(segment, pid)) <= half:
         return False
     waits = [_waits(before, pid), _waits(segment, pid)]
     usual = [float(np.median(each)) for each in waits]
@@ -69,7 +69,8 @@ def _turns(before: Placed, segment: Placed, lane: Lane) -> bool:
     return abs(shown - lane.unit) < abs(decoded - lane.unit)
 
 
-def _first_wait(segment: Placed, pid: int) -> int:
+def first_wait(segment: Placed, pid: int) -> int:
+    """Ticks from the decoding of the first picture to its showing."""
     pts, dts = segment.stamps[pid]
     at = int(np.argmax(dts >= 0))
     return int(pts[at] - dts[at])

@@ -3,6 +3,7 @@
 Knows nothing of how the places were found.  Times are ticks of 90 kHz unless they say seconds.
 """
 
+import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,6 +13,7 @@ from pipeline.media.slots.segments import (
     GAP,
     Placed,
     Slot,
+    as_long_as_slots,
     complete,
     falls_short,
     opening,
@@ -19,6 +21,7 @@ from pipeline.media.slots.segments import (
     slots_between,
 )
 from pipeline.media.timeline import stream_gaps as absence
+from pipeline.media.timeline.decoding import first_wait
 from pipeline.media.timeline.pace import Pace, decoded_end, pace
 from pipeline.media.timeline.stream_gaps import came_back, continues, moved, never_sent
 from pipeline.media.ts.scan import Stream
@@ -79,6 +82,9 @@ def _edge(part: _Part, before: Placed, segment: Placed) -> None:
     """Decide for every lane whether media is missing between two segments."""
     ends = {pid: end + segment.pushed for pid, end in part.ends.items()}
     gaps = {pid: segment.first(pid) - ends[pid] for pid in segment.stamps if pid in ends}
+    for lane in part.lanes:
+        if lane.pid in gaps and lane.pid in before.stamps:
+            gaps[lane.pid] = min(gaps[lane.pid], _shown_apart(before, segment, lane))
     adjacent = not slots_between(part.slots, before, segment)
     if not adjacent or _cut(before):
         counted = _counted(part, before, segment) if adjacent else set[int]()
@@ -93,6 +99,18 @@ def _edge(part: _Part, before: Placed, segment: Placed) -> None:
     _end_torn(before, segment.torn, adjacent=adjacent)
     if adjacent:
         _end_here(part, before, before.stamps.keys() - segment.stamps.keys())
+
+
+def _shown_apart(before: Placed, segment: Placed, lane: Lane) -> float:
+    """Ticks between pictures as they are shown, where those behind wait otherwise than those in
+    front: decoding times say nothing there.  Else without end.
+    """
+    if lane.codec.kind != "video":
+        return math.inf
+    waits = (first_wait(s, lane.pid) for s in (before, segment))
+    if abs(next(waits) - next(waits)) <= lane.unit / 2:
+        return math.inf
+    return segment.presented(lane.pid)[0] - before.end(lane)
 
 
 def _counted(part: _Part, before: Placed, segment: Placed) -> set[int]:
@@ -236,7 +254,9 @@ def _nothing_is_missing(
     a, b = before.stream(lane.pid), segment.stream(lane.pid)
     counted = part.counters_go_on and continues(a, b) and not moved(a, b)
     others = [other for pid, other in gaps.items() if pid != lane.pid]
-    told = (counted and others) or gap <= GAP  # one counter goes on by chance, one time in sixteen
+    # one counter alone goes on by chance, one time in sixteen
+    sure = others or not as_long_as_slots(gap / HZ, part.slots)
+    told = (counted and sure) or gap <= GAP
     if told and min(others, default=gap) >= gap / 2:
         by_names = _gap_by_names(part, before, segment) or 0.0
         kept = all(promise_is_kept(s, part.lanes) for s in (before, segment))

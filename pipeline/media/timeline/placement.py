@@ -15,6 +15,7 @@ from pipeline.media.slots.segments import (
     GAP,
     Placed,
     Slot,
+    as_long_as_slots,
     promise_is_kept,
     shortfall,
     slots_between,
@@ -25,7 +26,6 @@ from pipeline.media.ts.packets import MODULO, signed
 from pipeline.model import Finding, Severity
 
 TOLERANCE = 1.0  # seconds the slice clock may differ from the media
-SLOT = 0.15  # seconds by which the lengths of slots differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,16 +189,8 @@ class Placer:
         """
         shared = before.stamps.keys() & segment.stamps.keys()
         counted = all(continues(before.stream(pid), segment.stream(pid)) for pid in shared)
-        sure = len(shared) > 1 or not self._is_of_slots(gap)
+        sure = len(shared) > 1 or not as_long_as_slots(gap, self._slots)
         return self._counters_go_on and counted and sure and promise_is_kept(before, self._lanes)
-
-    def _is_of_slots(self, gap: float) -> bool:
-        """So many seconds are one slot, or a few times as many."""
-        told = [slot.duration for slot in self._slots[:-1] if slot.duration]
-        usual = float(np.median(told)) if told else 0.0
-        if not usual or gap < usual / 2:
-            return False
-        return abs(gap - round(gap / usual) * usual) <= SLOT * round(gap / usual)
 
     def _gap_by_walls(
         self, segment: Placed, following: Sequence[Placed], gap: float

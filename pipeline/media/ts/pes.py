@@ -270,11 +270,11 @@ def misdeclared(packets: Packets, t: Track) -> tuple[Index, Index, int, int]:
 
 
 def _cannot_be_the_field(t: Track, declared: Index, real: Index) -> Mask:
-    """PES of pictures, of which nothing else tells how long they are, whose length is wrong by more
-    than one bit of the field, or what does not fit into it.
+    """PES of pictures, of which nothing else tells how long they are, whose length is wrong by a
+    packet at least, by more than one bit of the field, and not by what does not fit into it.
     """
-    bits = declared ^ real
-    wrong: Mask = (bits & (bits - 1) != 0) & ((real - declared) % (1 << 16) != 0)
+    bits, apart = declared ^ real, np.abs(real - declared)
+    wrong: Mask = (bits & (bits - 1) != 0) & (apart >= PACKET) & (apart % (1 << 16) != 0)
     wrong &= t.header[:, 3] & 0xF0 == 0xE0
     return wrong
 
