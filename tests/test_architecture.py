@@ -29,6 +29,25 @@ LAYERS = (
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 LEVEL |= {"__init__": LEVEL["cli"], "__main__": len(LAYERS)}  # the public API; the command
 
+# Inside media as well: a room imports itself and rooms of lower floors.  The proof shares nothing
+# with what wrote the MP4, nor the scan with what writes transport streams.
+FLOORS = (
+    ("clock", "findings", "malformed"),
+    ("es",),
+    ("ts", "isobmff"),
+    ("track", "playlist"),
+    ("containers", "slots"),
+    ("timeline",),
+    ("loss",),
+    ("stitch", "proof"),
+)
+STRANGERS = {
+    "media/playlist/": ("es", "ts", "isobmff"),
+    "media/proof/": ("containers", "stitch", "ts/mux"),
+    "media/isobmff/sample_tables.py": ("containers", "stitch"),
+    "media/ts/scan.py": ("ts/mux", "ts/packetize"),
+}
+
 # Bytes in, values out: no clock, no disk, no network, no chance.
 PURE = (
     "media/",
@@ -210,6 +229,28 @@ def test_imports_go_down_the_layers():
         if found.ours
         and found.room != module.room
         and LEVEL.get(found.room, len(LAYERS)) >= LEVEL.get(module.room, 0)
+    )
+
+
+def test_imports_inside_media_go_down_its_floors():
+    floor = {room: n for n, rooms in enumerate(FLOORS) for room in rooms}
+    nothing(
+        f"{found.where}: {module.path} imports {found.ours}"
+        for module, found in IMPORTS
+        if module.room == found.room == "media" and len(module.parts) > 1
+        for own, other in [(module.parts[1], found.ours.split(".")[2])]
+        if own != other and floor.get(other, len(FLOORS)) >= floor.get(own, 0)
+    )
+
+
+def test_the_proof_shares_nothing_with_what_it_proves():
+    nothing(
+        f"{found.where}: imports {found.ours}"
+        for module, found in IMPORTS
+        for place, others in STRANGERS.items()
+        if module.lies_in((place,))
+        and found.room == "media"
+        and found.ours.removeprefix("pipeline.media.").replace(".", "/").startswith(others)
     )
 
 

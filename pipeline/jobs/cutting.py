@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.media.clock import HZ, Bytes, signed
 from pipeline.media.containers.unwrap import Wrapping
 from pipeline.media.es.codecs import AAC, AV1, OPUS
-from pipeline.media.lane import HZ
 from pipeline.media.slots.format_changes import by_segment, survey
 from pipeline.media.slots.segments import Slot
-from pipeline.media.timeline.stream_gaps import continues
-from pipeline.media.ts.packets import PACKET, Bytes, framing, signed
+from pipeline.media.ts.continuity import continues
+from pipeline.media.ts.packets import PACKET, framing
 from pipeline.media.ts.scan import Scan, scan
 from pipeline.media.ts.split import Place, cut, places
 

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.jobs.evidence import Evidence
+from pipeline.media.clock import BASE, HZ
 from pipeline.media.findings import bounded
-from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.loss import account, balance
 from pipeline.media.loss import holes as losses
 from pipeline.media.loss import rules as checks
 from pipeline.media.timeline.wall_clock import iso, wall_clock
+from pipeline.media.track import Lane
 from pipeline.model import (
     Entry,
     Finding,

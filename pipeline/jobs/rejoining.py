@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.media.clock import Bytes
 from pipeline.media.containers.unwrap import Wrapping
 from pipeline.media.slots.rejoin import (
     beginning,
@@ -18,7 +19,6 @@ from pipeline.media.slots.rejoin import (
     parted,
 )
 from pipeline.media.slots.segments import Slot, has_media
-from pipeline.media.ts.packets import Bytes
 from pipeline.media.ts.scan import scan
 from pipeline.model import Finding, Severity
 

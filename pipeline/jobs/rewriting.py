@@ -9,12 +9,12 @@ import numpy as np
 from pipeline.jobs.conforming import Conformed
 from pipeline.jobs.cutting import WHOLE, Cut, borders, cut_between, cut_inside, scanned
 from pipeline.jobs.options import Options
+from pipeline.media.clock import Bytes, signed
 from pipeline.media.containers.unwrap import Opened, Wrapping, opened
 from pipeline.media.es.codecs import AAC, H264, codec_of
 from pipeline.media.slots.format_changes import Survey, begun_anew, by_segment, survey
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.mux import Stream
-from pipeline.media.ts.packets import Bytes, signed
 from pipeline.media.ts.replace_streams import spliced
 from pipeline.media.ts.scan import Scan
 from pipeline.model import Format, OnChange, Severity

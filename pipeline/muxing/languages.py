@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.media.isobmff import sample_tables as mp4
-from pipeline.media.isobmff.boxes import Malformed
+from pipeline.media.malformed import Malformed
 
 
 def tell_languages(path: Path) -> None:

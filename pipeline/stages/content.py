@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import FfmpegMissingError, MuxingError
-from pipeline.media.lane import Lane
+from pipeline.media.clock import Bytes
 from pipeline.media.loss import content
 from pipeline.media.loss.content import Span
 from pipeline.media.loss.holes import Stretch
-from pipeline.media.ts.packets import Bytes
+from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg

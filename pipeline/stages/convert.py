@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import StorageError
+from pipeline.media.clock import BASE, HZ, Bytes
 from pipeline.media.containers.unwrap import Wrapping, opened
 from pipeline.media.es.access_units import NO_UNITS, Units
 from pipeline.media.es.codecs import PRIVATE
-from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.loss.chapters import Marks
 from pipeline.media.loss.fills import Fill, Made, blocks
 from pipeline.media.loss.holes import Stretch
@@ -26,7 +26,7 @@ from pipeline.media.stitch.silence import quiets
 from pipeline.media.stitch.stitcher import Changed, Stitched, Stitcher
 from pipeline.media.timeline.plan import Plan
 from pipeline.media.timeline.wall_clock import iso, wall_clock
-from pipeline.media.ts.packets import Bytes
+from pipeline.media.track import Lane
 from pipeline.model import Finding, Format
 from pipeline.muxing import commands
 from pipeline.muxing.languages import tell_languages

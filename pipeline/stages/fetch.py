@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import DiskFullError, NotFoundError, StorageError
+from pipeline.media.clock import Bytes
 from pipeline.media.ts import scan_cache as kept
-from pipeline.media.ts.packets import Bytes
 from pipeline.media.ts.scan import Scan, scan
 from pipeline.model import Finding, Severity, SourceFile, StoredObject
 from pipeline.storage import Storage

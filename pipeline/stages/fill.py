@@ -10,16 +10,17 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
+from pipeline.media.clock import HZ
 from pipeline.media.es import access_units as units
 from pipeline.media.es import black_picture as black
 from pipeline.media.es.black_picture import PPS, coding
 from pipeline.media.es.codecs import H264
 from pipeline.media.es.sps import NUMBERS, picture
-from pipeline.media.lane import HZ, Lane
 from pipeline.media.loss.fills import Fill, Made, opening, wanted
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed
 from pipeline.media.stitch.silence import silent_unit
+from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg

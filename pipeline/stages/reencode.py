@@ -10,18 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import MuxingError
+from pipeline.media.clock import BASE, HZ, MODULO, Ticks, signed
 from pipeline.media.containers.unwrap import Opened
 from pipeline.media.es import access_units as units
 from pipeline.media.es.access_units import FRAME
 from pipeline.media.es.codecs import AAC, PRIVATE, adts_rate
 from pipeline.media.es.formats import Format
 from pipeline.media.es.sps import NUMBERS
-from pipeline.media.lane import BASE, HZ
 from pipeline.media.slots.format_changes import Change, Survey, Wanted
 from pipeline.media.slots.segments import Slot
 from pipeline.media.timeline.tracks import change_id
 from pipeline.media.ts.mux import Sample
-from pipeline.media.ts.packets import MODULO, Ticks, signed
 from pipeline.media.ts.replace_streams import samples, spliced
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Reencoded, Severity

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.media.clock import HZ
 from pipeline.media.es.access_units import NO_UNITS, audio, frames, told_apart
 from pipeline.media.isobmff import sample_tables as mp4
-from pipeline.media.isobmff.boxes import Malformed
-from pipeline.media.lane import HZ, Lane
 from pipeline.media.loss.chapters import Marks
 from pipeline.media.loss.holes import Stretch, line
+from pipeline.media.malformed import Malformed
 from pipeline.media.proof.compare import Piece, chapters, compare, digest_block, pair, pieces, prove
 from pipeline.media.stitch.stitcher import Stitcher
 from pipeline.media.timeline.plan import Plan
+from pipeline.media.track import Lane
 from pipeline.media.ts.scan import scan
 from pipeline.model import Finding, Format, Proof, Severity, TrackInfo
 from pipeline.muxing.locate import Ffmpeg

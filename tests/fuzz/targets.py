@@ -15,7 +15,7 @@ from pipeline.agora import names
 from pipeline.media.containers.packed_audio import OWNER, from_packed
 from pipeline.media.containers.to_ts import Contained, from_fragments, from_webm
 from pipeline.media.isobmff import sample_tables as mp4
-from pipeline.media.isobmff.boxes import Malformed
+from pipeline.media.malformed import Malformed
 from pipeline.media.playlist import parse as playlist
 from pipeline.media.playlist import tags as references
 from pipeline.media.slots.bounds import believed

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from pipeline.media.lane import Lane
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.stitch.stitcher import Stitched, Stitcher
 from pipeline.media.timeline.plan import Plan, plan
 from pipeline.media.timeline.tracks import choose
+from pipeline.media.track import Lane
 from pipeline.media.ts.scan import scan
 from tests import ts
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from pipeline.media.es.codecs import H264
-from pipeline.media.lane import Edges, Lane
 from pipeline.media.stitch.stitcher import Stitcher
+from pipeline.media.track import Edges, Lane
 from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import scan
 from tests import ts

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.media.ts.packets import Bytes
+from pipeline.media.clock import Bytes
 
 BLOCK = 16  # bytes
 MAX_KEY = 4096  # bytes of a file that holds keys

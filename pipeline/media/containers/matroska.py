@@ -7,15 +7,13 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from pipeline.media.malformed import Malformed
+
 MAX_FRAMES = 1 << 22
 MAX_ELEMENTS = 1 << 23
 _SEGMENT, _INFO, _TRACKS, _CLUSTER = 0x18538067, 0x1549A966, 0x1654AE6B, 0x1F43B675
 _INDEX = {0x1C53BB6B, 0x1254C367, 0xEC}  # Cues, Tags, Void
 _CONTAINERS = {_SEGMENT, _CLUSTER, _INFO, _TRACKS, 0xAE, 0xE0, 0xE1, 0xA0}
-
-
-class Malformed(ValueError):
-    """Not a file this module can read.  One line."""
 
 
 @dataclass(slots=True)

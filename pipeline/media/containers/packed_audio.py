@@ -5,14 +5,13 @@ heard (RFC 8216 section 3.4).
 import re
 from collections.abc import Iterator, Sequence
 
+from pipeline.media.clock import HZ, MODULO
 from pipeline.media.containers.to_ts import SHARED, Contained
 from pipeline.media.es.access_units import FRAME
+from pipeline.media.es.adts import chain
 from pipeline.media.es.codecs import AAC, RATES, adts_rate
-from pipeline.media.lane import HZ
-from pipeline.media.stitch.audio_repair import chain
 from pipeline.media.ts import mux as transport
 from pipeline.media.ts.mux import FIRST_PID, Sample, Stream
-from pipeline.media.ts.packets import MODULO
 from pipeline.model import Finding, Severity
 
 OWNER = b"com.apple.streaming.transportStreamTimestamp\0"

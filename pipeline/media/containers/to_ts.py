@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipeline.media.clock import BASE, HZ, OPUS_HZ, Bytes
 from pipeline.media.containers import matroska as webm
 from pipeline.media.es.access_units import FRAME, owners, video
+from pipeline.media.es.audio_config import audio_object
 from pipeline.media.es.codecs import (
     AAC,
     AV1,
@@ -30,16 +32,10 @@ from pipeline.media.es.codecs import (
     obus,
 )
 from pipeline.media.isobmff import fragments
-from pipeline.media.isobmff.boxes import Malformed
-from pipeline.media.isobmff.sample_entries import (
-    audio_object,
-    avc_parameter_sets,
-    hevc_parameter_sets,
-)
-from pipeline.media.lane import BASE, HZ, OPUS_HZ
+from pipeline.media.isobmff.sample_entries import avc_parameter_sets, hevc_parameter_sets
+from pipeline.media.malformed import Malformed
 from pipeline.media.ts import mux as transport
 from pipeline.media.ts.mux import FIRST_PID, Sample, Stream
-from pipeline.media.ts.packets import Bytes
 from pipeline.model import Finding, Severity
 
 MILLISECOND = HZ // 1000
@@ -119,7 +115,7 @@ def from_webm(name: str, data: bytes) -> Contained:
     """A WebM or Matroska file (RFC 9559).  Never raises for bad data."""
     try:
         found = webm.read(data)
-    except webm.Malformed as error:
+    except Malformed as error:
         return _unreadable(name, f"cannot be read as WebM: {error}")
     findings: list[Finding] = []
     if found.cut:

@@ -5,9 +5,10 @@ anew from another container.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from pipeline.media.clock import Bytes
 from pipeline.media.containers.aes128 import decrypted
 from pipeline.media.es.codecs import sniff
-from pipeline.media.ts.packets import Bytes, framing
+from pipeline.media.ts.packets import framing
 from pipeline.model import Finding, Severity
 
 MOVIE = 4096  # bytes among which a segment that needs no initialisation section has its movie box

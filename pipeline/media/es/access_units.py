@@ -12,10 +12,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.media.clock import Bytes, Index, Mask, Ticks
+from pipeline.media.es.audio_config import program_config
 from pipeline.media.es.codecs import ADTS_BITS, AVC, HEVC_INSIDE, HEVC_NAL, NalSyntax
-from pipeline.media.isobmff.boxes import Malformed
-from pipeline.media.isobmff.sample_entries import program_config
-from pipeline.media.ts.packets import Bytes, Index, Mask, Ticks
+from pipeline.media.malformed import Malformed
 
 Sizes = NDArray[np.uint32]
 FRAME = 1024  # samples per AAC frame

@@ -13,11 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.media.malformed import Malformed
+
 MAX_BOXES = 256  # in one container; ffmpeg writes about ten
-
-
-class Malformed(ValueError):
-    """Not an MP4 this module can vouch for.  One line: box, offset, found, expected."""
 
 
 class Box(NamedTuple):

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.isobmff.boxes import Box, Malformed, Node, read_header
+from pipeline.media.isobmff.boxes import Box, Node, read_header
 from pipeline.media.isobmff.sample_entries import description, sample_entries
 from pipeline.media.isobmff.sample_tables import TICKS
+from pipeline.media.malformed import Malformed
 
 MAX_FRAGMENTS = 100_000  # boxes of a segment; low-latency ones have one for each picture
 INDEX = ("mfra", "free", "skip", "udta", "meta")  # boxes at the end that hold no media

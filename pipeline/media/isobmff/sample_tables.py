@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.isobmff.boxes import MAX_BOXES, Box, Malformed, Node, read_header, top_level
+from pipeline.media.isobmff.boxes import MAX_BOXES, Box, Node, read_header, top_level
 from pipeline.media.isobmff.sample_entries import description, sample_entries
+from pipeline.media.malformed import Malformed
 
 TICKS = 90_000  # per second: the clock of presentation() and decode_times()
 MAX_MOOV = 256 << 20  # bytes

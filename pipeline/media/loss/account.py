@@ -11,11 +11,11 @@ from dataclasses import fields, replace
 from types import MappingProxyType
 
 from pipeline.media.es.access_units import Units
-from pipeline.media.lane import Lane
 from pipeline.media.loss import balance
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed, Slot, has_media
 from pipeline.media.timeline.expected_span import Promise
+from pipeline.media.track import Lane
 from pipeline.model import Account, Entry, Finding, Hole, Severity, Total, Verdict
 
 AGAIN = "listed again"

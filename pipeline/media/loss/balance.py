@@ -12,12 +12,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.clock import BASE, HZ
 from pipeline.media.loss.holes import Stretch, beyond, span
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.timeline.edges import counters_go_on
 from pipeline.media.timeline.expected_span import Promise
-from pipeline.media.timeline.stream_gaps import continues
+from pipeline.media.track import Lane
+from pipeline.media.ts.continuity import continues
 from pipeline.model import Entry, Finding, Hole, Severity
 
 LEAST = 0.1  # seconds that EXTINF may be off

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pipeline.media.lane import HZ
+from pipeline.media.clock import HZ
 from pipeline.media.timeline.wall_clock import NEAR, WallClock, for_people, iso
 from pipeline.model import Hole, Seam
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.clock import BASE, HZ, Bytes
 from pipeline.media.loss.holes import Stretch
-from pipeline.media.ts.packets import Bytes
+from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 
 STILL = 250  # bytes of a picture, with the headers around it, in which nothing changes

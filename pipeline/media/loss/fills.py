@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.clock import BASE, HZ, Ticks
 from pipeline.media.loss.holes import Stretch, holes_at, line
 from pipeline.media.slots.segments import GAP, Placed
-from pipeline.media.ts.packets import Ticks
+from pipeline.media.track import Lane
 
 BLOCK = 60 * HZ  # ticks of media made at a time
 

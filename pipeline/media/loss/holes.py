@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.media.clock import BASE, HZ, Index, Mask, Ticks
 from pipeline.media.es.access_units import Units
-from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.slots.segments import GAP
 from pipeline.media.timeline.expected_span import Promise
-from pipeline.media.ts.packets import PACKET, Index, Mask, Ticks
+from pipeline.media.track import Lane
+from pipeline.media.ts.packets import PACKET
 from pipeline.media.ts.pes import ROUND
 from pipeline.model import Finding, Hole, Severity
 

@@ -13,19 +13,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.media.clock import BASE, HZ, Ticks
+from pipeline.media.es.audio_config import audio_object, program_config, told_channels
 from pipeline.media.es.codecs import adts_rate
 from pipeline.media.isobmff import sample_tables as mp4
-from pipeline.media.isobmff.sample_entries import (
-    audio_object,
-    avc_parameter_sets,
-    hevc_parameter_sets,
-    program_config,
-    told_channels,
-)
-from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.isobmff.sample_entries import avc_parameter_sets, hevc_parameter_sets
 from pipeline.media.loss.chapters import Marks
 from pipeline.media.loss.holes import Stretch
-from pipeline.media.ts.packets import Ticks
+from pipeline.media.track import Lane
 from pipeline.model import Finding, Proof, Severity
 
 HANDLERS = {"video": "vide", "audio": "soun"}

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.media.lane import HZ, Lane
+from pipeline.media.clock import HZ, Ticks, signed
 from pipeline.media.slots.neighbours import streams_of, unit
 from pipeline.media.slots.presentation import in_place, one_bit_off, within
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.slots.timestamps import late, started, steady, swapped, told_again
-from pipeline.media.ts.packets import Ticks, signed
+from pipeline.media.track import Lane
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
 

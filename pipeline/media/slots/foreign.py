@@ -6,8 +6,8 @@ Times are ticks of 90 kHz unless they say seconds.
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
+from pipeline.media.clock import HZ
 from pipeline.media.es.formats import needs
-from pipeline.media.lane import HZ
 from pipeline.media.slots.neighbours import (
     Neighbours,
     between,
@@ -22,7 +22,7 @@ from pipeline.media.slots.neighbours import (
 )
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.slots.shifts import APART, shifted
-from pipeline.media.timeline.stream_gaps import continues
+from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
 

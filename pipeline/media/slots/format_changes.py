@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from pipeline.media.clock import HZ, signed
 from pipeline.media.es.codecs import AAC, H264, HEVC, PRIVATE, Codec
 from pipeline.media.es.formats import Format
 from pipeline.media.es.sps import Picture, identity, picture
-from pipeline.media.lane import HZ
 from pipeline.media.slots.segments import Slot
-from pipeline.media.ts.packets import signed
 from pipeline.media.ts.scan import Scan, Stream
 
 GAP = HZ // 2  # ticks: a longer step of the clock begins another run

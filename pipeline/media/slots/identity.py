@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.lane import HZ
+from pipeline.media.clock import HZ
 from pipeline.media.slots.foreign import OUT, in_line
 from pipeline.media.slots.neighbours import (
     between,

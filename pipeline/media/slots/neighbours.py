@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.media.clock import HZ, signed
 from pipeline.media.es.access_units import FRAME
 from pipeline.media.es.codecs import AAC, adts_rate
-from pipeline.media.lane import HZ
 from pipeline.media.slots.segments import Slot, has_media
-from pipeline.media.ts.packets import signed
 from pipeline.media.ts.scan import Stream
 
 

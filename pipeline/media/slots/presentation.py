@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipeline.media.lane import HZ, Lane
-from pipeline.media.ts.packets import MODULO, Index, Ticks, signed
+from pipeline.media.clock import HZ, MODULO, Index, Ticks, signed
+from pipeline.media.track import Lane
 
 TRUSTED = 0.9  # share of pictures that must be in place for the others to be called wrong
 REORDERED = 16  # pictures that may wait for one another (H.264 clause A.3.1: MaxDpbFrames)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.media.clock import Bytes
 from pipeline.media.slots.segments import Slot
-from pipeline.media.ts.packets import PACKET, Bytes, columns, framing
+from pipeline.media.ts.packets import PACKET, columns, framing
 from pipeline.media.ts.pes import track
 from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Severity

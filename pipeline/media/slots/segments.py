@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.media.lane import HZ, Edges, Lane
-from pipeline.media.ts.packets import Ticks, signed
+from pipeline.media.clock import HZ, Ticks, signed
+from pipeline.media.track import Edges, Lane
 from pipeline.media.ts.pes import stuffed
 from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Severity, TrackEvent

@@ -8,10 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.media.lane import HZ
+from pipeline.media.clock import HZ, MODULO, Ticks, signed
 from pipeline.media.slots.neighbours import Neighbours, end, first, signed_ticks, streams_of
 from pipeline.media.slots.segments import Slot
-from pipeline.media.ts.packets import MODULO, Ticks, signed
 from pipeline.model import Finding, Severity
 
 APART = 2 * HZ // 5  # a stream is shifted by more than this, or it is not

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.media.lane import BASE, HZ, Lane
-from pipeline.media.ts.packets import MODULO, Ticks, signed
+from pipeline.media.clock import BASE, HZ, MODULO, Ticks, signed
+from pipeline.media.track import Lane
 
 TRUSTED = 0.9  # share of stamps that must agree for the others to be called wrong
 FEW = 4  # stamps of which one may be wrong

@@ -9,13 +9,15 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.media.clock import BASE, HZ, Index, Mask, Ticks
 from pipeline.media.es import access_units as units
 from pipeline.media.es.access_units import Units
-from pipeline.media.es.codecs import adts_begins, adts_rate
-from pipeline.media.lane import BASE, HZ, Carried, Lane, Work, torn_units
-from pipeline.media.stitch.edit import audio_pes, packetize
+from pipeline.media.es.adts import chain
+from pipeline.media.es.codecs import adts_rate
 from pipeline.media.stitch.interpose import interposed
-from pipeline.media.ts.packets import Index, Mask, Ticks
+from pipeline.media.stitch.work import Carried, Work, torn_units
+from pipeline.media.track import Lane
+from pipeline.media.ts.packetize import audio_pes, packetize
 from pipeline.model import Finding, Severity
 
 CLOSE = 3  # ticks: frames nearer to each other have one time on a clock of 44.1 kHz
@@ -187,31 +189,3 @@ def _payload(work: Work, begin: int, end: int, inside: Index) -> tuple[bytes, li
         pieces.append(data)
         size += len(data)
     return b"".join(pieces), pes
-
-
-def chain(es: bytes, config: bytes) -> list[tuple[int, int]]:
-    """Offsets and lengths of frames; each is followed by another or by the end of the stream."""
-    found: list[tuple[int, int]] = []
-    at = 0
-    while at + 7 <= len(es):
-        length = (es[at + 3] & 3) << 11 | es[at + 4] << 3 | es[at + 5] >> 5
-        after = es[at + length : at + length + 4]
-        whole = _is_header(es, at, config) and length > 7 and at + length <= len(es)
-        if whole and adts_begins(after, config):
-            found.append((at, length))
-            at += length
-            continue
-        at = _next_header(es, at + 1, config)
-    return found
-
-
-def _is_header(es: bytes, at: int, config: bytes) -> bool:
-    return adts_begins(es[at : at + 4], config)
-
-
-def _next_header(es: bytes, at: int, config: bytes) -> int:
-    """Where the next one may begin; the end if none does."""
-    at = es.find(0xFF, at)
-    while at >= 0 and not _is_header(es, at, config):
-        at = es.find(0xFF, at + 1)
-    return at if at >= 0 else len(es)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.media.clock import HZ, OPUS_HZ, Ticks
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.codecs import Codec, adts_rate
 from pipeline.media.es.sps import depths, picture
 from pipeline.media.isobmff.fragments import lengths_of
-from pipeline.media.lane import HZ, OPUS_HZ, Lane
-from pipeline.media.ts.packets import Ticks
+from pipeline.media.track import Lane
 
 KEY, OTHER = 0x02000000, 0x01010000  # sample_flags (8.8.3.1)
 MATRIX = struct.pack(">9I", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.clock import BASE, HZ
 from pipeline.media.loss.fills import Fill
 from pipeline.media.timeline.plan import Plan
+from pipeline.media.track import Lane
 
 
 def index_size(plan: Plan, lanes: Sequence[Lane], fills: Sequence[Fill]) -> int:

@@ -7,13 +7,15 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.es.access_units import NO_UNITS, Units
 from pipeline.media.es.codecs import AAC
-from pipeline.media.lane import Carried, Lane, Work
-from pipeline.media.stitch.edit import audio_pes, packetize
 from pipeline.media.stitch.payload import Flow
 from pipeline.media.stitch.silence import LONG, Pause
-from pipeline.media.ts.packets import PACKET, Bytes, Index, Mask, Ticks, stamp_fields
+from pipeline.media.stitch.work import Carried, Work
+from pipeline.media.track import Lane
+from pipeline.media.ts.packetize import audio_pes, packetize
+from pipeline.media.ts.packets import PACKET, stamp_fields
 
 HEADER = 14  # bytes of a PES header with a PTS (2.4.3.6)
 TOGETHER = 8  # silent frames in one PES, where there are many

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.media.lane import Carried, Work
-from pipeline.media.ts.packets import PACKET, Index, Mask, Ticks
+from pipeline.media.clock import Index, Mask, Ticks
+from pipeline.media.stitch.work import Carried, Work
+from pipeline.media.ts.packets import PACKET
 from pipeline.media.ts.pes import Track, stream_bytes, stuffed
 
 

@@ -10,13 +10,14 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.media.clock import Bytes
 from pipeline.media.es import access_units as units
 from pipeline.media.es.access_units import LONGEST_FRAME
+from pipeline.media.es.adts import chain
 from pipeline.media.es.codecs import nal_units
-from pipeline.media.lane import Lane
-from pipeline.media.stitch.audio_repair import chain
-from pipeline.media.stitch.edit import audio_pes, packetize, video_pes
-from pipeline.media.ts.packets import PACKET, Bytes, columns, framing
+from pipeline.media.track import Lane
+from pipeline.media.ts.packetize import audio_pes, packetize, video_pes
+from pipeline.media.ts.packets import PACKET, columns, framing
 from pipeline.media.ts.pes import elementary, track
 
 INTRODUCED = 1000  # ticks of any clock: what is shown before is dropped

@@ -11,14 +11,16 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.media.clock import MODULO, Index, Mask, Ticks
 from pipeline.media.es import access_units as units
 from pipeline.media.es.access_units import Nals
 from pipeline.media.es.codecs import NalSyntax
-from pipeline.media.lane import Carried, Lane, Work
-from pipeline.media.stitch.edit import clock, packetize, video_pes
 from pipeline.media.stitch.payload import Flow, extent
+from pipeline.media.stitch.work import Carried, Work
+from pipeline.media.track import Lane
 from pipeline.media.ts.mux import Sample, pes
-from pipeline.media.ts.packets import MODULO, Index, Mask, Ticks, pcr_bases, stamps
+from pipeline.media.ts.packetize import clock, packetize, video_pes
+from pipeline.media.ts.packets import pcr_bases, stamps
 
 CODE = b"\0\0\0\1"
 B_SLICES = (1, 6)  # slice_type (H.264 Table 7-6)

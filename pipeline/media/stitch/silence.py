@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.media.clock import BASE, HZ, Ticks
 from pipeline.media.es.codecs import Codec
-from pipeline.media.lane import BASE, HZ, Lane
-from pipeline.media.ts.packets import Ticks
+from pipeline.media.track import Lane
 
 LATE = HZ // 25  # 0.04 s: sound that begins later than this begins with silence
 EARLY = HZ // 10  # 0.1 s: so much earlier than the recording may sound end

@@ -11,23 +11,15 @@ from types import MappingProxyType
 
 import numpy as np
 
+from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.es import access_units as units
 from pipeline.media.es.access_units import LONGEST_FRAME, NO_UNITS, Units, joined
 from pipeline.media.es.codecs import PRIVATE, NalSyntax, adts_begins
 from pipeline.media.es.formats import needs
-from pipeline.media.isobmff.boxes import Malformed
-from pipeline.media.lane import Carried, Edges, Lane, Work, torn_units
 from pipeline.media.loss.fills import Block
+from pipeline.media.malformed import Malformed
 from pipeline.media.stitch.audio_repair import behind, mended
-from pipeline.media.stitch.edit import (
-    audio_pes,
-    blank,
-    packetize,
-    renumber,
-    retime,
-    spliced,
-    video_pes,
-)
+from pipeline.media.stitch.edit import renumber, retime, spliced
 from pipeline.media.stitch.interpose import interposed, only
 from pipeline.media.stitch.payload import (
     attributable,
@@ -39,17 +31,11 @@ from pipeline.media.stitch.payload import (
 )
 from pipeline.media.stitch.regroup import grouped
 from pipeline.media.stitch.silence import Quiet
+from pipeline.media.stitch.work import Carried, Work, torn_units
+from pipeline.media.track import Edges, Lane
 from pipeline.media.ts import psi
-from pipeline.media.ts.packets import (
-    Bytes,
-    Framing,
-    Index,
-    Mask,
-    Packets,
-    Ticks,
-    columns,
-    framing,
-)
+from pipeline.media.ts.packetize import audio_pes, blank, packetize, video_pes
+from pipeline.media.ts.packets import Framing, Packets, columns, framing
 from pipeline.media.ts.pes import Track, elementary, track
 from pipeline.model import Finding, Severity
 

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.lane import Lane
+from pipeline.media.clock import Ticks, signed
 from pipeline.media.slots.segments import Placed
-from pipeline.media.ts.packets import Ticks, signed
+from pipeline.media.track import Lane
 
 STEADY = 1 / 8  # share of a picture's time by which waits may stray from the usual one
 MOST = 0.8  # of the pictures: beside a loss some wait otherwise

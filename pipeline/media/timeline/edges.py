@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from pipeline.media.lane import HZ, Lane
+from pipeline.media.clock import HZ
 from pipeline.media.slots.segments import (
     GAP,
     Placed,
@@ -23,7 +23,9 @@ from pipeline.media.slots.segments import (
 from pipeline.media.timeline import stream_gaps as absence
 from pipeline.media.timeline.decoding import first_wait
 from pipeline.media.timeline.pace import Pace, decoded_end, pace
-from pipeline.media.timeline.stream_gaps import came_back, continues, moved, never_sent
+from pipeline.media.timeline.stream_gaps import came_back, never_sent
+from pipeline.media.track import Lane
+from pipeline.media.ts.continuity import continues, moved
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
 

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.lane import HZ, Lane
+from pipeline.media.clock import HZ, MODULO
 from pipeline.media.slots.segments import Placed, Slot, complete, has_media, opening
 from pipeline.media.timeline.slice_names import DOUBT, TOLERANCE, begins_whole, wall
 from pipeline.media.timeline.stream_gaps import FEW
-from pipeline.media.ts.packets import MODULO
+from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 
 NEARLY = 0.95  # of a picture

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipeline.media.lane import HZ, Lane
+from pipeline.media.clock import HZ, MODULO
 from pipeline.media.slots.segments import Placed, Slot, has_media, opening
 from pipeline.media.timeline import slice_names as walls
 from pipeline.media.timeline.slice_names import Shift
-from pipeline.media.ts.packets import MODULO
+from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 
 AT_THE_HEAD = ("CC_EDGE", "DTS_GAP", "PES_START")

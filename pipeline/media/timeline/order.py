@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.lane import Lane
+from pipeline.media.clock import signed
 from pipeline.media.slots.segments import Placed, Slot, has_media
-from pipeline.media.timeline.stream_gaps import continues
-from pipeline.media.ts.packets import signed
+from pipeline.media.track import Lane
+from pipeline.media.ts.continuity import continues
 from pipeline.model import Finding, Severity
 
 NEAR = 45000  # ticks: a smaller step is no gap

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.lane import HZ, Lane
+from pipeline.media.clock import HZ, Ticks, signed
 from pipeline.media.slots.segments import Placed
-from pipeline.media.ts.packets import Ticks, signed
+from pipeline.media.track import Lane
 
 SILENCE = HZ // 10  # a longer pause of the sound inside a segment is a loss, whatever it is like
 SEEN = 0.02  # share of steps that may be irregular without a track being so

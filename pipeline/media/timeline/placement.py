@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.clock import BASE, HZ, MODULO, signed
 from pipeline.media.slots.segments import (
     GAP,
     Placed,
@@ -21,8 +21,8 @@ from pipeline.media.slots.segments import (
     slots_between,
 )
 from pipeline.media.timeline.slice_names import DOUBT, NEAREST, begins_whole, wall
-from pipeline.media.timeline.stream_gaps import continues, moved
-from pipeline.media.ts.packets import MODULO, signed
+from pipeline.media.track import Lane
+from pipeline.media.ts.continuity import continues, moved
 from pipeline.model import Finding, Severity
 
 TOLERANCE = 1.0  # seconds the slice clock may differ from the media

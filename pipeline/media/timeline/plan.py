@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
-from pipeline.media.lane import BASE, HZ, Lane
+from pipeline.media.clock import BASE, HZ, MODULO, Ticks
 from pipeline.media.slots.bounds import decoded_in_time
 from pipeline.media.slots.segments import Placed, Slot, has_media
 from pipeline.media.slots.timestamps import unwrapped
@@ -21,7 +21,7 @@ from pipeline.media.timeline.pid_mapping import aligned
 from pipeline.media.timeline.placement import Placer, spread
 from pipeline.media.timeline.slice_names import NEAREST
 from pipeline.media.timeline.tracks import choose
-from pipeline.media.ts.packets import MODULO, Ticks
+from pipeline.media.track import Lane
 from pipeline.media.ts.scan import Scan
 from pipeline.model import Finding, OnLoss, Severity
 

@@ -11,9 +11,9 @@ from itertools import islice, takewhile
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.lane import HZ, Lane
+from pipeline.media.clock import HZ, Ticks, signed
 from pipeline.media.slots.segments import Placed, Slot, falls_short, opening
-from pipeline.media.ts.packets import Ticks, signed
+from pipeline.media.track import Lane
 
 TOLERANCE = HZ  # the slice names may differ from the media by so much
 DOUBT = HZ // 10  # a larger gap is one, however much the names stray

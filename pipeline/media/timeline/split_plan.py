@@ -7,15 +7,16 @@ one begins.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.media.clock import HZ
 from pipeline.media.es.access_units import FRAME
 from pipeline.media.es.codecs import adts_rate
 from pipeline.media.es.formats import Format
-from pipeline.media.lane import HZ, Lane
 from pipeline.media.slots.segments import Placed
 from pipeline.media.timeline.expected_span import Promise
 from pipeline.media.timeline.failover import kept_end
 from pipeline.media.timeline.plan import Plan, rebase
 from pipeline.media.timeline.tracks import change_id, choose
+from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 
 

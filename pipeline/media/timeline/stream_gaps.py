@@ -10,27 +10,16 @@ Or the playlist says that they were interrupted (EXT-X-AGORA-TRACK-EVENT, EVENT=
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from pipeline.media.lane import HZ, Lane
+from pipeline.media.clock import HZ
 from pipeline.media.slots.segments import Placed, Slot, has_media
-from pipeline.media.ts.scan import Stream
+from pipeline.media.track import Lane
+from pipeline.media.ts.continuity import continues, moved
 from pipeline.model import Finding, Severity
 
 Span = tuple[int, int]  # ticks
 FEW = 2  # segments without the stream, besides one that is gone: no damage spares all else of them
 AGREED = 1.0  # seconds between the time a START tells and the unit it is of
 PAUSE = HZ // 2  # ticks: streams of one segment seldom end so far apart
-
-
-def continues(a: Stream, b: Stream) -> bool:
-    """The continuity counter goes on over the edge of two segments (ISO/IEC 13818-1 clause
-    2.4.3.3).
-    """
-    return b.counters[0] == (a.counters[1] + 1) & 15
-
-
-def moved(a: Stream, b: Stream) -> bool:
-    """The stream goes on under another PID."""
-    return a.pids[-1] != b.pids[0]
 
 
 def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bool:

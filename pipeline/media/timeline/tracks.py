@@ -9,13 +9,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.media.clock import HZ, signed
 from pipeline.media.es.access_units import FRAME
 from pipeline.media.es.codecs import AAC, PRIVATE, Codec, adts_rate, is_data
 from pipeline.media.es.formats import collide, needs
-from pipeline.media.lane import HZ, Lane
 from pipeline.media.timeline.pid_mapping import program_codecs
+from pipeline.media.track import Lane
 from pipeline.media.ts import psi
-from pipeline.media.ts.packets import signed
 from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Finding, Severity
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
-from pipeline.media.lane import BASE, HZ
+from pipeline.media.clock import BASE, HZ
 from pipeline.media.slots.segments import Placed
 
 FIRST = 5  # segments whose names tell when it all began: one may stray, or have lost its beginning

@@ -10,16 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.media.clock import MODULO, Bytes, Index, Mask, Ticks
+
 PACKET = 188
 SYNC = 0x47
 NULL_PID = 0x1FFF
-MODULO = 1 << 33  # PTS, DTS and PCR base count 90 kHz modulo 2^33 (clause 2.4.3.7)
 LOCK = 5  # sync bytes in a row that acquire synchronisation (TR 101 290, 1.1)
-
-Bytes = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-Index = NDArray[np.intp]
-Ticks = NDArray[np.int64]
 
 
 # packet_start_code_prefix as numpy reads it from memory: 00 00 01 and any byte.
@@ -57,11 +53,6 @@ class Packets:
     fields: Bytes  # (k, 8): what each of these fields begins with: length, flags, PCR
     prefixed: Index  # packets that may begin a PES without saying so
     bad: Index  # packets that must not be trusted
-
-
-def signed(step: Ticks) -> Ticks:
-    """Steps of a 33-bit clock as the nearest signed difference."""
-    return (step + (MODULO >> 1)) % MODULO - (MODULO >> 1)
 
 
 def framing(data: Bytes) -> Framing:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.media.clock import Index
 from pipeline.media.es.codecs import ADTS_BITS, AVC, HEVC_NAL, Codec, NalSyntax, nal_units
 from pipeline.media.es.formats import needs
-from pipeline.media.ts.packets import PACKET, Index, Packets, random_access
+from pipeline.media.ts.packets import PACKET, Packets, random_access
 from pipeline.media.ts.pes import Track, elementary
 
 CODE = b"\0\0\1"  # H.264 Annex B

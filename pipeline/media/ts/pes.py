@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.ts.packets import PACKET, Bytes, Index, Mask, Packets, Ticks, stamps
+from pipeline.media.clock import Bytes, Index, Mask, Ticks
+from pipeline.media.ts.packets import PACKET, Packets, stamps
 from pipeline.media.ts.pes_header import WIDTH, begun, put_right
 
 MOST = 256  # breaks of one stream in one segment that are looked into

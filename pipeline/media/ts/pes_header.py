@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.media.ts.packets import Bytes, Index, Mask
+from pipeline.media.clock import Bytes, Index, Mask
 
 STREAM_ID, FLAGS, LENGTH = 3, 7, 8  # offsets in a PES header
 START = np.array((0, 0, 1), np.uint8)  # packet_start_code_prefix

@@ -4,9 +4,10 @@ several PES for a picture.
 
 import numpy as np
 
+from pipeline.media.clock import Index, Mask, Ticks
 from pipeline.media.es import access_units as units
 from pipeline.media.es.codecs import Codec
-from pipeline.media.ts.packets import Index, Mask, Packets, Ticks
+from pipeline.media.ts.packets import Packets
 from pipeline.media.ts.pes import Track, elementary, stream_bytes
 
 

@@ -11,8 +11,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from pipeline.media.clock import Index
 from pipeline.media.es.codecs import MARK, PRIVATE
-from pipeline.media.ts.packets import NULL_PID, PACKET, Index, Packets
+from pipeline.media.ts.packets import NULL_PID, PACKET, Packets
 from pipeline.model import Finding, Severity
 
 PAT_PID = 0

@@ -5,10 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.media.clock import MODULO, Bytes, signed
 from pipeline.media.ts import mux as transport
 from pipeline.media.ts import psi
 from pipeline.media.ts.mux import Sample
-from pipeline.media.ts.packets import MODULO, Bytes, Packets, columns, framing, signed
+from pipeline.media.ts.packets import Packets, columns, framing
 from pipeline.media.ts.pes import elementary, pes_stamps, track, untrusted
 
 Blocks = list[tuple[int, int, Bytes]]

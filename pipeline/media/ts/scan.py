@@ -10,23 +10,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pipeline.media.clock import Bytes, Index, Mask, Ticks, signed
 from pipeline.media.es.audio_type import HEAD, TYPES, heard
 from pipeline.media.es.codecs import SECTIONS, Codec, codec_of, sniff
 from pipeline.media.ts import psi
 from pipeline.media.ts.packets import (
     NULL_PID,
     PACKET,
-    Bytes,
     Framing,
-    Index,
-    Mask,
     Packets,
-    Ticks,
     causes,
     columns,
     framing,
     pcr_bases,
-    signed,
 )
 from pipeline.media.ts.parameters import parameters
 from pipeline.media.ts.pes import (

@@ -6,25 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipeline.media.clock import HZ, MODULO, Bytes, Index, Mask, Ticks, signed
 from pipeline.media.es.access_units import FRAME
 from pipeline.media.es.codecs import AAC, adts_rate
-from pipeline.media.lane import HZ
-from pipeline.media.stitch.edit import audio_pes, packetize
 from pipeline.media.ts import psi
-from pipeline.media.ts.packets import (
-    MODULO,
-    NULL_PID,
-    PACKET,
-    Bytes,
-    Index,
-    Mask,
-    Packets,
-    Ticks,
-    columns,
-    framing,
-    random_access,
-    signed,
-)
+from pipeline.media.ts.packetize import audio_pes, packetize
+from pipeline.media.ts.packets import NULL_PID, PACKET, Packets, columns, framing, random_access
 from pipeline.media.ts.pes import elementary, pes_stamps, track
 from pipeline.media.ts.scan import FIRST_PID
 

@@ -4,7 +4,8 @@ from contextlib import suppress
 
 import pytest
 
-from pipeline.media.containers.matroska import Malformed, read
+from pipeline.media.containers.matroska import read
+from pipeline.media.malformed import Malformed
 
 
 def element(id, *content, size=None):

@@ -2,10 +2,10 @@
 
 import pytest
 
+from pipeline.media.clock import BASE
 from pipeline.media.containers.to_ts import from_fragments, from_webm
 from pipeline.media.es.codecs import AV1, OPUS, VP9, codec_of, obus, vp9_key
 from pipeline.media.isobmff import fragments as reader
-from pipeline.media.lane import BASE
 from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import scan
 from pipeline.model import Severity

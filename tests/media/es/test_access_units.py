@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from pipeline.media.es import access_units as units
 from pipeline.media.es.access_units import Units
+from pipeline.media.es.audio_config import program_config
 from pipeline.media.es.codecs import AVC
-from pipeline.media.isobmff.boxes import Malformed
-from pipeline.media.isobmff.sample_entries import program_config
+from pipeline.media.malformed import Malformed
 from tests import ts
 
 CONFIG = bytes.fromhex("fff14c40")  # of ts.adts_frame

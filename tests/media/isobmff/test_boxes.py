@@ -4,7 +4,8 @@ import struct
 
 import pytest
 
-from pipeline.media.isobmff.boxes import MAX_BOXES, Box, Malformed, Node, read_header, top_level
+from pipeline.media.isobmff.boxes import MAX_BOXES, Box, Node, read_header, top_level
+from pipeline.media.malformed import Malformed
 from tests.media.boxes_builder import HUGE, box, counted, reader
 
 

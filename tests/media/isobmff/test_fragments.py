@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from pipeline.media.isobmff.boxes import Malformed
 from pipeline.media.isobmff.fragments import lengths_of, parted, read
+from pipeline.media.malformed import Malformed
 from tests.media.boxes_builder import STBL, box, counted, full, trak
 
 MVHD = full("mvhd", "24I", 0, 0, 1000, 0, *[0] * 20)

@@ -2,13 +2,9 @@
 
 import pytest
 
-from pipeline.media.isobmff.boxes import Malformed
-from pipeline.media.isobmff.sample_entries import (
-    audio_object,
-    avc_parameter_sets,
-    program_config,
-    told_channels,
-)
+from pipeline.media.es.audio_config import audio_object, program_config, told_channels
+from pipeline.media.isobmff.sample_entries import avc_parameter_sets
+from pipeline.media.malformed import Malformed
 from tests.media.boxes_builder import ASC, AVCC, audio_entry, box, esds, only, trak
 
 

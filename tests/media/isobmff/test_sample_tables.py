@@ -16,10 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.media.es.audio_config import audio_object
 from pipeline.media.isobmff import sample_tables as mp4
-from pipeline.media.isobmff.boxes import Box, Malformed
-from pipeline.media.isobmff.sample_entries import audio_object, avc_parameter_sets
+from pipeline.media.isobmff.boxes import Box
+from pipeline.media.isobmff.sample_entries import avc_parameter_sets
 from pipeline.media.isobmff.sample_tables import Edit, Layout
+from pipeline.media.malformed import Malformed
 from tests.media.boxes_builder import (
     ASC,
     AVC1,

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.media.clock import BASE, HZ
 from pipeline.media.es.access_units import Units
-from pipeline.media.lane import BASE, HZ, Lane
 from pipeline.media.loss import balance
 from pipeline.media.loss.account import AGAIN, aside, entries
 from pipeline.media.loss.holes import Stretch, holes
@@ -14,6 +14,7 @@ from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.stitch.stitcher import Stitcher
 from pipeline.media.timeline.expected_span import Promise
 from pipeline.media.timeline.plan import Plan, plan
+from pipeline.media.track import Lane
 from pipeline.media.ts.scan import scan
 from pipeline.model import Entry, Hole, TrackEvent
 from tests import ts

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from pipeline.media.clock import BASE
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.codecs import AAC, H264
-from pipeline.media.lane import BASE, Lane
 from pipeline.media.loss import content
 from pipeline.media.loss.holes import Stretch
+from pipeline.media.track import Lane
 from pipeline.model import Severity
 from tests import ts
 

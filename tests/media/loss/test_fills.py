@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from pipeline.media.clock import BASE
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.codecs import AAC, H264
-from pipeline.media.lane import BASE, Lane
 from pipeline.media.loss.fills import BLOCK, Fill, Made, blocks, opening, wanted
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.track import Lane
 
 VIDEO, AUDIO = Lane(256, H264, b"", 6000.0), Lane(257, AAC, b"", 1920.0)
 

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.media.clock import BASE
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.codecs import AAC, H264, OPUS
-from pipeline.media.lane import BASE, Lane
 from pipeline.media.loss.holes import Stretch, holes, irregularities, line, lost_ticks, span
 from pipeline.media.timeline.expected_span import Closed, Promise
+from pipeline.media.track import Lane
 from pipeline.model import Hole, Severity
 
 OPUS_LANE = Lane(258, OPUS, bytes(13), 1800.0)

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.media.clock import BASE
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.isobmff.boxes import Box
 from pipeline.media.isobmff.sample_tables import Edit, Layout, Movie, Track
-from pipeline.media.lane import BASE, Lane
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.proof import compare as proof
+from pipeline.media.track import Lane
 from pipeline.model import Proof
 from tests import ts
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.media.lane import BASE
+from pipeline.media.clock import BASE
 from pipeline.media.slots.bounds import believed
 from pipeline.media.slots.segments import Slot
 from pipeline.media.timeline.plan import Plan

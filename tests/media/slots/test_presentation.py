@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from pipeline.media.clock import HZ
 from pipeline.media.es.codecs import AAC, H264
-from pipeline.media.lane import HZ, Lane
 from pipeline.media.slots.presentation import in_place, one_bit_off, within
+from pipeline.media.track import Lane
 
 MODULO = 1 << 33
 UNIT = 6000

@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline.media.es.codecs import AAC, H264
-from pipeline.media.lane import Lane
 from pipeline.media.slots.timestamps import late, started, steady, swapped, told_again, unwrapped
+from pipeline.media.track import Lane
 
 MODULO = 1 << 33
 VIDEO = Lane(256, H264, b"", 6000.0)

@@ -5,10 +5,12 @@ import zlib
 import numpy as np
 import pytest
 
+from pipeline.media.clock import BASE
 from pipeline.media.es.codecs import AAC
-from pipeline.media.lane import BASE, Carried, Lane
 from pipeline.media.stitch.audio_repair import behind
 from pipeline.media.stitch.stitcher import Stitched
+from pipeline.media.stitch.work import Carried
+from pipeline.media.track import Lane
 from pipeline.model import Severity
 from tests import ts
 from tests.media.slots_builder import S, stitched

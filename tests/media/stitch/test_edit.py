@@ -8,17 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.media.es.codecs import AAC, H264
-from pipeline.media.lane import Carried, Lane, Work
-from pipeline.media.stitch.edit import (
-    audio_pes,
-    blank,
-    clock,
-    packetize,
-    renumber,
-    retime,
-    spliced,
-    video_pes,
-)
+from pipeline.media.stitch.edit import renumber, retime, spliced
+from pipeline.media.stitch.work import Carried, Work
+from pipeline.media.track import Lane
+from pipeline.media.ts.packetize import audio_pes, blank, clock, packetize, video_pes
 from pipeline.media.ts.packets import columns, pcr_bases
 from pipeline.media.ts.pes import elementary, pes_stamps, track
 from tests import ts

@@ -6,12 +6,14 @@ import struct
 import numpy as np
 import pytest
 
+from pipeline.media.clock import BASE, HZ, OPUS_HZ
 from pipeline.media.es.access_units import Units
+from pipeline.media.es.audio_config import audio_object
 from pipeline.media.es.codecs import AAC, AV1, H264, OPUS, VP9
 from pipeline.media.isobmff import fragments
-from pipeline.media.isobmff.sample_entries import audio_object, avc_parameter_sets
-from pipeline.media.lane import BASE, HZ, OPUS_HZ, Lane
+from pipeline.media.isobmff.sample_entries import avc_parameter_sets
 from pipeline.media.stitch.fmp4_writer import Feed
+from pipeline.media.track import Lane
 from tests import ts
 
 PICTURE = 6000

@@ -5,10 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from pipeline.media.clock import BASE
 from pipeline.media.es.codecs import AAC
-from pipeline.media.lane import BASE, Edges, Lane
 from pipeline.media.stitch.silence import quiets
 from pipeline.media.stitch.stitcher import Stitcher
+from pipeline.media.track import Edges, Lane
 from pipeline.media.ts.scan import scan
 from tests import ts
 

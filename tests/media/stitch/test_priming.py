@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.media.lane import BASE, HZ
+from pipeline.media.clock import BASE, HZ
 from pipeline.media.slots.segments import Slot
 from pipeline.media.stitch.priming import INTRODUCED, introduction
 from pipeline.media.timeline.plan import plan

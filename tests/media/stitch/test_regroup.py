@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pipeline.media.lane import BASE
+from pipeline.media.clock import BASE
 from pipeline.media.slots.segments import Slot
 from pipeline.media.stitch.stitcher import Stitched, Stitcher
 from pipeline.media.timeline.plan import plan

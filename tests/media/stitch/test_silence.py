@@ -5,8 +5,8 @@ import subprocess
 import numpy as np
 import pytest
 
+from pipeline.media.clock import BASE, HZ
 from pipeline.media.es.codecs import AAC, OPUS
-from pipeline.media.lane import BASE, HZ
 from pipeline.media.stitch.silence import EARLY, LATE, Quiet, silent_unit
 
 FRAME = 1024 * HZ / 48000

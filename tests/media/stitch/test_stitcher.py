@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from pipeline.media.lane import BASE
+from pipeline.media.clock import BASE
 from pipeline.media.stitch.stitcher import Changed, Stitched, Stitcher
 from pipeline.model import Severity
 from tests import ts

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.media.lane import BASE
+from pipeline.media.clock import BASE
 from pipeline.media.slots.segments import Slot
 from pipeline.media.timeline.expected_span import Promise, extinf_errors, promises, tolerance
 from pipeline.media.timeline.plan import Plan, plan

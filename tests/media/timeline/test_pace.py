@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.media.es.codecs import AAC, H264
-from pipeline.media.lane import Lane
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.timeline.pace import Pace, decoded_end, pace
+from pipeline.media.track import Lane
 from tests import ts
 from tests.media.loss.test_balance import run, slots_of
 

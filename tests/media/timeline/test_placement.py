@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from pipeline.media.lane import NOTHING, Edges
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.timeline.edges import counters_go_on
 from pipeline.media.timeline.plan import plan
-from pipeline.media.timeline.stream_gaps import continues
+from pipeline.media.track import NOTHING, Edges
+from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.scan import scan
 from pipeline.model import Severity
 from tests import ts

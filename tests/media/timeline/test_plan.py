@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.media.lane import BASE
+from pipeline.media.clock import BASE
 from pipeline.media.slots.segments import Slot
 from pipeline.media.timeline.plan import Plan, plan
 from pipeline.media.ts.scan import scan

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.media.lane import BASE, HZ
+from pipeline.media.clock import BASE, HZ
 from pipeline.media.timeline import plan as timeline
 from pipeline.media.timeline.split_plan import divide
 from pipeline.model import OnLoss, Severity

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.media.es.codecs import AAC, H264
-from pipeline.media.lane import Lane
 from pipeline.media.timeline.pid_mapping import aligned
 from pipeline.media.timeline.tracks import choose
+from pipeline.media.track import Lane
 from pipeline.media.ts.scan import Scan, scan
 from pipeline.model import Severity
 from tests import ts

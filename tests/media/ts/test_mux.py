@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from pipeline.media.es.codecs import AAC, H264
-from pipeline.media.lane import Edges, Lane
 from pipeline.media.slots.segments import complete
 from pipeline.media.stitch.stitcher import Stitcher
-from pipeline.media.timeline.stream_gaps import continues
+from pipeline.media.track import Edges, Lane
+from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.mux import Sample, Stream, write
 from pipeline.media.ts.scan import scan
 from tests import ts

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.media.clock import MODULO
 from pipeline.media.ts import packets
-from pipeline.media.ts.packets import MODULO, NULL_PID, PACKET, Packets, causes, columns, framing
+from pipeline.media.ts.packets import NULL_PID, PACKET, Packets, causes, columns, framing
 from tests import ts
 
 WHOLE = ts.segment(pictures=15)
@@ -346,22 +347,6 @@ def test_a_missing_marker_bit_is_told(at):
     values, marked = packets.stamps(np.frombuffer(field, np.uint8).reshape(1, 5))
     assert values.tolist() == [123456]
     assert marked.tolist() == [False]
-
-
-@pytest.mark.parametrize(
-    ("step", "expected"),
-    [
-        pytest.param(0, 0, id="none"),
-        pytest.param(3000, 3000, id="forward"),
-        pytest.param(-3000, -3000, id="back"),
-        pytest.param(3000 - MODULO, 3000, id="forward over the wrap"),
-        pytest.param(MODULO - 3000, -3000, id="back over the wrap"),
-        pytest.param(MODULO // 2 - 1, MODULO // 2 - 1, id="furthest forward"),
-        pytest.param(MODULO // 2, -MODULO // 2, id="furthest back"),
-    ],
-)
-def test_signed_steps(step, expected):
-    assert packets.signed(np.array([step])).tolist() == [expected]
 
 
 def test_a_packet_without_payload_begins_no_pes():
