@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 from dataclasses import dataclass, field
 
 import pytest
@@ -268,6 +269,23 @@ def test_what_is_here_but_damaged_is_fetched_again(spool, etag, damage):
     again = download(listing(etag), shelf, spool)
     assert [key for key, _ in shelf.opened] == [KEYS[1]]
     assert again[1].path.read_bytes() == DATA[KEYS[1]]
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["these", "another version"])
+def test_a_scan_is_believed_by_the_modules_that_made_it_alone(spool, monkeypatch, same):
+    fetch.download(listing(), Shelf(), spool, lambda stage, count: None, ahead=True)
+    scanned: list[str] = []
+    real = fetch.scan
+    monkeypatch.setattr(fetch, "scan", lambda name, data: scanned.append(name) or real(name, data))
+    if not same:
+        monkeypatch.setattr(fetch, "rules", lambda: "others")
+    again = download(listing(), Shelf(), spool)
+    assert len(scanned) == (0 if same else len(KEYS))
+    assert [set(f.scan.streams) for f in again] == [{ts.VIDEO, ts.AUDIO}] * 3
+
+
+def test_what_finds_something_in_a_segment_has_a_name():
+    assert re.fullmatch("[0-9a-f]{64}", fetch.rules())
 
 
 @pytest.mark.parametrize(
