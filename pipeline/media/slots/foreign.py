@@ -43,7 +43,7 @@ def in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findin
     if min(*found.since.values(), *found.until.values()) >= 0:
         return slot, []  # between its neighbours, however sparse
     off = [min(map(abs, side.values())) for side in (found.since, found.until)]
-    if min(off) > OUT and (why := _belongs_nowhere(slots, found)):
+    if why := _belongs_nowhere(slots, found, astray=min(off) > OUT):
         return emptied(slot), [_foreign(slot, why)]
     over = -min(max(side.values()) for side in (found.since, found.until))
     no_room = _has_no_room(slots, found)
@@ -99,19 +99,21 @@ def _has_its_place(slots: Sequence[Slot], found: Neighbours, over: int) -> bool:
     return over <= 2 * APART or abs(room - length(slot)) > APART
 
 
-def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours) -> str:
-    """Why a slot whose clock is off both its neighbours is of another recording, whatever is
-    announced of clocks; empty where nothing besides the clock says so.
+def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours, *, astray: bool) -> str:
+    """Why a slot whose clock is ``astray``, off both its neighbours, or whose format is another, is
+    of another recording, whatever is announced; empty where nothing besides says so.
     """
-    if _counted(slots, found) or _goes_on(slots, found):
+    differs = _differs_in_all(slots, found)
+    if not (astray or differs) or _counted(slots, found) or _goes_on(slots, found):
         return ""
     slot = slots[found.here]
     lasts = max(signed_ticks(end(s) - first(s)) for s in streams_of(slot).values())
     named = _named(slots, found.here)
     told = round(HZ * (slot.duration or 0.0))
-    if named is not None and abs(named - told) <= OUT / 2 and lasts - told > OUT:
+    agree = named is not None and abs(named - told) <= OUT / 2
+    if agree and lasts - told > (APART if differs else OUT):
         return f"it holds {lasts / HZ:.3f} s, EXTINF and the slice names say {told / HZ:.3f} s"
-    if not _is_announced(slots, found) and _differs_in_all(slots, found):
+    if astray and differs and len(_formats(slot)) > 1 and not _is_announced(slots, found):
         return "sound and picture have another format and another clock than on both sides"
     return ""
 
@@ -125,11 +127,11 @@ def _named(slots: Sequence[Slot], number: int) -> int | None:
 
 
 def _differs_in_all(slots: Sequence[Slot], found: Neighbours) -> bool:
-    """Every one of its streams, and more than one, has another format than on both sides."""
+    """Every one of its streams has another format than on both sides."""
     assert found.before is not None
     assert found.behind is not None
     mine, one, other = (_formats(slots[n]) for n in (found.here, found.before, found.behind))
-    return len(mine) > 1 and one == other and all(mine[k] != one.get(k) for k in mine)
+    return bool(mine) and one == other and all(mine[kind] != one.get(kind) for kind in mine)
 
 
 def _has_no_room(slots: Sequence[Slot], found: Neighbours) -> bool:

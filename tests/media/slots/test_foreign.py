@@ -183,3 +183,19 @@ def test_a_clock_that_steps_out_beside_a_slice_that_is_not_listed(lost, ours, fo
     assert [(id, severity) for id, severity, _ in said(made)] == found
     if ours:
         assert first(made[0][2], ts.VIDEO) == 3 * S
+
+
+@pytest.mark.parametrize("other", [True, False], ids=["another format", "the same format"])
+def test_another_format_needs_less_besides(other):
+    """Half a second that neither EXTINF nor the names know of, and a clock that nearly fits."""
+    datas = run(5)
+    datas[2] = ts.segment(start=3 * S, pictures=24, video=None)
+    given = [
+        replace(slot, utc=UTC + n * SECONDS)
+        for n, slot in enumerate(slots(*(data(S * (n + 1), video=None) for n in range(5))))
+    ]
+    given[2] = replace(slots(*datas)[2], utc=given[2].utc)
+    if other:
+        given[2] = of_format(given[2], b"\xff\xf1\x4c\x80")
+    found = [("SEG_FOREIGN", Severity.ERROR, "2.ts")] if other else []
+    assert said(identified(given)) == found
