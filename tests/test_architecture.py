@@ -32,7 +32,7 @@ LEVEL |= {"__init__": LEVEL["cli"], "__main__": len(LAYERS)}  # the public API; 
 # Inside media as well: a room imports itself and rooms of lower floors.  The proof shares nothing
 # with what wrote the MP4, nor the scan with what writes transport streams.
 FLOORS = (
-    ("clock", "findings", "malformed"),
+    ("clock", "finding_ids", "findings", "malformed"),
     ("es",),
     ("ts", "isobmff"),
     ("track", "playlist"),

@@ -1,13 +1,11 @@
-"""What people read is true: commands, options, findings and links."""
+"""What people read is true: commands, options and links."""
 
-import ast
 import functools
 import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +14,10 @@ ROOT = Path(__file__).parents[1]
 GROUPS = {"archive", "ledger", "record", "simulate"}  # commands that have commands of their own
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
-FINDINGS = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sample_media/*.md")])
 
-ID = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 SIMULATOR = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
-MAKERS = {"Finding", "_fatal", "_say", "_apart", "say"}  # calls whose first argument is an id
 
 
 # The commands.
@@ -88,63 +83,6 @@ def test_recpipe_in_running_text_is_a_command():
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     for command in set(re.findall(r"`recpipe ([a-z]+)", text)):
         assert shown_help(command)
-
-
-# The findings.
-
-
-def emitted() -> set[str]:
-    """Every id that a finding in the package can have."""
-    found: set[str] = set()
-    for path in (ROOT / "pipeline").rglob("*.py"):
-        found |= {text for text in ids(ast.parse(path.read_text())) if ID.fullmatch(text)}
-    return found
-
-
-def ids(tree: ast.Module) -> Iterator[str]:
-    """First arguments of what makes findings; in modules that compute some, tables of them too."""
-    nodes = list(ast.walk(tree))
-    firsts = [first for node in nodes if (first := made(node)) is not None]
-    yield from texts(*firsts)
-    if not all(isinstance(first, ast.Constant) for first in firsts):
-        for node in nodes:
-            if isinstance(node, ast.Tuple) and len(node.elts) > 1:
-                yield from texts(node.elts[0])
-            elif isinstance(node, ast.Dict) and len(node.keys) > 1:
-                yield from texts(*(key for key in node.keys if key is not None))
-            elif isinstance(node, ast.IfExp):
-                branches = list(texts(node.body, node.orelse))
-                if len(branches) == 2 and all(map(ID.fullmatch, branches)):
-                    yield from branches
-
-
-def made(node: ast.AST) -> ast.expr | None:
-    """The id in a call that makes a finding."""
-    if not isinstance(node, ast.Call):
-        return None
-    name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-    named = [word.value for word in node.keywords if word.arg == "id"]
-    return next(iter([*node.args[:1], *named]), None) if name in MAKERS else None
-
-
-def texts(*nodes: ast.expr) -> Iterator[str]:
-    """Those that are texts."""
-    for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
-
-
-def explained() -> set[str]:
-    """Ids in the first column of docs/findings.md."""
-    return set(re.findall(r"^\| `([A-Z0-9_]+)` \|", FINDINGS, re.MULTILINE))
-
-
-def test_every_finding_is_explained():
-    assert sorted(emitted() - explained()) == []
-
-
-def test_every_explained_finding_exists():
-    assert sorted(explained() - emitted()) == []
 
 
 # Links.

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pipeline.jobs.evidence import Evidence
 from pipeline.media.clock import BASE, HZ
+from pipeline.media.finding_ids import hole_reason
 from pipeline.media.findings import bounded
 from pipeline.media.loss import account, balance
 from pipeline.media.loss import holes as losses
@@ -89,18 +90,6 @@ CONSEQUENCES = {
     OnLoss.CLOSE: "hole closed",
     OnLoss.FILL: "hole filled where it reaches to the next segment, else kept",
 }
-REASONS = {
-    "SEG_MISSING": "segment missing",
-    "SEG_EMPTY": "segment empty",
-    "NOT_TS": "segment unreadable",
-    "PL_GAP": "declared by the playlist",
-    "ES_ABSENT": "stream missing",
-    "SEG_PARTIAL": "segment cut off",
-    "SYNC_BYTE": "segment overwritten",
-    "CC": "packets lost",
-    "CC_EDGE": "packets lost",
-    "DTS_GAP": "nothing recorded",
-}
 
 
 def holes(evidence: Evidence, read: Converted, on_loss: OnLoss) -> tuple[Hole, ...]:
@@ -136,7 +125,7 @@ def _reason(evidence: Evidence, segment: str) -> str:
         for f in (*evidence.findings, *evidence.plan.findings)
         if f.severity == Severity.ERROR and f.segment in near
     }
-    return next((words for id, words in REASONS.items() if id in errors), "media lost")
+    return hole_reason(errors).value
 
 
 def rejected(recording: Recording, findings: Sequence[Finding]) -> Report:

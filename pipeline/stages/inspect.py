@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.agora import names
 from pipeline.errors import UnsafePathError
+from pipeline.media.finding_ids import UNFINISHED
 from pipeline.media.findings import bounded
 from pipeline.media.playlist import parse as playlists
 from pipeline.media.playlist import tags as references
@@ -26,7 +27,6 @@ from pipeline.model import (
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH, common_folder
 
-UNFINISHED = ("PL_NO_ENDLIST", "PL_TRUNCATED")
 MOST_LISTED = 1000  # times that a playlist may list one file
 STRAY = 0.25  # seconds by which the names of slices may be off
 

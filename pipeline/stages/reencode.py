@@ -17,9 +17,9 @@ from pipeline.media.es.access_units import FRAME
 from pipeline.media.es.codecs import AAC, PRIVATE, adts_rate
 from pipeline.media.es.formats import Format
 from pipeline.media.es.sps import NUMBERS
+from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.format_changes import Change, Survey, Wanted
 from pipeline.media.slots.segments import Slot
-from pipeline.media.timeline.tracks import change_id
 from pipeline.media.ts.mux import Sample
 from pipeline.media.ts.replace_streams import samples, spliced
 from pipeline.media.ts.scan import Stream
@@ -354,7 +354,7 @@ def _said(
 ) -> Iterator[Finding]:
     """What was done, and what did not come out of it."""
     own = change.was.codec.stream_type < PRIVATE and change.was.codec.copied
-    id = change_id(change.was.codec) if own else "ES_CODEC"
+    id = CHANGES[change.was.codec.kind] if own else "ES_CODEC"
     detail = f"{one.was}, {one.units} units of {one.seconds:g} s"
     yield Finding(
         id, Severity.WARNING, one.segment, change.pid, 1, detail, f"encoded anew as {one.now}"

@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from types import MappingProxyType
 
 from pipeline.media.es.access_units import Units
+from pipeline.media.finding_ids import CLAIMS
 from pipeline.media.loss import balance
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed, Slot, has_media
@@ -20,29 +21,6 @@ from pipeline.model import Account, Entry, Finding, Hole, Severity, Total, Verdi
 
 AGAIN = "listed again"
 ELSEWHERE = "all it holds stands in another slot"
-
-# What a rule claims of packets and stamps costs only what the account says is missing; every other
-# error says by itself that something promised is not there.
-CLAIMS = frozenset(
-    {
-        "ADTS_SYNC",
-        "AF_LENGTH",
-        "CC",
-        "CC_EDGE",
-        "DTS_BACK",
-        "DTS_GAP",
-        "ES_ABSENT",
-        "PES_NONE",
-        "PES_SIZE",
-        "PES_START",
-        "PL_EXTINF",
-        "PSI_CRC",
-        "PTS_MARKER",
-        "SCRAMBLED",
-        "SYNC_BYTE",
-        "TEI",
-    }
-)
 
 
 def entries(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.media.clock import BASE, HZ, Bytes
+from pipeline.media.finding_ids import IDS
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
@@ -93,18 +94,11 @@ def is_silent(samples: NDArray[np.int16]) -> bool:
     return samples.size > 0 and int(np.abs(samples.astype(np.int32)).max()) <= LOUD
 
 
-_SAID = {
-    "BLACK": "black pictures",
-    "FROZEN": "pictures that do not change",
-    "SILENT": "digital silence",
-}
-
-
 def told(id: str, spans: Sequence[Span], lane: Lane, *, decoded: bool) -> Finding:
     """One finding for all spans of a kind: nothing is wrong, but somebody may want to know."""
     total = sum(span.length for span in spans)
     named = ", ".join(f"{span.begin:.1f} to {span.end:.1f}" for span in spans[:NAMED])
     more = f" and {len(spans) - NAMED} more" if len(spans) > NAMED else ""
     how = "" if decoded else ", by the size of its units"
-    detail = f"{total:.1f} s of {_SAID[id]}{how}: {named}{more}"
+    detail = f"{total:.1f} s of {IDS[id].meaning}{how}: {named}{more}"
     return Finding(id, Severity.INFO, spans[0].segment, lane.pid, len(spans), detail)

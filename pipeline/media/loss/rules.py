@@ -76,8 +76,8 @@ def examine(plan: Plan) -> tuple[Finding, ...]:
 def expected(plan: Plan, stream_types: str | None) -> Iterator[Finding]:
     """What was to be recorded (Agora's streamTypes) and is not there at all."""
     there = {lane.codec.kind for lane in plan.lanes}
-    for kind in ("audio", "video"):
+    for kind, id in (("audio", "EXPECT_AUDIO"), ("video", "EXPECT_VIDEO")):
         if stream_types in (kind, "both") and kind not in there:
             detail = f"no {kind} in the whole recording, expected {stream_types}"
             repair = "there is nothing to be put in"
-            yield Finding(f"EXPECT_{kind.upper()}", Severity.ERROR, detail=detail, repair=repair)
+            yield Finding(id, Severity.ERROR, detail=detail, repair=repair)

@@ -10,14 +10,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pipeline.media.clock import HZ, MODULO
+from pipeline.media.finding_ids import AT_THE_HEAD, AT_THE_TAIL
 from pipeline.media.slots.segments import Placed, Slot, has_media, opening
 from pipeline.media.timeline import slice_names as walls
 from pipeline.media.timeline.slice_names import Shift
 from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
-
-AT_THE_HEAD = ("CC_EDGE", "DTS_GAP", "PES_START")
-AT_THE_TAIL = ("CC", "CC_EDGE", "PES_SIZE", "SEG_PARTIAL", "SEG_SIZE")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from pipeline.media.clock import HZ
 from pipeline.media.es.access_units import FRAME
 from pipeline.media.es.codecs import adts_rate
 from pipeline.media.es.formats import Format
+from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.segments import Placed
 from pipeline.media.timeline.expected_span import Promise
 from pipeline.media.timeline.failover import kept_end
 from pipeline.media.timeline.plan import Plan, rebase
-from pipeline.media.timeline.tracks import change_id, choose
+from pipeline.media.timeline.tracks import choose
 from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 
@@ -58,7 +59,7 @@ def _runs(
         found = _formats(placed, now)
         said = tuple(
             Finding(
-                change_id(lane.codec),
+                CHANGES[lane.codec.kind],
                 Severity.WARNING,
                 placed.slot.name,
                 lane.pid,

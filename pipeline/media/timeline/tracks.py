@@ -13,6 +13,7 @@ from pipeline.media.clock import HZ, signed
 from pipeline.media.es.access_units import FRAME
 from pipeline.media.es.codecs import AAC, PRIVATE, Codec, adts_rate, is_data
 from pipeline.media.es.formats import collide, needs
+from pipeline.media.finding_ids import CHANGES
 from pipeline.media.timeline.pid_mapping import program_codecs
 from pipeline.media.track import Lane
 from pipeline.media.ts import psi
@@ -22,11 +23,6 @@ from pipeline.model import Finding, Severity
 NOT_YET = "not supported yet"
 LATE = 1.5  # usual steps between two units with nothing in between
 REGULAR = 3  # steps between time stamps that make a stream one of sound or pictures
-
-
-def change_id(codec: Codec) -> str:
-    """Of the finding that tells of a change of format."""
-    return "SPS_CHANGE" if codec.kind == "video" else "AAC_CHANGE"
 
 
 def choose(
@@ -233,7 +229,7 @@ def _constancy(lane: Lane, scans: Sequence[Scan]) -> Iterator[Finding]:
             continue
         now = stream.config and needs(lane.codec, stream.config)
         if stream.config and now != needs(lane.codec, lane.config):
-            id = change_id(lane.codec)
+            id = CHANGES[lane.codec.kind]
             detail = f"{stream.config.hex()}, the first was {lane.config.hex()}"
             detail += f": a change of {lane.codec.kind} format is {NOT_YET}"
             yield Finding(id, Severity.FATAL, scan.name, lane.pid, detail=detail)

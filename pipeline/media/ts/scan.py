@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.media.clock import Bytes, Index, Mask, Ticks, signed
 from pipeline.media.es.audio_type import HEAD, TYPES, heard
 from pipeline.media.es.codecs import SECTIONS, Codec, codec_of, sniff
+from pipeline.media.finding_ids import IDS
 from pipeline.media.ts import psi
 from pipeline.media.ts.packets import (
     NULL_PID,
@@ -198,18 +199,10 @@ def _put_in_front(frame: Framing) -> bool:
     return frame.leading % PACKET != 0 and pid < FIRST_PID
 
 
-_CAUSES = {
-    "SYNC_BYTE": "packets that do not begin with 0x47",
-    "TEI": "packets marked as damaged in transport",
-    "SCRAMBLED": "packets marked as scrambled",
-    "AF_LENGTH": "packets whose adaptation field cannot be one",
-}
-
-
 def _packet_rules(packets: Packets) -> Iterator[Finding]:
     for id, rows in causes(packets).items() if len(packets.bad) else ():
         if len(rows):
-            detail = f"{_CAUSES[id]}, first at byte {int(rows[0]) * PACKET}"
+            detail = f"{IDS[id].meaning}, first at byte {int(rows[0]) * PACKET}"
             yield Finding(id, Severity.ERROR, count=len(rows), detail=detail)
 
 
