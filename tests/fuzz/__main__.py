@@ -68,11 +68,11 @@ def main() -> int:
     """Fuzz, and keep what was new when asked to."""
     chosen = arguments(sys.argv[1:])
     target = TARGETS[chosen.target]
-    end = time.monotonic() + chosen.seconds
     status = 0
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
     for number, data in enumerate([*target.seeds(), *kept(chosen.target)]):
         (folder / f"seed-{number:05}").write_bytes(data)
+    end = time.monotonic() + chosen.seconds
     options = {
         "runs": ROUND,
         "seed": chosen.seed,
