@@ -52,7 +52,7 @@ def rejoined(
             put(number, np.concatenate([read(number), behind[:count]]))
             put(number + 1, behind[count:])
     for number in (n for n in plain if n + 1 in plain and holds(new[n], new[n + 1])):
-        ahead, behind = parted(read(number), new[number + 1])
+        ahead, behind = parted(read(number), new[number], new[number + 1])
         put(number, ahead)
         again, there = scan(new[number + 1].name, behind), new[number + 1].scan
         if there is not None and hurt(again) < hurt(there) + begins_inside(there):

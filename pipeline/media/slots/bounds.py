@@ -87,9 +87,7 @@ def _of_stream(slot: Slot, lane: Lane, stream: Stream) -> tuple[Ticks, Ticks, li
             say("PTS_RANGE", Severity.WARNING, astray, detail, "shown where one is wanting")
         pts, dts, flipped = one_bit_off(pts, dts, lane)
         if flipped:
-            detail = (
-                "one bit of a PTS is wrong: among evenly spaced pictures it stands beside its place"
-            )
+            detail = "one bit of a stamp is wrong: it stands beside its place among even ones"
             say("PTS_RANGE", Severity.WARNING, flipped, detail, "set there")
     return pts, dts, findings
 

@@ -27,6 +27,7 @@ from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
 
 OUT = HZ  # a slot whose clock is further off than this from both its neighbours is out of line
+UNITS = 1.5  # by which no writer goes back where it changes the format
 ENOUGH = 3  # edges that tell how a writer counts
 MISSING = (
     5  # times as long as a slot: if its neighbours are further apart, their clocks tell nothing
@@ -113,6 +114,9 @@ def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours, *, astray: bool) 
     agree = named is not None and abs(named - told) <= OUT / 2
     if agree and lasts - told > (APART if differs else OUT):
         return f"it holds {lasts / HZ:.3f} s, EXTINF and the slice names say {told / HZ:.3f} s"
+    over = [max(side.values()) for side in (found.since, found.until)]
+    if differs and max(over) < -UNITS * max(map(unit, streams_of(slot).values())):
+        return "it has another format than its neighbours, and lies over both by its clock"
     if astray and differs and len(_formats(slot)) > 1 and not _is_announced(slots, found):
         return "sound and picture have another format and another clock than on both sides"
     return ""

@@ -10,12 +10,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.clock import HZ
+from pipeline.media.clock import HZ, Ticks, signed
 from pipeline.media.slots.foreign import OUT, in_line
 from pipeline.media.slots.neighbours import (
     between,
     emptied,
     neighbours,
+    paired,
     streams_of,
 )
 from pipeline.media.slots.segments import Slot, has_media
@@ -78,17 +79,25 @@ def _alike(slots: Sequence[Slot]) -> list[list[int]]:
 
 
 def _fingerprints(slot: Slot) -> list[object]:
-    """The first packets of all streams make a segment unique, and the last ones."""
-    streams = sorted(streams_of(slot).items())
-    return [(slot.part, end, *((pid, s.edges[end]) for pid, s in streams)) for end in (0, 1)]
+    """The first packets of all streams make a segment unique, and the last ones, whatever PIDs
+    they are sent on.
+    """
+    streams = [stream for _, stream in sorted(streams_of(slot).items())]
+    return [(slot.part, end, *(_anonymous(s.edges[end]) for s in streams)) for end in (0, 1)]
+
+
+def _anonymous(packet: bytes) -> bytes:
+    """A packet without its PID (ISO/IEC 13818-1 clause 2.4.3.2)."""
+    return bytes((packet[1] & 0xE0,)) + packet[3:]
 
 
 def _holds(slots: Sequence[Slot], group: Sequence[int], number: int) -> bool:
     """One of two slots has no other stamps than the other."""
     one, other = streams_of(slots[group[0]]), streams_of(slots[number])
+    pairs = [(one[p].dts, other[q].dts) for p, q in paired(one, other)]
     return any(
-        all(np.isin(a[pid].dts, b[pid].dts).all() for pid in a.keys() & b.keys())
-        for a, b in ((one, other), (other, one))
+        all(np.isin(mine, others).all() for mine, others in both)
+        for both in (pairs, [pair[::-1] for pair in pairs])
     )
 
 
@@ -129,7 +138,8 @@ def _held_before(slots: list[Slot]) -> list[Finding]:
         one, other = streams_of(slots[a]), streams_of(slots[b])
         twice = one.keys() == other.keys() and all(
             0 < len(other[p].dts) < len(one[p].dts)
-            and np.array_equal(one[p].dts[-len(other[p].dts) :], other[p].dts)
+            and np.isin(other[p].dts, one[p].dts).all()
+            and _begins_before(one[p].dts, other[p].dts)
             for p in other
         )
         if twice and slots[a].part == slots[b].part:
@@ -141,3 +151,10 @@ def _held_before(slots: list[Slot]) -> list[Finding]:
             slots[a] = replace(slots[a], duration=both or None)
             slots[b] = replace(emptied(slots[b]), needed=False)
     return findings
+
+
+def _begins_before(one: Ticks, other: Ticks) -> bool:
+    """One of two that hold the same begins earlier by more than half of what the other lasts."""
+    a, b = one[one >= 0], other[other >= 0]
+    lasts = int(signed(b[-1:] - b[:1])[0]) if len(b) else 0
+    return len(a) > 0 and len(b) > 0 and int(signed(b[:1] - a[:1])[0]) > lasts / 2

@@ -64,18 +64,18 @@ def gaps(slots: Sequence[Slot], a: int, b: int) -> dict[tuple[int, int], int]:
     absent = promised(slots[a + 1 : b])
     one, other = streams_of(slots[a]), streams_of(slots[b])
     return {
-        (p, q): signed_ticks(first(other[q]) - end(one[p])) - absent for p, q in _paired(one, other)
+        (p, q): signed_ticks(first(other[q]) - end(one[p])) - absent for p, q in paired(one, other)
     }
 
 
 def between(slots: Sequence[Slot], a: int, b: int) -> int | None:
     """Ticks from the end of one slot to the beginning of another, by the stream that says least."""
     one, other = streams_of(slots[a]), streams_of(slots[b])
-    gaps = [signed_ticks(first(other[q]) - end(one[p])) for p, q in _paired(one, other)]
+    gaps = [signed_ticks(first(other[q]) - end(one[p])) for p, q in paired(one, other)]
     return min(gaps, key=abs, default=None)
 
 
-def _paired(one: Mapping[int, Stream], other: Mapping[int, Stream]) -> list[tuple[int, int]]:
+def paired(one: Mapping[int, Stream], other: Mapping[int, Stream]) -> list[tuple[int, int]]:
     """The PIDs of each stream on both sides: the same, or where a writer numbers its streams anew
     the same place among its like.
     """

@@ -37,29 +37,40 @@ def in_place(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, int]:
 
 def one_bit_off(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int]:
     """The one picture that does not stand where evenly spaced ones want it is set there, if one bit
-    of its PTS makes the difference; and its DTS, if it has no other.
+    of its PTS makes the difference; and its DTS, if it has no other.  Or its DTS alone.
     """
     known = np.flatnonzero(dts >= 0)
     if lane.codec.kind == "audio" or len(known) < FEW:
         return pts, dts, 0
-    shown = signed(pts[known] - pts[known[0]])
-    order = np.argsort(shown, kind="stable")
-    odd = np.flatnonzero(np.abs(np.diff(shown[order]) - lane.unit) > EVEN * lane.unit)
+    if off := _one_off(pts[known], lane.unit):
+        picture, place = int(known[off[0]]), off[1]
+        right, decoded = pts.copy(), dts.copy()
+        right[picture] = place
+        decoded[picture] = place if dts[picture] == pts[picture] else dts[picture]
+        return right, decoded, 1
+    if off := _one_off(dts[known], lane.unit):
+        decoded = dts.copy()
+        decoded[known[off[0]]] = off[1]
+        return pts, decoded, 1
+    return pts, dts, 0
+
+
+def _one_off(stamps: Ticks, unit: float) -> tuple[int, int] | None:
+    """Which stamp of evenly spaced ones is off its place by one bit, and where that is."""
+    line = signed(stamps - stamps[0])
+    order = np.argsort(line, kind="stable")
+    odd = np.flatnonzero(np.abs(np.diff(line[order]) - unit) > EVEN * unit)
     off = _between_odd(odd.tolist(), len(order))
     if off is None:
-        return pts, dts, 0
-    picture = int(known[order[off]])
+        return None
     sides = [(off - 1, 1), (off + 1, -1)]
-    wanted = [shown[order[n]] + way * lane.unit for n, way in sides if 0 <= n < len(order)]
-    told = int(pts[picture])
-    middle = int(pts[known[0]]) + round(sum(wanted) / len(wanted))
+    wanted = [line[order[n]] + way * unit for n, way in sides if 0 <= n < len(order)]
+    told = int(stamps[order[off]])
+    middle = int(stamps[0]) + round(sum(wanted) / len(wanted))
     for place in range(middle - ROUNDED, middle + ROUNDED + 1):
         if (told ^ place % MODULO).bit_count() == 1:
-            right, decoded = pts.copy(), dts.copy()
-            right[picture] = place % MODULO
-            decoded[picture] = right[picture] if dts[picture] == told else dts[picture]
-            return right, decoded, 1
-    return pts, dts, 0
+            return int(order[off]), place % MODULO
+    return None
 
 
 def _between_odd(odd: list[int], count: int) -> int | None:

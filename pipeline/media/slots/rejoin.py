@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.media.clock import Bytes
+from pipeline.media.clock import Bytes, Ticks, signed
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.packets import PACKET, columns, framing
 from pipeline.media.ts.pes import track
 from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Severity
+
+OWN = 4  # units of its own that a segment begins with at least, which also holds the next one
 
 
 def missing_bytes(a: Slot, b: Slot) -> int:
@@ -51,29 +53,47 @@ def given_back(a: Bytes, b: Bytes, pids: Sequence[int]) -> tuple[Bytes, Bytes]:
 
 
 def holds(a: Slot, b: Slot) -> bool:
-    """A segment contains all of the next one: the same stamps, to the last of them."""
+    """A segment contains the next one as well: behind its own units it has the same stamps, or what
+    damage left of them on either side.
+    """
     if a.part != b.part or a.scan is None or b.scan is None:
         return False
     one, other = _streams(a.scan), _streams(b.scan)
-    return (
-        bool(other)
-        and one.keys() == other.keys()
-        and all(np.array_equal(one[p].dts[-len(s.dts) :], s.dts) for p, s in other.items())
-        and any(len(other[p].dts) < len(one[p].dts) for p in other)
+    if not other or one.keys() != other.keys():
+        return False
+    begins = {pid: _beginning_of(one[pid].dts, s.dts) for pid, s in other.items()}
+    return max(begins.values()) >= OWN and all(
+        _mostly_alike(one[pid].dts[begins[pid] :], other[pid].dts) for pid in other
     )
 
 
-def parted(data: Bytes, b: Slot) -> tuple[Bytes, Bytes]:
+def _beginning_of(dts: Ticks, other: Ticks) -> int:
+    """How many PES of a stream stand before the first one of another."""
+    known = other[other >= 0]
+    later = (dts >= 0) & (signed(dts - known[:1]) >= 0) if len(known) else np.zeros(1, np.bool_)
+    return int(np.argmax(later)) if later.any() else len(dts)
+
+
+def _mostly_alike(one: Ticks, other: Ticks) -> bool:
+    """More than half of the stamps are those of the other, and one holds all of the other's."""
+    both = np.intersect1d(one, other)
+    sizes = len(np.unique(one)), len(np.unique(other))
+    return len(both) == min(sizes) and 2 * len(both) > max(sizes)
+
+
+def parted(data: Bytes, a: Slot, b: Slot) -> tuple[Bytes, Bytes]:
     """The bytes of a segment before and from where it begins to hold the next one: at the first of
     its PES, or at the tables in front of that.
     """
+    assert a.scan is not None
     assert b.scan is not None
     frame = framing(data)
     packets = columns(frame.rows)
     begins = []
-    for stream in _streams(b.scan).values():
+    for pid, stream in _streams(b.scan).items():
         t = track(packets, *stream.pids)
-        begins.append(int(t.index[t.starts[-len(stream.dts)]]))
+        first = _beginning_of(a.scan.streams[pid].dts, stream.dts)
+        begins.append(int(t.index[t.starts[first]]))
     row = min(begins)
     while row and packets.pid[row - 1] in (0, b.scan.program.pmt_pid):
         row -= 1

@@ -139,6 +139,12 @@ def has_media(slot: Slot) -> bool:
     return any(len(stream.pts) and not stream.blank for stream in streams)
 
 
+def is_gone(slot: Slot) -> bool:
+    """It should hold media and does not: a slice of tables alone promises no time (EXTINF 0)."""
+    there = slot.scan is not None and slot.scan.packets > 0
+    return not has_media(slot) and (not there or bool(slot.duration))
+
+
 def slots_between(slots: Sequence[Slot], before: Placed, segment: Placed) -> list[Slot]:
     """Slots without media between two segments."""
     return [s for s in slots[before.position + 1 : segment.position] if not has_media(s)]

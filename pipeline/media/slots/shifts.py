@@ -30,7 +30,7 @@ def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
         elif off is not None and not _is_filled(slot, pid):
             off = None
         if off is not None and abs(off) > APART and others and all(o == 0 for o in others):
-            moves[pid] = -off
+            moves[pid] = -_as_promised(slots, found, pid, off)
     if not moves:
         return slot, []
     said = [
@@ -45,6 +45,20 @@ def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
         for pid, ticks in moves.items()
     ]
     return shifted(slot, moves), said
+
+
+def _as_promised(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -> int:
+    """The same to the tick where EXTINF tells: it counts from picture to picture, and how long the
+    last one of a slot is shown nobody else knows.
+    """
+    before = slots[found.here - 1]
+    one, here = streams_of(before).get(pid), streams_of(slots[found.here])[pid]
+    if found.before != found.here - 1 or one is None or not before.duration or before.rounded:
+        return off
+    if here.codec is None or here.codec.kind == "audio":
+        return off
+    told = signed_ticks(first(here) - first(one) - round(HZ * before.duration))
+    return told if abs(told - off) <= APART else off
 
 
 def _is_filled(slot: Slot, pid: int) -> bool:

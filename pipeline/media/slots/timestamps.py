@@ -52,6 +52,8 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
         return pts, dts, len(wrong)
     own = signed(pts[known] - dts[known])
     mended = np.interp(wrong, good, line[good]).round().astype(np.int64)
+    front = wrong < good[0]
+    mended[front] = line[good[0]] - ((good[0] - wrong[front]) * lane.unit).round().astype(np.int64)
     beyond = wrong > good[-1]
     mended[beyond] = line[good[-1]] + ((wrong[beyond] - good[-1]) * lane.unit).round().astype(
         np.int64

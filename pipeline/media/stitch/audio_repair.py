@@ -42,6 +42,25 @@ def behind(first: Index, pts: Ticks, count: int, lane: Lane, carried: Carried) -
     return pts
 
 
+def in_line(first: Index, pts: Ticks, lane: Lane, carried: Carried) -> Ticks:
+    """Stamps of PES, by their ``first`` frames, where one that jumps out and back with the next is
+    set behind the frame in front: a frame lasts as long as it does.
+    """
+    known = np.flatnonzero(pts >= 0)
+    if len(known) < 2:
+        return pts
+    before = carried.next if carried.next > -math.inf else float(pts[known[0]])
+    begins = np.append(before + first[known[0]] * lane.unit, pts[known][:-1])
+    due = begins + np.append(0.0, np.diff(first[known]) * lane.unit)
+    off = pts[known] - due
+    out = (np.abs(off[:-1]) > lane.unit / 2) & (np.abs(off[:-1] + off[1:]) <= lane.unit / 4)
+    if not out.any():
+        return pts
+    pts = pts.copy()
+    pts[known[:-1][out]] = np.rint(due[:-1][out]).astype(np.int64)
+    return pts
+
+
 def _after(pts: float, due: float, lane: Lane) -> int:
     return round(due - lane.unit / 2 if pts <= due - lane.unit + CLOSE else pts)
 

@@ -18,7 +18,7 @@ from pipeline.media.es.codecs import PRIVATE, NalSyntax, adts_begins
 from pipeline.media.es.formats import needs
 from pipeline.media.loss.fills import Block
 from pipeline.media.malformed import Malformed
-from pipeline.media.stitch.audio_repair import behind, mended
+from pipeline.media.stitch.audio_repair import behind, in_line, mended
 from pipeline.media.stitch.edit import renumber, retime, spliced
 from pipeline.media.stitch.interpose import interposed, only
 from pipeline.media.stitch.payload import (
@@ -326,20 +326,29 @@ def _behind(
     work: Work, lane: Lane, carried: Carried, frames: Index, pes: Index, pts: Ticks
 ) -> Ticks:
     """Stamps that a muxer can follow, also in the PES of this segment."""
-    followed = behind(np.searchsorted(frames, pes), pts, len(frames), lane, carried)
-    moved = np.flatnonzero(followed != pts)
+    first = np.searchsorted(frames, pes)
+    straight = in_line(first, pts, lane, carried)
+    detail = "a stamp that jumps out and back, while frame follows frame"
+    _set(work, lane, pts, straight, ("PTS_RANGE", detail, "set behind the frame in front"))
+    followed = behind(first, straight, len(frames), lane, carried)
+    detail = "sound is stamped before the frame in front of it has begun"
+    _set(work, lane, straight, followed, ("DTS_BACK", detail, "put behind it"))
+    return followed
+
+
+def _set(work: Work, lane: Lane, pts: Ticks, new: Ticks, said: tuple[str, str, str]) -> None:
+    """Other stamps for PES of this segment; those in front began in the segment before."""
+    moved = np.flatnonzero(new != pts)
     if not len(moved):
-        return pts
-    own = len(pts) - len(work.pts)  # those in front began in the segment before
+        return
+    own = len(pts) - len(work.pts)
     inside = moved[moved >= own]
     work.pts = work.pts.copy()
-    work.pts[inside - own] = followed[inside]
-    detail = "sound is stamped before the frame in front of it has begun"
-    found = Finding(
-        "DTS_BACK", Severity.WARNING, work.name, lane.pid, len(moved), detail, "put behind it"
+    work.pts[inside - own] = new[inside]
+    id, detail, repair = said
+    work.findings.append(
+        Finding(id, Severity.WARNING, work.name, lane.pid, len(moved), detail, repair)
     )
-    work.findings.append(found)
-    return followed
 
 
 def _told_apart(work: Work, lane: Lane, made: Units) -> Units:

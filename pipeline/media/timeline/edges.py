@@ -258,7 +258,7 @@ def _nothing_is_missing(
     others = [other for pid, other in gaps.items() if pid != lane.pid]
     # one counter alone goes on by chance, one time in sixteen
     sure = others or not as_long_as_slots(gap / HZ, part.slots)
-    told = (counted and sure) or gap <= GAP
+    told = (counted and sure and not _others_break(part, before, segment)) or gap <= GAP
     if told and min(others, default=gap) >= gap / 2:
         by_names = _gap_by_names(part, before, segment) or 0.0
         kept = all(promise_is_kept(s, part.lanes) for s in (before, segment))
@@ -267,6 +267,15 @@ def _nothing_is_missing(
             return True
     alone = gap <= GAP or bool(others and min(others) <= GAP)
     return counted and alone and not part.paces[lane.pid].hides(lane, gap)
+
+
+def _others_break(part: _Part, before: Placed, segment: Placed) -> bool:
+    """The counter of a stream tells that packets are missing: of what was lost whole, all streams
+    lack some.
+    """
+    shared = before.stamps.keys() & segment.stamps.keys()
+    pairs = [(before.stream(pid), segment.stream(pid)) for pid in shared]
+    return any(not (continues(a, b) or moved(a, b)) for a, b in pairs)
 
 
 def _is_promised(part: _Part, before: Placed, segment: Placed, gap: float) -> bool:

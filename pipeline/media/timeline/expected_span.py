@@ -2,12 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from pipeline.media.clock import HZ, MODULO
-from pipeline.media.slots.segments import Placed, Slot, complete, has_media, opening
+from pipeline.media.slots.segments import (
+    Placed,
+    Slot,
+    complete,
+    has_media,
+    opening,
+    slots_between,
+)
+from pipeline.media.timeline.extinf import adjacent, exact, extinf_errors, tolerance
 from pipeline.media.timeline.slice_names import DOUBT, TOLERANCE, begins_whole, wall
 from pipeline.media.timeline.stream_gaps import FEW
 from pipeline.media.track import Lane
@@ -46,8 +53,8 @@ def promises(
     first, last = segments[0], segments[-1]
     allowed = tolerance(segments, lanes) * HZ
     if not _breaks_off(last, lanes):  # EXTINF alone says that something follows
-        allowed = max(allowed, WHOLE_END)
-    begin, end = _promised(segments, lanes)
+        allowed = _half_a_unit(last, lanes) if exact(segments, lanes) else max(allowed, WHOLE_END)
+    begin, end = _promised(segments, lanes, slots)
     real_end = _media_end(last, lanes)
     late = begin is not None and _real_begin(first, lanes) - begin > _late(segments, lanes) * HZ
     early = end is not None and (
@@ -174,7 +181,7 @@ def _comes_late(
         return float(cut[0][0]), True
     if _begun_in_front(segments, at, lane, slots):
         return begin, True
-    hurt = _missing_between(before, segment, slots) or before.damaged
+    hurt = slots_between(slots, before, segment) or before.damaged
     if hurt and _first_start(lane, slots) != segment.position:
         unread = at == 1 and _span(before, lanes) < HZ  # too little is left of it to tell
         return (begin if unread else _media_end(before, lanes)), True
@@ -218,12 +225,8 @@ def _ends_early(
         return float(cut[-1][1]), True
     if after.damaged and at + 2 == len(segments) and _span(after, lanes) < HZ:
         return end, True
-    gone = _missing_between(segment, after, slots) or after.damaged
+    gone = bool(slots_between(slots, segment, after)) or after.damaged
     return float(opening(after, lanes)), gone or _hurt_after(segment, lane)
-
-
-def _missing_between(before: Placed, segment: Placed, slots: Sequence[Slot]) -> bool:
-    return any(not has_media(s) for s in slots[before.position + 1 : segment.position])
 
 
 def _media_end(segment: Placed, lanes: Sequence[Lane]) -> float:
@@ -299,18 +302,18 @@ def _cut(segment: Placed) -> bool:
 
 
 def _promised(
-    segments: Sequence[Placed], lanes: Sequence[Lane]
+    segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
 ) -> tuple[float | None, float | None]:
     """Where the first segment should begin and the last one end, by EXTINF and their neighbours."""
     first, last = segments[0], segments[-1]
     begin = end = None
     told = first.slot.duration if _headless(first) or not _as_named(segments, lanes) else None
-    if told and len(segments) > 1 and _adjacent(first, segments[1]):
+    if told and len(segments) > 1 and adjacent(first, segments[1]):
         begin = opening(segments[1], lanes) - told * HZ
         blameless = _breaks_off(first, lanes) and begins_whole(segments[1])
         if segments[1].damaged or (segments[1].torn and not blameless):
             begin = min(begin, opening(first, lanes)) if first.damaged else None
-    alone = len(segments) == 1 or not _adjacent(first, segments[1])
+    alone = len(segments) == 1 or not adjacent(first, segments[1])
     witness = alone or not _breaks_off(first, lanes)  # its own end is left to tell
     if begin is None and told and _headless(first) and witness:
         whole = _media_end(first, lanes)
@@ -318,7 +321,7 @@ def _promised(
         if first is last:
             return begin, whole
     if lasting := last.slot.duration or _usual_if_cut(segments, lanes):
-        end = _start_of_last(segments, lanes) + lasting * HZ
+        end = _start_of_last(segments, lanes, slots) + lasting * HZ
     return begin, end
 
 
@@ -327,7 +330,7 @@ def _as_named(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
     says besides is wrong.
     """
     first, then = segments[0], segments[1] if len(segments) > 1 else None
-    if then is None or not _adjacent(first, then):
+    if then is None or not adjacent(first, then):
         return False
     if first.slot.utc is None or then.slot.utc is None or then.torn or then.damaged:
         return False
@@ -352,44 +355,24 @@ def _breaks_off(segment: Placed, lanes: Sequence[Lane]) -> bool:
     return short or (video is not None and not complete(video))
 
 
-def _adjacent(a: Placed, b: Placed) -> bool:
-    """One follows the other in a playlist."""
-    return b.position == a.position + 1 and b.slot.part == a.slot.part
-
-
-def _start_of_last(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
+def _start_of_last(
+    segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
+) -> float:
     """By its own stamps, or by the segment before where these may have lost their beginning."""
     last, before = segments[-1], segments[-2] if len(segments) > 1 else None
     own = opening(last, lanes)
-    if before is None or before.damaged or not before.slot.duration:
+    if before is None or before.damaged or before.slot.part != last.slot.part:
         return own
-    if not _adjacent(before, last):
+    lasting = [slot.duration for slot in (before.slot, *slots_between(slots, before, last))]
+    if None in lasting:
         return own
-    chained = opening(before, lanes) + before.slot.duration * HZ
+    chained = opening(before, lanes) + sum(told or 0.0 for told in lasting) * HZ
     if lanes[0].pid not in last.stamps:
         return chained
     apart = last.slot.duration is not None and own - chained >= last.slot.duration * HZ
     return min(own, chained) if (last.damaged or last.torn) and not apart else own
 
 
-def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
-    """Seconds by which this playlist's EXTINF is usually off, at least 0.1."""
-    off = [abs(o) for _, o in extinf_errors(segments, lanes)]
-    if not off:
-        return 0.5
-    durations = [s.slot.duration or 0.0 for s in segments]
-    whole = all(duration == int(duration) for duration in durations)
-    rounded = whole and (len(off) < 3 or max(off) > 0.05)
-    rounded |= all(s.slot.rounded for s in segments)
-    usual = max(2 * float(np.median(off)), float(np.percentile(off, 95)) if len(off) > 7 else 0.0)
-    return max(0.1 if len(off) > 1 else 0.2, usual, 0.6 if rounded else 0.0)
-
-
-def extinf_errors(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Placed, float]]:
-    """For neighbours on one clock: seconds by which their distance differs from EXTINF."""
-    begins = [opening(segment, lanes) for segment in segments]
-    return [
-        (a, (following - begin) / HZ - a.slot.duration)
-        for (a, begin), (b, following) in pairwise(zip(segments, begins, strict=True))
-        if a.slot.duration is not None and _adjacent(a, b) and not b.torn
-    ]
+def _half_a_unit(last: Placed, lanes: Sequence[Lane]) -> float:
+    """Of the stream with the shortest ones."""
+    return min(lane.unit for lane in lanes if lane.pid in last.stamps) / 2

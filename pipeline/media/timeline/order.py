@@ -85,19 +85,20 @@ def without_copies(
 
 def in_order(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
     """Put segments in the order of their names or their clock, if that mends every break."""
-    breaks = _breaks(segments, lanes)
+    backs, gaps = _breaks(segments, lanes)
+    breaks = backs + gaps
     named = [s.slot.utc for s in segments]
     by_name = None if None in named else sorted(segments, key=lambda s: (s.slot.utc, s.number))
     by_clock, linked = _by_clock(segments, lanes), _linked(segments, lanes) if breaks else segments
     for candidate, how in ((by_name, NAMES), (by_clock, CLOCK), (linked, CLOCK)):
         if candidate is None or candidate == segments:
             continue
-        left = _breaks(candidate, lanes)
-        none = left == breaks == len(segments) - 1  # a clock for each segment
+        back, gap = _breaks(candidate, lanes)
+        none = back == backs == len(segments) - 1  # a clock for each segment
         moved = sum(a is not b for a, b in zip(candidate, segments, strict=True))
-        few = len(segments) > 2 * moved and not _breaks(candidate, lanes, holes=True)
-        mends = left < breaks and (how == NAMES or left == 0 or few or candidate is linked)
-        if mends or (none and how == NAMES):
+        few = len(segments) > 2 * moved and not back
+        sure = how == NAMES or back + gap == 0 or few or candidate is linked
+        if (back + gap < breaks and back <= backs and sure) or (none and how == NAMES):
             detail = f"{moved} segments are not listed in the order of {how}"
             return _repositioned(candidate), [
                 Finding(
@@ -224,18 +225,19 @@ def _follows(a: Placed, b: Placed, lanes: Sequence[Lane]) -> bool:
     return bool(gaps) and max(map(abs, gaps)) <= CLOSE
 
 
-def _breaks(segments: list[Placed], lanes: Sequence[Lane], *, holes: bool = False) -> int:
-    """Edges at which a lane steps back or leaves a gap; with ``holes`` it may where the playlist
-    lists something that is not there.
-    """
-    count = 0
-    positions = sorted(segment.position for segment in segments)
-    for (a, b), (one, other) in zip(pairwise(segments), pairwise(positions), strict=True):
-        for lane in lanes:
-            if lane.pid in a.stamps and lane.pid in b.stamps:
-                step = int(signed(np.array(b.first(lane.pid) - a.last(lane.pid), np.int64)))
-                gap = step - a.stream(lane.pid).tail * lane.unit > NEAR
-                if step <= 0 or (gap and not (holes and other > one + 1)):
-                    count += 1
-                    break
-    return count
+def _breaks(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[int, int]:
+    """At how many edges a lane steps back, and at how many others it leaves a gap."""
+    backs = gaps = 0
+    for a, b in pairwise(segments):
+        shared = [lane for lane in lanes if lane.pid in a.stamps and lane.pid in b.stamps]
+        steps = [
+            int(signed(np.array(b.first(lane.pid) - a.last(lane.pid), np.int64))) for lane in shared
+        ]
+        if any(step <= 0 for step in steps):
+            backs += 1
+        elif any(
+            step - a.stream(lane.pid).tail * lane.unit > NEAR
+            for step, lane in zip(steps, shared, strict=True)
+        ):
+            gaps += 1
+    return backs, gaps

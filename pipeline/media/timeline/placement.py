@@ -26,6 +26,7 @@ from pipeline.media.ts.continuity import continues, moved
 from pipeline.model import Finding, Severity
 
 TOLERANCE = 1.0  # seconds the slice clock may differ from the media
+ALIKE = 0.003  # seconds: names tell whole milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Witnesses:
     hurt: bool  # one of the two lost something itself
     short: float  # by which they are shorter than EXTINF: their names may be of what they lost
     seamless: bool  # every counter goes on, and the segment before is as long as its EXTINF says
+    rest: float  # by which the segment before is shorter than its EXTINF
     names: tuple[float, float] | None = None  # by the slice names, and how much these stray
 
     @property
@@ -69,12 +71,15 @@ class Witnesses:
     @property
     def wait(self) -> float:
         """Seconds without media by all but the clock.  Names are believed where they tell of more
-        than they usually stray; else what is listed is, and without a loss nothing.
+        than they usually stray, or as much as EXTINF; else what is listed is, and without a loss
+        nothing.
         """
         names, doubt = self.names or (self.listed, DOUBT / HZ)
         if self.gone or self.hurt:
             return self.listed if abs(names - self.listed) <= doubt else max(names, 0.0)
-        return names if names > TOLERANCE else 0.0
+        if names > TOLERANCE:
+            return names
+        return self.rest if self.rest > 0 and abs(names - self.rest) <= ALIKE else 0.0
 
 
 class Placer:
@@ -150,6 +155,7 @@ class Placer:
             hurt=before.damaged or segment.damaged,
             short=self._shortfall(before, segment) / HZ,
             seamless=False,
+            rest=shortfall(before, self._lanes) / HZ,
         )
         seen = replace(seen, seamless=self._is_seamless(before, segment, seen.clock))
         broken = not gone and self._breaks(before, segment)  # or what is gone broke them

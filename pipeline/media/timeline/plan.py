@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from pipeline.media.clock import BASE, HZ, MODULO, Ticks
 from pipeline.media.slots.bounds import decoded_in_time
-from pipeline.media.slots.segments import Placed, Slot, has_media
+from pipeline.media.slots.segments import Placed, Slot, has_media, is_gone
 from pipeline.media.slots.timestamps import unwrapped
 from pipeline.media.timeline import coverage, decoding, edges
 from pipeline.media.timeline import failover as joins
@@ -39,7 +39,7 @@ class Plan:
     promised: Mapping[int, Promise] = field(default_factory=dict)  # by PID
     joins: tuple[Join, ...] = ()  # of failover parts
     covered: Covered = field(default_factory=Covered)
-    slots: tuple[Slot, ...] = ()  # all that are listed, every stream under one PID
+    slots: tuple[Slot, ...] = ()  # all that promise media or hold some, every stream under one PID
 
     @property
     def rejected(self) -> bool:
@@ -71,6 +71,7 @@ def plan(
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
     segments, said = _segments(slots, lanes)
+    slots = [slot for _, slot in _due(slots)]
     lanes, absent = _placeable(lanes, segments, slots)
     said += absent
     findings += said
@@ -156,7 +157,7 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
     """Segments with media in at least one lane."""
     found: list[Placed] = []
     findings: list[Finding] = []
-    for number, slot in enumerate(slots):
+    for position, (number, slot) in enumerate(_due(slots)):
         stamps: dict[int, tuple[Ticks, Ticks]] = {}
         for lane in lanes:
             stream = slot.scan.streams.get(lane.pid) if slot.scan else None
@@ -164,13 +165,23 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
                 continue
             stamps[lane.pid] = (stream.pts, stream.dts)
         if stamps:
-            here = Placed(slot, number, unwrapped(stamps), number)
+            here = Placed(slot, number, unwrapped(stamps), position)
             found.append(here)
             apart = spread([here.first(pid) for pid in stamps])[1] / HZ
             if apart > APART:
                 detail = f"its streams are {apart:.0f} s apart: they do not share one clock"
                 findings.append(Finding("DTS_BACK", Severity.FATAL, slot.name, detail=detail))
     return found, [*findings, *decoded_in_time(found, lanes)]
+
+
+def _due(slots: Sequence[Slot]) -> Iterator[tuple[int, Slot]]:
+    """Slots that promise media or hold some, by number: tables alone have no place in time."""
+    announced = False
+    for number, slot in enumerate(slots):
+        announced |= slot.discontinuity
+        if has_media(slot) or is_gone(slot):
+            yield number, replace(slot, discontinuity=announced)
+            announced = False
 
 
 def _placeable(

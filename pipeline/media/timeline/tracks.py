@@ -17,6 +17,7 @@ from pipeline.media.finding_ids import CHANGES
 from pipeline.media.timeline.pid_mapping import program_codecs
 from pipeline.media.track import Lane
 from pipeline.media.ts import psi
+from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Finding, Severity
 
@@ -96,14 +97,15 @@ def _empty(scan: Scan, before: Sequence[Scan], behind: Sequence[Scan]) -> Findin
 
 
 def _goes_on(before: Scan, behind: Scan) -> bool:
-    """Every stream of both is decoded on without a gap."""
+    """Every stream of both is decoded on, without a gap or with a counter that goes on."""
     steps = []
     for pid in before.streams.keys() & behind.streams.keys():
-        a, b = (scan.streams[pid].dts for scan in (before, behind))
-        a, b = a[a >= 0], b[b >= 0]
-        if before.streams[pid].codec and len(a) > 1 and len(b):
-            usual = float(np.median(signed(np.diff(a))))
-            steps.append(0 < int(signed(b[:1] - a[-1:])[0]) <= LATE * usual)
+        one, other = before.streams[pid], behind.streams[pid]
+        a, b = one.dts[one.dts >= 0], other.dts[other.dts >= 0]
+        if one.codec and len(a) > 1 and len(b):
+            step = int(signed(b[:1] - a[-1:])[0])
+            near = step <= LATE * float(np.median(signed(np.diff(a))))
+            steps.append(step > 0 and (near or continues(one, other)))
     return bool(steps) and all(steps)
 
 

@@ -81,8 +81,9 @@ def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, In
     repeated = np.zeros(len(index), np.bool_)
     hidden = _hidden(packets, pid, index)
     if (step == 1).all() and not hidden.any():
-        once, rounds = _without_rounds(packets, index)
-        return once, repeated[: len(once)], rounds, 0, 0
+        again = _rounds_again(packets, index)
+        once = index[~again]
+        return once, repeated[: len(once)], index[again], 0, 0
     step = np.insert(step, 0, 1)
     wrong = ((step != 1) & ~packets.discontinuity[index]) | (hidden > 0)
     _free_after_marks(packets, pid, index, wrong)
@@ -93,26 +94,31 @@ def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, In
     hidden = hidden[~repeated]
     again = _sent_again(packets, kept, wrong)
     lost = int(((step[wrong] - 1) & 15).sum() + hidden[wrong].sum())
+    again[np.flatnonzero(~again)[_rounds_again(packets, kept[~again])]] = True
     repeats = np.sort(np.append(index[repeated], kept[again]))
     return kept[~again], wrong[~again], repeats, lost, thirds
 
 
-def _without_rounds(packets: Packets, index: Index) -> tuple[Index, Index]:
-    """Packets without those that were sent again sixteen, or a multiple of that, at a time, and
-    these: the counter cannot tell (2.4.3.3), for it is what it was.
+def _rounds_again(packets: Packets, index: Index) -> Mask:
+    """Packets that were sent again sixteen, or a multiple of that, at a time: the counter cannot
+    tell (2.4.3.3), for it is what it was.
     """
-    word = packets.rows.reshape(-1).view(np.uint32)[4 :: PACKET // 4][index]
+    word = packets.rows.reshape(-1).view(np.uint32)[PACKET // 4 - 1 :: PACKET // 4][index]
     again = np.zeros(len(index), np.bool_)
     for apart in range(ROUND, min(ROUNDS * ROUND, len(index) // 2) + 1, ROUND):
         alike = np.flatnonzero(word[apart:] == word[:-apart])
         if len(alike) < apart:
             continue
         runs = np.append(0, np.flatnonzero(np.diff(alike) != 1) + 1)
-        long = runs[np.diff(runs, append=len(alike)) >= apart]
-        for at in (alike[long] + apart).tolist():
-            if not again[at] and _copied(packets, index, at) >= apart:
-                again[at : at + apart] = True
-    return (index[~again], index[again]) if again.any() else (index, index[:0])
+        spare = np.diff(runs, append=len(alike)) - apart  # what looks alike and is not the same
+        long = spare >= 0
+        starts = (alike[runs[long]] + apart).tolist()
+        for at, more in zip(starts, spare[long].tolist(), strict=True):
+            tries = range(at, at + min(more, ROUND) + 1)
+            found = next((n for n in tries if _copied(packets, index, n) >= apart), None)
+            if found is not None and not again[found]:
+                again[found : found + apart] = True
+    return again
 
 
 def _hidden(packets: Packets, pid: int, index: Index) -> Index:

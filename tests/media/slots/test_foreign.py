@@ -199,3 +199,22 @@ def test_another_format_needs_less_besides(other):
         given[2] = of_format(given[2], b"\xff\xf1\x4c\x80")
     found = [("SEG_FOREIGN", Severity.ERROR, "2.ts")] if other else []
     assert said(identified(given)) == found
+
+
+@pytest.mark.parametrize(
+    ("over", "other", "foreign"),
+    [
+        pytest.param(9_100, True, True, id="over both, in another format"),
+        pytest.param(2_000, True, False, id="by less than a writer may"),
+        pytest.param(9_100, False, False, id="in the same format"),
+    ],
+)
+def test_a_slice_that_lies_over_both_its_neighbours(over, other, foreign):
+    """EXTINF is rounded, and the names tell no time."""
+    datas = [data(S * (n + 1), video=None) for n in range(5)]
+    datas[2] = ts.segment(start=3 * S - over, pictures=18 if over > 6000 else 16, video=None)
+    given = slots(*datas)
+    if other:
+        given[2] = of_format(given[2], b"\xff\xf1\x4c\x80")
+    found = [("SEG_FOREIGN", Severity.ERROR, "2.ts")] if foreign else []
+    assert said(identified(given)) == found

@@ -51,6 +51,28 @@ def test_the_bytes_of_one_slice_under_two_names(source, over):
     assert made[0][over].needed
 
 
+def test_a_copy_is_one_whatever_pids_it_is_sent_on():
+    """The recorder begins anew with other PIDs, and the copy has those of before."""
+    datas = run()
+    numbers = {ts.VIDEO: 0x200, ts.AUDIO: 0x201}
+    datas[3] = _on_other_pids(datas[2], numbers)
+    made = identified(slots(*datas))
+    assert said(made) == [("SEG_DUP", Severity.ERROR, "3.ts")]
+
+
+def _on_other_pids(data: bytes, numbers: dict[int, int]) -> bytes:
+    made = []
+    for at in range(0, len(data), 188):
+        packet = data[at : at + 188]
+        pid = numbers.get((packet[1] & 31) << 8 | packet[2])
+        if pid is not None:
+            packet = packet[:1] + bytes((packet[1] & 0xE0 | pid >> 8, pid & 255)) + packet[3:]
+        made.append(packet)
+    kinds = {0x200: ts.H264, 0x201: ts.AAC}
+    tables = ts.table_packets(0, ts.pat()) + ts.table_packets(ts.PMT, ts.pmt(kinds))
+    return b"".join([*tables, *made[2:]])
+
+
 def test_a_copy_between_neighbours_that_leave_no_room_for_it():
     one, two, three = run(3)
     kept, findings = identified(slots(one, two, two, three))
@@ -88,6 +110,16 @@ def test_a_slice_that_also_contains_the_next_one():
     kept, findings = identified(slots(*datas))
     assert [slot.needed for slot in kept] == [True, True, False, True]
     assert kept[1].duration == 2 * SECONDS
+    assert [(f.id, f.segment, f.repair) for f in findings] == [("SEG_DUP", "2.ts", "dropped")]
+
+
+def test_a_slice_that_also_contains_the_next_one_which_is_damaged():
+    counters: dict[int, int] = {}
+    datas = [data(S * (n + 1), counters=counters) for n in range(4)]
+    datas[1] += datas[2]
+    datas[2] = datas[2][: 188 * 9] + datas[2][188 * 16 :]
+    kept, findings = identified(slots(*datas))
+    assert [slot.needed for slot in kept] == [True, True, False, True]
     assert [(f.id, f.segment, f.repair) for f in findings] == [("SEG_DUP", "2.ts", "dropped")]
 
 

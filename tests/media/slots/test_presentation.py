@@ -147,6 +147,15 @@ def test_one_bit_puts_a_picture_beside_its_place(number, bit, delay, start):
     assert flipped(number, bit, delay, start) == ([0], 1)
 
 
+@pytest.mark.parametrize("number", [0, 7, COUNT - 1])
+def test_one_bit_puts_a_decoding_time_beside_its_place(number):
+    dts = 90_000 + UNIT * np.arange(COUNT, dtype=np.int64)
+    pts, told = dts + 3 * UNIT, dts.copy()
+    told[number] ^= 1 << 11
+    shown, decoded, count = one_bit_off(pts, told, VIDEO)
+    assert (shown.tolist(), decoded.tolist(), count) == (pts.tolist(), dts.tolist(), 1)
+
+
 def test_what_is_off_by_more_than_one_bit_may_be_a_late_camera():
     pts = UNIT * np.arange(COUNT, dtype=np.int64)
     pts[9] += 1100

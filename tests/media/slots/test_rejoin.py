@@ -143,7 +143,7 @@ def held_too(n: int = 1) -> tuple[Slot, bytes, Slot, bytes]:
 def test_a_segment_that_holds_the_next_one_is_parted_where_that_begins():
     a, both, b, second = held_too()
     assert holds(a, b)
-    ahead, behind = parted(bytes_of(both), b)
+    ahead, behind = parted(bytes_of(both), a, b)
     assert (ahead.tobytes(), behind.tobytes()) == (both[: -len(second)], second)
     assert not holds(slot(ahead.tobytes()), b)
 
@@ -154,7 +154,7 @@ def test_it_is_parted_there_too_where_the_next_one_has_lost_packets():
     inside = next(n for n, row in enumerate(rows) if n > 9 and not row[1] & 0x40)
     hurt_one = slot(b"".join(rows[:inside] + rows[inside + 1 :]))
     assert holds(a, hurt_one)
-    _, behind = parted(bytes_of(both), hurt_one)
+    _, behind = parted(bytes_of(both), a, hurt_one)
     assert behind.tobytes() == second
     assert hurt_one.scan is not None
     assert b.scan is not None
@@ -165,7 +165,26 @@ def test_sound_that_begins_with_the_next_one():
     first = ts.segment(start=96_000, pictures=16, audio=None)
     second = ts.segment(start=192_000, pictures=16)
     assert holds(slot(first + second), slot(second))
-    assert parted(bytes_of(first + second), slot(second))[1].tobytes() == second
+    parts = parted(bytes_of(first + second), slot(first + second), slot(second))
+    assert parts[1].tobytes() == second
+
+
+@pytest.mark.parametrize("copy", [True, False], ids=["the copy", "the segment itself"])
+def test_damage_to_what_is_held_twice(copy):
+    """In the first copy, or in the one under its own name."""
+    _, both, _, second = held_too()
+    first = both[: -len(second)]
+    less = second[: 188 * 20] + second[188 * 36 :]
+    a, b = (first + less, second) if copy else (first + second, less)
+    assert holds(slot(a), slot(b))
+    ahead, behind = parted(bytes_of(a), slot(a), slot(b))
+    assert (ahead.tobytes(), behind.tobytes()) == (first, less if copy else second)
+
+
+def test_a_clock_of_its_own_that_begins_by_a_picture_later_is_no_copy():
+    one = ts.segment(start=96_000, pictures=16, audio=None)
+    other = ts.segment(start=96_000 + 3 * 6000, pictures=16, audio=None)
+    assert not holds(slot(one), slot(other))
 
 
 @pytest.mark.parametrize(

@@ -92,3 +92,19 @@ def test_pictures_alone_that_are_still_between_their_neighbours_are_in_place():
     given = slots(*(data(S * (n + 1), audio=None) for n in range(5)))
     given[2] = still(given[2], S * 2 // 3)
     assert identified(given)[1] == []
+
+
+@pytest.mark.parametrize("shift", [-60_000, 60_000])
+def test_irregular_pictures_go_back_to_where_extinf_puts_them(shift):
+    """The last one before them is shown for as long as three."""
+    given = slots(*run())
+    before = given[1].scan
+    assert before is not None
+    pictures = before.streams[ts.VIDEO]
+    fewer = replace(pictures, pts=pictures.pts[:-2], dts=pictures.dts[:-2])
+    streams = {**before.streams, ts.VIDEO: fewer}
+    given[1] = replace(given[1], scan=replace(before, streams=streams))
+    given[2] = shifted(given[2], ts.VIDEO, shift)
+    kept, findings = identified(given)
+    assert [(f.id, f.segment, f.pid) for f in findings] == [("AV_SHIFT", "2.ts", ts.VIDEO)]
+    assert first(kept[2], ts.VIDEO) == 3 * S

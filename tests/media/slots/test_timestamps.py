@@ -62,6 +62,8 @@ def test_rising_stamps_stay(dts, lane):
             id="each twice",
         ),
         pytest.param(changed(STEPS, t19=5), STEPS, 1, id="the last one"),
+        pytest.param(changed(STEPS, t0=66_000), STEPS, 1, id="the first one, among the others"),
+        pytest.param(changed(STEPS, t0=900_000), STEPS, 1, id="the first one, far ahead"),
         pytest.param(changed(STEPS, t4=5, t12=5), STEPS, 2, id="two of twenty"),
     ],
 )

@@ -7,10 +7,11 @@ import pytest
 
 from pipeline.media.clock import BASE
 from pipeline.media.es.codecs import AAC
-from pipeline.media.stitch.audio_repair import behind
+from pipeline.media.stitch.audio_repair import behind, in_line
 from pipeline.media.stitch.stitcher import Stitched
 from pipeline.media.stitch.work import Carried
 from pipeline.media.track import Lane
+from pipeline.media.ts.scan import scan
 from pipeline.model import Severity
 from tests import ts
 from tests.media.slots_builder import S, stitched
@@ -231,3 +232,43 @@ def test_sound_stamped_before_the_last_frame_of_the_segment_before(overlap):
     begin = BASE + (10 - overlap) * ts.FRAME
     found = behind(np.array([0]), np.array([begin]), 10, LANE, carried)
     assert found.tolist() == [BASE + 9.5 * ts.FRAME]
+
+
+@pytest.mark.parametrize(
+    ("off", "left"),
+    [
+        pytest.param([0, 2000, 0, 0], [0, 0, 0, 0], id="one jumps out and back"),
+        pytest.param([0, -2000, 0, 0], [0, 0, 0, 0], id="or back and out"),
+        pytest.param([2000, 0, 0, 0], [0, 0, 0, 0], id="the first one"),
+        pytest.param([0, 0, 0, 2000], [0, 0, 0, 2000], id="nothing follows the last one"),
+        pytest.param([0, 2000, 2000, 2000], [0, 2000, 2000, 2000], id="a pause"),
+        pytest.param([0, 900, 0, 0], [0, 900, 0, 0], id="less than half a frame"),
+        pytest.param([0, 2000, 700, 700], [0, 2000, 700, 700], id="it does not come back"),
+    ],
+)
+def test_a_stamp_that_jumps_out_and_back(off, left):
+    carried = Carried()
+    behind(np.array([0]), np.array([BASE]), 10, LANE, carried)
+    first = np.array([0, 5, 7, 12])
+    line = BASE + (10 + first) * ts.FRAME
+    found = in_line(first, line + np.array(off), LANE, carried)
+    assert found.tolist() == (line + np.array(left)).tolist()
+
+
+def test_a_first_stamp_has_nothing_in_front_to_be_held_against():
+    stamps = BASE + np.array([2000, 5 * ts.FRAME, 7 * ts.FRAME])
+    assert in_line(np.array([0, 5, 7]), stamps, LANE, Carried()) is stamps
+
+
+def test_one_sound_stamp_that_is_off_by_a_frame_makes_no_silence():
+    datas = [media(0), media(1)]
+    pts = scan("1.ts", np.frombuffer(datas[1], np.uint8)).streams[ts.AUDIO].pts
+    field = datas[1].index(ts.stamp(int(pts[2]), 2))
+    stamp = ts.stamp(int(pts[2]) + 2000, 2)
+    spoiled = datas[1][:field] + stamp + datas[1][field + 5 :]
+    _, right, _ = stitched(*datas)
+    _, parts, _ = stitched(datas[0], spoiled)
+    assert heard(parts[1]) == heard(right[1])
+    assert parts[1].units[ts.AUDIO].pts.tolist() == right[1].units[ts.AUDIO].pts.tolist()
+    said = [(f.id, f.severity, f.count, f.repair) for f in parts[1].findings]
+    assert said == [("PTS_RANGE", Severity.WARNING, 1, "set behind the frame in front")]

@@ -440,3 +440,17 @@ def test_beside_damage_a_counter_that_goes_on_tells_of_less_than_a_unit(ticks, c
         moved(segment, ts.VIDEO, ticks)
     examined(found, counters=counters)
     assert (ts.VIDEO in found[3].torn) is torn
+
+
+@pytest.mark.parametrize("broken", [(), (ts.VIDEO,), (ts.VIDEO, ts.AUDIO)])
+def test_a_counter_that_breaks_tells_of_all_streams_that_pause_as_long(broken):
+    """One of the others may go on by chance; without a break they paused together."""
+    found = segments(run(6))
+    for segment in found[3:]:
+        for pid in (ts.VIDEO, ts.AUDIO):
+            moved(segment, pid, round(S))
+    for pid in broken:
+        first, last = found[3].stream(pid).counters
+        changed(found[3], pid, counters=(first + 5 & 15, last))
+    examined(found)
+    assert found[3].torn == ({ts.VIDEO, ts.AUDIO} if broken else set())

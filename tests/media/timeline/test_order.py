@@ -79,6 +79,23 @@ def test_left_alone(starts, utcs):
     assert arranged(segments) == (numbers, numbers, [])
 
 
+def test_two_swapped_of_which_one_lost_its_beginning():
+    """In order it leaves a gap, and nothing steps back any more."""
+    segments = [placed(n, S * s) for n, s in enumerate([1, 3, 2, 4, 5])]
+    segments[1] = placed(1, 3 * S + 60_000, pictures=6)
+    order, _, findings = arranged(segments)
+    assert order == [0, 2, 1, 3, 4]
+    assert [f.id for f in findings] == ["PL_ORDER"]
+
+
+def test_names_whose_clock_steps_do_not_make_the_clock_of_the_media_step_back():
+    """The first one named last; a gap behind it, and one further on."""
+    segments = [placed(0, S, utc=9000), placed(1, 3 * S, utc=1), placed(2, 5 * S, utc=2)]
+    order, _, findings = arranged(segments)
+    assert order == [0, 1, 2]
+    assert [(f.id, f.repair) for f in findings] == [("PL_ORDER", None)]
+
+
 def test_the_end_of_the_clock_is_no_disorder():
     segments = [placed(0, LAST - S), placed(1, LAST), placed(2, 0), placed(3, S)]
     numbers, _, findings = arranged(segments)

@@ -1,5 +1,7 @@
 """What is missing between two segments, and what of their ends belongs together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -342,3 +344,29 @@ def test_a_clock_that_goes_on_by_chance_is_no_witness(lost):
     ticks = found.placed[2].first(ts.VIDEO) - found.placed[1].last(ts.VIDEO)
     assert ticks == pytest.approx(6000 + lost * S, abs=2)
     assert [p.edges.torn for p in found.placed].count(BOTH) == lost
+
+
+@pytest.mark.parametrize(
+    ("named", "promised", "ticks"),
+    [
+        pytest.param(SECONDS, SECONDS, 6000, id="names and EXTINF agree"),
+        pytest.param(SECONDS + 0.5, SECONDS, 0, id="they do not"),
+        pytest.param(SECONDS, SECONDS - 1 / 15, 0, id="EXTINF knows of no longer one"),
+    ],
+)
+def test_how_long_the_last_picture_before_a_restart_is_shown(named, promised, ticks):
+    """It stands as long as two, and the clock begins anew behind it."""
+    starts = [S, 2 * S, 0, S]
+    datas = [
+        ts.segment(start=start, pictures=15 if n == 1 else 16, audio=None)
+        for n, start in enumerate(starts)
+    ]
+    utcs = [0.0, SECONDS, SECONDS + named, 2 * SECONDS + named]
+    slots = [
+        Slot(f"{n}.ts", scan(f"{n}.ts", np.frombuffer(data, np.uint8)), SECONDS, utc=1e9 + utc)
+        for n, (data, utc) in enumerate(zip(datas, utcs, strict=True))
+    ]
+    slots[1] = replace(slots[1], duration=promised)
+    made = plan(slots).placed
+    behind = made[2].first(ts.VIDEO) - made[1].end(plan(slots).lanes[0])
+    assert behind == pytest.approx(ticks, abs=1)

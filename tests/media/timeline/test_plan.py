@@ -506,3 +506,33 @@ def test_all_pictures_are_decoded_so_early_that_none_is_shown_before():
     for segment in made.placed:
         pts, dts = segment.stamps[ts.VIDEO]
         assert set((pts - dts).tolist()) == {0 if segment.number == 0 else 9000}
+
+
+def test_a_slice_of_tables_that_promises_no_time_has_no_place():
+    """Nobody speaks before and behind it, and every counter goes on over it."""
+    counters: dict[int, int] = {}
+    kinds = [ts.AUDIO, None, None, ts.AUDIO]
+    datas = [
+        ts.segment(start=S * n, pictures=16, audio=kind, counters=counters)
+        for n, kind in enumerate(kinds, 1)
+    ]
+    slots = [slot(n, data) for n, data in enumerate(datas)]
+    tables = b"".join(ts.table_packets(0, ts.pat()))
+    slots.insert(2, slot(9, tables, duration=None, discontinuity=True))
+    made = plan(slots)
+    assert [placed.slot.name for placed in made.placed] == ["0.ts", "1.ts", "2.ts", "3.ts"]
+    assert [placed.position for placed in made.placed] == [0, 1, 2, 3]
+    assert [placed.number for placed in made.placed] == [0, 1, 3, 4]
+    assert [placed.torn for placed in made.placed] == [set()] * 4
+    # what was announced in front of it is announced of the next one
+    assert [placed.slot.discontinuity for placed in made.placed] == [False, False, True, False]
+
+
+def test_a_slice_of_tables_where_media_was_promised_is_a_hole():
+    counters: dict[int, int] = {}
+    datas = [ts.segment(start=S * n, pictures=16, counters=counters) for n in (1, 2, 4)]
+    slots = [slot(n, data) for n, data in enumerate(datas)]
+    slots.insert(2, slot(9, b"".join(ts.table_packets(0, ts.pat()))))
+    made = plan(slots)
+    assert made.placed[2].torn == {ts.VIDEO, ts.AUDIO}
+    assert len(made.slots) == 4

@@ -122,6 +122,17 @@ def test_a_range_with_more_than_sixteen_packets_between():
     assert followed(*sent[:90], *sent[11:40], *sent[90:]) == (sent, [])
 
 
+def test_sixteen_packets_sent_again_beside_others_that_the_counter_shows():
+    sent = units(12)
+    again = [*sent[:8], sent[7], *sent[8:40], *sent[24:40], *sent[40:]]
+    assert followed(*again) == (sent, [])
+    # and where packets are missing besides
+    assert followed(*sent[:3], *sent[5:40], *sent[24:40], *sent[40:]) == (
+        [*sent[:3], *sent[5:]],
+        [3],
+    )
+
+
 @pytest.mark.parametrize("size", [7, 8, 9])
 def test_a_pes_that_ends_inside_its_header(size):
     """Nothing is known of how long the header is; what follows it is nothing."""

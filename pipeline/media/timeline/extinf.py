@@ -1,0 +1,46 @@
+"""How far the EXTINF of a playlist may be believed: what its segments last by the clock."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.media.clock import HZ
+from pipeline.media.slots.segments import Placed, opening
+from pipeline.media.track import Lane
+
+EDGES = 3  # that tell how exact EXTINF is
+
+
+def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
+    """Seconds by which this playlist's EXTINF is usually off, at least 0.1."""
+    off = [abs(o) for _, o in extinf_errors(segments, lanes)]
+    if not off:
+        return 0.5
+    durations = [s.slot.duration or 0.0 for s in segments]
+    whole = all(duration == int(duration) for duration in durations)
+    rounded = whole and (len(off) < 3 or max(off) > 0.05)
+    rounded |= all(s.slot.rounded for s in segments)
+    usual = max(2 * float(np.median(off)), float(np.percentile(off, 95)) if len(off) > 7 else 0.0)
+    return max(0.1 if len(off) > 1 else 0.2, usual, 0.6 if rounded else 0.0)
+
+
+def extinf_errors(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Placed, float]]:
+    """For neighbours on one clock: seconds by which their distance differs from EXTINF."""
+    begins = [opening(segment, lanes) for segment in segments]
+    return [
+        (a, (following - begin) / HZ - a.slot.duration)
+        for (a, begin), (b, following) in pairwise(zip(segments, begins, strict=True))
+        if a.slot.duration is not None and adjacent(a, b) and not b.torn
+    ]
+
+
+def exact(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
+    """This playlist's EXTINF is right to the millisecond wherever another segment tells."""
+    off = [abs(o) for _, o in extinf_errors(segments, lanes)]
+    return len(off) >= EDGES and max(off) <= 0.001
+
+
+def adjacent(a: Placed, b: Placed) -> bool:
+    """One follows the other in a playlist."""
+    return b.position == a.position + 1 and b.slot.part == a.slot.part
