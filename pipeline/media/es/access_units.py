@@ -19,7 +19,6 @@ from pipeline.media.malformed import Malformed
 
 Sizes = NDArray[np.uint32]
 FRAME = 1024  # samples per AAC frame
-LONGEST_FRAME = 1 << 13  # bytes: aac_frame_length has 13 bits (ISO/IEC 14496-3 clause 1.A.2)
 ID_PCE = 5  # of a program_config_element (ISO/IEC 14496-3 Table 4.85)
 
 

@@ -133,13 +133,35 @@ def adts_begins(head: bytes, config: bytes) -> bool:
     return all(not (a ^ b) & bits for a, b, bits in zip(head, config, ADTS_BITS, strict=False))
 
 
+LONGEST_FRAME = 1 << 13  # bytes: aac_frame_length has 13 bits (ISO/IEC 14496-3 clause 1.A.2)
+
+
 def _adts_count(es: bytes) -> int:
-    count = at = 0
+    """Whole frames, from the first one that begins here."""
+    count, at = 0, _first_frame(es)
     while at + 7 <= len(es) and es[at] == 0xFF:
-        length = (es[at + 3] & 3) << 11 | es[at + 4] << 3 | es[at + 5] >> 5
+        length = _adts_length(es, at)
         count += at + length <= len(es)
         at += max(length, 7)
     return count
+
+
+def _first_frame(es: bytes) -> int:
+    """Where a header stands behind whose frame another one like it, or the end, follows: a PES may
+    begin inside a frame.
+    """
+    at = es.find(0xFF)
+    while 0 < at <= min(len(es) - 7, LONGEST_FRAME):
+        header, then = _adts_header(es[at : at + 7]), at + _adts_length(es, at)
+        if header and at + 7 < then <= len(es) and adts_begins(es[then : then + 4], header):
+            return at
+        at = es.find(0xFF, at + 1)
+    return 0
+
+
+def _adts_length(es: bytes, at: int) -> int:
+    """aac_frame_length of the header that stands there, in bytes."""
+    return (es[at + 3] & 3) << 11 | es[at + 4] << 3 | es[at + 5] >> 5
 
 
 def _vp8_size(es: bytes) -> bytes | None:

@@ -111,7 +111,7 @@ def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours, *, astray: bool) 
     lasts = max(signed_ticks(end(s) - first(s)) for s in streams_of(slot).values())
     named = _named(slots, found.here)
     told = round(HZ * (slot.duration or 0.0))
-    agree = named is not None and abs(named - told) <= OUT / 2
+    agree = abs(named - told) <= OUT / 2 if named is not None else _as_long_as_told(slots, found)
     if agree and lasts - told > (APART if differs else OUT):
         return f"it holds {lasts / HZ:.3f} s, EXTINF and the slice names say {told / HZ:.3f} s"
     over = [max(side.values()) for side in (found.since, found.until)]
@@ -120,6 +120,17 @@ def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours, *, astray: bool) 
     if astray and differs and len(_formats(slot)) > 1 and not _is_announced(slots, found):
         return "sound and picture have another format and another clock than on both sides"
     return ""
+
+
+def _as_long_as_told(slots: Sequence[Slot], found: Neighbours) -> bool:
+    """All the other slots last as long as their EXTINF says, to a tenth of a second."""
+    others = [s for n, s in enumerate(slots[:-1]) if n != found.here and has_media(s)]
+    off = [
+        abs(max(signed_ticks(end(x) - first(x)) for x in streams_of(s).values()) - length(s))
+        for s in others
+        if s.duration and not s.rounded
+    ]
+    return len(off) >= ENOUGH and len(off) == len(others) and max(off) <= HZ / 10
 
 
 def _named(slots: Sequence[Slot], number: int) -> int | None:

@@ -12,9 +12,8 @@ import numpy as np
 
 from pipeline.media.clock import Bytes
 from pipeline.media.es import access_units as units
-from pipeline.media.es.access_units import LONGEST_FRAME
 from pipeline.media.es.adts import chain
-from pipeline.media.es.codecs import nal_units
+from pipeline.media.es.codecs import LONGEST_FRAME, nal_units
 from pipeline.media.track import Lane
 from pipeline.media.ts.packetize import audio_pes, packetize, video_pes
 from pipeline.media.ts.packets import PACKET, columns, framing

@@ -13,8 +13,8 @@ import numpy as np
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.es import access_units as units
-from pipeline.media.es.access_units import LONGEST_FRAME, NO_UNITS, Units, joined
-from pipeline.media.es.codecs import PRIVATE, NalSyntax, adts_begins
+from pipeline.media.es.access_units import NO_UNITS, Units, joined
+from pipeline.media.es.codecs import LONGEST_FRAME, PRIVATE, NalSyntax, adts_begins
 from pipeline.media.es.formats import needs
 from pipeline.media.loss.fills import Block
 from pipeline.media.malformed import Malformed

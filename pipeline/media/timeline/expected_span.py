@@ -286,6 +286,12 @@ def _hurt_before(segment: Placed, lane: Lane) -> bool:
     return scan is not None and scan.faults is not None and scan.faults[0] < first
 
 
+def _hurt_at_its_beginning(segment: Placed, lanes: Sequence[Lane]) -> bool:
+    """Something is wrong with it in front of the first unit of any stream."""
+    having = [lane for lane in lanes if lane.pid in segment.stamps]
+    return segment.damaged and any(_hurt_before(segment, lane) for lane in having)
+
+
 def _hurt_after(segment: Placed, lane: Lane) -> bool:
     """Something is wrong with the segment behind a lane's last unit."""
     scan = segment.slot.scan
@@ -311,7 +317,7 @@ def _promised(
     if told and len(segments) > 1 and adjacent(first, segments[1]):
         begin = opening(segments[1], lanes) - told * HZ
         blameless = _breaks_off(first, lanes) and begins_whole(segments[1])
-        if segments[1].damaged or (segments[1].torn and not blameless):
+        if _hurt_at_its_beginning(segments[1], lanes) or (segments[1].torn and not blameless):
             begin = min(begin, opening(first, lanes)) if first.damaged else None
     alone = len(segments) == 1 or not adjacent(first, segments[1])
     witness = alone or not _breaks_off(first, lanes)  # its own end is left to tell

@@ -38,7 +38,8 @@ def extinf_errors(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tup
 def exact(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
     """This playlist's EXTINF is right to the millisecond wherever another segment tells."""
     off = [abs(o) for _, o in extinf_errors(segments, lanes)]
-    return len(off) >= EDGES and max(off) <= 0.001
+    rounded = any(segment.slot.rounded for segment in segments)
+    return len(off) >= EDGES and max(off) <= 0.001 and not rounded
 
 
 def adjacent(a: Placed, b: Placed) -> bool:

@@ -7,6 +7,7 @@ of 90 kHz unless they say seconds.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 
@@ -204,8 +205,9 @@ class Placer:
         """Seconds without media in front of a segment by the names on both sides of it, and by how
         much these usually stray.
         """
+        own = takewhile(lambda later: not later.slot.discontinuity, following)
         a = wall(self._recent[::-1], self._lanes, self._lead)
-        b = wall([segment, *following], self._lanes, self._lead)
+        b = wall([segment, *own], self._lanes, self._lead)
         if a is None or b is None:
             return None
         step = signed(np.array(round(b.offset - a.offset) - self._offset, np.int64))

@@ -98,7 +98,19 @@ def _drift(times: NDArray[np.float64], begins: Ticks) -> float:
 
 def _tells(segment: Placed, lanes: Sequence[Lane]) -> bool:
     """Its name is that of its first unit: it has not lost any that stood before."""
-    return not segment.damaged and begins_whole(segment) and not falls_short(segment, lanes)
+    if not begins_whole(segment):
+        return False
+    if _lost_its_end(segment):
+        return True
+    return not segment.damaged and not falls_short(segment, lanes)
+
+
+def _lost_its_end(segment: Placed) -> bool:
+    """And that is all that is wrong with it, as far as its packets tell."""
+    scan = segment.slot.scan
+    streams = [segment.stream(pid) for pid in segment.stamps]
+    begun = scan is not None and not any(stream.head for stream in streams)
+    return begun and not segment.damaged and any(stream.short for stream in streams)
 
 
 def begins_whole(segment: Placed) -> bool:

@@ -30,9 +30,10 @@ def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bo
     hurt = [segment for segment in away if segment.damaged]
     if moved(a, b) or b.head or a.short:
         return False
-    if not gone and not continues(a, b):  # what is gone may have held packets of it
+    goes_on = continues(a, b)
+    if not gone and not goes_on:  # what is gone may have held packets of it
         return False
-    if (gone or hurt) and len(away) - len(hurt) < FEW:
+    if (hurt or (gone and not goes_on)) and len(away) - len(hurt) < FEW:
         return False
     if any(_holds(segment, lane) for segment in away):
         return False

@@ -283,7 +283,7 @@ def _stream(
     if codec is None and program.streams:
         findings = [_of_data(finding) for finding in findings] if len(t.starts) else []
     first, last = int(t.index[0]), int(t.index[-1])
-    tail = _tail(packets, t, codec) if counts is None else _behind(counts, dts)
+    tail = _tail(packets, t, codec, dts) if counts is None else _behind(counts, dts)
     stream = Stream(
         pids=pids,
         codec=codec,
@@ -368,12 +368,15 @@ def _first(t: Track) -> int:
     return int(t.index[t.broken[0]])
 
 
-def _tail(packets: Packets, t: Track, codec: Codec | None) -> int:
+def _tail(packets: Packets, t: Track, codec: Codec | None, dts: Ticks) -> int:
+    """Access units from the last PES with a stamp on, of which a later one may go on with more."""
     if codec is None or not len(t.starts):
         return 0
     if codec.kind == "video" and len(t.starts) > 1:
         return 1
-    return codec.count(elementary(packets, t, int(t.starts[-1]), len(t.index)))
+    stamped = t.starts[dts >= 0] if codec.kind == "audio" else t.starts
+    begin = int((stamped if len(stamped) else t.starts)[-1])
+    return codec.count(elementary(packets, t, begin, len(t.index)))
 
 
 def _behind(counts: Index, dts: Ticks) -> int:

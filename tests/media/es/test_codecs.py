@@ -116,7 +116,11 @@ THREE = b"".join(ts.adts_frame(ts.noise(n)) for n in (100, 0, 200))
         pytest.param(THREE[:-1], 2, id="the last cut"),
         pytest.param(THREE + b"\xff\xf1", 3, id="half a header behind"),
         pytest.param(b"", 0, id="nothing"),
-        pytest.param(b"x" + THREE, 0, id="no sync word in front"),
+        pytest.param(b"x" + THREE, 3, id="behind the rest of another"),
+        pytest.param(b"x\xff\xf1\x4c\x80\x02\0\0" + THREE, 3, id="what looks like a header"),
+        pytest.param(b"x" + THREE[:107], 1, id="of which one ends here"),
+        pytest.param(b"x" + THREE[:90], 0, id="of which none ends here"),
+        pytest.param(b"x" * (1 << 13) + b"x" + THREE, 0, id="no frame is so long"),
         pytest.param(ts.adts_frame(b"x", crc=True), 1, id="with checksum"),
     ],
 )

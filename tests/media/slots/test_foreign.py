@@ -218,3 +218,21 @@ def test_a_slice_that_lies_over_both_its_neighbours(over, other, foreign):
         given[2] = of_format(given[2], b"\xff\xf1\x4c\x80")
     found = [("SEG_FOREIGN", Severity.ERROR, "2.ts")] if foreign else []
     assert said(identified(given)) == found
+
+
+@pytest.mark.parametrize(
+    ("exact", "foreign"),
+    [
+        pytest.param(0.0, True, id="EXTINF is exact everywhere else"),
+        pytest.param(0.2, False, id="and is not"),
+    ],
+)
+def test_another_format_that_is_longer_than_extinf_says(exact, foreign):
+    """Half a second more than its slot has, into the next one; the names tell no time."""
+    datas = [data(S * (n + 1), video=None) for n in range(6)]
+    datas[2] = ts.segment(start=3 * S, pictures=24, video=None)
+    given = slots(*datas)
+    given[1] = replace(given[1], duration=SECONDS + exact)
+    given[2] = of_format(given[2], b"\xff\xf1\x4c\x80")
+    found = [("SEG_FOREIGN", Severity.ERROR, "2.ts")] if foreign else []
+    assert said(identified(given)) == found

@@ -344,3 +344,12 @@ def test_the_first_segment_is_as_long_as_names_and_media_say(utcs, late):
     made = plan(slots)
     found, _ = promises(made.placed, made.lanes, slots)
     assert {promise.late for promise in found.values()} == {late}
+
+
+@pytest.mark.parametrize(("at", "late"), [(30, True), (0, False)])
+def test_damage_inside_the_second_segment_says_nothing_of_its_beginning(at, late):
+    """The first one lost half of its pictures, and begins with a key picture again."""
+    datas = run(first=8)
+    datas[1] = datas[1][: 188 * (2 + at)] + datas[1][188 * (3 + at) :]
+    _, made, _ = promised(datas)
+    assert made[ts.VIDEO][2] is late

@@ -1,5 +1,7 @@
 """How far EXTINF may be believed."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.media.timeline.extinf import exact, extinf_errors, tolerance
@@ -47,3 +49,9 @@ def test_extinf_errors():
 def test_exact(off, found):
     made = plan(slots_of(run(len(off)), [SECONDS + o for o in off]))
     assert exact(made.placed, made.lanes) is found
+
+
+def test_what_is_rounded_is_not_exact():
+    slots = [replace(s, rounded=True) for s in slots_of(run(5), [SECONDS] * 5)]
+    made = plan(slots)
+    assert not exact(made.placed, made.lanes)

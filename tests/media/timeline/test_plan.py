@@ -536,3 +536,28 @@ def test_a_slice_of_tables_where_media_was_promised_is_a_hole():
     made = plan(slots)
     assert made.placed[2].torn == {ts.VIDEO, ts.AUDIO}
     assert len(made.slots) == 4
+
+
+def test_names_behind_a_declared_jump_of_the_clock_say_nothing_of_what_is_in_front_of_it():
+    """The slice in front of it has lost its first pictures, and is not named after what is left."""
+    starts = [0, S, 2 * S + 630_000, 3 * S + 630_000]
+    datas = [ts.segment(start=start, pictures=16, audio=None) for start in starts]
+    datas[1] = ts.headless(datas[1], 8)
+    slots = [slot(n, data, utc=1e9 + SECONDS * n) for n, data in enumerate(datas)]
+    slots[2] = replace(slots[2], discontinuity=True)
+    assert begins(plan(slots)) == [0, S + 48_000, 2 * S, 3 * S]
+
+
+def test_a_slice_that_lost_its_end_is_still_named_after_its_beginning():
+    """The names' clock steps beside what is gone; the next slice lost its first sound."""
+    counters: dict[int, int] = {}
+    datas: list[bytes | None] = [
+        ts.segment(start=S * n, pictures=16, video=None, counters=counters) for n in range(6)
+    ]
+    rows = [[d[at : at + 188] for at in range(0, len(d), 188)] for d in datas if d]
+    datas[1] = None
+    datas[2] = b"".join(rows[2][:-1])
+    datas[3] = b"".join(rows[3][:2] + rows[3][8:])
+    utcs = [1e9 + SECONDS * n + (60 if n > 1 else 0) for n in range(6)]
+    made = plan([slot(n, data, utc=utcs[n]) for n, data in enumerate(datas)])
+    assert begins(made, ts.AUDIO)[-1] == pytest.approx(5 * S, abs=ts.FRAME)
