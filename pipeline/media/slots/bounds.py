@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.media.clock import HZ, Ticks, signed
-from pipeline.media.slots.neighbours import streams_of, unit
+from pipeline.media.slots.neighbours import emptied, streams_of, unit
 from pipeline.media.slots.presentation import in_place, one_bit_off, within
-from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.slots.segments import Placed, Slot, has_media
 from pipeline.media.slots.timestamps import late, started, steady, swapped, told_again
 from pipeline.media.track import Lane
 from pipeline.media.ts.scan import Stream
@@ -43,7 +43,22 @@ def believed(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
             streams = {**slot.scan.streams, **mended}
             slot = replace(slot, scan=replace(slot.scan, streams=streams))
         kept.append(slot)
-    return kept, findings
+    return _without_restarts(kept, findings)
+
+
+def _without_restarts(
+    slots: Sequence[Slot], findings: Sequence[Finding]
+) -> tuple[list[Slot], list[Finding]]:
+    """A segment whose clock restarts inside it is left out, as long as most are others."""
+    astray = {f.segment for f in findings if f.severity is Severity.FATAL}
+    there = [slot.name in astray for slot in slots if has_media(slot)]
+    if not astray or 2 * sum(there) >= len(there):
+        return list(slots), list(findings)
+    kept = [emptied(slot) if slot.name in astray else slot for slot in slots]
+    said = [
+        replace(f, severity=Severity.ERROR) if f.severity is Severity.FATAL else f for f in findings
+    ]
+    return kept, said
 
 
 def _of_stream(slot: Slot, lane: Lane, stream: Stream) -> tuple[Ticks, Ticks, list[Finding]]:

@@ -56,7 +56,7 @@ def promises(
         allowed = _half_a_unit(last, lanes) if exact(segments, lanes) else max(allowed, WHOLE_END)
     begin, end = _promised(segments, lanes, slots)
     real_end = _media_end(last, lanes)
-    late = begin is not None and _real_begin(first, lanes) - begin > _late(segments, lanes) * HZ
+    late = begin is not None and _begins_late(segments, lanes, begin)
     early = end is not None and (
         end - real_end > allowed + _lingering(segments, lanes) or _stops_short(segments, lanes, end)
     )
@@ -145,6 +145,17 @@ def _first_shown(segment: Placed) -> int:
 def _beheaded(segment: Placed, lane: Lane) -> Finding:
     detail = "video begins here, and with no key picture: its first pictures are missing"
     return Finding("NO_KEY_AT_START", Severity.ERROR, segment.slot.name, lane.pid, 1, detail)
+
+
+def _begins_late(segments: Sequence[Placed], lanes: Sequence[Lane], begin: float) -> bool:
+    """Later than promised, unless the EXTINF of a first segment that begins with a key picture
+    counts from when that is decoded, not shown.
+    """
+    first = segments[0]
+    pictures = [x for x in lanes if x.pid in first.stamps and x.codec.kind == "video"]
+    decoded = [abs(first.first(lane.pid) - begin) <= lane.unit / 2 for lane in pictures]
+    counted = any(decoded) and not _headless(first)
+    return _real_begin(first, lanes) - begin > _late(segments, lanes) * HZ and not counted
 
 
 def _late(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:

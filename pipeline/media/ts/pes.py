@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.clock import Bytes, Index, Mask, Ticks
+from pipeline.media.clock import Bytes, Index, Mask, Ticks, signed
 from pipeline.media.ts.packets import PACKET, Packets, stamps
 from pipeline.media.ts.pes_header import WIDTH, begun, put_right
 
@@ -254,7 +254,7 @@ def pes_sizes(packets: Packets, t: Track) -> tuple[Index, Index]:
     return declared, np.diff(np.append(payload[t.starts], payload[-1])) - 6
 
 
-def misdeclared(packets: Packets, t: Track) -> tuple[Index, Index, int, int]:
+def misdeclared(packets: Packets, t: Track, dts: Ticks) -> tuple[Index, Index, int, int]:
     """PES whose declared length is not what is there; those of them by which packets may have been
     lost, or come in, in rounds of 16 that the counter does not show; what the last one lacks
     (2.4.3.7), and how many packets all lack in rounds.
@@ -271,9 +271,20 @@ def misdeclared(packets: Packets, t: Track) -> tuple[Index, Index, int, int]:
     apart = np.abs(real - declared)
     unseen = wrong & (-apart % UNSEEN < PACKET)  # but for stuffing and what fields hold
     if 2 * np.count_nonzero(wrong) <= len(wrong):  # else so they are written
-        unseen |= wrong & _cannot_be_the_field(t, declared, real)
+        unseen |= wrong & _cannot_be_the_field(t, declared, real) & _followed_late(dts)
     rounds = -((real - declared)[unseen & (real < declared)] // UNSEEN)
     return np.flatnonzero(wrong), np.flatnonzero(unseen), short, ROUND * int(rounds.sum())
+
+
+def _followed_late(dts: Ticks) -> Mask:
+    """PES behind which others may be missing: the next one is decoded later than most are, or when
+    is not known.
+    """
+    steps = np.append(signed(np.diff(dts)), 0)
+    known = np.append((dts[1:] >= 0) & (dts[:-1] >= 0), False)
+    usual = float(np.median(steps[known])) if known.any() else 0.0
+    late: Mask = ~known | (steps > 1.5 * usual)
+    return late
 
 
 def _cannot_be_the_field(t: Track, declared: Index, real: Index) -> Mask:

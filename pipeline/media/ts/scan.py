@@ -276,7 +276,7 @@ def _stream(
     counts = held(packets, t, codec, pts, dts)
     pts, dts = said_once(pts, dts, counts)
     units = t.starts[dts >= 0] if counts is not None else t.starts  # where units begin
-    wrong_size, lacking, short, hidden = misdeclared(packets, t)
+    wrong_size, lacking, short, hidden = misdeclared(packets, t, dts)
     damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
     told = parameters(packets, t, codec, units)
     findings = list(_stream_rules(t, pid, unmarked, (wrong_size, lacking), len(packets.rows)))

@@ -1,6 +1,7 @@
 """Which stamps of a segment are believed, before anything is read off them."""
 
 import numpy as np
+import pytest
 
 from pipeline.media.clock import BASE
 from pipeline.media.slots.bounds import believed
@@ -66,10 +67,14 @@ def test_two_pictures_with_one_stamp_lose_nothing():
     assert (np.diff(dts) > 0).all()
 
 
-def test_a_clock_that_restarts_inside_a_segment_is_refused():
+@pytest.mark.parametrize(("others", "severity"), [(1, FATAL), (2, ERROR)])
+def test_a_clock_that_restarts_inside_a_segment(others, severity):
+    """It is left out if most segments are others, else nothing is made."""
     inside = ts.segment(start=50 * S, pictures=16) + ts.segment(start=S, pictures=16)
-    _, findings = believed([slot(0, ts.segment(start=49 * S, pictures=16)), slot(1, inside)])
-    assert [f[:3] for f in said(findings)] == [("DTS_BACK", FATAL, "1.ts")] * 2
+    clean = [ts.segment(start=(47 + n) * S, pictures=16) for n in range(others)]
+    kept, findings = believed([slot(n, data) for n, data in enumerate([inside, *clean])])
+    assert [f[:3] for f in said(findings)] == [("DTS_BACK", severity, "0.ts")] * 2
+    assert [one.scan is None for one in kept] == [severity is ERROR, *[False] * others]
 
 
 def test_a_first_stamp_of_zero_is_told_by_the_next_ones():

@@ -353,3 +353,10 @@ def test_damage_inside_the_second_segment_says_nothing_of_its_beginning(at, late
     datas[1] = datas[1][: 188 * (2 + at)] + datas[1][188 * (3 + at) :]
     _, made, _ = promised(datas)
     assert made[ts.VIDEO][2] is late
+
+
+@pytest.mark.parametrize(("delay", "late"), [(12_000, False), (6_000, True)])
+def test_the_first_extinf_may_count_from_when_its_first_picture_is_decoded(delay, late):
+    lasts = [SECONDS + 12_000 / 90_000, *[SECONDS] * 3]
+    _, made, _ = promised(run(audio=None, delay=delay), lasts)
+    assert made[ts.VIDEO][2] is late
