@@ -7,6 +7,7 @@ Asked of the scans before anything is placed.  Times are ticks of 90 kHz unless 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from pipeline.media.slots.neighbours import (
     streams_of,
 )
 from pipeline.media.slots.segments import Slot, has_media
-from pipeline.media.slots.shifts import together
+from pipeline.media.slots.shifts import APART, together
 from pipeline.model import Finding, Severity
 
 
@@ -28,7 +29,8 @@ def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
     """The slots with what is really theirs.  What is not is taken out, and its slot stays empty;
     stamps that are shifted as one are set back.
     """
-    kept = list(slots)
+    order = _order(slots)
+    kept = [slots[n] for n in order]
     findings = [*_held_before(kept), *_without_copies(kept)]
     there = [n for n, slot in enumerate(kept) if has_media(slot)]
     for number in (*there[1:-1], *there[:1], *there[1:][-1:]):  # both neighbours tell more than one
@@ -38,7 +40,28 @@ def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
             slot, said = together(kept, found)
         kept[number] = slot
         findings += said
-    return kept, findings
+    return [slot for _, slot in sorted(zip(order, kept, strict=True), key=itemgetter(0))], findings
+
+
+def _order(slots: Sequence[Slot]) -> list[int]:
+    """The numbers of the slots as the playlist has them, or by their names where more of them go on
+    from one to the next like that: neighbours are witnesses.
+    """
+    listed = [*range(len(slots))]
+    if any(slot.utc is None for slot in slots):
+        return listed
+    parts = [*dict.fromkeys(slot.part for slot in slots)]
+    named = sorted(listed, key=lambda n: (parts.index(slots[n].part), slots[n].utc or 0.0))
+    if named == listed or _breaks(slots, named) >= _breaks(slots, listed):
+        return listed
+    return named
+
+
+def _breaks(slots: Sequence[Slot], order: Sequence[int]) -> int:
+    """How many slots do not go on from the one before."""
+    there = [n for n in order if has_media(slots[n])]
+    gaps = [between(slots, a, b) for a, b in pairwise(there) if slots[a].part == slots[b].part]
+    return sum(gap is None or abs(gap) > APART for gap in gaps)
 
 
 def _without_copies(slots: list[Slot]) -> list[Finding]:

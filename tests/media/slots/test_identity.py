@@ -9,7 +9,8 @@ from pipeline.media.slots.identity import identified
 from pipeline.media.slots.segments import Slot
 from pipeline.model import Severity
 from tests import ts
-from tests.media.identity_builder import SECONDS, S, data, held, run, said, slots
+from tests.media.identity_builder import SECONDS, S, data, held, run, said, shifted, slots
+from tests.media.slots_builder import UTC
 
 
 def test_each_slot_of_a_long_recording_is_held_against_its_neighbours_alone(
@@ -71,6 +72,29 @@ def _on_other_pids(data: bytes, numbers: dict[int, int]) -> bytes:
     kinds = {0x200: ts.H264, 0x201: ts.AAC}
     tables = ts.table_packets(0, ts.pat()) + ts.table_packets(ts.PMT, ts.pmt(kinds))
     return b"".join([*tables, *made[2:]])
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["names", "no names"])
+def test_neighbours_are_those_by_name_where_these_go_on(named):
+    """Two are swapped, and the pictures of one are shifted besides."""
+    given = slots(*run(6))
+    if named:
+        given = [replace(slot, utc=UTC + n * SECONDS) for n, slot in enumerate(given)]
+    given[3] = shifted(given[3], ts.VIDEO, 1_490_000)
+    given[2], given[3] = given[3], given[2]
+    kept, findings = identified(given)
+    assert [(f.id, f.segment) for f in findings] == ([("AV_SHIFT", "3.ts")] if named else [])
+    assert [slot.name for slot in kept] == [slot.name for slot in given]
+
+
+def test_names_whose_clock_steps_make_no_neighbours():
+    given = [
+        replace(slot, utc=UTC + n * SECONDS - (3600 if n > 3 else 0))
+        for n, slot in enumerate(slots(*run(6)))
+    ]
+    kept, findings = identified(given)
+    assert [slot.name for slot in kept] == [f"{n}.ts" for n in range(6)]
+    assert findings == []
 
 
 def test_a_copy_between_neighbours_that_leave_no_room_for_it():
