@@ -21,6 +21,7 @@ from pipeline.media.slots.segments import (
     shortfall,
     slots_between,
 )
+from pipeline.media.timeline.numbering import left_out
 from pipeline.media.timeline.slice_names import DOUBT, NEAREST, begins_whole, wall
 from pipeline.media.track import Lane
 from pipeline.media.ts.continuity import continues, moved
@@ -45,6 +46,7 @@ class Witnesses:
     short: float  # by which they are shorter than EXTINF: their names may be of what they lost
     seamless: bool  # every counter goes on, and the segment before is as long as its EXTINF says
     rest: float  # by which the segment before is shorter than its EXTINF
+    numbered: float  # what slots last whose numbers the names leave out
     names: tuple[float, float] | None = None  # by the slice names, and how much these stray
 
     @property
@@ -64,7 +66,7 @@ class Witnesses:
             return False
         if self.names is None:
             stepped = self.announced or (self.seamless and not self.gone)
-            return not stepped or abs(self.clock - self.listed) <= GAP / HZ
+            return not stepped or abs(self.clock - self.listed - self.numbered) <= GAP / HZ
         told, doubt = self.names
         leeway = min(2 * doubt, TOLERANCE) if self.announced else TOLERANCE
         return abs(told - self.clock) <= leeway + self.short
@@ -78,8 +80,8 @@ class Witnesses:
         names, doubt = self.names or (self.listed, DOUBT / HZ)
         if self.gone or self.hurt:
             return self.listed if abs(names - self.listed) <= doubt else max(names, 0.0)
-        if names > TOLERANCE:
-            return names
+        if names > TOLERANCE or self.numbered:
+            return max(names, self.numbered)
         return self.rest if self.rest > 0 and abs(names - self.rest) <= ALIKE else 0.0
 
 
@@ -91,6 +93,7 @@ class Placer:
         self._lanes = lanes
         self._slots = slots
         self._counters_go_on = counters_go_on
+        self._numbers = left_out(slots)
         self._offset = self._lead = 0
         self._before: Placed | None = None
         self._recent: list[Placed] = []  # the last ones placed
@@ -157,6 +160,7 @@ class Placer:
             short=self._shortfall(before, segment) / HZ,
             seamless=False,
             rest=shortfall(before, self._lanes) / HZ,
+            numbered=self._left_out(before, segment),
         )
         seen = replace(seen, seamless=self._is_seamless(before, segment, seen.clock))
         broken = not gone and self._breaks(before, segment)  # or what is gone broke them
@@ -175,6 +179,13 @@ class Placer:
         self._offset += round(seen.wait * HZ)
         self._leave_out(before, segment, padded)
         self.findings.append(_said(segment, seen))
+
+    def _left_out(self, before: Placed, segment: Placed) -> float:
+        """Seconds that slots last whose numbers the names leave out between two neighbours."""
+        if before.slot.utc is not None or segment.position != before.position + 1:
+            return 0.0
+        told = [slot.duration for slot in self._slots if slot.duration]
+        return self._numbers.get(segment.position, 0) * float(np.median(told or [0.0]))
 
     def _breaks(self, before: Placed, segment: Placed) -> bool:
         """Packets are missing: a clock that goes on may have begun anew by chance."""

@@ -271,29 +271,24 @@ def misdeclared(packets: Packets, t: Track, dts: Ticks) -> tuple[Index, Index, i
     apart = np.abs(real - declared)
     unseen = wrong & (-apart % UNSEEN < PACKET)  # but for stuffing and what fields hold
     if 2 * np.count_nonzero(wrong) <= len(wrong):  # else so they are written
-        unseen |= wrong & _cannot_be_the_field(t, declared, real) & _followed_late(dts)
+        unseen |= wrong & _cannot_be_the_field(t, declared, real, dts)
     rounds = -((real - declared)[unseen & (real < declared)] // UNSEEN)
     return np.flatnonzero(wrong), np.flatnonzero(unseen), short, ROUND * int(rounds.sum())
 
 
-def _followed_late(dts: Ticks) -> Mask:
-    """PES behind which others may be missing: the next one is decoded later than most are, or when
-    is not known.
+def _cannot_be_the_field(t: Track, declared: Index, real: Index, dts: Ticks) -> Mask:
+    """PES of pictures, of which nothing else tells how long they are, whose length is wrong by more
+    than one bit of the field, and not by what does not fit into it: by a packet at least where the
+    next one comes later than most do, or by anything where none comes as late.
     """
+    bits, apart = declared ^ real, np.abs(real - declared)
     steps = np.append(signed(np.diff(dts)), 0)
     known = np.append((dts[1:] >= 0) & (dts[:-1] >= 0), False)
     usual = float(np.median(steps[known])) if known.any() else 0.0
-    late: Mask = ~known | (steps > 1.5 * usual)
-    return late
-
-
-def _cannot_be_the_field(t: Track, declared: Index, real: Index) -> Mask:
-    """PES of pictures, of which nothing else tells how long they are, whose length is wrong by a
-    packet at least, by more than one bit of the field, and not by what does not fit into it.
-    """
-    bits, apart = declared ^ real, np.abs(real - declared)
-    wrong: Mask = (bits & (bits - 1) != 0) & (apart >= PACKET) & (apart % (1 << 16) != 0)
-    wrong &= t.header[:, 3] & 0xF0 == 0xE0
+    late = ~known | (steps > 1.5 * usual)
+    latest = known & (steps >= max(2.5 * usual, steps[known].max(initial=0)))
+    wrong: Mask = (bits & (bits - 1) != 0) & (apart % (1 << 16) != 0)
+    wrong &= (t.header[:, 3] & 0xF0 == 0xE0) & ((late & (apart >= PACKET)) | latest)
     return wrong
 
 
