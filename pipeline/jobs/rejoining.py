@@ -17,6 +17,7 @@ from pipeline.media.slots.rejoin import (
     hurt,
     missing_bytes,
     parted,
+    same_packets,
 )
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.ts.scan import scan
@@ -53,6 +54,8 @@ def rejoined(
             put(number + 1, behind[count:])
     for number in (n for n in plain if n + 1 in plain and holds(new[n], new[n + 1])):
         ahead, behind = parted(read(number), new[number], new[number + 1])
+        if not same_packets(behind, read(number + 1)):
+            continue
         put(number, ahead)
         again, there = scan(new[number + 1].name, behind), new[number + 1].scan
         if there is not None and hurt(again) < hurt(there) + begins_inside(there):

@@ -35,9 +35,9 @@ def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
     there = [n for n, slot in enumerate(kept) if has_media(slot)]
     for number in (*there[1:-1], *there[:1], *there[1:][-1:]):  # both neighbours tell more than one
         found = neighbours(kept, number)
-        slot, said = in_line(kept, found)
+        slot, said = together(kept, found)
         if not said:
-            slot, said = together(kept, found)
+            slot, said = in_line(kept, found)
         kept[number] = slot
         findings += said
     return [slot for _, slot in sorted(zip(order, kept, strict=True), key=itemgetter(0))], findings
@@ -165,6 +165,7 @@ def _held_before(slots: list[Slot]) -> list[Finding]:
             and _begins_before(one[p].dts, other[p].dts)
             for p in other
         )
+        twice &= any(one[p].edges[1] == other[p].edges[1] for p in one.keys() & other.keys())
         if twice and slots[a].part == slots[b].part:
             detail = f"all it holds stands in {slots[a].name} as well"
             findings.append(

@@ -13,6 +13,7 @@ from pipeline.media.slots.neighbours import Neighbours, end, first, signed_ticks
 from pipeline.media.slots.segments import Slot
 from pipeline.model import Finding, Severity
 
+USUAL = HZ // 10  # ticks by which the distance of two streams differs from slot to slot
 APART = 2 * HZ // 5  # a stream is shifted by more than this, or it is not
 
 
@@ -24,12 +25,11 @@ def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
     moves = {}
     for pid in streams_of(slot):
         off = _off(slots, found, pid)
-        others = [_off(slots, found, other) for other in streams_of(slot) if other != pid]
         if off is None and not _is_filled(slot, pid):
             off = _astray(slots, found, pid)
         elif off is not None and not _is_filled(slot, pid):
             off = None
-        if off is not None and abs(off) > APART and others and all(o == 0 for o in others):
+        if off is not None and abs(off) > APART and _alone(slots, found, pid, off):
             moves[pid] = -_as_promised(slots, found, pid, off)
     if not moves:
         return slot, []
@@ -45,6 +45,21 @@ def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
         for pid, ticks in moves.items()
     ]
     return shifted(slot, moves), said
+
+
+def _alone(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -> bool:
+    """All the others are in their place; one that neither neighbour holds is where the stream is
+    off it by as much as it is off its own neighbours.
+    """
+    others = [other for other in streams_of(slots[found.here]) if other != pid]
+    for other in others:
+        told = other in found.since or other in found.until
+        if told and _off(slots, found, other) != 0:
+            return False
+        apart, usual = _distances(slots, found.here, pid, at_end=False)
+        if not told and (apart is None or abs(apart - usual - off) > _leeway(off)):
+            return False
+    return bool(others)
 
 
 def _as_promised(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -> int:
@@ -89,7 +104,8 @@ def _off(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
     off = known if since is not None else -known
     inner = since is None  # the ends of a recording may be anything
     apart, usual = _distances(slots, found.here, pid, at_end=inner)
-    if apart is None:
+    outer, outside = _distances(slots, found.here, pid, at_end=not inner)
+    if apart is None or outer is None or abs(outer - outside) <= USUAL:  # it lacks its inner end
         return None
     return off if abs(apart - usual - off) <= _leeway(off) else None
 

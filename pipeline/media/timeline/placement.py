@@ -44,7 +44,7 @@ class Witnesses:
     announced: bool  # EXT-X-DISCONTINUITY: the clock may begin anew (RFC 8216 section 4.3.2.3)
     hurt: bool  # one of the two lost something itself
     short: float  # by which they are shorter than EXTINF: their names may be of what they lost
-    seamless: bool  # every counter goes on, and the segment before is as long as its EXTINF says
+    seamless: bool  # every counter goes on, and both are as long as EXTINF says
     rest: float  # by which the segment before is shorter than its EXTINF
     numbered: float  # what slots last whose numbers the names leave out
     names: tuple[float, float] | None = None  # by the slice names, and how much these stray
@@ -54,8 +54,10 @@ class Witnesses:
         """With what is listed; an announced restart need not."""
         if self.announced:
             return False
-        off = abs(self.clock - self.listed) if self.gone else self.clock
-        return off <= (TOLERANCE if self.gone else GAP / HZ)
+        if not self.gone:
+            return self.clock <= GAP / HZ
+        missing = (self.listed, self.listed + self.rest)
+        return min(abs(self.clock - seconds) for seconds in missing) <= TOLERANCE
 
     @property
     def clock_is_right(self) -> bool:
@@ -208,7 +210,8 @@ class Placer:
         shared = before.stamps.keys() & segment.stamps.keys()
         counted = all(continues(before.stream(pid), segment.stream(pid)) for pid in shared)
         sure = len(shared) > 1 or not as_long_as_slots(gap, self._slots)
-        return self._counters_go_on and counted and sure and promise_is_kept(before, self._lanes)
+        kept = all(promise_is_kept(s, self._lanes) for s in (before, segment))
+        return self._counters_go_on and counted and sure and kept and begins_whole(segment)
 
     def _gap_by_walls(
         self, segment: Placed, following: Sequence[Placed], gap: float

@@ -27,11 +27,12 @@ def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bo
     first, *away, last = chain
     a, b = first.stream(lane.pid), last.stream(lane.pid)
     gone = any(not has_media(slot) for slot in slots[first.position + 1 : last.position])
+    gone |= bool(a.short or b.head) or _is_cut(first)
     hurt = [segment for segment in away if segment.damaged]
-    if moved(a, b) or b.head or a.short:
+    if moved(a, b):
         return False
     goes_on = continues(a, b)
-    if not gone and not goes_on:  # what is gone may have held packets of it
+    if not gone and not goes_on:  # what is gone, also of these two, may have held packets of it
         return False
     if (hurt or (gone and not goes_on)) and len(away) - len(hurt) < FEW:
         return False
@@ -39,6 +40,11 @@ def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bo
         return False
     told = lane.codec.kind == "audio" or came_back(last, lane)
     return told or _pauses_inside(first, last, lane.pid)
+
+
+def _is_cut(segment: Placed) -> bool:
+    """Its end is missing."""
+    return segment.slot.scan is not None and segment.slot.scan.cut
 
 
 def came_back(segment: Placed, lane: Lane) -> bool:

@@ -13,6 +13,7 @@ from pipeline.media.slots.rejoin import (
     hurt,
     missing_bytes,
     parted,
+    same_packets,
 )
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import scan
@@ -202,3 +203,11 @@ def test_segments_that_do_not_hold_the_next_one(change):
     assert not holds(*change(a, b))
     one, two = run(2)
     assert not holds(slot(one), slot(two))
+
+
+def test_the_same_stamps_are_not_the_same_packets():
+    _, _, _, second = held_too()
+    less = second[: 188 * 20] + second[188 * 36 :]
+    other = ts.segment(start=2 * 96_000, pictures=16, size=301)
+    assert same_packets(bytes_of(less), bytes_of(second))
+    assert not same_packets(bytes_of(other), bytes_of(second))

@@ -108,3 +108,52 @@ def test_irregular_pictures_go_back_to_where_extinf_puts_them(shift):
     kept, findings = identified(given)
     assert [(f.id, f.segment, f.pid) for f in findings] == [("AV_SHIFT", "2.ts", ts.VIDEO)]
     assert first(kept[2], ts.VIDEO) == 3 * S
+
+
+def without_sound(slot: Slot) -> Slot:
+    assert slot.scan is not None
+    streams = {pid: s for pid, s in slot.scan.streams.items() if pid != ts.AUDIO}
+    return replace(slot, scan=replace(slot.scan, streams=streams))
+
+
+def test_pictures_that_are_shifted_behind_a_pause_of_the_sound():
+    """Its own neighbour has no sound: by as much as they are off it they are off the sound."""
+    given = slots(*run())
+    given[3] = without_sound(given[3])
+    given[4] = shifted(given[4], ts.VIDEO, 1_358_000)
+    kept, findings = identified(given)
+    assert [(f.id, f.segment, f.pid) for f in findings] == [("AV_SHIFT", "4.ts", ts.VIDEO)]
+    assert first(kept[4], ts.VIDEO) == 5 * S
+
+
+def test_a_clock_that_steps_behind_a_pause_shifts_nothing():
+    given = slots(*run())
+    given[3] = without_sound(given[3])
+    given[4] = shifted(shifted(given[4], ts.VIDEO, 1_358_000), ts.AUDIO, 1_358_000)
+    assert [f.id for f in identified(given)[1]] == []
+
+
+def test_sound_that_lost_its_end_in_the_first_slot_is_not_shifted():
+    """It begins where it does in every slot."""
+    given = slots(*run())
+    assert given[0].scan is not None
+    sound = given[0].scan.streams[ts.AUDIO]
+    short = replace(sound, pts=sound.pts[:-3], dts=sound.dts[:-3])
+    streams = {**given[0].scan.streams, ts.AUDIO: short}
+    given[0] = replace(given[0], scan=replace(given[0].scan, streams=streams))
+    assert identified(given)[1] == []
+
+
+def test_sound_that_is_shifted_where_the_pictures_begin():
+    """In front of it is sound alone: nothing there tells of the pictures, what is behind does."""
+    given = slots(*[data(10_000_000 + S * n) for n in range(5)])
+    whole = first(given[2], ts.AUDIO)
+    for n in (0, 1):
+        scan = given[n].scan
+        assert scan is not None
+        streams = {pid: s for pid, s in scan.streams.items() if pid != ts.VIDEO}
+        given[n] = replace(given[n], scan=replace(scan, streams=streams))
+    given[2] = shifted(given[2], ts.AUDIO, -2_471_940)
+    kept, findings = identified(given)
+    assert [(f.id, f.segment, f.pid) for f in findings] == [("AV_SHIFT", "2.ts", ts.AUDIO)]
+    assert first(kept[2], ts.AUDIO) == pytest.approx(whole, abs=2)

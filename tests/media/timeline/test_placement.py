@@ -377,3 +377,18 @@ def test_how_long_the_last_picture_before_a_restart_is_shown(named, promised, ti
     made = plan(slots).placed
     behind = made[2].first(ts.VIDEO) - made[1].end(plan(slots).lanes[0])
     assert behind == pytest.approx(ticks, abs=1)
+
+
+@pytest.mark.parametrize(("silent", "sent"), [(1, True), (2, False)])
+def test_a_pause_behind_a_segment_that_lost_its_end(silent, sent):
+    """It may have held packets that the counter misses; whole slices without sound say more."""
+    counters: dict[int, int] = {}
+    kinds = [ts.AUDIO, *[None] * silent, ts.AUDIO, ts.AUDIO, ts.AUDIO]
+    datas: list[bytes | None] = [
+        ts.segment(start=S * (n + 1), pictures=16, counters=counters, audio=kind)
+        for n, kind in enumerate(kinds)
+    ]
+    datas[0] = (datas[0] or b"")[: -188 * 3 - 21]
+    _, said = planned(datas)
+    absent = [severity for id, severity, _, pid in said if (id, pid) == ("ES_ABSENT", ts.AUDIO)]
+    assert absent == [Severity.ERROR if sent else Severity.WARNING]

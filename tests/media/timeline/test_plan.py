@@ -561,3 +561,34 @@ def test_a_slice_that_lost_its_end_is_still_named_after_its_beginning():
     utcs = [1e9 + SECONDS * n + (60 if n > 1 else 0) for n in range(6)]
     made = plan([slot(n, data, utc=utcs[n]) for n, data in enumerate(datas)])
     assert begins(made, ts.AUDIO)[-1] == pytest.approx(5 * S, abs=ts.FRAME)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_step_of_the_clock_is_time_where_the_segment_behind_it_lacks_as_much(lost):
+    """A counter that goes on, by chance or because nothing is missing, does not tell."""
+    counters: dict[int, int] = {}
+    datas = [ts.segment(start=S * n, pictures=16, audio=None, counters=counters) for n in range(5)]
+    if lost:
+        datas[3] = ts.headless(datas[3], 9)
+    scans = [slot(n, data) for n, data in enumerate(datas)]
+    if lost:
+        counter = scans[2].scan.streams[ts.VIDEO].counters[1] + 1 & 15
+        stream = scans[3].scan.streams[ts.VIDEO]
+        changed = replace(stream, counters=(counter, stream.counters[1]))
+        found = replace(scans[3].scan, streams={ts.VIDEO: changed})
+        scans[3] = replace(scans[3], scan=found)
+    made = plan(scans)
+    assert begins(made) == [0, S, 2 * S, 3 * S + 9 * 6000 * lost, 4 * S]
+
+
+def test_names_that_step_beside_what_is_gone_and_what_lost_its_end():
+    """The clock tells of both: what EXTINF says of the one, and what the other lacks of its own."""
+    counters: dict[int, int] = {}
+    datas: list[bytes | None] = [
+        ts.segment(start=2 * S * n, pictures=32, audio=None, counters=counters) for n in range(5)
+    ]
+    datas[2] = (datas[2] or b"")[: 188 * 9 + 137]
+    datas[3] = None
+    utcs = [1e9 + 2 * SECONDS * n + (3600 if n > 3 else 0) for n in range(5)]
+    slots = [slot(n, d, utc=utcs[n], duration=2 * SECONDS) for n, d in enumerate(datas)]
+    assert begins(plan(slots))[-1] == 8 * S
