@@ -17,7 +17,7 @@ from pathlib import Path
 
 try:
     from pipeline.errors import RecpipeError, UsageError
-    from pipeline.jobs import files
+    from pipeline.jobs import format_convert as files
     from pipeline.model import Format
     from pipeline.muxing.locate import locate
     from pipeline.storage.names import printable

@@ -10,7 +10,7 @@ from pipeline.archive.bag import ALGORITHMS, Digests
 from pipeline.archive.places import Form, Place
 from pipeline.archive.staging import digest
 from pipeline.errors import NotFoundError, RecpipeError, StorageError
-from pipeline.jobs.targets import Opener
+from pipeline.jobs.destinations import Opener
 from pipeline.storage import Storage
 from pipeline.storage.locations import of_uri
 from pipeline.storage.names import printable

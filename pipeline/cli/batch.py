@@ -70,7 +70,8 @@ def convert_found(
     works: Sequence["Work"], failures: Sequence["Failure"], chosen: dict[str, Any]
 ) -> int:
     """Convert what was found into ``output``, and say what became of it; returns the exit code."""
-    from pipeline.jobs import many, targets
+    from pipeline.jobs import destinations as targets
+    from pipeline.jobs import many
     from pipeline.jobs.naming import naming
     from pipeline.model import Format
     from pipeline.muxing.locate import locate

@@ -11,9 +11,9 @@ from pipeline.cli import options
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
+    from pipeline.jobs.destinations import Opener
     from pipeline.jobs.options import Options
     from pipeline.jobs.selection import Selection
-    from pipeline.jobs.targets import Opener
 
 
 def opener(chosen: Mapping[str, Any]) -> "Opener":

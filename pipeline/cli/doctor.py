@@ -177,7 +177,7 @@ def a_store(
     import secrets
 
     from pipeline.jobs.many import shown
-    from pipeline.jobs.stores import locations
+    from pipeline.jobs.named_stores import locations
     from pipeline.storage.probe import probe
 
     name = f".recpipe-doctor-{secrets.token_hex(8)}"

@@ -10,7 +10,7 @@ from pipeline.cli import options, output
 from pipeline.errors import RecpipeError, UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
-    from pipeline.jobs.sessions import Known
+    from pipeline.jobs.agora.sessions import Known
     from pipeline.storage import Storage
     from pipeline.watch.wait_for_one import Awaited
 
@@ -65,7 +65,7 @@ def _awaited(known: "Known", uploading: str | None, chosen: Mapping[str, Any]) -
 
 def _bucket(known: "Known", chosen: Mapping[str, Any]) -> "Storage":
     """The root of the bucket, as the user or a table of the settings says it is reached."""
-    from pipeline.jobs import stores
+    from pipeline.jobs import named_stores as stores
 
     file = click.get_current_context().ensure_object(options.State).file
     if chosen["from"]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # at run time these load httpx and pydantic, also for --help
     from pipeline.agora.schema import Caution
     from pipeline.agora.schema_requests import LayoutRequest, UpdateRequest
     from pipeline.agora.schema_storage import StorageConfig
-    from pipeline.jobs.sessions import Known, Sessions
+    from pipeline.jobs.agora.sessions import Known, Sessions
 
 RESOURCE = "{resourceid}"  # where a dry run does not know it
 
@@ -66,7 +66,7 @@ def start(request: str | None, **chosen: Any) -> int:
     from pipeline.agora.schema import parse
     from pipeline.agora.schema_requests import AcquireRequest, StartRequest
     from pipeline.cli.requests import secret_file, start_body
-    from pipeline.jobs import record as jobs
+    from pipeline.jobs.agora import lifecycle as jobs
 
     token = chosen["token_file"]
     values = {**chosen, "token": secret_file(token, "--token-file") if token else None}
@@ -139,7 +139,7 @@ def update(request: str | None, **chosen: Any) -> int:
     from pipeline.agora.schema import parse
     from pipeline.agora.schema_requests import UpdateRequest
     from pipeline.cli.requests import update_body
-    from pipeline.jobs import record as jobs
+    from pipeline.jobs.agora import lifecycle as jobs
 
     sessions, known = _find(chosen)
     storage = _storage(chosen["storage"])
@@ -167,7 +167,7 @@ def layout(request: str | None, **chosen: Any) -> int:
     from pipeline.agora.schema import parse
     from pipeline.agora.schema_requests import LayoutRequest
     from pipeline.cli.requests import layout_body
-    from pipeline.jobs import record as jobs
+    from pipeline.jobs.agora import lifecycle as jobs
 
     sessions, known = _find(chosen)
     wanted = parse(LayoutRequest, {**_name(known), **layout_body(request, chosen)})
@@ -196,7 +196,7 @@ def stop(background: bool, **chosen: Any) -> int:
       recpipe record stop --channel lesson7 --wait --to s3://archive/
     """
     from pipeline.cli import handover
-    from pipeline.jobs import record as jobs
+    from pipeline.jobs.agora import lifecycle as jobs
 
     sessions, known = _find(chosen)
     handover.refuse_nonsense(chosen, known)
@@ -269,7 +269,7 @@ def _storage(name: str | None) -> "StorageConfig | None":
         return None
     from pipeline.agora.schema import parse
     from pipeline.agora.schema_storage import StorageConfig
-    from pipeline.jobs.stores import storage_config
+    from pipeline.jobs.named_stores import storage_config
 
     file = click.get_current_context().ensure_object(options.State).file
     return parse(StorageConfig, storage_config(name.removeprefix("@"), file))
@@ -283,7 +283,7 @@ def _ending(storage: "StorageConfig | None") -> Iterable["Caution"]:
 
 
 def _sessions(chosen: Mapping[str, Any]) -> "Sessions":
-    from pipeline.jobs.sessions import Sessions
+    from pipeline.jobs.agora.sessions import Sessions
 
     return Sessions(Path(chosen["state"]) if chosen["state"] else config.default_state())
 
@@ -292,8 +292,8 @@ def _find(chosen: Mapping[str, Any]) -> tuple["Sessions", "Known"]:
     """The recording that is meant; a sid given by hand is remembered."""
     from dataclasses import replace
 
-    from pipeline.jobs.record import find
-    from pipeline.jobs.sessions import checked_sid
+    from pipeline.jobs.agora.lifecycle import find
+    from pipeline.jobs.agora.sessions import checked_sid
 
     sessions = _sessions(chosen)
     known = find(sessions, _app_id(chosen), chosen["channel"], chosen["uid"])

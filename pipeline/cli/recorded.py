@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.agora.answers import Progress
-from pipeline.jobs.sessions import Known
+from pipeline.jobs.agora.sessions import Known
 from pipeline.storage.names import printable
 
 

@@ -187,7 +187,7 @@ def _service(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "
 
 def _stores(chosen: Mapping[str, Any]) -> "Open":
     """What a bucket stands for: one place for all, or the store that has these numbers."""
-    from pipeline.jobs import stores
+    from pipeline.jobs import named_stores as stores
 
     file = click.get_current_context().ensure_object(options.State).file
     if chosen["output"]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline.jobs.clock import Clock
 from pipeline.jobs.conforming import conform
 from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
+from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.unwrapping import Unwrapped, unwrap
 from pipeline.media.containers.unwrap import Wrapping
 from pipeline.media.slots.bounds import believed

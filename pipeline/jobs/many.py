@@ -11,14 +11,14 @@ from pathlib import Path
 
 from pipeline import config
 from pipeline.errors import RecpipeError, UsageError
+from pipeline.jobs.destinations import Destination, Opener, destination
+from pipeline.jobs.named_stores import locations
 from pipeline.jobs.naming import Listings, Naming
 from pipeline.jobs.one import check as check_one
 from pipeline.jobs.one import process
 from pipeline.jobs.options import Options, Target
 from pipeline.jobs.parallel import Progress, each
 from pipeline.jobs.selection import EVERYTHING, Allowance, Selection
-from pipeline.jobs.stores import locations
-from pipeline.jobs.targets import Destination, Opener, destination
 from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict
 from pipeline.muxing import locate
 from pipeline.receipts.earlier import earlier

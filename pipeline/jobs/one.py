@@ -9,15 +9,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from pipeline.errors import ExistsError, RefusedError, StorageError, UsageError
-from pipeline.jobs import room
-from pipeline.jobs.clock import Clock
+from pipeline.jobs import disk_space as room
 from pipeline.jobs.evidence import Evidence, gather, in_place, spool_in_use, spool_of
-from pipeline.jobs.judge import judged, rejected
 from pipeline.jobs.locks import locked
-from pipeline.jobs.making import Job, Made, make
+from pipeline.jobs.make_file import Job, Made, make
 from pipeline.jobs.options import Options, Target
+from pipeline.jobs.output_files import Share, shares, together
 from pipeline.jobs.publishing import publish_all, result_keys
-from pipeline.jobs.shares import Share, shares, together
+from pipeline.jobs.stopwatch import Clock
+from pipeline.jobs.verdict import judged, rejected
 from pipeline.model import (
     Finding,
     Inventory,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.errors import ExistsError, NotFoundError
-from pipeline.jobs.making import Job, Made
+from pipeline.jobs.make_file import Job, Made
 from pipeline.model import Report, SourceFile
 from pipeline.receipts.earlier import Earlier, earlier, lost
 from pipeline.receipts.write import receipt

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RecpipeError
+from pipeline.jobs.agora.sessions import Sessions
 from pipeline.jobs.locks import locked_at_once
-from pipeline.jobs.sessions import Sessions
 from pipeline.ledger import erasing
 from pipeline.ledger.erasing import Entry
 from pipeline.ledger.ledger import Ledger

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pipeline.errors import ChangedError, DeniedError, NotFoundError
-from pipeline.jobs.targets import file_name
+from pipeline.jobs.destinations import file_name
 from pipeline.ledger.claims import Made
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.restore import Restored, enter

@@ -25,8 +25,8 @@ def started(server):
     from pipeline.agora.client import AgoraClient
     from pipeline.agora.schema import parse
     from pipeline.agora.schema_requests import StartRequest
-    from pipeline.jobs import record
-    from pipeline.jobs.sessions import Sessions
+    from pipeline.jobs.agora import lifecycle as record
+    from pipeline.jobs.agora.sessions import Sessions
 
     with AgoraClient("app1", "customer", SecretStr(SECRET), hosts=[server.url]) as client:
         wanted = record.Wanted(parse(StartRequest, START))

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from pipeline.agora import names
 from pipeline.archive import places as archives
 from pipeline.errors import UsageError
-from pipeline.jobs.sessions import Known, Sessions
+from pipeline.jobs.agora.sessions import Known, Sessions
 from pipeline.ledger import queries
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.tables import recordings

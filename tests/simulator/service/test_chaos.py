@@ -13,8 +13,8 @@ from pipeline.agora.schema import parse
 from pipeline.agora.schema_requests import StartRequest
 from pipeline.agora.statuses import Kind
 from pipeline.errors import AgoraError
-from pipeline.jobs import record
-from pipeline.jobs.sessions import Sessions
+from pipeline.jobs.agora import lifecycle as record
+from pipeline.jobs.agora.sessions import Sessions
 from pipeline.media.playlist import parse as reader
 from pipeline.simulator.service.chaos import Chaos
 from tests.agora.bodies import START

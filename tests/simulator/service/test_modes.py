@@ -10,8 +10,8 @@ from pipeline.agora.schema import parse
 from pipeline.agora.schema_requests import StartRequest
 from pipeline.agora.statuses import Kind
 from pipeline.errors import AgoraError, UsageError
-from pipeline.jobs import record
-from pipeline.jobs.sessions import Sessions
+from pipeline.jobs.agora import lifecycle as record
+from pipeline.jobs.agora.sessions import Sessions
 from pipeline.media.playlist import parse as reader
 from pipeline.simulator.service.chaos import DOCUMENTED, Chaos, planned
 from pipeline.simulator.service.gateway import Asked

@@ -16,8 +16,8 @@ from pipeline.agora.schema import parse
 from pipeline.agora.schema_requests import StartRequest
 from pipeline.agora.statuses import Kind
 from pipeline.errors import AgoraError, NotFoundError, UsageError
-from pipeline.jobs import record
-from pipeline.jobs.sessions import Sessions
+from pipeline.jobs.agora import lifecycle as record
+from pipeline.jobs.agora.sessions import Sessions
 from tests.agora.bodies import START, changed
 from tests.agora.server import HANG_UP, FakeTime, listening
 from tests.agora.service import Service

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import NotFoundError, UsageError
-from pipeline.jobs import stores
+from pipeline.jobs import named_stores as stores
 from pipeline.storage.s3 import S3Storage
 from tests import settings
 from tests.servers import ACCESS_KEY, NO_AWS, SECRET_KEY

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.jobs.evidence import Evidence
-from pipeline.jobs.judge import rejected
 from pipeline.jobs.options import Options
+from pipeline.jobs.verdict import rejected
 from pipeline.media.finding_ids import AT_THE_HEAD
 from pipeline.media.loss import account
 from pipeline.media.loss import rules as checks

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import DiskFullError, RefusedError
-from pipeline.jobs import room
-from pipeline.jobs.clock import Clock
+from pipeline.jobs import disk_space as room
 from pipeline.jobs.evidence import Evidence
-from pipeline.jobs.judge import judged
 from pipeline.jobs.options import Options, Target, unwatched
+from pipeline.jobs.stopwatch import Clock
+from pipeline.jobs.verdict import judged
 from pipeline.media.loss.chapters import Marks, marks
 from pipeline.media.timeline.wall_clock import wall_clock
 from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.jobs.targets import LONGEST, destination, file_name
+from pipeline.jobs.destinations import LONGEST, destination, file_name
 from pipeline.model import Format
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage

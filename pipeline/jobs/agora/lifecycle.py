@@ -18,7 +18,7 @@ from pipeline.agora.schema_requests import (
 )
 from pipeline.agora.statuses import ADVICE, ENDING, RUNNING, Kind
 from pipeline.errors import AgoraError, NotFoundError, UsageError
-from pipeline.jobs.sessions import Known, Sessions
+from pipeline.jobs.agora.sessions import Known, Sessions
 
 PAIRS = 3  # acquire and start, at most
 AGAIN = 3.0  # seconds between two pairs

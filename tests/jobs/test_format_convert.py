@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import NotFoundError, UsageError
-from pipeline.jobs.files import FORMATS, SOUND, Outcome, Way, convert_file, exit_code, plan, sources
+from pipeline.jobs.format_convert import (
+    FORMATS,
+    SOUND,
+    Outcome,
+    Way,
+    convert_file,
+    exit_code,
+    plan,
+    sources,
+)
 from pipeline.model import Format
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.tracks import parse, read_tracks

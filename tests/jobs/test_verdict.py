@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.jobs.clock import Clock
 from pipeline.jobs.evidence import gather
-from pipeline.jobs.judge import judged, rejected
 from pipeline.jobs.options import Options
+from pipeline.jobs.stopwatch import Clock
+from pipeline.jobs.verdict import judged, rejected
 from pipeline.media.es.access_units import NO_UNITS
 from pipeline.media.loss.holes import Stretch
 from pipeline.model import Finding, OnLoss, Severity, Verdict

@@ -1,0 +1,1 @@
+"""Recordings of Agora: started, followed, stopped, and what is remembered of them."""
