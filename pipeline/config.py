@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline import choices
 from pipeline.errors import NotFoundError, UsageError
 
 FILE = "config.toml"  # in the user's own folder for settings
@@ -22,7 +23,7 @@ PREFIX = "RECPIPE_"
 STORES = "storage"  # begins the tables of stores
 
 KINDS: Mapping[str, type] = {
-    "accept_unfinished": bool,
+    **choices.settings(),
     "after": str,
     "agora_app_id": str,
     "agora_customer_id": str,
@@ -39,7 +40,6 @@ KINDS: Mapping[str, type] = {
     "chaos": str,
     "conditions": bool,
     "debug": bool,
-    "deep": bool,
     "dry_run": bool,
     "duration": str,
     "endpoint_url": str,
@@ -49,8 +49,6 @@ KINDS: Mapping[str, type] = {
     "fast": bool,
     "fetch": bool,
     "ffmpeg": str,
-    "force": bool,
-    "format": str,
     "fps": int,
     "from": str,
     "height": int,
@@ -60,7 +58,6 @@ KINDS: Mapping[str, type] = {
     "jobs": int,
     "json": bool,
     "keep_last": int,
-    "key": str,
     "kill_recorder": list,
     "late_deadline": str,
     "lease": str,
@@ -86,8 +83,6 @@ KINDS: Mapping[str, type] = {
     "object_lock": str,
     "ocfl": str,
     "older_than": str,
-    "on_change": str,
-    "on_loss": str,
     "once": bool,
     "organization": str,
     "originals": str,
@@ -112,14 +107,12 @@ KINDS: Mapping[str, type] = {
     "slow_stop": str,
     "source": str,
     "speed": str,
-    "sparse_sound": bool,
     "spool": str,
     "spool_limit": str,
     "state": str,
     "storage": str,  # in the file, the tables of stores have this name
     "storage_class": str,
     "store": str,
-    "stream_types": int,
     "subscribe_audio": list,
     "subscribe_video": list,
     "sweep": str,
@@ -137,7 +130,7 @@ KINDS: Mapping[str, type] = {
     "webhook_secret_file": str,
     "width": int,
 }
-"""Every option of every command; a new option is a new row."""
+"""Every option of every command; one that is no choice of a conversion is a row here."""
 
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
@@ -369,4 +362,4 @@ def _nearest(name: str) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, KINDS, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(KINDS)}"
+    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(KINDS))}"

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pipeline.choices import Format as Format
+from pipeline.choices import OnChange as OnChange
+from pipeline.choices import OnLoss as OnLoss
+
 
 class Severity(StrEnum):
     """How much a finding matters, in rising order."""
@@ -24,34 +28,6 @@ class Verdict(StrEnum):
     DEGRADED = "degraded"
     REJECTED = "rejected"
     PENDING = "pending"
-
-
-class Format(StrEnum):
-    """What is made of a recording; the value is the file's suffix."""
-
-    MP4 = "mp4"
-    M4A = "m4a"
-    MP3 = "mp3"
-    WAV = "wav"
-    AAC = "aac"
-    TS = "ts"
-
-
-class OnLoss(StrEnum):
-    """What becomes of a span for which there is no media."""
-
-    HOLD = "hold"
-    CLOSE = "close"
-    FILL = "fill"
-    FAIL = "fail"
-
-
-class OnChange(StrEnum):
-    """What becomes of segments whose format is not that of the others."""
-
-    TRANSCODE = "transcode"
-    SPLIT = "split"
-    FAIL = "fail"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
 
 # Lower layers first.  A room imports itself and rooms of lower layers, never its neighbours.
 LAYERS = (
-    ("errors", "model", "version"),
+    ("choices", "errors", "version"),
+    ("model",),
     ("agora", "media"),
     ("config", "muxing", "storage"),
     ("stages",),

@@ -3,16 +3,18 @@
 import os
 import re
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 
 import click
 import pytest
 
 from pipeline import config
+from pipeline.choices import CHOICES, DEFAULTS, ConversionChoices
+from pipeline.choices import settings as settings_of_choices
 from pipeline.cli.app import cli
-from pipeline.cli.options import FORMATS, ON_LOSS
 from pipeline.errors import NotFoundError, UsageError
-from pipeline.model import Format, OnLoss
+from pipeline.jobs.options import options
 from tests import settings
 
 # arguments, and what may be given more than once
@@ -88,9 +90,32 @@ def test_the_ledger_lies_where_state_belongs():
     assert home == f"sqlite:///{Path.home()}/.local/state/recpipe/ledger.db"
 
 
-def test_choices_are_those_of_the_model():
-    assert list(FORMATS) == [format.value for format in Format]
-    assert list(ON_LOSS) == [choice.value for choice in OnLoss]
+COMMANDS = [("convert", set()), ("watch", {"force"})]  # what watch makes replaces nothing
+
+
+@pytest.mark.parametrize(("command", "less"), COMMANDS)
+def test_a_choice_of_a_conversion_is_the_same_everywhere(command, less):
+    """On the command line, in the environment, in the file and in Python."""
+    told = {p.name: p for p in cli.get_command(click.Context(cli), command).params}
+    for name, choice in CHOICES.items():
+        assert config.KINDS[name] is settings_of_choices()[name]
+        assert name in ConversionChoices.__annotations__
+        if name in less:
+            continue
+        option = told[name]
+        assert option.help == choice.help
+        assert option.is_flag is (choice.kind is bool)
+        if issubclass(choice.kind, StrEnum):
+            assert [*option.type.choices] == [word.value for word in choice.kind]
+            assert option.default == DEFAULTS[name].value
+
+
+def test_every_choice_is_an_option_of_jobs_with_the_same_default():
+    usual = options(spool="here")
+    read = {"key": "keys", "stream_types": "stream_types"}
+    for name in CHOICES:
+        value = getattr(usual, read.get(name, name))
+        assert value == (() if name == "key" else DEFAULTS[name])
 
 
 def test_nothing_is_set_by_itself():

@@ -57,3 +57,20 @@ def test_an_output_that_cannot_be_is_raised(tmp_path):
         pipeline.convert(SAMPLES, tmp_path / "x.mp4", spool=tmp_path)
     with pytest.raises(ValueError, match="avi"):
         pipeline.convert(SAMPLES, tmp_path, format="avi", spool=tmp_path)
+
+
+@pytest.mark.usefixtures("ffmpeg")
+def test_what_the_command_line_offers_is_a_keyword(tmp_path):
+    source = shutil.copytree(SAMPLES / "audio_only", tmp_path / "in")
+    key = tmp_path / "a.key"
+    key.write_bytes(bytes(range(16)))
+    asked = {"on_change": "split", "key": key, "stream_types": "both", "spool": tmp_path / "spool"}
+    (made,) = pipeline.convert(source, tmp_path / "out", **asked)
+    assert made.verdict is pipeline.Verdict.DEGRADED  # pictures were to be recorded
+    (checked,) = pipeline.check(source, **asked)
+    assert checked.verdict is pipeline.Verdict.DEGRADED
+    with pytest.raises(ValueError, match="never"):
+        pipeline.convert(source, tmp_path / "out", on_change="never", spool=tmp_path)
+    key.write_bytes(b"short")
+    with pytest.raises(pipeline.UsageError, match="no key, expected 16 bytes"):
+        pipeline.check(source, key=key, spool=tmp_path)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import click
 
 from pipeline import config
+from pipeline.choices import CHOICES, DEFAULTS
 from pipeline.cli import quantities
 from pipeline.cli.output import say
 
@@ -16,12 +18,6 @@ STREAMS = {  # Agora's number, and words: what is recorded
     **{"0": ("audio",), "1": ("video",), "2": ("video", "audio")},
     **{"audio": ("audio",), "video": ("video",), "both": ("video", "audio")},
 }
-STREAM_WORDS = {0: "audio", 1: "video", 2: "both"}
-
-# Format and OnLoss of the model, which takes longer to import than --help may take.
-FORMATS = ("mp4", "m4a", "mp3", "wav", "aac", "ts")
-ON_LOSS = ("hold", "close", "fill", "fail")
-ON_CHANGE = ("transcode", "split", "fail")
 
 
 @dataclass(slots=True)
@@ -84,6 +80,20 @@ def duration(name: str, default: str, help: str) -> Callable[[Command], Command]
     )
 
 
+def _choice(name: str, **more: Any) -> Callable[[Command], Command]:
+    """The option for a choice of a conversion, as it is defined."""
+    told, flag = CHOICES[name], f"--{name.replace('_', '-')}"
+    if told.kind is bool:
+        return click.option(flag, is_flag=True, help=told.help, **more)
+    if issubclass(told.kind, StrEnum):
+        words = click.Choice([word.value for word in told.kind])
+        usual = DEFAULTS[name].value
+        return click.option(
+            flag, type=words, default=usual, show_default=True, help=told.help, **more
+        )
+    return click.option(flag, metavar=told.metavar, help=told.help, **more)
+
+
 sources = click.argument("sources", metavar="SRC...", nargs=-1, required=True)
 
 output = click.option(
@@ -93,54 +103,21 @@ output = click.option(
     required=True,
     help="A folder, a file for a single recording, s3://bucket/prefix/ or @NAME/prefix/.",
 )
-format = click.option(
-    "--format",
-    type=click.Choice(FORMATS),
-    default="mp4",
-    show_default=True,
-    help="What to make; mp3, wav, aac and m4a hold the sound alone.",
-)
-on_loss = click.option(
-    "--on-loss",
-    type=click.Choice(ON_LOSS),
-    default="hold",
-    show_default=True,
-    help="Where media is missing: hold its place in time, close the gap, fill it with black and "
-    "silence, or fail.",
-)
-on_change = click.option(
-    "--on-change",
-    type=click.Choice(ON_CHANGE),
-    default="transcode",
-    show_default=True,
-    help="Where the format of sound or picture changes: encode the smaller part anew, begin"
-    " another file, or fail.",
-)
-sparse_sound = click.option(
-    "--sparse-sound",
-    is_flag=True,
-    help="Leave sound as sparse as it was sent: no silence where it pauses or is missing.",
-)
-accept_unfinished = click.option(
-    "--accept-unfinished", is_flag=True, help="Take a recording that has not ended as it is."
-)
-key = click.option(
-    "--key",
-    metavar="FILE",
-    help="The key of encrypted segments (16 bytes, or lines of 32 hexadecimal digits), if it does"
-    " not lie beside the playlist.",
-)
-deep = click.option(
-    "--deep", is_flag=True, help="Decode all of each MP4 as well: slow, and sees flipped bits."
-)
-stream_types = click.option(
-    "--stream-types",
-    metavar="N",
-    callback=_stream_types,
-    help="0 (or audio) sound, 1 (video) pictures, 2 (both).",
-)
+format = _choice("format")
+on_loss = _choice("on_loss")
+on_change = _choice("on_change")
+sparse_sound = _choice("sparse_sound")
+accept_unfinished = _choice("accept_unfinished")
+key = _choice("key")
+deep = _choice("deep")
+force = _choice("force")
+stream_types = _choice("stream_types", callback=_stream_types)
 conversion = all_of(  # convert and watch make the same of the same
-    format, on_loss, on_change, sparse_sound, accept_unfinished, key, stream_types, deep
+    *(
+        stream_types if name == "stream_types" else _choice(name)
+        for name in CHOICES
+        if name != "force"
+    )
 )
 selection = all_of(
     click.option(
@@ -190,9 +167,6 @@ jobs = click.option(
     help="Recordings at once.  [default: one per processor, at most 4]",
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-force = click.option(
-    "--force", is_flag=True, help="Make it again, and replace what another source left there."
-)
 as_json = click.option(
     "--json", "json", is_flag=True, help="One JSON object per recording and line, on stdout."
 )

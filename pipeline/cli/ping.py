@@ -1,11 +1,9 @@
 """Tells a dead-man's switch (healthchecks and the like) that a job began, and how it ended."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from pipeline.errors import RecpipeError, UsageError
-
-TIMEOUT = 10  # seconds
 
 
 class Ended:
@@ -23,7 +21,9 @@ def pinging(url: str | None) -> Iterator[Ended]:
         return
     if not url.startswith(("https://", "http://")):
         raise UsageError("--ping: expected http:// or https://")
-    _get(f"{url.rstrip('/')}/start")
+    from pipeline.watch.notify import ping  # here, because it takes long to import
+
+    ping(url, "/start")
     try:
         yield ended
     except RecpipeError as error:
@@ -33,12 +33,4 @@ def pinging(url: str | None) -> Iterator[Ended]:
         ended.code = 130
         raise
     finally:
-        _get(f"{url.rstrip('/')}/{ended.code}")
-
-
-def _get(url: str) -> None:
-    from http.client import HTTPException
-    from urllib.request import urlopen
-
-    with suppress(OSError, ValueError, HTTPException), urlopen(url, timeout=TIMEOUT) as answer:
-        answer.read(1024)
+        ping(url, f"/{ended.code}")

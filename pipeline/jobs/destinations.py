@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import ExistsError, UsageError
-from pipeline.jobs.options import Target
 from pipeline.model import Format
 from pipeline.storage import Storage
 from pipeline.storage.names import printable
@@ -33,6 +32,20 @@ def file_name(id: str) -> str:
         short = safe.encode()[: LONGEST - _DIGEST - 1].decode("utf-8", "ignore")
         safe = f"{short}-{digest}"  # two that only differ at the end stay two
     return safe if safe.strip() else "recording"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where one result goes."""
+
+    storage: Storage
+    key: str
+    name: str = ""  # what a template called it, without version and suffix
+
+    @property
+    def url(self) -> str:
+        """How people name it."""
+        return self.storage.url(self.key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from enum import StrEnum
 from pathlib import Path, PurePath
 
 from pipeline.errors import ExistsError, MuxingError, NotFoundError, RecpipeError, UsageError
+from pipeline.jobs.destinations import Target
 from pipeline.jobs.one import check, process
-from pipeline.jobs.options import Options, Target
+from pipeline.jobs.options import Options
 from pipeline.model import Format, Report, Severity, Verdict
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg

@@ -8,18 +8,19 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
-from pipeline import config
+from pipeline.choices import CHOICES, ConversionChoices
 from pipeline.errors import RecpipeError, UsageError
-from pipeline.jobs.destinations import Destination, Opener, destination
+from pipeline.jobs.destinations import Destination, Opener, Target, destination
 from pipeline.jobs.named_stores import locations
 from pipeline.jobs.naming import Listings, Naming
 from pipeline.jobs.one import check as check_one
 from pipeline.jobs.one import process
-from pipeline.jobs.options import Options, Target
+from pipeline.jobs.options import Options, options
 from pipeline.jobs.parallel import Progress, each
 from pipeline.jobs.selection import EVERYTHING, Allowance, Selection
-from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict
+from pipeline.model import Finding, Recording, Report, Severity, Verdict
 from pipeline.muxing import locate
 from pipeline.receipts.earlier import earlier
 from pipeline.stages.discover import discover
@@ -93,74 +94,56 @@ Watch = Callable[[Work], Progress]
 Action = Callable[[Work, Progress], Report]
 
 
+class Places(TypedDict, total=False):
+    """How stores are reached, and how many recordings are worked on at once."""
+
+    jobs: int | None  # recordings at once; one per processor, at most 4, unless it is said
+    spool: str | Path | None  # the folder where segments of a store are kept meanwhile
+    endpoint_url: str | None  # where the store is, if it is not AWS
+    region: str | None
+    profile: str | None  # of ~/.aws/config
+    settings: str | Path | None  # the file whose tables [storage.NAME] say what @NAME is
+
+
+class Asked(Places, ConversionChoices, total=False):
+    """All that may be asked for by keyword."""
+
+
 def convert(
     source: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
-    format: str = "mp4",
-    on_loss: str = "hold",
-    sparse_sound: bool = False,
-    accept_unfinished: bool = False,
-    stream_types: str | None = None,
-    deep: bool = False,
-    force: bool = False,
-    jobs: int | None = None,
     ffmpeg: str | None = None,
-    spool: str | Path | None = None,
-    endpoint_url: str | None = None,
-    region: str | None = None,
-    profile: str | None = None,
-    settings: str | Path | None = None,
+    **asked: Unpack[Asked],
 ) -> list[Outcome]:
     """Convert every recording of the sources, and say what became of each.  Safe to repeat.
 
-    Raises what makes the whole call impossible, such as an output that cannot be.  ``settings`` is
-    the file whose tables ``[storage.NAME]`` say what ``@NAME`` is; that of the user if not given.
+    The keywords are those of :class:`~pipeline.choices.ConversionChoices` and :class:`Places`, and
+    mean what the options of ``recpipe convert`` of that name mean; ``ffmpeg`` is a program or the
+    folder it is in.  Raises what makes the whole call impossible: ValueError for a word that is
+    none of its choices, UsageError for an output or a key that cannot be, FfmpegMissingError.
     """
-    opened = opener(
-        jobs, endpoint_url=endpoint_url, region=region, profile=profile, settings=settings
-    )
-    options = Options(
-        format=Format(format),
-        on_loss=OnLoss(on_loss),
-        sparse_sound=sparse_sound,
-        accept_unfinished=accept_unfinished,
-        stream_types=stream_types,
-        deep=deep,
-        force=force,
-        spool=Path(spool) if spool else config.default_spool(),
-    )
+    opened, chosen, jobs = _asked(asked)
     works, failures = find(_texts(source), opened)
-    works, refused = aim(works, destination(str(output), options.format, opened))
+    works, refused = aim(works, destination(str(output), chosen.format, opened))
     pair = locate.locate(ffmpeg)
-    return [*failures, *refused, *convert_all(works, pair, options, jobs=jobs)]
+    return [*failures, *refused, *convert_all(works, pair, chosen, jobs=jobs)]
 
 
-def check(
-    source: str | Path | Sequence[str | Path],
-    *,
-    on_loss: str = "hold",
-    accept_unfinished: bool = False,
-    stream_types: str | None = None,
-    jobs: int | None = None,
-    spool: str | Path | None = None,
-    endpoint_url: str | None = None,
-    region: str | None = None,
-    profile: str | None = None,
-    settings: str | Path | None = None,
-) -> list[Outcome]:
+def check(source: str | Path | Sequence[str | Path], **asked: Unpack[Asked]) -> list[Outcome]:
     """The same without making anything."""
-    opened = opener(
-        jobs, endpoint_url=endpoint_url, region=region, profile=profile, settings=settings
-    )
-    options = Options(
-        on_loss=OnLoss(on_loss),
-        accept_unfinished=accept_unfinished,
-        stream_types=stream_types,
-        spool=Path(spool) if spool else config.default_spool(),
-    )
+    opened, chosen, jobs = _asked(asked)
     works, failures = find(_texts(source), opened)
-    return [*failures, *check_all(works, options, jobs=jobs)]
+    return [*failures, *check_all(works, chosen, jobs=jobs)]
+
+
+def _asked(asked: Asked) -> tuple[Opener, Options, int | None]:
+    """How stores are opened, how to convert, and how many at once."""
+    chosen: dict[str, Any] = {name: value for name, value in asked.items() if name in CHOICES}
+    places: dict[str, Any] = {name: value for name, value in asked.items() if name not in CHOICES}
+    how = options(places.pop("spool", None), **chosen)
+    jobs = places.pop("jobs", None)
+    return opener(jobs, **places), how, jobs
 
 
 def opener(

@@ -10,10 +10,11 @@ from dataclasses import replace
 
 from pipeline.errors import ExistsError, RefusedError, StorageError, UsageError
 from pipeline.jobs import disk_space as room
+from pipeline.jobs.destinations import Target
 from pipeline.jobs.evidence import Evidence, gather, in_place, spool_in_use, spool_of
 from pipeline.jobs.locks import locked
 from pipeline.jobs.make_file import Job, Made, make
-from pipeline.jobs.options import Options, Target
+from pipeline.jobs.options import Options
 from pipeline.jobs.output_files import Share, shares, together
 from pipeline.jobs.publishing import publish_all, result_keys
 from pipeline.jobs.stopwatch import Clock

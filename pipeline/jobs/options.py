@@ -2,10 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
+from os import PathLike
 from pathlib import Path
+from typing import Unpack
 
+from pipeline import config
+from pipeline.choices import CHOICES, Choices, ConversionChoices
+from pipeline.errors import UsageError
+from pipeline.media.containers.aes128 import MAX_KEY, keys_of
 from pipeline.model import Finding, Format, OnChange, OnLoss
-from pipeline.storage import Storage
+from pipeline.storage.oserrors import os_errors
+
+STREAMS = {"0": "audio", "1": "video", "2": "both"}  # Agora's numbers, streamTypes
 
 
 def unwatched(stage: str, count: int) -> None:
@@ -18,7 +27,7 @@ def unguarded(placed: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user may choose."""
+    """What was chosen, and who is told meanwhile."""
 
     format: Format = Format.MP4
     on_loss: OnLoss = OnLoss.HOLD
@@ -46,15 +55,27 @@ class Options:
         return settings | ({"deep": "yes"} if self.deep else {})
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where one result goes."""
+def options(spool: str | Path | None = None, **chosen: Unpack[ConversionChoices]) -> Options:
+    """What was chosen, as stages take it.  ``spool`` is the user's own unless it is named.
 
-    storage: Storage
-    key: str
-    name: str = ""  # what a template called it, without version and suffix
+    Raises ValueError for a word that is none of its choices, and UsageError for a key that is none.
+    """
+    given = Choices(**chosen)  # type: ignore[arg-type]  # words, until they are read here
+    values = {name: getattr(given, name) for name in CHOICES}
+    for name, told in CHOICES.items():
+        if issubclass(told.kind, StrEnum):
+            values[name] = told.kind(values[name])
+    values["keys"] = _keys(values.pop("key"))
+    values["stream_types"] = STREAMS.get(str(given.stream_types), given.stream_types)
+    return Options(**values, spool=Path(spool) if spool else config.default_spool())
 
-    @property
-    def url(self) -> str:
-        """How people name it."""
-        return self.storage.url(self.key)
+
+def _keys(file: str | PathLike[str] | None) -> tuple[bytes, ...]:
+    """What the file of a key holds; no message tells anything of it."""
+    if not file:
+        return ()
+    with os_errors(f"read the key {file}"), Path(file).open("rb") as opened:
+        keys = keys_of(opened.read(MAX_KEY))
+    if not keys:
+        raise UsageError(f"{file}: no key, expected 16 bytes or lines of 32 hexadecimal digits")
+    return keys

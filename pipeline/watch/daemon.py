@@ -63,7 +63,7 @@ class Watch:
 
 def once(watch: Watch) -> int:
     """One cycle and all the work that is due; returns the exit code."""
-    notify.ping(watch.told, "/start")
+    notify.ping(watch.told.ping, "/start")
     _begin(watch)
     run = _Run(watch, "watch --once")
     with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease) as crew:
@@ -76,7 +76,7 @@ def once(watch: Watch) -> int:
         _say_undone(watch, left)
     code = exit_code(watch.codes) if watch.codes else 0
     run.ends(code)
-    notify.ping(watch.told, f"/{code}")
+    notify.ping(watch.told.ping, f"/{code}")
     return code
 
 
@@ -180,9 +180,9 @@ def _look(watch: Watch, *, strict: bool, ahead: Ahead | None = None) -> None:
             ahead.begin(look.running)
     if healthy:
         _settle(watch)
-        notify.ping(watch.told)
+        notify.ping(watch.told.ping)
     elif watch.told.ping:
-        notify.ping(watch.told, "/fail")
+        notify.ping(watch.told.ping, "/fail")
 
 
 def _say(watch: Watch, lookout: Lookout, look: Look) -> None:

@@ -50,10 +50,12 @@ def sign(secret: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def ping(told: Told, path: str = "") -> None:
-    """A sign of life, as healthchecks.io understands it: ``/start``, ``/<exit code>``."""
-    if told.ping:
-        _request("GET", told.ping.rstrip("/") + path)
+def ping(url: str | None, path: str = "") -> None:
+    """A sign of life, as healthchecks.io understands it: ``/start``, ``/<exit code>``.  Whether
+    anybody hears it changes nothing.
+    """
+    if url:
+        _request("GET", url.rstrip("/") + path)
 
 
 def _run(argv: list[str], body: bytes) -> None:

@@ -18,7 +18,8 @@ from pipeline.archive.ingest import Ingested, Order, Originals
 from pipeline.archive.staging import Archive
 from pipeline.errors import ExistsError, StorageError
 from pipeline.jobs import one
-from pipeline.jobs.options import Options, Target
+from pipeline.jobs.destinations import Target
+from pipeline.jobs.options import Options
 from pipeline.model import Format, OnChange, OnLoss, Severity, Verdict
 from pipeline.receipts.earlier import earlier
 from pipeline.receipts.read import find, read

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.jobs import one
+from pipeline.jobs.destinations import Target
 from pipeline.jobs.evidence import spool_of
 from pipeline.jobs.locks import locked
-from pipeline.jobs.options import Options, Target
+from pipeline.jobs.options import Options
 from pipeline.model import Verdict
 from pipeline.stages import fetch
 from pipeline.storage.local import LocalStorage

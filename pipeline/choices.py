@@ -1,0 +1,116 @@
+"""What may be chosen about a conversion, defined once: name, words, default and help.  From here
+the command line, the environment, the file of settings and the public API have it.
+
+Light, for every command imports it before it knows what it is to do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from os import PathLike
+from typing import Annotated, Any, TypedDict, get_type_hints
+
+
+class Format(StrEnum):
+    """What is made of a recording; the value is the file's suffix."""
+
+    MP4 = "mp4"
+    M4A = "m4a"
+    MP3 = "mp3"
+    WAV = "wav"
+    AAC = "aac"
+    TS = "ts"
+
+
+class OnLoss(StrEnum):
+    """What becomes of a span for which there is no media."""
+
+    HOLD = "hold"
+    CLOSE = "close"
+    FILL = "fill"
+    FAIL = "fail"
+
+
+class OnChange(StrEnum):
+    """What becomes of segments whose format is not that of the others."""
+
+    TRANSCODE = "transcode"
+    SPLIT = "split"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What ``--help`` says of a choice, and what it is where settings are written."""
+
+    help: str
+    kind: type
+    metavar: str | None = None
+
+
+_FORMAT = "What to make; mp3, wav, aac and m4a hold the sound alone."
+_ON_LOSS = (
+    "Where media is missing: hold its place in time, close the gap, fill it with black and silence,"
+    " or fail."
+)
+_ON_CHANGE = (
+    "Where the format of sound or picture changes: re-encode the smaller part, begin another file,"
+    " or fail."
+)
+_SPARSE = "Leave sound as sparse as it was sent: no silence where it pauses or is missing."
+_UNFINISHED = "Take a recording that has not ended as it is."
+_KEY = (
+    "The key of encrypted segments (16 bytes, or lines of 32 hexadecimal digits), if it does not"
+    " lie beside the playlist."
+)
+_DEEP = "Decode all of each MP4 as well: slow, and sees flipped bits."
+_FORCE = "Make it again, and replace what another source left there."
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user may choose, as it is written."""
+
+    format: Annotated[Format, Told(_FORMAT, Format)] = Format.MP4
+    on_loss: Annotated[OnLoss, Told(_ON_LOSS, OnLoss)] = OnLoss.HOLD
+    on_change: Annotated[OnChange, Told(_ON_CHANGE, OnChange)] = OnChange.TRANSCODE
+    sparse_sound: Annotated[bool, Told(_SPARSE, bool)] = False
+    accept_unfinished: Annotated[bool, Told(_UNFINISHED, bool)] = False
+    key: Annotated[str | PathLike[str] | None, Told(_KEY, str, "FILE")] = None
+    stream_types: Annotated[
+        str | int | None, Told("0 (or audio) sound, 1 (video) pictures, 2 (both).", int, "N")
+    ] = None
+    deep: Annotated[bool, Told(_DEEP, bool)] = False
+    force: Annotated[bool, Told(_FORCE, bool)] = False
+
+
+class ConversionChoices(TypedDict, total=False):
+    """:class:`Choices` as keywords; what is left out is as usual."""
+
+    format: Format | str  # mp4, m4a, mp3, wav, aac or ts
+    on_loss: OnLoss | str  # hold, close, fill or fail
+    on_change: OnChange | str  # transcode, split or fail
+    sparse_sound: bool
+    accept_unfinished: bool
+    key: str | PathLike[str] | None  # a file: 16 bytes, or lines of 32 hexadecimal digits
+    stream_types: str | int | None  # 0 or audio, 1 or video, 2 or both
+    deep: bool
+    force: bool
+
+
+def _told(hint: Any) -> Told:
+    """What an annotation says besides the type."""
+    found: Told = hint.__metadata__[0]
+    return found
+
+
+CHOICES: Mapping[str, Told] = {
+    name: _told(hint) for name, hint in get_type_hints(Choices, include_extras=True).items()
+}
+DEFAULTS: Mapping[str, Any] = {choice.name: choice.default for choice in fields(Choices)}
+
+
+def settings() -> dict[str, type]:
+    """What each is where settings are written: a switch, a number, or a text."""
+    kinds = {name: told.kind for name, told in CHOICES.items()}
+    return {name: str if issubclass(kind, StrEnum) else kind for name, kind in kinds.items()}
