@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.ts.packets import PACKET, Packets, stamps
@@ -75,14 +76,16 @@ def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, In
     """
     counter = packets.counter[index]
     step = (counter[1:] - counter[:-1]) & 15
+    counted = bool((step == 1).all())
+    if counted and not len(packets.bad):
+        return _counted(packets, index)
     idle = np.append(False, step == 0) & (packets.start[index] == PACKET)
     if idle[1:].any():  # padding that says it has a payload, and is not counted
         return _followed(packets, pid, index[~idle])
-    repeated = np.zeros(len(index), np.bool_)
     hidden = _hidden(packets, pid, index)
-    if (step == 1).all() and not hidden.any():
-        once, rounds = _without_rounds(packets, index)
-        return once, repeated[: len(once)], rounds, 0, 0
+    if counted and not hidden.any():
+        return _counted(packets, index)
+    repeated = np.zeros(len(index), np.bool_)
     step = np.insert(step, 0, 1)
     wrong = ((step != 1) & ~packets.discontinuity[index]) | (hidden > 0)
     _free_after_marks(packets, pid, index, wrong)
@@ -97,11 +100,19 @@ def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, In
     return kept[~again], wrong[~again], repeats, lost, thirds
 
 
+def _counted(packets: Packets, index: Index) -> tuple[Index, Mask, Index, int, int]:
+    once, rounds = _without_rounds(packets, index)
+    return once, np.zeros(len(once), np.bool_), rounds, 0, 0
+
+
 def _without_rounds(packets: Packets, index: Index) -> tuple[Index, Index]:
     """Packets without those that were sent again sixteen, or a multiple of that, at a time, and
     these: the counter cannot tell (2.4.3.3), for it is what it was.
     """
-    word = packets.rows.reshape(-1).view(np.uint32)[4 :: PACKET // 4][index]
+    words = packets.rows.reshape(-1).view(np.uint32)[4 :: PACKET // 4]
+    if not _may_be_rounds(words[index[:: ROUND // 2]]):
+        return index, index[:0]
+    word = words[index]
     again = np.zeros(len(index), np.bool_)
     for apart in range(ROUND, min(ROUNDS * ROUND, len(index) // 2) + 1, ROUND):
         alike = np.flatnonzero(word[apart:] == word[:-apart])
@@ -113,6 +124,15 @@ def _without_rounds(packets: Packets, index: Index) -> tuple[Index, Index]:
             if not again[at] and _copied(packets, index, at) >= apart:
                 again[at : at + apart] = True
     return (index[~again], index[again]) if again.any() else (index, index[:0])
+
+
+def _may_be_rounds(word: NDArray[np.uint32]) -> bool:
+    """Of every eighth packet: two in a row are in each round, and so are their copies."""
+    for apart in range(2, 2 * ROUNDS + 1, 2):
+        alike = word[apart:] == word[:-apart]
+        if (alike[1:] & alike[:-1]).any():
+            return True
+    return False
 
 
 def _hidden(packets: Packets, pid: int, index: Index) -> Index:
@@ -258,6 +278,8 @@ def misdeclared(packets: Packets, t: Track) -> tuple[Index, Index, int, int]:
         return none, none, 0, 0
     declared, real = pes_sizes(packets, t)
     wrong = (declared > 0) & (real != declared)
+    if not wrong.any():
+        return none, none, 0, 0
     short = int(declared[-1] - real[-1]) if wrong[-1] and real[-1] < declared[-1] else 0
     if 2 * np.count_nonzero(wrong) > len(wrong) > 1 or stuffed(packets.rows[t.index[-1]].tobytes()):
         short = 0  # so they are written, or it is whole
@@ -312,19 +334,23 @@ def _payloads(rows: Bytes, index: Index, begins: Index, before: bytes) -> bytear
     return bytearray(b"").join([before, *pieces])
 
 
+def first_bytes(packets: Packets, t: Track, ordinal: int) -> bytes:
+    """What a PES has in its first packet, without its header."""
+    row = t.index[t.starts[ordinal]]
+    begin = int(packets.start[row]) + 9 + int(t.header[ordinal, 8])
+    return packets.rows[row, begin:].tobytes()
+
+
 def elementary(packets: Packets, t: Track, begin: int, end: int) -> bytes:
     """Elementary stream bytes of the packets ``begin`` to ``end`` of a track, the first a PES
     start.
     """
-    inner = t.starts[(t.starts > begin) & (t.starts < end)].tolist()
-    return b"".join(_one(packets, t, a, b) for a, b in pairwise((begin, *inner, end)))
-
-
-def _one(packets: Packets, t: Track, begin: int, end: int) -> bytes:
-    rows = t.index[begin:end]
-    header = int(t.header[np.searchsorted(t.starts, begin), 8])
-    data = b"".join(
-        packets.rows[row, start:].tobytes()
-        for row, start in zip(rows.tolist(), packets.start[rows].tolist(), strict=True)
-    )
-    return data[9 + header :]
+    flat = packets.rows.reshape(-1).data
+    ends = ((t.index[begin:end] + 1) * PACKET).tolist()
+    held = (PACKET - packets.start[t.index[begin:end]]).tolist()
+    pieces = [flat[at - size : at] for at, size in zip(ends, held, strict=True)]
+    first, last = t.starts.searchsorted((begin, end)).tolist()
+    bounds = [*(t.starts[first:last] - begin).tolist(), len(pieces)]
+    headers = (9 + t.header[first:last, 8].astype(np.intp)).tolist()
+    data = [b"".join(pieces[a:b]) for a, b in pairwise(bounds)]
+    return b"".join([one[header:] for one, header in zip(data, headers, strict=True)])
