@@ -262,7 +262,7 @@ def pcr_bases(fields: Bytes) -> Ticks:
     return bases
 
 
-def stamp_fields(value: Ticks, prefix: int) -> Bytes:
+def stamp_fields(value: Ticks, prefix: int | Bytes) -> Bytes:
     """The inverse: 33-bit values as ``(k, 5)`` fields behind a 4-bit prefix (2: PTS, 3: PTS of two,
     1: DTS).
     """
