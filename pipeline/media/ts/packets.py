@@ -59,7 +59,8 @@ def framing(data: Bytes) -> Framing:
     """Find the packets.  After a loss of synchronisation the next five packets in a row count
     again.
     """
-    first = _lock(data, 0)
+    opens = len(data) >= LOCK * PACKET and (data[: LOCK * PACKET : PACKET] == SYNC).all()
+    first = 0 if opens else _lock(data, 0)
     if first is None:
         return Framing(np.empty((0, PACKET), np.uint8), leading=len(data))
     if data[first % PACKET] == SYNC:
@@ -178,7 +179,7 @@ def _prefixed(
     """Packets without payload_unit_start_indicator whose payload begins as a PES does."""
     flat = rows.reshape(-1)
     plain = np.flatnonzero(flat.view(np.uint32)[1 :: PACKET // 4] & PREFIX_MASK == PREFIX)
-    shifted = adapted[start[adapted] < PACKET - 6]
+    shifted = adapted[(start[adapted] < PACKET - 6) & (header[adapted] & 0x400000 == 0)]
     first = flat.take((shifted * PACKET + start[shifted])[:, None] + np.arange(4))
     shifted = shifted[first.view(np.uint32)[:, 0] & PREFIX_MASK == PREFIX]
     plain = plain[header[plain] & 0x20 == 0]

@@ -244,8 +244,10 @@ def pes_stamps(header: Bytes) -> tuple[Ticks, Ticks, Mask]:
         decoded, dts_good = stamps(header[:, 14:19])
         good &= ~both | (dts_good & (header[:, 8] >= 10) & (header[:, 14] >> 4 == 1))
         dts = np.where(both, decoded, pts)
-    wrong = (flags == 1) | ((flags >= 2) & ~good)
     stamped = (flags >= 2) & good
+    if stamped.all():
+        return pts, dts, ~stamped
+    wrong = (flags == 1) | ((flags >= 2) & ~good)
     return np.where(stamped, pts, -1), np.where(stamped, dts, -1), wrong
 
 

@@ -108,7 +108,7 @@ def scan(name: str, data: Bytes) -> Scan:
     findings = [*_framing_rules(frame, len(data)), *_packet_rules(packets), *found]
     streams = {}
     starting = np.flatnonzero(
-        np.bincount(packets.pid[packets.unit_start & packets.payload])
+        np.bincount(packets.pid[np.flatnonzero(packets.unit_start & packets.payload)])
     ).tolist()
     for pids in _elementary_pids(packets, starting, program):
         stream, said = _stream(packets, pids, program)
@@ -231,7 +231,7 @@ def _pcr_rules(packets: Packets) -> Iterator[Finding]:
 def _table_rules(packets: Packets, program: psi.Program) -> Iterator[Finding]:
     """Packets of PAT and PMT that are missing: the tables repeat, so no media is lost by it."""
     for pid in (psi.PAT_PID, *program.tables):
-        counter = packets.counter[packets.pid == pid]
+        counter = packets.counter[np.flatnonzero(packets.pid == pid)]
         step = counter[1:] - counter[:-1] & 15
         if (step == 1).all():
             continue
