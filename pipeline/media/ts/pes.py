@@ -121,9 +121,17 @@ def _without_rounds(packets: Packets, index: Index) -> tuple[Index, Index]:
         runs = np.append(0, np.flatnonzero(np.diff(alike) != 1) + 1)
         long = runs[np.diff(runs, append=len(alike)) >= apart]
         for at in (alike[long] + apart).tolist():
+            at += _first_equal(packets.rows, index[at - apart :], index[at : at + ROUND])
             if not again[at] and _copied(packets, index, at) >= apart:
                 again[at : at + apart] = True
     return (index[~again], index[again]) if again.any() else (index, index[:0])
+
+
+def _first_equal(rows: Bytes, one: Index, other: Index) -> int:
+    """How many of the others come before the first that is a copy: some words are alike by
+    chance.
+    """
+    return int(_equal(rows, one[: len(other)], other).argmax())
 
 
 def _may_be_rounds(word: NDArray[np.uint32]) -> bool:

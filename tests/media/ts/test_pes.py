@@ -99,7 +99,7 @@ def test_a_range_of_packets_that_was_sent_again(begin, length, late):
     assert followed(*again) == (sent, [])
 
 
-@pytest.mark.parametrize("begin", [0, 3, 13])
+@pytest.mark.parametrize("begin", [0, 3, 8, 13])
 @pytest.mark.parametrize("length", [16, 32, 48, 64])
 @pytest.mark.parametrize("tail", [0, 5])
 def test_rounds_of_sixteen_that_were_sent_again_at_once(begin, length, tail):
