@@ -284,12 +284,13 @@ def _stream(
     pts, dts = said_once(pts, dts, counts)
     units = t.starts[dts >= 0] if counts is not None else t.starts  # where units begin
     wrong_size, lacking, short, hidden = misdeclared(packets, t)
-    damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
+    damaged = (np.searchsorted(t.starts, t.broken, side="left") - 1).tolist()
     told = parameters(packets, t, codec, units)
     findings = list(_stream_rules(t, pid, unmarked, (wrong_size, lacking), len(packets.rows)))
     if codec is None and program.streams:
         findings = [_of_data(finding) for finding in findings] if len(t.starts) else []
     first, last = int(t.index[0]), int(t.index[-1])
+    headless = t.index[: t.starts[0] if len(t.starts) else None]
     tail = _tail(packets, t, codec) if counts is None else _behind(counts, dts)
     stream = Stream(
         pids=pids,
@@ -297,8 +298,8 @@ def _stream(
         packets=len(t.index),
         pts=pts,
         dts=dts,
-        damaged=frozenset(damaged.tolist()) | frozenset(lacking.tolist()),
-        head=int((PACKET - packets.start[t.index[: t.starts[0] if len(t.starts) else None]]).sum()),
+        damaged=frozenset([*damaged, *lacking.tolist()]),
+        head=int((PACKET - packets.start[headless]).sum()) if len(headless) else 0,
         short=short,
         counters=(int(packets.counter[first]), int(packets.counter[last])),
         edges=(packets.rows[first].tobytes(), packets.rows[last].tobytes()),
@@ -320,7 +321,7 @@ def _stream(
 
 def _payload(packets: Packets, t: Track) -> int:
     """Bytes of the elementary stream, without PES headers (2.4.3.6)."""
-    every = int((PACKET - packets.start[t.index]).sum(dtype=np.int64))
+    every = PACKET * len(t.index) - int(packets.start[t.index].sum(dtype=np.int64))
     return every - int(9 * len(t.starts) + t.header[:, 8].sum(dtype=np.int64))
 
 
