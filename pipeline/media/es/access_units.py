@@ -114,17 +114,16 @@ def start_codes(es: Bytes) -> Index:
     and the one at an even place.
     """
     pairs = es[: len(es) // 2 * 2].view(np.uint16)
-    zeros = np.flatnonzero(pairs == 0) * 2
-    zeros = zeros[zeros + 2 < len(es)]
-    even = zeros[es[zeros + 2] == 1]
-    ones = np.flatnonzero(pairs == _ZERO_ONE) * 2
-    ones = ones[ones > 0]
-    found: Index = np.concatenate([even, ones[es[ones - 1] == 0] - 1])
+    even = np.flatnonzero(pairs & _ZERO_AND_BIT == 0) * 2
+    one = es[even + 1] == 1
+    zeros, ones = even[~one], even[one]
+    zeros, ones = zeros[zeros + 2 < len(es)], ones[ones > 0]
+    found: Index = np.concatenate([zeros[es[zeros + 2] == 1], ones[es[ones - 1] == 0] - 1])
     found.sort()
     return found
 
 
-_ZERO_ONE = np.frombuffer(b"\0\1", np.uint16)[0]  # as numpy reads it from memory
+_ZERO_AND_BIT = np.frombuffer(b"\xff\xfe", np.uint16)[0]  # of 00 00 and 00 01 nothing is left
 
 
 def _beginning_again(es: Bytes, begin: Index, picture: Mask) -> Mask:

@@ -127,7 +127,9 @@ def unit(stream: Stream) -> float:
         return FRAME * HZ / adts_rate(stream.config)
     steps = signed(np.diff(stream.dts[stream.dts >= 0]))
     steps = steps[steps > 0]
-    return float(np.median(steps)) if len(steps) else HZ / 25
+    if not len(steps):
+        return HZ / 25
+    return float(steps[0] if (steps == steps[0]).all() else np.median(steps))
 
 
 def signed_ticks(ticks: int) -> int:

@@ -146,11 +146,13 @@ def within(pts: Ticks, dts: Ticks, lane: Lane, lasts: float | None) -> tuple[Tic
     line = signed(dts[known] - dts[known[1]])
     steps = np.diff(line)
     for wrong, near, step, inner in ((-1, -2, steps[-1], steps[:-1]), (0, 1, steps[0], steps[1:])):
-        usual, widest = int(np.median(inner)), int(inner.max())
-        lonely = step > max(HZ, 3 * widest, REORDERED * lane.unit)
+        widest = int(inner.max())
+        if step <= max(HZ, 3 * widest, REORDERED * lane.unit):  # as nearly always
+            continue
+        usual = int(np.median(inner))
         short = int(inner.sum()) + 2 * usual - lasts * HZ
         beyond = short + step - usual  # with it, where it is
-        if lonely and abs(short) <= FITS + 2 * widest and beyond > HZ / 2 + abs(short):
+        if abs(short) <= FITS + 2 * widest and beyond > HZ / 2 + abs(short):
             pts, dts = pts.copy(), dts.copy()
             wait = int(signed(pts[known[[near]]] - dts[known[[near]]])[0])
             dts[known[wrong]] = (int(dts[known[near]]) + (usual if wrong else -usual)) % MODULO

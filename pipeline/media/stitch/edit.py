@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.media.clock import MODULO, Bytes, Mask
+from pipeline.media.clock import MODULO, Bytes, Index, Mask, Ticks
 from pipeline.media.stitch.work import Carried, Work
 from pipeline.media.track import Lane
 from pipeline.media.ts.packets import PACKET, pcr_bases, stamp_fields, stamps
@@ -14,37 +14,36 @@ from pipeline.media.ts.pes_header import FIELDS
 
 def retime(work: Work, pids: Sequence[int], kept: Mask) -> None:
     """Write the new stamps into the PES headers that are kept, and free video of its PES length."""
-    t, rows = work.track, work.packets.rows
+    t, flat = work.track, work.packets.rows.reshape(-1)
     alive = kept[t.starts]
     row, header = t.index[t.starts[alive]], t.header[alive]
     at = work.packets.start[row].astype(np.intp)
-    flags = header[:, 7] >> 6
+    place = row * PACKET + at
+    flags = header[:, 7] >> np.uint8(6)
     pts, dts = work.pts[alive], work.dts[alive]
     width = np.where(flags == 3, 10, 5)
     fits = (at + 9 + width <= PACKET) & (header[:, 8] >= width) & (flags >= 2)
     stamped = fits & (pts >= 0)
-    for which, value, offset, prefix in (
-        (stamped & (flags == 2), pts, 9, 2),
-        (stamped & (flags == 3), pts, 9, 3),
-        (stamped & (flags == 3), dts, 14, 1),
-    ):
-        fields = stamp_fields(value[which], prefix)
-        column = at[which, None] + offset + np.arange(5)
-        rows[row[which, None], column] = fields
-    rows[row, 1] |= 0x40
-    for field in FIELDS:
+    both = stamped & (flags == 3)
+    _write_stamps(flat, place[stamped] + 9, pts[stamped], flags[stamped])
+    _write_stamps(flat, place[both] + 14, dts[both], 1)
+    flat[row * PACKET + 1] |= 0x40
+    for field in FIELDS if t.mended.any() else ():
         right = t.mended[alive] & (at + field < PACKET)
-        rows[row[right], at[right] + field] = header[right, field]
-    bare = ~stamped & (at + 7 < PACKET)
-    rows[row[bare], at[bare] + 7] &= 0x3F
-    pictures = (header[:, 3] & 0xF0 == 0xE0) & (at + 5 < PACKET)
-    rows[row[pictures], at[pictures] + 4] = 0
-    rows[row[pictures], at[pictures] + 5] = 0
+        flat[place[right] + field] = header[right, field]
+    flat[place[~stamped & (at + 7 < PACKET)] + 7] &= 0x3F
+    pictures = place[(header[:, 3] & 0xF0 == 0xE0) & (at + 5 < PACKET)]
+    flat[pictures + 4] = flat[pictures + 5] = 0
     _resize(work, alive)
     moved = np.flatnonzero(stamped)[:1]
     if len(moved):
         raw = stamps(header[moved, 9:14])[0]
         _retime_clock(work, pids, int(pts[moved[0]] - raw[0]))
+
+
+def _write_stamps(flat: Bytes, place: Index, value: Ticks, prefix: int | Bytes) -> None:
+    if len(place):
+        flat[place[:, None] + np.arange(5)] = stamp_fields(value, prefix)
 
 
 def _resize(work: Work, alive: Mask) -> None:
@@ -65,10 +64,10 @@ def _resize(work: Work, alive: Mask) -> None:
 def _retime_clock(work: Work, pids: Sequence[int], offset: int) -> None:
     """Move every PCR as far as the stamps (2.4.3.5)."""
     packets, rows = work.packets, work.packets.rows
-    carrier = packets.pid[packets.adapted]
-    adapted = packets.adapted[np.logical_or.reduce([carrier == pid for pid in pids])]
-    carriers = adapted[(rows[adapted, 4] >= 7) & (rows[adapted, 5] & 0x10 != 0)]
-    field = rows[carriers, 6:11]
+    clocked = np.flatnonzero((packets.fields[:, 0] >= 7) & (packets.fields[:, 1] & 0x10 != 0))
+    carrier = packets.pid[packets.adapted[clocked]]
+    clocked = clocked[np.logical_or.reduce([carrier == pid for pid in pids])]
+    carriers, field = packets.adapted[clocked], packets.fields[clocked, 2:7]
     base = (pcr_bases(field) + offset) % MODULO
     for place, shift in enumerate((25, 17, 9, 1)):
         rows[carriers, 6 + place] = base >> shift & 0xFF
@@ -81,8 +80,9 @@ def renumber(work: Work, lane: Lane, kept: Mask, carried: Carried) -> None:
     if len(row) and (work.packets.pid[row[[0, -1]]] != lane.pid).any():
         work.packets.rows[row, 1] = work.packets.rows[row, 1] & 0xE0 | lane.pid >> 8
         work.packets.rows[row, 2] = lane.pid & 0xFF
-    counters = (carried.counter + np.arange(len(row))) & 15
-    work.packets.rows[row, 3] = work.packets.rows[row, 3] & 0xF0 | counters.astype(np.uint8)
+    counters = (carried.counter + np.arange(len(row))).astype(np.uint8) & 15
+    flat, place = work.packets.rows.reshape(-1), row * PACKET + 3
+    flat[place] = flat[place] & 0xF0 | counters
     carried.counter = (carried.counter + len(row)) & 15
 
 

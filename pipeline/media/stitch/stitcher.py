@@ -296,7 +296,7 @@ def _say_what_is_wrong(work: Work, lane: Lane, made: Units, sets: list[bytes]) -
             Finding("DECODE", Severity.ERROR, work.name, lane.pid, made.foreign, detail)
         )
     wanted = needs(lane.codec, lane.config)
-    if any(needs(lane.codec, s) != wanted for s in sets):
+    if any(needs(lane.codec, s) != wanted for s in {*sets}):
         detail = "the picture format changes (SPS differs from the first)"
         work.findings.append(
             Finding("SPS_CHANGE", Severity.FATAL, work.name, lane.pid, detail=detail)

@@ -19,7 +19,7 @@ LOCK = 5  # sync bytes in a row that acquire synchronisation (TR 101 290, 1.1)
 
 
 # packet_start_code_prefix as numpy reads it from memory: 00 00 01 and any byte.
-_PREFIX, _PREFIX_MASK = (
+PREFIX, PREFIX_MASK = (
     (np.uint32(0x00010000), np.uint32(0x00FFFFFF))
     if sys.byteorder == "little"
     else (np.uint32(0x00000100), np.uint32(0xFFFFFF00))
@@ -59,7 +59,8 @@ def framing(data: Bytes) -> Framing:
     """Find the packets.  After a loss of synchronisation the next five packets in a row count
     again.
     """
-    first = _lock(data, 0)
+    opens = len(data) >= LOCK * PACKET and (data[: LOCK * PACKET : PACKET] == SYNC).all()
+    first = 0 if opens else _lock(data, 0)
     if first is None:
         return Framing(np.empty((0, PACKET), np.uint8), leading=len(data))
     if data[first % PACKET] == SYNC:
@@ -138,9 +139,10 @@ def _last_packets(data: Bytes, begin: int) -> int:
 def columns(rows: Bytes) -> Packets:
     """Split the header word: sync:8 TEI:1 PUSI:1 prio:1 PID:13 TSC:2 AFC:2 CC:4."""
     count = len(rows)
-    header = rows.reshape(-1).view(np.uint32)[:: PACKET // 4].byteswap()
-    payload = (header & 0x10) != 0
-    adapted = np.flatnonzero(header & 0x20)
+    header = rows.reshape(-1).view(">u4")[:: PACKET // 4].astype(np.uint32)
+    control = header.astype(np.uint8)  # TSC, AFC, CC
+    payload = (control & 0x10) != 0
+    adapted = np.flatnonzero(control & 0x20)
     start = np.full(count, 4, np.int16)
     fields = rows[adapted, 4:12]
     length = fields[:, 0].astype(np.int16)
@@ -151,7 +153,7 @@ def columns(rows: Bytes) -> Packets:
     discontinuity = np.zeros(count, np.bool_)
     discontinuity[adapted[flags & 0x80 != 0]] = True
     untrusted = ((header ^ SYNC << 24) & 0xFF8000C0) != 0
-    untrusted |= (header & 0x30) == 0
+    untrusted |= (control & 0x30) == 0
     untrusted[adapted[_impossible(rows, header, adapted, length, flags)]] = True
     pid = ((header >> 8) & 0x1FFF).astype(np.uint16)
     bad = np.flatnonzero(untrusted)
@@ -159,7 +161,7 @@ def columns(rows: Bytes) -> Packets:
     return Packets(
         rows=rows,
         pid=pid,
-        counter=header.astype(np.uint8) & np.uint8(15),
+        counter=control & np.uint8(15),
         payload=payload,
         unit_start=(header & 0x400000) != 0,
         start=start,
@@ -175,19 +177,19 @@ def _prefixed(
     rows: Bytes, header: NDArray[np.uint32], adapted: Index, start: NDArray[np.int16]
 ) -> Index:
     """Packets without payload_unit_start_indicator whose payload begins as a PES does."""
-    second = rows.reshape(-1).view(np.uint32)[1 :: PACKET // 4]
-    plain = np.flatnonzero(second & _PREFIX_MASK == _PREFIX)
-    plain = plain[header[plain] & 0x400020 == 0]
-    first = rows.reshape(-1).take(adapted * PACKET + np.minimum(start[adapted], PACKET - 1))
-    shifted = adapted[first == 0]
-    shifted = shifted[header[shifted] & 0x400000 == 0]
+    flat = rows.reshape(-1)
+    plain = np.flatnonzero(flat.view(np.uint32)[1 :: PACKET // 4] & PREFIX_MASK == PREFIX)
+    shifted = adapted[(start[adapted] < PACKET - 6) & (header[adapted] & 0x400000 == 0)]
+    first = flat.take((shifted * PACKET + start[shifted])[:, None] + np.arange(4))
+    shifted = shifted[first.view(np.uint32)[:, 0] & PREFIX_MASK == PREFIX]
+    plain = plain[header[plain] & 0x20 == 0]
     found: Index = np.concatenate([plain, shifted])
-    found = found[start[found] < PACKET - 6]  # those without a payload have none
-    at = (found * PACKET + start[found])[:, None] + np.arange(7)
-    head = rows.reshape(-1).take(at)
+    found = found[(header[found] & 0x400000 == 0) & (start[found] < PACKET - 6)]
+    if not len(found):
+        return found
+    head = flat.take((found * PACKET + start[found])[:, None] + np.arange(7))
     known = ((head[:, 3] & 0xF0) == 0xE0) | ((head[:, 3] & 0xE0) == 0xC0)  # Table 2-22
-    known &= (head[:, :3] == (0, 0, 1)).all(axis=1) & (head[:, 6] & 0xC0 == 0x80)
-    prefixed: Index = found[known]
+    prefixed: Index = found[known & (head[:, 6] & 0xC0 == 0x80)]
     return prefixed
 
 
@@ -261,7 +263,7 @@ def pcr_bases(fields: Bytes) -> Ticks:
     return bases
 
 
-def stamp_fields(value: Ticks, prefix: int) -> Bytes:
+def stamp_fields(value: Ticks, prefix: int | Bytes) -> Bytes:
     """The inverse: 33-bit values as ``(k, 5)`` fields behind a 4-bit prefix (2: PTS, 3: PTS of two,
     1: DTS).
     """

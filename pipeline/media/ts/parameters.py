@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.media.clock import Index
+from pipeline.media.clock import Bytes, Index, Mask
 from pipeline.media.es.codecs import ADTS_BITS, AVC, HEVC_NAL, Codec, NalSyntax, nal_units
 from pipeline.media.es.formats import needs
 from pipeline.media.ts.packets import PACKET, Packets, random_access
@@ -15,6 +15,7 @@ from pipeline.media.ts.pes import Track, elementary
 
 CODE = b"\0\0\1"  # H.264 Annex B
 LOOK = 6  # packets of a PES that are looked into
+MANY = 256  # PES that are held against one that was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +34,24 @@ def parameters(packets: Packets, t: Track, codec: Codec | None, units: Index) ->
     """
     if codec is None or not len(t.starts):
         return Parameters()
+    if codec.kind == "audio":
+        config = next(_configs(packets, t, codec), None)
+        return Parameters(config, turns=_turns_of_sound(packets, t, codec) if config else ())
     begin, end = int(t.starts[0]), int([*units[units > t.starts[0]], len(t.index)][0])
     opening = elementary(packets, t, begin, min(begin + LOOK, end))
     if codec.nal is not None:
         return _of_pictures(packets, t, codec, codec.nal, opening)
-    audio = codec.kind == "audio"
-    config = next(_configs(packets, t, codec), None)
-    key = None if audio else codec.is_key(opening)
-    turns = _turns_of_sound(packets, t) if audio and codec.copied and config else ()
-    return Parameters(config, key, turns=turns)
+    return Parameters(next(_configs(packets, t, codec), None), codec.is_key(opening))
 
 
 def _configs(packets: Packets, t: Track, codec: Codec) -> Iterator[bytes]:
     """Of the first PES with sound, of pictures that are marked."""
     audio = codec.kind == "audio"
-    for ordinal in range(min(LOOK, len(t.starts))) if audio else _marked(packets, t)[:4]:
+    for ordinal in (
+        range(min(LOOK, len(t.starts)))
+        if audio
+        else np.flatnonzero(_marked(packets, t))[:4].tolist()
+    ):
         config = codec.config(_head(packets, t, ordinal))
         if config is not None:
             yield config
@@ -59,26 +63,67 @@ def _of_pictures(
     sets: dict[bytes, None] = {}
     turns: list[int] = []
     first = config = None
-    found: list[bytes] = []
-    opened = b""
-    for ordinal in sorted({*_marked(packets, t), *_showing(packets, t, syntax)}):
-        head = _first_bytes(packets, t, ordinal)
-        if not opened or not head.startswith(opened) or CODE in head[len(opened) - 2 :]:
-            found, opened = _sets(packets, t, ordinal, syntax), _before_picture(head, syntax)
+    heads = _heads(packets, t)
+    asked = _marked(packets, t)
+    asked[heads.showing(syntax)] = True
+    left = np.flatnonzero(asked)
+    while len(left):
+        ordinal = int(left[0])
+        found = _sets(packets, t, ordinal, syntax)
         sets |= dict.fromkeys(found)
         now = next((one for one in found if syntax.kind(one) == syntax.sps), config)
         first = first or now
         if config and now and now != config and needs(codec, now) != needs(codec, config):
             turns.append(int(t.index[t.starts[ordinal]]))
         config = now
+        left = left[1 + heads.alike(left[1:MANY], _before_picture(heads.of(ordinal), syntax)) :]
     return Parameters(first, codec.is_key(opening), tuple(sets), tuple(turns))
 
 
-def _first_bytes(packets: Packets, t: Track, ordinal: int) -> bytes:
-    """What a PES has in its first packet, without its header."""
-    row = t.index[t.starts[ordinal]]
-    begin = int(packets.start[row]) + 9 + int(t.header[ordinal, 8])
-    return packets.rows[row, begin:].tobytes()
+@dataclass(frozen=True, slots=True, eq=False)
+class _Heads:
+    """The first packets of all PES, and the start codes in them."""
+
+    rows: Bytes  # (k, 188)
+    begin: Index  # where in each the elementary stream begins
+    owner: Index  # of every start code
+    code: Index  # where in that packet it stands
+
+    def of(self, ordinal: int) -> bytes:
+        """What a PES has in its first packet, without its header."""
+        return self.rows[ordinal, self.begin[ordinal] :].tobytes()
+
+    def showing(self, syntax: NalSyntax) -> Index:
+        """PES with a parameter set in their first packet."""
+        followed = self.code + len(CODE) < PACKET
+        owner, at = self.owner[followed], self.code[followed] + len(CODE)
+        kind = self.rows[owner, at] >> syntax.shift & syntax.mask
+        showing: Index = owner[_SETS[syntax][kind]]
+        return showing
+
+    def alike(self, ordinals: Index, opened: bytes) -> int:
+        """How many of these in a row begin with the same bytes and have no NAL unit behind them."""
+        if not opened or not len(ordinals):
+            return 0
+        begin = self.begin[ordinals]
+        place = np.minimum(begin[:, None] + np.arange(len(opened)), PACKET - 1)
+        same = (self.rows[ordinals[:, None], place] == np.frombuffer(opened, np.uint8)).all(axis=1)
+        last = np.full(len(self.rows), -1)
+        last[self.owner] = self.code  # the last one of each stays
+        end = begin + len(opened)
+        same &= (end <= PACKET) & (last[ordinals] < end - 2)
+        return len(same) if same.all() else int(same.argmin())
+
+
+def _heads(packets: Packets, t: Track) -> _Heads:
+    index = t.index[t.starts]
+    rows = packets.rows[index]
+    flat = rows.reshape(-1)
+    ones = np.flatnonzero(flat == 1)
+    ones = ones[ones % PACKET >= 6]  # behind the packet header
+    codes = ones[(flat[ones - 1] | flat[ones - 2]) == 0] - 2
+    begin = packets.start[index].astype(np.intp) + 9 + t.header[:, 8]
+    return _Heads(rows, begin, codes // PACKET, codes % PACKET)
 
 
 def _before_picture(head: bytes, syntax: NalSyntax) -> bytes:
@@ -90,21 +135,11 @@ def _before_picture(head: bytes, syntax: NalSyntax) -> bytes:
     return head[: last + 2] if whole and syntax.is_picture(head[last:]) else b""
 
 
-def _marked(packets: Packets, t: Track) -> list[int]:
+def _marked(packets: Packets, t: Track) -> Mask:
     """The first PES, and those that say that decoding can begin there."""
     marked = random_access(packets, t.index[t.starts])
     marked[0] = True
-    found: list[int] = np.flatnonzero(marked).tolist()
-    return found
-
-
-def _showing(packets: Packets, t: Track, syntax: NalSyntax) -> list[int]:
-    """PES with a parameter set in their first packet."""
-    rows = packets.rows[t.index[t.starts]]
-    code = (rows[:, 4:-3] | rows[:, 5:-2] | rows[:, 6:-1] ^ 1) == 0
-    kind = rows[:, 7:] >> syntax.shift & syntax.mask
-    found: list[int] = np.flatnonzero((code & _SETS[syntax][kind]).any(axis=1)).tolist()
-    return found
+    return marked
 
 
 _SETS = {
@@ -140,8 +175,10 @@ def _extent(t: Track, ordinal: int) -> tuple[int, int, bool]:
     return begin, int(torn[0]) if lost else end, not lost
 
 
-def _turns_of_sound(packets: Packets, t: Track) -> tuple[int, ...]:
+def _turns_of_sound(packets: Packets, t: Track, codec: Codec) -> tuple[int, ...]:
     """By the ADTS headers PES begin with, as far as they do: of two alike in a row."""
+    if not codec.copied:
+        return ()
     begins = t.index[t.starts]
     at = np.minimum(packets.start[begins] + 9 + t.header[:, 8].astype(np.intp), PACKET - 4)
     head = packets.rows[begins[:, None], at[:, None] + np.arange(4)]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks, signed
 from pipeline.media.ts.packets import PACKET, Packets, stamps
@@ -75,15 +76,16 @@ def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, In
     """
     counter = packets.counter[index]
     step = (counter[1:] - counter[:-1]) & 15
+    counted = bool((step == 1).all())
+    if counted and not len(packets.bad):
+        return _counted(packets, index)
     idle = np.append(False, step == 0) & (packets.start[index] == PACKET)
     if idle[1:].any():  # padding that says it has a payload, and is not counted
         return _followed(packets, pid, index[~idle])
-    repeated = np.zeros(len(index), np.bool_)
     hidden = _hidden(packets, pid, index)
-    if (step == 1).all() and not hidden.any():
-        again = _rounds_again(packets, index)
-        once = index[~again]
-        return once, repeated[: len(once)], index[again], 0, 0
+    if counted and not hidden.any():
+        return _counted(packets, index)
+    repeated = np.zeros(len(index), np.bool_)
     step = np.insert(step, 0, 1)
     wrong = ((step != 1) & ~packets.discontinuity[index]) | (hidden > 0)
     _free_after_marks(packets, pid, index, wrong)
@@ -99,26 +101,49 @@ def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, In
     return kept[~again], wrong[~again], repeats, lost, thirds
 
 
+def _counted(packets: Packets, index: Index) -> tuple[Index, Mask, Index, int, int]:
+    """Where every counter goes on."""
+    again = _rounds_again(packets, index)
+    once = index[~again]
+    return once, np.zeros(len(once), np.bool_), index[again], 0, 0
+
+
 def _rounds_again(packets: Packets, index: Index) -> Mask:
     """Packets that were sent again sixteen, or a multiple of that, at a time: the counter cannot
     tell (2.4.3.3), for it is what it was.
     """
-    word = packets.rows.reshape(-1).view(np.uint32)[PACKET // 4 - 1 :: PACKET // 4][index]
+    words = packets.rows.reshape(-1).view(np.uint32)[PACKET // 4 - 1 :: PACKET // 4]
     again = np.zeros(len(index), np.bool_)
+    if not _may_be_rounds(words[index[:: ROUND // 2]]):
+        return again
+    word = words[index]
     for apart in range(ROUND, min(ROUNDS * ROUND, len(index) // 2) + 1, ROUND):
         alike = np.flatnonzero(word[apart:] == word[:-apart])
         if len(alike) < apart:
             continue
         runs = np.append(0, np.flatnonzero(np.diff(alike) != 1) + 1)
-        spare = np.diff(runs, append=len(alike)) - apart  # what looks alike and is not the same
-        long = spare >= 0
-        starts = (alike[runs[long]] + apart).tolist()
-        for at, more in zip(starts, spare[long].tolist(), strict=True):
-            tries = range(at, at + min(more, ROUND) + 1)
-            found = next((n for n in tries if _copied(packets, index, n) >= apart), None)
-            if found is not None and not again[found]:
-                again[found : found + apart] = True
+        long = runs[np.diff(runs, append=len(alike)) >= apart]
+        for at in (alike[long] + apart).tolist():
+            at += _first_equal(packets.rows, index[at - apart :], index[at : at + ROUND])
+            if not again[at] and _copied(packets, index, at) >= apart:
+                again[at : at + apart] = True
     return again
+
+
+def _first_equal(rows: Bytes, one: Index, other: Index) -> int:
+    """How many of the others come before the first that is a copy: some words are alike by
+    chance.
+    """
+    return int(_equal(rows, one[: len(other)], other).argmax())
+
+
+def _may_be_rounds(word: NDArray[np.uint32]) -> bool:
+    """Of every eighth packet: two in a row are in each round, and so are their copies."""
+    for apart in range(2, 2 * ROUNDS + 1, 2):
+        alike = word[apart:] == word[:-apart]
+        if (alike[1:] & alike[:-1]).any():
+            return True
+    return False
 
 
 def _hidden(packets: Packets, pid: int, index: Index) -> Index:
@@ -230,8 +255,10 @@ def pes_stamps(header: Bytes) -> tuple[Ticks, Ticks, Mask]:
         decoded, dts_good = stamps(header[:, 14:19])
         good &= ~both | (dts_good & (header[:, 8] >= 10) & (header[:, 14] >> 4 == 1))
         dts = np.where(both, decoded, pts)
-    wrong = (flags == 1) | ((flags >= 2) & ~good)
     stamped = (flags >= 2) & good
+    if stamped.all():
+        return pts, dts, ~stamped
+    wrong = (flags == 1) | ((flags >= 2) & ~good)
     return np.where(stamped, pts, -1), np.where(stamped, dts, -1), wrong
 
 
@@ -264,6 +291,8 @@ def misdeclared(packets: Packets, t: Track, dts: Ticks) -> tuple[Index, Index, i
         return none, none, 0, 0
     declared, real = pes_sizes(packets, t)
     wrong = (declared > 0) & (real != declared)
+    if not wrong.any():
+        return none, none, 0, 0
     short = int(declared[-1] - real[-1]) if wrong[-1] and real[-1] < declared[-1] else 0
     if 2 * np.count_nonzero(wrong) > len(wrong) > 1 or stuffed(packets.rows[t.index[-1]].tobytes()):
         short = 0  # so they are written, or it is whole
@@ -324,19 +353,23 @@ def _payloads(rows: Bytes, index: Index, begins: Index, before: bytes) -> bytear
     return bytearray(b"").join([before, *pieces])
 
 
+def first_bytes(packets: Packets, t: Track, ordinal: int) -> bytes:
+    """What a PES has in its first packet, without its header."""
+    row = t.index[t.starts[ordinal]]
+    begin = int(packets.start[row]) + 9 + int(t.header[ordinal, 8])
+    return packets.rows[row, begin:].tobytes()
+
+
 def elementary(packets: Packets, t: Track, begin: int, end: int) -> bytes:
     """Elementary stream bytes of the packets ``begin`` to ``end`` of a track, the first a PES
     start.
     """
-    inner = t.starts[(t.starts > begin) & (t.starts < end)].tolist()
-    return b"".join(_one(packets, t, a, b) for a, b in pairwise((begin, *inner, end)))
-
-
-def _one(packets: Packets, t: Track, begin: int, end: int) -> bytes:
-    rows = t.index[begin:end]
-    header = int(t.header[np.searchsorted(t.starts, begin), 8])
-    data = b"".join(
-        packets.rows[row, start:].tobytes()
-        for row, start in zip(rows.tolist(), packets.start[rows].tolist(), strict=True)
-    )
-    return data[9 + header :]
+    flat = packets.rows.reshape(-1).data
+    ends = ((t.index[begin:end] + 1) * PACKET).tolist()
+    held = (PACKET - packets.start[t.index[begin:end]]).tolist()
+    pieces = [flat[at - size : at] for at, size in zip(ends, held, strict=True)]
+    first, last = t.starts.searchsorted((begin, end)).tolist()
+    bounds = [*(t.starts[first:last] - begin).tolist(), len(pieces)]
+    headers = (9 + t.header[first:last, 8].astype(np.intp)).tolist()
+    data = [b"".join(pieces[a:b]) for a, b in pairwise(bounds)]
+    return b"".join([one[header:] for one, header in zip(data, headers, strict=True)])

@@ -3,12 +3,13 @@
 import numpy as np
 
 from pipeline.media.clock import Bytes, Index, Mask
+from pipeline.media.ts.packets import PREFIX, PREFIX_MASK
 
 STREAM_ID, FLAGS, LENGTH = 3, 7, 8  # offsets in a PES header
 START = np.array((0, 0, 1), np.uint8)  # packet_start_code_prefix
 FIELDS = (0, 1, 2, STREAM_ID, LENGTH)  # bytes that may be put right
 WIDTH = 24  # bytes: the longest plain header and how its payload begins
-PLAIN = {0: 0, 2: 5, 3: 10}  # PES_header_data_length by PTS_DTS_flags, where nothing else is told
+PLAIN = (0, 0, 5, 10)  # PES_header_data_length by PTS_DTS_flags, where nothing else is told
 
 
 def begun(header: Bytes) -> Mask:
@@ -16,11 +17,10 @@ def begun(header: Bytes) -> Mask:
     begins behind the header.
     """
     marked = header[:, 6] & 0xC0 == 0x80
-    wrong = header[:, :3] ^ START
-    found: Mask = marked & ~wrong.any(axis=1)
+    found: Mask = marked & (header.view(np.uint32)[:, 0] & PREFIX_MASK == PREFIX)
     doubted = np.flatnonzero(marked & ~found)
     if len(doubted):
-        single = np.unpackbits(wrong[doubted], axis=1).sum(axis=1) == 1
+        single = np.unpackbits(header[doubted, :3] ^ START, axis=1).sum(axis=1) == 1
         found[doubted] = single & _begins(header, doubted, header[doubted, LENGTH])
     return found
 
@@ -34,12 +34,10 @@ def put_right(header: Bytes) -> tuple[Bytes, Mask]:
     if not len(header):
         return header, wrong
     usual = int(np.bincount(header[:, STREAM_ID]).argmax())
-    stray = (header[:, STREAM_ID] != usual) | (header[:, :3] != START).any(axis=1)
-    plain = header[:, FLAGS] & 0x3F == 0
-    needed = np.array([PLAIN.get(flags, 0) for flags in range(4)])[header[:, FLAGS] >> 6]
-    asked = np.flatnonzero(plain & (header[:, LENGTH] != needed) & ~_stuffed(header, needed))
-    told, meant = header[asked, LENGTH], needed[asked]
-    long = asked[~_begins(header, asked, told) & _begins(header, asked, meant)]
+    right = np.array([*START, usual], np.uint8).view(np.uint32)
+    stray = header.view(np.uint32)[:, 0] != right
+    needed = np.array(PLAIN)[header[:, FLAGS] >> 6]
+    long = _too_long(header, needed)
     if not stray.any() and not len(long):
         return header, wrong
     header = header.copy()
@@ -48,6 +46,19 @@ def put_right(header: Bytes) -> tuple[Bytes, Mask]:
     header[long, LENGTH] = needed[long]
     wrong[long] = True
     return header, wrong | stray
+
+
+def _too_long(header: Bytes, needed: Index) -> Index:
+    """Headers behind whose length no unit begins, where one begins behind what their flags call
+    for.
+    """
+    asked = np.flatnonzero((header[:, LENGTH] != needed) & (header[:, FLAGS] & 0x3F == 0))
+    if not len(asked):
+        return asked
+    asked = asked[~_stuffed(header[asked], needed[asked])]
+    told, meant = header[asked, LENGTH], needed[asked]
+    long: Index = asked[~_begins(header, asked, told) & _begins(header, asked, meant)]
+    return long
 
 
 def _stuffed(header: Bytes, needed: Index) -> Mask:

@@ -29,6 +29,7 @@ from pipeline.media.ts.parameters import parameters
 from pipeline.media.ts.pes import (
     Track,
     elementary,
+    first_bytes,
     misdeclared,
     pes_stamps,
     stuffed,
@@ -106,7 +107,10 @@ def scan(name: str, data: Bytes) -> Scan:
     program, found = psi.read(packets)
     findings = [*_framing_rules(frame, len(data)), *_packet_rules(packets), *found]
     streams = {}
-    for pids in _elementary_pids(packets, program):
+    starting = np.flatnonzero(
+        np.bincount(packets.pid[np.flatnonzero(packets.unit_start & packets.payload)])
+    ).tolist()
+    for pids in _elementary_pids(packets, starting, program):
         stream, said = _stream(packets, pids, program)
         streams[pids[0]] = stream
         findings += said
@@ -117,7 +121,7 @@ def scan(name: str, data: Bytes) -> Scan:
     ended = all(stuffed(stream.edges[1]) or stream.whole for stream in streams.values())
     cut = frame.trailing > 0 or (frame.behind > 0 and not ended)
     ragged = (frame.leading if frame.leading < PACKET else 0), frame.trailing
-    through = _through(packets, program)
+    through = _through(packets, {*starting, *program.tables})
     return Scan(
         *(name, len(data), len(frame.rows), cut, faults, program, streams, located),
         ragged=ragged,
@@ -125,15 +129,15 @@ def scan(name: str, data: Bytes) -> Scan:
     )
 
 
-def _through(packets: Packets, program: psi.Program) -> dict[int, tuple[int, int, int]]:
+def _through(packets: Packets, known: set[int]) -> dict[int, tuple[int, int, int]]:
     """PIDs that carry payload of a PES that began before this segment and does not end in it."""
-    carrying = np.bincount(packets.pid[packets.payload], minlength=NULL_PID + 1)
-    starting = np.bincount(packets.pid[packets.unit_start], minlength=NULL_PID + 1)
-    alone = np.flatnonzero((carrying > 0) & (starting == 0)).tolist()
-    tables = {*program.tables, NULL_PID}
+    present = np.flatnonzero(np.bincount(packets.pid)).tolist()
     found = {}
-    for pid in (pid for pid in alone if pid >= FIRST_PID and pid not in tables):
-        own = (packets.pid == pid) & packets.payload
+    for pid in (pid for pid in present if FIRST_PID <= pid < NULL_PID and pid not in known):
+        carrier = packets.pid == pid
+        own = carrier & packets.payload
+        if not own.any() or packets.unit_start[carrier].any():
+            continue
         counters, held = packets.counter[own], int((PACKET - packets.start[own]).sum())
         found[pid] = int(counters[0]), int(counters[-1]), held
     return found
@@ -227,7 +231,7 @@ def _pcr_rules(packets: Packets) -> Iterator[Finding]:
 def _table_rules(packets: Packets, program: psi.Program) -> Iterator[Finding]:
     """Packets of PAT and PMT that are missing: the tables repeat, so no media is lost by it."""
     for pid in (psi.PAT_PID, *program.tables):
-        counter = packets.counter[packets.pid == pid]
+        counter = packets.counter[np.flatnonzero(packets.pid == pid)]
         step = counter[1:] - counter[:-1] & 15
         if (step == 1).all():
             continue
@@ -236,14 +240,16 @@ def _table_rules(packets: Packets, program: psi.Program) -> Iterator[Finding]:
             yield Finding("CC", Severity.WARNING, pid=pid, detail=detail)
 
 
-def _elementary_pids(packets: Packets, program: psi.Program) -> list[tuple[int, ...]]:
+def _elementary_pids(
+    packets: Packets, starting: list[int], program: psi.Program
+) -> list[tuple[int, ...]]:
     """PIDs that carry PES, listed in the PMT or not; those of one stream together."""
-    starting = np.flatnonzero(np.bincount(packets.pid[packets.unit_start & packets.payload]))
-    starting = starting[(starting >= FIRST_PID) & (starting < NULL_PID)]
     pids = [
         pid
-        for pid in starting.tolist()
-        if pid not in program.tables and program.streams.get(pid) not in SECTIONS
+        for pid in starting
+        if FIRST_PID <= pid < NULL_PID
+        and pid not in program.tables
+        and program.streams.get(pid) not in SECTIONS
     ]
     if not program.moves:
         return [(pid,) for pid in pids]
@@ -271,18 +277,20 @@ def _stream(
     stream_id = int(t.header[0, 3]) if len(t.header) else 0
     codec = _announced(program, pid, stream_id)
     if codec and codec.kind == "audio":
-        codec = heard(codec, [elementary(packets, t, k, k + 1)[:HEAD] for k in t.starts[:HEADS]])
+        ordinals = range(min(HEADS, len(t.starts)))
+        codec = heard(codec, [first_bytes(packets, t, k)[:HEAD] for k in ordinals])
     pts, dts, unmarked = pes_stamps(t.header)
     counts = held(packets, t, codec, pts, dts)
     pts, dts = said_once(pts, dts, counts)
     units = t.starts[dts >= 0] if counts is not None else t.starts  # where units begin
     wrong_size, lacking, short, hidden = misdeclared(packets, t, dts)
-    damaged = np.searchsorted(t.starts, t.broken, side="left") - 1
+    damaged = (np.searchsorted(t.starts, t.broken, side="left") - 1).tolist()
     told = parameters(packets, t, codec, units)
     findings = list(_stream_rules(t, pid, unmarked, (wrong_size, lacking), len(packets.rows)))
     if codec is None and program.streams:
         findings = [_of_data(finding) for finding in findings] if len(t.starts) else []
     first, last = int(t.index[0]), int(t.index[-1])
+    headless = t.index[: t.starts[0] if len(t.starts) else None]
     tail = _tail(packets, t, codec, dts) if counts is None else _behind(counts, dts)
     stream = Stream(
         pids=pids,
@@ -290,8 +298,8 @@ def _stream(
         packets=len(t.index),
         pts=pts,
         dts=dts,
-        damaged=frozenset(damaged.tolist()) | frozenset(lacking.tolist()),
-        head=int((PACKET - packets.start[t.index[: t.starts[0] if len(t.starts) else None]]).sum()),
+        damaged=frozenset([*damaged, *lacking.tolist()]),
+        head=int((PACKET - packets.start[headless]).sum()) if len(headless) else 0,
         short=short,
         counters=(int(packets.counter[first]), int(packets.counter[last])),
         edges=(packets.rows[first].tobytes(), packets.rows[last].tobytes()),
@@ -313,7 +321,7 @@ def _stream(
 
 def _payload(packets: Packets, t: Track) -> int:
     """Bytes of the elementary stream, without PES headers (2.4.3.6)."""
-    every = int((PACKET - packets.start[t.index]).sum(dtype=np.int64))
+    every = PACKET * len(t.index) - int(packets.start[t.index].sum(dtype=np.int64))
     return every - int(9 * len(t.starts) + t.header[:, 8].sum(dtype=np.int64))
 
 
@@ -354,7 +362,9 @@ def _stream_rules(
     if count := int(np.count_nonzero(unmarked)):
         detail = "PES whose time stamp is not one"
         yield Finding("PTS_MARKER", Severity.ERROR, pid=pid, count=count, detail=detail)
-    wrong, lacking = (np.setdiff1d(s, np.searchsorted(t.starts, t.broken) - 1) for s in sizes)
+    wrong, lacking = sizes
+    if len(t.broken):  # why these are too short is said already
+        wrong, lacking = (np.setdiff1d(s, np.searchsorted(t.starts, t.broken) - 1) for s in sizes)
     detail = "PES that are not as long as they declare"
     if len(lacking):
         told = f"{detail}, by what 16 packets hold"

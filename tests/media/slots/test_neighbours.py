@@ -138,6 +138,7 @@ def test_how_long_a_unit_lasts():
     video = stream(slot)
     assert unit(video) == 6000.0
     assert unit(replace(video, dts=np.array([0, 6000, 6000, 12_000, 21_000]))) == 6000.0
+    assert unit(replace(video, dts=np.array([0, 9000, 15_000, 21_000]))) == 6000.0
     assert unit(replace(video, dts=np.array([7]))) == 3600.0
 
 

@@ -111,6 +111,7 @@ def test_a_last_or_first_stamp_far_from_all_others_is_set_beside_them(lane):
         pytest.param(1 << 24, None, id="nothing tells how long it is"),
         pytest.param(5 * HZ, SECONDS + 5, id="the screen stood still"),
         pytest.param(HZ // 2, SECONDS, id="near"),
+        pytest.param(HZ - UNIT, SECONDS, id="a second behind the others"),
         pytest.param(1 << 24, SECONDS + 1.5, id="the others are not as long either"),
     ],
 )

@@ -86,6 +86,14 @@ def test_video_needs_no_length_and_sound_keeps_it():
     assert two.packets.rows.tobytes() == data
 
 
+def test_headers_are_written_as_they_were_put_right():
+    right = [ts.pes(0xE0, ts.annex_b([ts.AUD, ts.nal(1)]), pts) for pts in (5, 7, 9)]
+    odd = right[1][:3] + b"\xe4" + right[1][4:]
+    one = work(stream(ts.VIDEO, right[0], odd, right[2]), ts.VIDEO, [5, 7, 9])
+    retime(one, (ts.VIDEO,), everything(one))
+    assert one.packets.rows.tobytes() == stream(ts.VIDEO, *right)
+
+
 def test_what_is_not_kept_is_left_alone():
     data = stream(ts.AUDIO, ts.pes(0xC0, ES, 5), ts.pes(0xC0, ES, 7))
     one = work(data, ts.AUDIO, [50, 70])

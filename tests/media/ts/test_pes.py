@@ -99,6 +99,16 @@ def test_a_range_of_packets_that_was_sent_again(begin, length, late):
     assert followed(*again) == (sent, [])
 
 
+@pytest.mark.parametrize("begin", [0, 3, 8, 13])
+@pytest.mark.parametrize("length", [16, 32, 48, 64])
+@pytest.mark.parametrize("tail", [0, 5])
+def test_rounds_of_sixteen_that_were_sent_again_at_once(begin, length, tail):
+    """The counter goes on as if nothing was."""
+    sent = units(25)[: begin + length + tail]
+    again = [*sent[: begin + length], *sent[begin:]]
+    assert followed(*again) == (sent, [])
+
+
 def test_ranges_at_the_end_and_one_after_the_other():
     sent = units(8)
     twice = [*sent[:9], *sent[3:9], *sent[9:20], *sent[12:20], *sent[20:]]
@@ -131,6 +141,17 @@ def test_sixteen_packets_sent_again_beside_others_that_the_counter_shows():
         [*sent[:3], *sent[5:]],
         [3],
     )
+
+
+@pytest.mark.parametrize("field", [pytest.param(0, id="bare"), pytest.param(3, id="a field")])
+def test_a_pes_whose_packet_does_not_announce_it(field):
+    """With an adaptation field in front of it or without."""
+    rows = [
+        ts.packet(0x100, ts.pes(0xE0, ts.noise(size, n), 5), n, start=n != 1)
+        for n, size in enumerate((170, 170 - field, 170))
+    ]
+    found = track(columns(np.frombuffer(b"".join(rows), np.uint8).reshape(-1, 188)), 0x100)
+    assert (found.starts.tolist(), found.unannounced) == ([0, 1, 2], 1)
 
 
 @pytest.mark.parametrize("size", [7, 8, 9])
