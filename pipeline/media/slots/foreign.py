@@ -27,6 +27,7 @@ from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
 
 OUT = HZ  # a slot whose clock is further off than this from both its neighbours is out of line
+MORE = HZ // 5  # ticks by which a slot is longer than EXTINF, where no other one is
 UNITS = 1.5  # by which no writer goes back where it changes the format
 ENOUGH = 3  # edges that tell how a writer counts
 MISSING = (
@@ -111,8 +112,9 @@ def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours, *, astray: bool) 
     lasts = max(signed_ticks(end(s) - first(s)) for s in streams_of(slot).values())
     named = _named(slots, found.here)
     told = round(HZ * (slot.duration or 0.0))
-    agree = abs(named - told) <= OUT / 2 if named is not None else _as_long_as_told(slots, found)
-    if agree and lasts - told > (APART if differs else OUT):
+    exact = differs and _as_long_as_told(slots, found)
+    agree = exact or (named is not None and abs(named - told) <= OUT / 2)
+    if agree and lasts - told > (MORE if exact else APART if differs else OUT):
         return f"it holds {lasts / HZ:.3f} s, EXTINF and the slice names say {told / HZ:.3f} s"
     over = [max(side.values()) for side in (found.since, found.until)]
     if differs and max(over) < -UNITS * max(map(unit, streams_of(slot).values())):
@@ -284,9 +286,13 @@ def _seamless(slot: Slot, found: Neighbours, step: int) -> bool:
     """
     if max(len(found.since), len(found.until)) < 2 or not found.since.keys() & found.until.keys():
         return False
-    off = [abs(since - step) for since in found.since.values()]
-    off += [abs(until + step) for until in found.until.values()]
-    return max(off) <= min(map(unit, streams_of(slot).values())) / 4
+    since = [off - step for off in found.since.values()]
+    until = [off + step for off in found.until.values()]
+    near = min(map(unit, streams_of(slot).values())) / 4
+    if max(map(abs, since)) > near or min(until) < -near:
+        return False
+    # more may be missing behind it: what follows keeps its distances as well
+    return max(until) <= near or (len(until) > 1 and max(until) - min(until) <= near)
 
 
 def _formats(slot: Slot) -> dict[str, Hashable]:

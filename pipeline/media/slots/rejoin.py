@@ -14,6 +14,7 @@ from pipeline.media.ts.pes import track
 from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Severity
 
+ENDS = 16  # bytes of a packet by which it is known again, though a bit of a header be another
 OWN = 4  # units of its own that a segment begins with at least, which also holds the next one
 
 
@@ -102,10 +103,10 @@ def parted(data: Bytes, a: Slot, b: Slot) -> tuple[Bytes, Bytes]:
 
 
 def same_packets(a: Bytes, b: Bytes) -> bool:
-    """More than half of the packets of the smaller one, but for what counters tell, stand in the
-    other as well: stamps alone may be alike by chance.
+    """More than half of the packets of the smaller one end as some of the other do: stamps alone
+    may be alike by chance.
     """
-    one, other = ({row.tobytes() for row in framing(data).rows[:, 4:]} for data in (a, b))
+    one, other = ({row.tobytes() for row in framing(data).rows[:, -ENDS:]} for data in (a, b))
     return 2 * len(one & other) > min(len(one), len(other))
 
 

@@ -25,10 +25,8 @@ def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
     moves = {}
     for pid in streams_of(slot):
         off = _off(slots, found, pid)
-        if off is None and not _is_filled(slot, pid):
-            off = _astray(slots, found, pid)
-        elif off is not None and not _is_filled(slot, pid):
-            off = None
+        if not _is_filled(slot, pid) and not _as_much(found, pid):
+            off = _astray(slots, found, pid) if off is None else None
         if off is not None and abs(off) > APART and _alone(slots, found, pid, off):
             moves[pid] = -_as_promised(slots, found, pid, off)
     if not moves:
@@ -74,6 +72,12 @@ def _as_promised(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -
         return off
     told = signed_ticks(first(here) - first(one) - round(HZ * before.duration))
     return told if abs(told - off) <= APART else off
+
+
+def _as_much(found: Neighbours, pid: int) -> bool:
+    """It is off by as much at both ends, whatever pauses it has."""
+    since, until = found.since.get(pid), found.until.get(pid)
+    return since is not None and until is not None and abs(since + until) <= USUAL
 
 
 def _is_filled(slot: Slot, pid: int) -> bool:

@@ -48,6 +48,20 @@ def test_a_clock_that_steps_out_and_back_and_fits_to_the_tick():
     assert first(made[0][2], ts.AUDIO) == first(slots(data(3 * S))[0], ts.AUDIO)
 
 
+@pytest.mark.parametrize(("apart", "ours"), [(0, True), (3_000, False)])
+def test_a_clock_that_steps_beside_what_is_missing_behind_it(apart, ours):
+    """It fits the one before to the tick, and what follows keeps its distances."""
+    behind = [shifted(slots(data(S * n))[0], ts.AUDIO, apart) for n in (5, 6)]
+    given = [*slots(*run(2), data(3 * S + 324_000_000)), *behind]
+    given = [replace(slot, name=f"{n}.ts") for n, slot in enumerate(given)]
+    made = identified(given)
+    assert said(made)[:1] == (
+        [("DTS_BACK", Severity.WARNING, "2.ts")]
+        if ours
+        else [("SEG_FOREIGN", Severity.ERROR, "2.ts")]
+    )
+
+
 def test_what_fits_to_the_tick_and_is_counted_by_nobody_is_of_another_recording():
     """Every other counter goes on."""
     datas = counted([S, 2 * S, 3 * S, 4 * S, 5 * S, 6 * S])
@@ -221,16 +235,18 @@ def test_a_slice_that_lies_over_both_its_neighbours(over, other, foreign):
 
 
 @pytest.mark.parametrize(
-    ("exact", "foreign"),
+    ("exact", "more", "foreign"),
     [
-        pytest.param(0.0, True, id="EXTINF is exact everywhere else"),
-        pytest.param(0.2, False, id="and is not"),
+        pytest.param(0.0, 8, True, id="EXTINF is exact everywhere else"),
+        pytest.param(0.0, 4, True, id="by a quarter of a second"),
+        pytest.param(0.0, 2, False, id="by hardly more than others"),
+        pytest.param(0.2, 4, False, id="and is not"),
     ],
 )
-def test_another_format_that_is_longer_than_extinf_says(exact, foreign):
-    """Half a second more than its slot has, into the next one; the names tell no time."""
+def test_another_format_that_is_longer_than_extinf_says(exact, more, foreign):
+    """Into the next one; the names tell no time."""
     datas = [data(S * (n + 1), video=None) for n in range(6)]
-    datas[2] = ts.segment(start=3 * S, pictures=24, video=None)
+    datas[2] = ts.segment(start=3 * S, pictures=16 + more, video=None)
     given = slots(*datas)
     given[1] = replace(given[1], duration=SECONDS + exact)
     given[2] = of_format(given[2], b"\xff\xf1\x4c\x80")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pipeline.media.slots.identity import identified
@@ -157,3 +158,19 @@ def test_sound_that_is_shifted_where_the_pictures_begin():
     kept, findings = identified(given)
     assert [(f.id, f.segment, f.pid) for f in findings] == [("AV_SHIFT", "2.ts", ts.AUDIO)]
     assert first(kept[2], ts.AUDIO) == pytest.approx(whole, abs=2)
+
+
+@pytest.mark.parametrize(("back", "found"), [(0, True), (12_000, False)])
+def test_pictures_with_a_pause_that_are_off_by_as_much_at_both_ends(back, found):
+    given = slots(*run())
+    assert given[2].scan is not None
+    pictures = given[2].scan.streams[ts.VIDEO]
+    gone = np.r_[0:4, 12:16]
+    pausing = replace(pictures, pts=pictures.pts[gone], dts=pictures.dts[gone])
+    streams = {**given[2].scan.streams, ts.VIDEO: pausing}
+    given[2] = shifted(
+        replace(given[2], scan=replace(given[2].scan, streams=streams)), ts.VIDEO, 60_000
+    )
+    given[3] = shifted(given[3], ts.VIDEO, -back)
+    moved = [(f.id, f.segment) for f in identified(given)[1] if f.segment == "2.ts"]
+    assert moved == ([("AV_SHIFT", "2.ts")] if found else [])
