@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.media.clock import HZ, Ticks, signed
-from pipeline.media.slots.neighbours import emptied, streams_of, unit
+from pipeline.media.clock import HZ, MODULO, Ticks, signed
+from pipeline.media.slots.neighbours import emptied, first, streams_of, unit
 from pipeline.media.slots.presentation import in_place, one_bit_off, within
 from pipeline.media.slots.segments import Placed, Slot, has_media
-from pipeline.media.slots.timestamps import late, started, steady, swapped, told_again
+from pipeline.media.slots.timestamps import as_due, late, started, steady, swapped, told_again
 from pipeline.media.track import Lane
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
@@ -29,13 +29,15 @@ def believed(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
         for stream in streams_of(slot).values():
             units[stream.codec.name if stream.codec else ""].append(unit(stream))
     usual = {name: float(np.median(lasting)) for name, lasting in units.items()}
-    kept, findings = [], []
+    kept: list[Slot] = []
+    findings: list[Finding] = []
     for slot in slots:
         mended = {}
         for pid, stream in streams_of(slot).items():
             assert stream.codec is not None
             lane = Lane(pid, stream.codec, stream.config or b"", usual[stream.codec.name])
-            pts, dts, said = _of_stream(slot, lane, stream)
+            due = _due(kept[-1], pid) if kept and lane.codec.kind == "video" else None
+            pts, dts, said = _of_stream(slot, lane, stream, due)
             findings += said
             if pts is not stream.pts or dts is not stream.dts:
                 mended[pid] = replace(stream, pts=pts, dts=dts)
@@ -61,9 +63,19 @@ def _without_restarts(
     return kept, said
 
 
-def _of_stream(slot: Slot, lane: Lane, stream: Stream) -> tuple[Ticks, Ticks, list[Finding]]:
+def _due(before: Slot, pid: int) -> int | None:
+    """When pictures are due behind a slot, by its EXTINF; None where that does not tell."""
+    stream = streams_of(before).get(pid)
+    if stream is None or not before.duration or before.rounded:
+        return None
+    return (first(stream) + round(HZ * before.duration)) % MODULO
+
+
+def _of_stream(
+    slot: Slot, lane: Lane, stream: Stream, due: int | None
+) -> tuple[Ticks, Ticks, list[Finding]]:
     """PTS and DTS of every PES in an order a decoder can follow; single impossible ones are mended,
-    and a fatal finding says where too few agree for that.
+    and a fatal finding says where too few agree for that.  The first one is ``due`` then.
     """
     findings: list[Finding] = []
 
@@ -78,11 +90,11 @@ def _of_stream(slot: Slot, lane: Lane, stream: Stream) -> tuple[Ticks, Ticks, li
     if lonely:
         detail = f"a stamp far from all others of {slot.duration} s"
         say("PTS_RANGE", Severity.WARNING, lonely, detail, BESIDE)
-    first = pts, dts
+    told = pts, dts
     pts, dts, mended = steady(pts, dts, lane)
     if mended and np.abs(signed(pts - dts)[dts >= 0]).max() > LONGEST_DELAY:
         mended = None
-    exchanged = swapped(*first, lane) if mended != 0 else None
+    exchanged = swapped(*told, lane) if mended != 0 else None
     if exchanged:
         pts, dts, mended = exchanged
         detail = "pictures that carry each other's time stamps"
@@ -91,11 +103,13 @@ def _of_stream(slot: Slot, lane: Lane, stream: Stream) -> tuple[Ticks, Ticks, li
         detail = "the clock restarts inside this segment: not supported yet"
         say("DTS_BACK", Severity.FATAL, 1, detail, None)
     elif mended:
-        again = mended == told_again(first[1])
+        again = mended == told_again(told[1])
         detail = f"decoding times {'that are told twice' if again else 'out of order'}"
-        near = bool((np.abs(signed(pts - first[0])) <= lane.unit).all())
+        near = bool((np.abs(signed(pts - told[0])) <= lane.unit).all())
         say("DTS_BACK", Severity.WARNING if near else Severity.ERROR, mended, detail, BESIDE)
     if mended is not None:
+        if due is not None and dts is not stream.dts and _first_differs(dts, stream.dts):
+            pts, dts = as_due(pts, dts, due)
         pts, astray = in_place(pts, dts, lane)
         if astray:
             detail = "pictures that cannot be shown when they say"
@@ -105,6 +119,10 @@ def _of_stream(slot: Slot, lane: Lane, stream: Stream) -> tuple[Ticks, Ticks, li
             detail = "one bit of a stamp is wrong: it stands beside its place among even ones"
             say("PTS_RANGE", Severity.WARNING, flipped, detail, "set there")
     return pts, dts, findings
+
+
+def _first_differs(one: Ticks, other: Ticks) -> bool:
+    return [*one[one >= 0][:1]] != [*other[other >= 0][:1]]
 
 
 def decoded_in_time(segments: Sequence[Placed], lanes: Sequence[Lane]) -> Iterator[Finding]:

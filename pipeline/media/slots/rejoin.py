@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.media.clock import Bytes, Ticks, signed
+from pipeline.media.clock import Bytes, Ticks
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.packets import PACKET, columns, framing
 from pipeline.media.ts.pes import track
@@ -69,10 +69,9 @@ def holds(a: Slot, b: Slot) -> bool:
 
 
 def _beginning_of(dts: Ticks, other: Ticks) -> int:
-    """How many PES of a stream stand before the first one of another."""
-    known = other[other >= 0]
-    later = (dts >= 0) & (signed(dts - known[:1]) >= 0) if len(known) else np.zeros(1, np.bool_)
-    return int(np.argmax(later)) if later.any() else len(dts)
+    """How many PES of a stream stand before the first one of another; all if it holds none."""
+    same = np.isin(dts, other[other >= 0])
+    return int(np.argmax(same)) if same.any() else len(dts)
 
 
 def _mostly_alike(one: Ticks, other: Ticks) -> bool:

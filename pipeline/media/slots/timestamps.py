@@ -113,6 +113,22 @@ def started(pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks] | None:
     return pts, dts
 
 
+def as_due(pts: Ticks, dts: Ticks, due: int) -> tuple[Ticks, Ticks]:
+    """The first stamp where it is ``due`` to be decoded, if that is within any step of the others
+    in front of the next.
+    """
+    known = np.flatnonzero(dts >= 0)
+    steps = signed(np.diff(dts[known[1:]]))
+    ahead = int(signed(dts[known[1]] - due)) if len(steps) else 0
+    if not 0 < ahead <= steps.max(initial=0):
+        return pts, dts
+    pts, dts = pts.copy(), dts.copy()
+    moved = signed(due - dts[known[0]])
+    dts[known[0]] = due
+    pts[known[0]] = (pts[known[0]] + moved) % MODULO
+    return pts, dts
+
+
 def late(pts: Ticks, dts: Ticks, lane: Lane) -> int:
     """Ticks by which pictures are decoded after they are shown at most, as far as they can be.
 

@@ -36,7 +36,7 @@ from pipeline.media.track import Edges, Lane
 from pipeline.media.ts import psi
 from pipeline.media.ts.packetize import audio_pes, blank, packetize, video_pes
 from pipeline.media.ts.packets import Framing, Packets, columns, framing
-from pipeline.media.ts.pes import Track, elementary, track
+from pipeline.media.ts.pes import Track, elementary, misdeclared, track
 from pipeline.model import Finding, Severity
 
 
@@ -201,9 +201,12 @@ def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
 
 
 def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
-    """Pictures that lost bytes keep what stands before the loss, if that shows anything at all."""
+    """Pictures that lost bytes keep what stands before the loss, if that shows anything at all; one
+    of which nobody knows where they are missing is left out.
+    """
     kept, damaged = attributable(work)
     open_ones = set(unfinished(work))
+    lacking = set(misdeclared(work.packets, work.track, work.dts)[1].tolist()) - damaged
     cut = {len(work.track.starts) - 1} if work.cut else set()
     if work.until is not None:
         beyond = int([*np.flatnonzero(work.dts >= work.until), len(work.dts)][0])
@@ -214,7 +217,7 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     syntax = lane.syntax
     assert syntax is not None
     shown = {k for k in hurt if _shows(work, kept, k, syntax)}
-    for ordinal in hurt - shown:
+    for ordinal in (hurt - shown) | lacking:
         begin, end = extent(work.track, ordinal)
         kept[begin:end] = False
     unseen = 0 if carried.started else _drop_unseen(work, lane, kept)
@@ -236,7 +239,7 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         )
     carried.started |= len(made.sizes) > 0
     _say_what_is_wrong(work, lane, made, sets)
-    torn = torn_units(made, work, [k + 1 for k in damaged])
+    torn = torn_units(made, work, [k + 1 for k in damaged | lacking])
     return kept, replace(made, torn=torn, cut=len(shown) + unseen)
 
 

@@ -45,7 +45,8 @@ class Witnesses:
     hurt: bool  # one of the two lost something itself
     short: float  # by which they are shorter than EXTINF: their names may be of what they lost
     seamless: bool  # every counter goes on, and both are as long as EXTINF says
-    rest: float  # by which the segment before is shorter than its EXTINF
+    lacks: float  # by which the segment before is shorter than its EXTINF
+    rest: float  # by which pictures alone are shorter than their EXTINF in the segment before
     numbered: float  # what slots last whose numbers the names leave out
     names: tuple[float, float] | None = None  # by the slice names, and how much these stray
 
@@ -56,7 +57,7 @@ class Witnesses:
             return False
         if not self.gone:
             return self.clock <= GAP / HZ
-        missing = (self.listed, self.listed + self.rest)
+        missing = (self.listed, self.listed + self.lacks)
         return min(abs(self.clock - seconds) for seconds in missing) <= TOLERANCE
 
     @property
@@ -161,7 +162,8 @@ class Placer:
             hurt=before.damaged or segment.damaged,
             short=self._shortfall(before, segment) / HZ,
             seamless=False,
-            rest=shortfall(before, self._lanes) / HZ,
+            lacks=shortfall(before, self._lanes) / HZ,
+            rest=self._rest(before) / HZ,
             numbered=self._left_out(before, segment),
         )
         seen = replace(seen, seamless=self._is_seamless(before, segment, seen.clock))
@@ -181,6 +183,11 @@ class Placer:
         self._offset += round(seen.wait * HZ)
         self._leave_out(before, segment, padded)
         self.findings.append(_said(segment, seen))
+
+    def _rest(self, before: Placed) -> float:
+        """Ticks that its last picture may be shown longer than usual, where no sound goes on."""
+        alone = all(x.codec.kind == "video" for x in self._lanes if x.pid in before.stamps)
+        return shortfall(before, self._lanes) if alone else 0.0
 
     def _left_out(self, before: Placed, segment: Placed) -> float:
         """Seconds that slots last whose numbers the names leave out between two neighbours."""

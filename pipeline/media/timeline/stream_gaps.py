@@ -27,14 +27,14 @@ def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bo
     first, *away, last = chain
     a, b = first.stream(lane.pid), last.stream(lane.pid)
     gone = any(not has_media(slot) for slot in slots[first.position + 1 : last.position])
-    gone |= bool(a.short or b.head) or _is_cut(first)
+    torn = bool(a.short or b.head) or _is_cut(first)
     hurt = [segment for segment in away if segment.damaged]
     if moved(a, b):
         return False
-    goes_on = continues(a, b)
-    if not gone and not goes_on:  # what is gone, also of these two, may have held packets of it
+    goes_on = continues(a, b) and not torn  # then only by chance
+    if not (gone or torn or goes_on):  # what is gone, also of these two, may have held packets
         return False
-    if (hurt or (gone and not goes_on)) and len(away) - len(hurt) < FEW:
+    if (hurt or not goes_on) and len(away) - len(hurt) < FEW:
         return False
     if any(_holds(segment, lane) for segment in away):
         return False

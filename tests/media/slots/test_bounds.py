@@ -90,3 +90,19 @@ def test_of_two_pictures_with_one_stamp_the_second_gets_one_of_its_own():
     made, findings = plan([slot(0, data)])
     assert said(findings) == [("DTS_BACK", Severity.WARNING, "0.ts", ts.VIDEO)]
     assert made.placed[0].stamps[ts.VIDEO][1].tolist() == [BASE + 6000 * k for k in range(16)]
+
+
+@pytest.mark.parametrize("wrong", [0, (1 << 32) + 5])
+def test_a_first_picture_is_set_where_extinf_puts_it(wrong):
+    """Pictures come irregularly: the next one alone does not tell how long before it."""
+    datas = [ts.segment(start=S * (n + 40), pictures=16, audio=None) for n in range(3)]
+    last = datas[1]
+    starts = [n for n in range(0, len(last), 188) if last[n + 1] & 0x41 == 0x41]
+    gap = b"".join(
+        last[n : n + 188]
+        for n in range(0, len(last), 188)
+        if not starts[1] <= n < starts[3] and not starts[8] <= n < starts[10]
+    )
+    datas[1] = restamped(gap, 0, wrong)
+    made, _ = plan([slot(n, data) for n, data in enumerate(datas)])
+    assert made.placed[1].first(ts.VIDEO) == BASE + S

@@ -219,3 +219,13 @@ def test_packets_whose_headers_have_another_bit_are_the_same():
     for packet in packets:
         packet[60] ^= 8
     assert same_packets(bytes_of(b"".join(packets)), bytes_of(second))
+
+
+@pytest.mark.parametrize("start", [0, 96_000_000])
+def test_the_clock_may_begin_anew_with_the_one_that_is_held(start):
+    first = ts.segment(start=48_000_000, pictures=16)
+    second = ts.segment(start=start, pictures=16)
+    a, b = slot(first + second), slot(second)
+    assert holds(a, b)
+    ahead, behind = parted(bytes_of(first + second), a, b)
+    assert (ahead.tobytes(), behind.tobytes()) == (first, second)

@@ -6,7 +6,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline.media.es.codecs import AAC, H264
-from pipeline.media.slots.timestamps import late, started, steady, swapped, told_again, unwrapped
+from pipeline.media.slots.timestamps import (
+    as_due,
+    late,
+    started,
+    steady,
+    swapped,
+    told_again,
+    unwrapped,
+)
 from pipeline.media.track import Lane
 
 MODULO = 1 << 33
@@ -301,6 +309,22 @@ def test_a_first_stamp_of_zero(dts, first):
     found = started(np.where(times > 0, times + LATE, times), times)
     assert (found and found[1].tolist()) == (first and [first, *dts[1:]])
     assert found is None or int(found[0][0]) == first + LATE
+
+
+@pytest.mark.parametrize(
+    ("due", "first"),
+    [
+        pytest.param(882_000, 882_000, id="as long before the next as any other"),
+        pytest.param(899_999, 899_999, id="close to it"),
+        pytest.param(881_999, 894_000, id="longer before it than any"),
+        pytest.param(900_000, 894_000, id="not before it"),
+    ],
+)
+def test_a_first_stamp_that_is_due(due, first):
+    times = np.array([894_000, 900_000, 906_000, 924_000], np.int64)
+    pts, dts = as_due(times + LATE, times, due)
+    assert dts.tolist() == [first, *times[1:].tolist()]
+    assert pts.tolist() == (dts + LATE).tolist()
 
 
 @pytest.mark.parametrize(
