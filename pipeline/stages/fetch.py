@@ -83,35 +83,45 @@ def scan_in_place(
     progress: Progress,
     wrapped: Container[str] = (),
 ) -> list[Fetched]:
-    """Scan the files of a folder where they lie, while another core hashes the same bytes."""
+    """Scan the files of a folder where they lie, while another core reads the next one and hashes
+    the same bytes.
+    """
     arenas = _Arena(), _Arena()
-    fetched = []
-    with ThreadPoolExecutor(1) as hasher:
-        before: Future[str] | None = None
-        for turn, found in enumerate(objects):
-            path = storage.path(found.key)
-            assert path is not None
-            data = arenas[turn % 2].room(min(found.size, LARGEST))
-            with os_errors(f"read {path}"):
-                data = data[: read_into(path, data)]
-            digest = hasher.submit(_sha256, data)
-            result = _scanned(found, data)
-            if before is not None:  # its buffer is the next one
-                before.result()
-            before = digest
-            fetched.append((found, path, result, digest))
+    paths = [_path(found, storage) for found in objects]
+    fetched: list[tuple[StoredObject, Path, Scan, Future[str]]] = []
+    # One thread works in order: a buffer is filled again only when it is hashed.
+    with ThreadPoolExecutor(1) as other:
+        ahead = [
+            other.submit(_read, *one, arenas[0]) for one in zip(objects[:1], paths[:1], strict=True)
+        ]
+        for turn, (found, path) in enumerate(zip(objects, paths, strict=True), 1):
+            data = ahead.pop().result()
+            if turn < len(paths):
+                ahead.append(other.submit(_read, objects[turn], paths[turn], arenas[turn % 2]))
+            digest = other.submit(_sha256, data)
+            fetched.append((found, path, _scanned(found, data), digest))
             progress("inspect", len(data))
         done = [Fetched(o, path, result, digest.result()) for o, path, result, digest in fetched]
     return [_read_again(one, arenas[0]) if _bad(one, wrapped) else one for one in done]
 
 
-def _read_again(before: Fetched, arena: "_Arena") -> Fetched:
-    """A file read anew: a network drive may have given something else."""
-    found, path = before.object, before.path
+def _path(found: StoredObject, storage: Storage) -> Path:
+    path = storage.path(found.key)
+    assert path is not None
+    return path
+
+
+def _read(found: StoredObject, path: Path, arena: _Arena) -> Bytes:
     with os_errors(f"read {path}"):
         data = arena.room(min(found.size, LARGEST))
-        data = data[: read_into(path, data)]
-    return _better(before, Fetched(found, path, _scanned(found, data), _sha256(data)))
+        return data[: read_into(path, data)]
+
+
+def _read_again(before: Fetched, arena: _Arena) -> Fetched:
+    """A file read anew: a network drive may have given something else."""
+    data = _read(before.object, before.path, arena)
+    result = _scanned(before.object, data)
+    return _better(before, Fetched(before.object, before.path, result, _sha256(data)))
 
 
 def _bad(one: Fetched, wrapped: Container[str] = ()) -> bool:

@@ -277,3 +277,13 @@ def test_behind_a_length_that_is_a_little_wrong_the_longest_step_of_all_tells(la
 def test_pes_that_are_not_as_long_as_they_declare(lengths, said):
     """What packets the counter cannot show would hold is a loss; anything else is a wrong field."""
     assert sized(*lengths) == said
+
+
+def test_of_a_pes_that_lost_packets_no_wrong_length_is_told_besides():
+    made: list[bytes] = []
+    for n in range(3):
+        made += ts.packets(ts.AUDIO, ts.pes(0xC0, ts.noise(700, n), n), len(made))
+    tables = ts.table_packets(0, ts.pat()) + ts.table_packets(ts.PMT, ts.pmt({ts.AUDIO: ts.AAC}))
+    found = scan("a", np.frombuffer(b"".join([*tables, *made[:5], *made[6:]]), np.uint8))
+    assert [f.id for f in found.findings] == ["CC"]
+    assert found.streams[ts.AUDIO].damaged == {1}
