@@ -135,7 +135,7 @@ def late(pts: Ticks, dts: Ticks, lane: Lane) -> int:
     ISO/IEC 14496-12 clause 8.6.1.3: with composition offsets below 0 that is a matter of counting.
     """
     behind = signed(dts - pts)[(dts >= 0) & (pts >= 0)]
-    behind = behind[behind <= LONGEST * lane.unit]
+    behind = behind[behind <= min(LONGEST * lane.unit, LATEST)]
     return int(behind.max(initial=0))
 
 

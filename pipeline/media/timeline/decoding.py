@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.media.clock import Ticks, signed
 from pipeline.media.slots.segments import Placed
+from pipeline.media.slots.timestamps import LATEST
 from pipeline.media.track import Lane
 
 STEADY = 1 / 8  # share of a picture's time by which waits may stray from the usual one
@@ -85,16 +86,17 @@ def _waits(segment: Placed, pid: int) -> Ticks:
 
 def _leads(runs: Sequence[Sequence[Placed]], lane: Lane) -> list[int]:
     """By how much the pictures of each run are decoded earlier: each waits as long as where they
-    wait longest, and none is decoded after the first of the next run.
+    wait longest, as far as pictures can wait, and none is decoded after the first of the next run.
     """
     pid = lane.pid
     waits = [float(np.median(np.concatenate([_waits(s, pid) for s in run]))) for run in runs]
-    short = [max(waits) - wait for wait in waits]
+    longest = max((wait for wait in waits if wait <= LATEST), default=0.0)
+    short = [max(0.0, longest - wait) for wait in waits]
     leads = [round(ticks) if ticks > lane.unit / 2 else 0 for ticks in short]
     for n in range(len(runs) - 2, -1, -1):
         behind = runs[n + 1][0].first(pid) - leads[n + 1]
         leads[n] = max(leads[n], _last_kept(runs[n][-1], pid) + 1 - behind)
-    return leads
+    return [min(lead, LATEST) for lead in leads]
 
 
 def _last_kept(segment: Placed, pid: int) -> int:

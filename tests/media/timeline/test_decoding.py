@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.media.slots.segments import Placed
+from pipeline.media.slots.timestamps import LATEST
 from pipeline.media.timeline import decoding
 from pipeline.media.timeline.tracks import choose
 from tests import ts
@@ -120,3 +121,19 @@ def test_what_is_cut_off_needs_no_room():
     lanes, _ = choose([segment.slot.scan for segment in segments])
     decoding.fit(segments, lanes)
     assert [segment.first(ts.VIDEO) for segment in segments] == [LASTS, LASTS + 3 * UNIT]
+
+
+def test_nothing_is_decoded_earlier_than_any_stream_can():
+    """Pictures behind a seam that say they wait for minutes: no encoder lets them."""
+    front, behind = encoded(0, LASTS), encoded(0, 2 * LASTS, clock=9)
+    pts, dts = behind.stamps[ts.VIDEO]
+    behind.stamps[ts.VIDEO] = pts + 90 * LATEST, dts
+    assert fitted(front, behind) == [0, 0]
+
+
+def test_pictures_in_front_of_one_decoded_long_before_are_moved_no_further_than_that():
+    front, behind = encoded(0, 3 * LATEST), encoded(0, LASTS, clock=9)
+    lanes, _ = choose([segment.slot.scan for segment in (front, behind)])
+    before = front.first(ts.VIDEO)
+    decoding.fit((front, behind), lanes)
+    assert before - front.first(ts.VIDEO) == LATEST
