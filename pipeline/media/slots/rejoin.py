@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.media.clock import Bytes, Ticks
+from pipeline.media.clock import HZ, Bytes, Ticks, signed
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.packets import PACKET, columns, framing
 from pipeline.media.ts.pes import track
 from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Severity
 
+NEAR = 0.25  # seconds: a last unit, and what EXTINF may be off
+BORDER = 0.01  # seconds by which stamps and EXTINF differ at the border of two
 ENDS = 16  # bytes of a packet by which it is known again, though a bit of a header be another
 OWN = 4  # units of its own that a segment begins with at least, which also holds the next one
 
@@ -54,18 +56,42 @@ def given_back(a: Bytes, b: Bytes, pids: Sequence[int]) -> tuple[Bytes, Bytes]:
 
 
 def holds(a: Slot, b: Slot) -> bool:
-    """A segment contains the next one as well: behind its own units it has the same stamps, or what
-    damage left of them on either side.
+    """A segment contains the next one as well, as far as stamps tell: behind its own units it has
+    the same, or what damage left of them on either side; or it lasts as long as both.
+    """
+    return bool(_own(a, b))
+
+
+def _own(a: Slot, b: Slot) -> dict[int, int]:
+    """How many PES of its own a segment begins with that seems to hold the next one, by PID; empty
+    where it does not.
     """
     if a.part != b.part or a.scan is None or b.scan is None:
-        return False
+        return {}
     one, other = _streams(a.scan), _streams(b.scan)
     if not other or one.keys() != other.keys():
-        return False
+        return {}
     begins = {pid: _beginning_of(one[pid].dts, s.dts) for pid, s in other.items()}
-    return max(begins.values()) >= OWN and all(
+    if max(begins.values()) >= OWN and all(
         _mostly_alike(one[pid].dts[begins[pid] :], other[pid].dts) for pid in other
-    )
+    ):
+        return begins
+    return _as_long_as_both(a, b)
+
+
+def _as_long_as_both(a: Slot, b: Slot) -> dict[int, int]:
+    """How many PES a segment has before its EXTINF is over, of pictures if it has some, where it
+    lasts as long as the next one besides: the clock of that may have been another.
+    """
+    if a.scan is None or not a.duration or not b.duration or a.rounded:
+        return {}
+    streams = _streams(a.scan).items()
+    pid, stream = min(streams, key=lambda one: one[1].codec is None or one[1].codec.kind == "audio")
+    since = signed(stream.dts - stream.dts[stream.dts >= 0][:1])
+    if abs(int(since.max()) / HZ - a.duration - b.duration) > NEAR:
+        return {}
+    own = int(np.count_nonzero((stream.dts < 0) | (since < (a.duration - BORDER) * HZ)))
+    return {pid: own} if 0 < own < len(stream.dts) else {}
 
 
 def _beginning_of(dts: Ticks, other: Ticks) -> int:
@@ -90,9 +116,8 @@ def parted(data: Bytes, a: Slot, b: Slot) -> tuple[Bytes, Bytes]:
     frame = framing(data)
     packets = columns(frame.rows)
     begins = []
-    for pid, stream in _streams(b.scan).items():
-        t = track(packets, *stream.pids)
-        first = _beginning_of(a.scan.streams[pid].dts, stream.dts)
+    for pid, first in _own(a, b).items():
+        t = track(packets, *a.scan.streams[pid].pids)
         begins.append(int(t.index[t.starts[first]]))
     row = min(begins)
     while row and packets.pid[row - 1] in (0, b.scan.program.pmt_pid):

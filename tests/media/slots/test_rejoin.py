@@ -229,3 +229,16 @@ def test_the_clock_may_begin_anew_with_the_one_that_is_held(start):
     assert holds(a, b)
     ahead, behind = parted(bytes_of(first + second), a, b)
     assert (ahead.tobytes(), behind.tobytes()) == (first, second)
+
+
+@pytest.mark.parametrize(("lasts", "found"), [(16, True), (8, False)])
+def test_a_segment_that_lasts_as_long_as_both_holds_the_next_one_whatever_its_clock(lasts, found):
+    """The recorder's clock began anew with the next one, and the copy is from before that."""
+    first = ts.segment(start=48_000_000, pictures=16)
+    copy = ts.segment(start=48_000_000 + 96_000, pictures=lasts)
+    second = ts.segment(start=0, pictures=16)
+    a, b = (replace(slot(data), duration=96_000 / 90_000) for data in (first + copy, second))
+    assert holds(a, b) is found
+    if found:
+        ahead, behind = parted(bytes_of(first + copy), a, b)
+        assert (ahead.tobytes(), behind.tobytes()) == (first, copy)
