@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.media.clock import HZ, MODULO, Ticks, signed
-from pipeline.media.slots.neighbours import emptied, first, streams_of, unit
+from pipeline.media.slots.neighbours import emptied, streams_of, unit
 from pipeline.media.slots.presentation import in_place, one_bit_off, within
 from pipeline.media.slots.segments import Placed, Slot, has_media
 from pipeline.media.slots.timestamps import as_due, late, started, steady, swapped, told_again
@@ -36,7 +36,7 @@ def believed(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
         for pid, stream in streams_of(slot).items():
             assert stream.codec is not None
             lane = Lane(pid, stream.codec, stream.config or b"", usual[stream.codec.name])
-            due = _due(kept[-1], pid) if kept and lane.codec.kind == "video" else None
+            due = _due(kept[-1], slot, pid) if kept and lane.codec.kind == "video" else None
             pts, dts, said = _of_stream(slot, lane, stream, due)
             findings += said
             if pts is not stream.pts or dts is not stream.dts:
@@ -63,16 +63,20 @@ def _without_restarts(
     return kept, said
 
 
-def _due(before: Slot, pid: int) -> int | None:
-    """When pictures are due behind a slot, by its EXTINF; None where that does not tell."""
+def _due(before: Slot, slot: Slot, pid: int) -> tuple[int, int] | None:
+    """When the first picture behind a slot is due to be shown and decoded, by its EXTINF; None
+    where that does not tell.
+    """
     stream = streams_of(before).get(pid)
-    if stream is None or not before.duration or before.rounded:
+    if stream is None or not before.duration or before.rounded or slot.discontinuity:
         return None
-    return (first(stream) + round(HZ * before.duration)) % MODULO
+    at = int(np.argmax(stream.dts >= 0))
+    lasts = round(HZ * before.duration)
+    return (int(stream.pts[at]) + lasts) % MODULO, (int(stream.dts[at]) + lasts) % MODULO
 
 
 def _of_stream(
-    slot: Slot, lane: Lane, stream: Stream, due: int | None
+    slot: Slot, lane: Lane, stream: Stream, due: tuple[int, int] | None
 ) -> tuple[Ticks, Ticks, list[Finding]]:
     """PTS and DTS of every PES in an order a decoder can follow; single impossible ones are mended,
     and a fatal finding says where too few agree for that.  The first one is ``due`` then.
@@ -109,7 +113,7 @@ def _of_stream(
         say("DTS_BACK", Severity.WARNING if near else Severity.ERROR, mended, detail, BESIDE)
     if mended is not None:
         if due is not None and dts is not stream.dts and _first_differs(dts, stream.dts):
-            pts, dts = as_due(pts, dts, due)
+            pts, dts = as_due(pts, dts, *due)
         pts, astray = in_place(pts, dts, lane)
         if astray:
             detail = "pictures that cannot be shown when they say"

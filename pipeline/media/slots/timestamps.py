@@ -66,9 +66,22 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
     # or both stamps are off together; of a time told again nothing else is known to be wrong
     right = (delay >= usual[0]) & (delay <= usual[1])
     right |= np.isin(wrong, once, invert=True) & (np.diff(pts[known], prepend=-1)[wrong] != 0)
+    if reordered:
+        right |= _have_a_place(signed(pts[known] - pts[known[0]]), wrong) & (own[wrong] != 0)
     plausible = np.where(right, delay, np.clip(own[wrong], *usual))
     pts[known[wrong]] = (dts[known[wrong]] + plausible) % MODULO
     return pts, dts, len(wrong)
+
+
+def _have_a_place(shown: Ticks, pictures: np.ndarray) -> np.ndarray:
+    """Pictures shown between others that are decoded near them, when no other one is."""
+    found = np.zeros(len(pictures), np.bool_)
+    for n, at in enumerate(pictures.tolist()):
+        low = max(0, at - REORDER)
+        near = np.delete(shown[low : at + REORDER + 1], at - low)
+        inside = len(near) > 1 and near.min() < shown[at] < near.max()
+        found[n] = inside and shown[at] not in near
+    return found
 
 
 def _as_shown(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None]:
@@ -113,19 +126,17 @@ def started(pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks] | None:
     return pts, dts
 
 
-def as_due(pts: Ticks, dts: Ticks, due: int) -> tuple[Ticks, Ticks]:
-    """The first stamp where it is ``due`` to be decoded, if that is within any step of the others
-    in front of the next.
+def as_due(pts: Ticks, dts: Ticks, shown: int, decoded: int) -> tuple[Ticks, Ticks]:
+    """The first stamps as they are due, if that is within any step of the others in front of the
+    next.
     """
     known = np.flatnonzero(dts >= 0)
     steps = signed(np.diff(dts[known[1:]]))
-    ahead = int(signed(dts[known[1]] - due)) if len(steps) else 0
+    ahead = int(signed(dts[known[1]] - decoded)) if len(steps) else 0
     if not 0 < ahead <= steps.max(initial=0):
         return pts, dts
     pts, dts = pts.copy(), dts.copy()
-    moved = signed(due - dts[known[0]])
-    dts[known[0]] = due
-    pts[known[0]] = (pts[known[0]] + moved) % MODULO
+    pts[known[0]], dts[known[0]] = shown, decoded
     return pts, dts
 
 

@@ -322,9 +322,10 @@ def test_a_first_stamp_of_zero(dts, first):
 )
 def test_a_first_stamp_that_is_due(due, first):
     times = np.array([894_000, 900_000, 906_000, 924_000], np.int64)
-    pts, dts = as_due(times + LATE, times, due)
+    pts, dts = as_due(times + 5 * LATE, times, due + LATE, due)
     assert dts.tolist() == [first, *times[1:].tolist()]
-    assert pts.tolist() == (dts + LATE).tolist()
+    late = LATE if first == due else 5 * LATE
+    assert pts.tolist() == [first + late, *(times[1:] + 5 * LATE).tolist()]
 
 
 @pytest.mark.parametrize(
@@ -339,3 +340,15 @@ def test_a_first_stamp_that_is_due(due, first):
 )
 def test_how_late_pictures_are_decoded(pts, dts, ticks):
     assert late(np.array(pts, np.int64), np.array(dts, np.int64), VIDEO) == ticks
+
+
+def test_of_pictures_that_wait_for_others_a_wrong_decoding_time_moves_none():
+    """Shown between those beside it, in a place that no other has: irregular, as all are."""
+    dts = np.array([0, 6000, 12_000, 30_000, 36_000, 42_000, 48_000, 54_000, 60_000], np.int64)
+    pts = dts + np.array([12_000, 24_000, 6_000, 6_000, 30_000, 6_000, 6_000, 30_000, 9_000])
+    told = dts.copy()
+    told[4] = 28_000
+    found_dts, found_pts, count = mend(told.tolist(), pts.tolist(), VIDEO)
+    assert count is not None
+    assert found_pts == pts.tolist()
+    assert (np.diff(found_dts) > 0).all()
