@@ -274,6 +274,9 @@ def _stops_short(segments: Sequence[Placed], lanes: Sequence[Lane], end: float) 
     video = next((lane for lane in lanes if lane.codec.kind == "video"), None)
     if video is None or video.pid not in last.stamps or complete(last.stream(video.pid)):
         return False
+    others = [lane for lane in lanes if lane.pid in last.stamps and lane is not video]
+    if any(last.end(lane) >= end - lane.unit / 2 for lane in others):  # which EXTINF is of
+        return False
     for lane in lanes:
         if lane.pid not in last.stamps:
             continue

@@ -46,7 +46,7 @@ class Witnesses:
     short: float  # by which they are shorter than EXTINF: their names may be of what they lost
     seamless: bool  # every counter goes on, and both are as long as EXTINF says
     lacks: float  # by which the segment before is shorter than its EXTINF
-    rest: float  # by which pictures alone are shorter than their EXTINF in the segment before
+    rest: float  # the same where it begins with a key picture
     numbered: float  # what slots last whose numbers the names leave out
     names: tuple[float, float] | None = None  # by the slice names, and how much these stray
 
@@ -77,9 +77,11 @@ class Witnesses:
     @property
     def wait(self) -> float:
         """Seconds without media by all but the clock.  Names are believed where they tell of more
-        than they usually stray, or as much as EXTINF; else what is listed is, and without a loss
-        nothing.
+        than they usually stray, or as much as EXTINF; else what is listed is and what the segment
+        before lacks, and without a loss nothing.
         """
+        if self.names is None and (self.rest > GAP / HZ or self.gone or self.hurt):
+            return self.listed + max(self.rest, self.numbered)
         names, doubt = self.names or (self.listed, DOUBT / HZ)
         if self.gone or self.hurt:
             return self.listed if abs(names - self.listed) <= doubt else max(names, 0.0)
@@ -185,9 +187,11 @@ class Placer:
         self.findings.append(_said(segment, seen))
 
     def _rest(self, before: Placed) -> float:
-        """Ticks that its last picture may be shown longer than usual, where no sound goes on."""
-        alone = all(x.codec.kind == "video" for x in self._lanes if x.pid in before.stamps)
-        return shortfall(before, self._lanes) if alone else 0.0
+        """Ticks that a segment with pictures lasts longer than they tell: EXTINF counts from
+        picture to picture, of sound alone it may be another's.
+        """
+        shown = any(x.codec.kind == "video" for x in self._lanes if x.pid in before.stamps)
+        return shortfall(before, self._lanes) if shown and begins_whole(before) else 0.0
 
     def _left_out(self, before: Placed, segment: Placed) -> float:
         """Seconds that slots last whose numbers the names leave out between two neighbours."""

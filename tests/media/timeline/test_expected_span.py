@@ -360,3 +360,20 @@ def test_the_first_extinf_may_count_from_when_its_first_picture_is_decoded(delay
     lasts = [SECONDS + 12_000 / 90_000, *[SECONDS] * 3]
     _, made, _ = promised(run(audio=None, delay=delay), lasts)
     assert made[ts.VIDEO][2] is late
+
+
+@pytest.mark.parametrize(("frames", "early"), [(0, False), (2, True)])
+def test_a_last_picture_that_is_not_stuffed_may_be_whole_where_the_sound_is(frames, early):
+    """EXTINF is of whichever ends last, and one packet in 184 is full by chance."""
+    slots = slots_of(run())
+    scan = slots[3].scan
+    assert scan is not None
+    pictures, sound = scan.streams[ts.VIDEO], scan.streams[ts.AUDIO]
+    full = pictures.edges[0], ts.packet(ts.VIDEO, bytes(184), 3)
+    shorter = replace(pictures, pts=pictures.pts[:-1], dts=pictures.dts[:-1], edges=full)
+    quieter = replace(sound, tail=sound.tail - frames)
+    streams = {ts.VIDEO: shorter, ts.AUDIO: quieter}
+    slots[3] = replace(slots[3], scan=replace(scan, streams=streams))
+    made = plan(slots)
+    found, _ = promises(made.placed, made.lanes, slots)
+    assert found[ts.VIDEO].early is early

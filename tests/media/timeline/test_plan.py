@@ -592,3 +592,18 @@ def test_names_that_step_beside_what_is_gone_and_what_lost_its_end():
     utcs = [1e9 + 2 * SECONDS * n + (3600 if n > 3 else 0) for n in range(5)]
     slots = [slot(n, d, utc=utcs[n], duration=2 * SECONDS) for n, d in enumerate(datas)]
     assert begins(plan(slots))[-1] == 8 * S
+
+
+@pytest.mark.parametrize(("lost", "ticks"), [(10, 60_000), (2, 0)])
+def test_in_front_of_a_clock_that_begins_anew_extinf_tells_what_the_last_segment_lacks(lost, ticks):
+    """No name tells the time; by less than half a second EXTINF may be off."""
+    starts = [0, S, 2 * S + 5_400_000, 3 * S + 5_400_000]
+    datas = [
+        ts.segment(start=start, pictures=16 - lost if n == 1 else 16, audio=None)
+        for n, start in enumerate(starts)
+    ]
+    slots = [slot(n, data, discontinuity=n == 2) for n, data in enumerate(datas)]
+    made = plan(slots)
+    behind = made.placed[2].first(ts.VIDEO) - made.placed[1].end(made.lanes[0])
+    assert behind == pytest.approx(ticks, abs=1)
+    assert (ts.VIDEO in made.placed[2].torn) is bool(ticks)
