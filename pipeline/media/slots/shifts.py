@@ -27,6 +27,8 @@ def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
         off = _off(slots, found, pid)
         if not _is_filled(slot, pid) and not _as_much(found, pid):
             off = _astray(slots, found, pid) if off is None else None
+        if off is None:
+            off = _outside(slot, found, pid)
         if off is not None and abs(off) > APART and _alone(slots, found, pid, off):
             moves[pid] = -_as_promised(slots, found, pid, off)
     if not moves:
@@ -123,6 +125,20 @@ def _distances(
     every = [_distance(slot, pid, at_end=at_end) for slot in slots]
     others = [d for n, d in enumerate(every) if n != here and d is not None]
     return (every[here], round(float(np.median(others)))) if others else (None, 0)
+
+
+def _outside(slot: Slot, found: Neighbours, pid: int) -> int | None:
+    """Ticks by which a stream that no neighbour holds begins beside the others, if all of it lies
+    outside the time that the slot has by EXTINF.
+    """
+    streams = streams_of(slot)
+    others = [s for other, s in streams.items() if other != pid]
+    if pid in found.since or pid in found.until or not others or not slot.duration:
+        return None
+    off = signed_ticks(first(streams[pid]) - first(others[0]))
+    lasts = signed_ticks(end(streams[pid]) - first(streams[pid]))
+    beyond = off > slot.duration * HZ + APART or off + lasts < -APART
+    return off if beyond else None
 
 
 def _astray(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:

@@ -252,3 +252,14 @@ def test_another_format_that_is_longer_than_extinf_says(exact, more, foreign):
     given[2] = of_format(given[2], b"\xff\xf1\x4c\x80")
     found = [("SEG_FOREIGN", Severity.ERROR, "2.ts")] if foreign else []
     assert said(identified(given)) == found
+
+
+@pytest.mark.parametrize(("last", "foreign"), [(SECONDS, True), (SECONDS / 2, False)])
+def test_of_four_slots_the_last_one_tells_too_whether_extinf_is_exact(last, foreign):
+    datas = [data(S * (n + 1), video=None) for n in range(4)]
+    datas[2] = ts.segment(start=3 * S, pictures=24, video=None)
+    given = slots(*datas)
+    given[2] = of_format(given[2], b"\xff\xf1\x4c\x80")
+    given[3] = replace(given[3], duration=last)
+    found = [("SEG_FOREIGN", Severity.ERROR, "2.ts")] if foreign else []
+    assert said(identified(given)) == found

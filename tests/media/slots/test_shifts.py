@@ -174,3 +174,19 @@ def test_pictures_with_a_pause_that_are_off_by_as_much_at_both_ends(back, found)
     given[3] = shifted(given[3], ts.VIDEO, -back)
     moved = [(f.id, f.segment) for f in identified(given)[1] if f.segment == "2.ts"]
     assert moved == ([("AV_SHIFT", "2.ts")] if found else [])
+
+
+@pytest.mark.parametrize(("off", "found"), [(180_000, True), (-180_000, True), (60_000, False)])
+def test_pictures_of_one_slot_alone_that_lie_outside_of_its_time(off, found):
+    """No other slot has any; inside of it they may begin when they like."""
+    given = slots(*[data(10_000_000 + S * n) for n in range(5)])
+    for n in range(4):
+        scan = given[n].scan
+        assert scan is not None
+        streams = {pid: s for pid, s in scan.streams.items() if pid != ts.VIDEO}
+        given[n] = replace(given[n], scan=replace(scan, streams=streams))
+    given[4] = shifted(given[4], ts.VIDEO, off)
+    kept, findings = identified(given)
+    assert [(f.id, f.segment) for f in findings] == ([("AV_SHIFT", "4.ts")] if found else [])
+    if found:
+        assert first(kept[4], ts.VIDEO) == first(kept[4], ts.AUDIO)
