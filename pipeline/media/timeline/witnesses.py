@@ -1,0 +1,88 @@
+"""What tells how far a segment lies behind the one before, compared in one place: the clock,
+EXTINF, names and their numbers, counters.
+"""
+
+from dataclasses import dataclass
+
+from pipeline.media.clock import HZ
+from pipeline.media.slots.segments import GAP, Placed
+from pipeline.media.timeline.slice_names import DOUBT
+from pipeline.model import Finding, Severity
+
+TOLERANCE = 1.0  # seconds the slice clock may differ from the media
+ALIKE = 0.003  # seconds: names tell whole milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """What tells how far a segment lies behind the one before, in seconds without media."""
+
+    back: (
+        float  # by which the clock runs back in the stream where it does most; below 0: it does not
+    )
+    clock: float  # by the time stamps
+    listed: float  # EXTINF of the slots between them of which there is no media
+    gone: bool  # there are such slots
+    announced: bool  # EXT-X-DISCONTINUITY: the clock may begin anew (RFC 8216 section 4.3.2.3)
+    hurt: bool  # one of the two lost something itself
+    short: float  # by which they are shorter than EXTINF: their names may be of what they lost
+    seamless: bool  # every counter goes on, and both are as long as EXTINF says
+    lacks: float  # by which the segment before is shorter than its EXTINF
+    rest: float  # the same where it begins with a key picture
+    numbered: float  # what slots last whose numbers the names leave out
+    names: tuple[float, float] | None = None  # by the slice names, and how much these stray
+
+    @property
+    def clock_agrees(self) -> bool:
+        """With what is listed; an announced restart need not."""
+        if self.announced:
+            return False
+        if not self.gone:
+            return self.clock <= GAP / HZ
+        missing = (self.listed, self.listed + self.lacks)
+        return min(abs(self.clock - seconds) for seconds in missing) <= TOLERANCE
+
+    @property
+    def clock_is_right(self) -> bool:
+        """It goes on, and nothing speaks against it.  Without names a step forward is no time where
+        it is announced (RFC 8216 section 4.3.2.3), or counters and EXTINF know of none.
+        """
+        if self.back >= 0:
+            return False
+        if self.names is None:
+            stepped = self.announced or (self.seamless and not self.gone)
+            return not stepped or abs(self.clock - self.listed - self.numbered) <= GAP / HZ
+        told, doubt = self.names
+        leeway = min(2 * doubt, TOLERANCE) if self.announced else TOLERANCE
+        return abs(told - self.clock) <= leeway + self.short
+
+    @property
+    def wait(self) -> float:
+        """Seconds without media by all but the clock.  Names are believed where they tell of more
+        than they usually stray, or as much as EXTINF; else what is listed is and what the segment
+        before lacks, and without a loss nothing.
+        """
+        if self.names is None and (self.rest > GAP / HZ or self.gone or self.hurt):
+            return self.listed + max(self.rest, self.numbered)
+        names, doubt = self.names or (self.listed, DOUBT / HZ)
+        if self.gone or self.hurt:
+            return self.listed if abs(names - self.listed) <= doubt else max(names, 0.0)
+        if names > TOLERANCE or self.numbered:
+            return max(names, self.numbered)
+        return self.rest if self.rest > 0 and abs(names - self.rest) <= ALIKE else 0.0
+
+
+def said(segment: Placed, seen: Witnesses) -> Finding:
+    """Which witness won, and why the clock did not."""
+    how = f"placed {seen.wait:.3f} s later" if seen.wait else "joined without a gap"
+    id, detail = "DTS_BACK", f"the clock goes back by {seen.back:.3f} s"
+    if seen.back < 0 and seen.names is None:
+        id, detail = "DTS_GAP", f"the clock steps by {seen.clock:.3f} s"
+    elif seen.back < 0 and seen.names is not None:
+        id, how = "DTS_GAP", "placed by the slice names"
+        detail = f"the clock steps by {seen.clock:.3f} s, the slice names say {seen.names[0]:.3f} s"
+    if seen.announced:  # as the playlist may do it: nothing had to be put right
+        return Finding(
+            id, Severity.INFO, segment.slot.name, detail=f"{detail}, as announced; {how}"
+        )
+    return Finding(id, Severity.WARNING, segment.slot.name, detail=detail, repair=how)
