@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from os import PathLike
+from types import UnionType
 from typing import Annotated, Any, TypedDict, get_type_hints
 
 
@@ -39,6 +40,23 @@ class OnChange(StrEnum):
     FAIL = "fail"
 
 
+class StreamTypes(StrEnum):
+    """What was to be recorded; the order is that of the numbers of Agora's ``streamTypes``."""
+
+    AUDIO = "audio"
+    VIDEO = "video"
+    BOTH = "both"
+
+    @property
+    def number(self) -> int:
+        """What Agora calls it."""
+        return list(StreamTypes).index(self)
+
+    @classmethod
+    def _missing_(cls, value: object) -> "StreamTypes | None":
+        return next((word for word in cls if str(word.number) == str(value)), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What ``--help`` says of a choice, and what it is where settings are written."""
@@ -46,6 +64,7 @@ class Told:
     help: str
     kind: type
     metavar: str | None = None
+    numbered: bool = False  # each of its words is a number as well
 
 
 _FORMAT = "What to make; mp3, wav, aac and m4a hold the sound alone."
@@ -63,6 +82,7 @@ _KEY = (
     "The key of encrypted segments (16 bytes, or lines of 32 hexadecimal digits), if it does not"
     " lie beside the playlist."
 )
+_STREAM_TYPES = "0 (or audio) sound, 1 (video) pictures, 2 (both)."
 _DEEP = "Decode all of each MP4 as well: slow, and sees flipped bits."
 _FORCE = "Make it again, and replace what another source left there."
 
@@ -78,7 +98,7 @@ class Choices:
     accept_unfinished: Annotated[bool, Told(_UNFINISHED, bool)] = False
     key: Annotated[str | PathLike[str] | None, Told(_KEY, str, "FILE")] = None
     stream_types: Annotated[
-        str | int | None, Told("0 (or audio) sound, 1 (video) pictures, 2 (both).", int, "N")
+        StreamTypes | str | int | None, Told(_STREAM_TYPES, StreamTypes, "N", numbered=True)
     ] = None
     deep: Annotated[bool, Told(_DEEP, bool)] = False
     force: Annotated[bool, Told(_FORCE, bool)] = False
@@ -93,7 +113,7 @@ class ConversionChoices(TypedDict, total=False):
     sparse_sound: bool
     accept_unfinished: bool
     key: str | PathLike[str] | None  # a file: 16 bytes, or lines of 32 hexadecimal digits
-    stream_types: str | int | None  # 0 or audio, 1 or video, 2 or both
+    stream_types: StreamTypes | str | int | None  # 0 or audio, 1 or video, 2 or both
     deep: bool
     force: bool
 
@@ -110,7 +130,12 @@ CHOICES: Mapping[str, Told] = {
 DEFAULTS: Mapping[str, Any] = {choice.name: choice.default for choice in fields(Choices)}
 
 
-def settings() -> dict[str, type]:
-    """What each is where settings are written: a switch, a number, or a text."""
-    kinds = {name: told.kind for name, told in CHOICES.items()}
-    return {name: str if issubclass(kind, StrEnum) else kind for name, kind in kinds.items()}
+def settings() -> dict[str, type | UnionType]:
+    """What each is where settings are written: a switch, a text, or also a number."""
+    return {name: _written(told) for name, told in CHOICES.items()}
+
+
+def _written(told: Told) -> type | UnionType:
+    if told.numbered:
+        return int | str
+    return str if issubclass(told.kind, StrEnum) else told.kind

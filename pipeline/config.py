@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 from pipeline import choices
 from pipeline.errors import NotFoundError, UsageError
@@ -22,7 +23,7 @@ STRAY = "recpipe.toml"  # in the working directory: named in a warning, and not 
 PREFIX = "RECPIPE_"
 STORES = "storage"  # begins the tables of stores
 
-KINDS: Mapping[str, type] = {
+KINDS: Mapping[str, type | UnionType] = {
     **choices.settings(),
     "after": str,
     "agora_app_id": str,
@@ -134,9 +135,10 @@ KINDS: Mapping[str, type] = {
 
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
-_WORDS = {
+_WORDS: Mapping[type | UnionType, str] = {
     bool: "true or false",
     int: "a whole number",
+    int | str: "a whole number, or text in quotes",
     list: "a list of texts",
     str: "text in quotes",
 }
@@ -307,7 +309,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Setting
             yield key, Setting(_read_as(kind, name, text), name)
 
 
-def _read_as(kind: type, name: str, text: str) -> Any:
+def _read_as(kind: type | UnionType, name: str, text: str) -> Any:
     if kind is bool:
         return _switch(name, text)
     return text.split() if kind is list else text
@@ -330,13 +332,14 @@ def _from_file(path: Path, *, required: bool) -> Iterator[tuple[str, Setting]]:
         if name not in KINDS:
             raise UsageError(f"{path}: unknown key {key!r}{_nearest(name)}")
         kind = KINDS[name]
-        if type(value) is not kind or (kind is list and not _are_texts(value)):
+        if type(value) not in (get_args(kind) or [kind]) or not _are_texts(value):
             raise UsageError(f"{path}: {key} = {value!r}, expected {_WORDS[kind]}")
         yield name, Setting(value, f"{path}: {key}")
 
 
-def _are_texts(values: Any) -> bool:
-    return all(type(value) is str for value in values)
+def _are_texts(value: Any) -> bool:
+    """Whether a list, if it is one, holds nothing else."""
+    return not isinstance(value, list) or all(type(text) is str for text in value)
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:

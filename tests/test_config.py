@@ -10,7 +10,7 @@ import click
 import pytest
 
 from pipeline import config
-from pipeline.choices import CHOICES, DEFAULTS, ConversionChoices
+from pipeline.choices import CHOICES, DEFAULTS, ConversionChoices, StreamTypes
 from pipeline.choices import settings as settings_of_choices
 from pipeline.cli.app import cli
 from pipeline.errors import NotFoundError, UsageError
@@ -98,14 +98,14 @@ def test_a_choice_of_a_conversion_is_the_same_everywhere(command, less):
     """On the command line, in the environment, in the file and in Python."""
     told = {p.name: p for p in cli.get_command(click.Context(cli), command).params}
     for name, choice in CHOICES.items():
-        assert config.KINDS[name] is settings_of_choices()[name]
+        assert config.KINDS[name] == settings_of_choices()[name]
         assert name in ConversionChoices.__annotations__
         if name in less:
             continue
         option = told[name]
         assert option.help == choice.help
         assert option.is_flag is (choice.kind is bool)
-        if issubclass(choice.kind, StrEnum):
+        if issubclass(choice.kind, StrEnum) and not choice.numbered:
             assert [*option.type.choices] == [word.value for word in choice.kind]
             assert option.default == DEFAULTS[name].value
 
@@ -116,6 +116,30 @@ def test_every_choice_is_an_option_of_jobs_with_the_same_default():
     for name in CHOICES:
         value = getattr(usual, read.get(name, name))
         assert value == (() if name == "key" else DEFAULTS[name])
+
+
+@pytest.mark.parametrize("told", ["1", "video"])
+def test_what_was_to_be_recorded_is_a_number_or_a_word_wherever_it_is_said(told):
+    write(f"stream-types = {told if told == '1' else repr(told)}\n")
+    for read in (values(), values(RECPIPE_STREAM_TYPES=told)):
+        assert options(spool="here", **read).stream_types is StreamTypes.VIDEO
+    write("stream-types = true\n")
+    with pytest.raises(UsageError, match="expected a whole number, or text in quotes"):
+        values()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "why"),
+    [
+        ({"stream_types": "vidoe"}, "stream_types: 'vidoe', expected audio, video, both"),
+        ({"stream_types": 3}, "stream_types: 3, expected audio"),
+        ({"stream_types": True}, "stream_types: True, expected audio"),
+        ({"on_loss": "fil"}, "on_loss: 'fil', expected hold, close, fill, fail"),
+    ],
+)
+def test_a_word_that_is_none_of_a_choice_is_refused_with_those_that_are(chosen, why):
+    with pytest.raises(ValueError, match=why):
+        options(spool="here", **chosen)
 
 
 def test_nothing_is_set_by_itself():

@@ -71,6 +71,8 @@ def test_what_the_command_line_offers_is_a_keyword(tmp_path):
     assert checked.verdict is pipeline.Verdict.DEGRADED
     with pytest.raises(ValueError, match="never"):
         pipeline.convert(source, tmp_path / "out", on_change="never", spool=tmp_path)
+    with pytest.raises(TypeError, match="unexpected keyword: onloss"):
+        pipeline.check(source, onloss="fill", spool=tmp_path)
     key.write_bytes(b"short")
     with pytest.raises(pipeline.UsageError, match="no key, expected 16 bytes"):
         pipeline.check(source, key=key, spool=tmp_path)

@@ -8,16 +8,11 @@ from typing import Any, TypeVar
 import click
 
 from pipeline import config
-from pipeline.choices import CHOICES, DEFAULTS
+from pipeline.choices import CHOICES, DEFAULTS, StreamTypes
 from pipeline.cli import quantities
 from pipeline.cli.output import say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-STREAMS = {  # Agora's number, and words: what is recorded
-    **{"0": ("audio",), "1": ("video",), "2": ("video", "audio")},
-    **{"audio": ("audio",), "video": ("video",), "both": ("video", "audio")},
-}
 
 
 @dataclass(slots=True)
@@ -55,10 +50,11 @@ def _log(context: click.Context, option: click.Parameter, form: str) -> str:
 def _stream_types(context: click.Context, option: click.Parameter, text: str | None) -> int | None:
     if text is None:
         return None
-    streams = STREAMS.get(text)
-    if streams is None:
-        raise click.BadParameter(f"{text!r}, expected 0 or audio, 1 or video, 2 or both")
-    return next(number for number in range(3) if STREAMS[str(number)] == streams)
+    try:
+        return StreamTypes(text).number
+    except ValueError as error:
+        expected = ", ".join(f"{word.number} or {word}" for word in StreamTypes)
+        raise click.BadParameter(f"{text!r}, expected {expected}") from error
 
 
 def all_of(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -85,7 +81,7 @@ def _choice(name: str, **more: Any) -> Callable[[Command], Command]:
     told, flag = CHOICES[name], f"--{name.replace('_', '-')}"
     if told.kind is bool:
         return click.option(flag, is_flag=True, help=told.help, **more)
-    if issubclass(told.kind, StrEnum):
+    if issubclass(told.kind, StrEnum) and not told.numbered:
         words = click.Choice([word.value for word in told.kind])
         usual = DEFAULTS[name].value
         return click.option(

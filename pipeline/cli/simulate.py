@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.choices import StreamTypes
 from pipeline.cli import options, output, quantities
 from pipeline.cli.service import service
 
@@ -151,17 +152,19 @@ def _order(chosen: dict[str, Any]) -> "Order":
 
     from pipeline.simulator.faults.catalogue import parse
     from pipeline.simulator.recorder.material import Look
+    from pipeline.simulator.recorder.values import STREAMS
     from pipeline.simulator.recording import EPOCH, Order
 
     if not chosen["speed"] > 0:
         raise click.UsageError(f"--speed {chosen['speed']:g}: expected more than 0")
     width, height = chosen["size"]
-    streams = chosen["stream_types"]
+    wanted = chosen["stream_types"]
+    streams = StreamTypes.BOTH if wanted is None else StreamTypes(wanted)
     return Order(
         duration=chosen["duration"],
         look=Look(width, height, chosen["fps"], chosen["seed"]),
         slice=math.ceil(chosen["segments"]),
-        streams=options.STREAMS["2" if streams is None else str(streams)],
+        streams=tuple(kind for kind in STREAMS if streams in (kind, StreamTypes.BOTH)),
         bak=chosen["bak"],
         faults=tuple(map(parse, chosen["faults"])),
         epoch=round(time.time(), 3) if chosen["live"] else EPOCH,

@@ -120,8 +120,9 @@ def convert(
 
     The keywords are those of :class:`~pipeline.choices.ConversionChoices` and :class:`Places`, and
     mean what the options of ``recpipe convert`` of that name mean; ``ffmpeg`` is a program or the
-    folder it is in.  Raises what makes the whole call impossible: ValueError for a word that is
-    none of its choices, UsageError for an output or a key that cannot be, FfmpegMissingError.
+    folder it is in.  Raises what makes the whole call impossible: TypeError for another keyword,
+    ValueError for a word that is none of its choices, UsageError for an output or a key that cannot
+    be, FfmpegMissingError.
     """
     opened, chosen, jobs = _asked(asked)
     works, failures = find(_texts(source), opened)
@@ -139,6 +140,8 @@ def check(source: str | Path | Sequence[str | Path], **asked: Unpack[Asked]) -> 
 
 def _asked(asked: Asked) -> tuple[Opener, Options, int | None]:
     """How stores are opened, how to convert, and how many at once."""
+    if unknown := asked.keys() - Asked.__optional_keys__:
+        raise TypeError(f"unexpected keyword: {', '.join(sorted(unknown))}")
     chosen: dict[str, Any] = {name: value for name, value in asked.items() if name in CHOICES}
     places: dict[str, Any] = {name: value for name, value in asked.items() if name not in CHOICES}
     how = options(places.pop("spool", None), **chosen)

@@ -5,16 +5,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from os import PathLike
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from pipeline import config
-from pipeline.choices import CHOICES, Choices, ConversionChoices
+from pipeline.choices import CHOICES, Choices, ConversionChoices, StreamTypes
 from pipeline.errors import UsageError
 from pipeline.media.containers.aes128 import MAX_KEY, keys_of
 from pipeline.model import Finding, Format, OnChange, OnLoss
 from pipeline.storage.oserrors import os_errors
-
-STREAMS = {"0": "audio", "1": "video", "2": "both"}  # Agora's numbers, streamTypes
 
 
 def unwatched(stage: str, count: int) -> None:
@@ -34,7 +32,7 @@ class Options:
     on_change: OnChange = OnChange.TRANSCODE
     sparse_sound: bool = False  # no frame of silence where sound pauses
     accept_unfinished: bool = False
-    stream_types: str | None = None  # what was to be recorded: "audio", "video" or "both"
+    stream_types: StreamTypes | None = None  # what was to be recorded
     deep: bool = False  # decode all of the result
     force: bool = False  # replace results that are not from this source
     keys: tuple[bytes, ...] = field(default=(), repr=False)  # for what is encrypted
@@ -49,7 +47,7 @@ class Options:
         chosen = {"format": self.format, "on_loss": self.on_loss, "on_change": self.on_change}
         settings = {name: value.value for name, value in chosen.items()}
         if self.stream_types:
-            settings["stream_types"] = self.stream_types
+            settings["stream_types"] = self.stream_types.value
         if self.sparse_sound:
             settings["sparse_sound"] = "yes"
         return settings | ({"deep": "yes"} if self.deep else {})
@@ -61,13 +59,20 @@ def options(spool: str | Path | None = None, **chosen: Unpack[ConversionChoices]
     Raises ValueError for a word that is none of its choices, and UsageError for a key that is none.
     """
     given = Choices(**chosen)  # type: ignore[arg-type]  # words, until they are read here
-    values = {name: getattr(given, name) for name in CHOICES}
-    for name, told in CHOICES.items():
-        if issubclass(told.kind, StrEnum):
-            values[name] = told.kind(values[name])
+    values = {name: _read(name, getattr(given, name)) for name in CHOICES}
     values["keys"] = _keys(values.pop("key"))
-    values["stream_types"] = STREAMS.get(str(given.stream_types), given.stream_types)
     return Options(**values, spool=Path(spool) if spool else config.default_spool())
+
+
+def _read(name: str, value: Any) -> Any:
+    """One of the words of a choice that has words; else as it is."""
+    kind = CHOICES[name].kind
+    if value is None or not issubclass(kind, StrEnum):
+        return value
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {value!r}, expected {', '.join(kind)}") from error
 
 
 def _keys(file: str | PathLike[str] | None) -> tuple[bytes, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.choices import StreamTypes
 from pipeline.model import Format, Severity, Verdict
 from tests import recordings as r
 
@@ -99,13 +100,13 @@ def test_a_format_that_is_not_decoded(shown, library, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "expected", "id"),
     [
-        (r.AV, "both", None),
-        (r.AV, "audio", None),
-        (r.AUDIO, "both", "EXPECT_VIDEO"),
-        (r.AUDIO, "video", "EXPECT_VIDEO"),
-        (r.AUDIO, "audio", None),
-        (r.VIDEO, "both", "EXPECT_AUDIO"),
-        (r.VIDEO, "video", None),
+        (r.AV, StreamTypes.BOTH, None),
+        (r.AV, StreamTypes.AUDIO, None),
+        (r.AUDIO, StreamTypes.BOTH, "EXPECT_VIDEO"),
+        (r.AUDIO, StreamTypes.VIDEO, "EXPECT_VIDEO"),
+        (r.AUDIO, StreamTypes.AUDIO, None),
+        (r.VIDEO, StreamTypes.BOTH, "EXPECT_AUDIO"),
+        (r.VIDEO, StreamTypes.VIDEO, None),
         (r.VIDEO, None, None),
     ],
 )
@@ -122,7 +123,7 @@ def test_what_was_to_be_recorded(library, tmp_path, kind, expected, id):
 def test_another_expectation_is_another_question(library, tmp_path):
     made = library[r.AUDIO]
     assert r.convert(made.folder, tmp_path, library.ffmpeg).verdict is Verdict.OK
-    report = r.convert(made.folder, tmp_path, library.ffmpeg, stream_types="both")
+    report = r.convert(made.folder, tmp_path, library.ffmpeg, stream_types=StreamTypes.BOTH)
     assert report.verdict is Verdict.DEGRADED
 
 
