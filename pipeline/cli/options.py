@@ -57,6 +57,13 @@ def _stream_types(context: click.Context, option: click.Parameter, text: str | N
         raise click.BadParameter(f"{text!r}, expected {expected}") from error
 
 
+def address(context: click.Context, option: click.Parameter, url: str | None) -> str | None:
+    """A URL that can be asked for.  It may hold a secret: no message shows it."""
+    if url and not url.startswith(("https://", "http://")):
+        raise click.BadParameter("expected http:// or https://")
+    return url
+
+
 def all_of(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Several options as one."""
 
@@ -347,7 +354,12 @@ remembered = all_of(  # one of the ledger, which several destinations may have
 )
 unattended = all_of(  # what jobs have that cron starts
     ledger,
-    click.option("--ping", metavar="URL", help="GET URL/start, and URL/EXIT-CODE at the end."),
+    click.option(
+        "--ping",
+        metavar="URL",
+        callback=address,
+        help="GET URL/start, and URL/EXIT-CODE at the end.",
+    ),
     as_json,
     quiet,
     spool,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.errors import RecpipeError, UsageError
+from pipeline.errors import RecpipeError
 
 
 class Ended:
@@ -19,8 +19,6 @@ def pinging(url: str | None) -> Iterator[Ended]:
     if not url:
         yield ended
         return
-    if not url.startswith(("https://", "http://")):
-        raise UsageError("--ping: expected http:// or https://")
     from pipeline.watch.notify import ping  # here, because it takes long to import
 
     ping(url, "/start")

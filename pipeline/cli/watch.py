@@ -10,6 +10,7 @@ import click
 from pipeline import config
 from pipeline.cli import options, output, quantities
 from pipeline.cli.chosen import opener, selection, settings, spool
+from pipeline.cli.ping import pinging
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
@@ -40,9 +41,16 @@ _who_is_told = options.all_of(
         "--notify",
         metavar="URL",
         default="",
+        callback=options.address,
         help="POST the same JSON here, signed with RECPIPE_NOTIFY_SECRET.",
     ),
-    click.option("--ping", metavar="URL", default="", help="A dead man's switch to be told."),
+    click.option(
+        "--ping",
+        metavar="URL",
+        default="",
+        callback=options.address,
+        help="A dead man's switch to be told.",
+    ),
 )
 
 
@@ -103,13 +111,15 @@ def watch(sources: tuple[str, ...], **chosen: Any) -> int:
         if chosen["once"] and not stack.enter_context(_alone(sources, chosen)):
             output.say("recpipe: another watch --once is at it")
             return BUSY
+        ended = stack.enter_context(pinging(chosen["ping"] if chosen["once"] else None))
         from pipeline.cli.ledger import opened
 
         ledger = stack.enter_context(opened(chosen["ledger"]))
         made = _watch(sources, chosen, ledger)
         if made.follower is not None:
             stack.callback(made.follower.close)
-        return daemon.once(made) if chosen["once"] else daemon.forever(made)
+        ended.code = daemon.once(made) if chosen["once"] else daemon.forever(made)
+        return ended.code
 
 
 @contextmanager

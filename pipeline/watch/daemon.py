@@ -63,7 +63,6 @@ class Watch:
 
 def once(watch: Watch) -> int:
     """One cycle and all the work that is due; returns the exit code."""
-    notify.ping(watch.told.ping, "/start")
     _begin(watch)
     run = _Run(watch, "watch --once")
     with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease) as crew:
@@ -76,7 +75,6 @@ def once(watch: Watch) -> int:
         _say_undone(watch, left)
     code = exit_code(watch.codes) if watch.codes else 0
     run.ends(code)
-    notify.ping(watch.told.ping, f"/{code}")
     return code
 
 

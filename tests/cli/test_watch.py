@@ -402,6 +402,20 @@ def test_who_wants_to_is_told(once, composite, tmp_path, hook):
     ]
 
 
+def test_what_keeps_it_from_beginning_is_told_as_well(once, composite, hook):
+    base = f"http://127.0.0.1:{hook.server_port}/ping"
+    assert once(composite, "--ping", base, "--ffmpeg", "/does/not/exist").code == 2
+    assert [path for path, _, _ in hook.told] == ["/ping/start", "/ping/2"]
+
+
+@pytest.mark.parametrize("option", ["--ping", "--notify"])
+def test_whom_nobody_can_ask_is_refused(once, composite, option):
+    ended = once(composite, option, "ftp://127.0.0.1/a-secret")
+    assert ended.code == 2
+    assert f"invalid value for '{option}': expected http:// or https://" in ended.err
+    assert "a-secret" not in ended.err
+
+
 def test_nobody_who_listens_is_no_failure(once, composite):
     chosen = ("--notify", "http://127.0.0.1:1/a-secret", "--ping", "http://127.0.0.1:1/a-secret")
     ended = once(composite, *chosen, "--after", "/does/not/exist")
