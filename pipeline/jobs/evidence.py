@@ -7,11 +7,9 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline.jobs.conforming import conform
 from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.jobs.stopwatch import Clock
-from pipeline.jobs.unwrapping import Unwrapped, unwrap
 from pipeline.media.containers.unwrap import Wrapping
 from pipeline.media.slots.bounds import believed
 from pipeline.media.slots.identity import identified
@@ -33,7 +31,9 @@ from pipeline.model import (
 )
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import fetch
-from pipeline.stages.fetch import Fetched
+from pipeline.stages.conform.conform import conform
+from pipeline.stages.segments import Fetched
+from pipeline.stages.unwrap import Unwrapped, unwrap
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 
@@ -138,7 +138,15 @@ def _planned(
         findings += said
         at_hand = replace(at_hand, slots=slots)
     at_hand = at_hand.renumbered([n for n, slot in enumerate(slots) if slot.needed])
-    formed = conform(at_hand.slots, at_hand.paths, at_hand.wrapped, options, folder, ffmpeg)
+    formed = conform(
+        at_hand.slots,
+        at_hand.paths,
+        at_hand.wrapped,
+        folder,
+        ffmpeg,
+        on_change=options.on_change,
+        format=options.format,
+    )
     findings += formed.findings
     sure, said = believed(formed.slots)  # what was written anew as well
     findings += [finding for finding in said if finding not in findings]
@@ -203,7 +211,7 @@ def _rejoined(at_hand: _AtHand, folder: Path) -> _AtHand:
     pairs = [*pairwise(at_hand.slots)]
     if not any(missing_bytes(a, b) or goes_through(a, b) or holds(a, b) for a, b in pairs):
         return at_hand
-    from pipeline.jobs.rejoining import rejoined
+    from pipeline.stages.rejoin import rejoined
 
     slots, paths = rejoined(at_hand.slots, at_hand.paths, at_hand.wrapped, folder)
     wrapped = {n: how for n, how in at_hand.wrapped.items() if paths[n] == at_hand.paths[n]}

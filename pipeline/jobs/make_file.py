@@ -16,7 +16,7 @@ from pipeline.media.loss.chapters import Marks, marks
 from pipeline.media.timeline.wall_clock import wall_clock
 from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import content, convert, fill, verify
+from pipeline.stages import content, fill, mux, verify
 from pipeline.stages.fill import Filling
 from pipeline.storage import Storage
 
@@ -41,7 +41,7 @@ class Made:
 
     temporary: Path
     report: Report
-    converted: convert.Converted
+    converted: mux.Converted
 
 
 def make(job: Job, evidence: Evidence, temporary: Path) -> Made:
@@ -72,7 +72,7 @@ def on_loss(options: Options) -> OnLoss:
     return OnLoss.CLOSE if closed and chosen is OnLoss.HOLD else chosen
 
 
-def _content(job: Job, made: convert.Converted, path: Path) -> list[Finding]:
+def _content(job: Job, made: mux.Converted, path: Path) -> list[Finding]:
     """What is in the result."""
     with job.clock.stage("verify"):
         if job.options.format not in MARKED:
@@ -83,7 +83,7 @@ def _content(job: Job, made: convert.Converted, path: Path) -> list[Finding]:
 
 def _proven(
     job: Job, evidence: Evidence, temporary: Path, told: Marks, filling: Filling
-) -> tuple[convert.Converted, verify.Verified]:
+) -> tuple[mux.Converted, verify.Verified]:
     """The file and its proof; once more, in two passes, when the index did not fit in front.
 
     RefusedError if ffmpeg takes the stream in neither way.
@@ -92,7 +92,7 @@ def _proven(
     for in_one_pass in (True, False):
         with job.clock.stage("convert"):
             try:
-                made = convert.convert(
+                made = mux.convert(
                     evidence.plan,
                     evidence.paths,
                     job.ffmpeg,
@@ -136,7 +136,7 @@ def _foreseen(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
     with job.clock.stage("inspect"):
         files = evidence.plan, evidence.paths, unwatched, format
         sparse = job.options.sparse_sound
-        read = convert.measure(*files, evidence.wrapped, sparse_sound=sparse)
+        read = mux.measure(*files, evidence.wrapped, sparse_sound=sparse)
     filling = Filling()
     if job.options.on_loss is OnLoss.FILL:
         with job.clock.stage("convert"):
@@ -148,13 +148,13 @@ def _foreseen(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
 
 def _opened(job: Job, evidence: Evidence, filling: Filling) -> Filling:
     """With a picture at the beginning, where pictures begin late."""
-    lanes = convert.lanes_of(evidence.plan, job.options.format)
+    lanes = mux.lanes_of(evidence.plan, job.options.format)
     with job.clock.stage("convert"):
         return fill.opened(filling, lanes, evidence.plan.placed, job.ffmpeg)
 
 
 def _judged(
-    job: Job, evidence: Evidence, read: convert.Converted, proved: tuple[Finding, ...]
+    job: Job, evidence: Evidence, read: mux.Converted, proved: tuple[Finding, ...]
 ) -> Report:
     return judged(job.recording, evidence, read, on_loss(job.options), proved)
 
@@ -166,7 +166,7 @@ def _told(job: Job, evidence: Evidence, report: Report) -> Marks:
     return marks(report.holes, report.duration, report.lost_seconds, report.joins, clock)
 
 
-def _verified(job: Job, evidence: Evidence, made: convert.Converted, path: Path) -> verify.Verified:
+def _verified(job: Job, evidence: Evidence, made: mux.Converted, path: Path) -> verify.Verified:
     """Each format is proven as far as it can be."""
     format, lanes, expected = job.options.format, made.lanes, made.expected
     if format in (Format.MP4, Format.M4A):

@@ -33,7 +33,7 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.earlier import earlier
 from pipeline.receipts.inputs import identities, only_more_inputs, same_inputs
 from pipeline.receipts.report import report_of
-from pipeline.stages import content, convert, fetch, publish
+from pipeline.stages import content, fetch, mux, publish
 from pipeline.stages.inspect import inspect
 from pipeline.storage import Storage
 from pipeline.storage.names import printable
@@ -98,9 +98,7 @@ def _measured(
     for evidence in (part.evidence for part in parts):
         with clock.stage("inspect"), os_errors(f"read {recording.source}"):
             files = evidence.plan, evidence.paths, options.progress
-            read = convert.measure(
-                *files, wrapped=evidence.wrapped, sparse_sound=options.sparse_sound
-            )
+            read = mux.measure(*files, wrapped=evidence.wrapped, sparse_sound=options.sparse_sound)
         # what stands in for encoded units says nothing of their content
         said = [] if evidence.reencoded else content.triage(read.lanes, read.held)
         reports.append(judged(recording, evidence, read, options.on_loss, said))
@@ -178,7 +176,7 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
     report = _as_planned(job.recording, [evidence])
     if report is not None:
         return report
-    if not convert.lanes_of(evidence.plan, job.options.format):
+    if not mux.lanes_of(evidence.plan, job.options.format):
         detail = f"no audio to make {job.options.format.value} of"
         nothing = Finding("M_TRACKS", Severity.FATAL, detail=detail)
         return rejected(job.recording, (*evidence.findings, *evidence.plan.findings, nothing))

@@ -23,7 +23,7 @@ from pipeline.model import (
     Severity,
     Verdict,
 )
-from pipeline.stages.convert import Converted
+from pipeline.stages.mux import Converted
 
 
 def judged(

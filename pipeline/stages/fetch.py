@@ -9,7 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +21,7 @@ from pipeline.media.clock import Bytes
 from pipeline.media.ts import scan_cache
 from pipeline.media.ts.scan import Scan, scan
 from pipeline.model import Finding, Severity, SourceFile, StoredObject
+from pipeline.stages.segments import Fetched, read_into
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 from pipeline.version import VERSION
@@ -31,17 +32,6 @@ SPARE = 64 << 20  # bytes that must stay free beside what is fetched
 TRIES = 4
 KEPT = ".scan"  # beside a segment of the spool: what was found in it
 Progress = Callable[[str, int], None]  # stage, bytes done since the last call
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fetched:
-    """One segment at hand.  ``path`` is None when there is nothing to read."""
-
-    object: StoredObject
-    path: Path
-    scan: Scan
-    sha256: str
-    findings: tuple[Finding, ...] = ()
 
 
 def called(fetched: Fetched, name: str) -> Fetched:
@@ -66,15 +56,6 @@ class _Arena(threading.local):
         if len(self.buffer) < size:
             self.buffer = np.empty(size, np.uint8)
         return self.buffer[:size]
-
-
-def read_into(path: Path, buffer: Bytes) -> int:
-    """Fill the buffer from a file; returns how much there was."""
-    view, done = buffer.data, 0
-    with path.open("rb", buffering=0) as file:
-        while done < len(view) and (got := file.readinto(view[done:])):
-            done += got
-    return done
 
 
 def scan_in_place(

@@ -11,7 +11,7 @@ from pipeline.jobs.verdict import judged, rejected
 from pipeline.media.es.access_units import NO_UNITS
 from pipeline.media.loss.holes import Stretch
 from pipeline.model import Finding, OnLoss, Severity, Verdict
-from pipeline.stages import convert
+from pipeline.stages import mux
 from pipeline.stages.discover import discover
 from pipeline.stages.inspect import inspect
 from pipeline.storage.local import LocalStorage
@@ -39,7 +39,7 @@ def read(tmp_path):
         (found,) = discover(storage, "")
         inventory = inspect(found, storage, accept_unfinished=False)
         evidence = gather(found, inventory, storage, Options(on_loss=on_loss), Clock())
-        measured = convert.measure(evidence.plan, evidence.paths, lambda stage, count: None)
+        measured = mux.measure(evidence.plan, evidence.paths, lambda stage, count: None)
         return found, evidence, measured
 
     return make

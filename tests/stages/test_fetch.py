@@ -357,12 +357,3 @@ def test_digests_of_both_kinds_are_the_same(folder, spool):
     assert here == [
         SourceFile(o.key, o.size, o.etag, d) for o, d in zip(objects, sha256, strict=True)
     ]
-
-
-def test_reading_into_a_buffer_fills_what_there_is(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(bytes(range(10)))
-    for room in (4, 10, 20):
-        buffer = fetch._Arena().room(room)
-        assert fetch.read_into(path, buffer) == min(room, 10)
-        assert buffer[: min(room, 10)].tobytes() == bytes(range(min(room, 10)))

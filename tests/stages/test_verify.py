@@ -10,7 +10,7 @@ from pipeline.media.timeline import plan as timeline
 from pipeline.media.ts.scan import scan
 from pipeline.model import Format, Proof, Severity
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import convert, verify
+from pipeline.stages import mux, verify
 from tests import ts
 
 
@@ -32,9 +32,7 @@ class Made:
             found = scan(f"{n}.ts", np.frombuffer(data, np.uint8))
             slots.append(Slot(f"{n}.ts", found, duration=1.0))
         self.plan = timeline.plan(slots)
-        self.read = convert.convert(
-            self.plan, paths, ffmpeg, self.path, format=format, progress=nobody
-        )
+        self.read = mux.convert(self.plan, paths, ffmpeg, self.path, format=format, progress=nobody)
 
     def check(self, progress=nobody):
         """What the proof says now."""

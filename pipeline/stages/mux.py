@@ -32,6 +32,7 @@ from pipeline.muxing import commands
 from pipeline.muxing.languages import tell_languages
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
+from pipeline.stages.segments import read_into, read_span
 
 if TYPE_CHECKING:  # at run time only for what a transport stream cannot carry
     from pipeline.media.stitch.fmp4_writer import Feed
@@ -369,30 +370,6 @@ def _read(placed: Placed, path: Path, how: Wrapping | None, arena: Bytes) -> tup
     size = placed.slot.scan.size
     if len(arena) < size + 1:
         arena = np.empty(max(size + 1, 2 << 20), np.uint8)
-    if _fill(path, arena[: size + 1]) != size:
+    if read_into(path, arena[: size + 1]) != size:
         raise StorageError(f"{path}: changed while it was converted; run again")
     return arena[:size], arena
-
-
-def read_span(path: Path, how: Wrapping) -> Bytes:
-    """The part of a file that a wrapped segment lies in."""
-    if path.stat().st_size != how.size:
-        raise StorageError(f"{path}: changed while it was read; run again")
-    data = np.empty(how.length, np.uint8)
-    return data[: _fill(path, data, how.offset)]
-
-
-def head(path: Path) -> bytes:
-    """The first bytes of a file, by which it can be told what it is."""
-    data = np.empty(4096, np.uint8)
-    return data[: _fill(path, data)].tobytes()
-
-
-def _fill(path: Path, buffer: Bytes, offset: int = 0) -> int:
-    """Read until the buffer is full or the file ends; returns how much there was."""
-    view, done = buffer.data, 0
-    with path.open("rb", buffering=0) as file:
-        file.seek(offset)
-        while done < len(view) and (got := file.readinto(view[done:])):
-            done += got
-    return done

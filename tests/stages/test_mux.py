@@ -13,7 +13,7 @@ from pipeline.media.timeline import plan as timeline
 from pipeline.media.ts.scan import scan
 from pipeline.model import Format
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import convert
+from pipeline.stages import mux
 from tests import ts
 
 
@@ -74,7 +74,7 @@ def units(converted):
 )
 def test_lanes_a_format_can_hold(planned, kind, format, kinds):
     plan, _ = planned(**kind)
-    assert [lane.codec.kind for lane in convert.lanes_of(plan, format)] == kinds
+    assert [lane.codec.kind for lane in mux.lanes_of(plan, format)] == kinds
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_lanes_a_format_can_hold(planned, kind, format, kinds):
 def test_room_for_a_second_sound(planned, format, count):
     plan, _ = planned()
     more = replace(plan, lanes=(*plan.lanes, replace(plan.lanes[1], pid=0x102)))
-    lanes = convert.lanes_of(more, format)
+    lanes = mux.lanes_of(more, format)
     assert len(lanes) == count
     assert next(x.pid for x in lanes if x.codec.kind == "audio") == ts.AUDIO
 
@@ -92,7 +92,7 @@ def test_measuring_reads_every_unit_and_makes_nothing(planned, tmp_path):
     plan, paths = planned()
     before = sorted(tmp_path.iterdir())
     steps = []
-    read = convert.measure(plan, paths, lambda *step: steps.append(step))
+    read = mux.measure(plan, paths, lambda *step: steps.append(step))
     assert sorted(tmp_path.iterdir()) == before
     assert steps == [("convert", p.stat().st_size) for p in paths.values()]
     assert units(read)[0] == [15, 15, 15]
@@ -103,10 +103,10 @@ def test_measuring_reads_every_unit_and_makes_nothing(planned, tmp_path):
 
 def test_all_ways_of_reading_expect_the_same(planned, fake, tmp_path):
     plan, paths = planned()
-    measured = convert.measure(plan, paths, nobody)
+    measured = mux.measure(plan, paths, nobody)
     ffmpeg = fake("exec cat >/dev/null")
     made = [
-        convert.convert(plan, paths, tool, tmp_path / "o", format=format, progress=nobody)
+        mux.convert(plan, paths, tool, tmp_path / "o", format=format, progress=nobody)
         for tool, format in ((ffmpeg, Format.MP4), (NO_FFMPEG, Format.TS))
     ]
     for one in made:
@@ -120,7 +120,7 @@ def test_ffmpeg_is_fed_whole_packets_of_all_lanes(planned, fake, tmp_path):
     plan, paths = planned()
     ffmpeg = fake('cat >"$out"; echo a word >&2')
     output = tmp_path / "fed"
-    made = convert.convert(plan, paths, ffmpeg, output, format=Format.MP4, progress=nobody)
+    made = mux.convert(plan, paths, ffmpeg, output, format=Format.MP4, progress=nobody)
     fed = output.read_bytes()
     rows = [fed[at : at + ts.PACKET] for at in range(0, len(fed), ts.PACKET)]
     assert {row[0] for row in rows} == {0x47}
@@ -140,7 +140,7 @@ def test_ffmpeg_is_fed_whole_packets_of_all_lanes(planned, fake, tmp_path):
     ("in_one_pass", "word"), [(True, "-moov_size"), (False, "+faststart")], ids=["one", "two"]
 )
 def test_passes(planned, fake, tmp_path, in_one_pass, word):
-    made = convert.convert(
+    made = mux.convert(
         *planned(),
         fake("exec cat >/dev/null"),
         tmp_path / "o",
@@ -154,7 +154,7 @@ def test_passes(planned, fake, tmp_path, in_one_pass, word):
 
 def test_room_for_the_index_is_enough(planned, ffmpeg, tmp_path):
     output = tmp_path / "out.mp4"
-    made = convert.convert(*planned(), ffmpeg, output, format=Format.MP4, progress=nobody)
+    made = mux.convert(*planned(), ffmpeg, output, format=Format.MP4, progress=nobody)
     assert made.messages == ""
     assert output.stat().st_size > 0
 
@@ -162,7 +162,7 @@ def test_room_for_the_index_is_enough(planned, ffmpeg, tmp_path):
 def test_a_transport_stream_needs_no_ffmpeg(planned, tmp_path):
     plan, paths = planned()
     output = tmp_path / "out"
-    made = convert.convert(plan, paths, NO_FFMPEG, output, format=Format.TS, progress=nobody)
+    made = mux.convert(plan, paths, NO_FFMPEG, output, format=Format.TS, progress=nobody)
     assert len(made.lengths) == 3
     tables = output.stat().st_size - sum(made.lengths)
     assert tables > 0
@@ -189,7 +189,7 @@ def test_a_segment_that_changes_after_the_plan(planned, fake, tmp_path, format, 
     change(paths[1])
     ffmpeg = fake("exec cat >/dev/null")
     with pytest.raises(StorageError, match=r"1\.ts: changed while it was converted; run again"):
-        convert.convert(plan, paths, ffmpeg, tmp_path / "o", format=format, progress=nobody)
+        mux.convert(plan, paths, ffmpeg, tmp_path / "o", format=format, progress=nobody)
 
 
 @pytest.mark.parametrize(
@@ -206,12 +206,12 @@ def test_a_segment_that_changes_after_the_plan(planned, fake, tmp_path, format, 
 def test_an_ffmpeg_that_fails(planned, fake, tmp_path, text, kind, why):
     ffmpeg = fake(text)
     with pytest.raises(kind, match=why):
-        convert.convert(*planned(), ffmpeg, tmp_path / "o", format=Format.MP4, progress=nobody)
+        mux.convert(*planned(), ffmpeg, tmp_path / "o", format=Format.MP4, progress=nobody)
 
 
 def test_no_ffmpeg_at_all(planned, tmp_path):
     with pytest.raises(MuxingError):
-        convert.convert(*planned(), NO_FFMPEG, tmp_path / "o", format=Format.MP4, progress=nobody)
+        mux.convert(*planned(), NO_FFMPEG, tmp_path / "o", format=Format.MP4, progress=nobody)
 
 
 def test_more_segments_than_buffers_do_not_mix(planned, fake, tmp_path):
@@ -220,7 +220,7 @@ def test_more_segments_than_buffers_do_not_mix(planned, fake, tmp_path):
     outputs = []
     for text in ('exec cat >"$out"', 'sleep 0.3; exec cat >"$out"'):
         output = tmp_path / f"fed{len(outputs)}"
-        convert.convert(plan, paths, fake(text), output, format=Format.MP4, progress=nobody)
+        mux.convert(plan, paths, fake(text), output, format=Format.MP4, progress=nobody)
         outputs.append(output.read_bytes())
     assert outputs[0] == outputs[1]
     assert len(outputs[0]) > 1 << 20  # more than the pipe holds

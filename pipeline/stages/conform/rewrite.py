@@ -6,9 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.jobs.conforming import Conformed
-from pipeline.jobs.cutting import WHOLE, Cut, borders, cut_between, cut_inside, scanned
-from pipeline.jobs.options import Options
 from pipeline.media.clock import Bytes, signed
 from pipeline.media.containers.unwrap import Opened, Wrapping, opened
 from pipeline.media.es.codecs import AAC, H264, codec_of
@@ -19,29 +16,33 @@ from pipeline.media.ts.replace_streams import spliced
 from pipeline.media.ts.scan import Scan
 from pipeline.model import Format, OnChange, Severity
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages.convert import read_span
-from pipeline.stages.reencode import Encoded, Source, reencode
+from pipeline.stages.conform.conform import Conformed
+from pipeline.stages.conform.cut import WHOLE, Cut, borders, cut_between, cut_inside, scanned
+from pipeline.stages.conform.reencode import Encoded, Source, reencode
+from pipeline.stages.segments import read_span
 
 
 def rewritten(
     slots: Sequence[Slot],
     paths: Mapping[int, Path],
     wrapped: Mapping[int, Wrapping],
-    options: Options,
     folder: Path,
     ffmpeg: Ffmpeg | None,
+    *,
+    on_change: OnChange,
+    format: Format,
 ) -> Conformed:
     """Cut what has two formats and encode anew what must be.  Without ``ffmpeg`` something with the
     same times stands in the place of what would be encoded.
     """
-    done = _cut(slots, paths, wrapped, options, folder)
+    done = _cut(slots, paths, wrapped, folder, on_change)
     slots, paths, wrapped = done.slots, done.paths, done.wrapped
-    if options.on_change is OnChange.SPLIT:
+    if on_change is OnChange.SPLIT:
         anew = [replace(s, scan=begun_anew(s.scan)) for s in slots]
         apart = {*borders(slots)}
         slots = [anew[n] if n in apart else slot for n, slot in enumerate(slots)]
         return Conformed(slots, done.paths, done.wrapped)
-    found = survey(slots, mp4=options.format in (Format.MP4, Format.M4A))
+    found = survey(slots, mp4=format in (Format.MP4, Format.M4A))
     if not found.changes:
         return Conformed(slots, done.paths, done.wrapped)
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,8 +97,8 @@ def _cut(
     slots: Sequence[Slot],
     paths: Mapping[int, Path],
     wrapped: Mapping[int, Wrapping],
-    options: Options,
     folder: Path,
+    on_change: OnChange,
 ) -> Cut:
     """No segment has two formats; if there are to be several files, nothing stands in two."""
 
@@ -107,7 +108,7 @@ def _cut(
     done = Cut(slots, dict(paths), dict(wrapped))
     if any(slot.scan and any(s.turns for s in slot.scan.streams.values()) for slot in slots):
         done = cut_inside(slots, paths, wrapped, read_of(done), folder)
-    if options.on_change is OnChange.SPLIT:
+    if on_change is OnChange.SPLIT:
         done = cut_between(done, read_of(done), folder)
     return done
 

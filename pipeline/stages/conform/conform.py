@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.jobs.options import Options
 from pipeline.media.containers.unwrap import Wrapping
 from pipeline.media.slots.format_changes import restarted, survey
 from pipeline.media.slots.segments import Slot
@@ -27,23 +26,25 @@ def conform(
     slots: Sequence[Slot],
     paths: Mapping[int, Path],
     wrapped: Mapping[int, Wrapping],
-    options: Options,
     folder: Path,
     ffmpeg: Ffmpeg | None,
+    *,
+    on_change: OnChange,
+    format: Format,
 ) -> Conformed:
     """Leave alone what may stay; what rewrites the rest is loaded only where something does."""
     slots = restarted(slots)
-    if options.on_change is OnChange.FAIL or not _changes(slots, options):
+    if on_change is OnChange.FAIL or not _changes(slots, on_change, format):
         return Conformed(slots, dict(paths), dict(wrapped))
-    from pipeline.jobs.rewriting import rewritten
+    from pipeline.stages.conform.rewrite import rewritten
 
-    return rewritten(slots, paths, wrapped, options, folder, ffmpeg)
+    return rewritten(slots, paths, wrapped, folder, ffmpeg, on_change=on_change, format=format)
 
 
-def _changes(slots: Sequence[Slot], options: Options) -> bool:
+def _changes(slots: Sequence[Slot], on_change: OnChange, format: Format) -> bool:
     """Anything to be cut, or to be encoded anew."""
-    if options.on_change is OnChange.SPLIT:
+    if on_change is OnChange.SPLIT:
         return True
     if any(slot.scan and any(s.turns for s in slot.scan.streams.values()) for slot in slots):
         return True
-    return bool(survey(slots, mp4=options.format in (Format.MP4, Format.M4A)).changes)
+    return bool(survey(slots, mp4=format in (Format.MP4, Format.M4A)).changes)

@@ -21,8 +21,7 @@ from pipeline.model import (
     Severity,
     StoredObject,
 )
-from pipeline.stages.convert import head, read_span
-from pipeline.stages.fetch import Fetched
+from pipeline.stages.segments import Fetched, head, read_span
 from pipeline.storage import Storage
 
 MAX_INIT = 16 << 20  # bytes of a file that holds an initialisation section
