@@ -94,12 +94,11 @@ def _proven(
             try:
                 made = mux.convert(
                     evidence.plan,
-                    evidence.paths,
+                    evidence.segments,
                     job.ffmpeg,
                     temporary,
                     format=options.format,
                     progress=options.progress,
-                    wrapped=evidence.wrapped,
                     in_one_pass=in_one_pass,
                     marks=told,
                     fills=filling.fills,
@@ -134,9 +133,9 @@ def _foreseen(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
     if not (wrong or evidence.plan.joins):
         return Marks(), _opened(job, evidence, Filling())
     with job.clock.stage("inspect"):
-        files = evidence.plan, evidence.paths, unwatched, format
+        files = evidence.plan, evidence.segments, unwatched, format
         sparse = job.options.sparse_sound
-        read = mux.measure(*files, evidence.wrapped, sparse_sound=sparse)
+        read = mux.measure(*files, sparse_sound=sparse)
     filling = Filling()
     if job.options.on_loss is OnLoss.FILL:
         with job.clock.stage("convert"):

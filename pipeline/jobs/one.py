@@ -11,7 +11,7 @@ from dataclasses import replace
 from pipeline.errors import ExistsError, RefusedError, StorageError, UsageError
 from pipeline.jobs import disk_space as room
 from pipeline.jobs.destinations import Target
-from pipeline.jobs.evidence import Evidence, gather, in_place, spool_in_use, spool_of
+from pipeline.jobs.evidence import Evidence, gather, spool_in_use, spool_of
 from pipeline.jobs.locks import locked
 from pipeline.jobs.make_file import Job, Made, make
 from pipeline.jobs.options import Options
@@ -35,6 +35,7 @@ from pipeline.receipts.inputs import identities, only_more_inputs, same_inputs
 from pipeline.receipts.report import report_of
 from pipeline.stages import content, fetch, mux, publish
 from pipeline.stages.inspect import inspect
+from pipeline.stages.segments import objects_of
 from pipeline.storage import Storage
 from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors
@@ -97,8 +98,8 @@ def _measured(
     reports = []
     for evidence in (part.evidence for part in parts):
         with clock.stage("inspect"), os_errors(f"read {recording.source}"):
-            files = evidence.plan, evidence.paths, options.progress
-            read = mux.measure(*files, wrapped=evidence.wrapped, sparse_sound=options.sparse_sound)
+            files = evidence.plan, evidence.segments, options.progress
+            read = mux.measure(*files, sparse_sound=options.sparse_sound)
         # what stands in for encoded units says nothing of their content
         said = [] if evidence.reencoded else content.triage(read.lanes, read.held)
         reports.append(judged(recording, evidence, read, options.on_loss, said))
@@ -193,7 +194,7 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
             temporaries.callback(temporary.unlink, missing_ok=True)
             temporary.touch()  # ffmpeg would only say that it cannot
             if not made:
-                room.need(temporary.parent, sum(f.object.size for f in evidence.segments))
+                room.need(temporary.parent, sum(o.size for o in objects_of(evidence.fetched)))
             try:
                 made.append(make(job, part.evidence, temporary))
             except RefusedError as error:
@@ -216,8 +217,8 @@ def _publish_all(
     report = together(job.recording, parts, [one.report for one in made])
     if report.verdict is Verdict.REJECTED:
         return report
-    found = [segment.object for segment in parts[0].evidence.segments]
-    _refuse_changed(job, found)
+    fetched = parts[0].evidence.fetched
+    _refuse_changed(job, objects_of(fetched))
     quicker = _done_before(job, inventory)
     if quicker is not None:  # another machine, meanwhile
         return quicker
@@ -231,8 +232,7 @@ def _publish_all(
         report = replace(
             together(job.recording, parts, done), receipt=storage.url(publish.receipt_key(key))
         )
-        segments = parts[0].evidence.segments
-        inputs = [*_digests(job, _read_besides(inventory)), *fetch.digests(segments)]
+        inputs = [*_digests(job, _read_besides(inventory)), *fetch.digests(fetched)]
         published = publish_all(job, report, made, inputs, placed)
     return replace(report, made=True) if published else _of_the_quicker_one(job, inventory)
 
@@ -247,7 +247,7 @@ def _of_the_quicker_one(job: Job, inventory: Inventory) -> Report:
 
 def _refuse_changed(job: Job, found: list[StoredObject]) -> None:
     """Files that are read in place may change under our hands."""
-    if in_place(found, job.source):
+    if fetch.in_place(found, job.source):
         for before in found:
             if job.source.head(before.key) != before:
                 where = job.source.url(before.key)

@@ -39,7 +39,7 @@ def read(tmp_path):
         (found,) = discover(storage, "")
         inventory = inspect(found, storage, accept_unfinished=False)
         evidence = gather(found, inventory, storage, Options(on_loss=on_loss), Clock())
-        measured = mux.measure(evidence.plan, evidence.paths, lambda stage, count: None)
+        measured = mux.measure(evidence.plan, evidence.segments, lambda stage, count: None)
         return found, evidence, measured
 
     return make
