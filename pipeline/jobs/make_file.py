@@ -8,10 +8,9 @@ from pathlib import Path
 from pipeline.errors import DiskFullError, RefusedError
 from pipeline.jobs import disk_space as room
 from pipeline.jobs.destinations import Target
-from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.options import Options, unwatched
 from pipeline.jobs.stopwatch import Clock
-from pipeline.jobs.verdict import judged
+from pipeline.jobs.verdict import Evidence, judged
 from pipeline.media.loss.chapters import Marks, marks
 from pipeline.media.timeline.wall_clock import wall_clock
 from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict

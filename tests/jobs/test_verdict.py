@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.jobs.evidence import gather
+from pipeline.jobs.one import planned
 from pipeline.jobs.options import Options
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import judged, rejected
@@ -38,7 +38,7 @@ def read(tmp_path):
         storage = LocalStorage(tmp_path)
         (found,) = discover(storage, "")
         inventory = inspect(found, storage, accept_unfinished=False)
-        evidence = gather(found, inventory, storage, Options(on_loss=on_loss), Clock())
+        evidence = planned(found, inventory, storage, Options(on_loss=on_loss), Clock())
         measured = mux.measure(evidence.plan, evidence.segments, lambda stage, count: None)
         return found, evidence, measured
 
