@@ -8,15 +8,14 @@ from pathlib import Path
 from pipeline.errors import DiskFullError, RefusedError
 from pipeline.jobs import disk_space as room
 from pipeline.jobs.destinations import Target
-from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.options import Options, unwatched
 from pipeline.jobs.stopwatch import Clock
-from pipeline.jobs.verdict import judged
+from pipeline.jobs.verdict import Evidence, judged
 from pipeline.media.loss.chapters import Marks, marks
 from pipeline.media.timeline.wall_clock import wall_clock
 from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import content, convert, fill, verify
+from pipeline.stages import content, fill, mux, verify
 from pipeline.stages.fill import Filling
 from pipeline.storage import Storage
 
@@ -41,7 +40,7 @@ class Made:
 
     temporary: Path
     report: Report
-    converted: convert.Converted
+    converted: mux.Converted
 
 
 def make(job: Job, evidence: Evidence, temporary: Path) -> Made:
@@ -72,7 +71,7 @@ def on_loss(options: Options) -> OnLoss:
     return OnLoss.CLOSE if closed and chosen is OnLoss.HOLD else chosen
 
 
-def _content(job: Job, made: convert.Converted, path: Path) -> list[Finding]:
+def _content(job: Job, made: mux.Converted, path: Path) -> list[Finding]:
     """What is in the result."""
     with job.clock.stage("verify"):
         if job.options.format not in MARKED:
@@ -83,7 +82,7 @@ def _content(job: Job, made: convert.Converted, path: Path) -> list[Finding]:
 
 def _proven(
     job: Job, evidence: Evidence, temporary: Path, told: Marks, filling: Filling
-) -> tuple[convert.Converted, verify.Verified]:
+) -> tuple[mux.Converted, verify.Verified]:
     """The file and its proof; once more, in two passes, when the index did not fit in front.
 
     RefusedError if ffmpeg takes the stream in neither way.
@@ -92,14 +91,13 @@ def _proven(
     for in_one_pass in (True, False):
         with job.clock.stage("convert"):
             try:
-                made = convert.convert(
+                made = mux.convert(
                     evidence.plan,
-                    evidence.paths,
+                    evidence.segments,
                     job.ffmpeg,
                     temporary,
                     format=options.format,
                     progress=options.progress,
-                    wrapped=evidence.wrapped,
                     in_one_pass=in_one_pass,
                     marks=told,
                     fills=filling.fills,
@@ -134,9 +132,9 @@ def _foreseen(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
     if not (wrong or evidence.plan.joins):
         return Marks(), _opened(job, evidence, Filling())
     with job.clock.stage("inspect"):
-        files = evidence.plan, evidence.paths, unwatched, format
+        files = evidence.plan, evidence.segments, unwatched, format
         sparse = job.options.sparse_sound
-        read = convert.measure(*files, evidence.wrapped, sparse_sound=sparse)
+        read = mux.measure(*files, sparse_sound=sparse)
     filling = Filling()
     if job.options.on_loss is OnLoss.FILL:
         with job.clock.stage("convert"):
@@ -148,13 +146,13 @@ def _foreseen(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
 
 def _opened(job: Job, evidence: Evidence, filling: Filling) -> Filling:
     """With a picture at the beginning, where pictures begin late."""
-    lanes = convert.lanes_of(evidence.plan, job.options.format)
+    lanes = mux.lanes_of(evidence.plan, job.options.format)
     with job.clock.stage("convert"):
         return fill.opened(filling, lanes, evidence.plan.placed, job.ffmpeg)
 
 
 def _judged(
-    job: Job, evidence: Evidence, read: convert.Converted, proved: tuple[Finding, ...]
+    job: Job, evidence: Evidence, read: mux.Converted, proved: tuple[Finding, ...]
 ) -> Report:
     return judged(job.recording, evidence, read, on_loss(job.options), proved)
 
@@ -166,7 +164,7 @@ def _told(job: Job, evidence: Evidence, report: Report) -> Marks:
     return marks(report.holes, report.duration, report.lost_seconds, report.joins, clock)
 
 
-def _verified(job: Job, evidence: Evidence, made: convert.Converted, path: Path) -> verify.Verified:
+def _verified(job: Job, evidence: Evidence, made: mux.Converted, path: Path) -> verify.Verified:
     """Each format is proven as far as it can be."""
     format, lanes, expected = job.options.format, made.lanes, made.expected
     if format in (Format.MP4, Format.M4A):

@@ -2,39 +2,43 @@
 docs/design.md.
 """
 
-import hashlib
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
-from pipeline.errors import ExistsError, RefusedError, StorageError, UsageError
+from pipeline.errors import RefusedError, UsageError
 from pipeline.jobs import disk_space as room
 from pipeline.jobs.destinations import Target
-from pipeline.jobs.evidence import Evidence, gather, in_place, spool_in_use, spool_of
 from pipeline.jobs.locks import locked
 from pipeline.jobs.make_file import Job, Made, make
 from pipeline.jobs.options import Options
-from pipeline.jobs.output_files import Share, shares, together
-from pipeline.jobs.publishing import publish_all, result_keys
+from pipeline.jobs.output_files import shares, together
+from pipeline.jobs.publishing import done_before, objects_read, publish_all, result_keys
+from pipeline.jobs.spool import forget, spool_in_use, spool_of
 from pipeline.jobs.stopwatch import Clock
-from pipeline.jobs.verdict import judged, rejected
-from pipeline.model import (
-    Finding,
-    Inventory,
-    Recording,
-    Report,
-    Severity,
-    SourceFile,
-    StoredObject,
-    Verdict,
-)
+from pipeline.jobs.verdict import Evidence, judged, rejected
+from pipeline.media.slots.bounds import believed
+from pipeline.media.slots.identity import identified
+from pipeline.media.slots.segments import Slot
+from pipeline.media.timeline import plan as timeline
+from pipeline.media.timeline.order import named_order
+from pipeline.model import Finding, Inventory, OnChange, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.receipts.earlier import earlier
-from pipeline.receipts.inputs import identities, only_more_inputs, same_inputs
-from pipeline.receipts.report import report_of
-from pipeline.stages import content, convert, fetch, publish
+from pipeline.receipts.inputs import identities
+from pipeline.stages import content, mux
+from pipeline.stages.conform.conform import conform
+from pipeline.stages.fetch import fetch, in_place
 from pipeline.stages.inspect import inspect
+from pipeline.stages.rejoin import rejoined
+from pipeline.stages.segments import (
+    LocalSegment,
+    objects_of,
+    slots_of,
+    with_slots,
+    without_orphans,
+)
+from pipeline.stages.unwrap import unwrap
 from pipeline.storage import Storage
 from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors
@@ -52,7 +56,7 @@ def process(
     report = _unusable(recording, inventory)
     if report is None:
         with locked(options.spool, target.url):
-            report = _done_before(job, inventory) or _convert(job, inventory)
+            report = done_before(job, inventory) or _convert(job, inventory)
     return replace(report, timings=job.clock.timings())
 
 
@@ -64,7 +68,7 @@ def _inspect(recording: Recording, source: Storage, options: Options) -> Invento
 
 def inputs(recording: Recording, source: Storage) -> set[tuple[str, int, str | None]]:
     """Everything that would be converted, as receipts tell inputs apart."""
-    found = _objects(inspect(recording, source, accept_unfinished=True))
+    found = objects_read(inspect(recording, source, accept_unfinished=True))
     return identities((o.key, o.size, o.etag) for o in found)
 
 
@@ -79,14 +83,14 @@ def check(recording: Recording, source: Storage, options: Options) -> Report:
             try:
                 report = _measured(recording, inventory, source, options, clock)
             finally:
-                _forget(recording, options)
+                forget(recording, options)
     return replace(report, timings=clock.timings())
 
 
 def _measured(
     recording: Recording, inventory: Inventory, source: Storage, options: Options, clock: Clock
 ) -> Report:
-    evidence = gather(recording, inventory, source, options, clock)
+    evidence = planned(recording, inventory, source, options, clock)
     report = _as_planned(recording, [evidence])
     if report is not None:
         return report
@@ -97,24 +101,17 @@ def _measured(
     reports = []
     for evidence in (part.evidence for part in parts):
         with clock.stage("inspect"), os_errors(f"read {recording.source}"):
-            files = evidence.plan, evidence.paths, options.progress
-            read = convert.measure(
-                *files, wrapped=evidence.wrapped, sparse_sound=options.sparse_sound
-            )
+            files = evidence.plan, evidence.segments, options.progress
+            read = mux.measure(*files, sparse_sound=options.sparse_sound)
         # what stands in for encoded units says nothing of their content
         said = [] if evidence.reencoded else content.triage(read.lanes, read.held)
         reports.append(judged(recording, evidence, read, options.on_loss, said))
     return together(recording, parts, reports)
 
 
-def _forget(recording: Recording, options: Options) -> None:
-    """Segments that were fetched, or encoded anew, are not needed any more."""
-    shutil.rmtree(spool_of(recording, options), ignore_errors=True)
-
-
 def _refuse_to_replace_a_source(job: Job, inventory: Inventory) -> None:
     """Not even with ``--force``."""
-    sources = {job.source.uri(found.key) for found in _objects(inventory)}
+    sources = {job.source.uri(found.key) for found in objects_read(inventory)}
     if job.target.storage.uri(job.target.key) in sources:
         raise UsageError(f"{job.target.url}: is a source itself; name another folder")
 
@@ -135,37 +132,63 @@ def _as_planned(recording: Recording, evidence: Sequence[Evidence]) -> Report | 
     return rejected(recording, [f for e in evidence for f in (*e.findings, *e.plan.findings)])
 
 
-def _done_before(job: Job, inventory: Inventory) -> Report | None:
-    """The report of an earlier run on the same source; None when there is work to do."""
-    with job.clock.stage("publish"):
-        before = earlier(job.target.storage, job.target.key)
-    if before is None or before.receipt is None or job.options.force:
-        return None
-    now = _objects(inventory)
-    same = before.receipt["settings"] == job.options.settings
-    if same and same_inputs(before.receipt, now):
-        storage = job.target.storage
-        return report_of(
-            before.receipt,
-            source=job.recording.source,
-            outputs=[storage.url(key) for key in before.files],
-            beside=storage.url(publish.receipt_key(job.target.key)),
-        )
-    if same and not only_more_inputs(before.receipt, now):
-        detail = "was made from segments that are no longer there or have changed"
-        raise ExistsError(f"{job.target.url}: {detail}; keep it, or replace it with --force")
-    return None
+def planned(
+    recording: Recording,
+    inventory: Inventory,
+    source: Storage,
+    options: Options,
+    clock: Clock,
+    ffmpeg: Ffmpeg | None = None,
+) -> Evidence:
+    """The walk as far as the plan: fetch, unwrap, conform, and where every segment belongs.
+
+    Without ``ffmpeg`` nothing is encoded; the plan is that of what would be.
+    """
+    folder = spool_of(recording, options)
+    here = in_place([s.object for s in inventory.segments if s.object], source)
+    stage, doing = ("inspect", "read") if here else ("fetch", "fetch to")
+    where = recording.source if here else str(folder)
+    with clock.stage(stage), os_errors(f"{doing} {where}"):
+        fetched = fetch(inventory, source, folder, options.progress)
+    with clock.stage("inspect"), os_errors(f"read {where}"):
+        opened, of_keys = unwrap(fetched, source, options.keys)
+        segments, of_files = without_orphans(opened)
+        segments, of_slots = _put_right(segments, folder)
+        needed = [segment for segment in segments if segment.slot.needed]
+        formed = conform(needed, folder, ffmpeg, on_change=options.on_change, format=options.format)
+        slots, again = believed(slots_of(formed.segments))  # what was written anew as well
+        one_format = options.on_change is not OnChange.SPLIT
+        plan = timeline.plan(slots, options.on_loss, one_format=one_format)
+    known = [*inventory.findings, *of_keys, *of_files, *of_slots, *formed.findings]
+    known += [finding for finding in again if finding not in known]
+    return Evidence(
+        plan,
+        tuple(plan.covered.without_loss(known)),
+        fetched,
+        with_slots(formed.segments, slots),
+        formed.reencoded,
+        tuple(slot for slot in slots_of(segments) if not slot.needed),
+    )
 
 
-def _objects(inventory: Inventory) -> list[StoredObject]:
-    found = {s.object.key: s.object for s in inventory.segments if s.object}
-    return [*_read_besides(inventory), *found.values()]
+def _put_right(
+    segments: Sequence[LocalSegment], folder: Path
+) -> tuple[tuple[LocalSegment, ...], list[Finding]]:
+    """Every segment in its slot, with what belongs there and stamps that can be."""
+    segments = [segments[n] for n in named_order(slots_of(segments))]
+    segments = rejoined(segments, folder)
+    slots = slots_of(segments)
+    findings = _of_scans(slots)
+    for look in (believed, identified):
+        slots, said = look(slots)
+        findings += said
+    return with_slots(segments, slots), findings
 
 
-def _read_besides(inventory: Inventory) -> list[StoredObject]:
-    """What is read besides segments: playlists and initialisation sections.  Keys are secret."""
-    inits = {s.init.key: s.init for s in inventory.segments if s.init}
-    return [*inventory.playlists, *inits.values()]
+def _of_scans(slots: Sequence[Slot]) -> list[Finding]:
+    """What was found in the segments; one that is listed twice was read once."""
+    scans = {slot.name: slot.scan for slot in slots if slot.scan}
+    return [finding for scan in scans.values() for finding in scan.findings]
 
 
 def _convert(job: Job, inventory: Inventory) -> Report:
@@ -174,11 +197,11 @@ def _convert(job: Job, inventory: Inventory) -> Report:
 
 
 def _made_of(job: Job, inventory: Inventory) -> Report:
-    evidence = gather(job.recording, inventory, job.source, job.options, job.clock, job.ffmpeg)
+    evidence = planned(job.recording, inventory, job.source, job.options, job.clock, job.ffmpeg)
     report = _as_planned(job.recording, [evidence])
     if report is not None:
         return report
-    if not convert.lanes_of(evidence.plan, job.options.format):
+    if not mux.lanes_of(evidence.plan, job.options.format):
         detail = f"no audio to make {job.options.format.value} of"
         nothing = Finding("M_TRACKS", Severity.FATAL, detail=detail)
         return rejected(job.recording, (*evidence.findings, *evidence.plan.findings, nothing))
@@ -195,13 +218,13 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
             temporaries.callback(temporary.unlink, missing_ok=True)
             temporary.touch()  # ffmpeg would only say that it cannot
             if not made:
-                room.need(temporary.parent, sum(f.object.size for f in evidence.segments))
+                room.need(temporary.parent, sum(o.size for o in objects_of(evidence.fetched)))
             try:
                 made.append(make(job, part.evidence, temporary))
             except RefusedError as error:
                 return _refused(job, part.evidence, error)
-        report = _publish_all(job, inventory, parts, made)
-    _forget(job.recording, options)
+        report = publish_all(job, inventory, parts, made)
+    forget(job.recording, options)
     return report
 
 
@@ -209,54 +232,3 @@ def _refused(job: Job, evidence: Evidence, error: RefusedError) -> Report:
     """Its packets are whole, and yet no file can be made of what they carry."""
     said = Finding("M_REFUSED", Severity.FATAL, detail=printable(error))
     return rejected(job.recording, (*evidence.findings, *evidence.plan.findings, said))
-
-
-def _publish_all(
-    job: Job, inventory: Inventory, parts: Sequence[Share], made: Sequence[Made]
-) -> Report:
-    """Every file is there and proven: now they go to their places, and the receipt last."""
-    report = together(job.recording, parts, [one.report for one in made])
-    if report.verdict is Verdict.REJECTED:
-        return report
-    found = [segment.object for segment in parts[0].evidence.segments]
-    _refuse_changed(job, found)
-    quicker = _done_before(job, inventory)
-    if quicker is not None:  # another machine, meanwhile
-        return quicker
-    with job.clock.stage("publish"):
-        storage, key = job.target.storage, job.target.key
-        placed = [publish.place(storage, one) for one in result_keys(key, len(made))]
-        done = [
-            replace(one.report, output=storage.url(where))
-            for one, where in zip(made, placed, strict=True)
-        ]
-        report = replace(
-            together(job.recording, parts, done), receipt=storage.url(publish.receipt_key(key))
-        )
-        segments = parts[0].evidence.segments
-        inputs = [*_digests(job, _read_besides(inventory)), *fetch.digests(segments)]
-        published = publish_all(job, report, made, inputs, placed)
-    return replace(report, made=True) if published else _of_the_quicker_one(job, inventory)
-
-
-def _of_the_quicker_one(job: Job, inventory: Inventory) -> Report:
-    """Another machine did the same work and was done first."""
-    report = _done_before(job, inventory)
-    if report is None:
-        raise StorageError(f"{job.target.url}: another run is publishing it; run again")
-    return report
-
-
-def _refuse_changed(job: Job, found: list[StoredObject]) -> None:
-    """Files that are read in place may change under our hands."""
-    if in_place(found, job.source):
-        for before in found:
-            if job.source.head(before.key) != before:
-                where = job.source.url(before.key)
-                raise StorageError(f"{where}: changed while it was converted; run again")
-
-
-def _digests(job: Job, small: list[StoredObject]) -> list[SourceFile]:
-    datas = [b"".join(job.source.open(one.key)) for one in small]
-    sha256 = [hashlib.sha256(data).hexdigest() for data in datas]
-    return [SourceFile(o.key, o.size, o.etag, s) for o, s in zip(small, sha256, strict=True)]

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.options import Options
-from pipeline.jobs.verdict import rejected
+from pipeline.jobs.verdict import Evidence, rejected
 from pipeline.media.finding_ids import AT_THE_HEAD
 from pipeline.media.loss import account
 from pipeline.media.loss import rules as checks

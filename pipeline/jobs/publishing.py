@@ -1,14 +1,20 @@
 """The files of one recording go to their places, and the receipt last; two runs publish once."""
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
-from pipeline.errors import ExistsError, NotFoundError
+from pipeline.errors import ExistsError, NotFoundError, StorageError
 from pipeline.jobs.make_file import Job, Made
-from pipeline.model import Report, SourceFile
+from pipeline.jobs.output_files import Share, together
+from pipeline.model import Inventory, Report, SourceFile, StoredObject, Verdict
 from pipeline.receipts.earlier import Earlier, earlier, lost
+from pipeline.receipts.inputs import only_more_inputs, same_inputs
+from pipeline.receipts.report import report_of
 from pipeline.receipts.write import receipt
-from pipeline.stages import publish
+from pipeline.stages import fetch, publish
 from pipeline.stages.publish import Result
+from pipeline.stages.segments import objects_of
 
 
 def result_keys(key: str, count: int) -> list[str]:
@@ -18,7 +24,91 @@ def result_keys(key: str, count: int) -> list[str]:
     return [publish.piece_key(key, number) for number in range(1, count + 1)]
 
 
+def done_before(job: Job, inventory: Inventory) -> Report | None:
+    """The report of an earlier run on the same source; None when there is work to do."""
+    with job.clock.stage("publish"):
+        before = earlier(job.target.storage, job.target.key)
+    if before is None or before.receipt is None or job.options.force:
+        return None
+    now = objects_read(inventory)
+    same = before.receipt["settings"] == job.options.settings
+    if same and same_inputs(before.receipt, now):
+        storage = job.target.storage
+        return report_of(
+            before.receipt,
+            source=job.recording.source,
+            outputs=[storage.url(key) for key in before.files],
+            beside=storage.url(publish.receipt_key(job.target.key)),
+        )
+    if same and not only_more_inputs(before.receipt, now):
+        detail = "was made from segments that are no longer there or have changed"
+        raise ExistsError(f"{job.target.url}: {detail}; keep it, or replace it with --force")
+    return None
+
+
+def objects_read(inventory: Inventory) -> list[StoredObject]:
+    """Everything a result is made of: segments, and what is read besides them."""
+    found = {s.object.key: s.object for s in inventory.segments if s.object}
+    return [*_read_besides(inventory), *found.values()]
+
+
+def _read_besides(inventory: Inventory) -> list[StoredObject]:
+    """What is read besides segments: playlists and initialisation sections.  Keys are secret."""
+    inits = {s.init.key: s.init for s in inventory.segments if s.init}
+    return [*inventory.playlists, *inits.values()]
+
+
 def publish_all(
+    job: Job, inventory: Inventory, parts: Sequence[Share], made: Sequence[Made]
+) -> Report:
+    """Every file is there and proven: now they go to their places, and the receipt last."""
+    report = together(job.recording, parts, [one.report for one in made])
+    if report.verdict is Verdict.REJECTED:
+        return report
+    fetched = parts[0].evidence.fetched
+    _refuse_changed(job, objects_of(fetched))
+    quicker = done_before(job, inventory)
+    if quicker is not None:  # another machine, meanwhile
+        return quicker
+    with job.clock.stage("publish"):
+        storage, key = job.target.storage, job.target.key
+        placed = [publish.place(storage, one) for one in result_keys(key, len(made))]
+        done = [
+            replace(one.report, output=storage.url(where))
+            for one, where in zip(made, placed, strict=True)
+        ]
+        report = replace(
+            together(job.recording, parts, done), receipt=storage.url(publish.receipt_key(key))
+        )
+        inputs = [*_digests(job, _read_besides(inventory)), *fetch.digests(fetched)]
+        published = _publish(job, report, made, inputs, placed)
+    return replace(report, made=True) if published else _of_the_quicker_one(job, inventory)
+
+
+def _of_the_quicker_one(job: Job, inventory: Inventory) -> Report:
+    """Another machine did the same work and was done first."""
+    report = done_before(job, inventory)
+    if report is None:
+        raise StorageError(f"{job.target.url}: another run is publishing it; run again")
+    return report
+
+
+def _refuse_changed(job: Job, found: list[StoredObject]) -> None:
+    """Files that are read in place may change under our hands."""
+    if fetch.in_place(found, job.source):
+        for before in found:
+            if job.source.head(before.key) != before:
+                where = job.source.url(before.key)
+                raise StorageError(f"{where}: changed while it was converted; run again")
+
+
+def _digests(job: Job, small: list[StoredObject]) -> list[SourceFile]:
+    datas = [b"".join(job.source.open(one.key)) for one in small]
+    sha256 = [hashlib.sha256(data).hexdigest() for data in datas]
+    return [SourceFile(o.key, o.size, o.etag, s) for o, s in zip(small, sha256, strict=True)]
+
+
+def _publish(
     job: Job,
     report: Report,
     made: Sequence[Made],

@@ -1,15 +1,16 @@
 """Findings and losses of one recording, and the verdict they come to."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from pipeline.jobs.evidence import Evidence
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.finding_ids import hole_reason
 from pipeline.media.findings import bounded
 from pipeline.media.loss import account, balance
 from pipeline.media.loss import holes as losses
 from pipeline.media.loss import rules as checks
+from pipeline.media.slots.segments import Slot
+from pipeline.media.timeline.plan import Plan
 from pipeline.media.timeline.wall_clock import iso, wall_clock
 from pipeline.media.track import Lane
 from pipeline.model import (
@@ -18,12 +19,46 @@ from pipeline.model import (
     Hole,
     OnLoss,
     Recording,
+    Reencoded,
     Report,
     Seam,
     Severity,
     Verdict,
 )
-from pipeline.stages.convert import Converted
+from pipeline.stages.mux import Converted
+from pipeline.stages.segments import LocalSegment, slots_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """The plan with what it stands on."""
+
+    plan: Plan
+    findings: tuple[Finding, ...]
+    fetched: tuple[LocalSegment, ...] = ()  # all segments listed, as they were found
+    segments: tuple[LocalSegment, ...] = ()  # what the plan was made of
+    reencoded: tuple[Reencoded, ...] = ()
+    aside: tuple[Slot, ...] = ()  # those of which another one holds all
+    own: frozenset[str] | None = None  # segments of one file of several; None: all of them
+
+    @property
+    def rejected(self) -> bool:
+        """Nothing may be made of this recording."""
+        return self.plan.rejected or any(f.severity == Severity.FATAL for f in self.findings)
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Of all segments, as the plan knows them."""
+        return tuple(slots_of(self.segments))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all segments."""
+        return tuple(slot.name for slot in self.slots)
+
+    def answers_for(self, name: str) -> bool:
+        """A segment belongs to what is made of this."""
+        return self.own is None or name in self.own
 
 
 def judged(

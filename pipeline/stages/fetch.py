@@ -7,7 +7,7 @@ import json
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,7 +20,8 @@ from pipeline.errors import DiskFullError, NotFoundError, StorageError
 from pipeline.media.clock import Bytes
 from pipeline.media.ts import scan_cache
 from pipeline.media.ts.scan import Scan, scan
-from pipeline.model import Finding, Severity, SourceFile, StoredObject
+from pipeline.model import Finding, Inventory, Listed, Severity, SourceFile, StoredObject
+from pipeline.stages.segments import Buffer, LocalSegment, listed_as_wrapped, read_into, slot_of
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 from pipeline.version import VERSION
@@ -35,7 +36,7 @@ Progress = Callable[[str, int], None]  # stage, bytes done since the last call
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fetched:
-    """One segment at hand.  ``path`` is None when there is nothing to read."""
+    """One object at hand, which one segment of the playlist names, or several."""
 
     object: StoredObject
     path: Path
@@ -44,37 +45,54 @@ class Fetched:
     findings: tuple[Finding, ...] = ()
 
 
-def called(fetched: Fetched, name: str) -> Fetched:
+def fetch(
+    inventory: Inventory, storage: Storage, spool: Path, progress: Progress
+) -> tuple[LocalSegment, ...]:
+    """Every segment listed; those that are there with their file, hashed and scanned."""
+    there = [(found, s) for s in inventory.segments if (found := s.object)]
+    objects = list({found.key: found for found, _ in there}.values())
+    wrapped = {found.key for found, s in there if listed_as_wrapped(s)}
+    at_hand: Sequence[Fetched | None]
+    if in_place(objects, storage):
+        at_hand = scan_in_place(objects, storage, progress, wrapped)
+    else:
+        at_hand = download(objects, storage, spool, progress, wrapped)
+    names = {found.key: s.segment.uri for found, s in there}
+    by_key = {f.object.key: _called(f, names[f.object.key]) for f in at_hand if f}
+    return tuple(_local(s, by_key) for s in inventory.segments)
+
+
+def in_place(objects: Sequence[StoredObject], storage: Storage) -> bool:
+    """The objects can be read where they lie."""
+    return not objects or storage.path(objects[0].key) is not None
+
+
+def _local(listed: Listed, at_hand: Mapping[str, Fetched]) -> LocalSegment:
+    found = at_hand.get(listed.object.key) if listed.object else None
+    if found is not None:
+        slot = slot_of(listed, found.scan)
+        return LocalSegment(listed, slot, found.path, found.sha256, findings=found.findings)
+    gone: tuple[Finding, ...] = ()
+    if listed.object:
+        detail = "listed, but gone when it was to be read"
+        gone = (Finding("SEG_MISSING", Severity.ERROR, listed.name, detail=detail),)
+    return LocalSegment(listed, slot_of(listed, None), findings=gone)
+
+
+def _called(fetched: Fetched, name: str) -> Fetched:
     """The same under the name its recording has for it, which may have folders in it."""
     if fetched.scan.name == name:
         return fetched
-    scan = replace(fetched.scan, name=name, findings=_called(fetched.scan.findings, name))
-    return replace(fetched, scan=scan, findings=_called(fetched.findings, name))
+    scan = replace(fetched.scan, name=name, findings=_named(fetched.scan.findings, name))
+    return replace(fetched, scan=scan, findings=_named(fetched.findings, name))
 
 
-def _called(findings: Sequence[Finding], name: str) -> tuple[Finding, ...]:
+def _named(findings: Sequence[Finding], name: str) -> tuple[Finding, ...]:
     return tuple(replace(finding, segment=name) for finding in findings)
 
 
-class _Arena(threading.local):
-    """A buffer a thread reads every segment into: fresh memory would cost more than the scan."""
-
-    def __init__(self) -> None:
-        self.buffer = np.empty(4 << 20, np.uint8)
-
-    def room(self, size: int) -> Bytes:
-        if len(self.buffer) < size:
-            self.buffer = np.empty(size, np.uint8)
-        return self.buffer[:size]
-
-
-def read_into(path: Path, buffer: Bytes) -> int:
-    """Fill the buffer from a file; returns how much there was."""
-    view, done = buffer.data, 0
-    with path.open("rb", buffering=0) as file:
-        while done < len(view) and (got := file.readinto(view[done:])):
-            done += got
-    return done
+class _Arena(threading.local, Buffer):
+    """A buffer for each thread, which reads every segment into its own."""
 
 
 def scan_in_place(
@@ -367,6 +385,11 @@ def _with_digests_judged(fetched: list[Fetched | None]) -> tuple[list[Fetched | 
     return fetched, True
 
 
-def digests(fetched: Sequence[Fetched]) -> list[SourceFile]:
-    """What the receipt says of every segment."""
-    return [SourceFile(f.object.key, f.object.size, f.object.etag, f.sha256) for f in fetched]
+def digests(segments: Sequence[LocalSegment]) -> list[SourceFile]:
+    """What the receipt says of every object that was there."""
+    there = {found.key: (found, s.sha256) for s in segments if (found := s.listed.object)}
+    return [
+        SourceFile(found.key, found.size, found.etag, sha256)
+        for found, sha256 in there.values()
+        if sha256 is not None
+    ]

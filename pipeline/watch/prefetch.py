@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import DiskFullError, RecpipeError
-from pipeline.jobs.evidence import spool_of
 from pipeline.jobs.locks import locked_at_once
 from pipeline.jobs.options import Options, unwatched
+from pipeline.jobs.spool import spool_of
 from pipeline.model import Recording, StoredObject
 from pipeline.stages import fetch
 from pipeline.storage import Storage

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.jobs.evidence import gather
+from pipeline.jobs.one import planned
 from pipeline.jobs.options import Options
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import judged, rejected
 from pipeline.media.es.access_units import NO_UNITS
 from pipeline.media.loss.holes import Stretch
 from pipeline.model import Finding, OnLoss, Severity, Verdict
-from pipeline.stages import convert
+from pipeline.stages import mux
 from pipeline.stages.discover import discover
 from pipeline.stages.inspect import inspect
 from pipeline.storage.local import LocalStorage
@@ -38,8 +38,8 @@ def read(tmp_path):
         storage = LocalStorage(tmp_path)
         (found,) = discover(storage, "")
         inventory = inspect(found, storage, accept_unfinished=False)
-        evidence = gather(found, inventory, storage, Options(on_loss=on_loss), Clock())
-        measured = convert.measure(evidence.plan, evidence.paths, lambda stage, count: None)
+        evidence = planned(found, inventory, storage, Options(on_loss=on_loss), Clock())
+        measured = mux.measure(evidence.plan, evidence.segments, lambda stage, count: None)
         return found, evidence, measured
 
     return make

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from pipeline.errors import DiskFullError, NotFoundError, StorageError
-from pipeline.model import Severity, SourceFile, StoredObject
+from pipeline.model import Inventory, Listed, Segment, Severity, SourceFile, StoredObject
 from pipeline.stages import fetch
 from pipeline.storage.local import LocalStorage
 from tests import ts
@@ -348,10 +348,19 @@ def test_a_file_is_bad_when_it_reads_the_same_again(folder):
     assert fetch._better(spoilt, spoilt) is spoilt
 
 
+def listed(objects):
+    """An inventory that names them all."""
+    return Inventory(tuple(Listed(Segment(o.name, 1.0), o) for o in objects), ())
+
+
+def fetched(objects, storage, spool):
+    return fetch.fetch(listed(objects), storage, spool, lambda stage, count: None)
+
+
 def test_digests_of_both_kinds_are_the_same(folder, spool):
     objects = list(folder.list())
-    here = fetch.digests(fetch.scan_in_place(objects, folder, lambda stage, count: None))
-    there = fetch.digests(download(objects, Shelf(), spool))
+    here = fetch.digests(fetched(objects, folder, spool))
+    there = fetch.digests(fetched(objects, Shelf(), spool))
     sha256 = [hashlib.sha256(data).hexdigest() for data in DATA.values()]
     assert here == there
     assert here == [
@@ -359,10 +368,26 @@ def test_digests_of_both_kinds_are_the_same(folder, spool):
     ]
 
 
-def test_reading_into_a_buffer_fills_what_there_is(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(bytes(range(10)))
-    for room in (4, 10, 20):
-        buffer = fetch._Arena().room(room)
-        assert fetch.read_into(path, buffer) == min(room, 10)
-        assert buffer[: min(room, 10)].tobytes() == bytes(range(min(room, 10)))
+def test_every_segment_listed_has_its_slot_and_what_is_there_its_file(folder, spool):
+    objects = list(folder.list())
+    shelf = Shelf({key: data for key, data in DATA.items() if key != KEYS[1]})
+    for storage, there in ((folder, [True] * 3), (shelf, [True, False, True])):
+        segments = fetched(objects, storage, spool)
+        assert [s.slot.name for s in segments] == [o.name for o in objects]
+        assert [s.path is not None and s.path.is_file() for s in segments] == there
+        assert [s.slot.scan is not None for s in segments] == there
+    assert [[(f.id, f.segment) for f in s.findings] for s in segments] == [
+        [],
+        [("SEG_MISSING", "1.ts")],
+        [],
+    ]
+    assert [entry.key for entry in fetch.digests(segments)] == [KEYS[0], KEYS[2]]
+
+
+def test_a_segment_listed_twice_is_fetched_once(spool):
+    one = listing(keys=KEYS[:1])
+    shelf = Shelf()
+    segments = fetched(one * 2, shelf, spool)
+    assert len(shelf.opened) == 1
+    assert segments[0].path == segments[1].path
+    assert len(fetch.digests(segments)) == 1

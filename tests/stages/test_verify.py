@@ -2,16 +2,15 @@
 
 import hashlib
 
-import numpy as np
 import pytest
 
-from pipeline.media.slots.segments import Slot
 from pipeline.media.timeline import plan as timeline
-from pipeline.media.ts.scan import scan
 from pipeline.model import Format, Proof, Severity
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import convert, verify
+from pipeline.stages import mux, verify
+from pipeline.stages.segments import slots_of
 from tests import ts
+from tests.segments import local
 
 
 def nobody(stage, count):
@@ -24,16 +23,13 @@ class Made:
     def __init__(self, folder, ffmpeg: Ffmpeg | None, format: Format, **kind):
         self.ffmpeg, self.format = ffmpeg, format
         self.path = folder / "out"
-        counters, slots, paths = {}, [], {}
+        counters, segments = {}, []
         for n in range(3):
             data = ts.segment(start=ts.START + n * 90_000, counters=counters, **kind)
-            paths[n] = folder / f"{n}.ts"
-            paths[n].write_bytes(data)
-            found = scan(f"{n}.ts", np.frombuffer(data, np.uint8))
-            slots.append(Slot(f"{n}.ts", found, duration=1.0))
-        self.plan = timeline.plan(slots)
-        self.read = convert.convert(
-            self.plan, paths, ffmpeg, self.path, format=format, progress=nobody
+            segments.append(local(folder / f"{n}.ts", data))
+        self.plan = timeline.plan(slots_of(segments))
+        self.read = mux.convert(
+            self.plan, segments, ffmpeg, self.path, format=format, progress=nobody
         )
 
     def check(self, progress=nobody):

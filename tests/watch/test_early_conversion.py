@@ -11,7 +11,7 @@ from pipeline.jobs.options import Options
 from pipeline.ledger import claims, queries
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
-from pipeline.stages import convert
+from pipeline.stages import mux
 from pipeline.storage import s3
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3 import S3Storage
@@ -105,7 +105,7 @@ def test_it_is_published_with_its_claim_and_not_before(post, out, monkeypatch):
     assert made.claim() is None
     made.look(settle=0.0)
     claim = made.claim()
-    monkeypatch.setattr(convert, "convert", None)  # nothing is converted any more
+    monkeypatch.setattr(mux, "convert", None)  # nothing is converted any more
     done = made.ahead.take(claim).result(LONGEST)
     assert done.move.after is State.PUBLISHED
     assert made.results == RESULT

@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.jobs import one
 from pipeline.jobs.destinations import Target
-from pipeline.jobs.evidence import spool_of
 from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
+from pipeline.jobs.spool import spool_of
 from pipeline.model import Verdict
 from pipeline.stages import fetch
 from pipeline.storage.local import LocalStorage

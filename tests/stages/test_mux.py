@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DiskFullError, MuxingError, StorageError
-from pipeline.media.slots.segments import Slot
 from pipeline.media.timeline import plan as timeline
 from pipeline.media.ts.scan import scan
 from pipeline.model import Format
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import convert
+from pipeline.stages import mux
+from pipeline.stages.segments import slots_of
 from tests import ts
+from tests.segments import local
 
 
 def nobody(stage, count):
@@ -26,14 +27,11 @@ def planned(tmp_path):
     """Segments of a second on disk, and their plan."""
 
     def make(count=3, **kind):
-        counters, slots, paths = {}, [], {}
+        counters, segments = {}, []
         for n in range(count):
             data = ts.segment(start=ts.START + n * 90_000, counters=counters, **kind)
-            paths[n] = tmp_path / f"{n}.ts"
-            paths[n].write_bytes(data)
-            found = scan(f"{n}.ts", np.frombuffer(data, np.uint8))
-            slots.append(Slot(f"{n}.ts", found, duration=1.0))
-        return timeline.plan(slots), paths
+            segments.append(local(tmp_path / f"{n}.ts", data))
+        return timeline.plan(slots_of(segments)), segments
 
     return make
 
@@ -74,7 +72,7 @@ def units(converted):
 )
 def test_lanes_a_format_can_hold(planned, kind, format, kinds):
     plan, _ = planned(**kind)
-    assert [lane.codec.kind for lane in convert.lanes_of(plan, format)] == kinds
+    assert [lane.codec.kind for lane in mux.lanes_of(plan, format)] == kinds
 
 
 @pytest.mark.parametrize(
@@ -83,18 +81,18 @@ def test_lanes_a_format_can_hold(planned, kind, format, kinds):
 def test_room_for_a_second_sound(planned, format, count):
     plan, _ = planned()
     more = replace(plan, lanes=(*plan.lanes, replace(plan.lanes[1], pid=0x102)))
-    lanes = convert.lanes_of(more, format)
+    lanes = mux.lanes_of(more, format)
     assert len(lanes) == count
     assert next(x.pid for x in lanes if x.codec.kind == "audio") == ts.AUDIO
 
 
 def test_measuring_reads_every_unit_and_makes_nothing(planned, tmp_path):
-    plan, paths = planned()
+    plan, segments = planned()
     before = sorted(tmp_path.iterdir())
     steps = []
-    read = convert.measure(plan, paths, lambda *step: steps.append(step))
+    read = mux.measure(plan, segments, lambda *step: steps.append(step))
     assert sorted(tmp_path.iterdir()) == before
-    assert steps == [("convert", p.stat().st_size) for p in paths.values()]
+    assert steps == [("convert", s.path.stat().st_size) for s in segments]
     assert units(read)[0] == [15, 15, 15]
     assert sum(units(read)[1]) == 141  # frames of 1024 samples in 3 s, on the grid
     assert (read.command, read.messages, read.findings) == ((), "", ())
@@ -102,11 +100,11 @@ def test_measuring_reads_every_unit_and_makes_nothing(planned, tmp_path):
 
 
 def test_all_ways_of_reading_expect_the_same(planned, fake, tmp_path):
-    plan, paths = planned()
-    measured = convert.measure(plan, paths, nobody)
+    plan, segments = planned()
+    measured = mux.measure(plan, segments, nobody)
     ffmpeg = fake("exec cat >/dev/null")
     made = [
-        convert.convert(plan, paths, tool, tmp_path / "o", format=format, progress=nobody)
+        mux.convert(plan, segments, tool, tmp_path / "o", format=format, progress=nobody)
         for tool, format in ((ffmpeg, Format.MP4), (NO_FFMPEG, Format.TS))
     ]
     for one in made:
@@ -117,10 +115,10 @@ def test_all_ways_of_reading_expect_the_same(planned, fake, tmp_path):
 
 
 def test_ffmpeg_is_fed_whole_packets_of_all_lanes(planned, fake, tmp_path):
-    plan, paths = planned()
+    plan, segments = planned()
     ffmpeg = fake('cat >"$out"; echo a word >&2')
     output = tmp_path / "fed"
-    made = convert.convert(plan, paths, ffmpeg, output, format=Format.MP4, progress=nobody)
+    made = mux.convert(plan, segments, ffmpeg, output, format=Format.MP4, progress=nobody)
     fed = output.read_bytes()
     rows = [fed[at : at + ts.PACKET] for at in range(0, len(fed), ts.PACKET)]
     assert {row[0] for row in rows} == {0x47}
@@ -140,7 +138,7 @@ def test_ffmpeg_is_fed_whole_packets_of_all_lanes(planned, fake, tmp_path):
     ("in_one_pass", "word"), [(True, "-moov_size"), (False, "+faststart")], ids=["one", "two"]
 )
 def test_passes(planned, fake, tmp_path, in_one_pass, word):
-    made = convert.convert(
+    made = mux.convert(
         *planned(),
         fake("exec cat >/dev/null"),
         tmp_path / "o",
@@ -154,15 +152,15 @@ def test_passes(planned, fake, tmp_path, in_one_pass, word):
 
 def test_room_for_the_index_is_enough(planned, ffmpeg, tmp_path):
     output = tmp_path / "out.mp4"
-    made = convert.convert(*planned(), ffmpeg, output, format=Format.MP4, progress=nobody)
+    made = mux.convert(*planned(), ffmpeg, output, format=Format.MP4, progress=nobody)
     assert made.messages == ""
     assert output.stat().st_size > 0
 
 
 def test_a_transport_stream_needs_no_ffmpeg(planned, tmp_path):
-    plan, paths = planned()
+    plan, segments = planned()
     output = tmp_path / "out"
-    made = convert.convert(plan, paths, NO_FFMPEG, output, format=Format.TS, progress=nobody)
+    made = mux.convert(plan, segments, NO_FFMPEG, output, format=Format.TS, progress=nobody)
     assert len(made.lengths) == 3
     tables = output.stat().st_size - sum(made.lengths)
     assert tables > 0
@@ -185,11 +183,11 @@ def test_a_transport_stream_needs_no_ffmpeg(planned, tmp_path):
     ],
 )
 def test_a_segment_that_changes_after_the_plan(planned, fake, tmp_path, format, change):
-    plan, paths = planned()
-    change(paths[1])
+    plan, segments = planned()
+    change(segments[1].path)
     ffmpeg = fake("exec cat >/dev/null")
     with pytest.raises(StorageError, match=r"1\.ts: changed while it was converted; run again"):
-        convert.convert(plan, paths, ffmpeg, tmp_path / "o", format=format, progress=nobody)
+        mux.convert(plan, segments, ffmpeg, tmp_path / "o", format=format, progress=nobody)
 
 
 @pytest.mark.parametrize(
@@ -206,21 +204,21 @@ def test_a_segment_that_changes_after_the_plan(planned, fake, tmp_path, format, 
 def test_an_ffmpeg_that_fails(planned, fake, tmp_path, text, kind, why):
     ffmpeg = fake(text)
     with pytest.raises(kind, match=why):
-        convert.convert(*planned(), ffmpeg, tmp_path / "o", format=Format.MP4, progress=nobody)
+        mux.convert(*planned(), ffmpeg, tmp_path / "o", format=Format.MP4, progress=nobody)
 
 
 def test_no_ffmpeg_at_all(planned, tmp_path):
     with pytest.raises(MuxingError):
-        convert.convert(*planned(), NO_FFMPEG, tmp_path / "o", format=Format.MP4, progress=nobody)
+        mux.convert(*planned(), NO_FFMPEG, tmp_path / "o", format=Format.MP4, progress=nobody)
 
 
 def test_more_segments_than_buffers_do_not_mix(planned, fake, tmp_path):
     """Buffers are used again while what was in them may still be on its way to ffmpeg."""
-    plan, paths = planned(12, size=8000)
+    plan, segments = planned(12, size=8000)
     outputs = []
     for text in ('exec cat >"$out"', 'sleep 0.3; exec cat >"$out"'):
         output = tmp_path / f"fed{len(outputs)}"
-        convert.convert(plan, paths, fake(text), output, format=Format.MP4, progress=nobody)
+        mux.convert(plan, segments, fake(text), output, format=Format.MP4, progress=nobody)
         outputs.append(output.read_bytes())
     assert outputs[0] == outputs[1]
     assert len(outputs[0]) > 1 << 20  # more than the pipe holds

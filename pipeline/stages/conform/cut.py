@@ -1,13 +1,12 @@
 """Segments inside which another format begins are cut there, before the plan is made."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.media.clock import HZ, Bytes, signed
-from pipeline.media.containers.unwrap import Wrapping
 from pipeline.media.es.codecs import AAC, AV1, OPUS
 from pipeline.media.slots.format_changes import by_segment, survey
 from pipeline.media.slots.segments import Slot
@@ -15,49 +14,25 @@ from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.packets import PACKET, framing
 from pipeline.media.ts.scan import Scan, scan
 from pipeline.media.ts.split import Place, cut, places
+from pipeline.stages.segments import LocalSegment, read, slots_of, written
 
 WHOLE = 1 << 62
-Read = Callable[[int], Bytes]  # a segment's transport stream by its number
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Cut:
-    """All segments, each in one format.  Those that were cut lie in files of their own."""
-
-    slots: Sequence[Slot]
-    paths: dict[int, Path]
-    wrapped: dict[int, Wrapping]
-
-
-def cut_inside(
-    slots: Sequence[Slot],
-    paths: Mapping[int, Path],
-    wrapped: Mapping[int, Wrapping],
-    read: Read,
-    folder: Path,
-) -> Cut:
-    """Cut every segment where one of its streams becomes another."""
-    new: list[Slot] = []
-    new_paths: dict[int, Path] = {}
-    new_wrapped: dict[int, Wrapping] = {}
-    for number, slot in enumerate(slots):
-        turns = _turns(slot)
-        if turns:
-            folder.mkdir(parents=True, exist_ok=True)
-            whole = read(number)
-            where = places(whole, turns)
-            datas = cut(whole, where)
-            for part, data in zip(_parts(slot, where, datas), datas, strict=True):
-                new_paths[len(new)] = folder / f"{len(new)}.cut"
-                data.tofile(new_paths[len(new)])
-                new.append(part)
+def cut_inside(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSegment, ...]:
+    """Cut every segment where one of its streams becomes another; each part is a file."""
+    new: list[LocalSegment] = []
+    for segment in segments:
+        turns = _turns(segment.slot)
+        if not turns:
+            new.append(segment)
             continue
-        if number in paths:
-            new_paths[len(new)] = paths[number]
-        if number in wrapped:
-            new_wrapped[len(new)] = wrapped[number]
-        new.append(slot)
-    return Cut(new, new_paths, new_wrapped)
+        whole = read(segment)
+        where = places(whole, turns)
+        datas = cut(whole, where)
+        for slot, data in zip(_parts(segment.slot, where, datas), datas, strict=True):
+            new.append(written(segment, slot, folder / f"{len(new)}.cut", data))
+    return tuple(new)
 
 
 def _turns(slot: Slot) -> dict[int, tuple[int, ...]]:
@@ -116,32 +91,25 @@ def _begin(found: Scan) -> int:
     return int(known[0] + signed(known - known[0]).min())
 
 
-def cut_between(done: Cut, read: Read, folder: Path) -> Cut:
+def cut_between(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSegment, ...]:
     """Where a format changes between two segments, no unit may stand in both: its end goes to the
     first.
     """
-    slots, paths, wrapped = list(done.slots), dict(done.paths), dict(done.wrapped)
-    anew: set[int] = set()
-    for number in borders(slots):
-        before, here = slots[number - 1 : number + 1]
+    new = list(segments)
+    for number in borders(slots_of(segments)):
+        before, here = new[number - 1].slot, new[number].slot
         if not (before.scan and here.scan and _goes_on(before.scan, here.scan)):
             continue
-        folder.mkdir(parents=True, exist_ok=True)
-        both = [
-            framing(np.fromfile(paths[n], np.uint8) if n in anew else read(n)).rows.reshape(-1)
-            for n in (number - 1, number)
-        ]
+        both = [framing(read(new[n])).rows.reshape(-1) for n in (number - 1, number)]
         halves = cut(np.concatenate(both), [Place(before.scan.packets, apart=True)])
         if np.array_equal(halves[0], both[0]):
             continue
-        for n, slot, data in ((number - 1, before, halves[0]), (number, here, halves[1])):
+        for n, data in zip((number - 1, number), halves, strict=True):
+            slot = new[n].slot
             assert slot.scan is not None
-            paths[n] = folder / f"{n}.between.cut"
-            data.tofile(paths[n])
-            wrapped.pop(n, None)
-            slots[n] = replace(slot, scan=scanned(slot.name, data, slot.scan))
-            anew.add(n)
-    return Cut(slots, paths, wrapped)
+            slot = replace(slot, scan=scanned(slot.name, data, slot.scan))
+            new[n] = written(new[n], slot, folder / f"{n}.between.cut", data)
+    return tuple(new)
 
 
 def borders(slots: Sequence[Slot]) -> Iterator[int]:

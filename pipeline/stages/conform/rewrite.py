@@ -1,16 +1,12 @@
 """Segments are cut where their format changes, and encoded anew where it must not."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.jobs.conforming import Conformed
-from pipeline.jobs.cutting import WHOLE, Cut, borders, cut_between, cut_inside, scanned
-from pipeline.jobs.options import Options
 from pipeline.media.clock import Bytes, signed
-from pipeline.media.containers.unwrap import Opened, Wrapping, opened
 from pipeline.media.es.codecs import AAC, H264, codec_of
 from pipeline.media.slots.format_changes import Survey, begun_anew, by_segment, survey
 from pipeline.media.slots.segments import Slot
@@ -19,53 +15,65 @@ from pipeline.media.ts.replace_streams import spliced
 from pipeline.media.ts.scan import Scan
 from pipeline.model import Format, OnChange, Severity
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages.convert import read_span
-from pipeline.stages.reencode import Encoded, Source, reencode
+from pipeline.stages.conform.conform import Conformed
+from pipeline.stages.conform.cut import WHOLE, borders, cut_between, cut_inside, scanned
+from pipeline.stages.conform.reencode import Encoded, Source, reencode
+from pipeline.stages.segments import (
+    LocalSegment,
+    read,
+    slots_of,
+    unwrapped,
+    with_slots,
+    written,
+)
 
 
 def rewritten(
-    slots: Sequence[Slot],
-    paths: Mapping[int, Path],
-    wrapped: Mapping[int, Wrapping],
-    options: Options,
+    segments: Sequence[LocalSegment],
     folder: Path,
     ffmpeg: Ffmpeg | None,
+    *,
+    on_change: OnChange,
+    format: Format,
 ) -> Conformed:
     """Cut what has two formats and encode anew what must be.  Without ``ffmpeg`` something with the
     same times stands in the place of what would be encoded.
     """
-    done = _cut(slots, paths, wrapped, options, folder)
-    slots, paths, wrapped = done.slots, done.paths, done.wrapped
-    if options.on_change is OnChange.SPLIT:
-        anew = [replace(s, scan=begun_anew(s.scan)) for s in slots]
+    segments = _cut(segments, folder, on_change)
+    slots = slots_of(segments)
+    if on_change is OnChange.SPLIT:
         apart = {*borders(slots)}
-        slots = [anew[n] if n in apart else slot for n, slot in enumerate(slots)]
-        return Conformed(slots, done.paths, done.wrapped)
-    found = survey(slots, mp4=options.format in (Format.MP4, Format.M4A))
+        slots = [_begun(slot) if n in apart else slot for n, slot in enumerate(slots)]
+        return Conformed(with_slots(segments, slots))
+    found = survey(slots, mp4=format in (Format.MP4, Format.M4A))
     if not found.changes:
-        return Conformed(slots, done.paths, done.wrapped)
+        return Conformed(tuple(segments))
     folder.mkdir(parents=True, exist_ok=True)
-
-    def read(number: int) -> Opened:
-        return _opened(slots[number].name, paths[number], wrapped.get(number))
-
-    made = reencode(Source(slots, found, read, folder, ffmpeg))
-    new_slots, new_paths, new_wrapped = list(slots), dict(paths), dict(wrapped)
+    made = reencode(Source(slots, found, lambda n: unwrapped(segments[n]), folder, ffmpeg))
+    new = list(segments)
     listed = {pid for slot in slots if slot.scan for pid in slot.scan.program.streams}
     for number in by_segment(found.changes):
         slot = slots[number]
-        assert slot.scan is not None
-        data = _rewritten(slot, read(number).data, number, found, made, listed)
-        new_paths[number] = folder / f"{number}.reencoded"
-        data.tofile(new_paths[number])
-        new_wrapped.pop(number, None)
-        scan = _counted(scanned(slot.name, data, slot.scan), slot.scan)
-        if any(f.segment == slot.name and f.severity is Severity.ERROR for f in made.findings):
-            scan = replace(scan, faults=(0, WHOLE), gone=_gone(slot.scan, number, found, made))
-        new_slots[number] = replace(slot, scan=scan)
+        data = _rewritten(slot, read(segments[number]), number, found, made, listed)
+        slot = replace(slot, scan=_scanned(slot, data, number, found, made))
+        new[number] = written(segments[number], slot, folder / f"{number}.reencoded", data)
     for number in _behind(found, slots):
-        new_slots[number] = replace(new_slots[number], scan=begun_anew(new_slots[number].scan))
-    return Conformed(new_slots, new_paths, new_wrapped, made.findings, made.reencoded)
+        new[number] = replace(new[number], slot=_begun(new[number].slot))
+    return Conformed(tuple(new), made.findings, made.reencoded)
+
+
+def _begun(slot: Slot) -> Slot:
+    """Its counters need not go on from those of the segment before."""
+    return replace(slot, scan=begun_anew(slot.scan))
+
+
+def _scanned(slot: Slot, data: Bytes, number: int, found: Survey, made: Encoded) -> Scan:
+    """What a segment holds with its new streams, and what of it is gone."""
+    assert slot.scan is not None
+    scan = _counted(scanned(slot.name, data, slot.scan), slot.scan)
+    if any(f.segment == slot.name and f.severity is Severity.ERROR for f in made.findings):
+        return replace(scan, faults=(0, WHOLE), gone=_gone(slot.scan, number, found, made))
+    return scan
 
 
 def _gone(before: Scan, number: int, found: Survey, made: Encoded) -> dict[int, tuple[int, int]]:
@@ -93,29 +101,11 @@ def _counted(after: Scan, before: Scan) -> Scan:
 
 
 def _cut(
-    slots: Sequence[Slot],
-    paths: Mapping[int, Path],
-    wrapped: Mapping[int, Wrapping],
-    options: Options,
-    folder: Path,
-) -> Cut:
+    segments: Sequence[LocalSegment], folder: Path, on_change: OnChange
+) -> Sequence[LocalSegment]:
     """No segment has two formats; if there are to be several files, nothing stands in two."""
-
-    def read_of(done: Cut) -> Callable[[int], Bytes]:
-        return lambda n: _opened(done.slots[n].name, done.paths[n], done.wrapped.get(n)).data
-
-    done = Cut(slots, dict(paths), dict(wrapped))
-    if any(slot.scan and any(s.turns for s in slot.scan.streams.values()) for slot in slots):
-        done = cut_inside(slots, paths, wrapped, read_of(done), folder)
-    if options.on_change is OnChange.SPLIT:
-        done = cut_between(done, read_of(done), folder)
-    return done
-
-
-def _opened(name: str, path: Path, how: Wrapping | None) -> Opened:
-    if how is not None:
-        return opened(name, read_span(path, how), how)
-    return Opened(np.fromfile(path, np.uint8))
+    segments = cut_inside(segments, folder)
+    return cut_between(segments, folder) if on_change is OnChange.SPLIT else segments
 
 
 def _rewritten(

@@ -9,11 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pipeline.errors import StorageError
-from pipeline.media.clock import BASE, HZ, Bytes
-from pipeline.media.containers.unwrap import Wrapping, opened
+from pipeline.media.clock import BASE, HZ
 from pipeline.media.es.access_units import NO_UNITS, Units
 from pipeline.media.es.codecs import PRIVATE
 from pipeline.media.loss.chapters import Marks
@@ -32,12 +29,12 @@ from pipeline.muxing import commands
 from pipeline.muxing.languages import tell_languages
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
+from pipeline.stages.segments import Buffer, LocalSegment, read
 
 if TYPE_CHECKING:  # at run time only for what a transport stream cannot carry
     from pipeline.media.stitch.fmp4_writer import Feed
 
 Progress = Callable[[str, int], None]
-NOTHING: Mapping[int, Wrapping] = {}
 NO_MARKS = Marks()
 NOTHING_MORE = Stitched((), {}, ())
 
@@ -79,10 +76,9 @@ def lanes_of(plan: Plan, format: Format) -> tuple[Lane, ...]:
 
 def measure(
     plan: Plan,
-    paths: Mapping[int, Path],
+    segments: Sequence[LocalSegment],
     progress: Progress,
     format: Format = Format.MP4,
-    wrapped: Mapping[int, Wrapping] = NOTHING,
     *,
     sparse_sound: bool = False,
 ) -> Converted:
@@ -90,29 +86,26 @@ def measure(
     lanes = lanes_of(plan, format)
     expected: list[list[Stretch]] = [[] for _ in lanes]
     findings: list[Finding] = []
-    for placed, stitched in _stitch(
-        plan, lanes, paths, wrapped, progress, sparse_sound=sparse_sound
-    ):
+    for placed, stitched in _stitch(plan, lanes, segments, progress, sparse_sound=sparse_sound):
         _collect(lanes, placed, stitched, expected, findings)
     return Converted(lanes, _frozen(expected), tuple(findings))
 
 
 def convert(
     plan: Plan,
-    paths: Mapping[int, Path],
+    segments: Sequence[LocalSegment],
     ffmpeg: Ffmpeg,
     output: Path,
     *,
     format: Format,
     progress: Progress,
-    wrapped: Mapping[int, Wrapping] = NOTHING,
     in_one_pass: bool = True,
     marks: Marks = NO_MARKS,
     fills: Sequence[Fill] = (),
     made: Mapping[int, Made] = MappingProxyType({}),
     sparse_sound: bool = False,
 ) -> Converted:
-    """Make the file.  ``paths`` are the segments by their number in the playlist.
+    """Make the file.  ``segments`` are those that were planned.
 
     ``in_one_pass`` reserves room for the index in front; it fails when the estimate is wrong.
     ``marks`` is what the file is to say of its holes; ``fills`` and ``made`` (by PID) what goes
@@ -120,7 +113,7 @@ def convert(
     """
     lanes = lanes_of(plan, format)
     if format is Format.TS:
-        return _write_stream(plan, lanes, paths, wrapped, output, progress, sparse_sound)
+        return _write_stream(plan, lanes, segments, output, progress, sparse_sound)
     feed = _feed(lanes)
     late = _late(plan, lanes)
     room = index_size(plan, lanes, fills) if in_one_pass else None
@@ -130,10 +123,10 @@ def convert(
     expected: list[list[Stretch]] = [[] for _ in lanes]
     findings: list[Finding] = []
     with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
-        first = _opening(plan, lanes, late, feed, paths, wrapped)
+        first = _opening(plan, lanes, late, feed, segments)
         pending: Future[None] = writer.submit(muxer.write, first)
         for placed, stitched in _stitch(
-            plan, lanes, paths, wrapped, progress, (fills, made), sparse_sound=sparse_sound
+            plan, lanes, segments, progress, (fills, made), sparse_sound=sparse_sound
         ):
             pending.result()
             chunks = feed.add(stitched.units) if feed else stitched.chunks
@@ -197,14 +190,13 @@ def _opening(
     lanes: tuple[Lane, ...],
     late: Sequence[Lane],
     feed: "Feed | None",
-    paths: Mapping[int, Path],
-    wrapped: Mapping[int, Wrapping],
+    segments: Sequence[LocalSegment],
 ) -> list[bytes]:
     """What the muxer is told of the streams before the first segment."""
     if feed is None:
-        shown = [_introduction(plan, x, paths, wrapped) for x in late]
+        shown = [_introduction(plan, x, segments) for x in late]
         return [Stitcher(lanes).tables(), *shown]
-    units = {x.pid: _first(plan, lanes, x, paths, wrapped) for x in lanes}
+    units = {x.pid: _first(plan, lanes, x, segments) for x in lanes}
     return [feed.head(units), *(feed.introduction(x.pid, units[x.pid]) for x in late)]
 
 
@@ -231,15 +223,12 @@ def _times(plan: Plan, lane: Lane) -> list[int]:
     return list(islice(chain.from_iterable(dts[dts >= 0].tolist() for dts in stamps), TIMES))
 
 
-def _introduction(
-    plan: Plan, lane: Lane, paths: Mapping[int, Path], wrapped: Mapping[int, Wrapping]
-) -> bytes:
+def _introduction(plan: Plan, lane: Lane, segments: Sequence[LocalSegment]) -> bytes:
     """The first units of a lane that begins late: ffmpeg looks at the beginning only."""
     placed = next(
         p for p in plan.placed if lane.pid in p.stamps and p.stream(lane.pid).config is not None
     )
-    how = wrapped.get(placed.number)
-    data, _ = _read(placed, paths[placed.number], how, np.empty(0, np.uint8))
+    data = read(segments[placed.number])
     return introduction(data, lane, placed.stream(lane.pid).pids)
 
 
@@ -247,14 +236,12 @@ def _first(
     plan: Plan,
     lanes: tuple[Lane, ...],
     lane: Lane,
-    paths: Mapping[int, Path],
-    wrapped: Mapping[int, Wrapping],
+    segments: Sequence[LocalSegment],
 ) -> Units:
     """The units of the first segment that has some of a lane: the muxer has to know them."""
     for placed in plan.placed:
         if lane.pid in placed.stamps:
-            how = wrapped.get(placed.number)
-            data, _ = _read(placed, paths[placed.number], how, np.empty(0, np.uint8))
+            data = read(segments[placed.number])
             stitcher = Stitcher(lanes)
             held = stitcher.add("", data, placed.stamps, placed.edges, placed.pids).units[lane.pid]
             if len(held.sizes):
@@ -265,8 +252,7 @@ def _first(
 def _write_stream(
     plan: Plan,
     lanes: tuple[Lane, ...],
-    paths: Mapping[int, Path],
-    wrapped: Mapping[int, Wrapping],
+    segments: Sequence[LocalSegment],
     output: Path,
     progress: Progress,
     sparse_sound: bool,
@@ -278,7 +264,7 @@ def _write_stream(
     stitcher = Stitcher(lanes)
     with output.open("wb") as file:
         for turn, (placed, stitched) in enumerate(
-            _stitch(plan, lanes, paths, wrapped, progress, sparse_sound=sparse_sound)
+            _stitch(plan, lanes, segments, progress, sparse_sound=sparse_sound)
         ):
             file.write(stitcher.tables(turn))
             lengths.append(sum(file.write(chunk) for chunk in stitched.chunks))
@@ -307,8 +293,7 @@ def _frozen(expected: Sequence[list[Stretch]]) -> tuple[tuple[Stretch, ...], ...
 def _stitch(
     plan: Plan,
     lanes: tuple[Lane, ...],
-    paths: Mapping[int, Path],
-    wrapped: Mapping[int, Wrapping],
+    segments: Sequence[LocalSegment],
     progress: Progress,
     filling: tuple[Sequence[Fill], Mapping[int, Made]] = ((), {}),
     *,
@@ -320,20 +305,22 @@ def _stitch(
     """
     stitcher = Stitcher(lanes, {} if sparse_sound else quiets(lanes, plan.end))
     following = _following(plan)
-    arenas = [np.empty(0, np.uint8)] * 3  # one being written, one waiting, one being filled
+    buffers = [Buffer() for _ in range(3)]  # one being written, one waiting, one being filled
     fills, made = filling
     for turn, placed in enumerate(plan.placed):
         for block in blocks([fill for fill in fills if fill.before == turn], made):
             at = max(int(one.dts[-1]) for one in block.values()) if block else 0
             yield placed, stitcher.fill(block).before(stitcher.hush(following(turn, at)))
-        path = paths[placed.number]
-        data, arenas[turn % 3] = _read(placed, path, wrapped.get(placed.number), arenas[turn % 3])
+        segment = segments[placed.number]
+        data = read(segment, buffers[turn % 3])
         try:
             stitched = stitcher.add(
                 placed.slot.name, data, placed.stamps, placed.edges, placed.pids
             )
         except Changed as error:
-            raise StorageError(f"{path}: changed while it was converted; run again") from error
+            raise StorageError(
+                f"{segment.path}: changed while it was converted; run again"
+            ) from error
         at = max(placed.last(pid) for pid in placed.stamps)
         quiet = stitcher.hush(following(turn + 1, at))
         last = stitcher.rest() if turn + 1 == len(plan.placed) else NOTHING_MORE
@@ -356,43 +343,3 @@ def _following(plan: Plan) -> Callable[[int, int], dict[int, float]]:
         return found
 
     return following
-
-
-def _read(placed: Placed, path: Path, how: Wrapping | None, arena: Bytes) -> tuple[Bytes, Bytes]:
-    """The segment as it was scanned, in a buffer that is used again."""
-    assert placed.slot.scan is not None
-    if how is not None:
-        data = opened(placed.slot.name, read_span(path, how), how).data
-        if len(data) != placed.slot.scan.size:
-            raise StorageError(f"{path}: changed while it was converted; run again")
-        return data, arena
-    size = placed.slot.scan.size
-    if len(arena) < size + 1:
-        arena = np.empty(max(size + 1, 2 << 20), np.uint8)
-    if _fill(path, arena[: size + 1]) != size:
-        raise StorageError(f"{path}: changed while it was converted; run again")
-    return arena[:size], arena
-
-
-def read_span(path: Path, how: Wrapping) -> Bytes:
-    """The part of a file that a wrapped segment lies in."""
-    if path.stat().st_size != how.size:
-        raise StorageError(f"{path}: changed while it was read; run again")
-    data = np.empty(how.length, np.uint8)
-    return data[: _fill(path, data, how.offset)]
-
-
-def head(path: Path) -> bytes:
-    """The first bytes of a file, by which it can be told what it is."""
-    data = np.empty(4096, np.uint8)
-    return data[: _fill(path, data)].tobytes()
-
-
-def _fill(path: Path, buffer: Bytes, offset: int = 0) -> int:
-    """Read until the buffer is full or the file ends; returns how much there was."""
-    view, done = buffer.data, 0
-    with path.open("rb", buffering=0) as file:
-        file.seek(offset)
-        while done < len(view) and (got := file.readinto(view[done:])):
-            done += got
-    return done

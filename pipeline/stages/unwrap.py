@@ -4,7 +4,7 @@ another container.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,59 +16,49 @@ from pipeline.media.ts.scan import Scan, Stream, scan
 from pipeline.model import (
     Finding,
     InitSection,
-    Inventory,
     Listed,
     Severity,
     StoredObject,
 )
-from pipeline.stages.convert import head, read_span
-from pipeline.stages.fetch import Fetched
+from pipeline.stages.segments import HEAD, LocalSegment, head, listed_as_wrapped, span
 from pipeline.storage import Storage
 
 MAX_INIT = 16 << 20  # bytes of a file that holds an initialisation section
 NOBODY_KNOWS = ("encrypted or random data", "unknown data")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Unwrapped:
-    """What such segments hold, by their number in the playlist."""
-
-    scans: dict[int, Scan] = field(default_factory=dict)
-    wrappings: dict[int, Wrapping] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-
-
 def unwrap(
-    inventory: Inventory,
-    fetched: Mapping[str, Fetched],
-    source: Storage,
-    given: Sequence[bytes],
-) -> Unwrapped:
-    """Open and scan every wrapped segment.  Its file stays as it is."""
-    found = Unwrapped()
+    segments: Sequence[LocalSegment], source: Storage, given: Sequence[bytes]
+) -> tuple[tuple[LocalSegment, ...], list[Finding]]:
+    """Open and scan every wrapped segment; its file stays as it is.  ``given`` are keys besides
+    those that lie with the playlist.
+    """
     ring = _Ring(source, given)
     fits: dict[str, list[bool]] = defaultdict(list)
-    for number, listed in enumerate(inventory.segments):
-        here = fetched.get(listed.object.key) if listed.object else None
-        if here is None or not _is_wrapped(listed, here):
-            continue
-        how = _wrapping(listed, here.object.size, ring)
-        raw = read_span(here.path, how)
-        result = opened(listed.name, raw, how)
-        if listed.segment.key:
-            known = result.key is not None or bool(result.findings)
-            if known or sniff(raw[:4096].tobytes()) in NOBODY_KNOWS:
-                fits[listed.segment.key.name].append(known)
-        scanned = scan(listed.name, result.data) if len(result.data) else Scan(listed.name, 0)
-        findings = (*result.findings, *scanned.findings)
-        cut = scanned.cut or result.cut or len(raw) < _promised(listed, len(raw))
-        streams = told(scanned.streams, result.configs)
-        found.scans[number] = replace(
-            scanned, cut=cut, findings=findings, streams=streams, gone=result.gone
-        )
-        found.wrappings[number] = how
-    found.findings.extend([*ring.findings, *_judged(fits)])
-    return found
+    found = tuple(_opened(s, ring, fits) if _is_wrapped(s) else s for s in segments)
+    return found, [*ring.findings, *_judged(fits)]
+
+
+def _opened(segment: LocalSegment, ring: "_Ring", fits: Mapping[str, list[bool]]) -> LocalSegment:
+    listed = segment.listed
+    assert listed.object is not None
+    how = _wrapping(listed, listed.object.size, ring)
+    segment = replace(segment, wrapping=how)
+    raw = span(segment)
+    result = opened(listed.name, raw, how)
+    if listed.segment.key:
+        known = result.key is not None or bool(result.findings)
+        if known or sniff(raw[:HEAD].tobytes()) in NOBODY_KNOWS:
+            fits[listed.segment.key.name].append(known)
+    scanned = scan(listed.name, result.data) if len(result.data) else Scan(listed.name, 0)
+    scanned = replace(
+        scanned,
+        cut=scanned.cut or result.cut or len(raw) < _promised(listed, len(raw)),
+        findings=(*result.findings, *scanned.findings),
+        streams=told(scanned.streams, result.configs),
+        gone=result.gone,
+    )
+    return replace(segment, slot=replace(segment.slot, scan=scanned))
 
 
 def told(streams: Mapping[int, Stream], configs: Mapping[int, bytes]) -> dict[int, Stream]:
@@ -79,10 +69,13 @@ def told(streams: Mapping[int, Stream], configs: Mapping[int, bytes]) -> dict[in
     }
 
 
-def _is_wrapped(listed: Listed, here: Fetched) -> bool:
-    if listed.segment.key or listed.segment.init or listed.name != listed.segment.uri:
+def _is_wrapped(segment: LocalSegment) -> bool:
+    scan = segment.slot.scan
+    if segment.path is None or scan is None:
+        return False
+    if listed_as_wrapped(segment.listed):
         return True
-    return not here.scan.packets and sniff(head(here.path)) in CONTAINERS
+    return not scan.packets and sniff(head(segment)) in CONTAINERS
 
 
 def _promised(listed: Listed, length: int) -> int:

@@ -1,0 +1,48 @@
+"""Segments whose format is not that of the others are brought into line before the plan is made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.media.slots.format_changes import restarted, survey
+from pipeline.media.slots.segments import Slot
+from pipeline.model import Finding, Format, OnChange, Reencoded
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.stages.segments import LocalSegment, slots_of, with_slots
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conformed:
+    """The segments in one format, and what was done to those that were not."""
+
+    segments: tuple[LocalSegment, ...]
+    findings: tuple[Finding, ...] = ()
+    reencoded: tuple[Reencoded, ...] = ()
+
+
+def conform(
+    segments: Sequence[LocalSegment],
+    folder: Path,
+    ffmpeg: Ffmpeg | None,
+    *,
+    on_change: OnChange,
+    format: Format,
+) -> Conformed:
+    """Leave alone what may stay; what rewrites the rest, into ``folder``, is loaded only where
+    something does.
+    """
+    segments = with_slots(segments, restarted(slots_of(segments)))
+    if on_change is OnChange.FAIL or not _changes(slots_of(segments), on_change, format):
+        return Conformed(segments)
+    from pipeline.stages.conform.rewrite import rewritten
+
+    return rewritten(segments, folder, ffmpeg, on_change=on_change, format=format)
+
+
+def _changes(slots: Sequence[Slot], on_change: OnChange, format: Format) -> bool:
+    """Anything to be cut, or to be encoded anew."""
+    if on_change is OnChange.SPLIT:
+        return True
+    if any(slot.scan and any(s.turns for s in slot.scan.streams.values()) for slot in slots):
+        return True
+    return bool(survey(slots, mp4=format in (Format.MP4, Format.M4A)).changes)
