@@ -14,7 +14,7 @@ from pipeline.media.slots.segments import (
     opening,
     slots_between,
 )
-from pipeline.media.timeline.extinf import adjacent, exact, extinf_errors, tolerance
+from pipeline.media.timeline.extinf import adjacent, allowance, exact, extinf_errors, tolerance
 from pipeline.media.timeline.slice_names import DOUBT, TOLERANCE, begins_whole, wall
 from pipeline.media.timeline.stream_gaps import FEW
 from pipeline.media.track import Lane
@@ -53,7 +53,7 @@ def promises(
     first, last = segments[0], segments[-1]
     allowed = tolerance(segments, lanes) * HZ
     if not _breaks_off(last, lanes):  # EXTINF alone says that something follows
-        allowed = _half_a_unit(last, lanes) if exact(segments, lanes) else max(allowed, WHOLE_END)
+        allowed = allowance(last, lanes) if exact(segments, lanes) else max(allowed, WHOLE_END)
     begin, end = _promised(segments, lanes, slots)
     real_end = _media_end(last, lanes)
     late = begin is not None and _begins_late(segments, lanes, begin)
@@ -391,8 +391,3 @@ def _start_of_last(
         return chained
     apart = last.slot.duration is not None and own - chained >= last.slot.duration * HZ
     return min(own, chained) if (last.damaged or last.torn) and not apart else own
-
-
-def _half_a_unit(last: Placed, lanes: Sequence[Lane]) -> float:
-    """Of the stream with the shortest ones."""
-    return min(lane.unit for lane in lanes if lane.pid in last.stamps) / 2

@@ -42,6 +42,14 @@ def exact(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
     return len(off) >= EDGES and max(off) <= 0.001 and not rounded
 
 
+def allowance(last: Placed, lanes: Sequence[Lane]) -> float:
+    """Ticks by which the last segment may end before an exact EXTINF: sound is cut at any time, and
+    ends with the last whole frame before.
+    """
+    sound = [x.unit for x in lanes if x.pid in last.stamps and x.codec.kind == "audio"]
+    return min(sound) if sound else lanes[0].unit / 2
+
+
 def adjacent(a: Placed, b: Placed) -> bool:
     """One follows the other in a playlist."""
     return b.position == a.position + 1 and b.slot.part == a.slot.part

@@ -205,10 +205,19 @@ def test_a_picture_that_is_missing_at_the_end(off, early):
     assert [f.id for f in findings] == ["PL_EXTINF"] * early
 
 
-def test_a_last_segment_that_ends_with_half_a_unit_less_is_whole():
-    _, made, findings = promised(run(), [SECONDS] * 3 + [SECONDS + 0.01])
-    assert [promise[3] for promise in made.values()] == [False, False]
-    assert findings == []
+@pytest.mark.parametrize(
+    ("audio", "more", "early"),
+    [
+        pytest.param(ts.AUDIO, 0.021, False, id="less than a frame of sound"),
+        pytest.param(ts.AUDIO, 0.022, True, id="more than that"),
+        pytest.param(None, 0.033, False, id="less than half a picture"),
+        pytest.param(None, 0.034, True, id="more than half of one"),
+    ],
+)
+def test_how_much_earlier_than_an_exact_extinf_the_last_segment_may_end(audio, more, early):
+    _, made, findings = promised(run(audio=audio), [SECONDS] * 3 + [SECONDS + more])
+    assert {promise[3] for promise in made.values()} == {early}
+    assert [f.id for f in findings] == ["PL_EXTINF"] * early
 
 
 def test_decoding_begins_before_presentation():
