@@ -29,13 +29,15 @@ FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 
 PAGE = b"""<!doctype html><video id=v src=/media></video><script>
 const v = document.getElementById('v'), seen = [], clock = [], chunks = [];
+let since = 0;  // when the last seek ended: of what was shown before nothing is told
 const canvas = new OffscreenCanvas(8, 5), pen = canvas.getContext('2d', {willReadFrequently: true});
 function look(now, frame) {
+  v.requestVideoFrameCallback(look);
+  if (frame.presentationTime < since) return;
   pen.drawImage(v, 0, 0, v.videoWidth, v.videoHeight / 4, 0, 0, 8, 5);
   const p = pen.getImageData(0, 0, 8, 5).data, row = [];
   for (let i = 0; i < 40; i++) row.push(p[4 * i]);
   seen.push([frame.mediaTime, v.currentTime, row]);
-  v.requestVideoFrameCallback(look);
 }
 async function open() {
   const context = new AudioContext({sampleRate: 48000});
@@ -57,6 +59,8 @@ async function play(from, seconds) {
     const there = new Promise(done => { v.onseeked = done; });
     v.currentTime = from;
     await there;
+    since = performance.now();
+    seen.length = clock.length = chunks.length = 0;
   }
   await v.play();
   const end = Math.min(v.duration - 0.02, (from ?? 0) + seconds);

@@ -196,10 +196,13 @@ def test_chromium_shows_and_plays_everything_in_its_place(case, name):
 @pytest.mark.parametrize("name", CASES)
 def test_chromium_finds_everything_in_its_place_after_seeking(case, name):
     this = case(name)
+    looked = 0
     for played in players.chromium(this.made(), SEEKS, 1.2):
         if played.heard:
             this.are_in_place(played.heard, NEAR, LATENCY)
         assert _off(this, played.pictures) <= PICTURE
+        looked += len(played.pictures)
+    assert looked > len(SEEKS)
 
 
 def _off(case, pictures):
