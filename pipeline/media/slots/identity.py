@@ -24,9 +24,6 @@ from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.slots.shifts import APART, together
 from pipeline.model import Finding, Severity
 
-HEADERS = 40  # bytes at the beginning of a packet that may be headers with clocks and stamps
-DISTINCT = 40  # different bytes behind them, which no silence and no black has
-
 
 def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
     """The slots with what is really theirs.  What is not is taken out, and its slot stays empty;
@@ -106,11 +103,10 @@ def _alike(slots: Sequence[Slot]) -> list[list[int]]:
 
 def _fingerprints(slot: Slot) -> list[object]:
     """The first packets of all streams make a segment unique, and the last ones, whatever PIDs
-    they are sent on; and behind their headers the first ones whatever their clock.
+    they are sent on.
     """
     streams = [stream for _, stream in sorted(streams_of(slot).items())]
-    ends = [(slot.part, end, *(_anonymous(s.edges[end]) for s in streams)) for end in (0, 1)]
-    return [*ends, (slot.part, *((s.counters[0], s.edges[0][HEADERS:]) for s in streams))]
+    return [(slot.part, end, *(_anonymous(s.edges[end]) for s in streams)) for end in (0, 1)]
 
 
 def _anonymous(packet: bytes) -> bytes:
@@ -119,24 +115,13 @@ def _anonymous(packet: bytes) -> bytes:
 
 
 def _holds(slots: Sequence[Slot], group: Sequence[int], number: int) -> bool:
-    """One of two slots has no other stamps than the other; or the same on another clock, if what
-    they begin with is no filler.
-    """
+    """One of two slots has no other stamps than the other."""
     one, other = streams_of(slots[group[0]]), streams_of(slots[number])
     pairs = [(one[p].dts, other[q].dts) for p, q in paired(one, other)]
-    telling = any(len(set(s.edges[0][HEADERS:])) >= DISTINCT for s in one.values())
-    if telling and all(np.array_equal(_since(mine), _since(others)) for mine, others in pairs):
-        return True
     return any(
         all(np.isin(mine, others).all() for mine, others in both)
         for both in (pairs, [pair[::-1] for pair in pairs])
     )
-
-
-def _since(dts: Ticks) -> Ticks:
-    """Stamps from the first one on."""
-    known: Ticks = dts[dts >= 0]
-    return signed(known - known[:1])
 
 
 def _misfit(slots: Sequence[Slot], number: int, same: Sequence[int]) -> int:

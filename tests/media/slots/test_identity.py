@@ -61,23 +61,6 @@ def test_a_copy_is_one_whatever_pids_it_is_sent_on():
     assert said(made) == [("SEG_DUP", Severity.ERROR, "3.ts")]
 
 
-@pytest.mark.parametrize("filler", [False, True])
-def test_a_copy_is_one_whatever_its_clock_unless_it_is_filler(filler):
-    """The clock jumped, as announced, after it was made; of silence nobody can tell."""
-    given = slots(*(data(S * (n + 1), audio=None) for n in range(5)))
-    given = [shifted(slot, ts.VIDEO, 630_000 * (n > 0)) for n, slot in enumerate(given)]
-    given[1] = replace(given[1], discontinuity=True)
-    assert given[1].scan is not None
-    held = given[1].scan.streams[ts.VIDEO]
-    if filler:
-        held = replace(held, edges=(held.edges[0][:40] + b"\xff" * 148, held.edges[1]))
-        given[1] = replace(given[1], scan=replace(given[1].scan, streams={ts.VIDEO: held}))
-    copy = shifted(given[1], ts.VIDEO, -630_000)
-    given[0] = replace(given[0], scan=copy.scan)
-    made = identified(given)
-    assert said(made) == ([] if filler else [("SEG_DUP", Severity.ERROR, "0.ts")])
-
-
 def _on_other_pids(data: bytes, numbers: dict[int, int]) -> bytes:
     made = []
     for at in range(0, len(data), 188):
