@@ -6,10 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pipeline.choices import Format as Format
-from pipeline.choices import OnChange as OnChange
-from pipeline.choices import OnLoss as OnLoss
-
 
 class Severity(StrEnum):
     """How much a finding matters, in rising order."""

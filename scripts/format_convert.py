@@ -16,9 +16,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 try:
+    from pipeline.choices import Format
     from pipeline.errors import RecpipeError, UsageError
     from pipeline.jobs import format_convert as files
-    from pipeline.model import Format
     from pipeline.muxing.locate import locate
     from pipeline.storage.names import printable
 except ImportError as error:

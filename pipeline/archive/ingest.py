@@ -13,9 +13,10 @@ from pipeline.archive import bag, places, premis, technical
 from pipeline.archive.beside import mp4s
 from pipeline.archive.history import events_of
 from pipeline.archive.staging import Archive, Staging, digest
+from pipeline.choices import Format
 from pipeline.errors import ExistsError, NotFoundError, StorageError, UsageError
 from pipeline.jobs.locks import locked
-from pipeline.model import Format, Report, SourceFile, StoredObject
+from pipeline.model import Report, SourceFile, StoredObject
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.inputs import inputs_of
 from pipeline.receipts.read import Output, Published

@@ -70,10 +70,10 @@ def convert_found(
     works: Sequence["Work"], failures: Sequence["Failure"], chosen: dict[str, Any]
 ) -> int:
     """Convert what was found into ``output``, and say what became of it; returns the exit code."""
+    from pipeline.choices import Format
     from pipeline.jobs import destinations as targets
     from pipeline.jobs import many
     from pipeline.jobs.naming import naming
-    from pipeline.model import Format
     from pipeline.muxing.locate import locate
 
     to = targets.destination(chosen["output"], Format(chosen["format"]), opener(chosen))

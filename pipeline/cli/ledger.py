@@ -163,8 +163,8 @@ def rebuild(**chosen: Any) -> int:
 
     What is not known from receipts (held recordings, attempts) is not restored.
     """
+    from pipeline.choices import Format
     from pipeline.jobs.destinations import destination
-    from pipeline.model import Format
     from pipeline.watch import rebuild_ledger as module
 
     to = destination(chosen["to"], Format.MP4, opener(chosen))
@@ -196,8 +196,8 @@ def _destination(chosen: dict[str, Any]) -> str:
     """The URL of the destination that was named, as ledgers know it; empty if none was."""
     if not chosen["to"]:
         return ""
+    from pipeline.choices import Format
     from pipeline.jobs.destinations import destination
-    from pipeline.model import Format
 
     return destination(chosen["to"], Format.MP4, opener(chosen)).storage.url()
 

@@ -6,10 +6,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from pipeline.choices import Format
 from pipeline.cli.output import is_terminal
 from pipeline.jobs.many import Outcome, Work
 from pipeline.jobs.options import unwatched
-from pipeline.model import Format
 
 PROVED = (Format.MP4.value, Format.M4A.value)  # read a third time, against the result
 MEDIA = (".ts", ".aac")

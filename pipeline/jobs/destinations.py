@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pipeline.choices import Format
 from pipeline.errors import ExistsError, UsageError
-from pipeline.model import Format
 from pipeline.storage import Storage
 from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePath
 
+from pipeline.choices import Format
 from pipeline.errors import ExistsError, MuxingError, NotFoundError, RecpipeError, UsageError
 from pipeline.jobs.destinations import Target
 from pipeline.jobs.one import check, process
 from pipeline.jobs.options import Options
-from pipeline.model import Format, Report, Severity, Verdict
+from pipeline.model import Report, Severity, Verdict
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import STALL, run

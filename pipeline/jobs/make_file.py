@@ -5,15 +5,16 @@ changes.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.choices import Format, OnLoss
 from pipeline.errors import DiskFullError, RefusedError
-from pipeline.jobs import disk_space as room
+from pipeline.jobs import disk_space
 from pipeline.jobs.destinations import Target
 from pipeline.jobs.options import Options, unwatched
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import Evidence, judged
 from pipeline.media.loss.chapters import Marks, marks
 from pipeline.media.timeline.wall_clock import wall_clock
-from pipeline.model import Finding, Format, OnLoss, Recording, Report, Severity, Verdict
+from pipeline.model import Finding, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import content, fill, mux, verify
 from pipeline.stages.fill import Filling
@@ -113,7 +114,7 @@ def _proven(
         if in_one_pass and "reserved_moov_size is too small" in made.messages:
             continue
         break
-    full = "No space left on device" in made.messages or room.is_full(temporary.parent)
+    full = "No space left on device" in made.messages or disk_space.is_full(temporary.parent)
     if full and any(f.severity == Severity.FATAL for f in verified.findings):
         raise DiskFullError(f"{temporary.parent}: no space left for the result; free some")
     return made, verified

@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.choices import OnChange
 from pipeline.errors import RefusedError, UsageError
-from pipeline.jobs import disk_space as room
+from pipeline.jobs import disk_space
 from pipeline.jobs.destinations import Target
 from pipeline.jobs.locks import locked
 from pipeline.jobs.make_file import Job, Made, make
@@ -23,7 +24,7 @@ from pipeline.media.slots.identity import identified
 from pipeline.media.slots.segments import Slot
 from pipeline.media.timeline import plan as timeline
 from pipeline.media.timeline.order import named_order
-from pipeline.model import Finding, Inventory, OnChange, Recording, Report, Severity, Verdict
+from pipeline.model import Finding, Inventory, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.inputs import identities
 from pipeline.stages import content, mux
@@ -218,7 +219,7 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
             temporaries.callback(temporary.unlink, missing_ok=True)
             temporary.touch()  # ffmpeg would only say that it cannot
             if not made:
-                room.need(temporary.parent, sum(o.size for o in objects_of(evidence.fetched)))
+                disk_space.need(temporary.parent, sum(o.size for o in objects_of(evidence.fetched)))
             try:
                 made.append(make(job, part.evidence, temporary))
             except RefusedError as error:

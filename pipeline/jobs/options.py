@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from pipeline import config
-from pipeline.choices import CHOICES, Choices, ConversionChoices, StreamTypes
+from pipeline.choices import (
+    CHOICES,
+    Choices,
+    ConversionChoices,
+    Format,
+    OnChange,
+    OnLoss,
+    StreamTypes,
+)
 from pipeline.errors import UsageError
 from pipeline.media.containers.aes128 import MAX_KEY, keys_of
-from pipeline.model import Finding, Format, OnChange, OnLoss
+from pipeline.model import Finding
 from pipeline.storage.oserrors import os_errors
 
 

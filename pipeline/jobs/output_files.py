@@ -6,22 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pipeline.choices import Format, OnChange
 from pipeline.jobs.options import Options
 from pipeline.jobs.verdict import Evidence, rejected
 from pipeline.media.finding_ids import AT_THE_HEAD
 from pipeline.media.loss import account
 from pipeline.media.loss import rules as checks
-from pipeline.model import (
-    Finding,
-    Format,
-    OnChange,
-    Piece,
-    Proof,
-    Recording,
-    Report,
-    Severity,
-    Verdict,
-)
+from pipeline.model import Finding, Piece, Proof, Recording, Report, Severity, Verdict
 
 if TYPE_CHECKING:
     from pipeline.media.timeline.split_plan import Division

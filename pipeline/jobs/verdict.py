@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.choices import OnLoss
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.finding_ids import hole_reason
 from pipeline.media.findings import bounded
@@ -17,7 +18,6 @@ from pipeline.model import (
     Entry,
     Finding,
     Hole,
-    OnLoss,
     Recording,
     Reencoded,
     Report,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.model import Format
+from pipeline.choices import Format
 
 # The clock of sound in fragments.  ffmpeg 5 writes sound on the clock of its samples, but does not
 # convert what a filter said of its duration: so it is the same one, for Opus.

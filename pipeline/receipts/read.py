@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from pipeline.agora import names
+from pipeline.choices import Format
 from pipeline.errors import RecpipeError, UsageError
-from pipeline.model import Format, SourceFile, Verdict
+from pipeline.model import SourceFile, Verdict
 from pipeline.receipts.write import CONVERTED
 from pipeline.stages.publish import RECEIPT, SCHEMA, named, piece_key, receipt_key
 from pipeline.storage import Storage

@@ -5,11 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.model import (
-    Piece,
-    Report,
-    SourceFile,
-)
+from pipeline.model import Piece, Report, SourceFile
 from pipeline.stages import publish
 from pipeline.version import VERSION
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.archive.places import TAR
+from pipeline.choices import Format
 from pipeline.errors import ChangedError, NotFoundError
-from pipeline.model import Format
 from pipeline.retention import trash
 from pipeline.retention.apply import expired
 from pipeline.retention.document import Leftover

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.agora import names
+from pipeline.choices import Format
 from pipeline.errors import StorageError, UsageError
-from pipeline.model import Format, SourceFile, StoredObject, Verdict
+from pipeline.model import SourceFile, StoredObject, Verdict
 from pipeline.receipts.read import Published
 
 SKEW = 600.0  # seconds that clocks may differ

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pipeline.choices import Format
 from pipeline.errors import StorageError
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.es.access_units import NO_UNITS, Units
@@ -24,7 +25,7 @@ from pipeline.media.stitch.stitcher import Changed, Stitched, Stitcher
 from pipeline.media.timeline.plan import Plan
 from pipeline.media.timeline.wall_clock import iso, wall_clock
 from pipeline.media.track import Lane
-from pipeline.model import Finding, Format
+from pipeline.model import Finding
 from pipeline.muxing import commands
 from pipeline.muxing.languages import tell_languages
 from pipeline.muxing.locate import Ffmpeg

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.choices import Format
 from pipeline.errors import ExistsError, StorageError
-from pipeline.model import Format, StoredObject
+from pipeline.model import StoredObject
 from pipeline.storage import Storage, allowed
 from pipeline.storage.probe import creates_once
 

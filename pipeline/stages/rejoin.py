@@ -41,13 +41,14 @@ def rejoined(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSegme
         slot = replace(slot, scan=scan(slot.name, data))
         new[number] = written(new[number], slot, folder / f"{number}.rejoined", data)
 
-    plain = [n for n, s in enumerate(segments) if s.path is not None and s.wrapping is None]
-    for number in (n for n in plain if n + 1 in plain):
+    plain = {n for n, s in enumerate(segments) if s.path is not None and s.wrapping is None}
+    followed = [n for n in sorted(plain) if n + 1 in plain]
+    for number in followed:
         if count := missing_bytes(new[number].slot, new[number + 1].slot):
             behind = read(new[number + 1])
             put(number, np.concatenate([read(new[number]), behind[:count]]))
             put(number + 1, behind[count:])
-    for number in (n for n in plain if n + 1 in plain and holds(new[n].slot, new[n + 1].slot)):
+    for number in (n for n in followed if holds(new[n].slot, new[n + 1].slot)):
         ahead, behind = parted(read(new[number]), new[number].slot, new[number + 1].slot)
         if not same_packets(behind, read(new[number + 1])):
             continue

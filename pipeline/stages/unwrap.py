@@ -13,13 +13,7 @@ from pipeline.media.containers.unwrap import CONTAINERS, FRAGMENTS, Wrapping, op
 from pipeline.media.es.codecs import sniff
 from pipeline.media.isobmff.fragments import parted
 from pipeline.media.ts.scan import Scan, Stream, scan
-from pipeline.model import (
-    Finding,
-    InitSection,
-    Listed,
-    Severity,
-    StoredObject,
-)
+from pipeline.model import Finding, InitSection, Listed, Severity, StoredObject
 from pipeline.stages.segments import HEAD, LocalSegment, head, listed_as_wrapped, span
 from pipeline.storage import Storage
 

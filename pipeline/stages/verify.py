@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.choices import Format
 from pipeline.media.clock import HZ
 from pipeline.media.es.access_units import NO_UNITS, audio, frames, told_apart
 from pipeline.media.isobmff import sample_tables as mp4
@@ -23,7 +24,7 @@ from pipeline.media.stitch.stitcher import Stitcher
 from pipeline.media.timeline.plan import Plan
 from pipeline.media.track import Lane
 from pipeline.media.ts.scan import scan
-from pipeline.model import Finding, Format, Proof, Severity, TrackInfo
+from pipeline.model import Finding, Proof, Severity, TrackInfo
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.tracks import read_tracks
 

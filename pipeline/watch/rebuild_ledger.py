@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from pipeline.choices import Format
 from pipeline.errors import ChangedError, DeniedError, NotFoundError
 from pipeline.jobs.destinations import file_name
 from pipeline.ledger.claims import Made
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.restore import Restored, enter
 from pipeline.ledger.sources import identity
-from pipeline.model import Format, SourceFile
+from pipeline.model import SourceFile
 from pipeline.receipts.earlier import stands
 from pipeline.receipts.read import Published, ReceiptError, Unreadable, find
 from pipeline.storage import Storage

@@ -8,10 +8,11 @@ import pytest
 from pipeline.archive import bulk
 from pipeline.archive.ingest import Ingested, Order, Originals
 from pipeline.archive.places import Form
+from pipeline.choices import OnLoss
 from pipeline.errors import ExistsError, NotFoundError
 from pipeline.jobs.many import Failure
 from pipeline.jobs.options import Options
-from pipeline.model import OnLoss, Report, Verdict
+from pipeline.model import Report, Verdict
 from pipeline.storage.locations import open_storage
 from tests.archive.conftest import NOW, Home, files, root
 

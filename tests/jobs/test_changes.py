@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import OnChange, Severity, Verdict
+from pipeline.choices import OnChange
+from pipeline.model import Severity, Verdict
 from tests import recordings as r
 
 LARGE = replace(r.AV_B, size="640x360")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.choices import StreamTypes
-from pipeline.model import Format, Severity, Verdict
+from pipeline.choices import Format, StreamTypes
+from pipeline.model import Severity, Verdict
 from tests import recordings as r
 
 PICTURES = "testsrc2=s=320x180:r=15,noise=alls=24:allf=t"

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.choices import Format
 from pipeline.errors import FfmpegMissingError
 from pipeline.media.containers.matroska import read
-from pipeline.model import Format, Verdict
+from pipeline.model import Verdict
 from tests import recordings as r
 from tests.jobs.test_container_faults import AAC, FMP4, H264, OPUS, VP9, WEBM
 from tests.media.containers.test_matroska import HEAD, cluster, element, info, simple, track

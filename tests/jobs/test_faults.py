@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import OnLoss, Severity, Verdict
+from pipeline.choices import OnLoss
+from pipeline.model import Severity, Verdict
 from tests import recordings as r
 
 ONE_MOMENT = 0.1  # seconds lost_seconds may be off

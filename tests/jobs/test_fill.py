@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.choices import Format, OnLoss
 from pipeline.media.isobmff import sample_tables as mp4
 from pipeline.media.loss.chapters import Marks, marks
 from pipeline.media.proof import compare as proof
 from pipeline.media.timeline.wall_clock import WallClock
-from pipeline.model import Format, OnLoss, Severity, Verdict
+from pipeline.model import Severity, Verdict
 from tests import recordings as r
 
 CUT = 100_001  # bytes of a slice that are left

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.choices import Format
 from pipeline.errors import NotFoundError, UsageError
 from pipeline.jobs.format_convert import (
     FORMATS,
@@ -19,7 +20,6 @@ from pipeline.jobs.format_convert import (
     plan,
     sources,
 )
-from pipeline.model import Format
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.tracks import parse, read_tracks
 from pipeline.storage.local import LocalStorage

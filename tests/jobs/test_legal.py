@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import Format, Severity, Verdict
+from pipeline.choices import Format
+from pipeline.model import Severity, Verdict
 from tests import recordings as r
 from tests import ts
 

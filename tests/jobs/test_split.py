@@ -16,11 +16,12 @@ from pipeline.archive import bulk
 from pipeline.archive.holdings import missing_from
 from pipeline.archive.ingest import Ingested, Order, Originals
 from pipeline.archive.staging import Archive
+from pipeline.choices import Format, OnChange, OnLoss
 from pipeline.errors import ExistsError, StorageError
 from pipeline.jobs import one
 from pipeline.jobs.destinations import Target
 from pipeline.jobs.options import Options
-from pipeline.model import Format, OnChange, OnLoss, Severity, Verdict
+from pipeline.model import Severity, Verdict
 from pipeline.receipts.earlier import earlier
 from pipeline.receipts.read import find, read
 from pipeline.retention.interlocks import Checks

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import OnLoss, Severity, Verdict
+from pipeline.choices import OnLoss
+from pipeline.model import Severity, Verdict
 from tests import parts as p
 from tests import recordings as r
 from tests.parts import Piece

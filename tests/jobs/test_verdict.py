@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.choices import OnLoss
 from pipeline.jobs.one import planned
 from pipeline.jobs.options import Options
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import judged, rejected
 from pipeline.media.es.access_units import NO_UNITS
 from pipeline.media.loss.holes import Stretch
-from pipeline.model import Finding, OnLoss, Severity, Verdict
+from pipeline.model import Finding, Severity, Verdict
 from pipeline.stages import mux
 from pipeline.stages.discover import discover
 from pipeline.stages.inspect import inspect

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import Format
+from pipeline.choices import Format
 from pipeline.muxing import commands
 
 FFMPEG = Path("/opt/ffmpeg")

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
+from pipeline.choices import Format
 from pipeline.errors import ChangedError
-from pipeline.model import Format
 from pipeline.receipts.earlier import earlier, lost
 from pipeline.stages import publish
 from pipeline.storage.local import LocalStorage

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from pipeline.agora import names
+from pipeline.choices import Format
 from pipeline.ledger.ledger import Ledger
-from pipeline.model import Format, Proof, Report, SourceFile, StoredObject, Verdict
+from pipeline.model import Proof, Report, SourceFile, StoredObject, Verdict
 from pipeline.receipts.write import CONVERTED, receipt
 from pipeline.retention import document
 from pipeline.retention.apply import Done, Work, apply, purge, restore

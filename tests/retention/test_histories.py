@@ -35,12 +35,12 @@ from pipeline.archive import bulk, technical
 from pipeline.archive.holdings import missing_from
 from pipeline.archive.ingest import Ingested, Order
 from pipeline.archive.staging import Archive
+from pipeline.choices import Format
 from pipeline.errors import RecpipeError
 from pipeline.ledger import custody, queries
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
 from pipeline.ledger.tables import recordings
-from pipeline.model import Format
 from pipeline.retention import apply as acts
 from pipeline.retention import document, trash
 from pipeline.retention.plan import GuardError

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.choices import OnChange, OnLoss
 from pipeline.errors import UsageError
-from pipeline.model import OnChange, OnLoss, Report, Verdict
+from pipeline.model import Report, Verdict
 from pipeline.muxing.locate import locate
 from pipeline.simulator.faults.catalogue import BY_NAME, FAILOVER, FAULTS
 from pipeline.simulator.faults.fault_context import with_units

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.model import Format, OnLoss
+from pipeline.choices import Format, OnLoss
 from pipeline.simulator.recorder.measure import in_a_row, measure
 from tests import parts, players
 from tests import recordings as r

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.choices import Format
 from pipeline.errors import DiskFullError, MuxingError, StorageError
 from pipeline.media.timeline import plan as timeline
 from pipeline.media.ts.scan import scan
-from pipeline.model import Format
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import mux
 from pipeline.stages.segments import slots_of

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from pipeline.choices import Format
 from pipeline.errors import DeniedError, ExistsError, StorageError
-from pipeline.model import Format
 from pipeline.stages import publish
 from pipeline.storage.local import LocalStorage
 from tests.shelf import Shelf

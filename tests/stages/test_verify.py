@@ -4,8 +4,9 @@ import hashlib
 
 import pytest
 
+from pipeline.choices import Format
 from pipeline.media.timeline import plan as timeline
-from pipeline.model import Format, Proof, Severity
+from pipeline.model import Proof, Severity
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import mux, verify
 from pipeline.stages.segments import slots_of

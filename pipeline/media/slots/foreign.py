@@ -14,6 +14,7 @@ from pipeline.media.slots.neighbours import (
     emptied,
     end,
     first,
+    kind_of,
     length,
     promised,
     signed_ticks,
@@ -275,12 +276,8 @@ def _pairs(slots: Sequence[Slot], edges: Iterable[tuple[int, int]]) -> list[tupl
 def _step(slot: Slot, off: Mapping[int, int]) -> int:
     """By how much it is off a neighbour: sound tells exactly, pictures may come at any time."""
     streams = streams_of(slot)
-    sound = [ticks for pid, ticks in off.items() if _kind(streams[pid]) == "audio"]
+    sound = [ticks for pid, ticks in off.items() if kind_of(streams[pid]) == "audio"]
     return (sound or [*off.values()])[0]
-
-
-def _kind(stream: Stream) -> str:
-    return stream.codec.kind if stream.codec else ""
 
 
 def _seamless(slot: Slot, found: Neighbours, step: int) -> bool:

@@ -11,7 +11,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from pipeline.media.clock import HZ, Ticks, signed
+from pipeline.media.clock import HZ
 from pipeline.media.slots.foreign import OUT, in_line
 from pipeline.media.slots.neighbours import (
     between,
@@ -20,6 +20,7 @@ from pipeline.media.slots.neighbours import (
     paired,
     streams_of,
 )
+from pipeline.media.slots.rejoin import held_again
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.slots.shifts import APART, together
 from pipeline.model import Finding, Severity
@@ -159,14 +160,10 @@ def _held_before(slots: list[Slot]) -> list[Finding]:
     there = [n for n, slot in enumerate(slots) if has_media(slot)]
     for a, b in pairwise(there):
         one, other = streams_of(slots[a]), streams_of(slots[b])
-        twice = one.keys() == other.keys() and all(
-            0 < len(other[p].dts) < len(one[p].dts)
-            and np.isin(other[p].dts, one[p].dts).all()
-            and _begins_before(one[p].dts, other[p].dts)
-            for p in other
-        )
-        twice &= any(one[p].edges[1] == other[p].edges[1] for p in one.keys() & other.keys())
-        if twice and slots[a].part == slots[b].part:
+        shared = one.keys() & other.keys()
+        within = all(np.isin(other[p].dts, one[p].dts).all() for p in shared)
+        alike = any(one[p].edges[1] == other[p].edges[1] for p in shared)
+        if within and alike and held_again(slots[a], slots[b]):
             detail = f"all it holds stands in {slots[a].name} as well"
             findings.append(
                 Finding("SEG_DUP", Severity.WARNING, slots[b].name, None, 1, detail, "dropped")
@@ -175,10 +172,3 @@ def _held_before(slots: list[Slot]) -> list[Finding]:
             slots[a] = replace(slots[a], duration=both or None)
             slots[b] = replace(emptied(slots[b]), needed=False)
     return findings
-
-
-def _begins_before(one: Ticks, other: Ticks) -> bool:
-    """One of two that hold the same begins earlier by more than half of what the other lasts."""
-    a, b = one[one >= 0], other[other >= 0]
-    lasts = int(signed(b[-1:] - b[:1])[0]) if len(b) else 0
-    return len(a) > 0 and len(b) > 0 and int(signed(b[:1] - a[:1])[0]) > lasts / 2

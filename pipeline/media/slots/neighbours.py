@@ -81,19 +81,20 @@ def paired(one: Mapping[int, Stream], other: Mapping[int, Stream]) -> list[tuple
     """
     if one.keys() & other.keys():
         return [(pid, pid) for pid in one if pid in other]
-    kinds = sorted({_kind(stream) for stream in one.values()})
+    kinds = sorted({kind_of(stream) for stream in one.values()})
     return [
         pair
         for kind in kinds
         for pair in zip(
-            (pid for pid, stream in sorted(one.items()) if _kind(stream) == kind),
-            (pid for pid, stream in sorted(other.items()) if _kind(stream) == kind),
+            (pid for pid, stream in sorted(one.items()) if kind_of(stream) == kind),
+            (pid for pid, stream in sorted(other.items()) if kind_of(stream) == kind),
             strict=False,
         )
     ]
 
 
-def _kind(stream: Stream) -> str:
+def kind_of(stream: Stream) -> str:
+    """Audio or video; nothing for a stream of another kind."""
     return stream.codec.kind if stream.codec else ""
 
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.media.clock import HZ, Bytes, Ticks, signed
+from pipeline.media.slots.neighbours import kind_of, streams_of
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.packets import PACKET, columns, framing
 from pipeline.media.ts.pes import track
-from pipeline.media.ts.scan import Scan, Stream
+from pipeline.media.ts.scan import Scan
 from pipeline.model import Severity
 
 NEAR = 0.25  # seconds: a last unit, and what EXTINF may be off
@@ -66,32 +67,37 @@ def _own(a: Slot, b: Slot) -> dict[int, int]:
     """How many PES of its own a segment begins with that seems to hold the next one, by PID; empty
     where it does not.
     """
-    if a.part != b.part or a.scan is None or b.scan is None:
-        return {}
-    one, other = _streams(a.scan), _streams(b.scan)
-    if not other or one.keys() != other.keys():
+    return held_again(a, b) or _as_long_as_both(a, b)
+
+
+def held_again(a: Slot, b: Slot) -> dict[int, int]:
+    """How many PES a segment has, by PID, before those with the stamps of the next one; empty where
+    it does not hold these as well.
+    """
+    one, other = streams_of(a), streams_of(b)
+    if a.part != b.part or not other or one.keys() != other.keys():
         return {}
     begins = {pid: _beginning_of(one[pid].dts, s.dts) for pid, s in other.items()}
-    if max(begins.values()) >= OWN and all(
-        _mostly_alike(one[pid].dts[begins[pid] :], other[pid].dts) for pid in other
-    ):
-        return begins
-    return _as_long_as_both(a, b)
+    alike = all(_mostly_alike(one[pid].dts[begins[pid] :], other[pid].dts) for pid in other)
+    return begins if alike and max(begins.values()) >= OWN else {}
 
 
 def _as_long_as_both(a: Slot, b: Slot) -> dict[int, int]:
     """How many PES a segment has before its EXTINF is over, of pictures if it has some, where it
     lasts as long as the next one besides: the clock of that may have been another.
     """
-    if a.scan is None or not a.duration or not b.duration or a.rounded:
+    streams = streams_of(a)
+    if a.part != b.part or streams.keys() != streams_of(b).keys() or not streams:
         return {}
-    streams = _streams(a.scan).items()
-    pid, stream = min(streams, key=lambda one: one[1].codec is None or one[1].codec.kind == "audio")
-    since = signed(stream.dts - stream.dts[stream.dts >= 0][:1])
+    if not a.duration or not b.duration or a.rounded:
+        return {}
+    pid, stream = min(streams.items(), key=lambda one: kind_of(one[1]) == "audio")
+    known = np.flatnonzero(stream.dts >= 0)
+    since = signed(stream.dts[known] - stream.dts[known[0]])
     if abs(int(since.max()) / HZ - a.duration - b.duration) > NEAR:
         return {}
-    own = int(np.count_nonzero((stream.dts < 0) | (since < (a.duration - BORDER) * HZ)))
-    return {pid: own} if 0 < own < len(stream.dts) else {}
+    later = known[since >= (a.duration - BORDER) * HZ]
+    return {pid: int(later[0])} if len(later) and later[0] else {}
 
 
 def _beginning_of(dts: Ticks, other: Ticks) -> int:
@@ -136,13 +142,9 @@ def same_packets(a: Bytes, b: Bytes) -> bool:
 
 def begins_inside(scan: Scan) -> bool:
     """A segment begins inside a unit of one of its streams."""
-    return any(stream.head for stream in _streams(scan).values())
+    return any(s.head for s in scan.streams.values() if s.codec and len(s.dts))
 
 
 def hurt(scan: Scan) -> int:
     """How many things are wrong with a segment."""
     return sum(f.count for f in scan.findings if f.severity == Severity.ERROR)
-
-
-def _streams(scan: Scan) -> dict[int, Stream]:
-    return {pid: s for pid, s in scan.streams.items() if s.codec and len(s.dts)}

@@ -53,11 +53,12 @@ def _alone(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -> bool
     """
     others = [other for other in streams_of(slots[found.here]) if other != pid]
     for other in others:
-        told = other in found.since or other in found.until
-        if told and _off(slots, found, other) != 0:
-            return False
+        if other in found.since or other in found.until:
+            if _off(slots, found, other) != 0:
+                return False
+            continue
         apart, usual = _distances(slots, found.here, pid, at_end=False)
-        if not told and (apart is None or abs(apart - usual - off) > _leeway(off)):
+        if apart is None or abs(apart - usual - off) > _leeway(off):
             return False
     return bool(others)
 

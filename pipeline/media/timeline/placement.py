@@ -134,10 +134,11 @@ class Placer:
 
     def _left_out(self, before: Placed, segment: Placed) -> float:
         """Seconds that slots last whose numbers the names leave out between two neighbours."""
-        if before.slot.utc is not None or segment.position != before.position + 1:
+        count = self._numbers.get(segment.position, 0)
+        if not count or before.slot.utc is not None or segment.position != before.position + 1:
             return 0.0
         told = [slot.duration for slot in self._slots if slot.duration]
-        return self._numbers.get(segment.position, 0) * float(np.median(told or [0.0]))
+        return count * float(np.median(told or [0.0]))
 
     def _breaks(self, before: Placed, segment: Placed) -> bool:
         """Packets are missing: a clock that goes on may have begun anew by chance."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
+from pipeline.choices import OnLoss
 from pipeline.media.clock import BASE, HZ, MODULO, Ticks
 from pipeline.media.slots.bounds import decoded_in_time
 from pipeline.media.slots.segments import Placed, Slot, has_media, is_gone
@@ -23,7 +24,7 @@ from pipeline.media.timeline.slice_names import NEAREST
 from pipeline.media.timeline.tracks import choose
 from pipeline.media.track import Lane
 from pipeline.media.ts.scan import Scan
-from pipeline.model import Finding, OnLoss, Severity
+from pipeline.model import Finding, Severity
 
 APART = 3600.0  # seconds between the first units of two streams of one segment
 LONGEST = MODULO - 2 * BASE  # what one transport clock can count: 26.5 hours

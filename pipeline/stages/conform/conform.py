@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.choices import Format, OnChange
 from pipeline.media.slots.format_changes import restarted, survey
 from pipeline.media.slots.segments import Slot
-from pipeline.model import Finding, Format, OnChange, Reencoded
+from pipeline.model import Finding, Reencoded
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.segments import LocalSegment, slots_of, with_slots
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.choices import Format, OnChange
 from pipeline.media.clock import Bytes, signed
 from pipeline.media.es.codecs import AAC, H264, codec_of
 from pipeline.media.slots.format_changes import Survey, begun_anew, by_segment, survey
@@ -13,7 +14,7 @@ from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.mux import Stream
 from pipeline.media.ts.replace_streams import spliced
 from pipeline.media.ts.scan import Scan
-from pipeline.model import Format, OnChange, Severity
+from pipeline.model import Severity
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.conform.conform import Conformed
 from pipeline.stages.conform.cut import WHOLE, borders, cut_between, cut_inside, scanned

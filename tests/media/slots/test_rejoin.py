@@ -242,3 +242,18 @@ def test_a_segment_that_lasts_as_long_as_both_holds_the_next_one_whatever_its_cl
     if found:
         ahead, behind = parted(bytes_of(first + copy), a, b)
         assert (ahead.tobytes(), behind.tobytes()) == (first, copy)
+
+
+@pytest.mark.parametrize("pictures", [1, 4])
+def test_streams_without_one_stamp_hold_nothing(pictures):
+    """Whatever EXTINF says."""
+    es = [ts.pes(0xE0, ts.access_unit(n)) for n in range(pictures)]
+    tables = ts.table_packets(0, ts.pat()) + ts.table_packets(ts.PMT, ts.pmt({ts.VIDEO: ts.H264}))
+    packets = [row for n, one in enumerate(es) for row in ts.packets(ts.VIDEO, one, 4 * n)]
+    bare = replace(slot(b"".join([*tables, *packets])), duration=1.0)
+    assert bare.scan is not None
+    assert (bare.scan.streams[ts.VIDEO].dts < 0).all()
+    assert not holds(bare, bare)
+    stamped = replace(slot(ts.segment(start=0, pictures=16, audio=None)), duration=1.0)
+    assert not holds(bare, stamped)
+    assert not holds(stamped, bare)

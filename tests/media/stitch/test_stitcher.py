@@ -350,3 +350,28 @@ def test_bytes_that_are_not_those_that_were_planned_with():
     other = np.frombuffer(bytearray(ts.segment(start=S, pictures=15)), np.uint8)
     with pytest.raises(Changed, match=r"0\.ts: not the bytes that were planned with"):
         Stitcher(made.lanes).add("0.ts", other, placed.stamps, placed.edges)
+
+
+def declared(data: bytes) -> list[bytearray]:
+    """The packets of a segment of pictures, whose PES say how long they are (2.4.3.7)."""
+    rows = [bytearray(data[at : at + 188]) for at in range(0, len(data), 188)]
+    begins = [n for n, row in enumerate(rows) if row[1] & 0x41 == 0x41]
+    for begin, end in zip(begins, [*begins[1:], len(rows)], strict=True):
+        length = sum(len(_packet(bytes(row)).payload) for row in rows[begin:end]) - 6
+        at = rows[begin].index(b"\0\0\1\xe0") + 4
+        rows[begin][at : at + 2] = length.to_bytes(2, "big")
+    return rows
+
+
+@pytest.mark.parametrize("lost", [0, 16])
+def test_a_picture_that_lacks_packets_nobody_knows_where_is_left_out(lost):
+    """Sixteen of its own: every counter goes on, and only its length tells."""
+    rows = declared(ts.segment(start=S, pictures=6, gop=6, size=5000, audio=None))
+    third = [n for n, row in enumerate(rows) if row[1] & 0x41 == 0x41][2]
+    made, (part,), out = stitched(b"".join(rows[: third + 4] + rows[third + 4 + lost :]))
+    units = part.units[ts.VIDEO]
+    times = [(int(dts) - BASE) // 6000 for dts in units.dts]
+    assert times == ([0, 1, 3, 4, 5] if lost else [0, 1, 2, 3, 4, 5])
+    assert units.torn.tolist() == ([2] if lost else [])  # in front of the fourth
+    assert len(heads(read(out), ts.VIDEO)) == len(times)
+    assert made.placed[0].damaged is bool(lost)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from pipeline.choices import OnLoss
 from pipeline.media.slots.segments import Slot
 from pipeline.media.timeline.plan import Plan, plan
 from pipeline.media.ts.scan import scan
-from pipeline.model import OnLoss, Severity
+from pipeline.model import Severity
 from tests import recordings as r
 from tests import ts
 from tests.media.slots_builder import SECONDS, UTC, S, slot

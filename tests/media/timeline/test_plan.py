@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.choices import OnLoss
 from pipeline.media.clock import BASE
 from pipeline.media.slots.segments import Slot
 from pipeline.media.timeline.plan import Plan, plan
 from pipeline.media.ts.scan import scan
-from pipeline.model import OnLoss, Severity
+from pipeline.model import Severity
 from tests import ts
 
 S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.choices import OnLoss
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.timeline import plan as timeline
 from pipeline.media.timeline.split_plan import divide
-from pipeline.model import OnLoss, Severity
+from pipeline.model import Severity
 from tests import ts
 from tests.media.slots.test_format_changes import MONO, STEREO, slots
 
