@@ -107,10 +107,11 @@ def _beginning_of(dts: Ticks, other: Ticks) -> int:
 
 
 def _mostly_alike(one: Ticks, other: Ticks) -> bool:
-    """More than half of the stamps are those of the other, and one holds all of the other's."""
+    """More than half of the stamps of either are those of the other: damage may have left less of
+    both.
+    """
     both = np.intersect1d(one, other)
-    sizes = len(np.unique(one)), len(np.unique(other))
-    return len(both) == min(sizes) and 2 * len(both) > max(sizes)
+    return 2 * len(both) > max(len(np.unique(one)), len(np.unique(other)))
 
 
 def parted(data: Bytes, a: Slot, b: Slot) -> tuple[Bytes, Bytes]:

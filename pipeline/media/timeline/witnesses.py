@@ -11,6 +11,7 @@ from pipeline.model import Finding, Severity
 
 TOLERANCE = 1.0  # seconds the slice clock may differ from the media
 ALIKE = 0.003  # seconds: names tell whole milliseconds
+BY_NAMES = "placed by the slice names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +70,17 @@ class Witnesses:
             return self.listed if abs(names - self.listed) <= doubt else max(names, 0.0)
         if names > TOLERANCE or self.numbered:
             return max(names, self.numbered)
-        return self.rest if self.rest > 0 and abs(names - self.rest) <= ALIKE else 0.0
+        return self.rest if abs(names - self.rest) <= ALIKE else 0.0
 
 
 def said(segment: Placed, seen: Witnesses) -> Finding:
     """Which witness won, and why the clock did not."""
     how = f"placed {seen.wait:.3f} s later" if seen.wait else "joined without a gap"
     id, detail = "DTS_BACK", f"the clock goes back by {seen.back:.3f} s"
-    if seen.back < 0 and seen.names is None:
+    if seen.back < 0:
         id, detail = "DTS_GAP", f"the clock steps by {seen.clock:.3f} s"
-    elif seen.back < 0 and seen.names is not None:
-        id, how = "DTS_GAP", "placed by the slice names"
-        detail = f"the clock steps by {seen.clock:.3f} s, the slice names say {seen.names[0]:.3f} s"
+        if seen.names is not None:
+            detail, how = f"{detail}, the slice names say {seen.names[0]:.3f} s", BY_NAMES
     if seen.announced:  # as the playlist may do it: nothing had to be put right
         return Finding(
             id, Severity.INFO, segment.slot.name, detail=f"{detail}, as announced; {how}"

@@ -257,3 +257,43 @@ def test_streams_without_one_stamp_hold_nothing(pictures):
     stamped = replace(slot(ts.segment(start=0, pictures=16, audio=None)), duration=1.0)
     assert not holds(bare, stamped)
     assert not holds(stamped, bare)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda a, b: (replace(a, duration=None), b), id="no EXTINF"),
+        pytest.param(lambda a, b: (a, replace(b, duration=None)), id="none of the next one"),
+        pytest.param(lambda a, b: (replace(a, rounded=True), b), id="a rounded one"),
+        pytest.param(lambda a, b: (replace(a, part="bak0"), b), id="another part"),
+        pytest.param(
+            lambda a, b: (
+                a,
+                replace(
+                    slot(ts.segment(start=0, pictures=16, audio=None)), duration=96_000 / 90_000
+                ),
+            ),
+            id="other streams",
+        ),
+        pytest.param(
+            lambda a, b: (replace(a, duration=2 * 96_000 / 90_000 - 0.01), b), id="longer"
+        ),
+    ],
+)
+def test_how_long_it_lasts_tells_nothing(change):
+    first = ts.segment(start=48_000_000, pictures=16)
+    copy = ts.segment(start=48_000_000 + 96_000, pictures=16)
+    second = ts.segment(start=0, pictures=16)
+    a, b = (replace(slot(data), duration=96_000 / 90_000) for data in (first + copy, second))
+    assert holds(a, b)
+    assert not holds(*change(a, b))
+
+
+def test_damage_to_both_copies_of_what_is_held():
+    """In different places: neither has all that the other has."""
+    _, both, _, second = held_too()
+    rows = [second[at : at + 188] for at in range(0, len(second), 188)]
+    behind = slot(b"".join(rows[:20] + rows[30:]))
+    ahead = slot(both[: -len(second)] + b"".join(rows[:40] + rows[50:]))
+    assert holds(ahead, behind)
+    assert not holds(ahead, slot(b"".join(rows[: len(rows) // 3])))

@@ -23,6 +23,7 @@ from tests.media.timeline.test_expected_span import SECONDS, S, slots_of
         pytest.param("a1.ts a2.ts b4.ts b5.ts b6.ts", {}, id="another name"),
         pytest.param("a3.ts a2.ts a1.ts a0.ts", {}, id="backwards"),
         pytest.param("a.ts b.ts c.ts", {}, id="no numbers"),
+        pytest.param("a1.ts x.ts a2.ts a3.ts a5.ts", {4: 1}, id="one without a number among them"),
         pytest.param("1 2 4 5", {2: 1}, id="nothing but numbers"),
     ],
 )
