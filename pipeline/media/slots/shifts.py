@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.media.clock import HZ, MODULO, Ticks, signed
 from pipeline.media.slots.neighbours import Neighbours, end, first, signed_ticks, streams_of
 from pipeline.media.slots.segments import Slot
+from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
 
 USUAL = HZ // 10  # ticks by which the distance of two streams differs from slot to slot
@@ -73,8 +74,13 @@ def _as_promised(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -
         return off
     if here.codec is None or here.codec.kind == "audio":
         return off
-    told = signed_ticks(first(here) - first(one) - round(HZ * before.duration))
+    told = signed_ticks(_shown(here) - _shown(one) - round(HZ * before.duration))
     return told if abs(told - off) <= APART else off
+
+
+def _shown(stream: Stream) -> int:
+    """When the first picture decoded is shown."""
+    return int(stream.pts[int(np.argmax(stream.dts >= 0))])
 
 
 def _as_much(found: Neighbours, pid: int) -> bool:

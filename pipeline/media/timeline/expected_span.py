@@ -81,7 +81,7 @@ def promises(
         stops, ends_early = (
             (end + tail, bool(tail) or early or _hurt_after(last, lane))
             if to == len(segments) - 1
-            else _ends_early(segments, to, lane, lanes, slots, end + tail)
+            else _ends_early(segments, to, lane, lanes, slots, end + tail, short=early)
         )
         silent = tuple(span for s in segments for span in s.silent.get(lane.pid, ()))
         promised[lane.pid] = Promise(
@@ -229,12 +229,15 @@ def _ends_early(
     lanes: Sequence[Lane],
     slots: Sequence[Slot],
     end: float,
+    *,
+    short: bool,
 ) -> tuple[float, bool]:
-    """The same for a lane that is not seen in the last segments."""
+    """The same for a lane that is not seen in the last segments, of which the last may be short."""
     segment, after = segments[at], segments[at + 1]
     if cut := [span for s in segments[at + 1 :] if (span := s.gone(lane.pid))]:
         return float(cut[-1][1]), True
-    if after.damaged and at + 2 == len(segments) and _span(after, lanes) < HZ:
+    unread = at + 2 == len(segments) and _span(after, lanes) < HZ  # too little is left to tell
+    if unread and (after.damaged or short):
         return end, True
     gone = bool(slots_between(slots, segment, after)) or after.damaged
     return float(opening(after, lanes)), gone or _hurt_after(segment, lane)

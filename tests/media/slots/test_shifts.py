@@ -190,3 +190,19 @@ def test_pictures_of_one_slot_alone_that_lie_outside_of_its_time(off, found):
     assert [(f.id, f.segment) for f in findings] == ([("AV_SHIFT", "4.ts")] if found else [])
     if found:
         assert first(kept[4], ts.VIDEO) == first(kept[4], ts.AUDIO)
+
+
+def test_extinf_counts_from_when_pictures_are_shown():
+    """Where pictures come irregularly, the first one waits otherwise each time."""
+    given = slots(*run())
+    for n, late in ((1, 9_000), (2, 15_000)):
+        scan = given[n].scan
+        assert scan is not None
+        pictures = scan.streams[ts.VIDEO]
+        streams = {**scan.streams, ts.VIDEO: replace(pictures, dts=pictures.dts - late)}
+        given[n] = replace(given[n], scan=replace(scan, streams=streams))
+    given[2] = shifted(given[2], ts.VIDEO, 60_000)
+    kept, findings = identified(given)
+    assert [(f.id, f.segment) for f in findings] == [("AV_SHIFT", "2.ts")]
+    assert kept[2].scan is not None
+    assert int(kept[2].scan.streams[ts.VIDEO].pts[0]) == 3 * S

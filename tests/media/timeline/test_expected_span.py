@@ -386,3 +386,11 @@ def test_a_last_picture_that_is_not_stuffed_may_be_whole_where_the_sound_is(fram
     made = plan(slots)
     found, _ = promises(made.placed, made.lanes, slots)
     assert found[ts.VIDEO].early is early
+
+
+@pytest.mark.parametrize(("left", "early"), [(5, True), (15, False)])
+def test_sound_may_have_gone_on_in_a_last_segment_of_which_little_is_left(left, early):
+    """It was cut where a packet ends: only EXTINF tells."""
+    datas = [*run(4)[:3], ts.segment(start=4 * S, pictures=left, audio=None)]
+    _, made, _ = promised(datas, [SECONDS] * 3 + [2 * SECONDS])
+    assert made[ts.AUDIO][3] is early
