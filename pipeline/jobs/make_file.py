@@ -16,8 +16,11 @@ from pipeline.media.loss.chapters import Marks, marks
 from pipeline.media.timeline.wall_clock import wall_clock
 from pipeline.model import Finding, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import content, fill, mux, verify
+from pipeline.stages import content, fill, verify
 from pipeline.stages.fill import Filling
+from pipeline.stages.mux import mux
+from pipeline.stages.mux.command import Wanted
+from pipeline.stages.mux.converted import Converted, lanes_of
 from pipeline.storage import Storage
 
 MARKED = (Format.MP4, Format.M4A)  # formats with chapters and a comment
@@ -41,7 +44,7 @@ class Made:
 
     temporary: Path
     report: Report
-    converted: mux.Converted
+    converted: Converted
 
 
 def make(job: Job, evidence: Evidence, temporary: Path) -> Made:
@@ -72,7 +75,7 @@ def on_loss(options: Options) -> OnLoss:
     return OnLoss.CLOSE if closed and chosen is OnLoss.HOLD else chosen
 
 
-def _content(job: Job, made: mux.Converted, path: Path) -> list[Finding]:
+def _content(job: Job, made: Converted, path: Path) -> list[Finding]:
     """What is in the result."""
     with job.clock.stage("verify"):
         if job.options.format not in MARKED:
@@ -83,7 +86,7 @@ def _content(job: Job, made: mux.Converted, path: Path) -> list[Finding]:
 
 def _proven(
     job: Job, evidence: Evidence, temporary: Path, told: Marks, filling: Filling
-) -> tuple[mux.Converted, verify.Verified]:
+) -> tuple[Converted, verify.Verified]:
     """The file and its proof; once more, in two passes, when the index did not fit in front.
 
     RefusedError if ffmpeg takes the stream in neither way.
@@ -92,19 +95,16 @@ def _proven(
     for in_one_pass in (True, False):
         with job.clock.stage("convert"):
             try:
-                made = mux.convert(
-                    evidence.plan,
-                    evidence.segments,
-                    job.ffmpeg,
-                    temporary,
-                    format=options.format,
-                    progress=options.progress,
+                wanted = Wanted(
+                    options.format,
                     in_one_pass=in_one_pass,
                     marks=told,
                     fills=filling.fills,
                     made=filling.made,
                     sparse_sound=options.sparse_sound,
                 )
+                files = evidence.plan, evidence.segments, job.ffmpeg, temporary
+                made = mux.convert(*files, wanted, progress=options.progress)
             except RefusedError:
                 if in_one_pass:
                     continue
@@ -147,14 +147,12 @@ def _foreseen(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
 
 def _opened(job: Job, evidence: Evidence, filling: Filling) -> Filling:
     """With a picture at the beginning, where pictures begin late."""
-    lanes = mux.lanes_of(evidence.plan, job.options.format)
+    lanes = lanes_of(evidence.plan, job.options.format)
     with job.clock.stage("convert"):
         return fill.opened(filling, lanes, evidence.plan.placed, job.ffmpeg)
 
 
-def _judged(
-    job: Job, evidence: Evidence, read: mux.Converted, proved: tuple[Finding, ...]
-) -> Report:
+def _judged(job: Job, evidence: Evidence, read: Converted, proved: tuple[Finding, ...]) -> Report:
     return judged(job.recording, evidence, read, on_loss(job.options), proved)
 
 
@@ -165,7 +163,7 @@ def _told(job: Job, evidence: Evidence, report: Report) -> Marks:
     return marks(report.holes, report.duration, report.lost_seconds, report.joins, clock)
 
 
-def _verified(job: Job, evidence: Evidence, made: mux.Converted, path: Path) -> verify.Verified:
+def _verified(job: Job, evidence: Evidence, made: Converted, path: Path) -> verify.Verified:
     """Each format is proven as far as it can be."""
     format, lanes, expected = job.options.format, made.lanes, made.expected
     if format in (Format.MP4, Format.M4A):

@@ -27,10 +27,12 @@ from pipeline.media.timeline.order import named_order
 from pipeline.model import Finding, Inventory, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.inputs import identities
-from pipeline.stages import content, mux
+from pipeline.stages import content
 from pipeline.stages.conform.conform import conform
 from pipeline.stages.fetch import fetch, in_place
 from pipeline.stages.inspect import inspect
+from pipeline.stages.mux import mux
+from pipeline.stages.mux.converted import lanes_of
 from pipeline.stages.rejoin import rejoined
 from pipeline.stages.segments import (
     LocalSegment,
@@ -202,7 +204,7 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
     report = _as_planned(job.recording, [evidence])
     if report is not None:
         return report
-    if not mux.lanes_of(evidence.plan, job.options.format):
+    if not lanes_of(evidence.plan, job.options.format):
         detail = f"no audio to make {job.options.format.value} of"
         nothing = Finding("M_TRACKS", Severity.FATAL, detail=detail)
         return rejected(job.recording, (*evidence.findings, *evidence.plan.findings, nothing))

@@ -25,7 +25,7 @@ from pipeline.model import (
     Severity,
     Verdict,
 )
-from pipeline.stages.mux import Converted
+from pipeline.stages.mux.converted import Converted
 from pipeline.stages.segments import LocalSegment, slots_of
 
 

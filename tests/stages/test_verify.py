@@ -8,7 +8,9 @@ from pipeline.choices import Format
 from pipeline.media.timeline import plan as timeline
 from pipeline.model import Proof, Severity
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import mux, verify
+from pipeline.stages import verify
+from pipeline.stages.mux import mux
+from pipeline.stages.mux.command import Wanted
 from pipeline.stages.segments import slots_of
 from tests import ts
 from tests.segments import local
@@ -30,7 +32,7 @@ class Made:
             segments.append(local(folder / f"{n}.ts", data))
         self.plan = timeline.plan(slots_of(segments))
         self.read = mux.convert(
-            self.plan, segments, ffmpeg, self.path, format=format, progress=nobody
+            self.plan, segments, ffmpeg, self.path, Wanted(format), progress=nobody
         )
 
     def check(self, progress=nobody):

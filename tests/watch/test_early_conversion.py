@@ -11,7 +11,7 @@ from pipeline.jobs.options import Options
 from pipeline.ledger import claims, queries
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
-from pipeline.stages import mux
+from pipeline.stages.mux import mux
 from pipeline.storage import s3
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3 import S3Storage

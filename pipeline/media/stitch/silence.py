@@ -79,7 +79,6 @@ class Quiet:
     unit: bytes  # silence
     lasts: float  # of silence
     real: float  # how long a unit of the source lasts
-    end: int  # of the recording
     ended: float  # where the last unit ended, at first the beginning of the recording
     ahead: float = 0.0  # by how much stamps are ahead of what plays frame behind frame
     begun: bool = False
@@ -127,24 +126,24 @@ class Quiet:
         self.begun = True
         return stamps
 
-    def rest(self) -> Ticks:
+    def rest(self, end: float) -> Ticks:
         """Stamps of silence up to the end of the recording."""
-        gap = self.end - self.ended
+        gap = round(end) - self.ended
         count = round((gap + self.ahead) / self.lasts)
         if gap <= EARLY or count < 1:
             return np.empty(0, np.int64)
         stamps = _spread(self.ended, gap, count)
-        self.ended, self.ahead = float(self.end), 0.0
+        self.ended, self.ahead = float(round(end)), 0.0
         return stamps
 
 
-def quiets(lanes: Sequence[Lane], end: float) -> dict[int, Quiet]:
-    """How each lane of sound is filled up to the end of the recording, by PID."""
+def quiets(lanes: Sequence[Lane]) -> dict[int, Quiet]:
+    """How each lane of sound is filled, by PID."""
     found = {}
     for lane in lanes:
         silence = silent_unit(lane.codec, lane.config, lane.unit)
         if silence is not None:
-            found[lane.pid] = Quiet(*silence, lane.unit, round(end), float(BASE - lane.lead))
+            found[lane.pid] = Quiet(*silence, lane.unit, float(BASE - lane.lead))
     return found
 
 

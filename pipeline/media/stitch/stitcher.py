@@ -35,8 +35,9 @@ from pipeline.media.stitch.work import Carried, Work, torn_units
 from pipeline.media.track import Edges, Lane
 from pipeline.media.ts import psi
 from pipeline.media.ts.packetize import audio_pes, blank, packetize, video_pes
-from pipeline.media.ts.packets import Framing, Packets, columns, framing
-from pipeline.media.ts.pes import Track, elementary, misdeclared, track
+from pipeline.media.ts.packets import Framing, Packets
+from pipeline.media.ts.pes import Track, elementary, misdeclared
+from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding, Severity
 
 
@@ -90,12 +91,22 @@ class Stitcher:
         """Stitch one segment, editing ``data``; ``times`` are the new PTS and DTS by lane, ``pids``
         where its packets are if not under its PID.
         """
-        frame = framing(data)
-        packets = columns(frame.rows)
+        return self.stitch(name, TransportStream(data), times, edges, pids)
+
+    def stitch(
+        self,
+        name: str,
+        segment: TransportStream,
+        times: Mapping[int, tuple[Ticks, Ticks]],
+        edges: Edges,
+        pids: Mapping[int, tuple[int, ...]] = MappingProxyType({}),
+    ) -> Stitched:
+        """The same with a segment that was looked at before."""
+        packets = segment.packets
         tracks = {
-            x.pid: track(packets, *pids.get(x.pid, (x.pid,))) for x in self._lanes if x.pid in times
+            x.pid: segment.track(*pids.get(x.pid, (x.pid,))) for x in self._lanes if x.pid in times
         }
-        faults = _faults(frame, packets, tracks.values())
+        faults = _faults(segment.framing, packets, tracks.values())
         keep = np.zeros(len(packets.rows), np.bool_)
         made: dict[int, Units] = {}
         findings: list[Finding] = []
@@ -132,9 +143,9 @@ class Stitcher:
         """Silence that is due long before these ticks, at which a unit of a lane may begin."""
         return self._silent({pid: quiet.until(limits[pid]) for pid, quiet in self._pausing()})
 
-    def rest(self) -> Stitched:
-        """Silence up to the end of the recording."""
-        return self._silent({pid: quiet.rest() for pid, quiet in self._pausing()})
+    def rest(self, end: float) -> Stitched:
+        """Silence up to the end of the recording, a tick."""
+        return self._silent({pid: quiet.rest(end) for pid, quiet in self._pausing()})
 
     def _pausing(self) -> Iterator[tuple[int, Quiet]]:
         """Lanes that get silence, and have no unit that goes on in the next segment."""

@@ -21,8 +21,6 @@ from pipeline.media.ts.packets import (
     Framing,
     Packets,
     causes,
-    columns,
-    framing,
     pcr_bases,
 )
 from pipeline.media.ts.parameters import parameters
@@ -33,9 +31,9 @@ from pipeline.media.ts.pes import (
     misdeclared,
     pes_stamps,
     stuffed,
-    track,
 )
 from pipeline.media.ts.pictures import held, said_once
+from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding, Severity
 
 HEADS = 6  # PES whose first bytes tell which sound it is
@@ -93,17 +91,23 @@ class Scan:
 
 def scan(name: str, data: Bytes) -> Scan:
     """Apply every rule that needs one segment only.  Never raises for what the bytes hold."""
+    return scan_of(name, TransportStream(data))
+
+
+def scan_of(name: str, segment: TransportStream) -> Scan:
+    """The same of a segment that others look at as well."""
+    data = segment.data
     if not len(data):
         return Scan(
             name, 0, findings=(Finding("SEG_EMPTY", Severity.ERROR, name, detail="0 bytes"),)
         )
-    frame = framing(data)
+    frame = segment.framing
     if not len(frame.rows):
         detail = f"{sniff(data[:4096].tobytes())}, not an MPEG transport stream"
         return Scan(
             name, len(data), findings=(Finding("NOT_TS", Severity.ERROR, name, detail=detail),)
         )
-    packets = columns(frame.rows)
+    packets = segment.packets
     program, found = psi.read(packets)
     findings = [*_framing_rules(frame, len(data)), *_packet_rules(packets), *found]
     streams = {}
@@ -111,7 +115,7 @@ def scan(name: str, data: Bytes) -> Scan:
         np.bincount(packets.pid[np.flatnonzero(packets.unit_start & packets.payload)])
     ).tolist()
     for pids in _elementary_pids(packets, starting, program):
-        stream, said = _stream(packets, pids, program)
+        stream, said = _stream(packets, segment.track(*pids), pids, program)
         streams[pids[0]] = stream
         findings += said
     program = _as_heard(program, streams)
@@ -270,10 +274,9 @@ def _follows(packets: Packets, pid: int, moved: int) -> bool:
 
 
 def _stream(
-    packets: Packets, pids: tuple[int, ...], program: psi.Program
+    packets: Packets, t: Track, pids: tuple[int, ...], program: psi.Program
 ) -> tuple[Stream, list[Finding]]:
     pid = pids[0]
-    t = track(packets, *pids)
     stream_id = int(t.header[0, 3]) if len(t.header) else 0
     codec = _announced(program, pid, stream_id)
     if codec and codec.kind == "audio":

@@ -63,8 +63,8 @@ def stored(units):
     return [bytes(units.data[int(e - s) : int(e)]) for s, e in zip(units.sizes, ends, strict=True)]
 
 
-def filling(end=BASE + 10_000 * FRAME):
-    return Stitcher((LANE,), quiets([LANE], end))
+def filling():
+    return Stitcher((LANE,), quiets([LANE]))
 
 
 def times_of(count, pause_at=None, start=BASE):
@@ -107,10 +107,10 @@ def test_a_pause_between_segments_leaves_their_packets_as_they_are():
 
 
 def test_a_late_beginning_and_an_early_end():
-    stitcher = filling(end=BASE + 100 * FRAME)
+    stitcher = filling()
     sound = frames(24)
     part = put(written(sound, times_of(24, start=BASE + PAUSE)), stitcher)
-    whole = part.before(stitcher.rest())
+    whole = part.before(stitcher.rest(BASE + 100 * FRAME))
     wanted = [*[SILENT] * 20, *sound, *[SILENT] * 56]
     assert stored(whole.units[ts.AUDIO]) == wanted
     assert stored(read_back(whole)) == wanted

@@ -19,7 +19,7 @@ def config(channels, rate_index=3):
 
 
 def quiet(**state):
-    lasting = {"unit": b"hush", "lasts": FRAME, "real": FRAME, "end": BASE + 3600 * HZ}
+    lasting = {"unit": b"hush", "lasts": FRAME, "real": FRAME}
     return Quiet(**{**lasting, "ended": float(BASE), **state})
 
 
@@ -142,6 +142,6 @@ def test_a_short_pause_waits_for_the_unit_that_ends_it():
 
 @pytest.mark.parametrize(("early", "frames"), [(EARLY, 0), (EARLY + 100, 5), (HZ, 47)])
 def test_sound_that_ends_early_ends_with_silence(early, frames):
-    state = quiet(end=round(BASE + UNITS * FRAME + early))
+    state, end = quiet(), BASE + UNITS * FRAME + early
     state.pauses(stamps(BASE))
-    assert len(state.rest()) == frames
+    assert len(state.rest(end)) == frames

@@ -12,7 +12,9 @@ from pipeline.errors import DiskFullError, MuxingError, StorageError
 from pipeline.media.timeline import plan as timeline
 from pipeline.media.ts.scan import scan
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages import mux
+from pipeline.stages.mux import mux
+from pipeline.stages.mux.command import Wanted
+from pipeline.stages.mux.converted import lanes_of
 from pipeline.stages.segments import slots_of
 from tests import ts
 from tests.segments import local
@@ -72,7 +74,7 @@ def units(converted):
 )
 def test_lanes_a_format_can_hold(planned, kind, format, kinds):
     plan, _ = planned(**kind)
-    assert [lane.codec.kind for lane in mux.lanes_of(plan, format)] == kinds
+    assert [lane.codec.kind for lane in lanes_of(plan, format)] == kinds
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_lanes_a_format_can_hold(planned, kind, format, kinds):
 def test_room_for_a_second_sound(planned, format, count):
     plan, _ = planned()
     more = replace(plan, lanes=(*plan.lanes, replace(plan.lanes[1], pid=0x102)))
-    lanes = mux.lanes_of(more, format)
+    lanes = lanes_of(more, format)
     assert len(lanes) == count
     assert next(x.pid for x in lanes if x.codec.kind == "audio") == ts.AUDIO
 
@@ -104,7 +106,7 @@ def test_all_ways_of_reading_expect_the_same(planned, fake, tmp_path):
     measured = mux.measure(plan, segments, nobody)
     ffmpeg = fake("exec cat >/dev/null")
     made = [
-        mux.convert(plan, segments, tool, tmp_path / "o", format=format, progress=nobody)
+        mux.convert(plan, segments, tool, tmp_path / "o", Wanted(format), progress=nobody)
         for tool, format in ((ffmpeg, Format.MP4), (NO_FFMPEG, Format.TS))
     ]
     for one in made:
@@ -118,7 +120,7 @@ def test_ffmpeg_is_fed_whole_packets_of_all_lanes(planned, fake, tmp_path):
     plan, segments = planned()
     ffmpeg = fake('cat >"$out"; echo a word >&2')
     output = tmp_path / "fed"
-    made = mux.convert(plan, segments, ffmpeg, output, format=Format.MP4, progress=nobody)
+    made = mux.convert(plan, segments, ffmpeg, output, Wanted(Format.MP4), progress=nobody)
     fed = output.read_bytes()
     rows = [fed[at : at + ts.PACKET] for at in range(0, len(fed), ts.PACKET)]
     assert {row[0] for row in rows} == {0x47}
@@ -142,9 +144,8 @@ def test_passes(planned, fake, tmp_path, in_one_pass, word):
         *planned(),
         fake("exec cat >/dev/null"),
         tmp_path / "o",
-        format=Format.MP4,
+        Wanted(Format.MP4, in_one_pass=in_one_pass),
         progress=nobody,
-        in_one_pass=in_one_pass,
     )
     assert word in made.command
     assert len({"-moov_size", "+faststart"} & set(made.command)) == 1
@@ -152,7 +153,7 @@ def test_passes(planned, fake, tmp_path, in_one_pass, word):
 
 def test_room_for_the_index_is_enough(planned, ffmpeg, tmp_path):
     output = tmp_path / "out.mp4"
-    made = mux.convert(*planned(), ffmpeg, output, format=Format.MP4, progress=nobody)
+    made = mux.convert(*planned(), ffmpeg, output, Wanted(Format.MP4), progress=nobody)
     assert made.messages == ""
     assert output.stat().st_size > 0
 
@@ -160,7 +161,7 @@ def test_room_for_the_index_is_enough(planned, ffmpeg, tmp_path):
 def test_a_transport_stream_needs_no_ffmpeg(planned, tmp_path):
     plan, segments = planned()
     output = tmp_path / "out"
-    made = mux.convert(plan, segments, NO_FFMPEG, output, format=Format.TS, progress=nobody)
+    made = mux.convert(plan, segments, NO_FFMPEG, output, Wanted(Format.TS), progress=nobody)
     assert len(made.lengths) == 3
     tables = output.stat().st_size - sum(made.lengths)
     assert tables > 0
@@ -187,7 +188,7 @@ def test_a_segment_that_changes_after_the_plan(planned, fake, tmp_path, format, 
     change(segments[1].path)
     ffmpeg = fake("exec cat >/dev/null")
     with pytest.raises(StorageError, match=r"1\.ts: changed while it was converted; run again"):
-        mux.convert(plan, segments, ffmpeg, tmp_path / "o", format=format, progress=nobody)
+        mux.convert(plan, segments, ffmpeg, tmp_path / "o", Wanted(format), progress=nobody)
 
 
 @pytest.mark.parametrize(
@@ -204,12 +205,12 @@ def test_a_segment_that_changes_after_the_plan(planned, fake, tmp_path, format, 
 def test_an_ffmpeg_that_fails(planned, fake, tmp_path, text, kind, why):
     ffmpeg = fake(text)
     with pytest.raises(kind, match=why):
-        mux.convert(*planned(), ffmpeg, tmp_path / "o", format=Format.MP4, progress=nobody)
+        mux.convert(*planned(), ffmpeg, tmp_path / "o", Wanted(Format.MP4), progress=nobody)
 
 
 def test_no_ffmpeg_at_all(planned, tmp_path):
     with pytest.raises(MuxingError):
-        mux.convert(*planned(), NO_FFMPEG, tmp_path / "o", format=Format.MP4, progress=nobody)
+        mux.convert(*planned(), NO_FFMPEG, tmp_path / "o", Wanted(Format.MP4), progress=nobody)
 
 
 def test_more_segments_than_buffers_do_not_mix(planned, fake, tmp_path):
@@ -218,7 +219,7 @@ def test_more_segments_than_buffers_do_not_mix(planned, fake, tmp_path):
     outputs = []
     for text in ('exec cat >"$out"', 'sleep 0.3; exec cat >"$out"'):
         output = tmp_path / f"fed{len(outputs)}"
-        mux.convert(plan, segments, fake(text), output, format=Format.MP4, progress=nobody)
+        mux.convert(plan, segments, fake(text), output, Wanted(Format.MP4), progress=nobody)
         outputs.append(output.read_bytes())
     assert outputs[0] == outputs[1]
     assert len(outputs[0]) > 1 << 20  # more than the pipe holds

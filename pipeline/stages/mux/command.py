@@ -1,0 +1,139 @@
+"""How ffmpeg is called for a plan, and what it is shown of the streams first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.choices import Format
+from pipeline.media.clock import BASE, HZ
+from pipeline.media.es.access_units import NO_UNITS, Units
+from pipeline.media.es.codecs import PRIVATE
+from pipeline.media.loss.chapters import Marks
+from pipeline.media.loss.fills import Fill, Made
+from pipeline.media.stitch.index_size import index_size
+from pipeline.media.stitch.priming import INTRODUCED, TIMES, introduction
+from pipeline.media.stitch.stitcher import Stitcher
+from pipeline.media.timeline.plan import Plan
+from pipeline.media.timeline.wall_clock import iso, wall_clock
+from pipeline.media.track import Lane
+from pipeline.muxing import commands
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.stages.mux.converted import NO_MARKS, lanes_of
+from pipeline.stages.segments import LocalSegment, read
+
+if TYPE_CHECKING:  # at run time only for what a transport stream cannot carry
+    from pipeline.media.stitch.fmp4_writer import Feed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """The file that is to be made."""
+
+    format: Format
+    in_one_pass: bool = True  # room for the index is kept in front; too little, and it fails
+    marks: Marks = NO_MARKS  # what it is to say of its holes
+    fills: Sequence[Fill] = ()  # what goes into them
+    made: Mapping[int, Made] = field(default_factory=dict)  # and of what, by PID
+    sparse_sound: bool = False  # sound that pauses is not filled with silence
+
+
+def command(plan: Plan, ffmpeg: Ffmpeg, output: Path, wanted: Wanted) -> list[str]:
+    """How ffmpeg is called."""
+    lanes = lanes_of(plan, wanted.format)
+    fed = feed_of(lanes) is not None
+    metadata = wanted.marks.metadata if wanted.marks != NO_MARKS else ""
+    room = index_size(plan, lanes, wanted.fills) if wanted.in_one_pass else None
+    inside = (x.inside or (x.pid in wanted.made and wanted.made[x.pid].own) for x in lanes)
+    return commands.mux(
+        ffmpeg.ffmpeg,
+        output,
+        [*range(len(lanes))] if fed else [lane.pid for lane in lanes],
+        format=wanted.format,
+        adts=not fed and any(lane.codec.name == "aac" for lane in lanes),
+        hevc=any(lane.codec.name == "hevc" for lane in lanes),
+        picture_ticks=_lasting(lanes, "video", HZ),
+        sound_ticks=_lasting(lanes, "audio", commands.SOUND_HZ) if fed else None,
+        base=BASE / HZ,
+        drop_before=INTRODUCED if _late(plan, lanes) else None,
+        moov_size=room + 4 * len(metadata) if room is not None else None,
+        metadata=metadata or None,
+        parameters_inside=any(inside),
+        fragments=fed,
+        languages=[lane.language for lane in lanes],
+        created=iso(wall_clock(plan.placed).at(0.0)),
+    )
+
+
+def feed_of(lanes: tuple[Lane, ...]) -> "Feed | None":
+    """Fragmented MP4 for ffmpeg, where a transport stream has no room for a codec."""
+    if all(lane.codec.stream_type < PRIVATE for lane in lanes):
+        return None
+    from pipeline.media.stitch.fmp4_writer import Feed
+
+    return Feed(lanes)
+
+
+def opening(
+    plan: Plan,
+    lanes: tuple[Lane, ...],
+    feed: "Feed | None",
+    segments: Sequence[LocalSegment],
+) -> list[bytes]:
+    """What the muxer is told of the streams before the first segment."""
+    late = _late(plan, lanes)
+    if feed is None:
+        shown = [_introduction(plan, x, segments) for x in late]
+        return [Stitcher(lanes).tables(), *shown]
+    units = {x.pid: _first(plan, lanes, x, segments) for x in lanes}
+    return [feed.head(units), *(feed.introduction(x.pid, units[x.pid]) for x in late)]
+
+
+def _lasting(lanes: Sequence[Lane], kind: str, clock: int) -> int | None:
+    """How long a unit lasts, in ticks of a clock."""
+    unit = next((lane.unit for lane in lanes if lane.codec.kind == kind), 0.0)
+    return round(unit * clock / HZ) or None
+
+
+def _late(plan: Plan, lanes: Sequence[Lane]) -> list[Lane]:
+    """Lanes of which the muxer would not find enough within a second of the others: of a screen
+    that stands still as little as of what is not there yet.
+    """
+    if len(lanes) == 1:  # nothing stands in between
+        return []
+    times = {lane.pid: _times(plan, lane) for lane in lanes}
+    begin = min(known[0] for known in times.values())
+    return [x for x in lanes if len(times[x.pid]) < TIMES or times[x.pid][-1] - begin > HZ]
+
+
+def _times(plan: Plan, lane: Lane) -> list[int]:
+    """When its first units are decoded, as many as introduce it."""
+    stamps = (p.stamps[lane.pid][1] for p in plan.placed if lane.pid in p.stamps)
+    return list(islice(chain.from_iterable(dts[dts >= 0].tolist() for dts in stamps), TIMES))
+
+
+def _introduction(plan: Plan, lane: Lane, segments: Sequence[LocalSegment]) -> bytes:
+    """The first units of a lane that begins late: ffmpeg looks at the beginning only."""
+    placed = next(
+        p for p in plan.placed if lane.pid in p.stamps and p.stream(lane.pid).config is not None
+    )
+    data = read(segments[placed.number])
+    return introduction(data, lane, placed.stream(lane.pid).pids)
+
+
+def _first(
+    plan: Plan,
+    lanes: tuple[Lane, ...],
+    lane: Lane,
+    segments: Sequence[LocalSegment],
+) -> Units:
+    """The units of the first segment that has some of a lane: the muxer has to know them."""
+    for placed in plan.placed:
+        if lane.pid in placed.stamps:
+            data = read(segments[placed.number])
+            stitcher = Stitcher(lanes)
+            held = stitcher.add("", data, placed.stamps, placed.edges, placed.pids).units[lane.pid]
+            if len(held.sizes):
+                return held
+    return NO_UNITS

@@ -1,0 +1,72 @@
+"""What was fed to ffmpeg, and so what the file must hold."""
+
+from dataclasses import dataclass, replace
+
+from pipeline.choices import Format
+from pipeline.media.es.access_units import NO_UNITS
+from pipeline.media.loss.chapters import Marks
+from pipeline.media.loss.fills import Fill
+from pipeline.media.loss.holes import Stretch
+from pipeline.media.slots.segments import Placed
+from pipeline.media.stitch.stitcher import Stitched
+from pipeline.media.timeline.plan import Plan
+from pipeline.media.track import Lane
+from pipeline.model import Finding
+
+NO_MARKS = Marks()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Converted:
+    """What was fed to ffmpeg, unit by unit and lane by lane, and what it said."""
+
+    lanes: tuple[Lane, ...]
+    expected: tuple[tuple[Stretch, ...], ...]  # by lane
+    findings: tuple[Finding, ...] = ()
+    command: tuple[str, ...] = ()
+    messages: str = ""
+    lengths: tuple[int, ...] = ()  # bytes of each segment in a stream, without the tables
+    marks: Marks = NO_MARKS  # what the file was told of its holes
+    fills: tuple[Fill, ...] = ()  # where units were made
+
+    @property
+    def held(self) -> tuple[tuple[Stretch, ...], ...]:
+        """What of it the segments held."""
+        return tuple(tuple(s.own for s in stretches if not s.made) for stretches in self.expected)
+
+    def filled(self, lane: Lane) -> dict[str, int]:
+        """How many units were put in, by the segment they stand in or in front of."""
+        found: dict[str, int] = {}
+        for stretch in self.expected[self.lanes.index(lane)]:
+            if stretch.filled:
+                found[stretch.segment] = found.get(stretch.segment, 0) + stretch.filled
+        return found
+
+
+class Tally:
+    """The units of every lane, segment by segment, as they go to the muxer."""
+
+    def __init__(self, lanes: tuple[Lane, ...]) -> None:
+        self._lanes = lanes
+        self._expected: list[list[Stretch]] = [[] for _ in lanes]
+        self._findings: list[Finding] = []
+
+    def add(self, placed: Placed, stitched: Stitched) -> None:
+        """One segment more, or what fills the hole in front of it."""
+        self._findings += stitched.findings
+        for lane, stretches in zip(self._lanes, self._expected, strict=True):
+            if not stitched.made or lane.pid in stitched.units:
+                held = replace(stitched.units.get(lane.pid, NO_UNITS), data=b"")
+                stretches.append(Stretch(placed.slot.name, held, stitched.made))
+
+    def converted(self) -> Converted:
+        """All of them."""
+        return Converted(self._lanes, tuple(map(tuple, self._expected)), tuple(self._findings))
+
+
+def lanes_of(plan: Plan, format: Format) -> tuple[Lane, ...]:
+    """The lanes a format can hold: sound only, the first alone where there is room for one."""
+    audio = tuple(lane for lane in plan.lanes if lane.codec.kind == "audio")
+    if format in (Format.MP4, Format.TS):
+        return plan.lanes
+    return audio if format is Format.M4A else audio[:1]

@@ -1,0 +1,142 @@
+"""A plan becomes a media file: segments go through the stitcher into ffmpeg."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.choices import Format
+from pipeline.errors import StorageError
+from pipeline.media.loss.fills import blocks
+from pipeline.media.slots.segments import Placed
+from pipeline.media.stitch.silence import quiets
+from pipeline.media.stitch.stitcher import Changed, Stitched, Stitcher
+from pipeline.media.timeline.plan import Plan
+from pipeline.muxing.languages import tell_languages
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.run import Muxer
+from pipeline.stages.mux.command import Wanted, command, feed_of, opening
+from pipeline.stages.mux.converted import Converted, Tally, lanes_of
+from pipeline.stages.segments import Buffer, LocalSegment, read
+
+Progress = Callable[[str, int], None]
+NOTHING_MORE = Stitched((), {}, ())
+
+
+def measure(
+    plan: Plan,
+    segments: Sequence[LocalSegment],
+    progress: Progress,
+    format: Format = Format.MP4,
+    *,
+    sparse_sound: bool = False,
+) -> Converted:
+    """Read every unit without making anything: what ``check`` does."""
+    tally = Tally(lanes_of(plan, format))
+    for placed, stitched in _stitch(
+        plan, segments, Wanted(format, sparse_sound=sparse_sound), progress
+    ):
+        tally.add(placed, stitched)
+    return tally.converted()
+
+
+def convert(
+    plan: Plan,
+    segments: Sequence[LocalSegment],
+    ffmpeg: Ffmpeg,
+    output: Path,
+    wanted: Wanted,
+    *,
+    progress: Progress,
+) -> Converted:
+    """Make the file.  ``segments`` are those that were planned."""
+    if wanted.format is Format.TS:
+        return _write_stream(plan, segments, output, wanted, progress)
+    lanes = lanes_of(plan, wanted.format)
+    argv = command(plan, ffmpeg, output, wanted)
+    feed, tally = feed_of(lanes), Tally(lanes)
+    with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
+        first = opening(plan, lanes, feed, segments)
+        pending: Future[None] = writer.submit(muxer.write, first)
+        for placed, stitched in _stitch(plan, segments, wanted, progress):
+            pending.result()
+            chunks = feed.add(stitched.units) if feed else stitched.chunks
+            pending = writer.submit(muxer.write, chunks)
+            tally.add(placed, stitched)
+        pending.result()
+        messages = muxer.finish()
+    if wanted.marks.chapters:
+        tell_languages(output)
+    fed = replace(tally.converted(), command=tuple(argv), messages=messages)
+    return replace(fed, marks=wanted.marks, fills=tuple(wanted.fills))
+
+
+def _write_stream(
+    plan: Plan,
+    segments: Sequence[LocalSegment],
+    output: Path,
+    wanted: Wanted,
+    progress: Progress,
+) -> Converted:
+    """The stitched stream itself, with its tables in front of every segment."""
+    lanes = lanes_of(plan, wanted.format)
+    lengths: list[int] = []
+    stitcher, tally = Stitcher(lanes), Tally(lanes)
+    wanted = Wanted(wanted.format, sparse_sound=wanted.sparse_sound)
+    with output.open("wb") as file:
+        for turn, (placed, stitched) in enumerate(_stitch(plan, segments, wanted, progress)):
+            file.write(stitcher.tables(turn))
+            lengths.append(sum(file.write(chunk) for chunk in stitched.chunks))
+            tally.add(placed, stitched)
+    return replace(tally.converted(), lengths=tuple(lengths))
+
+
+def _stitch(
+    plan: Plan, segments: Sequence[LocalSegment], wanted: Wanted, progress: Progress
+) -> Iterator[tuple[Placed, Stitched]]:
+    """Segments in their order, each behind what fills the hole in front of it.
+
+    What one yields stays as it is until two more were asked for.
+    """
+    lanes = lanes_of(plan, wanted.format)
+    stitcher = Stitcher(lanes, {} if wanted.sparse_sound else quiets(lanes))
+    following = _following(plan)
+    buffers = [Buffer() for _ in range(3)]  # one being written, one waiting, one being filled
+    for turn, placed in enumerate(plan.placed):
+        due = [fill for fill in wanted.fills if fill.before == turn]
+        for block in blocks(due, wanted.made):
+            at = max(int(one.dts[-1]) for one in block.values()) if block else 0
+            yield placed, stitcher.fill(block).before(stitcher.hush(following(turn, at)))
+        segment = segments[placed.number]
+        data = read(segment, buffers[turn % 3])
+        try:
+            stitched = stitcher.add(
+                placed.slot.name, data, placed.stamps, placed.edges, placed.pids
+            )
+        except Changed as error:
+            raise StorageError(
+                f"{segment.path}: changed while it was converted; run again"
+            ) from error
+        at = max(placed.last(pid) for pid in placed.stamps)
+        quiet = stitcher.hush(following(turn + 1, at))
+        last = stitcher.rest(plan.end) if turn + 1 == len(plan.placed) else NOTHING_MORE
+        yield placed, stitched.before(quiet).before(last)
+        progress("convert", len(data))
+
+
+def _following(plan: Plan) -> Callable[[int, int], dict[int, float]]:
+    """When each lane goes on from a segment on, or a tick if it does not before."""
+    turns = {
+        lane.pid: [n for n, placed in enumerate(plan.placed) if lane.pid in placed.stamps]
+        for lane in plan.lanes
+    }
+
+    def following(turn: int, tick: int) -> dict[int, float]:
+        found = {}
+        for pid, own in turns.items():
+            later = own[bisect_left(own, turn) :][:1]
+            found[pid] = float(min([tick, *(plan.placed[n].first(pid) for n in later)]))
+        return found
+
+    return following
