@@ -58,7 +58,7 @@ PURE = (
     *("agora/schema.py", "agora/schema_canvas.py", "agora/schema_recording.py"),
     *("agora/schema_requests.py", "agora/schema_storage.py", "agora/tokens.py"),
 )
-PURE_LIBRARIES = {"numpy", "m3u8", "pydantic", "cryptography"}
+PURE_LIBRARIES = {"numpy", "isal", "m3u8", "pydantic", "cryptography"}
 IMPURE = {
     *("glob", "io", "mmap", "os", "pathlib", "shelve", "shutil", "sqlite3", "tempfile"),
     *("asyncio", "ftplib", "http", "smtplib", "socket", "socketserver", "ssl", "urllib"),
@@ -87,7 +87,7 @@ DOORS = {
     "sqlalchemy": ("ledger/",),
     "alembic": ("ledger/",),
     "structlog": ("watch/log.py",),
-    "tenacity": ("agora/client.py", "stages/fetch.py"),
+    "tenacity": ("agora/client.py", "stages/fetch/download.py"),
     "pymediainfo": ("archive/technical.py",),
     "httpx": ("agora/transport.py", "watch/notify.py", "simulator/service/webhooks.py"),
     "pydantic": (

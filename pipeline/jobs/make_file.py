@@ -2,10 +2,11 @@
 changes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.choices import Format, OnLoss
+from pipeline.choices import Format, OnChange, OnLoss
 from pipeline.errors import DiskFullError, RefusedError
 from pipeline.jobs import disk_space
 from pipeline.jobs.destinations import Target
@@ -14,11 +15,12 @@ from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import Evidence, judged
 from pipeline.media.loss.chapters import Marks, marks
 from pipeline.media.timeline.wall_clock import wall_clock
-from pipeline.model import Finding, Recording, Report, Severity, Verdict
+from pipeline.model import Finding, Inventory, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import content, fill, verify
 from pipeline.stages.fill import Filling
 from pipeline.stages.mux import mux
+from pipeline.stages.mux.ahead import Ahead
 from pipeline.stages.mux.command import Wanted
 from pipeline.stages.mux.converted import Converted, lanes_of
 from pipeline.storage import Storage
@@ -47,10 +49,20 @@ class Made:
     converted: Converted
 
 
-def make(job: Job, evidence: Evidence, temporary: Path) -> Made:
-    """Convert and verify."""
-    told, filling = _foreseen(job, evidence)
-    made, verified = _proven(job, evidence, temporary, told, filling)
+def foreseen(job: Job, inventory: Inventory, place: Callable[[], Path]) -> Ahead:
+    """What makes the file of a recording without a fault while its segments are read."""
+    options = job.options
+    fit = options.format in MARKED and options.on_change is not OnChange.SPLIT
+    whole = not any(finding.severity is Severity.ERROR for finding in inventory.findings)
+    promised = [s.segment.duration for s in inventory.segments] if fit and whole else []
+    wanted = Wanted(options.format, sparse_sound=options.sparse_sound)
+    return Ahead(job.ffmpeg, place, wanted, promised, options.progress)
+
+
+def make(job: Job, evidence: Evidence, temporary: Path, ahead: Ahead) -> Made:
+    """Convert and verify; what was begun ``ahead`` is ended, if it is what is to be made."""
+    told, filling = _expected(job, evidence)
+    made, verified = _proven(job, evidence, temporary, told, filling, ahead)
     report = _judged(job, evidence, made, (*filling.findings, *verified.findings))
     if (told := _told(job, evidence, report)) != made.marks:  # holes that only the units show
         made, verified = _proven(job, evidence, temporary, told, filling)
@@ -85,7 +97,12 @@ def _content(job: Job, made: Converted, path: Path) -> list[Finding]:
 
 
 def _proven(
-    job: Job, evidence: Evidence, temporary: Path, told: Marks, filling: Filling
+    job: Job,
+    evidence: Evidence,
+    temporary: Path,
+    told: Marks,
+    filling: Filling,
+    ahead: Ahead | None = None,
 ) -> tuple[Converted, verify.Verified]:
     """The file and its proof; once more, in two passes, when the index did not fit in front.
 
@@ -104,7 +121,7 @@ def _proven(
                     sparse_sound=options.sparse_sound,
                 )
                 files = evidence.plan, evidence.segments, job.ffmpeg, temporary
-                made = mux.convert(*files, wanted, progress=options.progress)
+                made = mux.convert(*files, wanted, progress=options.progress, ahead=ahead)
             except RefusedError:
                 if in_one_pass:
                     continue
@@ -120,7 +137,7 @@ def _proven(
     return made, verified
 
 
-def _foreseen(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
+def _expected(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
     """What the file will say of its holes and joins, and what will go into the holes.
 
     Where nothing is wrong there is nothing to look for.

@@ -5,6 +5,7 @@ docs/design.md.
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pipeline.choices import OnChange
@@ -12,10 +13,10 @@ from pipeline.errors import RefusedError, UsageError
 from pipeline.jobs import disk_space
 from pipeline.jobs.destinations import Target
 from pipeline.jobs.locks import locked
-from pipeline.jobs.make_file import Job, Made, make
+from pipeline.jobs.make_file import Job, Made, foreseen, make
 from pipeline.jobs.options import Options
-from pipeline.jobs.output_files import shares, together
-from pipeline.jobs.publishing import done_before, objects_read, publish_all, result_keys
+from pipeline.jobs.output_files import Share, shares, together
+from pipeline.jobs.publishing import done_before, objects_read, publish_all
 from pipeline.jobs.spool import forget, spool_in_use, spool_of
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import Evidence, judged, rejected
@@ -29,14 +30,15 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.inputs import identities
 from pipeline.stages import content
 from pipeline.stages.conform.conform import conform
-from pipeline.stages.fetch import fetch, in_place
+from pipeline.stages.fetch.fetch import fetch
+from pipeline.stages.fetch.in_folder import in_place
 from pipeline.stages.inspect import inspect
 from pipeline.stages.mux import mux
+from pipeline.stages.mux.ahead import Ahead
 from pipeline.stages.mux.converted import lanes_of
 from pipeline.stages.rejoin import rejoined
 from pipeline.stages.segments import (
     LocalSegment,
-    objects_of,
     slots_of,
     with_slots,
     without_orphans,
@@ -142,17 +144,20 @@ def planned(
     options: Options,
     clock: Clock,
     ffmpeg: Ffmpeg | None = None,
+    ahead: Ahead | None = None,
 ) -> Evidence:
     """The walk as far as the plan: fetch, unwrap, conform, and where every segment belongs.
 
-    Without ``ffmpeg`` nothing is encoded; the plan is that of what would be.
+    Without ``ffmpeg`` nothing is encoded; the plan is that of what would be.  The file may be begun
+    ``ahead``, as segments come.
     """
     folder = spool_of(recording, options)
     here = in_place([s.object for s in inventory.segments if s.object], source)
     stage, doing = ("inspect", "read") if here else ("fetch", "fetch to")
     where = recording.source if here else str(folder)
     with clock.stage(stage), os_errors(f"{doing} {where}"):
-        fetched = fetch(inventory, source, folder, options.progress)
+        look = ahead.take if ahead else None
+        fetched = fetch(inventory, source, folder, options.progress, look)
     with clock.stage("inspect"), os_errors(f"read {where}"):
         opened, of_keys = unwrap(fetched, source, options.keys)
         segments, of_files = without_orphans(opened)
@@ -200,35 +205,45 @@ def _convert(job: Job, inventory: Inventory) -> Report:
 
 
 def _made_of(job: Job, inventory: Inventory) -> Report:
-    evidence = planned(job.recording, inventory, job.source, job.options, job.clock, job.ffmpeg)
-    report = _as_planned(job.recording, [evidence])
-    if report is not None:
-        return report
+    """The file is written beside its place: as segments come, or when all of it is planned."""
+    with os_errors(f"write {job.target.url}"), ExitStack() as temporaries:
+        place = partial(_temporary, job, inventory, temporaries)
+        ahead = temporaries.enter_context(foreseen(job, inventory, place))
+        files = job.recording, inventory, job.source, job.options, job.clock
+        evidence = planned(*files, job.ffmpeg, ahead)
+        parts = _as_planned(job.recording, [evidence]) or _parts(job, evidence)
+        if isinstance(parts, Report):
+            return parts
+        made: list[Made] = []
+        try:
+            for part in parts:
+                temporary = place() if made or ahead.output is None else ahead.output
+                made.append(make(job, part.evidence, temporary, ahead))
+        except RefusedError as error:
+            return _refused(job, parts[len(made)].evidence, error)
+        report = publish_all(job, inventory, parts, made)
+    forget(job.recording, job.options)
+    return report
+
+
+def _temporary(job: Job, inventory: Inventory, temporaries: ExitStack) -> Path:
+    """A file that goes when it is not adopted, on a disk with room for it."""
+    temporary = job.target.storage.temporary(job.target.key, job.options.spool)
+    temporaries.callback(temporary.unlink, missing_ok=True)
+    temporary.touch()  # ffmpeg would only say that it cannot
+    sizes = {found.key: found.size for s in inventory.segments if (found := s.object)}
+    disk_space.need(temporary.parent, sum(sizes.values()))
+    return temporary
+
+
+def _parts(job: Job, evidence: Evidence) -> list[Share] | Report:
+    """What goes into each file, or the report where nothing can be made."""
     if not lanes_of(evidence.plan, job.options.format):
         detail = f"no audio to make {job.options.format.value} of"
         nothing = Finding("M_TRACKS", Severity.FATAL, detail=detail)
         return rejected(job.recording, (*evidence.findings, *evidence.plan.findings, nothing))
     parts = shares(evidence, job.options)
-    report = _as_planned(job.recording, [part.evidence for part in parts])
-    if report is not None:
-        return report
-    storage, options = job.target.storage, job.options
-    keys = result_keys(job.target.key, len(parts))
-    with os_errors(f"write {job.target.url}"), ExitStack() as temporaries:
-        made: list[Made] = []
-        for key, part in zip(keys, parts, strict=True):
-            temporary = storage.temporary(key, options.spool)
-            temporaries.callback(temporary.unlink, missing_ok=True)
-            temporary.touch()  # ffmpeg would only say that it cannot
-            if not made:
-                disk_space.need(temporary.parent, sum(o.size for o in objects_of(evidence.fetched)))
-            try:
-                made.append(make(job, part.evidence, temporary))
-            except RefusedError as error:
-                return _refused(job, part.evidence, error)
-        report = publish_all(job, inventory, parts, made)
-    forget(job.recording, options)
-    return report
+    return _as_planned(job.recording, [part.evidence for part in parts]) or parts
 
 
 def _refused(job: Job, evidence: Evidence, error: RefusedError) -> Report:

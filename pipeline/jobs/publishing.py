@@ -12,7 +12,9 @@ from pipeline.receipts.earlier import Earlier, earlier, lost
 from pipeline.receipts.inputs import only_more_inputs, same_inputs
 from pipeline.receipts.report import report_of
 from pipeline.receipts.write import receipt
-from pipeline.stages import fetch, publish
+from pipeline.stages import publish
+from pipeline.stages.fetch.fetch import digests
+from pipeline.stages.fetch.in_folder import in_place
 from pipeline.stages.publish import Result
 from pipeline.stages.segments import objects_of
 
@@ -80,7 +82,7 @@ def publish_all(
         report = replace(
             together(job.recording, parts, done), receipt=storage.url(publish.receipt_key(key))
         )
-        inputs = [*_digests(job, _read_besides(inventory)), *fetch.digests(fetched)]
+        inputs = [*_digests(job, _read_besides(inventory)), *digests(fetched)]
         published = _publish(job, report, made, inputs, placed)
     return replace(report, made=True) if published else _of_the_quicker_one(job, inventory)
 
@@ -95,7 +97,7 @@ def _of_the_quicker_one(job: Job, inventory: Inventory) -> Report:
 
 def _refuse_changed(job: Job, found: list[StoredObject]) -> None:
     """Files that are read in place may change under our hands."""
-    if fetch.in_place(found, job.source):
+    if in_place(found, job.source):
         for before in found:
             if job.source.head(before.key) != before:
                 where = job.source.url(before.key)

@@ -36,7 +36,7 @@ class Lane:
         return int.from_bytes(self.config[:2], "big") * HZ // OPUS_HZ
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Edges:
     """What is known of a segment's ends, by PID."""
 

@@ -16,7 +16,8 @@ from pipeline.jobs.locks import locked_at_once
 from pipeline.jobs.options import Options, unwatched
 from pipeline.jobs.spool import spool_of
 from pipeline.model import Recording, StoredObject
-from pipeline.stages import fetch
+from pipeline.stages.fetch.download import download, spooled
+from pipeline.stages.fetch.scan_notes import KEPT
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.owners import lives
@@ -91,7 +92,7 @@ class Follower:
             if found.size
             and found.key not in playlists
             and not found.key.endswith(".m3u8")
-            and not fetch.spooled(found, folder).with_suffix(fetch.KEPT).exists()
+            and not spooled(found, folder).with_suffix(KEPT).exists()
         ]
         if new and storage.path(new[0].key) is not None:
             return  # read in place
@@ -107,7 +108,7 @@ class Follower:
         with locked_at_once(self._options.spool, str(folder)) as ours:
             if ours:  # else it is being converted, or another watcher follows it
                 with os_errors(f"fetch to {folder}"):
-                    fetch.download(some, storage, folder, unwatched, ahead=True)
+                    download(some, storage, folder, unwatched, ahead=True)
 
 
 def sweep(spool: Path, limit: int, *, needed: int) -> bool:
@@ -120,7 +121,7 @@ def sweep(spool: Path, limit: int, *, needed: int) -> bool:
                 break
             with locked_at_once(spool, str(one.folder)) as ours:
                 if ours:
-                    one.path.with_suffix(fetch.KEPT).unlink(missing_ok=True)
+                    one.path.with_suffix(KEPT).unlink(missing_ok=True)
                     one.path.unlink(missing_ok=True)
                     used -= one.size
     return used + needed <= limit

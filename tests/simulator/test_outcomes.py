@@ -17,6 +17,7 @@ from pipeline.simulator.recorder.material import Look, encode
 from pipeline.simulator.recorder.measure import Measured, measure
 from pipeline.simulator.recorder.publish import Shelf, publish
 from pipeline.simulator.recording import Order, simulate
+from pipeline.stages.mux.ahead import Ahead
 from pipeline.storage.local import LocalStorage
 from tests import recordings as r
 from tests.simulator.conftest import SLICE
@@ -132,6 +133,14 @@ class Outcome:
             assert abs(found.drift) <= OFFSET / 2, self.said
 
 
+def same_either_way(done: Outcome, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is begun while segments are read is the one that is made of their plan."""
+    monkeypatch.setattr(Ahead, "take", lambda *given: None)
+    planned = r.convert(folder / "recording", folder / "planned", done.ffmpeg)
+    same = {"output": None, "receipt": None, "timings": {}}
+    assert replace(planned, **same) == replace(done.report, **same), done.said
+
+
 BOTH = ("video", "audio")
 SHAPES = [  # faults, seconds, seconds of a slice, pictures a second, streams, failover parts
     ("html_as_ts:0+gap_7s:1", 15, 5, 15, BOTH, 0),
@@ -200,9 +209,10 @@ def test_shapes_that_are_hard_to_tell(simulated, ffmpeg, tmp_path, shape):
 
 
 @pytest.mark.parametrize("text", CASES)
-def test_a_fault_alone(simulated, ffmpeg, tmp_path, text):
+def test_a_fault_alone(simulated, ffmpeg, tmp_path, monkeypatch, text):
     made = simulated(text)
     done = Outcome(made, tmp_path, ffmpeg)
+    same_either_way(done, tmp_path, monkeypatch)
     if made.unseen:
         return
     done.is_right()
@@ -233,11 +243,17 @@ def test_a_slice_that_also_holds_the_next_one_which_is_missing(simulated, ffmpeg
 
 
 @pytest.mark.parametrize("streams", [("video", "audio"), ("audio",), ("video",)], ids=" and ".join)
-def test_nothing_wrong(simulated, ffmpeg, tmp_path, streams):
+def test_nothing_wrong(simulated, ffmpeg, tmp_path, monkeypatch, streams):
+    results, real = [], Ahead.finished
+    monkeypatch.setattr(
+        Ahead, "finished", lambda *given: results.append(real(*given)) or results[-1]
+    )
     done = Outcome(simulated(streams=streams), tmp_path, ffmpeg)
     assert done.report.verdict is Verdict.OK, done.said
+    assert [made is not None for made in results] == [True]  # begun ahead, and kept
     done.is_right()
     done.in_step()
+    same_either_way(done, tmp_path, monkeypatch)
 
 
 FILLED = [

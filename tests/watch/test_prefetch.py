@@ -14,7 +14,7 @@ from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.jobs.spool import spool_of
 from pipeline.model import Verdict
-from pipeline.stages import fetch
+from pipeline.stages.fetch import fetched
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3 import S3Storage
 from pipeline.watch.prefetch import Follower, forget, sweep, tidy, tidy_results
@@ -99,8 +99,8 @@ def test_when_the_last_segment_comes_only_that_one_is_fetched(
     assert follow(store, options, look) == []
     arrive(store)
     scans = []
-    real = fetch.scan
-    monkeypatch.setattr(fetch, "scan", lambda *given: scans.append(given[0]) or real(*given))
+    real = fetched.scan_of
+    monkeypatch.setattr(fetched, "scan_of", lambda *given: scans.append(given[0]) or real(*given))
     target = Target(LocalStorage(tmp_path / "out"), "a.mp4")
     report = one.process(look().recording, store, target, ffmpeg, options)
     assert report.verdict is Verdict.OK

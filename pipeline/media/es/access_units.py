@@ -5,11 +5,11 @@ codes the stream used.  AAC: raw frames without their ADTS headers (ISO/IEC 1449
 VP9, AV1 and Opus: as their containers have them.
 """
 
-import zlib
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
+from isal.isal_zlib import crc32
 from numpy.typing import NDArray
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
@@ -197,7 +197,7 @@ def video(
     stamped_pts, stamped_dts = assigned(found.begin[opens] - 3, pes, pts, dts)
     sets = [bytes(es[b:e]).rstrip(b"\0") for b, e in _spans(found, found.kind == syntax.sps)]
     data = _stored(_lengths_for_codes(es, found, lengths), lengths, stored)
-    digest = zlib.crc32(data)
+    digest = crc32(data)
     foreign = int(np.count_nonzero(np.frombuffer(es, np.uint8)[found.begin] & 0x80))
     first = int(found.begin[0]) - 3 if any(es[: int(found.begin[0]) - 3]) else 0
     made = Units(
@@ -312,7 +312,7 @@ def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
     checked = found.begin[found.header > 7]
     raw[(checked[:, None] + np.arange(7, 9)).reshape(-1)] = False
     data = es[: found.end][raw].data
-    made = Units(sizes, stamped, stamped, zlib.crc32(data), np.empty(0, np.intp), data=data)
+    made = Units(sizes, stamped, stamped, crc32(data), np.empty(0, np.intp), data=data)
     return replace(made, taken=found.end)
 
 
@@ -329,9 +329,7 @@ def told_apart(made: Units) -> Units:
     sizes = made.sizes.copy()
     sizes[0] -= end
     rest = data[end:]
-    return replace(
-        made, sizes=sizes, digest=zlib.crc32(rest), data=rest, sets=frozenset((first[:end],))
-    )
+    return replace(made, sizes=sizes, digest=crc32(rest), data=rest, sets=frozenset((first[:end],)))
 
 
 def joined(a: Units, b: Units) -> Units:
@@ -341,7 +339,7 @@ def joined(a: Units, b: Units) -> Units:
         sizes=np.concatenate([a.sizes, b.sizes]),
         pts=np.concatenate([a.pts, b.pts]),
         dts=np.concatenate([a.dts, b.dts]),
-        digest=zlib.crc32(b.data, a.digest),
+        digest=crc32(b.data, a.digest),
         filled=np.append(a.filled, b.filled + len(a.sizes)),
         data=b"".join((a.data, b.data)),
     )
@@ -351,5 +349,5 @@ def framed(es: bytearray, pes: Index, pts: Ticks, dts: Ticks) -> Units:
     """Units of a stream of which every PES holds one, as MP4 stores it."""
     sizes = np.diff(np.append(pes, len(es))).astype(np.uint32)
     data = memoryview(es)
-    made = Units(sizes, pts, dts, zlib.crc32(data), np.empty(0, np.intp), data=data)
+    made = Units(sizes, pts, dts, crc32(data), np.empty(0, np.intp), data=data)
     return replace(made, taken=len(es))

@@ -5,12 +5,12 @@ says is used. Bytes are compared by one CRC-32 per segment and track over all ac
 stores them, sizes unit by unit.
 """
 
-import zlib
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from isal.isal_zlib import crc32
 from numpy.typing import NDArray
 
 from pipeline.media.clock import BASE, HZ, Ticks
@@ -107,7 +107,6 @@ def digest_block(data: memoryview, start: int, piece: Piece, digests: MutableSeq
     lo, hi = np.searchsorted(piece.begin, (start, start + len(data)))
     begins = (piece.begin[lo:hi] - start).tolist()
     ends = (piece.begin[lo:hi] - start + piece.length[lo:hi]).tolist()
-    crc32 = zlib.crc32
     for begin, end, slot in zip(begins, ends, piece.slot[lo:hi].tolist(), strict=True):
         digests[slot] = crc32(data[begin:end], digests[slot])
 

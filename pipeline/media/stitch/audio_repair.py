@@ -3,11 +3,11 @@ that would put a frame before the one in front of it.
 """
 
 import math
-import zlib
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from isal.isal_zlib import crc32
 
 from pipeline.media.clock import BASE, HZ, Index, Mask, Ticks
 from pipeline.media.es import access_units as units
@@ -115,7 +115,7 @@ def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         np.array(sizes, np.uint32),
         times,
         times,
-        zlib.crc32(data),
+        crc32(data),
         np.array(torn, np.intp),
         data=data,
         taken=sum(len(frame) for group in groups for frame in group.frames),

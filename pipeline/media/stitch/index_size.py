@@ -1,6 +1,7 @@
 """How much room the index of an MP4 needs in front of its media."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,12 +10,33 @@ from pipeline.media.loss.fills import Fill
 from pipeline.media.timeline.plan import Plan
 from pipeline.media.track import Lane
 
+FIRST = 4  # segments by which the others are judged
+MORE = 17 / 16  # how much more of a table the others may need
+
 
 def index_size(plan: Plan, lanes: Sequence[Lane], fills: Sequence[Fill]) -> int:
-    """Room for the moov box: what its tables can need (ISO/IEC 14496-12 clauses 8.6 and 8.7)."""
+    """Room for the moov box: what its tables can need (ISO/IEC 14496-12 clauses 8.6 and 8.7), and
+    not less than one would have foreseen, for the file may have been begun with that.
+    """
+    first = replace(plan, placed=plan.placed[:FIRST])
+    promised = sum(slot.duration or 0.0 for slot in plan.slots)
+    room = _needed(plan, lanes) + sum(24 * len(fill.dts) for fill in fills)
+    return max(room, foreseen_size(first, lanes, promised))
+
+
+def foreseen_size(first: Plan, lanes: Sequence[Lane], promised: float) -> int:
+    """Room for that of a recording of so many seconds, by the plan of its first segments."""
+    lasts = sum(placed.slot.duration or 0.0 for placed in first.placed)
+    room = _needed(first, lanes)
+    return room + int(room * MORE * max(0.0, promised - lasts) / lasts) if lasts else 0
+
+
+def _needed(plan: Plan, lanes: Sequence[Lane]) -> int:
     room = 4096 + 2 * sum(map(len, (one for lane in lanes for one in (lane.config, *lane.sets))))
     for lane in lanes:
         stamps = [p.stamps[lane.pid] for p in plan.placed if lane.pid in p.stamps]
+        if not stamps:  # among the first segments
+            continue
         pts, dts = (np.concatenate(column) for column in zip(*stamps, strict=True))
         seconds = float(dts.max() - dts[dts >= 0].min()) / 90000
         chunks = 2 * seconds + 16 * len(plan.placed)  # at a second each, and at every break
@@ -25,7 +47,7 @@ def index_size(plan: Plan, lanes: Sequence[Lane], fills: Sequence[Fill]) -> int:
             room += len(dts) * 5 + (changes + orders) * 8  # stsz, stss, stts, ctts
         else:
             room += int(seconds * 90000 / lane.unit) * 4 + 16 * len(dts)  # stsz, stts
-    return room + sum(24 * len(fill.dts) for fill in fills) + _silence(plan, lanes)
+    return room + _silence(plan, lanes)
 
 
 def _silence(plan: Plan, lanes: Sequence[Lane]) -> int:

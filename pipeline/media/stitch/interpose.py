@@ -1,11 +1,11 @@
 """Silence put between the units of a segment, and into the packets they travel in."""
 
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from isal.isal_zlib import crc32
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.es.access_units import NO_UNITS, Units
@@ -74,7 +74,7 @@ def with_silence(made: Units, pauses: Sequence[Pause], unit: bytes) -> Units:
         sizes=np.insert(made.sizes, before, len(unit)).astype(np.uint32),
         pts=np.insert(made.pts, before, stamps),
         dts=np.insert(made.dts, before, stamps),
-        digest=zlib.crc32(data),
+        digest=crc32(data),
         torn=made.torn + np.searchsorted(before, made.torn, side="right"),
         filled=before + np.arange(len(before)),
         data=data,

@@ -12,7 +12,6 @@ from pipeline.media.es.access_units import NO_UNITS, Units
 from pipeline.media.es.codecs import PRIVATE
 from pipeline.media.loss.chapters import Marks
 from pipeline.media.loss.fills import Fill, Made
-from pipeline.media.stitch.index_size import index_size
 from pipeline.media.stitch.priming import INTRODUCED, TIMES, introduction
 from pipeline.media.stitch.stitcher import Stitcher
 from pipeline.media.timeline.plan import Plan
@@ -39,12 +38,13 @@ class Wanted:
     sparse_sound: bool = False  # sound that pauses is not filled with silence
 
 
-def command(plan: Plan, ffmpeg: Ffmpeg, output: Path, wanted: Wanted) -> list[str]:
-    """How ffmpeg is called."""
+def command(
+    plan: Plan, ffmpeg: Ffmpeg, output: Path, wanted: Wanted, *, room: int | None
+) -> list[str]:
+    """How ffmpeg is called; ``room`` bytes are kept for the index, besides what marks need."""
     lanes = lanes_of(plan, wanted.format)
     fed = feed_of(lanes) is not None
     metadata = wanted.marks.metadata if wanted.marks != NO_MARKS else ""
-    room = index_size(plan, lanes, wanted.fills) if wanted.in_one_pass else None
     inside = (x.inside or (x.pid in wanted.made and wanted.made[x.pid].own) for x in lanes)
     return commands.mux(
         ffmpeg.ffmpeg,
@@ -62,8 +62,16 @@ def command(plan: Plan, ffmpeg: Ffmpeg, output: Path, wanted: Wanted) -> list[st
         parameters_inside=any(inside),
         fragments=fed,
         languages=[lane.language for lane in lanes],
-        created=iso(wall_clock(plan.placed).at(0.0)),
+        created=_created(plan),
     )
+
+
+def _created(plan: Plan) -> str | None:
+    """When the recording began, in whole seconds as an MP4 has it (ISO/IEC 14496-12 clause 8.2.2):
+    the names of its first segments tell that as well as all of them.
+    """
+    told = iso(wall_clock(plan.placed).at(0.0))
+    return f"{told[:19]}Z" if told else None
 
 
 def feed_of(lanes: tuple[Lane, ...]) -> "Feed | None":

@@ -10,12 +10,14 @@ from pipeline.choices import Format
 from pipeline.errors import StorageError
 from pipeline.media.loss.fills import blocks
 from pipeline.media.slots.segments import Placed
+from pipeline.media.stitch.index_size import index_size
 from pipeline.media.stitch.silence import quiets
 from pipeline.media.stitch.stitcher import Changed, Stitched, Stitcher
 from pipeline.media.timeline.plan import Plan
 from pipeline.muxing.languages import tell_languages
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
+from pipeline.stages.mux.ahead import Ahead
 from pipeline.stages.mux.command import Wanted, command, feed_of, opening
 from pipeline.stages.mux.converted import Converted, Tally, lanes_of
 from pipeline.stages.segments import Buffer, LocalSegment, read
@@ -49,12 +51,18 @@ def convert(
     wanted: Wanted,
     *,
     progress: Progress,
+    ahead: Ahead | None = None,
 ) -> Converted:
-    """Make the file.  ``segments`` are those that were planned."""
+    """Make the file, or end one that was begun ``ahead``.  ``segments`` are those that were
+    planned.
+    """
     if wanted.format is Format.TS:
         return _write_stream(plan, segments, output, wanted, progress)
     lanes = lanes_of(plan, wanted.format)
-    argv = command(plan, ffmpeg, output, wanted)
+    room = index_size(plan, lanes, wanted.fills) if wanted.in_one_pass else None
+    argv = command(plan, ffmpeg, output, wanted, room=room)
+    if ahead and not wanted.fills and (made := ahead.finished(plan, segments, argv)):
+        return made
     feed, tally = feed_of(lanes), Tally(lanes)
     with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
         first = opening(plan, lanes, feed, segments)

@@ -2,77 +2,31 @@
 
 import errno
 import hashlib
-import os
 import re
-from dataclasses import dataclass, field
 
 import pytest
 
 from pipeline.errors import DiskFullError, NotFoundError, StorageError
-from pipeline.model import Inventory, Listed, Segment, Severity, SourceFile, StoredObject
-from pipeline.stages import fetch
-from pipeline.storage.local import LocalStorage
+from pipeline.model import Severity, StoredObject
+from pipeline.stages.fetch import download as downloads
+from pipeline.stages.fetch import fetched, scan_notes
 from tests import ts
-
-DATA = {f"in/{n}.ts": ts.segment(start=ts.START + n * 90_000) for n in range(3)}
-KEYS = list(DATA)
-WHOLE = object()  # an answer with nothing wrong
-
-
-@dataclass
-class Shelf:
-    """A remote store.  What a key's first answers are may be said in advance: what was got of the
-    bytes, or an error.
-    """
-
-    objects: dict[str, bytes] = field(default_factory=lambda: dict(DATA))
-    answers: dict[str, list[object]] = field(default_factory=dict)
-    opened: list[tuple[str, str | None]] = field(default_factory=list)
-
-    def open(self, key, *, etag=None):
-        self.opened.append((key, etag))
-        answers = self.answers.get(key)
-        answer = answers.pop(0) if answers else WHOLE
-        if key not in self.objects:
-            raise NotFoundError(f"{self.url(key)}: no such object")
-        data = self.objects[key] if answer is WHOLE or isinstance(answer, Exception) else answer
-        half = len(data) // 2
-        yield data[:half]
-        if isinstance(answer, Exception):
-            raise answer
-        yield data[half:]
-
-    def url(self, key=""):
-        return f"shelf://{key}"
-
-    def path(self, key):
-        return None
-
-
-def listing(etag=None, keys=KEYS):
-    """What a store said of them; ``etag`` makes one of the bytes."""
-    return [StoredObject(k, len(DATA[k]), etag and etag(DATA[k]), 1.0) for k in keys]
-
-
-def md5(data):
-    return f'"{hashlib.md5(data).hexdigest()}"'
-
-
-def wrong(data):
-    return f'"{hashlib.md5(data + b"x").hexdigest()}"'
-
-
-def no_digest(data):
-    return f'"{hashlib.md5(data).hexdigest()}-2"'
-
-
-@pytest.fixture
-def spool(tmp_path):
-    return tmp_path / "spool"
+from tests.stages.fetch.shelf import (
+    DATA,
+    KEYS,
+    SPOILT,
+    WHOLE,
+    Shelf,
+    listing,
+    md5,
+    no_digest,
+    severities,
+    wrong,
+)
 
 
 def download(objects, shelf, spool, progress=lambda stage, count: None):
-    return fetch.download(objects, shelf, spool, progress)
+    return downloads.download(objects, shelf, spool, progress)
 
 
 def left(spool):
@@ -116,7 +70,7 @@ def test_a_store_that_never_gets_it_right_is_given_up(spool):
         StorageError, match=f"shelf://in/0.ts: 7 bytes, the listing says {len(DATA[KEYS[0]])}"
     ):
         download(listing(keys=KEYS[:1]), shelf, spool)
-    assert len(shelf.opened) == fetch.TRIES
+    assert len(shelf.opened) == downloads.TRIES
     assert left(spool) == []
 
 
@@ -202,13 +156,6 @@ def test_etags_that_prove_nothing(spool, etag):
 # What is bad is fetched once more
 
 
-SPOILT = bytes((DATA[KEYS[1]][0], *b"\xff" * 900)) + DATA[KEYS[1]][901:]
-
-
-def severities(one):
-    return [(f.id, f.severity) for f in (*one.findings, *one.scan.findings)]
-
-
 @pytest.mark.parametrize("etag", [None, md5, wrong], ids=["no digests", "digests", "none of them"])
 def test_what_went_bad_on_its_way(spool, etag):
     shelf = Shelf(answers={KEYS[1]: [SPOILT]})
@@ -234,7 +181,7 @@ def test_what_is_bad_twice_is_bad(spool):
 
 @pytest.mark.parametrize("answer", [StorageError("busy"), NotFoundError("gone")])
 def test_a_second_try_that_fails_leaves_the_first(spool, answer):
-    shelf = Shelf(answers={KEYS[1]: [SPOILT, *[answer] * fetch.TRIES]})
+    shelf = Shelf(answers={KEYS[1]: [SPOILT, *[answer] * downloads.TRIES]})
     found = download(listing(), shelf, spool)
     assert found[1].path.read_bytes() == SPOILT
     assert left(spool) == [".segment"] * 3
@@ -273,19 +220,21 @@ def test_what_is_here_but_damaged_is_fetched_again(spool, etag, damage):
 
 @pytest.mark.parametrize("same", [True, False], ids=["these", "another version"])
 def test_a_scan_is_believed_by_the_modules_that_made_it_alone(spool, monkeypatch, same):
-    fetch.download(listing(), Shelf(), spool, lambda stage, count: None, ahead=True)
+    downloads.download(listing(), Shelf(), spool, lambda stage, count: None, ahead=True)
     scanned: list[str] = []
-    real = fetch.scan
-    monkeypatch.setattr(fetch, "scan", lambda name, data: scanned.append(name) or real(name, data))
+    real = fetched.scan_of
+    monkeypatch.setattr(
+        fetched, "scan_of", lambda name, data: scanned.append(name) or real(name, data)
+    )
     if not same:
-        monkeypatch.setattr(fetch, "rules", lambda: "others")
+        monkeypatch.setattr(scan_notes, "rules", lambda: "others")
     again = download(listing(), Shelf(), spool)
     assert len(scanned) == (0 if same else len(KEYS))
     assert [set(f.scan.streams) for f in again] == [{ts.VIDEO, ts.AUDIO}] * 3
 
 
 def test_what_finds_something_in_a_segment_has_a_name():
-    assert re.fullmatch("[0-9a-f]{64}", fetch.rules())
+    assert re.fullmatch("[0-9a-f]{64}", scan_notes.rules())
 
 
 @pytest.mark.parametrize(
@@ -304,90 +253,3 @@ def test_another_version_is_another_file(spool, changed):
     (second,) = download([StoredObject(**fields)], shelf, spool)
     assert len(shelf.opened) == 1
     assert first.path != second.path
-
-
-# In place
-
-
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "in").mkdir()
-    for key, data in DATA.items():
-        (tmp_path / key).write_bytes(data)
-    return LocalStorage(tmp_path)
-
-
-def test_a_folder_is_scanned_where_it_lies(folder):
-    steps = []
-    objects = list(folder.list())
-    found = fetch.scan_in_place(objects, folder, lambda *step: steps.append(step))
-    assert [f.object for f in found] == objects
-    assert [f.path for f in found] == [folder.path(key) for key in KEYS]
-    assert [f.scan.findings for f in found] == [()] * 3
-    assert steps == [("inspect", len(d)) for d in DATA.values()]
-
-
-def test_a_file_that_got_shorter_is_told(folder):
-    objects = list(folder.list())
-    os.truncate(folder.path(KEYS[1]), 188 * 20)
-    found = fetch.scan_in_place(objects, folder, lambda stage, count: None)
-    (size,) = [f for f in found[1].scan.findings if f.id == "SEG_SIZE"]
-    assert size.detail == f"3760 bytes, the listing says {len(DATA[KEYS[1]])}"
-    assert (size.severity, found[1].scan.cut) == (Severity.ERROR, True)
-    assert [f.scan.findings for f in (found[0], found[2])] == [(), ()]
-
-
-def test_a_file_is_bad_when_it_reads_the_same_again(folder):
-    objects = list(folder.list())
-    path = folder.path(KEYS[1])
-    path.write_bytes(SPOILT)
-    first, spoilt, _ = fetch.scan_in_place(objects, folder, lambda stage, count: None)
-    assert ("SYNC_BYTE", Severity.ERROR) in severities(spoilt)
-    healed = fetch._better(spoilt, first)  # a network drive may give something else
-    assert severities(healed) == [("SYNC_BYTE", Severity.INFO)]
-    assert fetch._better(spoilt, spoilt) is spoilt
-
-
-def listed(objects):
-    """An inventory that names them all."""
-    return Inventory(tuple(Listed(Segment(o.name, 1.0), o) for o in objects), ())
-
-
-def fetched(objects, storage, spool):
-    return fetch.fetch(listed(objects), storage, spool, lambda stage, count: None)
-
-
-def test_digests_of_both_kinds_are_the_same(folder, spool):
-    objects = list(folder.list())
-    here = fetch.digests(fetched(objects, folder, spool))
-    there = fetch.digests(fetched(objects, Shelf(), spool))
-    sha256 = [hashlib.sha256(data).hexdigest() for data in DATA.values()]
-    assert here == there
-    assert here == [
-        SourceFile(o.key, o.size, o.etag, d) for o, d in zip(objects, sha256, strict=True)
-    ]
-
-
-def test_every_segment_listed_has_its_slot_and_what_is_there_its_file(folder, spool):
-    objects = list(folder.list())
-    shelf = Shelf({key: data for key, data in DATA.items() if key != KEYS[1]})
-    for storage, there in ((folder, [True] * 3), (shelf, [True, False, True])):
-        segments = fetched(objects, storage, spool)
-        assert [s.slot.name for s in segments] == [o.name for o in objects]
-        assert [s.path is not None and s.path.is_file() for s in segments] == there
-        assert [s.slot.scan is not None for s in segments] == there
-    assert [[(f.id, f.segment) for f in s.findings] for s in segments] == [
-        [],
-        [("SEG_MISSING", "1.ts")],
-        [],
-    ]
-    assert [entry.key for entry in fetch.digests(segments)] == [KEYS[0], KEYS[2]]
-
-
-def test_a_segment_listed_twice_is_fetched_once(spool):
-    one = listing(keys=KEYS[:1])
-    shelf = Shelf()
-    segments = fetched(one * 2, shelf, spool)
-    assert len(shelf.opened) == 1
-    assert segments[0].path == segments[1].path
-    assert len(fetch.digests(segments)) == 1

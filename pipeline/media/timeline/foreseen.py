@@ -1,0 +1,90 @@
+"""The plan of a recording without a fault, as its first segments tell it.
+
+One clock for all of it, nothing missing at any edge: such a plan is known before the other segments
+are.  Whether it is the plan is seen when there is one.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pipeline.media.clock import Ticks, signed
+from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.timeline.plan import Plan
+from pipeline.media.ts.scan import Stream
+from pipeline.model import Severity
+
+
+class Foreseen:
+    """Gives segments, one after the other, the places they have where nothing is wrong."""
+
+    def __init__(self, first: Plan, count: int) -> None:
+        """``first`` is the plan of the first segments alone, ``count`` how many there will be."""
+        self._first = first
+        self._count = count
+        self._placed: list[Placed] = []
+        self._clock: dict[int, tuple[int, int]] = {}  # by PID: a decoding time, raw and placed
+
+    def place(self, slot: Slot) -> Placed | None:
+        """The next segment in its place; None if it has none in such a recording."""
+        streams = _without_fault(slot, [lane.pid for lane in self._first.lanes])
+        if streams is None:
+            return None
+        number = len(self._placed)
+        stamps = {pid: self._moved(pid, stream) for pid, stream in streams.items()}
+        for pid, stream in streams.items():
+            at = int(np.flatnonzero(stream.dts >= 0)[-1])
+            self._clock[pid] = int(stream.dts[at]), int(stamps[pid][1][at])
+        last = number + 1 == self._count
+        placed = Placed(slot, number, stamps, number, whole=set(stamps) if last else set())
+        self._placed.append(placed)
+        return placed
+
+    def _moved(self, pid: int, stream: Stream) -> tuple[Ticks, Ticks]:
+        if not self._placed:
+            return self._first.placed[0].stamps[pid]
+        raw, placed = self._clock[pid]
+
+        def moved(ticks: Ticks) -> Ticks:
+            found: Ticks = np.where(ticks >= 0, placed + signed(ticks - raw), -1)
+            return found
+
+        return moved(stream.pts), moved(stream.dts)
+
+    def is_what_came(self, plan: Plan) -> bool:
+        """The plan is the one that was foreseen."""
+        return plan.lanes == self._first.lanes and _alike(plan.placed, self._placed)
+
+
+def _without_fault(slot: Slot, pids: Sequence[int]) -> Mapping[int, Stream] | None:
+    """All these streams of a segment, if nothing is wrong with it."""
+    scan = slot.scan
+    if scan is None or any(f.severity in (Severity.ERROR, Severity.FATAL) for f in scan.findings):
+        return None
+    there = {pid: s for pid in pids if (s := scan.streams.get(pid)) and (s.dts >= 0).any()}
+    return there if len(there) == len(pids) else None
+
+
+def holds(plan: Plan, slots: Sequence[Slot]) -> bool:
+    """A plan of some segments is what one would foresee of them."""
+    if plan.rejected or len(plan.placed) != len(slots):
+        return False
+    foreseen = Foreseen(plan, len(slots))
+    return all(map(foreseen.place, slots)) and foreseen.is_what_came(plan)
+
+
+def _alike(ones: Sequence[Placed], others: Sequence[Placed]) -> bool:
+    return len(ones) == len(others) and all(
+        (a.slot.name, a.number, a.pids) == (b.slot.name, b.number, b.pids)
+        and a.edges == b.edges
+        and _same(a.stamps, b.stamps)
+        for a, b in zip(ones, others, strict=True)
+    )
+
+
+def _same(
+    ones: Mapping[int, tuple[Ticks, Ticks]], others: Mapping[int, tuple[Ticks, Ticks]]
+) -> bool:
+    return ones.keys() == others.keys() and all(
+        np.array_equal(a, b) for pid in ones for a, b in zip(ones[pid], others[pid], strict=True)
+    )

@@ -1,0 +1,120 @@
+"""The plan of a recording without a fault, known from its first segments."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.media.slots.segments import Slot
+from pipeline.media.timeline import foreseen
+from pipeline.media.timeline import plan as timeline
+from pipeline.media.timeline.foreseen import Foreseen
+from pipeline.media.ts.scan import scan
+from pipeline.model import Finding, Severity
+from tests import ts
+
+FIRST = 4
+SECOND = 90_000
+MODULO = 1 << 33
+
+
+def slots(count=8, start=ts.START, **kind):
+    """Segments of a second, as they are scanned."""
+    counters, made = {}, []
+    for n in range(count):
+        data = ts.segment(start=(start + n * SECOND) % MODULO, counters=counters, **kind)
+        made.append(Slot(f"{n}.ts", scan(f"{n}.ts", np.frombuffer(data, np.uint8)), 1.0))
+    return made
+
+
+def foresee(all):
+    """All of them, from the first ones."""
+    seen = Foreseen(timeline.plan(all[:FIRST]), len(all))
+    return seen, [seen.place(slot) for slot in all]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param({}, id="sound and pictures"),
+        pytest.param({"audio": None}, id="pictures"),
+        pytest.param({"video": None}, id="sound"),
+        pytest.param({"start": MODULO - 5 * SECOND}, id="the clock wraps behind the first ones"),
+        pytest.param({"start": MODULO - 2 * SECOND}, id="the clock wraps among the first ones"),
+    ],
+)
+def test_what_is_foreseen_of_a_recording_without_a_fault_is_its_plan(kind):
+    all = slots(**kind)
+    seen, placed = foresee(all)
+    assert None not in placed
+    assert seen.is_what_came(timeline.plan(all))
+    assert foreseen.holds(timeline.plan(all), all)
+
+
+def without(slot, pid):
+    streams = {key: stream for key, stream in slot.scan.streams.items() if key != pid}
+    return replace(slot, scan=replace(slot.scan, streams=streams))
+
+
+def wrong(slot):
+    finding = Finding("CC", Severity.ERROR, slot.name)
+    return replace(slot, scan=replace(slot.scan, findings=(finding,)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda slot: replace(slot, scan=None), id="is not there"),
+        pytest.param(lambda slot: without(slot, ts.AUDIO), id="lacks the sound"),
+        pytest.param(lambda slot: without(slot, ts.VIDEO), id="lacks the pictures"),
+        pytest.param(wrong, id="has an error"),
+    ],
+)
+def test_a_segment_that_no_such_recording_has(change):
+    all = slots()
+    all[5] = change(all[5])
+    _, placed = foresee(all)
+    assert [one is None for one in placed] == [n == 5 for n in range(8)]
+
+
+def shifted(all):
+    """A hole, of which the clock tells."""
+    return all[:5] + slots(3, start=ts.START + 9 * SECOND)
+
+
+def renamed(all):
+    return [*all[:-1], replace(all[-1], name="other.ts")]
+
+
+def swapped(all):
+    return [*all[:5], all[6], all[5], all[7]]
+
+
+@pytest.mark.parametrize("other", [shifted, renamed, swapped, lambda all: all[:-1]])
+def test_another_plan_is_not_what_was_foreseen(other):
+    all = slots()
+    seen, _ = foresee(all)
+    assert not seen.is_what_came(timeline.plan(other(all)))
+
+
+@pytest.mark.parametrize("edge", ["torn", "joined", "cut", "whole", "until"])
+def test_a_plan_with_another_edge_is_not_what_was_foreseen(edge):
+    all = slots()
+    seen, _ = foresee(all)
+    plan = timeline.plan(all)
+    changed = replace(plan.placed[6], **{edge: {ts.AUDIO: 1} if edge == "until" else {ts.AUDIO}})
+    assert not seen.is_what_came(replace(plan, placed=(*plan.placed[:6], changed, plan.placed[7])))
+
+
+def test_another_track_is_not_what_was_foreseen():
+    all = slots()
+    seen, _ = foresee(all)
+    plan = timeline.plan(all)
+    lanes = tuple(replace(lane, unit=lane.unit + 1) for lane in plan.lanes)
+    assert not seen.is_what_came(replace(plan, lanes=lanes))
+
+
+def test_first_segments_that_are_wrong_tell_nothing_of_the_others():
+    all = shifted(slots())[2:]
+    assert not foreseen.holds(timeline.plan(all[:FIRST]), all[:FIRST])
+    assert not foreseen.holds(timeline.plan([]), [])

@@ -1,0 +1,216 @@
+"""A file that is begun while its segments are still being read."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.choices import Format
+from pipeline.errors import DiskFullError
+from pipeline.media.stitch.index_size import FIRST
+from pipeline.media.timeline import plan as timeline
+from pipeline.media.ts.transport_stream import TransportStream
+from pipeline.muxing import run
+from pipeline.stages.mux import mux
+from pipeline.stages.mux.ahead import Ahead
+from pipeline.stages.mux.command import Wanted
+from pipeline.stages.segments import read, slots_of
+from tests import ts
+from tests.segments import local
+
+WANTED = Wanted(Format.MP4)
+KEEP = 'cat >"$out"'
+
+
+def nobody(stage, count):
+    """Progress that nobody watches."""
+
+
+@pytest.fixture
+def segments(tmp_path):
+    """Segments of a second on disk, as the playlist promises them."""
+    counters, made = {}, []
+    for n in range(9):
+        data = ts.segment(start=ts.START + n * 90_000, counters=counters, size=8000)
+        one = local(tmp_path / f"{n}.ts", data)
+        made.append(replace(one, slot=replace(one.slot, duration=1.0)))
+    return made
+
+
+class Taken:
+    """Segments that were given to it, and what it makes of them."""
+
+    def __init__(self, segments, ffmpeg, output, wanted=WANTED, place=None):
+        self.ffmpeg, self.output, self.wanted = ffmpeg, output, wanted
+        place, promised = place or (lambda: output), [1.0] * len(segments)
+        self.steps = []
+        self.ahead = Ahead(ffmpeg, place, wanted, promised, lambda *step: self.steps.append(step))
+        for segment in segments:
+            there = segment.slot.scan is not None
+            self.ahead.take(segment, TransportStream(read(segment)) if there else None)
+
+    def made(self, segments, plan=None, **wanted):
+        """What becomes of it; None if it has to be made anew."""
+        results = []
+        finished = self.ahead.finished
+
+        def noted(*given):
+            results.append(finished(*given))
+            return results[-1]
+
+        self.ahead.finished = noted
+        wanted = replace(self.wanted, **wanted)
+        plan = plan or timeline.plan(slots_of(segments))
+        files = plan, segments, self.ffmpeg, self.output, wanted
+        self.converted = mux.convert(*files, progress=nobody, ahead=self.ahead)
+        return results[0]
+
+
+def told(converted):
+    """Everything that is known of a file."""
+    units = [
+        (s.segment, s.made, s.units.digest, s.units.taken, s.units.pts.tolist())
+        for lane in converted.expected
+        for s in lane
+    ]
+    return converted.lanes, converted.command, converted.messages, converted.findings, units
+
+
+@pytest.mark.parametrize("format", [Format.MP4, Format.M4A])
+@pytest.mark.parametrize("from_memory", [True, False])
+def test_ffmpeg_is_given_what_it_is_given_of_the_plan(
+    segments, fake, tmp_path, format, from_memory
+):
+    ffmpeg, wanted = fake(f"{KEEP}; echo a word >&2"), Wanted(format)
+    plan = timeline.plan(slots_of(segments))
+    usual = mux.convert(plan, segments, ffmpeg, tmp_path / "o", wanted, progress=nobody)
+    fed = (tmp_path / "o").read_bytes()
+    taken = Taken([], ffmpeg, tmp_path / "o", wanted)
+    taken.ahead = Ahead(ffmpeg, lambda: tmp_path / "o", wanted, [1.0] * 9, nobody)
+    for segment in segments:
+        taken.ahead.take(segment, TransportStream(read(segment)) if from_memory else None)
+    assert told(taken.made(segments)) == told(usual)
+    assert (tmp_path / "o").read_bytes() == fed
+    assert len(fed) > 1 << 19
+
+
+def test_it_is_said_once_how_much_was_converted(segments, fake, tmp_path):
+    taken = Taken(segments, fake(KEEP), tmp_path / "o")
+    assert taken.steps == []
+    assert taken.made(segments)
+    assert taken.steps == [("convert", sum(s.path.stat().st_size for s in segments))]
+
+
+def test_nothing_is_begun_before_the_first_segments_are_known(segments, fake, tmp_path):
+    taken = Taken(segments[: FIRST - 1], fake(KEEP), tmp_path / "o")
+    assert taken.ahead.output is None
+    taken.ahead.give_up()
+
+
+def test_of_few_segments_nothing_is_begun(segments, fake, tmp_path):
+    taken = Taken(segments[:FIRST], fake(KEEP), tmp_path / "o")
+    assert taken.ahead.output is None
+    assert taken.made(segments[:FIRST]) is None
+
+
+def failed(segments):
+    return [*segments[:6], replace(segments[6], slot=replace(segments[6].slot, scan=None))]
+
+
+def moved(segments):
+    """One that is written anew elsewhere."""
+    path = segments[6].path.with_name("anew.ts")
+    path.write_bytes(segments[6].path.read_bytes())
+    return [*segments[:6], replace(segments[6], path=path), *segments[7:]]
+
+
+def test_what_is_planned_of_other_files_is_made_anew(segments, fake, tmp_path):
+    taken = Taken(segments, fake(KEEP), tmp_path / "o")
+    assert taken.made(moved(segments)) is None
+    assert len(taken.converted.expected[0]) == len(segments)
+
+
+def test_what_is_planned_otherwise_is_made_anew(segments, fake, tmp_path):
+    taken = Taken(segments, fake(KEEP), tmp_path / "o")
+    plan = timeline.plan(slots_of(segments))
+    pts, dts = plan.placed[7].stamps[ts.AUDIO]
+    later = replace(plan.placed[7], stamps={**plan.placed[7].stamps, ts.AUDIO: (pts + 1, dts + 1)})
+    plan = replace(plan, placed=(*plan.placed[:7], later, plan.placed[8]))
+    assert taken.made(segments, plan) is None
+
+
+def test_another_command_is_another_file(segments, fake, tmp_path):
+    taken = Taken(segments, fake(KEEP), tmp_path / "o")
+    assert taken.made(segments, in_one_pass=False) is None
+
+
+def test_a_segment_with_a_finding_of_its_own_ends_it(segments, fake, tmp_path):
+    (found,) = local(tmp_path / "x.ts", b"").slot.scan.findings
+    segments[5] = replace(segments[5], findings=(found,))
+    taken = Taken(segments, fake(KEEP), tmp_path / "o")
+    assert taken.made(segments) is None
+
+
+def test_a_segment_that_is_not_there_ends_it(segments, fake, tmp_path):
+    ffmpeg = fake(KEEP)
+    taken = Taken(failed(segments), ffmpeg, tmp_path / "o")
+    assert taken.made(segments) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["exit 9", "head -c 999 >/dev/null; kill -9 $$", "cat >/dev/null; exit 9"]
+)
+def test_an_ffmpeg_that_fails_is_asked_once_more(segments, fake, tmp_path, text):
+    output = tmp_path / "o"
+    marker = tmp_path / "begun"
+    script = f'if [ ! -e {marker} ]; then touch {marker}; {text}; exit 9; fi; cat >"$out"'
+    taken = Taken(segments, fake(script), output)
+    assert taken.made(segments) is None
+    assert len(taken.converted.expected[0]) == len(segments)
+
+
+def test_no_room_for_the_file_is_told_when_it_is_made(segments, fake, tmp_path):
+    def place():
+        raise DiskFullError("no room")
+
+    taken = Taken(segments, fake(KEEP), tmp_path / "o", place=place)
+    assert taken.ahead.output is None
+    assert taken.made(segments) is None
+
+
+def test_nothing_of_it_is_left_running(segments, fake, tmp_path):
+    with Taken(segments, fake("exec sleep 60"), tmp_path / "o").ahead:
+        assert run._running
+    assert not run._running
+
+
+def pausing(n, counters):
+    """A segment of a second; in the seventh nobody speaks for a while."""
+    counter = counters.get(ts.AUDIO, 0)
+    data = ts.segment(start=ts.START + n * 90_000, counters=counters)
+    if n != 6:
+        return data
+    rows = [bytearray(data[at : at + ts.PACKET]) for at in range(0, len(data), ts.PACKET)]
+    sound = [row for row in rows if (row[1] & 0x1F) << 8 | row[2] == ts.AUDIO]
+    begins = [k for k, row in enumerate(sound) if row[1] & 0x40]
+    silent = sound[begins[2] : begins[-2]]
+    for row in (row for row in sound if row not in silent):
+        row[3] = row[3] & 0xF0 | counter
+        counter = (counter + 1) & 15
+    counters[ts.AUDIO] = counter
+    return b"".join(row for row in rows if row not in silent)
+
+
+def test_sound_that_pauses_is_filled_as_it_is_of_the_plan(tmp_path, fake):
+    counters, segments = {}, []
+    for n in range(9):
+        one = local(tmp_path / f"{n}.ts", pausing(n, counters))
+        segments.append(replace(one, slot=replace(one.slot, duration=1.0)))
+    plan = timeline.plan(slots_of(segments))
+    ffmpeg = fake(KEEP)
+    usual = mux.convert(plan, segments, ffmpeg, tmp_path / "o", WANTED, progress=nobody)
+    fed = (tmp_path / "o").read_bytes()
+    made = Taken(segments, ffmpeg, tmp_path / "o").made(segments)
+    assert made is not None
+    assert told(made) == told(usual)
+    assert (tmp_path / "o").read_bytes() == fed
+    assert sum(s.filled for s in made.expected[1]) > 10
