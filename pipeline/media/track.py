@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.media.clock import HZ, OPUS_HZ
-from pipeline.media.es.codecs import HEVC_INSIDE, HEVC_NAL, Codec, NalSyntax
+from pipeline.media.es.codecs import Codec
+from pipeline.media.es.nal import HEVC_INSIDE, HEVC_NAL, NalSyntax
 
 NOTHING: frozenset[int] = frozenset()
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.media.clock import BASE
-from pipeline.media.es.access_units import Units, nals
+from pipeline.media.es.access_units import Units
 from pipeline.media.es.codecs import AAC, H264, HEVC
+from pipeline.media.es.nal import nals
 from pipeline.media.es.sps import picture
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.track import Lane

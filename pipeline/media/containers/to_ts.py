@@ -28,9 +28,9 @@ from pipeline.media.es.codecs import (
     VP8,
     VP9,
     Codec,
-    NalSyntax,
     obus,
 )
+from pipeline.media.es.nal import length_prefixed
 from pipeline.media.isobmff import fragments
 from pipeline.media.isobmff.sample_entries import avc_parameter_sets, hevc_parameter_sets
 from pipeline.media.malformed import Malformed
@@ -240,21 +240,19 @@ def _pictures(
     reader: Callable[[bytes], tuple[bytes, ...]]
     reader = hevc_parameter_sets if hevc else avc_parameter_sets
     width = (configuration[21 if hevc else 4 : 22 if hevc else 5] or b"\3")[0] % 4 + 1
-    sets = [s for s in reader(configuration) if _type(s, codec.nal) in codec.nal.sets]
+    sets = [s for s in reader(configuration) if codec.nal.kind(s) in codec.nal.sets]
     made: list[bytes] = []
     stored: list[bytes] = []
     for number, unit in enumerate(units):
-        nals = [unit[a:b] for a, b in fragments.lengths_of(unit, width)]
+        nals = [unit[a:b] for a, b in length_prefixed(unit, width)]
         if not nals:
             raise Malformed("a sample without a NAL unit")
-        if number == 0 and not any(_type(nal, codec.nal) == codec.nal.sps for nal in nals):
-            first = 1 if _is_delimiter(nals[0], codec.nal) else 0
+        if number == 0 and not any(codec.nal.kind(nal) == codec.nal.sps for nal in nals):
+            first = 1 if codec.nal.kind(nals[0]) == codec.nal.delimiter else 0
             nals = [*nals[:first], *sets, *nals[first:]]
         made.append(b"".join(_CODE + nal for nal in nals))
         kept = [
-            nal
-            for nal in nals
-            if not codec.nal.apart or _type(nal, codec.nal) not in codec.nal.sets
+            nal for nal in nals if not codec.nal.apart or codec.nal.kind(nal) not in codec.nal.sets
         ]
         stored.append(b"".join(len(nal).to_bytes(4, "big") + nal for nal in kept))
     _agree(codec, made, stored)
@@ -271,15 +269,6 @@ def _agree(codec: Codec, made: Sequence[bytes], stored: Sequence[bytes]) -> None
     one_each = np.array_equal(owners(es, begin, codec.nal), np.arange(len(made)))
     if not one_each or again.digest != zlib.crc32(b"".join(stored)):
         raise Malformed("its samples are not access units of one picture each")
-
-
-def _type(nal: bytes, syntax: NalSyntax) -> int:
-    return nal[0] >> syntax.shift & syntax.mask if nal else -1
-
-
-def _is_delimiter(nal: bytes, syntax: NalSyntax) -> bool:
-    """An access unit delimiter, which may only stand first."""
-    return _type(nal, syntax) == (35 if syntax.shift else 9)
 
 
 def _adts(

@@ -8,10 +8,10 @@ macroblocks in the same way.
 
 from dataclasses import dataclass
 
-from pipeline.media.es.codecs import nal_units
+from pipeline.media.es.nal import AVC, nal_units
 from pipeline.media.es.sps import HIGH, Bits, picture_order
 
-IDR, SPS, PPS = 5, 7, 8  # nal_unit_type (Table 7-1)
+IDR = 5  # nal_unit_type (Table 7-1)
 I_SLICE = 7  # slice_type: all slices of the picture are I
 NUMBERS = 65533, 65534  # idr_pic_id of neighbours differ (clause 7.4.3)
 _CODE = b"\0\0\0\1"
@@ -77,10 +77,10 @@ def adapted(unit: bytes, sps: bytes, pps: bytes) -> tuple[bytes, ...]:
     """A key picture of a byte stream as two access units of the stream with these sets, which they
     carry along; none where that does not go.  They may follow each other.
     """
-    nals = {nal[0] & 31: nal for nal in nal_units(unit) if nal}
-    if not {IDR, SPS, PPS} <= nals.keys():
+    nals = {AVC.kind(nal): nal for nal in nal_units(unit) if nal}
+    if not {IDR, AVC.sps, AVC.pps} <= nals.keys():
         return ()
-    source, target = coding(nals[SPS], nals[PPS]), coding(sps, pps)
+    source, target = coding(nals[AVC.sps], nals[AVC.pps]), coding(sps, pps)
     alike = source and target and _macroblocks(source) == _macroblocks(target)
     if source is None or target is None or not alike:
         return ()

@@ -4,62 +4,13 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
+from pipeline.media.es import nal as nals
+from pipeline.media.es.nal import AVC, HEVC_NAL, NalSyntax
+
 RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
-
-
-@dataclass(frozen=True, slots=True)
-class NalSyntax:
-    """What the first bytes of a NAL unit tell."""
-
-    shift: int  # of the first byte, to nal_unit_type
-    mask: int
-    pictures: tuple[int, int]  # types of coded slices
-    openers: frozenset[int]  # types that open an access unit once a picture stands before them
-    first: int  # the byte whose top bit marks the first slice of a picture
-    key: frozenset[int]  # types that only a key picture has
-    sets: frozenset[int]  # parameter sets
-    sps: int
-    numbered: bool = False  # a slice tells at which macroblock it begins
-    apart: bool = False  # MP4 has parameter sets in the sample entry alone
-
-    def kind(self, unit: bytes) -> int:
-        """nal_unit_type of a unit."""
-        return unit[0] >> self.shift & self.mask
-
-    def is_picture(self, unit: bytes) -> bool:
-        """A coded slice."""
-        return self.pictures[0] <= self.kind(unit) <= self.pictures[1]
-
-
-# H.264 clauses 7.3.1 and 7.4.1.2.3: first_mb_in_slice 0 is one bit, 1
-AVC = NalSyntax(
-    0,
-    31,
-    (1, 5),
-    frozenset({6, 7, 8, 9}),
-    1,
-    frozenset({5, 7}),
-    frozenset({7, 8}),
-    7,
-    numbered=True,
-)
-# H.265 clauses 7.3.1.2 and 7.4.2.4.4: first_slice_segment_in_pic_flag.  Ends of a sequence (36, 37)
-# close a picture; for a decoder it is the same that they open the next one, as ffmpeg has it.
-HEVC_NAL = NalSyntax(
-    1,
-    63,
-    (0, 31),
-    frozenset({*range(32, 38), 39, *range(41, 45), *range(48, 56)}),
-    2,
-    frozenset({*range(16, 24), 33}),
-    frozenset({32, 33, 34}),
-    33,
-    apart=True,
-)
-HEVC_INSIDE = replace(HEVC_NAL, apart=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,32 +27,6 @@ class Codec:
     count: Callable[[bytes], int] = lambda es: 1  # access units in one PES
 
 
-def nal_units(es: bytes) -> list[bytes]:
-    """NAL units of a byte stream (H.264 Annex B), from the first start code on."""
-    return [unit.rstrip(b"\0") for unit in re.split(rb"\x00\x00\x01", es)[1:]]
-
-
-def _kinds(es: bytes, syntax: NalSyntax) -> list[tuple[int, bytes]]:
-    """NAL units of a byte stream with their types."""
-    return [(syntax.kind(unit), unit) for unit in nal_units(es) if unit]
-
-
-def _sps(es: bytes, syntax: NalSyntax) -> bytes | None:
-    return next((unit for kind, unit in _kinds(es, syntax) if kind == syntax.sps), None)
-
-
-def _pictures(es: bytes, syntax: NalSyntax) -> int:
-    """Pictures that begin in a PES; one that only goes on in it counts where it is alone."""
-    low, high = syntax.pictures
-    slices = [unit for kind, unit in _kinds(es, syntax) if low <= kind <= high]
-    firsts = sum(unit[syntax.first : syntax.first + 1] >= b"\x80" for unit in slices)
-    return max(firsts, min(1, len(slices)))
-
-
-def _is_key(es: bytes, syntax: NalSyntax) -> bool:
-    return any(kind in syntax.key for kind, _ in _kinds(es, syntax))
-
-
 def _nal_codec(name: str, stream_type: int, syntax: NalSyntax) -> Codec:
     return Codec(
         name,
@@ -109,9 +34,9 @@ def _nal_codec(name: str, stream_type: int, syntax: NalSyntax) -> Codec:
         True,
         stream_type,
         syntax,
-        config=partial(_sps, syntax=syntax),
-        is_key=partial(_is_key, syntax=syntax),
-        count=partial(_pictures, syntax=syntax),
+        config=partial(nals.first_sps, syntax=syntax),
+        is_key=partial(nals.is_key, syntax=syntax),
+        count=partial(nals.pictures, syntax=syntax),
     )
 
 

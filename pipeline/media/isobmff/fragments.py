@@ -3,7 +3,7 @@
 Clauses are those of ISO/IEC 14496-12:2015 unless a standard is named.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -284,15 +284,3 @@ def _run(
     clocks[id] = start + int(durations.sum())
     parts.append((at + np.cumsum(sizes) - sizes, sizes, dts, dts + offsets))
     return at + int(sizes.sum())
-
-
-def lengths_of(sample: bytes, width: int) -> Iterator[tuple[int, int]]:
-    """Where the NAL units of a sample begin and end (ISO/IEC 14496-15 clause 5.3.4.2)."""
-    at = 0
-    while at < len(sample):
-        length = int.from_bytes(sample[at : at + width], "big")
-        end = at + width + length
-        if not length or end > len(sample):
-            raise Malformed(f"a NAL unit of {length} bytes at {at} of a sample of {len(sample)}")
-        yield at + width, end
-        at = end

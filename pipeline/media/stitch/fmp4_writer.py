@@ -13,8 +13,8 @@ import numpy as np
 from pipeline.media.clock import HZ, OPUS_HZ, Ticks
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.codecs import Codec, adts_rate
+from pipeline.media.es.nal import AVC, length_prefixed
 from pipeline.media.es.sps import depths, picture
-from pipeline.media.isobmff.fragments import lengths_of
 from pipeline.media.track import Lane
 
 KEY, OTHER = 0x02000000, 0x01010000  # sample_flags (8.8.3.1)
@@ -148,7 +148,7 @@ def _is_key(codec: Codec, unit: bytes) -> bool:
     if codec.nal is None:
         return codec.is_key(unit)
     syntax = codec.nal
-    return any(unit[a] >> syntax.shift & syntax.mask in syntax.key for a, _ in lengths_of(unit, 4))
+    return any(syntax.kind(unit[a:]) in syntax.key for a, _ in length_prefixed(unit))
 
 
 def _trak(number: int, lane: Lane, first: Units) -> bytes:
@@ -188,10 +188,10 @@ def _avcc(lane: Lane, first: Units) -> bytes:
     unit = bytes(memoryview(first.data)[: int(first.sizes[0])])
     nals = [
         *(() if lane.inside else lane.sets),
-        *(unit[a:b].rstrip(b"\0") for a, b in lengths_of(unit, 4)),
+        *(unit[a:b].rstrip(b"\0") for a, b in length_prefixed(unit)),
     ]
-    own = list(dict.fromkeys([lane.config, *(nal for nal in nals if nal[0] & 31 == 7)]))
-    other = list(dict.fromkeys(nal for nal in nals if nal[0] & 31 == 8))
+    own = list(dict.fromkeys([lane.config, *(nal for nal in nals if AVC.kind(nal) == AVC.sps)]))
+    other = list(dict.fromkeys(nal for nal in nals if AVC.kind(nal) == AVC.pps))
     sps = b"".join(len(nal).to_bytes(2, "big") + nal for nal in own)
     pps = b"".join(len(nal).to_bytes(2, "big") + nal for nal in other)
     head = bytes((1, *lane.config[1:4], 0xFF, 0xE0 | len(own)))

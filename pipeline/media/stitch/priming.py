@@ -11,9 +11,9 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media.clock import Bytes
-from pipeline.media.es import access_units as units
 from pipeline.media.es.adts import chain
-from pipeline.media.es.codecs import LONGEST_FRAME, nal_units
+from pipeline.media.es.codecs import LONGEST_FRAME
+from pipeline.media.es.nal import nal_units, nals
 from pipeline.media.track import Lane
 from pipeline.media.ts.packetize import audio_pes, packetize, video_pes
 from pipeline.media.ts.packets import PACKET, columns, framing
@@ -41,7 +41,7 @@ def introduction(data: Bytes, lane: Lane, pids: tuple[int, ...]) -> bytes:
 def _picture(es: bytes, lane: Lane) -> list[bytes]:
     """The first picture that carries the parameters, with those of all that follow."""
     assert lane.codec.nal is not None
-    found = units.nals(np.frombuffer(es, np.uint8), lane.codec.nal)
+    found = nals(np.frombuffer(es, np.uint8), lane.codec.nal)
     bounds = [*(found.begin - 3)[found.opens].tolist(), len(es)]
     pictures = (es[a:b] for a, b in pairwise(bounds))
     first = next((picture for picture in pictures if lane.codec.config(picture)), es)

@@ -14,8 +14,9 @@ import numpy as np
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.es import access_units as units
 from pipeline.media.es.access_units import NO_UNITS, Units, joined
-from pipeline.media.es.codecs import LONGEST_FRAME, PRIVATE, NalSyntax, adts_begins
+from pipeline.media.es.codecs import LONGEST_FRAME, PRIVATE, adts_begins
 from pipeline.media.es.formats import needs
+from pipeline.media.es.nal import NalSyntax, nals
 from pipeline.media.loss.fills import Block
 from pipeline.media.malformed import Malformed
 from pipeline.media.stitch.audio_repair import behind, in_line, mended
@@ -283,7 +284,7 @@ def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
     begin, end = extent(work.track, ordinal)
     end = begin + int(np.argmin(np.append(kept[begin:end], False)))
     picture = elementary(work.packets, work.track, begin, end)
-    found = units.nals(np.frombuffer(picture, np.uint8), syntax)
+    found = nals(np.frombuffer(picture, np.uint8), syntax)
     return bool(found.picture.any())
 
 

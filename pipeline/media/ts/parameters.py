@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.media.clock import Bytes, Index, Mask
-from pipeline.media.es.codecs import ADTS_BITS, AVC, HEVC_NAL, Codec, NalSyntax, nal_units
+from pipeline.media.es.codecs import ADTS_BITS, Codec
 from pipeline.media.es.formats import needs
+from pipeline.media.es.nal import NalSyntax, among, nal_units
 from pipeline.media.ts.packets import PACKET, Packets, random_access
 from pipeline.media.ts.pes import Track, elementary
 
@@ -97,8 +98,8 @@ class _Heads:
         """PES with a parameter set in their first packet."""
         followed = self.code + len(CODE) < PACKET
         owner, at = self.owner[followed], self.code[followed] + len(CODE)
-        kind = self.rows[owner, at] >> syntax.shift & syntax.mask
-        showing: Index = owner[_SETS[syntax][kind]]
+        kind = syntax.kinds(self.rows[owner, at])
+        showing: Index = owner[among(syntax, syntax.sets)[kind]]
         return showing
 
     def alike(self, ordinals: Index, opened: bytes) -> int:
@@ -140,11 +141,6 @@ def _marked(packets: Packets, t: Track) -> Mask:
     marked = random_access(packets, t.index[t.starts])
     marked[0] = True
     return marked
-
-
-_SETS = {
-    syntax: np.isin(np.arange(syntax.mask + 1), list(syntax.sets)) for syntax in (AVC, HEVC_NAL)
-}
 
 
 def _sets(packets: Packets, t: Track, ordinal: int, syntax: NalSyntax) -> list[bytes]:

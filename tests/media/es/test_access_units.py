@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.media.es import access_units as units
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.audio_config import program_config
-from pipeline.media.es.codecs import AVC
+from pipeline.media.es.nal import AVC
 from pipeline.media.malformed import Malformed
 from tests import ts
 
@@ -118,14 +118,6 @@ def test_any_bytes_are_stored_as_one_reads_them(pieces):
     assert made.digest == zlib.crc32(stored_of_stream(es))
     assert made.sizes.sum() == len(stored_of_stream(es))
     assert len(made.sizes) == len(made.pts) == len(made.dts)
-
-
-@given(st.lists(st.sampled_from([0, 1, 2]), max_size=40), st.integers(0, 1))
-def test_start_codes_are_found_at_even_and_odd_places(pieces, begin):
-    data = bytes(pieces)[begin:]
-    places = [at for at in range(len(data)) if data.startswith(b"\0\0\1", at)]
-    es = np.frombuffer(bytes(pieces), np.uint8)[begin:]
-    assert units.start_codes(es).tolist() == places
 
 
 def test_a_stream_without_units_has_none():
@@ -356,13 +348,3 @@ def test_which_pes_the_slices_of_each_picture_begin_in():
     parts = [ts.annex_b([IDR, AUD]), ts.annex_b([SLICE, REST]), ts.annex_b([SEI, SLICE, AUD])]
     begins = np.cumsum([0, *map(len, parts)])[:-1]
     assert units.owners(bytearray(b"".join(parts)), begins, AVC).tolist() == [0, 1, 2]
-
-
-def test_units_before_a_place():
-    es = ts.annex_b([AUD, IDR, AUD, SLICE])
-    found = units.nals(np.frombuffer(es, np.uint8))
-    cut = len(ts.annex_b([AUD, IDR, AUD])) + 9
-    left = found.until(cut)
-    assert left.begin.tolist() == found.begin.tolist()
-    assert left.end.tolist() == [*found.end[:3].tolist(), cut]
-    assert [n.tolist() for n in found.until(9).pictures] == [[], []]

@@ -3,29 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.media.es.codecs import AAC, H264, adts_begins, adts_rate, codec_of, nal_units, sniff
+from pipeline.media.es.codecs import AAC, H264, adts_begins, adts_rate, codec_of, sniff
 from tests import ts
-
-
-@pytest.mark.parametrize(
-    ("es", "expected"),
-    [
-        pytest.param(b"", [], id="nothing"),
-        pytest.param(ts.noise(50), [], id="no start code"),
-        pytest.param(b"xyz\0\0\1ab", [b"ab"], id="bytes in front"),
-        pytest.param(b"\0\0\1ab\0\0\1cd", [b"ab", b"cd"], id="3-byte codes"),
-        pytest.param(b"\0\0\0\1ab\0\0\0\1cd", [b"ab", b"cd"], id="4-byte codes"),
-        pytest.param(b"\0\0\1ab\0\0\0\0\0\1cd\0\0", [b"ab", b"cd"], id="trailing zero bytes"),
-        pytest.param(b"\0\0\1\0\0\1", [b"", b""], id="nothing between"),
-    ],
-)
-def test_nal_units(es, expected):
-    assert nal_units(es) == expected
-
-
-@pytest.mark.parametrize("codes", [(3,), (4,), (4, 3)])
-def test_nal_units_of_a_picture(codes):
-    assert nal_units(ts.access_unit(codes=codes)) == ts.picture_nals()
 
 
 @pytest.mark.parametrize(
