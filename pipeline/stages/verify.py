@@ -14,7 +14,8 @@ import numpy as np
 
 from pipeline.choices import Format
 from pipeline.media.clock import HZ
-from pipeline.media.es.access_units import NO_UNITS, audio, frames, told_apart
+from pipeline.media.es import adts
+from pipeline.media.es.access_units import NO_UNITS, audio, told_apart
 from pipeline.media.isobmff import sample_tables as mp4
 from pipeline.media.loss.chapters import Marks
 from pipeline.media.loss.holes import Stretch, line
@@ -30,7 +31,6 @@ from pipeline.muxing.tracks import read_tracks
 
 BLOCK = 1 << 20  # bytes that are read at a time
 RING = 16  # blocks that may wait for their digest
-ADTS_HEADER = 7  # bytes in front of every frame ffmpeg writes
 NO_MARKS = Marks()
 LENGTH_TOLERANCE = 0.1  # seconds by which an encoder may add or drop silence
 Progress = Callable[[str, int], None]
@@ -170,10 +170,10 @@ def verify_adts(path: Path, lane: Lane, stretches: Sequence[Stretch]) -> Verifie
     with path.open("rb") as file:
         for stretch in stretches:
             apart = stretch.units.sets
-            size = int(stretch.units.sizes.sum()) + ADTS_HEADER * len(stretch.units.sizes)
+            size = int(stretch.units.sizes.sum()) + adts.HEADER * len(stretch.units.sizes)
             size += sum(map(len, apart))
             es = np.frombuffer(file.read(size), np.uint8)
-            found = frames(es, es[:4].tobytes() if len(es) >= ADTS_HEADER else bytes(4))
+            found = adts.frames(es, es[:4].tobytes() if len(es) >= adts.HEADER else bytes(4))
             units = audio(es, found, np.empty(0, np.intp), np.empty(0, np.int64))
             units = told_apart(units) if apart and len(units.sizes) else units
             times = stretch.units.pts

@@ -15,15 +15,14 @@ import numpy as np
 
 from pipeline.media.clock import BASE, HZ, OPUS_HZ, Bytes
 from pipeline.media.containers import matroska as webm
-from pipeline.media.es.access_units import FRAME, owners, video
-from pipeline.media.es.audio_config import audio_object
+from pipeline.media.es import adts
+from pipeline.media.es.access_units import owners, video
 from pipeline.media.es.codecs import (
     AAC,
     AV1,
     H264,
     HEVC,
     OPUS,
-    RATES,
     VORBIS,
     VP8,
     VP9,
@@ -40,7 +39,6 @@ from pipeline.model import Finding, Severity
 
 MILLISECOND = HZ // 1000
 SHARED = 16  # frames of sound in one PES
-LONGEST = 8191 - 7  # bytes of an AAC frame behind its ADTS header
 _KINDS = {"vide": "video", "soun": "audio"}
 _CODECS = {
     "avc1": H264,
@@ -280,11 +278,11 @@ def _adts(
     """
     if not configuration:
         raise Malformed("sound in 'mp4a' that is not AAC is not supported yet")
-    header = _header(configuration)
-    beat = FRAME * HZ / audio_object(configuration)[1]
+    header = adts.of_asc(configuration)
+    config = header.fixed_part
     return [
-        Sample(stamp, stamp, b"".join(_framed(header, frame) for frame in units[begin:end]))
-        for begin, end, stamp in _beats(dts, beat, rounded)
+        Sample(stamp, stamp, b"".join(adts.framed(config, frame) for frame in units[begin:end]))
+        for begin, end, stamp in _beats(dts, header.ticks, rounded)
     ]
 
 
@@ -296,20 +294,3 @@ def _beats(dts: Sequence[int], beat: float, rounded: int) -> Iterator[tuple[int,
         if not even or at - begin == SHARED:
             yield begin, at, dts[begin]
             begin = at
-
-
-def _header(asc: bytes) -> int:
-    """The fixed bits of an ADTS header (ISO/IEC 14496-3 clause 1.A.2.2), in a word of 56."""
-    kind, rate, channels = audio_object(asc)
-    layout = {**{n: n for n in range(1, 7)}, 8: 7}.get(channels)
-    if not 1 <= kind <= 4 or rate not in RATES or layout is None:
-        detail = f"AAC of object type {kind}, {rate} Hz, {channels} channels"
-        raise Malformed(f"{detail} has no ADTS header: not supported yet")
-    word = 0xFFF1 << 40 | (kind - 1) << 38 | RATES.index(rate) << 34 | layout << 30
-    return word | 0x7FF << 2
-
-
-def _framed(header: int, frame: bytes) -> bytes:
-    if len(frame) > LONGEST:
-        raise Malformed(f"a frame of sound of {len(frame)} bytes, at most {LONGEST}")
-    return (header | (len(frame) + 7) << 13).to_bytes(7, "big") + frame

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
+from pipeline.media.es.adts import HEADER, Frames
 from pipeline.media.es.audio_config import program_config
-from pipeline.media.es.codecs import ADTS_BITS
 from pipeline.media.es.nal import AVC, Nals, NalSyntax, nals
 from pipeline.media.malformed import Malformed
 
 Sizes = NDArray[np.uint32]
-FRAME = 1024  # samples per AAC frame
 ID_PCE = 5  # of a program_config_element (ISO/IEC 14496-3 Table 4.85)
 
 
@@ -148,71 +147,14 @@ def _lengths_for_codes(es: bytearray, found: Nals, lengths: Sizes) -> memoryview
     return memoryview(out)[int(begin[0]) - 4 :]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Frames:
-    """ADTS frames in one unbroken chain from the first byte: where each begins, its length with
-    header.
-    """
-
-    begin: Index
-    length: Index
-    header: Index  # bytes of each header: a CRC may come and go
-
-    @property
-    def end(self) -> int:
-        """The first byte behind the last whole frame."""
-        return int(self.begin[-1] + self.length[-1]) if len(self.begin) else 0
-
-
-def frames(es: Bytes, config: bytes) -> Frames:
-    """Whole frames of one configuration, followed from the first byte to where the chain ends."""
-    begin = np.flatnonzero(es[: max(0, len(es) - 6)] == 0xFF)
-    for place in (1, 2, 3):
-        begin = begin[(es[begin + place] ^ config[place]) & ADTS_BITS[place] == 0]
-    length = _frame_lengths(es, begin)
-    whole = length >= _headers(es, begin)
-    begin, length = begin[whole], length[whole]
-    if not _chained(begin, length, len(es)):
-        begin = _walk(begin, length, len(es))
-        length = _frame_lengths(es, begin)
-    return Frames(begin, length, _headers(es, begin))
-
-
-def _headers(es: Bytes, begin: Index) -> Index:
-    """Bytes of each header: seven, and the CRC where protection_absent is 0."""
-    return np.where(es[begin + 1] & 1, 7, 9)
-
-
-def _frame_lengths(es: Bytes, begin: Index) -> Index:
-    high, middle, low = (es[begin + place].astype(np.intp) for place in (3, 4, 5))
-    return (high & 3) << 11 | middle << 3 | low >> 5
-
-
-def _chained(begin: Index, length: Index, size: int) -> bool:
-    if not len(begin) or begin[0] != 0:
-        return False
-    ends = begin + length
-    return int(ends[-1]) == size and bool((begin[1:] == ends[:-1]).all())
-
-
-def _walk(begin: Index, length: Index, size: int) -> Index:
-    """Follow the chain from the first byte; false sync words and a cut frame fall out."""
-    following = dict(zip(begin.tolist(), (begin + length).tolist(), strict=True))
-    at, chain = 0, []
-    while at < following.get(at, 0) <= size:
-        chain.append(at)
-        at = following[at]
-    return np.array(chain, np.intp)
-
-
 def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
     """Units of an AAC stream whose frames are known, as they are."""
     stamped, _ = assigned(found.begin, pes, pts, pts)
     sizes = (found.length - found.header).astype(np.uint32)
     raw = np.ones(found.end, np.bool_)
-    raw[(found.begin[:, None] + np.arange(7)).reshape(-1)] = False
-    checked = found.begin[found.header > 7]
-    raw[(checked[:, None] + np.arange(7, 9)).reshape(-1)] = False
+    raw[(found.begin[:, None] + np.arange(HEADER)).reshape(-1)] = False
+    checked = found.begin[found.header > HEADER]
+    raw[(checked[:, None] + np.arange(HEADER, HEADER + 2)).reshape(-1)] = False
     data = es[: found.end][raw].data
     made = Units(sizes, stamped, stamped, zlib.crc32(data), np.empty(0, np.intp), data=data)
     return replace(made, taken=found.end)

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from pipeline.media.es import adts
 from pipeline.media.es import nal as nals
 from pipeline.media.es.nal import AVC, HEVC_NAL, NalSyntax
-
-RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,55 +37,6 @@ def _nal_codec(name: str, stream_type: int, syntax: NalSyntax) -> Codec:
         is_key=partial(nals.is_key, syntax=syntax),
         count=partial(nals.pictures, syntax=syntax),
     )
-
-
-# The bits of an ADTS header a decoder needs (ISO/IEC 13818-7 clause 6.2.1): syncword and layer,
-# profile, sampling_frequency_index, channel_configuration.  ID, protection_absent, private_bit,
-# original_copy and home say nothing of the sound.
-ADTS_BITS = bytes((0xFF, 0xF6, 0xFD, 0xC0))
-
-
-def _adts_header(es: bytes) -> bytes | None:
-    """The fixed part of an ADTS header, written as MPEG-4 without CRC, all else cleared."""
-    if len(es) < 7 or not adts_begins(es[:2], b"\xff\xf0") or es[2] >> 2 & 15 >= len(RATES):
-        return None
-    return bytes((0xFF, 0xF1, es[2] & ADTS_BITS[2], es[3] & ADTS_BITS[3]))
-
-
-def adts_begins(head: bytes, config: bytes) -> bool:
-    """Whether bytes begin, as far as they go, a header of this configuration."""
-    return all(not (a ^ b) & bits for a, b, bits in zip(head, config, ADTS_BITS, strict=False))
-
-
-LONGEST_FRAME = 1 << 13  # bytes: aac_frame_length has 13 bits (ISO/IEC 14496-3 clause 1.A.2)
-
-
-def _adts_count(es: bytes) -> int:
-    """Whole frames, from the first one that begins here."""
-    count, at = 0, _first_frame(es)
-    while at + 7 <= len(es) and es[at] == 0xFF:
-        length = _adts_length(es, at)
-        count += at + length <= len(es)
-        at += max(length, 7)
-    return count
-
-
-def _first_frame(es: bytes) -> int:
-    """Where a header stands behind whose frame another one like it, or the end, follows: a PES may
-    begin inside a frame.
-    """
-    at = es.find(0xFF)
-    while 0 < at <= min(len(es) - 7, LONGEST_FRAME):
-        header, then = _adts_header(es[at : at + 7]), at + _adts_length(es, at)
-        if header and at + 7 < then <= len(es) and adts_begins(es[then : then + 4], header):
-            return at
-        at = es.find(0xFF, at + 1)
-    return 0
-
-
-def _adts_length(es: bytes, at: int) -> int:
-    """aac_frame_length of the header that stands there, in bytes."""
-    return (es[at + 3] & 3) << 11 | es[at + 4] << 3 | es[at + 5] >> 5
 
 
 def _vp8_size(es: bytes) -> bytes | None:
@@ -168,14 +118,9 @@ def _is_av1_key(es: bytes) -> bool:
     return any(kind == 1 for kind, _, _ in obus(es))
 
 
-def adts_rate(config: bytes) -> int:
-    """Sampling frequency of an ADTS header in Hz; for HE-AAC that of the core."""
-    return RATES[config[2] >> 2 & 15]
-
-
 H264 = _nal_codec("h264", 0x1B, AVC)
 HEVC = _nal_codec("hevc", 0x24, HEVC_NAL)
-AAC = Codec("aac", "audio", True, 0x0F, config=_adts_header, count=_adts_count)
+AAC = Codec("aac", "audio", True, 0x0F, config=adts.fixed_part, count=adts.count)
 
 # What only other containers carry has a stream_type of our own (user private) on its way, marked by
 # a registration descriptor of our own.  One PES holds one unit.  The configuration of AV1 and Opus

@@ -4,7 +4,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from pipeline.media.es.codecs import Codec, adts_rate
+from pipeline.media.es import adts
+from pipeline.media.es.codecs import Codec
 from pipeline.media.es.sps import identity, picture
 
 
@@ -43,8 +44,8 @@ class Format:
         if self.codec.name == "opus":
             return f"opus 48000 Hz, {self.config[1]} channels"
         if self.codec.kind == "audio":
-            channels = (self.config[2] & 1) << 2 | self.config[3] >> 6
-            return f"{self.codec.name} {adts_rate(self.config)} Hz, {channels} channels"
+            told = adts.read(self.config)
+            return f"{self.codec.name} {told.rate} Hz, {told.channels} channels"
         shown = picture(self.codec, self.config)
         return f"{self.codec.name} {shown.width}x{shown.height}" if shown else self.codec.name
 

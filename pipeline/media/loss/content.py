@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.media.clock import BASE, HZ, Bytes
+from pipeline.media.es import adts
 from pipeline.media.finding_ids import IDS
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.track import Lane
@@ -68,7 +69,7 @@ def suspects(lane: Lane, stretches: Sequence[Stretch]) -> list[Span]:
 def _channels(lane: Lane) -> int:
     if lane.codec.name == "opus":
         return lane.config[3]
-    return (lane.config[2] & 1) << 2 | lane.config[3] >> 6
+    return adts.read(lane.config).channels
 
 
 def _times(lane: Lane, stretches: Sequence[Stretch]) -> NDArray[np.float64]:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.media.clock import BASE, HZ, Ticks
+from pipeline.media.es import adts
 from pipeline.media.es.audio_config import audio_object, program_config, told_channels
-from pipeline.media.es.codecs import adts_rate
 from pipeline.media.isobmff import sample_tables as mp4
 from pipeline.media.isobmff.sample_entries import avc_parameter_sets, hevc_parameter_sets
 from pipeline.media.loss.chapters import Marks
@@ -347,9 +347,9 @@ def _config(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Itera
         right &= track.codec == ("hev1" if lane.inside else "hvc1")
     elif lane.codec.name == "aac" and track.configuration:
         kind, rate, channels = audio_object(track.configuration)
-        told = (lane.config[2] & 1) << 2 | lane.config[3] >> 6
-        right = rate == adts_rate(lane.config) and (not told or channels == told or told == 7)
-        right &= kind == (lane.config[2] >> 6) + 1
+        told = adts.read(lane.config)
+        right = rate == told.rate and kind == told.object_type
+        right &= told.channels in (0, 7, channels)
         elements = frozenset[bytes]().union(*(stretch.units.sets for stretch in stretches))
         right &= all(program_config(e, 3) == told_channels(track.configuration) for e in elements)
     elif lane.codec.name == "vp9":

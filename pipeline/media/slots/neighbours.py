@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.media.clock import HZ, signed
-from pipeline.media.es.access_units import FRAME
-from pipeline.media.es.codecs import AAC, adts_rate
+from pipeline.media.es import adts
+from pipeline.media.es.codecs import AAC
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.ts.scan import Stream
 
@@ -125,7 +125,7 @@ def end(stream: Stream) -> int:
 def unit(stream: Stream) -> float:
     """Ticks an access unit lasts: exact for AAC, else the median step."""
     if stream.codec is AAC and stream.config:
-        return FRAME * HZ / adts_rate(stream.config)
+        return adts.read(stream.config).ticks
     steps = signed(np.diff(stream.dts[stream.dts >= 0]))
     steps = steps[steps > 0]
     if not len(steps):

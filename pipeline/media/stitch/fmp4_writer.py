@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.media.clock import HZ, OPUS_HZ, Ticks
+from pipeline.media.es import adts
 from pipeline.media.es.access_units import Units
-from pipeline.media.es.codecs import Codec, adts_rate
+from pipeline.media.es.audio_config import specific_config
+from pipeline.media.es.codecs import Codec
 from pipeline.media.es.nal import AVC, length_prefixed
 from pipeline.media.es.sps import depths, picture
 from pipeline.media.track import Lane
@@ -204,17 +206,16 @@ def _sound(lane: Lane) -> bytes:
         channels, rate = lane.config[3], OPUS_HZ
         kind, told = "Opus", _box("dOps", lane.config[2:])
     else:
-        channels, rate = (lane.config[2] & 1) << 2 | lane.config[3] >> 6, adts_rate(lane.config)
-        kind, told = "mp4a", _esds(lane.config)
+        header = adts.read(lane.config)
+        channels, rate = header.channels, header.rate
+        kind, told = "mp4a", _esds(header)
     fields = struct.pack(">6xH8x2H4xI", 1, channels, 16, min(rate, 0xFFFF) << 16)
     return _box(kind, fields, told)
 
 
-def _esds(header: bytes) -> bytes:
+def _esds(header: adts.AdtsHeader) -> bytes:
     """AudioSpecificConfig of an ADTS header (ISO/IEC 14496-14 clause 5.6)."""
-    kind, rate = (header[2] >> 6) + 1, header[2] >> 2 & 15
-    channels = (header[2] & 1) << 2 | header[3] >> 6
-    asc = (kind << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
+    asc = specific_config(header.object_type, header.rate, header.channels)
     decoder = b"\x40\x15" + bytes(11) + b"\x05\x02" + asc
     inner = b"\0\0\0\x04" + bytes((len(decoder),)) + decoder + b"\x06\x01\x02"
     return _full("esds", 0, 0, b"\x03" + bytes((len(inner),)) + inner)

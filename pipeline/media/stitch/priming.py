@@ -11,8 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media.clock import Bytes
-from pipeline.media.es.adts import chain
-from pipeline.media.es.codecs import LONGEST_FRAME
+from pipeline.media.es.adts import LONGEST, chain
 from pipeline.media.es.nal import nal_units, nals
 from pipeline.media.track import Lane
 from pipeline.media.ts.packetize import audio_pes, packetize, video_pes
@@ -55,6 +54,6 @@ def _sound(es: bytes, lane: Lane) -> list[bytes]:
     """The first frames, wherever they begin; each with its own stamp, for the parser would count
     the times of others far beyond it.
     """
-    es = es[: ENOUGH * LONGEST_FRAME]
+    es = es[: ENOUGH * LONGEST]
     frames = [es[at : at + length] for at, length in chain(es, lane.config)]
     return [audio_pes(frame, n) for n, frame in enumerate(frames[:ENOUGH])]

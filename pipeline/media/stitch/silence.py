@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.media.clock import BASE, HZ, Ticks
+from pipeline.media.es import adts
 from pipeline.media.es.codecs import Codec
 from pipeline.media.track import Lane
 
@@ -41,7 +42,7 @@ _OPUS_USUAL = 1800  # 20 ms
 def silent_unit(codec: Codec, config: bytes, lasts: float) -> tuple[bytes, float] | None:
     """A unit of silence as MP4 stores it, and how many ticks it lasts; None if none is known."""
     if codec.name == "aac":
-        channels = (config[2] & 1) << 2 | config[3] >> 6
+        channels = adts.read(config).channels
         return (_aac(_ELEMENTS[channels]), lasts) if channels in _ELEMENTS else None
     if codec.name == "opus":
         ticks = round(lasts) if round(lasts) in _OPUS else _OPUS_USUAL

@@ -13,8 +13,9 @@ import numpy as np
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.es import access_units as units
+from pipeline.media.es import adts
 from pipeline.media.es.access_units import NO_UNITS, Units, joined
-from pipeline.media.es.codecs import LONGEST_FRAME, PRIVATE, adts_begins
+from pipeline.media.es.codecs import PRIVATE
 from pipeline.media.es.formats import needs
 from pipeline.media.es.nal import NalSyntax, nals
 from pipeline.media.loss.fills import Block
@@ -174,7 +175,7 @@ class Stitcher:
                 made[lane.pid], _ = units.video(es, offsets, block.pts, block.dts)
             else:
                 data = np.frombuffer(es, np.uint8)
-                frames = units.frames(data, lane.config)
+                frames = adts.frames(data, lane.config)
                 made[lane.pid] = units.audio(data, frames, offsets, block.pts)
             carried = self._carried[lane.pid]
             stamps = zip(block.units, block.pts.tolist(), block.dts.tolist(), strict=True)
@@ -202,7 +203,7 @@ def _made(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         taken=made.taken - work.added,
         dropped=left if work.until is None else 0,
         spared=0 if work.until is None else left,
-        unfinished=work.unfinished and left < LONGEST_FRAME,
+        unfinished=work.unfinished and left < adts.LONGEST,
     )
 
 
@@ -325,10 +326,10 @@ def _audio(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     if len(t.broken) or (work.torn and _head(work)) or work.until is not None:
         return mended(work, lane, carried)
     flow = stream_of(work, kept, carried)
-    found = units.frames(np.frombuffer(flow.es, np.uint8), lane.config)
+    found = adts.frames(np.frombuffer(flow.es, np.uint8), lane.config)
     if found.end < len(flow.es):
         rest = flow.es[found.end :]
-        if work.whole or not _may_go_on(rest, lane.config):
+        if work.whole or not adts.goes_on(rest, lane.config):
             return mended(work, lane, carried)
         carry(flow, found.end, carried)
     flow.pts = _behind(work, lane, carried, found.begin, flow.pes, flow.pts)
@@ -368,7 +369,7 @@ def _set(work: Work, lane: Lane, pts: Ticks, new: Ticks, said: tuple[str, str, s
 
 def _told_apart(work: Work, lane: Lane, made: Units) -> Units:
     """The first units of a track, whose channels may stand in the first frame alone."""
-    if (lane.config[2] & 1) << 2 | lane.config[3] >> 6:
+    if adts.read(lane.config).channels:
         return made
     try:
         return units.told_apart(made)
@@ -382,12 +383,3 @@ def _told_apart(work: Work, lane: Lane, made: Units) -> Units:
 
 def _head(work: Work) -> bool:
     return not len(work.track.starts) or int(work.track.starts[0]) > 0
-
-
-def _may_go_on(rest: bytearray, config: bytes) -> bool:
-    """The bytes may be the beginning of a frame whose end stands in the next segment."""
-    if not adts_begins(bytes(rest[:4]), config):
-        return False
-    if len(rest) < 6:
-        return True
-    return len(rest) < ((rest[3] & 3) << 11 | rest[4] << 3 | rest[5] >> 5)

@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.media.clock import HZ
-from pipeline.media.es.access_units import FRAME
-from pipeline.media.es.codecs import adts_rate
+from pipeline.media.es import adts
 from pipeline.media.es.formats import Format
 from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.segments import Placed
@@ -171,7 +170,7 @@ def _as_in(segment: Placed, lane: Lane) -> Lane:
     config = segment.stream(lane.pid).config
     if lane.codec.kind == "video" or config is None:
         return lane
-    return replace(lane, unit=FRAME * HZ / adts_rate(config))
+    return replace(lane, unit=adts.read(config).ticks)
 
 
 def _decoded_until(segment: Placed, lane: Lane) -> float:

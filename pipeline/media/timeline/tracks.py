@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.media.clock import HZ, signed
-from pipeline.media.es.access_units import FRAME
-from pipeline.media.es.codecs import AAC, PRIVATE, Codec, adts_rate, is_data
+from pipeline.media.es import adts
+from pipeline.media.es.codecs import AAC, PRIVATE, Codec, is_data
 from pipeline.media.es.formats import collide, needs
 from pipeline.media.finding_ids import CHANGES
 from pipeline.media.timeline.pid_mapping import program_codecs
@@ -209,7 +209,7 @@ def _inside(lane: Lane) -> Iterator[Finding]:
 def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
     """Ticks of 90 kHz an access unit lasts: exact for AAC, else the median step."""
     if codec is AAC:
-        return FRAME * HZ / adts_rate(config)
+        return adts.read(config).ticks
     steps = np.concatenate([_steps(stream) for stream in streams])
     steps = steps[steps > 0]
     return float(np.median(steps)) if len(steps) else HZ / 25

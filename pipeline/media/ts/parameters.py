@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.media.clock import Bytes, Index, Mask
-from pipeline.media.es.codecs import ADTS_BITS, Codec
+from pipeline.media.es import adts
+from pipeline.media.es.codecs import Codec
 from pipeline.media.es.formats import needs
 from pipeline.media.es.nal import NalSyntax, among, nal_units
 from pipeline.media.ts.packets import PACKET, Packets, random_access
@@ -178,9 +179,8 @@ def _turns_of_sound(packets: Packets, t: Track, codec: Codec) -> tuple[int, ...]
     begins = t.index[t.starts]
     at = np.minimum(packets.start[begins] + 9 + t.header[:, 8].astype(np.intp), PACKET - 4)
     head = packets.rows[begins[:, None], at[:, None] + np.arange(4)]
-    head &= np.frombuffer(ADTS_BITS, np.uint8)
-    aligned = (head[:, 0] == 0xFF) & (head[:, 1] == 0xF0)
-    head = head[aligned]
+    aligned = adts.synced(head)
+    head = adts.needed(head[aligned])
     if len(head) * 2 < len(begins) or (head == head[:1]).all():
         return ()
     differs = (head[1:] != head[:-1]).any(axis=1)

@@ -12,9 +12,8 @@ import numpy as np
 from pipeline.errors import MuxingError
 from pipeline.media.clock import BASE, HZ, MODULO, Ticks, signed
 from pipeline.media.containers.unwrap import Opened
-from pipeline.media.es import access_units as units
-from pipeline.media.es.access_units import FRAME
-from pipeline.media.es.codecs import AAC, PRIVATE, adts_rate
+from pipeline.media.es import adts
+from pipeline.media.es.codecs import AAC, PRIVATE
 from pipeline.media.es.formats import Format
 from pipeline.media.es.sps import NUMBERS
 from pipeline.media.finding_ids import CHANGES
@@ -39,7 +38,7 @@ FULL_HD = 1920 * 1088  # pixels
 CODE = b"\0\0\0\1"
 SLICE = b"\x88\x80"
 BASELINE = bytes.fromhex("6742c00aa6117b011000000300100000030140f1226118")  # of no matter what
-SILENT = b"\xff\xf1\x4c\x40"  # 48 kHz, one channel
+SILENT = adts.AdtsHeader(2, RATE, 1).fixed_part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,8 +157,8 @@ def _alone(piece: Opened, change: Change) -> bytes:
 def _sound_as(wanted: Wanted) -> dict[str, object]:
     if wanted.like is None or wanted.like.config is None:
         return commands.aac(RATE, None)
-    config = wanted.like.config
-    return commands.aac(adts_rate(config), (config[2] & 1) << 2 | config[3] >> 6)
+    header = adts.read(wanted.like.config)
+    return commands.aac(header.rate, header.channels)
 
 
 def _pictures_as(wanted: Wanted, number: int) -> dict[str, object]:
@@ -205,7 +204,7 @@ def _times(source: Source, run: Sequence[Change]) -> _Times:
     old = tuple(base + signed(raw - base) for raw in raws)
     last = _stream(source, run[-1])
     if last.codec is AAC and last.config:
-        behind = last.tail * FRAME * HZ / adts_rate(last.config)
+        behind = last.tail * adts.read(last.config).ticks
     elif run[-1].was.codec.stream_type >= PRIVATE:  # one packet of sound in each PES
         behind = float(np.median(np.diff(old[-1]))) if len(old[-1]) > 1 else HZ / 50
     else:  # how much its last PES holds is not known: all that comes out, if nothing follows
@@ -271,17 +270,17 @@ def _sound(
     """The new frames by segment, without what the encoder put in front and behind."""
     times = _times(source, run)
     header = wanted.like.config if wanted.like else None
-    header = header or next((c for s in new if (c := AAC.config(s.data))), SILENT)
-    beat = FRAME * HZ / adts_rate(header)
+    header = header or next((c for s in new if (c := adts.fixed_part(s.data))), SILENT)
+    beat = adts.read(header).ticks
     begin = float(times.old[0].min())
     frames: list[Sample] = []
     if source.ffmpeg is None:
         end = times.limit if times.limit < math.inf else float(times.old[-1].max()) + beat
         count = max(1, round((end - begin) / beat))
-        es = header[:3] + bytes((header[3], 1, 0x9F, 0xFC)) + run[0].number.to_bytes(5, "big")
+        es = adts.framed(header, run[0].number.to_bytes(5, "big"))
         frames = [Sample(p, p, es) for p in (round(begin + n * beat) for n in range(count))]
     for sample in new:
-        found = units.frames(np.frombuffer(sample.data, np.uint8), header)
+        found = adts.frames(np.frombuffer(sample.data, np.uint8), header)
         first = times.near(sample.pts)
         for n, (at, size) in enumerate(zip(found.begin, found.length, strict=True)):
             pts = first + round(n * beat)
@@ -305,8 +304,8 @@ def _holes(source: Source, change: Change, times: _Times) -> Iterator[tuple[floa
     lasting = 1.5 * float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
     for sample, (begin, following) in zip(sent, pairwise(begins), strict=False):
         if change.was.codec is AAC and change.was.config:
-            count = AAC.count(sample.data) or math.inf  # it begins inside a frame
-            lasting = count * FRAME * HZ / adts_rate(change.was.config)
+            count = adts.count(sample.data) or math.inf  # it begins inside a frame
+            lasting = count * adts.read(change.was.config).ticks
         if following - begin - lasting > HZ * GAP:
             yield begin + lasting, following
 
@@ -320,9 +319,9 @@ def _lacking(
     gone = sum(b - a for change in run for a, b in _holes(source, change, times))
     wanted = (end - float(times.old[0].min()) - gone) / HZ
     new = [sample for share in shares for sample in share]
-    header = next((c for s in new if (c := AAC.config(s.data))), SILENT)
-    count = sum(len(units.frames(np.frombuffer(s.data, np.uint8), header).begin) for s in new)
-    short = wanted - count * FRAME / adts_rate(header)
+    header = next((c for s in new if (c := adts.fixed_part(s.data))), SILENT)
+    count = sum(len(adts.frames(np.frombuffer(s.data, np.uint8), header).begin) for s in new)
+    short = wanted - count * adts.read(header).ticks / HZ
     if count and short > SHORT:
         detail = f"{short:.3f} s of {wanted:.3f} s of sound could not be decoded"
         name = source.slots[run[0].number].name

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.media.es.codecs import AAC, H264, adts_begins, adts_rate, codec_of, sniff
+from pipeline.media.es.codecs import H264, codec_of, sniff
 from tests import ts
 
 
@@ -19,96 +19,6 @@ from tests import ts
 )
 def test_parameter_sets_and_key_pictures(codec, es, config, key):
     assert (codec.config(es), codec.is_key(es)) == (config, key)
-
-
-@pytest.mark.parametrize("rate", ts.RATES)
-def test_the_rate_of_each_adts_header(rate):
-    config = AAC.config(ts.adts_frame(ts.silence(30), rate=rate))
-    assert config is not None
-    assert adts_rate(config) == rate
-
-
-@pytest.mark.parametrize("channels", range(8))
-def test_the_fixed_part_of_adts_headers_is_that_of_all_frames(channels):
-    configs = {AAC.config(ts.adts_frame(ts.noise(n), channels=channels)) for n in (1, 300, 8184)}
-    assert configs == {bytes((0xFF, 0xF1, 0x4C | channels >> 2, channels << 6 & 0xFF))}
-
-
-@pytest.mark.parametrize(
-    ("place", "bit"),
-    [
-        pytest.param(1, 0x08, id="MPEG-2 or MPEG-4"),
-        pytest.param(1, 0x01, id="a checksum"),
-        pytest.param(2, 0x02, id="private bit"),
-        pytest.param(3, 0x20, id="original or copy"),
-        pytest.param(3, 0x10, id="home"),
-        pytest.param(3, 0x08, id="copyright bit"),
-        pytest.param(5, 0x1F, id="buffer fullness"),
-    ],
-)
-def test_bits_of_a_header_that_no_decoder_needs(place, bit):
-    frame = bytearray(ts.adts_frame(b"x"))
-    frame[place] ^= bit
-    assert AAC.config(bytes(frame)) == bytes.fromhex("fff14c40")
-    assert adts_begins(bytes(frame), AAC.config(ts.adts_frame(b"")))
-
-
-@pytest.mark.parametrize(
-    ("place", "bit"),
-    [
-        pytest.param(1, 0x02, id="layer"),
-        pytest.param(2, 0x80, id="profile"),
-        pytest.param(2, 0x04, id="rate"),
-        pytest.param(2, 0x01, id="channels"),
-        pytest.param(3, 0x40, id="channels, low bits"),
-    ],
-)
-def test_bits_of_a_header_that_a_decoder_needs(place, bit):
-    frame = bytearray(ts.adts_frame(b"x"))
-    frame[place] ^= bit
-    assert AAC.config(bytes(frame)) != bytes.fromhex("fff14c40")
-    assert not adts_begins(bytes(frame), AAC.config(ts.adts_frame(b"")))
-
-
-@pytest.mark.parametrize(
-    "es",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(ts.adts_frame(b"")[:6], id="half a header"),
-        pytest.param(b"\xfe" + ts.adts_frame(b"")[1:], id="no sync word"),
-        pytest.param(b"\xff\xfb\x90\x44\0\0\0", id="MP3"),
-        pytest.param(b"\xff\xf1\x74\x40\0\0\0", id="reserved rate 13"),
-        pytest.param(b"\xff\xf1\x7c\x40\0\0\0", id="rate 15"),
-    ],
-)
-def test_no_adts_header(es):
-    assert AAC.config(es) is None
-
-
-THREE = b"".join(ts.adts_frame(ts.noise(n)) for n in (100, 0, 200))
-
-
-@pytest.mark.parametrize(
-    ("es", "expected"),
-    [
-        pytest.param(THREE, 3, id="three frames"),
-        pytest.param(THREE[:-1], 2, id="the last cut"),
-        pytest.param(THREE + b"\xff\xf1", 3, id="half a header behind"),
-        pytest.param(b"", 0, id="nothing"),
-        pytest.param(b"x" + THREE, 3, id="behind the rest of another"),
-        pytest.param(b"x\xff\xf1\x4c\x80\x02\0\0" + THREE, 3, id="what looks like a header"),
-        pytest.param(b"x" + THREE[:107], 1, id="of which one ends here"),
-        pytest.param(b"x" + THREE[:90], 0, id="of which none ends here"),
-        pytest.param(b"x" * (1 << 13) + b"x" + THREE, 0, id="no frame is so long"),
-        pytest.param(ts.adts_frame(b"x", crc=True), 1, id="with checksum"),
-    ],
-)
-def test_frames_in_a_pes_are_counted(es, expected):
-    assert AAC.count(es) == expected
-
-
-def test_a_length_of_zero_does_not_hang():
-    assert AAC.count(ts.adts_frame(b"", length=0) * 1000) <= 1000
 
 
 @pytest.mark.parametrize(
