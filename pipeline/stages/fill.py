@@ -15,11 +15,10 @@ from pipeline.media.es import black_picture as black
 from pipeline.media.es.black_picture import coding
 from pipeline.media.es.codecs import H264
 from pipeline.media.es.nal import AVC, nals
-from pipeline.media.es.sps import NUMBERS, picture
+from pipeline.media.es.sps import NUMBERS
 from pipeline.media.loss.fills import Fill, Made, opening, wanted
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed
-from pipeline.media.stitch.silence import silent_unit
 from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 from pipeline.muxing import commands
@@ -44,7 +43,7 @@ def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ff
     made: dict[int, Made] = {}
     findings: list[Finding] = []
     for lane, stretches in zip(lanes, held, strict=True):
-        if lane.codec.kind == "audio" and silent_unit(lane.codec, lane.config, lane.unit):
+        if lane.codec.silence(lane.config, lane.unit):
             continue
         needed = list(wanted(lane, stretches))
         if not needed:
@@ -105,7 +104,7 @@ def _sharing(lane: Lane, ffmpeg: Ffmpeg) -> Made | None:
 
 def _size(lane: Lane) -> tuple[int, int] | None:
     """Of the pictures, where an encoder takes it."""
-    shape = picture(lane.codec, lane.config)
+    shape = lane.codec.picture(lane.config)
     if lane.codec is not H264 or shape is None or shape.width % 2 or shape.height % 2:
         return None
     return shape.width, shape.height
@@ -135,7 +134,7 @@ def _encoded_pictures(argv: Sequence[str], ffmpeg: Ffmpeg) -> list[bytes]:
 def _free_number(lane: Lane) -> int:
     """The highest that no parameter set of the lane has: those it has stay valid."""
     own = (one for one in (lane.config, *lane.sets) if AVC.kind(one) == AVC.sps)
-    found = (picture(lane.codec, one) for one in own)
+    found = (lane.codec.picture(one) for one in own)
     taken = {one.number for one in found if one}
     return next(n for n in range(NUMBERS - 1, -1, -1) if n not in taken)
 

@@ -1,148 +1,210 @@
-"""What is known of each codec a recording may carry (ISO/IEC 13818-1 Table 2-34, H.264, ISO/IEC
-14496-3).
+"""What is known of each codec a recording may carry.
+
+What its bytes say is read by the module of its family; here stands which of them answers what.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 
-from pipeline.media.es import adts
-from pipeline.media.es import nal as nals
+from pipeline.media.es import aac, adts, av1, avcc, nal, opus, sps, vpx
+from pipeline.media.es.descriptions import Picture, Sound, sized
 from pipeline.media.es.nal import AVC, HEVC_NAL, NalSyntax
 
+NO_SOUND = Sound()
 
-@dataclass(frozen=True, slots=True)
+
+class Carriage(Enum):
+    """How a transport stream carries access units."""
+
+    NAL = "a byte stream of NAL units"  # ISO/IEC 13818-1 clauses 2.14 and 2.17
+    ADTS = "frames behind headers; one may go on in the next PES"  # ISO/IEC 13818-7 clause 6.2
+    UNIT = "one in each PES"  # ours, for what only other containers carry
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Codec:
-    """One codec; ``copied`` ones fit into MP4 as they are."""
+    """One codec; ``copied`` ones fit into MP4 as they are.
+
+    ``config`` stands for what a decoder has to be told of a stream, in the form of its family.
+    """
 
     name: str
     kind: str  # "video" or "audio"
     copied: bool = False
     stream_type: int = 0  # in the PMT that is written
+    carriage: Carriage | None = None
     nal: NalSyntax | None = None
+
+    # What the bytes of a PES, or of an access unit, say.
     config: Callable[[bytes], bytes | None] = lambda es: None
+    config_name: str = "decoder configuration"
     is_key: Callable[[bytes], bool] = lambda es: True
     count: Callable[[bytes], int] = lambda es: 1  # access units in one PES
+    stored: Callable[[bytes], bytes] = lambda unit: unit  # as MP4 has it
+    set_identity: Callable[[bytes], tuple[int, int] | None] = lambda unit: None  # parameter sets
+
+    # What a configuration says.
+    picture: Callable[[bytes], Picture | None] = lambda config: None
+    sound: Callable[[bytes], Sound] = lambda config: NO_SOUND
+    needs: Callable[[bytes], Hashable] = lambda config: config  # equal: one decoder follows both
+    silence: Callable[[bytes, float], tuple[bytes, float] | None] = lambda config, lasts: None
+    longest_silence: int = 0  # ticks without a unit that are no loss
+
+    # In other containers: what MP4 calls its samples, and the box that configures a decoder.
+    mp4_entries: tuple[str, ...] = ()  # the second: parameter sets stay in the samples
+    mp4_box: str = ""
+    mp4_config: Callable[[bytes, Sequence[bytes]], bytes] | None = None  # with parameter sets
+    mp4_sets: Callable[[bytes], avcc.Record] | None = None  # that such a box holds
+    same_config: Callable[[bytes, bytes, Collection[bytes]], bool] = lambda told, config, sets: True
+    # of such a box, size in pixels, seconds that are not to be heard: where streams tell nothing
+    configured: Callable[[bytes, tuple[int, int], float], bytes] | None = None
+    matroska: str = ""  # CodecID
+    matroska_box: Callable[[bytes], bytes] = lambda private: private  # such a box of CodecPrivate
+
+    def unit_ticks(self, config: bytes | None) -> float | None:
+        """Ticks of 90 kHz an access unit lasts, where that is the same for all."""
+        return self.sound(config).unit if config else None
+
+    def describe(self, config: bytes | None) -> str:
+        """For people: its name, and what a configuration says."""
+        if config is None:
+            return self.name
+        if self.kind == "audio":
+            heard = self.sound(config)
+            return f"{self.name} {heard.rate} Hz, {heard.channels} channels"
+        shown = self.picture(config)
+        return f"{self.name} {shown.width}x{shown.height}" if shown else self.name
 
 
-def _nal_codec(name: str, stream_type: int, syntax: NalSyntax) -> Codec:
-    return Codec(
-        name,
-        "video",
-        True,
-        stream_type,
-        syntax,
-        config=partial(nals.first_sps, syntax=syntax),
-        is_key=partial(nals.is_key, syntax=syntax),
-        count=partial(nals.pictures, syntax=syntax),
-    )
-
-
-def _vp8_size(es: bytes) -> bytes | None:
-    """Width and height of a VP8 key frame (RFC 6386 section 9.1), two bytes each."""
-    if len(es) < 10 or es[0] & 1 or es[3:6] != b"\x9d\x01\x2a":
-        return None
-    return bytes((es[7] & 0x3F, es[6], es[9] & 0x3F, es[8]))
-
-
-def _is_vp8_key(es: bytes) -> bool:
-    """RFC 6386 section 9.1."""
-    return not es[:1] or not es[0] & 1
-
-
-def vp9_key(es: bytes) -> bool | None:
-    """Whether a VP9 frame is a key frame; None where it only shows one again (VP9 bitstream
-    specification, section 6.2).
-    """
-    bits = "".join(f"{byte:08b}" for byte in es[:1]).ljust(8, "0")
-    at = 4 + (bits[2:4] == "11")  # reserved_zero of profile 3
-    if bits[at] == "1":  # show_existing_frame
-        return None
-    return bits[:2] == "10" and bits[at + 1] == "0"
-
-
-def _vp9_config(es: bytes) -> bytes | None:
-    """Width and height of a VP9 key frame, two bytes each, and what its sample entry says (vpcC:
-    VP Codec ISO Media File Format Binding, section 2.2), without a level.
-    """
-    bits = "".join(f"{byte:08b}" for byte in es[:17]).ljust(136, "0")
-    profile = int(bits[3] + bits[2], 2)
-    at = 8 + (profile == 3)  # behind frame_type, show_frame and error_resilient_mode
-    if not vp9_key(es) or int(bits[at : at + 24], 2) != 0x498342:
-        return None
-    at += 24
-    depth = 8
-    if profile >= 2:
-        depth = 12 if bits[at] == "1" else 10
-        at += 1
-    rgb = int(bits[at : at + 3], 2) == 7
-    full, chroma = rgb, 3 if rgb else 1
-    at += 3
-    if not rgb:
-        full = bits[at] == "1"
-        at += 1
-    if profile in (1, 3):
-        chroma = 3 if rgb else {"11": 1, "10": 2, "00": 3}.get(bits[at : at + 2], 0)
-        at += 1 if rgb else 3
-    sizes = int(bits[at : at + 16], 2) + 1, int(bits[at + 16 : at + 32], 2) + 1
-    entry = bytes((1, 0, 0, 0, profile, 0, depth << 4 | chroma << 1 | full, 2, 2, 2, 0, 0))
-    return b"".join(size.to_bytes(2, "big") for size in sizes) + entry
-
-
-def obus(es: bytes) -> Iterator[tuple[int, int, int]]:
-    """Type, begin and end of the OBUs of an AV1 temporal unit (AV1 specification, section 5.3);
-    ends where they cannot be followed.
-    """
-    at = 0
-    while at < len(es):
-        begin, head = at, es[at]
-        at += 2 if head & 4 else 1
-        length = shift = 0
-        byte = 0x80 if head & 2 else 0  # leb128, section 4.10.5
-        while byte & 0x80:
-            if at >= len(es) or shift > 49:
-                return
-            byte = es[at]
-            length |= (byte & 0x7F) << shift
-            at, shift = at + 1, shift + 7
-        length = length if head & 2 else len(es) - at
-        if head & 0x80 or length < 0 or at + length > len(es):
-            return
-        at += length
-        yield head >> 3 & 15, begin, at
-
-
-def _is_av1_key(es: bytes) -> bool:
-    """Only a temporal unit from which can be begun has a sequence header (section 7.5)."""
-    return any(kind == 1 for kind, _, _ in obus(es))
-
-
-H264 = _nal_codec("h264", 0x1B, AVC)
-HEVC = _nal_codec("hevc", 0x24, HEVC_NAL)
-AAC = Codec("aac", "audio", True, 0x0F, config=adts.fixed_part, count=adts.count)
+H264 = Codec(
+    "h264",
+    "video",
+    copied=True,
+    stream_type=0x1B,
+    carriage=Carriage.NAL,
+    nal=AVC,
+    config=partial(nal.first_sps, syntax=AVC),
+    config_name="SPS",
+    is_key=partial(nal.is_key, syntax=AVC),
+    count=partial(nal.pictures, syntax=AVC),
+    set_identity=sps.avc_identity,
+    picture=sps.avc_picture,
+    needs=sps.avc_needs,
+    mp4_entries=("avc1", "avc3"),
+    mp4_box="avcC",
+    mp4_config=avcc.avcc,
+    mp4_sets=avcc.read_avcc,
+    same_config=avcc.same_avcc,
+    matroska="V_MPEG4/ISO/AVC",
+)
+HEVC = Codec(
+    "hevc",
+    "video",
+    copied=True,
+    stream_type=0x24,
+    carriage=Carriage.NAL,
+    nal=HEVC_NAL,
+    config=partial(nal.first_sps, syntax=HEVC_NAL),
+    config_name="SPS",
+    is_key=partial(nal.is_key, syntax=HEVC_NAL),
+    count=partial(nal.pictures, syntax=HEVC_NAL),
+    set_identity=sps.hevc_identity,
+    picture=sps.hevc_picture,
+    needs=sps.hevc_needs,
+    mp4_entries=("hvc1", "hev1"),
+    mp4_box="hvcC",
+    mp4_sets=avcc.read_hvcc,
+    same_config=avcc.same_hvcc,
+    matroska="V_MPEGH/ISO/HEVC",
+)
+AAC = Codec(
+    "aac",
+    "audio",
+    copied=True,
+    stream_type=0x0F,
+    carriage=Carriage.ADTS,
+    config=adts.fixed_part,
+    config_name="ADTS header",
+    count=adts.count,
+    sound=aac.sound,
+    silence=aac.silence,
+    mp4_entries=("mp4a",),
+    mp4_box="esds",
+    mp4_config=aac.asc,
+    same_config=aac.same_config,
+    matroska="A_AAC",
+)
 
 # What only other containers carry has a stream_type of our own (user private) on its way, marked by
-# a registration descriptor of our own.  One PES holds one unit.  The configuration of AV1 and Opus
-# stands in the container: size and av1C; what is skipped, and dOps.
+# a registration descriptor of our own.
 PRIVATE = 0xF0
 MARK = "rcpp"
-VP8 = Codec("vp8", "video", stream_type=0xF0, config=_vp8_size, is_key=_is_vp8_key)
+VP8 = Codec(
+    "vp8",
+    "video",
+    stream_type=0xF0,
+    carriage=Carriage.UNIT,
+    config=vpx.vp8_size,
+    is_key=vpx.is_vp8_key,
+    picture=sized,
+    matroska="V_VP8",
+)
 VP9 = Codec(
     "vp9",
     "video",
-    True,
-    0xF1,
-    config=_vp9_config,
-    is_key=lambda es: vp9_key(es) is not False,
+    copied=True,
+    stream_type=0xF1,
+    carriage=Carriage.UNIT,
+    config=vpx.vp9_config,
+    is_key=vpx.is_vp9_key,
+    picture=sized,
+    mp4_entries=("vp09",),
+    mp4_box="vpcC",
+    mp4_config=vpx.vpcc,
+    same_config=vpx.same_config,
+    matroska="V_VP9",
 )
-AV1 = Codec("av1", "video", True, 0xF2, is_key=_is_av1_key)
-OPUS = Codec("opus", "audio", True, 0xF3)
-VORBIS = Codec("vorbis", "audio", stream_type=0xF4)
+AV1 = Codec(
+    "av1",
+    "video",
+    copied=True,
+    stream_type=0xF2,
+    carriage=Carriage.UNIT,
+    is_key=av1.is_key,
+    stored=av1.stored,
+    picture=sized,
+    mp4_entries=("av01",),
+    mp4_box="av1C",
+    mp4_config=av1.av1c,
+    same_config=av1.same_config,
+    configured=av1.configured,
+    matroska="V_AV1",
+)
+OPUS = Codec(
+    "opus",
+    "audio",
+    copied=True,
+    stream_type=0xF3,
+    carriage=Carriage.UNIT,
+    sound=opus.sound,
+    needs=opus.needs,
+    silence=opus.silence,
+    longest_silence=opus.PAUSE,
+    mp4_entries=("Opus",),
+    mp4_box="dOps",
+    mp4_config=opus.dops,
+    same_config=opus.same_config,
+    configured=opus.configured,
+    matroska="A_OPUS",
+    matroska_box=opus.dops_of,
+)
+VORBIS = Codec("vorbis", "audio", stream_type=0xF4, carriage=Carriage.UNIT, matroska="A_VORBIS")
 
 MP2, LATM = Codec("mp2", "audio"), Codec("aac_latm", "audio")
 AC3, EAC3 = Codec("ac3", "audio"), Codec("eac3", "audio")
-_BY_STREAM_TYPE = {
+_BY_STREAM_TYPE = {  # ISO/IEC 13818-1 Table 2-34
     0x01: Codec("mpeg1video", "video"),
     0x02: Codec("mpeg2video", "video"),
     0x03: MP2,
@@ -173,7 +235,11 @@ _BY_FORMAT = {
     "AV01": Codec("av1", "video"),
 }
 
-CODECS = {codec.name: codec for codec in (*_BY_STREAM_TYPE.values(), *_BY_FORMAT.values())}
+_ALL = (*_BY_STREAM_TYPE.values(), *_BY_FORMAT.values())
+CODECS = {codec.name: codec for codec in _ALL}
+BY_MP4_ENTRY = {entry: codec for codec in _ALL for entry in codec.mp4_entries}
+BY_CODEC_ID = {codec.matroska: codec for codec in _ALL if codec.matroska}
+MP4_BOXES = frozenset(codec.mp4_box for codec in _ALL if codec.mp4_box)
 
 
 def codec_of(stream_type: int | None, format_identifier: str, stream_id: int) -> Codec | None:
@@ -196,27 +262,3 @@ _DATA_FORMATS = frozenset({"teletext", "subtitles", "VBI", "ID3 ", "KLVA", "CUEI
 def is_data(stream_type: int, format_identifier: str) -> bool:
     """The PMT says that it is neither sound nor picture."""
     return stream_type in _DATA or format_identifier in _DATA_FORMATS
-
-
-_KINDS = (
-    (rb"\x1aE\xdf\xa3", "a WebM or Matroska file"),
-    (rb"....(ftyp|styp|moof|moov|sidx|emsg|prft)", "an MP4 file or fragment"),
-    (rb"(ID3|\xff[\xf0\xf1\xf8\xf9])", "packed audio (ADTS)"),
-    (rb"\x1f\x8b", "gzip data"),
-    (rb"#EXTM3U", "a playlist"),
-    (rb"\xff\xd8\xff|\x89PNG|GIF8", "a picture"),
-    (rb"(?i)\s*<(!doctype html|html|head|body)", "an HTML page"),
-    (rb"\s*<", "an XML document"),
-    (rb"\s*[{\[]", "a JSON document"),
-    (rb"\x00+$", "nothing but zeros"),
-    (rb"(?s)....G.{191}G.{191}G", "a stream of 192-byte packets (M2TS)"),
-)
-
-
-def sniff(head: bytes) -> str:
-    """What the first bytes of something look like, for people."""
-    for pattern, kind in _KINDS:
-        if re.match(pattern, head, re.DOTALL):
-            return kind
-    varied = len(set(head[:1024])) > 200
-    return "encrypted or random data" if varied else "unknown data"

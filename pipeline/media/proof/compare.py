@@ -14,10 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.media.clock import BASE, HZ, Ticks
-from pipeline.media.es import adts
-from pipeline.media.es.audio_config import audio_object, program_config, told_channels
 from pipeline.media.isobmff import sample_tables as mp4
-from pipeline.media.isobmff.sample_entries import avc_parameter_sets, hevc_parameter_sets
 from pipeline.media.loss.chapters import Marks
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.track import Lane
@@ -25,14 +22,6 @@ from pipeline.model import Finding, Proof, Severity
 
 HANDLERS = {"video": "vide", "audio": "soun"}
 CHAPTERS = "text"  # the handler of a track of titles
-ENTRIES = {
-    "h264": ("avc1", "avc3"),
-    "hevc": ("hvc1", "hev1"),
-    "aac": ("mp4a",),
-    "vp9": ("vp09",),
-    "av1": ("av01",),
-    "opus": ("Opus",),
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,10 +110,7 @@ def pair(movie: mp4.Movie, lanes: Sequence[Lane]) -> list[mp4.Track] | None:
     if len(tracks) != len(lanes):
         return None
     for track, lane in zip(tracks, lanes, strict=True):
-        if (
-            track.handler != HANDLERS[lane.codec.kind]
-            or track.codec not in ENTRIES[lane.codec.name]
-        ):
+        if track.handler != HANDLERS[lane.codec.kind] or track.codec not in lane.codec.mp4_entries:
             return None
     return tracks
 
@@ -322,42 +308,13 @@ class _Between:
         return np.where(stamp >= 0, beyond, 0.0)
 
 
-def _vpcc(payload: bytes) -> tuple[int, int, int]:
-    """Profile, bit depth and chroma subsampling of a vpcC; where the chroma samples of 4:2:0 lie is
-    not in the stream.
-    """
-    profile, depth = payload[4:5], payload[6] if len(payload) > 6 else 0
-    return int.from_bytes(profile, "big"), depth >> 4, max(1, depth >> 1 & 7)
-
-
-def _ended(sets: Sequence[bytes]) -> set[bytes]:
-    """Parameter sets without zeros behind them: no NAL unit ends with one (H.264 clause 7.4.1)."""
-    return {one.rstrip(b"\0") for one in sets}
-
-
 def _config(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Iterator[Finding]:
     """The decoder configuration in the MP4 is the one the stream carries."""
-    right = True
-    if lane.codec.name == "h264":
-        sets = {lane.config, *(() if lane.inside else lane.sets)}
-        right = sets <= _ended(avc_parameter_sets(track.configuration))
-    elif lane.codec.name == "hevc":
-        apart = {lane.config}.union(*(stretch.units.sets for stretch in stretches))
-        right = apart <= _ended(hevc_parameter_sets(track.configuration))
-        right &= track.codec == ("hev1" if lane.inside else "hvc1")
-    elif lane.codec.name == "aac" and track.configuration:
-        kind, rate, channels = audio_object(track.configuration)
-        told = adts.read(lane.config)
-        right = rate == told.rate and kind == told.object_type
-        right &= told.channels in (0, 7, channels)
-        elements = frozenset[bytes]().union(*(stretch.units.sets for stretch in stretches))
-        right &= all(program_config(e, 3) == told_channels(track.configuration) for e in elements)
-    elif lane.codec.name == "vp9":
-        right = _vpcc(track.configuration) == _vpcc(lane.config[4:])
-    elif lane.codec.name == "av1":
-        right = track.configuration == lane.config[4:]
-    elif lane.codec.name == "opus":
-        right = track.configuration[1:] == lane.config[3:]
+    apart = lane.codec.nal is not None and lane.codec.nal.apart  # sets stand in the entry alone
+    sets = frozenset[bytes]().union(*(stretch.units.sets for stretch in stretches))
+    sets |= frozenset() if apart or lane.inside else frozenset(lane.sets)
+    right = lane.codec.same_config(track.configuration, lane.config, sets)
+    right &= not apart or track.codec == lane.codec.mp4_entries[lane.inside]
     if not right or track.descriptions != 1:
         detail = f"the {lane.codec.kind} configuration of the MP4 is not that of the stream"
         yield Finding("M_CONFIG", Severity.FATAL, pid=lane.pid, detail=detail)

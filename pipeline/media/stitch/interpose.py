@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.es.access_units import NO_UNITS, Units
 from pipeline.media.es.adts import framed
-from pipeline.media.es.codecs import AAC
+from pipeline.media.es.codecs import Carriage
 from pipeline.media.stitch.payload import Flow
 from pipeline.media.stitch.silence import LONG, Pause
 from pipeline.media.stitch.work import Carried, Work
@@ -95,8 +95,9 @@ def silent(lane: Lane, unit: bytes, pts: Ticks) -> tuple[Bytes, Ticks]:
     """Packets of silence, a PES in each, and the stamps its units have in them: -1 for those that
     follow another in its PES.
     """
-    es = framed(lane.config, unit) if lane.codec is AAC else unit
-    many = min(TOGETHER, (PACKET - 5 - HEADER) // len(es)) if lane.codec is AAC else 1
+    shared = lane.codec.carriage is Carriage.ADTS
+    es = framed(lane.config, unit) if shared else unit
+    many = min(TOGETHER, (PACKET - 5 - HEADER) // len(es)) if shared else 1
     if len(pts) < LONG:  # each lasts as long as it takes to end the pause in time
         many = 1
     whole = len(pts) - len(pts) % many

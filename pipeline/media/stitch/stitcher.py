@@ -15,7 +15,7 @@ from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.es import access_units as units
 from pipeline.media.es import adts
 from pipeline.media.es.access_units import NO_UNITS, Units, joined
-from pipeline.media.es.codecs import PRIVATE
+from pipeline.media.es.codecs import Carriage
 from pipeline.media.es.formats import needs
 from pipeline.media.es.nal import NalSyntax, nals
 from pipeline.media.loss.fills import Block
@@ -189,9 +189,9 @@ class Stitcher:
 
 def _made(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     """Which packets stay, and the units of one lane; bytes that are in neither are counted."""
-    stitch = _audio if lane.codec.kind == "audio" else _video
-    if lane.codec.stream_type >= PRIVATE:
-        stitch = _framed
+    carriage = lane.codec.carriage
+    assert carriage is not None
+    stitch = _STITCH[carriage]
     begun = len(carried.data)
     kept, made = stitch(work, lane, carried)
     left = begun + payload_bytes(work) + work.added - made.taken - len(carried.data)
@@ -383,3 +383,6 @@ def _told_apart(work: Work, lane: Lane, made: Units) -> Units:
 
 def _head(work: Work) -> bool:
     return not len(work.track.starts) or int(work.track.starts[0]) > 0
+
+
+_STITCH = {Carriage.NAL: _video, Carriage.ADTS: _audio, Carriage.UNIT: _framed}

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.media.clock import HZ
-from pipeline.media.es import adts
 from pipeline.media.es.formats import Format
 from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.segments import Placed
@@ -167,10 +166,8 @@ def _promised(
 
 def _as_in(segment: Placed, lane: Lane) -> Lane:
     """The lane with the units it has in a segment."""
-    config = segment.stream(lane.pid).config
-    if lane.codec.kind == "video" or config is None:
-        return lane
-    return replace(lane, unit=adts.read(config).ticks)
+    exact = lane.codec.unit_ticks(segment.stream(lane.pid).config)
+    return lane if exact is None else replace(lane, unit=exact)
 
 
 def _decoded_until(segment: Placed, lane: Lane) -> float:

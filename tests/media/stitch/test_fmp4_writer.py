@@ -9,9 +9,9 @@ import pytest
 from pipeline.media.clock import BASE, HZ, OPUS_HZ
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.audio_config import audio_object
+from pipeline.media.es.avcc import read_avcc
 from pipeline.media.es.codecs import AAC, AV1, H264, OPUS, VP9
 from pipeline.media.isobmff import fragments
-from pipeline.media.isobmff.sample_entries import avc_parameter_sets
 from pipeline.media.stitch.fmp4_writer import Feed
 from pipeline.media.track import Lane
 from tests import ts
@@ -88,7 +88,7 @@ def test_pictures_out_of_order_and_their_parameter_sets():
     found, body = written((lane, opus()), {256: units([key, *[other] * 3], dts, pts), **QUIET})
     assert found["vide"].pts.tolist() == pts
     assert found["vide"].dts.tolist() == dts
-    assert avc_parameter_sets(found["vide"].track.configuration) == (SPS, PPS)
+    assert read_avcc(found["vide"].track.configuration).sets == (SPS, PPS)
     (at,) = [m.end() for m in re.finditer(b"trun", body)][:1]
     flags = [row[2] for row in struct.iter_unpack(">4I", body[at + 12 : at + 12 + 4 * 16])]
     assert flags == [0x02000000, *[0x01010000] * 3]
