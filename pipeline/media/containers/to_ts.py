@@ -143,7 +143,9 @@ def _told_by_mp4(codec: Codec, track: fragments.Track) -> bytes:
     """The configuration of a stream that does not carry it itself; empty where there is none."""
     if codec.configured is None:
         return b""
-    return codec.configured(track.configuration, track.size, max(0.0, -track.shift))
+    return codec.configured(
+        track.configuration, (track.width, track.height), max(0.0, -track.shift)
+    )
 
 
 def _told_by_matroska(codec: Codec, track: webm.Track) -> bytes:

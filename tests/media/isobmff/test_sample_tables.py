@@ -20,7 +20,8 @@ from pipeline.media.es.audio_config import audio_object
 from pipeline.media.es.avcc import read_avcc
 from pipeline.media.isobmff import sample_tables as mp4
 from pipeline.media.isobmff.boxes import Box
-from pipeline.media.isobmff.sample_tables import Edit, Layout
+from pipeline.media.isobmff.sample_tables import Layout
+from pipeline.media.isobmff.track_header import Edit
 from pipeline.media.malformed import Malformed
 from tests.media.boxes_builder import (
     ASC,

@@ -12,7 +12,8 @@ from pipeline.media.clock import BASE
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.isobmff.boxes import Box
-from pipeline.media.isobmff.sample_tables import Edit, Layout, Movie, Track
+from pipeline.media.isobmff.sample_tables import Layout, Movie, Track
+from pipeline.media.isobmff.track_header import Edit
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.proof import compare as proof
 from pipeline.media.track import Lane

@@ -72,7 +72,7 @@ def test_what_the_tracks_say():
     lanes = vp9(), opus()
     found, _ = written(lanes, {256: units([VP9_KEY], [BASE]), 272: units([b"a"], [BASE])})
     video, sound = found["vide"].track, found["soun"].track
-    assert (video.codec, video.size, video.timescale) == ("vp09", (320, 180), HZ)
+    assert (video.codec, video.width, video.height, video.timescale) == ("vp09", 320, 180, HZ)
     assert video.configuration == lanes[0].config[4:]
     assert (sound.codec, sound.channels, sound.timescale) == ("Opus", 1, OPUS_HZ)
     assert sound.configuration == DOPS
@@ -134,4 +134,4 @@ def test_av1_brings_its_configuration():
     lane = Lane(256, AV1, b"\x01\x40\0\xb4" + told, PICTURE)
     found, _ = written((lane,), {256: units([b"\x0a\2\0\0\x32\1a"], [BASE])})
     assert (found["vide"].track.codec, found["vide"].track.configuration) == ("av01", told)
-    assert found["vide"].track.size == (320, 180)
+    assert (found["vide"].track.width, found["vide"].track.height) == (320, 180)
