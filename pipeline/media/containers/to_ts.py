@@ -208,7 +208,7 @@ def _agree(codec: Codec, made: Sequence[bytes], stored: Sequence[bytes]) -> None
     begin = np.cumsum([0, *map(len, made)])[:-1]
     none = np.zeros(len(made), np.int64)
     es = bytearray(b"".join(made))
-    again, _ = video(es, begin.astype(np.intp), none, none, codec.nal)
+    again, _ = video(es, begin.astype(np.intp), none, none, syntax=codec.nal)
     one_each = np.array_equal(owners(es, begin, codec.nal), np.arange(len(made)))
     if not one_each or again.digest != zlib.crc32(b"".join(stored)):
         raise Malformed("its samples are not access units of one picture each")

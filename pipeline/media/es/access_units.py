@@ -75,10 +75,12 @@ def video(
     pes: Index,
     pts: Ticks,
     dts: Ticks,
+    *,
     syntax: NalSyntax = AVC,
     found: Nals | None = None,
 ) -> tuple[Units, list[bytes]]:
-    """Units of a video stream, and its parameter sets (SPS).
+    """Units of a video stream, and its parameter sets (SPS); ``found`` are its NAL units where they
+    are known already.
 
     ``pes`` are the offsets in ``es`` where each PES begins; a stamp belongs to the first unit that
     commences in its PES (ISO/IEC 13818-1 clause 2.4.3.7).

@@ -240,7 +240,7 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     if work.joined and len(flow.pes):
         found = found.until(int(flow.pes[-1]))
         carry(flow, int(flow.pes[-1]), carried)
-    made, sets = units.video(flow.es, flow.pes, flow.pts, flow.dts, syntax, found)
+    made, sets = units.video(flow.es, flow.pes, flow.pts, flow.dts, syntax=syntax, found=found)
     made = replace(made, foreign=made.foreign + flow.left_out)
     if flow.guessed:
         detail = "pictures without time stamps among some that are shown in another order"
