@@ -21,7 +21,8 @@ LONGEST = 1 << 13  # bytes: aac_frame_length has 13 bits
 # sampling_frequency_index, channel_configuration.  ID, protection_absent, private_bit,
 # original_copy and home say nothing of the sound.
 _NEEDED = bytes((0xFF, 0xF6, 0xFD, 0xC0))
-_HEADER = re.compile(rb"\xff[\xf0\xf1\xf8\xf9].{5}", re.DOTALL)
+SIGNATURE = rb"\xff[\xf0\xf1\xf8\xf9]"  # pattern of the two bytes headers begin with
+_HEADER = re.compile(SIGNATURE + rb".{5}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

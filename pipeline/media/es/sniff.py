@@ -2,10 +2,12 @@
 
 import re
 
+from pipeline.media.es.adts import SIGNATURE
+
 _KINDS = (
     (rb"\x1aE\xdf\xa3", "a WebM or Matroska file"),
     (rb"....(ftyp|styp|moof|moov|sidx|emsg|prft)", "an MP4 file or fragment"),
-    (rb"(ID3|\xff[\xf0\xf1\xf8\xf9])", "packed audio (ADTS)"),
+    (rb"ID3|" + SIGNATURE, "packed audio (ADTS)"),
     (rb"\x1f\x8b", "gzip data"),
     (rb"#EXTM3U", "a playlist"),
     (rb"\xff\xd8\xff|\x89PNG|GIF8", "a picture"),
