@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.media.clock import HZ, OPUS_HZ
-from pipeline.media.es.codecs import HEVC_INSIDE, HEVC_NAL, Codec, NalSyntax
+from pipeline.media.es.codecs import Codec
+from pipeline.media.es.nal import HEVC_INSIDE, HEVC_NAL, NalSyntax
 
 NOTHING: frozenset[int] = frozenset()
 
@@ -30,10 +30,8 @@ class Lane:
 
     @property
     def lead(self) -> int:
-        """Ticks at its beginning that are decoded and not heard (pre-skip, RFC 7845 clause 4.2)."""
-        if self.codec.name != "opus":
-            return 0
-        return int.from_bytes(self.config[:2], "big") * HZ // OPUS_HZ
+        """Ticks at its beginning that are decoded and not heard."""
+        return self.codec.sound(self.config).lead
 
 
 @dataclass(frozen=True, slots=True)

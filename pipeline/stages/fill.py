@@ -11,15 +11,14 @@ from tempfile import TemporaryFile
 import numpy as np
 
 from pipeline.media.clock import HZ
-from pipeline.media.es import access_units as units
 from pipeline.media.es import black_picture as black
-from pipeline.media.es.black_picture import PPS, coding
+from pipeline.media.es.black_picture import coding
 from pipeline.media.es.codecs import H264
-from pipeline.media.es.sps import NUMBERS, picture
+from pipeline.media.es.nal import AVC, nals
+from pipeline.media.es.sps import NUMBERS
 from pipeline.media.loss.fills import Fill, Made, opening, wanted
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed
-from pipeline.media.stitch.silence import silent_unit
 from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 from pipeline.muxing import commands
@@ -44,7 +43,7 @@ def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ff
     made: dict[int, Made] = {}
     findings: list[Finding] = []
     for lane, stretches in zip(lanes, held, strict=True):
-        if lane.codec.kind == "audio" and silent_unit(lane.codec, lane.config, lane.unit):
+        if lane.codec.silence(lane.config, lane.unit):
             continue
         needed = list(wanted(lane, stretches))
         if not needed:
@@ -88,7 +87,7 @@ def _black(lane: Lane, count: int, ffmpeg: Ffmpeg) -> Made | None:
 def _sharing(lane: Lane, ffmpeg: Ffmpeg) -> Made | None:
     """Key pictures, each with the parameter sets of the lane; none where these change."""
     size = _size(lane)
-    sets = [(lane.config, one) for one in lane.sets if one[0] & 31 == PPS]
+    sets = [(lane.config, one) for one in lane.sets if AVC.kind(one) == AVC.pps]
     for sps, pps in sets if size and not lane.inside else ():
         form = coding(sps, pps)
         if form is not None and size is not None:
@@ -105,7 +104,7 @@ def _sharing(lane: Lane, ffmpeg: Ffmpeg) -> Made | None:
 
 def _size(lane: Lane) -> tuple[int, int] | None:
     """Of the pictures, where an encoder takes it."""
-    shape = picture(lane.codec, lane.config)
+    shape = lane.codec.picture(lane.config)
     if lane.codec is not H264 or shape is None or shape.width % 2 or shape.height % 2:
         return None
     return shape.width, shape.height
@@ -127,14 +126,15 @@ def _pictures(lane: Lane, count: int, ffmpeg: Ffmpeg) -> list[bytes]:
 
 def _encoded_pictures(argv: Sequence[str], ffmpeg: Ffmpeg) -> list[bytes]:
     es = _encoded(argv, ffmpeg)
-    found = units.nals(np.frombuffer(es, np.uint8))
+    found = nals(np.frombuffer(es, np.uint8))
     begins = [max(0, int(b) - 4) for b in found.begin[found.opens]]
     return [es[a:b] for a, b in pairwise([*begins, len(es)])]
 
 
 def _free_number(lane: Lane) -> int:
     """The highest that no parameter set of the lane has: those it has stay valid."""
-    found = (picture(lane.codec, each) for each in (lane.config, *lane.sets) if each[0] & 31 == 7)
+    own = (one for one in (lane.config, *lane.sets) if AVC.kind(one) == AVC.sps)
+    found = (lane.codec.picture(one) for one in own)
     taken = {one.number for one in found if one}
     return next(n for n in range(NUMBERS - 1, -1, -1) if n not in taken)
 

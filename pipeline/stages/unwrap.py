@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.media.containers.aes128 import BLOCK, MAX_KEY, decrypted, keys_of
 from pipeline.media.containers.unwrap import CONTAINERS, FRAGMENTS, Wrapping, opened
-from pipeline.media.es.codecs import sniff
+from pipeline.media.es.sniff import sniff
 from pipeline.media.isobmff.fragments import parted
 from pipeline.media.ts.scan import Scan, Stream, scan
 from pipeline.model import Finding, InitSection, Listed, Severity, StoredObject

@@ -14,12 +14,14 @@ import numpy as np
 
 from pipeline.choices import Format
 from pipeline.media.clock import HZ
-from pipeline.media.es.access_units import NO_UNITS, audio, frames, told_apart
+from pipeline.media.es import adts
+from pipeline.media.es.access_units import NO_UNITS, audio, told_apart
 from pipeline.media.isobmff import sample_tables as mp4
 from pipeline.media.loss.chapters import Marks
 from pipeline.media.loss.holes import Stretch, line
 from pipeline.media.malformed import Malformed
-from pipeline.media.proof.compare import Piece, chapters, compare, digest_block, pair, pieces, prove
+from pipeline.media.proof.compare import chapters, compare, paired, prove
+from pipeline.media.proof.pieces import Piece, digest_block, pieces
 from pipeline.media.stitch.stitcher import Stitcher
 from pipeline.media.timeline.plan import Plan
 from pipeline.media.track import Lane
@@ -30,7 +32,6 @@ from pipeline.muxing.tracks import read_tracks
 
 BLOCK = 1 << 20  # bytes that are read at a time
 RING = 16  # blocks that may wait for their digest
-ADTS_HEADER = 7  # bytes in front of every frame ffmpeg writes
 NO_MARKS = Marks()
 LENGTH_TOLERANCE = 0.1  # seconds by which an encoder may add or drop silence
 Progress = Callable[[str, int], None]
@@ -67,22 +68,21 @@ def verify_mp4(
             layout = mp4.moov_span(read, size)
             moov = layout.moov
             movie = mp4.parse_moov(read(moov.offset, moov.size))
-            tracks = pair(movie, lanes)
+            pairs = paired(movie, lanes, expected)
         except Malformed as error:
             broken = Finding("M_PARSE", Severity.FATAL, detail=str(error))
             return Verified(size, _digest(path), findings=(broken,), proof=Proof())
-        if tracks is None:
+        if pairs is None:
             have = ", ".join(f"{t.handler} {t.codec}" for t in movie.tracks) or "none"
             want = ", ".join(lane.codec.name for lane in lanes)
             wrong = Finding("M_TRACKS", Severity.FATAL, detail=f"{have}, expected {want}")
             return Verified(size, _digest(path), findings=(wrong,), proof=Proof())
         digests = [0] * sum(map(len, expected))
-        sha256 = _walk(path, pieces(tracks, expected, BLOCK), digests, progress)
-        proof, findings = prove(movie, layout, tracks, lanes, expected, digests)
+        where = pieces([pair.track for pair in pairs], expected, BLOCK)
+        sha256 = _walk(path, where, digests, progress)
+        proof, findings = prove(movie, layout, pairs, digests)
         findings += chapters(movie, read, marks)
-        infos = tuple(
-            _info(t, lane, movie.timescale) for t, lane in zip(tracks, lanes, strict=True)
-        )
+        infos = tuple(_info(pair.track, pair.lane) for pair in pairs)
     duration = round(movie.duration / movie.timescale, 6) if movie.timescale else 0.0
     return Verified(size, sha256, duration, infos, proof, tuple(findings))
 
@@ -123,7 +123,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _info(track: mp4.Track, lane: Lane, timescale: int) -> TrackInfo:
+def _info(track: mp4.Track, lane: Lane) -> TrackInfo:
     video = lane.codec.kind == "video"
     return TrackInfo(
         type=lane.codec.kind,
@@ -170,10 +170,10 @@ def verify_adts(path: Path, lane: Lane, stretches: Sequence[Stretch]) -> Verifie
     with path.open("rb") as file:
         for stretch in stretches:
             apart = stretch.units.sets
-            size = int(stretch.units.sizes.sum()) + ADTS_HEADER * len(stretch.units.sizes)
+            size = int(stretch.units.sizes.sum()) + adts.HEADER * len(stretch.units.sizes)
             size += sum(map(len, apart))
             es = np.frombuffer(file.read(size), np.uint8)
-            found = frames(es, es[:4].tobytes() if len(es) >= ADTS_HEADER else bytes(4))
+            found = adts.frames(es, es[:4].tobytes() if len(es) >= adts.HEADER else bytes(4))
             units = audio(es, found, np.empty(0, np.intp), np.empty(0, np.int64))
             units = told_apart(units) if apart and len(units.sizes) else units
             times = stretch.units.pts

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.media.clock import BASE
 from pipeline.media.containers.to_ts import from_fragments, from_webm
-from pipeline.media.es.access_units import frames
+from pipeline.media.es.adts import frames
 from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import scan
 from pipeline.model import Severity

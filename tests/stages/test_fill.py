@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.media.clock import BASE
-from pipeline.media.es.access_units import Units, nals
+from pipeline.media.es.access_units import Units
 from pipeline.media.es.codecs import AAC, H264, HEVC
-from pipeline.media.es.sps import picture
+from pipeline.media.es.nal import nals
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.track import Lane
 from pipeline.stages.fill import prepare
@@ -73,7 +73,7 @@ def test_a_number_that_no_parameter_set_of_the_lane_has(ffmpeg):
     sets = own_sets(first)
     lane = Lane(256, H264, ts.SPS, 6000.0, sets)
     second = prepare([lane], [stretches(6000, 3)], ffmpeg).made[256].units[0]
-    numbers = [picture(H264, found[0]).number for found in (sets, own_sets(second))]
+    numbers = [H264.picture(found[0]).number for found in (sets, own_sets(second))]
     assert numbers == [31, 30]
 
 

@@ -2,29 +2,26 @@
 heard (RFC 8216 section 3.4).
 """
 
-import re
 from collections.abc import Iterator, Sequence
 
-from pipeline.media.clock import HZ, MODULO
+from pipeline.media.clock import MODULO
 from pipeline.media.containers.to_ts import SHARED, Contained
-from pipeline.media.es.access_units import FRAME
-from pipeline.media.es.adts import chain
-from pipeline.media.es.codecs import AAC, RATES, adts_rate
+from pipeline.media.es import adts
+from pipeline.media.es.codecs import AAC
 from pipeline.media.ts import mux as transport
 from pipeline.media.ts.mux import FIRST_PID, Sample, Stream
 from pipeline.model import Finding, Severity
 
 OWNER = b"com.apple.streaming.transportStreamTimestamp\0"
 TAG = 10  # bytes of the header of an ID3v2 tag
-_HEADER = re.compile(rb"\xff[\xf0\xf1\xf8\xf9].{5}", re.DOTALL)
 
 
 def from_packed(name: str, data: bytes) -> Contained:
     """A segment of packed audio.  Never raises for bad data."""
     begin, time = _tag(data)
     es = data[begin:]
-    first = next((found[0] for found in _HEADER.finditer(es) if _rated(found[0])), b"")
-    held = chain(es, first[:4]) if first else []
+    config = adts.first_fixed_part(es)
+    held = adts.chain(es, config) if config else []
     stray = len(es) - sum(length for _, length in held)
     findings: list[Finding] = []
     if stray:
@@ -35,11 +32,6 @@ def from_packed(name: str, data: bytes) -> Contained:
     cut = sum(held[-1]) < len(es)
     stream = Stream(FIRST_PID["audio"], AAC, list(_samples(es, held, time)))
     return Contained(transport.write([stream]), tuple(findings), cut)
-
-
-def _rated(header: bytes) -> bool:
-    """Its sampling frequency is not reserved (ISO/IEC 14496-3 clause 1.6.3.4)."""
-    return (header[2] >> 2 & 15) < len(RATES)
 
 
 def _tag(data: bytes) -> tuple[int, int]:
@@ -60,7 +52,7 @@ def _tag(data: bytes) -> tuple[int, int]:
 
 def _samples(es: bytes, held: Sequence[tuple[int, int]], time: int) -> Iterator[Sample]:
     """Some frames in each PES, one behind the other."""
-    unit = FRAME * HZ / adts_rate(es[held[0][0] :][:4])
+    unit = adts.read(es[held[0][0] :]).ticks
     for n in range(0, len(held), SHARED):
         stamp = round(time + n * unit) % MODULO
         yield Sample(

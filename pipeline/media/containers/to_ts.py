@@ -6,33 +6,24 @@ front of the first picture of each segment; AAC gets ADTS headers.  VP8, VP9, AV
 stay as they are.
 """
 
-import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.media.clock import BASE, HZ, OPUS_HZ, Bytes
+from pipeline.media.clock import BASE, HZ, Bytes
 from pipeline.media.containers import matroska as webm
-from pipeline.media.es.access_units import FRAME, owners, video
-from pipeline.media.es.audio_config import audio_object
+from pipeline.media.es import adts
+from pipeline.media.es.access_units import owners, video
 from pipeline.media.es.codecs import (
-    AAC,
-    AV1,
-    H264,
-    HEVC,
-    OPUS,
-    RATES,
-    VORBIS,
-    VP8,
-    VP9,
+    BY_CODEC_ID,
+    BY_MP4_ENTRY,
+    Carriage,
     Codec,
-    NalSyntax,
-    obus,
 )
+from pipeline.media.es.nal import length_prefixed
 from pipeline.media.isobmff import fragments
-from pipeline.media.isobmff.sample_entries import avc_parameter_sets, hevc_parameter_sets
 from pipeline.media.malformed import Malformed
 from pipeline.media.ts import mux as transport
 from pipeline.media.ts.mux import FIRST_PID, Sample, Stream
@@ -40,29 +31,7 @@ from pipeline.model import Finding, Severity
 
 MILLISECOND = HZ // 1000
 SHARED = 16  # frames of sound in one PES
-LONGEST = 8191 - 7  # bytes of an AAC frame behind its ADTS header
 _KINDS = {"vide": "video", "soun": "audio"}
-_CODECS = {
-    "avc1": H264,
-    "avc3": H264,
-    "hvc1": HEVC,
-    "hev1": HEVC,
-    "mp4a": AAC,
-    "vp09": VP9,
-    "av01": AV1,
-    "Opus": OPUS,
-}
-_WEBM = {
-    "V_VP8": VP8,
-    "V_VP9": VP9,
-    "V_AV1": AV1,
-    "V_MPEG4/ISO/AVC": H264,
-    "V_MPEGH/ISO/HEVC": HEVC,
-    "A_OPUS": OPUS,
-    "A_VORBIS": VORBIS,
-    "A_AAC": AAC,
-}
-_NOT_STORED = (2, 7, 8, 15)  # OBUs: temporal delimiters, repeated headers, tile lists, padding
 _CODE = b"\0\0\0\1"
 
 
@@ -104,7 +73,7 @@ def from_fragments(name: str, init: bytes, data: bytes) -> Contained:
         except Malformed as error:
             findings.append(Finding("ES_CODEC", Severity.FATAL, name, pid, detail=str(error)))
             continue
-        if config := _told(streams[-1].codec, samples.track):
+        if config := _told_by_mp4(streams[-1].codec, samples.track):
             configs[pid] = config
         if samples.gone:
             gone[pid] = samples.gone[0] + BASE, samples.gone[1] + BASE
@@ -127,7 +96,7 @@ def from_webm(name: str, data: bytes) -> Contained:
     streams: list[Stream] = []
     configs: dict[int, bytes] = {}
     for track in found.tracks:
-        codec = _WEBM.get(track.codec)
+        codec = BY_CODEC_ID.get(track.codec)
         if codec is None or track.encoded:
             what = "compressed or encrypted" if track.encoded else "not supported yet"
             detail = f"a track of {track.codec!r} is {what}"
@@ -153,13 +122,12 @@ def _of_matroska(codec: Codec, track: webm.Track) -> list[Sample]:
     """The samples of a track; its times are rounded to milliseconds, most of them."""
     shift = BASE - round(track.delay * 9 / 100_000)
     pts = [time + shift for time in track.times]
-    if codec is AAC:
+    if codec.carriage is Carriage.ADTS:
         return _adts(track.private, track.frames, pts, MILLISECOND)
     if codec.nal:
         stamps = list(zip(pts, _decoded(pts), strict=True))
         return _pictures(codec, track.private, track.frames, stamps)
-    units = track.frames if codec is not AV1 else [_stored_av1(frame) for frame in track.frames]
-    return [Sample(p, p, unit) for p, unit in zip(pts, units, strict=True)]
+    return [Sample(p, p, codec.stored(unit)) for p, unit in zip(pts, track.frames, strict=True)]
 
 
 def _decoded(pts: Sequence[int]) -> list[int]:
@@ -171,47 +139,25 @@ def _decoded(pts: Sequence[int]) -> list[int]:
     return [time - delay for time in shown]
 
 
-def _stored_av1(unit: bytes) -> bytes:
-    """A temporal unit without what MP4 does not store (AV1 Codec ISO Media File Format Binding,
-    section 2.4).
-    """
-    found = list(obus(unit))
-    if not any(kind in _NOT_STORED for kind, _, _ in found) or found[-1][2] != len(unit):
-        return unit
-    return b"".join(unit[a:b] for kind, a, b in found if kind not in _NOT_STORED)
-
-
-def _told(codec: Codec, track: fragments.Track) -> bytes:
+def _told_by_mp4(codec: Codec, track: fragments.Track) -> bytes:
     """The configuration of a stream that does not carry it itself; empty where there is none."""
-    if codec is AV1 and track.configuration[:1] == b"\x81" and len(track.configuration) >= 4:
-        return b"".join(n.to_bytes(2, "big") for n in track.size) + track.configuration
-    if codec is OPUS and len(track.configuration) >= 11 and not track.configuration[0]:
-        return _skipping(track.configuration, round(max(0.0, -track.shift) * OPUS_HZ))
-    return b""
+    if codec.configured is None:
+        return b""
+    return codec.configured(
+        track.configuration, (track.width, track.height), max(0.0, -track.shift)
+    )
 
 
 def _told_by_matroska(codec: Codec, track: webm.Track) -> bytes:
-    """The same of CodecPrivate: av1C, or the head of an Ogg file (RFC 7845 section 5.1)."""
-    head = track.private
-    if codec is AV1 and head[:1] == b"\x81" and len(head) >= 4 and max(track.size) < 1 << 16:
-        return b"".join(n.to_bytes(2, "big") for n in track.size) + head
-    if codec is OPUS and head[:8] == b"OpusHead" and len(head) >= 19 and head[8] >> 4 == 0:
-        fields = struct.unpack_from("<BHIh", head, 9)
-        dops = b"\0" + struct.pack(">BHIh", *fields) + head[18:]
-        return _skipping(dops, round(track.delay * OPUS_HZ / 1e9))
-    return b""
-
-
-def _skipping(dops: bytes, samples: int) -> bytes:
-    """How many samples the container counts before its beginning, and dOps (Encapsulation of Opus
-    in ISO Base Media File Format, section 4.3.2).
-    """
-    return min(samples, 0xFFFF).to_bytes(2, "big") + dops
+    """The same of CodecPrivate."""
+    if codec.configured is None:
+        return b""
+    return codec.configured(codec.matroska_box(track.private), track.size, track.delay / 1e9)
 
 
 def _stream(pid: int, samples: fragments.Samples, data: bytes) -> Stream:
     track = samples.track
-    codec = _CODECS.get(track.codec)
+    codec = BY_MP4_ENTRY.get(track.codec)
     if codec is None or track.descriptions != 1:
         what = "encrypted" if track.codec in ("encv", "enca") else f"as {track.codec!r}"
         detail = f"a track {what} of {track.descriptions} formats is not supported yet"
@@ -219,11 +165,10 @@ def _stream(pid: int, samples: fragments.Samples, data: bytes) -> Stream:
     spans = zip(samples.offset.tolist(), samples.size.tolist(), strict=True)
     units = [data[at : at + size] for at, size in spans]
     stamps = list(zip((samples.pts + BASE).tolist(), (samples.dts + BASE).tolist(), strict=True))
-    if codec is AAC:
+    if codec.carriage is Carriage.ADTS:
         return Stream(pid, codec, _adts(track.configuration, units, [dts for _, dts in stamps], 1))
     if codec.nal is None:
-        units = units if codec is not AV1 else [_stored_av1(unit) for unit in units]
-        pairs = zip(units, stamps, strict=True)
+        pairs = zip(map(codec.stored, units), stamps, strict=True)
         return Stream(pid, codec, [Sample(pts, dts, unit) for unit, (pts, dts) in pairs])
     return Stream(pid, codec, _pictures(codec, track.configuration, units, stamps))
 
@@ -236,25 +181,21 @@ def _pictures(
 ) -> list[Sample]:
     """One PES for each sample; our reader of access units makes the same sample of it again."""
     assert codec.nal is not None
-    hevc = codec is HEVC
-    reader: Callable[[bytes], tuple[bytes, ...]]
-    reader = hevc_parameter_sets if hevc else avc_parameter_sets
-    width = (configuration[21 if hevc else 4 : 22 if hevc else 5] or b"\3")[0] % 4 + 1
-    sets = [s for s in reader(configuration) if _type(s, codec.nal) in codec.nal.sets]
+    assert codec.mp4_sets is not None
+    record = codec.mp4_sets(configuration)
+    sets = [s for s in record.sets if codec.nal.kind(s) in codec.nal.sets]
     made: list[bytes] = []
     stored: list[bytes] = []
     for number, unit in enumerate(units):
-        nals = [unit[a:b] for a, b in fragments.lengths_of(unit, width)]
+        nals = [unit[a:b] for a, b in length_prefixed(unit, record.width)]
         if not nals:
             raise Malformed("a sample without a NAL unit")
-        if number == 0 and not any(_type(nal, codec.nal) == codec.nal.sps for nal in nals):
-            first = 1 if _is_delimiter(nals[0], codec.nal) else 0
+        if number == 0 and not any(codec.nal.kind(nal) == codec.nal.sps for nal in nals):
+            first = 1 if codec.nal.kind(nals[0]) == codec.nal.delimiter else 0
             nals = [*nals[:first], *sets, *nals[first:]]
         made.append(b"".join(_CODE + nal for nal in nals))
         kept = [
-            nal
-            for nal in nals
-            if not codec.nal.apart or _type(nal, codec.nal) not in codec.nal.sets
+            nal for nal in nals if not codec.nal.apart or codec.nal.kind(nal) not in codec.nal.sets
         ]
         stored.append(b"".join(len(nal).to_bytes(4, "big") + nal for nal in kept))
     _agree(codec, made, stored)
@@ -267,19 +208,10 @@ def _agree(codec: Codec, made: Sequence[bytes], stored: Sequence[bytes]) -> None
     begin = np.cumsum([0, *map(len, made)])[:-1]
     none = np.zeros(len(made), np.int64)
     es = bytearray(b"".join(made))
-    again, _ = video(es, begin.astype(np.intp), none, none, codec.nal)
+    again, _ = video(es, begin.astype(np.intp), none, none, syntax=codec.nal)
     one_each = np.array_equal(owners(es, begin, codec.nal), np.arange(len(made)))
     if not one_each or again.digest != zlib.crc32(b"".join(stored)):
         raise Malformed("its samples are not access units of one picture each")
-
-
-def _type(nal: bytes, syntax: NalSyntax) -> int:
-    return nal[0] >> syntax.shift & syntax.mask if nal else -1
-
-
-def _is_delimiter(nal: bytes, syntax: NalSyntax) -> bool:
-    """An access unit delimiter, which may only stand first."""
-    return _type(nal, syntax) == (35 if syntax.shift else 9)
 
 
 def _adts(
@@ -291,11 +223,11 @@ def _adts(
     """
     if not configuration:
         raise Malformed("sound in 'mp4a' that is not AAC is not supported yet")
-    header = _header(configuration)
-    beat = FRAME * HZ / audio_object(configuration)[1]
+    header = adts.of_asc(configuration)
+    config = header.fixed_part
     return [
-        Sample(stamp, stamp, b"".join(_framed(header, frame) for frame in units[begin:end]))
-        for begin, end, stamp in _beats(dts, beat, rounded)
+        Sample(stamp, stamp, b"".join(adts.framed(config, frame) for frame in units[begin:end]))
+        for begin, end, stamp in _beats(dts, header.ticks, rounded)
     ]
 
 
@@ -307,20 +239,3 @@ def _beats(dts: Sequence[int], beat: float, rounded: int) -> Iterator[tuple[int,
         if not even or at - begin == SHARED:
             yield begin, at, dts[begin]
             begin = at
-
-
-def _header(asc: bytes) -> int:
-    """The fixed bits of an ADTS header (ISO/IEC 14496-3 clause 1.A.2.2), in a word of 56."""
-    kind, rate, channels = audio_object(asc)
-    layout = {**{n: n for n in range(1, 7)}, 8: 7}.get(channels)
-    if not 1 <= kind <= 4 or rate not in RATES or layout is None:
-        detail = f"AAC of object type {kind}, {rate} Hz, {channels} channels"
-        raise Malformed(f"{detail} has no ADTS header: not supported yet")
-    word = 0xFFF1 << 40 | (kind - 1) << 38 | RATES.index(rate) << 34 | layout << 30
-    return word | 0x7FF << 2
-
-
-def _framed(header: int, frame: bytes) -> bytes:
-    if len(frame) > LONGEST:
-        raise Malformed(f"a frame of sound of {len(frame)} bytes, at most {LONGEST}")
-    return (header | (len(frame) + 7) << 13).to_bytes(7, "big") + frame

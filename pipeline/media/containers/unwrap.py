@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.media.clock import Bytes
 from pipeline.media.containers.aes128 import decrypted
-from pipeline.media.es.codecs import sniff
+from pipeline.media.es.sniff import sniff
 from pipeline.media.ts.packets import framing
 from pipeline.model import Finding, Severity
 

@@ -13,12 +13,12 @@ from isal.isal_zlib import crc32
 from numpy.typing import NDArray
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
+from pipeline.media.es.adts import HEADER, Frames
 from pipeline.media.es.audio_config import program_config
-from pipeline.media.es.codecs import ADTS_BITS, AVC, HEVC_INSIDE, HEVC_NAL, NalSyntax
+from pipeline.media.es.nal import AVC, Nals, NalSyntax, nals
 from pipeline.media.malformed import Malformed
 
 Sizes = NDArray[np.uint32]
-FRAME = 1024  # samples per AAC frame
 ID_PCE = 5  # of a program_config_element (ISO/IEC 14496-3 Table 4.85)
 
 
@@ -64,105 +64,6 @@ NO_UNITS = Units(
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Nals:
-    """NAL units of a byte stream: where each begins and ends, and which open an access unit."""
-
-    begin: Index
-    end: Index
-    long: Mask  # the start code is preceded by a zero byte
-    kind: NDArray[np.uint8]
-    picture: Mask  # coded slices
-    opens: Mask
-
-    @property
-    def pictures(self) -> tuple[Index, Index]:
-        """What opens each access unit that has a picture, and the first slice of that."""
-        opens, slices = np.flatnonzero(self.opens), np.flatnonzero(self.picture)
-        nth = np.searchsorted(slices, opens)
-        there = nth < np.append(nth[1:], len(slices))
-        return opens[there], slices[nth[there]]
-
-    def until(self, end: int) -> "Nals":
-        """Those that begin before a place, the last one with all that stands before it."""
-        count = int(np.searchsorted(self.begin, end))
-        ends = self.end[:count].copy()
-        ends[-1:] = end
-        kinds = self.long[:count], self.kind[:count], self.picture[:count], self.opens[:count]
-        return Nals(self.begin[:count], ends, *kinds)
-
-
-def nals(es: Bytes, syntax: NalSyntax = AVC) -> Nals:
-    """Find start codes (H.264 Annex B) and access unit boundaries (clause 7.4.1.2.3)."""
-    codes = start_codes(es)
-    codes = codes[codes + 3 < len(es)]
-    long = (codes > 0) & (es[codes - 1] == 0)
-    begin = codes + 3
-    end = np.append(codes[1:] - long[1:], len(es))[: len(codes)]
-    kind = es[begin] >> np.uint8(syntax.shift) & np.uint8(syntax.mask)
-    low, high = syntax.pictures
-    picture = (kind >= low) & (kind <= high)
-    leading = _OPENERS[syntax][kind]
-    first = picture & (es[np.minimum(begin + syntax.first, len(es) - 1)] & 0x80 != 0)
-    if syntax.numbered and (picture & ~first).any():
-        first |= _beginning_again(es, begin, picture)
-    return Nals(begin, end, long, kind, picture, _openings(picture, leading, first))
-
-
-def start_codes(es: Bytes) -> Index:
-    """Where 00 00 01 stands.  Two bytes are compared at a time: each code has two zeros or a zero
-    and the one at an even place.
-    """
-    pairs = es[: len(es) // 2 * 2].view(np.uint16)
-    even = np.flatnonzero(pairs & _ZERO_AND_BIT == 0) * 2
-    one = es[even + 1] == 1
-    zeros, ones = even[~one], even[one]
-    zeros, ones = zeros[zeros + 2 < len(es)], ones[ones > 0]
-    found: Index = np.concatenate([zeros[es[zeros + 2] == 1], ones[es[ones - 1] == 0] - 1])
-    found.sort()
-    return found
-
-
-_ZERO_AND_BIT = np.frombuffer(b"\xff\xfe", np.uint16)[0]  # of 00 00 and 00 01 nothing is left
-
-
-def _beginning_again(es: Bytes, begin: Index, picture: Mask) -> Mask:
-    """Slices whose first macroblock does not stand behind that of the slice before: the first slice
-    of their picture is gone (H.264 clause 7.4.3, first_mb_in_slice).
-    """
-    at = np.flatnonzero(picture)
-    places = np.minimum(begin[at, None] + np.arange(1, 5), len(es) - 1)
-    words = es[places].astype(np.int64) @ np.array((1 << 24, 1 << 16, 1 << 8, 1), np.int64)
-    zeros = 31 - np.floor(np.log2(np.maximum(words, 1))).astype(np.int64)  # of ue(v), clause 9.1
-    first_mb = words >> np.maximum(0, 31 - 2 * zeros)
-    again = np.zeros(len(begin), np.bool_)
-    again[at[1:]] = first_mb[1:] <= first_mb[:-1]
-    return again
-
-
-_OPENERS = {
-    syntax: np.isin(np.arange(syntax.mask + 1), list(syntax.openers))
-    for syntax in (AVC, HEVC_NAL, HEVC_INSIDE)
-}
-
-
-def _openings(picture: Mask, leading: Mask, first: Mask) -> Mask:
-    """A unit opens an access unit when it may only stand first and a picture stands before it."""
-    count = len(picture)
-    if not count:
-        return np.zeros(0, np.bool_)
-    may_open = leading | first
-    # Since the last opening there must have been a picture.
-    place = np.arange(count)
-    last_picture = np.maximum.accumulate(np.where(picture, place, -1))
-    last_opener = np.maximum.accumulate(np.where(leading, place, -1))
-    before_picture = np.append(-1, last_picture[:-1])
-    before_opener = np.append(-1, last_opener[:-1])
-    opens = may_open & (before_picture >= 0) & (before_picture > before_opener)
-    opens[0] = True
-    return opens
-
-
 def owners(es: bytearray, pes: Index, syntax: NalSyntax) -> Index:
     """In which PES the slices of each picture begin."""
     found = nals(np.frombuffer(es, np.uint8), syntax)
@@ -174,10 +75,12 @@ def video(
     pes: Index,
     pts: Ticks,
     dts: Ticks,
+    *,
     syntax: NalSyntax = AVC,
     found: Nals | None = None,
 ) -> tuple[Units, list[bytes]]:
-    """Units of a video stream, and its parameter sets (SPS).
+    """Units of a video stream, and its parameter sets (SPS); ``found`` are its NAL units where they
+    are known already.
 
     ``pes`` are the offsets in ``es`` where each PES begins; a stamp belongs to the first unit that
     commences in its PES (ISO/IEC 13818-1 clause 2.4.3.7).
@@ -246,71 +149,14 @@ def _lengths_for_codes(es: bytearray, found: Nals, lengths: Sizes) -> memoryview
     return memoryview(out)[int(begin[0]) - 4 :]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Frames:
-    """ADTS frames in one unbroken chain from the first byte: where each begins, its length with
-    header.
-    """
-
-    begin: Index
-    length: Index
-    header: Index  # bytes of each header: a CRC may come and go
-
-    @property
-    def end(self) -> int:
-        """The first byte behind the last whole frame."""
-        return int(self.begin[-1] + self.length[-1]) if len(self.begin) else 0
-
-
-def frames(es: Bytes, config: bytes) -> Frames:
-    """Whole frames of one configuration, followed from the first byte to where the chain ends."""
-    begin = np.flatnonzero(es[: max(0, len(es) - 6)] == 0xFF)
-    for place in (1, 2, 3):
-        begin = begin[(es[begin + place] ^ config[place]) & ADTS_BITS[place] == 0]
-    length = _frame_lengths(es, begin)
-    whole = length >= _headers(es, begin)
-    begin, length = begin[whole], length[whole]
-    if not _chained(begin, length, len(es)):
-        begin = _walk(begin, length, len(es))
-        length = _frame_lengths(es, begin)
-    return Frames(begin, length, _headers(es, begin))
-
-
-def _headers(es: Bytes, begin: Index) -> Index:
-    """Bytes of each header: seven, and the CRC where protection_absent is 0."""
-    return np.where(es[begin + 1] & 1, 7, 9)
-
-
-def _frame_lengths(es: Bytes, begin: Index) -> Index:
-    high, middle, low = (es[begin + place].astype(np.intp) for place in (3, 4, 5))
-    return (high & 3) << 11 | middle << 3 | low >> 5
-
-
-def _chained(begin: Index, length: Index, size: int) -> bool:
-    if not len(begin) or begin[0] != 0:
-        return False
-    ends = begin + length
-    return int(ends[-1]) == size and bool((begin[1:] == ends[:-1]).all())
-
-
-def _walk(begin: Index, length: Index, size: int) -> Index:
-    """Follow the chain from the first byte; false sync words and a cut frame fall out."""
-    following = dict(zip(begin.tolist(), (begin + length).tolist(), strict=True))
-    at, chain = 0, []
-    while at < following.get(at, 0) <= size:
-        chain.append(at)
-        at = following[at]
-    return np.array(chain, np.intp)
-
-
 def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
     """Units of an AAC stream whose frames are known, as they are."""
     stamped, _ = assigned(found.begin, pes, pts, pts)
     sizes = (found.length - found.header).astype(np.uint32)
     raw = np.ones(found.end, np.bool_)
-    raw[(found.begin[:, None] + np.arange(7)).reshape(-1)] = False
-    checked = found.begin[found.header > 7]
-    raw[(checked[:, None] + np.arange(7, 9)).reshape(-1)] = False
+    raw[(found.begin[:, None] + np.arange(HEADER)).reshape(-1)] = False
+    checked = found.begin[found.header > HEADER]
+    raw[(checked[:, None] + np.arange(HEADER, HEADER + 2)).reshape(-1)] = False
     data = es[: found.end][raw].data
     made = Units(sizes, stamped, stamped, crc32(data), np.empty(0, np.intp), data=data)
     return replace(made, taken=found.end)

@@ -4,7 +4,6 @@
 
 from dataclasses import dataclass, field
 
-from pipeline.media.es.codecs import RATES
 from pipeline.media.malformed import Malformed
 
 
@@ -39,6 +38,8 @@ class ProgramConfig:
     end: int = field(compare=False)  # the first byte behind
 
 
+# Hz, by samplingFrequencyIndex (Table 1.18)
+RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 _CHANNELS = {**{n: n for n in range(7)}, 7: 8, 11: 7, 12: 8, 13: 24, 14: 8}  # 0: in the stream
 
 
@@ -68,6 +69,11 @@ def audio_object(asc: bytes) -> tuple[int, int, int]:
     if layout not in _CHANNELS:
         raise Malformed(f"AudioSpecificConfig: channel configuration {layout} is reserved")
     return kind, rate, _CHANNELS[layout]
+
+
+def specific_config(kind: int, rate: int, layout: int) -> bytes:
+    """An AudioSpecificConfig without extensions: object type, rate in Hz, channel configuration."""
+    return (kind << 11 | RATES.index(rate) << 7 | layout << 3).to_bytes(2, "big")
 
 
 def told_channels(asc: bytes) -> ProgramConfig | None:

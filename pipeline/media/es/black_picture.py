@@ -8,10 +8,10 @@ macroblocks in the same way.
 
 from dataclasses import dataclass
 
-from pipeline.media.es.codecs import nal_units
+from pipeline.media.es.nal import AVC, nal_units
 from pipeline.media.es.sps import HIGH, Bits, picture_order
 
-IDR, SPS, PPS = 5, 7, 8  # nal_unit_type (Table 7-1)
+IDR = 5  # nal_unit_type (Table 7-1)
 I_SLICE = 7  # slice_type: all slices of the picture are I
 NUMBERS = 65533, 65534  # idr_pic_id of neighbours differ (clause 7.4.3)
 _CODE = b"\0\0\0\1"
@@ -77,10 +77,10 @@ def adapted(unit: bytes, sps: bytes, pps: bytes) -> tuple[bytes, ...]:
     """A key picture of a byte stream as two access units of the stream with these sets, which they
     carry along; none where that does not go.  They may follow each other.
     """
-    nals = {nal[0] & 31: nal for nal in nal_units(unit) if nal}
-    if not {IDR, SPS, PPS} <= nals.keys():
+    nals = {AVC.kind(nal): nal for nal in nal_units(unit) if nal}
+    if not {IDR, AVC.sps, AVC.pps} <= nals.keys():
         return ()
-    source, target = coding(nals[SPS], nals[PPS]), coding(sps, pps)
+    source, target = coding(nals[AVC.sps], nals[AVC.pps]), coding(sps, pps)
     alike = source and target and _macroblocks(source) == _macroblocks(target)
     if source is None or target is None or not alike:
         return ()
@@ -89,7 +89,7 @@ def adapted(unit: bytes, sps: bytes, pps: bytes) -> tuple[bytes, ...]:
     if qp is None:
         return ()
     data = bits.rest(aligned=source.cabac)
-    written = (_slice(nals[IDR][:1], target, qp, number, data) for number in NUMBERS)
+    written = (_slice(nals[IDR][:1], _header(target, qp, number), data) for number in NUMBERS)
     sets = b"".join(_CODE + one for one in (sps, pps))
     return tuple(_DELIMITER + sets + _CODE + nal for nal in written)
 
@@ -121,14 +121,19 @@ def _deltas(of: Coding) -> int:
     return int(of.both_fields) + int(of.order == 1) if of.order == 0 or of.deltas else 0
 
 
-def _slice(head: bytes, of: Coding, qp: int, number: int, data: str) -> bytes:
+def _header(of: Coding, qp: int, number: int) -> str:
+    """The bits of a slice header with another idr_pic_id."""
     bits = _ue(0) + _ue(I_SLICE) + _ue(of.number) + "0" * of.frame_num + _ue(number)
     bits += "0" * of.order_bits + _se(0) * _deltas(of)
     bits += _ue(0) * of.redundant + "00" + _se(qp - of.qp)
     bits += _ue(1) * of.deblocking  # no filter: there is no edge
     if of.cabac:
         bits += "1" * (-len(bits) % 8)  # cabac_alignment_one_bit
-    bits += data.rstrip("0")  # up to rbsp_stop_one_bit
+    return bits
+
+
+def _slice(head: bytes, header: str, data: str) -> bytes:
+    bits = header + data.rstrip("0")  # up to rbsp_stop_one_bit
     bits += "0" * (-len(bits) % 8)
     raw = int(bits, 2).to_bytes(len(bits) // 8, "big")
     return head + _guarded(raw)

@@ -1,278 +1,210 @@
-"""What is known of each codec a recording may carry (ISO/IEC 13818-1 Table 2-34, H.264, ISO/IEC
-14496-3).
+"""What is known of each codec a recording may carry.
+
+What its bytes say is read by the module of its family; here stands which of them answers what.
 """
 
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 
-RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+from pipeline.media.es import aac, adts, av1, avcc, nal, opus, sps, vpx
+from pipeline.media.es.descriptions import Picture, Sound, sized
+from pipeline.media.es.nal import AVC, HEVC_NAL, NalSyntax
+
+NO_SOUND = Sound()
 
 
-@dataclass(frozen=True, slots=True)
-class NalSyntax:
-    """What the first bytes of a NAL unit tell."""
+class Carriage(Enum):
+    """How a transport stream carries access units."""
 
-    shift: int  # of the first byte, to nal_unit_type
-    mask: int
-    pictures: tuple[int, int]  # types of coded slices
-    openers: frozenset[int]  # types that open an access unit once a picture stands before them
-    first: int  # the byte whose top bit marks the first slice of a picture
-    key: frozenset[int]  # types that only a key picture has
-    sets: frozenset[int]  # parameter sets
-    sps: int
-    numbered: bool = False  # a slice tells at which macroblock it begins
-    apart: bool = False  # MP4 has parameter sets in the sample entry alone
-
-    def kind(self, unit: bytes) -> int:
-        """nal_unit_type of a unit."""
-        return unit[0] >> self.shift & self.mask
-
-    def is_picture(self, unit: bytes) -> bool:
-        """A coded slice."""
-        return self.pictures[0] <= self.kind(unit) <= self.pictures[1]
+    NAL = "a byte stream of NAL units"  # ISO/IEC 13818-1 clauses 2.14 and 2.17
+    ADTS = "frames behind headers; one may go on in the next PES"  # ISO/IEC 13818-7 clause 6.2
+    UNIT = "one in each PES"  # ours, for what only other containers carry
 
 
-# H.264 clauses 7.3.1 and 7.4.1.2.3: first_mb_in_slice 0 is one bit, 1
-AVC = NalSyntax(
-    0,
-    31,
-    (1, 5),
-    frozenset({6, 7, 8, 9}),
-    1,
-    frozenset({5, 7}),
-    frozenset({7, 8}),
-    7,
-    numbered=True,
-)
-# H.265 clauses 7.3.1.2 and 7.4.2.4.4: first_slice_segment_in_pic_flag.  Ends of a sequence (36, 37)
-# close a picture; for a decoder it is the same that they open the next one, as ffmpeg has it.
-HEVC_NAL = NalSyntax(
-    1,
-    63,
-    (0, 31),
-    frozenset({*range(32, 38), 39, *range(41, 45), *range(48, 56)}),
-    2,
-    frozenset({*range(16, 24), 33}),
-    frozenset({32, 33, 34}),
-    33,
-    apart=True,
-)
-HEVC_INSIDE = replace(HEVC_NAL, apart=False)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Codec:
-    """One codec; ``copied`` ones fit into MP4 as they are."""
+    """One codec; ``copied`` ones fit into MP4 as they are.
+
+    ``config`` stands for what a decoder has to be told of a stream, in the form of its family.
+    """
 
     name: str
     kind: str  # "video" or "audio"
     copied: bool = False
     stream_type: int = 0  # in the PMT that is written
+    carriage: Carriage | None = None
     nal: NalSyntax | None = None
+
+    # What the bytes of a PES, or of an access unit, say.
     config: Callable[[bytes], bytes | None] = lambda es: None
+    config_name: str = "decoder configuration"
     is_key: Callable[[bytes], bool] = lambda es: True
     count: Callable[[bytes], int] = lambda es: 1  # access units in one PES
+    stored: Callable[[bytes], bytes] = lambda unit: unit  # as MP4 has it
+    set_identity: Callable[[bytes], tuple[int, int] | None] = lambda unit: None  # parameter sets
+
+    # What a configuration says.
+    picture: Callable[[bytes], Picture | None] = lambda config: None
+    sound: Callable[[bytes], Sound] = lambda config: NO_SOUND
+    needs: Callable[[bytes], Hashable] = lambda config: config  # equal: one decoder follows both
+    silence: Callable[[bytes, float], tuple[bytes, float] | None] = lambda config, lasts: None
+    longest_silence: int = 0  # ticks without a unit that are no loss
+
+    # In other containers: what MP4 calls its samples, and the box that configures a decoder.
+    mp4_entries: tuple[str, ...] = ()  # the second: parameter sets stay in the samples
+    mp4_box: str = ""
+    mp4_config: Callable[[bytes, Sequence[bytes]], bytes] | None = None  # with parameter sets
+    mp4_sets: Callable[[bytes], avcc.Record] | None = None  # that such a box holds
+    same_config: Callable[[bytes, bytes, Collection[bytes]], bool] = lambda told, config, sets: True
+    # of such a box, size in pixels, seconds that are not to be heard: where streams tell nothing
+    configured: Callable[[bytes, tuple[int, int], float], bytes] | None = None
+    matroska: str = ""  # CodecID
+    matroska_box: Callable[[bytes], bytes] = lambda private: private  # such a box of CodecPrivate
+
+    def unit_ticks(self, config: bytes | None) -> float | None:
+        """Ticks of 90 kHz an access unit lasts, where that is the same for all."""
+        return self.sound(config).unit if config else None
+
+    def describe(self, config: bytes | None) -> str:
+        """For people: its name, and what a configuration says."""
+        if config is None:
+            return self.name
+        if self.kind == "audio":
+            heard = self.sound(config)
+            return f"{self.name} {heard.rate} Hz, {heard.channels} channels"
+        shown = self.picture(config)
+        return f"{self.name} {shown.width}x{shown.height}" if shown else self.name
 
 
-def nal_units(es: bytes) -> list[bytes]:
-    """NAL units of a byte stream (H.264 Annex B), from the first start code on."""
-    return [unit.rstrip(b"\0") for unit in re.split(rb"\x00\x00\x01", es)[1:]]
-
-
-def _kinds(es: bytes, syntax: NalSyntax) -> list[tuple[int, bytes]]:
-    """NAL units of a byte stream with their types."""
-    return [(syntax.kind(unit), unit) for unit in nal_units(es) if unit]
-
-
-def _sps(es: bytes, syntax: NalSyntax) -> bytes | None:
-    return next((unit for kind, unit in _kinds(es, syntax) if kind == syntax.sps), None)
-
-
-def _pictures(es: bytes, syntax: NalSyntax) -> int:
-    """Pictures that begin in a PES; one that only goes on in it counts where it is alone."""
-    low, high = syntax.pictures
-    slices = [unit for kind, unit in _kinds(es, syntax) if low <= kind <= high]
-    firsts = sum(unit[syntax.first : syntax.first + 1] >= b"\x80" for unit in slices)
-    return max(firsts, min(1, len(slices)))
-
-
-def _is_key(es: bytes, syntax: NalSyntax) -> bool:
-    return any(kind in syntax.key for kind, _ in _kinds(es, syntax))
-
-
-def _nal_codec(name: str, stream_type: int, syntax: NalSyntax) -> Codec:
-    return Codec(
-        name,
-        "video",
-        True,
-        stream_type,
-        syntax,
-        config=partial(_sps, syntax=syntax),
-        is_key=partial(_is_key, syntax=syntax),
-        count=partial(_pictures, syntax=syntax),
-    )
-
-
-# The bits of an ADTS header a decoder needs (ISO/IEC 13818-7 clause 6.2.1): syncword and layer,
-# profile, sampling_frequency_index, channel_configuration.  ID, protection_absent, private_bit,
-# original_copy and home say nothing of the sound.
-ADTS_BITS = bytes((0xFF, 0xF6, 0xFD, 0xC0))
-
-
-def _adts_header(es: bytes) -> bytes | None:
-    """The fixed part of an ADTS header, written as MPEG-4 without CRC, all else cleared."""
-    if len(es) < 7 or not adts_begins(es[:2], b"\xff\xf0") or es[2] >> 2 & 15 >= len(RATES):
-        return None
-    return bytes((0xFF, 0xF1, es[2] & ADTS_BITS[2], es[3] & ADTS_BITS[3]))
-
-
-def adts_begins(head: bytes, config: bytes) -> bool:
-    """Whether bytes begin, as far as they go, a header of this configuration."""
-    return all(not (a ^ b) & bits for a, b, bits in zip(head, config, ADTS_BITS, strict=False))
-
-
-LONGEST_FRAME = 1 << 13  # bytes: aac_frame_length has 13 bits (ISO/IEC 14496-3 clause 1.A.2)
-
-
-def _adts_count(es: bytes) -> int:
-    """Whole frames, from the first one that begins here."""
-    count, at = 0, _first_frame(es)
-    while at + 7 <= len(es) and es[at] == 0xFF:
-        length = _adts_length(es, at)
-        count += at + length <= len(es)
-        at += max(length, 7)
-    return count
-
-
-def _first_frame(es: bytes) -> int:
-    """Where a header stands behind whose frame another one like it, or the end, follows: a PES may
-    begin inside a frame.
-    """
-    at = es.find(0xFF)
-    while 0 < at <= min(len(es) - 7, LONGEST_FRAME):
-        header, then = _adts_header(es[at : at + 7]), at + _adts_length(es, at)
-        if header and at + 7 < then <= len(es) and adts_begins(es[then : then + 4], header):
-            return at
-        at = es.find(0xFF, at + 1)
-    return 0
-
-
-def _adts_length(es: bytes, at: int) -> int:
-    """aac_frame_length of the header that stands there, in bytes."""
-    return (es[at + 3] & 3) << 11 | es[at + 4] << 3 | es[at + 5] >> 5
-
-
-def _vp8_size(es: bytes) -> bytes | None:
-    """Width and height of a VP8 key frame (RFC 6386 section 9.1), two bytes each."""
-    if len(es) < 10 or es[0] & 1 or es[3:6] != b"\x9d\x01\x2a":
-        return None
-    return bytes((es[7] & 0x3F, es[6], es[9] & 0x3F, es[8]))
-
-
-def _is_vp8_key(es: bytes) -> bool:
-    """RFC 6386 section 9.1."""
-    return not es[:1] or not es[0] & 1
-
-
-def vp9_key(es: bytes) -> bool | None:
-    """Whether a VP9 frame is a key frame; None where it only shows one again (VP9 bitstream
-    specification, section 6.2).
-    """
-    bits = "".join(f"{byte:08b}" for byte in es[:1]).ljust(8, "0")
-    at = 4 + (bits[2:4] == "11")  # reserved_zero of profile 3
-    if bits[at] == "1":  # show_existing_frame
-        return None
-    return bits[:2] == "10" and bits[at + 1] == "0"
-
-
-def _vp9_config(es: bytes) -> bytes | None:
-    """Width and height of a VP9 key frame, two bytes each, and what its sample entry says (vpcC:
-    VP Codec ISO Media File Format Binding, section 2.2), without a level.
-    """
-    bits = "".join(f"{byte:08b}" for byte in es[:17]).ljust(136, "0")
-    profile = int(bits[3] + bits[2], 2)
-    at = 8 + (profile == 3)  # behind frame_type, show_frame and error_resilient_mode
-    if not vp9_key(es) or int(bits[at : at + 24], 2) != 0x498342:
-        return None
-    at += 24
-    depth = 8
-    if profile >= 2:
-        depth = 12 if bits[at] == "1" else 10
-        at += 1
-    rgb = int(bits[at : at + 3], 2) == 7
-    full, chroma = rgb, 3 if rgb else 1
-    at += 3
-    if not rgb:
-        full = bits[at] == "1"
-        at += 1
-    if profile in (1, 3):
-        chroma = 3 if rgb else {"11": 1, "10": 2, "00": 3}.get(bits[at : at + 2], 0)
-        at += 1 if rgb else 3
-    sizes = int(bits[at : at + 16], 2) + 1, int(bits[at + 16 : at + 32], 2) + 1
-    entry = bytes((1, 0, 0, 0, profile, 0, depth << 4 | chroma << 1 | full, 2, 2, 2, 0, 0))
-    return b"".join(size.to_bytes(2, "big") for size in sizes) + entry
-
-
-def obus(es: bytes) -> Iterator[tuple[int, int, int]]:
-    """Type, begin and end of the OBUs of an AV1 temporal unit (AV1 specification, section 5.3);
-    ends where they cannot be followed.
-    """
-    at = 0
-    while at < len(es):
-        begin, head = at, es[at]
-        at += 2 if head & 4 else 1
-        length = shift = 0
-        byte = 0x80 if head & 2 else 0  # leb128, section 4.10.5
-        while byte & 0x80:
-            if at >= len(es) or shift > 49:
-                return
-            byte = es[at]
-            length |= (byte & 0x7F) << shift
-            at, shift = at + 1, shift + 7
-        length = length if head & 2 else len(es) - at
-        if head & 0x80 or length < 0 or at + length > len(es):
-            return
-        at += length
-        yield head >> 3 & 15, begin, at
-
-
-def _is_av1_key(es: bytes) -> bool:
-    """Only a temporal unit from which can be begun has a sequence header (section 7.5)."""
-    return any(kind == 1 for kind, _, _ in obus(es))
-
-
-def adts_rate(config: bytes) -> int:
-    """Sampling frequency of an ADTS header in Hz; for HE-AAC that of the core."""
-    return RATES[config[2] >> 2 & 15]
-
-
-H264 = _nal_codec("h264", 0x1B, AVC)
-HEVC = _nal_codec("hevc", 0x24, HEVC_NAL)
-AAC = Codec("aac", "audio", True, 0x0F, config=_adts_header, count=_adts_count)
+H264 = Codec(
+    "h264",
+    "video",
+    copied=True,
+    stream_type=0x1B,
+    carriage=Carriage.NAL,
+    nal=AVC,
+    config=partial(nal.first_sps, syntax=AVC),
+    config_name="SPS",
+    is_key=partial(nal.is_key, syntax=AVC),
+    count=partial(nal.pictures, syntax=AVC),
+    set_identity=sps.avc_identity,
+    picture=sps.avc_picture,
+    needs=sps.avc_needs,
+    mp4_entries=("avc1", "avc3"),
+    mp4_box="avcC",
+    mp4_config=avcc.avcc,
+    mp4_sets=avcc.read_avcc,
+    same_config=avcc.same_avcc,
+    matroska="V_MPEG4/ISO/AVC",
+)
+HEVC = Codec(
+    "hevc",
+    "video",
+    copied=True,
+    stream_type=0x24,
+    carriage=Carriage.NAL,
+    nal=HEVC_NAL,
+    config=partial(nal.first_sps, syntax=HEVC_NAL),
+    config_name="SPS",
+    is_key=partial(nal.is_key, syntax=HEVC_NAL),
+    count=partial(nal.pictures, syntax=HEVC_NAL),
+    set_identity=sps.hevc_identity,
+    picture=sps.hevc_picture,
+    needs=sps.hevc_needs,
+    mp4_entries=("hvc1", "hev1"),
+    mp4_box="hvcC",
+    mp4_sets=avcc.read_hvcc,
+    same_config=avcc.same_hvcc,
+    matroska="V_MPEGH/ISO/HEVC",
+)
+AAC = Codec(
+    "aac",
+    "audio",
+    copied=True,
+    stream_type=0x0F,
+    carriage=Carriage.ADTS,
+    config=adts.fixed_part,
+    config_name="ADTS header",
+    count=adts.count,
+    sound=aac.sound,
+    silence=aac.silence,
+    mp4_entries=("mp4a",),
+    mp4_box="esds",
+    mp4_config=aac.asc,
+    same_config=aac.same_config,
+    matroska="A_AAC",
+)
 
 # What only other containers carry has a stream_type of our own (user private) on its way, marked by
-# a registration descriptor of our own.  One PES holds one unit.  The configuration of AV1 and Opus
-# stands in the container: size and av1C; what is skipped, and dOps.
+# a registration descriptor of our own.
 PRIVATE = 0xF0
 MARK = "rcpp"
-VP8 = Codec("vp8", "video", stream_type=0xF0, config=_vp8_size, is_key=_is_vp8_key)
+VP8 = Codec(
+    "vp8",
+    "video",
+    stream_type=0xF0,
+    carriage=Carriage.UNIT,
+    config=vpx.vp8_size,
+    is_key=vpx.is_vp8_key,
+    picture=sized,
+    matroska="V_VP8",
+)
 VP9 = Codec(
     "vp9",
     "video",
-    True,
-    0xF1,
-    config=_vp9_config,
-    is_key=lambda es: vp9_key(es) is not False,
+    copied=True,
+    stream_type=0xF1,
+    carriage=Carriage.UNIT,
+    config=vpx.vp9_config,
+    is_key=vpx.is_vp9_key,
+    picture=sized,
+    mp4_entries=("vp09",),
+    mp4_box="vpcC",
+    mp4_config=vpx.vpcc,
+    same_config=vpx.same_config,
+    matroska="V_VP9",
 )
-AV1 = Codec("av1", "video", True, 0xF2, is_key=_is_av1_key)
-OPUS = Codec("opus", "audio", True, 0xF3)
-VORBIS = Codec("vorbis", "audio", stream_type=0xF4)
+AV1 = Codec(
+    "av1",
+    "video",
+    copied=True,
+    stream_type=0xF2,
+    carriage=Carriage.UNIT,
+    is_key=av1.is_key,
+    stored=av1.stored,
+    picture=sized,
+    mp4_entries=("av01",),
+    mp4_box="av1C",
+    mp4_config=av1.av1c,
+    same_config=av1.same_config,
+    configured=av1.configured,
+    matroska="V_AV1",
+)
+OPUS = Codec(
+    "opus",
+    "audio",
+    copied=True,
+    stream_type=0xF3,
+    carriage=Carriage.UNIT,
+    sound=opus.sound,
+    needs=opus.needs,
+    silence=opus.silence,
+    longest_silence=opus.PAUSE,
+    mp4_entries=("Opus",),
+    mp4_box="dOps",
+    mp4_config=opus.dops,
+    same_config=opus.same_config,
+    configured=opus.configured,
+    matroska="A_OPUS",
+    matroska_box=opus.dops_of,
+)
+VORBIS = Codec("vorbis", "audio", stream_type=0xF4, carriage=Carriage.UNIT, matroska="A_VORBIS")
 
 MP2, LATM = Codec("mp2", "audio"), Codec("aac_latm", "audio")
 AC3, EAC3 = Codec("ac3", "audio"), Codec("eac3", "audio")
-_BY_STREAM_TYPE = {
+_BY_STREAM_TYPE = {  # ISO/IEC 13818-1 Table 2-34
     0x01: Codec("mpeg1video", "video"),
     0x02: Codec("mpeg2video", "video"),
     0x03: MP2,
@@ -303,7 +235,11 @@ _BY_FORMAT = {
     "AV01": Codec("av1", "video"),
 }
 
-CODECS = {codec.name: codec for codec in (*_BY_STREAM_TYPE.values(), *_BY_FORMAT.values())}
+_ALL = (*_BY_STREAM_TYPE.values(), *_BY_FORMAT.values())
+CODECS = {codec.name: codec for codec in _ALL}
+BY_MP4_ENTRY = {entry: codec for codec in _ALL for entry in codec.mp4_entries}
+BY_CODEC_ID = {codec.matroska: codec for codec in _ALL if codec.matroska}
+MP4_BOXES = frozenset(codec.mp4_box for codec in _ALL if codec.mp4_box)
 
 
 def codec_of(stream_type: int | None, format_identifier: str, stream_id: int) -> Codec | None:
@@ -326,27 +262,3 @@ _DATA_FORMATS = frozenset({"teletext", "subtitles", "VBI", "ID3 ", "KLVA", "CUEI
 def is_data(stream_type: int, format_identifier: str) -> bool:
     """The PMT says that it is neither sound nor picture."""
     return stream_type in _DATA or format_identifier in _DATA_FORMATS
-
-
-_KINDS = (
-    (rb"\x1aE\xdf\xa3", "a WebM or Matroska file"),
-    (rb"....(ftyp|styp|moof|moov|sidx|emsg|prft)", "an MP4 file or fragment"),
-    (rb"(ID3|\xff[\xf0\xf1\xf8\xf9])", "packed audio (ADTS)"),
-    (rb"\x1f\x8b", "gzip data"),
-    (rb"#EXTM3U", "a playlist"),
-    (rb"\xff\xd8\xff|\x89PNG|GIF8", "a picture"),
-    (rb"(?i)\s*<(!doctype html|html|head|body)", "an HTML page"),
-    (rb"\s*<", "an XML document"),
-    (rb"\s*[{\[]", "a JSON document"),
-    (rb"\x00+$", "nothing but zeros"),
-    (rb"(?s)....G.{191}G.{191}G", "a stream of 192-byte packets (M2TS)"),
-)
-
-
-def sniff(head: bytes) -> str:
-    """What the first bytes of something look like, for people."""
-    for pattern, kind in _KINDS:
-        if re.match(pattern, head, re.DOTALL):
-            return kind
-    varied = len(set(head[:1024])) > 200
-    return "encrypted or random data" if varied else "unknown data"

@@ -4,24 +4,15 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from pipeline.media.es.codecs import Codec, adts_rate
-from pipeline.media.es.sps import identity, picture
+from pipeline.media.es.codecs import Codec
 
 
 @lru_cache(maxsize=256)
 def needs(codec: Codec, config: bytes | None) -> Hashable:
     """What must be equal of two configurations that one decoder is to follow: the pictures' size,
     chroma format and bit depth; the sound's object type, rate and channels.
-
-    Not the number of a parameter set, its level, how many pictures it refers to, nor what it says
-    of their showing.  In Opus not what is skipped, nor what it was made of.
     """
-    if config is None:
-        return None
-    if codec.nal is not None:
-        shown = picture(codec, config)
-        return (shown.width, shown.height, shown.chroma, shown.depths) if shown else config
-    return config[2:4] + config[10:] if codec.name == "opus" else config
+    return None if config is None else codec.needs(config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +29,7 @@ class Format:
 
     def __str__(self) -> str:
         """For people."""
-        if self.config is None:
-            return self.codec.name
-        if self.codec.name == "opus":
-            return f"opus 48000 Hz, {self.config[1]} channels"
-        if self.codec.kind == "audio":
-            channels = (self.config[2] & 1) << 2 | self.config[3] >> 6
-            return f"{self.codec.name} {adts_rate(self.config)} Hz, {channels} channels"
-        shown = picture(self.codec, self.config)
-        return f"{self.codec.name} {shown.width}x{shown.height}" if shown else self.codec.name
+        return self.codec.describe(self.config)
 
 
 def collide(codec: Codec, sets: Iterable[bytes]) -> bool:
@@ -54,6 +37,5 @@ def collide(codec: Codec, sets: Iterable[bytes]) -> bool:
     one cannot be read.
     """
     known: dict[Hashable, bytes] = {}
-    return any(
-        (name := identity(codec, one)) is None or known.setdefault(name, one) != one for one in sets
-    )
+    named = ((codec.set_identity(one), one) for one in sets)
+    return any(name is None or known.setdefault(name, one) != one for name, one in named)

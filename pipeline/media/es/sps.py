@@ -2,28 +2,16 @@
 7.3.2.2.1).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
 from itertools import islice
 
-from pipeline.media.es.codecs import HEVC, PRIVATE, Codec
+from pipeline.media.es.descriptions import Picture
+from pipeline.media.es.nal import AVC, HEVC_NAL
 
 HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})  # with chroma
 LARGEST = 16384  # pixels of a side; no level allows more
 VPS = 32  # nal_unit_type of H.265
 NUMBERS = 32  # parameter sets a stream may have at once (H.264 clause 7.4.2.1.1)
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Size in pixels as shown; profile, level and the number of the set as they are written."""
-
-    width: int
-    height: int
-    profile: int
-    level: int
-    number: int
-    chroma: int = 1  # chroma_format_idc; 4 where the three planes are apart
-    depths: tuple[int, int] = (8, 8)  # bits of luma and chroma samples
 
 
 class Bits:
@@ -63,28 +51,66 @@ class Bits:
         return (code + 1) // 2 if code % 2 else -(code // 2)
 
 
-def picture(codec: Codec, sps: bytes) -> Picture | None:
-    """The pictures of a stream; None where the set cannot be read, or cannot be one."""
-    if codec.stream_type >= PRIVATE:
-        return Picture(int.from_bytes(sps[:2], "big"), int.from_bytes(sps[2:4], "big"), 0, 0, 0)
+def avc_picture(sps: bytes) -> Picture | None:
+    """The pictures of an H.264 stream; None where the set cannot be read, or cannot be one."""
+    return _possible(_h264, sps)
+
+
+def hevc_picture(sps: bytes) -> Picture | None:
+    """The same of H.265."""
+    return _possible(_h265, sps)
+
+
+def _possible(read: Callable[[bytes], Picture], sps: bytes) -> Picture | None:
     try:
-        found = _h265(sps) if codec.name == "hevc" else _h264(sps)
+        found = read(sps)
     except ValueError:
         return None
     sides = 0 < found.width <= LARGEST and 0 < found.height <= LARGEST
     return found if sides and found.number < NUMBERS else None
 
 
-def identity(codec: Codec, unit: bytes) -> tuple[int, int] | None:
+def avc_needs(sps: bytes) -> Hashable:
+    """Size, chroma format and bit depth; all of a set that cannot be read.  Not its number, level,
+    how many pictures it refers to, nor what it says of their showing.
+    """
+    return _decoded(avc_picture(sps)) or sps
+
+
+def hevc_needs(sps: bytes) -> Hashable:
+    """The same of H.265."""
+    return _decoded(hevc_picture(sps)) or sps
+
+
+def _decoded(shown: Picture | None) -> Hashable:
+    return shown and (shown.width, shown.height, shown.chroma, shown.depths)
+
+
+def avc_identity(unit: bytes) -> tuple[int, int] | None:
     """Kind and number of a parameter set, by which others refer to it; None if it cannot be one."""
-    assert codec.nal is not None
-    kind = codec.nal.kind(unit)
-    if kind == codec.nal.sps:
-        shown = picture(codec, unit)
+    kind = AVC.kind(unit)
+    if kind == AVC.sps:
+        shown = avc_picture(unit)
         return (kind, shown.number) if shown else None
-    bits = Bits(unit[2 if codec is HEVC else 1 :])
+    return _numbered(kind, unit, AVC.header)
+
+
+def hevc_identity(unit: bytes) -> tuple[int, int] | None:
+    """The same of H.265."""
+    kind = HEVC_NAL.kind(unit)
+    if kind == HEVC_NAL.sps:
+        shown = hevc_picture(unit)
+        return (kind, shown.number) if shown else None
+    return _numbered(kind, unit, HEVC_NAL.header, 4 if kind == VPS else None)
+
+
+def _numbered(
+    kind: int, unit: bytes, header: int, width: int | None = None
+) -> tuple[int, int] | None:
+    """By the number a parameter set begins with: ue(v), or so many bits."""
+    bits = Bits(unit[header:])
     try:
-        return kind, bits.take(4) if codec is HEVC and kind == VPS else bits.ue()
+        return kind, bits.ue() if width is None else bits.take(width)
     except ValueError:
         return None
 

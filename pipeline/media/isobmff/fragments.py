@@ -3,15 +3,15 @@
 Clauses are those of ISO/IEC 14496-12:2015 unless a standard is named.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.media.clock import HZ
 from pipeline.media.isobmff.boxes import Box, Node, read_header
-from pipeline.media.isobmff.sample_entries import description, sample_entries
-from pipeline.media.isobmff.sample_tables import TICKS
+from pipeline.media.isobmff.track_header import TrackHeader, clock, track_header
 from pipeline.media.malformed import Malformed
 
 MAX_FRAGMENTS = 100_000  # boxes of a segment; low-latency ones have one for each picture
@@ -21,21 +21,12 @@ MAX_SAMPLES = 1 << 22  # of a segment
 Longs = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+@dataclass(frozen=True, eq=False)
+class Track(TrackHeader):
     """One track as the initialisation section describes it (8.3.1)."""
 
-    track_id: int
-    handler: str  # vide, soun, ...
-    codec: str  # type of the sample entry
-    configuration: bytes
-    size: tuple[int, int]  # pixels
-    channels: int
-    sample_rate: int
-    timescale: int  # track ticks per second
     shift: float  # seconds by which its edit list moves it
     defaults: tuple[int, int]  # duration and size of a sample (trex, 8.8.3)
-    descriptions: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,38 +50,41 @@ class Fragments:
     missing: int = 0  # samples that lie behind its end
 
 
+@dataclass(slots=True, eq=False)
+class _Reading:
+    """A track while its runs are read; columns are offset, size, decoding and composition time."""
+
+    track: Track
+    clock: int = 0  # track ticks: where the next run begins
+    count: int = 0  # samples so far
+    runs: list[tuple[Longs, Longs, Longs, Longs]] = field(default_factory=list)
+
+
 def read(init: bytes, data: bytes) -> Fragments:
     """The samples of a segment.  Without ``init`` it must hold its own movie box."""
     boxes, cut = _boxes(data)
     moov = next((data[b.offset : b.offset + b.size] for b in boxes if b.type == "moov"), b"")
-    tracks = _tracks(moov or _movie(init))
-    parts: dict[int, list[tuple[Longs, Longs, Longs, Longs]]] = {id: [] for id in tracks}
-    clocks: dict[int, int] = {}
+    tracks = {id: _Reading(track) for id, track in _tracks(moov or _movie(init)).items()}
     for box in boxes:
         if box.type == "moof":
-            node = _node(data, box)
-            for traf in (n for n in node.children if n.box.type == "traf"):
-                _fragment(traf, box.offset, tracks, parts, clocks)
-    return _whole(tracks, parts, len(data), cut)
+            for traf in (n for n in _node(data, box).children if n.box.type == "traf"):
+                _fragment(traf, box.offset, tracks)
+    return _whole(tracks.values(), len(data), cut)
 
 
-def _whole(
-    tracks: Mapping[int, Track],
-    parts: Mapping[int, list[tuple[Longs, Longs, Longs, Longs]]],
-    length: int,
-    cut: bool,
-) -> Fragments:
+def _whole(tracks: Iterable[_Reading], length: int, cut: bool) -> Fragments:
     found: list[Samples] = []
     missing = 0
-    for id, track in tracks.items():
+    for reading in tracks:
         none = np.empty(0, np.int64)
-        columns = zip(*(parts[id] or [(none,) * 4]), strict=True)
+        columns = zip(*(reading.runs or [(none,) * 4]), strict=True)
         offset, size, dts, pts = (np.concatenate(column) for column in columns)
         there = (offset >= 0) & (offset + size <= length)
         missing += int(np.count_nonzero(~there))
-        dts, pts = (_ticks(times, track) for times in (dts, pts))
+        dts, pts = (_ticks(times, reading.track) for times in (dts, pts))
         gone = _span(pts[~there]) if not there.all() else None
-        found.append(Samples(track, offset[there], size[there], dts[there], pts[there], gone))
+        columns_there = offset[there], size[there], dts[there], pts[there]
+        found.append(Samples(reading.track, *columns_there, gone))
     return Fragments(tuple(found), cut or missing > 0, missing)
 
 
@@ -102,8 +96,8 @@ def _span(pts: Longs) -> tuple[int, int]:
 
 def _ticks(times: Longs, track: Track) -> Longs:
     """Track ticks as ticks of 90 kHz, rounded half up once, moved by the edit list."""
-    ticks: Longs = (2 * TICKS * times + track.timescale) // (2 * track.timescale)
-    return ticks + round(track.shift * TICKS)
+    ticks: Longs = (2 * HZ * times + track.timescale) // (2 * track.timescale)
+    return ticks + round(track.shift * HZ)
 
 
 def _boxes(data: bytes) -> tuple[list[Box], bool]:
@@ -161,66 +155,42 @@ def _tracks(moov: bytes) -> dict[int, Track]:
         if trex.box.type == "trex":
             id, _, duration, size = trex.unpack("IIII", 4)
             defaults[id] = duration, size
-    mvhd = movie.need("mvhd")
-    timescale = mvhd.unpack("I", 20 if mvhd.version(1) else 12)[0]
-    found = {}
-    for trak in movie.children:
-        if trak.box.type == "trak":
-            track = _track(trak, timescale, defaults)
-            found[track.track_id] = track
-    return found
+    timescale, _ = clock(movie.need("mvhd"))
+    headers = [track_header(trak) for trak in movie.children if trak.box.type == "trak"]
+    return {
+        header.track_id: Track(
+            **vars(header),
+            shift=_shift(header, timescale),
+            defaults=defaults.get(header.track_id, (0, 0)),
+        )
+        for header in headers
+    }
 
 
-def _track(trak: Node, movie_timescale: int, defaults: Mapping[int, tuple[int, int]]) -> Track:
-    tkhd, mdia = trak.need("tkhd"), trak.need("mdia")
-    id: int = tkhd.unpack("I", 20 if tkhd.version(1) else 12)[0]
-    handler = mdia.need("hdlr").unpack("4s", 8)[0].decode("latin-1")
-    mdhd = mdia.need("mdhd")
-    timescale: int = mdhd.unpack("I", 20 if mdhd.version(1) else 12)[0]
-    entries = sample_entries(mdia.need("minf", "stbl", "stsd"))
-    *size, channels, rate, configuration = description(entries[0], handler)
-    if not timescale:
-        raise mdhd.error("timescale 0")
-    return Track(
-        track_id=id,
-        handler=handler,
-        codec=entries[0].box.type,
-        configuration=configuration,
-        size=(size[0], size[1]),
-        channels=channels,
-        sample_rate=rate,
-        timescale=timescale,
-        shift=_shift(trak.find("edts"), timescale, movie_timescale),
-        defaults=defaults.get(id, (0, 0)),
-        descriptions=len(entries),
-    )
-
-
-def _shift(edts: Node | None, timescale: int, movie_timescale: int) -> float:
+def _shift(header: TrackHeader, movie_timescale: int) -> float:
     """Seconds by which the edit list (8.6.6) moves it: empty edits, then one of all media."""
-    elst = edts and edts.find("elst")
-    if not elst:
-        return 0.0
-    wide = elst.version(1) == 1
-    table = elst.table(">u8,>i8,>i4" if wide else ">u4,>i4,>i4")[:, 0].tolist()
-    empty = [length for length, start, _ in table if start == -1]
-    media = [(start, rate) for _, start, rate in table if start != -1]
-    if len(media) > 1 or (media and (media[0][0] < 0 or media[0][1] != 1 << 16)):
-        raise elst.error("an edit list that is not empty edits, then one at rate 1")
+    empty = [edit.segment_duration for edit in header.edits if edit.media_time == -1]
+    media = [edit for edit in header.edits if edit.media_time != -1]
+    if len(media) > 1 or any(edit.media_time < 0 or edit.rate != 1 for edit in media):
+        expected = "expected empty edits, then one at rate 1"
+        raise Malformed(f"edit list of track {header.track_id}: {expected}")
     late = sum(empty) / movie_timescale if movie_timescale else 0.0
-    return late - (media[0][0] / timescale if media else 0.0)
+    return late - (media[0].media_time / header.timescale if media else 0.0)
 
 
 _TFHD = ((0x1, "Q"), (0x2, "I"), (0x8, "I"), (0x10, "I"), (0x20, "I"))
 
 
-def _fragment(
-    traf: Node,
-    moof: int,
-    tracks: Mapping[int, Track],
-    parts: Mapping[int, list[tuple[Longs, Longs, Longs, Longs]]],
-    clocks: dict[int, int],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Defaults:
+    """What a track fragment says of all its samples (8.8.7)."""
+
+    origin: int  # offsets of runs count from here, in the segment
+    duration: int
+    size: int
+
+
+def _fragment(traf: Node, moof: int, tracks: Mapping[int, _Reading]) -> None:
     """One track fragment (8.8.6): where its samples lie and when they are decoded and shown."""
     tfhd = traf.need("tfhd")
     flags, id = tfhd.unpack("II")
@@ -234,37 +204,29 @@ def _fragment(
             at += 8 if layout == "Q" else 4
     if fields.get(0x2, 1) != 1:
         raise tfhd.error(f"sample entry {fields[0x2]}, expected the first")
-    base = fields.get(0x1, moof)
+    reading = tracks[id]
     tfdt = traf.find("tfdt")
     if tfdt:
-        clocks[id] = tfdt.unpack("Q", 4)[0] if tfdt.version(1) else tfdt.unpack("I", 4)[0]
-    duration = fields.get(0x8, tracks[id].defaults[0])
-    size = fields.get(0x10, tracks[id].defaults[1])
+        reading.clock = tfdt.unpack("Q", 4)[0] if tfdt.version(1) else tfdt.unpack("I", 4)[0]
+    duration, size = reading.track.defaults
+    origin = fields.get(0x1, moof)
+    defaults = _Defaults(origin, fields.get(0x8, duration), fields.get(0x10, size))
     for trun in (node for node in traf.children if node.box.type == "trun"):
-        base = _run(trun, base, fields.get(0x1, moof), (duration, size), parts[id], clocks, id)
+        origin = _run(trun, origin, defaults, reading)
 
 
-def _run(
-    trun: Node,
-    at: int,
-    origin: int,
-    defaults: tuple[int, int],
-    parts: list[tuple[Longs, Longs, Longs, Longs]],
-    clocks: dict[int, int],
-    id: int,
-) -> int:
-    """One run (8.8.8); returns where its data ends."""
+def _run(trun: Node, at: int, defaults: _Defaults, reading: _Reading) -> int:
+    """One run (8.8.8), whose data begins there if it says nothing else; returns where it ends."""
     flags, count = trun.unpack("II")
     version, flags = flags >> 24, flags & 0xFFFFFF
-    have = sum(map(len, (part[0] for part in parts)))
     begin = 8
     if flags & 0x1:
-        at = origin + trun.unpack("i", begin)[0]
+        at = defaults.origin + trun.unpack("i", begin)[0]
         begin += 4
     begin += 4 if flags & 0x4 else 0
     columns = [flag for flag in (0x100, 0x200, 0x400, 0x800) if flags & flag]
     room = (len(trun.data) - begin) // (4 * len(columns)) if columns else MAX_SAMPLES
-    if count > room or have + count > MAX_SAMPLES:
+    if count > room or reading.count + count > MAX_SAMPLES:
         raise trun.error(f"{count} samples, there is room for {min(room, MAX_SAMPLES)}")
     table = np.frombuffer(trun.data, ">u4", count * len(columns), begin)
     table = table.reshape(count, len(columns)).astype(np.int64)
@@ -275,24 +237,12 @@ def _run(
             return found
         return np.full(count, default, np.int64)
 
-    durations, sizes = column(0x100, defaults[0]), column(0x200, defaults[1])
+    durations, sizes = column(0x100, defaults.duration), column(0x200, defaults.size)
     offsets = column(0x800, 0)
     if version:
         offsets = offsets.astype(np.uint32).view(np.int32).astype(np.int64)
-    start = clocks.get(id, 0)
-    dts = start + np.cumsum(durations) - durations
-    clocks[id] = start + int(durations.sum())
-    parts.append((at + np.cumsum(sizes) - sizes, sizes, dts, dts + offsets))
+    dts = reading.clock + np.cumsum(durations) - durations
+    reading.clock += int(durations.sum())
+    reading.count += count
+    reading.runs.append((at + np.cumsum(sizes) - sizes, sizes, dts, dts + offsets))
     return at + int(sizes.sum())
-
-
-def lengths_of(sample: bytes, width: int) -> Iterator[tuple[int, int]]:
-    """Where the NAL units of a sample begin and end (ISO/IEC 14496-15 clause 5.3.4.2)."""
-    at = 0
-    while at < len(sample):
-        length = int.from_bytes(sample[at : at + width], "big")
-        end = at + width + length
-        if not length or end > len(sample):
-            raise Malformed(f"a NAL unit of {length} bytes at {at} of a sample of {len(sample)}")
-        yield at + width, end
-        at = end

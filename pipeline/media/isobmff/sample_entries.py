@@ -4,8 +4,8 @@ Clauses are those of ISO/IEC 14496-12:2015 unless a standard is named.
 """
 
 from pipeline.media.es.audio_config import audio_object, told_channels
+from pipeline.media.es.codecs import MP4_BOXES
 from pipeline.media.isobmff.boxes import Node
-from pipeline.media.malformed import Malformed
 
 AAC_TYPES = (0x40, 0x66, 0x67, 0x68)  # objectTypeIndication, ISO/IEC 14496-1 clause 7.2.6.6.2
 
@@ -43,7 +43,7 @@ def _configuration(entry: Node, skip: int) -> bytes:
     for node in entry.boxes(skip):
         if node.box.type == "esds":
             return _specific_info(node)
-        if node.box.type in {"avcC", "hvcC", "av1C", "vpcC", "dOps", "dfLa"}:
+        if node.box.type in MP4_BOXES | {"dfLa"}:
             return bytes(node.data)
     return b""
 
@@ -73,39 +73,3 @@ def _descriptor(esds: Node, at: int, tag: int) -> tuple[int, int]:
     if found != tag or start + length > len(esds.data):
         raise esds.error(f"descriptor {found} of {length} bytes at {at}, expected {tag}")
     return start, start + length
-
-
-def avc_parameter_sets(avcc: bytes) -> tuple[bytes, ...]:
-    """The SPS, then the PPS NAL units of an avcC payload (ISO/IEC 14496-15 clause 5.3.3.1)."""
-    if len(avcc) < 7 or avcc[0] != 1:
-        raise Malformed(f"avcC: {len(avcc)} bytes that begin {avcc[:1].hex()}, expected 7 and 01")
-    units: list[bytes] = []
-    at = 5
-    for mask in (0x1F, 0xFF):
-        count = avcc[at] & mask if at < len(avcc) else 256
-        at = _take("avcC", avcc, at + 1, count, units)
-    return tuple(units)
-
-
-def hevc_parameter_sets(hvcc: bytes) -> tuple[bytes, ...]:
-    """The parameter sets and SEI of an hvcC payload (ISO/IEC 14496-15 clause 8.3.3.1)."""
-    if len(hvcc) < 23 or hvcc[0] != 1:
-        raise Malformed(f"hvcC: {len(hvcc)} bytes that begin {hvcc[:1].hex()}, expected 23 and 01")
-    units: list[bytes] = []
-    at = 23
-    for _ in range(hvcc[22]):
-        count = int.from_bytes(hvcc[at + 1 : at + 3], "big")
-        at = _take("hvcC", hvcc, at + 3, count, units)
-    return tuple(units)
-
-
-def _take(box: str, data: bytes, at: int, count: int, units: list[bytes]) -> int:
-    """Add so many units, each behind its length of 16 bits; returns where the last one ends."""
-    for _ in range(count):
-        length = int.from_bytes(data[at : at + 2], "big")
-        unit = data[at + 2 : at + 2 + length]
-        if not length or len(unit) < length:
-            raise Malformed(f"{box}: parameter set of {length} bytes at {at} of {len(data)}")
-        units.append(unit)
-        at += 2 + length
-    return at

@@ -10,25 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.isobmff.boxes import MAX_BOXES, Box, Node, read_header, top_level
-from pipeline.media.isobmff.sample_entries import description, sample_entries
+from pipeline.media.clock import HZ
+from pipeline.media.isobmff.boxes import Box, Node, read_header, top_level
+from pipeline.media.isobmff.track_header import TrackHeader, running_clock, track_header
 from pipeline.media.malformed import Malformed
 
-TICKS = 90_000  # per second: the clock of presentation() and decode_times()
 MAX_MOOV = 256 << 20  # bytes
 MAX_SAMPLES = 1 << 24  # of a movie: 99 h of 48 kHz AAC; samples of equal size need no table
 MAX_TIME = 1 << 45  # track ticks: 12 years of 90 kHz; times 90 000 it still fits an int64
 
 Samples = NDArray[np.uint32]
 Longs = NDArray[np.int64]
-
-
-class Edit(NamedTuple):
-    """An entry of ``elst`` (8.6.6): movie ticks, track ticks (-1: show nothing), speed."""
-
-    segment_duration: int
-    media_time: int
-    rate: float
 
 
 @dataclass(frozen=True)
@@ -54,27 +46,15 @@ class Layout:
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
-    """One ``trak`` (8.3.1): n samples in m chunks, described by the first sample entry."""
+class Track(TrackHeader):
+    """Its n samples in m chunks."""
 
-    track_id: int
-    handler: str  # vide, soun, ...
-    codec: str  # type of the sample entry: avc1, hvc1, mp4a, Opus, ...
-    timescale: int  # track ticks per second
-    duration: int  # track ticks, as mdhd says
-    width: int
-    height: int
-    channels: int  # as the AudioSpecificConfig says, else the sample entry
-    sample_rate: int  # Hz, likewise: of the core coder
-    configuration: bytes  # AudioSpecificConfig for AAC, else the payload of avcC, hvcC, ...
-    descriptions: int  # sample entries: more than one when parameters change on the way
     sizes: Samples  # (n,) bytes; read-only view of one number when all are equal
     dts: Longs  # (n,) track ticks from 0, before edits
     cts: NDArray[np.int32] | None  # (n,) composition minus decoding time; None: all 0
     sync: Samples | None  # numbers of the sync samples, from 1; None: all are
     chunk_offsets: Longs  # (m,) bytes from the start of the file
     chunk_samples: Samples  # (m,) samples per chunk
-    edits: tuple[Edit, ...]
 
 
 class Movie(NamedTuple):
@@ -121,46 +101,22 @@ def parse_moov(moov: bytes) -> Movie:
         if trak.box.type == "trak":
             tracks.append(_track(trak, room))
             room -= len(tracks[-1].sizes)
-    return Movie(*_clock(node.need("mvhd")), tuple(tracks))
-
-
-def _clock(node: Node) -> tuple[int, int]:
-    """Timescale and duration of mvhd (8.2.2) or mdhd (8.4.2)."""
-    timescale, duration = node.unpack("IQ", 20) if node.version(1) else node.unpack("II", 12)
-    if timescale == 0:
-        raise node.error("timescale 0")
-    return timescale, duration
+    return Movie(*running_clock(node.need("mvhd")), tuple(tracks))
 
 
 def _track(trak: Node, room: int) -> Track:
     """One track of at most ``room`` samples (8.3.1), every table checked against the others."""
-    mdia, tkhd = trak.need("mdia"), trak.need("tkhd")
-    stbl = mdia.need("minf", "stbl")
-    handler = mdia.need("hdlr").unpack("4s", 8)[0].decode("latin-1")
-    entries = sample_entries(stbl.need("stsd"))
-    timescale, duration = _clock(mdia.need("mdhd"))
+    header, stbl = track_header(trak), trak.need("mdia", "minf", "stbl")
     sizes = _sizes(stbl.need("stsz"), room)
-    offsets, per_chunk = _chunks(stbl, len(sizes), len(entries))
-    width, height, channels, rate, configuration = description(entries[0], handler)
+    offsets, per_chunk = _chunks(stbl, len(sizes), header.descriptions)
     return Track(
-        track_id=tkhd.unpack("I", 20 if tkhd.version(1) else 12)[0],
-        handler=handler,
-        codec=entries[0].box.type,
-        timescale=timescale,
-        duration=duration,
-        width=width,
-        height=height,
-        channels=channels,
-        sample_rate=rate,
-        configuration=configuration,
-        descriptions=len(entries),
+        **vars(header),
         sizes=sizes,
         dts=_decoding_times(stbl.need("stts"), len(sizes)),
         cts=_composition_offsets(stbl.find("ctts"), len(sizes)),
         sync=_sync_samples(stbl.find("stss"), len(sizes)),
         chunk_offsets=offsets,
         chunk_samples=per_chunk,
-        edits=_edits(trak.find("edts")),
     )
 
 
@@ -233,18 +189,6 @@ def _chunks(stbl: Node, count: int, descriptions: int) -> tuple[Longs, Samples]:
     return raw.astype(np.int64), per_chunk
 
 
-def _edits(edts: Node | None) -> tuple[Edit, ...]:
-    """The edit list (8.6.6), as it is written; :func:`presentation` judges it."""
-    elst = edts and edts.find("elst")
-    if not elst:
-        return ()
-    wide = elst.version(1) == 1
-    table = elst.table(">u8,>i8,>i4" if wide else ">u4,>i4,>i4")[:, 0]
-    if len(table) > MAX_BOXES:
-        raise elst.error(f"edit list of {len(table)} entries, expected <= {MAX_BOXES}")
-    return tuple(Edit(length, start, rate / 65536) for length, start, rate in table.tolist())
-
-
 def runs(track: Track) -> tuple[Longs, Longs, Longs]:
     """Byte offset, byte length and index of the first sample of each chunk, all (m,)."""
     first = np.cumsum(track.chunk_samples, dtype=np.int64) - track.chunk_samples
@@ -302,11 +246,11 @@ def _media_edit(track: Track) -> tuple[int, int, int]:
 def _edited(track: Track, movie_timescale: int, times: Longs) -> Longs:
     """``floor((times - start) * 90000 / timescale + empty * 90000 / movie_timescale + 1/2)``."""
     empty, start, _ = _media_edit(track)
-    shift = (2 * TICKS * empty + movie_timescale) * track.timescale // (2 * movie_timescale)
-    shift -= start * TICKS
+    shift = (2 * HZ * empty + movie_timescale) * track.timescale // (2 * movie_timescale)
+    shift -= start * HZ
     if abs(shift) >= 1 << 62:
         raise Malformed(f"edit list of track {track.track_id}: shifts by more than 2^62")
-    ticks = times * TICKS
+    ticks = times * HZ
     ticks += shift
     ticks //= track.timescale
     return ticks

@@ -46,7 +46,8 @@ def suspects(lane: Lane, stretches: Sequence[Stretch]) -> list[Span]:
     """Spans in which all units are as small as those of a still picture or of silence."""
     kind = lane.codec.kind
     sizes = np.concatenate([np.empty(0, np.uint32), *(s.units.sizes for s in stretches)])
-    small = sizes <= (STILL if kind == "video" else QUIET * (1 + _channels(lane)))
+    heard = lane.codec.sound(lane.config) if kind == "audio" else None
+    small = sizes <= (QUIET * (1 + heard.channels) if heard else STILL)
     own = np.append(0, np.cumsum(small))
     if kind == "video":  # a key picture among them is larger
         small[1:-1] |= small[:-2] & small[2:]
@@ -63,12 +64,6 @@ def suspects(lane: Lane, stretches: Sequence[Stretch]) -> list[Span]:
         if last - begin >= LONG[kind]:
             found.append(Span(kind, float(begin), float(last), stretches[owner[first]].segment))
     return found
-
-
-def _channels(lane: Lane) -> int:
-    if lane.codec.name == "opus":
-        return lane.config[3]
-    return (lane.config[2] & 1) << 2 | lane.config[3] >> 6
 
 
 def _times(lane: Lane, stretches: Sequence[Stretch]) -> NDArray[np.float64]:

@@ -7,7 +7,6 @@ import numpy as np
 
 from pipeline.media.clock import BASE, HZ, Index, Mask, Ticks
 from pipeline.media.es.access_units import Units
-from pipeline.media.slots.segments import GAP
 from pipeline.media.timeline.expected_span import Promise
 from pipeline.media.track import Lane
 from pipeline.media.ts.packets import PACKET
@@ -155,10 +154,8 @@ def _hides(on: Line, place: int, lane: Lane) -> bool:
 
 
 def _pause(lane: Lane) -> int:
-    """Ticks a lane may be silent by itself.  Opus leaves silence out, at most 0.4 s of it in a row
-    (DTX).
-    """
-    return SILENCE if lane.codec.name == "aac" else GAP
+    """Ticks a lane may be silent by itself."""
+    return max(SILENCE, lane.codec.longest_silence)
 
 
 def lost_ticks(
@@ -211,7 +208,8 @@ def irregularities(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Finding
         detail = f"{gaps[place] / HZ:.3f} s without {lane.codec.kind} inside this segment"
         yield Finding("DTS_GAP", severity, segment, lane.pid, detail=detail)
     slow = own & (np.abs(gaps) <= SILENCE)
-    drift = float(gaps[slow].sum()) if lane.codec.name == "aac" else 0.0
+    exact = lane.codec.unit_ticks(lane.config) is not None
+    drift = float(gaps[slow].sum()) if exact else 0.0
     if abs(drift) > DRIFT:
         of_each = np.bincount(on.owner[1:][slow], gaps[slow], len(stretches))
         worst = int(np.argmax(np.abs(of_each)))

@@ -5,19 +5,15 @@ says is used. Bytes are compared by one CRC-32 per segment and track over all ac
 stores them, sizes unit by unit.
 """
 
-from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from isal.isal_zlib import crc32
 from numpy.typing import NDArray
 
 from pipeline.media.clock import BASE, HZ, Ticks
-from pipeline.media.es.audio_config import audio_object, program_config, told_channels
-from pipeline.media.es.codecs import adts_rate
 from pipeline.media.isobmff import sample_tables as mp4
-from pipeline.media.isobmff.sample_entries import avc_parameter_sets, hevc_parameter_sets
 from pipeline.media.loss.chapters import Marks
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.track import Lane
@@ -25,136 +21,59 @@ from pipeline.model import Finding, Proof, Severity
 
 HANDLERS = {"video": "vide", "audio": "soun"}
 CHAPTERS = "text"  # the handler of a track of titles
-ENTRIES = {
-    "h264": ("avc1", "avc3"),
-    "hevc": ("hvc1", "hev1"),
-    "aac": ("mp4a",),
-    "vp9": ("vp09",),
-    "av1": ("av01",),
-    "opus": ("Opus",),
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
-    """Bytes of the file that belong to one segment of one track; arrays of one length, in file
-    order.
-    """
+class Pair:
+    """A lane, the track that was made of it, and what its segments held."""
 
-    begin: NDArray[np.int64]
-    length: NDArray[np.int64]
-    slot: NDArray[np.int64]  # index into the digests
+    lane: Lane
+    track: mp4.Track
+    stretches: Sequence[Stretch]
 
 
-def pieces(tracks: Sequence[mp4.Track], expected: Sequence[Sequence[Stretch]], block: int) -> Piece:
-    """Where each segment's share of every track lies, cut at block borders, sorted by place in the
-    file.
-    """
-    begins, lengths, slots = [], [], []
-    base = 0
-    for track, stretches in zip(tracks, expected, strict=True):
-        begin, length, slot = _track_pieces(track, stretches)
-        begins.append(begin)
-        lengths.append(length)
-        slots.append(slot + base)
-        base += len(stretches)
-    begin, length, slot = map(np.concatenate, (begins, lengths, slots))
-    order = np.argsort(begin, kind="stable")
-    return _cut_at_blocks(Piece(begin[order], length[order], slot[order]), block)
-
-
-def _track_pieces(
-    track: mp4.Track, stretches: Sequence[Stretch]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Chunk runs of a track, cut where the next segment's units begin."""
-    offsets, lengths, first = mp4.runs(track)
-    counts = np.array([len(s.units.sizes) for s in stretches], np.int64)
-    bounds = np.cumsum(counts)[:-1]
-    bounds = bounds[(bounds > 0) & (bounds < len(track.sizes))]
-    total = np.append(0, np.cumsum(track.sizes, dtype=np.int64))
-    chunk = np.searchsorted(first, bounds, side="right") - 1
-    cuts = offsets[chunk] + total[bounds] - total[first[chunk]]
-    begin = np.append(offsets, cuts)
-    sample = np.append(first, bounds)
-    end = np.append(offsets + lengths, (offsets + lengths)[chunk])
-    order = np.lexsort((begin, sample))
-    begin, sample, end = begin[order], sample[order], end[order]
-    same = np.append(end[1:] == end[:-1], False)  # cut: ends where its next part begins
-    end = np.where(same, np.append(begin[1:], 0), end)
-    filled = end > begin
-    begin, sample, end = begin[filled], sample[filled], end[filled]
-    owner = np.searchsorted(np.cumsum(counts), sample, side="right")
-    return begin, end - begin, np.minimum(owner, max(0, len(stretches) - 1))
-
-
-def _cut_at_blocks(piece: Piece, block: int) -> Piece:
-    """Pieces that cross a block border become two; longer ones several."""
-    end = piece.begin + piece.length
-    spread = (end - 1) // block - piece.begin // block
-    if not spread.any():
-        return piece
-    times = spread + 1
-    begin = np.repeat(piece.begin, times)
-    nth = np.arange(len(begin)) - np.repeat(np.cumsum(times) - times, times)
-    border = (begin // block + nth) * block
-    new_begin = np.maximum(begin, border)
-    new_end = np.minimum(np.repeat(end, times), border + block)
-    return Piece(new_begin, new_end - new_begin, np.repeat(piece.slot, times))
-
-
-def digest_block(data: memoryview, start: int, piece: Piece, digests: MutableSequence[int]) -> None:
-    """Continue the digests with the pieces inside the block of the file at ``start``."""
-    lo, hi = np.searchsorted(piece.begin, (start, start + len(data)))
-    begins = (piece.begin[lo:hi] - start).tolist()
-    ends = (piece.begin[lo:hi] - start + piece.length[lo:hi]).tolist()
-    for begin, end, slot in zip(begins, ends, piece.slot[lo:hi].tolist(), strict=True):
-        digests[slot] = crc32(data[begin:end], digests[slot])
-
-
-def pair(movie: mp4.Movie, lanes: Sequence[Lane]) -> list[mp4.Track] | None:
-    """The track of each lane, in order; None when the tracks are not those that were asked for.
+def paired(
+    movie: mp4.Movie, lanes: Sequence[Lane], expected: Sequence[Sequence[Stretch]]
+) -> list[Pair] | None:
+    """Each lane with its track, in order; None when the tracks are not those that were asked for.
 
     A track of chapter titles is no track of a lane; :func:`chapters` proves it.
     """
     tracks = [track for track in movie.tracks if track.handler != CHAPTERS]
     if len(tracks) != len(lanes):
         return None
-    for track, lane in zip(tracks, lanes, strict=True):
-        if (
-            track.handler != HANDLERS[lane.codec.kind]
-            or track.codec not in ENTRIES[lane.codec.name]
-        ):
-            return None
-    return tracks
+    pairs = [Pair(*one) for one in zip(lanes, tracks, expected, strict=True)]
+    return pairs if all(_of_one_kind(pair.lane, pair.track) for pair in pairs) else None
+
+
+def _of_one_kind(lane: Lane, track: mp4.Track) -> bool:
+    same = track.handler == HANDLERS[lane.codec.kind]
+    return same and track.codec in lane.codec.mp4_entries
 
 
 def prove(
-    movie: mp4.Movie,
-    layout: mp4.Layout,
-    tracks: Sequence[mp4.Track],
-    lanes: Sequence[Lane],
-    expected: Sequence[Sequence[Stretch]],
-    digests: Sequence[int],
+    movie: mp4.Movie, layout: mp4.Layout, pairs: Sequence[Pair], digests: Sequence[int]
 ) -> tuple[Proof, list[Finding]]:
-    """Compare the two sides.  A difference is a finding that names its first segment."""
+    """Compare the two sides.  A difference is a finding that names its first segment; ``digests``
+    are those of the file, segment by segment of each pair.
+    """
     findings: list[Finding] = []
     counts = times = data = True
     worst = 0.0
     base = 0
-    for lane, track, stretches in zip(lanes, tracks, expected, strict=True):
-        mine = digests[base : base + len(stretches)]
-        base += len(stretches)
-        counted = list(_count(lane, track, stretches))
-        differing = list(_bytes(lane, track, stretches, mine)) if not counted else []
-        error, late = _times(lane, track, movie.timescale, stretches) if not counted else (0.0, [])
+    for pair in pairs:
+        mine = digests[base : base + len(pair.stretches)]
+        base += len(pair.stretches)
+        counted = list(_count(pair))
+        differing = list(_bytes(pair, mine)) if not counted else []
+        error, late = _times(pair, movie.timescale) if not counted else (0.0, [])
         worst = max(worst, error)
-        findings += [*counted, *differing, *late, *_config(lane, track, stretches)]
+        findings += [*counted, *differing, *late, *_config(pair)]
         counts &= not counted
         times &= not counted and not late
         data &= not counted and not differing
-    unheard = [_unheard(lane, stretches) for lane, stretches in zip(lanes, expected, strict=True)]
-    findings += _structure(layout, tracks, movie.timescale, unheard)
-    made = sum(s.filled for stretches in expected for s in stretches)
+    findings += _structure(layout, movie.timescale, pairs)
+    made = sum(stretch.filled for pair in pairs for stretch in pair.stretches)
     return Proof(counts, times, data, round(worst, 3), made), findings
 
 
@@ -216,17 +135,16 @@ def compare(
     return Proof(counts, times, data, filled=made), findings
 
 
-def _unheard(lane: Lane, stretches: Sequence[Stretch]) -> int:
+def _unheard(pair: Pair) -> int:
     """Units that begin in what is decoded and not heard at the beginning of a lane."""
-    if not lane.lead:
+    if not pair.lane.lead:
         return 0
-    return int(sum(np.count_nonzero((s.units.pts >= 0) & (s.units.pts < BASE)) for s in stretches))
+    stamps = (stretch.units.pts for stretch in pair.stretches)
+    return int(sum(np.count_nonzero((pts >= 0) & (pts < BASE)) for pts in stamps))
 
 
-def _structure(
-    layout: mp4.Layout, tracks: Sequence[mp4.Track], timescale: int, unheard: Sequence[int]
-) -> Iterator[Finding]:
-    outside = sum(mp4.outside(track, layout) for track in tracks)
+def _structure(layout: mp4.Layout, timescale: int, pairs: Sequence[Pair]) -> Iterator[Finding]:
+    outside = sum(mp4.outside(pair.track, layout) for pair in pairs)
     if outside:
         detail = f"{outside} chunks lie outside the media data"
         yield Finding("M_BOUNDS", Severity.FATAL, detail=detail)
@@ -234,50 +152,48 @@ def _structure(
         yield Finding(
             "M_FASTSTART", Severity.FATAL, detail="the index stands behind the media data"
         )
-    hidden = [mp4.hidden(track, timescale) for track in tracks]
-    if hidden != list(unheard):
+    hidden = [mp4.hidden(pair.track, timescale) for pair in pairs]
+    unheard = [_unheard(pair) for pair in pairs]
+    if hidden != unheard:
         detail = f"{sum(hidden)} samples lie outside the edit list, expected {sum(unheard)}"
         yield Finding("M_TIME", Severity.FATAL, detail=detail)
 
 
-def _count(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Iterator[Finding]:
-    wanted = sum(len(s.units.sizes) for s in stretches)
-    if wanted != len(track.sizes):
-        detail = (
-            f"{len(track.sizes)} {lane.codec.kind} samples in the MP4, {wanted} in the segments"
-        )
-        yield Finding("M_COUNT", Severity.FATAL, pid=lane.pid, detail=detail)
+def _count(pair: Pair) -> Iterator[Finding]:
+    wanted, found = sum(len(s.units.sizes) for s in pair.stretches), len(pair.track.sizes)
+    if wanted != found:
+        kind = pair.lane.codec.kind
+        detail = f"{found} {kind} samples in the MP4, {wanted} in the segments"
+        yield Finding("M_COUNT", Severity.FATAL, pid=pair.lane.pid, detail=detail)
 
 
-def _bytes(
-    lane: Lane, track: mp4.Track, stretches: Sequence[Stretch], digests: Sequence[int]
-) -> Iterator[Finding]:
+def _bytes(pair: Pair, digests: Sequence[int]) -> Iterator[Finding]:
     at = 0
     wrong: list[str] = []
-    for stretch, digest in zip(stretches, digests, strict=True):
-        sizes = track.sizes[at : at + len(stretch.units.sizes)]
+    for stretch, digest in zip(pair.stretches, digests, strict=True):
+        sizes = pair.track.sizes[at : at + len(stretch.units.sizes)]
         at += len(sizes)
         if digest != stretch.units.digest or not np.array_equal(sizes, stretch.units.sizes):
             wrong.append(stretch.segment)
     if wrong:
-        detail = f"{lane.codec.kind} of {len(wrong)} segments is not what the segments hold"
-        yield Finding("M_HASH", Severity.FATAL, wrong[0], lane.pid, len(wrong), detail)
+        kind = pair.lane.codec.kind
+        detail = f"{kind} of {len(wrong)} segments is not what the segments hold"
+        yield Finding("M_HASH", Severity.FATAL, wrong[0], pair.lane.pid, len(wrong), detail)
 
 
-def _times(
-    lane: Lane, track: mp4.Track, timescale: int, stretches: Sequence[Stretch]
-) -> tuple[float, list[Finding]]:
+def _times(pair: Pair, timescale: int) -> tuple[float, list[Finding]]:
     """Largest error in ticks, and what is beyond a tick plus half a unit of the track's clock.
 
     Segment by segment, so that memory does not grow with the recording.
     """
+    lane, track = pair.lane, pair.track
     allowed = 1 + (0 if track.timescale % HZ == 0 else HZ / track.timescale / 2)
     shown = mp4.presentation(track, timescale)
     decoded = mp4.decode_times(track, timescale) if lane.codec.kind == "video" else shown
     between = _Between(lane.unit)
     worst, late, first = 0.0, 0, ""
     at = 0
-    for stretch in stretches:
+    for stretch in pair.stretches:
         pts, dts = stretch.units.pts, stretch.units.dts
         here = slice(at, at + len(pts))
         at += len(pts)
@@ -321,42 +237,14 @@ class _Between:
         return np.where(stamp >= 0, beyond, 0.0)
 
 
-def _vpcc(payload: bytes) -> tuple[int, int, int]:
-    """Profile, bit depth and chroma subsampling of a vpcC; where the chroma samples of 4:2:0 lie is
-    not in the stream.
-    """
-    profile, depth = payload[4:5], payload[6] if len(payload) > 6 else 0
-    return int.from_bytes(profile, "big"), depth >> 4, max(1, depth >> 1 & 7)
-
-
-def _ended(sets: Sequence[bytes]) -> set[bytes]:
-    """Parameter sets without zeros behind them: no NAL unit ends with one (H.264 clause 7.4.1)."""
-    return {one.rstrip(b"\0") for one in sets}
-
-
-def _config(lane: Lane, track: mp4.Track, stretches: Sequence[Stretch]) -> Iterator[Finding]:
+def _config(pair: Pair) -> Iterator[Finding]:
     """The decoder configuration in the MP4 is the one the stream carries."""
-    right = True
-    if lane.codec.name == "h264":
-        sets = {lane.config, *(() if lane.inside else lane.sets)}
-        right = sets <= _ended(avc_parameter_sets(track.configuration))
-    elif lane.codec.name == "hevc":
-        apart = {lane.config}.union(*(stretch.units.sets for stretch in stretches))
-        right = apart <= _ended(hevc_parameter_sets(track.configuration))
-        right &= track.codec == ("hev1" if lane.inside else "hvc1")
-    elif lane.codec.name == "aac" and track.configuration:
-        kind, rate, channels = audio_object(track.configuration)
-        told = (lane.config[2] & 1) << 2 | lane.config[3] >> 6
-        right = rate == adts_rate(lane.config) and (not told or channels == told or told == 7)
-        right &= kind == (lane.config[2] >> 6) + 1
-        elements = frozenset[bytes]().union(*(stretch.units.sets for stretch in stretches))
-        right &= all(program_config(e, 3) == told_channels(track.configuration) for e in elements)
-    elif lane.codec.name == "vp9":
-        right = _vpcc(track.configuration) == _vpcc(lane.config[4:])
-    elif lane.codec.name == "av1":
-        right = track.configuration == lane.config[4:]
-    elif lane.codec.name == "opus":
-        right = track.configuration[1:] == lane.config[3:]
+    lane, track = pair.lane, pair.track
+    apart = lane.codec.nal is not None and lane.codec.nal.apart  # sets stand in the entry alone
+    sets = frozenset[bytes]().union(*(stretch.units.sets for stretch in pair.stretches))
+    sets |= frozenset() if apart or lane.inside else frozenset(lane.sets)
+    right = lane.codec.same_config(track.configuration, lane.config, sets)
+    right &= not apart or track.codec == lane.codec.mp4_entries[lane.inside]
     if not right or track.descriptions != 1:
         detail = f"the {lane.codec.kind} configuration of the MP4 is not that of the stream"
         yield Finding("M_CONFIG", Severity.FATAL, pid=lane.pid, detail=detail)

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from pipeline.media.clock import HZ, signed
-from pipeline.media.es.codecs import AAC, H264, HEVC, PRIVATE, Codec
+from pipeline.media.es.codecs import AAC, H264, Carriage, Codec
+from pipeline.media.es.descriptions import Picture
 from pipeline.media.es.formats import Format
-from pipeline.media.es.sps import Picture, identity, picture
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import Scan, Stream
 
+ENCODED = {"video": H264, "audio": AAC}  # by kind: what is encoded anew becomes that
 GAP = HZ // 2  # ticks: a longer step of the clock begins another run
 
 
@@ -90,10 +91,11 @@ def begun_anew(found: Scan | None) -> Scan | None:
 def survey(slots: Sequence[Slot], *, mp4: bool = True) -> Survey:
     """Compare the formats of all segments; nothing is said where a kind has several streams.
 
-    Only ``mp4`` can carry what a transport stream cannot, and then not beside H.265: see
-    ``media/stitch/fmp4_writer``.
+    Only ``mp4`` can carry what a transport stream cannot, and then not beside what the muxer is
+    fed in a transport stream alone: see ``media/stitch/fmp4_writer``.
     """
-    mp4 = mp4 and not any(f.codec is HEVC for _, f in _streams(slots, "video").values())
+    copied = [f.codec for _, f in _streams(slots, "video").values() if f.codec.copied]
+    mp4 = mp4 and all(codec.mp4_config for codec in copied)
     wanted: dict[str, Wanted] = {}
     changes: list[Change] = []
     for kind in ("video", "audio"):
@@ -114,7 +116,7 @@ def survey(slots: Sequence[Slot], *, mp4: bool = True) -> Survey:
 
 def _stays(format: Format, mp4: bool) -> bool:
     """It can be copied.  One of another container has to tell how it is decoded."""
-    if format.codec.stream_type < PRIVATE:
+    if format.codec.carriage is not Carriage.UNIT:
         return format.codec.copied
     return mp4 and format.codec.copied and format.config is not None
 
@@ -164,24 +166,24 @@ def _wanted(slots: Sequence[Slot], kind: str, found: Mapping[int, tuple[int, For
     like = longest if _can_be_made(longest) else None
     there = [(slots[n].scan, pid) for n, (pid, f) in found.items() if f == like]
     stays = [scan.streams[pid] for scan, pid in there if scan is not None]
-    shown = picture(longest.codec, longest.config) if kind == "video" and longest.config else None
+    shown = longest.codec.picture(longest.config) if kind == "video" and longest.config else None
     delay = _delay(stays) if kind == "video" else 0
     return Wanted(kind, pids[longest], like, shown, delay, _numbers(longest.codec, stays))
 
 
 def _can_be_made(format: Format) -> bool:
     """The encoder can make what one decoder follows beside it."""
-    if format.codec is AAC:
-        return format.config is not None
-    if format.codec is not H264 or format.config is None:
+    if format.codec is not ENCODED[format.codec.kind] or format.config is None:
         return False
-    shown = picture(format.codec, format.config)
+    if format.codec.kind == "audio":
+        return True
+    shown = format.codec.picture(format.config)
     return shown is not None and shown.chroma == 1 and shown.depths == (8, 8)
 
 
 def _numbers(codec: Codec, streams: Sequence[Stream]) -> frozenset[int]:
     """What their parameter sets are known by."""
-    named = (identity(codec, one) for stream in streams for one in stream.sets)
+    named = (codec.set_identity(one) for stream in streams for one in stream.sets)
     return frozenset(name[1] for name in named if name is not None)
 
 
@@ -198,7 +200,7 @@ def _span(stream: Stream) -> int:
 
 def _goes_on(before: Change, change: Change, slots: Sequence[Slot]) -> bool:
     a, b = slots[before.number].scan, slots[change.number].scan
-    if change.was.codec.stream_type >= PRIVATE:
+    if change.was.codec.carriage is Carriage.UNIT:
         return False  # each file begins anew
     if change.number != before.number + 1 or change.was != before.was or change.pid != before.pid:
         return False

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.media.clock import HZ, signed
-from pipeline.media.es.access_units import FRAME
-from pipeline.media.es.codecs import AAC, adts_rate
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.ts.scan import Stream
 
@@ -123,9 +121,10 @@ def end(stream: Stream) -> int:
 
 
 def unit(stream: Stream) -> float:
-    """Ticks an access unit lasts: exact for AAC, else the median step."""
-    if stream.codec is AAC and stream.config:
-        return FRAME * HZ / adts_rate(stream.config)
+    """Ticks an access unit lasts: as its codec has it, else the median step."""
+    exact = stream.codec.unit_ticks(stream.config) if stream.codec else None
+    if exact is not None:
+        return exact
     steps = signed(np.diff(stream.dts[stream.dts >= 0]))
     steps = steps[steps > 0]
     if not len(steps):

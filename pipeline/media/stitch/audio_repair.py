@@ -9,11 +9,9 @@ from itertools import pairwise
 import numpy as np
 from isal.isal_zlib import crc32
 
-from pipeline.media.clock import BASE, HZ, Index, Mask, Ticks
-from pipeline.media.es import access_units as units
+from pipeline.media.clock import BASE, Index, Mask, Ticks
+from pipeline.media.es import adts
 from pipeline.media.es.access_units import Units
-from pipeline.media.es.adts import chain
-from pipeline.media.es.codecs import adts_rate
 from pipeline.media.stitch.interpose import interposed
 from pipeline.media.stitch.work import Carried, Work, torn_units
 from pipeline.media.track import Lane
@@ -101,7 +99,7 @@ def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         at = _after(group.pts, carried.next, lane)
         if group.first:
             torn.append(len(sizes))
-        raw = [f[7 if f[1] & 1 else 9 :] for f in group.frames]
+        raw = [adts.raw(frame) for frame in group.frames]
         sizes += [len(f) for f in raw]
         carried.next = at + len(raw) * lane.unit
         pts += [at, *[-1] * (len(raw) - 1)]
@@ -126,7 +124,7 @@ def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
 
 def _from_the_beginning(group: _Group) -> _Group:
     """Without frames that lie before the beginning of the recording as its stamps have it."""
-    tick = units.FRAME * HZ / adts_rate(group.frames[0])
+    tick = adts.read(group.frames[0]).ticks
     early = max(0, math.ceil((BASE - group.pts) / tick))
     return replace(group, pts=group.pts + early * tick, frames=group.frames[early:])
 
@@ -135,7 +133,7 @@ def _until(work: Work, group: _Group) -> _Group:
     """Without frames that another part of the recording holds."""
     if work.until is None or not group.frames:
         return group
-    tick = units.FRAME * HZ / adts_rate(group.frames[0])
+    tick = adts.read(group.frames[0]).ticks
     count = max(0, math.ceil((work.until - group.pts) / tick))
     return replace(group, frames=group.frames[:count])
 
@@ -158,11 +156,10 @@ def _stretch(work: Work, lane: Lane, begin: int, end: int, *, first: bool) -> li
     t = work.track
     inside = np.flatnonzero((t.starts >= begin) & (t.starts < end))
     es, pes = _payload(work, begin, end, inside)
-    chained = chain(es, lane.config)
+    chained = adts.chain(es, lane.config)
     if not chained:
         return []
-    rate = adts_rate(lane.config)
-    tick = units.FRAME * HZ / rate
+    tick = adts.read(lane.config).ticks
     stamp = {int(o): int(p) for o, p in zip(pes, work.pts[inside], strict=True) if p >= 0}
     rows = {int(o): int(t.index[t.starts[k]]) for o, k in zip(pes, inside, strict=True)}
     groups: list[_Group] = []

@@ -12,9 +12,8 @@ import numpy as np
 
 from pipeline.media.clock import HZ, OPUS_HZ, Ticks
 from pipeline.media.es.access_units import Units
-from pipeline.media.es.codecs import Codec, adts_rate
-from pipeline.media.es.sps import depths, picture
-from pipeline.media.isobmff.fragments import lengths_of
+from pipeline.media.es.codecs import Codec
+from pipeline.media.es.nal import length_prefixed
 from pipeline.media.track import Lane
 
 KEY, OTHER = 0x02000000, 0x01010000  # sample_flags (8.8.3.1)
@@ -148,13 +147,13 @@ def _is_key(codec: Codec, unit: bytes) -> bool:
     if codec.nal is None:
         return codec.is_key(unit)
     syntax = codec.nal
-    return any(unit[a] >> syntax.shift & syntax.mask in syntax.key for a, _ in lengths_of(unit, 4))
+    return any(syntax.kind(unit[a:]) in syntax.key for a, _ in length_prefixed(unit))
 
 
 def _trak(number: int, lane: Lane, first: Units) -> bytes:
     """A track whose samples are all in fragments (8.3.1)."""
     video = lane.codec.kind == "video"
-    shown = picture(lane.codec, lane.config) if video else None
+    shown = lane.codec.picture(lane.config) if video else None
     width, height = (shown.width, shown.height) if shown else (0, 0)
     tkhd = struct.pack(">5I8x4H", 0, 0, number, 0, 0, 0, 0, 0 if video else 1 << 8, 0) + MATRIX
     tkhd += struct.pack(">2I", width << 16, height << 16)
@@ -173,49 +172,34 @@ def _trak(number: int, lane: Lane, first: Units) -> bytes:
 
 def _pictures(lane: Lane, width: int, height: int, first: Units) -> bytes:
     """A visual sample entry (12.1.3)."""
-    kind, inner = {
-        "h264": ("avc1", "avcC"),
-        "vp9": ("vp09", "vpcC"),
-        "av1": ("av01", "av1C"),
-    }[lane.codec.name]
-    told = _avcc(lane, first) if lane.codec.nal else lane.config[4:]
     fields = struct.pack(">6xH16x2H2I4xH32x2H", 1, width, height, 72 << 16, 72 << 16, 1, 24, 0xFFFF)
-    return _box(kind, fields, _box(inner, told))
+    return _entry(lane, fields, _sets(lane, first) if lane.codec.nal else ())
 
 
-def _avcc(lane: Lane, first: Units) -> bytes:
-    """Parameter sets (ISO/IEC 14496-15 clause 5.3.3.1)."""
+def _sets(lane: Lane, first: Units) -> Sequence[bytes]:
+    """NAL units among which are all parameter sets of the sample entry."""
     unit = bytes(memoryview(first.data)[: int(first.sizes[0])])
-    nals = [
-        *(() if lane.inside else lane.sets),
-        *(unit[a:b].rstrip(b"\0") for a, b in lengths_of(unit, 4)),
-    ]
-    own = list(dict.fromkeys([lane.config, *(nal for nal in nals if nal[0] & 31 == 7)]))
-    other = list(dict.fromkeys(nal for nal in nals if nal[0] & 31 == 8))
-    sps = b"".join(len(nal).to_bytes(2, "big") + nal for nal in own)
-    pps = b"".join(len(nal).to_bytes(2, "big") + nal for nal in other)
-    head = bytes((1, *lane.config[1:4], 0xFF, 0xE0 | len(own)))
-    return head + sps + bytes((len(other),)) + pps + depths(lane.config)
+    own = () if lane.inside else lane.sets
+    return [*own, *(unit[a:b].rstrip(b"\0") for a, b in length_prefixed(unit))]
 
 
 def _sound(lane: Lane) -> bytes:
     """An audio sample entry (12.2.3)."""
-    if lane.codec.name == "opus":
-        channels, rate = lane.config[3], OPUS_HZ
-        kind, told = "Opus", _box("dOps", lane.config[2:])
-    else:
-        channels, rate = (lane.config[2] & 1) << 2 | lane.config[3] >> 6, adts_rate(lane.config)
-        kind, told = "mp4a", _esds(lane.config)
-    fields = struct.pack(">6xH8x2H4xI", 1, channels, 16, min(rate, 0xFFFF) << 16)
-    return _box(kind, fields, told)
+    told = lane.codec.sound(lane.config)
+    fields = struct.pack(">6xH8x2H4xI", 1, told.channels, 16, min(told.rate, 0xFFFF) << 16)
+    return _entry(lane, fields, ())
 
 
-def _esds(header: bytes) -> bytes:
-    """AudioSpecificConfig of an ADTS header (ISO/IEC 14496-14 clause 5.6)."""
-    kind, rate = (header[2] >> 6) + 1, header[2] >> 2 & 15
-    channels = (header[2] & 1) << 2 | header[3] >> 6
-    asc = (kind << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
-    decoder = b"\x40\x15" + bytes(11) + b"\x05\x02" + asc
+def _entry(lane: Lane, fields: bytes, sets: Sequence[bytes]) -> bytes:
+    assert lane.codec.mp4_config is not None
+    told, kind = lane.codec.mp4_config(lane.config, sets), lane.codec.mp4_box
+    inner = _esds(told) if kind == "esds" else _box(kind, told)
+    return _box(lane.codec.mp4_entries[0], fields, inner)
+
+
+def _esds(asc: bytes) -> bytes:
+    """AudioSpecificConfig in its descriptors (ISO/IEC 14496-14 clause 5.6)."""
+    decoder = b"\x40\x15" + bytes(11) + b"\x05" + bytes((len(asc),)) + asc
     inner = b"\0\0\0\x04" + bytes((len(decoder),)) + decoder + b"\x06\x01\x02"
     return _full("esds", 0, 0, b"\x03" + bytes((len(inner),)) + inner)
 

@@ -9,7 +9,8 @@ from isal.isal_zlib import crc32
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.es.access_units import NO_UNITS, Units
-from pipeline.media.es.codecs import AAC
+from pipeline.media.es.adts import framed
+from pipeline.media.es.codecs import Carriage
 from pipeline.media.stitch.payload import Flow
 from pipeline.media.stitch.silence import LONG, Pause
 from pipeline.media.stitch.work import Carried, Work
@@ -94,8 +95,9 @@ def silent(lane: Lane, unit: bytes, pts: Ticks) -> tuple[Bytes, Ticks]:
     """Packets of silence, a PES in each, and the stamps its units have in them: -1 for those that
     follow another in its PES.
     """
-    es = _adts(lane.config, unit) if lane.codec is AAC else unit
-    many = min(TOGETHER, (PACKET - 5 - HEADER) // len(es)) if lane.codec is AAC else 1
+    shared = lane.codec.carriage is Carriage.ADTS
+    es = framed(lane.config, unit) if shared else unit
+    many = min(TOGETHER, (PACKET - 5 - HEADER) // len(es)) if shared else 1
     if len(pts) < LONG:  # each lasts as long as it takes to end the pause in time
         many = 1
     whole = len(pts) - len(pts) % many
@@ -113,13 +115,6 @@ def _stamped(pid: int, es: bytes, pts: Ticks) -> Bytes:
     at = PACKET - len(pes) + 9
     rows[:, at : at + 5] = stamp_fields(pts, 2)
     return rows
-
-
-def _adts(config: bytes, frame: bytes) -> bytes:
-    """A frame behind a header (ISO/IEC 13818-7 clause 6.2) whose fixed part is known."""
-    size = len(frame) + 7
-    variable = (config[3] & 0xC0 | size >> 11, size >> 3 & 0xFF, (size & 7) << 5 | 0x1F, 0xFC)
-    return config[:3] + bytes(variable) + frame
 
 
 def _rows(data: bytes) -> Bytes:

@@ -11,9 +11,8 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media.clock import Bytes
-from pipeline.media.es import access_units as units
-from pipeline.media.es.adts import chain
-from pipeline.media.es.codecs import LONGEST_FRAME, nal_units
+from pipeline.media.es.adts import LONGEST, chain
+from pipeline.media.es.nal import nal_units, nals
 from pipeline.media.track import Lane
 from pipeline.media.ts.packetize import audio_pes, packetize, video_pes
 from pipeline.media.ts.packets import PACKET, columns, framing
@@ -41,7 +40,7 @@ def introduction(data: Bytes, lane: Lane, pids: tuple[int, ...]) -> bytes:
 def _picture(es: bytes, lane: Lane) -> list[bytes]:
     """The first picture that carries the parameters, with those of all that follow."""
     assert lane.codec.nal is not None
-    found = units.nals(np.frombuffer(es, np.uint8), lane.codec.nal)
+    found = nals(np.frombuffer(es, np.uint8), lane.codec.nal)
     bounds = [*(found.begin - 3)[found.opens].tolist(), len(es)]
     pictures = (es[a:b] for a, b in pairwise(bounds))
     first = next((picture for picture in pictures if lane.codec.config(picture)), es)
@@ -55,6 +54,6 @@ def _sound(es: bytes, lane: Lane) -> list[bytes]:
     """The first frames, wherever they begin; each with its own stamp, for the parser would count
     the times of others far beyond it.
     """
-    es = es[: ENOUGH * LONGEST_FRAME]
+    es = es[: ENOUGH * LONGEST]
     frames = [es[at : at + length] for at, length in chain(es, lane.config)]
     return [audio_pes(frame, n) for n, frame in enumerate(frames[:ENOUGH])]

@@ -12,9 +12,8 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media.clock import MODULO, Index, Mask, Ticks
-from pipeline.media.es import access_units as units
-from pipeline.media.es.access_units import Nals
-from pipeline.media.es.codecs import NalSyntax
+from pipeline.media.es.access_units import assigned
+from pipeline.media.es.nal import Nals, NalSyntax, nals
 from pipeline.media.stitch.payload import Flow, extent
 from pipeline.media.stitch.work import Carried, Work
 from pipeline.media.track import Lane
@@ -36,7 +35,7 @@ def grouped(
     assert syntax is not None
     before = len(flow.es)
     anew = _opened(work, carried, flow) | _roomless(work, kept)
-    found = units.nals(np.frombuffer(flow.es, np.uint8), syntax)
+    found = nals(np.frombuffer(flow.es, np.uint8), syntax)
     anew |= not _regular(flow, found, syntax, more=work.joined)
     if anew and len(found.begin):
         opening = _regrouped(flow, found, lane, more=work.joined)
@@ -49,7 +48,7 @@ def grouped(
     else:
         return found
     work.added = len(flow.es) - before
-    return units.nals(np.frombuffer(flow.es, np.uint8), syntax)
+    return nals(np.frombuffer(flow.es, np.uint8), syntax)
 
 
 def _opened(work: Work, carried: Carried, flow: Flow) -> bool:
@@ -68,7 +67,7 @@ def _with_sets(lane: Lane, flow: Flow) -> bool:
     """
     assert lane.codec.nal is not None
     end, es = int([*flow.pes[1:2], len(flow.es)][0]), flow.es
-    found = units.nals(np.frombuffer(es, np.uint8)[:end], lane.codec.nal)
+    found = nals(np.frombuffer(es, np.uint8)[:end], lane.codec.nal)
     there = [bytes(es[b:e]).rstrip(b"\0") for b, e in zip(found.begin, found.end, strict=True)]
     extra = b"".join(b"\0\0\0\1" + s for s in lane.sets if s not in there)
     if not extra:
@@ -113,7 +112,7 @@ def _regular(flow: Flow, found: Nals, syntax: NalSyntax, *, more: bool) -> bool:
 
 def _headless(flow: Flow, found: Nals, syntax: NalSyntax) -> Mask:
     """NAL units whose header of two bytes cannot be one: readers pass over them."""
-    if syntax.numbered:  # H.264: one byte
+    if syntax.header < 2:
         return np.zeros(len(found.begin), np.bool_)
     es = np.frombuffer(flow.es, np.uint8)
     last = len(es) - 1
@@ -177,7 +176,7 @@ def _pieces(flow: Flow, found: Nals, syntax: NalSyntax, *, more: bool) -> list[b
 
 def _told(flow: Flow, found: Nals, lane: Lane, syntax: NalSyntax) -> tuple[Ticks, Ticks]:
     """The stamps of every picture: those of its PES, or between those of its neighbours."""
-    pts, dts = units.assigned(_begins(flow, found), flow.pes, flow.pts, flow.dts)
+    pts, dts = assigned(_begins(flow, found), flow.pes, flow.pts, flow.dts)
     known = np.flatnonzero(dts >= 0)
     if len(known) in (0, len(dts)):
         return pts, dts

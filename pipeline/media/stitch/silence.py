@@ -1,4 +1,4 @@
-"""Silence for a track of sound where its source has none: the frame, and when it has to stand.
+"""When silence has to stand in a track of sound whose source has none.
 
 A player that plays frame behind frame, whatever their time stamps say, is to be in time as well.
 So the frames that fill a pause are counted by what was played so far, not by the pause alone: what
@@ -11,57 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.media.clock import BASE, HZ, Ticks
-from pipeline.media.es.codecs import Codec
 from pipeline.media.track import Lane
 
 LATE = HZ // 25  # 0.04 s: sound that begins later than this begins with silence
 EARLY = HZ // 10  # 0.1 s: so much earlier than the recording may sound end
 SPARE = HZ  # ticks: what stands in front of a unit is left until that is there
 LONG = 64  # units: a pause that is not filled bit by bit
-
-_SCE, _CPE, _LFE, _END = "000", "001", "011", "111"  # ISO/IEC 14496-3 Table 4.85
-_ELEMENTS = {  # by channel_configuration (ISO/IEC 14496-3 Table 1.19)
-    1: (_SCE,),
-    2: (_CPE,),
-    3: (_SCE, _CPE),
-    4: (_SCE, _CPE, _SCE),
-    5: (_SCE, _CPE, _CPE),
-    6: (_SCE, _CPE, _CPE, _LFE),
-    7: (_SCE, _CPE, _CPE, _CPE, _LFE),
-}
-_LONG_WINDOW = "0" * 11  # ics_info (Table 4.6): a long window in which no band is coded
-_CHANNEL = "0" * 8 + "000"  # global_gain; no pulses, no noise shaping, no gain control (Table 4.50)
-# The table of contents (RFC 6716 section 3.1) of the only packets in which silence is coded: CELT
-# at full band, one frame of so many ticks; a mode of several frames where they last longer.
-_OPUS = {225: 0xE0, 450: 0xE8, 900: 0xF0, 1800: 0xF8}
-_OPUS_SILENCE = b"\xff\xfe"  # the silence flag of a frame of CELT (section 4.3)
-_OPUS_USUAL = 1800  # 20 ms
-
-
-def silent_unit(codec: Codec, config: bytes, lasts: float) -> tuple[bytes, float] | None:
-    """A unit of silence as MP4 stores it, and how many ticks it lasts; None if none is known."""
-    if codec.name == "aac":
-        channels = (config[2] & 1) << 2 | config[3] >> 6
-        return (_aac(_ELEMENTS[channels]), lasts) if channels in _ELEMENTS else None
-    if codec.name == "opus":
-        ticks = round(lasts) if round(lasts) in _OPUS else _OPUS_USUAL
-        stereo = 4 if config[3] > 1 else 0
-        return bytes((_OPUS[ticks] | stereo,)) + _OPUS_SILENCE, float(ticks)
-    return None
-
-
-def _aac(elements: Sequence[str]) -> bytes:
-    """A raw_data_block (Table 4.3) of channels without a spectrum."""
-    bits = ""
-    for n, element in enumerate(elements):
-        bits += element + format(elements[:n].count(element), "04b")
-        if element == _CPE:
-            bits += "1" + _LONG_WINDOW + "00" + _CHANNEL * 2  # common_window, no mid and side
-        else:
-            bits += _CHANNEL[:8] + _LONG_WINDOW + _CHANNEL[8:]
-    bits += _END
-    size = -(-len(bits) // 8)
-    return int(bits.ljust(8 * size, "0"), 2).to_bytes(size, "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +96,7 @@ def quiets(lanes: Sequence[Lane]) -> dict[int, Quiet]:
     """How each lane of sound is filled, by PID."""
     found = {}
     for lane in lanes:
-        silence = silent_unit(lane.codec, lane.config, lane.unit)
+        silence = lane.codec.silence(lane.config, lane.unit)
         if silence is not None:
             found[lane.pid] = Quiet(*silence, lane.unit, float(BASE - lane.lead))
     return found

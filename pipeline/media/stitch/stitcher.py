@@ -13,9 +13,11 @@ import numpy as np
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.es import access_units as units
+from pipeline.media.es import adts
 from pipeline.media.es.access_units import NO_UNITS, Units, joined
-from pipeline.media.es.codecs import LONGEST_FRAME, PRIVATE, NalSyntax, adts_begins
+from pipeline.media.es.codecs import Carriage
 from pipeline.media.es.formats import needs
+from pipeline.media.es.nal import NalSyntax, nals
 from pipeline.media.loss.fills import Block
 from pipeline.media.malformed import Malformed
 from pipeline.media.stitch.audio_repair import behind, in_line, mended
@@ -173,7 +175,7 @@ class Stitcher:
                 made[lane.pid], _ = units.video(es, offsets, block.pts, block.dts)
             else:
                 data = np.frombuffer(es, np.uint8)
-                frames = units.frames(data, lane.config)
+                frames = adts.frames(data, lane.config)
                 made[lane.pid] = units.audio(data, frames, offsets, block.pts)
             carried = self._carried[lane.pid]
             stamps = zip(block.units, block.pts.tolist(), block.dts.tolist(), strict=True)
@@ -187,9 +189,9 @@ class Stitcher:
 
 def _made(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     """Which packets stay, and the units of one lane; bytes that are in neither are counted."""
-    stitch = _audio if lane.codec.kind == "audio" else _video
-    if lane.codec.stream_type >= PRIVATE:
-        stitch = _framed
+    carriage = lane.codec.carriage
+    assert carriage is not None
+    stitch = _STITCH[carriage]
     begun = len(carried.data)
     kept, made = stitch(work, lane, carried)
     left = begun + payload_bytes(work) + work.added - made.taken - len(carried.data)
@@ -201,7 +203,7 @@ def _made(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         taken=made.taken - work.added,
         dropped=left if work.until is None else 0,
         spared=0 if work.until is None else left,
-        unfinished=work.unfinished and left < LONGEST_FRAME,
+        unfinished=work.unfinished and left < adts.LONGEST,
     )
 
 
@@ -238,7 +240,7 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     if work.joined and len(flow.pes):
         found = found.until(int(flow.pes[-1]))
         carry(flow, int(flow.pes[-1]), carried)
-    made, sets = units.video(flow.es, flow.pes, flow.pts, flow.dts, syntax, found)
+    made, sets = units.video(flow.es, flow.pes, flow.pts, flow.dts, syntax=syntax, found=found)
     made = replace(made, foreign=made.foreign + flow.left_out)
     if flow.guessed:
         detail = "pictures without time stamps among some that are shown in another order"
@@ -283,7 +285,7 @@ def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
     begin, end = extent(work.track, ordinal)
     end = begin + int(np.argmin(np.append(kept[begin:end], False)))
     picture = elementary(work.packets, work.track, begin, end)
-    found = units.nals(np.frombuffer(picture, np.uint8), syntax)
+    found = nals(np.frombuffer(picture, np.uint8), syntax)
     return bool(found.picture.any())
 
 
@@ -324,10 +326,10 @@ def _audio(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     if len(t.broken) or (work.torn and _head(work)) or work.until is not None:
         return mended(work, lane, carried)
     flow = stream_of(work, kept, carried)
-    found = units.frames(np.frombuffer(flow.es, np.uint8), lane.config)
+    found = adts.frames(np.frombuffer(flow.es, np.uint8), lane.config)
     if found.end < len(flow.es):
         rest = flow.es[found.end :]
-        if work.whole or not _may_go_on(rest, lane.config):
+        if work.whole or not adts.goes_on(rest, lane.config):
             return mended(work, lane, carried)
         carry(flow, found.end, carried)
     flow.pts = _behind(work, lane, carried, found.begin, flow.pes, flow.pts)
@@ -367,7 +369,7 @@ def _set(work: Work, lane: Lane, pts: Ticks, new: Ticks, said: tuple[str, str, s
 
 def _told_apart(work: Work, lane: Lane, made: Units) -> Units:
     """The first units of a track, whose channels may stand in the first frame alone."""
-    if (lane.config[2] & 1) << 2 | lane.config[3] >> 6:
+    if adts.read(lane.config).channels:
         return made
     try:
         return units.told_apart(made)
@@ -383,10 +385,4 @@ def _head(work: Work) -> bool:
     return not len(work.track.starts) or int(work.track.starts[0]) > 0
 
 
-def _may_go_on(rest: bytearray, config: bytes) -> bool:
-    """The bytes may be the beginning of a frame whose end stands in the next segment."""
-    if not adts_begins(bytes(rest[:4]), config):
-        return False
-    if len(rest) < 6:
-        return True
-    return len(rest) < ((rest[3] & 3) << 11 | rest[4] << 3 | rest[5] >> 5)
+_STITCH = {Carriage.NAL: _video, Carriage.ADTS: _audio, Carriage.UNIT: _framed}

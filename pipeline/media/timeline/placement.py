@@ -206,8 +206,7 @@ class Placer:
         names tell.
         """
         overlap = max(0.0, (seen.wait - seen.names[0]) * HZ) if seen.names else 0.0
-        opus = [lane for lane in self._lanes if lane.codec.name == "opus"]
-        return {x.pid: min(overlap, x.unit + x.lead) for x in opus if x.lead}
+        return {x.pid: min(overlap, x.unit + x.lead) for x in self._lanes if x.lead}
 
     def _leave_out(self, before: Placed, segment: Placed, padded: Mapping[int, float]) -> None:
         """The last packet of sound, where the next segment begins before it is half over.  What is

@@ -8,8 +8,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.media.clock import HZ
-from pipeline.media.es.access_units import FRAME
-from pipeline.media.es.codecs import adts_rate
 from pipeline.media.es.formats import Format
 from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.segments import Placed
@@ -168,10 +166,8 @@ def _promised(
 
 def _as_in(segment: Placed, lane: Lane) -> Lane:
     """The lane with the units it has in a segment."""
-    config = segment.stream(lane.pid).config
-    if lane.codec.kind == "video" or config is None:
-        return lane
-    return replace(lane, unit=FRAME * HZ / adts_rate(config))
+    exact = lane.codec.unit_ticks(segment.stream(lane.pid).config)
+    return lane if exact is None else replace(lane, unit=exact)
 
 
 def _decoded_until(segment: Placed, lane: Lane) -> float:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.media.clock import HZ, signed
-from pipeline.media.es.access_units import FRAME
-from pipeline.media.es.codecs import AAC, PRIVATE, Codec, adts_rate, is_data
+from pipeline.media.es.codecs import Codec, is_data
 from pipeline.media.es.formats import collide, needs
 from pipeline.media.finding_ids import CHANGES
 from pipeline.media.timeline.pid_mapping import program_codecs
@@ -134,12 +133,9 @@ def _lane(pid: int, scans: Sequence[Scan]) -> tuple[Lane | None, list[Finding]]:
         return None, [Finding("ES_CODEC", Severity.FATAL, pid=pid, detail=detail)]
     config = next((stream.config for _, stream in streams if stream.config), None)
     if config is None:
-        what = "decoder configuration"
-        if codec.stream_type < PRIVATE:
-            what = "SPS" if codec.kind == "video" else "ADTS header"
         count = sum(len(stream.pts) for _, stream in streams)
-        detail = f"no {what} in {count} PES: the {codec.kind} ({codec.name}) cannot be decoded"
-        detail += " and is left out"
+        detail = f"no {codec.config_name} in {count} PES: the {codec.kind} ({codec.name})"
+        detail += " cannot be decoded and is left out"
         return None, [Finding("ES_CODEC", Severity.ERROR, pid=pid, detail=detail)]
     unit = _unit(codec, config, [stream for _, stream in streams])
     sets = tuple(dict.fromkeys(one for _, stream in streams for one in stream.sets))
@@ -207,9 +203,10 @@ def _inside(lane: Lane) -> Iterator[Finding]:
 
 
 def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
-    """Ticks of 90 kHz an access unit lasts: exact for AAC, else the median step."""
-    if codec is AAC:
-        return FRAME * HZ / adts_rate(config)
+    """Ticks of 90 kHz an access unit lasts: as its codec has it, else the median step."""
+    exact = codec.unit_ticks(config)
+    if exact is not None:
+        return exact
     steps = np.concatenate([_steps(stream) for stream in streams])
     steps = steps[steps > 0]
     return float(np.median(steps)) if len(steps) else HZ / 25

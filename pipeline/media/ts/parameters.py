@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.media.clock import Bytes, Index, Mask
-from pipeline.media.es.codecs import ADTS_BITS, AVC, HEVC_NAL, Codec, NalSyntax, nal_units
+from pipeline.media.es import adts
+from pipeline.media.es.codecs import Codec
 from pipeline.media.es.formats import needs
+from pipeline.media.es.nal import NalSyntax, among, nal_units
 from pipeline.media.ts.packets import PACKET, Packets, random_access
 from pipeline.media.ts.pes import Track, elementary
 
@@ -97,8 +99,8 @@ class _Heads:
         """PES with a parameter set in their first packet."""
         followed = self.code + len(CODE) < PACKET
         owner, at = self.owner[followed], self.code[followed] + len(CODE)
-        kind = self.rows[owner, at] >> syntax.shift & syntax.mask
-        showing: Index = owner[_SETS[syntax][kind]]
+        kind = syntax.kinds(self.rows[owner, at])
+        showing: Index = owner[among(syntax, syntax.sets)[kind]]
         return showing
 
     def alike(self, ordinals: Index, opened: bytes) -> int:
@@ -142,11 +144,6 @@ def _marked(packets: Packets, t: Track) -> Mask:
     return marked
 
 
-_SETS = {
-    syntax: np.isin(np.arange(syntax.mask + 1), list(syntax.sets)) for syntax in (AVC, HEVC_NAL)
-}
-
-
 def _sets(packets: Packets, t: Track, ordinal: int, syntax: NalSyntax) -> list[bytes]:
     """The parameter sets at the beginning of a PES that are whole; mostly in its first packet."""
     begin, end, whole = _extent(t, ordinal)
@@ -182,9 +179,8 @@ def _turns_of_sound(packets: Packets, t: Track, codec: Codec) -> tuple[int, ...]
     begins = t.index[t.starts]
     at = np.minimum(packets.start[begins] + 9 + t.header[:, 8].astype(np.intp), PACKET - 4)
     head = packets.rows[begins[:, None], at[:, None] + np.arange(4)]
-    head &= np.frombuffer(ADTS_BITS, np.uint8)
-    aligned = (head[:, 0] == 0xFF) & (head[:, 1] == 0xF0)
-    head = head[aligned]
+    aligned = adts.synced(head)
+    head = adts.needed(head[aligned])
     if len(head) * 2 < len(begins) or (head == head[:1]).all():
         return ()
     differs = (head[1:] != head[:-1]).any(axis=1)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipeline.media.clock import Bytes, Index, Mask
+from pipeline.media.es.adts import synced
 from pipeline.media.ts.packets import PREFIX, PREFIX_MASK
 
 STREAM_ID, FLAGS, LENGTH = 3, 7, 8  # offsets in a PES header
@@ -71,7 +72,7 @@ def _stuffed(header: Bytes, needed: Index) -> Mask:
 
 def _begins(header: Bytes, which: Index, lengths: Index) -> Mask:
     """An access unit begins behind so many bytes of header: a start code (H.264 Annex B), or an
-    ADTS syncword (ISO/IEC 14496-3 clause 1.A.2.2.1).
+    ADTS syncword.
     """
     at = 9 + lengths.astype(np.intp)
     inside = at + 4 <= WIDTH
@@ -79,6 +80,5 @@ def _begins(header: Bytes, which: Index, lengths: Index) -> Mask:
     four = header[which[:, None], place]
     code = (four[:, 0] | four[:, 1]) == 0
     code &= (four[:, 2] == 1) | ((four[:, 2] == 0) & (four[:, 3] == 1))
-    adts = (four[:, 0] == 0xFF) & (four[:, 1] & 0xF6 == 0xF0)
-    found: Mask = inside & (code | adts)
+    found: Mask = inside & (code | synced(four))
     return found

@@ -5,8 +5,8 @@ several PES for a picture.
 import numpy as np
 
 from pipeline.media.clock import Index, Mask, Ticks
-from pipeline.media.es import access_units as units
 from pipeline.media.es.codecs import Codec
+from pipeline.media.es.nal import nals
 from pipeline.media.ts.packets import Packets
 from pipeline.media.ts.pes import Track, elementary, stream_bytes
 
@@ -24,7 +24,7 @@ def held(packets: Packets, t: Track, codec: Codec | None, pts: Ticks, dts: Ticks
     if one and (dts >= 0).all() and not repeated(pts, dts).any():
         return None
     es, pes = stream_bytes(packets, t, np.ones(len(t.index), np.bool_))
-    found = units.nals(np.frombuffer(es, np.uint8), codec.nal)
+    found = nals(np.frombuffer(es, np.uint8), codec.nal)
     owner = np.searchsorted(pes, found.begin[found.pictures[0]] - 3, side="right") - 1
     counts: Index = np.bincount(owner[owner >= 0], minlength=len(pes))
     return counts

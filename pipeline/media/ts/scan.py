@@ -12,7 +12,8 @@ import numpy as np
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks, signed
 from pipeline.media.es.audio_type import HEAD, TYPES, heard
-from pipeline.media.es.codecs import SECTIONS, Codec, codec_of, sniff
+from pipeline.media.es.codecs import SECTIONS, Codec, codec_of
+from pipeline.media.es.sniff import sniff
 from pipeline.media.finding_ids import IDS
 from pipeline.media.ts import psi
 from pipeline.media.ts.packets import (

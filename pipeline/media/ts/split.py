@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.media.clock import HZ, MODULO, Bytes, Index, Mask, Ticks, signed
-from pipeline.media.es.access_units import FRAME
-from pipeline.media.es.codecs import AAC, adts_rate
+from pipeline.media.clock import MODULO, Bytes, Index, Mask, Ticks, signed
+from pipeline.media.es import adts
 from pipeline.media.ts import psi
 from pipeline.media.ts.packetize import audio_pes, packetize
 from pipeline.media.ts.packets import NULL_PID, PACKET, Packets, columns, framing, random_access
 from pipeline.media.ts.pes import elementary, pes_stamps, track
 from pipeline.media.ts.scan import FIRST_PID
 
-LONGEST = 1 << 13  # bytes of an ADTS frame (ISO/IEC 13818-7 clause 6.2.2)
 SOUND = 0xC0  # stream_id of audio, without its number (ISO/IEC 13818-1 Table 2-22)
 
 
@@ -117,10 +115,10 @@ def _mixed(packets: Packets, place: Place) -> Iterator[_Mixed]:
             continue
         begin, end = int(t.starts[at - 1]), int(t.starts[at])
         es, pts = elementary(packets, t, begin, end), int(pes_stamps(t.header)[0][at - 1])
-        frames, size = _alike(es)
-        if pts < 0 or not 0 < size < len(es) or AAC.config(es[size:]) is None:
+        frames, size = adts.alike(es)
+        if pts < 0 or not 0 < size < len(es) or adts.fixed_part(es[size:]) is None:
             continue
-        later = pts + round(frames * FRAME * HZ / adts_rate(es[:4]))
+        later = pts + round(frames * adts.read(es).ticks)
         new = audio_pes(es[:size], pts), audio_pes(es[size:], later % MODULO)
         yield _rewritten(packets, t.index[begin:end], pid, *new)
 
@@ -168,26 +166,13 @@ def _spilled(es: bytes, following: bytes) -> int:
     """
     both = es + following
     begin = es.find(0xFF)
-    while 0 <= begin < LONGEST:
-        count, end = _alike(both, begin, len(es))
+    while 0 <= begin < adts.LONGEST:
+        count, end = adts.alike(both, begin, len(es))
         later = both[end : end + 2]
         if end >= len(es) and later and both.startswith(later, begin):
             return end - len(es)
         begin = es.find(0xFF, end if count > 2 else begin + 1)  # so many are no chance
     return 0
-
-
-def _alike(es: bytes, begin: int = 0, until: int = MODULO) -> tuple[int, int]:
-    """How many frames in a row have the form of the first, and where the last one ends; only those
-    that begin before a place.
-    """
-    config = AAC.config(es[begin : begin + 7])
-    count, at = 0, begin
-    while at < until and config is not None and AAC.config(es[at : at + 7]) == config:
-        length = (es[at + 3] & 3) << 11 | es[at + 4] << 3 | es[at + 5] >> 5
-        at += max(length, 7)
-        count += 1
-    return count, at
 
 
 def _owners(packets: Packets, where: Sequence[Place]) -> Index:

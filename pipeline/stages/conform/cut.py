@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.media.clock import HZ, Bytes, signed
-from pipeline.media.es.codecs import AAC, AV1, OPUS
+from pipeline.media.es.codecs import Carriage
 from pipeline.media.slots.format_changes import by_segment, survey
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.packets import PACKET, framing
-from pipeline.media.ts.scan import Scan, scan
+from pipeline.media.ts.scan import Scan, Stream, scan
 from pipeline.media.ts.split import Place, cut, places
 from pipeline.stages.segments import LocalSegment, read, slots_of, written
 
@@ -68,7 +68,7 @@ def scanned(name: str, data: Bytes, before: Scan) -> Scan:
     told = {s.codec: s.config for s in before.streams.values() if s.codec}  # by the container
     after = scan(name, data)
     streams = {
-        pid: replace(s, config=told.get(s.codec)) if s.codec in (AV1, OPUS) else s
+        pid: replace(s, config=told.get(s.codec)) if s.codec and s.codec.configured else s
         for pid, s in after.streams.items()
     }
     return replace(
@@ -127,4 +127,8 @@ def _goes_on(before: Scan, here: Scan) -> bool:
     """
     whole = before.faults is None and here.faults is None and not before.cut
     pairs = [(before.streams[pid], s) for pid, s in here.streams.items() if pid in before.streams]
-    return whole and any((b.head or b.codec == AAC) and continues(a, b) for a, b in pairs)
+    return whole and any((b.head or _spans_pes(b)) and continues(a, b) for a, b in pairs)
+
+
+def _spans_pes(stream: Stream) -> bool:
+    return stream.codec is not None and stream.codec.carriage is Carriage.ADTS

@@ -12,13 +12,12 @@ import numpy as np
 from pipeline.errors import MuxingError
 from pipeline.media.clock import BASE, HZ, MODULO, Ticks, signed
 from pipeline.media.containers.unwrap import Opened
-from pipeline.media.es import access_units as units
-from pipeline.media.es.access_units import FRAME
-from pipeline.media.es.codecs import AAC, PRIVATE, adts_rate
+from pipeline.media.es import adts
+from pipeline.media.es.codecs import Carriage
 from pipeline.media.es.formats import Format
 from pipeline.media.es.sps import NUMBERS
 from pipeline.media.finding_ids import CHANGES
-from pipeline.media.slots.format_changes import Change, Survey, Wanted
+from pipeline.media.slots.format_changes import ENCODED, Change, Survey, Wanted
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.mux import Sample
 from pipeline.media.ts.replace_streams import samples, spliced
@@ -39,7 +38,7 @@ FULL_HD = 1920 * 1088  # pixels
 CODE = b"\0\0\0\1"
 SLICE = b"\x88\x80"
 BASELINE = bytes.fromhex("6742c00aa6117b011000000300100000030140f1226118")  # of no matter what
-SILENT = b"\xff\xf1\x4c\x40"  # 48 kHz, one channel
+SILENT = adts.AdtsHeader(2, RATE, 1).fixed_part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +103,7 @@ def _encoded(
     """What ffmpeg makes of a run, nothing where it cannot read it; and the last of what it says."""
     assert source.ffmpeg is not None
     output = source.folder / "run.ts"
-    private = run[0].was.codec.stream_type >= PRIVATE
+    private = _private(run[0])
     argv = commands.reencode(
         source.ffmpeg.ffmpeg,
         output,
@@ -126,6 +125,11 @@ def _encoded(
         return [], printable(str(error))
     finally:
         output.unlink(missing_ok=True)
+
+
+def _private(change: Change) -> bool:
+    """Only another container carries it: what was made of that is no use to ffmpeg."""
+    return change.was.codec.carriage is Carriage.UNIT
 
 
 def _complaint(said: str, source: Source, run: Sequence[Change]) -> str:
@@ -158,8 +162,8 @@ def _alone(piece: Opened, change: Change) -> bytes:
 def _sound_as(wanted: Wanted) -> dict[str, object]:
     if wanted.like is None or wanted.like.config is None:
         return commands.aac(RATE, None)
-    config = wanted.like.config
-    return commands.aac(adts_rate(config), (config[2] & 1) << 2 | config[3] >> 6)
+    header = adts.read(wanted.like.config)
+    return commands.aac(header.rate, header.channels)
 
 
 def _pictures_as(wanted: Wanted, number: int) -> dict[str, object]:
@@ -204,9 +208,10 @@ def _times(source: Source, run: Sequence[Change]) -> _Times:
     base = int(raws[0][0])
     old = tuple(base + signed(raw - base) for raw in raws)
     last = _stream(source, run[-1])
-    if last.codec is AAC and last.config:
-        behind = last.tail * FRAME * HZ / adts_rate(last.config)
-    elif run[-1].was.codec.stream_type >= PRIVATE:  # one packet of sound in each PES
+    exact = last.codec.unit_ticks(last.config) if last.codec else None
+    if exact is not None:
+        behind = last.tail * exact
+    elif _private(run[-1]):  # one packet of sound in each PES
         behind = float(np.median(np.diff(old[-1]))) if len(old[-1]) > 1 else HZ / 50
     else:  # how much its last PES holds is not known: all that comes out, if nothing follows
         behind = math.inf
@@ -217,7 +222,7 @@ def _times(source: Source, run: Sequence[Change]) -> _Times:
         nearer = min(behind, HZ / 2 if behind == math.inf else behind + HZ / 2)
         behind = step if 0 < step < nearer else behind
     over = end + behind - float(old[0].min()) - _pictures_last(source, run[-1])
-    if run[-1].was.codec.stream_type >= PRIVATE and len(run) == 1 and 0 < over < 2 * behind:
+    if _private(run[-1]) and len(run) == 1 and 0 < over < 2 * behind:
         behind -= over  # what fills the last packets up would push the next segment away
     return _Times(base, old, end + behind)
 
@@ -271,17 +276,17 @@ def _sound(
     """The new frames by segment, without what the encoder put in front and behind."""
     times = _times(source, run)
     header = wanted.like.config if wanted.like else None
-    header = header or next((c for s in new if (c := AAC.config(s.data))), SILENT)
-    beat = FRAME * HZ / adts_rate(header)
+    header = header or next((c for s in new if (c := adts.fixed_part(s.data))), SILENT)
+    beat = adts.read(header).ticks
     begin = float(times.old[0].min())
     frames: list[Sample] = []
     if source.ffmpeg is None:
         end = times.limit if times.limit < math.inf else float(times.old[-1].max()) + beat
         count = max(1, round((end - begin) / beat))
-        es = header[:3] + bytes((header[3], 1, 0x9F, 0xFC)) + run[0].number.to_bytes(5, "big")
+        es = adts.framed(header, run[0].number.to_bytes(5, "big"))
         frames = [Sample(p, p, es) for p in (round(begin + n * beat) for n in range(count))]
     for sample in new:
-        found = units.frames(np.frombuffer(sample.data, np.uint8), header)
+        found = adts.frames(np.frombuffer(sample.data, np.uint8), header)
         first = times.near(sample.pts)
         for n, (at, size) in enumerate(zip(found.begin, found.length, strict=True)):
             pts = first + round(n * beat)
@@ -303,10 +308,10 @@ def _holes(source: Source, change: Change, times: _Times) -> Iterator[tuple[floa
     sent = samples(source.read(change.number).data, change.pid)
     begins = [times.near(sample.pts) for sample in sent]
     lasting = 1.5 * float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
+    exact = change.was.codec.unit_ticks(change.was.config)
     for sample, (begin, following) in zip(sent, pairwise(begins), strict=False):
-        if change.was.codec is AAC and change.was.config:
-            count = AAC.count(sample.data) or math.inf  # it begins inside a frame
-            lasting = count * FRAME * HZ / adts_rate(change.was.config)
+        if exact is not None:
+            lasting = exact * (change.was.codec.count(sample.data) or math.inf)  # begins inside one
         if following - begin - lasting > HZ * GAP:
             yield begin + lasting, following
 
@@ -320,9 +325,9 @@ def _lacking(
     gone = sum(b - a for change in run for a, b in _holes(source, change, times))
     wanted = (end - float(times.old[0].min()) - gone) / HZ
     new = [sample for share in shares for sample in share]
-    header = next((c for s in new if (c := AAC.config(s.data))), SILENT)
-    count = sum(len(units.frames(np.frombuffer(s.data, np.uint8), header).begin) for s in new)
-    short = wanted - count * FRAME / adts_rate(header)
+    header = next((c for s in new if (c := adts.fixed_part(s.data))), SILENT)
+    count = sum(len(adts.frames(np.frombuffer(s.data, np.uint8), header).begin) for s in new)
+    short = wanted - count * adts.read(header).ticks / HZ
     if count and short > SHORT:
         detail = f"{short:.3f} s of {wanted:.3f} s of sound could not be decoded"
         name = source.slots[run[0].number].name
@@ -344,7 +349,7 @@ def _record(source: Source, change: Change, wanted: Wanted, mine: Sequence[Sampl
     known = stream.pts[stream.pts >= 0]
     span = signed(known - known[0])
     step = (int(span.max()) - int(span.min())) / max(1, len(span) - 1)
-    now = str(wanted.like) if wanted.like else "aac" if wanted.kind == "audio" else "h264"
+    now = str(wanted.like or ENCODED[wanted.kind].name)
     seconds = round((int(span.max()) - int(span.min()) + step) / HZ, 3)
     return Reencoded(change.kind, name, seconds, len(mine), str(change.was), now)
 
@@ -353,7 +358,7 @@ def _said(
     source: Source, change: Change, one: Reencoded, mine: Sequence[Sample]
 ) -> Iterator[Finding]:
     """What was done, and what did not come out of it."""
-    own = change.was.codec.stream_type < PRIVATE and change.was.codec.copied
+    own = not _private(change) and change.was.codec.copied
     id = CHANGES[change.was.codec.kind] if own else "ES_CODEC"
     detail = f"{one.was}, {one.units} units of {one.seconds:g} s"
     yield Finding(

@@ -8,8 +8,8 @@ import numpy as np
 
 from pipeline.choices import Format, OnChange
 from pipeline.media.clock import Bytes, signed
-from pipeline.media.es.codecs import AAC, H264, codec_of
-from pipeline.media.slots.format_changes import Survey, begun_anew, by_segment, survey
+from pipeline.media.es.codecs import codec_of
+from pipeline.media.slots.format_changes import ENCODED, Survey, begun_anew, by_segment, survey
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.mux import Stream
 from pipeline.media.ts.replace_streams import spliced
@@ -115,7 +115,7 @@ def _rewritten(
     """The segment with its new streams in the place of the old ones."""
     assert slot.scan is not None
     streams = [
-        Stream(found.wanted[kind].pid, H264 if kind == "video" else AAC, mine)
+        Stream(found.wanted[kind].pid, ENCODED[kind], mine)
         for (here, kind), mine in made.samples.items()
         if here == number
     ]
@@ -136,7 +136,7 @@ def _rewritten(
     }
     here = {stream.codec.kind for stream in streams}
     streams += [
-        Stream(found.wanted[kind].pid, H264 if kind == "video" else AAC, ())
+        Stream(found.wanted[kind].pid, ENCODED[kind], ())
         for kind in {codec.kind for pid, codec in codecs.items() if codec and pid in old} - here
     ]
     taken = {stream.pid for stream in streams}

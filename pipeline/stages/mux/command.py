@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.choices import Format
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.es.access_units import NO_UNITS, Units
-from pipeline.media.es.codecs import PRIVATE
+from pipeline.media.es.codecs import Carriage
 from pipeline.media.loss.chapters import Marks
 from pipeline.media.loss.fills import Fill, Made
 from pipeline.media.stitch.priming import INTRODUCED, TIMES, introduction
@@ -51,8 +51,8 @@ def command(
         output,
         [*range(len(lanes))] if fed else [lane.pid for lane in lanes],
         format=wanted.format,
-        adts=not fed and any(lane.codec.name == "aac" for lane in lanes),
-        hevc=any(lane.codec.name == "hevc" for lane in lanes),
+        adts=not fed and any(lane.codec.carriage is Carriage.ADTS for lane in lanes),
+        hevc=any(lane.codec.nal is not None and lane.codec.nal.apart for lane in lanes),
         picture_ticks=_lasting(lanes, "video", HZ),
         sound_ticks=_lasting(lanes, "audio", commands.SOUND_HZ) if fed else None,
         base=BASE / HZ,
@@ -76,7 +76,7 @@ def _created(plan: Plan) -> str | None:
 
 def feed_of(lanes: tuple[Lane, ...]) -> "Feed | None":
     """Fragmented MP4 for ffmpeg, where a transport stream has no room for a codec."""
-    if all(lane.codec.stream_type < PRIVATE for lane in lanes):
+    if all(lane.codec.carriage is not Carriage.UNIT for lane in lanes):
         return None
     from pipeline.media.stitch.fmp4_writer import Feed
 

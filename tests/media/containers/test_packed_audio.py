@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.media.containers.packed_audio import OWNER, from_packed
-from pipeline.media.es.access_units import frames
+from pipeline.media.es.adts import frames
 from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import Stream, scan
 from pipeline.model import Severity

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.media.clock import BASE
 from pipeline.media.containers.to_ts import from_fragments, from_webm
-from pipeline.media.es.codecs import AV1, OPUS, VP9, codec_of, obus, vp9_key
+from pipeline.media.es.codecs import AV1, OPUS, codec_of
 from pipeline.media.isobmff import fragments as reader
 from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import scan
@@ -59,46 +59,12 @@ def test_opus_that_does_not_tell_how_it_is_decoded(private):
 
 def test_av1_without_what_mp4_does_not_store():
     unit = b"\x12\0" + b"\x0a\2xy" + b"\x32\3abc" + b"\x7a\1\0"
-    assert [kind for kind, _, _ in obus(unit)] == [2, 1, 6, 15]
     found = from_webm("a.webm", webm(track(b"V_AV1", private=AV1C), unit, b"\x32\3abc"))
     assert found.configs == {0x100: b"\x01\x40\x00\xb4" + AV1C}
     stored = [s.data for s in samples(found.data, 0x100)]
     assert stored == [b"\x0a\2xy\x32\3abc", b"\x32\3abc"]
     assert AV1.is_key(stored[0])
     assert not AV1.is_key(stored[1])
-
-
-@pytest.mark.parametrize("unit", [b"", b"\xff", b"\x0a", b"\x0a\x7f", b"\x0a\xff\xff", b"\x32\5ab"])
-def test_obus_that_cannot_be_followed(unit):
-    assert list(obus(unit)) == []
-
-
-@pytest.mark.parametrize(
-    ("frame", "key"),
-    [
-        pytest.param("824983420013f00b3000", True, id="key"),
-        pytest.param("8649834200", False, id="other"),
-        pytest.param("8a", None, id="shown again"),
-        pytest.param("", False, id="nothing"),
-    ],
-)
-def test_vp9_key_pictures(frame, key):
-    assert vp9_key(bytes.fromhex(frame)) is key
-
-
-@pytest.mark.parametrize(
-    ("frame", "size", "depth"),
-    [
-        pytest.param("824983420013f00b3000", (320, 180), 0x82, id="profile 0"),
-        pytest.param("92498342080013f00b3000"[:20], None, None, id="10 bits, cut"),
-    ],
-)
-def test_what_a_vp9_key_picture_tells(frame, size, depth):
-    config = VP9.config(bytes.fromhex(frame))
-    if size:
-        assert config is not None
-        assert tuple(int.from_bytes(config[n : n + 2], "big") for n in (0, 2)) == size
-        assert config[10] == depth
 
 
 def test_compressed_tracks_are_refused():
@@ -126,9 +92,9 @@ def test_frames_whose_times_run_back_stay_in_their_order():
 
 def test_a_type_of_our_own_counts_only_under_our_mark():
     """Somebody else's private stream is data."""
-    assert codec_of(0xF1, "rcpp", 0) is VP9
-    assert codec_of(0xF1, "", 0) is None
-    assert codec_of(0xF1, "HEVC", 0) is None
+    assert codec_of(0xF2, "rcpp", 0) is AV1
+    assert codec_of(0xF2, "", 0) is None
+    assert codec_of(0xF2, "HEVC", 0) is None
 
 
 @pytest.mark.parametrize("left", [0, 10, 25])

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from pipeline.media.es import access_units as units
 from pipeline.media.es.access_units import Units
+from pipeline.media.es.adts import frames as frames_of
 from pipeline.media.es.audio_config import program_config
-from pipeline.media.es.codecs import AVC
+from pipeline.media.es.nal import AVC
 from pipeline.media.malformed import Malformed
 from tests import ts
 
@@ -120,14 +121,6 @@ def test_any_bytes_are_stored_as_one_reads_them(pieces):
     assert len(made.sizes) == len(made.pts) == len(made.dts)
 
 
-@given(st.lists(st.sampled_from([0, 1, 2]), max_size=40), st.integers(0, 1))
-def test_start_codes_are_found_at_even_and_odd_places(pieces, begin):
-    data = bytes(pieces)[begin:]
-    places = [at for at in range(len(data)) if data.startswith(b"\0\0\1", at)]
-    es = np.frombuffer(bytes(pieces), np.uint8)[begin:]
-    assert units.start_codes(es).tolist() == places
-
-
 def test_a_stream_without_units_has_none():
     made, sets = video(b"")
     assert (len(made.sizes), len(made.pts), len(made.dts), made.digest, sets) == (0, 0, 0, 0, [])
@@ -206,7 +199,7 @@ def bytes_of(es: bytes) -> np.ndarray:
 
 
 def chain(es: bytes, config: bytes = CONFIG) -> tuple[list[int], list[int], int]:
-    found = units.frames(bytes_of(es), config)
+    found = frames_of(bytes_of(es), config)
     return found.begin.tolist(), found.length.tolist(), found.end
 
 
@@ -245,9 +238,7 @@ def test_frames(es, begins):
     found, lengths, end = chain(es)
     assert found == begins
     assert end == (begins[-1] + lengths[-1] if begins else 0)
-    made = units.audio(
-        bytes_of(es), units.frames(bytes_of(es), CONFIG), np.array([0]), np.array([5])
-    )
+    made = units.audio(bytes_of(es), frames_of(bytes_of(es), CONFIG), np.array([0]), np.array([5]))
     assert made.sizes.tolist() == [length - 7 for length in lengths]
     raw = b"".join(es[b + 7 : b + n] for b, n in zip(found, lengths, strict=True))
     assert made.digest == zlib.crc32(raw)
@@ -261,7 +252,7 @@ def test_a_last_frame_cut_anywhere_is_left_out(cut):
 def test_headers_with_a_checksum_have_nine_bytes():
     frames = [ts.adts_frame(raw, crc=True) for raw in RAW]
     es = bytes_of(b"".join(frames))
-    found = units.frames(es, bytes.fromhex("fff04c40"))
+    found = frames_of(es, bytes.fromhex("fff04c40"))
     assert (found.header.tolist(), found.length.tolist()) == ([9] * 6, [len(f) for f in frames])
     made = units.audio(es, found, np.array([0]), np.array([5]))
     assert made.sizes.tolist() == [len(raw) for raw in RAW]
@@ -270,7 +261,7 @@ def test_headers_with_a_checksum_have_nine_bytes():
 
 def test_checksums_may_come_and_go():
     es = bytes_of(b"".join(ts.adts_frame(raw, crc=n % 2 == 1) for n, raw in enumerate(RAW)))
-    found = units.frames(es, CONFIG)
+    found = frames_of(es, CONFIG)
     assert found.end == len(es)
     made = units.audio(es, found, np.array([0]), np.array([5]))
     assert made.sizes.tolist() == [len(raw) for raw in RAW]
@@ -297,7 +288,7 @@ def test_a_frame_shorter_than_its_header_of_nine_bytes_is_none(length):
 def test_stamps_of_frames(pes, pts):
     stamps = 100 * np.arange(1, len(pes) + 1, dtype=np.int64)
     es = bytes_of(ES)
-    made = units.audio(es, units.frames(es, CONFIG), np.array(pes, np.intp), stamps)
+    made = units.audio(es, frames_of(es, CONFIG), np.array(pes, np.intp), stamps)
     assert made.pts.tolist() == made.dts.tolist() == pts
     assert made.sizes.tolist() == [len(raw) for raw in RAW]
     assert made.digest == zlib.crc32(b"".join(RAW))
@@ -316,7 +307,7 @@ def test_frames_of_anything_are_found_again(raws, behind, crc):
 @given(st.lists(st.sampled_from([CONFIG, b"\xff", b"\0", b"\x01", b"\x1f", b"\xfc"]), max_size=40))
 def test_no_bytes_are_too_wrong_to_be_frames(pieces):
     es = bytes_of(b"".join(pieces))
-    found = units.frames(es, CONFIG)
+    found = frames_of(es, CONFIG)
     made = units.audio(es, found, np.array([0]), np.array([5]))
     assert found.end == int(found.length.sum())
     assert int(made.sizes.sum()) == found.end - 7 * len(found.begin)
@@ -335,7 +326,7 @@ def test_the_channels_of_a_track_are_told_apart():
     raw = [PCE + b"first", b"second"]
     es = b"".join(ts.adts_frame(one) for one in raw)
     data = np.frombuffer(es, np.uint8)
-    found = units.frames(data, CONFIG)
+    found = frames_of(data, CONFIG)
     made = units.audio(data, found, np.array([0]), np.array([7], np.int64))
     apart = units.told_apart(made)
     end = program_config(raw[0], 3).end
@@ -347,7 +338,7 @@ def test_the_channels_of_a_track_are_told_apart():
 @pytest.mark.parametrize("frame", [b"\x20frame", PCE[:3]], ids=["another element", "cut short"])
 def test_channels_that_are_told_nowhere(frame):
     data = np.frombuffer(ts.adts_frame(frame), np.uint8)
-    made = units.audio(data, units.frames(data, CONFIG), np.array([0]), np.array([7], np.int64))
+    made = units.audio(data, frames_of(data, CONFIG), np.array([0]), np.array([7], np.int64))
     with pytest.raises(Malformed):
         units.told_apart(made)
 
@@ -356,13 +347,3 @@ def test_which_pes_the_slices_of_each_picture_begin_in():
     parts = [ts.annex_b([IDR, AUD]), ts.annex_b([SLICE, REST]), ts.annex_b([SEI, SLICE, AUD])]
     begins = np.cumsum([0, *map(len, parts)])[:-1]
     assert units.owners(bytearray(b"".join(parts)), begins, AVC).tolist() == [0, 1, 2]
-
-
-def test_units_before_a_place():
-    es = ts.annex_b([AUD, IDR, AUD, SLICE])
-    found = units.nals(np.frombuffer(es, np.uint8))
-    cut = len(ts.annex_b([AUD, IDR, AUD])) + 9
-    left = found.until(cut)
-    assert left.begin.tolist() == found.begin.tolist()
-    assert left.end.tolist() == [*found.end[:3].tolist(), cut]
-    assert [n.tolist() for n in found.until(9).pictures] == [[], []]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.media.es.black_picture import adapted, coding
-from pipeline.media.es.codecs import nal_units
+from pipeline.media.es.nal import nal_units
 from pipeline.muxing import commands
 from tests import ts
 

@@ -1,31 +1,10 @@
-"""What is known of each codec, and what bytes that are no transport stream look like."""
+"""What is known of each codec."""
 
-import numpy as np
 import pytest
 
-from pipeline.media.es.codecs import AAC, H264, adts_begins, adts_rate, codec_of, nal_units, sniff
+from pipeline.media.es.codecs import BY_MP4_ENTRY, CODECS, H264, codec_of
+from pipeline.media.malformed import Malformed
 from tests import ts
-
-
-@pytest.mark.parametrize(
-    ("es", "expected"),
-    [
-        pytest.param(b"", [], id="nothing"),
-        pytest.param(ts.noise(50), [], id="no start code"),
-        pytest.param(b"xyz\0\0\1ab", [b"ab"], id="bytes in front"),
-        pytest.param(b"\0\0\1ab\0\0\1cd", [b"ab", b"cd"], id="3-byte codes"),
-        pytest.param(b"\0\0\0\1ab\0\0\0\1cd", [b"ab", b"cd"], id="4-byte codes"),
-        pytest.param(b"\0\0\1ab\0\0\0\0\0\1cd\0\0", [b"ab", b"cd"], id="trailing zero bytes"),
-        pytest.param(b"\0\0\1\0\0\1", [b"", b""], id="nothing between"),
-    ],
-)
-def test_nal_units(es, expected):
-    assert nal_units(es) == expected
-
-
-@pytest.mark.parametrize("codes", [(3,), (4,), (4, 3)])
-def test_nal_units_of_a_picture(codes):
-    assert nal_units(ts.access_unit(codes=codes)) == ts.picture_nals()
 
 
 @pytest.mark.parametrize(
@@ -40,96 +19,6 @@ def test_nal_units_of_a_picture(codes):
 )
 def test_parameter_sets_and_key_pictures(codec, es, config, key):
     assert (codec.config(es), codec.is_key(es)) == (config, key)
-
-
-@pytest.mark.parametrize("rate", ts.RATES)
-def test_the_rate_of_each_adts_header(rate):
-    config = AAC.config(ts.adts_frame(ts.silence(30), rate=rate))
-    assert config is not None
-    assert adts_rate(config) == rate
-
-
-@pytest.mark.parametrize("channels", range(8))
-def test_the_fixed_part_of_adts_headers_is_that_of_all_frames(channels):
-    configs = {AAC.config(ts.adts_frame(ts.noise(n), channels=channels)) for n in (1, 300, 8184)}
-    assert configs == {bytes((0xFF, 0xF1, 0x4C | channels >> 2, channels << 6 & 0xFF))}
-
-
-@pytest.mark.parametrize(
-    ("place", "bit"),
-    [
-        pytest.param(1, 0x08, id="MPEG-2 or MPEG-4"),
-        pytest.param(1, 0x01, id="a checksum"),
-        pytest.param(2, 0x02, id="private bit"),
-        pytest.param(3, 0x20, id="original or copy"),
-        pytest.param(3, 0x10, id="home"),
-        pytest.param(3, 0x08, id="copyright bit"),
-        pytest.param(5, 0x1F, id="buffer fullness"),
-    ],
-)
-def test_bits_of_a_header_that_no_decoder_needs(place, bit):
-    frame = bytearray(ts.adts_frame(b"x"))
-    frame[place] ^= bit
-    assert AAC.config(bytes(frame)) == bytes.fromhex("fff14c40")
-    assert adts_begins(bytes(frame), AAC.config(ts.adts_frame(b"")))
-
-
-@pytest.mark.parametrize(
-    ("place", "bit"),
-    [
-        pytest.param(1, 0x02, id="layer"),
-        pytest.param(2, 0x80, id="profile"),
-        pytest.param(2, 0x04, id="rate"),
-        pytest.param(2, 0x01, id="channels"),
-        pytest.param(3, 0x40, id="channels, low bits"),
-    ],
-)
-def test_bits_of_a_header_that_a_decoder_needs(place, bit):
-    frame = bytearray(ts.adts_frame(b"x"))
-    frame[place] ^= bit
-    assert AAC.config(bytes(frame)) != bytes.fromhex("fff14c40")
-    assert not adts_begins(bytes(frame), AAC.config(ts.adts_frame(b"")))
-
-
-@pytest.mark.parametrize(
-    "es",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(ts.adts_frame(b"")[:6], id="half a header"),
-        pytest.param(b"\xfe" + ts.adts_frame(b"")[1:], id="no sync word"),
-        pytest.param(b"\xff\xfb\x90\x44\0\0\0", id="MP3"),
-        pytest.param(b"\xff\xf1\x74\x40\0\0\0", id="reserved rate 13"),
-        pytest.param(b"\xff\xf1\x7c\x40\0\0\0", id="rate 15"),
-    ],
-)
-def test_no_adts_header(es):
-    assert AAC.config(es) is None
-
-
-THREE = b"".join(ts.adts_frame(ts.noise(n)) for n in (100, 0, 200))
-
-
-@pytest.mark.parametrize(
-    ("es", "expected"),
-    [
-        pytest.param(THREE, 3, id="three frames"),
-        pytest.param(THREE[:-1], 2, id="the last cut"),
-        pytest.param(THREE + b"\xff\xf1", 3, id="half a header behind"),
-        pytest.param(b"", 0, id="nothing"),
-        pytest.param(b"x" + THREE, 3, id="behind the rest of another"),
-        pytest.param(b"x\xff\xf1\x4c\x80\x02\0\0" + THREE, 3, id="what looks like a header"),
-        pytest.param(b"x" + THREE[:107], 1, id="of which one ends here"),
-        pytest.param(b"x" + THREE[:90], 0, id="of which none ends here"),
-        pytest.param(b"x" * (1 << 13) + b"x" + THREE, 0, id="no frame is so long"),
-        pytest.param(ts.adts_frame(b"x", crc=True), 1, id="with checksum"),
-    ],
-)
-def test_frames_in_a_pes_are_counted(es, expected):
-    assert AAC.count(es) == expected
-
-
-def test_a_length_of_zero_does_not_hang():
-    assert AAC.count(ts.adts_frame(b"", length=0) * 1000) <= 1000
 
 
 @pytest.mark.parametrize(
@@ -175,35 +64,30 @@ def test_codecs(stream_type, format_identifier, stream_id, expected):
     assert (codec and (codec.name, codec.kind, codec.copied)) == expected
 
 
-@pytest.mark.parametrize(
-    ("head", "expected"),
-    [
-        pytest.param(b"\x1aE\xdf\xa3\x01", "a WebM or Matroska file", id="WebM"),
-        pytest.param(b"\0\0\0\x18ftypmp42", "an MP4 file or fragment", id="MP4"),
-        pytest.param(b"\0\0\n\x18styp", "an MP4 file or fragment", id="fMP4"),
-        pytest.param(ts.adts_frame(b"x"), "packed audio (ADTS)", id="ADTS"),
-        pytest.param(ts.adts_frame(b"x", crc=True), "packed audio (ADTS)", id="ADTS with CRC"),
-        pytest.param(b"ID3\x04", "packed audio (ADTS)", id="ID3"),
-        pytest.param(b"\x1f\x8b\x08", "gzip data", id="gzip"),
-        pytest.param(b"#EXTM3U\n", "a playlist", id="playlist"),
-        pytest.param(b"\x89PNG\r\n", "a picture", id="PNG"),
-        pytest.param(b"\xff\xd8\xff\xe0", "a picture", id="JPEG"),
-        pytest.param(b"\r\n <!DOCTYPE html>", "an HTML page", id="HTML with doctype"),
-        pytest.param(b"<HTML><body>404", "an HTML page", id="HTML"),
-        pytest.param(b"<?xml version='1.0'?><Error>", "an XML document", id="S3 error"),
-        pytest.param(b' {"code": 404}', "a JSON document", id="JSON"),
-        pytest.param(b"[1]", "a JSON document", id="JSON list"),
-        pytest.param(bytes(4096), "nothing but zeros", id="zeros"),
-        pytest.param(bytes(4095) + b"x", "unknown data", id="zeros, nearly"),
-        pytest.param(
-            b"".join(b"\0\0\n\0" + ts.packet(256, ts.noise(184), n) for n in range(3)),
-            "a stream of 192-byte packets (M2TS)",
-            id="192-byte packets",
-        ),
-        pytest.param(np.random.default_rng(2).bytes(4096), "encrypted or random data", id="random"),
-        pytest.param(b"hello world", "unknown data", id="text"),
-        pytest.param(b"", "unknown data", id="nothing"),
-    ],
-)
-def test_sniff(head, expected):
-    assert sniff(head) == expected
+COPIED = [codec for codec in {*CODECS.values(), *BY_MP4_ENTRY.values()} if codec.copied]
+
+
+@pytest.mark.parametrize("codec", COPIED, ids=lambda codec: codec.name)
+def test_all_is_known_of_what_is_copied(codec):
+    """A codec that fits into MP4 has its place in a transport stream, in MP4, and in a proof."""
+    assert codec.carriage is not None
+    assert codec.mp4_entries
+    assert codec.mp4_box
+    assert codec_of(codec.stream_type, "rcpp", 0) is codec
+    assert is_refused(codec)
+
+
+def is_refused(codec):
+    """What is no configuration of the stream is not taken for it."""
+    config = {
+        "h264": ts.SPS,
+        "hevc": ts.SPS,
+        "aac": bytes.fromhex("fff14c40"),
+        "vp9": bytes.fromhex("014000b4010000000000820202020000"),
+        "av1": bytes.fromhex("014000b481000c00"),
+        "opus": bytes.fromhex("00000002013800000bb80000000000"),
+    }[codec.name]
+    try:
+        return not codec.same_config(b"\1" * 40, config, frozenset())
+    except Malformed:
+        return True

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from pipeline.errors import FfmpegMissingError
 from pipeline.media.es.codecs import H264, HEVC
-from pipeline.media.es.sps import Picture, picture
+from pipeline.media.es.descriptions import Picture
 from pipeline.muxing import commands
 from pipeline.muxing.locate import locate
 from tests import ts
 
 
 def test_the_sample():
-    assert picture(H264, ts.SPS) == Picture(16, 16, profile=66, level=ts.SPS[3], number=0)
+    assert H264.picture(ts.SPS) == Picture(16, 16, profile=66, level=ts.SPS[3], number=0)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (320, 180), (640, 360), (854, 480), (1920, 1080)])
@@ -28,7 +28,7 @@ def test_what_ffmpeg_encodes(size, number):
     argv = commands.black(ffmpeg.ffmpeg, size, "15", 1, number)
     es = subprocess.run(argv, env=ffmpeg.env or None, capture_output=True, check=True).stdout
     (unit,) = [u.rstrip(b"\0") for u in es.split(b"\0\0\1") if u and u[0] & 31 == 7]
-    assert picture(H264, unit) == Picture(*size, 100, unit[3], number)
+    assert H264.picture(unit) == Picture(*size, 100, unit[3], number)
 
 
 @pytest.mark.parametrize("profile", ["baseline", "main", "high", "high422", "high444"])
@@ -44,7 +44,7 @@ def test_profiles(profile):
     argv += ["-f", "h264", "pipe:1"]
     es = subprocess.run(argv, env=ffmpeg.env or None, capture_output=True, check=True).stdout
     (unit,) = [u.rstrip(b"\0") for u in es.split(b"\0\0\1") if u and u[0] & 31 == 7]
-    found = picture(H264, unit)
+    found = H264.picture(unit)
     assert found is not None
     assert (found.width, found.height) == (322, 182)
 
@@ -63,10 +63,10 @@ def test_h265(size, pixels):
     if done.returncode:
         pytest.skip("this ffmpeg cannot encode that")
     (unit,) = [u.rstrip(b"\0") for u in done.stdout.split(b"\0\0\1") if u and u[0] >> 1 & 63 == 33]
-    found = picture(HEVC, unit)
+    found = HEVC.picture(unit)
     assert found is not None
     assert (found.width, found.height, found.number) == (*size, 0)
-    assert picture(HEVC, unit[:20]) is None
+    assert HEVC.picture(unit[:20]) is None
 
 
 def test_what_is_too_large_is_none():
@@ -81,18 +81,18 @@ def test_what_is_too_large_is_none():
         bits += "1" + "0" * (-len(bits) - 1 & 7)
         return b"\x67" + int(bits, 2).to_bytes(len(bits) // 8, "big")
 
-    assert picture(H264, unit(baseline + "1" + rest + size)) == Picture(16, 16, 66, 10, 0)
-    assert picture(H264, unit(baseline + number_32 + rest + size)) is None
-    assert picture(H264, unit(baseline + "1" + rest + huge + size[1:])) is None
+    assert H264.picture(unit(baseline + "1" + rest + size)) == Picture(16, 16, 66, 10, 0)
+    assert H264.picture(unit(baseline + number_32 + rest + size)) is None
+    assert H264.picture(unit(baseline + "1" + rest + huge + size[1:])) is None
 
 
 @pytest.mark.parametrize("unit", [b"", b"\x67", ts.SPS[:4], ts.SPS[:6]])
 @pytest.mark.parametrize("codec", [H264, HEVC])
 def test_no_parameter_set(unit, codec):
-    assert picture(codec, unit) is None
+    assert codec.picture(unit) is None
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes(data):
-    picture(H264, b"\x67" + data)
-    picture(HEVC, b"\x42\x01" + data)
+    H264.picture(b"\x67" + data)
+    HEVC.picture(b"\x42\x01" + data)

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from pipeline.media.isobmff.fragments import lengths_of, parted, read
+from pipeline.media.isobmff.fragments import parted, read
 from pipeline.media.malformed import Malformed
 from tests.media.boxes_builder import STBL, box, counted, full, trak
 
@@ -170,11 +170,3 @@ def test_media_behind_an_initialisation_section_is_parted_from_it():
     assert parted(head + media) == (head, media)
     assert parted(head) == (head, b"")
     assert parted(b"\0\0\0\1junk") == (b"\0\0\0\1junk", b"")
-
-
-def test_nal_units_of_a_sample():
-    sample = b"\0\0\0\2ab\0\0\0\1c"
-    assert [sample[a:b] for a, b in lengths_of(sample, 4)] == [b"ab", b"c"]
-    for wrong in (sample[:-1], sample + b"\0", b"\0\0\0\0"):
-        with pytest.raises(Malformed):
-            list(lengths_of(wrong, 4))

@@ -17,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.media.es.audio_config import audio_object
+from pipeline.media.es.avcc import read_avcc
 from pipeline.media.isobmff import sample_tables as mp4
 from pipeline.media.isobmff.boxes import Box
-from pipeline.media.isobmff.sample_entries import avc_parameter_sets
-from pipeline.media.isobmff.sample_tables import Edit, Layout
+from pipeline.media.isobmff.sample_tables import Layout
+from pipeline.media.isobmff.track_header import Edit
 from pipeline.media.malformed import Malformed
 from tests.media.boxes_builder import (
     ASC,
@@ -470,7 +471,7 @@ def everything(data: bytes) -> None:
             except Malformed as e:
                 assert "edit list" in str(e)  # noqa: PT017
         assert 0 <= mp4.outside(track, layout) <= len(track.chunk_offsets)
-        for read in (avc_parameter_sets, audio_object):
+        for read in (read_avcc, audio_object):
             with contextlib.suppress(Malformed):
                 read(track.configuration)
 
@@ -741,7 +742,7 @@ def test_cases_hold_what_they_are_made_for(made):
 def test_descriptions_of_real_tracks(made):
     video, sound = load(made("44.1 kHz"))[1].tracks
     assert (video.handler, video.codec, video.width, video.height) == ("vide", "avc1", 160, 120)
-    sps, pps = avc_parameter_sets(video.configuration)
+    sps, pps = read_avcc(video.configuration).sets
     assert (sps[0] & 31, pps[0] & 31) == (7, 8)
     assert (sound.handler, sound.codec, sound.channels, sound.sample_rate) == (
         "soun",

@@ -14,7 +14,7 @@ from pipeline.media.track import Lane
 from pipeline.model import Hole, Severity
 
 OPUS_LANE = Lane(258, OPUS, bytes(13), 1800.0)
-VIDEO, AUDIO = Lane(256, H264, b"", 6000.0), Lane(257, AAC, b"", 1920.0)
+VIDEO, AUDIO = Lane(256, H264, b"", 6000.0), Lane(257, AAC, b"\xff\xf1\x4c\x40", 1920.0)
 
 
 def stretch(

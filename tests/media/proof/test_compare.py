@@ -1,4 +1,4 @@
-"""The proof: where each segment's bytes lie in the MP4, and which difference is found."""
+"""The proof: which difference between an MP4 and its segments is found."""
 
 import zlib
 from dataclasses import replace
@@ -12,9 +12,11 @@ from pipeline.media.clock import BASE
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.isobmff.boxes import Box
-from pipeline.media.isobmff.sample_tables import Edit, Layout, Movie, Track
+from pipeline.media.isobmff.sample_tables import Layout, Movie, Track
+from pipeline.media.isobmff.track_header import Edit
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.proof import compare as proof
+from pipeline.media.proof.pieces import digest_block, pieces
 from pipeline.media.track import Lane
 from pipeline.model import Proof
 from tests import ts
@@ -111,119 +113,25 @@ class Made:
         self.layout = Layout((moov, mdat))
 
     def digests(self, block: int = 1 << 20) -> list[int]:
-        piece = proof.pieces(self.tracks, self.expected, block)
+        piece = pieces(self.tracks, self.expected, block)
         digests = [0] * sum(map(len, self.expected))
         view = memoryview(bytes(self.file))
         for at in range(0, len(view), block):
-            proof.digest_block(view[at : at + block], at, piece, digests)
+            digest_block(view[at : at + block], at, piece, digests)
         return digests
+
+    @property
+    def pairs(self) -> list[proof.Pair]:
+        there = zip(self.lanes, self.tracks, self.expected, strict=True)
+        return [proof.Pair(*one) for one in there]
 
     def prove(self) -> tuple[Proof, list[tuple[str, str | None, int | None]]]:
         movie = Movie(90_000, 0, tuple(self.tracks))
-        made, findings = proof.prove(
-            movie, self.layout, self.tracks, self.lanes, self.expected, self.digests()
-        )
+        made, findings = proof.prove(movie, self.layout, self.pairs, self.digests())
         return made, [(f.id, f.segment, f.pid) for f in findings]
 
     def change(self, kind: int, **values: object) -> None:
         self.tracks[kind] = replace(self.tracks[kind], **values)
-
-
-# --- pieces --------------------------------------------------------------------------------------
-
-
-def simple_pieces(sizes, offsets, per_chunk, counts):
-    """Every byte of the file that belongs to a segment, byte by byte."""
-    owner = [n for n, count in enumerate(counts) for _ in range(count)]
-    found, sample = {}, 0
-    for begin, number in zip(offsets, per_chunk, strict=True):
-        for _ in range(number):
-            for byte in range(begin, begin + sizes[sample]):
-                found[byte] = owner[sample]
-            begin += sizes[sample]
-            sample += 1
-    return found
-
-
-@st.composite
-def tables(draw):
-    per_chunk = draw(st.lists(st.integers(1, 5), min_size=1, max_size=6))
-    total = sum(per_chunk)
-    sizes = draw(st.lists(st.integers(0, 40), min_size=total, max_size=total))
-    cuts = sorted(draw(st.lists(st.integers(0, total), max_size=5)))
-    counts = np.diff([0, *cuts, total]).tolist()
-    spaces = draw(st.lists(st.integers(0, 9), min_size=len(per_chunk), max_size=len(per_chunk)))
-    ends = np.cumsum(per_chunk).tolist()
-    lengths = [sum(sizes[end - n : end]) for end, n in zip(ends, per_chunk, strict=True)]
-    order = draw(st.permutations(range(len(per_chunk))))
-    offsets, at = [0] * len(per_chunk), 0
-    for chunk in order:
-        at += spaces[chunk]
-        offsets[chunk] = at
-        at += lengths[chunk]
-    return sizes, offsets, per_chunk, counts
-
-
-def stretches_of(counts: list[int], sizes: list[int]) -> list[Stretch]:
-    at, found = 0, []
-    for n, count in enumerate(counts):
-        found.append(Stretch(f"{n}.ts", units([bytes(s) for s in sizes[at : at + count]], 0, 1)))
-        at += count
-    return found
-
-
-@given(tables(), st.integers(1, 60))
-def test_pieces_cover_exactly_the_bytes_of_each_segment(table, block):
-    sizes, offsets, per_chunk, counts = table
-    made = proof.pieces([track(sizes, offsets, per_chunk)], [stretches_of(counts, sizes)], block)
-    found = [
-        (byte, slot)
-        for begin, length, slot in zip(
-            made.begin.tolist(), made.length.tolist(), made.slot.tolist(), strict=True
-        )
-        for byte in range(begin, begin + length)
-    ]
-    assert sorted(found) == sorted(simple_pieces(sizes, offsets, per_chunk, counts).items())
-    assert (np.diff(made.begin) >= 0).all()
-    assert (made.begin // block == (made.begin + made.length - 1) // block).all()
-
-
-@pytest.mark.parametrize(
-    ("counts", "begin", "length", "slot"),
-    [
-        pytest.param([4], [10, 90], [30, 70], [0, 0], id="one segment"),
-        pytest.param([2, 2], [10, 90], [30, 70], [0, 1], id="the edge between chunks"),
-        pytest.param([1, 3], [10, 20, 90], [10, 20, 70], [0, 1, 1], id="inside the first chunk"),
-        pytest.param([3, 1], [10, 90, 120], [30, 30, 40], [0, 0, 1], id="inside the last chunk"),
-        pytest.param([2, 0, 2], [10, 90], [30, 70], [0, 2], id="an empty segment between"),
-        pytest.param([0, 4], [10, 90], [30, 70], [1, 1], id="an empty segment in front"),
-        pytest.param([4, 0], [10, 90], [30, 70], [0, 0], id="an empty segment behind"),
-        pytest.param([1, 1, 1, 1], [10, 20, 90, 120], [10, 20, 30, 40], [0, 1, 2, 3], id="four"),
-    ],
-)
-def test_pieces(counts, begin, length, slot):
-    sizes = [10, 20, 30, 40]
-    made = proof.pieces([track(sizes, [10, 90], [2, 2])], [stretches_of(counts, sizes)], 1 << 20)
-    assert made.begin.tolist() == begin
-    assert made.length.tolist() == length
-    assert made.slot.tolist() == slot
-
-
-def test_pieces_are_cut_at_block_borders():
-    made = proof.pieces([track([100], [10], [1])], [stretches_of([1], [100])], 30)
-    assert made.begin.tolist() == [10, 30, 60, 90]
-    assert made.length.tolist() == [20, 30, 30, 20]
-    assert made.slot.tolist() == [0, 0, 0, 0]
-
-
-def test_slots_of_the_second_track_come_behind_those_of_the_first():
-    made = proof.pieces(
-        [track([5, 5], [0, 20], [1, 1]), track([5, 5], [10, 30], [1, 1])],
-        [stretches_of([1, 1], [5, 5]), stretches_of([1, 1], [5, 5])],
-        1 << 20,
-    )
-    assert made.begin.tolist() == [0, 10, 20, 30]
-    assert made.slot.tolist() == [0, 2, 1, 3]
 
 
 # --- digests -------------------------------------------------------------------------------------
@@ -296,9 +204,7 @@ def test_every_segment_that_differs_is_counted():
     made.file[int(made.tracks[0].chunk_offsets[0])] ^= 1
     made.file[int(made.tracks[0].chunk_offsets[4])] ^= 1
     movie = Movie(90_000, 0, tuple(made.tracks))
-    _, findings = proof.prove(
-        movie, made.layout, made.tracks, made.lanes, made.expected, made.digests()
-    )
+    _, findings = proof.prove(movie, made.layout, made.pairs, made.digests())
     assert [(f.id, f.segment, f.count) for f in findings] == [("M_HASH", "0.ts", 2)]
 
 
@@ -433,12 +339,14 @@ def test_an_index_behind_the_media_data():
         pytest.param(["soun avc1", "soun mp4a"], False, id="another handler"),
     ],
 )
-def test_pair(kinds, found):
+def test_lanes_are_paired_with_tracks(kinds, found):
     tracks = tuple(
         replace(track([1], [0], [1]), handler=kind[:4], codec=kind[5:]) for kind in kinds
     )
-    paired = proof.pair(Movie(1000, 0, tracks), (VIDEO, AUDIO))
-    assert paired == (list(tracks) if found else None)
+    pairs = proof.paired(Movie(1000, 0, tracks), (VIDEO, AUDIO), ([], []))
+    assert (pairs and [(pair.lane, pair.track) for pair in pairs]) == (
+        list(zip((VIDEO, AUDIO), tracks, strict=True)) if found else None
+    )
 
 
 # --- read back as units --------------------------------------------------------------------------

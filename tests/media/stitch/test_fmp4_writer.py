@@ -9,9 +9,9 @@ import pytest
 from pipeline.media.clock import BASE, HZ, OPUS_HZ
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.audio_config import audio_object
+from pipeline.media.es.avcc import read_avcc
 from pipeline.media.es.codecs import AAC, AV1, H264, OPUS, VP9
 from pipeline.media.isobmff import fragments
-from pipeline.media.isobmff.sample_entries import avc_parameter_sets
 from pipeline.media.stitch.fmp4_writer import Feed
 from pipeline.media.track import Lane
 from tests import ts
@@ -72,7 +72,7 @@ def test_what_the_tracks_say():
     lanes = vp9(), opus()
     found, _ = written(lanes, {256: units([VP9_KEY], [BASE]), 272: units([b"a"], [BASE])})
     video, sound = found["vide"].track, found["soun"].track
-    assert (video.codec, video.size, video.timescale) == ("vp09", (320, 180), HZ)
+    assert (video.codec, video.width, video.height, video.timescale) == ("vp09", 320, 180, HZ)
     assert video.configuration == lanes[0].config[4:]
     assert (sound.codec, sound.channels, sound.timescale) == ("Opus", 1, OPUS_HZ)
     assert sound.configuration == DOPS
@@ -88,7 +88,7 @@ def test_pictures_out_of_order_and_their_parameter_sets():
     found, body = written((lane, opus()), {256: units([key, *[other] * 3], dts, pts), **QUIET})
     assert found["vide"].pts.tolist() == pts
     assert found["vide"].dts.tolist() == dts
-    assert avc_parameter_sets(found["vide"].track.configuration) == (SPS, PPS)
+    assert read_avcc(found["vide"].track.configuration).sets == (SPS, PPS)
     (at,) = [m.end() for m in re.finditer(b"trun", body)][:1]
     flags = [row[2] for row in struct.iter_unpack(">4I", body[at + 12 : at + 12 + 4 * 16])]
     assert flags == [0x02000000, *[0x01010000] * 3]
@@ -134,4 +134,4 @@ def test_av1_brings_its_configuration():
     lane = Lane(256, AV1, b"\x01\x40\0\xb4" + told, PICTURE)
     found, _ = written((lane,), {256: units([b"\x0a\2\0\0\x32\1a"], [BASE])})
     assert (found["vide"].track.codec, found["vide"].track.configuration) == ("av01", told)
-    assert found["vide"].track.size == (320, 180)
+    assert (found["vide"].track.width, found["vide"].track.height) == (320, 180)

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.es.codecs import AAC, OPUS
-from pipeline.media.stitch.silence import EARLY, LATE, Quiet, silent_unit
+from pipeline.media.stitch.silence import EARLY, LATE, Quiet
 
 FRAME = 1024 * HZ / 48000
 UNITS = 100
@@ -30,7 +30,7 @@ def stamps(begin, count=UNITS):
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 6, 7])
 def test_a_silent_frame_of_aac_is_decoded_as_silence(ffmpeg, channels):
-    frame, _ = silent_unit(AAC, config(channels), FRAME)
+    frame, _ = AAC.silence(config(channels), FRAME)
     size = len(frame) + 7
     fixed = config(channels)
     header = fixed[:3] + bytes(
@@ -46,12 +46,12 @@ def test_a_silent_frame_of_aac_is_decoded_as_silence(ffmpeg, channels):
 
 
 def test_channels_that_only_the_stream_tells_have_no_silence():
-    assert silent_unit(AAC, config(0), FRAME) is None
+    assert AAC.silence(config(0), FRAME) is None
 
 
 @pytest.mark.parametrize(("lasts", "made"), [(1800, 1800), (900, 900), (225, 225), (5400, 1800)])
 def test_silence_of_opus_lasts_as_long_as_its_packets_where_such_silence_exists(lasts, made):
-    packet, ticks = silent_unit(OPUS, b"\0\0\0\2", lasts)
+    packet, ticks = OPUS.silence(b"\0\0\0\2", lasts)
     assert ticks == made
     assert packet[0] & 4  # two channels
     assert packet[1:] == b"\xff\xfe"

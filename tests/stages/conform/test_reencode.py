@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.media.containers.unwrap import Opened
-from pipeline.media.es.codecs import nal_units
+from pipeline.media.es.nal import nal_units
 from pipeline.media.slots.format_changes import survey
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import scan

@@ -1,0 +1,63 @@
+"""avcC and hvcC: which parameter sets they hold."""
+
+import pytest
+
+from pipeline.media.es.avcc import avcc, read_avcc, read_hvcc, same_avcc, same_hvcc
+from pipeline.media.malformed import Malformed
+from tests import ts
+from tests.media.boxes_builder import AVCC
+
+
+def test_read_avcc():
+    assert read_avcc(AVCC).sets == (b"\x67\x42\x00", b"\x68\xce")
+    assert read_avcc(AVCC + b"\xfd\xf8\xf8\x00") == read_avcc(AVCC)
+
+
+@pytest.mark.parametrize("cut", range(len(AVCC)))
+def test_avc_parameter_sets_cut_short(cut):
+    with pytest.raises(Malformed, match="avcC"):
+        read_avcc(AVCC[:cut])
+
+
+def test_avc_parameter_sets_of_another_version():
+    with pytest.raises(Malformed, match="begin 02"):
+        read_avcc(b"\x02" + AVCC[1:])
+
+
+@pytest.mark.parametrize("width", [1, 2, 4])
+def test_how_wide_lengths_are(width):
+    assert read_avcc(AVCC[:4] + bytes((0xFC | width - 1,)) + AVCC[5:]).width == width
+
+
+def test_what_is_written_is_read_again():
+    other = ts.SPS[:-1] + b"\x19"
+    written = avcc(ts.SPS, [ts.AUD, ts.PPS, other, ts.SPS, ts.PPS, ts.IDR])
+    assert read_avcc(written).sets == (ts.SPS, other, ts.PPS)
+    assert read_avcc(written).width == 4
+    assert same_avcc(written, ts.SPS, {other, ts.PPS})
+    assert not same_avcc(written, ts.SPS, {ts.PPS + b"\1"})
+
+
+def hvcc(*arrays):
+    body = b"".join(
+        bytes((0x20,))
+        + len(units).to_bytes(2, "big")
+        + b"".join(len(unit).to_bytes(2, "big") + unit for unit in units)
+        for units in arrays
+    )
+    return b"\1" + bytes(20) + b"\xff" + bytes((len(arrays),)) + body
+
+
+def test_parameter_sets_of_h265():
+    box = hvcc([b"\x40\1v"], [b"\x42\1s", b"\x42\1t\0"])
+    assert read_hvcc(box).sets == (b"\x40\1v", b"\x42\1s", b"\x42\1t\0")
+    assert read_hvcc(box).width == 4
+    assert same_hvcc(box, b"\x42\1s", {b"\x40\1v", b"\x42\1t"})
+    assert not same_hvcc(box, b"\x42\1u", ())
+
+
+@pytest.mark.parametrize("cut", [1, 2, 4, 8, 15])
+def test_parameter_sets_of_h265_cut_short(cut):
+    box = hvcc([b"\x40\1v"], [b"\x42\1s", b"\x42\1t\0"])
+    with pytest.raises(Malformed, match="hvcC"):
+        read_hvcc(box[:-cut])
