@@ -74,10 +74,10 @@ CLOCKS = {".now", ".today", ".utcnow"}
 # One door to each library; a door that ends in a slash is a room.
 COMMAND = ("cli/", "__main__.py")
 DOORS = {
-    "boto3": ("storage/s3.py", "storage/s3_clients.py", "storage/sqs.py"),
-    "botocore": ("storage/s3_clients.py", "storage/s3_errors.py", "storage/sqs.py"),
-    "s3transfer": ("storage/s3.py",),
-    "urllib3": ("storage/s3_errors.py",),
+    "boto3": ("storage/s3/store.py", "storage/s3/clients.py", "storage/s3/sqs.py"),
+    "botocore": ("storage/s3/clients.py", "storage/s3/errors.py", "storage/s3/sqs.py"),
+    "s3transfer": ("storage/s3/store.py",),
+    "urllib3": ("storage/s3/errors.py",),
     "obstore": ("storage/object_store.py",),
     "m3u8": ("media/playlist/parse.py",),
     "cryptography": ("media/containers/aes128.py",),

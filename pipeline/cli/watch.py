@@ -190,7 +190,7 @@ def _events(chosen: dict[str, Any]) -> tuple["Events", ...]:
         return ()
     if not source.startswith(("http://", "https://")):
         return (FileEvents(Path(source), secret),)
-    from pipeline.storage.sqs import connect
+    from pipeline.storage.s3.sqs import connect
 
     queue = connect(source, region=chosen["region"], profile=chosen["profile"])
     return (QueueEvents(queue, secret),)

@@ -18,7 +18,7 @@ from pipeline.storage.oserrors import os_errors
 from pipeline.watch.log import log
 
 if TYPE_CHECKING:  # at run time it would load boto3, also where there is no queue
-    from pipeline.storage.sqs import Queue
+    from pipeline.storage.s3.sqs import Queue
 
 MOST = 16 << 20  # bytes of a file read in one cycle
 

@@ -15,7 +15,7 @@ from pipeline.archive.staging import Archive
 from pipeline.receipts.read import read
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests.archive.conftest import Home, files, slices
 
 

@@ -35,7 +35,7 @@ from pipeline.stages.discover import discover
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.probe import creates_once
-from pipeline.storage.s3 import S3Storage, connect
+from pipeline.storage.s3.store import S3Storage, connect
 from tests.servers import ACCESS_KEY, NO_AWS, SECRET_KEY, S3Server
 
 ROOT = Path(__file__).parents[2]

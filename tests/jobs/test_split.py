@@ -28,7 +28,7 @@ from pipeline.retention.interlocks import Checks
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests import recordings as r
 from tests import ts
 

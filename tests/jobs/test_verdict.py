@@ -12,9 +12,9 @@ from pipeline.jobs.verdict import judged, rejected
 from pipeline.media.es.access_units import NO_UNITS
 from pipeline.media.loss.holes import Stretch
 from pipeline.model import Finding, Severity, Verdict
-from pipeline.stages.mux import mux
 from pipeline.stages.discover import discover
 from pipeline.stages.inspect import inspect
+from pipeline.stages.mux import mux
 from pipeline.storage.local import LocalStorage
 from tests import recordings, ts
 

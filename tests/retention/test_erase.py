@@ -30,7 +30,7 @@ from pipeline.retention.erasure import Asked
 from pipeline.retention.plan import GuardError
 from pipeline.retention.subject import Subject
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from pipeline.watch.rebuild_ledger import rebuild
 from tests.retention.conftest import EPOCH, Yard, get, put
 

@@ -46,7 +46,7 @@ from pipeline.retention import document, trash
 from pipeline.retention.plan import GuardError
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from pipeline.watch.rebuild_ledger import rebuild
 from tests.retention.conftest import (
     ALL,

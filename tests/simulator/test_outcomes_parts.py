@@ -23,7 +23,7 @@ from pipeline.simulator.recording import Order, simulate
 from pipeline.simulator.truth import losses
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests import recordings as r
 
 MOMENT = 0.1  # seconds that lost_seconds and the duration may be off

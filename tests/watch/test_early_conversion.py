@@ -12,9 +12,9 @@ from pipeline.ledger import claims, queries
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
 from pipeline.stages.mux import mux
-from pipeline.storage import s3
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3 import store as s3
+from pipeline.storage.s3.store import S3Storage
 from pipeline.watch.conversion import Bench
 from pipeline.watch.early_conversion import Ahead
 from pipeline.watch.readiness import Patience

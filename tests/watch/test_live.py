@@ -33,7 +33,7 @@ from pipeline.simulator.recorder.publish import Shelf, publish_live
 from pipeline.simulator.recorder.values import Playlist, Segment
 from pipeline.simulator.recording import Order, simulate
 from pipeline.storage import Storage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "1"))

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from pipeline.agora.webhook import SIGNATURE_V1, SIGNATURE_V2, signatures
 from pipeline.errors import StorageError
-from pipeline.storage.sqs import connect
+from pipeline.storage.s3.sqs import connect
 from pipeline.watch.notifications import Event, FileEvents, QueueEvents, parse
 from tests.servers import ACCESS_KEY, SECRET_KEY
 

@@ -16,7 +16,7 @@ from pipeline.jobs.spool import spool_of
 from pipeline.model import Verdict
 from pipeline.stages import fetch
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from pipeline.watch.prefetch import Follower, forget, sweep, tidy, tidy_results
 from pipeline.watch.readiness import Patience
 from pipeline.watch.store_watcher import Lookout

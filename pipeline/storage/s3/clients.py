@@ -11,7 +11,7 @@ from pipeline.agora import vendors
 from pipeline.agora.stores import Credentials
 from pipeline.errors import UsageError
 from pipeline.storage.names import printable
-from pipeline.storage.s3_errors import s3_errors
+from pipeline.storage.s3.errors import s3_errors
 
 AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import RecpipeError
 from pipeline.model import StoredObject
-from pipeline.storage.s3_errors import s3_errors
+from pipeline.storage.s3.errors import s3_errors
 
 
 class S3Trials:

@@ -5,7 +5,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from pipeline.storage.s3_errors import s3_errors
+from pipeline.storage.s3.errors import s3_errors
 
 BATCH = 10  # the most SQS gives at once
 MOST = 100  # batches in one go

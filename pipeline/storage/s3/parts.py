@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RecpipeError
-from pipeline.storage.s3_errors import s3_errors
+from pipeline.storage.s3.errors import s3_errors
 
 PART = 16 << 20  # bytes; smaller files are put in one request
 AT_ONCE = 8

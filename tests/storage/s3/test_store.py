@@ -21,7 +21,7 @@ from pipeline.errors import (
     UnsafePathError,
     UsageError,
 )
-from pipeline.storage.s3 import PART, S3Storage, connect
+from pipeline.storage.s3.store import PART, S3Storage, connect
 from tests.servers import NO_AWS, SECRET_KEY, S3Server, free_ports, impatient_client
 
 MP4 = {"sha256": "ab" * 32, "content_type": "video/mp4"}

@@ -18,15 +18,16 @@ from pipeline.errors import (
     UnsafePathError,
 )
 from pipeline.model import StoredObject
-from pipeline.storage import allowed, s3_parts, temporaries
+from pipeline.storage import allowed, temporaries
 from pipeline.storage.names import not_behind, percent_encoded, printable, safe_key
 from pipeline.storage.order import checked, in_order
 from pipeline.storage.oserrors import os_errors
-from pipeline.storage.s3_clients import AWS_HOSTS, Clients, host_of
-from pipeline.storage.s3_errors import s3_errors
-from pipeline.storage.s3_parts import PART
-from pipeline.storage.s3_trials import S3Trials
-from pipeline.storage.s3_versions import S3Versions, protection_of
+from pipeline.storage.s3 import parts
+from pipeline.storage.s3.clients import AWS_HOSTS, Clients, host_of
+from pipeline.storage.s3.errors import s3_errors
+from pipeline.storage.s3.parts import PART
+from pipeline.storage.s3.trials import S3Trials
+from pipeline.storage.s3.versions import S3Versions, protection_of
 
 CHUNK = 1 << 20
 
@@ -193,7 +194,7 @@ class S3Storage:
             size = source.stat().st_size
             begun = self._client.create_multipart_upload(**place, **extra)
             upload = {**place, "UploadId": begun["UploadId"]}
-            s3_parts.send(self._client, source, size, upload, guard)
+            parts.send(self._client, source, size, upload, guard)
         return self._whole(source, size, key)
 
     def delete(self, key: str, *, etag: str | None = None) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.errors import NotFoundError
-from pipeline.storage.s3_errors import s3_errors
+from pipeline.storage.s3.errors import s3_errors
 from pipeline.storage.versions import Version
 
 CHUNK = 1 << 20
