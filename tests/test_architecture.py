@@ -55,8 +55,7 @@ PURE = (
     *("archive/bag.py", "archive/premis.py"),
     *("agora/answers.py", "agora/calls.py", "agora/names.py", "agora/statuses.py"),
     *("agora/stores.py", "agora/vendors.py", "agora/webhook.py"),
-    *("agora/schema.py", "agora/schema_canvas.py", "agora/schema_recording.py"),
-    *("agora/schema_requests.py", "agora/schema_storage.py", "agora/tokens.py"),
+    *("agora/schema/", "agora/tokens.py"),
 )
 PURE_LIBRARIES = {"numpy", "m3u8", "pydantic", "cryptography"}
 IMPURE = {

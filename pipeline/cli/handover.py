@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
 
 def refuse_nonsense(chosen: Mapping[str, Any], known: "Known") -> None:
     """What could not be handed over in the end, said before anything is stopped."""
-    from pipeline.agora.schema_requests import INDIVIDUAL
+    from pipeline.agora.schema.requests import INDIVIDUAL
 
     if not chosen["wait"]:
         source = click.get_current_context().get_parameter_source("to")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.agora.schema import Body, Caution, Share, Uid, UpTo1, WebAddress
+from pipeline.agora.schema.values import Body, Caution, Share, Uid, UpTo1, WebAddress
 
 LONGEST_SIDE = 1920  # pixels
 MOST_PIXELS = 1920 * 1080

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
 from pipeline.agora import tokens
-from pipeline.agora.schema import Body, Caution, Secret, Text, Uid, UpTo2, unknown_keys
-from pipeline.agora.schema_canvas import Arrangement
-from pipeline.agora.schema_recording import EVERYONE, RecordingConfig, Subscription
-from pipeline.agora.schema_storage import StorageConfig
+from pipeline.agora.schema.canvas import Arrangement
+from pipeline.agora.schema.recording import EVERYONE, RecordingConfig, Subscription
+from pipeline.agora.schema.storage import StorageConfig
+from pipeline.agora.schema.values import Body, Caution, Secret, Text, Uid, UpTo2, unknown_keys
 from pipeline.errors import UsageError
 
 Mode: TypeAlias = Literal["mix", "individual", "raw", "web"]

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from pipeline.agora.schema import Body, Caution, Secret, UpTo1, UpTo2, uid
-from pipeline.agora.schema_canvas import TranscodingConfig
+from pipeline.agora.schema.canvas import TranscodingConfig
+from pipeline.agora.schema.values import Body, Caution, Secret, UpTo1, UpTo2, uid
 
 EVERYONE = "#allstream#"
 MOST_UIDS = 32

@@ -3,16 +3,16 @@
 import pytest
 from pydantic import SecretStr
 
-from pipeline.agora.schema import masked, parse, secrets, wire
-from pipeline.agora.schema_canvas import Region, TranscodingConfig
-from pipeline.agora.schema_requests import (
+from pipeline.agora.schema.canvas import Region, TranscodingConfig
+from pipeline.agora.schema.requests import (
     AcquireRequest,
     LayoutRequest,
     StartRequest,
     UpdateRequest,
     refuse_unfit,
 )
-from pipeline.agora.schema_storage import REGIONS, StorageConfig
+from pipeline.agora.schema.storage import REGIONS, StorageConfig
+from pipeline.agora.schema.values import masked, parse, secrets, wire
 from pipeline.errors import UsageError
 from tests.agora.bodies import (
     ACCESS,

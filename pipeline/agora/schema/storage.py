@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.agora.schema import Body, Caution, Secret, Text
+from pipeline.agora.schema.values import Body, Caution, Secret, Text
 from pipeline.errors import UsageError
 
 AMAZON, ALIBABA, TENCENT, S3_COMPATIBLE = 1, 2, 3, 11

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.agora.schema import masked, parse, secrets, wire
-from pipeline.agora.schema_requests import StartRequest, refuse_unfit
+from pipeline.agora.schema.requests import StartRequest, refuse_unfit
+from pipeline.agora.schema.values import masked, parse, secrets, wire
 from pipeline.errors import UsageError
 from tests.agora.bodies import START, changed
 
