@@ -91,7 +91,7 @@ DOORS = {
     "httpx": ("agora/transport.py", "watch/notify.py", "simulator/service/webhooks.py"),
     "pydantic": (
         *("agora/", "simulator/service/gateway.py", "simulator/service/webhooks.py"),
-        *("cli/record.py", "cli/service.py", "watch/notifications.py"),
+        *("cli/record.py", "cli/service.py", "watch/discovery/notifications.py"),
     ),
     "starlette": ("simulator/service/rest.py",),
     "uvicorn": ("simulator/service/rest.py",),

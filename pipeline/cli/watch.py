@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.ledger.ledger import Ledger
     from pipeline.storage import Storage
     from pipeline.watch.daemon import Watch
-    from pipeline.watch.notifications import Events
+    from pipeline.watch.discovery.notifications import Events
 
 BUSY = 75
 
@@ -138,10 +138,10 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
     from pipeline.jobs.naming import naming
     from pipeline.muxing.locate import locate
     from pipeline.watch import daemon, notify
-    from pipeline.watch.conversion import Bench
-    from pipeline.watch.prefetch import Follower
-    from pipeline.watch.readiness import Patience
-    from pipeline.watch.store_watcher import Lookout
+    from pipeline.watch.conversion.claimed import Bench
+    from pipeline.watch.conversion.prefetch import Follower
+    from pipeline.watch.discovery.readiness import Patience
+    from pipeline.watch.discovery.store_watcher import Lookout
 
     opened, how = opener(chosen), settings(chosen)
     to = destination(chosen["to"], how.format, opened)
@@ -183,7 +183,7 @@ def _stores(sources: tuple[str, ...], opened: Callable[[str], Any]) -> Iterator[
 
 
 def _events(chosen: dict[str, Any]) -> tuple["Events", ...]:
-    from pipeline.watch.notifications import FileEvents, QueueEvents
+    from pipeline.watch.discovery.notifications import FileEvents, QueueEvents
 
     source, secret = chosen["events"], config.webhook_secret() or ""
     if not source:

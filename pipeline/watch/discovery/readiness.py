@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.ledger.states import State
-from pipeline.watch.observation import Seen
+from pipeline.watch.discovery.observation import Seen
 
 USUALLY = 20 * 60.0  # seconds within which Agora has uploaded everything
 MOST_NAMES = 3

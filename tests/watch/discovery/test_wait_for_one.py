@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.errors import DeniedError, NotFoundError, StorageError, TemporaryError
 from pipeline.storage.local import LocalStorage
-from pipeline.watch.readiness import Patience
-from pipeline.watch.wait_for_one import Awaited, settled
+from pipeline.watch.discovery.readiness import Patience
+from pipeline.watch.discovery.wait_for_one import Awaited, settled
 from tests.agora.server import FakeTime
 from tests.cli.conftest import COMPOSITE, SAMPLES, edit_playlist, segments
 

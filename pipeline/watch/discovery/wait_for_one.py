@@ -9,9 +9,9 @@ from pipeline.errors import NotFoundError, StorageError, TemporaryError
 from pipeline.ledger.states import State
 from pipeline.model import Recording
 from pipeline.storage import Storage
-from pipeline.watch.observation import Seen
-from pipeline.watch.readiness import Judged, Patience, judge
-from pipeline.watch.store_watcher import Lookout
+from pipeline.watch.discovery.observation import Seen
+from pipeline.watch.discovery.readiness import Judged, Patience, judge
+from pipeline.watch.discovery.store_watcher import Lookout
 
 PAUSES = (1.0, 1.0, 2.0, 5.0)  # seconds between the first looks
 LATER = 10.0  # between the others

@@ -15,12 +15,12 @@ from pipeline.stages.mux import mux
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3 import store as s3
 from pipeline.storage.s3.store import S3Storage
-from pipeline.watch.conversion import Bench
-from pipeline.watch.early_conversion import Ahead
-from pipeline.watch.readiness import Patience
-from pipeline.watch.store_watcher import Lookout
+from pipeline.watch.conversion.claimed import Bench
+from pipeline.watch.conversion.early import Ahead
+from pipeline.watch.discovery.readiness import Patience
+from pipeline.watch.discovery.store_watcher import Lookout
 
-SAMPLE = Path(__file__).parents[2] / "sample_media" / "composite"
+SAMPLE = Path(__file__).parents[3] / "sample_media" / "composite"
 NAME = next(SAMPLE.glob("*.m3u8")).stem
 RESULT = [f"{NAME}.mp4", f"{NAME}.receipt.json"]
 DAY = 86400.0

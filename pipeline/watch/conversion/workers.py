@@ -10,8 +10,8 @@ from pipeline.ledger import claims
 from pipeline.ledger.claims import Claim
 from pipeline.ledger.states import State
 from pipeline.muxing import run
-from pipeline.watch.conversion import Bench, Done, work
-from pipeline.watch.early_conversion import Ahead
+from pipeline.watch.conversion.claimed import Bench, Done, work
+from pipeline.watch.conversion.early import Ahead
 from pipeline.watch.log import log, told
 
 AWAKE = 0.2  # seconds

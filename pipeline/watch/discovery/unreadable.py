@@ -6,8 +6,8 @@ from pipeline.errors import ChangedError, NotFoundError, RecpipeError, UnsafePat
 from pipeline.ledger.discovery import Known, Sighting
 from pipeline.ledger.states import OPEN, State
 from pipeline.storage.names import printable, safe_key
-from pipeline.watch import observation
-from pipeline.watch.observation import Seen
+from pipeline.watch.discovery import observation
+from pipeline.watch.discovery.observation import Seen
 
 ITS_OWN = ChangedError | NotFoundError | UnsafePathError  # says nothing of the store
 

@@ -6,8 +6,8 @@ from pipeline.errors import ChangedError, DeniedError, NotFoundError, StorageErr
 from pipeline.ledger import discovery, queries
 from pipeline.ledger.states import State
 from pipeline.media.playlist.parse import MAX_BYTES
-from pipeline.watch.readiness import Patience
-from pipeline.watch.store_watcher import Lookout
+from pipeline.watch.discovery.readiness import Patience
+from pipeline.watch.discovery.store_watcher import Lookout
 from tests.watch.stores import Counting, sid
 
 TO, DAY, LONG_AGO = "/out", 86400.0, 1e9
@@ -121,7 +121,7 @@ def test_a_store_of_which_nothing_can_be_read_is_to_blame_itself(store, ledger, 
 
 
 def test_what_is_published_stays_so_when_its_new_playlist_cannot_be_read(store, ledger, look):
-    from tests.watch.test_store_watcher import publish_all
+    from tests.watch.discovery.test_store_watcher import publish_all
 
     key = store.record("a/", 1)
     store.record("a/", 2)

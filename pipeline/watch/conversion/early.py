@@ -9,11 +9,11 @@ from pipeline.errors import RecpipeError
 from pipeline.ledger import claims, discovery
 from pipeline.ledger.claims import Claim
 from pipeline.ledger.discovery import Known
-from pipeline.watch import observation
-from pipeline.watch.conversion import Bench, Done, work_ahead
+from pipeline.watch.conversion.claimed import Bench, Done, work_ahead
+from pipeline.watch.conversion.publish_gate import Place
+from pipeline.watch.discovery import observation
+from pipeline.watch.discovery.observation import Seen
 from pipeline.watch.log import log
-from pipeline.watch.observation import Seen
-from pipeline.watch.publish_gate import Place
 
 
 @dataclass(frozen=True, slots=True, eq=False)

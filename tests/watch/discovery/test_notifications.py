@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from pipeline.agora.webhook import SIGNATURE_V1, SIGNATURE_V2, signatures
 from pipeline.errors import StorageError
 from pipeline.storage.s3.sqs import connect
-from pipeline.watch.notifications import Event, FileEvents, QueueEvents, parse
+from pipeline.watch.discovery.notifications import Event, FileEvents, QueueEvents, parse
 from tests.servers import ACCESS_KEY, SECRET_KEY
 
 S3 = {"Records": [{"s3": {"bucket": {"name": "calls"}, "object": {"key": "2026/a+b%3F.m3u8"}}}]}

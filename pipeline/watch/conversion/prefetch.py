@@ -20,8 +20,8 @@ from pipeline.stages import fetch
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.owners import lives
+from pipeline.watch.discovery.observation import Folders, Seen, own_objects
 from pipeline.watch.log import log
-from pipeline.watch.observation import Folders, Seen, own_objects
 
 AT_ONCE = 16  # segments for which the spool of a recording is held
 _FOLDER = re.compile(r"[0-9a-f]{32}")

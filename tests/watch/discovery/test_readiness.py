@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pipeline.ledger.discovery import Known, PartSeen
 from pipeline.ledger.states import WAITING, State
 from pipeline.model import Recording
-from pipeline.watch.observation import Seen
-from pipeline.watch.readiness import USUALLY, Patience, judge
+from pipeline.watch.discovery.observation import Seen
+from pipeline.watch.discovery.readiness import USUALLY, Patience, judge
 
 PATIENCE = Patience(settle=600.0, late_deadline=48 * 3600.0)
 HOUR = 3600.0

@@ -17,11 +17,11 @@ from pipeline.model import Verdict
 from pipeline.stages import fetch
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3.store import S3Storage
-from pipeline.watch.prefetch import Follower, forget, sweep, tidy, tidy_results
-from pipeline.watch.readiness import Patience
-from pipeline.watch.store_watcher import Lookout
+from pipeline.watch.conversion.prefetch import Follower, forget, sweep, tidy, tidy_results
+from pipeline.watch.discovery.readiness import Patience
+from pipeline.watch.discovery.store_watcher import Lookout
 
-SAMPLE = Path(__file__).parents[2] / "sample_media" / "composite"
+SAMPLE = Path(__file__).parents[3] / "sample_media" / "composite"
 SEGMENTS = sorted(SAMPLE.glob("*.ts"))
 (PLAYLIST,) = SAMPLE.glob("*.m3u8")
 SID = PLAYLIST.name.partition("_")[0]

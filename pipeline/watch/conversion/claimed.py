@@ -28,11 +28,11 @@ from pipeline.receipts.earlier import earlier
 from pipeline.receipts.inputs import inputs_of
 from pipeline.stages import publish
 from pipeline.storage import Storage
-from pipeline.watch.observation import Seen
-from pipeline.watch.prefetch import forget
-from pipeline.watch.publish_gate import Place
+from pipeline.watch.conversion.prefetch import forget
+from pipeline.watch.conversion.publish_gate import Place
+from pipeline.watch.discovery.observation import Seen
+from pipeline.watch.discovery.store_watcher import Lookout
 from pipeline.watch.rebuild_ledger import restored, result_key
-from pipeline.watch.store_watcher import Lookout
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pipeline.ledger.discovery import StoreMemory
-from pipeline.watch.listing_scopes import Scope, floor, of_recording, place_of, scopes
+from pipeline.watch.discovery.listing_scopes import Scope, floor, of_recording, place_of, scopes
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 DAY = 86400.0

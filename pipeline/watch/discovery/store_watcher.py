@@ -17,10 +17,10 @@ from pipeline.receipts.inputs import identities
 from pipeline.stages.discover import grouped
 from pipeline.stages.inspect import reached, read_playlist
 from pipeline.storage import Storage
-from pipeline.watch import listing_scopes, observation, unreadable
-from pipeline.watch.listing_scopes import Scope
-from pipeline.watch.observation import Folders, Seen
-from pipeline.watch.readiness import Judged, Patience, judge
+from pipeline.watch.discovery import listing_scopes, observation, unreadable
+from pipeline.watch.discovery.listing_scopes import Scope
+from pipeline.watch.discovery.observation import Folders, Seen
+from pipeline.watch.discovery.readiness import Judged, Patience, judge
 
 READERS = 16
 MOST_READ = 1000  # playlists that are remembered

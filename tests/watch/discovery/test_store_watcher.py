@@ -15,8 +15,8 @@ from pipeline.ledger.claims import Made
 from pipeline.ledger.states import State
 from pipeline.ledger.tables import recordings
 from pipeline.model import SourceFile, Verdict
-from pipeline.watch.readiness import Patience
-from pipeline.watch.store_watcher import Lookout
+from pipeline.watch.discovery.readiness import Patience
+from pipeline.watch.discovery.store_watcher import Lookout
 from tests.watch.stores import Counting, sid
 
 TO = "/out"
