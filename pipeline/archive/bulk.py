@@ -5,8 +5,8 @@ from pathlib import PurePosixPath
 
 from pipeline.agora import names
 from pipeline.archive import raw
+from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.ingest import Ingested, Order, ingest
-from pipeline.archive.staging import Archive
 from pipeline.errors import NotFoundError, RecpipeError, UsageError
 from pipeline.jobs.destinations import Opener
 from pipeline.jobs.many import Failure, Work, shown

@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 
-from pipeline.archive import bag, places
+from pipeline.archive.bagit import bag, places
+from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.ingest import METADATA, Ingested, Order, another, ingest, made_from, size_of
-from pipeline.archive.staging import Archive
 from pipeline.errors import NotFoundError
 from pipeline.jobs import one
 from pipeline.jobs.destinations import Destination, Target

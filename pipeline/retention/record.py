@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.archive.bag import Digests
+from pipeline.archive.bagit.bag import Digests
 from pipeline.archive.premis import Agent, Event, File, document, format_of
 from pipeline.errors import NotFoundError
 from pipeline.receipts.write import software

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.agora import names
-from pipeline.archive.places import STATE, TAR
+from pipeline.archive.bagit.places import STATE, TAR
 from pipeline.errors import NotFoundError
 from pipeline.retention.interlocks import HOLD
 from pipeline.retention.subject import Subject, sid_of, without

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.archive import bulk
+from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.holdings import missing_from
 from pipeline.archive.ingest import Ingested, Order, Originals
-from pipeline.archive.staging import Archive
 from pipeline.choices import Format, OnChange, OnLoss
 from pipeline.errors import ExistsError, StorageError
 from pipeline.jobs import one

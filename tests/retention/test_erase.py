@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.agora import names
-from pipeline.archive import places as archives
+from pipeline.archive.bagit import places as archives
 from pipeline.errors import UsageError
 from pipeline.jobs.agora.sessions import Known, Sessions
 from pipeline.ledger import queries

@@ -32,9 +32,9 @@ from hypothesis.stateful import (
 )
 
 from pipeline.archive import bulk, technical
+from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.holdings import missing_from
 from pipeline.archive.ingest import Ingested, Order
-from pipeline.archive.staging import Archive
 from pipeline.choices import Format
 from pipeline.errors import RecpipeError
 from pipeline.ledger import custody, queries

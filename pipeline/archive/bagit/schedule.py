@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.archive import places
-from pipeline.archive.fixity import Checked
-from pipeline.archive.places import Place
+from pipeline.archive.bagit import places
+from pipeline.archive.bagit.fixity import Checked
+from pipeline.archive.bagit.places import Place
 from pipeline.archive.premis import moment
 from pipeline.ledger import custody
 from pipeline.ledger.ledger import Ledger

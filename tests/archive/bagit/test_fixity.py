@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.archive import fixity, places, repair, schedule
-from pipeline.archive.fixity import Checked, check
+from pipeline.archive.bagit import fixity, places, repair, schedule
+from pipeline.archive.bagit.fixity import Checked, check
+from pipeline.archive.bagit.places import Form, Place
+from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.holdings import missing_from
-from pipeline.archive.places import Form, Place
-from pipeline.archive.staging import Archive
 from pipeline.receipts.read import read
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
@@ -98,8 +98,8 @@ def test_no_byte_of_a_bag_can_change_unseen(bag_contents, data):
 @pytest.fixture(scope="module")
 def bag_contents(made, tmp_path_factory, request):
     """Every file of a sound bag, the media shortened to nothing: only digests count here."""
-    from pipeline.archive import bag as bags
-    from pipeline.archive.staging import digest
+    from pipeline.archive.bagit import bag as bags
+    from pipeline.archive.bagit.staging import digest
 
     payload = {"data/access/a.mp4": b"mp4", "data/original/a b.ts": b"ts\0"}
     held = {p: digest([d]) for p, d in payload.items()}
@@ -116,7 +116,7 @@ def bag_contents(made, tmp_path_factory, request):
 
 
 def contents(whole: dict[str, bytes]) -> fixity.Contents:
-    from pipeline.archive.staging import digest
+    from pipeline.archive.bagit.staging import digest
 
     seen = {p: fixity.Seen(len(d), digest([d])) for p, d in whole.items()}
     texts = {p: d for p, d in whole.items() if not p.startswith("data/")}

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any, cast
 
-from pipeline.archive import bag
+from pipeline.archive.bagit import bag
 from pipeline.errors import NotFoundError, StorageError
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors

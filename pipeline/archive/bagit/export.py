@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from pipeline.archive import bag, places
-from pipeline.archive.bag import Digests
-from pipeline.archive.fixity import LINKED, Contents, Seen, judge, summary
-from pipeline.archive.places import Form, Place
+from pipeline.archive.bagit import bag, places
+from pipeline.archive.bagit.bag import Digests
+from pipeline.archive.bagit.fixity import LINKED, Contents, Seen, judge, summary
+from pipeline.archive.bagit.places import Form, Place
+from pipeline.archive.bagit.staging import digest
 from pipeline.archive.premis import moment
-from pipeline.archive.staging import digest
 from pipeline.errors import ExistsError, StorageError
 from pipeline.receipts.write import software
 from pipeline.storage import Storage

@@ -5,11 +5,11 @@ in place has the digests that the bag's own manifests ask for.
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.archive import bag, fixity, places
-from pipeline.archive.bag import ALGORITHMS, Digests
-from pipeline.archive.fixity import Checked, Contents, Seen, judge
-from pipeline.archive.places import Form, Place
-from pipeline.archive.staging import digest
+from pipeline.archive.bagit import bag, fixity, places
+from pipeline.archive.bagit.bag import ALGORITHMS, Digests
+from pipeline.archive.bagit.fixity import Checked, Contents, Seen, judge
+from pipeline.archive.bagit.places import Form, Place
+from pipeline.archive.bagit.staging import digest
 from pipeline.errors import NotFoundError, UnsafePathError
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors

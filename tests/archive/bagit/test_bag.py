@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.archive import bag
-from pipeline.archive.bag import Digests, Fetch
+from pipeline.archive.bagit import bag
+from pipeline.archive.bagit.bag import Digests, Fetch
 from pipeline.errors import UsageError
 
 PATHS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(

@@ -5,10 +5,10 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from pipeline.archive import bag, places
-from pipeline.archive.bag import ALGORITHMS, Digests
-from pipeline.archive.places import Form, Place
-from pipeline.archive.staging import digest
+from pipeline.archive.bagit import bag, places
+from pipeline.archive.bagit.bag import ALGORITHMS, Digests
+from pipeline.archive.bagit.places import Form, Place
+from pipeline.archive.bagit.staging import digest
 from pipeline.errors import NotFoundError, RecpipeError, StorageError
 from pipeline.jobs.destinations import Opener
 from pipeline.storage import Storage

@@ -5,12 +5,12 @@ from functools import partial
 
 import pytest
 
-from pipeline.archive import export
-from pipeline.archive.places import Form, Place
+from pipeline.archive.bagit import export
+from pipeline.archive.bagit.places import Form, Place
 from pipeline.errors import ExistsError, StorageError
 from pipeline.storage.local import LocalStorage
+from tests.archive.bagit.test_fixity import flip
 from tests.archive.conftest import NOW, files, untar
-from tests.archive.test_fixity import flip
 
 
 @pytest.fixture

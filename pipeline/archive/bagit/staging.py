@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.archive import bag, places
-from pipeline.archive.bag import Digests
-from pipeline.archive.places import Form
+from pipeline.archive.bagit import bag, places
+from pipeline.archive.bagit.bag import Digests
+from pipeline.archive.bagit.places import Form
 from pipeline.errors import ExistsError, NotFoundError, StorageError
 from pipeline.model import StoredObject
 from pipeline.storage import Storage
