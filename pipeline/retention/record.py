@@ -8,8 +8,8 @@ from pipeline.archive.premis import Agent, Event, File, document, format_of
 from pipeline.errors import NotFoundError
 from pipeline.receipts.write import software
 from pipeline.retention.document import Candidate
-from pipeline.retention.erasure import Erasure
-from pipeline.retention.traces import Trace
+from pipeline.retention.erasure.document import Erasure
+from pipeline.retention.erasure.traces import Trace
 from pipeline.stages.publish import RECEIPT
 from pipeline.storage import Storage
 from pipeline.storage.spool import put_bytes

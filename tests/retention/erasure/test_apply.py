@@ -22,13 +22,14 @@ from pipeline.jobs.agora.sessions import Known, Sessions
 from pipeline.ledger import queries
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.tables import recordings
-from pipeline.retention import erasure, traces
 from pipeline.retention.apply import Done
 from pipeline.retention.audit import Audit
-from pipeline.retention.erase import Places, entries, erase, held
-from pipeline.retention.erasure import Asked
+from pipeline.retention.erasure import document as erasure
+from pipeline.retention.erasure import traces
+from pipeline.retention.erasure.apply import Places, entries, erase, held
+from pipeline.retention.erasure.document import Asked
+from pipeline.retention.erasure.subject import Subject
 from pipeline.retention.plan import GuardError
-from pipeline.retention.subject import Subject
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3.store import S3Storage
 from pipeline.watch.rebuild_ledger import rebuild
@@ -468,7 +469,9 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from pipeline.ledger.ledger import Ledger
-from pipeline.retention import erase as acts, erasure, traces
+from pipeline.retention.erasure import apply as acts
+from pipeline.retention.erasure import document as erasure
+from pipeline.retention.erasure import traces
 from pipeline.retention.audit import Audit
 from pipeline.storage.local import LocalStorage
 import time
@@ -503,7 +506,7 @@ def test_killed_at_any_moment_it_is_finished_by_running_again(house):
     killed = 0
     for left in (0, 1, 2, 3, 9, 27, 54, 1, 0, 4, 2, 1, 0):
         argv = [sys.executable, "-c", KILLED, str(house.yard.home), str(left)]
-        root = Path(__file__).parents[2]
+        root = Path(__file__).parents[3]
         done = subprocess.run(argv, env={**os.environ, "PYTHONPATH": str(root)}, check=False)
         assert done.returncode in (0, -signal.SIGKILL)
         killed += done.returncode != 0

@@ -17,13 +17,14 @@ from pipeline.jobs.locks import locked_at_once
 from pipeline.ledger import erasing
 from pipeline.ledger.erasing import Entry
 from pipeline.ledger.ledger import Ledger
-from pipeline.retention import document, record, traces, trash
+from pipeline.retention import document, record, trash
 from pipeline.retention.apply import Done, refuse_a_plan_out_of_time
 from pipeline.retention.audit import Audit
-from pipeline.retention.erasure import Erasure
+from pipeline.retention.erasure import traces
+from pipeline.retention.erasure.document import Erasure
+from pipeline.retention.erasure.subject import Subject, sid_of, without
+from pipeline.retention.erasure.traces import Trace, Traces
 from pipeline.retention.plan import GuardError
-from pipeline.retention.subject import Subject, sid_of, without
-from pipeline.retention.traces import Trace, Traces
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH, printable
 from pipeline.storage.oserrors import os_errors

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from pipeline.agora import names
 from pipeline.archive.bagit.places import STATE, TAR
 from pipeline.errors import NotFoundError
+from pipeline.retention.erasure.subject import Subject, sid_of, without
 from pipeline.retention.interlocks import HOLD
-from pipeline.retention.subject import Subject, sid_of, without
 from pipeline.stages.publish import RECEIPT
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH

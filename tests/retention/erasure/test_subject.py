@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.retention.subject import Subject, is_sid, is_uid, without
+from pipeline.retention.erasure.subject import Subject, is_sid, is_uid, without
 
 SID, OTHER = "0123456789abcdef" * 2, "f" * 32
 USER = f"{SID}_room__uid_s_42__uid_e_video"

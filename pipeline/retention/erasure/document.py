@@ -7,8 +7,8 @@ from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.retention import document
-from pipeline.retention.subject import Subject
-from pipeline.retention.traces import Trace, Traces, Upload, sids_of
+from pipeline.retention.erasure.subject import Subject
+from pipeline.retention.erasure.traces import Trace, Traces, Upload, sids_of
 from pipeline.storage.names import safe_key
 from pipeline.storage.oserrors import os_errors
 
