@@ -38,9 +38,9 @@ from pipeline.archive.ingest import Ingested, Order
 from pipeline.choices import Format
 from pipeline.errors import RecpipeError
 from pipeline.ledger import custody, queries
+from pipeline.ledger.database.tables import recordings
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
-from pipeline.ledger.tables import recordings
 from pipeline.retention import apply as acts
 from pipeline.retention import document, trash
 from pipeline.retention.plan import GuardError

@@ -23,8 +23,8 @@ import sqlalchemy as sa
 
 from pipeline.errors import NotFoundError
 from pipeline.ledger import queries
+from pipeline.ledger.database.tables import artifacts, events, recordings
 from pipeline.ledger.ledger import Ledger
-from pipeline.ledger.tables import artifacts, events, recordings
 from pipeline.model import Verdict
 from pipeline.simulator.faults.catalogue import parse
 from pipeline.simulator.recorder.material import Look

@@ -20,8 +20,8 @@ from pipeline.archive.bagit import places as archives
 from pipeline.errors import UsageError
 from pipeline.jobs.agora.sessions import Known, Sessions
 from pipeline.ledger import queries
+from pipeline.ledger.database.tables import recordings
 from pipeline.ledger.ledger import Ledger
-from pipeline.ledger.tables import recordings
 from pipeline.retention.apply import Done
 from pipeline.retention.audit import Audit
 from pipeline.retention.erasure import document as erasure
@@ -450,7 +450,7 @@ def test_a_plan_that_is_touched_old_or_without_its_ledger_is_refused(house):
 
 def test_the_ledger_forgets_the_bags_and_where_it_stopped(house):
     from pipeline.ledger import custody
-    from pipeline.ledger.tables import stores
+    from pipeline.ledger.database.tables import stores
 
     bags = {(f"{id}/", "full"): {"checked": "now", "result": "pass"} for id in house.mine}
     custody.remember(house.ledger, "vault", {**bags, ("other/", "full"): bags[next(iter(bags))]})

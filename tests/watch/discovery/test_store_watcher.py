@@ -12,8 +12,8 @@ from pipeline.jobs.one import inputs as what_is_converted
 from pipeline.jobs.selection import Selection
 from pipeline.ledger import claims, discovery, queries
 from pipeline.ledger.claims import Made
+from pipeline.ledger.database.tables import recordings
 from pipeline.ledger.states import State
-from pipeline.ledger.tables import recordings
 from pipeline.model import SourceFile, Verdict
 from pipeline.watch.discovery.readiness import Patience
 from pipeline.watch.discovery.store_watcher import Lookout

@@ -8,11 +8,11 @@ import sqlalchemy as sa
 
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import discovery
-from pipeline.ledger import engine as module
-from pipeline.ledger.engine import connect
+from pipeline.ledger.database import engine as module
+from pipeline.ledger.database.engine import connect
+from pipeline.ledger.database.migrations import HEAD
+from pipeline.ledger.database.tables import metadata, runs, stores
 from pipeline.ledger.ledger import Ledger
-from pipeline.ledger.migrations import HEAD
-from pipeline.ledger.tables import metadata, runs, stores
 from tests.databases import new_database
 
 PASSWORD = "a-password-nobody-should-see"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ledger import filesystems
-from pipeline.ledger.filesystems import existing, kind_of, network_kind
+from pipeline.ledger.database import filesystems
+from pipeline.ledger.database.filesystems import existing, kind_of, network_kind
 
 MOUNTS = """\
 21 1 254:0 / / rw,relatime - ext4 /dev/vda rw

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from pipeline.errors import UsageError
-from pipeline.ledger.failures import MISSING, meaning
-from pipeline.ledger.filesystems import network_kind
-from pipeline.ledger.migrations import HEAD, LOCK
-from pipeline.ledger.tables import metadata
+from pipeline.ledger.database.failures import MISSING, meaning
+from pipeline.ledger.database.filesystems import network_kind
+from pipeline.ledger.database.migrations import HEAD, LOCK
+from pipeline.ledger.database.tables import metadata
 from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from pipeline.ledger.tables import metadata
+from pipeline.ledger.database.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from pipeline.errors import DeniedError, DiskFullError, LedgerError, RecpipeError, UsageError
 from pipeline.ledger import discovery, queries
-from pipeline.ledger.failures import meaning
+from pipeline.ledger.database.failures import meaning
 from pipeline.ledger.ledger import Ledger
 from tests.databases import new_database
 
