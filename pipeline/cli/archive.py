@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pipeline.archive.bagit.places import Place
     from pipeline.archive.bagit.staging import Archive
     from pipeline.archive.ingest import Ingested
-    from pipeline.jobs.destinations import Opener
     from pipeline.jobs.many import Failure
+    from pipeline.jobs.output.destinations import Opener
     from pipeline.ledger.ledger import Ledger
     from pipeline.model import Report
     from pipeline.storage import Storage

@@ -17,7 +17,7 @@ from pipeline.cli.quantities import DURATION, SHARE, SIZE
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.jobs.destinations import Opener
+    from pipeline.jobs.output.destinations import Opener
     from pipeline.ledger.ledger import Ledger
     from pipeline.model import StoredObject
     from pipeline.retention.apply import Work

@@ -133,9 +133,9 @@ def _alone(sources: tuple[str, ...], chosen: dict[str, Any]) -> Iterator[bool]:
 
 
 def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -> "Watch":
-    from pipeline.jobs.destinations import destination
     from pipeline.jobs.many import MOST_JOBS
-    from pipeline.jobs.naming import naming
+    from pipeline.jobs.output.destinations import destination
+    from pipeline.jobs.output.naming import naming
     from pipeline.muxing.locate import locate
     from pipeline.watch import daemon, notify
     from pipeline.watch.conversion.claimed import Bench

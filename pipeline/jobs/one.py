@@ -10,12 +10,12 @@ from pathlib import Path
 from pipeline.choices import OnChange
 from pipeline.errors import RefusedError, UsageError
 from pipeline.jobs import disk_space
-from pipeline.jobs.destinations import Target
 from pipeline.jobs.locks import locked
-from pipeline.jobs.make_file import Job, Made, make
 from pipeline.jobs.options import Options
-from pipeline.jobs.output_files import shares, together
-from pipeline.jobs.publishing import done_before, objects_read, publish_all, result_keys
+from pipeline.jobs.output.destinations import Target
+from pipeline.jobs.output.files import shares, together
+from pipeline.jobs.output.make_file import Job, Made, make
+from pipeline.jobs.output.publishing import done_before, objects_read, publish_all, result_keys
 from pipeline.jobs.spool import forget, spool_in_use, spool_of
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import Evidence, judged, rejected

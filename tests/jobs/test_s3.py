@@ -26,9 +26,9 @@ from pipeline.errors import (
     StorageError,
     UsageError,
 )
-from pipeline.jobs.destinations import Target
 from pipeline.jobs.one import check, process
 from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Target
 from pipeline.model import Report, StoredObject, Verdict
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.discover import discover

@@ -19,8 +19,8 @@ from pipeline.archive.ingest import Ingested, Order, Originals
 from pipeline.choices import Format, OnChange, OnLoss
 from pipeline.errors import ExistsError, StorageError
 from pipeline.jobs import one
-from pipeline.jobs.destinations import Target
 from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Target
 from pipeline.model import Severity, Verdict
 from pipeline.receipts.earlier import earlier
 from pipeline.receipts.read import find, read

@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.jobs import one
-from pipeline.jobs.destinations import Target
 from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Target
 from pipeline.model import Verdict
 from pipeline.simulator.faults.catalogue import FAULTS, PARTS, SLICE, parse
 from pipeline.simulator.recorder.material import Look

@@ -10,7 +10,7 @@ from pipeline.archive.bagit.bag import ALGORITHMS, Digests
 from pipeline.archive.bagit.places import Form, Place
 from pipeline.archive.bagit.staging import digest
 from pipeline.errors import NotFoundError, RecpipeError, StorageError
-from pipeline.jobs.destinations import Opener
+from pipeline.jobs.output.destinations import Opener
 from pipeline.storage import Storage
 from pipeline.storage.locations import of_uri
 from pipeline.storage.names import printable

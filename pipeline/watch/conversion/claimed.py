@@ -12,10 +12,10 @@ from pipeline.errors import (
 )
 from pipeline.jobs import one
 from pipeline.jobs.cause import cause
-from pipeline.jobs.destinations import Target, file_name
 from pipeline.jobs.many import Failure, Outcome, Work, attempt
-from pipeline.jobs.naming import Naming
 from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Target, file_name
+from pipeline.jobs.output.naming import Naming
 from pipeline.jobs.parallel import Progress
 from pipeline.ledger import claims
 from pipeline.ledger.claims import Claim, Made

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.jobs import one
-from pipeline.jobs.destinations import Target
 from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Target
 from pipeline.jobs.spool import spool_of
 from pipeline.model import Verdict
 from pipeline.stages import fetch

@@ -8,8 +8,8 @@ from pathlib import Path
 from pipeline.choices import Format, OnLoss
 from pipeline.errors import DiskFullError, RefusedError
 from pipeline.jobs import disk_space
-from pipeline.jobs.destinations import Target
 from pipeline.jobs.options import Options, unwatched
+from pipeline.jobs.output.destinations import Target
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import Evidence, judged
 from pipeline.media.loss.chapters import Marks, marks

@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 
 from pipeline.agora import names
 from pipeline.errors import UsageError
-from pipeline.jobs.destinations import file_name
+from pipeline.jobs.output.destinations import file_name
 from pipeline.jobs.selection import changed
 from pipeline.model import Part, Recording
 from pipeline.storage.names import printable

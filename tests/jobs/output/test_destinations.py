@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.choices import Format
 from pipeline.errors import UsageError
-from pipeline.jobs.destinations import LONGEST, destination, file_name
+from pipeline.jobs.output.destinations import LONGEST, destination, file_name
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
 from pipeline.storage.names import safe_key

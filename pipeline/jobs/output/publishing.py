@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.errors import ExistsError, NotFoundError, StorageError
-from pipeline.jobs.make_file import Job, Made
-from pipeline.jobs.output_files import Share, together
+from pipeline.jobs.output.files import Share, together
+from pipeline.jobs.output.make_file import Job, Made
 from pipeline.model import Inventory, Report, SourceFile, StoredObject, Verdict
 from pipeline.receipts.earlier import Earlier, earlier, lost
 from pipeline.receipts.inputs import only_more_inputs, same_inputs

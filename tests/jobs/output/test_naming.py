@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.agora import names
 from pipeline.errors import UsageError
-from pipeline.jobs.naming import FIELDS, begins, naming
+from pipeline.jobs.output.naming import FIELDS, begins, naming
 from pipeline.model import Part, Recording, StoredObject
 
 SID = "0a93a5e0c1d44f7c8d5e6b7a1f2c3d4e"
