@@ -77,7 +77,7 @@ DOORS = {
     "botocore": ("storage/s3/clients.py", "storage/s3/errors.py", "storage/s3/sqs.py"),
     "s3transfer": ("storage/s3/store.py",),
     "urllib3": ("storage/s3/errors.py",),
-    "obstore": ("storage/object_store.py",),
+    "obstore": ("storage/object_store/",),
     "m3u8": ("media/playlist/parse.py",),
     "cryptography": ("media/containers/aes128.py",),
     "ffmpeg": ("muxing/commands.py",),

@@ -182,7 +182,7 @@ def _local(text: str) -> tuple[Storage, str]:
 def _object_store(extra: str) -> ModuleType:
     """The module for Azure and Google, whose library is an extra."""
     try:
-        from pipeline.storage import object_store
+        from pipeline.storage.object_store import store as object_store
     except ImportError as error:
         raise UsageError(
             f"obstore is not installed; run `pip install 'recpipe[{extra}]'`"

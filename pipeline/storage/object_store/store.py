@@ -1,4 +1,4 @@
-"""Azure Blob Storage and Google Cloud Storage.  The only module that imports obstore."""
+"""One container of Azure Blob Storage, or one bucket of Google Cloud Storage."""
 
 import re
 import secrets

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DeniedError, NotFoundError, StorageError, UnsafePathError, UsageError
-from pipeline.storage.object_store import PART, connect_azure
+from pipeline.storage.object_store.store import PART, connect_azure
 from tests.servers import free_ports
 
 ROOT = Path(__file__).parents[2]
