@@ -1,4 +1,4 @@
-"""Amazon S3 and every store that speaks its protocol."""
+"""A bucket of S3's protocol, Amazon's or not: all verbs of a store in one class, hence its length."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
