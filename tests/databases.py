@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from pipeline.ledger.database.tables import metadata
 from pipeline.ledger.ledger import Ledger
-from pipeline.ledger.tables import metadata
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

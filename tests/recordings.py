@@ -18,8 +18,8 @@ from pathlib import Path
 
 from pipeline.agora import names
 from pipeline.jobs import one
-from pipeline.jobs.destinations import Target
 from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Target
 from pipeline.model import Finding, Report, Severity
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.discover import discover

@@ -23,7 +23,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from obstore.store import AzureStore, GCSStore
 
-from pipeline.storage.object_store import ObjectStorage
+from pipeline.storage.object_store.store import ObjectStorage
 from tests import azure
 from tests import gcs as gcs_front
 

@@ -52,11 +52,10 @@ STRANGERS = {
 # Bytes in, values out: no clock, no disk, no network, no chance.
 PURE = (
     "media/",
-    *("archive/bag.py", "archive/premis.py"),
+    *("archive/bagit/bag.py", "archive/premis.py"),
     *("agora/answers.py", "agora/calls.py", "agora/names.py", "agora/statuses.py"),
     *("agora/stores.py", "agora/vendors.py", "agora/webhook.py"),
-    *("agora/schema.py", "agora/schema_canvas.py", "agora/schema_recording.py"),
-    *("agora/schema_requests.py", "agora/schema_storage.py", "agora/tokens.py"),
+    *("agora/schema/", "agora/tokens.py"),
 )
 PURE_LIBRARIES = {"numpy", "isal", "m3u8", "pydantic", "cryptography"}
 IMPURE = {
@@ -74,11 +73,11 @@ CLOCKS = {".now", ".today", ".utcnow"}
 # One door to each library; a door that ends in a slash is a room.
 COMMAND = ("cli/", "__main__.py")
 DOORS = {
-    "boto3": ("storage/s3.py", "storage/s3_clients.py", "storage/sqs.py"),
-    "botocore": ("storage/s3_clients.py", "storage/s3_errors.py", "storage/sqs.py"),
-    "s3transfer": ("storage/s3.py",),
-    "urllib3": ("storage/s3_errors.py",),
-    "obstore": ("storage/object_store.py",),
+    "boto3": ("storage/s3/store.py", "storage/s3/clients.py", "storage/s3/sqs.py"),
+    "botocore": ("storage/s3/clients.py", "storage/s3/errors.py", "storage/s3/sqs.py"),
+    "s3transfer": ("storage/s3/store.py",),
+    "urllib3": ("storage/s3/errors.py",),
+    "obstore": ("storage/object_store/",),
     "m3u8": ("media/playlist/parse.py",),
     "cryptography": ("media/containers/aes128.py",),
     "ffmpeg": ("muxing/commands.py",),
@@ -92,7 +91,7 @@ DOORS = {
     "httpx": ("agora/transport.py", "watch/notify.py", "simulator/service/webhooks.py"),
     "pydantic": (
         *("agora/", "simulator/service/gateway.py", "simulator/service/webhooks.py"),
-        *("cli/record.py", "cli/service.py", "watch/notifications.py"),
+        *("cli/record.py", "cli/service.py", "watch/discovery/notifications.py"),
     ),
     "starlette": ("simulator/service/rest.py",),
     "uvicorn": ("simulator/service/rest.py",),

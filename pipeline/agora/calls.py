@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.agora.schema import MASK, Body, masked
-from pipeline.agora.schema_requests import (
+from pipeline.agora.schema.requests import (
     AcquireRequest,
     LayoutRequest,
     Mode,
@@ -15,6 +14,7 @@ from pipeline.agora.schema_requests import (
     UpdateRequest,
     refuse_unfit,
 )
+from pipeline.agora.schema.values import MASK, Body, masked
 from pipeline.agora.statuses import Endpoint
 from pipeline.errors import UsageError
 

@@ -13,15 +13,15 @@ from pydantic import SecretStr
 
 from pipeline.agora import answers
 from pipeline.agora.calls import Call, Calls, Session
-from pipeline.agora.schema import MASK, disguises, secrets
-from pipeline.agora.schema import wire as values
-from pipeline.agora.schema_requests import (
+from pipeline.agora.schema.requests import (
     AcquireRequest,
     LayoutRequest,
     Mode,
     StartRequest,
     UpdateRequest,
 )
+from pipeline.agora.schema.values import MASK, disguises, secrets
+from pipeline.agora.schema.values import wire as values
 from pipeline.agora.statuses import ADVICE, PASSING, Endpoint, Kind, host_for, kind_of, pause
 from pipeline.agora.transport import (
     DEFAULT_HOSTS,

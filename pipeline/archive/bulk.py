@@ -5,12 +5,12 @@ from pathlib import PurePosixPath
 
 from pipeline.agora import names
 from pipeline.archive import raw
+from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.ingest import Ingested, Order, ingest
-from pipeline.archive.staging import Archive
 from pipeline.errors import NotFoundError, RecpipeError, UsageError
-from pipeline.jobs.destinations import Opener
 from pipeline.jobs.many import Failure, Work, shown
 from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Opener
 from pipeline.model import Report
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.read import Published, Unreadable, find, read

@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from pipeline.archive import bag
+from pipeline.archive.bagit import bag
 from pipeline.errors import UsageError
 from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors

@@ -1,8 +1,8 @@
 """Whether a recording is safe in the archive, with its originals."""
 
-from pipeline.archive import bag, places
+from pipeline.archive.bagit import bag, places
+from pipeline.archive.bagit.places import Form, Place
 from pipeline.archive.ingest import ACCESS, original_path, receipt_path
-from pipeline.archive.places import Form, Place
 from pipeline.errors import NotFoundError
 from pipeline.receipts.read import Published
 from pipeline.storage import Storage

@@ -9,10 +9,11 @@ from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 
-from pipeline.archive import bag, places, premis, technical
+from pipeline.archive import premis, technical
+from pipeline.archive.bagit import bag, places
+from pipeline.archive.bagit.staging import Archive, Staging, digest
 from pipeline.archive.beside import mp4s
 from pipeline.archive.history import events_of
-from pipeline.archive.staging import Archive, Staging, digest
 from pipeline.choices import Format
 from pipeline.errors import ExistsError, NotFoundError, StorageError, UsageError
 from pipeline.jobs.locks import locked

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
-from pipeline.archive.bag import Digests
+from pipeline.archive.bagit.bag import Digests
 from pipeline.storage.names import printable
 
 NAMESPACE = "http://www.loc.gov/premis/v3"

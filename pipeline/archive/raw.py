@@ -9,15 +9,15 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 
-from pipeline.archive import bag, places
+from pipeline.archive.bagit import bag, places
+from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.ingest import METADATA, Ingested, Order, another, ingest, made_from, size_of
-from pipeline.archive.staging import Archive
 from pipeline.errors import NotFoundError
 from pipeline.jobs import one
-from pipeline.jobs.destinations import Destination, Target
 from pipeline.jobs.locks import locked
 from pipeline.jobs.many import Work
 from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Destination, Target
 from pipeline.model import Report
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.inputs import inputs_of

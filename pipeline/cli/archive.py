@@ -16,12 +16,12 @@ from pipeline.cli.quantities import SHARE
 from pipeline.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from pipeline.archive.fixity import Checked
+    from pipeline.archive.bagit.fixity import Checked
+    from pipeline.archive.bagit.places import Place
+    from pipeline.archive.bagit.staging import Archive
     from pipeline.archive.ingest import Ingested
-    from pipeline.archive.places import Place
-    from pipeline.archive.staging import Archive
-    from pipeline.jobs.destinations import Opener
     from pipeline.jobs.many import Failure
+    from pipeline.jobs.output.destinations import Opener
     from pipeline.ledger.ledger import Ledger
     from pipeline.model import Report
     from pipeline.storage import Storage
@@ -218,7 +218,7 @@ def verify(place: str, **chosen: Any) -> int:
 
 
 def _verify(place: str, ledger: "Ledger | None", chosen: dict[str, Any]) -> int:
-    from pipeline.archive import fixity, places, repair, schedule
+    from pipeline.archive.bagit import fixity, places, repair, schedule
 
     opened = opener(chosen)
     storage = folder(opened, place)
@@ -267,7 +267,7 @@ def export(place: str, bags: tuple[str, ...], **chosen: Any) -> int:
       recpipe archive export /archive/ --ocfl /export/ocfl
       recpipe archive export s3://vault/ --bag SID_CHANNEL --tar .
     """
-    from pipeline.archive import export as exports
+    from pipeline.archive.bagit import export as exports
 
     if bool(chosen["ocfl"]) == bool(chosen["tar"]):
         raise UsageError("give either --ocfl DIR or --tar DIR")
@@ -283,7 +283,7 @@ def export(place: str, bags: tuple[str, ...], **chosen: Any) -> int:
 
 
 def _named(storage: "Storage", bags: Sequence[str]) -> "list[Place]":
-    from pipeline.archive import places
+    from pipeline.archive.bagit import places
 
     found = {place.name: place for place in places.places(storage)}
     missing = [name for name in bags if name not in found]
@@ -320,8 +320,8 @@ def spool_of(chosen: dict[str, Any]) -> Path:
 
 
 def _archive(opened: "Opener", chosen: dict[str, Any]) -> "Archive":
-    from pipeline.archive.places import Form
-    from pipeline.archive.staging import Archive
+    from pipeline.archive.bagit.places import Form
+    from pipeline.archive.bagit.staging import Archive
 
     storage = bags = folder(opened, chosen["to"])
     names = ("storage_class", "object_lock", "lock_days", "tags")
@@ -363,7 +363,7 @@ def _say(told: dict[str, Any], text: str, chosen: dict[str, Any], bad: bool) -> 
 def _say_checked(checked: "Checked", chosen: dict[str, Any]) -> None:
     from dataclasses import asdict
 
-    from pipeline.archive.fixity import summary
+    from pipeline.archive.bagit.fixity import summary
 
     told = {
         "bag": checked.bag,

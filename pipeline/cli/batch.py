@@ -71,9 +71,9 @@ def convert_found(
 ) -> int:
     """Convert what was found into ``output``, and say what became of it; returns the exit code."""
     from pipeline.choices import Format
-    from pipeline.jobs import destinations as targets
     from pipeline.jobs import many
-    from pipeline.jobs.naming import naming
+    from pipeline.jobs.output import destinations as targets
+    from pipeline.jobs.output.naming import naming
     from pipeline.muxing.locate import locate
 
     to = targets.destination(chosen["output"], Format(chosen["format"]), opener(chosen))

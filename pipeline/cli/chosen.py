@@ -11,8 +11,8 @@ from pipeline.choices import CHOICES
 from pipeline.cli.options import State
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
-    from pipeline.jobs.destinations import Opener
     from pipeline.jobs.options import Options
+    from pipeline.jobs.output.destinations import Opener
     from pipeline.jobs.selection import Selection
 
 

@@ -17,7 +17,7 @@ from pipeline.cli.quantities import DURATION, SHARE, SIZE
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.jobs.destinations import Opener
+    from pipeline.jobs.output.destinations import Opener
     from pipeline.ledger.ledger import Ledger
     from pipeline.model import StoredObject
     from pipeline.retention.apply import Work
@@ -150,8 +150,9 @@ def apply(plan: str, **chosen: Any) -> int:
 
     After a crash the same command finishes the same plan.  Only one runs at a time (exit code 75).
     """
-    from pipeline.retention import document, erasure
+    from pipeline.retention import document
     from pipeline.retention.apply import apply as execute
+    from pipeline.retention.erasure import document as erasure
 
     with pinging(chosen["ping"]) as ended:
         if erasure.is_one(Path(plan)):

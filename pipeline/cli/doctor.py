@@ -159,7 +159,7 @@ def boto3() -> Check:
     from importlib.metadata import version
 
     try:
-        import_module("pipeline.storage.s3")
+        import_module("pipeline.storage.s3.store")
         return Check("boto3", True, version("boto3"))
     except ImportError as error:
         return Check("boto3", False, str(error), "pip install --force-reinstall recpipe")

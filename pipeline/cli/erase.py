@@ -16,10 +16,10 @@ from pipeline.cli.quantities import DURATION
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.retention.erase import Places
-    from pipeline.retention.erasure import Erasure
-    from pipeline.retention.subject import Subject
-    from pipeline.retention.traces import Trace, Traces
+    from pipeline.retention.erasure.apply import Places
+    from pipeline.retention.erasure.document import Erasure
+    from pipeline.retention.erasure.subject import Subject
+    from pipeline.retention.erasure.traces import Trace, Traces
     from pipeline.storage import Storage
 
 SOME_FAILED = 5
@@ -50,8 +50,8 @@ def erase(sources: tuple[str, ...], **chosen: Any) -> int:
       recpipe clean erase s3://calls/ --to s3://mp4/ --archive s3://vault/ --uid 527841 --everywhere
       recpipe clean erase recordings/ --to out/ --older-than 365d --everywhere
     """
-    from pipeline.retention import traces
-    from pipeline.retention.erasure import Asked, write
+    from pipeline.retention.erasure import traces
+    from pipeline.retention.erasure.document import Asked, write
 
     if not chosen["everywhere"]:
         said = "erase looks in all places at once, trash, spool and ledger included"
@@ -71,9 +71,9 @@ def erase(sources: tuple[str, ...], **chosen: Any) -> int:
 
 def apply_erasure(path: Path, chosen: dict[str, Any]) -> int:
     """Delete for good what a plan names; the plan goes as well, for it is full of names."""
-    from pipeline.retention import erasure
     from pipeline.retention.audit import Audit
-    from pipeline.retention.erase import erase as execute
+    from pipeline.retention.erasure import document as erasure
+    from pipeline.retention.erasure.apply import erase as execute
 
     plan = erasure.read(path)
     with if_any(chosen["ledger"]) as ledger:
@@ -110,7 +110,7 @@ def _stores(sources: tuple[str, ...], chosen: dict[str, Any]) -> dict[str, str]:
 
 
 def _places(stores: Any, ledger: Any, chosen: dict[str, Any]) -> "Places":
-    from pipeline.retention.erase import Places
+    from pipeline.retention.erasure.apply import Places
     from pipeline.retention.survey import refuse_a_whole_store
 
     opened = opener(chosen)
@@ -142,8 +142,8 @@ def _reason(chosen: dict[str, Any]) -> str:
 
 
 def _subject(chosen: dict[str, Any], places: "Places", now: float) -> "Subject":
-    from pipeline.retention import traces
-    from pipeline.retention.subject import Subject, is_sid, is_uid
+    from pipeline.retention.erasure import traces
+    from pipeline.retention.erasure.subject import Subject, is_sid, is_uid
 
     sid, uid, age = chosen["of_sid"], chosen["of_uid"], chosen["of_age"]
     if age is not None:
@@ -157,7 +157,7 @@ def _subject(chosen: dict[str, Any], places: "Places", now: float) -> "Subject":
 
 def _look_further(found: "Traces", subject: "Subject", places: "Places") -> None:
     """Holds that are not files, and stores that only the ledger knows."""
-    from pipeline.retention import erase as acts
+    from pipeline.retention.erasure import apply as acts
 
     found.held |= acts.held(places, subject, found)
     urls = [storage.url().rstrip("/") + "/" for storage in places.stores.values()]
@@ -179,7 +179,7 @@ def _say_found(
         for sid, why in sorted(found.held.items()):
             output.say_json({"action": "keep", "recording": sid, "reason": why})
     elif not chosen["quiet"]:
-        from pipeline.retention import erase as acts
+        from pipeline.retention.erasure import apply as acts
         from pipeline.storage.names import printable
 
         for url in urls:

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.cli.standing import ago, moment
 from pipeline.errors import RecpipeError
 from pipeline.jobs.cause import head, lost, said
-from pipeline.jobs.destinations import Opener
+from pipeline.jobs.output.destinations import Opener
 from pipeline.ledger.advice import advice
 from pipeline.ledger.queries import Explained
 from pipeline.model import Hole, Report, Severity

@@ -12,12 +12,12 @@ from pipeline.errors import RecpipeError, UsageError
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.jobs.agora.sessions import Known
     from pipeline.storage import Storage
-    from pipeline.watch.wait_for_one import Awaited
+    from pipeline.watch.discovery.wait_for_one import Awaited
 
 
 def refuse_nonsense(chosen: Mapping[str, Any], known: "Known") -> None:
     """What could not be handed over in the end, said before anything is stopped."""
-    from pipeline.agora.schema_requests import INDIVIDUAL
+    from pipeline.agora.schema.requests import INDIVIDUAL
 
     if not chosen["wait"]:
         source = click.get_current_context().get_parameter_source("to")
@@ -39,7 +39,7 @@ def hand_over(known: "Known", uploading: str | None, chosen: Mapping[str, Any]) 
     from pipeline.cli import batch
     from pipeline.jobs.many import Work
     from pipeline.storage.names import printable
-    from pipeline.watch import wait_for_one
+    from pipeline.watch.discovery import wait_for_one
 
     awaited = _awaited(known, uploading, chosen)
     try:
@@ -53,8 +53,8 @@ def hand_over(known: "Known", uploading: str | None, chosen: Mapping[str, Any]) 
 
 
 def _awaited(known: "Known", uploading: str | None, chosen: Mapping[str, Any]) -> "Awaited":
-    from pipeline.watch.readiness import Patience
-    from pipeline.watch.wait_for_one import Awaited
+    from pipeline.watch.discovery.readiness import Patience
+    from pipeline.watch.discovery.wait_for_one import Awaited
 
     assert known.sid is not None  # it was stopped by it
     place = "/".join((*known.prefix, known.sid))

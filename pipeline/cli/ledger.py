@@ -164,7 +164,7 @@ def rebuild(**chosen: Any) -> int:
     What is not known from receipts (held recordings, attempts) is not restored.
     """
     from pipeline.choices import Format
-    from pipeline.jobs.destinations import destination
+    from pipeline.jobs.output.destinations import destination
     from pipeline.watch import rebuild_ledger as module
 
     to = destination(chosen["to"], Format.MP4, opener(chosen))
@@ -197,7 +197,7 @@ def _destination(chosen: dict[str, Any]) -> str:
     if not chosen["to"]:
         return ""
     from pipeline.choices import Format
-    from pipeline.jobs.destinations import destination
+    from pipeline.jobs.output.destinations import destination
 
     return destination(chosen["to"], Format.MP4, opener(chosen)).storage.url()
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:  # at run time these load httpx and pydantic, also for --help
     from pipeline.agora.answers import Progress
     from pipeline.agora.calls import Call
     from pipeline.agora.client import AgoraClient
-    from pipeline.agora.schema import Caution
-    from pipeline.agora.schema_requests import LayoutRequest, UpdateRequest
-    from pipeline.agora.schema_storage import StorageConfig
+    from pipeline.agora.schema.requests import LayoutRequest, UpdateRequest
+    from pipeline.agora.schema.storage import StorageConfig
+    from pipeline.agora.schema.values import Caution
     from pipeline.jobs.agora.sessions import Known, Sessions
 
 RESOURCE = "{resourceid}"  # where a dry run does not know it
@@ -63,8 +63,8 @@ def start(request: str | None, **chosen: Any) -> int:
     """
     import time
 
-    from pipeline.agora.schema import parse
-    from pipeline.agora.schema_requests import AcquireRequest, StartRequest
+    from pipeline.agora.schema.requests import AcquireRequest, StartRequest
+    from pipeline.agora.schema.values import parse
     from pipeline.cli.requests import secret_file, start_body
     from pipeline.jobs.agora import lifecycle as jobs
 
@@ -136,8 +136,8 @@ def update(request: str | None, **chosen: Any) -> int:
 
     The request is Agora's own body of update; cname and uid may be left out.
     """
-    from pipeline.agora.schema import parse
-    from pipeline.agora.schema_requests import UpdateRequest
+    from pipeline.agora.schema.requests import UpdateRequest
+    from pipeline.agora.schema.values import parse
     from pipeline.cli.requests import update_body
     from pipeline.jobs.agora import lifecycle as jobs
 
@@ -164,8 +164,8 @@ def layout(request: str | None, **chosen: Any) -> int:
 
     The request is Agora's own body of updateLayout; cname and uid may be left out.
     """
-    from pipeline.agora.schema import parse
-    from pipeline.agora.schema_requests import LayoutRequest
+    from pipeline.agora.schema.requests import LayoutRequest
+    from pipeline.agora.schema.values import parse
     from pipeline.cli.requests import layout_body
     from pipeline.jobs.agora import lifecycle as jobs
 
@@ -267,8 +267,8 @@ def _storage(name: str | None) -> "StorageConfig | None":
     """Agora's ``storageConfig`` of a store in the settings file."""
     if name is None:
         return None
-    from pipeline.agora.schema import parse
-    from pipeline.agora.schema_storage import StorageConfig
+    from pipeline.agora.schema.storage import StorageConfig
+    from pipeline.agora.schema.values import parse
     from pipeline.jobs.named_stores import storage_config
 
     file = click.get_current_context().ensure_object(options.State).file

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.agora.schema_storage import StorageConfig
+    from pipeline.agora.schema.storage import StorageConfig
 
 LARGEST = 1 << 20  # bytes of a request file
 
@@ -139,7 +139,7 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _fill_storage(body: dict[str, Any], storage: "StorageConfig") -> None:
-    from pipeline.agora.schema import wire
+    from pipeline.agora.schema.values import wire
 
     request = body.setdefault("clientRequest", {})
     if isinstance(request, dict):

@@ -13,7 +13,7 @@ from pipeline.cli.record import account
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.agora.schema_storage import StorageConfig
+    from pipeline.agora.schema.storage import StorageConfig
     from pipeline.simulator.service.chaos import Chaos
     from pipeline.simulator.service.notifications import Tell
     from pipeline.simulator.service.service import Encode, Note, Open, Service

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.ledger.ledger import Ledger
     from pipeline.storage import Storage
     from pipeline.watch.daemon import Watch
-    from pipeline.watch.notifications import Events
+    from pipeline.watch.discovery.notifications import Events
 
 BUSY = 75
 
@@ -133,15 +133,15 @@ def _alone(sources: tuple[str, ...], chosen: dict[str, Any]) -> Iterator[bool]:
 
 
 def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -> "Watch":
-    from pipeline.jobs.destinations import destination
     from pipeline.jobs.many import MOST_JOBS
-    from pipeline.jobs.naming import naming
+    from pipeline.jobs.output.destinations import destination
+    from pipeline.jobs.output.naming import naming
     from pipeline.muxing.locate import locate
     from pipeline.watch import daemon, notify
-    from pipeline.watch.conversion import Bench
-    from pipeline.watch.prefetch import Follower
-    from pipeline.watch.readiness import Patience
-    from pipeline.watch.store_watcher import Lookout
+    from pipeline.watch.conversion.claimed import Bench
+    from pipeline.watch.conversion.prefetch import Follower
+    from pipeline.watch.discovery.readiness import Patience
+    from pipeline.watch.discovery.store_watcher import Lookout
 
     opened, how = opener(chosen), settings(chosen)
     to = destination(chosen["to"], how.format, opened)
@@ -183,14 +183,14 @@ def _stores(sources: tuple[str, ...], opened: Callable[[str], Any]) -> Iterator[
 
 
 def _events(chosen: dict[str, Any]) -> tuple["Events", ...]:
-    from pipeline.watch.notifications import FileEvents, QueueEvents
+    from pipeline.watch.discovery.notifications import FileEvents, QueueEvents
 
     source, secret = chosen["events"], config.webhook_secret() or ""
     if not source:
         return ()
     if not source.startswith(("http://", "https://")):
         return (FileEvents(Path(source), secret),)
-    from pipeline.storage.sqs import connect
+    from pipeline.storage.s3.sqs import connect
 
     queue = connect(source, region=chosen["region"], profile=chosen["profile"])
     return (QueueEvents(queue, secret),)

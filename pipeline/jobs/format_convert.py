@@ -9,9 +9,9 @@ from pathlib import Path, PurePath
 
 from pipeline.choices import Format
 from pipeline.errors import ExistsError, MuxingError, NotFoundError, RecpipeError, UsageError
-from pipeline.jobs.destinations import Target
 from pipeline.jobs.one import check, process
 from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Target
 from pipeline.model import Report, Severity, Verdict
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg

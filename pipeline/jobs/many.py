@@ -12,12 +12,12 @@ from typing import Any, TypedDict, Unpack
 
 from pipeline.choices import CHOICES, ConversionChoices
 from pipeline.errors import RecpipeError, UsageError
-from pipeline.jobs.destinations import Destination, Opener, Target, destination
 from pipeline.jobs.named_stores import locations
-from pipeline.jobs.naming import Listings, Naming
 from pipeline.jobs.one import check as check_one
 from pipeline.jobs.one import process
 from pipeline.jobs.options import Options, options
+from pipeline.jobs.output.destinations import Destination, Opener, Target, destination
+from pipeline.jobs.output.naming import Listings, Naming
 from pipeline.jobs.parallel import Progress, each
 from pipeline.jobs.selection import EVERYTHING, Allowance, Selection
 from pipeline.model import Finding, Recording, Report, Severity, Verdict

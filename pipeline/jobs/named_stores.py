@@ -43,7 +43,7 @@ def storage_config(name: str, file: str | Path | None = None) -> dict[str, Any]:
     store, credentials = named(file)(name)
     with _telling(store.name):
         if store.profile:
-            from pipeline.storage.s3_clients import profile_credentials
+            from pipeline.storage.s3.clients import profile_credentials
 
             credentials = profile_credentials(store.profile)
         if credentials is None:

@@ -11,12 +11,12 @@ from pathlib import Path
 from pipeline.choices import OnChange
 from pipeline.errors import RefusedError, UsageError
 from pipeline.jobs import disk_space
-from pipeline.jobs.destinations import Target
 from pipeline.jobs.locks import locked
-from pipeline.jobs.make_file import Job, Made, foreseen, make
 from pipeline.jobs.options import Options
-from pipeline.jobs.output_files import Share, shares, together
-from pipeline.jobs.publishing import done_before, objects_read, publish_all
+from pipeline.jobs.output.destinations import Target
+from pipeline.jobs.output.files import Share, shares, together
+from pipeline.jobs.output.make_file import Job, Made, foreseen, make
+from pipeline.jobs.output.publishing import done_before, objects_read, publish_all
 from pipeline.jobs.spool import forget, spool_in_use, spool_of
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import Evidence, judged, rejected

@@ -7,9 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.errors import LeaseLostError
+from pipeline.ledger.database.tables import artifacts, attempts, events, now, recordings, sources
 from pipeline.ledger.ledger import Ledger, Move
 from pipeline.ledger.states import DUE, WAITING, After, State, after, pause
-from pipeline.ledger.tables import artifacts, attempts, events, now, recordings, sources
 from pipeline.model import SourceFile, Verdict
 
 MOST_ATTEMPTS = 5

@@ -8,12 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.errors import UsageError
-from pipeline.ledger import engine
+from pipeline.ledger.database import engine
+from pipeline.ledger.database.tables import artifacts, checks, now, recordings
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.queries import one
 from pipeline.ledger.sources import identity
 from pipeline.ledger.states import State
-from pipeline.ledger.tables import artifacts, checks, now, recordings
 
 _VERSION = re.compile(r"\.v[1-9][0-9]{0,5}\Z")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pipeline.ledger.database.tables import events, now, parts, recordings, sources, stores
 from pipeline.ledger.ledger import Ledger, Move, in_chunks
 from pipeline.ledger.states import OPEN, State
-from pipeline.ledger.tables import events, now, parts, recordings, sources, stores
 
 Identity = tuple[str, int, str | None]  # key, size, ETag
 

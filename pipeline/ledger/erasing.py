@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from pipeline.ledger.engine import ledger_errors
-from pipeline.ledger.ledger import Ledger, in_chunks
-from pipeline.ledger.tables import (
+from pipeline.ledger.database.engine import ledger_errors
+from pipeline.ledger.database.tables import (
     artifacts,
     attempts,
     checks,
@@ -19,6 +18,7 @@ from pipeline.ledger.tables import (
     sources,
     stores,
 )
+from pipeline.ledger.ledger import Ledger, in_chunks
 
 
 @dataclass(frozen=True, slots=True)

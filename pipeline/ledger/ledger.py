@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.ledger.engine import connect, ledger_errors
+from pipeline.ledger.database.engine import connect, ledger_errors
+from pipeline.ledger.database.tables import events, now
 from pipeline.ledger.states import State
-from pipeline.ledger.tables import events, now
 
 MOST_AT_ONCE = 500  # values in one IN (...)
 

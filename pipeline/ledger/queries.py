@@ -7,9 +7,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.errors import NotFoundError, UsageError
+from pipeline.ledger.database.tables import (
+    artifacts,
+    attempts,
+    events,
+    now,
+    parts,
+    recordings,
+    runs,
+    stores,
+)
 from pipeline.ledger.ledger import Ledger, Move
 from pipeline.ledger.states import WAITING, State
-from pipeline.ledger.tables import artifacts, attempts, events, now, parts, recordings, runs, stores
 
 NEWEST = 20  # entries of a history that are shown
 

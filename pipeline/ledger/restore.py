@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from pipeline.ledger.claims import Made, keep
+from pipeline.ledger.database.tables import now, recordings
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
-from pipeline.ledger.tables import now, recordings
 
 
 @dataclass(frozen=True, slots=True)

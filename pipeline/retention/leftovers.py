@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.archive.places import TAR
+from pipeline.archive.bagit.places import TAR
 from pipeline.choices import Format
 from pipeline.errors import ChangedError, NotFoundError
 from pipeline.retention import trash

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.archive.bag import Digests
+from pipeline.archive.bagit.bag import Digests
 from pipeline.archive.premis import Agent, Event, File, document, format_of
 from pipeline.errors import NotFoundError
 from pipeline.receipts.write import software
 from pipeline.retention.document import Candidate
-from pipeline.retention.erasure import Erasure
-from pipeline.retention.traces import Trace
+from pipeline.retention.erasure.document import Erasure
+from pipeline.retention.erasure.traces import Trace
 from pipeline.stages.publish import RECEIPT
 from pipeline.storage import Storage
 from pipeline.storage.spool import put_bytes

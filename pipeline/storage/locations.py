@@ -90,10 +90,10 @@ class Locations:
         return KINDS[_PROTOCOLS[how.protocol]](self, store.bucket, folder, given), name
 
     def _s3(self, bucket: str, folder: str, how: Access) -> Storage:
-        from pipeline.storage import s3, s3_clients  # here, because boto3 takes long to import
+        from pipeline.storage.s3 import clients, store  # here, because boto3 takes long to import
 
-        self._clients = self._clients or s3_clients.Clients(self._connections)
-        return s3.connect(
+        self._clients = self._clients or clients.Clients(self._connections)
+        return store.connect(
             bucket,
             folder,
             endpoint_url=how.endpoint_url,
@@ -180,14 +180,14 @@ def _local(text: str) -> tuple[Storage, str]:
 
 
 def _object_store(extra: str) -> ModuleType:
-    """The module for Azure and Google, whose library is an extra."""
+    """How those of Azure and Google are opened, whose library is an extra."""
     try:
-        from pipeline.storage import object_store
+        from pipeline.storage.object_store import connect
     except ImportError as error:
         raise UsageError(
             f"obstore is not installed; run `pip install 'recpipe[{extra}]'`"
         ) from error
-    return object_store
+    return connect
 
 
 def split(key: str) -> tuple[str, str]:

@@ -16,16 +16,17 @@ from pipeline.ledger.states import FINAL
 from pipeline.storage import probe
 from pipeline.storage.names import safe_key
 from pipeline.storage.owners import lives
-from pipeline.watch import listing_scopes, notify, systemd
-from pipeline.watch.conversion import Bench, Done
-from pipeline.watch.early_conversion import Ahead
+from pipeline.watch import notify, systemd
+from pipeline.watch.conversion.claimed import Bench, Done
+from pipeline.watch.conversion.early import Ahead
+from pipeline.watch.conversion.prefetch import Follower, tidy, tidy_results
+from pipeline.watch.conversion.workers import Crew
+from pipeline.watch.discovery import listing_scopes
+from pipeline.watch.discovery.notifications import Event, Events
+from pipeline.watch.discovery.store_watcher import Look, Lookout
 from pipeline.watch.log import log, told
-from pipeline.watch.notifications import Event, Events
 from pipeline.watch.notify import Told
-from pipeline.watch.prefetch import Follower, tidy, tidy_results
 from pipeline.watch.rebuild_ledger import rebuild
-from pipeline.watch.store_watcher import Look, Lookout
-from pipeline.watch.workers import Crew
 
 GRACE = 30.0  # seconds to finish what is being worked on when asked to stop
 PULSE = 5.0  # seconds between two looks into the ledger for work that has become due

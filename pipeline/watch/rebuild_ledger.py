@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.choices import Format
 from pipeline.errors import ChangedError, DeniedError, NotFoundError
-from pipeline.jobs.destinations import file_name
+from pipeline.jobs.output.destinations import file_name
 from pipeline.ledger.claims import Made
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.restore import Restored, enter

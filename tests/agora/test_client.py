@@ -13,13 +13,13 @@ from pydantic import SecretStr
 
 from pipeline.agora.calls import Session
 from pipeline.agora.client import AgoraClient
-from pipeline.agora.schema import parse
-from pipeline.agora.schema_requests import (
+from pipeline.agora.schema.requests import (
     AcquireRequest,
     LayoutRequest,
     StartRequest,
     UpdateRequest,
 )
+from pipeline.agora.schema.values import parse
 from pipeline.agora.statuses import Kind
 from pipeline.errors import AgoraError, UsageError
 from tests.agora.bodies import ACCESS, SECRET, START, STORAGE, TOKEN, changed

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.archive import bulk
+from pipeline.archive.bagit.places import Form
+from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.ingest import Ingested, Order, Originals
-from pipeline.archive.places import Form
-from pipeline.archive.staging import Archive
 from pipeline.jobs.many import Failure
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage

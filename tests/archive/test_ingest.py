@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.archive import bag, catalogue, places, staging
+from pipeline.archive import catalogue
+from pipeline.archive.bagit import bag, places, staging
+from pipeline.archive.bagit.places import Form
+from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.ingest import Ingested
-from pipeline.archive.places import Form
-from pipeline.archive.staging import Archive
 from pipeline.errors import ExistsError, StorageError, UsageError
 from pipeline.jobs.many import Failure
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests.archive.conftest import Home, files, root, slices, untar
 from tests.archive.test_premis import P, validate
 
@@ -243,7 +244,7 @@ import sys, time
 from pathlib import Path
 from tests.archive.conftest import Home
 from pipeline.muxing.locate import locate
-from pipeline.archive.places import Form
+from pipeline.archive.bagit.places import Form
 home = Home(Path(sys.argv[1]), locate())
 print("go", flush=True)
 print(home.ingest(home.archive(Form(sys.argv[2]))))

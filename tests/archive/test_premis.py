@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from pipeline.archive.bag import Digests
+from pipeline.archive.bagit.bag import Digests
 from pipeline.archive.premis import Agent, Event, File, document, moment
 
 P = "{http://www.loc.gov/premis/v3}"

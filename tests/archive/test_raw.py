@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from pipeline.archive import bulk
+from pipeline.archive.bagit.places import Form
 from pipeline.archive.ingest import Ingested, Order, Originals
-from pipeline.archive.places import Form
 from pipeline.choices import OnLoss
 from pipeline.errors import ExistsError, NotFoundError
 from pipeline.jobs.many import Failure

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 
 from pipeline.ledger import discovery
 from pipeline.ledger.advice import advice
+from pipeline.ledger.database.tables import parts, recordings
 from pipeline.ledger.discovery import PartSeen
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
-from pipeline.ledger.tables import parts, recordings
 from tests.cli.conftest import COMPOSITE, segments
 from tests.ledger.sighted import TO, sighting
 

@@ -23,8 +23,8 @@ def started(server):
     from pydantic import SecretStr
 
     from pipeline.agora.client import AgoraClient
-    from pipeline.agora.schema import parse
-    from pipeline.agora.schema_requests import StartRequest
+    from pipeline.agora.schema.requests import StartRequest
+    from pipeline.agora.schema.values import parse
     from pipeline.jobs.agora import lifecycle as record
     from pipeline.jobs.agora.sessions import Sessions
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from pipeline.agora.schema_storage import StorageConfig
+from pipeline.agora.schema.storage import StorageConfig
 from pipeline.cli.requests import secret_file, start_body
 from pipeline.errors import UsageError
 from tests.agora.bodies import START

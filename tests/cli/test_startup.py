@@ -11,7 +11,7 @@ HEAVY = {
     *("asyncio", "boto3", "botocore", "ffmpeg", "httpx", "logging", "m3u8", "numpy", "pydantic"),
     *("rich", "starlette", "tenacity", "uvicorn", "sqlalchemy", "alembic"),
     *("pipeline.jobs", "pipeline.ledger", "pipeline.media", "pipeline.receipts"),
-    *("pipeline.stages", "pipeline.storage.s3", "pipeline.watch"),
+    *("pipeline.stages", "pipeline.storage.s3.store", "pipeline.watch"),
 }
 MORE = 45  # modules besides those of click, most of them commands
 

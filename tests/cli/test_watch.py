@@ -25,7 +25,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
 from pipeline.stages import publish
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from pipeline.watch import notify
 from tests.cli.conftest import COMPOSITE, ROOT, SAMPLES, edit_playlist, names, segments, snapshot
 

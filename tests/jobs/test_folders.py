@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.archive import bulk
+from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.ingest import Ingested, Order
-from pipeline.archive.staging import Archive
 from pipeline.errors import ExistsError
 from pipeline.model import Verdict
 from pipeline.receipts.inputs import identities

@@ -10,9 +10,9 @@ import pytest
 from pipeline.choices import Format
 from pipeline.errors import NotFoundError, RecpipeError, StorageError, UsageError
 from pipeline.jobs import many
-from pipeline.jobs.destinations import destination
 from pipeline.jobs.many import Failure, Work, aim, code_of, convert_all, exit_code, find
 from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import destination
 from pipeline.jobs.selection import Selection
 from pipeline.model import Recording, Report, Verdict
 from pipeline.storage.local import LocalStorage

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import NotFoundError, UsageError
 from pipeline.jobs import named_stores as stores
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests import settings
 from tests.servers import ACCESS_KEY, NO_AWS, SECRET_KEY
 

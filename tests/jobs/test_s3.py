@@ -26,16 +26,16 @@ from pipeline.errors import (
     StorageError,
     UsageError,
 )
-from pipeline.jobs.destinations import Target
 from pipeline.jobs.one import check, process
 from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Target
 from pipeline.model import Report, StoredObject, Verdict
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.discover import discover
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.probe import creates_once
-from pipeline.storage.s3 import S3Storage, connect
+from pipeline.storage.s3.store import S3Storage, connect
 from tests.servers import ACCESS_KEY, NO_AWS, SECRET_KEY, S3Server
 
 ROOT = Path(__file__).parents[2]

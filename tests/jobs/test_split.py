@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.archive import bulk
+from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.holdings import missing_from
 from pipeline.archive.ingest import Ingested, Order, Originals
-from pipeline.archive.staging import Archive
 from pipeline.choices import Format, OnChange, OnLoss
 from pipeline.errors import ExistsError, StorageError
 from pipeline.jobs import one
-from pipeline.jobs.destinations import Target
 from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Target
 from pipeline.model import Severity, Verdict
 from pipeline.receipts.earlier import earlier
 from pipeline.receipts.read import find, read
@@ -28,7 +28,7 @@ from pipeline.retention.interlocks import Checks
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests import recordings as r
 from tests import ts
 

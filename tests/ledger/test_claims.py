@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from pipeline.errors import DiskFullError, ExistsError, LeaseLostError, MuxingError
 from pipeline.ledger import claims, discovery, queries
 from pipeline.ledger.claims import Made
+from pipeline.ledger.database.tables import artifacts, attempts, events, recordings, sources
 from pipeline.ledger.states import State
-from pipeline.ledger.tables import artifacts, attempts, events, recordings, sources
 from pipeline.model import SourceFile, Verdict
 from tests.ledger.sighted import STORE, TO, enter, known, sighting, state
 

@@ -96,7 +96,7 @@ def test_a_name_in_two_places_is_told_apart_by_its_receipt(published, out, tmp_p
 def _archived(ledger):
     import sqlalchemy as sa
 
-    from pipeline.ledger.tables import events, recordings
+    from pipeline.ledger.database.tables import events, recordings
 
     joined = sa.select(recordings.c.source).join(events, events.c.rec_id == recordings.c.id)
     with ledger.reading() as connection:

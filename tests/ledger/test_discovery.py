@@ -5,10 +5,10 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from pipeline.ledger import discovery
+from pipeline.ledger.database.tables import events, parts
 from pipeline.ledger.discovery import PartSeen, StoreMemory
 from pipeline.ledger.ledger import MOST_AT_ONCE
 from pipeline.ledger.states import State
-from pipeline.ledger.tables import events, parts
 from tests.ledger.sighted import STORE, TO, enter, known, sighting
 
 

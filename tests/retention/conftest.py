@@ -28,7 +28,7 @@ from pipeline.retention.survey import Survey, Where, survey
 from pipeline.stages import publish
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 
 EPOCH = 1_772_442_002.12
 OLD = 90 * 86400.0

@@ -15,7 +15,7 @@ from pipeline.errors import BusyError, StorageError
 from pipeline.jobs.locks import locked
 from pipeline.retention import document, trash
 from pipeline.retention.plan import GuardError
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests.archive.test_premis import P, validate
 from tests.retention.conftest import Yard, everything, put
 from tests.retention.test_survey import SPEAKS_AGAINST, YEAR
@@ -302,7 +302,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests.retention.conftest import Yard
 from tests.servers import impatient_client
 home = Path(sys.argv[1])

@@ -32,21 +32,21 @@ from hypothesis.stateful import (
 )
 
 from pipeline.archive import bulk, technical
+from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.holdings import missing_from
 from pipeline.archive.ingest import Ingested, Order
-from pipeline.archive.staging import Archive
 from pipeline.choices import Format
 from pipeline.errors import RecpipeError
 from pipeline.ledger import custody, queries
+from pipeline.ledger.database.tables import recordings
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
-from pipeline.ledger.tables import recordings
 from pipeline.retention import apply as acts
 from pipeline.retention import document, trash
 from pipeline.retention.plan import GuardError
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from pipeline.watch.rebuild_ledger import rebuild
 from tests.retention.conftest import (
     ALL,

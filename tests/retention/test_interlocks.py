@@ -9,7 +9,7 @@ import pytest
 from pipeline.retention.interlocks import Checks, protected
 from pipeline.stages.publish import piece_key
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests.retention.conftest import get, in_buckets, put
 
 

@@ -6,9 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.ledger import queries
+from pipeline.ledger.database.tables import events, recordings
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
-from pipeline.ledger.tables import events, recordings
 from pipeline.retention.plan import GuardError
 from pipeline.watch.rebuild_ledger import rebuild
 from tests.retention.conftest import everything, get, put

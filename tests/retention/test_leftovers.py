@@ -11,7 +11,7 @@ from pipeline.errors import ChangedError
 from pipeline.retention import leftovers
 from pipeline.retention.document import Leftover
 from pipeline.retention.leftovers import Ages, Stores, find, remove
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests.retention.conftest import everything, put
 
 DAY = 86400.0

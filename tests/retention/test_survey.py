@@ -353,7 +353,7 @@ def test_a_whole_store_and_the_trash_are_refused(yard, location):
 
 
 def test_a_bucket_without_a_prefix_is_refused(yard, weed):
-    from pipeline.storage.s3 import S3Storage
+    from pipeline.storage.s3.store import S3Storage
 
     yard.source = S3Storage(weed.bucket, "", weed.client)
     with pytest.raises(GuardError, match="name the prefix"):

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.retention import document
 from pipeline.retention.plan import GuardError
-from pipeline.storage.s3_versions import S3Versions
+from pipeline.storage.s3.versions import S3Versions
 from tests.retention.conftest import everything, get, in_buckets, keeping_versions, put
 
 

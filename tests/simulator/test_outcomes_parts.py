@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.jobs import one
-from pipeline.jobs.destinations import Target
 from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Target
 from pipeline.model import Verdict
 from pipeline.simulator.faults.catalogue import FAULTS, PARTS, SLICE, parse
 from pipeline.simulator.recorder.material import Look
@@ -23,7 +23,7 @@ from pipeline.simulator.recording import Order, simulate
 from pipeline.simulator.truth import losses
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests import recordings as r
 
 MOMENT = 0.1  # seconds that lost_seconds and the duration may be off

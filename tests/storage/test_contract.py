@@ -21,7 +21,7 @@ from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import of_uri
 from pipeline.storage.probe import probe
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests.servers import S3Server
 
 ODD_NAMES = [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.errors import StorageError
 from pipeline.model import StoredObject
 from pipeline.storage import order
-from pipeline.storage.s3 import connect
+from pipeline.storage.s3.store import connect
 
 
 def entries(keys) -> list[StoredObject]:
@@ -66,7 +66,7 @@ def test_who_promises_the_order(bucket, endpoint, ordered, monkeypatch):
 
 def test_a_listing_of_s3_is_passed_on_as_it_comes():
     """The first entry comes after one page, and an order that is broken is an error."""
-    from pipeline.storage.s3 import S3Storage
+    from pipeline.storage.s3.store import S3Storage
 
     class Pages:
         def paginate(self, **_):

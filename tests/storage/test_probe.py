@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import DeniedError, RecpipeError, StorageError
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.probe import NAME, Capabilities, _machine, creates_once, probe, tidy
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests.servers import S3Server
 
 CAPABLE = Capabilities(

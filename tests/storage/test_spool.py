@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import DeniedError
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from pipeline.storage.spool import put_bytes
 from tests.servers import S3Server
 

@@ -20,11 +20,11 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.ledger import queries
+from pipeline.ledger.database.tables import artifacts, attempts, events, recordings
 from pipeline.ledger.ledger import Ledger
-from pipeline.ledger.tables import artifacts, attempts, events, recordings
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests.proxy import faulty
 from tests.servers import S3Server
 

@@ -23,8 +23,8 @@ import sqlalchemy as sa
 
 from pipeline.errors import NotFoundError
 from pipeline.ledger import queries
+from pipeline.ledger.database.tables import artifacts, events, recordings
 from pipeline.ledger.ledger import Ledger
-from pipeline.ledger.tables import artifacts, events, recordings
 from pipeline.model import Verdict
 from pipeline.simulator.faults.catalogue import parse
 from pipeline.simulator.recorder.material import Look
@@ -33,7 +33,7 @@ from pipeline.simulator.recorder.publish import Shelf, publish_live
 from pipeline.simulator.recorder.values import Playlist, Segment
 from pipeline.simulator.recording import Order, simulate
 from pipeline.storage import Storage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "1"))

@@ -19,7 +19,7 @@ from pipeline.ledger import queries
 from pipeline.ledger.ledger import Ledger
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
-from pipeline.storage.s3 import S3Storage
+from pipeline.storage.s3.store import S3Storage
 from tests.watch.stores import sid
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.agora.answers import Progress
 from pipeline.agora.client import AgoraClient, Started
-from pipeline.agora.schema import Caution
-from pipeline.agora.schema_requests import (
+from pipeline.agora.schema.requests import (
     AcquireParameters,
     AcquireRequest,
     LayoutRequest,
@@ -16,6 +15,7 @@ from pipeline.agora.schema_requests import (
     StartRequest,
     UpdateRequest,
 )
+from pipeline.agora.schema.values import Caution
 from pipeline.agora.statuses import ADVICE, ENDING, RUNNING, Kind
 from pipeline.errors import AgoraError, NotFoundError, UsageError
 from pipeline.jobs.agora.sessions import Known, Sessions

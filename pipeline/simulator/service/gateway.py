@@ -16,9 +16,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from pipeline.agora.schema import parse
-from pipeline.agora.schema_canvas import RATES
-from pipeline.agora.schema_requests import (
+from pipeline.agora.schema.canvas import RATES
+from pipeline.agora.schema.requests import (
     MODES,
     AcquireRequest,
     LayoutRequest,
@@ -29,6 +28,7 @@ from pipeline.agora.schema_requests import (
     UpdateRequest,
     refuse_unfit,
 )
+from pipeline.agora.schema.values import parse
 from pipeline.agora.statuses import Endpoint
 from pipeline.errors import UsageError
 

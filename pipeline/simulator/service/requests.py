@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from itertools import count, islice
 
 from pipeline.agora import names
-from pipeline.agora.schema_recording import EVERYONE, RecordingConfig
-from pipeline.agora.schema_requests import INDIVIDUAL, StartRequest
-from pipeline.agora.schema_storage import StorageConfig
+from pipeline.agora.schema.recording import EVERYONE, RecordingConfig
+from pipeline.agora.schema.requests import INDIVIDUAL, StartRequest
+from pipeline.agora.schema.storage import StorageConfig
 from pipeline.simulator.recorder.material import Look
 from pipeline.simulator.recorder.values import STREAMS
 

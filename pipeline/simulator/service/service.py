@@ -11,15 +11,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from pipeline.agora.schema import masked
-from pipeline.agora.schema_requests import (
+from pipeline.agora.schema.requests import (
     AcquireRequest,
     Request,
     StartRequest,
     StopRequest,
     UpdateRequest,
 )
-from pipeline.agora.schema_storage import StorageConfig
+from pipeline.agora.schema.storage import StorageConfig
+from pipeline.agora.schema.values import masked
 from pipeline.errors import RecpipeError
 from pipeline.simulator.recorder.material import Look, Material
 from pipeline.simulator.recorder.publish import Shelf

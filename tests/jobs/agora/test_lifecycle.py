@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline.agora.client import AgoraClient
-from pipeline.agora.schema import parse
-from pipeline.agora.schema_requests import StartRequest
+from pipeline.agora.schema.requests import StartRequest
+from pipeline.agora.schema.values import parse
 from pipeline.agora.statuses import Kind
 from pipeline.errors import AgoraError, NotFoundError, UsageError
 from pipeline.jobs.agora import lifecycle as record

@@ -9,8 +9,8 @@ from collections import Counter
 
 import pytest
 
-from pipeline.agora.schema import parse
-from pipeline.agora.schema_requests import StartRequest
+from pipeline.agora.schema.requests import StartRequest
+from pipeline.agora.schema.values import parse
 from pipeline.agora.statuses import Kind
 from pipeline.errors import AgoraError
 from pipeline.jobs.agora import lifecycle as record

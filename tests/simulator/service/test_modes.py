@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.agora import names, webhook
 from pipeline.agora.answers import progress
-from pipeline.agora.schema import parse
-from pipeline.agora.schema_requests import StartRequest
+from pipeline.agora.schema.requests import StartRequest
+from pipeline.agora.schema.values import parse
 from pipeline.agora.statuses import Kind
 from pipeline.errors import AgoraError, UsageError
 from pipeline.jobs.agora import lifecycle as record

@@ -1,0 +1,1 @@
+"""The bodies of requests, every documented field and rule of them."""

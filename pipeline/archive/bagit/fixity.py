@@ -1,0 +1,252 @@
+"""Whether a bag is still what it was (RFC 8493 section 3): complete, and every digest right."""
+
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from pipeline.archive.bagit import bag, places
+from pipeline.archive.bagit.bag import ALGORITHMS, Digests
+from pipeline.archive.bagit.places import Form, Place
+from pipeline.archive.bagit.staging import digest
+from pipeline.errors import NotFoundError, RecpipeError, StorageError
+from pipeline.jobs.output.destinations import Opener
+from pipeline.storage import Storage
+from pipeline.storage.locations import of_uri
+from pipeline.storage.names import printable
+
+READERS = 8
+LARGEST_TAG_FILE = 64 << 20
+LINKED = "what it leads to may go without the bag; put the file itself in its place"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a bag.
+
+    ``kind``: missing, extra, changed, unreadable, link, or invalid (a tag file that says nonsense).
+    """
+
+    kind: str
+    path: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One file as it was found; the digests are None if only its size was looked at."""
+
+    size: int
+    digests: Digests | None = None
+
+
+@dataclass(slots=True)
+class Contents:
+    """Everything found in a bag."""
+
+    files: dict[str, Seen] = field(default_factory=dict)
+    texts: dict[str, bytes] = field(default_factory=dict)  # tag files
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check of one bag came to."""
+
+    bag: str
+    how: str  # "full" or "fast"
+    problems: tuple[Problem, ...]
+    files: int
+    size: int
+    repaired: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is wrong with it."""
+        return not self.problems
+
+
+def check(storage: Storage, place: Place, *, fast: bool, opened: Opener | None = None) -> Checked:
+    """Read a bag and judge it.  ``fast`` compares sizes and names (Payload-Oxum), not digests.
+
+    With ``opened``, files that fetch.txt names are read where they are.
+    """
+    contents = read(storage, place, fast=fast)
+    problems = [*contents.problems, *judge(contents)]
+    if opened is not None and not fast and bag.FETCH in contents.texts:
+        problems += _fetched(contents, opened)
+    payload = [one for path, one in contents.files.items() if bag.is_payload(path)]
+    where = storage.url(place.key).removesuffix("/")
+    how = "fast" if fast else "full"
+    return Checked(where, how, tuple(problems), len(payload), sum(one.size for one in payload))
+
+
+def read(storage: Storage, place: Place, *, fast: bool) -> Contents:
+    """Everything there is in a bag; what cannot be read is a problem, not an error."""
+    linked = places.links(storage, place)
+    if linked:  # none of it is read: it could be anything on this machine
+        return Contents(problems=[Problem("link", path, LINKED) for path in linked])
+    if place.form is Form.TAR:
+        return _fast_tar(storage, place) if fast else _tar(storage, place)
+    contents = Contents()
+    listed = {found.key[len(place.key) :]: found for found in storage.list(place.key)}
+    contents.files = {path: Seen(found.size) for path, found in listed.items()}
+
+    def look(path: str) -> tuple[str, Seen | None, bytes, str]:
+        text: list[bytes] = []
+        keep = text.append if _is_text(path, listed[path].size) else None
+        try:
+            digests = digest(storage.open(place.key + path), keep)
+        except (NotFoundError, StorageError) as error:
+            return path, None, b"", printable(error)
+        return path, Seen(digests.size, digests), b"".join(text), ""
+
+    wanted = [path for path in listed if not (fast and bag.is_payload(path))]
+    with ThreadPoolExecutor(READERS) as pool:
+        for path, seen, text, wrong in pool.map(look, wanted):
+            if seen is None:
+                contents.problems.append(Problem("unreadable", path, wrong))
+                continue
+            contents.files[path] = seen
+            if not bag.is_payload(path):
+                contents.texts[path] = text
+    return contents
+
+
+def _is_text(path: str, size: int) -> bool:
+    return not bag.is_payload(path) and size <= LARGEST_TAG_FILE
+
+
+def _tar(storage: Storage, place: Place) -> Contents:
+    contents = Contents()
+    try:
+        for path, size, chunks in places.members(storage, place):
+            text: list[bytes] = []
+            keep = text.append if _is_text(path, size) else None
+            if path in contents.files:
+                contents.problems.append(Problem("extra", path, "in the tar for the second time"))
+            contents.files[path] = Seen(size, digest(chunks, keep))
+            if not bag.is_payload(path):
+                contents.texts[path] = b"".join(text)
+    except (NotFoundError, StorageError) as error:
+        contents.problems.append(Problem("unreadable", "", printable(error)))
+    return contents
+
+
+def _fast_tar(storage: Storage, place: Place) -> Contents:
+    """A tar cannot be looked into without reading all of it: its size is compared."""
+    noted, found = places.recall_tar(storage, place.name), storage.head(place.key)
+    contents = Contents()
+    if noted is None or type(noted.get("size")) is not int:
+        detail = "no size is remembered of this tar; check it in full"
+        contents.problems.append(Problem("unreadable", "", detail))
+    elif noted["size"] != found.size:
+        detail = f"{found.size} bytes, {noted['size']} were archived"
+        contents.problems.append(Problem("changed", "", detail))
+    return contents
+
+
+def judge(contents: Contents) -> Iterator[Problem]:
+    """What is wrong, from what was found alone."""
+    if not contents.files:
+        return
+    yield from _declared(contents)
+    stays = yield from _stays(contents)
+    payload = {path: seen for path, seen in contents.files.items() if bag.is_payload(path)}
+    tags = {
+        path: seen
+        for path, seen in contents.files.items()
+        if not bag.is_payload(path) and not bag.is_tag_manifest(path)
+    }
+    for algorithm in ALGORITHMS:
+        yield from _compared(contents, payload, algorithm, stays, tags=False)
+        yield from _compared(contents, tags, algorithm, {}, tags=True)
+    yield from _oxum(contents, payload, stays)
+
+
+def _declared(contents: Contents) -> Iterator[Problem]:
+    text = contents.texts.get(bag.DECLARATION)
+    if text is None:
+        yield Problem("missing", bag.DECLARATION, "not a bag, or never finished: ingest again")
+    elif text != bag.DECLARED:
+        yield Problem("changed", bag.DECLARATION, "expected BagIt-Version 1.0 in UTF-8")
+
+
+def _stays(contents: Contents) -> Generator[Problem, None, Mapping[str, bag.Fetch]]:
+    text = contents.texts.get(bag.FETCH)
+    if text is None:
+        return {}
+    try:
+        return bag.parse_fetch(text)
+    except ValueError as error:
+        yield Problem("invalid", bag.FETCH, printable(error))
+        return {}
+
+
+def _compared(
+    contents: Contents,
+    files: Mapping[str, Seen],
+    algorithm: str,
+    stays: Mapping[str, bag.Fetch],
+    *,
+    tags: bool,
+) -> Iterator[Problem]:
+    """One manifest against the files it has to list."""
+    name = bag.manifest_name(algorithm, tags=tags)
+    if name not in contents.texts:
+        yield Problem("missing", name)
+        return
+    try:
+        listed = bag.parse_manifest(contents.texts[name])
+    except ValueError as error:
+        yield Problem("invalid", name, printable(error))
+        return
+    for path in sorted(listed.keys() - files.keys() - stays.keys()):
+        yield Problem("missing", path, f"listed in {name}")
+    for path in sorted(files.keys() - listed.keys()):
+        yield Problem("extra", path, f"not listed in {name}")
+    for path in sorted(files.keys() & listed.keys()):
+        digests = files[path].digests
+        if digests is not None and digests.of(algorithm) != listed[path]:
+            yield Problem("changed", path, f"{algorithm} is not that of {name}")
+
+
+def _oxum(
+    contents: Contents, payload: Mapping[str, Seen], stays: Mapping[str, bag.Fetch]
+) -> Iterator[Problem]:
+    try:
+        told = bag.parse_info(contents.texts.get(bag.INFO, b"")).get("Payload-Oxum")
+    except ValueError as error:
+        yield Problem("invalid", bag.INFO, printable(error))
+        return
+    sizes = {path: seen.size for path, seen in payload.items()}
+    sizes |= {path: one.size for path, one in stays.items() if path not in sizes}
+    found = f"{sum(sizes.values())}.{len(sizes)}"
+    if told != found:
+        yield Problem("changed", "data/", f"Payload-Oxum {found}, {bag.INFO} says {told}")
+
+
+def _fetched(contents: Contents, opened: Opener) -> Iterator[Problem]:
+    """The files that stay elsewhere, read where they are."""
+    try:
+        stays = bag.parse_fetch(contents.texts[bag.FETCH])
+        listed = bag.parse_manifest(contents.texts[bag.manifest_name("sha512")])
+    except (ValueError, KeyError):
+        return  # said already
+    for path, one in stays.items():
+        if path in contents.files:
+            continue
+        try:
+            storage, key = opened(of_uri(one.url))
+            found = digest(storage.open(key))
+        except RecpipeError as error:
+            yield Problem("missing", path, printable(error))
+            continue
+        if found.sha512 != listed.get(path):
+            yield Problem("changed", path, f"{printable(one.url)}: sha512 differs")
+
+
+def summary(problems: Sequence[Problem]) -> str:
+    """One line for people."""
+    counts = Counter(problem.kind for problem in problems)
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))

@@ -1,0 +1,193 @@
+"""Where bags lie: a folder or a bucket, as one object for each file or as one tar for each bag."""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from pathlib import Path
+from typing import IO, Any, cast
+
+from pipeline.archive.bagit import bag
+from pipeline.errors import NotFoundError, StorageError
+from pipeline.storage import Storage
+from pipeline.storage.oserrors import os_errors
+from pipeline.storage.spool import put_bytes
+
+STATE = ".recpipe/"  # what we remember about an archive; hidden, and in no bag
+STAGING = ".recpipe-ingest/"  # bags that are not whole yet
+TAR = ".tar"
+CHUNK = 1 << 20
+
+
+class Form(StrEnum):
+    """How a bag is stored."""
+
+    OBJECTS = "objects"
+    TAR = "tar"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One bag of an archive.  ``name`` is empty if the whole storage is the bag."""
+
+    name: str
+    form: Form = Form.OBJECTS
+
+    @property
+    def key(self) -> str:
+        """The tar, or what all keys of the bag begin with."""
+        if self.form is Form.TAR:
+            return self.name + TAR
+        return f"{self.name}/" if self.name else ""
+
+
+def places(storage: Storage) -> list[Place]:
+    """Every bag of an archive, whole or not, in the order of the keys.
+
+    A folder is a bag, or should be one: one whose ``bagit.txt`` is gone is not passed over.
+    """
+    found: list[Place] = []
+    for name, objects in groupby(storage.list(), lambda entry: entry.key.partition("/")[0]):
+        inside = any(entry.key != name for entry in objects)
+        if name == bag.DECLARATION and not inside:
+            return [Place("")]
+        if name.startswith("."):
+            continue
+        if inside:
+            found.append(Place(name))
+        elif name.endswith(TAR):
+            found.append(Place(name.removesuffix(TAR), Form.TAR))
+    return found
+
+
+def named(storage: Storage, name: str) -> Place | None:
+    """The bag of this name, if it is whole; a bag without its declaration is none."""
+    for place in (Place(name), Place(name, Form.TAR)):
+        inside = bag.DECLARATION if place.form is Form.OBJECTS else ""
+        try:
+            storage.head(place.key + inside)
+        except NotFoundError:
+            continue
+        return place
+    return None
+
+
+def links(storage: Storage, place: Place) -> list[str]:
+    """Every link in a bag, or that a bag is: what it leads to is not in the archive's keeping."""
+    return [key.removeprefix(place.key) for key in storage.links(place.key)]
+
+
+def read(storage: Storage, place: Place, path: str) -> bytes:
+    """One small file of a bag; NotFoundError if the bag has none of that name."""
+    if place.form is Form.OBJECTS:
+        return b"".join(storage.open(place.key + path))
+    for found, _, chunks in members(storage, place):
+        if found == path:
+            return b"".join(chunks)
+    raise NotFoundError(f"{storage.url(place.key)}: holds no {path}")
+
+
+def members(storage: Storage, place: Place) -> Iterator[tuple[str, int, Iterator[bytes]]]:
+    """Path, size and bytes of every file in a tar, in one pass over it.
+
+    StorageError if it is not a tar to its end, or holds anything but files below its own name.
+    """
+    where = f"read {storage.url(place.key)}"
+    stream = cast(IO[bytes], io.BufferedReader(_Chunks(storage.open(place.key)), CHUNK))
+    try:
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK) as tar:
+            for member in tar:
+                if member.isdir():
+                    continue
+                path = member.name.removeprefix(f"{place.name}/")
+                file = tar.extractfile(member) if member.isfile() else None
+                if file is None or path == member.name:
+                    raise StorageError(f"{where}: {member.name!r} is no file of this bag")
+                yield path, member.size, _read(file, where)
+        while stream.read(CHUNK):  # the store counts what it sends, and says so at the end
+            pass
+    except tarfile.TarError as error:
+        raise StorageError(f"{where}: not a whole tar") from error
+
+
+def _read(file: IO[bytes], where: str) -> Iterator[bytes]:
+    try:
+        while chunk := file.read(CHUNK):
+            yield chunk
+    except tarfile.TarError as error:
+        raise StorageError(f"{where}: not a whole tar") from error
+
+
+class _Chunks(io.RawIOBase):
+    """An iterator of bytes as a file to read."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._rest = chunks, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = chunk
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+
+def pack(storage: Storage, name: str, paths: list[str], to: Path) -> str:
+    """Write the files of a bag as one tar, in this order; returns the tar's SHA-256."""
+    with os_errors(f"write {to}"), to.open("wb") as file:
+        hashing = _Hashing(file)
+        with tarfile.open(fileobj=cast(IO[bytes], hashing), mode="w|", bufsize=CHUNK) as tar:
+            for path in paths:
+                key = f"{name}/{path}"
+                member = tarfile.TarInfo(key)
+                member.size, member.mode = storage.head(key).size, 0o644
+                content = cast(IO[bytes], io.BufferedReader(_Chunks(storage.open(key)), CHUNK))
+                tar.addfile(member, content)
+    return hashing.digest.hexdigest()
+
+
+class _Hashing:
+    """A file that hashes what it is given to write."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.digest = file, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+
+def remember_tar(storage: Storage, name: str, told: dict[str, Any], spool: Path) -> None:
+    """Note what a tar holds, for it may lie in a class that cannot be read at once."""
+    write_state(storage, f"tars/{name}.json", told, spool)
+
+
+def recall_tar(storage: Storage, name: str) -> dict[str, Any] | None:
+    """What was noted; None if nothing was."""
+    told = read_state(storage, f"tars/{name}.json")
+    return told if isinstance(told, dict) else None
+
+
+def write_state(storage: Storage, name: str, told: Any, spool: Path) -> None:
+    """Keep a JSON value in the archive's own hidden folder, whole or not at all."""
+    data = (json.dumps(told, indent=1, sort_keys=True) + "\n").encode()
+    put_bytes(storage, STATE + name, data, spool, content_type="application/json")
+
+
+def read_state(storage: Storage, name: str) -> Any:
+    """The value kept under a name; None if there is none, or none that can be read."""
+    try:
+        return json.loads(b"".join(storage.open(STATE + name)))
+    except (NotFoundError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,1 @@
+"""Results: what they are made of, what they are called, where they go, and how they get there."""

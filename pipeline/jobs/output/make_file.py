@@ -1,0 +1,192 @@
+"""One plan becomes one file, with its proof.  A recording is one, or several where its format
+changes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.choices import Format, OnChange, OnLoss
+from pipeline.errors import DiskFullError, RefusedError
+from pipeline.jobs import disk_space
+from pipeline.jobs.options import Options, unwatched
+from pipeline.jobs.output.destinations import Target
+from pipeline.jobs.stopwatch import Clock
+from pipeline.jobs.verdict import Evidence, judged
+from pipeline.media.loss.chapters import Marks, marks
+from pipeline.media.timeline.wall_clock import wall_clock
+from pipeline.model import Finding, Inventory, Recording, Report, Severity, Verdict
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.stages import content, fill, verify
+from pipeline.stages.fill import Filling
+from pipeline.stages.mux import mux
+from pipeline.stages.mux.ahead import Ahead
+from pipeline.stages.mux.command import Wanted
+from pipeline.stages.mux.converted import Converted, lanes_of
+from pipeline.storage import Storage
+
+MARKED = (Format.MP4, Format.M4A)  # formats with chapters and a comment
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """What all steps of one conversion look at."""
+
+    recording: Recording
+    source: Storage
+    target: Target
+    ffmpeg: Ffmpeg
+    options: Options
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """A file that was made, and what is known of it."""
+
+    temporary: Path
+    report: Report
+    converted: Converted
+
+
+def foreseen(job: Job, inventory: Inventory, place: Callable[[], Path]) -> Ahead:
+    """What makes the file of a recording without a fault while its segments are read."""
+    options = job.options
+    fit = options.format in MARKED and options.on_change is not OnChange.SPLIT
+    whole = not any(finding.severity is Severity.ERROR for finding in inventory.findings)
+    promised = [s.segment.duration for s in inventory.segments] if fit and whole else []
+    wanted = Wanted(options.format, sparse_sound=options.sparse_sound)
+    return Ahead(job.ffmpeg, place, wanted, promised, options.progress)
+
+
+def make(job: Job, evidence: Evidence, temporary: Path, ahead: Ahead) -> Made:
+    """Convert and verify; what was begun ``ahead`` is ended, if it is what is to be made."""
+    told, filling = _expected(job, evidence)
+    made, verified = _proven(job, evidence, temporary, told, filling, ahead)
+    report = _judged(job, evidence, made, (*filling.findings, *verified.findings))
+    if (told := _told(job, evidence, report)) != made.marks:  # holes that only the units show
+        made, verified = _proven(job, evidence, temporary, told, filling)
+    said = (*filling.findings, *verified.findings, *_content(job, made, temporary))
+    report = _judged(job, evidence, made, said)
+    report = replace(report, tracks=verified.tracks, proof=verified.proof)
+    if report.verdict is not Verdict.REJECTED:
+        report = replace(
+            report, duration=verified.duration, size=verified.size, sha256=verified.sha256
+        )
+    return Made(temporary, report, made)
+
+
+def on_loss(options: Options) -> OnLoss:
+    """ADTS has no time stamps: whatever was asked for, its holes are closed where no silence stands
+    for them.  Only a file with an index gets pictures.
+    """
+    chosen = options.on_loss
+    if chosen is OnLoss.FILL and options.format not in MARKED:
+        chosen = OnLoss.HOLD
+    closed = options.format is Format.AAC and options.sparse_sound
+    return OnLoss.CLOSE if closed and chosen is OnLoss.HOLD else chosen
+
+
+def _content(job: Job, made: Converted, path: Path) -> list[Finding]:
+    """What is in the result."""
+    with job.clock.stage("verify"):
+        if job.options.format not in MARKED:
+            return content.triage(made.lanes, made.held)
+        found = content.examine(path, made.lanes, made.held, job.ffmpeg)
+        return found + (content.decode(path, job.ffmpeg) if job.options.deep else [])
+
+
+def _proven(
+    job: Job,
+    evidence: Evidence,
+    temporary: Path,
+    told: Marks,
+    filling: Filling,
+    ahead: Ahead | None = None,
+) -> tuple[Converted, verify.Verified]:
+    """The file and its proof; once more, in two passes, when the index did not fit in front.
+
+    RefusedError if ffmpeg takes the stream in neither way.
+    """
+    options = job.options
+    for in_one_pass in (True, False):
+        with job.clock.stage("convert"):
+            try:
+                wanted = Wanted(
+                    options.format,
+                    in_one_pass=in_one_pass,
+                    marks=told,
+                    fills=filling.fills,
+                    made=filling.made,
+                    sparse_sound=options.sparse_sound,
+                )
+                files = evidence.plan, evidence.segments, job.ffmpeg, temporary
+                made = mux.convert(*files, wanted, progress=options.progress, ahead=ahead)
+            except RefusedError:
+                if in_one_pass:
+                    continue
+                raise
+        with job.clock.stage("verify"):
+            verified = _verified(job, evidence, made, temporary)
+        if in_one_pass and "reserved_moov_size is too small" in made.messages:
+            continue
+        break
+    full = "No space left on device" in made.messages or disk_space.is_full(temporary.parent)
+    if full and any(f.severity == Severity.FATAL for f in verified.findings):
+        raise DiskFullError(f"{temporary.parent}: no space left for the result; free some")
+    return made, verified
+
+
+def _expected(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
+    """What the file will say of its holes and joins, and what will go into the holes.
+
+    Where nothing is wrong there is nothing to look for.
+    """
+    found = (*evidence.findings, *evidence.plan.findings)
+    format = job.options.format
+    wrong = any(f.severity == Severity.ERROR for f in found)
+    if format not in MARKED:
+        return Marks(), Filling()
+    if not (wrong or evidence.plan.joins):
+        return Marks(), _opened(job, evidence, Filling())
+    with job.clock.stage("inspect"):
+        files = evidence.plan, evidence.segments, unwatched, format
+        sparse = job.options.sparse_sound
+        read = mux.measure(*files, sparse_sound=sparse)
+    filling = Filling()
+    if job.options.on_loss is OnLoss.FILL:
+        with job.clock.stage("convert"):
+            filling = fill.prepare(read.lanes, read.held, job.ffmpeg)
+    read = replace(read, fills=filling.fills)
+    told = _told(job, evidence, _judged(job, evidence, read, ()))
+    return told, _opened(job, evidence, filling)
+
+
+def _opened(job: Job, evidence: Evidence, filling: Filling) -> Filling:
+    """With a picture at the beginning, where pictures begin late."""
+    lanes = lanes_of(evidence.plan, job.options.format)
+    with job.clock.stage("convert"):
+        return fill.opened(filling, lanes, evidence.plan.placed, job.ffmpeg)
+
+
+def _judged(job: Job, evidence: Evidence, read: Converted, proved: tuple[Finding, ...]) -> Report:
+    return judged(job.recording, evidence, read, on_loss(job.options), proved)
+
+
+def _told(job: Job, evidence: Evidence, report: Report) -> Marks:
+    if job.options.format not in MARKED:
+        return Marks()
+    clock = wall_clock(evidence.plan.placed)
+    return marks(report.holes, report.duration, report.lost_seconds, report.joins, clock)
+
+
+def _verified(job: Job, evidence: Evidence, made: Converted, path: Path) -> verify.Verified:
+    """Each format is proven as far as it can be."""
+    format, lanes, expected = job.options.format, made.lanes, made.expected
+    if format in (Format.MP4, Format.M4A):
+        return verify.verify_mp4(path, lanes, expected, job.options.progress, made.marks)
+    if format is Format.TS:
+        return verify.verify_stream(path, evidence.plan, lanes, expected, made.lengths)
+    if format is Format.AAC:
+        return verify.verify_adts(path, lanes[0], expected[0])
+    return verify.verify_encoded(path, format, lanes[0], expected[0], job.ffmpeg)

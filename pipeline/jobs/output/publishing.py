@@ -1,0 +1,186 @@
+"""The files of one recording go to their places, and the receipt last; two runs publish once."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipeline.errors import ExistsError, NotFoundError, StorageError
+from pipeline.jobs.output.files import Share, together
+from pipeline.jobs.output.make_file import Job, Made
+from pipeline.model import Inventory, Report, SourceFile, StoredObject, Verdict
+from pipeline.receipts.earlier import Earlier, earlier, lost
+from pipeline.receipts.inputs import only_more_inputs, same_inputs
+from pipeline.receipts.report import report_of
+from pipeline.receipts.write import receipt
+from pipeline.stages import publish
+from pipeline.stages.fetch.fetch import digests
+from pipeline.stages.fetch.in_folder import in_place
+from pipeline.stages.publish import Result
+from pipeline.stages.segments import objects_of
+
+
+def result_keys(key: str, count: int) -> list[str]:
+    """The key of the only file, or of each of several."""
+    if count == 1:
+        return [key]
+    return [publish.piece_key(key, number) for number in range(1, count + 1)]
+
+
+def done_before(job: Job, inventory: Inventory) -> Report | None:
+    """The report of an earlier run on the same source; None when there is work to do."""
+    with job.clock.stage("publish"):
+        before = earlier(job.target.storage, job.target.key)
+    if before is None or before.receipt is None or job.options.force:
+        return None
+    now = objects_read(inventory)
+    same = before.receipt["settings"] == job.options.settings
+    if same and same_inputs(before.receipt, now):
+        storage = job.target.storage
+        return report_of(
+            before.receipt,
+            source=job.recording.source,
+            outputs=[storage.url(key) for key in before.files],
+            beside=storage.url(publish.receipt_key(job.target.key)),
+        )
+    if same and not only_more_inputs(before.receipt, now):
+        detail = "was made from segments that are no longer there or have changed"
+        raise ExistsError(f"{job.target.url}: {detail}; keep it, or replace it with --force")
+    return None
+
+
+def objects_read(inventory: Inventory) -> list[StoredObject]:
+    """Everything a result is made of: segments, and what is read besides them."""
+    found = {s.object.key: s.object for s in inventory.segments if s.object}
+    return [*_read_besides(inventory), *found.values()]
+
+
+def _read_besides(inventory: Inventory) -> list[StoredObject]:
+    """What is read besides segments: playlists and initialisation sections.  Keys are secret."""
+    inits = {s.init.key: s.init for s in inventory.segments if s.init}
+    return [*inventory.playlists, *inits.values()]
+
+
+def publish_all(
+    job: Job, inventory: Inventory, parts: Sequence[Share], made: Sequence[Made]
+) -> Report:
+    """Every file is there and proven: now they go to their places, and the receipt last."""
+    report = together(job.recording, parts, [one.report for one in made])
+    if report.verdict is Verdict.REJECTED:
+        return report
+    fetched = parts[0].evidence.fetched
+    _refuse_changed(job, objects_of(fetched))
+    quicker = done_before(job, inventory)
+    if quicker is not None:  # another machine, meanwhile
+        return quicker
+    with job.clock.stage("publish"):
+        storage, key = job.target.storage, job.target.key
+        placed = [publish.place(storage, one) for one in result_keys(key, len(made))]
+        done = [
+            replace(one.report, output=storage.url(where))
+            for one, where in zip(made, placed, strict=True)
+        ]
+        report = replace(
+            together(job.recording, parts, done), receipt=storage.url(publish.receipt_key(key))
+        )
+        inputs = [*_digests(job, _read_besides(inventory)), *digests(fetched)]
+        published = _publish(job, report, made, inputs, placed)
+    return replace(report, made=True) if published else _of_the_quicker_one(job, inventory)
+
+
+def _of_the_quicker_one(job: Job, inventory: Inventory) -> Report:
+    """Another machine did the same work and was done first."""
+    report = done_before(job, inventory)
+    if report is None:
+        raise StorageError(f"{job.target.url}: another run is publishing it; run again")
+    return report
+
+
+def _refuse_changed(job: Job, found: list[StoredObject]) -> None:
+    """Files that are read in place may change under our hands."""
+    if in_place(found, job.source):
+        for before in found:
+            if job.source.head(before.key) != before:
+                where = job.source.url(before.key)
+                raise StorageError(f"{where}: changed while it was converted; run again")
+
+
+def _digests(job: Job, small: list[StoredObject]) -> list[SourceFile]:
+    datas = [b"".join(job.source.open(one.key)) for one in small]
+    sha256 = [hashlib.sha256(data).hexdigest() for data in datas]
+    return [SourceFile(o.key, o.size, o.etag, s) for o, s in zip(small, sha256, strict=True)]
+
+
+def _publish(
+    job: Job,
+    report: Report,
+    made: Sequence[Made],
+    inputs: Sequence[SourceFile],
+    placed: Sequence[str],
+) -> bool:
+    """False if another run was quicker."""
+    storage, key = job.target.storage, job.target.key
+    before = earlier(storage, key)
+    results = [_result(one, where) for one, where in zip(made, placed, strict=True)]
+    explained = before.files if before is not None and before.receipt is not None else ()
+    if not job.options.force:
+        _refuse_what_nothing_explains(job, results, explained, before)
+    note = receipt(report, inputs, settings=job.options.settings, muxer=_muxer(job, made))
+    if job.target.name:
+        note["name"] = job.target.name
+    note["output"]["file"] = placed[0].rpartition("/")[2]
+    try:
+        publish.publish(
+            results[0].temporary,
+            storage,
+            key,
+            note,
+            format=job.options.format,
+            sha256=results[0].sha256,
+            placed=placed[0],
+            more=results[1:],
+            replacing=before is not None or (job.options.force and len(results) > 1),
+            guard=lambda: job.options.guard(placed[0]),
+        )
+    except ExistsError:
+        if before is not None or not storage.shared:
+            raise
+        return False
+    if lost(storage, key, *placed):
+        return False
+    for old in explained:
+        if old not in placed:
+            storage.delete(old)  # the receipt speaks of ours now
+    return True
+
+
+def _result(made: Made, placed: str) -> Result:
+    assert made.report.size is not None
+    assert made.report.sha256 is not None
+    return Result(made.temporary, placed, made.report.size, made.report.sha256)
+
+
+def _refuse_what_nothing_explains(
+    job: Job, results: Sequence[Result], explained: Sequence[str], before: Earlier | None
+) -> None:
+    """A file that stands where one of ours goes, and is not the very same."""
+    storage = job.target.storage
+    if before is not None and not explained:
+        publish.refuse_other(storage, before.key, results[0].sha256)
+    for one in results if len(results) > 1 else ():
+        if one.key in explained:
+            continue
+        try:
+            publish.refuse_other(storage, one.key, one.sha256)
+        except NotFoundError:
+            continue
+
+
+def _muxer(job: Job, made: Sequence[Made]) -> dict[str, object]:
+    """What ffmpeg was asked and what it said; of several files, of the first."""
+    first = made[0]
+    command = first.converted.command
+    return {
+        "version": job.ffmpeg.version,
+        "command": [part if part != str(first.temporary) else "OUTPUT" for part in command],
+        "messages": first.converted.messages.splitlines()[-20:],
+    }

@@ -1,0 +1,1 @@
+"""Erasure: everything of a recording, or of one user in it, found and deleted for good."""

@@ -1,0 +1,99 @@
+"""What is to be erased, as a file: every object and version, and a hash over all of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UsageError
+from pipeline.retention import document
+from pipeline.retention.erasure.subject import Subject
+from pipeline.retention.erasure.traces import Trace, Traces, Upload, sids_of
+from pipeline.storage.names import safe_key
+from pipeline.storage.oserrors import os_errors
+
+KIND = "erase"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A plan to erase, as it was read."""
+
+    run: str
+    made: float
+    reason: str  # the option that asked for it, without whom it names
+    stores: Mapping[str, str]  # where they are, as the user named them
+    ledger: bool  # whether one was asked
+    subject: Subject
+    objects: tuple[Trace, ...]
+    uploads: tuple[Upload, ...]
+
+    @property
+    def sids(self) -> list[str]:
+        """The recordings that something goes of, or may have gone of before a crash."""
+        return sids_of(self.objects, self.uploads)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Why and where."""
+
+    reason: str
+    stores: Mapping[str, str]
+    ledger: bool
+
+
+def write(to: Path, asked: Asked, subject: Subject, found: Traces, now: float) -> str:
+    """Write a plan without what is held; returns the name of its run."""
+    header = {
+        "schema": document.SCHEMA,
+        "kind": KIND,
+        "made": now,
+        **asdict(asked),
+        "sids": None if subject.sids is None else sorted(subject.sids),
+        "uid": subject.uid,
+    }
+    with document.writing(to, header) as writer:
+        _section(writer, "objects", [one for one in found.objects if one.sid not in found.held])
+        _section(writer, "uploads", [one for one in found.uploads if one.sid not in found.held])
+        return document.run_name(now, writer.seal({"held": found.held}))
+
+
+def _section(
+    writer: document.Writer, name: str, entries: Sequence[Trace] | Sequence[Upload]
+) -> None:
+    writer.section(name)
+    for one in entries:
+        writer.entry(asdict(one))
+    writer.end_section()
+
+
+def is_one(path: Path) -> bool:
+    """Whether a plan is one to erase."""
+    with os_errors(f"read {path}"):
+        return f'"kind": "{KIND}",\n'.encode() in path.read_bytes()[:200]
+
+
+def read(path: Path) -> Erasure:
+    """A plan that nobody has touched; UsageError otherwise."""
+    with os_errors(f"read {path}"):
+        told, run = document.unsealed(path.read_bytes(), str(path))
+    try:
+        sids = told["sids"]
+        return Erasure(
+            run=run,
+            made=float(told["made"]),
+            reason=str(told["reason"]),
+            stores=dict(told["stores"]),
+            ledger=bool(told["ledger"]),
+            subject=Subject(None if sids is None else frozenset(sids), told["uid"]),
+            objects=tuple(_trace(one) for one in told["objects"]),
+            uploads=tuple(Upload(**one) for one in told["uploads"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path}: not a plan of this tool; plan again") from error
+
+
+def _trace(told: Any) -> Trace:
+    safe_key(told["key"])
+    return Trace(**told)

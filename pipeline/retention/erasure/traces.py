@@ -1,0 +1,296 @@
+"""Everything there is of a subject, wherever it lies: what has to go, what only speaks of it."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pipeline.agora import names
+from pipeline.archive.bagit.places import STATE, TAR
+from pipeline.errors import NotFoundError
+from pipeline.retention.erasure.subject import Subject, sid_of, without
+from pipeline.retention.interlocks import HOLD
+from pipeline.stages.publish import RECEIPT
+from pipeline.storage import Storage
+from pipeline.storage.names import TRASH
+from pipeline.storage.versions import ObjectVersions
+
+ARCHIVE = "archive"  # begins the names of stores with bags
+LARGEST = 64 << 20  # bytes of a text that is looked into
+SESSION = ".session.json"  # who was in a session of individual mode
+RECORD = re.compile(r"erased\.[^/]+\.premis\.xml")  # what erasing leaves
+SLICE = 20.0  # seconds that one lasts at most
+
+_TEXTS = (".m3u8", ".m3u", ".json", ".jsonl", ".xml", ".txt", ".html", ".csv", ".tags")
+_OURS = re.compile(rf"{re.escape(TRASH)}[^/]+/plan\.json|{re.escape(STATE)}fixity\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One object, or one version of it, that has to go."""
+
+    store: str
+    key: str
+    sid: str
+    size: int
+    version: str | None = None
+    marker: bool = False  # that it was deleted, where versions are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Parts of an object that was never completed."""
+
+    store: str
+    key: str
+    sid: str
+    id: str
+
+
+class _Spans:
+    """When whom was recorded, from the names of slices: of all, and of each user."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._spans: dict[tuple[str, str], list[float]] = {}
+
+    def add(self, key: str) -> None:
+        """A slice, wherever it lies."""
+        if self._subject.uid is None:
+            return
+        name = names.parse_slice_name(key.rpartition("/")[2])
+        if name is not None:
+            begin, end = name.utc, name.utc + SLICE
+            span = self._spans.setdefault((name.sid, name.cname), [begin, end])
+            span[:] = [min(span[0], begin), max(span[1], end)]
+
+    def add_receipt(self, storage: Storage, key: str) -> None:
+        """The slices that were converted, which may be gone."""
+        if self._subject.uid is None:
+            return
+        try:
+            for one in json.loads(b"".join(storage.open(key)))["inputs"]:
+                self.add(one["key"])
+        except (NotFoundError, ValueError, KeyError, TypeError, AttributeError):
+            return
+
+    def mixed(self) -> set[str]:
+        """Recordings of everybody in a channel while the user was recorded there."""
+        users, others = [], []
+        for (sid, cname), span in self._spans.items():
+            stream = names.parse_stream(cname)
+            if stream is None:
+                others.append((sid, cname, span))
+            elif self._subject.owner(f"{sid}_{cname}"):
+                users.append((stream.cname, span))
+        return {
+            f"{sid}_{cname}"
+            for sid, cname, span in others
+            for channel, own in users
+            if names.same_channel(channel, cname) and span[0] <= own[1] and own[0] <= span[1]
+        }
+
+
+@dataclass(slots=True)
+class Traces:
+    """What was found; lists of store and key."""
+
+    spans: _Spans
+    objects: list[Trace] = field(default_factory=list)
+    uploads: list[Upload] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)  # by sid, why
+    texts: list[tuple[str, str]] = field(default_factory=list)  # that may speak of it
+    receipts: list[tuple[str, str]] = field(default_factory=list)
+    rewritten: list[tuple[str, str]] = field(default_factory=list)  # lists of ours
+    mixed: set[str] = field(default_factory=set)  # recordings that hold the user among others
+    named: set[str] = field(default_factory=set)  # objects of others that speak of it
+    elsewhere: set[str] = field(default_factory=set)  # stores that were not looked through
+
+    @property
+    def sids(self) -> list[str]:
+        """The recordings that something goes of."""
+        return sids_of(self.objects, self.uploads)
+
+
+def sids_of(objects: Sequence[Trace], uploads: Sequence[Upload]) -> list[str]:
+    """The recordings that something goes of."""
+    return sorted({one.sid for one in objects} | {one.sid for one in uploads})
+
+
+class Listed(NamedTuple):
+    """An entry of a store; ``version`` where it keeps some."""
+
+    key: str
+    size: int
+    modified: float
+    version: str | None = None
+    marker: bool = False
+    latest: bool = True
+
+
+def versions_of(storage: Storage) -> ObjectVersions | None:
+    """Those of a store that has any."""
+    versions = storage.versions()
+    return versions if versions is not None and versions.any() else None
+
+
+def listing(storage: Storage) -> Iterator[Listed]:
+    """Everything in a store, its trash and what it keeps of deleted objects included."""
+    versions = versions_of(storage)
+    if versions is None:
+        yield from (Listed(one.key, one.size, one.modified) for one in storage.list())
+        return
+    for key, one in versions.all():
+        yield Listed(key, one.size, 0.0, one.id, one.marker, one.latest)
+
+
+def look(stores: Mapping[str, Storage], subject: Subject) -> Traces:
+    """Go through all stores, and read nothing; StorageError if one cannot be gone through."""
+    found = Traces(spans=_Spans(subject))
+    for store, storage in stores.items():
+        for one in listing(storage):
+            found.spans.add(one.key)
+            sid = _owner(subject, store, one.key)
+            if sid is not None:
+                found.objects.append(Trace(store, one.key, sid, one.size, one.version, one.marker))
+            if one.latest and not one.marker:
+                _note(found, subject, store, one, owned=sid is not None)
+        found.uploads += _uploads(subject, store, storage)
+    return found
+
+
+def find(stores: Mapping[str, Storage], subject: Subject) -> Traces:
+    """The same, and who else is in it and what else speaks of it, from what can be read."""
+    found = look(stores, subject)
+    for store, key in found.receipts if subject.uid is not None else ():
+        found.spans.add_receipt(stores[store], key)
+    for store, key in found.texts:
+        _note_mention(found, subject, store, stores[store], key)
+    found.mixed |= found.spans.mixed()
+    return found
+
+
+def _owner(subject: Subject, store: str, key: str) -> str | None:
+    """In an archive all of a bag goes, or none of it: without a file it would be damaged."""
+    top = key.partition("/")[0]
+    if store.startswith(ARCHIVE) and not top.startswith("."):
+        return subject.owner(top)
+    return subject.owner(key)
+
+
+def _note(found: Traces, subject: Subject, store: str, one: Listed, *, owned: bool) -> None:
+    """What there is to be read, and what holds something."""
+    if one.key.endswith(HOLD):
+        stem = one.key.removesuffix(HOLD)
+        sid = subject.owner(stem) or subject.session(stem)
+        found.held |= {sid: "held"} if sid is not None else {}
+    if one.key.endswith(RECEIPT):
+        found.receipts.append((store, one.key))
+    if not owned and one.size <= LARGEST and one.key.lower().endswith(_TEXTS):
+        found.texts.append((store, one.key))
+
+
+def _note_mention(found: Traces, subject: Subject, store: str, storage: Storage, key: str) -> None:
+    text = _text(storage, key)
+    if is_list_of(key, text, subject):
+        found.rewritten.append((store, key))
+    elif not subject.mentioned(text) or RECORD.fullmatch(key):
+        return
+    elif store.startswith(ARCHIVE):
+        found.mixed.add(key.partition("/")[0].removesuffix(TAR))
+    elif key.endswith(RECEIPT):
+        found.mixed.add(key.removesuffix(RECEIPT))
+    else:
+        found.named.add(storage.url(key))
+
+
+def _text(storage: Storage, key: str) -> bytes:
+    try:
+        return b"".join(storage.open(key))
+    except NotFoundError:
+        return b""
+
+
+def lists(found: Traces, stores: Mapping[str, Storage], subject: Subject) -> list[tuple[str, str]]:
+    """Store and key of our own lists that have an entry of the subject."""
+    return [
+        (store, key)
+        for store, key in found.texts
+        if _is_ours(key) and is_list_of(key, _text(stores[store], key), subject)
+    ]
+
+
+def _is_ours(key: str) -> bool:
+    return _OURS.fullmatch(key) is not None or key.endswith(SESSION)
+
+
+def is_list_of(key: str, text: bytes, subject: Subject) -> bool:
+    """Whether it is a list of ours that has to be written anew without the subject."""
+    if key.endswith(SESSION):
+        return subject.session(key) is not None and _tells_of(text, subject)
+    return _OURS.fullmatch(key) is not None and subject.mentioned(text)
+
+
+def _tells_of(text: bytes, subject: Subject) -> bool:
+    """Whether a list of users has an entry of the subject."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return bool(without(told, subject) != told)
+
+
+def _uploads(subject: Subject, store: str, storage: Storage) -> Iterator[Upload]:
+    for key, id, _ in storage.uploads():
+        sid = _owner(subject, store, key)
+        if sid is not None:
+            yield Upload(store, key, sid, id)
+
+
+def older_than(stores: Mapping[str, Storage], before: float) -> Subject:
+    """All recordings of which everything was recorded before a moment.
+
+    When a slice was recorded its name tells; of what has none, when it was last stored.
+    """
+    recorded: dict[str, float] = defaultdict(float)
+    stored: dict[str, float] = defaultdict(float)
+    for storage in stores.values():
+        for found in storage.list():
+            sid = sid_of(found.key)
+            if sid is None:
+                continue
+            name = names.parse_slice_name(found.name)
+            if name is not None:
+                recorded[sid] = max(recorded[sid], name.utc)
+            stored[sid] = max(stored[sid], found.modified)
+    newest = stored | recorded
+    return Subject(frozenset(sid for sid, at in newest.items() if at < before))
+
+
+def protection(storage: Storage, versions: ObjectVersions | None, one: Trace) -> str | None:
+    """Why the store itself forbids to delete it."""
+    with suppress(NotFoundError):
+        if versions is None:
+            return storage.protection(one.key)
+        if one.version is not None and not one.marker:
+            return versions.protection(one.key, one.version)
+    return None
+
+
+def remove(storage: Storage, versions: ObjectVersions | None, one: Trace) -> None:
+    """Delete it for good.  Safe to repeat."""
+    if versions is not None and one.version is not None:
+        versions.remove(one.key, one.version)
+    else:
+        storage.delete(one.key)
+
+
+def prune(storage: Storage, removed: Iterable[Trace]) -> None:
+    """Remove the folders that were made for them, where nothing of another one is in them."""
+    folders = {one.key.rpartition("/")[0] for one in removed}
+    for folder in sorted(folders, reverse=True):
+        while sid_of(folder) is not None and storage.prune(folder):
+            folder = folder.rpartition("/")[0]

@@ -1,0 +1,106 @@
+"""Clients of S3: how Amazon's own and other stores are spoken to, and with which keys."""
+
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+
+from pipeline.agora import vendors
+from pipeline.agora.stores import Credentials
+from pipeline.errors import UsageError
+from pipeline.storage.names import printable
+from pipeline.storage.s3.errors import s3_errors
+
+AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
+
+
+class Clients:
+    """One client for each endpoint, region, profile and set of keys, shared by all threads."""
+
+    def __init__(self, connections: int = 16) -> None:
+        self._connections = connections
+        self._made: dict[object, Any] = {}
+        self._lock = threading.Lock()
+
+    def get(
+        self,
+        endpoint_url: str | None,
+        region: str | None,
+        profile: str | None,
+        credentials: Credentials | None,
+    ) -> Any:
+        """The client, made when it is first asked for."""
+        wanted = (endpoint_url, region, profile, credentials)
+        with self._lock:
+            if wanted not in self._made:
+                self._made[wanted] = _client(self._connections, *wanted)
+            return self._made[wanted]
+
+
+def profile_credentials(profile: str) -> Credentials:
+    """The keys of a profile in ``~/.aws``; UsageError if it has none."""
+    with s3_errors(f"profile {printable(profile)}"):
+        found = boto3.Session(profile_name=profile).get_credentials()
+        if found is None:
+            raise UsageError(f"profile {printable(profile)}: holds no access key; add one to it")
+        keys = found.get_frozen_credentials()
+    return Credentials(keys.access_key, keys.secret_key, keys.token)
+
+
+def _client(
+    connections: int,
+    endpoint_url: str | None,
+    region: str | None,
+    profile: str | None,
+    credentials: Credentials | None,
+) -> Any:
+    general = Config(
+        retries={"mode": "standard", "total_max_attempts": 5},
+        max_pool_connections=connections,
+        connect_timeout=10,
+        read_timeout=60,
+    )
+    keys = {}
+    if credentials is not None:
+        keys = {
+            "aws_access_key_id": credentials.access_key,
+            "aws_secret_access_key": credentials.secret_key,
+            "aws_session_token": credentials.session_token,
+        }
+    session = boto3.Session(profile_name=profile, region_name=region, **keys)
+    client = _of_session(session, endpoint_url, general)
+    host = host_of(client)
+    if not host.endswith(AWS_HOSTS):  # also if the environment or the profile says where
+        client.close()
+        client = _of_session(session, endpoint_url, general.merge(_compatible(host)))
+    return client
+
+
+def host_of(client: Any) -> str:
+    """Of its endpoint, wherever that was said."""
+    return urlsplit(client.meta.endpoint_url).hostname or ""
+
+
+def _of_session(session: Any, endpoint_url: str | None, config: Config) -> Any:
+    region = session.region_name or "us-east-1"
+    try:
+        return session.client("s3", endpoint_url=endpoint_url, region_name=region, config=config)
+    except ValueError as error:
+        # not quoted: a mistyped endpoint may hold a password
+        raise UsageError(
+            "the endpoint is no URL; write https://host or http://host:port"
+        ) from error
+
+
+def _compatible(host: str) -> Config:
+    """What stores other than AWS understand: no aws-chunked bodies, no trailing checksums."""
+    vendor = vendors.of_host(host)
+    addressing = vendor.addressing if vendor else "path"
+    return Config(
+        signature_version="s3v4",
+        s3={"addressing_style": addressing},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )

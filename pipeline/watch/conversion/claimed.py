@@ -1,0 +1,237 @@
+"""One claimed recording, from a last look at its source to its place in the ledger."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from pipeline.errors import (
+    ChangedError,
+    LeaseLostError,
+    LedgerError,
+    RecpipeError,
+    StorageError,
+)
+from pipeline.jobs import one
+from pipeline.jobs.cause import cause
+from pipeline.jobs.many import Failure, Outcome, Work, attempt
+from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Target, file_name
+from pipeline.jobs.output.naming import Naming
+from pipeline.jobs.parallel import Progress
+from pipeline.ledger import claims
+from pipeline.ledger.claims import Claim, Made
+from pipeline.ledger.discovery import Known
+from pipeline.ledger.ledger import Ledger, Move
+from pipeline.ledger.states import State
+from pipeline.model import Finding, Report, Severity, Verdict
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.receipts.earlier import earlier
+from pipeline.receipts.inputs import inputs_of
+from pipeline.stages import publish
+from pipeline.storage import Storage
+from pipeline.watch.conversion.prefetch import forget
+from pipeline.watch.conversion.publish_gate import Place
+from pipeline.watch.discovery.observation import Seen
+from pipeline.watch.discovery.store_watcher import Lookout
+from pipeline.watch.rebuild_ledger import restored, result_key
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bench:
+    """What all work has in common."""
+
+    ledger: Ledger
+    lookouts: Mapping[str, Lookout]  # by URL
+    to: Storage
+    ffmpeg: Ffmpeg
+    options: Options
+    most: int  # attempts
+    naming: Naming | None = None
+
+    def name(self, look: Seen) -> str:
+        """What its results are called, but for version and suffix."""
+        return self.naming.name(look.recording) if self.naming else file_name(look.recording.id)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Done:
+    """What became of a claim.  ``outcome`` is None where nothing was tried; ``move`` where another
+    watcher has taken over.
+    """
+
+    claim: Claim
+    outcome: Outcome | None
+    move: Move | None
+
+
+def work(bench: Bench, claim: Claim, progress: Progress, stopping: Callable[[], bool]) -> Done:
+    """Convert, publish and commit.  Everything but an interrupt ends in the ledger."""
+    lookout = bench.lookouts[claim.store]
+    try:
+        look = _as_claimed(lookout, claim)
+        key = _free_key(bench, claim, look, lookout.storage)
+    except RecpipeError as error:
+        return _failed(bench, claim, Failure(claim.name, claim.source, error))
+    options = _options(bench, claim, look)
+
+    def guard(placed: str) -> None:
+        _note(bench, claim, key, placed)
+
+    outcome = _made(bench, lookout, look, key, replace(options, progress=progress, guard=guard))
+    return _ended(bench, claim, outcome, (look, key), stopping)
+
+
+def work_ahead(
+    bench: Bench,
+    known: Known,
+    look: Seen,
+    place: Place,
+    progress: Progress,
+    stopping: Callable[[], bool],
+) -> Done | None:
+    """The same for a recording that still settles: converted, proven and sent now, visible only
+    once ``place`` has its claim; None if that never comes.
+    """
+    lookout = bench.lookouts[known.store]
+
+    def guard(placed: str) -> None:
+        claim = place.wait(stopping)
+        again = _as_claimed(lookout, claim)
+        if _free_key(bench, claim, again, lookout.storage) != key:
+            raise StorageError(f"{bench.to.url(key)}: is taken meanwhile; run again")
+        _note(bench, claim, key, placed)
+
+    try:
+        place.begin(stopping)
+        key = _free_key(bench, known, look, lookout.storage)
+        options = replace(bench.options, accept_unfinished=True, progress=progress, guard=guard)
+        outcome = _made(bench, lookout, look, key, options)
+    finally:
+        claim = place.leave()
+        if claim is None:
+            claims.let_go(bench.ledger, known.id)
+    return _ended(bench, claim, outcome, (look, key), stopping) if claim else None
+
+
+def _note(bench: Bench, claim: Claim, key: str, placed: str) -> None:
+    """Last before the result is stored; one under a name of its own is noted, so that it is not
+    left behind.
+    """
+    if placed == key:
+        claims.still_ours(bench.ledger, claim)
+    else:
+        claims.placing(bench.ledger, claim, placed)
+
+
+def _remove_losers(bench: Bench, claim: Claim, key: str, used: str) -> None:
+    """Results of earlier attempts that no receipt speaks of.  They are ours and nobody uses them:
+    whoever lost his lease publishes nothing.
+    """
+    for placed in claims.placed(bench.ledger, claim) - {used}:
+        if publish.is_own(key, placed):
+            bench.to.delete(placed)
+
+
+def _as_claimed(lookout: Lookout, claim: Claim) -> Seen:
+    look = lookout.one(claim.place)
+    if look.fingerprint != claim.fingerprint:
+        raise ChangedError(f"{claim.source}: has changed since it had settled")
+    return look
+
+
+def _made(bench: Bench, lookout: Lookout, look: Seen, key: str, options: Options) -> Outcome:
+    def action(given: Work, progress: Progress) -> Report:
+        assert given.target is not None
+        return one.process(given.recording, given.source, given.target, bench.ffmpeg, options)
+
+    called = bench.name(look) if bench.naming else ""
+    given = Work(look.recording, lookout.storage, Target(bench.to, key, called))
+    return attempt(given, action, options.progress)
+
+
+def _ended(
+    bench: Bench,
+    claim: Claim,
+    outcome: Outcome,
+    made: tuple[Seen, str],
+    stopping: Callable[[], bool],
+) -> Done:
+    look, key = made
+    if isinstance(outcome, Failure):
+        if stopping():  # its ffmpeg was ended by us
+            raise KeyboardInterrupt
+        return _failed(bench, claim, outcome)
+    forget(look.recording, bench.options)
+    try:
+        return _commit(bench, claim, outcome, key)
+    except LeaseLostError:
+        return Done(claim, outcome, None)
+    except LedgerError:  # it cannot be told either that this went wrong: the lease runs out
+        raise
+    except RecpipeError as error:
+        return _failed(bench, claim, Failure(claim.name, claim.source, error))
+
+
+def _options(bench: Bench, claim: Claim, look: Seen) -> Options:
+    """That it may be converted is decided; an end that never came is told, what it lost counts."""
+    noted: tuple[Finding, ...] = ()
+    if claim.as_is and not look.ended and not bench.options.accept_unfinished:
+        detail = "no EXT-X-ENDLIST and nothing new for too long; taken as it is"
+        noted = (Finding("PL_GIVEN_UP", Severity.WARNING, detail=detail),)
+    return replace(bench.options, accept_unfinished=True, noted=noted)
+
+
+def _free_key(bench: Bench, one_of: Claim | Known, look: Seen, source: Storage) -> str:
+    """Of the first version that is free, or was made of this very source: none is ever
+    overwritten.
+    """
+    version = max(one_of.version, 1)
+    while True:
+        key = result_key(bench.name(look), version, bench.options.format)
+        before = earlier(bench.to, key)
+        if before is None or before.receipt is None:
+            return key
+        if inputs_of(before.receipt) == one.inputs(look.recording, source):
+            return key
+        version += 1
+
+
+def _failed(bench: Bench, claim: Claim, failure: Failure) -> Done:
+    if isinstance(failure.error, LeaseLostError):
+        return Done(claim, failure, None)
+    try:
+        if isinstance(failure.error, ChangedError):
+            state, why = State.SETTLING, "its source has changed since it had settled"
+            return Done(claim, None, claims.release(bench.ledger, claim, state, why))
+        move = claims.failed(bench.ledger, claim, failure.error, failure.message, most=bench.most)
+    except LeaseLostError:
+        return Done(claim, failure, None)
+    return Done(claim, failure, move)
+
+
+def _commit(bench: Bench, claim: Claim, report: Report, key: str) -> Done:
+    version = bench.ffmpeg.version
+    if report.verdict is Verdict.PENDING:
+        move = claims.release(bench.ledger, claim, State.SETTLING, "not finished after all")
+    elif report.verdict is Verdict.REJECTED:
+        move = claims.rejected(bench.ledger, claim, _reason(report), ffmpeg=version)
+    else:
+        made = _read_back(bench, claim, key)
+        move = claims.published(bench.ledger, claim, made, why=cause(report), ffmpeg=version)
+    return Done(claim, report, move)
+
+
+def _read_back(bench: Bench, claim: Claim, key: str) -> Made:
+    """What the destination says of the result, which counts; StorageError if that is nothing."""
+    there = earlier(bench.to, key)
+    published = there.published if there else None
+    found = restored(published, bench.to) if published else None
+    if published is None or found is None:
+        where = bench.to.url(publish.receipt_key(key))
+        raise StorageError(f"{where}: was published, and is not to be read back")
+    _remove_losers(bench, claim, key, published.key)
+    return found.made
+
+
+def _reason(report: Report) -> str:
+    fatal = [f for f in report.findings if f.severity is Severity.FATAL]
+    return "; ".join(f"{f.id} {f.detail}" for f in fatal[:2])

@@ -1,0 +1,174 @@
+"""Recordings that still run are followed: their finished segments are fetched and scanned already.
+
+The spool is a cache, bounded and never the only copy: the oldest goes first, what is in use stays.
+"""
+
+import re
+import shutil
+from collections.abc import Container, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import DiskFullError, RecpipeError
+from pipeline.jobs.locks import locked_at_once
+from pipeline.jobs.options import Options, unwatched
+from pipeline.jobs.spool import spool_of
+from pipeline.model import Recording, StoredObject
+from pipeline.stages.fetch.download import download, spooled
+from pipeline.stages.fetch.scan_notes import KEPT
+from pipeline.storage import Storage
+from pipeline.storage.oserrors import os_errors
+from pipeline.storage.owners import lives
+from pipeline.watch.discovery.observation import Folders, Seen, own_objects
+from pipeline.watch.log import log
+
+AT_ONCE = 16  # segments for which the spool of a recording is held
+_FOLDER = re.compile(r"[0-9a-f]{32}")
+_RESULT = re.compile(r"\.recpipe-([0-9]{1,9})-[0-9a-f]+(?:\.receipt)?\.part")  # of a process
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    folder: Path
+    path: Path
+    size: int
+    modified: float
+
+
+class Follower:
+    """Fetches ahead, one recording after the other, while others are converted."""
+
+    def __init__(self, options: Options, limit: int) -> None:
+        self._options, self._limit = options, limit
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="follow")
+        self._at: Future[None] | None = None
+        self._stop = False
+
+    def follow(self, storage: Storage, running: Sequence[Seen]) -> None:
+        """Fetch what is new of these in the background; left out while the last time still goes
+        on.
+        """
+        if self._at is not None and not self._at.done():
+            return
+        self._at = self._pool.submit(self._follow, storage, running)
+
+    def idle(self) -> None:
+        """Wait until nothing is being fetched."""
+        if self._at is not None:
+            self._at.result()
+
+    def close(self) -> None:
+        """End as soon as the segments at hand are there."""
+        self._stop = True
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _follow(self, storage: Storage, running: Sequence[Seen]) -> None:
+        try:
+            sweep(self._options.spool, self._limit, needed=0)
+            for seen in running:
+                self._try(storage, seen)
+        except DiskFullError as error:
+            log.warning("following pauses", error=str(error))
+        except RecpipeError as error:
+            log.debug("not followed", error=str(error))
+
+    def _try(self, storage: Storage, seen: Seen) -> None:
+        """What is wrong with one does not keep the next one waiting."""
+        try:
+            self._ahead(storage, seen)
+        except DiskFullError:
+            raise
+        except RecpipeError as error:
+            log.debug("not followed", recording=seen.recording.id, error=str(error))
+
+    def _ahead(self, storage: Storage, seen: Seen) -> None:
+        folder = spool_of(seen.recording, self._options)
+        playlists = {part.key for part in seen.parts}
+        new = [
+            found
+            for found in own_objects(seen.recording, Folders())
+            if found.size
+            and found.key not in playlists
+            and not found.key.endswith(".m3u8")
+            and not spooled(found, folder).with_suffix(KEPT).exists()
+        ]
+        if new and storage.path(new[0].key) is not None:
+            return  # read in place
+        for at in range(0, len(new), AT_ONCE):
+            if self._stop:
+                return
+            self._fetch(storage, folder, new[at : at + AT_ONCE])
+
+    def _fetch(self, storage: Storage, folder: Path, some: Sequence[StoredObject]) -> None:
+        room = sweep(self._options.spool, self._limit, needed=sum(o.size for o in some))
+        if not room:
+            return
+        with locked_at_once(self._options.spool, str(folder)) as ours:
+            if ours:  # else it is being converted, or another watcher follows it
+                with os_errors(f"fetch to {folder}"):
+                    download(some, storage, folder, unwatched, ahead=True)
+
+
+def sweep(spool: Path, limit: int, *, needed: int) -> bool:
+    """Make room in a spool, the oldest first; whether there is enough of it now."""
+    with os_errors(f"look after {spool}"):
+        kept = sorted(_kept(spool), key=lambda one: one.modified)
+        used = sum(one.size for one in kept)
+        for one in kept:
+            if used + needed <= limit:
+                break
+            with locked_at_once(spool, str(one.folder)) as ours:
+                if ours:
+                    one.path.with_suffix(KEPT).unlink(missing_ok=True)
+                    one.path.unlink(missing_ok=True)
+                    used -= one.size
+    return used + needed <= limit
+
+
+def _kept(spool: Path) -> list[_Kept]:
+    """Every segment there is."""
+    found = []
+    for folder in spool.iterdir() if spool.is_dir() else ():
+        if not _FOLDER.fullmatch(folder.name):
+            continue
+        for path in folder.glob("*.segment"):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                found.append(_Kept(folder, path, status.st_size, status.st_mtime))
+    return found
+
+
+def tidy(spool: Path) -> None:
+    """Remove what a crash left half done: what nobody holds belongs to nobody."""
+    with os_errors(f"look after {spool}"):
+        for folder in spool.iterdir() if spool.is_dir() else ():
+            if _FOLDER.fullmatch(folder.name):
+                with locked_at_once(spool, str(folder)) as ours, suppress(FileNotFoundError):
+                    for part in folder.glob("*.part") if ours else ():
+                        part.unlink()
+                    if ours and not any(folder.iterdir()):
+                        folder.rmdir()
+            elif (match := _RESULT.fullmatch(folder.name)) and not lives(int(match[1])):
+                folder.unlink(missing_ok=True)
+
+
+def tidy_results(to: Storage, watchers: Container[int]) -> None:
+    """Remove results that watchers of this machine were writing when they were killed."""
+    root = to.path("")
+    if root is None:
+        return
+    with os_errors(f"look after {to.url()}"):
+        for path in root.glob(".recpipe-*.part"):
+            match = _RESULT.fullmatch(path.name)
+            if match and int(match[1]) in watchers and not lives(int(match[1])):
+                path.unlink(missing_ok=True)
+
+
+def forget(recording: Recording, options: Options) -> None:
+    """A recording that is done needs its segments no more."""
+    folder = spool_of(recording, options)
+    with locked_at_once(options.spool, str(folder)) as ours:
+        if ours:
+            shutil.rmtree(folder, ignore_errors=True)

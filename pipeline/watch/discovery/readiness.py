@@ -1,0 +1,100 @@
+"""Whether a recording may be converted, and if not what it waits for.  Pure."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.ledger.states import State
+from pipeline.watch.discovery.observation import Seen
+
+USUALLY = 20 * 60.0  # seconds within which Agora has uploaded everything
+MOST_NAMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds."""
+
+    settle: float = 600.0  # between two equal listings
+    late_deadline: float = 48 * 3600.0  # after the last change
+    accept_unfinished: bool = False  # no end is awaited
+
+
+class Before(Protocol):
+    """What the look before this one came to."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of its listing."""
+
+    @property
+    def unchanged_since(self) -> float:
+        """Since when the listing is the same."""
+
+    @property
+    def ended_at(self) -> float | None:
+        """When an end was seen first."""
+
+    @property
+    def as_is(self) -> bool:
+        """Whether it was given up waiting for the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Where a recording stands."""
+
+    state: State
+    why: str
+    unchanged_since: float
+    ended_at: float | None
+    as_is: bool
+
+
+def judge(
+    seen: Seen,
+    before: Before | None,
+    told: Collection[str],
+    patience: Patience,
+    *,
+    now: float,
+    until: float,
+) -> Judged:
+    """READY: ended, every listed segment there, and two equal listings far enough apart.
+
+    ``told`` is what Agora said of it; only the bucket counts for what is there.  The listing was
+    made from ``now`` to ``until``, by the ledger's clock.
+    """
+    same = before is not None and before.fingerprint == seen.fingerprint
+    since = before.unchanged_since if before is not None and same else until
+    ended = seen.ended or "uploaded" in told or patience.accept_unfinished
+    earlier = before.ended_at if before is not None else None
+    ended_at = (earlier if earlier is not None else now) if ended else None
+    as_is = before is not None and before.as_is
+    waited = now - min(seen.newest or since, since)
+    if ended and not seen.missing:
+        quiet = now - since >= patience.settle or not patience.settle
+        state = State.READY if quiet else State.SETTLING
+        return Judged(state, "", since, ended_at, as_is=False)
+    why = _why(seen, ended=ended)
+    if as_is or (same and waited >= patience.late_deadline):
+        return Judged(State.LOST, why, since, ended_at, as_is=True)
+    return Judged(_waiting(seen, told, waited, ended=ended), why, since, ended_at, as_is=False)
+
+
+def _waiting(seen: Seen, told: Collection[str], waited: float, *, ended: bool) -> State:
+    if not ended:
+        return State.RECORDING
+    if seen.copies or "backuped" in told:
+        return State.BACKUPED
+    return State.UPLOADING if waited < USUALLY else State.LATE
+
+
+def _why(seen: Seen, *, ended: bool) -> str:
+    """For people: what is not as it should be."""
+    parts = [] if ended else [f"no end yet, {seen.listed} segments so far"]
+    if seen.missing:
+        some = ", ".join(seen.missing[:MOST_NAMES])
+        more = ", ..." if len(seen.missing) > MOST_NAMES else ""
+        parts.append(f"{len(seen.missing)} of {seen.listed} segments missing: {some}{more}")
+    return "; ".join(parts)
