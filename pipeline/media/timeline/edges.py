@@ -169,7 +169,8 @@ def _end_here(part: _Part, last: Placed, pids: Set[int]) -> None:
 def _examine_counters(part: _Part, before: Placed, segment: Placed, pid: int) -> None:
     a, b = before.stream(pid), segment.stream(pid)
     if continues(a, b) or b.free_start:
-        if b.head and (a.short == b.head or not (a.short or a.whole or complete(a))):
+        fits = a.short == b.head or not (a.short or a.whole or complete(a))
+        if b.head and fits and -1 not in b.damaged:
             before.joined.add(pid)
         elif a.short or b.head:
             segment.torn.add(pid)
