@@ -99,7 +99,8 @@ def test_a_frame_that_began_in_the_segment_before_is_completed_where_packets_are
     data = media(video=None)
     packets = sound_packets(data)
     cut = packets[5] * 188  # inside a PES, and inside a frame
-    _, parts, out = stitched(data[:cut], data[: 2 * 188] + without(data[cut:], packets[gone] - packets[5]))
+    behind = without(data[cut:], packets[gone] - packets[5])
+    _, parts, _ = stitched(data[:cut], data[: 2 * 188] + behind)
     made = [part.units[ts.AUDIO] for part in parts]
     kept = survivors(gone)
     sizes = [size for one in made for size in one.sizes.tolist()]
