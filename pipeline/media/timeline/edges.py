@@ -195,7 +195,7 @@ def _examine_gap(
 ) -> None:
     """A gap that nothing explains yet: the writer's own, a step of the clock, or a loss."""
     gap, usual = gaps[lane.pid], part.paces[lane.pid]
-    hurt = before.damaged or segment.damaged
+    hurt = before.damaged or segment.damaged_in_front
     hurt &= lane.pid not in _counted(part, before, segment) or gap > usual.gap(lane)
     if hurt and gap > lane.unit / 2:
         segment.torn.add(lane.pid)

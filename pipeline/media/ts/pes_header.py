@@ -67,6 +67,7 @@ def _denied(header: Bytes) -> tuple[Index, Bytes]:
     prefix = fields[:, :, 0] >> 4
     both = pts & dts & (size == 10) & (prefix == (3, 1)).all(axis=1)
     told = both | (pts & (size == 5) & (prefix[:, 0] == 2))
+    told &= 2 * np.count_nonzero(told) <= len(header)  # else so they are written
     return asked[told], np.where(both[told], 0xC0, 0x80).astype(np.uint8)
 
 

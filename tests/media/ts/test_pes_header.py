@@ -65,6 +65,11 @@ def test_flags_that_deny_the_stamps_there_are(stamps, flags):
     assert wrong.tolist() == [False, False, True, False, False, False]
 
 
+def test_a_writer_whose_flags_deny_most_stamps_means_it():
+    given = headers(n0=(7, 0), n1=(7, 0), n2=(7, 0), n3=(7, 0))
+    assert put_right(given)[0] is given
+
+
 def test_flags_that_deny_what_is_no_stamp_are_right():
     """No marker bits, or a prefix of another field."""
     for place, value in ((9, 0xFF), (9, 0x31), (11, 0), (13, 0)):
