@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.media.clock import Bytes
+from pipeline.media.slots.neighbours import streams_of
 from pipeline.media.slots.rejoin import (
     beginning,
     begins_inside,
@@ -15,9 +16,14 @@ from pipeline.media.slots.rejoin import (
     goes_through,
     holds,
     hurt,
+    lasts_longer,
+    may_overlap,
     missing_bytes,
+    overlap,
     parted,
+    reaches,
     same_packets,
+    without_overlap,
 )
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.ts.scan import scan
@@ -31,58 +37,102 @@ def rejoined(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSegme
     What had to be opened first (encrypted, another container) stays as it is: nothing of that is
     ever written.
     """
+    asked = (missing_bytes, goes_through, may_overlap, holds)
     pairs = [*pairwise(slots_of(segments))]
-    if not any(missing_bytes(a, b) or goes_through(a, b) or holds(a, b) for a, b in pairs):
+    if not any(ask(a, b) for a, b in pairs for ask in asked):
         return tuple(segments)
-    new = list(segments)
+    made = _Rejoined(segments, folder)
+    made.complete_packets()
+    made.part_overlaps()
+    made.part_from_the_next()
+    made.give_back()
+    return tuple(made.new)
 
-    def put(number: int, data: Bytes) -> None:
-        slot = new[number].slot
+
+class _Rejoined:
+    """Segments on their way, two neighbours at a time."""
+
+    def __init__(self, segments: Sequence[LocalSegment], folder: Path) -> None:
+        self.new, self._given, self._folder = [*segments], segments, folder
+        self._plain = {
+            n for n, s in enumerate(segments) if s.path is not None and s.wrapping is None
+        }
+        self._followed = [n for n in sorted(self._plain) if n + 1 in self._plain]
+
+    def _slot(self, number: int) -> Slot:
+        return self.new[number].slot
+
+    def _put(self, number: int, data: Bytes) -> None:
+        slot = self._slot(number)
         slot = replace(slot, scan=scan(slot.name, data))
-        new[number] = written(new[number], slot, folder / f"{number}.rejoined", data)
+        path = self._folder / f"{number}.rejoined"
+        self.new[number] = written(self.new[number], slot, path, data)
 
-    plain = {n for n, s in enumerate(segments) if s.path is not None and s.wrapping is None}
-    followed = [n for n in sorted(plain) if n + 1 in plain]
-    for number in followed:
-        if count := missing_bytes(new[number].slot, new[number + 1].slot):
-            behind = read(new[number + 1])
-            put(number, np.concatenate([read(new[number]), behind[:count]]))
-            put(number + 1, behind[count:])
-    for number in (n for n in followed if holds(new[n].slot, new[n + 1].slot)):
-        ahead, behind = parted(read(new[number]), new[number].slot, new[number + 1].slot)
-        if not same_packets(behind, read(new[number + 1])):
-            continue
-        put(number, ahead)
-        follower = new[number + 1].slot
-        again, there = scan(follower.name, behind), follower.scan
-        if there is not None and hurt(again) < hurt(there) + begins_inside(there):
-            put(number + 1, behind)
-        slot = _said(new[number].slot, new[number + 1].slot.name)
-        new[number] = replace(new[number], slot=slot)
-    holders: dict[int, int] = {}  # by PID: the last segment in which a PES of it begins
-    for number in range(len(new)):
-        if number not in plain:
-            holders = {}
-            continue
-        for holder in sorted({*holders.values()}):
-            own = {pid for pid, h in holders.items() if h == holder}
-            if pids := own.intersection(goes_through(new[holder].slot, new[number].slot)):
-                ahead, behind = given_back(read(new[holder]), read(new[number]), sorted(pids))
-                put(holder, ahead)
-                put(number, behind)
-        emptied = new[number].slot.scan != segments[number].slot.scan
-        if holders and emptied and not has_media(new[number].slot):
-            _promise_together(new, max(holders.values()), number)
-        holders |= dict.fromkeys(beginning(new[number].slot), number)
-    return tuple(new)
+    def _say(self, number: int, detail: str) -> None:
+        """A finding that bytes of it were left out."""
+        slot = self._slot(number)
+        assert slot.scan is not None
+        said = Finding("SEG_DUP", Severity.WARNING, slot.name, None, 1, detail, "left out")
+        told = replace(slot.scan, findings=(*slot.scan.findings, said))
+        self.new[number] = replace(self.new[number], slot=replace(slot, scan=told))
 
+    def complete_packets(self) -> None:
+        """What a segment begins with of the last packet of the one before it goes there."""
+        for n in self._followed:
+            if count := missing_bytes(self._slot(n), self._slot(n + 1)):
+                behind = read(self.new[n + 1])
+                self._put(n, np.concatenate([read(self.new[n]), behind[:count]]))
+                self._put(n + 1, behind[count:])
 
-def _said(slot: Slot, other: str) -> Slot:
-    """The slot with a finding that it held another one."""
-    assert slot.scan is not None
-    detail, repair = f"it also holds what {other} does", "left out"
-    said = Finding("SEG_DUP", Severity.WARNING, slot.name, None, 1, detail, repair)
-    return replace(slot, scan=replace(slot.scan, findings=(*slot.scan.findings, said)))
+    def part_overlaps(self) -> None:
+        """What stands at the end of a segment and at the beginning of the next one stays where
+        EXTINF has room for it.
+        """
+        for n in self._followed:
+            if not may_overlap(self._slot(n), self._slot(n + 1)):
+                continue
+            ahead, behind = read(self.new[n]), read(self.new[n + 1])
+            pids = sorted({*streams_of(self._slot(n)), *streams_of(self._slot(n + 1))})
+            count = overlap(ahead, behind, pids)
+            if count and lasts_longer(self._slot(n)):
+                self._put(n, without_overlap(ahead, pids, count, at_end=True))
+                self._say(n, f"it ends with what {self._slot(n + 1).name} begins with")
+            elif count:
+                self._put(n + 1, without_overlap(behind, pids, count, at_end=False))
+                self._say(n + 1, f"it begins with what {self._slot(n).name} ends with")
+
+    def part_from_the_next(self) -> None:
+        """What a segment also holds of all that the next one does is left out."""
+        for n in [n for n in self._followed if holds(self._slot(n), self._slot(n + 1))]:
+            ahead, behind = parted(read(self.new[n]), self._slot(n), self._slot(n + 1))
+            if not same_packets(behind, read(self.new[n + 1])):
+                continue
+            self._put(n, ahead)
+            again, there = scan(self._slot(n + 1).name, behind), self._slot(n + 1).scan
+            assert there is not None
+            better = hurt(again) < hurt(there) + begins_inside(there)
+            if better and reaches(again, there):
+                self._put(n + 1, behind)
+            self._say(n, f"it also holds what {self._slot(n + 1).name} does")
+
+    def give_back(self) -> None:
+        """Packets of a PES that goes on through all of a segment go to where it began."""
+        holders: dict[int, int] = {}  # by PID: the last segment in which a PES of it begins
+        for number in range(len(self.new)):
+            if number not in self._plain:
+                holders = {}
+                continue
+            for holder in sorted({*holders.values()}):
+                own = {pid for pid, h in holders.items() if h == holder}
+                if pids := own.intersection(goes_through(self._slot(holder), self._slot(number))):
+                    both = read(self.new[holder]), read(self.new[number])
+                    ahead, behind = given_back(*both, sorted(pids))
+                    self._put(holder, ahead)
+                    self._put(number, behind)
+            emptied = self._slot(number).scan != self._given[number].slot.scan
+            if holders and emptied and not has_media(self._slot(number)):
+                _promise_together(self.new, max(holders.values()), number)
+            holders |= dict.fromkeys(beginning(self._slot(number)), number)
 
 
 def _promise_together(segments: list[LocalSegment], holder: int, number: int) -> None:

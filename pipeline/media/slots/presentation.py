@@ -26,7 +26,7 @@ def in_place(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, int]:
     shown, decoded = signed(pts[known] - dts[known[0]]), signed(dts[known] - dts[known[0]])
     astray = _impossible(shown, decoded, lane.unit)
     if not len(astray):
-        astray = _crowding(shown, lane.unit)
+        astray = _crowding(shown, decoded, lane.unit)
     if not 0 < len(astray) <= (1 - TRUSTED) * len(known):
         return pts, 0
     placed = _placed(shown, decoded, astray, lane.unit)
@@ -92,9 +92,9 @@ def _impossible(shown: Ticks, decoded: Ticks, unit: float) -> Index:
     return np.flatnonzero(late | early)
 
 
-def _crowding(shown: Ticks, unit: float) -> Index:
+def _crowding(shown: Ticks, decoded: Ticks, unit: float) -> Index:
     """The one picture that stands where there is no room among evenly spaced ones, while one place
-    is empty.
+    is empty that can be its own: pictures of the segments beside may belong to others.
     """
     none = np.empty(0, np.intp)
     order = np.argsort(shown, kind="stable")
@@ -107,10 +107,15 @@ def _crowding(shown: Ticks, unit: float) -> Index:
         return none
     first = int(rest[0])
     if len(rest) == 2 and rest[1] == first + 1 and abs(steps[rest].sum() - unit) <= EVEN * unit:
-        return order[[first + 1]]
-    if len(rest) == 1 and first in (0, len(steps) - 1):
-        return order[[0 if first == 0 else -1]]
-    return none
+        picture = int(order[first + 1])
+    elif len(rest) == 1 and first in (0, len(steps) - 1):
+        picture = int(order[0 if first == 0 else -1])
+    else:
+        return none
+    waits = np.delete(shown - decoded, picture)
+    wait = line[empty[0]] + unit - decoded[picture]
+    fits = waits.min() - unit / 2 <= wait <= waits.max() + unit / 2
+    return np.array([picture]) if fits else none
 
 
 def _placed(shown: Ticks, decoded: Ticks, astray: Index, unit: float) -> Ticks:

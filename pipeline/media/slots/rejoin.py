@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.media.clock import HZ, Bytes, Ticks, signed
-from pipeline.media.slots.neighbours import kind_of, streams_of
+from pipeline.media.slots.neighbours import end, first, kind_of, signed_ticks, streams_of
 from pipeline.media.slots.segments import Slot
+from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.packets import PACKET, columns, framing
 from pipeline.media.ts.pes import track
 from pipeline.media.ts.scan import Scan
@@ -123,14 +124,57 @@ def parted(data: Bytes, a: Slot, b: Slot) -> tuple[Bytes, Bytes]:
     frame = framing(data)
     packets = columns(frame.rows)
     begins = []
-    for pid, first in _own(a, b).items():
+    for pid, ordinal in _own(a, b).items():
         t = track(packets, *a.scan.streams[pid].pids)
-        begins.append(int(t.index[t.starts[first]]))
+        begins.append(int(t.index[t.starts[ordinal]]))
     row = min(begins)
     while row and packets.pid[row - 1] in (0, b.scan.program.pmt_pid):
         row -= 1
     at = frame.leading + row * PACKET
     return data[:at], data[at:]
+
+
+def may_overlap(a: Slot, b: Slot) -> bool:
+    """A segment may begin with what the one before it ends with, as far as stamps and counters
+    tell.
+    """
+    one, other = streams_of(a), streams_of(b)
+    shared = one.keys() & other.keys() if a.part == b.part else ()
+    return any(
+        np.isin(other[pid].dts[:1], one[pid].dts).all()
+        or (other[pid].head and not continues(one[pid], other[pid]))
+        for pid in shared
+    )
+
+
+def overlap(a: Bytes, b: Bytes, pids: Sequence[int]) -> int:
+    """How many packets of these PIDs at the end of one segment the next one begins with again,
+    whatever their counters; it has others besides.
+    """
+    one, other = (rows[np.isin(columns(rows).pid, pids), 4:] for rows in (_rows(a), _rows(b)))
+    places = np.flatnonzero((one == other[:1]).all(axis=1)) if len(other) else ()
+    counts = (len(one) - int(place) for place in places)
+    return next(
+        (n for n in counts if n < len(other) and (one[-n:] == other[:n]).all()),
+        0,
+    )
+
+
+def without_overlap(data: Bytes, pids: Sequence[int], count: int, *, at_end: bool) -> Bytes:
+    """A segment without so many packets of these PIDs at its beginning, or at its end."""
+    rows = _rows(data)
+    own = np.flatnonzero(np.isin(columns(rows).pid, pids))
+    return np.delete(rows, own[-count:] if at_end else own[:count], axis=0).reshape(-1)
+
+
+def lasts_longer(slot: Slot) -> bool:
+    """By its stamps a segment is longer than its EXTINF."""
+    ends = [signed_ticks(end(s) - first(s)) for s in streams_of(slot).values()]
+    return slot.duration is not None and max(ends, default=0) > (slot.duration + NEAR) * HZ
+
+
+def _rows(data: Bytes) -> Bytes:
+    return framing(data).rows
 
 
 def same_packets(a: Bytes, b: Bytes) -> bool:
@@ -144,6 +188,15 @@ def same_packets(a: Bytes, b: Bytes) -> bool:
 def begins_inside(scan: Scan) -> bool:
     """A segment begins inside a unit of one of its streams."""
     return any(s.head for s in scan.streams.values() if s.codec and len(s.dts))
+
+
+def reaches(a: Scan, b: Scan) -> bool:
+    """No stream of a segment ends before the same of another one."""
+    streams = [(a.streams.get(pid), s) for pid, s in b.streams.items() if len(s.dts)]
+    return all(
+        one is not None and len(one.dts) > 0 and signed_ticks(int(one.dts[-1] - s.dts[-1])) >= 0
+        for one, s in streams
+    )
 
 
 def hurt(scan: Scan) -> int:

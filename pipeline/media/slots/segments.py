@@ -122,6 +122,16 @@ class Placed:
         return scan is None or any(f.severity == Severity.ERROR for f in scan.findings)
 
     @property
+    def damaged_in_front(self) -> bool:
+        """It lost something, and not only behind its last packet."""
+        scan = self.slot.scan
+        if scan is None:
+            return True
+        errors = [f.id for f in scan.findings if f.severity == Severity.ERROR]
+        behind = {"SEG_PARTIAL", "SEG_SIZE", *(["SYNC_BYTE"] if scan.faults is None else [])}
+        return not behind.issuperset(errors)
+
+    @property
     def pids(self) -> dict[int, tuple[int, ...]]:
         """The PIDs of each stream in the segment."""
         return {pid: self.stream(pid).pids for pid in self.stamps}

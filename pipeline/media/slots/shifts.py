@@ -15,6 +15,7 @@ from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
 
 USUAL = HZ // 10  # ticks by which the distance of two streams differs from slot to slot
+OUT = HZ  # ticks: where all streams are further off than this, the clock is another one
 APART = 2 * HZ // 5  # a stream is shifted by more than this, or it is not
 
 
@@ -22,7 +23,7 @@ def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
     """Sound and picture keep their distance: a stream that alone is off, at both ends by as much,
     goes back to the others.
     """
-    slot = slots[found.here]
+    slot, found = slots[found.here], _on_one_clock(slots, found)
     moves = {}
     for pid in streams_of(slot):
         off = _off(slots, found, pid)
@@ -46,6 +47,21 @@ def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
         for pid, ticks in moves.items()
     ]
     return shifted(slot, moves), said
+
+
+def _on_one_clock(slots: Sequence[Slot], found: Neighbours) -> Neighbours:
+    """Without the sides on which another clock begins, as is announced (EXT-X-DISCONTINUITY): all
+    of several streams are far off there, which tells nothing of one of them.
+    """
+    sides = ((found.here, found.since), (found.behind, found.until))
+    since, until = ({} if _begins_anew(slots, first, off) else off for first, off in sides)
+    return replace(found, since=since, until=until)
+
+
+def _begins_anew(slots: Sequence[Slot], first: int | None, off: Mapping[int, int]) -> bool:
+    if first is None or not slots[first].discontinuity:
+        return False
+    return len(off) > 1 and min(map(abs, off.values())) > OUT
 
 
 def _alone(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -> bool:

@@ -12,7 +12,7 @@ from isal.isal_zlib import crc32
 from pipeline.media.clock import BASE, Index, Mask, Ticks
 from pipeline.media.es import adts
 from pipeline.media.es.access_units import Units
-from pipeline.media.stitch.interpose import interposed
+from pipeline.media.stitch.interpose import interposed, unstamped
 from pipeline.media.stitch.work import Carried, Work, torn_units
 from pipeline.media.track import Lane
 from pipeline.media.ts.packetize import audio_pes, packetize
@@ -84,16 +84,18 @@ def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     t = work.track
     kept = np.zeros(len(t.index), np.bool_)
     bounds = [0, *t.broken.tolist(), len(t.index)]
+    begun, rest = _completed(work, lane, carried, bounds[1])
     groups: list[_Group] = []
     for begin, end in pairwise(bounds):
         if begin < end:
-            groups += _stretch(work, lane, begin, end, first=bool(groups) or work.torn)
+            first, skip = bool(groups) or work.torn, 0 if begin else rest
+            groups += _stretch(work, lane, begin, end, first=first, skip=skip)
     groups = [_until(work, _from_the_beginning(group)) for group in groups]
     groups = [group for group in groups if group.frames]
-    sizes: list[int] = []
-    pts: list[int] = []
+    stored = [adts.raw(begun)] if begun else []
+    sizes = [len(f) for f in stored]
+    pts = [-1] * len(stored)
     torn: list[int] = []
-    stored: list[bytes] = []
     _say_what_was_left_out(work, lane, groups)
     for group in groups:
         at = _after(group.pts, carried.next, lane)
@@ -116,10 +118,32 @@ def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         crc32(data),
         np.array(torn, np.intp),
         data=data,
-        taken=sum(len(frame) for group in groups for frame in group.frames),
+        taken=len(begun) + sum(len(frame) for group in groups for frame in group.frames),
     )
     made = replace(made, torn=np.union1d(made.torn, torn_units(made, work)))
     return interposed(work, lane, carried, kept, made)
+
+
+def _completed(work: Work, lane: Lane, carried: Carried, end: int) -> tuple[bytes, int]:
+    """The frame that began in the segment before, and how many bytes of it stand here, up to the
+    packet ``end``: they are written.  Nothing if not all of it is there.
+    """
+    begun, carried.data = carried.data, b""
+    carried.offsets, carried.pts, carried.dts = (
+        part[:0] for part in (carried.offsets, carried.pts, carried.dts)
+    )
+    if not begun:
+        return b"", 0
+    inside = np.flatnonzero(work.track.starts < end)
+    frame = begun + _payload(work, 0, end, inside)[0]
+    size = next((length for at, length in adts.chain(frame, lane.config) if at == 0), 0)
+    if size <= len(begun):
+        return b"", 0
+    carried.next += lane.unit
+    pes = unstamped(frame[len(begun) : size])
+    written, carried.counter = packetize(lane.pid, pes, carried.counter)
+    work.inserts.append((int(work.track.index[0]), written))
+    return frame[:size], size - len(begun)
 
 
 def _from_the_beginning(group: _Group) -> _Group:
@@ -151,11 +175,16 @@ def _say_what_was_left_out(work: Work, lane: Lane, groups: list[_Group]) -> None
     )
 
 
-def _stretch(work: Work, lane: Lane, begin: int, end: int, *, first: bool) -> list[_Group]:
-    """Groups of frames, each with a stamp for its first, out of packets without a break."""
+def _stretch(
+    work: Work, lane: Lane, begin: int, end: int, *, first: bool, skip: int
+) -> list[_Group]:
+    """Groups of frames, each with a stamp for its first, out of packets without a break; the bytes
+    to ``skip`` belong to a frame in front.
+    """
     t = work.track
     inside = np.flatnonzero((t.starts >= begin) & (t.starts < end))
     es, pes = _payload(work, begin, end, inside)
+    es, pes = es[skip:], [at - skip for at in pes]
     chained = adts.chain(es, lane.config)
     if not chained:
         return []

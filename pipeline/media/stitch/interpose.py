@@ -43,6 +43,7 @@ def interposed(
         return kept, made
     row = int(work.track.index[0])
     begins = np.flatnonzero(made.pts >= 0).tolist()
+    begins = [-1] * (len(work.inserts) - len(begins)) + begins  # what completes a unit has no stamp
     counter = carried.counter - sum(len(data) // PACKET for _, data in work.inserts)
     if found is not None:
         inner = any(pause.before for pause in pauses)
@@ -147,7 +148,7 @@ def _cut(
     cuts = {int(starts[unit]): unit for unit in before}
     units = []
     for row, begin, es, pts in _pieces(work, flow, np.array(sorted(cuts), np.intp)):
-        pes = audio_pes(es, pts) if pts >= 0 else _unstamped(es)
+        pes = audio_pes(es, pts) if pts >= 0 else unstamped(es)
         work.inserts.append((row, packetize(lane.pid, pes, 0)[0]))
         units.append(cuts.get(begin, -1))
     return units
@@ -182,7 +183,7 @@ def _pieces(work: Work, flow: Flow, cuts: Index) -> Iterator[tuple[int, int, byt
         yield max(row, int(work.track.index[0])), begin, bytes(flow.es[begin:end]), pts
 
 
-def _unstamped(es: bytes) -> bytes:
+def unstamped(es: bytes) -> bytes:
     """A PES of sound without a time stamp (2.4.3.6)."""
     size = len(es) + 3
     return b"\0\0\1\xc0" + (size if size < 65536 else 0).to_bytes(2, "big") + b"\x80\0\0" + es

@@ -169,7 +169,8 @@ def _end_here(part: _Part, last: Placed, pids: Set[int]) -> None:
 def _examine_counters(part: _Part, before: Placed, segment: Placed, pid: int) -> None:
     a, b = before.stream(pid), segment.stream(pid)
     if continues(a, b) or b.free_start:
-        if b.head and (a.short == b.head or not (a.short or a.whole or complete(a))):
+        fits = a.short == b.head or not (a.short or a.whole or complete(a))
+        if b.head and fits and -1 not in b.damaged:
             before.joined.add(pid)
         elif a.short or b.head:
             segment.torn.add(pid)
@@ -194,7 +195,7 @@ def _examine_gap(
 ) -> None:
     """A gap that nothing explains yet: the writer's own, a step of the clock, or a loss."""
     gap, usual = gaps[lane.pid], part.paces[lane.pid]
-    hurt = before.damaged or segment.damaged
+    hurt = before.damaged or segment.damaged_in_front
     hurt &= lane.pid not in _counted(part, before, segment) or gap > usual.gap(lane)
     if hurt and gap > lane.unit / 2:
         segment.torn.add(lane.pid)

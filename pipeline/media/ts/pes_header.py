@@ -8,9 +8,10 @@ from pipeline.media.ts.packets import PREFIX, PREFIX_MASK
 
 STREAM_ID, FLAGS, LENGTH = 3, 7, 8  # offsets in a PES header
 START = np.array((0, 0, 1), np.uint8)  # packet_start_code_prefix
-FIELDS = (0, 1, 2, STREAM_ID, LENGTH)  # bytes that may be put right
+FIELDS = (0, 1, 2, STREAM_ID, FLAGS, LENGTH)  # bytes that may be put right
 WIDTH = 24  # bytes: the longest plain header and how its payload begins
 PLAIN = (0, 0, 5, 10)  # PES_header_data_length by PTS_DTS_flags, where nothing else is told
+MARKERS = np.array((1, 0, 1, 0, 1), np.uint8)  # bits of a stamp that are always set
 
 
 def begun(header: Bytes) -> Mask:
@@ -28,8 +29,9 @@ def begun(header: Bytes) -> Mask:
 
 def put_right(header: Bytes) -> tuple[Bytes, Mask]:
     """``(k, 24)`` bytes from the beginning of every PES of one stream, and which were put right: a
-    start code that is none, a stream_id that is not that of the stream, and a header length behind
-    which no unit begins, where one begins behind the length that the flags call for.
+    start code that is none, a stream_id that is not that of the stream, flags that deny the stamps
+    there are, and a header length behind which no unit begins, where one begins behind the length
+    that the flags call for.
     """
     wrong = np.zeros(len(header), np.bool_)
     if not len(header):
@@ -37,16 +39,37 @@ def put_right(header: Bytes) -> tuple[Bytes, Mask]:
     usual = int(np.bincount(header[:, STREAM_ID]).argmax())
     right = np.array([*START, usual], np.uint8).view(np.uint32)
     stray = header.view(np.uint32)[:, 0] != right
+    denied, flags = _denied(header)
     needed = np.array(PLAIN)[header[:, FLAGS] >> 6]
+    needed[denied] = header[denied, LENGTH]
     long = _too_long(header, needed)
-    if not stray.any() and not len(long):
+    if not (stray.any() or len(long) or len(denied)):
         return header, wrong
     header = header.copy()
+    header[denied, FLAGS] = flags
+    wrong[denied] = True
     header[stray, :3] = START
     header[stray, STREAM_ID] = usual
     header[long, LENGTH] = needed[long]
     wrong[long] = True
     return header, wrong | stray
+
+
+def _denied(header: Bytes) -> tuple[Index, Bytes]:
+    """Headers that hold other stamps than their PTS_DTS_flags say and nothing besides, and the
+    flags for these.
+    """
+    flags = header[:, FLAGS] >> 6
+    asked = np.flatnonzero(
+        (header[:, LENGTH] != np.array(PLAIN)[flags]) & (header[:, FLAGS] & 0x3F == 0)
+    )
+    size, fields = header[asked, LENGTH], header[asked, 9:19].reshape(-1, 2, 5)
+    pts, dts = ((fields & MARKERS) == MARKERS).all(axis=2).T
+    prefix = fields[:, :, 0] >> 4
+    both = pts & dts & (size == 10) & (prefix == (3, 1)).all(axis=1)
+    told = both | (pts & (size == 5) & (prefix[:, 0] == 2))
+    told &= 2 * np.count_nonzero(told) <= len(header)  # else so they are written
+    return asked[told], np.where(both[told], 0xC0, 0x80).astype(np.uint8)
 
 
 def _too_long(header: Bytes, needed: Index) -> Index:

@@ -1,4 +1,4 @@
-"""A bucket of S3's protocol, Amazon's or not: all verbs of a store in one class, hence its length."""
+"""A bucket of S3's protocol, Amazon's or not: all verbs of a store in one class, so it is long."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress

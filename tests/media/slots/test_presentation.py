@@ -52,6 +52,14 @@ def test_among_evenly_spaced_pictures_none_stands_between_two(ticks):
     assert placed(ORDER, {12: ticks}) == ({}, 1)
 
 
+def test_pictures_that_the_segments_beside_hold_leave_no_empty_place():
+    """The segment begins with the second of two B-pictures and ends in front of the first."""
+    shown = UNIT * (np.array(ORDER[3:-2], np.int64) + 2)
+    decoded = UNIT * np.arange(3, COUNT - 2, dtype=np.int64)
+    found, count = in_place(shown, decoded, VIDEO)
+    assert (found.tolist(), count) == (shown.tolist(), 0)
+
+
 def test_the_last_picture_has_no_other_place_than_behind_all():
     assert placed(PLAIN, {COUNT - 1: 1 << 25}) == ({}, 1)
 

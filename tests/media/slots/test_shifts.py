@@ -30,6 +30,21 @@ def test_both_streams_that_step_are_not_shifted_against_each_other():
     assert identified(given)[1] == []
 
 
+@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize("pid", [ts.VIDEO, ts.AUDIO], ids=["pictures", "sound"])
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_stream_that_is_shifted_where_another_clock_begins(number, pid, declared):
+    """In the first slot on the new clock, or in the last on the old one."""
+    given = slots(*[data(10_000_000 + S * n - (7_000_000 if n > 2 else 0)) for n in range(6)])
+    given[3] = replace(given[3], discontinuity=declared)
+    whole = first(given[number], pid)
+    given[number] = shifted(given[number], pid, -1_500_000)
+    kept, findings = identified(given)
+    moved = [f.segment for f in findings if f.id == "AV_SHIFT"]
+    assert moved == ([f"{number}.ts"] if declared else [])
+    assert not declared or first(kept[number], pid) == whole
+
+
 def test_a_stream_that_begins_late_in_a_slot_is_not_shifted():
     datas = run()
     late = datas[2]

@@ -94,6 +94,37 @@ def test_frames_beside_a_lost_packet_keep_their_times(gone):
     assert counters == [n & 15 for n in range(len(counters))]
 
 
+@pytest.mark.parametrize("gone", [9, 12, 15], ids=str)
+def test_a_frame_that_began_in_the_segment_before_is_completed_where_packets_are_lost(gone):
+    data = media(video=None)
+    packets = sound_packets(data)
+    cut = packets[5] * 188  # inside a PES, and inside a frame
+    behind = without(data[cut:], packets[gone] - packets[5])
+    _, parts, _ = stitched(data[:cut], data[: 2 * 188] + behind)
+    made = [part.units[ts.AUDIO] for part in parts]
+    kept = survivors(gone)
+    sizes = [size for one in made for size in one.sizes.tolist()]
+    assert sizes == [len(frames()[n]) for n in kept]
+    assert made[1].pts[0] == -1  # its stamp stands in the segment before
+    assert made[1].dropped < 200  # nothing but what the lost packet left
+    pes, counters = written(parts)
+    es = b"".join(one[14 if one[7] & 0x80 else 9 :] for one in pes)
+    assert es == b"".join(ts.adts_frame(frames()[n]) for n in kept)
+    assert counters == [n & 15 for n in range(len(counters))]
+
+
+def test_a_rest_that_lost_packets_completes_nothing():
+    data = media(video=None)
+    packets = sound_packets(data)
+    cut = packets[4] * 188
+    made, parts, _ = stitched(data[:cut], data[: 2 * 188] + without(data[cut:], 1))
+    assert not made.placed[0].joined
+    assert made.placed[1].torn == {ts.AUDIO}
+    sizes = [size for part in parts for size in part.units[ts.AUDIO].sizes.tolist()]
+    assert len(sizes) < 50
+    assert set(sizes) <= {len(frame) for frame in frames()}
+
+
 def test_the_beginning_that_lost_its_stamp_is_counted_back():
     data = media()
     packets = sound_packets(data)

@@ -454,3 +454,29 @@ def test_a_counter_that_breaks_tells_of_all_streams_that_pause_as_long(broken):
         changed(found[3], pid, counters=(first + 5 & 15, last))
     examined(found)
     assert found[3].torn == ({ts.VIDEO, ts.AUDIO} if broken else set())
+
+
+@pytest.mark.parametrize(
+    ("damage", "gone"),
+    [
+        pytest.param(lambda data: data + bytes(376), 0.0, id="behind the last packet"),
+        pytest.param(lambda data: data + data[:100], 0.0, id="inside one more packet"),
+        pytest.param(lambda data: bytes(376) + data[376:], 0.3, id="in front"),
+    ],
+)
+def test_what_is_wrong_behind_a_segment_tells_nothing_of_what_is_missing_in_front(damage, gone):
+    """Two segments of pictures that come as they like, as far apart as two of them often are."""
+    steps = [6000, 36_000] * 8
+    datas = [jagged(S, steps), damage(jagged(S + sum(steps), steps))]
+    assert lost(datas, slots_of(datas)) == {"video": gone}
+
+
+def jagged(start: int, steps: list[int]) -> bytes:
+    """A segment of pictures with these ticks between them, and counters that begin anew."""
+    times = start + np.cumsum([0, *steps[:-1]])
+    tables = ts.table_packets(0, ts.pat()) + ts.table_packets(ts.PMT, ts.pmt({ts.VIDEO: ts.H264}))
+    rows = []
+    for n, time in enumerate(times.tolist()):
+        es = ts.pes(0xE0, ts.access_unit(n), time)
+        rows += ts.packets(ts.VIDEO, es, len(rows), pcr=time)
+    return b"".join([*tables, *rows])

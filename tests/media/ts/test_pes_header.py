@@ -46,12 +46,36 @@ def test_a_field_that_cannot_be_right(place, value):
     assert wrong.tolist() == [False, False, False, True, False, False]
 
 
-def test_a_length_behind_which_a_unit_begins_is_right_whatever_the_flags_say():
-    """The bit for a DTS has gone, its bytes have not."""
+@pytest.mark.parametrize(
+    ("stamps", "flags"),
+    [
+        pytest.param((6000,), 0x00, id="there is a PTS"),
+        pytest.param((6000,), 0x40, id="they are forbidden ones"),
+        pytest.param((6000, 3000), 0x80, id="there is a DTS"),
+        pytest.param((6000, 3000), 0x00, id="there are both"),
+    ],
+)
+def test_flags_that_deny_the_stamps_there_are(stamps, flags):
     given = headers()
-    given[2, :WIDTH] = np.frombuffer(ts.pes(0xE0, UNITS[2], 6000, 3000)[:WIDTH], np.uint8)
-    given[2, 7] = 0x80
+    given[2, :WIDTH] = np.frombuffer(ts.pes(0xE0, UNITS[2], *stamps)[:WIDTH], np.uint8)
+    wanted = given.copy()
+    given[2, 7] = flags
+    found, wrong = put_right(given)
+    assert (found == wanted).all()
+    assert wrong.tolist() == [False, False, True, False, False, False]
+
+
+def test_a_writer_whose_flags_deny_most_stamps_means_it():
+    given = headers(n0=(7, 0), n1=(7, 0), n2=(7, 0), n3=(7, 0))
     assert put_right(given)[0] is given
+
+
+def test_flags_that_deny_what_is_no_stamp_are_right():
+    """No marker bits, or a prefix of another field."""
+    for place, value in ((9, 0xFF), (9, 0x31), (11, 0), (13, 0)):
+        given = headers(n2=(place, value))
+        given[2, 7] = 0
+        assert put_right(given)[0] is given
 
 
 def test_stuffing_is_no_mistake():
