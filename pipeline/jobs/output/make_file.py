@@ -63,11 +63,14 @@ def make(job: Job, evidence: Evidence, temporary: Path, ahead: Ahead) -> Made:
     """Convert and verify; what was begun ``ahead`` is ended, if it is what is to be made."""
     told, filling = _expected(job, evidence)
     made, verified = _proven(job, evidence, temporary, told, filling, ahead)
-    report = _judged(job, evidence, made, (*filling.findings, *verified.findings))
+    said = *filling.findings, *verified.findings
+    report = _judged(job, evidence, made, said)
     if (told := _told(job, evidence, report)) != made.marks:  # holes that only the units show
         made, verified = _proven(job, evidence, temporary, told, filling)
-    said = (*filling.findings, *verified.findings, *_content(job, made, temporary))
-    report = _judged(job, evidence, made, said)
+        said = *filling.findings, *verified.findings
+        report = _judged(job, evidence, made, said)
+    if inside := _content(job, made, temporary):
+        report = _judged(job, evidence, made, (*said, *inside))
     report = replace(report, tracks=verified.tracks, proof=verified.proof)
     if report.verdict is not Verdict.REJECTED:
         report = replace(

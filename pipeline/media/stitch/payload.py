@@ -76,12 +76,15 @@ def stream_of(work: Work, kept: Mask, carried: Carried) -> Flow:
     index, starts = work.track.index, work.track.starts
     alive = kept[starts]
     es, at = stream_bytes(work.packets, work.track, kept, carried.data)
+    pts, dts, rows = work.pts[alive], work.dts[alive], index[starts[alive]]
+    if not carried.data and not len(carried.offsets):
+        return Flow(es, at, pts, dts, rows)
     flow = Flow(
         es,
         pes=np.append(carried.offsets, at).astype(np.intp),
-        pts=np.append(carried.pts, work.pts[alive]),
-        dts=np.append(carried.dts, work.dts[alive]),
-        rows=np.append(np.zeros(len(carried.offsets), np.intp), index[starts[alive]]),
+        pts=np.append(carried.pts, pts),
+        dts=np.append(carried.dts, dts),
+        rows=np.append(np.zeros(len(carried.offsets), np.intp), rows),
         sent=len(carried.data),
     )
     carried.data, carried.offsets = b"", carried.offsets[:0]

@@ -327,12 +327,13 @@ def stream_bytes(
     """Elementary stream of the kept packets behind what stands before, and where each PES of them
     begins in it.
     """
-    index = t.index[kept]
+    index, at, length = t.index, t.starts, t.header[:, 8]
+    if not kept.all():
+        alive = kept[t.starts]
+        at, length = (np.cumsum(kept) - 1)[t.starts[alive]], length[alive]
+        index = index[kept]
     begins = packets.start[index].astype(np.intp)
-    alive = kept[t.starts]
-    place = np.cumsum(kept) - 1
-    at = place[t.starts[alive]]
-    begins[at] += 9 + t.header[alive, 8]
+    begins[at] += 9 + length
     for long in np.flatnonzero(begins > PACKET).tolist():  # a header longer than its first packet
         while begins[long] > PACKET:
             rest, begins[long] = begins[long] - PACKET, PACKET
@@ -344,13 +345,15 @@ def stream_bytes(
 
 def _payloads(rows: Bytes, index: Index, begins: Index, before: bytes) -> bytearray:
     """All payloads as one: whole 184-byte ones are taken in runs."""
-    body = rows[index, 4:].reshape(-1).data
-    special = np.flatnonzero(begins != 4)
     width = PACKET - 4
-    starts = (special * width + begins[special] - 4).tolist()
-    ends = (special * width).tolist()
-    pieces = [body[a:b] for a, b in zip([0, *starts], [*ends, len(body)], strict=True)]
-    return bytearray(b"").join([before, *pieces])
+    whole = np.ndarray(len(rows), f"V{width}", rows.data, 4, rows.strides[:1])  # moved in one go
+    body = whole[index].view(np.uint8).data
+    special = np.flatnonzero(begins != 4)
+    cuts = np.empty((len(special) + 1, 2), np.intp)
+    cuts[0, 0], cuts[-1, 1] = 0, len(body)
+    cuts[:-1, 1] = special * width
+    cuts[1:, 0] = cuts[:-1, 1] + begins[special] - 4
+    return bytearray(b"").join([before, *[body[a:b] for a, b in cuts.tolist()]])
 
 
 def first_bytes(packets: Packets, t: Track, ordinal: int) -> bytes:

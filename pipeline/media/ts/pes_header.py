@@ -10,7 +10,8 @@ STREAM_ID, FLAGS, LENGTH = 3, 7, 8  # offsets in a PES header
 START = np.array((0, 0, 1), np.uint8)  # packet_start_code_prefix
 FIELDS = (0, 1, 2, STREAM_ID, FLAGS, LENGTH)  # bytes that may be put right
 WIDTH = 24  # bytes: the longest plain header and how its payload begins
-PLAIN = (0, 0, 5, 10)  # PES_header_data_length by PTS_DTS_flags, where nothing else is told
+# PES_header_data_length by PTS_DTS_flags, where nothing else is told
+PLAIN = np.array((0, 0, 5, 10))
 MARKERS = np.array((1, 0, 1, 0, 1), np.uint8)  # bits of a stamp that are always set
 
 
@@ -39,10 +40,13 @@ def put_right(header: Bytes) -> tuple[Bytes, Mask]:
     usual = int(np.bincount(header[:, STREAM_ID]).argmax())
     right = np.array([*START, usual], np.uint8).view(np.uint32)
     stray = header.view(np.uint32)[:, 0] != right
-    denied, flags = _denied(header)
-    needed = np.array(PLAIN)[header[:, FLAGS] >> 6]
+    needed = PLAIN[header[:, FLAGS] >> 6]
+    odd = np.flatnonzero((header[:, LENGTH] != needed) & (header[:, FLAGS] & 0x3F == 0))
+    if not (len(odd) or stray.any()):  # as nearly always
+        return header, wrong
+    denied, flags = _denied(header, odd)
     needed[denied] = header[denied, LENGTH]
-    long = _too_long(header, needed)
+    long = _too_long(header, needed, np.setdiff1d(odd, denied))
     if not (stray.any() or len(long) or len(denied)):
         return header, wrong
     header = header.copy()
@@ -55,14 +59,10 @@ def put_right(header: Bytes) -> tuple[Bytes, Mask]:
     return header, wrong | stray
 
 
-def _denied(header: Bytes) -> tuple[Index, Bytes]:
-    """Headers that hold other stamps than their PTS_DTS_flags say and nothing besides, and the
-    flags for these.
+def _denied(header: Bytes, asked: Index) -> tuple[Index, Bytes]:
+    """Of some headers those that hold other stamps than their PTS_DTS_flags say and nothing
+    besides, and the flags for these.
     """
-    flags = header[:, FLAGS] >> 6
-    asked = np.flatnonzero(
-        (header[:, LENGTH] != np.array(PLAIN)[flags]) & (header[:, FLAGS] & 0x3F == 0)
-    )
     size, fields = header[asked, LENGTH], header[asked, 9:19].reshape(-1, 2, 5)
     pts, dts = ((fields & MARKERS) == MARKERS).all(axis=2).T
     prefix = fields[:, :, 0] >> 4
@@ -72,13 +72,10 @@ def _denied(header: Bytes) -> tuple[Index, Bytes]:
     return asked[told], np.where(both[told], 0xC0, 0x80).astype(np.uint8)
 
 
-def _too_long(header: Bytes, needed: Index) -> Index:
-    """Headers behind whose length no unit begins, where one begins behind what their flags call
-    for.
+def _too_long(header: Bytes, needed: Index, asked: Index) -> Index:
+    """Of some headers those behind whose length no unit begins, where one begins behind what their
+    flags call for.
     """
-    asked = np.flatnonzero((header[:, LENGTH] != needed) & (header[:, FLAGS] & 0x3F == 0))
-    if not len(asked):
-        return asked
     asked = asked[~_stuffed(header[asked], needed[asked])]
     told, meant = header[asked, LENGTH], needed[asked]
     long: Index = asked[~_begins(header, asked, told) & _begins(header, asked, meant)]
