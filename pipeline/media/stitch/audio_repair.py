@@ -21,26 +21,26 @@ from pipeline.model import Finding, Severity
 CLOSE = 3  # ticks: frames nearer to each other have one time on a clock of 44.1 kHz
 
 
-def behind(first: Index, pts: Ticks, count: int, lane: Lane, carried: Carried) -> Ticks:
+def behind(first: Index, pts: Ticks, count: int, carried: Carried) -> Ticks:
     """Stamps of PES, by their ``first`` frames out of ``count``, without those that a muxer has to
     move: at or before the begin of the frame in front.  These get half a frame of overlap.
     """
     known = np.flatnonzero((pts >= 0) & (first < count))
-    due = pts[known][:-1] + np.diff(first[known]) * lane.unit
-    before = carried.next + first[known][:1] * lane.unit
-    if not (pts[known] <= np.append(before, due) - lane.unit + CLOSE).any():
-        carried.next = _ended(first[known], pts[known], count, lane, carried)
+    due = pts[known][:-1] + np.diff(first[known]) * carried.lane.unit
+    before = carried.next + first[known][:1] * carried.lane.unit
+    if not (pts[known] <= np.append(before, due) - carried.lane.unit + CLOSE).any():
+        carried.next = _ended(first[known], pts[known], count, carried)
         return pts
     pts = pts.copy()
     for k in known.tolist():
-        due = carried.next + first[k] * lane.unit
-        pts[k] = _after(float(pts[k]), due, lane)
-        carried.next = float(pts[k]) - first[k] * lane.unit
-    carried.next += count * lane.unit
+        due = carried.next + first[k] * carried.lane.unit
+        pts[k] = _after(float(pts[k]), due, carried.lane)
+        carried.next = float(pts[k]) - first[k] * carried.lane.unit
+    carried.next += count * carried.lane.unit
     return pts
 
 
-def in_line(first: Index, pts: Ticks, lane: Lane, carried: Carried) -> Ticks:
+def in_line(first: Index, pts: Ticks, carried: Carried) -> Ticks:
     """Stamps of PES, by their ``first`` frames, where one that jumps out and back with the next is
     set behind the frame in front: a frame lasts as long as it does.
     """
@@ -48,10 +48,11 @@ def in_line(first: Index, pts: Ticks, lane: Lane, carried: Carried) -> Ticks:
     if len(known) < 2:
         return pts
     before = carried.next if carried.next > -math.inf else float(pts[known[0]])
-    begins = np.append(before + first[known[0]] * lane.unit, pts[known][:-1])
-    due = begins + np.append(0.0, np.diff(first[known]) * lane.unit)
+    begins = np.append(before + first[known[0]] * carried.lane.unit, pts[known][:-1])
+    due = begins + np.append(0.0, np.diff(first[known]) * carried.lane.unit)
     off = pts[known] - due
-    out = (np.abs(off[:-1]) > lane.unit / 2) & (np.abs(off[:-1] + off[1:]) <= lane.unit / 4)
+    unit = carried.lane.unit
+    out = (np.abs(off[:-1]) > unit / 2) & (np.abs(off[:-1] + off[1:]) <= unit / 4)
     if not out.any():
         return pts
     pts = pts.copy()
@@ -63,10 +64,10 @@ def _after(pts: float, due: float, lane: Lane) -> int:
     return round(due - lane.unit / 2 if pts <= due - lane.unit + CLOSE else pts)
 
 
-def _ended(first: Index, pts: Ticks, count: int, lane: Lane, carried: Carried) -> float:
+def _ended(first: Index, pts: Ticks, count: int, carried: Carried) -> float:
     if not len(pts):
-        return carried.next + count * lane.unit
-    return float(pts[-1] + (count - first[-1]) * lane.unit)
+        return carried.next + count * carried.lane.unit
+    return float(pts[-1] + (count - first[-1]) * carried.lane.unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,35 +80,35 @@ class _Group:
     first: bool  # bytes are missing in front of it
 
 
-def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+def mended(work: Work) -> tuple[Mask, Units]:
     """Write all audio of this segment anew from the whole frames that are left."""
     t = work.track
     kept = np.zeros(len(t.index), np.bool_)
     bounds = [0, *t.broken.tolist(), len(t.index)]
-    begun, rest = _completed(work, lane, carried, bounds[1])
+    begun, rest = _completed(work, bounds[1])
     groups: list[_Group] = []
     for begin, end in pairwise(bounds):
         if begin < end:
             first, skip = bool(groups) or work.torn, 0 if begin else rest
-            groups += _stretch(work, lane, begin, end, first=first, skip=skip)
+            groups += _stretch(work, begin, end, first=first, skip=skip)
     groups = [_until(work, _from_the_beginning(group)) for group in groups]
     groups = [group for group in groups if group.frames]
     stored = [adts.raw(begun)] if begun else []
     sizes = [len(f) for f in stored]
     pts = [-1] * len(stored)
     torn: list[int] = []
-    _say_what_was_left_out(work, lane, groups)
+    _say_what_was_left_out(work, groups)
     for group in groups:
-        at = _after(group.pts, carried.next, lane)
+        at = _after(group.pts, work.carried.next, work.lane)
         if group.first:
             torn.append(len(sizes))
         raw = [adts.raw(frame) for frame in group.frames]
         sizes += [len(f) for f in raw]
-        carried.next = at + len(raw) * lane.unit
+        work.carried.next = at + len(raw) * work.lane.unit
         pts += [at, *[-1] * (len(raw) - 1)]
         stored += raw
         pes = audio_pes(b"".join(group.frames), at)
-        written, carried.counter = packetize(lane.pid, pes, carried.counter)
+        written, work.carried.counter = packetize(work.lane.pid, pes, work.carried.counter)
         work.inserts.append((group.row, written))
     times = np.array(pts, np.int64)
     data = b"".join(stored)
@@ -121,27 +122,27 @@ def mended(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         taken=len(begun) + sum(len(frame) for group in groups for frame in group.frames),
     )
     made = replace(made, torn=np.union1d(made.torn, torn_units(made, work)))
-    return interposed(work, lane, carried, kept, made)
+    return interposed(work, kept, made)
 
 
-def _completed(work: Work, lane: Lane, carried: Carried, end: int) -> tuple[bytes, int]:
+def _completed(work: Work, end: int) -> tuple[bytes, int]:
     """The frame that began in the segment before, and how many bytes of it stand here, up to the
     packet ``end``: they are written.  Nothing if not all of it is there.
     """
-    begun, carried.data = carried.data, b""
-    carried.offsets, carried.pts, carried.dts = (
-        part[:0] for part in (carried.offsets, carried.pts, carried.dts)
+    begun, work.carried.data = work.carried.data, b""
+    work.carried.offsets, work.carried.pts, work.carried.dts = (
+        part[:0] for part in (work.carried.offsets, work.carried.pts, work.carried.dts)
     )
     if not begun:
         return b"", 0
     inside = np.flatnonzero(work.track.starts < end)
     frame = begun + _payload(work, 0, end, inside)[0]
-    size = next((length for at, length in adts.chain(frame, lane.config) if at == 0), 0)
+    size = next((length for at, length in adts.chain(frame, work.lane.config) if at == 0), 0)
     if size <= len(begun):
         return b"", 0
-    carried.next += lane.unit
+    work.carried.next += work.lane.unit
     pes = unstamped(frame[len(begun) : size])
-    written, carried.counter = packetize(lane.pid, pes, carried.counter)
+    written, work.carried.counter = packetize(work.lane.pid, pes, work.carried.counter)
     work.inserts.append((int(work.track.index[0]), written))
     return frame[:size], size - len(begun)
 
@@ -162,7 +163,7 @@ def _until(work: Work, group: _Group) -> _Group:
     return replace(group, frames=group.frames[:count])
 
 
-def _say_what_was_left_out(work: Work, lane: Lane, groups: list[_Group]) -> None:
+def _say_what_was_left_out(work: Work, groups: list[_Group]) -> None:
     """Bytes that are no frame, where no packet is missing that would explain it."""
     if len(work.track.broken) or work.torn or work.cut or work.until is not None:
         return
@@ -171,13 +172,11 @@ def _say_what_was_left_out(work: Work, lane: Lane, groups: list[_Group]) -> None
     detail = "bytes between frames that are no frame" if inner else "its last frame is incomplete"
     severity, repair = (Severity.WARNING, "left out") if work.unfinished else (Severity.ERROR, None)
     work.findings.append(
-        Finding("ADTS_SYNC", severity, work.name, lane.pid, max(inner, 1), detail, repair)
+        Finding("ADTS_SYNC", severity, work.name, work.lane.pid, max(inner, 1), detail, repair)
     )
 
 
-def _stretch(
-    work: Work, lane: Lane, begin: int, end: int, *, first: bool, skip: int
-) -> list[_Group]:
+def _stretch(work: Work, begin: int, end: int, *, first: bool, skip: int) -> list[_Group]:
     """Groups of frames, each with a stamp for its first, out of packets without a break; the bytes
     to ``skip`` belong to a frame in front.
     """
@@ -185,10 +184,10 @@ def _stretch(
     inside = np.flatnonzero((t.starts >= begin) & (t.starts < end))
     es, pes = _payload(work, begin, end, inside)
     es, pes = es[skip:], [at - skip for at in pes]
-    chained = adts.chain(es, lane.config)
+    chained = adts.chain(es, work.lane.config)
     if not chained:
         return []
-    tick = adts.read(lane.config).ticks
+    tick = adts.read(work.lane.config).ticks
     stamp = {int(o): int(p) for o, p in zip(pes, work.pts[inside], strict=True) if p >= 0}
     rows = {int(o): int(t.index[t.starts[k]]) for o, k in zip(pes, inside, strict=True)}
     groups: list[_Group] = []

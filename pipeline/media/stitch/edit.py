@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.media.clock import MODULO, Bytes, Index, Mask, Ticks
-from pipeline.media.stitch.work import Carried, Work
-from pipeline.media.track import Lane
+from pipeline.media.stitch.work import Work
 from pipeline.media.ts.packets import PACKET, pcr_bases, stamp_fields, stamps
 from pipeline.media.ts.pes import pes_sizes
 from pipeline.media.ts.pes_header import FIELDS
@@ -74,16 +73,16 @@ def _retime_clock(work: Work, pids: Sequence[int], offset: int) -> None:
     rows[carriers, 10] = (base & 1) << 7 | field[:, 4] & 0x7F
 
 
-def renumber(work: Work, lane: Lane, kept: Mask, carried: Carried) -> None:
+def renumber(work: Work, kept: Mask) -> None:
     """The lane's PID, and continuity counters without a break."""
     row = work.track.index[kept]
-    if len(row) and (work.packets.pid[row[[0, -1]]] != lane.pid).any():
-        work.packets.rows[row, 1] = work.packets.rows[row, 1] & 0xE0 | lane.pid >> 8
-        work.packets.rows[row, 2] = lane.pid & 0xFF
-    counters = (carried.counter + np.arange(len(row))).astype(np.uint8) & 15
+    if len(row) and (work.packets.pid[row[[0, -1]]] != work.lane.pid).any():
+        work.packets.rows[row, 1] = work.packets.rows[row, 1] & 0xE0 | work.lane.pid >> 8
+        work.packets.rows[row, 2] = work.lane.pid & 0xFF
+    counters = (work.carried.counter + np.arange(len(row))).astype(np.uint8) & 15
     flat, place = work.packets.rows.reshape(-1), row * PACKET + 3
     flat[place] = flat[place] & 0xF0 | counters
-    carried.counter = (carried.counter + len(row)) & 15
+    work.carried.counter = (work.carried.counter + len(row)) & 15
 
 
 def spliced(rows: Bytes, inserts: list[tuple[int, bytes]]) -> tuple[memoryview | bytes, ...]:

@@ -24,8 +24,6 @@ TOGETHER = 8  # silent frames in one PES, where there are many
 
 def interposed(
     work: Work,
-    lane: Lane,
-    carried: Carried,
     kept: Mask,
     made: Units,
     found: tuple[Flow, Index] | None = None,
@@ -35,7 +33,7 @@ def interposed(
     ``found`` is the stream in the packets that are ``kept``, and where its units begin.  Without
     that they have been written anew: a PES for each unit that has a stamp.
     """
-    quiet = carried.quiet
+    quiet = work.carried.quiet
     if quiet is None:
         return kept, made
     pauses = quiet.pauses(made.pts, begun=found is not None and found[0].sent > 0)
@@ -44,19 +42,19 @@ def interposed(
     row = int(work.track.index[0])
     begins = np.flatnonzero(made.pts >= 0).tolist()
     begins = [-1] * (len(work.inserts) - len(begins)) + begins  # what completes a unit has no stamp
-    counter = carried.counter - sum(len(data) // PACKET for _, data in work.inserts)
+    counter = work.carried.counter - sum(len(data) // PACKET for _, data in work.inserts)
     if found is not None:
         inner = any(pause.before for pause in pauses)
-        begins = _cut(work, lane, found, carried, [p.before for p in pauses]) if inner else []
+        begins = _cut(work, found, [p.before for p in pauses]) if inner else []
         kept = kept & (not inner)
-    written = {p.before: silent(lane, quiet.unit, p.pts) for p in pauses}
+    written = {p.before: silent(work.lane, quiet.unit, p.pts) for p in pauses}
     inserts: list[tuple[int, Bytes]] = []
     for (at, data), unit in zip(work.inserts, begins, strict=True):
         if unit in written:
             inserts.append((at, written[unit][0]))
         inserts.append((at, _rows(data)))
     work.inserts = _numbered(inserts or [(row, written[0][0])], counter)
-    carried.counter = counter + sum(len(data) // PACKET for _, data in work.inserts) & 15
+    work.carried.counter = counter + sum(len(data) // PACKET for _, data in work.inserts) & 15
     filled = [Pause(p.before, written[p.before][1]) for p in pauses]
     return kept, with_silence(made, filled, quiet.unit)
 
@@ -83,10 +81,10 @@ def with_silence(made: Units, pauses: Sequence[Pause], unit: bytes) -> Units:
     )
 
 
-def only(lane: Lane, carried: Carried, pts: Ticks) -> tuple[bytes, Units]:
+def only(carried: Carried, pts: Ticks) -> tuple[bytes, Units]:
     """Silence alone."""
     assert carried.quiet is not None
-    rows, stamps = silent(lane, carried.quiet.unit, pts)
+    rows, stamps = silent(carried.lane, carried.quiet.unit, pts)
     ((_, data),) = _numbered([(0, rows)], carried.counter)
     carried.counter = carried.counter + len(rows) & 15
     return data, with_silence(NO_UNITS, [Pause(0, stamps)], carried.quiet.unit)
@@ -136,20 +134,18 @@ def _numbered(inserts: Sequence[tuple[int, Bytes]], counter: int) -> list[tuple[
 
 def _cut(
     work: Work,
-    lane: Lane,
     found: tuple[Flow, Index],
-    carried: Carried,
     before: Sequence[int],
 ) -> list[int]:
     """The segment as PES that also begin with these units; returns the unit each of them begins
     with, -1 where it is none of these.
     """
-    starts, flow = found[1], _with_its_end(found[0], carried)
+    starts, flow = found[1], _with_its_end(found[0], work.carried)
     cuts = {int(starts[unit]): unit for unit in before}
     units = []
     for row, begin, es, pts in _pieces(work, flow, np.array(sorted(cuts), np.intp)):
         pes = audio_pes(es, pts) if pts >= 0 else unstamped(es)
-        work.inserts.append((row, packetize(lane.pid, pes, 0)[0]))
+        work.inserts.append((row, packetize(work.lane.pid, pes, 0)[0]))
         units.append(cuts.get(begin, -1))
     return units
 

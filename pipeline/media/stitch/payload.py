@@ -71,24 +71,24 @@ class Flow:
         self.pts, self.dts = self.pts[inside], self.dts[inside]
 
 
-def stream_of(work: Work, kept: Mask, carried: Carried) -> Flow:
+def stream_of(work: Work, kept: Mask) -> Flow:
     """Elementary stream of the kept packets behind what was carried, and where PES begin."""
     index, starts = work.track.index, work.track.starts
     alive = kept[starts]
-    es, at = stream_bytes(work.packets, work.track, kept, carried.data)
+    es, at = stream_bytes(work.packets, work.track, kept, work.carried.data)
     pts, dts, rows = work.pts[alive], work.dts[alive], index[starts[alive]]
-    if not carried.data and not len(carried.offsets):
+    if not work.carried.data and not len(work.carried.offsets):
         return Flow(es, at, pts, dts, rows)
     flow = Flow(
         es,
-        pes=np.append(carried.offsets, at).astype(np.intp),
-        pts=np.append(carried.pts, pts),
-        dts=np.append(carried.dts, dts),
-        rows=np.append(np.zeros(len(carried.offsets), np.intp), rows),
-        sent=len(carried.data),
+        pes=np.append(work.carried.offsets, at).astype(np.intp),
+        pts=np.append(work.carried.pts, pts),
+        dts=np.append(work.carried.dts, dts),
+        rows=np.append(np.zeros(len(work.carried.offsets), np.intp), rows),
+        sent=len(work.carried.data),
     )
-    carried.data, carried.offsets = b"", carried.offsets[:0]
-    carried.pts, carried.dts = carried.pts[:0], carried.dts[:0]
+    work.carried.data, work.carried.offsets = b"", work.carried.offsets[:0]
+    work.carried.pts, work.carried.dts = work.carried.pts[:0], work.carried.dts[:0]
     return flow
 
 

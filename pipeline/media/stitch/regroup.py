@@ -15,7 +15,7 @@ from pipeline.media.clock import MODULO, Index, Mask, Ticks
 from pipeline.media.es.access_units import assigned
 from pipeline.media.es.nal import Nals, NalSyntax, nals
 from pipeline.media.stitch.payload import Flow, extent
-from pipeline.media.stitch.work import Carried, Work
+from pipeline.media.stitch.work import Work
 from pipeline.media.track import Lane
 from pipeline.media.ts.mux import Sample, pes
 from pipeline.media.ts.packetize import clock, packetize, video_pes
@@ -25,35 +25,33 @@ CODE = b"\0\0\0\1"
 B_SLICES = (1, 6)  # slice_type (H.264 Table 7-6)
 
 
-def grouped(
-    work: Work, lane: Lane, carried: Carried, kept: Mask, flow: Flow, *, opens: bool
-) -> Nals:
+def grouped(work: Work, kept: Mask, flow: Flow, *, opens: bool) -> Nals:
     """NAL units of a stream whose PES begin with a picture each; packets are written anew where
     they did not, and the first one where a track ``opens`` without all its parameter sets.
     """
-    syntax = lane.syntax
+    syntax = work.lane.syntax
     assert syntax is not None
     before = len(flow.es)
-    anew = _opened(work, carried, flow) | _roomless(work, kept)
+    anew = _opened(work, flow) | _roomless(work, kept)
     found = nals(np.frombuffer(flow.es, np.uint8), syntax)
     anew |= not _regular(flow, found, syntax, more=work.joined)
     if anew and len(found.begin):
-        opening = _regrouped(flow, found, lane, more=work.joined)
-        carried.opening = opening if work.until is None else b""
-    completed = opens and _with_sets(lane, flow)
+        opening = _regrouped(flow, found, work.lane, more=work.joined)
+        work.carried.opening = opening if work.until is None else b""
+    completed = opens and _with_sets(work.lane, flow)
     if anew and len(found.begin):
-        _rewritten(work, lane, carried, kept, flow)
+        _rewritten(work, kept, flow)
     elif completed:
-        _write_first(work, lane, carried, kept, flow)
+        _write_first(work, kept, flow)
     else:
         return found
     work.added = len(flow.es) - before
     return nals(np.frombuffer(flow.es, np.uint8), syntax)
 
 
-def _opened(work: Work, carried: Carried, flow: Flow) -> bool:
+def _opened(work: Work, flow: Flow) -> bool:
     """What opened a picture at the end of the last segment stands before this one's first."""
-    opening, carried.opening = carried.opening, b""
+    opening, work.carried.opening = work.carried.opening, b""
     if not opening or work.torn or not len(flow.pes) or int(flow.pes[0]):
         return False
     flow.es[:0] = opening
@@ -80,14 +78,16 @@ def _with_sets(lane: Lane, flow: Flow) -> bool:
     return True
 
 
-def _write_first(work: Work, lane: Lane, carried: Carried, kept: Mask, flow: Flow) -> None:
+def _write_first(work: Work, kept: Mask, flow: Flow) -> None:
     """The first PES as new packets in front of the others."""
     t = work.track
     first = int(np.flatnonzero(kept[t.starts])[0])
     begin, stop = extent(t, first)
     es = bytes(flow.es[: int([*flow.pes[1:2], len(flow.es)][0])])
     picture = Sample(int(work.pts[first]), int(work.dts[first]), es)
-    packed, carried.counter = packetize(lane.pid, pes(0xE0, picture), carried.counter)
+    packed, work.carried.counter = packetize(
+        work.lane.pid, pes(0xE0, picture), work.carried.counter
+    )
     work.inserts.append((int(t.index[begin]), packed))
     kept[begin:stop] = False
 
@@ -277,7 +277,7 @@ def _roomless(work: Work, kept: Mask) -> bool:
     return bool((~both & (work.dts[alive] != work.pts[alive])).any())
 
 
-def _rewritten(work: Work, lane: Lane, carried: Carried, kept: Mask, flow: Flow) -> None:
+def _rewritten(work: Work, kept: Mask, flow: Flow) -> None:
     """All of this segment as new packets, its clock references between them."""
     bounds = pairwise((*flow.pes.tolist(), len(flow.es)))
     stamped = zip(flow.pts.tolist(), flow.dts.tolist(), strict=True)
@@ -285,14 +285,16 @@ def _rewritten(work: Work, lane: Lane, carried: Carried, kept: Mask, flow: Flow)
     for row, (begin, end), (pts, dts) in zip(flow.rows.tolist(), bounds, stamped, strict=True):
         while clocks and clocks[0][0] <= row:
             at, base = clocks.popleft()
-            work.inserts.append((at, clock(lane.pid, base, carried.counter)))
+            work.inserts.append((at, clock(work.lane.pid, base, work.carried.counter)))
         new = begin >= flow.sent
         data = bytes(flow.es[max(begin, flow.sent) : end])
         if data:
             data = video_pes(data, pts, dts) if new else data
-            packed, carried.counter = packetize(lane.pid, data, carried.counter, begins=new)
+            packed, work.carried.counter = packetize(
+                work.lane.pid, data, work.carried.counter, begins=new
+            )
             work.inserts.append((row, packed))
-    work.inserts += [(at, clock(lane.pid, base, carried.counter)) for at, base in clocks]
+    work.inserts += [(at, clock(work.lane.pid, base, work.carried.counter)) for at, base in clocks]
     kept[:] = False
 
 

@@ -74,7 +74,7 @@ class Stitcher:
         self, lanes: tuple[Lane, ...], quiet: Mapping[int, Quiet] = MappingProxyType({})
     ) -> None:
         self._lanes = lanes
-        self._carried = {lane.pid: Carried(quiet=quiet.get(lane.pid)) for lane in lanes}
+        self._carried = {lane.pid: Carried(lane, quiet=quiet.get(lane.pid)) for lane in lanes}
 
     def tables(self, counter: int = 0) -> bytes:
         """PAT and PMT, to be written before anything else."""
@@ -119,6 +119,7 @@ class Stitcher:
             pid = lane.pid
             work = Work(
                 name,
+                self._carried[pid],
                 packets,
                 tracks[pid],
                 *times[pid],
@@ -131,10 +132,9 @@ class Stitcher:
             )
             if len(work.pts) != len(work.track.starts):
                 raise Changed(f"{name}: not the bytes that were planned with")
-            carried = self._carried[pid]
-            kept, made[pid] = _made(work, lane, carried)
+            kept, made[pid] = _made(work)
             retime(work, pids.get(pid, (pid,)), kept)
-            renumber(work, lane, kept, carried)
+            renumber(work, kept)
             keep[work.track.index[kept]] = True
             findings += work.findings
             inserts += work.inserts
@@ -157,7 +157,7 @@ class Stitcher:
 
     def _silent(self, stamps: Mapping[int, Ticks]) -> Stitched:
         lanes = [lane for lane in self._lanes if len(stamps.get(lane.pid, ()))]
-        made = {x.pid: only(x, self._carried[x.pid], stamps[x.pid]) for x in lanes}
+        made = {x.pid: only(self._carried[x.pid], stamps[x.pid]) for x in lanes}
         chunks = tuple(packets for packets, _ in made.values())
         return Stitched(chunks, {pid: units for pid, (_, units) in made.items()}, ())
 
@@ -187,17 +187,17 @@ class Stitcher:
         return Stitched((b"".join(packed for _, packed in written),), made, (), made=True)
 
 
-def _made(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+def _made(work: Work) -> tuple[Mask, Units]:
     """Which packets stay, and the units of one lane; bytes that are in neither are counted."""
-    carriage = lane.codec.carriage
+    carriage = work.lane.codec.carriage
     assert carriage is not None
     stitch = _STITCH[carriage]
-    begun = len(carried.data)
-    kept, made = stitch(work, lane, carried)
-    left = begun + payload_bytes(work) + work.added - made.taken - len(carried.data)
-    if stitch is _audio and not carried.started and len(made.sizes):
-        made = _told_apart(work, lane, made)
-        carried.started = True
+    begun = len(work.carried.data)
+    kept, made = stitch(work)
+    left = begun + payload_bytes(work) + work.added - made.taken - len(work.carried.data)
+    if stitch is _audio and not work.carried.started and len(made.sizes):
+        made = _told_apart(work, made)
+        work.carried.started = True
     return kept, replace(
         made,
         taken=made.taken - work.added,
@@ -213,7 +213,7 @@ def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
     return np.unique(np.concatenate([packets.bad, np.array(frame.breaks, np.intp), *broken]))
 
 
-def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+def _video(work: Work) -> tuple[Mask, Units]:
     """Pictures that lost bytes keep what stands before the loss, if that shows anything at all; one
     of which nobody knows where they are missing is left out.
     """
@@ -227,19 +227,19 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         damaged, cut = frozenset(k for k in damaged if k < beyond), set()
         open_ones = {k for k in open_ones if k < beyond}
     hurt = {k for k in open_ones | cut if k >= 0}
-    syntax = lane.syntax
+    syntax = work.lane.syntax
     assert syntax is not None
     shown = {k for k in hurt if _shows(work, kept, k, syntax)}
     for ordinal in (hurt - shown) | lacking:
         begin, end = extent(work.track, ordinal)
         kept[begin:end] = False
-    unseen = 0 if carried.started else _drop_unseen(work, lane, kept)
-    opens = not (lane.inside or carried.started or len(carried.offsets))
-    flow = stream_of(work, kept, carried)
-    found = grouped(work, lane, carried, kept, flow, opens=opens and len(flow.pes) > work.joined)
+    unseen = 0 if work.carried.started else _drop_unseen(work, kept)
+    opens = not (work.lane.inside or work.carried.started or len(work.carried.offsets))
+    flow = stream_of(work, kept)
+    found = grouped(work, kept, flow, opens=opens and len(flow.pes) > work.joined)
     if work.joined and len(flow.pes):
         found = found.until(int(flow.pes[-1]))
-        carry(flow, int(flow.pes[-1]), carried)
+        carry(flow, int(flow.pes[-1]), work.carried)
     made, sets = units.video(flow.es, flow.pes, flow.pts, flow.dts, syntax=syntax, found=found)
     made = replace(made, foreign=made.foreign + flow.left_out)
     if flow.guessed:
@@ -247,16 +247,22 @@ def _video(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
         repair = "shown where there is room"
         work.findings.append(
             Finding(
-                "PTS_ABSENT", Severity.WARNING, work.name, lane.pid, flow.guessed, detail, repair
+                "PTS_ABSENT",
+                Severity.WARNING,
+                work.name,
+                work.lane.pid,
+                flow.guessed,
+                detail,
+                repair,
             )
         )
-    carried.started |= len(made.sizes) > 0
-    _say_what_is_wrong(work, lane, made, sets)
+    work.carried.started |= len(made.sizes) > 0
+    _say_what_is_wrong(work, made, sets)
     torn = torn_units(made, work, [k + 1 for k in damaged | lacking])
     return kept, replace(made, torn=torn, cut=len(shown) + unseen)
 
 
-def _framed(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+def _framed(work: Work) -> tuple[Mask, Units]:
     """One unit in each PES: whole ones pass as they are, others are left out."""
     kept, damaged = attributable(work)
     hurt = set(damaged) | ({len(work.track.starts) - 1} if work.cut else set())
@@ -266,18 +272,19 @@ def _framed(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
     for ordinal in (k for k in hurt if k >= 0):
         begin, end = extent(work.track, ordinal)
         kept[begin:end] = False
-    flow = stream_of(work, kept, carried)
+    flow = stream_of(work, kept)
     made = units.framed(flow.es, flow.pes, flow.pts, flow.dts)
+    lane = work.lane
     if lane.codec.kind == "video" and any(
         (found := lane.codec.config(bytes(flow.es[at : at + 20]))) and found != lane.config
         for at in flow.pes.tolist()
     ):
         detail = "the size changes inside this segment: kept as it is, each key picture tells it"
         work.findings.append(
-            Finding("SPS_CHANGE", Severity.INFO, work.name, lane.pid, detail=detail)
+            Finding("SPS_CHANGE", Severity.INFO, work.name, work.lane.pid, detail=detail)
         )
     made = replace(made, torn=torn_units(made, work, [k + 1 for k in damaged]))
-    return interposed(work, lane, carried, kept, made, (flow, flow.pes))
+    return interposed(work, kept, made, (flow, flow.pes))
 
 
 def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
@@ -289,7 +296,7 @@ def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
     return bool(found.picture.any())
 
 
-def _drop_unseen(work: Work, lane: Lane, kept: Mask) -> int:
+def _drop_unseen(work: Work, kept: Mask) -> int:
     """Pictures that follow the first one but are due before it: what they refer to is gone."""
     t = work.track
     alive = np.flatnonzero(kept[t.starts] & (work.pts >= 0))
@@ -299,60 +306,59 @@ def _drop_unseen(work: Work, lane: Lane, kept: Mask) -> int:
         kept[begin:end] = False
     if len(unseen):
         detail = "pictures that refer to others before the beginning"
+        pid = work.lane.pid
         work.findings.append(
-            Finding("NO_KEY_AT_START", Severity.ERROR, work.name, lane.pid, len(unseen), detail)
+            Finding("NO_KEY_AT_START", Severity.ERROR, work.name, pid, len(unseen), detail)
         )
     return len(unseen)
 
 
-def _say_what_is_wrong(work: Work, lane: Lane, made: Units, sets: list[bytes]) -> None:
+def _say_what_is_wrong(work: Work, made: Units, sets: list[bytes]) -> None:
     if made.foreign:
         detail = "NAL units whose header cannot be one"
         work.findings.append(
-            Finding("DECODE", Severity.ERROR, work.name, lane.pid, made.foreign, detail)
+            Finding("DECODE", Severity.ERROR, work.name, work.lane.pid, made.foreign, detail)
         )
-    wanted = needs(lane.codec, lane.config)
-    if any(needs(lane.codec, s) != wanted for s in {*sets}):
+    wanted = needs(work.lane.codec, work.lane.config)
+    if any(needs(work.lane.codec, s) != wanted for s in {*sets}):
         detail = "the picture format changes (SPS differs from the first)"
         work.findings.append(
-            Finding("SPS_CHANGE", Severity.FATAL, work.name, lane.pid, detail=detail)
+            Finding("SPS_CHANGE", Severity.FATAL, work.name, work.lane.pid, detail=detail)
         )
 
 
-def _audio(work: Work, lane: Lane, carried: Carried) -> tuple[Mask, Units]:
+def _audio(work: Work) -> tuple[Mask, Units]:
     """Whole frames in one chain pass as they are; anything else is mended."""
     t = work.track
     kept = np.ones(len(t.index), np.bool_)
     if len(t.broken) or (work.torn and _head(work)) or work.until is not None:
-        return mended(work, lane, carried)
-    flow = stream_of(work, kept, carried)
-    found = adts.frames(np.frombuffer(flow.es, np.uint8), lane.config)
+        return mended(work)
+    flow = stream_of(work, kept)
+    found = adts.frames(np.frombuffer(flow.es, np.uint8), work.lane.config)
     if found.end < len(flow.es):
         rest = flow.es[found.end :]
-        if work.whole or not adts.goes_on(rest, lane.config):
-            return mended(work, lane, carried)
-        carry(flow, found.end, carried)
-    flow.pts = _behind(work, lane, carried, found.begin, flow.pes, flow.pts)
+        if work.whole or not adts.goes_on(rest, work.lane.config):
+            return mended(work)
+        carry(flow, found.end, work.carried)
+    flow.pts = _behind(work, found.begin, flow.pes, flow.pts)
     made = units.audio(np.frombuffer(flow.es, np.uint8), found, flow.pes, flow.pts)
     made = replace(made, torn=torn_units(made, work))
-    return interposed(work, lane, carried, kept, made, (flow, found.begin))
+    return interposed(work, kept, made, (flow, found.begin))
 
 
-def _behind(
-    work: Work, lane: Lane, carried: Carried, frames: Index, pes: Index, pts: Ticks
-) -> Ticks:
+def _behind(work: Work, frames: Index, pes: Index, pts: Ticks) -> Ticks:
     """Stamps that a muxer can follow, also in the PES of this segment."""
     first = np.searchsorted(frames, pes)
-    straight = in_line(first, pts, lane, carried)
+    straight = in_line(first, pts, work.carried)
     detail = "a stamp that jumps out and back, while frame follows frame"
-    _set(work, lane, pts, straight, ("PTS_RANGE", detail, "set behind the frame in front"))
-    followed = behind(first, straight, len(frames), lane, carried)
+    _set(work, pts, straight, ("PTS_RANGE", detail, "set behind the frame in front"))
+    followed = behind(first, straight, len(frames), work.carried)
     detail = "sound is stamped before the frame in front of it has begun"
-    _set(work, lane, straight, followed, ("DTS_BACK", detail, "put behind it"))
+    _set(work, straight, followed, ("DTS_BACK", detail, "put behind it"))
     return followed
 
 
-def _set(work: Work, lane: Lane, pts: Ticks, new: Ticks, said: tuple[str, str, str]) -> None:
+def _set(work: Work, pts: Ticks, new: Ticks, said: tuple[str, str, str]) -> None:
     """Other stamps for PES of this segment; those in front began in the segment before."""
     moved = np.flatnonzero(new != pts)
     if not len(moved):
@@ -363,20 +369,20 @@ def _set(work: Work, lane: Lane, pts: Ticks, new: Ticks, said: tuple[str, str, s
     work.pts[inside - own] = new[inside]
     id, detail, repair = said
     work.findings.append(
-        Finding(id, Severity.WARNING, work.name, lane.pid, len(moved), detail, repair)
+        Finding(id, Severity.WARNING, work.name, work.lane.pid, len(moved), detail, repair)
     )
 
 
-def _told_apart(work: Work, lane: Lane, made: Units) -> Units:
+def _told_apart(work: Work, made: Units) -> Units:
     """The first units of a track, whose channels may stand in the first frame alone."""
-    if adts.read(lane.config).channels:
+    if adts.read(work.lane.config).channels:
         return made
     try:
         return units.told_apart(made)
     except Malformed as error:
         detail = f"the channels of the sound are told nowhere: {error}"
         work.findings.append(
-            Finding("ES_CODEC", Severity.FATAL, work.name, lane.pid, detail=detail)
+            Finding("ES_CODEC", Severity.FATAL, work.name, work.lane.pid, detail=detail)
         )
         return made
 

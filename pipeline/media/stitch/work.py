@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.media.clock import Index, Ticks
 from pipeline.media.es.access_units import Units
+from pipeline.media.track import Lane
 from pipeline.media.ts.packets import Packets
 from pipeline.media.ts.pes import Track
 from pipeline.model import Finding
@@ -29,6 +30,7 @@ def _no_places() -> Index:
 class Carried:
     """What a lane carries from segment to segment: bytes of a unit that is not whole yet."""
 
+    lane: Lane
     counter: int = 0  # the next continuity_counter
     started: bool = False  # a unit came out
     next: float = -math.inf  # ticks: where its last frame of sound ended
@@ -45,6 +47,7 @@ class Work:
     """One lane inside one segment, with the new stamps of every PES, -1 for none."""
 
     name: str
+    carried: Carried
     packets: Packets
     track: Track
     pts: Ticks
@@ -59,6 +62,11 @@ class Work:
     inserts: list[tuple[int, bytes]] = field(default_factory=list)  # packets in front of a row
     added: int = 0  # bytes put into a unit that no packet held
     unfinished: bool = False  # it ends inside a frame, and nothing else is wrong with it
+
+    @property
+    def lane(self) -> Lane:
+        """The lane it is a part of."""
+        return self.carried.lane
 
 
 def torn_units(made: Units, work: Work, ordinals: Iterable[int] = ()) -> Index:

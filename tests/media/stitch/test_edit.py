@@ -28,6 +28,7 @@ def work(data: bytes, pid: int, pts: list[int], dts: list[int] | None = None) ->
     packets = columns(rows_of(data))
     return Work(
         "a.ts",
+        Carried(VIDEO if pid == ts.VIDEO else AUDIO),
         packets,
         track(packets, pid),
         np.array(pts, np.int64),
@@ -124,20 +125,19 @@ def test_the_clock_moves_with_the_stamps(old, clock, new, moved):
 
 
 def test_counters_go_on():
-    carried = Carried(counter=14)
     data = stream(ts.VIDEO, ts.pes(0xE0, ES, 5), counter=3)
     one = work(data, ts.VIDEO, [5])
-    renumber(one, VIDEO, everything(one), carried)
+    one.carried.counter = 14
+    renumber(one, everything(one))
     assert one.packets.rows.tobytes() == stream(ts.VIDEO, ts.pes(0xE0, ES, 5), counter=14)
-    assert carried.counter == 1
+    assert one.carried.counter == 1
 
 
 def test_only_kept_packets_are_counted():
-    carried = Carried()
     one = work(stream(ts.VIDEO, ts.pes(0xE0, ES, 5)), ts.VIDEO, [5])
-    renumber(one, VIDEO, np.array([True, False, True]), carried)
+    renumber(one, np.array([True, False, True]))
     assert (one.packets.rows[[0, 2], 3] & 15).tolist() == [0, 1]
-    assert carried.counter == 2
+    assert one.carried.counter == 2
 
 
 def test_null_packets():
