@@ -137,6 +137,8 @@ AAC = Codec(
     matroska="A_AAC",
 )
 
+ENCODED = {"video": H264, "audio": AAC}  # by kind: what is made where nothing can be copied
+
 # What only other containers carry has a stream_type of our own (user private) on its way, marked by
 # a registration descriptor of our own.
 PRIVATE = 0xF0
