@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.media.es import codecs
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = "pipeline"
 DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
@@ -354,6 +356,35 @@ def names_in(module: Module, wanted: set[str]) -> Iterator[tuple[str, str]]:
         used = {getattr(node, "id", None), getattr(node, "attr", None)}
         for name in (imported | used) & wanted:
             yield f"{module.path}:{node.lineno}", name
+
+
+# Who may ask which codec it is.
+
+
+def test_a_codec_is_asked_for_its_facts_and_not_for_its_name():
+    """Only ``media/es`` compares one with another, or with a word."""
+    nothing(
+        f"{module.path}:{node.lineno}: compares a codec with one of them"
+        for module in MODULES
+        if not module.lies_in(("media/es/",))
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Compare)
+        and {name for side in (node.left, *node.comparators) for name in sides(side)} & CODECS
+    )
+
+
+CODECS = {name for name, one in vars(codecs).items() if isinstance(one, codecs.Codec)}
+CODECS.add("codec.name")
+
+
+def sides(side: ast.expr) -> Iterator[str]:
+    """What one side of a comparison is, or holds: names, and the name of a codec."""
+    for node in ast.walk(side):
+        if isinstance(node, ast.Name):
+            yield node.id
+        if isinstance(node, ast.Attribute) and node.attr == "name":
+            owner = node.value
+            yield f"{getattr(owner, 'attr', getattr(owner, 'id', ''))}.name"
 
 
 # One door to each library and to each kind of circumstance.

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.media.clock import HZ
 from pipeline.media.es import black_picture as black
 from pipeline.media.es.black_picture import coding
-from pipeline.media.es.codecs import H264
+from pipeline.media.es.codecs import ENCODED
 from pipeline.media.es.nal import AVC, nals
 from pipeline.media.es.sps import NUMBERS
 from pipeline.media.loss.fills import Fill, Made, opening, wanted
@@ -105,7 +105,7 @@ def _sharing(lane: Lane, ffmpeg: Ffmpeg) -> Made | None:
 def _size(lane: Lane) -> tuple[int, int] | None:
     """Of the pictures, where an encoder takes it."""
     shape = lane.codec.picture(lane.config)
-    if lane.codec is not H264 or shape is None or shape.width % 2 or shape.height % 2:
+    if lane.codec is not ENCODED["video"] or shape is None or shape.width % 2 or shape.height % 2:
         return None
     return shape.width, shape.height
 

@@ -57,7 +57,7 @@ class Codec:
     mp4_box: str = ""
     mp4_config: Callable[[bytes, Sequence[bytes]], bytes] | None = None  # with parameter sets
     mp4_sets: Callable[[bytes], avcc.Record] | None = None  # that such a box holds
-    same_config: Callable[[bytes, bytes, Collection[bytes]], bool] = lambda told, config, sets: True
+    same_config: Callable[[bytes, bytes, Collection[bytes]], bool] = lambda *told: False
     # of such a box, size in pixels, seconds that are not to be heard: where streams tell nothing
     configured: Callable[[bytes, tuple[int, int], float], bytes] | None = None
     matroska: str = ""  # CodecID
@@ -136,6 +136,8 @@ AAC = Codec(
     same_config=aac.same_config,
     matroska="A_AAC",
 )
+
+ENCODED = {"video": H264, "audio": AAC}  # by kind: what is made where nothing can be copied
 
 # What only other containers carry has a stream_type of our own (user private) on its way, marked by
 # a registration descriptor of our own.

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from pipeline.media.clock import HZ, signed
-from pipeline.media.es.codecs import AAC, H264, Carriage, Codec
+from pipeline.media.es.codecs import ENCODED, Carriage, Codec
 from pipeline.media.es.descriptions import Picture
 from pipeline.media.es.formats import Format
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import Scan, Stream
 
-ENCODED = {"video": H264, "audio": AAC}  # by kind: what is encoded anew becomes that
 GAP = HZ // 2  # ticks: a longer step of the clock begins another run
 
 

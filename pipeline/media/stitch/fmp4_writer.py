@@ -147,7 +147,7 @@ def _is_key(codec: Codec, unit: bytes) -> bool:
     if codec.nal is None:
         return codec.is_key(unit)
     syntax = codec.nal
-    return any(syntax.kind(unit[a:]) in syntax.key for a, _ in length_prefixed(unit))
+    return any(syntax.kind(unit[a : a + 1]) in syntax.key for a, _ in length_prefixed(unit))
 
 
 def _trak(number: int, lane: Lane, first: Units) -> bytes:

@@ -13,11 +13,11 @@ from pipeline.errors import MuxingError
 from pipeline.media.clock import BASE, HZ, MODULO, Ticks, signed
 from pipeline.media.containers.unwrap import Opened
 from pipeline.media.es import adts
-from pipeline.media.es.codecs import Carriage
+from pipeline.media.es.codecs import ENCODED, Carriage
 from pipeline.media.es.formats import Format
 from pipeline.media.es.sps import NUMBERS
 from pipeline.media.finding_ids import CHANGES
-from pipeline.media.slots.format_changes import ENCODED, Change, Survey, Wanted
+from pipeline.media.slots.format_changes import Change, Survey, Wanted
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.mux import Sample
 from pipeline.media.ts.replace_streams import samples, spliced

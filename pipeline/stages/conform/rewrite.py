@@ -8,8 +8,8 @@ import numpy as np
 
 from pipeline.choices import Format, OnChange
 from pipeline.media.clock import Bytes, signed
-from pipeline.media.es.codecs import codec_of
-from pipeline.media.slots.format_changes import ENCODED, Survey, begun_anew, by_segment, survey
+from pipeline.media.es.codecs import ENCODED, codec_of
+from pipeline.media.slots.format_changes import Survey, begun_anew, by_segment, survey
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.mux import Stream
 from pipeline.media.ts.replace_streams import spliced
