@@ -180,14 +180,14 @@ def _local(text: str) -> tuple[Storage, str]:
 
 
 def _object_store(extra: str) -> ModuleType:
-    """The module for Azure and Google, whose library is an extra."""
+    """How those of Azure and Google are opened, whose library is an extra."""
     try:
-        from pipeline.storage.object_store import store as object_store
+        from pipeline.storage.object_store import connect
     except ImportError as error:
         raise UsageError(
             f"obstore is not installed; run `pip install 'recpipe[{extra}]'`"
         ) from error
-    return object_store
+    return connect
 
 
 def split(key: str) -> tuple[str, str]:

@@ -1,21 +1,15 @@
-"""One container of Azure Blob Storage, or one bucket of Google Cloud Storage."""
+"""A container of Azure or a bucket of Google.  Long: one class has all verbs of a store."""
 
-import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import obstore
-from obstore import exceptions as failed
-from obstore.store import AzureStore, GCSStore
 
 from pipeline.errors import (
     ChangedError,
-    DeniedError,
-    ExistsError,
     NotFoundError,
     RecpipeError,
     StorageError,
@@ -25,20 +19,13 @@ from pipeline.errors import (
 from pipeline.model import StoredObject
 from pipeline.storage import allowed, temporaries
 from pipeline.storage.names import percent_encoded, printable, safe_key
+from pipeline.storage.object_store.errors import object_store_errors
 from pipeline.storage.order import in_order
 from pipeline.storage.oserrors import os_errors
 
 CHUNK = 1 << 20
 PART = 16 << 20  # of an upload in parts; smaller files are put in one request
 PAGE = 1000  # entries of a listing asked for at once
-
-_RETRIES: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
-_ENDPOINT = re.compile(r"https?://[^/@\s]+(/[^@\s]*)?")
-_STATUS = re.compile(r"non-2xx status code: ([0-9]{3})")
-_CREDENTIALS = {
-    "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
-    "gs": "set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account",
-}
 
 
 class ObjectStorage:
@@ -99,7 +86,7 @@ class ObjectStorage:
     def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
         """Upload a file whole or not at all, with its digest as metadata; look at the result."""
         size = _size(source)
-        self._upload(source, size, key, self.full(key), sha256, content_type)
+        self._upload(source, size, key, self.full(key), sha256=sha256, content_type=content_type)
         return self._whole(source, size, key)
 
     def create(
@@ -119,7 +106,12 @@ class ObjectStorage:
         guard()
         if size > PART:
             return self.create_large(source, key, sha256=sha256, content_type=content_type)
-        self._upload(source, size, key, self.full(key), sha256, content_type, mode="create")
+        self._upload(
+            *(source, size, key, self.full(key)),
+            sha256=sha256,
+            content_type=content_type,
+            mode="create",
+        )
         return self._whole(source, size, key)
 
     def temporary(self, key: str, spool: Path) -> Path:
@@ -145,7 +137,7 @@ class ObjectStorage:
         folder = full[: len(full) - len(full.rpartition("/")[2])]
         own = f"{folder}.recpipe-{secrets.token_hex(8)}.part"
         try:
-            self._upload(source, size, key, own, sha256, content_type)
+            self._upload(source, size, key, own, sha256=sha256, content_type=content_type)
             with self.errors(f"write {self.url(key)}"):
                 obstore.copy(self.store, own, full, overwrite=False)
         finally:
@@ -235,9 +227,9 @@ class ObjectStorage:
         size: int,
         key: str,
         full: str,
+        *,
         sha256: str,
         content_type: str,
-        *,
         mode: Literal["create", "overwrite"] = "overwrite",
     ) -> None:
         with self.errors(f"write {self.url(key)}"):
@@ -274,18 +266,9 @@ class ObjectStorage:
         modified = float(int(entry["last_modified"].timestamp()))
         return StoredObject(key, entry["size"], etag, modified)
 
-    @contextmanager
-    def errors(self, where: str) -> Iterator[None]:
-        """The one place that catches what obstore raises."""
-        try:
-            yield
-        except FileNotFoundError as error:
-            raise NotFoundError(f"{where}: no such object; check container and key") from error
-        except ValueError as error:
-            # control characters, halves of surrogate pairs
-            raise UnsafePathError(f"{where}: holds a character no key may hold") from error
-        except failed.BaseError as error:
-            raise _meaning(error, where, self.scheme) from error
+    def errors(self, where: str) -> AbstractContextManager[None]:
+        """What obstore raises meanwhile, as our errors."""
+        return object_store_errors(where, self.scheme)
 
 
 class ObjectTrials:
@@ -325,76 +308,3 @@ class ObjectTrials:
 def _size(source: Path) -> int:
     with os_errors(f"read {source}"):
         return source.stat().st_size
-
-
-def connect_azure(
-    container: str,
-    prefix: str = "",
-    *,
-    endpoint_url: str | None = None,
-    account: str | None = None,
-    key: str | None = None,
-) -> ObjectStorage:
-    """A container of an Azure account; what is not given comes from ``AZURE_STORAGE_*``.
-
-    The endpoint is that of the account, with its name in the path if it is not in the host.
-    """
-    given = {"account_name": account, "account_key": key, "endpoint": endpoint_url}
-    return _connected("az", container, prefix, AzureStore, given, endpoint_url)
-
-
-def connect_google(
-    bucket: str, prefix: str = "", *, endpoint_url: str | None = None
-) -> ObjectStorage:
-    """A bucket of Google Cloud Storage, with the application's default credentials."""
-    return _connected("gs", bucket, prefix, GCSStore, {"base_url": endpoint_url}, endpoint_url)
-
-
-def _connected(
-    scheme: str, bucket: str, prefix: str, kind: Any, given: Any, endpoint_url: str | None
-) -> ObjectStorage:
-    options = {
-        "connect_timeout": timedelta(seconds=10),
-        "read_timeout": timedelta(seconds=60),
-        "timeout": timedelta(hours=1),  # of a whole request, however large
-        "allow_http": (endpoint_url or "").startswith("http://"),
-    }
-    config = {name: value for name, value in given.items() if value}
-    if endpoint_url and not _ENDPOINT.fullmatch(endpoint_url):
-        # not quoted: a mistyped endpoint may hold a password
-        raise UsageError("the endpoint is no URL; write https://host or http://host:port")
-    try:
-        store = kind(bucket, config=config, client_options=options, retry_config=_RETRIES)
-    except (failed.BaseError, ValueError) as error:
-        # not quoted: a mistyped endpoint or key file may hold a secret
-        raise UsageError(
-            f"connect to {scheme}://{printable(bucket)}: no usable account or credentials; "
-            f"{_CREDENTIALS[scheme]}, and check --endpoint-url"
-        ) from error
-    return ObjectStorage(scheme, bucket, prefix, store)
-
-
-def _meaning(error: failed.BaseError, where: str, scheme: str) -> RecpipeError:
-    """Ours for one of theirs.  Their texts are left out: they quote URLs, perhaps signed ones."""
-    text = str(error)
-    status = _STATUS.search(text)
-    code = status[1] if status else ""
-    if "token request" in text:
-        return DeniedError(f"{where}: no credentials to be had; {_CREDENTIALS[scheme]}")
-    if isinstance(error, failed.AlreadyExistsError):
-        return ExistsError(f"{where}: something stands there already")
-    if isinstance(error, failed.PreconditionError | failed.NotModifiedError):
-        return ChangedError(f"{where}: changed while reading; run again")
-    if isinstance(error, failed.PermissionDeniedError | failed.UnauthenticatedError) or (
-        code in {"401", "403"}
-    ):
-        return DeniedError(
-            f"{where}: access denied ({code}); check the credentials and what they may do"
-        )
-    if isinstance(error, failed.NotFoundError) or code == "404":
-        return NotFoundError(f"{where}: no such container or bucket; check the name")
-    if isinstance(error, failed.InvalidPathError):
-        return UsageError(f"{where}: not a valid key; check it")
-    if code:
-        return StorageError(f"{where}: the store answered {code}; run again later")
-    return StorageError(f"{where}: no whole answer ({type(error).__name__}); run again later")

@@ -1,4 +1,4 @@
-"""Amazon S3 and every store that speaks its protocol."""
+"""A bucket of Amazon S3 or of another store of its protocol.  Long: one class has all verbs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress

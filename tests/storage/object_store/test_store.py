@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DeniedError, NotFoundError, StorageError, UnsafePathError, UsageError
-from pipeline.storage.object_store.store import PART, connect_azure
+from pipeline.storage.object_store.connect import connect_azure
+from pipeline.storage.object_store.store import PART
 from tests.servers import free_ports
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MP4 = {"sha256": "ab" * 32, "content_type": "video/mp4"}
 WRONG = base64.b64encode(b"mistyped but still secret").decode()
 
