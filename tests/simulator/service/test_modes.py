@@ -161,9 +161,9 @@ def test_the_client_follows_every_mode(standin, tmp_path, mode, changes):
     wanted = record.Wanted(parse(StartRequest, changed(changes)), mode)
     sessions = Sessions(tmp_path / "state")
     with client(standin) as agora:
-        known = record.start(agora, sessions, wanted).known
+        known = record.start(record.Project(agora, sessions), wanted).known
         assert record.wait_until_recording(agora, known).status == 5
-        ended = record.stop(agora, sessions, known)
+        ended = record.stop(record.Project(agora, sessions), known)
     assert (ended.progress.uploading, bool(ended.progress.files)) == ("uploaded", True)
 
 
