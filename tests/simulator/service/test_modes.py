@@ -274,8 +274,9 @@ def _early(standin):
 def test_a_token_that_does_not_open_the_channel(tmp_path, code, why):
     """What the client makes of it: the user is told, and nothing is repeated."""
     standin = Standin(tmp_path, chaos=Chaos(planned=[("start", code)]))
+    wanted = record.Wanted(parse(StartRequest, START))
     with client(standin) as agora, pytest.raises(AgoraError, match=why) as caught:
-        record.start(agora, Sessions(tmp_path / "state"), record.Wanted(parse(StartRequest, START)))
+        record.start(record.Project(agora, Sessions(tmp_path / "state")), wanted)
     assert (caught.value.kind, caught.value.code, caught.value.exit_code) == (Kind.AUTH, code, 2)
     assert "token" in str(caught.value)
     assert standin.service.lives == []
