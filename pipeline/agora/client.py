@@ -191,7 +191,7 @@ class AgoraClient:
             return answer
         attempts.seen.append(kind)
         attempts.asked = answer.not_before
-        raise self._error(call, kind, host, answer)
+        raise self._error(call, kind, host, answer=answer)
 
     def _kind(self, endpoint: Endpoint, answer: Answer) -> Kind:
         code = answers.whole(answer.body.get("code"))
@@ -202,7 +202,7 @@ class AgoraClient:
         return kind_of(endpoint, answer.status, code)
 
     def _error(
-        self, call: Call, kind: Kind, host: str, answer: Answer | None = None, what: str = ""
+        self, call: Call, kind: Kind, host: str, *, answer: Answer | None = None, what: str = ""
     ) -> AgoraError:
         code = answers.whole(answer.body.get("code")) if answer else None
         reason = self._reason(call, answer) if answer else None

@@ -5,14 +5,13 @@ from pathlib import PurePosixPath
 
 from pipeline.agora import names
 from pipeline.archive import raw
-from pipeline.archive.bagit.staging import Archive
-from pipeline.archive.ingest import Ingested, Order, ingest
+from pipeline.archive.ingest import Ingested, ingest
+from pipeline.archive.order import Bagging
 from pipeline.errors import NotFoundError, RecpipeError, UsageError
 from pipeline.jobs.many import Failure, Work, shown
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Opener
 from pipeline.model import Report
-from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.read import Published, Unreadable, find, read
 from pipeline.stages.discover import discover
 from pipeline.stages.publish import RECEIPT, receipt_key
@@ -93,9 +92,7 @@ def _folder(storage: Storage) -> Iterator[Found | Failure]:
 def ingest_all(
     found: Iterable[Found | Failure],
     open_root: Callable[[str], Storage],
-    archive: Archive,
-    ffmpeg: Ffmpeg,
-    order: Order,
+    bagging: Bagging,
     *,
     now: Callable[[], float],
     options: Options | None = None,
@@ -106,7 +103,7 @@ def ingest_all(
         if isinstance(one, Failure):
             yield one
             continue
-        how = options or Options(spool=order.spool)
+        how = options or Options(spool=bagging.order.spool)
         id, where, name = _named(one, how)
         earlier = taken.setdefault(name, where)
         try:
@@ -114,10 +111,10 @@ def ingest_all(
                 said = f"{where}: its bag would be called like that of {earlier}"
                 raise UsageError(f"{said}; give them different archives")
             if isinstance(one, Work):
-                yield raw.take(one, archive, ffmpeg, how, order, now)
+                yield raw.take(one, bagging, how, now)
             else:
                 storage, published = one
-                yield ingest(published, storage, open_root, archive, ffmpeg, order, now=now())
+                yield ingest(published, storage, open_root, bagging, now=now())
         except RecpipeError as error:
             yield Failure(id, where, error)
 

@@ -9,6 +9,8 @@ from pipeline.receipts.write import software
 
 AGORA = Agent("Agora Cloud Recording")
 
+Paths = tuple[str, ...]  # of files in the bag
+
 
 def events_of(
     published: Published,
@@ -20,49 +22,57 @@ def events_of(
     now: float,
 ) -> list[Event]:
     """From its capture to its ingestion, in the order of the events."""
-    us, converter = _agent(software()), _agent(str(published.receipt.get("software", "recpipe")))
-    ffmpeg = Agent("ffmpeg", _word(published.receipt, "muxer", "version"))
     kept, every = tuple(originals), (*access, *originals)
     readers = (Agent("ffprobe", probe), Agent("MediaInfoLib", mediainfo))
+    return [
+        *_capture(published, kept),
+        *_conversion(published, kept, every),
+        Event("metadata extraction", now, "success", readers, tuple(access)),
+        *_ingestion(every, now),
+    ]
+
+
+def _capture(published: Published, kept: Paths) -> list[Event]:
+    if published.begin is None:
+        return []
+    lost = "partial" if published.missing else "success"
+    return [Event("capture", published.begin, lost, (AGORA,), kept)]
+
+
+def _conversion(published: Published, kept: Paths, every: Paths) -> list[Event]:
+    converter = _agent(str(published.receipt.get("software", "recpipe")))
+    ffmpeg = Agent("ffmpeg", _word(published.receipt, "muxer", "version"))
     proof = published.receipt.get("proof")
     held = [name for name, holds in proof.items() if holds is True] if proof else []
-    events = []
-    if published.begin is not None:
-        lost = "partial" if published.missing else "success"
-        events.append(Event("capture", published.begin, lost, (AGORA,), kept))
+    validation = Event(
+        "validation",
+        published.converted,
+        published.verdict.value,
+        (converter,),
+        kept,
+        detail="every segment read, all access units found and placed in time",
+        note=_findings(published),
+    )
+    normalization = Event(
+        "normalization",
+        published.converted,
+        "success",
+        (converter, ffmpeg),
+        every,
+        detail="remuxed into the access copy; sound and pictures as they were",
+        note=f"proven: {', '.join(held)}" if held else "",
+    )
+    return [validation, normalization]
+
+
+def _ingestion(every: Paths, now: float) -> list[Event]:
+    us = (_agent(software()),)
+    digests = "SHA-256, SHA-512"
+    compared = "SHA-256 of each file as read, against the receipt"
     return [
-        *events,
-        Event(
-            "validation",
-            published.converted,
-            published.verdict.value,
-            (converter,),
-            kept,
-            detail="every segment read, all access units found and placed in time",
-            note=_findings(published),
-        ),
-        Event(
-            "normalization",
-            published.converted,
-            "success",
-            (converter, ffmpeg),
-            every,
-            detail="remuxed into the access copy; sound and pictures as they were",
-            note=f"proven: {', '.join(held)}" if held else "",
-        ),
-        Event("metadata extraction", now, "success", readers, tuple(access)),
-        Event(
-            "message digest calculation", now, "success", (us,), every, detail="SHA-256, SHA-512"
-        ),
-        Event(
-            "fixity check",
-            now,
-            "pass",
-            (us,),
-            every,
-            detail="SHA-256 of each file as read, against the receipt",
-        ),
-        Event("ingestion", now, "success", (us,), every),
+        Event("message digest calculation", now, "success", us, every, detail=digests),
+        Event("fixity check", now, "pass", us, every, detail=compared),
+        Event("ingestion", now, "success", us, every),
     ]
 
 

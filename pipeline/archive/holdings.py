@@ -2,7 +2,7 @@
 
 from pipeline.archive.bagit import bag, places
 from pipeline.archive.bagit.places import Form, Place
-from pipeline.archive.ingest import ACCESS, original_path, receipt_path
+from pipeline.archive.order import ACCESS, original_path, receipt_path
 from pipeline.errors import NotFoundError
 from pipeline.receipts.read import Published
 from pipeline.storage import Storage

@@ -11,7 +11,9 @@ from dataclasses import replace
 
 from pipeline.archive.bagit import bag, places
 from pipeline.archive.bagit.staging import Archive
-from pipeline.archive.ingest import METADATA, Ingested, Order, another, ingest, made_from, size_of
+from pipeline.archive.ingest import Ingested, ingest
+from pipeline.archive.order import METADATA, Bagging
+from pipeline.archive.present import another, made_from, size_of
 from pipeline.errors import NotFoundError
 from pipeline.jobs import one
 from pipeline.jobs.locks import locked
@@ -19,7 +21,6 @@ from pipeline.jobs.many import Work
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Destination, Target
 from pipeline.model import Report
-from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.inputs import inputs_of
 from pipeline.receipts.read import read
 from pipeline.stages.publish import RECEIPT, receipt_key
@@ -29,23 +30,19 @@ from pipeline.storage.oserrors import os_errors
 Clock = Callable[[], float]
 
 
-def take(
-    work: Work, archive: Archive, ffmpeg: Ffmpeg, options: Options, order: Order, now: Clock
-) -> Ingested | Report:
+def take(work: Work, bagging: Bagging, options: Options, now: Clock) -> Ingested | Report:
     """Its bag, or why nothing could be made of it.  Safe to repeat."""
-    target = _target(work, archive, options, order)
-    with locked(order.spool, f"archive of {target.url}"):
-        there = _present(work, target, archive, options, order)
+    target = _target(work, bagging, options)
+    with locked(bagging.order.spool, f"archive of {target.url}"):
+        there = _present(work, target, bagging, options)
         if there is not None:
             return there
-        report = one.process(work.recording, work.source, target, ffmpeg, options)
+        report = one.process(work.recording, work.source, target, bagging.ffmpeg, options)
         if report.output is None:
             return report
         made = read(target.storage, receipt_key(target.key))
-        here = replace(order, source=None)
-        bagged = ingest(
-            made, target.storage, lambda _: work.source, archive, ffmpeg, here, now=now()
-        )
+        here = replace(bagging, order=replace(bagging.order, source=None))
+        bagged = ingest(made, target.storage, lambda _: work.source, here, now=now())
         _forget(target)
     return replace(bagged, receipt="", report=report)
 
@@ -56,11 +53,11 @@ def bag_name(work: Work, options: Options) -> str:
     return receipt_key(target.key).removesuffix(RECEIPT)
 
 
-def _target(work: Work, archive: Archive, options: Options, order: Order) -> Target:
+def _target(work: Work, bagging: Bagging, options: Options) -> Target:
     """A folder of its own in the spool, the same one whenever this is asked for again."""
-    told = f"{archive.storage.url()}\0{work.recording.source}"
+    told = f"{bagging.archive.storage.url()}\0{work.recording.source}"
     identity = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    folder = order.spool / "archive" / identity
+    folder = bagging.order.spool / "archive" / identity
     with os_errors(f"make {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
     return Destination(opened(folder), options.format).target(work.recording.id)
@@ -72,17 +69,15 @@ def _forget(target: Target) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _present(
-    work: Work, target: Target, archive: Archive, options: Options, order: Order
-) -> Ingested | None:
+def _present(work: Work, target: Target, bagging: Bagging, options: Options) -> Ingested | None:
     """The bag that was made of this very source; ExistsError if it is of another one."""
-    name = bag_name(work, options)
+    archive, name = bagging.archive, bag_name(work, options)
     place = places.named(archive.storage, name)
     if place is None:
         return None
     told = _told(archive, place, name)
     inputs = one.inputs(work.recording, work.source)
-    wanted = made_from(inputs, options.settings), order.originals.value
+    wanted = made_from(inputs, options.settings), bagging.order.originals.value
     if told != wanted:
         raise another(archive, place)
     _forget(target)

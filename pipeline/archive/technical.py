@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.choices import Format
 from pipeline.errors import MuxingError
-from pipeline.muxing import commands
+from pipeline.muxing import file_commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import run
 from pipeline.storage.oserrors import os_errors
@@ -21,7 +21,7 @@ EBUCORE = "EBUCore_1.8_ps"
 
 def ffprobe(ffmpeg: Ffmpeg, path: Path, format: Format, name: str) -> bytes:
     """Container and streams as JSON; the file is called by its name in the package."""
-    argv = commands.describe(ffmpeg.ffprobe, path, format)
+    argv = file_commands.describe(ffmpeg.ffprobe, path, format)
     with tempfile.TemporaryFile() as output:
         run(argv, env=ffmpeg.env, stdout=output.fileno())
         output.seek(0)

@@ -93,7 +93,7 @@ def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
 
 def _ingest(sources: tuple[str, ...], ledger: "Ledger | None", chosen: dict[str, Any]) -> int:
     from pipeline.archive import bulk, catalogue
-    from pipeline.archive.ingest import Order, Originals
+    from pipeline.archive.order import Bagging, Order, Originals
     from pipeline.cli.chosen import settings
     from pipeline.jobs.many import Failure, code_of, exit_code
     from pipeline.model import Report
@@ -111,9 +111,9 @@ def _ingest(sources: tuple[str, ...], ledger: "Ledger | None", chosen: dict[str,
     )
     codes, seen = [], set()
     found = bulk.published_in(sources, opened, partial(_located, ledger))
-    ffmpeg = locate(chosen["ffmpeg"])
+    bagging = Bagging(to, order, locate(chosen["ffmpeg"]))
     for outcome in bulk.ingest_all(
-        found, partial(folder, opened), to, ffmpeg, order, now=time.time, options=settings(chosen)
+        found, partial(folder, opened), bagging, now=time.time, options=settings(chosen)
     ):
         if isinstance(outcome, Failure):
             codes.append(code_of(outcome))

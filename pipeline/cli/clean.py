@@ -17,7 +17,6 @@ from pipeline.cli.quantities import DURATION, SHARE, SIZE
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.jobs.output.destinations import Opener
     from pipeline.ledger.ledger import Ledger
     from pipeline.model import StoredObject
     from pipeline.retention.apply import Work
@@ -119,7 +118,7 @@ def plan(origin: str, **chosen: Any) -> int:
 
     with pinging(chosen["ping"]) as ended, ExitStack() as stack:
         ledger = stack.enter_context(if_any(chosen["ledger"]))
-        checks = _checks(opener(chosen), origin, chosen["to"], ledger, chosen)
+        checks = _checks(origin, chosen["to"], ledger, chosen)
         now = time.time()
         Audit(state_of(chosen), time.time).refuse_a_clock_that_went_back()
         unknown = stack.enter_context(_listing(chosen["unknown"]))
@@ -259,15 +258,13 @@ def _rules(chosen: dict[str, Any]) -> "Rules":
     )
 
 
-def _checks(
-    opened: "Opener", source: str, results: str, ledger: "Ledger | None", chosen: dict[str, Any]
-) -> "Checks":
+def _checks(source: str, results: str, ledger: "Ledger | None", chosen: dict[str, Any]) -> "Checks":
     from functools import partial
 
     from pipeline.archive.holdings import missing_from
     from pipeline.retention.interlocks import Checks, asked
 
-    archive = chosen["require_archive"]
+    opened, archive = opener(chosen), chosen["require_archive"]
     return Checks(
         folder(opened, source),
         folder(opened, results),
@@ -306,7 +303,7 @@ def _work(
     planned = {"verify": plan.verify, "include_degraded": plan.include_degraded}
     planned["require_archive"] = plan.archive
     asked = ledger if asks else None
-    checks = _checks(opener(chosen), source, plan.results, asked, {**chosen, **planned})
+    checks = _checks(source, plan.results, asked, {**chosen, **planned})
     listeners = [to_ledger(ledger, checks.results)] if ledger else []
     audit = Audit(state_of(chosen), time.time, *listeners)
     return Work(checks, audit, spool_of(chosen), time.time, trusting=not chosen["conditions"])

@@ -63,7 +63,7 @@ def erase(sources: tuple[str, ...], **chosen: Any) -> int:
         subject = _subject(chosen, places, now)
         found = traces.find(places.stores, subject)
         _look_further(found, subject, places)
-        write(Path(chosen["output"]), asked, subject, found, now)
+        write(Path(chosen["output"]), asked, subject, found, now=now)
         _say_found(found, subject, places, chosen)
         ended.code = 0
     return ended.code
@@ -110,8 +110,8 @@ def _stores(sources: tuple[str, ...], chosen: dict[str, Any]) -> dict[str, str]:
 
 
 def _places(stores: Any, ledger: Any, chosen: dict[str, Any]) -> "Places":
+    from pipeline.retention.claims import refuse_a_whole_store
     from pipeline.retention.erasure.apply import Places
-    from pipeline.retention.survey import refuse_a_whole_store
 
     opened = opener(chosen)
     found = {name: folder(opened, location) for name, location in stores.items()}

@@ -1,6 +1,6 @@
 """``recpipe record``: start, follow, change and stop recordings of Agora."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +83,7 @@ def start(request: str | None, **chosen: Any) -> int:
     if chosen["dry_run"]:
         return _show(pair, chosen)
     with _client(chosen) as client:
-        sessions = _sessions(chosen)
-        begun = jobs.start(client, sessions, recording)
+        begun = jobs.start(jobs.Project(client, _sessions(chosen)), recording)
         progress = jobs.wait_until_recording(client, begun.known, at_once=begun.already)
     return _tell("start", begun.known, progress, chosen, already=begun.already)
 
@@ -139,19 +138,14 @@ def update(request: str | None, **chosen: Any) -> int:
     from pipeline.agora.schema.requests import UpdateRequest
     from pipeline.agora.schema.values import parse
     from pipeline.cli.requests import update_body
-    from pipeline.jobs.agora import lifecycle as jobs
 
-    sessions, known = _find(chosen)
+    _, known = _find(chosen)
     storage = _storage(chosen["storage"])
     if storage is not None:  # only its keys are new
         storage = storage.model_copy(update={"file_name_prefix": list(known.prefix) or None})
     wanted = parse(UpdateRequest, {**_name(known), **update_body(request, chosen, storage)})
     _warn(_ending(wanted.client_request.storage_config))
-
-    def change(client: "AgoraClient") -> None:
-        jobs.change(client, sessions, known, wanted)
-
-    return _change("update", known, wanted, change, chosen)
+    return _change("update", known, wanted, chosen)
 
 
 @record.command(short_help="Change the layout of the picture.")
@@ -167,15 +161,10 @@ def layout(request: str | None, **chosen: Any) -> int:
     from pipeline.agora.schema.requests import LayoutRequest
     from pipeline.agora.schema.values import parse
     from pipeline.cli.requests import layout_body
-    from pipeline.jobs.agora import lifecycle as jobs
 
-    sessions, known = _find(chosen)
+    _, known = _find(chosen)
     wanted = parse(LayoutRequest, {**_name(known), **layout_body(request, chosen)})
-
-    def arrange(client: "AgoraClient") -> None:
-        jobs.arrange(client, sessions, known, wanted)
-
-    return _change("layout", known, wanted, arrange, chosen)
+    return _change("layout", known, wanted, chosen)
 
 
 @record.command(short_help="Stop a recording, and list its files.")
@@ -203,7 +192,8 @@ def stop(background: bool, **chosen: Any) -> int:
     if chosen["dry_run"]:
         return _show([_calls(chosen).stop(known.session, in_background=background)], chosen)
     with _client(chosen) as client:
-        ended = jobs.stop(client, sessions, known, in_background=background)
+        project = jobs.Project(client, sessions)
+        ended = jobs.stop(project, known, in_background=background)
     if ended.why:
         output.say(f"recpipe: warning: {ended.why}")
     told = _tell("stop", ended.known, ended.progress, chosen, already=ended.why is not None)
@@ -216,14 +206,15 @@ def _change(
     command: str,
     known: "Known",
     wanted: "UpdateRequest | LayoutRequest",
-    act: "Callable[[AgoraClient], None]",
     chosen: Mapping[str, Any],
 ) -> int:
+    from pipeline.jobs.agora import lifecycle as jobs
+
     _warn(wanted.cautions())
     if chosen["dry_run"]:
         return _show([_calls(chosen).update(wanted, known.session)], chosen)
     with _client(chosen) as client:
-        act(client)
+        jobs.change(jobs.Project(client, _sessions(chosen)), known, wanted)
     return _tell(command, known, None, chosen)
 
 

@@ -13,7 +13,7 @@ from pipeline.jobs.one import check, process
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Target
 from pipeline.model import Report, Severity, Verdict
-from pipeline.muxing import commands
+from pipeline.muxing import file_commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import STALL, run
 from pipeline.muxing.tracks import Track, read_tracks
@@ -157,7 +157,7 @@ def _verified(job: _Job, way: Way) -> Outcome:
     seconds = max(t.last for t in wanted) - min(t.first for t in wanted)
     temporary = storage.temporary(job.output)
     try:
-        argv = commands.convert_file(
+        argv = file_commands.convert_file(
             job.ffmpeg.ffmpeg,
             (path, job.source),
             (temporary, job.to),

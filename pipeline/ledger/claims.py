@@ -225,7 +225,7 @@ def published(ledger: Ledger, one: Claim, made: Made, *, ffmpeg: str, why: str =
         values = {"version": made.version, "verdict": made.verdict.value, **_FRESH}
         values |= {"done_fingerprint": one.fingerprint, "as_is": False}
         why = why if made.verdict is Verdict.DEGRADED else made.verdict.value
-        move = _end(ledger, connection, one, State.PUBLISHED, why, values, ffmpeg)
+        move = _end(ledger, connection, one, _Ending(State.PUBLISHED, why, values, ffmpeg))
         keep(ledger, connection, one.id, made, token=one.token)
     return replace(move, verdict=made.verdict.value)
 
@@ -255,7 +255,7 @@ def rejected(ledger: Ledger, one: Claim, why: str, *, ffmpeg: str) -> Move:
     """Nothing can be made of it, until its source changes or a person says so."""
     values = {"done_fingerprint": one.fingerprint, "verdict": Verdict.REJECTED.value, **_FRESH}
     with ledger.writing() as connection:
-        return _end(ledger, connection, one, State.REJECTED, why, values, ffmpeg)
+        return _end(ledger, connection, one, _Ending(State.REJECTED, why, values, ffmpeg))
 
 
 def failed(ledger: Ledger, one: Claim, error: Exception, why: str, *, most: int) -> Move:
@@ -270,33 +270,36 @@ def failed(ledger: Ledger, one: Claim, error: Exception, why: str, *, most: int)
         values["done_fingerprint"] = one.fingerprint
     with ledger.writing() as connection:
         state = State.FAILED if done else State.RETRY
-        return _end(ledger, connection, one, state, why, values)
+        return _end(ledger, connection, one, _Ending(state, why, values))
 
 
 def release(ledger: Ledger, one: Claim, state: State, why: str) -> Move:
     """Give it back, untried."""
     with ledger.writing() as connection:
-        return _end(ledger, connection, one, state, why, {"attempts": one.attempts - 1})
+        untried = {"attempts": one.attempts - 1}
+        return _end(ledger, connection, one, _Ending(state, why, untried))
 
 
-def _end(
-    ledger: Ledger,
-    connection: sa.Connection,
-    one: Claim,
-    state: State,
-    why: str,
-    values: dict[str, Any],
-    ffmpeg: str | None = None,
-) -> Move:
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How work on a recording ended; ``values`` is what else the ledger keeps of it."""
+
+    state: State
+    why: str
+    values: Mapping[str, Any]
+    ffmpeg: str | None = None
+
+
+def _end(ledger: Ledger, connection: sa.Connection, one: Claim, end: _Ending) -> Move:
     update = sa.update(recordings).where(*_ours(ledger, one))
-    common = {"state": state, "since": now(), "why": why}
+    common = {"state": end.state, "since": now(), "why": end.why}
     ended = {"lease_owner": None, "lease_expires": None}
-    if not connection.execute(update.values(**common, **ended, **values)).rowcount:
+    if not connection.execute(update.values(**common, **ended, **end.values)).rowcount:
         raise LeaseLostError(f"{one.name}: another watcher has taken it over")
     open_one = (attempts.c.rec_id == one.id, attempts.c.token == one.token)
-    error = why if state in (State.RETRY, State.FAILED) else None
-    entry = {"outcome": state.value, "error": error, "ffmpeg": ffmpeg}
+    error = end.why if end.state in (State.RETRY, State.FAILED) else None
+    entry = {"outcome": end.state.value, "error": error, "ffmpeg": end.ffmpeg}
     connection.execute(sa.update(attempts).where(*open_one).values(ended=now(), **entry))
-    detail = {"before": State.WORKING, "after": state, "why": why, "token": one.token}
+    detail = {"before": State.WORKING, "after": end.state, "why": end.why, "token": one.token}
     ledger.record(connection, one.id, "state", **detail)
-    return Move(one.name, one.source, State.WORKING, state, why)
+    return Move(one.name, one.source, State.WORKING, end.state, end.why)

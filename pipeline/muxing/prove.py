@@ -64,10 +64,10 @@ def prove(
     ffmpeg: Path, ffprobe: Path, *, environ: Mapping[str, str], timeout: float = 10.0
 ) -> Proof:
     """Remux and probe the sample; after a segmentation fault once more without gconv."""
-    proof, crashed = _attempt(ffmpeg, ffprobe, environ, {}, timeout)
+    proof, crashed = _attempt(ffmpeg, ffprobe, environ, {}, timeout=timeout)
     if not crashed:
         return proof
-    second, _ = _attempt(ffmpeg, ffprobe, environ, NO_GCONV, timeout)
+    second, _ = _attempt(ffmpeg, ffprobe, environ, NO_GCONV, timeout=timeout)
     if second.usable:
         return Proof(True, f"{second.outcome}; without it {proof.outcome}", proof.version, NO_GCONV)
     return Proof(False, f"{proof.outcome}, also with {_shown(NO_GCONV)}", proof.version, {})
@@ -78,6 +78,7 @@ def _attempt(
     ffprobe: Path,
     environ: Mapping[str, str],
     extra: Mapping[str, str],
+    *,
     timeout: float,
 ) -> tuple[Proof, bool]:
     """The proof, and whether a segmentation fault ended it."""

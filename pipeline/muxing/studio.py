@@ -3,6 +3,7 @@
 Input of encoders is raw: planar YUV 4:2:0 pictures, 16-bit samples.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 CODECS = {
@@ -22,12 +23,20 @@ EXACT = ("-threads:v", "1", "-flags:v", "+bitexact", "-fflags", "+bitexact")
 QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y")
 
 
-def encode_pictures(
-    ffmpeg: Path, output: Path, codec: str, size: tuple[int, int], fps: int, group: int
-) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Raw pictures, and what they are encoded with."""
+
+    codec: str  # of CODECS
+    size: tuple[int, int]
+    fps: int
+
+
+def encode_pictures(ffmpeg: Path, output: Path, pictures: Pictures, group: int) -> list[str]:
     """Raw pictures on standard input into an elementary stream; one in ``group`` is a key."""
     keys = ("-g", str(group), "-keyint_min", str(group))
-    return [str(ffmpeg), *QUIET, *_raw(size, fps), *CODECS[codec], *keys, *EXACT, str(output)]
+    encoded = (*_raw(pictures), *CODECS[pictures.codec], *keys)
+    return [str(ffmpeg), *QUIET, *encoded, *EXACT, str(output)]
 
 
 def encode_sound(ffmpeg: Path, output: Path, rate: int, channels: int) -> list[str]:
@@ -37,16 +46,14 @@ def encode_sound(ffmpeg: Path, output: Path, rate: int, channels: int) -> list[s
     return [str(ffmpeg), *QUIET, *source, *codec, str(output)]
 
 
-def encode_webm(
-    ffmpeg: Path, output: Path, codec: str, size: tuple[int, int], fps: int, samples: Path
-) -> list[str]:
+def encode_webm(ffmpeg: Path, output: Path, pictures: Pictures, samples: Path) -> list[str]:
     """Raw pictures on standard input and a file of 48 kHz mono samples into one WebM file."""
     sound = ("-f", "s16le", "-ar", "48000", "-ac", "1", "-i", f"file:{samples}")
     opus = ("-c:a", "libopus", "-b:a", "32k", "-flags:a", "+bitexact")
-    keys = ("-g", str(fps), "-f", "webm")
+    keys = ("-g", str(pictures.fps), "-f", "webm")
     return [
-        *(str(ffmpeg), *QUIET, *_raw(size, fps), *sound),
-        *(*CODECS[codec], *opus, *keys, *EXACT, str(output)),
+        *(str(ffmpeg), *QUIET, *_raw(pictures), *sound),
+        *(*CODECS[pictures.codec], *opus, *keys, *EXACT, str(output)),
     ]
 
 
@@ -99,6 +106,7 @@ def take_apart(
     return [*read, *times, *decoded, "-f", raw, str(folder / "frames")]
 
 
-def _raw(size: tuple[int, int], fps: int) -> tuple[str, ...]:
-    shape = ("-s", f"{size[0]}x{size[1]}", "-r", str(fps))
+def _raw(pictures: Pictures) -> tuple[str, ...]:
+    width, height = pictures.size
+    shape = ("-s", f"{width}x{height}", "-r", str(pictures.fps))
     return ("-f", "rawvideo", "-pix_fmt", "yuv420p", *shape, "-i", "pipe:0")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.choices import Format
-from pipeline.muxing import commands
+from pipeline.muxing import file_commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import STALL, run
 
@@ -31,7 +31,7 @@ class Track:
 
 def read_tracks(ffmpeg: Ffmpeg, path: Path, format: Format) -> list[Track]:
     """Every stream of a file, by its number; MuxingError if it is no file of this format."""
-    argv = commands.list_packets(ffmpeg.ffprobe, path, format)
+    argv = file_commands.list_packets(ffmpeg.ffprobe, path, format)
     # through a file, because a long recording has millions of packets
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         timeout = STALL + path.stat().st_size / SLOWEST

@@ -45,18 +45,27 @@ class Work:
         return self.checks.source
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A plan being carried out: what it works with, where objects wait, what is named now."""
+
+    plan: Plan
+    work: Work
+    bin: Trash
+    named: Namings
+
+
 def apply(plan: Plan, work: Work) -> Iterator[Done]:
     """Move into the trash exactly what the plan names.  Run again after a crash, it finishes."""
     refuse_a_plan_out_of_time(plan.made, work.audit, work.now)
     _refuse_a_lost_ledger(plan, work)
     if not plan.recordings:
         return
-    bin = _trash(plan, work, deleting=True)
-    named = _named(plan, work)
+    run = _Run(plan, work, _trash(plan, work, deleting=True), _named(plan, work))
     trash.write_plan(work.source, plan, work.spool)
     work.audit.tell("apply", plan.run, source=plan.source, recordings=len(plan.recordings))
     for one in plan.recordings:
-        yield _applied(one, plan, work, bin, named)
+        yield _applied(one, run)
     work.audit.tell("applied", plan.run)
 
 
@@ -90,36 +99,37 @@ def _named(plan: Plan, work: Work) -> Namings:
     return namings.of_source(work.source, (o.key for one in plan.recordings for o in one.objects))
 
 
-def _applied(one: Candidate, plan: Plan, work: Work, bin: Trash, named: Namings) -> Done:
+def _applied(one: Candidate, run: _Run) -> Done:
+    audit = run.work.audit
     try:
-        todo = _todo(one, work, bin, named)
+        todo = _todo(one, run)
         if isinstance(todo, str):
             return Done(one.recording, "trashed", 0, 0, todo)
         if todo:
             told = [{"key": o.key, "size": o.size, "etag": o.etag} for o in todo]
             fields = {"recording": one.recording, "receipt": one.receipt_key}
-            work.audit.tell("trash", plan.run, **fields, reason=one.reason, objects=told)
+            audit.tell("trash", run.plan.run, **fields, reason=one.reason, objects=told)
             for doomed in todo:
-                bin.put_away(doomed)
-            work.audit.tell("trashed", plan.run, **fields)
+                run.bin.put_away(doomed)
+            audit.tell("trashed", run.plan.run, **fields)
     except RecpipeError as error:
         return Done(one.recording, "trashed", 0, 0, printable(error))
     return Done(one.recording, "trashed", len(todo), sum(o.size for o in todo))
 
 
-def _todo(one: Candidate, work: Work, bin: Trash, named: Namings) -> list[Doomed] | str:
+def _todo(one: Candidate, run: _Run) -> list[Doomed] | str:
     """The objects still to be moved, the playlist first; or why nothing may be done."""
     keys = [o.key for o in one.objects]
-    why = named.objection(keys)
-    why = why or work.checks.refusal(one.receipt_key, keys, receipt_sha256=one.receipt_sha256)
+    why = run.named.objection(keys)
+    why = why or run.work.checks.refusal(one.receipt_key, keys, receipt_sha256=one.receipt_sha256)
     if why is not None:
         return why
-    states = {o: bin.state(o) for o in one.objects}
+    states = {o: run.bin.state(o) for o in one.objects}
     for doomed, found in states.items():
         if found in (State.CHANGED, State.GONE):
             return f"{doomed.key.rpartition('/')[2]}: {found.value} since it was planned"
     todo = [o for o, found in states.items() if found is State.THERE]
-    why = protected(work.source, [o.key for o in todo])
+    why = protected(run.work.source, [o.key for o in todo])
     # without its playlist nobody takes what is left of it for a recording
     return why or sorted(todo, key=lambda o: (not o.key.endswith(".m3u8"), o.key))
 
@@ -164,40 +174,42 @@ def purge(run: str, days: float, work: Work) -> Iterator[Done]:
     bin = _trash(plan, work)
     if run not in expired(work.source, days, work.now()):
         raise GuardError(f"{run}: not yet {days:g} days in the trash; nothing was done")
-    whole, named = True, _named(plan, work)
+    whole, running = True, _Run(plan, work, bin, _named(plan, work))
     for one in plan.recordings:
-        done = _purged(one, run, work, bin, named)
+        done = _purged(one, running)
         whole &= done.problem is None
         yield done
     if whole:
         trash.forget(work.source, bin, plan)
 
 
-def _purged(one: Candidate, run: str, work: Work, bin: Trash, named: Namings) -> Done:
+def _purged(one: Candidate, run: _Run) -> Done:
+    name, work, bin = run.plan.run, run.work, run.bin
     try:
         handles = {o: handle for o in one.objects if (handle := bin.waiting(o)) is not None}
         if not handles:
-            _record_what_a_crash_left_out(one, run, work, bin)
+            _record_what_a_crash_left_out(one, run)
             return Done(one.recording, "purged", 0, 0)
-        keys = [*(o.key for o in handles), *(trash.objects_of(run) + o.key for o in handles)]
-        why = named.objection(o.key for o in one.objects)
+        keys = [*(o.key for o in handles), *(trash.objects_of(name) + o.key for o in handles)]
+        why = run.named.objection(o.key for o in one.objects)
         why = why or work.checks.refusal(one.receipt_key, keys, receipt_sha256=one.receipt_sha256)
         why = why or next(filter(None, (bin.protection(o, h) for o, h in handles.items())), None)
         if why is not None:
             return Done(one.recording, "purged", 0, 0, why)
         told = [{"key": o.key, "size": o.size} for o in handles]
         fields = {"recording": one.recording, "receipt": one.receipt_key}
-        work.audit.tell("purge", run, **fields, objects=told)
+        work.audit.tell("purge", name, **fields, objects=told)
         for doomed, handle in handles.items():
             bin.let_go(doomed, handle)
-        record.write(work.checks.results, one, run, work.spool, work.now())
-        work.audit.tell("purged", run, **fields)
+        record.write(work.checks.results, one, name, spool=work.spool, now=work.now())
+        work.audit.tell("purged", name, **fields)
     except RecpipeError as error:
         return Done(one.recording, "purged", 0, 0, printable(error))
     return Done(one.recording, "purged", len(handles), sum(o.size for o in handles))
 
 
-def _record_what_a_crash_left_out(one: Candidate, run: str, work: Work, bin: Trash) -> None:
-    states = {bin.state(doomed) for doomed in one.objects}
-    if states == {State.GONE} and not record.exists(work.checks.results, one, run):
-        record.write(work.checks.results, one, run, work.spool, work.now())
+def _record_what_a_crash_left_out(one: Candidate, run: _Run) -> None:
+    name, work = run.plan.run, run.work
+    states = {run.bin.state(doomed) for doomed in one.objects}
+    if states == {State.GONE} and not record.exists(work.checks.results, one, name):
+        record.write(work.checks.results, one, name, spool=work.spool, now=work.now())

@@ -68,11 +68,15 @@ class Seen:
     playlists: list[str] = field(default_factory=list)
 
 
+Load = Callable[[Claim], tuple[Published, Mapping[str, SourceFile]]]
+
+
 def sweep(
     listing: Iterable[StoredObject],
     claims: Sequence[Claim],
-    load: Callable[[Claim], tuple[Published, Mapping[str, SourceFile]]],
+    load: Load,
     seen: Seen,
+    *,
     unknown: Callable[[StoredObject], None] = lambda found: None,
 ) -> Iterator[Match]:
     """Meet receipts with a listing in one pass, both in the order of the keys.
@@ -80,24 +84,20 @@ def sweep(
     Only recordings whose keys are just being passed are held in memory.
     """
     waiting = sorted(claims, key=lambda claim: in_order(claim.first), reverse=True)
-    active: dict[str, Match] = {}
-    owners: dict[str, list[str]] = defaultdict(list)
-    before = b""
+    passing, before = _Passing(load), b""
     for found in listing:
         at = in_order(found.key)
         if at <= before:
             raise StorageError(f"the listing is not in order at {found.key!r}; nothing is planned")
         before = at
         while waiting and in_order(waiting[-1].first) <= at:
-            _activate(waiting.pop(), load, active, owners)
-        for key in [key for key, match in active.items() if in_order(match.claim.last) < at]:
-            yield _retire(key, active, owners)
-        _count(found, owners, active, seen, unknown)
-    for key in list(active):
-        yield _retire(key, active, owners)
+            passing.begin(waiting.pop())
+        yield from passing.before(at)
+        _count(found, seen, unknown, claimed=passing.meet(found))
+    yield from passing.rest()
     while waiting:
-        _activate(waiting.pop(), load, active, owners)
-        yield _retire(next(iter(active)), active, owners)
+        passing.begin(waiting.pop())
+        yield from passing.rest()
 
 
 def in_order(key: str) -> bytes:
@@ -105,43 +105,56 @@ def in_order(key: str) -> bytes:
     return key.encode("utf-8", "surrogateescape")
 
 
-def _activate(
-    claim: Claim,
-    load: Callable[[Claim], tuple[Published, Mapping[str, SourceFile]]],
-    active: dict[str, Match],
-    owners: dict[str, list[str]],
-) -> None:
-    published, inputs = load(claim)
-    active[claim.receipt_key] = Match(claim, published, inputs)
-    for key in inputs:
-        owners[key].append(claim.receipt_key)
+class _Passing:
+    """Recordings whose keys are just being passed."""
 
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._active: dict[str, Match] = {}  # by receipt
+        self._owners: dict[str, list[str]] = defaultdict(list)  # receipts that claim a key
 
-def _retire(key: str, active: dict[str, Match], owners: dict[str, list[str]]) -> Match:
-    match = active.pop(key)
-    for name in match.inputs:
-        owners[name].remove(key)
-        if not owners[name]:
-            del owners[name]
-    return match
+    def begin(self, claim: Claim) -> None:
+        """The first key of a recording is reached."""
+        published, inputs = self._load(claim)
+        self._active[claim.receipt_key] = Match(claim, published, inputs)
+        for key in inputs:
+            self._owners[key].append(claim.receipt_key)
+
+    def meet(self, found: StoredObject) -> bool:
+        """Whether any of them claims an object."""
+        claimants = self._owners.get(found.key, ())
+        for key in claimants:
+            self._active[key].found[found.key] = found
+            if len(claimants) > 1:
+                self._active[key].shared.add(found.key)
+        return bool(claimants)
+
+    def before(self, at: bytes) -> Iterator[Match]:
+        """Those whose last key has been passed."""
+        for key in [k for k, match in self._active.items() if in_order(match.claim.last) < at]:
+            yield self._end(key)
+
+    def rest(self) -> Iterator[Match]:
+        """All that are left."""
+        for key in list(self._active):
+            yield self._end(key)
+
+    def _end(self, key: str) -> Match:
+        match = self._active.pop(key)
+        for name in match.inputs:
+            self._owners[name].remove(key)
+            if not self._owners[name]:
+                del self._owners[name]
+        return match
 
 
 def _count(
-    found: StoredObject,
-    owners: Mapping[str, list[str]],
-    active: Mapping[str, Match],
-    seen: Seen,
-    unknown: Callable[[StoredObject], None],
+    found: StoredObject, seen: Seen, unknown: Callable[[StoredObject], None], *, claimed: bool
 ) -> None:
     seen.objects += 1
     seen.size += found.size
     seen.newest = max(seen.newest, found.modified)
-    claimants = owners.get(found.key, ())
-    for key in claimants:
-        active[key].found[found.key] = found
-        if len(claimants) > 1:
-            active[key].shared.add(found.key)
-    if claimants:
+    if claimed:
         return
     seen.unknown += 1
     unknown(found)

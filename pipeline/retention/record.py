@@ -19,7 +19,9 @@ def _key(one: Candidate, run: str) -> str:
     return f"{one.receipt_key.removesuffix(RECEIPT)}.{run}.premis.xml"
 
 
-def erased(results: Storage, plan: Erasure, gone: Sequence[Trace], spool: Path, now: float) -> None:
+def erased(
+    results: Storage, plan: Erasure, gone: Sequence[Trace], *, spool: Path, now: float
+) -> None:
     """``erased.<run>.premis.xml``: how much was deleted for good, when, why and by whom; of no
     file the name, and of nobody.
     """
@@ -48,7 +50,7 @@ def exists(results: Storage, one: Candidate, run: str) -> bool:
     return True
 
 
-def write(results: Storage, one: Candidate, run: str, spool: Path, now: float) -> None:
+def write(results: Storage, one: Candidate, run: str, *, spool: Path, now: float) -> None:
     """``<recording>.<run>.premis.xml``: which files were deleted, when, why and by whom."""
     name, _, version = software().partition(" ")
     files = [

@@ -1,27 +1,24 @@
 """Makes a plan: sweeps the source, asks the stores, and writes down exactly what would go."""
 
-import json
 import tempfile
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pipeline.errors import RecpipeError
 from pipeline.model import SourceFile, StoredObject
-from pipeline.receipts.read import Published, Unreadable, find, read
+from pipeline.receipts.read import Published, read
 from pipeline.retention import document, namings, plan, versions
+from pipeline.retention.candidates import Candidates
+from pipeline.retention.claims import claims_of, inputs_in, refuse_a_whole_store
 from pipeline.retention.document import Leftover
-from pipeline.retention.interlocks import HOLD, TAGS, Checks, protected
+from pipeline.retention.interlocks import Checks, protected
 from pipeline.retention.namings import Namings
-from pipeline.retention.plan import Claim, GuardError, Match, Room, Rules, Seen
-from pipeline.stages.publish import RECEIPT
+from pipeline.retention.plan import Claim, Match, Room, Rules, Seen
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH, printable
-
-Keep = Callable[[str, str], None]  # recording, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,72 +102,77 @@ def survey(
     refuse_a_whole_store(checks.source)
     if where.trash == document.VERSIONS:
         versions.of(checks.source)
-    made = Survey(Room(rules, Seen()))
+    making = _Making(Survey(Room(rules, Seen())), checks, tell)
+    with tempfile.TemporaryFile() as file:
+        candidates = Candidates(file)
+        _sift(making, candidates, unknown, now)
+        with document.writing(to, _header(where, checks, rules, now)) as writer:
+            _write(writer, candidates, making)
+            _write_the_rest(writer, making.survey, leftovers)
+            making.survey.run = document.run_name(now, writer.seal(_totals(making.survey)))
+    return making.survey
 
-    def keep(recording: str, why: str) -> None:
-        made.kept[_kind(why)] += 1
-        tell(Kept(recording, why))
 
-    claims, receipts = _claims(checks, keep)
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """A plan while it is made."""
+
+    survey: Survey
+    checks: Checks
+    tell: Tell
+
+    def keep(self, recording: str, why: str) -> None:
+        """A recording stays."""
+        self.survey.kept[_kind(why)] += 1
+        self.tell(Kept(recording, why))
+
+    def postpone(self, one: Later) -> None:
+        """There is no room for a recording."""
+        self.survey.later.append(one)
+        self.tell(one)
+
+
+def _sift(
+    making: _Making,
+    candidates: Candidates,
+    unknown: Callable[[StoredObject], None],
+    now: float,
+) -> None:
+    """What the rules let go becomes a candidate; GuardError if the whole looks wrong."""
+    made, checks = making.survey, making.checks
+    rules = made.room.rules
+    claims, receipts = claims_of(checks, making.keep)
     newest = plan.latest(claims, rules.keep_last) if rules.keep_last else set()
 
     def load(claim: Claim) -> tuple[Published, Mapping[str, SourceFile]]:
         published = read(checks.results, claim.receipt_key)
         return published, inputs_in(published, checks.source) or {}
 
-    with tempfile.TemporaryFile() as file:
-        candidates = _Candidates(file)
-        listing = _besides_trash(checks.source, made.seen)
-        for match in plan.sweep(listing, claims, load, made.seen, unknown):
-            why = plan.kept_because(match, rules, newest, now)
-            if not match.found:
-                made.gone += 1
-            elif why is not None:
-                keep(match.published.id, why)
-            else:
-                candidates.add(_told(match), plan.settled(match, now))
-        plan.refuse_the_whole(made.seen, receipts, len(claims), now)
-        header = {
-            "schema": document.SCHEMA,
-            "made": now,
-            "source": where.source,
-            "results": where.results,
-            "archive": where.archive,
-            "ledger": checks.ledger is not None,
-            "trash": where.trash,
-            "verify": checks.verify,
-            "include_degraded": checks.include_degraded,
-            "rules": {k: v for k, v in asdict(rules).items() if v != float("inf")},
-        }
-        with document.writing(to, header) as writer:
-            _write(writer, candidates, checks, made, keep, tell)
-            _write_the_rest(writer, made, leftovers)
-            made.run = document.run_name(now, writer.seal(_totals(made)))
-    return made
+    listing = _besides_trash(checks.source, made.seen)
+    for match in plan.sweep(listing, claims, load, made.seen, unknown=unknown):
+        why = plan.kept_because(match, rules, newest, now)
+        if not match.found:
+            made.gone += 1
+        elif why is not None:
+            making.keep(match.published.id, why)
+        else:
+            candidates.add(_told(match), plan.settled(match, now))
+    plan.refuse_the_whole(made.seen, receipts, len(claims), now)
 
 
-class _Candidates:
-    """What the rules let go, on the disk: of a million objects only places are in memory."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self._at, self._settled = file, array("Q"), array("d")
-
-    def add(self, told: Mapping[str, Any], settled: float) -> None:
-        """Keep one, with the moment from which it has an age."""
-        self._at.append(self._file.tell())
-        self._settled.append(settled)
-        self._file.write(json.dumps(told).encode() + b"\n")
-
-    def oldest_first(self) -> Iterator[dict[str, Any]]:
-        """Each of them; those of one moment as they came."""
-        for number in sorted(range(len(self._at)), key=self._settled.__getitem__):
-            self._file.seek(self._at[number])
-            told: dict[str, Any] = json.loads(self._file.readline())
-            yield told
-
-    def keys(self) -> Iterator[str]:
-        """All their objects."""
-        return (one["key"] for told in self.oldest_first() for one in told["objects"])
+def _header(where: Where, checks: Checks, rules: Rules, now: float) -> dict[str, Any]:
+    return {
+        "schema": document.SCHEMA,
+        "made": now,
+        "source": where.source,
+        "results": where.results,
+        "archive": where.archive,
+        "ledger": checks.ledger is not None,
+        "trash": where.trash,
+        "verify": checks.verify,
+        "include_degraded": checks.include_degraded,
+        "rules": {k: v for k, v in asdict(rules).items() if v != float("inf")},
+    }
 
 
 def _besides_trash(source: Storage, seen: Seen) -> Iterator[StoredObject]:
@@ -181,60 +183,6 @@ def _besides_trash(source: Storage, seen: Seen) -> Iterator[StoredObject]:
             if namings.is_playlist(found.key):
                 seen.playlists.append(found.key)
             yield found
-
-
-def refuse_a_whole_store(source: Storage) -> None:
-    """A bucket without a prefix, or the root of a file system, is more than anybody means."""
-    path = source.path("")
-    empty = path == path.parent if path is not None else source.url().count("/") < 4
-    if f"/{TRASH}" in f"{source.url().rstrip('/')}/":
-        raise GuardError(f"{source.url()}: is trash; recpipe clean purge empties it")
-    if empty:
-        raise GuardError(f"{source.url()}: a whole store; name the prefix the recordings are in")
-
-
-def _claims(checks: Checks, keep: Keep) -> tuple[list[Claim], int]:
-    """All receipts that tell of this source; and how many receipts there are at all."""
-    marks: dict[str, set[str]] = {HOLD: set(), TAGS: set()}
-    receipts = 0
-    for found in checks.results.list():
-        for suffix, stems in marks.items():
-            if found.key.endswith(suffix):
-                stems.add(found.key.removesuffix(suffix))
-    claims = []
-    for one in find(checks.results):
-        receipts += 1
-        if isinstance(one, Unreadable):
-            keep(one.receipt_key.removesuffix(RECEIPT), printable(one.error))
-            continue
-        inputs = inputs_in(one, checks.source)
-        if not inputs:
-            continue  # of another source
-        tags = _tags(checks.results, one) if one.stem in marks[TAGS] else frozenset()
-        channel = one.agora.cname if one.agora else one.root
-        begin = one.begin if one.begin is not None else one.converted
-        first, last = min(inputs, key=plan.in_order), max(inputs, key=plan.in_order)
-        keys = (one.receipt_key, first, last)
-        claims.append(Claim(*keys, channel, begin, one.stem in marks[HOLD], tags))
-    return claims, receipts
-
-
-def _tags(results: Storage, published: Published) -> frozenset[str]:
-    words = b"".join(results.open(published.stem + TAGS)).decode("utf-8", "replace")
-    return frozenset(words.split())
-
-
-def inputs_in(published: Published, source: Storage) -> dict[str, SourceFile] | None:
-    """The inputs by their keys in this source; None if any of them lies elsewhere."""
-    base = source.url().rstrip("/") + "/"
-    missing = (SourceFile(key, 0, None, None) for key in published.missing)
-    found = {}
-    for one in (*published.inputs, *missing):
-        full = published.root + one.key
-        if not full.startswith(base):
-            return None
-        found[full[len(base) :]] = one
-    return found
 
 
 def _kind(reason: str) -> str:
@@ -260,15 +208,9 @@ def _told(match: Match) -> dict[str, Any]:
     }
 
 
-def _write(
-    writer: document.Writer,
-    candidates: _Candidates,
-    checks: Checks,
-    made: Survey,
-    keep: Keep,
-    tell: Tell,
-) -> None:
+def _write(writer: document.Writer, candidates: Candidates, making: _Making) -> None:
     """The recordings that pass every interlock, as long as there is room; the others are kept."""
+    made, checks = making.survey, making.checks
     named = Namings(checks.source, candidates.keys(), made.seen.playlists)
     writer.section("recordings")
     for told in candidates.oldest_first():
@@ -276,17 +218,16 @@ def _write(
         count, id = len(told["objects"]), told["recording"]
         never, full = made.room.never(count, size), made.room.full(count, size)
         if never is not None:
-            keep(id, f"{count} objects, {size} bytes: more than {never} in one recording")
+            making.keep(id, f"{count} objects, {size} bytes: more than {never} in one recording")
         elif full is not None:
-            made.later.append(Later(id, f"{full} is reached", count, size))
-            tell(made.later[-1])
+            making.postpone(Later(id, f"{full} is reached", count, size))
         elif (why := _objection(told, checks, named, made.seen)) is not None:
-            keep(id, why)
+            making.keep(id, why)
         else:
             writer.entry(told)
             made.room.take(count, size)
             objects = tuple(document.Doomed(**one) for one in told["objects"])
-            tell(document.Candidate(**{**told, "objects": objects}))
+            making.tell(document.Candidate(**{**told, "objects": objects}))
     writer.end_section()
 
 

@@ -14,7 +14,7 @@ from pipeline.media.loss.content import Span
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
-from pipeline.muxing import commands
+from pipeline.muxing import file_commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import run
 
@@ -61,22 +61,22 @@ def _confirmed(path: Path, span: Span, ffmpeg: Ffmpeg) -> str | None:
     last = max(first, end - WINDOW)
     begins = sorted({first, (first + last) / 2, last})
     length = min(WINDOW, end - first)
-    samples = [_decoded(path, span.kind, begin, length, ffmpeg) for begin in begins]
+    samples = [_decoded(ffmpeg, path, span.kind, begin=begin, length=length) for begin in begins]
     if span.kind == "audio":
         sound = np.concatenate([s.view(np.int16) for s in samples])
         return "SILENT" if content.is_silent(sound) else None
-    width = commands.LOOK[0] * commands.LOOK[1]
+    width = file_commands.LOOK[0] * file_commands.LOOK[1]
     pictures = np.concatenate([s[: len(s) // width * width].reshape(-1, width) for s in samples])
     if content.is_black(pictures):
         return "BLACK"
     return "FROZEN" if content.is_frozen(pictures) else None
 
 
-def _decoded(path: Path, kind: str, begin: float, length: float, ffmpeg: Ffmpeg) -> Bytes:
+def _decoded(ffmpeg: Ffmpeg, path: Path, kind: str, *, begin: float, length: float) -> Bytes:
     """Samples of a few seconds: luma of small pictures, or sound of 16 bits."""
     import tempfile  # 5 ms that live recordings do not pay
 
-    argv = commands.look(ffmpeg.ffmpeg, path, kind, begin, length)
+    argv = file_commands.look(ffmpeg.ffmpeg, path, kind, begin=begin, length=length)
     with tempfile.TemporaryFile() as file:
         run(argv, env=ffmpeg.env, stdout=file)
         file.seek(0)
@@ -89,7 +89,7 @@ def decode(path: Path, ffmpeg: Ffmpeg) -> list[Finding]:
     had them.
     """
     try:
-        said = run(commands.decode(ffmpeg.ffmpeg, path), env=ffmpeg.env, timeout=DEEP)
+        said = run(file_commands.decode(ffmpeg.ffmpeg, path), env=ffmpeg.env, timeout=DEEP)
     except MuxingError as error:
         said = str(error)
     lines = [line for line in said.splitlines() if line.strip()]

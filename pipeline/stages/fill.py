@@ -93,7 +93,11 @@ def _sharing(lane: Lane, ffmpeg: Ffmpeg) -> Made | None:
         if form is not None and size is not None:
             (unit,) = _encoded_pictures(
                 commands.black(
-                    ffmpeg.ffmpeg, size, _rate(lane), 1, 0, cabac=form.cabac, eight=form.eight
+                    *(ffmpeg.ffmpeg, size, _rate(lane)),
+                    count=1,
+                    parameter_sets=0,
+                    cabac=form.cabac,
+                    eight=form.eight,
                 ),
                 ffmpeg,
             )
@@ -119,9 +123,8 @@ def _pictures(lane: Lane, count: int, ffmpeg: Ffmpeg) -> list[bytes]:
     size = _size(lane)
     assert size is not None
     number = _free_number(lane)
-    return _encoded_pictures(
-        commands.black(ffmpeg.ffmpeg, size, _rate(lane), count, number), ffmpeg
-    )
+    argv = commands.black(ffmpeg.ffmpeg, size, _rate(lane), count=count, parameter_sets=number)
+    return _encoded_pictures(argv, ffmpeg)
 
 
 def _encoded_pictures(argv: Sequence[str], ffmpeg: Ffmpeg) -> list[bytes]:

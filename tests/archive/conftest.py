@@ -14,7 +14,8 @@ import pytest
 from pipeline.archive import bulk
 from pipeline.archive.bagit.places import Form
 from pipeline.archive.bagit.staging import Archive
-from pipeline.archive.ingest import Ingested, Order, Originals
+from pipeline.archive.ingest import Ingested
+from pipeline.archive.order import Bagging, Order, Originals
 from pipeline.jobs.many import Failure
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
@@ -76,7 +77,7 @@ class Home:
         chosen = Order(Originals(originals), spool=self.root / "spool", **order)  # type: ignore
         found = bulk.published_in([str(self.out)], open_storage)
         to = to or self.archive()
-        return list(bulk.ingest_all(found, root, to, self.ffmpeg, chosen, now=lambda: NOW))  # type: ignore
+        return list(bulk.ingest_all(found, root, Bagging(to, chosen, self.ffmpeg), now=lambda: NOW))  # type: ignore
 
     @property
     def bag(self) -> Path:

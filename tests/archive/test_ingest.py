@@ -334,18 +334,20 @@ def test_originals_are_found_where_they_were_moved(home):
     (failed,) = home.ingest()
     assert isinstance(failed, Failure)
     from pipeline.archive import bulk
-    from pipeline.archive.ingest import Order
+    from pipeline.archive.order import Bagging, Order
     from pipeline.storage.locations import open_storage
 
     found = bulk.published_in([str(home.receipt)], open_storage)
     order = Order(source=str(moved), spool=home.root / "spool")
-    (one,) = bulk.ingest_all(found, root, home.archive(), home.ffmpeg, order, now=time.time)
+    (one,) = bulk.ingest_all(
+        found, root, Bagging(home.archive(), order, home.ffmpeg), now=time.time
+    )
     assert one.state == "ingested"
 
 
 def test_a_receipt_in_a_bucket_cannot_name_files_of_this_machine(home, weed):
     from pipeline.archive import bulk
-    from pipeline.archive.ingest import Order
+    from pipeline.archive.order import Bagging, Order
 
     results = S3Storage(weed.new_bucket(), "mp4", weed.client)
     for path in home.out.iterdir():
@@ -354,12 +356,16 @@ def test_a_receipt_in_a_bucket_cannot_name_files_of_this_machine(home, weed):
         )
     order = Order(spool=home.root / "spool")
     found = bulk.published_in(["s3://"], lambda _: (results, ""))
-    (one,) = bulk.ingest_all(found, root, home.archive(), home.ffmpeg, order, now=time.time)
+    (one,) = bulk.ingest_all(
+        found, root, Bagging(home.archive(), order, home.ffmpeg), now=time.time
+    )
     assert isinstance(one, Failure)
     assert "--source" in one.message
     found = bulk.published_in(["s3://"], lambda _: (results, ""))
     order = replace(order, source=str(home.source))
-    (one,) = bulk.ingest_all(found, root, home.archive(), home.ffmpeg, order, now=time.time)
+    (one,) = bulk.ingest_all(
+        found, root, Bagging(home.archive(), order, home.ffmpeg), now=time.time
+    )
     assert one.state == "ingested"
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.archive import bulk
 from pipeline.archive.bagit.places import Form
-from pipeline.archive.ingest import Ingested, Order, Originals
+from pipeline.archive.ingest import Ingested
+from pipeline.archive.order import Bagging, Order, Originals
 from pipeline.choices import OnLoss
 from pipeline.errors import ExistsError, NotFoundError
 from pipeline.jobs.many import Failure
@@ -27,7 +28,9 @@ def take(home):
         found = bulk.published_in([str(s) for s in sources or [home.source]], open_storage)
         to = home.archive(form)
         options = Options(spool=spool, **how)
-        return list(bulk.ingest_all(found, root, to, home.ffmpeg, order, now=now, options=options))
+        return list(
+            bulk.ingest_all(found, root, Bagging(to, order, home.ffmpeg), now=now, options=options)
+        )
 
     return run
 

@@ -30,7 +30,8 @@ def started(server):
 
     with AgoraClient("app1", "customer", SecretStr(SECRET), hosts=[server.url]) as client:
         wanted = record.Wanted(parse(StartRequest, START))
-        record.start(client, Sessions(Path(os.environ["RECPIPE_STATE"])), wanted)
+        sessions = Sessions(Path(os.environ["RECPIPE_STATE"]))
+        record.start(record.Project(client, sessions), wanted)
     server.service.recordings[0].since -= 60
     server.seen.clear()
 

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.archive import bulk
 from pipeline.archive.bagit.staging import Archive
-from pipeline.archive.ingest import Ingested, Order
+from pipeline.archive.ingest import Ingested
+from pipeline.archive.order import Bagging, Order
 from pipeline.errors import ExistsError
 from pipeline.model import Verdict
 from pipeline.receipts.inputs import identities
@@ -104,7 +105,7 @@ def test_a_bag_holds_each_in_its_folder(library, source, out, tmp_path):
     def root(url):
         return open_storage(url)[0]
 
-    (one,) = bulk.ingest_all(found, root, to, library.ffmpeg, order, now=lambda: 1.79e9)
+    (one,) = bulk.ingest_all(found, root, Bagging(to, order, library.ffmpeg), now=lambda: 1.79e9)
     assert isinstance(one, Ingested), one
     (bag,) = (path.parent for path in (tmp_path / "archive").glob("*/bagit.txt"))
     for place in ["talk.m3u8.txt", *PLACES]:

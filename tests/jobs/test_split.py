@@ -15,7 +15,8 @@ import pytest
 from pipeline.archive import bulk
 from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.holdings import missing_from
-from pipeline.archive.ingest import Ingested, Order, Originals
+from pipeline.archive.ingest import Ingested
+from pipeline.archive.order import Bagging, Order, Originals
 from pipeline.choices import Format, OnChange, OnLoss
 from pipeline.errors import ExistsError, StorageError
 from pipeline.jobs import one
@@ -381,7 +382,9 @@ def test_the_bag_holds_every_file(library, done, tmp_path):
     found = list(bulk.published_in([str(out)], open_storage))
     assert len(found) == 1  # no file of it is taken for one without a receipt
     opened = lambda url: open_storage(url)[0]  # noqa: E731
-    (bagged,) = bulk.ingest_all(found, opened, archive, library.ffmpeg, order, now=lambda: 1.8e9)
+    (bagged,) = bulk.ingest_all(
+        found, opened, Bagging(archive, order, library.ffmpeg), now=lambda: 1.8e9
+    )
     assert isinstance(bagged, Ingested), bagged
     data = tmp_path / "archive" / f"{r.SID}_{r.CNAME}" / "data"
     names = [Path(piece.output).name for piece in report.pieces]

@@ -34,7 +34,8 @@ from hypothesis.stateful import (
 from pipeline.archive import bulk, technical
 from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.holdings import missing_from
-from pipeline.archive.ingest import Ingested, Order
+from pipeline.archive.ingest import Ingested
+from pipeline.archive.order import Bagging, Order
 from pipeline.choices import Format
 from pipeline.errors import RecpipeError
 from pipeline.ledger import custody, queries
@@ -406,9 +407,7 @@ class Histories(RuleBasedStateMachine):
         done = bulk.ingest_all(
             found,
             lambda _: root,
-            Archive(storage, storage),
-            self.ffmpeg,
-            order,
+            Bagging(Archive(storage, storage), order, self.ffmpeg),
             now=time.time,
         )
         try:

@@ -3,6 +3,7 @@ in place has the digests that the bag's own manifests ask for.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.archive.bagit import bag, fixity, places
@@ -18,6 +19,16 @@ from pipeline.storage.temporaries import temporary as new
 DAMAGED = ("missing", "changed", "unreadable", "invalid")
 
 
+@dataclass(frozen=True, slots=True)
+class _Repair:
+    """A damaged bag, a second copy of it, and where files are kept on their way."""
+
+    storage: Storage
+    place: Place
+    copy: Storage
+    spool: Path
+
+
 def repair(storage: Storage, place: Place, copy: Storage, spool: Path) -> list[str]:
     """Replace what is damaged or missing; returns the paths.  What is extra is left alone."""
     with os_errors(f"make {spool}"):
@@ -25,12 +36,16 @@ def repair(storage: Storage, place: Place, copy: Storage, spool: Path) -> list[s
     if places.links(storage, place) or places.links(copy, place):
         return []  # what is written would go where it leads
     if place.form is Form.TAR:
-        return _tar(storage, place, copy, spool)
-    contents = fixity.read(storage, place, fast=False)
+        return _tar(_Repair(storage, place, copy, spool))
+    return _files(_Repair(storage, place, copy, spool))
+
+
+def _files(of: _Repair) -> list[str]:
+    contents = fixity.read(of.storage, of.place, fast=False)
     done: list[str] = []
     for _ in range(3):  # tag files first: they say what payload is right; then their manifests
         damaged = _damaged(contents)
-        fixed = [path for path in damaged if _one(storage, place, copy, path, contents, spool)]
+        fixed = [path for path in damaged if _one(of, path, contents)]
         done += fixed
         if not fixed:
             break
@@ -43,18 +58,17 @@ def _damaged(contents: Contents) -> list[str]:
     return sorted(paths, key=lambda path: (bag.is_payload(path), bag.is_tag_manifest(path), path))
 
 
-def _one(
-    storage: Storage, place: Place, copy: Storage, path: str, contents: Contents, spool: Path
-) -> bool:
+def _one(of: _Repair, path: str, contents: Contents) -> bool:
     """Whether the file of the copy is the right one; then it is in place, and in the contents."""
-    temporary = new(spool)
+    temporary = new(of.spool)
     try:
         with os_errors(f"write {temporary}"), temporary.open("wb") as file:
-            digests = digest(copy.open(place.key + path), file.write)
+            digests = digest(of.copy.open(of.place.key + path), file.write)
         if not _is_right(path, digests, temporary, contents):
             return False
         content = "application/octet-stream"
-        storage.put(temporary, place.key + path, sha256=digests.sha256, content_type=content)
+        key = of.place.key + path
+        of.storage.put(temporary, key, sha256=digests.sha256, content_type=content)
         contents.files[path] = Seen(digests.size, digests)
         if not bag.is_payload(path):
             contents.texts[path] = temporary.read_bytes()
@@ -111,24 +125,24 @@ def _listed(text: bytes | None) -> Mapping[str, str]:
         return {}
 
 
-def _tar(storage: Storage, place: Place, copy: Storage, spool: Path) -> list[str]:
+def _tar(of: _Repair) -> list[str]:
     """A tar is replaced by the copy's, once that is the very one that was archived."""
-    noted = places.recall_tar(storage, place.name)
+    noted = places.recall_tar(of.storage, of.place.name)
     if noted is None:
         return []
-    temporary = new(spool)
+    temporary = new(of.spool)
     try:
         with os_errors(f"write {temporary}"), temporary.open("wb") as file:
-            digests = digest(copy.open(place.key), file.write)
+            digests = digest(of.copy.open(of.place.key), file.write)
         if digests.sha256 != noted.get("sha256"):
             return []
         content = "application/x-tar"
-        storage.put(temporary, place.key, sha256=digests.sha256, content_type=content)
+        of.storage.put(temporary, of.place.key, sha256=digests.sha256, content_type=content)
     except NotFoundError:
         return []
     finally:
         temporary.unlink(missing_ok=True)
-    return [place.key]
+    return [of.place.key]
 
 
 def repaired(checked: Checked, paths: list[str]) -> Checked:

@@ -34,6 +34,14 @@ _STALE = (Kind.BAD_REQUEST, Kind.EXPIRED, Kind.NOT_FOUND, Kind.ALREADY_STOPPED)
 
 
 @dataclass(frozen=True, slots=True)
+class Project:
+    """The recordings of one App ID: Agora's service, and what is remembered of them here."""
+
+    client: AgoraClient
+    sessions: Sessions
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """A recording to start."""
 
@@ -76,19 +84,19 @@ class Ended:
     why: str | None = None
 
 
-def start(client: AgoraClient, sessions: Sessions, wanted: Wanted) -> Begun:
+def start(project: Project, wanted: Wanted) -> Begun:
     """Acquire and start as a pair.  What runs already under this channel and uid is left alone."""
-    request = wanted.start
+    client, request = project.client, wanted.start
     name = (client.calls.app_id, request.cname, request.uid)
     client.calls.acquire(wanted.acquire, wanted.mode)  # refused here, before anything is sent
     client.calls.start(request, "resourceid", wanted.mode)
-    with sessions.locked(*name):
-        known = sessions.read(*name)
+    with project.sessions.locked(*name):
+        known = project.sessions.read(*name)
         if known and known.ended is not None:
             known = None
         if known and known.sid and _is_alive(client, known):
             return Begun(known, already=True)
-        return _begin(client, sessions, wanted, known)
+        return _begin(project, wanted, known)
 
 
 def wait_until_recording(client: AgoraClient, known: Known, *, at_once: bool = False) -> Progress:
@@ -113,34 +121,31 @@ def wait_until_recording(client: AgoraClient, known: Known, *, at_once: bool = F
     raise _did_not_begin(known, f"after {DEADLINE:.0f} s {seen}", progress, error)
 
 
-def change(client: AgoraClient, sessions: Sessions, known: Known, request: UpdateRequest) -> None:
-    """Replace the subscription or the credentials of the store."""
-    with sessions.locked(known.app_id, known.cname, known.uid):
-        client.update(request, known.session)
+def change(project: Project, known: Known, request: UpdateRequest | LayoutRequest) -> None:
+    """Replace the subscription or the credentials of the store; or the layout."""
+    client = project.client
+    with project.sessions.locked(known.app_id, known.cname, known.uid):
+        if isinstance(request, LayoutRequest):
+            client.update_layout(request, known.session)
+        else:
+            client.update(request, known.session)
 
 
-def arrange(client: AgoraClient, sessions: Sessions, known: Known, request: LayoutRequest) -> None:
-    """Replace the layout."""
-    with sessions.locked(known.app_id, known.cname, known.uid):
-        client.update_layout(request, known.session)
-
-
-def stop(
-    client: AgoraClient, sessions: Sessions, known: Known, *, in_background: bool = False
-) -> Ended:
+def stop(project: Project, known: Known, *, in_background: bool = False) -> Ended:
     """End a recording, once: what ended before is not asked for again."""
-    with sessions.locked(known.app_id, known.cname, known.uid):
-        known = sessions.read(known.app_id, known.cname, known.uid) or known
+    with project.sessions.locked(known.app_id, known.cname, known.uid):
+        known = project.sessions.read(known.app_id, known.cname, known.uid) or known
         if known.ended is not None:
             return Ended(known, Progress(uploading=known.uploading), why="stopped before")
         try:
-            progress, why = _stop(client, known, in_background=in_background)
+            progress, why = _stop(project.client, known, in_background=in_background)
         except AgoraError as error:
             if error.kind == Kind.NO_DATA:
-                _ended(client, sessions, known)
+                _ended(project, known)
             raise
         names = tuple(file.name for file in progress.files)
-        return Ended(_ended(client, sessions, known, progress.uploading, names), progress, why)
+        known = replace(known, uploading=progress.uploading, files=names)
+        return Ended(_ended(project, known), progress, why)
 
 
 def find(sessions: Sessions, app_id: str, cname: str | None, uid: str | None) -> Known:
@@ -173,35 +178,34 @@ def _is_alive(client: AgoraClient, known: Known) -> bool:
         raise
 
 
-def _begin(client: AgoraClient, sessions: Sessions, wanted: Wanted, left: Known | None) -> Begun:
+def _begin(project: Project, wanted: Wanted, left: Known | None) -> Begun:
     """New pairs until one works; ``left`` is what an earlier call left behind."""
     known, resumed = left, left is not None and left.sid is None
     for pair in range(PAIRS + resumed):
         old = resumed and pair == 0
-        known = known if known and old else _acquire(client, sessions, wanted, known)
+        known = known if known and old else _acquire(project, wanted, known)
         try:
-            answer = client.start(wanted.start, known.resource_id, mode=wanted.mode)
-            return _begun(client, sessions, known, answer)
+            answer = project.client.start(wanted.start, known.resource_id, mode=wanted.mode)
+            return _begun(project, known, answer)
         except AgoraError as error:
             if old and error.kind in _STALE:
                 continue
             if error.kind == Kind.CONFLICT and known.earlier:
-                return _found_again(client, sessions, wanted, known, error)
+                return _found_again(project, wanted, known, error)
             if error.kind in _REFUSED and not old and not known.earlier:
-                sessions.forget(known)
+                project.sessions.forget(known)
             again = (Kind.EXPIRED, Kind.NO_WORKER, Kind.TRANSIENT)
             if error.kind not in again or pair == PAIRS + resumed - 1:
                 raise
-            client.clock.sleep(AGAIN)
+            project.client.clock.sleep(AGAIN)
     raise AssertionError("the last pair returns or raises")
 
 
-def _acquire(
-    client: AgoraClient, sessions: Sessions, wanted: Wanted, before: Known | None
-) -> Known:
+def _acquire(project: Project, wanted: Wanted, before: Known | None) -> Known:
+    client, request = project.client, wanted.start
     resource = client.acquire(wanted.acquire, mode=wanted.mode)
-    request, storage = wanted.start, wanted.start.client_request.storage_config
-    return sessions.write(
+    storage = request.client_request.storage_config
+    return project.sessions.write(
         Known(
             client.calls.app_id,
             request.cname,
@@ -218,9 +222,9 @@ def _acquire(
     )
 
 
-def _begun(client: AgoraClient, sessions: Sessions, known: Known, answer: Started) -> Begun:
-    now = client.clock.now()
-    known = sessions.write(replace(known, sid=answer.sid, started=now))
+def _begun(project: Project, known: Known, answer: Started) -> Begun:
+    now = project.client.clock.now()
+    known = project.sessions.write(replace(known, sid=answer.sid, started=now))
     if answer.sid is None:
         where = f"first 32 characters of a name in the bucket like *_{known.cname}.m3u8"
         raise AgoraError(
@@ -233,26 +237,24 @@ def _begun(client: AgoraClient, sessions: Sessions, known: Known, answer: Starte
     return Begun(known, already=answer.already)
 
 
-def _found_again(
-    client: AgoraClient, sessions: Sessions, wanted: Wanted, known: Known, conflict: AgoraError
-) -> Begun:
+def _found_again(project: Project, wanted: Wanted, known: Known, conflict: AgoraError) -> Begun:
     """An earlier start, of which no answer came, did begin to record."""
     for resource, sid in reversed(known.earlier):
         found = replace(known, resource_id=resource, sid=sid, earlier=())
         if sid is not None:
-            if _is_alive(client, found):
-                return Begun(sessions.write(found), already=True)
+            if _is_alive(project.client, found):
+                return Begun(project.sessions.write(found), already=True)
             continue
         try:
-            answer = client.start(wanted.start, resource, mode=wanted.mode)
+            answer = project.client.start(wanted.start, resource, mode=wanted.mode)
         except AgoraError as error:
             if error.kind not in (*_STALE, Kind.CONFLICT):
                 raise
             continue
-        return _begun(client, sessions, found, answer)
+        return _begun(project, found, answer)
     for resource, sid in known.earlier:
         if sid is not None:  # not to be had at this moment; but it is the one to ask for
-            sessions.write(replace(known, resource_id=resource, sid=sid, earlier=()))
+            project.sessions.write(replace(known, resource_id=resource, sid=sid, earlier=()))
     raise conflict
 
 
@@ -294,12 +296,5 @@ def _stop(client: AgoraClient, known: Known, *, in_background: bool) -> tuple[Pr
     return stopped.progress, str(stopped.already)
 
 
-def _ended(
-    client: AgoraClient,
-    sessions: Sessions,
-    known: Known,
-    uploading: str | None = None,
-    files: tuple[str, ...] = (),
-) -> Known:
-    now = client.clock.now()
-    return sessions.write(replace(known, ended=now, uploading=uploading, files=files))
+def _ended(project: Project, known: Known) -> Known:
+    return project.sessions.write(replace(known, ended=project.client.clock.now()))

@@ -101,7 +101,7 @@ def erase(plan: Erasure, places: Places, audit: Audit, now: Callable[[], float])
     yield from _left(left)
     if set(plan.sids) - stays or not plan.sids:  # what was not deleted is not recorded
         files = [one for one in gone if not one.marker]
-        record.erased(places.results, plan, files, places.spool, now())
+        record.erased(places.results, plan, files, spool=places.spool, now=now())
     audit.tell("erased", plan.run, reason=plan.reason, objects=len(gone))
 
 

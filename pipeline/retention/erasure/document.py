@@ -43,7 +43,7 @@ class Asked:
     ledger: bool
 
 
-def write(to: Path, asked: Asked, subject: Subject, found: Traces, now: float) -> str:
+def write(to: Path, asked: Asked, subject: Subject, found: Traces, *, now: float) -> str:
     """Write a plan without what is held; returns the name of its run."""
     header = {
         "schema": document.SCHEMA,

@@ -167,8 +167,7 @@ def find(stores: Mapping[str, Storage], subject: Subject) -> Traces:
     found = look(stores, subject)
     for store, key in found.receipts if subject.uid is not None else ():
         found.spans.add_receipt(stores[store], key)
-    for store, key in found.texts:
-        _note_mention(found, subject, store, stores[store], key)
+    _note_mentions(found, stores, subject)
     found.mixed |= found.spans.mixed()
     return found
 
@@ -193,18 +192,19 @@ def _note(found: Traces, subject: Subject, store: str, one: Listed, *, owned: bo
         found.texts.append((store, one.key))
 
 
-def _note_mention(found: Traces, subject: Subject, store: str, storage: Storage, key: str) -> None:
-    text = _text(storage, key)
-    if is_list_of(key, text, subject):
-        found.rewritten.append((store, key))
-    elif not subject.mentioned(text) or RECORD.fullmatch(key):
-        return
-    elif store.startswith(ARCHIVE):
-        found.mixed.add(key.partition("/")[0].removesuffix(TAR))
-    elif key.endswith(RECEIPT):
-        found.mixed.add(key.removesuffix(RECEIPT))
-    else:
-        found.named.add(storage.url(key))
+def _note_mentions(found: Traces, stores: Mapping[str, Storage], subject: Subject) -> None:
+    for store, key in found.texts:
+        text = _text(stores[store], key)
+        if is_list_of(key, text, subject):
+            found.rewritten.append((store, key))
+        elif not subject.mentioned(text) or RECORD.fullmatch(key):
+            continue
+        elif store.startswith(ARCHIVE):
+            found.mixed.add(key.partition("/")[0].removesuffix(TAR))
+        elif key.endswith(RECEIPT):
+            found.mixed.add(key.removesuffix(RECEIPT))
+        else:
+            found.named.add(stores[store].url(key))
 
 
 def _text(storage: Storage, key: str) -> bytes:

@@ -129,7 +129,7 @@ def webm(look: Look, begin: int, seconds: int, ffmpeg: Ffmpeg) -> bytes:
     with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
         output, samples = Path(folder) / "slice.webm", Path(folder) / "samples"
         samples.write_bytes(look.sound(seconds, begin))
-        argv = studio.encode_webm(ffmpeg.ffmpeg, output, look.codec, look.size, look.fps, samples)
+        argv = studio.encode_webm(ffmpeg.ffmpeg, output, _form(look), samples)
         first = begin * look.fps
         _feed(argv, ffmpeg, map(look.picture, range(first, first + seconds * look.fps)))
         return output.read_bytes()
@@ -152,13 +152,17 @@ def encrypted(data: bytes, key: bytes, iv: bytes, ffmpeg: Ffmpeg) -> bytes:
         return output.read_bytes()
 
 
+def _form(look: Look) -> studio.Pictures:
+    return studio.Pictures(look.codec, look.size, look.fps)
+
+
 @lru_cache(maxsize=16)
 def _pictures(look: Look, seconds: int, ffmpeg: Ffmpeg) -> tuple[tuple[int, bytes], ...]:
     numbers = look.frames(seconds)
     group = look.fps - SPARSE * look.sparse
     with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
         output = Path(folder) / "pictures"
-        argv = studio.encode_pictures(ffmpeg.ffmpeg, output, look.codec, look.size, look.fps, group)
+        argv = studio.encode_pictures(ffmpeg.ffmpeg, output, _form(look), group)
         _feed(argv, ffmpeg, map(look.picture, numbers))
         data = output.read_bytes()
     starts = [found.start() for found in re.finditer(re.escape(_DELIMITERS[look.codec]), data)]

@@ -1,4 +1,4 @@
-"""A container of Azure or a bucket of Google: all verbs of a store in one class, so it is long."""
+"""A container of Azure or a bucket of Google.  Long: one class has all verbs of a store."""
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A bucket of S3's protocol, Amazon's or not: all verbs of a store in one class, so it is long."""
+"""A bucket of Amazon S3 or of another store of its protocol.  Long: one class has all verbs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress

@@ -97,11 +97,12 @@ class World:
 
     def start(self, client):
         """The command."""
-        return record.start(client, self.sessions, WANTED)
+        return record.start(record.Project(client, self.sessions), WANTED)
 
     def stop(self, client):
         """The command."""
-        return record.stop(client, self.sessions, record.find(self.sessions, *NAME))
+        project = record.Project(client, self.sessions)
+        return record.stop(project, record.find(self.sessions, *NAME))
 
     @property
     def known(self):
@@ -303,7 +304,7 @@ def test_a_refused_start_leaves_nothing_behind(world):
 def test_a_body_for_another_mode_is_refused_before_anything_is_sent(world):
     wanted = record.Wanted(parse(StartRequest, changed({"uid": "123"})))
     with world.client() as client, pytest.raises(UsageError, match="the recorder itself"):
-        record.start(client, world.sessions, wanted)
+        record.start(record.Project(client, world.sessions), wanted)
     assert world.server.seen == []
 
 
@@ -427,7 +428,7 @@ def test_which_recording_is_meant(world):
     world.once(world.start)
     world.time.sleep(1)
     other = record.Wanted(parse(StartRequest, changed({"cname": "other"})))
-    world.once(lambda client: record.start(client, world.sessions, other))
+    world.once(lambda client: record.start(record.Project(client, world.sessions), other))
     with pytest.raises(UsageError, match="channel other, uid 527841; channel httpClient463224"):
         record.find(world.sessions, "app1", None, None)
     assert record.find(world.sessions, "app1", "other", None).cname == "other"

@@ -38,7 +38,8 @@ def sets(es):
 
 def black(ffmpeg, sps, pps):
     form = coding(sps, pps)
-    argv = commands.black(ffmpeg.ffmpeg, SIZE, "15", 1, 0, cabac=form.cabac, eight=form.eight)
+    coded = {"cabac": form.cabac, "eight": form.eight}
+    argv = commands.black(ffmpeg.ffmpeg, SIZE, "15", count=1, parameter_sets=0, **coded)
     done = subprocess.run(argv, env=ffmpeg.env, capture_output=True, check=True)
     return done.stdout
 

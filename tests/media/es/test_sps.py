@@ -25,7 +25,7 @@ def test_what_ffmpeg_encodes(size, number):
         ffmpeg = locate()
     except FfmpegMissingError:
         pytest.skip("ffmpeg absent")
-    argv = commands.black(ffmpeg.ffmpeg, size, "15", 1, number)
+    argv = commands.black(ffmpeg.ffmpeg, size, "15", count=1, parameter_sets=number)
     es = subprocess.run(argv, env=ffmpeg.env or None, capture_output=True, check=True).stdout
     (unit,) = [u.rstrip(b"\0") for u in es.split(b"\0\0\1") if u and u[0] & 31 == 7]
     assert H264.picture(unit) == Picture(*size, 100, unit[3], number)

@@ -70,7 +70,7 @@ class House:
         found = traces.find(self.stores, subject)
         found.held |= held(self.places, subject, found)
         asked = Asked("--uid", {name: one.url() for name, one in self.stores.items()}, True)
-        erasure.write(self.path, asked, subject, found, self.yard.clock())
+        erasure.write(self.path, asked, subject, found, now=self.yard.clock())
         return found
 
     def apply(self) -> list[Done]:
@@ -427,7 +427,7 @@ def test_parts_of_an_upload_that_nobody_completed(weed, tmp_path, clock):
     found = traces.find(stores, Subject(uid=UID))
     assert len(found.uploads) == 1
     path = yard.home / "erase.json"
-    erasure.write(path, Asked("--uid", {}, False), Subject(uid=UID), found, yard.clock())
+    erasure.write(path, Asked("--uid", {}, False), Subject(uid=UID), found, now=yard.clock())
     audit = Audit(yard.home / "state", yard.clock)
     list(erase(erasure.read(path), places, audit, yard.clock))
     assert [key for key, _, _ in yard.results.uploads()] == [f"{yard.sid(1)}_{of_user(OTHERS)}.mp4"]

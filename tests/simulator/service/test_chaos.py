@@ -14,6 +14,7 @@ from pipeline.agora.schema.values import parse
 from pipeline.agora.statuses import Kind
 from pipeline.errors import AgoraError
 from pipeline.jobs.agora import lifecycle as record
+from pipeline.jobs.agora.lifecycle import Project
 from pipeline.jobs.agora.sessions import Sessions
 from pipeline.media.playlist import parse as reader
 from pipeline.simulator.service.chaos import Chaos
@@ -49,15 +50,20 @@ def patiently(standin, action):
 
 def story(standin, sessions, chance):
     """Start, query, stop; how it ended."""
-    begun = patiently(standin, lambda agora: record.start(agora, sessions, WANTED))
+    begun = patiently(standin, lambda agora: record.start(Project(agora, sessions), WANTED))
     sid = begun.known.sid
     patiently(standin, lambda agora: record.wait_until_recording(agora, begun.known))
     standin.time.sleep(chance.uniform(0, 90))
     assert patiently(standin, lambda agora: agora.query(begun.known.session)).status in (4, 5)
-    patiently(standin, lambda agora: record.start(agora, sessions, WANTED))  # again: left alone
+    patiently(
+        standin, lambda agora: record.start(Project(agora, sessions), WANTED)
+    )  # again: left alone
     assert [live.order.sid for live in standin.service.lives] == [sid]
     try:
-        ended = patiently(standin, lambda agora: record.stop(agora, sessions, sessions.read(*NAME)))
+        ended = patiently(
+            standin,
+            lambda agora: record.stop(Project(agora, sessions), sessions.read(*NAME)),
+        )
     except AgoraError as error:
         if error.kind != Kind.NO_DATA:
             raise

@@ -161,9 +161,9 @@ def test_the_client_follows_every_mode(standin, tmp_path, mode, changes):
     wanted = record.Wanted(parse(StartRequest, changed(changes)), mode)
     sessions = Sessions(tmp_path / "state")
     with client(standin) as agora:
-        known = record.start(agora, sessions, wanted).known
+        known = record.start(record.Project(agora, sessions), wanted).known
         assert record.wait_until_recording(agora, known).status == 5
-        ended = record.stop(agora, sessions, known)
+        ended = record.stop(record.Project(agora, sessions), known)
     assert (ended.progress.uploading, bool(ended.progress.files)) == ("uploaded", True)
 
 
@@ -274,8 +274,9 @@ def _early(standin):
 def test_a_token_that_does_not_open_the_channel(tmp_path, code, why):
     """What the client makes of it: the user is told, and nothing is repeated."""
     standin = Standin(tmp_path, chaos=Chaos(planned=[("start", code)]))
+    wanted = record.Wanted(parse(StartRequest, START))
     with client(standin) as agora, pytest.raises(AgoraError, match=why) as caught:
-        record.start(agora, Sessions(tmp_path / "state"), record.Wanted(parse(StartRequest, START)))
+        record.start(record.Project(agora, Sessions(tmp_path / "state")), wanted)
     assert (caught.value.kind, caught.value.code, caught.value.exit_code) == (Kind.AUTH, code, 2)
     assert "token" in str(caught.value)
     assert standin.service.lives == []

@@ -1,0 +1,64 @@
+"""How bags are made, and where what lies in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.archive.bagit.staging import Archive, Staging
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.receipts.read import Published
+from pipeline.storage import Storage
+from pipeline.storage.names import common_folder
+
+ORIGINALS = "data/original/"
+ACCESS = "data/access/"
+METADATA = "data/metadata/"
+
+
+class Originals(StrEnum):
+    """What becomes of the slices."""
+
+    KEEP = "keep"  # in the bag
+    FETCH = "fetch"  # where they are; fetch.txt names them
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How bags are made."""
+
+    originals: Originals = Originals.KEEP
+    organization: str = ""
+    extra: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # by id
+    source: str | None = None  # where the originals are; None: where the receipt says
+    spool: Path = Path(".recpipe-spool")
+
+
+@dataclass(frozen=True, slots=True)
+class Bagging:
+    """What all bags of a run are made with."""
+
+    archive: Archive
+    order: Order
+    ffmpeg: Ffmpeg
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """One bag while it is made of a published recording."""
+
+    published: Published
+    results: Storage  # where its receipt and its files are
+    staging: Staging
+    bagging: Bagging
+
+
+def original_path(published: Published, key: str) -> str:
+    """Where an input lies in the bag: below the folder all inputs have in common."""
+    return ORIGINALS + key.removeprefix(common_folder(one.key for one in published.inputs))
+
+
+def receipt_path(published: Published) -> str:
+    """Where the receipt lies in the bag."""
+    return METADATA + published.receipt_key.rpartition("/")[2]
