@@ -113,6 +113,9 @@ def two_cut(made: Recording) -> str:
     a, b = (amount(made.chance, len(s.data)) for s in (one.slice, two.slice))
     one.slice.keep(np.arange(len(one.slice.data) - a))
     two.slice.keep(np.arange(b, len(two.slice.data)))
+    if made.counters == "anew":
+        for slot, file in ((one, one.slice), (two, two.slice)):
+            made.blind |= _less_than_a_frame(made, slot, file)
     return f"slot {one.number} lacks its last {a} packets, slot {two.number} its first {b}"
 
 
