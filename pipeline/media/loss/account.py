@@ -88,12 +88,12 @@ def _delivered(
 
 
 def _left_out(entry: Entry, slot: Slot) -> Entry:
-    """What has no place, or whose place another one takes, stands aside; what has no stamp is
-    dropped.
+    """What has no place, or whose place another one takes, stands aside; what has no stamp, or
+    cannot be used, is dropped.
     """
     stream = slot.scan.streams.get(entry.pid) if slot.scan else None
     stamped = stream is not None and not stream.blank and bool((stream.dts >= 0).any())
-    if stamped or slot.aside is not None:
+    if not slot.unusable and (stamped or slot.aside is not None):
         return replace(entry, aside=entry.payload)
     return replace(entry, dropped=entry.payload)
 

@@ -10,10 +10,18 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.media.clock import HZ, MODULO, Ticks, signed
-from pipeline.media.slots.neighbours import emptied, streams_of, unit
+from pipeline.media.slots.neighbours import emptied, end, streams_of, unit
 from pipeline.media.slots.presentation import in_place, one_bit_off, within
 from pipeline.media.slots.segments import Placed, Slot, has_media
-from pipeline.media.slots.timestamps import as_due, late, started, steady, swapped, told_again
+from pipeline.media.slots.timestamps import (
+    as_due,
+    late,
+    sound_as_due,
+    started,
+    steady,
+    swapped,
+    told_again,
+)
 from pipeline.media.track import Lane
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
@@ -39,6 +47,9 @@ def believed(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
             due = _due(kept[-1], slot, pid) if kept and lane.codec.kind == "video" else None
             pts, dts, said = _of_stream(slot, lane, stream, due)
             findings += said
+            if kept and lane.codec.kind == "audio" and not slot.discontinuity:
+                pts, dts, said = _going_on(kept[-1], slot, lane, (pts, dts))
+                findings += said
             if pts is not stream.pts or dts is not stream.dts:
                 mended[pid] = replace(stream, pts=pts, dts=dts)
         if mended and slot.scan:
@@ -56,11 +67,28 @@ def _without_restarts(
     there = [slot.name in astray for slot in slots if has_media(slot)]
     if not astray or 2 * sum(there) >= len(there):
         return list(slots), list(findings)
-    kept = [emptied(slot) if slot.name in astray else slot for slot in slots]
+    kept = [
+        replace(emptied(slot), unusable=True) if slot.name in astray else slot for slot in slots
+    ]
     said = [
         replace(f, severity=Severity.ERROR) if f.severity is Severity.FATAL else f for f in findings
     ]
     return kept, said
+
+
+def _going_on(
+    before: Slot, slot: Slot, lane: Lane, told: tuple[Ticks, Ticks]
+) -> tuple[Ticks, Ticks, list[Finding]]:
+    """Sound goes on where the slot before ended, though its first stamp alone says otherwise."""
+    stream = streams_of(before).get(lane.pid)
+    if stream is None:
+        return *told, []
+    pts, dts = sound_as_due(*told, end(stream) % MODULO, lane.unit)
+    if dts is told[1]:
+        return *told, []
+    detail = "its first stamp alone contradicts where the sound goes on"
+    said = Finding("PTS_RANGE", Severity.WARNING, slot.name, lane.pid, 1, detail, BESIDE)
+    return pts, dts, [said]
 
 
 def _due(before: Slot, slot: Slot, pid: int) -> tuple[int, int] | None:

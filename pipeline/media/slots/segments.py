@@ -32,6 +32,7 @@ class Slot:
     rounded: bool = False  # EXTINF is given in whole seconds
     needed: bool = True  # False: what it holds stands in another slot
     aside: Scan | None = None  # what was found under its name and does not belong there
+    unusable: bool = False  # what stands aside does belong there, and cannot be placed
     events: tuple[TrackEvent, ...] = ()  # streams that begin or come back with it
 
 

@@ -33,6 +33,8 @@ def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
             off = _outside(slot, found, pid)
         if off is not None and abs(off) > APART and _alone(slots, found, pid, off):
             moves[pid] = -_as_promised(slots, found, pid, off)
+    if len(moves) > 1 and len(moves) == len(streams_of(slot)):
+        del moves[min(moves)]  # each is off the others: one of them stays
     if not moves:
         return slot, []
     said = [

@@ -140,6 +140,23 @@ def as_due(pts: Ticks, dts: Ticks, shown: int, decoded: int) -> tuple[Ticks, Tic
     return pts, dts
 
 
+def sound_as_due(pts: Ticks, dts: Ticks, due: int, unit: float) -> tuple[Ticks, Ticks]:
+    """The first stamps of sound where they are due, if the next PES follows from there as the
+    others follow each other, and does not from where they are.
+    """
+    known = np.flatnonzero(dts >= 0)
+    if len(known) < 4:
+        return pts, dts
+    steps = signed(np.diff(dts[known]))
+    low, high = steps[1:].min() - unit, steps[1:].max() + unit
+    from_there = int(signed(dts[known[1]] - due))
+    if low <= steps[0] <= high or not low <= from_there <= high:
+        return pts, dts
+    pts, dts = pts.copy(), dts.copy()
+    pts[known[0]] = dts[known[0]] = due
+    return pts, dts
+
+
 def late(pts: Ticks, dts: Ticks, lane: Lane) -> int:
     """Ticks by which pictures are decoded after they are shown at most, as far as they can be.
 

@@ -516,3 +516,19 @@ def test_a_stream_without_one_stamp_is_dropped():
     stretches = [Stretch(p.slot.name, NO_UNITS) for p in made.placed]
     found = entries(lane, made.placed, slots, stretches, [], made.promised[ts.VIDEO])
     assert (found[4].dropped, found[4].aside) == (found[4].payload, 0)
+
+
+@pytest.mark.parametrize("unusable", [True, False])
+def test_what_cannot_be_used_is_dropped_wherever_its_slot_stands(unusable):
+    """By the time stamps of the others nothing is missing there."""
+    datas = run(4)
+    slots = slots_of([datas[0], datas[1], datas[3], datas[2]])
+    aside = slots[2].scan
+    slots[2] = replace(slots[2], scan=None, aside=aside, unusable=unusable)
+    made = plan(slots)
+    lane = made.lanes[0]
+    stretches = stretches_of(made, [datas[0], datas[1], None, datas[2]], lane)
+    promised = made.promised[lane.pid]
+    rows = entries(lane, made.placed, slots, stretches, holes(lane, stretches), promised)
+    assert rows[2].payload == (rows[2].dropped if unusable else rows[2].aside) > 0
+    assert rows[2].short is unusable

@@ -120,6 +120,24 @@ def test_holes(lane, stretches, found):
     assert holes(lane, stretches) == found
 
 
+@pytest.mark.parametrize(
+    ("usual", "largest", "found"),
+    [
+        pytest.param(1000, 1000, False, id="six packets"),
+        pytest.param(1000, 2000, True, id="eleven, if it was as large as the largest beside it"),
+        pytest.param(2000, 2000, True, id="eleven"),
+        pytest.param(30_000, 30_000, False, id="more than are lost at once"),
+    ],
+)
+def test_where_one_picture_is_wanting_sixteen_packets_may_be(usual, largest, found):
+    times = [*steps(0, 60), *steps(61 * 6000, 60)]
+    sizes = np.full(len(times), usual, np.uint32)
+    sizes[55] = largest
+    one = stretch(0, times)
+    made = replace(one, units=replace(one.units, sizes=sizes))
+    assert bool(holes(VIDEO, [made])) is found
+
+
 def test_a_hole_where_the_torn_unit_has_no_stamp():
     times = [0, 1920, 3840, None, 15_360, None]
     found = holes(AUDIO, [stretch(0, times, [3])])  # found at the next stamp

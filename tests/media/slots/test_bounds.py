@@ -58,6 +58,32 @@ def test_one_wrong_stamp_is_mended():
     assert (finding.count, finding.repair) == (1, "derived from their neighbours")
 
 
+def sound_restamped(data: bytes, pts: int) -> bytes:
+    """A segment whose first PES of sound is stamped so."""
+    out = bytearray(data)
+    begin = out.index(b"\0\0\1\xc0")
+    out[begin + 9 : begin + 14] = ts.stamp(pts, 2)
+    return bytes(out)
+
+
+@pytest.mark.parametrize("ticks", [-8192, 5000, -40_000])
+def test_a_first_stamp_of_sound_that_alone_is_wrong(ticks):
+    """Sound goes on where it ended, and the next PES says so too."""
+    datas = [ts.segment(start=S * (n + 40), pictures=16) for n in range(3)]
+    datas[1] = sound_restamped(datas[1], S * 41 + ticks)
+    made, findings = plan([slot(n, data) for n, data in enumerate(datas)])
+    assert said(findings) == [("PTS_RANGE", WARNING, "1.ts", ts.AUDIO)]
+    assert begins(made, ts.AUDIO) == [0, S, 2 * S]
+
+
+def test_sound_that_begins_late_in_a_segment_does_not_go_on_where_it_ended():
+    datas = [ts.segment(start=S * (n + 40), pictures=16) for n in range(2)]
+    late = ts.segment(start=S * 42 + 8192, pictures=16, video=None)
+    slots = [slot(n, data) for n, data in enumerate([*datas, late])]
+    assert believed(slots)[1] == []
+    assert believed([*slots[:2], slot(2, ts.segment(start=S * 42 - 8192))])[1] == []
+
+
 def test_two_pictures_with_one_stamp_lose_nothing():
     slots = [slot(n, ts.segment(start=S * (n + 1), pictures=16)) for n in range(3)]
     slots[1] = slot(1, restamped(ts.segment(start=2 * S, pictures=16), 5, 2 * S + 4 * 6000))
@@ -75,6 +101,7 @@ def test_a_clock_that_restarts_inside_a_segment(others, severity):
     kept, findings = believed([slot(n, data) for n, data in enumerate([inside, *clean])])
     assert [f[:3] for f in said(findings)] == [("DTS_BACK", severity, "0.ts")] * 2
     assert [one.scan is None for one in kept] == [severity is ERROR, *[False] * others]
+    assert [one.unusable for one in kept] == [severity is ERROR, *[False] * others]
 
 
 def test_a_first_stamp_of_zero_is_told_by_the_next_ones():

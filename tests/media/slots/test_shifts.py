@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.media.slots.identity import identified
+from pipeline.media.slots.neighbours import neighbours
 from pipeline.media.slots.segments import Slot
+from pipeline.media.slots.shifts import together
 from pipeline.model import Severity
 from tests import ts
 from tests.media.identity_builder import S, data, first, run, said, shifted, slots
@@ -43,6 +45,18 @@ def test_a_stream_that_is_shifted_where_another_clock_begins(number, pid, declar
     moved = [f.segment for f in findings if f.id == "AV_SHIFT"]
     assert moved == ([f"{number}.ts"] if declared else [])
     assert not declared or first(kept[number], pid) == whole
+
+
+def test_of_two_streams_that_no_neighbour_tells_of_one_stays_where_it_is():
+    """Every slot begins its clock anew, as is announced."""
+    given = [replace(s, discontinuity=n > 0) for n, s in enumerate(slots(*[data(S)] * 5))]
+    given = [replace(s, name=f"{n}.ts") for n, s in enumerate(given)]
+    given[2] = shifted(given[2], ts.AUDIO, 30 * S)
+    slot, findings = together(given, neighbours(given, 2))
+    assert [f.id for f in findings] == ["AV_SHIFT"]
+    assert first(slot, ts.AUDIO) - first(slot, ts.VIDEO) == pytest.approx(
+        first(given[1], ts.AUDIO) - first(given[1], ts.VIDEO), abs=2
+    )
 
 
 def test_a_stream_that_begins_late_in_a_slot_is_not_shifted():

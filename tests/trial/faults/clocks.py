@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.trial import transport
 from tests.trial.faults.choose import Unfit, any_of, digests, inner, needs, one_clock
-from tests.trial.recordings import Recording, wind
+from tests.trial.recordings import Recording, Slot, wind
 from tests.trial.transport import HZ, WRAP
 
 
@@ -13,10 +13,19 @@ def _shift_track(made: Recording, track: str) -> str:
     slot, file = any_of(made)
     if not all(len(file.of(each)) for each in made.tracks):
         raise Unfit("alone in its slice it tells no shift from a slice of another recording")
+    beside = {(slot.number - 1, track), (slot.number + 1, track)}
+    if beside & made.unsent and not _beside(made, slot, track):
+        raise Unfit("no slot beside it tells when it should be heard")
     seconds = round(made.chance.uniform(0.5, 30) * made.chance.choice((-1, 1)), 3)
     transport.move(file.data, made.pid(track), round(seconds * HZ))
     made.astray.add((slot.number, track))
     return f"slot {slot.number}: {track} {seconds:+.3f} s"
+
+
+def _beside(made: Recording, slot: Slot, track: str) -> bool:
+    """A slot beside it holds the track."""
+    near = [s for s in made.slots if abs(s.number - slot.number) == 1 and s.slice is not None]
+    return any(len(s.slice.of(track)) for s in near if s.slice is not None)
 
 
 def sound_shifted(made: Recording) -> str:

@@ -7,6 +7,8 @@ import numpy as np
 from tests.trial.faults.choose import Unfit, amount, any_of, usable, without
 from tests.trial.recordings import NOWHERE, NUMBERS, Recording, Slice, Slot
 
+FEW = 3  # frames
+
 
 def slice_gone(made: Recording) -> str:
     """A slice is listed, and there is no such file."""
@@ -58,7 +60,20 @@ def cut_head(made: Recording) -> str:
     file.keep(np.arange(lost, len(file.data)))
     if made.counters == "anew" or slot is made.slots[0]:
         made.blind |= _less_than_a_frame(made, slot, file)
+    if slot is made.slots[0]:
+        made.blind |= _late(made, slot, file)
     return f"slot {slot.number} lacks its first {lost} packets"
+
+
+def _late(made: Recording, slot: Slot, file: Slice) -> set[int]:
+    """The first frames of all, as few as no EXTINF tells, where a whole PES follows: the sound may
+    have begun so late.
+    """
+    left = set((file.origin[file.of("audio")] % NUMBERS).tolist())
+    own = [u for u in made.units if u.track == "audio" and u.slot == slot.number]
+    gone = [u for u in own if not left.issuperset(range(u.first, u.last + 1))]
+    part = any(not left.isdisjoint(range(u.head, u.last + 1)) for u in gone)
+    return set() if part or len(gone) > FEW else {u.digest for u in gone}
 
 
 def _less_than_a_frame(made: Recording, slot: Slot, file: Slice) -> set[int]:
@@ -98,6 +113,9 @@ def two_cut(made: Recording) -> str:
     a, b = (amount(made.chance, len(s.data)) for s in (one.slice, two.slice))
     one.slice.keep(np.arange(len(one.slice.data) - a))
     two.slice.keep(np.arange(b, len(two.slice.data)))
+    if made.counters == "anew":
+        for slot, file in ((one, one.slice), (two, two.slice)):
+            made.blind |= _less_than_a_frame(made, slot, file)
     return f"slot {one.number} lacks its last {a} packets, slot {two.number} its first {b}"
 
 
