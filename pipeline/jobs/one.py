@@ -4,7 +4,7 @@ docs/design.md.
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -49,6 +49,17 @@ from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Intake:
+    """What is to be read: a recording, where it lies and what there is of it; as was chosen."""
+
+    recording: Recording
+    source: Storage
+    inventory: Inventory
+    options: Options
+    clock: Clock
+
+
 def process(
     recording: Recording, source: Storage, target: Target, ffmpeg: Ffmpeg, options: Options
 ) -> Report:
@@ -86,16 +97,15 @@ def check(recording: Recording, source: Storage, options: Options) -> Report:
     if report is None:
         with spool_in_use(recording, source, options):
             try:
-                report = _measured(recording, inventory, source, options, clock)
+                report = _measured(Intake(recording, source, inventory, options, clock))
             finally:
                 forget(recording, options)
     return replace(report, timings=clock.timings())
 
 
-def _measured(
-    recording: Recording, inventory: Inventory, source: Storage, options: Options, clock: Clock
-) -> Report:
-    evidence = planned(recording, inventory, source, options, clock)
+def _measured(intake: Intake) -> Report:
+    recording, options = intake.recording, intake.options
+    evidence = planned(intake)
     report = _as_planned(recording, [evidence])
     if report is not None:
         return report
@@ -105,7 +115,7 @@ def _measured(
         return report
     reports = []
     for evidence in (part.evidence for part in parts):
-        with clock.stage("inspect"), os_errors(f"read {recording.source}"):
+        with intake.clock.stage("inspect"), os_errors(f"read {recording.source}"):
             files = evidence.plan, evidence.segments, options.progress
             read = mux.measure(*files, sparse_sound=options.sparse_sound)
         # what stands in for encoded units says nothing of their content
@@ -138,26 +148,22 @@ def _as_planned(recording: Recording, evidence: Sequence[Evidence]) -> Report | 
 
 
 def planned(
-    recording: Recording,
-    inventory: Inventory,
-    source: Storage,
-    options: Options,
-    clock: Clock,
-    ffmpeg: Ffmpeg | None = None,
-    ahead: Ahead | None = None,
+    intake: Intake, *, ffmpeg: Ffmpeg | None = None, ahead: Ahead | None = None
 ) -> Evidence:
     """The walk as far as the plan: fetch, unwrap, conform, and where every segment belongs.
 
     Without ``ffmpeg`` nothing is encoded; the plan is that of what would be.  The file may be begun
     ``ahead``, as segments come.
     """
+    recording, source, inventory = intake.recording, intake.source, intake.inventory
+    options, clock = intake.options, intake.clock
     folder = spool_of(recording, options)
     here = in_place([s.object for s in inventory.segments if s.object], source)
     stage, doing = ("inspect", "read") if here else ("fetch", "fetch to")
     where = recording.source if here else str(folder)
     with clock.stage(stage), os_errors(f"{doing} {where}"):
         look = ahead.take if ahead else None
-        fetched = fetch(inventory, source, folder, options.progress, look)
+        fetched = fetch(inventory, source, folder, options.progress, look=look)
     with clock.stage("inspect"), os_errors(f"read {where}"):
         opened, of_keys = unwrap(fetched, source, options.keys)
         segments, of_files = without_orphans(opened)
@@ -209,8 +215,8 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
     with os_errors(f"write {job.target.url}"), ExitStack() as temporaries:
         place = partial(_temporary, job, inventory, temporaries)
         ahead = temporaries.enter_context(foreseen(job, inventory, place))
-        files = job.recording, inventory, job.source, job.options, job.clock
-        evidence = planned(*files, job.ffmpeg, ahead)
+        intake = Intake(job.recording, job.source, inventory, job.options, job.clock)
+        evidence = planned(intake, ffmpeg=job.ffmpeg, ahead=ahead)
         parts = _as_planned(job.recording, [evidence]) or _parts(job, evidence)
         if isinstance(parts, Report):
             return parts

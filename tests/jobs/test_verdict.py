@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.choices import OnLoss
-from pipeline.jobs.one import planned
+from pipeline.jobs.one import Intake, planned
 from pipeline.jobs.options import Options
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import judged, rejected
@@ -39,7 +39,7 @@ def read(tmp_path):
         storage = LocalStorage(tmp_path)
         (found,) = discover(storage, "")
         inventory = inspect(found, storage, accept_unfinished=False)
-        evidence = planned(found, inventory, storage, Options(on_loss=on_loss), Clock())
+        evidence = planned(Intake(found, storage, inventory, Options(on_loss=on_loss), Clock()))
         measured = mux.measure(evidence.plan, evidence.segments, lambda stage, count: None)
         return found, evidence, measured
 

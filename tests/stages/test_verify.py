@@ -32,7 +32,7 @@ class Made:
             segments.append(local(folder / f"{n}.ts", data))
         self.plan = timeline.plan(slots_of(segments))
         self.read = mux.convert(
-            self.plan, segments, ffmpeg, self.path, Wanted(format), progress=nobody
+            self.plan, segments, ffmpeg, Wanted(format), output=self.path, progress=nobody
         )
 
     def check(self, progress=nobody):

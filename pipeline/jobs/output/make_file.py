@@ -56,7 +56,7 @@ def foreseen(job: Job, inventory: Inventory, place: Callable[[], Path]) -> Ahead
     whole = not any(finding.severity is Severity.ERROR for finding in inventory.findings)
     promised = [s.segment.duration for s in inventory.segments] if fit and whole else []
     wanted = Wanted(options.format, sparse_sound=options.sparse_sound)
-    return Ahead(job.ffmpeg, place, wanted, promised, options.progress)
+    return Ahead(job.ffmpeg, wanted, place=place, promised=promised, progress=options.progress)
 
 
 def make(job: Job, evidence: Evidence, temporary: Path, ahead: Ahead) -> Made:
@@ -123,8 +123,10 @@ def _proven(
                     made=filling.made,
                     sparse_sound=options.sparse_sound,
                 )
-                files = evidence.plan, evidence.segments, job.ffmpeg, temporary
-                made = mux.convert(*files, wanted, progress=options.progress, ahead=ahead)
+                files = evidence.plan, evidence.segments, job.ffmpeg
+                made = mux.convert(
+                    *files, wanted, output=temporary, progress=options.progress, ahead=ahead
+                )
             except RefusedError:
                 if in_one_pass:
                     continue

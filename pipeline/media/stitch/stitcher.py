@@ -88,12 +88,13 @@ class Stitcher:
         data: Bytes,
         times: Mapping[int, tuple[Ticks, Ticks]],
         edges: Edges,
+        *,
         pids: Mapping[int, tuple[int, ...]] = MappingProxyType({}),
     ) -> Stitched:
         """Stitch one segment, editing ``data``; ``times`` are the new PTS and DTS by lane, ``pids``
         where its packets are if not under its PID.
         """
-        return self.stitch(name, TransportStream(data), times, edges, pids)
+        return self.stitch(name, TransportStream(data), times, edges, pids=pids)
 
     def stitch(
         self,
@@ -101,6 +102,7 @@ class Stitcher:
         segment: TransportStream,
         times: Mapping[int, tuple[Ticks, Ticks]],
         edges: Edges,
+        *,
         pids: Mapping[int, tuple[int, ...]] = MappingProxyType({}),
     ) -> Stitched:
         """The same with a segment that was looked at before."""

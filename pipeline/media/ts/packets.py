@@ -154,7 +154,7 @@ def columns(rows: Bytes) -> Packets:
     discontinuity[adapted[flags & 0x80 != 0]] = True
     untrusted = ((header ^ SYNC << 24) & 0xFF8000C0) != 0
     untrusted |= (control & 0x30) == 0
-    untrusted[adapted[_impossible(rows, header, adapted, length, flags)]] = True
+    untrusted[adapted[_impossible(rows, header, adapted, length=length, flags=flags)]] = True
     pid = ((header >> 8) & 0x1FFF).astype(np.uint16)
     bad = np.flatnonzero(untrusted)
     pid[bad] = NULL_PID
@@ -219,6 +219,7 @@ def _impossible(
     rows: Bytes,
     header: NDArray[np.uint32],
     adapted: Index,
+    *,
     length: NDArray[np.int16],
     flags: NDArray[np.uint8],
 ) -> Mask:

@@ -42,7 +42,7 @@ def parameters(packets: Packets, t: Track, codec: Codec | None, units: Index) ->
     begin, end = int(t.starts[0]), int([*units[units > t.starts[0]], len(t.index)][0])
     opening = elementary(packets, t, begin, min(begin + LOOK, end))
     if codec.nal is not None:
-        return _of_pictures(packets, t, codec, codec.nal, opening)
+        return _of_pictures(packets, t, codec, opening)
     return Parameters(next(_configs(packets, t, codec), None), codec.is_key(opening))
 
 
@@ -59,9 +59,9 @@ def _configs(packets: Packets, t: Track, codec: Codec) -> Iterator[bytes]:
             yield config
 
 
-def _of_pictures(
-    packets: Packets, t: Track, codec: Codec, syntax: NalSyntax, opening: bytes
-) -> Parameters:
+def _of_pictures(packets: Packets, t: Track, codec: Codec, opening: bytes) -> Parameters:
+    syntax = codec.nal
+    assert syntax is not None
     sets: dict[bytes, None] = {}
     turns: list[int] = []
     first = config = None

@@ -11,8 +11,11 @@ from pipeline.media.ts.packets import Packets
 from pipeline.media.ts.pes import Track, elementary, stream_bytes
 
 
-def held(packets: Packets, t: Track, codec: Codec | None, pts: Ticks, dts: Ticks) -> Index | None:
-    """How many pictures begin in each PES; None where each holds one, as nearly always.
+def held(
+    packets: Packets, t: Track, codec: Codec | None, stamps: tuple[Ticks, Ticks]
+) -> Index | None:
+    """How many pictures begin in each PES, whose ``stamps`` are PTS and DTS; None where each holds
+    one, as nearly always.
 
     That is seen by the stamps and by a PES in the middle.
     """
@@ -20,6 +23,7 @@ def held(packets: Packets, t: Track, codec: Codec | None, pts: Ticks, dts: Ticks
         return None
     middle = (len(t.starts) - 1) // 2  # the last one may go on in the next segment
     end = int(t.starts[middle + 1]) if middle + 1 < len(t.starts) else len(t.index)
+    pts, dts = stamps
     one = codec.count(elementary(packets, t, int(t.starts[middle]), end)) == 1
     if one and (dts >= 0).all() and not repeated(pts, dts).any():
         return None

@@ -112,9 +112,8 @@ def scan_of(name: str, segment: TransportStream) -> Scan:
     program, found = psi.read(packets)
     findings = [*_framing_rules(frame, len(data)), *_packet_rules(packets), *found]
     streams = {}
-    starting = np.flatnonzero(
-        np.bincount(packets.pid[np.flatnonzero(packets.unit_start & packets.payload)])
-    ).tolist()
+    begins = np.flatnonzero(packets.unit_start & packets.payload)
+    starting = np.flatnonzero(np.bincount(packets.pid[begins])).tolist()
     for pids in _elementary_pids(packets, starting, program):
         stream, said = _stream(packets, segment.track(*pids), pids, program)
         streams[pids[0]] = stream
@@ -284,13 +283,15 @@ def _stream(
         ordinals = range(min(HEADS, len(t.starts)))
         codec = heard(codec, [first_bytes(packets, t, k)[:HEAD] for k in ordinals])
     pts, dts, unmarked = pes_stamps(t.header)
-    counts = held(packets, t, codec, pts, dts)
+    counts = held(packets, t, codec, (pts, dts))
     pts, dts = said_once(pts, dts, counts)
     units = t.starts[dts >= 0] if counts is not None else t.starts  # where units begin
     wrong_size, lacking, short, hidden = misdeclared(packets, t, dts)
     damaged = (np.searchsorted(t.starts, t.broken, side="left") - 1).tolist()
     told = parameters(packets, t, codec, units)
-    findings = list(_stream_rules(t, pid, unmarked, (wrong_size, lacking), len(packets.rows)))
+    findings = list(
+        _stream_rules(t, pid, unmarked, sizes=(wrong_size, lacking), packets=len(packets.rows))
+    )
     if codec is None and program.streams:
         findings = [_of_data(finding) for finding in findings] if len(t.starts) else []
     first, last = int(t.index[0]), int(t.index[-1])
@@ -337,7 +338,7 @@ def _of_data(finding: Finding) -> Finding:
 
 
 def _stream_rules(
-    t: Track, pid: int, unmarked: Mask, sizes: tuple[Index, Index], packets: int
+    t: Track, pid: int, unmarked: Mask, *, sizes: tuple[Index, Index], packets: int
 ) -> Iterator[Finding]:
     if t.lost:
         detail = f"at least {t.lost} packets lost, first before packet {_first(t)} of {packets}"

@@ -120,7 +120,7 @@ def _mixed(packets: Packets, place: Place) -> Iterator[_Mixed]:
             continue
         later = pts + round(frames * adts.read(es).ticks)
         new = audio_pes(es[:size], pts), audio_pes(es[size:], later % MODULO)
-        yield _rewritten(packets, t.index[begin:end], pid, *new)
+        yield _rewritten(packets, t.index[begin:end], pid, new)
 
 
 def _straddling(packets: Packets, place: Place) -> Iterator[_Mixed]:
@@ -145,15 +145,15 @@ def _straddling(packets: Packets, place: Place) -> Iterator[_Mixed]:
                 audio_pes(es + following[:size], stamps[0]),
                 audio_pes(following[size:], stamps[1]),
             )
-            yield _rewritten(packets, t.index[begin:end], pid, *new)
+            yield _rewritten(packets, t.index[begin:end], pid, new)
 
 
-def _rewritten(packets: Packets, rows: Index, pid: int, before: bytes, after: bytes) -> _Mixed:
+def _rewritten(packets: Packets, rows: Index, pid: int, both: tuple[bytes, bytes]) -> _Mixed:
     """Two PES in place of these packets; those behind go on counting from those that were there."""
     first, last = packets.counter[rows[[0, -1]]].tolist()
     old, new = (
         np.frombuffer(packetize(pid, pes, first)[0], np.uint8).reshape(-1, PACKET).copy()
-        for pes in (before, after)
+        for pes in both
     )
     counters = np.arange(last - len(new) + 1, last + 1) & 15
     new[:, 3] = new[:, 3] & 0xF0 | counters.astype(np.uint8)

@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +30,22 @@ class _Arena(threading.local, Buffer):
     """A buffer for each thread, which reads every segment into its own."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How objects come: from where, through which memory, and who is told of it."""
+
+    storage: Storage
+    arena: _Arena
+    progress: Progress
+
+
 def download(
     objects: Sequence[StoredObject],
     storage: Storage,
     spool: Path,
     progress: Progress,
-    wrapped: Container[str] = (),
     *,
+    wrapped: Container[str] = (),
     ahead: bool = False,
     look: Look | None = None,
 ) -> list[Fetched | None]:
@@ -53,7 +62,7 @@ def download(
     if wanted + SPARE > free:
         detail = f"{spool}: {free} bytes free, {wanted + SPARE} needed for the segments"
         raise DiskFullError(f"{detail}; free some or set --spool")
-    arena = _Arena()
+    way = _Way(storage, _Arena(), progress)
 
     def one(found: StoredObject) -> Fetched | None:
         path = spooled(found, spool)
@@ -61,7 +70,7 @@ def download(
         if noted is not None:
             progress("fetch", found.size)
             return noted
-        fetched = _one(found, storage, path, arena, progress)
+        fetched = _one(found, path, way)
         if ahead and fetched is not None:
             keep(fetched)
         return fetched
@@ -75,20 +84,18 @@ def download(
         fetched, digests_hold = _with_digests_judged(brought)
 
         def again(before: Fetched) -> Fetched:
-            return _fetched_again(before, storage, arena, digests_hold=digests_hold)
+            return _fetched_again(before, way, digests_hold=digests_hold)
 
         second = pool.map(again, [f for f in fetched if f is not None and bad(f, wrapped)])
         mended = {f.object.key: f for f in second}
     return [f and mended.get(f.object.key, f) for f in fetched]
 
 
-def _fetched_again(
-    before: Fetched, storage: Storage, arena: _Arena, *, digests_hold: bool
-) -> Fetched:
+def _fetched_again(before: Fetched, way: _Way, *, digests_hold: bool) -> Fetched:
     """A segment that is bad may have gone bad on its way; kept is what is whole."""
     path = before.path.with_suffix(".again")
     try:
-        second = _again_and_again(before.object, storage, path, arena, lambda *_: None)
+        second = _again_and_again(before.object, path, replace(way, progress=lambda *_: None))
         chosen = better(before, second if digests_hold else replace(second, findings=()))
         if chosen is before:
             path.unlink(missing_ok=True)
@@ -105,26 +112,22 @@ def spooled(found: StoredObject, spool: Path) -> Path:
     return spool / f"{hashlib.sha256(identity.encode()).hexdigest()[:40]}.segment"
 
 
-def _one(
-    found: StoredObject, storage: Storage, path: Path, arena: _Arena, progress: Progress
-) -> Fetched | None:
+def _one(found: StoredObject, path: Path, way: _Way) -> Fetched | None:
     if path.exists() and path.stat().st_size == found.size:
-        data = arena.room(found.size)
+        data = way.arena.room(found.size)
         if read_into(path, data) == found.size:
             again = _judge(found, path, data)
             errors = (f.severity == Severity.ERROR for f in (*again.scan.findings, *again.findings))
             if not any(errors):
-                progress("fetch", found.size)
+                way.progress("fetch", found.size)
                 return again
     try:
-        return _again_and_again(found, storage, path, arena, progress)
+        return _again_and_again(found, path, way)
     except NotFoundError:
         return None
 
 
-def _again_and_again(
-    found: StoredObject, storage: Storage, path: Path, arena: _Arena, progress: Progress
-) -> Fetched:
+def _again_and_again(found: StoredObject, path: Path, way: _Way) -> Fetched:
     from tenacity import (
         Retrying,
         retry_if_exception_type,
@@ -138,35 +141,33 @@ def _again_and_again(
         retry=retry_if_exception_type(StorageError),
         reraise=True,
     )
-    return tries(_get, found, storage, path, arena, progress)
+    return tries(_get, found, path, way)
 
 
-def _get(
-    found: StoredObject, storage: Storage, path: Path, arena: _Arena, progress: Progress
-) -> Fetched:
-    data = arena.room(found.size)
+def _get(found: StoredObject, path: Path, way: _Way) -> Fetched:
+    data = way.arena.room(found.size)
     part = path.with_suffix(f".{secrets.token_hex(8)}.part")  # two processes may fetch the same
     done = 0
     try:
         with part.open("wb") as file:
-            for chunk in storage.open(found.key, etag=found.etag):
+            for chunk in way.storage.open(found.key, etag=found.etag):
                 if done + len(chunk) > found.size:
                     raise StorageError(
-                        f"{storage.url(found.key)}: longer than the {found.size} listed"
+                        f"{way.storage.url(found.key)}: longer than the {found.size} listed"
                     )
                 data[done : done + len(chunk)] = np.frombuffer(chunk, np.uint8)
                 done += len(chunk)
                 file.write(chunk)
         if done != found.size:
             raise StorageError(
-                f"{storage.url(found.key)}: {done} bytes, the listing says {found.size}"
+                f"{way.storage.url(found.key)}: {done} bytes, the listing says {found.size}"
             )
         part.replace(path)
     except OSError as error:
         raise disk_error(error, part) from error
     finally:
         part.unlink(missing_ok=True)
-    progress("fetch", done)
+    way.progress("fetch", done)
     return _judge(found, path, data)
 
 

@@ -24,6 +24,7 @@ def fetch(
     storage: Storage,
     spool: Path,
     progress: Progress,
+    *,
     look: Look | None = None,
 ) -> tuple[LocalSegment, ...]:
     """Every segment listed; those that are there with their file, hashed and scanned.
@@ -36,9 +37,9 @@ def fetch(
     each = _looking(inventory, look) if len(objects) == len(inventory.segments) else None
     at_hand: Sequence[Fetched | None]
     if in_place(objects, storage):
-        at_hand = scan_in_place(objects, storage, progress, wrapped, each)
+        at_hand = scan_in_place(objects, storage, progress, wrapped=wrapped, look=each)
     else:
-        at_hand = download(objects, storage, spool, progress, wrapped, look=each)
+        at_hand = download(objects, storage, spool, progress, wrapped=wrapped, look=each)
     names = {found.key: s.segment.uri for found, s in there}
     by_key = {f.object.key: _called(f, names[f.object.key]) for f in at_hand if f}
     return tuple(_local(s, by_key) for s in inventory.segments)

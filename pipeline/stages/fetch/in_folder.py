@@ -26,6 +26,7 @@ def scan_in_place(
     objects: Sequence[StoredObject],
     storage: Storage,
     progress: Progress,
+    *,
     wrapped: Container[str] = (),
     look: Look | None = None,
 ) -> list[Fetched]:

@@ -39,8 +39,9 @@ class Ahead:
     def __init__(
         self,
         ffmpeg: Ffmpeg,
-        place: Callable[[], Path],
         wanted: Wanted,
+        *,
+        place: Callable[[], Path],
         promised: Sequence[float],
         progress: Progress,
     ) -> None:
@@ -92,7 +93,7 @@ class Ahead:
         room = foreseen_size(plan, lanes, sum(self._promised))
         self.output = self._place()
         argv = command(plan, self._ffmpeg, self.output, self._wanted, room=room)
-        self._pass = _Pass(plan, argv, self._ffmpeg, self._wanted, len(self._promised))
+        self._pass = _Pass(plan, argv, self._ffmpeg, self._wanted, count=len(self._promised))
         self._pass.open(plan, self._first)
         for segment in self._first:
             self._pass.add(segment)
@@ -126,7 +127,7 @@ class _Pass:
     """ffmpeg at work on a plan that is foreseen."""
 
     def __init__(
-        self, first: Plan, argv: Sequence[str], ffmpeg: Ffmpeg, wanted: Wanted, count: int
+        self, first: Plan, argv: Sequence[str], ffmpeg: Ffmpeg, wanted: Wanted, *, count: int
     ) -> None:
         self._lanes = lanes_of(first, wanted.format)
         self._argv = tuple(argv)
@@ -157,7 +158,7 @@ class _Pass:
         stream = stream or TransportStream(read(segment))
         self._write_last({pid: placed.first(pid) for pid in placed.stamps})
         stitched = self._stitcher.stitch(
-            placed.slot.name, stream, placed.stamps, placed.edges, placed.pids
+            placed.slot.name, stream, placed.stamps, placed.edges, pids=placed.pids
         )
         self._last = placed, stitched
         self._taken.append(segment)

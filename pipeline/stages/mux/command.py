@@ -141,7 +141,9 @@ def _first(
         if lane.pid in placed.stamps:
             data = read(segments[placed.number])
             stitcher = Stitcher(lanes)
-            held = stitcher.add("", data, placed.stamps, placed.edges, placed.pids).units[lane.pid]
+            held = stitcher.add("", data, placed.stamps, placed.edges, pids=placed.pids).units[
+                lane.pid
+            ]
             if len(held.sizes):
                 return held
     return NO_UNITS

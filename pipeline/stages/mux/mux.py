@@ -47,9 +47,9 @@ def convert(
     plan: Plan,
     segments: Sequence[LocalSegment],
     ffmpeg: Ffmpeg,
-    output: Path,
     wanted: Wanted,
     *,
+    output: Path,
     progress: Progress,
     ahead: Ahead | None = None,
 ) -> Converted:
@@ -57,7 +57,7 @@ def convert(
     planned.
     """
     if wanted.format is Format.TS:
-        return _write_stream(plan, segments, output, wanted, progress)
+        return _write_stream(plan, segments, wanted, output=output, progress=progress)
     lanes = lanes_of(plan, wanted.format)
     room = index_size(plan, lanes, wanted.fills) if wanted.in_one_pass else None
     argv = command(plan, ffmpeg, output, wanted, room=room)
@@ -83,8 +83,9 @@ def convert(
 def _write_stream(
     plan: Plan,
     segments: Sequence[LocalSegment],
-    output: Path,
     wanted: Wanted,
+    *,
+    output: Path,
     progress: Progress,
 ) -> Converted:
     """The stitched stream itself, with its tables in front of every segment."""
@@ -120,7 +121,7 @@ def _stitch(
         data = read(segment, buffers[turn % 3])
         try:
             stitched = stitcher.add(
-                placed.slot.name, data, placed.stamps, placed.edges, placed.pids
+                placed.slot.name, data, placed.stamps, placed.edges, pids=placed.pids
             )
         except Changed as error:
             raise StorageError(

@@ -21,7 +21,7 @@ def counted(*pes: tuple[list[bytes], int | None], codec=H264):
     packets = columns(np.frombuffer(b"".join(made), np.uint8).reshape(-1, 188))
     t = track(packets, ts.VIDEO)
     pts, dts, _ = pes_stamps(t.header)
-    counts = held(packets, t, codec, pts, dts)
+    counts = held(packets, t, codec, (pts, dts))
     left, _ = said_once(pts, dts, counts)
     return None if counts is None else counts.tolist(), left.tolist()
 

@@ -41,9 +41,14 @@ class Taken:
 
     def __init__(self, segments, ffmpeg, output, wanted=WANTED, place=None):
         self.ffmpeg, self.output, self.wanted = ffmpeg, output, wanted
-        place, promised = place or (lambda: output), [1.0] * len(segments)
         self.steps = []
-        self.ahead = Ahead(ffmpeg, place, wanted, promised, lambda *step: self.steps.append(step))
+        self.ahead = Ahead(
+            ffmpeg,
+            wanted,
+            place=place or (lambda: output),
+            promised=[1.0] * len(segments),
+            progress=lambda *step: self.steps.append(step),
+        )
         for segment in segments:
             there = segment.slot.scan is not None
             self.ahead.take(segment, TransportStream(read(segment)) if there else None)
@@ -60,8 +65,8 @@ class Taken:
         self.ahead.finished = noted
         wanted = replace(self.wanted, **wanted)
         plan = plan or timeline.plan(slots_of(segments))
-        files = plan, segments, self.ffmpeg, self.output, wanted
-        self.converted = mux.convert(*files, progress=nobody, ahead=self.ahead)
+        files = plan, segments, self.ffmpeg, wanted
+        self.converted = mux.convert(*files, output=self.output, progress=nobody, ahead=self.ahead)
         return results[0]
 
 
@@ -82,10 +87,12 @@ def test_ffmpeg_is_given_what_it_is_given_of_the_plan(
 ):
     ffmpeg, wanted = fake(f"{KEEP}; echo a word >&2"), Wanted(format)
     plan = timeline.plan(slots_of(segments))
-    usual = mux.convert(plan, segments, ffmpeg, tmp_path / "o", wanted, progress=nobody)
+    usual = mux.convert(plan, segments, ffmpeg, wanted, output=tmp_path / "o", progress=nobody)
     fed = (tmp_path / "o").read_bytes()
     taken = Taken([], ffmpeg, tmp_path / "o", wanted)
-    taken.ahead = Ahead(ffmpeg, lambda: tmp_path / "o", wanted, [1.0] * 9, nobody)
+    taken.ahead = Ahead(
+        ffmpeg, wanted, place=lambda: tmp_path / "o", promised=[1.0] * 9, progress=nobody
+    )
     for segment in segments:
         taken.ahead.take(segment, TransportStream(read(segment)) if from_memory else None)
     assert told(taken.made(segments)) == told(usual)
@@ -207,7 +214,7 @@ def test_sound_that_pauses_is_filled_as_it_is_of_the_plan(tmp_path, fake):
         segments.append(replace(one, slot=replace(one.slot, duration=1.0)))
     plan = timeline.plan(slots_of(segments))
     ffmpeg = fake(KEEP)
-    usual = mux.convert(plan, segments, ffmpeg, tmp_path / "o", WANTED, progress=nobody)
+    usual = mux.convert(plan, segments, ffmpeg, WANTED, output=tmp_path / "o", progress=nobody)
     fed = (tmp_path / "o").read_bytes()
     made = Taken(segments, ffmpeg, tmp_path / "o").made(segments)
     assert made is not None
