@@ -10,7 +10,7 @@ from pipeline.media.es.access_units import Units
 from pipeline.media.timeline.expected_span import Promise
 from pipeline.media.track import Lane
 from pipeline.media.ts.packets import PACKET
-from pipeline.media.ts.pes import ROUND
+from pipeline.media.ts.repeats import ROUND
 from pipeline.model import Finding, Hole, Severity
 
 SILENCE = HZ // 10  # a longer pause of the sound inside a segment is a loss

@@ -16,31 +16,23 @@ from pipeline.media.es import access_units as units
 from pipeline.media.es import adts
 from pipeline.media.es.access_units import NO_UNITS, Units, joined
 from pipeline.media.es.codecs import Carriage
-from pipeline.media.es.formats import needs
-from pipeline.media.es.nal import NalSyntax, nals
 from pipeline.media.loss.fills import Block
-from pipeline.media.malformed import Malformed
-from pipeline.media.stitch.audio_repair import behind, in_line, mended
 from pipeline.media.stitch.edit import renumber, retime, spliced
-from pipeline.media.stitch.interpose import interposed, only
+from pipeline.media.stitch.interpose import only
 from pipeline.media.stitch.payload import (
-    attributable,
-    carry,
-    extent,
     payload_bytes,
-    stream_of,
-    unfinished,
 )
-from pipeline.media.stitch.regroup import grouped
+from pipeline.media.stitch.pictures import framed, pictures
 from pipeline.media.stitch.silence import Quiet
-from pipeline.media.stitch.work import Carried, Work, torn_units
+from pipeline.media.stitch.sound import sound, told_apart
+from pipeline.media.stitch.work import Carried, Work
 from pipeline.media.track import Edges, Lane
 from pipeline.media.ts import psi
 from pipeline.media.ts.packetize import audio_pes, blank, packetize, video_pes
 from pipeline.media.ts.packets import Framing, Packets
-from pipeline.media.ts.pes import Track, elementary, misdeclared
+from pipeline.media.ts.pes import Track
 from pipeline.media.ts.transport_stream import TransportStream
-from pipeline.model import Finding, Severity
+from pipeline.model import Finding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,8 +189,8 @@ def _made(work: Work) -> tuple[Mask, Units]:
     begun = len(work.carried.data)
     kept, made = stitch(work)
     left = begun + payload_bytes(work) + work.added - made.taken - len(work.carried.data)
-    if stitch is _audio and not work.carried.started and len(made.sizes):
-        made = _told_apart(work, made)
+    if stitch is sound and not work.carried.started and len(made.sizes):
+        made = told_apart(work, made)
         work.carried.started = True
     return kept, replace(
         made,
@@ -215,182 +207,4 @@ def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
     return np.unique(np.concatenate([packets.bad, np.array(frame.breaks, np.intp), *broken]))
 
 
-def _video(work: Work) -> tuple[Mask, Units]:
-    """Pictures that lost bytes keep what stands before the loss, if that shows anything at all; one
-    of which nobody knows where they are missing is left out.
-    """
-    kept, damaged = attributable(work)
-    open_ones = set(unfinished(work))
-    lacking = set(misdeclared(work.packets, work.track, work.dts)[1].tolist()) - damaged
-    cut = {len(work.track.starts) - 1} if work.cut else set()
-    if work.until is not None:
-        beyond = int([*np.flatnonzero(work.dts >= work.until), len(work.dts)][0])
-        kept[extent(work.track, beyond)[0] :] = False
-        damaged, cut = frozenset(k for k in damaged if k < beyond), set()
-        open_ones = {k for k in open_ones if k < beyond}
-    hurt = {k for k in open_ones | cut if k >= 0}
-    syntax = work.lane.syntax
-    assert syntax is not None
-    shown = {k for k in hurt if _shows(work, kept, k, syntax)}
-    for ordinal in (hurt - shown) | lacking:
-        begin, end = extent(work.track, ordinal)
-        kept[begin:end] = False
-    unseen = 0 if work.carried.started else _drop_unseen(work, kept)
-    opens = not (work.lane.inside or work.carried.started or len(work.carried.offsets))
-    flow = stream_of(work, kept)
-    found = grouped(work, kept, flow, opens=opens and len(flow.pes) > work.joined)
-    if work.joined and len(flow.pes):
-        found = found.until(int(flow.pes[-1]))
-        carry(flow, int(flow.pes[-1]), work.carried)
-    made, sets = units.video(flow.es, flow.pes, flow.pts, flow.dts, syntax=syntax, found=found)
-    made = replace(made, foreign=made.foreign + flow.left_out)
-    if flow.guessed:
-        detail = "pictures without time stamps among some that are shown in another order"
-        repair = "shown where there is room"
-        work.findings.append(
-            Finding(
-                "PTS_ABSENT",
-                Severity.WARNING,
-                work.name,
-                work.lane.pid,
-                flow.guessed,
-                detail,
-                repair,
-            )
-        )
-    work.carried.started |= len(made.sizes) > 0
-    _say_what_is_wrong(work, made, sets)
-    torn = torn_units(made, work, [k + 1 for k in damaged | lacking])
-    return kept, replace(made, torn=torn, cut=len(shown) + unseen)
-
-
-def _framed(work: Work) -> tuple[Mask, Units]:
-    """One unit in each PES: whole ones pass as they are, others are left out."""
-    kept, damaged = attributable(work)
-    hurt = set(damaged) | ({len(work.track.starts) - 1} if work.cut else set())
-    hurt |= set(np.flatnonzero(work.pts < 0).tolist())
-    if work.until is not None:
-        hurt |= set(np.flatnonzero(work.dts >= work.until).tolist())
-    for ordinal in (k for k in hurt if k >= 0):
-        begin, end = extent(work.track, ordinal)
-        kept[begin:end] = False
-    flow = stream_of(work, kept)
-    made = units.framed(flow.es, flow.pes, flow.pts, flow.dts)
-    lane = work.lane
-    if lane.codec.kind == "video" and any(
-        (found := lane.codec.config(bytes(flow.es[at : at + 20]))) and found != lane.config
-        for at in flow.pes.tolist()
-    ):
-        detail = "the size changes inside this segment: kept as it is, each key picture tells it"
-        work.findings.append(
-            Finding("SPS_CHANGE", Severity.INFO, work.name, work.lane.pid, detail=detail)
-        )
-    made = replace(made, torn=torn_units(made, work, [k + 1 for k in damaged]))
-    return interposed(work, kept, made, (flow, flow.pes))
-
-
-def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
-    """What is left of a PES holds a slice of a picture."""
-    begin, end = extent(work.track, ordinal)
-    end = begin + int(np.argmin(np.append(kept[begin:end], False)))
-    picture = elementary(work.packets, work.track, begin, end)
-    found = nals(np.frombuffer(picture, np.uint8), syntax)
-    return bool(found.picture.any())
-
-
-def _drop_unseen(work: Work, kept: Mask) -> int:
-    """Pictures that follow the first one but are due before it: what they refer to is gone."""
-    t = work.track
-    alive = np.flatnonzero(kept[t.starts] & (work.pts >= 0))
-    unseen = alive[work.pts[alive] < work.pts[alive[0]]] if len(alive) else alive
-    for ordinal in unseen.tolist():
-        begin, end = extent(t, ordinal)
-        kept[begin:end] = False
-    if len(unseen):
-        detail = "pictures that refer to others before the beginning"
-        pid = work.lane.pid
-        work.findings.append(
-            Finding("NO_KEY_AT_START", Severity.ERROR, work.name, pid, len(unseen), detail)
-        )
-    return len(unseen)
-
-
-def _say_what_is_wrong(work: Work, made: Units, sets: list[bytes]) -> None:
-    if made.foreign:
-        detail = "NAL units whose header cannot be one"
-        work.findings.append(
-            Finding("DECODE", Severity.ERROR, work.name, work.lane.pid, made.foreign, detail)
-        )
-    wanted = needs(work.lane.codec, work.lane.config)
-    if any(needs(work.lane.codec, s) != wanted for s in {*sets}):
-        detail = "the picture format changes (SPS differs from the first)"
-        work.findings.append(
-            Finding("SPS_CHANGE", Severity.FATAL, work.name, work.lane.pid, detail=detail)
-        )
-
-
-def _audio(work: Work) -> tuple[Mask, Units]:
-    """Whole frames in one chain pass as they are; anything else is mended."""
-    t = work.track
-    kept = np.ones(len(t.index), np.bool_)
-    if len(t.broken) or (work.torn and _head(work)) or work.until is not None:
-        return mended(work)
-    flow = stream_of(work, kept)
-    found = adts.frames(np.frombuffer(flow.es, np.uint8), work.lane.config)
-    if found.end < len(flow.es):
-        rest = flow.es[found.end :]
-        if work.whole or not adts.goes_on(rest, work.lane.config):
-            return mended(work)
-        carry(flow, found.end, work.carried)
-    flow.pts = _behind(work, found.begin, flow.pes, flow.pts)
-    made = units.audio(np.frombuffer(flow.es, np.uint8), found, flow.pes, flow.pts)
-    made = replace(made, torn=torn_units(made, work))
-    return interposed(work, kept, made, (flow, found.begin))
-
-
-def _behind(work: Work, frames: Index, pes: Index, pts: Ticks) -> Ticks:
-    """Stamps that a muxer can follow, also in the PES of this segment."""
-    first = np.searchsorted(frames, pes)
-    straight = in_line(first, pts, work.carried)
-    detail = "a stamp that jumps out and back, while frame follows frame"
-    _set(work, pts, straight, ("PTS_RANGE", detail, "set behind the frame in front"))
-    followed = behind(first, straight, len(frames), work.carried)
-    detail = "sound is stamped before the frame in front of it has begun"
-    _set(work, straight, followed, ("DTS_BACK", detail, "put behind it"))
-    return followed
-
-
-def _set(work: Work, pts: Ticks, new: Ticks, said: tuple[str, str, str]) -> None:
-    """Other stamps for PES of this segment; those in front began in the segment before."""
-    moved = np.flatnonzero(new != pts)
-    if not len(moved):
-        return
-    own = len(pts) - len(work.pts)
-    inside = moved[moved >= own]
-    work.pts = work.pts.copy()
-    work.pts[inside - own] = new[inside]
-    id, detail, repair = said
-    work.findings.append(
-        Finding(id, Severity.WARNING, work.name, work.lane.pid, len(moved), detail, repair)
-    )
-
-
-def _told_apart(work: Work, made: Units) -> Units:
-    """The first units of a track, whose channels may stand in the first frame alone."""
-    if adts.read(work.lane.config).channels:
-        return made
-    try:
-        return units.told_apart(made)
-    except Malformed as error:
-        detail = f"the channels of the sound are told nowhere: {error}"
-        work.findings.append(
-            Finding("ES_CODEC", Severity.FATAL, work.name, work.lane.pid, detail=detail)
-        )
-        return made
-
-
-def _head(work: Work) -> bool:
-    return not len(work.track.starts) or int(work.track.starts[0]) > 0
-
-
-_STITCH = {Carriage.NAL: _video, Carriage.ADTS: _audio, Carriage.UNIT: _framed}
+_STITCH = {Carriage.NAL: pictures, Carriage.ADTS: sound, Carriage.UNIT: framed}
