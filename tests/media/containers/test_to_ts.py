@@ -9,6 +9,7 @@ from pipeline.media.isobmff import fragments as reader
 from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import scan
 from pipeline.model import Severity
+from tests.media.boxes_builder import audio_entry, box, edits, full, trak
 from tests.media.containers import test_matroska as w
 from tests.media.isobmff import test_fragments as f
 
@@ -48,6 +49,18 @@ def test_opus_counts_from_what_is_heard():
 def test_without_a_delay_nothing_is_skipped():
     found = from_webm("a.webm", webm(track(b"A_OPUS", private=HEAD), b"a"))
     assert list(found.configs.values()) == [bytes(2) + DOPS]
+
+
+def test_opus_in_fragments_counts_from_what_its_edit_list_shows():
+    sound = trak(
+        handler=b"soun",
+        edts=edits((0, 7, 0x10000)),  # of 1000 in a second
+        stsd=audio_entry(box("dOps", DOPS), kind="Opus"),
+        stsz=full("stsz", "2I", 0, 0),
+    )
+    movie = box("moov", f.MVHD, sound, box("mvex", full("trex", "5I", 7, 1, 20, 10, 0)))
+    found = from_fragments("a.m4s", movie, f.segment(f.traf(f.trun(count=2, flags=1, offset=100))))
+    assert list(found.configs.values()) == [(336).to_bytes(2, "big") + DOPS]
 
 
 @pytest.mark.parametrize("private", [b"", b"OpusTags", HEAD[:18], b"OpusHead\x11" + HEAD[9:]])

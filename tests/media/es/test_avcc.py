@@ -36,6 +36,7 @@ def test_what_is_written_is_read_again():
     assert read_avcc(written).width == 4
     assert same_avcc(written, ts.SPS, {other, ts.PPS})
     assert not same_avcc(written, ts.SPS, {ts.PPS + b"\1"})
+    assert not same_avcc(written, ts.SPS + b"\1", {ts.PPS})
 
 
 def hvcc(*arrays):
@@ -54,6 +55,7 @@ def test_parameter_sets_of_h265():
     assert read_hvcc(box).width == 4
     assert same_hvcc(box, b"\x42\1s", {b"\x40\1v", b"\x42\1t"})
     assert not same_hvcc(box, b"\x42\1u", ())
+    assert not same_hvcc(box, b"\x42\1s", {b"\x44\1p"})
 
 
 @pytest.mark.parametrize("cut", [1, 2, 4, 8, 15])

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from pipeline.media.isobmff.fragments import parted, read
+from pipeline.media.isobmff.fragments import MAX_SAMPLES, parted, read
 from pipeline.media.malformed import Malformed
 from tests.media.boxes_builder import STBL, box, counted, full, trak
 
@@ -152,6 +152,13 @@ ONE = traf(trun(count=1))
 def test_what_cannot_be_read(first, data, why):
     with pytest.raises(Malformed, match=why):
         read(first, data)
+
+
+def test_many_runs_are_no_way_around_the_limit():
+    half = trun(count=(MAX_SAMPLES >> 1) + 1)
+    assert read(init(), segment(traf(half))).missing > 0
+    with pytest.raises(Malformed, match="there is room for"):
+        read(init(), segment(traf(half, half)))
 
 
 @pytest.mark.parametrize("seed", range(200))

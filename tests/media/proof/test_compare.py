@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.media.clock import BASE
 from pipeline.media.es.access_units import Units
-from pipeline.media.es.codecs import AAC, H264
+from pipeline.media.es.codecs import AAC, H264, HEVC
 from pipeline.media.isobmff.boxes import Box
 from pipeline.media.isobmff.sample_tables import Layout, Movie, Track
 from pipeline.media.isobmff.track_header import Edit
@@ -20,6 +20,7 @@ from pipeline.media.proof.pieces import digest_block, pieces
 from pipeline.media.track import Lane
 from pipeline.model import Proof
 from tests import ts
+from tests.media.es.test_avcc import hvcc
 
 VIDEO = Lane(256, H264, ts.SPS, 6000.0)
 AUDIO = Lane(257, AAC, bytes.fromhex("fff14c40"), 1920.0)
@@ -283,6 +284,36 @@ def test_sound_without_its_own_stamp_follows_the_one_before():
 def test_what_a_player_is_told(kind, values, said):
     made = whole()
     made.change(kind, **values)
+    assert made.prove()[1] == said
+
+
+@pytest.mark.parametrize(
+    ("one", "inside", "said"),
+    [
+        pytest.param(ts.PPS, False, [], id="it is there"),
+        pytest.param(ts.PPS + b"\1", False, [("M_CONFIG", None, 256)], id="it is not"),
+        pytest.param(ts.PPS + b"\1", True, [], id="it stays in the samples"),
+    ],
+)
+def test_every_parameter_set_of_a_lane_stands_in_the_sample_entry(one, inside, said):
+    made = whole()
+    made.lanes = (replace(VIDEO, sets=(ts.SPS, one), inside=inside), AUDIO)
+    assert made.prove()[1] == said
+
+
+@pytest.mark.parametrize(
+    ("entry", "inside", "said"),
+    [
+        pytest.param("hvc1", False, [], id="in the sample entry alone"),
+        pytest.param("hev1", True, [], id="in the samples"),
+        pytest.param("hev1", False, [("M_CONFIG", None, 256)], id="said to be in the samples"),
+        pytest.param("hvc1", True, [("M_CONFIG", None, 256)], id="said not to be"),
+    ],
+)
+def test_the_sample_entry_says_where_parameter_sets_of_h265_stand(entry, inside, said):
+    made = whole()
+    made.lanes = (replace(VIDEO, codec=HEVC, config=b"\x42\1s", inside=inside), AUDIO)
+    made.change(0, codec=entry, configuration=hvcc([b"\x42\1s"]))
     assert made.prove()[1] == said
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.media.es.codecs import AAC, H264, VP8
+from pipeline.media.es.codecs import AAC, H264, HEVC, OPUS, VP8, VP9
 from pipeline.media.es.formats import Format
 from pipeline.media.slots.format_changes import by_segment, restarted, survey
 from pipeline.media.slots.segments import Slot
@@ -63,6 +63,29 @@ def test_what_is_encoded_in_one_go(pattern, gap, runs):
     made = slots(pattern, gap=gap)
     found = survey(made)
     assert [[c.number for c in run] for run in found.runs(made)] == runs
+
+
+OPUS_CONFIG = bytes.fromhex("0138 00 02 0138 0000bb80 0000 00")
+
+
+@pytest.mark.parametrize(
+    ("pictures", "stays"),
+    [
+        pytest.param(H264, True, id="beside H.264"),
+        pytest.param(VP9, True, id="beside VP9"),
+        pytest.param(VP8, True, id="beside pictures that are encoded anew"),
+        pytest.param(HEVC, False, id="beside H.265, which the muxer is not fed in fragments"),
+    ],
+)
+def test_sound_that_no_transport_stream_carries(pictures, stays):
+    made = []
+    for slot in slots("mm"):
+        streams = slot.scan.streams
+        video = replace(streams[ts.VIDEO], codec=pictures)
+        audio = replace(streams[ts.AUDIO], codec=OPUS, config=OPUS_CONFIG)
+        both = {ts.VIDEO: video, ts.AUDIO: audio}
+        made.append(replace(slot, scan=replace(slot.scan, streams=both)))
+    assert ("audio" not in survey(made).wanted) is stays
 
 
 def test_a_segment_that_does_not_tell_is_what_the_one_before_was():

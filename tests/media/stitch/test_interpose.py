@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.media.clock import BASE
-from pipeline.media.es.codecs import AAC
+from pipeline.media.es.codecs import AAC, OPUS
+from pipeline.media.stitch.interpose import silent
 from pipeline.media.stitch.silence import quiets
 from pipeline.media.stitch.stitcher import Stitcher
 from pipeline.media.track import Edges, Lane
@@ -133,3 +134,14 @@ def test_what_was_put_in_is_told_apart():
     own = part.units[ts.AUDIO].own
     assert own.sizes.tolist() == [len(frame) for frame in frames(24)]
     assert not len(own.filled)
+
+
+@pytest.mark.parametrize("count", [3, 200])
+def test_each_silent_packet_of_opus_has_a_pes_of_its_own(count):
+    lane = Lane(ts.AUDIO, OPUS, bytes(3) + b"\2" + bytes(9), 1800.0)
+    unit, _ = OPUS.silence(lane.config, lane.unit)
+    stamps = BASE + 1800 * np.arange(count)
+    rows, told = silent(lane, unit, stamps)
+    assert told.tolist() == stamps.tolist()
+    assert [row.tobytes().endswith(unit) for row in rows] == [True] * count
+    assert not any(b"\xff\xf1" in row.tobytes()[:-2] for row in rows[:, -20:])
