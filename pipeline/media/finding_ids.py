@@ -250,7 +250,7 @@ _STREAMS = (
 
 _OURS = "a mistake of ffmpeg or of this tool"
 _RESULT = (
-    FindingId("M_PARSE", "the result cannot be read as an MP4", "a mistake of ffmpeg", _REFUSED),
+    FindingId("M_PARSE", "the result cannot be read back", "a mistake of ffmpeg", _REFUSED),
     FindingId("M_REFUSED", "ffmpeg would not take the stream", "a header that lies", _REFUSED),
     FindingId("M_TRACKS", "other tracks than asked for", "no sound, or ffmpeg's mistake", _REFUSED),
     FindingId("M_COUNT", "more or fewer samples", _OURS, _REFUSED),
