@@ -263,7 +263,7 @@ _RESULT = (
     FindingId("M_FILL", "holes that could not be filled", "a form that cannot be made"),
     FindingId("VIDEO_FILLED", "black pictures put in", "none was sent, or none is left"),
     FindingId("AUDIO_FILLED", "silent frames put in", "none was sent, or none is left"),
-    FindingId("M_ENCODED", "proven by its length alone", "an mp3 or wav is encoded anew"),
+    FindingId("M_ENCODED", "proven by its length alone", "an mp3 or wav is re-encoded"),
 )
 
 IDS = {one.id: one for one in (*_PLAYLIST, *_SEGMENTS, *_PACKETS, *_STREAMS, *_RESULT)}
