@@ -250,7 +250,7 @@ _STREAMS = (
 
 _OURS = "a mistake of ffmpeg or of this tool"
 _RESULT = (
-    FindingId("M_PARSE", "the result cannot be read as an MP4", "a mistake of ffmpeg", _REFUSED),
+    FindingId("M_PARSE", "the result cannot be read back", "a mistake of ffmpeg", _REFUSED),
     FindingId("M_REFUSED", "ffmpeg would not take the stream", "a header that lies", _REFUSED),
     FindingId("M_TRACKS", "other tracks than asked for", "no sound, or ffmpeg's mistake", _REFUSED),
     FindingId("M_COUNT", "more or fewer samples", _OURS, _REFUSED),
@@ -263,7 +263,7 @@ _RESULT = (
     FindingId("M_FILL", "holes that could not be filled", "a form that cannot be made"),
     FindingId("VIDEO_FILLED", "black pictures put in", "none was sent, or none is left"),
     FindingId("AUDIO_FILLED", "silent frames put in", "none was sent, or none is left"),
-    FindingId("M_ENCODED", "proven by its length alone", "an mp3 or wav is encoded anew"),
+    FindingId("M_ENCODED", "proven by its length alone", "an mp3 or wav is re-encoded"),
 )
 
 IDS = {one.id: one for one in (*_PLAYLIST, *_SEGMENTS, *_PACKETS, *_STREAMS, *_RESULT)}

@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from io import RawIOBase
 from itertools import cycle
-from os import SEEK_CUR
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +14,15 @@ import numpy as np
 from pipeline.choices import Format
 from pipeline.media.clock import HZ
 from pipeline.media.es import adts
-from pipeline.media.es.access_units import NO_UNITS, audio, told_apart
+from pipeline.media.es.access_units import audio, told_apart
 from pipeline.media.isobmff import sample_tables as mp4
 from pipeline.media.loss.chapters import Marks
 from pipeline.media.loss.holes import Stretch, line
 from pipeline.media.malformed import Malformed
 from pipeline.media.proof.compare import chapters, compare, paired, prove
 from pipeline.media.proof.pieces import Piece, digest_block, pieces
-from pipeline.media.stitch.stitcher import Stitcher
-from pipeline.media.timeline.plan import Plan
+from pipeline.media.proof.transport_stream import TABLES, StreamProof
 from pipeline.media.track import Lane
-from pipeline.media.ts.scan import scan
 from pipeline.model import Finding, Proof, Severity, TrackInfo
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.tracks import read_tracks
@@ -139,25 +136,18 @@ def _info(track: mp4.Track, lane: Lane) -> TrackInfo:
 
 def verify_stream(
     path: Path,
-    plan: Plan,
     lanes: Sequence[Lane],
     expected: Sequence[Sequence[Stretch]],
     lengths: Sequence[int],
 ) -> Verified:
-    """Read a transport stream back, segment by segment, with the same reader as the source."""
-    stitcher = Stitcher(tuple(lanes))
-    again: list[list[Stretch]] = [[] for _ in lanes]
-    tables = len(stitcher.tables())
+    """Read a transport stream back, segment by segment; ``lengths`` are the bytes of each without
+    its tables.
+    """
+    reading = StreamProof(lanes, expected)
     with path.open("rb") as file:
-        for placed, length in zip(plan.placed, lengths, strict=True):
-            file.seek(tables, SEEK_CUR)
-            data = np.frombuffer(bytearray(file.read(length)), np.uint8)
-            streams = scan(placed.slot.name, data).streams
-            times = {pid: (s.pts, s.dts) for pid, s in streams.items()}
-            read = stitcher.add(placed.slot.name, data, times, placed.edges)
-            for lane, stretches in zip(lanes, again, strict=True):
-                stretches.append(Stretch(placed.slot.name, read.units.get(lane.pid, NO_UNITS)))
-    proof, findings = compare(lanes, expected, again)
+        for length in lengths:
+            reading.add(np.frombuffer(file.read(TABLES + length), np.uint8))
+        proof, findings = reading.result(file.read(1))
     infos = tuple(_of_units(x, e) for x, e in zip(lanes, expected, strict=True))
     return Verified(
         path.stat().st_size, _digest(path), _longest(infos), infos, proof, tuple(findings)

@@ -41,7 +41,7 @@ class Made:
         if self.format in (Format.MP4, Format.M4A):
             return verify.verify_mp4(self.path, lanes, expected, progress)
         if self.format is Format.TS:
-            return verify.verify_stream(self.path, self.plan, lanes, expected, self.read.lengths)
+            return verify.verify_stream(self.path, lanes, expected, self.read.lengths)
         if self.format is Format.AAC:
             return verify.verify_adts(self.path, lanes[0], expected[0])
         return verify.verify_encoded(self.path, self.format, lanes[0], expected[0], self.ffmpeg)
@@ -213,6 +213,58 @@ def test_a_stream_that_lacks_its_end(made, cut):
     found = result.check()
     assert fatal(found)
     assert not found.proof.holds
+
+
+def without(at, size=188):
+    """Take bytes out."""
+    return lambda data: data[:at] + data[at + size :]
+
+
+def second_segment(result):
+    """Where its tables begin."""
+    return 2 * 188 + result.read.lengths[0]
+
+
+def test_a_stream_in_which_a_byte_is_another(made):
+    result = made(Format.TS)
+    picture = result.path.read_bytes().index(ts.IDR, second_segment(result))
+    result.change(flip(picture + 20))
+    found = result.check()
+    assert [(f.id, f.segment) for f in found.findings] == [("M_HASH", "1.ts")]
+    assert (found.proof.counts, found.proof.timestamps, found.proof.bytes) == (True, True, False)
+
+
+def test_a_stream_in_which_a_stamp_is_another(made):
+    result = made(Format.TS)
+    header = result.path.read_bytes().index(b"\0\0\1\xe0", second_segment(result))
+    result.change(flip(header + 12))
+    found = result.check()
+    assert [(f.id, f.segment) for f in found.findings] == [("M_TIME", "1.ts")]
+    assert (found.proof.counts, found.proof.timestamps, found.proof.bytes) == (True, False, True)
+
+
+@pytest.mark.parametrize("packet", [0, 1, 4, 5, 20])
+def test_a_stream_without_one_of_its_packets_or_tables(made, packet):
+    result = made(Format.TS)
+    result.change(without(second_segment(result) + packet * 188))
+    found = result.check()
+    assert [(f.id, f.segment) for f in found.findings] == [("M_PARSE", "1.ts")]
+    assert found.proof == Proof()
+
+
+def test_a_stream_with_more_behind_its_end(made):
+    result = made(Format.TS)
+    result.change(lambda data: data + b"\xff" * 188)
+    assert fatal(result.check()) == {"M_PARSE"}
+
+
+@pytest.mark.parametrize("edit", [lambda data: b"", lambda data: bytes(len(data))])
+def test_what_is_no_stream(made, edit):
+    result = made(Format.TS)
+    result.change(edit)
+    found = result.check()
+    assert fatal(found) == {"M_PARSE"}
+    assert found.sha256 == hashlib.sha256(result.path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("format", [Format.WAV, Format.MP3])

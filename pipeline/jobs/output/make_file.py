@@ -191,7 +191,7 @@ def _verified(job: Job, evidence: Evidence, made: Converted, path: Path) -> veri
     if format in (Format.MP4, Format.M4A):
         return verify.verify_mp4(path, lanes, expected, job.options.progress, made.marks)
     if format is Format.TS:
-        return verify.verify_stream(path, evidence.plan, lanes, expected, made.lengths)
+        return verify.verify_stream(path, lanes, expected, made.lengths)
     if format is Format.AAC:
         return verify.verify_adts(path, lanes[0], expected[0])
     return verify.verify_encoded(path, format, lanes[0], expected[0], job.ffmpeg)
