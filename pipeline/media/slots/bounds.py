@@ -17,6 +17,7 @@ from pipeline.media.slots.timestamps import (
     as_due,
     late,
     sound_as_due,
+    sound_from_next,
     started,
     steady,
     swapped,
@@ -47,6 +48,8 @@ def believed(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
             due = _due(kept[-1], slot, pid) if kept and lane.codec.kind == "video" else None
             pts, dts, said = _of_stream(slot, lane, stream, due)
             findings += said
+            if not kept and lane.codec.kind == "audio" and stream.dts[0] >= 0:
+                pts, dts = sound_from_next(pts, dts)
             if kept and lane.codec.kind == "audio" and not slot.discontinuity:
                 pts, dts, said = _going_on(kept[-1], slot, lane, (pts, dts))
                 findings += said

@@ -140,6 +140,19 @@ def as_due(pts: Ticks, dts: Ticks, shown: int, decoded: int) -> tuple[Ticks, Tic
     return pts, dts
 
 
+def sound_from_next(pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks]:
+    """Sound whose first stamp is not believed, and has nothing in front: it is as far from the next
+    one as most are from each other.
+    """
+    known = np.flatnonzero(dts >= 0)
+    if len(known) < 2 or dts[0] >= 0:
+        return pts, dts
+    step = float(np.median(signed(np.diff(dts[known])) / np.diff(known)))
+    pts, dts = pts.copy(), dts.copy()
+    pts[0] = dts[0] = (int(dts[known[0]]) - round(step * int(known[0]))) % MODULO
+    return pts, dts
+
+
 def sound_as_due(pts: Ticks, dts: Ticks, due: int, unit: float) -> tuple[Ticks, Ticks]:
     """The first stamps of sound where they are due, if the next PES follows from there as the
     others follow each other, and does not from where they are.

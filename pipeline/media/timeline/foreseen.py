@@ -27,6 +27,8 @@ class Foreseen:
 
     def place(self, slot: Slot) -> Placed | None:
         """The next segment in its place; None if it has none in such a recording."""
+        if not self._placed and slot.name != self._first.placed[0].slot.name:
+            return None
         streams = _without_fault(slot, [lane.pid for lane in self._first.lanes])
         if streams is None:
             return None

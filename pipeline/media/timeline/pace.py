@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media.clock import HZ, Ticks, signed
-from pipeline.media.slots.segments import Placed
+from pipeline.media.slots.segments import GAP, Placed
 from pipeline.media.track import Lane
 
 SILENCE = HZ // 10  # a longer pause of the sound inside a segment is a loss, whatever it is like
@@ -69,13 +69,15 @@ def _steps(segment: Placed, pid: int) -> Ticks:
 
 
 def _border(having: Sequence[Placed], lane: Lane) -> float | None:
-    """Where at least three borders tell; a loss or two do not move the median."""
+    """Where at least three borders tell.  A loss or two do not move the median of many; of few they
+    may be most, and no writer leaves out as much.
+    """
     gaps = [
         abs(b.first(lane.pid) - decoded_end(a, lane))
         for a, b in pairwise(having)
         if b.position == a.position + 1 and b.slot.part == a.slot.part
     ]
-    return float(np.median(gaps)) if len(gaps) >= 3 else None
+    return min(float(np.median(gaps)), GAP) if len(gaps) >= 3 else None
 
 
 def decoded_end(segment: Placed, lane: Lane) -> float:

@@ -51,7 +51,7 @@ class Plan:
     def end(self) -> float:
         """Where the last unit of any lane ends."""
         last = {pid: placed for placed in self.placed for pid in placed.stamps}
-        return max(last[lane.pid].end(lane) for lane in self.lanes)
+        return max(last[lane.pid].end(lane) for lane in self.lanes if lane.pid in last)
 
 
 def plan(

@@ -76,6 +76,15 @@ def test_a_first_stamp_of_sound_that_alone_is_wrong(ticks):
     assert begins(made, ts.AUDIO) == [0, S, 2 * S]
 
 
+def test_a_first_stamp_of_all_sound_is_told_by_the_next_ones():
+    """Nothing stands in front of it that could tell."""
+    datas = [ts.segment(start=S * (n + 40), pictures=16, video=None) for n in range(3)]
+    datas[0] = sound_restamped(datas[0], S * 40 + 20 * 1920)
+    made, findings = plan([slot(n, data) for n, data in enumerate(datas)])
+    assert said(findings) == [("DTS_BACK", ERROR, "0.ts", ts.AUDIO)]
+    assert begins(made, ts.AUDIO) == [0, S, 2 * S]
+
+
 def test_sound_that_begins_late_in_a_segment_does_not_go_on_where_it_ended():
     datas = [ts.segment(start=S * (n + 40), pictures=16) for n in range(2)]
     late = ts.segment(start=S * 42 + 8192, pictures=16, video=None)

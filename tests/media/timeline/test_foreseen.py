@@ -118,3 +118,12 @@ def test_first_segments_that_are_wrong_tell_nothing_of_the_others():
     all = shifted(slots())[2:]
     assert not foreseen.holds(timeline.plan(all[:FIRST]), all[:FIRST])
     assert not foreseen.holds(timeline.plan([]), [])
+
+
+def test_first_segments_in_another_order_are_no_such_recording():
+    """The one that comes first is longer than the one that belongs there."""
+    all = slots(FIRST)
+    short = ts.segment(start=ts.START, pictures=9, counters={})
+    all[0] = Slot("0.ts", scan("0.ts", np.frombuffer(short, np.uint8)), 0.6)
+    made = timeline.plan(all)
+    assert foreseen.holds(made, [all[1], all[0], *all[2:]]) is False

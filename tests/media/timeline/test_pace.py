@@ -43,6 +43,15 @@ def test_a_steady_track():
     assert sound.longest == 4 * 1920  # frames in each PES
 
 
+def test_a_border_as_long_as_a_loss_is_no_usual_one():
+    """Every second segment of seven is gone with its line."""
+    found = segments(7)[::2]
+    for position, segment in enumerate(found):
+        segment.position = position
+    assert pace(found, VIDEO).border == 45_000
+    assert pace(found, VIDEO).gap(VIDEO) < 96_000
+
+
 def test_a_track_that_is_not_steady():
     irregular = [6000] * 40 + [9000] * 2
     assert not pace(timed(steps(0, *irregular)), VIDEO).steady

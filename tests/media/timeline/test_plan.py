@@ -608,3 +608,13 @@ def test_in_front_of_a_clock_that_begins_anew_extinf_tells_what_the_last_segment
     behind = made.placed[2].first(ts.VIDEO) - made.placed[1].end(made.lanes[0])
     assert behind == pytest.approx(ticks, abs=1)
     assert (ts.VIDEO in made.placed[2].torn) is bool(ticks)
+
+
+def test_a_plan_ends_with_the_lanes_it_holds():
+    """Of the first segments alone, in which a stream of the others has not begun."""
+    counters: dict[int, int] = {}
+    datas = [ts.segment(start=S * (n + 1), counters=counters, audio=None) for n in range(2)]
+    made = plan([slot(0, datas[0]), slot(1, ts.segment(start=S * 2, counters=counters))])
+    assert len(made.lanes) == 2
+    first = replace(made, placed=made.placed[:1])
+    assert first.end == first.placed[0].end(made.lanes[0])
