@@ -34,6 +34,8 @@ class Foreseen:
             return None
         number = len(self._placed)
         stamps = {pid: self._moved(pid, stream) for pid, stream in streams.items()}
+        if any(self._goes_back(pid, stamps[pid][1][s.dts >= 0]) for pid, s in streams.items()):
+            return None
         for pid, stream in streams.items():
             at = int(np.flatnonzero(stream.dts >= 0)[-1])
             self._clock[pid] = int(stream.dts[at]), int(stamps[pid][1][at])
@@ -41,6 +43,10 @@ class Foreseen:
         placed = Placed(slot, number, stamps, number, whole=set(stamps) if last else set())
         self._placed.append(placed)
         return placed
+
+    def _goes_back(self, pid: int, dts: Ticks) -> bool:
+        """Not everything is decoded behind what was placed."""
+        return bool(self._placed) and int(dts.min()) <= self._clock[pid][1]
 
     def _moved(self, pid: int, stream: Stream) -> tuple[Ticks, Ticks]:
         if not self._placed:

@@ -90,6 +90,14 @@ def swapped(all):
     return [*all[:5], all[6], all[5], all[7]]
 
 
+@pytest.mark.parametrize("back", [1, 3, 3600])
+def test_a_clock_that_goes_back_is_of_no_such_recording(back):
+    all = slots(5, start=ts.START + 3600 * SECOND)
+    all += slots(3, start=ts.START + (3605 - back) * SECOND)
+    _, placed = foresee(all)
+    assert [one is None for one in placed][:6] == [False] * 5 + [True]
+
+
 @pytest.mark.parametrize("other", [shifted, renamed, swapped, lambda all: all[:-1]])
 def test_another_plan_is_not_what_was_foreseen(other):
     all = slots()
