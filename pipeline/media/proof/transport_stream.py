@@ -160,15 +160,14 @@ class _LaneReader:
     def _take(self, es: bytearray, *, last: bool) -> None:
         """Units out of the stream so far, of which the rest is kept: it may go on."""
         if self._lane.codec.carriage is Carriage.ADTS:
-            made, told = self._sound(es)
+            made = self._sound(es)
         else:
             made = self._framed(es, len(es) if last else int([0, *self._pes][-1]))
-            told = self._pes < made.taken
         self._shares.take(made)
         self.sets |= made.sets
-        self._es = bytes(es[made.taken :])
-        self._pes = np.maximum(self._pes[~told] - made.taken, 0)
-        self._pts, self._dts = self._pts[~told], self._dts[~told]
+        rest = self._pes >= made.taken
+        self._es, self._pes = bytes(es[made.taken :]), self._pes[rest] - made.taken
+        self._pts, self._dts = self._pts[rest], self._dts[rest]
 
     def _framed(self, es: bytearray, end: int) -> Units:
         """One unit in each PES that begins before the end."""
@@ -183,10 +182,8 @@ class _LaneReader:
             raise Malformed("bytes of a picture that are in no NAL unit")
         return made
 
-    def _sound(self, es: bytearray) -> tuple[Units, Mask]:
-        """Frames of ADTS, one behind the other (ISO/IEC 14496-3 clause 1.A.2); and the PES whose
-        stamp is that of a frame in front of the rest.
-        """
+    def _sound(self, es: bytearray) -> Units:
+        """Frames of ADTS, one behind the other (ISO/IEC 14496-3 clause 1.A.2)."""
         config, data = self._lane.config, np.frombuffer(es, np.uint8)
         found = adts.frames(data, config)
         if len(es) - found.end >= adts.LONGEST:
@@ -196,7 +193,7 @@ class _LaneReader:
             self._begun = True
             if not adts.read(config).channels:
                 made = units.told_apart(made)
-        return made, self._pes <= int([-1, *found.begin[-1:]][-1])
+        return made
 
 
 def _begins_pes(found: Nals, pes: Index) -> Mask:

@@ -403,3 +403,70 @@ def test_a_unit_in_each_pes_where_the_stream_is_of_our_own_type(mark):
     said = {ts.AUDIO: b"\5\4" + mark}
     segments = written([segment], {ts.AUDIO: 0xF3}, said)
     assert fatal(prove([segment], segments, [lane])) == (set() if mark == b"rcpp" else {"M_PARSE"})
+
+
+MORE = {
+    "a packet of another stream": ts.packet(0x123, bytes(184), 0),
+    "a damaged packet of nothing": flipped(ts.packet(ts.NULL, bytes(184), 0), 1, 0x80),
+    "a part of a packet": b"\x47",
+}
+
+
+@pytest.mark.parametrize("more", MORE.values(), ids=MORE)
+def test_nothing_is_behind_the_units_of_a_segment(more):
+    made = recording()
+    segments = written(made)
+    segments[1].append(more)
+    assert [(f.id, f.segment) for f in prove(made, segments)[1]] == [("M_PARSE", "1.ts")]
+
+
+def test_a_stream_that_begins_inside_a_pes():
+    made = recording()
+    segments = written(made)
+    del segments[0][place(segments[0], ts.VIDEO)]
+    assert [(f.id, f.segment) for f in prove(made, segments)[1]] == [("M_PARSE", "0.ts")]
+
+
+def test_bytes_in_front_of_the_first_picture():
+    made = recording()
+    pid, stream_id, es, pts, dts = made[0].pes[0]
+    made[0].pes[0] = (pid, stream_id, b"\x05" + es, pts, dts)
+    assert fatal(prove(made, written(made))) == {"M_PARSE"}
+
+
+def test_a_picture_that_lost_its_first_slice_is_a_unit_of_its_own():
+    made = recording()
+    rest = ts.nal(1, first_mb=3)
+    pid, stream_id, _, pts, dts = made[1].pes[2]
+    made[1].pes[2] = (pid, stream_id, ts.annex_b([rest]), pts, dts)
+    data = len(rest).to_bytes(4, "big") + rest
+    made[1].units[ts.VIDEO][1] = (data, pts, dts)
+    assert fatal(prove(made, written(made))) == set()
+
+
+PCE = bytes.fromhex("a0a08000000000")  # LC, 44.1 kHz, one front element, no comment
+
+
+@pytest.mark.parametrize("told", [PCE, PCE[:-1]])
+def test_channels_that_only_the_first_frame_tells(told):
+    segment = Segment()
+    frames = [PCE + b"first", b"second"]
+    es = b"".join(ts.adts_frame(one, channels=0) for one in frames)
+    segment.pes.append((ts.AUDIO, 0xC0, es, 900_000, None))
+    segment.units[ts.AUDIO] = [(b"first", 900_000, 900_000), (b"second", -1, -1)]
+    segment.sets[ts.AUDIO] = frozenset((told,))
+    lane = Lane(ts.AUDIO, AAC, bytes.fromhex("fff14c00"), 1920.0)
+    segments = written([segment], {ts.AUDIO: ts.AAC}, {})
+    found = fatal(prove([segment], segments, [lane]))
+    assert found == (set() if told == PCE else {"M_CONFIG"})
+
+
+def test_a_stream_of_our_own_type_that_begins_inside_a_pes():
+    segment = Segment()
+    for n in range(2):
+        segment.pes.append((ts.AUDIO, 0xC0, ts.noise(300, n), 900_000 + n * 1800, None))
+    segment.units[ts.AUDIO] = [(ts.noise(300, 1), 901_800, 901_800)]
+    lane = Lane(ts.AUDIO, OPUS, bytes.fromhex("01380001000000bb80000000"), 1800.0)
+    segments = written([segment], {ts.AUDIO: 0xF3}, {ts.AUDIO: b"\5\4rcpp"})
+    del segments[0][2]
+    assert fatal(prove([segment], segments, [lane])) == {"M_PARSE"}
