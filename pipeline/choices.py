@@ -67,23 +67,23 @@ class Told:
     numbered: bool = False  # each of its words is a number as well
 
 
-_FORMAT = "What to make; mp3, wav, aac and m4a hold the sound alone."
+_FORMAT = "What to make; mp3, wav, aac and m4a hold only the sound."
 _ON_LOSS = (
     "Where media is missing: hold its place in time, close the gap, fill it with black and silence,"
     " or fail."
 )
 _ON_CHANGE = (
-    "Where the format of sound or picture changes: re-encode the smaller part, begin another file,"
+    "Where the format of sound or picture changes: re-encode the shorter part, begin another file,"
     " or fail."
 )
 _SPARSE = "Leave sound as sparse as it was sent: no silence where it pauses or is missing."
-_UNFINISHED = "Take a recording that has not ended as it is."
+_UNFINISHED = "Accept a recording that has not ended as it stands."
 _KEY = (
-    "The key of encrypted segments (16 bytes, or lines of 32 hexadecimal digits), if it does not"
-    " lie beside the playlist."
+    "The key of encrypted segments (16 bytes, or lines of 32 hexadecimal digits), if it is not"
+    " next to the playlist."
 )
 _STREAM_TYPES = "0 (or audio) sound, 1 (video) pictures, 2 (both)."
-_DEEP = "Decode all of each MP4 as well: slow, and sees flipped bits."
+_DEEP = "Also decode the whole of each MP4: slow, but finds flipped bits."
 _FORCE = "Make it again, and replace what another source left there."
 
 

@@ -127,57 +127,60 @@ selection = all_of(
         "--include",
         metavar="GLOB",
         multiple=True,
-        help="Only recordings whose playlist or id is called so; can be given again.",
+        help="Only recordings whose playlist or id matches; can be repeated.",
     ),
     click.option(
         "--exclude",
         metavar="GLOB",
         multiple=True,
-        help="None that is called so; can be given again.",
+        help="Leave out recordings that match; can be repeated.",
     ),
     click.option(
         "--min-age",
         metavar="TIME",
         type=quantities.DURATION,
-        help="Only what was last written so long ago, or longer.",
+        help="Only what was last written at least this long ago.",
     ),
     click.option(
-        "--max-age", metavar="TIME", type=quantities.DURATION, help="So long ago, or shorter."
+        "--max-age",
+        metavar="TIME",
+        type=quantities.DURATION,
+        help="Only what was last written at most this long ago.",
     ),
 )
 bwlimit = click.option(
     "--bwlimit",
     metavar="RATE",
     type=quantities.SIZE,
-    help="What is read from stores in a second, at most: 2MB, 500KiB.",
+    help="The most that is read from stores per second: 2MB, 500KiB.",
 )
 limit = click.option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="At most so many in this run; what is done before does not count.",
+    help="At most this many in this run; what was done before does not count.",
 )
 naming = click.option(
     "--name",
     metavar="TEMPLATE",
-    help="What results are called, as '{date}/{cname}_{sid}'; also {id}, {year}, {month}, {day},"
+    help="How results are named, such as '{date}/{cname}_{sid}'; also {id}, {year}, {month}, {day},"
     " {time}.  [default: {id}]",
 )
 jobs = click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Recordings at once.  [default: one per processor, at most 4]",
+    help="Recordings processed at once.  [default: one per processor, at most 4]",
 )
-dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, but do nothing.")
 as_json = click.option(
-    "--json", "json", is_flag=True, help="One JSON object per recording and line, on stdout."
+    "--json", "json", is_flag=True, help="One JSON object per recording on stdout, one per line."
 )
 quiet = click.option("--quiet", is_flag=True, help="Say nothing unless a person should look.")
 report_known = click.option(
     "--report-known",
     is_flag=True,
-    help="With --quiet: also what an earlier run made and told.",
+    help="With --quiet: also report what an earlier run made.",
 )
 ffmpeg = click.option(
     "--ffmpeg", metavar="PATH", help="This ffmpeg, or the folder it is in.  [default: PATH]"
@@ -185,7 +188,7 @@ ffmpeg = click.option(
 spool = click.option(
     "--spool",
     metavar="DIR",
-    help="Where segments from a store are kept meanwhile.  [default: ~/.cache/recpipe/spool]",
+    help="Where segments from a store are kept while in use.  [default: ~/.cache/recpipe/spool]",
 )
 
 store = all_of(
@@ -224,7 +227,9 @@ late_deadline = duration(
     "--late-deadline", "48h", "How long missing segments, or an end, are awaited."
 )
 handover = all_of(
-    click.option("--wait", is_flag=True, help="Wait until all is in the bucket, and convert it."),
+    click.option(
+        "--wait", is_flag=True, help="Wait until everything is in the bucket, then convert it."
+    ),
     click.option(
         "--to", metavar="DEST", help="With --wait, where the result goes; as convert's --output."
     ),
@@ -250,13 +255,13 @@ subscriptions = all_of(
         "--subscribe-audio",
         metavar="UID",
         multiple=True,
-        help="Record the sound of these users only; can be given again.",
+        help="Record the sound of these users only; can be repeated.",
     ),
     click.option(
         "--subscribe-video",
         metavar="UID",
         multiple=True,
-        help="Record the pictures of these users only; can be given again.",
+        help="Record the pictures of these users only; can be repeated.",
     ),
 )
 arrangement = click.option(
