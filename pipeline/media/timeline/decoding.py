@@ -18,17 +18,21 @@ STEADY = 1 / 8  # share of a picture's time by which waits may stray from the us
 MOST = 0.8  # of the pictures: beside a loss some wait otherwise
 
 
-def fit(segments: Sequence[Placed], lanes: Sequence[Lane]) -> None:
+def fitted(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Placed]:
     """Let all pictures of a lane wait equally long, so that they are decoded as they are shown:
     earlier than told where others wait longer, and never later (ISO/IEC 13818-1 clause 2.7.4).
     """
+    found = list(segments)
     for lane in lanes:
-        having = [s for s in segments if lane.pid in s.stamps]
-        if lane.codec.kind == "video" and having:
-            runs = _runs(having, lane)
-            for run, ticks in zip(runs, _leads(runs, lane) if len(runs) > 1 else (0,), strict=True):
-                for segment in run if ticks else ():
-                    segment.decode_earlier(lane.pid, ticks)
+        having = [n for n, s in enumerate(found) if lane.pid in s.stamps]
+        if lane.codec.kind != "video" or not having:
+            continue
+        runs = _runs([found[n] for n in having], lane)
+        leads = _leads(runs, lane) if len(runs) > 1 else [0]
+        each = [ticks for run, ticks in zip(runs, leads, strict=True) for _ in run]
+        for n, ticks in zip(having, each, strict=True):
+            found[n] = found[n].decoded_earlier(lane.pid, ticks) if ticks else found[n]
+    return found
 
 
 def _runs(having: Sequence[Placed], lane: Lane) -> list[list[Placed]]:

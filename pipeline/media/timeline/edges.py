@@ -4,8 +4,9 @@ Knows nothing of how the places were found.  Times are ticks of 90 kHz unless th
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from pipeline.media.clock import HZ
@@ -34,6 +35,30 @@ ENOUGH = 3  # edges that tell how a writer counts
 
 
 @dataclass(slots=True, eq=False)
+class _Marks:
+    """What is found of the ends of one segment until all edges are seen, as ``Placed`` has it."""
+
+    torn: set[int] = field(default_factory=set)
+    joined: set[int] = field(default_factory=set)
+    cut: set[int] = field(default_factory=set)
+    whole: set[int] = field(default_factory=set)
+    missing: dict[int, int] = field(default_factory=dict)
+    silent: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+    def on(self, segment: Placed) -> Placed:
+        """The segment with these marks."""
+        return replace(
+            segment,
+            torn=frozenset(self.torn),
+            joined=frozenset(self.joined),
+            cut=frozenset(self.cut),
+            whole=frozenset(self.whole),
+            missing=self.missing,
+            silent=self.silent,
+        )
+
+
+@dataclass(slots=True, eq=False)
 class _Part:
     """One part on its way along its edges."""
 
@@ -44,6 +69,10 @@ class _Part:
     findings: list[Finding] = field(default_factory=list)
     ends: dict[int, float] = field(default_factory=dict)  # by PID: where it ended last
     chains: dict[int, list[Placed]] = field(default_factory=dict)  # who held it last, and since
+    marks: defaultdict[int, _Marks] = field(default_factory=lambda: defaultdict(_Marks))
+
+    def of(self, segment: Placed) -> _Marks:
+        return self.marks[segment.number]
 
     def say(
         self, id: str, severity: Severity, segment: Placed, detail: str, *, pid: int | None = None
@@ -51,10 +80,32 @@ class _Part:
         self.findings.append(Finding(id, severity, segment.slot.name, pid, 1, detail))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Edge:
+    """Two segments that follow each other, and the ticks between them in each stream, by PID."""
+
+    before: Placed
+    segment: Placed
+    gaps: Mapping[int, float]
+
+    def beside(self, lane: Lane) -> list[float]:
+        """The gaps of the other streams."""
+        return [gap for pid, gap in self.gaps.items() if pid != lane.pid]
+
+    def sides(self, pid: int) -> tuple[Stream, Stream]:
+        """A stream in front of the edge and behind it."""
+        return self.before.stream(pid), self.segment.stream(pid)
+
+    @property
+    def shared(self) -> Set[int]:
+        """The PIDs of both."""
+        return self.before.stamps.keys() & self.segment.stamps.keys()
+
+
 def examine(
     segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot], *, counters: bool
-) -> list[Finding]:
-    """Mark what is torn, joined, cut or silent at every edge.
+) -> tuple[list[Placed], list[Finding]]:
+    """The segments with what is torn, joined, cut or silent at every edge.
 
     ``counters`` go on from segment to segment with this writer.
     """
@@ -73,7 +124,7 @@ def examine(
         before = segment
     if before is not None:
         _end_here(part, before, before.stamps.keys())  # nothing follows it
-    return part.findings
+    return [part.of(segment).on(segment) for segment in segments], part.findings
 
 
 def _held(lane: Lane, segments: Sequence[Placed]) -> bool:
@@ -82,25 +133,32 @@ def _held(lane: Lane, segments: Sequence[Placed]) -> bool:
 
 def _edge(part: _Part, before: Placed, segment: Placed) -> None:
     """Decide for every lane whether media is missing between two segments."""
+    edge = _Edge(before, segment, _gaps(part, before, segment))
+    here, shared = part.of(segment), edge.shared
+    adjacent = not slots_between(part.slots, before, segment)
+    if not adjacent or _cut(before):
+        counted = _counted(part, edge) if adjacent else set[int]()
+        here.torn |= edge.gaps.keys() - counted
+    here.torn |= {pid for pid in edge.gaps if pid not in before.stamps}
+    if adjacent:
+        for pid in shared:
+            _examine_counters(part, edge, pid)
+    for lane in part.lanes:
+        if lane.pid in edge.gaps.keys() - here.torn - part.of(before).joined:
+            _examine_gap(part, edge, lane)
+    _end_torn(part, before, here.torn, adjacent=adjacent)
+    if adjacent:
+        _end_here(part, before, before.stamps.keys() - shared)
+
+
+def _gaps(part: _Part, before: Placed, segment: Placed) -> dict[int, float]:
+    """Ticks from where each stream ended last to where it begins again."""
     ends = {pid: end + segment.pushed for pid, end in part.ends.items()}
     gaps = {pid: segment.first(pid) - ends[pid] for pid in segment.stamps if pid in ends}
     for lane in part.lanes:
         if lane.pid in gaps and lane.pid in before.stamps:
             gaps[lane.pid] = min(gaps[lane.pid], _shown_apart(before, segment, lane))
-    adjacent = not slots_between(part.slots, before, segment)
-    if not adjacent or _cut(before):
-        counted = _counted(part, before, segment) if adjacent else set[int]()
-        segment.torn |= gaps.keys() - counted
-    segment.torn |= {pid for pid in gaps if pid not in before.stamps}
-    if adjacent:
-        for pid in before.stamps.keys() & segment.stamps.keys():
-            _examine_counters(part, before, segment, pid)
-    for lane in part.lanes:
-        if lane.pid in gaps.keys() - segment.torn - before.joined:
-            _examine_gap(part, before, segment, lane, gaps)
-    _end_torn(before, segment.torn, adjacent=adjacent)
-    if adjacent:
-        _end_here(part, before, before.stamps.keys() - segment.stamps.keys())
+    return gaps
 
 
 def _shown_apart(before: Placed, segment: Placed, lane: Lane) -> float:
@@ -115,10 +173,9 @@ def _shown_apart(before: Placed, segment: Placed, lane: Lane) -> float:
     return segment.presented(lane.pid)[0] - before.end(lane)
 
 
-def _counted(part: _Part, before: Placed, segment: Placed) -> set[int]:
+def _counted(part: _Part, edge: _Edge) -> set[int]:
     """Streams whose counters go on over an edge with a writer that counts."""
-    shared = before.stamps.keys() & segment.stamps.keys() if part.counters_go_on else set[int]()
-    pairs = {pid: (before.stream(pid), segment.stream(pid)) for pid in shared}
+    pairs = {pid: edge.sides(pid) for pid in (edge.shared if part.counters_go_on else ())}
     return {pid for pid, (a, b) in pairs.items() if continues(a, b) and not moved(a, b)}
 
 
@@ -126,7 +183,7 @@ def _torn_head(part: _Part, segment: Placed, pid: int) -> None:
     if head := segment.stream(pid).head:
         detail = f"{head} bytes stand before the first PES: the stream begins inside a unit"
         part.say("PES_START", Severity.ERROR, segment, detail, pid=pid)
-        segment.torn.add(pid)
+        part.of(segment).torn.add(pid)
 
 
 def _absent(part: _Part, segment: Placed, lane: Lane) -> None:
@@ -140,45 +197,47 @@ def _absent(part: _Part, segment: Placed, lane: Lane) -> None:
         sent = not (part.counters_go_on and never_sent(chain, lane, part.slots))
         part.findings += absence.said(chain, lane, sent=sent)
         if not sent:
-            silent = absence.silences(chain, lane, part.lanes)
-            segment.silent[lane.pid] = silent
-            if len(silent) == 1:
-                segment.torn.discard(lane.pid)
+            here, torn = part.of(segment), [part.of(each).torn for each in chain]
+            here.silent[lane.pid] = absence.silences(chain, torn, lane, part.lanes)
+            if len(here.silent[lane.pid]) == 1:
+                here.torn.discard(lane.pid)
     part.chains[lane.pid] = [segment]
 
 
-def _end_torn(before: Placed, torn: Set[int], *, adjacent: bool) -> None:
+def _end_torn(part: _Part, before: Placed, torn: Set[int], *, adjacent: bool) -> None:
     """Where nothing follows, a stream must end whole; what does not lost its end."""
+    marks = part.of(before)
     for pid in before.stamps:
         if pid in torn:
-            before.whole.add(pid)
+            marks.whole.add(pid)
             if adjacent and not complete(before.stream(pid)):
-                before.cut.add(pid)
+                marks.cut.add(pid)
 
 
 def _end_here(part: _Part, last: Placed, pids: Set[int]) -> None:
     """Streams that the next segment does not hold must end whole as well."""
-    last.whole |= pids
+    part.of(last).whole |= pids
     short = [pid for pid in pids if last.stream(pid).short]
     for pid in short:
         part.say("PES_SIZE", Severity.ERROR, last, _lacks(last.stream(pid)), pid=pid)
     if short or _cut(last):
-        _end_torn(last, pids, adjacent=True)
+        _end_torn(part, last, pids, adjacent=True)
 
 
-def _examine_counters(part: _Part, before: Placed, segment: Placed, pid: int) -> None:
-    a, b = before.stream(pid), segment.stream(pid)
+def _examine_counters(part: _Part, edge: _Edge, pid: int) -> None:
+    before, segment, (a, b) = edge.before, edge.segment, edge.sides(pid)
+    here = part.of(segment)
     if continues(a, b) or b.free_start:
         fits = a.short == b.head or not (a.short or a.whole or complete(a))
         if b.head and fits and -1 not in b.damaged:
-            before.joined.add(pid)
+            part.of(before).joined.add(pid)
         elif a.short or b.head:
-            segment.torn.add(pid)
-            segment.missing[pid] = 16
+            here.torn.add(pid)
+            here.missing[pid] = 16
             part.say("PES_SIZE", Severity.ERROR, before, _lacks(a), pid=pid)
         return
     broken = part.counters_go_on and not segment.slot.discontinuity and not moved(a, b)
-    if pid not in segment.torn and not (before.damaged or segment.damaged):
+    if pid not in here.torn and not (before.damaged or segment.damaged):
         if a.short:
             part.say("PES_SIZE", Severity.ERROR, before, _lacks(a), pid=pid)
         elif b.head or broken:
@@ -186,55 +245,52 @@ def _examine_counters(part: _Part, before: Placed, segment: Placed, pid: int) ->
             blamed = before if falls_short(before, part.lanes) else segment
             part.say("CC_EDGE", Severity.ERROR, blamed, detail, pid=pid)
     if a.short or b.head or broken:
-        segment.torn.add(pid)
-        segment.missing[pid] = (b.counters[0] - a.counters[1] - 1) & 15 if broken else 1
+        here.torn.add(pid)
+        here.missing[pid] = (b.counters[0] - a.counters[1] - 1) & 15 if broken else 1
 
 
-def _examine_gap(
-    part: _Part, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
-) -> None:
+def _examine_gap(part: _Part, edge: _Edge, lane: Lane) -> None:
     """A gap that nothing explains yet: the writer's own, a step of the clock, or a loss."""
-    gap, usual = gaps[lane.pid], part.paces[lane.pid]
+    before, segment = edge.before, edge.segment
+    gap, usual = edge.gaps[lane.pid], part.paces[lane.pid]
+    here = part.of(segment)
     hurt = before.damaged or segment.damaged_in_front
-    hurt &= lane.pid not in _counted(part, before, segment) or gap > usual.gap(lane)
+    hurt = hurt and (lane.pid not in _counted(part, edge) or gap > usual.gap(lane))
     if hurt and gap > lane.unit / 2:
-        segment.torn.add(lane.pid)
-    elif gap > usual.gap(lane) and _interrupted(part, before, segment, lane, gaps):
+        here.torn.add(lane.pid)
+    elif gap > usual.gap(lane) and _interrupted(part, edge, lane):
         began = segment.first(lane.pid)
-        segment.silent[lane.pid] = ((round(began - gap), began),)
+        here.silent[lane.pid] = ((round(began - gap), began),)
         detail = f"{gap / HZ:.3f} s without {lane.codec.kind}: it was interrupted, as the playlist"
         detail += " says (START), and no packet of it is missing"
         part.say("ES_START", Severity.INFO, segment, detail, pid=lane.pid)
     elif _lacks_its_key(segment, lane, gap, usual):
-        segment.torn.add(lane.pid)
+        here.torn.add(lane.pid)
         detail = f"{gap / HZ:.3f} s without video where the key picture should be"
         part.say("DTS_GAP", Severity.ERROR, segment, detail, pid=lane.pid)
     elif gap > usual.gap(lane):
-        _judge_gap(part, before, segment, lane, gaps)
+        _judge_gap(part, edge, lane)
     elif gap > GAP:
         _harmless(part, segment, lane, gap)
 
 
-def _judge_gap(
-    part: _Part, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
-) -> None:
-    gap = gaps[lane.pid]
-    others = [other for pid, other in gaps.items() if pid != lane.pid]
-    by_names = _gap_by_names(part, before, segment)
-    if _nothing_is_missing(part, before, segment, lane, gaps):
+def _judge_gap(part: _Part, edge: _Edge, lane: Lane) -> None:
+    before, segment, gap = edge.before, edge.segment, edge.gaps[lane.pid]
+    by_names = _gap_by_names(part, edge)
+    if _nothing_is_missing(part, edge, lane):
         if gap > GAP:
             _harmless(part, segment, lane, gap)
     elif (
         gap > GAP
         and by_names is not None
         and by_names < min(TOLERANCE, gap / HZ / 2)
-        and min(others, default=gap) >= gap / 2  # names tell of all streams together
+        and min(edge.beside(lane), default=gap) >= gap / 2  # names tell of all streams together
         and not falls_short(segment, part.lanes)
     ):
         detail = f"{gap / HZ:.3f} s by the clock, {by_names:.3f} s by the slice names"
         part.say("DTS_GAP", Severity.WARNING, segment, detail, pid=lane.pid)
     else:
-        segment.torn.add(lane.pid)
+        part.of(segment).torn.add(lane.pid)
         blamed = before if falls_short(before, part.lanes) else segment
         where = "at the end of" if blamed is before else "in front of"
         detail = f"{gap / HZ:.3f} s without {lane.codec.kind} {where} this segment"
@@ -247,57 +303,50 @@ def _harmless(part: _Part, segment: Placed, lane: Lane, gap: float) -> None:
     part.say("DTS_GAP", Severity.INFO, segment, detail, pid=lane.pid)
 
 
-def _nothing_is_missing(
-    part: _Part, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
-) -> bool:
+def _nothing_is_missing(part: _Part, edge: _Edge, lane: Lane) -> bool:
     """Two witnesses say so: the counter goes on, and no number of packets that it cannot count is
     missing; another stream goes on meanwhile; what EXTINF promised is there.
     """
-    gap = gaps[lane.pid]
-    a, b = before.stream(lane.pid), segment.stream(lane.pid)
+    gap, others, (a, b) = edge.gaps[lane.pid], edge.beside(lane), edge.sides(lane.pid)
     counted = part.counters_go_on and continues(a, b) and not moved(a, b)
-    others = [other for pid, other in gaps.items() if pid != lane.pid]
     # one counter alone goes on by chance, one time in sixteen
     sure = others or not as_long_as_slots(gap / HZ, part.slots)
-    told = (counted and sure and not _others_break(part, before, segment)) or gap <= GAP
+    told = (counted and sure and not _others_break(edge)) or gap <= GAP
     if told and min(others, default=gap) >= gap / 2:
-        by_names = _gap_by_names(part, before, segment) or 0.0
-        kept = all(promise_is_kept(s, part.lanes) for s in (before, segment))
-        kept &= not _is_promised(part, before, segment, gap)
+        by_names = _gap_by_names(part, edge) or 0.0
+        kept = all(promise_is_kept(s, part.lanes) for s in (edge.before, edge.segment))
+        kept &= not _is_promised(part, edge, gap)
         if kept and by_names < max(gap / HZ / 2, 0.1):
             return True
     alone = gap <= GAP or bool(others and min(others) <= GAP)
     return counted and alone and not part.paces[lane.pid].hides(lane, gap)
 
 
-def _others_break(part: _Part, before: Placed, segment: Placed) -> bool:
+def _others_break(edge: _Edge) -> bool:
     """The counter of a stream tells that packets are missing: of what was lost whole, all streams
     lack some.
     """
-    shared = before.stamps.keys() & segment.stamps.keys()
-    pairs = [(before.stream(pid), segment.stream(pid)) for pid in shared]
+    pairs = map(edge.sides, edge.shared)
     return any(not (continues(a, b) or moved(a, b)) for a, b in pairs)
 
 
-def _is_promised(part: _Part, before: Placed, segment: Placed, gap: float) -> bool:
+def _is_promised(part: _Part, edge: _Edge, gap: float) -> bool:
     """By EXTINF the segment in front of a gap lasts until the next one begins."""
-    lasts = opening(segment, part.lanes) - opening(before, part.lanes)
-    return abs(lasts - (before.slot.duration or 0.0) * HZ) < gap / 2
+    lasts = opening(edge.segment, part.lanes) - opening(edge.before, part.lanes)
+    return abs(lasts - (edge.before.slot.duration or 0.0) * HZ) < gap / 2
 
 
-def _interrupted(
-    part: _Part, before: Placed, segment: Placed, lane: Lane, gaps: Mapping[int, float]
-) -> bool:
+def _interrupted(part: _Part, edge: _Edge, lane: Lane) -> bool:
     """The playlist says that a stream came back here (EVENT=START), and nothing contradicts it: its
     counter goes on, so does another stream meanwhile, and both segments are as long as promised.
     """
-    a, b = before.stream(lane.pid), segment.stream(lane.pid)
+    a, b = edge.sides(lane.pid)
     if not (part.counters_go_on and continues(a, b)) or moved(a, b):
         return False
-    if falls_short(before, part.lanes) or falls_short(segment, part.lanes):
+    if falls_short(edge.before, part.lanes) or falls_short(edge.segment, part.lanes):
         return False
-    others = [gap for pid, gap in gaps.items() if pid != lane.pid]
-    return min(others, default=GAP + 1) <= GAP and came_back(segment, lane)
+    beside = min(edge.beside(lane), default=GAP + 1)
+    return beside <= GAP and came_back(edge.segment, lane)
 
 
 def _lacks_its_key(segment: Placed, lane: Lane, gap: float, usual: Pace) -> bool:
@@ -307,13 +356,14 @@ def _lacks_its_key(segment: Placed, lane: Lane, gap: float, usual: Pace) -> bool
     return gap > lane.unit / 2 and gap + lane.unit > 1.5 * usual.longest
 
 
-def _gap_by_names(part: _Part, before: Placed, segment: Placed) -> float | None:
+def _gap_by_names(part: _Part, edge: _Edge) -> float | None:
     """Seconds without media between two segments according to the UTC in their names."""
-    if before.slot.utc is None or segment.slot.utc is None:
+    before, utc = edge.before, edge.segment.slot.utc
+    if before.slot.utc is None or utc is None:
         return None
     begin = min(before.first(pid) for pid in before.stamps)
     end = max(part.ends[pid] for pid in before.stamps)
-    return segment.slot.utc - before.slot.utc - (end - begin) / HZ
+    return utc - before.slot.utc - (end - begin) / HZ
 
 
 def _cut(segment: Placed) -> bool:

@@ -4,7 +4,7 @@ An overlap is cut once, from the older part, where a segment of the newer one be
 ticks of 90 kHz unless they say seconds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from pipeline.media.finding_ids import AT_THE_HEAD, AT_THE_TAIL
 from pipeline.media.slots.segments import Placed, Slot, has_media, opening
 from pipeline.media.timeline import slice_names as walls
 from pipeline.media.timeline.slice_names import Shift
-from pipeline.media.track import Lane
+from pipeline.media.track import NOTHING, Lane
 from pipeline.model import Finding, Severity
 
 
@@ -25,6 +25,12 @@ class Join:
     time: float  # seconds from the beginning of the MP4
     part: str
     reason: str  # for people
+
+    @classmethod
+    def at(cls, segment: Placed, reason: str, base: int) -> "Join":
+        """In front of a segment that has its final place; the recording begins at ``base``."""
+        begin = min(segment.presented(pid)[0] for pid in segment.stamps)
+        return cls(round((begin - base) / HZ, 6), segment.slot.part, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class Joined:
     segments: list[Placed]
     findings: list[Finding] = field(default_factory=list)
     covered: Covered = field(default_factory=lambda: Covered())
-    joins: list[tuple[Placed, str]] = field(default_factory=list)  # first segment, reason
+    joins: list[tuple[int, str]] = field(default_factory=list)  # number of the first, reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +83,12 @@ def by_part(segments: Iterable[Placed]) -> list[list[Placed]]:
 
 
 def join(parts: Sequence[list[Placed]], lanes: Sequence[Lane], slots: Sequence[Slot]) -> Joined:
-    """Put each part behind those before it, or over their end.  Moves and cuts segments."""
-    joined = Joined(list(parts[0]))
-    for segment in parts[0] if len(parts) > 1 else ():
-        segment.move(MODULO)  # room in front for what a later part holds of an earlier time
-    for newer in parts[1:]:
-        shift = walls.shift(joined.segments, newer, lanes)
-        for segment in newer:
-            segment.move(shift.ticks)
+    """Put each part behind those before it, or over their end."""
+    room = MODULO if len(parts) > 1 else 0  # in front, for what a later part holds of earlier times
+    joined = Joined([segment.moved(room) for segment in parts[0]] if room else list(parts[0]))
+    for part in parts[1:]:
+        shift = walls.shift(joined.segments, part, lanes)
+        newer = [segment.moved(shift.ticks) for segment in part]
         if _reach(newer, lanes) <= _reach(joined.segments, lanes) + _half(lanes):
             _leave_out(joined, newer, lanes, slots)
         else:
@@ -143,17 +147,16 @@ def _append(
     newer = newer[len(before) :]
     overlap = _overlap(older, _starts(newer, lanes), lanes)
     if shift.doubt and 0 < abs(overlap) <= shift.doubt:  # the names may be wrong by as much
-        for segment in newer:
-            segment.move(round(overlap))
+        newer = [segment.moved(round(overlap)) for segment in newer]
         overlap = 0.0
     starts = _starts(newer, lanes)
     names = walls.wall(older[::-1], lanes), walls.wall(newer, lanes)
     later = min(start.pts for start in starts.values()), _reach(newer, lanes)
     earlier = opening(older[0], lanes), min(later[0] + _half(lanes), _reach(older, lanes))
-    held = {id(s) for s in older if _lies_before(s, lanes, later[1])}
-    touched = _cut(older, starts, lanes)
+    held = {s.number for s in older if _lies_before(s, lanes, later[1])}
+    older, touched = _cut(older, starts, lanes)
     covered = joined.covered
-    spared = [s for s in touched if id(s) in held]
+    spared = [s for s in older if s.number in held & touched]
     covered.whole.update({s.slot.name: new for s in spared if not s.stamps})
     covered.whole.update({s.slot.name: old for s in before})
     covered.tail.update({s.slot.name: new for s in spared if s.stamps and _harmless(s)})
@@ -222,30 +225,44 @@ def _starts(newer: Sequence[Placed], lanes: Sequence[Lane]) -> dict[int, _Start]
 
 def _cut(
     older: Sequence[Placed], starts: Mapping[int, _Start], lanes: Sequence[Lane]
-) -> list[Placed]:
-    """Take from the older part what begins when the newer has begun; returns what was touched."""
-    touched = {}
-    for lane in lanes:
-        start = starts.get(lane.pid)
-        having = [s for s in older if lane.pid in s.stamps] if start else []
-        over = False
-        for index, segment in enumerate(having):
-            assert start is not None  # or there would be none
-            at = None if over else _first_beyond(segment, lane, start)
-            if at is None and not over:
-                continue
-            touched[id(segment)] = segment
-            if at is not None and at > segment.first(lane.pid):
-                segment.until[lane.pid] = at
-                segment.whole.add(lane.pid)
-                left = (at - opening(segment, [lane])) / HZ
-                # what lost its beginning keeps its EXTINF, which counts back from where it ended
-                if lane is lanes[0] and segment.slot.duration and walls.begins_whole(segment):
-                    segment.slot = replace(segment.slot, duration=left)
-            else:
-                _without(segment, having[index - 1] if index and not over else None, lane.pid)
-            over = True
-    return list(touched.values())
+) -> tuple[list[Placed], set[int]]:
+    """The older part without what begins when the newer has begun, and the numbers of the segments
+    of which that takes any.
+    """
+    kept, touched = list(older), set[int]()
+    for lane, start in ((lane, starts[lane.pid]) for lane in lanes if lane.pid in starts):
+        having = [n for n, segment in enumerate(kept) if lane.pid in segment.stamps]
+        cuts = [_first_beyond(kept[n], lane, start) for n in having]
+        place = next((k for k, at in enumerate(cuts) if at is not None), len(cuts))
+        beyond = having[place:]
+        touched |= {kept[n].number for n in beyond}
+        if beyond and (at := cuts[place] or 0) > kept[beyond[0]].first(lane.pid):
+            kept[beyond[0]] = _until(kept[beyond[0]], lane, at, sets_the_end=lane is lanes[0])
+            beyond = beyond[1:]
+        elif beyond and place:
+            last = having[place - 1]
+            kept[last] = _ending(kept[last], kept[beyond[0]], lane.pid)
+        for n in beyond:
+            left = {pid: s for pid, s in kept[n].stamps.items() if pid != lane.pid}
+            kept[n] = replace(kept[n], stamps=left)
+    return kept, touched
+
+
+def _until(segment: Placed, lane: Lane, at: int, *, sets_the_end: bool) -> Placed:
+    """A segment without what is decoded from then on; what lost its beginning keeps its EXTINF,
+    which counts back from where it ended.
+    """
+    slot = segment.slot
+    if sets_the_end and slot.duration and walls.begins_whole(segment):
+        slot = replace(slot, duration=(at - opening(segment, [lane])) / HZ)
+    until, whole = {**segment.until, lane.pid: at}, segment.whole | {lane.pid}
+    return replace(segment, slot=slot, until=until, whole=whole)
+
+
+def _ending(segment: Placed, left_out: Placed, pid: int) -> Placed:
+    """The last segment of a stream; what it has begun in the one left out has lost its end."""
+    cut = segment.cut | {pid} if left_out.stream(pid).head else segment.cut
+    return replace(segment, whole=segment.whole | {pid}, cut=cut)
 
 
 def _first_beyond(segment: Placed, lane: Lane, start: _Start) -> int | None:
@@ -257,15 +274,6 @@ def _first_beyond(segment: Placed, lane: Lane, start: _Start) -> int | None:
         return max(round(limit), segment.first(lane.pid)) if last >= limit else None
     beyond = (dts >= 0) & (pts >= limit)
     return int(dts[np.argmax(beyond)]) if beyond.any() else None
-
-
-def _without(segment: Placed, before: Placed | None, pid: int) -> None:
-    """Leave a stream out; what the one before has begun in it has lost its end."""
-    if before is not None:
-        before.whole.add(pid)
-        if segment.stream(pid).head:
-            before.cut.add(pid)
-    del segment.stamps[pid]
 
 
 def _harmless(segment: Placed) -> bool:
@@ -305,9 +313,8 @@ def _seam(
     """Say what became of the seam, and where media is missing at it."""
     first = min(starts.values(), key=lambda start: start.segment.position).segment
     old, new = older[-1].slot.part, first.slot.part
-    first.torn.clear()
-    first.missing.clear()
     gaps = {}
+    torn: dict[int, frozenset[int]] = {}  # by number
     beside = [*older[-walls.NEAREST :], *joined.segments[len(older) :][: walls.NEAREST]]
     for lane in lanes:
         before = next((s for s in reversed(older) if lane.pid in s.stamps), None)
@@ -317,9 +324,10 @@ def _seam(
         gap = start.pts - kept_end(before, lane)
         if shift.doubt is None or gap > max(_half(lanes), shift.doubt, _pause(beside, lane)):
             gaps[lane.codec.kind] = gap / HZ
-            start.segment.torn.add(lane.pid)
-        elif start.segment.stream(lane.pid).head or _hurt(before, joined):
-            start.segment.torn.add(lane.pid)  # only a gap between the units counts as lost
+        elif not (start.segment.stream(lane.pid).head or _hurt(before, joined)):
+            continue  # the others are torn: only a gap between the units counts as lost
+        number = start.segment.number
+        torn[number] = torn.get(number, NOTHING) | {lane.pid}
     if not gaps:
         joined.covered.head[first.slot.name] = old
     what = _what(gaps, overlap, shift, (old, new))
@@ -327,7 +335,11 @@ def _seam(
     severity = Severity.ERROR if gaps else Severity.WARNING
     detail = f"{what}; {new} is placed {shift.how}"
     joined.findings.append(Finding("PL_PARTS", severity, first.slot.name, None, 1, detail, repair))
-    joined.joins.append((first, what))
+    joined.joins.append((first.number, what))
+    segments = [replace(s, torn=NOTHING, missing={}) if s is first else s for s in joined.segments]
+    joined.segments = [
+        replace(s, torn=s.torn | torn[s.number]) if s.number in torn else s for s in segments
+    ]
 
 
 def _pause(beside: Sequence[Placed], lane: Lane) -> float:
@@ -359,27 +371,24 @@ def _what(gaps: Mapping[str, float], overlap: float, shift: Shift, parts: tuple[
     return f"{new} begins where {old} ends"
 
 
-def closed(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Placed, int, float]]:
-    """Close every hole that all lanes have; returns the segments behind, and for each of their PIDs
-    the ticks taken away.
-    """
-    taken: list[tuple[Placed, int, float]] = []
+Hole = tuple[int, int, float]  # the number of the segment behind it, PID, ticks
+
+
+def closed(segments: Sequence[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Hole]]:
+    """Close every hole that all lanes have; returns also what was taken away of each stream."""
+    moved: list[Placed] = []
+    taken: list[Hole] = []
     ends: dict[int, float] = {}
     back = 0
-    for segment in segments:
-        segment.move(-back)
+    for each in segments:
+        segment = each.moved(-back)
         gaps = [segment.presented(pid)[0] - ends[pid] for pid in segment.stamps if pid in ends]
         torn = segment.torn.issuperset(pid for pid in segment.stamps if pid in ends)
         if gaps and torn and min(gaps) > 0:
-            segment.move(-int(min(gaps)))
-            back += int(min(gaps))
-            taken += [(segment, pid, float(int(min(gaps)))) for pid in segment.stamps]
+            gap = int(min(gaps))
+            segment = segment.moved(-gap)
+            back += gap
+            taken += [(segment.number, pid, float(gap)) for pid in segment.stamps]
         ends |= {x.pid: kept_end(segment, x) for x in lanes if x.pid in segment.stamps}
-    return taken
-
-
-def settled(joined: Joined, base: int) -> Iterator[Join]:
-    """The joins, once every segment has its final place."""
-    for segment, reason in joined.joins:
-        begin = min(segment.presented(pid)[0] for pid in segment.stamps)
-        yield Join(round((begin - base) / HZ, 6), segment.slot.part, reason)
+        moved.append(segment)
+    return moved, taken

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -163,9 +164,8 @@ def _attached(a: Placed, b: Placed) -> bool:
 
 def _repositioned(segments: list[Placed]) -> list[Placed]:
     """Positions in the order found, so that neighbours are neighbours."""
-    for segment, position in zip(segments, sorted(s.position for s in segments), strict=True):
-        segment.position = position
-    return segments
+    positions = sorted(segment.position for segment in segments)
+    return [replace(s, position=n) for s, n in zip(segments, positions, strict=True)]
 
 
 def _by_clock(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed]:

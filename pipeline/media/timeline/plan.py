@@ -81,11 +81,14 @@ def plan(
     placed = _placed(segments, lanes, slots, on_loss)
     findings += placed.findings
     segments = placed.joined.segments
-    findings += rebase(segments, lanes)
+    segments, said = rebase(segments, lanes)
+    findings += said
     covered = placed.joined.covered
     needed = [replace(s, duration=None) if s.name in covered.whole else s for s in _once(slots)]
     promised, said = promises(segments, lanes, needed)
-    for segment, pid, ticks in placed.closed:
+    by_number = {segment.number: segment for segment in segments}
+    for number, pid, ticks in placed.closed:
+        segment = by_number[number]
         here = Closed(segment.slot.name, segment.first(pid), ticks)
         promised[pid] = replace(promised[pid], closed=(*promised[pid].closed, here))
     return Plan(
@@ -93,7 +96,7 @@ def plan(
         tuple(segments),
         tuple(covered.without_loss(findings + said)),
         promised,
-        tuple(joins.settled(placed.joined, BASE)),
+        tuple(Join.at(by_number[n], reason, BASE) for n, reason in placed.joined.joins),
         covered,
         tuple(slots),
     )
@@ -113,7 +116,7 @@ class _Line:
 
     joined: joins.Joined
     findings: list[Finding]
-    closed: Sequence[tuple[Placed, int, float]]  # holes closed in front: PID, ticks
+    closed: Sequence[joins.Hole] = ()  # that were closed
 
 
 def _placed(
@@ -127,20 +130,21 @@ def _placed(
             part, said = arrange(part, lanes)
             findings += said
         parts.append(part)
-    for part in parts:
+    for n, part in enumerate(parts):
         counters = edges.counters_go_on(part, lanes, parts)
         placer = Placer(lanes, slots, counters)
         for number, segment in enumerate(part, 1):
             placer.place(segment, part[number : number + NEAREST])
         findings += placer.findings
-        decoding.fit(part, lanes)
-        findings += edges.examine(part, lanes, slots, counters=counters)
+        fitted = decoding.fitted(placer.placed, lanes)
+        parts[n], said = edges.examine(fitted, lanes, slots, counters=counters)
+        findings += said
     joined = joins.join(parts, lanes, slots)
     joined.covered.whole.update(coverage.held(joined.segments, lanes, slots))
-    closed: Sequence[tuple[Placed, int, float]] = ()
+    closed: Sequence[joins.Hole] = ()
     if on_loss is OnLoss.CLOSE:
-        closed = joins.closed(joined.segments, lanes)
-    decoding.fit(joined.segments, lanes)
+        joined.segments, closed = joins.closed(joined.segments, lanes)
+    joined.segments = decoding.fitted(joined.segments, lanes)
     return _Line(joined, findings + joined.findings, closed)
 
 
@@ -172,7 +176,8 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
             if apart > APART:
                 detail = f"its streams are {apart:.0f} s apart: they do not share one clock"
                 findings.append(Finding("DTS_BACK", Severity.FATAL, slot.name, detail=detail))
-    return found, [*findings, *decoded_in_time(found, lanes)]
+    found, late = decoded_in_time(found, lanes)
+    return found, findings + late
 
 
 def _due(slots: Sequence[Slot]) -> Iterator[tuple[int, Slot]]:
@@ -203,7 +208,7 @@ def _placeable(
     return tuple(lane for lane in lanes if lane.pid in there), findings
 
 
-def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Finding]:
+def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
     """Shift everything so that the first presentation time is BASE.
 
     What is decoded and not heard at the beginning of a lane stands before that.
@@ -216,10 +221,9 @@ def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Finding]:
         if (pts >= 0).any()
     ]
     shift = BASE - int(min(starts))
-    for segment in segments:
-        segment.move(shift)
-    span = max(segment.last(pid) for segment in segments for pid in segment.stamps) - BASE
+    moved = [segment.moved(shift) for segment in segments]
+    span = max(segment.last(pid) for segment in moved for pid in segment.stamps) - BASE
     if span <= LONGEST:
-        return []
+        return moved, []
     detail = f"{span / HZ / 3600:.1f} hours, one MP4 is made of at most {LONGEST / HZ / 3600:.1f}"
-    return [Finding("PL_LIMIT", Severity.FATAL, detail=detail)]
+    return moved, [Finding("PL_LIMIT", Severity.FATAL, detail=detail)]
