@@ -37,6 +37,33 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class StreamEnds:
+    """When a stream of a segment begins and ends."""
+
+    stamps: tuple[Ticks, Ticks]  # PTS and DTS, of which this is
+    decoded: tuple[int, int]  # the first and the last DTS
+    shown: tuple[int, int]  # the earliest and the latest PTS
+    wait: int  # ticks from the decoding of the first unit to its showing
+
+    @classmethod
+    def of(cls, stamps: tuple[Ticks, Ticks]) -> "StreamEnds":
+        """These of a stream of which any unit has stamps."""
+        pts, dts = stamps
+        told = dts >= 0
+        at, to = int(told.argmax()), len(told) - 1 - int(told[::-1].argmax())
+        first = int(dts[at])
+        shown = pts if pts.min() >= 0 else pts[pts >= 0]
+        spans = (first, int(dts[to])), (int(shown.min()), int(shown.max()))
+        return cls(stamps, *spans, int(pts[at]) - first)
+
+    def later(self, stamps: tuple[Ticks, Ticks], ticks: int) -> "StreamEnds":
+        """These of the same stream so much later."""
+        (first, last), (earliest, latest) = self.decoded, self.shown
+        spans = (first + ticks, last + ticks), (earliest + ticks, latest + ticks)
+        return StreamEnds(stamps, *spans, self.wait)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Placed:
     """One segment and its place.  ``stamps`` are PTS and DTS of every PES by PID, -1 for none.
 
@@ -56,27 +83,31 @@ class Placed:
     until: Mapping[int, int] = field(default_factory=dict)  # where another part goes on, by PID
     # spans in front of it in which a stream was not sent, by PID
     silent: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    _known: dict[int, StreamEnds] = field(default_factory=dict, repr=False)  # asked for before
 
     def stream(self, pid: int) -> Stream:
         """The scan of one of its streams."""
         assert self.slot.scan is not None
         return self.slot.scan.streams[pid]
 
+    def ends(self, pid: int) -> StreamEnds:
+        """When one of its streams begins and ends: looked up once for the same stamps."""
+        stamps, found = self.stamps[pid], self._known.get(pid)
+        if found is None or found.stamps is not stamps:
+            found = self._known[pid] = StreamEnds.of(stamps)
+        return found
+
     def first(self, pid: int) -> int:
         """The first decoding time of a stream."""
-        dts = self.stamps[pid][1]
-        return int(dts[dts >= 0][0])
+        return self.ends(pid).decoded[0]
 
     def last(self, pid: int) -> int:
         """The last decoding time of a stream."""
-        dts = self.stamps[pid][1]
-        return int(dts[dts >= 0][-1])
+        return self.ends(pid).decoded[1]
 
     def presented(self, pid: int) -> tuple[int, int]:
         """The earliest and the latest presentation time of a stream."""
-        pts = self.stamps[pid][0]
-        known = pts[pts >= 0]
-        return int(known.min()), int(known.max())
+        return self.ends(pid).shown
 
     def end(self, lane: Lane) -> float:
         """Where the last unit of a lane ends."""
@@ -99,17 +130,18 @@ class Placed:
 
     def moved(self, ticks: int) -> "Placed":
         """The same, so much later on the time line."""
+        stamps = {
+            p: (later(pts, ticks), later(dts, ticks)) for p, (pts, dts) in self.stamps.items()
+        }
         return replace(
             self,
-            stamps={
-                pid: (later(pts, ticks), later(dts, ticks))
-                for pid, (pts, dts) in self.stamps.items()
-            },
+            stamps=stamps,
             until={pid: at + ticks for pid, at in self.until.items()},
             silent={
                 pid: tuple((a + ticks, b + ticks) for a, b in spans)
                 for pid, spans in self.silent.items()
             },
+            _known={pid: self.ends(pid).later(stamps[pid], ticks) for pid in stamps},
         )
 
     def decoded_earlier(self, pid: int, ticks: int) -> "Placed":

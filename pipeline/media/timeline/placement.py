@@ -11,7 +11,7 @@ from itertools import takewhile
 
 import numpy as np
 
-from pipeline.media.clock import BASE, HZ, MODULO, signed
+from pipeline.media.clock import BASE, HZ, MODULO, signed, signed_ticks
 from pipeline.media.slots.segments import (
     GAP,
     Placed,
@@ -54,7 +54,7 @@ class Placer:
             self._offset = BASE - spread(begins)[0]
         else:
             pushed = self._choose_offset(self.placed[-1], segment, following)
-            segment = replace(segment, pushed=pushed)
+            segment = replace(segment, pushed=pushed) if pushed else segment
         for lane in self._lanes:
             if lane.pid in segment.stamps:
                 segment = self._shifted(segment, lane)
@@ -95,32 +95,32 @@ class Placer:
         firsts = {pid: self._new_first(segment, pid) for pid in ends}
         backs = [self._back(before, segment, pid, lasts[pid] - firsts[pid]) for pid in ends]
         gone = slots_between(self._slots, before, segment)
+        clock = min(firsts[pid] - end for pid, end in ends.items()) / HZ
         seen = Witnesses(
             back=max(backs) / HZ,
-            clock=min(firsts[pid] - end for pid, end in ends.items()) / HZ,
+            clock=clock,
             listed=sum(slot.duration or 0.0 for slot in gone),
             gone=bool(gone),
             announced=segment.slot.discontinuity,
             hurt=before.damaged or segment.damaged,
             short=self._shortfall(before, segment) / HZ,
-            seamless=False,
+            seamless=self._is_seamless(before, segment, clock),
             lacks=shortfall(before, self._lanes) / HZ,
             rest=self._rest(before) / HZ,
             numbered=self._left_out(before, segment),
         )
-        seen = replace(seen, seamless=self._is_seamless(before, segment, seen.clock))
         broken = not gone and self._breaks(before, segment)  # or what is gone broke them
         if seen.back < 0 and seen.clock_agrees and not broken:
             return 0
         seen = replace(seen, names=self._gap_by_walls(segment, following, seen.clock))
         if seen.clock_is_right:
             return 0
-        clock = self._offset
+        offset = self._offset
         padded = self._padded(seen) if seen.back >= 0 else {}
         self._join(segment, {p: end - padded.get(p, 0.0) for p, end in ends.items()})
         pushed = 0
         if 0 <= seen.back * HZ <= GAP:
-            pushed = int(signed(np.array(self._offset - clock, np.int64)))
+            pushed = signed_ticks(self._offset - offset)
         elif not (gone or seen.hurt):
             pushed = self._room(before, segment)
         self._offset += round(seen.wait * HZ)
@@ -248,5 +248,5 @@ def spread(firsts: Sequence[int]) -> tuple[int, int]:
     """The first of some stamps, which may lie on both sides of a wrap of the clock, and the ticks
     from it to the last.
     """
-    steps = signed(np.array(firsts, np.int64) - firsts[0])
-    return firsts[0] + int(steps.min()), int(np.ptp(steps))
+    steps = [signed_ticks(first - firsts[0]) for first in firsts]
+    return firsts[0] + min(steps), max(steps) - min(steps)

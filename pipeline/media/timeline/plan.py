@@ -71,8 +71,9 @@ def plan(
     findings += moved
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
-    segments, said = _segments(slots, lanes)
-    slots = [slot for _, slot in _due(slots)]
+    due = list(_due(slots))
+    segments, said = _segments(due, lanes)
+    slots = [slot for _, slot in due]
     lanes, absent = _placeable(lanes, segments, slots)
     said += absent
     findings += said
@@ -154,15 +155,18 @@ def _aligned(slots: Sequence[Slot], like: str) -> tuple[list[Slot], list[Scan], 
     scans, findings = aligned([scan for n in there if (scan := slots[n].scan)], attrgetter(like))
     routed = list(slots)
     for number, scan in zip(there, scans, strict=True):
-        routed[number] = replace(slots[number], scan=scan)
+        if scan is not slots[number].scan:
+            routed[number] = replace(slots[number], scan=scan)
     return routed, scans, findings
 
 
-def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
+def _segments(
+    due: Sequence[tuple[int, Slot]], lanes: Sequence[Lane]
+) -> tuple[list[Placed], list[Finding]]:
     """Segments with media in at least one lane."""
     found: list[Placed] = []
     findings: list[Finding] = []
-    for position, (number, slot) in enumerate(_due(slots)):
+    for position, (number, slot) in enumerate(due):
         stamps: dict[int, tuple[Ticks, Ticks]] = {}
         for lane in lanes:
             stream = slot.scan.streams.get(lane.pid) if slot.scan else None
@@ -186,7 +190,8 @@ def _due(slots: Sequence[Slot]) -> Iterator[tuple[int, Slot]]:
     for number, slot in enumerate(slots):
         announced |= slot.discontinuity
         if has_media(slot) or is_gone(slot):
-            yield number, replace(slot, discontinuity=announced)
+            same = slot.discontinuity == announced
+            yield number, slot if same else replace(slot, discontinuity=announced)
             announced = False
 
 
