@@ -1,6 +1,6 @@
 """Where every segment of a part belongs in time, from witnesses that are compared in one place.
 
-What is missing between segments is no business of this module:
+What is missing between segments is no business of this module: the room
 :mod:`pipeline.media.timeline.edges` finds that out once everything has its place.  Times are ticks
 of 90 kHz unless they say seconds.
 """

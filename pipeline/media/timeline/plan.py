@@ -13,10 +13,12 @@ from pipeline.media.clock import BASE, HZ, MODULO, Ticks
 from pipeline.media.slots.bounds import decoded_in_time
 from pipeline.media.slots.segments import Placed, Slot, has_media, is_gone
 from pipeline.media.slots.timestamps import unwrapped
-from pipeline.media.timeline import coverage, decoding, edges
-from pipeline.media.timeline import failover as joins
+from pipeline.media.timeline import decoding
+from pipeline.media.timeline.edges import examine as edges
 from pipeline.media.timeline.expected_span import Closed, Promise, promises
-from pipeline.media.timeline.failover import Covered, Join
+from pipeline.media.timeline.failover import coverage
+from pipeline.media.timeline.failover import join as joins
+from pipeline.media.timeline.failover.join import Covered, Join
 from pipeline.media.timeline.order import fitting, in_order, without_copies
 from pipeline.media.timeline.pid_mapping import aligned
 from pipeline.media.timeline.placement import Placer, spread

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.slots.segments import Placed, Slot
-from pipeline.media.timeline.pace import Pace, decoded_end, pace
+from pipeline.media.timeline.edges.pace import Pace, decoded_end, pace
 from pipeline.media.track import Lane
 from tests import ts
 from tests.media.loss.test_balance import run, slots_of

@@ -21,10 +21,10 @@ from pipeline.media.slots.segments import (
     promise_is_kept,
     slots_between,
 )
-from pipeline.media.timeline import stream_gaps as absence
 from pipeline.media.timeline.decoding import first_wait
-from pipeline.media.timeline.pace import Pace, decoded_end, pace
-from pipeline.media.timeline.stream_gaps import came_back, never_sent
+from pipeline.media.timeline.edges import stream_gaps as absence
+from pipeline.media.timeline.edges.pace import Pace, decoded_end, pace
+from pipeline.media.timeline.edges.stream_gaps import came_back, never_sent
 from pipeline.media.track import Lane
 from pipeline.media.ts.continuity import continues, moved
 from pipeline.media.ts.scan import Stream

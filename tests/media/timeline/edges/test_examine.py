@@ -8,9 +8,9 @@ import pytest
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.loss.account import entries
 from pipeline.media.slots.segments import Placed, Slot
-from pipeline.media.timeline.edges import examine
+from pipeline.media.timeline.edges.examine import examine
+from pipeline.media.timeline.edges.stream_gaps import came_back
 from pipeline.media.timeline.plan import Plan, plan
-from pipeline.media.timeline.stream_gaps import came_back
 from pipeline.media.track import Lane
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity, TrackEvent
