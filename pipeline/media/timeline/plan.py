@@ -14,11 +14,13 @@ from pipeline.media.slots.bounds import decoded_in_time
 from pipeline.media.slots.segments import Placed, Slot, has_media, is_gone
 from pipeline.media.slots.timestamps import unwrapped
 from pipeline.media.timeline import decoding
-from pipeline.media.timeline.edges import examine as edges
+from pipeline.media.timeline.closing import Hole, closed
+from pipeline.media.timeline.edges.counters import counters_go_on
+from pipeline.media.timeline.edges.examine import examine
 from pipeline.media.timeline.expected_span import Closed, Promise, promises
 from pipeline.media.timeline.failover import coverage
-from pipeline.media.timeline.failover import join as joins
-from pipeline.media.timeline.failover.join import Covered, Join
+from pipeline.media.timeline.failover.covered import Covered, Join, Joined
+from pipeline.media.timeline.failover.join import by_part, join
 from pipeline.media.timeline.order import fitting, in_order, without_copies
 from pipeline.media.timeline.pid_mapping import aligned
 from pipeline.media.timeline.placement import Placer, spread
@@ -117,9 +119,9 @@ def _once(slots: Sequence[Slot]) -> Iterator[Slot]:
 class _Line:
     """All segments on one time line, which begins anywhere."""
 
-    joined: joins.Joined
+    joined: Joined
     findings: list[Finding]
-    closed: Sequence[joins.Hole] = ()  # that were closed
+    closed: Sequence[Hole] = ()  # that were closed
 
 
 def _placed(
@@ -128,27 +130,27 @@ def _placed(
     """Each part by itself, then one behind the other."""
     findings: list[Finding] = []
     parts = []
-    for part in joins.by_part(segments):
+    for part in by_part(segments):
         for arrange in (without_copies, in_order, fitting):
             part, said = arrange(part, lanes)
             findings += said
         parts.append(part)
     for n, part in enumerate(parts):
-        counters = edges.counters_go_on(part, lanes, parts)
+        counters = counters_go_on(part, lanes, parts)
         placer = Placer(lanes, slots, counters)
         for number, segment in enumerate(part, 1):
             placer.place(segment, part[number : number + NEAREST])
         findings += placer.findings
         fitted = decoding.fitted(placer.placed, lanes)
-        parts[n], said = edges.examine(fitted, lanes, slots, counters=counters)
+        parts[n], said = examine(fitted, lanes, slots, counters=counters)
         findings += said
-    joined = joins.join(parts, lanes, slots)
+    joined = join(parts, lanes, slots)
     joined.covered.whole.update(coverage.held(joined.segments, lanes, slots))
-    closed: Sequence[joins.Hole] = ()
+    taken: Sequence[Hole] = ()
     if on_loss is OnLoss.CLOSE:
-        joined.segments, closed = joins.closed(joined.segments, lanes)
+        joined.segments, taken = closed(joined.segments, lanes)
     joined.segments = decoding.fitted(joined.segments, lanes)
-    return _Line(joined, findings + joined.findings, closed)
+    return _Line(joined, findings + joined.findings, taken)
 
 
 def _aligned(slots: Sequence[Slot], like: str) -> tuple[list[Slot], list[Scan], list[Finding]]:

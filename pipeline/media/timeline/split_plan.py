@@ -12,7 +12,7 @@ from pipeline.media.es.formats import Format
 from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.segments import Placed
 from pipeline.media.timeline.expected_span import Promise
-from pipeline.media.timeline.failover.join import kept_end
+from pipeline.media.timeline.failover.overlap import kept_end
 from pipeline.media.timeline.plan import Plan, rebase
 from pipeline.media.timeline.tracks import choose
 from pipeline.media.track import Lane
