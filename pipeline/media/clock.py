@@ -17,3 +17,8 @@ Ticks = NDArray[np.int64]
 def signed(step: Ticks) -> Ticks:
     """Steps of a 33-bit clock as the nearest signed difference."""
     return (step + (MODULO >> 1)) % MODULO - (MODULO >> 1)
+
+
+def signed_ticks(step: int) -> int:
+    """One step of a 33-bit clock as the nearest signed difference."""
+    return (step + (MODULO >> 1)) % MODULO - (MODULO >> 1)

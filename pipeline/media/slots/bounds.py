@@ -4,7 +4,7 @@ Asked before anything else is read off them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -160,17 +160,18 @@ def _first_differs(one: Ticks, other: Ticks) -> bool:
     return [*one[one >= 0][:1]] != [*other[other >= 0][:1]]
 
 
-def decoded_in_time(segments: Sequence[Placed], lanes: Sequence[Lane]) -> Iterator[Finding]:
+def decoded_in_time(
+    segments: Sequence[Placed], lanes: Sequence[Lane]
+) -> tuple[list[Placed], list[Finding]]:
     """No picture may be decoded after it is shown (ISO/IEC 13818-1 clause 2.7.4): all of a lane are
     decoded so much earlier.
     """
-    for lane in lanes:
-        there = [s for s in segments if lane.pid in s.stamps and lane.codec.kind == "video"]
-        behind = [late(*segment.stamps[lane.pid], lane) for segment in there]
-        most = max(behind, default=0)
-        for segment in there if most else ():
-            segment.decode_earlier(lane.pid, most)
-        if most:
-            first = there[next(n for n, ticks in enumerate(behind) if ticks)]
+    found, findings = list(segments), []
+    for pid, lane in ((lane.pid, lane) for lane in lanes if lane.codec.kind == "video"):
+        behind = [late(*s.stamps[pid], lane) if pid in s.stamps else 0 for s in found]
+        if most := max(behind, default=0):
+            first = found[next(n for n, ticks in enumerate(behind) if ticks)].slot.name
+            found = [s.decoded_earlier(pid, most) if pid in s.stamps else s for s in found]
             detail = f"pictures that are shown before they are decoded, by up to {most / HZ:.3f} s"
-            yield Finding("DTS_LATE", Severity.INFO, first.slot.name, lane.pid, detail=detail)
+            findings.append(Finding("DTS_LATE", Severity.INFO, first, pid, detail=detail))
+    return found, findings

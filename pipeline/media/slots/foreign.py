@@ -6,7 +6,7 @@ Times are ticks of 90 kHz unless they say seconds.
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from pipeline.media.clock import HZ
+from pipeline.media.clock import HZ, signed_ticks
 from pipeline.media.es.formats import needs
 from pipeline.media.slots.neighbours import (
     Neighbours,
@@ -17,7 +17,6 @@ from pipeline.media.slots.neighbours import (
     kind_of,
     length,
     promised,
-    signed_ticks,
     streams_of,
     unit,
 )

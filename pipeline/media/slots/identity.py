@@ -13,13 +13,7 @@ import numpy as np
 
 from pipeline.media.clock import HZ
 from pipeline.media.slots.foreign import OUT, in_line
-from pipeline.media.slots.neighbours import (
-    between,
-    emptied,
-    neighbours,
-    paired,
-    streams_of,
-)
+from pipeline.media.slots.neighbours import between, emptied, neighbours, paired, streams_of
 from pipeline.media.slots.rejoin import held_again
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.slots.shifts import APART, together

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.media.clock import HZ, signed
+from pipeline.media.clock import HZ, signed, signed_ticks
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.ts.scan import Stream
 
@@ -130,8 +130,3 @@ def unit(stream: Stream) -> float:
     if not len(steps):
         return HZ / 25
     return float(steps[0] if (steps == steps[0]).all() else np.median(steps))
-
-
-def signed_ticks(ticks: int) -> int:
-    """A step of the 33-bit clock as the nearest signed difference."""
-    return int(signed(np.array(ticks, np.int64)))

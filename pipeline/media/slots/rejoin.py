@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.media.clock import HZ, Bytes, Ticks, signed
-from pipeline.media.slots.neighbours import end, first, kind_of, signed_ticks, streams_of
+from pipeline.media.clock import HZ, Bytes, Ticks, signed, signed_ticks
+from pipeline.media.slots.neighbours import end, first, kind_of, streams_of
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.packets import PACKET, columns, framing

@@ -1,12 +1,12 @@
 """Segments and their place in time.  Times are ticks of 90 kHz unless they say seconds."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.media.clock import HZ, Ticks, signed
-from pipeline.media.track import Edges, Lane
+from pipeline.media.track import NOTHING, Edges, Lane
 from pipeline.media.ts.pes import stuffed
 from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Severity, TrackEvent
@@ -36,46 +36,78 @@ class Slot:
     events: tuple[TrackEvent, ...] = ()  # streams that begin or come back with it
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamEnds:
+    """When a stream of a segment begins and ends."""
+
+    stamps: tuple[Ticks, Ticks]  # PTS and DTS, of which this is
+    decoded: tuple[int, int]  # the first and the last DTS
+    shown: tuple[int, int]  # the earliest and the latest PTS
+    wait: int  # ticks from the decoding of the first unit to its showing
+
+    @classmethod
+    def of(cls, stamps: tuple[Ticks, Ticks]) -> "StreamEnds":
+        """These of a stream of which any unit has stamps."""
+        pts, dts = stamps
+        told = dts >= 0
+        at, to = int(told.argmax()), len(told) - 1 - int(told[::-1].argmax())
+        first = int(dts[at])
+        shown = pts if pts.min() >= 0 else pts[pts >= 0]
+        spans = (first, int(dts[to])), (int(shown.min()), int(shown.max()))
+        return cls(stamps, *spans, int(pts[at]) - first)
+
+    def later(self, stamps: tuple[Ticks, Ticks], ticks: int) -> "StreamEnds":
+        """These of the same stream so much later."""
+        (first, last), (earliest, latest) = self.decoded, self.shown
+        spans = (first + ticks, last + ticks), (earliest + ticks, latest + ticks)
+        return StreamEnds(stamps, *spans, self.wait)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """One segment on its way to its place.  ``stamps`` are PTS and DTS of every PES by PID, -1 for
-    none.
+    """One segment and its place.  ``stamps`` are PTS and DTS of every PES by PID, -1 for none.
+
+    Each step of the plan makes new ones of those of the step before.
     """
 
     slot: Slot
     number: int  # which segment of the playlist it is
-    stamps: dict[int, tuple[Ticks, Ticks]]
+    stamps: Mapping[int, tuple[Ticks, Ticks]]
     position: int = 0  # its place in the playlist once that is in order
-    torn: set[int] = field(default_factory=set)
-    joined: set[int] = field(default_factory=set)
-    cut: set[int] = field(default_factory=set)
-    whole: set[int] = field(default_factory=set)
-    missing: dict[int, int] = field(default_factory=dict)  # packets in front of it, at least
+    torn: frozenset[int] = NOTHING  # these four as in ``Edges``
+    joined: frozenset[int] = NOTHING
+    cut: frozenset[int] = NOTHING
+    whole: frozenset[int] = NOTHING
+    missing: Mapping[int, int] = field(default_factory=dict)  # packets in front of it, at least
     pushed: int = 0  # ticks it stands behind its clock, for a stream overlapped the segment before
-    until: dict[int, int] = field(default_factory=dict)  # where another part goes on, by PID
+    until: Mapping[int, int] = field(default_factory=dict)  # where another part goes on, by PID
     # spans in front of it in which a stream was not sent, by PID
-    silent: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    silent: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    _known: dict[int, StreamEnds] = field(default_factory=dict, repr=False)  # asked for before
 
     def stream(self, pid: int) -> Stream:
         """The scan of one of its streams."""
         assert self.slot.scan is not None
         return self.slot.scan.streams[pid]
 
+    def ends(self, pid: int) -> StreamEnds:
+        """When one of its streams begins and ends: looked up once for the same stamps."""
+        stamps, found = self.stamps[pid], self._known.get(pid)
+        if found is None or found.stamps is not stamps:
+            found = self._known[pid] = StreamEnds.of(stamps)
+        return found
+
     def first(self, pid: int) -> int:
         """The first decoding time of a stream."""
-        dts = self.stamps[pid][1]
-        return int(dts[dts >= 0][0])
+        return self.ends(pid).decoded[0]
 
     def last(self, pid: int) -> int:
         """The last decoding time of a stream."""
-        dts = self.stamps[pid][1]
-        return int(dts[dts >= 0][-1])
+        return self.ends(pid).decoded[1]
 
     def presented(self, pid: int) -> tuple[int, int]:
         """The earliest and the latest presentation time of a stream."""
-        pts = self.stamps[pid][0]
-        known = pts[pts >= 0]
-        return int(known.min()), int(known.max())
+        return self.ends(pid).shown
 
     def end(self, lane: Lane) -> float:
         """Where the last unit of a lane ends."""
@@ -96,25 +128,28 @@ class Placed:
         moved = int(self.stamps[other][0][at]) - known[0] - int(signed(pts[at] - known[0]))
         return known[0] + moved, known[1] + moved
 
-    def move(self, ticks: int) -> None:
-        """Shift it on the time line."""
-        for pid, (pts, dts) in self.stamps.items():
-            self.stamps[pid] = (
-                np.where(pts >= 0, pts + ticks, -1),
-                np.where(dts >= 0, dts + ticks, -1),
-            )
-        self.until = {pid: at + ticks for pid, at in self.until.items()}
-        self.silent = {
-            pid: tuple((a + ticks, b + ticks) for a, b in spans)
-            for pid, spans in self.silent.items()
+    def moved(self, ticks: int) -> "Placed":
+        """The same, so much later on the time line."""
+        stamps = {
+            p: (later(pts, ticks), later(dts, ticks)) for p, (pts, dts) in self.stamps.items()
         }
+        return replace(
+            self,
+            stamps=stamps,
+            until={pid: at + ticks for pid, at in self.until.items()},
+            silent={
+                pid: tuple((a + ticks, b + ticks) for a, b in spans)
+                for pid, spans in self.silent.items()
+            },
+            _known={pid: self.ends(pid).later(stamps[pid], ticks) for pid in stamps},
+        )
 
-    def decode_earlier(self, pid: int, ticks: int) -> None:
-        """Shift the decoding times of one stream."""
+    def decoded_earlier(self, pid: int, ticks: int) -> "Placed":
+        """The same, with one stream decoded so much earlier."""
         pts, dts = self.stamps[pid]
-        self.stamps[pid] = pts, np.where(dts >= 0, dts - ticks, -1)
-        if pid in self.until:
-            self.until[pid] -= ticks
+        stamps = {**self.stamps, pid: (pts, later(dts, -ticks))}
+        until = {p: at - ticks if p == pid else at for p, at in self.until.items()}
+        return replace(self, stamps=stamps, until=until)
 
     @property
     def damaged(self) -> bool:
@@ -140,8 +175,14 @@ class Placed:
     @property
     def edges(self) -> Edges:
         """Its ends, for the stitcher."""
-        torn, joined, cut, whole = map(frozenset, (self.torn, self.joined, self.cut, self.whole))
-        return Edges(torn, joined, cut, whole, self.until)
+        return Edges(self.torn, self.joined, self.cut, self.whole, self.until)
+
+
+def later(clock: Ticks, ticks: int) -> Ticks:
+    """These stamps so much later, for reading only; -1 stays none."""
+    moved: Ticks = np.where(clock >= 0, clock + ticks, -1)
+    moved.flags.writeable = False
+    return moved
 
 
 def has_media(slot: Slot) -> bool:

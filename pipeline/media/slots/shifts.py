@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.media.clock import HZ, MODULO, Ticks, signed
-from pipeline.media.slots.neighbours import Neighbours, end, first, signed_ticks, streams_of
+from pipeline.media.clock import HZ, MODULO, Ticks, signed, signed_ticks
+from pipeline.media.slots.neighbours import Neighbours, end, first, streams_of
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.clock import Ticks, signed
+from pipeline.media.clock import Ticks, signed_ticks
 from pipeline.media.slots.segments import Placed
 from pipeline.media.slots.timestamps import LATEST
 from pipeline.media.track import Lane
@@ -18,41 +18,44 @@ STEADY = 1 / 8  # share of a picture's time by which waits may stray from the us
 MOST = 0.8  # of the pictures: beside a loss some wait otherwise
 
 
-def fit(segments: Sequence[Placed], lanes: Sequence[Lane]) -> None:
+def fitted(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Placed]:
     """Let all pictures of a lane wait equally long, so that they are decoded as they are shown:
     earlier than told where others wait longer, and never later (ISO/IEC 13818-1 clause 2.7.4).
     """
+    found = list(segments)
     for lane in lanes:
-        having = [s for s in segments if lane.pid in s.stamps]
-        if lane.codec.kind == "video" and having:
-            runs = _runs(having, lane)
-            for run, ticks in zip(runs, _leads(runs, lane) if len(runs) > 1 else (0,), strict=True):
-                for segment in run if ticks else ():
-                    segment.decode_earlier(lane.pid, ticks)
+        having = [n for n, s in enumerate(found) if lane.pid in s.stamps]
+        if lane.codec.kind != "video" or not having:
+            continue
+        runs = _runs([found[n] for n in having], lane)
+        leads = _leads(runs, lane) if len(runs) > 1 else [0]
+        each = [ticks for run, ticks in zip(runs, leads, strict=True) for _ in run]
+        for n, ticks in zip(having, each, strict=True):
+            found[n] = found[n].decoded_earlier(lane.pid, ticks) if ticks else found[n]
+    return found
 
 
 def _runs(having: Sequence[Placed], lane: Lane) -> list[list[Placed]]:
     """Segments of one encoder each, as far as can be told."""
     runs = [[having[0]]]
-    for before, segment in pairwise(having):
-        if _anew(before, segment, lane.pid) or _turns(before, segment, lane):
+    moved = [_moved(segment, lane.pid) for segment in having]
+    for (before, segment), (was, now) in zip(pairwise(having), pairwise(moved), strict=True):
+        if was != now or _anew(before, segment, lane.pid) or _turns(before, segment, lane):
             runs.append([])
         runs[-1].append(segment)
     return runs
 
 
 def _anew(before: Placed, segment: Placed, pid: int) -> bool:
-    """Another part, another clock, or decoding times that do not rise."""
-    if before.slot.part != segment.slot.part or segment.first(pid) <= before.last(pid):
-        return True
-    return _moved(before, pid) != _moved(segment, pid)
+    """Another part, or decoding times that do not rise."""
+    return before.slot.part != segment.slot.part or segment.first(pid) <= before.last(pid)
 
 
 def _moved(segment: Placed, pid: int) -> int:
     """Ticks from the clock of a segment to its place."""
     pts = segment.stamps[pid][0]
     at = int(np.argmax(pts >= 0))
-    return int(signed(pts[at] - segment.stream(pid).pts[at]))
+    return signed_ticks(int(pts[at]) - int(segment.stream(pid).pts[at]))
 
 
 def _turns(before: Placed, segment: Placed, lane: Lane) -> bool:
@@ -72,9 +75,7 @@ def _turns(before: Placed, segment: Placed, lane: Lane) -> bool:
 
 def first_wait(segment: Placed, pid: int) -> int:
     """Ticks from the decoding of the first picture to its showing."""
-    pts, dts = segment.stamps[pid]
-    at = int(np.argmax(dts >= 0))
-    return int(pts[at] - dts[at])
+    return segment.ends(pid).wait
 
 
 def _waits(segment: Placed, pid: int) -> Ticks:

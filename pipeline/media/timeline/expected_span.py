@@ -14,9 +14,9 @@ from pipeline.media.slots.segments import (
     opening,
     slots_between,
 )
+from pipeline.media.timeline.edges.stream_gaps import FEW
 from pipeline.media.timeline.extinf import adjacent, allowance, exact, extinf_errors, tolerance
 from pipeline.media.timeline.slice_names import DOUBT, TOLERANCE, begins_whole, wall
-from pipeline.media.timeline.stream_gaps import FEW
 from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 

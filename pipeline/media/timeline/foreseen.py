@@ -40,7 +40,7 @@ class Foreseen:
             at = int(np.flatnonzero(stream.dts >= 0)[-1])
             self._clock[pid] = int(stream.dts[at]), int(stamps[pid][1][at])
         last = number + 1 == self._count
-        placed = Placed(slot, number, stamps, number, whole=set(stamps) if last else set())
+        placed = Placed(slot, number, stamps, number, whole=frozenset(stamps if last else ()))
         self._placed.append(placed)
         return placed
 

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.clock import signed
+from pipeline.media.clock import signed, signed_ticks
 from pipeline.media.slots.segments import Placed, Slot, has_media
 from pipeline.media.track import Lane
 from pipeline.media.ts.continuity import continues
@@ -147,10 +148,10 @@ def _overlap(before: Sequence[Placed], after: Sequence[Placed], lanes: Sequence[
     for a, b in zip(before, after, strict=False):
         for lane in lanes:
             if lane.pid in a.stamps and lane.pid in b.stamps:
-                step = int(signed(np.array(b.first(lane.pid) - a.last(lane.pid), np.int64)))
+                step = signed_ticks(b.first(lane.pid) - a.last(lane.pid))
                 both = a.last(lane.pid) - a.first(lane.pid) + b.last(lane.pid) - b.first(lane.pid)
                 anew = a.first(lane.pid) == b.first(lane.pid)  # a clock for each segment
-                if -int(signed(np.array(both, np.int64))) <= step <= 0 and not anew:
+                if -signed_ticks(both) <= step <= 0 and not anew:
                     return True
     return False
 
@@ -163,9 +164,8 @@ def _attached(a: Placed, b: Placed) -> bool:
 
 def _repositioned(segments: list[Placed]) -> list[Placed]:
     """Positions in the order found, so that neighbours are neighbours."""
-    for segment, position in zip(segments, sorted(s.position for s in segments), strict=True):
-        segment.position = position
-    return segments
+    positions = sorted(segment.position for segment in segments)
+    return [replace(s, position=n) for s, n in zip(segments, positions, strict=True)]
 
 
 def _by_clock(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed]:
@@ -230,9 +230,7 @@ def _breaks(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[int, int]:
     backs = gaps = 0
     for a, b in pairwise(segments):
         shared = [lane for lane in lanes if lane.pid in a.stamps and lane.pid in b.stamps]
-        steps = [
-            int(signed(np.array(b.first(lane.pid) - a.last(lane.pid), np.int64))) for lane in shared
-        ]
+        steps = [signed_ticks(b.first(lane.pid) - a.last(lane.pid)) for lane in shared]
         if any(step <= 0 for step in steps):
             backs += 1
         elif any(

@@ -68,12 +68,13 @@ def _as_sent(scans: Sequence[Scan]) -> list[Scan]:
         pid: (was, s.program.streams[pid]) for s in scans for pid, was in s.program.told.items()
     }
     corrected = []
-    for scan in scans:
-        streams = scan.program.streams
+    for each in scans:
+        scan, streams = each, each.program.streams
         silent = true.keys() & streams.keys() - scan.streams.keys()
         here = {pid: true[pid][1] for pid in silent if streams[pid] == true[pid][0]}
-        program = replace(scan.program, streams=streams | here)
-        corrected.append(replace(scan, program=program) if here else scan)
+        if here:
+            scan = replace(scan, program=replace(scan.program, streams=streams | here))
+        corrected.append(scan)
     return corrected
 
 

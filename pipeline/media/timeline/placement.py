@@ -1,6 +1,6 @@
 """Where every segment of a part belongs in time, from witnesses that are compared in one place.
 
-What is missing between segments is no business of this module:
+What is missing between segments is no business of this module: the room
 :mod:`pipeline.media.timeline.edges` finds that out once everything has its place.  Times are ticks
 of 90 kHz unless they say seconds.
 """
@@ -11,7 +11,7 @@ from itertools import takewhile
 
 import numpy as np
 
-from pipeline.media.clock import BASE, HZ, MODULO, signed
+from pipeline.media.clock import BASE, HZ, MODULO, signed, signed_ticks
 from pipeline.media.slots.segments import (
     GAP,
     Placed,
@@ -33,14 +33,13 @@ class Placer:
     """Places segments one after the other; knows where each lane ended."""
 
     def __init__(self, lanes: Sequence[Lane], slots: Sequence[Slot], counters_go_on: bool) -> None:
+        self.placed: list[Placed] = []
         self.findings: list[Finding] = []
         self._lanes = lanes
         self._slots = slots
         self._counters_go_on = counters_go_on
         self._numbers = left_out(slots)
         self._offset = self._lead = 0
-        self._before: Placed | None = None
-        self._recent: list[Placed] = []  # the last ones placed
         self._last: dict[int, int] = {}  # by PID, in new time: the last PTS
         self._begin: dict[int, float] = {}  # and the last unit, of which a PES may hold several
         self._end: dict[int, float] = {}
@@ -49,17 +48,17 @@ class Placer:
 
     def place(self, segment: Placed, following: Sequence[Placed] = ()) -> None:
         """Give one segment its times.  ``following`` are the next ones, as witnesses."""
-        if self._before is None:
+        if not self.placed:
             self._lead = segment.position
             begins = [segment.presented(pid)[0] for pid in segment.stamps]
             self._offset = BASE - spread(begins)[0]
         else:
-            self._choose_offset(self._before, segment, following)
+            pushed = self._choose_offset(self.placed[-1], segment, following)
+            segment = replace(segment, pushed=pushed) if pushed else segment
         for lane in self._lanes:
             if lane.pid in segment.stamps:
-                self._shift(segment, lane)
-        self._before = segment
-        self._recent = [*self._recent[1 - NEAREST :], segment]
+                segment = self._shifted(segment, lane)
+        self.placed.append(segment)
 
     def _new_first(self, segment: Placed, pid: int) -> int:
         """When the segment's first unit is presented with the present offset."""
@@ -88,42 +87,46 @@ class Placer:
         end = max(self._end.values())
         return dict.fromkeys(segment.stamps, end - GAP), dict.fromkeys(segment.stamps, end)
 
-    def _choose_offset(self, before: Placed, segment: Placed, following: Sequence[Placed]) -> None:
-        """Where the clock is no witness for what lies between two segments, the names are."""
+    def _choose_offset(self, before: Placed, segment: Placed, following: Sequence[Placed]) -> int:
+        """Where the clock is no witness for what lies between two segments, the names are.  Returns
+        the ticks by which the segment is pushed behind its clock.
+        """
         lasts, ends = self._ends(before, segment)
         firsts = {pid: self._new_first(segment, pid) for pid in ends}
         backs = [self._back(before, segment, pid, lasts[pid] - firsts[pid]) for pid in ends]
         gone = slots_between(self._slots, before, segment)
+        clock = min(firsts[pid] - end for pid, end in ends.items()) / HZ
         seen = Witnesses(
             back=max(backs) / HZ,
-            clock=min(firsts[pid] - end for pid, end in ends.items()) / HZ,
+            clock=clock,
             listed=sum(slot.duration or 0.0 for slot in gone),
             gone=bool(gone),
             announced=segment.slot.discontinuity,
             hurt=before.damaged or segment.damaged,
             short=self._shortfall(before, segment) / HZ,
-            seamless=False,
+            seamless=self._is_seamless(before, segment, clock),
             lacks=shortfall(before, self._lanes) / HZ,
             rest=self._rest(before) / HZ,
             numbered=self._left_out(before, segment),
         )
-        seen = replace(seen, seamless=self._is_seamless(before, segment, seen.clock))
         broken = not gone and self._breaks(before, segment)  # or what is gone broke them
         if seen.back < 0 and seen.clock_agrees and not broken:
-            return
+            return 0
         seen = replace(seen, names=self._gap_by_walls(segment, following, seen.clock))
         if seen.clock_is_right:
-            return
-        clock = self._offset
+            return 0
+        offset = self._offset
         padded = self._padded(seen) if seen.back >= 0 else {}
         self._join(segment, {p: end - padded.get(p, 0.0) for p, end in ends.items()})
+        pushed = 0
         if 0 <= seen.back * HZ <= GAP:
-            segment.pushed = int(signed(np.array(self._offset - clock, np.int64)))
+            pushed = signed_ticks(self._offset - offset)
         elif not (gone or seen.hurt):
-            segment.pushed = self._room(before, segment)
+            pushed = self._room(before, segment)
         self._offset += round(seen.wait * HZ)
         self._leave_out(before, segment, padded)
         self.findings.append(said(segment, seen))
+        return pushed
 
     def _rest(self, before: Placed) -> float:
         """Ticks that a segment with pictures lasts longer than they tell: EXTINF counts from
@@ -171,7 +174,7 @@ class Placer:
         much these usually stray.
         """
         own = takewhile(lambda later: not later.slot.discontinuity, following)
-        a = wall(self._recent[::-1], self._lanes, self._lead)
+        a = wall(self.placed[: -NEAREST - 1 : -1], self._lanes, self._lead)
         b = wall([segment, *own], self._lanes, self._lead)
         if a is None or b is None:
             return None
@@ -212,34 +215,38 @@ class Placer:
         """The last packet of sound, where the next segment begins before it is half over.  What is
         left of an overlap is carried to the next one.
         """
+        until = dict(before.until)
         for lane in self._lanes:
             if lane.pid not in padded.keys() & before.stamps.keys() & segment.stamps.keys():
                 continue
             over = self._over.get(lane.pid, 0.0)
             over += max(0.0, self._end[lane.pid] - self._new_first(segment, lane.pid))
             if over > lane.unit / 2:
-                before.until[lane.pid] = before.last(lane.pid)
+                until[lane.pid] = before.last(lane.pid)
                 over -= lane.unit
             self._over[lane.pid] = over
+        self.placed[-1] = replace(before, until=until)
 
-    def _shift(self, segment: Placed, lane: Lane) -> None:
+    def _shifted(self, segment: Placed, lane: Lane) -> Placed:
         pts, dts = segment.stamps[lane.pid]
         new_first = self._new_first(segment, lane.pid)
         base = segment.presented(lane.pid)[0]
-        segment.stamps[lane.pid] = (
+        shifted = (
             np.where(pts >= 0, new_first + signed(pts - base), -1),
             np.where(dts >= 0, new_first + signed(dts - base), -1),
         )
+        segment = replace(segment, stamps={**segment.stamps, lane.pid: shifted})
         last, end = segment.presented(lane.pid)[1], segment.end(lane)
         more = max(segment.stream(lane.pid).tail - 1, 0) * lane.unit
         self._last[lane.pid] = last
         self._begin[lane.pid], self._end[lane.pid] = last + more, end
         self._decoded[lane.pid] = segment.last(lane.pid) + more
+        return segment
 
 
 def spread(firsts: Sequence[int]) -> tuple[int, int]:
     """The first of some stamps, which may lie on both sides of a wrap of the clock, and the ticks
     from it to the last.
     """
-    steps = signed(np.array(firsts, np.int64) - firsts[0])
-    return firsts[0] + int(steps.min()), int(np.ptp(steps))
+    steps = [signed_ticks(first - firsts[0]) for first in firsts]
+    return firsts[0] + min(steps), max(steps) - min(steps)

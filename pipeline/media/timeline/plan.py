@@ -13,10 +13,14 @@ from pipeline.media.clock import BASE, HZ, MODULO, Ticks
 from pipeline.media.slots.bounds import decoded_in_time
 from pipeline.media.slots.segments import Placed, Slot, has_media, is_gone
 from pipeline.media.slots.timestamps import unwrapped
-from pipeline.media.timeline import coverage, decoding, edges
-from pipeline.media.timeline import failover as joins
+from pipeline.media.timeline import decoding
+from pipeline.media.timeline.closing import Hole, closed
+from pipeline.media.timeline.edges.counters import counters_go_on
+from pipeline.media.timeline.edges.examine import examine
 from pipeline.media.timeline.expected_span import Closed, Promise, promises
-from pipeline.media.timeline.failover import Covered, Join
+from pipeline.media.timeline.failover import coverage
+from pipeline.media.timeline.failover.covered import Covered, Join, Joined
+from pipeline.media.timeline.failover.join import by_part, join
 from pipeline.media.timeline.order import fitting, in_order, without_copies
 from pipeline.media.timeline.pid_mapping import aligned
 from pipeline.media.timeline.placement import Placer, spread
@@ -71,8 +75,9 @@ def plan(
     findings += moved
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
-    segments, said = _segments(slots, lanes)
-    slots = [slot for _, slot in _due(slots)]
+    due = list(_due(slots))
+    segments, said = _segments(due, lanes)
+    slots = [slot for _, slot in due]
     lanes, absent = _placeable(lanes, segments, slots)
     said += absent
     findings += said
@@ -81,11 +86,14 @@ def plan(
     placed = _placed(segments, lanes, slots, on_loss)
     findings += placed.findings
     segments = placed.joined.segments
-    findings += rebase(segments, lanes)
+    segments, said = rebase(segments, lanes)
+    findings += said
     covered = placed.joined.covered
     needed = [replace(s, duration=None) if s.name in covered.whole else s for s in _once(slots)]
     promised, said = promises(segments, lanes, needed)
-    for segment, pid, ticks in placed.closed:
+    by_number = {segment.number: segment for segment in segments}
+    for number, pid, ticks in placed.closed:
+        segment = by_number[number]
         here = Closed(segment.slot.name, segment.first(pid), ticks)
         promised[pid] = replace(promised[pid], closed=(*promised[pid].closed, here))
     return Plan(
@@ -93,7 +101,7 @@ def plan(
         tuple(segments),
         tuple(covered.without_loss(findings + said)),
         promised,
-        tuple(joins.settled(placed.joined, BASE)),
+        tuple(Join.at(by_number[n], reason, BASE) for n, reason in placed.joined.joins),
         covered,
         tuple(slots),
     )
@@ -111,9 +119,9 @@ def _once(slots: Sequence[Slot]) -> Iterator[Slot]:
 class _Line:
     """All segments on one time line, which begins anywhere."""
 
-    joined: joins.Joined
+    joined: Joined
     findings: list[Finding]
-    closed: Sequence[tuple[Placed, int, float]]  # holes closed in front: PID, ticks
+    closed: Sequence[Hole] = ()  # that were closed
 
 
 def _placed(
@@ -122,26 +130,27 @@ def _placed(
     """Each part by itself, then one behind the other."""
     findings: list[Finding] = []
     parts = []
-    for part in joins.by_part(segments):
+    for part in by_part(segments):
         for arrange in (without_copies, in_order, fitting):
             part, said = arrange(part, lanes)
             findings += said
         parts.append(part)
-    for part in parts:
-        counters = edges.counters_go_on(part, lanes, parts)
+    for n, part in enumerate(parts):
+        counters = counters_go_on(part, lanes, parts)
         placer = Placer(lanes, slots, counters)
         for number, segment in enumerate(part, 1):
             placer.place(segment, part[number : number + NEAREST])
         findings += placer.findings
-        decoding.fit(part, lanes)
-        findings += edges.examine(part, lanes, slots, counters=counters)
-    joined = joins.join(parts, lanes, slots)
+        fitted = decoding.fitted(placer.placed, lanes)
+        parts[n], said = examine(fitted, lanes, slots, counters=counters)
+        findings += said
+    joined = join(parts, lanes, slots)
     joined.covered.whole.update(coverage.held(joined.segments, lanes, slots))
-    closed: Sequence[tuple[Placed, int, float]] = ()
+    taken: Sequence[Hole] = ()
     if on_loss is OnLoss.CLOSE:
-        closed = joins.closed(joined.segments, lanes)
-    decoding.fit(joined.segments, lanes)
-    return _Line(joined, findings + joined.findings, closed)
+        joined.segments, taken = closed(joined.segments, lanes)
+    joined.segments = decoding.fitted(joined.segments, lanes)
+    return _Line(joined, findings + joined.findings, taken)
 
 
 def _aligned(slots: Sequence[Slot], like: str) -> tuple[list[Slot], list[Scan], list[Finding]]:
@@ -150,15 +159,18 @@ def _aligned(slots: Sequence[Slot], like: str) -> tuple[list[Slot], list[Scan], 
     scans, findings = aligned([scan for n in there if (scan := slots[n].scan)], attrgetter(like))
     routed = list(slots)
     for number, scan in zip(there, scans, strict=True):
-        routed[number] = replace(slots[number], scan=scan)
+        if scan is not slots[number].scan:
+            routed[number] = replace(slots[number], scan=scan)
     return routed, scans, findings
 
 
-def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
+def _segments(
+    due: Sequence[tuple[int, Slot]], lanes: Sequence[Lane]
+) -> tuple[list[Placed], list[Finding]]:
     """Segments with media in at least one lane."""
     found: list[Placed] = []
     findings: list[Finding] = []
-    for position, (number, slot) in enumerate(_due(slots)):
+    for position, (number, slot) in enumerate(due):
         stamps: dict[int, tuple[Ticks, Ticks]] = {}
         for lane in lanes:
             stream = slot.scan.streams.get(lane.pid) if slot.scan else None
@@ -172,7 +184,8 @@ def _segments(slots: Sequence[Slot], lanes: Sequence[Lane]) -> tuple[list[Placed
             if apart > APART:
                 detail = f"its streams are {apart:.0f} s apart: they do not share one clock"
                 findings.append(Finding("DTS_BACK", Severity.FATAL, slot.name, detail=detail))
-    return found, [*findings, *decoded_in_time(found, lanes)]
+    found, late = decoded_in_time(found, lanes)
+    return found, findings + late
 
 
 def _due(slots: Sequence[Slot]) -> Iterator[tuple[int, Slot]]:
@@ -181,7 +194,8 @@ def _due(slots: Sequence[Slot]) -> Iterator[tuple[int, Slot]]:
     for number, slot in enumerate(slots):
         announced |= slot.discontinuity
         if has_media(slot) or is_gone(slot):
-            yield number, replace(slot, discontinuity=announced)
+            same = slot.discontinuity == announced
+            yield number, slot if same else replace(slot, discontinuity=announced)
             announced = False
 
 
@@ -203,7 +217,7 @@ def _placeable(
     return tuple(lane for lane in lanes if lane.pid in there), findings
 
 
-def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Finding]:
+def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
     """Shift everything so that the first presentation time is BASE.
 
     What is decoded and not heard at the beginning of a lane stands before that.
@@ -216,10 +230,9 @@ def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Finding]:
         if (pts >= 0).any()
     ]
     shift = BASE - int(min(starts))
-    for segment in segments:
-        segment.move(shift)
-    span = max(segment.last(pid) for segment in segments for pid in segment.stamps) - BASE
+    moved = [segment.moved(shift) for segment in segments]
+    span = max(segment.last(pid) for segment in moved for pid in segment.stamps) - BASE
     if span <= LONGEST:
-        return []
+        return moved, []
     detail = f"{span / HZ / 3600:.1f} hours, one MP4 is made of at most {LONGEST / HZ / 3600:.1f}"
-    return [Finding("PL_LIMIT", Severity.FATAL, detail=detail)]
+    return moved, [Finding("PL_LIMIT", Severity.FATAL, detail=detail)]

@@ -11,7 +11,7 @@ from itertools import islice, takewhile
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.clock import HZ, Ticks, signed
+from pipeline.media.clock import HZ, Ticks, signed, signed_ticks
 from pipeline.media.slots.segments import Placed, Slot, falls_short, opening
 from pipeline.media.track import Lane
 
@@ -142,7 +142,7 @@ def shift(older: Sequence[Placed], newer: Sequence[Placed], lanes: Sequence[Lane
     if a is None or b is None:
         return _without_names(older, newer, lanes, by_clock)
     by_names = b.offset - a.offset
-    apart = int(signed(np.array(by_clock - round(by_names), np.int64)))
+    apart = signed_ticks(by_clock - round(by_names))
     run = _last_run(older)
     elapsed = opening(newer[0], lanes) + by_names - opening(run, lanes)
     if abs(apart) <= min(TOLERANCE, elapsed / 4) and not _afresh(run, newer[0]):
@@ -157,7 +157,7 @@ def _without_names(
     """A clock that goes on within a second speaks for itself; else there is nothing to go by."""
     end = round(max(s.end(lane) for s in older for lane in lanes if lane.pid in s.stamps))
     behind = end - min(newer[0].presented(pid)[0] for pid in newer[0].stamps)
-    apart = int(signed(np.array(by_clock - behind, np.int64)))
+    apart = signed_ticks(by_clock - behind)
     if abs(apart) <= TOLERANCE:
         return Shift(behind + apart, 0.0, "by its clock, which goes on")
     return Shift(behind, None, "behind it, for nothing tells when it began")
@@ -175,7 +175,7 @@ def _last_run(older: Sequence[Placed]) -> Placed:
 
 
 def _same_clock(a: Placed, b: Placed) -> bool:
-    return int(signed(np.array(_clock(a) - _clock(b), np.int64))) == 0
+    return signed_ticks(_clock(a) - _clock(b)) == 0
 
 
 def _afresh(run: Placed, newer: Placed) -> bool:

@@ -12,7 +12,7 @@ from pipeline.media.es.formats import Format
 from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.segments import Placed
 from pipeline.media.timeline.expected_span import Promise
-from pipeline.media.timeline.failover import kept_end
+from pipeline.media.timeline.failover.overlap import kept_end
 from pipeline.media.timeline.plan import Plan, rebase
 from pipeline.media.timeline.tracks import choose
 from pipeline.media.track import Lane
@@ -29,21 +29,17 @@ class Division:
 
 
 def divide(whole: Plan, kinds: Collection[str]) -> list[Division]:
-    """The plan cut wherever a stream of one of the kinds changes its format.
-
-    Uses up the segments of the plan: they stand on the time lines of the pieces afterwards.
-    """
+    """The plan cut wherever a stream of one of the kinds changes its format."""
     if whole.rejected:
         return [Division(whole, 0.0)]
     runs = list(_runs(whole, kinds))
     begins = [(_opens(placed) - _opens(runs[0][0])) / HZ for placed, _ in runs]
     pieces = []
-    for n in range(len(runs) - 1, -1, -1):  # each is asked where it stands before it is moved
+    for n, (placed, turned) in enumerate(runs):
         before = [segment for run, _ in runs[:n] for segment in run]
-        placed, turned = runs[n]
         plan = _plan(whole, kinds, placed, before)
         pieces.append(Division(plan, round(begins[n], 6), turned))
-    return pieces[::-1]
+    return pieces
 
 
 def _runs(
@@ -99,34 +95,42 @@ def _plan(
     lanes, said = choose(scans)
     lanes = tuple(lane for lane in lanes if lane.pid in there - others)
     findings = [f for f in said if f.severity == Severity.FATAL and f.pid not in others]
-    findings += _begun(placed[0]) if before else ()
-    if placed[-1] is not whole.placed[-1]:
-        _ended(placed)
+    ends_here = placed[-1] is not whole.placed[-1]
+    if before:
+        begun, said = _begun(placed[0])
+        placed = [begun, *placed[1:]]
+        findings += said
+    if ends_here:
+        placed = _ended(placed)
     promised = {lane.pid: _promised(whole, lane, placed, before) for lane in lanes}
     shift = -_opens(placed)
-    findings += rebase(placed, lanes)
+    placed, said = rebase(placed, lanes)
+    findings += said
     shift += _opens(placed)
     moved = {pid: _moved(promise, shift) for pid, promise in promised.items()}
     return Plan(lanes, tuple(placed), tuple(findings), moved, (), whole.covered, whole.slots)
 
 
-def _begun(first: Placed) -> Iterator[Finding]:
+def _begun(first: Placed) -> tuple[Placed, list[Finding]]:
     """The end of a unit that another file holds the beginning of."""
-    for pid in first.stamps:
-        if head := first.stream(pid).head:
-            first.torn.add(pid)
-            detail = f"{head} bytes of a unit that begins in the file before"
-            yield Finding("PES_START", Severity.ERROR, first.slot.name, pid, detail=detail)
+    heads = {pid: head for pid in first.stamps if (head := first.stream(pid).head)}
+    findings = []
+    for pid, head in heads.items():
+        detail = f"{head} bytes of a unit that begins in the file before"
+        findings.append(Finding("PES_START", Severity.ERROR, first.slot.name, pid, detail=detail))
+    return replace(first, torn=first.torn | heads.keys()), findings
 
 
-def _ended(placed: Sequence[Placed]) -> None:
+def _ended(placed: Sequence[Placed]) -> list[Placed]:
     """Nothing goes on behind the last segment that holds a stream."""
     later: set[int] = set()
+    ended = []
     for segment in reversed(placed):
         ending = segment.stamps.keys() - later
-        segment.whole |= ending
-        segment.joined -= ending
+        whole, joined = segment.whole | ending, segment.joined - ending
+        ended.append(replace(segment, whole=whole, joined=joined))
         later |= ending
+    return ended[::-1]
 
 
 def _opens(placed: Sequence[Placed]) -> int:

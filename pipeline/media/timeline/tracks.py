@@ -67,7 +67,8 @@ def _program_rules(scans: Sequence[Scan], listed: Sequence[Scan]) -> Iterator[Fi
             detail = f"a stream becomes another on its PID inside a segment: that is {NOT_YET}"
             yield Finding("PMT_CHANGE", Severity.FATAL, scan.name, detail=detail)
     for before, scan in pairwise(listed):
-        if _media(scan.program) != _media(before.program):
+        same = scan.program == before.program
+        if not same and _media(scan.program) != _media(before.program):
             detail = f"{psi.describe(scan.program)}, was {psi.describe(before.program)}"
             yield Finding("PMT_CHANGE", Severity.INFO, scan.name, detail=detail)
         if scan.program.pmt_pid != before.program.pmt_pid:

@@ -302,9 +302,9 @@ def test_a_hole_inside_a_slot_is_its_own_also_behind_one_that_holds_nothing():
 
 def test_what_another_part_goes_on_with_is_no_longer_promised():
     on = line(*SHORT)
-    on.placed[1].slot = replace(on.placed[1].slot, part="bak0")
-    on.placed[1].until[on.lane.pid] = BASE + 6 * HZ
-    found = explained(on)
+    here, until = on.placed[1], {on.lane.pid: BASE + 6 * HZ}
+    here = replace(here, slot=replace(here.slot, part="bak0"), until=until)
+    found = explained(replace(on, placed={**on.placed, 1: here}))
     assert (found[1].reason, found[1].excepted) == ("bak0 goes on with another part", 2.0)
 
 
@@ -460,14 +460,17 @@ def delivered(units: dict[str, object], until: int | None = None, lost: int = 0)
     lane = made.lanes[0]
     (stretch,) = stretches_of(made, datas, lane)
     (segment,) = made.placed
-    segment.missing[lane.pid] = 2
     assert segment.slot.scan is not None
     stream = replace(segment.stream(lane.pid), lost=lost)
     streams = {**segment.slot.scan.streams, lane.pid: stream}
-    segment.slot = replace(segment.slot, scan=replace(segment.slot.scan, streams=streams))
-    segment.until = {lane.pid: until} if until else {}
+    segment = replace(
+        segment,
+        slot=replace(segment.slot, scan=replace(segment.slot.scan, streams=streams)),
+        missing={lane.pid: 2},
+        until={lane.pid: until} if until else {},
+    )
     there = Stretch(stretch.segment, replace(stretch.units, **units))
-    return entries(lane, made.placed, slots, [there], [], made.promised[lane.pid])[0]
+    return entries(lane, [segment], slots, [there], [], made.promised[lane.pid])[0]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.media.clock import signed_ticks
 from pipeline.media.slots.neighbours import (
     between,
     emptied,
@@ -14,7 +15,6 @@ from pipeline.media.slots.neighbours import (
     length,
     neighbours,
     promised,
-    signed_ticks,
     streams_of,
     unit,
 )

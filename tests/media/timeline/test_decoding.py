@@ -37,14 +37,19 @@ def encoded(waiting, begin, *, clock=0, part="main", line=None):
 
 def fitted(*segments):
     """By how much the pictures of each segment are decoded earlier than before."""
+    return _fitted(*segments)[1]
+
+
+def _fitted(*segments):
     told = [segment.stamps[ts.VIDEO] for segment in segments]
     lanes, _ = choose([segment.slot.scan for segment in segments])
-    decoding.fit(segments, [replace(lane, unit=UNIT) for lane in lanes])
-    now = [segment.stamps[ts.VIDEO] for segment in segments]
+    found = decoding.fitted(segments, [replace(lane, unit=UNIT) for lane in lanes])
+    now = [segment.stamps[ts.VIDEO] for segment in found]
     assert all(np.array_equal(a, b) for (a, _), (b, _) in zip(told, now, strict=True))
     assert all((dts <= pts).all() for pts, dts in now)
     assert (np.diff(np.concatenate([dts for _, dts in now])) > 0).all()
-    return [int(before[0] - dts[0]) for (_, before), (_, dts) in zip(told, now, strict=True)]
+    leads = [int(before[0] - dts[0]) for (_, before), (_, dts) in zip(told, now, strict=True)]
+    return found, leads
 
 
 @pytest.mark.parametrize("behind", ORDERS)
@@ -108,32 +113,30 @@ def test_pictures_in_front_are_decoded_before_those_behind(clock):
 
 
 def test_where_a_segment_is_cut_moves_with_its_pictures():
-    front = encoded(0, LASTS)
-    front.until[ts.VIDEO] = LASTS + 10 * UNIT
-    assert fitted(front, encoded(2, 2 * LASTS, part="bak0")) == [2 * UNIT, 0]
-    assert front.until == {ts.VIDEO: LASTS + 8 * UNIT}
+    front = replace(encoded(0, LASTS), until={ts.VIDEO: LASTS + 10 * UNIT})
+    found, leads = _fitted(front, encoded(2, 2 * LASTS, part="bak0"))
+    assert leads == [2 * UNIT, 0]
+    assert found[0].until == {ts.VIDEO: LASTS + 8 * UNIT}
 
 
 def test_what_is_cut_off_needs_no_room():
-    front = encoded(0, LASTS)
-    front.until[ts.VIDEO] = LASTS + 3 * UNIT
+    front = replace(encoded(0, LASTS), until={ts.VIDEO: LASTS + 3 * UNIT})
     segments = front, encoded(0, LASTS + 3 * UNIT, part="bak0")
     lanes, _ = choose([segment.slot.scan for segment in segments])
-    decoding.fit(segments, lanes)
-    assert [segment.first(ts.VIDEO) for segment in segments] == [LASTS, LASTS + 3 * UNIT]
+    found = decoding.fitted(segments, lanes)
+    assert [segment.first(ts.VIDEO) for segment in found] == [LASTS, LASTS + 3 * UNIT]
 
 
 def test_nothing_is_decoded_earlier_than_any_stream_can():
     """Pictures behind a seam that say they wait for minutes: no encoder lets them."""
     front, behind = encoded(0, LASTS), encoded(0, 2 * LASTS, clock=9)
     pts, dts = behind.stamps[ts.VIDEO]
-    behind.stamps[ts.VIDEO] = pts + 90 * LATEST, dts
+    behind = replace(behind, stamps={ts.VIDEO: (pts + 90 * LATEST, dts)})
     assert fitted(front, behind) == [0, 0]
 
 
 def test_pictures_in_front_of_one_decoded_long_before_are_moved_no_further_than_that():
     front, behind = encoded(0, 3 * LATEST), encoded(0, LASTS, clock=9)
     lanes, _ = choose([segment.slot.scan for segment in (front, behind)])
-    before = front.first(ts.VIDEO)
-    decoding.fit((front, behind), lanes)
-    assert before - front.first(ts.VIDEO) == LATEST
+    fitted = decoding.fitted((front, behind), lanes)
+    assert front.first(ts.VIDEO) - fitted[0].first(ts.VIDEO) == LATEST

@@ -134,7 +134,7 @@ def test_segments_without_a_stream_in_common_stay():
 
 def test_a_segment_listed_twice_is_dropped():
     segments = [placed(n, S * (n % 2 + 1)) for n in range(4)]
-    segments[2].slot = replace(segments[2].slot, name="0.ts")
+    segments[2] = replace(segments[2], slot=replace(segments[2].slot, name="0.ts"))
     kept, findings = without_copies(segments, ())
     assert [s.number for s in kept] == [0, 1, 3]
     assert [(f.id, f.severity, f.segment, f.repair) for f in findings] == [
@@ -157,7 +157,7 @@ def test_a_segment_listed_twice_is_dropped():
 )
 def test_a_segment_that_is_not_listed(starts, kept):
     segments = [placed(n, int(S * s) // 1920 * 1920) for n, s in enumerate(starts)]
-    segments[1].slot = replace(segments[1].slot, listed=False)
+    segments[1] = replace(segments[1], slot=replace(segments[1].slot, listed=False))
     lanes, _ = choose([s.slot.scan for s in segments if s.slot.scan])
     found, (said,) = fitting(segments, lanes)
     assert [s.number for s in found] == ([0, 1, 2] if kept else [0, 2])
@@ -166,7 +166,7 @@ def test_a_segment_that_is_not_listed(starts, kept):
 
 def test_the_last_one_is_not_listed():
     segments = [placed(0, S), placed(1, 2 * S)]
-    segments[1].slot = replace(segments[1].slot, listed=False)
+    segments[1] = replace(segments[1], slot=replace(segments[1].slot, listed=False))
     lanes, _ = choose([s.slot.scan for s in segments if s.slot.scan])
     assert len(fitting(segments, lanes)[0]) == 2
 
@@ -185,7 +185,7 @@ def test_the_last_one_is_not_listed_and_the_clock_runs_back(starts, attached, ke
     for n, start in enumerate(starts):
         given = {"counters": counters} if attached else {}
         segments.append(placed(n, int(S * start) // 1920 * 1920, pictures=16 - n, **given))
-    segments[1].slot = replace(segments[1].slot, listed=False)
+    segments[1] = replace(segments[1], slot=replace(segments[1].slot, listed=False))
     lanes, _ = choose([s.slot.scan for s in segments if s.slot.scan])
     assert len(fitting(segments, lanes)[0]) == 1 + kept
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.media.slots.segments import Placed, Slot
-from pipeline.media.timeline.edges import counters_go_on
+from pipeline.media.timeline.edges.counters import counters_go_on
 from pipeline.media.timeline.plan import plan
 from pipeline.media.track import NOTHING, Edges
 from pipeline.media.ts.continuity import continues

@@ -1,5 +1,7 @@
 """What the names of segments say of the time, on segments made from nothing."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.media.timeline import slice_names as walls
@@ -59,7 +61,8 @@ def test_where_all_lost_their_first_pictures_sound_tells(lost):
 def test_sound_that_begins_behind_what_is_left_of_the_pictures_does_not_tell():
     segments, lanes = placed([slot("main", 0, lost=3)])
     sound = segments[0].stamps[ts.AUDIO]
-    segments[0].stamps[ts.AUDIO] = (sound[0] + 4 * ts.PICTURE, sound[1] + 4 * ts.PICTURE)
+    later = (sound[0] + 4 * ts.PICTURE, sound[1] + 4 * ts.PICTURE)
+    segments[0] = replace(segments[0], stamps={**segments[0].stamps, ts.AUDIO: later})
     found = walls.wall(segments, lanes)
     assert found.offset == pytest.approx(EXACT + OFF - 3 * ts.PICTURE, abs=2)
     assert found.grain == 0
@@ -73,8 +76,7 @@ def test_segments_that_last_longer_than_they_took(at, stray):
         slot("main", n, clock=-n * S, utc=UTC + n * SECONDS + stray * (n == 5)) for n in range(12)
     ]
     segments, lanes = placed(slots)
-    for n, segment in enumerate(segments):
-        segment.move(n * (S + 1800))
+    segments = [segment.moved(n * (S + 1800)) for n, segment in enumerate(segments)]
     found = walls.wall(segments[::-1], lanes, at=segments[at])
     assert found.offset - (UTC * 90_000 - S) == pytest.approx(-1800 * at, abs=40 if stray else 2)
     assert found.spread == pytest.approx(0, abs=40 if stray else 2)

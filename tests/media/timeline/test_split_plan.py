@@ -1,6 +1,6 @@
 """One plan as several: every segment in exactly one, on a time line of its own."""
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
@@ -43,6 +43,24 @@ def test_every_segment_is_in_exactly_one(pattern, runs):
         assert configs == {"video": ts.SPS, "audio": STEREO if "s" in run else MONO}
         first = min(p.presented(pid)[0] for p in one.plan.placed for pid in p.stamps)
         assert first == BASE
+
+
+def test_the_whole_stays_as_it_is():
+    whole = timeline.plan(slots("mss"), one_format=False)
+    before = [(p.first(ts.VIDEO), p.torn, p.joined, p.whole) for p in whole.placed]
+    pieces = divide(whole, BOTH)
+    after = [(p.first(ts.VIDEO), p.torn, p.joined, p.whole) for p in whole.placed]
+    assert after == before
+    assert pieces[1].plan.placed[0].first(ts.VIDEO) < whole.placed[1].first(ts.VIDEO)
+
+
+def test_nothing_of_a_segment_can_be_changed_once_it_is_planned():
+    segment = timeline.plan(slots("mm")).placed[1]
+    with pytest.raises(FrozenInstanceError):
+        segment.position = 7
+    for stamps in segment.stamps[ts.VIDEO]:
+        with pytest.raises(ValueError, match="read-only"):
+            stamps[0] = 7
 
 
 def test_where_each_begins():

@@ -7,7 +7,7 @@ the first of those segments already, or still behind the last: a loss has the bo
 Or the playlist says that they were interrupted (EXT-X-AGORA-TRACK-EVENT, EVENT=START).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import pairwise
 
 from pipeline.media.clock import HZ
@@ -68,14 +68,19 @@ def _pauses_inside(before: Placed, behind: Placed, pid: int) -> bool:
     return early or (bool(begins) and behind.first(pid) - min(begins) > PAUSE)
 
 
-def silences(chain: Sequence[Placed], lane: Lane, lanes: Sequence[Lane]) -> tuple[Span, ...]:
-    """When nothing was sent: all the time between, but for what the other streams lack as well."""
+def silences(
+    chain: Sequence[Placed], torn: Sequence[Set[int]], lane: Lane, lanes: Sequence[Lane]
+) -> tuple[Span, ...]:
+    """When nothing was sent: all the time between, but for what the other streams lack as well.
+
+    ``torn`` are the PIDs of which media is missing in front of each segment of the chain.
+    """
     at = round(chain[0].end(lane))
     found = []
-    for before, segment in pairwise(chain):
+    for (before, segment), lost in zip(pairwise(chain), torn[1:], strict=True):
         both = before.stamps.keys() & segment.stamps.keys()
         others = [x for x in lanes if x.pid in both and x is not lane]
-        if others and segment.torn.issuperset(x.pid for x in others):
+        if others and lost >= {x.pid for x in others}:
             end = max(round(before.end(x)) for x in others)
             found.append((at, max(at, end)))
             at = max(at, min(segment.first(x.pid) for x in others))

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.slots.segments import Placed, Slot
-from pipeline.media.timeline.pace import Pace, decoded_end, pace
+from pipeline.media.timeline.edges.pace import Pace, decoded_end, pace
 from pipeline.media.track import Lane
 from tests import ts
 from tests.media.loss.test_balance import run, slots_of
@@ -25,10 +25,10 @@ def segments(count: int = 5, **options: object) -> list[Placed]:
 
 def timed(*times: list[int]) -> list[Placed]:
     """Segments whose pictures are decoded then."""
-    found = segments(len(times))
-    for segment, dts in zip(found, times, strict=True):
-        segment.stamps = {ts.VIDEO: (np.array(dts), np.array(dts))}
-    return found
+    return [
+        replace(segment, stamps={ts.VIDEO: (np.array(dts), np.array(dts))})
+        for segment, dts in zip(segments(len(times)), times, strict=True)
+    ]
 
 
 def steps(begin: int, *steps: int) -> list[int]:
@@ -66,7 +66,7 @@ def test_a_quarter_of_a_unit_is_steady(off, steady):
 
 def test_stamps_of_sound_stray_from_whole_frames():
     segment = timed(steps(0, 1920 * 3, 1920 * 2 + 30, 1920 - 30, 500))[0]
-    segment.stamps = {ts.AUDIO: segment.stamps[ts.VIDEO]}
+    segment = replace(segment, stamps={ts.AUDIO: segment.stamps[ts.VIDEO]})
     found = pace([segment], AUDIO)
     assert found.stray == 30.0  # of 0, 30, 30 and 1420: a frame is never less than one
 
@@ -83,11 +83,10 @@ def test_borders_tell_from_the_third_on():
 
 def test_a_loss_or_two_do_not_move_what_is_usual_at_borders():
     found = segments(6)
-    found[3].move(90_000)
-    for segment in found[4:]:
-        segment.move(90_000 + 300)
+    found[3:] = [s.moved(90_000 + (300 if s.number > 3 else 0)) for s in found[3:]]
     assert pace(found, VIDEO).border == 0.0
-    found[1].stamps[ts.VIDEO] = tuple(t - 400 for t in found[1].stamps[ts.VIDEO])
+    earlier = tuple(t - 400 for t in found[1].stamps[ts.VIDEO])
+    found[1] = replace(found[1], stamps={**found[1].stamps, ts.VIDEO: earlier})
     assert pace(found, VIDEO).border == 400.0  # of 0, 300, 400, 400 and 90,000
 
 
@@ -100,10 +99,8 @@ def test_a_loss_or_two_do_not_move_what_is_usual_at_borders():
 )
 def test_no_border_where_segments_are_no_neighbours(apart):
     found = segments(4)
-    if apart:
-        found[3].slot = apart(found[3].slot)
-    else:
-        found[3].position = 4
+    slot = found[3].slot
+    found[3] = replace(found[3], slot=apart(slot)) if apart else replace(found[3], position=4)
     assert pace(found, VIDEO).border is None
 
 

@@ -8,9 +8,9 @@ import pytest
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.loss.account import entries
 from pipeline.media.slots.segments import Placed, Slot
-from pipeline.media.timeline.edges import examine
+from pipeline.media.timeline.edges.examine import examine
+from pipeline.media.timeline.edges.stream_gaps import came_back
 from pipeline.media.timeline.plan import Plan, plan
-from pipeline.media.timeline.stream_gaps import came_back
 from pipeline.media.track import Lane
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity, TrackEvent
@@ -148,7 +148,7 @@ def test_where_all_streams_were_interrupted_the_recorder_was():
 def test_came_back(utc, time, back):
     (slot,) = slots_of(run(1))
     (segment,) = plan([slot]).placed
-    segment.slot = replace(slot, utc=utc, events=(TrackEvent("video", time),))
+    segment = replace(segment, slot=replace(slot, utc=utc, events=(TrackEvent("video", time),)))
     assert came_back(segment, VIDEO) is back
     assert not came_back(segment, AUDIO)
 
@@ -157,11 +157,10 @@ def test_a_stream_comes_back_later_than_its_slice_begins():
     data = ts.segment(start=S, pictures=16)
     (slot,) = slots_of([data])
     (segment,) = plan([slot]).placed
-    segment.move(0)
-    segment.stamps[ts.VIDEO] = tuple(t + 5 * 90_000 for t in segment.stamps[ts.VIDEO])
+    segment = moved(segment, ts.VIDEO, 5 * 90_000)
     for time, back in ((UTC + 5, True), (UTC, False)):
-        segment.slot = replace(slot, utc=UTC, events=(TrackEvent("video", time),))
-        assert came_back(segment, VIDEO) is back
+        told = replace(slot, utc=UTC, events=(TrackEvent("video", time),))
+        assert came_back(replace(segment, slot=told), VIDEO) is back
 
 
 def test_pictures_that_a_start_tells_of_were_not_sent_in_whole_segments():
@@ -207,19 +206,19 @@ def segments(datas: list[bytes]) -> list[Placed]:
     ]
 
 
-def changed(segment: Placed, pid: int, **more: object) -> None:
+def changed(segment: Placed, pid: int, **more: object) -> Placed:
     """One stream of a segment, scanned as something else."""
     stream: Stream = replace(segment.stream(pid), **more)
     scan = segment.slot.scan
     assert scan is not None
     streams = {**scan.streams, pid: stream}
-    segment.slot = replace(segment.slot, scan=replace(scan, streams=streams))
+    return replace(segment, slot=replace(segment.slot, scan=replace(scan, streams=streams)))
 
 
 def examined(found: list[Placed], *, counters: bool = True) -> list[tuple]:
     slots = [segment.slot for segment in found]
     lanes = [VIDEO, AUDIO]
-    made = examine(found, lanes, slots, counters=counters)
+    found[:], made = examine(found, lanes, slots, counters=counters)
     return [(f.id, f.severity, f.segment, f.pid, f.detail) for f in made]
 
 
@@ -232,11 +231,13 @@ def examined(found: list[Placed], *, counters: bool = True) -> list[tuple]:
     ],
 )
 def test_packets_that_a_counter_misses(counters, missing, counted):
-    found = segments(run(3))
+    found = segments(run(3))[:2]
     last = found[0].stream(ts.VIDEO).counters[1]
     here = found[1].stream(ts.VIDEO)
-    changed(found[1], ts.VIDEO, counters=((last + 1 + counters[0]) & 15, here.counters[1]))
-    made = examined(found[:2], counters=counted)
+    found[1] = changed(
+        found[1], ts.VIDEO, counters=((last + 1 + counters[0]) & 15, here.counters[1])
+    )
+    made = examined(found, counters=counted)
     assert found[1].missing == ({ts.VIDEO: missing} if missing else {})
     assert (ts.VIDEO in found[1].torn) is bool(missing)
     if missing:
@@ -245,9 +246,9 @@ def test_packets_that_a_counter_misses(counters, missing, counted):
 
 
 def test_a_pes_that_lacks_its_end_and_no_counter_tells():
-    found = segments(run(3))
-    changed(found[0], ts.AUDIO, short=99)
-    made = examined(found[:2])
+    found = segments(run(3))[:2]
+    found[0] = changed(found[0], ts.AUDIO, short=99)
+    made = examined(found)
     assert made == [("PES_SIZE", Severity.ERROR, "0.ts", ts.AUDIO, "its last PES lacks 99 bytes")]
     assert found[1].missing == {ts.AUDIO: 16}
     assert found[1].torn == {ts.AUDIO}
@@ -255,10 +256,10 @@ def test_a_pes_that_lacks_its_end_and_no_counter_tells():
 
 @pytest.mark.parametrize(("head", "joined"), [(99, True), (98, False)])
 def test_a_pes_goes_on_if_the_rest_of_it_is_what_it_lacks(head, joined):
-    found = segments(run(3))
-    changed(found[0], ts.AUDIO, short=99)
-    changed(found[1], ts.AUDIO, head=head)
-    made = examined(found[:2])
+    found = segments(run(3))[:2]
+    found[0] = changed(found[0], ts.AUDIO, short=99)
+    found[1] = changed(found[1], ts.AUDIO, head=head)
+    made = examined(found)
     assert (found[0].joined == {ts.AUDIO}) is joined
     assert (not [m for m in made if m[0] == "PES_SIZE"]) is joined
 
@@ -273,32 +274,41 @@ def test_a_pes_goes_on_if_the_rest_of_it_is_what_it_lacks(head, joined):
 )
 def test_an_unbounded_pes_goes_on_in_any_rest(last, whole, joined):
     """A packet is stuffed, where nothing else has to be said, at the end of a PES alone."""
-    found = segments(run(3))
+    found = segments(run(3))[:2]
     stream = found[0].stream(ts.VIDEO)
-    changed(found[0], ts.VIDEO, edges=(stream.edges[0], last), whole=whole)
-    changed(found[1], ts.VIDEO, head=500)
-    examined(found[:2])
+    found[0] = changed(found[0], ts.VIDEO, edges=(stream.edges[0], last), whole=whole)
+    found[1] = changed(found[1], ts.VIDEO, head=500)
+    examined(found)
     assert found[0].joined == ({ts.VIDEO} if joined else set())
     assert (ts.VIDEO in found[1].torn) is not joined
 
 
 def test_a_counter_may_begin_anew_where_it_says_so():
-    found = segments(run(3))
-    changed(found[1], ts.VIDEO, counters=(9, 9), free_start=True)
-    assert examined(found[:2]) == []
+    found = segments(run(3))[:2]
+    found[1] = changed(found[1], ts.VIDEO, counters=(9, 9), free_start=True)
+    assert examined(found) == []
     assert found[1].torn == set()
 
 
 def test_a_stream_that_ends_must_end_whole():
     found = segments(run(1))
-    changed(found[0], ts.AUDIO, short=7)
+    found[0] = changed(found[0], ts.AUDIO, short=7)
     made = examined(found)
     assert made == [("PES_SIZE", Severity.ERROR, "0.ts", ts.AUDIO, "its last PES lacks 7 bytes")]
     assert found[0].whole == {ts.VIDEO, ts.AUDIO}
 
 
-def moved(segment: Placed, pid: int, ticks: int) -> None:
-    segment.stamps[pid] = tuple(np.where(t >= 0, t + ticks, t) for t in segment.stamps[pid])
+def moved(segment: Placed, pid: int, ticks: int) -> Placed:
+    later = tuple(np.where(t >= 0, t + ticks, t) for t in segment.stamps[pid])
+    return replace(segment, stamps={**segment.stamps, pid: later})
+
+
+def paused(found: list[Placed], **ticks: int) -> list[Placed]:
+    """Pictures or sound come so much later from the fourth segment on."""
+    for n, segment in enumerate(found[3:], 3):
+        late = moved(segment, ts.VIDEO, ticks.get("video", 0))
+        found[n] = moved(late, ts.AUDIO, ticks.get("audio", 0)) if ts.AUDIO in late.stamps else late
+    return found
 
 
 @pytest.mark.parametrize(
@@ -310,8 +320,7 @@ def moved(segment: Placed, pid: int, ticks: int) -> None:
 )
 def test_a_gap_of_whole_units_where_no_counter_tells(ticks, torn):
     found = segments(run(6))
-    for segment in found[3:]:
-        moved(segment, ts.VIDEO, ticks)
+    paused(found, video=ticks)
     examined(found, counters=False)
     assert (ts.VIDEO in found[3].torn) is torn
 
@@ -325,10 +334,8 @@ def test_a_gap_of_whole_units_where_no_counter_tells(ticks, torn):
 )
 def test_who_is_blamed_for_a_gap(duration, blamed, where):
     found = segments(run(6))
-    found[2].slot = replace(found[2].slot, duration=duration)
-    for segment in found[3:]:
-        moved(segment, ts.VIDEO, 90_000)
-        moved(segment, ts.AUDIO, 90_000)
+    found[2] = replace(found[2], slot=replace(found[2].slot, duration=duration))
+    paused(found, video=90_000, audio=90_000)
     made = [m for m in examined(found, counters=False) if m[3] == ts.VIDEO]
     detail = f"1.000 s without video {where} this segment"
     assert made == [("DTS_GAP", Severity.ERROR, blamed, ts.VIDEO, detail)]
@@ -337,9 +344,8 @@ def test_who_is_blamed_for_a_gap(duration, blamed, where):
 def test_names_that_know_of_no_gap_make_a_step_of_the_clock_none():
     found = segments(run(6))
     for n, segment in enumerate(found):
-        segment.slot = replace(segment.slot, utc=UTC + n * SECONDS)
-        for pid in (ts.VIDEO, ts.AUDIO):
-            moved(segment, pid, 180_000 if n > 2 else 0)
+        found[n] = replace(segment, slot=replace(segment.slot, utc=UTC + n * SECONDS))
+    paused(found, video=180_000, audio=180_000)
     made = examined(found, counters=False)
     assert {m[:3] for m in made} == {("DTS_GAP", Severity.WARNING, "3.ts")}
     assert found[3].torn == set()
@@ -350,9 +356,10 @@ def test_names_say_nothing_of_one_stream_while_another_goes_on():
     """Sound is missing at the end of a slice; its pictures go on into the next one."""
     found = segments(run(6))
     for n, segment in enumerate(found):
-        segment.slot = replace(segment.slot, utc=UTC + n * SECONDS)
+        found[n] = replace(segment, slot=replace(segment.slot, utc=UTC + n * SECONDS))
     pts, dts = found[2].stamps[ts.AUDIO]
-    found[2].stamps[ts.AUDIO] = pts[:-4], dts[:-4]
+    short = {**found[2].stamps, ts.AUDIO: (pts[:-4], dts[:-4])}
+    found[2] = replace(found[2], stamps=short)
     made = examined(found, counters=False)
     assert [m[:4] for m in made] == [("DTS_GAP", Severity.ERROR, "3.ts", ts.AUDIO)]
     assert found[3].torn == {ts.AUDIO}
@@ -362,9 +369,8 @@ def test_names_say_nothing_of_one_stream_while_another_goes_on():
 def test_extinf_excuses_no_gap_that_is_smaller_than_what_it_may_be_off(short):
     """Half a gap of two pictures, to which EXTINF is kept or not."""
     found = segments(run(6, audio=None))
-    for segment in found[3:]:
-        moved(segment, ts.VIDEO, 6000)
-    found[2].slot = replace(found[2].slot, duration=SECONDS + short)
+    paused(found, video=6000)
+    found[2] = replace(found[2], slot=replace(found[2].slot, duration=SECONDS + short))
     torn = [m[:3] for m in examined(found, counters=False)]
     assert torn == ([("DTS_GAP", Severity.ERROR, "3.ts")] if short > 6000 / 90_000 / 2 else [])
 
@@ -372,14 +378,10 @@ def test_extinf_excuses_no_gap_that_is_smaller_than_what_it_may_be_off(short):
 def test_streams_that_pause_together_for_as_long_as_promised_lose_nothing():
     """Each slice is as long as EXTINF says, and the gap is short."""
     found = segments(run(6))
-    for segment in found[3:]:
-        moved(segment, ts.VIDEO, 30_000)
-        moved(segment, ts.AUDIO, 30_000)
+    paused(found, video=30_000, audio=30_000)
     assert examined(found, counters=False) == []
     found = segments(run(6))
-    for segment in found[3:]:  # a longer one does
-        moved(segment, ts.VIDEO, 50_000)
-        moved(segment, ts.AUDIO, 50_000)
+    paused(found, video=50_000, audio=50_000)  # a longer one does
     assert {m[:2] for m in examined(found, counters=False)} == {("DTS_GAP", Severity.ERROR)}
 
 
@@ -387,9 +389,9 @@ def test_streams_that_pause_together_for_as_long_as_promised_lose_nothing():
 def test_names_that_know_of_a_second_make_a_step_of_the_clock_a_gap(named, torn):
     found = segments(run(6))
     for n, segment in enumerate(found):
-        segment.slot = replace(segment.slot, utc=UTC + n * SECONDS + (named if n > 2 else 0))
-        for pid in (ts.VIDEO, ts.AUDIO):
-            moved(segment, pid, 360_000 if n > 2 else 0)
+        utc = UTC + n * SECONDS + (named if n > 2 else 0)
+        found[n] = replace(segment, slot=replace(segment.slot, utc=utc))
+    paused(found, video=360_000, audio=360_000)
     examined(found, counters=False)
     assert (found[3].torn == {ts.VIDEO, ts.AUDIO}) is torn
 
@@ -402,9 +404,8 @@ def test_beside_damage_half_a_unit_is_a_gap(ticks, torn):
         scan = found[2].slot.scan
         assert scan is not None
         said = (Finding("CC", Severity.ERROR, "2.ts"),) if hurt else ()
-        found[2].slot = replace(found[2].slot, scan=replace(scan, findings=said))
-        for segment in found[3:]:
-            moved(segment, ts.VIDEO, ticks)
+        found[2] = replace(found[2], slot=replace(found[2].slot, scan=replace(scan, findings=said)))
+        paused(found, video=ticks)
         examined(found, counters=False)
         assert (ts.VIDEO in found[3].torn) is (torn and hurt)
 
@@ -415,9 +416,8 @@ def test_a_start_needs_another_stream_that_goes_on(beside, excused):
     for n, segment in enumerate(found):
         utc = UTC + n * SECONDS
         back = (TrackEvent("audio", None), TrackEvent("audio", utc + 1.0)) if n == 3 else ()
-        segment.slot = replace(segment.slot, utc=utc, events=back)
-        moved(segment, ts.AUDIO, 90_000 if n > 2 else 0)
-        moved(segment, ts.VIDEO, beside if n > 2 else 0)
+        found[n] = replace(segment, slot=replace(segment.slot, utc=utc, events=back))
+    paused(found, video=beside, audio=90_000)
     examined(found)
     assert (ts.AUDIO in found[3].silent) is excused
 
@@ -435,9 +435,10 @@ def test_beside_damage_a_counter_that_goes_on_tells_of_less_than_a_unit(ticks, c
     scan = found[2].slot.scan
     assert scan is not None
     said = (Finding("SYNC_BYTE", Severity.ERROR, "2.ts"),)
-    found[2].slot = replace(found[2].slot, scan=replace(scan, findings=said, cut=counters))
-    for segment in found[3:]:
-        moved(segment, ts.VIDEO, ticks)
+    found[2] = replace(
+        found[2], slot=replace(found[2].slot, scan=replace(scan, findings=said, cut=counters))
+    )
+    paused(found, video=ticks)
     examined(found, counters=counters)
     assert (ts.VIDEO in found[3].torn) is torn
 
@@ -446,12 +447,10 @@ def test_beside_damage_a_counter_that_goes_on_tells_of_less_than_a_unit(ticks, c
 def test_a_counter_that_breaks_tells_of_all_streams_that_pause_as_long(broken):
     """One of the others may go on by chance; without a break they paused together."""
     found = segments(run(6))
-    for segment in found[3:]:
-        for pid in (ts.VIDEO, ts.AUDIO):
-            moved(segment, pid, round(S))
+    paused(found, video=round(S), audio=round(S))
     for pid in broken:
         first, last = found[3].stream(pid).counters
-        changed(found[3], pid, counters=(first + 5 & 15, last))
+        found[3] = changed(found[3], pid, counters=(first + 5 & 15, last))
     examined(found)
     assert found[3].torn == ({ts.VIDEO, ts.AUDIO} if broken else set())
 

@@ -1,0 +1,1 @@
+"""What is missing between segments that have their place."""

@@ -1,0 +1,44 @@
+"""How a writer counts: whether its continuity counters go on from segment to segment."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from pipeline.media.slots.segments import (
+    Placed,
+)
+from pipeline.media.track import Lane
+from pipeline.media.ts.continuity import continues, moved
+from pipeline.media.ts.scan import Stream
+
+ENOUGH = 3  # edges that tell
+
+
+def counters_go_on(
+    segments: Sequence[Placed], lanes: Sequence[Lane], parts: Sequence[Sequence[Placed]] = ()
+) -> bool:
+    """Whether this writer's continuity counters go on from segment to segment: half of them do.
+
+    By chance one in 16 does; a writer that begins anew begins with the same counter every time.
+    Where a part is too short to tell, the others are asked as well.
+    """
+    pairs = _edges(segments, lanes)
+    if len(pairs) < ENOUGH and not _anew(pairs):
+        others = [_edges(part, lanes) for part in parts if part is not segments]
+        pairs += [pair for edges in others if not _anew(edges) for pair in edges]
+    enough = len(pairs) >= ENOUGH and not _anew(pairs)
+    return enough and sum(continues(a, b) for a, b in pairs) * 2 >= len(pairs)
+
+
+def _edges(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Stream, Stream]]:
+    """What stands on both sides of each edge between neighbours of a playlist."""
+    pairs = [
+        (a.stream(lane.pid), b.stream(lane.pid))
+        for lane in lanes
+        for a, b in pairwise(segments)
+        if b.position == a.position + 1 and lane.pid in a.stamps and lane.pid in b.stamps
+    ]
+    return [(a, b) for a, b in pairs if not moved(a, b)]
+
+
+def _anew(pairs: Sequence[tuple[Stream, Stream]]) -> bool:
+    return all(a.counters[0] == b.counters[0] for a, b in pairs)

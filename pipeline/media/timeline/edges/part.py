@@ -1,0 +1,87 @@
+"""What is known of one part while its edges are looked at, one after the other."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+
+from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.timeline.edges.pace import Pace
+from pipeline.media.track import Lane
+from pipeline.media.ts.continuity import continues, moved
+from pipeline.media.ts.scan import Stream
+from pipeline.model import Finding, Severity
+
+
+@dataclass(slots=True, eq=False)
+class Marks:
+    """What is found of the ends of one segment until all edges are seen, as ``Placed`` has it."""
+
+    torn: set[int] = field(default_factory=set)
+    joined: set[int] = field(default_factory=set)
+    cut: set[int] = field(default_factory=set)
+    whole: set[int] = field(default_factory=set)
+    missing: dict[int, int] = field(default_factory=dict)
+    silent: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+    def on(self, segment: Placed) -> Placed:
+        """The segment with these marks."""
+        return replace(
+            segment,
+            torn=frozenset(self.torn),
+            joined=frozenset(self.joined),
+            cut=frozenset(self.cut),
+            whole=frozenset(self.whole),
+            missing=self.missing,
+            silent=self.silent,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edge:
+    """Two segments that follow each other, and the ticks between them in each stream, by PID."""
+
+    before: Placed
+    segment: Placed
+    gaps: Mapping[int, float]
+
+    def beside(self, lane: Lane) -> list[float]:
+        """The gaps of the other streams."""
+        return [gap for pid, gap in self.gaps.items() if pid != lane.pid]
+
+    def sides(self, pid: int) -> tuple[Stream, Stream]:
+        """A stream in front of the edge and behind it."""
+        return self.before.stream(pid), self.segment.stream(pid)
+
+    @property
+    def shared(self) -> Set[int]:
+        """The PIDs of both."""
+        return self.before.stamps.keys() & self.segment.stamps.keys()
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """One part on its way along its edges."""
+
+    lanes: Sequence[Lane]
+    slots: Sequence[Slot]
+    counters_go_on: bool
+    paces: Mapping[int, Pace]
+    findings: list[Finding] = field(default_factory=list)
+    ends: dict[int, float] = field(default_factory=dict)  # by PID: where it ended last
+    chains: dict[int, list[Placed]] = field(default_factory=dict)  # who held it last, and since
+    marks: defaultdict[int, Marks] = field(default_factory=lambda: defaultdict(Marks))
+
+    def of(self, segment: Placed) -> Marks:
+        """The marks of a segment."""
+        return self.marks[segment.number]
+
+    def counted(self, edge: Edge) -> set[int]:
+        """Streams whose counters go on over an edge with a writer that counts."""
+        pairs = {pid: edge.sides(pid) for pid in (edge.shared if self.counters_go_on else ())}
+        return {pid for pid, (a, b) in pairs.items() if continues(a, b) and not moved(a, b)}
+
+    def say(
+        self, id: str, severity: Severity, segment: Placed, detail: str, *, pid: int | None = None
+    ) -> None:
+        """Report what was found at a segment."""
+        self.findings.append(Finding(id, severity, segment.slot.name, pid, 1, detail))

@@ -1,0 +1,1 @@
+"""Failover parts of one recording become one (docs/adr/0006)."""
