@@ -45,9 +45,7 @@ def test_a_steady_track():
 
 def test_a_border_as_long_as_a_loss_is_no_usual_one():
     """Every second segment of seven is gone with its line."""
-    found = segments(7)[::2]
-    for position, segment in enumerate(found):
-        segment.position = position
+    found = [replace(one, position=n) for n, one in enumerate(segments(7)[::2])]
     assert pace(found, VIDEO).border == 45_000
     assert pace(found, VIDEO).gap(VIDEO) < 96_000
 
