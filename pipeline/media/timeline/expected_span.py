@@ -15,8 +15,16 @@ from pipeline.media.slots.segments import (
     slots_between,
 )
 from pipeline.media.timeline.edges.stream_gaps import FEW
-from pipeline.media.timeline.extinf import adjacent, allowance, exact, extinf_errors, tolerance
-from pipeline.media.timeline.slice_names import DOUBT, TOLERANCE, begins_whole, wall
+from pipeline.media.timeline.extinf import allowance, exact, extinf_errors, tolerance
+from pipeline.media.timeline.slice_names import TOLERANCE, wall
+from pipeline.media.timeline.whole_span import (
+    breaks_off,
+    headless,
+    hurt_before,
+    is_cut,
+    media_end,
+    whole_span,
+)
 from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 
@@ -46,24 +54,33 @@ class Promise:
     silent: tuple[tuple[int, int], ...] = ()  # spans inside in which nothing was sent
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Line:
+    """All segments in their places, the lanes they hold, and the slots of the playlist."""
+
+    segments: Sequence[Placed]
+    lanes: Sequence[Lane]
+    slots: Sequence[Slot]
+
+
 def promises(
     segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
 ) -> tuple[dict[int, Promise], list[Finding]]:
     """What EXTINF and the segments that are gone say of the beginning and the end of every lane."""
     first, last = segments[0], segments[-1]
     allowed = tolerance(segments, lanes) * HZ
-    if not _breaks_off(last, lanes):  # EXTINF alone says that something follows
+    if not breaks_off(last, lanes):  # EXTINF alone says that something follows
         allowed = allowance(last, lanes) if exact(segments, lanes) else max(allowed, WHOLE_END)
-    begin, end = _promised(segments, lanes, slots)
-    real_end = _media_end(last, lanes)
+    begin, end = whole_span(segments, lanes, slots)
+    real_end = media_end(last, lanes)
     late = begin is not None and _begins_late(segments, lanes, begin)
     early = end is not None and (
         end - real_end > allowed + _lingering(segments, lanes) or _stops_short(segments, lanes, end)
     )
     begin = opening(first, lanes) if begin is None else begin
     end = real_end if end is None else end
-    head = _gone_before(begin, segments, lanes, slots)
-    tail = _gone_behind(end, segments, lanes, slots)
+    line = _Line(segments, lanes, slots)
+    head, tail = _gone_before(begin, line), _gone_behind(end, line)
     promised = {}
     findings = []
     for lane in lanes:
@@ -71,9 +88,9 @@ def promises(
         having = [n for n, s in enumerate(segments) if lane.pid in s.stamps]
         from_, to = having[0], having[-1]
         starts, comes_late = (
-            (begin - head, bool(head) or late or _hurt_before(first, lane))
+            (begin - head, bool(head) or late or hurt_before(first, lane))
             if from_ == 0
-            else _comes_late(segments, from_, lane, lanes, slots, begin - head)
+            else _comes_late(line, from_, lane, begin - head)
         )
         if from_ and not comes_late and segments[from_].stream(lane.pid).key_start is False:
             starts, comes_late = float(_first_shown(segments[from_])), True
@@ -81,7 +98,7 @@ def promises(
         stops, ends_early = (
             (end + tail, bool(tail) or early or _hurt_after(last, lane))
             if to == len(segments) - 1
-            else _ends_early(segments, to, lane, lanes, slots, end + tail, short=early)
+            else _ends_early(line, to, lane, end + tail, short=early)
         )
         silent = tuple(span for s in segments for span in s.silent.get(lane.pid, ()))
         promised[lane.pid] = Promise(
@@ -98,21 +115,17 @@ def promises(
     return promised, findings
 
 
-def _gone_before(
-    begin: float, segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
-) -> float:
+def _gone_before(begin: float, line: _Line) -> float:
     """Ticks that are gone with the segments in front of the first one placed, which begins then."""
-    gone = _gone(slots[: segments[0].position])
-    known = wall(segments, lanes) if gone else None
+    gone = _gone(line.slots[: line.segments[0].position])
+    known = wall(line.segments, line.lanes) if gone else None
     return _told(gone, [begin - known.place(s) for s in gone if s.utc is not None] if known else [])
 
 
-def _gone_behind(
-    end: float, segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
-) -> float:
+def _gone_behind(end: float, line: _Line) -> float:
     """Ticks that are gone with the segments behind the last one placed, which ends then."""
-    gone = _gone(slots[segments[-1].position + 1 :])
-    known = wall(segments[::-1], lanes) if gone else None
+    gone = _gone(line.slots[line.segments[-1].position + 1 :])
+    known = wall(line.segments[::-1], line.lanes) if gone else None
     return _told(gone, [known.until(s) - end for s in gone if s.utc is not None] if known else [])
 
 
@@ -154,7 +167,7 @@ def _begins_late(segments: Sequence[Placed], lanes: Sequence[Lane], begin: float
     first = segments[0]
     pictures = [x for x in lanes if x.pid in first.stamps and x.codec.kind == "video"]
     decoded = [abs(first.first(lane.pid) - begin) <= lane.unit / 2 for lane in pictures]
-    counted = any(decoded) and not _headless(first)
+    counted = any(decoded) and not headless(first)
     return _real_begin(first, lanes) - begin > _late(segments, lanes) * HZ and not counted
 
 
@@ -163,54 +176,44 @@ def _late(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
     witness.  Recorders begin with a key picture: without one, pictures are missing in front.
     """
     others = segments[1:]
-    if _headless(segments[0]):
+    if headless(segments[0]):
         off = [abs(o) for _, o in extinf_errors(others, lanes)]
         return max(0.1, 2 * float(np.median(off))) if off else 0.1
     return tolerance(others, lanes)
 
 
-def _headless(first: Placed) -> bool:
-    """It has pictures, and the first of them is no key picture."""
-    return any(first.stream(pid).key_start is False for pid in first.stamps)
-
-
-def _comes_late(
-    segments: Sequence[Placed],
-    at: int,
-    lane: Lane,
-    lanes: Sequence[Lane],
-    slots: Sequence[Slot],
-    begin: float,
-) -> tuple[float, bool]:
+def _comes_late(line: _Line, at: int, lane: Lane, begin: float) -> tuple[float, bool]:
     """Where a lane may have begun that is first seen in a later segment, and whether it did.
 
     A stream may begin at any time; only where something is missing in front of it, it may have
     begun in there.
     """
+    segments, lanes, slots = line.segments, line.lanes, line.slots
     before, segment = segments[at - 1], segments[at]
     if cut := [span for s in segments[:at] if (span := s.gone(lane.pid))]:
         return float(cut[0][0]), True
-    if _begun_in_front(segments, at, lane, slots):
+    if _begun_in_front(line, at, lane):
         return begin, True
     hurt = slots_between(slots, before, segment) or before.damaged
     if hurt and _first_start(lane, slots) != segment.position:
         unread = at == 1 and _span(before, lanes) < HZ  # too little is left of it to tell
-        return (begin if unread else _media_end(before, lanes)), True
+        return (begin if unread else media_end(before, lanes)), True
     begin = opening(segment, lanes)
     if lane.codec.kind == "audio":
         begin = min(segment.first(pid) for pid in segment.stamps)
-    return float(begin), _hurt_before(segment, lane)
+    return float(begin), hurt_before(segment, lane)
 
 
-def _begun_in_front(segments: Sequence[Placed], at: int, lane: Lane, slots: Sequence[Slot]) -> bool:
+def _begun_in_front(line: _Line, at: int, lane: Lane) -> bool:
     """It had begun in a segment that is gone in front of all others: the playlist says so, or says
     nothing, and the next ones hold it but for a few.
     """
-    gone = bool(_gone(slots[: segments[0].position]))
-    started = _first_start(lane, slots)
+    front = line.segments[0].position
+    gone = bool(_gone(line.slots[:front]))
+    started = _first_start(lane, line.slots)
     if started is None:
         return gone and at < FEW
-    return gone and started < segments[0].position
+    return gone and started < front
 
 
 def _first_start(lane: Lane, slots: Sequence[Slot]) -> int | None:
@@ -222,33 +225,21 @@ def _first_start(lane: Lane, slots: Sequence[Slot]) -> int | None:
     )
 
 
-def _ends_early(
-    segments: Sequence[Placed],
-    at: int,
-    lane: Lane,
-    lanes: Sequence[Lane],
-    slots: Sequence[Slot],
-    end: float,
-    *,
-    short: bool,
-) -> tuple[float, bool]:
+def _ends_early(line: _Line, at: int, lane: Lane, end: float, *, short: bool) -> tuple[float, bool]:
     """The same for a lane that is not seen in the last segments, of which the last may be short."""
+    segments, lanes = line.segments, line.lanes
     segment, after = segments[at], segments[at + 1]
     if cut := [span for s in segments[at + 1 :] if (span := s.gone(lane.pid))]:
         return float(cut[-1][1]), True
     unread = at + 2 == len(segments) and _span(after, lanes) < HZ  # too little is left to tell
     if unread and (after.damaged or short):
         return end, True
-    gone = bool(slots_between(slots, segment, after)) or after.damaged
+    gone = bool(slots_between(line.slots, segment, after)) or after.damaged
     return float(opening(after, lanes)), gone or _hurt_after(segment, lane)
 
 
-def _media_end(segment: Placed, lanes: Sequence[Lane]) -> float:
-    return max(segment.end(lane) for lane in lanes if lane.pid in segment.stamps)
-
-
 def _span(segment: Placed, lanes: Sequence[Lane]) -> float:
-    return _media_end(segment, lanes) - opening(segment, lanes)
+    return media_end(segment, lanes) - opening(segment, lanes)
 
 
 def _reordering(segments: Sequence[Placed], lane: Lane) -> float:
@@ -294,103 +285,11 @@ def _stops_short(segments: Sequence[Placed], lanes: Sequence[Lane], end: float) 
     return False
 
 
-def _hurt_before(segment: Placed, lane: Lane) -> bool:
-    """Something is wrong with the segment in front of a lane's first unit."""
-    if segment.stream(lane.pid).head:
-        return True
-    scan = segment.slot.scan
-    first = segment.stream(lane.pid).rows[0]
-    return scan is not None and scan.faults is not None and scan.faults[0] < first
-
-
-def _hurt_at_its_beginning(segment: Placed, lanes: Sequence[Lane]) -> bool:
-    """Something is wrong with it in front of the first unit of any stream."""
-    having = [lane for lane in lanes if lane.pid in segment.stamps]
-    return segment.damaged and any(_hurt_before(segment, lane) for lane in having)
-
-
 def _hurt_after(segment: Placed, lane: Lane) -> bool:
     """Something is wrong with the segment behind a lane's last unit."""
     scan = segment.slot.scan
-    if scan is None or _cut(segment):
+    if scan is None or is_cut(segment):
         return True
     if any(segment.stream(pid).short for pid in segment.stamps):
         return True
     return scan.faults is not None and scan.faults[1] > segment.stream(lane.pid).rows[1]
-
-
-def _cut(segment: Placed) -> bool:
-    """Bytes are missing at its end."""
-    return segment.slot.scan is not None and segment.slot.scan.cut
-
-
-def _promised(
-    segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
-) -> tuple[float | None, float | None]:
-    """Where the first segment should begin and the last one end, by EXTINF and their neighbours."""
-    first, last = segments[0], segments[-1]
-    begin = end = None
-    told = first.slot.duration if _headless(first) or not _as_named(segments, lanes) else None
-    if told and len(segments) > 1 and adjacent(first, segments[1]):
-        begin = opening(segments[1], lanes) - told * HZ
-        blameless = _breaks_off(first, lanes) and begins_whole(segments[1])
-        if _hurt_at_its_beginning(segments[1], lanes) or (segments[1].torn and not blameless):
-            begin = min(begin, opening(first, lanes)) if first.damaged else None
-    alone = len(segments) == 1 or not adjacent(first, segments[1])
-    witness = alone or not _breaks_off(first, lanes)  # its own end is left to tell
-    if begin is None and told and _headless(first) and witness:
-        whole = _media_end(first, lanes)
-        begin = whole - told * HZ
-        if first is last:
-            return begin, whole
-    if lasting := last.slot.duration or _usual_if_cut(segments, lanes):
-        end = _start_of_last(segments, lanes, slots) + lasting * HZ
-    return begin, end
-
-
-def _as_named(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
-    """The first segment lasts until the next one begins as long as their names say: what EXTINF
-    says besides is wrong.
-    """
-    first, then = segments[0], segments[1] if len(segments) > 1 else None
-    if then is None or not adjacent(first, then):
-        return False
-    if first.slot.utc is None or then.slot.utc is None or then.torn or then.damaged:
-        return False
-    lasts = (opening(then, lanes) - opening(first, lanes)) / HZ
-    return abs(then.slot.utc - first.slot.utc - lasts) <= DOUBT / HZ
-
-
-def _usual_if_cut(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float | None:
-    """What the others last, where the last one is not listed, and cut off inside a unit."""
-    last = segments[-1]
-    told = [s.slot.duration for s in segments[:-1] if s.slot.duration]
-    if last.slot.listed or not told or not _breaks_off(last, lanes):
-        return None
-    return float(np.median(told))
-
-
-def _breaks_off(segment: Placed, lanes: Sequence[Lane]) -> bool:
-    """It ends inside a unit."""
-    streams = {x.codec.kind: segment.stream(x.pid) for x in lanes if x.pid in segment.stamps}
-    video = streams.get("video")
-    short = _cut(segment) or any(stream.short for stream in streams.values())
-    return short or (video is not None and not complete(video))
-
-
-def _start_of_last(
-    segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
-) -> float:
-    """By its own stamps, or by the segment before where these may have lost their beginning."""
-    last, before = segments[-1], segments[-2] if len(segments) > 1 else None
-    own = opening(last, lanes)
-    if before is None or before.damaged or before.slot.part != last.slot.part:
-        return own
-    lasting = [slot.duration for slot in (before.slot, *slots_between(slots, before, last))]
-    if None in lasting:
-        return own
-    chained = opening(before, lanes) + sum(told or 0.0 for told in lasting) * HZ
-    if lanes[0].pid not in last.stamps:
-        return chained
-    apart = last.slot.duration is not None and own - chained >= last.slot.duration * HZ
-    return min(own, chained) if (last.damaged or last.torn) and not apart else own
