@@ -120,7 +120,7 @@ def _measured(intake: Intake) -> Report:
             read = mux.measure(*files, sparse_sound=options.sparse_sound)
         # what stands in for encoded units says nothing of their content
         said = [] if evidence.reencoded else content.triage(read.lanes, read.held)
-        reports.append(judged(recording, evidence, read, options.on_loss, said))
+        reports.append(judged(recording, evidence, read, options.on_loss, proved=said))
     return together(recording, parts, reports)
 
 

@@ -66,6 +66,7 @@ def judged(
     evidence: Evidence,
     read: Converted,
     on_loss: OnLoss,
+    *,
     proved: Iterable[Finding] = (),
 ) -> Report:
     """The report so far: verdict, findings, what was lost and where."""

@@ -47,17 +47,14 @@ def mux(
     created: str | None = None,
 ) -> list[str]:
     """Remux the transport stream on standard input; ``base`` seconds are taken off every stamp.
-    ``picture_ticks`` and ``sound_ticks`` are how long the last units last.
-
-    ``languages`` are those of the streams (ISO 639-2), empty where none is known.  ``created`` is
-    when it was recorded (ISO 8601).
+    ``picture_ticks`` and ``sound_ticks`` are how long the last units last, ``languages`` those of
+    the streams (ISO 639-2), empty where none is known, ``created`` when it was recorded (ISO 8601).
 
     With ``fragments`` it is a fragmented MP4, whose tracks ``pids`` counts from 0; its sound has a
     clock of ``SOUND_HZ``.
 
     Packets with a PTS before the tick ``drop_before``, whatever the clock, are left out: they only
-    introduce streams that begin late.  (ffmpeg 5 shows filters sound on the clock of its samples,
-    ffmpeg 8 on that of the input, and only the latter says which.)
+    introduce streams that begin late.
 
     ``moov_size`` bytes are kept free for the index in front of the media; without it the file is
     rewritten once at the end to put the index there.
@@ -69,20 +66,16 @@ def mux(
     import ffmpeg as ff  # imports half the standard library
 
     source = _segments(fragments=fragments, alone=not metadata)
-    options: dict[str, Any] = {"c": "copy", "copyinkf": None, "map_metadata": -1, **OUTPUT[format]}
-    options |= {f"metadata:s:{n}": f"language={one}" for n, one in enumerate(languages) if one}
-    options |= {"output_ts_offset": f"{-base:g}"} if base else {}
+    options = _copied(format, base=base, languages=languages)
     filters: dict[str, list[str]] = {"a": [], "v": []}
     if format in (Format.MP4, Format.M4A):
-        options |= _file(format, moov_size, created) | _tag(hevc=hevc, inside=parameters_inside)
-        filters = _in_mp4(
-            picture_ticks, sound_ticks, adts=adts, hevc=hevc, inside=parameters_inside
-        )
+        form = {"hevc": hevc, "inside": parameters_inside}
+        options |= _file(format, moov_size, created) | _tag(**form)
+        filters = _in_mp4(picture_ticks, sound_ticks, adts=adts, **form)
     options |= _chained(filters, drop_before)
     streams = [source[str(pid) if fragments else f"i:{pid}"] for pid in pids]
     spec = ff.output(*streams, str(output), **options)
-    command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "warning"]
-    argv: list[str] = ff.compile(spec, cmd=command, overwrite_output=True)
+    argv = _fed(ffmpeg, spec, "warning")
     return _with_metadata(argv, metadata) if metadata else argv
 
 
@@ -93,6 +86,13 @@ def _segments(*, fragments: bool, alone: bool) -> Any:
     given = {**INPUT, "f": "mov"} if fragments else INPUT
     queue = {} if alone else {"thread_queue_size": 64}
     return ff.input("pipe:0", protocol_whitelist="pipe", **given, **queue)
+
+
+def _copied(format: Format, *, base: float, languages: Sequence[str]) -> dict[str, Any]:
+    """What holds of every stream: nothing of it changes but its clock and its language."""
+    options: dict[str, Any] = {"c": "copy", "copyinkf": None, "map_metadata": -1, **OUTPUT[format]}
+    options |= {f"metadata:s:{n}": f"language={one}" for n, one in enumerate(languages) if one}
+    return options | ({"output_ts_offset": f"{-base:g}"} if base else {})
 
 
 def _file(format: Format, moov_size: int | None, created: str | None) -> dict[str, Any]:
@@ -130,6 +130,8 @@ def _chained(filters: Mapping[str, list[str]], drop_before: int | None) -> dict[
     """The filters of each kind as an option, behind the one that drops."""
     found = {}
     for kind, chain in filters.items():
+        # ffmpeg 5 shows filters sound on the clock of its samples, ffmpeg 8 on that of the input,
+        # and only the latter says which
         if drop_before is not None:
             chain.insert(0, rf"noise=drop=lt(pts\,{drop_before})")
         if chain:
@@ -205,7 +207,14 @@ def reencode(
     # where the clock passes its end, ffmpeg's begins below 0
     options = {"f": "mpegts", "muxdelay": 0, "muxpreload": 0, "avoid_negative_ts": "disabled"}
     spec = ff.output(source[stream], str(output), **options, **codec)
-    command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", "error"]
+    return _fed(ffmpeg, spec, "error")
+
+
+def _fed(ffmpeg: Path, spec: Any, level: str) -> list[str]:
+    """A command that reads standard input and writes a file, whatever stands there."""
+    import ffmpeg as ff
+
+    command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", level]
     argv: list[str] = ff.compile(spec, cmd=command, overwrite_output=True)
     return argv
 

@@ -136,7 +136,9 @@ def grouped(
             own = [beside[c] for c, of in copies.items() if of == name]
             main = beside[name] if name in beside else own.pop()
             part = Part(main, folder, beside, copies=tuple(own))
-            _add(recordings, storage, folder, name, part)
+            key, one = _of_part(storage, folder, name, part)
+            known = recordings.get(key)
+            recordings[key] = replace(known, parts=(*known.parts, *one.parts)) if known else one
     return [_in_order(recording) for recording in recordings.values()]
 
 
@@ -195,22 +197,14 @@ def _slices_are_called(original: str, name: str, beside: Iterable[str]) -> bool:
     return counts[0] > 0 and not counts[1]
 
 
-def _add(
-    recordings: dict[str, Recording], storage: Storage, folder: str, name: str, part: Part
-) -> None:
-    agora = names.parse_playlist_name(name)
+def _of_part(storage: Storage, folder: str, name: str, part: Part) -> tuple[str, Recording]:
+    """What tells a recording from others, and the recording as far as this part tells."""
+    source, agora = storage.url(folder + name), names.parse_playlist_name(name)
     if agora is None:
-        recordings[folder + name] = Recording(_stem(name), storage.url(folder + name), (part,))
-        return
+        return folder + name, Recording(_stem(name), source, (part,))
     key = folder + names.one_recording(agora.sid, agora.cname)
-    id = names.stem(agora.sid, agora.cname)
-    part = replace(part, bak=agora.bak)
-    known = recordings.get(key)
-    if known is None:
-        source = storage.url(folder + name)
-        recordings[key] = Recording(id, source, (part,), agora.sid, agora.cname)
-    else:
-        recordings[key] = replace(known, parts=(*known.parts, part))
+    id, parts = names.stem(agora.sid, agora.cname), (replace(part, bak=agora.bak),)
+    return key, Recording(id, source, parts, agora.sid, agora.cname)
 
 
 def _in_order(recording: Recording) -> Recording:

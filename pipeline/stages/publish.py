@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,29 +92,43 @@ def publish(
         if plain:
             destination.delete(receipt_key(key))  # an earlier one says nothing of these files
 
-    text = json.dumps(receipt, indent=1, ensure_ascii=False) + "\n"
-    # a file name that is no UTF-8 becomes an escape of JSON, and the same name when read again
-    data = text.encode("utf-8", "backslashreplace")
+    creating = destination.shared and plain and not replacing
+    put = partial(_create_all if creating else _adopt_all, results, destination)
+    data = _receipt(receipt)
     note = temporary.with_name(temporary.name.replace(".part", ".receipt.part"))
     try:
         note.write_bytes(data)  # before the file: there may be no room left
-        content = CONTENT_TYPES[format]
-        if destination.shared and plain and not replacing:
-            asked = (cleared, *(allowed for _ in more))  # once: it is about all of them
-            stored = [
-                _create(one, destination, content, ask)
-                for one, ask in zip(results, asked, strict=True)
-            ]
-        else:
-            for one in results:
-                destination.flush(one.temporary)
-            cleared()
-            stored = [_adopt(one, destination, content) for one in results]
+        stored = put(CONTENT_TYPES[format], cleared)
         digest = hashlib.sha256(data).hexdigest()
         destination.adopt(note, receipt_key(key), sha256=digest, content_type="application/json")
     finally:
         note.unlink(missing_ok=True)
     return stored[0]
+
+
+def _receipt(receipt: Mapping[str, Any]) -> bytes:
+    """A file name that is no UTF-8 becomes an escape of JSON, and the same name when read again."""
+    text = json.dumps(receipt, indent=1, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _create_all(
+    results: Sequence[Result], destination: Storage, content: str, cleared: Callable[[], None]
+) -> list[StoredObject]:
+    """Where nothing may stand yet; asked once, for it is about all of them."""
+    asked = (cleared, *(allowed for _ in results[1:]))
+    return [
+        _create(one, destination, content, ask) for one, ask in zip(results, asked, strict=True)
+    ]
+
+
+def _adopt_all(
+    results: Sequence[Result], destination: Storage, content: str, cleared: Callable[[], None]
+) -> list[StoredObject]:
+    for one in results:
+        destination.flush(one.temporary)
+    cleared()
+    return [_adopt(one, destination, content) for one in results]
 
 
 def _adopt(one: Result, destination: Storage, content: str) -> StoredObject:

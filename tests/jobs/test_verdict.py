@@ -136,7 +136,7 @@ def test_a_loss_that_no_rule_explains_is_never_passed_over(read):
 )
 def test_what_the_proof_found_counts(read, proved, verdict):
     found, evidence, measured = read()
-    report = judged(found, evidence, measured, OnLoss.HOLD, proved)
+    report = judged(found, evidence, measured, OnLoss.HOLD, proved=proved)
     assert report.verdict is verdict
     assert report.findings[-len(proved) :] == tuple(proved)
 
@@ -144,7 +144,7 @@ def test_what_the_proof_found_counts(read, proved, verdict):
 def test_a_repair_that_was_named_stays(read):
     found, evidence, measured = read()
     lost = Finding("DECODE", Severity.ERROR, "1.ts", repair="shown as it is")
-    report = judged(found, evidence, measured, OnLoss.CLOSE, [lost])
+    report = judged(found, evidence, measured, OnLoss.CLOSE, proved=[lost])
     assert errors(report) == [("DECODE", "1.ts", "shown as it is")]
 
 
@@ -152,7 +152,7 @@ def test_a_rule_that_costs_nothing_is_no_error(read):
     """All that was promised is there, whatever packets and stamps look like."""
     found, evidence, measured = read()
     claimed = Finding("DTS_BACK", Severity.ERROR, "1.ts", repair="derived from their neighbours")
-    report = judged(found, evidence, measured, OnLoss.HOLD, [claimed])
+    report = judged(found, evidence, measured, OnLoss.HOLD, proved=[claimed])
     assert report.verdict is Verdict.REPAIRED
     assert errors(report) == []
 
@@ -161,7 +161,7 @@ def test_a_rule_that_costs_nothing_is_no_error(read):
 def test_losses_inside_the_outermost_segments_are_not_outside(read, name):
     found, evidence, measured = read()
     lost = Finding("TS_CC", Severity.ERROR, name)
-    report = judged(found, evidence, measured, OnLoss.HOLD, [lost])
+    report = judged(found, evidence, measured, OnLoss.HOLD, proved=[lost])
     assert errors(report) == [("TS_CC", name, "hole kept")]
 
 

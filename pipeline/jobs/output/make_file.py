@@ -62,11 +62,12 @@ def foreseen(job: Job, inventory: Inventory, place: Callable[[], Path]) -> Ahead
 def make(job: Job, evidence: Evidence, temporary: Path, ahead: Ahead) -> Made:
     """Convert and verify; what was begun ``ahead`` is ended, if it is what is to be made."""
     told, filling = _expected(job, evidence)
-    made, verified = _proven(job, evidence, temporary, told, filling, ahead)
+    wanted = _wanted(job, told, filling)
+    made, verified = _proven(job, evidence, temporary, wanted, ahead=ahead)
     said = *filling.findings, *verified.findings
     report = _judged(job, evidence, made, said)
     if (told := _told(job, evidence, report)) != made.marks:  # holes that only the units show
-        made, verified = _proven(job, evidence, temporary, told, filling)
+        made, verified = _proven(job, evidence, temporary, replace(wanted, marks=told))
         said = *filling.findings, *verified.findings
         report = _judged(job, evidence, made, said)
     if inside := _content(job, made, temporary):
@@ -99,33 +100,35 @@ def _content(job: Job, made: Converted, path: Path) -> list[Finding]:
         return found + (content.decode(path, job.ffmpeg) if job.options.deep else [])
 
 
+def _wanted(job: Job, told: Marks, filling: Filling) -> Wanted:
+    return Wanted(
+        job.options.format,
+        marks=told,
+        fills=filling.fills,
+        made=filling.made,
+        sparse_sound=job.options.sparse_sound,
+    )
+
+
 def _proven(
     job: Job,
     evidence: Evidence,
     temporary: Path,
-    told: Marks,
-    filling: Filling,
+    wanted: Wanted,
+    *,
     ahead: Ahead | None = None,
 ) -> tuple[Converted, verify.Verified]:
     """The file and its proof; once more, in two passes, when the index did not fit in front.
 
     RefusedError if ffmpeg takes the stream in neither way.
     """
-    options = job.options
     for in_one_pass in (True, False):
         with job.clock.stage("convert"):
             try:
-                wanted = Wanted(
-                    options.format,
-                    in_one_pass=in_one_pass,
-                    marks=told,
-                    fills=filling.fills,
-                    made=filling.made,
-                    sparse_sound=options.sparse_sound,
-                )
                 files = evidence.plan, evidence.segments, job.ffmpeg
+                here = replace(wanted, in_one_pass=in_one_pass)
                 made = mux.convert(
-                    *files, wanted, output=temporary, progress=options.progress, ahead=ahead
+                    *files, here, output=temporary, progress=job.options.progress, ahead=ahead
                 )
             except RefusedError:
                 if in_one_pass:
@@ -175,7 +178,7 @@ def _opened(job: Job, evidence: Evidence, filling: Filling) -> Filling:
 
 
 def _judged(job: Job, evidence: Evidence, read: Converted, proved: tuple[Finding, ...]) -> Report:
-    return judged(job.recording, evidence, read, on_loss(job.options), proved)
+    return judged(job.recording, evidence, read, on_loss(job.options), proved=proved)
 
 
 def _told(job: Job, evidence: Evidence, report: Report) -> Marks:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from pipeline.errors import ExistsError, NotFoundError, StorageError
 from pipeline.jobs.output.files import Share, together
@@ -83,7 +84,9 @@ def publish_all(
             together(job.recording, parts, done), receipt=storage.url(publish.receipt_key(key))
         )
         inputs = [*_digests(job, _read_besides(inventory)), *digests(fetched)]
-        published = _publish(job, report, made, inputs, placed)
+        note = receipt(report, inputs, settings=job.options.settings, muxer=_muxer(job, made))
+        results = [_result(one, where) for one, where in zip(made, placed, strict=True)]
+        published = _publish(job, note, results)
     return replace(report, made=True) if published else _of_the_quicker_one(job, inventory)
 
 
@@ -110,21 +113,14 @@ def _digests(job: Job, small: list[StoredObject]) -> list[SourceFile]:
     return [SourceFile(o.key, o.size, o.etag, s) for o, s in zip(small, sha256, strict=True)]
 
 
-def _publish(
-    job: Job,
-    report: Report,
-    made: Sequence[Made],
-    inputs: Sequence[SourceFile],
-    placed: Sequence[str],
-) -> bool:
-    """False if another run was quicker."""
+def _publish(job: Job, note: dict[str, Any], results: Sequence[Result]) -> bool:
+    """False if another run was quicker; ``note`` is the receipt, and gets its last lines here."""
     storage, key = job.target.storage, job.target.key
+    placed = [one.key for one in results]
     before = earlier(storage, key)
-    results = [_result(one, where) for one, where in zip(made, placed, strict=True)]
     explained = before.files if before is not None and before.receipt is not None else ()
     if not job.options.force:
         _refuse_what_nothing_explains(job, results, explained, before)
-    note = receipt(report, inputs, settings=job.options.settings, muxer=_muxer(job, made))
     if job.target.name:
         note["name"] = job.target.name
     note["output"]["file"] = placed[0].rpartition("/")[2]

@@ -48,7 +48,7 @@ def adts_bits(part: Part, case: Case) -> Part:
         data[at] ^= bit  # MPEG-2, private, original, home
         return replace(unit, data=bytes(data))
 
-    return _units(part, case, n, "audio", other)
+    return _units(part, case, n, other, stream="audio")
 
 
 def level_change(part: Part, case: Case) -> Part:
@@ -62,7 +62,7 @@ def level_change(part: Part, case: Case) -> Part:
         data = unit.data[: found.start(1)] + level + unit.data[found.end(1) :]
         return replace(unit, data=data)
 
-    return _units(part, case, case.pick(part, inner=True), "video", other)
+    return _units(part, case, case.pick(part, inner=True), other, stream="video")
 
 
 def early_delimiters(part: Part, case: Case) -> Part:
@@ -142,7 +142,7 @@ def _flipped(part: Part, case: Case, where: range) -> Part:
     return part.with_segment(n, in_header(segment, head(segment, case, stream), flip))
 
 
-def _units(part: Part, case: Case, n: int, stream: str, change: Callable[[Unit], Unit]) -> Part:
+def _units(part: Part, case: Case, n: int, change: Callable[[Unit], Unit], *, stream: str) -> Part:
     units = tuple(change(u) for u in part.segments[n].units if u.stream == stream)
     if not units:
         raise UsageError(f"{case.fault}: there is no {stream}")

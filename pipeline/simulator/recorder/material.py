@@ -56,7 +56,9 @@ class Look:
     def picture(self, frame: int) -> bytes:
         """One raw picture."""
         shown = self.fps // 2 if self.frozen else frame  # between two flashes
-        return scene.picture(shown, self.width, self.height, self.fps, self.seed, black=self.black)
+        return scene.picture(
+            *(shown, self.width, self.height), fps=self.fps, seed=self.seed, black=self.black
+        )
 
     def sound(self, seconds: int, first: int = 0) -> bytes:
         """Raw samples from a full second on."""

@@ -42,9 +42,7 @@ def record(
     """One part, finished, from one full second on; its segments are not multiplexed yet."""
     step = setup.slice * HZ
     cuts = [*range(begin, end, step), end]
-    segments = tuple(
-        _slice(setup, material, one, other, begin, bak) for one, other in pairwise(cuts)
-    )
+    segments = tuple(_slice(setup, material, span, begin=begin, bak=bak) for span in pairwise(cuts))
     stem = names.stem(setup.sid, setup.cname, bak=bak)
     name = names.playlist_name(setup.sid, setup.cname, bak=bak)
     listing = playlist(name, segments, setup, material)
@@ -52,8 +50,9 @@ def record(
 
 
 def _slice(
-    setup: Setup, material: Material, one: int, other: int, begin: int, bak: int | None
+    setup: Setup, material: Material, span: tuple[int, int], *, begin: int, bak: int | None
 ) -> Segment:
+    one, other = span
     units = tuple(u for stream in setup.streams for u in material.units(stream, one, other))
     name = names.slice_name(setup.sid, setup.cname, setup.epoch + one / HZ, bak=bak)
     layout = Layout(streams=setup.streams)
@@ -169,7 +168,7 @@ class Recorder:
         return last.begin + last.length if last else self.begin
 
     def _close(self, end: int) -> None:
-        made = _slice(self.setup, self.material, self._end, end, self.begin, self.bak)
+        made = _slice(self.setup, self.material, (self._end, end), begin=self.begin, bak=self.bak)
         made = mux(made, self._counters)
         self.shelf.put_segment(made)
         self._segments.append(replace(made, packets=(), needs=()))  # they take a lot of memory

@@ -32,7 +32,7 @@ _STROKES = (
 Luma = NDArray[np.uint8]
 
 
-def picture(frame: int, width: int, height: int, fps: int, seed: int, *, black: bool) -> bytes:
+def picture(frame: int, width: int, height: int, *, fps: int, seed: int, black: bool) -> bytes:
     """One picture in YUV 4:2:0 (planar)."""
     if black:
         return bytes([16]) * (width * height) + bytes([128]) * (width * height // 2)
@@ -40,7 +40,7 @@ def picture(frame: int, width: int, height: int, fps: int, seed: int, *, black: 
     luma = _background(width, height, seed)
     unit = max(1, width // 60)
     clock = f"{second // 60 % 60:02}:{second % 60:02}.{rest * 100 // fps:02}"
-    _write(luma, clock, width // 6, height // 3, unit)
+    _write(luma, clock, (width // 6, height // 3), unit)
     # grain that is new in every picture, so that damage to its data can be seen
     grain = np.random.default_rng((seed, frame)).integers(-20, 21, (height // 12, width // 6))
     coarse = (TILE + np.repeat(np.repeat(grain, 2, 0), 2, 1)).astype(np.uint8)
@@ -89,8 +89,9 @@ def _number(strip: Luma, second: int) -> None:
             strip[:, right - width : right] = INK
 
 
-def _write(luma: Luma, text: str, x: int, y: int, unit: int) -> None:
+def _write(luma: Luma, text: str, at: tuple[int, int], unit: int) -> None:
     """Digits, colons and points in strokes of ``unit`` pixels."""
+    x, y = at
     for glyph in text:
         if glyph in ":.":
             for spot in (3, 7) if glyph == ":" else (10,):

@@ -1,7 +1,7 @@
 """Segments are cut where their format changes, and encoded anew where it must not."""
 
 from collections.abc import Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.choices import Format, OnChange
 from pipeline.media.clock import Bytes, signed
 from pipeline.media.es.codecs import ENCODED, codec_of
-from pipeline.media.slots.format_changes import Survey, begun_anew, by_segment, survey
+from pipeline.media.slots.format_changes import Change, Survey, begun_anew, by_segment, survey
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.mux import Stream
 from pipeline.media.ts.replace_streams import spliced
@@ -54,13 +54,34 @@ def rewritten(
     new = list(segments)
     listed = {pid for slot in slots if slot.scan for pid in slot.scan.program.streams}
     for number in by_segment(found.changes):
-        slot = slots[number]
-        data = _rewritten(slot, read(segments[number]), number, found, made, listed)
-        slot = replace(slot, scan=_scanned(slot, data, number, found, made))
+        one = _Anew(number, slots[number], found, made)
+        data = _rewritten(one, read(segments[number]), listed)
+        slot = replace(one.slot, scan=_scanned(one, data))
         new[number] = written(segments[number], slot, folder / f"{number}.reencoded", data)
     for number in _behind(found, slots):
         new[number] = replace(new[number], slot=_begun(new[number].slot))
     return Conformed(tuple(new), made.findings, made.reencoded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Anew:
+    """A segment that gets new streams: which one, and what was encoded for all of them."""
+
+    number: int
+    slot: Slot
+    found: Survey
+    made: Encoded
+
+    @property
+    def scan(self) -> Scan:
+        """Of the segment as it was."""
+        assert self.slot.scan is not None
+        return self.slot.scan
+
+    @property
+    def old(self) -> Sequence[Change]:
+        """What of it must not stay."""
+        return by_segment(self.found.changes)[self.number]
 
 
 def _begun(slot: Slot) -> Slot:
@@ -68,25 +89,25 @@ def _begun(slot: Slot) -> Slot:
     return replace(slot, scan=begun_anew(slot.scan))
 
 
-def _scanned(slot: Slot, data: Bytes, number: int, found: Survey, made: Encoded) -> Scan:
+def _scanned(one: _Anew, data: Bytes) -> Scan:
     """What a segment holds with its new streams, and what of it is gone."""
-    assert slot.scan is not None
-    scan = _counted(scanned(slot.name, data, slot.scan), slot.scan)
-    if any(f.segment == slot.name and f.severity is Severity.ERROR for f in made.findings):
-        return replace(scan, faults=(0, WHOLE), gone=_gone(slot.scan, number, found, made))
+    name = one.slot.name
+    scan = _counted(scanned(name, data, one.scan), one.scan)
+    if any(f.segment == name and f.severity is Severity.ERROR for f in one.made.findings):
+        return replace(scan, faults=(0, WHOLE), gone=_gone(one))
     return scan
 
 
-def _gone(before: Scan, number: int, found: Survey, made: Encoded) -> dict[int, tuple[int, int]]:
+def _gone(one: _Anew) -> dict[int, tuple[int, int]]:
     """From when to when it held streams of which nothing came out, by their new PIDs."""
     gone = {}
-    for change in by_segment(found.changes)[number]:
-        if not made.samples[number, change.kind]:
-            pts = before.streams[change.pid].pts
+    for change in one.old:
+        if not one.made.samples[one.number, change.kind]:
+            pts = one.scan.streams[change.pid].pts
             first = int(pts[pts >= 0][0])
             shown = np.sort(signed(pts[pts >= 0] - first))
             usual = np.median(np.diff(shown)) if len(shown) > 1 else 0
-            gone[found.wanted[change.kind].pid] = first, first + int(shown[-1] + usual)
+            gone[one.found.wanted[change.kind].pid] = first, first + int(shown[-1] + usual)
     return gone
 
 
@@ -109,34 +130,32 @@ def _cut(
     return cut_between(segments, folder) if on_change is OnChange.SPLIT else segments
 
 
-def _rewritten(
-    slot: Slot, data: Bytes, number: int, found: Survey, made: Encoded, listed: Set[int]
-) -> Bytes:
+def _rewritten(one: _Anew, data: Bytes, listed: Set[int]) -> Bytes:
     """The segment with its new streams in the place of the old ones."""
-    assert slot.scan is not None
+    wanted, scan = one.found.wanted, one.scan
     streams = [
-        Stream(found.wanted[kind].pid, ENCODED[kind], mine)
-        for (here, kind), mine in made.samples.items()
-        if here == number
+        Stream(wanted[kind].pid, ENCODED[kind], mine)
+        for (here, kind), mine in one.made.samples.items()
+        if here == one.number
     ]
     codecs = {
-        pid: codec_of(kind, slot.scan.program.formats.get(pid, ""), 0)
-        for pid, kind in slot.scan.program.streams.items()
+        pid: codec_of(kind, scan.program.formats.get(pid, ""), 0)
+        for pid, kind in scan.program.streams.items()
     }
     codecs |= {  # its own tables lack them
         pid: stream.codec
-        for pid, stream in slot.scan.streams.items()
+        for pid, stream in scan.streams.items()
         if pid in listed and pid not in codecs
     }
-    old = {change.pid for change in by_segment(found.changes)[number]}
+    old = {change.pid for change in one.old}
     old |= {  # announced, but never sent: as what it would have become
         pid
         for pid, codec in codecs.items()
-        if codec and codec.kind in found.wanted and pid not in slot.scan.streams
+        if codec and codec.kind in wanted and pid not in scan.streams
     }
     here = {stream.codec.kind for stream in streams}
     streams += [
-        Stream(found.wanted[kind].pid, ENCODED[kind], ())
+        Stream(wanted[kind].pid, ENCODED[kind], ())
         for kind in {codec.kind for pid, codec in codecs.items() if codec and pid in old} - here
     ]
     taken = {stream.pid for stream in streams}

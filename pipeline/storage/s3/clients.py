@@ -1,6 +1,7 @@
 """Clients of S3: how Amazon's own and other stores are spoken to, and with which keys."""
 
 import threading
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,27 +17,30 @@ from pipeline.storage.s3.errors import s3_errors
 AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Which store, and with which keys; what is not given is found as every AWS tool finds it."""
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    credentials: Credentials | None = None
+
+
 class Clients:
-    """One client for each endpoint, region, profile and set of keys, shared by all threads."""
+    """One client for each account, shared by all threads."""
 
     def __init__(self, connections: int = 16) -> None:
         self._connections = connections
-        self._made: dict[object, Any] = {}
+        self._made: dict[Account, Any] = {}
         self._lock = threading.Lock()
 
-    def get(
-        self,
-        endpoint_url: str | None,
-        region: str | None,
-        profile: str | None,
-        credentials: Credentials | None,
-    ) -> Any:
+    def get(self, account: Account) -> Any:
         """The client, made when it is first asked for."""
-        wanted = (endpoint_url, region, profile, credentials)
         with self._lock:
-            if wanted not in self._made:
-                self._made[wanted] = _client(self._connections, *wanted)
-            return self._made[wanted]
+            if account not in self._made:
+                self._made[account] = _client(account, self._connections)
+            return self._made[account]
 
 
 def profile_credentials(profile: str) -> Credentials:
@@ -49,32 +53,26 @@ def profile_credentials(profile: str) -> Credentials:
     return Credentials(keys.access_key, keys.secret_key, keys.token)
 
 
-def _client(
-    connections: int,
-    endpoint_url: str | None,
-    region: str | None,
-    profile: str | None,
-    credentials: Credentials | None,
-) -> Any:
+def _client(account: Account, connections: int) -> Any:
     general = Config(
         retries={"mode": "standard", "total_max_attempts": 5},
         max_pool_connections=connections,
         connect_timeout=10,
         read_timeout=60,
     )
-    keys = {}
+    keys, credentials = {}, account.credentials
     if credentials is not None:
         keys = {
             "aws_access_key_id": credentials.access_key,
             "aws_secret_access_key": credentials.secret_key,
             "aws_session_token": credentials.session_token,
         }
-    session = boto3.Session(profile_name=profile, region_name=region, **keys)
-    client = _of_session(session, endpoint_url, general)
+    session = boto3.Session(profile_name=account.profile, region_name=account.region, **keys)
+    client = _of_session(session, account.endpoint_url, general)
     host = host_of(client)
     if not host.endswith(AWS_HOSTS):  # also if the environment or the profile says where
         client.close()
-        client = _of_session(session, endpoint_url, general.merge(_compatible(host)))
+        client = _of_session(session, account.endpoint_url, general.merge(_compatible(host)))
     return client
 
 

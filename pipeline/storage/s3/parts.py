@@ -14,7 +14,7 @@ AT_ONCE = 8
 
 
 def send(
-    client: Any, source: Path, size: int, upload: Mapping[str, str], guard: Callable[[], None]
+    client: Any, source: Path, size: int, upload: Mapping[str, str], *, guard: Callable[[], None]
 ) -> None:
     """Everything of a file, then, once ``guard`` returns, the request that makes it visible.
 

@@ -23,7 +23,7 @@ from pipeline.storage.names import not_behind, percent_encoded, printable, safe_
 from pipeline.storage.order import checked, in_order
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.s3 import parts
-from pipeline.storage.s3.clients import AWS_HOSTS, Clients, host_of
+from pipeline.storage.s3.clients import AWS_HOSTS, Account, Clients, host_of
 from pipeline.storage.s3.errors import s3_errors
 from pipeline.storage.s3.parts import PART
 from pipeline.storage.s3.trials import S3Trials
@@ -194,7 +194,7 @@ class S3Storage:
             size = source.stat().st_size
             begun = self._client.create_multipart_upload(**place, **extra)
             upload = {**place, "UploadId": begun["UploadId"]}
-            parts.send(self._client, source, size, upload, guard)
+            parts.send(self._client, source, size, upload, guard=guard)
         return self._whole(source, size, key)
 
     def delete(self, key: str, *, etag: str | None = None) -> None:
@@ -315,7 +315,7 @@ def connect(
     """
     with s3_errors(f"connect to s3://{printable(bucket)}"):
         shared = clients or Clients(connections)
-        client = shared.get(endpoint_url, region, profile, credentials)
+        client = shared.get(Account(endpoint_url, region, profile, credentials))
     host = host_of(client)
     vendor = vendors.of_host(host)
     version = list_version or (vendor.list_version if vendor else 2)

@@ -63,21 +63,30 @@ class Done:
     move: Move | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """A recording as it was last seen, and the key its result gets."""
+
+    look: Seen
+    source: Storage
+    key: str
+
+
 def work(bench: Bench, claim: Claim, progress: Progress, stopping: Callable[[], bool]) -> Done:
     """Convert, publish and commit.  Everything but an interrupt ends in the ledger."""
     lookout = bench.lookouts[claim.store]
     try:
         look = _as_claimed(lookout, claim)
-        key = _free_key(bench, claim, look, lookout.storage)
+        task = _Task(look, lookout.storage, _free_key(bench, claim, look, lookout.storage))
     except RecpipeError as error:
         return _failed(bench, claim, Failure(claim.name, claim.source, error))
     options = _options(bench, claim, look)
 
     def guard(placed: str) -> None:
-        _note(bench, claim, key, placed)
+        _note(bench, claim, task.key, placed)
 
-    outcome = _made(bench, lookout, look, key, replace(options, progress=progress, guard=guard))
-    return _ended(bench, claim, outcome, (look, key), stopping)
+    outcome = _made(bench, task, replace(options, progress=progress, guard=guard))
+    return _ended(bench, claim, outcome, task, stopping=stopping)
 
 
 def work_ahead(
@@ -85,6 +94,7 @@ def work_ahead(
     known: Known,
     look: Seen,
     place: Place,
+    *,
     progress: Progress,
     stopping: Callable[[], bool],
 ) -> Done | None:
@@ -104,12 +114,13 @@ def work_ahead(
         place.begin(stopping)
         key = _free_key(bench, known, look, lookout.storage)
         options = replace(bench.options, accept_unfinished=True, progress=progress, guard=guard)
-        outcome = _made(bench, lookout, look, key, options)
+        task = _Task(look, lookout.storage, key)
+        outcome = _made(bench, task, options)
     finally:
         claim = place.leave()
         if claim is None:
             claims.let_go(bench.ledger, known.id)
-    return _ended(bench, claim, outcome, (look, key), stopping) if claim else None
+    return _ended(bench, claim, outcome, task, stopping=stopping) if claim else None
 
 
 def _note(bench: Bench, claim: Claim, key: str, placed: str) -> None:
@@ -138,13 +149,13 @@ def _as_claimed(lookout: Lookout, claim: Claim) -> Seen:
     return look
 
 
-def _made(bench: Bench, lookout: Lookout, look: Seen, key: str, options: Options) -> Outcome:
+def _made(bench: Bench, task: _Task, options: Options) -> Outcome:
     def action(given: Work, progress: Progress) -> Report:
         assert given.target is not None
         return one.process(given.recording, given.source, given.target, bench.ffmpeg, options)
 
-    called = bench.name(look) if bench.naming else ""
-    given = Work(look.recording, lookout.storage, Target(bench.to, key, called))
+    called = bench.name(task.look) if bench.naming else ""
+    given = Work(task.look.recording, task.source, Target(bench.to, task.key, called))
     return attempt(given, action, options.progress)
 
 
@@ -152,17 +163,17 @@ def _ended(
     bench: Bench,
     claim: Claim,
     outcome: Outcome,
-    made: tuple[Seen, str],
+    task: _Task,
+    *,
     stopping: Callable[[], bool],
 ) -> Done:
-    look, key = made
     if isinstance(outcome, Failure):
         if stopping():  # its ffmpeg was ended by us
             raise KeyboardInterrupt
         return _failed(bench, claim, outcome)
-    forget(look.recording, bench.options)
+    forget(task.look.recording, bench.options)
     try:
-        return _commit(bench, claim, outcome, key)
+        return _commit(bench, claim, outcome, task.key)
     except LeaseLostError:
         return Done(claim, outcome, None)
     except LedgerError:  # it cannot be told either that this went wrong: the lease runs out

@@ -76,7 +76,13 @@ class Ahead:
                 raise KeyboardInterrupt
 
         future = self._pool.submit(
-            work_ahead, self._bench, known, look, place, progress, lambda: self._stop
+            work_ahead,
+            self._bench,
+            known,
+            look,
+            place,
+            progress=progress,
+            stopping=lambda: self._stop,
         )
         with self._lock:
             self._made[known.id] = _Made(known, place, future)

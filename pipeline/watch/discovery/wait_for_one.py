@@ -63,7 +63,7 @@ def settled(awaited: Awaited, *, clock: Clock, say: Callable[[str], None]) -> Re
         look, why = _look(lookout, awaited.place)
         given_up = now - began >= awaited.patience.late_deadline
         if look is not None:
-            judged = _judged(awaited, look, before, now, clock.now())
+            judged = _judged(awaited, look, before, now=now, until=clock.now())
             if judged.state is State.READY:
                 return look.recording
             before = _Before(look.fingerprint, judged.unchanged_since, judged.ended_at)
@@ -97,7 +97,7 @@ def _almost(look: Seen, patience: Patience) -> str:
 
 
 def _judged(
-    awaited: Awaited, look: Seen, before: _Before | None, now: float, until: float
+    awaited: Awaited, look: Seen, before: _Before | None, *, now: float, until: float
 ) -> Judged:
     patience = awaited.patience
     if look.ended and "uploaded" in awaited.told:
