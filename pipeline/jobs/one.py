@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 from pipeline.choices import OnChange
@@ -166,11 +167,13 @@ def planned(
         fetched = fetch(inventory, source, folder, options.progress, look=look)
     with clock.stage("inspect"), os_errors(f"read {where}"):
         opened, of_keys = unwrap(fetched, source, options.keys)
-        segments, of_files = without_orphans(opened)
-        segments, of_slots = _put_right(segments, folder)
+        found, of_files = without_orphans(opened)
+        segments, of_slots = _put_right(found, folder)
         needed = [segment for segment in segments if segment.slot.needed]
         formed = conform(needed, folder, ffmpeg, on_change=options.on_change, format=options.format)
-        slots, again = believed(slots_of(formed.segments))  # what was written anew as well
+        slots, again = slots_of(formed.segments), list[Finding]()
+        if any(a is not b for a, b in zip_longest(slots, slots_of(found))):
+            slots, again = believed(slots)  # what was put right or written anew as well
         one_format = options.on_change is not OnChange.SPLIT
         plan = timeline.plan(slots, options.on_loss, one_format=one_format)
     known = [*inventory.findings, *of_keys, *of_files, *of_slots, *formed.findings]
