@@ -1,4 +1,4 @@
-"""Settings: flag > ``RECPIPE_*`` > the user's own file > default.
+"""Settings: flag > ``RECPIPE_*`` > the user's own file > default.  Long: it has every key.
 
 A file that merely lies in the working directory is not read: settings can run commands, name hosts
 that get secrets, and weaken cleanup, and a folder of recordings may come from anybody.

@@ -1,5 +1,6 @@
-"""Frozen values that travel between stages.  Times are seconds, sizes bytes, unless the name says
-otherwise.
+"""Frozen values that travel between stages.  Long: it has all of them.
+
+Times are seconds, sizes bytes, unless the name says otherwise.
 """
 
 from collections.abc import Mapping

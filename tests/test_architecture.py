@@ -119,7 +119,10 @@ CATCH_ALL = {
 }
 
 LONGEST_MODULE = 400  # lines
-LONGEST_FUNCTION = 60
+LONGEST_FUNCTION = 50
+LONG_MODULE = 300
+MOST_PARAMETERS = 4  # without a name at the call; a few functions may have more
+A_FEW = 19
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -492,6 +495,26 @@ def test_functions_are_short():
         for node in ast.walk(module.tree)
         if isinstance(node, Function)
         and (node.end_lineno or 0) - node.lineno + 1 > LONGEST_FUNCTION
+    )
+
+
+def test_most_functions_take_few_values_without_a_name():
+    many = [
+        f"{module.path}:{node.lineno}: {node.name}"
+        for module in MODULES
+        for node in ast.walk(module.tree)
+        if isinstance(node, Function)
+        and len({a.arg for a in node.args.args} - {"self", "cls"}) > MOST_PARAMETERS
+    ]
+    nothing(many if len(many) > A_FEW else ())
+
+
+def test_a_long_module_says_why_it_is():
+    nothing(
+        f"{module.path}: {n} lines"
+        for module in MODULES
+        if (n := len(module.source.splitlines())) > LONG_MODULE
+        and "Long:" not in (ast.get_docstring(module.tree) or "").partition("\n")[0]
     )
 
 

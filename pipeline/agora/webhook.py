@@ -1,4 +1,4 @@
-"""Notifications that Agora sends to a web server (its "NCS"), checked and read.
+"""Notifications of Agora to a web server ("NCS"), checked and read.  Long: one type for each event.
 
 They come in any order, more than once, or not at all: a hint, never proof.  Whoever receives one
 checks :func:`is_genuine` on the bytes as they came, reads them with :func:`parse`, and puts what it

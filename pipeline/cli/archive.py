@@ -1,4 +1,4 @@
-"""``recpipe archive ingest``, ``verify`` and ``export``."""
+"""``recpipe archive``.  Long: its commands with their options and their text stand together."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""``recpipe clean plan``, ``apply``, ``runs``, ``restore`` and ``purge``."""
+"""``recpipe clean``.  Long: its commands with their options and their text stand together."""
 
 import time
 from collections.abc import Iterator

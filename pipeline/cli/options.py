@@ -1,4 +1,4 @@
-"""Options that several commands have, and where they come from besides the command line."""
+"""Options that several commands have, and where they come from.  Long: every shared one is here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

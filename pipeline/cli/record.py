@@ -1,4 +1,4 @@
-"""``recpipe record``: start, follow, change and stop recordings of Agora."""
+"""``recpipe record``.  Long: its seven commands with options and text stand together."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

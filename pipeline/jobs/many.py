@@ -1,4 +1,7 @@
-"""Many recordings: found, given a place each, and worked on; one that fails stops no other."""
+"""Many recordings, found, placed and worked on.  Long: so are those of one call from Python.
+
+One that fails stops no other.
+"""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Who works on what: leases that run out, and a token that tells a late writer he is late."""
+"""Leases that run out, and a token that tells a late writer so.  Long: every move of a claim."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Playlist against objects: which segments there are, and what is wrong with them."""
+"""Playlist against objects: which segments there are.  Long: one short function for each rule."""
 
 import math
 from bisect import bisect_right

@@ -1,4 +1,4 @@
-"""The bodies of all calls, with every documented field, range and rule between fields.
+"""The bodies of all calls.  Long: it has every documented field, range and rule between fields.
 
 The mode of a recording is no part of its body but of the address: what depends on it is asked
 with :func:`refuse_unfit`.

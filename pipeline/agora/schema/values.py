@@ -1,4 +1,4 @@
-"""Bodies of requests as checked values: what all of them share.
+"""What all bodies of requests share, as checked values.  Long: every kind of field is here.
 
 A body is checked before anything is sent, and sent as it was given: what was not set is left out,
 an explicit zero stays, and so does a key that nobody here knows yet.  Keys are those of Agora's

@@ -1,5 +1,4 @@
-"""What must balance in the account of one track: every second that was promised, and every byte of
-its packets.
+"""What must balance in the account of a track.  Long: every second promised, and every byte of it.
 
 Times are seconds from the beginning of the result.
 """

@@ -1,4 +1,4 @@
-"""Reads a media playlist (RFC 8216): bytes in, segments and findings out.
+"""Reads a media playlist (RFC 8216).  Long: it has every tag, and every wrong way to write one.
 
 The only module that imports m3u8.  m3u8 takes an HTML page for an empty playlist, skips a URI
 without EXTINF and raises for a bad number: it is given plain grammar and safe names only.

@@ -1,4 +1,4 @@
-"""Whether a slot is of this recording: its clock, format, length and counters beside others.
+"""Whether a slot is of this recording.  Long: by clock, format, length and counters beside others.
 
 Times are ticks of 90 kHz unless they say seconds.
 """

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.media.clock import BASE, HZ, MODULO, Ticks, signed
+from pipeline.media.clock import BASE, HZ, MODULO, Index, Ticks, signed
 from pipeline.media.track import Lane
 
 TRUSTED = 0.9  # share of stamps that must agree for the others to be called wrong
@@ -51,13 +51,7 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
         pts[known[wrong]] = dts[known[wrong]] = -1
         return pts, dts, len(wrong)
     own = signed(pts[known] - dts[known])
-    mended = np.interp(wrong, good, line[good]).round().astype(np.int64)
-    front = wrong < good[0]
-    mended[front] = line[good[0]] - ((good[0] - wrong[front]) * lane.unit).round().astype(np.int64)
-    beyond = wrong > good[-1]
-    mended[beyond] = line[good[-1]] + ((wrong[beyond] - good[-1]) * lane.unit).round().astype(
-        np.int64
-    )
+    mended = _on_line(line, good, wrong, lane.unit)
     dts[known[wrong]] = (int(dts[known[0]]) + mended) % MODULO
     if (signed(np.diff(dts[known])) <= 0).any():  # there was no room between its neighbours
         return _as_shown(told, stamps, lane)
@@ -71,6 +65,15 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
     plausible = np.where(right, delay, np.clip(own[wrong], *usual))
     pts[known[wrong]] = (dts[known[wrong]] + plausible) % MODULO
     return pts, dts, len(wrong)
+
+
+def _on_line(line: Ticks, good: Index, wrong: Index, unit: float) -> Ticks:
+    """Stamps for the wrong ones between the good ones, and in front of and behind them by units."""
+    mended: Ticks = np.interp(wrong, good, line[good]).round().astype(np.int64)
+    front, beyond = wrong < good[0], wrong > good[-1]
+    mended[front] = line[good[0]] - ((good[0] - wrong[front]) * unit).round().astype(np.int64)
+    mended[beyond] = line[good[-1]] + ((wrong[beyond] - good[-1]) * unit).round().astype(np.int64)
+    return mended
 
 
 def _have_a_place(shown: Ticks, pictures: np.ndarray) -> np.ndarray:

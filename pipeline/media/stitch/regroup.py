@@ -1,4 +1,4 @@
-"""A video stream written anew as one PES for each picture, where it came in any other form.
+"""Video written anew as one PES for each picture.  Long: it takes every other form there is.
 
 Several pictures in a PES, several PES for a picture, what opens a picture at the end of the PES
 before, zeros behind NAL units, pictures without stamps: what samples come of that is up to the

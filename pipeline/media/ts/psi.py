@@ -1,6 +1,4 @@
-"""Program specific information: PAT and PMT sections, read and written (ISO/IEC 13818-1 clause
-2.4.4).
-"""
+"""PAT and PMT (ISO/IEC 13818-1 clause 2.4.4).  Long: they are read and written here."""
 
 import struct
 from collections.abc import Iterator, Mapping

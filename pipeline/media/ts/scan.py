@@ -1,5 +1,5 @@
-"""The scan of one segment: every packet and PES rule in one vectorised pass (ISO/IEC 13818-1, TR
-101 290).
+"""The scan of one segment in one vectorised pass.  Long: it has every packet and PES rule (ISO/IEC
+13818-1, TR 101 290).
 
 A scan is a value that knows nothing of its neighbours; :mod:`pipeline.media.loss.rules` combines
 scans in order.

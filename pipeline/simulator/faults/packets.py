@@ -1,4 +1,4 @@
-"""Faults of packets: what networks and recorders do to slices."""
+"""What networks and recorders do to the packets of slices.  Long: a short function for each."""
 
 from collections import Counter
 from collections.abc import Callable, Collection

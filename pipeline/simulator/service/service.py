@@ -1,4 +1,4 @@
-"""Agora's service, as far as it is documented: resources, recordings, answers.
+"""Agora's service as documented: resources, recordings, answers.  Long: one class holds its state.
 
 It knows no network.  :meth:`Service.answer` takes a request and gives a reply; time passes by
 :meth:`Service.tick`, and whatever the service has to tell goes to ``tell``.

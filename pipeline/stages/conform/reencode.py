@@ -1,4 +1,7 @@
-"""Encode anew what has another format than the rest of its track, and nothing else."""
+"""Re-encode what has another format than its track.  Long: survey, encoding and checks are one.
+
+Nothing else is touched.
+"""
 
 import math
 from bisect import bisect_right

@@ -1,4 +1,4 @@
-"""One store, looked at in cycles: listed no further than it can have changed."""
+"""One store, looked at in cycles, as far as it can have changed.  Long: one class, its state."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
