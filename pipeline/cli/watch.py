@@ -138,10 +138,10 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
     from pipeline.jobs.output.naming import naming
     from pipeline.muxing.locate import locate
     from pipeline.watch import daemon, notify
-    from pipeline.watch.conversion.claimed import Bench
-    from pipeline.watch.conversion.prefetch import Follower
+    from pipeline.watch.conversion.claimed import WorkContext
+    from pipeline.watch.conversion.prefetch import Prefetcher
     from pipeline.watch.discovery.readiness import Patience
-    from pipeline.watch.discovery.store_watcher import Lookout
+    from pipeline.watch.discovery.store_watcher import StoreWatcher
 
     opened, how = opener(chosen), settings(chosen)
     to = destination(chosen["to"], how.format, opened)
@@ -149,21 +149,21 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
         raise UsageError(f"{to.storage.url(to.key)}: names one file; name a folder")
     patience = Patience(chosen["settle"], chosen["late_deadline"], how.accept_unfinished)
     meant, where = selection(chosen), to.storage.url()
-    lookouts = [Lookout(s, where, patience, meant) for s in _stores(sources, opened)]
+    store_watchers = [StoreWatcher(s, where, patience, meant) for s in _stores(sources, opened)]
     if chosen["after"]:
         notify.command(chosen["after"])
     told = notify.Told(chosen["after"], chosen["notify"], config.notify_secret(), chosen["ping"])
     return daemon.Watch(
-        bench=Bench(
+        context=WorkContext(
             ledger=ledger,
-            lookouts={lookout.url: lookout for lookout in lookouts},
+            store_watchers={store_watcher.url: store_watcher for store_watcher in store_watchers},
             to=to.storage,
             ffmpeg=locate(chosen["ffmpeg"]),
             options=how,
             most=chosen["max_attempts"],
             naming=naming(chosen["name"]),
         ),
-        follower=Follower(how, chosen["spool_limit"]) if chosen["spool_limit"] else None,
+        follower=Prefetcher(how, chosen["spool_limit"]) if chosen["spool_limit"] else None,
         as_json=_as_json(chosen),
         jobs=chosen["jobs"] or min(_cpus(), MOST_JOBS),
         lease=chosen["lease"],

@@ -17,13 +17,13 @@ from pipeline.storage import probe
 from pipeline.storage.names import safe_key
 from pipeline.storage.owners import lives
 from pipeline.watch import notify, systemd
-from pipeline.watch.conversion.claimed import Bench, Done
-from pipeline.watch.conversion.early import Ahead
-from pipeline.watch.conversion.prefetch import Follower, tidy, tidy_results
-from pipeline.watch.conversion.workers import Crew
+from pipeline.watch.conversion.claimed import Done, WorkContext
+from pipeline.watch.conversion.early import EarlyConversions
+from pipeline.watch.conversion.prefetch import Prefetcher, tidy, tidy_results
+from pipeline.watch.conversion.workers import Workers
 from pipeline.watch.discovery import listing_scopes
 from pipeline.watch.discovery.notifications import Event, Events
-from pipeline.watch.discovery.store_watcher import Look, Lookout
+from pipeline.watch.discovery.store_watcher import Look, StoreWatcher
 from pipeline.watch.log import log, told
 from pipeline.watch.notify import Told
 from pipeline.watch.rebuild_ledger import rebuild
@@ -39,8 +39,8 @@ JITTER = 0.1  # of the interval
 class Watch:
     """How to watch."""
 
-    bench: Bench
-    follower: Follower | None
+    context: WorkContext
+    follower: Prefetcher | None
     as_json: Callable[[Outcome], dict[str, Any]]
     jobs: int = 1
     lease: float = 60.0
@@ -54,24 +54,24 @@ class Watch:
     @property
     def ledger(self) -> Ledger:
         """The memory."""
-        return self.bench.ledger
+        return self.context.ledger
 
     @property
-    def lookouts(self) -> Sequence[Lookout]:
+    def store_watchers(self) -> Sequence[StoreWatcher]:
         """One for each store."""
-        return list(self.bench.lookouts.values())
+        return list(self.context.store_watchers.values())
 
 
 def once(watch: Watch) -> int:
     """One cycle and all the work that is due; returns the exit code."""
     _begin(watch)
     run = _Run(watch, "watch --once")
-    with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease) as crew:
+    with Workers(watch.context, jobs=watch.jobs, lease=watch.lease) as crew:
         _look(watch, strict=False)
         _work_off(watch, crew, run)
         if watch.follower is not None:
             watch.follower.idle()
-    if left := leases.undone(watch.ledger, watch.bench.lookouts, watch.bench.to.url()):
+    if left := leases.undone(watch.ledger, watch.context.store_watchers, watch.context.to.url()):
         watch.codes.append(TEMPORARY)
         _say_undone(watch, left)
     code = exit_code(watch.codes) if watch.codes else 0
@@ -79,7 +79,7 @@ def once(watch: Watch) -> int:
     return code
 
 
-def _work_off(watch: Watch, crew: Crew, run: "_Run") -> None:
+def _work_off(watch: Watch, crew: Workers, run: "_Run") -> None:
     """All that is due; also what others hold and give no sign of life of for one lease."""
     end = time.monotonic() + watch.lease
     while True:
@@ -93,7 +93,7 @@ def _work_off(watch: Watch, crew: Crew, run: "_Run") -> None:
 
 def _held_by_others(watch: Watch) -> bool:
     now = watch.ledger.time()
-    left = leases.undone(watch.ledger, watch.bench.lookouts, watch.bench.to.url())
+    left = leases.undone(watch.ledger, watch.context.store_watchers, watch.context.to.url())
     others = (one for one in left if one.lease_owner not in (None, watch.ledger.actor))
     return any((one.lease_expires or 0.0) >= now - ASKED for one in others)
 
@@ -111,7 +111,7 @@ def forever(watch: Watch) -> int:
     _begin(watch)
     run = _Run(watch, "watch")
     ahead = watch.follower is not None
-    with Crew(watch.bench, jobs=watch.jobs, lease=watch.lease, ahead=ahead) as crew:
+    with Workers(watch.context, jobs=watch.jobs, lease=watch.lease, ahead=ahead) as crew:
         try:
             _look(watch, strict=True, ahead=crew.ahead)
             systemd.notify("READY=1")
@@ -124,7 +124,7 @@ def forever(watch: Watch) -> int:
     return 0
 
 
-def _go_on(watch: Watch, crew: Crew, run: "_Run") -> None:
+def _go_on(watch: Watch, crew: Workers, run: "_Run") -> None:
     next_look = time.monotonic() + _pause(watch)
     while True:
         systemd.notify("WATCHDOG=1")
@@ -143,7 +143,7 @@ def _go_on(watch: Watch, crew: Crew, run: "_Run") -> None:
             time.sleep(until)
 
 
-def _finish(watch: Watch, crew: Crew) -> None:
+def _finish(watch: Watch, crew: Workers) -> None:
     """Some time for what has begun; a second signal ends it."""
     end = time.monotonic() + GRACE
     try:
@@ -157,24 +157,26 @@ def _pause(watch: Watch) -> float:
     return watch.interval * (1 + JITTER * random.uniform(-1, 1))
 
 
-def _look(watch: Watch, *, strict: bool, ahead: Ahead | None = None) -> None:
+def _look(watch: Watch, *, strict: bool, ahead: EarlyConversions | None = None) -> None:
     """One cycle over all stores; one that fails does not stop the others."""
     healthy = True
     events = _events(watch)
-    for lookout in watch.lookouts:
+    for store_watcher in watch.store_watchers:
         try:
-            look = lookout.cycle(watch.ledger, _named(lookout, events), sweep=watch.sweep)
-            _say(watch, lookout, look)
+            look = store_watcher.cycle(
+                watch.ledger, _named(store_watcher, events), sweep=watch.sweep
+            )
+            _say(watch, store_watcher, look)
             if look.blind is not None:
                 raise look.blind
         except RecpipeError as error:
             if strict and isinstance(error, UsageError):
                 raise
             healthy = False
-            _blind(watch, lookout, error)
+            _blind(watch, store_watcher, error)
             continue
         if watch.follower is not None:
-            watch.follower.follow(lookout.storage, look.running)
+            watch.follower.follow(store_watcher.storage, look.running)
         if ahead is not None:
             ahead.begin(look.running)
     if healthy:
@@ -184,7 +186,7 @@ def _look(watch: Watch, *, strict: bool, ahead: Ahead | None = None) -> None:
         notify.ping(watch.told.ping, "/fail")
 
 
-def _say(watch: Watch, lookout: Lookout, look: Look) -> None:
+def _say(watch: Watch, store_watcher: StoreWatcher, look: Look) -> None:
     for move in look.moves:
         told(move)
     for one in look.unread if look.blind is None else ():
@@ -192,15 +194,15 @@ def _say(watch: Watch, lookout: Lookout, look: Look) -> None:
         watch.codes.append(one.error.exit_code)
         if not isinstance(one.error, UnsafePathError):  # that it failed was told
             log.warning("not read", recording=one.recording.id, error=str(one.error))
-    log.debug("looked", store=lookout.url, listed=look.listed, waiting=len(look.running))
+    log.debug("looked", store=store_watcher.url, listed=look.listed, waiting=len(look.running))
 
 
-def _blind(watch: Watch, lookout: Lookout, error: RecpipeError) -> None:
+def _blind(watch: Watch, store_watcher: StoreWatcher, error: RecpipeError) -> None:
     """Said, and remembered for ``recpipe status``."""
     watch.codes.append(error.exit_code)
-    log.warning("not looked at", store=lookout.url, error=str(error))
+    log.warning("not looked at", store=store_watcher.url, error=str(error))
     try:
-        discovery.blind(watch.ledger, lookout.url, watch.bench.to.url(), str(error))
+        discovery.blind(watch.ledger, store_watcher.url, watch.context.to.url(), str(error))
     except RecpipeError as worse:  # the ledger itself may be what failed
         log.debug("not remembered", error=str(worse))
 
@@ -228,11 +230,11 @@ def _settle(watch: Watch) -> None:
             log.warning("notifications not settled", error=str(error))
 
 
-def _named(lookout: Lookout, events: list[Event] | None) -> set[str] | None:
+def _named(store_watcher: StoreWatcher, events: list[Event] | None) -> set[str] | None:
     """Places in this store that notifications told of."""
     if events is None:
         return None
-    root = lookout.storage.url()
+    root = store_watcher.storage.url()
     keys = set()
     for event in events:
         key = event.key.removeprefix(root)
@@ -275,15 +277,15 @@ def _begin(watch: Watch) -> None:
     """Clear up behind a crash; a new ledger first learns what was published before."""
     if buried := leases.bury(watch.ledger, lives):
         log.info("taken over from watchers that are no more", recordings=buried)
-    tidy(watch.bench.options.spool)
-    tidy_results(watch.bench.to, queries.runs_here(watch.ledger))
+    tidy(watch.context.options.spool)
+    tidy_results(watch.context.to, queries.runs_here(watch.ledger))
     try:
-        probe.tidy(watch.bench.to)
+        probe.tidy(watch.context.to)
     except RecpipeError as error:  # a store that is down is no reason not to begin
         log.debug("not tidied", error=str(error))
-    if not discovery.is_new(watch.ledger, watch.bench.to.url()):
+    if not discovery.is_new(watch.ledger, watch.context.to.url()):
         return
     with suppress(NotFoundError):  # the folder will be made
-        done = rebuild(watch.ledger, watch.bench.to)
+        done = rebuild(watch.ledger, watch.context.to)
         if done.added:
             log.info("a new ledger learned from receipts", added=done.added)

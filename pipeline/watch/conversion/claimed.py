@@ -29,18 +29,18 @@ from pipeline.receipts.inputs import inputs_of
 from pipeline.stages import publish
 from pipeline.storage import Storage
 from pipeline.watch.conversion.prefetch import forget
-from pipeline.watch.conversion.publish_gate import Place
+from pipeline.watch.conversion.publish_gate import PublishGate
 from pipeline.watch.discovery.observation import Seen
-from pipeline.watch.discovery.store_watcher import Lookout
+from pipeline.watch.discovery.store_watcher import StoreWatcher
 from pipeline.watch.rebuild_ledger import restored, result_key
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bench:
+class WorkContext:
     """What all work has in common."""
 
     ledger: Ledger
-    lookouts: Mapping[str, Lookout]  # by URL
+    store_watchers: Mapping[str, StoreWatcher]  # by URL
     to: Storage
     ffmpeg: Ffmpeg
     options: Options
@@ -72,28 +72,32 @@ class _Task:
     key: str
 
 
-def work(bench: Bench, claim: Claim, progress: Progress, stopping: Callable[[], bool]) -> Done:
+def work(
+    context: WorkContext, claim: Claim, progress: Progress, stopping: Callable[[], bool]
+) -> Done:
     """Convert, publish and commit.  Everything but an interrupt ends in the ledger."""
-    lookout = bench.lookouts[claim.store]
+    store_watcher = context.store_watchers[claim.store]
     try:
-        look = _as_claimed(lookout, claim)
-        task = _Task(look, lookout.storage, _free_key(bench, claim, look, lookout.storage))
+        look = _as_claimed(store_watcher, claim)
+        task = _Task(
+            look, store_watcher.storage, _free_key(context, claim, look, store_watcher.storage)
+        )
     except RecpipeError as error:
-        return _failed(bench, claim, Failure(claim.name, claim.source, error))
-    options = _options(bench, claim, look)
+        return _failed(context, claim, Failure(claim.name, claim.source, error))
+    options = _options(context, claim, look)
 
     def guard(placed: str) -> None:
-        _note(bench, claim, task.key, placed)
+        _note(context, claim, task.key, placed)
 
-    outcome = _made(bench, task, replace(options, progress=progress, guard=guard))
-    return _ended(bench, claim, outcome, task, stopping=stopping)
+    outcome = _made(context, task, replace(options, progress=progress, guard=guard))
+    return _ended(context, claim, outcome, task, stopping=stopping)
 
 
 def work_ahead(
-    bench: Bench,
+    context: WorkContext,
     known: Known,
     look: Seen,
-    place: Place,
+    place: PublishGate,
     *,
     progress: Progress,
     stopping: Callable[[], bool],
@@ -101,66 +105,66 @@ def work_ahead(
     """The same for a recording that still settles: converted, proven and sent now, visible only
     once ``place`` has its claim; None if that never comes.
     """
-    lookout = bench.lookouts[known.store]
+    store_watcher = context.store_watchers[known.store]
 
     def guard(placed: str) -> None:
         claim = place.wait(stopping)
-        again = _as_claimed(lookout, claim)
-        if _free_key(bench, claim, again, lookout.storage) != key:
-            raise StorageError(f"{bench.to.url(key)}: is taken meanwhile; run again")
-        _note(bench, claim, key, placed)
+        again = _as_claimed(store_watcher, claim)
+        if _free_key(context, claim, again, store_watcher.storage) != key:
+            raise StorageError(f"{context.to.url(key)}: is taken meanwhile; run again")
+        _note(context, claim, key, placed)
 
     try:
         place.begin(stopping)
-        key = _free_key(bench, known, look, lookout.storage)
-        options = replace(bench.options, accept_unfinished=True, progress=progress, guard=guard)
-        task = _Task(look, lookout.storage, key)
-        outcome = _made(bench, task, options)
+        key = _free_key(context, known, look, store_watcher.storage)
+        options = replace(context.options, accept_unfinished=True, progress=progress, guard=guard)
+        task = _Task(look, store_watcher.storage, key)
+        outcome = _made(context, task, options)
     finally:
         claim = place.leave()
         if claim is None:
-            claims.let_go(bench.ledger, known.id)
-    return _ended(bench, claim, outcome, task, stopping=stopping) if claim else None
+            claims.let_go(context.ledger, known.id)
+    return _ended(context, claim, outcome, task, stopping=stopping) if claim else None
 
 
-def _note(bench: Bench, claim: Claim, key: str, placed: str) -> None:
+def _note(context: WorkContext, claim: Claim, key: str, placed: str) -> None:
     """Last before the result is stored; one under a name of its own is noted, so that it is not
     left behind.
     """
     if placed == key:
-        claims.still_ours(bench.ledger, claim)
+        claims.still_ours(context.ledger, claim)
     else:
-        claims.placing(bench.ledger, claim, placed)
+        claims.placing(context.ledger, claim, placed)
 
 
-def _remove_losers(bench: Bench, claim: Claim, key: str, used: str) -> None:
+def _remove_losers(context: WorkContext, claim: Claim, key: str, used: str) -> None:
     """Results of earlier attempts that no receipt speaks of.  They are ours and nobody uses them:
     whoever lost his lease publishes nothing.
     """
-    for placed in claims.placed(bench.ledger, claim) - {used}:
+    for placed in claims.placed(context.ledger, claim) - {used}:
         if publish.is_own(key, placed):
-            bench.to.delete(placed)
+            context.to.delete(placed)
 
 
-def _as_claimed(lookout: Lookout, claim: Claim) -> Seen:
-    look = lookout.one(claim.place)
+def _as_claimed(store_watcher: StoreWatcher, claim: Claim) -> Seen:
+    look = store_watcher.one(claim.place)
     if look.fingerprint != claim.fingerprint:
         raise ChangedError(f"{claim.source}: has changed since it had settled")
     return look
 
 
-def _made(bench: Bench, task: _Task, options: Options) -> Outcome:
+def _made(context: WorkContext, task: _Task, options: Options) -> Outcome:
     def action(given: Work, progress: Progress) -> Report:
         assert given.target is not None
-        return one.process(given.recording, given.source, given.target, bench.ffmpeg, options)
+        return one.process(given.recording, given.source, given.target, context.ffmpeg, options)
 
-    called = bench.name(task.look) if bench.naming else ""
-    given = Work(task.look.recording, task.source, Target(bench.to, task.key, called))
+    called = context.name(task.look) if context.naming else ""
+    given = Work(task.look.recording, task.source, Target(context.to, task.key, called))
     return attempt(given, action, options.progress)
 
 
 def _ended(
-    bench: Bench,
+    context: WorkContext,
     claim: Claim,
     outcome: Outcome,
     task: _Task,
@@ -170,35 +174,35 @@ def _ended(
     if isinstance(outcome, Failure):
         if stopping():  # its ffmpeg was ended by us
             raise KeyboardInterrupt
-        return _failed(bench, claim, outcome)
-    forget(task.look.recording, bench.options)
+        return _failed(context, claim, outcome)
+    forget(task.look.recording, context.options)
     try:
-        return _commit(bench, claim, outcome, task.key)
+        return _commit(context, claim, outcome, task.key)
     except LeaseLostError:
         return Done(claim, outcome, None)
     except LedgerError:  # it cannot be told either that this went wrong: the lease runs out
         raise
     except RecpipeError as error:
-        return _failed(bench, claim, Failure(claim.name, claim.source, error))
+        return _failed(context, claim, Failure(claim.name, claim.source, error))
 
 
-def _options(bench: Bench, claim: Claim, look: Seen) -> Options:
+def _options(context: WorkContext, claim: Claim, look: Seen) -> Options:
     """That it may be converted is decided; an end that never came is told, what it lost counts."""
     noted: tuple[Finding, ...] = ()
-    if claim.as_is and not look.ended and not bench.options.accept_unfinished:
+    if claim.as_is and not look.ended and not context.options.accept_unfinished:
         detail = "no EXT-X-ENDLIST and nothing new for too long; taken as it is"
         noted = (Finding("PL_GIVEN_UP", Severity.WARNING, detail=detail),)
-    return replace(bench.options, accept_unfinished=True, noted=noted)
+    return replace(context.options, accept_unfinished=True, noted=noted)
 
 
-def _free_key(bench: Bench, one_of: Claim | Known, look: Seen, source: Storage) -> str:
+def _free_key(context: WorkContext, one_of: Claim | Known, look: Seen, source: Storage) -> str:
     """Of the first version that is free, or was made of this very source: none is ever
     overwritten.
     """
     version = max(one_of.version, 1)
     while True:
-        key = result_key(bench.name(look), version, bench.options.format)
-        before = earlier(bench.to, key)
+        key = result_key(context.name(look), version, context.options.format)
+        before = earlier(context.to, key)
         if before is None or before.receipt is None:
             return key
         if inputs_of(before.receipt) == one.inputs(look.recording, source):
@@ -206,40 +210,42 @@ def _free_key(bench: Bench, one_of: Claim | Known, look: Seen, source: Storage) 
         version += 1
 
 
-def _failed(bench: Bench, claim: Claim, failure: Failure) -> Done:
+def _failed(context: WorkContext, claim: Claim, failure: Failure) -> Done:
     if isinstance(failure.error, LeaseLostError):
         return Done(claim, failure, None)
     try:
         if isinstance(failure.error, ChangedError):
             state, why = State.SETTLING, "its source has changed since it had settled"
-            return Done(claim, None, claims.release(bench.ledger, claim, state, why))
-        move = claims.failed(bench.ledger, claim, failure.error, failure.message, most=bench.most)
+            return Done(claim, None, claims.release(context.ledger, claim, state, why))
+        move = claims.failed(
+            context.ledger, claim, failure.error, failure.message, most=context.most
+        )
     except LeaseLostError:
         return Done(claim, failure, None)
     return Done(claim, failure, move)
 
 
-def _commit(bench: Bench, claim: Claim, report: Report, key: str) -> Done:
-    version = bench.ffmpeg.version
+def _commit(context: WorkContext, claim: Claim, report: Report, key: str) -> Done:
+    version = context.ffmpeg.version
     if report.verdict is Verdict.PENDING:
-        move = claims.release(bench.ledger, claim, State.SETTLING, "not finished after all")
+        move = claims.release(context.ledger, claim, State.SETTLING, "not finished after all")
     elif report.verdict is Verdict.REJECTED:
-        move = claims.rejected(bench.ledger, claim, _reason(report), ffmpeg=version)
+        move = claims.rejected(context.ledger, claim, _reason(report), ffmpeg=version)
     else:
-        made = _read_back(bench, claim, key)
-        move = claims.published(bench.ledger, claim, made, why=cause(report), ffmpeg=version)
+        made = _read_back(context, claim, key)
+        move = claims.published(context.ledger, claim, made, why=cause(report), ffmpeg=version)
     return Done(claim, report, move)
 
 
-def _read_back(bench: Bench, claim: Claim, key: str) -> Made:
+def _read_back(context: WorkContext, claim: Claim, key: str) -> Made:
     """What the destination says of the result, which counts; StorageError if that is nothing."""
-    there = earlier(bench.to, key)
+    there = earlier(context.to, key)
     published = there.published if there else None
-    found = restored(published, bench.to) if published else None
+    found = restored(published, context.to) if published else None
     if published is None or found is None:
-        where = bench.to.url(publish.receipt_key(key))
+        where = context.to.url(publish.receipt_key(key))
         raise StorageError(f"{where}: was published, and is not to be read back")
-    _remove_losers(bench, claim, key, published.key)
+    _remove_losers(context, claim, key, published.key)
     return found.made
 
 

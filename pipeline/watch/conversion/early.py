@@ -9,8 +9,8 @@ from pipeline.errors import RecpipeError
 from pipeline.ledger import claims, discovery
 from pipeline.ledger.claims import Claim
 from pipeline.ledger.discovery import Known
-from pipeline.watch.conversion.claimed import Bench, Done, work_ahead
-from pipeline.watch.conversion.publish_gate import Place
+from pipeline.watch.conversion.claimed import Done, WorkContext, work_ahead
+from pipeline.watch.conversion.publish_gate import PublishGate
 from pipeline.watch.discovery import observation
 from pipeline.watch.discovery.observation import Seen
 from pipeline.watch.log import log
@@ -21,18 +21,18 @@ class _Made:
     """One recording that is made ahead."""
 
     known: Known
-    place: Place
+    place: PublishGate
     future: Future[Done | None]
 
 
 PLACES = 4  # for each job: what is made waits for a long time, and needs little meanwhile
 
 
-class Ahead:
+class EarlyConversions:
     """As many at once as there are jobs; each is kept for this watcher until it is claimed."""
 
-    def __init__(self, bench: Bench, *, jobs: int, lease: float) -> None:
-        self._bench, self._lease = bench, lease
+    def __init__(self, context: WorkContext, *, jobs: int, lease: float) -> None:
+        self._bench, self._lease = context, lease
         self._places, self._hands = PLACES * jobs, threading.Semaphore(jobs)
         self._pool = ThreadPoolExecutor(self._places, thread_name_prefix="ahead")
         self._lock = threading.Lock()
@@ -69,7 +69,7 @@ class Ahead:
         if not claims.reserve(self._bench.ledger, wanted, lease=self._lease):
             return
         self._tried |= wanted
-        place = Place(self._hands)
+        place = PublishGate(self._hands)
 
         def progress(stage: str, count: int) -> None:
             if self._stop or place.given_up:

@@ -37,7 +37,7 @@ class _Kept:
     modified: float
 
 
-class Follower:
+class Prefetcher:
     """Fetches ahead, one recording after the other, while others are converted."""
 
     def __init__(self, options: Options, limit: int) -> None:

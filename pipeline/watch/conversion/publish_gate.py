@@ -9,7 +9,7 @@ from pipeline.ledger.claims import Claim
 AWAKE = 0.2  # seconds
 
 
-class Place:
+class PublishGate:
     """Shared by the thread that waits and the one that claims."""
 
     def __init__(self, hands: threading.Semaphore) -> None:

@@ -10,26 +10,28 @@ from pipeline.ledger import claims
 from pipeline.ledger.claims import Claim
 from pipeline.ledger.states import State
 from pipeline.muxing import run
-from pipeline.watch.conversion.claimed import Bench, Done, work
-from pipeline.watch.conversion.early import Ahead
+from pipeline.watch.conversion.claimed import Done, WorkContext, work
+from pipeline.watch.conversion.early import EarlyConversions
 from pipeline.watch.log import log, told
 
 AWAKE = 0.2  # seconds
 
 
-class Crew:
+class Workers:
     """A pool of workers; leaving it ends what they are at."""
 
-    def __init__(self, bench: Bench, *, jobs: int, lease: float, ahead: bool = False) -> None:
-        self._bench, self._jobs, self._lease = bench, jobs, lease
+    def __init__(
+        self, context: WorkContext, *, jobs: int, lease: float, ahead: bool = False
+    ) -> None:
+        self._bench, self._jobs, self._lease = context, jobs, lease
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="recording")
-        self.ahead = Ahead(bench, jobs=jobs, lease=lease) if ahead else None
+        self.ahead = EarlyConversions(context, jobs=jobs, lease=lease) if ahead else None
         self._at_work: dict[Future[Done | None], Claim] = {}
         self._stop = threading.Event()
         self._over = threading.Event()
         self._beating = threading.Thread(target=self._beat, name="leases", daemon=True)
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "Workers":
         self._beating.start()
         return self
 
@@ -58,14 +60,14 @@ class Crew:
         free = self._jobs - len(self._at_work)
         if not free:
             return 0
-        bench = self._bench
+        context = self._bench
         taken, moves = claims.claim(
-            bench.ledger,
-            bench.lookouts.keys(),
-            bench.to.url(),
+            context.ledger,
+            context.store_watchers.keys(),
+            context.to.url(),
             count=free,
             lease=self._lease,
-            most=bench.most,
+            most=context.most,
         )
         for move in moves:
             told(move)

@@ -38,7 +38,7 @@ class Look:
     blind: RecpipeError | None = None  # not one playlist could be read
 
 
-class Lookout:
+class StoreWatcher:
     """Remembers the playlists it has read, so that none is read twice."""
 
     def __init__(

@@ -11,7 +11,7 @@ from pipeline.model import Recording
 from pipeline.storage import Storage
 from pipeline.watch.discovery.observation import Seen
 from pipeline.watch.discovery.readiness import Judged, Patience, judge
-from pipeline.watch.discovery.store_watcher import Lookout
+from pipeline.watch.discovery.store_watcher import StoreWatcher
 
 PAUSES = (1.0, 1.0, 2.0, 5.0)  # seconds between the first looks
 LATER = 10.0  # between the others
@@ -55,12 +55,12 @@ def settled(awaited: Awaited, *, clock: Clock, say: Callable[[str], None]) -> Re
     NotFoundError if nothing is where everything should be, TemporaryError if nothing has changed
     for too long.
     """
-    lookout = Lookout(awaited.storage, "", awaited.patience)
+    store_watcher = StoreWatcher(awaited.storage, "", awaited.patience)
     before: _Before | None = None
     began, empty, said = clock.now(), 0, ""
     for pause in chain(PAUSES, repeat(LATER)):
         now = clock.now()
-        look, why = _look(lookout, awaited.place)
+        look, why = _look(store_watcher, awaited.place)
         given_up = now - began >= awaited.patience.late_deadline
         if look is not None:
             judged = _judged(awaited, look, before, now=now, until=clock.now())
@@ -81,10 +81,10 @@ def settled(awaited: Awaited, *, clock: Clock, say: Callable[[str], None]) -> Re
     raise AssertionError("there is always another look")
 
 
-def _look(lookout: Lookout, place: str) -> tuple[Seen | None, str]:
+def _look(store_watcher: StoreWatcher, place: str) -> tuple[Seen | None, str]:
     """A fresh look, or why there is none: a store that fails now may answer later."""
     try:
-        return lookout.one(place), ""
+        return store_watcher.one(place), ""
     except NotFoundError:
         return None, NOTHING
     except StorageError as error:

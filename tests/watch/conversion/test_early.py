@@ -15,10 +15,10 @@ from pipeline.stages.mux import mux
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3 import store as s3
 from pipeline.storage.s3.store import S3Storage
-from pipeline.watch.conversion.claimed import Bench
-from pipeline.watch.conversion.early import Ahead
+from pipeline.watch.conversion.claimed import WorkContext
+from pipeline.watch.conversion.early import EarlyConversions
 from pipeline.watch.discovery.readiness import Patience
-from pipeline.watch.discovery.store_watcher import Lookout
+from pipeline.watch.discovery.store_watcher import StoreWatcher
 
 SAMPLE = Path(__file__).parents[3] / "sample_media" / "composite"
 NAME = next(SAMPLE.glob("*.m3u8")).stem
@@ -31,20 +31,22 @@ LONGEST = 60.0
 class Post:
     """A watcher's parts, worked by hand."""
 
-    bench: Bench
+    context: WorkContext
     calls: Path
-    ahead: Ahead
+    ahead: EarlyConversions
 
     def look(self, *, settle: float):
         """One cycle; returns what is waited for."""
-        lookout = Lookout(LocalStorage(self.calls), self.bench.to.url(), Patience(settle))
-        return lookout.cycle(self.bench.ledger, None, sweep=DAY).running
+        store_watcher = StoreWatcher(
+            LocalStorage(self.calls), self.context.to.url(), Patience(settle)
+        )
+        return store_watcher.cycle(self.context.ledger, None, sweep=DAY).running
 
     def claim(self, ledger: Ledger | None = None):
         taken, _ = claims.claim(
-            ledger or self.bench.ledger,
-            self.bench.lookouts.keys(),
-            self.bench.to.url(),
+            ledger or self.context.ledger,
+            self.context.store_watchers.keys(),
+            self.context.to.url(),
             count=1,
             lease=LONGEST,
         )
@@ -57,11 +59,11 @@ class Post:
 
     @property
     def state(self) -> State:
-        return queries.status(self.bench.ledger)[0]["state"]
+        return queries.status(self.context.ledger)[0]["state"]
 
     @property
     def results(self) -> list[str]:
-        return sorted(found.key for found in self.bench.to.list())
+        return sorted(found.key for found in self.context.to.list())
 
 
 @pytest.fixture
@@ -73,11 +75,13 @@ def post(ledger, ffmpeg, tmp_path):
         calls = tmp_path / "calls"
         shutil.copytree(SAMPLE, calls)
         to = to or LocalStorage(tmp_path / "out")
-        lookout = Lookout(LocalStorage(calls), to.url(), Patience())
+        store_watcher = StoreWatcher(LocalStorage(calls), to.url(), Patience())
         options = Options(spool=tmp_path / "spool")
-        bench = Bench(ledger, {lookout.url: lookout}, to, ffmpeg, options, most=5)
-        opened.append(Ahead(bench, jobs=1, lease=lease))
-        return Post(bench, calls, opened[-1])
+        context = WorkContext(
+            ledger, {store_watcher.url: store_watcher}, to, ffmpeg, options, most=5
+        )
+        opened.append(EarlyConversions(context, jobs=1, lease=lease))
+        return Post(context, calls, opened[-1])
 
     yield make
     for ahead in opened:
@@ -166,10 +170,10 @@ def test_what_is_held_or_not_wanted_any_more_is_let_go(post, out):
     made = post()
     made.ahead.begin(made.look(settle=DAY))
     until(lambda: waits_in(out))
-    queries.hold(made.bench.ledger, NAME, held=True)
+    queries.hold(made.context.ledger, NAME, held=True)
     made.ahead.renew()
     until(lambda: not list(out.iterdir()))
-    queries.hold(made.bench.ledger, NAME, held=False)
+    queries.hold(made.context.ledger, NAME, held=False)
     made.look(settle=0.0)
     assert made.claim() is not None
 

@@ -17,9 +17,9 @@ from pipeline.model import Verdict
 from pipeline.stages.fetch import fetched
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3.store import S3Storage
-from pipeline.watch.conversion.prefetch import Follower, forget, sweep, tidy, tidy_results
+from pipeline.watch.conversion.prefetch import Prefetcher, forget, sweep, tidy, tidy_results
 from pipeline.watch.discovery.readiness import Patience
-from pipeline.watch.discovery.store_watcher import Lookout
+from pipeline.watch.discovery.store_watcher import StoreWatcher
 
 SAMPLE = Path(__file__).parents[3] / "sample_media" / "composite"
 SEGMENTS = sorted(SAMPLE.glob("*.ts"))
@@ -70,11 +70,11 @@ def options(tmp_path):
 
 @pytest.fixture
 def look(store):
-    return lambda: Lookout(store, "/out", Patience()).one(SID)
+    return lambda: StoreWatcher(store, "/out", Patience()).one(SID)
 
 
 def follow(store, options, look, limit=ROOM):
-    follower = Follower(options, limit)
+    follower = Prefetcher(options, limit)
     follower.follow(store, [look()])
     follower.idle()
     follower.close()
@@ -205,7 +205,7 @@ def test_results_that_a_killed_watcher_was_writing_go_at_once(tmp_path):
 
 
 def test_what_lies_in_a_folder_is_not_copied(store, options, look):
-    follower = Follower(options, ROOM)
+    follower = Prefetcher(options, ROOM)
     follower.follow(store.inner, [look()])
     follower.idle()
     follower.close()
@@ -215,7 +215,7 @@ def test_what_lies_in_a_folder_is_not_copied(store, options, look):
 def test_a_store_that_fails_is_no_reason_to_stop(store, options, look, monkeypatch):
     seen = look()
     shutil.rmtree(store.inner.root)
-    follower = Follower(options, ROOM)
+    follower = Prefetcher(options, ROOM)
     follower.follow(store, [seen])
     follower.idle()
     follower.close()
@@ -226,8 +226,8 @@ def test_from_a_real_bucket(weed, options):
     for path in [*SEGMENTS[:-1], PLAYLIST]:
         weed.client.put_object(Bucket=bucket, Key=path.name, Body=path.read_bytes())
     storage = S3Storage(bucket, "", weed.client)
-    follower = Follower(options, ROOM)
-    follower.follow(storage, [Lookout(storage, "/out", Patience()).one(SID)])
+    follower = Prefetcher(options, ROOM)
+    follower.follow(storage, [StoreWatcher(storage, "/out", Patience()).one(SID)])
     follower.idle()
     follower.close()
     assert len(kept(options)) == len(SEGMENTS) - 1

@@ -16,7 +16,7 @@ from pipeline.ledger.database.tables import recordings
 from pipeline.ledger.states import State
 from pipeline.model import SourceFile, Verdict
 from pipeline.watch.discovery.readiness import Patience
-from pipeline.watch.discovery.store_watcher import Lookout
+from pipeline.watch.discovery.store_watcher import StoreWatcher
 from tests.watch.stores import Counting, sid
 
 TO = "/out"
@@ -32,13 +32,13 @@ def store():
 @pytest.fixture
 def look(store, ledger):
     """One cycle; its moves as texts."""
-    lookout = Lookout(store, TO, Patience(settle=0.0))
+    store_watcher = StoreWatcher(store, TO, Patience(settle=0.0))
 
     def cycle(named=None, sweep=DAY):
-        made = lookout.cycle(ledger, named, sweep=sweep)
+        made = store_watcher.cycle(ledger, named, sweep=sweep)
         return [f"{m.before or 'new'} -> {m.after}" for m in made.moves]
 
-    cycle.lookout = lookout
+    cycle.store_watcher = store_watcher
     return cycle
 
 
@@ -51,7 +51,7 @@ def publish(ledger, look, store, version=1):
     """What a worker would do with everything that is due."""
     found, _ = claims.claim(ledger, [store.url()], TO, count=10_000, lease=60)
     for one in found:
-        inputs = what_is_converted(look.lookout.one(one.place).recording, store)
+        inputs = what_is_converted(look.store_watcher.one(one.place).recording, store)
         files = tuple(SourceFile(f"folder/{n}", s, e, None) for n, s, e in inputs)
         made = Made(version, Verdict.OK, "u", "r", 1, "0", files)
         claims.published(ledger, one, made, ffmpeg="7")
@@ -80,7 +80,7 @@ def test_what_is_not_meant_is_not_taken_up(store, ledger):
     store.record("a/", 1, 4)
     store.record("b/", 2, 4)
     settled = Patience(settle=0.0)
-    only_b = Lookout(store, TO, settled, Selection(include=("b/*",)))
+    only_b = StoreWatcher(store, TO, settled, Selection(include=("b/*",)))
     assert len(only_b.cycle(ledger, None, sweep=DAY).moves) == 1
     assert state(ledger, 2) is State.READY
     assert not [row for row in queries.status(ledger) if row["name"].startswith(sid(1))]
@@ -89,7 +89,7 @@ def test_what_is_not_meant_is_not_taken_up(store, ledger):
 def test_what_was_taken_up_is_followed_though_it_is_not_meant_any_more(store, ledger, look):
     store.record("a/", 1, 4, ended=False, modified=time.time())
     assert look() == ["new -> recording"]
-    nothing = Lookout(store, TO, Patience(settle=0.0), Selection(exclude=("*",)))
+    nothing = StoreWatcher(store, TO, Patience(settle=0.0), Selection(exclude=("*",)))
     assert nothing.cycle(ledger, None, sweep=DAY).moves == ()
     store.record("a/", 1, 4)
     (move,) = nothing.cycle(ledger, None, sweep=DAY).moves
@@ -178,7 +178,7 @@ def test_a_segment_under_another_name_is_found_beside_the_playlist(store, ledger
     store.put(key, len(text), etag="other")
     store.put("2026/11/01/intro.ts")
     assert look() == ["new -> ready"]
-    assert look.lookout.one(f"2026/11/01/{sid(1)}").missing == ()
+    assert look.store_watcher.one(f"2026/11/01/{sid(1)}").missing == ()
 
 
 def other(store, folder, name, *segments, ended=True):
@@ -197,7 +197,7 @@ def test_segments_in_folders_below(store, ledger, look, below):
         other(store, "a/hls/", "talk.m3u8", "0.ts", "1.ts")
     store.put("a/hls/0.ts")
     assert set(look()) == {"new -> late"}
-    assert look.lookout.one("a/talk.m3u8").missing == ("hls/1.ts",)
+    assert look.store_watcher.one("a/talk.m3u8").missing == ("hls/1.ts",)
     store.put("a/hls/1.ts")
     assert set(look()) == {"late -> ready"}
     publish(ledger, look, store)
@@ -219,18 +219,18 @@ def test_what_is_published_from_folders_below_costs_nothing_more(store, ledger, 
 def test_other_recordings_below_do_not_keep_one_waiting(store, ledger, look):
     other(store, "", "talk.m3u8", "hls/0.ts")
     store.put("hls/0.ts")
-    first = look.lookout.one("talk.m3u8").fingerprint
+    first = look.store_watcher.one("talk.m3u8").fingerprint
     store.record("2026/11/01/", 1, 3, ended=False)
-    assert look.lookout.one("talk.m3u8").fingerprint == first
+    assert look.store_watcher.one("talk.m3u8").fingerprint == first
 
 
 def test_one_recording_afresh(store, look):
     store.record("a/", 1, 4)
     store.record("a/", 2, 4)
-    seen = look.lookout.one(f"a/{sid(1)}")
+    seen = look.store_watcher.one(f"a/{sid(1)}")
     assert (seen.listed, seen.missing) == (4, ())
     with pytest.raises(NotFoundError, match="nothing of its source"):
-        look.lookout.one(f"a/{sid(9)}")
+        look.store_watcher.one(f"a/{sid(9)}")
 
 
 def test_results_beside_the_sources_are_no_change(store, ledger, look):

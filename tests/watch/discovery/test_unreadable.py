@@ -7,7 +7,7 @@ from pipeline.ledger import discovery, queries
 from pipeline.ledger.states import State
 from pipeline.media.playlist.parse import MAX_BYTES
 from pipeline.watch.discovery.readiness import Patience
-from pipeline.watch.discovery.store_watcher import Lookout
+from pipeline.watch.discovery.store_watcher import StoreWatcher
 from tests.watch.stores import Counting, sid
 
 TO, DAY, LONG_AGO = "/out", 86400.0, 1e9
@@ -21,8 +21,8 @@ def store():
 
 @pytest.fixture
 def look(store, ledger):
-    lookout = Lookout(store, TO, Patience(settle=0.0))
-    return lambda: lookout.cycle(ledger, None, sweep=DAY)
+    store_watcher = StoreWatcher(store, TO, Patience(settle=0.0))
+    return lambda: store_watcher.cycle(ledger, None, sweep=DAY)
 
 
 def states(ledger):
