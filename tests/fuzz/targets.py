@@ -81,7 +81,7 @@ def join_recording(data: bytes) -> Plan:
                 assert lost or not ((new < 0) & (old >= 0)).any()
         part = np.frombuffer(bytearray(parts[placed.number]), np.uint8)
         edges, pids = placed.edges, placed.pids
-        stitched = stitcher.add(placed.slot.name, part, placed.stamps, edges, pids)
+        stitched = stitcher.add(placed.slot.name, part, placed.stamps, edges, pids=pids)
         for chunk in stitched.chunks:
             stream += chunk
         for units in stitched.units.values():

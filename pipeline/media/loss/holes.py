@@ -144,14 +144,13 @@ def _silences(on: Line, lane: Lane) -> Index:
 
 
 def _hides(on: Line, place: int, lane: Lane) -> bool:
-    """The bytes of as many pictures as a gap has room for, of which one may be as large as the
-    largest beside it, would fill sixteen packets, or a few times as many, which no counter tells
-    from none.
+    """The bytes of as many pictures as a gap has room for would fill sixteen packets, or a few
+    times as many, which no counter tells from none.
     """
     near = on.sizes[max(0, place - NEAR) : place + NEAR]
     room = (on.begin[place + 1] - on.end[place]) / lane.unit
-    least, most = (float(size) / PAYLOAD * room for size in (near.mean(), near.max()))
-    return bool(most > ROUND / 2 and least < MOST * ROUND)
+    packets = float(near.mean()) / PAYLOAD * room
+    return bool(ROUND / 2 < packets < MOST * ROUND)
 
 
 def _pause(lane: Lane) -> int:
