@@ -296,7 +296,7 @@ class TrackInfo:
 
 @dataclass(frozen=True, slots=True)
 class Reencoded:
-    """One stream of one segment that was encoded anew, because MP4 could not hold it as it was."""
+    """One stream of one segment that was re-encoded, because MP4 could not hold it as it was."""
 
     kind: str  # "video" or "audio"
     segment: str

@@ -101,7 +101,7 @@ def _version(context: click.Context, option: click.Parameter, wanted: bool) -> N
     is_eager=True,
     expose_value=False,
     callback=_version,
-    help="Show the version and leave.",
+    help="Show the version and exit.",
 )
 @click.pass_context
 def cli(context: click.Context) -> int | None:

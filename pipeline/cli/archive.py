@@ -59,11 +59,11 @@ def archive() -> None:
 )
 @click.option("--metadata", metavar="CSV", help="Extra fields for bag-info.txt, by recording.")
 @click.option("--organization", metavar="NAME", help="Source-Organization in bag-info.txt.")
-@click.option("--storage-class", metavar="CLASS", help="Of S3: STANDARD_IA, GLACIER_IR, ...")
+@click.option("--storage-class", metavar="CLASS", help="S3 only: STANDARD_IA, GLACIER_IR, ...")
 @click.option(
     "--object-lock",
     type=click.Choice(("governance", "compliance")),
-    help="Of S3: nobody deletes or replaces it for --lock-days.",
+    help="S3 only: nobody can delete or replace it for --lock-days.",
 )
 @click.option("--lock-days", type=click.IntRange(min=1), metavar="N", help="How long.")
 @click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="Of S3; may be repeated.")
@@ -193,7 +193,12 @@ def _say_failure(failure: "Failure", chosen: dict[str, Any]) -> None:
 @click.argument("place", metavar="STORE")
 @click.option("--fast", is_flag=True, help="Compare names and sizes, not digests.")
 @click.option("--fetch", is_flag=True, help="Read also what fetch.txt names, where it is.")
-@click.option("--sample", type=SHARE, metavar="N%", help="So many bags, longest unchecked first.")
+@click.option(
+    "--sample",
+    type=SHARE,
+    metavar="N%",
+    help="Check this share of the bags, longest unchecked first.",
+)
 @click.option("--repair-from", metavar="STORE", help="A second copy to put damage right from.")
 @options.unattended
 def verify(place: str, **chosen: Any) -> int:

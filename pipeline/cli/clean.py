@@ -44,9 +44,9 @@ trash_days = click.option(
 )
 
 
-@click.group(short_help="Free the room of slices that are safe elsewhere.")
+@click.group(short_help="Clean up slices that are safe elsewhere.")
 def clean() -> None:
-    """Free the room of slices that a receipt proves to be safe elsewhere.
+    """Clean up slices that a receipt proves to be safe elsewhere.
 
     plan deletes nothing and writes down exactly what would go; apply moves just that into the
     trash; runs lists what is there; restore brings a run back; purge empties the trash after some
@@ -144,7 +144,7 @@ def plan(origin: str, **chosen: Any) -> int:
 @state
 @options.unattended
 def apply(plan: str, **chosen: Any) -> int:
-    """Move into the trash exactly what PLAN names, after every check was made once more; or delete
+    """Move into the trash exactly what PLAN names, after repeating every check; or delete
     it for good, if PLAN is one of recpipe clean erase.
 
     After a crash the same command finishes the same plan.  Only one runs at a time (exit code 75).
@@ -184,7 +184,7 @@ def runs(origin: str, **chosen: Any) -> int:
 @state
 @options.unattended
 def restore(origin: str, run: str | None, **chosen: Any) -> int:
-    """Bring everything of RUN back to SOURCE, byte by byte; what is there is not replaced.
+    """Bring everything of RUN back to SOURCE, byte for byte; what is there is not replaced.
 
     Without RUN, list those there are.
     """

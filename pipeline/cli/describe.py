@@ -184,7 +184,7 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     if report.proof is not None or report.output:
         yield "proof", _proof(report)
     if report.reencoded:
-        yield "anew", _anew(report)
+        yield "encoded", _reencoded(report)
     for piece in report.pieces:
         size = f"{in_bytes(piece.size)}, " if piece.size is not None else ""
         name = piece.output or "one file"
@@ -196,13 +196,13 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "advice", "run again when it has ended, or take what is there: --accept-unfinished"
 
 
-def _anew(report: Report) -> str:
+def _reencoded(report: Report) -> str:
     """What MP4 could not hold as it was."""
     lasts: Counter[tuple[str, str, str]] = Counter()
     for one in report.reencoded:
         lasts[one.kind, one.was, one.now] += one.units
     said = [f"{n} units of {kind} from {was} to {now}" for (kind, was, now), n in lasts.items()]
-    return f"{' and '.join(said)}: encoded anew, equal in number and time"
+    return f"{' and '.join(said)}: re-encoded, equal in number and time"
 
 
 def _proof(report: Report) -> str:

@@ -48,7 +48,7 @@ def _words(kind: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     metavar="STATE",
     multiple=True,
     callback=_words("State"),
-    help="Those in this state; can be given again.",
+    help="Those in this state; may be repeated.",
 )
 @click.option(
     "--verdict",
@@ -56,7 +56,7 @@ def _words(kind: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     metavar="VERDICT",
     multiple=True,
     callback=_words("Verdict"),
-    help="Those with this verdict; can be given again.",
+    help="Those with this verdict; may be repeated.",
 )
 @options.as_json
 @options.remembered
@@ -153,7 +153,7 @@ def ledger() -> None:
     """The ledger is the memory of recpipe watch."""
 
 
-@ledger.command(short_help="Make a lost ledger anew from the receipts.")
+@ledger.command(short_help="Rebuild a lost ledger from the receipts.")
 @options.to
 @options.ledger
 @options.store
@@ -179,8 +179,8 @@ def rebuild(**chosen: Any) -> int:
 @click.argument("id", metavar="ID")
 @options.remembered
 def forget(id: str, **chosen: Any) -> int:
-    """Its files stay where they are; if its source does, the next cycle finds it anew, and knows by
-    its receipt what was published.
+    """Its files stay where they are; if its source does, the next cycle finds it again, and its
+    receipt tells what was published.
 
     ID is the recording's name, its sid, or what either begins with.
     """
@@ -215,7 +215,7 @@ def if_any(url: str | None) -> "Iterator[Ledger | None]":
             yield ledger if url or not custody.is_empty(ledger) else None
     elif url:
         said = "the ledger that was named is not there"
-        raise NotFoundError(f"{said}; name another, or make it anew with recpipe ledger rebuild")
+        raise NotFoundError(f"{said}; name another, or rebuild it with recpipe ledger rebuild")
     else:
         yield None
 

@@ -55,7 +55,7 @@ BLOCK = 24  # seconds of picture and sound that are encoded, and repeated
     type=float,
     multiple=True,
     metavar="SECONDS",
-    help="When a recording is so old its server fails, and another takes over; can be given again.",
+    help="When a recording is so old its server fails, and another takes over; may be repeated.",
 )
 @click.option(
     "--users-leave",
@@ -80,7 +80,7 @@ BLOCK = 24  # seconds of picture and sound that are encoded, and repeated
     "--fail",
     multiple=True,
     metavar="CALL:CODE",
-    help="Answer the next such call with this documented error, as start:109; can be given again.",
+    help="Answer the next such call with this documented error, as start:109; may be repeated.",
 )
 @click.option(
     "--chaos",

@@ -87,16 +87,16 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     multiple=True,
     help="Something that goes wrong; may be given more than once.",
 )
-@click.option("--live", is_flag=True, help="Let segments appear as time goes by.")
+@click.option("--live", is_flag=True, help="Let segments appear in real time.")
 @click.option(
     "--speed",
     type=float,
     default=1.0,
     show_default=True,
-    help="So many times as fast, with --live.",
+    help="How many times faster than real time, with --live.",
 )
 @click.option(
-    "--list-faults", is_flag=True, help="Name every fault, what it takes and loses, and leave."
+    "--list-faults", is_flag=True, help="List every fault, its argument and what it loses."
 )
 @click.option("--json", "json", is_flag=True, help="What is true of it, on stdout in one line.")
 @options.quiet
@@ -104,7 +104,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
 @options.store
 @options.general
 def recording(**chosen: Any) -> int:
-    """Make a recording in the way of Agora Cloud Recording, and truth.json beside it.
+    """Make a recording like those of Agora Cloud Recording, and truth.json beside it.
 
     Picture and sound carry a clock, and a flash and a beep at each full second.  truth.json says
     what is wrong with the recording, what it lost, and what can be made of it.

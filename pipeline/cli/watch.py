@@ -49,7 +49,7 @@ _who_is_told = options.all_of(
         metavar="URL",
         default="",
         callback=options.address,
-        help="A dead man's switch to be told.",
+        help="Call this address after every cycle: a dead man's switch.",
     ),
 )
 
@@ -57,7 +57,7 @@ _who_is_told = options.all_of(
 @click.command(short_help="Convert every recording of a store as soon as it is finished.")
 @click.argument("sources", metavar="STORE...", nargs=-1, required=True)
 @options.to
-@click.option("--once", is_flag=True, help="One cycle, for cron; 75 if another one is at it.")
+@click.option("--once", is_flag=True, help="One cycle, for cron; 75 if another watcher is running.")
 @_how_long
 @options.conversion
 @options.naming

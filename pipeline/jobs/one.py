@@ -3,7 +3,7 @@ docs/design.md.
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
@@ -16,7 +16,7 @@ from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Target
 from pipeline.jobs.output.files import Share, shares, together
-from pipeline.jobs.output.make_file import Job, Made, foreseen, make
+from pipeline.jobs.output.make_file import Job, Made, begun_ahead, make
 from pipeline.jobs.output.publishing import done_before, objects_read, publish_all
 from pipeline.jobs.spool import forget, spool_in_use, spool_of
 from pipeline.jobs.stopwatch import Clock
@@ -217,7 +217,7 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
     """The file is written beside its place: as segments come, or when all of it is planned."""
     with os_errors(f"write {job.target.url}"), ExitStack() as temporaries:
         place = partial(_temporary, job, inventory, temporaries)
-        ahead = temporaries.enter_context(foreseen(job, inventory, place))
+        ahead = temporaries.enter_context(closing(begun_ahead(job, inventory, place)))
         intake = Intake(job.recording, job.source, inventory, job.options, job.clock)
         evidence = planned(intake, ffmpeg=job.ffmpeg, ahead=ahead)
         parts = _as_planned(job.recording, [evidence]) or _parts(job, evidence)

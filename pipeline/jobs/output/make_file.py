@@ -49,7 +49,7 @@ class Made:
     converted: Converted
 
 
-def foreseen(job: Job, inventory: Inventory, place: Callable[[], Path]) -> Ahead:
+def begun_ahead(job: Job, inventory: Inventory, place: Callable[[], Path]) -> Ahead:
     """What makes the file of a recording without a fault while its segments are read."""
     options = job.options
     fit = options.format in MARKED and options.on_change is not OnChange.SPLIT

@@ -28,7 +28,7 @@ def foreseen_size(first: Plan, lanes: Sequence[Lane], promised: float) -> int:
     """Room for that of a recording of so many seconds, by the plan of its first segments."""
     lasts = sum(placed.slot.duration or 0.0 for placed in first.placed)
     room = _needed(first, lanes)
-    return room + int(room * MORE * max(0.0, promised - lasts) / lasts) if lasts else 0
+    return room + int(room * MORE * (promised - lasts) / lasts) if lasts else 0
 
 
 def _needed(plan: Plan, lanes: Sequence[Lane]) -> int:

@@ -75,7 +75,7 @@ def _without_fault(slot: Slot, pids: Sequence[int]) -> Mapping[int, Stream] | No
 
 def holds(plan: Plan, slots: Sequence[Slot]) -> bool:
     """A plan of some segments is what one would foresee of them."""
-    if plan.rejected or len(plan.placed) != len(slots):
+    if plan.rejected:
         return False
     foreseen = Foreseen(plan, len(slots))
     return all(map(foreseen.place, slots)) and foreseen.is_what_came(plan)

@@ -365,7 +365,7 @@ def _said(
     id = CHANGES[change.was.codec.kind] if own else "ES_CODEC"
     detail = f"{one.was}, {one.units} units of {one.seconds:g} s"
     yield Finding(
-        id, Severity.WARNING, one.segment, change.pid, 1, detail, f"encoded anew as {one.now}"
+        id, Severity.WARNING, one.segment, change.pid, 1, detail, f"re-encoded as {one.now}"
     )
     if change.kind == "video":
         wanted = set(_stream(source, change).pts.tolist()) - {-1}

@@ -11,7 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 
 from pipeline.choices import OnLoss
 from pipeline.errors import RecpipeError
@@ -34,7 +33,7 @@ Progress = Callable[[str, int], None]
 
 
 class Ahead:
-    """Takes segments in the order of the playlist; leaving the context ends what is not done."""
+    """Takes segments in the order of the playlist; whoever begins one closes it."""
 
     def __init__(
         self,
@@ -53,24 +52,13 @@ class Ahead:
         self._promised, self._progress = promised, progress
         self._first: list[LocalSegment] = []
         self._pass: _Pass | None = None
-        self._given_up = len(promised) <= FIRST
-
-    def __enter__(self) -> "Ahead":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.give_up()
+        self._closed = len(promised) <= FIRST
 
     def take(self, segment: LocalSegment, stream: TransportStream | None) -> None:
         """The next segment, and its packets if they are in memory: they are edited, and go to
         ffmpeg while others are taken.
         """
-        if self._given_up:
+        if self._closed:
             return
         try:
             if self._pass is None:
@@ -78,9 +66,9 @@ class Ahead:
                 if len(self._first) == FIRST:
                     self._begin()
             elif not self._pass.add(segment, stream):
-                self.give_up()
+                self.close()
         except (RecpipeError, OSError, Changed):  # with the plan it will be seen what that is
-            self.give_up()
+            self.close()
 
     def _begin(self) -> None:
         """Start ffmpeg with the first segments, if a plan can be foreseen from them."""
@@ -88,15 +76,15 @@ class Ahead:
         plan = timeline.plan(slots, OnLoss.HOLD)
         lanes = lanes_of(plan, self._wanted.format)
         if not lanes or feed_of(lanes) or not foreseen.holds(plan, slots):
-            self.give_up()
+            self.close()
             return
         room = foreseen_size(plan, lanes, sum(self._promised))
         self.output = self._place()
         argv = command(plan, self._ffmpeg, self.output, self._wanted, room=room)
         self._pass = _Pass(plan, argv, self._ffmpeg, self._wanted, count=len(self._promised))
         self._pass.open(plan, self._first)
-        for segment in self._first:
-            self._pass.add(segment)
+        if not all(map(self._pass.add, self._first)):
+            self.close()
 
     def finished(
         self, plan: Plan, segments: Sequence[LocalSegment], argv: Sequence[str]
@@ -112,12 +100,12 @@ class Ahead:
         except RecpipeError:  # as it would end with the plan, which tells it
             pass
         finally:
-            self.give_up()
+            self.close()
         return None
 
-    def give_up(self) -> None:
-        """End what was begun."""
-        self._given_up = True
+    def close(self) -> None:
+        """End what was begun and is not finished; no more is taken."""
+        self._closed = True
         if self._pass is not None:
             self._pass.close()
             self._pass = None
@@ -152,8 +140,8 @@ class _Pass:
 
     def add(self, segment: LocalSegment, stream: TransportStream | None = None) -> bool:
         """One segment more; False if no such segment was foreseen."""
-        placed = self._foreseen.place(segment.slot)
-        if placed is None or segment.findings:
+        placed = None if segment.findings else self._foreseen.place(segment.slot)
+        if placed is None:
             return False
         stream = stream or TransportStream(read(segment))
         self._write_last({pid: placed.first(pid) for pid in placed.stamps})

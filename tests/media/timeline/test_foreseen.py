@@ -114,6 +114,17 @@ def test_a_plan_with_another_edge_is_not_what_was_foreseen(edge):
     assert not seen.is_what_came(replace(plan, placed=(*plan.placed[:6], changed, plan.placed[7])))
 
 
+def test_a_stream_under_another_pid_is_not_what_was_foreseen():
+    all = slots()
+    seen, _ = foresee(all)
+    plan = timeline.plan(all)
+    scan = plan.placed[6].slot.scan
+    moved = replace(scan.streams[ts.AUDIO], pids=(ts.AUDIO, 0x222))
+    scan = replace(scan, streams={**scan.streams, ts.AUDIO: moved})
+    changed = replace(plan.placed[6], slot=replace(plan.placed[6].slot, scan=scan))
+    assert not seen.is_what_came(replace(plan, placed=(*plan.placed[:6], changed, plan.placed[7])))
+
+
 def test_another_track_is_not_what_was_foreseen():
     all = slots()
     seen, _ = foresee(all)

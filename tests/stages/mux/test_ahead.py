@@ -1,11 +1,14 @@
 """A file that is begun while its segments are still being read."""
 
+from contextlib import closing
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pipeline.choices import Format
 from pipeline.errors import DiskFullError
+from pipeline.media.loss.fills import Fill, Made
 from pipeline.media.stitch.index_size import FIRST
 from pipeline.media.timeline import plan as timeline
 from pipeline.media.ts.transport_stream import TransportStream
@@ -39,14 +42,14 @@ def segments(tmp_path):
 class Taken:
     """Segments that were given to it, and what it makes of them."""
 
-    def __init__(self, segments, ffmpeg, output, wanted=WANTED, place=None):
+    def __init__(self, segments, ffmpeg, output, wanted=WANTED, place=None, seconds=1):
         self.ffmpeg, self.output, self.wanted = ffmpeg, output, wanted
         self.steps = []
         self.ahead = Ahead(
             ffmpeg,
             wanted,
             place=place or (lambda: output),
-            promised=[1.0] * len(segments),
+            promised=[float(seconds)] * len(segments),
             progress=lambda *step: self.steps.append(step),
         )
         for segment in segments:
@@ -67,7 +70,7 @@ class Taken:
         plan = plan or timeline.plan(slots_of(segments))
         files = plan, segments, self.ffmpeg, wanted
         self.converted = mux.convert(*files, output=self.output, progress=nobody, ahead=self.ahead)
-        return results[0]
+        return results[0] if results else None
 
 
 def told(converted):
@@ -110,7 +113,7 @@ def test_it_is_said_once_how_much_was_converted(segments, fake, tmp_path):
 def test_nothing_is_begun_before_the_first_segments_are_known(segments, fake, tmp_path):
     taken = Taken(segments[: FIRST - 1], fake(KEEP), tmp_path / "o")
     assert taken.ahead.output is None
-    taken.ahead.give_up()
+    taken.ahead.close()
 
 
 def test_of_few_segments_nothing_is_begun(segments, fake, tmp_path):
@@ -150,10 +153,12 @@ def test_another_command_is_another_file(segments, fake, tmp_path):
     assert taken.made(segments, in_one_pass=False) is None
 
 
-def test_a_segment_with_a_finding_of_its_own_ends_it(segments, fake, tmp_path):
+@pytest.mark.parametrize("number", [0, 5])
+def test_a_segment_with_a_finding_of_its_own_ends_it(segments, fake, tmp_path, number):
     (found,) = local(tmp_path / "x.ts", b"").slot.scan.findings
-    segments[5] = replace(segments[5], findings=(found,))
+    segments[number] = replace(segments[number], findings=(found,))
     taken = Taken(segments, fake(KEEP), tmp_path / "o")
+    assert not run._running
     assert taken.made(segments) is None
 
 
@@ -185,39 +190,71 @@ def test_no_room_for_the_file_is_told_when_it_is_made(segments, fake, tmp_path):
 
 
 def test_nothing_of_it_is_left_running(segments, fake, tmp_path):
-    with Taken(segments, fake("exec sleep 60"), tmp_path / "o").ahead:
+    with closing(Taken(segments, fake("exec sleep 60"), tmp_path / "o").ahead):
         assert run._running
     assert not run._running
 
 
-def pausing(n, counters):
-    """A segment of a second; in the seventh nobody speaks for a while."""
+SECONDS = 4  # of a segment
+
+
+def spoken(n, counters, silent):
+    """A segment in which nobody speaks between two of its PES of sound."""
     counter = counters.get(ts.AUDIO, 0)
-    data = ts.segment(start=ts.START + n * 90_000, counters=counters)
-    if n != 6:
-        return data
+    start = ts.START + n * SECONDS * 90_000
+    data = ts.segment(start=start, counters=counters, pictures=15 * SECONDS)
     rows = [bytearray(data[at : at + ts.PACKET]) for at in range(0, len(data), ts.PACKET)]
     sound = [row for row in rows if (row[1] & 0x1F) << 8 | row[2] == ts.AUDIO]
-    begins = [k for k, row in enumerate(sound) if row[1] & 0x40]
-    silent = sound[begins[2] : begins[-2]]
-    for row in (row for row in sound if row not in silent):
+    begins = [*(k for k, row in enumerate(sound) if row[1] & 0x40), len(sound)]
+    gone = sound[begins[silent[0]] : begins[silent[1]]]
+    for row in (row for row in sound if row not in gone):
         row[3] = row[3] & 0xF0 | counter
         counter = (counter + 1) & 15
     counters[ts.AUDIO] = counter
-    return b"".join(row for row in rows if row not in silent)
+    return b"".join(row for row in rows if row not in gone)
 
 
-def test_sound_that_pauses_is_filled_as_it_is_of_the_plan(tmp_path, fake):
+@pytest.mark.parametrize(
+    ("number", "silent", "least"),
+    [
+        pytest.param(6, (2, -3), 100, id="inside a segment"),
+        pytest.param(6, (2, -1), 150, id="up to the next segment"),
+        pytest.param(8, (2, -1), 150, id="up to the end"),
+    ],
+)
+def test_sound_that_pauses_is_filled_as_it_is_of_the_plan(tmp_path, fake, number, silent, least):
     counters, segments = {}, []
     for n in range(9):
-        one = local(tmp_path / f"{n}.ts", pausing(n, counters))
-        segments.append(replace(one, slot=replace(one.slot, duration=1.0)))
+        data = spoken(n, counters, silent if n == number else (0, 0))
+        one = local(tmp_path / f"{n}.ts", data)
+        segments.append(replace(one, slot=replace(one.slot, duration=float(SECONDS))))
     plan = timeline.plan(slots_of(segments))
+    # nobody spoke: nothing is lost where sound goes on
+    unhurt = [replace(p, torn=frozenset(), whole=frozenset()) for p in plan.placed[:-1]]
+    plan = replace(plan, placed=(*unhurt, plan.placed[-1]))
     ffmpeg = fake(KEEP)
     usual = mux.convert(plan, segments, ffmpeg, WANTED, output=tmp_path / "o", progress=nobody)
     fed = (tmp_path / "o").read_bytes()
-    made = Taken(segments, ffmpeg, tmp_path / "o").made(segments)
+    made = Taken(segments, ffmpeg, tmp_path / "o", seconds=SECONDS).made(segments, plan)
     assert made is not None
     assert told(made) == told(usual)
     assert (tmp_path / "o").read_bytes() == fed
-    assert sum(s.filled for s in made.expected[1]) > 10
+    assert sum(s.filled for s in made.expected[1]) > least
+
+
+def test_first_segments_of_which_no_plan_can_be_foreseen_begin_nothing(segments, fake, tmp_path):
+    order = [segments[n] for n in (1, 0, 2, 3, 4, 5)]
+    taken = Taken(order, fake(KEEP), tmp_path / "o")
+    assert taken.ahead.output is None
+    assert taken.made(order) is None
+
+
+def test_what_gets_pictures_put_in_is_made_anew(segments, fake, tmp_path):
+    taken = Taken(segments, fake(KEEP), tmp_path / "o")
+    plan = timeline.plan(slots_of(segments))
+    own = np.array([plan.placed[0].first(ts.VIDEO) - 6000])
+    unit = b"\0\0\0\1\x65\x88\x84"
+    made, fills = {ts.VIDEO: Made((unit,))}, (Fill(ts.VIDEO, 0, own, own),)
+    with closing(taken.ahead):
+        assert taken.made(segments, plan, fills=fills, made=made) is None
+    assert len(taken.converted.expected[0]) == len(segments) + 1
