@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.errors import ChangedError
 from pipeline.model import StoredObject
 from pipeline.storage.versions import ObjectVersions
 
@@ -143,3 +144,13 @@ class Storage(Protocol):
         An object has one address in all storages that hold it, and no other object has it.
         :func:`pipeline.storage.locations.of_uri` is the way back.
         """
+
+
+def unchanged(storage: Storage, key: str, etag: str | None) -> StoredObject:
+    """The object, for a store that cannot be given the condition itself; ChangedError if an ETag is
+    given and it is not that very object.
+    """
+    found = storage.head(key)
+    if etag is not None and found.etag != etag:
+        raise ChangedError(f"{storage.url(key)}: changed since it was looked at")
+    return found

@@ -16,7 +16,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.model import StoredObject
-from pipeline.storage import allowed, temporaries
+from pipeline.storage import allowed, temporaries, unchanged
 from pipeline.storage.names import printable, safe_key
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.temporaries import is_temporary, make_folder, sync
@@ -155,7 +155,7 @@ class LocalStorage:
         self._final(key)
         if etag is not None:
             with suppress(NotFoundError):
-                self._refuse_other(key, etag)
+                unchanged(self, key, etag)
         parent, _, name = key.rpartition("/")
         with (
             os_errors(f"delete {self.url(key)}"),
@@ -165,7 +165,7 @@ class LocalStorage:
 
     def copy(self, source: str, key: str, *, etag: str | None = None) -> StoredObject:
         """Link a file under another key; where the file system has no links, copy it."""
-        found = self._refuse_other(source, etag)
+        found = unchanged(self, source, etag)
         final = self._final(key)
         with os_errors(f"make {final.parent}"):
             make_folder(final.parent)
@@ -217,12 +217,6 @@ class LocalStorage:
         """UsageError: files have no class, tags or lock."""
         wanted = "storage class, tags or Object Lock"
         raise UsageError(f"{self.url()}: {wanted}: a folder has none; it needs an S3 store")
-
-    def _refuse_other(self, key: str, etag: str | None) -> StoredObject:
-        found = self.head(key)
-        if etag is not None and found.etag != etag:
-            raise ChangedError(f"{self.url(key)}: changed since it was looked at")
-        return found
 
     def trials(self) -> None:
         """Nothing of a folder has to be tried but ``create``."""

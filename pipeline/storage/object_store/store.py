@@ -17,7 +17,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.model import StoredObject
-from pipeline.storage import allowed, temporaries
+from pipeline.storage import allowed, temporaries, unchanged
 from pipeline.storage.names import percent_encoded, printable, safe_key
 from pipeline.storage.object_store.errors import object_store_errors
 from pipeline.storage.order import in_order
@@ -149,13 +149,13 @@ class ObjectStorage:
         """Remove an object.  Safe to repeat.  Looked at before: obstore sends no condition."""
         if etag is not None:
             with suppress(NotFoundError):
-                self._refuse_other(key, etag)
+                unchanged(self, key, etag)
         with suppress(NotFoundError), self.errors(f"delete {self.url(key)}"):
             obstore.delete(self.store, self.full(key))
 
     def copy(self, source: str, key: str, *, etag: str | None = None) -> StoredObject:
         """Have the store copy an object, and look at the result.  It may get another ETag."""
-        before = self._refuse_other(source, etag)
+        before = unchanged(self, source, etag)
         with self.errors(f"copy {self.url(source)}"):
             obstore.copy(self.store, self.full(source), self.full(key))
         stored = self.head(key)
@@ -198,12 +198,6 @@ class ObjectStorage:
         """UsageError: not to be set through obstore."""
         wanted = "storage class, tags or Object Lock"
         raise UsageError(f"{self.url()}: {wanted}: not to be set here; it needs an S3 store")
-
-    def _refuse_other(self, key: str, etag: str | None) -> StoredObject:
-        found = self.head(key)
-        if etag is not None and found.etag != etag:
-            raise ChangedError(f"{self.url(key)}: changed since it was looked at")
-        return found
 
     def trials(self) -> "ObjectTrials":
         """What the probe needs, and nobody else."""
