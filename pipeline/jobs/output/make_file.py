@@ -60,7 +60,7 @@ def begun_ahead(job: Job, inventory: Inventory, place: Callable[[], Path]) -> Ah
 
 
 def make(job: Job, evidence: Evidence, temporary: Path, ahead: Ahead) -> Made:
-    """Convert and verify; what was begun ``ahead`` is ended, if it is what is to be made."""
+    """Convert and verify; what was begun ``ahead`` is finished, if that is what is to be made."""
     told, filling = _expected(job, evidence)
     wanted = _wanted(job, told, filling)
     made, verified = _proven(job, evidence, temporary, wanted, ahead=ahead)

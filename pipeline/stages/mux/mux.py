@@ -53,7 +53,7 @@ def convert(
     progress: Progress,
     ahead: Ahead | None = None,
 ) -> Converted:
-    """Make the file, or end one that was begun ``ahead``.  ``segments`` are those that were
+    """Make the file, or finish one that was begun ``ahead``.  ``segments`` are those that were
     planned.
     """
     if wanted.format is Format.TS:
