@@ -34,7 +34,7 @@ class Foreseen:
             return None
         number = len(self._placed)
         stamps = {pid: self._moved(pid, stream) for pid, stream in streams.items()}
-        if any(self._goes_back(pid, stamps[pid][1][s.dts >= 0]) for pid, s in streams.items()):
+        if any(self._goes_back(pid, stream, stamps[pid]) for pid, stream in streams.items()):
             return None
         for pid, stream in streams.items():
             at = int(np.flatnonzero(stream.dts >= 0)[-1])
@@ -44,9 +44,12 @@ class Foreseen:
         self._placed.append(placed)
         return placed
 
-    def _goes_back(self, pid: int, dts: Ticks) -> bool:
-        """Not everything is decoded behind what was placed."""
-        return bool(self._placed) and int(dts.min()) <= self._clock[pid][1]
+    def _goes_back(self, pid: int, stream: Stream, stamps: tuple[Ticks, Ticks]) -> bool:
+        """Not everything is decoded, and shown, behind the decoding of what was placed."""
+        if not self._placed:
+            return False
+        told = stamps[0][stream.pts >= 0], stamps[1][stream.dts >= 0]
+        return int(np.concatenate(told).min()) <= self._clock[pid][1]
 
     def _moved(self, pid: int, stream: Stream) -> tuple[Ticks, Ticks]:
         if not self._placed:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline.choices import OnLoss
 from pipeline.errors import RecpipeError
+from pipeline.media.slots.bounds import believed
 from pipeline.media.slots.segments import Placed
 from pipeline.media.stitch.index_size import FIRST, foreseen_size
 from pipeline.media.stitch.silence import quiets
@@ -72,10 +73,10 @@ class Ahead:
 
     def _begin(self) -> None:
         """Start ffmpeg with the first segments, if a plan can be foreseen from them."""
-        slots = slots_of(self._first)
+        slots, wrong = believed(slots_of(self._first))
         plan = timeline.plan(slots, OnLoss.HOLD)
         lanes = lanes_of(plan, self._wanted.format)
-        if not lanes or feed_of(lanes) or not foreseen.holds(plan, slots):
+        if wrong or not lanes or feed_of(lanes) or not foreseen.holds(plan, slots):
             self.close()
             return
         room = foreseen_size(plan, lanes, sum(self._promised))

@@ -98,6 +98,21 @@ def test_a_clock_that_goes_back_is_of_no_such_recording(back):
     assert [one is None for one in placed][:6] == [False] * 5 + [True]
 
 
+def shown_before(slot, raw):
+    """A picture whose PTS says that it is shown long before it is decoded."""
+    video = slot.scan.streams[ts.VIDEO]
+    pts = np.where(np.arange(len(video.pts)) == 7, raw, video.pts)
+    streams = {**slot.scan.streams, ts.VIDEO: replace(video, pts=pts)}
+    return replace(slot, scan=replace(slot.scan, streams=streams))
+
+
+def test_a_picture_that_is_shown_before_what_was_placed_is_of_no_such_recording():
+    all = slots(start=ts.START + 3600 * SECOND)
+    all[5] = shown_before(all[5], 5)
+    _, placed = foresee(all)
+    assert [one is None for one in placed][:6] == [False] * 5 + [True]
+
+
 @pytest.mark.parametrize("other", [shifted, renamed, swapped, lambda all: all[:-1]])
 def test_another_plan_is_not_what_was_foreseen(other):
     all = slots()

@@ -249,6 +249,16 @@ def test_first_segments_of_which_no_plan_can_be_foreseen_begin_nothing(segments,
     assert taken.made(order) is None
 
 
+def test_first_segments_with_a_stamp_that_is_not_believed_begin_nothing(segments, fake, tmp_path):
+    slot = segments[1].slot
+    video = slot.scan.streams[ts.VIDEO]
+    pts = np.where(np.arange(len(video.pts)) == 7, video.pts + (1 << 22), video.pts)
+    streams = {**slot.scan.streams, ts.VIDEO: replace(video, pts=pts)}
+    segments[1] = replace(segments[1], slot=replace(slot, scan=replace(slot.scan, streams=streams)))
+    taken = Taken(segments, fake(KEEP), tmp_path / "o")
+    assert taken.ahead.output is None
+
+
 def test_what_gets_pictures_put_in_is_made_anew(segments, fake, tmp_path):
     taken = Taken(segments, fake(KEEP), tmp_path / "o")
     plan = timeline.plan(slots_of(segments))
