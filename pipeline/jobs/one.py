@@ -45,6 +45,7 @@ from pipeline.stages.segments import (
     without_orphans,
 )
 from pipeline.stages.unwrap import unwrap
+from pipeline.stages.verify import Verified
 from pipeline.storage import Storage
 from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors
@@ -149,7 +150,7 @@ def _as_planned(recording: Recording, evidence: Sequence[Evidence]) -> Report | 
 
 
 def planned(
-    intake: Intake, *, ffmpeg: Ffmpeg | None = None, ahead: Ahead | None = None
+    intake: Intake, *, ffmpeg: Ffmpeg | None = None, ahead: Ahead[Verified] | None = None
 ) -> Evidence:
     """The walk as far as the plan: fetch, unwrap, conform, and where every segment belongs.
 

@@ -125,8 +125,10 @@ class Muxer:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
+        end = time.monotonic() + self._stall
+        self._reader.join(self._stall)  # its last word is seen at once, its end only by looking
         try:
-            code = self._process.wait(self._stall)
+            code = self._process.wait(max(AWAKE, end - time.monotonic()))
         except subprocess.TimeoutExpired:
             raise MuxingError(self._hung()) from None
         self._reader.join(timeout=5)

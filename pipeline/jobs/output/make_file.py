@@ -20,7 +20,7 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import content, fill, verify
 from pipeline.stages.fill import Filling
 from pipeline.stages.mux import mux
-from pipeline.stages.mux.ahead import Ahead
+from pipeline.stages.mux.ahead import Ahead, Progress
 from pipeline.stages.mux.command import Wanted
 from pipeline.stages.mux.converted import Converted, lanes_of
 from pipeline.storage import Storage
@@ -49,17 +49,26 @@ class Made:
     converted: Converted
 
 
-def begun_ahead(job: Job, inventory: Inventory, place: Callable[[], Path]) -> Ahead:
+def begun_ahead(
+    job: Job, inventory: Inventory, place: Callable[[], Path]
+) -> Ahead[verify.Verified]:
     """What makes the file of a recording without a fault while its segments are read."""
     options = job.options
     fit = options.format in MARKED and options.on_change is not OnChange.SPLIT
     whole = not any(finding.severity is Severity.ERROR for finding in inventory.findings)
     promised = [s.segment.duration for s in inventory.segments] if fit and whole else []
     wanted = Wanted(options.format, sparse_sound=options.sparse_sound)
-    return Ahead(job.ffmpeg, wanted, place=place, promised=promised, progress=options.progress)
+    return Ahead(
+        job.ffmpeg,
+        wanted,
+        place=place,
+        promised=promised,
+        progress=options.progress,
+        prove=_prove,
+    )
 
 
-def make(job: Job, evidence: Evidence, temporary: Path, ahead: Ahead) -> Made:
+def make(job: Job, evidence: Evidence, temporary: Path, ahead: Ahead[verify.Verified]) -> Made:
     """Convert and verify; what was begun ``ahead`` is finished, if that is what is to be made."""
     told, filling = _expected(job, evidence)
     wanted = _wanted(job, told, filling)
@@ -116,7 +125,7 @@ def _proven(
     temporary: Path,
     wanted: Wanted,
     *,
-    ahead: Ahead | None = None,
+    ahead: Ahead[verify.Verified] | None = None,
 ) -> tuple[Converted, verify.Verified]:
     """The file and its proof; once more, in two passes, when the index did not fit in front.
 
@@ -135,7 +144,7 @@ def _proven(
                     continue
                 raise
         with job.clock.stage("verify"):
-            verified = _verified(job, evidence, made, temporary)
+            verified = _verified(job, made, temporary, ahead)
         if in_one_pass and "reserved_moov_size is too small" in made.messages:
             continue
         break
@@ -188,11 +197,20 @@ def _told(job: Job, evidence: Evidence, report: Report) -> Marks:
     return marks(report.holes, report.duration, report.lost_seconds, report.joins, clock)
 
 
-def _verified(job: Job, evidence: Evidence, made: Converted, path: Path) -> verify.Verified:
-    """Each format is proven as far as it can be."""
+def _prove(path: Path, made: Converted, progress: Progress) -> verify.Verified:
+    return verify.verify_mp4(path, made.lanes, made.expected, progress, made.marks)
+
+
+def _verified(
+    job: Job, made: Converted, path: Path, ahead: Ahead[verify.Verified] | None
+) -> verify.Verified:
+    """Each format is proven as far as it can be; what was made ahead is proven already."""
+    if ahead and (early := ahead.proof_of(made)):
+        job.options.progress("verify", early.size)
+        return early
     format, lanes, expected = job.options.format, made.lanes, made.expected
-    if format in (Format.MP4, Format.M4A):
-        return verify.verify_mp4(path, lanes, expected, job.options.progress, made.marks)
+    if format in MARKED:
+        return _prove(path, made, job.options.progress)
     if format is Format.TS:
         return verify.verify_stream(path, lanes, expected, made.lengths)
     if format is Format.AAC:

@@ -22,8 +22,9 @@ from pipeline.media.malformed import Malformed
 from pipeline.media.proof.compare import compare
 from pipeline.media.track import Lane
 from pipeline.media.ts import psi
+from pipeline.media.ts.elementary import stream_bytes
 from pipeline.media.ts.packets import NULL_PID, PACKET, Packets
-from pipeline.media.ts.pes import Track, pes_sizes, pes_stamps, stream_bytes
+from pipeline.media.ts.pes import Track, pes_sizes, pes_stamps
 from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding, Proof, Severity
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from pipeline.media.clock import MODULO, Bytes, Index, Mask, Ticks
 from pipeline.media.stitch.work import Work
-from pipeline.media.ts.packets import PACKET, pcr_bases, stamp_fields, stamps
+from pipeline.media.ts.packets import PACKET
 from pipeline.media.ts.pes import pes_sizes
 from pipeline.media.ts.pes_header import FIELDS
+from pipeline.media.ts.time_fields import pcr_bases, stamp_fields, stamps
 
 
 def retime(work: Work, pids: Sequence[int], kept: Mask) -> None:

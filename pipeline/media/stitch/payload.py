@@ -8,8 +8,9 @@ import numpy as np
 
 from pipeline.media.clock import Index, Mask, Ticks
 from pipeline.media.stitch.work import Carried, Work
+from pipeline.media.ts.elementary import stream_bytes
 from pipeline.media.ts.packets import PACKET
-from pipeline.media.ts.pes import Track, stream_bytes, stuffed
+from pipeline.media.ts.pes import Track, stuffed
 
 
 def payload_bytes(work: Work) -> int:

@@ -19,7 +19,8 @@ from pipeline.media.stitch.payload import (
 )
 from pipeline.media.stitch.regroup import grouped
 from pipeline.media.stitch.work import Work, torn_units
-from pipeline.media.ts.pes import elementary, misdeclared
+from pipeline.media.ts.elementary import elementary
+from pipeline.media.ts.pes import misdeclared
 from pipeline.model import Finding, Severity
 
 

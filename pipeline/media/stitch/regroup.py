@@ -19,7 +19,7 @@ from pipeline.media.stitch.work import Work
 from pipeline.media.track import Lane
 from pipeline.media.ts.mux import Sample, pes
 from pipeline.media.ts.packetize import clock, packetize, video_pes
-from pipeline.media.ts.packets import pcr_bases, stamps
+from pipeline.media.ts.time_fields import pcr_bases, stamps
 
 CODE = b"\0\0\0\1"
 B_SLICES = (1, 6)  # slice_type (H.264 Table 7-6)

@@ -62,6 +62,12 @@ class Foreseen:
 
         return moved(stream.pts), moved(stream.dts)
 
+    @property
+    def end(self) -> float:
+        """Where the last unit of any lane ends that was placed."""
+        last = self._placed[-1]
+        return max(last.end(lane) for lane in self._first.lanes)
+
     def is_what_came(self, plan: Plan) -> bool:
         """The plan is the one that was foreseen."""
         return plan.lanes == self._first.lanes and _alike(plan.placed, self._placed)

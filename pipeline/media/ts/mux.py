@@ -13,7 +13,8 @@ import numpy as np
 from pipeline.media.clock import MODULO, Bytes
 from pipeline.media.es.codecs import Codec
 from pipeline.media.ts import psi
-from pipeline.media.ts.packets import PACKET, stamp_fields
+from pipeline.media.ts.packets import PACKET
+from pipeline.media.ts.time_fields import stamp_fields
 
 ROOM = PACKET - 4  # payload of a packet
 FIRST_PID = {"video": 0x100, "audio": 0x110}  # streams of a kind are numbered from here

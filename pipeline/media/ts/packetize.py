@@ -3,7 +3,8 @@
 import numpy as np
 
 from pipeline.media.clock import Bytes, Mask
-from pipeline.media.ts.packets import NULL_PID, PACKET, stamp_fields
+from pipeline.media.ts.packets import NULL_PID, PACKET
+from pipeline.media.ts.time_fields import stamp_fields
 
 
 def audio_pes(payload: bytes, pts: int) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.clock import MODULO, Bytes, Index, Mask, Ticks
+from pipeline.media.clock import Bytes, Index, Mask
 
 PACKET = 188
 SYNC = 0x47
@@ -53,6 +53,29 @@ class Packets:
     fields: Bytes  # (k, 8): what each of these fields begins with: length, flags, PCR
     prefixed: Index  # packets that may begin a PES without saying so
     bad: Index  # packets that must not be trusted
+    odd: bool = False  # so many adaptation fields are rare ones that they are trusted
+
+    def between(self, begin: int, end: int) -> "Packets":
+        """Some packets in a row, as if they were all."""
+        here = slice(begin, end)
+        some = [
+            slice(*np.searchsorted(index, (begin, end)).tolist())
+            for index in (self.adapted, self.prefixed, self.bad)
+        ]
+        return Packets(
+            rows=self.rows[here],
+            pid=self.pid[here],
+            counter=self.counter[here],
+            payload=self.payload[here],
+            unit_start=self.unit_start[here],
+            start=self.start[here],
+            discontinuity=self.discontinuity[here],
+            adapted=self.adapted[some[0]] - begin,
+            fields=self.fields[some[0]],
+            prefixed=self.prefixed[some[1]] - begin,
+            bad=self.bad[some[2]] - begin,
+            odd=self.odd,
+        )
 
 
 def framing(data: Bytes) -> Framing:
@@ -154,7 +177,8 @@ def columns(rows: Bytes) -> Packets:
     discontinuity[adapted[flags & 0x80 != 0]] = True
     untrusted = ((header ^ SYNC << 24) & 0xFF8000C0) != 0
     untrusted |= (control & 0x30) == 0
-    untrusted[adapted[_impossible(rows, header, adapted, length=length, flags=flags)]] = True
+    wrong, odd = _impossible(rows, header, adapted, length=length, flags=flags)
+    untrusted[adapted[wrong]] = True
     pid = ((header >> 8) & 0x1FFF).astype(np.uint16)
     bad = np.flatnonzero(untrusted)
     pid[bad] = NULL_PID
@@ -170,6 +194,7 @@ def columns(rows: Bytes) -> Packets:
         fields=fields,
         prefixed=_prefixed(rows, header, adapted, start),
         bad=bad,
+        odd=odd,
     )
 
 
@@ -222,8 +247,10 @@ def _impossible(
     *,
     length: NDArray[np.int16],
     flags: NDArray[np.uint8],
-) -> Mask:
-    """Adaptation fields whose length does not fit, or with a content no muxer writes (2.4.3.5)."""
+) -> tuple[Mask, bool]:
+    """Adaptation fields whose length does not fit, or with a content no muxer writes (2.4.3.5); and
+    whether this one writes such.
+    """
     control = header[adapted]
     clocked = flags & 0x10 != 0
     # with a payload at most 182, but some write padding that way: no byte of payload is left
@@ -240,39 +267,7 @@ def _impossible(
     last = 4 + length[inner]
     ends = rows[adapted[inner], last] & rows[adapted[inner], np.minimum(first, last)]
     odd = (flags[inner] & 0x2F != 0) | ((last >= first) & (ends != 0xFF))
-    if 10 * np.count_nonzero(odd) <= len(adapted):
+    usual = 10 * int(np.count_nonzero(odd)) > len(adapted)
+    if not usual:
         wrong[inner[odd]] = True
-    return wrong
-
-
-_STAMP_BITS = np.array((0x0E, 0xFF, 0xFE, 0xFF, 0xFE), np.uint8)
-_STAMP_WEIGHTS = np.array((1 << 30, 1 << 23, 1 << 15, 1 << 8, 1), np.int64)
-
-
-def stamps(fields: Bytes) -> tuple[Ticks, Mask]:
-    """Decode ``(k, 5)`` PTS or DTS fields; the mask tells if all marker bits are set (2.4.3.7)."""
-    value: Ticks = (fields & _STAMP_BITS).astype(np.int64) @ _STAMP_WEIGHTS >> 1
-    return value, (fields[:, 0] & fields[:, 2] & fields[:, 4] & 1) == 1
-
-
-_PCR_WEIGHTS = np.array((1 << 26, 1 << 18, 1 << 10, 1 << 2, 0), np.int64)
-
-
-def pcr_bases(fields: Bytes) -> Ticks:
-    """program_clock_reference_base of ``(k, 5)`` PCR fields (2.4.3.5)."""
-    bases: Ticks = (fields.astype(np.int64) @ _PCR_WEIGHTS >> 1) | fields[:, 4] >> 7
-    return bases
-
-
-def stamp_fields(value: Ticks, prefix: int | Bytes) -> Bytes:
-    """The inverse: 33-bit values as ``(k, 5)`` fields behind a 4-bit prefix (2: PTS, 3: PTS of two,
-    1: DTS).
-    """
-    value = value % MODULO
-    field = np.empty((len(value), 5), np.uint8)
-    field[:, 0] = prefix << 4 | (value >> 29) & 0x0E | 1
-    field[:, 1] = (value >> 22) & 0xFF
-    field[:, 2] = (value >> 14) & 0xFE | 1
-    field[:, 3] = (value >> 7) & 0xFF
-    field[:, 4] = (value << 1) & 0xFE | 1
-    return field
+    return wrong, usual

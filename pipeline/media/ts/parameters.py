@@ -12,8 +12,9 @@ from pipeline.media.es import adts
 from pipeline.media.es.codecs import Codec
 from pipeline.media.es.formats import needs
 from pipeline.media.es.nal import NalSyntax, among, nal_units
+from pipeline.media.ts.elementary import elementary
 from pipeline.media.ts.packets import PACKET, Packets, random_access
-from pipeline.media.ts.pes import Track, elementary
+from pipeline.media.ts.pes import Track
 
 CODE = b"\0\0\1"  # H.264 Annex B
 LOOK = 6  # packets of a PES that are looked into

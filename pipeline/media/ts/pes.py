@@ -1,14 +1,16 @@
 """One stream of a segment: its packets, the breaks between them, and the PES they carry (2.4.3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks, signed
-from pipeline.media.ts.packets import PACKET, Packets, stamps
-from pipeline.media.ts.pes_header import WIDTH, begun, put_right
-from pipeline.media.ts.repeats import ROUND, equal, rounds_again, sent_again
+from pipeline.media.ts.packets import PACKET, Packets
+from pipeline.media.ts.pes_header import WIDTH, begun, plain, put_right
+from pipeline.media.ts.repeats import ROUND, equal, may_be_rounds, rounds_again, sent_again
+from pipeline.media.ts.time_fields import stamps
 
 UNSEEN = ROUND * (PACKET - 4)  # bytes of the packets after which a counter begins anew
 
@@ -64,6 +66,37 @@ def track(packets: Packets, pid: int, *moved: int) -> Track:
         unannounced=len(unannounced),
         thirds=thirds,
     )
+
+
+def parted(packets: Packets, pid: int, rows: Sequence[int]) -> list[Track] | None:
+    """What one PID carries in each of several segments, of which ``rows`` tells where each begins
+    and the last one ends; None unless each begins with a PES and nothing is wrong with any.
+    """
+    index = np.flatnonzero((packets.pid == pid) & packets.payload)
+    cuts = np.searchsorted(index, rows)
+    begins = cuts[:-1]
+    if (cuts[1:] == begins).any() or not packets.unit_start[index[begins]].all():
+        return None
+    step = packets.counter[index[1:]] - packets.counter[index[:-1]] & 15
+    step[begins[1:] - 1] = 1  # what is before a segment is nobody's business here
+    if not (step == 1).all() or may_be_rounds(packets, index):
+        return None
+    at = np.flatnonzero(packets.unit_start[index])
+    header = _gather(packets, index[at], WIDTH)
+    wrong = len(_unannounced(packets, index)) or len(_stuffing_as_payload(packets, index, at))
+    if wrong or not begun(header).all() or not plain(header):
+        return None
+    firsts = np.searchsorted(at, cuts)
+    none, right = index[:0], np.zeros(len(at), np.bool_)
+    found = []
+    for row, (a, b), (c, d) in zip(
+        rows[:-1], pairwise(cuts.tolist()), pairwise(firsts.tolist()), strict=True
+    ):
+        starts = at[c:d] - a
+        found.append(
+            Track(index[a:b] - row, none, starts, header[c:d, :19], right[c:d], none, 0, 0, 0)
+        )
+    return found
 
 
 def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, Index, int, int]:
@@ -234,60 +267,3 @@ def _cannot_be_the_field(t: Track, declared: Index, real: Index, dts: Ticks) -> 
     wrong: Mask = (bits & (bits - 1) != 0) & (apart % (1 << 16) != 0)
     wrong &= (t.header[:, 3] & 0xF0 == 0xE0) & ((late & (apart >= PACKET)) | latest)
     return wrong
-
-
-def stream_bytes(
-    packets: Packets, t: Track, kept: Mask, before: bytes = b""
-) -> tuple[bytearray, Index]:
-    """Elementary stream of the kept packets behind what stands before, and where each PES of them
-    begins in it.
-    """
-    index, at, length = t.index, t.starts, t.header[:, 8]
-    if not kept.all():
-        alive = kept[t.starts]
-        at, length = (np.cumsum(kept) - 1)[t.starts[alive]], length[alive]
-        index = index[kept]
-    begins = packets.start[index].astype(np.intp)
-    begins[at] += 9 + length
-    for long in np.flatnonzero(begins > PACKET).tolist():  # a header longer than its first packet
-        while begins[long] > PACKET:
-            rest, begins[long] = begins[long] - PACKET, PACKET
-            long = min(long + 1, len(begins) - 1)
-            begins[long] += rest if begins[long] < PACKET else 0
-    offsets = np.append(0, np.cumsum(PACKET - begins))
-    return _payloads(packets.rows, index, begins, before), offsets[at] + len(before)
-
-
-def _payloads(rows: Bytes, index: Index, begins: Index, before: bytes) -> bytearray:
-    """All payloads as one: whole 184-byte ones are taken in runs."""
-    width = PACKET - 4
-    whole = np.ndarray(len(rows), f"V{width}", rows.data, 4, rows.strides[:1])  # moved in one go
-    body = whole[index].view(np.uint8).data
-    special = np.flatnonzero(begins != 4)
-    cuts = np.empty((len(special) + 1, 2), np.intp)
-    cuts[0, 0], cuts[-1, 1] = 0, len(body)
-    cuts[:-1, 1] = special * width
-    cuts[1:, 0] = cuts[:-1, 1] + begins[special] - 4
-    return bytearray(b"").join([before, *[body[a:b] for a, b in cuts.tolist()]])
-
-
-def first_bytes(packets: Packets, t: Track, ordinal: int) -> bytes:
-    """What a PES has in its first packet, without its header."""
-    row = t.index[t.starts[ordinal]]
-    begin = int(packets.start[row]) + 9 + int(t.header[ordinal, 8])
-    return packets.rows[row, begin:].tobytes()
-
-
-def elementary(packets: Packets, t: Track, begin: int, end: int) -> bytes:
-    """Elementary stream bytes of the packets ``begin`` to ``end`` of a track, the first a PES
-    start.
-    """
-    flat = packets.rows.reshape(-1).data
-    ends = ((t.index[begin:end] + 1) * PACKET).tolist()
-    held = (PACKET - packets.start[t.index[begin:end]]).tolist()
-    pieces = [flat[at - size : at] for at, size in zip(ends, held, strict=True)]
-    first, last = t.starts.searchsorted((begin, end)).tolist()
-    bounds = [*(t.starts[first:last] - begin).tolist(), len(pieces)]
-    headers = (9 + t.header[first:last, 8].astype(np.intp)).tolist()
-    data = [b"".join(pieces[a:b]) for a, b in pairwise(bounds)]
-    return b"".join([one[header:] for one, header in zip(data, headers, strict=True)])

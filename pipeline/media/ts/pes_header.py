@@ -28,6 +28,15 @@ def begun(header: Bytes) -> Mask:
     return found
 
 
+def plain(header: Bytes) -> bool:
+    """All ``(k, 24)`` bytes begin alike, and each header is as long as its flags call for: whatever
+    others stand beside them, nothing is to be put right.
+    """
+    first = header.view(np.uint32)[:, 0]
+    needed = PLAIN[header[:, FLAGS] >> 6]
+    return bool((first == first[:1]).all() and (header[:, LENGTH] == needed).all())
+
+
 def put_right(header: Bytes) -> tuple[Bytes, Mask]:
     """``(k, 24)`` bytes from the beginning of every PES of one stream, and which were put right: a
     start code that is none, a stream_id that is not that of the stream, flags that deny the stamps

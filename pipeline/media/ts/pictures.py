@@ -7,8 +7,9 @@ import numpy as np
 from pipeline.media.clock import Index, Mask, Ticks
 from pipeline.media.es.codecs import Codec
 from pipeline.media.es.nal import nals
+from pipeline.media.ts.elementary import elementary, stream_bytes
 from pipeline.media.ts.packets import Packets
-from pipeline.media.ts.pes import Track, elementary, stream_bytes
+from pipeline.media.ts.pes import Track
 
 
 def held(

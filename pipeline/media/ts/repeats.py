@@ -16,11 +16,10 @@ def rounds_again(packets: Packets, index: Index) -> Mask:
     """Packets that were sent again sixteen, or a multiple of that, at a time: the counter cannot
     tell (2.4.3.3), for it is what it was.
     """
-    words = packets.rows.reshape(-1).view(np.uint32)[PACKET // 4 - 1 :: PACKET // 4]
     again = np.zeros(len(index), np.bool_)
-    if not _may_be_rounds(words[index[:: ROUND // 2]]):
+    if not may_be_rounds(packets, index):
         return again
-    word = words[index]
+    word = _last_words(packets)[index]
     for apart in range(ROUND, min(ROUNDS * ROUND, len(index) // 2) + 1, ROUND):
         alike = np.flatnonzero(word[apart:] == word[:-apart])
         if len(alike) < apart:
@@ -41,8 +40,16 @@ def _first_equal(rows: Bytes, one: Index, other: Index) -> int:
     return int(equal(rows, one[: len(other)], other).argmax())
 
 
-def _may_be_rounds(word: NDArray[np.uint32]) -> bool:
-    """Of every eighth packet: two in a row are in each round, and so are their copies."""
+def _last_words(packets: Packets) -> NDArray[np.uint32]:
+    """The last four bytes of every packet."""
+    return packets.rows.reshape(-1).view(np.uint32)[PACKET // 4 - 1 :: PACKET // 4]
+
+
+def may_be_rounds(packets: Packets, index: Index) -> bool:
+    """As far as every eighth packet tells: two in a row are in each round, and so are their
+    copies.
+    """
+    word = _last_words(packets)[index[:: ROUND // 2]]
     for apart in range(2, 2 * ROUNDS + 1, 2):
         alike = word[apart:] == word[:-apart]
         if (alike[1:] & alike[:-1]).any():

@@ -8,9 +8,10 @@ import numpy as np
 from pipeline.media.clock import MODULO, Bytes, signed
 from pipeline.media.ts import mux as transport
 from pipeline.media.ts import psi
+from pipeline.media.ts.elementary import elementary
 from pipeline.media.ts.mux import Sample
 from pipeline.media.ts.packets import Packets, columns, framing
-from pipeline.media.ts.pes import elementary, pes_stamps, track, untrusted
+from pipeline.media.ts.pes import pes_stamps, track, untrusted
 
 Blocks = list[tuple[int, int, Bytes]]
 

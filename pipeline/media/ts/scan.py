@@ -16,24 +16,12 @@ from pipeline.media.es.codecs import SECTIONS, Codec, codec_of
 from pipeline.media.es.sniff import sniff
 from pipeline.media.finding_ids import IDS
 from pipeline.media.ts import psi
-from pipeline.media.ts.packets import (
-    NULL_PID,
-    PACKET,
-    Framing,
-    Packets,
-    causes,
-    pcr_bases,
-)
+from pipeline.media.ts.elementary import elementary, first_bytes
+from pipeline.media.ts.packets import NULL_PID, PACKET, Framing, Packets, causes
 from pipeline.media.ts.parameters import parameters
-from pipeline.media.ts.pes import (
-    Track,
-    elementary,
-    first_bytes,
-    misdeclared,
-    pes_stamps,
-    stuffed,
-)
+from pipeline.media.ts.pes import Track, misdeclared, pes_stamps, stuffed
 from pipeline.media.ts.pictures import held, said_once
+from pipeline.media.ts.time_fields import pcr_bases
 from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding, Severity
 

@@ -1,20 +1,31 @@
 """Segments of a folder, read and scanned where they lie."""
 
-from collections.abc import Callable, Container, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Container, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 from pipeline.media.clock import Bytes
 from pipeline.media.ts.scan import Scan
-from pipeline.media.ts.transport_stream import TransportStream
+from pipeline.media.ts.transport_stream import TransportStream, side_by_side
 from pipeline.model import StoredObject
 from pipeline.stages.fetch.fetched import LARGEST, Fetched, Look, bad, better, scanned, sha256_of
 from pipeline.stages.segments import Buffer, read_into
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 
-BUFFERS = 4  # segments that may be on their way: being read, looked at, waiting, being written
+BUFFERS = 4  # that may be on their way: being read, looked at, waiting, being written
+TOGETHER = 4 << 20  # bytes of small segments that are read and scanned at once
 Progress = Callable[[str, int], None]  # stage, bytes done since the last call
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """An object, and where it lies."""
+
+    object: StoredObject
+    path: Path
 
 
 def in_place(objects: Sequence[StoredObject], storage: Storage) -> bool:
@@ -30,32 +41,52 @@ def scan_in_place(
     wrapped: Container[str] = (),
     look: Look | None = None,
 ) -> list[Fetched]:
-    """Scan the files of a folder where they lie, while another core reads the next one and hashes
+    """Scan the files of a folder where they lie, while another core reads the next ones and hashes
     the same bytes.  ``look`` is given each in turn, and may edit it once it is hashed.
     """
-    arenas = [Buffer() for _ in range(BUFFERS)]
-    paths = [_path(found, storage) for found in objects]
-    fetched: list[tuple[StoredObject, Path, Scan, Future[str]]] = []
-    # One thread works in order: a buffer is filled again only when it is hashed.
+    files = [_File(found, _path(found, storage)) for found in objects]
+    fetched: list[tuple[_File, Scan, Future[str]]] = []
     with ThreadPoolExecutor(1) as other:
-        ahead = [
-            other.submit(_read, *one, arenas[0]) for one in zip(objects[:1], paths[:1], strict=True)
-        ]
-        for turn, (found, path) in enumerate(zip(objects, paths, strict=True), 1):
-            data = ahead.pop().result()
-            if turn < len(paths):
-                ahead.append(
-                    other.submit(_read, objects[turn], paths[turn], arenas[turn % BUFFERS])
-                )
-            digest = other.submit(sha256_of, data)
-            stream = TransportStream(data)
-            scan = scanned(found, stream)
-            fetched.append((found, path, scan, digest))
-            if look is not None:
-                look(turn - 1, Fetched(found, path, scan, digest.result()), stream)
-            progress("inspect", len(data))
-        done = [Fetched(o, path, result, digest.result()) for o, path, result, digest in fetched]
-    return [_read_again(one, arenas[0]) if bad(one, wrapped) else one for one in done]
+        for group, data, sizes in _read_ahead(files, other):
+            streams = side_by_side(data, sizes)
+            digests = [other.submit(sha256_of, stream.data) for stream in streams]
+            scans = [scanned(f.object, s) for f, s in zip(group, streams, strict=True)]
+            for file, stream, scan, digest in zip(group, streams, scans, digests, strict=True):
+                if look is not None:
+                    found = Fetched(file.object, file.path, scan, digest.result())
+                    look(len(fetched), found, stream)
+                fetched.append((file, scan, digest))
+                progress("inspect", len(stream.data))
+        done = [Fetched(f.object, f.path, scan, d.result()) for f, scan, d in fetched]
+    return [_read_again(one) if bad(one, wrapped) else one for one in done]
+
+
+def _read_ahead(
+    files: Sequence[_File], other: Executor
+) -> Iterator[tuple[list[_File], Bytes, list[int]]]:
+    """Some files after the other, their bytes and how many each has, while the next ones are read.
+
+    ``other`` works in order: a buffer is filled again only when what was in it is hashed.
+    """
+    arenas = cycle([Buffer() for _ in range(BUFFERS)])
+    groups = [*_grouped(files)]
+    ahead = [other.submit(_read, group, next(arenas)) for group in groups[:1]]
+    for turn, group in enumerate(groups, 1):
+        data, sizes = ahead.pop().result()
+        ahead += [other.submit(_read, behind, next(arenas)) for behind in groups[turn : turn + 1]]
+        yield group, data, sizes
+
+
+def _grouped(files: Sequence[_File]) -> Iterator[list[_File]]:
+    """As many in a row as are read at once."""
+    group: list[_File] = []
+    for file in files:
+        if group and sum(f.object.size for f in [*group, file]) > TOGETHER:
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group
 
 
 def _path(found: StoredObject, storage: Storage) -> Path:
@@ -64,14 +95,19 @@ def _path(found: StoredObject, storage: Storage) -> Path:
     return path
 
 
-def _read(found: StoredObject, path: Path, arena: Buffer) -> Bytes:
-    with os_errors(f"read {path}"):
-        data = arena.room(min(found.size, LARGEST))
-        return data[: read_into(path, data)]
+def _read(files: Sequence[_File], arena: Buffer) -> tuple[Bytes, list[int]]:
+    """Their bytes, one behind the other, and how many each has."""
+    room = arena.room(sum(min(file.object.size, LARGEST) for file in files))
+    sizes: list[int] = []
+    for file in files:
+        here = room[sum(sizes) :][: min(file.object.size, LARGEST)]
+        with os_errors(f"read {file.path}"):
+            sizes.append(read_into(file.path, here))
+    return room[: sum(sizes)], sizes
 
 
-def _read_again(before: Fetched, arena: Buffer) -> Fetched:
+def _read_again(before: Fetched) -> Fetched:
     """A file read anew: a network drive may have given something else."""
-    data = _read(before.object, before.path, arena)
+    data, _ = _read([_File(before.object, before.path)], Buffer())
     result = scanned(before.object, TransportStream(data))
     return better(before, Fetched(before.object, before.path, result, sha256_of(data)))

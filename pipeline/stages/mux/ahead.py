@@ -1,19 +1,21 @@
 """A file that is made while its segments are still being read.
 
 Most recordings have no fault, and the plan of those is known from their first segments.  So ffmpeg
-is given every segment as soon as it was looked at, and when all of it is planned, and the plan is
-the one that was foreseen, the file is nearly there.  If not, it is made anew with the plan: what
-comes out is the same, only later.
+is given every segment as soon as it was looked at, and the file is proven while all of it is
+planned.  If the plan is the one that was foreseen, that is it.  If not, the file is made anew with
+the plan: what comes out is the same, only later.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pipeline.choices import OnLoss
-from pipeline.errors import RecpipeError
+from pipeline.errors import MuxingError, RecpipeError
 from pipeline.media.slots.bounds import believed
 from pipeline.media.slots.segments import Placed
 from pipeline.media.stitch.index_size import FIRST, foreseen_size
@@ -31,9 +33,11 @@ from pipeline.stages.mux.converted import Converted, Tally, lanes_of
 from pipeline.stages.segments import LocalSegment, read, slots_of
 
 Progress = Callable[[str, int], None]
+Proof = TypeVar("Proof")  # what a file is found to be; None of this stage's business
+Prove = Callable[[Path, Converted, Progress], Proof]
 
 
-class Ahead:
+class Ahead(Generic[Proof]):
     """Takes segments in the order of the playlist; whoever begins one closes it."""
 
     def __init__(
@@ -44,15 +48,18 @@ class Ahead:
         place: Callable[[], Path],
         promised: Sequence[float],
         progress: Progress,
+        prove: Prove[Proof],
     ) -> None:
         """``place`` is asked for the file when it is begun; ``promised`` are the seconds of each
-        segment by its EXTINF.
+        segment by its EXTINF; ``prove`` reads the file once it is there.
         """
         self.output: Path | None = None
+        self._prove = prove
+        self._proven: tuple[Converted, Proof] | None = None
         self._ffmpeg, self._place, self._wanted = ffmpeg, place, wanted
         self._promised, self._progress = promised, progress
         self._first: list[LocalSegment] = []
-        self._pass: _Pass | None = None
+        self._pass: _Pass[Proof] | None = None
         self._closed = len(promised) <= FIRST
 
     def take(self, segment: LocalSegment, stream: TransportStream | None) -> None:
@@ -82,7 +89,8 @@ class Ahead:
         room = foreseen_size(plan, lanes, sum(self._promised))
         self.output = self._place()
         argv = command(plan, self._ffmpeg, self.output, self._wanted, room=room)
-        self._pass = _Pass(plan, argv, self._ffmpeg, self._wanted, count=len(self._promised))
+        asked = _Asked(argv, self.output, self._wanted, len(self._promised), self._prove)
+        self._pass = _Pass(plan, asked, self._ffmpeg)
         self._pass.open(plan, self._first)
         if not all(map(self._pass.add, self._first)):
             self.close()
@@ -95,14 +103,18 @@ class Ahead:
         """
         try:
             if self._pass is not None and self._pass.is_of(plan, segments, argv):
-                made = self._pass.finish(plan.end)
+                self._proven = made, _ = self._pass.proven()
                 self._progress("convert", self._pass.size)
                 return made
-        except RecpipeError:  # as it would end with the plan, which tells it
+        except (RecpipeError, OSError):  # as it would end with the plan, which tells it
             pass
         finally:
             self.close()
         return None
+
+    def proof_of(self, made: Converted) -> Proof | None:
+        """What the file was found to be, if it is the one that was finished here."""
+        return self._proven[1] if self._proven and self._proven[0] is made else None
 
     def close(self) -> None:
         """End what was begun and is not finished; no more is taken."""
@@ -112,26 +124,41 @@ class Ahead:
             self._pass = None
 
 
-class _Pass:
+@dataclass(frozen=True)
+class _Asked(Generic[Proof]):
+    """What ffmpeg was told, where it writes, what is wanted of it, of how many segments, and how it
+    is proven.
+    """
+
+    argv: Sequence[str]
+    output: Path
+    wanted: Wanted
+    count: int
+    prove: Prove[Proof]
+
+
+class _Pass(Generic[Proof]):
     """ffmpeg at work on a plan that is foreseen."""
 
-    def __init__(
-        self, first: Plan, argv: Sequence[str], ffmpeg: Ffmpeg, wanted: Wanted, *, count: int
-    ) -> None:
+    def __init__(self, first: Plan, asked: _Asked[Proof], ffmpeg: Ffmpeg) -> None:
+        wanted = asked.wanted
+        self._asked = asked
         self._lanes = lanes_of(first, wanted.format)
-        self._argv = tuple(argv)
-        self._foreseen = Foreseen(first, count)
+        self._foreseen = Foreseen(first, asked.count)
         self._taken: list[LocalSegment] = []
         self.size = 0  # bytes of all segments
         self._tally = Tally(self._lanes)
         self._stitcher = Stitcher(self._lanes, {} if wanted.sparse_sound else quiets(self._lanes))
         self._last: tuple[Placed, Stitched] | None = None  # what pauses behind it is not known yet
         self._open = ExitStack()
-        self._muxer = self._open.enter_context(Muxer(argv, env=ffmpeg.env))
+        self._muxer = self._open.enter_context(Muxer(asked.argv, env=ffmpeg.env))
         self._writer = self._open.enter_context(ThreadPoolExecutor(1))
+        self._stopped = threading.Event()
         self._open.callback(self._muxer.kill)
+        self._open.callback(self._stopped.set)
         self._pending: Future[None] = Future()
         self._pending.set_result(None)
+        self._proof: Future[tuple[Converted, Proof]] | None = None
 
     def open(self, first: Plan, segments: Sequence[LocalSegment]) -> None:
         """Tell ffmpeg of the streams."""
@@ -152,6 +179,10 @@ class _Pass:
         self._last = placed, stitched
         self._taken.append(segment)
         self.size += len(stream.data)
+        if len(self._taken) == self._asked.count:
+            written = self._pending
+            self._write_last({}, self._foreseen.end)
+            self._proof = self._writer.submit(self._finish, written, self._pending)
         return True
 
     def _write_last(self, following: dict[int, int], end: float | None = None) -> None:
@@ -164,7 +195,8 @@ class _Pass:
         stitched = stitched.before(self._stitcher.hush(limits))
         if end is not None:
             stitched = stitched.before(self._stitcher.rest(end))
-        self._pending.result()
+        if end is None:  # else the next one waits
+            self._pending.result()
         self._pending = self._writer.submit(self._muxer.write, stitched.chunks)
         self._tally.add(placed, stitched)
         self._last = None
@@ -172,18 +204,31 @@ class _Pass:
     def is_of(self, plan: Plan, segments: Sequence[LocalSegment], argv: Sequence[str]) -> bool:
         """All that ffmpeg was told and given is what the plan asks for."""
         return (
-            tuple(argv) == self._argv
+            tuple(argv) == tuple(self._asked.argv)
             and self._foreseen.is_what_came(plan)
+            and plan.end == self._foreseen.end
             and [(segment.path, segment.wrapping) for segment in segments]
             == [(segment.path, None) for segment in self._taken]
         )
 
-    def finish(self, end: float) -> Converted:
-        """The file, with silence up to the end of the recording, a tick."""
-        self._write_last({}, end)
-        self._pending.result()
+    def _finish(self, *written: Future[None]) -> tuple[Converted, Proof]:
+        """What was made, and what the file is found to be."""
+        for one in written:
+            one.result()
         messages = self._muxer.finish()
-        return replace(self._tally.converted(), command=self._argv, messages=messages)
+        made = self._tally.converted()
+        made = replace(made, command=tuple(self._asked.argv), messages=messages)
+        return made, self._asked.prove(self._asked.output, made, self._go_on)
+
+    def _go_on(self, stage: str, count: int) -> None:
+        """Nobody reads to its end what nobody wants."""
+        if self._stopped.is_set():
+            raise MuxingError("stopped")
+
+    def proven(self) -> tuple[Converted, Proof]:
+        """The file and its proof, once all segments were added."""
+        assert self._proof is not None
+        return self._proof.result()
 
     def close(self) -> None:
         """End ffmpeg."""

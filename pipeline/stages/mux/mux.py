@@ -17,7 +17,7 @@ from pipeline.media.timeline.plan import Plan
 from pipeline.muxing.languages import tell_languages
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
-from pipeline.stages.mux.ahead import Ahead
+from pipeline.stages.mux.ahead import Ahead, Proof
 from pipeline.stages.mux.command import Wanted, command, feed_of, opening
 from pipeline.stages.mux.converted import Converted, Tally, lanes_of
 from pipeline.stages.segments import Buffer, LocalSegment, read
@@ -51,7 +51,7 @@ def convert(
     *,
     output: Path,
     progress: Progress,
-    ahead: Ahead | None = None,
+    ahead: Ahead[Proof] | None = None,
 ) -> Converted:
     """Make the file, or finish one that was begun ``ahead``.  ``segments`` are those that were
     planned.

@@ -11,9 +11,11 @@ from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.stitch.edit import renumber, retime, spliced
 from pipeline.media.stitch.work import Carried, Work
 from pipeline.media.track import Lane
+from pipeline.media.ts.elementary import elementary
 from pipeline.media.ts.packetize import audio_pes, blank, clock, packetize, video_pes
-from pipeline.media.ts.packets import columns, pcr_bases
-from pipeline.media.ts.pes import elementary, pes_stamps, track
+from pipeline.media.ts.packets import columns
+from pipeline.media.ts.pes import pes_stamps, track
+from pipeline.media.ts.time_fields import pcr_bases
 from tests import ts
 
 CLOCK = 1 << 33

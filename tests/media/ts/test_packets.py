@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.media.clock import MODULO
-from pipeline.media.ts import packets
 from pipeline.media.ts.packets import NULL_PID, PACKET, Packets, causes, columns, framing
 from tests import ts
 
@@ -319,34 +317,6 @@ def test_a_bad_packet_is_counted_once_and_by_its_first_fault():
     got = read(b"\x48\xff\xff\xff" + bytes(184), b"\x47\x80\x00\x40" + bytes(184))
     assert bad(got) == {"SYNC_BYTE": [0], "TEI": [1]}
     assert got.pid.tolist() == [NULL_PID] * 2
-
-
-# --- clocks ------------------------------------------------------------------------------------
-
-TICKS = st.integers(0, MODULO - 1)
-
-
-@given(st.lists(TICKS, min_size=1, max_size=9), st.sampled_from([1, 2, 3]))
-def test_stamp_fields_and_back(values, prefix):
-    fields = packets.stamp_fields(np.array(values, np.int64), prefix)
-    assert fields.tobytes() == b"".join(ts.stamp(v, prefix) for v in values)
-    again, marked = packets.stamps(fields)
-    assert again.tolist() == values
-    assert marked.all()
-
-
-@pytest.mark.parametrize("value", [-1, MODULO, -MODULO - 5])
-def test_stamp_fields_count_modulo_33_bits(value):
-    assert packets.stamp_fields(np.array([value]), 2).tobytes() == ts.stamp(value, 2)
-
-
-@pytest.mark.parametrize("at", [0, 2, 4])
-def test_a_missing_marker_bit_is_told(at):
-    field = bytearray(ts.stamp(123456, 2))
-    field[at] &= 0xFE
-    values, marked = packets.stamps(np.frombuffer(field, np.uint8).reshape(1, 5))
-    assert values.tolist() == [123456]
-    assert marked.tolist() == [False]
 
 
 def test_a_packet_without_payload_begins_no_pes():

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from pipeline.media.ts.elementary import elementary, stream_bytes
 from pipeline.media.ts.packets import columns
-from pipeline.media.ts.pes import elementary, stream_bytes, stuffed, track
+from pipeline.media.ts.pes import stuffed, track
 from pipeline.media.ts.scan import scan
 from tests import ts
 

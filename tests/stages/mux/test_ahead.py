@@ -1,5 +1,7 @@
 """A file that is begun while its segments are still being read."""
 
+import threading
+import time
 from contextlib import closing
 from dataclasses import replace
 
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.choices import Format
-from pipeline.errors import DiskFullError
+from pipeline.errors import DiskFullError, MuxingError
 from pipeline.media.loss.fills import Fill, Made
 from pipeline.media.stitch.index_size import FIRST
 from pipeline.media.timeline import plan as timeline
@@ -26,6 +28,11 @@ KEEP = 'cat >"$out"'
 
 def nobody(stage, count):
     """Progress that nobody watches."""
+
+
+def proven(path, made, progress):
+    """What a file is found to be: its size and how many tracks it was made of."""
+    return path.stat().st_size, len(made.lanes)
 
 
 @pytest.fixture
@@ -51,6 +58,7 @@ class Taken:
             place=place or (lambda: output),
             promised=[float(seconds)] * len(segments),
             progress=lambda *step: self.steps.append(step),
+            prove=proven,
         )
         for segment in segments:
             there = segment.slot.scan is not None
@@ -94,7 +102,12 @@ def test_ffmpeg_is_given_what_it_is_given_of_the_plan(
     fed = (tmp_path / "o").read_bytes()
     taken = Taken([], ffmpeg, tmp_path / "o", wanted)
     taken.ahead = Ahead(
-        ffmpeg, wanted, place=lambda: tmp_path / "o", promised=[1.0] * 9, progress=nobody
+        ffmpeg,
+        wanted,
+        place=lambda: tmp_path / "o",
+        promised=[1.0] * 9,
+        progress=nobody,
+        prove=proven,
     )
     for segment in segments:
         taken.ahead.take(segment, TransportStream(read(segment)) if from_memory else None)
@@ -268,3 +281,52 @@ def test_what_gets_pictures_put_in_is_made_anew(segments, fake, tmp_path):
     with closing(taken.ahead):
         assert taken.made(segments, plan, fills=fills, made=made) is None
     assert len(taken.converted.expected[0]) == len(segments) + 1
+
+
+def test_the_file_is_proven_as_soon_as_it_is_there(segments, fake, tmp_path):
+    taken = Taken(segments, fake(KEEP), tmp_path / "o")
+    taken.ahead._pass._proof.result(timeout=10)
+    made = taken.made(segments)
+    assert taken.ahead.proof_of(made) == ((tmp_path / "o").stat().st_size, 2)
+    assert taken.ahead.proof_of(replace(made)) is None
+
+
+def test_what_cannot_be_proven_is_made_anew(segments, fake, tmp_path, monkeypatch):
+    def gone(path, made, progress):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr("tests.stages.mux.test_ahead.proven", gone)
+    taken = Taken(segments, fake(KEEP), tmp_path / "o")
+    assert taken.made(segments) is None
+    assert taken.ahead.proof_of(taken.converted) is None
+
+
+def test_nobody_reads_to_its_end_what_nobody_wants(segments, fake, tmp_path, monkeypatch):
+    begun, ended = threading.Event(), []
+
+    def slow(path, made, progress):
+        begun.set()
+        try:
+            while True:
+                progress("verify", 1)
+                time.sleep(0.01)
+        except MuxingError:
+            ended.append(path)
+            raise
+
+    monkeypatch.setattr("tests.stages.mux.test_ahead.proven", slow)
+    taken = Taken(segments, fake(KEEP), tmp_path / "o")
+    assert begun.wait(10)
+    taken.ahead.close()
+    assert ended == [tmp_path / "o"]
+
+
+def test_another_end_is_another_file(segments, fake, tmp_path):
+    """Silence would reach to another place."""
+    taken = Taken(segments, fake(KEEP), tmp_path / "o")
+    plan = timeline.plan(slots_of(segments))
+    longer = replace(plan.placed[-1].slot.scan.streams[ts.AUDIO], tail=99)
+    scan = plan.placed[-1].slot.scan
+    scan = replace(scan, streams={**scan.streams, ts.AUDIO: longer})
+    last = replace(plan.placed[-1], slot=replace(plan.placed[-1].slot, scan=scan))
+    assert taken.made(segments, replace(plan, placed=(*plan.placed[:-1], last))) is None
