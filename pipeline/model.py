@@ -4,8 +4,9 @@ Times are seconds, sizes bytes, unless the name says otherwise.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 
 class Severity(StrEnum):
@@ -27,8 +28,7 @@ class Verdict(StrEnum):
     PENDING = "pending"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One fact about bad data, aggregated per (id, segment, pid).
 
     ``detail`` says what was found, then what was expected.  ``repair`` says what was done about it.
@@ -43,8 +43,7 @@ class Finding:
     repair: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
+class StoredObject(Struct, frozen=True):
     """One entry of a store's listing.  ``key`` is relative to the store's root, with ``/`` between
     parts.
     """
@@ -60,8 +59,7 @@ class StoredObject:
         return self.key.rpartition("/")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """What AES-128 segments are encrypted with (RFC 8216 section 4.3.2.4).  ``name`` is empty where
     the playlist names no file beside or below it; without ``iv`` it is the segment's number.
     """
@@ -70,8 +68,7 @@ class Key:
     iv: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InitSection:
+class InitSection(Struct, frozen=True):
     """What fragmented MP4 segments need in front of them (EXT-X-MAP, RFC 8216 section 4.3.2.5)."""
 
     name: str
@@ -79,16 +76,14 @@ class InitSection:
     key: Key | None = None  # it is encrypted as well
 
 
-@dataclass(frozen=True, slots=True)
-class TrackEvent:
+class TrackEvent(Struct, frozen=True):
     """A stream begins, or goes on after an interruption (EXT-X-AGORA-TRACK-EVENT, EVENT=START)."""
 
     kind: str  # "video" or "audio"
     time: float | None  # seconds since the epoch
 
 
-@dataclass(frozen=True, slots=True)
-class Rotation:
+class Rotation(Struct, frozen=True):
     """Size and rotation of the pictures from here on (EXT-X-AGORA-ROTATE)."""
 
     width: int
@@ -97,8 +92,7 @@ class Rotation:
     time: float | None  # seconds since the epoch
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """One media segment as its playlist lists it (RFC 8216 section 3)."""
 
     uri: str
@@ -113,8 +107,7 @@ class Segment:
     rounded: bool = False  # EXTINF in whole seconds (RFC 8216 section 4.3.2.1)
 
 
-@dataclass(frozen=True, slots=True)
-class Playlist:
+class Playlist(Struct, frozen=True):
     """A media playlist (RFC 8216 section 4), with what is wrong about it."""
 
     segments: tuple[Segment, ...] = ()
@@ -122,8 +115,7 @@ class Playlist:
     findings: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One playlist with the objects beside it; ``playlist`` is None for a lone media file."""
 
     playlist: StoredObject | None
@@ -134,8 +126,7 @@ class Part:
     bak: int | None = None  # None: the main part; 0..2: failover parts
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(Struct, frozen=True):
     """Everything of one ``sid``, or of one playlist or media file that is not Agora's."""
 
     id: str  # "<sid>_<cname>", or the file's stem
@@ -148,8 +139,7 @@ class Recording:
 MAIN = "main"  # what the part is called that is no failover part
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """One segment of a playlist with the object it names, None when there is none."""
 
     segment: Segment  # called as the object is, below the folder of the playlist
@@ -169,8 +159,7 @@ class Listed:
         return self.segment.uri if whole or part is None else f"{self.segment.uri}@{part[1]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(Struct, frozen=True):
     """What a recording should hold, before a segment is opened; its parts one after the other."""
 
     segments: tuple[Listed, ...]
@@ -179,8 +168,7 @@ class Inventory:
     playlists: tuple[StoredObject, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(Struct, frozen=True):
     """A span of the timeline for which no media exists."""
 
     kind: str  # "video" or "audio"
@@ -192,8 +180,7 @@ class Hole:
     utc: str | None = None  # when it began, by the names of the segments (ISO 8601)
 
 
-@dataclass(frozen=True, slots=True)
-class Seam:
+class Seam(Struct, frozen=True):
     """Where a recording goes on with another failover part."""
 
     at: float  # seconds from the beginning of the MP4
@@ -202,8 +189,7 @@ class Seam:
     utc: str | None = None  # when, by the names of the segments (ISO 8601)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One track in one slot of the playlist: what was promised, and what was delivered."""
 
     slot: str
@@ -234,8 +220,7 @@ class Entry:
         return bool(missing or self.cut or self.packets or self.dropped)
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(Struct, frozen=True):
     """All entries of one track as one."""
 
     track: str
@@ -255,8 +240,7 @@ class Total:
     filled: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """What was promised and delivered, in summary."""
 
     tracks: tuple[Total, ...] = ()
@@ -264,8 +248,7 @@ class Account:
     more: int = 0  # such slots that are not among them
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """The MP4 against the segments; all three must hold."""
 
     counts: bool = False
@@ -280,8 +263,7 @@ class Proof:
         return self.counts and self.timestamps is not False and self.bytes
 
 
-@dataclass(frozen=True, slots=True)
-class TrackInfo:
+class TrackInfo(Struct, frozen=True):
     """One track of the result."""
 
     type: str
@@ -294,8 +276,7 @@ class TrackInfo:
     channels: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reencoded:
+class Reencoded(Struct, frozen=True):
     """One stream of one segment that was re-encoded, because MP4 could not hold it as it was."""
 
     kind: str  # "video" or "audio"
@@ -306,8 +287,7 @@ class Reencoded:
     now: str
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """One of the files that a recording became where its format changes on the way."""
 
     begin: float  # seconds from the beginning of the recording
@@ -319,8 +299,7 @@ class Piece:
     proof: Proof | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFile:
+class SourceFile(Struct, frozen=True):
     """One input, exactly as it was read."""
 
     key: str
@@ -329,8 +308,7 @@ class SourceFile:
     sha256: str | None  # None: it was not there to be read
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What became of one recording: the JSON line of ``convert`` and ``check``."""
 
     recording: str

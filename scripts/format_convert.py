@@ -12,10 +12,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 try:
+    from msgspec import to_builtins
+
     from pipeline.choices import Format
     from pipeline.errors import RecpipeError, UsageError
     from pipeline.jobs import format_convert as files
@@ -105,7 +106,7 @@ def convert(
             if text:
                 say(f"{name}: {text}")
         if args.json:
-            line = json.dumps({**asdict(outcome), "done": outcome.output is not None})
+            line = json.dumps({**to_builtins(outcome), "done": outcome.output is not None})
             print(line, flush=True)
         yield outcome
 

@@ -60,7 +60,7 @@ PURE = (
     *("agora/stores.py", "agora/vendors.py", "agora/webhook.py"),
     *("agora/schema/", "agora/tokens.py"),
 )
-PURE_LIBRARIES = {"numpy", "isal", "m3u8", "pydantic", "cryptography"}
+PURE_LIBRARIES = {"numpy", "isal", "m3u8", "msgspec", "pydantic", "cryptography"}
 IMPURE = {
     *("glob", "io", "mmap", "os", "pathlib", "shelve", "shutil", "sqlite3", "tempfile"),
     *("asyncio", "ftplib", "http", "smtplib", "socket", "socketserver", "ssl", "urllib"),

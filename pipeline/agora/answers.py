@@ -1,8 +1,9 @@
 """What Agora answers, read tolerantly: nothing it may add, drop or misspell is an error here."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from pipeline.agora.statuses import STATES
 
@@ -13,8 +14,7 @@ WEB_RECORDER = "web_recorder_service"
 _PAGES = {"init": 1, "inProgress": 5, "exit": 8}  # a state of a recorded page, as a status
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedFile:
+class RecordedFile(Struct, frozen=True):
     """A file as Agora lists it; ``name`` holds the prefix, ``start`` is in seconds since 1970."""
 
     name: str
@@ -25,8 +25,7 @@ class RecordedFile:
     start: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """What query or stop says of a recording."""
 
     status: int | None = None

@@ -1,8 +1,9 @@
 """The requests of Cloud Recording: method, address and body of each call."""
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from pipeline.agora.schema.requests import (
     AcquireRequest,
@@ -21,8 +22,7 @@ from pipeline.errors import UsageError
 CONTENT_TYPE = "application/json;charset=utf-8"  # older versions of the service insist on this
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """What names a running recording in every later call."""
 
     cname: str
@@ -32,8 +32,7 @@ class Session:
     mode: Mode = "mix"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request as it would be sent; ``path`` follows the host."""
 
     endpoint: Endpoint

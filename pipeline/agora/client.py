@@ -6,9 +6,9 @@ or in one :class:`pipeline.errors.AgoraError`.  No secret leaves but in a reques
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from types import TracebackType
 
+from msgspec import Struct, field
 from pydantic import SecretStr
 
 from pipeline.agora import answers
@@ -40,24 +40,21 @@ LONGEST_REASON = 200  # characters
 LONGEST_WAIT = 60.0  # seconds between two attempts, whatever the service asks for
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """The answer to start; ``sid`` is None if a repeated call was not told it again."""
 
     sid: str | None
     already: bool = False  # says the service: it was running when the call came
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(Struct, frozen=True):
     """The answer to stop; ``already`` is why the recording had ended before, if it had."""
 
     progress: answers.Progress
     already: AgoraError | None = None
 
 
-@dataclass(slots=True)
-class _Attempts:
+class _Attempts(Struct):
     """One call and its repetitions."""
 
     call: Call

@@ -9,8 +9,9 @@ is None.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -27,8 +28,7 @@ _REPLACED = re.compile(r"[!@#$%^&*()+_.=\[\]{}~|,;:?<>]")
 _STAMP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})")
 
 
-@dataclass(frozen=True, slots=True)
-class PlaylistName:
+class PlaylistName(Struct, frozen=True):
     """A playlist; ``bak`` is None in the main part, else the number of the failover."""
 
     bak: int | None
@@ -36,8 +36,7 @@ class PlaylistName:
     cname: str
 
 
-@dataclass(frozen=True, slots=True)
-class SliceName:
+class SliceName(Struct, frozen=True):
     """A slice; its start is given twice, as in the name and in seconds since the epoch."""
 
     bak: int | None
@@ -48,8 +47,7 @@ class SliceName:
     extension: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mp4Name:
+class Mp4Name(Struct, frozen=True):
     """One of the MP4 files Agora makes itself, counted from 0."""
 
     bak: int | None
@@ -58,8 +56,7 @@ class Mp4Name:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """Whose sound or pictures, in individual mode; an MP4 holds both, its ``kind`` is None."""
 
     cname: str

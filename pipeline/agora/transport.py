@@ -10,12 +10,12 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
+from msgspec import Struct
 from pydantic import SecretStr
 
 from pipeline.agora.calls import CONTENT_TYPE
@@ -31,8 +31,7 @@ CONNECT = 5.0  # seconds
 READ = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(Struct, frozen=True):
     """The time, and the passing of it."""
 
     now: Callable[[], float] = time.time
@@ -40,8 +39,7 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Any answer; ``body`` is empty if it is no JSON object."""
 
     host: str

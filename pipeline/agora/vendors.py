@@ -5,13 +5,13 @@ documentation (endpoints); none but the S3 protocol itself was tried against a v
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pipeline.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """How a bucket is reached: an S3 client's settings, or an Azure account."""
 
     protocol: str  # s3 or azure
@@ -23,8 +23,7 @@ class Opening:
     list_version: int  # of ListObjects
 
 
-@dataclass(frozen=True, slots=True)
-class Vendor:
+class Vendor(Struct, frozen=True):
     """One value of ``storageConfig.vendor``."""
 
     id: int

@@ -9,9 +9,9 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from msgspec import Struct, field
 from pydantic import SecretStr
 
 from pipeline.agora.answers import RecordedFile, files, seconds, text, whole
@@ -50,8 +50,7 @@ def signatures(raw: bytes, secret: SecretStr) -> dict[str, str]:
 # What happened.  Numbers are those of the documentation.
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """1: something went wrong; ``level`` 5 may have ended the recording: query it."""
 
     module: int | None  # 0 recorder, 1 uploader, 2 service, 6 web page
@@ -60,81 +59,70 @@ class Failed:
     message: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Warned:
+class Warned(Struct, frozen=True):
     """2: the uploader tries again (31), or puts slices into Agora's backup cloud (32)."""
 
     module: int | None
     code: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class StatusUpdated:
+class StatusUpdated(Struct, frozen=True):
     """3: a call did not fit the state of the recording."""
 
     status: int | None
     files: tuple[RecordedFile, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PlaylistMade:
+class PlaylistMade(Struct, frozen=True):
     """4: the playlist is there for the first time."""
 
     files: tuple[RecordedFile, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SessionExited:
+class SessionExited(Struct, frozen=True):
     """11: the service has ended, normally if everything is uploaded."""
 
     normally: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FailedOver:
+class FailedOver(Struct, frozen=True):
     """12: another server goes on, with another uid and files called ``bak<n>_``."""
 
     new_uid: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class UploaderStarted:
+class UploaderStarted(Struct, frozen=True):
     """30."""
 
     ok: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Uploaded:
+class Uploaded(Struct, frozen=True):
     """31: all files are in the bucket; or 32: in the bucket or, for now, only at Agora."""
 
     complete: bool  # False for 32
     files: tuple[RecordedFile, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Uploading:
+class Uploading(Struct, frozen=True):
     """33: how much of what there is so far is uploaded, from 0 to 1."""
 
     share: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class RecorderStarted:
+class RecorderStarted(Struct, frozen=True):
     """40."""
 
     ok: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RecorderLeft:
+class RecorderLeft(Struct, frozen=True):
     """41: the recorder has left the channel; ``why`` are the bits of ``leaveCode``."""
 
     why: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class SliceStarted:
+class SliceStarted(Struct, frozen=True):
     """42: the first slice, or the first after an interruption.  Seconds since 1970."""
 
     start: float | None
@@ -143,8 +131,7 @@ class SliceStarted:
     track: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class StreamChanged:
+class StreamChanged(Struct, frozen=True):
     """43 for sound, 44 for pictures: a user's stream comes, or comes no more."""
 
     stream_uid: str | None
@@ -153,8 +140,7 @@ class StreamChanged:
     at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
+class Other(Struct, frozen=True):
     """Any other event, also of types that nobody knows yet."""
 
 
@@ -180,8 +166,7 @@ Details: TypeAlias = Mapping[str, Any]
 _LEAVE = {0: "init failed", 2: "signal", 4: "no users", 8: "ignored", 16: "left the channel"}
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """One notification; times are seconds since 1970.
 
     ``id`` stays the same when Agora sends it again; ``details`` hold all that was said.

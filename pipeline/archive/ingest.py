@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pipeline.archive import metadata, present, technical
 from pipeline.archive.bagit import bag, places
@@ -29,8 +30,7 @@ from pipeline.storage.names import printable
 COPIERS = 8  # originals at once
 
 
-@dataclass(frozen=True, slots=True)
-class Ingested:
+class Ingested(Struct, frozen=True):
     """What became of one recording."""
 
     recording: str

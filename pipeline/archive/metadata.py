@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib.resources import files
+
+from msgspec import to_builtins
 
 from pipeline.archive import premis, technical
 from pipeline.archive.bagit import bag
@@ -67,7 +68,7 @@ def _recording(published: Published, beside: Sequence[StoredObject]) -> bytes:
         "source": published.receipt["source"],
         "verdict": published.verdict.value,
         "settings": published.receipt["settings"],
-        "inputs": [asdict(one) for one in published.inputs],
+        "inputs": [to_builtins(one) for one in published.inputs],
         "missing": list(published.missing),
         "agora_mp4": [one.key for one in beside],
     }

@@ -1,9 +1,10 @@
 """How bags are made, and where what lies in them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from pipeline.archive.bagit.staging import Archive, Staging
 from pipeline.muxing.locate import Ffmpeg
@@ -24,8 +25,7 @@ class Originals(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """How bags are made."""
 
     originals: Originals = Originals.KEEP
@@ -35,8 +35,7 @@ class Order:
     spool: Path = Path(".recpipe-spool")
 
 
-@dataclass(frozen=True, slots=True)
-class Bagging:
+class Bagging(Struct, frozen=True):
     """What all bags of a run are made with."""
 
     archive: Archive
@@ -44,8 +43,7 @@ class Bagging:
     ffmpeg: Ffmpeg
 
 
-@dataclass(frozen=True, slots=True)
-class Making:
+class Making(Struct, frozen=True):
     """One bag while it is made of a published recording."""
 
     published: Published

@@ -1,9 +1,10 @@
 """PREMIS 3 (Library of Congress, version 3.0): files, what happened to them, and who did it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
+
+from msgspec import Struct
 
 from pipeline.archive.bagit.bag import Digests
 from pipeline.storage.names import printable
@@ -14,8 +15,7 @@ _LOCATION = f"{NAMESPACE} https://www.loc.gov/standards/premis/premis.xsd"
 _ALGORITHMS = {"sha256": "SHA-256", "sha512": "SHA-512"}
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """One file: where it lies in the package, what it is, and what it was called before."""
 
     path: str
@@ -25,8 +25,7 @@ class File:
     source_of: tuple[str, ...] = ()  # paths of the files that were made of it
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(Struct, frozen=True):
     """Who did it.  ``kind``: software, hardware, organization or person."""
 
     name: str
@@ -34,8 +33,7 @@ class Agent:
     kind: str = "software"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One thing that happened; the type is a word of the Library of Congress's event types."""
 
     type: str

@@ -7,7 +7,8 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pipeline.archive.bagit import bag, places
 from pipeline.archive.bagit.staging import Archive

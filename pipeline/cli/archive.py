@@ -366,7 +366,7 @@ def _say(told: dict[str, Any], text: str, chosen: dict[str, Any], bad: bool) -> 
 
 
 def _say_checked(checked: "Checked", chosen: dict[str, Any]) -> None:
-    from dataclasses import asdict
+    from msgspec import to_builtins
 
     from pipeline.archive.bagit.fixity import summary
 
@@ -376,7 +376,7 @@ def _say_checked(checked: "Checked", chosen: dict[str, Any]) -> None:
         "how": checked.how,
         "files": checked.files,
         "size": checked.size,
-        "problems": [asdict(problem) for problem in checked.problems],
+        "problems": [to_builtins(problem) for problem in checked.problems],
         "repaired": list(checked.repaired),
     }
     fixed = f", repaired {len(checked.repaired)}" if checked.repaired else ""

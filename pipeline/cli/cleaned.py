@@ -84,12 +84,12 @@ def _left(made: "Survey") -> "Iterator[str]":
 
 def done(done: "Done", run: str, chosen: Mapping[str, Any]) -> int:
     """Say what became of a recording; returns 1 if it is a problem."""
-    from dataclasses import asdict
+    from msgspec import to_builtins
 
     from pipeline.storage.names import printable
 
     if chosen["json"]:
-        output.say_json({**asdict(done), "run": run})
+        output.say_json({**to_builtins(done), "run": run})
     if done.problem is not None:
         output.say(printable(f"left alone {done.recording}: {done.problem}"))
     elif not (chosen["quiet"] or chosen["json"]):

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import click
+from msgspec import to_builtins
 
 from pipeline.jobs.cause import cause, head, lost, said
 from pipeline.jobs.many import Failure, Outcome, Planned
@@ -98,7 +98,7 @@ def planned_json(planned: Planned) -> dict[str, Any]:
             "found": planned.found,
             "bytes": planned.size,
         },
-        "findings": [asdict(finding) for finding in planned.findings],
+        "findings": [to_builtins(finding) for finding in planned.findings],
     }
 
 
@@ -136,23 +136,23 @@ def _report(report: Report) -> dict[str, Any]:
         "sha256": report.sha256,
         "tracks": _tracks(report.tracks),
         "proof": _held(report.proof),
-        "findings": [asdict(finding) for finding in report.findings],
+        "findings": [to_builtins(finding) for finding in report.findings],
         "started": report.started,
-        "holes": [asdict(hole) for hole in report.holes],
-        "joins": [asdict(join) for join in report.joins],
-        "reencoded": [asdict(one) for one in report.reencoded],
+        "holes": [to_builtins(hole) for hole in report.holes],
+        "joins": [to_builtins(join) for join in report.joins],
+        "reencoded": [to_builtins(one) for one in report.reencoded],
         "pieces": [
-            {**asdict(piece), "tracks": _tracks(piece.tracks), "proof": _held(piece.proof)}
+            {**to_builtins(piece), "tracks": _tracks(piece.tracks), "proof": _held(piece.proof)}
             for piece in report.pieces
         ],
-        "account": report.account and asdict(report.account),
+        "account": report.account and to_builtins(report.account),
         "timings": dict(report.timings),
     }
 
 
 def _tracks(tracks: Sequence[TrackInfo]) -> list[dict[str, Any]]:
     return [
-        {key: value for key, value in asdict(track).items() if value is not None}
+        {key: value for key, value in to_builtins(track).items() if value is not None}
         for track in tracks
     ]
 

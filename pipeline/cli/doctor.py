@@ -176,6 +176,8 @@ def a_store(
     """List, write, read back and delete one tiny object, and try what else the store can do."""
     import secrets
 
+    from msgspec import to_builtins
+
     from pipeline.jobs.many import shown
     from pipeline.jobs.named_stores import locations
     from pipeline.storage.probe import probe
@@ -186,7 +188,7 @@ def a_store(
         storage, _ = opened(url.rstrip("/") + "/")
         _use(storage, name)
         remote = storage.trials() is not None
-        capabilities = asdict(probe(storage)) if remote else None
+        capabilities = to_builtins(probe(storage)) if remote else None
     except RecpipeError as error:
         return Check("store", False, str(error), "the account needs to list, read, write, delete")
     detail = f"{shown(url)}: listed, wrote, read and deleted {name}"

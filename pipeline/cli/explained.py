@@ -1,8 +1,9 @@
 """One recording of the ledger, told to a person."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from msgspec import Struct, to_builtins
 
 from pipeline.cli.standing import ago, moment
 from pipeline.errors import RecpipeError
@@ -19,8 +20,7 @@ MOST_NAMES = 5  # of missing segments
 MOST_ROWS = 20  # of what a receipt says
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What was said of a version when it was made, or why that is not known."""
 
     report: Report | None = None
@@ -50,8 +50,8 @@ def as_json(found: Receipt) -> dict[str, Any]:
         return {"receipt_error": found.error} if found.error else {}
     said = {
         "lost_seconds": dict(found.report.lost_seconds),
-        "findings": [asdict(finding) for finding in found.report.findings],
-        "holes": [asdict(hole) for hole in found.report.holes],
+        "findings": [to_builtins(finding) for finding in found.report.findings],
+        "holes": [to_builtins(hole) for hole in found.report.holes],
     }
     return said if found.account is None else {**said, "account": found.account}
 

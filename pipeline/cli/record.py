@@ -281,7 +281,7 @@ def _sessions(chosen: Mapping[str, Any]) -> "Sessions":
 
 def _find(chosen: Mapping[str, Any]) -> tuple["Sessions", "Known"]:
     """The recording that is meant; a sid given by hand is remembered."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from pipeline.jobs.agora.lifecycle import find
     from pipeline.jobs.agora.sessions import checked_sid

@@ -1,7 +1,6 @@
 """``recpipe simulate``: a stand-in for Agora, with recordings whose losses are known."""
 
 import re
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -190,6 +189,8 @@ def _text(made: "Simulated", url: str) -> str:
 
 
 def _list_faults(*, as_json: bool) -> None:
+    from msgspec.structs import asdict
+
     from pipeline.simulator.faults.catalogue import FAULTS
 
     for fault in FAULTS:

@@ -3,9 +3,10 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePath
+
+from msgspec import Struct, field
 
 from pipeline.choices import Format
 from pipeline.errors import ExistsError, MuxingError, NotFoundError, RecpipeError, UsageError
@@ -36,8 +37,7 @@ class Way(StrEnum):
     SOUND = "sound"  # the first sound track alone
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of one file: there is an output, or a problem."""
 
     source: str
@@ -47,8 +47,7 @@ class Outcome:
     duration: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(Struct, frozen=True):
     folder: Path
     name: str
     source: Format

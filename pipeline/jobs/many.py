@@ -9,9 +9,11 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.choices import CHOICES, ConversionChoices
 from pipeline.errors import RecpipeError, UsageError
@@ -47,8 +49,7 @@ EXIT_CODES = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Work:
+class Work(Struct, frozen=True, eq=False):
     """One recording to be done; ``target`` is None when it is only to be checked."""
 
     recording: Recording
@@ -56,8 +57,7 @@ class Work:
     target: Target | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """A recording that came to no verdict; ``recording`` is None if a source held none."""
 
     recording: str | None
@@ -77,8 +77,7 @@ class Failure:
         return f"{self.source}: unexpected {type(self.error).__name__}{_place(self.error)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """What would be done with one recording, from the listing and the playlist alone."""
 
     recording: str

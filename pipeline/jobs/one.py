@@ -4,10 +4,12 @@ docs/design.md.
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.choices import OnChange
 from pipeline.errors import RefusedError, UsageError
@@ -51,8 +53,7 @@ from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Intake:
+class Intake(Struct, frozen=True, eq=False):
     """What is to be read: a recording, where it lies and what there is of it; as was chosen."""
 
     recording: Recording

@@ -1,11 +1,13 @@
 """How and where recordings are converted."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from os import PathLike
 from pathlib import Path
 from typing import Any, Unpack
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from pipeline import config
 from pipeline.choices import (
@@ -31,8 +33,7 @@ def unguarded(placed: str) -> None:
     """Nobody else can be publishing it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """What was chosen, and who is told meanwhile."""
 
     format: Format = Format.MP4
@@ -43,11 +44,16 @@ class Options:
     stream_types: StreamTypes | None = None  # what was to be recorded
     deep: bool = False  # decode all of the result
     force: bool = False  # replace results that are not from this source
-    keys: tuple[bytes, ...] = field(default=(), repr=False)  # for what is encrypted
+    keys: tuple[bytes, ...] = ()  # for what is encrypted
     spool: Path = Path(".recpipe-spool")
-    progress: Callable[[str, int], None] = field(default=unwatched, compare=False)  # stage, bytes
+    progress: Callable[[str, int], None] = unwatched  # stage, bytes
     noted: tuple[Finding, ...] = ()  # what whoever asks for it knows already
-    guard: Callable[[str], None] = field(default=unguarded, compare=False)  # may this key be made?
+    guard: Callable[[str], None] = unguarded  # may this key be made?
+
+    def __repr__(self) -> str:
+        """Without the keys."""
+        told = {name: value for name, value in asdict(self).items() if name != "keys"}
+        return f"Options({', '.join(f'{name}={value!r}' for name, value in told.items())})"
 
     @property
     def settings(self) -> dict[str, str]:

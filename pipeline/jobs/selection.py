@@ -1,14 +1,14 @@
 """Which recordings are meant, and how many of them."""
 
 import threading
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
 
 from pipeline.model import Recording, StoredObject
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """What was chosen of all that a source holds.  Ages are in seconds.
 
     A pattern speaks of the key of the playlist below the source, of its last part, or of the id; a

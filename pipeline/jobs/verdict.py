@@ -1,7 +1,9 @@
 """Findings and losses of one recording, and the verdict they come to."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.choices import OnLoss
 from pipeline.media.clock import BASE, HZ
@@ -29,8 +31,7 @@ from pipeline.stages.mux.converted import Converted
 from pipeline.stages.segments import LocalSegment, slots_of
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+class Evidence(Struct, frozen=True, eq=False):
     """The plan with what it stands on."""
 
     plan: Plan

@@ -1,10 +1,11 @@
 """Leases that run out, and a token that tells a late writer so.  Long: every move of a claim."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.errors import LeaseLostError
 from pipeline.ledger.database.tables import artifacts, attempts, events, now, recordings, sources
@@ -16,8 +17,7 @@ MOST_ATTEMPTS = 5
 _FRESH = {"attempts": 0, "failures": 0}
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A recording that is ours until the lease runs out."""
 
     id: int
@@ -35,8 +35,7 @@ class Claim:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """One published version, as its receipt tells."""
 
     version: int
@@ -101,7 +100,7 @@ def claim(
 
 
 def _claim(row: Any) -> Claim:
-    names = [name for name in Claim.__dataclass_fields__ if name != "token"]
+    names = [name for name in Claim.__struct_fields__ if name != "token"]
     return Claim(token=row.lease_token, **{name: getattr(row, name) for name in names})
 
 
@@ -280,8 +279,7 @@ def release(ledger: Ledger, one: Claim, state: State, why: str) -> Move:
         return _end(ledger, connection, one, _Ending(state, why, untried))
 
 
-@dataclass(frozen=True, slots=True)
-class _Ending:
+class _Ending(Struct, frozen=True):
     """How work on a recording ended; ``values`` is what else the ledger keeps of it."""
 
     state: State

@@ -1,10 +1,10 @@
 """What was seen of each recording: discovery reads it, and writes what is new."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from pipeline.ledger.database.tables import events, now, parts, recordings, sources, stores
 from pipeline.ledger.ledger import Ledger, Move, in_chunks
@@ -13,8 +13,7 @@ from pipeline.ledger.states import OPEN, State
 Identity = tuple[str, int, str | None]  # key, size, ETag
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What the ledger holds of a recording."""
 
     id: int
@@ -34,8 +33,7 @@ class Known:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class PartSeen:
+class PartSeen(Struct, frozen=True):
     """One playlist, and which of the segments it lists are not there."""
 
     key: str
@@ -45,8 +43,7 @@ class PartSeen:
     missing: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class Sighting(Struct, frozen=True, kw_only=True):
     """One look at a recording, and the state it leads to."""
 
     source: str
@@ -65,8 +62,7 @@ class Sighting:
     parts: tuple[PartSeen, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StoreMemory:
+class StoreMemory(Struct, frozen=True):
     """What discovery remembers of a store."""
 
     swept: float | None = None  # when all of it was listed last
@@ -92,7 +88,7 @@ def known(ledger: Ledger, destination: str, found: Sequence[str]) -> dict[str, K
 
 
 def _known(connection: sa.Connection, destination: str, *where: Any) -> Iterable[Known]:
-    columns = [recordings.c[name] for name in Known.__dataclass_fields__]
+    columns = [recordings.c[name] for name in Known.__struct_fields__]
     chosen = sa.select(*columns).where(recordings.c.destination == destination, *where)
     for row in connection.execute(chosen):
         yield Known(**row._mapping)

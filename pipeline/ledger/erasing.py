@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from pipeline.ledger.database.engine import ledger_errors
 from pipeline.ledger.database.tables import (
@@ -21,8 +21,7 @@ from pipeline.ledger.database.tables import (
 from pipeline.ledger.ledger import Ledger, in_chunks
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A recording as far as erasing it needs to know."""
 
     id: int

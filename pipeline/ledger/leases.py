@@ -1,17 +1,16 @@
 """What is held by whom: also by watchers that are no more."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from pipeline.ledger.database.tables import now, recordings
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import DUE, State
 
 
-@dataclass(frozen=True, slots=True)
-class Undone:
+class Undone(Struct, frozen=True):
     """A recording that is due, or worked on; ``lease_owner`` is who keeps it."""
 
     name: str
@@ -42,7 +41,7 @@ def bury(ledger: Ledger, lives: Callable[[int], bool]) -> int:
 
 def undone(ledger: Ledger, stores: Collection[str], destination: str) -> list[Undone]:
     """What is due, or worked on, and not done.  Waiting for a source is no such thing."""
-    columns = [recordings.c[name] for name in Undone.__dataclass_fields__]
+    columns = [recordings.c[name] for name in Undone.__struct_fields__]
     where = (
         recordings.c.store.in_(sorted(stores)),
         recordings.c.destination == destination,

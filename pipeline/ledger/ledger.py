@@ -4,10 +4,10 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from pipeline.ledger.database.engine import connect, ledger_errors
 from pipeline.ledger.database.tables import events, now
@@ -16,8 +16,7 @@ from pipeline.ledger.states import State
 MOST_AT_ONCE = 500  # values in one IN (...)
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """A recording went from one state to another."""
 
     recording: str

@@ -1,10 +1,10 @@
 """What a person asks of the ledger, and what he may tell it."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from pipeline.errors import NotFoundError, UsageError
 from pipeline.ledger.database.tables import (
@@ -23,8 +23,7 @@ from pipeline.ledger.states import WAITING, State
 NEWEST = 20  # entries of a history that are shown
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(Struct, frozen=True):
     """Everything the ledger knows of one recording; times in seconds since the epoch."""
 
     recording: dict[str, Any]
@@ -35,8 +34,7 @@ class Explained:
     now: float
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """Which recordings are meant; what is empty does not matter."""
 
     id: str = ""  # a name, a sid, or what either begins with

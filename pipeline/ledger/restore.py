@@ -1,8 +1,7 @@
 """What was published, entered into a ledger that did not see it done."""
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
+from msgspec import Struct
 
 from pipeline.ledger.claims import Made, keep
 from pipeline.ledger.database.tables import now, recordings
@@ -10,8 +9,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """A receipt, as far as the ledger keeps it."""
 
     recording: str

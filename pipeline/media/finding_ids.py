@@ -3,8 +3,9 @@
 A receipt has the ids of the program that wrote it: one that is not here is no error.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Cost(StrEnum):
@@ -31,8 +32,7 @@ class HoleReason(StrEnum):
     UNKNOWN = "media lost"
 
 
-@dataclass(frozen=True, slots=True)
-class FindingId:
+class FindingId(Struct, frozen=True):
     """What is known of all findings of one id, whatever their severity."""
 
     id: str

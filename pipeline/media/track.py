@@ -1,7 +1,8 @@
 """One elementary stream of a recording, which becomes one track of the result."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pipeline.media.es.codecs import Codec
 from pipeline.media.es.nal import HEVC_INSIDE, HEVC_NAL, NalSyntax
@@ -9,8 +10,7 @@ from pipeline.media.es.nal import HEVC_INSIDE, HEVC_NAL, NalSyntax
 NOTHING: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(Struct, frozen=True):
     """One elementary stream of a recording, which becomes one track of the MP4."""
 
     pid: int
@@ -34,8 +34,7 @@ class Lane:
         return self.codec.sound(self.config).lead
 
 
-@dataclass(frozen=True, slots=True)
-class Edges:
+class Edges(Struct, frozen=True):
     """What is known of a segment's ends, by PID."""
 
     torn: frozenset[int] = NOTHING  # media is missing in front of it

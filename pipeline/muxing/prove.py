@@ -9,9 +9,10 @@ import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from msgspec import Struct
 
 from pipeline.muxing.proofs import Proof
 from pipeline.muxing.run import reason
@@ -42,8 +43,7 @@ PROBE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(Struct, frozen=True):
     """How a child ended, with no more than ``OUTPUT_LIMIT`` bytes of what it wrote."""
 
     code: int | None = None  # None: it was not started, or it was killed by us

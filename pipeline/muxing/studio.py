@@ -3,8 +3,9 @@
 Input of encoders is raw: planar YUV 4:2:0 pictures, 16-bit samples.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 CODECS = {
     "h264": (
@@ -23,8 +24,7 @@ EXACT = ("-threads:v", "1", "-flags:v", "+bitexact", "-fflags", "+bitexact")
 QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y")
 
 
-@dataclass(frozen=True, slots=True)
-class Pictures:
+class Pictures(Struct, frozen=True):
     """Raw pictures, and what they are encoded with."""
 
     codec: str  # of CODECS

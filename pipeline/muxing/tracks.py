@@ -2,8 +2,9 @@
 
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pipeline.choices import Format
 from pipeline.muxing import file_commands
@@ -13,8 +14,7 @@ from pipeline.muxing.run import STALL, run
 SLOWEST = 1_000_000  # bytes a second that ffprobe reads on the slowest of machines
 
 
-@dataclass(slots=True)
-class Track:
+class Track(Struct):
     """One stream of a file, as ffprobe reads it packet by packet."""
 
     index: int

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pipeline.errors import ChangedError, NotFoundError
 from pipeline.receipts.read import Published, ReceiptError, read
@@ -11,8 +12,7 @@ from pipeline.stages.publish import is_plain, receipt_key
 from pipeline.storage import Storage
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(Struct, frozen=True):
     """What already stands under the result's name."""
 
     key: str

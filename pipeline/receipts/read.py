@@ -8,9 +8,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
+
+from msgspec import Struct
 
 from pipeline.agora import names
 from pipeline.choices import Format
@@ -29,8 +30,7 @@ class ReceiptError(UsageError):
     """A receipt that nothing may be done on the strength of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """One file of a result; ``name`` is without what one run alone put into it."""
 
     key: str
@@ -39,8 +39,7 @@ class Output:
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Published:
+class Published(Struct, frozen=True, eq=False):
     """One result with its receipt.  ``inputs`` are those that were read; ``missing`` were not.
 
     Where it is several files, ``key``, ``size`` and ``sha256`` are those of the first.
@@ -103,8 +102,7 @@ class Published:
         return min((s.utc for s in slices if s is not None), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """A receipt that could not be used, and why."""
 
     receipt_key: str

@@ -1,9 +1,10 @@
 """A receipt: what was read, what was made of it, and the proof (JSON beside every result)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import to_builtins
 
 from pipeline.model import Piece, Report, SourceFile
 from pipeline.stages import publish
@@ -38,21 +39,21 @@ def receipt(
         "settings": dict(settings),
         "verdict": report.verdict.value,
         "lost_seconds": dict(report.lost_seconds),
-        "findings": [asdict(finding) for finding in report.findings],
+        "findings": [to_builtins(finding) for finding in report.findings],
         "started": report.started,
-        "holes": [asdict(hole) for hole in report.holes],
-        "joins": [asdict(join) for join in report.joins],
-        "reencoded": [asdict(one) for one in report.reencoded],
+        "holes": [to_builtins(hole) for hole in report.holes],
+        "joins": [to_builtins(join) for join in report.joins],
+        "reencoded": [to_builtins(one) for one in report.reencoded],
         "pieces": [_piece(piece) for piece in report.pieces],
-        "account": report.account and asdict(report.account),
-        "proof": asdict(report.proof) if report.proof else None,
-        "inputs": [asdict(source) for source in inputs],
+        "account": report.account and to_builtins(report.account),
+        "proof": to_builtins(report.proof) if report.proof else None,
+        "inputs": [to_builtins(source) for source in inputs],
         "output": {
             "name": report.output,
             "size": report.size,
             "sha256": report.sha256,
             "duration": report.pieces[0].duration if report.pieces else report.duration,
-            "tracks": [asdict(track) for track in report.tracks],
+            "tracks": [to_builtins(track) for track in report.tracks],
         },
         "muxer": dict(muxer),
     }
@@ -60,4 +61,4 @@ def receipt(
 
 def _piece(piece: Piece) -> dict[str, Any]:
     assert piece.output is not None
-    return {**asdict(piece), "file": piece.output.rpartition("/")[2]}
+    return {**to_builtins(piece), "file": piece.output.rpartition("/")[2]}

@@ -1,8 +1,9 @@
 """Executes a plan, undoes one, and lets go for good what was in the trash for long enough."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pipeline.errors import RecpipeError
 from pipeline.retention import namings, record, trash, versions
@@ -18,8 +19,7 @@ from pipeline.storage.names import printable
 OLDEST = 7 * 86400.0  # seconds a plan may be old
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """What became of one recording of a run; with a problem nothing more was done to it."""
 
     recording: str
@@ -29,8 +29,7 @@ class Done:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """What every step of a run needs."""
 
     checks: Checks
@@ -45,8 +44,7 @@ class Work:
         return self.checks.source
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(Struct, frozen=True):
     """A plan being carried out: what it works with, where objects wait, what is named now."""
 
     plan: Plan

@@ -5,10 +5,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
+
+from msgspec import Struct
 
 from pipeline.archive.premis import moment
 from pipeline.errors import UsageError
@@ -21,8 +22,7 @@ COPY, VERSIONS = "copy", "versions"  # kinds of trash
 _SEAL = re.compile(rb'\n"sha256": "([0-9a-f]{64})"\}\n?\Z')
 
 
-@dataclass(frozen=True, slots=True)
-class Doomed:
+class Doomed(Struct, frozen=True):
     """One object that is to be deleted."""
 
     key: str
@@ -31,8 +31,7 @@ class Doomed:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """One recording whose objects are to be deleted."""
 
     recording: str
@@ -45,8 +44,7 @@ class Candidate:
     objects: tuple[Doomed, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
+class Leftover(Struct, frozen=True):
     """Something of ours that nobody needs any more: temporary, spool, upload or trash."""
 
     kind: str
@@ -56,8 +54,7 @@ class Leftover:
     detail: str = ""  # what it takes to remove that and nothing else
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A plan as it was read."""
 
     run: str

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pipeline.errors import NotFoundError, RecpipeError
 from pipeline.ledger import custody
@@ -18,8 +19,7 @@ TAGS = ".tags"
 Objection = Callable[[Published], str | None]  # why not, None if there is no objection
 
 
-@dataclass(frozen=True, slots=True)
-class Checks:
+class Checks(Struct, frozen=True):
     """What is looked at, at every stage anew."""
 
     source: Storage

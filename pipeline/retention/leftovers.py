@@ -6,8 +6,9 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pipeline.archive.bagit.places import TAR
 from pipeline.choices import Format
@@ -29,8 +30,7 @@ _OURS = re.compile(r"[0-9a-f]{32}")  # a folder of the spool
 _SUFFIXES = (RECEIPT, *(f".{format.value}" for format in Format), ".tar")
 
 
-@dataclass(frozen=True, slots=True)
-class Ages:
+class Ages(Struct, frozen=True):
     """How old something has to be, in seconds."""
 
     abandoned: float = ABANDONED
@@ -38,8 +38,7 @@ class Ages:
     reports: float | None = None  # None: reports are kept
 
 
-@dataclass(frozen=True, slots=True)
-class Stores:
+class Stores(Struct, frozen=True):
     """Where leftovers may be, besides the spool."""
 
     source: Storage

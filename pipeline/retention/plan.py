@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pipeline.agora import names
 from pipeline.choices import Format
@@ -18,8 +19,7 @@ class GuardError(UsageError):
     """Something about the whole looks wrong: nothing is planned, nothing is deleted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """What the user wants to keep, and what must never happen."""
 
     older_than: float = 30 * 86400.0  # seconds since it was converted and its last slice stored
@@ -31,8 +31,7 @@ class Rules:
     max_fraction: float = 0.5  # of all objects, and of all bytes, below the prefix
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A published recording as far as a sweep over a listing has to remember it."""
 
     receipt_key: str
@@ -44,8 +43,7 @@ class Claim:
     tags: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Match:
+class Match(Struct, frozen=True, eq=False):
     """A published recording, and which of its inputs are in the listing."""
 
     claim: Claim
@@ -55,8 +53,7 @@ class Match:
     shared: set[str] = field(default_factory=set)  # keys that another receipt names as well
 
 
-@dataclass(slots=True)
-class Seen:
+class Seen(Struct):
     """What a sweep counted."""
 
     objects: int = 0
@@ -244,8 +241,7 @@ def refuse_the_whole(seen: Seen, receipts: int, mine: int, now: float) -> None:
         raise GuardError("objects are from the future: the clock of this machine is behind; set it")
 
 
-@dataclass(slots=True)
-class Room:
+class Room(Struct):
     """How much a plan may still take: it is filled up to its limits, and the rest waits."""
 
     rules: Rules

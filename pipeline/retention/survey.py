@@ -3,9 +3,10 @@
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field, to_builtins
 
 from pipeline.errors import RecpipeError
 from pipeline.model import SourceFile, StoredObject
@@ -21,16 +22,14 @@ from pipeline.storage import Storage
 from pipeline.storage.names import TRASH, printable
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A recording that stays, and why."""
 
     recording: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(Struct, frozen=True):
     """A recording that may go as far as the rules tell, for which this plan has no room."""
 
     recording: str
@@ -42,8 +41,7 @@ class Later:
 Tell = Callable[[Kept | Later | document.Candidate], None]
 
 
-@dataclass(slots=True)
-class Survey:
+class Survey(Struct):
     """What a plan came to."""
 
     room: Room
@@ -74,8 +72,7 @@ class Survey:
         return self.room.size
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(Struct, frozen=True):
     """The stores of a plan, as the user named them; what kind of trash there is to be."""
 
     source: str | None
@@ -113,8 +110,7 @@ def survey(
     return making.survey
 
 
-@dataclass(frozen=True, slots=True)
-class _Making:
+class _Making(Struct, frozen=True):
     """A plan while it is made."""
 
     survey: Survey
@@ -171,7 +167,7 @@ def _header(where: Where, checks: Checks, rules: Rules, now: float) -> dict[str,
         "trash": where.trash,
         "verify": checks.verify,
         "include_degraded": checks.include_degraded,
-        "rules": {k: v for k, v in asdict(rules).items() if v != float("inf")},
+        "rules": {k: v for k, v in to_builtins(rules).items() if v != float("inf")},
     }
 
 
@@ -260,7 +256,7 @@ def _unread_beside(keys: list[str], seen: Seen) -> str | None:
 def _write_the_rest(writer: document.Writer, made: Survey, leftovers: Iterable[Leftover]) -> None:
     writer.section("leftovers")
     for one in leftovers:
-        writer.entry(asdict(one))
+        writer.entry(to_builtins(one))
         made.leftovers += 1
     writer.end_section()
 

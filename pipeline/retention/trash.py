@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from pipeline.errors import (
     ChangedError,
@@ -36,8 +37,7 @@ class State(StrEnum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True)
-class Deleter:
+class Deleter(Struct, frozen=True):
     """Deletes what has the right ETag, in the way the store was found to be capable of."""
 
     storage: Storage
@@ -89,8 +89,7 @@ class Trash(Protocol):
         """Remove what is left of a run whose plan was removed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Copies:
+class Copies(Struct, frozen=True):
     """Copies below ``.trash/<run>/objects/``; in a folder they are links, and cost no room."""
 
     storage: Storage
@@ -202,8 +201,7 @@ def runs(storage: Storage) -> Iterator[tuple[str, StoredObject]]:
             yield parts[1], found
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """What a run has in the trash of a source."""
 
     run: str

@@ -1,6 +1,6 @@
 """A trash that costs no copy: the versions a bucket keeps of what was deleted in it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from pipeline.errors import ChangedError, StorageError
 from pipeline.retention.document import Doomed, Plan
@@ -19,8 +19,7 @@ def of(storage: Storage, *, deleting: bool = True) -> ObjectVersions:
     return versions
 
 
-@dataclass(frozen=True, slots=True)
-class Versions:
+class Versions(Struct, frozen=True):
     """Deleted objects lie under a marker, which restoring takes away."""
 
     storage: Storage

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field, to_builtins
+from msgspec.structs import replace
 
 from pipeline.errors import UsageError
 from pipeline.muxing.locate import Ffmpeg
@@ -31,8 +33,7 @@ EPOCH = 1_772_442_002.12  # 2026-03-02 09:00:02.120 UTC
 LONGEST = 26 * 3600  # seconds: what one clock of 33 bits can count, less some room
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """What to simulate.  The same order gives the same bytes with the same ffmpeg."""
 
     duration: float = 60.0  # seconds
@@ -44,8 +45,7 @@ class Order:
     epoch: float = EPOCH  # seconds since 1970
 
 
-@dataclass(frozen=True, slots=True)
-class Simulated:
+class Simulated(Struct, frozen=True):
     """A recording as it would be stored, and what is true of it."""
 
     order: Order
@@ -83,7 +83,7 @@ class Simulated:
             "unseen": self.unseen,
             "lost_seconds": self.truth.lost_seconds,
             "undecided_seconds": self.undecided,
-            "lost": [asdict(loss) for loss in self.truth.losses],
+            "lost": [to_builtins(loss) for loss in self.truth.losses],
             "recoverable": {"duration": self.truth.duration, "samples": self.truth.samples},
             "flashes": list(self.truth.flashes),
             "beeps": list(self.truth.beeps),

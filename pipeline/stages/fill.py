@@ -4,11 +4,12 @@ Silence needs no encoder (:mod:`pipeline.media.stitch.silence`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from tempfile import TemporaryFile
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pipeline.media.clock import HZ
 from pipeline.media.es import black_picture as black
@@ -28,8 +29,7 @@ from pipeline.muxing.run import run
 PICTURES = 250  # then they begin again with a key picture
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Filling:
+class Filling(Struct, frozen=True, eq=False):
     """What goes into the holes, and why some stay open."""
 
     fills: tuple[Fill, ...] = ()

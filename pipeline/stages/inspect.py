@@ -4,7 +4,9 @@ import math
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.agora import names
 from pipeline.errors import UnsafePathError
@@ -31,8 +33,7 @@ MOST_LISTED = 1000  # times that a playlist may list one file
 STRAY = 0.25  # seconds by which the names of slices may be off
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(Struct, frozen=True):
     """One part as its playlist lists it."""
 
     label: str

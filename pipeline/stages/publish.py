@@ -11,10 +11,11 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from pipeline.choices import Format
 from pipeline.errors import ExistsError, StorageError
@@ -54,8 +55,7 @@ def place(destination: Storage, key: str) -> str:
     return f"{stem}.{secrets.token_hex(_TOKEN // 2)}{dot}{suffix}"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """One file on its way to its key."""
 
     temporary: Path

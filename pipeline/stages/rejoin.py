@@ -1,11 +1,11 @@
 """Segments that go on in the next one, each written anew with all that belongs to it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from pipeline.media.clock import Bytes
 from pipeline.media.slots.neighbours import streams_of

@@ -1,10 +1,11 @@
 """One segment, from fetch to proof, and the only place that opens its file."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.errors import StorageError
 from pipeline.media.clock import Bytes
@@ -17,8 +18,7 @@ HEAD = 4096  # bytes by which a file can be told what it is
 LEAST = 4 << 20  # bytes of a buffer
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LocalSegment:
+class LocalSegment(Struct, frozen=True, eq=False):
     """One segment of the playlist with what was found under its name, and the file it lies in."""
 
     listed: Listed

@@ -4,9 +4,9 @@ another container.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from pipeline.media.containers.aes128 import BLOCK, MAX_KEY, decrypted, keys_of
 from pipeline.media.containers.unwrap import CONTAINERS, FRAGMENTS, Wrapping, opened

@@ -4,12 +4,13 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from io import RawIOBase
 from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.choices import Format
 from pipeline.media.clock import HZ
@@ -34,8 +35,7 @@ LENGTH_TOLERANCE = 0.1  # seconds by which an encoder may add or drop silence
 Progress = Callable[[str, int], None]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Verified:
+class Verified(Struct, frozen=True, eq=False):
     """What the file really is."""
 
     size: int

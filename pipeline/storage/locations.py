@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from pipeline.agora.stores import Credentials, Store
 from pipeline.errors import UsageError
@@ -20,8 +21,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """How a store is reached; what is None comes from where each tool of that store looks."""
 
     endpoint_url: str | None = None

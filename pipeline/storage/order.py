@@ -5,9 +5,10 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import astuple
 from itertools import islice
 from typing import IO
+
+from msgspec.structs import astuple
 
 from pipeline.errors import StorageError
 from pipeline.model import StoredObject

@@ -9,8 +9,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pipeline.errors import ExistsError, RecpipeError, StorageError
 from pipeline.storage import Storage
@@ -21,8 +22,7 @@ ABANDONED = 24 * 3600.0  # seconds after which what a probe on another machine w
 _OWNED = re.compile(re.escape(NAME) + r"([0-9a-f]{8})-([0-9]{1,9})-[0-9a-f]{8}(?:/inner)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True):
     """Each found true or false by trying it; None where it cannot be tried."""
 
     conditional_put: bool  # "only if nothing stands there" is refused where something does

@@ -1,12 +1,12 @@
 """What a store keeps of objects that were replaced or deleted."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Version:
+
+class Version(Struct, frozen=True):
     """One version of an object; a marker, without size and ETag, says that it was deleted."""
 
     id: str

@@ -4,8 +4,9 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from pipeline.errors import NotFoundError, RecpipeError, UnsafePathError, UsageError
 from pipeline.jobs.many import TEMPORARY, Outcome, code_of, exit_code
@@ -35,8 +36,7 @@ HINTS = ("uploaded", "backuped")  # of what Agora says, all that matters here
 JITTER = 0.1  # of the interval
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Watch:
+class Watch(Struct, frozen=True, eq=False):
     """How to watch."""
 
     context: WorkContext

@@ -6,8 +6,9 @@ import json
 import shlex
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pipeline.errors import UsageError
 from pipeline.watch.log import log
@@ -18,8 +19,7 @@ TRIES = 3
 SIGNATURE = "Recpipe-Signature"  # sha256=<hex of HMAC-SHA256 over the body>
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """Whom to tell; empty is nobody."""
 
     after: str = ""

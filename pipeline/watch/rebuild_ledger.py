@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pipeline.choices import Format
 from pipeline.errors import ChangedError, DeniedError, NotFoundError
@@ -21,8 +22,7 @@ _VERSION = re.compile(r"\.v([1-9][0-9]{0,5})")
 NOT_THERE = (ChangedError, DeniedError, NotFoundError)  # one receipt that cannot be read
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
+class Rebuilt(Struct, frozen=True):
     """What became of the receipts."""
 
     added: int = 0

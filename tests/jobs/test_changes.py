@@ -5,11 +5,11 @@ The truth is computed from the slices as they are; the MP4 is read by ffprobe an
 
 import json
 import subprocess
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.choices import OnChange
 from pipeline.model import Severity, Verdict

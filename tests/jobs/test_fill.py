@@ -6,11 +6,11 @@ The truth is computed from the intact slices; the MP4 is read and decoded by ffm
 import json
 import re
 import subprocess
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.choices import Format, OnLoss
 from pipeline.media.isobmff import sample_tables as mp4

@@ -2,10 +2,10 @@
 
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.choices import Format
 from pipeline.errors import NotFoundError, RecpipeError, StorageError, UsageError

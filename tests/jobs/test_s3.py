@@ -9,12 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Barrier
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.agora.stores import Credentials
 from pipeline.errors import (

@@ -5,10 +5,10 @@ Every decoded picture is compared with what the slices decode to, behind one ano
 
 import re
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.model import Verdict
 from tests import recordings as r

@@ -6,11 +6,11 @@ The truth is computed from the slices as they are; the MP4s are read by ffprobe.
 import json
 import shutil
 from collections import Counter
-from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.archive import bulk
 from pipeline.archive.bagit.staging import Archive

@@ -1,8 +1,7 @@
 """Verdicts over real scans and plans of small recordings."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from pipeline.choices import OnLoss
 from pipeline.jobs.one import Intake, planned

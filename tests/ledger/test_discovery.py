@@ -1,8 +1,7 @@
 """What discovery writes, and finds again."""
 
-from dataclasses import replace
-
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from pipeline.ledger import discovery
 from pipeline.ledger.database.tables import events, parts

@@ -1,8 +1,7 @@
 """Slots of one recording whose bytes, stamps or format may be changed."""
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import scan

@@ -1,8 +1,7 @@
 """Whether the same inputs are there, or the same and others."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from pipeline.receipts.inputs import only_more_inputs, same_inputs
 from tests.receipts.notes import LIST, MORE, ONE, TWO, made

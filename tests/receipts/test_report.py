@@ -1,8 +1,7 @@
 """A report comes back from its receipt unchanged."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from pipeline.model import Piece, Verdict
 from pipeline.receipts.report import report_of

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.retention.interlocks import Checks, protected
 from pipeline.stages.publish import piece_key

@@ -3,9 +3,9 @@
 import os
 import subprocess
 import time
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.errors import ChangedError
 from pipeline.retention import leftovers

@@ -5,11 +5,12 @@ import os
 import time
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.agora import names
 from pipeline.errors import NotFoundError, StorageError

@@ -1,9 +1,9 @@
 """What may be deleted is planned exactly; whatever speaks against it is a reason."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.errors import NotFoundError, RecpipeError, UsageError
 from pipeline.retention import document

@@ -2,10 +2,10 @@
 
 import os
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.choices import OnChange, OnLoss
 from pipeline.errors import UsageError

@@ -4,10 +4,10 @@ import json
 import os
 import random
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.errors import UsageError
 from pipeline.jobs import one

@@ -1,9 +1,8 @@
 """Segments as files: what is read of them, and when they are refused."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.errors import StorageError
 from pipeline.media.containers.unwrap import Wrapping

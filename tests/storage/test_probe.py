@@ -3,9 +3,10 @@
 import os
 import secrets
 import subprocess
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.errors import DeniedError, RecpipeError, StorageError
 from pipeline.storage.local import LocalStorage

@@ -14,12 +14,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from pipeline.errors import NotFoundError
 from pipeline.ledger import queries

@@ -8,12 +8,12 @@ documentation; in Python the same words in snake case.
 import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, get_args
 from urllib.parse import quote, quote_plus
 
+from msgspec import Struct
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -65,8 +65,7 @@ class Body(BaseModel):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Caution:
+class Caution(Struct, frozen=True):
     """Something allowed that is seldom meant: the key, and what will come of it."""
 
     key: str

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pipeline.errors import UsageError
 from pipeline.storage.names import printable
@@ -25,8 +26,7 @@ _LINE = re.compile(r"([0-9A-Fa-f]+)[ \t]+\*?(\S.*)")
 _ESCAPE = re.compile(r"%(0[AaDd]|25)")
 
 
-@dataclass(frozen=True, slots=True)
-class Digests:
+class Digests(Struct, frozen=True):
     """Both digests of one file, made in one read."""
 
     size: int
@@ -38,8 +38,7 @@ class Digests:
         return self.sha256 if algorithm == "sha256" else self.sha512
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(Struct, frozen=True):
     """A payload file that stays elsewhere (RFC 8493 section 2.2.3)."""
 
     url: str

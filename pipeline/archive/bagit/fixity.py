@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pipeline.archive.bagit import bag, places
 from pipeline.archive.bagit.bag import ALGORITHMS, Digests
@@ -20,8 +21,7 @@ LARGEST_TAG_FILE = 64 << 20
 LINKED = "what it leads to may go without the bag; put the file itself in its place"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong with a bag.
 
     ``kind``: missing, extra, changed, unreadable, link, or invalid (a tag file that says nonsense).
@@ -32,16 +32,14 @@ class Problem:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """One file as it was found; the digests are None if only its size was looked at."""
 
     size: int
     digests: Digests | None = None
 
 
-@dataclass(slots=True)
-class Contents:
+class Contents(Struct):
     """Everything found in a bag."""
 
     files: dict[str, Seen] = field(default_factory=dict)
@@ -49,8 +47,7 @@ class Contents:
     problems: list[Problem] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What a check of one bag came to."""
 
     bag: str

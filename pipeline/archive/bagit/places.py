@@ -5,11 +5,12 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any, cast
+
+from msgspec import Struct
 
 from pipeline.archive.bagit import bag
 from pipeline.errors import NotFoundError, StorageError
@@ -30,8 +31,7 @@ class Form(StrEnum):
     TAR = "tar"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """One bag of an archive.  ``name`` is empty if the whole storage is the bag."""
 
     name: str

@@ -3,8 +3,9 @@ in place has the digests that the bag's own manifests ask for.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pipeline.archive.bagit import bag, fixity, places
 from pipeline.archive.bagit.bag import ALGORITHMS, Digests
@@ -19,8 +20,7 @@ from pipeline.storage.temporaries import temporary as new
 DAMAGED = ("missing", "changed", "unreadable", "invalid")
 
 
-@dataclass(frozen=True, slots=True)
-class _Repair:
+class _Repair(Struct, frozen=True):
     """A damaged bag, a second copy of it, and where files are kept on their way."""
 
     storage: Storage

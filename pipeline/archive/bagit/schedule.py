@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from pipeline.archive.bagit import places
 from pipeline.archive.bagit.fixity import Checked
@@ -27,8 +28,7 @@ class Memory(Protocol):
         """Keep these beside what is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class InArchive:
+class InArchive(Struct, frozen=True):
     """A memory in the archive's own hidden folder."""
 
     storage: Storage
@@ -46,8 +46,7 @@ class InArchive:
         places.write_state(self.storage, FILE, {**self.recall(), **entries}, self.spool)
 
 
-@dataclass(frozen=True, slots=True)
-class InLedger:
+class InLedger(Struct, frozen=True):
     """A memory in the ledger, which also keeps every check as an event of its recording."""
 
     ledger: Ledger

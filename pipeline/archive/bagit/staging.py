@@ -9,9 +9,10 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, to_builtins
 
 from pipeline.archive.bagit import bag, places
 from pipeline.archive.bagit.bag import Digests
@@ -25,8 +26,7 @@ from pipeline.storage.oserrors import os_errors
 Look = Callable[[Path], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(Struct, frozen=True):
     """Where bags go.  ``bags`` writes with the class, lock and tags that were asked for."""
 
     storage: Storage
@@ -152,7 +152,7 @@ class Staging:
 
     def _note(self, path: str, identity: str, digests: Digests, stored: StoredObject) -> None:
         told = {"path": path, "identity": identity, "etag": stored.etag}
-        line = json.dumps({**told, "digests": asdict(digests)}) + "\n"
+        line = json.dumps({**told, "digests": to_builtins(digests)}) + "\n"
         with self._lock, os_errors(f"write {self._journal}"):
             self.files[path] = digests
             with self._journal.open("a", encoding="utf-8") as file:

@@ -3,7 +3,9 @@ none records twice, and none forgets what is running.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pipeline.agora.answers import Progress
 from pipeline.agora.client import AgoraClient, Started
@@ -33,16 +35,14 @@ _REFUSED = (Kind.AUTH, Kind.BAD_REQUEST, Kind.CONFLICT)
 _STALE = (Kind.BAD_REQUEST, Kind.EXPIRED, Kind.NOT_FOUND, Kind.ALREADY_STOPPED)
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Struct, frozen=True):
     """The recordings of one App ID: Agora's service, and what is remembered of them here."""
 
     client: AgoraClient
     sessions: Sessions
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A recording to start."""
 
     start: StartRequest
@@ -64,16 +64,14 @@ class Wanted:
         return (*both, *inner.ending(now, lasts))
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """A recording that runs; ``already`` if an earlier call had started it."""
 
     known: Known
     already: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A recording that does not run any more.
 
     ``why`` is what the service said if it had ended before.

@@ -11,9 +11,10 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, to_builtins
 
 from pipeline.agora.calls import Session
 from pipeline.agora.names import playlist_name
@@ -27,8 +28,7 @@ PRIVATE = 0o600
 _SID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """A recording as far as it is known; times are seconds since 1970.  No secret is in it."""
 
     app_id: str
@@ -99,7 +99,7 @@ class Sessions:
         path = self._folder / _file_name(known.app_id, known.cname, known.uid)
         part = path.with_suffix(".part")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        data = json.dumps({"schema": SCHEMA, **asdict(known)}, ensure_ascii=False, indent=1)
+        data = json.dumps({"schema": SCHEMA, **to_builtins(known)}, ensure_ascii=False, indent=1)
         with os_errors(f"write {path}"):
             with os.fdopen(os.open(part, flags, PRIVATE), "wb") as file:
                 file.write(data.encode())
@@ -151,7 +151,7 @@ def _read(path: Path) -> Known:
 
 
 def _known(data: dict[str, Any]) -> Known | None:
-    names = {field.name for field in fields(Known)}
+    names = set(Known.__struct_fields__)
     texts = ("app_id", "cname", "uid", "mode", "resource_id")
     if set(data) - names or not all(isinstance(data[name], str) for name in texts):
         return None

@@ -3,8 +3,9 @@
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
 
 from pipeline.choices import Format
 from pipeline.errors import ExistsError, UsageError
@@ -34,8 +35,7 @@ def file_name(id: str) -> str:
     return safe if safe.strip() else "recording"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Where one result goes."""
 
     storage: Storage
@@ -48,8 +48,7 @@ class Target:
         return self.storage.url(self.key)
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """A folder or prefix, or with a key one file in it."""
 
     storage: Storage

@@ -3,8 +3,10 @@ equal format.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.choices import Format, OnChange
 from pipeline.jobs.options import Options
@@ -21,8 +23,7 @@ PICTURED = (Format.MP4, Format.TS)  # formats with pictures
 BETWEEN = "not kept: it lies between two files"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Share:
+class Share(Struct, frozen=True, eq=False):
     """What one file is made of, and where it begins: seconds from the beginning."""
 
     evidence: Evidence

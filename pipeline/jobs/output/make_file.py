@@ -3,8 +3,10 @@ changes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.choices import Format, OnChange, OnLoss
 from pipeline.errors import DiskFullError, RefusedError
@@ -28,8 +30,7 @@ from pipeline.storage import Storage
 MARKED = (Format.MP4, Format.M4A)  # formats with chapters and a comment
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
+class Job(Struct, frozen=True, eq=False):
     """What all steps of one conversion look at."""
 
     recording: Recording
@@ -40,8 +41,7 @@ class Job:
     clock: Clock
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Made:
+class Made(Struct, frozen=True, eq=False):
     """A file that was made, and what is known of it."""
 
     temporary: Path

@@ -3,9 +3,10 @@
 import string
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice, takewhile
+
+from msgspec import Struct
 
 from pipeline.agora import names
 from pipeline.errors import UsageError
@@ -33,8 +34,7 @@ class Listings:
         return takewhile(lambda name: name.startswith(stem), islice(listed, first, None))
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(Struct, frozen=True):
     """A template, checked.  Whatever a recording is called, its result stays in the destination."""
 
     template: str

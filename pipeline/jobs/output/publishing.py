@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from pipeline.errors import ExistsError, NotFoundError, StorageError
 from pipeline.jobs.output.files import Share, together

@@ -3,9 +3,8 @@
 The only module that imports cryptography.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from pipeline.media.clock import Bytes
 
@@ -13,8 +12,7 @@ BLOCK = 16  # bytes
 MAX_KEY = 4096  # bytes of a file that holds keys
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Clear:
+class Clear(Struct, frozen=True, eq=False):
     """What was decrypted; ``whole`` unless its end is missing or the key is another one."""
 
     data: Bytes

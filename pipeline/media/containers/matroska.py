@@ -5,7 +5,8 @@ Files of a live recorder have clusters of unknown size and no index; neither is 
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pipeline.media.malformed import Malformed
 
@@ -16,8 +17,7 @@ _INDEX = {0x1C53BB6B, 0x1254C367, 0xEC}  # Cues, Tags, Void
 _CONTAINERS = {_SEGMENT, _CLUSTER, _INFO, _TRACKS, 0xAE, 0xE0, 0xE1, 0xA0}
 
 
-@dataclass(slots=True)
-class Track:
+class Track(Struct):
     """One track (RFC 9559 section 5.1.4); times are ticks of 90 kHz."""
 
     number: int = 0
@@ -31,8 +31,7 @@ class Track:
     frames: list[bytes] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """Its tracks in the order of the file; ``cut`` when it ends before it should, ``index_cut``
     when only its index is hurt by that.
     """

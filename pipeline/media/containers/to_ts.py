@@ -8,9 +8,9 @@ stay as they are.
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import Struct, field
 
 from pipeline.media.clock import BASE, HZ, Bytes
 from pipeline.media.containers import matroska as webm
@@ -35,8 +35,7 @@ _KINDS = {"vide": "video", "soun": "audio"}
 _CODE = b"\0\0\0\1"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Contained:
+class Contained(Struct, frozen=True, eq=False):
     """A segment as a transport stream, and what is wrong with it."""
 
     data: Bytes

@@ -5,11 +5,12 @@ codes the stream used.  AAC: raw frames without their ADTS headers (ISO/IEC 1449
 VP9, AV1 and Opus: as their containers have them.
 """
 
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 from isal.isal_zlib import crc32
+from msgspec import Struct, field
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
@@ -26,8 +27,7 @@ def _none() -> Index:
     return np.empty(0, np.intp)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Units:
+class Units(Struct, frozen=True, eq=False):
     """Access units in decoding order; ``digest`` is the CRC-32 of all as MP4 stores them."""
 
     sizes: Sizes

@@ -5,10 +5,10 @@ A stream's configuration is the fixed part of its headers, as :func:`fixed_part`
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from msgspec import Struct
 
 from pipeline.media.clock import HZ, Bytes, Index, Mask
 from pipeline.media.es.audio_config import RATES, audio_object
@@ -25,8 +25,7 @@ SIGNATURE = rb"\xff[\xf0\xf1\xf8\xf9]"  # pattern of the two bytes headers begin
 _HEADER = re.compile(SIGNATURE + rb".{5}", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class AdtsHeader:
+class AdtsHeader(Struct, frozen=True):
     """What headers tell of the sound."""
 
     object_type: int  # profile and 1 (ISO/IEC 14496-3 Table 1.17)
@@ -184,8 +183,7 @@ def needed(heads: Bytes) -> Bytes:
     return heads & np.frombuffer(_NEEDED, np.uint8)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Frames:
+class Frames(Struct, frozen=True, eq=False):
     """ADTS frames in one unbroken chain from the first byte: where each begins, its length with
     header.
     """

@@ -3,15 +3,15 @@
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pipeline.media.es.nal import AVC
 from pipeline.media.es.sps import depths
 from pipeline.media.malformed import Malformed
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """What it holds."""
 
     sets: tuple[bytes, ...]  # NAL units, of hvcC with SEI among them

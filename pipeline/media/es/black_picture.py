@@ -6,7 +6,7 @@ them.  So what is black in one stream is black in another one of that size, if b
 macroblocks in the same way.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from pipeline.media.es.nal import AVC, nal_units
 from pipeline.media.es.sps import HIGH, Bits, picture_order
@@ -18,8 +18,7 @@ _CODE = b"\0\0\0\1"
 _DELIMITER = _CODE + b"\x09\x10"
 
 
-@dataclass(frozen=True, slots=True)
-class Coding:
+class Coding(Struct, frozen=True):
     """What a slice header and the macroblocks behind it take from the parameter sets."""
 
     size: tuple[int, int]  # macroblocks

@@ -4,9 +4,10 @@ What its bytes say is read by the module of its family; here stands which of the
 """
 
 from collections.abc import Callable, Collection, Hashable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+
+from msgspec import Struct
 
 from pipeline.media.es import aac, adts, av1, avcc, nal, opus, sps, vpx
 from pipeline.media.es.descriptions import Picture, Sound, sized
@@ -23,8 +24,7 @@ class Carriage(Enum):
     UNIT = "one in each PES"  # ours, for what only other containers carry
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Codec:
+class Codec(Struct, frozen=True, eq=False):
     """One codec; ``copied`` ones fit into MP4 as they are.
 
     ``config`` stands for what a decoder has to be told of a stream, in the form of its family.

@@ -1,10 +1,9 @@
 """What a decoder configuration says: of pictures, of sound."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """Size in pixels as shown; profile, level and the number of the set as they are written."""
 
     width: int
@@ -16,8 +15,7 @@ class Picture:
     depths: tuple[int, int] = (8, 8)  # bits of luma and chroma samples
 
 
-@dataclass(frozen=True, slots=True)
-class Sound:
+class Sound(Struct, frozen=True):
     """Rate and channels; ticks are of 90 kHz."""
 
     rate: int = 0  # Hz; for HE-AAC that of the core

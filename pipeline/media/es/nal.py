@@ -7,18 +7,18 @@ units themselves (:func:`nal_units`): numpy takes longer to begin than those few
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pipeline.media.clock import Bytes, Index, Mask
 from pipeline.media.malformed import Malformed
 
 
-@dataclass(frozen=True, slots=True)
-class NalSyntax:
+class NalSyntax(Struct, frozen=True):
     """What the first bytes of a NAL unit tell."""
 
     header: int  # bytes in front of the payload
@@ -82,8 +82,7 @@ HEVC_NAL = NalSyntax(
 HEVC_INSIDE = replace(HEVC_NAL, apart=False)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Nals:
+class Nals(Struct, frozen=True, eq=False):
     """NAL units of a byte stream: where each begins and ends, and which open an access unit."""
 
     begin: Index

@@ -4,9 +4,10 @@ Clauses are those of ISO/IEC 14496-12:2015 unless a standard is named.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from pipeline.media.clock import HZ
@@ -21,16 +22,14 @@ MAX_SAMPLES = 1 << 22  # of a segment
 Longs = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class Track(TrackHeader):
+class Track(TrackHeader, frozen=True, eq=False):
     """One track as the initialisation section describes it (8.3.1)."""
 
     shift: float  # seconds by which its edit list moves it
     defaults: tuple[int, int]  # duration and size of a sample (trex, 8.8.3)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Samples:
+class Samples(Struct, frozen=True, eq=False):
     """What a segment holds of one track; times are ticks of 90 kHz."""
 
     track: Track
@@ -41,8 +40,7 @@ class Samples:
     gone: tuple[int, int] | None = None  # when those were shown that lie behind its end
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fragments:
+class Fragments(Struct, frozen=True, eq=False):
     """A whole segment; ``cut`` when it ends inside a box."""
 
     samples: tuple[Samples, ...]
@@ -50,8 +48,7 @@ class Fragments:
     missing: int = 0  # samples that lie behind its end
 
 
-@dataclass(slots=True, eq=False)
-class _Reading:
+class _Reading(Struct, eq=False):
     """A track while its runs are read; columns are offset, size, decoding and composition time."""
 
     track: Track
@@ -159,7 +156,7 @@ def _tracks(moov: bytes) -> dict[int, Track]:
     headers = [track_header(trak) for trak in movie.children if trak.box.type == "trak"]
     return {
         header.track_id: Track(
-            **vars(header),
+            **asdict(header),
             shift=_shift(header, timescale),
             defaults=defaults.get(header.track_id, (0, 0)),
         )
@@ -181,8 +178,7 @@ def _shift(header: TrackHeader, movie_timescale: int) -> float:
 _TFHD = ((0x1, "Q"), (0x2, "I"), (0x8, "I"), (0x10, "I"), (0x20, "I"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Defaults:
+class _Defaults(Struct, frozen=True):
     """What a track fragment says of all its samples (8.8.7)."""
 
     origin: int  # offsets of runs count from here, in the segment

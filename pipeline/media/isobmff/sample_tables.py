@@ -4,10 +4,11 @@ Clauses are those of ISO/IEC 14496-12:2015 (ISO base media file format) unless a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from pipeline.media.clock import HZ
@@ -23,8 +24,7 @@ Samples = NDArray[np.uint32]
 Longs = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """The top-level boxes of a file, in order; exactly one of them is ``moov``."""
 
     boxes: tuple[Box, ...]
@@ -45,8 +45,7 @@ class Layout:
         return all(self.moov.offset < mdat.offset for mdat in self.mdats)
 
 
-@dataclass(frozen=True, eq=False)
-class Track(TrackHeader):
+class Track(TrackHeader, frozen=True, eq=False):
     """Its n samples in m chunks."""
 
     sizes: Samples  # (n,) bytes; read-only view of one number when all are equal
@@ -110,7 +109,7 @@ def _track(trak: Node, room: int) -> Track:
     sizes = _sizes(stbl.need("stsz"), room)
     offsets, per_chunk = _chunks(stbl, len(sizes), header.descriptions)
     return Track(
-        **vars(header),
+        **asdict(header),
         sizes=sizes,
         dts=_decoding_times(stbl.need("stts"), len(sizes)),
         cts=_composition_offsets(stbl.find("ctts"), len(sizes)),

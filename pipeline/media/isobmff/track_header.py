@@ -3,8 +3,9 @@
 Clauses are those of ISO/IEC 14496-12:2015 (ISO base media file format).
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from pipeline.media.isobmff.boxes import MAX_BOXES, Node
 from pipeline.media.isobmff.sample_entries import description, sample_entries
@@ -18,8 +19,7 @@ class Edit(NamedTuple):
     rate: float
 
 
-@dataclass(frozen=True, eq=False)
-class TrackHeader:
+class TrackHeader(Struct, frozen=True, eq=False):
     """One ``trak`` (8.3.1) without its samples; they are described by the first sample entry."""
 
     track_id: int

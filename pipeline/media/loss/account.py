@@ -7,8 +7,9 @@ off it; findings explain its entries, and cost what these cost.
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
 from types import MappingProxyType
+
+from msgspec.structs import fields, replace
 
 from pipeline.media.es.access_units import Units
 from pipeline.media.finding_ids import CLAIMS

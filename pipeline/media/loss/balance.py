@@ -6,10 +6,11 @@ Times are seconds from the beginning of the result.
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.loss.holes import Stretch, beyond, span
@@ -35,8 +36,7 @@ NOTHING_FOLLOWS = "nothing follows that could tell"
 USUAL = frozenset({None, NOT_BEGUN, ENDED, STAYS})  # reasons of which there is nothing to say
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Track:
+class Track(Struct, frozen=True, eq=False):
     """One lane on its time line."""
 
     lane: Lane
@@ -183,8 +183,7 @@ def explained(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Gap:
+class _Gap(Struct, frozen=True):
     """What lies between the units of two slots."""
 
     before: int

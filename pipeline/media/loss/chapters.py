@@ -2,8 +2,9 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from pipeline.media.clock import HZ
 from pipeline.media.timeline.wall_clock import NEAR, WallClock, for_people, iso
@@ -13,8 +14,7 @@ NO_CLOCK = WallClock()
 MOST = 120  # holes with a chapter of their own: players take 255 chapters
 
 
-@dataclass(frozen=True, slots=True)
-class Chapter:
+class Chapter(Struct, frozen=True):
     """A span of the MP4 with a title; in ticks."""
 
     start: int
@@ -22,8 +22,7 @@ class Chapter:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(Struct, frozen=True):
     """Chapters that cover the file from its beginning to its end, and a comment."""
 
     chapters: tuple[Chapter, ...] = ()

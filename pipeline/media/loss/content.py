@@ -6,9 +6,9 @@ samples: :func:`is_black`, :func:`is_frozen`, :func:`is_silent`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from pipeline.media.clock import BASE, HZ, Bytes
@@ -27,8 +27,7 @@ ALIKE = 1.0  # by which samples of equal pictures differ on average
 LOUD = 33  # the loudest sample of silence, of 32767: -60 dB
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A stretch of one lane, seconds from the beginning of the MP4."""
 
     kind: str  # "video" or "audio"

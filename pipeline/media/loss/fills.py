@@ -5,9 +5,9 @@ inside a segment stays a hole.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from pipeline.media.clock import BASE, HZ, Ticks
 from pipeline.media.loss.holes import Stretch, holes_at, line
@@ -17,8 +17,7 @@ from pipeline.media.track import Lane
 BLOCK = 60 * HZ  # ticks of media made at a time
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fill:
+class Fill(Struct, frozen=True, eq=False):
     """The units one lane needs in front of a placed segment."""
 
     pid: int
@@ -27,16 +26,14 @@ class Fill:
     dts: Ticks
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Made:
+class Made(Struct, frozen=True, eq=False):
     """Encoded units of one lane as a stream carries them; the first can follow the last."""
 
     units: tuple[bytes, ...]
     own: bool = False  # they have parameter sets of their own
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
+class Block(Struct, frozen=True, eq=False):
     """Units of one lane to be written together."""
 
     units: list[bytes]

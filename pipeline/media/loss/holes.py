@@ -1,9 +1,10 @@
 """How much of each track is missing, measured on the access units themselves."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.media.clock import BASE, HZ, Index, Mask, Ticks
 from pipeline.media.es.access_units import Units
@@ -22,8 +23,7 @@ MOST = 8  # rounds of packets that may be missing at once
 DRIFT = HZ // 10  # 0.1 s between the time stamps and the samples of an audio track
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
+class Stretch(Struct, frozen=True, eq=False):
     """The units of one lane in one segment."""
 
     segment: str
@@ -41,8 +41,7 @@ class Stretch:
         return len(self.units.sizes) if self.made else len(self.units.filled)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class Line(Struct, frozen=True, eq=False):
     """Stamped units of a lane in order: when each begins, and when the last unit before the next
     one ends.
     """

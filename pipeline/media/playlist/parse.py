@@ -7,9 +7,10 @@ without EXTINF and raises for a bad number: it is given plain grammar and safe n
 import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
+
+from msgspec.structs import replace
 
 from pipeline.media.findings import bounded
 from pipeline.media.playlist.agora_tags import Events

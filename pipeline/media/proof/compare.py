@@ -6,10 +6,10 @@ stores them, sizes unit by unit.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from pipeline.media.clock import BASE, HZ, Ticks
@@ -23,8 +23,7 @@ HANDLERS = {"video": "vide", "audio": "soun"}
 CHAPTERS = "text"  # the handler of a track of titles
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pair:
+class Pair(Struct, frozen=True, eq=False):
     """A lane, the track that was made of it, and what its segments held."""
 
     lane: Lane

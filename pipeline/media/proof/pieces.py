@@ -1,18 +1,17 @@
 """Where the bytes of each segment lie in an MP4, and their digests, block by block of the file."""
 
 from collections.abc import MutableSequence, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from isal.isal_zlib import crc32
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from pipeline.media.isobmff import sample_tables as mp4
 from pipeline.media.loss.holes import Stretch
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class Piece(Struct, frozen=True, eq=False):
     """Bytes of the file that belong to one segment of one track; arrays of one length, in file
     order.
     """

@@ -5,11 +5,11 @@ unit that is open at its end, and the size and stamps of every unit.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from isal.isal_zlib import crc32
+from msgspec.structs import replace
 
 from pipeline.media.clock import MODULO, Bytes, Index, Mask
 from pipeline.media.es import access_units as units

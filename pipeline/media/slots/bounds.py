@@ -5,9 +5,9 @@ Asked before anything else is read off them.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from pipeline.media.clock import HZ, MODULO, Ticks, signed
 from pipeline.media.slots.neighbours import emptied, end, streams_of, unit

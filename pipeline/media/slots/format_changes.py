@@ -6,8 +6,10 @@ have to be encoded anew.  What MP4 cannot carry at all has to be, wherever it is
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pipeline.media.clock import HZ, signed
 from pipeline.media.es.codecs import ENCODED, Carriage, Codec
@@ -19,8 +21,7 @@ from pipeline.media.ts.scan import Scan, Stream
 GAP = HZ // 2  # ticks: a longer step of the clock begins another run
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What all streams of a kind have to be; without ``like`` none of them stays as it is."""
 
     kind: str
@@ -31,8 +32,7 @@ class Wanted:
     numbers: frozenset[int] = frozenset()  # of the parameter sets of what stays
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One stream of one segment that has to be encoded anew."""
 
     number: int
@@ -41,8 +41,7 @@ class Change:
     was: Format
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(Struct, frozen=True):
     """What has to be done to make the formats one."""
 
     wanted: Mapping[str, Wanted] = field(default_factory=dict)  # by kind

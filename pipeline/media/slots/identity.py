@@ -5,11 +5,11 @@ Asked of the scans before anything is placed.  Times are ticks of 90 kHz unless 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from operator import itemgetter
 
 import numpy as np
+from msgspec.structs import replace
 
 from pipeline.media.clock import HZ
 from pipeline.media.slots.foreign import OUT, in_line

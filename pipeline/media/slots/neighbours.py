@@ -4,17 +4,17 @@ Times are ticks of 90 kHz.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.media.clock import HZ, signed, signed_ticks
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.ts.scan import Stream
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Neighbours:
+class Neighbours(Struct, frozen=True, eq=False):
     """One slot between the nearest ones that hold media; how far each stream is from where they
     put it, by PID: behind the one before, and in front of the one behind.
     """

@@ -1,9 +1,10 @@
 """Segments and their place in time.  Times are ticks of 90 kHz unless they say seconds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pipeline.media.clock import HZ, Ticks, signed
 from pipeline.media.track import NOTHING, Edges, Lane
@@ -16,8 +17,7 @@ ALIKE = 0.15  # seconds by which the lengths of slots differ
 EXACT = HZ / 10  # ticks that EXTINF may be off
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Slot:
+class Slot(Struct, frozen=True, eq=False):
     """One segment of the playlist and what was found under its name; ``scan`` is None where nothing
     was.
     """
@@ -36,8 +36,7 @@ class Slot:
     events: tuple[TrackEvent, ...] = ()  # streams that begin or come back with it
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StreamEnds:
+class StreamEnds(Struct, frozen=True, eq=False):
     """When a stream of a segment begins and ends."""
 
     stamps: tuple[Ticks, Ticks]  # PTS and DTS, of which this is
@@ -63,8 +62,7 @@ class StreamEnds:
         return StreamEnds(stamps, *spans, self.wait)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Placed:
+class Placed(Struct, frozen=True, eq=False):
     """One segment and its place.  ``stamps`` are PTS and DTS of every PES by PID, -1 for none.
 
     Each step of the plan makes new ones of those of the step before.
@@ -83,7 +81,7 @@ class Placed:
     until: Mapping[int, int] = field(default_factory=dict)  # where another part goes on, by PID
     # spans in front of it in which a stream was not sent, by PID
     silent: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
-    _known: dict[int, StreamEnds] = field(default_factory=dict, repr=False)  # asked for before
+    _known: dict[int, StreamEnds] = field(default_factory=dict)  # asked for before
 
     def stream(self, pid: int) -> Stream:
         """The scan of one of its streams."""

@@ -4,9 +4,9 @@ Times are ticks of 90 kHz.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from pipeline.media.clock import HZ, MODULO, Ticks, signed, signed_ticks
 from pipeline.media.slots.neighbours import Neighbours, end, first, streams_of

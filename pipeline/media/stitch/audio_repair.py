@@ -3,11 +3,12 @@ that would put a frame before the one in front of it.
 """
 
 import math
-from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from isal.isal_zlib import crc32
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.media.clock import BASE, Index, Mask, Ticks
 from pipeline.media.es import adts
@@ -70,8 +71,7 @@ def _ended(first: Index, pts: Ticks, count: int, carried: Carried) -> float:
     return float(pts[-1] + (count - first[-1]) * carried.lane.unit)
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(Struct, frozen=True):
     """Frames in one chain, with a stamp for the first."""
 
     row: int

@@ -6,9 +6,9 @@ ISO/IEC 14496-12:2015 unless a standard is named.
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from pipeline.media.clock import HZ, OPUS_HZ, Ticks
 from pipeline.media.es.access_units import Units
@@ -20,8 +20,7 @@ KEY, OTHER = 0x02000000, 0x01010000  # sample_flags (8.8.3.1)
 MATRIX = struct.pack(">9I", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Run:
+class _Run(Struct, frozen=True, eq=False):
     """Samples of one track in a row."""
 
     track: int

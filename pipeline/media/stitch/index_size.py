@@ -1,9 +1,9 @@
 """How much room the index of an MP4 needs in front of its media."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.loss.fills import Fill

@@ -1,11 +1,11 @@
 """Silence put between the units of a segment, and into the packets they travel in."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from isal.isal_zlib import crc32
+from msgspec.structs import replace
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.es.access_units import NO_UNITS, Units

@@ -2,9 +2,8 @@
 what is carried over to the next segment.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from pipeline.media.clock import Index, Mask, Ticks
 from pipeline.media.stitch.work import Carried, Work
@@ -51,8 +50,7 @@ def extent(t: Track, ordinal: int) -> tuple[int, int]:
     return bounds[0], bounds[1]
 
 
-@dataclass(slots=True, eq=False)
-class Flow:
+class Flow(Struct, eq=False):
     """An elementary stream on its way through a segment, and the PES it comes in."""
 
     es: bytearray

@@ -1,8 +1,7 @@
 """The pictures of a lane in one segment: which packets stay, and the units they come out as."""
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 
 from pipeline.media.clock import Mask
 from pipeline.media.es import access_units as units

@@ -6,9 +6,9 @@ is left of a frame is carried to the next one.  No frame of the source moves.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from pipeline.media.clock import BASE, HZ, Ticks
 from pipeline.media.track import Lane
@@ -19,16 +19,14 @@ SPARE = HZ  # ticks: what stands in front of a unit is left until that is there
 LONG = 64  # units: a pause that is not filled bit by bit
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """Silent units in front of a unit of a segment; every one has a stamp."""
 
     before: int
     pts: Ticks
 
 
-@dataclass(slots=True, eq=False)
-class Quiet:
+class Quiet(Struct, eq=False):
     """How far a track of sound has come; times are ticks."""
 
     unit: bytes  # silence

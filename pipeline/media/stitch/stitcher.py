@@ -6,10 +6,11 @@ are edited in place; only where bytes are missing are audio PES written anew.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks
 from pipeline.media.es import access_units as units
@@ -35,8 +36,7 @@ from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stitched:
+class Stitched(Struct, frozen=True, eq=False):
     """One segment, ready for the muxer."""
 
     chunks: tuple[memoryview | bytes, ...]

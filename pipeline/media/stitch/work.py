@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct, field
 
 from pipeline.media.clock import Index, Ticks
 from pipeline.media.es.access_units import Units
@@ -26,8 +26,7 @@ def _no_places() -> Index:
     return np.empty(0, np.intp)
 
 
-@dataclass(slots=True, eq=False)
-class Carried:
+class Carried(Struct, eq=False):
     """What a lane carries from segment to segment: bytes of a unit that is not whole yet."""
 
     lane: Lane
@@ -42,8 +41,7 @@ class Carried:
     quiet: "Quiet | None" = None  # where its sound pauses, silence is put in
 
 
-@dataclass(slots=True, eq=False)
-class Work:
+class Work(Struct, eq=False):
     """One lane inside one segment, with the new stamps of every PES, -1 for none."""
 
     name: str

@@ -1,9 +1,9 @@
 """What is missing before the first and after the last unit, by what the playlist promised."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from pipeline.media.clock import HZ, MODULO
 from pipeline.media.slots.segments import (
@@ -32,8 +32,7 @@ NEARLY = 0.95  # of a picture
 WHOLE_END = 3 * HZ // 25  # ticks an EXTINF may be wrong where every stream ends with a whole unit
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Struct, frozen=True):
     """A hole that takes no time any more."""
 
     segment: str  # behind it
@@ -41,8 +40,7 @@ class Closed:
     ticks: float  # what was there
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(Struct, frozen=True):
     """When a lane should begin and end (ticks of decoding time), and whether it is known not to."""
 
     begin: float
@@ -54,8 +52,7 @@ class Promise:
     silent: tuple[tuple[int, int], ...] = ()  # spans inside in which nothing was sent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Line:
+class _Line(Struct, frozen=True, eq=False):
     """All segments in their places, the lanes they hold, and the slots of the playlist."""
 
     segments: Sequence[Placed]

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from msgspec.structs import replace
 
 from pipeline.media.clock import signed, signed_ticks
 from pipeline.media.slots.segments import Placed, Slot, has_media

@@ -5,9 +5,11 @@ language and its place among its like; the PID under which it was first seen sta
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.media.es.codecs import Codec, codec_of
 from pipeline.media.ts.packets import NULL_PID
@@ -18,8 +20,7 @@ from pipeline.model import Finding, Severity
 V = TypeVar("V")
 
 
-@dataclass(slots=True, eq=False)
-class _Known:
+class _Known(Struct, eq=False):
     """One stream of the recording."""
 
     key: int  # the PID that stands for it

@@ -6,10 +6,10 @@ of 90 kHz unless they say seconds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import takewhile
 
 import numpy as np
+from msgspec.structs import replace
 
 from pipeline.media.clock import BASE, HZ, MODULO, signed, signed_ticks
 from pipeline.media.slots.segments import (

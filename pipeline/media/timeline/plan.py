@@ -5,8 +5,10 @@ Times are ticks of 90 kHz unless they say seconds.  The plan puts the first pres
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from operator import attrgetter
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pipeline.choices import OnLoss
 from pipeline.media.clock import BASE, HZ, MODULO, Ticks
@@ -34,8 +36,7 @@ APART = 3600.0  # seconds between the first units of two streams of one segment
 LONGEST = MODULO - 2 * BASE  # what one transport clock can count: 26.5 hours
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class Plan(Struct, frozen=True, eq=False):
     """What will be muxed, and what it should have been."""
 
     lanes: tuple[Lane, ...] = ()
@@ -115,8 +116,7 @@ def _once(slots: Sequence[Slot]) -> Iterator[Slot]:
         seen.add(slot.name)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Line:
+class _Line(Struct, frozen=True, eq=False):
     """All segments on one time line, which begins anywhere."""
 
     joined: Joined

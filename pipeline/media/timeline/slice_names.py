@@ -5,10 +5,10 @@ Times are ticks of 90 kHz unless they say seconds.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice, takewhile
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from pipeline.media.clock import HZ, Ticks, signed, signed_ticks
@@ -21,8 +21,7 @@ NEAREST = 20  # segments beside a join whose names are asked: oscillators drift 
 AFRESH = 10 * HZ  # a clock is as low as that when it has begun anew, or just passed its end
 
 
-@dataclass(frozen=True, slots=True)
-class Wall:
+class Wall(Struct, frozen=True):
     """What the slice names of one side say."""
 
     offset: float  # from its time line to the wall clock
@@ -44,8 +43,7 @@ class Wall:
         return self.place(slot) + (slot.duration or 0.0) * HZ
 
 
-@dataclass(frozen=True, slots=True)
-class Shift:
+class Shift(Struct, frozen=True):
     """How far a part has to be moved; ``doubt`` is 0 where its clock itself goes on, None where
     nothing tells.
     """

@@ -5,7 +5,9 @@ one begins.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.media.clock import HZ
 from pipeline.media.es.formats import Format
@@ -19,8 +21,7 @@ from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Division:
+class Division(Struct, frozen=True, eq=False):
     """One run of segments of equal format."""
 
     plan: Plan

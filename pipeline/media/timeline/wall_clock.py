@@ -2,9 +2,10 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
+
+from msgspec import Struct
 
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.slots.segments import Placed
@@ -13,8 +14,7 @@ FIRST = 5  # segments whose names tell when it all began: one may stray, or have
 NEAR = 0.05  # seconds: where a segment begins, the one before has ended
 
 
-@dataclass(frozen=True, slots=True)
-class WallClock:
+class WallClock(Struct, frozen=True):
     """Where segments begin in the result (seconds), and when they were recorded (since 1970)."""
 
     begins: tuple[float, ...] = ()

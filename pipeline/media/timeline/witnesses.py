@@ -2,7 +2,7 @@
 EXTINF, names and their numbers, counters.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from pipeline.media.clock import HZ
 from pipeline.media.slots.segments import GAP, Placed
@@ -14,8 +14,7 @@ ALIKE = 0.003  # seconds: names tell whole milliseconds
 BY_NAMES = "placed by the slice names"
 
 
-@dataclass(frozen=True, slots=True)
-class Witnesses:
+class Witnesses(Struct, frozen=True):
     """What tells how far a segment lies behind the one before, in seconds without media."""
 
     back: (

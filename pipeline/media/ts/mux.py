@@ -5,10 +5,10 @@ segment; the last PES never ends a packet full, so that it is known to be whole.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
+from msgspec import Struct
 
 from pipeline.media.clock import MODULO, Bytes
 from pipeline.media.es.codecs import Codec
@@ -20,8 +20,7 @@ ROOM = PACKET - 4  # payload of a packet
 FIRST_PID = {"video": 0x100, "audio": 0x110}  # streams of a kind are numbered from here
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """What one PES holds: stamps in ticks of 90 kHz, and its elementary stream."""
 
     pts: int
@@ -29,8 +28,7 @@ class Sample:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """One elementary stream of a segment, in decoding order."""
 
     pid: int

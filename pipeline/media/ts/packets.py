@@ -5,9 +5,9 @@ an adaptation field are looked at a second time.
 """
 
 import sys
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from pipeline.media.clock import Bytes, Index, Mask
@@ -26,8 +26,7 @@ PREFIX, PREFIX_MASK = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Framing:
+class Framing(Struct, frozen=True, eq=False):
     """Whole packets found in a segment, and the bytes that belong to none."""
 
     rows: Bytes  # (n, 188)
@@ -38,8 +37,7 @@ class Framing:
     breaks: tuple[int, ...] = ()  # rows in front of which bytes were skipped
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Packets:
+class Packets(Struct, frozen=True, eq=False):
     """Header fields of n packets; ``bad`` ones carry the null PID here."""
 
     rows: Bytes  # (n, 188)

@@ -3,9 +3,9 @@ where another configuration begins.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from pipeline.media.clock import Bytes, Index, Mask
 from pipeline.media.es import adts
@@ -21,8 +21,7 @@ LOOK = 6  # packets of a PES that are looked into
 MANY = 256  # PES that are held against one that was read
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(Struct, frozen=True):
     """What is told; ``key`` is whether the first picture is a key picture."""
 
     config: bytes | None = None  # SPS, or the fixed part of the ADTS header, at its first sight
@@ -83,8 +82,7 @@ def _of_pictures(packets: Packets, t: Track, codec: Codec, opening: bytes) -> Pa
     return Parameters(first, codec.is_key(opening), tuple(sets), tuple(turns))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Heads:
+class _Heads(Struct, frozen=True, eq=False):
     """The first packets of all PES, and the start codes in them."""
 
     rows: Bytes  # (k, 188)

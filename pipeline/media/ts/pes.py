@@ -1,10 +1,10 @@
 """One stream of a segment: its packets, the breaks between them, and the PES they carry (2.4.3)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from msgspec import Struct
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks, signed
 from pipeline.media.ts.packets import PACKET, Packets
@@ -15,8 +15,7 @@ from pipeline.media.ts.time_fields import stamps
 UNSEEN = ROUND * (PACKET - 4)  # bytes of the packets after which a counter begins anew
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Track:
+class Track(Struct, frozen=True, eq=False):
     """Payload packets of one stream in a segment, repeats left out, with the places where bytes are
     missing.
     """

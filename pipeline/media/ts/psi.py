@@ -2,12 +2,13 @@
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pipeline.media.clock import Index
 from pipeline.media.es.codecs import MARK, PRIVATE
@@ -20,8 +21,7 @@ ENTRIES = PACKET - 4 - 1 - 12 - 4  # bytes for the streams of a PMT in one packe
 ONE = "one PMT written"  # what is done about tables that differ
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Struct, frozen=True):
     """What the tables of one segment say; ``streams`` maps elementary PID to stream_type (Table
     2-34).
     """
@@ -32,11 +32,16 @@ class Program:
         default_factory=dict
     )  # registration descriptor of private streams, or what a descriptor of DVB says they are
     languages: dict[int, str] = field(default_factory=dict)  # ISO 639, where one is told
-    tables: tuple[int, ...] = field(default=(), compare=False)  # PIDs that carry sections
+    tables: tuple[int, ...] = ()  # PIDs that carry sections
     moves: dict[int, int] = field(default_factory=dict)  # from PID to PID inside the segment
-    told: dict[int, int] = field(  # what the table says where the sound itself says otherwise
-        default_factory=dict, compare=False
-    )
+    told: dict[int, int] = field(default_factory=dict)  # where the sound itself says otherwise
+
+    def __eq__(self, other: object) -> bool:
+        """They tell of the same streams."""
+        return isinstance(other, Program) and self._streams() == other._streams()
+
+    def _streams(self) -> tuple[object, ...]:
+        return self.streams, self.pmt_pid, self.formats, self.languages, self.moves
 
 
 def crc32_mpeg(data: bytes) -> int:

@@ -6,9 +6,10 @@ scans in order.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pipeline.media.clock import Bytes, Index, Mask, Ticks, signed
 from pipeline.media.es.audio_type import HEAD, TYPES, heard
@@ -29,8 +30,7 @@ HEADS = 6  # PES whose first bytes tell which sound it is
 FIRST_PID = 0x20  # below are tables: NIT, SDT, EIT ... (EN 300 468)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stream:
+class Stream(Struct, frozen=True, eq=False):
     """One elementary stream inside one segment; ``pts`` and ``dts`` hold one raw value per PES, -1
     for none.
     """
@@ -59,8 +59,7 @@ class Stream:
     payload: int = 0  # bytes of the elementary stream in its packets
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scan:
+class Scan(Struct, frozen=True, eq=False):
     """What one segment holds and what is wrong inside it."""
 
     name: str

@@ -5,18 +5,18 @@ JSON with a mark on what JSON cannot say.  Only the classes named here are ever 
 
 import base64
 import json
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from pipeline.media.es.codecs import CODECS, Codec
 from pipeline.media.ts.psi import Program
 from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Finding, Severity
 
-_CLASSES: dict[str, type] = {c.__name__: c for c in (Scan, Stream, Program, Finding)}
-_SHAPE = {name: [field.name for field in fields(c)] for name, c in _CLASSES.items()}
+_CLASSES: dict[str, type[Struct]] = {c.__name__: c for c in (Scan, Stream, Program, Finding)}
+_SHAPE = {name: list(c.__struct_fields__) for name, c in _CLASSES.items()}
 
 
 def dumps(scan: Scan, rules: str) -> str:
@@ -39,7 +39,7 @@ def loads(text: str, rules: str) -> Scan | None:
 def _plain(value: Any) -> Any:
     if isinstance(value, Codec):
         return {"codec": value.name}
-    if is_dataclass(value):
+    if isinstance(value, Struct):
         name = type(value).__name__
         return {"class": name, "is": [_plain(getattr(value, f)) for f in _SHAPE[name]]}
     if isinstance(value, np.ndarray):

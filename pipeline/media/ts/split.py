@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import Struct, field
 
 from pipeline.media.clock import MODULO, Bytes, Index, Mask, Ticks, signed
 from pipeline.media.es import adts
@@ -18,8 +18,7 @@ from pipeline.media.ts.scan import FIRST_PID
 SOUND = 0xC0  # stream_id of audio, without its number (ISO/IEC 13818-1 Table 2-22)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where to cut: in front of this packet, or for some PIDs of another one beside it.
 
     ``apart``: what comes out goes into several files, so that no frame of sound may stand in both.
@@ -50,8 +49,7 @@ def places(data: Bytes, turns: Mapping[int, Sequence[int]]) -> list[Place]:
     ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Entries:
+class _Entries(Struct, frozen=True, eq=False):
     """The PES of a stream that have a time: packets, when they are shown, and whether decoding can
     begin there.
     """
@@ -98,8 +96,7 @@ def cut(data: Bytes, where: Sequence[Place]) -> list[Bytes]:
     return [piece.reshape(-1) for piece in pieces]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Mixed:
+class _Mixed(Struct, frozen=True, eq=False):
     """Sound on both sides of a cut: its packets, and those of the PES that it becomes on each."""
 
     rows: Index

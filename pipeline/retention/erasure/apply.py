@@ -6,10 +6,12 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.errors import RecpipeError
 from pipeline.jobs.agora.sessions import Sessions
@@ -35,8 +37,7 @@ _IN_TRASH = re.compile(rf"{re.escape(TRASH)}[^/]+/objects/")
 _SMALL = 16 << 20  # bytes of what is noted beside segments
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """Where anything of a recording may be."""
 
     stores: Mapping[str, Storage]  # results, "source 1", "archive 1" ...

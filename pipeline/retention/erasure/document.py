@@ -1,9 +1,10 @@
 """What is to be erased, as a file: every object and version, and a hash over all of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, to_builtins
 
 from pipeline.errors import UsageError
 from pipeline.retention import document
@@ -15,8 +16,7 @@ from pipeline.storage.oserrors import os_errors
 KIND = "erase"
 
 
-@dataclass(frozen=True, slots=True)
-class Erasure:
+class Erasure(Struct, frozen=True):
     """A plan to erase, as it was read."""
 
     run: str
@@ -34,8 +34,7 @@ class Erasure:
         return sids_of(self.objects, self.uploads)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Why and where."""
 
     reason: str
@@ -49,7 +48,7 @@ def write(to: Path, asked: Asked, subject: Subject, found: Traces, *, now: float
         "schema": document.SCHEMA,
         "kind": KIND,
         "made": now,
-        **asdict(asked),
+        **to_builtins(asked),
         "sids": None if subject.sids is None else sorted(subject.sids),
         "uid": subject.uid,
     }
@@ -64,7 +63,7 @@ def _section(
 ) -> None:
     writer.section(name)
     for one in entries:
-        writer.entry(asdict(one))
+        writer.entry(to_builtins(one))
     writer.end_section()
 
 

@@ -5,7 +5,8 @@ the sid; in individual mode ``__uid_s_<uid>`` follows.
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _NAME = re.compile(r"(?:bak[0-9]{1,2}_)?(?P<sid>[0-9a-f]{32})(?![0-9a-f])(?P<rest>.*)", re.DOTALL)
 _IN_TEXT = re.compile(rb'(?<![0-9a-f])(?P<sid>[0-9a-f]{32})(?![0-9a-f])(?P<rest>[^"/<>\r\n]*)')
@@ -24,8 +25,7 @@ def is_uid(text: str) -> bool:
     return _USER.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """All of some recordings, or what is of one user in them."""
 
     sids: frozenset[str] | None = None  # None: of any recording

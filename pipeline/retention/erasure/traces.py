@@ -5,8 +5,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from pipeline.agora import names
 from pipeline.archive.bagit.places import STATE, TAR
@@ -28,8 +29,7 @@ _TEXTS = (".m3u8", ".m3u", ".json", ".jsonl", ".xml", ".txt", ".html", ".csv", "
 _OURS = re.compile(rf"{re.escape(TRASH)}[^/]+/plan\.json|{re.escape(STATE)}fixity\.json")
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(Struct, frozen=True):
     """One object, or one version of it, that has to go."""
 
     store: str
@@ -40,8 +40,7 @@ class Trace:
     marker: bool = False  # that it was deleted, where versions are kept
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     """Parts of an object that was never completed."""
 
     store: str
@@ -94,8 +93,7 @@ class _Spans:
         }
 
 
-@dataclass(slots=True)
-class Traces:
+class Traces(Struct):
     """What was found; lists of store and key."""
 
     spans: _Spans

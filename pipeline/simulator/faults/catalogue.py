@@ -4,7 +4,8 @@ The rows are those of every way in which recordings are known to go wrong.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pipeline.errors import UsageError
 from pipeline.simulator.faults import (
@@ -30,8 +31,7 @@ NOTHING = "nothing"
 ONE = "one slice"
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """One row; without ``apply`` it is about how failover parts meet."""
 
     name: str
@@ -228,8 +228,7 @@ BY_NAME = {fault.name: fault for fault in FAULTS}
 PARTS = ("main", "bak0", "bak1", "bak2")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A fault to be made, with its argument.
 
     ``part`` is 0 for the main part, 1 for ``bak0`` and so on; None: the main part, or each join.

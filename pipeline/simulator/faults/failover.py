@@ -5,7 +5,9 @@ Times are ticks of 90 kHz on the wall clock, counted from the beginning of the r
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.errors import UsageError
 from pipeline.simulator.faults.catalogue import Wanted
@@ -19,8 +21,7 @@ FARTHEST = 3600  # seconds
 SHORTEST = 2  # seconds of a part
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """What one server records, and for how long nobody did before it."""
 
     begin: int  # a full second: there is a key picture

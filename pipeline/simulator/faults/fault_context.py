@@ -1,7 +1,9 @@
 """What a fault is given besides the recording: its argument, chance, and material to splice in."""
 
 import random
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.errors import UsageError
 from pipeline.muxing.locate import Ffmpeg
@@ -10,8 +12,7 @@ from pipeline.simulator.recorder.recorder import Setup
 from pipeline.simulator.recorder.values import HZ, Part, Segment, Unit
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """One fault as it was asked for."""
 
     fault: str
@@ -28,7 +29,7 @@ class Case:
 
     def other(self, **changed: object) -> Material:
         """The same scene, encoded in another way."""
-        look = replace(self.look, **changed)  # type: ignore[arg-type]
+        look = replace(self.look, **changed)
         return encode(look, self.material.seconds, self.ffmpeg)
 
     def pick(self, part: Part, *, inner: bool = False) -> int:

@@ -1,6 +1,6 @@
 """Faults of files: what disks and uploads do to slices."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from pipeline.simulator.faults.fault_context import Case
 from pipeline.simulator.recorder.values import Part

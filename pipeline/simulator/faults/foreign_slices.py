@@ -1,6 +1,6 @@
 """Slices under whose name something else stands: another slice, two of them, or none at all."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from pipeline.agora import names
 from pipeline.errors import UsageError

@@ -1,7 +1,8 @@
 """Other codecs, formats, containers and layouts than the recorder's usual ones."""
 
-from dataclasses import replace
 from pathlib import PurePath
+
+from msgspec.structs import replace
 
 from pipeline.errors import UsageError
 from pipeline.simulator.faults.fault_context import Case, with_units
@@ -250,6 +251,6 @@ def _laid_out(part: Part, case: Case, **changed: object) -> Part:
     made = {}
     for n in range(since, len(part.segments)):
         segment = part.segments[n]
-        layout = replace(segment.layout, **changed)  # type: ignore[arg-type]
+        layout = replace(segment.layout, **changed)
         made[n] = replace(segment, layout=layout)
     return replace(part.with_segments(made), touched=part.touched)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pipeline.errors import UsageError
 from pipeline.simulator.faults.fault_context import Case, with_units
@@ -153,6 +154,6 @@ def _laid_out(part: Part, **changed: object) -> Part:
     """Every slice, multiplexed in another way."""
     made = {}
     for n, segment in enumerate(part.segments):
-        layout = replace(segment.layout, **changed)  # type: ignore[arg-type]
+        layout = replace(segment.layout, **changed)
         made[n] = replace(segment, layout=layout)
     return replace(part.with_segments(made), touched=part.touched)

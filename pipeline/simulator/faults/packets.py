@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from itertools import pairwise
+
+from msgspec.structs import replace
 
 from pipeline.errors import UsageError
 from pipeline.simulator.faults.fault_context import Case

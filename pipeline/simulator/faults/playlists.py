@@ -1,7 +1,8 @@
 """Faults of the playlist and of what lies beside it, some of them Agora's own."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pipeline.errors import UsageError
 from pipeline.simulator.faults.fault_context import Case
@@ -191,7 +192,7 @@ def _refuse_copies(part: Part, case: Case) -> None:
 
 
 def _playlist(part: Part, **changed: object) -> Part:
-    return replace(part, playlist=replace(part.playlist, **changed))  # type: ignore[arg-type]
+    return replace(part, playlist=replace(part.playlist, **changed))
 
 
 def _relisted(part: Part, change: Callable[[Entry], list[Entry]]) -> Part:

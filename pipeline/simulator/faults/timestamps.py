@@ -1,7 +1,8 @@
 """Time stamps that are wrong while all media is there."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pipeline.errors import UsageError
 from pipeline.simulator.faults.fault_context import Case, with_units

@@ -1,7 +1,8 @@
 """Faults of time: gaps, overlaps, resets and drifts of the recorder's clock."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pipeline.agora import names
 from pipeline.errors import UsageError

@@ -4,10 +4,12 @@ import random
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.muxing import studio
 from pipeline.muxing.locate import Ffmpeg
@@ -23,8 +25,7 @@ SPARSE = 5  # pictures left out of every second where the rate varies
 _DELIMITERS = {"h264": b"\0\0\0\1\x09", "hevc": b"\0\0\0\1\x46\1"}
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What the pictures look like and the sound sounds like."""
 
     width: int = 640
@@ -66,8 +67,7 @@ class Look:
         return scene.sound(seconds, *shape, silent=self.silent, first=first)
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
+class Material(Struct, frozen=True):
     """One block: every picture with its number, and frames that go on from the last to the first.
 
     A key picture stands at each full second.

@@ -4,11 +4,11 @@ ffmpeg decodes; what was recorded is not looked at.
 """
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from pipeline.muxing import studio
@@ -35,8 +35,7 @@ class Mark(NamedTuple):
     second: int  # modulo SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """What is seen and heard, in the order of the result."""
 
     shown: tuple[Mark, ...]

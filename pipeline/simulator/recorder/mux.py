@@ -4,8 +4,9 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import pairwise
+
+from msgspec.structs import replace
 
 from pipeline.simulator.recorder.values import HZ, Layout, Packet, Part, Segment, Unit
 

@@ -1,7 +1,8 @@
 """Recorders that go on together: one of each playlist of a recording."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pipeline.simulator.recorder.material import Material
 from pipeline.simulator.recorder.publish import Backup, Shelf
@@ -9,8 +10,7 @@ from pipeline.simulator.recorder.recorder import Recorder, Setup
 from pipeline.simulator.recorder.values import Part
 
 
-@dataclass(frozen=True, slots=True)
-class Ensemble:
+class Ensemble(Struct, frozen=True):
     """Does what a recorder does, with all of its own; they have the same clock."""
 
     members: tuple[Recorder, ...]

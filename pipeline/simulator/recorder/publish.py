@@ -4,8 +4,10 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pipeline.agora.names import backup_name
 from pipeline.errors import ExistsError, NotFoundError
@@ -24,8 +26,7 @@ TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
+class Shelf(Struct, frozen=True):
     """The folder of a store a recording is put into."""
 
     storage: Storage
@@ -61,8 +62,7 @@ class Shelf:
             raise ExistsError(f"{where}: of another recording; name a folder of its own")
 
 
-@dataclass(frozen=True, slots=True)
-class Backup(Shelf):
+class Backup(Shelf, frozen=True):
     """Agora's backup cloud: keeps what could not be put where it belongs, until it is forwarded."""
 
     held: dict[str, bytes] = field(default_factory=dict)

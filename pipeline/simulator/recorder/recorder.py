@@ -3,8 +3,10 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
+
+from msgspec.structs import replace
 
 from pipeline.agora import names
 from pipeline.errors import UsageError

@@ -6,15 +6,16 @@ mistake there must not be made here as well.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 HZ = 90_000
 START = 126_000  # stamp of the first picture, as ffmpeg has it
 STREAMS = ("video", "audio")
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """One picture or one AAC frame as the encoder made it."""
 
     stream: str
@@ -27,8 +28,7 @@ class Unit:
     mark: int | None = None  # ticks into it at which a flash or a beep begins
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(Struct, frozen=True):
     """188 bytes of transport stream, and the units (by index in the segment) it carries."""
 
     data: bytes
@@ -47,8 +47,7 @@ class Packet:
         return bool(self.data[1] & 0x40)
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """How a segment is multiplexed (ISO/IEC 13818-1 clause 2.4.4)."""
 
     streams: tuple[str, ...] = STREAMS  # what the PMT announces
@@ -61,8 +60,7 @@ class Layout:
     anew: bool = False  # continuity counters begin anew
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """One slice: its units first, then its packets, or whatever became of its file."""
 
     name: str
@@ -87,8 +85,7 @@ class Segment:
         return self.prefix + b"".join(packet.data for packet in self.packets) + self.suffix
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A segment as the playlist lists it; ``tags`` stand in front of EXTINF."""
 
     uri: str
@@ -96,8 +93,7 @@ class Entry:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Playlist:
+class Playlist(Struct, frozen=True):
     """A playlist as Agora writes it (RFC 8216, with the AGORA tags)."""
 
     name: str
@@ -127,8 +123,7 @@ class Playlist:
             yield entry.uri
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One playlist with its segments: what a fault is done to."""
 
     stem: str

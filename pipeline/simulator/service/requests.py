@@ -1,7 +1,8 @@
 """What a recording of the stand-in is told: by its request, and by whoever set the stand-in up."""
 
-from dataclasses import dataclass
 from itertools import count, islice
+
+from msgspec import Struct
 
 from pipeline.agora import names
 from pipeline.agora.schema.recording import EVERYONE, RecordingConfig
@@ -16,8 +17,7 @@ MIXED = "0"  # the uid of all users together
 USERS = ("1001", "1002")  # who is in every channel, unless the request lists others
 
 
-@dataclass(frozen=True, slots=True)
-class Conduct:
+class Conduct(Struct, frozen=True):
     """How the service behaves; times are seconds."""
 
     speed: float = 1.0  # of all recordings
@@ -28,8 +28,7 @@ class Conduct:
     backup: float | None = None  # until what the backup cloud has is forwarded; nor this
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(Struct, frozen=True):
     """One playlist: whose streams it holds, and what stands for the channel in its name."""
 
     uid: str
@@ -42,8 +41,7 @@ class Track:
         return "audio_and_video" if len(self.streams) > 1 else self.streams[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """What start asked for."""
 
     request: StartRequest

@@ -5,17 +5,17 @@ of its packets are in a file that can be read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from statistics import median_low
+
+from msgspec import Struct
 
 from pipeline.simulator.recorder.values import HZ, STREAMS, Part, Segment, Unit
 
 JOIN = HZ // 20  # losses so close together are one
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """A span of one stream that no tool can bring back.  Seconds."""
 
     stream: str
@@ -24,8 +24,7 @@ class Loss:
     segment: str | None  # None: nothing was recorded
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(Struct, frozen=True):
     """What a perfect tool makes of a recording with holes kept at their length."""
 
     losses: tuple[Loss, ...]

@@ -1,8 +1,9 @@
 """Segments whose format is not that of the others are brought into line before the plan is made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pipeline.choices import Format, OnChange
 from pipeline.media.slots.format_changes import restarted, survey
@@ -12,8 +13,7 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.segments import LocalSegment, slots_of, with_slots
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Conformed:
+class Conformed(Struct, frozen=True, eq=False):
     """The segments in one format, and what was done to those that were not."""
 
     segments: tuple[LocalSegment, ...]

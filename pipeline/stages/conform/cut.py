@@ -1,10 +1,10 @@
 """Segments inside which another format begins are cut there, before the plan is made."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from pipeline.media.clock import HZ, Bytes, signed
 from pipeline.media.es.codecs import Carriage

@@ -6,11 +6,12 @@ Nothing else is touched.
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pipeline.errors import MuxingError
 from pipeline.media.clock import BASE, HZ, MODULO, Ticks, signed
@@ -44,8 +45,7 @@ BASELINE = bytes.fromhex("6742c00aa6117b011000000300100000030140f1226118")  # of
 SILENT = adts.AdtsHeader(2, RATE, 1).fixed_part
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Encoded:
+class Encoded(Struct, frozen=True, eq=False):
     """What became of the changes: new PES by segment and kind, and what is to be said of it."""
 
     samples: Mapping[tuple[int, str], Sequence[Sample]] = field(default_factory=dict)
@@ -53,8 +53,7 @@ class Encoded:
     reencoded: tuple[Reencoded, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class Source(Struct, frozen=True, eq=False):
     """What is encoded anew, and with what; without ``ffmpeg`` it is only said what would be."""
 
     slots: Sequence[Slot]
@@ -183,8 +182,7 @@ def _pictures_as(wanted: Wanted, number: int) -> dict[str, object]:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Times:
+class _Times(Struct, frozen=True, eq=False):
     """When the units of a run are shown, unwrapped around its first; what comes behind it."""
 
     base: int

@@ -1,10 +1,11 @@
 """Segments are cut where their format changes, and encoded anew where it must not."""
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.choices import Format, OnChange
 from pipeline.media.clock import Bytes, signed
@@ -63,8 +64,7 @@ def rewritten(
     return Conformed(tuple(new), made.findings, made.reencoded)
 
 
-@dataclass(frozen=True, slots=True)
-class _Anew:
+class _Anew(Struct, frozen=True):
     """A segment that gets new streams: which one, and what was encoded for all of them."""
 
     number: int

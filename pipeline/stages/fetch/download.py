@@ -6,10 +6,11 @@ import shutil
 import threading
 from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.errors import DiskFullError, NotFoundError, StorageError
 from pipeline.media.clock import Bytes
@@ -30,8 +31,7 @@ class _Arena(threading.local, Buffer):
     """A buffer for each thread, which reads every segment into its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
+class _Way(Struct, frozen=True):
     """How objects come: from where, through which memory, and who is told of it."""
 
     storage: Storage

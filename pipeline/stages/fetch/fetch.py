@@ -3,8 +3,9 @@ store.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding, Inventory, Listed, Severity, SourceFile

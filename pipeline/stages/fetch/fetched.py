@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Callable, Container
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.errors import DiskFullError
 from pipeline.media.clock import Bytes
@@ -14,8 +16,7 @@ from pipeline.model import Finding, Severity, StoredObject
 LARGEST = 1 << 31  # bytes of one segment; Agora cuts at 50 MB
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fetched:
+class Fetched(Struct, frozen=True, eq=False):
     """One object at hand, which one segment of the playlist names, or several."""
 
     object: StoredObject

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
+
+from msgspec import Struct
 
 from pipeline.media.clock import Bytes
 from pipeline.media.ts.scan import Scan
@@ -20,8 +21,7 @@ TOGETHER = 4 << 20  # bytes of small segments that are read and scanned at once
 Progress = Callable[[str, int], None]  # stage, bytes done since the last call
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(Struct, frozen=True):
     """An object, and where it lies."""
 
     object: StoredObject

@@ -10,9 +10,11 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.choices import OnLoss
 from pipeline.errors import MuxingError, RecpipeError
@@ -124,8 +126,7 @@ class Ahead(Generic[Proof]):
             self._pass = None
 
 
-@dataclass(frozen=True)
-class _Asked(Generic[Proof]):
+class _Asked(Struct, Generic[Proof], frozen=True):
     """What ffmpeg was told, where it writes, what is wanted of it, of how many segments, and how it
     is proven.
     """

@@ -1,10 +1,11 @@
 """How ffmpeg is called for a plan, and what it is shown of the streams first."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from pipeline.choices import Format
 from pipeline.media.clock import BASE, HZ
@@ -26,8 +27,7 @@ if TYPE_CHECKING:  # at run time only for what a transport stream cannot carry
     from pipeline.media.stitch.fmp4_writer import Feed
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Wanted:
+class Wanted(Struct, frozen=True, eq=False):
     """The file that is to be made."""
 
     format: Format

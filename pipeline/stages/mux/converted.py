@@ -1,6 +1,7 @@
 """What was fed to ffmpeg, and so what the file must hold."""
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.choices import Format
 from pipeline.media.es.access_units import NO_UNITS
@@ -16,8 +17,7 @@ from pipeline.model import Finding
 NO_MARKS = Marks()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Converted:
+class Converted(Struct, frozen=True, eq=False):
     """What was fed to ffmpeg, unit by unit and lane by lane, and what it said."""
 
     lanes: tuple[Lane, ...]

@@ -1,12 +1,12 @@
 """Clients of S3: how Amazon's own and other stores are spoken to, and with which keys."""
 
 import threading
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+from msgspec import Struct
 
 from pipeline.agora import vendors
 from pipeline.agora.stores import Credentials
@@ -17,8 +17,7 @@ from pipeline.storage.s3.errors import s3_errors
 AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """Which store, and with which keys; what is not given is found as every AWS tool finds it."""
 
     endpoint_url: str | None = None

@@ -1,7 +1,9 @@
 """One claimed recording, from a last look at its source to its place in the ledger."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.errors import (
     ChangedError,
@@ -35,8 +37,7 @@ from pipeline.watch.discovery.store_watcher import StoreWatcher
 from pipeline.watch.rebuild_ledger import restored, result_key
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class WorkContext:
+class WorkContext(Struct, frozen=True, eq=False):
     """What all work has in common."""
 
     ledger: Ledger
@@ -52,8 +53,7 @@ class WorkContext:
         return self.naming.name(look.recording) if self.naming else file_name(look.recording.id)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Done:
+class Done(Struct, frozen=True, eq=False):
     """What became of a claim.  ``outcome`` is None where nothing was tried; ``move`` where another
     watcher has taken over.
     """
@@ -63,8 +63,7 @@ class Done:
     move: Move | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Task:
+class _Task(Struct, frozen=True, eq=False):
     """A recording as it was last seen, and the key its result gets."""
 
     look: Seen

@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pipeline.errors import RecpipeError
 from pipeline.ledger import claims, discovery
@@ -16,8 +17,7 @@ from pipeline.watch.discovery.observation import Seen
 from pipeline.watch.log import log
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Made:
+class _Made(Struct, frozen=True, eq=False):
     """One recording that is made ahead."""
 
     known: Known

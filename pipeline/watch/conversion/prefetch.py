@@ -8,8 +8,9 @@ import shutil
 from collections.abc import Container, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pipeline.errors import DiskFullError, RecpipeError
 from pipeline.jobs.locks import locked_at_once
@@ -29,8 +30,7 @@ _FOLDER = re.compile(r"[0-9a-f]{32}")
 _RESULT = re.compile(r"\.recpipe-([0-9]{1,9})-[0-9a-f]+(?:\.receipt)?\.part")  # of a process
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     folder: Path
     path: Path
     size: int

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+
+from msgspec import Struct
 
 from pipeline.agora import names
 from pipeline.ledger.discovery import StoreMemory
@@ -19,8 +20,7 @@ SID = re.compile(r"[0-9a-f]{32}")
 MARGIN = timedelta(days=1)  # time zones, and recordings over midnight
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """One listing."""
 
     prefix: str = ""

@@ -7,10 +7,11 @@ truth.
 import base64
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote_plus
+
+from msgspec import Struct
 
 from pipeline.errors import NoticeError
 from pipeline.storage.names import printable
@@ -23,8 +24,7 @@ if TYPE_CHECKING:  # at run time it would load boto3, also where there is no que
 MOST = 16 << 20  # bytes of a file read in one cycle
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """A key that was stored, as a URL or relative to the store; or what Agora says of a sid."""
 
     key: str = ""

@@ -3,7 +3,9 @@
 import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.agora import names
 from pipeline.errors import RecpipeError
@@ -17,8 +19,7 @@ MOST_PARTS = 3  # failover parts, as Agora counts them
 SEGMENTS = tuple(suffix for suffix in MEDIA if suffix != ".mp4")  # results may lie beside
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """One look at one recording."""
 
     recording: Recording

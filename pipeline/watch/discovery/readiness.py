@@ -1,8 +1,9 @@
 """Whether a recording may be converted, and if not what it waits for.  Pure."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from pipeline.ledger.states import State
 from pipeline.watch.discovery.observation import Seen
@@ -11,8 +12,7 @@ USUALLY = 20 * 60.0  # seconds within which Agora has uploaded everything
 MOST_NAMES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How long to wait, in seconds."""
 
     settle: float = 600.0  # between two equal listings
@@ -40,8 +40,7 @@ class Before(Protocol):
         """Whether it was given up waiting for the rest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """Where a recording stands."""
 
     state: State

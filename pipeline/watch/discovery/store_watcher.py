@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.agora import names
 from pipeline.errors import ChangedError, NotFoundError, RecpipeError
@@ -27,8 +29,7 @@ MOST_READ = 1000  # playlists that are remembered
 GONE = "nothing of its source is there any more"
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What one cycle came to."""
 
     moves: tuple[Move, ...]

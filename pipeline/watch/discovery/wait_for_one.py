@@ -1,8 +1,10 @@
 """One recording waited for until it may be converted; no ledger remembers it."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pipeline.agora.transport import Clock
 from pipeline.errors import NotFoundError, StorageError, TemporaryError
@@ -19,8 +21,7 @@ EMPTY = 3  # looks that find nothing of what is said to be uploaded
 NOTHING = "nothing of it is there"
 
 
-@dataclass(frozen=True, slots=True)
-class Awaited:
+class Awaited(Struct, frozen=True):
     """A recording in its bucket: ``place`` is the key of its sid.
 
     ``told`` is what Agora said of its upload: "uploaded", "backuped" or nothing.
@@ -37,8 +38,7 @@ class Awaited:
         return self.storage.url(self.place)
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
+class _Before(Struct, frozen=True):
     """What the last look came to."""
 
     fingerprint: str

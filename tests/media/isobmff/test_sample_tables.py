@@ -7,7 +7,6 @@ import struct
 import subprocess
 import time
 import tracemalloc
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.media.es.audio_config import audio_object
 from pipeline.media.es.avcc import read_avcc

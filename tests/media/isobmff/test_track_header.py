@@ -3,6 +3,7 @@
 import struct
 
 import pytest
+from msgspec.structs import asdict
 
 from pipeline.media.isobmff.boxes import Box, Node
 from pipeline.media.isobmff.fragments import read
@@ -22,7 +23,7 @@ SOUND = trak(handler=b"soun", stsd=audio_entry(esds()))
 
 
 def test_a_track_of_pictures():
-    assert vars(track_header(node(PICTURES))) == {
+    assert asdict(track_header(node(PICTURES))) == {
         "track_id": 7,
         "handler": "vide",
         "codec": "avc1",
@@ -46,7 +47,7 @@ def test_a_track_of_sound():
 
 @pytest.mark.parametrize("track", [PICTURES, SOUND], ids=["pictures", "sound"])
 def test_tables_and_fragments_say_the_same(track):
-    expected = vars(track_header(node(track)))
+    expected = asdict(track_header(node(track)))
     (in_tables,) = parse_moov(moov(track)).tracks
     fragmented = box("moov", MVHD, track, box("mvex", full("trex", "5I", 7, 1, 0, 0, 0)))
     (samples,) = read(fragmented, b"").samples

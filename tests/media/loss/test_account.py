@@ -1,9 +1,8 @@
 """The verdict that follows from what was promised and delivered."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.loss.account import MOST_ROWS, summed, together, verdict, weighed
 from pipeline.media.loss.balance import USUAL

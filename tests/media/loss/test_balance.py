@@ -1,9 +1,8 @@
 """The identities of the account: every second that was promised, every byte that was carried."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.es.access_units import Units

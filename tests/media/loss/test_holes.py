@@ -1,9 +1,8 @@
 """How much of each track is missing."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.clock import BASE
 from pipeline.media.es.access_units import Units

@@ -1,12 +1,12 @@
 """Playlists good, odd and hostile, and exactly what is found in each."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.media.playlist import parse as playlist
 from pipeline.model import Finding, InitSection, Key, Rotation, Segment, Severity, TrackEvent

@@ -1,12 +1,12 @@
 """The proof: which difference between an MP4 and its segments is found."""
 
 import zlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.media.clock import BASE
 from pipeline.media.es.access_units import Units

@@ -1,12 +1,13 @@
 """A transport stream is read back without the code that wrote it, and no change to it passes."""
 
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.media.clock import MODULO
 from pipeline.media.es.access_units import Units

@@ -1,8 +1,7 @@
 """Whether a slot is of this recording."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.slots.identity import identified
 from pipeline.media.slots.segments import Slot

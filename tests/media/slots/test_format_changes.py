@@ -1,9 +1,8 @@
 """Which segments have to become like the others."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.es.codecs import AAC, H264, HEVC, OPUS, VP8, VP9
 from pipeline.media.es.formats import Format

@@ -1,8 +1,7 @@
 """Whether every slot holds what it should."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.slots import foreign, neighbours
 from pipeline.media.slots.identity import identified

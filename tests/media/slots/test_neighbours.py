@@ -1,9 +1,8 @@
 """A slot beside its nearest neighbours."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.clock import signed_ticks
 from pipeline.media.slots.neighbours import (

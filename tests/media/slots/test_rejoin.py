@@ -1,9 +1,8 @@
 """Segments that were cut where no unit ends."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.slots.rejoin import (
     beginning,

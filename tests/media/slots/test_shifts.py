@@ -1,9 +1,8 @@
 """Streams that are shifted against the others of their slot."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.slots.identity import identified
 from pipeline.media.slots.neighbours import neighbours

@@ -1,11 +1,10 @@
 """Transport packets edited in place, and new ones."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.stitch.edit import renumber, retime, spliced

@@ -1,9 +1,8 @@
 """What a muxer is shown of a stream that begins late."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.slots.segments import Slot

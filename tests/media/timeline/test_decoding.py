@@ -1,9 +1,8 @@
 """Decoding times where encoders take turns: pictures stay where they are shown."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.slots.segments import Placed
 from pipeline.media.slots.timestamps import LATEST

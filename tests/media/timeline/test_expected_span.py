@@ -1,9 +1,8 @@
 """What is missing at both ends, by what the playlist promised."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.clock import BASE
 from pipeline.media.slots.segments import Slot

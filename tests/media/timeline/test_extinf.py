@@ -1,8 +1,7 @@
 """How far EXTINF may be believed."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.timeline.extinf import exact, extinf_errors, tolerance
 from pipeline.media.timeline.plan import plan

@@ -1,9 +1,8 @@
 """The plan of a recording without a fault, known from its first segments."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.slots.segments import Slot
 from pipeline.media.timeline import foreseen

@@ -1,9 +1,8 @@
 """Segments listed twice or in the wrong order."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.timeline.order import fitting, in_order, named_order, without_copies

@@ -1,9 +1,8 @@
 """What is missing between two segments, and what of their ends belongs together."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.timeline.edges.counters import counters_go_on

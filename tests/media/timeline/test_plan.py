@@ -1,11 +1,10 @@
 """The plan: where every segment belongs in time, whatever its clock says."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.choices import OnLoss
 from pipeline.media.clock import BASE

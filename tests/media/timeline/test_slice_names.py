@@ -1,8 +1,7 @@
 """What the names of segments say of the time, on segments made from nothing."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.timeline import slice_names as walls
 from tests import ts

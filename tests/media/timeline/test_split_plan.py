@@ -1,8 +1,7 @@
 """One plan as several: every segment in exactly one, on a time line of its own."""
 
-from dataclasses import FrozenInstanceError, replace
-
 import pytest
+from msgspec.structs import replace
 
 from pipeline.choices import OnLoss
 from pipeline.media.clock import BASE, HZ
@@ -56,7 +55,7 @@ def test_the_whole_stays_as_it_is():
 
 def test_nothing_of_a_segment_can_be_changed_once_it_is_planned():
     segment = timeline.plan(slots("mm")).placed[1]
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         segment.position = 7
     for stamps in segment.stamps[ts.VIDEO]:
         with pytest.raises(ValueError, match="read-only"):

@@ -1,8 +1,7 @@
 """What tells how far a segment lies behind the one before."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.timeline.witnesses import Witnesses, said

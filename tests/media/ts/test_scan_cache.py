@@ -1,13 +1,14 @@
 """Scans written down and read again."""
 
 import json
-from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.ts import scan_cache as kept
@@ -22,7 +23,7 @@ def scanned(data: bytes, name: str = "a.ts") -> Scan:
 
 
 def equal(a: object, b: object) -> bool:
-    """By value, also where numpy and dataclasses without eq are inside."""
+    """By value, also where numpy and values without eq are inside."""
     if isinstance(a, np.ndarray):
         return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b)
     if type(a) is not type(b):
@@ -31,8 +32,8 @@ def equal(a: object, b: object) -> bool:
         return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
     if isinstance(a, tuple):
         return len(a) == len(b) and all(map(equal, a, b))
-    if hasattr(a, "__dataclass_fields__") and a not in (H264, AAC):
-        return all(equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    if isinstance(a, Struct) and a not in (H264, AAC):
+        return all(equal(getattr(a, f), getattr(b, f)) for f in a.__struct_fields__)
     return a == b
 
 

@@ -1,10 +1,10 @@
 """The table of faults: every row is there, and each changes what it claims and nothing else."""
 
 import re
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.agora import names
 from pipeline.errors import UsageError

@@ -1,9 +1,9 @@
 """Blocks of encoded material, and what is made of them."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.errors import MuxingError
 from pipeline.simulator.recorder import material

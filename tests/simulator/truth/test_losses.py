@@ -1,8 +1,7 @@
 """The truth, compared with what independent readers say was lost."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from pipeline.simulator.faults.catalogue import verdicts
 from pipeline.simulator.truth import losses

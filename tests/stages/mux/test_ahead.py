@@ -3,10 +3,10 @@
 import threading
 import time
 from contextlib import closing
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.choices import Format
 from pipeline.errors import DiskFullError, MuxingError

@@ -1,11 +1,11 @@
 """What ffmpeg is fed, and what happens when segments or ffmpeg do not do what they should."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.choices import Format
 from pipeline.errors import DiskFullError, MuxingError, StorageError

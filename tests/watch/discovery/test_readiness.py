@@ -1,10 +1,9 @@
 """When a recording may be converted, and what it is called while it may not."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.ledger.discovery import Known, PartSeen
 from pipeline.ledger.states import WAITING, State

@@ -4,10 +4,10 @@ Times are ticks of 90 kHz.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from msgspec import Struct
 
 from pipeline.media.clock import HZ, Ticks, signed
 from pipeline.media.slots.segments import GAP, Placed
@@ -19,8 +19,7 @@ NEARLY = 0.95  # of a unit: what is missing leaves room for whole ones
 ONCE = 16  # packets after which the continuity counter is what it was (2.4.3.3)
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """The steps of one track, seen inside segments and at the borders between them."""
 
     steady: bool  # units follow each other at equal distance

@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.timeline.edges.pace import Pace
@@ -12,8 +14,7 @@ from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
 
 
-@dataclass(slots=True, eq=False)
-class Marks:
+class Marks(Struct, eq=False):
     """What is found of the ends of one segment until all edges are seen, as ``Placed`` has it."""
 
     torn: set[int] = field(default_factory=set)
@@ -36,8 +37,7 @@ class Marks:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Edge:
+class Edge(Struct, frozen=True, eq=False):
     """Two segments that follow each other, and the ticks between them in each stream, by PID."""
 
     before: Placed
@@ -58,8 +58,7 @@ class Edge:
         return self.before.stamps.keys() & self.segment.stamps.keys()
 
 
-@dataclass(slots=True, eq=False)
-class Part:
+class Part(Struct, eq=False):
     """One part on its way along its edges."""
 
     lanes: Sequence[Lane]

@@ -1,7 +1,9 @@
 """What was joined of failover parts so far, and what of it nobody needs any more."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pipeline.media.clock import HZ
 from pipeline.media.finding_ids import AT_THE_HEAD, AT_THE_TAIL
@@ -10,8 +12,7 @@ from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(Struct, frozen=True):
     """Where a recording goes on with another part."""
 
     time: float  # seconds from the beginning of the MP4
@@ -25,8 +26,7 @@ class Join:
         return cls(round((begin - base) / HZ, 6), segment.slot.part, reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Covered:
+class Covered(Struct, frozen=True):
     """Segments whose time another part holds, by name: which part that is."""
 
     whole: dict[str, str] = field(default_factory=dict)
@@ -48,8 +48,7 @@ class Covered:
         return replace(finding, severity=Severity.WARNING, repair=repair)
 
 
-@dataclass(slots=True, eq=False)
-class Joined:
+class Joined(Struct, eq=False):
     """What was joined so far of the parts of a recording, with its lanes and the slots listed."""
 
     segments: list[Placed]

@@ -4,9 +4,10 @@ Times are ticks of 90 kHz unless they say seconds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.media.clock import HZ
 from pipeline.media.slots.segments import Placed, opening
@@ -14,8 +15,7 @@ from pipeline.media.timeline import slice_names as walls
 from pipeline.media.track import Lane
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Where one lane of the newer part begins."""
 
     pts: int

@@ -4,9 +4,10 @@ Times are ticks of 90 kHz unless they say seconds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.media.clock import HZ
 from pipeline.media.slots.segments import Placed
@@ -18,8 +19,7 @@ from pipeline.media.track import NOTHING, Lane
 from pipeline.model import Finding, Severity
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Seam:
+class Seam(Struct, frozen=True, eq=False):
     """Where the older part ends and each lane of the newer one begins."""
 
     older: Sequence[Placed]

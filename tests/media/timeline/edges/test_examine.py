@@ -1,9 +1,8 @@
 """What is missing between segments that have their place, and what only seems to be."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.loss.account import entries

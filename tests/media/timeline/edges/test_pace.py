@@ -1,9 +1,8 @@
 """How regularly units follow each other, and what that says of a gap."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.slots.segments import Placed, Slot
