@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from pipeline.media.clock import HZ
 from pipeline.media.slots.foreign import OUT, in_line
-from pipeline.media.slots.neighbours import between, emptied, neighbours, paired, streams_of
+from pipeline.media.slots.neighbours import apart, between, emptied, neighbours, paired, streams_of
 from pipeline.media.slots.rejoin import held_again
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.slots.shifts import APART, together
@@ -114,7 +114,7 @@ def _holds(slots: Sequence[Slot], group: Sequence[int], number: int) -> bool:
     one, other = streams_of(slots[group[0]]), streams_of(slots[number])
     pairs = [(one[p].dts, other[q].dts) for p, q in paired(one, other)]
     return any(
-        all(np.isin(mine, others).all() for mine, others in both)
+        all(not apart(mine, others) and np.isin(mine, others).all() for mine, others in both)
         for both in (pairs, [pair[::-1] for pair in pairs])
     )
 
@@ -155,9 +155,11 @@ def _held_before(slots: list[Slot]) -> list[Finding]:
     for a, b in pairwise(there):
         one, other = streams_of(slots[a]), streams_of(slots[b])
         shared = one.keys() & other.keys()
-        within = all(np.isin(other[p].dts, one[p].dts).all() for p in shared)
-        alike = any(one[p].edges[1] == other[p].edges[1] for p in shared)
-        if within and alike and held_again(slots[a], slots[b]):
+        if (
+            any(one[p].edges[1] == other[p].edges[1] for p in shared)
+            and all(np.isin(other[p].dts, one[p].dts).all() for p in shared)
+            and held_again(slots[a], slots[b])
+        ):
             detail = f"all it holds stands in {slots[a].name} as well"
             findings.append(
                 Finding("SEG_DUP", Severity.WARNING, slots[b].name, None, 1, detail, "dropped")

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.media.clock import HZ, signed, signed_ticks
+from pipeline.media.clock import HZ, Ticks, signed, signed_ticks
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.ts.scan import Stream
 
@@ -107,6 +107,11 @@ def streams_of(slot: Slot) -> dict[int, Stream]:
     """The streams of a slot whose place in time is known."""
     streams = slot.scan.streams if slot.scan else {}
     return {pid: s for pid, s in streams.items() if s.codec and (s.dts >= 0).any() and not s.blank}
+
+
+def apart(one: Ticks, other: Ticks) -> bool:
+    """No stamp can be among both, for all of one are behind all of the other."""
+    return bool(one.max() < other.min() or other.max() < one.min())
 
 
 def first(stream: Stream) -> int:

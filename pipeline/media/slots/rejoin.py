@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.media.clock import HZ, Bytes, Ticks, signed, signed_ticks
-from pipeline.media.slots.neighbours import end, first, kind_of, streams_of
+from pipeline.media.slots.neighbours import apart, end, first, kind_of, streams_of
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.packets import PACKET, columns, framing
@@ -78,6 +78,8 @@ def held_again(a: Slot, b: Slot) -> dict[int, int]:
     one, other = streams_of(a), streams_of(b)
     if a.part != b.part or not other or one.keys() != other.keys():
         return {}
+    if any(apart(one[pid].dts, s.dts) for pid, s in other.items()):
+        return {}
     begins = {pid: _beginning_of(one[pid].dts, s.dts) for pid, s in other.items()}
     alike = all(_mostly_alike(one[pid].dts[begins[pid] :], other[pid].dts) for pid in other)
     return begins if alike and max(begins.values()) >= OWN else {}
@@ -141,7 +143,7 @@ def may_overlap(a: Slot, b: Slot) -> bool:
     one, other = streams_of(a), streams_of(b)
     shared = one.keys() & other.keys() if a.part == b.part else ()
     return any(
-        np.isin(other[pid].dts[:1], one[pid].dts).all()
+        (one[pid].dts == other[pid].dts[0]).any()
         or (other[pid].head and not continues(one[pid], other[pid]))
         for pid in shared
     )

@@ -203,7 +203,9 @@ def _made(work: Work) -> tuple[Mask, Units]:
 
 def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
     """Rows where any stream lost something: another one may have lost 16 packets there unseen."""
-    broken = [t.index[t.broken] for t in tracks]
+    broken = [t.index[t.broken] for t in tracks if len(t.broken)]
+    if not (broken or frame.breaks or len(packets.bad)):
+        return packets.bad
     return np.unique(np.concatenate([packets.bad, np.array(frame.breaks, np.intp), *broken]))
 
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from itertools import accumulate, pairwise
 
 from pipeline.media.clock import Bytes
-from pipeline.media.ts.packets import LOCK, PACKET, SYNC, Framing, Packets, columns, framing
+from pipeline.media.ts.packets import LOCK, PACKET, Framing, Packets, columns, framing
 from pipeline.media.ts.pes import Track, parted, track
 
 
@@ -75,10 +75,7 @@ def _among(data: Bytes, bounds: Sequence[int]) -> _SideBySide | None:
     """All of them together, if nothing is wrong with any packet."""
     if any(at % PACKET for at in bounds) or min(b - a for a, b in pairwise(bounds)) < LOCK * PACKET:
         return None
-    rows = data.reshape(-1, PACKET)
-    if not (rows[:, 0] == SYNC).all():
-        return None
-    packets = columns(rows)
+    packets = columns(data.reshape(-1, PACKET))
     if len(packets.bad) or packets.odd:
         return None
     return _SideBySide(packets, [at // PACKET for at in bounds])

@@ -75,6 +75,12 @@ FAULTS = {
     "another counter": lambda s, at: flipped(s, at, 3, 0x04),
     "no PES is announced": lambda s, at: flipped(s, at, 1, 0x40),
     "scrambled": lambda s, at: flipped(s, at, 3, 0x80),
+    "no adaptation field is told": lambda s, at: flipped(s, at, 3, 0x20),
+    "no payload is told": lambda s, at: flipped(s, at, 3, 0x10),
+    "no start code": lambda s, at: flipped(s, at, payload(s, at) + 2, 0x03),
+    "another stream_id": lambda s, at: flipped(s, at, payload(s, at) + 3, 0x01),
+    "no mark in the PES header": lambda s, at: flipped(s, at, payload(s, at) + 6, 0x80),
+    "a longer PES header": lambda s, at: flipped(s, at, payload(s, at) + 8, 0x20),
     "bytes behind it": lambda s, at: s + b"some",
     "bytes in front of it": lambda s, at: b"some" + s,
     "cut off": lambda s, at: s[: at + 100],
@@ -83,9 +89,14 @@ FAULTS = {
 }
 
 
+def payload(segment, at):
+    """Where it begins in a packet."""
+    return 5 + segment[at + 4] if segment[at + 3] & 0x20 else 4
+
+
 def flipped(segment, at, place, bits):
     data = bytearray(segment)
-    data[at + place] ^= bits
+    data[min(at + place, len(data) - 1)] ^= bits
     return bytes(data)
 
 
@@ -122,15 +133,59 @@ def test_a_pes_that_goes_on_in_the_next_segment():
     assert streams[0]._among.track(VIDEO, 1) is None
 
 
-def test_headers_that_are_right_among_all_and_wrong_by_themselves():
-    """What most of a segment's headers have is right there, whatever those of others have."""
+@pytest.mark.parametrize("number", [0, 1, COUNT - 1])
+def test_a_stream_that_one_of_them_lacks(number):
     segments = recording()
-    rows = packets_of(AUDIO, segments[1])
-    for row in rows[:1]:
-        segments[1] = flipped(
-            segments[1], row * 188, 4 + int(segments[1][row * 188 + 4]) + 1 + 3, 4
-        )
+    rows = np.frombuffer(segments[number], np.uint8).reshape(-1, ts.PACKET)
+    segments[number] = np.delete(rows, packets_of(AUDIO, segments[number]), axis=0).tobytes()
+    streams = together(segments)
+    assert [*map(told, streams)] == [told(alone(one)) for one in segments]
+    assert all(shared(streams))
+    assert streams[number]._among.track(AUDIO, number) is None
+
+
+def test_packets_sent_again_sixteen_at_a_time():
+    """Their counters go on."""
+    segments = recording(audio=None, pictures=3)
+    sent = segments[1]
+    at = packets_of(VIDEO, sent)[1] * 188
+    segments[1] = sent[: at + 16 * 188] + sent[at : at + 16 * 188] + sent[at + 16 * 188 :]
     assert [*map(told, together(segments))] == [told(alone(one)) for one in segments]
+    assert told(alone(segments[1])) != told(alone(sent))
+
+
+def test_sixteen_packets_that_cannot_be_trusted():
+    """The counters on either side go on."""
+    segments = recording(audio=None, pictures=3)
+    data = bytearray(segments[1])
+    for at in packets_of(VIDEO, segments[1])[3:19]:
+        data[at * 188 + 1] |= 0x80  # transport_error_indicator
+    segments[1] = bytes(data)
+    assert [*map(told, together(segments))] == [told(alone(one)) for one in segments]
+
+
+def test_a_muxer_that_writes_rare_fields_everywhere():
+    """What is usual in all of them may be a fault in one."""
+    counters = {}
+    plain = ts.segment(pictures=15, size=2000, counters=counters)
+    odd = [ts.packet(VIDEO, ts.noise(100, n), n, key=False) for n in range(60)]
+    rare = [bytes((*p[:5], p[5] | 0x04, *p[6:])) for p in odd]  # splicing_point_flag
+    segments = [b"".join([plain, *rare]), plain + rare[0], plain]
+    assert [*map(told, together(segments))] == [told(alone(one)) for one in segments]
+
+
+def test_a_stream_that_moves_to_another_pid_is_followed_by_itself():
+    segments = recording()
+    (stream, *_) = together(segments)
+    both = stream.track(VIDEO, AUDIO)
+    assert len(both.index) == len(stream.track(VIDEO).index) + len(stream.track(AUDIO).index)
+
+
+def test_less_than_five_packets_are_no_segment():
+    """Synchronisation takes five (TR 101 290, 1.1)."""
+    short = ts.segment()[: 4 * 188]
+    streams = together([*recording()[:1], short])
+    assert not any(shared(streams))
 
 
 def test_one_segment_is_taken_apart_by_itself():
