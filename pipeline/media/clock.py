@@ -1,5 +1,8 @@
 """The 90 kHz clock of MPEG systems, and the arrays that all readers share."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,3 +25,20 @@ def signed(step: Ticks) -> Ticks:
 def signed_ticks(step: int) -> int:
     """One step of a 33-bit clock as the nearest signed difference."""
     return (step + (MODULO >> 1)) % MODULO - (MODULO >> 1)
+
+
+def median(values: NDArray[Any] | Sequence[float]) -> float:
+    """The middle one, or the mean of both in the middle; of one at least, and without NaN: to look
+    for that, numpy's own reads a library that nothing else here needs.
+    """
+    ordered = np.sort(values, axis=None)
+    middle = len(ordered) // 2
+    return float(ordered[middle - 1 + len(ordered) % 2] + ordered[middle]) / 2
+
+
+def quantile(values: NDArray[Any] | Sequence[float], share: float) -> float:
+    """The one below which a share of them lies, likewise; between two, on the line between them."""
+    ordered = np.sort(values, axis=None)
+    place = share * (len(ordered) - 1)
+    low, high = ordered[int(place)], ordered[min(int(place) + 1, len(ordered) - 1)]
+    return float(low + (high - low) * (place - int(place)))

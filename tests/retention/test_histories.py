@@ -453,7 +453,7 @@ class Histories(RuleBasedStateMachine):
         self.plan(rules, archived=archived, degraded=degraded)
 
     def plan(self, rules, *, archived, degraded):
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         storage = LocalStorage(self.home / "archive")
         self.yard.archived = partial(missing_from, storage) if archived else None
@@ -490,7 +490,7 @@ class Histories(RuleBasedStateMachine):
 
     def run(self, act, plan, crash, *, after, asks=True):
         """As the command does it: what is checked is what was planned with."""
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         lost = asks and plan.ledger and self.yard.ledger is None
         counts: Counter[str] = Counter()

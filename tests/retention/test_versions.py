@@ -1,7 +1,8 @@
 """What a bucket keeps of deleted objects, as a trash."""
 
+from dataclasses import replace
+
 import pytest
-from msgspec.structs import replace
 
 from pipeline.retention import document
 from pipeline.retention.plan import GuardError

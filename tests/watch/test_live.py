@@ -14,12 +14,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import pytest
 import sqlalchemy as sa
+from msgspec import field
 from msgspec.structs import replace
 
 from pipeline.errors import NotFoundError
@@ -114,8 +115,7 @@ def _begun(url: str) -> bool:
         return queries.last_run(ledger) is not None
 
 
-@dataclass(frozen=True)
-class Slow(Shelf):
+class Slow(Shelf, frozen=True):
     """Puts one segment, or the playlist as it should be in the end, some time later."""
 
     late: str = ""  # name of a segment

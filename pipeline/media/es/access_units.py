@@ -125,7 +125,8 @@ def _spans(found: Nals, which: Mask) -> list[tuple[int, int]]:
 def assigned(begins: Index, pes: Index, pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks]:
     """The stamps of the PES for the first unit that begins in each; -1 for the others."""
     owner = np.searchsorted(pes, begins, side="right") - 1
-    first = (owner >= 0) & np.append(True, owner[1:] != owner[:-1])[: len(owner)]
+    first = owner >= 0
+    first[1:] &= owner[1:] != owner[:-1]
     if not len(pes):
         first[:] = False
         return np.full(len(begins), -1, np.int64), np.full(len(begins), -1, np.int64)

@@ -115,7 +115,8 @@ def nals(es: Bytes, syntax: NalSyntax = AVC) -> Nals:
     codes = codes[codes + 3 < len(es)]
     long = (codes > 0) & (es[codes - 1] == 0)
     begin = codes + 3
-    end = np.append(codes[1:] - long[1:], len(es))[: len(codes)]
+    end = np.full(len(codes), len(es), np.intp)
+    end[:-1] = codes[1:] - long[1:]
     kind = syntax.kinds(es[begin])
     low, high = syntax.pictures
     picture = (kind >= low) & (kind <= high)

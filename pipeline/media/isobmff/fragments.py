@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from msgspec.structs import asdict
 from numpy.typing import NDArray
 
-from pipeline.media.clock import HZ
+from pipeline.media.clock import HZ, median
 from pipeline.media.isobmff.boxes import Box, Node, read_header
 from pipeline.media.isobmff.track_header import TrackHeader, clock, track_header
 from pipeline.media.malformed import Malformed
@@ -88,7 +88,7 @@ def _whole(tracks: Iterable[_Reading], length: int, cut: bool) -> Fragments:
 def _span(pts: Longs) -> tuple[int, int]:
     """From the first to the end of the last, as long as most of them."""
     steps = np.diff(np.sort(pts))
-    return int(pts.min()), int(pts.max()) + (int(np.median(steps)) if len(steps) else 0)
+    return int(pts.min()), int(pts.max()) + (int(median(steps)) if len(steps) else 0)
 
 
 def _ticks(times: Longs, track: Track) -> Longs:

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.media.clock import BASE, HZ
+from pipeline.media.clock import BASE, HZ, median
 from pipeline.media.loss.holes import Stretch, beyond, span
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.timeline.edges.counters import counters_go_on
@@ -143,7 +143,7 @@ def allowed(lane: Lane, entries: Sequence[Entry]) -> float:
     """
     off = [abs(_lacking(e)) for e in entries if e.promised and e.units]
     whole = all((e.promised or 0.0).is_integer() for e in entries)
-    usual = 2 * float(np.median(off)) if off else 0.0
+    usual = 2 * median(off) if off else 0.0
     return max(LEAST, UNITS * lane.unit / HZ, usual, ROUNDED if whole else 0.0)
 
 

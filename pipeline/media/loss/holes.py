@@ -71,7 +71,7 @@ def line(stretches: Sequence[Stretch], lane: Lane) -> Line:
             first[1:][[bool(s.units.dropped) for s in stretches]],  # what was dropped may be media
         ]
     )
-    places = np.unique(np.searchsorted(at, torn))
+    places = np.flatnonzero(np.bincount(np.searchsorted(at, torn)))  # each once, in order
     owner = np.searchsorted(first, at, side="right") - 1
     cut = np.array([s.units.cut > 0 for s in stretches], np.bool_)
     sizes = np.concatenate([empty, *(s.units.sizes for s in stretches)]).astype(np.intp)[at]
@@ -108,7 +108,7 @@ def _outside(
 
 def holes_at(on: Line, lane: Lane) -> list[int]:
     """Positions in a line in front of which a hole is."""
-    places = np.union1d(on.torn, _silences(on, lane))
+    places = np.flatnonzero(np.bincount(np.concatenate([on.torn, _silences(on, lane)])))
     wide = on.begin[places] - on.end[places - 1] > lane.unit / 2
     return [int(place) for place in places[wide]]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from pipeline.media.clock import HZ, MODULO, Ticks, signed
+from pipeline.media.clock import HZ, MODULO, Ticks, median, signed
 from pipeline.media.slots.neighbours import emptied, end, streams_of, unit
 from pipeline.media.slots.presentation import in_place, one_bit_off, within
 from pipeline.media.slots.segments import Placed, Slot, has_media
@@ -37,7 +37,7 @@ def believed(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
     for slot in slots:
         for stream in streams_of(slot).values():
             units[stream.codec.name if stream.codec else ""].append(unit(stream))
-    usual = {name: float(np.median(lasting)) for name, lasting in units.items()}
+    usual = {name: median(lasting) for name, lasting in units.items()}
     kept: list[Slot] = []
     findings: list[Finding] = []
     for slot in slots:

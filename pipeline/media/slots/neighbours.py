@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.media.clock import HZ, Ticks, signed, signed_ticks
+from pipeline.media.clock import HZ, Ticks, median, signed, signed_ticks
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.ts.scan import Stream
 
@@ -134,4 +134,4 @@ def unit(stream: Stream) -> float:
     steps = steps[steps > 0]
     if not len(steps):
         return HZ / 25
-    return float(steps[0] if (steps == steps[0]).all() else np.median(steps))
+    return float(steps[0] if (steps == steps[0]).all() else median(steps))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.media.clock import HZ, MODULO, Index, Ticks, signed
+from pipeline.media.clock import HZ, MODULO, Index, Ticks, median, signed
 from pipeline.media.track import Lane
 
 TRUSTED = 0.9  # share of pictures that must be in place for the others to be called wrong
@@ -101,8 +101,8 @@ def _crowding(shown: Ticks, decoded: Ticks, unit: float) -> Index:
     line = shown[order]
     steps = np.diff(line)
     odd = np.flatnonzero(np.abs(steps - unit) > EVEN * unit)
-    empty = odd[np.abs(steps[odd] - 2 * unit) <= EVEN * unit]
-    rest = np.setdiff1d(odd, empty)
+    wide = np.abs(steps[odd] - 2 * unit) <= EVEN * unit
+    empty, rest = odd[wide], odd[~wide]
     if len(empty) != 1 or not 0 < len(rest) <= 2:
         return none
     first = int(rest[0])
@@ -124,7 +124,7 @@ def _placed(shown: Ticks, decoded: Ticks, astray: Index, unit: float) -> Ticks:
     """
     sure = np.setdiff1d(np.arange(len(shown)), astray)
     waits = shown[sure] - decoded[sure]
-    low, high, usual = waits.min(), waits.max(), int(np.median(waits))
+    low, high, usual = waits.min(), waits.max(), int(median(waits))
     line = np.sort(shown[sure])
     placed = []
     for at in decoded[astray].tolist():
@@ -154,7 +154,7 @@ def within(pts: Ticks, dts: Ticks, lane: Lane, lasts: float | None) -> tuple[Tic
         widest = int(inner.max())
         if step <= max(HZ, 3 * widest, REORDERED * lane.unit):  # as nearly always
             continue
-        usual = int(np.median(inner))
+        usual = int(median(inner))
         short = int(inner.sum()) + 2 * usual - lasts * HZ
         beyond = short + step - usual  # with it, where it is
         if abs(short) <= FITS + 2 * widest and beyond > HZ / 2 + abs(short):

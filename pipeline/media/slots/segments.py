@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pipeline.media.clock import HZ, Ticks, signed
+from pipeline.media.clock import HZ, Ticks, median, signed
 from pipeline.media.track import NOTHING, Edges, Lane
 from pipeline.media.ts.pes import stuffed
 from pipeline.media.ts.scan import Scan, Stream
@@ -203,7 +203,7 @@ def slots_between(slots: Sequence[Slot], before: Placed, segment: Placed) -> lis
 def as_long_as_slots(seconds: float, slots: Sequence[Slot]) -> bool:
     """So much is one slot by EXTINF, or a few times as much."""
     told = [slot.duration for slot in slots[:-1] if slot.duration]
-    usual = float(np.median(told)) if told else 0.0
+    usual = median(told) if told else 0.0
     if not usual or seconds < usual / 2:
         return False
     times = round(seconds / usual)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from pipeline.media.clock import HZ, MODULO, Ticks, signed, signed_ticks
+from pipeline.media.clock import HZ, MODULO, Ticks, median, signed, signed_ticks
 from pipeline.media.slots.neighbours import Neighbours, end, first, streams_of
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import Stream
@@ -149,7 +149,7 @@ def _distances(
     """
     every = [_distance(slot, pid, at_end=at_end) for slot in slots]
     others = [d for n, d in enumerate(every) if n != here and d is not None]
-    return (every[here], round(float(np.median(others)))) if others else (None, 0)
+    return (every[here], round(median(others))) if others else (None, 0)
 
 
 def _outside(slot: Slot, found: Neighbours, pid: int) -> int | None:

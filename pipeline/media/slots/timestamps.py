@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.media.clock import BASE, HZ, MODULO, Index, Ticks, signed
+from pipeline.media.clock import BASE, HZ, MODULO, Index, Ticks, median, signed
 from pipeline.media.track import Lane
 
 TRUSTED = 0.9  # share of stamps that must agree for the others to be called wrong
@@ -119,11 +119,11 @@ def started(pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks] | None:
     known = np.flatnonzero(dts >= 0)
     if len(known) < 3 or dts[known[0]] or abs(int(signed(dts[known[1]]))) <= HZ:
         return None
-    step = int(np.median(signed(np.diff(dts[known[1:]]))))
+    step = int(median(signed(np.diff(dts[known[1:]]))))
     if step <= 0:
         return None
     pts, dts = pts.copy(), dts.copy()
-    late = int(np.median(signed(pts[known[1:]] - dts[known[1:]])))
+    late = int(median(signed(pts[known[1:]] - dts[known[1:]])))
     dts[known[0]] = (dts[known[1]] - step) % MODULO
     pts[known[0]] = (dts[known[0]] + late) % MODULO
     return pts, dts
@@ -150,7 +150,7 @@ def sound_from_next(pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks]:
     known = np.flatnonzero(dts >= 0)
     if len(known) < 2 or dts[0] >= 0:
         return pts, dts
-    step = float(np.median(signed(np.diff(dts[known])) / np.diff(known)))
+    step = median(signed(np.diff(dts[known])) / np.diff(known))
     pts, dts = pts.copy(), dts.copy()
     pts[0] = dts[0] = (int(dts[known[0]]) - round(step * int(known[0]))) % MODULO
     return pts, dts
@@ -216,7 +216,7 @@ def swapped(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int] | No
     right[known], both[known] = dts[known][order], pts[known][order]
     # the presentation time was swapped as well if that makes for steadier delays
     delays = [signed(shown[known] - right[known]) for shown in (both, pts)]
-    strays = [np.abs(delay - np.median(delay)).sum() for delay in delays]
+    strays = [np.abs(delay - median(delay)).sum() for delay in delays]
     return (both if strays[0] <= strays[1] else pts), right, int(np.count_nonzero(away))
 
 

@@ -67,6 +67,8 @@ def _retime_clock(work: Work, pids: Sequence[int], offset: int) -> None:
     clocked = np.flatnonzero((packets.fields[:, 0] >= 7) & (packets.fields[:, 1] & 0x10 != 0))
     carrier = packets.pid[packets.adapted[clocked]]
     clocked = clocked[np.logical_or.reduce([carrier == pid for pid in pids])]
+    if not len(clocked):
+        return
     carriers, field = packets.adapted[clocked], packets.fields[clocked, 2:7]
     base = (pcr_bases(field) + offset) % MODULO
     for place, shift in enumerate((25, 17, 9, 1)):

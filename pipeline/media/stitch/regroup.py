@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.clock import MODULO, Index, Mask, Ticks
+from pipeline.media.clock import MODULO, Index, Mask, Ticks, median
 from pipeline.media.es.access_units import assigned
 from pipeline.media.es.nal import Nals, NalSyntax, nals
 from pipeline.media.stitch.payload import Flow, extent
@@ -203,7 +203,7 @@ def _in_gaps(pts: Ticks, decoded: Ticks, between: Mask, unit: float) -> Ticks:
         if (told & ~between).any()
         else pts[told] - decoded[told]
     )
-    places = decoded + int(np.median(late))
+    places = decoded + int(median(late))
     taken = np.searchsorted(places - unit / 2, pts[told], side="right") - 1
     free = np.isin(count, taken, invert=True)
     shown = pts.copy()
@@ -211,7 +211,7 @@ def _in_gaps(pts: Ticks, decoded: Ticks, between: Mask, unit: float) -> Ticks:
     shown[own] = places[rank[own]]
     free[rank[own]] = False
     rest, left = np.flatnonzero(shown < 0), places[free]
-    shown[rest] = decoded[rest] + int(np.median(late))
+    shown[rest] = decoded[rest] + int(median(late))
     shown[rest[: len(left)]] = left[: len(rest)]
     return shown
 
@@ -307,5 +307,5 @@ def _clocks(work: Work) -> Iterator[tuple[int, int]]:
     stamped = (work.pts >= 0) & (t.header[:, 7] >> 6 >= 2)
     if len(rows) and stamped.any():
         moved = work.pts[stamped] - stamps(t.header[stamped, 9:14])[0]
-        bases = (pcr_bases(packets.rows[rows, 6:11]) + int(np.median(moved))) % MODULO
+        bases = (pcr_bases(packets.rows[rows, 6:11]) + int(median(moved))) % MODULO
         yield from zip(rows.tolist(), bases.tolist(), strict=True)

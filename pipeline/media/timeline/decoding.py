@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.media.clock import Ticks, signed_ticks
+from pipeline.media.clock import Ticks, median, quantile, signed_ticks
 from pipeline.media.slots.segments import Placed
 from pipeline.media.slots.timestamps import LATEST
 from pipeline.media.track import Lane
@@ -64,8 +64,8 @@ def _turns(before: Placed, segment: Placed, lane: Lane) -> bool:
     if abs(first_wait(before, pid) - first_wait(segment, pid)) <= half:
         return False
     waits = [_waits(before, pid), _waits(segment, pid)]
-    usual = [float(np.median(each)) for each in waits]
-    strays = [np.quantile(np.abs(w - one), MOST) for w, one in zip(waits, usual, strict=True)]
+    usual = [median(each) for each in waits]
+    strays = [quantile(np.abs(w - one), MOST) for w, one in zip(waits, usual, strict=True)]
     if abs(usual[0] - usual[1]) <= half or max(strays) > STEADY * lane.unit:
         return False
     decoded = segment.first(pid) - before.last(pid)
@@ -90,7 +90,7 @@ def _leads(runs: Sequence[Sequence[Placed]], lane: Lane) -> list[int]:
     wait longest, as far as pictures can wait, and none is decoded after the first of the next run.
     """
     pid = lane.pid
-    waits = [float(np.median(np.concatenate([_waits(s, pid) for s in run]))) for run in runs]
+    waits = [median(np.concatenate([_waits(s, pid) for s in run])) for run in runs]
     longest = max((wait for wait in waits if wait <= LATEST), default=0.0)
     short = [max(0.0, longest - wait) for wait in waits]
     leads = [round(ticks) if ticks > lane.unit / 2 else 0 for ticks in short]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
-from pipeline.media.clock import HZ, MODULO
+from pipeline.media.clock import HZ, MODULO, median
 from pipeline.media.slots.segments import (
     Placed,
     Slot,
@@ -175,7 +175,7 @@ def _late(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
     others = segments[1:]
     if headless(segments[0]):
         off = [abs(o) for _, o in extinf_errors(others, lanes)]
-        return max(0.1, 2 * float(np.median(off))) if off else 0.1
+        return max(0.1, 2 * median(off)) if off else 0.1
     return tolerance(others, lanes)
 
 
@@ -244,7 +244,7 @@ def _reordering(segments: Sequence[Placed], lane: Lane) -> float:
     if lane.codec.kind == "audio":
         return 0.0
     having = [s for s in segments if lane.pid in s.stamps]
-    return float(np.median([s.presented(lane.pid)[0] - s.first(lane.pid) for s in having]))
+    return median([s.presented(lane.pid)[0] - s.first(lane.pid) for s in having])
 
 
 def _lingering(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:

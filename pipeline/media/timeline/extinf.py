@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
-
-from pipeline.media.clock import HZ
+from pipeline.media.clock import HZ, median, quantile
 from pipeline.media.slots.segments import Placed, opening
 from pipeline.media.track import Lane
 
@@ -21,7 +19,7 @@ def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
     whole = all(duration == int(duration) for duration in durations)
     rounded = whole and (len(off) < 3 or max(off) > 0.05)
     rounded |= all(s.slot.rounded for s in segments)
-    usual = max(2 * float(np.median(off)), float(np.percentile(off, 95)) if len(off) > 7 else 0.0)
+    usual = max(2 * median(off), quantile(off, 0.95) if len(off) > 7 else 0.0)
     return max(0.1 if len(off) > 1 else 0.2, usual, 0.6 if rounded else 0.0)
 
 

@@ -11,7 +11,7 @@ from itertools import takewhile
 import numpy as np
 from msgspec.structs import replace
 
-from pipeline.media.clock import BASE, HZ, MODULO, signed, signed_ticks
+from pipeline.media.clock import BASE, HZ, MODULO, median, signed, signed_ticks
 from pipeline.media.slots.segments import (
     GAP,
     Placed,
@@ -141,7 +141,7 @@ class Placer:
         if not count or before.slot.utc is not None or segment.position != before.position + 1:
             return 0.0
         told = [slot.duration for slot in self._slots if slot.duration]
-        return count * float(np.median(told or [0.0]))
+        return count * median(told or [0.0])
 
     def _breaks(self, before: Placed, segment: Placed) -> bool:
         """Packets are missing: a clock that goes on may have begun anew by chance."""

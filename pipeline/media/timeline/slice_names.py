@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from pipeline.media.clock import HZ, Ticks, signed, signed_ticks
+from pipeline.media.clock import HZ, Ticks, median, signed, signed_ticks
 from pipeline.media.slots.segments import Placed, Slot, falls_short, opening
 from pipeline.media.track import Lane
 
@@ -79,8 +79,8 @@ def wall(
     begins = np.array([opening(s, lanes) for s, _ in asked])
     if not all(_same_clock(s, asked[0][0]) for s, _ in asked):
         times -= _drift(times, begins) * (begins - opening(at or segments[0], lanes))
-    middle = float(np.median(times))
-    spread = float(np.median(np.abs(times - middle)))
+    middle = median(times)
+    spread = median(np.abs(times - middle))
     return Wall(middle, spread, max(_grain(s, lanes) for s, _ in asked))
 
 
@@ -91,7 +91,7 @@ def _drift(times: NDArray[np.float64], begins: Ticks) -> float:
     one, other = np.triu_indices(len(times), 1)
     apart = begins[other] - begins[one]
     slopes = (times[other] - times[one])[apart != 0] / apart[apart != 0]
-    return float(np.median(slopes)) if len(slopes) else 0.0
+    return median(slopes) if len(slopes) else 0.0
 
 
 def _tells(segment: Placed, lanes: Sequence[Lane]) -> bool:
@@ -195,4 +195,4 @@ def _clock(segment: Placed) -> int:
     raw: Ticks = segment.stream(pid).pts
     both = (raw >= 0) & (pts >= 0)
     moved = pts[both] - raw[both]
-    return int(moved[0]) + int(np.median(signed(moved - moved[0])))
+    return int(moved[0]) + int(median(signed(moved - moved[0])))

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from pipeline.media.clock import HZ, signed
+from pipeline.media.clock import HZ, median, signed
 from pipeline.media.es.codecs import Codec, is_data
 from pipeline.media.es.formats import collide, needs
 from pipeline.media.finding_ids import CHANGES
@@ -104,7 +104,7 @@ def _goes_on(before: Scan, behind: Scan) -> bool:
         a, b = one.dts[one.dts >= 0], other.dts[other.dts >= 0]
         if one.codec and len(a) > 1 and len(b):
             step = int(signed(b[:1] - a[-1:])[0])
-            near = step <= LATE * float(np.median(signed(np.diff(a))))
+            near = step <= LATE * median(signed(np.diff(a)))
             steps.append(step > 0 and (near or continues(one, other)))
     return bool(steps) and all(steps)
 
@@ -166,7 +166,7 @@ def _is_regular(streams: Sequence[Stream]) -> bool:
     """PES with time stamps follow each other as sound and pictures do, not now and then."""
     steps = [signed(np.diff(s.dts[s.dts >= 0])) for s in streams]
     every = np.concatenate([*steps, np.empty(0, np.int64)])
-    return len(every) >= REGULAR and 0 < float(np.median(every)) <= HZ
+    return len(every) >= REGULAR and 0 < median(every) <= HZ
 
 
 def _unlisted(scans: Sequence[Scan]) -> Iterator[Finding]:
@@ -210,7 +210,7 @@ def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
         return exact
     steps = np.concatenate([_steps(stream) for stream in streams])
     steps = steps[steps > 0]
-    return float(np.median(steps)) if len(steps) else HZ / 25
+    return median(steps) if len(steps) else HZ / 25
 
 
 def _steps(stream: Stream) -> NDArray[np.float64]:

@@ -5,9 +5,7 @@ Times are ticks of 90 kHz unless they say seconds.
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from pipeline.media.clock import HZ
+from pipeline.media.clock import HZ, median
 from pipeline.media.slots.segments import (
     Placed,
     Slot,
@@ -63,7 +61,7 @@ def _usual_if_cut(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float | 
     told = [s.slot.duration for s in segments[:-1] if s.slot.duration]
     if last.slot.listed or not told or not breaks_off(last, lanes):
         return None
-    return float(np.median(told))
+    return median(told)
 
 
 def _start_of_last(

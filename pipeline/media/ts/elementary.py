@@ -29,8 +29,9 @@ def stream_bytes(
             rest, begins[long] = begins[long] - PACKET, PACKET
             long = min(long + 1, len(begins) - 1)
             begins[long] += rest if begins[long] < PACKET else 0
-    offsets = np.append(0, np.cumsum(PACKET - begins))
-    return _payloads(packets.rows, index, begins, before), offsets[at] + len(before)
+    held = PACKET - begins
+    offsets = np.cumsum(held)[at] - held[at] + len(before)
+    return _payloads(packets.rows, index, begins, before), offsets
 
 
 def _payloads(rows: Bytes, index: Index, begins: Index, before: bytes) -> bytearray:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from msgspec import Struct
 
-from pipeline.media.clock import Bytes, Index, Mask, Ticks, signed
+from pipeline.media.clock import Bytes, Index, Mask, Ticks, median, signed
 from pipeline.media.ts.packets import PACKET, Packets
 from pipeline.media.ts.pes_header import WIDTH, begun, plain, put_right
 from pipeline.media.ts.repeats import ROUND, equal, may_be_rounds, rounds_again, sent_again
@@ -260,7 +260,7 @@ def _cannot_be_the_field(t: Track, declared: Index, real: Index, dts: Ticks) -> 
     bits, apart = declared ^ real, np.abs(real - declared)
     steps = np.append(signed(np.diff(dts)), 0)
     known = np.append((dts[1:] >= 0) & (dts[:-1] >= 0), False)
-    usual = float(np.median(steps[known])) if known.any() else 0.0
+    usual = median(steps[known]) if known.any() else 0.0
     late = ~known | (steps > 1.5 * usual)
     latest = known & (steps >= max(2.5 * usual, steps[known].max(initial=0)))
     wrong: Mask = (bits & (bits - 1) != 0) & (apart % (1 << 16) != 0)

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pipeline.errors import MuxingError
-from pipeline.media.clock import BASE, HZ, MODULO, Ticks, signed
+from pipeline.media.clock import BASE, HZ, MODULO, Ticks, median, signed
 from pipeline.media.containers.unwrap import Opened
 from pipeline.media.es import adts
 from pipeline.media.es.codecs import ENCODED, Carriage
@@ -213,7 +213,7 @@ def _times(source: Source, run: Sequence[Change]) -> _Times:
     if exact is not None:
         behind = last.tail * exact
     elif _private(run[-1]):  # one packet of sound in each PES
-        behind = float(np.median(np.diff(old[-1]))) if len(old[-1]) > 1 else HZ / 50
+        behind = median(np.diff(old[-1])) if len(old[-1]) > 1 else HZ / 50
     else:  # how much its last PES holds is not known: all that comes out, if nothing follows
         behind = math.inf
     end = int(old[-1].max())
@@ -308,7 +308,7 @@ def _holes(source: Source, change: Change, times: _Times) -> Iterator[tuple[floa
     """Spans inside a segment that hold no sound: the encoder fills them with silence."""
     sent = samples(source.read(change.number).data, change.pid)
     begins = [times.near(sample.pts) for sample in sent]
-    lasting = 1.5 * float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
+    lasting = 1.5 * median(np.diff(begins)) if len(begins) > 1 else 0.0
     exact = change.was.codec.unit_ticks(change.was.config)
     for sample, (begin, following) in zip(sent, pairwise(begins), strict=False):
         if exact is not None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.choices import Format, OnChange
-from pipeline.media.clock import Bytes, signed
+from pipeline.media.clock import Bytes, median, signed
 from pipeline.media.es.codecs import ENCODED, codec_of
 from pipeline.media.slots.format_changes import Change, Survey, begun_anew, by_segment, survey
 from pipeline.media.slots.segments import Slot
@@ -106,7 +106,7 @@ def _gone(one: _Anew) -> dict[int, tuple[int, int]]:
             pts = one.scan.streams[change.pid].pts
             first = int(pts[pts >= 0][0])
             shown = np.sort(signed(pts[pts >= 0] - first))
-            usual = np.median(np.diff(shown)) if len(shown) > 1 else 0
+            usual = median(np.diff(shown)) if len(shown) > 1 else 0
             gone[one.found.wanted[change.kind].pid] = first, first + int(shown[-1] + usual)
     return gone
 

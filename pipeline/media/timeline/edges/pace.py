@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from msgspec import Struct
 
-from pipeline.media.clock import HZ, Ticks, signed
+from pipeline.media.clock import HZ, Ticks, median, quantile, signed
 from pipeline.media.slots.segments import GAP, Placed
 from pipeline.media.track import Lane
 
@@ -51,12 +51,12 @@ def pace(segments: Sequence[Placed], lane: Lane) -> Pace:
     steps = np.concatenate([_steps(s, lane.pid) for s in having])
     times = np.maximum(np.round(steps / lane.unit), 1) if lane.codec.kind == "audio" else 1.0
     away = np.abs(steps - times * lane.unit)
-    spread = float(np.percentile(away, 100 * (1 - SEEN))) if len(away) else 0.0
+    spread = quantile(away, 1 - SEEN) if len(away) else 0.0
     units = sum(float(s.last(lane.pid) - s.first(lane.pid)) / lane.unit + 1 for s in having)
     return Pace(
         steady=spread <= lane.unit / 4,
         longest=int(steps.max(initial=0)),
-        stray=float(np.median(away)) if len(away) else 0.0,
+        stray=median(away) if len(away) else 0.0,
         border=_border(having, lane),
         packets=sum(s.stream(lane.pid).packets for s in having) / max(units, 1.0),
     )
@@ -76,7 +76,7 @@ def _border(having: Sequence[Placed], lane: Lane) -> float | None:
         for a, b in pairwise(having)
         if b.position == a.position + 1 and b.slot.part == a.slot.part
     ]
-    return min(float(np.median(gaps)), GAP) if len(gaps) >= 3 else None
+    return min(median(gaps), GAP) if len(gaps) >= 3 else None
 
 
 def decoded_end(segment: Placed, lane: Lane) -> float:
