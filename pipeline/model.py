@@ -189,7 +189,7 @@ class Seam(Struct, frozen=True):
     utc: str | None = None  # when, by the names of the segments (ISO 8601)
 
 
-class Entry(Struct, frozen=True):
+class AccountEntry(Struct, frozen=True):
     """One track in one slot of the playlist: what was promised, and what was delivered."""
 
     slot: str
@@ -244,7 +244,7 @@ class Account(Struct, frozen=True):
     """What was promised and delivered, in summary."""
 
     tracks: tuple[Total, ...] = ()
-    slots: tuple[Entry, ...] = ()  # those of which there is something to say
+    slots: tuple[AccountEntry, ...] = ()  # those of which there is something to say
     more: int = 0  # such slots that are not among them
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from msgspec import Struct
+
 from pipeline.agora import names
 from pipeline.jobs import one
 from pipeline.jobs.options import Options
@@ -47,8 +49,7 @@ JSON = b'{"code": 404, "message": "no such object"}\n'
 # --- made by ffmpeg ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """What to record."""
 
     video: bool = True

@@ -56,7 +56,7 @@ class Mp4Name(Struct, frozen=True):
     index: int
 
 
-class Stream(Struct, frozen=True):
+class UserStream(Struct, frozen=True):
     """Whose sound or pictures, in individual mode; an MP4 holds both, its ``kind`` is None."""
 
     cname: str
@@ -95,10 +95,10 @@ def backup_copy(name: str, stem: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-def parse_stream(cname: str) -> Stream | None:
+def parse_stream(cname: str) -> UserStream | None:
     """What stands for the cname in a name of individual mode, None in the other modes."""
     match = _STREAM.fullmatch(cname)
-    return match and Stream(match["cname"], match["uid"], match["kind"])
+    return match and UserStream(match["cname"], match["uid"], match["kind"])
 
 
 def one_recording(sid: str, cname: str) -> str:

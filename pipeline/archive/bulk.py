@@ -8,7 +8,7 @@ from pipeline.archive import raw
 from pipeline.archive.ingest import Ingested, ingest
 from pipeline.archive.order import Bagging
 from pipeline.errors import NotFoundError, RecpipeError, UsageError
-from pipeline.jobs.many import Failure, Work, shown
+from pipeline.jobs.many import Failure, Task, shown
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Opener
 from pipeline.model import Report
@@ -17,7 +17,7 @@ from pipeline.stages.discover import discover
 from pipeline.stages.publish import RECEIPT, receipt_key
 from pipeline.storage import Storage
 
-Found = tuple[Storage, Published] | Work
+Found = tuple[Storage, Published] | Task
 
 
 def published_in(
@@ -34,7 +34,7 @@ def published_in(
                 name = key if key.endswith(RECEIPT) else receipt_key(key)
                 yield storage, read(storage, name)
             elif key:
-                yield from (Work(found, storage) for found in discover(storage, key))
+                yield from (Task(found, storage) for found in discover(storage, key))
             else:
                 yield from _folder(storage)
         except RecpipeError as error:
@@ -49,10 +49,10 @@ def _exists(storage: Storage, key: str) -> bool:
     return True
 
 
-def _raw(storage: Storage) -> list[Work]:
+def _raw(storage: Storage) -> list[Task]:
     """Recordings by their playlists; nobody has to have any."""
     try:
-        return [Work(found, storage) for found in discover(storage, "")]
+        return [Task(found, storage) for found in discover(storage, "")]
     except NotFoundError:
         return []
 
@@ -110,7 +110,7 @@ def ingest_all(
             if earlier != where:
                 said = f"{where}: its bag would be called like that of {earlier}"
                 raise UsageError(f"{said}; give them different archives")
-            if isinstance(one, Work):
+            if isinstance(one, Task):
                 yield raw.take(one, bagging, how, now)
             else:
                 storage, published = one
@@ -121,7 +121,7 @@ def ingest_all(
 
 def _named(one: Found, options: Options) -> tuple[str, str, str]:
     """The recording, where it is, and what its bag is called."""
-    if isinstance(one, Work):
+    if isinstance(one, Task):
         return one.recording.id, one.recording.source, raw.bag_name(one, options)
     storage, published = one
     return published.id, storage.url(published.receipt_key), published.name

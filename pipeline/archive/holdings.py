@@ -1,7 +1,7 @@
 """Whether a recording is safe in the archive, with its originals."""
 
 from pipeline.archive.bagit import bag, places
-from pipeline.archive.bagit.places import Form, Place
+from pipeline.archive.bagit.places import BagLocation, Form
 from pipeline.archive.order import ACCESS, original_path, receipt_path
 from pipeline.errors import NotFoundError
 from pipeline.receipts.read import Published
@@ -39,6 +39,6 @@ def missing_from(archive: Storage, published: Published) -> str | None:
     return None
 
 
-def _whole_tar(archive: Storage, place: Place) -> bool:
+def _whole_tar(archive: Storage, place: BagLocation) -> bool:
     noted = places.recall_tar(archive, place.name)
     return noted is not None and noted.get("size") == archive.head(place.key).size

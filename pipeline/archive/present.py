@@ -12,7 +12,7 @@ from pipeline.receipts.inputs import inputs_of
 from pipeline.receipts.read import Published
 
 
-def another(archive: Archive, place: places.Place) -> ExistsError:
+def another(archive: Archive, place: places.BagLocation) -> ExistsError:
     """That the bag which is there is not the one that was to be made."""
     where = archive.storage.url(place.key)
     return ExistsError(
@@ -20,7 +20,7 @@ def another(archive: Archive, place: places.Place) -> ExistsError:
     )
 
 
-def size_of(archive: Archive, place: places.Place) -> tuple[int, int]:
+def size_of(archive: Archive, place: places.BagLocation) -> tuple[int, int]:
     """Number and bytes of the payload of a bag, as it says itself."""
     noted = places.recall_tar(archive.storage, place.name) if place.form is places.Form.TAR else {}
     if place.form is places.Form.OBJECTS:
@@ -30,7 +30,9 @@ def size_of(archive: Archive, place: places.Place) -> tuple[int, int]:
     return int(count), int(size)
 
 
-def what_is_there(published: Published, archive: Archive, place: places.Place) -> Mapping[str, str]:
+def what_is_there(
+    published: Published, archive: Archive, place: places.BagLocation
+) -> Mapping[str, str]:
     """What a bag that is there was made of; ExistsError if it cannot tell."""
     if place.form is places.Form.TAR:
         noted = places.recall_tar(archive.storage, place.name)

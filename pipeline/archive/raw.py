@@ -18,7 +18,7 @@ from pipeline.archive.present import another, made_from, size_of
 from pipeline.errors import NotFoundError
 from pipeline.jobs import one
 from pipeline.jobs.locks import locked
-from pipeline.jobs.many import Work
+from pipeline.jobs.many import Task
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Destination, Target
 from pipeline.model import Report
@@ -31,7 +31,7 @@ from pipeline.storage.oserrors import os_errors
 Clock = Callable[[], float]
 
 
-def take(work: Work, bagging: Bagging, options: Options, now: Clock) -> Ingested | Report:
+def take(work: Task, bagging: Bagging, options: Options, now: Clock) -> Ingested | Report:
     """Its bag, or why nothing could be made of it.  Safe to repeat."""
     target = _target(work, bagging, options)
     with locked(bagging.order.spool, f"archive of {target.url}"):
@@ -48,13 +48,13 @@ def take(work: Work, bagging: Bagging, options: Options, now: Clock) -> Ingested
     return replace(bagged, receipt="", report=report)
 
 
-def bag_name(work: Work, options: Options) -> str:
+def bag_name(work: Task, options: Options) -> str:
     """What the bag of a recording is called: as its receipt would be."""
     target = Destination(work.source, options.format).target(work.recording.id)
     return receipt_key(target.key).removesuffix(RECEIPT)
 
 
-def _target(work: Work, bagging: Bagging, options: Options) -> Target:
+def _target(work: Task, bagging: Bagging, options: Options) -> Target:
     """A folder of its own in the spool, the same one whenever this is asked for again."""
     told = f"{bagging.archive.storage.url()}\0{work.recording.source}"
     identity = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
@@ -70,7 +70,7 @@ def _forget(target: Target) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _present(work: Work, target: Target, bagging: Bagging, options: Options) -> Ingested | None:
+def _present(work: Task, target: Target, bagging: Bagging, options: Options) -> Ingested | None:
     """The bag that was made of this very source; ExistsError if it is of another one."""
     archive, name = bagging.archive, bag_name(work, options)
     place = places.named(archive.storage, name)
@@ -87,7 +87,7 @@ def _present(work: Work, target: Target, bagging: Bagging, options: Options) -> 
     return Ingested(work.recording.id, "", url, "present", files, size)
 
 
-def _told(archive: Archive, place: places.Place, name: str) -> tuple[str | None, str | None]:
+def _told(archive: Archive, place: places.BagLocation, name: str) -> tuple[str | None, str | None]:
     """What a bag was made from, and how it holds the originals."""
     noted = places.recall_tar(archive.storage, name) if place.form is places.Form.TAR else None
     if noted is not None:

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from pipeline import config
-from pipeline.cli.options import State
+from pipeline.cli.options import Invocation
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
 from pipeline.errors import RecpipeError
 
@@ -51,7 +51,7 @@ class App(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> Any:
         """Run the command and leave with its exit code."""
-        state = State()
+        state = Invocation()
         if instruction := config.completion():
             from pipeline.cli.completion import complete
 
@@ -70,7 +70,7 @@ class App(click.Group):
             code = _complain(what if state.debug else f"{what}; --debug shows where", BUG, state)
         sys.exit(code)
 
-    def _run(self, args: list[str], state: State) -> int:
+    def _run(self, args: list[str], state: Invocation) -> int:
         try:
             with self.make_context(NAME, args, obj=state) as context:
                 code = self.invoke(context)
@@ -136,7 +136,7 @@ def cli(context: click.Context) -> int | None:
     return None
 
 
-def _complain(line: str, code: int, state: State) -> int:
+def _complain(line: str, code: int, state: Invocation) -> int:
     if state.debug:
         import traceback
 
@@ -145,7 +145,7 @@ def _complain(line: str, code: int, state: State) -> int:
     return code
 
 
-def _line(error: RecpipeError | click.ClickException, state: State) -> str:
+def _line(error: RecpipeError | click.ClickException, state: Invocation) -> str:
     from pipeline.storage.names import printable
 
     if isinstance(error, RecpipeError):
@@ -158,7 +158,7 @@ def _line(error: RecpipeError | click.ClickException, state: State) -> str:
     return f"{text}{origin}; see {error.ctx.command_path} --help"
 
 
-def _origin(error: click.UsageError, context: click.Context, state: State) -> str:
+def _origin(error: click.UsageError, context: click.Context, state: Invocation) -> str:
     """Where a value that was not given on the command line was set."""
     name = error.param.name if isinstance(error, click.BadParameter) and error.param else None
     if name is None or context.get_parameter_source(name) is not ParameterSource.DEFAULT_MAP:

@@ -17,7 +17,7 @@ from pipeline.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from pipeline.archive.bagit.fixity import Checked
-    from pipeline.archive.bagit.places import Place
+    from pipeline.archive.bagit.places import BagLocation
     from pipeline.archive.bagit.staging import Archive
     from pipeline.archive.ingest import Ingested
     from pipeline.jobs.many import Failure
@@ -287,7 +287,7 @@ def export(place: str, bags: tuple[str, ...], **chosen: Any) -> int:
     return 0
 
 
-def _named(storage: "Storage", bags: Sequence[str]) -> "list[Place]":
+def _named(storage: "Storage", bags: Sequence[str]) -> "list[BagLocation]":
     from pipeline.archive.bagit import places
 
     found = {place.name: place for place in places.places(storage)}

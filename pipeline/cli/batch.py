@@ -16,7 +16,7 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.cli.progress import Bar, NoBar
-    from pipeline.jobs.many import Failure, Outcome, Watch, Work
+    from pipeline.jobs.many import Failure, Outcome, Task, Watch
     from pipeline.jobs.options import Options
 
 Outcomes: TypeAlias = "Generator[Outcome, None, None]"
@@ -67,7 +67,7 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
 
 
 def convert_found(
-    works: Sequence["Work"], failures: Sequence["Failure"], chosen: dict[str, Any]
+    works: Sequence["Task"], failures: Sequence["Failure"], chosen: dict[str, Any]
 ) -> int:
     """Convert what was found into ``output``, and say what became of it; returns the exit code."""
     from pipeline.choices import Format
@@ -148,7 +148,7 @@ def _listed(lines: Iterable[bytes]) -> Iterator[str]:
 
 
 def _report(
-    works: Sequence["Work"],
+    works: Sequence["Task"],
     failures: Sequence["Failure"],
     outcomes: Callable[["Options", "Watch"], Outcomes],
     chosen: dict[str, Any],
@@ -195,7 +195,7 @@ def _say(outcome: "Outcome", chosen: dict[str, Any], *, among_many: bool) -> Non
         output.say_json(describe.as_json(outcome))
     if isinstance(outcome, Failure):
         output.say(describe.complaint(outcome, among_many=among_many))
-        if click.get_current_context().ensure_object(options.State).debug:
+        if click.get_current_context().ensure_object(options.Invocation).debug:
             import traceback
 
             output.say("".join(traceback.format_exception(outcome.error)).rstrip())
@@ -205,7 +205,7 @@ def _say(outcome: "Outcome", chosen: dict[str, Any], *, among_many: bool) -> Non
         output.say_listing("\n".join(describe.as_text(outcome)))
 
 
-def _watched(works: Sequence["Work"], chosen: dict[str, Any]) -> "Bar | NoBar":
+def _watched(works: Sequence["Task"], chosen: dict[str, Any]) -> "Bar | NoBar":
     from pipeline.cli import progress
 
     seen = output.is_terminal(sys.stderr) and config.cursor_moves()
@@ -216,7 +216,7 @@ def _watched(works: Sequence["Work"], chosen: dict[str, Any]) -> "Bar | NoBar":
     return progress.Bar(works, passes)
 
 
-def _preview(works: Sequence["Work"], failures: Sequence["Failure"], chosen: dict[str, Any]) -> int:
+def _preview(works: Sequence["Task"], failures: Sequence["Failure"], chosen: dict[str, Any]) -> int:
     """What would be done; no segment is opened and nothing is written."""
     from pipeline.cli import describe
     from pipeline.jobs import many

@@ -8,7 +8,7 @@ import click
 
 from pipeline import config
 from pipeline.choices import CHOICES
-from pipeline.cli.options import State
+from pipeline.cli.options import Invocation
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.jobs.options import Options
@@ -22,7 +22,7 @@ def opener(chosen: Mapping[str, Any]) -> "Opener":
     from pipeline.storage.pace import paced
 
     names = ("endpoint_url", "region", "profile")
-    file = click.get_current_context().ensure_object(State).file
+    file = click.get_current_context().ensure_object(Invocation).file
     at = {name: chosen[name] for name in names}
     opened = many.opener(chosen.get("jobs"), settings=file, **at)
     rate = chosen.get("bwlimit")

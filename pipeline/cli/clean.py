@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.ledger import Ledger
     from pipeline.model import StoredObject
     from pipeline.retention.apply import Work
-    from pipeline.retention.document import Leftover, Plan
+    from pipeline.retention.document import CleanupPlan, Leftover
     from pipeline.retention.interlocks import Checks
     from pipeline.retention.leftovers import Stores
     from pipeline.retention.plan import Rules
@@ -277,7 +277,7 @@ def _checks(source: str, results: str, ledger: "Ledger | None", chosen: dict[str
 
 @contextmanager
 def _working(
-    plan: "Plan", chosen: dict[str, Any], source: str | None = None, *, asks: bool = True
+    plan: "CleanupPlan", chosen: dict[str, Any], source: str | None = None, *, asks: bool = True
 ) -> "Iterator[Work]":
     """What a run needs, and its lock: two runs on one source never overlap."""
     from pipeline.jobs.locks import locked
@@ -289,7 +289,7 @@ def _working(
 
 
 def _work(
-    plan: "Plan",
+    plan: "CleanupPlan",
     chosen: dict[str, Any],
     source: str,
     ledger: "Ledger | None",
@@ -309,7 +309,7 @@ def _work(
     return Work(checks, audit, spool_of(chosen), time.time, trusting=not chosen["conditions"])
 
 
-def _of_run(source: str, run: str, chosen: dict[str, Any]) -> "Plan":
+def _of_run(source: str, run: str, chosen: dict[str, Any]) -> "CleanupPlan":
     from pipeline.retention import trash
 
     if "/" in run or run.startswith("."):
@@ -332,7 +332,7 @@ def _stores(checks: "Checks", archive: str | None, chosen: dict[str, Any]) -> "S
     return Stores(checks.source, checks.results, opened)
 
 
-def _swept(one: "Leftover", plan: "Plan", work: "Work", chosen: dict[str, Any]) -> int:
+def _swept(one: "Leftover", plan: "CleanupPlan", work: "Work", chosen: dict[str, Any]) -> int:
     """Remove a leftover; returns how many problems there were."""
     from pipeline.errors import RecpipeError
     from pipeline.retention import apply as acts

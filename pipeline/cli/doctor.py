@@ -83,7 +83,7 @@ def _checks(store: str | None, chosen: dict[str, Any]) -> Iterator[Check]:
     yield clock(time.time())
     yield boto3()
     if store:
-        file = click.get_current_context().ensure_object(options.State).file
+        file = click.get_current_context().ensure_object(options.Invocation).file
         where = {k: chosen[k] for k in ("endpoint_url", "region", "profile")}
         yield a_store(store, file=file, **where)
 
@@ -97,7 +97,7 @@ def python() -> Check:
 
 
 def ffmpeg(explicit: str | None) -> Iterator[Check]:
-    """Every ffmpeg that may be used, proved anew; one that works is enough."""
+    """Every ffmpeg that may be used, proved again; one that works is enough."""
     from pipeline.muxing.locate import ADVICE, examine
 
     candidates = examine(explicit)

@@ -51,14 +51,14 @@ def erase(sources: tuple[str, ...], **chosen: Any) -> int:
       recpipe clean erase recordings/ --to out/ --older-than 365d --everywhere
     """
     from pipeline.retention.erasure import traces
-    from pipeline.retention.erasure.document import Asked, write
+    from pipeline.retention.erasure.document import ErasureRequest, write
 
     if not chosen["everywhere"]:
         said = "erase looks in all places at once, trash, spool and ledger included"
         raise UsageError(f"{said}; add --everywhere, and name every archive with --archive")
     with pinging(chosen["ping"]) as ended, if_any(chosen["ledger"]) as ledger:
         now = time.time()
-        asked = Asked(_reason(chosen), _stores(sources, chosen), ledger is not None)
+        asked = ErasureRequest(_reason(chosen), _stores(sources, chosen), ledger is not None)
         places = _places(asked.stores, ledger, chosen)
         subject = _subject(chosen, places, now)
         found = traces.find(places.stores, subject)

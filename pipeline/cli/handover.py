@@ -10,12 +10,12 @@ from pipeline.cli import options, output
 from pipeline.errors import RecpipeError, UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
-    from pipeline.jobs.agora.sessions import Known
+    from pipeline.jobs.agora.sessions import KeptSession
     from pipeline.storage import Storage
     from pipeline.watch.discovery.wait_for_one import Awaited
 
 
-def refuse_nonsense(chosen: Mapping[str, Any], known: "Known") -> None:
+def refuse_nonsense(chosen: Mapping[str, Any], known: "KeptSession") -> None:
     """What could not be handed over in the end, said before anything is stopped."""
     from pipeline.agora.schema.requests import INDIVIDUAL
 
@@ -33,11 +33,11 @@ def refuse_nonsense(chosen: Mapping[str, Any], known: "Known") -> None:
     _bucket(known, chosen)
 
 
-def hand_over(known: "Known", uploading: str | None, chosen: Mapping[str, Any]) -> int:
+def hand_over(known: "KeptSession", uploading: str | None, chosen: Mapping[str, Any]) -> int:
     """Wait until everything is in the bucket, convert it, and end as convert does."""
     from pipeline.agora.transport import Clock
     from pipeline.cli import batch
-    from pipeline.jobs.many import Work
+    from pipeline.jobs.many import Task
     from pipeline.storage.names import printable
     from pipeline.watch.discovery import wait_for_one
 
@@ -45,14 +45,14 @@ def hand_over(known: "Known", uploading: str | None, chosen: Mapping[str, Any]) 
     try:
         recording = wait_for_one.settled(awaited, clock=Clock(), say=_waits)
         output.say(f"recpipe: {recording.source}: all of it is there")
-        return batch.convert_found([Work(recording, awaited.storage)], [], _as_convert(chosen))
+        return batch.convert_found([Task(recording, awaited.storage)], [], _as_convert(chosen))
     except (KeyboardInterrupt, RecpipeError):
         name = f"--channel {shlex.quote(printable(known.cname))} --uid {known.uid}"
         output.say(f"recpipe: stopped, and nothing is lost: the same command with {name} goes on")
         raise
 
 
-def _awaited(known: "Known", uploading: str | None, chosen: Mapping[str, Any]) -> "Awaited":
+def _awaited(known: "KeptSession", uploading: str | None, chosen: Mapping[str, Any]) -> "Awaited":
     from pipeline.watch.discovery.readiness import Patience
     from pipeline.watch.discovery.wait_for_one import Awaited
 
@@ -63,11 +63,11 @@ def _awaited(known: "Known", uploading: str | None, chosen: Mapping[str, Any]) -
     return Awaited(_bucket(known, chosen), place, told, patience)
 
 
-def _bucket(known: "Known", chosen: Mapping[str, Any]) -> "Storage":
+def _bucket(known: "KeptSession", chosen: Mapping[str, Any]) -> "Storage":
     """The root of the bucket, as the user or a table of the settings says it is reached."""
     from pipeline.jobs import named_stores as stores
 
-    file = click.get_current_context().ensure_object(options.State).file
+    file = click.get_current_context().ensure_object(options.Invocation).file
     if chosen["from"]:
         names = ("endpoint_url", "region", "profile")
         open_location = stores.locations(**{name: chosen[name] for name in names}, file=file)

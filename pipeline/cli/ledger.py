@@ -75,7 +75,7 @@ def status(id: str, every: bool, **chosen: Any) -> int:
     from pipeline.ledger import queries
 
     to = _destination(chosen)
-    wanted = queries.Wanted(id, to, chosen["states"], chosen["verdicts"])
+    wanted = queries.Filter(id, to, chosen["states"], chosen["verdicts"])
     with opened(chosen["ledger"]) as ledger:
         rows, run, now = queries.status(ledger, wanted), queries.last_run(ledger), ledger.time()
         watched = [] if id else queries.watched(ledger, to)

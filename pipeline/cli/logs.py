@@ -36,7 +36,7 @@ def let_speak(name: str, *, quiet: bool) -> None:
 
 
 class _Stderr(logging.Handler):
-    """Asks for stderr anew each time: a progress bar may have taken its place."""
+    """Asks for stderr each time: a progress bar may have taken its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

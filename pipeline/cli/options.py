@@ -16,7 +16,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @dataclass(slots=True)
-class State:
+class Invocation:
     """What is known before a command runs, and needed when it fails."""
 
     debug: bool = False
@@ -25,7 +25,7 @@ class State:
 
 
 def _configure(context: click.Context, option: click.Parameter, file: str | None) -> None:
-    state = context.ensure_object(State)
+    state = context.ensure_object(Invocation)
     state.file = file
     stray = config.stray(file)
     say(stray and f"recpipe: warning: {stray}")
@@ -36,14 +36,14 @@ def _configure(context: click.Context, option: click.Parameter, file: str | None
 
 
 def _debug(context: click.Context, option: click.Parameter, on: bool) -> bool:
-    context.ensure_object(State).debug = on
+    context.ensure_object(Invocation).debug = on
     return on
 
 
 def _log(context: click.Context, option: click.Parameter, form: str) -> str:
     from pipeline.cli import logs
 
-    logs.configure(form, debug=context.ensure_object(State).debug)
+    logs.configure(form, debug=context.ensure_object(Invocation).debug)
     return form
 
 

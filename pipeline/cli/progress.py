@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.choices import Format
 from pipeline.cli.output import is_terminal
-from pipeline.jobs.many import Outcome, Work
+from pipeline.jobs.many import Outcome, Task
 from pipeline.jobs.options import unwatched
 
 PROVED = (Format.MP4.value, Format.M4A.value)  # read a third time, against the result
@@ -24,7 +24,7 @@ class NoBar:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def watch(self, work: Work) -> Callable[[str, int], None]:
+    def watch(self, work: Task) -> Callable[[str, int], None]:
         """The progress of a recording goes nowhere."""
         return unwatched
 
@@ -38,7 +38,7 @@ class Bar:
     What a recording holds is estimated from the listing; a recording that is done counts in full.
     """
 
-    def __init__(self, works: Sequence[Work], passes: int) -> None:
+    def __init__(self, works: Sequence[Task], passes: int) -> None:
         self._passes = passes
         self._sizes = {id(work): size for work, size in _sizes(works)}
         self._left: dict[tuple[str, str], list[float]] = {}
@@ -55,7 +55,7 @@ class Bar:
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
-    def watch(self, work: Work) -> Callable[[str, int], None]:
+    def watch(self, work: Task) -> Callable[[str, int], None]:
         """Count what one recording reports, never more than it holds."""
         left = [float(self._sizes[id(work)])]
         self._left[work.recording.id, work.recording.source] = left
@@ -95,7 +95,7 @@ def _columns() -> Any:
     )
 
 
-def _sizes(works: Sequence[Work]) -> Iterator[tuple[Work, int]]:
+def _sizes(works: Sequence[Task]) -> Iterator[tuple[Task, int]]:
     """About what each recording holds: the media beside its playlist that is called like it."""
     folders: dict[int, list[str]] = {}
     for work in works:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # at run time these load httpx and pydantic, also for --help
     from pipeline.agora.schema.requests import LayoutRequest, UpdateRequest
     from pipeline.agora.schema.storage import StorageConfig
     from pipeline.agora.schema.values import Caution
-    from pipeline.jobs.agora.sessions import Known, Sessions
+    from pipeline.jobs.agora.sessions import KeptSession, Sessions
 
 RESOURCE = "{resourceid}"  # where a dry run does not know it
 
@@ -76,7 +76,7 @@ def start(request: str | None, **chosen: Any) -> int:
     wanted = parse(StartRequest, body)
     name = {"cname": wanted.cname, "uid": wanted.uid}
     parameters = parse(AcquireRequest, {**name, "clientRequest": acquire}).client_request
-    recording = jobs.Wanted(wanted, chosen["mode"], parameters)
+    recording = jobs.ToRecord(wanted, chosen["mode"], parameters)
     calls, mode = _calls(chosen), recording.mode
     pair = calls.acquire(recording.acquire, mode), calls.start(wanted, RESOURCE, mode)
     _warn(recording.cautions(time.time()))
@@ -204,7 +204,7 @@ def stop(background: bool, **chosen: Any) -> int:
 
 def _change(
     command: str,
-    known: "Known",
+    known: "KeptSession",
     wanted: "UpdateRequest | LayoutRequest",
     chosen: Mapping[str, Any],
 ) -> int:
@@ -262,7 +262,7 @@ def _storage(name: str | None) -> "StorageConfig | None":
     from pipeline.agora.schema.values import parse
     from pipeline.jobs.named_stores import storage_config
 
-    file = click.get_current_context().ensure_object(options.State).file
+    file = click.get_current_context().ensure_object(options.Invocation).file
     return parse(StorageConfig, storage_config(name.removeprefix("@"), file))
 
 
@@ -279,12 +279,11 @@ def _sessions(chosen: Mapping[str, Any]) -> "Sessions":
     return Sessions(Path(chosen["state"]) if chosen["state"] else config.default_state())
 
 
-def _find(chosen: Mapping[str, Any]) -> tuple["Sessions", "Known"]:
+def _find(chosen: Mapping[str, Any]) -> tuple["Sessions", "KeptSession"]:
     """The recording that is meant; a sid given by hand is remembered."""
     from msgspec.structs import replace
 
-    from pipeline.jobs.agora.lifecycle import find
-    from pipeline.jobs.agora.sessions import checked_sid
+    from pipeline.jobs.agora.sessions import checked_sid, find
 
     sessions = _sessions(chosen)
     known = find(sessions, _app_id(chosen), chosen["channel"], chosen["uid"])
@@ -295,7 +294,7 @@ def _find(chosen: Mapping[str, Any]) -> tuple["Sessions", "Known"]:
     return sessions, known
 
 
-def _name(known: "Known") -> dict[str, str]:
+def _name(known: "KeptSession") -> dict[str, str]:
     return {"cname": known.cname, "uid": known.uid}
 
 
@@ -326,7 +325,7 @@ def _show(calls: Iterable["Call"], chosen: Mapping[str, Any]) -> int:
 
 def _tell(
     command: str,
-    known: "Known",
+    known: "KeptSession",
     progress: "Progress | None",
     chosen: Mapping[str, Any],
     *,

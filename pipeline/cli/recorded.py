@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.agora.answers import Progress
-from pipeline.jobs.agora.sessions import Known
+from pipeline.jobs.agora.sessions import KeptSession
 from pipeline.storage.names import printable
 
 
 def entry(
-    command: str, known: Known, progress: Progress | None, *, already: bool = False
+    command: str, known: KeptSession, progress: Progress | None, *, already: bool = False
 ) -> dict[str, Any]:
     """For programs.  Keys are never renamed."""
     files = [file.name for file in progress.files] if progress else []
@@ -33,7 +33,7 @@ def entry(
     }
 
 
-def line(known: Known) -> str:
+def line(known: KeptSession) -> str:
     """One line of ``list``: what is remembered, which may be over by now."""
     state = "stopped" if known.ended is not None else "started" if known.sid else "acquired"
     began = datetime.fromtimestamp(known.started or known.acquired, UTC)
@@ -41,7 +41,7 @@ def line(known: Known) -> str:
     return printable(f"{state:<8} {began:%Y-%m-%dT%H:%M:%SZ}  {about}")
 
 
-def _state(known: Known, progress: Progress | None) -> str | None:
+def _state(known: KeptSession, progress: Progress | None) -> str | None:
     if known.ended is not None:
         return "stopped"
     return progress.state if progress else None

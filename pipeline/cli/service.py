@@ -161,13 +161,13 @@ def _refuse_nonsense(chosen: Mapping[str, Any]) -> None:
 def _service(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "Service":
     import time
 
-    from pipeline.simulator.service.gateway import Account
+    from pipeline.simulator.service.gateway import Customer
     from pipeline.simulator.service.requests import Conduct
     from pipeline.simulator.service.service import Service
 
     leap = time.time() - time.monotonic()
     return Service(
-        Account(*account(chosen)),
+        Customer(*account(chosen)),
         Conduct(
             speed=chosen["speed"],
             slice=math.ceil(chosen["segments"]),
@@ -189,7 +189,7 @@ def _stores(chosen: Mapping[str, Any]) -> "Open":
     """What a bucket stands for: one place for all, or the store that has these numbers."""
     from pipeline.jobs import named_stores as stores
 
-    file = click.get_current_context().ensure_object(options.State).file
+    file = click.get_current_context().ensure_object(options.Invocation).file
     if chosen["output"]:
         places = {name: chosen[name] for name in ("endpoint_url", "region", "profile")}
         place = chosen["output"].rstrip("/") + "/"

@@ -11,7 +11,7 @@ from pipeline.cli.service import service
 
 if TYPE_CHECKING:
     from pipeline.simulator.recorder.publish import Shelf
-    from pipeline.simulator.recording import Order, Simulated
+    from pipeline.simulator.recording import RecordingOrder, Simulated
 
 TRUTH = "truth.json"
 
@@ -145,21 +145,21 @@ def recording(**chosen: Any) -> int:
     return 0
 
 
-def _order(chosen: dict[str, Any]) -> "Order":
+def _order(chosen: dict[str, Any]) -> "RecordingOrder":
     import math
     import time
 
     from pipeline.simulator.faults.catalogue import parse
     from pipeline.simulator.recorder.material import Look
     from pipeline.simulator.recorder.values import STREAMS
-    from pipeline.simulator.recording import EPOCH, Order
+    from pipeline.simulator.recording import EPOCH, RecordingOrder
 
     if not chosen["speed"] > 0:
         raise click.UsageError(f"--speed {chosen['speed']:g}: expected more than 0")
     width, height = chosen["size"]
     wanted = chosen["stream_types"]
     streams = StreamTypes.BOTH if wanted is None else StreamTypes(wanted)
-    return Order(
+    return RecordingOrder(
         duration=chosen["duration"],
         look=Look(width, height, chosen["fps"], chosen["seed"]),
         slice=math.ceil(chosen["segments"]),

@@ -152,7 +152,9 @@ def _watch(sources: tuple[str, ...], chosen: dict[str, Any], ledger: "Ledger") -
     store_watchers = [StoreWatcher(s, where, patience, meant) for s in _stores(sources, opened)]
     if chosen["after"]:
         notify.command(chosen["after"])
-    told = notify.Told(chosen["after"], chosen["notify"], config.notify_secret(), chosen["ping"])
+    told = notify.Recipients(
+        chosen["after"], chosen["notify"], config.notify_secret(), chosen["ping"]
+    )
     return daemon.Watch(
         context=WorkContext(
             ledger=ledger,

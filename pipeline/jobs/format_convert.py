@@ -17,7 +17,7 @@ from pipeline.model import Report, Severity, Verdict
 from pipeline.muxing import file_commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import STALL, run
-from pipeline.muxing.tracks import Track, read_tracks
+from pipeline.muxing.tracks import ProbedTrack, read_tracks
 from pipeline.stages.discover import alone
 from pipeline.storage.locations import folder as opened
 from pipeline.storage.oserrors import os_errors
@@ -188,7 +188,7 @@ def _damage(job: _Job) -> tuple[str, ...]:
     return _said(report, Severity.ERROR)
 
 
-def _wanted(tracks: Sequence[Track], way: Way) -> tuple[list[Track], tuple[str, ...]]:
+def _wanted(tracks: Sequence[ProbedTrack], way: Way) -> tuple[list[ProbedTrack], tuple[str, ...]]:
     """The tracks to convert, and what has to be left out."""
     present = [track for track in tracks if track.packets and not track.cover]
     if any(track.first > track.last for track in present):
@@ -206,7 +206,7 @@ def _wanted(tracks: Sequence[Track], way: Way) -> tuple[list[Track], tuple[str, 
     return media, tuple(f"a {kind} track was left out" for kind in kinds)
 
 
-def _refuse_what_is_cut_off(tracks: Iterable[Track]) -> None:
+def _refuse_what_is_cut_off(tracks: Iterable[ProbedTrack]) -> None:
     """The index of a file stands also when the media it tells of is gone; ffmpeg does not mind."""
     for track in tracks:
         have = track.end - track.first
@@ -215,7 +215,7 @@ def _refuse_what_is_cut_off(tracks: Iterable[Track]) -> None:
             raise UsageError(f"cut short: {there}, the file says {track.stated:.3f} s")
 
 
-def _copied_wrong(wanted: Sequence[Track], made: Sequence[Track]) -> str | None:
+def _copied_wrong(wanted: Sequence[ProbedTrack], made: Sequence[ProbedTrack]) -> str | None:
     """Why a copy is not one."""
     have, want = ([(t.kind, t.codec) for t in tracks] for tracks in (made, wanted))
     if have != want:
@@ -230,7 +230,7 @@ def _copied_wrong(wanted: Sequence[Track], made: Sequence[Track]) -> str | None:
     return None
 
 
-def _encoded_wrong(wanted: Track, made: Sequence[Track], to: Format) -> str | None:
+def _encoded_wrong(wanted: ProbedTrack, made: Sequence[ProbedTrack], to: Format) -> str | None:
     """Why a sound track is not what it was.  Encoders begin early and fill up the last packet."""
     if [track.codec for track in made] != [CODECS[to]]:
         return f"{_named(made)} came out, expected audio {CODECS[to]}"
@@ -240,5 +240,5 @@ def _encoded_wrong(wanted: Track, made: Sequence[Track], to: Format) -> str | No
     return None
 
 
-def _named(tracks: Sequence[Track]) -> str:
+def _named(tracks: Sequence[ProbedTrack]) -> str:
     return ", ".join(f"{t.kind} {t.codec}".strip() for t in tracks) or "nothing"

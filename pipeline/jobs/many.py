@@ -49,7 +49,7 @@ EXIT_CODES = {
 }
 
 
-class Work(Struct, frozen=True, eq=False):
+class Task(Struct, frozen=True, eq=False):
     """One recording to be done; ``target`` is None when it is only to be checked."""
 
     recording: Recording
@@ -92,8 +92,8 @@ class Planned(Struct, frozen=True):
 
 
 Outcome = Report | Failure
-Watch = Callable[[Work], Progress]
-Action = Callable[[Work, Progress], Report]
+Watch = Callable[[Task], Progress]
+Action = Callable[[Task, Progress], Report]
 
 
 class Places(TypedDict, total=False):
@@ -171,9 +171,9 @@ def opener(
 
 def find(
     sources: Iterable[str], opened: Opener, meant: Selection = EVERYTHING
-) -> tuple[list[Work], list[Failure]]:
+) -> tuple[list[Task], list[Failure]]:
     """The recordings of all sources, each once; a source that holds none is a failure."""
-    works: dict[object, Work] = {}
+    works: dict[object, Task] = {}
     failures, now = [], time.time()
     for source in sources:
         try:
@@ -181,7 +181,7 @@ def find(
             for recording in discover(storage, key):
                 if not meant.takes(recording, now):
                     continue
-                works.setdefault(_identity(recording, storage), Work(recording, storage))
+                works.setdefault(_identity(recording, storage), Task(recording, storage))
         except RecpipeError as error:
             log.debug("%s: %s", shown(source), error)
             failures.append(Failure(None, shown(source), error))
@@ -189,8 +189,8 @@ def find(
 
 
 def aim(
-    works: Sequence[Work], to: Destination, naming: Naming | None = None
-) -> tuple[list[Work], list[Failure]]:
+    works: Sequence[Task], to: Destination, naming: Naming | None = None
+) -> tuple[list[Task], list[Failure]]:
     """Give every recording its place; all that would overwrite each other are refused."""
     if to.key and naming:
         raise UsageError(f"{to.storage.url(to.key)}: is one file; --name is for a folder")
@@ -204,7 +204,7 @@ def aim(
         replace(work, target=to.target(work.recording.id, name))
         for work, name in zip(works, called, strict=True)
     ]
-    same: dict[str, list[Work]] = defaultdict(list)
+    same: dict[str, list[Task]] = defaultdict(list)
     for work in aimed:
         assert work.target is not None
         same[work.target.url].append(work)
@@ -218,7 +218,7 @@ def aim(
 
 
 def convert_all(
-    works: Sequence[Work],
+    works: Sequence[Task],
     ffmpeg: locate.Ffmpeg,
     options: Options,
     *,
@@ -231,7 +231,7 @@ def convert_all(
     With a ``limit``, what was done before, or cannot be done, does not count.
     """
 
-    def action(work: Work, progress: Progress) -> Report:
+    def action(work: Task, progress: Progress) -> Report:
         assert work.target is not None
         watched = replace(options, progress=progress)
         return process(work.recording, work.source, work.target, ffmpeg, watched)
@@ -240,7 +240,7 @@ def convert_all(
 
 
 def check_all(
-    works: Sequence[Work],
+    works: Sequence[Task],
     options: Options,
     *,
     jobs: int | None = None,
@@ -249,13 +249,13 @@ def check_all(
 ) -> Generator[Outcome, None, None]:
     """Check each; outcomes come as soon as they are there."""
 
-    def action(work: Work, progress: Progress) -> Report:
+    def action(work: Task, progress: Progress) -> Report:
         return check_one(work.recording, work.source, replace(options, progress=progress))
 
     return each(works, _within(limit, action, lambda _: True), at_once(works, jobs), watch)
 
 
-def planned(work: Work, options: Options) -> Planned | Failure:
+def planned(work: Task, options: Options) -> Planned | Failure:
     """What would be done; no segment is opened."""
     recording, target = work.recording, work.target
     assert target is not None
@@ -311,7 +311,7 @@ def shown(source: str) -> str:
     return f"{scheme}://{re.sub(r'.*@', '...@', rest.partition('?')[0])}"
 
 
-def at_once(works: Sequence[Work], jobs: int | None) -> int:
+def at_once(works: Sequence[Task], jobs: int | None) -> int:
     """How many recordings are worked on at the same time."""
     return min(jobs or min(os.cpu_count() or 1, MOST_JOBS), len(works))
 
@@ -322,11 +322,11 @@ def _made(outcome: Outcome) -> bool:
 
 def _within(
     limit: int | None, action: Action, counts: Callable[[Outcome], bool]
-) -> Callable[[Work, Progress], Outcome | None]:
+) -> Callable[[Task, Progress], Outcome | None]:
     """The action as long as fewer than ``limit`` outcomes count; None from then on."""
     allowance = Allowance(limit)
 
-    def attempted(work: Work, progress: Progress) -> Outcome | None:
+    def attempted(work: Task, progress: Progress) -> Outcome | None:
         if not allowance.take():
             return None
         used = False
@@ -340,7 +340,7 @@ def _within(
     return attempted
 
 
-def attempt(work: Work, action: Action, progress: Progress) -> Outcome:
+def attempt(work: Task, action: Action, progress: Progress) -> Outcome:
     """What became of one recording, whatever it was."""
     recording = work.recording
     try:
@@ -356,7 +356,7 @@ def _identity(recording: Recording, storage: Storage) -> object:
     return (storage.uri(main.key), main.size, main.etag, main.modified)
 
 
-def _clash(work: Work, url: str, rivals: Sequence[Work]) -> Failure:
+def _clash(work: Task, url: str, rivals: Sequence[Task]) -> Failure:
     sources = " and ".join(rival.recording.source for rival in rivals)
     error = UsageError(f"{sources} would all be {url}; convert them to different folders")
     return Failure(work.recording.id, work.recording.source, error)

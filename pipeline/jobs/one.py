@@ -18,7 +18,7 @@ from pipeline.jobs.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Target
 from pipeline.jobs.output.files import Share, shares, together
-from pipeline.jobs.output.make_file import Job, Made, begun_ahead, make
+from pipeline.jobs.output.make_file import Job, MadeFile, begun_ahead, make
 from pipeline.jobs.output.publishing import done_before, objects_read, publish_all
 from pipeline.jobs.spool import forget, spool_in_use, spool_of
 from pipeline.jobs.stopwatch import Clock
@@ -175,7 +175,7 @@ def planned(
         formed = conform(needed, folder, ffmpeg, on_change=options.on_change, format=options.format)
         slots, again = slots_of(formed.segments), list[Finding]()
         if any(a is not b for a, b in zip_longest(slots, slots_of(found))):
-            slots, again = believed(slots)  # what was put right or written anew as well
+            slots, again = believed(slots)  # what was put right or rewritten as well
         one_format = options.on_change is not OnChange.SPLIT
         plan = timeline.plan(slots, options.on_loss, one_format=one_format)
     known = [*inventory.findings, *of_keys, *of_files, *of_slots, *formed.findings]
@@ -225,7 +225,7 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
         parts = _as_planned(job.recording, [evidence]) or _parts(job, evidence)
         if isinstance(parts, Report):
             return parts
-        made: list[Made] = []
+        made: list[MadeFile] = []
         try:
             for part in parts:
                 temporary = place() if made or ahead.output is None else ahead.output

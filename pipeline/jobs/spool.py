@@ -26,5 +26,5 @@ def spool_in_use(
 
 
 def forget(recording: Recording, options: Options) -> None:
-    """Segments that were fetched, or encoded anew, are not needed any more."""
+    """Segments that were fetched, or re-encoded, are not needed any more."""
     shutil.rmtree(spool_of(recording, options), ignore_errors=True)

@@ -17,7 +17,7 @@ from pipeline.media.timeline.plan import Plan
 from pipeline.media.timeline.wall_clock import iso, wall_clock
 from pipeline.media.track import Lane
 from pipeline.model import (
-    Entry,
+    AccountEntry,
     Finding,
     Hole,
     Recording,
@@ -75,7 +75,7 @@ def judged(
     findings = [*evidence.findings, *plan.findings, *checks.examine(plan), *read.findings]
     lost = {"video": 0.0, "audio": 0.0}
     found = holes(evidence, read, on_loss)
-    entries: list[Entry] = []
+    entries: list[AccountEntry] = []
     loose: list[Finding] = []
     elsewhere = {name: f"{part} holds its time" for name, part in plan.covered.whole.items()}
     end = max(losses.span(x, s)[1] for x, s in zip(read.lanes, read.held, strict=True))

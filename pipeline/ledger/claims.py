@@ -35,7 +35,7 @@ class Claim(Struct, frozen=True):
     why: str
 
 
-class Made(Struct, frozen=True):
+class PublishedVersion(Struct, frozen=True):
     """One published version, as its receipt tells."""
 
     version: int
@@ -218,7 +218,9 @@ def placed(ledger: Ledger, one: Claim) -> set[str]:
         return {detail["key"] for detail in told}
 
 
-def published(ledger: Ledger, one: Claim, made: Made, *, ffmpeg: str, why: str = "") -> Move:
+def published(
+    ledger: Ledger, one: Claim, made: PublishedVersion, *, ffmpeg: str, why: str = ""
+) -> Move:
     """A version is there, proven, with its receipt; ``why`` it is not as good as it should be."""
     with ledger.writing() as connection:
         values = {"version": made.version, "verdict": made.verdict.value, **_FRESH}
@@ -229,7 +231,9 @@ def published(ledger: Ledger, one: Claim, made: Made, *, ffmpeg: str, why: str =
     return replace(move, verdict=made.verdict.value)
 
 
-def keep(ledger: Ledger, connection: sa.Connection, rec_id: int, made: Made, *, token: int) -> None:
+def keep(
+    ledger: Ledger, connection: sa.Connection, rec_id: int, made: PublishedVersion, *, token: int
+) -> None:
     """What was published, and of what it was made."""
     common = {"rec_id": rec_id, "version": made.version}
     stored = {**common, "verdict": made.verdict.value, "token": token, "at": now()}

@@ -28,7 +28,7 @@ def exists(url: str) -> bool:
 
 
 def is_empty(ledger: Ledger) -> bool:
-    """Whether it knows no recording at all, as one that was lost and made anew."""
+    """Whether it knows no recording at all, as one that was lost and made again."""
     with ledger.reading() as connection:
         return connection.execute(sa.select(recordings.c.id).limit(1)).first() is None
 

@@ -13,7 +13,7 @@ from pipeline.ledger.states import OPEN, State
 Identity = tuple[str, int, str | None]  # key, size, ETag
 
 
-class Known(Struct, frozen=True):
+class KnownRecording(Struct, frozen=True):
     """What the ledger holds of a recording."""
 
     id: int
@@ -51,7 +51,7 @@ class Sighting(Struct, frozen=True, kw_only=True):
     place: str
     name: str
     sid: str | None
-    before: Known | None
+    before: KnownRecording | None
     state: State
     why: str
     as_is: bool
@@ -70,14 +70,14 @@ class StoreMemory(Struct, frozen=True):
     floor: str = ""  # nothing new comes below this key
 
 
-def open_ones(ledger: Ledger, store: str, destination: str) -> list[Known]:
+def open_ones(ledger: Ledger, store: str, destination: str) -> list[KnownRecording]:
     """Recordings of a store whose source is looked at in every cycle."""
     where = (recordings.c.store == store, recordings.c.state.in_(sorted(OPEN)))
     with ledger.reading() as connection:
         return list(_known(connection, destination, *where))
 
 
-def known(ledger: Ledger, destination: str, found: Sequence[str]) -> dict[str, Known]:
+def known(ledger: Ledger, destination: str, found: Sequence[str]) -> dict[str, KnownRecording]:
     """What is known of these sources."""
     with ledger.reading() as connection:
         return {
@@ -87,11 +87,11 @@ def known(ledger: Ledger, destination: str, found: Sequence[str]) -> dict[str, K
         }
 
 
-def _known(connection: sa.Connection, destination: str, *where: Any) -> Iterable[Known]:
-    columns = [recordings.c[name] for name in Known.__struct_fields__]
+def _known(connection: sa.Connection, destination: str, *where: Any) -> Iterable[KnownRecording]:
+    columns = [recordings.c[name] for name in KnownRecording.__struct_fields__]
     chosen = sa.select(*columns).where(recordings.c.destination == destination, *where)
     for row in connection.execute(chosen):
-        yield Known(**row._mapping)
+        yield KnownRecording(**row._mapping)
 
 
 def is_new(ledger: Ledger, destination: str) -> bool:

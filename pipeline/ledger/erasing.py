@@ -21,7 +21,7 @@ from pipeline.ledger.database.tables import (
 from pipeline.ledger.ledger import Ledger, in_chunks
 
 
-class Entry(Struct, frozen=True):
+class ErasableRecording(Struct, frozen=True):
     """A recording as far as erasing it needs to know."""
 
     id: int
@@ -33,12 +33,12 @@ class Entry(Struct, frozen=True):
     held: bool
 
 
-def entries(ledger: Ledger, chosen: Callable[[Entry], bool]) -> list[Entry]:
+def entries(ledger: Ledger, chosen: Callable[[ErasableRecording], bool]) -> list[ErasableRecording]:
     """The recordings that are chosen, in all places."""
     columns = ("id", "name", "source", "place", "store", "destination", "held")
     wanted = sa.select(*(recordings.c[name] for name in columns)).order_by(recordings.c.id)
     with ledger.reading() as connection:
-        found = (Entry(**row._mapping) for row in connection.execute(wanted))
+        found = (ErasableRecording(**row._mapping) for row in connection.execute(wanted))
         return [entry for entry in found if chosen(entry)]
 
 
@@ -76,7 +76,7 @@ def _events(connection: sa.Connection, mentioned: Callable[[str], bool]) -> None
 
 
 def _compact(ledger: Ledger) -> None:
-    """SQLite leaves what was deleted in free pages and in its log until both are written anew."""
+    """SQLite leaves what was deleted in free pages and in its log until both are rewritten."""
     if ledger.engine.dialect.name != "sqlite":
         return
     with (

@@ -34,7 +34,7 @@ class Explained(Struct, frozen=True):
     now: float
 
 
-class Wanted(Struct, frozen=True):
+class Filter(Struct, frozen=True):
     """Which recordings are meant; what is empty does not matter."""
 
     id: str = ""  # a name, a sid, or what either begins with
@@ -55,10 +55,10 @@ class Wanted(Struct, frozen=True):
             yield recordings.c.verdict.in_(sorted(self.verdicts))
 
 
-ALL = Wanted()
+ALL = Filter()
 
 
-def status(ledger: Ledger, wanted: Wanted = ALL) -> list[dict[str, Any]]:
+def status(ledger: Ledger, wanted: Filter = ALL) -> list[dict[str, Any]]:
     """One row for each recording, those that need a look first."""
     columns = [recordings.c[name] for name in SHOWN]
     order = sa.case({state.value: n for n, state in enumerate(_ORDER)}, value=recordings.c.state)
@@ -121,7 +121,7 @@ def one(connection: sa.Connection, id: str, to: str = "") -> dict[str, Any]:
     """The recording of that name, or the only one whose name begins so; of one destination, if it
     is named.  NotFoundError if there is none, UsageError if there are several.
     """
-    chosen = sa.select(recordings).where(*Wanted(id, to).where).order_by(recordings.c.id)
+    chosen = sa.select(recordings).where(*Filter(id, to).where).order_by(recordings.c.id)
     rows = connection.execute(chosen.limit(MOST_MEANT)).all()
     exact = [row for row in rows if row.name == id]
     rows = exact or rows

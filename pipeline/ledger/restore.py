@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from msgspec import Struct
 
-from pipeline.ledger.claims import Made, keep
+from pipeline.ledger.claims import PublishedVersion, keep
 from pipeline.ledger.database.tables import now, recordings
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
@@ -15,7 +15,7 @@ class Restored(Struct, frozen=True):
     recording: str
     source: str
     sid: str | None
-    made: Made
+    made: PublishedVersion
 
 
 def enter(ledger: Ledger, destination: str, receipt: Restored) -> bool:

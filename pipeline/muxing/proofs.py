@@ -12,7 +12,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class FfmpegTrial:
     """``outcome`` is for people; ``env`` is what both binaries need in their environment."""
 
     usable: bool
@@ -29,7 +29,7 @@ class Proofs:
         self._file = file
         self._pairs = self._read()
 
-    def recall(self, ffmpeg: Path, ffprobe: Path) -> Proof | None:
+    def recall(self, ffmpeg: Path, ffprobe: Path) -> FfmpegTrial | None:
         """What is known, if both binaries are still the same."""
         match self._pairs.get(stamp(ffmpeg, ffprobe)):
             case {
@@ -39,10 +39,10 @@ class Proofs:
                 "env": dict(env),
             }:
                 known = {str(name): str(value) for name, value in env.items()}
-                return Proof(usable, outcome, version, known)
+                return FfmpegTrial(usable, outcome, version, known)
         return None
 
-    def remember(self, key: str, proof: Proof) -> None:
+    def remember(self, key: str, proof: FfmpegTrial) -> None:
         """Keep a lasting proof, and forget those of earlier versions of the same binaries."""
         if not (key and self._file and proof.lasting):
             return

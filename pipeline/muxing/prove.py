@@ -14,7 +14,7 @@ from typing import IO
 
 from msgspec import Struct
 
-from pipeline.muxing.proofs import Proof
+from pipeline.muxing.proofs import FfmpegTrial
 from pipeline.muxing.run import reason
 from pipeline.muxing.sample_ts import PACKETS, SAMPLE
 
@@ -62,15 +62,17 @@ class Exit(Struct, frozen=True):
 
 def prove(
     ffmpeg: Path, ffprobe: Path, *, environ: Mapping[str, str], timeout: float = 10.0
-) -> Proof:
+) -> FfmpegTrial:
     """Remux and probe the sample; after a segmentation fault once more without gconv."""
     proof, crashed = _attempt(ffmpeg, ffprobe, environ, {}, timeout=timeout)
     if not crashed:
         return proof
     second, _ = _attempt(ffmpeg, ffprobe, environ, NO_GCONV, timeout=timeout)
     if second.usable:
-        return Proof(True, f"{second.outcome}; without it {proof.outcome}", proof.version, NO_GCONV)
-    return Proof(False, f"{proof.outcome}, also with {_shown(NO_GCONV)}", proof.version, {})
+        return FfmpegTrial(
+            True, f"{second.outcome}; without it {proof.outcome}", proof.version, NO_GCONV
+        )
+    return FfmpegTrial(False, f"{proof.outcome}, also with {_shown(NO_GCONV)}", proof.version, {})
 
 
 def _attempt(
@@ -80,7 +82,7 @@ def _attempt(
     extra: Mapping[str, str],
     *,
     timeout: float,
-) -> tuple[Proof, bool]:
+) -> tuple[FfmpegTrial, bool]:
     """The proof, and whether a segmentation fault ended it."""
     env = {**environ, **extra}
     remux = _run([str(ffmpeg), *REMUX], env, timeout)
@@ -93,9 +95,9 @@ def _attempt(
         problem = problem and f"its ffprobe ({ffprobe}) {problem}"
     if problem:
         lasting = last.code is not None
-        return Proof(False, problem, version, {}, lasting), last.signal == signal.SIGSEGV
+        return FfmpegTrial(False, problem, version, {}, lasting), last.signal == signal.SIGSEGV
     with_env = f" with {_shown(extra)}" if extra else ""
-    return Proof(True, f"remuxes a transport stream{with_env}", version, extra), False
+    return FfmpegTrial(True, f"remuxes a transport stream{with_env}", version, extra), False
 
 
 def _failure(ended: Exit, doing: str) -> str:

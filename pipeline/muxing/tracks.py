@@ -14,7 +14,7 @@ from pipeline.muxing.run import STALL, run
 SLOWEST = 1_000_000  # bytes a second that ffprobe reads on the slowest of machines
 
 
-class Track(Struct):
+class ProbedTrack(Struct):
     """One stream of a file, as ffprobe reads it packet by packet."""
 
     index: int
@@ -29,7 +29,7 @@ class Track(Struct):
     stated: float | None = None  # how long the file says it is
 
 
-def read_tracks(ffmpeg: Ffmpeg, path: Path, format: Format) -> list[Track]:
+def read_tracks(ffmpeg: Ffmpeg, path: Path, format: Format) -> list[ProbedTrack]:
     """Every stream of a file, by its number; MuxingError if it is no file of this format."""
     argv = file_commands.list_packets(ffmpeg.ffprobe, path, format)
     # through a file, because a long recording has millions of packets
@@ -40,25 +40,25 @@ def read_tracks(ffmpeg: Ffmpeg, path: Path, format: Format) -> list[Track]:
         return parse(output)
 
 
-def parse(lines: Iterable[str]) -> list[Track]:
+def parse(lines: Iterable[str]) -> list[ProbedTrack]:
     """The streams that a list of packets tells of, by their number."""
-    tracks: dict[int, Track] = {}
+    tracks: dict[int, ProbedTrack] = {}
     for line in lines:
         kind, _, rest = line.rstrip("\n").partition("|")
         values = dict(pair.partition("=")[::2] for pair in rest.split("|"))
         if kind == "packet":
             number = int(values["stream_index"])
-            _count(tracks.setdefault(number, Track(number)), values)
+            _count(tracks.setdefault(number, ProbedTrack(number)), values)
         elif kind == "stream":
             number = int(values["index"])
-            track = tracks.setdefault(number, Track(number))
+            track = tracks.setdefault(number, ProbedTrack(number))
             track.kind, track.codec = values.get("codec_type", ""), values.get("codec_name", "")
             track.stated = _seconds(values.get("duration"))
             track.cover = values.get("disposition:attached_pic") == "1"
     return [tracks[number] for number in sorted(tracks)]
 
 
-def _count(track: Track, values: Mapping[str, str]) -> None:
+def _count(track: ProbedTrack, values: Mapping[str, str]) -> None:
     if "D" in values.get("flags", ""):  # cut off by the file itself
         return
     track.packets += 1

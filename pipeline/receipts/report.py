@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.model import (
     Account,
-    Entry,
+    AccountEntry,
     Finding,
     Hole,
     Piece,
@@ -75,5 +75,7 @@ def _account(written: Mapping[str, Any] | None) -> Account | None:
     """As it was written; older receipts have none."""
     if written is None:
         return None
-    rows = [Entry(**{**row, "witnesses": tuple(row["witnesses"])}) for row in written["slots"]]
+    rows = [
+        AccountEntry(**{**row, "witnesses": tuple(row["witnesses"])}) for row in written["slots"]
+    ]
     return Account(tuple(Total(**t) for t in written["tracks"]), tuple(rows), written["more"])

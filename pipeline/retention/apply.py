@@ -8,11 +8,11 @@ from msgspec import Struct
 from pipeline.errors import RecpipeError
 from pipeline.retention import namings, record, trash, versions
 from pipeline.retention.audit import Audit
-from pipeline.retention.document import VERSIONS, Candidate, Doomed, Plan
+from pipeline.retention.document import VERSIONS, Candidate, CleanupPlan, Doomed
 from pipeline.retention.interlocks import Checks, protected
 from pipeline.retention.namings import Namings
 from pipeline.retention.plan import SKEW, GuardError
-from pipeline.retention.trash import Copies, State, Trash
+from pipeline.retention.trash import Copies, ObjectState, Trash
 from pipeline.storage import Storage
 from pipeline.storage.names import printable
 
@@ -47,13 +47,13 @@ class Work(Struct, frozen=True):
 class _Run(Struct, frozen=True):
     """A plan being carried out: what it works with, where objects wait, what is named now."""
 
-    plan: Plan
+    plan: CleanupPlan
     work: Work
     bin: Trash
     named: Namings
 
 
-def apply(plan: Plan, work: Work) -> Iterator[Done]:
+def apply(plan: CleanupPlan, work: Work) -> Iterator[Done]:
     """Move into the trash exactly what the plan names.  Run again after a crash, it finishes."""
     refuse_a_plan_out_of_time(plan.made, work.audit, work.now)
     _refuse_a_lost_ledger(plan, work)
@@ -67,7 +67,7 @@ def apply(plan: Plan, work: Work) -> Iterator[Done]:
     work.audit.tell("applied", plan.run)
 
 
-def _trash(plan: Plan, work: Work, *, deleting: bool = False) -> Trash:
+def _trash(plan: CleanupPlan, work: Work, *, deleting: bool = False) -> Trash:
     """Where the objects of a run go; GuardError if the store is not fit for it."""
     kept = versions.of(work.source, deleting=deleting) if plan.trash == VERSIONS else None
     deleter = trash.try_out(work.source, plan.run, work.spool, work.now(), trusting=work.trusting)
@@ -86,13 +86,13 @@ def refuse_a_plan_out_of_time(made: float, audit: Audit, now: Callable[[], float
         raise GuardError(f"the plan is {age / 86400:.0f} days old; plan again")
 
 
-def _refuse_a_lost_ledger(plan: Plan, work: Work) -> None:
+def _refuse_a_lost_ledger(plan: CleanupPlan, work: Work) -> None:
     """What was planned with a ledger may be held by now, and only the ledger knows."""
     if plan.ledger and work.checks.ledger is None:
         raise GuardError("planned with a ledger that is not there any more; name it, or plan again")
 
 
-def _named(plan: Plan, work: Work) -> Namings:
+def _named(plan: CleanupPlan, work: Work) -> Namings:
     """What is named now: a playlist may have been written since it was planned."""
     return namings.of_source(work.source, (o.key for one in plan.recordings for o in one.objects))
 
@@ -124,9 +124,9 @@ def _todo(one: Candidate, run: _Run) -> list[Doomed] | str:
         return why
     states = {o: run.bin.state(o) for o in one.objects}
     for doomed, found in states.items():
-        if found in (State.CHANGED, State.GONE):
+        if found in (ObjectState.CHANGED, ObjectState.GONE):
             return f"{doomed.key.rpartition('/')[2]}: {found.value} since it was planned"
-    todo = [o for o, found in states.items() if found is State.THERE]
+    todo = [o for o, found in states.items() if found is ObjectState.THERE]
     why = protected(run.work.source, [o.key for o in todo])
     # without its playlist nobody takes what is left of it for a recording
     return why or sorted(todo, key=lambda o: (not o.key.endswith(".m3u8"), o.key))
@@ -209,5 +209,5 @@ def _purged(one: Candidate, run: _Run) -> Done:
 def _record_what_a_crash_left_out(one: Candidate, run: _Run) -> None:
     name, work = run.plan.run, run.work
     states = {run.bin.state(doomed) for doomed in one.objects}
-    if states == {State.GONE} and not record.exists(work.checks.results, one, name):
+    if states == {ObjectState.GONE} and not record.exists(work.checks.results, one, name):
         record.write(work.checks.results, one, name, spool=work.spool, now=work.now())

@@ -54,7 +54,7 @@ class Leftover(Struct, frozen=True):
     detail: str = ""  # what it takes to remove that and nothing else
 
 
-class Plan(Struct, frozen=True):
+class CleanupPlan(Struct, frozen=True):
     """A plan as it was read."""
 
     run: str
@@ -120,7 +120,7 @@ def writing(path: Path, header: Mapping[str, Any]) -> Iterator[Writer]:
         temporary.unlink(missing_ok=True)
 
 
-def read(path: Path) -> Plan:
+def read(path: Path) -> CleanupPlan:
     """A plan that nobody has touched; UsageError otherwise."""
     with os_errors(f"read {path}"):
         return parse(path.read_bytes(), str(path))
@@ -156,11 +156,11 @@ def sealed(told: Mapping[str, Any]) -> bytes:
     return file.getvalue()
 
 
-def parse(text: bytes, where: str) -> Plan:
+def parse(text: bytes, where: str) -> CleanupPlan:
     """The same from bytes."""
     told, run = unsealed(text, where)
     try:
-        return Plan(
+        return CleanupPlan(
             run=run,
             text=text,
             made=float(told["made"]),

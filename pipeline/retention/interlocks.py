@@ -20,7 +20,7 @@ Objection = Callable[[Published], str | None]  # why not, None if there is no ob
 
 
 class Checks(Struct, frozen=True):
-    """What is looked at, at every stage anew."""
+    """What is looked at again at every stage."""
 
     source: Storage
     results: Storage
@@ -87,7 +87,7 @@ def asked(ledger: Ledger) -> Objection:
     """What the ledger objects to; GuardError if it has forgotten everything, holds included."""
     if custody.is_empty(ledger):
         said = "the ledger knows no recording at all, nor which are held"
-        raise GuardError(f"{said}; bring it back, or make it anew with recpipe ledger rebuild")
+        raise GuardError(f"{said}; bring it back, or make it again with recpipe ledger rebuild")
 
     def objection(published: Published) -> str | None:
         return custody.objection(ledger, published.id, str(published.receipt["source"]))

@@ -53,7 +53,7 @@ class Match(Struct, frozen=True, eq=False):
     shared: set[str] = field(default_factory=set)  # keys that another receipt names as well
 
 
-class Seen(Struct):
+class SweepCounts(Struct):
     """What a sweep counted."""
 
     objects: int = 0
@@ -72,7 +72,7 @@ def sweep(
     listing: Iterable[StoredObject],
     claims: Sequence[Claim],
     load: Load,
-    seen: Seen,
+    seen: SweepCounts,
     *,
     unknown: Callable[[StoredObject], None] = lambda found: None,
 ) -> Iterator[Match]:
@@ -146,7 +146,11 @@ class _Passing:
 
 
 def _count(
-    found: StoredObject, seen: Seen, unknown: Callable[[StoredObject], None], *, claimed: bool
+    found: StoredObject,
+    seen: SweepCounts,
+    unknown: Callable[[StoredObject], None],
+    *,
+    claimed: bool,
 ) -> None:
     seen.objects += 1
     seen.size += found.size
@@ -229,7 +233,7 @@ def unlike(inputs: Mapping[str, SourceFile], found: Mapping[str, StoredObject]) 
     return None
 
 
-def refuse_the_whole(seen: Seen, receipts: int, mine: int, now: float) -> None:
+def refuse_the_whole(seen: SweepCounts, receipts: int, mine: int, now: float) -> None:
     """What looks like a wrong prefix, lost credentials or a wrong clock."""
     if not seen.objects and not seen.trash:
         raise GuardError("the source lists nothing at all; check prefix and credentials")
@@ -245,7 +249,7 @@ class Room(Struct):
     """How much a plan may still take: it is filled up to its limits, and the rest waits."""
 
     rules: Rules
-    seen: Seen
+    seen: SweepCounts
     recordings: int = 0
     objects: int = 0
     size: int = 0

@@ -17,7 +17,7 @@ from pipeline.retention.claims import claims_of, inputs_in, refuse_a_whole_store
 from pipeline.retention.document import Leftover
 from pipeline.retention.interlocks import Checks, protected
 from pipeline.retention.namings import Namings
-from pipeline.retention.plan import Claim, Match, Room, Rules, Seen
+from pipeline.retention.plan import Claim, Match, Room, Rules, SweepCounts
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH, printable
 
@@ -52,7 +52,7 @@ class Survey(Struct):
     leftovers: int = 0
 
     @property
-    def seen(self) -> Seen:
+    def seen(self) -> SweepCounts:
         """What was counted on the way."""
         return self.room.seen
 
@@ -99,7 +99,7 @@ def survey(
     refuse_a_whole_store(checks.source)
     if where.trash == document.VERSIONS:
         versions.of(checks.source)
-    making = _Making(Survey(Room(rules, Seen())), checks, tell)
+    making = _Making(Survey(Room(rules, SweepCounts())), checks, tell)
     with tempfile.TemporaryFile() as file:
         candidates = Candidates(file)
         _sift(making, candidates, unknown, now)
@@ -171,7 +171,7 @@ def _header(where: Where, checks: Checks, rules: Rules, now: float) -> dict[str,
     }
 
 
-def _besides_trash(source: Storage, seen: Seen) -> Iterator[StoredObject]:
+def _besides_trash(source: Storage, seen: SweepCounts) -> Iterator[StoredObject]:
     for found in source.list():
         if found.key.startswith(TRASH):
             seen.trash += 1
@@ -227,7 +227,9 @@ def _write(writer: document.Writer, candidates: Candidates, making: _Making) -> 
     writer.end_section()
 
 
-def _objection(told: dict[str, Any], checks: Checks, named: Namings, seen: Seen) -> str | None:
+def _objection(
+    told: dict[str, Any], checks: Checks, named: Namings, seen: SweepCounts
+) -> str | None:
     """Why a recording may not go, of all that takes a look at more than its receipt."""
     keys = [one["key"] for one in told["objects"]]
     try:
@@ -241,7 +243,7 @@ def _objection(told: dict[str, Any], checks: Checks, named: Namings, seen: Seen)
         return printable(error)
 
 
-def _unread_beside(keys: list[str], seen: Seen) -> str | None:
+def _unread_beside(keys: list[str], seen: SweepCounts) -> str | None:
     """A slice beside a recording that its receipt does not know: not all of it was converted."""
     from pipeline.agora import names
 

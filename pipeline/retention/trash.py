@@ -18,7 +18,7 @@ from pipeline.errors import (
 )
 from pipeline.model import StoredObject
 from pipeline.retention import document
-from pipeline.retention.document import Doomed, Plan
+from pipeline.retention.document import CleanupPlan, Doomed
 from pipeline.retention.plan import SKEW, GuardError
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH
@@ -28,7 +28,7 @@ PLAN = "plan.json"
 PROBE = ".recpipe-probe"
 
 
-class State(StrEnum):
+class ObjectState(StrEnum):
     """Where an object of a plan is."""
 
     THERE = "there"  # untouched, or copied but not yet deleted
@@ -67,7 +67,7 @@ def objects_of(run: str) -> str:
 class Trash(Protocol):
     """Where the objects of a run wait, and how they get there and back."""
 
-    def state(self, one: Doomed) -> State:
+    def state(self, one: Doomed) -> ObjectState:
         """Where an object is now."""
 
     def put_away(self, one: Doomed) -> None:
@@ -85,7 +85,7 @@ class Trash(Protocol):
     def let_go(self, one: Doomed, handle: str) -> None:
         """Delete it for good."""
 
-    def clear(self, plan: Plan) -> None:
+    def clear(self, plan: CleanupPlan) -> None:
         """Remove what is left of a run whose plan was removed."""
 
 
@@ -96,16 +96,16 @@ class Copies(Struct, frozen=True):
     run: str
     deleter: Deleter
 
-    def state(self, one: Doomed) -> State:
+    def state(self, one: Doomed) -> ObjectState:
         """Where an object is now."""
         with suppress(NotFoundError):
             found = self.storage.head(one.key)
             same = (found.size, found.etag) == (one.size, one.etag)
-            return State.THERE if same else State.CHANGED
+            return ObjectState.THERE if same else ObjectState.CHANGED
         with suppress(NotFoundError):
             if self.storage.head(self._copy(one)).size == one.size:
-                return State.TRASHED
-        return State.GONE
+                return ObjectState.TRASHED
+        return ObjectState.GONE
 
     def put_away(self, one: Doomed) -> None:
         """Copy, then delete.  After a crash at any moment it is in one place or both."""
@@ -152,7 +152,7 @@ class Copies(Struct, frozen=True):
         """Delete the copy."""
         self.deleter.delete(self._copy(one), handle)
 
-    def clear(self, plan: Plan) -> None:
+    def clear(self, plan: CleanupPlan) -> None:
         """Remove empty folders."""
         self.storage.prune(home_of(plan.run))
 
@@ -169,13 +169,13 @@ class Copies(Struct, frozen=True):
         return digest.hexdigest()
 
 
-def write_plan(storage: Storage, plan: Plan, spool: Path) -> StoredObject:
+def write_plan(storage: Storage, plan: CleanupPlan, spool: Path) -> StoredObject:
     """Put the plan beside what it throws away: restoring needs nothing else."""
     key = home_of(plan.run) + PLAN
     return put_bytes(storage, key, plan.text, spool, content_type="application/json")
 
 
-def read_plan(storage: Storage, run: str) -> Plan:
+def read_plan(storage: Storage, run: str) -> CleanupPlan:
     """The plan of a run; NotFoundError if there is no such run."""
     key = home_of(run) + PLAN
     plan = document.parse(b"".join(storage.open(key)), storage.url(key))
@@ -184,7 +184,7 @@ def read_plan(storage: Storage, run: str) -> Plan:
     return plan
 
 
-def forget(storage: Storage, trash: Trash, plan: Plan) -> None:
+def forget(storage: Storage, trash: Trash, plan: CleanupPlan) -> None:
     """Remove the plan of a run whose trash is empty; what somebody else put there stays."""
     home = home_of(plan.run)
     if any(found.key != home + PLAN for found in storage.list(home)):

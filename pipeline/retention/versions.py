@@ -3,9 +3,9 @@
 from msgspec import Struct
 
 from pipeline.errors import ChangedError, StorageError
-from pipeline.retention.document import Doomed, Plan
+from pipeline.retention.document import CleanupPlan, Doomed
 from pipeline.retention.plan import GuardError
-from pipeline.retention.trash import PLAN, PROBE, Deleter, State, home_of
+from pipeline.retention.trash import PLAN, PROBE, Deleter, ObjectState, home_of
 from pipeline.storage import Storage
 from pipeline.storage.versions import ObjectVersions, Version
 
@@ -26,20 +26,20 @@ class Versions(Struct, frozen=True):
     versions: ObjectVersions
     deleter: Deleter
 
-    def state(self, one: Doomed) -> State:
+    def state(self, one: Doomed) -> ObjectState:
         """Where an object is now."""
         there = self.versions.of(one.key)
         latest = _latest(there)
         if latest is None:
-            return State.GONE
+            return ObjectState.GONE
         if not latest.marker:
-            return State.THERE if _is(latest, one) else State.CHANGED
-        return State.TRASHED if _find(there, one) else State.GONE
+            return ObjectState.THERE if _is(latest, one) else ObjectState.CHANGED
+        return ObjectState.TRASHED if _find(there, one) else ObjectState.GONE
 
     def put_away(self, one: Doomed) -> None:
         """Lay a marker over it."""
         self.deleter.delete(one.key, one.etag)
-        if self.state(one) is not State.TRASHED:
+        if self.state(one) is not ObjectState.TRASHED:
             raise StorageError(f"{self.storage.url(one.key)}: no version of it was kept")
 
     def bring_back(self, one: Doomed) -> bool:
@@ -76,7 +76,7 @@ class Versions(Struct, frozen=True):
             for version in there:
                 self.versions.remove(one.key, version.id)
 
-    def clear(self, plan: Plan) -> None:
+    def clear(self, plan: CleanupPlan) -> None:
         """Leave no version of our own plan and probe either."""
         for name in (PLAN, PROBE):
             key = home_of(plan.run) + name

@@ -17,13 +17,13 @@ from pipeline.simulator.faults.catalogue import (
     LISTING,
     PACKETS,
     UNITS,
-    Wanted,
+    ChosenFault,
 )
 from pipeline.simulator.faults.fault_context import Case
 from pipeline.simulator.recorder.material import Look, block_seconds, encode
 from pipeline.simulator.recorder.mux import muxed
 from pipeline.simulator.recorder.recorder import MOST_FAILOVERS, Setup, record
-from pipeline.simulator.recorder.values import STREAMS, Part
+from pipeline.simulator.recorder.values import STREAMS, RecordedPart
 from pipeline.simulator.truth.decidable import beyond_evidence, undecided
 from pipeline.simulator.truth.losses import Truth, tell
 
@@ -33,7 +33,7 @@ EPOCH = 1_772_442_002.12  # 2026-03-02 09:00:02.120 UTC
 LONGEST = 26 * 3600  # seconds: what one clock of 33 bits can count, less some room
 
 
-class Order(Struct, frozen=True):
+class RecordingOrder(Struct, frozen=True):
     """What to simulate.  The same order gives the same bytes with the same ffmpeg."""
 
     duration: float = 60.0  # seconds
@@ -41,15 +41,15 @@ class Order(Struct, frozen=True):
     slice: int = 15  # seconds
     streams: tuple[str, ...] = STREAMS
     bak: int = 0  # failover parts
-    faults: tuple[Wanted, ...] = ()
+    faults: tuple[ChosenFault, ...] = ()
     epoch: float = EPOCH  # seconds since 1970
 
 
 class Simulated(Struct, frozen=True):
     """A recording as it would be stored, and what is true of it."""
 
-    order: Order
-    parts: tuple[Part, ...]
+    order: RecordingOrder
+    parts: tuple[RecordedPart, ...]
     truth: Truth
     verdicts: tuple[str, ...]
 
@@ -90,13 +90,13 @@ class Simulated(Struct, frozen=True):
         }
 
 
-def simulate(order: Order, ffmpeg: Ffmpeg) -> Simulated:
+def simulate(order: RecordingOrder, ffmpeg: Ffmpeg) -> Simulated:
     """Make what is asked for; UsageError for an order that contradicts itself."""
     _examine(order)
     material = encode(order.look, block_seconds(order.duration), ffmpeg)
     setup = Setup(_sid(order.look.seed), CNAME, order.epoch, order.slice, order.streams)
     case = Case("", None, random.Random(order.look.seed), setup, material, ffmpeg)
-    parts: list[Part] = []
+    parts: list[RecordedPart] = []
     for number, span in enumerate(failover.spans(order.duration, order.bak, order.faults)):
         part = record(setup, material, span.begin, span.end, bak=number - 1 if number else None)
         if span.missed:
@@ -111,13 +111,15 @@ def simulate(order: Order, ffmpeg: Ffmpeg) -> Simulated:
     return Simulated(order, tuple(parts), truth, verdicts)
 
 
-def _of(faults: Sequence[Wanted], number: int) -> list[Wanted]:
+def _of(faults: Sequence[ChosenFault], number: int) -> list[ChosenFault]:
     """Those done to one part: the main one, unless they name another."""
     done = [w for w in faults if w.fault.apply is not None]
     return [w for w in done if (w.part or 0) == number]
 
 
-def _faulty(part: Part, older: Sequence[Part], wanted: Sequence[Wanted], case: Case) -> Part:
+def _faulty(
+    part: RecordedPart, older: Sequence[RecordedPart], wanted: Sequence[ChosenFault], case: Case
+) -> RecordedPart:
     """A part with its faults, and with what those of older ones mean for it."""
     content, early, late = (
         [w for w in wanted if w.fault.level in levels]
@@ -130,14 +132,14 @@ def _faulty(part: Part, older: Sequence[Part], wanted: Sequence[Wanted], case: C
     return _changed(part, late, case)
 
 
-def _changed(part: Part, wanted: Sequence[Wanted], case: Case) -> Part:
+def _changed(part: RecordedPart, wanted: Sequence[ChosenFault], case: Case) -> RecordedPart:
     for one in catalogue.in_order(wanted):
         assert one.fault.apply is not None
         part = one.fault.apply(part, replace(case, fault=one.fault.name, argument=one.argument))
     return part
 
 
-def _examine(order: Order) -> None:
+def _examine(order: RecordingOrder) -> None:
     look = order.look
     if not 0 <= order.bak <= MOST_FAILOVERS:
         raise UsageError(f"{order.bak} failover parts: expected at most {MOST_FAILOVERS}")
@@ -167,7 +169,7 @@ def _sid(seed: int) -> str:
     return random.Random(f"recording {seed}").randbytes(16).hex()
 
 
-def _said(wanted: Wanted) -> dict[str, Any]:
+def _said(wanted: ChosenFault) -> dict[str, Any]:
     fault = wanted.fault
     return {
         "name": fault.name,

@@ -17,7 +17,7 @@ from pipeline.media.es.black_picture import coding
 from pipeline.media.es.codecs import ENCODED
 from pipeline.media.es.nal import AVC, nals
 from pipeline.media.es.sps import NUMBERS
-from pipeline.media.loss.fills import Fill, Made, opening, wanted
+from pipeline.media.loss.fills import EncodedUnits, Fill, opening, wanted
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed
 from pipeline.media.track import Lane
@@ -33,14 +33,14 @@ class Filling(Struct, frozen=True, eq=False):
     """What goes into the holes, and why some stay open."""
 
     fills: tuple[Fill, ...] = ()
-    made: Mapping[int, Made] = field(default_factory=dict)  # by PID
+    made: Mapping[int, EncodedUnits] = field(default_factory=dict)  # by PID
     findings: tuple[Finding, ...] = ()
 
 
 def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ffmpeg) -> Filling:
     """Encode what the holes of every lane need."""
     fills: list[Fill] = []
-    made: dict[int, Made] = {}
+    made: dict[int, EncodedUnits] = {}
     findings: list[Finding] = []
     for lane, stretches in zip(lanes, held, strict=True):
         if lane.codec.silence(lane.config, lane.unit):
@@ -76,15 +76,15 @@ def opened(
     return replace(filling, fills=tuple(fills), made=made)
 
 
-def _black(lane: Lane, count: int, ffmpeg: Ffmpeg) -> Made | None:
+def _black(lane: Lane, count: int, ffmpeg: Ffmpeg) -> EncodedUnits | None:
     """Black pictures of the lane's size: with its parameter sets, else with some of their own."""
     shared = _sharing(lane, ffmpeg)
     if shared is not None or _size(lane) is None:
         return shared
-    return Made(tuple(_pictures(lane, min(PICTURES, count), ffmpeg)), own=True)
+    return EncodedUnits(tuple(_pictures(lane, min(PICTURES, count), ffmpeg)), own=True)
 
 
-def _sharing(lane: Lane, ffmpeg: Ffmpeg) -> Made | None:
+def _sharing(lane: Lane, ffmpeg: Ffmpeg) -> EncodedUnits | None:
     """Key pictures, each with the parameter sets of the lane; none where these change."""
     size = _size(lane)
     sets = [(lane.config, one) for one in lane.sets if AVC.kind(one) == AVC.pps]
@@ -102,7 +102,7 @@ def _sharing(lane: Lane, ffmpeg: Ffmpeg) -> Made | None:
                 ffmpeg,
             )
             adapted = black.adapted(unit, sps, pps)
-            return Made(adapted) if adapted else None
+            return EncodedUnits(adapted) if adapted else None
     return None
 
 

@@ -1,4 +1,4 @@
-"""Segments that go on in the next one, each written anew with all that belongs to it."""
+"""Segments that go on in the next one, each rewritten with all that belongs to it."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -32,7 +32,7 @@ from pipeline.stages.segments import LocalSegment, read, slots_of, written
 
 
 def rejoined(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSegment, ...]:
-    """The segments, each with all that belongs to it; those written anew lie in ``folder``.
+    """The segments, each with all that belongs to it; those rewritten lie in ``folder``.
 
     What had to be opened first (encrypted, another container) stays as it is: nothing of that is
     ever written.

@@ -184,7 +184,7 @@ def verify_adts(path: Path, lane: Lane, stretches: Sequence[Stretch]) -> Verifie
 def verify_encoded(
     path: Path, format: Format, lane: Lane, stretches: Sequence[Stretch], ffmpeg: Ffmpeg
 ) -> Verified:
-    """A file that was encoded anew can only be as long as the sound it was made of."""
+    """A file that was re-encoded can only be as long as the sound it was made of."""
     wanted = _of_units(lane, stretches)
     tracks = read_tracks(ffmpeg, path, format)
     real = tracks[0].end - tracks[0].first if len(tracks) == 1 else 0.0

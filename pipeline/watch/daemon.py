@@ -26,7 +26,7 @@ from pipeline.watch.discovery import listing_scopes
 from pipeline.watch.discovery.notifications import Event, Events
 from pipeline.watch.discovery.store_watcher import Look, StoreWatcher
 from pipeline.watch.log import log, told
-from pipeline.watch.notify import Told
+from pipeline.watch.notify import Recipients
 from pipeline.watch.rebuild_ledger import rebuild
 
 GRACE = 30.0  # seconds to finish what is being worked on when asked to stop
@@ -47,7 +47,7 @@ class Watch(Struct, frozen=True, eq=False):
     interval: float = 60.0
     sweep: float = 24 * 3600.0
     events: tuple[Events, ...] = ()
-    told: Told = field(default_factory=Told)
+    told: Recipients = field(default_factory=Recipients)
     codes: list[int] = field(default_factory=list)  # of what was done in this run
     counts: dict[str, int] = field(default_factory=dict)
 

@@ -19,7 +19,7 @@ TRIES = 3
 SIGNATURE = "Recpipe-Signature"  # sha256=<hex of HMAC-SHA256 over the body>
 
 
-class Told(Struct, frozen=True):
+class Recipients(Struct, frozen=True):
     """Whom to tell; empty is nobody."""
 
     after: str = ""
@@ -36,7 +36,7 @@ def command(text: str) -> list[str]:
         raise UsageError(f"--after: {error}; check its quotes") from error
 
 
-def result(told: Told, value: Mapping[str, Any]) -> None:
+def result(told: Recipients, value: Mapping[str, Any]) -> None:
     """Something became of a recording: JSON to the command's stdin and to the web hook."""
     body = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
     if told.after:

@@ -1,4 +1,4 @@
-"""A lost ledger made anew from the receipts at the destination."""
+"""A lost ledger made again from the receipts at the destination."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from msgspec import Struct
 from pipeline.choices import Format
 from pipeline.errors import ChangedError, DeniedError, NotFoundError
 from pipeline.jobs.output.destinations import file_name
-from pipeline.ledger.claims import Made
+from pipeline.ledger.claims import PublishedVersion
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.restore import Restored, enter
 from pipeline.ledger.sources import identity
@@ -73,7 +73,7 @@ def restored(published: Published, destination: Storage) -> Restored | None:
     version = _version(published)
     if version is None:
         return None
-    made = Made(
+    made = PublishedVersion(
         version,
         published.verdict,
         destination.url(published.key),

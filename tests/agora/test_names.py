@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.agora import names
-from pipeline.agora.names import Mp4Name, PlaylistName, SliceName, Stream
+from pipeline.agora.names import Mp4Name, PlaylistName, SliceName, UserStream
 
 SID = "9d1c0a5b7e2f4c3388aa61f04b7d2e19"
 START = 1713171602.12  # 2024-04-15 09:00:02.120 UTC
@@ -200,7 +200,7 @@ KINDS = st.none() | st.sampled_from(["audio", "video", "av"])
     ],
 )
 def test_streams_of_individual_mode(cname, expected):
-    assert names.parse_stream(cname) == (expected and Stream(*expected))
+    assert names.parse_stream(cname) == (expected and UserStream(*expected))
 
 
 @given(SIDS, CNAMES, BAKS, UIDS, KINDS, MILLISECONDS)
@@ -212,7 +212,7 @@ def test_names_of_individual_mode_round_trip(sid, cname, bak, uid, kind, ms):
         names.parse_mp4_name(names.mp4_name(sid, spelled, 3, bak=bak)),
     ):
         assert (parsed.sid, parsed.bak) == (sid, bak)
-        assert names.parse_stream(parsed.cname) == Stream(cname, uid, kind)
+        assert names.parse_stream(parsed.cname) == UserStream(cname, uid, kind)
 
 
 @pytest.mark.parametrize(

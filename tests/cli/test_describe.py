@@ -8,7 +8,7 @@ from pipeline.errors import StorageError
 from pipeline.jobs.many import Failure
 from pipeline.model import (
     Account,
-    Entry,
+    AccountEntry,
     Finding,
     Proof,
     Report,
@@ -97,7 +97,7 @@ def test_the_summary_counts_words_in_their_order():
 
 
 def test_the_account_in_json():
-    row = Entry("2.ts", "video", 256, 4.0, lost=4.0, witnesses=("EXTINF",))
+    row = AccountEntry("2.ts", "video", 256, 4.0, lost=4.0, witnesses=("EXTINF",))
     total = Total("video", 256, 2, 8.0, 4.0, 4.0, 0.0, 0.0, 0.0, 60, 5000, 5600, 0, 0)
     report = Report("id", "b", Verdict.DEGRADED, account=Account((total,), (row,), 0))
     assert describe.as_json(report)["account"] == {

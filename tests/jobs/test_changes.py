@@ -1,4 +1,4 @@
-"""Recordings whose format changes on the way: the smaller part is encoded anew, the rest copied.
+"""Recordings whose format changes on the way: the smaller part is re-encoded, the rest copied.
 
 The truth is computed from the slices as they are; the MP4 is read by ffprobe and decoded by ffmpeg.
 """
@@ -141,7 +141,7 @@ def test_the_longer_part_stays(library, changed, tmp_path):
 
 
 def test_nothing_can_stay(library, changed, tmp_path):
-    """Sound that MP4 has no place for is encoded anew from beginning to end."""
+    """Sound that MP4 has no place for is re-encoded from beginning to end."""
     report = r.convert(changed(MPEG, range(5)).folder, tmp_path / "out", library.ffmpeg)
     assert report.verdict is Verdict.REPAIRED, r.said(report)
     assert report.proof.holds

@@ -2,11 +2,11 @@
 
 import re
 import subprocess
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from pipeline.choices import Format
 from pipeline.errors import FfmpegMissingError

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pipeline.choices import Format
 from pipeline.errors import NotFoundError, RecpipeError, StorageError, UsageError
 from pipeline.jobs import many
-from pipeline.jobs.many import Failure, Work, aim, code_of, convert_all, exit_code, find
+from pipeline.jobs.many import Failure, Task, aim, code_of, convert_all, exit_code, find
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import destination
 from pipeline.jobs.selection import Selection
@@ -21,11 +21,11 @@ from pipeline.storage.locations import open_storage
 SAMPLES = Path(__file__).parents[2] / "sample_media"
 
 
-def work(id: str, folder: Path = SAMPLES) -> Work:
-    return Work(Recording(id, f"/in/{id}.m3u8", ()), LocalStorage(folder))
+def work(id: str, folder: Path = SAMPLES) -> Task:
+    return Task(Recording(id, f"/in/{id}.m3u8", ()), LocalStorage(folder))
 
 
-def report(work: Work, verdict: Verdict = Verdict.OK) -> Report:
+def report(work: Task, verdict: Verdict = Verdict.OK) -> Report:
     return Report(work.recording.id, work.recording.source, verdict)
 
 

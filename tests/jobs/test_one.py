@@ -145,7 +145,7 @@ def test_a_source_that_may_only_be_read(library, out, tmp_path):
 
 
 def test_a_slice_that_arrived_late(library, out, tmp_path):
-    """The result is made anew, from all of it."""
+    """The result is made again, from all of it."""
     made = library[r.AV].copy(tmp_path / "recording")
     late = made.data(2)
     path = made.path(2)

@@ -9,10 +9,10 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from pipeline.errors import (
     DiskFullError,

@@ -1,4 +1,4 @@
-"""Parameter sets that change on the way while one decoder can follow: nothing is encoded anew.
+"""Parameter sets that change on the way while one decoder can follow: nothing is re-encoded.
 
 Every decoded picture is compared with what the slices decode to, behind one another.
 """

@@ -1,7 +1,7 @@
 """Recordings as discovery would enter them."""
 
 from pipeline.ledger import discovery
-from pipeline.ledger.discovery import Known, PartSeen, Sighting
+from pipeline.ledger.discovery import KnownRecording, PartSeen, Sighting
 from pipeline.ledger.ledger import Ledger, Move
 from pipeline.ledger.states import State
 
@@ -9,7 +9,9 @@ STORE = "s3://calls/"
 TO = "s3://archive/"
 
 
-def sighting(n: int, state: State = State.READY, before: Known | None = None, **chosen) -> Sighting:
+def sighting(
+    n: int, state: State = State.READY, before: KnownRecording | None = None, **chosen
+) -> Sighting:
     values = {
         "source": f"{STORE}{n:032x}",
         "store": STORE,
@@ -33,7 +35,7 @@ def enter(ledger: Ledger, count: int, state: State = State.READY, **chosen) -> l
     return discovery.note(ledger, TO, [sighting(n, state, **chosen) for n in range(count)])
 
 
-def known(ledger: Ledger, n: int = 0) -> Known:
+def known(ledger: Ledger, n: int = 0) -> KnownRecording:
     (found,) = discovery.known(ledger, TO, [f"{STORE}{n:032x}"]).values()
     return found
 

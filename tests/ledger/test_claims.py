@@ -9,13 +9,13 @@ import sqlalchemy as sa
 
 from pipeline.errors import DiskFullError, ExistsError, LeaseLostError, MuxingError
 from pipeline.ledger import claims, discovery, queries
-from pipeline.ledger.claims import Made
+from pipeline.ledger.claims import PublishedVersion
 from pipeline.ledger.database.tables import artifacts, attempts, events, recordings, sources
 from pipeline.ledger.states import State
 from pipeline.model import SourceFile, Verdict
 from tests.ledger.sighted import STORE, TO, enter, known, sighting, state
 
-MADE = Made(
+MADE = PublishedVersion(
     version=1,
     verdict=Verdict.OK,
     uri="s3://archive/a.mp4",

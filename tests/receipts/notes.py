@@ -4,7 +4,7 @@ import json
 
 from pipeline.model import (
     Account,
-    Entry,
+    AccountEntry,
     Finding,
     Hole,
     Proof,
@@ -46,7 +46,7 @@ REPORT = Report(
     holes=(Hole("video", 3.0, 1.5, "3.ts"),),
     account=Account(
         (Total("video", 256, 9, 13.5, 12.0, 1.5, 0.0, 0.0, 0.0, 180, 4000, 4400, 7, 0),),
-        (Entry("2.ts", "video", 256, 1.5, lost=1.5, witnesses=("EXTINF", "time stamps")),),
+        (AccountEntry("2.ts", "video", 256, 1.5, lost=1.5, witnesses=("EXTINF", "time stamps")),),
         3,
     ),
 )

@@ -157,7 +157,7 @@ class Histories(RuleBasedStateMachine):
         self.receipts: list[dict[str, str]] = []  # of every receipt ever: SHA-256 by key
         self.holds: dict[tuple[str, str], dict[str, Where]] = {}  # by id and kind
         self.bags: dict[str, tuple[int, ...]] = {}
-        self.plans: list[document.Plan] = []
+        self.plans: list[document.CleanupPlan] = []
         self.ids: list[str] = []
         self.serial = 0
 
@@ -354,7 +354,7 @@ class Histories(RuleBasedStateMachine):
             return False
 
     def tamper_with_ledger(self, data):
-        """Lost, emptied or damaged; or made anew, which forgets what was held."""
+        """Lost, emptied or damaged; or made again, which forgets what was held."""
         how = data.draw(st.sampled_from(["lost", "emptied", "damaged", "back", "anew"]))
         aside = self.home / "ledger.aside"
         if how in ("lost", "emptied", "damaged"):

@@ -24,7 +24,7 @@ from pipeline.retention.plan import (
     Match,
     Room,
     Rules,
-    Seen,
+    SweepCounts,
     kept_because,
     sweep,
 )
@@ -73,7 +73,7 @@ def test_a_sweep_finds_what_looking_up_each_key_would(owners):
     for owner in inputs:
         inputs[owner].pop("x")
     claims = [Claim(o, min(keys), max(keys), "c", 0.0) for o, keys in inputs.items() if keys]
-    seen = Seen()
+    seen = SweepCounts()
     matches = list(
         sweep(listing, claims, lambda c: (published(c.receipt_key), inputs[c.receipt_key]), seen)
     )
@@ -88,7 +88,7 @@ def test_a_sweep_finds_what_looking_up_each_key_would(owners):
 def test_a_recording_that_is_not_listed_at_all_is_matched_with_nothing():
     claim = Claim("z", "z1", "z2", "c", 0.0)
     load = {"z1": SourceFile("z1", 1, "e", "s")}
-    (match,) = sweep([], [claim], lambda c: (published("z"), load), Seen())
+    (match,) = sweep([], [claim], lambda c: (published("z"), load), SweepCounts())
     assert match.found == {}
     assert plan.unlike(match.inputs, match.found) == "z1: gone"
 
@@ -96,7 +96,7 @@ def test_a_recording_that_is_not_listed_at_all_is_matched_with_nothing():
 def test_a_listing_that_goes_back_is_refused():
     listing = [StoredObject(key, 1, "e", NOW) for key in ("a", "c", "b")]
     with pytest.raises(StorageError, match="not in order"):
-        list(sweep(listing, [], lambda c: (published("z"), {}), Seen()))
+        list(sweep(listing, [], lambda c: (published("z"), {}), SweepCounts()))
 
 
 def test_an_object_without_an_etag_proves_nothing():
@@ -189,16 +189,22 @@ def test_young_ends_at_the_very_second():
 def test_a_key_that_is_listed_twice_is_refused():
     listing = [StoredObject("a", 1, "e", NOW)] * 2
     with pytest.raises(StorageError, match="not in order"):
-        list(sweep(listing, [], lambda c: (published("z"), {}), Seen()))
+        list(sweep(listing, [], lambda c: (published("z"), {}), SweepCounts()))
 
 
 @pytest.mark.parametrize(
     ("seen", "receipts", "mine", "why"),
     [
-        pytest.param(Seen(), 1, 1, "lists nothing at all", id="nothing is listed"),
-        pytest.param(Seen(objects=1), 0, 0, "no receipt in the destination", id="no receipt"),
-        pytest.param(Seen(objects=1), 1, 0, "below this source", id="receipts of another source"),
-        pytest.param(Seen(objects=1, newest=NOW + 601), 1, 1, "from the future", id="a clock"),
+        pytest.param(SweepCounts(), 1, 1, "lists nothing at all", id="nothing is listed"),
+        pytest.param(
+            SweepCounts(objects=1), 0, 0, "no receipt in the destination", id="no receipt"
+        ),
+        pytest.param(
+            SweepCounts(objects=1), 1, 0, "below this source", id="receipts of another source"
+        ),
+        pytest.param(
+            SweepCounts(objects=1, newest=NOW + 601), 1, 1, "from the future", id="a clock"
+        ),
     ],
 )
 def test_the_whole_is_refused(seen, receipts, mine, why):
@@ -207,14 +213,14 @@ def test_the_whole_is_refused(seen, receipts, mine, why):
 
 
 def test_an_emptied_source_and_a_clock_that_is_nearly_right_are_none():
-    plan.refuse_the_whole(Seen(trash=1), 1, 1, NOW)
-    plan.refuse_the_whole(Seen(objects=1, newest=NOW + 600), 1, 1, NOW)
+    plan.refuse_the_whole(SweepCounts(trash=1), 1, 1, NOW)
+    plan.refuse_the_whole(SweepCounts(objects=1, newest=NOW + 600), 1, 1, NOW)
 
 
 def test_a_plan_is_full_behind_its_limits_not_at_them():
     rules = Rules(max_delete=10, max_bytes=100.0, max_fraction=0.5)
     for objects, size, limit in ((10, 100, None), (11, 1, "--max-delete 10"), (1, 101, "--max-b")):
-        room = Room(rules, Seen(objects=100, size=1000))
+        room = Room(rules, SweepCounts(objects=100, size=1000))
         assert (room.never(objects, size) or "").startswith(limit or "")
         assert (room.never(objects, size) is None) is (limit is None)
         assert room.never(objects, size) == room.full(objects, size)
@@ -231,7 +237,7 @@ def test_a_plan_is_full_behind_its_limits_not_at_them():
     ],
 )
 def test_a_share_is_that_of_objects_and_of_bytes(objects, size, full):
-    room = Room(Rules(max_fraction=0.5), Seen(objects=10, size=100))
+    room = Room(Rules(max_fraction=0.5), SweepCounts(objects=10, size=100))
     assert room.full(objects, size) is None  # the first goes in any case
     room.take(0, 0)
     assert (room.full(objects, size) == "--max-fraction 50%") is full

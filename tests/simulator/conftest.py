@@ -8,7 +8,7 @@ import pytest
 from pipeline.simulator.faults import catalogue
 from pipeline.simulator.recorder.material import Look
 from pipeline.simulator.recorder.publish import Shelf, publish
-from pipeline.simulator.recording import Order, Simulated, simulate
+from pipeline.simulator.recording import RecordingOrder, Simulated, simulate
 from pipeline.storage.local import LocalStorage
 
 LOOK = Look(320, 180)
@@ -23,7 +23,7 @@ def simulated(ffmpeg) -> Callable[..., Simulated]:
         wanted = tuple(map(catalogue.parse, faults))
         parts = any(w.fault.level == catalogue.FAILOVER for w in wanted)
         options = {"duration": SECONDS, "look": LOOK, "slice": SLICE, "bak": int(parts)}
-        return simulate(Order(**{**options, **chosen}, faults=wanted), ffmpeg)
+        return simulate(RecordingOrder(**{**options, **chosen}, faults=wanted), ffmpeg)
 
     return make
 

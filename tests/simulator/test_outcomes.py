@@ -16,7 +16,7 @@ from pipeline.simulator.faults.fault_context import with_units
 from pipeline.simulator.recorder.material import Look, encode
 from pipeline.simulator.recorder.measure import Measured, measure
 from pipeline.simulator.recorder.publish import Shelf, publish
-from pipeline.simulator.recording import Order, simulate
+from pipeline.simulator.recording import RecordingOrder, simulate
 from pipeline.stages.mux.ahead import Ahead
 from pipeline.storage.local import LocalStorage
 from tests import recordings as r
@@ -401,7 +401,7 @@ def test_two_faults_at_once(simulated, ffmpeg, tmp_path, number, pair):
 def test_pictures_that_come_faster_in_one_slice_are_no_error_of_a_decoder(ffmpeg, tmp_path, codec):
     """At twice the rate of those before: two within one tick of a clock that counts pictures."""
     look = Look(160, 96, codec=codec)
-    (part,) = simulate(Order(12, look, 3), ffmpeg).parts
+    (part,) = simulate(RecordingOrder(12, look, 3), ffmpeg).parts
     types = {"video": 0x1B if codec == "h264" else 0x24, "audio": 0x0F}
     faster = encode(replace(look, fps=30), 16, ffmpeg)
     changed = {}
@@ -420,7 +420,7 @@ def test_pictures_that_come_faster_in_one_slice_are_no_error_of_a_decoder(ffmpeg
 
 @pytest.mark.parametrize("number", [0, 2, 4])
 def test_pictures_that_nobody_can_decode_are_lost(simulated, ffmpeg, tmp_path, number):
-    """H.264 that is announced as H.265: it has to be encoded anew, and no decoder reads it."""
+    """H.264 that is announced as H.265: it has to be re-encoded, and no decoder reads it."""
     (part,) = simulated().parts
     segment = part.segments[number]
     layout = replace(segment.layout, types={**segment.layout.types, "video": 0x24})

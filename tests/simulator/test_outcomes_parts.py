@@ -19,7 +19,7 @@ from pipeline.simulator.recorder.material import Look
 from pipeline.simulator.recorder.mux import muxed
 from pipeline.simulator.recorder.publish import Shelf, publish
 from pipeline.simulator.recorder.values import HZ
-from pipeline.simulator.recording import Order, simulate
+from pipeline.simulator.recording import RecordingOrder, simulate
 from pipeline.simulator.truth import losses
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
@@ -49,7 +49,7 @@ def stored(made, folder: Path) -> Path:
     return folder
 
 
-def asked(seed: int) -> tuple[Order, list[str]]:
+def asked(seed: int) -> tuple[RecordingOrder, list[str]]:
     """A recording of several parts, with up to three faults anywhere; always the same."""
     dice = random.Random(f"parts {seed}")
     bak = dice.choice([1, 1, 2, 2, 3])
@@ -64,7 +64,7 @@ def asked(seed: int) -> tuple[Order, list[str]]:
     look = replace(SMALL, fps=dice.choice([10, 15, 24, 25, 30]))
     streams = dice.choice([KINDS[0], *KINDS])
     faults = tuple(map(parse, texts))
-    order = Order(seconds, look=look, slice=slice, streams=streams, bak=bak, faults=faults)
+    order = RecordingOrder(seconds, look=look, slice=slice, streams=streams, bak=bak, faults=faults)
     return order, texts
 
 
@@ -159,7 +159,7 @@ def chapters(report, ffmpeg) -> list[tuple[float, str]]:
 def test_parts_that_meet(ffmpeg, tmp_path, texts, bak, seconds, streams):
     """One MP4, as long as the truth to one unit, no unit twice and none at a wrong time."""
     faults = tuple(map(parse, texts.split()))
-    order = Order(seconds, look=SMALL, slice=5, streams=streams, bak=bak, faults=faults)
+    order = RecordingOrder(seconds, look=SMALL, slice=5, streams=streams, bak=bak, faults=faults)
     made = simulate(order, ffmpeg)
     folder = stored(made, tmp_path / "recording")
     report = r.convert(folder, tmp_path / "out", ffmpeg)
@@ -237,7 +237,7 @@ def _has_chapters(report, made, ffmpeg, unit: float) -> None:
 def test_parts_of_webm_that_meet(ffmpeg, tmp_path, meeting, seconds, gap, verdict):
     """VP9 and Opus as they were recorded: of the older part all that lies before the newer one."""
     faults = tuple(map(parse, ["webm:vp9", "webm:vp9@bak0", *meeting.split()]))
-    made = simulate(Order(seconds, look=SMALL, slice=3, bak=1, faults=faults), ffmpeg)
+    made = simulate(RecordingOrder(seconds, look=SMALL, slice=3, bak=1, faults=faults), ffmpeg)
     folder = stored(made, tmp_path / "recording")
     report = r.convert(folder, tmp_path / "out", ffmpeg)
     said = f"truth {made.as_json()}\n{r.said(report)}"
@@ -273,7 +273,7 @@ def _stored_units(part, folder: Path, ffmpeg) -> dict[str, list[str]]:
 def test_parts_in_a_bucket(request, ffmpeg, tmp_path, store):
     """From s3:// the same MP4 as from a folder."""
     server = request.getfixturevalue(store)
-    order = Order(24, look=SMALL, slice=3, bak=2, faults=(parse("bak_overlap:4"),))
+    order = RecordingOrder(24, look=SMALL, slice=3, bak=2, faults=(parse("bak_overlap:4"),))
     made = simulate(order, ffmpeg)
     here = r.convert(stored(made, tmp_path / "recording"), tmp_path / "out", ffmpeg)
     bucket = server.new_bucket()
@@ -310,7 +310,9 @@ def test_parts_in_a_bucket(request, ffmpeg, tmp_path, store):
 def test_what_stands_at_a_join_does_not_move_it(ffmpeg, tmp_path, faults, seconds, slice, fps, bak):
     """Nothing but the fault itself is lost, and nothing is added: less than any unit lasts."""
     wanted = tuple(map(parse, faults.split()))
-    order = Order(seconds, look=replace(SMALL, fps=fps), slice=slice, bak=bak, faults=wanted)
+    order = RecordingOrder(
+        seconds, look=replace(SMALL, fps=fps), slice=slice, bak=bak, faults=wanted
+    )
     made = simulate(order, ffmpeg)
     report = r.check(stored(made, tmp_path / "recording"))
     assert report.verdict in made.verdicts, r.said(report)
@@ -322,7 +324,7 @@ def test_a_key_picture_that_another_part_holds_is_not_lost(ffmpeg, tmp_path):
     """Without sound nothing but the other names tells when that slice began."""
     faults = (parse("seg_without_key"), parse("bak_overlap:2"))
     look = replace(SMALL, fps=30)
-    order = Order(24.5, look=look, slice=8, streams=("video",), bak=2, faults=faults)
+    order = RecordingOrder(24.5, look=look, slice=8, streams=("video",), bak=2, faults=faults)
     made = simulate(order, ffmpeg)
     report = r.check(stored(made, tmp_path / "recording"))
     assert report.verdict is Verdict.REPAIRED, r.said(report)

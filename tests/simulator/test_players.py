@@ -106,7 +106,7 @@ class Case:
 
 
 def in_turns(made, ffmpeg, folder: Path, waits) -> r.Recording:
-    """The pictures of a recording encoded anew, each half by itself and on a clock of its own."""
+    """The pictures of a recording re-encoded, each half by itself and on a clock of its own."""
     slices = []
     contents, half = made.contents(), len(made.names) // 2
     for number, data in enumerate((contents[:half], contents[half:])):
@@ -126,7 +126,7 @@ def in_turns(made, ffmpeg, folder: Path, waits) -> r.Recording:
 
 
 def restarted(made) -> Path:
-    """Where the clock begins anew, the playlist says so."""
+    """Where the clock restarts, the playlist says so."""
     r.tagged(made, len(made.names) // 2, "#EXT-X-DISCONTINUITY")
     return made.folder
 

@@ -67,7 +67,7 @@ def test_without_a_hole_nothing_is_made(ffmpeg):
 
 
 def test_a_number_that_no_parameter_set_of_the_lane_has(ffmpeg):
-    """Pictures that were encoded anew have taken 31 already."""
+    """Pictures that were re-encoded have taken 31 already."""
     plain = Lane(256, H264, ts.SPS, 6000.0)
     first = prepare([plain], [stretches(6000, 3)], ffmpeg).made[256].units[0]
     sets = own_sets(first)

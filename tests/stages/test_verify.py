@@ -10,7 +10,7 @@ from pipeline.model import Proof, Severity
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import verify
 from pipeline.stages.mux import mux
-from pipeline.stages.mux.command import Wanted
+from pipeline.stages.mux.command import OutputSpec
 from pipeline.stages.segments import slots_of
 from tests import ts
 from tests.segments import local
@@ -32,7 +32,7 @@ class Made:
             segments.append(local(folder / f"{n}.ts", data))
         self.plan = timeline.plan(slots_of(segments))
         self.read = mux.convert(
-            self.plan, segments, ffmpeg, Wanted(format), output=self.path, progress=nobody
+            self.plan, segments, ffmpeg, OutputSpec(format), output=self.path, progress=nobody
         )
 
     def check(self, progress=nobody):

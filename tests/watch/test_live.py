@@ -33,7 +33,7 @@ from pipeline.simulator.recorder.material import Look
 from pipeline.simulator.recorder.mux import mux_all
 from pipeline.simulator.recorder.publish import Shelf, publish_live
 from pipeline.simulator.recorder.values import Playlist, Segment
-from pipeline.simulator.recording import Order, simulate
+from pipeline.simulator.recording import RecordingOrder, simulate
 from pipeline.storage import Storage
 from pipeline.storage.s3.store import S3Storage
 
@@ -149,7 +149,9 @@ def test_six_calls_at_once_with_faults_become_six_mp4s(shop, ffmpeg):
     for seed, faults in enumerate(FAULTS):
         look = Look(160, 120, 10, seed)
         bak = int("bak_gap:2" in faults)
-        order = Order(24.0, look, 3, bak=bak, faults=tuple(map(parse, faults)), epoch=time.time())
+        order = RecordingOrder(
+            24.0, look, 3, bak=bak, faults=tuple(map(parse, faults)), epoch=time.time()
+        )
         made.append(simulate(order, ffmpeg))
     place = shop("--settle", "4s", "--late-deadline", "10s")
     held = made[1].parts[0].segments[3].name
@@ -202,7 +204,7 @@ def test_a_long_call_is_published_as_soon_after_its_last_segment(shop, ffmpeg):
     for turn in range(ROUNDS):
         for minutes, seconds in took.items():
             look = Look(160, 120, 10, 100 + 2 * turn + (minutes == long))
-            call = simulate(Order(60.0 * minutes, look), ffmpeg)
+            call = simulate(RecordingOrder(60.0 * minutes, look), ffmpeg)
             seconds.append(_until_published(place, call))
     short, behind = median(took[3]), median(took[long])
     net = (behind - SETTLE) / (short - SETTLE)

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from pipeline.archive.bagit import bag, places
 from pipeline.archive.bagit.bag import Digests
-from pipeline.archive.bagit.fixity import LINKED, Contents, Seen, judge, summary
-from pipeline.archive.bagit.places import Form, Place
+from pipeline.archive.bagit.fixity import LINKED, CheckedFile, Contents, judge, summary
+from pipeline.archive.bagit.places import BagLocation, Form
 from pipeline.archive.bagit.staging import digest
 from pipeline.archive.premis import moment
 from pipeline.errors import ExistsError, StorageError
@@ -28,7 +28,7 @@ ROOT = "ocfl_1.1"
 LAYOUT = "0003-hash-and-id-n-tuple-storage-layout"
 
 
-def to_tar(storage: Storage, place: Place, to: Path) -> Path:
+def to_tar(storage: Storage, place: BagLocation, to: Path) -> Path:
     """One tar of a bag, checked on the way; safe to repeat."""
     key = f"{place.name or 'bag'}{places.TAR}"
     home = folder(to)
@@ -46,7 +46,7 @@ def to_tar(storage: Storage, place: Place, to: Path) -> Path:
     return home.root / key
 
 
-def to_ocfl(storage: Storage, place: Place, to: Path, *, now: float) -> Path:
+def to_ocfl(storage: Storage, place: BagLocation, to: Path, *, now: float) -> Path:
     """One OCFL object that holds the whole bag as its first version, in an OCFL storage root."""
     root = folder(to).root
     _make_root(root)
@@ -76,7 +76,7 @@ def to_ocfl(storage: Storage, place: Place, to: Path, *, now: float) -> Path:
     return final
 
 
-def _workplace(root: Path, place: Place) -> Path:
+def _workplace(root: Path, place: BagLocation) -> Path:
     digest_of_name = hashlib.sha256(place.key.encode()).hexdigest()[:16]
     work = root.parent / f".recpipe-export-{digest_of_name}"  # an OCFL root holds objects only
     with os_errors(f"write {work}"):
@@ -85,7 +85,7 @@ def _workplace(root: Path, place: Place) -> Path:
     return work
 
 
-def _copy(storage: Storage, place: Place, to: Path) -> dict[str, Digests]:
+def _copy(storage: Storage, place: BagLocation, to: Path) -> dict[str, Digests]:
     """Every file of a bag, below its name; StorageError unless all are what the manifests say."""
     linked = places.links(storage, place)
     if linked:
@@ -105,7 +105,7 @@ def _copy(storage: Storage, place: Place, to: Path) -> dict[str, Digests]:
     return held
 
 
-def _files(storage: Storage, place: Place) -> Iterator[tuple[str, Iterator[bytes]]]:
+def _files(storage: Storage, place: BagLocation) -> Iterator[tuple[str, Iterator[bytes]]]:
     if place.form is Form.TAR:
         for path, _, chunks in places.members(storage, place):
             yield path, chunks
@@ -115,9 +115,9 @@ def _files(storage: Storage, place: Place) -> Iterator[tuple[str, Iterator[bytes
 
 
 def _refuse_damage(
-    storage: Storage, place: Place, copy: Storage, held: Mapping[str, Digests]
+    storage: Storage, place: BagLocation, copy: Storage, held: Mapping[str, Digests]
 ) -> None:
-    contents = Contents({path: Seen(one.size, one) for path, one in held.items()})
+    contents = Contents({path: CheckedFile(one.size, one) for path, one in held.items()})
     for path in held:
         if not bag.is_payload(path):
             contents.texts[path] = b"".join(copy.open(f"{place.name or 'bag'}/{path}"))

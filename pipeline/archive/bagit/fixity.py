@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from pipeline.archive.bagit import bag, places
 from pipeline.archive.bagit.bag import ALGORITHMS, Digests
-from pipeline.archive.bagit.places import Form, Place
+from pipeline.archive.bagit.places import BagLocation, Form
 from pipeline.archive.bagit.staging import digest
 from pipeline.errors import NotFoundError, RecpipeError, StorageError
 from pipeline.jobs.output.destinations import Opener
@@ -32,7 +32,7 @@ class Problem(Struct, frozen=True):
     detail: str = ""
 
 
-class Seen(Struct, frozen=True):
+class CheckedFile(Struct, frozen=True):
     """One file as it was found; the digests are None if only its size was looked at."""
 
     size: int
@@ -42,7 +42,7 @@ class Seen(Struct, frozen=True):
 class Contents(Struct):
     """Everything found in a bag."""
 
-    files: dict[str, Seen] = field(default_factory=dict)
+    files: dict[str, CheckedFile] = field(default_factory=dict)
     texts: dict[str, bytes] = field(default_factory=dict)  # tag files
     problems: list[Problem] = field(default_factory=list)
 
@@ -63,7 +63,9 @@ class Checked(Struct, frozen=True):
         return not self.problems
 
 
-def check(storage: Storage, place: Place, *, fast: bool, opened: Opener | None = None) -> Checked:
+def check(
+    storage: Storage, place: BagLocation, *, fast: bool, opened: Opener | None = None
+) -> Checked:
     """Read a bag and judge it.  ``fast`` compares sizes and names (Payload-Oxum), not digests.
 
     With ``opened``, files that fetch.txt names are read where they are.
@@ -78,7 +80,7 @@ def check(storage: Storage, place: Place, *, fast: bool, opened: Opener | None =
     return Checked(where, how, tuple(problems), len(payload), sum(one.size for one in payload))
 
 
-def read(storage: Storage, place: Place, *, fast: bool) -> Contents:
+def read(storage: Storage, place: BagLocation, *, fast: bool) -> Contents:
     """Everything there is in a bag; what cannot be read is a problem, not an error."""
     linked = places.links(storage, place)
     if linked:  # none of it is read: it could be anything on this machine
@@ -87,16 +89,16 @@ def read(storage: Storage, place: Place, *, fast: bool) -> Contents:
         return _fast_tar(storage, place) if fast else _tar(storage, place)
     contents = Contents()
     listed = {found.key[len(place.key) :]: found for found in storage.list(place.key)}
-    contents.files = {path: Seen(found.size) for path, found in listed.items()}
+    contents.files = {path: CheckedFile(found.size) for path, found in listed.items()}
 
-    def look(path: str) -> tuple[str, Seen | None, bytes, str]:
+    def look(path: str) -> tuple[str, CheckedFile | None, bytes, str]:
         text: list[bytes] = []
         keep = text.append if _is_text(path, listed[path].size) else None
         try:
             digests = digest(storage.open(place.key + path), keep)
         except (NotFoundError, StorageError) as error:
             return path, None, b"", printable(error)
-        return path, Seen(digests.size, digests), b"".join(text), ""
+        return path, CheckedFile(digests.size, digests), b"".join(text), ""
 
     wanted = [path for path in listed if not (fast and bag.is_payload(path))]
     with ThreadPoolExecutor(READERS) as pool:
@@ -114,7 +116,7 @@ def _is_text(path: str, size: int) -> bool:
     return not bag.is_payload(path) and size <= LARGEST_TAG_FILE
 
 
-def _tar(storage: Storage, place: Place) -> Contents:
+def _tar(storage: Storage, place: BagLocation) -> Contents:
     contents = Contents()
     try:
         for path, size, chunks in places.members(storage, place):
@@ -122,7 +124,7 @@ def _tar(storage: Storage, place: Place) -> Contents:
             keep = text.append if _is_text(path, size) else None
             if path in contents.files:
                 contents.problems.append(Problem("extra", path, "in the tar for the second time"))
-            contents.files[path] = Seen(size, digest(chunks, keep))
+            contents.files[path] = CheckedFile(size, digest(chunks, keep))
             if not bag.is_payload(path):
                 contents.texts[path] = b"".join(text)
     except (NotFoundError, StorageError) as error:
@@ -130,7 +132,7 @@ def _tar(storage: Storage, place: Place) -> Contents:
     return contents
 
 
-def _fast_tar(storage: Storage, place: Place) -> Contents:
+def _fast_tar(storage: Storage, place: BagLocation) -> Contents:
     """A tar cannot be looked into without reading all of it: its size is compared."""
     noted, found = places.recall_tar(storage, place.name), storage.head(place.key)
     contents = Contents()
@@ -182,7 +184,7 @@ def _stays(contents: Contents) -> Generator[Problem, None, Mapping[str, bag.Fetc
 
 def _compared(
     contents: Contents,
-    files: Mapping[str, Seen],
+    files: Mapping[str, CheckedFile],
     algorithm: str,
     stays: Mapping[str, bag.Fetch],
     *,
@@ -209,7 +211,7 @@ def _compared(
 
 
 def _oxum(
-    contents: Contents, payload: Mapping[str, Seen], stays: Mapping[str, bag.Fetch]
+    contents: Contents, payload: Mapping[str, CheckedFile], stays: Mapping[str, bag.Fetch]
 ) -> Iterator[Problem]:
     try:
         told = bag.parse_info(contents.texts.get(bag.INFO, b"")).get("Payload-Oxum")

@@ -31,7 +31,7 @@ class Form(StrEnum):
     TAR = "tar"
 
 
-class Place(Struct, frozen=True):
+class BagLocation(Struct, frozen=True):
     """One bag of an archive.  ``name`` is empty if the whole storage is the bag."""
 
     name: str
@@ -45,28 +45,28 @@ class Place(Struct, frozen=True):
         return f"{self.name}/" if self.name else ""
 
 
-def places(storage: Storage) -> list[Place]:
+def places(storage: Storage) -> list[BagLocation]:
     """Every bag of an archive, whole or not, in the order of the keys.
 
     A folder is a bag, or should be one: one whose ``bagit.txt`` is gone is not passed over.
     """
-    found: list[Place] = []
+    found: list[BagLocation] = []
     for name, objects in groupby(storage.list(), lambda entry: entry.key.partition("/")[0]):
         inside = any(entry.key != name for entry in objects)
         if name == bag.DECLARATION and not inside:
-            return [Place("")]
+            return [BagLocation("")]
         if name.startswith("."):
             continue
         if inside:
-            found.append(Place(name))
+            found.append(BagLocation(name))
         elif name.endswith(TAR):
-            found.append(Place(name.removesuffix(TAR), Form.TAR))
+            found.append(BagLocation(name.removesuffix(TAR), Form.TAR))
     return found
 
 
-def named(storage: Storage, name: str) -> Place | None:
+def named(storage: Storage, name: str) -> BagLocation | None:
     """The bag of this name, if it is whole; a bag without its declaration is none."""
-    for place in (Place(name), Place(name, Form.TAR)):
+    for place in (BagLocation(name), BagLocation(name, Form.TAR)):
         inside = bag.DECLARATION if place.form is Form.OBJECTS else ""
         try:
             storage.head(place.key + inside)
@@ -76,12 +76,12 @@ def named(storage: Storage, name: str) -> Place | None:
     return None
 
 
-def links(storage: Storage, place: Place) -> list[str]:
+def links(storage: Storage, place: BagLocation) -> list[str]:
     """Every link in a bag, or that a bag is: what it leads to is not in the archive's keeping."""
     return [key.removeprefix(place.key) for key in storage.links(place.key)]
 
 
-def read(storage: Storage, place: Place, path: str) -> bytes:
+def read(storage: Storage, place: BagLocation, path: str) -> bytes:
     """One small file of a bag; NotFoundError if the bag has none of that name."""
     if place.form is Form.OBJECTS:
         return b"".join(storage.open(place.key + path))
@@ -91,7 +91,7 @@ def read(storage: Storage, place: Place, path: str) -> bytes:
     raise NotFoundError(f"{storage.url(place.key)}: holds no {path}")
 
 
-def members(storage: Storage, place: Place) -> Iterator[tuple[str, int, Iterator[bytes]]]:
+def members(storage: Storage, place: BagLocation) -> Iterator[tuple[str, int, Iterator[bytes]]]:
     """Path, size and bytes of every file in a tar, in one pass over it.
 
     StorageError if it is not a tar to its end, or holds anything but files below its own name.

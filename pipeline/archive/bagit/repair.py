@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from pipeline.archive.bagit import bag, fixity, places
 from pipeline.archive.bagit.bag import ALGORITHMS, Digests
-from pipeline.archive.bagit.fixity import Checked, Contents, Seen, judge
-from pipeline.archive.bagit.places import Form, Place
+from pipeline.archive.bagit.fixity import Checked, CheckedFile, Contents, judge
+from pipeline.archive.bagit.places import BagLocation, Form
 from pipeline.archive.bagit.staging import digest
 from pipeline.errors import NotFoundError, UnsafePathError
 from pipeline.storage import Storage
@@ -24,12 +24,12 @@ class _Repair(Struct, frozen=True):
     """A damaged bag, a second copy of it, and where files are kept on their way."""
 
     storage: Storage
-    place: Place
+    place: BagLocation
     copy: Storage
     spool: Path
 
 
-def repair(storage: Storage, place: Place, copy: Storage, spool: Path) -> list[str]:
+def repair(storage: Storage, place: BagLocation, copy: Storage, spool: Path) -> list[str]:
     """Replace what is damaged or missing; returns the paths.  What is extra is left alone."""
     with os_errors(f"make {spool}"):
         spool.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def _one(of: _Repair, path: str, contents: Contents) -> bool:
         content = "application/octet-stream"
         key = of.place.key + path
         of.storage.put(temporary, key, sha256=digests.sha256, content_type=content)
-        contents.files[path] = Seen(digests.size, digests)
+        contents.files[path] = CheckedFile(digests.size, digests)
         if not bag.is_payload(path):
             contents.texts[path] = temporary.read_bytes()
         contents.problems = [p for p in contents.problems if p.path != path]

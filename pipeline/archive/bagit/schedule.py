@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pipeline.archive.bagit import places
 from pipeline.archive.bagit.fixity import Checked
-from pipeline.archive.bagit.places import Place
+from pipeline.archive.bagit.places import BagLocation
 from pipeline.archive.premis import moment
 from pipeline.ledger import custody
 from pipeline.ledger.ledger import Ledger
@@ -69,18 +69,18 @@ class InLedger(Struct, frozen=True):
 
 
 def due(
-    found: Sequence[Place], known: Mapping[str, Mapping[str, str]], how: str, share: float
-) -> list[Place]:
+    found: Sequence[BagLocation], known: Mapping[str, Mapping[str, str]], how: str, share: float
+) -> list[BagLocation]:
     """This share of the bags, at least one: never checked first, then the longest not checked."""
 
-    def last(place: Place) -> str:
+    def last(place: BagLocation) -> str:
         return str(known.get(entry_key(place, how), {}).get("checked", ""))
 
     count = math.ceil(len(found) * share)
     return sorted(found, key=lambda place: (last(place), place.key))[:count]
 
 
-def entry_key(place: Place, how: str) -> str:
+def entry_key(place: BagLocation, how: str) -> str:
     """What a check of this bag is remembered under."""
     return f"{place.key} {how}"
 

@@ -35,7 +35,7 @@ class Archive(Struct, frozen=True):
 
     def url(self, name: str) -> str:
         """How people name a bag."""
-        return self.storage.url(places.Place(name, self.form).key.removesuffix("/"))
+        return self.storage.url(places.BagLocation(name, self.form).key.removesuffix("/"))
 
 
 class Staging:

@@ -19,8 +19,8 @@ from pipeline.agora.schema.requests import (
 )
 from pipeline.agora.schema.values import Caution
 from pipeline.agora.statuses import ADVICE, ENDING, RUNNING, Kind
-from pipeline.errors import AgoraError, NotFoundError, UsageError
-from pipeline.jobs.agora.sessions import Known, Sessions
+from pipeline.errors import AgoraError
+from pipeline.jobs.agora.sessions import KeptSession, Sessions
 
 PAIRS = 3  # acquire and start, at most
 AGAIN = 3.0  # seconds between two pairs
@@ -42,7 +42,7 @@ class Project(Struct, frozen=True):
     sessions: Sessions
 
 
-class Wanted(Struct, frozen=True):
+class ToRecord(Struct, frozen=True):
     """A recording to start."""
 
     start: StartRequest
@@ -67,7 +67,7 @@ class Wanted(Struct, frozen=True):
 class Begun(Struct, frozen=True):
     """A recording that runs; ``already`` if an earlier call had started it."""
 
-    known: Known
+    known: KeptSession
     already: bool = False
 
 
@@ -77,12 +77,12 @@ class Ended(Struct, frozen=True):
     ``why`` is what the service said if it had ended before.
     """
 
-    known: Known
+    known: KeptSession
     progress: Progress
     why: str | None = None
 
 
-def start(project: Project, wanted: Wanted) -> Begun:
+def start(project: Project, wanted: ToRecord) -> Begun:
     """Acquire and start as a pair.  What runs already under this channel and uid is left alone."""
     client, request = project.client, wanted.start
     name = (client.calls.app_id, request.cname, request.uid)
@@ -97,7 +97,9 @@ def start(project: Project, wanted: Wanted) -> Begun:
         return _begin(project, wanted, known)
 
 
-def wait_until_recording(client: AgoraClient, known: Known, *, at_once: bool = False) -> Progress:
+def wait_until_recording(
+    client: AgoraClient, known: KeptSession, *, at_once: bool = False
+) -> Progress:
     """The first answer that says so; AgoraError if there is none within 90 s, with the reason."""
     begin, progress, error = client.clock.monotonic(), None, None
     for pause in _looks(0.0 if at_once else FIRST_LOOK):
@@ -119,7 +121,7 @@ def wait_until_recording(client: AgoraClient, known: Known, *, at_once: bool = F
     raise _did_not_begin(known, f"after {DEADLINE:.0f} s {seen}", progress, error)
 
 
-def change(project: Project, known: Known, request: UpdateRequest | LayoutRequest) -> None:
+def change(project: Project, known: KeptSession, request: UpdateRequest | LayoutRequest) -> None:
     """Replace the subscription or the credentials of the store; or the layout."""
     client = project.client
     with project.sessions.locked(known.app_id, known.cname, known.uid):
@@ -129,7 +131,7 @@ def change(project: Project, known: Known, request: UpdateRequest | LayoutReques
             client.update(request, known.session)
 
 
-def stop(project: Project, known: Known, *, in_background: bool = False) -> Ended:
+def stop(project: Project, known: KeptSession, *, in_background: bool = False) -> Ended:
     """End a recording, once: what ended before is not asked for again."""
     with project.sessions.locked(known.app_id, known.cname, known.uid):
         known = project.sessions.read(known.app_id, known.cname, known.uid) or known
@@ -146,28 +148,7 @@ def stop(project: Project, known: Known, *, in_background: bool = False) -> Ende
         return Ended(_ended(project, known), progress, why)
 
 
-def find(sessions: Sessions, app_id: str, cname: str | None, uid: str | None) -> Known:
-    """The one recording that is meant; without a name, the only one that was not stopped."""
-    found = [
-        known
-        for known in sessions.all()
-        if known.app_id == app_id
-        and cname in (None, known.cname)
-        and uid in (None, known.uid)
-        and (cname or known.ended is None)
-    ]
-    running = [known for known in found if known.ended is None]
-    if len(running or found) == 1:
-        return (running or found)[0]
-    if not found:
-        raise NotFoundError(
-            "no such recording was started here; check --channel, --uid and --state"
-        )
-    names = "; ".join(known.name for known in running or found)
-    raise UsageError(f"more than one recording; name one with --channel and --uid: {names}")
-
-
-def _is_alive(client: AgoraClient, known: Known) -> bool:
+def _is_alive(client: AgoraClient, known: KeptSession) -> bool:
     try:
         return client.query(known.session).status not in ENDING
     except AgoraError as error:
@@ -176,7 +157,7 @@ def _is_alive(client: AgoraClient, known: Known) -> bool:
         raise
 
 
-def _begin(project: Project, wanted: Wanted, left: Known | None) -> Begun:
+def _begin(project: Project, wanted: ToRecord, left: KeptSession | None) -> Begun:
     """New pairs until one works; ``left`` is what an earlier call left behind."""
     known, resumed = left, left is not None and left.sid is None
     for pair in range(PAIRS + resumed):
@@ -199,12 +180,12 @@ def _begin(project: Project, wanted: Wanted, left: Known | None) -> Begun:
     raise AssertionError("the last pair returns or raises")
 
 
-def _acquire(project: Project, wanted: Wanted, before: Known | None) -> Known:
+def _acquire(project: Project, wanted: ToRecord, before: KeptSession | None) -> KeptSession:
     client, request = project.client, wanted.start
     resource = client.acquire(wanted.acquire, mode=wanted.mode)
     storage = request.client_request.storage_config
     return project.sessions.write(
-        Known(
+        KeptSession(
             client.calls.app_id,
             request.cname,
             request.uid,
@@ -220,7 +201,7 @@ def _acquire(project: Project, wanted: Wanted, before: Known | None) -> Known:
     )
 
 
-def _begun(project: Project, known: Known, answer: Started) -> Begun:
+def _begun(project: Project, known: KeptSession, answer: Started) -> Begun:
     now = project.client.clock.now()
     known = project.sessions.write(replace(known, sid=answer.sid, started=now))
     if answer.sid is None:
@@ -235,7 +216,9 @@ def _begun(project: Project, known: Known, answer: Started) -> Begun:
     return Begun(known, already=answer.already)
 
 
-def _found_again(project: Project, wanted: Wanted, known: Known, conflict: AgoraError) -> Begun:
+def _found_again(
+    project: Project, wanted: ToRecord, known: KeptSession, conflict: AgoraError
+) -> Begun:
     """An earlier start, of which no answer came, did begin to record."""
     for resource, sid in reversed(known.earlier):
         found = replace(known, resource_id=resource, sid=sid, earlier=())
@@ -256,7 +239,7 @@ def _found_again(project: Project, wanted: Wanted, known: Known, conflict: Agora
     raise conflict
 
 
-def _earlier(before: Known | None) -> tuple[tuple[str, str | None], ...]:
+def _earlier(before: KeptSession | None) -> tuple[tuple[str, str | None], ...]:
     if before is None:
         return ()
     return (*before.earlier, (before.resource_id, before.sid))[-MOST_EARLIER:]
@@ -270,7 +253,7 @@ def _looks(first: float) -> Iterator[float]:
 
 
 def _did_not_begin(
-    known: Known, seen: str, progress: Progress | None, error: AgoraError | None = None
+    known: KeptSession, seen: str, progress: Progress | None, error: AgoraError | None = None
 ) -> AgoraError:
     gone = error.kind == Kind.NOT_FOUND if error else bool(progress and progress.status in ENDING)
     kind = Kind.NOT_FOUND if gone else Kind.TRANSIENT
@@ -283,7 +266,9 @@ def _did_not_begin(
     )
 
 
-def _stop(client: AgoraClient, known: Known, *, in_background: bool) -> tuple[Progress, str | None]:
+def _stop(
+    client: AgoraClient, known: KeptSession, *, in_background: bool
+) -> tuple[Progress, str | None]:
     """Stop, and believe that it is gone only if a query says so too: it may be on the move."""
     for _ in range(CONFIRMATIONS):
         stopped = client.stop(known.session, in_background=in_background)
@@ -294,5 +279,5 @@ def _stop(client: AgoraClient, known: Known, *, in_background: bool) -> tuple[Pr
     return stopped.progress, str(stopped.already)
 
 
-def _ended(project: Project, known: Known) -> Known:
+def _ended(project: Project, known: KeptSession) -> KeptSession:
     return project.sessions.write(replace(known, ended=project.client.clock.now()))

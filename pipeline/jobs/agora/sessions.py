@@ -28,7 +28,7 @@ PRIVATE = 0o600
 _SID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
-class Known(Struct, frozen=True):
+class KeptSession(Struct, frozen=True):
     """A recording as far as it is known; times are seconds since 1970.  No secret is in it."""
 
     app_id: str
@@ -81,19 +81,19 @@ class Sessions:
         with locked(self._folder, _file_name(app_id, cname, uid)):
             yield
 
-    def read(self, app_id: str, cname: str, uid: str) -> Known | None:
+    def read(self, app_id: str, cname: str, uid: str) -> KeptSession | None:
         """What is known of one recording, if anything is."""
         path = self._folder / _file_name(app_id, cname, uid)
         return _read(path) if path.exists() else None
 
-    def all(self) -> tuple[Known, ...]:
+    def all(self) -> tuple[KeptSession, ...]:
         """Every recording, the latest first."""
         with os_errors(f"read {self._folder}"):
             paths = sorted(self._folder.glob("*.json"))
         found = [_read(path) for path in paths]
         return tuple(sorted(found, key=lambda known: -known.acquired))
 
-    def write(self, known: Known) -> Known:
+    def write(self, known: KeptSession) -> KeptSession:
         """Remember it: whole or not at all, and on the disk when this returns."""
         self._make()
         path = self._folder / _file_name(known.app_id, known.cname, known.uid)
@@ -113,7 +113,7 @@ class Sessions:
                 os.close(folder)
         return known
 
-    def forget(self, known: Known) -> None:
+    def forget(self, known: KeptSession) -> None:
         """Nothing was started under this name."""
         path = self._folder / _file_name(known.app_id, known.cname, known.uid)
         with os_errors(f"remove {path}"):
@@ -131,12 +131,33 @@ def checked_sid(sid: str) -> str:
     return sid
 
 
+def find(sessions: Sessions, app_id: str, cname: str | None, uid: str | None) -> KeptSession:
+    """The one recording that is meant; without a name, the only one that was not stopped."""
+    found = [
+        known
+        for known in sessions.all()
+        if known.app_id == app_id
+        and cname in (None, known.cname)
+        and uid in (None, known.uid)
+        and (cname or known.ended is None)
+    ]
+    running = [known for known in found if known.ended is None]
+    if len(running or found) == 1:
+        return (running or found)[0]
+    if not found:
+        raise NotFoundError(
+            "no such recording was started here; check --channel, --uid and --state"
+        )
+    names = "; ".join(known.name for known in running or found)
+    raise UsageError(f"more than one recording; name one with --channel and --uid: {names}")
+
+
 def _file_name(app_id: str, cname: str, uid: str) -> str:
     """A channel may be called anything, so its name is no file name."""
     return hashlib.sha256("\0".join((app_id, cname, uid)).encode()).hexdigest()[:32] + ".json"
 
 
-def _read(path: Path) -> Known:
+def _read(path: Path) -> KeptSession:
     """UsageError for a file that cannot be understood: to go on might record twice."""
     try:
         with os_errors(f"read {path}"):
@@ -150,14 +171,14 @@ def _read(path: Path) -> Known:
     return known
 
 
-def _known(data: dict[str, Any]) -> Known | None:
-    names = set(Known.__struct_fields__)
+def _known(data: dict[str, Any]) -> KeptSession | None:
+    names = set(KeptSession.__struct_fields__)
     texts = ("app_id", "cname", "uid", "mode", "resource_id")
     if set(data) - names or not all(isinstance(data[name], str) for name in texts):
         return None
     tuples = {name: tuple(data.get(name, ())) for name in ("prefix", "files")}
     earlier = tuple((str(resource), sid) for resource, sid in data.get("earlier", ()))
-    return Known(**{**data, **tuples, "earlier": earlier})
+    return KeptSession(**{**data, **tuples, "earlier": earlier})
 
 
 def _mode(text: str) -> Any:

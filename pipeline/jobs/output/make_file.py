@@ -23,7 +23,7 @@ from pipeline.stages import content, fill, verify
 from pipeline.stages.fill import Filling
 from pipeline.stages.mux import mux
 from pipeline.stages.mux.ahead import Ahead, Progress
-from pipeline.stages.mux.command import Wanted
+from pipeline.stages.mux.command import OutputSpec
 from pipeline.stages.mux.converted import Converted, lanes_of
 from pipeline.storage import Storage
 
@@ -41,7 +41,7 @@ class Job(Struct, frozen=True, eq=False):
     clock: Clock
 
 
-class Made(Struct, frozen=True, eq=False):
+class MadeFile(Struct, frozen=True, eq=False):
     """A file that was made, and what is known of it."""
 
     temporary: Path
@@ -57,7 +57,7 @@ def begun_ahead(
     fit = options.format in MARKED and options.on_change is not OnChange.SPLIT
     whole = not any(finding.severity is Severity.ERROR for finding in inventory.findings)
     promised = [s.segment.duration for s in inventory.segments] if fit and whole else []
-    wanted = Wanted(options.format, sparse_sound=options.sparse_sound)
+    wanted = OutputSpec(options.format, sparse_sound=options.sparse_sound)
     return Ahead(
         job.ffmpeg,
         wanted,
@@ -68,7 +68,7 @@ def begun_ahead(
     )
 
 
-def make(job: Job, evidence: Evidence, temporary: Path, ahead: Ahead[verify.Verified]) -> Made:
+def make(job: Job, evidence: Evidence, temporary: Path, ahead: Ahead[verify.Verified]) -> MadeFile:
     """Convert and verify; what was begun ``ahead`` is finished, if that is what is to be made."""
     told, filling = _expected(job, evidence)
     wanted = _wanted(job, told, filling)
@@ -86,7 +86,7 @@ def make(job: Job, evidence: Evidence, temporary: Path, ahead: Ahead[verify.Veri
         report = replace(
             report, duration=verified.duration, size=verified.size, sha256=verified.sha256
         )
-    return Made(temporary, report, made)
+    return MadeFile(temporary, report, made)
 
 
 def on_loss(options: Options) -> OnLoss:
@@ -109,8 +109,8 @@ def _content(job: Job, made: Converted, path: Path) -> list[Finding]:
         return found + (content.decode(path, job.ffmpeg) if job.options.deep else [])
 
 
-def _wanted(job: Job, told: Marks, filling: Filling) -> Wanted:
-    return Wanted(
+def _wanted(job: Job, told: Marks, filling: Filling) -> OutputSpec:
+    return OutputSpec(
         job.options.format,
         marks=told,
         fills=filling.fills,
@@ -123,7 +123,7 @@ def _proven(
     job: Job,
     evidence: Evidence,
     temporary: Path,
-    wanted: Wanted,
+    wanted: OutputSpec,
     *,
     ahead: Ahead[verify.Verified] | None = None,
 ) -> tuple[Converted, verify.Verified]:

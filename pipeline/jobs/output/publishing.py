@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pipeline.errors import ExistsError, NotFoundError, StorageError
 from pipeline.jobs.output.files import Share, together
-from pipeline.jobs.output.make_file import Job, Made
+from pipeline.jobs.output.make_file import Job, MadeFile
 from pipeline.model import Inventory, Report, SourceFile, StoredObject, Verdict
 from pipeline.receipts.earlier import Earlier, earlier, lost
 from pipeline.receipts.inputs import only_more_inputs, same_inputs
@@ -63,7 +63,7 @@ def _read_besides(inventory: Inventory) -> list[StoredObject]:
 
 
 def publish_all(
-    job: Job, inventory: Inventory, parts: Sequence[Share], made: Sequence[Made]
+    job: Job, inventory: Inventory, parts: Sequence[Share], made: Sequence[MadeFile]
 ) -> Report:
     """Every file is there and proven: now they go to their places, and the receipt last."""
     report = together(job.recording, parts, [one.report for one in made])
@@ -150,7 +150,7 @@ def _publish(job: Job, note: dict[str, Any], results: Sequence[Result]) -> bool:
     return True
 
 
-def _result(made: Made, placed: str) -> Result:
+def _result(made: MadeFile, placed: str) -> Result:
     assert made.report.size is not None
     assert made.report.sha256 is not None
     return Result(made.temporary, placed, made.report.size, made.report.sha256)
@@ -172,7 +172,7 @@ def _refuse_what_nothing_explains(
             continue
 
 
-def _muxer(job: Job, made: Sequence[Made]) -> dict[str, object]:
+def _muxer(job: Job, made: Sequence[MadeFile]) -> dict[str, object]:
     """What ffmpeg was asked and what it said; of several files, of the first."""
     first = made[0]
     command = first.converted.command

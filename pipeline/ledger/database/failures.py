@@ -3,7 +3,7 @@
 from pipeline.errors import DeniedError, DiskFullError, LedgerError, RecpipeError, UsageError
 
 AGAIN = "run again later"
-ANEW = "restore a copy, or move it away and make it anew: recpipe ledger rebuild --to DEST"
+ANEW = "restore a copy, or move it away and make it again: recpipe ledger rebuild --to DEST"
 MISSING = f"tables of the ledger are missing or not those of this version; {ANEW}"
 
 _LOCKED: tuple[type[RecpipeError], str] = (

@@ -17,7 +17,7 @@ _INDEX = {0x1C53BB6B, 0x1254C367, 0xEC}  # Cues, Tags, Void
 _CONTAINERS = {_SEGMENT, _CLUSTER, _INFO, _TRACKS, 0xAE, 0xE0, 0xE1, 0xA0}
 
 
-class Track(Struct):
+class MatroskaTrack(Struct):
     """One track (RFC 9559 section 5.1.4); times are ticks of 90 kHz."""
 
     number: int = 0
@@ -36,7 +36,7 @@ class File(Struct, frozen=True):
     when only its index is hurt by that.
     """
 
-    tracks: tuple[Track, ...]
+    tracks: tuple[MatroskaTrack, ...]
     cut: bool
     index_cut: bool = False
 
@@ -54,13 +54,13 @@ class _Reader:
     """What is known while the elements are read one after the other."""
 
     def __init__(self, data: bytes) -> None:
-        self.tracks: dict[int, Track] = {}
+        self.tracks: dict[int, MatroskaTrack] = {}
         self.cut = False
         self.index_cut = False
         self._data = data
         self._scale = 1_000_000  # nanoseconds of one unit of time
         self._cluster = 0
-        self._entry = Track()
+        self._entry = MatroskaTrack()
         self._count = 0
 
     def walk(self) -> None:
@@ -72,7 +72,7 @@ class _Reader:
             elif id == 0xE7:
                 self._cluster = int.from_bytes(value, "big")
             elif id == 0xAE:
-                self._entry = Track()
+                self._entry = MatroskaTrack()
             elif id in (0xA3, 0xA1):
                 self._block(value)
             else:

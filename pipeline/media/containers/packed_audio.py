@@ -9,7 +9,7 @@ from pipeline.media.containers.to_ts import SHARED, Contained
 from pipeline.media.es import adts
 from pipeline.media.es.codecs import AAC
 from pipeline.media.ts import mux as transport
-from pipeline.media.ts.mux import FIRST_PID, Sample, Stream
+from pipeline.media.ts.mux import FIRST_PID, MuxStream, Sample
 from pipeline.model import Finding, Severity
 
 OWNER = b"com.apple.streaming.transportStreamTimestamp\0"
@@ -30,7 +30,7 @@ def from_packed(name: str, data: bytes) -> Contained:
     if not held:
         return Contained(transport.write([]), tuple(findings))
     cut = sum(held[-1]) < len(es)
-    stream = Stream(FIRST_PID["audio"], AAC, list(_samples(es, held, time)))
+    stream = MuxStream(FIRST_PID["audio"], AAC, list(_samples(es, held, time)))
     return Contained(transport.write([stream]), tuple(findings), cut)
 
 

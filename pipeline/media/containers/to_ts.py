@@ -26,7 +26,7 @@ from pipeline.media.es.nal import length_prefixed
 from pipeline.media.isobmff import fragments
 from pipeline.media.malformed import Malformed
 from pipeline.media.ts import mux as transport
-from pipeline.media.ts.mux import FIRST_PID, Sample, Stream
+from pipeline.media.ts.mux import FIRST_PID, MuxStream, Sample
 from pipeline.model import Finding, Severity
 
 MILLISECOND = HZ // 1000
@@ -57,7 +57,7 @@ def from_fragments(name: str, init: bytes, data: bytes) -> Contained:
         if found.missing:
             detail += f", {found.missing} samples lie behind its end"
         findings.append(Finding("SEG_PARTIAL", Severity.ERROR, name, detail=detail))
-    streams: list[Stream] = []
+    streams: list[MuxStream] = []
     configs: dict[int, bytes] = {}
     gone: dict[int, tuple[int, int]] = {}
     for samples in found.samples:
@@ -92,7 +92,7 @@ def from_webm(name: str, data: bytes) -> Contained:
     if found.index_cut:
         detail, repair = f"{len(data)} bytes: it ends inside its index", "not needed"
         findings.append(Finding("SEG_PARTIAL", Severity.WARNING, name, None, 1, detail, repair))
-    streams: list[Stream] = []
+    streams: list[MuxStream] = []
     configs: dict[int, bytes] = {}
     for track in found.tracks:
         codec = BY_CODEC_ID.get(track.codec)
@@ -103,7 +103,7 @@ def from_webm(name: str, data: bytes) -> Contained:
             continue
         pid = FIRST_PID[codec.kind] + sum(s.codec.kind == codec.kind for s in streams)
         try:
-            streams.append(Stream(pid, codec, _of_matroska(codec, track)))
+            streams.append(MuxStream(pid, codec, _of_matroska(codec, track)))
         except Malformed as error:
             findings.append(Finding("ES_CODEC", Severity.FATAL, name, pid, detail=str(error)))
             continue
@@ -117,7 +117,7 @@ def _unreadable(name: str, detail: str) -> Contained:
     return Contained(np.empty(0, np.uint8), (wrong,))
 
 
-def _of_matroska(codec: Codec, track: webm.Track) -> list[Sample]:
+def _of_matroska(codec: Codec, track: webm.MatroskaTrack) -> list[Sample]:
     """The samples of a track; its times are rounded to milliseconds, most of them."""
     shift = BASE - round(track.delay * 9 / 100_000)
     pts = [time + shift for time in track.times]
@@ -138,7 +138,7 @@ def _decoded(pts: Sequence[int]) -> list[int]:
     return [time - delay for time in shown]
 
 
-def _told_by_mp4(codec: Codec, track: fragments.Track) -> bytes:
+def _told_by_mp4(codec: Codec, track: fragments.FragmentTrack) -> bytes:
     """The configuration of a stream that does not carry it itself; empty where there is none."""
     if codec.configured is None:
         return b""
@@ -147,14 +147,14 @@ def _told_by_mp4(codec: Codec, track: fragments.Track) -> bytes:
     )
 
 
-def _told_by_matroska(codec: Codec, track: webm.Track) -> bytes:
+def _told_by_matroska(codec: Codec, track: webm.MatroskaTrack) -> bytes:
     """The same of CodecPrivate."""
     if codec.configured is None:
         return b""
     return codec.configured(codec.matroska_box(track.private), track.size, track.delay / 1e9)
 
 
-def _stream(pid: int, samples: fragments.Samples, data: bytes) -> Stream:
+def _stream(pid: int, samples: fragments.Samples, data: bytes) -> MuxStream:
     track = samples.track
     codec = BY_MP4_ENTRY.get(track.codec)
     if codec is None or track.descriptions != 1:
@@ -165,11 +165,13 @@ def _stream(pid: int, samples: fragments.Samples, data: bytes) -> Stream:
     units = [data[at : at + size] for at, size in spans]
     stamps = list(zip((samples.pts + BASE).tolist(), (samples.dts + BASE).tolist(), strict=True))
     if codec.carriage is Carriage.ADTS:
-        return Stream(pid, codec, _adts(track.configuration, units, [dts for _, dts in stamps], 1))
+        return MuxStream(
+            pid, codec, _adts(track.configuration, units, [dts for _, dts in stamps], 1)
+        )
     if codec.nal is None:
         pairs = zip(map(codec.stored, units), stamps, strict=True)
-        return Stream(pid, codec, [Sample(pts, dts, unit) for unit, (pts, dts) in pairs])
-    return Stream(pid, codec, _pictures(codec, track.configuration, units, stamps))
+        return MuxStream(pid, codec, [Sample(pts, dts, unit) for unit, (pts, dts) in pairs])
+    return MuxStream(pid, codec, _pictures(codec, track.configuration, units, stamps))
 
 
 def _pictures(

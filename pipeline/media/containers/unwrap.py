@@ -1,5 +1,5 @@
-"""From the bytes of a file to the transport stream that a segment is: cut out, decrypted, written
-anew from another container.
+"""From the bytes of a file to the transport stream that a segment is: cut out, decrypted,
+rewritten from another container.
 """
 
 from collections.abc import Mapping, Sequence

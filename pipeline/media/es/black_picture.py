@@ -1,4 +1,4 @@
-"""A picture of one stream given to another: the header of its slice written anew for the parameter
+"""A picture of one stream given to another: the header of its slice rewritten for the parameter
 sets of that one (H.264 clause 7.3.3).
 
 A picture that refers to none says of the sets it was coded with only what its slice header says of

@@ -16,7 +16,7 @@ def needs(codec: Codec, config: bytes | None) -> Hashable:
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class StreamFormat:
     """Codec and decoder configuration of one stream; equal if one decoder can follow both."""
 
     codec: Codec

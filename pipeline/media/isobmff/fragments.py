@@ -22,7 +22,7 @@ MAX_SAMPLES = 1 << 22  # of a segment
 Longs = NDArray[np.int64]
 
 
-class Track(TrackHeader, frozen=True, eq=False):
+class FragmentTrack(TrackHeader, frozen=True, eq=False):
     """One track as the initialisation section describes it (8.3.1)."""
 
     shift: float  # seconds by which its edit list moves it
@@ -32,7 +32,7 @@ class Track(TrackHeader, frozen=True, eq=False):
 class Samples(Struct, frozen=True, eq=False):
     """What a segment holds of one track; times are ticks of 90 kHz."""
 
-    track: Track
+    track: FragmentTrack
     offset: Longs  # in the segment
     size: Longs
     dts: Longs
@@ -51,7 +51,7 @@ class Fragments(Struct, frozen=True, eq=False):
 class _Reading(Struct, eq=False):
     """A track while its runs are read; columns are offset, size, decoding and composition time."""
 
-    track: Track
+    track: FragmentTrack
     clock: int = 0  # track ticks: where the next run begins
     count: int = 0  # samples so far
     runs: list[tuple[Longs, Longs, Longs, Longs]] = field(default_factory=list)
@@ -91,7 +91,7 @@ def _span(pts: Longs) -> tuple[int, int]:
     return int(pts.min()), int(pts.max()) + (int(median(steps)) if len(steps) else 0)
 
 
-def _ticks(times: Longs, track: Track) -> Longs:
+def _ticks(times: Longs, track: FragmentTrack) -> Longs:
     """Track ticks as ticks of 90 kHz, rounded half up once, moved by the edit list."""
     ticks: Longs = (2 * HZ * times + track.timescale) // (2 * track.timescale)
     return ticks + round(track.shift * HZ)
@@ -143,7 +143,7 @@ def parted(init: bytes) -> tuple[bytes, bytes]:
     return init[:begin], init[begin:]
 
 
-def _tracks(moov: bytes) -> dict[int, Track]:
+def _tracks(moov: bytes) -> dict[int, FragmentTrack]:
     box = read_header(moov[:16], 0, len(moov), top=True)
     movie = _node(moov, box)
     extends = movie.find("mvex")
@@ -155,7 +155,7 @@ def _tracks(moov: bytes) -> dict[int, Track]:
     timescale, _ = clock(movie.need("mvhd"))
     headers = [track_header(trak) for trak in movie.children if trak.box.type == "trak"]
     return {
-        header.track_id: Track(
+        header.track_id: FragmentTrack(
             **asdict(header),
             shift=_shift(header, timescale),
             defaults=defaults.get(header.track_id, (0, 0)),

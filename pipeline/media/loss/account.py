@@ -18,7 +18,7 @@ from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed, Slot, has_media
 from pipeline.media.timeline.expected_span import Promise
 from pipeline.media.track import Lane
-from pipeline.model import Account, Entry, Finding, Hole, Severity, Total, Verdict
+from pipeline.model import Account, AccountEntry, Finding, Hole, Severity, Total, Verdict
 
 AGAIN = "listed again"
 ELSEWHERE = "all it holds stands in another slot"
@@ -32,7 +32,7 @@ def entries(
     holes: Sequence[Hole],
     promised: Promise,
     elsewhere: Mapping[str, str] = MappingProxyType({}),
-) -> list[Entry]:
+) -> list[AccountEntry]:
     """The account of one track, slot by slot.  ``stretches`` are its units in each placed segment,
     ``holes`` those of this track, ``elsewhere`` the slots whose promise another one keeps.
     """
@@ -43,7 +43,7 @@ def entries(
     seen: set[str] = set()
     found = []
     for position, slot in enumerate(slots):
-        entry = Entry(slot.name, lane.codec.kind, lane.pid, slot.duration)
+        entry = AccountEntry(slot.name, lane.codec.kind, lane.pid, slot.duration)
         entry = replace(entry, payload=balance.payload(slot, lane.pid))
         if position in units:
             entry = _delivered(entry, on, position, units[position], own.get(slot.name, ()))
@@ -65,8 +65,8 @@ def _as_placed(slots: Sequence[Slot], placed: Sequence[Placed]) -> list[Slot]:
 
 
 def _delivered(
-    entry: Entry, on: balance.Track, position: int, units: Units, holes: Sequence[Hole]
-) -> Entry:
+    entry: AccountEntry, on: balance.TrackSlots, position: int, units: Units, holes: Sequence[Hole]
+) -> AccountEntry:
     """What came out of one segment, in which or in front of which are ``holes``."""
     segment, pid = on.placed[position], entry.pid
     if pid not in segment.stamps:
@@ -88,7 +88,7 @@ def _delivered(
     )
 
 
-def _left_out(entry: Entry, slot: Slot) -> Entry:
+def _left_out(entry: AccountEntry, slot: Slot) -> AccountEntry:
     """What has no place, or whose place another one takes, stands aside; what has no stamp, or
     cannot be used, is dropped.
     """
@@ -99,12 +99,12 @@ def _left_out(entry: Entry, slot: Slot) -> Entry:
     return replace(entry, dropped=entry.payload)
 
 
-def aside(lane: Lane, slots: Sequence[Slot]) -> list[Entry]:
+def aside(lane: Lane, slots: Sequence[Slot]) -> list[AccountEntry]:
     """Slots that promise nothing of their own any more, for another one holds it all."""
     found = []
     for slot in slots:
         held = balance.payload(slot, lane.pid)
-        entry = Entry(slot.name, lane.codec.kind, lane.pid, None, payload=held, aside=held)
+        entry = AccountEntry(slot.name, lane.codec.kind, lane.pid, None, payload=held, aside=held)
         found.append(replace(entry, reason=ELSEWHERE))
     return found
 
@@ -112,7 +112,7 @@ def aside(lane: Lane, slots: Sequence[Slot]) -> list[Entry]:
 MOST_ROWS = 1000  # entries of one account that are written down
 
 
-def summed(entries: Sequence[Entry]) -> Account:
+def summed(entries: Sequence[AccountEntry]) -> Account:
     """Totals of each track, and the entries of which there is something to say."""
     tracks = dict.fromkeys((e.track, e.pid) for e in entries)
     totals = (
@@ -122,7 +122,7 @@ def summed(entries: Sequence[Entry]) -> Account:
     return Account(tuple(totals), tuple(rows[:MOST_ROWS]), max(0, len(rows) - MOST_ROWS))
 
 
-def _total(track: str, pid: int, own: Sequence[Entry]) -> Total:
+def _total(track: str, pid: int, own: Sequence[AccountEntry]) -> Total:
     return Total(
         track,
         pid,
@@ -167,7 +167,7 @@ def _added(a: Total, b: Total) -> Total:
 
 
 def weighed(
-    findings: Iterable[Finding], account: Sequence[Entry], slots: Sequence[Slot]
+    findings: Iterable[Finding], account: Sequence[AccountEntry], slots: Sequence[Slot]
 ) -> list[Finding]:
     """Findings with the severity of what they cost, and one for every entry that is short although
     none says why.
@@ -223,7 +223,7 @@ def _near(slots: Sequence[Slot]) -> dict[str, range]:
     return found
 
 
-def _unexplained(entry: Entry) -> Finding:
+def _unexplained(entry: AccountEntry) -> Finding:
     """No rule noticed it: what the account says is missing."""
     what = [
         f"{entry.lost + entry.unexplained:.3f} s" if entry.lost or entry.unexplained else "",

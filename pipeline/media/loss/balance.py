@@ -19,7 +19,7 @@ from pipeline.media.timeline.edges.counters import counters_go_on
 from pipeline.media.timeline.expected_span import Promise
 from pipeline.media.track import Lane
 from pipeline.media.ts.continuity import continues
-from pipeline.model import Entry, Finding, Hole, Severity
+from pipeline.model import AccountEntry, Finding, Hole, Severity
 
 LEAST = 0.1  # seconds that EXTINF may be off
 UNITS = 3  # and units, at the edges of a slot
@@ -36,7 +36,7 @@ NOTHING_FOLLOWS = "nothing follows that could tell"
 USUAL = frozenset({None, NOT_BEGUN, ENDED, STAYS})  # reasons of which there is nothing to say
 
 
-class Track(Struct, frozen=True, eq=False):
+class TrackSlots(Struct, frozen=True, eq=False):
     """One lane on its time line."""
 
     lane: Lane
@@ -60,7 +60,7 @@ class Track(Struct, frozen=True, eq=False):
 
 def track(
     lane: Lane, placed: Sequence[Placed], slots: Sequence[Slot], stretches: Sequence[Stretch]
-) -> Track:
+) -> TrackSlots:
     """The time line of a lane; ``stretches`` are its units in each placed segment."""
     spans, longest = {}, 0
     for segment, stretch in zip(placed, stretches, strict=True):
@@ -71,15 +71,18 @@ def track(
             longest = max(longest, int(np.diff(known).max(initial=0)))
     positions = {segment.position: segment for segment in placed}
     counted = counters_go_on(placed, [lane])
-    return Track(lane, slots, positions, spans, sorted(spans), longest / HZ, counted)
+    return TrackSlots(lane, slots, positions, spans, sorted(spans), longest / HZ, counted)
 
 
 # Time: promised - delivered = lost + excepted, of which some was closed.
 
 
 def booked(
-    on: Track, entries: Sequence[Entry], holes: Sequence[Hole], ends: tuple[float, float]
-) -> list[Entry]:
+    on: TrackSlots,
+    entries: Sequence[AccountEntry],
+    holes: Sequence[Hole],
+    ends: tuple[float, float],
+) -> list[AccountEntry]:
     """What is lost, in the slots that promised it; ``ends`` is what is missing before the first
     unit and behind the last one.
     """
@@ -104,7 +107,9 @@ def within(hole: Hole, begin: float) -> bool:
     return hole.start > begin + ROUNDING
 
 
-def _shares(on: Track, entries: Sequence[Entry], position: int, hole: Hole) -> dict[int, float]:
+def _shares(
+    on: TrackSlots, entries: Sequence[AccountEntry], position: int, hole: Hole
+) -> dict[int, float]:
     """By slot.  What a slot promised that holds nothing, then what the one in front of these lacks;
     what nobody promised lies in front of the segment behind.
     """
@@ -122,7 +127,7 @@ def _shares(on: Track, entries: Sequence[Entry], position: int, hole: Hole) -> d
 
 
 def _spread(
-    entries: Sequence[Entry], empty: Sequence[int], rest_at: int, seconds: float
+    entries: Sequence[AccountEntry], empty: Sequence[int], rest_at: int, seconds: float
 ) -> dict[int, float]:
     """As much as each promised; the rest goes to one of them."""
     shares: dict[int, float] = {}
@@ -132,12 +137,12 @@ def _spread(
     return {**shares, rest_at: seconds}
 
 
-def _lacking(entry: Entry) -> float:
+def _lacking(entry: AccountEntry) -> float:
     """Seconds that are promised, not delivered and not lost."""
     return (entry.promised or 0.0) - entry.delivered - entry.lost if entry.promised else 0.0
 
 
-def allowed(lane: Lane, entries: Sequence[Entry]) -> float:
+def allowed(lane: Lane, entries: Sequence[AccountEntry]) -> float:
     """Seconds by which EXTINF may differ from what a slot holds: a few units, what this playlist is
     usually off, and half a second where it rounds.
     """
@@ -156,12 +161,12 @@ def by_segment(holes: Iterable[Hole]) -> Mapping[str, Sequence[Hole]]:
 
 
 def explained(
-    on: Track,
-    entries: Sequence[Entry],
+    on: TrackSlots,
+    entries: Sequence[AccountEntry],
     holes: Sequence[Hole],
     promised: Promise,
     elsewhere: Mapping[str, str],
-) -> list[Entry]:
+) -> list[AccountEntry]:
     """Why a slot does not hold all it promised, where nothing is lost; ``elsewhere`` says which
     slots another one keeps the promise of.
     """
@@ -193,7 +198,7 @@ class _Gap(Struct, frozen=True):
 
 
 def _gaps(
-    on: Track, position: int, holes: Mapping[str, Sequence[Hole]], promised: Promise
+    on: TrackSlots, position: int, holes: Mapping[str, Sequence[Hole]], promised: Promise
 ) -> Iterator[_Gap]:
     """In front of a slot and behind it; one around it where it holds nothing."""
     here = [position] if position in on.spans else []
@@ -209,7 +214,7 @@ def _gaps(
         yield _Gap(a, b, begin - end - lost - silent, silent)
 
 
-def _reason(on: Track, position: int, gaps: Sequence[_Gap], most: float) -> str | None:
+def _reason(on: TrackSlots, position: int, gaps: Sequence[_Gap], most: float) -> str | None:
     """Two witnesses have to say that something is missing: EXTINF does; the time stamps, or the
     counters, may say that it is not.
     """
@@ -231,7 +236,7 @@ def _reason(on: Track, position: int, gaps: Sequence[_Gap], most: float) -> str 
     return None
 
 
-def _goes_on(on: Track, gap: _Gap) -> bool:
+def _goes_on(on: TrackSlots, gap: _Gap) -> bool:
     """No packet is missing between two neighbours."""
     a, b = on.placed[gap.before].stream(on.lane.pid), on.placed[gap.behind].stream(on.lane.pid)
     return gap.behind == gap.before + 1 and continues(a, b)
@@ -258,14 +263,14 @@ def payload(slot: Slot, pid: int) -> int:
     return scan.through[pid][2] if pid in scan.through else 0
 
 
-def loose_bytes(entries: Sequence[Entry]) -> int:
+def loose_bytes(entries: Sequence[AccountEntry]) -> int:
     """Bytes of the packets that are in no unit, and that nobody names; below 0: units hold bytes
     that no packet carried.
     """
     return sum(e.payload - e.taken - e.dropped - e.aside for e in entries)
 
 
-def unbalanced(lane: Lane, entries: Sequence[Entry]) -> Iterator[Finding]:
+def unbalanced(lane: Lane, entries: Sequence[AccountEntry]) -> Iterator[Finding]:
     """What a track's bytes say against its units."""
     if loose := loose_bytes(entries):
         what = "are in no unit, and nothing says why" if loose > 0 else "more than packets carried"
@@ -276,7 +281,7 @@ def unbalanced(lane: Lane, entries: Sequence[Entry]) -> Iterator[Finding]:
 # Who says that something is missing.
 
 
-def witnessed(on: Track, entries: Sequence[Entry]) -> list[Entry]:
+def witnessed(on: TrackSlots, entries: Sequence[AccountEntry]) -> list[AccountEntry]:
     """The entries with who says so, each for itself."""
     most = allowed(on.lane, entries)
     return [
@@ -285,12 +290,12 @@ def witnessed(on: Track, entries: Sequence[Entry]) -> list[Entry]:
     ]
 
 
-def noted(entry: Entry) -> bool:
+def noted(entry: AccountEntry) -> bool:
     """There is something to say of it."""
     return entry.short or entry.aside > 0 or entry.filled > 0 or entry.reason not in USUAL
 
 
-def _witnesses(on: Track, position: int, entry: Entry, most: float) -> Iterator[str]:
+def _witnesses(on: TrackSlots, position: int, entry: AccountEntry, most: float) -> Iterator[str]:
     if (entry.promised or 0.0) - entry.delivered > most:
         yield "EXTINF"
     named = _named(on.slots, position)

@@ -26,7 +26,7 @@ class Fill(Struct, frozen=True, eq=False):
     dts: Ticks
 
 
-class Made(Struct, frozen=True, eq=False):
+class EncodedUnits(Struct, frozen=True, eq=False):
     """Encoded units of one lane as a stream carries them; the first can follow the last."""
 
     units: tuple[bytes, ...]
@@ -76,7 +76,7 @@ def opening(lane: Lane, placed: Sequence[Placed]) -> Fill | None:
     return Fill(lane.pid, 0, at + int(reordered), at)
 
 
-def blocks(fills: Sequence[Fill], made: Mapping[int, Made]) -> Iterator[dict[int, Block]]:
+def blocks(fills: Sequence[Fill], made: Mapping[int, EncodedUnits]) -> Iterator[dict[int, Block]]:
     """The units of all lanes side by side, a minute at a time."""
     if not fills:
         return

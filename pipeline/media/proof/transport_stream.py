@@ -24,7 +24,7 @@ from pipeline.media.track import Lane
 from pipeline.media.ts import psi
 from pipeline.media.ts.elementary import stream_bytes
 from pipeline.media.ts.packets import NULL_PID, PACKET, Packets
-from pipeline.media.ts.pes import Track, pes_sizes, pes_stamps
+from pipeline.media.ts.pes import StreamPackets, pes_sizes, pes_stamps
 from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding, Proof, Severity
 
@@ -203,7 +203,7 @@ def _begins_pes(found: Nals, pes: Index) -> Mask:
     return np.diff(owner, prepend=0) > 0
 
 
-def _check_pes(packets: Packets, t: Track) -> None:
+def _check_pes(packets: Packets, t: StreamPackets) -> None:
     """Every PES has a header that needs no mending, and is as long as it declares (2.4.3.7); the
     last one may go on.
     """

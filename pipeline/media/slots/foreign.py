@@ -83,7 +83,7 @@ def _off_both(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Find
 
 
 def _is_announced(slots: Sequence[Slot], found: Neighbours) -> bool:
-    """The clock may begin anew in front of it or behind it (EXT-X-DISCONTINUITY)."""
+    """The clock may restart in front of it or behind it (EXT-X-DISCONTINUITY)."""
     assert found.behind is not None
     return slots[found.here].discontinuity or slots[found.behind].discontinuity
 
@@ -242,7 +242,7 @@ def _counted(slots: Sequence[Slot], found: Neighbours) -> bool | None:
     go_on = [continues(a, b) for a, b in here]
     others = _pairs(slots, (e for e in pairwise(range(len(slots))) if found.here not in e))
     if others and all(a.counters[0] == b.counters[0] for a, b in others):
-        return None  # they begin anew in every slot
+        return None  # they restart in every slot
     if here and all(go_on):
         return True
     counts = sum(continues(a, b) for a, b in others) * 2 > len(others) >= ENOUGH

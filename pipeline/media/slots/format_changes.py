@@ -1,7 +1,7 @@
 """Which segments have another format than the rest, and what they have to become.
 
 The format that lasts longest stays; MP4 has one decoder configuration for a track, so the others
-have to be encoded anew.  What MP4 cannot carry at all has to be, wherever it is.
+have to be re-encoded.  What MP4 cannot carry at all has to be, wherever it is.
 """
 
 from collections import Counter, defaultdict
@@ -14,37 +14,37 @@ from msgspec.structs import replace
 from pipeline.media.clock import HZ, signed
 from pipeline.media.es.codecs import ENCODED, Carriage, Codec
 from pipeline.media.es.descriptions import Picture
-from pipeline.media.es.formats import Format
+from pipeline.media.es.formats import StreamFormat
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import Scan, Stream
 
 GAP = HZ // 2  # ticks: a longer step of the clock begins another run
 
 
-class Wanted(Struct, frozen=True):
+class TargetFormat(Struct, frozen=True):
     """What all streams of a kind have to be; without ``like`` none of them stays as it is."""
 
     kind: str
     pid: int
-    like: Format | None
+    like: StreamFormat | None
     picture: Picture | None = None
     delay: int = 0  # ticks by which pictures are decoded before they are shown
     numbers: frozenset[int] = frozenset()  # of the parameter sets of what stays
 
 
 class Change(Struct, frozen=True):
-    """One stream of one segment that has to be encoded anew."""
+    """One stream of one segment that has to be re-encoded."""
 
     number: int
     kind: str
     pid: int
-    was: Format
+    was: StreamFormat
 
 
 class Survey(Struct, frozen=True):
     """What has to be done to make the formats one."""
 
-    wanted: Mapping[str, Wanted] = field(default_factory=dict)  # by kind
+    wanted: Mapping[str, TargetFormat] = field(default_factory=dict)  # by kind
     changes: tuple[Change, ...] = ()
 
     def runs(self, slots: Sequence[Slot]) -> Iterator[tuple[Change, ...]]:
@@ -61,7 +61,7 @@ class Survey(Struct, frozen=True):
 
 
 def restarted(slots: Sequence[Slot]) -> list[Slot]:
-    """Where the encoder began anew, whether that shows in the pictures or not, counters need not go
+    """Where the encoder restarted, whether that shows in the pictures or not, counters need not go
     on.
     """
     found = [
@@ -94,7 +94,7 @@ def survey(slots: Sequence[Slot], *, mp4: bool = True) -> Survey:
     """
     copied = [f.codec for _, f in _streams(slots, "video").values() if f.codec.copied]
     mp4 = mp4 and all(codec.mp4_config for codec in copied)
-    wanted: dict[str, Wanted] = {}
+    wanted: dict[str, TargetFormat] = {}
     changes: list[Change] = []
     for kind in ("video", "audio"):
         found = _streams(slots, kind)
@@ -112,19 +112,19 @@ def survey(slots: Sequence[Slot], *, mp4: bool = True) -> Survey:
     return Survey(wanted, tuple(changes))
 
 
-def _stays(format: Format, mp4: bool) -> bool:
+def _stays(format: StreamFormat, mp4: bool) -> bool:
     """It can be copied.  One of another container has to tell how it is decoded."""
     if format.codec.carriage is not Carriage.UNIT:
         return format.codec.copied
     return mp4 and format.codec.copied and format.config is not None
 
 
-def _streams(slots: Sequence[Slot], kind: str) -> dict[int, tuple[int, Format]]:
+def _streams(slots: Sequence[Slot], kind: str) -> dict[int, tuple[int, StreamFormat]]:
     """PID and format of the only stream of a kind in each segment that has one.
 
     A segment that does not tell has the format of the one before it.
     """
-    found: dict[int, tuple[int, Format]] = {}
+    found: dict[int, tuple[int, StreamFormat]] = {}
     told: dict[str, bytes] = {}
     for number, slot in enumerate(slots):
         mine = list(_of_kind(slot.scan, kind)) if slot.scan else []
@@ -133,13 +133,13 @@ def _streams(slots: Sequence[Slot], kind: str) -> dict[int, tuple[int, Format]]:
         for pid, stream, codec in mine:
             if stream.config is not None:
                 told[codec.name] = stream.config
-            found[number] = pid, Format(codec, told.get(codec.name))
+            found[number] = pid, StreamFormat(codec, told.get(codec.name))
     first: dict[str, bytes | None] = {}
     for _, format in found.values():
         if format.config is not None:
             first.setdefault(format.codec.name, format.config)
     return {
-        number: (pid, Format(f.codec, f.config or first.get(f.codec.name)))
+        number: (pid, StreamFormat(f.codec, f.config or first.get(f.codec.name)))
         for number, (pid, f) in found.items()
     }
 
@@ -152,9 +152,11 @@ def _of_kind(scan: Scan, kind: str) -> Iterator[tuple[int, Stream, Codec]]:
             yield pid, stream, codec
 
 
-def _wanted(slots: Sequence[Slot], kind: str, found: Mapping[int, tuple[int, Format]]) -> Wanted:
-    lasts: Counter[Format] = Counter()
-    pids: dict[Format, int] = {}
+def _wanted(
+    slots: Sequence[Slot], kind: str, found: Mapping[int, tuple[int, StreamFormat]]
+) -> TargetFormat:
+    lasts: Counter[StreamFormat] = Counter()
+    pids: dict[StreamFormat, int] = {}
     for number, (pid, format) in found.items():
         slot = slots[number]
         assert slot.scan is not None
@@ -166,10 +168,10 @@ def _wanted(slots: Sequence[Slot], kind: str, found: Mapping[int, tuple[int, For
     stays = [scan.streams[pid] for scan, pid in there if scan is not None]
     shown = longest.codec.picture(longest.config) if kind == "video" and longest.config else None
     delay = _delay(stays) if kind == "video" else 0
-    return Wanted(kind, pids[longest], like, shown, delay, _numbers(longest.codec, stays))
+    return TargetFormat(kind, pids[longest], like, shown, delay, _numbers(longest.codec, stays))
 
 
-def _can_be_made(format: Format) -> bool:
+def _can_be_made(format: StreamFormat) -> bool:
     """The encoder can make what one decoder follows beside it."""
     if format.codec is not ENCODED[format.codec.kind] or format.config is None:
         return False
@@ -199,7 +201,7 @@ def _span(stream: Stream) -> int:
 def _goes_on(before: Change, change: Change, slots: Sequence[Slot]) -> bool:
     a, b = slots[before.number].scan, slots[change.number].scan
     if change.was.codec.carriage is Carriage.UNIT:
-        return False  # each file begins anew
+        return False  # each file restarts
     if change.number != before.number + 1 or change.was != before.was or change.pid != before.pid:
         return False
     assert a is not None

@@ -74,7 +74,7 @@ def between(slots: Sequence[Slot], a: int, b: int) -> int | None:
 
 
 def paired(one: Mapping[int, Stream], other: Mapping[int, Stream]) -> list[tuple[int, int]]:
-    """The PIDs of each stream on both sides: the same, or where a writer numbers its streams anew
+    """The PIDs of each stream on both sides: the same, or where a writer renumbers its streams
     the same place among its like.
     """
     if one.keys() & other.keys():

@@ -14,7 +14,7 @@ from pipeline.media.clock import BASE, Index, Mask, Ticks
 from pipeline.media.es import adts
 from pipeline.media.es.access_units import Units
 from pipeline.media.stitch.interpose import interposed, unstamped
-from pipeline.media.stitch.work import Carried, Work, torn_units
+from pipeline.media.stitch.work import CarryOver, TrackInSegment, torn_units
 from pipeline.media.track import Lane
 from pipeline.media.ts.packetize import audio_pes, packetize
 from pipeline.model import Finding, Severity
@@ -22,7 +22,7 @@ from pipeline.model import Finding, Severity
 CLOSE = 3  # ticks: frames nearer to each other have one time on a clock of 44.1 kHz
 
 
-def behind(first: Index, pts: Ticks, count: int, carried: Carried) -> Ticks:
+def behind(first: Index, pts: Ticks, count: int, carried: CarryOver) -> Ticks:
     """Stamps of PES, by their ``first`` frames out of ``count``, without those that a muxer has to
     move: at or before the begin of the frame in front.  These get half a frame of overlap.
     """
@@ -41,7 +41,7 @@ def behind(first: Index, pts: Ticks, count: int, carried: Carried) -> Ticks:
     return pts
 
 
-def in_line(first: Index, pts: Ticks, carried: Carried) -> Ticks:
+def in_line(first: Index, pts: Ticks, carried: CarryOver) -> Ticks:
     """Stamps of PES, by their ``first`` frames, where one that jumps out and back with the next is
     set behind the frame in front: a frame lasts as long as it does.
     """
@@ -65,7 +65,7 @@ def _after(pts: float, due: float, lane: Lane) -> int:
     return round(due - lane.unit / 2 if pts <= due - lane.unit + CLOSE else pts)
 
 
-def _ended(first: Index, pts: Ticks, count: int, carried: Carried) -> float:
+def _ended(first: Index, pts: Ticks, count: int, carried: CarryOver) -> float:
     if not len(pts):
         return carried.next + count * carried.lane.unit
     return float(pts[-1] + (count - first[-1]) * carried.lane.unit)
@@ -80,8 +80,8 @@ class _Group(Struct, frozen=True):
     first: bool  # bytes are missing in front of it
 
 
-def mended(work: Work) -> tuple[Mask, Units]:
-    """Write all audio of this segment anew from the whole frames that are left."""
+def mended(work: TrackInSegment) -> tuple[Mask, Units]:
+    """Rewrite all audio of this segment from the whole frames that are left."""
     t = work.track
     kept = np.zeros(len(t.index), np.bool_)
     bounds = [0, *t.broken.tolist(), len(t.index)]
@@ -125,7 +125,7 @@ def mended(work: Work) -> tuple[Mask, Units]:
     return interposed(work, kept, made)
 
 
-def _completed(work: Work, end: int) -> tuple[bytes, int]:
+def _completed(work: TrackInSegment, end: int) -> tuple[bytes, int]:
     """The frame that began in the segment before, and how many bytes of it stand here, up to the
     packet ``end``: they are written.  Nothing if not all of it is there.
     """
@@ -154,7 +154,7 @@ def _from_the_beginning(group: _Group) -> _Group:
     return replace(group, pts=group.pts + early * tick, frames=group.frames[early:])
 
 
-def _until(work: Work, group: _Group) -> _Group:
+def _until(work: TrackInSegment, group: _Group) -> _Group:
     """Without frames that another part of the recording holds."""
     if work.until is None or not group.frames:
         return group
@@ -163,7 +163,7 @@ def _until(work: Work, group: _Group) -> _Group:
     return replace(group, frames=group.frames[:count])
 
 
-def _say_what_was_left_out(work: Work, groups: list[_Group]) -> None:
+def _say_what_was_left_out(work: TrackInSegment, groups: list[_Group]) -> None:
     """Bytes that are no frame, where no packet is missing that would explain it."""
     if len(work.track.broken) or work.torn or work.cut or work.until is not None:
         return
@@ -176,7 +176,7 @@ def _say_what_was_left_out(work: Work, groups: list[_Group]) -> None:
     )
 
 
-def _stretch(work: Work, begin: int, end: int, *, first: bool, skip: int) -> list[_Group]:
+def _stretch(work: TrackInSegment, begin: int, end: int, *, first: bool, skip: int) -> list[_Group]:
     """Groups of frames, each with a stamp for its first, out of packets without a break; the bytes
     to ``skip`` belong to a frame in front.
     """
@@ -216,7 +216,7 @@ def _stretch(work: Work, begin: int, end: int, *, first: bool, skip: int) -> lis
     return groups
 
 
-def _payload(work: Work, begin: int, end: int, inside: Index) -> tuple[bytes, list[int]]:
+def _payload(work: TrackInSegment, begin: int, end: int, inside: Index) -> tuple[bytes, list[int]]:
     """Elementary stream of the packets ``begin`` to ``end``, and the offset of each PES inside."""
     t = work.track
     heads = {int(t.starts[k]): 9 + int(t.header[k, 8]) for k in inside}

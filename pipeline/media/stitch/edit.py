@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.media.clock import MODULO, Bytes, Index, Mask, Ticks
-from pipeline.media.stitch.work import Work
+from pipeline.media.stitch.work import TrackInSegment
 from pipeline.media.ts.packets import PACKET
 from pipeline.media.ts.pes import pes_sizes
 from pipeline.media.ts.pes_header import FIELDS
 from pipeline.media.ts.time_fields import pcr_bases, stamp_fields, stamps
 
 
-def retime(work: Work, pids: Sequence[int], kept: Mask) -> None:
+def retime(work: TrackInSegment, pids: Sequence[int], kept: Mask) -> None:
     """Write the new stamps into the PES headers that are kept, and free video of its PES length."""
     t, flat = work.track, work.packets.rows.reshape(-1)
     alive = kept[t.starts]
@@ -46,7 +46,7 @@ def _write_stamps(flat: Bytes, place: Index, value: Ticks, prefix: int | Bytes) 
         flat[place[:, None] + np.arange(5)] = stamp_fields(value, prefix)
 
 
-def _resize(work: Work, alive: Mask) -> None:
+def _resize(work: TrackInSegment, alive: Mask) -> None:
     """Tell of sound that is whole how long it is: a reader goes by what is declared (2.4.3.7)."""
     t, rows = work.track, work.packets.rows
     sound = alive & (t.header[:, 3] & 0xF0 != 0xE0) & t.header[:, 4:6].any(axis=1)
@@ -61,7 +61,7 @@ def _resize(work: Work, alive: Mask) -> None:
             rows[row, at : at + 2] = divmod(size if size < 65536 else 0, 256)
 
 
-def _retime_clock(work: Work, pids: Sequence[int], offset: int) -> None:
+def _retime_clock(work: TrackInSegment, pids: Sequence[int], offset: int) -> None:
     """Move every PCR as far as the stamps (2.4.3.5)."""
     packets, rows = work.packets, work.packets.rows
     clocked = np.flatnonzero((packets.fields[:, 0] >= 7) & (packets.fields[:, 1] & 0x10 != 0))
@@ -76,7 +76,7 @@ def _retime_clock(work: Work, pids: Sequence[int], offset: int) -> None:
     rows[carriers, 10] = (base & 1) << 7 | field[:, 4] & 0x7F
 
 
-def renumber(work: Work, kept: Mask) -> None:
+def renumber(work: TrackInSegment, kept: Mask) -> None:
     """The lane's PID, and continuity counters without a break."""
     row = work.track.index[kept]
     if len(row) and (work.packets.pid[row[[0, -1]]] != work.lane.pid).any():

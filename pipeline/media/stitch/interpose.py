@@ -13,7 +13,7 @@ from pipeline.media.es.adts import framed
 from pipeline.media.es.codecs import Carriage
 from pipeline.media.stitch.payload import Flow
 from pipeline.media.stitch.silence import LONG, Pause
-from pipeline.media.stitch.work import Carried, Work
+from pipeline.media.stitch.work import CarryOver, TrackInSegment
 from pipeline.media.track import Lane
 from pipeline.media.ts.packetize import audio_pes, packetize
 from pipeline.media.ts.packets import PACKET
@@ -24,7 +24,7 @@ TOGETHER = 8  # silent frames in one PES, where there are many
 
 
 def interposed(
-    work: Work,
+    work: TrackInSegment,
     kept: Mask,
     made: Units,
     found: tuple[Flow, Index] | None = None,
@@ -32,7 +32,7 @@ def interposed(
     """A segment of sound with silence where it pauses.
 
     ``found`` is the stream in the packets that are ``kept``, and where its units begin.  Without
-    that they have been written anew: a PES for each unit that has a stamp.
+    that they have been rewritten: a PES for each unit that has a stamp.
     """
     quiet = work.carried.quiet
     if quiet is None:
@@ -82,7 +82,7 @@ def with_silence(made: Units, pauses: Sequence[Pause], unit: bytes) -> Units:
     )
 
 
-def only(carried: Carried, pts: Ticks) -> tuple[bytes, Units]:
+def only(carried: CarryOver, pts: Ticks) -> tuple[bytes, Units]:
     """Silence alone."""
     assert carried.quiet is not None
     rows, stamps = silent(carried.lane, carried.quiet.unit, pts)
@@ -134,7 +134,7 @@ def _numbered(inserts: Sequence[tuple[int, Bytes]], counter: int) -> list[tuple[
 
 
 def _cut(
-    work: Work,
+    work: TrackInSegment,
     found: tuple[Flow, Index],
     before: Sequence[int],
 ) -> list[int]:
@@ -151,7 +151,7 @@ def _cut(
     return units
 
 
-def _with_its_end(flow: Flow, carried: Carried) -> Flow:
+def _with_its_end(flow: Flow, carried: CarryOver) -> Flow:
     """With the beginning of a unit that goes on in the next segment."""
     size = len(flow.es)
     return Flow(
@@ -164,7 +164,7 @@ def _with_its_end(flow: Flow, carried: Carried) -> Flow:
     )
 
 
-def _pieces(work: Work, flow: Flow, cuts: Index) -> Iterator[tuple[int, int, bytes, int]]:
+def _pieces(work: TrackInSegment, flow: Flow, cuts: Index) -> Iterator[tuple[int, int, bytes, int]]:
     """Row, place, bytes and stamp of each PES.  The stamp of one that is cut is that of the unit
     behind the cut: the first that begins in it.
     """

@@ -6,20 +6,20 @@ import numpy as np
 from msgspec import Struct
 
 from pipeline.media.clock import Index, Mask, Ticks
-from pipeline.media.stitch.work import Carried, Work
+from pipeline.media.stitch.work import CarryOver, TrackInSegment
 from pipeline.media.ts.elementary import stream_bytes
 from pipeline.media.ts.packets import PACKET
-from pipeline.media.ts.pes import Track, stuffed
+from pipeline.media.ts.pes import StreamPackets, stuffed
 
 
-def payload_bytes(work: Work) -> int:
+def payload_bytes(work: TrackInSegment) -> int:
     """Bytes of the elementary stream in all packets of a lane, without PES headers."""
     t = work.track
     every = PACKET * len(t.index) - int(work.packets.start[t.index].sum(dtype=np.int64))
     return every - int(9 * len(t.starts) + t.header[:, 8].sum(dtype=np.int64))
 
 
-def attributable(work: Work) -> tuple[Mask, frozenset[int]]:
+def attributable(work: TrackInSegment) -> tuple[Mask, frozenset[int]]:
     """Packets up to each break, and again from the next PES on; and the PES that lost bytes.
 
     Behind a break nobody knows whether a PES header was among the packets that are gone.
@@ -35,7 +35,7 @@ def attributable(work: Work) -> tuple[Mask, frozenset[int]]:
     return kept, frozenset(damaged.tolist())
 
 
-def unfinished(work: Work) -> frozenset[int]:
+def unfinished(work: TrackInSegment) -> frozenset[int]:
     """PES that lost bytes, without those that were whole before the packets that are gone."""
     t = work.track
     before = t.index[np.maximum(t.broken - 1, 0)]
@@ -44,7 +44,7 @@ def unfinished(work: Work) -> frozenset[int]:
     return frozenset(begun[~np.array(ended, np.bool_)].tolist())
 
 
-def extent(t: Track, ordinal: int) -> tuple[int, int]:
+def extent(t: StreamPackets, ordinal: int) -> tuple[int, int]:
     """Positions of the packets of a PES: its first, and the one behind its last."""
     bounds = [*t.starts[ordinal : ordinal + 2].tolist(), len(t.index)]
     return bounds[0], bounds[1]
@@ -70,7 +70,7 @@ class Flow(Struct, eq=False):
         self.pts, self.dts = self.pts[inside], self.dts[inside]
 
 
-def stream_of(work: Work, kept: Mask) -> Flow:
+def stream_of(work: TrackInSegment, kept: Mask) -> Flow:
     """Elementary stream of the kept packets behind what was carried, and where PES begin."""
     index, starts = work.track.index, work.track.starts
     alive = kept[starts]
@@ -91,7 +91,7 @@ def stream_of(work: Work, kept: Mask) -> Flow:
     return flow
 
 
-def carry(flow: Flow, begin: int, carried: Carried) -> None:
+def carry(flow: Flow, begin: int, carried: CarryOver) -> None:
     """Keep the stream from ``begin`` on for the next segment."""
     inside = flow.pes >= begin
     carried.data = bytes(memoryview(flow.es)[begin:])

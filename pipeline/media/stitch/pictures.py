@@ -17,13 +17,13 @@ from pipeline.media.stitch.payload import (
     unfinished,
 )
 from pipeline.media.stitch.regroup import grouped
-from pipeline.media.stitch.work import Work, torn_units
+from pipeline.media.stitch.work import TrackInSegment, torn_units
 from pipeline.media.ts.elementary import elementary
 from pipeline.media.ts.pes import misdeclared
 from pipeline.model import Finding, Severity
 
 
-def pictures(work: Work) -> tuple[Mask, Units]:
+def pictures(work: TrackInSegment) -> tuple[Mask, Units]:
     """Pictures that lost bytes keep what stands before the loss, if that shows anything at all; one
     of which nobody knows where they are missing is left out.
     """
@@ -72,7 +72,7 @@ def pictures(work: Work) -> tuple[Mask, Units]:
     return kept, replace(made, torn=torn, cut=len(shown) + unseen)
 
 
-def framed(work: Work) -> tuple[Mask, Units]:
+def framed(work: TrackInSegment) -> tuple[Mask, Units]:
     """One unit in each PES: whole ones pass as they are, others are left out."""
     kept, damaged = attributable(work)
     hurt = set(damaged) | ({len(work.track.starts) - 1} if work.cut else set())
@@ -97,7 +97,7 @@ def framed(work: Work) -> tuple[Mask, Units]:
     return interposed(work, kept, made, (flow, flow.pes))
 
 
-def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
+def _shows(work: TrackInSegment, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
     """What is left of a PES holds a slice of a picture."""
     begin, end = extent(work.track, ordinal)
     end = begin + int(np.argmin(np.append(kept[begin:end], False)))
@@ -106,7 +106,7 @@ def _shows(work: Work, kept: Mask, ordinal: int, syntax: NalSyntax) -> bool:
     return bool(found.picture.any())
 
 
-def _drop_unseen(work: Work, kept: Mask) -> int:
+def _drop_unseen(work: TrackInSegment, kept: Mask) -> int:
     """Pictures that follow the first one but are due before it: what they refer to is gone."""
     t = work.track
     alive = np.flatnonzero(kept[t.starts] & (work.pts >= 0))
@@ -123,7 +123,7 @@ def _drop_unseen(work: Work, kept: Mask) -> int:
     return len(unseen)
 
 
-def _say_what_is_wrong(work: Work, made: Units, sets: list[bytes]) -> None:
+def _say_what_is_wrong(work: TrackInSegment, made: Units, sets: list[bytes]) -> None:
     if made.foreign:
         detail = "NAL units whose header cannot be one"
         work.findings.append(

@@ -1,4 +1,4 @@
-"""Video written anew as one PES for each picture.  Long: it takes every other form there is.
+"""Video rewritten as one PES for each picture.  Long: it takes every other form there is.
 
 Several pictures in a PES, several PES for a picture, what opens a picture at the end of the PES
 before, zeros behind NAL units, pictures without stamps: what samples come of that is up to the
@@ -15,7 +15,7 @@ from pipeline.media.clock import MODULO, Index, Mask, Ticks, median
 from pipeline.media.es.access_units import assigned
 from pipeline.media.es.nal import Nals, NalSyntax, nals
 from pipeline.media.stitch.payload import Flow, extent
-from pipeline.media.stitch.work import Work
+from pipeline.media.stitch.work import TrackInSegment
 from pipeline.media.track import Lane
 from pipeline.media.ts.mux import Sample, pes
 from pipeline.media.ts.packetize import clock, packetize, video_pes
@@ -25,8 +25,8 @@ CODE = b"\0\0\0\1"
 B_SLICES = (1, 6)  # slice_type (H.264 Table 7-6)
 
 
-def grouped(work: Work, kept: Mask, flow: Flow, *, opens: bool) -> Nals:
-    """NAL units of a stream whose PES begin with a picture each; packets are written anew where
+def grouped(work: TrackInSegment, kept: Mask, flow: Flow, *, opens: bool) -> Nals:
+    """NAL units of a stream whose PES begin with a picture each; packets are rewritten where
     they did not, and the first one where a track ``opens`` without all its parameter sets.
     """
     syntax = work.lane.syntax
@@ -49,7 +49,7 @@ def grouped(work: Work, kept: Mask, flow: Flow, *, opens: bool) -> Nals:
     return nals(np.frombuffer(flow.es, np.uint8), syntax)
 
 
-def _opened(work: Work, flow: Flow) -> bool:
+def _opened(work: TrackInSegment, flow: Flow) -> bool:
     """What opened a picture at the end of the last segment stands before this one's first."""
     opening, work.carried.opening = work.carried.opening, b""
     if not opening or work.torn or not len(flow.pes) or int(flow.pes[0]):
@@ -78,7 +78,7 @@ def _with_sets(lane: Lane, flow: Flow) -> bool:
     return True
 
 
-def _write_first(work: Work, kept: Mask, flow: Flow) -> None:
+def _write_first(work: TrackInSegment, kept: Mask, flow: Flow) -> None:
     """The first PES as new packets in front of the others."""
     t = work.track
     first = int(np.flatnonzero(kept[t.starts])[0])
@@ -270,14 +270,14 @@ def _slice_type(head: bytes) -> int:
     return value
 
 
-def _roomless(work: Work, kept: Mask) -> bool:
-    """A decoding time is to be told where there is none: a PES has to be written anew for that."""
+def _roomless(work: TrackInSegment, kept: Mask) -> bool:
+    """A decoding time is to be told where there is none: a PES has to be rewritten for that."""
     alive = kept[work.track.starts]
     both = work.track.header[alive, 7] >> 6 == 3
     return bool((~both & (work.dts[alive] != work.pts[alive])).any())
 
 
-def _rewritten(work: Work, kept: Mask, flow: Flow) -> None:
+def _rewritten(work: TrackInSegment, kept: Mask, flow: Flow) -> None:
     """All of this segment as new packets, its clock references between them."""
     bounds = pairwise((*flow.pes.tolist(), len(flow.es)))
     stamped = zip(flow.pts.tolist(), flow.dts.tolist(), strict=True)
@@ -298,7 +298,7 @@ def _rewritten(work: Work, kept: Mask, flow: Flow) -> None:
     kept[:] = False
 
 
-def _clocks(work: Work) -> Iterator[tuple[int, int]]:
+def _clocks(work: TrackInSegment) -> Iterator[tuple[int, int]]:
     """The PCR of a stream and the rows they stand in, moved as far as its stamps."""
     packets, t = work.packets, work.track
     own = np.isin(packets.pid[packets.adapted], np.unique(packets.pid[t.index]))

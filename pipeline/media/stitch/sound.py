@@ -14,11 +14,11 @@ from pipeline.media.stitch.payload import (
     carry,
     stream_of,
 )
-from pipeline.media.stitch.work import Work, torn_units
+from pipeline.media.stitch.work import TrackInSegment, torn_units
 from pipeline.model import Finding, Severity
 
 
-def sound(work: Work) -> tuple[Mask, Units]:
+def sound(work: TrackInSegment) -> tuple[Mask, Units]:
     """Whole frames in one chain pass as they are; anything else is mended."""
     t = work.track
     kept = np.ones(len(t.index), np.bool_)
@@ -37,7 +37,7 @@ def sound(work: Work) -> tuple[Mask, Units]:
     return interposed(work, kept, made, (flow, found.begin))
 
 
-def _behind(work: Work, frames: Index, pes: Index, pts: Ticks) -> Ticks:
+def _behind(work: TrackInSegment, frames: Index, pes: Index, pts: Ticks) -> Ticks:
     """Stamps that a muxer can follow, also in the PES of this segment."""
     first = np.searchsorted(frames, pes)
     straight = in_line(first, pts, work.carried)
@@ -49,7 +49,7 @@ def _behind(work: Work, frames: Index, pes: Index, pts: Ticks) -> Ticks:
     return followed
 
 
-def _set(work: Work, pts: Ticks, new: Ticks, said: tuple[str, str, str]) -> None:
+def _set(work: TrackInSegment, pts: Ticks, new: Ticks, said: tuple[str, str, str]) -> None:
     """Other stamps for PES of this segment; those in front began in the segment before."""
     moved = np.flatnonzero(new != pts)
     if not len(moved):
@@ -64,7 +64,7 @@ def _set(work: Work, pts: Ticks, new: Ticks, said: tuple[str, str, str]) -> None
     )
 
 
-def told_apart(work: Work, made: Units) -> Units:
+def told_apart(work: TrackInSegment, made: Units) -> Units:
     """The first units of a track, whose channels may stand in the first frame alone."""
     if adts.read(work.lane.config).channels:
         return made
@@ -78,5 +78,5 @@ def told_apart(work: Work, made: Units) -> Units:
         return made
 
 
-def _head(work: Work) -> bool:
+def _head(work: TrackInSegment) -> bool:
     return not len(work.track.starts) or int(work.track.starts[0]) > 0

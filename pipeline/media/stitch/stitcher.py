@@ -2,7 +2,7 @@
 
 What the muxer is fed is clean by construction: one PAT and PMT in front, stamps of one clock,
 continuity counters without a break, no packet whose content cannot be attributed.  Clean segments
-are edited in place; only where bytes are missing are audio PES written anew.
+are edited in place; only where bytes are missing are audio PES rewritten.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,12 +26,12 @@ from pipeline.media.stitch.payload import (
 from pipeline.media.stitch.pictures import framed, pictures
 from pipeline.media.stitch.silence import Quiet
 from pipeline.media.stitch.sound import sound, told_apart
-from pipeline.media.stitch.work import Carried, Work
+from pipeline.media.stitch.work import CarryOver, TrackInSegment
 from pipeline.media.track import Edges, Lane
 from pipeline.media.ts import psi
 from pipeline.media.ts.packetize import audio_pes, blank, packetize, video_pes
 from pipeline.media.ts.packets import Framing, Packets
-from pipeline.media.ts.pes import Track
+from pipeline.media.ts.pes import StreamPackets
 from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding
 
@@ -66,7 +66,7 @@ class Stitcher:
         self, lanes: tuple[Lane, ...], quiet: Mapping[int, Quiet] = MappingProxyType({})
     ) -> None:
         self._lanes = lanes
-        self._carried = {lane.pid: Carried(lane, quiet=quiet.get(lane.pid)) for lane in lanes}
+        self._carried = {lane.pid: CarryOver(lane, quiet=quiet.get(lane.pid)) for lane in lanes}
 
     def tables(self, counter: int = 0) -> bytes:
         """PAT and PMT, to be written before anything else."""
@@ -111,7 +111,7 @@ class Stitcher:
             if lane.pid not in times:
                 continue
             pid = lane.pid
-            work = Work(
+            work = TrackInSegment(
                 name,
                 self._carried[pid],
                 packets,
@@ -181,7 +181,7 @@ class Stitcher:
         return Stitched((b"".join(packed for _, packed in written),), made, (), made=True)
 
 
-def _made(work: Work) -> tuple[Mask, Units]:
+def _made(work: TrackInSegment) -> tuple[Mask, Units]:
     """Which packets stay, and the units of one lane; bytes that are in neither are counted."""
     carriage = work.lane.codec.carriage
     assert carriage is not None
@@ -201,7 +201,7 @@ def _made(work: Work) -> tuple[Mask, Units]:
     )
 
 
-def _faults(frame: Framing, packets: Packets, tracks: Iterable[Track]) -> Index:
+def _faults(frame: Framing, packets: Packets, tracks: Iterable[StreamPackets]) -> Index:
     """Rows where any stream lost something: another one may have lost 16 packets there unseen."""
     broken = [t.index[t.broken] for t in tracks if len(t.broken)]
     if not (broken or frame.breaks or len(packets.bad)):

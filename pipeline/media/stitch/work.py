@@ -11,7 +11,7 @@ from pipeline.media.clock import Index, Ticks
 from pipeline.media.es.access_units import Units
 from pipeline.media.track import Lane
 from pipeline.media.ts.packets import Packets
-from pipeline.media.ts.pes import Track
+from pipeline.media.ts.pes import StreamPackets
 from pipeline.model import Finding
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def _no_places() -> Index:
     return np.empty(0, np.intp)
 
 
-class Carried(Struct, eq=False):
+class CarryOver(Struct, eq=False):
     """What a lane carries from segment to segment: bytes of a unit that is not whole yet."""
 
     lane: Lane
@@ -41,13 +41,13 @@ class Carried(Struct, eq=False):
     quiet: "Quiet | None" = None  # where its sound pauses, silence is put in
 
 
-class Work(Struct, eq=False):
+class TrackInSegment(Struct, eq=False):
     """One lane inside one segment, with the new stamps of every PES, -1 for none."""
 
     name: str
-    carried: Carried
+    carried: CarryOver
     packets: Packets
-    track: Track
+    track: StreamPackets
     pts: Ticks
     dts: Ticks
     torn: bool
@@ -67,7 +67,7 @@ class Work(Struct, eq=False):
         return self.carried.lane
 
 
-def torn_units(made: Units, work: Work, ordinals: Iterable[int] = ()) -> Index:
+def torn_units(made: Units, work: TrackInSegment, ordinals: Iterable[int] = ()) -> Index:
     """The first unit at or behind every place where media may be missing; gaps decide if it is.
 
     ``ordinals`` are PES in front of which something is known to be gone.

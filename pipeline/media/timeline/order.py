@@ -181,7 +181,7 @@ def _by_clock(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed]:
 
 def _linked(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed]:
     """What follows each other by every stamp is put together, where the first of it is listed; in
-    between, the clock may begin anew or something be missing.
+    between, the clock may restart or something be missing.
     """
     lane = next((x for x in lanes if all(x.pid in s.stamps for s in segments)), None)
     if lane is None:

@@ -1,6 +1,6 @@
 """Which PID of each segment carries which stream of the recording.
 
-A recorder that starts anew may number its streams anew.  A stream is known by its codec, its
+A recorder that restarts may renumber its streams.  A stream is known by its codec, its
 language and its place among its like; the PID under which it was first seen stands for it.
 """
 

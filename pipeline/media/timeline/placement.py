@@ -144,7 +144,7 @@ class Placer:
         return count * median(told or [0.0])
 
     def _breaks(self, before: Placed, segment: Placed) -> bool:
-        """Packets are missing: a clock that goes on may have begun anew by chance."""
+        """Packets are missing: a clock that goes on may have restarted by chance."""
         shared = before.stamps.keys() & segment.stamps.keys()
         pairs = [(before.stream(pid), segment.stream(pid)) for pid in shared]
         return self._counters_go_on and not any(continues(a, b) or moved(a, b) for a, b in pairs)

@@ -18,7 +18,7 @@ from pipeline.media.track import Lane
 TOLERANCE = HZ  # the slice names may differ from the media by so much
 DOUBT = HZ // 10  # a larger gap is one, however much the names stray
 NEAREST = 20  # segments beside a join whose names are asked: oscillators drift apart
-AFRESH = 10 * HZ  # a clock is as low as that when it has begun anew, or just passed its end
+AFRESH = 10 * HZ  # a clock is as low as that when it has restarted, or just passed its end
 
 
 class Wall(Struct, frozen=True):
@@ -85,7 +85,7 @@ def wall(
 
 
 def _drift(times: NDArray[np.float64], begins: Ticks) -> float:
-    """How fast names and time line part where clocks begin anew: such segments stand one behind the
+    """How fast names and time line part where clocks restart: such segments stand one behind the
     other, also if each lasts longer than it took.  The median over all pairs (Theil and Sen).
     """
     one, other = np.triu_indices(len(times), 1)
@@ -177,7 +177,7 @@ def _same_clock(a: Placed, b: Placed) -> bool:
 
 
 def _afresh(run: Placed, newer: Placed) -> bool:
-    """The clock has passed 2^33 just now, or rather it began anew."""
+    """The clock has passed 2^33 just now, or rather it restarted."""
     return _first_stamp(newer) < min(AFRESH, _first_stamp(run))
 
 

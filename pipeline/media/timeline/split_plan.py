@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.media.clock import HZ
-from pipeline.media.es.formats import Format
+from pipeline.media.es.formats import StreamFormat
 from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.segments import Placed
 from pipeline.media.timeline.expected_span import Promise
@@ -47,7 +47,7 @@ def _runs(
     whole: Plan, kinds: Collection[str]
 ) -> Iterator[tuple[list[Placed], tuple[Finding, ...]]]:
     """Segments as long as no stream becomes another, and what had become another before them."""
-    now: dict[int, Format] = {}
+    now: dict[int, StreamFormat] = {}
     run: list[Placed] = []
     turned: tuple[Finding, ...] = ()
     for placed in whole.placed:
@@ -75,14 +75,14 @@ def _runs(
     yield run, turned
 
 
-def _formats(placed: Placed, before: dict[int, Format]) -> dict[int, Format]:
+def _formats(placed: Placed, before: dict[int, StreamFormat]) -> dict[int, StreamFormat]:
     """By PID; a stream that does not tell is what it was."""
     found = {}
     for pid in placed.stamps:
         stream, last = placed.stream(pid), before.get(pid)
         if stream.codec is None or (stream.config is None and last and last.codec == stream.codec):
             continue
-        found[pid] = Format(stream.codec, stream.config)
+        found[pid] = StreamFormat(stream.codec, stream.config)
     return found
 
 

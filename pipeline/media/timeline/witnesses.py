@@ -23,7 +23,7 @@ class Witnesses(Struct, frozen=True):
     clock: float  # by the time stamps
     listed: float  # EXTINF of the slots between them of which there is no media
     gone: bool  # there are such slots
-    announced: bool  # EXT-X-DISCONTINUITY: the clock may begin anew (RFC 8216 section 4.3.2.3)
+    announced: bool  # EXT-X-DISCONTINUITY: the clock may restart (RFC 8216 section 4.3.2.3)
     hurt: bool  # one of the two lost something itself
     short: float  # by which they are shorter than EXTINF: their names may be of what they lost
     seamless: bool  # every counter goes on, and both are as long as EXTINF says

@@ -8,11 +8,11 @@ import numpy as np
 
 from pipeline.media.clock import Bytes, Index, Mask
 from pipeline.media.ts.packets import PACKET, Packets
-from pipeline.media.ts.pes import Track
+from pipeline.media.ts.pes import StreamPackets
 
 
 def stream_bytes(
-    packets: Packets, t: Track, kept: Mask, before: bytes = b""
+    packets: Packets, t: StreamPackets, kept: Mask, before: bytes = b""
 ) -> tuple[bytearray, Index]:
     """Elementary stream of the kept packets behind what stands before, and where each PES of them
     begins in it.
@@ -47,14 +47,14 @@ def _payloads(rows: Bytes, index: Index, begins: Index, before: bytes) -> bytear
     return bytearray(b"").join([before, *[body[a:b] for a, b in cuts.tolist()]])
 
 
-def first_bytes(packets: Packets, t: Track, ordinal: int) -> bytes:
+def first_bytes(packets: Packets, t: StreamPackets, ordinal: int) -> bytes:
     """What a PES has in its first packet, without its header."""
     row = t.index[t.starts[ordinal]]
     begin = int(packets.start[row]) + 9 + int(t.header[ordinal, 8])
     return packets.rows[row, begin:].tobytes()
 
 
-def elementary(packets: Packets, t: Track, begin: int, end: int) -> bytes:
+def elementary(packets: Packets, t: StreamPackets, begin: int, end: int) -> bytes:
     """Elementary stream bytes of the packets ``begin`` to ``end`` of a track, the first a PES
     start.
     """

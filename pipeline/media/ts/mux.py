@@ -28,7 +28,7 @@ class Sample(Struct, frozen=True):
     data: bytes
 
 
-class Stream(Struct, frozen=True):
+class MuxStream(Struct, frozen=True):
     """One elementary stream of a segment, in decoding order."""
 
     pid: int
@@ -36,7 +36,7 @@ class Stream(Struct, frozen=True):
     samples: Sequence[Sample]
 
 
-def write(streams: Sequence[Stream]) -> Bytes:
+def write(streams: Sequence[MuxStream]) -> Bytes:
     """The segment: tables, then the PES of all streams in the order of decoding."""
     types = {stream.pid: stream.codec.stream_type for stream in streams}
     if not types:
@@ -53,7 +53,7 @@ def write(streams: Sequence[Stream]) -> Bytes:
     )
 
 
-def blocks(stream: Stream) -> list[tuple[int, int, Bytes]]:
+def blocks(stream: MuxStream) -> list[tuple[int, int, Bytes]]:
     """The packets of every PES with its decoding time."""
     identity = 0xE0 if stream.codec.kind == "video" else 0xC0
     made = [_packets(stream.pid, pes(identity, sample)) for sample in stream.samples]

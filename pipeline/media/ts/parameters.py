@@ -14,7 +14,7 @@ from pipeline.media.es.formats import needs
 from pipeline.media.es.nal import NalSyntax, among, nal_units
 from pipeline.media.ts.elementary import elementary
 from pipeline.media.ts.packets import PACKET, Packets, random_access
-from pipeline.media.ts.pes import Track
+from pipeline.media.ts.pes import StreamPackets
 
 CODE = b"\0\0\1"  # H.264 Annex B
 LOOK = 6  # packets of a PES that are looked into
@@ -30,7 +30,7 @@ class Parameters(Struct, frozen=True):
     turns: tuple[int, ...] = ()  # packets that begin a PES with another configuration
 
 
-def parameters(packets: Packets, t: Track, codec: Codec | None, units: Index) -> Parameters:
+def parameters(packets: Packets, t: StreamPackets, codec: Codec | None, units: Index) -> Parameters:
     """Looks where they can stand, not at every byte; ``units`` are the starts of ``t`` at which
     units begin.
     """
@@ -46,7 +46,7 @@ def parameters(packets: Packets, t: Track, codec: Codec | None, units: Index) ->
     return Parameters(next(_configs(packets, t, codec), None), codec.is_key(opening))
 
 
-def _configs(packets: Packets, t: Track, codec: Codec) -> Iterator[bytes]:
+def _configs(packets: Packets, t: StreamPackets, codec: Codec) -> Iterator[bytes]:
     """Of the first PES with sound, of pictures that are marked."""
     audio = codec.kind == "audio"
     for ordinal in (
@@ -59,7 +59,7 @@ def _configs(packets: Packets, t: Track, codec: Codec) -> Iterator[bytes]:
             yield config
 
 
-def _of_pictures(packets: Packets, t: Track, codec: Codec, opening: bytes) -> Parameters:
+def _of_pictures(packets: Packets, t: StreamPackets, codec: Codec, opening: bytes) -> Parameters:
     syntax = codec.nal
     assert syntax is not None
     sets: dict[bytes, None] = {}
@@ -116,7 +116,7 @@ class _Heads(Struct, frozen=True, eq=False):
         return len(same) if same.all() else int(same.argmin())
 
 
-def _heads(packets: Packets, t: Track) -> _Heads:
+def _heads(packets: Packets, t: StreamPackets) -> _Heads:
     index = t.index[t.starts]
     rows = packets.rows[index]
     flat = rows.reshape(-1)
@@ -136,14 +136,14 @@ def _before_picture(head: bytes, syntax: NalSyntax) -> bytes:
     return head[: last + 2] if whole and syntax.is_picture(head[last:]) else b""
 
 
-def _marked(packets: Packets, t: Track) -> Mask:
+def _marked(packets: Packets, t: StreamPackets) -> Mask:
     """The first PES, and those that say that decoding can begin there."""
     marked = random_access(packets, t.index[t.starts])
     marked[0] = True
     return marked
 
 
-def _sets(packets: Packets, t: Track, ordinal: int, syntax: NalSyntax) -> list[bytes]:
+def _sets(packets: Packets, t: StreamPackets, ordinal: int, syntax: NalSyntax) -> list[bytes]:
     """The parameter sets at the beginning of a PES that are whole; mostly in its first packet."""
     begin, end, whole = _extent(t, ordinal)
     for stop in (begin + 1, begin + LOOK):
@@ -155,12 +155,12 @@ def _sets(packets: Packets, t: Track, ordinal: int, syntax: NalSyntax) -> list[b
     return [u for u in units if syntax.kind(u) in syntax.sets]
 
 
-def _head(packets: Packets, t: Track, ordinal: int) -> bytes:
+def _head(packets: Packets, t: StreamPackets, ordinal: int) -> bytes:
     begin, end, _ = _extent(t, ordinal)
     return elementary(packets, t, begin, min(begin + LOOK, end))
 
 
-def _extent(t: Track, ordinal: int) -> tuple[int, int, bool]:
+def _extent(t: StreamPackets, ordinal: int) -> tuple[int, int, bool]:
     """Where a PES begins and ends, in front of the first packet it lost; and whether it lost
     none.
     """
@@ -171,7 +171,7 @@ def _extent(t: Track, ordinal: int) -> tuple[int, int, bool]:
     return begin, int(torn[0]) if lost else end, not lost
 
 
-def _turns_of_sound(packets: Packets, t: Track, codec: Codec) -> tuple[int, ...]:
+def _turns_of_sound(packets: Packets, t: StreamPackets, codec: Codec) -> tuple[int, ...]:
     """By the ADTS headers PES begin with, as far as they do: of two alike in a row."""
     if not codec.copied:
         return ()

@@ -12,10 +12,10 @@ from pipeline.media.ts.pes_header import WIDTH, begun, plain, put_right
 from pipeline.media.ts.repeats import ROUND, equal, may_be_rounds, rounds_again, sent_again
 from pipeline.media.ts.time_fields import stamps
 
-UNSEEN = ROUND * (PACKET - 4)  # bytes of the packets after which a counter begins anew
+UNSEEN = ROUND * (PACKET - 4)  # bytes of the packets after which a counter restarts
 
 
-class Track(Struct, frozen=True, eq=False):
+class StreamPackets(Struct, frozen=True, eq=False):
     """Payload packets of one stream in a segment, repeats left out, with the places where bytes are
     missing.
     """
@@ -31,7 +31,7 @@ class Track(Struct, frozen=True, eq=False):
     thirds: int  # repeats of a repeat: "two, and only two" may be equal
 
 
-def track(packets: Packets, pid: int, *moved: int) -> Track:
+def track(packets: Packets, pid: int, *moved: int) -> StreamPackets:
     """Follow one PID: repeats are dropped, every break of the continuity counter kept (2.4.3.3).
 
     ``moved`` are the PIDs under which the stream goes on, each behind the last packet of the one
@@ -54,7 +54,7 @@ def track(packets: Packets, pid: int, *moved: int) -> Track:
     broken[at[~good]] = True
     broken[_stuffing_as_payload(packets, kept, at)] = True
     header, mended = put_right(header[good])
-    return Track(
+    return StreamPackets(
         index=kept,
         broken=np.flatnonzero(broken),
         starts=at[good],
@@ -67,7 +67,7 @@ def track(packets: Packets, pid: int, *moved: int) -> Track:
     )
 
 
-def parted(packets: Packets, pid: int, rows: Sequence[int]) -> list[Track] | None:
+def parted(packets: Packets, pid: int, rows: Sequence[int]) -> list[StreamPackets] | None:
     """What one PID carries in each of several segments, of which ``rows`` tells where each begins
     and the last one ends; None unless each begins with a PES and nothing is wrong with any.
     """
@@ -93,7 +93,9 @@ def parted(packets: Packets, pid: int, rows: Sequence[int]) -> list[Track] | Non
     ):
         starts = at[c:d] - a
         found.append(
-            Track(index[a:b] - row, none, starts, header[c:d, :19], right[c:d], none, 0, 0, 0)
+            StreamPackets(
+                index[a:b] - row, none, starts, header[c:d, :19], right[c:d], none, 0, 0, 0
+            )
         )
     return found
 
@@ -221,14 +223,14 @@ def stuffed(packet: bytes) -> bool:
     return length > 1 + 6 * (flags >> 4 & 1) + 6 * (flags >> 3 & 1)
 
 
-def pes_sizes(packets: Packets, t: Track) -> tuple[Index, Index]:
+def pes_sizes(packets: Packets, t: StreamPackets) -> tuple[Index, Index]:
     """PES_packet_length of every PES, and what it should be (2.4.3.7)."""
     declared = t.header[:, 4].astype(np.intp) << 8 | t.header[:, 5]
     payload = np.append(0, np.cumsum(PACKET - packets.start[t.index], dtype=np.intp))
     return declared, np.diff(np.append(payload[t.starts], payload[-1])) - 6
 
 
-def misdeclared(packets: Packets, t: Track, dts: Ticks) -> tuple[Index, Index, int, int]:
+def misdeclared(packets: Packets, t: StreamPackets, dts: Ticks) -> tuple[Index, Index, int, int]:
     """PES whose declared length is not what is there; those of them by which packets may have been
     lost, or come in, in rounds of 16 that the counter does not show; what the last one lacks
     (2.4.3.7), and how many packets all lack in rounds.
@@ -252,7 +254,7 @@ def misdeclared(packets: Packets, t: Track, dts: Ticks) -> tuple[Index, Index, i
     return np.flatnonzero(wrong), np.flatnonzero(unseen), short, ROUND * int(rounds.sum())
 
 
-def _cannot_be_the_field(t: Track, declared: Index, real: Index, dts: Ticks) -> Mask:
+def _cannot_be_the_field(t: StreamPackets, declared: Index, real: Index, dts: Ticks) -> Mask:
     """PES of pictures, of which nothing else tells how long they are, whose length is wrong by more
     than one bit of the field, and not by what does not fit into it: by a packet at least where the
     next one comes later than most do, or by anything where none comes as late.

@@ -9,11 +9,11 @@ from pipeline.media.es.codecs import Codec
 from pipeline.media.es.nal import nals
 from pipeline.media.ts.elementary import elementary, stream_bytes
 from pipeline.media.ts.packets import Packets
-from pipeline.media.ts.pes import Track
+from pipeline.media.ts.pes import StreamPackets
 
 
 def held(
-    packets: Packets, t: Track, codec: Codec | None, stamps: tuple[Ticks, Ticks]
+    packets: Packets, t: StreamPackets, codec: Codec | None, stamps: tuple[Ticks, Ticks]
 ) -> Index | None:
     """How many pictures begin in each PES, whose ``stamps`` are PTS and DTS; None where each holds
     one, as nearly always.

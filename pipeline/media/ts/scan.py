@@ -20,7 +20,7 @@ from pipeline.media.ts import psi
 from pipeline.media.ts.elementary import elementary, first_bytes
 from pipeline.media.ts.packets import NULL_PID, PACKET, Framing, Packets, causes
 from pipeline.media.ts.parameters import parameters
-from pipeline.media.ts.pes import Track, misdeclared, pes_stamps, stuffed
+from pipeline.media.ts.pes import StreamPackets, misdeclared, pes_stamps, stuffed
 from pipeline.media.ts.pictures import held, said_once
 from pipeline.media.ts.time_fields import pcr_bases
 from pipeline.media.ts.transport_stream import TransportStream
@@ -261,7 +261,7 @@ def _follows(packets: Packets, pid: int, moved: int) -> bool:
 
 
 def _stream(
-    packets: Packets, t: Track, pids: tuple[int, ...], program: psi.Program
+    packets: Packets, t: StreamPackets, pids: tuple[int, ...], program: psi.Program
 ) -> tuple[Stream, list[Finding]]:
     pid = pids[0]
     stream_id = int(t.header[0, 3]) if len(t.header) else 0
@@ -311,7 +311,7 @@ def _stream(
     return stream, findings
 
 
-def _payload(packets: Packets, t: Track) -> int:
+def _payload(packets: Packets, t: StreamPackets) -> int:
     """Bytes of the elementary stream, without PES headers (2.4.3.6)."""
     every = PACKET * len(t.index) - int(packets.start[t.index].sum(dtype=np.int64))
     return every - int(9 * len(t.starts) + t.header[:, 8].sum(dtype=np.int64))
@@ -325,7 +325,7 @@ def _of_data(finding: Finding) -> Finding:
 
 
 def _stream_rules(
-    t: Track, pid: int, unmarked: Mask, *, sizes: tuple[Index, Index], packets: int
+    t: StreamPackets, pid: int, unmarked: Mask, *, sizes: tuple[Index, Index], packets: int
 ) -> Iterator[Finding]:
     if t.lost:
         detail = f"at least {t.lost} packets lost, first before packet {_first(t)} of {packets}"
@@ -366,11 +366,11 @@ def _stream_rules(
         yield Finding("PES_SIZE", Severity.WARNING, None, pid, len(wrong), detail, repair)
 
 
-def _first(t: Track) -> int:
+def _first(t: StreamPackets) -> int:
     return int(t.index[t.broken[0]])
 
 
-def _tail(packets: Packets, t: Track, codec: Codec | None, dts: Ticks) -> int:
+def _tail(packets: Packets, t: StreamPackets, codec: Codec | None, dts: Ticks) -> int:
     """Access units from the last PES with a stamp on, of which a later one may go on with more."""
     if codec is None or not len(t.starts):
         return 0

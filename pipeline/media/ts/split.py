@@ -18,7 +18,7 @@ from pipeline.media.ts.scan import FIRST_PID
 SOUND = 0xC0  # stream_id of audio, without its number (ISO/IEC 13818-1 Table 2-22)
 
 
-class Place(Struct, frozen=True):
+class CutPoint(Struct, frozen=True):
     """Where to cut: in front of this packet, or for some PIDs of another one beside it.
 
     ``apart``: what comes out goes into several files, so that no frame of sound may stand in both.
@@ -29,7 +29,7 @@ class Place(Struct, frozen=True):
     apart: bool = False
 
 
-def places(data: Bytes, turns: Mapping[int, Sequence[int]]) -> list[Place]:
+def places(data: Bytes, turns: Mapping[int, Sequence[int]]) -> list[CutPoint]:
     """Where to cut a segment in which streams become others: PES that begin so, by PID.
 
     The other streams are cut where decoding can begin next to that time.  What turns beside the
@@ -44,7 +44,7 @@ def places(data: Bytes, turns: Mapping[int, Sequence[int]]) -> list[Place]:
             place = entries[pictures].nearest(row, entries[pid].time(row))
             together[place][pid] = row
     return [
-        Place(row, {pid: near.nearest(row, time)[0] for pid, near in entries.items()} | own)
+        CutPoint(row, {pid: near.nearest(row, time)[0] for pid, near in entries.items()} | own)
         for (row, time), own in sorted(together.items())
     ]
 
@@ -72,7 +72,7 @@ class _Entries(Struct, frozen=True, eq=False):
         return int(rows[at]), int(pts[at])
 
 
-def cut(data: Bytes, where: Sequence[Place]) -> list[Bytes]:
+def cut(data: Bytes, where: Sequence[CutPoint]) -> list[Bytes]:
     """Cut a segment.  A PES that has begun before ends before as well; sound of two formats in one
     PES becomes two.
     """
@@ -104,7 +104,7 @@ class _Mixed(Struct, frozen=True, eq=False):
     after: Bytes
 
 
-def _mixed(packets: Packets, place: Place) -> Iterator[_Mixed]:
+def _mixed(packets: Packets, place: CutPoint) -> Iterator[_Mixed]:
     """The PES in front of a cut in which sound has become another already."""
     for pid, row in place.own.items():
         t = track(packets, pid)
@@ -121,7 +121,7 @@ def _mixed(packets: Packets, place: Place) -> Iterator[_Mixed]:
         yield _rewritten(packets, t.index[begin:end], pid, new)
 
 
-def _straddling(packets: Packets, place: Place) -> Iterator[_Mixed]:
+def _straddling(packets: Packets, place: CutPoint) -> Iterator[_Mixed]:
     """The two PES around a cut, where a frame of sound begins in one and ends in the other: all of
     it goes to the first.
     """
@@ -173,7 +173,7 @@ def _spilled(es: bytes, following: bytes) -> int:
     return 0
 
 
-def _owners(packets: Packets, where: Sequence[Place]) -> Index:
+def _owners(packets: Packets, where: Sequence[CutPoint]) -> Index:
     """Which piece each packet goes to."""
     number = np.arange(len(packets.rows))
     owner = np.searchsorted([place.row for place in where], number, side="right")

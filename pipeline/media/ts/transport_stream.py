@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 
 from pipeline.media.clock import Bytes
 from pipeline.media.ts.packets import LOCK, PACKET, Framing, Packets, columns, framing
-from pipeline.media.ts.pes import Track, parted, track
+from pipeline.media.ts.pes import StreamPackets, parted, track
 
 
 class TransportStream:
@@ -19,7 +19,7 @@ class TransportStream:
         """``among`` are the segments it lies between, and ``number`` its place there."""
         self.data = data
         self._among, self._number = among, number
-        self._tracks: dict[tuple[int, ...], Track] = {}
+        self._tracks: dict[tuple[int, ...], StreamPackets] = {}
 
     @cached_property
     def framing(self) -> Framing:
@@ -31,7 +31,7 @@ class TransportStream:
         """Their header fields."""
         return self._among.packets[self._number] if self._among else columns(self.framing.rows)
 
-    def track(self, *pids: int) -> Track:
+    def track(self, *pids: int) -> StreamPackets:
         """One stream of it, under the PIDs it has one after the other."""
         if pids not in self._tracks:
             found = (
@@ -49,14 +49,14 @@ class _SideBySide:
     def __init__(self, packets: Packets, rows: Sequence[int]) -> None:
         """``rows`` is where each begins, and the last one ends."""
         self._together, self._rows = packets, rows
-        self._tracks: dict[int, list[Track] | None] = {}
+        self._tracks: dict[int, list[StreamPackets] | None] = {}
 
     @cached_property
     def packets(self) -> list[Packets]:
         """Those of each."""
         return [self._together.between(begin, end) for begin, end in pairwise(self._rows)]
 
-    def track(self, pid: int, number: int) -> Track | None:
+    def track(self, pid: int, number: int) -> StreamPackets | None:
         """A stream of one of them, if each has it whole."""
         if pid not in self._tracks:
             self._tracks[pid] = parted(self._together, pid, self._rows)

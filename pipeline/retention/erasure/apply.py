@@ -17,7 +17,7 @@ from pipeline.errors import RecpipeError
 from pipeline.jobs.agora.sessions import Sessions
 from pipeline.jobs.locks import locked_at_once
 from pipeline.ledger import erasing
-from pipeline.ledger.erasing import Entry
+from pipeline.ledger.erasing import ErasableRecording
 from pipeline.ledger.ledger import Ledger
 from pipeline.retention import document, record, trash
 from pipeline.retention.apply import Done, refuse_a_plan_out_of_time
@@ -70,10 +70,12 @@ def held(places: Places, subject: Subject, found: Traces) -> dict[str, str]:
     return reasons | found.held
 
 
-def entries(ledger: Ledger | None, subject: Subject, *, whole: bool = False) -> list[Entry]:
+def entries(
+    ledger: Ledger | None, subject: Subject, *, whole: bool = False
+) -> list[ErasableRecording]:
     """What the ledger knows of it; ``whole``: also of recordings that it may be in."""
 
-    def chosen(entry: Entry) -> bool:
+    def chosen(entry: ErasableRecording) -> bool:
         told = (entry.name, entry.source, entry.place)
         return any(subject.owner(one) or (whole and subject.session(one)) for one in told)
 
@@ -203,7 +205,7 @@ def _spool(paths: list[Path], places: Places) -> None:
 
 
 def _lists(left: Traces, subject: Subject, places: Places) -> None:
-    """Write our own lists anew: plans in the trash, checks of bags, users of sessions."""
+    """Rewrite our own lists: plans in the trash, checks of bags, users of sessions."""
     for store, key in traces.lists(left, places.stores, subject):
         storage = places.stores[store]
         told = _without(b"".join(storage.open(key)), subject, key)

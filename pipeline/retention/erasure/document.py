@@ -34,7 +34,7 @@ class Erasure(Struct, frozen=True):
         return sids_of(self.objects, self.uploads)
 
 
-class Asked(Struct, frozen=True):
+class ErasureRequest(Struct, frozen=True):
     """Why and where."""
 
     reason: str
@@ -42,7 +42,7 @@ class Asked(Struct, frozen=True):
     ledger: bool
 
 
-def write(to: Path, asked: Asked, subject: Subject, found: Traces, *, now: float) -> str:
+def write(to: Path, asked: ErasureRequest, subject: Subject, found: Traces, *, now: float) -> str:
     """Write a plan without what is held; returns the name of its run."""
     header = {
         "schema": document.SCHEMA,

@@ -226,7 +226,7 @@ def _is_ours(key: str) -> bool:
 
 
 def is_list_of(key: str, text: bytes, subject: Subject) -> bool:
-    """Whether it is a list of ours that has to be written anew without the subject."""
+    """Whether it is a list of ours that has to be rewritten without the subject."""
     if key.endswith(SESSION):
         return subject.session(key) is not None and _tells_of(text, subject)
     return _OURS.fullmatch(key) is not None and subject.mentioned(text)

@@ -19,7 +19,7 @@ from pipeline.simulator.faults import (
     timing,
 )
 from pipeline.simulator.faults.fault_context import Case
-from pipeline.simulator.recorder.values import Part
+from pipeline.simulator.recorder.values import RecordedPart
 
 # In this order they are done, whatever the order they are asked for in.
 CONTENT, UNITS, PACKETS, FILES, LISTING, FAILOVER = range(6)
@@ -36,7 +36,7 @@ class Fault(Struct, frozen=True):
 
     name: str
     level: int
-    apply: Callable[[Part, Case], Part] | None
+    apply: Callable[[RecordedPart, Case], RecordedPart] | None
     argument: str | None
     loses: str
     verdicts: tuple[str, ...] = ()  # empty: as the loss says
@@ -228,7 +228,7 @@ BY_NAME = {fault.name: fault for fault in FAULTS}
 PARTS = ("main", "bak0", "bak1", "bak2")
 
 
-class Wanted(Struct, frozen=True):
+class ChosenFault(Struct, frozen=True):
     """A fault to be made, with its argument.
 
     ``part`` is 0 for the main part, 1 for ``bak0`` and so on; None: the main part, or each join.
@@ -239,7 +239,7 @@ class Wanted(Struct, frozen=True):
     part: int | None = None
 
 
-def parse(text: str) -> Wanted:
+def parse(text: str) -> ChosenFault:
     """``NAME[:ARG][@PART]``; UsageError for a name that is not in the table."""
     text, at, part = text.partition("@")
     if at and part not in PARTS:
@@ -250,16 +250,16 @@ def parse(text: str) -> Wanted:
     fault = BY_NAME[name]
     if colon and fault.argument is None:
         raise UsageError(f"{name}: takes no argument, got {argument!r}")
-    return Wanted(fault, argument if colon else None, PARTS.index(part) if at else None)
+    return ChosenFault(fault, argument if colon else None, PARTS.index(part) if at else None)
 
 
-def in_order(wanted: Sequence[Wanted]) -> list[Wanted]:
+def in_order(wanted: Sequence[ChosenFault]) -> list[ChosenFault]:
     """As they have to be done: the content first, the listing last; in the order of the rows."""
     return sorted(wanted, key=lambda w: (w.fault.level, FAULTS.index(w.fault)))
 
 
 def verdicts(
-    wanted: Sequence[Wanted], *, lost: bool, doubt: bool = False, last: int = 0
+    wanted: Sequence[ChosenFault], *, lost: bool, doubt: bool = False, last: int = 0
 ) -> tuple[str, ...]:
     """What a perfect tool may say of a recording with these faults, whose last part is ``last``.
 

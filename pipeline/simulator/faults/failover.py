@@ -10,10 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.errors import UsageError
-from pipeline.simulator.faults.catalogue import Wanted
+from pipeline.simulator.faults.catalogue import ChosenFault
 from pipeline.simulator.faults.fault_context import without
 from pipeline.simulator.faults.timing import delayed
-from pipeline.simulator.recorder.values import HZ, Part, Segment
+from pipeline.simulator.recorder.values import HZ, RecordedPart, Segment
 
 MEETINGS = ("bak_gap", "bak_overlap")
 MEETING = 3  # seconds by which parts overlap or lie apart unless said otherwise
@@ -29,7 +29,7 @@ class Span(Struct, frozen=True):
     missed: int = 0
 
 
-def spans(duration: float, bak: int, faults: Sequence[Wanted]) -> Iterator[Span]:
+def spans(duration: float, bak: int, faults: Sequence[ChosenFault]) -> Iterator[Span]:
     """The main part and failover parts of about the same length; UsageError if one is too short."""
     count, end = bak + 1, round(duration * HZ)
     cuts = [round(duration * n / count) for n in range(count)]
@@ -47,14 +47,16 @@ def spans(duration: float, bak: int, faults: Sequence[Wanted]) -> Iterator[Span]
         yield Span(begin, until, max(0, round(gap * HZ)))
 
 
-def killed(part: Part, number: int, bak: int, faults: Sequence[Wanted]) -> Part:
+def killed(
+    part: RecordedPart, number: int, bak: int, faults: Sequence[ChosenFault]
+) -> RecordedPart:
     """Without EXT-X-ENDLIST, if that was asked for: its recorder was killed, another went on."""
     if number == bak or not any(w.fault.name == "bak_killed" for w in _about(faults, number)):
         return part
     return replace(part, playlist=replace(part.playlist, ended=False))
 
 
-def following(part: Part, older: Sequence[Part]) -> Part:
+def following(part: RecordedPart, older: Sequence[RecordedPart]) -> RecordedPart:
     """A part as it is after what happened while older ones recorded.
 
     A pause of the meeting makes it begin later, and a stream that has ended does not come back.
@@ -81,7 +83,7 @@ def _moved(segment: Segment, later: int, over: frozenset[str]) -> Segment:
     )
 
 
-def _meeting(faults: Sequence[Wanted], number: int) -> float:
+def _meeting(faults: Sequence[ChosenFault], number: int) -> float:
     """Seconds between a part and the one before it; negative: they overlap."""
     seconds = 0.0
     for wanted in _about(faults, number):
@@ -91,7 +93,7 @@ def _meeting(faults: Sequence[Wanted], number: int) -> float:
     return seconds
 
 
-def _length(wanted: Wanted) -> float:
+def _length(wanted: ChosenFault) -> float:
     text = wanted.argument or str(MEETING)
     try:
         seconds = float(text)
@@ -102,6 +104,6 @@ def _length(wanted: Wanted) -> float:
     return seconds
 
 
-def _about(faults: Sequence[Wanted], number: int) -> list[Wanted]:
+def _about(faults: Sequence[ChosenFault], number: int) -> list[ChosenFault]:
     """Those about one part: all that name none, and then those that name it."""
     return [w for w in faults if w.part is None] + [w for w in faults if w.part == number]

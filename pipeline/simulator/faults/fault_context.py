@@ -9,7 +9,7 @@ from pipeline.errors import UsageError
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.simulator.recorder.material import Look, Material, encode
 from pipeline.simulator.recorder.recorder import Setup
-from pipeline.simulator.recorder.values import HZ, Part, Segment, Unit
+from pipeline.simulator.recorder.values import HZ, RecordedPart, Segment, Unit
 
 
 class Case(Struct, frozen=True):
@@ -32,7 +32,7 @@ class Case(Struct, frozen=True):
         look = replace(self.look, **changed)
         return encode(look, self.material.seconds, self.ffmpeg)
 
-    def pick(self, part: Part, *, inner: bool = False) -> int:
+    def pick(self, part: RecordedPart, *, inner: bool = False) -> int:
         """The segment the argument names; else the one next to the middle that is untouched.
 
         With ``inner`` there has to be one in front of it.

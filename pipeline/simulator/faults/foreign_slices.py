@@ -6,21 +6,21 @@ from pipeline.agora import names
 from pipeline.errors import UsageError
 from pipeline.simulator.faults.fault_context import Case
 from pipeline.simulator.recorder.mux import mux
-from pipeline.simulator.recorder.values import HZ, Entry, Packet, Part, Segment
+from pipeline.simulator.recorder.values import HZ, ListedSegment, Packet, RecordedPart, Segment
 
 AWAY = 2000 * HZ  # by so much the clock of another recording differs
 WIDER = 32  # pixels
 APART = HZ // 500  # a slice of tables alone is named so much before the next
 
 
-def copied_over(part: Part, case: Case) -> Part:
+def copied_over(part: RecordedPart, case: Case) -> RecordedPart:
     """The bytes of the slice before stand under the name of a slice, too."""
     n = case.pick(part, inner=True)
     copy = part.segments[n - 1].data
     return part.with_segment(n, replace(part.segments[n], content=copy, readable=False))
 
 
-def holds_the_next(part: Part, case: Case) -> Part:
+def holds_the_next(part: RecordedPart, case: Case) -> RecordedPart:
     """A slice contains the next one as well, which is there too."""
     n = case.pick(part)
     if n + 1 == len(part.segments):
@@ -39,7 +39,7 @@ def holds_the_next(part: Part, case: Case) -> Part:
     return part.with_segment(n, made)
 
 
-def foreign_slice(part: Part, case: Case) -> Part:
+def foreign_slice(part: RecordedPart, case: Case) -> RecordedPart:
     """A slice is one of another recording: its clock is another, and its format or not."""
     kind = case.word("format", "clock")
     n = replace(case, argument=None).pick(part, inner=True)
@@ -57,7 +57,7 @@ def foreign_slice(part: Part, case: Case) -> Part:
     return part.with_segment(n, replace(own, packets=packets))
 
 
-def tables_only(part: Part, case: Case) -> Part:
+def tables_only(part: RecordedPart, case: Case) -> RecordedPart:
     """A slice more has nothing but tables: at the beginning, in the middle or at the end."""
     where = case.word("middle", "begin", "end")
     count = len(part.segments)
@@ -71,9 +71,9 @@ def tables_only(part: Part, case: Case) -> Part:
     empty = Segment(name, begin, 0, (), beside.layout, beside.clock)
     entries = list(part.playlist.entries)
     if at:
-        entries.insert(at, Entry(name, 0.0))
+        entries.insert(at, ListedSegment(name, 0.0))
     else:  # the recording starts with it
-        entries[:1] = [Entry(name, 0.0, entries[0].tags), replace(entries[0], tags=())]
+        entries[:1] = [ListedSegment(name, 0.0, entries[0].tags), replace(entries[0], tags=())]
     segments = (*part.segments[:at], empty, *part.segments[at:])
     touched = frozenset({at, *(n + (n >= at) for n in part.touched)})
     return replace(part.with_entries(*entries), segments=segments, touched=touched)

@@ -9,78 +9,78 @@ from pipeline.simulator.faults.fault_context import Case, with_units
 from pipeline.simulator.faults.timing import delayed
 from pipeline.simulator.recorder import material
 from pipeline.simulator.recorder.material import Material
-from pipeline.simulator.recorder.values import HZ, STREAMS, Part, Segment
+from pipeline.simulator.recorder.values import HZ, STREAMS, RecordedPart, Segment
 
 HEVC = 0x24  # stream_type
 FORCED = 5  # pictures by which a slice is cut too early
 
 
-def resolution_change(part: Part, case: Case) -> Part:
+def resolution_change(part: RecordedPart, case: Case) -> RecordedPart:
     """One slice has pictures of another size."""
     width, height = case.look.size
     other = case.other(width=width * 2, height=height * 2)
     return _spliced(part, case, "video", other)
 
 
-def resolution_change_inside(part: Part, case: Case) -> Part:
+def resolution_change_inside(part: RecordedPart, case: Case) -> RecordedPart:
     """In the middle of one slice pictures of another size begin, up to its end."""
     width, height = case.look.size
     other = case.other(width=width * 2, height=height * 2)
     return _spliced(part, case, "video", other, inside=True)
 
 
-def channels_change_inside(part: Part, case: Case) -> Part:
+def channels_change_inside(part: RecordedPart, case: Case) -> RecordedPart:
     """In the middle of one slice stereo sound begins, up to its end."""
     return _spliced(part, case, "audio", case.other(channels=2), inside=True)
 
 
-def codec_change_hevc(part: Part, case: Case) -> Part:
+def codec_change_hevc(part: RecordedPart, case: Case) -> RecordedPart:
     """One slice has HEVC in place of H.264."""
     return _spliced(part, case, "video", case.other(codec="hevc"), stream_type=HEVC)
 
 
-def samplerate_change(part: Part, case: Case) -> Part:
+def samplerate_change(part: RecordedPart, case: Case) -> RecordedPart:
     """One slice has sound of 44.1 kHz."""
     return _spliced(part, case, "audio", case.other(rate=44100))
 
 
-def channels_change(part: Part, case: Case) -> Part:
+def channels_change(part: RecordedPart, case: Case) -> RecordedPart:
     """One slice has stereo sound."""
     return _spliced(part, case, "audio", case.other(channels=2))
 
 
-def pids_changed(part: Part, case: Case) -> Part:
+def pids_changed(part: RecordedPart, case: Case) -> RecordedPart:
     """Later slices have their streams on other PIDs."""
     pids = {"video": 0x200, "audio": 0x201}
     return _laid_out(part, case, pids=pids)
 
 
-def pmt_pid_changed(part: Part, case: Case) -> Part:
+def pmt_pid_changed(part: RecordedPart, case: Case) -> RecordedPart:
     """In later slices the PMT is on another PID; the streams stay where they were."""
     return _laid_out(part, case, pmt=0x1100)
 
 
-def vfr(part: Part, case: Case) -> Part:
+def vfr(part: RecordedPart, case: Case) -> RecordedPart:
     """Pictures come at irregular times, as from real-time encoders."""
     return _content(part, case, "video", case.other(sparse=True))
 
 
-def black(part: Part, case: Case) -> Part:
+def black(part: RecordedPart, case: Case) -> RecordedPart:
     """Black pictures: a web user without a camera."""
     return _content(part, case, "video", case.other(black=True))
 
 
-def frozen(part: Part, case: Case) -> Part:
+def frozen(part: RecordedPart, case: Case) -> RecordedPart:
     """The same picture all the time."""
     return _content(part, case, "video", case.other(frozen=True))
 
 
-def silent(part: Part, case: Case) -> Part:
+def silent(part: RecordedPart, case: Case) -> RecordedPart:
     """Silence."""
     return _content(part, case, "audio", case.other(silent=True))
 
 
-def forced_slice(part: Part, case: Case) -> Part:
+def forced_slice(part: RecordedPart, case: Case) -> RecordedPart:
     """A slice cut by force (5.5 min or 50 MB) begins without a key picture; nothing is missing."""
     n = case.pick(part, inner=True)
     older, newer = part.segments[n - 1], part.segments[n]
@@ -100,7 +100,7 @@ def forced_slice(part: Part, case: Case) -> Part:
     return part.with_entries(*entries)
 
 
-def webm(part: Part, case: Case) -> Part:
+def webm(part: RecordedPart, case: Case) -> RecordedPart:
     """WebM slices of a web user: VP8 or VP9, with Opus."""
     codec, before = case.word("vp8", "vp9"), part.touched
     look = replace(case.look, codec=codec)
@@ -125,7 +125,7 @@ def _shows(segment: Segment, stream: str) -> bool:
     return any(unit.mark is not None for unit in segment.units if unit.stream == stream)
 
 
-def packed_audio(part: Part, case: Case) -> Part:
+def packed_audio(part: RecordedPart, case: Case) -> RecordedPart:
     """Sound alone, in slices without a transport stream: packed audio (RFC 8216 section 3.4)."""
     changed, before = {}, part.touched
     for n, segment in enumerate(part.segments):
@@ -162,7 +162,7 @@ def _synchsafe(size: int) -> bytes:
     return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
 
 
-def fmp4(part: Part, case: Case) -> Part:
+def fmp4(part: RecordedPart, case: Case) -> RecordedPart:
     """Slices of fragmented MP4 (fMP4) behind EXT-X-MAP."""
     if part.touched or any(segment.content is not None for segment in part.segments):
         raise UsageError(f"{case.fault}: only of intact slices; leave other faults of them away")
@@ -189,7 +189,7 @@ def fmp4(part: Part, case: Case) -> Part:
     return replace(part, playlist=playlist, files={**part.files, name: init})
 
 
-def aes_128(part: Part, case: Case) -> Part:
+def aes_128(part: RecordedPart, case: Case) -> RecordedPart:
     """Slices encrypted as RFC 8216 says, the key beside them; the IV is given or the number."""
     given = case.word("iv", "sequence") == "iv"
     key, common = case.dice.randbytes(16), case.dice.randbytes(16)
@@ -206,14 +206,14 @@ def aes_128(part: Part, case: Case) -> Part:
 
 
 def _spliced(
-    part: Part,
+    part: RecordedPart,
     case: Case,
     stream: str,
     other: Material,
     *,
     stream_type: int | None = None,
     inside: bool = False,
-) -> Part:
+) -> RecordedPart:
     """One segment with a stream of other material, or ``inside`` of it the second half."""
     n = case.pick(part, inner=True)
     whole = part.segments[n]
@@ -237,7 +237,7 @@ def _filled(segment: Segment, case: Case, stream: str, other: Material) -> Segme
     return with_units(segment, stream, units)
 
 
-def _content(part: Part, case: Case, stream: str, other: Material) -> Part:
+def _content(part: RecordedPart, case: Case, stream: str, other: Material) -> RecordedPart:
     """Other material from the slice named on, or throughout."""
     since = case.pick(part) if case.argument is not None else 0
     changed = {
@@ -246,7 +246,7 @@ def _content(part: Part, case: Case, stream: str, other: Material) -> Part:
     return replace(part.with_segments(changed), touched=part.touched)
 
 
-def _laid_out(part: Part, case: Case, **changed: object) -> Part:
+def _laid_out(part: RecordedPart, case: Case, **changed: object) -> RecordedPart:
     since = case.pick(part, inner=True)
     made = {}
     for n in range(since, len(part.segments)):

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pipeline.errors import UsageError
 from pipeline.simulator.faults.fault_context import Case, with_units
 from pipeline.simulator.recorder.mux import split
-from pipeline.simulator.recorder.values import STREAMS, Part, Segment, Unit
+from pipeline.simulator.recorder.values import STREAMS, RecordedPart, Segment, Unit
 
 SECTIONS = {0x1F0: 0x86, 0x1F1: 0x05}  # SCTE 35, and private sections
 LONG = 21  # frames of sound that fill 16 packets or nearly so
@@ -17,17 +17,17 @@ HIGH = b"\x28\x29"  # levels 4 and 4.1
 TOO_MUCH = 200  # bytes
 
 
-def flipped_start_code(part: Part, case: Case) -> Part:
+def flipped_start_code(part: RecordedPart, case: Case) -> RecordedPart:
     """One bit of the start code of a PES is flipped: of a picture, or of sound."""
     return _flipped(part, case, range(3))
 
 
-def flipped_stream_id(part: Part, case: Case) -> Part:
+def flipped_stream_id(part: RecordedPart, case: Case) -> RecordedPart:
     """One bit of the stream_id of a PES is flipped: of a picture, or of sound."""
     return _flipped(part, case, range(3, 4))
 
 
-def wrong_pes_length(part: Part, case: Case) -> Part:
+def wrong_pes_length(part: RecordedPart, case: Case) -> RecordedPart:
     """A PES of sound says that it is longer than it is; all of it is there."""
 
     def longer(pes: bytearray) -> None:
@@ -39,7 +39,7 @@ def wrong_pes_length(part: Part, case: Case) -> Part:
     return part.with_segment(n, in_header(segment, head(segment, case, "audio"), longer))
 
 
-def adts_bits(part: Part, case: Case) -> Part:
+def adts_bits(part: RecordedPart, case: Case) -> RecordedPart:
     """In one slice, bits of ADTS headers differ that mean nothing to a decoder."""
     n = case.pick(part)
     at, bit = case.dice.choice(((1, 0x08), (2, 0x02), (3, 0x20), (3, 0x10)))
@@ -52,7 +52,7 @@ def adts_bits(part: Part, case: Case) -> Part:
     return _units(part, case, n, other, stream="audio")
 
 
-def level_change(part: Part, case: Case) -> Part:
+def level_change(part: RecordedPart, case: Case) -> RecordedPart:
     """In one slice the parameter set of the pictures names another level; nothing else differs."""
 
     def other(unit: Unit) -> Unit:
@@ -66,7 +66,7 @@ def level_change(part: Part, case: Case) -> Part:
     return _units(part, case, case.pick(part, inner=True), other, stream="video")
 
 
-def early_delimiters(part: Part, case: Case) -> Part:
+def early_delimiters(part: RecordedPart, case: Case) -> RecordedPart:
     """The access unit delimiter of each picture stands at the end of the PES before it."""
     pictures = [u for s in part.segments for u in s.units if u.stream == "video"]
     if not pictures:
@@ -84,27 +84,27 @@ def early_delimiters(part: Part, case: Case) -> Part:
     return replace(part.with_segments(changed), touched=part.touched)
 
 
-def nal_per_pes(part: Part, case: Case) -> Part:
+def nal_per_pes(part: RecordedPart, case: Case) -> RecordedPart:
     """Each NAL unit is a PES of its own, with the stamp of its picture."""
     return _laid_out(part, divided=True)
 
 
-def long_sound_pes(part: Part, case: Case) -> Part:
+def long_sound_pes(part: RecordedPart, case: Case) -> RecordedPart:
     """A PES of sound holds nearly half a second, in about sixteen packets."""
     return _laid_out(part, frames=LONG)
 
 
-def counters_anew(part: Part, case: Case) -> Part:
-    """The continuity counters begin anew in each slice."""
+def counters_anew(part: RecordedPart, case: Case) -> RecordedPart:
+    """The continuity counters restart in each slice."""
     return _laid_out(part, anew=True)
 
 
-def section_streams(part: Part, case: Case) -> Part:
+def section_streams(part: RecordedPart, case: Case) -> RecordedPart:
     """The PMT lists PIDs with sections beside sound and pictures: SCTE 35, and private ones."""
     return _laid_out(part, sections=SECTIONS)
 
 
-def adts_as_mpeg_audio(part: Part, case: Case) -> Part:
+def adts_as_mpeg_audio(part: RecordedPart, case: Case) -> RecordedPart:
     """The PMT says MPEG audio, and the sound is AAC behind ADTS headers."""
     kind = int(case.word("0x03", "0x04"), 16)
     types = {**part.segments[0].layout.types, "audio": kind}
@@ -131,7 +131,7 @@ def in_header(segment: Segment, number: int, change: Callable[[bytearray], None]
     return replace(segment, packets=packets)
 
 
-def _flipped(part: Part, case: Case, where: range) -> Part:
+def _flipped(part: RecordedPart, case: Case, where: range) -> RecordedPart:
     stream = case.word(*STREAMS)
     n = replace(case, argument=None).pick(part)
     segment = part.segments[n]
@@ -143,14 +143,16 @@ def _flipped(part: Part, case: Case, where: range) -> Part:
     return part.with_segment(n, in_header(segment, head(segment, case, stream), flip))
 
 
-def _units(part: Part, case: Case, n: int, change: Callable[[Unit], Unit], *, stream: str) -> Part:
+def _units(
+    part: RecordedPart, case: Case, n: int, change: Callable[[Unit], Unit], *, stream: str
+) -> RecordedPart:
     units = tuple(change(u) for u in part.segments[n].units if u.stream == stream)
     if not units:
         raise UsageError(f"{case.fault}: there is no {stream}")
     return part.with_segment(n, with_units(part.segments[n], stream, units))
 
 
-def _laid_out(part: Part, **changed: object) -> Part:
+def _laid_out(part: RecordedPart, **changed: object) -> RecordedPart:
     """Every slice, multiplexed in another way."""
     made = {}
     for n, segment in enumerate(part.segments):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from pipeline.errors import UsageError
 from pipeline.simulator.faults.fault_context import Case
 from pipeline.simulator.recorder.mux import NULL, SIZE
-from pipeline.simulator.recorder.values import Packet, Part, Segment
+from pipeline.simulator.recorder.values import Packet, RecordedPart, Segment
 
 BLOCK = 64 << 10
 RANGE = 40  # packets
@@ -19,7 +19,7 @@ PES_HEADER = 20  # payload bytes to leave alone, so that damage is inside the pi
 Packets = tuple[Packet, ...]
 
 
-def trunc_188_midpes(part: Part, case: Case) -> Part:
+def trunc_188_midpes(part: RecordedPart, case: Case) -> RecordedPart:
     """A slice ends at the border of a packet, inside a picture or a PES of sound."""
 
     def cut(segment: Segment) -> Packets:
@@ -31,7 +31,7 @@ def trunc_188_midpes(part: Part, case: Case) -> Part:
     return _packets(part, case, cut)
 
 
-def trunc_at_pes(part: Part, case: Case) -> Part:
+def trunc_at_pes(part: RecordedPart, case: Case) -> RecordedPart:
     """A slice ends too early, behind a whole PES: nothing of it is torn."""
 
     def cut(segment: Segment) -> Packets:
@@ -43,17 +43,17 @@ def trunc_at_pes(part: Part, case: Case) -> Part:
     return _packets(part, case, cut)
 
 
-def head_cut(part: Part, case: Case) -> Part:
+def head_cut(part: RecordedPart, case: Case) -> RecordedPart:
     """The first two fifths of a slice are missing, up to the border of a packet."""
     return _packets(part, case, lambda s: s.packets[len(s.packets) * 2 // 5 :])
 
 
-def lost_5_packets(part: Part, case: Case) -> Part:
+def lost_5_packets(part: RecordedPart, case: Case) -> RecordedPart:
     """Five packets in a row are missing inside a slice."""
     return _packets(part, case, lambda segment: _dropped(segment, _run(segment, case, 5)))
 
 
-def lost_16_video_packets(part: Part, case: Case) -> Part:
+def lost_16_video_packets(part: RecordedPart, case: Case) -> RecordedPart:
     """Sixteen packets of one picture: the continuity counter comes round to where it was."""
 
     def drop(segment: Segment) -> Packets:
@@ -63,7 +63,7 @@ def lost_16_video_packets(part: Part, case: Case) -> Part:
     return _packets(part, case, drop)
 
 
-def lost_16_audio_packets(part: Part, case: Case) -> Part:
+def lost_16_audio_packets(part: RecordedPart, case: Case) -> RecordedPart:
     """Sixteen packets of sound in a row: the continuity counter comes round to where it was."""
 
     def drop(segment: Segment) -> Packets:
@@ -74,7 +74,7 @@ def lost_16_audio_packets(part: Part, case: Case) -> Part:
     return _packets(part, case, drop)
 
 
-def lost_sound_pes(part: Part, case: Case) -> Part:
+def lost_sound_pes(part: RecordedPart, case: Case) -> RecordedPart:
     """A whole PES of sound is missing, one of sixteen packets if there is any (long_sound_pes)."""
 
     def drop(segment: Segment) -> Packets:
@@ -89,7 +89,7 @@ def lost_sound_pes(part: Part, case: Case) -> Part:
     return _packets(part, case, drop)
 
 
-def sound_garbage(part: Part, case: Case) -> Part:
+def sound_garbage(part: RecordedPart, case: Case) -> RecordedPart:
     """From the middle of a slice on, what its packets of sound hold is no sound."""
 
     def spoil(segment: Segment) -> Packets:
@@ -100,7 +100,7 @@ def sound_garbage(part: Part, case: Case) -> Part:
     return _packets(part, case, spoil)
 
 
-def bitflip_header(part: Part, case: Case) -> Part:
+def bitflip_header(part: RecordedPart, case: Case) -> RecordedPart:
     """Bits of three packet headers are flipped."""
 
     def flip(segment: Segment) -> Packets:
@@ -112,7 +112,7 @@ def bitflip_header(part: Part, case: Case) -> Part:
     return _packets(part, case, flip)
 
 
-def bitflip_video_payload(part: Part, case: Case) -> Part:
+def bitflip_video_payload(part: RecordedPart, case: Case) -> RecordedPart:
     """Bits inside a picture are flipped; nothing of the transport is."""
 
     def flip(segment: Segment) -> Packets:
@@ -122,7 +122,7 @@ def bitflip_video_payload(part: Part, case: Case) -> Part:
     return _packets(part, case, flip)
 
 
-def zero_filled_64k(part: Part, case: Case) -> Part:
+def zero_filled_64k(part: RecordedPart, case: Case) -> RecordedPart:
     """A block of 64 KiB, or a third of the slice if that is less, holds zeros."""
 
     def fill(segment: Segment) -> Packets:
@@ -135,7 +135,7 @@ def zero_filled_64k(part: Part, case: Case) -> Part:
     return _packets(part, case, fill)
 
 
-def seg_without_key(part: Part, case: Case) -> Part:
+def seg_without_key(part: RecordedPart, case: Case) -> RecordedPart:
     """The first key picture of a slice is missing."""
 
     def drop(segment: Segment) -> Packets:
@@ -147,7 +147,7 @@ def seg_without_key(part: Part, case: Case) -> Part:
     return _packets(part, case, drop, inner=True)
 
 
-def starts_without_key(part: Part, case: Case) -> Part:
+def starts_without_key(part: RecordedPart, case: Case) -> RecordedPart:
     """The first ten pictures are missing, or fewer: the rest of a group of pictures is left."""
     segment = part.segments[0]
     pictures = [n for n, u in enumerate(segment.units) if u.stream == "video"]
@@ -159,7 +159,7 @@ def starts_without_key(part: Part, case: Case) -> Part:
     return part.with_segment(0, cut)
 
 
-def audio_missing_one_seg(part: Part, case: Case) -> Part:
+def audio_missing_one_seg(part: RecordedPart, case: Case) -> RecordedPart:
     """All sound of one slice is missing."""
 
     def drop(segment: Segment) -> Packets:
@@ -169,7 +169,7 @@ def audio_missing_one_seg(part: Part, case: Case) -> Part:
     return _packets(part, case, drop)
 
 
-def video_missing_one_seg(part: Part, case: Case) -> Part:
+def video_missing_one_seg(part: RecordedPart, case: Case) -> RecordedPart:
     """All pictures of one slice are missing."""
 
     def drop(segment: Segment) -> Packets:
@@ -179,19 +179,19 @@ def video_missing_one_seg(part: Part, case: Case) -> Part:
     return _packets(part, case, drop)
 
 
-def psi_missing_in_seg(part: Part, case: Case) -> Part:
+def psi_missing_in_seg(part: RecordedPart, case: Case) -> RecordedPart:
     """A slice has no tables (PAT, PMT)."""
     return _packets(part, case, lambda s: tuple(p for p in s.packets if p.units), inner=True)
 
 
-def psi_missing_in_first(part: Part, case: Case) -> Part:
+def psi_missing_in_first(part: RecordedPart, case: Case) -> RecordedPart:
     """The first slice has no tables."""
     segment = part.segments[0]
     media = tuple(p for p in segment.packets if p.units)
     return part.with_segment(0, replace(segment, packets=media))
 
 
-def scrambled_bits(part: Part, case: Case) -> Part:
+def scrambled_bits(part: RecordedPart, case: Case) -> RecordedPart:
     """A stretch of packets is marked as scrambled."""
 
     def mark(segment: Segment) -> Packets:
@@ -203,23 +203,23 @@ def scrambled_bits(part: Part, case: Case) -> Part:
     return _packets(part, case, mark)
 
 
-def null_packets_added(part: Part, case: Case) -> Part:
+def null_packets_added(part: RecordedPart, case: Case) -> RecordedPart:
     """Null packets stand in between, as from a constant bit rate."""
     null = Packet(bytes((0x47, NULL >> 8, NULL & 0xFF, 0x10)).ljust(SIZE, b"\xff"))
     return _packets(part, case, lambda s: tuple(q for p in s.packets for q in (p, null)), free=True)
 
 
-def legal_dup_packet(part: Part, case: Case) -> Part:
+def legal_dup_packet(part: RecordedPart, case: Case) -> RecordedPart:
     """Packets are sent twice, which is allowed."""
     return _packets(part, case, lambda s: _repeated(s, case, 2), free=True)
 
 
-def triple_packet(part: Part, case: Case) -> Part:
+def triple_packet(part: RecordedPart, case: Case) -> RecordedPart:
     """A packet is sent three times, which is not."""
     return _packets(part, case, lambda s: _repeated(s, case, 3), free=True)
 
 
-def resent_packets(part: Part, case: Case) -> Part:
+def resent_packets(part: RecordedPart, case: Case) -> RecordedPart:
     """A range of forty packets or some more is sent once more behind itself, so that counters do
     not come round.
     """
@@ -236,7 +236,7 @@ def resent_packets(part: Part, case: Case) -> Part:
     return _packets(part, case, again, free=True)
 
 
-def resent_16_packets(part: Part, case: Case) -> Part:
+def resent_16_packets(part: RecordedPart, case: Case) -> RecordedPart:
     """Sixteen packets of a picture are sent once more behind themselves; no counter tells."""
 
     def again(segment: Segment) -> Packets:
@@ -249,13 +249,13 @@ def resent_16_packets(part: Part, case: Case) -> Part:
 
 
 def _packets(
-    part: Part,
+    part: RecordedPart,
     case: Case,
     change: Callable[[Segment], Packets],
     *,
     inner: bool = False,
     free: bool = False,
-) -> Part:
+) -> RecordedPart:
     """One segment with other packets; what takes nothing away leaves it ``free`` for more."""
     n = case.pick(part, inner=inner)
     segment = part.segments[n]

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from pipeline.errors import UsageError
 from pipeline.simulator.faults.fault_context import Case
-from pipeline.simulator.recorder.values import HZ, Entry, Part
+from pipeline.simulator.recorder.values import HZ, ListedSegment, RecordedPart
 
 ODD = "Ümlaut & 100% room"
 HUGE = 250_000  # entries
@@ -28,7 +28,7 @@ UNSAFE = {
 }
 
 
-def duplicate_segment(part: Part, case: Case) -> Part:
+def duplicate_segment(part: RecordedPart, case: Case) -> RecordedPart:
     """The playlist shows a slice twice, in place of the next one, which is gone."""
     n = case.pick(part, inner=True)
     gone, before = part.segments[n], part.segments[n - 1]
@@ -36,13 +36,13 @@ def duplicate_segment(part: Part, case: Case) -> Part:
     return _relisted(part, lambda e: [replace(e, uri=before.name)] if e.uri == gone.name else [e])
 
 
-def duplicate_extra(part: Part, case: Case) -> Part:
+def duplicate_extra(part: RecordedPart, case: Case) -> RecordedPart:
     """A slice is listed twice in a row."""
     name = part.segments[case.pick(part)].name
     return _relisted(part, lambda e: [e, replace(e, tags=())] if e.uri == name else [e])
 
 
-def out_of_order(part: Part, case: Case) -> Part:
+def out_of_order(part: RecordedPart, case: Case) -> RecordedPart:
     """Two slices are listed the wrong way round."""
     n = case.pick(part, inner=True)
     entries = list(part.playlist.entries)
@@ -55,13 +55,13 @@ def out_of_order(part: Part, case: Case) -> Part:
     return part.with_entries(*entries)
 
 
-def no_endlist(part: Part, case: Case) -> Part:
+def no_endlist(part: RecordedPart, case: Case) -> RecordedPart:
     """The playlist does not say that it is complete."""
     _refuse_copies(part, case)
     return _playlist(part, ended=False)
 
 
-def playlist_truncated(part: Part, case: Case) -> Part:
+def playlist_truncated(part: RecordedPart, case: Case) -> RecordedPart:
     """The playlist ends inside the last EXTINF."""
     _refuse_copies(part, case)
     text = part.playlist.data.decode()
@@ -69,29 +69,29 @@ def playlist_truncated(part: Part, case: Case) -> Part:
     return _playlist(part, cut=len(text) - at)
 
 
-def extinf_wrong(part: Part, case: Case) -> Part:
+def extinf_wrong(part: RecordedPart, case: Case) -> RecordedPart:
     """One duration is half of what it should be."""
     name = part.segments[case.pick(part)].name
     return _relisted(part, lambda e: [replace(e, extinf=e.extinf / 2)] if e.uri == name else [e])
 
 
-def target_too_small(part: Part, case: Case) -> Part:
+def target_too_small(part: RecordedPart, case: Case) -> RecordedPart:
     """EXT-X-TARGETDURATION is one second."""
     lines = [x for x in part.playlist.header if "TARGETDURATION" not in x]
     return _playlist(part, header=(*lines, "#EXT-X-TARGETDURATION:1"))
 
 
-def bom(part: Part, case: Case) -> Part:
+def bom(part: RecordedPart, case: Case) -> RecordedPart:
     """The playlist begins with a byte order mark."""
     return _playlist(part, bom=True)
 
 
-def crlf(part: Part, case: Case) -> Part:
+def crlf(part: RecordedPart, case: Case) -> RecordedPart:
     """Its lines end as on Windows."""
     return _playlist(part, newline="\r\n")
 
 
-def odd_names(part: Part, case: Case) -> Part:
+def odd_names(part: RecordedPart, case: Case) -> RecordedPart:
     """The channel's name has spaces, a percent sign and letters beyond ASCII."""
     old = case.setup.cname
     stem = part.stem.replace(f"_{old}", f"_{ODD}")
@@ -102,30 +102,30 @@ def odd_names(part: Part, case: Case) -> Part:
     return _playlist(made, name=made.playlist.name.replace(part.stem, stem))
 
 
-def sub_folder(part: Part, case: Case) -> Part:
+def sub_folder(part: RecordedPart, case: Case) -> RecordedPart:
     """The slices lie in a folder below that of the playlist."""
     moved = {n: replace(s, name=f"slices/{s.name}") for n, s in enumerate(part.segments)}
     return replace(part.with_segments(moved), touched=part.touched)
 
 
-def uri_form(part: Part, case: Case) -> Part:
+def uri_form(part: RecordedPart, case: Case) -> RecordedPart:
     """The slices are listed with a query, with ./ in front, or percent-encoded."""
     kind = case.word(*FORMS)
 
-    def other(entry: Entry) -> Entry:
+    def other(entry: ListedSegment) -> ListedSegment:
         return replace(entry, uri=FORMS[kind](entry.uri))
 
     entries, after = (tuple(map(other, e)) for e in (part.playlist.entries, part.playlist.after))
     return _playlist(part, entries=entries, after=after)
 
 
-def playlist_renamed(part: Part, case: Case) -> Part:
+def playlist_renamed(part: RecordedPart, case: Case) -> RecordedPart:
     """The playlist is called index.m3u8."""
     _refuse_copies(part, case)
     return _playlist(part, name="index.m3u8")
 
 
-def gap_tag(part: Part, case: Case) -> Part:
+def gap_tag(part: RecordedPart, case: Case) -> RecordedPart:
     """The playlist says of a slice that it does not exist (EXT-X-GAP)."""
     n = case.pick(part)
     gone = part.segments[n]
@@ -136,7 +136,7 @@ def gap_tag(part: Part, case: Case) -> Part:
     )
 
 
-def unsafe_uri(part: Part, case: Case) -> Part:
+def unsafe_uri(part: RecordedPart, case: Case) -> RecordedPart:
     """A slice is listed at a place outside the folder."""
     _refuse_copies(part, case)
     form = UNSAFE[case.word(*UNSAFE)]
@@ -146,17 +146,17 @@ def unsafe_uri(part: Part, case: Case) -> Part:
     return _relisted(part, lambda e: [replace(e, uri=form.format(name))] if e.uri == name else [e])
 
 
-def huge_playlist(part: Part, case: Case) -> Part:
+def huge_playlist(part: RecordedPart, case: Case) -> RecordedPart:
     """Many more slices are listed than any recording has."""
     count = HUGE if case.argument is None else case.whole(case.argument)
     if not 0 < count <= 10_000_000:
         raise case.wrong("a number of entries up to 10000000")
     last = part.segments[-1]
-    more = [Entry(f"{part.stem}_{n:017}.ts", last.length / HZ) for n in range(count)]
+    more = [ListedSegment(f"{part.stem}_{n:017}.ts", last.length / HZ) for n in range(count)]
     return part.with_entries(*part.playlist.entries, *more)
 
 
-def orphan_segment(part: Part, case: Case) -> Part:
+def orphan_segment(part: RecordedPart, case: Case) -> RecordedPart:
     """A slice was stored, but the playlist lacks it."""
     name = part.segments[case.pick(part, inner=True)].name
     if name.endswith(".m4s"):
@@ -164,13 +164,13 @@ def orphan_segment(part: Part, case: Case) -> Part:
     return part.with_entries(*(e for e in part.playlist.entries if e.uri != name))
 
 
-def rewritten_after_endlist(part: Part, case: Case) -> Part:
+def rewritten_after_endlist(part: RecordedPart, case: Case) -> RecordedPart:
     """The last slice came late: it stands behind EXT-X-ENDLIST."""
     *entries, last = part.playlist.entries
     return _playlist(part, entries=tuple(entries), after=(last,))
 
 
-def backup_playlist(part: Part, case: Case) -> Part:
+def backup_playlist(part: RecordedPart, case: Case) -> RecordedPart:
     """The upload failed half way; the whole playlist came later under ``<stem>_<tick>_<index>``."""
     tick = int(part.epoch * 1000) if case.argument is None else case.whole(case.argument)
     if tick < 0:
@@ -186,14 +186,16 @@ def backup_playlist(part: Part, case: Case) -> Part:
     return _playlist(part, entries=whole.entries[:half], ended=False)
 
 
-def _refuse_copies(part: Part, case: Case) -> None:
+def _refuse_copies(part: RecordedPart, case: Case) -> None:
     if any(name.endswith(".m3u8") for name in part.files):
         raise UsageError(f"{case.fault}: a copy of the whole playlist lies beside it")
 
 
-def _playlist(part: Part, **changed: object) -> Part:
+def _playlist(part: RecordedPart, **changed: object) -> RecordedPart:
     return replace(part, playlist=replace(part.playlist, **changed))
 
 
-def _relisted(part: Part, change: Callable[[Entry], list[Entry]]) -> Part:
+def _relisted(
+    part: RecordedPart, change: Callable[[ListedSegment], list[ListedSegment]]
+) -> RecordedPart:
     return part.with_entries(*(made for e in part.playlist.entries for made in change(e)))

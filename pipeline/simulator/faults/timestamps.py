@@ -8,23 +8,23 @@ from pipeline.errors import UsageError
 from pipeline.simulator.faults.fault_context import Case, with_units
 from pipeline.simulator.faults.headers import head, in_header
 from pipeline.simulator.recorder.mux import stamped
-from pipeline.simulator.recorder.values import HZ, STREAMS, Part, Segment, Unit
+from pipeline.simulator.recorder.values import HZ, STREAMS, RecordedPart, Segment, Unit
 
 PTS, DTS = 9, 14  # where they stand in a PES
 TOO_FAR = 1 << 25  # ticks by which a flipped bit moves a decoding time
 
 
-def sound_shifted(part: Part, case: Case) -> Part:
+def sound_shifted(part: RecordedPart, case: Case) -> RecordedPart:
     """The stamps of the sound of one slice are wrong by so many seconds."""
     return _shifted(part, case, "audio")
 
 
-def pictures_shifted(part: Part, case: Case) -> Part:
+def pictures_shifted(part: RecordedPart, case: Case) -> RecordedPart:
     """The stamps of the pictures of one slice are wrong by so many seconds."""
     return _shifted(part, case, "video")
 
 
-def two_pictures_one_stamp(part: Part, case: Case) -> Part:
+def two_pictures_one_stamp(part: RecordedPart, case: Case) -> RecordedPart:
     """A picture has the stamp of the one before it."""
 
     def repeat(pictures: list[Unit]) -> None:
@@ -34,17 +34,17 @@ def two_pictures_one_stamp(part: Part, case: Case) -> Part:
     return _pictures(part, case, repeat)
 
 
-def dts_repeats(part: Part, case: Case) -> Part:
+def dts_repeats(part: RecordedPart, case: Case) -> RecordedPart:
     """Pictures have a DTS, and three of one slice that of the picture before."""
     return _decoded(part, case, 1)
 
 
-def dts_back_a_frame(part: Part, case: Case) -> Part:
+def dts_back_a_frame(part: RecordedPart, case: Case) -> RecordedPart:
     """Pictures have a DTS, and three of one slice run back by a picture."""
     return _decoded(part, case, 2)
 
 
-def flipped_dts(part: Part, case: Case) -> Part:
+def flipped_dts(part: RecordedPart, case: Case) -> RecordedPart:
     """Pictures have a DTS, and one bit of one is flipped."""
 
     def flip(pictures: list[Unit]) -> None:
@@ -54,7 +54,7 @@ def flipped_dts(part: Part, case: Case) -> Part:
     return _pictures(_with_dts(part, case), case, flip)
 
 
-def flipped_pts(part: Part, case: Case) -> Part:
+def flipped_pts(part: RecordedPart, case: Case) -> RecordedPart:
     """One bit of a PTS is flipped: of a picture, or of a PES of sound."""
     stream = case.word("video", "audio")
 
@@ -68,7 +68,7 @@ def flipped_pts(part: Part, case: Case) -> Part:
     return part.with_segment(n, flip(part.segments[n]))
 
 
-def first_stamps_zero(part: Part, case: Case) -> Part:
+def first_stamps_zero(part: RecordedPart, case: Case) -> RecordedPart:
     """The first PES of each stream of a slice has stamps of zero."""
     n = case.pick(part, inner=True)
     segment = part.segments[n]
@@ -87,7 +87,7 @@ def _zero(pes: bytearray) -> None:
         pes[DTS : DTS + 5] = stamped(0, 1)
 
 
-def _shifted(part: Part, case: Case, stream: str) -> Part:
+def _shifted(part: RecordedPart, case: Case, stream: str) -> RecordedPart:
     ticks = case.shift(3)
     n = replace(case, argument=None).pick(part, inner=True)
     segment = part.segments[n]
@@ -97,7 +97,7 @@ def _shifted(part: Part, case: Case, stream: str) -> Part:
     return part.with_segment(n, with_units(segment, stream, units))
 
 
-def _pictures(part: Part, case: Case, change: Callable[[list[Unit]], None]) -> Part:
+def _pictures(part: RecordedPart, case: Case, change: Callable[[list[Unit]], None]) -> RecordedPart:
     """One slice with pictures of which some are changed, in place."""
     n = case.pick(part)
     pictures = [u for u in part.segments[n].units if u.stream == "video"]
@@ -107,7 +107,7 @@ def _pictures(part: Part, case: Case, change: Callable[[list[Unit]], None]) -> P
     return part.with_segment(n, with_units(part.segments[n], "video", tuple(pictures)))
 
 
-def _decoded(part: Part, case: Case, frames: int) -> Part:
+def _decoded(part: RecordedPart, case: Case, frames: int) -> RecordedPart:
     """Three decoding times that are early by so many pictures."""
     frame = HZ // case.look.fps
 
@@ -118,7 +118,7 @@ def _decoded(part: Part, case: Case, frames: int) -> Part:
     return _pictures(_with_dts(part, case), case, early)
 
 
-def _with_dts(part: Part, case: Case) -> Part:
+def _with_dts(part: RecordedPart, case: Case) -> RecordedPart:
     """Pictures are decoded one picture before they are shown, as where the encoder may reorder."""
     frame = HZ // case.look.fps
 

@@ -17,7 +17,7 @@ from pipeline.muxing.run import Muxer
 from pipeline.simulator.recorder import scene
 from pipeline.simulator.recorder.values import HZ, Unit
 
-LONGEST_BLOCK = 64  # seconds; the clock in the picture begins anew after them
+LONGEST_BLOCK = 64  # seconds; the clock in the picture restarts after them
 WHOLE = 8  # seconds: so long are 375 frames of 48 kHz, and no shorter full second is whole frames
 FRAME = 1024  # samples of an AAC frame
 SPARSE = 5  # pictures left out of every second where the rate varies

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
-from pipeline.simulator.recorder.values import HZ, Layout, Packet, Part, Segment, Unit
+from pipeline.simulator.recorder.values import HZ, Layout, Packet, RecordedPart, Segment, Unit
 
 SIZE = 188
 NULL = 0x1FFF
@@ -19,7 +19,7 @@ PRIVATE = 0xC0  # table_id of a private section
 Counters = dict[int, int]  # the next continuity_counter by PID
 
 
-def muxed(part: Part) -> Part:
+def muxed(part: RecordedPart) -> RecordedPart:
     """The part with the packets of every segment."""
     return replace(part, segments=tuple(mux_all(part.segments)))
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from pipeline.simulator.recorder.material import Material
 from pipeline.simulator.recorder.publish import Backup, Shelf
 from pipeline.simulator.recorder.recorder import Recorder, Setup
-from pipeline.simulator.recorder.values import Part
+from pipeline.simulator.recorder.values import RecordedPart
 
 
 class Ensemble(Struct, frozen=True):
@@ -40,11 +40,11 @@ class Ensemble(Struct, frozen=True):
         for member in self.members:
             member.advance(seconds)
 
-    def stop(self) -> list[Part]:
+    def stop(self) -> list[RecordedPart]:
         """Store the last slices, and end the playlists."""
         return [member.stop() for member in self.members]
 
-    def kill(self) -> list[Part]:
+    def kill(self) -> list[RecordedPart]:
         """Write nothing any more."""
         return [member.kill() for member in self.members]
 
@@ -52,7 +52,7 @@ class Ensemble(Struct, frozen=True):
         """Those that go on; UsageError after the third time."""
         return Ensemble(tuple(member.take_over(after) for member in self.members))
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[RecordedPart]:
         """What is stored so far."""
         return [member.part() for member in self.members]
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from pipeline.agora.names import backup_name
 from pipeline.errors import ExistsError, NotFoundError
 from pipeline.simulator.recorder.mux import mux_all
-from pipeline.simulator.recorder.values import HZ, Part, Playlist, Segment
+from pipeline.simulator.recorder.values import HZ, Playlist, RecordedPart, Segment
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 
@@ -80,7 +80,7 @@ class Backup(Shelf, frozen=True):
         self.held.clear()
 
 
-def publish(shelf: Shelf, parts: Sequence[Part]) -> None:
+def publish(shelf: Shelf, parts: Sequence[RecordedPart]) -> None:
     """Everything at once, the playlists last."""
     for part in parts:
         for segment in mux_all(part.segments):
@@ -92,13 +92,13 @@ def publish(shelf: Shelf, parts: Sequence[Part]) -> None:
 
 def publish_live(
     shelf: Shelf,
-    parts: Sequence[Part],
+    parts: Sequence[RecordedPart],
     *,
     speed: float = 1.0,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Every slice when it would be complete, the playlist anew each time, ENDLIST last."""
+    """Every slice when it would be complete, the playlist again each time, ENDLIST last."""
     began = clock()
     for part in parts:
         for name, data in part.files.items():
@@ -111,7 +111,7 @@ def publish_live(
         shelf.put_playlist(part.playlist)
 
 
-def _so_far(part: Part, number: int) -> Playlist:
+def _so_far(part: RecordedPart, number: int) -> Playlist:
     """What is listed when this segment has been stored."""
     later = {segment.name for segment in part.segments[number + 1 :]}
     known = part.playlist

@@ -17,10 +17,10 @@ from pipeline.simulator.recorder.values import (
     HZ,
     START,
     STREAMS,
-    Entry,
     Layout,
-    Part,
+    ListedSegment,
     Playlist,
+    RecordedPart,
     Segment,
 )
 
@@ -40,7 +40,7 @@ class Setup:
 
 def record(
     setup: Setup, material: Material, begin: int, end: int, *, bak: int | None = None
-) -> Part:
+) -> RecordedPart:
     """One part, finished, from one full second on; its segments are not multiplexed yet."""
     step = setup.slice * HZ
     cuts = [*range(begin, end, step), end]
@@ -48,7 +48,7 @@ def record(
     stem = names.stem(setup.sid, setup.cname, bak=bak)
     name = names.playlist_name(setup.sid, setup.cname, bak=bak)
     listing = playlist(name, segments, setup, material)
-    return Part(stem, setup.epoch, listing, segments)
+    return RecordedPart(stem, setup.epoch, listing, segments)
 
 
 def _slice(
@@ -70,7 +70,7 @@ def playlist(
     ended: bool = True,
 ) -> Playlist:
     """What Agora lists of these segments."""
-    entries = [Entry(segment.name, segment.length / HZ) for segment in segments]
+    entries = [ListedSegment(segment.name, segment.length / HZ) for segment in segments]
     if entries:
         at = names.stamp(setup.epoch + segments[0].begin / HZ)
         entries[0] = replace(entries[0], tags=start_tags(setup.streams, material.look.size, at))
@@ -102,7 +102,7 @@ def start_tags(streams: tuple[str, ...], size: tuple[int, int], at: str) -> tupl
 class Recorder:
     """A recording that is being made: ``advance`` it, then ``stop`` it, or ``kill`` it.
 
-    A slice is stored when it is complete, and the playlist written anew after it.  Time is the
+    A slice is stored when it is complete, and the playlist rewritten after it.  Time is the
     recorder's own; :func:`run` ties it to the clock on the wall.  For one thread at a time.
     """
 
@@ -129,7 +129,7 @@ class Recorder:
         while self._end + step <= self.now:
             self._close(self._end + step)
 
-    def stop(self) -> Part:
+    def stop(self) -> RecordedPart:
         """Store the last slice, end the playlist, and say what was recorded."""
         self._refuse_if_over()
         self._over = True
@@ -139,7 +139,7 @@ class Recorder:
         self.shelf.put_playlist(self._playlist())
         return self.part()
 
-    def kill(self) -> Part:
+    def kill(self) -> RecordedPart:
         """Write nothing any more: what was not stored is lost."""
         self._refuse_if_over()
         self._over = True
@@ -157,12 +157,12 @@ class Recorder:
         missed = max(0, begin - self._end)
         return Recorder(self.setup, self.material, self.shelf, begin, bak, missed)
 
-    def part(self) -> Part:
+    def part(self) -> RecordedPart:
         """What is stored so far."""
         listing = self._playlist()
         stem = names.stem(self.setup.sid, self.setup.cname, bak=self.bak)
         pauses = ((self.begin - self.missed, self.missed),) if self.missed else ()
-        return Part(stem, self.setup.epoch, listing, tuple(self._segments), pauses=pauses)
+        return RecordedPart(stem, self.setup.epoch, listing, tuple(self._segments), pauses=pauses)
 
     @property
     def _end(self) -> int:

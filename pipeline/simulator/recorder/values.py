@@ -57,7 +57,7 @@ class Layout(Struct, frozen=True):
     sections: Mapping[int, int] = field(default_factory=dict)  # stream_type by PID
     frames: int = 4  # of AAC in one PES
     divided: bool = False  # each NAL unit of a picture is a PES of its own
-    anew: bool = False  # continuity counters begin anew
+    anew: bool = False  # continuity counters restart
 
 
 class Segment(Struct, frozen=True):
@@ -85,7 +85,7 @@ class Segment(Struct, frozen=True):
         return self.prefix + b"".join(packet.data for packet in self.packets) + self.suffix
 
 
-class Entry(Struct, frozen=True):
+class ListedSegment(Struct, frozen=True):
     """A segment as the playlist lists it; ``tags`` stand in front of EXTINF."""
 
     uri: str
@@ -98,9 +98,9 @@ class Playlist(Struct, frozen=True):
 
     name: str
     header: tuple[str, ...]
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[ListedSegment, ...] = ()
     ended: bool = True
-    after: tuple[Entry, ...] = ()  # what stands behind ENDLIST
+    after: tuple[ListedSegment, ...] = ()  # what stands behind ENDLIST
     bom: bool = False
     newline: str = "\n"
     cut: int = 0  # characters missing at the end
@@ -116,14 +116,14 @@ class Playlist(Struct, frozen=True):
         return (b"\xef\xbb\xbf" if self.bom else b"") + text.encode()
 
     @staticmethod
-    def _lines(entries: tuple[Entry, ...]) -> Iterator[str]:
+    def _lines(entries: tuple[ListedSegment, ...]) -> Iterator[str]:
         for entry in entries:
             yield from entry.tags
             yield f"#EXTINF:{entry.extinf:.6f}"  # without the comma, as Agora writes it
             yield entry.uri
 
 
-class Part(Struct, frozen=True):
+class RecordedPart(Struct, frozen=True):
     """One playlist with its segments: what a fault is done to."""
 
     stem: str
@@ -132,17 +132,17 @@ class Part(Struct, frozen=True):
     segments: tuple[Segment, ...]
     files: Mapping[str, bytes] = field(default_factory=dict)  # whatever else lies beside them
     pauses: tuple[tuple[int, int], ...] = ()  # begin and length of time that was not recorded
-    encoded: frozenset[str] = frozenset()  # streams an MP4 can only hold encoded anew
+    encoded: frozenset[str] = frozenset()  # streams an MP4 can only hold re-encoded
     touched: frozenset[int] = frozenset()  # segments a fault was done to
     # What the parts behind it come to feel of its faults:
     delay: int = 0  # ticks of pauses, which made it longer
     over: frozenset[str] = frozenset()  # streams that have ended for good
 
-    def with_segment(self, number: int, segment: Segment) -> "Part":
+    def with_segment(self, number: int, segment: Segment) -> "RecordedPart":
         """One segment replaced."""
         return self.with_segments({number: segment})
 
-    def with_segments(self, changed: Mapping[int, Segment]) -> "Part":
+    def with_segments(self, changed: Mapping[int, Segment]) -> "RecordedPart":
         """Some segments replaced by number; the playlist follows their names."""
         made = tuple(changed.get(n, old) for n, old in enumerate(self.segments))
         names = {
@@ -155,6 +155,6 @@ class Part(Struct, frozen=True):
         touched = self.touched | (changed.keys() if len(changed) == 1 else set())
         return replace(self, segments=made, playlist=playlist, touched=touched)
 
-    def with_entries(self, *entries: Entry) -> "Part":
+    def with_entries(self, *entries: ListedSegment) -> "RecordedPart":
         """Another listing of the same segments."""
         return replace(self, playlist=replace(self.playlist, entries=entries))

@@ -60,7 +60,7 @@ _SCENES: Mapping[int | None, Mode] = {1: "web", 2: "individual"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HttpRequest:
     """One HTTP request; names of headers are in lower case."""
 
     method: str
@@ -89,7 +89,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class Customer:
     """The one customer, and his one project."""
 
     app_id: str
@@ -98,7 +98,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class CallTarget:
     """What an address names."""
 
     endpoint: Endpoint
@@ -108,7 +108,7 @@ class Target:
     mode: str = "mix"
 
 
-def route(method: str, path: str) -> Target:
+def route(method: str, path: str) -> CallTarget:
     """What is called; Refused if there is no such call.  Case matters."""
     found = _PATH.fullmatch(path)
     endpoint = _METHODS.get(found["verb"] or "acquire") if found else None
@@ -120,12 +120,12 @@ def route(method: str, path: str) -> Target:
         or (endpoint == "updateLayout" and found["mode"] != "mix")
     ):
         raise Refused(404, None, "no Route matched with those values")
-    return Target(
+    return CallTarget(
         endpoint, found["app"], found["resource"] or "", found["sid"] or "", found["mode"] or "mix"
     )
 
 
-def admit(account: Account, target: Target, headers: Mapping[str, str]) -> None:
+def admit(account: Customer, target: CallTarget, headers: Mapping[str, str]) -> None:
     """Refused for the wrong customer, project or kind of body."""
     admit_customer(account, headers)
     if target.app_id != account.app_id:
@@ -137,7 +137,7 @@ def admit(account: Account, target: Target, headers: Mapping[str, str]) -> None:
         raise Refused(400, 8, "expected Content-Type: application/json;charset=utf-8")
 
 
-def admit_customer(account: Account, headers: Mapping[str, str]) -> None:
+def admit_customer(account: Customer, headers: Mapping[str, str]) -> None:
     """Refused for anybody else; compared in constant time."""
     given = headers.get("authorization")
     if given is None:
@@ -168,7 +168,7 @@ class Rate:
         self._times.append(now)
 
 
-def body_of(target: Target, raw: bytes) -> Request | None:
+def body_of(target: CallTarget, raw: bytes) -> Request | None:
     """The checked body; None for query, which has none."""
     if target.endpoint == "query":
         return None

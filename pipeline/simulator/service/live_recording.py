@@ -13,9 +13,9 @@ from pipeline.simulator.recorder.material import Material
 from pipeline.simulator.recorder.parts import Ensemble
 from pipeline.simulator.recorder.publish import Backup, Shelf
 from pipeline.simulator.recorder.recorder import Setup
-from pipeline.simulator.recorder.values import HZ, Part
+from pipeline.simulator.recorder.values import HZ, RecordedPart
 from pipeline.simulator.service.notifications import Teller, milliseconds
-from pipeline.simulator.service.requests import MIXED, Conduct, Order
+from pipeline.simulator.service.requests import MIXED, Conduct, StartOrder
 
 READY = 2.0  # seconds of recording until everything is said to be ready
 MOVING = 8.0  # seconds until another server has taken over
@@ -31,14 +31,14 @@ TO_THE_BACKUP = 32  # warnCode
 class Live:
     """A recording that runs, or ran.  :meth:`advance` brings it up to date; the rest asks."""
 
-    order: Order
+    order: StartOrder
     conduct: Conduct
     material: "Future[Material]"
     shelf: Shelf  # the folder of fileNamePrefix
     tell: Teller
     moves: tuple[float, ...] = ()
     began: float | None = field(init=False, default=None)  # on the clock, when there was material
-    parts: list[Part] = field(init=False, default_factory=list)
+    parts: list[RecordedPart] = field(init=False, default_factory=list)
     error: RecpipeError | None = field(init=False, default=None)
     over: float | None = field(init=False, default=None)  # since when
     asked: float | None = field(init=False, default=None)  # to stop
@@ -269,7 +269,7 @@ class Live:
         """The same on the clock, which speed has left behind."""
         return (self.began or 0.0) + age / self.conduct.speed
 
-    def _all_parts(self) -> Iterator[Part]:
+    def _all_parts(self) -> Iterator[RecordedPart]:
         """In the order of the tracks, of one recorder after the other."""
         yield from self.parts
         if self._recorder is not None:
@@ -292,5 +292,5 @@ class Live:
                 }
 
 
-def _begins(part: Part) -> int:
+def _begins(part: RecordedPart) -> int:
     return math.floor((part.epoch + part.segments[0].begin / HZ) * 1000)

@@ -28,7 +28,7 @@ class Conduct(Struct, frozen=True):
     backup: float | None = None  # until what the backup cloud has is forwarded; nor this
 
 
-class Track(Struct, frozen=True):
+class RecordedStreams(Struct, frozen=True):
     """One playlist: whose streams it holds, and what stands for the channel in its name."""
 
     uid: str
@@ -41,7 +41,7 @@ class Track(Struct, frozen=True):
         return "audio_and_video" if len(self.streams) > 1 else self.streams[0]
 
 
-class Order(Struct, frozen=True):
+class StartOrder(Struct, frozen=True):
     """What start asked for."""
 
     request: StartRequest
@@ -87,16 +87,20 @@ class Order(Struct, frozen=True):
         return wanted
 
     @property
-    def tracks(self) -> tuple[Track, ...]:
+    def tracks(self) -> tuple[RecordedStreams, ...]:
         """One of all users mixed, or of each user one for each stream."""
         cname, _ = self.name
         if self.mode in INDIVIDUAL:
             return tuple(
-                Track(uid, (stream,), names.stream_cname(cname, uid, stream))
+                RecordedStreams(uid, (stream,), names.stream_cname(cname, uid, stream))
                 for stream in self.streams
                 for uid in self._users(stream)
             )
-        return (Track(MIXED, self.streams, names.replaced(cname) if self.mode == "web" else cname),)
+        return (
+            RecordedStreams(
+                MIXED, self.streams, names.replaced(cname) if self.mode == "web" else cname
+            ),
+        )
 
     def _users(self, stream: str) -> tuple[str, ...]:
         """Whose streams are recorded: those that are listed, or those who are always there."""

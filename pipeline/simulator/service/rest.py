@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from pipeline.simulator.service.gateway import LARGEST, Asked, Reply
+from pipeline.simulator.service.gateway import LARGEST, HttpRequest, Reply
 from pipeline.simulator.service.service import Service
 from pipeline.storage.oserrors import os_errors
 
@@ -47,7 +47,7 @@ def application(service: Service, *, pause: Pause = asyncio.sleep) -> Starlette:
                     return PlainTextResponse("Payload Too Large", 413)
         except ClientDisconnect:
             return Response(status_code=400)
-        asked = Asked(request.method, request.url.path, dict(request.headers), bytes(raw))
+        asked = HttpRequest(request.method, request.url.path, dict(request.headers), bytes(raw))
         reply = await run_in_threadpool(service.answer, asked)
         if reply.delay:
             await pause(reply.delay)

@@ -26,12 +26,12 @@ from pipeline.simulator.recorder.publish import Shelf
 from pipeline.simulator.service.chaos import Chaos
 from pipeline.simulator.service.gateway import (
     ADDRESSES,
-    Account,
-    Asked,
+    CallTarget,
+    Customer,
+    HttpRequest,
     Rate,
     Refused,
     Reply,
-    Target,
     admit,
     admit_customer,
     body_of,
@@ -40,7 +40,7 @@ from pipeline.simulator.service.gateway import (
 )
 from pipeline.simulator.service.live_recording import Live
 from pipeline.simulator.service.notifications import Tell, Teller, milliseconds
-from pipeline.simulator.service.requests import Conduct, Order
+from pipeline.simulator.service.requests import Conduct, StartOrder
 from pipeline.storage import Storage
 
 LIFE = 300.0  # seconds in which a resource has to be used
@@ -82,7 +82,7 @@ class Service:
     ``note`` is told of each request what is fit to be kept, ``now`` is the clock in seconds.
     """
 
-    account: Account
+    account: Customer
     conduct: Conduct
     open: Open
     encode: Encode
@@ -115,7 +115,7 @@ class Service:
             for live in self.lives:
                 live.forward()
 
-    def answer(self, asked: Asked) -> Reply:
+    def answer(self, asked: HttpRequest) -> Reply:
         """What comes back."""
         with self._lock:
             self.tick()
@@ -127,7 +127,7 @@ class Service:
             self.note({**_plain(asked), **seen, **_told(reply)})
             return reply
 
-    def _answer(self, asked: Asked, seen: dict[str, Any]) -> Reply:
+    def _answer(self, asked: HttpRequest, seen: dict[str, Any]) -> Reply:
         if asked.method == "GET" and asked.path in ADDRESSES:
             admit_customer(self.account, asked.headers)
             return Reply(200, {"data": {"service": {"hosts": [{"primaryIP": HERE}]}}})
@@ -141,7 +141,7 @@ class Service:
             self._act(target, body, asked)
         )
 
-    def _act(self, target: Target, body: Request | None, asked: Asked) -> Reply:
+    def _act(self, target: CallTarget, body: Request | None, asked: HttpRequest) -> Reply:
         """Errors are answers here as well: also they may be lost on the way."""
         try:
             if isinstance(body, AcquireRequest):
@@ -173,7 +173,7 @@ class Service:
         self._resources[identifier] = Resource(name, self.now(), hours, scene, promise)
         return Reply(200, {"cname": body.cname, "uid": body.uid, "resourceId": identifier})
 
-    def _start(self, target: Target, body: StartRequest, given: Any) -> Reply:
+    def _start(self, target: CallTarget, body: StartRequest, given: Any) -> Reply:
         resource = self._resources.get(target.resource)
         if resource is None:
             raise Refused(400, 1001, "the resourceId cannot be decrypted")
@@ -195,8 +195,8 @@ class Service:
         resource.live = self._begin(body, target)
         return Reply(200, {**_names(resource.name, target), "sid": resource.live.order.sid})
 
-    def _begin(self, body: StartRequest, target: Target) -> Live:
-        order = Order(body, target.resource, secrets.token_hex(16), target.mode)
+    def _begin(self, body: StartRequest, target: CallTarget) -> Live:
+        order = StartOrder(body, target.resource, secrets.token_hex(16), target.mode)
         try:
             storage = self.open(order.storage)
         except RecpipeError as error:
@@ -213,7 +213,7 @@ class Service:
         live.advance(self.now())
         return live
 
-    def _find(self, target: Target, body: Request | None) -> Live:
+    def _find(self, target: CallTarget, body: Request | None) -> Live:
         resource = self._resources.get(target.resource)
         live = resource.live if resource else None
         if resource is None or live is None:
@@ -229,7 +229,7 @@ class Service:
             raise _not_found()
         return live
 
-    def _stop(self, target: Target, live: Live, body: StopRequest) -> Reply:
+    def _stop(self, target: CallTarget, live: Live, body: StopRequest) -> Reply:
         now = self.now()
         if live.away or (live.over is not None and now - live.over > LONG_GONE):
             raise _not_found()
@@ -249,7 +249,7 @@ class Service:
         return Reply(status, {**told, "serverResponse": ended}, delay)
 
 
-def _progress(target: Target, live: Live) -> Reply:
+def _progress(target: CallTarget, live: Live) -> Reply:
     if live.away:
         raise _not_found()
     if live.order.mode == "web":
@@ -283,12 +283,12 @@ def _files(live: Live) -> dict[str, Any]:
     }
 
 
-def _names(name: tuple[str, str], target: Target) -> dict[str, str]:
+def _names(name: tuple[str, str], target: CallTarget) -> dict[str, str]:
     told = {"cname": name[0], "uid": name[1], "resourceId": target.resource}
     return {**told, "sid": target.sid} if target.sid else told
 
 
-def _plain(asked: Asked) -> dict[str, Any]:
+def _plain(asked: HttpRequest) -> dict[str, Any]:
     return {
         "method": asked.method,
         "path": asked.path,

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pipeline.simulator.recorder.values import HZ, STREAMS, Part, Segment, Unit
+from pipeline.simulator.recorder.values import HZ, STREAMS, RecordedPart, Segment, Unit
 from pipeline.simulator.truth.losses import goes_on, survivors
 
 
-def beyond_evidence(parts: Sequence[Part]) -> bool:
+def beyond_evidence(parts: Sequence[RecordedPart]) -> bool:
     """Something is lost at the beginning or the end, and nothing that is left points to it.
 
     There a slice that neither the store nor the playlist knows was perhaps never recorded, and
@@ -47,9 +47,9 @@ def _begins_later(segment: Segment, stream: str, alive: set[int]) -> bool:
     return packet.starts and number in packet.units and (first.key or stream == "audio")
 
 
-def _comes_round(part: Part) -> bool:
+def _comes_round(part: RecordedPart) -> bool:
     """All sound is gone from a slice, and so many packets that no counter tells: as if nobody had
-    spoken.  Where counters begin anew none tells of any stream.
+    spoken.  Where counters restart none tells of any stream.
     """
     for before, gone, after in zip(
         part.segments, part.segments[1:], part.segments[2:], strict=False
@@ -67,7 +67,7 @@ def _counters(segment: Segment, stream: str) -> list[int]:
     return [packet.data[3] & 15 for packet in segment.packets if packet.pid == pid]
 
 
-def undecided(parts: Sequence[Part]) -> dict[str, float]:
+def undecided(parts: Sequence[RecordedPart]) -> dict[str, float]:
     """Seconds in which a stream sent nothing, or showed one picture, where nothing that is left
     tells that from a loss.
     """
@@ -79,7 +79,7 @@ def undecided(parts: Sequence[Part]) -> dict[str, float]:
     }
 
 
-def _silence(parts: Sequence[Part], part: Part, stream: str) -> int:
+def _silence(parts: Sequence[RecordedPart], part: RecordedPart, stream: str) -> int:
     """In slices that are damaged, in pauses of the recording before it came or after it went, and
     where the counters on both sides do not tell that none is missing.
     """
@@ -98,7 +98,7 @@ def _silence(parts: Sequence[Part], part: Part, stream: str) -> int:
     return pauses + sum(part.segments[n].length for n in doubtful)
 
 
-def _lingering(part: Part, stream: str) -> int:
+def _lingering(part: RecordedPart, stream: str) -> int:
     """How long, of pictures at irregular times, the last one before a loss was to be shown."""
     alive = {id(unit) for unit in survivors(part)}
     held = [u for s in part.segments for u in s.units if u.stream == stream]

@@ -10,7 +10,7 @@ from statistics import median_low
 
 from msgspec import Struct
 
-from pipeline.simulator.recorder.values import HZ, STREAMS, Part, Segment, Unit
+from pipeline.simulator.recorder.values import HZ, STREAMS, RecordedPart, Segment, Unit
 
 JOIN = HZ // 20  # losses so close together are one
 
@@ -29,7 +29,7 @@ class Truth(Struct, frozen=True):
 
     losses: tuple[Loss, ...]
     duration: float  # seconds
-    samples: dict[str, int | None]  # None: a stream that has to be encoded anew
+    samples: dict[str, int | None]  # None: a stream that has to be re-encoded
     flashes: tuple[float, ...]  # seconds of the result
     beeps: tuple[float, ...]
 
@@ -42,7 +42,7 @@ class Truth(Struct, frozen=True):
         }
 
 
-def tell(parts: Sequence[Part]) -> Truth:
+def tell(parts: Sequence[RecordedPart]) -> Truth:
     """The truth about all parts of a recording."""
     held = [(s, u) for part in parts for s in part.segments for u in s.units]
     alive = {id(u) for part in parts for u in survivors(part)}
@@ -74,7 +74,7 @@ def tell(parts: Sequence[Part]) -> Truth:
     )
 
 
-def survivors(part: Part) -> Iterator[Unit]:
+def survivors(part: RecordedPart) -> Iterator[Unit]:
     """Units that are held.  Not the same as decodable: the key picture may be gone."""
     for segment in part.segments:
         for number in sorted(_intact(segment)):
@@ -124,7 +124,9 @@ def _spans(lost: list[tuple[Segment, Unit]]) -> Iterator[Loss]:
             yield Loss(stream, round(open_at / HZ, 3), round(total / HZ, 6), name)
 
 
-def _pauses(parts: Sequence[Part], held: Sequence[Unit], streams: set[str]) -> Iterator[Loss]:
+def _pauses(
+    parts: Sequence[RecordedPart], held: Sequence[Unit], streams: set[str]
+) -> Iterator[Loss]:
     """Time that no part recorded, of streams that are there on both sides of it; what became of
     units is told elsewhere.
     """
@@ -149,7 +151,7 @@ def _apart(begin: int, end: int, taken: Sequence[tuple[int, int]]) -> Iterator[t
         yield begin, end
 
 
-def goes_on(parts: Sequence[Part], stream: str, begin: int) -> bool:
+def goes_on(parts: Sequence[RecordedPart], stream: str, begin: int) -> bool:
     """There was something of a stream before that time, and there is behind it."""
     before = [
         u.time < begin for p in parts for s in p.segments for u in s.units if u.stream == stream

@@ -41,7 +41,7 @@ def conform(
 
 
 def _changes(slots: Sequence[Slot], on_change: OnChange, format: Format) -> bool:
-    """Anything to be cut, or to be encoded anew."""
+    """Anything to be cut, or to be re-encoded."""
     if on_change is OnChange.SPLIT:
         return True
     if any(slot.scan and any(s.turns for s in slot.scan.streams.values()) for slot in slots):

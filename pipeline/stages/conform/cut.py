@@ -13,7 +13,7 @@ from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.packets import PACKET, framing
 from pipeline.media.ts.scan import Scan, Stream, scan
-from pipeline.media.ts.split import Place, cut, places
+from pipeline.media.ts.split import CutPoint, cut, places
 from pipeline.stages.segments import LocalSegment, read, slots_of, written
 
 WHOLE = 1 << 62
@@ -40,7 +40,7 @@ def _turns(slot: Slot) -> dict[int, tuple[int, ...]]:
     return {pid: stream.turns for pid, stream in streams.items() if stream.turns}
 
 
-def _parts(slot: Slot, where: Sequence[Place], datas: Sequence[Bytes]) -> list[Slot]:
+def _parts(slot: Slot, where: Sequence[CutPoint], datas: Sequence[Bytes]) -> list[Slot]:
     """The slots of the parts of one; how long they last follows from where they begin."""
     before = slot.scan
     assert before is not None
@@ -101,7 +101,7 @@ def cut_between(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSe
         if not (before.scan and here.scan and _goes_on(before.scan, here.scan)):
             continue
         both = [framing(read(new[n])).rows.reshape(-1) for n in (number - 1, number)]
-        halves = cut(np.concatenate(both), [Place(before.scan.packets, apart=True)])
+        halves = cut(np.concatenate(both), [CutPoint(before.scan.packets, apart=True)])
         if np.array_equal(halves[0], both[0]):
             continue
         for n, data in zip((number - 1, number), halves, strict=True):

@@ -18,10 +18,10 @@ from pipeline.media.clock import BASE, HZ, MODULO, Ticks, median, signed
 from pipeline.media.containers.unwrap import Opened
 from pipeline.media.es import adts
 from pipeline.media.es.codecs import ENCODED, Carriage
-from pipeline.media.es.formats import Format
+from pipeline.media.es.formats import StreamFormat
 from pipeline.media.es.sps import NUMBERS
 from pipeline.media.finding_ids import CHANGES
-from pipeline.media.slots.format_changes import Change, Survey, Wanted
+from pipeline.media.slots.format_changes import Change, Survey, TargetFormat
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.mux import Sample
 from pipeline.media.ts.replace_streams import samples, spliced
@@ -54,7 +54,7 @@ class Encoded(Struct, frozen=True, eq=False):
 
 
 class Source(Struct, frozen=True, eq=False):
-    """What is encoded anew, and with what; without ``ffmpeg`` it is only said what would be."""
+    """What is re-encoded, and with what; without ``ffmpeg`` it is only said what would be."""
 
     slots: Sequence[Slot]
     survey: Survey
@@ -89,7 +89,7 @@ def reencode(source: Source) -> Encoded:
     return Encoded(made, tuple(findings), tuple(reencoded))
 
 
-def _numbers(survey: Survey) -> dict[Format, int]:
+def _numbers(survey: Survey) -> dict[StreamFormat, int]:
     """The number of the new parameter sets of each format: an encoder keeps its colours, and what
     else it says there differs from the next.
     """
@@ -161,14 +161,14 @@ def _alone(piece: Opened, change: Change) -> bytes:
     ).tobytes()
 
 
-def _sound_as(wanted: Wanted) -> dict[str, object]:
+def _sound_as(wanted: TargetFormat) -> dict[str, object]:
     if wanted.like is None or wanted.like.config is None:
         return commands.aac(RATE, None)
     header = adts.read(wanted.like.config)
     return commands.aac(header.rate, header.channels)
 
 
-def _pictures_as(wanted: Wanted, number: int) -> dict[str, object]:
+def _pictures_as(wanted: TargetFormat, number: int) -> dict[str, object]:
     shown = wanted.picture
     if shown is None:
         return commands.h264(None, profile="high", level="5.1", number=number)
@@ -259,7 +259,7 @@ def _stream(source: Source, change: Change) -> Stream:
 
 
 def _pictures(
-    source: Source, run: Sequence[Change], wanted: Wanted, new: Sequence[Sample]
+    source: Source, run: Sequence[Change], wanted: TargetFormat, new: Sequence[Sample]
 ) -> list[list[Sample]]:
     """The new pictures by segment, as long decoded before they are shown as those that stay."""
     times = _times(source, run)
@@ -272,7 +272,7 @@ def _pictures(
 
 
 def _sound(
-    source: Source, run: Sequence[Change], wanted: Wanted, new: Sequence[Sample]
+    source: Source, run: Sequence[Change], wanted: TargetFormat, new: Sequence[Sample]
 ) -> list[list[Sample]]:
     """The new frames by segment, without what the encoder put in front and behind."""
     times = _times(source, run)
@@ -339,13 +339,15 @@ def _wrapped(sample: Sample) -> Sample:
     return replace(sample, pts=sample.pts % MODULO, dts=sample.dts % MODULO)
 
 
-def _stand_in(wanted: Wanted, key: bool) -> bytes:
+def _stand_in(wanted: TargetFormat, key: bool) -> bytes:
     """A picture that cannot be shown, where only its time counts."""
     sps = wanted.like.config if wanted.like and wanted.like.config else BASELINE
     return CODE + sps + CODE + b"\x65" + SLICE if key else CODE + b"\x41" + SLICE
 
 
-def _record(source: Source, change: Change, wanted: Wanted, mine: Sequence[Sample]) -> Reencoded:
+def _record(
+    source: Source, change: Change, wanted: TargetFormat, mine: Sequence[Sample]
+) -> Reencoded:
     stream, name = _stream(source, change), source.slots[change.number].name
     known = stream.pts[stream.pts >= 0]
     span = signed(known - known[0])

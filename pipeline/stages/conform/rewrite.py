@@ -1,4 +1,4 @@
-"""Segments are cut where their format changes, and encoded anew where it must not."""
+"""Segments are cut where their format changes, and re-encoded where it must not."""
 
 from collections.abc import Sequence, Set
 from pathlib import Path
@@ -12,7 +12,7 @@ from pipeline.media.clock import Bytes, median, signed
 from pipeline.media.es.codecs import ENCODED, codec_of
 from pipeline.media.slots.format_changes import Change, Survey, begun_anew, by_segment, survey
 from pipeline.media.slots.segments import Slot
-from pipeline.media.ts.mux import Stream
+from pipeline.media.ts.mux import MuxStream
 from pipeline.media.ts.replace_streams import spliced
 from pipeline.media.ts.scan import Scan
 from pipeline.model import Severity
@@ -38,7 +38,7 @@ def rewritten(
     on_change: OnChange,
     format: Format,
 ) -> Conformed:
-    """Cut what has two formats and encode anew what must be.  Without ``ffmpeg`` something with the
+    """Cut what has two formats and re-encode what must be.  Without ``ffmpeg`` something with the
     same times stands in the place of what would be encoded.
     """
     segments = _cut(segments, folder, on_change)
@@ -134,7 +134,7 @@ def _rewritten(one: _Anew, data: Bytes, listed: Set[int]) -> Bytes:
     """The segment with its new streams in the place of the old ones."""
     wanted, scan = one.found.wanted, one.scan
     streams = [
-        Stream(wanted[kind].pid, ENCODED[kind], mine)
+        MuxStream(wanted[kind].pid, ENCODED[kind], mine)
         for (here, kind), mine in one.made.samples.items()
         if here == one.number
     ]
@@ -155,7 +155,7 @@ def _rewritten(one: _Anew, data: Bytes, listed: Set[int]) -> Bytes:
     }
     here = {stream.codec.kind for stream in streams}
     streams += [
-        Stream(wanted[kind].pid, ENCODED[kind], ())
+        MuxStream(wanted[kind].pid, ENCODED[kind], ())
         for kind in {codec.kind for pid, codec in codecs.items() if codec and pid in old} - here
     ]
     taken = {stream.pid for stream in streams}

@@ -107,7 +107,7 @@ def _read(files: Sequence[_File], arena: Buffer) -> tuple[Bytes, list[int]]:
 
 
 def _read_again(before: Fetched) -> Fetched:
-    """A file read anew: a network drive may have given something else."""
+    """A file read again: a network drive may have given something else."""
     data, _ = _read([_File(before.object, before.path)], Buffer())
     result = scanned(before.object, TransportStream(data))
     return better(before, Fetched(before.object, before.path, result, sha256_of(data)))

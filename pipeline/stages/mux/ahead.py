@@ -2,7 +2,7 @@
 
 Most recordings have no fault, and the plan of those is known from their first segments.  So ffmpeg
 is given every segment as soon as it was looked at, and the file is proven while all of it is
-planned.  If the plan is the one that was foreseen, that is it.  If not, the file is made anew with
+planned.  If the plan is the one that was foreseen, that is it.  If not, the file is made again with
 the plan: what comes out is the same, only later.
 """
 
@@ -30,7 +30,7 @@ from pipeline.media.timeline.plan import Plan
 from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
-from pipeline.stages.mux.command import Wanted, command, feed_of, opening
+from pipeline.stages.mux.command import OutputSpec, command, feed_of, opening
 from pipeline.stages.mux.converted import Converted, Tally, lanes_of
 from pipeline.stages.segments import LocalSegment, read, slots_of
 
@@ -45,7 +45,7 @@ class Ahead(Generic[Proof]):
     def __init__(
         self,
         ffmpeg: Ffmpeg,
-        wanted: Wanted,
+        wanted: OutputSpec,
         *,
         place: Callable[[], Path],
         promised: Sequence[float],
@@ -133,7 +133,7 @@ class _Asked(Struct, Generic[Proof], frozen=True):
 
     argv: Sequence[str]
     output: Path
-    wanted: Wanted
+    wanted: OutputSpec
     count: int
     prove: Prove[Proof]
 

@@ -12,7 +12,7 @@ from pipeline.media.clock import BASE, HZ
 from pipeline.media.es.access_units import NO_UNITS, Units
 from pipeline.media.es.codecs import Carriage
 from pipeline.media.loss.chapters import Marks
-from pipeline.media.loss.fills import Fill, Made
+from pipeline.media.loss.fills import EncodedUnits, Fill
 from pipeline.media.stitch.priming import INTRODUCED, TIMES, introduction
 from pipeline.media.stitch.stitcher import Stitcher
 from pipeline.media.timeline.plan import Plan
@@ -27,19 +27,19 @@ if TYPE_CHECKING:  # at run time only for what a transport stream cannot carry
     from pipeline.media.stitch.fmp4_writer import Feed
 
 
-class Wanted(Struct, frozen=True, eq=False):
+class OutputSpec(Struct, frozen=True, eq=False):
     """The file that is to be made."""
 
     format: Format
     in_one_pass: bool = True  # room for the index is kept in front; too little, and it fails
     marks: Marks = NO_MARKS  # what it is to say of its holes
     fills: Sequence[Fill] = ()  # what goes into them
-    made: Mapping[int, Made] = field(default_factory=dict)  # and of what, by PID
+    made: Mapping[int, EncodedUnits] = field(default_factory=dict)  # and of what, by PID
     sparse_sound: bool = False  # sound that pauses is not filled with silence
 
 
 def command(
-    plan: Plan, ffmpeg: Ffmpeg, output: Path, wanted: Wanted, *, room: int | None
+    plan: Plan, ffmpeg: Ffmpeg, output: Path, wanted: OutputSpec, *, room: int | None
 ) -> list[str]:
     """How ffmpeg is called; ``room`` bytes are kept for the index, besides what marks need."""
     lanes = lanes_of(plan, wanted.format)

@@ -19,7 +19,7 @@ from pipeline.muxing.languages import tell_languages
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
 from pipeline.stages.mux.ahead import Ahead, Proof
-from pipeline.stages.mux.command import Wanted, command, feed_of, opening
+from pipeline.stages.mux.command import OutputSpec, command, feed_of, opening
 from pipeline.stages.mux.converted import Converted, Tally, lanes_of
 from pipeline.stages.segments import Buffer, LocalSegment, read
 
@@ -38,7 +38,7 @@ def measure(
     """Read every unit without making anything: what ``check`` does."""
     tally = Tally(lanes_of(plan, format))
     for placed, stitched in _stitch(
-        plan, segments, Wanted(format, sparse_sound=sparse_sound), progress
+        plan, segments, OutputSpec(format, sparse_sound=sparse_sound), progress
     ):
         tally.add(placed, stitched)
     return tally.converted()
@@ -48,7 +48,7 @@ def convert(
     plan: Plan,
     segments: Sequence[LocalSegment],
     ffmpeg: Ffmpeg,
-    wanted: Wanted,
+    wanted: OutputSpec,
     *,
     output: Path,
     progress: Progress,
@@ -84,7 +84,7 @@ def convert(
 def _write_stream(
     plan: Plan,
     segments: Sequence[LocalSegment],
-    wanted: Wanted,
+    wanted: OutputSpec,
     *,
     output: Path,
     progress: Progress,
@@ -93,7 +93,7 @@ def _write_stream(
     lanes = lanes_of(plan, wanted.format)
     lengths: list[int] = []
     stitcher, tally = Stitcher(lanes), Tally(lanes)
-    wanted = Wanted(wanted.format, sparse_sound=wanted.sparse_sound)
+    wanted = OutputSpec(wanted.format, sparse_sound=wanted.sparse_sound)
     with output.open("wb") as file:
         for turn, (placed, stitched) in enumerate(_stitch(plan, segments, wanted, progress)):
             file.write(stitcher.tables(turn))
@@ -103,7 +103,7 @@ def _write_stream(
 
 
 def _stitch(
-    plan: Plan, segments: Sequence[LocalSegment], wanted: Wanted, progress: Progress
+    plan: Plan, segments: Sequence[LocalSegment], wanted: OutputSpec, progress: Progress
 ) -> Iterator[tuple[Placed, Stitched]]:
     """Segments in their order, each behind what fills the hole in front of it.
 

@@ -17,7 +17,7 @@ from pipeline.storage.s3.errors import s3_errors
 AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 
 
-class Account(Struct, frozen=True):
+class S3Account(Struct, frozen=True):
     """Which store, and with which keys; what is not given is found as every AWS tool finds it."""
 
     endpoint_url: str | None = None
@@ -31,10 +31,10 @@ class Clients:
 
     def __init__(self, connections: int = 16) -> None:
         self._connections = connections
-        self._made: dict[Account, Any] = {}
+        self._made: dict[S3Account, Any] = {}
         self._lock = threading.Lock()
 
-    def get(self, account: Account) -> Any:
+    def get(self, account: S3Account) -> Any:
         """The client, made when it is first asked for."""
         with self._lock:
             if account not in self._made:
@@ -52,7 +52,7 @@ def profile_credentials(profile: str) -> Credentials:
     return Credentials(keys.access_key, keys.secret_key, keys.token)
 
 
-def _client(account: Account, connections: int) -> Any:
+def _client(account: S3Account, connections: int) -> Any:
     general = Config(
         retries={"mode": "standard", "total_max_attempts": 5},
         max_pool_connections=connections,

@@ -23,7 +23,7 @@ from pipeline.storage.names import not_behind, percent_encoded, printable, safe_
 from pipeline.storage.order import checked, in_order
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.s3 import parts
-from pipeline.storage.s3.clients import AWS_HOSTS, Account, Clients, host_of
+from pipeline.storage.s3.clients import AWS_HOSTS, Clients, S3Account, host_of
 from pipeline.storage.s3.errors import s3_errors
 from pipeline.storage.s3.parts import PART
 from pipeline.storage.s3.trials import S3Trials
@@ -315,7 +315,7 @@ def connect(
     """
     with s3_errors(f"connect to s3://{printable(bucket)}"):
         shared = clients or Clients(connections)
-        client = shared.get(Account(endpoint_url, region, profile, credentials))
+        client = shared.get(S3Account(endpoint_url, region, profile, credentials))
     host = host_of(client)
     vendor = vendors.of_host(host)
     version = list_version or (vendor.list_version if vendor else 2)

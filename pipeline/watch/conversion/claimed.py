@@ -14,14 +14,14 @@ from pipeline.errors import (
 )
 from pipeline.jobs import one
 from pipeline.jobs.cause import cause
-from pipeline.jobs.many import Failure, Outcome, Work, attempt
+from pipeline.jobs.many import Failure, Outcome, Task, attempt
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Target, file_name
 from pipeline.jobs.output.naming import Naming
 from pipeline.jobs.parallel import Progress
 from pipeline.ledger import claims
-from pipeline.ledger.claims import Claim, Made
-from pipeline.ledger.discovery import Known
+from pipeline.ledger.claims import Claim, PublishedVersion
+from pipeline.ledger.discovery import KnownRecording
 from pipeline.ledger.ledger import Ledger, Move
 from pipeline.ledger.states import State
 from pipeline.model import Finding, Report, Severity, Verdict
@@ -32,7 +32,7 @@ from pipeline.stages import publish
 from pipeline.storage import Storage
 from pipeline.watch.conversion.prefetch import forget
 from pipeline.watch.conversion.publish_gate import PublishGate
-from pipeline.watch.discovery.observation import Seen
+from pipeline.watch.discovery.observation import Observation
 from pipeline.watch.discovery.store_watcher import StoreWatcher
 from pipeline.watch.rebuild_ledger import restored, result_key
 
@@ -48,7 +48,7 @@ class WorkContext(Struct, frozen=True, eq=False):
     most: int  # attempts
     naming: Naming | None = None
 
-    def name(self, look: Seen) -> str:
+    def name(self, look: Observation) -> str:
         """What its results are called, but for version and suffix."""
         return self.naming.name(look.recording) if self.naming else file_name(look.recording.id)
 
@@ -66,7 +66,7 @@ class Done(Struct, frozen=True, eq=False):
 class _Task(Struct, frozen=True, eq=False):
     """A recording as it was last seen, and the key its result gets."""
 
-    look: Seen
+    look: Observation
     source: Storage
     key: str
 
@@ -94,8 +94,8 @@ def work(
 
 def work_ahead(
     context: WorkContext,
-    known: Known,
-    look: Seen,
+    known: KnownRecording,
+    look: Observation,
     place: PublishGate,
     *,
     progress: Progress,
@@ -145,7 +145,7 @@ def _remove_losers(context: WorkContext, claim: Claim, key: str, used: str) -> N
             context.to.delete(placed)
 
 
-def _as_claimed(store_watcher: StoreWatcher, claim: Claim) -> Seen:
+def _as_claimed(store_watcher: StoreWatcher, claim: Claim) -> Observation:
     look = store_watcher.one(claim.place)
     if look.fingerprint != claim.fingerprint:
         raise ChangedError(f"{claim.source}: has changed since it had settled")
@@ -153,12 +153,12 @@ def _as_claimed(store_watcher: StoreWatcher, claim: Claim) -> Seen:
 
 
 def _made(context: WorkContext, task: _Task, options: Options) -> Outcome:
-    def action(given: Work, progress: Progress) -> Report:
+    def action(given: Task, progress: Progress) -> Report:
         assert given.target is not None
         return one.process(given.recording, given.source, given.target, context.ffmpeg, options)
 
     called = context.name(task.look) if context.naming else ""
-    given = Work(task.look.recording, task.source, Target(context.to, task.key, called))
+    given = Task(task.look.recording, task.source, Target(context.to, task.key, called))
     return attempt(given, action, options.progress)
 
 
@@ -185,7 +185,7 @@ def _ended(
         return _failed(context, claim, Failure(claim.name, claim.source, error))
 
 
-def _options(context: WorkContext, claim: Claim, look: Seen) -> Options:
+def _options(context: WorkContext, claim: Claim, look: Observation) -> Options:
     """That it may be converted is decided; an end that never came is told, what it lost counts."""
     noted: tuple[Finding, ...] = ()
     if claim.as_is and not look.ended and not context.options.accept_unfinished:
@@ -194,7 +194,9 @@ def _options(context: WorkContext, claim: Claim, look: Seen) -> Options:
     return replace(context.options, accept_unfinished=True, noted=noted)
 
 
-def _free_key(context: WorkContext, one_of: Claim | Known, look: Seen, source: Storage) -> str:
+def _free_key(
+    context: WorkContext, one_of: Claim | KnownRecording, look: Observation, source: Storage
+) -> str:
     """Of the first version that is free, or was made of this very source: none is ever
     overwritten.
     """
@@ -236,7 +238,7 @@ def _commit(context: WorkContext, claim: Claim, report: Report, key: str) -> Don
     return Done(claim, report, move)
 
 
-def _read_back(context: WorkContext, claim: Claim, key: str) -> Made:
+def _read_back(context: WorkContext, claim: Claim, key: str) -> PublishedVersion:
     """What the destination says of the result, which counts; StorageError if that is nothing."""
     there = earlier(context.to, key)
     published = there.published if there else None

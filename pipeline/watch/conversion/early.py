@@ -9,18 +9,18 @@ from msgspec import Struct
 from pipeline.errors import RecpipeError
 from pipeline.ledger import claims, discovery
 from pipeline.ledger.claims import Claim
-from pipeline.ledger.discovery import Known
+from pipeline.ledger.discovery import KnownRecording
 from pipeline.watch.conversion.claimed import Done, WorkContext, work_ahead
 from pipeline.watch.conversion.publish_gate import PublishGate
 from pipeline.watch.discovery import observation
-from pipeline.watch.discovery.observation import Seen
+from pipeline.watch.discovery.observation import Observation
 from pipeline.watch.log import log
 
 
 class _Made(Struct, frozen=True, eq=False):
     """One recording that is made ahead."""
 
-    known: Known
+    known: KnownRecording
     place: PublishGate
     future: Future[Done | None]
 
@@ -40,7 +40,7 @@ class EarlyConversions:
         self._tried: dict[int, str] = {}  # fingerprints
         self._stop = False
 
-    def begin(self, looks: Sequence[Seen]) -> None:
+    def begin(self, looks: Sequence[Observation]) -> None:
         """Make what is complete, as far as there are places for it.
 
         Each source is tried once: what goes wrong is told when its turn has come.
@@ -57,7 +57,7 @@ class EarlyConversions:
         waiting = {known.id for known in found}
         self._tried = {id: print for id, print in self._tried.items() if id in waiting}
 
-    def _begin(self, known: Known, look: Seen) -> None:
+    def _begin(self, known: KnownRecording, look: Observation) -> None:
         before = self._made.get(known.id)
         if before is not None and before.known.fingerprint != known.fingerprint:
             before.place.give_up()
@@ -127,5 +127,5 @@ class EarlyConversions:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _complete(look: Seen) -> bool:
+def _complete(look: Observation) -> bool:
     return look.ended and not look.missing

@@ -22,7 +22,7 @@ from pipeline.stages.fetch.scan_notes import KEPT
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.owners import lives
-from pipeline.watch.discovery.observation import Folders, Seen, own_objects
+from pipeline.watch.discovery.observation import Folders, Observation, own_objects
 from pipeline.watch.log import log
 
 AT_ONCE = 16  # segments for which the spool of a recording is held
@@ -46,7 +46,7 @@ class Prefetcher:
         self._at: Future[None] | None = None
         self._stop = False
 
-    def follow(self, storage: Storage, running: Sequence[Seen]) -> None:
+    def follow(self, storage: Storage, running: Sequence[Observation]) -> None:
         """Fetch what is new of these in the background; left out while the last time still goes
         on.
         """
@@ -64,7 +64,7 @@ class Prefetcher:
         self._stop = True
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _follow(self, storage: Storage, running: Sequence[Seen]) -> None:
+    def _follow(self, storage: Storage, running: Sequence[Observation]) -> None:
         try:
             sweep(self._options.spool, self._limit, needed=0)
             for seen in running:
@@ -74,7 +74,7 @@ class Prefetcher:
         except RecpipeError as error:
             log.debug("not followed", error=str(error))
 
-    def _try(self, storage: Storage, seen: Seen) -> None:
+    def _try(self, storage: Storage, seen: Observation) -> None:
         """What is wrong with one does not keep the next one waiting."""
         try:
             self._ahead(storage, seen)
@@ -83,7 +83,7 @@ class Prefetcher:
         except RecpipeError as error:
             log.debug("not followed", recording=seen.recording.id, error=str(error))
 
-    def _ahead(self, storage: Storage, seen: Seen) -> None:
+    def _ahead(self, storage: Storage, seen: Observation) -> None:
         folder = spool_of(seen.recording, self._options)
         playlists = {part.key for part in seen.parts}
         new = [

@@ -19,7 +19,7 @@ MOST_PARTS = 3  # failover parts, as Agora counts them
 SEGMENTS = tuple(suffix for suffix in MEDIA if suffix != ".mp4")  # results may lie beside
 
 
-class Seen(Struct, frozen=True):
+class Observation(Struct, frozen=True):
     """One look at one recording."""
 
     recording: Recording
@@ -111,7 +111,9 @@ def source(recording: Recording) -> str:
     return identity(recording.source)[0]
 
 
-def unread(recording: Recording, objects: Sequence[StoredObject], error: RecpipeError) -> Seen:
+def unread(
+    recording: Recording, objects: Sequence[StoredObject], error: RecpipeError
+) -> Observation:
     """All that a listing says by itself, where the playlists could not be read."""
     empty = replace(recording, parts=())
     return replace(look(empty, {}, objects), recording=recording, error=error)
@@ -119,7 +121,7 @@ def unread(recording: Recording, objects: Sequence[StoredObject], error: Recpipe
 
 def look(
     recording: Recording, read: Mapping[str, Playlist], objects: Sequence[StoredObject]
-) -> Seen:
+) -> Observation:
     """Compare the playlists, given by key, with what is there."""
     parts = []
     for part in recording.parts:
@@ -133,7 +135,7 @@ def look(
             if found is None or not found.size:
                 missing.append(name)
         parts.append(PartSeen(best.key, part.bak, playlist.ended, len(wanted), tuple(missing)))
-    return Seen(
+    return Observation(
         recording=recording,
         fingerprint=fingerprint(objects),
         newest=max((o.modified for o in objects), default=0.0),

@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from pipeline.ledger.states import State
-from pipeline.watch.discovery.observation import Seen
+from pipeline.watch.discovery.observation import Observation
 
 USUALLY = 20 * 60.0  # seconds within which Agora has uploaded everything
 MOST_NAMES = 3
@@ -51,7 +51,7 @@ class Judged(Struct, frozen=True):
 
 
 def judge(
-    seen: Seen,
+    seen: Observation,
     before: Before | None,
     told: Collection[str],
     patience: Patience,
@@ -81,7 +81,7 @@ def judge(
     return Judged(_waiting(seen, told, waited, ended=ended), why, since, ended_at, as_is=False)
 
 
-def _waiting(seen: Seen, told: Collection[str], waited: float, *, ended: bool) -> State:
+def _waiting(seen: Observation, told: Collection[str], waited: float, *, ended: bool) -> State:
     if not ended:
         return State.RECORDING
     if seen.copies or "backuped" in told:
@@ -89,7 +89,7 @@ def _waiting(seen: Seen, told: Collection[str], waited: float, *, ended: bool) -
     return State.UPLOADING if waited < USUALLY else State.LATE
 
 
-def _why(seen: Seen, *, ended: bool) -> str:
+def _why(seen: Observation, *, ended: bool) -> str:
     """For people: what is not as it should be."""
     parts = [] if ended else [f"no end yet, {seen.listed} segments so far"]
     if seen.missing:

@@ -11,7 +11,7 @@ from pipeline.errors import ChangedError, NotFoundError, RecpipeError
 from pipeline.jobs.one import inputs
 from pipeline.jobs.selection import EVERYTHING, Selection
 from pipeline.ledger import discovery, states
-from pipeline.ledger.discovery import Known, Sighting
+from pipeline.ledger.discovery import KnownRecording, Sighting
 from pipeline.ledger.ledger import Ledger, Move, in_chunks
 from pipeline.ledger.states import OPEN, State
 from pipeline.model import Playlist, Recording, StoredObject
@@ -21,7 +21,7 @@ from pipeline.stages.inspect import reached, read_playlist
 from pipeline.storage import Storage
 from pipeline.watch.discovery import listing_scopes, observation, unreadable
 from pipeline.watch.discovery.listing_scopes import Scope
-from pipeline.watch.discovery.observation import Folders, Seen
+from pipeline.watch.discovery.observation import Folders, Observation
 from pipeline.watch.discovery.readiness import Judged, Patience, judge
 
 READERS = 16
@@ -33,9 +33,9 @@ class Look(Struct, frozen=True):
     """What one cycle came to."""
 
     moves: tuple[Move, ...]
-    running: tuple[Seen, ...]  # recordings that are waited for
+    running: tuple[Observation, ...]  # recordings that are waited for
     listed: int  # objects
-    unread: tuple[Seen, ...] = ()  # whose playlists could not be read, and it is news
+    unread: tuple[Observation, ...] = ()  # whose playlists could not be read, and it is news
     blind: RecpipeError | None = None  # not one playlist could be read
 
 
@@ -70,8 +70,8 @@ class StoreWatcher:
         recordings = self._complete(grouped(self.storage, found.values()))
         until = ledger.time()
         moves: list[Move] = []
-        running: list[Seen] = []
-        untold: list[Seen] = []
+        running: list[Observation] = []
+        untold: list[Observation] = []
         errors: list[RecpipeError | None] = []
         folders = Folders()
         for some in in_chunks(recordings):
@@ -96,12 +96,12 @@ class StoreWatcher:
         self._forget(running)
         return Look(tuple(moves), tuple(running), len(found), tuple(untold), blind)
 
-    def _forget(self, running: Sequence[Seen]) -> None:
+    def _forget(self, running: Sequence[Observation]) -> None:
         """Playlists of recordings that are not waited for any more."""
         needed = {p.key for look in running for p in _playlists(look.recording)}
         self._read = {at: read for at, read in self._read.items() if at[0] in needed}
 
-    def one(self, place: str) -> Seen:
+    def one(self, place: str) -> Observation:
         """A fresh look at one recording; NotFoundError if nothing of it is there."""
         scopes = listing_scopes.of_recording(place)
         found = {o.key: o for scope in scopes for o in self._list(scope)}
@@ -117,8 +117,8 @@ class StoreWatcher:
         return [recording for recording in recordings if recording.parts[0].playlist]
 
     def _looks(
-        self, recordings: Sequence[Recording], known: Mapping[str, Known], folders: Folders
-    ) -> list[Seen]:
+        self, recordings: Sequence[Recording], known: Mapping[str, KnownRecording], folders: Folders
+    ) -> list[Observation]:
         """Recordings that need one: new ones, open ones, and those whose listing has changed."""
         wanted = []
         for recording in recordings:
@@ -131,7 +131,7 @@ class StoreWatcher:
         with ThreadPoolExecutor(READERS) as pool:
             return list(pool.map(lambda recording: self._attempt(recording, folders), wanted))
 
-    def _attempt(self, recording: Recording, folders: Folders) -> Seen:
+    def _attempt(self, recording: Recording, folders: Folders) -> Observation:
         """What is wrong with one recording is no matter of the others."""
         try:
             if refused := unreadable.refused(observation.place(recording)):
@@ -140,7 +140,7 @@ class StoreWatcher:
         except RecpipeError as error:
             return observation.unread(recording, observation.own_objects(recording, folders), error)
 
-    def _look(self, recording: Recording, folders: Folders) -> Seen:
+    def _look(self, recording: Recording, folders: Folders) -> Observation:
         recording, read = self._read_all(recording)
         look = observation.look(recording, read, observation.own_objects(recording, folders))
         if all(names.parse_slice_name(name) for name in look.missing):
@@ -179,12 +179,12 @@ class StoreWatcher:
     def _judged(
         self,
         ledger: Ledger,
-        looks: Sequence[Seen],
-        known: Mapping[str, Known],
+        looks: Sequence[Observation],
+        known: Mapping[str, KnownRecording],
         *,
         now: float,
         until: float,
-    ) -> tuple[list[Seen], list[Sighting]]:
+    ) -> tuple[list[Observation], list[Sighting]]:
         """The looks, and what of them is news."""
         told = discovery.hints(ledger, {s.recording.sid for s in looks if s.recording.sid})
         taken, noted = [], []
@@ -201,7 +201,9 @@ class StoreWatcher:
             noted += [sighting] if sighting and _is_news(sighting) else []
         return taken, noted
 
-    def _compared(self, ledger: Ledger, look: Seen, before: Known | None) -> tuple[Seen, bool]:
+    def _compared(
+        self, ledger: Ledger, look: Observation, before: KnownRecording | None
+    ) -> tuple[Observation, bool]:
         """Whether what is there now is done; that this cannot be read is told by the look."""
         if look.error is not None or before is None:
             return look, False
@@ -211,7 +213,7 @@ class StoreWatcher:
             return replace(look, error=error), False
 
     def _sighting(
-        self, look: Seen, before: Known | None, judged: Judged, *, still_done: bool
+        self, look: Observation, before: KnownRecording | None, judged: Judged, *, still_done: bool
     ) -> Sighting:
         state = judged.state
         if before is not None:
@@ -240,7 +242,7 @@ class StoreWatcher:
             parts=look.parts,
         )
 
-    def _still_done(self, ledger: Ledger, look: Seen, before: Known) -> bool:
+    def _still_done(self, ledger: Ledger, look: Observation, before: KnownRecording) -> bool:
         """What is there now went into the last version; that some of it is gone since is no
         change.
         """
@@ -284,14 +286,14 @@ def _is_news(look: Sighting) -> bool:
 
 
 def _waited_for(
-    looks: Sequence[Seen], known: Mapping[str, Known], noted: Sequence[Sighting]
-) -> list[Seen]:
+    looks: Sequence[Observation], known: Mapping[str, KnownRecording], noted: Sequence[Sighting]
+) -> list[Observation]:
     state = {source: k.state for source, k in known.items()}
     state |= {sighting.source: sighting.state for sighting in noted}
     return [look for look in looks if state[observation.source(look.recording)] in states.WAITING]
 
 
-def _gone(before: Known, until: float) -> Sighting:
+def _gone(before: KnownRecording, until: float) -> Sighting:
     return Sighting(
         **{name: getattr(before, name) for name in ("source", "store", "place", "name", "sid")},
         before=before,

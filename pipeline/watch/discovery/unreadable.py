@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from pipeline.errors import ChangedError, NotFoundError, RecpipeError, UnsafePathError
-from pipeline.ledger.discovery import Known, Sighting
+from pipeline.ledger.discovery import KnownRecording, Sighting
 from pipeline.ledger.states import OPEN, State
 from pipeline.storage.names import printable, safe_key
 from pipeline.watch.discovery import observation
-from pipeline.watch.discovery.observation import Seen
+from pipeline.watch.discovery.observation import Observation
 
 ITS_OWN = ChangedError | NotFoundError | UnsafePathError  # says nothing of the store
 
@@ -23,7 +23,9 @@ def refused(key: str) -> UnsafePathError | None:
     return None
 
 
-def sighting(look: Seen, before: Known | None, *, store: str, until: float) -> Sighting | None:
+def sighting(
+    look: Observation, before: KnownRecording | None, *, store: str, until: float
+) -> Sighting | None:
     """It stays where it is known to be, and says why; None where the next cycle will tell."""
     assert look.error is not None
     waiting = before is not None and before.state in OPEN
@@ -62,7 +64,7 @@ def _judged(error: RecpipeError) -> tuple[State, str]:
     return State.LATE, f"its playlist cannot be read: {error}"
 
 
-def to_be_told(looks: Sequence[Seen], noted: Sequence[Sighting]) -> list[Seen]:
+def to_be_told(looks: Sequence[Observation], noted: Sequence[Sighting]) -> list[Observation]:
     """That a playlist is being rewritten is no news to anybody."""
     news = {one.source for one in noted}
     return [

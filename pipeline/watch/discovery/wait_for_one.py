@@ -11,7 +11,7 @@ from pipeline.errors import NotFoundError, StorageError, TemporaryError
 from pipeline.ledger.states import State
 from pipeline.model import Recording
 from pipeline.storage import Storage
-from pipeline.watch.discovery.observation import Seen
+from pipeline.watch.discovery.observation import Observation
 from pipeline.watch.discovery.readiness import Judged, Patience, judge
 from pipeline.watch.discovery.store_watcher import StoreWatcher
 
@@ -81,7 +81,7 @@ def settled(awaited: Awaited, *, clock: Clock, say: Callable[[str], None]) -> Re
     raise AssertionError("there is always another look")
 
 
-def _look(store_watcher: StoreWatcher, place: str) -> tuple[Seen | None, str]:
+def _look(store_watcher: StoreWatcher, place: str) -> tuple[Observation | None, str]:
     """A fresh look, or why there is none: a store that fails now may answer later."""
     try:
         return store_watcher.one(place), ""
@@ -91,13 +91,13 @@ def _look(store_watcher: StoreWatcher, place: str) -> tuple[Seen | None, str]:
         return None, str(error)
 
 
-def _almost(look: Seen, patience: Patience) -> str:
+def _almost(look: Observation, patience: Patience) -> str:
     there = "all is there" if look.ended else "all is there but the end of the playlist"
     return f"{there}; unchanged for {patience.settle:g} s?"
 
 
 def _judged(
-    awaited: Awaited, look: Seen, before: _Before | None, *, now: float, until: float
+    awaited: Awaited, look: Observation, before: _Before | None, *, now: float, until: float
 ) -> Judged:
     patience = awaited.patience
     if look.ended and "uploaded" in awaited.told:

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from pipeline.archive.bagit import export
-from pipeline.archive.bagit.places import Form, Place
+from pipeline.archive.bagit.places import BagLocation, Form
 from pipeline.errors import ExistsError, StorageError
 from pipeline.storage.local import LocalStorage
 from tests.archive.bagit.test_fixity import flip
@@ -17,7 +17,7 @@ from tests.archive.conftest import NOW, files, untar
 def exported(bagged):
     to = bagged.root / "ocfl"
     storage = LocalStorage(bagged.root / "archive")
-    return export.to_ocfl(storage, Place(bagged.name), to, now=NOW)
+    return export.to_ocfl(storage, BagLocation(bagged.name), to, now=NOW)
 
 
 def test_an_ocfl_validator_accepts_object_and_root(exported, bagged, ocfl):
@@ -50,7 +50,7 @@ def test_the_whole_bag_is_in_the_object(exported, bagged):
 def test_an_object_is_not_exported_twice(exported, bagged):
     to, storage = bagged.root / "ocfl", LocalStorage(bagged.root / "archive")
     with pytest.raises(ExistsError):
-        export.to_ocfl(storage, Place(bagged.name), to, now=NOW)
+        export.to_ocfl(storage, BagLocation(bagged.name), to, now=NOW)
 
 
 @pytest.mark.parametrize("kind", ["ocfl", "tar"])
@@ -61,7 +61,7 @@ def test_a_link_is_not_exported(bagged, kind):
     to, storage = bagged.root / "there", LocalStorage(bagged.root)
     make = partial(export.to_ocfl, now=NOW) if kind == "ocfl" else export.to_tar
     with pytest.raises(StorageError, match=f"{bagged.mp4.name}: a link"):
-        make(storage, Place(f"archive/{bagged.name}"), to)
+        make(storage, BagLocation(f"archive/{bagged.name}"), to)
     assert not list((bagged.root / "there").glob("*.tar"))
 
 
@@ -71,7 +71,7 @@ def test_a_damaged_bag_is_not_exported(bagged, kind):
     to, storage = bagged.root / "there", LocalStorage(bagged.root / "archive")
     make = partial(export.to_ocfl, now=NOW) if kind == "ocfl" else export.to_tar
     with pytest.raises(StorageError, match="changed"):
-        make(storage, Place(bagged.name), to)
+        make(storage, BagLocation(bagged.name), to)
     assert not list((bagged.root / "there").glob("*.tar"))
     assert not list(bagged.root.glob(".recpipe-export*"))
 
@@ -80,7 +80,7 @@ def test_a_damaged_bag_is_not_exported(bagged, kind):
 def test_a_tar_is_the_bag(home, form, tmp_path, bagit):
     home.ingest(home.archive(form))
     storage = LocalStorage(home.root / "archive")
-    made = export.to_tar(storage, Place(home.name, form), tmp_path / "tars")
+    made = export.to_tar(storage, BagLocation(home.name, form), tmp_path / "tars")
     untar(made, tmp_path)
     assert bagit(tmp_path / home.name)
 
@@ -90,4 +90,4 @@ def test_a_folder_of_something_else_does_not_become_a_storage_root(bagged):
     (bagged.root / "ocfl" / "mine").write_bytes(b"x")
     to, storage = bagged.root / "ocfl", LocalStorage(bagged.root / "archive")
     with pytest.raises(ExistsError):
-        export.to_ocfl(storage, Place(bagged.name), to, now=NOW)
+        export.to_ocfl(storage, BagLocation(bagged.name), to, now=NOW)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.archive.bagit import fixity, places, repair, schedule
 from pipeline.archive.bagit.fixity import Checked, check
-from pipeline.archive.bagit.places import Form, Place
+from pipeline.archive.bagit.places import BagLocation, Form
 from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.holdings import missing_from
 from pipeline.receipts.read import read
@@ -20,7 +20,7 @@ from tests.archive.conftest import Home, files, slices
 
 
 def checked(home: Home, *, fast: bool = False) -> Checked:
-    return check(LocalStorage(home.root / "archive"), Place(home.name), fast=fast)
+    return check(LocalStorage(home.root / "archive"), BagLocation(home.name), fast=fast)
 
 
 def flip(path: Path) -> None:
@@ -118,14 +118,14 @@ def bag_contents(made, tmp_path_factory, request):
 def contents(whole: dict[str, bytes]) -> fixity.Contents:
     from pipeline.archive.bagit.staging import digest
 
-    seen = {p: fixity.Seen(len(d), digest([d])) for p, d in whole.items()}
+    seen = {p: fixity.CheckedFile(len(d), digest([d])) for p, d in whole.items()}
     texts = {p: d for p, d in whole.items() if not p.startswith("data/")}
     return fixity.Contents(seen, texts)
 
 
 def test_a_tar_is_checked_in_one_pass_and_cut_or_flipped_it_is_refused(home):
     home.ingest(home.archive(Form.TAR))
-    storage, place = LocalStorage(home.root / "archive"), Place(home.name, Form.TAR)
+    storage, place = LocalStorage(home.root / "archive"), BagLocation(home.name, Form.TAR)
     tar = home.root / "archive" / f"{home.name}.tar"
     assert check(storage, place, fast=False).ok
     assert check(storage, place, fast=True).ok
@@ -140,7 +140,7 @@ def test_a_tar_is_checked_in_one_pass_and_cut_or_flipped_it_is_refused(home):
 
 def test_what_fetch_txt_names_is_read_where_it_is(home):
     home.ingest(originals="fetch")
-    storage, place = LocalStorage(home.root / "archive"), Place(home.name)
+    storage, place = LocalStorage(home.root / "archive"), BagLocation(home.name)
     assert check(storage, place, fast=False, opened=open_storage).ok
     flip(next(home.source.glob("*.ts")))
     (problem,) = check(storage, place, fast=False, opened=open_storage).problems
@@ -155,7 +155,7 @@ def test_a_second_copy_puts_it_right(bagged, damage):
     before = files(bagged.bag)
     DAMAGE[damage](bagged)
     storage, copy = LocalStorage(bagged.root / "archive"), LocalStorage(bagged.root / "copy")
-    fixed = repair.repair(storage, Place(bagged.name), copy, bagged.root / "spool")
+    fixed = repair.repair(storage, BagLocation(bagged.name), copy, bagged.root / "spool")
     extra = {"data/extra.ts", "data/moved.ts"} & set(files(bagged.bag))
     assert {p: d for p, d in files(bagged.bag).items() if p not in extra} == before
     left = {p.path for p in checked(bagged).problems}
@@ -169,7 +169,7 @@ def test_a_manifest_that_names_files_elsewhere_is_only_wrong(bagged):
     storage = LocalStorage(bagged.root / "archive")
     kinds = {p.path: p.kind for p in checked(bagged).problems}
     assert kinds["data/../../../etc/passwd"] == "missing"
-    fixed = repair.repair(storage, Place(bagged.name), storage, bagged.root / "spool")
+    fixed = repair.repair(storage, BagLocation(bagged.name), storage, bagged.root / "spool")
     assert fixed == []
 
 
@@ -206,7 +206,7 @@ def to_another_bag(home: Home) -> Path:
 def test_a_link_is_no_file_of_a_bag(bagged, link, root):
     """Also where it leads to the right bytes, and stays below the root of the archive."""
     home = bagged.root / root
-    path, place = link(bagged), Place(str(bagged.bag.relative_to(home)))
+    path, place = link(bagged), BagLocation(str(bagged.bag.relative_to(home)))
     for fast in (True, False):
         problems = check(LocalStorage(home), place, fast=fast).problems
         assert {p.kind for p in problems} == {"link"}
@@ -218,7 +218,7 @@ def test_nothing_is_repaired_through_a_link_nor_from_one(bagged):
     path = to_a_source(bagged)
     path.resolve().write_bytes(b"mine")
     linked, copy = LocalStorage(bagged.root / "archive"), LocalStorage(bagged.root / "copy")
-    place, spool = Place(bagged.name), bagged.root / "spool"
+    place, spool = BagLocation(bagged.name), bagged.root / "spool"
     assert repair.repair(linked, place, copy, spool) == []
     assert path.resolve().read_bytes() == b"mine"
     next((bagged.root / "copy").glob("*/data/original/*.ts")).unlink()
@@ -240,7 +240,7 @@ def test_a_second_copy_that_is_damaged_too_is_not_taken(bagged):
         flip(path)
     storage, copy = LocalStorage(bagged.root / "archive"), LocalStorage(bagged.root / "copy")
     before = files(bagged.bag)
-    assert repair.repair(storage, Place(bagged.name), copy, bagged.root / "spool") == []
+    assert repair.repair(storage, BagLocation(bagged.name), copy, bagged.root / "spool") == []
     assert files(bagged.bag) == before
 
 
@@ -249,7 +249,7 @@ def test_a_tar_is_replaced_by_the_very_same_one(home):
     shutil.copytree(home.root / "archive", home.root / "copy")
     flip(home.root / "archive" / f"{home.name}.tar")
     storage, copy = LocalStorage(home.root / "archive"), LocalStorage(home.root / "copy")
-    place = Place(home.name, Form.TAR)
+    place = BagLocation(home.name, Form.TAR)
     assert repair.repair(storage, place, copy, home.root / "spool")
     assert check(storage, place, fast=False).ok
 
@@ -259,18 +259,20 @@ def test_a_bag_in_a_bucket_is_checked_and_repaired_from_a_folder(bagged, weed):
     for path, data in files(bagged.bag).items():
         key = f"vault/{bagged.name}/{path}"
         weed.client.put_object(Bucket=storage.bucket, Key=key, Body=data)
-    assert check(storage, Place(bagged.name), fast=False).ok
+    assert check(storage, BagLocation(bagged.name), fast=False).ok
     name = f"{bagged.name}/data/access/{bagged.mp4.name}"
     weed.client.put_object(Bucket=storage.bucket, Key=f"vault/{name}", Body=b"x")
-    assert {p.kind for p in check(storage, Place(bagged.name), fast=True).problems} == {"changed"}
+    assert {p.kind for p in check(storage, BagLocation(bagged.name), fast=True).problems} == {
+        "changed"
+    }
     copy = LocalStorage(bagged.root / "archive")
-    fixed = repair.repair(storage, Place(bagged.name), copy, bagged.root / "spool")
+    fixed = repair.repair(storage, BagLocation(bagged.name), copy, bagged.root / "spool")
     assert fixed == [f"data/access/{bagged.mp4.name}"]
-    assert check(storage, Place(bagged.name), fast=False).ok
+    assert check(storage, BagLocation(bagged.name), fast=False).ok
 
 
 def test_the_longest_unchecked_come_first_and_a_hundred_days_reach_all(tmp_path):
-    found = [Place(f"{n:03}") for n in range(250)]
+    found = [BagLocation(f"{n:03}") for n in range(250)]
     (tmp_path / "archive").mkdir()
     memory = schedule.InArchive(LocalStorage(tmp_path / "archive"), tmp_path / "spool")
     reached: set[str] = set()
@@ -297,9 +299,9 @@ def test_an_archive_of_many_bags_is_found(home):
     home.ingest(home.archive(Form.TAR))
     (home.root / "archive" / "notes.txt").write_bytes(b"not a bag")
     storage = LocalStorage(home.root / "archive")
-    assert places.places(storage) == [Place(home.name, Form.TAR)]
+    assert places.places(storage) == [BagLocation(home.name, Form.TAR)]
     (home.root / "archive" / f"{home.name}.tar").rename(home.root / "archive" / "moved.tar")
     home.ingest()
-    assert places.places(storage) == [Place(home.name), Place("moved", Form.TAR)]
-    assert places.places(LocalStorage(home.bag)) == [Place("")]
+    assert places.places(storage) == [BagLocation(home.name), BagLocation("moved", Form.TAR)]
+    assert places.places(LocalStorage(home.bag)) == [BagLocation("")]
     assert isinstance(home.archive(), Archive)

@@ -17,13 +17,13 @@ from pipeline.agora.schema.values import parse
 from pipeline.agora.statuses import Kind
 from pipeline.errors import AgoraError, NotFoundError, UsageError
 from pipeline.jobs.agora import lifecycle as record
-from pipeline.jobs.agora.sessions import Sessions
+from pipeline.jobs.agora.sessions import Sessions, find
 from tests.agora.bodies import START, changed
 from tests.agora.server import HANG_UP, FakeTime, listening
 from tests.agora.service import Service
 
 ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "6"))
-WANTED = record.Wanted(parse(StartRequest, START))
+WANTED = record.ToRecord(parse(StartRequest, START))
 NAME = ("app1", START["cname"], START["uid"])
 LONGEST = 15 * 60.0  # seconds one command may take, with everything going wrong
 
@@ -102,7 +102,7 @@ class World:
     def stop(self, client):
         """The command."""
         project = record.Project(client, self.sessions)
-        return record.stop(project, record.find(self.sessions, *NAME))
+        return record.stop(project, find(self.sessions, *NAME))
 
     @property
     def known(self):
@@ -302,7 +302,7 @@ def test_a_refused_start_leaves_nothing_behind(world):
 
 
 def test_a_body_for_another_mode_is_refused_before_anything_is_sent(world):
-    wanted = record.Wanted(parse(StartRequest, changed({"uid": "123"})))
+    wanted = record.ToRecord(parse(StartRequest, changed({"uid": "123"})))
     with world.client() as client, pytest.raises(UsageError, match="the recorder itself"):
         record.start(record.Project(client, world.sessions), wanted)
     assert world.server.seen == []
@@ -424,14 +424,14 @@ def test_a_file_that_was_changed_is_refused(world, tmp_path):
 
 def test_which_recording_is_meant(world):
     with pytest.raises(NotFoundError, match="no such recording"):
-        record.find(world.sessions, *NAME)
+        find(world.sessions, *NAME)
     world.once(world.start)
     world.time.sleep(1)
-    other = record.Wanted(parse(StartRequest, changed({"cname": "other"})))
+    other = record.ToRecord(parse(StartRequest, changed({"cname": "other"})))
     world.once(lambda client: record.start(record.Project(client, world.sessions), other))
     with pytest.raises(UsageError, match="channel other, uid 527841; channel httpClient463224"):
-        record.find(world.sessions, "app1", None, None)
-    assert record.find(world.sessions, "app1", "other", None).cname == "other"
+        find(world.sessions, "app1", None, None)
+    assert find(world.sessions, "app1", "other", None).cname == "other"
     world.once(world.stop)
-    assert record.find(world.sessions, "app1", None, None).cname == "other"
-    assert record.find(world.sessions, *NAME).ended is not None
+    assert find(world.sessions, "app1", None, None).cname == "other"
+    assert find(world.sessions, *NAME).ended is not None

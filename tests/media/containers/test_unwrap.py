@@ -1,4 +1,4 @@
-"""From a file to a transport stream: taken as it is, decrypted, or written anew."""
+"""From a file to a transport stream: taken as it is, decrypted, or rewritten."""
 
 import numpy as np
 import pytest

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.media.es.codecs import AAC, H264, HEVC, OPUS
-from pipeline.media.es.formats import Format, collide, needs
+from pipeline.media.es.formats import StreamFormat, collide, needs
 from tests import ts
 
 
@@ -46,7 +46,7 @@ def sps(
 )
 def test_one_decoder_follows(change):
     assert sps(**change) != sps()
-    assert Format(H264, sps(**change)) == Format(H264, sps())
+    assert StreamFormat(H264, sps(**change)) == StreamFormat(H264, sps())
 
 
 @pytest.mark.parametrize(
@@ -59,23 +59,23 @@ def test_one_decoder_follows(change):
     ids=str,
 )
 def test_one_decoder_does_not_follow(change):
-    assert Format(H264, sps(**change)) != Format(H264, sps())
+    assert StreamFormat(H264, sps(**change)) != StreamFormat(H264, sps())
 
 
 def test_what_cannot_be_read_is_equal_to_itself_alone():
     assert needs(H264, b"\x67\x42") == needs(H264, b"\x67\x42") != needs(H264, b"\x67\x43")
-    assert Format(H264, None) != Format(HEVC, None)
+    assert StreamFormat(H264, None) != StreamFormat(HEVC, None)
 
 
 def test_opus_may_skip_and_come_from_what_it_likes():
     first, other = bytes.fromhex("0138 00 02 0138 0000bb80 0000 00"), b""
     other = first[:4] + b"\x0f\x00" + first[6:10] + first[10:]
-    assert Format(OPUS, first) == Format(OPUS, other)
-    assert Format(OPUS, first) != Format(OPUS, first[:3] + b"\x06" + first[4:])
+    assert StreamFormat(OPUS, first) == StreamFormat(OPUS, other)
+    assert StreamFormat(OPUS, first) != StreamFormat(OPUS, first[:3] + b"\x06" + first[4:])
 
 
 def test_sound_of_other_channels_is_another():
-    assert Format(AAC, b"\xff\xf1\x4c\x40") != Format(AAC, b"\xff\xf1\x4c\x80")
+    assert StreamFormat(AAC, b"\xff\xf1\x4c\x40") != StreamFormat(AAC, b"\xff\xf1\x4c\x80")
 
 
 PPS = ts.PPS

@@ -8,17 +8,17 @@ from pipeline.media.loss.account import MOST_ROWS, summed, together, verdict, we
 from pipeline.media.loss.balance import USUAL
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import scan
-from pipeline.model import Account, Entry, Finding, Severity, Total, Verdict
+from pipeline.model import Account, AccountEntry, Finding, Severity, Total, Verdict
 from tests import ts
 
 SLOTS = [Slot(f"{n}.ts", None, 4.0) for n in range(5)]
 
 
-def entry(slot: int, **short: object) -> Entry:
-    return Entry(f"{slot}.ts", "video", 256, 4.0, 4.0, units=60, bytes=6000, **short)
+def entry(slot: int, **short: object) -> AccountEntry:
+    return AccountEntry(f"{slot}.ts", "video", 256, 4.0, 4.0, units=60, bytes=6000, **short)
 
 
-def account(**short: object) -> list[Entry]:
+def account(**short: object) -> list[AccountEntry]:
     """Five slots; the third one is short of something."""
     return [entry(n, **(short if n == 2 else {})) for n in range(5)]
 
@@ -147,7 +147,7 @@ def test_no_finding_is_ok():
     assert verdict([]) is Verdict.OK
 
 
-ROW = Entry(
+ROW = AccountEntry(
     "2.ts",
     "audio",
     257,

@@ -15,7 +15,7 @@ from pipeline.media.timeline.expected_span import Promise
 from pipeline.media.timeline.plan import Plan, plan
 from pipeline.media.track import Lane
 from pipeline.media.ts.scan import scan
-from pipeline.model import Entry, Hole, TrackEvent
+from pipeline.model import AccountEntry, Hole, TrackEvent
 from tests import ts
 
 S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
@@ -55,7 +55,7 @@ NO_UNITS = Units(*(np.empty(0, np.int64) for _ in range(3)), 0, np.empty(0, np.i
 
 def account(
     datas: list[bytes | None], kind: str = "video", slots: list[Slot] | None = None
-) -> list[Entry]:
+) -> list[AccountEntry]:
     slots = slots or slots_of(datas)
     made = plan(slots)
     lane = next(lane for lane in made.lanes if lane.codec.kind == kind)
@@ -65,7 +65,7 @@ def account(
     return entries(lane, made.placed, slots, stretches, inside, promised)
 
 
-def off(entry: Entry) -> float:
+def off(entry: AccountEntry) -> float:
     """Seconds by which its time does not balance."""
     there = entry.delivered + entry.lost + entry.excepted + entry.unexplained
     return (entry.promised or 0.0) - there
@@ -168,8 +168,8 @@ def test_slots_that_another_one_holds_are_told_and_promise_nothing():
     assert not entry.short
 
 
-def bytes_of(**more: int) -> Entry:
-    return Entry("0.ts", "video", 256, 1.0, 1.0, **more)
+def bytes_of(**more: int) -> AccountEntry:
+    return AccountEntry("0.ts", "video", 256, 1.0, 1.0, **more)
 
 
 @pytest.mark.parametrize(
@@ -206,24 +206,28 @@ SOUND = plan(slots_of(run(1))).lanes[1]
 HERE = Promise(0.0, 0.0)
 
 
-def line(*spans: tuple[float, float] | None, lane: Lane = LANE, **more: object) -> balance.Track:
+def line(
+    *spans: tuple[float, float] | None, lane: Lane = LANE, **more: object
+) -> balance.TrackSlots:
     """Slots of 4 s of which units begin and end then; None holds none."""
     slots = [Slot(f"{n}.ts", None, 4.0) for n in range(len(spans))]
     placed = {n: Placed(slots[n], n, {}, n) for n, span in enumerate(spans) if span}
     known = {n: span for n, span in enumerate(spans) if span}
-    made = balance.Track(lane, slots, placed, known, sorted(known), longest=0.1, counted=False)
+    made = balance.TrackSlots(lane, slots, placed, known, sorted(known), longest=0.1, counted=False)
     return replace(made, **more)
 
 
-def of(on: balance.Track) -> list[Entry]:
+def of(on: balance.TrackSlots) -> list[AccountEntry]:
     spans = [on.spans.get(n, (0.0, 0.0)) for n in range(len(on.slots))]
     return [
-        Entry(s.name, on.lane.codec.kind, on.lane.pid, 4.0, round(b - a, 6), units=int(b > a))
+        AccountEntry(
+            s.name, on.lane.codec.kind, on.lane.pid, 4.0, round(b - a, 6), units=int(b > a)
+        )
         for s, (a, b) in zip(on.slots, spans, strict=True)
     ]
 
 
-def explained(on: balance.Track, *held: Hole, **more: object) -> list[Entry]:
+def explained(on: balance.TrackSlots, *held: Hole, **more: object) -> list[AccountEntry]:
     return balance.explained(on, of(on), held, more.pop("promised", HERE), more.pop("by", {}))
 
 
@@ -393,13 +397,14 @@ def test_a_counter_says_nothing_of_segments_that_are_apart():
 )
 def test_allowed(promised, delivered, most):
     found = [
-        Entry("", "video", 256, p, d, units=1) for p, d in zip(promised, delivered, strict=True)
+        AccountEntry("", "video", 256, p, d, units=1)
+        for p, d in zip(promised, delivered, strict=True)
     ]
     assert balance.allowed(LANE, found) == pytest.approx(most)
 
 
 def test_a_tenth_of_a_second_is_allowed_to_sound():
-    assert balance.allowed(SOUND, [Entry("", "audio", 257, 4.1, 4.1, units=1)]) == 0.1
+    assert balance.allowed(SOUND, [AccountEntry("", "audio", 257, 4.1, 4.1, units=1)]) == 0.1
 
 
 @pytest.mark.parametrize(
@@ -451,7 +456,7 @@ def test_a_start_is_a_witness_of_what_it_is_of():
 # What one segment delivered.
 
 
-def delivered(units: dict[str, object], until: int | None = None, lost: int = 0) -> Entry:
+def delivered(units: dict[str, object], until: int | None = None, lost: int = 0) -> AccountEntry:
     """The account of one segment, whose units have these figures besides."""
     datas = run(1)
     slots = slots_of(datas)

@@ -6,7 +6,7 @@ import pytest
 from pipeline.media.clock import BASE
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.codecs import AAC, H264
-from pipeline.media.loss.fills import BLOCK, Fill, Made, blocks, opening, wanted
+from pipeline.media.loss.fills import BLOCK, EncodedUnits, Fill, blocks, opening, wanted
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.track import Lane
@@ -100,7 +100,7 @@ def test_a_segment_without_the_stream_in_between():
 def test_blocks_of_a_minute_side_by_side():
     long = np.arange(0, 3 * BLOCK, 6000)
     fills = [Fill(256, 1, long + 10, long), Fill(257, 1, long[:3], long[:3])]
-    made = {256: Made((b"key", b"a", b"b")), 257: Made((b"s",))}
+    made = {256: EncodedUnits((b"key", b"a", b"b")), 257: EncodedUnits((b"s",))}
     found = list(blocks(fills, made))
     assert [set(block) for block in found] == [{256, 257}, {256}, {256}]
     assert found[0][256].units[:7] == [b"key", b"a", b"b", b"key", b"a", b"b", b"key"]

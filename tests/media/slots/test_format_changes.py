@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.media.es.codecs import AAC, H264, HEVC, OPUS, VP8, VP9
-from pipeline.media.es.formats import Format
+from pipeline.media.es.formats import StreamFormat
 from pipeline.media.slots.format_changes import by_segment, restarted, survey
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import scan
@@ -46,7 +46,7 @@ def test_the_format_that_lasts_longest_stays(pattern, changed):
     assert found.wanted.keys() == ({"audio"} if changed else set())
     if changed:
         wanted = MONO if pattern.count("m") >= pattern.count("s") else STEREO
-        assert found.wanted["audio"].like == Format(AAC, wanted)
+        assert found.wanted["audio"].like == StreamFormat(AAC, wanted)
     assert by_segment(found.changes).keys() == set(changed)
 
 
@@ -72,7 +72,7 @@ OPUS_CONFIG = bytes.fromhex("0138 00 02 0138 0000bb80 0000 00")
     [
         pytest.param(H264, True, id="beside H.264"),
         pytest.param(VP9, True, id="beside VP9"),
-        pytest.param(VP8, True, id="beside pictures that are encoded anew"),
+        pytest.param(VP8, True, id="beside pictures that are re-encoded"),
         pytest.param(HEVC, False, id="beside H.265, which the muxer is not fed in fragments"),
     ],
 )
@@ -107,11 +107,11 @@ def test_nothing_is_said_of_a_kind_with_two_streams():
 @pytest.mark.parametrize(
     ("format", "text"),
     [
-        (Format(AAC, MONO), "aac 48000 Hz, 1 channels"),
-        (Format(H264, ts.SPS), "h264 16x16"),
-        (Format(H264, ts.SPS[:4]), "h264"),
-        (Format(VP8, bytes((1, 64, 0, 240))), "vp8 320x240"),
-        (Format(H264, None), "h264"),
+        (StreamFormat(AAC, MONO), "aac 48000 Hz, 1 channels"),
+        (StreamFormat(H264, ts.SPS), "h264 16x16"),
+        (StreamFormat(H264, ts.SPS[:4]), "h264"),
+        (StreamFormat(VP8, bytes((1, 64, 0, 240))), "vp8 320x240"),
+        (StreamFormat(H264, None), "h264"),
     ],
 )
 def test_for_people(format, text):

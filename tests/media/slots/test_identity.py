@@ -52,7 +52,7 @@ def test_the_bytes_of_one_slice_under_two_names(source, over):
 
 
 def test_a_copy_is_one_whatever_pids_it_is_sent_on():
-    """The recorder begins anew with other PIDs, and the copy has those of before."""
+    """The recorder restarts with other PIDs, and the copy has those of before."""
     datas = run()
     numbers = {ts.VIDEO: 0x200, ts.AUDIO: 0x201}
     datas[3] = _on_other_pids(datas[2], numbers)

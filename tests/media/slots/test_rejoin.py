@@ -134,7 +134,7 @@ def test_what_stands_in_front_of_the_first_packet_stays_there():
 
 
 def held_too(n: int = 1) -> tuple[Slot, bytes, Slot, bytes]:
-    """Two segments of a run of three whose counters begin anew; the first holds both."""
+    """Two segments of a run of three whose counters restart; the first holds both."""
     datas = [ts.segment(start=96_000 * k, pictures=16) for k in range(1, 4)]
     both = datas[n] + datas[n + 1] if n < 2 else datas[n]
     return slot(both), both, slot(datas[min(n + 1, 2)]), datas[min(n + 1, 2)]
@@ -232,7 +232,7 @@ def test_the_clock_may_begin_anew_with_the_one_that_is_held(start):
 
 @pytest.mark.parametrize(("lasts", "found"), [(16, True), (8, False)])
 def test_a_segment_that_lasts_as_long_as_both_holds_the_next_one_whatever_its_clock(lasts, found):
-    """The recorder's clock began anew with the next one, and the copy is from before that."""
+    """The recorder's clock restarted with the next one, and the copy is from before that."""
     first = ts.segment(start=48_000_000, pictures=16)
     copy = ts.segment(start=48_000_000 + 96_000, pictures=lasts)
     second = ts.segment(start=0, pictures=16)

@@ -9,7 +9,7 @@ from pipeline.media.clock import BASE
 from pipeline.media.es.codecs import AAC
 from pipeline.media.stitch.audio_repair import behind, in_line
 from pipeline.media.stitch.stitcher import Stitched
-from pipeline.media.stitch.work import Carried
+from pipeline.media.stitch.work import CarryOver
 from pipeline.media.track import Lane
 from pipeline.media.ts.scan import scan
 from pipeline.model import Severity
@@ -252,13 +252,13 @@ def test_sound_stamped_before_the_frame_in_front_of_it(number, ticks, left):
     right[number] += left - ticks
     if ticks > 0:
         first, stamps, right = (x[: number + 1] for x in (first, stamps, right))
-    found = behind(first, stamps, 16, Carried(LANE))
+    found = behind(first, stamps, 16, CarryOver(LANE))
     assert found.tolist() == right.tolist()
 
 
 @pytest.mark.parametrize("overlap", [1, 4])
 def test_sound_stamped_before_the_last_frame_of_the_segment_before(overlap):
-    carried = Carried(LANE)
+    carried = CarryOver(LANE)
     behind(np.array([0]), np.array([BASE]), 10, carried)
     begin = BASE + (10 - overlap) * ts.FRAME
     found = behind(np.array([0]), np.array([begin]), 10, carried)
@@ -278,7 +278,7 @@ def test_sound_stamped_before_the_last_frame_of_the_segment_before(overlap):
     ],
 )
 def test_a_stamp_that_jumps_out_and_back(off, left):
-    carried = Carried(LANE)
+    carried = CarryOver(LANE)
     behind(np.array([0]), np.array([BASE]), 10, carried)
     first = np.array([0, 5, 7, 12])
     line = BASE + (10 + first) * ts.FRAME
@@ -288,7 +288,7 @@ def test_a_stamp_that_jumps_out_and_back(off, left):
 
 def test_a_first_stamp_has_nothing_in_front_to_be_held_against():
     stamps = BASE + np.array([2000, 5 * ts.FRAME, 7 * ts.FRAME])
-    assert in_line(np.array([0, 5, 7]), stamps, Carried(LANE)) is stamps
+    assert in_line(np.array([0, 5, 7]), stamps, CarryOver(LANE)) is stamps
 
 
 def test_one_sound_stamp_that_is_off_by_a_frame_makes_no_silence():

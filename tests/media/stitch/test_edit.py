@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pipeline.media.es.codecs import AAC, H264
 from pipeline.media.stitch.edit import renumber, retime, spliced
-from pipeline.media.stitch.work import Carried, Work
+from pipeline.media.stitch.work import CarryOver, TrackInSegment
 from pipeline.media.track import Lane
 from pipeline.media.ts.elementary import elementary
 from pipeline.media.ts.packetize import audio_pes, blank, clock, packetize, video_pes
@@ -25,11 +25,11 @@ def rows_of(data: bytes) -> np.ndarray:
     return np.frombuffer(bytearray(data), np.uint8).reshape(-1, 188)
 
 
-def work(data: bytes, pid: int, pts: list[int], dts: list[int] | None = None) -> Work:
+def work(data: bytes, pid: int, pts: list[int], dts: list[int] | None = None) -> TrackInSegment:
     packets = columns(rows_of(data))
-    return Work(
+    return TrackInSegment(
         "a.ts",
-        Carried(VIDEO if pid == ts.VIDEO else AUDIO),
+        CarryOver(VIDEO if pid == ts.VIDEO else AUDIO),
         packets,
         track(packets, pid),
         np.array(pts, np.int64),
@@ -42,7 +42,7 @@ def work(data: bytes, pid: int, pts: list[int], dts: list[int] | None = None) ->
     )
 
 
-def everything(one: Work) -> np.ndarray:
+def everything(one: TrackInSegment) -> np.ndarray:
     return np.ones(len(one.track.index), np.bool_)
 
 

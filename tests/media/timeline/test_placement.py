@@ -76,7 +76,7 @@ def test_the_last_packet_of_a_picture_is_lost(tagged):
     datas = run()
     datas[1] = without(datas[1], last_of(datas[1], ts.VIDEO))
     edges, said = planned(datas, tagged)
-    if tagged:  # the counter may begin anew
+    if tagged:  # the counter may restart
         assert (torn(edges), said) == ([NOTHING] * 4, [])
         return
     assert said == [("CC_EDGE", Severity.ERROR, "2.ts", ts.VIDEO)]
@@ -335,7 +335,7 @@ def test_pictures_that_come_when_they_like_leave_no_place_for_a_key_picture():
 
 @pytest.mark.parametrize("lost", [0, 1])
 def test_a_clock_that_goes_on_by_chance_is_no_witness(lost):
-    """It began anew behind a segment that nobody lists any more; counters and names tell."""
+    """It restarted behind a segment that nobody lists any more; counters and names tell."""
     counters: dict[int, int] = {}
     made = []
     for n in range(6):
@@ -362,7 +362,7 @@ def test_a_clock_that_goes_on_by_chance_is_no_witness(lost):
     ],
 )
 def test_how_long_the_last_picture_before_a_restart_is_shown(named, promised, ticks, audio):
-    """It stands as long as two, and the clock begins anew behind it."""
+    """It stands as long as two, and the clock restarts behind it."""
     starts = [S, 2 * S, 0, S]
     datas = [
         ts.segment(start=start, pictures=15 if n == 1 else 16, audio=audio)

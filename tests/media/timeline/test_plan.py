@@ -228,7 +228,7 @@ def test_sound_that_overlaps_by_less_than_its_last_pes():
 
 @pytest.mark.parametrize("frames", [1, 2])
 def test_pictures_that_make_room_for_sound_are_not_missing(frames):
-    """An encoder that began anew puts its first frames of sound before its first picture."""
+    """An encoder that restarted puts its first frames of sound before its first picture."""
     early = frames * ts.FRAME
     slots = [slot(n, ts.segment(start=(n + 1) * S, pictures=16)) for n in range(4)]
     made = plan([*slots[:2], *(sooner(one, ts.AUDIO, early) for one in slots[2:])])

@@ -8,7 +8,7 @@ from pipeline.media.slots.segments import complete
 from pipeline.media.stitch.stitcher import Stitcher
 from pipeline.media.track import Edges, Lane
 from pipeline.media.ts.continuity import continues
-from pipeline.media.ts.mux import Sample, Stream, write
+from pipeline.media.ts.mux import MuxStream, Sample, write
 from pipeline.media.ts.scan import scan
 from tests import ts
 
@@ -29,7 +29,7 @@ def sound(count):
 
 @pytest.mark.parametrize("delay", [0, 12000])
 def test_there_and_back(delay):
-    streams = [Stream(0x100, H264, pictures(SIZES, delay)), Stream(0x110, AAC, sound(90))]
+    streams = [MuxStream(0x100, H264, pictures(SIZES, delay)), MuxStream(0x110, AAC, sound(90))]
     data = write(streams)
     found = scan("a.ts", data)
     assert found.findings == ()
@@ -49,21 +49,21 @@ def test_there_and_back(delay):
 
 @pytest.mark.parametrize("size", range(1, 400))
 def test_every_last_packet_shows_that_it_is_the_last(size):
-    data = write([Stream(0x100, H264, [Sample(9000, 9000, ts.annex_b([ts.nal(1, size + 2)]))])])
+    data = write([MuxStream(0x100, H264, [Sample(9000, 9000, ts.annex_b([ts.nal(1, size + 2)]))])])
     assert complete(scan("a.ts", data).streams[0x100])
 
 
 @pytest.mark.parametrize("count", range(1, 50))
 def test_two_segments_never_look_like_one(count):
-    """Counters begin anew; by chance every 16th edge would seem to go on."""
-    data = write([Stream(0x110, AAC, sound(count))])
+    """Counters restart; by chance every 16th edge would seem to go on."""
+    data = write([MuxStream(0x110, AAC, sound(count))])
     one = scan("a.ts", data).streams[0x110]
     assert not continues(one, one)
     assert one.counters[0] == 0
 
 
 def test_a_stamp_wraps():
-    data = write([Stream(0x110, AAC, [Sample((1 << 33) + 5, (1 << 33) + 5, b"\xff")])])
+    data = write([MuxStream(0x110, AAC, [Sample((1 << 33) + 5, (1 << 33) + 5, b"\xff")])])
     assert scan("a.ts", data).streams[0x110].pts.tolist() == [5]
 
 

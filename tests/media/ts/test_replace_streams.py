@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.media.es.codecs import AAC, H264
-from pipeline.media.ts.mux import Sample, Stream
+from pipeline.media.ts.mux import MuxStream, Sample
 from pipeline.media.ts.replace_streams import samples, spliced
 from pipeline.media.ts.scan import scan
 from tests import ts
@@ -31,7 +31,7 @@ def test_a_pes_without_a_stamp_is_left_out():
 def test_what_stays_is_what_it_was(pid):
     """Byte for byte, under the PID it gets."""
     new = [Sample(ts.START + n, ts.START + n, ts.access_unit(n % 5)) for n in range(0, 30000, 6000)]
-    made = spliced(WHOLE, {AUDIO: (pid, 0x0F)}, [Stream(VIDEO, H264, new)])
+    made = spliced(WHOLE, {AUDIO: (pid, 0x0F)}, [MuxStream(VIDEO, H264, new)])
     found = scan("new", made)
     assert found.findings == ()
     assert found.program.streams == {pid: 0x0F, VIDEO: 0x1B}
@@ -42,13 +42,13 @@ def test_what_stays_is_what_it_was(pid):
 
 
 def test_a_break_of_the_counter_stays_a_break():
-    """What was lost is not made good by being written anew."""
+    """What was lost is not made good by being rewritten."""
     rows = WHOLE.reshape(-1, 188)
     pid = (rows[:, 1] & 0x1F).astype(int) << 8 | rows[:, 2]
     hurt = np.delete(rows, np.flatnonzero(pid == VIDEO)[7], axis=0).reshape(-1)
     before = scan("old", hurt).findings
     assert [f.id for f in before] == ["CC"]
-    made = spliced(hurt, {VIDEO: (VIDEO, 0x1B)}, [Stream(AUDIO, AAC, ())])
+    made = spliced(hurt, {VIDEO: (VIDEO, 0x1B)}, [MuxStream(AUDIO, AAC, ())])
     assert [(f.id, f.count) for f in scan("old", made).findings] == [("CC", before[0].count)]
 
 
@@ -57,6 +57,6 @@ def test_what_must_not_be_trusted_stays_what_it_was():
     rows = WHOLE.reshape(-1, 188).copy()
     pid = (rows[:, 1] & 0x1F).astype(int) << 8 | rows[:, 2]
     rows[np.flatnonzero(pid == VIDEO)[7:23], 3] |= 0x80
-    made = spliced(rows.reshape(-1), {VIDEO: (0x345, 0x1B)}, [Stream(AUDIO, AAC, ())])
+    made = spliced(rows.reshape(-1), {VIDEO: (0x345, 0x1B)}, [MuxStream(AUDIO, AAC, ())])
     said = [(f.id, f.pid, f.count) for f in scan("new", made).findings]
     assert said == [("SCRAMBLED", None, 16), ("CC", 0x345, 1)]

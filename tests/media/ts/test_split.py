@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import scan
-from pipeline.media.ts.split import Place, cut, places
+from pipeline.media.ts.split import CutPoint, cut, places
 from tests import ts
 
 VIDEO, AUDIO = ts.VIDEO, ts.AUDIO
@@ -37,7 +37,7 @@ def stereo(made: bytes, since: int) -> bytes:
 
 @given(st.lists(st.integers(0, len(WHOLE) // 188), max_size=4).map(sorted))
 def test_every_unit_is_in_exactly_one_piece(rows):
-    pieces = cut(data(WHOLE), [Place(row) for row in rows])
+    pieces = cut(data(WHOLE), [CutPoint(row) for row in rows])
     assert len(pieces) == len(rows) + 1
     for pid in (VIDEO, AUDIO):
         again = [one for piece in pieces for one in (samples(piece, pid) if len(piece) else [])]
@@ -46,7 +46,7 @@ def test_every_unit_is_in_exactly_one_piece(rows):
 
 def test_every_piece_has_the_tables_and_no_fault():
     middle = begins(WHOLE, VIDEO)[10]
-    for piece in cut(data(WHOLE), [Place(middle)]):
+    for piece in cut(data(WHOLE), [CutPoint(middle)]):
         found = scan("one", piece)
         assert found.program.streams == scan("whole", data(WHOLE)).program.streams
         assert found.findings == ()
@@ -75,7 +75,7 @@ def test_sound_that_turns_takes_the_nearest_key_picture_with_it():
 def test_what_turns_together_is_one_cut():
     key, turn = begins(WHOLE, VIDEO)[10], begins(WHOLE, AUDIO)[5]
     (place,) = places(data(WHOLE), {VIDEO: [key], AUDIO: [turn]})
-    assert place == Place(key, {VIDEO: key, AUDIO: turn})
+    assert place == CutPoint(key, {VIDEO: key, AUDIO: turn})
 
 
 def test_sound_of_two_formats_in_one_pes_becomes_two():
@@ -123,7 +123,7 @@ def test_no_frame_lies_in_two_files(size):
     for at, row in enumerate(begins(made, AUDIO)[1:], 1):
         if at * size > ENDS[-2]:
             continue  # none begins in the last one: it should have no stamp
-        pieces = cut(data(made), [Place(row, apart=True)])
+        pieces = cut(data(made), [CutPoint(row, apart=True)])
         first, second = (samples(piece, AUDIO) for piece in pieces)
         border = bisect_left(ENDS, at * size)  # frames that begin in front of it
         assert b"".join(one.data for one in first) == es[: ENDS[border]]
@@ -137,7 +137,7 @@ def test_a_pes_that_goes_on_elsewhere_is_not_written_anew():
     made = cut_up(b"".join(FRAMES), 400, ENDS)
     made = made[: 188 * (begins(made, AUDIO)[3] + 1)]
     row = begins(made, AUDIO)[3]
-    first, second = cut(data(made), [Place(row, apart=True)])
+    first, second = cut(data(made), [CutPoint(row, apart=True)])
     assert first.tobytes() == made[: 188 * row]
     assert second.tobytes()[-188:] == made[188 * row :]
 

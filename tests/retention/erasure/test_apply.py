@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from pipeline.agora import names
 from pipeline.archive.bagit import places as archives
 from pipeline.errors import UsageError
-from pipeline.jobs.agora.sessions import Known, Sessions
+from pipeline.jobs.agora.sessions import KeptSession, Sessions
 from pipeline.ledger import queries
 from pipeline.ledger.database.tables import recordings
 from pipeline.ledger.ledger import Ledger
@@ -28,7 +28,7 @@ from pipeline.retention.audit import Audit
 from pipeline.retention.erasure import document as erasure
 from pipeline.retention.erasure import traces
 from pipeline.retention.erasure.apply import Places, entries, erase, held
-from pipeline.retention.erasure.document import Asked
+from pipeline.retention.erasure.document import ErasureRequest
 from pipeline.retention.erasure.subject import Subject
 from pipeline.retention.plan import GuardError
 from pipeline.storage.local import LocalStorage
@@ -70,7 +70,9 @@ class House:
         """What ``recpipe clean erase`` does."""
         found = traces.find(self.stores, subject)
         found.held |= held(self.places, subject, found)
-        asked = Asked("--uid", {name: one.url() for name, one in self.stores.items()}, True)
+        asked = ErasureRequest(
+            "--uid", {name: one.url() for name, one in self.stores.items()}, True
+        )
         erasure.write(self.path, asked, subject, found, now=self.yard.clock())
         return found
 
@@ -151,7 +153,7 @@ def settled(yard: Yard) -> Iterator[House]:
         _spool(yard, id)
     checked = {f"{id}/ full": {"checked": "now"} for id in (*mine, *others)}
     archives.write_state(archive, "fixity.json", checked, yard.spool)
-    known = Known("app", "room", "1", "individual", "r", 1.0, sid=yard.sid(0))
+    known = KeptSession("app", "room", "1", "individual", "r", 1.0, sid=yard.sid(0))
     files = tuple(f"{id}.m3u8" for id in (*mine, *others))
     Sessions(yard.home / "state").write(replace(known, files=files))
     with Ledger(f"sqlite:///{yard.home}/ledger.db") as ledger:
@@ -428,7 +430,9 @@ def test_parts_of_an_upload_that_nobody_completed(weed, tmp_path, clock):
     found = traces.find(stores, Subject(uid=UID))
     assert len(found.uploads) == 1
     path = yard.home / "erase.json"
-    erasure.write(path, Asked("--uid", {}, False), Subject(uid=UID), found, now=yard.clock())
+    erasure.write(
+        path, ErasureRequest("--uid", {}, False), Subject(uid=UID), found, now=yard.clock()
+    )
     audit = Audit(yard.home / "state", yard.clock)
     list(erase(erasure.read(path), places, audit, yard.clock))
     assert [key for key, _, _ in yard.results.uploads()] == [f"{yard.sid(1)}_{of_user(OTHERS)}.mp4"]

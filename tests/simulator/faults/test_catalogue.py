@@ -21,7 +21,7 @@ from pipeline.simulator.faults.catalogue import (
 )
 from pipeline.simulator.recorder.material import Look
 from pipeline.simulator.recorder.mux import SIZE, mux_all
-from pipeline.simulator.recording import Order, simulate
+from pipeline.simulator.recording import RecordingOrder, simulate
 from tests import recordings as r
 from tests.simulator.conftest import LOOK, SECONDS, SLICE
 
@@ -148,7 +148,7 @@ def test_faults_avoid_one_another(simulated):
 @pytest.fixture(scope="module")
 def clean(ffmpeg):
     """Every file of a recording without faults."""
-    return files(simulate(Order(SECONDS, LOOK, SLICE), ffmpeg))
+    return files(simulate(RecordingOrder(SECONDS, LOOK, SLICE), ffmpeg))
 
 
 def files(made):

@@ -15,7 +15,7 @@ from pipeline.agora.client import AgoraClient
 from pipeline.muxing.locate import locate
 from pipeline.simulator.recorder.material import Look, Material, encode
 from pipeline.simulator.service.chaos import Chaos
-from pipeline.simulator.service.gateway import Account, Asked, Reply
+from pipeline.simulator.service.gateway import Customer, HttpRequest, Reply
 from pipeline.simulator.service.requests import Conduct
 from pipeline.simulator.service.rest import application
 from pipeline.simulator.service.service import Service
@@ -23,7 +23,7 @@ from pipeline.storage.local import LocalStorage
 from tests.agora.bodies import START, changed
 from tests.agora.server import FakeTime
 
-ACCOUNT = Account("app1", "customer", SecretStr("customerSECRET"))
+ACCOUNT = Customer("app1", "customer", SecretStr("customerSECRET"))
 ROOT = "/v1/apps/app1/cloud_recording"
 NAME = {"cname": START["cname"], "uid": START["uid"]}
 BASIC = "Basic " + base64.b64encode(b"customer:customerSECRET").decode()
@@ -69,7 +69,7 @@ class Standin:
         """One request, straight to the service; a second later than the last one."""
         self.time.sleep(1)
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.service.answer(Asked(method, f"{ROOT}/{call}", headers, raw))
+        return self.service.answer(HttpRequest(method, f"{ROOT}/{call}", headers, raw))
 
     def acquire(self, **parameters: Any) -> str:
         """A resource id."""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.simulator.service.gateway import Asked
+from pipeline.simulator.service.gateway import HttpRequest
 from tests.agora.bodies import CANVAS, GONE, RECORDING, START, STORAGE, changed
 from tests.simulator.service.standin import HEADERS, NAME, ROOT, STOP, Standin
 
@@ -34,7 +34,7 @@ def standin(tmp_path):
     ],
 )
 def test_no_such_call(standin, method, path):
-    reply = standin.service.answer(Asked(method, path, HEADERS))
+    reply = standin.service.answer(HttpRequest(method, path, HEADERS))
     assert (reply.status, reply.body) == (404, {"message": "no Route matched with those values"})
 
 
@@ -63,7 +63,7 @@ def test_another_project(standin):
         ("resourceid/r/sid/s/mode/mix/query", "GET", {"message": "invalid appid"}),
     ):
         path = f"/v1/apps/other/cloud_recording/{call}"
-        reply = standin.service.answer(Asked(method, path, HEADERS))
+        reply = standin.service.answer(HttpRequest(method, path, HEADERS))
         assert (reply.status, reply.body) == (400, body)
 
 
@@ -76,7 +76,7 @@ def test_the_kind_of_body(standin):
 
 
 def test_ten_requests_a_second(standin):
-    asked = Asked("POST", f"{ROOT}/acquire", HEADERS, b"{}")
+    asked = HttpRequest("POST", f"{ROOT}/acquire", HEADERS, b"{}")
     answers = [standin.service.answer(asked).status for _ in range(12)]
     assert answers == [400] * 10 + [429] * 2
     standin.time.sleep(1)

@@ -14,7 +14,7 @@ from pipeline.jobs.agora import lifecycle as record
 from pipeline.jobs.agora.sessions import Sessions
 from pipeline.media.playlist import parse as reader
 from pipeline.simulator.service.chaos import DOCUMENTED, Chaos, planned
-from pipeline.simulator.service.gateway import Asked
+from pipeline.simulator.service.gateway import HttpRequest
 from tests.agora.bodies import CANVAS, GONE, RECORDING, START, changed
 from tests.simulator.service.standin import HEADERS, NAME, STOP, Standin, client
 
@@ -158,7 +158,7 @@ def test_a_recording_is_not_found_in_another_mode(standin):
 )
 def test_the_client_follows_every_mode(standin, tmp_path, mode, changes):
     """Start until it records, query, stop: what record start and stop do."""
-    wanted = record.Wanted(parse(StartRequest, changed(changes)), mode)
+    wanted = record.ToRecord(parse(StartRequest, changed(changes)), mode)
     sessions = Sessions(tmp_path / "state")
     with client(standin) as agora:
         known = record.start(record.Project(agora, sessions), wanted).known
@@ -214,11 +214,11 @@ def test_the_end_of_the_service_forwards_what_is_held(tmp_path):
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_where_notifications_come_from(standin, version):
-    reply = standin.service.answer(Asked("GET", f"/{version}/ncs/ip", HEADERS))
+    reply = standin.service.answer(HttpRequest("GET", f"/{version}/ncs/ip", HEADERS))
     assert reply.status == 200
     assert reply.body["data"]["service"]["hosts"] == [{"primaryIP": "127.0.0.1"}]
-    assert standin.service.answer(Asked("GET", f"/{version}/ncs/ip")).status == 401
-    assert standin.service.answer(Asked("POST", f"/{version}/ncs/ip", HEADERS)).status == 404
+    assert standin.service.answer(HttpRequest("GET", f"/{version}/ncs/ip")).status == 401
+    assert standin.service.answer(HttpRequest("POST", f"/{version}/ncs/ip", HEADERS)).status == 404
 
 
 def test_a_recorder_that_is_exiting_changes_nothing(tmp_path):
@@ -274,7 +274,7 @@ def _early(standin):
 def test_a_token_that_does_not_open_the_channel(tmp_path, code, why):
     """What the client makes of it: the user is told, and nothing is repeated."""
     standin = Standin(tmp_path, chaos=Chaos(planned=[("start", code)]))
-    wanted = record.Wanted(parse(StartRequest, START))
+    wanted = record.ToRecord(parse(StartRequest, START))
     with client(standin) as agora, pytest.raises(AgoraError, match=why) as caught:
         record.start(record.Project(agora, Sessions(tmp_path / "state")), wanted)
     assert (caught.value.kind, caught.value.code, caught.value.exit_code) == (Kind.AUTH, code, 2)

@@ -3,11 +3,11 @@
 What is encoded is not what was surveyed: some of it is taken away before the encoder sees it.
 """
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.containers.unwrap import Opened
 from pipeline.media.es.nal import nal_units

@@ -10,19 +10,19 @@ from msgspec.structs import replace
 
 from pipeline.choices import Format
 from pipeline.errors import DiskFullError, MuxingError
-from pipeline.media.loss.fills import Fill, Made
+from pipeline.media.loss.fills import EncodedUnits, Fill
 from pipeline.media.stitch.index_size import FIRST
 from pipeline.media.timeline import plan as timeline
 from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.muxing import run
 from pipeline.stages.mux import mux
 from pipeline.stages.mux.ahead import Ahead
-from pipeline.stages.mux.command import Wanted
+from pipeline.stages.mux.command import OutputSpec
 from pipeline.stages.segments import read, slots_of
 from tests import ts
 from tests.segments import local
 
-WANTED = Wanted(Format.MP4)
+WANTED = OutputSpec(Format.MP4)
 KEEP = 'cat >"$out"'
 
 
@@ -65,7 +65,7 @@ class Taken:
             self.ahead.take(segment, TransportStream(read(segment)) if there else None)
 
     def made(self, segments, plan=None, **wanted):
-        """What becomes of it; None if it has to be made anew."""
+        """What becomes of it; None if it has to be made again."""
         results = []
         finished = self.ahead.finished
 
@@ -96,7 +96,7 @@ def told(converted):
 def test_ffmpeg_is_given_what_it_is_given_of_the_plan(
     segments, fake, tmp_path, format, from_memory
 ):
-    ffmpeg, wanted = fake(f"{KEEP}; echo a word >&2"), Wanted(format)
+    ffmpeg, wanted = fake(f"{KEEP}; echo a word >&2"), OutputSpec(format)
     plan = timeline.plan(slots_of(segments))
     usual = mux.convert(plan, segments, ffmpeg, wanted, output=tmp_path / "o", progress=nobody)
     fed = (tmp_path / "o").read_bytes()
@@ -140,7 +140,7 @@ def failed(segments):
 
 
 def moved(segments):
-    """One that is written anew elsewhere."""
+    """One that is rewritten elsewhere."""
     path = segments[6].path.with_name("anew.ts")
     path.write_bytes(segments[6].path.read_bytes())
     return [*segments[:6], replace(segments[6], path=path), *segments[7:]]
@@ -277,7 +277,7 @@ def test_what_gets_pictures_put_in_is_made_anew(segments, fake, tmp_path):
     plan = timeline.plan(slots_of(segments))
     own = np.array([plan.placed[0].first(ts.VIDEO) - 6000])
     unit = b"\0\0\0\1\x65\x88\x84"
-    made, fills = {ts.VIDEO: Made((unit,))}, (Fill(ts.VIDEO, 0, own, own),)
+    made, fills = {ts.VIDEO: EncodedUnits((unit,))}, (Fill(ts.VIDEO, 0, own, own),)
     with closing(taken.ahead):
         assert taken.made(segments, plan, fills=fills, made=made) is None
     assert len(taken.converted.expected[0]) == len(segments) + 1

@@ -13,7 +13,7 @@ from pipeline.media.timeline import plan as timeline
 from pipeline.media.ts.scan import scan
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.mux import mux
-from pipeline.stages.mux.command import Wanted
+from pipeline.stages.mux.command import OutputSpec
 from pipeline.stages.mux.converted import lanes_of
 from pipeline.stages.segments import slots_of
 from tests import ts
@@ -92,7 +92,9 @@ def test_all_ways_of_reading_expect_the_same(planned, fake, tmp_path):
     measured = mux.measure(plan, segments, nobody)
     ffmpeg = fake("exec cat >/dev/null")
     made = [
-        mux.convert(plan, segments, tool, Wanted(format), output=tmp_path / "o", progress=nobody)
+        mux.convert(
+            plan, segments, tool, OutputSpec(format), output=tmp_path / "o", progress=nobody
+        )
         for tool, format in ((ffmpeg, Format.MP4), (NO_FFMPEG, Format.TS))
     ]
     for one in made:
@@ -106,7 +108,9 @@ def test_ffmpeg_is_fed_whole_packets_of_all_lanes(planned, fake, tmp_path):
     plan, segments = planned()
     ffmpeg = fake('cat >"$out"; echo a word >&2')
     output = tmp_path / "fed"
-    made = mux.convert(plan, segments, ffmpeg, Wanted(Format.MP4), output=output, progress=nobody)
+    made = mux.convert(
+        plan, segments, ffmpeg, OutputSpec(Format.MP4), output=output, progress=nobody
+    )
     fed = output.read_bytes()
     rows = [fed[at : at + ts.PACKET] for at in range(0, len(fed), ts.PACKET)]
     assert {row[0] for row in rows} == {0x47}
@@ -129,7 +133,7 @@ def test_passes(planned, fake, tmp_path, in_one_pass, word):
     made = mux.convert(
         *planned(),
         fake("exec cat >/dev/null"),
-        Wanted(Format.MP4, in_one_pass=in_one_pass),
+        OutputSpec(Format.MP4, in_one_pass=in_one_pass),
         output=tmp_path / "o",
         progress=nobody,
     )
@@ -139,7 +143,7 @@ def test_passes(planned, fake, tmp_path, in_one_pass, word):
 
 def test_room_for_the_index_is_enough(planned, ffmpeg, tmp_path):
     output = tmp_path / "out.mp4"
-    made = mux.convert(*planned(), ffmpeg, Wanted(Format.MP4), output=output, progress=nobody)
+    made = mux.convert(*planned(), ffmpeg, OutputSpec(Format.MP4), output=output, progress=nobody)
     assert made.messages == ""
     assert output.stat().st_size > 0
 
@@ -147,7 +151,9 @@ def test_room_for_the_index_is_enough(planned, ffmpeg, tmp_path):
 def test_a_transport_stream_needs_no_ffmpeg(planned, tmp_path):
     plan, segments = planned()
     output = tmp_path / "out"
-    made = mux.convert(plan, segments, NO_FFMPEG, Wanted(Format.TS), output=output, progress=nobody)
+    made = mux.convert(
+        plan, segments, NO_FFMPEG, OutputSpec(Format.TS), output=output, progress=nobody
+    )
     assert len(made.lengths) == 3
     tables = output.stat().st_size - sum(made.lengths)
     assert tables > 0
@@ -174,7 +180,9 @@ def test_a_segment_that_changes_after_the_plan(planned, fake, tmp_path, format, 
     change(segments[1].path)
     ffmpeg = fake("exec cat >/dev/null")
     with pytest.raises(StorageError, match=r"1\.ts: changed while it was converted; run again"):
-        mux.convert(plan, segments, ffmpeg, Wanted(format), output=tmp_path / "o", progress=nobody)
+        mux.convert(
+            plan, segments, ffmpeg, OutputSpec(format), output=tmp_path / "o", progress=nobody
+        )
 
 
 @pytest.mark.parametrize(
@@ -191,13 +199,15 @@ def test_a_segment_that_changes_after_the_plan(planned, fake, tmp_path, format, 
 def test_an_ffmpeg_that_fails(planned, fake, tmp_path, text, kind, why):
     ffmpeg = fake(text)
     with pytest.raises(kind, match=why):
-        mux.convert(*planned(), ffmpeg, Wanted(Format.MP4), output=tmp_path / "o", progress=nobody)
+        mux.convert(
+            *planned(), ffmpeg, OutputSpec(Format.MP4), output=tmp_path / "o", progress=nobody
+        )
 
 
 def test_no_ffmpeg_at_all(planned, tmp_path):
     with pytest.raises(MuxingError):
         mux.convert(
-            *planned(), NO_FFMPEG, Wanted(Format.MP4), output=tmp_path / "o", progress=nobody
+            *planned(), NO_FFMPEG, OutputSpec(Format.MP4), output=tmp_path / "o", progress=nobody
         )
 
 
@@ -207,7 +217,9 @@ def test_more_segments_than_buffers_do_not_mix(planned, fake, tmp_path):
     outputs = []
     for text in ('exec cat >"$out"', 'sleep 0.3; exec cat >"$out"'):
         output = tmp_path / f"fed{len(outputs)}"
-        mux.convert(plan, segments, fake(text), Wanted(Format.MP4), output=output, progress=nobody)
+        mux.convert(
+            plan, segments, fake(text), OutputSpec(Format.MP4), output=output, progress=nobody
+        )
         outputs.append(output.read_bytes())
     assert outputs[0] == outputs[1]
     assert len(outputs[0]) > 1 << 20  # more than the pipe holds

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pipeline.ledger.discovery import Known, PartSeen
+from pipeline.ledger.discovery import KnownRecording, PartSeen
 from pipeline.ledger.states import WAITING, State
 from pipeline.model import Recording
-from pipeline.watch.discovery.observation import Seen
+from pipeline.watch.discovery.observation import Observation
 from pipeline.watch.discovery.readiness import USUALLY, Patience, judge
 
 PATIENCE = Patience(settle=600.0, late_deadline=48 * 3600.0)
@@ -20,11 +20,11 @@ def seen(*, ended=True, missing=(), copies=False, newest=T - 60, fingerprint="f"
     parts = [PartSeen("a.m3u8", None, ended, 9, tuple(missing))]
     parts += [PartSeen("bak0_a.m3u8", 0, later, 9, ())] if later is not None else []
     recording = Recording("a", "a.m3u8", ())
-    return Seen(recording, fingerprint, newest, tuple(parts), copies)
+    return Observation(recording, fingerprint, newest, tuple(parts), copies)
 
 
 def before(*, fingerprint="f", since=T - 3600, as_is=False, ended_at=T - 3600):
-    return Known(
+    return KnownRecording(
         id=1,
         source="a",
         store="s",

@@ -11,7 +11,7 @@ from pipeline.errors import NotFoundError
 from pipeline.jobs.one import inputs as what_is_converted
 from pipeline.jobs.selection import Selection
 from pipeline.ledger import claims, discovery, queries
-from pipeline.ledger.claims import Made
+from pipeline.ledger.claims import PublishedVersion
 from pipeline.ledger.database.tables import recordings
 from pipeline.ledger.states import State
 from pipeline.model import SourceFile, Verdict
@@ -53,7 +53,7 @@ def publish(ledger, look, store, version=1):
     for one in found:
         inputs = what_is_converted(look.store_watcher.one(one.place).recording, store)
         files = tuple(SourceFile(f"folder/{n}", s, e, None) for n, s, e in inputs)
-        made = Made(version, Verdict.OK, "u", "r", 1, "0", files)
+        made = PublishedVersion(version, Verdict.OK, "u", "r", 1, "0", files)
         claims.published(ledger, one, made, ffmpeg="7")
     return len(found)
 

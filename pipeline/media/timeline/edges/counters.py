@@ -18,7 +18,7 @@ def counters_go_on(
 ) -> bool:
     """Whether this writer's continuity counters go on from segment to segment: half of them do.
 
-    By chance one in 16 does; a writer that begins anew begins with the same counter every time.
+    By chance one in 16 does; a writer that restarts begins with the same counter every time.
     Where a part is too short to tell, the others are asked as well.
     """
     pairs = _edges(segments, lanes)

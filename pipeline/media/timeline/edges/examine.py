@@ -17,7 +17,7 @@ from pipeline.media.timeline.decoding import first_wait
 from pipeline.media.timeline.edges import stream_gaps as absence
 from pipeline.media.timeline.edges.gaps import examine_gap
 from pipeline.media.timeline.edges.pace import decoded_end, pace
-from pipeline.media.timeline.edges.part import Edge, Part
+from pipeline.media.timeline.edges.part import Edge, PartEdges
 from pipeline.media.timeline.edges.stream_gaps import never_sent
 from pipeline.media.track import Lane
 from pipeline.media.ts.continuity import continues, moved
@@ -33,7 +33,7 @@ def examine(
     ``counters`` go on from segment to segment with this writer.
     """
     paces = {lane.pid: pace(segments, lane) for lane in lanes if _held(lane, segments)}
-    part = Part(lanes, slots, counters, paces)
+    part = PartEdges(lanes, slots, counters, paces)
     before: Placed | None = None
     for segment in segments:
         if before is not None:
@@ -54,7 +54,7 @@ def _held(lane: Lane, segments: Sequence[Placed]) -> bool:
     return any(lane.pid in segment.stamps for segment in segments)
 
 
-def _edge(part: Part, before: Placed, segment: Placed) -> None:
+def _edge(part: PartEdges, before: Placed, segment: Placed) -> None:
     """Decide for every lane whether media is missing between two segments."""
     edge = Edge(before, segment, _gaps(part, before, segment))
     here, shared = part.of(segment), edge.shared
@@ -74,7 +74,7 @@ def _edge(part: Part, before: Placed, segment: Placed) -> None:
         _end_here(part, before, before.stamps.keys() - shared)
 
 
-def _gaps(part: Part, before: Placed, segment: Placed) -> dict[int, float]:
+def _gaps(part: PartEdges, before: Placed, segment: Placed) -> dict[int, float]:
     """Ticks from where each stream ended last to where it begins again."""
     ends = {pid: end + segment.pushed for pid, end in part.ends.items()}
     gaps = {pid: segment.first(pid) - ends[pid] for pid in segment.stamps if pid in ends}
@@ -96,14 +96,14 @@ def _shown_apart(before: Placed, segment: Placed, lane: Lane) -> float:
     return segment.presented(lane.pid)[0] - before.end(lane)
 
 
-def _torn_head(part: Part, segment: Placed, pid: int) -> None:
+def _torn_head(part: PartEdges, segment: Placed, pid: int) -> None:
     if head := segment.stream(pid).head:
         detail = f"{head} bytes stand before the first PES: the stream begins inside a unit"
         part.say("PES_START", Severity.ERROR, segment, detail, pid=pid)
         part.of(segment).torn.add(pid)
 
 
-def _absent(part: Part, segment: Placed, lane: Lane) -> None:
+def _absent(part: PartEdges, segment: Placed, lane: Lane) -> None:
     """Whether a stream that comes again was lost meanwhile."""
     chain = part.chains.setdefault(lane.pid, [])
     if lane.pid not in segment.stamps:
@@ -121,7 +121,7 @@ def _absent(part: Part, segment: Placed, lane: Lane) -> None:
     part.chains[lane.pid] = [segment]
 
 
-def _end_torn(part: Part, before: Placed, torn: Set[int], *, adjacent: bool) -> None:
+def _end_torn(part: PartEdges, before: Placed, torn: Set[int], *, adjacent: bool) -> None:
     """Where nothing follows, a stream must end whole; what does not lost its end."""
     marks = part.of(before)
     for pid in before.stamps:
@@ -131,7 +131,7 @@ def _end_torn(part: Part, before: Placed, torn: Set[int], *, adjacent: bool) -> 
                 marks.cut.add(pid)
 
 
-def _end_here(part: Part, last: Placed, pids: Set[int]) -> None:
+def _end_here(part: PartEdges, last: Placed, pids: Set[int]) -> None:
     """Streams that the next segment does not hold must end whole as well."""
     part.of(last).whole |= pids
     short = [pid for pid in pids if last.stream(pid).short]
@@ -141,7 +141,7 @@ def _end_here(part: Part, last: Placed, pids: Set[int]) -> None:
         _end_torn(part, last, pids, adjacent=True)
 
 
-def _examine_counters(part: Part, edge: Edge, pid: int) -> None:
+def _examine_counters(part: PartEdges, edge: Edge, pid: int) -> None:
     before, segment, (a, b) = edge.before, edge.segment, edge.sides(pid)
     here = part.of(segment)
     if continues(a, b) or b.free_start:

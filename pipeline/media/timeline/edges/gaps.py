@@ -13,7 +13,7 @@ from pipeline.media.slots.segments import (
     promise_is_kept,
 )
 from pipeline.media.timeline.edges.pace import Pace
-from pipeline.media.timeline.edges.part import Edge, Part
+from pipeline.media.timeline.edges.part import Edge, PartEdges
 from pipeline.media.timeline.edges.stream_gaps import came_back
 from pipeline.media.track import Lane
 from pipeline.media.ts.continuity import continues, moved
@@ -22,7 +22,7 @@ from pipeline.model import Severity
 TOLERANCE = 1.0  # seconds the slice clock may differ from the media
 
 
-def examine_gap(part: Part, edge: Edge, lane: Lane) -> None:
+def examine_gap(part: PartEdges, edge: Edge, lane: Lane) -> None:
     """A gap that nothing explains yet: the writer's own, a step of the clock, or a loss."""
     before, segment = edge.before, edge.segment
     gap, usual = edge.gaps[lane.pid], part.paces[lane.pid]
@@ -47,7 +47,7 @@ def examine_gap(part: Part, edge: Edge, lane: Lane) -> None:
         _harmless(part, segment, lane, gap)
 
 
-def _judge_gap(part: Part, edge: Edge, lane: Lane) -> None:
+def _judge_gap(part: PartEdges, edge: Edge, lane: Lane) -> None:
     before, segment, gap = edge.before, edge.segment, edge.gaps[lane.pid]
     by_names = _gap_by_names(part, edge)
     if _nothing_is_missing(part, edge, lane):
@@ -71,12 +71,12 @@ def _judge_gap(part: Part, edge: Edge, lane: Lane) -> None:
         part.say("DTS_GAP", Severity.ERROR, blamed, detail, pid=lane.pid)
 
 
-def _harmless(part: Part, segment: Placed, lane: Lane, gap: float) -> None:
+def _harmless(part: PartEdges, segment: Placed, lane: Lane, gap: float) -> None:
     detail = f"{gap / HZ:.3f} s without {lane.codec.kind} between two segments"
     part.say("DTS_GAP", Severity.INFO, segment, detail, pid=lane.pid)
 
 
-def _nothing_is_missing(part: Part, edge: Edge, lane: Lane) -> bool:
+def _nothing_is_missing(part: PartEdges, edge: Edge, lane: Lane) -> bool:
     """Two witnesses say so: the counter goes on, and no number of packets that it cannot count is
     missing; another stream goes on meanwhile; what EXTINF promised is there.
     """
@@ -103,13 +103,13 @@ def _others_break(edge: Edge) -> bool:
     return any(not (continues(a, b) or moved(a, b)) for a, b in pairs)
 
 
-def _is_promised(part: Part, edge: Edge, gap: float) -> bool:
+def _is_promised(part: PartEdges, edge: Edge, gap: float) -> bool:
     """By EXTINF the segment in front of a gap lasts until the next one begins."""
     lasts = opening(edge.segment, part.lanes) - opening(edge.before, part.lanes)
     return abs(lasts - (edge.before.slot.duration or 0.0) * HZ) < gap / 2
 
 
-def _interrupted(part: Part, edge: Edge, lane: Lane) -> bool:
+def _interrupted(part: PartEdges, edge: Edge, lane: Lane) -> bool:
     """The playlist says that a stream came back here (EVENT=START), and nothing contradicts it: its
     counter goes on, so does another stream meanwhile, and both segments are as long as promised.
     """
@@ -129,7 +129,7 @@ def _lacks_its_key(segment: Placed, lane: Lane, gap: float, usual: Pace) -> bool
     return gap > lane.unit / 2 and gap + lane.unit > 1.5 * usual.longest
 
 
-def _gap_by_names(part: Part, edge: Edge) -> float | None:
+def _gap_by_names(part: PartEdges, edge: Edge) -> float | None:
     """Seconds without media between two segments according to the UTC in their names."""
     before, utc = edge.before, edge.segment.slot.utc
     if before.slot.utc is None or utc is None:

@@ -58,7 +58,7 @@ class Edge(Struct, frozen=True, eq=False):
         return self.before.stamps.keys() & self.segment.stamps.keys()
 
 
-class Part(Struct, eq=False):
+class PartEdges(Struct, eq=False):
     """One part on its way along its edges."""
 
     lanes: Sequence[Lane]

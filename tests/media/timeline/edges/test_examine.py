@@ -225,7 +225,7 @@ def examined(found: list[Placed], *, counters: bool = True) -> list[tuple]:
     ("counters", "missing", "counted"),
     [
         pytest.param((1, 0), 1, True, id="one packet"),
-        pytest.param((0, 0), 0, False, id="the counter of a writer that begins anew"),
+        pytest.param((0, 0), 0, False, id="the counter of a writer that restarts"),
         pytest.param((15, 0), 15, True, id="fifteen"),
     ],
 )
@@ -470,7 +470,7 @@ def test_what_is_wrong_behind_a_segment_tells_nothing_of_what_is_missing_in_fron
 
 
 def jagged(start: int, steps: list[int]) -> bytes:
-    """A segment of pictures with these ticks between them, and counters that begin anew."""
+    """A segment of pictures with these ticks between them, and counters that restart."""
     times = start + np.cumsum([0, *steps[:-1]])
     tables = ts.table_packets(0, ts.pat()) + ts.table_packets(ts.PMT, ts.pmt({ts.VIDEO: ts.H264}))
     rows = []
