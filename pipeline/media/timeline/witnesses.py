@@ -66,7 +66,10 @@ class Witnesses(Struct, frozen=True):
             return self.listed + max(self.rest, self.numbered)
         names, doubt = self.names or (self.listed, DOUBT / HZ)
         if self.gone or self.hurt:
-            return self.listed if abs(names - self.listed) <= doubt else max(names, 0.0)
+            if abs(names - self.listed) > doubt:
+                return max(names, 0.0)
+            both = self.listed + self.rest  # what is listed, and what the segment before lacks
+            return both if abs(names - both) <= ALIKE else self.listed
         if names > TOLERANCE or self.numbered:
             return max(names, self.numbered)
         return self.rest if abs(names - self.rest) <= ALIKE else 0.0

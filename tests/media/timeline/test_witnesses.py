@@ -93,6 +93,12 @@ def test_the_clock_is_right(seen, right):
             {"hurt": True, "listed": 0.0, "names": (2.0, 0.1)}, 2.0, id="names beside damage"
         ),
         pytest.param({"hurt": True, "names": (-2.0, 0.1)}, 0.0, id="never before the end"),
+        pytest.param(
+            {"hurt": True, "names": (0.067, 0.1), "rest": 0.066}, 0.066, id="names and EXTINF agree"
+        ),
+        pytest.param(
+            {"hurt": True, "names": (0.067, 0.1), "rest": 0.04}, 0.0, id="they do not agree"
+        ),
     ],
 )
 def test_how_long_nothing_was_sent_by_all_but_the_clock(seen, seconds):
