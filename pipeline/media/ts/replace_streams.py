@@ -19,7 +19,7 @@ Blocks = list[tuple[int, int, Bytes]]
 def spliced(
     data: Bytes, kept: Mapping[int, tuple[int, int]], made: Sequence[transport.MuxStream]
 ) -> Bytes:
-    """The segment rewritten.  ``kept`` are PIDs that stay, with the PID and stream_type they get."""
+    """The segment rewritten.  ``kept``: PIDs that stay, with the PID and stream_type they get."""
     packets = columns(framing(data).rows)
     types = dict(kept.values())
     types |= {stream.pid: stream.codec.stream_type for stream in made}
