@@ -1,5 +1,6 @@
 """What people read is true: commands, options and links."""
 
+import ast
 import functools
 import os
 import re
@@ -7,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -92,3 +94,24 @@ def test_recpipe_in_running_text_is_a_command():
 def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\((?!https?://)([^)#\s]+)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def blocks() -> list[str]:
+    """Every piece of Python on the pages."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    return re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+
+
+@pytest.mark.parametrize("block", blocks())
+def test_python_on_the_pages_names_what_there_is(block):
+    """Every import works, and every name that is asked of a module is in it."""
+    tree = ast.parse(block)
+    known: dict[str, object] = {}
+    imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    exec(compile(ast.Module(imports, []), "page", "exec"), known)
+    modules = {name: one for name, one in known.items() if isinstance(one, ModuleType)}
+    asked = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute)]
+    named = [(n.value.id, n.attr) for n in asked if isinstance(n.value, ast.Name)]
+    assert imports
+    for name, attribute in named:
+        assert name not in modules or hasattr(modules[name], attribute), f"{name}.{attribute}"

@@ -76,7 +76,7 @@ def start(request: str | None, **chosen: Any) -> int:
     wanted = parse(StartRequest, body)
     name = {"cname": wanted.cname, "uid": wanted.uid}
     parameters = parse(AcquireRequest, {**name, "clientRequest": acquire}).client_request
-    recording = jobs.ToRecord(wanted, chosen["mode"], parameters)
+    recording = jobs.NewRecording(wanted, chosen["mode"], parameters)
     calls, mode = _calls(chosen), recording.mode
     pair = calls.acquire(recording.acquire, mode), calls.start(wanted, RESOURCE, mode)
     _warn(recording.cautions(time.time()))

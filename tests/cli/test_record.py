@@ -29,7 +29,7 @@ def started(server):
     from pipeline.jobs.agora.sessions import Sessions
 
     with AgoraClient("app1", "customer", SecretStr(SECRET), hosts=[server.url]) as client:
-        wanted = record.ToRecord(parse(StartRequest, START))
+        wanted = record.NewRecording(parse(StartRequest, START))
         sessions = Sessions(Path(os.environ["RECPIPE_STATE"]))
         record.start(record.Project(client, sessions), wanted)
     server.service.recordings[0].since -= 60

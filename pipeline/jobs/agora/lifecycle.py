@@ -42,7 +42,7 @@ class Project(Struct, frozen=True):
     sessions: Sessions
 
 
-class ToRecord(Struct, frozen=True):
+class NewRecording(Struct, frozen=True):
     """A recording to start."""
 
     start: StartRequest
@@ -82,7 +82,7 @@ class Ended(Struct, frozen=True):
     why: str | None = None
 
 
-def start(project: Project, wanted: ToRecord) -> Begun:
+def start(project: Project, wanted: NewRecording) -> Begun:
     """Acquire and start as a pair.  What runs already under this channel and uid is left alone."""
     client, request = project.client, wanted.start
     name = (client.calls.app_id, request.cname, request.uid)
@@ -157,7 +157,7 @@ def _is_alive(client: AgoraClient, known: KeptSession) -> bool:
         raise
 
 
-def _begin(project: Project, wanted: ToRecord, left: KeptSession | None) -> Begun:
+def _begin(project: Project, wanted: NewRecording, left: KeptSession | None) -> Begun:
     """New pairs until one works; ``left`` is what an earlier call left behind."""
     known, resumed = left, left is not None and left.sid is None
     for pair in range(PAIRS + resumed):
@@ -180,7 +180,7 @@ def _begin(project: Project, wanted: ToRecord, left: KeptSession | None) -> Begu
     raise AssertionError("the last pair returns or raises")
 
 
-def _acquire(project: Project, wanted: ToRecord, before: KeptSession | None) -> KeptSession:
+def _acquire(project: Project, wanted: NewRecording, before: KeptSession | None) -> KeptSession:
     client, request = project.client, wanted.start
     resource = client.acquire(wanted.acquire, mode=wanted.mode)
     storage = request.client_request.storage_config
@@ -217,7 +217,7 @@ def _begun(project: Project, known: KeptSession, answer: Started) -> Begun:
 
 
 def _found_again(
-    project: Project, wanted: ToRecord, known: KeptSession, conflict: AgoraError
+    project: Project, wanted: NewRecording, known: KeptSession, conflict: AgoraError
 ) -> Begun:
     """An earlier start, of which no answer came, did begin to record."""
     for resource, sid in reversed(known.earlier):

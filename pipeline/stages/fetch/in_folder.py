@@ -80,11 +80,13 @@ def _read_ahead(
 def _grouped(files: Sequence[_File]) -> Iterator[list[_File]]:
     """As many in a row as are read at once."""
     group: list[_File] = []
+    size = 0
     for file in files:
-        if group and sum(f.object.size for f in [*group, file]) > TOGETHER:
+        if group and size + file.object.size > TOGETHER:
             yield group
-            group = []
+            group, size = [], 0
         group.append(file)
+        size += file.object.size
     if group:
         yield group
 
@@ -98,12 +100,13 @@ def _path(found: StoredObject, storage: Storage) -> Path:
 def _read(files: Sequence[_File], arena: Buffer) -> tuple[Bytes, list[int]]:
     """Their bytes, one behind the other, and how many each has."""
     room = arena.room(sum(min(file.object.size, LARGEST) for file in files))
-    sizes: list[int] = []
+    sizes, end = [], 0
     for file in files:
-        here = room[sum(sizes) :][: min(file.object.size, LARGEST)]
+        here = room[end:][: min(file.object.size, LARGEST)]
         with os_errors(f"read {file.path}"):
             sizes.append(read_into(file.path, here))
-    return room[: sum(sizes)], sizes
+        end += sizes[-1]
+    return room[:end], sizes
 
 
 def _read_again(before: Fetched) -> Fetched:

@@ -23,7 +23,7 @@ from tests.agora.server import HANG_UP, FakeTime, listening
 from tests.agora.service import Service
 
 ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "6"))
-WANTED = record.ToRecord(parse(StartRequest, START))
+WANTED = record.NewRecording(parse(StartRequest, START))
 NAME = ("app1", START["cname"], START["uid"])
 LONGEST = 15 * 60.0  # seconds one command may take, with everything going wrong
 
@@ -302,7 +302,7 @@ def test_a_refused_start_leaves_nothing_behind(world):
 
 
 def test_a_body_for_another_mode_is_refused_before_anything_is_sent(world):
-    wanted = record.ToRecord(parse(StartRequest, changed({"uid": "123"})))
+    wanted = record.NewRecording(parse(StartRequest, changed({"uid": "123"})))
     with world.client() as client, pytest.raises(UsageError, match="the recorder itself"):
         record.start(record.Project(client, world.sessions), wanted)
     assert world.server.seen == []
@@ -427,7 +427,7 @@ def test_which_recording_is_meant(world):
         find(world.sessions, *NAME)
     world.once(world.start)
     world.time.sleep(1)
-    other = record.ToRecord(parse(StartRequest, changed({"cname": "other"})))
+    other = record.NewRecording(parse(StartRequest, changed({"cname": "other"})))
     world.once(lambda client: record.start(record.Project(client, world.sessions), other))
     with pytest.raises(UsageError, match="channel other, uid 527841; channel httpClient463224"):
         find(world.sessions, "app1", None, None)

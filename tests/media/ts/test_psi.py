@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.media.ts import psi
 from pipeline.media.ts.packets import PACKET, columns
@@ -365,3 +366,20 @@ def test_no_bytes_are_too_wrong_to_read(payloads, pat):
 def test_describe():
     assert psi.describe(Program({0x101: 0x0F, 0x100: 0x1B})) == "0x100:0x1b 0x101:0x0f"
     assert psi.describe(Program()) == "none"
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        pytest.param({"tables": (7,)}, True, id="other PIDs carry sections"),
+        pytest.param({"told": {256: 3}}, True, id="the sound says otherwise"),
+        pytest.param({"streams": {}}, False, id="other streams"),
+        pytest.param({"pmt_pid": 1}, False, id="another PMT"),
+        pytest.param({"formats": {256: "AC-3"}}, False, id="another format"),
+        pytest.param({"languages": {256: "eng"}}, False, id="another language"),
+        pytest.param({"moves": {256: 257}}, False, id="a stream that moves"),
+    ],
+)
+def test_programs_are_the_same_if_they_tell_of_the_same_streams(changed, same):
+    program = Program(STREAMS, ts.PMT)
+    assert (replace(program, **changed) == program) is same

@@ -22,7 +22,7 @@ from tests.agora.bodies import START
 from tests.simulator.service.standin import ACCOUNT, Standin, client
 
 ROUNDS = int(os.environ.get("RECPIPE_TEST_ROUNDS", "8"))
-WANTED = record.ToRecord(parse(StartRequest, START))
+WANTED = record.NewRecording(parse(StartRequest, START))
 NAME = (ACCOUNT.app_id, START["cname"], START["uid"])
 LONGEST = 15 * 60.0  # seconds one command may take, with everything going wrong
 TRIES = 20

@@ -158,7 +158,7 @@ def test_a_recording_is_not_found_in_another_mode(standin):
 )
 def test_the_client_follows_every_mode(standin, tmp_path, mode, changes):
     """Start until it records, query, stop: what record start and stop do."""
-    wanted = record.ToRecord(parse(StartRequest, changed(changes)), mode)
+    wanted = record.NewRecording(parse(StartRequest, changed(changes)), mode)
     sessions = Sessions(tmp_path / "state")
     with client(standin) as agora:
         known = record.start(record.Project(agora, sessions), wanted).known
@@ -274,7 +274,7 @@ def _early(standin):
 def test_a_token_that_does_not_open_the_channel(tmp_path, code, why):
     """What the client makes of it: the user is told, and nothing is repeated."""
     standin = Standin(tmp_path, chaos=Chaos(planned=[("start", code)]))
-    wanted = record.ToRecord(parse(StartRequest, START))
+    wanted = record.NewRecording(parse(StartRequest, START))
     with client(standin) as agora, pytest.raises(AgoraError, match=why) as caught:
         record.start(record.Project(agora, Sessions(tmp_path / "state")), wanted)
     assert (caught.value.kind, caught.value.code, caught.value.exit_code) == (Kind.AUTH, code, 2)
