@@ -67,7 +67,7 @@ def track(packets: Packets, pid: int, *moved: int) -> StreamPackets:
     )
 
 
-def parted(packets: Packets, pid: int, rows: Sequence[int]) -> list[StreamPackets] | None:
+def track_in_each(packets: Packets, pid: int, rows: Sequence[int]) -> list[StreamPackets] | None:
     """What one PID carries in each of several segments, of which ``rows`` tells where each begins
     and the last one ends; None unless each begins with a PES and nothing is wrong with any.
     """

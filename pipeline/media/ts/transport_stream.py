@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 
 from pipeline.media.clock import Bytes
 from pipeline.media.ts.packets import LOCK, PACKET, Framing, Packets, columns, framing
-from pipeline.media.ts.pes import StreamPackets, parted, track
+from pipeline.media.ts.pes import StreamPackets, track, track_in_each
 
 
 class TransportStream:
@@ -59,7 +59,7 @@ class _SideBySide:
     def track(self, pid: int, number: int) -> StreamPackets | None:
         """A stream of one of them, if each has it whole."""
         if pid not in self._tracks:
-            self._tracks[pid] = parted(self._together, pid, self._rows)
+            self._tracks[pid] = track_in_each(self._together, pid, self._rows)
         tracks = self._tracks[pid]
         return tracks[number] if tracks else None
 
