@@ -3,8 +3,8 @@
 A file that merely lies in the working directory is not read: settings can run commands, name hosts
 that get secrets, and weaken cleanup, and a folder of recordings may come from anybody.
 
-The only reader of the part of the environment that is ours: what ``AWS_*`` means is boto3's
-business, ``PATH`` that of the search for ffmpeg.
+The only reader of our part of the environment: ``AWS_*`` is read by boto3, ``PATH`` by the search
+for ffmpeg.
 """
 
 import os
@@ -131,7 +131,9 @@ KINDS: Mapping[str, type | UnionType] = {
     "webhook_secret_file": str,
     "width": int,
 }
-"""Every option of every command; one that is no choice of a conversion is a row here."""
+"""The type of every option of every command; those of a conversion come from
+:mod:`pipeline.choices`.
+"""
 
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
@@ -144,7 +146,7 @@ _WORDS: Mapping[type | UnionType, str] = {
 }
 _SECRET = "agora_customer_secret"
 _WEBHOOK_SECRET = "webhook_secret"
-_NO_OPTIONS = (  # variables that are read all the same, and those of scripts/systemd
+_NO_OPTIONS = (  # variables that are no options but are read, and those of scripts/systemd
     *(_SECRET, _WEBHOOK_SECRET, "notify_secret", "config"),
     *("stores", "clean", "clean_ping", "archive", "archive_ping"),
 )
@@ -153,15 +155,15 @@ _NEAR = 0.7  # as difflib measures it
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A value, and for error messages where it was set."""
+    """A value, and where it was set, for error messages."""
 
-    value: Any  # of the kind of its key, or a text still to be read as one
+    value: Any  # of the type of its key, or a text that is still to be parsed
     origin: str
 
 
 def one_thread_for_algebra() -> None:
-    """Have numpy start none of the threads that its linear algebra has for each core: nothing here
-    needs it, and starting them is a third of its import.
+    """Keep OpenBLAS to one thread (``OPENBLAS_NUM_THREADS``): nothing here needs more, and starting
+    one for each core takes a third of numpy's import.  To be called before numpy is imported.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -169,7 +171,11 @@ def one_thread_for_algebra() -> None:
 def load(
     file: str | None = None, *, environ: Mapping[str, str] = os.environ
 ) -> Mapping[str, Setting]:
-    """All that is set outside the command line; a file that is named has to be there."""
+    """All settings outside the command line.
+
+    Raises ``NotFoundError`` if a file that was named is not there, ``UsageError`` for an unknown
+    key, a value of another type, a secret in the file, or a file that cannot be read.
+    """
     path, named = _place(file, environ)
     told = dict(_from_file(path, required=named))
     return told | dict(_from_environment(environ))
@@ -178,7 +184,9 @@ def load(
 def load_stores(
     file: str | None = None, *, environ: Mapping[str, str] = os.environ
 ) -> tuple[Mapping[str, Mapping[str, Any]], Path]:
-    """The tables ``[storage.NAME]``, as they are written, and the file they are in."""
+    """The tables ``[storage.NAME]`` as written, and the file they are in.  Errors as for ``load``,
+    but the tables are not checked: :func:`pipeline.agora.stores.parse` does that.
+    """
     path, named = _place(file, environ)
     tables = _read(path, required=named).get(STORES, {})
     if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
@@ -187,9 +195,9 @@ def load_stores(
 
 
 def misspelt(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Variables that nobody reads and that are called nearly like one that is read.
+    """Warnings about ``RECPIPE_*`` variables that are not read but look like one that is.
 
-    Others may be somebody's own.
+    Others may be the user's own.
     """
     from difflib import get_close_matches
 
@@ -203,7 +211,7 @@ def misspelt(environ: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def stray(file: str | None = None, *, environ: Mapping[str, str] = os.environ) -> str | None:
-    """What to say of settings in the working directory, which nobody asked for."""
+    """A warning about settings in the working directory, which are not read; None without any."""
     path, named = _place(file, environ)
     if named or not os.path.lexists(STRAY):
         return None
@@ -211,7 +219,7 @@ def stray(file: str | None = None, *, environ: Mapping[str, str] = os.environ) -
 
 
 def _place(file: str | None, environ: Mapping[str, str]) -> tuple[Path, bool]:
-    """Where the settings are; and whether somebody said so."""
+    """Where the settings are, and whether that was said with --config or ``RECPIPE_CONFIG``."""
     named = file or environ.get(f"{PREFIX}CONFIG")
     if named:
         return Path(named), True
@@ -219,43 +227,55 @@ def _place(file: str | None, environ: Mapping[str, str]) -> tuple[Path, bool]:
 
 
 def variable(name: str, *, environ: Mapping[str, str] = os.environ) -> str:
-    """A variable that the settings name, for a key that is in no file."""
+    """The value of a variable that the settings name, for a key that is in no file; "" if unset."""
     return environ.get(name, "")
 
 
 def read_toml(path: Path) -> Mapping[str, Any]:
-    """A file that has to be there."""
+    """A TOML file.  Raises ``NotFoundError`` if it is not there, ``UsageError`` if it cannot be
+    read or is not TOML.
+    """
     return _read(path, required=True)
 
 
 def default_spool(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where segments are kept while a recording is worked on."""
+    """Where segments are kept while a recording is worked on, below ``XDG_CACHE_HOME``.
+
+    Raises ``UsageError`` without a home folder.
+    """
     return _base(environ, "CACHE", "~/.cache", "keep segments in; set --spool") / "spool"
 
 
 def default_ledger(environ: Mapping[str, str] = os.environ) -> str:
-    """Where what is known of all recordings is kept, as SQLAlchemy names databases."""
+    """The ledger's database as a URL of SQLAlchemy, below ``XDG_STATE_HOME``.
+
+    Raises ``UsageError`` without a home folder.
+    """
     state = _base(environ, "STATE", "~/.local/state", "keep the ledger in; set --ledger")
     return f"sqlite:///{state}/ledger.db"
 
 
 def notify_socket(environ: Mapping[str, str] = os.environ) -> str:
-    """Where systemd listens for signs of life, sd_notify(3); empty without it."""
+    """The socket of systemd for sd_notify(3) (``NOTIFY_SOCKET``); empty without systemd."""
     return environ.get("NOTIFY_SOCKET", "")
 
 
 def notify_secret(environ: Mapping[str, str] = os.environ) -> str:
-    """What web hooks are signed with; never an option, which every user of the machine can read."""
+    """The secret our web hooks are signed with; empty if unset.  Never an option: every user of the
+    machine can read command lines.
+    """
     return environ.get(f"{PREFIX}NOTIFY_SECRET", "")
 
 
 def default_state(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where it is remembered what was started and what was deleted, for longer than a cache."""
+    """Where records of what was started and deleted are kept, below ``XDG_STATE_HOME``: a cache may
+    be emptied.  Raises ``UsageError`` without a home folder.
+    """
     return _base(environ, "STATE", "~/.local/state", "remember things in; set --state")
 
 
 def _base(environ: Mapping[str, str], kind: str, usual: str, purpose: str) -> Path:
-    """A folder that has to be there: without one the user has to say where."""
+    """Our folder of this kind; UsageError if there is no home and the user has to say where."""
     found = _folder(environ, kind, usual)
     if found is None:
         raise UsageError(f"no home folder to {purpose}")
@@ -277,27 +297,29 @@ def _folder(environ: Mapping[str, str], kind: str, usual: str) -> Path | None:
 
 
 def customer_secret(environ: Mapping[str, str] = os.environ) -> str | None:
-    """The secret of Agora's REST API; no option, for a command line can be seen by everybody."""
+    """The customer secret of Agora's REST API, None if unset; no option, as command lines are
+    visible to every user.
+    """
     return environ.get(PREFIX + _SECRET.upper()) or None
 
 
 def webhook_secret(environ: Mapping[str, str] = os.environ) -> str | None:
-    """The secret with which notifications are signed; no option either."""
+    """The secret Agora signs notifications with, None if unset; no option either."""
     return environ.get(PREFIX + _WEBHOOK_SECRET.upper()) or None
 
 
 def colour_wanted(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether a terminal may be given colours, https://no-color.org."""
+    """Whether a terminal may get colours: ``NO_COLOR`` (https://no-color.org) forbids them."""
     return not environ.get("NO_COLOR") and cursor_moves(environ)
 
 
 def cursor_moves(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether a terminal can draw over what it shows."""
+    """Whether a terminal can overwrite what it shows: ``TERM`` is neither unset nor ``dumb``."""
     return environ.get("TERM", "dumb") != "dumb"
 
 
 def completion(environ: Mapping[str, str] = os.environ) -> str:
-    """What a shell asks for while a command is typed; empty otherwise."""
+    """The instruction of a shell that completes a command line; empty otherwise."""
     return environ.get(f"_{PREFIX}COMPLETE", "")
 
 
@@ -353,7 +375,7 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
             raise NotFoundError(f"{path}: no such file; check --config") from error
         return {}
     except OSError as error:
-        if not required and not os.path.lexists(path):  # in a home that is not ours to look into
+        if not required and not os.path.lexists(path):  # in a home that we may not look into
             return {}
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"{path}: {reason}; check its mode, or name another --config") from error

@@ -1,11 +1,12 @@
 """Every exception raised on purpose, each with the exit code it ends a command with.
 
-Bad *data* is a :class:`pipeline.model.Finding`; these are for bad *circumstances*.
+Bad *data* is a :class:`pipeline.model.Finding`; these are for bad *circumstances*.  The codes are
+those of "Exit codes" in ``docs/design.md``.
 """
 
 import re
 
-# also with one slash: a path takes two for one
+# also with one slash: as a path, ``//`` becomes ``/``
 _USER = re.compile(r"(?<=[a-z0-9]:/)(/?)[^/\s\"'<>]*@", re.IGNORECASE)
 
 
@@ -17,7 +18,7 @@ def masked(text: str) -> str:
 class RecpipeError(Exception):
     """Root of all errors raised on purpose.  The message is one line: what, where, what to do.
 
-    It goes to logs, the ledger and JSON: no password of a URL is in it.
+    It goes to logs, the ledger and JSON: passwords in URLs are masked.
     """
 
     exit_code = 1
@@ -41,7 +42,7 @@ class DeniedError(UsageError):
 
 
 class UnsafePathError(UsageError):
-    """A name that would leave its own folder: ``..``, an absolute path, a link to elsewhere."""
+    """A name that would lead out of its folder: ``..``, an absolute path, a link to elsewhere."""
 
 
 class ExistsError(UsageError):
@@ -55,11 +56,11 @@ class FfmpegMissingError(UsageError):
 class TemporaryError(RecpipeError):
     """May go away by itself: run again later."""
 
-    exit_code = 75
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class StorageError(TemporaryError):
-    """The store did not answer, or answered something that cannot be right."""
+    """The store did not answer, or gave an answer that cannot be right."""
 
 
 class ChangedError(StorageError):
@@ -67,7 +68,7 @@ class ChangedError(StorageError):
 
 
 class BusyError(TemporaryError):
-    """Another process is at the same work."""
+    """Another process is doing the same work."""
 
 
 class DiskFullError(TemporaryError):
@@ -79,7 +80,7 @@ class MuxingError(TemporaryError):
 
 
 class RefusedError(MuxingError):
-    """ffmpeg ran, and would not take what it was given: asked again, it says the same."""
+    """ffmpeg ran and refused its input: another run would end the same way."""
 
 
 class LedgerError(TemporaryError):
@@ -87,18 +88,19 @@ class LedgerError(TemporaryError):
 
 
 class LeaseLostError(TemporaryError):
-    """Another watcher took a recording over: what was made of it here comes too late."""
+    """Another watcher took the recording over: the result made here comes too late."""
 
 
 class NoticeError(UsageError):
-    """A notification that is not Agora's, or cannot be read."""
+    """A notification that is not from Agora, or cannot be read."""
 
 
 class AgoraError(RecpipeError):
     """Agora's service refused a call, failed, or did not answer.
 
-    ``kind`` is one of :class:`pipeline.agora.statuses.Kind`; ``http_status`` and ``host`` are those
-    of the last answer, None if there was none.  A ``retriable`` error may go away by itself.
+    ``kind`` is one of :class:`pipeline.agora.statuses.Kind`; ``host`` was asked last, and
+    ``http_status``, ``code`` and ``reason`` are of its answer, None if there was none.  A
+    ``retriable`` error may go away by itself.
     """
 
     def __init__(

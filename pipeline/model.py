@@ -19,19 +19,20 @@ class Severity(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What became of a recording."""
+    """What became of a recording ("Words" in ``docs/design.md``)."""
 
-    OK = "ok"
-    REPAIRED = "repaired"
-    DEGRADED = "degraded"
-    REJECTED = "rejected"
-    PENDING = "pending"
+    OK = "ok"  # no finding above warning, and nothing was changed
+    REPAIRED = "repaired"  # no finding above warning, and something was put right
+    DEGRADED = "degraded"  # the source lost media: an MP4, and a list of what is missing
+    REJECTED = "rejected"  # no MP4: it would mislead or be unsafe
+    PENDING = "pending"  # the playlist is not finished
 
 
 class Finding(Struct, frozen=True):
     """One fact about bad data, aggregated per (id, segment, pid).
 
-    ``detail`` says what was found, then what was expected.  ``repair`` says what was done about it.
+    ``id`` is a row of :mod:`pipeline.media.finding_ids`; ``segment`` is None if no single one is
+    meant.  ``detail`` says what was found, then what was expected; ``repair`` what was done then.
     """
 
     id: str
@@ -45,12 +46,12 @@ class Finding(Struct, frozen=True):
 
 class StoredObject(Struct, frozen=True):
     """One entry of a store's listing.  ``key`` is relative to the store's root, with ``/`` between
-    parts.
+    parts.  ``etag`` changes whenever the object does; it has no quotes.
     """
 
     key: str
     size: int
-    etag: str | None
+    etag: str | None  # None: the store gives none
     modified: float  # seconds since the epoch
 
     @property
@@ -60,19 +61,20 @@ class StoredObject(Struct, frozen=True):
 
 
 class Key(Struct, frozen=True):
-    """What AES-128 segments are encrypted with (RFC 8216 section 4.3.2.4).  ``name`` is empty where
-    the playlist names no file beside or below it; without ``iv`` it is the segment's number.
+    """What AES-128 segments are encrypted with (EXT-X-KEY, RFC 8216 section 4.3.2.4).
+
+    ``name`` is the file of the key, empty where the playlist names none beside or below it.
     """
 
     name: str
-    iv: bytes | None = None
+    iv: bytes | None = None  # 16 bytes; None: the media sequence number (RFC 8216 section 5.2)
 
 
 class InitSection(Struct, frozen=True):
     """What fragmented MP4 segments need in front of them (EXT-X-MAP, RFC 8216 section 4.3.2.5)."""
 
     name: str
-    byterange: tuple[int, int] | None = None  # length, offset
+    byterange: tuple[int, int] | None = None  # length, offset: bytes
     key: Key | None = None  # it is encrypted as well
 
 
@@ -84,7 +86,7 @@ class TrackEvent(Struct, frozen=True):
 
 
 class Rotation(Struct, frozen=True):
-    """Size and rotation of the pictures from here on (EXT-X-AGORA-ROTATE)."""
+    """Size (pixels) and rotation of the pictures from here on (EXT-X-AGORA-ROTATE)."""
 
     width: int
     height: int
@@ -96,10 +98,10 @@ class Segment(Struct, frozen=True):
     """One media segment as its playlist lists it (RFC 8216 section 3)."""
 
     uri: str
-    duration: float  # EXTINF
-    discontinuity: bool = False
+    duration: float  # EXTINF, RFC 8216 section 4.3.2.1
+    discontinuity: bool = False  # EXT-X-DISCONTINUITY, RFC 8216 section 4.3.2.3
     gap: bool = False  # EXT-X-GAP, RFC 8216bis section 4.4.4.7
-    byterange: tuple[int, int] | None = None  # length, offset
+    byterange: tuple[int, int] | None = None  # length, offset: bytes; section 4.3.2.2
     key: Key | None = None
     init: InitSection | None = None
     events: tuple[TrackEvent, ...] = ()  # that stand in front of it
@@ -111,7 +113,7 @@ class Playlist(Struct, frozen=True):
     """A media playlist (RFC 8216 section 4), with what is wrong about it."""
 
     segments: tuple[Segment, ...] = ()
-    ended: bool = False
+    ended: bool = False  # EXT-X-ENDLIST, RFC 8216 section 4.3.3.4
     findings: tuple[Finding, ...] = ()
 
 
@@ -136,15 +138,15 @@ class Recording(Struct, frozen=True):
     cname: str | None = None
 
 
-MAIN = "main"  # what the part is called that is no failover part
+MAIN = "main"  # the name of the part that is not a failover part
 
 
 class Listed(Struct, frozen=True):
     """One segment of a playlist with the object it names, None when there is none."""
 
-    segment: Segment  # called as the object is, below the folder of the playlist
+    segment: Segment  # its ``uri`` is the name of the object, below the folder of the playlist
     object: StoredObject | None
-    utc: float | None = None
+    utc: float | None = None  # when it begins, by its name: seconds since the epoch
     part: str = MAIN
     listed: bool = True  # False: the playlist lacks it
     key: StoredObject | None = None  # the file that holds its key
@@ -153,7 +155,7 @@ class Listed(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """How findings call it."""
+        """Its name in findings: that of the file, with ``@offset`` (bytes) where it is a part."""
         part = self.segment.byterange
         whole = part is None or self.object is None or part == (self.object.size, 0)
         return self.segment.uri if whole or part is None else f"{self.segment.uri}@{part[1]}"
@@ -164,7 +166,7 @@ class Inventory(Struct, frozen=True):
 
     segments: tuple[Listed, ...]
     findings: tuple[Finding, ...]
-    unfinished: bool = False  # and not asked for as it is
+    unfinished: bool = False  # the playlist has no end, and nobody asked to convert it so
     playlists: tuple[StoredObject, ...] = ()
 
 
@@ -190,9 +192,12 @@ class Seam(Struct, frozen=True):
 
 
 class AccountEntry(Struct, frozen=True):
-    """One track in one slot of the playlist: what was promised, and what was delivered."""
+    """One track in one slot of the playlist: what was promised, and what was delivered.
 
-    slot: str
+    The account as ``docs/guide.md`` describes it.
+    """
+
+    slot: str  # name of the segment
     track: str  # "video" or "audio"
     pid: int
     promised: float | None  # seconds: EXTINF
@@ -203,14 +208,14 @@ class AccountEntry(Struct, frozen=True):
     reason: str | None = None
     unexplained: float = 0.0  # seconds that are not there, and nothing says why
     units: int = 0
-    bytes: int = 0  # of them, as the result stores them
+    bytes: int = 0  # of these units, as the result stores them
     payload: int = 0  # bytes of the elementary stream in its packets
     taken: int = 0  # of these, bytes its units were made of
     dropped: int = 0  # bytes that are in no unit
     aside: int = 0  # bytes that do not belong here, or stand elsewhere as well
     cut: int = 0  # units that lost bytes
-    packets: int = 0  # missing at least, by the continuity counters
-    witnesses: tuple[str, ...] = ()  # who says that something is missing
+    packets: int = 0  # missing, at least, by the continuity counters
+    witnesses: tuple[str, ...] = ()  # what says that something is missing
     filled: int = 0  # units that were put in: silence, or pictures for a hole
 
     @property
@@ -221,7 +226,7 @@ class AccountEntry(Struct, frozen=True):
 
 
 class Total(Struct, frozen=True):
-    """All entries of one track as one."""
+    """All entries of one track added up, in the units of :class:`AccountEntry`."""
 
     track: str
     pid: int
@@ -244,18 +249,18 @@ class Account(Struct, frozen=True):
     """What was promised and delivered, in summary."""
 
     tracks: tuple[Total, ...] = ()
-    slots: tuple[AccountEntry, ...] = ()  # those of which there is something to say
-    more: int = 0  # such slots that are not among them
+    slots: tuple[AccountEntry, ...] = ()  # those that are not as promised
+    more: int = 0  # such slots that were left out
 
 
 class Proof(Struct, frozen=True):
-    """The MP4 against the segments; all three must hold."""
+    """The MP4 against the segments; counts, time stamps and bytes must all hold."""
 
-    counts: bool = False
+    counts: bool = False  # as many samples as units
     timestamps: bool | None = False  # None: the format has none
-    bytes: bool = False
+    bytes: bool = False  # the bytes of every unit
     max_error_ticks: float = 0.0  # of 90 kHz
-    filled: int = 0  # samples that were put in, silence or black: they are none of the source's
+    filled: int = 0  # samples that were put in, silence or black: not from the source
 
     @property
     def holds(self) -> bool:
@@ -266,13 +271,13 @@ class Proof(Struct, frozen=True):
 class TrackInfo(Struct, frozen=True):
     """One track of the result."""
 
-    type: str
+    type: str  # "video" or "audio"
     codec: str
     samples: int
     duration: float
-    width: int | None = None
-    height: int | None = None
-    sample_rate: int | None = None
+    width: int | None = None  # pixels
+    height: int | None = None  # pixels
+    sample_rate: int | None = None  # Hz
     channels: int | None = None
 
 
@@ -282,13 +287,13 @@ class Reencoded(Struct, frozen=True):
     kind: str  # "video" or "audio"
     segment: str
     seconds: float
-    units: int  # pictures, or frames of sound, that came out
+    units: int  # pictures, or frames of sound, in the result
     was: str  # its format, for people
     now: str
 
 
 class Piece(Struct, frozen=True):
-    """One of the files that a recording became where its format changes on the way."""
+    """One of the files made of a recording whose format changes on the way."""
 
     begin: float  # seconds from the beginning of the recording
     duration: float
@@ -318,16 +323,16 @@ class Report(Struct, frozen=True):
     output: str | None = None
     receipt: str | None = None
     duration: float = 0.0
-    lost_seconds: Mapping[str, float] = field(default_factory=dict)
+    lost_seconds: Mapping[str, float] = field(default_factory=dict)  # of "video" and "audio"
     size: int | None = None
     sha256: str | None = None
     tracks: tuple[TrackInfo, ...] = ()
     proof: Proof | None = None
-    started: str | None = None  # when its first moment was, by the slice names (ISO 8601)
+    started: str | None = None  # when it begins, by the slice names (ISO 8601)
     holes: tuple[Hole, ...] = ()
     joins: tuple[Seam, ...] = ()
     reencoded: tuple[Reencoded, ...] = ()
     account: Account | None = None  # None: no segment was opened
-    pieces: tuple[Piece, ...] = ()  # all of them; ``output`` and what tells of it is the first
-    timings: Mapping[str, float] = field(default_factory=dict)
-    made: bool = False  # by this run; else it was there, or nothing was to be made
+    pieces: tuple[Piece, ...] = ()  # all files; ``output``, ``tracks`` and ``proof`` tell the first
+    timings: Mapping[str, float] = field(default_factory=dict)  # seconds spent in each stage
+    made: bool = False  # by this run; else the file was there, or nothing was to be made
