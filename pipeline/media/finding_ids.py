@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Cost(StrEnum):
-    """What an error, or a fatal finding, costs.  One of lower severity costs nothing."""
+    """What a finding of severity error or fatal costs.  One of lower severity costs nothing."""
 
     CLAIMED = "what the account finds missing there"  # nothing by itself: media/loss/account
     MISSING = "what it says is missing"
@@ -18,7 +18,7 @@ class Cost(StrEnum):
 
 
 class HoleReason(StrEnum):
-    """Why there is a hole, for people: the plainest first."""
+    """Why there is a hole, for people.  Order matters: the plainest reason first."""
 
     MISSING = "segment missing"
     EMPTY = "segment empty"
@@ -39,10 +39,10 @@ class FindingId(Struct, frozen=True):
     meaning: str  # stands in the detail of some findings too, and so in receipts and kept scans
     cause: str
     costs: tuple[Cost, ...] = ()
-    hole: HoleReason | None = None  # what it says of a hole beside it
+    hole: HoleReason | None = None  # why there is a hole beside such a finding
     head: bool = False  # it may concern the beginning of its segment alone
     tail: bool = False  # it may concern the end of its segment alone
-    change_of: str = ""  # the kind of stream whose change of format it tells: see --on-change
+    change_of: str = ""  # "video" or "audio" where it reports a change of format: see --on-change
 
 
 _CLAIMED = (Cost.CLAIMED,)
@@ -278,6 +278,6 @@ CHANGES = {one.change_of: one.id for one in IDS.values() if one.change_of}  # by
 
 
 def hole_reason(ids: set[str]) -> HoleReason:
-    """The plainest that findings of these ids give."""
+    """The plainest reason that findings of these ids give for a hole; unknown ids are ignored."""
     given = {IDS[id].hole for id in ids & IDS.keys()}
     return next((reason for reason in HoleReason if reason in given), HoleReason.UNKNOWN)

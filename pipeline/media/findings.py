@@ -1,4 +1,4 @@
-"""Many findings as few: a hostile or ruined source gives no flood."""
+"""Many findings as few, so that a hostile or ruined source causes no flood."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,9 @@ MOST_NAMED = 1000  # findings of one id with a segment of their own; the rest sh
 
 
 def bounded(found: Iterable[Finding], most: int = MOST_NAMED) -> tuple[Finding, ...]:
-    """One per id, severity, PID, repair and segment, with the first witness, in the order found."""
+    """One finding per id, severity, PID, repair and segment, with the detail of the first and the
+    sum of their counts, in the order found.  Of one id, at most ``most`` name a segment.
+    """
     first: dict[tuple[object, ...], Finding] = {}
     counts: Counter[tuple[object, ...]] = Counter()
     named: Counter[str] = Counter()

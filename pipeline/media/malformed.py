@@ -1,5 +1,5 @@
-"""What readers of formats say of bytes that they cannot vouch for."""
+"""The exception with which readers of formats refuse bytes that they cannot vouch for."""
 
 
 class Malformed(ValueError):
-    """Not what it should be.  One line: what, where, found, expected."""
+    """Bytes are not what they should be.  One line: what, where (byte), found, expected."""

@@ -15,30 +15,30 @@ class Lane(Struct, frozen=True):
 
     pid: int
     codec: Codec
-    config: bytes  # SPS, ADTS header or what a container tells, at its first sight
+    config: bytes  # the first seen: SPS, fixed part of an ADTS header, or a container's
     unit: float  # ticks of 90 kHz one access unit lasts
     sets: tuple[bytes, ...] = ()  # all its parameter sets, in the order of first sight
-    # one takes the place of another on the way: they stay where they are, not in the sample entry
-    # alone (avc3, hev1: ISO/IEC 14496-15 clauses 5.3.3 and 8.3.3)
+    # one replaces another on the way: they stay in the samples, not in the sample entry alone
+    # (avc3, hev1: ISO/IEC 14496-15 clauses 5.3.3 and 8.3.3)
     inside: bool = False
-    language: str = ""  # ISO 639-2, where one is told
+    language: str = ""  # ISO 639-2; empty where the source names none
 
     @property
     def syntax(self) -> NalSyntax | None:
-        """Of its NAL units, as its track stores them."""
+        """The syntax of its NAL units, as its track stores them; None where it has none."""
         return HEVC_INSIDE if self.inside and self.codec.nal is HEVC_NAL else self.codec.nal
 
     @property
     def lead(self) -> int:
-        """Ticks at its beginning that are decoded and not heard."""
+        """Ticks of 90 kHz at its beginning that are decoded and not heard."""
         return self.codec.sound(self.config).lead
 
 
 class Edges(Struct, frozen=True):
-    """What is known of a segment's ends, by PID."""
+    """What is known of both ends of a segment, by PID."""
 
     torn: frozenset[int] = NOTHING  # media is missing in front of it
     joined: frozenset[int] = NOTHING  # its last PES goes on in the next segment
     cut: frozenset[int] = NOTHING  # its last PES lost its end
     whole: frozenset[int] = NOTHING  # nothing follows: it must end with a whole unit
-    until: Mapping[int, int] = field(default_factory=dict)  # from this decoding time on: left out
+    until: Mapping[int, int] = field(default_factory=dict)  # ticks: left out from this DTS on

@@ -31,14 +31,14 @@ _CHANNEL = "0" * 8 + "000"  # global_gain; no pulses, no noise shaping, no gain 
 
 @lru_cache
 def sound(config: bytes) -> Sound:
-    """Frames have 1024 samples."""
+    """Rate, channels and ticks of a frame of 1024 samples."""
     told = adts.read(config)
     return Sound(told.rate, told.channels, told.ticks)
 
 
 def silence(config: bytes, lasts: float) -> tuple[bytes, float] | None:
-    """A frame of silence, and how many ticks it lasts; None where only the stream tells its
-    channels.
+    """A raw frame of silence and how many ticks of 90 kHz it lasts; None where only the stream says
+    which channels it has.
     """
     channels = adts.read(config).channels
     return (_raw_data_block(_ELEMENTS[channels]), lasts) if channels in _ELEMENTS else None
@@ -59,14 +59,14 @@ def _raw_data_block(elements: Sequence[str]) -> bytes:
 
 
 def asc(config: bytes, _: Sequence[bytes] = ()) -> bytes:
-    """AudioSpecificConfig: what the sample entry says."""
+    """The AudioSpecificConfig in esds of the sample entry (ISO/IEC 14496-3 clause 1.6.2.1)."""
     told = adts.read(config)
     return specific_config(told.object_type, told.rate, told.channels)
 
 
 def same_config(told: bytes, config: bytes, elements: Collection[bytes]) -> bool:
-    """Whether an AudioSpecificConfig says what the headers say, and has the channels of these
-    program_config_elements; nothing is asked where there is none.
+    """Whether an AudioSpecificConfig, ``told``, says what the headers say and lists the channels of
+    these program_config_elements; also where it is empty.  Malformed if it cannot be read.
     """
     if not told:
         return True

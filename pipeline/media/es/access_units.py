@@ -1,8 +1,12 @@
 """Access units of an elementary stream, in the form in which MP4 stores them.
 
-H.264 and H.265: every NAL unit behind its length (ISO/IEC 14496-15 clause 5.3.4), whatever start
-codes the stream used.  AAC: raw frames without their ADTS headers (ISO/IEC 14496-3 clause 1.A.2).
-VP9, AV1 and Opus: as their containers have them.
+H.264 and H.265: every NAL unit behind its length in four bytes (ISO/IEC 14496-15 clause 5.3.4),
+whatever start codes the stream used.  AAC: raw frames without their ADTS headers (ISO/IEC 14496-3
+clause 1.A.2).  VP9, AV1 and Opus: as their containers have them.
+
+Parameters everywhere: ``es`` is an elementary stream without PES headers, ``pes`` intp[PES] the
+offsets in it where each PES begins, ``pts`` and ``dts`` int64[PES] their stamps, 90 kHz ticks, -1
+for none.
 """
 
 from itertools import pairwise
@@ -28,13 +32,13 @@ def _none() -> Index:
 
 
 class Units(Struct, frozen=True, eq=False):
-    """Access units in decoding order; ``digest`` is the CRC-32 of all as MP4 stores them."""
+    """Access units in decoding order, one row each."""
 
-    sizes: Sizes
-    pts: Ticks  # -1 where the stream carries no stamp for the unit
-    dts: Ticks
-    digest: int
-    torn: Index  # units in front of which media is missing
+    sizes: Sizes  # uint32[units], bytes as MP4 stores them
+    pts: Ticks  # int64[units], 90 kHz ticks; -1 where the stream carries no stamp for the unit
+    dts: Ticks  # the same
+    digest: int  # CRC-32 of all units as MP4 stores them, one behind the other
+    torn: Index  # rows in front of which media is missing
     cut: int = 0  # units that lost their end
     foreign: int = 0  # NAL units with forbidden_zero_bit set (H.264 clause 7.4.1)
     sets: frozenset[bytes] = frozenset()  # parameter sets that are not stored in the units
@@ -43,11 +47,11 @@ class Units(Struct, frozen=True, eq=False):
     dropped: int = 0  # bytes of it that are in no unit
     spared: int = 0  # bytes of it that another part of the recording holds
     unfinished: bool = False  # these are the beginning of a unit behind the last one
-    filled: Index = field(default_factory=_none)  # which of them are silence that was put in
+    filled: Index = field(default_factory=_none)  # rows of silence that was put in
 
     @property
     def own(self) -> "Units":
-        """Those of the source."""
+        """The same without silence that was put in, and then without ``data``; the digest stays."""
         if not len(self.filled):
             return self
         real = np.ones(len(self.sizes), np.bool_)
@@ -65,7 +69,7 @@ NO_UNITS = Units(
 
 
 def owners(es: bytearray, pes: Index, syntax: NalSyntax) -> Index:
-    """In which PES the slices of each picture begin."""
+    """In which PES, intp[pictures], the first slice of each picture begins; -1 before the first."""
     found = nals(np.frombuffer(es, np.uint8), syntax)
     return np.searchsorted(pes, found.begin[found.pictures[1]] - 3, side="right") - 1
 
@@ -79,11 +83,10 @@ def video(
     syntax: NalSyntax = AVC,
     found: Nals | None = None,
 ) -> tuple[Units, list[bytes]]:
-    """Units of a video stream, and its parameter sets (SPS); ``found`` are its NAL units where they
-    are known already.
+    """Units of a stream of H.264 or H.265, and every SPS in it; ``found`` are its NAL units where
+    they are known already.
 
-    ``pes`` are the offsets in ``es`` where each PES begins; a stamp belongs to the first unit that
-    commences in its PES (ISO/IEC 13818-1 clause 2.4.3.7).
+    A stamp belongs to the first unit that commences in its PES (ISO/IEC 13818-1 clause 2.4.3.7).
     """
     found = found or nals(np.frombuffer(es, np.uint8), syntax)
     if not len(found.begin):
@@ -123,7 +126,9 @@ def _spans(found: Nals, which: Mask) -> list[tuple[int, int]]:
 
 
 def assigned(begins: Index, pes: Index, pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks]:
-    """The stamps of the PES for the first unit that begins in each; -1 for the others."""
+    """PTS and DTS, int64[units], of units that begin at these offsets: the first that begins in a
+    PES has its stamps, the others -1.
+    """
     owner = np.searchsorted(pes, begins, side="right") - 1
     first = owner >= 0
     first[1:] &= owner[1:] != owner[:-1]
@@ -151,7 +156,7 @@ def _lengths_for_codes(es: bytearray, found: Nals, lengths: Sizes) -> memoryview
 
 
 def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
-    """Units of an AAC stream whose frames are known, as they are."""
+    """Units of an AAC stream: the raw frames without headers and CRC."""
     stamped, _ = assigned(found.begin, pes, pts, pts)
     sizes = (found.length - found.header).astype(np.uint32)
     raw = np.ones(found.end, np.bool_)
@@ -164,9 +169,9 @@ def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
 
 
 def told_apart(made: Units) -> Units:
-    """Units of the beginning of a track whose channels stand in the stream (channel_configuration
-    0): MP4 has the program_config_element that says so in the sample entry (ISO/IEC 14496-3 clause
-    1.6.2.1), and not in the first frame.  Malformed if that does not begin with one.
+    """Units of the beginning of an AAC track whose channels only the stream says
+    (channel_configuration 0): MP4 has the program_config_element in the sample entry (ISO/IEC
+    14496-3 clause 1.6.2.1), and not in the first frame.  Malformed if that does not begin with one.
     """
     data = bytes(made.data)
     first = data[: int(made.sizes[0])]
@@ -180,7 +185,7 @@ def told_apart(made: Units) -> Units:
 
 
 def joined(a: Units, b: Units) -> Units:
-    """Units that were made behind others."""
+    """The units ``a`` with ``b`` behind them; ``torn`` and counts are those of ``a``."""
     return replace(
         a,
         sizes=np.concatenate([a.sizes, b.sizes]),
@@ -193,7 +198,7 @@ def joined(a: Units, b: Units) -> Units:
 
 
 def framed(es: bytearray, pes: Index, pts: Ticks, dts: Ticks) -> Units:
-    """Units of a stream of which every PES holds one, as MP4 stores it."""
+    """Units of a stream of which every PES holds exactly one, as MP4 stores it."""
     sizes = np.diff(np.append(pes, len(es))).astype(np.uint32)
     data = memoryview(es)
     made = Units(sizes, pts, dts, crc32(data), np.empty(0, np.intp), data=data)

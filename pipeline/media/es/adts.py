@@ -1,5 +1,5 @@
-"""ADTS, the only place that knows its bits: frames of AAC behind headers of their own (ISO/IEC
-14496-3 clause 1.A.2, ISO/IEC 13818-7 clause 6.2).
+"""ADTS: AAC frames behind headers of their own (ISO/IEC 14496-3 clause 1.A.2, ISO/IEC 13818-7
+clause 6.2).  The only place that knows its bits.
 
 A stream's configuration is the fixed part of its headers, as :func:`fixed_part` has it.
 """
@@ -14,7 +14,7 @@ from pipeline.media.clock import HZ, Bytes, Index, Mask
 from pipeline.media.es.audio_config import RATES, audio_object
 from pipeline.media.malformed import Malformed
 
-SAMPLES = 1024  # of a frame
+SAMPLES = 1024  # per channel of a frame
 HEADER = 7  # bytes; two more where a CRC stands in it
 LONGEST = 1 << 13  # bytes: aac_frame_length has 13 bits
 # What a decoder needs of the first four bytes: syncword and layer, profile,
@@ -26,11 +26,11 @@ _HEADER = re.compile(SIGNATURE + rb".{5}", re.DOTALL)
 
 
 class AdtsHeader(Struct, frozen=True):
-    """What headers tell of the sound."""
+    """What a header says of the sound."""
 
-    object_type: int  # profile and 1 (ISO/IEC 14496-3 Table 1.17)
+    object_type: int  # profile + 1 (ISO/IEC 14496-3 Table 1.17)
     rate: int  # Hz; for HE-AAC that of the core
-    channels: int  # channel_configuration (Table 1.19): 7 are eight, 0 are told in the stream
+    channels: int  # channel_configuration (Table 1.19): 7 means eight, 0 that the stream says
 
     @property
     def ticks(self) -> float:
@@ -39,7 +39,7 @@ class AdtsHeader(Struct, frozen=True):
 
     @property
     def fixed_part(self) -> bytes:
-        """Its first four bytes, as MPEG-4 without CRC."""
+        """Its first four bytes, as MPEG-4 without CRC; ValueError for a rate not in the table."""
         profile, rate = self.object_type - 1, RATES.index(self.rate)
         return bytes(
             (0xFF, 0xF1, profile << 6 | rate << 2 | self.channels >> 2, (self.channels & 3) << 6)
@@ -47,7 +47,7 @@ class AdtsHeader(Struct, frozen=True):
 
 
 def read(head: bytes) -> AdtsHeader:
-    """A header, or the fixed part of one."""
+    """A header by its first four bytes, which :func:`fixed_part` has found to be one."""
     return _read(bytes(head[2:4]))
 
 
@@ -58,7 +58,9 @@ def _read(bits: bytes) -> AdtsHeader:
 
 
 def of_asc(asc: bytes) -> AdtsHeader:
-    """What ADTS says where MP4 has this AudioSpecificConfig; Malformed if it cannot say that."""
+    """The header ADTS has where MP4 has this AudioSpecificConfig; Malformed if that is damaged or
+    no ADTS header can express it.
+    """
     kind, rate, channels = audio_object(asc)
     layout = {**{n: n for n in range(1, 7)}, 8: 7}.get(channels)
     if not 1 <= kind <= 4 or rate not in RATES or layout is None:
@@ -68,14 +70,16 @@ def of_asc(asc: bytes) -> AdtsHeader:
 
 
 def fixed_part(es: bytes) -> bytes | None:
-    """The fixed part of the header that stands here, as MPEG-4 without CRC, all else cleared."""
+    """The fixed part of the header that ``es`` begins with, four bytes, as MPEG-4 without CRC, all
+    that says nothing of the sound cleared; None where no header stands.
+    """
     if len(es) < HEADER or not begins(es[:2], b"\xff\xf0") or es[2] >> 2 & 15 >= len(RATES):
         return None
     return bytes((0xFF, 0xF1, es[2] & _NEEDED[2], es[3] & _NEEDED[3]))
 
 
 def first_fixed_part(es: bytes) -> bytes | None:
-    """That of the first header, wherever it stands."""
+    """The fixed part of the first header, at any offset; None if there is none."""
     found = (fixed_part(header[0]) for header in _HEADER.finditer(es))
     return next((one for one in found if one), None)
 
@@ -86,7 +90,7 @@ def begins(head: bytes | bytearray, config: bytes) -> bool:
 
 
 def goes_on(rest: bytes | bytearray, config: bytes) -> bool:
-    """Whether these bytes may be the beginning of a frame that is longer."""
+    """Whether these bytes may be the beginning of a frame that is longer than they are."""
     if not begins(rest[:4], config):
         return False
     return len(rest) < 6 or len(rest) < _length(rest, 0)
@@ -98,7 +102,7 @@ def _length(es: bytes | bytearray, at: int) -> int:
 
 
 def framed(config: bytes, raw: bytes) -> bytes:
-    """A frame behind a header; Malformed if it is too long for one."""
+    """A raw frame behind a header of seven bytes; Malformed if it is too long for one."""
     size = len(raw) + HEADER
     if size >= LONGEST:
         most = LONGEST - 1 - HEADER
@@ -108,12 +112,12 @@ def framed(config: bytes, raw: bytes) -> bytes:
 
 
 def raw(frame: bytes) -> bytes:
-    """A frame without its header."""
+    """A frame without its header and CRC."""
     return frame[HEADER if frame[1] & 1 else HEADER + 2 :]
 
 
 def count(es: bytes) -> int:
-    """Whole frames in a PES, from the first one that begins here."""
+    """How many whole frames a PES has, from the first that begins in it."""
     found, at = 0, _first_frame(es)
     while at + HEADER <= len(es) and es[at] == 0xFF:
         length = _length(es, at)
@@ -136,8 +140,8 @@ def _first_frame(es: bytes) -> int:
 
 
 def alike(es: bytes, begin: int = 0, until: int | None = None) -> tuple[int, int]:
-    """How many frames in a row have the form of the first, and where the last one ends; only those
-    that begin ``until`` a place.
+    """How many frames in a row have the fixed part of the first, and the offset behind the last;
+    from the offset ``begin`` on, only frames that begin before ``until``.
     """
     config = fixed_part(es[begin : begin + HEADER])
     until = len(es) if until is None else until
@@ -149,7 +153,9 @@ def alike(es: bytes, begin: int = 0, until: int | None = None) -> tuple[int, int
 
 
 def chain(es: bytes, config: bytes) -> list[tuple[int, int]]:
-    """Offsets and lengths of frames; each is followed by another or by the end of the stream."""
+    """Offset and length with header, in bytes, of every frame of this configuration behind which
+    another one or the end follows.
+    """
     found: list[tuple[int, int]] = []
     at = 0
     while at + HEADER <= len(es):
@@ -173,33 +179,33 @@ def _next_header(es: bytes, at: int, config: bytes) -> int:
 
 
 def synced(heads: Bytes) -> Mask:
-    """Which of these heads, (n, 4), begin with a syncword (ISO/IEC 14496-3 clause 1.A.2.2.1)."""
+    """Which heads, uint8[n, 4], begin with a syncword (ISO/IEC 14496-3 clause 1.A.2.2.1)."""
     found: Mask = (heads[:, 0] == 0xFF) & (heads[:, 1] & 0xF6 == 0xF0)
     return found
 
 
 def needed(heads: Bytes) -> Bytes:
-    """What a decoder needs of these heads, (n, 4); all else cleared."""
+    """Heads, uint8[n, 4], with only the bits that a decoder needs, the others cleared."""
     return heads & np.frombuffer(_NEEDED, np.uint8)
 
 
 class Frames(Struct, frozen=True, eq=False):
-    """ADTS frames in one unbroken chain from the first byte: where each begins, its length with
-    header.
-    """
+    """ADTS frames in one unbroken chain from the first byte; all arrays are intp[frames], bytes."""
 
-    begin: Index
-    length: Index
+    begin: Index  # offsets
+    length: Index  # with header
     header: Index  # bytes of each header: a CRC may come and go
 
     @property
     def end(self) -> int:
-        """The first byte behind the last whole frame."""
+        """Offset of the first byte behind the last whole frame; 0 without one."""
         return int(self.begin[-1] + self.length[-1]) if len(self.begin) else 0
 
 
 def frames(es: Bytes, config: bytes) -> Frames:
-    """Whole frames of one configuration, followed from the first byte to where the chain ends."""
+    """Whole frames of one configuration in uint8[bytes], from the first byte to where the chain
+    ends.  Never raises for what the bytes hold.
+    """
     begin = np.flatnonzero(es[: max(0, len(es) - 6)] == 0xFF)
     for place in (1, 2, 3):
         begin = begin[(es[begin + place] ^ config[place]) & _NEEDED[place] == 0]

@@ -1,5 +1,5 @@
-"""AudioSpecificConfig: what an AAC decoder is told before the first frame (ISO/IEC 14496-3 clause
-1.6.2.1).
+"""AudioSpecificConfig: what an AAC decoder has to know before the first frame (ISO/IEC 14496-3
+clause 1.6.2.1).
 """
 
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from pipeline.media.malformed import Malformed
 
 
 class _Bits:
-    """Bits of some bytes, most significant first."""
+    """Bits of some bytes, most significant first; Malformed where they end too soon."""
 
     def __init__(self, data: bytes, what: str, at: int = 0) -> None:
         self._data, self._what, self.at = data, what, at
@@ -30,12 +30,12 @@ class _Bits:
 
 @dataclass(frozen=True, slots=True)
 class ProgramConfig:
-    """Which channels a program has, wherever that stands: its bits before they are aligned."""
+    """A program_config_element: equal if it lists the same channels, wherever it stands."""
 
-    coded: str
+    coded: str  # "0" and "1": its bits up to byte_alignment()
     comment: bytes
     channels: int = field(compare=False)
-    end: int = field(compare=False)  # the first byte behind
+    end: int = field(compare=False)  # offset of the first byte behind it
 
 
 # Hz, by samplingFrequencyIndex (Table 1.18)
@@ -44,9 +44,9 @@ _CHANNELS = {**{n: n for n in range(7)}, 7: 8, 11: 7, 12: 8, 13: 24, 14: 8}  # 0
 
 
 def audio_object(asc: bytes) -> tuple[int, int, int]:
-    """Object type, sample rate and channels (0: in the stream) of an AudioSpecificConfig.
-
-    ISO/IEC 14496-3 clause 1.6.2.1.  Where SBR or PS comes first, of the core coder, as in ADTS.
+    """Object type, sample rate in Hz and channels (0: only the stream says) of an
+    AudioSpecificConfig (ISO/IEC 14496-3 clause 1.6.2.1).  Where SBR or PS comes first, those of the
+    core coder, as in ADTS.  Malformed if it is cut short or has a reserved value.
     """
     bits = _Bits(asc, "AudioSpecificConfig")
 
@@ -72,13 +72,15 @@ def audio_object(asc: bytes) -> tuple[int, int, int]:
 
 
 def specific_config(kind: int, rate: int, layout: int) -> bytes:
-    """An AudioSpecificConfig without extensions: object type, rate in Hz, channel configuration."""
+    """An AudioSpecificConfig without extensions, two bytes: object type, rate in Hz (one of
+    ``RATES``, or ValueError), channel configuration.
+    """
     return (kind << 11 | RATES.index(rate) << 7 | layout << 3).to_bytes(2, "big")
 
 
 def told_channels(asc: bytes) -> ProgramConfig | None:
-    """The program_config_element of an AudioSpecificConfig as ADTS makes it: without explicit SBR
-    (ISO/IEC 14496-3 clause 4.4.1); None where there is none.
+    """The program_config_element of an AudioSpecificConfig without explicit SBR, as ADTS has it
+    (ISO/IEC 14496-3 clause 4.4.1); None where it has none.  Malformed if it is cut short.
     """
     if audio_object(asc)[2] or len(asc) < 3 or asc[0] >> 3 not in (1, 2, 3, 4):
         return None
@@ -87,7 +89,7 @@ def told_channels(asc: bytes) -> ProgramConfig | None:
 
 def program_config(data: bytes, at: int) -> ProgramConfig:
     """The program_config_element whose content begins with the bit ``at`` (ISO/IEC 14496-3 clause
-    4.4.1.1).
+    4.4.1.1); Malformed if it is cut short.
     """
     bits = _Bits(data, "program_config_element", at)
     bits.take(10)  # instance tag, object type, sampling frequency index

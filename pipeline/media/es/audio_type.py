@@ -1,4 +1,4 @@
-"""Which sound a stream holds, by what its PES begin with: tables do not always say the truth."""
+"""Which codec of sound a stream holds, by how its PES begin: the PMT is not always right."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ from pipeline.media.es.codecs import AAC, AC3, EAC3, LATM, MP2, Codec
 
 # stream_type by codec, of those that can be told apart
 TYPES = {AAC: 0x0F, MP2: 0x03, LATM: 0x11, AC3: 0x81, EAC3: 0x87}
-HEAD = 7  # bytes that tell
+HEAD = 7  # bytes of a PES payload that are enough
 
 
 def heard(codec: Codec, heads: Sequence[bytes]) -> Codec:
-    """The codec the PMT names, unless at least half of the PES begin as another one does, and none
-    as it does.
+    """The codec the PMT names, unless at least half of the PES begin like another one, and none
+    like it.  ``heads`` are the first ``HEAD`` bytes of each PES payload.
     """
     found = [one for head in heads if (one := _sound(head))]
     if codec not in TYPES or len(found) * 2 < len(heads) or codec in found:

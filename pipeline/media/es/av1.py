@@ -6,8 +6,8 @@ _NOT_STORED = (2, 7, 8, 15)  # OBUs: temporal delimiters, repeated headers, tile
 
 
 def obus(es: bytes) -> Iterator[tuple[int, int, int]]:
-    """Type, begin and end of the OBUs of an AV1 temporal unit (AV1 specification, section 5.3);
-    ends where they cannot be followed.
+    """obu_type, first byte and end of each OBU of an AV1 temporal unit (AV1 specification, section
+    5.3); stops where they cannot be followed.
     """
     at = 0
     while at < len(es):
@@ -29,12 +29,16 @@ def obus(es: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def is_key(es: bytes) -> bool:
-    """Only a temporal unit from which can be begun has a sequence header (section 7.5)."""
+    """Whether decoding can begin with a temporal unit: only then it has a sequence header (AV1
+    specification, section 7.5).
+    """
     return any(kind == 1 for kind, _, _ in obus(es))
 
 
 def stored(unit: bytes) -> bytes:
-    """A temporal unit without what MP4 does not store (binding, section 2.4)."""
+    """A temporal unit without the OBUs that MP4 does not store (AV1 Codec ISO Media File Format
+    Binding, section 2.4).
+    """
     found = list(obus(unit))
     if not any(kind in _NOT_STORED for kind, _, _ in found) or found[-1][2] != len(unit):
         return unit
@@ -42,17 +46,19 @@ def stored(unit: bytes) -> bytes:
 
 
 def configured(box: bytes, size: tuple[int, int], _: float) -> bytes:
-    """Size in pixels, two bytes each, and av1C (binding, section 2.3); nothing if it is none."""
+    """A configuration of ours: width and height in pixels, two bytes each, and av1C (binding,
+    section 2.3); empty if the box is no av1C.
+    """
     if box[:1] != b"\x81" or len(box) < 4 or max(size) >= 1 << 16:
         return b""
     return b"".join(side.to_bytes(2, "big") for side in size) + box
 
 
 def av1c(config: bytes, _: Sequence[bytes] = ()) -> bytes:
-    """What the sample entry says."""
+    """The content of av1C in the sample entry."""
     return config[4:]
 
 
 def same_config(told: bytes, config: bytes, _: Collection[bytes]) -> bool:
-    """Whether an av1C is the one that was told."""
+    """Whether the av1C of a result, ``told``, is that of the configuration."""
     return told == av1c(config)

@@ -1,5 +1,5 @@
-"""avcC and hvcC: the parameter sets of a stream of NAL units as MP4 has them in the sample entry
-(ISO/IEC 14496-15 clauses 5.3.3 and 8.3.3).
+"""avcC and hvcC: the parameter sets of H.264 and H.265 in the sample entry of MP4 (ISO/IEC 14496-15
+clauses 5.3.3 and 8.3.3).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -12,14 +12,14 @@ from pipeline.media.malformed import Malformed
 
 
 class Record(Struct, frozen=True):
-    """What it holds."""
+    """What avcC or hvcC holds."""
 
-    sets: tuple[bytes, ...]  # NAL units, of hvcC with SEI among them
+    sets: tuple[bytes, ...]  # NAL units; of hvcC with SEI among them
     width: int  # bytes of the length in front of each NAL unit of a sample
 
 
 def read_avcc(avcc: bytes) -> Record:
-    """The SPS, then the PPS (clause 5.3.3.1); Malformed if it cannot be one."""
+    """The SPS, then the PPS of an avcC (clause 5.3.3.1); Malformed if it is none or cut short."""
     if len(avcc) < 7 or avcc[0] != 1:
         raise Malformed(f"avcC: {len(avcc)} bytes that begin {avcc[:1].hex()}, expected 7 and 01")
     sets: list[bytes] = []
@@ -33,7 +33,7 @@ def read_avcc(avcc: bytes) -> Record:
 
 
 def read_hvcc(hvcc: bytes) -> Record:
-    """All parameter sets and SEI (clause 8.3.3.1); Malformed if it cannot be one."""
+    """Parameter sets and SEI of an hvcC (clause 8.3.3.1); Malformed if it is none or cut short."""
     if len(hvcc) < 23 or hvcc[0] != 1:
         raise Malformed(f"hvcC: {len(hvcc)} bytes that begin {hvcc[:1].hex()}, expected 23 and 01")
     sets: list[bytes] = []
@@ -47,7 +47,7 @@ def read_hvcc(hvcc: bytes) -> Record:
 
 
 def _units(box: str, data: bytes, at: int, count: int) -> Iterator[bytes]:
-    """So many units, each behind its length of 16 bits."""
+    """``count`` NAL units, each behind its length of 16 bits."""
     for _ in range(count):
         length = int.from_bytes(data[at : at + 2], "big")
         unit = data[at + 2 : at + 2 + length]
@@ -58,7 +58,9 @@ def _units(box: str, data: bytes, at: int, count: int) -> Iterator[bytes]:
 
 
 def avcc(config: bytes, sets: Sequence[bytes]) -> bytes:
-    """With this SPS first, and all that are among these NAL units."""
+    """The avcC of an SPS, which comes first, and all SPS and PPS among these NAL units (ISO/IEC
+    14496-15 clause 5.3.3.1); lengths in samples have four bytes.
+    """
     own = list(dict.fromkeys([config, *(one for one in sets if AVC.kind(one) == AVC.sps)]))
     other = list(dict.fromkeys(one for one in sets if AVC.kind(one) == AVC.pps))
     sps = b"".join(len(one).to_bytes(2, "big") + one for one in own)
@@ -68,12 +70,14 @@ def avcc(config: bytes, sets: Sequence[bytes]) -> bytes:
 
 
 def same_avcc(told: bytes, config: bytes, sets: Collection[bytes]) -> bool:
-    """Whether an avcC holds all these."""
+    """Whether the avcC of a result, ``told``, holds this SPS and all these sets.  Malformed
+    if it cannot be read.
+    """
     return {config, *sets} <= _ended(read_avcc(told).sets)
 
 
 def same_hvcc(told: bytes, config: bytes, sets: Collection[bytes]) -> bool:
-    """Whether an hvcC holds all these."""
+    """The same of an hvcC."""
     return {config, *sets} <= _ended(read_hvcc(told).sets)
 
 

@@ -1,9 +1,9 @@
-"""A picture of one stream given to another: the header of its slice rewritten for the parameter
-sets of that one (H.264 clause 7.3.3).
+"""A black picture of one H.264 stream put into another: its slice header is rewritten for the
+parameter sets of that stream (H.264 clause 7.3.3).
 
-A picture that refers to none says of the sets it was coded with only what its slice header says of
-them.  So what is black in one stream is black in another one of that size, if both code their
-macroblocks in the same way.
+A picture that refers to no other depends on its parameter sets only by its slice header and the way
+macroblocks are coded.  So what is black in one stream is black in another of the same size, if both
+code their macroblocks in the same way.
 """
 
 from msgspec import Struct
@@ -22,22 +22,22 @@ class Coding(Struct, frozen=True):
     """What a slice header and the macroblocks behind it take from the parameter sets."""
 
     size: tuple[int, int]  # macroblocks
-    frame_num: int  # bits
+    frame_num: int  # bits of frame_num
     order: int  # pic_order_cnt_type
-    order_bits: int
-    deltas: bool  # of the order, in the slice header
-    number: int  # of the picture parameter set
-    cabac: bool
+    order_bits: int  # of pic_order_cnt_lsb
+    deltas: bool  # delta_pic_order_cnt may stand in the slice header
+    number: int  # pic_parameter_set_id
+    cabac: bool  # entropy_coding_mode_flag
     both_fields: bool  # bottom_field_pic_order_in_frame_present_flag
-    qp: int
-    deblocking: bool
-    redundant: bool
+    qp: int  # 26 + pic_init_qp_minus26
+    deblocking: bool  # deblocking_filter_control_present_flag
+    redundant: bool  # redundant_pic_cnt_present_flag
     eight: bool  # transform_8x8_mode_flag
 
 
 def coding(sps: bytes, pps: bytes) -> Coding | None:
-    """None where pictures are coded in a way that is not known here: fields, other samples than
-    8 bits 4:2:0, groups of slices, scaling lists.
+    """What an SPS and a PPS say of it.  None where one is cut short, and for what is not supported
+    here: fields, samples other than 8 bits 4:2:0, slice groups, scaling lists.
     """
     try:
         return _coding(Bits(sps[1:]), Bits(pps[1:]))
@@ -73,8 +73,9 @@ def _coding(sps: Bits, pps: Bits) -> Coding | None:
 
 
 def adapted(unit: bytes, sps: bytes, pps: bytes) -> tuple[bytes, ...]:
-    """A key picture of a byte stream as two access units of the stream with these sets, which they
-    carry along; none where that does not go.  They may follow each other.
+    """A key picture (a byte stream with its own SPS and PPS) as two access units for the stream
+    with these parameter sets, which each of them carries.  They may follow each other; empty where
+    the two streams code pictures too differently.
     """
     nals = {AVC.kind(nal): nal for nal in nal_units(unit) if nal}
     if not {IDR, AVC.sps, AVC.pps} <= nals.keys():
@@ -98,7 +99,7 @@ def _macroblocks(found: Coding) -> tuple[tuple[int, int], bool, bool]:
 
 
 def _read_header(bits: Bits, of: Coding) -> int | None:
-    """The quantiser of a slice that is all of a key picture; None if it is not."""
+    """The quantiser (SliceQPY) of a slice that is a whole key picture; None if it is not one."""
     if bits.ue() or bits.ue() not in (2, I_SLICE) or bits.ue() != of.number:
         return None
     bits.take(of.frame_num)

@@ -27,13 +27,14 @@ class Carriage(Enum):
 class Codec(Struct, frozen=True, eq=False):
     """One codec; ``copied`` ones fit into MP4 as they are.
 
-    ``config`` stands for what a decoder has to be told of a stream, in the form of its family.
+    ``config`` stands for what a decoder has to know of a stream, in the form of its family: an SPS,
+    the fixed part of an ADTS header, or size and box of the other containers.
     """
 
     name: str
     kind: str  # "video" or "audio"
     copied: bool = False
-    stream_type: int = 0  # in the PMT that is written
+    stream_type: int = 0  # in the PMT that is written (ISO/IEC 13818-1 Table 2-34)
     carriage: Carriage | None = None
     nal: NalSyntax | None = None
 
@@ -42,13 +43,14 @@ class Codec(Struct, frozen=True, eq=False):
     config_name: str = "decoder configuration"
     is_key: Callable[[bytes], bool] = lambda es: True
     count: Callable[[bytes], int] = lambda es: 1  # access units in one PES
-    stored: Callable[[bytes], bytes] = lambda unit: unit  # as MP4 has it
-    set_identity: Callable[[bytes], tuple[int, int] | None] = lambda unit: None  # parameter sets
+    stored: Callable[[bytes], bytes] = lambda unit: unit  # an access unit as MP4 has it
+    set_identity: Callable[[bytes], tuple[int, int] | None] = lambda unit: None  # type, id of a set
 
     # What a configuration says.
     picture: Callable[[bytes], Picture | None] = lambda config: None
     sound: Callable[[bytes], Sound] = lambda config: NO_SOUND
     needs: Callable[[bytes], Hashable] = lambda config: config  # equal: one decoder follows both
+    # a unit of silence and its ticks, as long as others if it can be
     silence: Callable[[bytes, float], tuple[bytes, float] | None] = lambda config, lasts: None
     longest_silence: int = 0  # ticks without a unit that are no loss
 
@@ -58,17 +60,19 @@ class Codec(Struct, frozen=True, eq=False):
     mp4_config: Callable[[bytes, Sequence[bytes]], bytes] | None = None  # with parameter sets
     mp4_sets: Callable[[bytes], avcc.Record] | None = None  # that such a box holds
     same_config: Callable[[bytes, bytes, Collection[bytes]], bool] = lambda *told: False
-    # of such a box, size in pixels, seconds that are not to be heard: where streams tell nothing
+    # of such a box, size in pixels and seconds to skip: where the stream itself says nothing
     configured: Callable[[bytes, tuple[int, int], float], bytes] | None = None
     matroska: str = ""  # CodecID
     matroska_box: Callable[[bytes], bytes] = lambda private: private  # such a box of CodecPrivate
 
     def unit_ticks(self, config: bytes | None) -> float | None:
-        """Ticks of 90 kHz an access unit lasts, where that is the same for all."""
+        """Ticks of 90 kHz an access unit lasts; None where they differ, or nothing says."""
         return self.sound(config).unit if config else None
 
     def describe(self, config: bytes | None) -> str:
-        """For people: its name, and what a configuration says."""
+        """Its name and what a configuration says, for people: "h264 1280x720", "aac 48000 Hz, 2
+        channels".
+        """
         if config is None:
             return self.name
         if self.kind == "audio":
@@ -139,8 +143,8 @@ AAC = Codec(
 
 ENCODED = {"video": H264, "audio": AAC}  # by kind: what is made where nothing can be copied
 
-# What only other containers carry has a stream_type of our own (user private) on its way, marked by
-# a registration descriptor of our own.
+# What only other containers carry has a stream_type of our own (user private) on its way to the
+# muxer, marked by a registration descriptor of our own.
 PRIVATE = 0xF0
 MARK = "rcpp"
 VP8 = Codec(
@@ -245,7 +249,9 @@ MP4_BOXES = frozenset(codec.mp4_box for codec in _ALL if codec.mp4_box)
 
 
 def codec_of(stream_type: int | None, format_identifier: str, stream_id: int) -> Codec | None:
-    """The codec the PMT names; without a PMT entry a guess by stream_id; None for data."""
+    """The codec of a stream_type and registration descriptor (ISO/IEC 13818-1 Table 2-34); without
+    an entry in the PMT a guess by the stream_id of its PES.  None for data and what is unknown.
+    """
     if stream_type is not None:
         if stream_type >= PRIVATE and format_identifier != MARK:
             return None
@@ -262,5 +268,5 @@ _DATA_FORMATS = frozenset({"teletext", "subtitles", "VBI", "ID3 ", "KLVA", "CUEI
 
 
 def is_data(stream_type: int, format_identifier: str) -> bool:
-    """The PMT says that it is neither sound nor picture."""
+    """Whether the PMT says that a stream is neither sound nor picture."""
     return stream_type in _DATA or format_identifier in _DATA_FORMATS

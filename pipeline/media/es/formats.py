@@ -1,4 +1,4 @@
-"""What a decoder needs to know of a stream, and what may change without another decoder."""
+"""What a decoder needs to know of a stream, and so what may change without another decoder."""
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from pipeline.media.es.codecs import Codec
 
 @lru_cache(maxsize=256)
 def needs(codec: Codec, config: bytes | None) -> Hashable:
-    """What must be equal of two configurations that one decoder is to follow: the pictures' size,
-    chroma format and bit depth; the sound's object type, rate and channels.
+    """What must be equal of two configurations for one decoder to follow both: size, chroma format
+    and bit depths of pictures; object type, rate and channels of sound.
     """
     return None if config is None else codec.needs(config)
 
@@ -33,8 +33,8 @@ class StreamFormat:
 
 
 def collide(codec: Codec, sets: Iterable[bytes]) -> bool:
-    """Two parameter sets of one kind and number differ, so that no sample entry can hold both; or
-    one cannot be read.
+    """Whether two parameter sets of one type and id differ, so that no sample entry can hold both;
+    also if one cannot be read.
     """
     known: dict[Hashable, bytes] = {}
     named = ((codec.set_identity(one), one) for one in sets)

@@ -1,8 +1,8 @@
 """NAL units of a byte stream (H.264 Annex B), or behind their lengths (ISO/IEC 14496-15): where
-they begin and end, what they are, and which open an access unit.
+they begin and end, their types, and which open an access unit.
 
-What asks for all of a stream gets columns (:func:`nals`), what asks for the beginning of a PES the
-units themselves (:func:`nal_units`): numpy takes longer to begin than those few bytes take to read.
+A whole stream is read into columns (:func:`nals`), the beginning of a PES into the units themselves
+(:func:`nal_units`): for so few bytes numpy takes longer to start than plain Python to finish.
 """
 
 import re
@@ -19,11 +19,11 @@ from pipeline.media.malformed import Malformed
 
 
 class NalSyntax(Struct, frozen=True):
-    """What the first bytes of a NAL unit tell."""
+    """How the first bytes of a NAL unit are read; all types are nal_unit_type."""
 
     header: int  # bytes in front of the payload
     shift: int  # of the first byte, to nal_unit_type
-    mask: int
+    mask: int  # of the bits that are nal_unit_type, after the shift
     delimiter: int  # type that only opens an access unit
     pictures: tuple[int, int]  # types of coded slices
     openers: frozenset[int]  # types that open an access unit once a picture stands before them
@@ -32,19 +32,19 @@ class NalSyntax(Struct, frozen=True):
     sets: frozenset[int]  # parameter sets
     sps: int
     pps: int
-    numbered: bool = False  # a slice tells at which macroblock it begins
+    numbered: bool = False  # a slice says at which macroblock it begins
     apart: bool = False  # MP4 has parameter sets in the sample entry alone
 
     def kind(self, unit: bytes) -> int:
-        """nal_unit_type of a unit."""
+        """nal_unit_type of a unit; IndexError if it is empty."""
         return unit[0] >> self.shift & self.mask
 
     def kinds(self, first: Bytes) -> NDArray[np.uint8]:
-        """nal_unit_type of many, by the first byte of each."""
+        """nal_unit_type of many units, uint8[n], by the first byte of each."""
         return first >> np.uint8(self.shift) & np.uint8(self.mask)
 
     def is_picture(self, unit: bytes) -> bool:
-        """A coded slice."""
+        """Whether a unit is a coded slice of a picture."""
         return self.pictures[0] <= self.kind(unit) <= self.pictures[1]
 
 
@@ -83,25 +83,27 @@ HEVC_INSIDE = replace(HEVC_NAL, apart=False)
 
 
 class Nals(Struct, frozen=True, eq=False):
-    """NAL units of a byte stream: where each begins and ends, and which open an access unit."""
+    """NAL units of a byte stream as columns, one row per unit; offsets are bytes in the stream."""
 
-    begin: Index
-    end: Index
+    begin: Index  # behind the start code
+    end: Index  # in front of the next start code
     long: Mask  # the start code is preceded by a zero byte
-    kind: NDArray[np.uint8]
+    kind: NDArray[np.uint8]  # nal_unit_type
     picture: Mask  # coded slices
-    opens: Mask
+    opens: Mask  # first units of an access unit
 
     @property
     def pictures(self) -> tuple[Index, Index]:
-        """What opens each access unit that has a picture, and the first slice of that."""
+        """Of every access unit that has a picture: the row of its first unit, and that of its first
+        slice; intp[pictures] both.
+        """
         opens, slices = np.flatnonzero(self.opens), np.flatnonzero(self.picture)
         nth = np.searchsorted(slices, opens)
         there = nth < np.append(nth[1:], len(slices))
         return opens[there], slices[nth[there]]
 
     def until(self, end: int) -> "Nals":
-        """Those that begin before a place, the last one with all that stands before it."""
+        """The units that begin before the offset ``end``; the last one ends there."""
         count = int(np.searchsorted(self.begin, end))
         ends = self.end[:count].copy()
         ends[-1:] = end
@@ -110,7 +112,9 @@ class Nals(Struct, frozen=True, eq=False):
 
 
 def nals(es: Bytes, syntax: NalSyntax = AVC) -> Nals:
-    """Find start codes (H.264 Annex B) and access unit boundaries (clause 7.4.1.2.3)."""
+    """NAL units of uint8[bytes] by start codes (H.264 Annex B), and where access units begin (H.264
+    clause 7.4.1.2.3, H.265 clause 7.4.2.4.4).  Never raises for what the bytes hold.
+    """
     codes = start_codes(es)
     codes = codes[codes + 3 < len(es)]
     long = (codes > 0) & (es[codes - 1] == 0)
@@ -128,8 +132,8 @@ def nals(es: Bytes, syntax: NalSyntax = AVC) -> Nals:
 
 
 def start_codes(es: Bytes) -> Index:
-    """Where 00 00 01 stands.  Two bytes are compared at a time: each code has two zeros or a zero
-    and the one at an even place.
+    """Offsets, intp[codes] and rising, where 00 00 01 stands.  Two bytes are compared at a time:
+    every code has either two zeros or a zero and the one at an even offset.
     """
     pairs = es[: len(es) // 2 * 2].view(np.uint16)
     even = np.flatnonzero(pairs & _ZERO_AND_BIT == 0) * 2
@@ -145,8 +149,8 @@ _ZERO_AND_BIT = np.frombuffer(b"\xff\xfe", np.uint16)[0]  # of 00 00 and 00 01 n
 
 
 def _beginning_again(es: Bytes, begin: Index, picture: Mask) -> Mask:
-    """Slices whose first macroblock does not stand behind that of the slice before: the first slice
-    of their picture is gone (H.264 clause 7.4.3, first_mb_in_slice).
+    """Slices whose first macroblock is not behind that of the slice before: the first one of their
+    picture is gone (H.264 clause 7.4.3, first_mb_in_slice).
     """
     at = np.flatnonzero(picture)
     places = np.minimum(begin[at, None] + np.arange(1, 5), len(es) - 1)
@@ -160,12 +164,12 @@ def _beginning_again(es: Bytes, begin: Index, picture: Mask) -> Mask:
 
 @lru_cache
 def among(syntax: NalSyntax, types: frozenset[int]) -> Mask:
-    """Of every nal_unit_type whether it is one of these."""
+    """For every nal_unit_type whether it is one of these: bool[types of the syntax]."""
     return np.isin(np.arange(syntax.mask + 1), list(types))
 
 
 def _openings(picture: Mask, leading: Mask, first: Mask) -> Mask:
-    """A unit opens an access unit when it may only stand first and a picture stands before it."""
+    """A unit opens an access unit if it can only stand first and a picture stands before it."""
     count = len(picture)
     if not count:
         return np.zeros(0, np.bool_)
@@ -182,13 +186,13 @@ def _openings(picture: Mask, leading: Mask, first: Mask) -> Mask:
 
 
 def nal_units(es: bytes) -> list[bytes]:
-    """NAL units of a byte stream, from the first start code on, without zeros behind them."""
+    """NAL units of a byte stream, from the first start code on, without zeros at their ends."""
     return [unit.rstrip(b"\0") for unit in re.split(rb"\x00\x00\x01", es)[1:]]
 
 
 def length_prefixed(sample: bytes, width: int = 4) -> Iterator[tuple[int, int]]:
-    """Where the NAL units of a sample begin and end (ISO/IEC 14496-15 clause 5.3.4.2), each behind
-    its length in ``width`` bytes; Malformed where that cannot be.
+    """Offsets where the NAL units of a sample begin and end (ISO/IEC 14496-15 clause 5.3.4.2), each
+    behind its length in ``width`` bytes; Malformed at a length of 0 or behind the sample's end.
     """
     at = 0
     while at < len(sample):
@@ -201,19 +205,19 @@ def length_prefixed(sample: bytes, width: int = 4) -> Iterator[tuple[int, int]]:
 
 
 def first_sps(es: bytes, syntax: NalSyntax) -> bytes | None:
-    """The first sequence parameter set of a byte stream."""
+    """The first sequence parameter set of a byte stream; None without one."""
     return next((unit for kind, unit in _kinds(es, syntax) if kind == syntax.sps), None)
 
 
 def pictures(es: bytes, syntax: NalSyntax) -> int:
-    """Pictures that begin in a PES; one that only goes on in it counts where it is alone."""
+    """How many pictures begin in a PES; one that only goes on in it counts where it is alone."""
     slices = [unit for _, unit in _kinds(es, syntax) if syntax.is_picture(unit)]
     firsts = sum(unit[syntax.first : syntax.first + 1] >= b"\x80" for unit in slices)
     return max(firsts, min(1, len(slices)))
 
 
 def is_key(es: bytes, syntax: NalSyntax) -> bool:
-    """Whether an access unit has what only a key picture has."""
+    """Whether an access unit has a NAL unit that only key pictures have."""
     return any(kind in syntax.key for kind, _ in _kinds(es, syntax))
 
 

@@ -20,7 +20,7 @@ _KINDS = (
 
 
 def sniff(head: bytes) -> str:
-    """What the first bytes of something look like, for people."""
+    """What the first bytes of a file look like, for people.  Never raises."""
     for pattern, kind in _KINDS:
         if re.match(pattern, head, re.DOTALL):
             return kind

@@ -9,13 +9,16 @@ from pipeline.media.es.descriptions import Picture
 from pipeline.media.es.nal import AVC, HEVC_NAL
 
 HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})  # with chroma
-LARGEST = 16384  # pixels of a side; no level allows more
+LARGEST = 16384  # pixels of width or height; no level allows more
 VPS = 32  # nal_unit_type of H.265
 NUMBERS = 32  # parameter sets a stream may have at once (H.264 clause 7.4.2.1.1)
 
 
 class Bits:
-    """Reads a NAL unit bit by bit, without its emulation prevention bytes (H.264 clause 7.4.1)."""
+    """Reads a NAL unit bit by bit, without its emulation prevention bytes (H.264 clause 7.4.1).
+
+    ValueError where bits are asked for behind its end.
+    """
 
     def __init__(self, nal: bytes) -> None:
         data = nal.replace(b"\0\0\3", b"\0\0")
@@ -23,7 +26,7 @@ class Bits:
         self._taken = 0
 
     def take(self, count: int) -> int:
-        """Unsigned, ``count`` bits; ValueError behind the end."""
+        """The next ``count`` bits as an unsigned number."""
         taken = "".join(islice(self._bits, count))
         self._taken += count
         if len(taken) < count:
@@ -31,7 +34,9 @@ class Bits:
         return int(taken, 2) if taken else 0
 
     def ue(self) -> int:
-        """An unsigned Exp-Golomb code (H.264 clause 9.1)."""
+        """An unsigned Exp-Golomb code (H.264 clause 9.1); ValueError if it is longer than 32 bits
+        allow.
+        """
         zeros = 0
         while not self.take(1):
             zeros += 1
@@ -40,24 +45,26 @@ class Bits:
         return (1 << zeros) - 1 + self.take(zeros)
 
     def rest(self, *, aligned: bool = False) -> str:
-        """All that follows, from the next whole byte on if it is ``aligned``."""
+        """All bits that follow, as "0" and "1"; ``aligned``: from the next whole byte on."""
         if aligned:
             self.take(-self._taken % 8)
         return "".join(self._bits)
 
     def se(self) -> int:
-        """A signed one (clause 9.1.1)."""
+        """A signed Exp-Golomb code (H.264 clause 9.1.1)."""
         code = self.ue()
         return (code + 1) // 2 if code % 2 else -(code // 2)
 
 
 def avc_picture(sps: bytes) -> Picture | None:
-    """The pictures of an H.264 stream; None where the set cannot be read, or cannot be one."""
+    """What an SPS says of the pictures (H.264 clause 7.3.2.1.1); None where it cannot be read, or
+    is impossible.
+    """
     return _possible(_h264, sps)
 
 
 def hevc_picture(sps: bytes) -> Picture | None:
-    """The same of H.265."""
+    """The same of H.265 (clause 7.3.2.2.1)."""
     return _possible(_h265, sps)
 
 
@@ -71,8 +78,8 @@ def _possible(read: Callable[[bytes], Picture], sps: bytes) -> Picture | None:
 
 
 def avc_needs(sps: bytes) -> Hashable:
-    """Size, chroma format and bit depth; all of a set that cannot be read.  Not its number, level,
-    how many pictures it refers to, nor what it says of their showing.
+    """Size, chroma format and bit depths of an SPS; the whole set where it cannot be read.  Not its
+    number, level, count of reference pictures nor VUI.
     """
     return _decoded(avc_picture(sps)) or sps
 
@@ -87,7 +94,9 @@ def _decoded(shown: Picture | None) -> Hashable:
 
 
 def avc_identity(unit: bytes) -> tuple[int, int] | None:
-    """Kind and number of a parameter set, by which others refer to it; None if it cannot be one."""
+    """nal_unit_type and id of a parameter set, by which others refer to it; None if it cannot be
+    one.
+    """
     kind = AVC.kind(unit)
     if kind == AVC.sps:
         shown = avc_picture(unit)
@@ -107,7 +116,7 @@ def hevc_identity(unit: bytes) -> tuple[int, int] | None:
 def _numbered(
     kind: int, unit: bytes, header: int, width: int | None = None
 ) -> tuple[int, int] | None:
-    """By the number a parameter set begins with: ue(v), or so many bits."""
+    """By the id a parameter set begins with: ue(v), or ``width`` bits."""
     bits = Bits(unit[header:])
     try:
         return kind, bits.ue() if width is None else bits.take(width)
@@ -116,8 +125,8 @@ def _numbered(
 
 
 def depths(sps: bytes) -> bytes:
-    """What avcC says of the samples of an H.264 stream of a high profile (ISO/IEC 14496-15 clause
-    5.3.3.1.2); nothing for the others.
+    """The last four bytes of the avcC of a high profile: chroma format and bit depths (ISO/IEC
+    14496-15 clause 5.3.3.1.2); empty for other profiles.  ValueError if the SPS is cut short.
     """
     bits = Bits(sps[1:])
     profile = bits.take(8)
@@ -151,8 +160,8 @@ def _h264(sps: bytes) -> Picture:
 
 
 def picture_order(bits: Bits) -> tuple[int, int, bool]:
-    """pic_order_cnt_type, how many bits of the order a slice header has, and whether it may have
-    differences.
+    """Reads pic_order_cnt_type of an SPS, how many bits pic_order_cnt_lsb has in a slice header,
+    and whether that may have delta_pic_order_cnt (H.264 clause 7.3.2.1.1).
     """
     order = bits.ue()
     if order == 0:
@@ -167,8 +176,8 @@ def picture_order(bits: Bits) -> tuple[int, int, bool]:
 
 
 def _chroma(bits: Bits) -> tuple[int, tuple[int, int]]:
-    """chroma_format_idc, 4 where the three planes are apart, for they are cropped like grey; and
-    bit depths.
+    """chroma_format_idc, 4 where the three planes are coded apart, as they are cropped like grey;
+    and bit depths.
     """
     chroma = bits.ue()
     lists = 12 if chroma == 3 else 8

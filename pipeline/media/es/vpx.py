@@ -4,20 +4,22 @@ from collections.abc import Collection, Sequence
 
 
 def vp8_size(es: bytes) -> bytes | None:
-    """Width and height of a VP8 key frame (RFC 6386 section 9.1), two bytes each."""
+    """Width and height in pixels of a VP8 key frame (RFC 6386 section 9.1), two bytes each; None
+    for other frames.
+    """
     if len(es) < 10 or es[0] & 1 or es[3:6] != b"\x9d\x01\x2a":
         return None
     return bytes((es[7] & 0x3F, es[6], es[9] & 0x3F, es[8]))
 
 
 def is_vp8_key(es: bytes) -> bool:
-    """RFC 6386 section 9.1."""
+    """Whether a VP8 frame is a key frame (RFC 6386 section 9.1); an empty one counts as one."""
     return not es[:1] or not es[0] & 1
 
 
 def vp9_key(es: bytes) -> bool | None:
-    """Whether a VP9 frame is a key frame; None where it only shows one again (VP9 bitstream
-    specification, section 6.2).
+    """Whether a VP9 frame is a key frame; None where it only shows an earlier frame again (VP9
+    bitstream specification, section 6.2).
     """
     bits = "".join(f"{byte:08b}" for byte in es[:1]).ljust(8, "0")
     at = 4 + (bits[2:4] == "11")  # reserved_zero of profile 3
@@ -27,8 +29,8 @@ def vp9_key(es: bytes) -> bool | None:
 
 
 def vp9_config(es: bytes) -> bytes | None:
-    """Width and height of a VP9 key frame, two bytes each, and what its sample entry says (vpcC:
-    VP Codec ISO Media File Format Binding, section 2.2), without a level.
+    """Width and height in pixels of a VP9 key frame, two bytes each, and the content of vpcC (VP
+    Codec ISO Media File Format Binding, section 2.2), without a level; None for other frames.
     """
     bits = "".join(f"{byte:08b}" for byte in es[:17]).ljust(136, "0")
     profile = int(bits[3] + bits[2], 2)
@@ -55,17 +57,19 @@ def vp9_config(es: bytes) -> bytes | None:
 
 
 def is_vp9_key(es: bytes) -> bool:
-    """What only shows a frame again is taken for one: nothing has to stand before it in a track."""
+    """Whether a VP9 frame is a key frame, or only shows an earlier frame again: in a track nothing
+    has to stand before that.
+    """
     return vp9_key(es) is not False
 
 
 def vpcc(config: bytes, _: Sequence[bytes]) -> bytes:
-    """What the sample entry says."""
+    """The content of vpcC in the sample entry."""
     return config[4:]
 
 
 def same_config(told: bytes, config: bytes, _: Collection[bytes]) -> bool:
-    """Whether a vpcC says what the stream says."""
+    """Whether the vpcC of a result, ``told``, has profile, bit depth and chroma of the stream."""
     return _formed(told) == _formed(config[4:])
 
 
