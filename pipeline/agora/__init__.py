@@ -1,1 +1,1 @@
-"""What Agora defines: the file-name grammar."""
+"""What Agora defines: its REST API, notifications, tokens and stores, and the names of files."""

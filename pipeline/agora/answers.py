@@ -1,4 +1,7 @@
-"""What Agora answers, read tolerantly: nothing it may add, drop or misspell is an error here."""
+"""Agora's answers, read tolerantly: nothing it may add, drop or misspell is an error here.
+
+Fields are those of query and stop in Agora's REST reference.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,24 +18,24 @@ _PAGES = {"init": 1, "inProgress": 5, "exit": 8}  # a state of a recorded page, 
 
 
 class RecordedFile(Struct, frozen=True):
-    """A file as Agora lists it; ``name`` holds the prefix, ``start`` is in seconds since 1970."""
+    """A file as Agora lists it: one entry of ``fileList``."""
 
-    name: str
+    name: str  # with the prefix, as a rule: without it in web mode
     track: str | None = None  # audio, video, audio_and_video
     uid: str | None = None  # "0" for all users mixed
     mixed: bool | None = None
     playable: bool | None = None
-    start: float | None = None
+    start: float | None = None  # of its first slice, seconds since 1970
 
 
 class Progress(Struct, frozen=True):
     """What query or stop says of a recording."""
 
-    status: int | None = None
+    status: int | None = None  # one of ``STATES``
     files: tuple[RecordedFile, ...] = ()
     uploading: str | None = None  # uploaded, backuped (some only at Agora so far), unknown
     start: float | None = None  # of the first slice, seconds since 1970
-    raw: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict)  # the answer as it came
 
     @property
     def state(self) -> str:
@@ -41,7 +44,7 @@ class Progress(Struct, frozen=True):
 
 
 def progress(answer: Mapping[str, Any]) -> Progress:
-    """The answer of query and of stop, in every mode."""
+    """The answer of query or stop, in every mode; None or empty for what it lacks."""
     response = _object(answer.get("serverResponse"))
     files = [*_files(response.get("fileList"))]
     uploading, status = response.get("uploadingStatus"), whole(response.get("status"))
@@ -61,12 +64,15 @@ def progress(answer: Mapping[str, Any]) -> Progress:
 
 
 def files(listed: object) -> tuple[RecordedFile, ...]:
-    """A ``fileList``: the name of one playlist, an array, or nothing yet."""
+    """The files in a ``fileList``: the name of one playlist, an array of files, or nothing yet."""
     return tuple(_files(listed))
 
 
 def seconds(moment: object) -> float | None:
-    """Seconds since 1970 of a time in seconds or, as almost all are, in milliseconds."""
+    """Seconds since 1970 from a Unix time in seconds or, like almost all of Agora's, milliseconds.
+
+    None for what is no time.
+    """
     number = whole(moment)
     if number is None or not 0 < number < _NO_TIME:
         return None
@@ -74,7 +80,7 @@ def seconds(moment: object) -> float | None:
 
 
 def text(value: object) -> str | None:
-    """A text that is not empty."""
+    """The value, if it is a text that is not empty; else None."""
     return value if isinstance(value, str) and value else None
 
 
@@ -114,7 +120,7 @@ def _truth(value: object) -> bool | None:
 
 
 def whole(value: object) -> int | None:
-    """A whole number, also one in quotes."""
+    """The value as a whole number, also of a decimal text; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:

@@ -1,4 +1,4 @@
-"""The requests of Cloud Recording: method, address and body of each call."""
+"""The requests of Cloud Recording: method, path and body of each call of Agora's REST reference."""
 
 from typing import Any
 from urllib.parse import quote
@@ -23,7 +23,7 @@ CONTENT_TYPE = "application/json;charset=utf-8"  # older versions of the service
 
 
 class Session(Struct, frozen=True):
-    """What names a running recording in every later call."""
+    """What identifies a running recording in every later call."""
 
     cname: str
     uid: str
@@ -33,7 +33,7 @@ class Session(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """One request as it would be sent; ``path`` follows the host."""
+    """One request as it would be sent; ``path`` is without the host and percent-encoded."""
 
     endpoint: Endpoint
     method: str
@@ -41,14 +41,17 @@ class Call(Struct, frozen=True):
     body: Body | None = None
 
     def shown(self, host: str) -> dict[str, Any]:
-        """All of it, fit to print: no secret is in it."""
+        """The request as JSON values to print; secrets are masked."""
         headers = {"Authorization": f"Basic {MASK}", "Content-Type": CONTENT_TYPE}
         shown: dict[str, Any] = {"method": self.method, "url": host + self.path, "headers": headers}
         return {**shown, "body": masked(self.body)} if self.body else shown
 
 
 class Calls:
-    """The requests for one project (App ID).  UsageError for what the service would refuse."""
+    """The requests for one project (App ID).
+
+    Each raises ``UsageError`` for a body that the service would refuse; nothing is sent.
+    """
 
     def __init__(self, app_id: str) -> None:
         if not app_id.isalnum() or not app_id.isascii():
@@ -57,22 +60,25 @@ class Calls:
         self._root = f"/v1/apps/{app_id}/cloud_recording"
 
     def acquire(self, request: AcquireRequest, mode: Mode) -> Call:
-        """For a resource id."""
+        """Ask for a resource id."""
         refuse_unfit(request, mode)
         return Call("acquire", "POST", f"{self._root}/acquire", request)
 
     def start(self, request: StartRequest, resource_id: str, mode: Mode) -> Call:
-        """Begin to record."""
+        """Begin to record with a resource id."""
         refuse_unfit(request, mode)
         path = f"{self._root}/resourceid/{_quoted(resource_id)}/mode/{mode}/start"
         return Call("start", "POST", path, request)
 
     def query(self, session: Session) -> Call:
-        """How is it doing?"""
+        """Ask for the state of a recording."""
         return Call("query", "GET", self._path(session, "query"))
 
     def update(self, request: UpdateRequest | LayoutRequest, session: Session) -> Call:
-        """Change subscription, credentials or layout."""
+        """Change subscription, credentials of the store, or layout.
+
+        Raises ``UsageError`` if channel and uid are not those of the session.
+        """
         if (request.cname, request.uid) != (session.cname, session.uid):
             raise UsageError("cname and uid are not those the recording was started with")
         refuse_unfit(request, session.mode)
@@ -80,7 +86,7 @@ class Calls:
         return Call(verb, "POST", self._path(session, verb), request)
 
     def stop(self, session: Session, *, in_background: bool) -> Call:
-        """End it; in the background, the answer does not wait for uploads."""
+        """End a recording; ``in_background``, the answer does not wait for uploads."""
         parameters = StopParameters(async_stop=in_background)
         body = StopRequest(cname=session.cname, uid=session.uid, client_request=parameters)
         return Call("stop", "POST", self._path(session, "stop"), body)

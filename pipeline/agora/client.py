@@ -1,7 +1,7 @@
 """A thin client of Agora's REST API for Cloud Recording.
 
-Each call is checked before it is sent, repeated as the documentation asks for, and ends in a value
-or in one :class:`pipeline.errors.AgoraError`.  No secret leaves but in a request.
+Each call is checked before it is sent, repeated as Agora's best practices ask for, and ends in a
+value or in one :class:`pipeline.errors.AgoraError`.  Secrets are sent, and never shown.
 """
 
 import json
@@ -37,18 +37,18 @@ from pipeline.errors import AgoraError, UsageError
 
 STOP_READ = 40.0  # seconds: stop answers when everything is uploaded, which may take 20 s
 LONGEST_REASON = 200  # characters
-LONGEST_WAIT = 60.0  # seconds between two attempts, whatever the service asks for
+LONGEST_WAIT = 60.0  # seconds between two attempts, even if Retry-After asks for more
 
 
 class Started(Struct, frozen=True):
-    """The answer to start; ``sid`` is None if a repeated call was not told it again."""
+    """The answer to start; ``sid`` is None if the service did not repeat it to a repeated call."""
 
     sid: str | None
-    already: bool = False  # says the service: it was running when the call came
+    already: bool = False  # the service says that it was running when the call came
 
 
 class Stopped(Struct, frozen=True):
-    """The answer to stop; ``already`` is why the recording had ended before, if it had."""
+    """The answer to stop; ``already`` is the refusal of one that had ended before."""
 
     progress: answers.Progress
     already: AgoraError | None = None
@@ -70,7 +70,11 @@ class _Attempts(Struct):
 
 
 class AgoraClient:
-    """The calls of Cloud Recording for one project (App ID).  Calls are made one after another."""
+    """The calls of Cloud Recording for one project (App ID), one at a time.
+
+    ``hosts`` are URLs, in the order in which they are asked.  Every call raises ``AgoraError`` if
+    the service refuses it or gives no answer, and ``UsageError`` for a body that it would refuse.
+    """
 
     def __init__(
         self,
@@ -109,34 +113,37 @@ class AgoraClient:
     # The calls.
 
     def acquire(self, request: AcquireRequest, *, mode: Mode = "mix") -> str:
-        """A resource id, good for one recording that starts within 5 minutes, better 2 seconds."""
+        """A resource id, for one recording that starts in 5 minutes; Agora advises 2 seconds."""
         answer = self._ask(self.calls.acquire(request, mode), needs="resourceId")
         return str(answer.body["resourceId"])
 
     def start(self, request: StartRequest, resource_id: str, *, mode: Mode = "mix") -> Started:
-        """Begin to record.  Success means that the request was accepted, not that it works."""
+        """Begin to record.  Success means an accepted request, not that the recording works."""
         answer = self._ask(self.calls.start(request, resource_id, mode), needs="sid")
         sid = answers.text(answer.body.get("sid"))
         return Started(sid, already=self._kind("start", answer) is Kind.ALREADY_RUNNING)
 
     def query(self, session: Session, *, patient: bool = True) -> answers.Progress:
-        """How a recording is doing.
+        """The state of a recording.
 
-        A 404 may pass while the service moves it to another server: it is believed after 30 s.
-        Whoever asks again anyway is not ``patient``, and hears of each failure at once.
+        A 404 may pass while the service moves it to another server, and is believed after 30 s.
+        Without ``patient`` nothing is repeated: each failure is raised at once.
         """
         return answers.progress(self._ask(self.calls.query(session), patient=patient).body)
 
     def update(self, request: UpdateRequest, session: Session) -> None:
-        """Replace the subscription, or the credentials of the store."""
+        """Replace the subscription, or the storage settings with their credentials."""
         self._ask(self.calls.update(request, session))
 
     def update_layout(self, request: LayoutRequest, session: Session) -> None:
-        """Replace the whole layout."""
+        """Replace the whole layout; what is left out falls back to Agora's defaults."""
         self._ask(self.calls.update(request, session))
 
     def stop(self, session: Session, *, in_background: bool = False) -> Stopped:
-        """End a recording; with ``in_background`` the answer does not wait for its files."""
+        """End a recording; with ``in_background`` the answer does not wait for the uploads.
+
+        A recording that has ended already is no error.
+        """
         try:
             answer = self._ask(self.calls.stop(session, in_background=in_background))
         except AgoraError as error:

@@ -1,4 +1,4 @@
-"""The file names of Agora Cloud Recording.
+"""The file names of Agora Cloud Recording (Agora's page on managing recorded files).
 
 ``[bak<n>_]<sid>_<cname>`` begins every name: ``.m3u8`` ends a playlist, ``_<utc>.ts`` a slice,
 ``_<index>.mp4`` an MP4 made by Agora, ``_<tick>_<index>.m3u8`` a playlist that its backup cloud
@@ -42,9 +42,9 @@ class SliceName(Struct, frozen=True):
     bak: int | None
     sid: str
     cname: str
-    stamp: str
+    stamp: str  # 17 digits, UTC
     utc: float
-    extension: str
+    extension: str  # ts, webm or m4s
 
 
 class Mp4Name(Struct, frozen=True):
@@ -65,13 +65,16 @@ class UserStream(Struct, frozen=True):
 
 
 def parse_playlist_name(name: str) -> PlaylistName | None:
-    """A backup-cloud copy reads as a longer cname: ask :func:`backup_copy` first."""
+    """The parts of a playlist's name.
+
+    A backup-cloud copy reads as a longer cname: ask :func:`backup_copy` first.
+    """
     match = _PLAYLIST.fullmatch(name)
     return match and PlaylistName(_bak(match), match["sid"], match["cname"])
 
 
 def parse_slice_name(name: str) -> SliceName | None:
-    """None as well for a stamp that is no date."""
+    """The parts of a slice's name; None as well for a stamp that is no date."""
     match = _SLICE.fullmatch(name)
     start = utc(match["stamp"]) if match else None
     if match is None or start is None:
@@ -81,7 +84,7 @@ def parse_slice_name(name: str) -> SliceName | None:
 
 
 def parse_mp4_name(name: str) -> Mp4Name | None:
-    """None for a 17-digit stamp too: that is a slice."""
+    """The parts of the name of an MP4 of Agora's; None for a 17-digit stamp, which is a slice's."""
     match = _MP4.fullmatch(name)
     return match and Mp4Name(_bak(match), match["sid"], match["cname"], int(match["index"]))
 
@@ -89,14 +92,14 @@ def parse_mp4_name(name: str) -> Mp4Name | None:
 def backup_copy(name: str, stem: str) -> tuple[int, int] | None:
     """Tick and index of ``<stem>_<tick>_<index>.m3u8``, forwarded later by Agora's backup cloud.
 
-    Only the expected stem tells it from a channel that is called ``x_12_3``.
+    Only the expected stem tells such a name from that of a channel called ``x_12_3``.
     """
     match = _BACKUP.fullmatch(name.removeprefix(stem)) if name.startswith(stem) else None
     return (int(match[1]), int(match[2])) if match else None
 
 
 def parse_stream(cname: str) -> UserStream | None:
-    """What stands for the cname in a name of individual mode, None in the other modes."""
+    """The parts of what stands for the cname in individual mode; None in the other modes."""
     match = _STREAM.fullmatch(cname)
     return match and UserStream(match["cname"], match["uid"], match["kind"])
 
@@ -120,7 +123,7 @@ def replaced(cname: str) -> str:
 
 
 def stem(sid: str, cname: str, *, bak: int | None = None) -> str:
-    """What every name of one part begins with."""
+    """The beginning of every name of one part."""
     return f"{sid}_{cname}" if bak is None else f"bak{bak}_{sid}_{cname}"
 
 
@@ -152,7 +155,10 @@ def stream_cname(cname: str, uid: str, kind: str | None = None) -> str:
 
 
 def utc(stamp: str) -> float | None:
-    """Seconds since the epoch of ``YYYYMMDDhhmmssSSS``, exact to the millisecond."""
+    """Seconds since the epoch of ``YYYYMMDDhhmmssSSS`` (UTC), exact to the millisecond.
+
+    None if it is no date.
+    """
     match = _STAMP.fullmatch(stamp)
     if match is None:
         return None
@@ -165,7 +171,7 @@ def utc(stamp: str) -> float | None:
 
 
 def stamp(epoch: float) -> str:
-    """The 17 digits Agora puts into a slice's name, rounded to the millisecond."""
+    """The 17 digits (UTC) of a slice's name for seconds since the epoch, to the millisecond."""
     at = _EPOCH + round(epoch * 1000) * _MILLISECOND
     return f"{at.year:04}{at:%m%d%H%M%S}{at.microsecond // 1000:03}"
 

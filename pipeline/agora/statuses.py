@@ -1,4 +1,8 @@
-"""What the answers of Agora's REST API mean, and how long to wait before asking again."""
+"""What the answers of Agora's REST API mean, and how long to wait before asking again.
+
+Codes are those of Agora's page on status codes and of its older editions, waits (in seconds) those
+of its best practices.
+"""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -30,7 +34,7 @@ PASSING = (
     *(Kind.EXPIRED, Kind.NETWORK, Kind.NO_WORKER),
     *(Kind.OVERLOADED, Kind.RATE_LIMITED, Kind.TRANSIENT),
 )
-"""Kinds of errors that running again later may cure."""
+"""Kinds of errors that may be gone in a later run."""
 
 _STATUSES: Mapping[int, Kind] = {
     401: Kind.AUTH,
@@ -86,7 +90,7 @@ ADVICE: Mapping[Kind, str] = {
     Kind.RATE_LIMITED: "too many requests a second; run again later",
     Kind.TRANSIENT: "run again later",
 }
-"""What to do about it."""
+"""What a person may do about each kind."""
 
 _SLOWER = (1.0, 2.0, 4.0, 8.0)
 _SOON = (3.0, 6.0, 9.0)
@@ -124,7 +128,7 @@ ENDING = (6, 7, 8, 20)
 
 
 def kind_of(endpoint: Endpoint, status: int, code: int | None) -> Kind:
-    """The kind of an answer that is not a plain success."""
+    """The kind of an answer that is not a plain success, from its HTTP status and ``code``."""
     if status in _STATUSES:
         return _STATUSES[status]
     if endpoint == "acquire" and code == 62 and status < 500:
@@ -141,7 +145,7 @@ def kind_of(endpoint: Endpoint, status: int, code: int | None) -> Kind:
 
 
 def pause(endpoint: Endpoint, seen: Sequence[Kind]) -> float | None:
-    """Seconds to wait after the last of the errors seen in one call; None is to give up."""
+    """Seconds to wait after the last of the errors seen in one call; None: ask no more."""
     last = seen[-1]
     waits = _WAITS.get((endpoint, last), ())
     if last is Kind.RATE_LIMITED:
@@ -153,5 +157,8 @@ def pause(endpoint: Endpoint, seen: Sequence[Kind]) -> float | None:
 
 
 def host_for(hosts: int, failures: int) -> int:
-    """Which of the hosts to ask after so many failures of the network: the first one twice."""
+    """Index of the host to ask after so many failures of the network: the first is asked twice.
+
+    Agora's page on switching the domain name.
+    """
     return max(0, failures - 1) % hosts

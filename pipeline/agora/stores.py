@@ -1,7 +1,7 @@
-"""A place for recordings, written once: Agora's ``storageConfig`` and what we open it with.
+"""A place for recordings, written once: Agora's ``storageConfig``, and how we open it.
 
-A table ``[storage.NAME]`` of the settings becomes a :class:`Store`.  Its keys are looked up later,
-from where the table says, and never shown.
+A table ``[storage.NAME]`` of the settings becomes a :class:`Store`.  Its keys are read later, from
+where the table says, and never shown.
 """
 
 import re
@@ -28,12 +28,12 @@ _KNOWN = {"vendor", "region", "keys_in_clear", *_TEXTS, *_VARIABLES, *_KEYS}
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Keys of an account, of which only the first is ever shown; in Azure that is its name."""
+    """Keys of an account.  Only ``access_key`` is ever shown; in Azure it is the account's name."""
 
     access_key: str
     secret_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
-    expires: int | None = None  # when the token does, in seconds since 1970
+    expires: int | None = None  # when the token does, seconds since 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +42,28 @@ class Store:
 
     name: str
     vendor: Vendor
-    region: int  # Agora's code
+    region: int  # Agora's number
     bucket: str
     prefix: str = ""
     endpoint: str | None = None
     sse: str | None = None
     tag: str | None = None
-    variables: tuple[str, str, str | None, str | None] | None = None  # in the order of the keys
-    profile: str | None = None
-    file: str | None = None
+    variables: tuple[str, str, str | None, str | None] | None = None  # in the order of Credentials
+    profile: str | None = None  # of ~/.aws
+    file: str | None = None  # that holds the keys
     in_clear: Credentials | None = None
 
     @property
     def opening(self) -> vendors.Opening:
-        """How we reach it."""
+        """How we open it."""
         return vendors.opening(self.vendor, self.region, self.endpoint)
 
 
 def parse(name: str, table: Mapping[str, Any]) -> Store:
-    """Of one table; UsageError says what is wrong with it, never what a key is."""
+    """The store of one table.
+
+    Raises ``UsageError`` for a table that is wrong; the message never holds a key.
+    """
     values = {key.replace("-", "_"): value for key, value in table.items()}
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r}: no name for a store; use letters, digits, - and _")
@@ -90,7 +93,10 @@ def parse(name: str, table: Mapping[str, Any]) -> Store:
 
 
 def credentials(values: Mapping[str, Any]) -> Credentials:
-    """Of keys that are there; UsageError if nobody can tell when they end."""
+    """Credentials from ``access_key``, ``secret_key``, and the session's token and expiration.
+
+    Raises ``UsageError`` for an expiration that is no time, or has no token.
+    """
     token, expiration = values.get("session_token"), values.get("session_expiration")
     expires = None if expiration is None else _moment(expiration)
     if expires is not None and not token:
@@ -113,7 +119,10 @@ def _moment(given: object) -> int:
 
 
 def storage_config(store: Store, credentials: Credentials) -> dict[str, Any]:
-    """The ``storageConfig`` of a start request.  It holds the secret: never to be printed."""
+    """The ``storageConfig`` of a start request.  It holds the secret: never to be printed.
+
+    Raises ``UsageError`` for temporary credentials or a prefix that Agora does not take.
+    """
     config: dict[str, Any] = {
         "vendor": store.vendor.id,
         "region": store.region,
@@ -138,7 +147,10 @@ def storage_config(store: Store, credentials: Credentials) -> dict[str, Any]:
 
 
 def file_name_prefix(prefix: str) -> list[str]:
-    """The parts of a folder, if it is one in which Agora can put files."""
+    """The parts of a folder, as ``fileNamePrefix`` has them.
+
+    Raises ``UsageError`` for a folder in which Agora cannot put files.
+    """
     parts = prefix.split("/")
     for part in parts:
         if not _PART.fullmatch(part):
@@ -172,7 +184,7 @@ def _endpoint(vendor: Vendor, endpoint: str | None) -> str | None:
 
 
 def _keys(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the keys are to be found, said in one way."""
+    """Where the keys are; UsageError if the table says so in more than one way."""
     ways = {
         "variables": any(key in values for key in _VARIABLES),
         "profile": "profile" in values,

@@ -1,6 +1,6 @@
 """When an RTC token ends, read from the token itself: versions 006 and 007 of Agora's format.
 
-Nothing is checked and nothing is kept; a token that cannot be read may be good all the same.
+No signature is checked, and a token that cannot be read here may still be valid.
 """
 
 import base64
@@ -14,7 +14,10 @@ RTC, JOIN = 1, 1  # the service, and its privilege to enter a channel
 
 
 def ends(token: str) -> float | None:
-    """When it lets nobody into a channel any more, in seconds since 1970; None if unknown."""
+    """When a token admits nobody to a channel any more, in seconds since 1970.
+
+    None if it does not say so, or cannot be read.
+    """
     readers = {"006": _version_6, "007": _version_7}
     version, rest = token[:3], token[3:]
     try:

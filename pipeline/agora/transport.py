@@ -1,8 +1,8 @@
-"""One request to Agora and its answer, whichever host gives it.  The only module of the product
-that imports httpx; the simulator sends its notifications with it.
+"""One request to Agora and its answer, whichever host gives it.  The only module of the room that
+imports httpx.
 
 Whatever a server, or a machine that pretends to be one, sends back: an answer has at most
-:data:`LARGEST` bytes, comes within its time, and no redirect is followed with the credentials.
+:data:`LARGEST` bytes and arrives in time, and no redirect is followed with the credentials.
 """
 
 import ipaddress
@@ -25,14 +25,14 @@ from pipeline.version import VERSION
 log = logging.getLogger(__name__)
 
 DEFAULT_HOSTS = ("https://api.agora.io", "https://api.sd-rtn.com")
-Wire: TypeAlias = httpx.BaseTransport  # what carries the bytes; tests bring their own
+Wire: TypeAlias = httpx.BaseTransport  # what carries the bytes; tests have their own
 LARGEST = 4 << 20  # bytes of an answer
 CONNECT = 5.0  # seconds
-READ = 10.0
+READ = 10.0  # seconds
 
 
 class Clock(Struct, frozen=True):
-    """The time, and the passing of it."""
+    """The time, and waiting: seconds since 1970, seconds of a monotonic clock, a sleep."""
 
     now: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
@@ -43,19 +43,22 @@ class Answer(Struct, frozen=True):
     """Any answer; ``body`` is empty if it is no JSON object."""
 
     host: str
-    status: int
+    status: int  # of HTTP
     body: Mapping[str, Any]
-    request_id: str | None
+    request_id: str | None  # x-request-id
     is_json: bool
-    not_before: float = 0.0  # seconds the service asks to wait for before the next request
+    not_before: float = 0.0  # seconds to wait before the next request (Retry-After)
 
 
 class NoAnswer(Exception):
-    """The host could not be reached, or its answer did not come whole and in time."""
+    """The host could not be reached, or its answer was incomplete, too long or too late."""
 
 
 class Transport:
-    """Connections to Agora with the credentials of a customer."""
+    """Connections to Agora with the credentials of a customer (HTTP Basic).
+
+    Raises ``UsageError`` for a proxy in the environment that cannot be used.
+    """
 
     def __init__(
         self,
@@ -83,7 +86,10 @@ class Transport:
     def send(
         self, method: str, host: str, path: str, body: bytes | None, *, patience: float = READ
     ) -> Answer:
-        """One request, once; ``patience`` is in seconds."""
+        """Send one request, once.  Raises ``NoAnswer`` if no whole answer comes in time.
+
+        ``patience`` is the time for the answer, in seconds.
+        """
         begin = self._clock.monotonic()
         headers = {"Content-Type": CONTENT_TYPE}
         timeout = httpx.Timeout(patience, connect=CONNECT)
@@ -116,9 +122,10 @@ class Transport:
 
 
 def host_url(text: str) -> str:
-    """An address to call, without a slash at its end; UsageError if it may not be called.
+    """A URL to call, without a slash at its end.
 
-    The credentials go with every call: without encryption only to this machine itself.
+    Raises ``UsageError`` for a URL that may not be called: the credentials go with every call, so
+    without encryption only this machine itself may be.
     """
     try:
         parts = urlsplit(text)
@@ -140,7 +147,7 @@ def host_url(text: str) -> str:
 
 
 def user_agent() -> str:
-    """Who is calling."""
+    """The User-Agent of every request of ours."""
     return f"recpipe/{VERSION}"
 
 

@@ -1,7 +1,7 @@
 """Where Agora can store a recording: its numbers for vendors and regions, and how we open each.
 
-The tables are those of Agora's ``storageConfig`` (vendor and region codes) and of the vendors' own
-documentation (endpoints); none but the S3 protocol itself was tried against a vendor.
+Vendor and region codes are those of Agora's page "region-vendor", endpoints those of the vendors'
+own documentation; no vendor's service itself was tried.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from pipeline.errors import UsageError
 
 
 class Opening(Struct, frozen=True):
-    """How a bucket is reached: an S3 client's settings, or an Azure account."""
+    """How a bucket is opened: the settings of an S3 client, or an Azure account."""
 
     protocol: str  # s3 or azure
     endpoint: str | None  # None: the client knows it
     region: str | None
     addressing: str  # auto, virtual (bucket in the host name) or path
     signature: str  # s3v4; azure: shared-key
-    checksums: str  # botocore's request_checksum_calculation; others refuse aws-chunked bodies
+    checksums: str  # request_checksum_calculation of botocore: only AWS takes aws-chunked bodies
     list_version: int  # of ListObjects
 
 
@@ -28,11 +28,11 @@ class Vendor(Struct, frozen=True):
 
     id: int
     name: str  # in settings
-    title: str
-    regions: tuple[str, ...]  # Agora's names
+    title: str  # for people
+    regions: tuple[str, ...]  # Agora's names, in the order of their codes
     first: int = 0  # the code of the first of them
     own: Mapping[str, str] = field(default_factory=dict)  # regions the vendor spells otherwise
-    endpoint: str | None = None  # {region} stands for the vendor's name of it
+    endpoint: str | None = None  # with {region} for the vendor's name of the region
     domain: str | None = None  # of all its endpoints
     addressing: str = "path"
     list_version: int = 2
@@ -168,7 +168,7 @@ _HTTP_ONLY = {("baidu", "fwh"), ("baidu", "hkg")}  # whose certificates do not c
 
 
 def vendor(name: str | int) -> Vendor:
-    """By number or name; UsageError says which there are."""
+    """The vendor of this number or name.  Raises ``UsageError``, with all of them, for another."""
     wanted = str(name).strip().lower()
     for one in VENDORS:
         if wanted in (str(one.id), one.name):
@@ -178,7 +178,10 @@ def vendor(name: str | int) -> Vendor:
 
 
 def region_code(of: Vendor, region: str | int) -> int:
-    """Agora's number for a region, given as that number, in Agora's spelling or the vendor's."""
+    """Agora's number for a region, given as that number, in Agora's spelling or the vendor's.
+
+    Raises ``UsageError``, with all of them, for another.
+    """
     wanted = _plain(region)
     for code in codes(of):
         if wanted in (str(code), _plain(agora_region(of, code)), _plain(region_name(of, code))):
@@ -206,7 +209,7 @@ def region_name(of: Vendor, code: int) -> str:
 
 
 def opening(of: Vendor, code: int, endpoint: str | None = None) -> Opening:
-    """How to open a bucket in this region; an endpoint of the user's own comes first."""
+    """How to open a bucket in the region of this code; an ``endpoint`` goes before the vendor's."""
     if of.name == "azure":
         return Opening("azure", endpoint, None, "path", "shared-key", "when_required", 2)
     region = region_name(of, code)
@@ -218,7 +221,7 @@ def opening(of: Vendor, code: int, endpoint: str | None = None) -> Opening:
 
 
 def of_host(host: str) -> Vendor | None:
-    """The vendor whose endpoint this is; None for AWS, which boto3 knows, and for all others."""
+    """The vendor of an endpoint's host name; None for AWS, which boto3 knows, and for others."""
     for one in VENDORS:
         if one.domain and (host == one.domain.lstrip(".") or host.endswith(one.domain)):
             return one

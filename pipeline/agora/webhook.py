@@ -1,8 +1,8 @@
 """Notifications of Agora to a web server ("NCS"), checked and read.  Long: one type for each event.
 
-They come in any order, more than once, or not at all: a hint, never proof.  Whoever receives one
-checks :func:`is_genuine` on the bytes as they came, reads them with :func:`parse`, and puts what it
-has into order with :func:`in_order`.
+Events and fields are those of Agora's page on notifications.  They come in any order, more than
+once, or not at all: a hint, never proof.  A receiver checks the bytes as they came with
+:func:`is_genuine`, reads them with :func:`parse`, and sorts them with :func:`in_order`.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ def is_genuine(
 ) -> bool:
     """Whether the sender of these bytes knows the secret; ``v1`` and ``v2`` are the headers.
 
-    If there is a V2 (SHA-256) it decides alone: nobody can fall back to the weaker one.
+    A V2 (HMAC-SHA256) decides alone, so that nobody can fall back to the weaker V1 (HMAC-SHA1).
     """
     given, header = (v2, SIGNATURE_V2) if v2 is not None else (v1, SIGNATURE_V1)
     if not secret.get_secret_value() or given is None:
@@ -39,7 +39,7 @@ def is_genuine(
 
 
 def signatures(raw: bytes, secret: SecretStr) -> dict[str, str]:
-    """Both headers that whoever knows the secret sends with these bytes."""
+    """Both headers, in hex, that a sender who knows the secret sends with these bytes."""
     key = secret.get_secret_value().encode()
     return {
         SIGNATURE_V1: hmac.new(key, raw, hashlib.sha1).hexdigest(),
@@ -54,15 +54,15 @@ class Failed(Struct, frozen=True):
     """1: something went wrong; ``level`` 5 may have ended the recording: query it."""
 
     module: int | None  # 0 recorder, 1 uploader, 2 service, 6 web page
-    level: int | None  # 1 debug to 5 fatal
+    level: int | None  # 1 debug, 2 minor, 3 medium, 4 major, 5 fatal
     code: int | None
     message: str | None
 
 
 class Warned(Struct, frozen=True):
-    """2: the uploader tries again (31), or puts slices into Agora's backup cloud (32)."""
+    """2: the uploader tries again (code 31), or puts slices into Agora's backup cloud (32)."""
 
-    module: int | None
+    module: int | None  # 0 recorder, 1 uploader
     code: int | None
 
 
@@ -80,9 +80,9 @@ class PlaylistMade(Struct, frozen=True):
 
 
 class SessionExited(Struct, frozen=True):
-    """11: the service has ended, normally if everything is uploaded."""
+    """11: the service has left the recording."""
 
-    normally: bool
+    normally: bool  # ended, and everything is uploaded
 
 
 class FailedOver(Struct, frozen=True):
@@ -92,7 +92,7 @@ class FailedOver(Struct, frozen=True):
 
 
 class UploaderStarted(Struct, frozen=True):
-    """30."""
+    """30: the uploader has begun."""
 
     ok: bool
 
@@ -105,19 +105,21 @@ class Uploaded(Struct, frozen=True):
 
 
 class Uploading(Struct, frozen=True):
-    """33: how much of what there is so far is uploaded, from 0 to 1."""
+    """33: the share of the files so far that is uploaded, from 0 to 1."""
 
     share: float | None
 
 
 class RecorderStarted(Struct, frozen=True):
-    """40."""
+    """40: the recorder has begun."""
 
     ok: bool
 
 
 class RecorderLeft(Struct, frozen=True):
-    """41: the recorder has left the channel; ``why`` are the bits of ``leaveCode``."""
+    """41: the recorder has left the channel; ``why`` is in words, one for each bit of
+    ``leaveCode``.
+    """
 
     why: frozenset[str]
 
@@ -132,16 +134,16 @@ class SliceStarted(Struct, frozen=True):
 
 
 class StreamChanged(Struct, frozen=True):
-    """43 for sound, 44 for pictures: a user's stream comes, or comes no more."""
+    """43 for sound, 44 for pictures: a user's stream arrives, or arrives no more."""
 
     stream_uid: str | None
     video: bool
     receiving: bool
-    at: float | None
+    at: float | None  # seconds since 1970
 
 
 class Other(Struct, frozen=True):
-    """Any other event, also of types that nobody knows yet."""
+    """Any other event, also of types that are not documented yet."""
 
 
 Event: TypeAlias = (
@@ -169,26 +171,29 @@ _LEAVE = {0: "init failed", 2: "signal", 4: "no users", 8: "ignored", 16: "left 
 class Notice(Struct, frozen=True):
     """One notification; times are seconds since 1970.
 
-    ``id`` stays the same when Agora sends it again; ``details`` hold all that was said.
+    ``id`` stays the same when Agora sends it again; ``details`` are the event's fields as sent.
     """
 
-    id: str
-    type: int
-    product: int | None
+    id: str  # noticeId
+    type: int  # eventType
+    product: int | None  # productId; 3 is Cloud Recording
     name: str | None  # msgName
     event: Event
     cname: str | None = None
     uid: str | None = None
     sid: str | None = None
     sequence: int | None = None
-    happened: float | None = None
-    sent: float | None = None
-    service: int | None = None
+    happened: float | None = None  # sendts
+    sent: float | None = None  # notifyMs, another one each time it is sent
+    service: int | None = None  # serviceType
     details: Details = field(default_factory=dict)
 
 
 def parse(raw: bytes) -> Notice:
-    """A notification from the bytes as they came; NoticeError if it is none."""
+    """A notification from the bytes as they came.
+
+    Raises ``NoticeError`` for bytes that are none; the signature is not looked at.
+    """
     if len(raw) > LARGEST:
         raise NoticeError(f"{len(raw)} bytes, expected at most {LARGEST}")
     try:
@@ -219,9 +224,9 @@ def parse(raw: bytes) -> Notice:
 
 
 def in_order(notices: Iterable[Notice]) -> tuple[Notice, ...]:
-    """Each notice once, however often it was sent, in the order in which things happened.
+    """Each notification once, however often it was sent, in the order in which things happened.
 
-    The same event that came over Agora's second channel counts as the same.
+    An event that also came over Agora's second channel counts once.
     """
     once: dict[object, Notice] = {}
     known: set[str] = set()

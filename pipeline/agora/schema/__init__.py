@@ -1,1 +1,1 @@
-"""The bodies of requests, every documented field and rule of them."""
+"""The bodies of requests: every field and rule that Agora's REST reference documents."""

@@ -1,4 +1,6 @@
-"""The picture of a composite recording: size, layout and what shows where nobody does."""
+"""The picture of a composite recording: its size, its layout, and what is shown of a user without
+picture.  ``transcodingConfig`` and the body of ``updateLayout`` in Agora's REST reference.
+"""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ LONGEST_SIDE = 1920  # pixels
 MOST_PIXELS = 1920 * 1080
 MOST_KBPS = 6500
 MOST_REGIONS = 17
-RATES = (1, 7, 10, 15, 24, 30, 60)
+RATES = (1, 7, 10, 15, 24, 30, 60)  # pictures a second
 
 FLOATING, BEST_FIT, VERTICAL, CUSTOM = range(4)  # mixedVideoLayout
 Layout = Annotated[int, Field(ge=FLOATING, le=CUSTOM)]
@@ -39,7 +41,7 @@ Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
 
 
 class Region(Body):
-    """Where one user is shown, in parts of the canvas from the top left; alpha 1 is opaque."""
+    """Where one user is shown, in fractions of the canvas from its top left; alpha 1 is opaque."""
 
     uid: Uid | None = None  # without it, regions are taken in the order of joining
     x_axis: Share
@@ -61,7 +63,7 @@ class Region(Body):
 
 
 class Background(Body):
-    """The picture of one user who sends none."""
+    """The image shown for one user who sends no picture."""
 
     uid: Uid
     image_url: WebAddress
@@ -92,7 +94,7 @@ class Arrangement(Body):
         return self
 
     def cautions(self) -> Iterator[Caution]:
-        """What is allowed here and seldom meant."""
+        """Settings that are allowed and probably not meant."""
         if self.max_resolution_uid and self.mixed_video_layout != VERTICAL:
             yield Caution("maxResolutionUid", "has no effect without mixedVideoLayout 2")
 
@@ -100,8 +102,8 @@ class Arrangement(Body):
 class TranscodingConfig(Arrangement):
     """The canvas all users are mixed into."""
 
-    width: Side | None = None
-    height: Side | None = None
+    width: Side | None = None  # pixels
+    height: Side | None = None  # pixels
     fps: Annotated[int, AfterValidator(_rate)] | None = None
     bitrate: Annotated[int, Field(ge=1, le=MOST_KBPS)] | None = None  # kbps
 
@@ -114,7 +116,7 @@ class TranscodingConfig(Arrangement):
         return self
 
     def cautions(self) -> Iterator[Caution]:
-        """What is allowed here and seldom meant."""
+        """Settings that are allowed and probably not meant."""
         yield from super().cautions()
         needed = ("width", "height", "fps", "bitrate")
         absent = [name for name in needed if getattr(self, name) is None]

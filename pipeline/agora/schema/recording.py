@@ -1,4 +1,4 @@
-"""What is recorded and how: ``recordingConfig``."""
+"""What is recorded and how: ``recordingConfig`` of Agora's REST reference."""
 
 import base64
 import binascii
@@ -59,7 +59,7 @@ Uids = Annotated[
 
 
 class Subscription(Body):
-    """Whose sound and pictures are recorded: everybody's unless a list says otherwise."""
+    """Whose sound and pictures are recorded: everybody's, unless a list says otherwise."""
 
     subscribe_audio_uids: Uids | None = None
     un_subscribe_audio_uids: Uids | None = None
@@ -86,7 +86,7 @@ class Subscription(Body):
 
 
 class RecordingConfig(Subscription):
-    """What is recorded and how."""
+    """``recordingConfig``; what is None is left to Agora's defaults."""
 
     channel_type: UpTo1 | None = None  # communication, live broadcast
     stream_types: UpTo2 | None = None  # sound, pictures, both
@@ -114,14 +114,14 @@ class RecordingConfig(Subscription):
         return self
 
     def crowd(self) -> Iterator[str]:
-        """What is wrong with subscribeUidGroup; a composite recording does not care."""
+        """What is wrong with subscribeUidGroup, which composite mode ignores."""
         named = len(({*self.audio} | {*self.video}) - {EVERYONE})
         group = self.subscribe_uid_group
         if group is not None and named > GROUPS[group]:
             yield f"{group} is for {GROUPS[group]} uids at most, the lists hold {named}"
 
     def cautions(self) -> Iterator[Caution]:
-        """What is allowed here and seldom meant."""
+        """Settings that are allowed and probably not meant."""
         idle = self.max_idle_time
         if idle is not None and idle < SHORT_IDLE:
             detail = f"it ends when nobody is there for {idle} s; Agora recommends 300"
@@ -138,7 +138,7 @@ class RecordingConfig(Subscription):
 
 
 def one_sided(lists: Subscription) -> Iterator[Caution]:
-    """A list for one medium alone: Agora then records nothing of the other."""
+    """A caution for lists of one medium alone: Agora then records nothing of the other."""
     for given, absent, key in (
         (lists.audio, lists.video, "subscribeVideoUids"),
         (lists.video, lists.audio, "subscribeAudioUids"),

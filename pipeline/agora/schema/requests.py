@@ -1,7 +1,7 @@
 """The bodies of all calls.  Long: it has every documented field, range and rule between fields.
 
-The mode of a recording is no part of its body but of the address: what depends on it is asked
-with :func:`refuse_unfit`.
+Fields are those of Agora's REST reference.  The mode of a recording is in the path, not in the
+body: what depends on it is checked by :func:`refuse_unfit`.
 """
 
 import re
@@ -19,13 +19,13 @@ from pipeline.errors import UsageError
 
 Mode: TypeAlias = Literal["mix", "individual", "raw", "web"]
 MODES: tuple[Mode, ...] = ("mix", "individual", "raw", "web")
-INDIVIDUAL: tuple[Mode, ...] = ("individual", "raw")  # two words of the address for one thing
+INDIVIDUAL: tuple[Mode, ...] = ("individual", "raw")  # two words in the path for one thing
 
 LONGEST_CHANNEL = 64  # bytes
 LONGEST_LABEL = 1024  # bytes, of a web page recording
 MARKS = "!#$%&()+-:;<=.>?@[]^_{}|~,"
 LONGEST_TOKEN = 24 * 3600  # seconds that Agora makes a token for, at most
-JUST_MADE = 600  # seconds: a token that was made for that long was made before
+JUST_MADE = 600  # seconds that a token may be old when it is used
 LASTS = 72  # hours that a recording may last, unless resourceExpiredHour says otherwise
 _CHANNEL = re.compile(rf"[A-Za-z0-9 {re.escape(MARKS)}]+")
 
@@ -51,7 +51,7 @@ Free = dict[str, JsonValue]  # what only other modes have, not looked into
 
 
 class RecordingFileConfig(Body):
-    """The files that are made."""
+    """``recordingFileConfig``: the files that Agora makes."""
 
     av_file_type: (
         Annotated[list[Literal["hls", "mp4"]], Field(min_length=1), AfterValidator(_file_types)]
@@ -60,14 +60,14 @@ class RecordingFileConfig(Body):
 
 
 class SnapshotConfig(Body):
-    """Pictures of single users at intervals; individual mode."""
+    """``snapshotConfig``: pictures of single users at intervals; individual mode."""
 
     capture_interval: Annotated[int, Field(ge=1, le=3600)] | None = None  # seconds
     file_type: list[Literal["jpg"]] | None = None
 
 
 class StartParameters(Body):
-    """``clientRequest`` of start."""
+    """``clientRequest`` of start; None is not sent."""
 
     token: Annotated[Secret | None, BeforeValidator(_none_if_empty)] = None
     recording_config: RecordingConfig | None = None
@@ -79,13 +79,17 @@ class StartParameters(Body):
     extension_service_config: Free | None = None
 
     def cautions(self) -> Iterator[Caution]:
-        """What is allowed here and seldom meant."""
+        """Settings that are allowed and probably not meant."""
         if self.recording_config:
             yield from self.recording_config.cautions()
         yield from self.storage_config.cautions()
 
     def ending(self, now: float, lasts: int) -> Iterator[Caution]:
-        """What ends before a recording of ``lasts`` seconds has to."""
+        """Credentials and tokens that end before a recording of ``lasts`` seconds may.
+
+        ``now`` is in seconds since 1970.  Raises ``UsageError`` for storage credentials that have
+        ended.
+        """
         yield from self.storage_config.ending(now)
         ends = tokens.ends(self.token.get_secret_value()) if self.token else None
         if ends is None or ends - now >= min(lasts, LONGEST_TOKEN) - JUST_MADE:
@@ -112,7 +116,7 @@ class AcquireParameters(Body):
 
 
 class UpdateAudio(Subscription):
-    """New lists for sound."""
+    """``audioUidList``: new lists for sound."""
 
     @model_validator(mode="after")
     def _audio_only(self) -> "UpdateAudio":
@@ -122,7 +126,7 @@ class UpdateAudio(Subscription):
 
 
 class UpdateVideo(Subscription):
-    """New lists for pictures."""
+    """``videoUidList``: new lists for pictures."""
 
     @model_validator(mode="after")
     def _video_only(self) -> "UpdateVideo":
@@ -132,26 +136,26 @@ class UpdateVideo(Subscription):
 
 
 class StreamSubscribe(Body):
-    """A new subscription, which replaces the earlier one."""
+    """``streamSubscribe``: a new subscription, which replaces the earlier one."""
 
     audio_uid_list: UpdateAudio | None = None
     video_uid_list: UpdateVideo | None = None
 
 
 class WebRecordingConfig(Body):
-    """Pause and go on; web page mode."""
+    """``webRecordingConfig``: pause and resume; web page mode."""
 
     onhold: bool
 
 
 class RtmpOutput(Body):
-    """An address to push to; it holds a key."""
+    """A URL to push to; its path holds a key."""
 
     rtmp_url: Secret
 
 
 class RtmpPublishConfig(Body):
-    """Where a recorded page is pushed to; web page mode."""
+    """``rtmpPublishConfig``: where a recorded page is pushed to; web page mode."""
 
     outputs: list[RtmpOutput]
 
@@ -171,7 +175,7 @@ class UpdateParameters(Body):
         return self
 
     def cautions(self) -> Iterator[Caution]:
-        """What is allowed here and seldom meant."""
+        """Settings that are allowed and probably not meant."""
         lists = self.stream_subscribe
         if lists and (lists.audio_uid_list is None) != (lists.video_uid_list is None):
             kind = "audioUidList" if lists.audio_uid_list is None else "videoUidList"
@@ -189,13 +193,13 @@ class StopParameters(Body):
 
 
 class Request(Body):
-    """What every call names: the channel, and the uid the recorder has in it."""
+    """The part of every body: the channel, and the uid of the recorder in it."""
 
     cname: Channel
     uid: Uid
 
     def cautions(self) -> tuple[Caution, ...]:
-        """What is allowed here and seldom meant."""
+        """Settings that are allowed and probably not meant."""
         return tuple(unknown_keys(self))
 
 
@@ -211,7 +215,7 @@ class StartRequest(Request):
     client_request: StartParameters
 
     def cautions(self) -> tuple[Caution, ...]:
-        """What is allowed here and seldom meant."""
+        """Settings that are allowed and probably not meant."""
         return (*super().cautions(), *self.client_request.cautions())
 
 
@@ -221,7 +225,7 @@ class UpdateRequest(Request):
     client_request: UpdateParameters
 
     def cautions(self) -> tuple[Caution, ...]:
-        """What is allowed here and seldom meant."""
+        """Settings that are allowed and probably not meant."""
         return (*super().cautions(), *self.client_request.cautions())
 
 
@@ -231,7 +235,7 @@ class LayoutRequest(Request):
     client_request: Arrangement
 
     def cautions(self) -> tuple[Caution, ...]:
-        """What is allowed here and seldom meant."""
+        """Settings that are allowed and probably not meant."""
         return (*super().cautions(), *self.client_request.cautions())
 
 
@@ -242,7 +246,7 @@ class StopRequest(Request):
 
 
 def refuse_unfit(request: Request, mode: Mode) -> None:
-    """UsageError if a body does not fit the mode."""
+    """Raise ``UsageError``, with all that is wrong, if a body does not fit the mode."""
     found = [*_unfit_name(request, mode)]
     if isinstance(request, AcquireRequest):
         found += _unfit_acquire(request.client_request, mode)

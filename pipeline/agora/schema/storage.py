@@ -1,4 +1,4 @@
-"""Where Agora puts a recording: ``storageConfig``."""
+"""Where Agora puts a recording: ``storageConfig`` of Agora's REST reference."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -45,7 +45,7 @@ def _prefix(parts: list[str]) -> list[str]:
 
 
 class ExtensionParams(Body):
-    """What only some vendors know."""
+    """``extensionParams``: what only some vendors have."""
 
     sse: Literal["kms", "aes256"] | None = None
     tag: Text | None = None
@@ -53,7 +53,7 @@ class ExtensionParams(Body):
 
 
 class StorageConfig(Body):
-    """Bucket and credentials; credentials that can only write are enough."""
+    """``storageConfig``: bucket and credentials, which need not allow more than to write."""
 
     vendor: Annotated[int, AfterValidator(_vendor)]
     region: int
@@ -90,7 +90,10 @@ class StorageConfig(Body):
             raise ValueError("vendor 11 needs extensionParams.endpoint, and no other vendor has it")
 
     def ending(self, now: float) -> Iterator[Caution]:
-        """That its temporary credentials end soon; UsageError if they have ended."""
+        """A caution if temporary credentials end soon; ``now`` is in seconds since 1970.
+
+        Raises ``UsageError`` if they have ended.
+        """
         if self.sts_expiration is None:
             return
         left = self.sts_expiration - now
@@ -101,7 +104,7 @@ class StorageConfig(Body):
             yield Caution("stsExpiration", detail)
 
     def cautions(self) -> Iterator[Caution]:
-        """What is allowed here and seldom meant."""
+        """Settings that are allowed and probably not meant."""
         if self.sts_token and self.sts_expiration is None:
             yield Caution("stsToken", "not said when it ends; set stsExpiration")
         endpoint = self.extension_params.endpoint if self.extension_params else None

@@ -1,8 +1,8 @@
 """What all bodies of requests share, as checked values.  Long: every kind of field is here.
 
 A body is checked before anything is sent, and sent as it was given: what was not set is left out,
-an explicit zero stays, and so does a key that nobody here knows yet.  Keys are those of Agora's
-documentation; in Python the same words in snake case.
+an explicit zero stays, and so does a key that is not known here yet.  Keys are those of Agora's
+REST reference; in Python the same words in snake case.
 """
 
 import json
@@ -22,7 +22,7 @@ from pipeline.errors import UsageError
 MASK = "***"
 SHOWN = 60  # characters of a wrong value that an error repeats
 PROBLEMS = 5  # problems that one error names
-NEAR = 0.8  # of two spellings, as difflib measures it
+NEAR = 0.8  # similarity of two spellings, the ratio of difflib
 
 _SNAKE = {"x_axis", "y_axis", "render_mode", "image_url", "async_stop"}  # as Agora spells them
 _SPELLINGS = MappingProxyType(  # the English reference; what the service understands
@@ -42,7 +42,7 @@ def _key(name: str) -> str:
 
 
 def _hidden(value: Any) -> Any:
-    """Of what is not known nobody can say that it is no secret."""
+    """An unknown value may be a secret, and is treated as one."""
     if isinstance(value, str):
         return SecretStr(value)
     if isinstance(value, Mapping):
@@ -51,7 +51,7 @@ def _hidden(value: Any) -> Any:
 
 
 class Body(BaseModel):
-    """A JSON object of a request; Agora may have added keys to it."""
+    """A JSON object of a request; keys that are not known here are kept."""
 
     __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_hidden)]] = Field(init=False)
 
@@ -66,7 +66,7 @@ class Body(BaseModel):
 
 
 class Caution(Struct, frozen=True):
-    """Something allowed that is seldom meant: the key, and what will come of it."""
+    """A setting that is allowed and probably not meant: its key, and what it leads to."""
 
     key: str
     detail: str
@@ -76,7 +76,10 @@ class Caution(Struct, frozen=True):
 
 
 def parse(kind: type[AnyBody], data: Mapping[str, Any]) -> AnyBody:
-    """A body from JSON values; UsageError names every key that is wrong, and never a secret."""
+    """A body from JSON values.
+
+    Raises ``UsageError`` with each key that is wrong (:data:`PROBLEMS` at most), and no secret.
+    """
     _refuse_what_is_no_json(data)
     respelt = _respelt(dict(data))
     found = list(_slips(kind, respelt))
@@ -97,13 +100,13 @@ def wire(body: Body) -> dict[str, Any]:
 
 
 def masked(body: Body) -> dict[str, Any]:
-    """The same, fit to print: without secrets, also those inside addresses."""
+    """The JSON values to print: secrets are masked, also those inside URLs."""
     shown: dict[str, Any] = _revealed(_dump(body), lambda secret: MASK, address=_plain_address)
     return shown
 
 
 def secrets(body: Body) -> frozenset[str]:
-    """Every secret in a body, so that it can be kept out of what others say."""
+    """Every secret in a body, so that it can be masked in the answers of others."""
     found: set[str] = set()
 
     def address(url: str) -> None:
@@ -115,7 +118,7 @@ def secrets(body: Body) -> frozenset[str]:
 
 
 def disguises(secret: str) -> frozenset[str]:
-    """A secret in the forms in which somebody may repeat it: as in a URL, in JSON, in base64."""
+    """A secret in the forms in which an answer may repeat it: as in a URL, in JSON, in base64."""
     quoted = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
     escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
     data = secret.encode("utf-8", "surrogatepass")
@@ -124,7 +127,7 @@ def disguises(secret: str) -> frozenset[str]:
 
 
 def unknown_keys(body: Body) -> Iterator[Caution]:
-    """What will be sent without anybody here knowing what it means."""
+    """A caution for each key that is sent although it is not known here."""
     for way, value, owner in _unknown(type(body), _dump(body)):
         near = get_close_matches(way[-1], _fields(owner), n=1, cutoff=NEAR)
         hint = f"; did you mean {near[0]}?" if near else ""
@@ -292,7 +295,7 @@ def _body_of(annotation: Any) -> type[Body] | None:
 
 
 def uid(text: str) -> str:
-    """The text itself; ValueError if it is no uid of a channel."""
+    """The text itself.  Raises ``ValueError`` if it is no uid: 1 to 2³²-1, in decimal digits."""
     plain = text.isascii() and text.isdecimal() and text[0] != "0"
     if not plain or len(text) > 10 or int(text) > HIGHEST_UID:
         raise ValueError(f"expected a whole number from 1 to {HIGHEST_UID} in quotes")
@@ -312,4 +315,4 @@ UpTo2 = Annotated[int, Field(ge=0, le=2)]
 Text = Annotated[str, Field(min_length=1)]
 Secret = Annotated[SecretStr, Field(min_length=1)]
 Share = Annotated[int | float, Field(ge=0, le=1)]
-"""A part of the canvas, from 0 to 1; a whole number stays one when it is sent."""
+"""A fraction of the canvas, from 0 to 1; a whole number stays one when it is sent."""
