@@ -1,4 +1,5 @@
-"""AES-128 of whole segments (RFC 8216 section 4.3.2.4): CBC with PKCS7 padding.
+"""AES-128 of whole segments (RFC 8216 section 4.3.2.4): CBC with PKCS7 padding (RFC 5652 section
+6.3).
 
 The only module that imports cryptography.
 """
@@ -13,14 +14,16 @@ MAX_KEY = 4096  # bytes of a file that holds keys
 
 
 class Clear(Struct, frozen=True, eq=False):
-    """What was decrypted; ``whole`` unless its end is missing or the key is another one."""
+    """A decrypted segment."""
 
-    data: Bytes
-    whole: bool
+    data: Bytes  # uint8[bytes], without padding
+    whole: bool  # its padding is right: False if its end is missing, or the key is another one
 
 
 def decrypted(data: Bytes, key: bytes, iv: bytes) -> Clear:
-    """The segment in the clear, without its padding; a broken block at the end is left out."""
+    """The segment in the clear, without its padding; a block that is not whole is left out.  Key
+    and IV have 16 bytes each, or ValueError.
+    """
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     length = len(data) // BLOCK * BLOCK
@@ -38,7 +41,9 @@ def _padding(clear: Bytes) -> int:
 
 
 def keys_of(data: bytes) -> tuple[bytes, ...]:
-    """The keys a file holds: 16 bytes, or lines of 32 hexadecimal digits each; else none."""
+    """The keys a file holds: 16 bytes as they are, or words of 32 hexadecimal digits; empty for
+    anything else.
+    """
     if len(data) == BLOCK:
         return (data,)
     try:

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from pipeline.media.malformed import Malformed
 
-MAX_FRAMES = 1 << 22
+MAX_FRAMES = 1 << 22  # of a file
 MAX_ELEMENTS = 1 << 23
 _SEGMENT, _INFO, _TRACKS, _CLUSTER = 0x18538067, 0x1549A966, 0x1654AE6B, 0x1F43B675
 _INDEX = {0x1C53BB6B, 0x1254C367, 0xEC}  # Cues, Tags, Void
@@ -18,31 +18,31 @@ _CONTAINERS = {_SEGMENT, _CLUSTER, _INFO, _TRACKS, 0xAE, 0xE0, 0xE1, 0xA0}
 
 
 class MatroskaTrack(Struct):
-    """One track (RFC 9559 section 5.1.4); times are ticks of 90 kHz."""
+    """One track (RFC 9559 section 5.1.4) with all its frames, in the order of the file."""
 
     number: int = 0
     kind: int = 0  # 1: video, 2: audio
-    codec: str = ""
-    private: bytes = b""
+    codec: str = ""  # CodecID
+    private: bytes = b""  # CodecPrivate
     size: tuple[int, int] = (0, 0)  # pixels
-    delay: int = 0  # CodecDelay, nanoseconds: its times count from what is heard
+    delay: int = 0  # CodecDelay, nanoseconds: times count from the first sample that is heard
     encoded: bool = False  # its frames are compressed or encrypted
-    times: list[int] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)  # of each frame, ticks of 90 kHz
     frames: list[bytes] = field(default_factory=list)
 
 
 class File(Struct, frozen=True):
-    """Its tracks in the order of the file; ``cut`` when it ends before it should, ``index_cut``
-    when only its index is hurt by that.
-    """
+    """What a WebM or Matroska file holds."""
 
-    tracks: tuple[MatroskaTrack, ...]
-    cut: bool
-    index_cut: bool = False
+    tracks: tuple[MatroskaTrack, ...]  # in the order of the file
+    cut: bool  # it ends before it should
+    index_cut: bool = False  # it does, and only its index lost anything
 
 
 def read(data: bytes) -> File:
-    """Every frame of a file."""
+    """Every frame of a file.  Malformed if it is none, its elements cannot be followed, or it has
+    more than ``MAX_FRAMES``.
+    """
     if not data.startswith(b"\x1a\x45\xdf\xa3"):
         raise Malformed("it does not begin with an EBML header")
     reader = _Reader(data)
@@ -51,15 +51,15 @@ def read(data: bytes) -> File:
 
 
 class _Reader:
-    """What is known while the elements are read one after the other."""
+    """The state while the elements are read one after the other."""
 
     def __init__(self, data: bytes) -> None:
         self.tracks: dict[int, MatroskaTrack] = {}
         self.cut = False
         self.index_cut = False
         self._data = data
-        self._scale = 1_000_000  # nanoseconds of one unit of time
-        self._cluster = 0
+        self._scale = 1_000_000  # TimestampScale: nanoseconds of one unit of time
+        self._cluster = 0  # Timestamp of the cluster, in that unit
         self._entry = MatroskaTrack()
         self._count = 0
 
@@ -79,7 +79,7 @@ class _Reader:
                 self._describe(id, value)
 
     def _elements(self) -> Iterator[tuple[int, int, int]]:
-        """ID, and where the content of each element begins and ends (RFC 8794 section 4)."""
+        """ID of each element, and where its content begins and ends (RFC 8794 section 4)."""
         at = promised = 0
         size = len(self._data)
         for _ in range(MAX_ELEMENTS):
@@ -108,7 +108,7 @@ class _Reader:
         raise Malformed(f"more than {MAX_ELEMENTS} elements")
 
     def _number(self, at: int, *, keep: bool) -> tuple[int, int]:
-        """A variable-size integer and where it ends; 0 and 0 where the file ends before it does."""
+        """A variable-size integer and where it ends; 0 and 0 where the file ends inside it."""
         first = self._data[at] if at < len(self._data) else 0
         width = 9 - first.bit_length()
         if not first or at + width > len(self._data):

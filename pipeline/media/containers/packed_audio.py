@@ -1,5 +1,5 @@
-"""Packed audio: ADTS frames without a container, behind an ID3 tag that says when the first one is
-heard (RFC 8216 section 3.4).
+"""Packed audio: ADTS frames without a container, behind an ID3 tag with the time stamp of the first
+(RFC 8216 section 3.4).
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,9 @@ TAG = 10  # bytes of the header of an ID3v2 tag
 
 
 def from_packed(name: str, data: bytes) -> Contained:
-    """A segment of packed audio.  Never raises for bad data."""
+    """A segment of packed audio (RFC 8216 section 3.4) as a transport stream, on the clock of its
+    ID3 tag, or from 0.  Never raises for bad data.
+    """
     begin, time = _tag(data)
     es = data[begin:]
     config = adts.first_fixed_part(es)
@@ -35,7 +37,7 @@ def from_packed(name: str, data: bytes) -> Contained:
 
 
 def _tag(data: bytes) -> tuple[int, int]:
-    """Where the frames begin, and the time of the first in ticks of 90 kHz."""
+    """Offset where the frames begin, and the time of the first in ticks of 90 kHz, 33 bits."""
     at, time = 0, 0
     while data[at : at + 3] == b"ID3" and len(data) >= at + TAG:
         size = 0
@@ -51,7 +53,7 @@ def _tag(data: bytes) -> tuple[int, int]:
 
 
 def _samples(es: bytes, held: Sequence[tuple[int, int]], time: int) -> Iterator[Sample]:
-    """Some frames in each PES, one behind the other."""
+    """Up to ``SHARED`` frames in each PES, one behind the other, stamped by counting samples."""
     unit = adts.read(es[held[0][0] :]).ticks
     for n in range(0, len(held), SHARED):
         stamp = round(time + n * unit) % MODULO

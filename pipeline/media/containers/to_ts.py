@@ -1,9 +1,9 @@
 """Segments of other containers as transport streams: the same access units, in the form a
 transport stream has them.
 
-H.264 and H.265 get start codes for lengths, and the parameter sets of the initialisation section in
-front of the first picture of each segment; AAC gets ADTS headers.  VP8, VP9, AV1, Opus and Vorbis
-stay as they are.
+H.264 and H.265 get start codes instead of lengths, and the parameter sets of the initialisation
+section in front of the first picture of each segment; AAC gets ADTS headers.  VP8, VP9, AV1, Opus
+and Vorbis stay as they are.  Time 0 of the container becomes ``BASE``.
 """
 
 import zlib
@@ -29,8 +29,8 @@ from pipeline.media.ts import mux as transport
 from pipeline.media.ts.mux import FIRST_PID, MuxStream, Sample
 from pipeline.model import Finding, Severity
 
-MILLISECOND = HZ // 1000
-SHARED = 16  # frames of sound in one PES
+MILLISECOND = HZ // 1000  # ticks
+SHARED = 16  # frames of sound in one PES, at most
 _KINDS = {"vide": "video", "soun": "audio"}
 _CODE = b"\0\0\0\1"
 
@@ -38,11 +38,12 @@ _CODE = b"\0\0\0\1"
 class Contained(Struct, frozen=True, eq=False):
     """A segment as a transport stream, and what is wrong with it."""
 
-    data: Bytes
+    data: Bytes  # uint8[packets * 188]
     findings: tuple[Finding, ...] = ()
-    cut: bool = False
-    configs: Mapping[int, bytes] = field(default_factory=dict)  # by PID: what streams do not tell
-    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # see Scan
+    cut: bool = False  # it ends inside a box, an element or a frame
+    # by PID: decoder configurations that the streams do not carry themselves
+    configs: Mapping[int, bytes] = field(default_factory=dict)
+    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # ticks by PID: see Scan
 
 
 def from_fragments(name: str, init: bytes, data: bytes) -> Contained:
@@ -118,7 +119,7 @@ def _unreadable(name: str, detail: str) -> Contained:
 
 
 def _of_matroska(codec: Codec, track: webm.MatroskaTrack) -> list[Sample]:
-    """The samples of a track; its times are rounded to milliseconds, most of them."""
+    """The samples of a track; most files round times to milliseconds."""
     shift = BASE - round(track.delay * 9 / 100_000)
     pts = [time + shift for time in track.times]
     if codec.carriage is Carriage.ADTS:
@@ -130,8 +131,8 @@ def _of_matroska(codec: Codec, track: webm.MatroskaTrack) -> list[Sample]:
 
 
 def _decoded(pts: Sequence[int]) -> list[int]:
-    """When pictures are decoded that say only when they are shown: in that order, and as little
-    before as it takes.
+    """DTS of pictures of which only the PTS is known, in decoding order: the PTS in rising order,
+    all earlier by as little as it takes that none is shown before it is decoded.
     """
     shown = sorted(pts)
     delay = max((a - b for a, b in zip(shown, pts, strict=True)), default=0)
@@ -180,7 +181,7 @@ def _pictures(
     units: Sequence[bytes],
     stamps: Sequence[tuple[int, int]],
 ) -> list[Sample]:
-    """One PES for each sample; our reader of access units makes the same sample of it again."""
+    """One PES for each sample, of which our reader of access units makes the same sample again."""
     assert codec.nal is not None
     assert codec.mp4_sets is not None
     record = codec.mp4_sets(configuration)
@@ -204,7 +205,9 @@ def _pictures(
 
 
 def _agree(codec: Codec, made: Sequence[bytes], stored: Sequence[bytes]) -> None:
-    """Each sample is one picture, byte for byte, whichever holds what stands between two."""
+    """Malformed unless each sample is one picture, byte for byte, whichever of two neighbours holds
+    what stands between them.
+    """
     assert codec.nal is not None
     begin = np.cumsum([0, *map(len, made)])[:-1]
     none = np.zeros(len(made), np.int64)

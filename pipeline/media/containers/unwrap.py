@@ -1,5 +1,5 @@
-"""From the bytes of a file to the transport stream that a segment is: cut out, decrypted,
-rewritten from another container.
+"""From the bytes of a file to the transport stream of a segment: cut out, decrypted, rewritten from
+another container.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from pipeline.media.es.sniff import sniff
 from pipeline.media.ts.packets import framing
 from pipeline.model import Finding, Severity
 
-MOVIE = 4096  # bytes among which a segment that needs no initialisation section has its movie box
+MOVIE = 4096  # bytes: a segment that needs no initialisation section has its moov among the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,31 +19,33 @@ class Wrapping:
     """What stands between a file and a segment's transport stream."""
 
     offset: int  # bytes: where the segment lies in its file
-    length: int
-    size: int  # of the file
-    encrypted: bool = False
+    length: int  # bytes
+    size: int  # bytes of the file
+    encrypted: bool = False  # as the playlist says
     init: bytes = field(default=b"", repr=False)  # initialisation section of fragmented MP4
     lead: bytes = field(default=b"", repr=False)  # fragments of the segment that stand in that file
-    keys: Sequence[bytes] = field(default=(), repr=False)  # those it may be encrypted with
-    iv: bytes = b""
+    keys: Sequence[bytes] = field(default=(), repr=False)  # that may fit, 16 bytes each
+    iv: bytes = b""  # 16 bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """A transport stream, as far as there is one."""
+    """The transport stream of a segment, as far as there is one."""
 
-    data: Bytes
+    data: Bytes  # uint8[bytes]
     findings: tuple[Finding, ...] = ()
     cut: bool = False  # bytes are missing at its end
     file: bytes = b""  # what a decoder of its own container can read
-    demuxer: str = ""  # of that
+    demuxer: str = ""  # ffmpeg's name of that container
     configs: Mapping[int, bytes] = field(default_factory=dict)  # by PID: what the container tells
-    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # see Scan
-    key: int | None = None  # which of the keys fitted
+    gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # ticks by PID: see Scan
+    key: int | None = None  # index of the key that fitted
 
 
 def opened(name: str, data: Bytes, how: Wrapping) -> Opened:
-    """Take the wrapping off.  Pure: the same bytes always come out the same."""
+    """Decrypt ``data``, cut out of its file, and rewrite it as a transport stream.  Pure: the same
+    bytes always come out the same.  Never raises for bad data.
+    """
     clear = _clear(name, data, how) if how.encrypted else Opened(data)
     kind = sniff(clear.data[:4096].tobytes())
     if kind not in CONTAINERS:
@@ -88,7 +90,9 @@ def _clear(name: str, data: Bytes, how: Wrapping) -> Opened:
 
 
 def _is_media(data: Bytes) -> bool:
-    """Not one of a million pieces of nonsense holds such a chain of packets."""
+    """Whether bytes look like media: by chance, less than one in a million has such a chain of
+    packets.
+    """
     return len(framing(data[: 1 << 20]).rows) >= 5 or sniff(data[:4096].tobytes()) in CONTAINERS
 
 

@@ -1,7 +1,7 @@
 """Boxes: the headers and the nesting of an MP4 file.
 
-Clauses are those of ISO/IEC 14496-12:2015 (ISO base media file format).
-A count is believed only after it was compared with the bytes that are there.
+Clauses are those of ISO/IEC 14496-12:2015 (ISO base media file format).  A count is believed only
+after it was compared with the bytes that are there; what does not fit raises Malformed.
 """
 
 import struct
@@ -19,7 +19,9 @@ MAX_BOXES = 256  # in one container; ffmpeg writes about ten
 
 
 class Box(NamedTuple):
-    """A box and where it lies (clause 4.2), in bytes; ``size`` includes the header."""
+    """A box and where it lies (4.2): offset from the beginning of the file or of the moov, size
+    with header, and size of the header, in bytes.
+    """
 
     type: str
     offset: int
@@ -28,12 +30,15 @@ class Box(NamedTuple):
 
     @property
     def payload(self) -> tuple[int, int]:
-        """First byte of the content, and the first byte after it."""
+        """Offsets of the first byte of the content and of the first byte behind it."""
         return self.offset + self.header, self.offset + self.size
 
 
 def read_header(head: bytes, at: int, room: int, *, top: bool) -> Box:
-    """A box header (4.2); size 0, to the end of the file, is for top-level boxes only."""
+    """A box header (4.2) at the offset ``at``, from its first 8 or 16 bytes; ``room`` bytes are
+    there.  Size 0, to the end of the file, is for ``top`` level boxes only.  Malformed if the
+    header is cut short or its size does not fit.
+    """
     if len(head) < 8:
         raise Malformed(f"box at {at}: cut short, {len(head)} bytes, expected 8")
     size, kind = struct.unpack(">I4s", head[:8])
@@ -49,7 +54,9 @@ def read_header(head: bytes, at: int, room: int, *, top: bool) -> Box:
 
 
 def top_level(read: Callable[[int, int], bytes], size: int) -> tuple[Box, ...]:
-    """Top-level boxes of a file of ``size`` bytes (4.2): one ``read(offset, 16)`` for each."""
+    """Top-level boxes of a file of ``size`` bytes (4.2): one ``read(offset, 16)`` for each.
+    Malformed if they do not fill the file, or are more than ``MAX_BOXES``.
+    """
     boxes: list[Box] = []
     at = 0
     while at < size:
@@ -65,28 +72,32 @@ class Node:
     """A box of the moov with its bytes; ``box.offset`` counts from the start of the moov."""
 
     box: Box
-    data: memoryview
+    data: memoryview  # the content, without the header
 
     def error(self, detail: str) -> Malformed:
-        """What is wrong with it, and where it lies."""
+        """The exception for what is wrong with it, which says where it lies."""
         return Malformed(f"{self.box.type!r} at {self.box.offset}: {detail}")
 
     def unpack(self, layout: str, at: int = 0) -> tuple[Any, ...]:
-        """Fields at a place of the payload, big endian."""
+        """Big-endian fields of a struct ``layout`` at an offset in the content; Malformed behind
+        its end.
+        """
         end = at + struct.calcsize(">" + layout)
         if end > len(self.data):
             raise self.error(f"cut short, {len(self.data)} bytes, expected {end}")
         return struct.unpack_from(">" + layout, self.data, at)
 
     def version(self, most: int) -> int:
-        """Version of a full box (4.2)."""
+        """Version of a full box (4.2); Malformed above ``most``."""
         found: int = self.unpack("B")[0]
         if found > most:
             raise self.error(f"version {found}, expected <= {most}")
         return found
 
     def table(self, dtype: str, columns: int = 1, at: int = 4) -> NDArray[Any]:
-        """A counted table whose count is at ``at``, (count, columns), without a copy."""
+        """A table ``dtype[count, columns]`` behind its count, which is at the offset ``at``; not
+        copied.  Malformed if the box has no room for so many rows.
+        """
         count: int = self.unpack("I", at)[0]
         room = (len(self.data) - at - 4) // (np.dtype(dtype).itemsize * columns)
         if count > room:
@@ -94,7 +105,7 @@ class Node:
         return np.frombuffer(self.data, dtype, count * columns, at + 4).reshape(count, columns)
 
     def boxes(self, skip: int) -> list["Node"]:
-        """The boxes inside, after ``skip`` bytes of fields."""
+        """The boxes inside, behind ``skip`` bytes of fields; Malformed if they do not fill it."""
         found: list[Node] = []
         at, base = skip, self.box.payload[0]
         while at < len(self.data):
@@ -112,14 +123,14 @@ class Node:
         return self.boxes(0)
 
     def find(self, kind: str) -> "Node | None":
-        """The child of that type, if there is one."""
+        """The child of that type, None without one; Malformed if there are several."""
         found = [n for n in self.children if n.box.type == kind]
         if len(found) > 1:
             raise self.error(f"{len(found)} {kind} boxes, expected 1")
         return found[0] if found else None
 
     def need(self, *path: str) -> "Node":
-        """The descendant at a path that the standard makes mandatory."""
+        """The descendant at a path that the standard makes mandatory; Malformed without it."""
         node = self
         for kind in path:
             child = node.find(kind)

@@ -30,21 +30,23 @@ class FragmentTrack(TrackHeader, frozen=True, eq=False):
 
 
 class Samples(Struct, frozen=True, eq=False):
-    """What a segment holds of one track; times are ticks of 90 kHz."""
+    """What a segment holds of one track; every array is int64[samples].  Times are 90 kHz ticks
+    with the edit list applied, not wrapped.
+    """
 
     track: FragmentTrack
-    offset: Longs  # in the segment
-    size: Longs
+    offset: Longs  # bytes from the beginning of the segment
+    size: Longs  # bytes
     dts: Longs
     pts: Longs
-    gone: tuple[int, int] | None = None  # when those were shown that lie behind its end
+    gone: tuple[int, int] | None = None  # from when to when samples behind its end were shown
 
 
 class Fragments(Struct, frozen=True, eq=False):
-    """A whole segment; ``cut`` when it ends inside a box."""
+    """All that a segment holds, by track."""
 
     samples: tuple[Samples, ...]
-    cut: bool
+    cut: bool  # it ends inside a box, or samples lie behind its end
     missing: int = 0  # samples that lie behind its end
 
 
@@ -58,7 +60,9 @@ class _Reading(Struct, eq=False):
 
 
 def read(init: bytes, data: bytes) -> Fragments:
-    """The samples of a segment.  Without ``init`` it must hold its own movie box."""
+    """The samples of a segment by its movie fragments (8.8).  Without ``init``, the initialisation
+    section, it must hold its own moov.  Malformed where boxes contradict each other.
+    """
     boxes, cut = _boxes(data)
     moov = next((data[b.offset : b.offset + b.size] for b in boxes if b.type == "moov"), b"")
     tracks = {id: _Reading(track) for id, track in _tracks(moov or _movie(init)).items()}
@@ -86,7 +90,7 @@ def _whole(tracks: Iterable[_Reading], length: int, cut: bool) -> Fragments:
 
 
 def _span(pts: Longs) -> tuple[int, int]:
-    """From the first to the end of the last, as long as most of them."""
+    """Ticks from the first to the end of the last, which is taken to last as long as most."""
     steps = np.diff(np.sort(pts))
     return int(pts.min()), int(pts.max()) + (int(median(steps)) if len(steps) else 0)
 
@@ -132,8 +136,9 @@ def _movie(init: bytes) -> bytes:
 
 
 def parted(init: bytes) -> tuple[bytes, bytes]:
-    """An initialisation section, and media behind it in the same file: some writers put the first
-    fragments there, and players take them for the beginning of the first segment.
+    """An initialisation section (moov and what stands before), and fragments behind it in the same
+    file: some writers put the first ones there, and players take them for the beginning of the
+    first segment.  Never raises.
     """
     try:
         boxes, _ = _boxes(init)
@@ -165,7 +170,7 @@ def _tracks(moov: bytes) -> dict[int, FragmentTrack]:
 
 
 def _shift(header: TrackHeader, movie_timescale: int) -> float:
-    """Seconds by which the edit list (8.6.6) moves it: empty edits, then one of all media."""
+    """Seconds by which the edit list (8.6.6) moves a track: empty edits, then one of all media."""
     empty = [edit.segment_duration for edit in header.edits if edit.media_time == -1]
     media = [edit for edit in header.edits if edit.media_time != -1]
     if len(media) > 1 or any(edit.media_time < 0 or edit.rate != 1 for edit in media):
@@ -212,7 +217,9 @@ def _fragment(traf: Node, moof: int, tracks: Mapping[int, _Reading]) -> None:
 
 
 def _run(trun: Node, at: int, defaults: _Defaults, reading: _Reading) -> int:
-    """One run (8.8.8), whose data begins there if it says nothing else; returns where it ends."""
+    """One run (8.8.8), whose data begins at the offset ``at`` unless it says otherwise; returns
+    where its data ends.
+    """
     flags, count = trun.unpack("II")
     version, flags = flags >> 24, flags & 0xFFFFFF
     begin = 8

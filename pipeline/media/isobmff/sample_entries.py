@@ -1,6 +1,6 @@
 """The decoder configuration: what a sample entry tells a decoder before the first sample.
 
-Clauses are those of ISO/IEC 14496-12:2015 unless a standard is named.
+Clauses are those of ISO/IEC 14496-12:2015 unless another standard is named.
 """
 
 from pipeline.media.es.audio_config import audio_object, told_channels
@@ -11,7 +11,7 @@ AAC_TYPES = (0x40, 0x66, 0x67, 0x68)  # objectTypeIndication, ISO/IEC 14496-1 cl
 
 
 def sample_entries(stsd: Node) -> list[Node]:
-    """The sample entries (8.5.2): at least one, and as many as are counted."""
+    """The sample entries of stsd (8.5.2); Malformed if there is none, or not as many as it says."""
     entries = stsd.boxes(8)
     count = stsd.unpack("I", 4)[0]
     if count != len(entries) or not entries:
@@ -20,7 +20,10 @@ def sample_entries(stsd: Node) -> list[Node]:
 
 
 def description(entry: Node, handler: str) -> tuple[int, int, int, int, bytes]:
-    """Width, height, channels, sample rate, configuration of a sample entry (12.1.3, 12.2.3)."""
+    """Width and height in pixels, channels, sample rate in Hz and configuration of a sample entry
+    (12.1.3, 12.2.3); 0 and empty where it has none.  Of AAC the configuration says what counts.
+    Malformed where a box is cut short.
+    """
     if handler == "vide":
         return *entry.unpack("HH", 24), 0, 0, _configuration(entry, 78)
     if handler == "soun":

@@ -1,6 +1,7 @@
 """MP4 sample tables: where every sample of a movie lies, how long it is and when it is shown.
 
-Clauses are those of ISO/IEC 14496-12:2015 (ISO base media file format) unless a standard is named.
+Clauses are those of ISO/IEC 14496-12:2015 (ISO base media file format) unless another standard is
+named.  In shapes, n are the samples of a track and m its chunks.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,7 @@ class Layout(Struct, frozen=True):
 
     @property
     def moov(self) -> Box:
-        """The movie box: what lies at its offset and size goes into :func:`parse_moov`."""
+        """The movie box; the bytes at its offset, of its size, go into :func:`parse_moov`."""
         return next(b for b in self.boxes if b.type == "moov")
 
     @property
@@ -46,14 +47,14 @@ class Layout(Struct, frozen=True):
 
 
 class Track(TrackHeader, frozen=True, eq=False):
-    """Its n samples in m chunks."""
+    """A track with its n samples in m chunks."""
 
-    sizes: Samples  # (n,) bytes; read-only view of one number when all are equal
-    dts: Longs  # (n,) track ticks from 0, before edits
-    cts: NDArray[np.int32] | None  # (n,) composition minus decoding time; None: all 0
-    sync: Samples | None  # numbers of the sync samples, from 1; None: all are
-    chunk_offsets: Longs  # (m,) bytes from the start of the file
-    chunk_samples: Samples  # (m,) samples per chunk
+    sizes: Samples  # uint32[n], bytes; a read-only view of one number where all are equal
+    dts: Longs  # int64[n], track ticks from 0, before edits
+    cts: NDArray[np.int32] | None  # int32[n], track ticks: composition - decoding; None: all 0
+    sync: Samples | None  # numbers of the sync samples, from 1 and rising; None: all are
+    chunk_offsets: Longs  # int64[m], bytes from the start of the file
+    chunk_samples: Samples  # uint32[m], samples per chunk
 
 
 class Movie(NamedTuple):
@@ -65,7 +66,9 @@ class Movie(NamedTuple):
 
 
 def moov_span(read: Callable[[int, int], bytes], size: int) -> Layout:
-    """Where a file of ``size`` bytes has its boxes: one ``read(offset, 16)`` for each."""
+    """Where a file of ``size`` bytes has its boxes: one ``read(offset, 16)`` for each.  Malformed
+    unless exactly one of them is a moov of at most ``MAX_MOOV`` bytes.
+    """
     boxes = top_level(read, size)
     moovs = [b for b in boxes if b.type == "moov"]
     if len(moovs) != 1:
@@ -79,7 +82,7 @@ UNDETERMINED = (0x55C4).to_bytes(2, "big")  # "und" as mdhd has it (8.4.2.3)
 
 
 def without_language(moov: bytes) -> list[int]:
-    """Where in a movie box the language of a track is no code at all."""
+    """Offsets in a moov of the language fields of mdhd (8.4.2) that are 0, and so no code."""
     node = Node(read_header(moov[:16], 0, len(moov), top=True), memoryview(moov)[8:])
     heads = [t.need("mdia", "mdhd") for t in node.children if t.box.type == "trak"]
     places = [(head, 32 if head.version(1) else 20) for head in heads]
@@ -87,7 +90,9 @@ def without_language(moov: bytes) -> list[int]:
 
 
 def parse_moov(moov: bytes) -> Movie:
-    """Read a movie box (8.2.1), header included; the result holds no reference to it."""
+    """Read a movie box (8.2.1), header included; the result holds no reference to it.  Malformed
+    where tables are cut short or contradict each other, and for movie fragments (mvex).
+    """
     box = read_header(moov[:16], 0, len(moov), top=True)
     if box.type != "moov" or box.size != len(moov):
         raise Malformed(f"{box.type!r} at 0: {box.size} bytes, expected a moov of {len(moov)}")
@@ -189,7 +194,9 @@ def _chunks(stbl: Node, count: int, descriptions: int) -> tuple[Longs, Samples]:
 
 
 def runs(track: Track) -> tuple[Longs, Longs, Longs]:
-    """Byte offset, byte length and index of the first sample of each chunk, all (m,)."""
+    """Offset in the file, length in bytes and index of the first sample of each chunk; int64[m]
+    all.
+    """
     first = np.cumsum(track.chunk_samples, dtype=np.int64) - track.chunk_samples
     lengths = np.add.reduceat(track.sizes, first, dtype=np.int64)
     return track.chunk_offsets, lengths, first
@@ -204,22 +211,24 @@ def outside(track: Track, layout: Layout) -> int:
 
 
 def presentation(track: Track, movie_timescale: int) -> Longs:
-    """When each sample is shown, (n,) in 90 kHz ticks from the start of the movie.
+    """When each sample is shown: int64[n], 90 kHz ticks from the start of the movie.
 
     Exact arithmetic, rounded half up once: the error is at most half a tick, and none where the
-    timescales divide 90 000.
+    timescales divide 90 000.  Malformed unless the edit list is empty edits, then one at rate 1.
     """
     shown = track.dts if track.cts is None else track.dts + track.cts
     return _edited(track, movie_timescale, shown)
 
 
 def decode_times(track: Track, movie_timescale: int) -> Longs:
-    """When each sample is decoded, on the clock of :func:`presentation`; may begin below 0."""
+    """When each sample is decoded, like :func:`presentation`; may begin below 0."""
     return _edited(track, movie_timescale, track.dts)
 
 
 def hidden(track: Track, movie_timescale: int) -> int:
-    """How many samples begin outside the edit: in the file, yet not shown by players."""
+    """How many samples begin outside the edit (8.6.6): in the file, yet not shown by players.
+    Malformed for the same edit lists as :func:`presentation`.
+    """
     _, start, length = _media_edit(track)
     shown = track.dts if track.cts is None else track.dts + track.cts
     end = start - (-length * track.timescale // movie_timescale)  # rounded up, as ffmpeg does

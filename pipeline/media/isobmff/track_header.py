@@ -1,4 +1,4 @@
-"""What a track says of itself, whether its samples are told in tables or in fragments.
+"""What a track says of itself, whether its samples are listed in tables or in fragments.
 
 Clauses are those of ISO/IEC 14496-12:2015 (ISO base media file format).
 """
@@ -12,11 +12,11 @@ from pipeline.media.isobmff.sample_entries import description, sample_entries
 
 
 class Edit(NamedTuple):
-    """An entry of ``elst`` (8.6.6): movie ticks, track ticks (-1: show nothing), speed."""
+    """An entry of ``elst`` (8.6.6)."""
 
-    segment_duration: int
-    media_time: int
-    rate: float
+    segment_duration: int  # movie ticks
+    media_time: int  # track ticks; -1: show nothing
+    rate: float  # speed, 1 is normal
 
 
 class TrackHeader(Struct, frozen=True, eq=False):
@@ -37,7 +37,7 @@ class TrackHeader(Struct, frozen=True, eq=False):
 
 
 def track_header(trak: Node) -> TrackHeader:
-    """Read it; Malformed where a box is missing or cannot be one."""
+    """Read a trak (8.3.1); Malformed where a box is missing or cannot be one."""
     mdia, tkhd = trak.need("mdia"), trak.need("tkhd")
     handler = mdia.need("hdlr").unpack("4s", 8)[0].decode("latin-1")
     entries = sample_entries(mdia.need("minf", "stbl", "stsd"))
@@ -60,13 +60,13 @@ def track_header(trak: Node) -> TrackHeader:
 
 
 def clock(node: Node) -> tuple[int, int]:
-    """Timescale and duration of mvhd (8.2.2) or mdhd (8.4.2)."""
+    """Ticks per second, and duration in ticks, of mvhd (8.2.2) or mdhd (8.4.2)."""
     timescale, duration = node.unpack("IQ", 20) if node.version(1) else node.unpack("II", 12)
     return timescale, duration
 
 
 def running_clock(node: Node) -> tuple[int, int]:
-    """The same; Malformed where a second has no ticks."""
+    """The same; Malformed where the timescale is 0."""
     timescale, duration = clock(node)
     if timescale == 0:
         raise node.error("timescale 0")

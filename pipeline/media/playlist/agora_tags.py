@@ -16,8 +16,8 @@ _TURNED = ("0", "90", "180", "270")
 
 
 class Events:
-    """Reads such tags in their order and holds them for the next segment.  What is not as Agora
-    documents it is passed over: no media depends on it.
+    """Reads such tags in their order and holds them for the next segment.  A tag that is not as
+    Agora documents it is passed over: no media depends on it.
     """
 
     def __init__(self) -> None:
@@ -25,14 +25,14 @@ class Events:
         self._rotations: list[Rotation] = []
 
     def read(self, tag: str, value: str) -> None:
-        """One tag, if it is of these."""
+        """Take one tag, the name with ``#``, if it is one of Agora's; never raises."""
         if tag == "#EXT-X-AGORA-TRACK-EVENT":
             self._events += _event(attributes(value)) if len(self._events) < MOST else ()
         elif tag == "#EXT-X-AGORA-ROTATE":
             self._rotations += _rotation(attributes(value)) if len(self._rotations) < MOST else ()
 
     def take(self) -> tuple[tuple[TrackEvent, ...], tuple[Rotation, ...]]:
-        """Those of the segment whose URI has come."""
+        """The tags read since the last segment: those of the segment whose URI comes now."""
         taken = tuple(self._events), tuple(self._rotations)
         if any(taken):
             self._events, self._rotations = [], []
@@ -55,7 +55,9 @@ def _rotation(given: dict[str, str]) -> tuple[Rotation, ...]:
 
 
 def moment(text: str) -> float | None:
-    """Seconds since the epoch, of both forms that Agora documents; None for any other."""
+    """Seconds since the epoch, from either form that Agora documents: 13 digits, milliseconds since
+    the epoch, or 17, YYYYMMDDhhmmssSSS in UTC; None for any other.
+    """
     if _MILLISECONDS.fullmatch(text):
         return int(text) / 1000
     if not _STAMP.fullmatch(text):

@@ -1,7 +1,7 @@
 """Reads a media playlist (RFC 8216).  Long: it has every tag, and every wrong way to write one.
 
 The only module that imports m3u8.  m3u8 takes an HTML page for an empty playlist, skips a URI
-without EXTINF and raises for a bad number: it is given plain grammar and safe names only.
+without EXTINF and raises for a bad number: so it gets plain grammar and safe names only.
 """
 
 import codecs
@@ -30,7 +30,7 @@ MAX_BYTES = 64 << 20
 MAX_LINES = 1_000_000
 MAX_LINE = 8_192  # characters
 MAX_SEGMENTS = 200_000  # 24 hours are 5,760
-MAX_SECONDS = 86_400.0  # of one segment
+MAX_SECONDS = 86_400.0  # EXTINF of one segment
 MAX_NAMED = 50  # findings of one id with a segment of their own; the rest share one
 
 Told = tuple[Key | None, InitSection | None, tuple[TrackEvent, ...], tuple[Rotation, ...], bool]
@@ -66,7 +66,8 @@ _BYTERANGE = re.compile(r"([0-9]{1,19})(?:@([0-9]{1,19}))?")
 
 
 def parse(data: bytes) -> Playlist:
-    """The segments in listed order, and all that is wrong.  Never raises for bad data.
+    """A media playlist (RFC 8216 section 4): its segments in listed order, and all that is wrong.
+    Never raises for bad data.
 
     A segment with an unsafe name is left out, so every name may be joined to a folder as it is.
     """
@@ -86,7 +87,9 @@ def parse(data: bytes) -> Playlist:
 
 
 def begins(data: bytes) -> bool:
-    """Whether a file that begins so is a playlist, whatever it is called (section 4.3.1.1)."""
+    """Whether a file that begins with these bytes is a playlist, whatever its name (RFC 8216
+    section 4.3.1.1).
+    """
     return _HEADER.match(data.removeprefix(codecs.BOM_UTF8)) is not None
 
 
@@ -118,7 +121,7 @@ def _not_m3u(data: bytes) -> Iterator[Finding]:
 
 
 def _not_a_recording(lines: Sequence[str]) -> Iterator[Finding]:
-    """Too long to be true, or a playlist that does not list a whole recording itself."""
+    """Too long to be genuine, or a playlist that does not list a whole recording itself."""
     if (longest := max(map(len, lines))) > MAX_LINE:
         yield _fatal("PL_LIMIT", f"a line of {longest} characters, at most {MAX_LINE}")
     uris = sum(bool(line) and line[0] != "#" for line in lines)
@@ -146,7 +149,7 @@ def _encoding(data: bytes, lines: Sequence[str]) -> Iterator[Finding]:
 
 
 def _plain(lines: Sequence[str]) -> tuple[list[str], list[Told], list[Finding]]:
-    """What m3u8 is to read: each safe URI with one EXTINF before it, and the tags that matter.
+    """The lines for m3u8: each safe URI with one EXTINF before it, and the tags that matter.
 
     Keys, initialisation sections and Agora's own tags are read here, for each of those URIs.
     """
@@ -223,12 +226,14 @@ def _uri(uri: str, extinf: str | None, plain: list[str]) -> Iterator[Finding]:
 
 
 def _is_rounded(extinf: str) -> bool:
-    """A number without decimals, as version 2 and before have it (RFC 8216 section 4.3.2.1)."""
+    """Whether EXTINF has no decimals, as up to version 2 (RFC 8216 section 4.3.2.1)."""
     return bool(_WHOLE.fullmatch(extinf)) and not _DECIMAL_COMMA.fullmatch(extinf)
 
 
 def _seconds(extinf: str | None) -> tuple[float, Finding | None]:
-    """RFC 8216 section 4.3.2.1, with or without its comma; 0 where it cannot be known."""
+    """Seconds of an EXTINF (RFC 8216 section 4.3.2.1), with or without its comma; 0 where it cannot
+    be read.
+    """
     if extinf is None:
         return 0.0, Finding("PL_EXTINF", Severity.WARNING, detail="no EXTINF before the URI")
     comma = _DECIMAL_COMMA.fullmatch(extinf)
@@ -243,7 +248,7 @@ def _seconds(extinf: str | None) -> tuple[float, Finding | None]:
     return seconds, None
 
 
-# From m3u8's dictionary to segments, and what they tell.
+# From m3u8's dictionary to segments, and the rules for them.
 
 
 def _segments(head: Mapping[str, Any], told: Sequence[Told]) -> tuple[Segment, ...]:

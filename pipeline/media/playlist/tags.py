@@ -30,7 +30,8 @@ _UNSAFE = (
 
 
 def unsafe(uri: str) -> str | None:
-    """What else than a name in its own folder, or in one below, this is or would be once decoded.
+    """Why a URI is not a file in the playlist's folder or below, as written or percent-decoded;
+    None where it is safe.
 
     A scheme is that of RFC 3986 section 3.1, so the colon in ``<sid>_a:b_<utc>.ts`` begins none.
     """
@@ -38,7 +39,7 @@ def unsafe(uri: str) -> str | None:
         return None
     read = uri
     for _ in range(MAX_DECODED):
-        forms = read, _without_dots(read)  # for that is what is asked for
+        forms = read, _without_dots(read)  # a store is asked for the latter
         if why := next((why for rule, why in _UNSAFE if any(map(rule.search, forms))), None):
             return why
         before, read = read, unquote(read)
@@ -48,11 +49,11 @@ def unsafe(uri: str) -> str | None:
 
 
 def names(uri: str) -> tuple[str, ...]:
-    """What a file may be called, below the playlist's folder, that a safe URI names.
+    """Names, below the playlist's folder, of the file that a safe URI may mean, likeliest first.
 
-    First as it stands, for Agora's names may hold ``%``, ``?`` and ``#``; then percent-decoded; and
-    then the same without a query or fragment; and with accents composed in the other way (Unicode
-    Standard Annex 15), in which some file systems store names.
+    First as it stands, as Agora's names may hold ``%``, ``?`` and ``#``; then percent-decoded; then
+    both without query and fragment; then all with accents composed in the other way (Unicode
+    Standard Annex 15), as some file systems store names.
     """
     if _ORDINARY.fullmatch(uri):
         return (uri,)
@@ -74,25 +75,29 @@ def _may_be(path: str) -> bool:
 
 
 def quoted(text: str) -> str:
-    """Short, without passwords, and with control characters escaped: fit for a log."""
+    """The first 80 characters of a text in quotes, without passwords and with control characters
+    escaped: fit for a log.
+    """
     text = masked(text)
     return repr(text if len(text) <= 80 else text[:80] + "...")
 
 
 def attributes(value: str) -> dict[str, str]:
-    """An attribute list (RFC 8216 section 4.2), read tolerantly."""
+    """An attribute list (RFC 8216 section 4.2) by name, without quotes; the rest is skipped."""
     return {k: v.strip(' "') for k, v in _ATTRIBUTE.findall(value)}
 
 
 class References:
-    """Reads the tags in their order; ``key`` and ``init`` are those of the next segment."""
+    """Reads EXT-X-KEY and EXT-X-MAP (RFC 8216 sections 4.3.2.4 and 4.3.2.5) in their order; ``key``
+    and ``init`` are those of the next segment.
+    """
 
     def __init__(self) -> None:
         self.key: Key | None = None
         self.init: InitSection | None = None
 
     def read(self, tag: str, value: str) -> Iterator[Finding]:
-        """One EXT-X-KEY or EXT-X-MAP, and what is wrong with it."""
+        """Take one EXT-X-KEY or EXT-X-MAP and yield what is wrong with it; a generator."""
         if tag == "#EXT-X-KEY":
             yield from self._key(attributes(value))
         else:
