@@ -10,6 +10,8 @@ from pipeline.media.clock import Bytes, Index, Mask
 from pipeline.media.ts.packets import PACKET, Packets
 from pipeline.media.ts.pes import StreamPackets
 
+BODY = PACKET - 4  # bytes behind the header of a packet
+
 
 def stream_bytes(
     packets: Packets, t: StreamPackets, kept: Mask, before: bytes = b""
@@ -35,16 +37,19 @@ def stream_bytes(
 
 
 def _payloads(rows: Bytes, index: Index, begins: Index, before: bytes) -> bytearray:
-    """All payloads as one: whole 184-byte ones are taken in runs."""
-    width = PACKET - 4
-    whole = np.ndarray(len(rows), f"V{width}", rows.data, 4, rows.strides[:1])  # moved in one go
-    body = whole[index].view(np.uint8).data
-    special = np.flatnonzero(begins != 4)
-    cuts = np.empty((len(special) + 1, 2), np.intp)
-    cuts[0, 0], cuts[-1, 1] = 0, len(body)
-    cuts[:-1, 1] = special * width
-    cuts[1:, 0] = cuts[:-1, 1] + begins[special] - 4
-    return bytearray(b"").join([before, *[body[a:b] for a, b in cuts.tolist()]])
+    """All payloads as one.  From the last packet to the first, each is moved whole to where its
+    payload ends: what that writes over in front belongs to packets that are still to come.
+    """
+    ends = len(before) + np.cumsum(PACKET - begins)
+    front = len(before) + BODY
+    es = bytearray(BODY + int(ends[-1] if len(ends) else len(before)))
+    bodies = np.ndarray(len(rows), f"V{BODY}", rows.data, 4, rows.strides[:1])
+    places = np.ndarray(len(es) - BODY + 1, f"V{BODY}", es, 0, (1,))  # one at every byte
+    places[ends[::-1]] = bodies[index[::-1]]
+    del places  # a bytearray that is looked at cannot be cut
+    es[BODY:front] = before
+    del es[:BODY]
+    return es
 
 
 def first_bytes(packets: Packets, t: StreamPackets, ordinal: int) -> bytes:

@@ -208,6 +208,30 @@ def test_padding_that_announces_a_payload(counted):
     assert (bytes(es), begins.tolist()) == (b"xyz" + wanted, [3, 303])
 
 
+def test_the_stream_is_every_payload_behind_what_was_carried_over():
+    """Payloads of every size side by side, as stuffing and headers leave them."""
+    made = [
+        ts.packets(0x100, ts.pes(0xE0, ts.noise(n, n), n), 0) for n in (1, 170, 169, 900, 2, 353)
+    ]
+    rows = np.frombuffer(b"".join(p for pes in made for p in pes), np.uint8).reshape(-1, 188).copy()
+    rows[:, 3] = rows[:, 3] & 0xF0 | np.arange(len(rows)) % 16
+    packets = columns(rows)
+    found = track(packets, 0x100)
+    wanted = [ts.noise(n, n) for n in (1, 170, 169, 900, 2, 353)]
+    for before in (b"", b"x", ts.noise(500, 7)):
+        every = np.ones(len(found.index), np.bool_)
+        es, begins = stream_bytes(packets, found, every, before)
+        ends = np.cumsum([len(before), *map(len, wanted)]).tolist()
+        assert (bytes(es), begins.tolist()) == (before + b"".join(wanted), ends[:-1])
+        few = np.repeat(
+            [True, False, True, True, False, True], np.diff([*found.starts, len(every)])
+        )
+        es, _ = stream_bytes(packets, found, few, before)
+        assert bytes(es) == before + b"".join(np.array(wanted, object)[[0, 2, 3, 5]])
+    es, begins = stream_bytes(packets, found, ~every, b"xyz")
+    assert (bytes(es), len(begins)) == (b"xyz", 0)
+
+
 def sized(*lengths: int, stream_id: int = 0xC0, late: bool = False) -> list[tuple[str, str, int]]:
     """What is said of sound whose PES of 3000 bytes declare these lengths; the last one may come
     late.
