@@ -6,6 +6,7 @@ by chance.  The players are others' work (:mod:`tests.players`).
 
 import re
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -187,22 +188,42 @@ def test_vlc_has_the_sound_in_its_place(case, name):
 @pytest.mark.parametrize("name", CASES)
 def test_chromium_shows_and_plays_everything_in_its_place(case, name):
     this = case(name)
-    (played,) = players.chromium(this.made(), [None], SECONDS + 1)
-    this.are_in_place(played.heard, NEAR, LATENCY)
-    this.are_in_place(played.flashes, PICTURE)
-    assert _off(this, played.pictures) <= PICTURE
+    path = this.made()
+
+    def plays():
+        (played,) = players.chromium(path, [None], SECONDS + 1)
+        this.are_in_place(played.heard, NEAR, LATENCY)
+        this.are_in_place(played.flashes, PICTURE)
+        assert _off(this, played.pictures) <= PICTURE
+
+    at_least_once(plays)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_chromium_finds_everything_in_its_place_after_seeking(case, name):
     this = case(name)
-    looked = 0
-    for played in players.chromium(this.made(), SEEKS, 1.2):
-        if played.heard:
-            this.are_in_place(played.heard, NEAR, LATENCY)
-        assert _off(this, played.pictures) <= PICTURE
-        looked += len(played.pictures)
-    assert looked > len(SEEKS)
+    path = this.made()
+
+    def seeks():
+        looked = 0
+        for played in players.chromium(path, SEEKS, 1.2):
+            if played.heard:
+                this.are_in_place(played.heard, NEAR, LATENCY)
+            assert _off(this, played.pictures) <= PICTURE
+            looked += len(played.pictures)
+        assert looked > len(SEEKS)
+
+    at_least_once(seeks)
+
+
+def at_least_once(looked):
+    """A browser on a busy machine stalls now and then, each time elsewhere; what is wrong with a
+    file is wrong every time.
+    """
+    for _ in range(2):
+        with suppress(AssertionError):
+            return looked()
+    return looked()
 
 
 def _off(case, pictures):
