@@ -27,7 +27,7 @@ CHUNK = 1 << 20
 class LocalStorage:
     """Keys are paths below the root.  A link may point anywhere inside the root, never out of it.
 
-    The ETag is size and time of modification: it tells a rewritten file, at no cost.
+    The ETag is size and time of modification (nanoseconds): it shows a rewritten file, at no cost.
     """
 
     def __init__(self, root: Path) -> None:
@@ -38,7 +38,7 @@ class LocalStorage:
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every regular file whose key starts with the prefix, in the order of the keys.
 
-        Skips what links out of the root, what vanishes meanwhile, and our temporary files.
+        Skips links out of the root, files that vanish meanwhile, and our temporary files.
         """
         folder, slash, start = safe_key(prefix).rpartition("/")
         top = self.path(folder)
@@ -50,10 +50,7 @@ class LocalStorage:
         yield from (one for one in found if not after or os.fsencode(one.key) > behind)
 
     def links(self, prefix: str) -> Iterator[str]:
-        """Every link that is called so or lies in that folder, wherever it leads; none is followed.
-
-        What must not depend on files elsewhere holds none.
-        """
+        """The keys of symbolic links: the prefix itself, or all in that folder; not followed."""
         top = self.root / safe_key(prefix).rstrip("/")
         if top.is_symlink():
             yield prefix
@@ -64,7 +61,7 @@ class LocalStorage:
                     yield str(path.relative_to(self.root))
 
     def head(self, key: str) -> StoredObject:
-        """One file's entry; NotFoundError also for a folder or a device."""
+        """One file's entry.  Raises ``NotFoundError`` also for a folder or a device."""
         with os_errors(f"read {self.url(key)}"):
             status = self.path(key).stat()
         if not stat.S_ISREG(status.st_mode):
@@ -72,7 +69,10 @@ class LocalStorage:
         return _stored(key, status)
 
     def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
-        """The file's bytes in chunks; ChangedError if it changes before the last one is read."""
+        """The file's bytes in chunks of 1 MiB at most.
+
+        Raises ``ChangedError`` if it changes before the last one is read.
+        """
         listed = self.head(key).etag  # head first: opening a pipe would wait for ever
         etag = etag or listed
         with os_errors(f"read {self.url(key)}"), self.path(key).open("rb", buffering=0) as file:
@@ -106,9 +106,8 @@ class LocalStorage:
         content_type: str,
         guard: Callable[[], None] = allowed,
     ) -> StoredObject:
-        """The same where nothing may stand yet: of many at once one wins, ExistsError the others.
-
-        A link is what a file system makes only where there is none; FAT has no links.
+        """Store a file if nothing has this key: of many at once one wins, the others get
+        ``ExistsError``.  POSIX link() fails where the name exists; FAT has no links.
         """
         with os_errors(f"read {source}"), source.open("rb") as file:
             temporary = self.temporary(key)
@@ -126,18 +125,18 @@ class LocalStorage:
         return self.head(key)
 
     def temporary(self, key: str, spool: Path | None = None) -> Path:
-        """A new name beside the key's final one, whatever the spool; left out by ``list``."""
+        """A new name beside the key's final one, not in the spool; ``list`` leaves it out."""
         return temporaries.temporary(self._final(key).parent)
 
     def flush(self, temporary: Path) -> None:
-        """Bring a file to the disk, which takes long, so that adopting it does not."""
+        """Sync a file to the disk, which takes long, so that adopting it does not."""
         with os_errors(f"write {printable(temporary)}"):
             sync(temporary)
 
     def adopt(
         self, temporary: Path, key: str, *, sha256: str = "", content_type: str = ""
     ) -> StoredObject:
-        """Move a file written under a temporary name into place without copying it.
+        """Move a file written under a temporary name into place (POSIX rename()).
 
         Durable once this returns.  A file system keeps neither digest nor content type.
         """
@@ -184,7 +183,7 @@ class LocalStorage:
         return stored
 
     def prune(self, folder: str) -> bool:
-        """Remove a folder if no file is in it or below it; True if there is none any more."""
+        """Remove a folder if no file is in it or below it; whether it is gone.  Never the root."""
         top = self.path(folder)
         if top == self.root:
             return False
@@ -200,11 +199,11 @@ class LocalStorage:
         """A file system keeps none."""
 
     def uploads(self) -> Iterator[tuple[str, str, float]]:
-        """None: what is not whole yet is a temporary file."""
+        """None: a file that is not whole yet is a temporary file."""
         return iter(())
 
     def abort(self, key: str, id: str) -> None:
-        """There is nothing to let go of."""
+        """Nothing: there are no uploads."""
 
     def putting(
         self,
@@ -214,7 +213,7 @@ class LocalStorage:
         lock: str | None = None,
         locked_until: float = 0.0,
     ) -> "LocalStorage":
-        """UsageError: files have no class, tags or lock."""
+        """Raises ``UsageError``: files have no class, tags or lock."""
         wanted = "storage class, tags or Object Lock"
         raise UsageError(f"{self.url()}: {wanted}: a folder has none; it needs an S3 store")
 
@@ -222,7 +221,10 @@ class LocalStorage:
         """Nothing of a folder has to be tried but ``create``."""
 
     def path(self, key: str) -> Path:
-        """Where a file or folder really lies, whether or not it exists; never outside the root."""
+        """The path of a file or folder with links resolved, whether or not it exists.
+
+        Raises ``UnsafePathError`` if it is outside the root.
+        """
         found = Path(os.path.realpath(self.root / safe_key(key)))
         if not found.is_relative_to(self.root):
             raise UnsafePathError(f"{self.url(key)}: a link on the way leads out of the root")

@@ -1,4 +1,6 @@
-"""Where people say a thing is: a local path, or ``s3://``, ``az://`` or ``gs://`` and a bucket."""
+"""Locations as people give them: a local path, ``@NAME``, or a bucket of ``s3://``, ``az://`` or
+``gs://``.
+"""
 
 import os
 import re
@@ -22,19 +24,20 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Access(Struct, frozen=True):
-    """How a store is reached; what is None comes from where each tool of that store looks."""
+    """How a store is reached; what is None comes from where that vendor's own tools look."""
 
     endpoint_url: str | None = None
     region: str | None = None
     profile: str | None = None
     credentials: Credentials | None = None
-    list_version: int | None = None  # of ListObjects
+    list_version: int | None = None  # of S3's ListObjects, 1 or 2
 
 
 class Locations:
-    """Opens locations; what is reached the same way shares one client.
+    """Opens locations; those reached the same way share one client.
 
-    ``named`` looks up what ``@NAME`` stands for: a store and its keys.
+    ``connections`` is the most that a client of S3 keeps open; ``named`` looks up what ``@NAME``
+    stands for: a store and its keys.
     """
 
     def __init__(
@@ -54,8 +57,9 @@ class Locations:
     def __call__(self, location: str | Path) -> tuple[Storage, str]:
         """The folder as a storage, and the key in it: empty if the location is the folder itself.
 
-        A folder is what is one on the disk; else what ends in ``/`` or has no suffix.  Nothing is
-        asked over the network and nothing has to exist.
+        A folder is what is one on the disk, else what ends in ``/`` or has no suffix.  Nothing is
+        requested over the network, and nothing has to exist.  Raises ``UsageError`` for text that
+        is no location, and for a library or keys that are missing.
         """
         text = str(location)
         if text.startswith("@") and self._named is not None:
@@ -79,7 +83,7 @@ class Locations:
     def _open_named(
         self, text: str, named: Callable[[str], tuple[Store, Credentials | None]]
     ) -> tuple[Storage, str]:
-        """The options for a store are those of its table, not those of the command line."""
+        """A store with a table is opened with its options, not with those of the command line."""
         name, _, key = text.partition("/")
         store, credentials = named(name)
         folder, name = split("/".join(part for part in (store.prefix, key) if part))
@@ -138,29 +142,29 @@ def open_storage(
     profile: str | None = None,
     connections: int = 16,
 ) -> tuple[Storage, str]:
-    """One location alone."""
+    """Open one location, with a client of its own; result and errors as of :class:`Locations`."""
     return Locations(
         endpoint_url=endpoint_url, region=region, profile=profile, connections=connections
     )(location)
 
 
 def folder(path: Path) -> LocalStorage:
-    """A folder of this machine; ``root`` is where it really lies.  It need not exist yet."""
+    """A folder of this machine, which need not exist yet; its ``root`` has all links resolved."""
     return LocalStorage(path)
 
 
 def is_local(location: str) -> bool:
-    """Whether it names a path of this machine, not a URL nor ``@NAME``."""
+    """Whether a location is a path of this machine, neither a URL nor ``@NAME``."""
     return not location.startswith("@") and _SCHEME.match(location) is None
 
 
 def absolute(location: str) -> str:
-    """The same place, whatever folder one works in."""
+    """The same location, independent of the working directory."""
     return str(Path(location).absolute()) if is_local(location) else location
 
 
 def of_uri(uri: str) -> str:
-    """What ``Storage.uri`` gave, as people give a location."""
+    """The location of a URI that ``Storage.uri`` gave: its inverse."""
     scheme, _, rest = uri.partition("://")
     path = unquote(rest, errors="surrogateescape")
     return path if scheme == "file" else f"{scheme}://{path}"
@@ -180,7 +184,7 @@ def _local(text: str) -> tuple[Storage, str]:
 
 
 def _object_store(extra: str) -> ModuleType:
-    """How those of Azure and Google are opened, whose library is an extra."""
+    """The module that opens stores of Azure and Google, whose library is an extra."""
     try:
         from pipeline.storage.object_store import connect
     except ImportError as error:
@@ -191,7 +195,7 @@ def _object_store(extra: str) -> ModuleType:
 
 
 def split(key: str) -> tuple[str, str]:
-    """Folder and file name; all of it is the folder if it ends in ``/`` or has no suffix."""
+    """Folder and file name of a key; a key that ends in ``/`` or has no suffix is all folder."""
     if key.endswith("/") or not PurePosixPath(key).suffix:
         return key, ""
     folder, slash, name = key.rpartition("/")

@@ -8,16 +8,16 @@ from urllib.parse import quote
 
 from pipeline.errors import UnsafePathError
 
-TRASH = ".trash/"  # what was cleaned up and can still be restored, in the root of a store
+TRASH = ".trash/"  # in the root of a store: what was cleaned up and can still be restored
 
 _ABSOLUTE = re.compile(r"([A-Za-z]:)?/")
 
 
 def safe_key(key: str) -> str:
-    """The key itself; UnsafePathError if any store could take it as a way out of its root.
+    """The key itself.  Raises ``UnsafePathError`` if in any store it could lead out of its root.
 
-    A backslash counts as a slash, as it does on SeaweedFS; dot parts are refused because
-    servers and proxies fold them.
+    A backslash counts as a slash, as it does on SeaweedFS; dot parts are refused because servers
+    and proxies resolve them.
     """
     slashed = key.replace("\\", "/")
     if "\0" in key or not _encodable(key):
@@ -38,12 +38,12 @@ def printable(text: object) -> str:
 
 
 def percent_encoded(key: str) -> str:
-    """A key as the path of a URI (RFC 3986 section 2.1), also one that is no UTF-8."""
+    """A key as the path of a URI (RFC 3986 section 2.1), also one that is not UTF-8."""
     return quote(key, errors="surrogateescape")
 
 
 def common_folder(keys: Iterable[str]) -> str:
-    """The deepest folder in which, or below which, all keys lie: "" or ending in a slash."""
+    """The deepest folder that holds all keys, directly or below: "" or ending in a slash."""
     folders = [key.split("/")[:-1] for key in keys]
     low, high = min(folders, default=[]), max(folders, default=[])
     same = takewhile(lambda pair: pair[0] == pair[1], zip(low, high, strict=False))
@@ -59,10 +59,10 @@ def _encodable(key: str) -> bool:
 
 
 def not_behind(after: str) -> str:
-    """A key from which listing misses nothing that comes after this one.
+    """A key to begin a listing behind, so that no key after this one is missed.
 
-    A store that lists folder by folder has ``a/b`` before ``a.ts``, in the order of keys it comes
-    behind: so it is with all characters that stand before the slash.
+    A store that lists folder by folder gives ``a/b`` before ``a.ts``; in the order of keys it comes
+    after it, as the dot, like every character below the slash, sorts first.
     """
     low = next((at for at, c in enumerate(after) if c < "/"), None)
     return after if low is None else after[: after.rfind("/", 0, low) + 1]

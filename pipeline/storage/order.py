@@ -17,7 +17,10 @@ RUN = 50_000  # entries in memory at once; what is more waits on the disk, in so
 
 
 def checked(found: Iterable[StoredObject], where: str) -> Iterator[StoredObject]:
-    """What a store promised to list in order, as it comes; StorageError if it does not."""
+    """A listing that the store promises to be in order, as it comes.
+
+    Raises ``StorageError`` at the first key that is not.
+    """
     before = ""
     for one in found:
         if one.key < before:
@@ -28,7 +31,7 @@ def checked(found: Iterable[StoredObject], where: str) -> Iterator[StoredObject]
 
 
 def in_order(found: Iterable[StoredObject]) -> Iterator[StoredObject]:
-    """What a store may list in any order, sorted."""
+    """A listing in any order, sorted by key; :data:`RUN` entries in memory, the rest on disk."""
     with ExitStack() as stack:
         runs: list[Iterator[StoredObject]] = []
         last: list[StoredObject] = []

@@ -1,4 +1,4 @@
-"""The operating system's errors as ours."""
+"""The operating system's errors (``errno`` of POSIX) as ours."""
 
 import errno
 from collections.abc import Iterator
@@ -38,7 +38,10 @@ _MEANINGS: dict[int | None, tuple[type[RecpipeError], str]] = {
 
 @contextmanager
 def os_errors(action: str) -> Iterator[None]:
-    """Raise ours for an OSError inside; ``action`` says what was tried and where: ``read /a/b``."""
+    """Raise one of our errors for an OSError inside: ``DeniedError``, ``DiskFullError``,
+    ``ExistsError``, ``NotFoundError``, ``UsageError``, else ``StorageError``.  ``action`` says what
+    was tried and where: ``read /a/b``.
+    """
     try:
         yield
     except OSError as error:

@@ -1,10 +1,10 @@
-"""Whose a temporary name is: it tells the process that wrote it."""
+"""Which process wrote a temporary file: its number is in the name."""
 
 import os
 
 
 def lives(process: int) -> bool:
-    """There is a process of this number on this machine."""
+    """Whether a process has this number on this machine (signal 0 of POSIX kill())."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

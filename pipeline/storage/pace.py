@@ -1,4 +1,4 @@
-"""Stores that are read no faster than somebody wants."""
+"""Stores that are read no faster than a given rate."""
 
 import threading
 import time
@@ -13,7 +13,10 @@ PIECE = 64 << 10  # bytes that are handed on at once
 
 
 class Pace:
-    """A number of bytes a second, for all threads together."""
+    """A rate in bytes a second, shared by all threads.
+
+    Raises ``UsageError`` for a rate below :data:`SLOWEST`.
+    """
 
     def __init__(
         self,
@@ -29,7 +32,7 @@ class Pace:
         self._lock = threading.Lock()
 
     def wait(self, count: int) -> None:
-        """Until so many bytes more may have come."""
+        """Sleep until ``count`` more bytes are allowed."""
         with self._lock:
             now = self._now()
             self._free = max(self._free, now) + count / self._rate
@@ -38,7 +41,7 @@ class Pace:
 
 
 class Paced:
-    """A store whose objects are read at that pace; all else is as the store does it."""
+    """A store whose objects are read at that rate; everything else is done by the store itself."""
 
     def __init__(self, storage: Storage, pace: Pace) -> None:
         self._storage, self._pace = storage, pace
@@ -47,7 +50,7 @@ class Paced:
         return getattr(self._storage, name)
 
     def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
-        """The bytes in smaller chunks, so that whoever reads them is heard in between."""
+        """The bytes in chunks of :data:`PIECE`, so that a reader can be interrupted in between."""
         for chunk in self._storage.open(key, etag=etag):
             for at in range(0, len(chunk), PIECE):
                 piece = chunk[at : at + PIECE]
@@ -59,7 +62,10 @@ Opener = Callable[[str], tuple[Storage, str]]
 
 
 def paced(opened: Opener, rate: float) -> Opener:
-    """Locations opened so; folders of this machine are read as fast as they can be."""
+    """An opener whose stores share ``rate`` bytes a second; local folders are not slowed down.
+
+    Raises ``UsageError`` for a rate below :data:`SLOWEST`.
+    """
     pace = Pace(rate)
 
     def open_paced(location: str) -> tuple[Storage, str]:

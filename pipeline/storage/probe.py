@@ -1,4 +1,7 @@
-"""What a store can do, found out by trying: some accept a condition and ignore it."""
+"""What a store can do, found out by trying: some accept a condition and ignore it.
+
+Requests are named as in the API of Amazon S3.
+"""
 
 import hashlib
 import os
@@ -25,18 +28,21 @@ _OWNED = re.compile(re.escape(NAME) + r"([0-9a-f]{8})-([0-9]{1,9})-[0-9a-f]{8}(?
 class Capabilities(Struct, frozen=True):
     """Each found true or false by trying it; None where it cannot be tried."""
 
-    conditional_put: bool  # "only if nothing stands there" is refused where something does
+    conditional_put: bool  # PutObject with If-None-Match: * is refused where an object exists
     conditional_large: bool | None  # the same for files too large for one request
-    copy: bool | None  # on the server
+    copy: bool | None  # on the server (CopyObject)
     checksum: bool | None  # bytes that do not fit the digest sent along are refused
-    range: bool | None  # a part of an object, and nothing else
-    batch_delete: bool | None  # several objects in one request
+    range: bool | None  # part of an object, and nothing else (GetObject with Range)
+    batch_delete: bool | None  # several objects in one request (DeleteObjects)
     flat_keys: bool | None  # a and a/b can be two objects
     creates_buckets: bool | None  # writing to a bucket that is missing makes it
 
 
 def creates_once(storage: Storage) -> bool:
-    """Whether of many that create one object at once only one wins; tried once per storage."""
+    """Whether only one of many wins that ``create`` one object at once; tried once per storage.
+
+    Raises the store's errors if it cannot be tried, or the trial's objects not be removed.
+    """
     if storage.creates_once is None:
         with _trial(storage) as trial:
             storage.creates_once = (
@@ -48,7 +54,7 @@ def creates_once(storage: Storage) -> bool:
 def probe(storage: Storage) -> Capabilities:
     """Try everything with tiny objects under random names, and remove them.
 
-    Raises what keeps the store from being tried at all, and if something could not be removed.
+    Raises the store's errors if it cannot be tried at all, or an object not be removed.
     """
     with _trial(storage) as trial:
         return Capabilities(
@@ -64,7 +70,7 @@ def probe(storage: Storage) -> Capabilities:
 
 
 def tidy(storage: Storage) -> None:
-    """Remove what probes left that were killed: on this machine, or a day ago."""
+    """Remove what killed probes left: of this machine, or older than :data:`ABANDONED`."""
     for left in list(storage.list(NAME)):
         owner = _OWNED.fullmatch(left.key)
         dead = owner is not None and owner[1] == _machine() and not lives(int(owner[2]))

@@ -1,4 +1,4 @@
-"""Small files that never stood on the disk: on their way to a store they lie in the spool."""
+"""Small files made in memory: on their way to a store they lie in the spool."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files that are not whole yet, under names that only this tool gives, each with its process."""
+"""Files that are not whole yet: their names, given by this tool alone, hold a process's number."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.owners import lives
 
-ABANDONED = 3600.0  # seconds after which one whose process is gone is removed
+ABANDONED = 3600.0  # seconds after which a file is removed whose process is gone
 
 _NAME = re.compile(r"\.recpipe-\d+-[0-9a-f]+(\.receipt)?\.part")
 
@@ -20,7 +20,7 @@ _NAME = re.compile(r"\.recpipe-\d+-[0-9a-f]+(\.receipt)?\.part")
 def temporary(folder: Path) -> Path:
     """A new name in a folder, which is made if it is not there.
 
-    Hidden, and without a suffix to guess a format from.  What killed processes left there goes.
+    Hidden, and with a suffix that no format has.  Temporary files of killed processes are removed.
     """
     with os_errors(f"make {folder}"):
         make_folder(folder)
@@ -29,7 +29,7 @@ def temporary(folder: Path) -> Path:
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether only this tool calls a file like that."""
+    """Whether a file has a name that only this tool gives."""
     return _NAME.fullmatch(path.name) is not None
 
 
@@ -41,7 +41,7 @@ def temporaries(folder: Path) -> Iterator[Path]:
 
 
 def make_folder(folder: Path) -> None:
-    """With those above it, all of them on the disk."""
+    """Make a folder and those above it, and sync them to the disk.  Raises ``OSError``."""
     new = [f for f in (folder, *folder.parents) if not f.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for made in reversed(new):
@@ -49,7 +49,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
+    """Bring a file, or the names in a folder, to the disk (POSIX fsync()).  Raises ``OSError``."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -62,7 +62,7 @@ def sync(path: Path) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove temporaries that a killed process left: its number is free and an hour has gone by."""
+    """Remove what a killed process left: its number is free, and an hour has gone by."""
     for left in folder.glob(".recpipe-*.part"):
         owner = left.name.split("-")[1]
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Stores opened: an account and its keys, an endpoint, and how long to wait."""
+"""Stores of Azure and Google, opened: an account and its keys, an endpoint, and time limits."""
 
 import re
 from datetime import timedelta
@@ -26,7 +26,8 @@ def connect_azure(
 ) -> ObjectStorage:
     """A container of an Azure account; what is not given comes from ``AZURE_STORAGE_*``.
 
-    The endpoint is that of the account, with its name in the path if it is not in the host.
+    The endpoint is the account's, with its name in the path if it is not in the host.  Raises
+    ``UsageError`` without a usable account, key or endpoint; nothing is requested.
     """
     given = {"account_name": account, "account_key": key, "endpoint": endpoint_url}
     store = _open(AzureStore, "az", container, given, endpoint_url=endpoint_url)
@@ -36,7 +37,10 @@ def connect_azure(
 def connect_google(
     bucket: str, prefix: str = "", *, endpoint_url: str | None = None
 ) -> ObjectStorage:
-    """A bucket of Google Cloud Storage, with the application's default credentials."""
+    """A bucket of Google Cloud Storage, with the application default credentials.
+
+    Raises ``UsageError`` without usable credentials or endpoint.
+    """
     given = {"base_url": endpoint_url}
     store = _open(GCSStore, "gs", bucket, given, endpoint_url=endpoint_url)
     return ObjectStorage("gs", bucket, prefix, store)

@@ -1,4 +1,4 @@
-"""What Azure and Google refuse, and what it means that none of them answered, as our errors."""
+"""Refusals of Azure and Google, and answers that did not come, as our errors."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,11 @@ _STATUS = re.compile(r"non-2xx status code: ([0-9]{3})")
 
 @contextmanager
 def object_store_errors(where: str, scheme: str) -> Iterator[None]:
-    """The one place that catches what obstore raises."""
+    """The one place that catches what obstore raises; ``where`` says what was tried, and on what.
+
+    Raises ``ChangedError``, ``DeniedError``, ``ExistsError``, ``NotFoundError``, ``UsageError``, or
+    ``StorageError`` for what may pass.
+    """
     try:
         yield
     except FileNotFoundError as error:
@@ -39,7 +43,7 @@ def object_store_errors(where: str, scheme: str) -> Iterator[None]:
 
 
 def _meaning(error: failed.BaseError, where: str, scheme: str) -> RecpipeError:
-    """Ours for one of theirs.  Their texts are left out: they quote URLs, perhaps signed ones."""
+    """Our error for one of obstore's, without its text: it quotes URLs, perhaps signed ones."""
     text = str(error)
     status = _STATUS.search(text)
     code = status[1] if status else ""

@@ -23,15 +23,16 @@ from pipeline.storage.object_store.errors import object_store_errors
 from pipeline.storage.order import in_order
 from pipeline.storage.oserrors import os_errors
 
-CHUNK = 1 << 20
-PART = 16 << 20  # of an upload in parts; smaller files are put in one request
+CHUNK = 1 << 20  # bytes
+PART = 16 << 20  # bytes of a part of an upload; smaller files are put in one request
 PAGE = 1000  # entries of a listing asked for at once
 
 
 class ObjectStorage:
     """One container or bucket, below one prefix.  May be shared by threads.
 
-    Only complete uploads are visible in these stores, so ``put`` needs no temporary name.
+    Only complete uploads are visible in these stores, so ``put`` needs no temporary name.  Every
+    verb raises what :func:`pipeline.storage.object_store.errors.object_store_errors` does.
     """
 
     def __init__(self, scheme: str, bucket: str, prefix: str, store: Any) -> None:
@@ -45,8 +46,8 @@ class ObjectStorage:
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every object whose key starts with the prefix, in the order of the keys.
 
-        These stores are asked for whole folders only: the rest of the prefix is matched here, and
-        what comes after, for not all of them do.
+        These stores list whole folders only: the rest of the prefix is matched here, and ``after``
+        as well, because not all of them honour it.
         """
         return in_order(self._list(prefix, after))
 
@@ -62,12 +63,15 @@ class ObjectStorage:
                         yield stored
 
     def head(self, key: str) -> StoredObject:
-        """One object's entry; NotFoundError also if the container is missing."""
+        """One object's entry.  Raises ``NotFoundError`` also if the container is missing."""
         with self.errors(f"read {self.url(key)}"):
             return self._stored(obstore.head(self.store, self.full(key)))
 
     def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
-        """The object's bytes in chunks; ChangedError if it is no longer the one with this ETag."""
+        """The object's bytes in chunks of 1 MiB at most.
+
+        Raises ``ChangedError`` if it is no longer the one with this ETag.
+        """
         where, full = f"read {self.url(key)}", self.full(key)
         with self.errors(where):
             condition: Any = {"if_match": f'"{etag}"'} if etag else None
@@ -84,7 +88,7 @@ class ObjectStorage:
             raise StorageError(f"{where}: {missing} bytes short of {found.size}")
 
     def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
-        """Upload a file whole or not at all, with its digest as metadata; look at the result."""
+        """Upload a file whole or not at all, its digest as metadata; compare the size stored."""
         size = _size(source)
         self._upload(source, size, key, self.full(key), sha256=sha256, content_type=content_type)
         return self._whole(source, size, key)
@@ -98,9 +102,8 @@ class ObjectStorage:
         content_type: str,
         guard: Callable[[], None] = allowed,
     ) -> StoredObject:
-        """The same where nothing may stand yet: of many at once one wins, ExistsError the others.
-
-        Ask :mod:`pipeline.storage.probe` whether the store keeps that promise.
+        """Store a file if nothing has this key: of many at once one wins, the others get
+        ``ExistsError``.  :mod:`pipeline.storage.probe` tells whether the store keeps that promise.
         """
         size = _size(source)
         guard()
@@ -115,23 +118,22 @@ class ObjectStorage:
         return self._whole(source, size, key)
 
     def temporary(self, key: str, spool: Path) -> Path:
-        """In the spool: what is adopted is sent."""
+        """A name in the spool: a file that is adopted is uploaded."""
         safe_key(key)
         return temporaries.temporary(spool)
 
     def flush(self, temporary: Path) -> None:
-        """Nothing: all that takes long is sending it."""
+        """Nothing: only the upload takes long."""
 
     def adopt(self, temporary: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
-        """As any other file."""
+        """Upload it like any other file."""
         return self.put(temporary, key, sha256=sha256, content_type=content_type)
 
     def create_large(
         self, source: Path, key: str, *, sha256: str, content_type: str
     ) -> StoredObject:
-        """First under a name of its own, then copied on the server where nothing may stand.
-
-        An upload in parts cannot be made to depend on what stands there.
+        """``create`` for a file of several parts, whose upload obstore sends without a condition:
+        it goes under a temporary key, and is then copied on the server if nothing has its key.
         """
         full, size = self.full(key), _size(source)
         folder = full[: len(full) - len(full.rpartition("/")[2])]
@@ -146,7 +148,7 @@ class ObjectStorage:
         return self._whole(source, size, key)
 
     def delete(self, key: str, *, etag: str | None = None) -> None:
-        """Remove an object.  Safe to repeat.  Looked at before: obstore sends no condition."""
+        """Remove an object.  Safe to repeat.  The ETag is compared before: obstore sends none."""
         if etag is not None:
             with suppress(NotFoundError):
                 unchanged(self, key, etag)
@@ -154,7 +156,7 @@ class ObjectStorage:
             obstore.delete(self.store, self.full(key))
 
     def copy(self, source: str, key: str, *, etag: str | None = None) -> StoredObject:
-        """Have the store copy an object, and look at the result.  It may get another ETag."""
+        """Have the store copy an object, and compare sizes.  The copy may have another ETag."""
         before = unchanged(self, source, etag)
         with self.errors(f"copy {self.url(source)}"):
             obstore.copy(self.store, self.full(source), self.full(key))
@@ -175,17 +177,17 @@ class ObjectStorage:
         return iter(())
 
     def protection(self, key: str) -> None:
-        """Not to be seen through obstore; the store itself refuses to delete what it holds."""
+        """None: obstore does not show it; the store itself refuses to delete what is protected."""
 
     def versions(self) -> None:
-        """Not to be seen through obstore."""
+        """None: obstore does not show them."""
 
     def uploads(self) -> Iterator[tuple[str, str, float]]:
-        """Not to be seen through obstore; Azure lets go of parts itself after a week."""
+        """None: obstore does not show them; Azure discards parts itself after a week."""
         return iter(())
 
     def abort(self, key: str, id: str) -> None:
-        """There is nothing that could be named."""
+        """Nothing: ``uploads`` names none."""
 
     def putting(
         self,
@@ -195,12 +197,12 @@ class ObjectStorage:
         lock: str | None = None,
         locked_until: float = 0.0,
     ) -> "ObjectStorage":
-        """UsageError: not to be set through obstore."""
+        """Raises ``UsageError``: obstore sets none of these."""
         wanted = "storage class, tags or Object Lock"
         raise UsageError(f"{self.url()}: {wanted}: not to be set here; it needs an S3 store")
 
     def trials(self) -> "ObjectTrials":
-        """What the probe needs, and nobody else."""
+        """The requests of the probe."""
         return ObjectTrials(self)
 
     def path(self, key: str) -> None:
@@ -247,7 +249,10 @@ class ObjectStorage:
         return stored
 
     def full(self, key: str) -> str:
-        """The key as the store knows it; those that obstore would write otherwise are refused."""
+        """The key in the bucket, prefix included.
+
+        Raises ``UnsafePathError`` for a key that obstore would change.
+        """
         full = self.prefix + safe_key(key)
         if "" in full.split("/"):
             raise UnsafePathError(f"{self.url(key)}: an empty part, expected a/b without // or /")
@@ -261,14 +266,14 @@ class ObjectStorage:
         return StoredObject(key, entry["size"], etag, modified)
 
     def errors(self, where: str) -> AbstractContextManager[None]:
-        """What obstore raises meanwhile, as our errors."""
+        """Our errors in place of what obstore raises inside."""
         return object_store_errors(where, self.scheme)
 
 
 class ObjectTrials:
     """The requests by which the probe finds out what the store really does.
 
-    obstore sends no digests, and neither protocol knows a way to make a container by writing to it.
+    obstore sends no digests, and neither protocol makes a container by writing to it.
     """
 
     put_damaged = None
@@ -279,13 +284,13 @@ class ObjectTrials:
         self.create_large = storage.create_large
 
     def copy(self, key: str, to: str) -> None:
-        """On the server."""
+        """Copy an object on the server."""
         storage = self._storage
         with storage.errors(f"copy {key}"):
             obstore.copy(storage.store, storage.full(key), storage.full(to))
 
     def read(self, key: str, start: int, length: int) -> bytes:
-        """Part of an object."""
+        """``length`` bytes of an object from ``start`` on."""
         storage = self._storage
         with storage.errors(f"read {key}"):
             return bytes(
@@ -293,7 +298,7 @@ class ObjectTrials:
             )
 
     def delete_all(self, keys: Sequence[str]) -> None:
-        """In one call."""
+        """Remove several objects in one call."""
         storage = self._storage
         with storage.errors(f"delete {len(keys)} objects"):
             obstore.delete(storage.store, [storage.full(key) for key in keys])

@@ -18,7 +18,7 @@ AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 
 
 class S3Account(Struct, frozen=True):
-    """Which store, and with which keys; what is not given is found as every AWS tool finds it."""
+    """Which store, and with which keys; what is None is found as by every AWS tool."""
 
     endpoint_url: str | None = None
     region: str | None = None
@@ -27,7 +27,7 @@ class S3Account(Struct, frozen=True):
 
 
 class Clients:
-    """One client for each account, shared by all threads."""
+    """One client for each account, shared by all threads; ``connections`` at most for each."""
 
     def __init__(self, connections: int = 16) -> None:
         self._connections = connections
@@ -35,7 +35,10 @@ class Clients:
         self._lock = threading.Lock()
 
     def get(self, account: S3Account) -> Any:
-        """The client, made when it is first asked for."""
+        """The client, made when it is first asked for.
+
+        Raises ``UsageError`` for an endpoint that is no URL; for use within ``s3_errors``.
+        """
         with self._lock:
             if account not in self._made:
                 self._made[account] = _client(account, self._connections)
@@ -43,7 +46,7 @@ class Clients:
 
 
 def profile_credentials(profile: str) -> Credentials:
-    """The keys of a profile in ``~/.aws``; UsageError if it has none."""
+    """The keys of a profile in ``~/.aws``.  Raises ``UsageError`` if it has none, or is missing."""
     with s3_errors(f"profile {printable(profile)}"):
         found = boto3.Session(profile_name=profile).get_credentials()
         if found is None:
@@ -76,7 +79,7 @@ def _client(account: S3Account, connections: int) -> Any:
 
 
 def host_of(client: Any) -> str:
-    """Of its endpoint, wherever that was said."""
+    """The host name of a client's endpoint, wherever that was set."""
     return urlsplit(client.meta.endpoint_url).hostname or ""
 
 

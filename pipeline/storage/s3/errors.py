@@ -1,4 +1,7 @@
-"""What a store of S3's protocol refuses, and what it means that none answered, as our errors."""
+"""Refusals of stores that speak S3, and answers that did not come, as our errors.
+
+Codes are the error codes of the Amazon S3 API.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,9 +44,11 @@ _DENIED_ADVICE = {
 
 @contextmanager
 def s3_errors(where: str) -> Iterator[None]:
-    """The one place that catches what boto3 raises.
+    """The one place that catches what boto3 raises; ``where`` says what was tried, and on what.
 
-    Their texts are left out: they may span lines, or quote a URL with a signature in it.
+    Raises ``ChangedError``, ``DeniedError``, ``DiskFullError``, ``ExistsError``, ``NotFoundError``,
+    ``UsageError``, or ``StorageError`` for what may pass.  The texts of boto3 are left out: they
+    may span lines, or quote a signed URL.
     """
     try:
         yield

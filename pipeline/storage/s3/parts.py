@@ -1,4 +1,6 @@
-"""Uploads in parts whose last request has a condition, which boto3's own uploads lack."""
+"""Multipart uploads with a condition on the last request, ``CompleteMultipartUpload`` with
+``If-None-Match: *`` of the Amazon S3 API, which boto3's own uploads lack.
+"""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,15 +12,16 @@ from pipeline.errors import RecpipeError
 from pipeline.storage.s3.errors import s3_errors
 
 PART = 16 << 20  # bytes; smaller files are put in one request
-AT_ONCE = 8
+AT_ONCE = 8  # parts
 
 
 def send(
     client: Any, source: Path, size: int, upload: Mapping[str, str], *, guard: Callable[[], None]
 ) -> None:
-    """Everything of a file, then, once ``guard`` returns, the request that makes it visible.
+    """Upload all parts of a file, then, once ``guard`` returns, complete the upload.
 
-    Aborted if that does not come to its end, so that no paid parts stay behind.
+    ``size`` is in bytes; ``upload`` has Bucket, Key and UploadId.  Aborted if anything raises, so
+    that no paid parts stay behind.  Raises what boto3 does: for use within ``s3_errors``.
     """
 
     def part(number: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Messages of an Amazon SQS queue, in which S3 tells what was stored."""
+"""Messages of an Amazon SQS queue, to which S3 sends its event notifications."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from botocore.config import Config
 
 from pipeline.storage.s3.errors import s3_errors
 
-BATCH = 10  # the most SQS gives at once
-MOST = 100  # batches in one go
+BATCH = 10  # messages in one request, the most that SQS allows
+MOST = 100  # batches in one call
 
 
 class Queue:
-    """One queue; messages that are not deleted come again."""
+    """One queue; messages that are not deleted come again.  Raises the errors of ``s3_errors``."""
 
     def __init__(self, url: str, client: Any) -> None:
         self._url, self._client = url, client
 
     def receive(self) -> list[tuple[str, str]]:
-        """Receipt handles and bodies of what waits there now."""
+        """Receipt handle and body of each message that waits now, at most BATCH times MOST."""
         found: list[tuple[str, str]] = []
         for _ in range(MOST):
             with s3_errors("receive from the queue"):
@@ -32,11 +32,11 @@ class Queue:
         return found
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close all connections."""
         self._client.close()
 
     def delete(self, handles: list[str]) -> None:
-        """They have been dealt with."""
+        """Remove the messages with these receipt handles from the queue."""
         for at in range(0, len(handles), BATCH):
             entries = [
                 {"Id": str(n), "ReceiptHandle": handle}
@@ -47,7 +47,10 @@ class Queue:
 
 
 def connect(url: str, *, region: str | None = None, profile: str | None = None) -> Queue:
-    """The queue at ``https://sqs.<region>.amazonaws.com/<account>/<name>``."""
+    """The queue at ``https://sqs.<region>.amazonaws.com/<account>/<name>``; nothing is requested.
+
+    The region in the URL is used unless one is given.  Raises ``UsageError`` without the profile.
+    """
     with s3_errors("connect to the queue"):
         session = boto3.Session(profile_name=profile, region_name=region)
         host, _, _ = url.partition("://")[2].partition("/")

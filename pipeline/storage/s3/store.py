@@ -29,7 +29,7 @@ from pipeline.storage.s3.parts import PART
 from pipeline.storage.s3.trials import S3Trials
 from pipeline.storage.s3.versions import S3Versions, protection_of
 
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # bytes
 
 _UPLOADS = TransferConfig(
     multipart_threshold=PART,
@@ -46,7 +46,8 @@ _COPIES = TransferConfig(  # in one request as long as S3 allows: the ETag stays
 class S3Storage:
     """One bucket, below one prefix.  The client may be shared by threads.
 
-    Only complete uploads are visible in S3, so ``put`` needs no temporary name.
+    Only complete uploads are visible in S3, so ``put`` needs no temporary name.  Every verb raises
+    what :func:`pipeline.storage.s3.errors.s3_errors` does.
     """
 
     def __init__(  # boto3 has no static types
@@ -69,7 +70,9 @@ class S3Storage:
         lock: str | None = None,
         locked_until: float = 0.0,
     ) -> "S3Storage":
-        """The same place; what is put there gets this class, these tags, this Object Lock."""
+        """The same place; what is put there gets this storage class, these tags, and this mode of
+        Object Lock until ``locked_until``, in seconds since the epoch (``PutObject`` of S3).
+        """
         placed = S3Storage(self.bucket, self.prefix, self._client, ordered=self._ordered)
         placed._listing, options = self._listing, placed._put_options
         if storage_class:
@@ -85,7 +88,7 @@ class S3Storage:
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every object whose key starts with the prefix, without the empty markers of folders.
 
-        As they come from S3, which promises the order; what comes from other stores is sorted.
+        As S3 lists them, which promises the order (``ListObjectsV2``); other stores' are sorted.
         """
         found = self._list(prefix, after)
         return checked(found, f"list {self.url(prefix)}") if self._ordered else in_order(found)
@@ -104,14 +107,17 @@ class S3Storage:
                         yield found
 
     def head(self, key: str) -> StoredObject:
-        """One object's entry; NotFoundError also if the bucket is missing."""
+        """One object's entry.  Raises ``NotFoundError`` also if the bucket is missing."""
         full = self._full(key)
         with s3_errors(f"read {self.url(key)}"):
             answer = self._client.head_object(Bucket=self.bucket, Key=full)
             return self._stored(full, answer, answer["ContentLength"])
 
     def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:
-        """The object's bytes in chunks; ChangedError if it is no longer the one with this ETag."""
+        """The object's bytes in chunks of 1 MiB at most.
+
+        Raises ``ChangedError`` if it is no longer the one with this ETag.
+        """
         where = f"read {self.url(key)}"
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
         with s3_errors(where):
@@ -127,7 +133,7 @@ class S3Storage:
             raise StorageError(f"{where}: {missing} bytes short of {answer['ContentLength']}")
 
     def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
-        """Upload a file whole or not at all, with its digest as metadata, and look at the result.
+        """Upload a file whole or not at all, with its digest as metadata; compare the size stored.
 
         A failed multipart upload is aborted, so that no paid parts stay behind.
         """
@@ -148,9 +154,9 @@ class S3Storage:
         content_type: str,
         guard: Callable[[], None] = allowed,
     ) -> StoredObject:
-        """The same where nothing may stand yet: of many at once one wins, ExistsError the others.
-
-        Stores that ignore conditions take it for ``put``: ask :mod:`pipeline.storage.probe`.
+        """Store a file if nothing has this key (``If-None-Match: *``): of many at once one wins,
+        the others get ``ExistsError``.  Stores that ignore conditions replace what is there, as
+        :mod:`pipeline.storage.probe` finds out.
         """
         with os_errors(f"read {source}"):
             size = source.stat().st_size
@@ -167,15 +173,15 @@ class S3Storage:
         return self._whole(source, size, key)
 
     def temporary(self, key: str, spool: Path) -> Path:
-        """In the spool: what is adopted is sent."""
+        """A name in the spool: a file that is adopted is uploaded."""
         safe_key(key)
         return temporaries.temporary(spool)
 
     def flush(self, temporary: Path) -> None:
-        """Nothing: all that takes long is sending it."""
+        """Nothing: only the upload takes long."""
 
     def adopt(self, temporary: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
-        """As any other file."""
+        """Upload it like any other file."""
         return self.put(temporary, key, sha256=sha256, content_type=content_type)
 
     def _create_large(
@@ -198,7 +204,10 @@ class S3Storage:
         return self._whole(source, size, key)
 
     def delete(self, key: str, *, etag: str | None = None) -> None:
-        """Remove an object.  Safe to repeat."""
+        """Remove an object.  Safe to repeat.
+
+        With an ETag under ``If-Match``: raises ``ChangedError`` where the store honours it.
+        """
         full = self._full(key)
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
         with suppress(NotFoundError):
@@ -210,7 +219,10 @@ class S3Storage:
                 raise
 
     def copy(self, source: str, key: str, *, etag: str | None = None) -> StoredObject:
-        """Have the store copy an object, and look at the result."""
+        """Have the store copy an object, and compare sizes.
+
+        Raises ``ChangedError`` if it has another ETag.
+        """
         before, full = self.head(source), self._full(key)
         if etag and before.etag != etag:  # some stores ignore the condition
             raise ChangedError(f"{self.url(source)}: changed since it was looked at")
@@ -235,16 +247,18 @@ class S3Storage:
         return iter(())
 
     def protection(self, key: str) -> str | None:
-        """A legal hold or a retention of Object Lock."""
+        """A legal hold or a retention of S3 Object Lock, in words; None without."""
         with s3_errors(f"read {self.url(key)}"):
             return protection_of(self._client.head_object(Bucket=self.bucket, Key=self._full(key)))
 
     def versions(self) -> S3Versions:
-        """Its versions, if the bucket keeps any."""
+        """Its versions, whether or not the bucket keeps any."""
         return S3Versions(self.bucket, self.prefix, self._client)
 
     def uploads(self) -> Iterator[tuple[str, str, float]]:
-        """Multipart uploads that were begun and neither completed nor aborted: key, id, when."""
+        """Multipart uploads that were neither completed nor aborted: key, id, and when they were
+        begun, in seconds since the epoch.
+        """
         pages = self._client.get_paginator("list_multipart_uploads")
         with s3_errors(f"list uploads to {self.url()}"):
             for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
@@ -253,13 +267,13 @@ class S3Storage:
                     yield key, one["UploadId"], one["Initiated"].timestamp()
 
     def abort(self, key: str, id: str) -> None:
-        """Let go of what was uploaded of an upload that nobody will complete.  Safe to repeat."""
+        """Discard the parts of an upload that nobody will complete.  Safe to repeat."""
         full = self._full(key)
         with suppress(NotFoundError), s3_errors(f"abort upload to {self.url(key)}"):
             self._client.abort_multipart_upload(Bucket=self.bucket, Key=full, UploadId=id)
 
     def trials(self) -> S3Trials:
-        """What the probe needs, and nobody else."""
+        """The requests of the probe."""
         return S3Trials(self.bucket, self.prefix, self._client, self._create_large)
 
     def path(self, key: str) -> None:
@@ -312,6 +326,7 @@ def connect(
     """A storage on a client configured for AWS or for the store at the endpoint.
 
     What is not given comes from where every AWS tool looks: environment, profile, metadata service.
+    Raises ``UsageError`` for an endpoint that is no URL or a profile that is missing.
     """
     with s3_errors(f"connect to s3://{printable(bucket)}"):
         shared = clients or Clients(connections)

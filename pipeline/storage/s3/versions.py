@@ -10,21 +10,24 @@ from pipeline.errors import NotFoundError
 from pipeline.storage.s3.errors import s3_errors
 from pipeline.storage.versions import Version
 
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # bytes
 
 
 class S3Versions:
-    """Requests below one prefix of a bucket.  Made by ``S3Storage.versions``."""
+    """Versions below one prefix of a bucket, made by ``S3Storage.versions``.
+
+    Raises the errors of ``s3_errors``.
+    """
 
     def __init__(self, bucket: str, prefix: str, client: Any) -> None:
         self._bucket, self._prefix, self._client = bucket, prefix, client
 
     def kept(self) -> bool:
-        """Whether the bucket keeps versions now; one that only did so once does not."""
+        """Whether the bucket keeps versions now: versioning is enabled, not suspended."""
         return self._status() == "Enabled"
 
     def any(self) -> bool:
-        """Whether it keeps versions, or may still have some of when it did."""
+        """Whether it keeps versions, or may have some from before they were suspended."""
         return self._status() is not None
 
     def _status(self) -> str | None:
@@ -34,7 +37,7 @@ class S3Versions:
         return status
 
     def all(self) -> Iterator[tuple[str, Version]]:
-        """Every version below the prefix, and every marker, with its key."""
+        """The key of every version and delete marker below the prefix, and the version."""
         pages = self._client.get_paginator("list_object_versions")
         with s3_errors(f"list versions of {self._bucket}"):
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
@@ -44,7 +47,7 @@ class S3Versions:
                         yield key, _version(one, marker=kind == "DeleteMarkers")
 
     def of(self, key: str) -> list[Version]:
-        """All of one key, the newest of each kind first; none if it never was there."""
+        """All versions of one key, the newest of each kind first; none if it never existed."""
         full = self._prefix + key
         pages = self._client.get_paginator("list_object_versions")
         found: list[Version] = []
@@ -59,7 +62,7 @@ class S3Versions:
         return found
 
     def sha256(self, key: str, id: str) -> str:
-        """Of one version, read in full."""
+        """The SHA-256 (hex) of one version, read in full.  ``NotFoundError`` if it is gone."""
         digest = hashlib.sha256()
         with s3_errors(f"read version {id} of {key}"):
             answer = self._client.get_object(**self._place(key), VersionId=id)
@@ -69,12 +72,12 @@ class S3Versions:
         return digest.hexdigest()
 
     def remove(self, key: str, id: str) -> None:
-        """Delete one version, or take away a marker, for good.  Safe to repeat."""
+        """Delete one version or delete marker for good.  Safe to repeat."""
         with suppress(NotFoundError), s3_errors(f"delete version {id} of {key}"):
             self._client.delete_object(**self._place(key), VersionId=id)
 
     def protection(self, key: str, id: str) -> str | None:
-        """A legal hold or a retention of Object Lock on one version."""
+        """A legal hold or a retention of S3 Object Lock on one version; None without."""
         with s3_errors(f"read version {id} of {key}"):
             return protection_of(self._client.head_object(**self._place(key), VersionId=id))
 
@@ -83,7 +86,7 @@ class S3Versions:
 
 
 def protection_of(answer: Any) -> str | None:
-    """What the answer to HEAD says of Object Lock."""
+    """The legal hold or retention in an answer to ``HeadObject``, in words; None without."""
     if answer.get("ObjectLockLegalHoldStatus") == "ON":
         return "legal hold"
     until = answer.get("ObjectLockRetainUntilDate")
