@@ -21,7 +21,7 @@ from pipeline.media.slots.neighbours import (
     unit,
 )
 from pipeline.media.slots.segments import Slot, has_media
-from pipeline.media.slots.shifts import APART, shifted
+from pipeline.media.slots.shifts import APART, USUAL, shifted
 from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
@@ -67,19 +67,42 @@ def _off_both(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Find
     recording.
     """
     slot = slots[found.here]
-    step = _step(slot, found.since)
     counted = _counted(slots, found)
     one_side = _off_one_that_counts(slots, found)
-    if one_side is not None:
-        step = one_side
-    if counted or one_side is not None or (counted is None and _seamless(slot, found, step)):
-        detail = f"its clock is {step / HZ:+.3f} s off that of its neighbours, which it fits"
-        said = Finding(
-            "DTS_BACK", Severity.WARNING, slot.name, None, 1, detail, "set by its neighbours"
-        )
-        return shifted(slot, dict.fromkeys(streams_of(slot), -step)), [said]
+    step = _step(slot, found.since) if one_side is None else one_side
+    steps = _each_by_itself(slot, found) or dict.fromkeys(streams_of(slot), step)
+    if counted or one_side is not None or (counted is None and _seamless(slot, found, steps)):
+        return shifted(slot, {pid: -ticks for pid, ticks in steps.items()}), _set_back(slot, steps)
     detail = f"its clock is {step / HZ:+.3f} s off that of both its neighbours"
     return emptied(slot), [_foreign(slot, detail)]
+
+
+def _each_by_itself(slot: Slot, found: Neighbours) -> Mapping[int, int]:
+    """Ticks by which each stream is off, where no one clock explains them: every one of several is
+    off by as much at both its ends, and not all by the same.
+    """
+    if not found.since.keys() == found.until.keys() == streams_of(slot).keys():
+        return {}
+    off = found.since
+    as_much = all(abs(off[pid] + found.until[pid]) <= USUAL for pid in off)
+    return off if as_much and max(off.values()) - min(off.values()) > APART else {}
+
+
+def _set_back(slot: Slot, steps: Mapping[int, int]) -> list[Finding]:
+    """What is said of streams that are off so many ticks: all by the same, or each by itself."""
+    alike = len({*steps.values()}) == 1
+    return [
+        Finding(
+            "DTS_BACK",
+            Severity.WARNING,
+            slot.name,
+            None if alike else pid,
+            1,
+            f"its clock is {ticks / HZ:+.3f} s off that of its neighbours, which it fits",
+            "set by its neighbours",
+        )
+        for pid, ticks in (list(steps.items())[:1] if alike else steps.items())
+    ]
 
 
 def _is_announced(slots: Sequence[Slot], found: Neighbours) -> bool:
@@ -279,14 +302,14 @@ def _step(slot: Slot, off: Mapping[int, int]) -> int:
     return (sound or [*off.values()])[0]
 
 
-def _seamless(slot: Slot, found: Neighbours, step: int) -> bool:
-    """Sound and pictures step by as much, on one side at least where one of them begins or ends
+def _seamless(slot: Slot, found: Neighbours, steps: Mapping[int, int]) -> bool:
+    """Sound and pictures step like that, on one side at least where one of them begins or ends
     here, and what lies between is as long as their place.
     """
     if max(len(found.since), len(found.until)) < 2 or not found.since.keys() & found.until.keys():
         return False
-    since = [off - step for off in found.since.values()]
-    until = [off + step for off in found.until.values()]
+    since = [off - steps[pid] for pid, off in found.since.items()]
+    until = [off + steps[pid] for pid, off in found.until.items()]
     near = min(map(unit, streams_of(slot).values())) / 4
     if max(map(abs, since)) > near or min(until) < -near:
         return False

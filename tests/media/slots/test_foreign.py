@@ -47,6 +47,19 @@ def test_a_clock_that_steps_out_and_back_and_fits_to_the_tick():
     assert first(made[0][2], ts.AUDIO) == first(slots(data(3 * S))[0], ts.AUDIO)
 
 
+@pytest.mark.parametrize("counts", [True, False], ids=["counters go on", "counters restart"])
+def test_sound_and_pictures_that_are_off_each_by_itself(counts):
+    """No one clock explains both, and each fits between its own neighbours."""
+    datas = counted([S * n for n in range(1, 6)]) if counts else run(5)
+    given = slots(*datas)
+    given[2] = shifted(shifted(given[2], ts.VIDEO, 25 * S + 9_000), ts.AUDIO, 12 * S)
+    made = identified(given)
+    assert [(f.id, f.pid) for f in made[1]] == [("DTS_BACK", ts.VIDEO), ("DTS_BACK", ts.AUDIO)]
+    assert f"{12 * S / 90_000:+.3f} s off" in made[1][1].detail
+    for pid in (ts.VIDEO, ts.AUDIO):
+        assert first(made[0][2], pid) == first(slots(*datas)[2], pid)
+
+
 @pytest.mark.parametrize(("apart", "ours"), [(0, True), (3_000, False)])
 def test_a_clock_that_steps_beside_what_is_missing_behind_it(apart, ours):
     """It fits the one before to the tick, and what follows keeps its distances."""
