@@ -1,6 +1,7 @@
-"""Which time stamps of a segment are believed, and what is taken for those that cannot be right.
+"""Which time stamps of a segment are believed, and what replaces those that cannot be right.
 
-Asked before anything else is read off them.
+Done before anything else is read off them.  Stamps are int64[PES], 90 kHz ticks of 33 bits, -1 for
+none.
 """
 
 from collections import defaultdict
@@ -27,12 +28,14 @@ from pipeline.media.track import Lane
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
 
-LONGEST_DELAY = 5 * HZ  # from the decoding of a picture to its showing
+LONGEST_DELAY = 5 * HZ  # ticks from the decoding of a picture to its presentation
 BESIDE = "derived from their neighbours"
 
 
 def believed(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
-    """The slots with the stamps that their streams must have had."""
+    """The slots with the stamps that their streams must have had, and a finding for each change.  A
+    slot whose clock restarts inside it loses its media, unless half of all slots are like that.
+    """
     units: dict[str, list[float]] = defaultdict(list)
     for slot in slots:
         for stream in streams_of(slot).values():
@@ -65,7 +68,7 @@ def believed(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
 def _without_restarts(
     slots: Sequence[Slot], findings: Sequence[Finding]
 ) -> tuple[list[Slot], list[Finding]]:
-    """A segment whose clock restarts inside it is left out, as long as most are others."""
+    """Leave out segments whose clock restarts inside them, as long as most are not like that."""
     astray = {f.segment for f in findings if f.severity is Severity.FATAL}
     there = [slot.name in astray for slot in slots if has_media(slot)]
     if not astray or 2 * sum(there) >= len(there):
@@ -82,7 +85,7 @@ def _without_restarts(
 def _going_on(
     before: Slot, slot: Slot, lane: Lane, told: tuple[Ticks, Ticks]
 ) -> tuple[Ticks, Ticks, list[Finding]]:
-    """Sound goes on where the slot before ended, though its first stamp alone says otherwise."""
+    """Let sound go on where the slot before ended, if its first stamp alone says otherwise."""
     stream = streams_of(before).get(lane.pid)
     if stream is None:
         return *told, []
@@ -95,8 +98,8 @@ def _going_on(
 
 
 def _due(before: Slot, slot: Slot, pid: int) -> tuple[int, int] | None:
-    """When the first picture behind a slot is due to be shown and decoded, by its EXTINF; None
-    where that does not tell.
+    """PTS and DTS at which the first picture of ``slot`` is due by the EXTINF of the slot before;
+    None where that does not say.
     """
     stream = streams_of(before).get(pid)
     if stream is None or not before.duration or before.rounded or slot.discontinuity:
@@ -109,8 +112,8 @@ def _due(before: Slot, slot: Slot, pid: int) -> tuple[int, int] | None:
 def _of_stream(
     slot: Slot, lane: Lane, stream: Stream, due: tuple[int, int] | None
 ) -> tuple[Ticks, Ticks, list[Finding]]:
-    """PTS and DTS of every PES in an order a decoder can follow; single impossible ones are mended,
-    and a fatal finding says where too few agree for that.  The first one is ``due`` then.
+    """PTS and DTS of every PES in an order a decoder can follow.  Single impossible ones are
+    mended, the first to when it is ``due``; a fatal finding says where too few agree for that.
     """
     findings: list[Finding] = []
 
@@ -163,8 +166,8 @@ def _first_differs(one: Ticks, other: Ticks) -> bool:
 def decoded_in_time(
     segments: Sequence[Placed], lanes: Sequence[Lane]
 ) -> tuple[list[Placed], list[Finding]]:
-    """No picture may be decoded after it is shown (ISO/IEC 13818-1 clause 2.7.4): all of a lane are
-    decoded so much earlier.
+    """The segments with every DTS of a video lane earlier by as much as it takes that no picture is
+    decoded after it is shown (ISO/IEC 13818-1 clause 2.7.4); and a DTS_LATE for each such lane.
     """
     found, findings = list(segments), []
     for pid, lane in ((lane.pid, lane) for lane in lanes if lane.codec.kind == "video"):

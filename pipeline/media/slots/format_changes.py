@@ -22,33 +22,33 @@ GAP = HZ // 2  # ticks: a longer step of the clock begins another run
 
 
 class TargetFormat(Struct, frozen=True):
-    """What all streams of a kind have to be; without ``like`` none of them stays as it is."""
+    """The format that all streams of a kind have to get."""
 
-    kind: str
+    kind: str  # "video" or "audio"
     pid: int
-    like: StreamFormat | None
-    picture: Picture | None = None
-    delay: int = 0  # ticks by which pictures are decoded before they are shown
-    numbers: frozenset[int] = frozenset()  # of the parameter sets of what stays
+    like: StreamFormat | None  # of the streams that stay as they are; None: none can
+    picture: Picture | None = None  # what its SPS says; None for audio
+    delay: int = 0  # ticks from the decoding of the first picture to its presentation
+    numbers: frozenset[int] = frozenset()  # ids of the parameter sets of what stays
 
 
 class Change(Struct, frozen=True):
     """One stream of one segment that has to be re-encoded."""
 
-    number: int
-    kind: str
+    number: int  # of the slot
+    kind: str  # "video" or "audio"
     pid: int
     was: StreamFormat
 
 
 class Survey(Struct, frozen=True):
-    """What has to be done to make the formats one."""
+    """What has to be re-encoded for one format of each kind; empty where nothing changes."""
 
     wanted: Mapping[str, TargetFormat] = field(default_factory=dict)  # by kind
     changes: tuple[Change, ...] = ()
 
     def runs(self, slots: Sequence[Slot]) -> Iterator[tuple[Change, ...]]:
-        """Changes that are encoded in one go: neighbours of one format on one clock."""
+        """Changes that are encoded together: neighbouring slots of one format on one clock."""
         for kind in self.wanted:
             run: list[Change] = []
             for change in (c for c in self.changes if c.kind == kind):
@@ -61,8 +61,8 @@ class Survey(Struct, frozen=True):
 
 
 def restarted(slots: Sequence[Slot]) -> list[Slot]:
-    """Where the encoder restarted, whether that shows in the pictures or not, counters need not go
-    on.
+    """The slots, with counters free to start again where the encoder restarted: where parameter
+    sets differ from the segment before, even if pictures look the same.
     """
     found = [
         (number, opening)
@@ -81,16 +81,18 @@ def _opening(stream: Stream) -> dict[int, bytes]:
 
 
 def begun_anew(found: Scan | None) -> Scan | None:
-    """No counter of it goes on from the segment before."""
+    """The scan with every stream marked as if it began with a discontinuity_indicator: no counter
+    has to continue the segment before.
+    """
     streams = {p: replace(s, free_start=True) for p, s in found.streams.items()} if found else {}
     return found and replace(found, streams=streams)
 
 
 def survey(slots: Sequence[Slot], *, mp4: bool = True) -> Survey:
-    """Compare the formats of all segments; nothing is said where a kind has several streams.
+    """Compare the formats of all segments; a kind with several streams in a segment is skipped.
 
-    Only ``mp4`` can carry what a transport stream cannot, and then not beside what the muxer is
-    fed in a transport stream alone: see ``media/stitch/fmp4_writer``.
+    Only ``mp4`` can carry what a transport stream cannot, and not beside a codec that the muxer can
+    get in a transport stream alone: see ``media/stitch/fmp4_writer``.
     """
     copied = [f.codec for _, f in _streams(slots, "video").values() if f.codec.copied]
     mp4 = mp4 and all(codec.mp4_config for codec in copied)
@@ -113,7 +115,7 @@ def survey(slots: Sequence[Slot], *, mp4: bool = True) -> Survey:
 
 
 def _stays(format: StreamFormat, mp4: bool) -> bool:
-    """It can be copied.  One of another container has to tell how it is decoded."""
+    """Whether a stream can be copied; of other containers only with a decoder configuration."""
     if format.codec.carriage is not Carriage.UNIT:
         return format.codec.copied
     return mp4 and format.codec.copied and format.config is not None
@@ -122,7 +124,7 @@ def _stays(format: StreamFormat, mp4: bool) -> bool:
 def _streams(slots: Sequence[Slot], kind: str) -> dict[int, tuple[int, StreamFormat]]:
     """PID and format of the only stream of a kind in each segment that has one.
 
-    A segment that does not tell has the format of the one before it.
+    A segment without a configuration has that of the one before it.
     """
     found: dict[int, tuple[int, StreamFormat]] = {}
     told: dict[str, bytes] = {}
@@ -172,7 +174,7 @@ def _wanted(
 
 
 def _can_be_made(format: StreamFormat) -> bool:
-    """The encoder can make what one decoder follows beside it."""
+    """Whether our encoder can make this format, so that one decoder can follow both."""
     if format.codec is not ENCODED[format.codec.kind] or format.config is None:
         return False
     if format.codec.kind == "audio":
@@ -182,13 +184,13 @@ def _can_be_made(format: StreamFormat) -> bool:
 
 
 def _numbers(codec: Codec, streams: Sequence[Stream]) -> frozenset[int]:
-    """What their parameter sets are known by."""
+    """The ids of their parameter sets."""
     named = (codec.set_identity(one) for stream in streams for one in stream.sets)
     return frozenset(name[1] for name in named if name is not None)
 
 
 def _delay(streams: Sequence[Stream]) -> int:
-    """Ticks by which these pictures are decoded before they are shown, as most of them are."""
+    """Ticks from the DTS of the first picture of a stream to its PTS, as most streams have it."""
     found = Counter(int(signed((s.pts - s.dts)[s.dts >= 0][:1])[0]) for s in streams)
     return found.most_common(1)[0][0] if found else 0
 
@@ -212,7 +214,7 @@ def _goes_on(before: Change, change: Change, slots: Sequence[Slot]) -> bool:
 
 
 def by_segment(changes: Sequence[Change]) -> dict[int, list[Change]]:
-    """The changes of each segment."""
+    """The changes by number of their slot."""
     found: dict[int, list[Change]] = defaultdict(list)
     for change in changes:
         found[change.number].append(change)

@@ -1,7 +1,7 @@
-"""Whether every slot holds what it should: the bytes of another slot, another recording's slice, a
-clock that steps out and back.
+"""Whether every slot holds what it should, and not the bytes of another slot, a slice of another
+recording, or a clock that steps out and back.
 
-Asked of the scans before anything is placed.  Times are ticks of 90 kHz unless they say seconds.
+Decided by the scans before anything is placed.  Times are ticks of 90 kHz unless they say seconds.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ from pipeline.model import Finding, Severity
 
 
 def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
-    """The slots with what is really theirs.  What is not is taken out, and its slot stays empty;
-    stamps that are shifted as one are set back.
+    """The slots, in the order given, with what is really theirs, and what was wrong.  What is not
+    theirs is put aside, and the slot stays empty; stamps that are shifted together are set back.
     """
     order = _order(slots)
     kept = [slots[n] for n in order]
@@ -39,8 +39,8 @@ def identified(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
 
 
 def _order(slots: Sequence[Slot]) -> list[int]:
-    """The numbers of the slots as the playlist has them, or by their names where more of them go on
-    from one to the next like that: neighbours are witnesses.
+    """Numbers of the slots in the order of the playlist, or of the times in their names where more
+    slots continue the one before like that: neighbours serve as witnesses.
     """
     listed = [*range(len(slots))]
     if any(slot.utc is None for slot in slots):
@@ -53,15 +53,15 @@ def _order(slots: Sequence[Slot]) -> list[int]:
 
 
 def _breaks(slots: Sequence[Slot], order: Sequence[int]) -> int:
-    """How many slots do not go on from the one before."""
+    """How many slots do not continue the one before."""
     there = [n for n in order if has_media(slots[n])]
     gaps = [between(slots, a, b) for a, b in pairwise(there) if slots[a].part == slots[b].part]
     return sum(gap is None or abs(gap) > APART for gap in gaps)
 
 
 def _without_copies(slots: list[Slot]) -> list[Finding]:
-    """Of the same bytes under several names, or what damage left of them, the one stays whose
-    neighbours fit best.
+    """Of slots with the same bytes under several names, or what damage left of them, keep the one
+    whose neighbours fit best.
     """
     findings = []
     for numbers in _alike(slots):
@@ -97,8 +97,8 @@ def _alike(slots: Sequence[Slot]) -> list[list[int]]:
 
 
 def _fingerprints(slot: Slot) -> list[object]:
-    """The first packets of all streams make a segment unique, and the last ones, whatever PIDs
-    they are sent on.
+    """What makes a segment unique: the first packets of all its streams, or the last, without their
+    PIDs.
     """
     streams = [stream for _, stream in sorted(streams_of(slot).items())]
     return [(slot.part, end, *(_anonymous(s.edges[end]) for s in streams)) for end in (0, 1)]
@@ -110,7 +110,7 @@ def _anonymous(packet: bytes) -> bytes:
 
 
 def _holds(slots: Sequence[Slot], group: Sequence[int], number: int) -> bool:
-    """One of two slots has no other stamps than the other."""
+    """Whether one of two slots has no stamps but those of the other."""
     one, other = streams_of(slots[group[0]]), streams_of(slots[number])
     pairs = [(one[p].dts, other[q].dts) for p, q in paired(one, other)]
     return any(
@@ -120,7 +120,7 @@ def _holds(slots: Sequence[Slot], group: Sequence[int], number: int) -> bool:
 
 
 def _misfit(slots: Sequence[Slot], number: int, same: Sequence[int]) -> int:
-    """Ticks by which a slot is off its neighbours, those that hold the same left aside."""
+    """Ticks by which a slot is off its neighbours, without those that hold the same."""
     others = [s if n == number or n not in same else emptied(s) for n, s in enumerate(slots)]
     found = neighbours(others, number)
     off = [min(map(abs, side.values())) for side in (found.since, found.until) if side]
@@ -149,7 +149,8 @@ def _copy(
 
 
 def _held_before(slots: list[Slot]) -> list[Finding]:
-    """A slice that also contains the next one: the same stamps, to the last of them."""
+    """Empty slots of which the slice before holds everything as well: the same stamps, to the last.
+    """
     findings = []
     there = [n for n, slot in enumerate(slots) if has_media(slot)]
     for a, b in pairwise(there):

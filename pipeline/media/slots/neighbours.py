@@ -1,6 +1,7 @@
-"""A slot beside its nearest neighbours that hold media, as their stamps have it.
+"""A slot beside its nearest neighbours that hold media, by their stamps.
 
-Times are ticks of 90 kHz.
+Times are ticks of 90 kHz; stamps are those of the scan, 33 bits, so differences are signed modulo
+2^33.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,29 +16,29 @@ from pipeline.media.ts.scan import Stream
 
 
 class Neighbours(Struct, frozen=True, eq=False):
-    """One slot between the nearest ones that hold media; how far each stream is from where they
-    put it, by PID: behind the one before, and in front of the one behind.
+    """One slot between the nearest ones that hold media, and how far each stream is from where they
+    put it; slots are numbers in the list.
     """
 
     here: int
     before: int | None
     behind: int | None
-    since: Mapping[int, int]
-    until: Mapping[int, int]
+    since: Mapping[int, int]  # ticks by PID: how late it begins behind the slot before
+    until: Mapping[int, int]  # ticks by PID: how early it ends in front of the slot behind
 
 
 def emptied(slot: Slot) -> Slot:
-    """The slot without what was found under its name, which is put aside."""
+    """The slot without media: what was found under its name is put ``aside``."""
     return replace(slot, scan=None, aside=slot.scan)
 
 
 def promised(slots: Iterable[Slot]) -> int:
-    """Ticks by EXTINF."""
+    """Ticks that these slots last by EXTINF, those left out that are not ``needed``."""
     return round(HZ * sum(slot.duration or 0.0 for slot in slots if slot.needed))
 
 
 def neighbours(slots: Sequence[Slot], number: int) -> Neighbours:
-    """Those of the same part; what lies between them is as long as EXTINF says."""
+    """The neighbours of a slot in the same part; empty slots between are as long as EXTINF says."""
     part = slots[number].part
 
     def nearest(numbers: range) -> int | None:
@@ -56,8 +57,8 @@ def neighbours(slots: Sequence[Slot], number: int) -> Neighbours:
 
 
 def gaps(slots: Sequence[Slot], a: int, b: int) -> dict[tuple[int, int], int]:
-    """Ticks between two slots by each stream, without what EXTINF says of those between them; by
-    the PIDs on both sides.
+    """Ticks from the end of each stream in slot ``a`` to its beginning in ``b``, by its PIDs on
+    both sides, less the EXTINF of the slots between.
     """
     absent = promised(slots[a + 1 : b])
     one, other = streams_of(slots[a]), streams_of(slots[b])
@@ -67,15 +68,17 @@ def gaps(slots: Sequence[Slot], a: int, b: int) -> dict[tuple[int, int], int]:
 
 
 def between(slots: Sequence[Slot], a: int, b: int) -> int | None:
-    """Ticks from the end of one slot to the beginning of another, by the stream that says least."""
+    """Ticks from the end of slot ``a`` to the beginning of ``b`` by the stream with the smallest
+    gap; None where they share none.
+    """
     one, other = streams_of(slots[a]), streams_of(slots[b])
     gaps = [signed_ticks(first(other[q]) - end(one[p])) for p, q in paired(one, other)]
     return min(gaps, key=abs, default=None)
 
 
 def paired(one: Mapping[int, Stream], other: Mapping[int, Stream]) -> list[tuple[int, int]]:
-    """The PIDs of each stream on both sides: the same, or where a writer renumbers its streams
-    the same place among its like.
+    """The PIDs of each stream on both sides: the same, or, where the writer renumbered all streams,
+    the same place among those of its kind.
     """
     if one.keys() & other.keys():
         return [(pid, pid) for pid in one if pid in other]
@@ -92,41 +95,43 @@ def paired(one: Mapping[int, Stream], other: Mapping[int, Stream]) -> list[tuple
 
 
 def kind_of(stream: Stream) -> str:
-    """Audio or video; nothing for a stream of another kind."""
+    """"audio" or "video"; empty for a stream of another kind."""
     return stream.codec.kind if stream.codec else ""
 
 
 def length(slot: Slot) -> int:
-    """EXTINF, or what its longest stream lasts."""
+    """Ticks a slot lasts: its EXTINF, or its longest stream."""
     if slot.duration:
         return round(HZ * slot.duration)
     return max(signed_ticks(end(s) - first(s)) for s in streams_of(slot).values())
 
 
 def streams_of(slot: Slot) -> dict[int, Stream]:
-    """The streams of a slot whose place in time is known."""
+    """The streams of a slot whose place in time is known, by PID: a stamp is there, and more than a
+    part of one unit.
+    """
     streams = slot.scan.streams if slot.scan else {}
     return {pid: s for pid, s in streams.items() if s.codec and (s.dts >= 0).any() and not s.blank}
 
 
 def apart(one: Ticks, other: Ticks) -> bool:
-    """No stamp can be among both, for all of one are behind all of the other."""
+    """Whether no stamp can be in both, as all of one are behind all of the other."""
     return bool(one.max() < other.min() or other.max() < one.min())
 
 
 def first(stream: Stream) -> int:
-    """Its first decoding time."""
+    """The first DTS of a stream, ticks."""
     return int(stream.dts[stream.dts >= 0][0])
 
 
 def end(stream: Stream) -> int:
-    """Where its last unit ends."""
+    """Ticks at which the last unit of a stream ends, in decoding order; may exceed 33 bits."""
     known = stream.dts[stream.dts >= 0]
     return int(known[-1]) + round(stream.tail * unit(stream))
 
 
 def unit(stream: Stream) -> float:
-    """Ticks an access unit lasts: as its codec has it, else the median step."""
+    """Ticks an access unit lasts: by the codec, else the median step of DTS, else 1/25 s."""
     exact = stream.codec.unit_ticks(stream.config) if stream.codec else None
     if exact is not None:
         return exact

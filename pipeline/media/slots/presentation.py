@@ -1,24 +1,28 @@
-"""Times at which single pictures of a segment cannot be shown, and when they must have been."""
+"""Times at which single pictures of a segment cannot be shown, and when they must have been.
+
+``pts`` and ``dts`` are int64[PES], 90 kHz ticks of 33 bits, -1 for none; what is returned has the
+same shape, and is the same array where nothing was changed.
+"""
 
 import numpy as np
 
 from pipeline.media.clock import HZ, MODULO, Index, Ticks, median, signed
 from pipeline.media.track import Lane
 
-TRUSTED = 0.9  # share of pictures that must be in place for the others to be called wrong
+TRUSTED = 0.9  # share of pictures that must be in place before the others are called wrong
 REORDERED = 16  # pictures that may wait for one another (H.264 clause A.3.1: MaxDpbFrames)
-EVEN = 1 / 8  # share of a picture's time by which steady ones differ at most
-FEW = 10  # pictures, fewer do not tell that they are even
+EVEN = 1 / 8  # share of a picture's duration by which evenly spaced ones differ at most
+FEW = 10  # pictures: fewer do not show that they are evenly spaced
 ROUNDED = 2  # ticks by which a writer may round
 FITS = HZ // 4  # ticks between what a segment lasts and its EXTINF
 
 
 def in_place(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, int]:
-    """PTS of which single ones that cannot be are set to where a picture is wanting, and how many.
+    """PTS with single impossible ones set to where a picture is missing, and how many those are.
 
-    A picture is shown before 16 more are decoded, and not before it is decoded itself; where
-    pictures are evenly spaced, no two share the place of one while another is empty.  DTS must be
-    in order.
+    A picture is shown before 16 more are decoded (H.264 clause A.3.1), and not before it is decoded
+    itself; where pictures are evenly spaced, no two share one place while another is empty.  DTS
+    must be in order.
     """
     known = np.flatnonzero(dts >= 0)
     if lane.codec.kind == "audio" or len(known) < 3:
@@ -36,8 +40,8 @@ def in_place(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, int]:
 
 
 def one_bit_off(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int]:
-    """The one picture that does not stand where evenly spaced ones want it is set there, if one bit
-    of its PTS makes the difference; and its DTS, if it has no other.  Or its DTS alone.
+    """PTS and DTS with the one picture set right that is off evenly spaced ones by a single bit of
+    its PTS, and of its DTS where both were equal; or by a bit of its DTS alone.  And 1, else 0.
     """
     known = np.flatnonzero(dts >= 0)
     if lane.codec.kind == "audio" or len(known) < FEW:
@@ -56,7 +60,7 @@ def one_bit_off(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int]:
 
 
 def _one_off(stamps: Ticks, unit: float) -> tuple[int, int] | None:
-    """Which stamp of evenly spaced ones is off its place by one bit, and where that is."""
+    """Which of evenly spaced stamps is off its place by one bit, and the stamp of that place."""
     line = signed(stamps - stamps[0])
     order = np.argsort(line, kind="stable")
     odd = np.flatnonzero(np.abs(np.diff(line[order]) - unit) > EVEN * unit)
@@ -74,7 +78,7 @@ def _one_off(stamps: Ticks, unit: float) -> tuple[int, int] | None:
 
 
 def _between_odd(odd: list[int], count: int) -> int | None:
-    """Which of so many pictures stands between the only steps that are odd."""
+    """Which of ``count`` pictures stands between the only steps that are odd."""
     if len(odd) == 2 and odd[1] == odd[0] + 1:
         return odd[1]
     ends = {0: 0, count - 2: count - 1}
@@ -88,13 +92,13 @@ def _impossible(shown: Ticks, decoded: Ticks, unit: float) -> Index:
     steps = np.diff(decoded)
     wait = decoded[np.minimum(last, count - 1)] + np.maximum(0, last - count + 1) * steps.max()
     early, late = shown < decoded - unit, shown > wait
-    # of a whole stream that is shown early the count is another, no picture is wrong
+    # where a whole stream is shown early its writer counts in another way: no picture is wrong
     return np.flatnonzero(late | early)
 
 
 def _crowding(shown: Ticks, decoded: Ticks, unit: float) -> Index:
-    """The one picture that stands where there is no room among evenly spaced ones, while one place
-    is empty that can be its own: pictures of the segments beside may belong to others.
+    """The one picture that stands where evenly spaced ones leave no room, while a single place is
+    empty that can be its own.  Other empty places may belong to pictures of the segments beside.
     """
     none = np.empty(0, np.intp)
     order = np.argsort(shown, kind="stable")
@@ -142,8 +146,8 @@ def _placed(shown: Ticks, decoded: Ticks, astray: Index, unit: float) -> Ticks:
 
 
 def within(pts: Ticks, dts: Ticks, lane: Lane, lasts: float | None) -> tuple[Ticks, Ticks, int]:
-    """The first or the last stamps are set beside the others, where they alone stand far from them
-    and these are as long as the segment ``lasts`` by its EXTINF (seconds).
+    """PTS and DTS with the first or the last set beside the others, where it alone stands far from
+    them and they are as long as the segment ``lasts`` by EXTINF (seconds); and how many, 0 or 1.
     """
     known = np.flatnonzero(dts >= 0)
     if lasts is None or len(known) < 4:

@@ -1,6 +1,8 @@
-"""Segments that were cut where no unit ends: what the next one holds of the last packet, or of a
-PES that goes on through all of it, is given back (RFC 8216 section 3 allows to cut anywhere).  And
-what the next one holds as well is taken from one that was written beyond its end.
+"""Segments that were cut where no unit ends: the part of a packet, or of a PES, that stands in the
+next segment is given back (RFC 8216 section 3 allows to cut anywhere).  And what the next segment
+holds as well is taken from one that was written beyond its end.
+
+Segments are ``uint8[bytes]``, stamps 90 kHz ticks of 33 bits as scanned.
 """
 
 from collections.abc import Sequence
@@ -18,12 +20,12 @@ from pipeline.model import Severity
 
 NEAR = 0.25  # seconds: a last unit, and what EXTINF may be off
 BORDER = 0.01  # seconds by which stamps and EXTINF differ at the border of two
-ENDS = 16  # bytes of a packet by which it is known again, though a bit of a header be another
-OWN = 4  # units of its own that a segment begins with at least, which also holds the next one
+ENDS = 16  # bytes at the end of a packet that identify it, even if a bit of its header differs
+OWN = 4  # PES of its own at least, before those of the next segment, in one that holds both
 
 
 def missing_bytes(a: Slot, b: Slot) -> int:
-    """How many bytes of the last packet of one segment the next one begins with."""
+    """How many bytes at the beginning of ``b`` belong to the last packet of ``a``, 0 for none."""
     if a.scan is None or b.scan is None or a.part != b.part:
         return 0
     trailing, leading = a.scan.ragged[1], b.scan.ragged[0]
@@ -31,7 +33,7 @@ def missing_bytes(a: Slot, b: Slot) -> int:
 
 
 def goes_through(a: Slot, b: Slot) -> tuple[int, ...]:
-    """PIDs of which a PES that begins in one segment goes on through all of the next one."""
+    """PIDs of which a PES that begins in ``a`` goes on through all of ``b``, by the counters."""
     if a.scan is None or b.scan is None or a.part != b.part:
         return ()
     last = {pid: a.scan.streams[pid].counters[1] for pid in beginning(a)}
@@ -43,13 +45,13 @@ def goes_through(a: Slot, b: Slot) -> tuple[int, ...]:
 
 
 def beginning(slot: Slot) -> list[int]:
-    """PIDs of audio and video of which a PES begins in a segment."""
+    """PIDs of audio and video of which at least one PES begins in a segment."""
     streams = slot.scan.streams.items() if slot.scan else ()
     return [pid for pid, s in streams if s.codec and len(s.pts)]
 
 
 def given_back(a: Bytes, b: Bytes, pids: Sequence[int]) -> tuple[Bytes, Bytes]:
-    """Both segments, with the packets of these PIDs at the end of the first."""
+    """Both segments, with the packets that ``b`` has of these PIDs moved to the end of ``a``."""
     frame = framing(b)
     own = np.isin(columns(frame.rows).pid, pids)
     head = b[: frame.leading]
@@ -58,22 +60,21 @@ def given_back(a: Bytes, b: Bytes, pids: Sequence[int]) -> tuple[Bytes, Bytes]:
 
 
 def holds(a: Slot, b: Slot) -> bool:
-    """A segment contains the next one as well, as far as stamps tell: behind its own units it has
-    the same, or what damage left of them on either side; or it lasts as long as both.
+    """Whether ``a`` also contains the next segment ``b``, as far as stamps show: behind its own
+    units it has those of ``b``, or what damage left of them; or it lasts as long as both.
     """
     return bool(_own(a, b))
 
 
 def _own(a: Slot, b: Slot) -> dict[int, int]:
-    """How many PES of its own a segment begins with that seems to hold the next one, by PID; empty
-    where it does not.
+    """By PID how many PES of its own ``a`` begins with, if it seems to hold ``b`` too; else empty.
     """
     return held_again(a, b) or _as_long_as_both(a, b)
 
 
 def held_again(a: Slot, b: Slot) -> dict[int, int]:
-    """How many PES a segment has, by PID, before those with the stamps of the next one; empty where
-    it does not hold these as well.
+    """By PID how many PES ``a`` has before those with the stamps of ``b``; empty where it does not
+    hold these as well.
     """
     one, other = streams_of(a), streams_of(b)
     if a.part != b.part or not other or one.keys() != other.keys():
@@ -86,8 +87,8 @@ def held_again(a: Slot, b: Slot) -> dict[int, int]:
 
 
 def _as_long_as_both(a: Slot, b: Slot) -> dict[int, int]:
-    """How many PES a segment has before its EXTINF is over, of pictures if it has some, where it
-    lasts as long as the next one besides: the clock of that may have been another.
+    """How many PES ``a`` has before its EXTINF is over, of pictures if it has any, where it lasts
+    as long as both EXTINF together: the clock of ``b`` may be another.
     """
     streams = streams_of(a)
     if a.part != b.part or streams.keys() != streams_of(b).keys() or not streams:
@@ -104,22 +105,22 @@ def _as_long_as_both(a: Slot, b: Slot) -> dict[int, int]:
 
 
 def _beginning_of(dts: Ticks, other: Ticks) -> int:
-    """How many PES of a stream stand before the first one of another; all if it holds none."""
+    """How many PES stand before the first with a stamp of the other stream; all if none has one."""
     same = np.isin(dts, other[other >= 0])
     return int(np.argmax(same)) if same.any() else len(dts)
 
 
 def _mostly_alike(one: Ticks, other: Ticks) -> bool:
-    """More than half of the stamps of either are those of the other: damage may have left less of
-    both.
+    """Whether more than half of the stamps of either stream are those of the other: damage may have
+    left less of both.
     """
     both = np.intersect1d(one, other)
     return 2 * len(both) > max(len(np.unique(one)), len(np.unique(other)))
 
 
 def parted(data: Bytes, a: Slot, b: Slot) -> tuple[Bytes, Bytes]:
-    """The bytes of a segment before and from where it begins to hold the next one: at the first of
-    its PES, or at the tables in front of that.
+    """The bytes ``data`` of ``a`` in two: its own, and those from where it begins to hold ``b``, at
+    the first of its PES or at the tables in front of that.  Only where ``holds(a, b)``.
     """
     assert a.scan is not None
     assert b.scan is not None
@@ -137,8 +138,8 @@ def parted(data: Bytes, a: Slot, b: Slot) -> tuple[Bytes, Bytes]:
 
 
 def may_overlap(a: Slot, b: Slot) -> bool:
-    """A segment may begin with what the one before it ends with, as far as stamps and counters
-    tell.
+    """Whether ``b`` may begin with packets that ``a`` ends with, as far as stamps and counters
+    show.
     """
     one, other = streams_of(a), streams_of(b)
     shared = one.keys() & other.keys() if a.part == b.part else ()
@@ -150,8 +151,8 @@ def may_overlap(a: Slot, b: Slot) -> bool:
 
 
 def overlap(a: Bytes, b: Bytes, pids: Sequence[int]) -> int:
-    """How many packets of these PIDs at the end of one segment the next one begins with again,
-    whatever their counters; it has others besides.
+    """How many packets of these PIDs at the end of ``a`` stand again at the beginning of ``b``, but
+    for their first four bytes; 0 unless ``b`` has more than these.
     """
     one, other = (rows[np.isin(columns(rows).pid, pids), 4:] for rows in (_rows(a), _rows(b)))
     places = np.flatnonzero((one == other[:1]).all(axis=1)) if len(other) else ()
@@ -163,14 +164,14 @@ def overlap(a: Bytes, b: Bytes, pids: Sequence[int]) -> int:
 
 
 def without_overlap(data: Bytes, pids: Sequence[int], count: int, *, at_end: bool) -> Bytes:
-    """A segment without so many packets of these PIDs at its beginning, or at its end."""
+    """A segment without ``count`` packets of these PIDs at its beginning, or at its end."""
     rows = _rows(data)
     own = np.flatnonzero(np.isin(columns(rows).pid, pids))
     return np.delete(rows, own[-count:] if at_end else own[:count], axis=0).reshape(-1)
 
 
 def lasts_longer(slot: Slot) -> bool:
-    """By its stamps a segment is longer than its EXTINF."""
+    """Whether a segment is longer by its stamps than by its EXTINF."""
     ends = [signed_ticks(end(s) - first(s)) for s in streams_of(slot).values()]
     return slot.duration is not None and max(ends, default=0) > (slot.duration + NEAR) * HZ
 
@@ -180,20 +181,20 @@ def _rows(data: Bytes) -> Bytes:
 
 
 def same_packets(a: Bytes, b: Bytes) -> bool:
-    """More than half of the packets of the smaller one end as some of the other do: stamps alone
-    may be alike by chance.
+    """Whether more than half of the packets of the smaller segment end like one of the other:
+    stamps alone may be alike by chance.
     """
     one, other = ({row.tobytes() for row in framing(data).rows[:, -ENDS:]} for data in (a, b))
     return 2 * len(one & other) > min(len(one), len(other))
 
 
 def begins_inside(scan: Scan) -> bool:
-    """A segment begins inside a unit of one of its streams."""
+    """Whether a segment begins inside a PES of one of its streams."""
     return any(s.head for s in scan.streams.values() if s.codec and len(s.dts))
 
 
 def reaches(a: Scan, b: Scan) -> bool:
-    """No stream of a segment ends before the same of another one."""
+    """Whether no stream of ``a`` ends before the same stream of ``b``, by DTS."""
     streams = [(a.streams.get(pid), s) for pid, s in b.streams.items() if len(s.dts)]
     return all(
         one is not None and len(one.dts) > 0 and signed_ticks(int(one.dts[-1] - s.dts[-1])) >= 0
@@ -202,5 +203,5 @@ def reaches(a: Scan, b: Scan) -> bool:
 
 
 def hurt(scan: Scan) -> int:
-    """How many things are wrong with a segment."""
+    """How many errors the scan of a segment counts."""
     return sum(f.count for f in scan.findings if f.severity == Severity.ERROR)

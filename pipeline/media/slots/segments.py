@@ -1,4 +1,8 @@
-"""Segments and their place in time.  Times are ticks of 90 kHz unless they say seconds."""
+"""Segments and their place in time.
+
+Times are ticks of 90 kHz unless they say seconds, on the clock of the scan (33 bits) in a slot, on
+the time line of the recording (never wrapped) in what is placed.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,14 +16,14 @@ from pipeline.media.ts.pes import stuffed
 from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Severity, TrackEvent
 
-GAP = HZ // 2  # a longer silence of a stream is looked into
+GAP = HZ // 2  # ticks: a longer silence of a stream is looked into
 ALIKE = 0.15  # seconds by which the lengths of slots differ
 EXACT = HZ / 10  # ticks that EXTINF may be off
 
 
 class Slot(Struct, frozen=True, eq=False):
     """One segment of the playlist and what was found under its name; ``scan`` is None where nothing
-    was.
+    was found.
     """
 
     name: str
@@ -37,16 +41,16 @@ class Slot(Struct, frozen=True, eq=False):
 
 
 class StreamEnds(Struct, frozen=True, eq=False):
-    """When a stream of a segment begins and ends."""
+    """When a stream of a segment begins and ends, in ticks."""
 
-    stamps: tuple[Ticks, Ticks]  # PTS and DTS, of which this is
+    stamps: tuple[Ticks, Ticks]  # PTS and DTS that the rest was read off
     decoded: tuple[int, int]  # the first and the last DTS
     shown: tuple[int, int]  # the earliest and the latest PTS
     wait: int  # ticks from the decoding of the first unit to its showing
 
     @classmethod
     def of(cls, stamps: tuple[Ticks, Ticks]) -> "StreamEnds":
-        """These of a stream of which any unit has stamps."""
+        """Read off PTS and DTS, -1 for none, of which at least one is there."""
         pts, dts = stamps
         told = dts >= 0
         at, to = int(told.argmax()), len(told) - 1 - int(told[::-1].argmax())
@@ -56,20 +60,21 @@ class StreamEnds(Struct, frozen=True, eq=False):
         return cls(stamps, *spans, int(pts[at]) - first)
 
     def later(self, stamps: tuple[Ticks, Ticks], ticks: int) -> "StreamEnds":
-        """These of the same stream so much later."""
+        """The same stream ``ticks`` later, with its new stamps."""
         (first, last), (earliest, latest) = self.decoded, self.shown
         spans = (first + ticks, last + ticks), (earliest + ticks, latest + ticks)
         return StreamEnds(stamps, *spans, self.wait)
 
 
 class Placed(Struct, frozen=True, eq=False):
-    """One segment and its place.  ``stamps`` are PTS and DTS of every PES by PID, -1 for none.
+    """One segment and its place in time.
 
     Each step of the plan makes new ones of those of the step before.
     """
 
     slot: Slot
-    number: int  # which segment of the playlist it is
+    number: int  # of the segment in the playlist, from 0
+    # by PID: PTS and DTS, int64[PES] each, ticks on the time line, -1 for none
     stamps: Mapping[int, tuple[Ticks, Ticks]]
     position: int = 0  # its place in the playlist once that is in order
     torn: frozenset[int] = NOTHING  # these four as in ``Edges``
@@ -77,11 +82,11 @@ class Placed(Struct, frozen=True, eq=False):
     cut: frozenset[int] = NOTHING
     whole: frozenset[int] = NOTHING
     missing: Mapping[int, int] = field(default_factory=dict)  # packets in front of it, at least
-    pushed: int = 0  # ticks it stands behind its clock, for a stream overlapped the segment before
-    until: Mapping[int, int] = field(default_factory=dict)  # where another part goes on, by PID
-    # spans in front of it in which a stream was not sent, by PID
+    pushed: int = 0  # ticks it is later than its clock, as a stream overlapped the segment before
+    until: Mapping[int, int] = field(default_factory=dict)  # ticks by PID: another part takes over
+    # by PID: spans in front of it, in ticks, in which a stream was not sent
     silent: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
-    _known: dict[int, StreamEnds] = field(default_factory=dict)  # asked for before
+    _known: dict[int, StreamEnds] = field(default_factory=dict)  # a cache of ends()
 
     def stream(self, pid: int) -> Stream:
         """The scan of one of its streams."""
@@ -89,33 +94,37 @@ class Placed(Struct, frozen=True, eq=False):
         return self.slot.scan.streams[pid]
 
     def ends(self, pid: int) -> StreamEnds:
-        """When one of its streams begins and ends: looked up once for the same stamps."""
+        """When one of its streams begins and ends, computed once for the same stamps."""
         stamps, found = self.stamps[pid], self._known.get(pid)
         if found is None or found.stamps is not stamps:
             found = self._known[pid] = StreamEnds.of(stamps)
         return found
 
     def first(self, pid: int) -> int:
-        """The first decoding time of a stream."""
+        """The first DTS of a stream, ticks."""
         return self.ends(pid).decoded[0]
 
     def last(self, pid: int) -> int:
-        """The last decoding time of a stream."""
+        """The last DTS of a stream, ticks."""
         return self.ends(pid).decoded[1]
 
     def presented(self, pid: int) -> tuple[int, int]:
-        """The earliest and the latest presentation time of a stream."""
+        """The earliest and the latest PTS of a stream, ticks."""
         return self.ends(pid).shown
 
     def end(self, lane: Lane) -> float:
-        """Where the last unit of a lane ends."""
+        """Ticks at which the last unit of a lane ends: of video in presentation, of audio in
+        decoding order.
+        """
         if lane.codec.kind == "video":
             shown = max(1, self.stream(lane.pid).tail)  # of which the last stamp tells the first
             return self.presented(lane.pid)[1] + shown * lane.unit
         return self.last(lane.pid) + self.stream(lane.pid).tail * lane.unit
 
     def gone(self, pid: int) -> tuple[int, int] | None:
-        """From when to when a stream held units that were cut off, if that is known."""
+        """From when to when, in ticks on the time line, a stream held units that were cut off; None
+        where nothing says so.
+        """
         assert self.slot.scan is not None
         known = self.slot.scan.gone.get(pid)
         if known is None:
@@ -127,7 +136,7 @@ class Placed(Struct, frozen=True, eq=False):
         return known[0] + moved, known[1] + moved
 
     def moved(self, ticks: int) -> "Placed":
-        """The same, so much later on the time line."""
+        """The same segment ``ticks`` later on the time line."""
         stamps = {
             p: (later(pts, ticks), later(dts, ticks)) for p, (pts, dts) in self.stamps.items()
         }
@@ -143,7 +152,7 @@ class Placed(Struct, frozen=True, eq=False):
         )
 
     def decoded_earlier(self, pid: int, ticks: int) -> "Placed":
-        """The same, with one stream decoded so much earlier."""
+        """The same segment with one stream decoded ``ticks`` earlier; PTS stay."""
         pts, dts = self.stamps[pid]
         stamps = {**self.stamps, pid: (pts, later(dts, -ticks))}
         until = {p: at - ticks if p == pid else at for p, at in self.until.items()}
@@ -151,13 +160,13 @@ class Placed(Struct, frozen=True, eq=False):
 
     @property
     def damaged(self) -> bool:
-        """The segment itself lost something."""
+        """Whether the segment itself lost something; also without a scan."""
         scan = self.slot.scan
         return scan is None or any(f.severity == Severity.ERROR for f in scan.findings)
 
     @property
     def damaged_in_front(self) -> bool:
-        """It lost something, and not only behind its last packet."""
+        """Whether the segment lost something, and not only behind its last packet."""
         scan = self.slot.scan
         if scan is None:
             return True
@@ -177,31 +186,32 @@ class Placed(Struct, frozen=True, eq=False):
 
 
 def later(clock: Ticks, ticks: int) -> Ticks:
-    """These stamps so much later, for reading only; -1 stays none."""
+    """Stamps ``ticks`` later, as a read-only array of the same shape; -1 stays none."""
     moved: Ticks = np.where(clock >= 0, clock + ticks, -1)
     moved.flags.writeable = False
     return moved
 
 
 def has_media(slot: Slot) -> bool:
-    """Something of it can be placed."""
+    """Whether something of a slot can be placed: a stream with more than a part of one unit."""
     streams = slot.scan.streams.values() if slot.scan else ()
     return any(len(stream.pts) and not stream.blank for stream in streams)
 
 
 def is_gone(slot: Slot) -> bool:
-    """It should hold media and does not: a slice of tables alone promises no time (EXTINF 0)."""
+    """Whether a slot should hold media and does not; a slice of tables alone (EXTINF 0) should not.
+    """
     there = slot.scan is not None and slot.scan.packets > 0
     return not has_media(slot) and (not there or bool(slot.duration))
 
 
 def slots_between(slots: Sequence[Slot], before: Placed, segment: Placed) -> list[Slot]:
-    """Slots without media between two segments."""
+    """The slots without media between two segments, by their positions."""
     return [s for s in slots[before.position + 1 : segment.position] if not has_media(s)]
 
 
 def as_long_as_slots(seconds: float, slots: Sequence[Slot]) -> bool:
-    """So much is one slot by EXTINF, or a few times as much."""
+    """Whether a length is that of one slot by the median EXTINF, or a multiple, to ``ALIKE``."""
     told = [slot.duration for slot in slots[:-1] if slot.duration]
     usual = median(told) if told else 0.0
     if not usual or seconds < usual / 2:
@@ -211,8 +221,8 @@ def as_long_as_slots(seconds: float, slots: Sequence[Slot]) -> bool:
 
 
 def opening(segment: Placed, lanes: Sequence[Lane]) -> int:
-    """Where a segment begins: EXTINF counts from the first picture, unless sound is there long
-    before it.
+    """Ticks at which a segment begins: as EXTINF counts, at the first picture, unless sound is
+    there long before it.
     """
     begins = [segment.presented(lane.pid)[0] for lane in lanes if lane.pid in segment.stamps]
     earliest = min(begins)
@@ -220,7 +230,7 @@ def opening(segment: Placed, lanes: Sequence[Lane]) -> int:
 
 
 def falls_short(segment: Placed, lanes: Sequence[Lane]) -> bool:
-    """A segment ends earlier than its EXTINF says."""
+    """Whether a segment ends earlier than its EXTINF says, by more than ``EXACT``."""
     return shortfall(segment, lanes) > EXACT
 
 
@@ -233,10 +243,12 @@ def shortfall(segment: Placed, lanes: Sequence[Lane]) -> float:
 
 
 def promise_is_kept(segment: Placed, lanes: Sequence[Lane]) -> bool:
-    """A segment has an EXTINF and is as long as that."""
+    """Whether a segment has an EXTINF and is as long as that."""
     return bool(segment.slot.duration) and not falls_short(segment, lanes)
 
 
 def complete(stream: Stream) -> bool:
-    """The last packet is stuffed, as only the last packet of a PES is."""
+    """Whether the last packet of a stream is stuffed, as only the last packet of a PES is (ISO/IEC
+    13818-1 clause 2.4.3.5).
+    """
     return stuffed(stream.edges[1])

@@ -20,8 +20,8 @@ APART = 2 * HZ // 5  # a stream is shifted by more than this, or it is not
 
 
 def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
-    """Sound and picture keep their distance: a stream that alone is off, at both ends by as much,
-    goes back to the others.
+    """The slot with each stream set back that alone is off its neighbours, at both ends by as much;
+    and an AV_SHIFT for each.
     """
     slot, found = slots[found.here], _on_one_clock(slots, found)
     moves = {}
@@ -52,8 +52,8 @@ def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
 
 
 def _on_one_clock(slots: Sequence[Slot], found: Neighbours) -> Neighbours:
-    """Without the sides on which another clock begins, as is announced (EXT-X-DISCONTINUITY): all
-    of several streams are far off there, which tells nothing of one of them.
+    """Without the sides where another clock begins, as EXT-X-DISCONTINUITY announces: several
+    streams are all far off there, which says nothing of one of them.
     """
     sides = ((found.here, found.since), (found.behind, found.until))
     since, until = ({} if _begins_anew(slots, first, off) else off for first, off in sides)
@@ -67,8 +67,8 @@ def _begins_anew(slots: Sequence[Slot], first: int | None, off: Mapping[int, int
 
 
 def _alone(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -> bool:
-    """All the others are in their place; one that neither neighbour holds is where the stream is
-    off it by as much as it is off its own neighbours.
+    """Whether all other streams are in their place.  One that neither neighbour holds is, if the
+    stream is off it by as much as it is off its own neighbours.
     """
     others = [other for other in streams_of(slots[found.here]) if other != pid]
     for other in others:
@@ -83,8 +83,8 @@ def _alone(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -> bool
 
 
 def _as_promised(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -> int:
-    """The same to the tick where EXTINF tells: it counts from picture to picture, and how long the
-    last one of a slot is shown nobody else knows.
+    """The shift ``off`` to the tick where EXTINF gives it: EXTINF counts from picture to picture,
+    and nothing else says how long the last picture of a slot is shown.
     """
     before = slots[found.here - 1]
     one, here = streams_of(before).get(pid), streams_of(slots[found.here])[pid]
@@ -97,19 +97,19 @@ def _as_promised(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -
 
 
 def _shown(stream: Stream) -> int:
-    """When the first picture decoded is shown."""
+    """PTS of the first picture in decoding order."""
     return int(stream.pts[int(np.argmax(stream.dts >= 0))])
 
 
 def _as_much(found: Neighbours, pid: int) -> bool:
-    """It is off by as much at both ends, whatever pauses it has."""
+    """Whether a stream is off by as much at both ends, whatever pauses it has."""
     since, until = found.since.get(pid), found.until.get(pid)
     return since is not None and until is not None and abs(since + until) <= USUAL
 
 
 def _is_filled(slot: Slot, pid: int) -> bool:
-    """A stream lasts as long as the others of its slot, without pauses: nothing of it is missing
-    there, and where it should begin and end is known.
+    """Whether a stream lasts as long as the others of its slot, without pauses: then nothing of it
+    is missing, and where it should begin and end is known.
     """
     streams = streams_of(slot)
     lasts = {p: signed_ticks(end(s) - first(s)) for p, s in streams.items()}
@@ -120,7 +120,7 @@ def _is_filled(slot: Slot, pid: int) -> bool:
 
 def _off(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
     """Ticks by which a stream is off its neighbours as a whole; 0 where it is in its place, None
-    where one end says something else than the other.
+    where its two ends contradict each other.
     """
     since, until = found.since.get(pid), found.until.get(pid)
     if since is not None and until is not None:
@@ -144,8 +144,8 @@ def _off(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
 def _distances(
     slots: Sequence[Slot], here: int, pid: int, *, at_end: bool
 ) -> tuple[int | None, int]:
-    """Of a stream from the others, in this slot and in most of the other slots; None where either
-    is not known.
+    """Distance of a stream from the others, in this slot and the median of the other slots; None
+    and 0 where no other slot has one.
     """
     every = [_distance(slot, pid, at_end=at_end) for slot in slots]
     others = [d for n, d in enumerate(every) if n != here and d is not None]
@@ -184,7 +184,7 @@ def _leeway(off: int) -> float:
 
 
 def _distance(slot: Slot, pid: int, *, at_end: bool) -> int | None:
-    """Of a stream from the others of its slot, at one of its ends."""
+    """Distance of a stream from the others of its slot, at one of its ends; None without others."""
     streams = streams_of(slot)
     ends = {p: end(s) if at_end else first(s) for p, s in streams.items()}
     others = [end for p, end in ends.items() if p != pid]
@@ -194,7 +194,9 @@ def _distance(slot: Slot, pid: int, *, at_end: bool) -> int | None:
 
 
 def shifted(slot: Slot, moves: Mapping[int, int]) -> Slot:
-    """The slot with the stamps of some streams moved."""
+    """The slot with the stamps of some streams moved; ``moves`` are ticks by PID, and the result
+    stays within 33 bits.
+    """
     assert slot.scan is not None
     streams = {
         pid: replace(s, pts=_moved(s.pts, moves[pid]), dts=_moved(s.dts, moves[pid]))

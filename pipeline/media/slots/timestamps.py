@@ -1,5 +1,8 @@
 """Time stamps inside one segment: finding the few that cannot be right, and what they must have
 been.
+
+``pts`` and ``dts`` are int64[PES], 90 kHz ticks of 33 bits, -1 for none; what is returned has the
+same shape, and is the same array where nothing was changed.
 """
 
 from bisect import bisect_left
@@ -10,9 +13,9 @@ import numpy as np
 from pipeline.media.clock import BASE, HZ, MODULO, Index, Ticks, median, signed
 from pipeline.media.track import Lane
 
-TRUSTED = 0.9  # share of stamps that must agree for the others to be called wrong
-FEW = 4  # stamps of which one may be wrong
-REORDER = 5  # pictures shown behind one that is decoded behind them: no encoder's pyramid has more
+TRUSTED = 0.9  # share of stamps that must agree before the others are called wrong
+FEW = 4  # stamps, of which one may be wrong
+REORDER = 5  # pictures shown after one that is decoded after them: no encoder's pyramid has more
 LATEST = BASE // 2  # ticks by which a picture may be decoded before it is shown
 LONGEST = 16  # pictures a decoder may hold back (H.264 clause A.3.1)
 SWAPPED = (
@@ -21,12 +24,11 @@ SWAPPED = (
 
 
 def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None]:
-    """Stamps in rising order, and how many were mended; None when they do not agree enough for
-    that.
+    """PTS and DTS with DTS in rising order, and how many were mended; None if too few agree.
 
-    Video gets decoding times from its neighbours, and where too few agree from the order in which
-    the pictures are shown; audio loses the stamp, for it follows from the samples before it.  A
-    time that is told again says nothing for or against the others.
+    A wrong DTS of video is derived from its neighbours or, where too few agree, from the order in
+    which pictures are shown; audio loses the stamp, as it follows from the samples before.  A DTS
+    that repeats the one before says nothing for or against the others.
     """
     known = np.flatnonzero(dts >= 0)
     steps = signed(np.diff(dts[known]))
@@ -68,7 +70,7 @@ def steady(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None
 
 
 def _on_line(line: Ticks, good: Index, wrong: Index, unit: float) -> Ticks:
-    """Stamps for the wrong ones between the good ones, and in front of and behind them by units."""
+    """Stamps for the wrong ones: interpolated between good ones, counted in units outside them."""
     mended: Ticks = np.interp(wrong, good, line[good]).round().astype(np.int64)
     front, beyond = wrong < good[0], wrong > good[-1]
     mended[front] = line[good[0]] - ((good[0] - wrong[front]) * unit).round().astype(np.int64)
@@ -88,8 +90,8 @@ def _have_a_place(shown: Ticks, pictures: np.ndarray) -> np.ndarray:
 
 
 def _as_shown(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | None]:
-    """Decoding times by the times of presentation, if those can be the ones of a stream: all
-    different, and no further from their order than pictures that refer to later ones.
+    """DTS derived from PTS, if those can be right: all different, and no further out of order than
+    pictures that refer to later ones.
     """
     known = np.flatnonzero(dts >= 0)
     shown = signed(pts[known] - pts[known[0]])
@@ -108,13 +110,13 @@ def _as_shown(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int | N
 
 
 def told_again(dts: Ticks) -> int:
-    """How many stamps are those of the PES before."""
+    """How many DTS repeat that of the PES before."""
     return int(np.count_nonzero(np.diff(dts[dts >= 0]) == 0))
 
 
 def started(pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks] | None:
-    """The first stamp told by the next ones where it is 0, as of a clock that was not set yet; None
-    where it is a stamp.
+    """PTS and DTS with the first derived from the next ones where it is 0, as of a clock that was
+    not set yet; None where it is not, or nothing contradicts it.
     """
     known = np.flatnonzero(dts >= 0)
     if len(known) < 3 or dts[known[0]] or abs(int(signed(dts[known[1]]))) <= HZ:
@@ -130,8 +132,8 @@ def started(pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks] | None:
 
 
 def as_due(pts: Ticks, dts: Ticks, shown: int, decoded: int) -> tuple[Ticks, Ticks]:
-    """The first stamps as they are due, if that is within any step of the others in front of the
-    next.
+    """PTS and DTS with the first set to ``shown`` and ``decoded``, if that is in front of the
+    second DTS by no more than the longest step of the others.
     """
     known = np.flatnonzero(dts >= 0)
     steps = signed(np.diff(dts[known[1:]]))
@@ -144,8 +146,8 @@ def as_due(pts: Ticks, dts: Ticks, shown: int, decoded: int) -> tuple[Ticks, Tic
 
 
 def sound_from_next(pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks]:
-    """Sound whose first stamp is not believed, and has nothing in front: it is as far from the next
-    one as most are from each other.
+    """Stamps of sound at the beginning of a recording with the first, where it is -1, as far from
+    the next as most are from each other.
     """
     known = np.flatnonzero(dts >= 0)
     if len(known) < 2 or dts[0] >= 0:
@@ -157,8 +159,8 @@ def sound_from_next(pts: Ticks, dts: Ticks) -> tuple[Ticks, Ticks]:
 
 
 def sound_as_due(pts: Ticks, dts: Ticks, due: int, unit: float) -> tuple[Ticks, Ticks]:
-    """The first stamps of sound where they are due, if the next PES follows from there as the
-    others follow each other, and does not from where they are.
+    """Stamps of sound with the first set to ``due``, if the second PES follows from there as the
+    others follow each other, and does not follow the first as it is.  ``unit``: ticks of a frame.
     """
     known = np.flatnonzero(dts >= 0)
     if len(known) < 4:
@@ -174,9 +176,10 @@ def sound_as_due(pts: Ticks, dts: Ticks, due: int, unit: float) -> tuple[Ticks, 
 
 
 def late(pts: Ticks, dts: Ticks, lane: Lane) -> int:
-    """Ticks by which pictures are decoded after they are shown at most, as far as they can be.
+    """The most ticks by which a picture is decoded after it is shown, 0 if none is; more than
+    ``LONGEST`` pictures or ``LATEST`` ticks do not count.
 
-    ISO/IEC 14496-12 clause 8.6.1.3: with composition offsets below 0 that is a matter of counting.
+    A writer with composition offsets below 0 (ISO/IEC 14496-12 clause 8.6.1.3) may count like that.
     """
     behind = signed(dts - pts)[(dts >= 0) & (pts >= 0)]
     behind = behind[behind <= min(LONGEST * lane.unit, LATEST)]
@@ -184,7 +187,9 @@ def late(pts: Ticks, dts: Ticks, lane: Lane) -> int:
 
 
 def unwrapped(stamps: Mapping[int, tuple[Ticks, Ticks]]) -> dict[int, tuple[Ticks, Ticks]]:
-    """PTS and DTS of all streams of a segment on one line, though the clock pass its end inside."""
+    """PTS and DTS of all streams of a segment, by PID, on one line: where the 33-bit clock wraps
+    inside it, stamps exceed 2^33 instead.
+    """
     if max(int(clock.max(initial=0)) for pair in stamps.values() for clock in pair) < MODULO >> 1:
         return dict(stamps)  # it does not
     dts = next(iter(stamps.values()))[1]
@@ -197,8 +202,8 @@ def unwrapped(stamps: Mapping[int, tuple[Ticks, Ticks]]) -> dict[int, tuple[Tick
 
 
 def swapped(pts: Ticks, dts: Ticks, lane: Lane) -> tuple[Ticks, Ticks, int] | None:
-    """Neighbouring pictures that carry each other's stamps get their own back; None where
-    something else, or nothing, is wrong.
+    """PTS, DTS and how many pictures were changed, where neighbouring pictures carry each other's
+    stamps and get their own back; None where something else, or nothing, is wrong.
     """
     known = np.flatnonzero(dts >= 0)
     line = signed(dts[known] - dts[known[:1]])
@@ -237,8 +242,8 @@ def _longest_rise(line: list[int]) -> np.ndarray:
 
 
 def _more_even(line: Ticks, good: np.ndarray, unit: float) -> np.ndarray:
-    """The same subsequence, with the other one of two neighbours left out where either would do and
-    that leaves the steps more even.
+    """The same subsequence, but of two neighbours of which either fits the one that leaves steps
+    more even.
     """
     kept = {*good.tolist()}
     for wrong in sorted({*range(len(line))} - kept):
