@@ -51,7 +51,7 @@ _LACKING = "look for what is missing in the original store: put back, it makes a
 
 
 def advice(row: Mapping[str, Any]) -> tuple[str, str]:
-    """What happens next, and what a person can do."""
+    """What happens next, and what a person can do; ``row`` is one of the table of recordings."""
     if row["held"] and row["state"] not in (State.PUBLISHED, State.WORKING):
         return "nothing: it is held", "recpipe hold --release"
     if row["state"] is State.PUBLISHED and row.get("verdict") == Verdict.DEGRADED:

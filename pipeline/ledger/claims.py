@@ -1,4 +1,8 @@
-"""Leases that run out, and a token that tells a late writer so.  Long: every move of a claim."""
+"""Leases that expire, and fencing tokens that stop a late writer.  Long: every move of a claim.
+
+``lease`` is in seconds.  Every write under a claim that another watcher took over raises
+``LeaseLostError``.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -13,39 +17,39 @@ from pipeline.ledger.ledger import Ledger, Move
 from pipeline.ledger.states import DUE, WAITING, After, State, after, pause
 from pipeline.model import SourceFile, Verdict
 
-MOST_ATTEMPTS = 5
+MOST_ATTEMPTS = 5  # a recording whose watcher falls silent in the last of them fails
 _FRESH = {"attempts": 0, "failures": 0}
 
 
 class Claim(Struct, frozen=True):
-    """A recording that is ours until the lease runs out."""
+    """A recording that is ours until the lease expires."""
 
     id: int
-    token: int
-    source: str
-    store: str
-    place: str
+    token: int  # grows with every claim of the recording
+    source: str  # as identity() of ledger.sources names it
+    store: str  # URL
+    place: str  # its key in the store
     name: str
     sid: str | None
-    fingerprint: str
-    version: int  # published last
-    as_is: bool
-    attempts: int
-    failures: int
+    fingerprint: str  # of the source when it was looked at last
+    version: int  # published last; 0: none
+    as_is: bool  # to be converted although it has no end or lacks segments
+    attempts: int  # this one included, those that do not count left out
+    failures: int  # in a row, all of them
     why: str
 
 
 class PublishedVersion(Struct, frozen=True):
-    """One published version, as its receipt tells."""
+    """One published version, as its receipt says."""
 
     version: int
     verdict: Verdict
-    uri: str
-    receipt: str
-    size: int | None
+    uri: str  # of the first file
+    receipt: str  # URL
+    size: int | None  # bytes
     sha256: str | None
     inputs: tuple[SourceFile, ...]
-    more: tuple[tuple[str, int, str], ...] = ()  # URL, size and SHA-256 of its second file and on
+    more: tuple[tuple[str, int, str], ...] = ()  # URL, size, SHA-256 of each file after the first
 
 
 def claim(
@@ -57,7 +61,7 @@ def claim(
     lease: float,
     most: int = MOST_ATTEMPTS,
 ) -> tuple[list[Claim], list[Move]]:
-    """Up to so many recordings that are due; also those whose watcher fell silent."""
+    """Claim up to ``count`` recordings that are due, or whose watcher let its lease expire."""
     ours = (
         recordings.c.store.in_(sorted(stores)),
         recordings.c.destination == destination,
@@ -116,7 +120,7 @@ def _begin(ledger: Ledger, connection: sa.Connection, one: Claim, before: State)
 
 
 def _give_up(ledger: Ledger, connection: sa.Connection, where: Sequence[Any]) -> list[Move]:
-    """What ends its watcher again and again is not tried for ever."""
+    """A recording that ended its watcher in every attempt is not tried for ever."""
     why = "whoever worked on it ended in the middle, every time"
     rows = connection.execute(
         sa.update(recordings)
@@ -138,14 +142,16 @@ def _give_up(ledger: Ledger, connection: sa.Connection, where: Sequence[Any]) ->
 
 
 def _free(ledger: Ledger) -> Any:
-    """No other watcher keeps it for himself."""
+    """No other watcher has reserved it."""
     expires = recordings.c.lease_expires
     return sa.or_(expires.is_(None), expires < now(), recordings.c.lease_owner == ledger.actor)
 
 
 def reserve(ledger: Ledger, ids: Mapping[int, str], *, lease: float) -> set[int]:
-    """Keep recordings for this watcher until they are due, as long as their source is that of
-    these fingerprints; returns the ids of those that are.
+    """Reserve recordings for this watcher until they are due; ``ids`` are ids and fingerprints.
+
+    Returns the ids that were reserved: not those whose source changed, that are held, claimed, or
+    reserved by another watcher.
     """
     kept = set()
     with ledger.writing() as connection:
@@ -163,7 +169,7 @@ def reserve(ledger: Ledger, ids: Mapping[int, str], *, lease: float) -> set[int]
 
 
 def let_go(ledger: Ledger, rec_id: int) -> None:
-    """Any watcher may claim it when it is due."""
+    """Undo ``reserve``: any watcher may claim the recording when it is due."""
     ours = (recordings.c.id == rec_id, recordings.c.lease_owner == ledger.actor)
     unclaimed = recordings.c.state != State.WORKING
     update = sa.update(recordings).where(*ours, unclaimed)
@@ -172,7 +178,7 @@ def let_go(ledger: Ledger, rec_id: int) -> None:
 
 
 def renew(ledger: Ledger, claims: Collection[Claim], *, lease: float) -> set[int]:
-    """Make the leases last longer; returns the ids of those that are still ours."""
+    """Extend leases to ``lease`` seconds from now; returns the ids that are still ours."""
     held = set()
     with ledger.writing() as connection:
         for one in claims:
@@ -183,7 +189,7 @@ def renew(ledger: Ledger, claims: Collection[Claim], *, lease: float) -> set[int
 
 
 def still_ours(ledger: Ledger, one: Claim) -> None:
-    """LeaseLostError if another watcher took it over."""
+    """Raise ``LeaseLostError`` if another watcher took the recording over."""
     with ledger.reading() as connection:
         mine = connection.execute(sa.select(recordings.c.id).where(*_ours(ledger, one))).first()
     if mine is None:
@@ -200,8 +206,9 @@ def _ours(ledger: Ledger, one: Claim) -> tuple[Any, ...]:
 
 
 def placing(ledger: Ledger, one: Claim, key: str) -> None:
-    """A result is about to get this key, which no other attempt uses.  LeaseLostError if it may
-    not.
+    """Note that a result is about to get this key, which no other attempt uses.
+
+    Raises ``LeaseLostError`` if another watcher took the recording over.
     """
     with ledger.writing() as connection:
         mine = connection.execute(sa.select(recordings.c.id).where(*_ours(ledger, one))).first()
@@ -211,7 +218,7 @@ def placing(ledger: Ledger, one: Claim, key: str) -> None:
 
 
 def placed(ledger: Ledger, one: Claim) -> set[str]:
-    """Every key that attempts at a recording used alone."""
+    """Every key that ``placing`` noted for a recording, of all attempts."""
     where = (events.c.rec_id == one.id, events.c.kind == "placing")
     with ledger.reading() as connection:
         told = connection.execute(sa.select(events.c.detail).where(*where)).scalars()
@@ -221,7 +228,7 @@ def placed(ledger: Ledger, one: Claim) -> set[str]:
 def published(
     ledger: Ledger, one: Claim, made: PublishedVersion, *, ffmpeg: str, why: str = ""
 ) -> Move:
-    """A version is there, proven, with its receipt; ``why`` it is not as good as it should be."""
+    """End a claim: a version is published, with its receipt; ``why`` it is degraded, if it is."""
     with ledger.writing() as connection:
         values = {"version": made.version, "verdict": made.verdict.value, **_FRESH}
         values |= {"done_fingerprint": one.fingerprint, "as_is": False}
@@ -234,7 +241,7 @@ def published(
 def keep(
     ledger: Ledger, connection: sa.Connection, rec_id: int, made: PublishedVersion, *, token: int
 ) -> None:
-    """What was published, and of what it was made."""
+    """Keep what was published, and what it was made of, in a transaction.  Safe to repeat."""
     common = {"rec_id": rec_id, "version": made.version}
     stored = {**common, "verdict": made.verdict.value, "token": token, "at": now()}
     mp4: dict[str, Any] = {"kind": "mp4", "uri": made.uri, "size": made.size, "sha256": made.sha256}
@@ -255,19 +262,24 @@ def keep(
 
 
 def rejected(ledger: Ledger, one: Claim, why: str, *, ffmpeg: str) -> Move:
-    """Nothing can be made of it, until its source changes or a person says so."""
+    """End a claim: nothing can be made of the recording until its source changes or a person says
+    so.
+    """
     values = {"done_fingerprint": one.fingerprint, "verdict": Verdict.REJECTED.value, **_FRESH}
     with ledger.writing() as connection:
         return _end(ledger, connection, one, _Ending(State.REJECTED, why, values, ffmpeg))
 
 
 def failed(ledger: Ledger, one: Claim, error: Exception, why: str, *, most: int) -> Move:
-    """It did not work out: tried again later, or left to a person."""
+    """End a claim after an error: retried later, or failed for good and left to a person.
+
+    :func:`pipeline.ledger.states.after` decides; errors that count fail at ``most`` attempts.
+    """
     what = after(error)
     done = what is After.NEVER or (what is After.COUNTED and one.attempts >= most)
     failures = one.failures + 1
     values: dict[str, Any] = {"not_before": now() + pause(failures), "failures": failures}
-    if what is After.AGAIN:  # not its fault: the pause grows, but the end does not come nearer
+    if what is After.AGAIN:  # not its fault: the pause grows, but the attempt does not count
         values["attempts"] = one.attempts - 1
     if done:
         values["done_fingerprint"] = one.fingerprint
@@ -277,7 +289,7 @@ def failed(ledger: Ledger, one: Claim, error: Exception, why: str, *, most: int)
 
 
 def release(ledger: Ledger, one: Claim, state: State, why: str) -> Move:
-    """Give it back, untried."""
+    """End a claim without an attempt, in the given state."""
     with ledger.writing() as connection:
         untried = {"attempts": one.attempts - 1}
         return _end(ledger, connection, one, _Ending(state, why, untried))

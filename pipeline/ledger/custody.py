@@ -1,4 +1,4 @@
-"""What archive and cleanup ask of the ledger, and what they tell it."""
+"""The ledger for archive and cleanup: what they ask it, and what they note in it."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,10 @@ _VERSION = re.compile(r"\.v[1-9][0-9]{0,5}\Z")
 
 
 def exists(url: str) -> bool:
-    """Whether there is a ledger already; opening one makes it."""
+    """Whether there is a ledger already; opening one makes it.  Always True for PostgreSQL.
+
+    Raises ``UsageError`` for what is no URL of a ledger.
+    """
     parsed = engine.parsed(url)
     if parsed.get_backend_name() != "sqlite":
         return True
@@ -28,15 +31,15 @@ def exists(url: str) -> bool:
 
 
 def is_empty(ledger: Ledger) -> bool:
-    """Whether it knows no recording at all, as one that was lost and made again."""
+    """Whether it knows no recording at all, like one that was lost and created again."""
     with ledger.reading() as connection:
         return connection.execute(sa.select(recordings.c.id).limit(1)).first() is None
 
 
 def objection(ledger: Ledger, name: str, source: str) -> str | None:
-    """Why the sources of a recording have to stay; ``source`` as its receipt has it.
+    """Why the sources of a recording must not be deleted; ``source`` as its receipt has it.
 
-    What the ledger does not know is no objection: receipts are the proof.
+    None without an objection, or if the ledger does not know it: receipts are the proof.
     """
     place, sid = identity(source)
     same = recordings.c.source == place
@@ -54,9 +57,10 @@ def objection(ledger: Ledger, name: str, source: str) -> str | None:
 
 
 def receipt_of(ledger: Ledger, id: str) -> str:
-    """The URL of the newest receipt of a recording; its sid is enough, or how its name begins.
+    """The URL of the newest receipt of a recording, given by sid or the beginning of its name.
 
-    NotFoundError if there is no such recording, UsageError if nothing was published of it.
+    Raises ``NotFoundError`` if there is no such recording, ``UsageError`` if nothing of it was
+    published, or several are meant.
     """
     with ledger.reading() as connection:
         row = one(connection, id)
@@ -74,7 +78,7 @@ def receipt_of(ledger: Ledger, id: str) -> str:
 def note(
     ledger: Ledger, kind: str, detail: Mapping[str, Any], *, name: str = "", receipt: str = ""
 ) -> None:
-    """Add to the history: of the recording of this name or receipt, if that is a known one."""
+    """Add an entry to the history, under the recording of this name or receipt if it is known."""
     with ledger.writing() as connection:
         rec_id = _id_of(connection, name, receipt)
         ledger.record(connection, rec_id, kind, **detail)
@@ -90,7 +94,10 @@ def _id_of(connection: sa.Connection, name: str, receipt: str) -> int | None:
 
 
 def checked(ledger: Ledger, archive: str) -> dict[tuple[str, str], dict[str, str]]:
-    """When each bag of an archive was checked last, and how that ended; by its key and how."""
+    """When each bag of an archive was checked last (ISO 8601), and the result.
+
+    The keys are a bag and how it was checked: full or fast.
+    """
     found = sa.select(checks).where(checks.c.archive == archive)
     with ledger.reading() as connection:
         rows = connection.execute(found).all()
@@ -100,7 +107,7 @@ def checked(ledger: Ledger, archive: str) -> dict[tuple[str, str], dict[str, str
 def remember(
     ledger: Ledger, archive: str, entries: Mapping[tuple[str, str], Mapping[str, str]]
 ) -> None:
-    """Keep these in place of earlier ones."""
+    """Keep these checks in place of earlier ones; in the form that ``checked`` returns."""
     insert = ledger.insert(checks)
     told = {name: insert.excluded[name] for name in ("checked", "result", "at")}
     upsert = insert.on_conflict_do_update(index_elements=["archive", "bag", "how"], set_=told)

@@ -1,4 +1,4 @@
-"""What was seen of each recording: discovery reads it, and writes what is new."""
+"""What discovery saw of each recording, and of each store, in the ledger."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -10,11 +10,11 @@ from pipeline.ledger.database.tables import events, now, parts, recordings, sour
 from pipeline.ledger.ledger import Ledger, Move, in_chunks
 from pipeline.ledger.states import OPEN, State
 
-Identity = tuple[str, int, str | None]  # key, size, ETag
+Identity = tuple[str, int, str | None]  # key, size in bytes, ETag
 
 
 class KnownRecording(Struct, frozen=True):
-    """What the ledger holds of a recording."""
+    """What the ledger holds of a recording; the columns of its table."""
 
     id: int
     source: str
@@ -23,12 +23,12 @@ class KnownRecording(Struct, frozen=True):
     name: str
     sid: str | None
     state: State
-    since: float
-    fingerprint: str
+    since: float  # of the state
+    fingerprint: str  # of the source when it was looked at last
     unchanged_since: float
-    ended_at: float | None
-    done_fingerprint: str | None
-    version: int
+    ended_at: float | None  # first seen with its end
+    done_fingerprint: str | None  # of the last verdict
+    version: int  # published last; 0: none
     as_is: bool
     why: str
 
@@ -37,10 +37,10 @@ class PartSeen(Struct, frozen=True):
     """One playlist, and which of the segments it lists are not there."""
 
     key: str
-    bak: int | None
-    ended: bool
-    listed: int
-    missing: tuple[str, ...]
+    bak: int | None  # None: the main part
+    ended: bool  # EXT-X-ENDLIST
+    listed: int  # segments
+    missing: tuple[str, ...]  # names of segments
 
 
 class Sighting(Struct, frozen=True, kw_only=True):
@@ -58,7 +58,7 @@ class Sighting(Struct, frozen=True, kw_only=True):
     fingerprint: str
     unchanged_since: float
     ended_at: float | None
-    done_fingerprint: str | None = None  # the last verdict still holds for this source
+    done_fingerprint: str | None = None  # if not None, the last verdict holds for this source
     parts: tuple[PartSeen, ...] = ()
 
 
@@ -66,19 +66,19 @@ class StoreMemory(Struct, frozen=True):
     """What discovery remembers of a store."""
 
     swept: float | None = None  # when all of it was listed last
-    listed: float | None = None
-    floor: str = ""  # nothing new comes below this key
+    listed: float | None = None  # when some of it was
+    floor: str = ""  # no new object has a key below this one
 
 
 def open_ones(ledger: Ledger, store: str, destination: str) -> list[KnownRecording]:
-    """Recordings of a store whose source is looked at in every cycle."""
+    """Recordings of a store whose source is looked at in every cycle: those in no final state."""
     where = (recordings.c.store == store, recordings.c.state.in_(sorted(OPEN)))
     with ledger.reading() as connection:
         return list(_known(connection, destination, *where))
 
 
 def known(ledger: Ledger, destination: str, found: Sequence[str]) -> dict[str, KnownRecording]:
-    """What is known of these sources."""
+    """What is known of these sources, by source; unknown ones are left out."""
     with ledger.reading() as connection:
         return {
             row.source: row
@@ -95,14 +95,14 @@ def _known(connection: sa.Connection, destination: str, *where: Any) -> Iterable
 
 
 def is_new(ledger: Ledger, destination: str) -> bool:
-    """Nothing is known of this destination yet."""
+    """Whether nothing is known of this destination yet."""
     chosen = sa.select(recordings.c.id).where(recordings.c.destination == destination).limit(1)
     with ledger.reading() as connection:
         return connection.execute(chosen).first() is None
 
 
 def converted(ledger: Ledger, rec_id: int, version: int) -> set[Identity]:
-    """Exactly what a version was made of."""
+    """Exactly which objects a version was made of."""
     columns = (sources.c.key, sources.c.size, sources.c.etag)
     where = (sources.c.rec_id == rec_id, sources.c.version == version)
     with ledger.reading() as connection:
@@ -110,7 +110,10 @@ def converted(ledger: Ledger, rec_id: int, version: int) -> set[Identity]:
 
 
 def note(ledger: Ledger, destination: str, seen: Sequence[Sighting]) -> list[Move]:
-    """Write what was seen.  Where another watcher moved a recording meanwhile, his word counts."""
+    """Write what was seen; returns the changes of state.
+
+    A recording whose state another watcher changed meanwhile is left as that one has it.
+    """
     moves = []
     for some in in_chunks(seen):
         with ledger.writing() as connection:
@@ -175,7 +178,7 @@ def _since(part: PartSeen, moment: Any) -> Any:
 
 
 def memory(ledger: Ledger, store: str, destination: str) -> StoreMemory:
-    """What is remembered of a store; nothing if it was never listed."""
+    """What is remembered of a store; empty if it was never listed."""
     chosen = sa.select(stores.c.swept, stores.c.listed, stores.c.floor)
     where = (stores.c.store == store, stores.c.destination == destination)
     with ledger.reading() as connection:
@@ -186,7 +189,7 @@ def memory(ledger: Ledger, store: str, destination: str) -> StoreMemory:
 def remember(
     ledger: Ledger, store: str, destination: str, *, swept: bool, floor: str, at: float
 ) -> None:
-    """A store was listed, as a whole or in part."""
+    """Note that a store was listed, as a whole (``swept``) or in part, ``at`` this time."""
     values: Mapping[str, Any] = {
         "listed": at,
         "floor": floor,
@@ -199,7 +202,7 @@ def remember(
 
 
 def blind(ledger: Ledger, store: str, destination: str, error: str) -> None:
-    """A store could not be looked at."""
+    """Note that a store could not be listed, and why."""
     values: Mapping[str, Any] = {"failed": now(), "error": error}
     insert = ledger.insert(stores).values(store=store, destination=destination, **values)
     update = insert.on_conflict_do_update(index_elements=["store", "destination"], set_=values)
@@ -208,8 +211,8 @@ def blind(ledger: Ledger, store: str, destination: str, error: str) -> None:
 
 
 def hint(ledger: Ledger, sid: str, kind: str, **detail: Any) -> None:
-    """Agora said something about a recording, perhaps before it was seen: ``uploaded``,
-    ``backuped``.  Kept once.
+    """Note what Agora notified about a recording, perhaps before it was seen: ``uploaded`` or
+    ``backuped``.  Each kind is kept once for a sid.
     """
     entry = {"sid": sid, "kind": f"agora.{kind}"}
     with ledger.writing() as connection:
@@ -219,7 +222,7 @@ def hint(ledger: Ledger, sid: str, kind: str, **detail: Any) -> None:
 
 
 def hints(ledger: Ledger, sids: Collection[str]) -> dict[str, set[str]]:
-    """What Agora told about each of these recordings."""
+    """The kinds of hints of each of these sids; sids without any are left out."""
     told: dict[str, set[str]] = {}
     with ledger.reading() as connection:
         for some in in_chunks(sorted(sids)):

@@ -1,4 +1,4 @@
-"""What the ledger knows of recordings that are to be erased, and its oblivion."""
+"""Recordings that are to be erased: what the ledger knows of them, and how it forgets them."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from pipeline.ledger.ledger import Ledger, in_chunks
 
 
 class ErasableRecording(Struct, frozen=True):
-    """A recording as far as erasing it needs to know."""
+    """What erasing needs to know of a recording."""
 
     id: int
     name: str
@@ -34,7 +34,7 @@ class ErasableRecording(Struct, frozen=True):
 
 
 def entries(ledger: Ledger, chosen: Callable[[ErasableRecording], bool]) -> list[ErasableRecording]:
-    """The recordings that are chosen, in all places."""
+    """The recordings that ``chosen`` selects, of all stores and destinations."""
     columns = ("id", "name", "source", "place", "store", "destination", "held")
     wanted = sa.select(*(recordings.c[name] for name in columns)).order_by(recordings.c.id)
     with ledger.reading() as connection:
@@ -43,9 +43,10 @@ def entries(ledger: Ledger, chosen: Callable[[ErasableRecording], bool]) -> list
 
 
 def erase(ledger: Ledger, ids: Sequence[int], mentioned: Callable[[str], bool]) -> None:
-    """Forget these recordings with all their history, and what else speaks of them.
+    """Forget these recordings with their history, and every entry whose text ``mentioned`` selects.
 
-    Nothing of it is left in the file of the database either.  Safe to repeat.
+    Nothing of it is left in a SQLite file either: free pages and log are rewritten.  Safe to
+    repeat.
     """
     with ledger.writing() as connection:
         for some in in_chunks(list(ids)):
@@ -64,7 +65,7 @@ def erase(ledger: Ledger, ids: Sequence[int], mentioned: Callable[[str], bool]) 
 
 
 def _events(connection: sa.Connection, mentioned: Callable[[str], bool]) -> None:
-    """Those of no recording, or of another one, that speak of it all the same."""
+    """Delete events of no recording, or of another one, that mention it nevertheless."""
     told = sa.select(events.c.id, events.c.sid, events.c.detail)
     found = [
         row.id

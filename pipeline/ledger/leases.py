@@ -1,4 +1,4 @@
-"""What is held by whom: also by watchers that are no more."""
+"""Which watcher holds what, also if it no longer runs."""
 
 from collections.abc import Callable, Collection
 
@@ -11,7 +11,7 @@ from pipeline.ledger.states import DUE, State
 
 
 class Undone(Struct, frozen=True):
-    """A recording that is due, or worked on; ``lease_owner`` is who keeps it."""
+    """A recording that is due, or worked on; ``lease_owner`` is ``host:pid`` of its watcher."""
 
     name: str
     source: str
@@ -21,9 +21,10 @@ class Undone(Struct, frozen=True):
 
 
 def bury(ledger: Ledger, lives: Callable[[int], bool]) -> int:
-    """Let go of all that watchers of this machine held which are no more; returns how much.
+    """Expire all leases of watchers of this machine that no longer run; returns how many.
 
-    For the beginning of a watcher: what its own number holds is of an earlier life.
+    ``lives`` tells whether a process runs.  For the start of a watcher: a lease under its own
+    process number is from an earlier process.
     """
     host, _, own = ledger.actor.rpartition(":")
 
@@ -40,7 +41,7 @@ def bury(ledger: Ledger, lives: Callable[[int], bool]) -> int:
 
 
 def undone(ledger: Ledger, stores: Collection[str], destination: str) -> list[Undone]:
-    """What is due, or worked on, and not done.  Waiting for a source is no such thing."""
+    """Recordings that are due or worked on; not those that wait for their source."""
     columns = [recordings.c[name] for name in Undone.__struct_fields__]
     where = (
         recordings.c.store.in_(sorted(stores)),

@@ -1,4 +1,4 @@
-"""A ledger in use."""
+"""An open ledger: transactions, the database's clock, the history."""
 
 import os
 import socket
@@ -17,18 +17,22 @@ MOST_AT_ONCE = 500  # values in one IN (...)
 
 
 class Move(Struct, frozen=True):
-    """A recording went from one state to another."""
+    """A recording that went from one state to another."""
 
     recording: str
     source: str
     before: State | None  # None: it is new
     after: State
     why: str = ""
-    verdict: str = ""  # of what was published
+    verdict: str = ""  # of the version that was published
 
 
 class Ledger:
-    """Opened once by a command, shared by its threads, closed at its end."""
+    """Opened once by a command, shared by its threads, closed at its end.
+
+    ``actor`` is ``host:pid`` of this process.  Raises what
+    :func:`pipeline.ledger.database.engine.connect` does.
+    """
 
     def __init__(self, url: str) -> None:
         self.engine = connect(url)
@@ -42,7 +46,10 @@ class Ledger:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that only looks; it makes no writer wait."""
+        """A transaction that only reads and makes no writer wait.
+
+        Raises the errors of ``ledger_errors``.
+        """
         with (
             ledger_errors(self.engine.url),
             self.engine.connect().execution_options(reading=True) as connection,
@@ -52,7 +59,10 @@ class Ledger:
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that is durable once the block has ended."""
+        """A transaction that is durable once the block has ended, and undone if the block raises.
+
+        Raises the errors of ``ledger_errors``.
+        """
         with ledger_errors(self.engine.url), self.engine.begin() as connection:
             yield connection
 
@@ -62,7 +72,7 @@ class Ledger:
             return float(connection.execute(sa.select(now())).scalar_one())
 
     def insert(self, table: sa.Table) -> Any:
-        """An INSERT that may be told what to do on a conflict."""
+        """An INSERT of the database's dialect, which can have an ON CONFLICT clause."""
         from sqlalchemy.dialects import postgresql, sqlite
 
         kind = self.engine.dialect.name
@@ -71,12 +81,12 @@ class Ledger:
     def record(
         self, connection: sa.Connection, rec_id: int | None, kind: str, **detail: Any
     ) -> None:
-        """Add to the history."""
+        """Add an entry to the history, of one recording or of none, in a transaction."""
         entry = {"rec_id": rec_id, "actor": self.actor, "kind": kind, "detail": detail}
         connection.execute(sa.insert(events).values(at=now(), **entry))
 
 
 def in_chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """No more than a statement can hold."""
+    """The values in slices of :data:`MOST_AT_ONCE`: a statement holds only so many."""
     for at in range(0, len(values), MOST_AT_ONCE):
         yield values[at : at + MOST_AT_ONCE]

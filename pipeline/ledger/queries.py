@@ -1,4 +1,7 @@
-"""What a person asks of the ledger, and what he may tell it."""
+"""What people ask of the ledger, and what they may change in it.
+
+``id`` is a name or a sid, or the beginning of either; ``to`` the URL of a destination, "" for any.
+"""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -24,7 +27,7 @@ NEWEST = 20  # entries of a history that are shown
 
 
 class Explained(Struct, frozen=True):
-    """Everything the ledger knows of one recording; times in seconds since the epoch."""
+    """What the ledger knows of one recording, as rows: at most :data:`NEWEST` of each table."""
 
     recording: dict[str, Any]
     parts: tuple[dict[str, Any], ...]
@@ -35,7 +38,7 @@ class Explained(Struct, frozen=True):
 
 
 class Filter(Struct, frozen=True):
-    """Which recordings are meant; what is empty does not matter."""
+    """Which recordings are meant; a field that is empty selects all."""
 
     id: str = ""  # a name, a sid, or what either begins with
     to: str = ""  # URL of a destination
@@ -44,7 +47,7 @@ class Filter(Struct, frozen=True):
 
     @property
     def where(self) -> Iterator[Any]:
-        """As conditions."""
+        """The filter as conditions of a SELECT."""
         if self.id:
             yield recordings.c.name.startswith(self.id, autoescape=True)
         if self.to:
@@ -59,7 +62,7 @@ ALL = Filter()
 
 
 def status(ledger: Ledger, wanted: Filter = ALL) -> list[dict[str, Any]]:
-    """One row for each recording, those that need a look first."""
+    """One row of the columns :data:`SHOWN` for each recording, those that need attention first."""
     columns = [recordings.c[name] for name in SHOWN]
     order = sa.case({state.value: n for n, state in enumerate(_ORDER)}, value=recordings.c.state)
     with ledger.reading() as connection:
@@ -69,7 +72,7 @@ def status(ledger: Ledger, wanted: Filter = ALL) -> list[dict[str, Any]]:
 
 
 def watched(ledger: Ledger, to: str = "") -> list[dict[str, Any]]:
-    """Every store that was watched: when it was looked at last, and why not since."""
+    """Every store that was watched: when it was listed last, and when and why it could not be."""
     columns = [stores.c[name] for name in ("store", "destination", "listed", "failed", "error")]
     where = [stores.c.destination == to] if to else []
     with ledger.reading() as connection:
@@ -89,7 +92,7 @@ _ORDER = (
 
 
 def last_run(ledger: Ledger) -> dict[str, Any] | None:
-    """The watcher that gave a sign of life last."""
+    """The run with the newest heartbeat, as a row with ``now`` beside it; None without any."""
     with ledger.reading() as connection:
         chosen = sa.select(runs, now().label("now")).order_by(runs.c.heartbeat.desc()).limit(1)
         row = connection.execute(chosen).first()
@@ -97,7 +100,7 @@ def last_run(ledger: Ledger) -> dict[str, Any] | None:
 
 
 def explain(ledger: Ledger, id: str, to: str = "") -> Explained:
-    """All about one recording; its sid is enough, or what its name begins with."""
+    """Everything about one recording.  Raises what ``one`` does."""
     with ledger.reading() as connection:
         row = one(connection, id, to)
 
@@ -118,8 +121,9 @@ def explain(ledger: Ledger, id: str, to: str = "") -> Explained:
 
 
 def one(connection: sa.Connection, id: str, to: str = "") -> dict[str, Any]:
-    """The recording of that name, or the only one whose name begins so; of one destination, if it
-    is named.  NotFoundError if there is none, UsageError if there are several.
+    """The row of the recording of that name, or of the only one whose name begins so.
+
+    Raises ``NotFoundError`` if there is none, ``UsageError`` if there are several.
     """
     chosen = sa.select(recordings).where(*Filter(id, to).where).order_by(recordings.c.id)
     rows = connection.execute(chosen.limit(MOST_MEANT)).all()
@@ -140,7 +144,10 @@ MOST_MEANT = 10
 
 
 def retry(ledger: Ledger, id: str, to: str = "") -> Move:
-    """Do not wait any longer: convert it, with what is there."""
+    """Make a recording due at once; one that waits is converted with the segments that are there.
+
+    Raises ``UsageError`` if there is nothing to retry, and what ``one`` does.
+    """
     with ledger.writing() as connection:
         row = one(connection, id, to)
         state = row["state"]
@@ -160,7 +167,10 @@ def retry(ledger: Ledger, id: str, to: str = "") -> Move:
 
 
 def hold(ledger: Ledger, id: str, to: str = "", *, held: bool) -> str:
-    """Leave a recording alone, or no longer; returns its name.  Work that has begun is ended."""
+    """Put a recording on hold, or release it; returns its name.  Work that has begun is finished.
+
+    Raises what ``one`` does.
+    """
     with ledger.writing() as connection:
         row = one(connection, id, to)
         update = sa.update(recordings).where(recordings.c.id == row["id"])
@@ -170,7 +180,10 @@ def hold(ledger: Ledger, id: str, to: str = "", *, held: bool) -> str:
 
 
 def forget(ledger: Ledger, id: str, to: str = "") -> str:
-    """Remove all that is known of a recording; returns its name.  Its files stay where they are."""
+    """Remove all that is known of a recording; returns its name.  Its files stay where they are.
+
+    Raises ``UsageError`` while it is being worked on, and what ``one`` does.
+    """
     with ledger.writing() as connection:
         row = one(connection, id, to)
         idle = (recordings.c.id == row["id"], recordings.c.state != State.WORKING)
@@ -180,7 +193,7 @@ def forget(ledger: Ledger, id: str, to: str = "") -> str:
 
 
 def run_begins(ledger: Ledger, command: str) -> int:
-    """A watcher has started; returns the number of the run."""
+    """Note that a watcher has started; returns the id of the run."""
     host, _, pid = ledger.actor.rpartition(":")
     values = {"command": command, "host": host, "pid": int(pid), "counts": {}}
     with ledger.writing() as connection:
@@ -189,7 +202,7 @@ def run_begins(ledger: Ledger, command: str) -> int:
 
 
 def runs_here(ledger: Ledger) -> set[int]:
-    """Process ids of all watchers that ever ran on this machine."""
+    """Process ids of all watchers in the ledger that ever ran on this machine."""
     host = ledger.actor.rpartition(":")[0]
     chosen = sa.select(runs.c.pid).where(runs.c.host == host).distinct()
     with ledger.reading() as connection:
@@ -199,7 +212,7 @@ def runs_here(ledger: Ledger) -> set[int]:
 def run_goes_on(
     ledger: Ledger, run: int, counts: dict[str, int], *, exit_code: int | None = None
 ) -> None:
-    """A sign of life; with an exit code the last one."""
+    """Note a heartbeat of a run; with an exit code, its end."""
     values: dict[str, Any] = {"heartbeat": now(), "counts": counts}
     if exit_code is not None:
         values |= {"ended": now(), "exit_code": exit_code}

@@ -1,4 +1,4 @@
-"""What was published, entered into a ledger that did not see it done."""
+"""Published versions, entered into a ledger from their receipts."""
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -10,7 +10,7 @@ from pipeline.ledger.states import State
 
 
 class Restored(Struct, frozen=True):
-    """A receipt, as far as the ledger keeps it."""
+    """What the ledger keeps of a receipt."""
 
     recording: str
     source: str
@@ -19,7 +19,7 @@ class Restored(Struct, frozen=True):
 
 
 def enter(ledger: Ledger, destination: str, receipt: Restored) -> bool:
-    """Whether it was news; the newest version is the one that counts."""
+    """Enter a receipt; False if the ledger has this version or a newer one, or is working on it."""
     made = receipt.made
     row = {"name": receipt.recording, "sid": receipt.sid, "store": "", "place": ""}
     values = {"state": State.PUBLISHED, "version": made.version, "verdict": made.verdict.value}

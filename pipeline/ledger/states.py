@@ -1,4 +1,4 @@
-"""What a recording can be, and what may become of it.  Pure: no clock, no database."""
+"""The states of a recording, and the moves between them.  Pure: no clock, no database."""
 
 import random
 from collections.abc import Callable
@@ -23,11 +23,11 @@ class State(StrEnum):
     BACKUPED = "backuped"  # some are in Agora's backup cloud, to be forwarded later
     LATE = "late"  # segments are missing for longer than an upload usually takes
     SETTLING = "settling"  # all there; to be seen unchanged once more
-    CHANGED = "changed"  # published before, its source is another one since
+    CHANGED = "changed"  # published before, and its source has changed since
     READY = "ready"  # to be converted
     LOST = "lost"  # waited in vain: to be converted with what is there
-    WORKING = "working"
-    RETRY = "retry"  # did not work out; to be tried again later
+    WORKING = "working"  # a watcher has claimed it
+    RETRY = "retry"  # an attempt failed; to be tried again later
     PUBLISHED = "published"
     REJECTED = "rejected"  # no MP4: it would mislead or be unsafe
     FAILED = "failed"  # a person has to look
@@ -57,24 +57,25 @@ MOVES: dict[State, frozenset[State]] = {
     State.REJECTED: WAITING | {State.READY, State.LOST},
     State.FAILED: WAITING | {State.READY, State.LOST},
 }
-"""Every move that is allowed; staying is no move."""
+"""Every move that is allowed; to stay in a state is none."""
 
 
 class After(StrEnum):
-    """What an attempt that did not work out leads to."""
+    """What a failed attempt leads to."""
 
     AGAIN = "again"  # the store or the disk is to blame: tried for ever
-    COUNTED = "counted"  # tried again, but only so often
-    NEVER = "never"  # nothing but a person or another source helps
+    COUNTED = "counted"  # tried again, up to a number of attempts
+    NEVER = "never"  # only a person, or a change of the source, helps
 
 
 def observed(state: State, judged: State, *, version: int, same_as_done: bool, same: bool) -> State:
-    """The state after a look at the source.
+    """The state after a look at the source that by itself would be ``judged``.
 
-    ``same_as_done``: the source is the one of the last verdict; ``same``: the one of the last look.
+    ``version`` was published last, 0 is none.  ``same_as_done``: the source is the one of the last
+    verdict; ``same``: the one of the last look.
     """
     if state is State.WORKING:
-        return state  # whoever works on it looks for himself
+        return state  # the watcher that works on it looks itself
     if state in FINAL and same_as_done:
         return state
     if state is State.RETRY and same and judged in (State.READY, State.LOST):
@@ -94,11 +95,11 @@ def after(error: Exception) -> After:
 
 
 FIRST_PAUSE = 15.0  # seconds
-LONGEST_PAUSE = 3600.0
+LONGEST_PAUSE = 3600.0  # seconds
 
 
 def pause(attempt: int, chance: Callable[[], float] = random.random) -> float:
-    """Seconds before the next attempt: doubling, and never two watchers in step.
+    """Seconds before the next attempt: doubling, with jitter so that watchers do not run in step.
 
     ``attempt`` counts from 1; ``chance`` gives 0 to 1.
     """

@@ -1,1 +1,1 @@
-"""What every result has beside it: written, and read back."""
+"""Receipts, one beside every result: written, and read back."""

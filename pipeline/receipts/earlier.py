@@ -1,4 +1,4 @@
-"""What already stands where a result is to go, as the receipt beside it tells."""
+"""What already exists under the name of a result, by the receipt beside it."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,25 +13,25 @@ from pipeline.storage import Storage
 
 
 class Earlier(Struct, frozen=True):
-    """What already stands under the result's name."""
+    """What already exists under the result's name."""
 
     key: str
-    size: int
-    published: Published | None  # None: a crash came between the two, or it is not ours
+    size: int  # bytes
+    published: Published | None  # None: no receipt that fits, after a crash or of another tool
 
     @property
     def receipt(self) -> Mapping[str, Any] | None:
-        """The receipt, if it explains what stands there."""
+        """The receipt, if it is of the files that are there."""
         return self.published.receipt if self.published else None
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The keys of all that it speaks of."""
+        """The keys of all files in the receipt."""
         return tuple(one.key for one in self.published.outputs) if self.published else ()
 
 
 def earlier(destination: Storage, key: str) -> Earlier | None:
-    """An earlier result, None when there is none."""
+    """An earlier result, None when there is none.  Raises the errors of the store."""
     published = _beside(destination, key)
     own = published.key if published else key
     for name in dict.fromkeys((own, key)):
@@ -45,7 +45,7 @@ def earlier(destination: Storage, key: str) -> Earlier | None:
 
 
 def stands(destination: Storage, published: Published) -> bool:
-    """Whether every file that a receipt speaks of is there, with its size."""
+    """Whether every file of a receipt is there, with its size."""
     try:
         return all(destination.head(one.key).size == one.size for one in published.outputs)
     except NotFoundError:
@@ -53,7 +53,8 @@ def stands(destination: Storage, published: Published) -> bool:
 
 
 def lost(destination: Storage, key: str, placed: str, *more: str) -> bool:
-    """Whether the receipt that stands now speaks of another run's result; then ours goes.
+    """Whether the receipt of ``key`` is by now of another run's result; then our own files,
+    ``placed`` and ``more``, are deleted.
 
     A receipt that cannot be read is being written: a file too many is better than one too few.
     """
@@ -66,7 +67,7 @@ def lost(destination: Storage, key: str, placed: str, *more: str) -> bool:
 
 
 def _beside(destination: Storage, key: str) -> Published | None:
-    """The receipt of a result; None if there is none, or another tool's, or of another result."""
+    """The receipt of a result; None if there is none, or it is another tool's or result's."""
     with suppress(ChangedError):  # another run replaced it just now: that one counts
         return _of(destination, key)
     return _of(destination, key)

@@ -1,6 +1,6 @@
 """Recordings that are published already, read back from their receipts.
 
-A receipt found in a store may have been written by anybody: what is not exactly as this tool
+A receipt found in a store may have been written by anybody: one that is not exactly as this tool
 writes it is refused.
 """
 
@@ -27,15 +27,15 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ReceiptError(UsageError):
-    """A receipt that nothing may be done on the strength of."""
+    """A receipt that nothing may rely on."""
 
 
 class Output(Struct, frozen=True):
     """One file of a result; ``name`` is without what one run alone put into it."""
 
     key: str
-    size: int
-    sha256: str
+    size: int  # bytes
+    sha256: str  # hex
     name: str
 
 
@@ -52,33 +52,33 @@ class Published(Struct, frozen=True, eq=False):
     text: bytes  # the receipt itself
     receipt: Mapping[str, Any]
     converted: float  # when the result was proven, seconds since the epoch
-    size: int
-    sha256: str
+    size: int  # bytes
+    sha256: str  # hex
     verdict: Verdict
-    root: str  # what the keys of the inputs are relative to, as people name it
+    root: str  # the URL, fit to print, that the keys of the inputs are relative to
     inputs: tuple[SourceFile, ...]
     missing: tuple[str, ...]  # keys
-    pieces: tuple[Output, ...] = ()  # all files, if it is several
+    pieces: tuple[Output, ...] = ()  # all files, if there are several
 
     @property
     def stem(self) -> str:
-        """The result's key without what every receipt ends in."""
+        """The receipt's key without the ending of all receipts."""
         return self.receipt_key.removesuffix(RECEIPT)
 
     @property
     def name(self) -> str:
-        """The last part of the stem: what its bag is called."""
+        """The last part of the stem: the name of its bag."""
         return self.stem.rpartition("/")[2]
 
     @property
     def file(self) -> str:
-        """What the result is called, without what one run alone put into its name."""
+        """The result's file name, without what one run alone put into it."""
         format = self.receipt["settings"]["format"]
         return self.name if self.name.endswith(f".{format}") else f"{self.name}.{format}"
 
     @property
     def plain(self) -> str:
-        """The key that every run gives the result, or names its files after."""
+        """The key that every run gives the result, or derives its files' names from."""
         return self.stem.removesuffix(self.name) + self.file
 
     @property
@@ -88,7 +88,7 @@ class Published(Struct, frozen=True, eq=False):
 
     @property
     def agora(self) -> names.PlaylistName | None:
-        """Sid and channel, if Agora made it."""
+        """Sid and channel, if it is a recording of Agora's."""
         for key in (self.receipt["source"], *(one.key for one in self.inputs)):
             found = names.parse_playlist_name(key.rpartition("/")[2])
             if found is not None and found.bak is None:
@@ -97,7 +97,7 @@ class Published(Struct, frozen=True, eq=False):
 
     @property
     def begin(self) -> float | None:
-        """When the recording began, in seconds since the epoch, if its slices tell."""
+        """When the recording began, by its slice names, in seconds since the epoch."""
         slices = (names.parse_slice_name(i.key.rpartition("/")[2]) for i in self.inputs)
         return min((s.utc for s in slices if s is not None), default=None)
 
@@ -110,7 +110,10 @@ class Unreadable(Struct, frozen=True):
 
 
 def find(storage: Storage, prefix: str = "") -> Iterator[Published | Unreadable]:
-    """Everything published below a prefix, in the order of the keys."""
+    """Everything published below a prefix, in the order of the keys.
+
+    Raises the errors of the store while it lists; those of one receipt are values.
+    """
     for found in storage.list(prefix):
         if found.key.endswith(RECEIPT) and "/." not in f"/{found.key}":
             try:
@@ -120,7 +123,9 @@ def find(storage: Storage, prefix: str = "") -> Iterator[Published | Unreadable]
 
 
 def read(storage: Storage, key: str) -> Published:
-    """One receipt; ReceiptError if it is not one this tool could have written."""
+    """One receipt.  Raises ``ReceiptError`` if this tool could not have written it, and the errors
+    of the store.
+    """
     entry = storage.head(key)
     if entry.size > LARGEST:
         raise ReceiptError(f"{storage.url(key)}: {entry.size} bytes, too long for a receipt")
@@ -184,7 +189,7 @@ def _belongs(result: str, receipt: str, format: Format) -> bool:
 
 
 def _refuse_other_shapes(made: Any) -> None:
-    """What is only told on, such as findings, still has to be of the right kind."""
+    """What is only passed on, such as findings, must be of the right type as well."""
     for finding in made["findings"]:
         _text(finding["id"]), _text(finding["severity"]), _size(finding["count"])
     muxer, proof = made["muxer"], made["proof"]

@@ -23,7 +23,10 @@ from pipeline.storage.names import printable
 
 
 def reported(made: Published) -> Report:
-    """What its run said of it."""
+    """The report of the run that published a result.
+
+    Raises ``ReceiptError`` if the receipt lacks something or has another type.
+    """
     outputs = [one.key for one in made.outputs]
     try:
         return report_of(made.receipt, source=made.root, outputs=outputs, beside=made.receipt_key)
@@ -34,7 +37,10 @@ def reported(made: Published) -> Report:
 def report_of(
     receipt: Mapping[str, Any], *, source: str, outputs: Sequence[str], beside: str
 ) -> Report:
-    """The report of a result that an earlier run made."""
+    """The report in a receipt; ``beside`` is the receipt's key, ``outputs`` are those of the files.
+
+    Raises ``ValueError``, ``KeyError``, ``TypeError`` or ``AttributeError`` for another shape.
+    """
     made = receipt["output"]
     pieces = tuple(
         Piece(

@@ -25,10 +25,10 @@ def receipt(
     settings: Mapping[str, str],
     muxer: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Everything a later reader needs to judge the result without this tool.
+    """The receipt as JSON values: all that is needed to judge the result without this tool.
 
-    The same input gives the same result, byte by byte; ``converted`` is all that differs between
-    receipts of it.
+    Seconds, bytes and hex as in :mod:`pipeline.model`.  The same input gives the same receipt but
+    for ``converted``.
     """
     return {
         "schema": publish.SCHEMA,

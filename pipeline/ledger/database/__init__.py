@@ -1,1 +1,1 @@
-"""The database below the ledger: its tables, how they came to be, and what its refusals mean."""
+"""The database below the ledger: its tables, their migrations, and what its errors mean."""

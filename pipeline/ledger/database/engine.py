@@ -21,9 +21,11 @@ PATIENCE = 30_000  # milliseconds a writer waits for another one
 
 
 def connect(text: str) -> sa.Engine:
-    """An engine on a database that has all tables of this version.
+    """An engine on a database that has all tables of this version; older ones are migrated.
 
-    UsageError for a URL that cannot be, LedgerError for a database that does not answer.
+    Raises ``UsageError`` for what is no URL of a ledger, a network file system, a newer ledger or a
+    missing driver, ``LedgerError`` for a database that does not answer, ``DeniedError`` and
+    ``DiskFullError`` as their names say.
     """
     url = parsed(text)
     if url.get_backend_name() == "sqlite":
@@ -45,7 +47,9 @@ def connect(text: str) -> sa.Engine:
 
 @contextmanager
 def ledger_errors(url: sa.URL) -> Iterator[None]:
-    """The one place that catches what the database raises.  Its texts may quote passwords."""
+    """The one place that catches what the database raises, without its texts: they may quote
+    passwords.  Raises what :func:`pipeline.ledger.database.failures.meaning` returns.
+    """
     try:
         yield
     except exc.DatabaseError as error:
@@ -57,7 +61,7 @@ def _shown(url: sa.URL) -> str:
 
 
 def parsed(text: str) -> sa.URL:
-    """The URL of a ledger; UsageError if it is none."""
+    """The URL of a ledger, with its driver.  Raises ``UsageError`` if it is none."""
     try:
         url = sa.make_url(text)
     except exc.ArgumentError as error:  # not quoted: it may hold a password
@@ -74,7 +78,7 @@ def parsed(text: str) -> sa.URL:
 
 
 def _make_room(url: sa.URL) -> None:
-    """A folder for the file, on a disk of this machine."""
+    """Make the folder of the file; UsageError if it is not on a disk of this machine."""
     assert url.database is not None
     path = Path(url.database).absolute()
     kind = network_kind(path)

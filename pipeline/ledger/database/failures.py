@@ -1,4 +1,4 @@
-"""What it means that a database refuses: whether to try again, and else what to do.  Pure."""
+"""What an error of the database means: try again, or what else to do.  Pure."""
 
 from pipeline.errors import DeniedError, DiskFullError, LedgerError, RecpipeError, UsageError
 
@@ -57,7 +57,10 @@ _REFUSED = (  # of a connection there is only the server's text, behind FATAL
 
 
 def meaning(error: BaseException | None, where: str) -> RecpipeError:
-    """Ours for one of the driver's.  Its text is left out: it may quote a password."""
+    """Our error for one of the driver's, without its text: it may quote a password.
+
+    ``where`` is the URL, fit to print.  By SQLite's result code or PostgreSQL's SQLSTATE.
+    """
     kind, said = _sqlite(error) or _postgresql(error) or _DAMAGED
     return kind(f"{where}: {said}")
 

@@ -13,7 +13,9 @@ NETWORK = frozenset(
 
 
 def network_kind(path: Path) -> str | None:
-    """The kind of a network or user-space file system, None for a disk of this machine."""
+    """The type of a network or user-space file system; None for a disk of this machine, and where
+    it cannot be told.
+    """
     try:
         mounts = MOUNTS.read_text(encoding="utf-8", errors="replace")
         device = existing(path).stat().st_dev
@@ -25,12 +27,12 @@ def network_kind(path: Path) -> str | None:
 
 
 def existing(path: Path) -> Path:
-    """The path itself, or the nearest folder above it that is there."""
+    """The path itself, or the nearest folder above it that exists."""
     return next((p for p in (path, *path.parents) if p.exists()), Path("/"))
 
 
 def kind_of(mounts: str, device: str) -> str | None:
-    """Type of the file system on a device, from proc(5) mountinfo."""
+    """Type of the file system on a device (``major:minor``), from proc(5) mountinfo."""
     for line in mounts.splitlines():
         before, separator, behind = line.partition(" - ")
         if separator and before.split()[2:3] == [device]:

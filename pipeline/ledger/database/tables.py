@@ -1,4 +1,4 @@
-"""The tables.  Times are seconds since the epoch, as the database's own clock tells them."""
+"""The tables.  Times are seconds since the epoch by the database's own clock, sizes bytes."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ metadata = sa.MetaData(
 
 
 class _State(sa.TypeDecorator[State]):
-    """Kept as its word."""
+    """A state, stored as its word."""
 
     impl = sa.Text
     cache_ok = True
@@ -72,7 +72,7 @@ recordings = sa.Table(
     sa.Index("ix_recordings_name", "name"),
     sa.Index("ix_recordings_store", "store", "destination", "state"),
 )
-"""``lease_token`` only ever grows: a write that names an older one comes too late."""
+"""``lease_token`` is the fencing token and only grows: a write with an older one is refused."""
 
 parts = sa.Table(
     "parts",
@@ -96,7 +96,7 @@ sources = sa.Table(
     sa.Column("etag", sa.Text),
     sa.Column("sha256", sa.Text),
 )
-"""Exactly what was converted."""
+"""Exactly which objects each version was made of."""
 
 attempts = sa.Table(
     "attempts",
@@ -125,14 +125,14 @@ artifacts = sa.Table(
     sa.Column("token", sa.BigInteger, nullable=False),
     sa.Column("at", sa.Double, nullable=False),
 )
-"""The key is what makes a version be published once."""
+"""The primary key ensures that a version is published once."""
 
 events = sa.Table(
     "events",
     metadata,
     sa.Column("id", _ID, primary_key=True),
     sa.Column("rec_id", _ID, sa.ForeignKey("recordings.id", ondelete="CASCADE"), index=True),
-    sa.Column("sid", sa.Text, index=True),  # of what is told about a recording not seen yet
+    sa.Column("sid", sa.Text, index=True),  # of a notification about a recording not seen yet
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
@@ -161,7 +161,7 @@ stores = sa.Table(
     sa.Column("destination", sa.Text, primary_key=True),
     sa.Column("swept", sa.Double),  # when all of it was listed last
     sa.Column("listed", sa.Double),  # when some of it was: when it was looked at last
-    sa.Column("floor", sa.Text, nullable=False, server_default=""),  # key; below it all is done
+    sa.Column("floor", sa.Text, nullable=False, server_default=""),  # key; nothing new below it
     sa.Column("failed", sa.Double),  # when it could not be looked at last
     sa.Column("error", sa.Text),  # and why
 )
@@ -174,7 +174,7 @@ checks = sa.Table(
     sa.Column("archive", sa.Text, primary_key=True),  # URL
     sa.Column("bag", sa.Text, primary_key=True),  # its key there
     sa.Column("how", sa.Text, primary_key=True),  # full, fast
-    sa.Column("checked", sa.Text, nullable=False),  # ISO 8601, as whoever checked it tells
+    sa.Column("checked", sa.Text, nullable=False),  # ISO 8601, by the clock of the checker
     sa.Column("result", sa.Text, nullable=False),  # pass, fail
     sa.Column("at", sa.Double, nullable=False),
 )
@@ -182,7 +182,7 @@ checks = sa.Table(
 
 
 class now(FunctionElement[float]):
-    """The database's clock: that of a host may be wrong."""
+    """The database's clock, seconds since the epoch: that of a host may be wrong."""
 
     type = sa.Double()
     inherit_cache = True

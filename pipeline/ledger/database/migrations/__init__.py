@@ -1,4 +1,4 @@
-"""How the tables came to be, version by version (Alembic)."""
+"""The migrations of the tables, version by version (Alembic)."""
 
 HEAD = "0003"  # the newest version, as in versions/
-LOCK = 0x72656370  # PostgreSQL: whoever holds it migrates
+LOCK = 0x72656370  # PostgreSQL: the holder of this advisory lock migrates

@@ -1,1 +1,1 @@
-"""One module per version of the tables; one that was released is never edited."""
+"""One module per version of the tables; a released one is never edited."""

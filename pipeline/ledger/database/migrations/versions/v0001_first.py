@@ -12,7 +12,7 @@ _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """From nothing."""
+    """Create all tables."""
     _recordings()
     _runs()
     _stores()

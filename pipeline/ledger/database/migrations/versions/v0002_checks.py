@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """One more table."""
+    """Add the table ``checks``."""
     op.create_table(
         "checks",
         sa.Column("archive", sa.Text(), nullable=False),

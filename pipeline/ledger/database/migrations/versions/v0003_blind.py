@@ -10,6 +10,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Two more columns."""
+    """Add the columns ``failed`` and ``error`` of ``stores``."""
     op.add_column("stores", sa.Column("failed", sa.Double(), nullable=True))
     op.add_column("stores", sa.Column("error", sa.Text(), nullable=True))
