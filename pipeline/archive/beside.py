@@ -1,4 +1,4 @@
-"""What lies beside the slices of a recording and is no input of it: Agora's own MP4s."""
+"""Agora's own MP4s, which lie beside the slices of a recording and are not read for it."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,10 @@ from pipeline.storage import Storage
 
 
 def mp4s(published: Published, source: Storage) -> tuple[StoredObject, ...]:
-    """``<sid>_<cname>_0.mp4``, ``_1.mp4`` and so on, also those of failover parts."""
+    """The objects ``<sid>_<cname>_0.mp4``, ``_1.mp4`` and so on of a recording, by key.
+
+    Those of failover parts as well.  Raises the errors of the store.
+    """
     found = {one.key: one for one in _beside(published, source)}
     return tuple(found[key] for key in sorted(found))
 

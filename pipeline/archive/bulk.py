@@ -1,4 +1,4 @@
-"""Many recordings into an archive, published or raw; one that fails stops no other."""
+"""Many recordings into an archive, published or raw; one that fails does not stop the others."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
@@ -23,9 +23,10 @@ Found = tuple[Storage, Published] | Task
 def published_in(
     sources: Iterable[str], opened: Opener, located: Callable[[str], str] = str
 ) -> Iterator[Found | Failure]:
-    """What each source holds: a folder, or the receipt, the MP4 or the playlist of a recording.
+    """The recordings of each source: a folder, or the receipt, the MP4 or the playlist of one.
 
-    ``located`` says where to find what is named otherwise, such as by an id of the ledger.
+    ``located`` gives the location of a source that is named otherwise, such as by an id of the
+    ledger.  A source that cannot be read is a ``Failure``, not an exception.
     """
     for source in sources:
         try:
@@ -50,7 +51,7 @@ def _exists(storage: Storage, key: str) -> bool:
 
 
 def _raw(storage: Storage) -> list[Task]:
-    """Recordings by their playlists; nobody has to have any."""
+    """Recordings by their playlists; there may be none."""
     try:
         return [Task(found, storage) for found in discover(storage, "")]
     except NotFoundError:
@@ -58,7 +59,7 @@ def _raw(storage: Storage) -> list[Task]:
 
 
 def _folder(storage: Storage) -> Iterator[Found | Failure]:
-    known: set[str] = set()  # receipts, and files that one speaks of
+    known: set[str] = set()  # receipts, and the files in them
     made: set[str] = set()  # what was converted already
     count = 0
     for one in find(storage):
@@ -97,7 +98,11 @@ def ingest_all(
     now: Callable[[], float],
     options: Options | None = None,
 ) -> Iterator[Ingested | Report | Failure]:
-    """Ingest each, raw ones converted with ``options``; outcomes come as soon as they are there."""
+    """Ingest each recording, raw ones converted with ``options``; outcomes as they come.
+
+    A raw one without an MP4 gives its ``Report``, an error a ``Failure``.  ``now`` gives seconds
+    since the epoch.
+    """
     taken: dict[str, str] = {}
     for one in found:
         if isinstance(one, Failure):
@@ -120,7 +125,7 @@ def ingest_all(
 
 
 def _named(one: Found, options: Options) -> tuple[str, str, str]:
-    """The recording, where it is, and what its bag is called."""
+    """The recording, where it is, and the name of its bag."""
     if isinstance(one, Task):
         return one.recording.id, one.recording.source, raw.bag_name(one, options)
     storage, published = one

@@ -14,7 +14,10 @@ Fields = tuple[tuple[str, str], ...]
 
 
 def read(path: Path) -> dict[str, Fields]:
-    """Labels and values by recording; UsageError says which line is wrong."""
+    """Labels (of bag-info.txt, RFC 8493 section 2.2.2) and values by recording.
+
+    Raises ``UsageError`` with the line that is wrong.
+    """
     with os_errors(f"read {path}"):
         data = path.read_bytes()
     try:

@@ -1,4 +1,4 @@
-"""What happened to a recording so far, as PREMIS events."""
+"""What happened to a recording so far, as PREMIS 3 events."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +21,11 @@ def events_of(
     mediainfo: str | None,
     now: float,
 ) -> list[Event]:
-    """From its capture to its ingestion, in the order of the events."""
+    """The events from capture to ingestion, in their order.
+
+    ``access`` and ``originals`` are paths in the bag, ``probe`` and ``mediainfo`` versions of the
+    programs that read it; ``now`` is in seconds since the epoch.
+    """
     kept, every = tuple(originals), (*access, *originals)
     readers = (Agent("ffprobe", probe), Agent("MediaInfoLib", mediainfo))
     return [

@@ -9,9 +9,10 @@ from pipeline.storage import Storage
 
 
 def missing_from(archive: Storage, published: Published) -> str | None:
-    """Why the archive does not replace the originals; None if it holds every one of them.
+    """Why the archive cannot replace the originals, for people; None if it holds every one of them.
 
-    The manifests and the listing are looked at; reading every byte is what verify is for.
+    By manifests and listing: ``archive verify`` is what reads every byte.  Raises the errors of the
+    store.
     """
     place = places.named(archive, published.name)
     if place is None:

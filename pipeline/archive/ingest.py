@@ -34,11 +34,11 @@ class Ingested(Struct, frozen=True):
     """What became of one recording."""
 
     recording: str
-    receipt: str  # URL
-    bag: str
+    receipt: str  # URL; empty for a raw recording
+    bag: str  # URL
     state: str  # "ingested", or "present": it was there already
-    files: int
-    size: int
+    files: int  # of the payload
+    size: int  # bytes of the payload
     report: Report | None = None  # of the conversion, if it was made just now
 
 
@@ -50,7 +50,12 @@ def ingest(
     *,
     now: float,
 ) -> Ingested:
-    """Make one bag.  It appears whole or not at all; safe to repeat, also after a crash."""
+    """Make one bag.  It appears whole or not at all; safe to repeat, also after a crash.
+
+    ``now`` is in seconds since the epoch.  Raises ``ExistsError`` for a bag of another version,
+    ``StorageError`` for a file that is not as its receipt says, ``UsageError`` for originals that
+    cannot be named or reached.  Waits while another process makes this bag.
+    """
     archive, order = bagging.archive, bagging.order
     with locked(order.spool, archive.url(published.name)):
         receipt = results.url(published.receipt_key)
@@ -117,7 +122,7 @@ def _described(name: str, number: int) -> str:
 
 
 def _source(making: Making, open_root: Callable[[str], Storage]) -> Storage | None:
-    """None where originals are left out, and need not be reached."""
+    """Where the originals are; None if they are left out and need not be reached."""
     root = _root(making)
     return open_root(root) if making.bagging.order.originals is not Originals.NONE else None
 
@@ -136,7 +141,7 @@ def _root(making: Making) -> str:
 def _take_originals(
     making: Making, source: Storage | None, beside: Sequence[StoredObject]
 ) -> metadata.Fetched:
-    """Copy the originals, or read them where they stay, for a manifest lists those as well."""
+    """Copy the originals, or read them where they stay: a manifest lists those as well."""
     if source is None:
         return []
     published, staging = making.published, making.staging

@@ -1,4 +1,4 @@
-"""What a bag says of its recording: metadata, events, and the tag files of BagIt."""
+"""The metadata of a bag: files about its recording, PREMIS events, and the tag files of BagIt."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,10 @@ Fetched = Sequence[tuple[bag.Fetch, bag.Digests]]  # originals that stay where t
 
 
 def describe(making: Making, beside: Sequence[StoredObject], fetched: Fetched, now: float) -> None:
-    """The receipt, the recording, what ffmpeg said, and as PREMIS which files there are and why."""
+    """Write the receipt, recording.json, the log of ffmpeg, and the files and events as PREMIS.
+
+    ``now`` is in seconds since the epoch.
+    """
     staging, published = making.staging, making.published
     staging.write(receipt_path(published), published.text)
     staging.write(f"{METADATA}recording.json", _recording(published, beside))
@@ -78,7 +81,7 @@ def _recording(published: Published, beside: Sequence[StoredObject]) -> bytes:
 def tag(
     making: Making, payload: Mapping[str, bag.Digests], fetched: list[bag.Fetch], now: float
 ) -> None:
-    """The tag files (RFC 8493 section 2.2): about the bag, and the manifests of all files."""
+    """Write the tag files (RFC 8493 sections 2.1.3 and 2.2): about the bag, and all manifests."""
     staging, published, order = making.staging, making.published, making.bagging.order
     agora = published.agora
     fields = [("Source-Organization", order.organization)] if order.organization else []

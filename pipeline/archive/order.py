@@ -1,4 +1,4 @@
-"""How bags are made, and where what lies in them."""
+"""How bags are made, and the paths in them."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -20,23 +20,23 @@ METADATA = "data/metadata/"
 class Originals(StrEnum):
     """What becomes of the slices."""
 
-    KEEP = "keep"  # in the bag
-    FETCH = "fetch"  # where they are; fetch.txt names them
-    NONE = "none"
+    KEEP = "keep"  # copied into the bag
+    FETCH = "fetch"  # stay where they are; fetch.txt names them (RFC 8493 section 2.2.3)
+    NONE = "none"  # left out
 
 
 class Order(Struct, frozen=True):
     """How bags are made."""
 
     originals: Originals = Originals.KEEP
-    organization: str = ""
-    extra: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # by id
+    organization: str = ""  # Source-Organization in bag-info.txt
+    extra: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # fields, by id
     source: str | None = None  # where the originals are; None: where the receipt says
     spool: Path = Path(".recpipe-spool")
 
 
 class Bagging(Struct, frozen=True):
-    """What all bags of a run are made with."""
+    """What all bags of a run have in common."""
 
     archive: Archive
     order: Order
@@ -53,10 +53,10 @@ class Making(Struct, frozen=True):
 
 
 def original_path(published: Published, key: str) -> str:
-    """Where an input lies in the bag: below the folder all inputs have in common."""
+    """The path of an input in the bag: its key below the folder that all inputs share."""
     return ORIGINALS + key.removeprefix(common_folder(one.key for one in published.inputs))
 
 
 def receipt_path(published: Published) -> str:
-    """Where the receipt lies in the bag."""
+    """The path of the receipt in the bag."""
     return METADATA + published.receipt_key.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""PREMIS 3 (Library of Congress, version 3.0): files, what happened to them, and who did it."""
+"""PREMIS 3.0 (Library of Congress) as XML: objects, events and agents."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,17 +16,17 @@ _ALGORITHMS = {"sha256": "SHA-256", "sha512": "SHA-512"}
 
 
 class File(Struct, frozen=True):
-    """One file: where it lies in the package, what it is, and what it was called before."""
+    """One file (PREMIS object of category file)."""
 
-    path: str
+    path: str  # in the package: its identifier
     digests: Digests | None
-    format: str
-    original: str | None = None
+    format: str  # media type
+    original: str | None = None  # its name before
     source_of: tuple[str, ...] = ()  # paths of the files that were made of it
 
 
 class Agent(Struct, frozen=True):
-    """Who did it.  ``kind``: software, hardware, organization or person."""
+    """Who or what acted.  ``kind`` (agentType): software, hardware, organization or person."""
 
     name: str
     version: str | None = None
@@ -34,24 +34,24 @@ class Agent(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True):
-    """One thing that happened; the type is a word of the Library of Congress's event types."""
+    """One thing that happened; ``type`` is a word of the Library of Congress's event types."""
 
     type: str
     when: float  # seconds since the epoch
     outcome: str
     agents: tuple[Agent, ...]
-    files: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()  # paths in the package
     detail: str = ""
     note: str = ""
 
 
 def moment(seconds: float) -> str:
-    """A time as PREMIS and bag-info write it, to the second, in UTC."""
+    """Seconds since the epoch as PREMIS writes a time: ISO 8601, UTC, to the second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def document(files: Sequence[File], events: Sequence[Event]) -> bytes:
-    """The whole document: files, then events, then every agent once."""
+    """The XML document: files, then events, then every agent once."""
     ET.register_namespace("premis", NAMESPACE)
     root = ET.Element(_name("premis"), {"version": "3.0", f"{{{_XSI}}}schemaLocation": _LOCATION})
     for file in files:
@@ -149,9 +149,9 @@ FORMATS: Mapping[str, str] = {
     "xml": "application/xml",
     "log": "text/plain",
 }
-"""Names of formats by suffix: media types, as archives register them."""
+"""Names of formats by suffix: media types."""
 
 
 def format_of(path: str) -> str:
-    """What a file with this name is taken for."""
+    """The media type of a file by its suffix."""
     return FORMATS.get(path.rpartition(".")[2].lower(), "application/octet-stream")

@@ -1,4 +1,4 @@
-"""Bags that are there already, and whether they are the ones that were to be made."""
+"""Bags that are there already, and whether they are those that were to be made."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from pipeline.receipts.read import Published
 
 
 def another(archive: Archive, place: places.BagLocation) -> ExistsError:
-    """That the bag which is there is not the one that was to be made."""
+    """The error for a bag that is there and is not the one that was to be made."""
     where = archive.storage.url(place.key)
     return ExistsError(
         f"{where}: another version of this recording is archived; name another store"
@@ -21,7 +21,7 @@ def another(archive: Archive, place: places.BagLocation) -> ExistsError:
 
 
 def size_of(archive: Archive, place: places.BagLocation) -> tuple[int, int]:
-    """Number and bytes of the payload of a bag, as it says itself."""
+    """Number of files and bytes of the payload of a bag, by its Payload-Oxum."""
     noted = places.recall_tar(archive.storage, place.name) if place.form is places.Form.TAR else {}
     if place.form is places.Form.OBJECTS:
         info = bag.parse_info(places.read(archive.storage, place, bag.INFO))
@@ -33,7 +33,10 @@ def size_of(archive: Archive, place: places.BagLocation) -> tuple[int, int]:
 def what_is_there(
     published: Published, archive: Archive, place: places.BagLocation
 ) -> Mapping[str, str]:
-    """What a bag that is there was made of; ExistsError if it cannot tell."""
+    """What a bag that is there was made of, in the form of ``to_remember``.
+
+    Raises ``ExistsError`` for a bag that is damaged.
+    """
     if place.form is places.Form.TAR:
         noted = places.recall_tar(archive.storage, place.name)
         if noted is not None:
@@ -56,7 +59,9 @@ def what_is_there(
 def to_remember(
     published: Published, order: Order, payload: Mapping[str, bag.Digests]
 ) -> dict[str, str]:
-    """The same of a bag that is made now."""
+    """What a bag that is made now is made of: digest of the receipt, treatment of the originals,
+    Payload-Oxum, and a digest of inputs and settings.
+    """
     return {
         "receipt": published.receipt_sha256,
         "originals": order.originals.value,
@@ -69,6 +74,6 @@ def to_remember(
 
 
 def made_from(inputs: Iterable[tuple[str, int, str | None]], settings: Mapping[str, str]) -> str:
-    """Equal for what was made of the same inputs in the same way."""
+    """A digest of inputs and settings: equal where the same was made of the same."""
     told = json.dumps([sorted(map(str, inputs)), dict(settings)], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()

@@ -1,6 +1,6 @@
 """A recording that was not published anywhere: converted, proven and bagged in one step.
 
-The result lies in the spool until its bag is whole, so that a run that was killed goes on there.
+The result lies in the spool until its bag is whole, so that the run after a crash continues there.
 """
 
 import hashlib
@@ -32,7 +32,10 @@ Clock = Callable[[], float]
 
 
 def take(work: Task, bagging: Bagging, options: Options, now: Clock) -> Ingested | Report:
-    """Its bag, or why nothing could be made of it.  Safe to repeat."""
+    """Convert a recording and make its bag; the report if there is no MP4.  Safe to repeat.
+
+    Raises what ``ingest`` and ``process`` raise; ``ExistsError`` for a bag of another source.
+    """
     target = _target(work, bagging, options)
     with locked(bagging.order.spool, f"archive of {target.url}"):
         there = _present(work, target, bagging, options)
@@ -49,13 +52,13 @@ def take(work: Task, bagging: Bagging, options: Options, now: Clock) -> Ingested
 
 
 def bag_name(work: Task, options: Options) -> str:
-    """What the bag of a recording is called: as its receipt would be."""
+    """The name of a recording's bag: that of its receipt, without the ending."""
     target = Destination(work.source, options.format).target(work.recording.id)
     return receipt_key(target.key).removesuffix(RECEIPT)
 
 
 def _target(work: Task, bagging: Bagging, options: Options) -> Target:
-    """A folder of its own in the spool, the same one whenever this is asked for again."""
+    """A folder of its own in the spool, the same one in every run."""
     told = f"{bagging.archive.storage.url()}\0{work.recording.source}"
     identity = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     folder = bagging.order.spool / "archive" / identity

@@ -20,7 +20,10 @@ EBUCORE = "EBUCore_1.8_ps"
 
 
 def ffprobe(ffmpeg: Ffmpeg, path: Path, format: Format, name: str) -> bytes:
-    """Container and streams as JSON; the file is called by its name in the package."""
+    """Container and streams as JSON, with ``name`` in place of the path.
+
+    Raises ``MuxingError`` if ffprobe fails or says nothing.
+    """
     argv = file_commands.describe(ffmpeg.ffprobe, path, format)
     with tempfile.TemporaryFile() as output:
         run(argv, env=ffmpeg.env, stdout=output.fileno())
@@ -34,7 +37,7 @@ def ffprobe(ffmpeg: Ffmpeg, path: Path, format: Format, name: str) -> bytes:
 
 
 def mediainfo(path: Path) -> bytes:
-    """EBUCore XML.  Read through a file object: the path on this machine is nobody's business."""
+    """EBUCore 1.8 as XML.  Read through a file object, so that no local path is in it."""
     from pymediainfo import MediaInfo
 
     with os_errors(f"read {path}"), path.open("rb") as file:
@@ -43,6 +46,6 @@ def mediainfo(path: Path) -> bytes:
 
 
 def mediainfo_version(told: bytes) -> str | None:
-    """The version of the library, as its own output names it."""
+    """The version of MediaInfoLib, from what ``mediainfo`` returned; None if it does not say."""
     match = re.search(rb'writingLibraryVersion="([^"]+)"', told)
     return match and match[1].decode("utf-8", "replace")

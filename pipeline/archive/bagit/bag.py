@@ -1,4 +1,4 @@
-"""Bags as values: what RFC 8493 (BagIt 1.0) says must be in which file, in both directions."""
+"""Bags as values: the files that RFC 8493 (BagIt 1.0) defines, written and parsed."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ PROFILE_FILE = "bagit-profile.json"
 DECLARED = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 PROFILE = "urn:x-recpipe:bagit-profile:recording:1"
 
-OURS = (  # labels of bag-info.txt that nobody else may set
+OURS = (  # labels of bag-info.txt that a user may not set
     *("Bagging-Date", "Bag-Software-Agent", "BagIt-Profile-Identifier", "Payload-Oxum"),
     *("External-Identifier", "Recording", "Recording-Verdict", "Originals"),
 )
@@ -27,9 +27,9 @@ _ESCAPE = re.compile(r"%(0[AaDd]|25)")
 
 
 class Digests(Struct, frozen=True):
-    """Both digests of one file, made in one read."""
+    """Both digests of one file, in hex, made in one read."""
 
-    size: int
+    size: int  # bytes
     sha256: str
     sha512: str
 
@@ -42,50 +42,52 @@ class Fetch(Struct, frozen=True):
     """A payload file that stays elsewhere (RFC 8493 section 2.2.3)."""
 
     url: str
-    size: int
-    path: str
+    size: int  # bytes
+    path: str  # in the bag
 
 
 def manifest_name(algorithm: str, *, tags: bool = False) -> str:
-    """``manifest-sha256.txt``, or the one of the tag files."""
+    """The name of a payload manifest, or of a tag manifest (RFC 8493 sections 2.1.3, 2.2.1)."""
     return f"{'tag' * tags}manifest-{algorithm}.txt"
 
 
 def is_payload(path: str) -> bool:
-    """Whether a file of a bag is what it carries, and not about it."""
+    """Whether a file of a bag is payload (RFC 8493 section 2.1.2), not a tag file."""
     return path.startswith("data/")
 
 
 def is_tag_manifest(path: str) -> bool:
-    """The only files that no manifest lists."""
+    """Whether a file is a tag manifest: the only files that no manifest lists."""
     return path in [manifest_name(algorithm, tags=True) for algorithm in ALGORITHMS]
 
 
 def manifest(files: Mapping[str, Digests], algorithm: str) -> bytes:
-    """RFC 8493 section 2.1.3, in the order of the paths."""
+    """A manifest (RFC 8493 section 2.1.3), in the order of the paths."""
     lines = [f"{files[path].of(algorithm)}  {escaped(path)}\n" for path in sorted(files)]
     return "".join(lines).encode()
 
 
 def oxum(files: Iterable[Digests]) -> str:
-    """Bytes and number of all payload files (RFC 8493 section 2.2.2)."""
+    """Payload-Oxum: bytes and number of all payload files (RFC 8493 section 2.2.2)."""
     sizes = [one.size for one in files]
     return f"{sum(sizes)}.{len(sizes)}"
 
 
 def info(fields: Sequence[tuple[str, str]]) -> bytes:
-    """``bag-info.txt``: one line for each field, whatever the value held."""
+    """``bag-info.txt`` (RFC 8493 section 2.2.2): one line for each field, white space folded."""
     lines = [f"{label}: {printable(' '.join(value.split()))}\n" for label, value in fields]
     return "".join(lines).encode()
 
 
 def fetch(files: Iterable[Fetch]) -> bytes:
-    """``fetch.txt``; blanks of a URL have to be escaped already."""
+    """``fetch.txt`` (RFC 8493 section 2.2.3); spaces in URLs must be percent-encoded already."""
     return "".join(f"{one.url} {one.size} {escaped(one.path)}\n" for one in files).encode()
 
 
 def label(text: str) -> str:
-    """A label somebody else chose; UsageError if it is ours, or none."""
+    """A label for bag-info.txt that a user chose.  Raises ``UsageError`` if it is ours, or no
+    label.
+    """
     name = text.strip()
     if not _LABEL.fullmatch(name):
         raise UsageError(f"{printable(name)!r}: no label for bag-info.txt; letters, digits and -")
@@ -95,17 +97,19 @@ def label(text: str) -> str:
 
 
 def escaped(path: str) -> str:
-    """Line ends and percent signs, as RFC 8493 section 2.1.3 wants them."""
+    """A path with line ends and percent signs encoded, as RFC 8493 section 2.1.3 asks for."""
     return path.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def unescaped(path: str) -> str:
-    """The inverse."""
+    """The inverse of :func:`escaped`."""
     return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), path)
 
 
 def parse_manifest(text: bytes) -> dict[str, str]:
-    """Digest by path; ValueError says which line is none, or names a path twice."""
+    """Digests (lower-case hex) by path.  Raises ``ValueError`` with the line that is no entry, or
+    repeats a path.
+    """
     found: dict[str, str] = {}
     for number, line in enumerate(_lines(text), 1):
         match = _LINE.fullmatch(line)
@@ -117,7 +121,10 @@ def parse_manifest(text: bytes) -> dict[str, str]:
 
 
 def parse_info(text: bytes) -> dict[str, str]:
-    """The fields of ``bag-info.txt``; of a repeated label the last one."""
+    """The fields of ``bag-info.txt``; of a repeated label the last one.
+
+    Raises ``ValueError`` for a line without a label.
+    """
     found: dict[str, str] = {}
     last = ""
     for line in _lines(text):
@@ -132,7 +139,7 @@ def parse_info(text: bytes) -> dict[str, str]:
 
 
 def parse_fetch(text: bytes) -> dict[str, Fetch]:
-    """Entries by path."""
+    """The entries of ``fetch.txt`` by path.  Raises ``ValueError`` with the line that is none."""
     found = {}
     for number, line in enumerate(_lines(text), 1):
         url, _, rest = line.partition(" ")

@@ -29,7 +29,10 @@ LAYOUT = "0003-hash-and-id-n-tuple-storage-layout"
 
 
 def to_tar(storage: Storage, place: BagLocation, to: Path) -> Path:
-    """One tar of a bag, checked on the way; safe to repeat."""
+    """Write a bag as one tar into a folder, checked on the way; safe to repeat.
+
+    Raises ``StorageError`` for a bag that is damaged or holds a link.
+    """
     key = f"{place.name or 'bag'}{places.TAR}"
     home = folder(to)
     work = _workplace(home.root, place)
@@ -47,7 +50,11 @@ def to_tar(storage: Storage, place: BagLocation, to: Path) -> Path:
 
 
 def to_ocfl(storage: Storage, place: BagLocation, to: Path, *, now: float) -> Path:
-    """One OCFL object that holds the whole bag as its first version, in an OCFL storage root."""
+    """Write a bag as version 1 of an OCFL 1.1 object, in an OCFL storage root; returns its path.
+
+    ``now`` is in seconds since the epoch.  Raises ``ExistsError`` for an object that is there, or
+    a folder that is no storage root, ``StorageError`` for a bag that is damaged.
+    """
     root = folder(to).root
     _make_root(root)
     id = f"urn:x-recpipe:recording:{quote(place.name or 'bag')}"
@@ -145,7 +152,7 @@ def _make_root(root: Path) -> None:
 
 
 def _layout(id: str) -> str:
-    """OCFL extension 0003: three tuples of the hash, then the identifier itself."""
+    """An object's path by OCFL extension 0003: three tuples of the hash, then the encoded id."""
     name = hashlib.sha256(id.encode()).hexdigest()
     encoded = re.sub(r"%..", lambda code: code[0].lower(), quote(id, safe=""))
     encoded = encoded.replace(".", "%2e").replace("~", "%7e")

@@ -1,4 +1,4 @@
-"""Whether a bag is still what it was (RFC 8493 section 3): complete, and every digest right."""
+"""Whether a bag is complete and valid (RFC 8493 section 3): no file missing, every digest right."""
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -16,15 +16,15 @@ from pipeline.storage import Storage
 from pipeline.storage.locations import of_uri
 from pipeline.storage.names import printable
 
-READERS = 8
-LARGEST_TAG_FILE = 64 << 20
+READERS = 8  # files at once
+LARGEST_TAG_FILE = 64 << 20  # bytes
 LINKED = "what it leads to may go without the bag; put the file itself in its place"
 
 
 class Problem(Struct, frozen=True):
     """One thing that is wrong with a bag.
 
-    ``kind``: missing, extra, changed, unreadable, link, or invalid (a tag file that says nonsense).
+    ``kind``: missing, extra, changed, unreadable, link, or invalid (a tag file of wrong syntax).
     """
 
     kind: str
@@ -35,31 +35,31 @@ class Problem(Struct, frozen=True):
 class CheckedFile(Struct, frozen=True):
     """One file as it was found; the digests are None if only its size was looked at."""
 
-    size: int
+    size: int  # bytes
     digests: Digests | None = None
 
 
 class Contents(Struct):
-    """Everything found in a bag."""
+    """Everything found in a bag, by path."""
 
     files: dict[str, CheckedFile] = field(default_factory=dict)
-    texts: dict[str, bytes] = field(default_factory=dict)  # tag files
+    texts: dict[str, bytes] = field(default_factory=dict)  # of tag files
     problems: list[Problem] = field(default_factory=list)
 
 
 class Checked(Struct, frozen=True):
-    """What a check of one bag came to."""
+    """The result of a check of one bag."""
 
-    bag: str
+    bag: str  # URL
     how: str  # "full" or "fast"
     problems: tuple[Problem, ...]
-    files: int
-    size: int
-    repaired: tuple[str, ...] = ()
+    files: int  # of the payload
+    size: int  # bytes of the payload
+    repaired: tuple[str, ...] = ()  # paths
 
     @property
     def ok(self) -> bool:
-        """Nothing is wrong with it."""
+        """Whether nothing is wrong with the bag."""
         return not self.problems
 
 
@@ -68,7 +68,8 @@ def check(
 ) -> Checked:
     """Read a bag and judge it.  ``fast`` compares sizes and names (Payload-Oxum), not digests.
 
-    With ``opened``, files that fetch.txt names are read where they are.
+    With ``opened``, files that fetch.txt names are read where they are.  Damage is a problem in the
+    result; raises the errors of a store that cannot be listed.
     """
     contents = read(storage, place, fast=fast)
     problems = [*contents.problems, *judge(contents)]
@@ -81,7 +82,7 @@ def check(
 
 
 def read(storage: Storage, place: BagLocation, *, fast: bool) -> Contents:
-    """Everything there is in a bag; what cannot be read is a problem, not an error."""
+    """All files of a bag; a file that cannot be read is a problem, not an exception."""
     linked = places.links(storage, place)
     if linked:  # none of it is read: it could be anything on this machine
         return Contents(problems=[Problem("link", path, LINKED) for path in linked])
@@ -146,7 +147,7 @@ def _fast_tar(storage: Storage, place: BagLocation) -> Contents:
 
 
 def judge(contents: Contents) -> Iterator[Problem]:
-    """What is wrong, from what was found alone."""
+    """The problems of a bag, judged from its contents alone."""
     if not contents.files:
         return
     yield from _declared(contents)
@@ -246,6 +247,6 @@ def _fetched(contents: Contents, opened: Opener) -> Iterator[Problem]:
 
 
 def summary(problems: Sequence[Problem]) -> str:
-    """One line for people."""
+    """Problems in one line for people: how many of each kind."""
     counts = Counter(problem.kind for problem in problems)
     return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))

@@ -1,4 +1,4 @@
-"""Where bags lie: a folder or a bucket, as one object for each file or as one tar for each bag."""
+"""Bags in a folder or a bucket: one object for each file, or one tar for each bag."""
 
 import hashlib
 import io
@@ -18,10 +18,10 @@ from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.spool import put_bytes
 
-STATE = ".recpipe/"  # what we remember about an archive; hidden, and in no bag
+STATE = ".recpipe/"  # what is remembered of an archive; hidden, and in no bag
 STAGING = ".recpipe-ingest/"  # bags that are not whole yet
 TAR = ".tar"
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # bytes
 
 
 class Form(StrEnum):
@@ -39,7 +39,7 @@ class BagLocation(Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """The tar, or what all keys of the bag begin with."""
+        """The key of the tar, or the prefix of all keys of the bag."""
         if self.form is Form.TAR:
             return self.name + TAR
         return f"{self.name}/" if self.name else ""
@@ -48,7 +48,7 @@ class BagLocation(Struct, frozen=True):
 def places(storage: Storage) -> list[BagLocation]:
     """Every bag of an archive, whole or not, in the order of the keys.
 
-    A folder is a bag, or should be one: one whose ``bagit.txt`` is gone is not passed over.
+    Every folder should be a bag: one without ``bagit.txt`` is not skipped.
     """
     found: list[BagLocation] = []
     for name, objects in groupby(storage.list(), lambda entry: entry.key.partition("/")[0]):
@@ -65,7 +65,9 @@ def places(storage: Storage) -> list[BagLocation]:
 
 
 def named(storage: Storage, name: str) -> BagLocation | None:
-    """The bag of this name, if it is whole; a bag without its declaration is none."""
+    """The bag of this name, if it is whole; without ``bagit.txt`` (RFC 8493 section 2.1.1) it is
+    none.
+    """
     for place in (BagLocation(name), BagLocation(name, Form.TAR)):
         inside = bag.DECLARATION if place.form is Form.OBJECTS else ""
         try:
@@ -77,12 +79,12 @@ def named(storage: Storage, name: str) -> BagLocation | None:
 
 
 def links(storage: Storage, place: BagLocation) -> list[str]:
-    """Every link in a bag, or that a bag is: what it leads to is not in the archive's keeping."""
+    """Every symbolic link in a bag, or in its place: what it leads to is not in the archive."""
     return [key.removeprefix(place.key) for key in storage.links(place.key)]
 
 
 def read(storage: Storage, place: BagLocation, path: str) -> bytes:
-    """One small file of a bag; NotFoundError if the bag has none of that name."""
+    """One small file of a bag.  Raises ``NotFoundError`` if the bag has none of that path."""
     if place.form is Form.OBJECTS:
         return b"".join(storage.open(place.key + path))
     for found, _, chunks in members(storage, place):
@@ -94,7 +96,8 @@ def read(storage: Storage, place: BagLocation, path: str) -> bytes:
 def members(storage: Storage, place: BagLocation) -> Iterator[tuple[str, int, Iterator[bytes]]]:
     """Path, size and bytes of every file in a tar, in one pass over it.
 
-    StorageError if it is not a tar to its end, or holds anything but files below its own name.
+    Raises ``StorageError`` if it is not a tar to its end, or holds anything but files below its own
+    name.
     """
     where = f"read {storage.url(place.key)}"
     stream = cast(IO[bytes], io.BufferedReader(_Chunks(storage.open(place.key)), CHUNK))
@@ -144,7 +147,7 @@ class _Chunks(io.RawIOBase):
 
 
 def pack(storage: Storage, name: str, paths: list[str], to: Path) -> str:
-    """Write the files of a bag as one tar, in this order; returns the tar's SHA-256."""
+    """Write the files of a bag as one tar, in this order; returns the tar's SHA-256 in hex."""
     with os_errors(f"write {to}"), to.open("wb") as file:
         hashing = _Hashing(file)
         with tarfile.open(fileobj=cast(IO[bytes], hashing), mode="w|", bufsize=CHUNK) as tar:
@@ -158,7 +161,7 @@ def pack(storage: Storage, name: str, paths: list[str], to: Path) -> str:
 
 
 class _Hashing:
-    """A file that hashes what it is given to write."""
+    """A file that hashes what is written to it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self.digest = file, hashlib.sha256()
@@ -169,12 +172,12 @@ class _Hashing:
 
 
 def remember_tar(storage: Storage, name: str, told: dict[str, Any], spool: Path) -> None:
-    """Note what a tar holds, for it may lie in a class that cannot be read at once."""
+    """Note what a tar holds: it may get a storage class that cannot be read at once."""
     write_state(storage, f"tars/{name}.json", told, spool)
 
 
 def recall_tar(storage: Storage, name: str) -> dict[str, Any] | None:
-    """What was noted; None if nothing was."""
+    """What ``remember_tar`` noted of a tar; None if nothing."""
     told = read_state(storage, f"tars/{name}.json")
     return told if isinstance(told, dict) else None
 
@@ -186,7 +189,7 @@ def write_state(storage: Storage, name: str, told: Any, spool: Path) -> None:
 
 
 def read_state(storage: Storage, name: str) -> Any:
-    """The value kept under a name; None if there is none, or none that can be read."""
+    """The value that ``write_state`` kept; None if there is none, or it is no JSON."""
     try:
         return json.loads(b"".join(storage.open(STATE + name)))
     except (NotFoundError, ValueError, RecursionError):

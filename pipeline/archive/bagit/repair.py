@@ -1,5 +1,5 @@
-"""Damaged files of a bag, put right from a second copy.  Nothing is taken on trust: what is put
-in place has the digests that the bag's own manifests ask for.
+"""Damaged files of a bag, repaired from a second copy.  Nothing of the copy is trusted: only files
+with the digests in the bag's own manifests are used.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ DAMAGED = ("missing", "changed", "unreadable", "invalid")
 
 
 class _Repair(Struct, frozen=True):
-    """A damaged bag, a second copy of it, and where files are kept on their way."""
+    """A damaged bag, a second copy of it, and the folder for temporary files."""
 
     storage: Storage
     place: BagLocation
@@ -30,11 +30,14 @@ class _Repair(Struct, frozen=True):
 
 
 def repair(storage: Storage, place: BagLocation, copy: Storage, spool: Path) -> list[str]:
-    """Replace what is damaged or missing; returns the paths.  What is extra is left alone."""
+    """Replace damaged and missing files; returns their paths.  Extra files are left alone.
+
+    Nothing is done to a bag that holds a link.  Raises the errors of either store.
+    """
     with os_errors(f"make {spool}"):
         spool.mkdir(parents=True, exist_ok=True)
     if places.links(storage, place) or places.links(copy, place):
-        return []  # what is written would go where it leads
+        return []  # a repair would write to where the link leads
     if place.form is Form.TAR:
         return _tar(_Repair(storage, place, copy, spool))
     return _files(_Repair(storage, place, copy, spool))
@@ -59,7 +62,7 @@ def _damaged(contents: Contents) -> list[str]:
 
 
 def _one(of: _Repair, path: str, contents: Contents) -> bool:
-    """Whether the file of the copy is the right one; then it is in place, and in the contents."""
+    """Put the file of the copy in place, and into the contents, if it is the right one."""
     temporary = new(of.spool)
     try:
         with os_errors(f"write {temporary}"), temporary.open("wb") as file:
@@ -146,7 +149,7 @@ def _tar(of: _Repair) -> list[str]:
 
 
 def repaired(checked: Checked, paths: list[str]) -> Checked:
-    """The result of the check after a repair, with what was repaired."""
+    """The result of the check after a repair, with the paths that were repaired."""
     return Checked(
         checked.bag, checked.how, checked.problems, checked.files, checked.size, tuple(paths)
     )

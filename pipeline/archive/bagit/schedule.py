@@ -1,4 +1,4 @@
-"""Which bags to check next: those that were not checked for longest; and what is remembered."""
+"""Which bags to check next: those checked longest ago; and the memory of earlier checks."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,13 @@ FILE = "fixity.json"
 
 
 class Memory(Protocol):
-    """What is known of earlier checks: by key of the bag and kind of check, when and how it was."""
+    """Earlier checks, by ``<key of the bag> <full or fast>``: when (``checked``) and ``result``."""
 
     def recall(self) -> Mapping[str, Mapping[str, str]]:
-        """Moments as text that sorts, by ``<key> <how>``."""
+        """All entries; ``checked`` is ISO 8601 in UTC, which sorts as text."""
 
     def remember(self, entries: Mapping[str, Mapping[str, str]]) -> None:
-        """Keep these beside what is known."""
+        """Add entries, or replace those of the same keys."""
 
 
 class InArchive(Struct, frozen=True):
@@ -35,14 +35,14 @@ class InArchive(Struct, frozen=True):
     spool: Path
 
     def recall(self) -> Mapping[str, Mapping[str, str]]:
-        """Nothing if it was never written, or is damaged: then all is due."""
+        """All entries; none if the file is missing or damaged: then every bag is due."""
         told: Any = places.read_state(self.storage, FILE)
         if not isinstance(told, dict):
             return {}
         return {k: v for k, v in told.items() if isinstance(v, dict)}
 
     def remember(self, entries: Mapping[str, Mapping[str, str]]) -> None:
-        """Read, add, write: what another process wrote meanwhile stays."""
+        """Read, add, write: entries of another process stay."""
         places.write_state(self.storage, FILE, {**self.recall(), **entries}, self.spool)
 
 
@@ -53,12 +53,12 @@ class InLedger(Struct, frozen=True):
     storage: Storage
 
     def recall(self) -> Mapping[str, Mapping[str, str]]:
-        """What is known of this archive."""
+        """All entries of this archive."""
         known = custody.checked(self.ledger, self.storage.url())
         return {f"{bag} {how}": told for (bag, how), told in known.items()}
 
     def remember(self, entries: Mapping[str, Mapping[str, str]]) -> None:
-        """Keep these beside what is known."""
+        """Add entries, or replace those of the same keys; each also becomes an event."""
         told = {tuple(key.rsplit(" ", 1)): entry for key, entry in entries.items()}
         custody.remember(self.ledger, self.storage.url(), {(b, h): e for (b, h), e in told.items()})
         for (bag, how), entry in told.items():
@@ -71,7 +71,9 @@ class InLedger(Struct, frozen=True):
 def due(
     found: Sequence[BagLocation], known: Mapping[str, Mapping[str, str]], how: str, share: float
 ) -> list[BagLocation]:
-    """This share of the bags, at least one: never checked first, then the longest not checked."""
+    """A share (0 to 1) of the bags, at least one: those never checked, then those checked longest
+    ago.
+    """
 
     def last(place: BagLocation) -> str:
         return str(known.get(entry_key(place, how), {}).get("checked", ""))
@@ -81,10 +83,10 @@ def due(
 
 
 def entry_key(place: BagLocation, how: str) -> str:
-    """What a check of this bag is remembered under."""
+    """The key under which a check of this bag is remembered."""
     return f"{place.key} {how}"
 
 
 def entry(checked: Checked, now: float) -> dict[str, str]:
-    """What is remembered of a check."""
+    """The entry for a check; ``now`` is in seconds since the epoch."""
     return {"checked": moment(now), "result": "pass" if checked.ok else "fail"}

@@ -1,6 +1,6 @@
 """A bag while it is made: every file is hashed while it is copied, and never twice.
 
-What is done is written to a journal, so that a run that was killed goes on where it stopped.
+Finished files are written to a journal, so that the run after a crash continues there.
 """
 
 import hashlib
@@ -27,19 +27,22 @@ Look = Callable[[Path], None]
 
 
 class Archive(Struct, frozen=True):
-    """Where bags go.  ``bags`` writes with the class, lock and tags that were asked for."""
+    """Where bags go.  ``bags`` writes with the storage class, lock and tags that were asked for."""
 
     storage: Storage
     bags: Storage
     form: Form = Form.OBJECTS
 
     def url(self, name: str) -> str:
-        """How people name a bag."""
+        """The URL of a bag, fit to print."""
         return self.storage.url(places.BagLocation(name, self.form).key.removesuffix("/"))
 
 
 class Staging:
-    """One bag on its way: in a hidden folder, or in its place but without its declaration."""
+    """One bag while it is made: in a hidden folder, or in its place but without ``bagit.txt``.
+
+    ``files`` are the digests of its files so far, by path.
+    """
 
     def __init__(self, archive: Archive, name: str, spool: Path) -> None:
         self._archive, self._name = archive, name
@@ -56,7 +59,7 @@ class Staging:
         self.files: dict[str, Digests] = {}
 
     def _hidden_home(self, identity: str) -> Path | None:
-        """The folder in which nobody looks for it; None where a bag cannot be moved in one step."""
+        """The hidden folder; None in a bucket, where a bag cannot be moved in one step."""
         if self._archive.form is Form.TAR:
             return self._spool / identity
         root = self._archive.storage.path("")
@@ -82,7 +85,7 @@ class Staging:
         return known
 
     def has(self, path: str, identity: str) -> bool:
-        """Take over a file that an earlier run made of the same source."""
+        """Whether an earlier run made a file of the same source; then it is taken over."""
         there, digests = self._known.get(path, ("", None))
         if there != identity or digests is None:
             return False
@@ -100,10 +103,10 @@ class Staging:
         version: str = "",
         look: Look | None = None,
     ) -> None:
-        """Copy an object, hashed in the same read; StorageError unless it has this SHA-256.
+        """Copy an object, hashed in the same read.  Raises ``StorageError`` for another SHA-256.
 
         Where none is known, ``version`` tells the object from others of its name.  ``look`` may
-        read the copy before it goes to its place.
+        read the copy before it is put in place.
         """
         identity = sha256 or version
         if self.has(path, identity):
@@ -159,7 +162,10 @@ class Staging:
                 file.write(line)
 
     def finish(self, told: Mapping[str, Any]) -> None:
-        """Let the bag appear, whole; ``told`` is what is remembered of a tar."""
+        """Make the bag visible, whole; ``told`` is what is remembered of a tar.
+
+        Raises ``ExistsError`` if a file in its place is not of this bag.
+        """
         self._refuse_what_is_not_ours()
         self.write(bag.DECLARATION, bag.DECLARED)
         if self._hidden is not None and self._archive.form is Form.TAR:
@@ -199,7 +205,7 @@ class Staging:
 
 
 def digest(chunks: Iterable[bytes], write: Callable[[bytes], Any] | None = None) -> Digests:
-    """Both digests in one pass; what is read is written on at once."""
+    """Both digests in one pass; each chunk is passed to ``write``, if there is one."""
     short, long, size = hashlib.sha256(), hashlib.sha512(), 0
     for chunk in chunks:
         short.update(chunk)
@@ -223,7 +229,7 @@ def _umask() -> int:
 
 
 def _keep_only(folder: Path, files: Mapping[str, Digests]) -> None:
-    """Drop what else is in a hidden folder of ours, temporary files of a killed run too."""
+    """Remove all other files from our hidden folder, temporary ones of a killed run too."""
     with os_errors(f"write in {folder}"):
         for path in sorted(folder.rglob("*"), reverse=True):
             if path.is_dir() and not path.is_symlink():
