@@ -1,4 +1,4 @@
-"""Whether a slot is of this recording.  Long: by clock, format, length and counters beside others.
+"""Whether a slot belongs to this recording.  Long: by clock, format, length and counters.
 
 Times are ticks of 90 kHz unless they say seconds.
 """
@@ -27,17 +27,19 @@ from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
 
 OUT = HZ  # a slot whose clock is further off than this from both its neighbours is out of line
-MORE = HZ // 5  # ticks by which a slot is longer than EXTINF, where no other one is
-UNITS = 1.5  # by which no writer goes back where it changes the format
-ENOUGH = 3  # edges that tell how a writer counts
+MORE = HZ // 5  # ticks by which a slot is longer than EXTINF, where no other slot is
+UNITS = 1.5  # access units by which no writer goes back where it changes the format
+ENOUGH = 3  # edges that show how a writer counts
 MISSING = (
-    5  # times as long as a slot: if its neighbours are further apart, their clocks tell nothing
+    5  # times as long as a slot: if its neighbours are further apart, their clocks say nothing
 )
 
 
 def in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
-    """A clock that steps out and back again: a slice of another recording, unless every counter
-    goes on through it, or each of its streams fits to a part of a unit.
+    """The slot ``found.here`` and what is wrong with it.  A clock that steps out and back again
+    marks a slice of another recording, and the slot is emptied; unless every counter goes on
+    through it, or each stream fits to a fraction of a unit: then its stamps are set by its
+    neighbours.
     """
     slot = slots[found.here]
     if found.before is None or found.behind is None or not found.since or not found.until:
@@ -63,8 +65,8 @@ def in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findin
 
 
 def _off_both(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
-    """Between its neighbours is room for it, and its clock is off both: set by them, or of another
-    recording.
+    """There is room for the slot between its neighbours, and its clock is off both: it is set by
+    them, or of another recording.
     """
     slot = slots[found.here]
     counted = _counted(slots, found)
@@ -106,14 +108,14 @@ def _set_back(slot: Slot, steps: Mapping[int, int]) -> list[Finding]:
 
 
 def _is_announced(slots: Sequence[Slot], found: Neighbours) -> bool:
-    """The clock may restart in front of it or behind it (EXT-X-DISCONTINUITY)."""
+    """Whether the clock may restart in front of the slot or behind it (EXT-X-DISCONTINUITY)."""
     assert found.behind is not None
     return slots[found.here].discontinuity or slots[found.behind].discontinuity
 
 
 def _has_its_place(slots: Sequence[Slot], found: Neighbours, over: int) -> bool:
-    """It fills what is missing between its neighbours, or the room there says nothing; ``over`` is
-    how far it reaches into one.
+    """Whether the slot fills what is missing between its neighbours, or the room there says
+    nothing; ``over`` is how many ticks it reaches into one of them.
     """
     slot = slots[found.here]
     room = _room(slots, found)
@@ -125,8 +127,8 @@ def _has_its_place(slots: Sequence[Slot], found: Neighbours, over: int) -> bool:
 
 
 def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours, *, astray: bool) -> str:
-    """Why a slot whose clock is ``astray``, off both its neighbours, or whose format is another, is
-    of another recording, whatever is announced; empty where nothing besides says so.
+    """Why a slot is of another recording, whatever EXT-X-DISCONTINUITY announces, if its clock is
+    ``astray``, off both its neighbours, or its format differs; empty where nothing else says so.
     """
     differs = _differs_in_all(slots, found)
     if not (astray or differs) or _counted(slots, found) or _goes_on(slots, found):
@@ -148,8 +150,8 @@ def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours, *, astray: bool) 
 
 
 def _as_long_as_told(slots: Sequence[Slot], found: Neighbours) -> bool:
-    """All the other slots last as long as their EXTINF says, to a tenth of a second; of the last
-    one the end may be missing.
+    """Whether all other slots are as long as their EXTINF, to a tenth of a second; the last one may
+    lack its end.
     """
     others = [(n, s) for n, s in enumerate(slots) if n != found.here and has_media(s)]
     off = {
@@ -170,7 +172,7 @@ def _named(slots: Sequence[Slot], number: int) -> int | None:
 
 
 def _differs_in_all(slots: Sequence[Slot], found: Neighbours) -> bool:
-    """Every one of its streams has another format than on both sides."""
+    """Whether each stream of the slot has another format than on both sides."""
     assert found.before is not None
     assert found.behind is not None
     mine, one, other = (_formats(slots[n]) for n in (found.here, found.before, found.behind))
@@ -178,8 +180,8 @@ def _differs_in_all(slots: Sequence[Slot], found: Neighbours) -> bool:
 
 
 def _has_no_room(slots: Sequence[Slot], found: Neighbours) -> bool:
-    """By its clock it lies over both its neighbours, which leave none between them, and it has
-    another format than they.
+    """Whether the slot overlaps both its neighbours by the clock, which leave no room between them,
+    and has another format than they.
     """
     assert found.before is not None
     assert found.behind is not None
@@ -190,7 +192,7 @@ def _has_no_room(slots: Sequence[Slot], found: Neighbours) -> bool:
 
 
 def _room(slots: Sequence[Slot], found: Neighbours) -> int | None:
-    """Ticks between its neighbours, without what EXTINF says of other slots that are empty."""
+    """Ticks between the neighbours of the slot, less the EXTINF of other empty slots there."""
     assert found.before is not None
     assert found.behind is not None
     whole = between(slots, found.before, found.behind)
@@ -199,7 +201,7 @@ def _room(slots: Sequence[Slot], found: Neighbours) -> int | None:
 
 
 def _fills(slots: Sequence[Slot], found: Neighbours) -> bool:
-    """It goes on from one of its neighbours into the other, and holds what is missing between."""
+    """Whether the slot continues one neighbour and leads into the other by the clock."""
     assert found.before is not None
     assert found.behind is not None
     sides = between(slots, found.before, found.here), between(slots, found.here, found.behind)
@@ -207,7 +209,9 @@ def _fills(slots: Sequence[Slot], found: Neighbours) -> bool:
 
 
 def _goes_on(slots: Sequence[Slot], found: Neighbours) -> bool:
-    """Its clock goes on from another slot of its format, or into one: it is in the wrong place."""
+    """Whether the slot continues another slot of its format, or leads into one, by the clock: then
+    it is only in the wrong place.
+    """
     others = [n for n, s in enumerate(slots) if has_media(s) and n != found.here]
     before, behind = (n if n is None else slots[n].name for n in (found.before, found.behind))
     gaps = [(n, between(slots, n, found.here)) for n in others if slots[n].name != before]
@@ -217,7 +221,7 @@ def _goes_on(slots: Sequence[Slot], found: Neighbours) -> bool:
 
 
 def _of_other_format(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
-    """At an end of the recording another format and another clock together tell."""
+    """At an end of the recording another format and another clock together mark a foreign slot."""
     slot = slots[found.here]
     beside = found.before if found.before is not None else found.behind
     off = found.since or found.until
@@ -237,14 +241,14 @@ def _of_other_format(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, li
 
 
 def _names_agree(a: Slot, b: Slot, gap: int) -> bool:
-    """The names tell of as long a gap between two slots as the clock does."""
+    """Whether the names have as long a gap between two slots as the clock, to ``OUT``."""
     if a.utc is None or b.utc is None:
         return False
     return abs((b.utc - a.utc - (a.duration or 0.0)) * HZ - gap) <= OUT
 
 
 def _usual_formats(slots: Sequence[Slot]) -> dict[str, Hashable]:
-    """Those of most slots."""
+    """The formats that most slots have, by kind."""
     every = [_formats(slot) for slot in slots if has_media(slot)]
     return max(every, key=every.count)
 
@@ -255,8 +259,8 @@ def _foreign(slot: Slot, why: str) -> Finding:
 
 
 def _counted(slots: Sequence[Slot], found: Neighbours) -> bool | None:
-    """Whether every counter goes on over both its edges; None where that tells nothing, because
-    only some do, or those of its neighbours do not go on either.
+    """Whether every counter goes on over both edges of the slot; None where that says nothing, as
+    only some do, or those of other slots do not go on either.
     """
     assert found.before is not None
     assert found.behind is not None
@@ -273,8 +277,8 @@ def _counted(slots: Sequence[Slot], found: Neighbours) -> bool | None:
 
 
 def _off_one_that_counts(slots: Sequence[Slot], found: Neighbours) -> int | None:
-    """Ticks by which it is off the neighbour from which, or into which, the counters of all its
-    streams go on, if it has more than one.
+    """Ticks by which the slot is off the neighbour with which the counters of all its streams go
+    on, if it has more than one stream; else None.
     """
     assert found.before is not None
     assert found.behind is not None
@@ -290,21 +294,21 @@ def _off_one_that_counts(slots: Sequence[Slot], found: Neighbours) -> int | None
 
 
 def _pairs(slots: Sequence[Slot], edges: Iterable[tuple[int, int]]) -> list[tuple[Stream, Stream]]:
-    """What stands on both sides of these edges, of each stream that both hold."""
+    """The two sides of these edges, for each stream that both hold."""
     sides = [(streams_of(slots[a]), streams_of(slots[b])) for a, b in edges]
     return [(a[pid], b[pid]) for a, b in sides for pid in a.keys() & b.keys()]
 
 
 def _step(slot: Slot, off: Mapping[int, int]) -> int:
-    """By how much it is off a neighbour: sound tells exactly, pictures may come at any time."""
+    """Ticks by which the slot is off a neighbour: sound is exact, pictures may come at any time."""
     streams = streams_of(slot)
     sound = [ticks for pid, ticks in off.items() if kind_of(streams[pid]) == "audio"]
     return (sound or [*off.values()])[0]
 
 
 def _seamless(slot: Slot, found: Neighbours, steps: Mapping[int, int]) -> bool:
-    """Sound and pictures step like that, on one side at least where one of them begins or ends
-    here, and what lies between is as long as their place.
+    """Whether sound and pictures step by ``steps``, at least on one side where one of them begins
+    or ends here, and the slot is as long as the room for it.
     """
     if max(len(found.since), len(found.until)) < 2 or not found.since.keys() & found.until.keys():
         return False

@@ -149,8 +149,7 @@ def _copy(
 
 
 def _held_before(slots: list[Slot]) -> list[Finding]:
-    """Empty slots of which the slice before holds everything as well: the same stamps, to the last.
-    """
+    """Empty slots of which the slice before holds everything too: the same stamps, to the last."""
     findings = []
     there = [n for n, slot in enumerate(slots) if has_media(slot)]
     for a, b in pairwise(there):

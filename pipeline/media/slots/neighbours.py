@@ -95,7 +95,7 @@ def paired(one: Mapping[int, Stream], other: Mapping[int, Stream]) -> list[tuple
 
 
 def kind_of(stream: Stream) -> str:
-    """"audio" or "video"; empty for a stream of another kind."""
+    """Whether a stream is "audio" or "video"; empty for another kind."""
     return stream.codec.kind if stream.codec else ""
 
 

@@ -67,8 +67,7 @@ def holds(a: Slot, b: Slot) -> bool:
 
 
 def _own(a: Slot, b: Slot) -> dict[int, int]:
-    """By PID how many PES of its own ``a`` begins with, if it seems to hold ``b`` too; else empty.
-    """
+    """By PID how many PES of its own ``a`` has in front, if it seems to hold ``b`` too."""
     return held_again(a, b) or _as_long_as_both(a, b)
 
 

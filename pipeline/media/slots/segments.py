@@ -199,8 +199,7 @@ def has_media(slot: Slot) -> bool:
 
 
 def is_gone(slot: Slot) -> bool:
-    """Whether a slot should hold media and does not; a slice of tables alone (EXTINF 0) should not.
-    """
+    """Whether a slot lacks media it should hold; a slice of tables alone (EXTINF 0) has none."""
     there = slot.scan is not None and slot.scan.packets > 0
     return not has_media(slot) and (not there or bool(slot.duration))
 
