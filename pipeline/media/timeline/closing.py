@@ -1,4 +1,4 @@
-"""Holes that all tracks have, closed where that is asked for.  Times are ticks of 90 kHz."""
+"""Holes that all tracks have, closed with ``--on-loss close``.  Times are ticks of 90 kHz."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ Hole = tuple[int, int, float]  # the number of the segment behind it, PID, ticks
 
 
 def closed(segments: Sequence[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Hole]]:
-    """Close every hole that all lanes have; returns also what was taken away of each stream."""
+    """The segments with every hole closed that all lanes have, and what each stream lost by it."""
     moved: list[Placed] = []
     taken: list[Hole] = []
     ends: dict[int, float] = {}

@@ -1,5 +1,5 @@
-"""Decoding times where encoders take turns: segments stand by when they are shown, and in front of
-a seam pictures may wait longer for one another than behind it.
+"""Decoding times where encoders take turns: segments are placed by when they are shown, and in
+front of a seam pictures may wait longer from decoding to presentation than behind it.
 
 Times are ticks of 90 kHz.
 """
@@ -14,13 +14,14 @@ from pipeline.media.slots.segments import Placed
 from pipeline.media.slots.timestamps import LATEST
 from pipeline.media.track import Lane
 
-STEADY = 1 / 8  # share of a picture's time by which waits may stray from the usual one
-MOST = 0.8  # of the pictures: beside a loss some wait otherwise
+STEADY = 1 / 8  # share of a picture's duration by which waits may differ from the usual one
+MOST = 0.8  # share of the pictures: beside a loss some wait longer or shorter
 
 
 def fitted(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Placed]:
-    """Let all pictures of a lane wait equally long, so that they are decoded as they are shown:
-    earlier than told where others wait longer, and never later (ISO/IEC 13818-1 clause 2.7.4).
+    """The segments with all pictures of a lane waiting equally long, so that they are decoded in
+    the order of the segments: earlier than their DTS where others wait longer, and never later
+    (ISO/IEC 13818-1 clause 2.7.4).  PTS stay.
     """
     found = list(segments)
     for lane in lanes:
@@ -36,7 +37,7 @@ def fitted(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Placed]:
 
 
 def _runs(having: Sequence[Placed], lane: Lane) -> list[list[Placed]]:
-    """Segments of one encoder each, as far as can be told."""
+    """Runs of segments by one encoder each, as far as stamps show."""
     runs = [[having[0]]]
     moved = [_moved(segment, lane.pid) for segment in having]
     for (before, segment), (was, now) in zip(pairwise(having), pairwise(moved), strict=True):
@@ -47,7 +48,7 @@ def _runs(having: Sequence[Placed], lane: Lane) -> list[list[Placed]]:
 
 
 def _anew(before: Placed, segment: Placed, pid: int) -> bool:
-    """Another part, or decoding times that do not rise."""
+    """Whether another part begins, or DTS do not rise."""
     return before.slot.part != segment.slot.part or segment.first(pid) <= before.last(pid)
 
 
@@ -59,7 +60,9 @@ def _moved(segment: Placed, pid: int) -> int:
 
 
 def _turns(before: Placed, segment: Placed, lane: Lane) -> bool:
-    """Pictures are shown one behind the other and not decoded so, for they wait otherwise now."""
+    """Whether pictures are shown one after the other but not decoded like that, as the wait from
+    decoding to presentation has changed.
+    """
     pid, half = lane.pid, lane.unit / 2
     if abs(first_wait(before, pid) - first_wait(segment, pid)) <= half:
         return False
@@ -74,20 +77,20 @@ def _turns(before: Placed, segment: Placed, lane: Lane) -> bool:
 
 
 def first_wait(segment: Placed, pid: int) -> int:
-    """Ticks from the decoding of the first picture to its showing."""
+    """Ticks from the decoding of the first picture to its presentation."""
     return segment.ends(pid).wait
 
 
 def _waits(segment: Placed, pid: int) -> Ticks:
-    """From each decoding time to the time of presentation that has the same place in its order."""
+    """Ticks from each DTS to the PTS at the same place of their rising order."""
     pts, dts = segment.stamps[pid]
     known = (pts >= 0) & (dts >= 0)
     return np.sort(pts[known]) - dts[known]
 
 
 def _leads(runs: Sequence[Sequence[Placed]], lane: Lane) -> list[int]:
-    """By how much the pictures of each run are decoded earlier: each waits as long as where they
-    wait longest, as far as pictures can wait, and none is decoded after the first of the next run.
+    """Ticks by which the pictures of each run are decoded earlier: all wait as long as the longest
+    wait that is possible, and none is decoded after the first of the next run.
     """
     pid = lane.pid
     waits = [median(np.concatenate([_waits(s, pid) for s in run])) for run in runs]

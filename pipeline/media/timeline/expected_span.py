@@ -1,4 +1,7 @@
-"""What is missing before the first and after the last unit, by what the playlist promised."""
+"""What is missing before the first and after the last unit, by what the playlist promised.
+
+Times are ticks of 90 kHz unless they say seconds.
+"""
 
 from collections.abc import Sequence
 
@@ -36,17 +39,17 @@ class Closed(Struct, frozen=True):
     """A hole that takes no time any more."""
 
     segment: str  # behind it
-    at: int  # the decoding time that follows, ticks
-    ticks: float  # what was there
+    at: int  # the DTS that follows
+    ticks: float  # its length before
 
 
 class Promise(Struct, frozen=True):
-    """When a lane should begin and end (ticks of decoding time), and whether it is known not to."""
+    """When a lane should begin and end, in ticks of decoding time."""
 
     begin: float
     end: float
-    late: bool = False
-    early: bool = False
+    late: bool = False  # it is known to begin later
+    early: bool = False  # it is known to end earlier
     closed: tuple[Closed, ...] = ()  # holes inside that were closed
     within: tuple[int, int] = (0, -1)  # the first and the last segment placed that holds it
     silent: tuple[tuple[int, int], ...] = ()  # spans inside in which nothing was sent
@@ -63,7 +66,7 @@ class _Line(Struct, frozen=True, eq=False):
 def promises(
     segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
 ) -> tuple[dict[int, Promise], list[Finding]]:
-    """What EXTINF and the segments that are gone say of the beginning and the end of every lane."""
+    """When every lane should begin and end, by PID, and findings about what is missing there."""
     first, last = segments[0], segments[-1]
     allowed = tolerance(segments, lanes) * HZ
     if not breaks_off(last, lanes):  # EXTINF alone says that something follows
@@ -113,14 +116,14 @@ def promises(
 
 
 def _gone_before(begin: float, line: _Line) -> float:
-    """Ticks that are gone with the segments in front of the first one placed, which begins then."""
+    """Ticks gone with the segments in front of the first one placed, which begins at ``begin``."""
     gone = _gone(line.slots[: line.segments[0].position])
     known = wall(line.segments, line.lanes) if gone else None
     return _told(gone, [begin - known.place(s) for s in gone if s.utc is not None] if known else [])
 
 
 def _gone_behind(end: float, line: _Line) -> float:
-    """Ticks that are gone with the segments behind the last one placed, which ends then."""
+    """Ticks gone with the segments behind the last one placed, which ends at ``end``."""
     gone = _gone(line.slots[line.segments[-1].position + 1 :])
     known = wall(line.segments[::-1], line.lanes) if gone else None
     return _told(gone, [known.until(s) - end for s in gone if s.utc is not None] if known else [])
@@ -131,7 +134,7 @@ def _gone(slots: Sequence[Slot]) -> list[Slot]:
 
 
 def _told(gone: Sequence[Slot], by_names: Sequence[float]) -> float:
-    """How long it was: by EXTINF, or by the slice names where these tell of a gap besides."""
+    """Ticks that these slots lasted: by EXTINF, or by slice names where they show a gap as well."""
     listed = sum(slot.duration or 0.0 for slot in gone) * HZ
     longest = max(by_names, default=0.0)
     return longest if TOLERANCE < longest - listed < MODULO else listed
@@ -148,7 +151,7 @@ def _real_begin(first: Placed, lanes: Sequence[Lane]) -> int:
 
 
 def _first_shown(segment: Placed) -> int:
-    """When its first unit of any stream is shown or heard."""
+    """The earliest PTS of a segment."""
     return min(segment.presented(pid)[0] for pid in segment.stamps)
 
 
@@ -158,8 +161,8 @@ def _beheaded(segment: Placed, lane: Lane) -> Finding:
 
 
 def _begins_late(segments: Sequence[Placed], lanes: Sequence[Lane], begin: float) -> bool:
-    """Later than promised, unless the EXTINF of a first segment that begins with a key picture
-    counts from when that is decoded, not shown.
+    """Whether the media begins later than promised; not if the EXTINF of a first segment with a key
+    picture in front counts from when that is decoded, not shown.
     """
     first = segments[0]
     pictures = [x for x in lanes if x.pid in first.stamps and x.codec.kind == "video"]
@@ -169,8 +172,8 @@ def _begins_late(segments: Sequence[Placed], lanes: Sequence[Lane], begin: float
 
 
 def _late(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
-    """Seconds by which the first segment may begin later than promised; it cannot be its own
-    witness.  Recorders begin with a key picture: without one, pictures are missing in front.
+    """Seconds by which the first segment may begin later than promised, by the other segments.
+    Recorders begin with a key picture: without one, pictures are missing in front.
     """
     others = segments[1:]
     if headless(segments[0]):
@@ -180,10 +183,10 @@ def _late(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
 
 
 def _comes_late(line: _Line, at: int, lane: Lane, begin: float) -> tuple[float, bool]:
-    """Where a lane may have begun that is first seen in a later segment, and whether it did.
+    """Where a lane that is first seen in a later segment may have begun, and whether it did.
 
-    A stream may begin at any time; only where something is missing in front of it, it may have
-    begun in there.
+    A stream may begin at any time; only where something is missing in front of it may it have begun
+    in what is missing.
     """
     segments, lanes, slots = line.segments, line.lanes, line.slots
     before, segment = segments[at - 1], segments[at]
@@ -202,8 +205,8 @@ def _comes_late(line: _Line, at: int, lane: Lane, begin: float) -> tuple[float, 
 
 
 def _begun_in_front(line: _Line, at: int, lane: Lane) -> bool:
-    """It had begun in a segment that is gone in front of all others: the playlist says so, or says
-    nothing, and the next ones hold it but for a few.
+    """Whether a lane began in a segment that is gone in front of all others: the playlist says so,
+    or says nothing, and all but the first few segments hold it.
     """
     front = line.segments[0].position
     gone = bool(_gone(line.slots[:front]))
@@ -214,8 +217,8 @@ def _begun_in_front(line: _Line, at: int, lane: Lane) -> bool:
 
 
 def _first_start(lane: Lane, slots: Sequence[Slot]) -> int | None:
-    """The slot that a stream begins with by the playlist: a START stands in front of the first
-    segment of every stream.
+    """The position of the slot with which a stream begins by the playlist: a START stands in front
+    of the first segment of every stream.
     """
     return next(
         (n for n, s in enumerate(slots) if any(e.kind == lane.codec.kind for e in s.events)), None
@@ -248,7 +251,7 @@ def _reordering(segments: Sequence[Placed], lane: Lane) -> float:
 
 
 def _lingering(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
-    """Ticks that the last picture may be shown longer than usual, where no sound tells its end."""
+    """Ticks that the last picture may be shown longer than usual, where no sound shows its end."""
     lane = lanes[0]
     if lane.codec.kind == "audio" or len(segments[-1].stamps) > 1:
         return 0.0
@@ -258,8 +261,8 @@ def _lingering(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
 
 
 def _stops_short(segments: Sequence[Placed], lanes: Sequence[Lane], end: float) -> bool:
-    """The last picture is not stuffed to a whole packet, and the sound ends early as well, or the
-    pictures by one at least.
+    """Whether the last picture does not end with a stuffed packet, and the sound ends early too, or
+    the pictures by at least one.
     """
     last = segments[-1]
     video = next((lane for lane in lanes if lane.codec.kind == "video"), None)
@@ -283,7 +286,7 @@ def _stops_short(segments: Sequence[Placed], lanes: Sequence[Lane], end: float) 
 
 
 def _hurt_after(segment: Placed, lane: Lane) -> bool:
-    """Something is wrong with the segment behind a lane's last unit."""
+    """Whether something is wrong with a segment behind a lane's last unit."""
     scan = segment.slot.scan
     if scan is None or is_cut(segment):
         return True

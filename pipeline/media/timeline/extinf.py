@@ -1,4 +1,6 @@
-"""How far the EXTINF of a playlist may be believed: what its segments last by the clock."""
+"""How far the EXTINF of a playlist may be believed: compared with the clock of its segments (RFC
+8216 section 4.3.2.1).
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,7 +9,7 @@ from pipeline.media.clock import HZ, median, quantile
 from pipeline.media.slots.segments import Placed, opening
 from pipeline.media.track import Lane
 
-EDGES = 3  # that tell how exact EXTINF is
+EDGES = 3  # between segments at least, to show that EXTINF is exact
 
 
 def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
@@ -24,7 +26,9 @@ def tolerance(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
 
 
 def extinf_errors(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Placed, float]]:
-    """For neighbours on one clock: seconds by which their distance differs from EXTINF."""
+    """The first of every two neighbours on one clock, and the seconds by which their distance is
+    longer than its EXTINF.
+    """
     begins = [opening(segment, lanes) for segment in segments]
     return [
         (a, (following - begin) / HZ - a.slot.duration)
@@ -34,14 +38,14 @@ def extinf_errors(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tup
 
 
 def exact(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
-    """This playlist's EXTINF is right to the millisecond wherever another segment tells."""
+    """Whether this playlist's EXTINF is right to the millisecond wherever a neighbour shows it."""
     off = [abs(o) for _, o in extinf_errors(segments, lanes)]
     rounded = any(segment.slot.rounded for segment in segments)
     return len(off) >= EDGES and max(off) <= 0.001 and not rounded
 
 
 def allowance(last: Placed, lanes: Sequence[Lane]) -> float:
-    """Ticks by which the last segment may end before an exact EXTINF: sound is cut at any time, and
+    """Ticks by which the last segment may end before an exact EXTINF: sound is cut at any time and
     ends with the last whole frame before.
     """
     sound = [x.unit for x in lanes if x.pid in last.stamps and x.codec.kind == "audio"]
@@ -49,5 +53,5 @@ def allowance(last: Placed, lanes: Sequence[Lane]) -> float:
 
 
 def adjacent(a: Placed, b: Placed) -> bool:
-    """One follows the other in a playlist."""
+    """Whether ``b`` follows ``a`` in one playlist."""
     return b.position == a.position + 1 and b.slot.part == a.slot.part

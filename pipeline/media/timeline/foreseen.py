@@ -1,7 +1,7 @@
-"""The plan of a recording without a fault, as its first segments tell it.
+"""The plan of a recording without a fault, foreseen from its first segments.
 
-One clock for all of it, nothing missing at any edge: such a plan is known before the other segments
-are.  Whether it is the plan is seen when there is one.
+With one clock for all of it and nothing missing at any edge, the plan is known before the other
+segments are.  Whether that is right is checked against the real plan once there is one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from pipeline.model import Severity
 
 
 class Foreseen:
-    """Gives segments, one after the other, the places they have where nothing is wrong."""
+    """Gives segments, one after the other, the places they have if nothing is wrong."""
 
     def __init__(self, first: Plan, count: int) -> None:
         """``first`` is the plan of the first segments alone, ``count`` how many there will be."""
@@ -26,7 +26,7 @@ class Foreseen:
         self._clock: dict[int, tuple[int, int]] = {}  # by PID: a decoding time, raw and placed
 
     def place(self, slot: Slot) -> Placed | None:
-        """The next segment in its place; None if it has none in such a recording."""
+        """The next segment in its place; None if something is wrong with it, or with its clock."""
         if not self._placed and slot.name != self._first.placed[0].slot.name:
             return None
         streams = _without_fault(slot, [lane.pid for lane in self._first.lanes])
@@ -45,7 +45,7 @@ class Foreseen:
         return placed
 
     def _goes_back(self, pid: int, stream: Stream, stamps: tuple[Ticks, Ticks]) -> bool:
-        """Not everything is decoded, and shown, behind the decoding of what was placed."""
+        """Whether anything is decoded or shown at or before the last DTS that was placed."""
         if not self._placed:
             return False
         told = stamps[0][stream.pts >= 0], stamps[1][stream.dts >= 0]
@@ -64,17 +64,17 @@ class Foreseen:
 
     @property
     def end(self) -> float:
-        """Where the last unit of any lane ends that was placed."""
+        """Ticks at which the last unit of any lane ends in the segment placed last."""
         last = self._placed[-1]
         return max(last.end(lane) for lane in self._first.lanes)
 
     def is_what_came(self, plan: Plan) -> bool:
-        """The plan is the one that was foreseen."""
+        """Whether the real plan is the one that was foreseen, to the tick."""
         return plan.lanes == self._first.lanes and _alike(plan.placed, self._placed)
 
 
 def _without_fault(slot: Slot, pids: Sequence[int]) -> Mapping[int, Stream] | None:
-    """All these streams of a segment, if nothing is wrong with it."""
+    """All these streams of a segment, None if something is wrong with it or one is absent."""
     scan = slot.scan
     if scan is None or any(f.severity in (Severity.ERROR, Severity.FATAL) for f in scan.findings):
         return None
@@ -83,7 +83,7 @@ def _without_fault(slot: Slot, pids: Sequence[int]) -> Mapping[int, Stream] | No
 
 
 def holds(plan: Plan, slots: Sequence[Slot]) -> bool:
-    """A plan of some segments is what one would foresee of them."""
+    """Whether a plan of some segments is what would be foreseen from them."""
     if plan.rejected:
         return False
     foreseen = Foreseen(plan, len(slots))

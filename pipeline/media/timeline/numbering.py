@@ -6,14 +6,14 @@ from itertools import pairwise
 
 from pipeline.media.slots.segments import Slot
 
-STEPS = 1  # by one, which tells that a writer counts
-MOST = 3  # numbers left out at once: more are another count
+STEPS = 1  # steps by one at least, to show that a writer counts
+MOST = 3  # numbers left out at once, at most: more are another count
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})(\.[^./]*)?$", re.DOTALL)
 
 
 def left_out(slots: Sequence[Slot]) -> dict[int, int]:
     """How many numbers are missing in front of a slot, by its position; empty unless all other
-    slots are counted one by one.
+    slots are numbered one by one.
     """
     steps = dict(_steps(slots))
     wide = {position: step - 1 for position, step in steps.items() if step != 1}
@@ -22,7 +22,7 @@ def left_out(slots: Sequence[Slot]) -> dict[int, int]:
 
 
 def _steps(slots: Sequence[Slot]) -> Iterator[tuple[int, int]]:
-    """From one number to the next, by the position of the latter."""
+    """The step from one number to the next, by the position of the latter."""
     found = [_NUMBERED.match(slot.name) for slot in slots]
     for position, (before, here) in enumerate(pairwise(found), 1):
         if before and here and before[1] == here[1]:

@@ -20,8 +20,8 @@ CLOCK = "their clock"
 
 
 def named_order(slots: Sequence[Slot]) -> list[int]:
-    """The numbers of the slots, with those that hold nothing where their names belong: no clock
-    will tell where that is.  The others stay as they are listed.
+    """The numbers of the slots, with those that hold nothing where the times in their names belong,
+    as no clock says where that is.  The others stay as they are listed.
     """
     order = [*range(len(slots))]
     for part in {slot.part for slot in slots}:
@@ -40,9 +40,9 @@ def named_order(slots: Sequence[Slot]) -> list[int]:
 
 
 def _astray(slots: Sequence[Slot], numbers: Sequence[int]) -> set[int]:
-    """Slots that hold nothing and by their names belong elsewhere: these fit neither between those
-    beside them that do hold something, nor among themselves.  Where already the ones beside it
-    are not in order, the names' clock has stepped, and tells nothing.
+    """Slots that hold nothing and by their names belong elsewhere: they fit neither between the
+    nearest slots that hold something, nor among themselves.  Where those are out of order
+    themselves, the clock of the names has stepped and says nothing.
     """
     found = set[int]()
     empty: list[int] = []
@@ -66,8 +66,8 @@ def _astray(slots: Sequence[Slot], numbers: Sequence[int]) -> set[int]:
 def without_copies(
     segments: list[Placed], lanes: Sequence[Lane]
 ) -> tuple[list[Placed], list[Finding]]:
-    """Drop segments that are listed again.  The same under another name is no matter of order: see
-    :mod:`pipeline.media.slots.identity`.
+    """Drop segments whose name is listed again, with a SEG_DUP for each.  The same bytes under
+    another name are handled in :mod:`pipeline.media.slots.identity`.
     """
     seen: set[str] = set()
     findings = []
@@ -85,7 +85,9 @@ def without_copies(
 
 
 def in_order(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
-    """Put segments in the order of their names or their clock, if that mends every break."""
+    """The segments in the order of their names or their clock, if that leaves fewer breaks; with a
+    PL_ORDER if it changes anything, or the names contradict the clock.
+    """
     backs, gaps = _breaks(segments, lanes)
     breaks = backs + gaps
     named = [s.slot.utc for s in segments]
@@ -113,7 +115,9 @@ def in_order(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed
 
 
 def fitting(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
-    """Of what the playlist lacks, keep what does not lie over its neighbours by their clock."""
+    """Without segments that the playlist lacks and that overlap their neighbours by the clock; and
+    a PL_ORPHAN for each that it lacks.
+    """
     kept: list[Placed] = []
     findings = []
     for place, segment in enumerate(segments):
@@ -144,7 +148,7 @@ def fitting(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed]
 
 
 def _overlap(before: Sequence[Placed], after: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
-    """One begins while the other lasts, on one clock: a longer step back is a restart."""
+    """Whether one begins while the other lasts, on one clock: a longer step back is a restart."""
     for a, b in zip(before, after, strict=False):
         for lane in lanes:
             if lane.pid in a.stamps and lane.pid in b.stamps:
@@ -157,20 +161,20 @@ def _overlap(before: Sequence[Placed], after: Sequence[Placed], lanes: Sequence[
 
 
 def _attached(a: Placed, b: Placed) -> bool:
-    """Every counter goes on from one to the other."""
+    """Whether every counter goes on from one to the other."""
     both = a.stamps.keys() & b.stamps.keys()
     return bool(both) and all(continues(a.stream(pid), b.stream(pid)) for pid in both)
 
 
 def _repositioned(segments: list[Placed]) -> list[Placed]:
-    """Positions in the order found, so that neighbours are neighbours."""
+    """The same segments with positions that rise in this order."""
     positions = sorted(segment.position for segment in segments)
     return [replace(s, position=n) for s, n in zip(segments, positions, strict=True)]
 
 
 def _by_clock(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed]:
-    """Sorted by the first decoding time, of a lane they all have if there is one, unwrapped around
-    the first segment.
+    """Sorted by the first DTS, of a lane they all have if there is one, unwrapped around the first
+    segment.
     """
     shared = [lane.pid for lane in lanes if all(lane.pid in s.stamps for s in segments)][:1]
     starts = [[s.first(pid) for pid in shared or s.stamps] for s in segments]
@@ -180,8 +184,8 @@ def _by_clock(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed]:
 
 
 def _linked(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed]:
-    """What follows each other by every stamp is put together, where the first of it is listed; in
-    between, the clock may restart or something be missing.
+    """Segments that follow each other by every stamp put together, where the first of them is
+    listed; between such chains the clock may restart or something be missing.
     """
     lane = next((x for x in lanes if all(x.pid in s.stamps for s in segments)), None)
     if lane is None:
@@ -216,7 +220,7 @@ def _linked(segments: list[Placed], lanes: Sequence[Lane]) -> list[Placed]:
 
 
 def _follows(a: Placed, b: Placed, lanes: Sequence[Lane]) -> bool:
-    """One begins where the other ends, in every stream that both have."""
+    """Whether ``b`` begins where ``a`` ends, in every stream that both have."""
     gaps = [
         b.first(x.pid) - a.last(x.pid) - a.stream(x.pid).tail * x.unit
         for x in lanes

@@ -1,7 +1,8 @@
 """Which PID of each segment carries which stream of the recording.
 
-A recorder that restarts may renumber its streams.  A stream is known by its codec, its
-language and its place among its like; the PID under which it was first seen stands for it.
+A recorder that restarts may renumber its streams.  A stream is identified by its codec, its
+language and its place among those of its codec; the PID under which it was first seen stands for
+it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -30,7 +31,7 @@ class _Known(Struct, eq=False):
 
 
 def program_codecs(program: Program) -> dict[int, Codec | None]:
-    """The codec of every stream of a program; None for data."""
+    """The codec of every stream of a program by PID; None for data."""
     return {
         pid: codec_of(kind, program.formats.get(pid, ""), 0)
         for pid, kind in program.streams.items()
@@ -40,10 +41,11 @@ def program_codecs(program: Program) -> dict[int, Codec | None]:
 def aligned(
     scans: Sequence[Scan], like: Callable[[Codec], str] = attrgetter("name")
 ) -> tuple[list[Scan], list[Finding]]:
-    """The scans with every stream under the PID that stands for it, and what had moved.
+    """The scans with every stream under the PID that stands for it, and a PMT_CHANGE for each that
+    had moved.
 
-    ``Stream.pids`` still says where its packets are.  ``like`` is what two codecs have in common
-    that may follow each other in one stream.
+    ``Stream.pids`` still says where its packets are.  Codecs that are equal by ``like`` may follow
+    each other in one stream.
     """
     scans = _as_sent(scans)
     carried = _carried(scans, like)
@@ -64,7 +66,9 @@ def aligned(
 
 
 def _as_sent(scans: Sequence[Scan]) -> list[Scan]:
-    """Where sound is not what the tables say, neither is it where it is only announced."""
+    """Correct the codec of sound also in segments that only announce it, if the tables are wrong
+    where it is sent.
+    """
     true = {
         pid: (was, s.program.streams[pid]) for s in scans for pid, was in s.program.told.items()
     }
@@ -105,7 +109,7 @@ def _listed(scan: Scan, like: Callable[[Codec], str]) -> dict[int, str]:
 def _guessed(
     scan: Scan, everywhere: Set[tuple[int, str]], like: Callable[[Codec], str]
 ) -> dict[int, str]:
-    """What is listed elsewhere; a codec that is there under none of those PIDs has moved."""
+    """Streams that other segments list; a codec under none of their PIDs has moved."""
     sent = {p: like(s.codec) for p, s in scan.streams.items() if s.codec and len(s.pts)}
     found = dict(item for item in sent.items() if item in everywhere)
     for pid, codec in sent.items():
@@ -115,7 +119,7 @@ def _guessed(
 
 
 def _constant(scans: Sequence[Scan], carried: Sequence[Mapping[int, str]]) -> bool:
-    """No PID ever changes its meaning, as usual."""
+    """Whether no PID ever changes its meaning, as usual."""
     first = next((media for s, media in zip(scans, carried, strict=True) if s.program.streams), {})
     return all(
         media.items() <= first.items()
@@ -127,7 +131,7 @@ def _constant(scans: Sequence[Scan], carried: Sequence[Mapping[int, str]]) -> bo
 def _matched(
     scan: Scan, media: Mapping[int, str], known: list[_Known]
 ) -> Iterator[tuple[int, _Known]]:
-    """Each PID of a segment with its stream: the same PID first, then the first of its like."""
+    """Each PID of a segment with its stream: the same PID first, then the first of its codec."""
     left = dict(media)
     free = list(known)
     for stream in known:

@@ -1,8 +1,7 @@
 """Where every segment of a part belongs in time, from witnesses that are compared in one place.
 
-What is missing between segments is no business of this module: the room
-:mod:`pipeline.media.timeline.edges` finds that out once everything has its place.  Times are ticks
-of 90 kHz unless they say seconds.
+What is missing between segments is found later, by :mod:`pipeline.media.timeline.edges`, once
+everything has its place.  Times are ticks of 90 kHz unless they say seconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +29,9 @@ from pipeline.model import Finding
 
 
 class Placer:
-    """Places segments one after the other; knows where each lane ended."""
+    """Places segments one after the other, from ``BASE`` on, and knows where each lane ended; what
+    is placed and found is in ``placed`` and ``findings``.
+    """
 
     def __init__(self, lanes: Sequence[Lane], slots: Sequence[Slot], counters_go_on: bool) -> None:
         self.placed: list[Placed] = []
@@ -47,7 +48,9 @@ class Placer:
         self._over: dict[int, float] = {}  # ticks of sound there are twice, where slices are padded
 
     def place(self, segment: Placed, following: Sequence[Placed] = ()) -> None:
-        """Give one segment its times.  ``following`` are the next ones, as witnesses."""
+        """Give one segment its times, behind the one placed before.  ``following`` are the next
+        segments, as witnesses.
+        """
         if not self.placed:
             self._lead = segment.position
             begins = [segment.presented(pid)[0] for pid in segment.stamps]
@@ -61,15 +64,15 @@ class Placer:
         self.placed.append(segment)
 
     def _new_first(self, segment: Placed, pid: int) -> int:
-        """When the segment's first unit is presented with the present offset."""
+        """The segment's earliest PTS in the result with the present offset."""
         last = self._last.get(pid, max(self._last.values(), default=0))
         first = segment.presented(pid)[0]
         step = (first + self._offset - last + MODULO // 2) % MODULO - MODULO // 2
         return last + step
 
     def _back(self, before: Placed, segment: Placed, pid: int, shown: float) -> float:
-        """Ticks by which a clock goes back in what is decoded as well as in what is ``shown``: only
-        one of them does where pictures wait longer than before, or a PES holds several.
+        """Ticks by which a clock goes back in DTS as well as in PTS (``shown``): only one of them
+        does where pictures wait longer than before, or a PES holds several units.
         """
         if pid not in before.stamps:
             return shown
@@ -88,8 +91,8 @@ class Placer:
         return dict.fromkeys(segment.stamps, end - GAP), dict.fromkeys(segment.stamps, end)
 
     def _choose_offset(self, before: Placed, segment: Placed, following: Sequence[Placed]) -> int:
-        """Where the clock is no witness for what lies between two segments, the names are.  Returns
-        the ticks by which the segment is pushed behind its clock.
+        """Choose the offset of a segment: by the clock if other witnesses agree, else by them.
+        Returns the ticks by which the segment is later than its clock.
         """
         lasts, ends = self._ends(before, segment)
         firsts = {pid: self._new_first(segment, pid) for pid in ends}
@@ -129,8 +132,8 @@ class Placer:
         return pushed
 
     def _rest(self, before: Placed) -> float:
-        """Ticks that a segment with pictures lasts longer than they tell: EXTINF counts from
-        picture to picture, of sound alone it may be another's.
+        """Ticks by which a segment with pictures is shorter than its EXTINF, which counts from
+        picture to picture; for sound alone it says less.
         """
         shown = any(x.codec.kind == "video" for x in self._lanes if x.pid in before.stamps)
         return shortfall(before, self._lanes) if shown and begins_whole(before) else 0.0
@@ -144,22 +147,22 @@ class Placer:
         return count * median(told or [0.0])
 
     def _breaks(self, before: Placed, segment: Placed) -> bool:
-        """Packets are missing: a clock that goes on may have restarted by chance."""
+        """Whether packets are missing: then a clock that goes on may have restarted by chance."""
         shared = before.stamps.keys() & segment.stamps.keys()
         pairs = [(before.stream(pid), segment.stream(pid)) for pid in shared]
         return self._counters_go_on and not any(continues(a, b) or moved(a, b) for a, b in pairs)
 
     def _shortfall(self, before: Placed, segment: Placed) -> float:
-        """Ticks of what the names may tell of and is not there: also of the segment before, where
-        it has lost its beginning.
+        """Ticks of media that the names may stand for and that is not there; also of the segment
+        before, if it lost its beginning.
         """
         lost = 0.0 if begins_whole(before) else shortfall(before, self._lanes)
         return shortfall(segment, self._lanes) + lost
 
     def _is_seamless(self, before: Placed, segment: Placed, gap: float) -> bool:
-        """No packet and no second that was promised is missing between them.  The counter of one
-        stream alone goes on by chance, one time in sixteen: it says nothing of a gap of seconds
-        that is as long as slots are.
+        """Whether no packet and no promised second is missing between two segments.  The counter of
+        one stream alone goes on by chance one time in sixteen: it says nothing of a gap (seconds)
+        as long as a slot.
         """
         shared = before.stamps.keys() & segment.stamps.keys()
         counted = all(continues(before.stream(pid), segment.stream(pid)) for pid in shared)
@@ -182,16 +185,16 @@ class Placer:
         return gap + int(step) / HZ, max(a.spread, b.spread, DOUBT) / HZ
 
     def _join(self, segment: Placed, ends: Mapping[int, float]) -> None:
-        """The smallest offset that lets no lane overlap as it is presented: sound and picture keep
-        their distance.
+        """Set the smallest offset with which no lane overlaps in presentation; sound and picture
+        keep their distance.
         """
         wanted = [int(np.ceil(end)) - segment.presented(pid)[0] for pid, end in ends.items()]
         spread = signed(np.array(wanted, np.int64) - wanted[0])
         self._offset = wanted[0] + int(spread.max())
 
     def _room(self, before: Placed, segment: Placed) -> int:
-        """Ticks without pictures that only make room for sound: as long as promised (EXTINF) they
-        are there up to the seam, and behind it they begin with a key picture.
+        """Ticks without pictures that only make room for sound: in front of the seam pictures are
+        there as long as EXTINF promised, and behind it they begin with a key picture.
         """
         lane, promised = self._lanes[0], before.slot.duration
         shared = lane.pid in before.stamps and lane.pid in segment.stamps
@@ -204,16 +207,16 @@ class Placer:
         return max(0, round(self._new_first(segment, lane.pid) - end))
 
     def _padded(self, seen: Witnesses) -> dict[int, float]:
-        """Ticks by which sound may overlap where every segment was encoded by itself, by PID: Opus
-        fills up its last packet, and begins with a pre-skip.  As much as the
-        names tell.
+        """Ticks, by PID, by which sound may overlap where every segment was encoded by itself: Opus
+        pads its last packet and begins with a pre-skip (RFC 7845 section 4.2).  At most as much as
+        the names show.
         """
         overlap = max(0.0, (seen.wait - seen.names[0]) * HZ) if seen.names else 0.0
         return {x.pid: min(overlap, x.unit + x.lead) for x in self._lanes if x.lead}
 
     def _leave_out(self, before: Placed, segment: Placed, padded: Mapping[int, float]) -> None:
-        """The last packet of sound, where the next segment begins before it is half over.  What is
-        left of an overlap is carried to the next one.
+        """Leave out the last packet of sound if the next segment begins before it is half over; the
+        rest of an overlap is carried to the next segment.
         """
         until = dict(before.until)
         for lane in self._lanes:
@@ -245,8 +248,8 @@ class Placer:
 
 
 def spread(firsts: Sequence[int]) -> tuple[int, int]:
-    """The first of some stamps, which may lie on both sides of a wrap of the clock, and the ticks
-    from it to the last.
+    """The earliest of some stamps, which may lie on both sides of a wrap of the 33-bit clock, and
+    the ticks from it to the latest.
     """
     steps = [signed_ticks(first - firsts[0]) for first in firsts]
     return firsts[0] + min(steps), max(steps) - min(steps)

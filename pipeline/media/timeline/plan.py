@@ -32,29 +32,29 @@ from pipeline.media.track import Lane
 from pipeline.media.ts.scan import Scan
 from pipeline.model import Finding, Severity
 
-APART = 3600.0  # seconds between the first units of two streams of one segment
-LONGEST = MODULO - 2 * BASE  # what one transport clock can count: 26.5 hours
+APART = 3600.0  # seconds between the first units of two streams of one segment, at most
+LONGEST = MODULO - 2 * BASE  # ticks that one transport clock can count: 26.5 hours
 
 
 class Plan(Struct, frozen=True, eq=False):
     """What will be muxed, and what it should have been."""
 
-    lanes: tuple[Lane, ...] = ()
-    placed: tuple[Placed, ...] = ()
+    lanes: tuple[Lane, ...] = ()  # video first
+    placed: tuple[Placed, ...] = ()  # in the order of time
     findings: tuple[Finding, ...] = ()
     promised: Mapping[int, Promise] = field(default_factory=dict)  # by PID
     joins: tuple[Join, ...] = ()  # of failover parts
     covered: Covered = field(default_factory=Covered)
-    slots: tuple[Slot, ...] = ()  # all that promise media or hold some, every stream under one PID
+    slots: tuple[Slot, ...] = ()  # that promise media or hold some, every stream under one PID
 
     @property
     def rejected(self) -> bool:
-        """Nothing may be made of this recording."""
+        """Whether no MP4 may be made of this recording."""
         return not self.placed or any(f.severity == Severity.FATAL for f in self.findings)
 
     @property
     def end(self) -> float:
-        """Where the last unit of any lane ends."""
+        """Ticks at which the last unit of any lane ends; the plan begins at ``BASE``."""
         last = {pid: placed for placed in self.placed for pid in placed.stamps}
         return max(last[lane.pid].end(lane) for lane in self.lanes if lane.pid in last)
 
@@ -65,7 +65,8 @@ def plan(
     *,
     one_format: bool = True,
 ) -> Plan:
-    """Decide where every segment goes.  Pure: the same scans always give the same plan.
+    """Decide where every segment belongs.  Pure: the same scans always give the same plan.  Never
+    raises for bad data: a plan that is ``rejected`` has a fatal finding, or nothing to place.
 
     Without ``one_format`` the plan is to be divided (:mod:`pipeline.media.timeline.split_plan`).
     """
@@ -109,7 +110,7 @@ def plan(
 
 
 def _once(slots: Sequence[Slot]) -> Iterator[Slot]:
-    """What is missing and listed twice is missing once."""
+    """The slots, with no EXTINF for what is missing and listed again: it is missing once."""
     seen: set[str] = set()
     for slot in slots:
         yield replace(slot, duration=None) if slot.name in seen and not has_media(slot) else slot
@@ -117,7 +118,7 @@ def _once(slots: Sequence[Slot]) -> Iterator[Slot]:
 
 
 class _Line(Struct, frozen=True, eq=False):
-    """All segments on one time line, which begins anywhere."""
+    """All segments on one time line, whatever it begins with."""
 
     joined: Joined
     findings: list[Finding]
@@ -167,7 +168,7 @@ def _aligned(slots: Sequence[Slot], like: str) -> tuple[list[Slot], list[Scan], 
 def _segments(
     due: Sequence[tuple[int, Slot]], lanes: Sequence[Lane]
 ) -> tuple[list[Placed], list[Finding]]:
-    """Segments with media in at least one lane."""
+    """The segments with media in at least one lane, on the clocks of their scans."""
     found: list[Placed] = []
     findings: list[Finding] = []
     for position, (number, slot) in enumerate(due):
@@ -218,7 +219,8 @@ def _placeable(
 
 
 def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
-    """Shift everything so that the first presentation time is BASE.
+    """The segments shifted so that the earliest PTS is ``BASE``, and a fatal PL_LIMIT if they last
+    longer than ``LONGEST``.
 
     What is decoded and not heard at the beginning of a lane stands before that.
     """

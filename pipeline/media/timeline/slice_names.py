@@ -15,42 +15,40 @@ from pipeline.media.clock import HZ, Ticks, median, signed, signed_ticks
 from pipeline.media.slots.segments import Placed, Slot, falls_short, opening
 from pipeline.media.track import Lane
 
-TOLERANCE = HZ  # the slice names may differ from the media by so much
-DOUBT = HZ // 10  # a larger gap is one, however much the names stray
-NEAREST = 20  # segments beside a join whose names are asked: oscillators drift apart
-AFRESH = 10 * HZ  # a clock is as low as that when it has restarted, or just passed its end
+TOLERANCE = HZ  # ticks by which the slice names may differ from the media
+DOUBT = HZ // 10  # ticks: a larger gap is one, however much the names stray
+NEAREST = 20  # segments beside a join whose names are used: oscillators drift apart
+AFRESH = 10 * HZ  # ticks: a clock is below that when it has restarted, or just wrapped
 
 
 class Wall(Struct, frozen=True):
-    """What the slice names of one side say."""
+    """What the slice names on one side of a join say, in ticks."""
 
-    offset: float  # from its time line to the wall clock
+    offset: float  # from its time line to the wall clock (since the epoch)
     spread: float  # by which the names usually stray from that
     grain: float = 0.0  # sound is cut at any time, and a slice begins with its next frame
 
     def holds(self, slot: Slot, begin: float, end: float) -> bool:
-        """A segment that is not there would lie in this span of the time line."""
+        """Whether a segment that is not there would lie in this span of the time line."""
         if slot.utc is None:
             return False
         return begin - DOUBT <= self.place(slot) and self.until(slot) <= end + DOUBT
 
     def place(self, slot: Slot) -> float:
-        """Where it would begin."""
+        """Where a segment would begin by its name; one without a time is taken for the epoch."""
         return (slot.utc or 0.0) * HZ - self.offset
 
     def until(self, slot: Slot) -> float:
-        """Where it would end."""
+        """Where a segment would end by its name and EXTINF."""
         return self.place(slot) + (slot.duration or 0.0) * HZ
 
 
 class Shift(Struct, frozen=True):
-    """How far a part has to be moved; ``doubt`` is 0 where its clock itself goes on, None where
-    nothing tells.
-    """
+    """How far a part has to be moved on the time line."""
 
     ticks: int
-    doubt: float | None
-    how: str
+    doubt: float | None  # ticks it may be off: 0 where its clock itself goes on; None: unknown
+    how: str  # it was found, for people
 
 
 def wall(
@@ -59,10 +57,12 @@ def wall(
     lead: int | None = None,
     at: Placed | None = None,
 ) -> Wall | None:
-    """The median over the names nearest to a join; ``segments`` begin there.
+    """The median over the names nearest to a join, at which ``segments`` begin; None where no name
+    has a time.
 
-    ``lead`` is the position of their part's first segment; it is named after whatever began first,
-    the others after a picture.  ``at`` is the segment for whose time it is asked: the first.
+    ``lead`` is the position of their part's first segment: it is named after whatever began first,
+    the others after a picture.  ``at`` is the segment at whose time the offset is wanted, by
+    default the first.
     """
     named = [s for s in segments if s.slot.utc is not None]
     named = [s for s in named if _tells(s, lanes)] or named
@@ -85,8 +85,9 @@ def wall(
 
 
 def _drift(times: NDArray[np.float64], begins: Ticks) -> float:
-    """How fast names and time line part where clocks restart: such segments stand one behind the
-    other, also if each lasts longer than it took.  The median over all pairs (Theil and Sen).
+    """How fast names and time line drift apart, ticks per tick, where clocks restart: such segments
+    stand one behind the other, even if each lasts longer than it took.  The median over all pairs
+    (Theil and Sen).
     """
     one, other = np.triu_indices(len(times), 1)
     apart = begins[other] - begins[one]
@@ -95,7 +96,7 @@ def _drift(times: NDArray[np.float64], begins: Ticks) -> float:
 
 
 def _tells(segment: Placed, lanes: Sequence[Lane]) -> bool:
-    """Its name is that of its first unit: it has not lost any that stood before."""
+    """Whether a segment's name is that of its first unit: it lost none in front."""
     if not begins_whole(segment):
         return False
     if _lost_its_end(segment):
@@ -104,7 +105,7 @@ def _tells(segment: Placed, lanes: Sequence[Lane]) -> bool:
 
 
 def _lost_its_end(segment: Placed) -> bool:
-    """And that is all that is wrong with it, as far as its packets tell."""
+    """Whether a segment lost its end and nothing else, as far as its packets show."""
     scan = segment.slot.scan
     streams = [segment.stream(pid) for pid in segment.stamps]
     begun = scan is not None and not any(stream.head for stream in streams)
@@ -112,13 +113,15 @@ def _lost_its_end(segment: Placed) -> bool:
 
 
 def begins_whole(segment: Placed) -> bool:
-    """With a key picture, as far as it has pictures; else its first ones may be missing."""
+    """Whether a segment begins with a key picture, if it has pictures; else its first ones may be
+    missing.
+    """
     return all(segment.stream(pid).key_start is not False for pid in segment.stamps)
 
 
 def _grain(segment: Placed, lanes: Sequence[Lane]) -> float:
-    """By how much a segment may begin beside the time it was cut at: pictures are cut at a key, and
-    where these are missing, sound tells.
+    """Ticks by which a segment may begin later than it was cut: pictures are cut at a key picture,
+    and where that is missing the first frame of sound counts.
     """
     having = [lane for lane in lanes if lane.pid in segment.stamps]
     if not begins_whole(segment):
@@ -134,7 +137,9 @@ def _offset(segment: Placed, lanes: Sequence[Lane]) -> float:
 
 
 def shift(older: Sequence[Placed], newer: Sequence[Placed], lanes: Sequence[Lane]) -> Shift:
-    """How far the newer part has to be moved on the time line of the older one."""
+    """How far the newer part has to be moved on the time line of the older one: by its clock if
+    that goes on, else by the slice names, else to the end of the older part.
+    """
     a, b = wall(older[::-1], lanes, at=_beside(older, newer[0])), wall(newer, lanes)
     by_clock = _clock(older[-1]) - _clock(newer[0])
     if a is None or b is None:
@@ -152,7 +157,7 @@ def shift(older: Sequence[Placed], newer: Sequence[Placed], lanes: Sequence[Lane
 def _without_names(
     older: Sequence[Placed], newer: Sequence[Placed], lanes: Sequence[Lane], by_clock: int
 ) -> Shift:
-    """A clock that goes on within a second speaks for itself; else there is nothing to go by."""
+    """By the clock if it goes on to within a second; else there is nothing to go by."""
     end = round(max(s.end(lane) for s in older for lane in lanes if lane.pid in s.stamps))
     behind = end - min(newer[0].presented(pid)[0] for pid in newer[0].stamps)
     apart = signed_ticks(by_clock - behind)
@@ -162,7 +167,7 @@ def _without_names(
 
 
 def _beside(older: Sequence[Placed], newer: Placed) -> Placed:
-    """The last segment that by its name began before the newer part did."""
+    """The last segment of the older part that by its name began before the newer part."""
     begun = newer.slot.utc or 0.0
     return next((s for s in older[::-1] if (s.slot.utc or 0.0) <= begun), older[-1])
 
@@ -177,7 +182,7 @@ def _same_clock(a: Placed, b: Placed) -> bool:
 
 
 def _afresh(run: Placed, newer: Placed) -> bool:
-    """The clock has passed 2^33 just now, or rather it restarted."""
+    """Whether the clock restarted, or has just wrapped at 2^33."""
     return _first_stamp(newer) < min(AFRESH, _first_stamp(run))
 
 
@@ -190,7 +195,7 @@ def _raw(segment: Placed) -> list[Ticks]:
 
 
 def _clock(segment: Placed) -> int:
-    """From the stamps of a segment to its place."""
+    """Ticks from the stamps of a segment to its place."""
     pid, (pts, _) = next(iter(segment.stamps.items()))
     raw: Ticks = segment.stream(pid).pts
     both = (raw >= 0) & (pts >= 0)

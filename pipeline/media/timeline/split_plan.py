@@ -24,13 +24,15 @@ from pipeline.model import Finding, Severity
 class Division(Struct, frozen=True, eq=False):
     """One run of segments of equal format."""
 
-    plan: Plan
+    plan: Plan  # on a time line of its own
     begin: float  # seconds from the beginning of the recording
-    turned: tuple[Finding, ...] = ()  # what is another here than in the piece before
+    turned: tuple[Finding, ...] = ()  # which formats differ from the piece before
 
 
 def divide(whole: Plan, kinds: Collection[str]) -> list[Division]:
-    """The plan cut wherever a stream of one of the kinds changes its format."""
+    """The plan cut wherever a stream of one of these kinds ("video", "audio") changes its format; a
+    rejected plan stays one piece.
+    """
     if whole.rejected:
         return [Division(whole, 0.0)]
     runs = list(_runs(whole, kinds))
@@ -46,7 +48,7 @@ def divide(whole: Plan, kinds: Collection[str]) -> list[Division]:
 def _runs(
     whole: Plan, kinds: Collection[str]
 ) -> Iterator[tuple[list[Placed], tuple[Finding, ...]]]:
-    """Segments as long as no stream becomes another, and what had become another before them."""
+    """Runs of segments in which no format changes, and the changes in front of each run."""
     now: dict[int, StreamFormat] = {}
     run: list[Placed] = []
     turned: tuple[Finding, ...] = ()
@@ -76,7 +78,7 @@ def _runs(
 
 
 def _formats(placed: Placed, before: dict[int, StreamFormat]) -> dict[int, StreamFormat]:
-    """By PID; a stream that does not tell is what it was."""
+    """Formats by PID; a stream without a configuration keeps the one it had."""
     found = {}
     for pid in placed.stamps:
         stream, last = placed.stream(pid), before.get(pid)
@@ -89,7 +91,7 @@ def _formats(placed: Placed, before: dict[int, StreamFormat]) -> dict[int, Strea
 def _plan(
     whole: Plan, kinds: Collection[str], placed: Sequence[Placed], before: Sequence[Placed]
 ) -> Plan:
-    """An ordinary plan: its own lanes, on a time line of its own."""
+    """An ordinary plan of one piece, with lanes and a time line of its own."""
     scans = [segment.slot.scan for segment in placed if segment.slot.scan]
     there = {pid for segment in placed for pid in segment.stamps}
     others = {lane.pid for lane in whole.lanes if lane.codec.kind not in kinds}
@@ -113,7 +115,9 @@ def _plan(
 
 
 def _begun(first: Placed) -> tuple[Placed, list[Finding]]:
-    """The end of a unit that another file holds the beginning of."""
+    """The first segment torn where it begins with the end of a unit that began in the file before,
+    and a PES_START for each.
+    """
     heads = {pid: head for pid in first.stamps if (head := first.stream(pid).head)}
     findings = []
     for pid, head in heads.items():
@@ -123,7 +127,7 @@ def _begun(first: Placed) -> tuple[Placed, list[Finding]]:
 
 
 def _ended(placed: Sequence[Placed]) -> list[Placed]:
-    """Nothing goes on behind the last segment that holds a stream."""
+    """Let every stream end with a whole unit in the last segment that holds it."""
     later: set[int] = set()
     ended = []
     for segment in reversed(placed):
@@ -135,7 +139,7 @@ def _ended(placed: Sequence[Placed]) -> list[Placed]:
 
 
 def _opens(placed: Sequence[Placed]) -> int:
-    """Where a run begins to be shown, as :func:`rebase` finds it."""
+    """The earliest PTS of a run, ticks, as :func:`rebase` finds it."""
     return min(segment.presented(pid)[0] for segment in placed[:2] for pid in segment.stamps)
 
 
@@ -149,7 +153,7 @@ def _moved(promise: Promise, ticks: int) -> Promise:
 def _promised(
     whole: Plan, lane: Lane, placed: Sequence[Placed], before: Sequence[Placed]
 ) -> Promise:
-    """What the whole recording promised of a lane of this piece, in the time of the whole."""
+    """The promise of a lane of this piece, on the time line of the whole recording."""
     promise, pid = whole.promised[lane.pid], lane.pid
     having = [n for n, segment in enumerate(placed) if pid in segment.stamps]
     first, last = placed[having[0]], placed[having[-1]]
@@ -176,7 +180,7 @@ def _as_in(segment: Placed, lane: Lane) -> Lane:
 
 
 def _decoded_until(segment: Placed, lane: Lane) -> float:
-    """Where the last unit ends that is kept, in decoding time."""
+    """Ticks at which the last unit ends that is kept, in decoding time."""
     if lane.codec.kind == "audio":
         return kept_end(segment, lane)
     dts = segment.stamps[lane.pid][1]

@@ -21,15 +21,15 @@ from pipeline.media.ts.scan import Scan, Stream
 from pipeline.model import Finding, Severity
 
 NOT_YET = "not supported yet"
-LATE = 1.5  # usual steps between two units with nothing in between
-REGULAR = 3  # steps between time stamps that make a stream one of sound or pictures
+LATE = 1.5  # usual steps: units further apart have a gap between them
+REGULAR = 3  # steps between time stamps at least in a stream of sound or pictures
 
 
 def choose(
     scans: Sequence[Scan], *, one_format: bool = True
 ) -> tuple[tuple[Lane, ...], list[Finding]]:
     """The lanes of a recording, video first.  FATAL findings say why it cannot be one MP4 without
-    loss.  Without ``one_format`` each lane has the first one it is seen in.
+    loss.  Without ``one_format`` formats may change, and each lane has its first one.
     """
     listed = [scan for scan in scans if scan.program.streams]
     if not listed:
@@ -97,7 +97,7 @@ def _empty(scan: Scan, before: Sequence[Scan], behind: Sequence[Scan]) -> Findin
 
 
 def _goes_on(before: Scan, behind: Scan) -> bool:
-    """Every stream of both is decoded on, without a gap or with a counter that goes on."""
+    """Whether every stream that both hold goes on, without a gap or with a counter that goes on."""
     steps = []
     for pid in before.streams.keys() & behind.streams.keys():
         one, other = before.streams[pid], behind.streams[pid]
@@ -146,13 +146,13 @@ def _lane(pid: int, scans: Sequence[Scan]) -> tuple[Lane | None, list[Finding]]:
 
 
 def _language(pid: int, scans: Sequence[Scan]) -> str:
-    """The first that is told (ISO 639-2), empty where none is."""
+    """The first language the PMT names (ISO 639-2), empty where it names none."""
     told = (scan.program.languages.get(pid, "").lower() for scan in scans)
     return next((one for one in told if re.fullmatch("[a-z]{3}", one) and one != "und"), "")
 
 
 def _left_out(pid: int, program: psi.Program, streams: Sequence[Stream]) -> Finding:
-    """A stream of data; or of what nobody knows, which may be sound or picture."""
+    """A stream of data; or of a type that is not known, which may be sound or picture."""
     kind = program.streams[pid]
     if is_data(kind, program.formats.get(pid, "")) or not _is_regular(streams):
         detail = f"stream type 0x{kind:02x} is neither audio nor video: left out"
@@ -163,7 +163,7 @@ def _left_out(pid: int, program: psi.Program, streams: Sequence[Stream]) -> Find
 
 
 def _is_regular(streams: Sequence[Stream]) -> bool:
-    """PES with time stamps follow each other as sound and pictures do, not now and then."""
+    """Whether PES with time stamps follow each other as regularly as sound and pictures do."""
     steps = [signed(np.diff(s.dts[s.dts >= 0])) for s in streams]
     every = np.concatenate([*steps, np.empty(0, np.int64)])
     return len(every) >= REGULAR and 0 < median(every) <= HZ
@@ -186,7 +186,7 @@ def _unlisted(scans: Sequence[Scan]) -> Iterator[Finding]:
 
 
 def _mistold(pid: int, scans: Sequence[Scan]) -> Iterator[Finding]:
-    """The tables name another sound than the one that is there."""
+    """Where the tables name another codec of sound than the one that is there."""
     told = [scan for scan in scans if pid in scan.program.told]
     if told:
         program = told[0].program
@@ -204,7 +204,7 @@ def _inside(lane: Lane) -> Iterator[Finding]:
 
 
 def _unit(codec: Codec, config: bytes, streams: Sequence[Stream]) -> float:
-    """Ticks of 90 kHz an access unit lasts: as its codec has it, else the median step."""
+    """Ticks of 90 kHz an access unit lasts: by its codec, else the median step."""
     exact = codec.unit_ticks(config)
     if exact is not None:
         return exact
@@ -237,7 +237,9 @@ def _constancy(lane: Lane, scans: Sequence[Scan]) -> Iterator[Finding]:
 
 
 def _presence(lane: Lane, scans: Sequence[Scan]) -> Iterator[Finding]:
-    """A stream may come late and end early; where it pauses in between, :mod:`absence` judges."""
+    """A stream may come late and end early; pauses in between are judged in
+    :mod:`pipeline.media.timeline.edges.stream_gaps`.
+    """
     having = [n for n, s in enumerate(scans) if _sent(s, lane.pid)]
     first, last = having[0], having[-1]
     for absent, where in ((scans[:first], "before"), (scans[last + 1 :], "behind")):

@@ -21,7 +21,9 @@ from pipeline.media.track import Lane
 def whole_span(
     segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
 ) -> tuple[float | None, float | None]:
-    """Where the first segment should begin and the last one end, by EXTINF and their neighbours."""
+    """Ticks at which the first segment should begin and the last one end, by EXTINF and their
+    neighbours; None where nothing says.
+    """
     first, last = segments[0], segments[-1]
     begin = end = None
     told = first.slot.duration if headless(first) or not _as_named(segments, lanes) else None
@@ -43,8 +45,8 @@ def whole_span(
 
 
 def _as_named(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
-    """The first segment lasts until the next one begins as long as their names say: what EXTINF
-    says besides is wrong.
+    """Whether the first segment lasts until the next one begins as long as their names say: then an
+    EXTINF that says otherwise is wrong.
     """
     first, then = segments[0], segments[1] if len(segments) > 1 else None
     if then is None or not adjacent(first, then):
@@ -56,7 +58,9 @@ def _as_named(segments: Sequence[Placed], lanes: Sequence[Lane]) -> bool:
 
 
 def _usual_if_cut(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float | None:
-    """What the others last, where the last one is not listed, and cut off inside a unit."""
+    """Seconds that the other segments usually last, where the last one is not listed and cut off
+    inside a unit; else None.
+    """
     last = segments[-1]
     told = [s.slot.duration for s in segments[:-1] if s.slot.duration]
     if last.slot.listed or not told or not breaks_off(last, lanes):
@@ -67,7 +71,9 @@ def _usual_if_cut(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float | 
 def _start_of_last(
     segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
 ) -> float:
-    """By its own stamps, or by the segment before where these may have lost their beginning."""
+    """Where the last segment begins: by its own stamps, or by the segment before where it may have
+    lost its beginning.
+    """
     last, before = segments[-1], segments[-2] if len(segments) > 1 else None
     own = opening(last, lanes)
     if before is None or before.damaged or before.slot.part != last.slot.part:
@@ -83,13 +89,13 @@ def _start_of_last(
 
 
 def _hurt_at_its_beginning(segment: Placed, lanes: Sequence[Lane]) -> bool:
-    """Something is wrong with it in front of the first unit of any stream."""
+    """Whether something is wrong with a segment in front of the first unit of any stream."""
     having = [lane for lane in lanes if lane.pid in segment.stamps]
     return segment.damaged and any(hurt_before(segment, lane) for lane in having)
 
 
 def breaks_off(segment: Placed, lanes: Sequence[Lane]) -> bool:
-    """It ends inside a unit."""
+    """Whether a segment ends inside a unit."""
     streams = {x.codec.kind: segment.stream(x.pid) for x in lanes if x.pid in segment.stamps}
     video = streams.get("video")
     short = is_cut(segment) or any(stream.short for stream in streams.values())
@@ -97,12 +103,12 @@ def breaks_off(segment: Placed, lanes: Sequence[Lane]) -> bool:
 
 
 def headless(first: Placed) -> bool:
-    """It has pictures, and the first of them is no key picture."""
+    """Whether a segment has pictures and does not begin with a key picture."""
     return any(first.stream(pid).key_start is False for pid in first.stamps)
 
 
 def hurt_before(segment: Placed, lane: Lane) -> bool:
-    """Something is wrong with the segment in front of a lane's first unit."""
+    """Whether something is wrong with a segment in front of a lane's first unit."""
     if segment.stream(lane.pid).head:
         return True
     scan = segment.slot.scan
@@ -111,10 +117,10 @@ def hurt_before(segment: Placed, lane: Lane) -> bool:
 
 
 def media_end(segment: Placed, lanes: Sequence[Lane]) -> float:
-    """Where the last unit of any lane of a segment ends."""
+    """Ticks at which the last unit of any lane of a segment ends."""
     return max(segment.end(lane) for lane in lanes if lane.pid in segment.stamps)
 
 
 def is_cut(segment: Placed) -> bool:
-    """Bytes are missing at its end."""
+    """Whether bytes are missing at the end of a segment."""
     return segment.slot.scan is not None and segment.slot.scan.cut

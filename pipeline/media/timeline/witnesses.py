@@ -1,4 +1,4 @@
-"""What tells how far a segment lies behind the one before, compared in one place: the clock,
+"""The witnesses of how far a segment lies behind the one before, compared in one place: the clock,
 EXTINF, names and their numbers, counters.
 """
 
@@ -9,13 +9,15 @@ from pipeline.media.slots.segments import GAP, Placed
 from pipeline.media.timeline.slice_names import DOUBT
 from pipeline.model import Finding, Severity
 
-TOLERANCE = 1.0  # seconds the slice clock may differ from the media
-ALIKE = 0.003  # seconds: names tell whole milliseconds
+TOLERANCE = 1.0  # seconds by which the slice names may differ from the media
+ALIKE = 0.003  # seconds: names have whole milliseconds
 BY_NAMES = "placed by the slice names"
 
 
 class Witnesses(Struct, frozen=True):
-    """What tells how far a segment lies behind the one before, in seconds without media."""
+    """What each witness says of how far a segment lies behind the one before, in seconds without
+    media.
+    """
 
     back: (
         float  # by which the clock runs back in the stream where it does most; below 0: it does not
@@ -34,7 +36,7 @@ class Witnesses(Struct, frozen=True):
 
     @property
     def clock_agrees(self) -> bool:
-        """With what is listed; an announced restart need not."""
+        """Whether the clock agrees with what is listed; False for an announced restart."""
         if self.announced:
             return False
         if not self.gone:
@@ -44,8 +46,9 @@ class Witnesses(Struct, frozen=True):
 
     @property
     def clock_is_right(self) -> bool:
-        """It goes on, and nothing speaks against it.  Without names a step forward is no time where
-        it is announced (RFC 8216 section 4.3.2.3), or counters and EXTINF know of none.
+        """Whether the clock goes on, and nothing contradicts it.  Without names a step forward is
+        not time where it is announced (RFC 8216 section 4.3.2.3), or where counters and EXTINF show
+        none.
         """
         if self.back >= 0:
             return False
@@ -58,9 +61,9 @@ class Witnesses(Struct, frozen=True):
 
     @property
     def wait(self) -> float:
-        """Seconds without media by all but the clock.  Names are believed where they tell of more
-        than they usually stray, or as much as EXTINF; else what is listed is and what the segment
-        before lacks, and without a loss nothing.
+        """Seconds without media by all but the clock.  Names are believed where they show more than
+        they usually stray, or as much as EXTINF; else what is listed and what the segment before
+        lacks, and without a loss 0.
         """
         if self.names is None and (self.rest > GAP / HZ or self.gone or self.hurt):
             return self.listed + max(self.rest, self.numbered)
@@ -76,7 +79,7 @@ class Witnesses(Struct, frozen=True):
 
 
 def said(segment: Placed, seen: Witnesses) -> Finding:
-    """Which witness won, and why the clock did not."""
+    """A finding about which witness was believed, and why the clock was not."""
     how = f"placed {seen.wait:.3f} s later" if seen.wait else "joined without a gap"
     id, detail = "DTS_BACK", f"the clock goes back by {seen.back:.3f} s"
     if seen.back < 0:

@@ -10,16 +10,17 @@ from pipeline.media.track import Lane
 from pipeline.media.ts.continuity import continues, moved
 from pipeline.media.ts.scan import Stream
 
-ENOUGH = 3  # edges that tell
+ENOUGH = 3  # edges at least, to show how a writer counts
 
 
 def counters_go_on(
     segments: Sequence[Placed], lanes: Sequence[Lane], parts: Sequence[Sequence[Placed]] = ()
 ) -> bool:
-    """Whether this writer's continuity counters go on from segment to segment: half of them do.
+    """Whether this writer's continuity counters go on from segment to segment, at half of the edges
+    at least (RFC 8216 section 3 wants it without EXT-X-DISCONTINUITY).
 
-    By chance one in 16 does; a writer that restarts begins with the same counter every time.
-    Where a part is too short to tell, the others are asked as well.
+    By chance one in 16 goes on; a writer that restarts begins with the same counter every time.
+    Where a part is too short to show it, the other ``parts`` are looked at as well.
     """
     pairs = _edges(segments, lanes)
     if len(pairs) < ENOUGH and not _anew(pairs):
@@ -30,7 +31,7 @@ def counters_go_on(
 
 
 def _edges(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Stream, Stream]]:
-    """What stands on both sides of each edge between neighbours of a playlist."""
+    """Each stream on both sides of each edge between neighbours of a playlist."""
     pairs = [
         (a.stream(lane.pid), b.stream(lane.pid))
         for lane in lanes

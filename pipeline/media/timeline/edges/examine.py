@@ -1,4 +1,4 @@
-"""What is missing between the segments of a part, each in its place.
+"""What is missing between the segments of a part that have their places.
 
 Knows nothing of how the places were found.  Times are ticks of 90 kHz unless they say seconds.
 """
@@ -28,9 +28,9 @@ from pipeline.model import Finding, Severity
 def examine(
     segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot], *, counters: bool
 ) -> tuple[list[Placed], list[Finding]]:
-    """The segments with what is torn, joined, cut or silent at every edge.
+    """The segments of a part with what is torn, joined, cut or silent at every edge, and findings.
 
-    ``counters`` go on from segment to segment with this writer.
+    ``counters``: this writer's continuity counters go on from segment to segment.
     """
     paces = {lane.pid: pace(segments, lane) for lane in lanes if _held(lane, segments)}
     part = PartEdges(lanes, slots, counters, paces)
@@ -75,7 +75,7 @@ def _edge(part: PartEdges, before: Placed, segment: Placed) -> None:
 
 
 def _gaps(part: PartEdges, before: Placed, segment: Placed) -> dict[int, float]:
-    """Ticks from where each stream ended last to where it begins again."""
+    """Ticks from where each stream ended last to where it begins again, by PID."""
     ends = {pid: end + segment.pushed for pid, end in part.ends.items()}
     gaps = {pid: segment.first(pid) - ends[pid] for pid in segment.stamps if pid in ends}
     for lane in part.lanes:
@@ -85,8 +85,8 @@ def _gaps(part: PartEdges, before: Placed, segment: Placed) -> dict[int, float]:
 
 
 def _shown_apart(before: Placed, segment: Placed, lane: Lane) -> float:
-    """Ticks between pictures as they are shown, where those behind wait otherwise than those in
-    front: decoding times say nothing there.  Else without end.
+    """Ticks between pictures as they are shown, where the wait from decoding to presentation
+    changes and DTS say nothing; else infinite.
     """
     if lane.codec.kind != "video":
         return math.inf
@@ -104,7 +104,7 @@ def _torn_head(part: PartEdges, segment: Placed, pid: int) -> None:
 
 
 def _absent(part: PartEdges, segment: Placed, lane: Lane) -> None:
-    """Whether a stream that comes again was lost meanwhile."""
+    """Decide whether a stream that comes again was lost meanwhile."""
     chain = part.chains.setdefault(lane.pid, [])
     if lane.pid not in segment.stamps:
         chain += [segment] if chain else []
@@ -122,7 +122,7 @@ def _absent(part: PartEdges, segment: Placed, lane: Lane) -> None:
 
 
 def _end_torn(part: PartEdges, before: Placed, torn: Set[int], *, adjacent: bool) -> None:
-    """Where nothing follows, a stream must end whole; what does not lost its end."""
+    """Where nothing follows, a stream must end with a whole unit; else it lost its end."""
     marks = part.of(before)
     for pid in before.stamps:
         if pid in torn:

@@ -19,11 +19,13 @@ from pipeline.media.track import Lane
 from pipeline.media.ts.continuity import continues, moved
 from pipeline.model import Severity
 
-TOLERANCE = 1.0  # seconds the slice clock may differ from the media
+TOLERANCE = 1.0  # seconds by which the slice names may differ from the media
 
 
 def examine_gap(part: PartEdges, edge: Edge, lane: Lane) -> None:
-    """A gap that nothing explains yet: the writer's own, a step of the clock, or a loss."""
+    """Judge a gap that nothing explains yet: the writer's own, a step of the clock, or a loss.
+    Marks the segment behind it and adds findings to ``part``.
+    """
     before, segment = edge.before, edge.segment
     gap, usual = edge.gaps[lane.pid], part.paces[lane.pid]
     here = part.of(segment)
@@ -77,8 +79,8 @@ def _harmless(part: PartEdges, segment: Placed, lane: Lane, gap: float) -> None:
 
 
 def _nothing_is_missing(part: PartEdges, edge: Edge, lane: Lane) -> bool:
-    """Two witnesses say so: the counter goes on, and no number of packets that it cannot count is
-    missing; another stream goes on meanwhile; what EXTINF promised is there.
+    """Whether two witnesses say that nothing is missing: the counter goes on, and the gap is not
+    one that could hide 16 packets; another stream goes on meanwhile; what EXTINF promised is there.
     """
     gap, others, (a, b) = edge.gaps[lane.pid], edge.beside(lane), edge.sides(lane.pid)
     counted = part.counters_go_on and continues(a, b) and not moved(a, b)
@@ -96,22 +98,23 @@ def _nothing_is_missing(part: PartEdges, edge: Edge, lane: Lane) -> bool:
 
 
 def _others_break(edge: Edge) -> bool:
-    """The counter of a stream tells that packets are missing: of what was lost whole, all streams
-    lack some.
+    """Whether the counter of any stream shows that packets are missing: where everything was lost,
+    all streams lack some.
     """
     pairs = map(edge.sides, edge.shared)
     return any(not (continues(a, b) or moved(a, b)) for a, b in pairs)
 
 
 def _is_promised(part: PartEdges, edge: Edge, gap: float) -> bool:
-    """By EXTINF the segment in front of a gap lasts until the next one begins."""
+    """Whether the segment in front of a gap lasts by EXTINF until the next one begins."""
     lasts = opening(edge.segment, part.lanes) - opening(edge.before, part.lanes)
     return abs(lasts - (edge.before.slot.duration or 0.0) * HZ) < gap / 2
 
 
 def _interrupted(part: PartEdges, edge: Edge, lane: Lane) -> bool:
-    """The playlist says that a stream came back here (EVENT=START), and nothing contradicts it: its
-    counter goes on, so does another stream meanwhile, and both segments are as long as promised.
+    """Whether the playlist says that a stream came back here (EVENT=START), and nothing contradicts
+    it: its counter goes on, another stream goes on meanwhile, both segments are as long as
+    promised.
     """
     a, b = edge.sides(lane.pid)
     if not (part.counters_go_on and continues(a, b)) or moved(a, b):
@@ -123,7 +126,7 @@ def _interrupted(part: PartEdges, edge: Edge, lane: Lane) -> bool:
 
 
 def _lacks_its_key(segment: Placed, lane: Lane, gap: float, usual: Pace) -> bool:
-    """Pictures never were so far apart, and in front of these there is no key picture."""
+    """Whether pictures were never so far apart, and these do not begin with a key picture."""
     if segment.stream(lane.pid).key_start is not False:
         return False
     return gap > lane.unit / 2 and gap + lane.unit > 1.5 * usual.longest

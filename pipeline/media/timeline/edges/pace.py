@@ -1,4 +1,4 @@
-"""How regularly the units of a track follow each other: what a gap has to be held against.
+"""How regularly the units of a track follow each other: what a gap is compared with.
 
 Times are ticks of 90 kHz.
 """
@@ -13,23 +13,23 @@ from pipeline.media.clock import HZ, Ticks, median, quantile, signed
 from pipeline.media.slots.segments import GAP, Placed
 from pipeline.media.track import Lane
 
-SILENCE = HZ // 10  # a longer pause of the sound inside a segment is a loss, whatever it is like
-SEEN = 0.02  # share of steps that may be irregular without a track being so
+SILENCE = HZ // 10  # ticks: a longer pause of the sound inside a segment is a loss in any case
+SEEN = 0.02  # share of steps that may be irregular in a regular track
 NEARLY = 0.95  # of a unit: what is missing leaves room for whole ones
-ONCE = 16  # packets after which the continuity counter is what it was (2.4.3.3)
+ONCE = 16  # packets after which the continuity counter repeats (ISO/IEC 13818-1 clause 2.4.3.3)
 
 
 class Pace(Struct, frozen=True):
-    """The steps of one track, seen inside segments and at the borders between them."""
+    """The steps of one track inside segments and at the borders between them, in ticks."""
 
     steady: bool  # units follow each other at equal distance
     longest: int  # step from unit to unit inside a segment
     stray: float  # how far stamps inside a segment are from where the units before them end
-    border: float | None  # the same between segments, in most of them; None: too few tell
+    border: float | None  # the same between segments, the median; None: too few to say
     packets: float  # transport packets for each unit
 
     def gap(self, lane: Lane) -> float:
-        """The longest gap between two units that is none."""
+        """The most ticks between two units that are not yet a gap."""
         if lane.codec.kind == "video" and not self.steady:
             return 1.5 * self.longest
         stray = min(2 * self.stray, max(SILENCE, 3 * lane.unit))
@@ -38,15 +38,15 @@ class Pace(Struct, frozen=True):
         return max(stray, self.border + NEARLY * lane.unit)
 
     def hides(self, lane: Lane, gap: float) -> bool:
-        """As many packets may be missing in a gap as the continuity counter cannot tell from none:
-        sixteen, or a few times as many.
+        """Whether as many packets may be missing in a gap (ticks) as the continuity counter cannot
+        show: 16, or a few times as many (ISO/IEC 13818-1 clause 2.4.3.3).
         """
         gone = self.packets * gap / lane.unit
         return ONCE / 2 < gone < ONCE * (8 if lane.codec.kind == "audio" else 4)
 
 
 def pace(segments: Sequence[Placed], lane: Lane) -> Pace:
-    """What segments on one time line tell of one of their tracks."""
+    """How regular one track of these segments is; they stand on one time line."""
     having = [s for s in segments if lane.pid in s.stamps]
     steps = np.concatenate([_steps(s, lane.pid) for s in having])
     times = np.maximum(np.round(steps / lane.unit), 1) if lane.codec.kind == "audio" else 1.0
@@ -68,8 +68,8 @@ def _steps(segment: Placed, pid: int) -> Ticks:
 
 
 def _border(having: Sequence[Placed], lane: Lane) -> float | None:
-    """Where at least three borders tell.  A loss or two do not move the median of many; of few they
-    may be most, and no writer leaves out as much.
+    """The median gap at borders, of three at least.  A loss or two do not move the median of many;
+    of few they may be most, and no writer leaves out more than ``GAP``.
     """
     gaps = [
         abs(b.first(lane.pid) - decoded_end(a, lane))
@@ -80,5 +80,5 @@ def _border(having: Sequence[Placed], lane: Lane) -> float | None:
 
 
 def decoded_end(segment: Placed, lane: Lane) -> float:
-    """Where the last unit of a lane ends, in decoding time."""
+    """Ticks at which the last unit of a lane ends, in decoding time."""
     return segment.last(lane.pid) + segment.stream(lane.pid).tail * lane.unit

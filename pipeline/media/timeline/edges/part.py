@@ -1,4 +1,7 @@
-"""What is known of one part while its edges are looked at, one after the other."""
+"""What is known of one part while its edges are examined, one after the other.
+
+Times are ticks of 90 kHz.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
@@ -15,7 +18,9 @@ from pipeline.model import Finding, Severity
 
 
 class Marks(Struct, eq=False):
-    """What is found of the ends of one segment until all edges are seen, as ``Placed`` has it."""
+    """What is found of the ends of one segment until all edges are seen: by PID, as in
+    :class:`pipeline.media.slots.segments.Placed`.
+    """
 
     torn: set[int] = field(default_factory=set)
     joined: set[int] = field(default_factory=set)
@@ -25,7 +30,7 @@ class Marks(Struct, eq=False):
     silent: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
     def on(self, segment: Placed) -> Placed:
-        """The segment with these marks."""
+        """The segment with these marks in place of its own."""
         return replace(
             segment,
             torn=frozenset(self.torn),
@@ -45,7 +50,7 @@ class Edge(Struct, frozen=True, eq=False):
     gaps: Mapping[int, float]
 
     def beside(self, lane: Lane) -> list[float]:
-        """The gaps of the other streams."""
+        """The gaps of the other streams, ticks."""
         return [gap for pid, gap in self.gaps.items() if pid != lane.pid]
 
     def sides(self, pid: int) -> tuple[Stream, Stream]:
@@ -54,33 +59,34 @@ class Edge(Struct, frozen=True, eq=False):
 
     @property
     def shared(self) -> Set[int]:
-        """The PIDs of both."""
+        """The PIDs that both segments hold."""
         return self.before.stamps.keys() & self.segment.stamps.keys()
 
 
 class PartEdges(Struct, eq=False):
-    """One part on its way along its edges."""
+    """One part while its edges are examined in order."""
 
     lanes: Sequence[Lane]
     slots: Sequence[Slot]
     counters_go_on: bool
     paces: Mapping[int, Pace]
     findings: list[Finding] = field(default_factory=list)
-    ends: dict[int, float] = field(default_factory=dict)  # by PID: where it ended last
-    chains: dict[int, list[Placed]] = field(default_factory=dict)  # who held it last, and since
+    ends: dict[int, float] = field(default_factory=dict)  # by PID: where the stream ended last
+    # by PID: the last segment that held the stream, and those since
+    chains: dict[int, list[Placed]] = field(default_factory=dict)
     marks: defaultdict[int, Marks] = field(default_factory=lambda: defaultdict(Marks))
 
     def of(self, segment: Placed) -> Marks:
-        """The marks of a segment."""
+        """The marks of a segment, to be changed."""
         return self.marks[segment.number]
 
     def counted(self, edge: Edge) -> set[int]:
-        """Streams whose counters go on over an edge with a writer that counts."""
+        """PIDs whose counters go on over an edge; empty if this writer's never do."""
         pairs = {pid: edge.sides(pid) for pid in (edge.shared if self.counters_go_on else ())}
         return {pid for pid, (a, b) in pairs.items() if continues(a, b) and not moved(a, b)}
 
     def say(
         self, id: str, severity: Severity, segment: Placed, detail: str, *, pid: int | None = None
     ) -> None:
-        """Report what was found at a segment."""
+        """Add a finding about a segment."""
         self.findings.append(Finding(id, severity, segment.slot.name, pid, 1, detail))

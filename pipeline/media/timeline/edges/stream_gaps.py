@@ -1,9 +1,9 @@
 """A stream that is absent from whole segments and comes again: lost, or never sent.
 
-Nobody spoke, or the picture stood still, if every segment between is sound and the counter of the
-stream's own packets goes on over all of them: of what was sent, packets would be missing.  By
-chance it goes on one time in sixteen; pictures, which are seldom not sent, must have paused before
-the first of those segments already, or still behind the last: a loss has the bounds of segments.
+Nobody spoke, or the picture stood still, if every segment between is undamaged and the counter of
+the stream's own packets goes on over all of them: had any been sent, packets would be missing.  By
+chance it goes on one time in sixteen; pictures, which are seldom not sent, must have paused already
+before the first of those segments, or still behind the last: a loss has the bounds of segments.
 Or the playlist says that they were interrupted (EXT-X-AGORA-TRACK-EVENT, EVENT=START).
 """
 
@@ -18,12 +18,14 @@ from pipeline.model import Finding, Severity
 
 Span = tuple[int, int]  # ticks
 FEW = 2  # segments without the stream, besides one that is gone: no damage spares all else of them
-AGREED = 1.0  # seconds between the time a START tells and the unit it is of
+AGREED = 1.0  # seconds between the time of a START and the unit it announces
 PAUSE = HZ // 2  # ticks: streams of one segment seldom end so far apart
 
 
 def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bool:
-    """Of the segments in ``chain`` the first and the last hold the stream."""
+    """Whether the stream was not sent in the inner segments of ``chain``, of which only the first
+    and the last hold it; False where it may have been lost.
+    """
     first, *away, last = chain
     a, b = first.stream(lane.pid), last.stream(lane.pid)
     gone = any(not has_media(slot) for slot in slots[first.position + 1 : last.position])
@@ -43,13 +45,13 @@ def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bo
 
 
 def _is_cut(segment: Placed) -> bool:
-    """Its end is missing."""
+    """Whether bytes are missing at the end of a segment."""
     return segment.slot.scan is not None and segment.slot.scan.cut
 
 
 def came_back(segment: Placed, lane: Lane) -> bool:
-    """The playlist says that a stream begins again with this segment, at the time its first unit
-    has by the name of the segment, if that tells any.
+    """Whether the playlist says (START) that a stream begins again with this segment, at the time
+    its first unit has by the name of the segment, if the name has one.
     """
     times = [e.time for e in segment.slot.events if e.kind == lane.codec.kind]
     told = [time for time in times if time is not None]
@@ -61,7 +63,7 @@ def came_back(segment: Placed, lane: Lane) -> bool:
 
 
 def _pauses_inside(before: Placed, behind: Placed, pid: int) -> bool:
-    """The other streams of a segment go on where this one has ended, or have begun before it."""
+    """Whether the other streams of a segment go on after this one ended, or began before it."""
     ends = [before.last(other) for other in before.stamps if other != pid]
     begins = [behind.first(other) for other in behind.stamps if other != pid]
     early = bool(ends) and max(ends) - before.last(pid) > PAUSE
@@ -71,7 +73,8 @@ def _pauses_inside(before: Placed, behind: Placed, pid: int) -> bool:
 def silences(
     chain: Sequence[Placed], torn: Sequence[Set[int]], lane: Lane, lanes: Sequence[Lane]
 ) -> tuple[Span, ...]:
-    """When nothing was sent: all the time between, but for what the other streams lack as well.
+    """Spans in which nothing was sent: all the time between the first and the last segment of
+    ``chain``, less what the other streams lack as well.
 
     ``torn`` are the PIDs of which media is missing in front of each segment of the chain.
     """
@@ -88,7 +91,9 @@ def silences(
 
 
 def said(chain: Sequence[Placed], lane: Lane, *, sent: bool) -> Iterator[Finding]:
-    """What there is to say of the segments without the stream."""
+    """An ES_ABSENT about the segments without the stream: a warning if it was not ``sent``, else an
+    error for each that is not damaged anyway.
+    """
     away = [segment for segment in chain[1:-1] if not _holds(segment, lane)]
     if not sent:
         detail = f"no {lane.codec.kind} here, and no packet of it is missing: none was sent"

@@ -1,4 +1,4 @@
-"""Segments that are gone although other parts of the recording hold all of their time."""
+"""Segments that are gone, but of whose time other parts of the recording hold everything."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,8 +12,8 @@ from pipeline.media.track import Lane
 def held(
     segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
 ) -> Iterator[tuple[str, str]]:
-    """Names of such segments of parts of which nothing else is left, and the part that holds their
-    time; by their names and EXTINF, on the time line of all others.
+    """Name of each such segment of a part of which nothing is left, and the part that holds its
+    time instead; by slice names and EXTINF, on the time line of the other parts.
     """
     there = {segment.slot.part for segment in segments}
     for slot in slots:
@@ -33,7 +33,7 @@ def held(
 def _holder(
     segments: Sequence[Placed], lanes: Sequence[Lane], begin: float, end: float
 ) -> str | None:
-    """The part that holds the beginning of a span, if nothing of it is missing in any lane."""
+    """The part that holds the beginning of a span (ticks), if all of it is there in every lane."""
     at, found = begin, None
     for segment in segments:
         first = opening(segment, lanes)

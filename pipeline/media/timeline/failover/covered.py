@@ -1,4 +1,4 @@
-"""What was joined of failover parts so far, and what of it nobody needs any more."""
+"""What was joined of failover parts so far, and which segments are no longer needed."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,20 +21,22 @@ class Join(Struct, frozen=True):
 
     @classmethod
     def at(cls, segment: Placed, reason: str, base: int) -> "Join":
-        """In front of a segment that has its final place; the recording begins at ``base``."""
+        """In front of a segment that has its final place; ``base`` is the tick at which the
+        recording begins.
+        """
         begin = min(segment.presented(pid)[0] for pid in segment.stamps)
         return cls(round((begin - base) / HZ, 6), segment.slot.part, reason)
 
 
 class Covered(Struct, frozen=True):
-    """Segments whose time another part holds, by name: which part that is."""
+    """Which part holds the time of a segment as well, by the segment's name."""
 
     whole: dict[str, str] = field(default_factory=dict)
-    head: dict[str, str] = field(default_factory=dict)  # what lies in front of it
-    tail: dict[str, str] = field(default_factory=dict)  # its end
+    head: dict[str, str] = field(default_factory=dict)  # of what lies in front of it
+    tail: dict[str, str] = field(default_factory=dict)  # of its end
 
     def without_loss(self, findings: Iterable[Finding]) -> list[Finding]:
-        """Faults in what is not needed lose nothing."""
+        """The findings, with errors in what is not needed lowered to warnings: nothing is lost."""
         return [self._judged(f) if f.severity == Severity.ERROR else f for f in findings]
 
     def _judged(self, finding: Finding) -> Finding:
@@ -49,11 +51,11 @@ class Covered(Struct, frozen=True):
 
 
 class Joined(Struct, eq=False):
-    """What was joined so far of the parts of a recording, with its lanes and the slots listed."""
+    """What was joined so far of the parts of a recording, with its lanes and the listed slots."""
 
     segments: list[Placed]
     lanes: Sequence[Lane]
     slots: Sequence[Slot]
     findings: list[Finding] = field(default_factory=list)
     covered: Covered = field(default_factory=lambda: Covered())
-    joins: list[tuple[int, str]] = field(default_factory=list)  # number of the first, reason
+    joins: list[tuple[int, str]] = field(default_factory=list)  # number of a first segment, reason

@@ -28,7 +28,9 @@ def by_part(segments: Iterable[Placed]) -> list[list[Placed]]:
 
 
 def join(parts: Sequence[list[Placed]], lanes: Sequence[Lane], slots: Sequence[Slot]) -> Joined:
-    """Put each part behind those before it, or over their end."""
+    """Put each part behind those before it, or over their end.  ``parts`` are placed each on a time
+    line of its own; the first one gives that of the result.
+    """
     room = MODULO if len(parts) > 1 else 0  # in front, for what a later part holds of earlier times
     first = [segment.moved(room) for segment in parts[0]] if room else list(parts[0])
     joined = Joined(first, lanes, slots)
@@ -43,7 +45,7 @@ def join(parts: Sequence[list[Placed]], lanes: Sequence[Lane], slots: Sequence[S
 
 
 def _reach(segments: Sequence[Placed], lanes: Sequence[Lane]) -> float:
-    """Where the last lane ends."""
+    """Ticks at which the last lane ends."""
     return max(kept_end(s, lane) for s in segments[-3:] for lane in lanes if lane.pid in s.stamps)
 
 
@@ -61,7 +63,7 @@ def _leave_out(joined: Joined, newer: Sequence[Placed]) -> None:
 
 
 def _lies_before(segment: Placed, lanes: Sequence[Lane], end: float) -> bool:
-    """All of a segment, also what it should have held."""
+    """Whether all of a segment, also what it should have held, lies before ``end``."""
     should = opening(segment, lanes) + (segment.slot.duration or 0.0) * HZ
     return not segment.damaged or should <= end + walls.DOUBT
 
@@ -108,7 +110,7 @@ def _append(joined: Joined, newer: list[Placed], shift: Shift) -> None:
 
 
 def _overlap(older: Sequence[Placed], starts: Mapping[int, Start], lanes: Sequence[Lane]) -> float:
-    """By how much the newer part begins before the older one ends, in the lane where it is most."""
+    """Ticks by which the newer part begins before the older one ends, in the lane with the most."""
     ends = {x.pid: s.end(x) for s in older for x in lanes if x.pid in s.stamps}
     both = ends.keys() & starts.keys()
     return max((ends[pid] - starts[pid].pts for pid in both), default=0.0)
@@ -135,7 +137,7 @@ def _start(joined: Joined, newer: Sequence[Placed], doubt: float) -> int:
 
 
 def _absent(segments: Sequence[Placed], slots: Sequence[Slot]) -> int:
-    """Slots without media between these segments."""
+    """How many slots without media lie between these segments."""
     if not segments:
         return 0
     between = slots[segments[0].position : segments[-1].position]
@@ -143,7 +145,7 @@ def _absent(segments: Sequence[Placed], slots: Sequence[Slot]) -> int:
 
 
 def _harmless(segment: Placed) -> bool:
-    """Whatever is wrong with a segment lies behind the cut."""
+    """Whether all that is wrong with a segment lies behind the cut."""
     scan = segment.slot.scan
     if scan is None or scan.faults is not None or segment.torn:
         return False

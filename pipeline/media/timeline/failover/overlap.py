@@ -1,4 +1,4 @@
-"""Where a part begins, and what that leaves of the one before: the overlap is cut once.
+"""Where a part begins, and what that leaves of the part before: the overlap is cut once.
 
 Times are ticks of 90 kHz unless they say seconds.
 """
@@ -18,12 +18,12 @@ from pipeline.media.track import Lane
 class Start(Struct, frozen=True):
     """Where one lane of the newer part begins."""
 
-    pts: int
+    pts: int  # ticks, the earliest of the segment
     segment: Placed
 
 
 def starts_of(newer: Sequence[Placed], lanes: Sequence[Lane]) -> dict[int, Start]:
-    """Where each lane of a part begins, by PID."""
+    """Where each lane of a part begins, by PID; lanes that it does not hold are left out."""
     found = {}
     for lane in lanes:
         first = next((s for s in newer if lane.pid in s.stamps), None)
@@ -35,8 +35,8 @@ def starts_of(newer: Sequence[Placed], lanes: Sequence[Lane]) -> dict[int, Start
 def without_overlap(
     older: Sequence[Placed], starts: Mapping[int, Start], lanes: Sequence[Lane]
 ) -> tuple[list[Placed], set[int]]:
-    """The older part without what begins when the newer has begun, and the numbers of the segments
-    of which that takes any.
+    """The older part without the units that begin once the newer part has begun, and the numbers of
+    the segments that lose any.
     """
     kept, touched = list(older), set[int]()
     for lane, start in ((lane, starts[lane.pid]) for lane in lanes if lane.pid in starts):
@@ -58,8 +58,8 @@ def without_overlap(
 
 
 def _until(segment: Placed, lane: Lane, at: int, *, sets_the_end: bool) -> Placed:
-    """A segment without what is decoded from then on; what lost its beginning keeps its EXTINF,
-    which counts back from where it ended.
+    """A segment without what is decoded from the tick ``at`` on.  One that lost its beginning keeps
+    its EXTINF, which counts back from where it ended.
     """
     slot = segment.slot
     if sets_the_end and slot.duration and walls.begins_whole(segment):
@@ -69,13 +69,13 @@ def _until(segment: Placed, lane: Lane, at: int, *, sets_the_end: bool) -> Place
 
 
 def _ending(segment: Placed, left_out: Placed, pid: int) -> Placed:
-    """The last segment of a stream; what it has begun in the one left out has lost its end."""
+    """The last segment of a stream; a unit that goes on in the one left out has lost its end."""
     cut = segment.cut | {pid} if left_out.stream(pid).head else segment.cut
     return replace(segment, whole=segment.whole | {pid}, cut=cut)
 
 
 def _first_beyond(segment: Placed, lane: Lane, start: Start) -> int | None:
-    """The decoding time from which on nothing of a lane is kept; None if all of it is."""
+    """The DTS from which on nothing of a lane is kept, ticks; None if all of it is kept."""
     pts, dts = segment.stamps[lane.pid]
     limit = start.pts - lane.unit / 2
     if lane.codec.kind == "audio":
@@ -86,7 +86,9 @@ def _first_beyond(segment: Placed, lane: Lane, start: Start) -> int | None:
 
 
 def kept_end(segment: Placed, lane: Lane) -> float:
-    """Where the last unit of a lane ends that is kept."""
+    """Ticks at which the last unit of a lane ends that is kept: of video in presentation, of audio
+    in decoding order.
+    """
     until = segment.until.get(lane.pid)
     if until is None:
         return segment.end(lane)

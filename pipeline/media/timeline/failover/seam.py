@@ -20,7 +20,7 @@ from pipeline.model import Finding, Severity
 
 
 class Seam(Struct, frozen=True, eq=False):
-    """Where the older part ends and each lane of the newer one begins."""
+    """Where the older part ends and each lane of the newer part begins."""
 
     older: Sequence[Placed]
     starts: Mapping[int, Start]  # by PID
@@ -34,17 +34,19 @@ class Seam(Struct, frozen=True, eq=False):
 
     @property
     def parts(self) -> tuple[str, str]:
-        """The older and the newer one."""
+        """Names of the older and the newer part."""
         return self.older[-1].slot.part, self.first.slot.part
 
 
 def half(lanes: Sequence[Lane]) -> float:
-    """Half of the longest unit: what is nearer than that is the same moment."""
+    """Ticks of half the longest unit: what is nearer than that is the same moment."""
     return max(lane.unit for lane in lanes) / 2
 
 
 def sew(joined: Joined, seam: Seam) -> None:
-    """Say what became of the seam, and mark where media is missing at it."""
+    """Add a PL_PARTS for the seam to ``joined``, and mark the segments torn at which media is
+    missing.
+    """
     first, (old, new), overlap = seam.first, seam.parts, seam.overlap
     gaps, torn = _gaps(joined, seam)
     if not gaps:
@@ -62,8 +64,8 @@ def sew(joined: Joined, seam: Seam) -> None:
 
 
 def _gaps(joined: Joined, seam: Seam) -> tuple[dict[str, float], dict[int, frozenset[int]]]:
-    """Seconds that are missing at a seam, by the kind of the lane; and the PIDs that are torn there
-    by the number of the segment: of these, only a gap between the units counts as lost.
+    """Seconds missing at a seam by kind of lane, and the PIDs torn there by number of the segment:
+    of those, only a gap between units counts as lost.
     """
     gaps = {}
     torn: dict[int, frozenset[int]] = {}
@@ -85,8 +87,8 @@ def _gaps(joined: Joined, seam: Seam) -> tuple[dict[str, float], dict[int, froze
 
 
 def _pause(beside: Sequence[Placed], lane: Lane) -> float:
-    """How long a stream stays away without a loss: sound less than a frame, for each part has its
-    own grid, and pictures that come at irregular times half as long again as they ever did.
+    """Ticks a stream may be absent without a loss: sound less than a frame, as each part has a grid
+    of its own; pictures that come at irregular times half as long again as they ever were.
     """
     if lane.codec.kind == "audio":
         return lane.unit - 1.0
@@ -98,7 +100,7 @@ def _pause(beside: Sequence[Placed], lane: Lane) -> float:
 
 
 def _hurt(segment: Placed, joined: Joined) -> bool:
-    """What is wrong with it lies in front of the seam."""
+    """Whether a segment is damaged in front of the seam."""
     return segment.damaged and segment.slot.name not in joined.covered.tail
 
 
