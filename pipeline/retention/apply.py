@@ -1,4 +1,4 @@
-"""Executes a plan, undoes one, and lets go for good what was in the trash for long enough."""
+"""Executes a plan, undoes one, and purges what was in the trash for long enough."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,10 +23,10 @@ class Done(Struct, frozen=True):
     """What became of one recording of a run; with a problem nothing more was done to it."""
 
     recording: str
-    action: str  # trashed, restored or purged
+    action: str  # trashed, restored, purged or erased
     objects: int
-    size: int
-    problem: str | None = None
+    size: int  # bytes of these objects
+    problem: str | None = None  # for people
 
 
 class Work(Struct, frozen=True):
@@ -35,7 +35,7 @@ class Work(Struct, frozen=True):
     checks: Checks
     audit: Audit
     spool: Path
-    now: Callable[[], float]
+    now: Callable[[], float]  # seconds since the epoch
     trusting: bool = False  # --no-conditions
 
     @property
@@ -45,7 +45,7 @@ class Work(Struct, frozen=True):
 
 
 class _Run(Struct, frozen=True):
-    """A plan being carried out: what it works with, where objects wait, what is named now."""
+    """A plan being executed: what it works with, its trash, what playlists name now."""
 
     plan: CleanupPlan
     work: Work
@@ -54,7 +54,11 @@ class _Run(Struct, frozen=True):
 
 
 def apply(plan: CleanupPlan, work: Work) -> Iterator[Done]:
-    """Move into the trash exactly what the plan names.  Run again after a crash, it finishes."""
+    """Move into the trash exactly what the plan names.  Run again after a crash, it finishes.
+
+    Raises ``GuardError`` before the first object is touched if the plan, a clock, the ledger or the
+    store is not as it must be; problems of one recording are values.
+    """
     refuse_a_plan_out_of_time(plan.made, work.audit, work.now)
     _refuse_a_lost_ledger(plan, work)
     if not plan.recordings:
@@ -68,7 +72,7 @@ def apply(plan: CleanupPlan, work: Work) -> Iterator[Done]:
 
 
 def _trash(plan: CleanupPlan, work: Work, *, deleting: bool = False) -> Trash:
-    """Where the objects of a run go; GuardError if the store is not fit for it."""
+    """The trash of a run; GuardError if the store cannot have it."""
     kept = versions.of(work.source, deleting=deleting) if plan.trash == VERSIONS else None
     deleter = trash.try_out(work.source, plan.run, work.spool, work.now(), trusting=work.trusting)
     if kept is not None:
@@ -77,7 +81,10 @@ def _trash(plan: CleanupPlan, work: Work, *, deleting: bool = False) -> Trash:
 
 
 def refuse_a_plan_out_of_time(made: float, audit: Audit, now: Callable[[], float]) -> None:
-    """GuardError if it is too old, or a clock is wrong."""
+    """Raise ``GuardError`` if a plan is older than :data:`OLDEST`, or a clock is wrong.
+
+    ``made`` and ``now`` are in seconds since the epoch.
+    """
     audit.refuse_a_clock_that_went_back()
     age = now() - made
     if age < -SKEW:
@@ -87,13 +94,13 @@ def refuse_a_plan_out_of_time(made: float, audit: Audit, now: Callable[[], float
 
 
 def _refuse_a_lost_ledger(plan: CleanupPlan, work: Work) -> None:
-    """What was planned with a ledger may be held by now, and only the ledger knows."""
+    """A recording planned with a ledger may be held by now, and only the ledger knows."""
     if plan.ledger and work.checks.ledger is None:
         raise GuardError("planned with a ledger that is not there any more; name it, or plan again")
 
 
 def _named(plan: CleanupPlan, work: Work) -> Namings:
-    """What is named now: a playlist may have been written since it was planned."""
+    """What playlists name now: one may have been written since the plan was made."""
     return namings.of_source(work.source, (o.key for one in plan.recordings for o in one.objects))
 
 
@@ -133,7 +140,11 @@ def _todo(one: Candidate, run: _Run) -> list[Doomed] | str:
 
 
 def restore(run: str, work: Work) -> Iterator[Done]:
-    """Bring everything of a run back, byte by byte.  Nothing that is there is replaced."""
+    """Bring everything of a run back, byte by byte.  Nothing that is there is replaced.
+
+    Raises ``NotFoundError`` if there is no such run, ``GuardError`` if the store is not as it must
+    be; problems of one recording are values.
+    """
     plan = trash.read_plan(work.source, run)
     bin = _trash(plan, work)
     work.audit.tell("restore", run, recordings=len(plan.recordings))
@@ -160,12 +171,16 @@ def _restored(one: Candidate, bin: Trash) -> Done:
 
 
 def expired(source: Storage, days: float, now: float) -> list[str]:
-    """Runs whose trash is old enough to be let go."""
+    """Runs whose trash is at least so many days old."""
     return [run for run, found in trash.runs(source) if now - found.modified >= days * 86400]
 
 
 def purge(run: str, days: float, work: Work) -> Iterator[Done]:
-    """Delete the trash of a run for good, once it is old enough and every result is still good."""
+    """Delete the trash of a run for good, if it is old enough and every result is still good.
+
+    Raises ``NotFoundError`` if there is no such run, ``GuardError`` if it is not yet so many days
+    old, or as ``apply`` does; problems of one recording are values.
+    """
     plan = trash.read_plan(work.source, run)
     work.audit.refuse_a_clock_that_went_back()
     _refuse_a_lost_ledger(plan, work)

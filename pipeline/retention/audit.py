@@ -1,4 +1,4 @@
-"""What was done, one JSON line each, on the disk before the act; and in the ledger, if any."""
+"""What was done, one line of JSON each, on disk before the act; and in the ledger, if any."""
 
 import json
 import os
@@ -20,7 +20,7 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 class Audit:
-    """The trail of one machine, and those who listen."""
+    """The audit trail of one machine; ``listeners`` get each event as well."""
 
     def __init__(self, folder: Path, now: Callable[[], float], *listeners: Tell) -> None:
         self.path, self._now, self._listeners = folder / FILE, now, listeners
@@ -28,7 +28,7 @@ class Audit:
             folder.mkdir(parents=True, exist_ok=True)
 
     def tell(self, event: str, run: str, **fields: Any) -> None:
-        """Note an event; it is on the disk once this returns."""
+        """Note an event; it is on disk once this returns.  Raises what a listener raises."""
         seconds = self._now()
         told = {"time": moment(seconds), "seconds": seconds, "event": event, "run": run, **fields}
         data = (json.dumps(told) + "\n").encode()
@@ -43,9 +43,9 @@ class Audit:
             listener(told)
 
     def unname(self, uid: str) -> None:
-        """Write over a user in the names of what was deleted before.
+        """Overwrite a user's uid in the names of objects that were deleted before.
 
-        In place, and as long as it was: others may be adding to the file.
+        In place and with the same length: other processes may be appending to the file.
         """
         pattern = re.compile(rb"(?<=__uid_s_)" + uid.encode() + rb"(?![0-9])")
         with (
@@ -61,7 +61,7 @@ class Audit:
             os.fsync(file.fileno())
 
     def refuse_a_clock_that_went_back(self) -> None:
-        """GuardError if the last event is in the future."""
+        """Raise ``GuardError`` if the last event is more than :data:`SKEW` in the future."""
         last = self._last()
         if last > self._now() + SKEW:
             said = f"{self.path}: the last event is of {moment(last)}, which is in the future"
@@ -83,7 +83,9 @@ class Audit:
 
 
 def to_ledger(ledger: Ledger, results: Storage) -> Tell:
-    """Tells the ledger: events of the recording, of objects only how many; the file has each."""
+    """A listener that notes events in the ledger, of objects only number and bytes: the file has
+    each of them.
+    """
 
     def tell(told: dict[str, Any]) -> None:
         receipt, objects = told.get("receipt"), told.get("objects")

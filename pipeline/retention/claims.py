@@ -1,4 +1,4 @@
-"""What the receipts of a destination claim of a source."""
+"""Which objects of a source the receipts of a destination name."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ Keep = Callable[[str, str], None]  # recording, why
 
 
 def refuse_a_whole_store(source: Storage) -> None:
-    """A bucket without a prefix, or the root of a file system, is more than anybody means."""
+    """Raise ``GuardError`` for a bucket without a prefix, the root of a file system, or a trash."""
     path = source.path("")
     empty = path == path.parent if path is not None else source.url().count("/") < 4
     if f"/{TRASH}" in f"{source.url().rstrip('/')}/":
@@ -25,7 +25,10 @@ def refuse_a_whole_store(source: Storage) -> None:
 
 
 def claims_of(checks: Checks, keep: Keep) -> tuple[list[Claim], int]:
-    """All receipts that tell of this source; and how many receipts there are at all."""
+    """A claim for each receipt of this source, and how many receipts there are in all.
+
+    ``keep`` is called for a receipt that cannot be read.
+    """
     marks: dict[str, set[str]] = {HOLD: set(), TAGS: set()}
     receipts = 0
     for found in checks.results.list():
@@ -56,7 +59,7 @@ def _tags(results: Storage, published: Published) -> frozenset[str]:
 
 
 def inputs_in(published: Published, source: Storage) -> dict[str, SourceFile] | None:
-    """The inputs by their keys in this source; None if any of them lies elsewhere."""
+    """The inputs of a result by their keys in this source; None if any lies elsewhere."""
     base = source.url().rstrip("/") + "/"
     missing = (SourceFile(key, 0, None, None) for key in published.missing)
     found = {}

@@ -1,4 +1,4 @@
-"""The plan as a file: exact keys, sizes and ETags, why, and a hash over all of it."""
+"""The plan as a JSON file: exact keys, sizes and ETags, reasons, and a SHA-256 over all of it."""
 
 import hashlib
 import json
@@ -23,12 +23,12 @@ _SEAL = re.compile(rb'\n"sha256": "([0-9a-f]{64})"\}\n?\Z')
 
 
 class Doomed(Struct, frozen=True):
-    """One object that is to be deleted."""
+    """One object that is to be deleted, as it was converted."""
 
     key: str
-    size: int
+    size: int  # bytes
     etag: str
-    sha256: str
+    sha256: str  # hex
 
 
 class Candidate(Struct, frozen=True):
@@ -37,42 +37,42 @@ class Candidate(Struct, frozen=True):
     recording: str
     receipt_key: str
     receipt_sha256: str
-    key: str  # of the result
+    key: str  # of the result, as are size and sha256
     size: int
     sha256: str
-    reason: str
+    reason: str  # for people
     objects: tuple[Doomed, ...]
 
 
 class Leftover(Struct, frozen=True):
-    """Something of ours that nobody needs any more: temporary, spool, upload or trash."""
+    """Something of ours that nobody needs any more."""
 
-    kind: str
-    where: str
-    size: int
-    modified: float
-    detail: str = ""  # what it takes to remove that and nothing else
+    kind: str  # temporary, spool, upload, trash or report
+    where: str  # a path, a key, or the name of a run
+    size: int  # bytes
+    modified: float  # seconds since the epoch
+    detail: str = ""  # of an upload its store and id, of a report its ETag
 
 
 class CleanupPlan(Struct, frozen=True):
     """A plan as it was read."""
 
     run: str
-    text: bytes
-    made: float
-    source: str
+    text: bytes  # the file
+    made: float  # seconds since the epoch
+    source: str  # locations, as the user gave them
     results: str
-    verify: str
+    verify: str  # "full" or "head"
     include_degraded: bool
     archive: str | None
     ledger: bool  # whether one was asked
-    trash: str
+    trash: str  # COPY or VERSIONS
     recordings: tuple[Candidate, ...]
     leftovers: tuple[Leftover, ...]
 
 
 class Writer:
-    """Writes a plan entry by entry; it becomes a file only when it is complete."""
+    """Writes a plan entry by entry, hashing it on the way; see ``writing``."""
 
     def __init__(self, file: IO[bytes], header: Mapping[str, Any]) -> None:
         self._file, self._hash = file, hashlib.sha256()
@@ -86,7 +86,7 @@ class Writer:
         self._first = True
 
     def entry(self, told: Mapping[str, Any]) -> None:
-        """One entry of the list."""
+        """Add an entry to the list."""
         self._write(("\n" if self._first else ",\n") + json.dumps(told))
         self._first = False
 
@@ -95,7 +95,7 @@ class Writer:
         self._write("]")
 
     def seal(self, totals: Mapping[str, Any]) -> str:
-        """Write totals and hash; returns the hash."""
+        """Write totals and SHA-256; returns the digest in hex."""
         self._write(f',\n"totals": {json.dumps(totals)},')
         digest = self._hash.hexdigest()
         self._file.write(f'\n"sha256": "{digest}"}}\n'.encode())
@@ -109,7 +109,7 @@ class Writer:
 
 @contextmanager
 def writing(path: Path, header: Mapping[str, Any]) -> Iterator[Writer]:
-    """A writer for a file that appears only if nothing was raised."""
+    """A writer for a file that appears only if the block raises nothing."""
     home = folder(path.parent)
     temporary = home.temporary(path.name)
     try:
@@ -121,13 +121,16 @@ def writing(path: Path, header: Mapping[str, Any]) -> Iterator[Writer]:
 
 
 def read(path: Path) -> CleanupPlan:
-    """A plan that nobody has touched; UsageError otherwise."""
+    """A plan to clean up.  Raises ``UsageError`` if it was changed, or is no plan."""
     with os_errors(f"read {path}"):
         return parse(path.read_bytes(), str(path))
 
 
 def unsealed(text: bytes, where: str) -> tuple[Any, str]:
-    """What a plan says, and the name of its run; UsageError if it is not as it was written."""
+    """The JSON of a plan, and the name of its run; ``where`` names it in errors.
+
+    Raises ``UsageError`` if it is not as it was written, or of another version.
+    """
     seal = _SEAL.search(text)
     if seal is None or hashlib.sha256(text[: seal.start()]).hexdigest() != seal[1].decode():
         raise UsageError(f"{where}: not a whole plan as recpipe clean wrote it; plan again")
@@ -141,7 +144,7 @@ def unsealed(text: bytes, where: str) -> tuple[Any, str]:
 
 
 def sealed(told: Mapping[str, Any]) -> bytes:
-    """A plan with other recordings than it was written with; its run keeps its name."""
+    """A plan with fewer recordings than it was written with, as a file; its run keeps its name."""
     lists = ("recordings", "leftovers")
     header = {k: v for k, v in told.items() if k not in (*lists, "totals", "sha256")}
     before = told.get("run") or run_name(float(told["made"]), str(told["sha256"]))
@@ -157,7 +160,7 @@ def sealed(told: Mapping[str, Any]) -> bytes:
 
 
 def parse(text: bytes, where: str) -> CleanupPlan:
-    """The same from bytes."""
+    """A plan from the bytes of its file; errors as of ``read``."""
     told, run = unsealed(text, where)
     try:
         return CleanupPlan(
@@ -194,5 +197,5 @@ def _candidate(told: Any) -> Candidate:
 
 
 def run_name(made: float, digest: str) -> str:
-    """What a run is called: when it was planned, and which plan it is."""
+    """The name of a run: when it was planned (UTC), and the beginning of the plan's digest."""
     return f"{moment(made).replace('-', '').replace(':', '')}-{digest[:12]}"

@@ -1,4 +1,4 @@
-"""Every reason not to delete a recording that takes a look at the stores to know."""
+"""Every reason not to delete a recording that only a look at the stores can tell."""
 
 import hashlib
 from collections.abc import Callable
@@ -20,17 +20,20 @@ Objection = Callable[[Published], str | None]  # why not, None if there is no ob
 
 
 class Checks(Struct, frozen=True):
-    """What is looked at again at every stage."""
+    """What is checked again at every stage: plan, apply and purge."""
 
     source: Storage
     results: Storage
-    verify: str = "full"  # or "head"
+    verify: str = "full"  # read every result again; "head": compare its size only
     include_degraded: bool = False
     archived: Objection | None = None  # whether it is safe in the archive
     ledger: Objection | None = None  # whether it is held there, or worked on
 
     def refusal(self, receipt_key: str, doomed: list[str], *, receipt_sha256: str) -> str | None:
-        """Why the objects of this recording must not be deleted now; None if they may."""
+        """Why the objects of this recording must not be deleted now; None if they may.
+
+        ``doomed`` are their keys in the source.  An error of a store is a reason as well.
+        """
         try:
             published = read(self.results, receipt_key)
             if published.receipt_sha256 != receipt_sha256:
@@ -54,7 +57,7 @@ class Checks(Struct, frozen=True):
         return "held"
 
     def _inside(self, published: Published, doomed: list[str]) -> str | None:
-        """The result itself must not be among what is deleted, nor in anybody's trash."""
+        """The result itself must not be among what is deleted, nor in a trash."""
         for kept in (*(one.key for one in published.outputs), published.receipt_key):
             place = self.results.uri(kept)
             if place in {self.source.uri(key) for key in doomed}:
@@ -64,7 +67,7 @@ class Checks(Struct, frozen=True):
         return None
 
     def _result(self, published: Published) -> str | None:
-        """The result is there and, re-read, the very one of the receipt: every file of it."""
+        """Why the result is not that of the receipt, file by file, read again."""
         found = (self._output(one, many=bool(published.pieces)) for one in published.outputs)
         return next((why for why in found if why), None)
 
@@ -84,7 +87,10 @@ class Checks(Struct, frozen=True):
 
 
 def asked(ledger: Ledger) -> Objection:
-    """What the ledger objects to; GuardError if it has forgotten everything, holds included."""
+    """The objections of a ledger.
+
+    Raises ``GuardError`` if it knows no recording at all: it has lost its holds as well.
+    """
     if custody.is_empty(ledger):
         said = "the ledger knows no recording at all, nor which are held"
         raise GuardError(f"{said}; bring it back, or make it again with recpipe ledger rebuild")
@@ -96,7 +102,7 @@ def asked(ledger: Ledger) -> Objection:
 
 
 def protected(source: Storage, keys: list[str]) -> str | None:
-    """The first object that the store itself forbids to delete."""
+    """The first object that the store itself refuses to delete, and why; None without any."""
     for key in keys:
         why = source.protection(key)
         if why is not None:

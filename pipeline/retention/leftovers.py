@@ -1,6 +1,4 @@
-"""What we left behind ourselves and nobody needs: found for a plan, removed by it, and only if it
-is still what it was.
-"""
+"""Leftovers of our own: found for a plan, and removed by it only if they are unchanged."""
 
 import os
 import re
@@ -23,7 +21,7 @@ from pipeline.storage.names import TRASH
 from pipeline.storage.oserrors import os_errors
 from pipeline.storage.temporaries import is_temporary, temporaries
 
-ABANDONED = 24 * 3600.0  # seconds without a sign of life
+ABANDONED = 24 * 3600.0  # seconds without a change
 REPORT = ".html"
 
 _OURS = re.compile(r"[0-9a-f]{32}")  # a folder of the spool
@@ -31,11 +29,11 @@ _SUFFIXES = (RECEIPT, *(f".{format.value}" for format in Format), ".tar")
 
 
 class Ages(Struct, frozen=True):
-    """How old something has to be, in seconds."""
+    """How old something has to be."""
 
-    abandoned: float = ABANDONED
+    abandoned: float = ABANDONED  # seconds
     trash_days: float = 7.0
-    reports: float | None = None  # None: reports are kept
+    reports: float | None = None  # seconds; None: reports are kept
 
 
 class Stores(Struct, frozen=True):
@@ -46,13 +44,13 @@ class Stores(Struct, frozen=True):
     archive: Storage | None = None
 
     def named(self) -> dict[str, Storage]:
-        """By the name a leftover is told apart by."""
+        """The stores by the names that an upload's ``detail`` has."""
         known = {"source": self.source, "results": self.results}
         return known | ({"archive": self.archive} if self.archive else {})
 
 
 def find(stores: Stores, spool: Path, ages: Ages, now: float) -> Iterator[Leftover]:
-    """Everything of ours that is old enough."""
+    """Every leftover that is old enough; ``now`` is in seconds since the epoch."""
     old = now - ages.abandoned
     source, results = stores.source, stores.results
     roots = dict.fromkeys(storage.path("") for storage in stores.named().values())
@@ -80,7 +78,7 @@ def _temporaries(root: Path, old: float) -> Iterator[Leftover]:
 
 
 def _alive(path: Path) -> bool:
-    """Whether the process that made it may still be there."""
+    """Whether the process that made a file may still run."""
     owner = path.name.split("-")[1]
     try:
         os.kill(int(owner), 0)
@@ -127,7 +125,7 @@ _OURS_TO_STORE: dict[str, Callable[[str], bool]] = {
 
 
 def _reports(results: Storage, old: float) -> Iterator[Leftover]:
-    """Reports of results whose receipt is there to make another one from."""
+    """Reports of results whose receipt is there, from which they can be made again."""
     for found in results.list():
         if found.modified < old and _has_receipt(results, found.key):
             yield Leftover("report", found.key, found.size, found.modified, found.etag or "")
@@ -144,7 +142,10 @@ def _has_receipt(results: Storage, key: str) -> bool:
 
 
 def remove(one: Leftover, stores: Stores) -> None:
-    """Remove a leftover, ChangedError if it has come to life since.  Trash is not for here."""
+    """Remove a leftover of any kind but trash, which ``purge`` deletes.
+
+    Raises ``ChangedError`` if it was used since it was planned, or is not ours.
+    """
     if one.kind == "report":
         Deleter(stores.results, conditional=False).delete(one.where, one.detail)
     elif one.kind == "upload":

@@ -1,7 +1,7 @@
-"""What playlists name, so that nothing is deleted which another one still needs.
+"""What playlists name, so that nothing is deleted that another playlist still needs.
 
-Anybody may have written one over the slices of a recording, and never have had it converted: no
-receipt tells of it.  So every playlist of a source is read.
+Anybody may have written one over the slices of a recording without converting it, so that no
+receipt knows of it.  Therefore every playlist of a source is read.
 """
 
 import posixpath
@@ -17,8 +17,8 @@ from pipeline.storage import Storage
 from pipeline.storage.names import TRASH
 
 SUFFIXES = (".m3u8", ".m3u")
-READERS = 8
-TRIES = 5  # a playlist of a recording that runs is rewritten every few seconds
+READERS = 8  # playlists at once
+TRIES = 5  # the playlist of a running recording is rewritten every few seconds
 LONGEST = 1 << 16  # bytes of a line
 
 _URI = re.compile(r"""URI=["']([^"']*)["']""")
@@ -27,7 +27,11 @@ Found = list[tuple[str, str]]  # a key, or a path from elsewhere; the playlist t
 
 
 class Namings:
-    """Which playlists of a source name which of the objects that are to go."""
+    """Which playlists of a source name which of the objects that are to be deleted.
+
+    ``doomed`` and ``playlists`` are keys.  Raises ``StorageError`` for a playlist that cannot be
+    read.
+    """
 
     def __init__(self, source: Storage, doomed: Iterable[str], playlists: Iterable[str]) -> None:
         self._root = source.url()
@@ -52,13 +56,13 @@ class Namings:
         return keys, paths
 
     def _maybe(self, key: str) -> bool:
-        """Whether anything that is to go is called like that: all else need not be remembered."""
+        """Whether an object to be deleted may have this name: no other needs to be remembered."""
         wanted = _hash(key)
         at = self._names.searchsorted(wanted)
         return bool(at < len(self._names) and self._names[at] == wanted)
 
     def of(self, key: str) -> set[str]:
-        """The playlists that name an object."""
+        """The keys of the playlists that name an object."""
         found = set(self._keys.get(key, ()))
         full = f"/{self._root.rstrip('/')}/{key}"
         for path, playlist in self._paths.get(posixpath.basename(key), ()):
@@ -68,7 +72,9 @@ class Namings:
         return found
 
     def objection(self, keys: Iterable[str]) -> str | None:
-        """Why these objects, which are all there is of a recording, may not go."""
+        """Why these objects, which are all of one recording, may not go: a playlist that is not
+        among them names one.
+        """
         own = set(keys)
         for key in sorted(own):
             others = self.of(key) - own
@@ -79,7 +85,7 @@ class Namings:
 
 
 def resolved(reference: str, folder: str) -> Iterator[tuple[str | None, str | None]]:
-    """What a reference may mean (RFC 3986 section 5): a key, or a path that begins elsewhere."""
+    """What a reference may mean (RFC 3986 section 5): a key, or a path from another root."""
     plain = re.split(r"[?#]", reference, maxsplit=1)[0]
     for text in {reference, plain, unquote(reference), unquote(plain)}:
         path = _path_of(text)
@@ -94,7 +100,7 @@ def resolved(reference: str, folder: str) -> Iterator[tuple[str | None, str | No
 
 
 def _path_of(text: str) -> str | None:
-    """The path of an address or an absolute one, without the slash it begins with."""
+    """The path of a URL, or an absolute path, without its first slash; None for a relative one."""
     if "://" in text:
         try:
             text = urlsplit(text).path or text
@@ -135,12 +141,12 @@ def _named(line: bytes) -> list[str]:
 
 
 def is_playlist(key: str) -> bool:
-    """Whether an object has to be looked into."""
+    """Whether an object is a playlist by its name, and not in the trash."""
     return key.lower().endswith(SUFFIXES) and not key.startswith(TRASH)
 
 
 def of_source(source: Storage, doomed: Iterable[str]) -> Namings:
-    """Everything that is named in a source now."""
+    """What the playlists of a source name now; arguments and errors as of :class:`Namings`."""
     playlists = [found.key for found in source.list() if is_playlist(found.key)]
     return Namings(source, doomed, playlists)
 

@@ -1,4 +1,4 @@
-"""What may go and what has to stay: rules over values.  No clock, no disk, no network."""
+"""What may be deleted and what has to stay: rules over values.  No clock, no disk, no network."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,11 +16,11 @@ ALLOWED = (Verdict.OK, Verdict.REPAIRED)
 
 
 class GuardError(UsageError):
-    """Something about the whole looks wrong: nothing is planned, nothing is deleted."""
+    """Something about the run as a whole looks wrong: nothing is planned, nothing is deleted."""
 
 
 class Rules(Struct, frozen=True):
-    """What the user wants to keep, and what must never happen."""
+    """What the user wants to keep, and the limits of one plan."""
 
     older_than: float = 30 * 86400.0  # seconds since it was converted and its last slice stored
     keep_last: int = 0  # recordings of each channel
@@ -28,17 +28,17 @@ class Rules(Struct, frozen=True):
     include_degraded: bool = False
     max_delete: int = 100_000  # objects, which are some 400 hours of slices of 15 s
     max_bytes: float = float("inf")
-    max_fraction: float = 0.5  # of all objects, and of all bytes, below the prefix
+    max_fraction: float = 0.5  # 0 to 1: of all objects, and of all bytes, below the prefix
 
 
 class Claim(Struct, frozen=True):
-    """A published recording as far as a sweep over a listing has to remember it."""
+    """What a sweep over a listing has to remember of a published recording."""
 
     receipt_key: str
     first: str  # lowest and highest key of its inputs, in the source
     last: str
     channel: str
-    begin: float
+    begin: float  # seconds since the epoch
     held: bool = False
     tags: frozenset[str] = frozenset()
 
@@ -57,12 +57,12 @@ class SweepCounts(Struct):
     """What a sweep counted."""
 
     objects: int = 0
-    size: int = 0
-    unknown: int = 0
-    trash: int = 0
-    newest: float = 0.0
+    size: int = 0  # bytes of them
+    unknown: int = 0  # objects that no receipt names
+    trash: int = 0  # objects in the trash, not counted otherwise
+    newest: float = 0.0  # seconds since the epoch
     unread: set[tuple[str, str]] = field(default_factory=set)  # folder, sid of unknown slices
-    playlists: list[str] = field(default_factory=list)
+    playlists: list[str] = field(default_factory=list)  # keys
 
 
 Load = Callable[[Claim], tuple[Published, Mapping[str, SourceFile]]]
@@ -76,9 +76,10 @@ def sweep(
     *,
     unknown: Callable[[StoredObject], None] = lambda found: None,
 ) -> Iterator[Match]:
-    """Meet receipts with a listing in one pass, both in the order of the keys.
+    """Join receipts with a listing in one pass, both in the order of the keys.
 
-    Only recordings whose keys are just being passed are held in memory.
+    Only recordings whose keys are just being passed are in memory.  ``unknown`` is called for each
+    object that no receipt names.  Raises ``StorageError`` if the listing is not in order.
     """
     waiting = sorted(claims, key=lambda claim: in_order(claim.first), reverse=True)
     passing, before = _Passing(load), b""
@@ -98,7 +99,7 @@ def sweep(
 
 
 def in_order(key: str) -> bytes:
-    """What keys are sorted by, in buckets and in folders, also if they are not UTF-8."""
+    """The bytes by which keys are sorted, in buckets and in folders, also if they are not UTF-8."""
     return key.encode("utf-8", "surrogateescape")
 
 
@@ -165,7 +166,7 @@ def _count(
 
 
 def latest(claims: Iterable[Claim], count: int) -> set[str]:
-    """Receipts of the newest recordings of each channel."""
+    """Keys of the receipts of the newest ``count`` recordings of each channel."""
     channels: dict[str, list[Claim]] = defaultdict(list)
     for claim in claims:
         channels[claim.channel].append(claim)
@@ -177,7 +178,10 @@ def latest(claims: Iterable[Claim], count: int) -> set[str]:
 
 
 def kept_because(match: Match, rules: Rules, newest: set[str], now: float) -> str | None:
-    """Why a recording stays, as far as listing and receipt tell; None if it may go."""
+    """Why a recording stays, by listing and receipt alone; None if it may go.
+
+    ``newest`` is from ``latest``; ``now`` is in seconds since the epoch.
+    """
     claim, published = match.claim, match.published
     if claim.held:
         return "held"
@@ -200,13 +204,15 @@ def kept_because(match: Match, rules: Rules, newest: set[str], now: float) -> st
 
 
 def settled(match: Match, now: float) -> float:
-    """When a recording was stored and converted: from then on it has an age."""
+    """When a recording was stored and converted, seconds since the epoch: its age counts from
+    then.
+    """
     stored = max((found.modified for found in match.found.values()), default=now)
     return max(stored, match.published.converted)
 
 
 def not_good_enough(published: Published, *, include_degraded: bool) -> str | None:
-    """Why a result cannot stand for its sources: it lost media, or never held all of it."""
+    """Why a result cannot replace its sources: it lost media, or never held all of it."""
     degraded = include_degraded and published.verdict is Verdict.DEGRADED
     if published.verdict not in ALLOWED and not degraded:
         return f"verdict {published.verdict.value}"
@@ -220,7 +226,7 @@ def not_good_enough(published: Published, *, include_degraded: bool) -> str | No
 
 
 def unlike(inputs: Mapping[str, SourceFile], found: Mapping[str, StoredObject]) -> str | None:
-    """How the objects that are there differ from those that were converted."""
+    """How the objects that are there differ from those that were converted; None if they do not."""
     for key, source in inputs.items():
         there = found.get(key)
         if source.sha256 is None:
@@ -234,7 +240,10 @@ def unlike(inputs: Mapping[str, SourceFile], found: Mapping[str, StoredObject]) 
 
 
 def refuse_the_whole(seen: SweepCounts, receipts: int, mine: int, now: float) -> None:
-    """What looks like a wrong prefix, lost credentials or a wrong clock."""
+    """Raise ``GuardError`` for what looks like a wrong prefix, lost credentials or a wrong clock.
+
+    ``receipts`` is how many there are in all, ``mine`` how many of this source.
+    """
     if not seen.objects and not seen.trash:
         raise GuardError("the source lists nothing at all; check prefix and credentials")
     if not receipts:
@@ -246,7 +255,7 @@ def refuse_the_whole(seen: SweepCounts, receipts: int, mine: int, now: float) ->
 
 
 class Room(Struct):
-    """How much a plan may still take: it is filled up to its limits, and the rest waits."""
+    """How much fits into a plan: it is filled up to its limits; the rest is for the next one."""
 
     rules: Rules
     seen: SweepCounts
@@ -255,11 +264,11 @@ class Room(Struct):
     size: int = 0
 
     def full(self, objects: int, size: int) -> str | None:
-        """The limit that a recording would exceed now; None if there is room for it."""
+        """The limit that a recording (objects, bytes) would exceed now; None if it fits."""
         return self._over(self.objects + objects, self.size + size, first=not self.recordings)
 
     def never(self, objects: int, size: int) -> str | None:
-        """The limit that a recording exceeds all alone, whatever else goes or stays."""
+        """The limit that a recording exceeds on its own; None if it fits into an empty plan."""
         return self._over(objects, size, first=True)
 
     def take(self, objects: int, size: int) -> None:

@@ -1,4 +1,4 @@
-"""The deletion of a recording's sources as PREMIS, beside its receipt."""
+"""The deletion of a recording's sources as a PREMIS 3 event, beside its receipt."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +22,8 @@ def _key(one: Candidate, run: str) -> str:
 def erased(
     results: Storage, plan: Erasure, gone: Sequence[Trace], *, spool: Path, now: float
 ) -> None:
-    """``erased.<run>.premis.xml``: how much was deleted for good, when, why and by whom; of no
-    file the name, and of nobody.
+    """Write ``erased.<run>.premis.xml``: how much was deleted for good, when, why and by what
+    software, without names of files or users.  ``now`` is in seconds since the epoch.
     """
     name, _, version = software().partition(" ")
     files = [File(f"{n}", Digests(o.size, "", ""), format_of(o.key)) for n, o in enumerate(gone, 1)]
@@ -42,7 +42,7 @@ def erased(
 
 
 def exists(results: Storage, one: Candidate, run: str) -> bool:
-    """Whether it was written before."""
+    """Whether the record of a recording's deletion was written before."""
     try:
         results.head(_key(one, run))
     except NotFoundError:
@@ -51,7 +51,9 @@ def exists(results: Storage, one: Candidate, run: str) -> bool:
 
 
 def write(results: Storage, one: Candidate, run: str, *, spool: Path, now: float) -> None:
-    """``<recording>.<run>.premis.xml``: which files were deleted, when, why and by whom."""
+    """Write ``<recording>.<run>.premis.xml``: which files were deleted, when, why and by what
+    software.  ``now`` is in seconds since the epoch.
+    """
     name, _, version = software().partition(" ")
     files = [
         File(o.key, Digests(o.size, o.sha256, ""), format_of(o.key), o.key.rpartition("/")[2])

@@ -1,4 +1,4 @@
-"""Makes a plan: sweeps the source, asks the stores, and writes down exactly what would go."""
+"""Makes a plan: sweeps the source, asks the stores, and writes down exactly what may go."""
 
 import tempfile
 from collections import Counter
@@ -30,19 +30,19 @@ class Kept(Struct, frozen=True):
 
 
 class Later(Struct, frozen=True):
-    """A recording that may go as far as the rules tell, for which this plan has no room."""
+    """A recording that the rules let go, but for which this plan has no room."""
 
     recording: str
     reason: str
     objects: int
-    size: int
+    size: int  # bytes
 
 
 Tell = Callable[[Kept | Later | document.Candidate], None]
 
 
 class Survey(Struct):
-    """What a plan came to."""
+    """The result of planning."""
 
     room: Room
     run: str = ""
@@ -58,22 +58,22 @@ class Survey(Struct):
 
     @property
     def recordings(self) -> int:
-        """How many may go."""
+        """How many recordings may go."""
         return self.room.recordings
 
     @property
     def objects(self) -> int:
-        """Of all of them."""
+        """How many objects these recordings have."""
         return self.room.objects
 
     @property
     def size(self) -> int:
-        """Of all of them."""
+        """How many bytes these objects have."""
         return self.room.size
 
 
 class Where(Struct, frozen=True):
-    """The stores of a plan, as the user named them; what kind of trash there is to be."""
+    """The stores of a plan, as the user named them, and the kind of trash."""
 
     source: str | None
     results: str | None
@@ -92,9 +92,10 @@ def survey(
     tell: Tell = lambda one: None,
     unknown: Callable[[StoredObject], None] = lambda found: None,
 ) -> Survey:
-    """Write a plan to a file; GuardError, and no file, if anything about the whole looks wrong.
+    """Write a plan to a file, oldest recordings first, up to the limits.
 
-    Oldest first, and no more than the limits allow: what is left is for the next one.
+    Raises ``GuardError``, without a file, if anything about the whole looks wrong.  ``tell`` is
+    called for each recording, ``unknown`` for each object that no receipt names.
     """
     refuse_a_whole_store(checks.source)
     if where.trash == document.VERSIONS:
@@ -118,12 +119,12 @@ class _Making(Struct, frozen=True):
     tell: Tell
 
     def keep(self, recording: str, why: str) -> None:
-        """A recording stays."""
+        """Note that a recording stays."""
         self.survey.kept[_kind(why)] += 1
         self.tell(Kept(recording, why))
 
     def postpone(self, one: Later) -> None:
-        """There is no room for a recording."""
+        """Note that there is no room for a recording."""
         self.survey.later.append(one)
         self.tell(one)
 
@@ -134,7 +135,7 @@ def _sift(
     unknown: Callable[[StoredObject], None],
     now: float,
 ) -> None:
-    """What the rules let go becomes a candidate; GuardError if the whole looks wrong."""
+    """Make candidates of what the rules let go; GuardError if the whole looks wrong."""
     made, checks = making.survey, making.checks
     rules = made.room.rules
     claims, receipts = claims_of(checks, making.keep)
@@ -205,7 +206,7 @@ def _told(match: Match) -> dict[str, Any]:
 
 
 def _write(writer: document.Writer, candidates: Candidates, making: _Making) -> None:
-    """The recordings that pass every interlock, as long as there is room; the others are kept."""
+    """Write the recordings that pass every interlock while there is room; the others are kept."""
     made, checks = making.survey, making.checks
     named = Namings(checks.source, candidates.keys(), made.seen.playlists)
     writer.section("recordings")
@@ -230,7 +231,7 @@ def _write(writer: document.Writer, candidates: Candidates, making: _Making) -> 
 def _objection(
     told: dict[str, Any], checks: Checks, named: Namings, seen: SweepCounts
 ) -> str | None:
-    """Why a recording may not go, of all that takes a look at more than its receipt."""
+    """Why a recording may not go, by all that needs more than its receipt."""
     keys = [one["key"] for one in told["objects"]]
     try:
         return (

@@ -32,19 +32,21 @@ class ObjectState(StrEnum):
     """Where an object of a plan is."""
 
     THERE = "there"  # untouched, or copied but not yet deleted
-    TRASHED = "trashed"
-    CHANGED = "changed"
-    GONE = "gone"
+    TRASHED = "trashed"  # only in the trash
+    CHANGED = "changed"  # another object has its key
+    GONE = "gone"  # neither there nor in the trash
 
 
 class Deleter(Struct, frozen=True):
-    """Deletes what has the right ETag, in the way the store was found to be capable of."""
+    """Deletes objects with the right ETag: by a condition if the store honours one, else after a
+    look at the object.
+    """
 
     storage: Storage
     conditional: bool
 
     def delete(self, key: str, etag: str) -> None:
-        """ChangedError if it is another object by now.  Safe to repeat."""
+        """Delete an object.  Raises ``ChangedError`` if it has another ETag.  Safe to repeat."""
         if self.conditional:
             self.storage.delete(key, etag=etag)
             return
@@ -55,38 +57,45 @@ class Deleter(Struct, frozen=True):
 
 
 def home_of(run: str) -> str:
-    """What the keys of everything of a run begin with."""
+    """The prefix of all keys of a run in the trash."""
     return f"{TRASH}{run}/"
 
 
 def objects_of(run: str) -> str:
-    """What the keys of a run's copies begin with."""
+    """The prefix of the keys of a run's copies."""
     return f"{home_of(run)}objects/"
 
 
 class Trash(Protocol):
-    """Where the objects of a run wait, and how they get there and back."""
+    """The trash of a run: where its objects wait, and how they get there and back."""
 
     def state(self, one: Doomed) -> ObjectState:
         """Where an object is now."""
 
     def put_away(self, one: Doomed) -> None:
-        """Delete it so that it can be brought back; ChangedError if it is another one by now."""
+        """Delete an object so that it can be brought back.
+
+        Raises ``ChangedError`` if it is another one by now.
+        """
 
     def bring_back(self, one: Doomed) -> bool:
-        """Undo that, byte by byte; False if it is there.  Nothing that is there is replaced."""
+        """Undo ``put_away``; False if there is nothing to undo.
+
+        Raises ``ChangedError`` if another object is there, which is not replaced, ``StorageError``
+        if it is neither there nor in the trash.
+        """
 
     def waiting(self, one: Doomed) -> str | None:
-        """What it takes to let it go; None if it does not wait in the trash."""
+        """The handle with which ``let_go`` deletes it; None if it does not wait in the trash."""
 
     def protection(self, one: Doomed, handle: str) -> str | None:
-        """Why the store forbids to let it go."""
+        """Why the store refuses to let it go; None if it does not."""
 
     def let_go(self, one: Doomed, handle: str) -> None:
         """Delete it for good."""
 
     def clear(self, plan: CleanupPlan) -> None:
-        """Remove what is left of a run whose plan was removed."""
+        """Remove what is left of a run whose plan is gone."""
 
 
 class Copies(Struct, frozen=True):
@@ -116,7 +125,7 @@ class Copies(Struct, frozen=True):
         self.deleter.delete(one.key, one.etag)
 
     def bring_back(self, one: Doomed) -> bool:
-        """Copy it back, compare its digest, then delete the copy."""
+        """Copy it back, compare the SHA-256, then delete the copy."""
         where = self.storage.url(one.key)
         try:
             stored = self.storage.head(self._copy(one))
@@ -135,7 +144,7 @@ class Copies(Struct, frozen=True):
         return True
 
     def waiting(self, one: Doomed) -> str | None:
-        """The ETag of its copy; ChangedError if that is not what was put there."""
+        """The ETag of its copy.  Raises ``ChangedError`` if that is not what was put there."""
         try:
             found = self.storage.head(self._copy(one))
         except NotFoundError:
@@ -145,7 +154,7 @@ class Copies(Struct, frozen=True):
         return found.etag
 
     def protection(self, one: Doomed, handle: str) -> str | None:
-        """Why the store forbids to delete the copy."""
+        """Why the store refuses to delete the copy; None if it does not."""
         return self.storage.protection(self._copy(one))
 
     def let_go(self, one: Doomed, handle: str) -> None:
@@ -170,13 +179,15 @@ class Copies(Struct, frozen=True):
 
 
 def write_plan(storage: Storage, plan: CleanupPlan, spool: Path) -> StoredObject:
-    """Put the plan beside what it throws away: restoring needs nothing else."""
+    """Put the plan beside the objects of its run: restoring needs nothing else."""
     key = home_of(plan.run) + PLAN
     return put_bytes(storage, key, plan.text, spool, content_type="application/json")
 
 
 def read_plan(storage: Storage, run: str) -> CleanupPlan:
-    """The plan of a run; NotFoundError if there is no such run."""
+    """The plan of a run.  Raises ``NotFoundError`` if there is no such run, ``GuardError`` or
+    ``UsageError`` for a plan of another run or one that was changed.
+    """
     key = home_of(run) + PLAN
     plan = document.parse(b"".join(storage.open(key)), storage.url(key))
     if plan.run != run:
@@ -185,7 +196,7 @@ def read_plan(storage: Storage, run: str) -> CleanupPlan:
 
 
 def forget(storage: Storage, trash: Trash, plan: CleanupPlan) -> None:
-    """Remove the plan of a run whose trash is empty; what somebody else put there stays."""
+    """Remove the plan of a run whose trash is empty; with other objects in it, the plan stays."""
     home = home_of(plan.run)
     if any(found.key != home + PLAN for found in storage.list(home)):
         return
@@ -194,7 +205,7 @@ def forget(storage: Storage, trash: Trash, plan: CleanupPlan) -> None:
 
 
 def runs(storage: Storage) -> Iterator[tuple[str, StoredObject]]:
-    """Every run that has a trash, with the entry of its plan."""
+    """The name of every run that has a trash, and the entry of its plan."""
     for found in storage.list(TRASH):
         parts = found.key.split("/")
         if len(parts) == 3 and parts[2] == PLAN:
@@ -202,13 +213,13 @@ def runs(storage: Storage) -> Iterator[tuple[str, StoredObject]]:
 
 
 class Content(Struct, frozen=True):
-    """What a run has in the trash of a source."""
+    """What a run has in the trash of a source, by its plan."""
 
     run: str
     since: float  # seconds since the epoch
     recordings: tuple[str, ...]
     objects: int
-    size: int
+    size: int  # bytes
 
 
 def contents(storage: Storage) -> Iterator[Content]:
@@ -227,8 +238,9 @@ def contents(storage: Storage) -> Iterator[Content]:
 def try_out(storage: Storage, run: str, spool: Path, now: float, *, trusting: bool) -> Deleter:
     """Find out what the store does with conditions, and what time it is there.
 
-    GuardError if its clock and ours differ, and if it deletes although the ETag is a wrong one:
-    on such a store an object that was replaced a moment ago would be lost.
+    Raises ``GuardError`` if its clock and ours differ by more than :data:`SKEW`, and, unless
+    ``trusting``, if it deletes an object although the ETag is wrong: there an object that was
+    replaced a moment ago would be lost.
     """
     key = home_of(run) + PROBE  # always the same: a run that was killed leaves one
     stored = put_bytes(storage, key, b"recpipe", spool, content_type="text/plain")

@@ -1,4 +1,4 @@
-"""A trash that costs no copy: the versions a bucket keeps of what was deleted in it."""
+"""A trash without copies: the versions that a bucket keeps of deleted objects (S3 versioning)."""
 
 from msgspec import Struct
 
@@ -11,7 +11,10 @@ from pipeline.storage.versions import ObjectVersions, Version
 
 
 def of(storage: Storage, *, deleting: bool = True) -> ObjectVersions:
-    """The versions of a store's objects; GuardError if it keeps none of what is deleted now."""
+    """The versions of a store's objects.
+
+    Raises ``GuardError`` if it shows none or, when ``deleting``, keeps none of what is deleted now.
+    """
     versions = storage.versions()
     if versions is None or (deleting and not versions.kept()):
         said = f"{storage.url()}: keeps no versions of what is deleted"
@@ -20,7 +23,7 @@ def of(storage: Storage, *, deleting: bool = True) -> ObjectVersions:
 
 
 class Versions(Struct, frozen=True):
-    """Deleted objects lie under a marker, which restoring takes away."""
+    """Deleted objects lie below a delete marker, which restoring removes."""
 
     storage: Storage
     versions: ObjectVersions
@@ -37,13 +40,16 @@ class Versions(Struct, frozen=True):
         return ObjectState.TRASHED if _find(there, one) else ObjectState.GONE
 
     def put_away(self, one: Doomed) -> None:
-        """Lay a marker over it."""
+        """Delete it, which adds a marker.  Raises ``StorageError`` if no version was kept."""
         self.deleter.delete(one.key, one.etag)
         if self.state(one) is not ObjectState.TRASHED:
             raise StorageError(f"{self.storage.url(one.key)}: no version of it was kept")
 
     def bring_back(self, one: Doomed) -> bool:
-        """Take the marker away; False if there is none."""
+        """Remove the marker; False if there is none.
+
+        Raises ``StorageError`` if its version is gone, ``ChangedError`` if another object is there.
+        """
         where = self.storage.url(one.key)
         there = self.versions.of(one.key)
         mine, latest = _find(there, one), _latest(there)
@@ -60,16 +66,16 @@ class Versions(Struct, frozen=True):
         return brought
 
     def waiting(self, one: Doomed) -> str | None:
-        """Its version, unless that is what readers get now."""
+        """The id of its version, unless that is the current one."""
         mine = _find(self.versions.of(one.key), one)
         return None if mine is None or mine.latest else mine.id
 
     def protection(self, one: Doomed, handle: str) -> str | None:
-        """Why the store forbids to let it go."""
+        """Why the store refuses to delete its version; None if it does not."""
         return self.versions.protection(one.key, handle)
 
     def let_go(self, one: Doomed, handle: str) -> None:
-        """Delete its version for good, and a marker that covers nothing any more."""
+        """Delete its version for good, and a marker below which nothing is left."""
         self.versions.remove(one.key, handle)
         there = self.versions.of(one.key)
         if all(version.marker for version in there):  # else an older version would come to light
@@ -77,7 +83,7 @@ class Versions(Struct, frozen=True):
                 self.versions.remove(one.key, version.id)
 
     def clear(self, plan: CleanupPlan) -> None:
-        """Leave no version of our own plan and probe either."""
+        """Delete all versions of our own plan and probe."""
         for name in (PLAN, PROBE):
             key = home_of(plan.run) + name
             for version in self.versions.of(key):

@@ -1,4 +1,7 @@
-"""Erases recordings, or what is of one user in them, for good and everywhere; a hold wins."""
+"""Erases recordings, or one user's part of them, for good and everywhere; a hold wins.
+
+The rules are those of "Erase" in ``docs/cleanup.md``.
+"""
 
 import json
 import os
@@ -34,7 +37,7 @@ from pipeline.storage.spool import put_bytes
 
 _OURS = re.compile(r"[0-9a-f]{32}")  # a folder of the spool
 _IN_TRASH = re.compile(rf"{re.escape(TRASH)}[^/]+/objects/")
-_SMALL = 16 << 20  # bytes of what is noted beside segments
+_SMALL = 16 << 20  # bytes of a file of notes beside segments
 
 
 class Places(Struct, frozen=True):
@@ -52,8 +55,8 @@ class Places(Struct, frozen=True):
 
 
 def held(places: Places, subject: Subject, found: Traces) -> dict[str, str]:
-    """The recordings that somebody needs, with the reason: beside a result, in the ledger, or by
-    the store itself.
+    """The sids of recordings on hold, with the reason: beside a result, in the ledger, or by the
+    store itself.
     """
     reasons = {}
     for store, storage in places.stores.items():
@@ -73,7 +76,7 @@ def held(places: Places, subject: Subject, found: Traces) -> dict[str, str]:
 def entries(
     ledger: Ledger | None, subject: Subject, *, whole: bool = False
 ) -> list[ErasableRecording]:
-    """What the ledger knows of it; ``whole``: also of recordings that it may be in."""
+    """The ledger's recordings of the subject; ``whole``: also those the user may be part of."""
 
     def chosen(entry: ErasableRecording) -> bool:
         told = (entry.name, entry.source, entry.place)
@@ -83,7 +86,11 @@ def entries(
 
 
 def erase(plan: Erasure, places: Places, audit: Audit, now: Callable[[], float]) -> Iterator[Done]:
-    """Delete for good what a plan names.  Run again after a crash, it finishes."""
+    """Delete for good what a plan names.  Run again after a crash, it finishes.
+
+    Raises ``GuardError`` if the plan is too old, a clock is wrong, or its ledger is gone; problems
+    of one recording are values.
+    """
     refuse_a_plan_out_of_time(plan.made, audit, now)
     if plan.ledger and places.ledger is None:
         raise GuardError("planned with a ledger that is not there any more; name it, or plan again")
@@ -135,16 +142,16 @@ def _objects(sid: str, plan: Erasure, places: Places, why: str | None) -> Done:
 
 
 def _left(left: Traces) -> Iterator[Done]:
-    """What came since it was planned: a recording that still ran, or was converted again."""
+    """Objects that came since it was planned: a recording still ran, or was converted again."""
     for sid in left.sids:
         count = sum(one.sid == sid for one in left.objects)
         yield Done(sid, "erased", 0, 0, f"{count} objects came since it was planned; plan again")
 
 
 def spooled(subject: Subject, places: Places, found: Iterable[Trace]) -> list[Path]:
-    """Folders and journals of the spool that hold something of it.
+    """Folders and journals of the spool that hold something of the subject.
 
-    They are called after the address of a playlist or a bag; what is noted in them has names.
+    Their names are digests of the URL of a playlist or bag; notes in them hold names in clear.
     """
     names = {_spool_name(url) for url in _addresses(subject, places, found)}
     homes = [path for path in (places.spool, places.spool / "ingest") if path.is_dir()]
@@ -159,7 +166,7 @@ def spooled(subject: Subject, places: Places, found: Iterable[Trace]) -> list[Pa
 
 
 def _addresses(subject: Subject, places: Places, found: Iterable[Trace]) -> Iterator[str]:
-    """Of playlists, where they were before they went into the trash, and of bags."""
+    """The URLs of playlists, where they were before they went into the trash, and of bags."""
     for one in found:
         storage = places.stores[one.store]
         yield storage.url(_IN_TRASH.sub("", one.key))
@@ -238,7 +245,9 @@ def _forget_earlier(storage: Storage, key: str, *, kept: bool) -> None:
 
 
 def _remembered(subject: Subject, places: Places, audit: Audit) -> None:
-    """In the ledger, of recordings that were started, and in the audit trail."""
+    """Forget the subject in the ledger, in the sessions that were started, and in the audit
+    trail.
+    """
     if subject.uid is not None:
         audit.unname(subject.uid)
     sessions = Sessions(places.state)

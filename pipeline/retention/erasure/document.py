@@ -1,4 +1,4 @@
-"""What is to be erased, as a file: every object and version, and a hash over all of it."""
+"""What is to be erased, as a JSON file: every object and version, and a SHA-256 over all of it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,9 +20,9 @@ class Erasure(Struct, frozen=True):
     """A plan to erase, as it was read."""
 
     run: str
-    made: float
-    reason: str  # the option that asked for it, without whom it names
-    stores: Mapping[str, str]  # where they are, as the user named them
+    made: float  # seconds since the epoch
+    reason: str  # the option that asked for it, without its value
+    stores: Mapping[str, str]  # locations, as the user named them
     ledger: bool  # whether one was asked
     subject: Subject
     objects: tuple[Trace, ...]
@@ -30,12 +30,12 @@ class Erasure(Struct, frozen=True):
 
     @property
     def sids(self) -> list[str]:
-        """The recordings that something goes of, or may have gone of before a crash."""
+        """The recordings that lose something, or may have lost it before a crash."""
         return sids_of(self.objects, self.uploads)
 
 
 class ErasureRequest(Struct, frozen=True):
-    """Why and where."""
+    """Why and where something is to be erased; fields as of :class:`Erasure`."""
 
     reason: str
     stores: Mapping[str, str]
@@ -43,7 +43,10 @@ class ErasureRequest(Struct, frozen=True):
 
 
 def write(to: Path, asked: ErasureRequest, subject: Subject, found: Traces, *, now: float) -> str:
-    """Write a plan without what is held; returns the name of its run."""
+    """Write a plan without what is held; returns the name of its run.
+
+    ``now`` is in seconds since the epoch.
+    """
     header = {
         "schema": document.SCHEMA,
         "kind": KIND,
@@ -68,13 +71,13 @@ def _section(
 
 
 def is_one(path: Path) -> bool:
-    """Whether a plan is one to erase."""
+    """Whether a file is a plan to erase."""
     with os_errors(f"read {path}"):
         return f'"kind": "{KIND}",\n'.encode() in path.read_bytes()[:200]
 
 
 def read(path: Path) -> Erasure:
-    """A plan that nobody has touched; UsageError otherwise."""
+    """A plan to erase.  Raises ``UsageError`` if it was changed, or is no plan."""
     with os_errors(f"read {path}"):
         told, run = document.unsealed(path.read_bytes(), str(path))
     try:

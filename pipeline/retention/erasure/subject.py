@@ -1,4 +1,4 @@
-"""Whose media is to be erased, and which names tell of it.  Pure.
+"""Whose media is to be erased, and which names belong to it.  Pure.
 
 Every name that Agora gives, and every one made of it (results, receipts, bags, tags), begins with
 the sid; in individual mode ``__uid_s_<uid>`` follows.
@@ -16,37 +16,37 @@ _USER = re.compile(r"[1-9][0-9]{0,9}")
 
 
 def is_sid(text: str) -> bool:
-    """Whether Agora could have given it to a recording."""
+    """Whether a text is a sid: 32 lower-case hexadecimal digits."""
     return _SID.fullmatch(text) is not None
 
 
 def is_uid(text: str) -> bool:
-    """Whether a user of Agora could be called so."""
+    """Whether a text is the uid of a user: a decimal number of at most ten digits, not 0."""
     return _USER.fullmatch(text) is not None
 
 
 class Subject(Struct, frozen=True):
-    """All of some recordings, or what is of one user in them."""
+    """All of some recordings, or one user's part of them."""
 
     sids: frozenset[str] | None = None  # None: of any recording
     uid: str | None = None  # None: of everybody in it
     but: frozenset[str] = frozenset()  # sids of what stays all the same
 
     def owner(self, key: str) -> str | None:
-        """The sid of the recording for which an object or a folder above it is named; None if it
-        is not of this subject.
+        """The sid in the name of an object or of a folder above it; None if it is not of this
+        subject.
         """
         return next((sid for part in key.split("/") if (sid := self._sid(part))), None)
 
     def session(self, key: str) -> str | None:
-        """The same for what is of a whole recording that this subject may be in."""
+        """The sid in the name of something of a whole recording that the subject may be part of."""
         name = _NAME.match(key.rpartition("/")[2])
         if name is None or _UID.search(name["rest"]) or not self._may(name["sid"]):
             return None
         return name["sid"]
 
     def mentioned(self, text: bytes) -> bool:
-        """Whether a text holds one of its names."""
+        """Whether a text holds a name of the subject."""
         found = ((m["sid"].decode(), m["rest"]) for m in _IN_TEXT.finditer(text))
         return any(self._is(sid, rest.decode("utf-8", "replace")) for sid, rest in found)
 
@@ -63,12 +63,12 @@ class Subject(Struct, frozen=True):
 
 
 def sid_of(key: str) -> str | None:
-    """The sid of the recording for which an object or a folder above it is named."""
+    """The sid in the name of an object or of a folder above it; None without one."""
     return Subject().owner(key)
 
 
 def without(value: object, subject: Subject) -> object:
-    """A JSON value without the entries that name the subject, or are told of its user."""
+    """A JSON value without the entries that name the subject, or whose ``uid`` is its user."""
     if isinstance(value, dict):
         return {
             key: without(one, subject) for key, one in value.items() if not _told(key, one, subject)

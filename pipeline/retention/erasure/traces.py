@@ -1,4 +1,4 @@
-"""Everything there is of a subject, wherever it lies: what has to go, what only speaks of it."""
+"""Everything there is of a subject in all stores: what must go, and what only mentions it."""
 
 import json
 import re
@@ -20,10 +20,10 @@ from pipeline.storage.names import TRASH
 from pipeline.storage.versions import ObjectVersions
 
 ARCHIVE = "archive"  # begins the names of stores with bags
-LARGEST = 64 << 20  # bytes of a text that is looked into
-SESSION = ".session.json"  # who was in a session of individual mode
+LARGEST = 64 << 20  # bytes of a text that is searched
+SESSION = ".session.json"  # the users of a session of individual mode
 RECORD = re.compile(r"erased\.[^/]+\.premis\.xml")  # what erasing leaves
-SLICE = 20.0  # seconds that one lasts at most
+SLICE = 20.0  # seconds that a slice lasts at most
 
 _TEXTS = (".m3u8", ".m3u", ".json", ".jsonl", ".xml", ".txt", ".html", ".csv", ".tags")
 _OURS = re.compile(rf"{re.escape(TRASH)}[^/]+/plan\.json|{re.escape(STATE)}fixity\.json")
@@ -35,13 +35,13 @@ class Trace(Struct, frozen=True):
     store: str
     key: str
     sid: str
-    size: int
+    size: int  # bytes
     version: str | None = None
-    marker: bool = False  # that it was deleted, where versions are kept
+    marker: bool = False  # a delete marker, where versions are kept
 
 
 class Upload(Struct, frozen=True):
-    """Parts of an object that was never completed."""
+    """A multipart upload that was never completed."""
 
     store: str
     key: str
@@ -57,7 +57,7 @@ class _Spans:
         self._spans: dict[tuple[str, str], list[float]] = {}
 
     def add(self, key: str) -> None:
-        """A slice, wherever it lies."""
+        """Add a slice, wherever it lies."""
         if self._subject.uid is None:
             return
         name = names.parse_slice_name(key.rpartition("/")[2])
@@ -67,7 +67,7 @@ class _Spans:
             span[:] = [min(span[0], begin), max(span[1], end)]
 
     def add_receipt(self, storage: Storage, key: str) -> None:
-        """The slices that were converted, which may be gone."""
+        """Add the slices of a receipt, which may be gone."""
         if self._subject.uid is None:
             return
         try:
@@ -77,7 +77,7 @@ class _Spans:
             return
 
     def mixed(self) -> set[str]:
-        """Recordings of everybody in a channel while the user was recorded there."""
+        """Recordings of all users of a channel made while the user was recorded there."""
         users, others = [], []
         for (sid, cname), span in self._spans.items():
             stream = names.parse_stream(cname)
@@ -94,27 +94,27 @@ class _Spans:
 
 
 class Traces(Struct):
-    """What was found; lists of store and key."""
+    """What was found; pairs are store and key."""
 
     spans: _Spans
     objects: list[Trace] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)  # by sid, why
-    texts: list[tuple[str, str]] = field(default_factory=list)  # that may speak of it
+    texts: list[tuple[str, str]] = field(default_factory=list)  # that may mention it
     receipts: list[tuple[str, str]] = field(default_factory=list)
     rewritten: list[tuple[str, str]] = field(default_factory=list)  # lists of ours
     mixed: set[str] = field(default_factory=set)  # recordings that hold the user among others
-    named: set[str] = field(default_factory=set)  # objects of others that speak of it
-    elsewhere: set[str] = field(default_factory=set)  # stores that were not looked through
+    named: set[str] = field(default_factory=set)  # URLs of objects of others that mention it
+    elsewhere: set[str] = field(default_factory=set)  # stores that were not searched
 
     @property
     def sids(self) -> list[str]:
-        """The recordings that something goes of."""
+        """The recordings that lose something."""
         return sids_of(self.objects, self.uploads)
 
 
 def sids_of(objects: Sequence[Trace], uploads: Sequence[Upload]) -> list[str]:
-    """The recordings that something goes of."""
+    """The recordings that lose something."""
     return sorted({one.sid for one in objects} | {one.sid for one in uploads})
 
 
@@ -122,21 +122,21 @@ class Listed(NamedTuple):
     """An entry of a store; ``version`` where it keeps some."""
 
     key: str
-    size: int
-    modified: float
+    size: int  # bytes
+    modified: float  # seconds since the epoch; 0 for a version
     version: str | None = None
     marker: bool = False
     latest: bool = True
 
 
 def versions_of(storage: Storage) -> ObjectVersions | None:
-    """Those of a store that has any."""
+    """The versions of a store; None if it has none."""
     versions = storage.versions()
     return versions if versions is not None and versions.any() else None
 
 
 def listing(storage: Storage) -> Iterator[Listed]:
-    """Everything in a store, its trash and what it keeps of deleted objects included."""
+    """Everything in a store, with its trash and the versions it keeps."""
     versions = versions_of(storage)
     if versions is None:
         yield from (Listed(one.key, one.size, one.modified) for one in storage.list())
@@ -146,7 +146,7 @@ def listing(storage: Storage) -> Iterator[Listed]:
 
 
 def look(stores: Mapping[str, Storage], subject: Subject) -> Traces:
-    """Go through all stores, and read nothing; StorageError if one cannot be gone through."""
+    """List all stores, without reading objects.  Raises the errors of a store."""
     found = Traces(spans=_Spans(subject))
     for store, storage in stores.items():
         for one in listing(storage):
@@ -161,7 +161,7 @@ def look(stores: Mapping[str, Storage], subject: Subject) -> Traces:
 
 
 def find(stores: Mapping[str, Storage], subject: Subject) -> Traces:
-    """The same, and who else is in it and what else speaks of it, from what can be read."""
+    """``look``, and by reading texts, who else is in the recordings and what mentions them."""
     found = look(stores, subject)
     for store, key in found.receipts if subject.uid is not None else ():
         found.spans.add_receipt(stores[store], key)
@@ -179,7 +179,7 @@ def _owner(subject: Subject, store: str, key: str) -> str | None:
 
 
 def _note(found: Traces, subject: Subject, store: str, one: Listed, *, owned: bool) -> None:
-    """What there is to be read, and what holds something."""
+    """Note holds, and objects to be read."""
     if one.key.endswith(HOLD):
         stem = one.key.removesuffix(HOLD)
         sid = subject.owner(stem) or subject.session(stem)
@@ -226,7 +226,7 @@ def _is_ours(key: str) -> bool:
 
 
 def is_list_of(key: str, text: bytes, subject: Subject) -> bool:
-    """Whether it is a list of ours that has to be rewritten without the subject."""
+    """Whether an object is a list of ours that has to be rewritten without the subject."""
     if key.endswith(SESSION):
         return subject.session(key) is not None and _tells_of(text, subject)
     return _OURS.fullmatch(key) is not None and subject.mentioned(text)
@@ -249,9 +249,9 @@ def _uploads(subject: Subject, store: str, storage: Storage) -> Iterator[Upload]
 
 
 def older_than(stores: Mapping[str, Storage], before: float) -> Subject:
-    """All recordings of which everything was recorded before a moment.
+    """All recordings recorded entirely before a time, in seconds since the epoch.
 
-    When a slice was recorded its name tells; of what has none, when it was last stored.
+    By the names of slices; without slices, by when their objects were stored.
     """
     recorded: dict[str, float] = defaultdict(float)
     stored: dict[str, float] = defaultdict(float)
@@ -269,7 +269,7 @@ def older_than(stores: Mapping[str, Storage], before: float) -> Subject:
 
 
 def protection(storage: Storage, versions: ObjectVersions | None, one: Trace) -> str | None:
-    """Why the store itself forbids to delete it."""
+    """Why the store itself refuses to delete an object; None if it does not."""
     with suppress(NotFoundError):
         if versions is None:
             return storage.protection(one.key)
@@ -279,7 +279,7 @@ def protection(storage: Storage, versions: ObjectVersions | None, one: Trace) ->
 
 
 def remove(storage: Storage, versions: ObjectVersions | None, one: Trace) -> None:
-    """Delete it for good.  Safe to repeat."""
+    """Delete an object or version for good.  Safe to repeat."""
     if versions is not None and one.version is not None:
         versions.remove(one.key, one.version)
     else:
@@ -287,7 +287,7 @@ def remove(storage: Storage, versions: ObjectVersions | None, one: Trace) -> Non
 
 
 def prune(storage: Storage, removed: Iterable[Trace]) -> None:
-    """Remove the folders that were made for them, where nothing of another one is in them."""
+    """Remove the folders named for recordings of these objects, as far as they are empty."""
     folders = {one.key.rpartition("/")[0] for one in removed}
     for folder in sorted(folders, reverse=True):
         while sid_of(folder) is not None and storage.prune(folder):
