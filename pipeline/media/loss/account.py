@@ -1,7 +1,7 @@
 """The account of a recording: what every slot promised of every track, and what was delivered.
 
-It is added up from the units and knows nothing of how their places were found.  The verdict is read
-off it; findings explain its entries, and cost what these cost.
+It is added up from the units and knows nothing of how their places were found.  The verdict follows
+from it; findings explain its entries, and cost what those cost.  Times are seconds.
 """
 
 from bisect import bisect_left, bisect_right
@@ -33,8 +33,9 @@ def entries(
     promised: Promise,
     elsewhere: Mapping[str, str] = MappingProxyType({}),
 ) -> list[AccountEntry]:
-    """The account of one track, slot by slot.  ``stretches`` are its units in each placed segment,
-    ``holes`` those of this track, ``elsewhere`` the slots whose promise another one keeps.
+    """The account of one track, one entry for each slot.  ``stretches`` are its units in each
+    placed segment, ``holes`` those of this track, ``elsewhere`` slots whose promise another one
+    keeps, with the reason.
     """
     slots = _as_placed(slots, placed)
     on = balance.track(lane, placed, slots, stretches)
@@ -59,7 +60,7 @@ def entries(
 
 
 def _as_placed(slots: Sequence[Slot], placed: Sequence[Placed]) -> list[Slot]:
-    """The slots in the order in which they were put, where they are not listed in order."""
+    """The slots in the order of their segments, where they are not listed in order."""
     there = {segment.position: segment.slot for segment in placed}
     return [there.get(position, slot) for position, slot in enumerate(slots)]
 
@@ -67,7 +68,7 @@ def _as_placed(slots: Sequence[Slot], placed: Sequence[Placed]) -> list[Slot]:
 def _delivered(
     entry: AccountEntry, on: balance.TrackSlots, position: int, units: Units, holes: Sequence[Hole]
 ) -> AccountEntry:
-    """What came out of one segment, in which or in front of which are ``holes``."""
+    """What one segment delivered; ``holes`` are those in it or in front of it."""
     segment, pid = on.placed[position], entry.pid
     if pid not in segment.stamps:
         return _left_out(entry, segment.slot)
@@ -89,8 +90,8 @@ def _delivered(
 
 
 def _left_out(entry: AccountEntry, slot: Slot) -> AccountEntry:
-    """What has no place, or whose place another one takes, stands aside; what has no stamp, or
-    cannot be used, is dropped.
+    """Bytes without a place, or whose place another slot takes, are put aside; those without a
+    stamp or that cannot be used are dropped.
     """
     stream = slot.scan.streams.get(entry.pid) if slot.scan else None
     stamped = stream is not None and not stream.blank and bool((stream.dts >= 0).any())
@@ -100,7 +101,7 @@ def _left_out(entry: AccountEntry, slot: Slot) -> AccountEntry:
 
 
 def aside(lane: Lane, slots: Sequence[Slot]) -> list[AccountEntry]:
-    """Slots that promise nothing of their own any more, for another one holds it all."""
+    """Entries of slots that promise nothing of their own, as another slot holds it all."""
     found = []
     for slot in slots:
         held = balance.payload(slot, lane.pid)
@@ -109,11 +110,11 @@ def aside(lane: Lane, slots: Sequence[Slot]) -> list[AccountEntry]:
     return found
 
 
-MOST_ROWS = 1000  # entries of one account that are written down
+MOST_ROWS = 1000  # entries of one account that are written to a receipt
 
 
 def summed(entries: Sequence[AccountEntry]) -> Account:
-    """Totals of each track, and the entries of which there is something to say."""
+    """Totals of each track, and the first ``MOST_ROWS`` entries with something to report."""
     tracks = dict.fromkeys((e.track, e.pid) for e in entries)
     totals = (
         _total(t, pid, [e for e in entries if (e.track, e.pid) == (t, pid)]) for t, pid in tracks
@@ -147,7 +148,7 @@ def _seconds(values: Iterable[float]) -> float:
 
 
 def together(accounts: Sequence[Account]) -> Account:
-    """The accounts of several files of one recording as one."""
+    """The accounts of several files of one recording as one; totals are added by kind and PID."""
     found: dict[tuple[str, int], Total] = {}
     for total in (total for account in accounts for total in account.tracks):
         key = total.track, total.pid
@@ -169,8 +170,8 @@ def _added(a: Total, b: Total) -> Total:
 def weighed(
     findings: Iterable[Finding], account: Sequence[AccountEntry], slots: Sequence[Slot]
 ) -> list[Finding]:
-    """Findings with the severity of what they cost, and one for every entry that is short although
-    none says why.
+    """The findings with the severity of what they cost, and a SEG_SHORT for every entry that is
+    short although none says why.
     """
     near = _near(slots)
     places = {name: n for n, name in reversed([*enumerate(slot.name for slot in slots)])}
@@ -209,8 +210,8 @@ def _costless(finding: Finding) -> Finding:
 
 
 def _near(slots: Sequence[Slot]) -> dict[str, range]:
-    """The slots in which it shows what is wrong with one: itself, those beside it, and behind these
-    as long as nothing is there.
+    """By name of a slot the positions where its faults may show: from the nearest slot with media
+    in front of it to the nearest behind.
     """
     held = [n for n, slot in enumerate(slots) if has_media(slot)]
     last = len(slots) - 1
@@ -224,7 +225,7 @@ def _near(slots: Sequence[Slot]) -> dict[str, range]:
 
 
 def _unexplained(entry: AccountEntry) -> Finding:
-    """No rule noticed it: what the account says is missing."""
+    """What the account finds missing and no rule noticed."""
     what = [
         f"{entry.lost + entry.unexplained:.3f} s" if entry.lost or entry.unexplained else "",
         f"{entry.packets} packets at least" if entry.packets else "",

@@ -22,8 +22,8 @@ from pipeline.media.ts.continuity import continues
 from pipeline.model import AccountEntry, Finding, Hole, Severity
 
 LEAST = 0.1  # seconds that EXTINF may be off
-UNITS = 3  # and units, at the edges of a slot
-ROUNDED = 0.6  # seconds, where EXTINF is in whole ones
+UNITS = 3  # access units that EXTINF may be off, at the edges of a slot
+ROUNDED = 0.6  # seconds that EXTINF may be off where it is in whole seconds
 ROUNDING = 1e-5  # seconds: where a hole begins is rounded
 STRAY = 0.25  # seconds that the names of slices may be off
 
@@ -33,7 +33,7 @@ STAYS = "a picture stays"
 NOT_SENT = "none was sent: its counter goes on"
 NO_GAP = "by its time stamps nothing is missing"
 NOTHING_FOLLOWS = "nothing follows that could tell"
-USUAL = frozenset({None, NOT_BEGUN, ENDED, STAYS})  # reasons of which there is nothing to say
+USUAL = frozenset({None, NOT_BEGUN, ENDED, STAYS})  # reasons that are not worth a row
 
 
 class TrackSlots(Struct, frozen=True, eq=False):
@@ -44,16 +44,16 @@ class TrackSlots(Struct, frozen=True, eq=False):
     placed: Mapping[int, Placed]  # by position in the playlist
     spans: Mapping[int, tuple[float, float]]  # by position: where its units begin and end
     holding: Sequence[int]  # these positions, in order
-    longest: float  # step from one of its units to the next
+    longest: float  # step in seconds from one of its units to the next
     counted: bool  # its counters go on from segment to segment
 
     def front(self, position: int) -> int | None:
-        """The nearest slot in front of one that holds units."""
+        """Position of the nearest slot in front that holds units; None without one."""
         at = bisect_left(self.holding, position)
         return self.holding[at - 1] if at else None
 
     def behind(self, position: int) -> int | None:
-        """The nearest slot behind one that holds units."""
+        """Position of the nearest slot behind that holds units; None without one."""
         at = bisect_right(self.holding, position)
         return self.holding[at] if at < len(self.holding) else None
 
@@ -83,8 +83,8 @@ def booked(
     holes: Sequence[Hole],
     ends: tuple[float, float],
 ) -> list[AccountEntry]:
-    """What is lost, in the slots that promised it; ``ends`` is what is missing before the first
-    unit and behind the last one.
+    """The entries with what is lost, in the slots that promised it; ``ends`` are the seconds
+    missing before the first unit and behind the last one.
     """
     lost: Counter[int] = Counter()
     closed: Counter[int] = Counter()
@@ -103,15 +103,15 @@ def booked(
 
 
 def within(hole: Hole, begin: float) -> bool:
-    """It lies in the segment that it is told of, whose first unit begins then."""
+    """Whether a hole lies inside its segment, whose first unit begins at ``begin``."""
     return hole.start > begin + ROUNDING
 
 
 def _shares(
     on: TrackSlots, entries: Sequence[AccountEntry], position: int, hole: Hole
 ) -> dict[int, float]:
-    """By slot.  What a slot promised that holds nothing, then what the one in front of these lacks;
-    what nobody promised lies in front of the segment behind.
+    """Seconds of a hole by position: first what empty slots promised, then what the slot in front
+    of them lacks; what no slot promised lies in front of the segment behind.
     """
     begin = on.spans.get(position, (hole.start, 0.0))[0]
     if within(hole, begin):
@@ -129,7 +129,7 @@ def _shares(
 def _spread(
     entries: Sequence[AccountEntry], empty: Sequence[int], rest_at: int, seconds: float
 ) -> dict[int, float]:
-    """As much as each promised; the rest goes to one of them."""
+    """Seconds by position: as much as each ``empty`` slot promised, and the rest at ``rest_at``."""
     shares: dict[int, float] = {}
     for position in empty:
         shares[position] = min(seconds, entries[position].promised or 0.0)
@@ -167,8 +167,8 @@ def explained(
     promised: Promise,
     elsewhere: Mapping[str, str],
 ) -> list[AccountEntry]:
-    """Why a slot does not hold all it promised, where nothing is lost; ``elsewhere`` says which
-    slots another one keeps the promise of.
+    """The entries with the reason why a slot does not hold all it promised although nothing is
+    lost, or the seconds that are ``unexplained``; ``elsewhere`` has reasons by name.
     """
     most = allowed(on.lane, entries)
     behind = by_segment(holes)
@@ -215,8 +215,8 @@ def _gaps(
 
 
 def _reason(on: TrackSlots, position: int, gaps: Sequence[_Gap], most: float) -> str | None:
-    """Two witnesses have to say that something is missing: EXTINF does; the time stamps, or the
-    counters, may say that it is not.
+    """Why nothing is missing although EXTINF says so, None if it may be: two witnesses are needed,
+    and time stamps or counters may contradict.
     """
     if not on.holding or position < on.holding[0]:
         return NOT_BEGUN
@@ -237,7 +237,7 @@ def _reason(on: TrackSlots, position: int, gaps: Sequence[_Gap], most: float) ->
 
 
 def _goes_on(on: TrackSlots, gap: _Gap) -> bool:
-    """No packet is missing between two neighbours."""
+    """Whether two slots are neighbours and no packet is missing between them."""
     a, b = on.placed[gap.before].stream(on.lane.pid), on.placed[gap.behind].stream(on.lane.pid)
     return gap.behind == gap.before + 1 and continues(a, b)
 
@@ -254,7 +254,7 @@ def at_both_ends(
 
 
 def payload(slot: Slot, pid: int) -> int:
-    """Bytes of a stream in the packets of a slot, also of what was put aside."""
+    """Bytes of the elementary stream in the packets of a slot, also if it was put aside."""
     scan = slot.scan or slot.aside
     if scan is None:
         return 0
@@ -264,14 +264,14 @@ def payload(slot: Slot, pid: int) -> int:
 
 
 def loose_bytes(entries: Sequence[AccountEntry]) -> int:
-    """Bytes of the packets that are in no unit, and that nobody names; below 0: units hold bytes
-    that no packet carried.
+    """Bytes of the packets that are in no unit and not accounted for, 0 if all balances; below 0:
+    units hold bytes that no packet carried.
     """
     return sum(e.payload - e.taken - e.dropped - e.aside for e in entries)
 
 
 def unbalanced(lane: Lane, entries: Sequence[AccountEntry]) -> Iterator[Finding]:
-    """What a track's bytes say against its units."""
+    """An ES_BYTES if the bytes of a track do not balance with its units."""
     if loose := loose_bytes(entries):
         what = "are in no unit, and nothing says why" if loose > 0 else "more than packets carried"
         detail = f"{abs(loose)} bytes of {lane.codec.kind} {what}"
@@ -282,7 +282,7 @@ def unbalanced(lane: Lane, entries: Sequence[AccountEntry]) -> Iterator[Finding]
 
 
 def witnessed(on: TrackSlots, entries: Sequence[AccountEntry]) -> list[AccountEntry]:
-    """The entries with who says so, each for itself."""
+    """The entries with the witnesses that say something is missing, each by itself."""
     most = allowed(on.lane, entries)
     return [
         replace(e, witnesses=tuple(_witnesses(on, n, e, most))) if noted(e) else e
@@ -291,7 +291,7 @@ def witnessed(on: TrackSlots, entries: Sequence[AccountEntry]) -> list[AccountEn
 
 
 def noted(entry: AccountEntry) -> bool:
-    """There is something to say of it."""
+    """Whether an entry has something to report."""
     return entry.short or entry.aside > 0 or entry.filled > 0 or entry.reason not in USUAL
 
 
@@ -313,7 +313,7 @@ def _witnesses(on: TrackSlots, position: int, entry: AccountEntry, most: float) 
 
 
 def _named(slots: Sequence[Slot], position: int) -> float | None:
-    """Seconds from one slice to the next of its part, by their names."""
+    """Seconds from one slice to the next of its part by their names; None where they do not say."""
     here = slots[position]
     later = [s.utc for s in slots[position + 1 :][:1] if s.part == here.part]
     if here.utc is None or not later or later[0] is None:

@@ -1,4 +1,4 @@
-"""What the file itself says of its holes and joins: chapters and a comment, read by ffmpeg."""
+"""What the MP4 itself says of its holes and joins: chapters and a comment, which ffmpeg writes."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ MOST = 120  # holes with a chapter of their own: players take 255 chapters
 
 
 class Chapter(Struct, frozen=True):
-    """A span of the MP4 with a title; in ticks."""
+    """A span of the MP4 with a title, in ticks of 90 kHz from its beginning."""
 
     start: int
     end: int
@@ -30,7 +30,7 @@ class Marks(Struct, frozen=True):
 
     @property
     def metadata(self) -> str:
-        """As a file of ffmpeg's metadata format, packed into a data URI: nothing to clean up."""
+        """A file in ffmpeg's metadata format as a data URI: there is nothing to clean up."""
         lines = [";FFMETADATA1", *([f"comment={_escaped(self.comment)}"] if self.comment else [])]
         for chapter in self.chapters:
             lines += ["[CHAPTER]", f"TIMEBASE=1/{HZ}"]
@@ -47,14 +47,16 @@ def marks(
     joins: Sequence[Seam] = (),
     clock: WallClock = NO_CLOCK,
 ) -> Marks:
-    """A chapter for every hole, for what stands between them, and for each part behind a join."""
+    """A chapter for every hole, for what is between them, and for each part behind a join; empty
+    without a hole or join.  ``duration`` and ``lost`` (by kind) are seconds.
+    """
     spans = _joined(sorted(holes, key=lambda hole: hole.start))
     tiled = _tiled(spans[:MOST], joins, round(duration * HZ), clock) if spans or joins else ()
     return Marks(tiled, _comment(spans, lost) if spans or any(lost.values()) else "")
 
 
 def _joined(holes: Sequence[Hole]) -> list[Chapter]:
-    """Holes of sound and picture at one place as one."""
+    """Holes of sound and picture at one place as one chapter."""
     groups: list[list[Hole]] = []
     for hole in holes:
         last = groups[-1] if groups else []
@@ -88,7 +90,7 @@ def _title(group: Sequence[Hole]) -> str:
 
 
 def _recording(clock: WallClock, tick: int) -> str:
-    """The title of what begins there: with the segment that does, if one does."""
+    """The title of what begins at a tick: dated by the segment that begins there, if one does."""
     time = clock.at(tick / HZ + 2 * NEAR)
     return _dated("recording", iso(time - 2 * NEAR if time is not None else None))
 
@@ -100,7 +102,7 @@ def _dated(title: str, utc: str | None) -> str:
 def _tiled(
     told: Sequence[Chapter], joins: Sequence[Seam], duration: int, clock: WallClock
 ) -> tuple[Chapter, ...]:
-    """Without a gap, for a chapter lasts until the next one; a closed hole names what follows."""
+    """Chapters without a gap: each lasts until the next one; a closed hole names what follows."""
     at = {0: _recording(clock, 0)}
     for join in joins:
         tick = round(join.at * HZ)

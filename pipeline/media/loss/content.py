@@ -1,7 +1,7 @@
-"""Where nothing seems to be shown or said: triage by the sizes of units, without decoding.
+"""Where nothing seems to be shown or said: found by the sizes of units, without decoding.
 
 A picture in which nothing changes is coded in some ten bytes, live ones in hundreds at least; an
-AAC frame of digital silence in some ten bytes as well.  What is suspected is confirmed on decoded
+AAC frame of digital silence in some ten bytes as well.  A suspicion is confirmed on decoded
 samples: :func:`is_black`, :func:`is_frozen`, :func:`is_silent`.
 """
 
@@ -20,8 +20,8 @@ from pipeline.model import Finding, Severity
 STILL = 250  # bytes of a picture, with the headers around it, in which nothing changes
 QUIET = 20  # bytes of a silent AAC frame for each channel, and as many for the frame
 MOSTLY = 0.9  # of the pictures are as small; the rest are key pictures
-LONG = {"video": 5.0, "audio": 10.0}  # seconds; what is shorter is not worth a word
-NAMED = 5  # spans told one by one
+LONG = {"video": 5.0, "audio": 10.0}  # seconds; shorter spans are not reported
+NAMED = 5  # spans listed one by one
 BLACK = 24  # the brightest sample of a black picture, of 255
 ALIKE = 1.0  # by which samples of equal pictures differ on average
 LOUD = 33  # the loudest sample of silence, of 32767: -60 dB
@@ -37,12 +37,14 @@ class Span(Struct, frozen=True):
 
     @property
     def length(self) -> float:
-        """How long it is."""
+        """Its length in seconds."""
         return self.end - self.begin
 
 
 def suspects(lane: Lane, stretches: Sequence[Stretch]) -> list[Span]:
-    """Spans in which all units are as small as those of a still picture or of silence."""
+    """Spans in which all units are as small as those of a still picture or of silence; at least
+    ``LONG``.
+    """
     kind = lane.codec.kind
     sizes = np.concatenate([np.empty(0, np.uint32), *(s.units.sizes for s in stretches)])
     heard = lane.codec.sound(lane.config) if kind == "audio" else None
@@ -73,23 +75,25 @@ def _times(lane: Lane, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
 
 
 def is_black(pictures: Bytes) -> bool:
-    """Luma samples of full range, one row for each picture."""
+    """Whether pictures are black: uint8[pictures, samples], luma of full range."""
     return pictures.size > 0 and int(pictures.max()) <= BLACK
 
 
 def is_frozen(pictures: Bytes) -> bool:
-    """All pictures are like the first."""
+    """Whether all pictures are like the first: uint8[pictures, samples], two at least."""
     apart = np.abs(pictures.astype(np.int16) - pictures[:1].astype(np.int16))
     return len(pictures) > 1 and bool((apart.mean(axis=1) < ALIKE).all())
 
 
 def is_silent(samples: NDArray[np.int16]) -> bool:
-    """Samples of 16 bits."""
+    """Whether 16-bit samples of any shape are silence: none louder than -60 dB."""
     return samples.size > 0 and int(np.abs(samples.astype(np.int32)).max()) <= LOUD
 
 
 def told(id: str, spans: Sequence[Span], lane: Lane, *, decoded: bool) -> Finding:
-    """One finding for all spans of a kind: nothing is wrong, but somebody may want to know."""
+    """One finding of severity info for all spans of a kind, at least one; ``decoded`` if they were
+    confirmed.
+    """
     total = sum(span.length for span in spans)
     named = ", ".join(f"{span.begin:.1f} to {span.end:.1f}" for span in spans[:NAMED])
     more = f" and {len(spans) - NAMED} more" if len(spans) > NAMED else ""

@@ -1,7 +1,7 @@
 """Holes that are to be filled: which units are needed, and where they go.
 
 Only holes between segments can be filled: in front of the first unit of a segment.  What is missing
-inside a segment stays a hole.
+inside a segment stays a hole.  Times are ticks of 90 kHz on the time line of the plan.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,27 +22,29 @@ class Fill(Struct, frozen=True, eq=False):
 
     pid: int
     before: int  # index of the placed segment
-    pts: Ticks
-    dts: Ticks
+    pts: Ticks  # int64[units]
+    dts: Ticks  # int64[units]
 
 
 class EncodedUnits(Struct, frozen=True, eq=False):
-    """Encoded units of one lane as a stream carries them; the first can follow the last."""
+    """Encoded units of one lane as a transport stream carries them; the first can follow the last,
+    so that they may be repeated.
+    """
 
     units: tuple[bytes, ...]
     own: bool = False  # they have parameter sets of their own
 
 
 class Block(Struct, frozen=True, eq=False):
-    """Units of one lane to be written together."""
+    """Units of one lane to be written together, with a stamp each."""
 
     units: list[bytes]
-    pts: Ticks
-    dts: Ticks
+    pts: Ticks  # int64[units]
+    dts: Ticks  # int64[units]
 
 
 def wanted(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Fill]:
-    """What would fill the holes of a lane, of which a segment has one stretch."""
+    """The units that would fill each hole of a lane; it has a stretch for each placed segment."""
     on = line(stretches, lane)
     for place in holes_at(on, lane):
         before = int(on.owner[place])
@@ -62,10 +64,11 @@ def wanted(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Fill]:
 
 
 def opening(lane: Lane, placed: Sequence[Placed]) -> Fill | None:
-    """One picture at the beginning of a recording whose pictures begin late.
+    """One picture at the beginning of a recording whose pictures begin late; None where none is
+    needed.
 
-    Where pictures are reordered it is shown a tick after it is decoded: a decoder that expects that
-    (one picture of delay) does not believe in a picture that is shown at once.
+    Where pictures are reordered it is shown a tick after it is decoded: a decoder that expects a
+    delay of one picture does not accept one that is shown at once.
     """
     having = [p for p in placed if lane.pid in p.stamps]
     first = next((p.presented(lane.pid)[0] for p in having), BASE)
@@ -77,7 +80,9 @@ def opening(lane: Lane, placed: Sequence[Placed]) -> Fill | None:
 
 
 def blocks(fills: Sequence[Fill], made: Mapping[int, EncodedUnits]) -> Iterator[dict[int, Block]]:
-    """The units of all lanes side by side, a minute at a time."""
+    """The units of all lanes by PID, one minute at a time; those in ``made`` are repeated as often
+    as needed.
+    """
     if not fills:
         return
     begin = min(int(fill.dts[0]) for fill in fills)

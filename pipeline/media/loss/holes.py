@@ -1,4 +1,8 @@
-"""How much of each track is missing, measured on the access units themselves."""
+"""How much of each track is missing, measured on the access units themselves.
+
+Times are ticks of 90 kHz on the time line of the plan, which begins at ``BASE``, unless they say
+seconds.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,13 +18,13 @@ from pipeline.media.ts.packets import PACKET
 from pipeline.media.ts.repeats import ROUND
 from pipeline.model import Finding, Hole, Severity
 
-SILENCE = HZ // 10  # a longer pause of the sound inside a segment is a loss
-RARE = 4  # steps that are no step of a steady track, at most
-ENOUGH = 50  # steps that tell whether it is steady
-NEAR = 12  # pictures on both sides that tell how large the missing ones were
-PAYLOAD = PACKET - 4
-MOST = 8  # rounds of packets that may be missing at once
-DRIFT = HZ // 10  # 0.1 s between the time stamps and the samples of an audio track
+SILENCE = HZ // 10  # ticks: a longer pause of the sound inside a segment is a loss
+RARE = 4  # steps of a steady track that are irregular, at most
+ENOUGH = 50  # steps at least, to show that a track is steady
+NEAR = 12  # pictures on both sides that show how large the missing ones were
+PAYLOAD = PACKET - 4  # bytes of a transport packet without its header
+MOST = 8  # rounds of 16 packets that may be missing at once
+DRIFT = HZ // 10  # ticks between the time stamps and the samples of an audio track
 
 
 class Stretch(Struct, frozen=True, eq=False):
@@ -32,30 +36,30 @@ class Stretch(Struct, frozen=True, eq=False):
 
     @property
     def own(self) -> "Stretch":
-        """What of it the segment held."""
+        """The units that the segment held, without those that were put in."""
         return replace(self, units=self.units.own) if len(self.units.filled) else self
 
     @property
     def filled(self) -> int:
-        """Units that no segment held."""
+        """How many units no segment held."""
         return len(self.units.sizes) if self.made else len(self.units.filled)
 
 
 class Line(Struct, frozen=True, eq=False):
-    """Stamped units of a lane in order: when each begins, and when the last unit before the next
-    one ends.
+    """The n stamped units of a lane in order: when each begins, and when the last unit before the
+    next stamped one ends.
     """
 
-    begin: Ticks
-    end: np.ndarray  # float ticks; one fewer than begin
+    begin: Ticks  # int64[n]: DTS of pictures, PTS of sound
+    end: np.ndarray  # float64[n - 1]: end of what lies in front of unit 1, 2, ...
     torn: Index  # positions in ``begin`` in front of which media is missing
-    owner: Index  # the stretch of each
-    sizes: Index  # bytes of each
-    cut: Mask  # by stretch: units that lost bytes are counted there already
+    owner: Index  # intp[n]: index of the stretch of each
+    sizes: Index  # intp[n]: bytes of each
+    cut: Mask  # bool[stretches]: units that lost bytes are counted there already
 
 
 def line(stretches: Sequence[Stretch], lane: Lane) -> Line:
-    """Put the units of a lane on its time line."""
+    """The units of a lane on its time line; units without a stamp follow the one before."""
     empty = np.empty(0, np.int64)
     times = [s.units.dts if lane.codec.kind == "video" else s.units.pts for s in stretches]
     counts = np.array([len(t) for t in times], np.int64)
@@ -81,7 +85,9 @@ def line(stretches: Sequence[Stretch], lane: Lane) -> Line:
 def holes(
     lane: Lane, stretches: Sequence[Stretch], silent: Sequence[tuple[int, int]] = ()
 ) -> list[Hole]:
-    """Spans between units where media is missing; in those that are ``silent`` nothing was sent."""
+    """Spans between units where media is missing, in seconds from the beginning of the result;
+    without the ``silent`` spans (ticks), in which nothing was sent.
+    """
     on = line(stretches, lane)
     found = []
     for place in holes_at(on, lane):
@@ -97,7 +103,7 @@ def holes(
 def _outside(
     whole: tuple[float, float], spans: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[float, float]]:
-    """What is left of a span without others, which are in order."""
+    """What is left of a span without ``spans``, which are in order."""
     at, end = whole
     for a, b in spans:
         if a < end and b > at:
@@ -107,14 +113,14 @@ def _outside(
 
 
 def holes_at(on: Line, lane: Lane) -> list[int]:
-    """Positions in a line in front of which a hole is."""
+    """Positions in a line in front of which there is a hole, rising."""
     places = np.flatnonzero(np.bincount(np.concatenate([on.torn, _silences(on, lane)])))
     wide = on.begin[places] - on.end[places - 1] > lane.unit / 2
     return [int(place) for place in places[wide]]
 
 
 def closed_holes(lane: Lane, promised: Promise) -> list[Hole]:
-    """Holes of which nothing is left but the place."""
+    """Holes that were closed: they have a place and their former length, and take no time."""
     return [
         Hole(
             lane.codec.kind,
@@ -128,8 +134,8 @@ def closed_holes(lane: Lane, promised: Promise) -> list[Hole]:
 
 
 def _silences(on: Line, lane: Lane) -> Index:
-    """Gaps inside a segment that only a loss can leave: sound never pauses, and of units that
-    follow each other at equal distance a few are missing only with the packets they stood in.
+    """Positions behind gaps inside a segment that only a loss can leave: sound never pauses, and
+    of units at equal distance a few are missing only with the packets they were in.
     """
     gaps = on.begin[1:] - on.end
     inner = on.owner[1:] == on.owner[:-1]
@@ -143,8 +149,8 @@ def _silences(on: Line, lane: Lane) -> Index:
 
 
 def _hides(on: Line, place: int, lane: Lane) -> bool:
-    """The bytes of as many pictures as a gap has room for would fill sixteen packets, or a few
-    times as many, which no counter tells from none.
+    """Whether the pictures that a gap has room for would fill 16 packets, or a few times as many,
+    which no continuity counter shows (ISO/IEC 13818-1 clause 2.4.3.3).
     """
     near = on.sizes[max(0, place - NEAR) : place + NEAR]
     room = (on.begin[place + 1] - on.end[place]) / lane.unit
@@ -160,7 +166,7 @@ def _pause(lane: Lane) -> int:
 def lost_ticks(
     lane: Lane, found: Sequence[Hole], stretches: Sequence[Stretch], promised: Promise
 ) -> float:
-    """Holes, units that lost their end, and what is missing at both ends."""
+    """Ticks lost of a lane: holes, units that lost their end, and what is missing at both ends."""
     cut = sum(s.units.cut for s in stretches)
     inside = sum(hole.length for hole in found if hole.became != "closed") * HZ
     closed = sum(hole.ticks for hole in promised.closed)
@@ -183,7 +189,7 @@ def _lost_some(units: Units) -> bool:
 
 
 def span(lane: Lane, stretches: Sequence[Stretch]) -> tuple[float, float]:
-    """Decoding time of the first unit, and of the end of the last."""
+    """DTS of the first unit of a lane, and of the end of its last; ``BASE`` twice without any."""
     times = np.concatenate([s.units.dts for s in stretches])
     at = np.flatnonzero(times >= 0)
     if not len(at):
@@ -193,7 +199,9 @@ def span(lane: Lane, stretches: Sequence[Stretch]) -> tuple[float, float]:
 
 
 def irregularities(lane: Lane, stretches: Sequence[Stretch]) -> Iterator[Finding]:
-    """Gaps the writer itself left, and a clock that runs apart from the samples."""
+    """A DTS_GAP for each gap inside a segment, an error where it is a loss; an AUDIO_CLOCK where
+    stamps and samples drift apart by more than ``DRIFT``.
+    """
     on = line(stretches, lane)
     gaps = on.begin[1:] - on.end
     own = np.ones(len(gaps), np.bool_)

@@ -7,7 +7,7 @@ from pipeline.media.timeline.extinf import extinf_errors, tolerance
 from pipeline.media.timeline.plan import Plan
 from pipeline.model import Finding, Severity
 
-APART = HZ // 2  # ticks between the first (last) sound and picture that deserve a word
+APART = HZ // 2  # ticks between the first (last) sound and picture: more is reported
 
 
 def key_at_start(plan: Plan) -> Iterator[Finding]:
@@ -26,7 +26,7 @@ def key_at_start(plan: Plan) -> Iterator[Finding]:
 
 
 def extinf(plan: Plan) -> Iterator[Finding]:
-    """EXTINF should be the segment's duration (RFC 8216 section 4.3.2.1); only the media counts."""
+    """EXTINF should be the segment's duration (RFC 8216 section 4.3.2.1); the MP4 goes by media."""
     allowed = max(tolerance(plan.placed, plan.lanes), 0.5)
     wrong = [
         (placed, off)
@@ -74,7 +74,9 @@ def examine(plan: Plan) -> tuple[Finding, ...]:
 
 
 def expected(plan: Plan, stream_types: str | None) -> Iterator[Finding]:
-    """What was to be recorded (Agora's streamTypes) and is not there at all."""
+    """An error for each kind that was to be recorded ("audio", "video" or "both", Agora's
+    streamTypes) and is not there at all; None expects nothing.
+    """
     there = {lane.codec.kind for lane in plan.lanes}
     for kind, id in (("audio", "EXPECT_AUDIO"), ("video", "EXPECT_VIDEO")):
         if stream_types in (kind, "both") and kind not in there:

@@ -1,8 +1,8 @@
 """The proof that an MP4 holds what the segments held: every count, time stamp and byte.
 
 The source side comes from our packet reader, the MP4 side from our box reader; nothing the muxer
-says is used. Bytes are compared by one CRC-32 per segment and track over all access units as MP4
-stores them, sizes unit by unit.
+says is used.  Bytes are compared by one CRC-32 per segment and track over all access units as MP4
+stores them, sizes unit by unit.  Times are ticks of 90 kHz.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +35,7 @@ def paired(
     movie: mp4.Movie, lanes: Sequence[Lane], expected: Sequence[Sequence[Stretch]]
 ) -> list[Pair] | None:
     """Each lane with its track, in order; None when the tracks are not those that were asked for.
+    ``expected`` are the units of each lane, one stretch for each segment.
 
     A track of chapter titles is no track of a lane; :func:`chapters` proves it.
     """
@@ -53,8 +54,9 @@ def _of_one_kind(lane: Lane, track: mp4.Track) -> bool:
 def prove(
     movie: mp4.Movie, layout: mp4.Layout, pairs: Sequence[Pair], digests: Sequence[int]
 ) -> tuple[Proof, list[Finding]]:
-    """Compare the two sides.  A difference is a finding that names its first segment; ``digests``
-    are those of the file, segment by segment of each pair.
+    """Compare the two sides.  A difference is a fatal finding that names its first segment;
+    ``digests`` are CRC-32 of the file, one for each segment of the first pair, the second, ...
+    Malformed for an edit list that ffmpeg does not write.
     """
     findings: list[Finding] = []
     counts = times = data = True
@@ -77,7 +79,9 @@ def prove(
 
 
 def chapters(movie: mp4.Movie, read: Callable[[int, int], bytes], marks: Marks) -> list[Finding]:
-    """The titles in the file are those it was to have, each at its time."""
+    """An M_CHAPTERS unless the titles in the file are those of ``marks``, each at its time to a
+    millisecond; ``read(offset, size)`` reads the file.
+    """
     tracks = [track for track in movie.tracks if track.handler == CHAPTERS]
     found = [one for track in tracks for one in _titles(track, movie.timescale, read)]
     wanted = [(chapter.start, chapter.title) for chapter in marks.chapters]
@@ -111,7 +115,9 @@ def compare(
     expected: Sequence[Sequence[Stretch]],
     found: Sequence[Sequence[Stretch]],
 ) -> tuple[Proof, list[Finding]]:
-    """The same for a result that was read back as units, segment by segment."""
+    """The same for a result that was read back as units: one stretch for each segment of each lane
+    on both sides; all must be equal.
+    """
     counts = times = data = True
     findings: list[Finding] = []
     for lane, wanted, real in zip(lanes, expected, found, strict=True):
@@ -135,7 +141,7 @@ def compare(
 
 
 def _unheard(pair: Pair) -> int:
-    """Units that begin in what is decoded and not heard at the beginning of a lane."""
+    """How many units begin in what is decoded and not heard at the beginning of a lane."""
     if not pair.lane.lead:
         return 0
     stamps = (stretch.units.pts for stretch in pair.stretches)
@@ -181,7 +187,7 @@ def _bytes(pair: Pair, digests: Sequence[int]) -> Iterator[Finding]:
 
 
 def _times(pair: Pair, timescale: int) -> tuple[float, list[Finding]]:
-    """Largest error in ticks, and what is beyond a tick plus half a unit of the track's clock.
+    """Largest error in ticks, and a finding if it is beyond a tick plus half a tick of the track.
 
     Segment by segment, so that memory does not grow with the recording.
     """
@@ -210,12 +216,12 @@ def _times(pair: Pair, timescale: int) -> tuple[float, list[Finding]]:
 
 
 def _errors(found: Ticks, wanted: Ticks) -> NDArray[np.float64]:
-    """Distance to the stamps the source carries; 0 where it carries none."""
+    """Distance in ticks to the stamps the source carries; 0 where it carries none."""
     return np.where(wanted >= 0, np.abs(found + BASE - wanted), 0).astype(np.float64)
 
 
 class _Between:
-    """Frames behind a stamped one follow it by whole frames, each rounded down to a tick or not."""
+    """Frames without a stamp follow a stamped one by whole frames, rounded down to ticks or not."""
 
     def __init__(self, unit: float) -> None:
         self._unit = unit
@@ -223,7 +229,7 @@ class _Between:
         self._ago = 0
 
     def errors(self, found: Ticks, stamps: Ticks) -> NDArray[np.float64]:
-        """Distance to where each frame may be; 0 in front of the first stamp of all."""
+        """Distance in ticks to where each frame may be; 0 in front of the first stamp of all."""
         count = np.arange(len(stamps))
         last = np.maximum.accumulate(np.where(stamps >= 0, count, -1))
         stamp = np.where(last >= 0, stamps[last], self._stamp)

@@ -12,18 +12,16 @@ from pipeline.media.loss.holes import Stretch
 
 
 class Piece(Struct, frozen=True, eq=False):
-    """Bytes of the file that belong to one segment of one track; arrays of one length, in file
-    order.
-    """
+    """Runs of bytes of the file, each of one segment of one track; int64[runs], in file order."""
 
-    begin: NDArray[np.int64]
-    length: NDArray[np.int64]
+    begin: NDArray[np.int64]  # offset in the file
+    length: NDArray[np.int64]  # bytes
     slot: NDArray[np.int64]  # index into the digests
 
 
 def pieces(tracks: Sequence[mp4.Track], expected: Sequence[Sequence[Stretch]], block: int) -> Piece:
-    """Where each segment's share of every track lies, cut at block borders, sorted by place in the
-    file.
+    """Where each segment's share of every track lies, cut at multiples of ``block`` bytes and
+    sorted by place in the file.
     """
     begins, lengths, slots = [], [], []
     base = 0
@@ -63,7 +61,7 @@ def _track_pieces(
 
 
 def _cut_at_blocks(piece: Piece, block: int) -> Piece:
-    """Pieces that cross a block border become two; longer ones several."""
+    """Split pieces that cross block borders into two or more."""
     end = piece.begin + piece.length
     spread = (end - 1) // block - piece.begin // block
     if not spread.any():
@@ -78,7 +76,9 @@ def _cut_at_blocks(piece: Piece, block: int) -> Piece:
 
 
 def digest_block(data: memoryview, start: int, piece: Piece, digests: MutableSequence[int]) -> None:
-    """Continue the digests with the pieces inside the block of the file at ``start``."""
+    """Continue the CRC-32 digests, one for each segment of each track, with the pieces inside the
+    block of the file at the offset ``start``.  Blocks must come in file order.
+    """
     lo, hi = np.searchsorted(piece.begin, (start, start + len(data)))
     begins = (piece.begin[lo:hi] - start).tolist()
     ends = (piece.begin[lo:hi] - start + piece.length[lo:hi]).tolist()

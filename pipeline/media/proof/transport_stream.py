@@ -1,7 +1,8 @@
 """A transport stream read back by readers that did not write it (ISO/IEC 13818-1).
 
 The file is read segment by segment, each behind tables of its own.  Memory holds one segment, the
-unit that is open at its end, and the size and stamps of every unit.
+unit that is open at its end, and the size and stamps of every unit.  Clauses are those of ISO/IEC
+13818-1.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,8 +43,9 @@ class StreamProof:
         self._broken: Finding | None = None  # where reading ended
 
     def add(self, data: Bytes) -> None:
-        """Read one segment with the tables in front of it.  Nothing is read behind one in which a
-        decoder would not find an unbroken stream of every lane, and nothing else.
+        """Read one segment, uint8[bytes], with the tables in front of it.  Reading ends with the
+        first in which a decoder would not find an unbroken stream of every lane and nothing else.
+        Never raises for bad data.
         """
         if self._broken is not None:
             return
@@ -56,7 +58,9 @@ class StreamProof:
         self._count += 1
 
     def result(self, behind: bytes) -> tuple[Proof, list[Finding]]:
-        """Whether everything was there, and nothing ``behind`` the last segment."""
+        """The proof, which holds if everything was there and nothing ``behind`` the last segment;
+        and fatal findings for what differs.
+        """
         if self._broken is not None:
             return Proof(), [self._broken]
         try:
@@ -69,7 +73,9 @@ class StreamProof:
         return proof, findings + list(self._configurations())
 
     def _configurations(self) -> Iterator[Finding]:
-        """What a decoder is told beside the units is what the segments told (HEVC, ADTS)."""
+        """An M_CONFIG where the configuration beside the units (HEVC, ADTS) is not that of the
+        segments.
+        """
         for lane, wanted, read in zip(self._lanes, self._expected, self._read, strict=True):
             if read.sets != frozenset[bytes]().union(*(s.units.sets for s in wanted)):
                 detail = f"the {lane.codec.kind} configuration is not that of the segments"
@@ -81,7 +87,7 @@ def _unreadable(error: Malformed, segment: str | None = None) -> Finding:
 
 
 def _segment(data: Bytes, lanes: Sequence[Lane]) -> TransportStream:
-    """Whole packets behind their tables, or Malformed."""
+    """A segment of whole packets behind their tables; else Malformed."""
     segment = TransportStream(data)
     if segment.framing.rows.size != len(data) or len(segment.packets.bad):
         raise Malformed(f"{len(data)} bytes that are not all packets")
@@ -96,7 +102,7 @@ def _as_told(stretch: Stretch) -> Stretch:
 
 
 def _check_tables(packets: Packets, lanes: Sequence[Lane]) -> None:
-    """A PAT and a PMT stand in front, and name the streams that are there (2.4.4)."""
+    """Malformed unless PAT and PMT stand in front and name the streams that are there (2.4.4)."""
     program, wrong = psi.read(packets)
     if wrong or program.pmt_pid is None or not len(packets.pid):
         raise Malformed(f"tables: {wrong[0].detail if wrong else 'none'}")
@@ -126,7 +132,7 @@ class _LaneReader:
         self._pes, self._pts, self._dts = (np.empty(0, np.int64) for _ in range(3))
 
     def add(self, segment: TransportStream) -> None:
-        """What a segment has of the lane."""
+        """Take what a segment has of the lane; Malformed where it is not an unbroken stream."""
         t = segment.track(self._lane.pid)
         if not len(t.index):
             return
@@ -144,14 +150,16 @@ class _LaneReader:
         self._take(es, last=False)
 
     def end(self) -> list[Stretch]:
-        """The units that were read, as many in each stretch as its segment held."""
+        """The units that were read, as many in each stretch as its segment held; Malformed if bytes
+        at the end are no unit.
+        """
         self._take(bytearray(self._es), last=True)
         if self._es:
             raise Malformed(f"{len(self._es)} bytes at the end are no unit")
         return self._shares.stretches()
 
     def _follow(self, packets: Packets) -> None:
-        """Every packet is there once (continuity_counter, 2.4.3.3)."""
+        """Malformed unless every packet is there once (continuity_counter, 2.4.3.3)."""
         own = packets.counter[(packets.pid == self._lane.pid) & packets.payload].astype(np.intp)
         before = own[0] - 1 if self._counter is None else self._counter
         if (np.diff(own, prepend=before) & 15 != 1).any():
@@ -159,7 +167,7 @@ class _LaneReader:
         self._counter = int(own[-1])
 
     def _take(self, es: bytearray, *, last: bool) -> None:
-        """Units out of the stream so far, of which the rest is kept: it may go on."""
+        """Cut units out of the stream so far; the rest is kept, as it may go on."""
         if self._lane.codec.carriage is Carriage.ADTS:
             made = self._sound(es)
         else:
@@ -171,7 +179,7 @@ class _LaneReader:
         self._pts, self._dts = self._pts[rest], self._dts[rest]
 
     def _framed(self, es: bytearray, end: int) -> Units:
-        """One unit in each PES that begins before the end."""
+        """One unit in each PES that begins before ``end``."""
         inside = self._pes < end
         stream = es[:end], self._pes[inside], self._pts[inside], self._dts[inside]
         if self._lane.syntax is None:
@@ -204,8 +212,8 @@ def _begins_pes(found: Nals, pes: Index) -> Mask:
 
 
 def _check_pes(packets: Packets, t: StreamPackets) -> None:
-    """Every PES has a header that needs no mending, and is as long as it declares (2.4.3.7); the
-    last one may go on.
+    """Malformed unless every PES has a header that needs no mending and is as long as it declares
+    (2.4.3.7); the last one may go on.
     """
     if t.mended.any() or t.unannounced:
         raise Malformed("a PES header that is not one")
@@ -225,7 +233,7 @@ class _Shares:
         self._count = 0
 
     def take(self, made: Units) -> None:
-        """Units that follow those before."""
+        """Add units that follow those before."""
         data, places = memoryview(made.data), np.append(0, np.cumsum(made.sizes, dtype=np.int64))
         first, self._count = self._count, self._count + len(made.sizes)
         inner = self._ends[(self._ends > first) & (self._ends < self._count)]
@@ -236,7 +244,7 @@ class _Shares:
         self._made.append(replace(made, data=b""))
 
     def stretches(self) -> list[Stretch]:
-        """What each segment held; the last one all that is too many."""
+        """The units by segment; the last one has all that are too many."""
         columns = [[getattr(m, name) for m in self._made] for name in ("sizes", "pts", "dts")]
         parts = (np.split(np.concatenate(column), self._ends[:-1]) for column in columns)
         return [
