@@ -1,4 +1,4 @@
-"""The watcher: look, work, wait, again; or once, for cron."""
+"""The watcher: look, work, wait, and again; or one cycle, for cron."""
 
 import random
 import time
@@ -31,29 +31,29 @@ from pipeline.watch.rebuild_ledger import rebuild
 
 GRACE = 30.0  # seconds to finish what is being worked on when asked to stop
 PULSE = 5.0  # seconds between two looks into the ledger for work that has become due
-ASKED = 1.0  # the same, for what another watcher holds
-HINTS = ("uploaded", "backuped")  # of what Agora says, all that matters here
-JITTER = 0.1  # of the interval
+ASKED = 1.0  # seconds between two looks for what another watcher holds
+HINTS = ("uploaded", "backuped")  # the kinds of Agora's notifications that matter here
+JITTER = 0.1  # part of the interval
 
 
 class Watch(Struct, frozen=True, eq=False):
-    """How to watch."""
+    """How to watch; times are seconds."""
 
     context: WorkContext
     follower: Prefetcher | None
     as_json: Callable[[Outcome], dict[str, Any]]
-    jobs: int = 1
+    jobs: int = 1  # recordings at once
     lease: float = 60.0
-    interval: float = 60.0
-    sweep: float = 24 * 3600.0
+    interval: float = 60.0  # between two cycles
+    sweep: float = 24 * 3600.0  # between two full listings
     events: tuple[Events, ...] = ()
     told: Recipients = field(default_factory=Recipients)
-    codes: list[int] = field(default_factory=list)  # of what was done in this run
-    counts: dict[str, int] = field(default_factory=dict)
+    codes: list[int] = field(default_factory=list)  # exit codes of this run's work
+    counts: dict[str, int] = field(default_factory=dict)  # recordings, by the state they ended in
 
     @property
     def ledger(self) -> Ledger:
-        """The memory."""
+        """The ledger of all work."""
         return self.context.ledger
 
     @property
@@ -63,7 +63,10 @@ class Watch(Struct, frozen=True, eq=False):
 
 
 def once(watch: Watch) -> int:
-    """One cycle and all the work that is due; returns the exit code."""
+    """One cycle and all the work that is due; returns the exit code, 75 if some is left undone.
+
+    Errors of a store or a recording are logged, not raised; those of the ledger are raised.
+    """
     _begin(watch)
     run = _Run(watch, "watch --once")
     with Workers(watch.context, jobs=watch.jobs, lease=watch.lease) as crew:
@@ -80,7 +83,7 @@ def once(watch: Watch) -> int:
 
 
 def _work_off(watch: Watch, crew: Workers, run: "_Run") -> None:
-    """All that is due; also what others hold and give no sign of life of for one lease."""
+    """Do all that is due, also what other watchers hold and let expire within one lease."""
     end = time.monotonic() + watch.lease
     while True:
         while crew.take() or crew.busy:
@@ -99,7 +102,7 @@ def _held_by_others(watch: Watch) -> bool:
 
 
 def _say_undone(watch: Watch, left: Sequence[Undone]) -> None:
-    """What failed in this run or before was said then; who holds the rest is not known yet."""
+    """Name what other watchers hold; what failed was named when it did."""
     for one in left:
         if one.lease_owner is not None:
             bound = log.bind(recording=one.name, source=one.source)
@@ -107,7 +110,10 @@ def _say_undone(watch: Watch, left: Sequence[Undone]) -> None:
 
 
 def forever(watch: Watch) -> int:
-    """Until a signal comes; what is being worked on then is finished, or given back."""
+    """Watch until a signal comes, then finish or give back what is being worked on; returns 0.
+
+    Raises ``UsageError`` if the first look at a store does.
+    """
     _begin(watch)
     run = _Run(watch, "watch")
     ahead = watch.follower is not None
@@ -144,7 +150,7 @@ def _go_on(watch: Watch, crew: Workers, run: "_Run") -> None:
 
 
 def _finish(watch: Watch, crew: Workers) -> None:
-    """Some time for what has begun; a second signal ends it."""
+    """Give work that has begun :data:`GRACE` to finish; a second signal ends it."""
     end = time.monotonic() + GRACE
     try:
         while crew.busy and time.monotonic() < end:
@@ -198,7 +204,7 @@ def _say(watch: Watch, store_watcher: StoreWatcher, look: Look) -> None:
 
 
 def _blind(watch: Watch, store_watcher: StoreWatcher, error: RecpipeError) -> None:
-    """Said, and remembered for ``recpipe status``."""
+    """Log that a store could not be looked at, and remember it for ``recpipe status``."""
     watch.codes.append(error.exit_code)
     log.warning("not looked at", store=store_watcher.url, error=str(error))
     try:
@@ -208,7 +214,7 @@ def _blind(watch: Watch, store_watcher: StoreWatcher, error: RecpipeError) -> No
 
 
 def _events(watch: Watch) -> list[Event] | None:
-    """None where there are none to rely on, also because their source failed just now."""
+    """New notifications; None without a source of them, or if one failed just now."""
     if not watch.events:
         return None
     try:
@@ -231,7 +237,7 @@ def _settle(watch: Watch) -> None:
 
 
 def _named(store_watcher: StoreWatcher, events: list[Event] | None) -> set[str] | None:
-    """Places in this store that notifications told of."""
+    """Places in this store that notifications named."""
     if events is None:
         return None
     root = store_watcher.storage.url()
@@ -262,19 +268,19 @@ class _Run:
         self._id = queries.run_begins(watch.ledger, command)
 
     def goes_on(self) -> None:
-        """A sign of life; that it could not be left is no reason to stop."""
+        """Note a heartbeat; a failure to do so is no reason to stop."""
         try:
             queries.run_goes_on(self._watch.ledger, self._id, self._watch.counts)
         except RecpipeError as error:
             log.warning("no sign of life left", error=str(error))
 
     def ends(self, code: int) -> None:
-        """The last one."""
+        """Note the end of the run."""
         queries.run_goes_on(self._watch.ledger, self._id, self._watch.counts, exit_code=code)
 
 
 def _begin(watch: Watch) -> None:
-    """Clear up behind a crash; a new ledger first learns what was published before."""
+    """Clean up after a crash; a new ledger first learns what was published before."""
     if buried := leases.bury(watch.ledger, lives):
         log.info("taken over from watchers that are no more", recordings=buried)
     tidy(watch.context.options.spool)

@@ -20,7 +20,7 @@ _WARNINGS = frozenset({State.RETRY, State.FAILED, State.REJECTED, State.CHANGED}
 
 
 def told(move: Move, **more: Any) -> None:
-    """A recording has moved."""
+    """Log that a recording went to another state; as a warning if a person should look."""
     bound = log.bind(recording=move.recording, source=move.source)
     degraded = move.verdict == Verdict.DEGRADED
     say = bound.warning if degraded or move.after in _WARNINGS else bound.info

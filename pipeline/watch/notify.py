@@ -1,4 +1,4 @@
-"""Who is told about a result: a command, a web hook, a dead man's switch.  Never fatal."""
+"""Results reported to a command, a web hook, a dead man's switch.  A failure is logged, no more."""
 
 import hashlib
 import hmac
@@ -15,21 +15,24 @@ from pipeline.watch.log import log
 
 PATIENCE = 10.0  # seconds a web hook may take
 LONGEST = 3600.0  # seconds a command may take
-TRIES = 3
+TRIES = 3  # requests to a web hook, while it answers 5xx or not at all
 SIGNATURE = "Recpipe-Signature"  # sha256=<hex of HMAC-SHA256 over the body>
 
 
 class Recipients(Struct, frozen=True):
-    """Whom to tell; empty is nobody."""
+    """Who gets results; empty is nobody."""
 
-    after: str = ""
-    notify: str = ""
-    secret: str = ""
-    ping: str = ""
+    after: str = ""  # command line
+    notify: str = ""  # URL of the web hook
+    secret: str = ""  # that it is signed with
+    ping: str = ""  # URL of the dead man's switch
 
 
 def command(text: str) -> list[str]:
-    """A command line as the shell would split it; no shell ever runs it."""
+    """A command line split as a POSIX shell would; no shell ever runs it.
+
+    Raises ``UsageError`` for quotes that are not closed.
+    """
     try:
         return shlex.split(text)
     except ValueError as error:
@@ -37,7 +40,7 @@ def command(text: str) -> list[str]:
 
 
 def result(told: Recipients, value: Mapping[str, Any]) -> None:
-    """Something became of a recording: JSON to the command's stdin and to the web hook."""
+    """Report a recording that is done: as JSON to the command's stdin and to the web hook."""
     body = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
     if told.after:
         _run(command(told.after), body)
@@ -46,13 +49,16 @@ def result(told: Recipients, value: Mapping[str, Any]) -> None:
 
 
 def sign(secret: str, body: bytes) -> str:
-    """What the receiver compares, in constant time, with its own."""
+    """The signature of a body: ``sha256=`` and its HMAC-SHA256 in hex.
+
+    A receiver compares it with its own, in constant time.
+    """
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 def ping(url: str | None, path: str = "") -> None:
-    """A sign of life, as healthchecks.io understands it: ``/start``, ``/<exit code>``.  Whether
-    anybody hears it changes nothing.
+    """Send a GET as healthchecks.io expects it: ``/start``, ``/<exit code>``, ``/fail``.  A failure
+    changes nothing.
     """
     if url:
         _request("GET", url.rstrip("/") + path)
@@ -92,5 +98,5 @@ def _request(method: str, url: str, **sent: Any) -> bool:
 
 
 def _host(url: str) -> str:
-    """All of a URL that may be printed: the rest may be a secret."""
+    """The host of a URL: the rest may be a secret."""
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2]

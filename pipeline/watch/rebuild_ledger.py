@@ -1,4 +1,4 @@
-"""A lost ledger made again from the receipts at the destination."""
+"""A lost ledger rebuilt from the receipts at the destination."""
 
 import re
 from collections.abc import Iterator
@@ -23,15 +23,18 @@ NOT_THERE = (ChangedError, DeniedError, NotFoundError)  # one receipt that canno
 
 
 class Rebuilt(Struct, frozen=True):
-    """What became of the receipts."""
+    """How many receipts there were."""
 
     added: int = 0
     known: int = 0  # the ledger had them already
-    unreadable: int = 0  # no receipt of ours, or of a result that is not there
+    unreadable: int = 0  # not a receipt of ours, or of a result that is not there
 
 
 def rebuild(ledger: Ledger, destination: Storage) -> Rebuilt:
-    """Enter every published version.  Safe to repeat; what the ledger knows better stays."""
+    """Enter every published version.  Safe to repeat; newer entries of the ledger stay.
+
+    Raises the errors of the store that do not concern one receipt alone.
+    """
     added = known = unreadable = 0
     where = destination.url()
     for receipt in _receipts(destination):
@@ -45,7 +48,7 @@ def rebuild(ledger: Ledger, destination: Storage) -> Rebuilt:
 
 
 def result_key(name: str, version: int, format: Format = Format.MP4) -> str:
-    """Where a version of a recording lies at its destination."""
+    """The key of a version of a recording at its destination; the first has no number."""
     number = f".v{version}" if version > 1 else ""
     return f"{name}{number}.{format.value}"
 
@@ -68,7 +71,7 @@ def _readable(found: Published | Unreadable, destination: Storage) -> Restored |
 
 
 def restored(published: Published, destination: Storage) -> Restored | None:
-    """What a receipt tells the ledger; None if it lies beside a result of another name."""
+    """What the ledger keeps of a receipt; None if it lies beside a result of another name."""
     receipt = published.receipt
     version = _version(published)
     if version is None:

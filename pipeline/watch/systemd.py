@@ -1,4 +1,4 @@
-"""Signs of life for systemd, sd_notify(3): one datagram each; nothing without systemd."""
+"""Notifications to systemd, sd_notify(3): one datagram each; nothing without systemd."""
 
 import socket
 from contextlib import suppress
@@ -7,7 +7,7 @@ from pipeline import config
 
 
 def notify(state: str) -> None:
-    """``READY=1``, ``WATCHDOG=1``, ``STOPPING=1``."""
+    """Send a state: ``READY=1``, ``WATCHDOG=1`` or ``STOPPING=1``.  A failure is ignored."""
     address = config.notify_socket()
     if not address:
         return

@@ -1,1 +1,1 @@
-"""Claimed recordings converted; and what can be done for a recording before it may be claimed."""
+"""Claimed recordings converted; and what can be done before a recording may be claimed."""

@@ -38,18 +38,18 @@ from pipeline.watch.rebuild_ledger import restored, result_key
 
 
 class WorkContext(Struct, frozen=True, eq=False):
-    """What all work has in common."""
+    """What all conversions of a watcher have in common."""
 
     ledger: Ledger
     store_watchers: Mapping[str, StoreWatcher]  # by URL
     to: Storage
     ffmpeg: Ffmpeg
     options: Options
-    most: int  # attempts
+    most: int  # attempts at a recording, before it fails
     naming: Naming | None = None
 
     def name(self, look: Observation) -> str:
-        """What its results are called, but for version and suffix."""
+        """The name of a recording's results, without version and suffix."""
         return self.naming.name(look.recording) if self.naming else file_name(look.recording.id)
 
 
@@ -74,7 +74,10 @@ class _Task(Struct, frozen=True, eq=False):
 def work(
     context: WorkContext, claim: Claim, progress: Progress, stopping: Callable[[], bool]
 ) -> Done:
-    """Convert, publish and commit.  Everything but an interrupt ends in the ledger."""
+    """Convert, publish and commit.  Everything but an interrupt ends in the ledger.
+
+    Raises ``KeyboardInterrupt`` if ``stopping`` says so, ``LedgerError`` if it cannot commit.
+    """
     store_watcher = context.store_watchers[claim.store]
     try:
         look = _as_claimed(store_watcher, claim)
@@ -101,8 +104,8 @@ def work_ahead(
     progress: Progress,
     stopping: Callable[[], bool],
 ) -> Done | None:
-    """The same for a recording that still settles: converted, proven and sent now, visible only
-    once ``place`` has its claim; None if that never comes.
+    """``work`` for a recording that still settles: converted, proven and uploaded now, visible
+    only once ``place`` has its claim; None if that never comes.
     """
     store_watcher = context.store_watchers[known.store]
 
@@ -127,7 +130,7 @@ def work_ahead(
 
 
 def _note(context: WorkContext, claim: Claim, key: str, placed: str) -> None:
-    """Last before the result is stored; one under a name of its own is noted, so that it is not
+    """The last check before the result is stored; a name of its own is noted, so that it is not
     left behind.
     """
     if placed == key:
@@ -137,8 +140,8 @@ def _note(context: WorkContext, claim: Claim, key: str, placed: str) -> None:
 
 
 def _remove_losers(context: WorkContext, claim: Claim, key: str, used: str) -> None:
-    """Results of earlier attempts that no receipt speaks of.  They are ours and nobody uses them:
-    whoever lost his lease publishes nothing.
+    """Delete results of earlier attempts that are in no receipt.  They are ours and unused: a
+    watcher that lost its lease publishes nothing.
     """
     for placed in claims.placed(context.ledger, claim) - {used}:
         if publish.is_own(key, placed):
@@ -179,14 +182,14 @@ def _ended(
         return _commit(context, claim, outcome, task.key)
     except LeaseLostError:
         return Done(claim, outcome, None)
-    except LedgerError:  # it cannot be told either that this went wrong: the lease runs out
+    except LedgerError:  # the failure cannot be committed either: the lease expires
         raise
     except RecpipeError as error:
         return _failed(context, claim, Failure(claim.name, claim.source, error))
 
 
 def _options(context: WorkContext, claim: Claim, look: Observation) -> Options:
-    """That it may be converted is decided; an end that never came is told, what it lost counts."""
+    """Options for a recording that may be converted; an end that never came is a finding."""
     noted: tuple[Finding, ...] = ()
     if claim.as_is and not look.ended and not context.options.accept_unfinished:
         detail = "no EXT-X-ENDLIST and nothing new for too long; taken as it is"
@@ -197,7 +200,7 @@ def _options(context: WorkContext, claim: Claim, look: Observation) -> Options:
 def _free_key(
     context: WorkContext, one_of: Claim | KnownRecording, look: Observation, source: Storage
 ) -> str:
-    """Of the first version that is free, or was made of this very source: none is ever
+    """The key of the first version that is free, or was made of this very source: none is ever
     overwritten.
     """
     version = max(one_of.version, 1)
@@ -239,7 +242,7 @@ def _commit(context: WorkContext, claim: Claim, report: Report, key: str) -> Don
 
 
 def _read_back(context: WorkContext, claim: Claim, key: str) -> PublishedVersion:
-    """What the destination says of the result, which counts; StorageError if that is nothing."""
+    """The result as the destination has it, which is what counts; StorageError without one."""
     there = earlier(context.to, key)
     published = there.published if there else None
     found = restored(published, context.to) if published else None

@@ -1,4 +1,4 @@
-"""Recordings that are complete are converted while they settle: then only publishing is left."""
+"""Complete recordings converted while they settle, so that only publishing is left."""
 
 import threading
 from collections.abc import Sequence
@@ -18,18 +18,20 @@ from pipeline.watch.log import log
 
 
 class _Made(Struct, frozen=True, eq=False):
-    """One recording that is made ahead."""
+    """One recording that is converted early."""
 
     known: KnownRecording
     place: PublishGate
     future: Future[Done | None]
 
 
-PLACES = 4  # for each job: what is made waits for a long time, and needs little meanwhile
+PLACES = 4  # for each job: a finished result waits for long, and needs little meanwhile
 
 
 class EarlyConversions:
-    """As many at once as there are jobs; each is kept for this watcher until it is claimed."""
+    """Converts as many at once as there are jobs; each is reserved for this watcher until it is
+    claimed.  ``lease`` is in seconds.
+    """
 
     def __init__(self, context: WorkContext, *, jobs: int, lease: float) -> None:
         self._bench, self._lease = context, lease
@@ -41,9 +43,9 @@ class EarlyConversions:
         self._stop = False
 
     def begin(self, looks: Sequence[Observation]) -> None:
-        """Make what is complete, as far as there are places for it.
+        """Begin to convert complete recordings, as far as there are places.
 
-        Each source is tried once: what goes wrong is told when its turn has come.
+        Each source is tried once: errors are reported when it is claimed.
         """
         whole = {observation.source(look.recording): look for look in looks if _complete(look)}
         self._forget_what_has_ended()
@@ -88,7 +90,7 @@ class EarlyConversions:
             self._made[known.id] = _Made(known, place, future)
 
     def take(self, claim: Claim) -> Future[Done | None] | None:
-        """Let what was made for this claim be published; None if nothing was."""
+        """Let the result made for this claim be published; None if there is none."""
         with self._lock:
             made = self._made.get(claim.id)
             if made is None:
@@ -104,7 +106,7 @@ class EarlyConversions:
             return made.future if made.place.give(claim) else None
 
     def renew(self) -> None:
-        """Keep what is made for this watcher, and give up what has become of no use."""
+        """Extend the reservations, and give up results whose source changed or that were lost."""
         with self._lock:
             made = dict(self._made)
         wanted = {id: one.known.fingerprint for id, one in made.items()}
@@ -122,7 +124,7 @@ class EarlyConversions:
                     log.debug("not made ahead", error=str(error))
 
     def close(self) -> None:
-        """End all that is not claimed."""
+        """Stop all conversions that are not claimed, and wait for their threads."""
         self._stop = True
         self._pool.shutdown(wait=True, cancel_futures=True)
 

@@ -1,6 +1,7 @@
-"""Recordings that still run are followed: their finished segments are fetched and scanned already.
+"""Finished segments of recordings that still run, fetched and scanned in advance.
 
-The spool is a cache, bounded and never the only copy: the oldest goes first, what is in use stays.
+The spool is a cache, bounded and never the only copy: the oldest segments go first, those in use
+stay.
 """
 
 import re
@@ -38,7 +39,10 @@ class _Kept(Struct, frozen=True):
 
 
 class Prefetcher:
-    """Fetches ahead, one recording after the other, while others are converted."""
+    """Fetches in the background, one recording after the other, while others are converted.
+
+    ``limit`` is the size of the spool in bytes.
+    """
 
     def __init__(self, options: Options, limit: int) -> None:
         self._options, self._limit = options, limit
@@ -47,20 +51,18 @@ class Prefetcher:
         self._stop = False
 
     def follow(self, storage: Storage, running: Sequence[Observation]) -> None:
-        """Fetch what is new of these in the background; left out while the last time still goes
-        on.
-        """
+        """Fetch new segments of these in the background; nothing if the last call still does."""
         if self._at is not None and not self._at.done():
             return
         self._at = self._pool.submit(self._follow, storage, running)
 
     def idle(self) -> None:
-        """Wait until nothing is being fetched."""
+        """Wait until nothing is being fetched any more."""
         if self._at is not None:
             self._at.result()
 
     def close(self) -> None:
-        """End as soon as the segments at hand are there."""
+        """End after the segments that are being fetched."""
         self._stop = True
         self._pool.shutdown(wait=True, cancel_futures=True)
 
@@ -75,7 +77,7 @@ class Prefetcher:
             log.debug("not followed", error=str(error))
 
     def _try(self, storage: Storage, seen: Observation) -> None:
-        """What is wrong with one does not keep the next one waiting."""
+        """Fetch one recording; an error does not stop the next one, a full disk does."""
         try:
             self._ahead(storage, seen)
         except DiskFullError:
@@ -112,7 +114,10 @@ class Prefetcher:
 
 
 def sweep(spool: Path, limit: int, *, needed: int) -> bool:
-    """Make room in a spool, the oldest first; whether there is enough of it now."""
+    """Remove the oldest segments from a spool; whether ``needed`` bytes now fit into ``limit``.
+
+    Raises ``StorageError`` and its like for a spool that cannot be read.
+    """
     with os_errors(f"look after {spool}"):
         kept = sorted(_kept(spool), key=lambda one: one.modified)
         used = sum(one.size for one in kept)
@@ -128,7 +133,7 @@ def sweep(spool: Path, limit: int, *, needed: int) -> bool:
 
 
 def _kept(spool: Path) -> list[_Kept]:
-    """Every segment there is."""
+    """Every segment in a spool."""
     found = []
     for folder in spool.iterdir() if spool.is_dir() else ():
         if not _FOLDER.fullmatch(folder.name):
@@ -141,7 +146,7 @@ def _kept(spool: Path) -> list[_Kept]:
 
 
 def tidy(spool: Path) -> None:
-    """Remove what a crash left half done: what nobody holds belongs to nobody."""
+    """Remove unfinished files that a crash left in a spool: those that no process holds."""
     with os_errors(f"look after {spool}"):
         for folder in spool.iterdir() if spool.is_dir() else ():
             if _FOLDER.fullmatch(folder.name):
@@ -155,7 +160,10 @@ def tidy(spool: Path) -> None:
 
 
 def tidy_results(to: Storage, watchers: Container[int]) -> None:
-    """Remove results that watchers of this machine were writing when they were killed."""
+    """Remove results that watchers of this machine were writing when they were killed.
+
+    ``watchers`` are their process ids; only for a local folder.
+    """
     root = to.path("")
     if root is None:
         return
@@ -167,7 +175,7 @@ def tidy_results(to: Storage, watchers: Container[int]) -> None:
 
 
 def forget(recording: Recording, options: Options) -> None:
-    """A recording that is done needs its segments no more."""
+    """Remove the segments of a recording that is done from the spool, unless they are in use."""
     folder = spool_of(recording, options)
     with locked_at_once(options.spool, str(folder)) as ours:
         if ours:

@@ -1,4 +1,4 @@
-"""Where a result that was made ahead of its time waits for leave to be published."""
+"""Where a result that was made early waits until it may be published."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,10 @@ AWAKE = 0.2  # seconds
 
 
 class PublishGate:
-    """Shared by the thread that waits and the one that claims."""
+    """Shared by the thread that converts and waits, and the one that claims.
+
+    ``hands`` bounds how many convert at once.
+    """
 
     def __init__(self, hands: threading.Semaphore) -> None:
         self._hands, self._busy = hands, False
@@ -21,11 +24,13 @@ class PublishGate:
 
     @property
     def given_up(self) -> bool:
-        """What is being made is not wanted any more."""
+        """Whether the result is not wanted any more."""
         return self._left
 
     def begin(self, stopping: Callable[[], bool]) -> None:
-        """Wait for a free hand; KeyboardInterrupt if it is not wanted any more."""
+        """Wait until a conversion may begin.  Raises ``KeyboardInterrupt`` if it is not wanted any
+        more.
+        """
         while not self._hands.acquire(timeout=AWAKE):
             if stopping() or self._left:
                 raise KeyboardInterrupt
@@ -37,7 +42,7 @@ class PublishGate:
             self._hands.release()
 
     def give(self, claim: Claim) -> bool:
-        """Let it be published under this claim; False if nobody waits here any more."""
+        """Let the result be published under this claim; False if nobody waits here any more."""
         with self._lock:
             if self._left:
                 return False
@@ -46,13 +51,15 @@ class PublishGate:
             return True
 
     def give_up(self) -> None:
-        """Nobody will ever ask for it, unless it was given a claim before."""
+        """Say that no claim will come; without effect if one was given before."""
         with self._lock:
             self._left |= self._claim is None
             self._told.set()
 
     def wait(self, stopping: Callable[[], bool]) -> Claim:
-        """The claim; LeaseLostError when there will be none."""
+        """Wait for the claim.  Raises ``LeaseLostError`` when there will be none,
+        ``KeyboardInterrupt`` if ``stopping`` says so.
+        """
         self._rest()
         while not self._told.wait(AWAKE):
             if stopping():
@@ -62,7 +69,7 @@ class PublishGate:
         return self._claim
 
     def leave(self) -> Claim | None:
-        """Take no claim from now on; returns the one that was given."""
+        """Accept no claim from now on; returns the one that was given, if any."""
         self._rest()
         with self._lock:
             self._left = True

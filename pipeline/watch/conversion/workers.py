@@ -1,4 +1,4 @@
-"""Claimed recordings worked on side by side, their leases renewed meanwhile."""
+"""Claimed recordings converted in parallel, while their leases are renewed."""
 
 import threading
 import time
@@ -18,7 +18,10 @@ AWAKE = 0.2  # seconds
 
 
 class Workers:
-    """A pool of workers; leaving it ends what they are at."""
+    """A pool of ``jobs`` workers; leaving it interrupts them and gives back what they had claimed.
+
+    ``lease`` is in seconds.
+    """
 
     def __init__(
         self, context: WorkContext, *, jobs: int, lease: float, ahead: bool = False
@@ -52,11 +55,14 @@ class Workers:
 
     @property
     def busy(self) -> bool:
-        """Somebody is at work."""
+        """Whether any worker is at work."""
         return bool(self._at_work)
 
     def take(self) -> int:
-        """Claim as many as there are hands for; returns how many that were."""
+        """Claim a recording for each free worker; returns how many were claimed.
+
+        Raises ``LedgerError`` if the ledger does not answer.
+        """
         free = self._jobs - len(self._at_work)
         if not free:
             return 0
@@ -82,7 +88,7 @@ class Workers:
         return self._pool.submit(work, self._bench, claim, self._progress, self._stop.is_set)
 
     def wait(self, seconds: float) -> list[Done]:
-        """What was finished, at the latest after so long."""
+        """Wait for a worker to finish, ``seconds`` at most; returns what is finished."""
         end = time.monotonic() + seconds
         while self._at_work and not any(f.done() for f in self._at_work):
             left = end - time.monotonic()
@@ -93,7 +99,7 @@ class Workers:
         return self.done()
 
     def done(self) -> list[Done]:
-        """What is finished by now; what was interrupted is given back."""
+        """What is finished by now; interrupted recordings are given back."""
         finished = []
         for future in [future for future in self._at_work if future.done()]:
             claim = self._at_work.pop(future)
@@ -120,7 +126,7 @@ class Workers:
             log.warning("not given back", recording=claim.name, error=str(error))
 
     def _progress(self, stage: str, count: int) -> None:
-        """Threads cannot be interrupted: what they report their progress to ends them."""
+        """Threads cannot be interrupted: this callback for their progress ends them."""
         if self._stop.is_set():
             raise KeyboardInterrupt
 

@@ -1,1 +1,1 @@
-"""What is new in a store, and which recordings may be converted now."""
+"""What is new in a store, and which recordings are ready to be converted."""

@@ -1,4 +1,4 @@
-"""What has to be listed to see all that can have changed.  Pure."""
+"""What has to be listed to see everything that can have changed.  Pure."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -24,11 +24,13 @@ class Scope(Struct, frozen=True):
     """One listing."""
 
     prefix: str = ""
-    after: str = ""
+    after: str = ""  # only keys behind this one
 
 
 def of_recording(place: str) -> tuple[Scope, ...]:
-    """All that can belong to one recording, given by the key of its sid or of its playlist."""
+    """The listings of all that can belong to one recording, given by the key of its sid or of its
+    playlist.
+    """
     folder, slash, name = place.rpartition("/")
     if SID.fullmatch(name):
         return tuple(Scope(f"{folder}{slash}{part}{name}_") for part in _PARTS)
@@ -36,7 +38,9 @@ def of_recording(place: str) -> tuple[Scope, ...]:
 
 
 def place_of(key: str) -> str | None:
-    """The recording an object belongs to by its name; None if it says nothing."""
+    """The key of the recording that an object belongs to by its name; None if the name does not
+    say.
+    """
     folder, slash, name = key.rpartition("/")
     parsed = names.parse_slice_name(name) or names.parse_playlist_name(name)
     if parsed is not None:
@@ -54,7 +58,8 @@ def scopes(
 ) -> tuple[tuple[Scope, ...], bool]:
     """What to list, and whether that is everything.
 
-    ``named`` are recordings that notifications told of, None where there are none to rely on.
+    ``named`` are recordings that notifications named, None without a source of them.  ``sweep`` is
+    the longest time between full listings, in seconds, ``now`` in seconds since the epoch.
     """
     swept_lately = memory.swept is not None and now - memory.swept < sweep
     if not swept_lately or (named is None and not memory.floor):
@@ -68,9 +73,9 @@ def scopes(
 
 
 def floor(keys: Iterable[str], before: str, *, horizon: float, swept: bool) -> str:
-    """The first folder of a day in which something new may still come, "" if none is sure.
+    """The first folder of a day in which new objects may still appear; "" if none is certain.
 
-    ``keys`` are playlists; ``horizon`` is in seconds since the epoch.
+    ``keys`` are those of playlists; days before ``horizon``, seconds since the epoch, are over.
     """
     earliest = (datetime.fromtimestamp(horizon, UTC) - MARGIN).date()
     unsure = "" if swept else before

@@ -1,7 +1,6 @@
 """Notifications that shorten the wait: in a file of JSON lines, or in an SQS queue.
 
-S3 tells of keys, Agora of recordings that are uploaded.  A hint and no more: the listing stays the
-truth.
+S3 names keys, Agora recordings that are uploaded.  Only hints: what counts is the listing.
 """
 
 import base64
@@ -36,17 +35,20 @@ class Events(Protocol):
     """Where notifications come from."""
 
     def take(self) -> list[Event]:
-        """All that came since; what was taken comes again if it is not settled."""
+        """All notifications that came since; they come again unless ``settle`` is called.
+
+        Raises the errors of the file or the queue.
+        """
 
     def settle(self) -> None:
-        """What was taken has been looked at."""
+        """Acknowledge what was taken: it has been looked at."""
 
 
 def parse(text: str, secret: str = "") -> Iterator[Event]:
-    """One message or line: a key, an S3 or EventBridge event, ``{"key"}``, ``{"sid", "event"}``, or
-    a notification of Agora's, as it is or as ``{"headers", "body"}``.
+    """The events in one message or line: a key, an event of S3 or EventBridge, ``{"key"}``,
+    ``{"sid", "event"}``, or a notification of Agora's, as it is or as ``{"headers", "body"}``.
 
-    With a secret, Agora's count only if they are signed with it.  What is none of these is nothing.
+    With a secret, Agora's count only if they are signed with it.  Anything else gives no event.
     """
     try:
         value: Any = json.loads(text)
@@ -75,7 +77,7 @@ def parse(text: str, secret: str = "") -> Iterator[Event]:
 
 
 def _received(value: Mapping[str, Any], secret: str) -> Iterator[Event]:
-    """A request to a web server, as API Gateway and its like write it down."""
+    """A request to a web server, in the form of Amazon API Gateway and its like."""
     raw, given = value["body"].encode("utf-8", "replace"), value.get("headers")
     if value.get("isBase64Encoded") is True:
         try:
@@ -87,7 +89,7 @@ def _received(value: Mapping[str, Any], secret: str) -> Iterator[Event]:
 
 
 def _notice(raw: bytes, headers: Mapping[str, Any], secret: str) -> Iterator[Event]:
-    """That all files of a recording are uploaded, or some of them only to the backup cloud."""
+    """An event if all files of a recording are uploaded, or some only to the backup cloud."""
     from pydantic import SecretStr  # here, because it takes long to import
 
     from pipeline.agora import webhook
@@ -119,7 +121,7 @@ def _stored(record: Any, name: str, *, encoded: bool) -> Iterator[Event]:
 
 
 class FileEvents:
-    """A file that others append to.  Begun again when it was replaced or cut."""
+    """A file that others append to.  Read from its start again if it was replaced or truncated."""
 
     def __init__(self, path: Path, secret: str = "") -> None:
         self._path, self._secret = path, secret
@@ -127,7 +129,9 @@ class FileEvents:
         self._file = (0, 0)
 
     def take(self) -> list[Event]:
-        """Whole lines since the last time; none if there is no such file yet."""
+        """The events of whole lines since the last call, :data:`MOST` bytes at most; none if there
+        is no such file yet.
+        """
         with os_errors(f"read {printable(self._path)}"):
             try:
                 with self._path.open("rb") as file:
@@ -144,7 +148,7 @@ class FileEvents:
         return [event for line in lines for event in parse(line, self._secret)]
 
     def settle(self) -> None:
-        """Go on behind them."""
+        """Continue behind the lines that were taken."""
         self._at = self._taken
 
 
@@ -156,12 +160,12 @@ class QueueEvents:
         self._handles: list[str] = []
 
     def take(self) -> list[Event]:
-        """Everything that waits there."""
+        """The events of all messages that wait in the queue."""
         messages = self._queue.receive()
         self._handles += [handle for handle, _ in messages]
         return [event for _, body in messages for event in parse(body, self._secret)]
 
     def settle(self) -> None:
-        """They do not come again."""
+        """Delete the messages that were taken, so that they do not come again."""
         handles, self._handles = self._handles, []
         self._queue.delete(handles)

@@ -23,36 +23,36 @@ class Observation(Struct, frozen=True):
     """One look at one recording."""
 
     recording: Recording
-    fingerprint: str
-    newest: float  # when the last of its objects was stored, by the store's clock
+    fingerprint: str  # of its listing
+    newest: float  # when its last object was stored: seconds since the epoch, the store's clock
     parts: tuple[PartSeen, ...]
     copies: bool  # playlists from the backup cloud are there
     error: RecpipeError | None = None  # why its playlists could not be read
 
     @property
     def ended(self) -> bool:
-        """A part without an end is ended by a later one that has it."""
+        """Whether it has ended: its last part has, which also ends the parts before."""
         return bool(self.parts) and self.parts[-1].ended
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Segments that are listed and not there, or empty."""
+        """Names of segments that are listed and not there, or empty."""
         return tuple(name for part in self.parts for name in part.missing)
 
     @property
     def listed(self) -> int:
-        """Segments of all parts."""
+        """How many segments the playlists of all parts list."""
         return sum(part.listed for part in self.parts)
 
 
 class Folders:
-    """The names at and below each playlist in order, sorted once."""
+    """The names beside and below each playlist, sorted once."""
 
     def __init__(self) -> None:
         self._sorted: dict[int, list[tuple[str, str]]] = {}
 
     def starting(self, part: Part, start: str) -> Iterator[StoredObject]:
-        """Objects beside or below a playlist whose plain names start so."""
+        """Objects beside or below a playlist whose names start with ``start``."""
         if id(part.objects) not in self._sorted:
             named = ((one.name, path) for path, one in part.objects.items())
             self._sorted[id(part.objects)] = sorted(named)
@@ -65,9 +65,9 @@ class Folders:
 
 
 def own_objects(recording: Recording, folders: Folders) -> list[StoredObject]:
-    """Playlists and segments of a recording, and nothing it shares its folder with.
+    """Playlists and segments of a recording, without other files in its folder.
 
-    Where names tell nothing, all media of the folder may belong to it.
+    Where names are not Agora's, all media of the folder may belong to it.
     """
     found: dict[str, StoredObject] = {}
     for part in recording.parts:
@@ -90,7 +90,7 @@ def _stems(recording: Recording) -> list[str]:
 
 
 def fingerprint(objects: Iterable[StoredObject]) -> str:
-    """Equal for equal listings."""
+    """A digest of a listing (hex): equal for equal keys, sizes and ETags."""
     digest = hashlib.sha256()
     for key, size, etag in sorted((o.key, o.size, o.etag or "") for o in objects):
         digest.update(f"{key}\0{size}\0{etag}\0".encode("utf-8", "surrogatepass"))
@@ -107,14 +107,14 @@ def place(recording: Recording) -> str:
 
 
 def source(recording: Recording) -> str:
-    """What names a recording in all ledgers and receipts."""
+    """The source that identifies a recording in all ledgers."""
     return identity(recording.source)[0]
 
 
 def unread(
     recording: Recording, objects: Sequence[StoredObject], error: RecpipeError
 ) -> Observation:
-    """All that a listing says by itself, where the playlists could not be read."""
+    """The look at a recording whose playlists could not be read: what the listing alone says."""
     empty = replace(recording, parts=())
     return replace(look(empty, {}, objects), recording=recording, error=error)
 
@@ -122,7 +122,7 @@ def unread(
 def look(
     recording: Recording, read: Mapping[str, Playlist], objects: Sequence[StoredObject]
 ) -> Observation:
-    """Compare the playlists, given by key, with what is there."""
+    """Compare the playlists of a recording, ``read`` by key, with the objects that are there."""
     parts = []
     for part in recording.parts:
         playlists = [p for p in (part.playlist, *part.copies) if p is not None]

@@ -8,7 +8,7 @@ from msgspec import Struct
 from pipeline.ledger.states import State
 from pipeline.watch.discovery.observation import Observation
 
-USUALLY = 20 * 60.0  # seconds within which Agora has uploaded everything
+USUALLY = 20 * 60.0  # seconds in which everything is uploaded, by Agora's best practices
 MOST_NAMES = 3
 
 
@@ -17,34 +17,34 @@ class Patience(Struct, frozen=True):
 
     settle: float = 600.0  # between two equal listings
     late_deadline: float = 48 * 3600.0  # after the last change
-    accept_unfinished: bool = False  # no end is awaited
+    accept_unfinished: bool = False  # do not wait for an end
 
 
 class Before(Protocol):
-    """What the look before this one came to."""
+    """The result of the look before this one; times are seconds since the epoch."""
 
     @property
     def fingerprint(self) -> str:
-        """Of its listing."""
+        """The digest of its listing."""
 
     @property
     def unchanged_since(self) -> float:
-        """Since when the listing is the same."""
+        """When the listing was first seen like this."""
 
     @property
     def ended_at(self) -> float | None:
-        """When an end was seen first."""
+        """When an end was first seen; None if there is none yet."""
 
     @property
     def as_is(self) -> bool:
-        """Whether it was given up waiting for the rest."""
+        """Whether waiting for the rest was given up."""
 
 
 class Judged(Struct, frozen=True):
-    """Where a recording stands."""
+    """The state of a recording by what is in the store; fields as of :class:`Before`."""
 
     state: State
-    why: str
+    why: str  # for people: what it waits for
     unchanged_since: float
     ended_at: float | None
     as_is: bool
@@ -59,10 +59,11 @@ def judge(
     now: float,
     until: float,
 ) -> Judged:
-    """READY: ended, every listed segment there, and two equal listings far enough apart.
+    """The state of a recording.  READY: ended, every listed segment there, and two equal listings
+    far enough apart.
 
-    ``told`` is what Agora said of it; only the bucket counts for what is there.  The listing was
-    made from ``now`` to ``until``, by the ledger's clock.
+    ``told`` is what Agora notified; which objects are there, only the listing says.  That was made
+    from ``now`` to ``until``, in seconds since the epoch by the ledger's clock.
     """
     same = before is not None and before.fingerprint == seen.fingerprint
     since = before.unchanged_since if before is not None and same else until
@@ -90,7 +91,7 @@ def _waiting(seen: Observation, told: Collection[str], waited: float, *, ended: 
 
 
 def _why(seen: Observation, *, ended: bool) -> str:
-    """For people: what is not as it should be."""
+    """What is missing, for people."""
     parts = [] if ended else [f"no end yet, {seen.listed} segments so far"]
     if seen.missing:
         some = ", ".join(seen.missing[:MOST_NAMES])

@@ -1,4 +1,4 @@
-"""One store, looked at in cycles, as far as it can have changed.  Long: one class, its state."""
+"""One store, listed in cycles where it can have changed.  Long: one class, its state."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,23 +24,23 @@ from pipeline.watch.discovery.listing_scopes import Scope
 from pipeline.watch.discovery.observation import Folders, Observation
 from pipeline.watch.discovery.readiness import Judged, Patience, judge
 
-READERS = 16
+READERS = 16  # playlists at once
 MOST_READ = 1000  # playlists that are remembered
 GONE = "nothing of its source is there any more"
 
 
 class Look(Struct, frozen=True):
-    """What one cycle came to."""
+    """The result of one cycle."""
 
     moves: tuple[Move, ...]
     running: tuple[Observation, ...]  # recordings that are waited for
     listed: int  # objects
-    unread: tuple[Observation, ...] = ()  # whose playlists could not be read, and it is news
-    blind: RecpipeError | None = None  # not one playlist could be read
+    unread: tuple[Observation, ...] = ()  # whose playlists cannot be read, unless known before
+    blind: RecpipeError | None = None  # why not one playlist could be read
 
 
 class StoreWatcher:
-    """Remembers the playlists it has read, so that none is read twice."""
+    """Looks at one store; remembers playlists, so that none is read twice while it is unchanged."""
 
     def __init__(
         self,
@@ -57,9 +57,9 @@ class StoreWatcher:
         self._read: dict[tuple[str, int, str | None, float], Playlist] = {}
 
     def cycle(self, ledger: Ledger, named: Collection[str] | None, *, sweep: float) -> Look:
-        """List, compare with what is known, and write down what is new.
+        """List, compare with the ledger, and write what is new.  Raises the errors of both.
 
-        ``named`` are places that notifications told of; None: there are none to rely on.
+        ``named`` are places in notifications, None without any; ``sweep`` as of ``scopes``.
         """
         now = ledger.time()
         memory = discovery.memory(ledger, self.url, self._to)
@@ -102,7 +102,7 @@ class StoreWatcher:
         self._read = {at: read for at, read in self._read.items() if at[0] in needed}
 
     def one(self, place: str) -> Observation:
-        """A fresh look at one recording; NotFoundError if nothing of it is there."""
+        """A fresh look at one recording.  Raises ``NotFoundError`` if nothing of it is there."""
         scopes = listing_scopes.of_recording(place)
         found = {o.key: o for scope in scopes for o in self._list(scope)}
         for recording in self._complete(grouped(self.storage, found.values())):
@@ -132,7 +132,7 @@ class StoreWatcher:
             return list(pool.map(lambda recording: self._attempt(recording, folders), wanted))
 
     def _attempt(self, recording: Recording, folders: Folders) -> Observation:
-        """What is wrong with one recording is no matter of the others."""
+        """Look at one recording; an error of its playlists does not stop the others."""
         try:
             if refused := unreadable.refused(observation.place(recording)):
                 raise refused
@@ -160,7 +160,7 @@ class StoreWatcher:
         return recording, {key: playlist for key, (_, playlist) in found.items()}
 
     def _playlist(self, found: StoredObject) -> tuple[StoredObject, Playlist]:
-        """A playlist as it is now; one that is rewritten meanwhile is read once more."""
+        """A playlist as it is now; one that is rewritten meanwhile is read a second time."""
         try:
             return found, self._read_once(found)
         except ChangedError:
@@ -185,7 +185,7 @@ class StoreWatcher:
         now: float,
         until: float,
     ) -> tuple[list[Observation], list[Sighting]]:
-        """The looks, and what of them is news."""
+        """The looks, and those that differ from the ledger."""
         told = discovery.hints(ledger, {s.recording.sid for s in looks if s.recording.sid})
         taken, noted = [], []
         for look in looks:
@@ -204,7 +204,7 @@ class StoreWatcher:
     def _compared(
         self, ledger: Ledger, look: Observation, before: KnownRecording | None
     ) -> tuple[Observation, bool]:
-        """Whether what is there now is done; that this cannot be read is told by the look."""
+        """Whether the source now is what was converted; an error goes into the look."""
         if look.error is not None or before is None:
             return look, False
         try:
@@ -243,8 +243,8 @@ class StoreWatcher:
         )
 
     def _still_done(self, ledger: Ledger, look: Observation, before: KnownRecording) -> bool:
-        """What is there now went into the last version; that some of it is gone since is no
-        change.
+        """Whether all that is there now went into the last version; objects that are gone since
+        are no change.
         """
         if before.state in OPEN:
             return False

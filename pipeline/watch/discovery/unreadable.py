@@ -1,4 +1,4 @@
-"""Recordings whose playlist could not be read.  That concerns each of them, never the others."""
+"""Recordings whose playlist could not be read; the others are not affected."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,9 @@ ITS_OWN = ChangedError | NotFoundError | UnsafePathError  # says nothing of the 
 
 
 def refused(key: str) -> UnsafePathError | None:
-    """Why nothing of that name can be watched: it leaves its store, or no ledger can hold it."""
+    """The error for a key that cannot be watched, as it leaves its store or is not UTF-8; else
+    None.
+    """
     try:
         safe_key(key).encode()
     except UnsafePathError as error:
@@ -26,7 +28,9 @@ def refused(key: str) -> UnsafePathError | None:
 def sighting(
     look: Observation, before: KnownRecording | None, *, store: str, until: float
 ) -> Sighting | None:
-    """It stays where it is known to be, and says why; None where the next cycle will tell."""
+    """What the ledger keeps of such a look: the state before, and why; None if the next cycle
+    decides.  ``until`` is when the listing ended, in seconds since the epoch.
+    """
     assert look.error is not None
     waiting = before is not None and before.state in OPEN
     changing = isinstance(look.error, ChangedError)
@@ -65,7 +69,7 @@ def _judged(error: RecpipeError) -> tuple[State, str]:
 
 
 def to_be_told(looks: Sequence[Observation], noted: Sequence[Sighting]) -> list[Observation]:
-    """That a playlist is being rewritten is no news to anybody."""
+    """The looks whose error is new; a playlist that is just being rewritten is not reported."""
     news = {one.source for one in noted}
     return [
         look
@@ -77,6 +81,8 @@ def to_be_told(looks: Sequence[Observation], noted: Sequence[Sighting]) -> list[
 
 
 def blind(errors: Sequence[RecpipeError | None]) -> RecpipeError | None:
-    """The store is to blame where several were to be read and none could be."""
+    """The error to blame on the store: where several playlists were to be read and none could
+    be; else None.
+    """
     found = [error for error in errors if error is not None and not isinstance(error, ITS_OWN)]
     return found[0] if len(found) == len(errors) > 1 else None

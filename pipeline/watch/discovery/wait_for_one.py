@@ -1,4 +1,4 @@
-"""One recording waited for until it may be converted; no ledger remembers it."""
+"""Waits until one recording is ready to be converted; without a ledger."""
 
 from collections.abc import Callable, Collection
 from itertools import chain, repeat
@@ -16,8 +16,8 @@ from pipeline.watch.discovery.readiness import Judged, Patience, judge
 from pipeline.watch.discovery.store_watcher import StoreWatcher
 
 PAUSES = (1.0, 1.0, 2.0, 5.0)  # seconds between the first looks
-LATER = 10.0  # between the others
-EMPTY = 3  # looks that find nothing of what is said to be uploaded
+LATER = 10.0  # seconds between the others
+EMPTY = 3  # looks that find nothing although everything is said to be uploaded
 NOTHING = "nothing of it is there"
 
 
@@ -34,12 +34,12 @@ class Awaited(Struct, frozen=True):
 
     @property
     def where(self) -> str:
-        """For messages."""
+        """Its URL, for messages."""
         return self.storage.url(self.place)
 
 
 class _Before(Struct, frozen=True):
-    """What the last look came to."""
+    """The result of the last look."""
 
     fingerprint: str
     unchanged_since: float
@@ -48,12 +48,12 @@ class _Before(Struct, frozen=True):
 
 
 def settled(awaited: Awaited, *, clock: Clock, say: Callable[[str], None]) -> Recording:
-    """The recording once it has ended and every listed segment is there.
+    """The recording, once it has ended and every listed segment is there.
 
-    If Agora said that everything is uploaded a finished playlist is believed at once, else after
-    two equal listings far enough apart.  ``say`` hears what is waited for whenever that changes.
-    NotFoundError if nothing is where everything should be, TemporaryError if nothing has changed
-    for too long.
+    If Agora said that everything is uploaded, a finished playlist is believed at once, else after
+    two equal listings far enough apart.  ``say`` is called whenever what it waits for changes.
+    Raises ``NotFoundError`` if nothing is there though everything should be, ``TemporaryError`` if
+    nothing has changed for ``late_deadline``.
     """
     store_watcher = StoreWatcher(awaited.storage, "", awaited.patience)
     before: _Before | None = None
