@@ -20,12 +20,12 @@ from pipeline.muxing.run import run
 
 WINDOW = 4.0  # seconds that are decoded at each place
 EDGE = 0.25  # seconds at both ends that may still hold what stands beside
-MOST = 8  # spans of a lane that are looked into, the longest; the others are told by their size
+MOST = 8  # spans of a lane that are decoded, the longest ones
 DEEP = 6 * 3600.0  # seconds a whole recording may take to be decoded
 
 
 def triage(lanes: Sequence[Lane], expected: Sequence[Sequence[Stretch]]) -> list[Finding]:
-    """Black, frozen and silent spans as far as sizes tell: nothing is decoded."""
+    """Frozen (or black) and silent spans by the sizes of units: nothing is decoded."""
     found = []
     for lane, stretches in zip(lanes, expected, strict=True):
         spans = content.suspects(lane, stretches)
@@ -38,8 +38,8 @@ def triage(lanes: Sequence[Lane], expected: Sequence[Sequence[Stretch]]) -> list
 def examine(
     path: Path, lanes: Sequence[Lane], expected: Sequence[Sequence[Stretch]], ffmpeg: Ffmpeg
 ) -> list[Finding]:
-    """The same, each span confirmed by decoding a few seconds of an MP4.  Never stops a
-    conversion: where ffmpeg fails, nothing is said.
+    """Black, frozen and silent spans, each confirmed by decoding a few seconds of an MP4.  Never
+    stops a conversion: where ffmpeg fails, there is no finding.
     """
     found: list[Finding] = []
     for lane, stretches in zip(lanes, expected, strict=True):
@@ -73,7 +73,7 @@ def _confirmed(path: Path, span: Span, ffmpeg: Ffmpeg) -> str | None:
 
 
 def _decoded(ffmpeg: Ffmpeg, path: Path, kind: str, *, begin: float, length: float) -> Bytes:
-    """Samples of a few seconds: luma of small pictures, or sound of 16 bits."""
+    """Samples of ``length`` seconds as bytes: luma of small pictures, or 16-bit mono sound."""
     import tempfile  # 5 ms that live recordings do not pay
 
     argv = file_commands.look(ffmpeg.ffmpeg, path, kind, begin=begin, length=length)
@@ -85,8 +85,9 @@ def _decoded(ffmpeg: Ffmpeg, path: Path, kind: str, *, begin: float, length: flo
 
 
 def decode(path: Path, ffmpeg: Ffmpeg) -> list[Finding]:
-    """Decode all of an MP4, every doubt of a decoder an error: also bits flipped before the store
-    had them.
+    """Decode all of an MP4 and report every complaint of a decoder as an error: this also finds
+    bits flipped before the store had them.  Where ffmpeg fails, its message is the finding;
+    FfmpegMissingError if it lacks a decoder.
     """
     try:
         said = run(file_commands.decode(ffmpeg.ffmpeg, path), env=ffmpeg.env, timeout=DEEP)

@@ -1,4 +1,4 @@
-"""A listing becomes recordings: playlists grouped by sid, and what lies beside them."""
+"""A listing becomes recordings: playlists grouped by sid, and the objects beside them."""
 
 import re
 from collections import defaultdict
@@ -25,14 +25,14 @@ Folders = Mapping[str, Mapping[str, StoredObject]]  # by key of the folder, then
 
 
 def is_playlist(name: str) -> bool:
-    """Whether a file is called like a playlist."""
+    """Whether a file has the suffix of a playlist (.m3u8)."""
     return name.lower().endswith(PLAYLIST)
 
 
 def discover(storage: Storage, key: str) -> list[Recording]:
-    """Recordings under a prefix, or the one that a playlist or a single media file is.
+    """The recordings under a prefix, or the one of a playlist or single media file.
 
-    NotFoundError says what was there instead.
+    NotFoundError if there is none: it says what was there instead.
     """
     if is_playlist(key):
         return [_of_playlist(storage, storage.head(key))]
@@ -59,7 +59,7 @@ def _instead(objects: list[StoredObject]) -> str:
 
 
 def _named(storage: Storage, key: str) -> Recording | None:
-    """What a file is that was named itself; None when there is no such object."""
+    """The recording of a file that was named itself; None when there is no such object."""
     try:
         found = storage.head(key)
     except NotFoundError:
@@ -70,19 +70,19 @@ def _named(storage: Storage, key: str) -> Recording | None:
 
 
 def alone(storage: Storage, found: StoredObject) -> Recording:
-    """One media file as a recording, whatever it holds: it names no other file."""
+    """One media file as a recording of its own, whatever it holds."""
     part = Part(None, found.key.removesuffix(found.name), {found.name: found})
     return Recording(_stem(found.name), storage.url(found.key), (part,))
 
 
 def _begins_as_playlist(storage: Storage, found: StoredObject) -> bool:
-    """Told by its first line; no more of a large file is read than its first chunk."""
+    """Whether the first line is that of a playlist; reads no more than the first chunk."""
     return playlists.begins(next(iter(storage.open(found.key, etag=found.etag)), b""))
 
 
 def _called_otherwise(storage: Storage, objects: Iterable[StoredObject]) -> Iterator[str]:
-    """Playlists under other names, in folders that no playlist explains: few files are looked into,
-    those first that are called a little like one.
+    """Keys of playlists under other names, in folders without a playlist: a few files are looked
+    into, those first whose names resemble one.
     """
     folders = _folders(objects)
     homes = {folder for folder, beside in folders.items() if any(map(is_playlist, beside))}
@@ -106,7 +106,7 @@ def _stem(name: str) -> str:
 
 
 def _of_playlist(storage: Storage, playlist: StoredObject) -> Recording:
-    """The recording a playlist belongs to, with the failover parts that lie beside it."""
+    """The recording a playlist belongs to, with the failover parts beside it."""
     folder = playlist.key[: len(playlist.key) - len(playlist.name)]
     beside = [o for o in storage.list(folder) if "/" not in o.key[len(folder) :]]
     for recording in grouped(storage, beside, (playlist.key,)):
@@ -119,8 +119,8 @@ def _of_playlist(storage: Storage, playlist: StoredObject) -> Recording:
 def grouped(
     storage: Storage, objects: Iterable[StoredObject], playlists: Collection[str] = ()
 ) -> list[Recording]:
-    """The recordings of a listing, each with the listing of its folder and of those below it that
-    hold no playlist themselves.  ``playlists`` are keys of such that are called otherwise.
+    """The recordings of a listing, each with the objects of its folder and of those below it that
+    hold no playlist themselves.  ``playlists`` are keys of playlists without the suffix.
     """
     folders = _folders(objects)
     listed = {
@@ -171,9 +171,9 @@ def _home(folder: str, homes: Collection[str]) -> str | None:
 
 
 def _backup_copies(playlists: list[str], beside: Iterable[str]) -> dict[str, str]:
-    """Playlists that the backup cloud forwarded under another name, and which each is one of.
+    """Playlists that the backup cloud forwarded under another name, and the original of each.
 
-    The original may never have arrived; then the slices tell what it was called.
+    The original may never have arrived; then the slices show its name.
     """
     known = set(playlists)
     copies: dict[str, str] = {}
@@ -189,7 +189,7 @@ def _backup_copies(playlists: list[str], beside: Iterable[str]) -> dict[str, str
 
 
 def _slices_are_called(original: str, name: str, beside: Iterable[str]) -> bool:
-    """There are slices of the one playlist, and none of the other."""
+    """Whether there are slices named like the original, and none like the other."""
     stems = [f"{_stem(playlist)}_" for playlist in (original, name)]
     counts = [0, 0]
     for found in beside:
@@ -199,7 +199,7 @@ def _slices_are_called(original: str, name: str, beside: Iterable[str]) -> bool:
 
 
 def _of_part(storage: Storage, folder: str, name: str, part: Part) -> tuple[str, Recording]:
-    """What tells a recording from others, and the recording as far as this part tells."""
+    """A key that is unique to a recording, and the recording as far as this part says."""
     source, agora = storage.url(folder + name), names.parse_playlist_name(name)
     if agora is None:
         return folder + name, Recording(_stem(name), source, (part,))

@@ -1,4 +1,4 @@
-"""Black pictures for holes, really encoded, in the form of each lane.
+"""Black pictures for holes, encoded in the form of each lane.
 
 Silence needs no encoder (:mod:`pipeline.media.stitch.silence`).
 """
@@ -26,19 +26,21 @@ from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import run
 
-PICTURES = 250  # then they begin again with a key picture
+PICTURES = 250  # that are encoded at most: then they are repeated from the key picture on
 
 
 class Filling(Struct, frozen=True, eq=False):
     """What goes into the holes, and why some stay open."""
 
-    fills: tuple[Fill, ...] = ()
+    fills: tuple[Fill, ...] = ()  # in the order of the segments behind them
     made: Mapping[int, EncodedUnits] = field(default_factory=dict)  # by PID
     findings: tuple[Finding, ...] = ()
 
 
 def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ffmpeg) -> Filling:
-    """Encode what the holes of every lane need."""
+    """Encode what the holes of every lane need; ``held`` are the units of each lane, one stretch
+    for each segment.  MuxingError if ffmpeg fails.
+    """
     fills: list[Fill] = []
     made: dict[int, EncodedUnits] = {}
     findings: list[Finding] = []
@@ -61,8 +63,8 @@ def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ff
 def opened(
     filling: Filling, lanes: Sequence[Lane], placed: Sequence[Placed], ffmpeg: Ffmpeg
 ) -> Filling:
-    """With a black picture at the beginning of a track whose pictures begin late, where one can be
-    made that shares its parameter sets.
+    """The filling with a black picture at the beginning of a track whose pictures begin late, where
+    one can be made that shares its parameter sets.  Raises like :func:`prepare`.
     """
     fills, made = list(filling.fills), dict(filling.made)
     for lane in lanes:
@@ -85,7 +87,9 @@ def _black(lane: Lane, count: int, ffmpeg: Ffmpeg) -> EncodedUnits | None:
 
 
 def _sharing(lane: Lane, ffmpeg: Ffmpeg) -> EncodedUnits | None:
-    """Key pictures, each with the parameter sets of the lane; none where these change."""
+    """Key pictures with the parameter sets of the lane; None where these change, or the form is not
+    supported.
+    """
     size = _size(lane)
     sets = [(lane.config, one) for one in lane.sets if AVC.kind(one) == AVC.pps]
     for sps, pps in sets if size and not lane.inside else ():
@@ -107,7 +111,7 @@ def _sharing(lane: Lane, ffmpeg: Ffmpeg) -> EncodedUnits | None:
 
 
 def _size(lane: Lane) -> tuple[int, int] | None:
-    """Of the pictures, where an encoder takes it."""
+    """Width and height of the lane's pictures; None where no encoder takes them."""
     shape = lane.codec.picture(lane.config)
     if lane.codec is not ENCODED["video"] or shape is None or shape.width % 2 or shape.height % 2:
         return None
@@ -119,7 +123,7 @@ def _rate(lane: Lane) -> str:
 
 
 def _pictures(lane: Lane, count: int, ffmpeg: Ffmpeg) -> list[bytes]:
-    """One key picture, then those that refer to it."""
+    """One key picture, then pictures that refer to it."""
     size = _size(lane)
     assert size is not None
     number = _free_number(lane)
@@ -135,7 +139,7 @@ def _encoded_pictures(argv: Sequence[str], ffmpeg: Ffmpeg) -> list[bytes]:
 
 
 def _free_number(lane: Lane) -> int:
-    """The highest that no parameter set of the lane has: those it has stay valid."""
+    """The highest id that no parameter set of the lane has, so that its own stay valid."""
     own = (one for one in (lane.config, *lane.sets) if AVC.kind(one) == AVC.sps)
     found = (lane.codec.picture(one) for one in own)
     taken = {one.number for one in found if one}

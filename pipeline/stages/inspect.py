@@ -43,20 +43,20 @@ class _Read(Struct, frozen=True):
 
     @property
     def began(self) -> float | None:
-        """The UTC in the name of its first segment; they need not be in order."""
+        """The earliest UTC in the names of its segments, seconds since the epoch; None without."""
         return min((s.utc for s in self.segments if s.utc is not None), default=None)
 
     @property
     def growing(self) -> bool:
-        """It may not be finished."""
+        """Whether the part may not be finished."""
         return any(f.id in UNFINISHED and f.severity == Severity.ERROR for f in self.findings)
 
 
 def inspect(
     recording: Recording, storage: Storage, *, accept_unfinished: bool, keys: Sequence[bytes] = ()
 ) -> Inventory:
-    """Read the playlists and look every segment up in the listing.  ``keys`` were given for what is
-    encrypted.
+    """Read the playlists and look every segment up in the listing; what is wrong is a finding.
+    ``keys`` were given for encrypted segments.  Raises what the store raises for a playlist.
     """
     if recording.parts[0].playlist is None:
         (single,) = recording.parts[0].objects.values()
@@ -107,7 +107,7 @@ def _read(recording: Recording, part: Part, storage: Storage) -> _Read:
 def _unlisted(
     label: str, source: StoredObject, slices: Sequence[Listed], findings: Sequence[Finding]
 ) -> _Read:
-    """A part whose playlist ends before its first slice, or never came to list one."""
+    """A part with slices whose playlist lists none of them."""
     segments = [replace(s, listed=True) for s in slices if s.object and s.object.size]
     detail = f"{len(segments)} slices of {label}, of which its playlist lists none"
     said = Finding("PL_ORPHAN", Severity.WARNING, count=len(segments), detail=detail, repair="used")
@@ -141,7 +141,7 @@ def _orphans(recording: Recording, part: Part, segments: Sequence[Listed]) -> li
 def _with_orphans(
     segments: list[Listed], orphans: Sequence[Listed]
 ) -> tuple[list[Listed], list[Finding]]:
-    """Put those whose UTC lies where the playlist has nothing among the others."""
+    """Put slices that the playlist lacks among the others if it has nothing at their UTC."""
     held = sorted((s.utc, s.segment.duration) for s in segments if s.object and s.utc is not None)
     together, findings = list(segments), []
     for orphan in orphans if held else ():
@@ -162,14 +162,14 @@ def _with_orphans(
 
 
 def _like(neighbour: Listed, orphan: Listed) -> Listed:
-    """Encrypted, or in need of an initialisation section, as its neighbour is."""
+    """The slice with the key and initialisation section of its neighbour."""
     key, init = neighbour.segment.key, neighbour.segment.init
     wrapped = replace(orphan, segment=replace(orphan.segment, key=key, init=init))
     return replace(wrapped, key=neighbour.key, init=neighbour.init, init_key=neighbour.init_key)
 
 
 def _without_playlist(recording: Recording) -> list[_Read]:
-    """Parts of which there are slices, but no playlist."""
+    """Parts that have slices but no playlist."""
     first = recording.parts[0]
     known = {part.bak for part in recording.parts}
     found: dict[int | None, list[Listed]] = defaultdict(list)
@@ -192,13 +192,13 @@ def _without_playlist(recording: Recording) -> list[_Read]:
 
 
 def _of(label: str, finding: Finding) -> Finding:
-    """A failover part has a playlist of its own."""
+    """The finding with the part in front: each failover part has a playlist of its own."""
     return replace(finding, detail=f"{label}: {finding.detail}")
 
 
 def _in_order(parts: list[_Read]) -> list[_Read]:
-    """By what their slices are called, not by the number of the failover; those that hold nothing
-    stand aside.
+    """The parts by the times in their slice names, not by the number of the failover; those without
+    segments in front.
     """
     holding = [part for part in parts if part.segments]
     if all(part.began is not None for part in holding):
@@ -207,12 +207,12 @@ def _in_order(parts: list[_Read]) -> list[_Read]:
 
 
 def _empty(part: _Read) -> _Read:
-    """A server that took over and recorded nothing before another one did."""
+    """A part without segments: a server took over and recorded nothing before another one did."""
     return replace(part, findings=tuple(_softened(part.findings, Severity.WARNING)))
 
 
 def _softened(findings: Sequence[Finding], severity: Severity) -> list[Finding]:
-    """That a playlist lists nothing is not the end where there are other parts."""
+    """Lower the severity of a fatal PL_TRUNCATED: other parts hold media."""
     return [
         replace(f, severity=severity)
         if f.id == "PL_TRUNCATED" and f.severity == Severity.FATAL
@@ -222,8 +222,9 @@ def _softened(findings: Sequence[Finding], severity: Severity) -> list[Finding]:
 
 
 def _gone_on(part: _Read, later: str) -> _Read:
-    """A server that was lost cannot end its playlist: another one went on.  Where a playlist is cut
-    off before it lists anything, and there is no slice of that part, what it listed is gone.
+    """Excuse a missing end: a server that was lost cannot end its playlist, and another one went
+    on.  Only if the playlist is cut off before it lists anything, and the part has no slice, what
+    it listed is gone.
     """
 
     def told(finding: Finding) -> Finding:
@@ -239,7 +240,7 @@ def _gone_on(part: _Read, later: str) -> _Read:
 
 
 def _most_complete(part: Part, storage: Storage) -> tuple[StoredObject, Playlist]:
-    """The playlist, or a version of it from the backup cloud that lists more."""
+    """The playlist of a part, or the version from the backup cloud that lists more."""
     assert part.playlist is not None
     candidates = [part.playlist, *part.copies]
     read = [(c, read_playlist(storage, c)) for c in candidates]
@@ -247,7 +248,9 @@ def _most_complete(part: Part, storage: Storage) -> tuple[StoredObject, Playlist
 
 
 def read_playlist(storage: Storage, found: StoredObject) -> Playlist:
-    """What a playlist lists; one that is too large to be any is not read."""
+    """A playlist of the store, parsed.  One larger than ``MAX_BYTES`` is not read: a fatal
+    PL_LIMIT.  Raises what the store raises.
+    """
     if found.size > playlists.MAX_BYTES:
         detail = f"{found.size} bytes, at most {playlists.MAX_BYTES}"
         return Playlist(findings=(Finding("PL_LIMIT", Severity.FATAL, detail=detail),))
@@ -255,14 +258,14 @@ def read_playlist(storage: Storage, found: StoredObject) -> Playlist:
 
 
 def _accepted(finding: Finding) -> Finding:
-    """A playlist that may grow was asked for as it is."""
+    """A missing ENDLIST as a warning: the user asked for the playlist as it is."""
     if finding.id != "PL_NO_ENDLIST":
         return finding
     return Finding(finding.id, Severity.WARNING, detail=f"{finding.detail}; accepted as it is")
 
 
 def reached(part: Part, uris: Iterable[str], storage: Storage) -> Part:
-    """The part with what lies in folders below that these names tell of and the part lacks.
+    """The part with the objects in folders below that these URIs name and the part lacks.
 
     One listing, whatever a playlist names: of the folder that all of them are in.
     """
@@ -295,9 +298,9 @@ def _named(playlist: Playlist) -> Iterator[str]:
 
 
 def find(part: Part, uri: str) -> tuple[str, StoredObject | None]:
-    """What a URI names, and what it is called below the folder of the playlist.
+    """The name below the playlist's folder and the object of a safe URI; None if it is not there.
 
-    What is not there is called without a query, which may hold a secret; Agora's names have none.
+    Then the name has no query, which may hold a secret; Agora's names have none.
     """
     forms = references.names(uri)
     for form in forms:
@@ -336,7 +339,7 @@ def _beside(part: Part, name: str) -> StoredObject | None:
 
 
 def _listed_again(segments: Sequence[Listed]) -> Iterator[Finding]:
-    """One file, or one part of it, that is listed more than once, under whatever names."""
+    """A finding for each file, or part of one, that is listed more than once."""
     times = Counter((s.segment.uri, s.segment.byterange) for s in segments if not s.segment.gap)
     for (uri, _), listed in times.items():
         detail = f"listed {listed} times, expected once"
@@ -371,7 +374,9 @@ def _wrapping_rules(segments: Sequence[Listed], *, given: bool) -> Iterator[Find
 
 
 def _missing(segment: Segment, part: Part, storage: Storage) -> Finding:
-    """Not listed: gone, or a link that leads out of the folder.  Only a folder has links."""
+    """Why a segment is not in the listing: gone, or a link that leads out of the folder (which only
+    a folder of this machine has).
+    """
     try:
         storage.path(part.folder + segment.uri)
     except UnsafePathError:

@@ -1,9 +1,9 @@
 """The result goes to its destination: whole or not at all, the receipt last.
 
 Two runs at once publish once.  A folder of this machine has a lock for that.  A bucket may be
-written to from many machines: there the result is created only where nothing stands, if the store
-was seen to keep that promise.  If not, it gets a name that no other run has, and the receipt says
-which one counts.
+written to from many machines: there the result is created only where nothing stands yet, if the
+store has shown that it keeps that promise.  If not, it gets a name that no other run has, and the
+receipt says which one counts.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ SCHEMA = 1  # of the receipts this version writes and understands
 
 
 def receipt_key(key: str) -> str:
-    """The receipt beside a result; an MP4's is named without its suffix."""
+    """The key of the receipt beside a result; that of an MP4 is named without the suffix."""
     return key.removesuffix(".mp4") + RECEIPT
 
 
@@ -48,7 +48,9 @@ def piece_key(key: str, number: int) -> str:
 
 
 def place(destination: Storage, key: str) -> str:
-    """The key a result gets: its own, or one of this run alone where that is safer."""
+    """The key a result gets: its own, or one of this run alone where a shared store cannot create a
+    key exactly once.
+    """
     if not destination.shared or creates_once(destination):
         return key
     stem, dot, suffix = key.rpartition(".")
@@ -60,8 +62,8 @@ class Result(Struct, frozen=True):
 
     temporary: Path
     key: str
-    size: int
-    sha256: str
+    size: int  # bytes
+    sha256: str  # hexadecimal
 
 
 def publish(
@@ -80,9 +82,9 @@ def publish(
     """Put the file under its final name, and ``more`` that belong to it, then the receipt.  Safe
     to repeat.
 
-    The files are those of ``Storage.temporary``; ``placed`` is what :func:`place` said.
-    ExistsError if nothing was to be replaced and another run was quicker.  Before ``guard``
-    returns nothing is changed at the destination.
+    The files are those of ``Storage.temporary``; ``placed`` is what :func:`place` returned.
+    ExistsError if nothing was to be replaced and another run was quicker; StorageError if bytes
+    are missing at the destination.  Before ``guard`` returns nothing is changed there.
     """
     results = [Result(temporary, placed or key, receipt["output"]["size"], sha256), *more]
     plain = is_plain(key, results[0].key)
@@ -107,7 +109,7 @@ def publish(
 
 
 def _receipt(receipt: Mapping[str, Any]) -> bytes:
-    """A file name that is no UTF-8 becomes an escape of JSON, and the same name when read again."""
+    """The receipt as JSON; a file name that is no UTF-8 is escaped so that reading restores it."""
     text = json.dumps(receipt, indent=1, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace")
 
@@ -115,7 +117,7 @@ def _receipt(receipt: Mapping[str, Any]) -> bytes:
 def _create_all(
     results: Sequence[Result], destination: Storage, content: str, cleared: Callable[[], None]
 ) -> list[StoredObject]:
-    """Where nothing may stand yet; asked once, for it is about all of them."""
+    """Create files where nothing may stand yet; ``cleared`` is called once, for all of them."""
     asked = (cleared, *(allowed for _ in results[1:]))
     return [
         _create(one, destination, content, ask) for one, ask in zip(results, asked, strict=True)
@@ -132,7 +134,7 @@ def _adopt_all(
 
 
 def _adopt(one: Result, destination: Storage, content: str) -> StoredObject:
-    """One file under its key, whatever stood there."""
+    """Put one file under its key, whatever stood there."""
     stored = destination.adopt(one.temporary, one.key, sha256=one.sha256, content_type=content)
     return _whole(one, stored, destination)
 
@@ -145,14 +147,14 @@ def _whole(one: Result, stored: StoredObject, destination: Storage) -> StoredObj
 
 
 def is_plain(key: str, placed: str) -> bool:
-    """The name every run gives the first file, or the only one."""
+    """Whether that is the key every run gives its first file, or its only one."""
     return placed in (key, piece_key(key, 1))
 
 
 def _create(
     one: Result, destination: Storage, content: str, guard: Callable[[], None]
 ) -> StoredObject:
-    """One file under its key if nothing stands there."""
+    """Put one file under its key; ExistsError if anything but the same file stands there."""
     try:
         stored = destination.create(
             one.temporary, one.key, sha256=one.sha256, content_type=content, guard=guard
@@ -165,7 +167,9 @@ def _create(
 
 
 def named(key: str, file: Any) -> str:
-    """A name that no run gives is not followed."""
+    """The key of the ``file`` that a receipt names beside ``key``; ``key`` itself if that is no
+    name a run gives.
+    """
     folder, slash, name = key.rpartition("/")
     stem, dot, suffix = name.rpartition(".")
     number, token = r"(\.[1-9][0-9]{0,5})?", rf"(\.[0-9a-f]{{{_TOKEN}}})?"
@@ -176,14 +180,16 @@ def named(key: str, file: Any) -> str:
 
 
 def is_own(key: str, placed: str) -> bool:
-    """Whether that is a name which one run alone gives to its result in place of this key."""
+    """Whether ``placed`` is a name that one run alone gives its result instead of ``key``."""
     stem, dot, suffix = key.rpartition(".")
     own = rf"{re.escape(stem)}\.[0-9a-f]{{{_TOKEN}}}{re.escape(dot + suffix)}"
     return re.fullmatch(own, placed) is not None
 
 
 def refuse_other(destination: Storage, key: str, sha256: str) -> None:
-    """ExistsError unless the file that stands there without a receipt is the very same."""
+    """ExistsError unless the file at the key, which has no receipt, has this SHA-256.  Reads all of
+    it.
+    """
     digest = hashlib.sha256()
     for chunk in destination.open(key):
         digest.update(chunk)

@@ -1,4 +1,6 @@
-"""Segments that go on in the next one, each rewritten with all that belongs to it."""
+"""Segments that go on in the next one, each rewritten with all that belongs to it (RFC 8216 section
+3 allows to cut anywhere).
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -34,8 +36,8 @@ from pipeline.stages.segments import LocalSegment, read, slots_of, written
 def rejoined(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSegment, ...]:
     """The segments, each with all that belongs to it; those rewritten lie in ``folder``.
 
-    What had to be opened first (encrypted, another container) stays as it is: nothing of that is
-    ever written.
+    What had to be opened first (encrypted, another container) stays as it is: its content is never
+    written to a file.  StorageError if a segment has changed since it was scanned.
     """
     asked = (missing_bytes, goes_through, may_overlap, holds)
     pairs = [*pairwise(slots_of(segments))]
@@ -50,7 +52,7 @@ def rejoined(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSegme
 
 
 class _Rejoined:
-    """Segments on their way, two neighbours at a time."""
+    """Segments while they are rejoined, two neighbours at a time."""
 
     def __init__(self, segments: Sequence[LocalSegment], folder: Path) -> None:
         self.new, self._given, self._folder = [*segments], segments, folder
@@ -69,7 +71,7 @@ class _Rejoined:
         self.new[number] = written(self.new[number], slot, path, data)
 
     def _say(self, number: int, detail: str) -> None:
-        """A finding that bytes of it were left out."""
+        """Add a SEG_DUP: bytes of the segment were left out."""
         slot = self._slot(number)
         assert slot.scan is not None
         said = Finding("SEG_DUP", Severity.WARNING, slot.name, None, 1, detail, "left out")
@@ -77,7 +79,7 @@ class _Rejoined:
         self.new[number] = replace(self.new[number], slot=replace(slot, scan=told))
 
     def complete_packets(self) -> None:
-        """What a segment begins with of the last packet of the one before it goes there."""
+        """Move the rest of a packet at the beginning of a segment to the end of the one before."""
         for n in self._followed:
             if count := missing_bytes(self._slot(n), self._slot(n + 1)):
                 behind = read(self.new[n + 1])
@@ -85,8 +87,8 @@ class _Rejoined:
                 self._put(n + 1, behind[count:])
 
     def part_overlaps(self) -> None:
-        """What stands at the end of a segment and at the beginning of the next one stays where
-        EXTINF has room for it.
+        """Keep packets that stand at the end of one segment and at the beginning of the next only
+        where EXTINF has room for them.
         """
         for n in self._followed:
             if not may_overlap(self._slot(n), self._slot(n + 1)):
@@ -102,7 +104,7 @@ class _Rejoined:
                 self._say(n + 1, f"it begins with what {self._slot(n).name} ends with")
 
     def part_from_the_next(self) -> None:
-        """What a segment also holds of all that the next one does is left out."""
+        """Leave out of a segment what it also holds of the next one."""
         for n in [n for n in self._followed if holds(self._slot(n), self._slot(n + 1))]:
             ahead, behind = parted(read(self.new[n]), self._slot(n), self._slot(n + 1))
             if not same_packets(behind, read(self.new[n + 1])):
@@ -116,7 +118,7 @@ class _Rejoined:
             self._say(n, f"it also holds what {self._slot(n + 1).name} does")
 
     def give_back(self) -> None:
-        """Packets of a PES that goes on through all of a segment go to where it began."""
+        """Move packets of a PES that goes on through all of a segment to where the PES began."""
         holders: dict[int, int] = {}  # by PID: the last segment in which a PES of it begins
         for number in range(len(self.new)):
             if number not in self._plain:
@@ -136,7 +138,7 @@ class _Rejoined:
 
 
 def _promise_together(segments: list[LocalSegment], holder: int, number: int) -> None:
-    """A segment of which nothing is left promised what the one before it holds now."""
+    """Give the EXTINF of a segment of which nothing is left to the one that holds its media now."""
     first, second = segments[holder].slot, segments[number].slot
     both = (first.duration or 0.0) + (second.duration or 0.0)
     segments[holder] = replace(segments[holder], slot=replace(first, duration=both or None))

@@ -1,5 +1,5 @@
-"""Segments that are not a transport stream as they lie there: parts of a file, encrypted, or of
-another container.
+"""Segments that are not stored as a transport stream: parts of a file, encrypted, or of another
+container.
 """
 
 from collections import defaultdict
@@ -24,8 +24,9 @@ NOBODY_KNOWS = ("encrypted or random data", "unknown data")
 def unwrap(
     segments: Sequence[LocalSegment], source: Storage, given: Sequence[bytes]
 ) -> tuple[tuple[LocalSegment, ...], list[Finding]]:
-    """Open and scan every wrapped segment; its file stays as it is.  ``given`` are keys besides
-    those that lie with the playlist.
+    """Open and scan every wrapped segment; its file stays as it is.  ``given`` are keys of 16 bytes
+    besides those beside the playlist.  StorageError if a file changed since it was fetched, or a
+    key cannot be read.
     """
     ring = _Ring(source, given)
     fits: dict[str, list[bool]] = defaultdict(list)
@@ -56,7 +57,7 @@ def _opened(segment: LocalSegment, ring: "_Ring", fits: Mapping[str, list[bool]]
 
 
 def told(streams: Mapping[int, Stream], configs: Mapping[int, bytes]) -> dict[int, Stream]:
-    """The streams with the configuration that only their container tells."""
+    """The streams with the decoder configuration that only their container has, by PID."""
     return {
         pid: replace(stream, config=configs[pid]) if pid in configs else stream
         for pid, stream in streams.items()
@@ -105,7 +106,7 @@ class _Ring:
         self._inits: dict[InitSection, bytes] = {}
 
     def keys(self, beside: StoredObject | None) -> Sequence[bytes]:
-        """What may decrypt: the key beside the playlist, then those that were given."""
+        """The keys that may fit: the one beside the playlist, then those that were given."""
         if beside is None:
             return self._given
         if beside.key not in self._known:
@@ -113,7 +114,9 @@ class _Ring:
         return self._known[beside.key]
 
     def init(self, listed: Listed) -> tuple[bytes, bytes]:
-        """The initialisation section of a segment, in the clear; and once the media in its file."""
+        """The initialisation section of a segment, decrypted; and, only the first time, the media
+        behind it in its file.
+        """
         wanted, beside = listed.segment.init, listed.init
         if wanted is None or beside is None:
             return b"", b""
@@ -156,7 +159,9 @@ class _Ring:
 
 
 def _judged(fits: Mapping[str, Sequence[bool]]) -> Iterator[Finding]:
-    """A key that fits no segment is the wrong one; one that fits others tells of damage."""
+    """A PL_KEY for each key.  One that fits no segment is wrong; if it fits some, the others are
+    damaged.
+    """
     for name, fitting in fits.items():
         whose = f"with {name}" if name else "with a key that the playlist does not hold"
         if any(fitting):

@@ -1,4 +1,8 @@
-"""The proof: what was written, read back from the file with our own readers."""
+"""The proof: what was written, read back from the file with our own readers.
+
+A faulty result is a fatal finding and a proof that does not hold; OSError leaves where the file
+cannot be read.
+"""
 
 import hashlib
 from collections import deque
@@ -36,11 +40,11 @@ Progress = Callable[[str, int], None]
 
 
 class Verified(Struct, frozen=True, eq=False):
-    """What the file really is."""
+    """What a result really is."""
 
-    size: int
-    sha256: str
-    duration: float = 0.0
+    size: int  # bytes
+    sha256: str  # hexadecimal
+    duration: float = 0.0  # seconds
     tracks: tuple[TrackInfo, ...] = ()
     proof: Proof | None = None
     findings: tuple[Finding, ...] = ()
@@ -53,7 +57,9 @@ def verify_mp4(
     progress: Progress,
     marks: Marks = NO_MARKS,
 ) -> Verified:
-    """Read an MP4 once: its tables, its digest, and every sample against the segments."""
+    """Read an MP4 once: its tables, its digest, and every sample compared with the segments.
+    ``expected`` are the units of each lane, one stretch for each segment; ``progress`` gets bytes.
+    """
     with path.open("rb", buffering=0) as file:
         size = path.stat().st_size
 
@@ -87,7 +93,7 @@ def verify_mp4(
 def _walk(path: Path, wanted: Piece, digests: list[int], progress: Progress) -> str:
     """One pass over the file: SHA-256 on one core, the samples on the other.
 
-    Blocks go round in a ring, so that neither waits for the other at every one.
+    Blocks are used in a ring, so that neither waits for the other at every block.
     """
     sha256 = hashlib.sha256()
     ring = [bytearray(BLOCK) for _ in range(RING)]
@@ -108,7 +114,7 @@ def _walk(path: Path, wanted: Piece, digests: list[int], progress: Progress) -> 
 
 
 def _filled(file: RawIOBase, buffer: bytearray) -> int:
-    """Read until the buffer is full or the file ends; returns how much there was."""
+    """Read until the buffer is full or the file ends; returns the number of bytes."""
     view, done = memoryview(buffer), 0
     while done < len(view) and (got := file.readinto(view[done:])):
         done += got
@@ -155,7 +161,7 @@ def verify_stream(
 
 
 def verify_adts(path: Path, lane: Lane, stretches: Sequence[Stretch]) -> Verified:
-    """Every frame of an ADTS file against the source; such a file has no time stamps to compare."""
+    """Compare every frame of an ADTS file with the source; it has no time stamps to compare."""
     again = []
     with path.open("rb") as file:
         for stretch in stretches:
@@ -184,7 +190,9 @@ def verify_adts(path: Path, lane: Lane, stretches: Sequence[Stretch]) -> Verifie
 def verify_encoded(
     path: Path, format: Format, lane: Lane, stretches: Sequence[Stretch], ffmpeg: Ffmpeg
 ) -> Verified:
-    """A file that was re-encoded can only be as long as the sound it was made of."""
+    """Compare the length of a re-encoded file with the sound it was made of, to
+    ``LENGTH_TOLERANCE``: more cannot be proven.  MuxingError if ffprobe cannot read it.
+    """
     wanted = _of_units(lane, stretches)
     tracks = read_tracks(ffmpeg, path, format)
     real = tracks[0].end - tracks[0].first if len(tracks) == 1 else 0.0
@@ -202,7 +210,7 @@ def verify_encoded(
 
 
 def _of_units(lane: Lane, stretches: Sequence[Stretch]) -> TrackInfo:
-    """A track by its units, from the first to the end of the last."""
+    """A track as its units describe it, from the first to the end of the last."""
     on = line(stretches, lane)
     count = sum(len(s.units.sizes) for s in stretches)
     behind = count - int(np.flatnonzero(np.concatenate([s.units.pts for s in stretches]) >= 0)[-1])

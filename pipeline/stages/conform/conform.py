@@ -14,7 +14,7 @@ from pipeline.stages.segments import LocalSegment, slots_of, with_slots
 
 
 class Conformed(Struct, frozen=True, eq=False):
-    """The segments in one format, and what was done to those that were not."""
+    """The segments in one format, and what was done to those that had another."""
 
     segments: tuple[LocalSegment, ...]
     findings: tuple[Finding, ...] = ()
@@ -29,8 +29,9 @@ def conform(
     on_change: OnChange,
     format: Format,
 ) -> Conformed:
-    """Leave alone what may stay; what rewrites the rest, into ``folder``, is loaded only where
-    something does.
+    """Leave segments alone that may stay and rewrite the others into ``folder``; the code for that
+    is loaded only where it is needed.  Without ``ffmpeg`` nothing is encoded: see
+    :func:`pipeline.stages.conform.rewrite.rewritten`.  StorageError if a segment's file changed.
     """
     segments = with_slots(segments, restarted(slots_of(segments)))
     if on_change is OnChange.FAIL or not _changes(slots_of(segments), on_change, format):
@@ -41,7 +42,7 @@ def conform(
 
 
 def _changes(slots: Sequence[Slot], on_change: OnChange, format: Format) -> bool:
-    """Anything to be cut, or to be re-encoded."""
+    """Whether anything is to be cut or re-encoded."""
     if on_change is OnChange.SPLIT:
         return True
     if any(slot.scan and any(s.turns for s in slot.scan.streams.values()) for slot in slots):

@@ -16,11 +16,13 @@ from pipeline.media.ts.scan import Scan, Stream, scan
 from pipeline.media.ts.split import CutPoint, cut, places
 from pipeline.stages.segments import LocalSegment, read, slots_of, written
 
-WHOLE = 1 << 62
+WHOLE = 1 << 62  # a row behind the last packet of any segment
 
 
 def cut_inside(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSegment, ...]:
-    """Cut every segment where one of its streams becomes another; each part is a file."""
+    """Cut every segment where one of its streams becomes another; each part is a file in
+    ``folder``.  StorageError if a segment's file changed.
+    """
     new: list[LocalSegment] = []
     for segment in segments:
         turns = _turns(segment.slot)
@@ -41,7 +43,7 @@ def _turns(slot: Slot) -> dict[int, tuple[int, ...]]:
 
 
 def _parts(slot: Slot, where: Sequence[CutPoint], datas: Sequence[Bytes]) -> list[Slot]:
-    """The slots of the parts of one; how long they last follows from where they begin."""
+    """The slots of the parts of a segment; their EXTINF follows from where they begin."""
     before = slot.scan
     assert before is not None
     names = [slot.name, *(f"{slot.name}@{place.row * PACKET}" for place in where)]
@@ -63,7 +65,9 @@ def _parts(slot: Slot, where: Sequence[CutPoint], datas: Sequence[Bytes]) -> lis
 
 
 def scanned(name: str, data: Bytes, before: Scan) -> Scan:
-    """The scan of what a segment became, with all that was wrong with it."""
+    """The scan of what a segment became, with the findings, faults and container's configurations
+    of the scan ``before``.
+    """
     hurt = None if before.faults is None else (0, WHOLE)
     told = {s.codec: s.config for s in before.streams.values() if s.codec}  # by the container
     after = scan(name, data)
@@ -82,7 +86,7 @@ def scanned(name: str, data: Bytes, before: Scan) -> Scan:
 
 
 def _begin(found: Scan) -> int:
-    """When its first picture is shown, or its first sound is heard."""
+    """The earliest PTS of the pictures of a segment, else of its sound; 0 without any."""
     timed = [s for s in found.streams.values() if s.codec and (s.pts >= 0).any()]
     timed.sort(key=lambda stream: stream.codec is None or stream.codec.kind != "video")
     if not timed:
@@ -92,8 +96,8 @@ def _begin(found: Scan) -> int:
 
 
 def cut_between(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSegment, ...]:
-    """Where a format changes between two segments, no unit may stand in both: its end goes to the
-    first.
+    """Move the end of a unit that stands in two segments to the first, where the format changes
+    between them; rewritten segments are files in ``folder``.
     """
     new = list(segments)
     for number in borders(slots_of(segments)):
@@ -113,7 +117,7 @@ def cut_between(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSe
 
 
 def borders(slots: Sequence[Slot]) -> Iterator[int]:
-    """Segments whose format is not that of the one before."""
+    """Numbers of the slots whose format is not that of the slot before."""
     changes = by_segment(survey(slots).changes)
     streams = {n: {c.kind: c.was for c in of} for n, of in changes.items()}
     for number in range(1, len(slots)):
@@ -122,8 +126,8 @@ def borders(slots: Sequence[Slot]) -> Iterator[int]:
 
 
 def _goes_on(before: Scan, here: Scan) -> bool:
-    """A PES of the first ends in the second, or a frame of sound may, and nothing is wrong with
-    either.
+    """Whether a PES of the first segment ends in the second, or a frame of sound may, and nothing
+    is wrong with either.
     """
     whole = before.faults is None and here.faults is None and not before.cut
     pairs = [(before.streams[pid], s) for pid, s in here.streams.items() if pid in before.streams]

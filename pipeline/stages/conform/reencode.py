@@ -1,6 +1,6 @@
 """Re-encode what has another format than its track.  Long: survey, encoding and checks are one.
 
-Nothing else is touched.
+Nothing else is touched.  Times are ticks of 90 kHz.
 """
 
 import math
@@ -37,34 +37,40 @@ PROFILES = {66: "baseline", 77: "main"}
 STALL = 600.0  # seconds an encoder may take nothing: it decodes ahead
 FIRST = 0x100  # PID of the only stream ffmpeg writes
 GAP = 0.05  # seconds without sound: more than two frames
-SHORT = 0.1  # seconds of sound that may be missing without a word
+SHORT = 0.1  # seconds of sound that may be missing without a finding
 FULL_HD = 1920 * 1088  # pixels
 CODE = b"\0\0\0\1"
 SLICE = b"\x88\x80"
-BASELINE = bytes.fromhex("6742c00aa6117b011000000300100000030140f1226118")  # of no matter what
+BASELINE = bytes.fromhex("6742c00aa6117b011000000300100000030140f1226118")  # any valid SPS
 SILENT = adts.AdtsHeader(2, RATE, 1).fixed_part
 
 
 class Encoded(Struct, frozen=True, eq=False):
-    """What became of the changes: new PES by segment and kind, and what is to be said of it."""
+    """What became of the changes."""
 
+    # by number of the slot and kind: new PES, with stamps of 33 bits
     samples: Mapping[tuple[int, str], Sequence[Sample]] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     reencoded: tuple[Reencoded, ...] = ()
 
 
 class Source(Struct, frozen=True, eq=False):
-    """What is re-encoded, and with what; without ``ffmpeg`` it is only said what would be."""
+    """What is re-encoded, and with what; without ``ffmpeg`` stand-ins with the same times are made
+    instead.
+    """
 
     slots: Sequence[Slot]
     survey: Survey
     read: Callable[[int], Opened]  # a segment by its number
-    folder: Path
+    folder: Path  # for temporary files
     ffmpeg: Ffmpeg | None
 
 
 def reencode(source: Source) -> Encoded:
-    """Every run of changes, each picture or stretch of sound checked against what it was."""
+    """Re-encode every run of changes, each picture or stretch of sound compared with what it was.
+    Where ffmpeg fails, findings say what is missing.  FfmpegMissingError if it lacks a decoder,
+    StorageError if a segment's file changed.
+    """
     made: dict[tuple[int, str], Sequence[Sample]] = {}
     numbers = _numbers(source.survey)
     findings: list[Finding] = []
@@ -90,8 +96,8 @@ def reencode(source: Source) -> Encoded:
 
 
 def _numbers(survey: Survey) -> dict[StreamFormat, int]:
-    """The number of the new parameter sets of each format: an encoder keeps its colours, and what
-    else it says there differs from the next.
+    """The id of the new parameter sets of each format: colours and other fields of the source stay
+    in them, so each format gets one of its own.
     """
     taken = survey.wanted["video"].numbers if "video" in survey.wanted else ()
     free = [n for n in range(NUMBERS - 1, -1, -1) if n not in taken] or [NUMBERS - 1]
@@ -102,7 +108,7 @@ def _numbers(survey: Survey) -> dict[StreamFormat, int]:
 def _encoded(
     source: Source, run: Sequence[Change], codec: Mapping[str, object]
 ) -> tuple[list[Sample], str]:
-    """What ffmpeg makes of a run, nothing where it cannot read it; and the last of what it says."""
+    """The PES that ffmpeg makes of a run, empty where it fails; and the last of its messages."""
     assert source.ffmpeg is not None
     output = source.folder / "run.ts"
     private = _private(run[0])
@@ -130,13 +136,15 @@ def _encoded(
 
 
 def _private(change: Change) -> bool:
-    """Only another container carries it: what was made of that is no use to ffmpeg."""
+    """Whether only another container carries the codec: ffmpeg cannot read our transport stream of
+    it.
+    """
     return change.was.codec.carriage is Carriage.UNIT
 
 
 def _complaint(said: str, source: Source, run: Sequence[Change]) -> str:
-    """The last thing ffmpeg says that is not about the streams beside the one that is encoded: it
-    looks at all of them.
+    """The last message of ffmpeg that is not about other streams than the one that is encoded, as
+    it reads all of them.
     """
     scans = [(scan, c.pid) for c in run if (scan := source.slots[c.number].scan)]
     beside = {
@@ -151,7 +159,7 @@ def _complaint(said: str, source: Source, run: Sequence[Change]) -> str:
 
 
 def _alone(piece: Opened, change: Change) -> bytes:
-    """A transport stream; of another container only the stream that is wanted: ffmpeg would guess
+    """A transport stream; if made of another container, only the wanted stream: ffmpeg would guess
     what the others are.
     """
     if not piece.file:
@@ -183,18 +191,18 @@ def _pictures_as(wanted: TargetFormat, number: int) -> dict[str, object]:
 
 
 class _Times(Struct, frozen=True, eq=False):
-    """When the units of a run are shown, unwrapped around its first; what comes behind it."""
+    """When the units of a run are shown, unwrapped around its first stamp."""
 
-    base: int
-    old: tuple[Ticks, ...]  # by segment
-    limit: float  # where the run ends
+    base: int  # the first stamp
+    old: tuple[Ticks, ...]  # PTS by segment
+    limit: float  # where the run ends; infinite where that is not known
 
     def near(self, raw: int) -> int:
-        """A stamp on the same clock."""
+        """A 33-bit stamp, unwrapped."""
         return self.base + int(signed(np.array([raw - self.base], np.int64))[0])
 
     def shared(self, new: Sequence[Sample]) -> list[list[Sample]]:
-        """To each segment what is shown from its beginning to that of the next."""
+        """For each segment the PES that are shown from its beginning to that of the next."""
         starts = [int(pts.min()) for pts in self.old]
         shares: list[list[Sample]] = [[] for _ in starts]
         for sample in new:
@@ -229,7 +237,7 @@ def _times(source: Source, run: Sequence[Change]) -> _Times:
 
 
 def _pictures_last(source: Source, change: Change) -> float:
-    """How long the pictures beside the sound of a segment last."""
+    """Ticks that the pictures beside the sound of a segment last; infinite without any."""
     scan = source.slots[change.number].scan
     streams = scan.streams.values() if scan and change.kind == "audio" else ()
     for stream in streams:
@@ -242,7 +250,7 @@ def _pictures_last(source: Source, change: Change) -> float:
 
 
 def _first_behind(source: Source, change: Change) -> Ticks | None:
-    """Where the next segment goes on with the same kind of stream."""
+    """The first PTS of the same kind of stream in the next segment, one value; None without."""
     slots = source.slots[change.number + 1 : change.number + 2]
     for scan in (slot.scan for slot in slots if slot.scan):
         for stream in scan.streams.values():
@@ -261,7 +269,7 @@ def _stream(source: Source, change: Change) -> Stream:
 def _pictures(
     source: Source, run: Sequence[Change], wanted: TargetFormat, new: Sequence[Sample]
 ) -> list[list[Sample]]:
-    """The new pictures by segment, as long decoded before they are shown as those that stay."""
+    """The new pictures by segment, with the delay from DTS to PTS of those that stay."""
     times = _times(source, run)
     if source.ffmpeg is None:
         shown = [int(pts) for old in times.old for pts in sorted(old)]
@@ -299,7 +307,7 @@ def _sound(
 
 
 def _inside(moment: float, spans: Sequence[tuple[float, float]]) -> bool:
-    """In one of these spans, which lie one behind the other."""
+    """Whether a moment lies in one of these spans, which are in order."""
     at = bisect_right(spans, (moment, math.inf)) - 1
     return at >= 0 and moment < spans[at][1]
 
@@ -320,7 +328,7 @@ def _holes(source: Source, change: Change, times: _Times) -> Iterator[tuple[floa
 def _lacking(
     source: Source, run: Sequence[Change], shares: Sequence[Sequence[Sample]]
 ) -> Iterator[Finding]:
-    """Sound that did not come out of a run; how long its last PES lasts may not be known."""
+    """A DECODE for sound that did not come out of a run, beyond ``SHORT``."""
     times = _times(source, run)
     end = times.limit if times.limit < math.inf else float(times.old[-1].max())
     gone = sum(b - a for change in run for a, b in _holes(source, change, times))
@@ -340,7 +348,7 @@ def _wrapped(sample: Sample) -> Sample:
 
 
 def _stand_in(wanted: TargetFormat, key: bool) -> bytes:
-    """A picture that cannot be shown, where only its time counts."""
+    """A picture that cannot be shown, for where only its time counts."""
     sps = wanted.like.config if wanted.like and wanted.like.config else BASELINE
     return CODE + sps + CODE + b"\x65" + SLICE if key else CODE + b"\x41" + SLICE
 
@@ -360,7 +368,7 @@ def _record(
 def _said(
     source: Source, change: Change, one: Reencoded, mine: Sequence[Sample]
 ) -> Iterator[Finding]:
-    """What was done, and what did not come out of it."""
+    """Findings about what was done, and what could not be decoded."""
     own = not _private(change) and change.was.codec.copied
     id = CHANGES[change.was.codec.kind] if own else "ES_CODEC"
     detail = f"{one.was}, {one.units} units of {one.seconds:g} s"

@@ -38,8 +38,9 @@ def rewritten(
     on_change: OnChange,
     format: Format,
 ) -> Conformed:
-    """Cut what has two formats and re-encode what must be.  Without ``ffmpeg`` something with the
-    same times stands in the place of what would be encoded.
+    """Cut segments with two formats and re-encode what must be, into ``folder``.  Without
+    ``ffmpeg`` stand-ins with the same times take the place of what would be encoded.  StorageError
+    if a segment's file changed.
     """
     segments = _cut(segments, folder, on_change)
     slots = slots_of(segments)
@@ -65,7 +66,7 @@ def rewritten(
 
 
 class _Anew(Struct, frozen=True):
-    """A segment that gets new streams: which one, and what was encoded for all of them."""
+    """A segment that gets new streams, and what was encoded for all segments."""
 
     number: int
     slot: Slot
@@ -74,23 +75,23 @@ class _Anew(Struct, frozen=True):
 
     @property
     def scan(self) -> Scan:
-        """Of the segment as it was."""
+        """The scan of the segment as it was."""
         assert self.slot.scan is not None
         return self.slot.scan
 
     @property
     def old(self) -> Sequence[Change]:
-        """What of it must not stay."""
+        """The streams of the segment that are replaced."""
         return by_segment(self.found.changes)[self.number]
 
 
 def _begun(slot: Slot) -> Slot:
-    """Its counters need not go on from those of the segment before."""
+    """The slot, with counters that need not continue the segment before."""
     return replace(slot, scan=begun_anew(slot.scan))
 
 
 def _scanned(one: _Anew, data: Bytes) -> Scan:
-    """What a segment holds with its new streams, and what of it is gone."""
+    """The scan of a segment with its new streams, and what is gone of it."""
     name = one.slot.name
     scan = _counted(scanned(name, data, one.scan), one.scan)
     if any(f.segment == name and f.severity is Severity.ERROR for f in one.made.findings):
@@ -99,7 +100,7 @@ def _scanned(one: _Anew, data: Bytes) -> Scan:
 
 
 def _gone(one: _Anew) -> dict[int, tuple[int, int]]:
-    """From when to when it held streams of which nothing came out, by their new PIDs."""
+    """From when to when (ticks) the segment held streams of which nothing came out, by new PID."""
     gone = {}
     for change in one.old:
         if not one.made.samples[one.number, change.kind]:
@@ -112,7 +113,7 @@ def _gone(one: _Anew) -> dict[int, tuple[int, int]]:
 
 
 def _counted(after: Scan, before: Scan) -> Scan:
-    """With the counters it had: they tell whether packets are missing in it and beside it."""
+    """The new scan with the counters of the old one, which show whether packets are missing."""
     streams = {
         pid: replace(s, counters=before.streams[pid].counters, lost=before.streams[pid].lost)
         if pid in before.streams
@@ -125,13 +126,13 @@ def _counted(after: Scan, before: Scan) -> Scan:
 def _cut(
     segments: Sequence[LocalSegment], folder: Path, on_change: OnChange
 ) -> Sequence[LocalSegment]:
-    """No segment has two formats; if there are to be several files, nothing stands in two."""
+    """Cut segments with two formats; for several files, so that no unit stands in two of them."""
     segments = cut_inside(segments, folder)
     return cut_between(segments, folder) if on_change is OnChange.SPLIT else segments
 
 
 def _rewritten(one: _Anew, data: Bytes, listed: Set[int]) -> Bytes:
-    """The segment with its new streams in the place of the old ones."""
+    """The segment with its new streams in place of the old ones."""
     wanted, scan = one.found.wanted, one.scan
     streams = [
         MuxStream(wanted[kind].pid, ENCODED[kind], mine)
@@ -168,6 +169,6 @@ def _rewritten(one: _Anew, data: Bytes, listed: Set[int]) -> Bytes:
 
 
 def _behind(found: Survey, slots: Sequence[Slot]) -> set[int]:
-    """Segments at a change of format, and those behind: counters need not go on there."""
+    """Numbers of segments at a change of format, and behind one: counters need not go on there."""
     changed = set(by_segment(found.changes))
     return {n for n, slot in enumerate(slots) if slot.scan and {n, n - 1} & changed}

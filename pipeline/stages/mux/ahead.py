@@ -1,9 +1,9 @@
 """A file that is made while its segments are still being read.
 
-Most recordings have no fault, and the plan of those is known from their first segments.  So ffmpeg
-is given every segment as soon as it was looked at, and the file is proven while all of it is
-planned.  If the plan is the one that was foreseen, that is it.  If not, the file is made again with
-the plan: what comes out is the same, only later.
+Most recordings have no fault, and their plan is known from the first segments.  So ffmpeg gets
+every segment as soon as it is scanned, and the file is proven while everything is planned.  If the
+plan is the one that was foreseen, the file counts.  If not, the file is made again with the plan:
+the result is the same, only later.
 """
 
 import threading
@@ -35,12 +35,14 @@ from pipeline.stages.mux.converted import Converted, Tally, lanes_of
 from pipeline.stages.segments import LocalSegment, read, slots_of
 
 Progress = Callable[[str, int], None]
-Proof = TypeVar("Proof")  # what a file is found to be; None of this stage's business
+Proof = TypeVar("Proof")  # what a file is found to be: opaque to this stage
 Prove = Callable[[Path, Converted, Progress], Proof]
 
 
 class Ahead(Generic[Proof]):
-    """Takes segments in the order of the playlist; whoever begins one closes it."""
+    """Takes segments in the order of the playlist; whoever creates one closes it.  What goes wrong
+    never leaves it: the file is then made again by the plan, where it shows.
+    """
 
     def __init__(
         self,
@@ -52,8 +54,8 @@ class Ahead(Generic[Proof]):
         progress: Progress,
         prove: Prove[Proof],
     ) -> None:
-        """``place`` is asked for the file when it is begun; ``promised`` are the seconds of each
-        segment by its EXTINF; ``prove`` reads the file once it is there.
+        """``place`` gives the path of the file when it is begun; ``promised`` are the seconds of
+        each segment by its EXTINF; ``prove`` reads the file once it is there.
         """
         self.output: Path | None = None
         self._prove = prove
@@ -65,8 +67,8 @@ class Ahead(Generic[Proof]):
         self._closed = len(promised) <= FIRST
 
     def take(self, segment: LocalSegment, stream: TransportStream | None) -> None:
-        """The next segment, and its packets if they are in memory: they are edited, and go to
-        ffmpeg while others are taken.
+        """Take the next segment, and its packets if they are in memory: they are edited in place,
+        and go to ffmpeg while other segments are taken.
         """
         if self._closed:
             return
@@ -77,7 +79,7 @@ class Ahead(Generic[Proof]):
                     self._begin()
             elif not self._pass.add(segment, stream):
                 self.close()
-        except (RecpipeError, OSError, Changed):  # with the plan it will be seen what that is
+        except (RecpipeError, OSError, Changed):  # it shows again when the plan is carried out
             self.close()
 
     def _begin(self) -> None:
@@ -100,26 +102,26 @@ class Ahead(Generic[Proof]):
     def finished(
         self, plan: Plan, segments: Sequence[LocalSegment], argv: Sequence[str]
     ) -> Converted | None:
-        """The file, if it is the one that is to be made of all segments by their plan; else None,
-        and nothing is left of it.
+        """The file, if it is the one to be made of all segments by their plan and the command
+        ``argv``; else None, and ffmpeg is stopped.
         """
         try:
             if self._pass is not None and self._pass.is_of(plan, segments, argv):
                 self._proven = made, _ = self._pass.proven()
                 self._progress("convert", self._pass.size)
                 return made
-        except (RecpipeError, OSError):  # as it would end with the plan, which tells it
+        except (RecpipeError, OSError):  # it shows again when the plan is carried out
             pass
         finally:
             self.close()
         return None
 
     def proof_of(self, made: Converted) -> Proof | None:
-        """What the file was found to be, if it is the one that was finished here."""
+        """What ``prove`` returned, if the file is the one that was finished here; else None."""
         return self._proven[1] if self._proven and self._proven[0] is made else None
 
     def close(self) -> None:
-        """End what was begun and is not finished; no more is taken."""
+        """Stop what was begun and is not finished; later segments are ignored.  Safe to repeat."""
         self._closed = True
         if self._pass is not None:
             self._pass.close()
@@ -127,8 +129,8 @@ class Ahead(Generic[Proof]):
 
 
 class _Asked(Struct, Generic[Proof], frozen=True):
-    """What ffmpeg was told, where it writes, what is wanted of it, of how many segments, and how it
-    is proven.
+    """How ffmpeg was called, where it writes, the file that is wanted, of how many segments, and
+    how it is proven.
     """
 
     argv: Sequence[str]
@@ -150,7 +152,7 @@ class _Pass(Generic[Proof]):
         self.size = 0  # bytes of all segments
         self._tally = Tally(self._lanes)
         self._stitcher = Stitcher(self._lanes, {} if wanted.sparse_sound else quiets(self._lanes))
-        self._last: tuple[Placed, Stitched] | None = None  # what pauses behind it is not known yet
+        self._last: tuple[Placed, Stitched] | None = None  # pauses behind it are not known yet
         self._open = ExitStack()
         self._muxer = self._open.enter_context(Muxer(asked.argv, env=ffmpeg.env))
         self._writer = self._open.enter_context(ThreadPoolExecutor(1))
@@ -162,13 +164,13 @@ class _Pass(Generic[Proof]):
         self._proof: Future[tuple[Converted, Proof]] | None = None
 
     def open(self, first: Plan, segments: Sequence[LocalSegment]) -> None:
-        """Tell ffmpeg of the streams."""
+        """Write tables and introductions of the streams to ffmpeg."""
         self._pending = self._writer.submit(
             self._muxer.write, opening(first, self._lanes, None, segments)
         )
 
     def add(self, segment: LocalSegment, stream: TransportStream | None = None) -> bool:
-        """One segment more; False if no such segment was foreseen."""
+        """Add the next segment; False if it is not as foreseen."""
         placed = None if segment.findings else self._foreseen.place(segment.slot)
         if placed is None:
             return False
@@ -187,7 +189,7 @@ class _Pass(Generic[Proof]):
         return True
 
     def _write_last(self, following: dict[int, int], end: float | None = None) -> None:
-        """Give ffmpeg the last segment, and silence up to where each lane goes on behind it."""
+        """Write the last segment to ffmpeg, and silence up to where each lane goes on behind it."""
         if self._last is None:
             return
         placed, stitched = self._last
@@ -203,7 +205,7 @@ class _Pass(Generic[Proof]):
         self._last = None
 
     def is_of(self, plan: Plan, segments: Sequence[LocalSegment], argv: Sequence[str]) -> bool:
-        """All that ffmpeg was told and given is what the plan asks for."""
+        """Whether the command and all that ffmpeg got is what the plan asks for."""
         return (
             tuple(argv) == tuple(self._asked.argv)
             and self._foreseen.is_what_came(plan)
@@ -222,15 +224,15 @@ class _Pass(Generic[Proof]):
         return made, self._asked.prove(self._asked.output, made, self._go_on)
 
     def _go_on(self, stage: str, count: int) -> None:
-        """Nobody reads to its end what nobody wants."""
+        """A progress callback: MuxingError once the file is no longer wanted."""
         if self._stopped.is_set():
             raise MuxingError("stopped")
 
     def proven(self) -> tuple[Converted, Proof]:
-        """The file and its proof, once all segments were added."""
+        """Wait for the file and its proof; only once all segments were added."""
         assert self._proof is not None
         return self._proof.result()
 
     def close(self) -> None:
-        """End ffmpeg."""
+        """Stop ffmpeg."""
         self._open.close()

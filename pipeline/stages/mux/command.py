@@ -1,4 +1,4 @@
-"""How ffmpeg is called for a plan, and what it is shown of the streams first."""
+"""How ffmpeg is called for a plan, and what it gets of the streams first."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain, islice
@@ -31,17 +31,19 @@ class OutputSpec(Struct, frozen=True, eq=False):
     """The file that is to be made."""
 
     format: Format
-    in_one_pass: bool = True  # room for the index is kept in front; too little, and it fails
-    marks: Marks = NO_MARKS  # what it is to say of its holes
-    fills: Sequence[Fill] = ()  # what goes into them
-    made: Mapping[int, EncodedUnits] = field(default_factory=dict)  # and of what, by PID
+    in_one_pass: bool = True  # room for the index is kept in front; with too little, muxing fails
+    marks: Marks = NO_MARKS  # chapters and comment about its holes
+    fills: Sequence[Fill] = ()  # units that go into holes
+    made: Mapping[int, EncodedUnits] = field(default_factory=dict)  # by PID, of which fills consist
     sparse_sound: bool = False  # sound that pauses is not filled with silence
 
 
 def command(
     plan: Plan, ffmpeg: Ffmpeg, output: Path, wanted: OutputSpec, *, room: int | None
 ) -> list[str]:
-    """How ffmpeg is called; ``room`` bytes are kept for the index, besides what marks need."""
+    """The argv of ffmpeg; ``room`` bytes are kept for the index, besides what marks need; None: the
+    file is rewritten at the end.
+    """
     lanes = lanes_of(plan, wanted.format)
     fed = feed_of(lanes) is not None
     metadata = wanted.marks.metadata if wanted.marks != NO_MARKS else ""
@@ -67,15 +69,17 @@ def command(
 
 
 def _created(plan: Plan) -> str | None:
-    """When the recording began, in whole seconds as an MP4 has it (ISO/IEC 14496-12 clause 8.2.2):
-    the names of its first segments tell that as well as all of them.
+    """When the recording began by its first slice names, ISO 8601 in whole seconds, as an MP4 has
+    it (creation_time, ISO/IEC 14496-12 clause 8.2.2); None where no name has a time.
     """
     told = iso(wall_clock(plan.placed).at(0.0))
     return f"{told[:19]}Z" if told else None
 
 
 def feed_of(lanes: tuple[Lane, ...]) -> "Feed | None":
-    """Fragmented MP4 for ffmpeg, where a transport stream has no room for a codec."""
+    """A writer of fragmented MP4 for ffmpeg, where a transport stream cannot carry a codec; else
+    None.
+    """
     if all(lane.codec.carriage is not Carriage.UNIT for lane in lanes):
         return None
     from pipeline.media.stitch.fmp4_writer import Feed
@@ -89,7 +93,9 @@ def opening(
     feed: "Feed | None",
     segments: Sequence[LocalSegment],
 ) -> list[bytes]:
-    """What the muxer is told of the streams before the first segment."""
+    """The bytes the muxer gets before the first segment: tables or an initialisation section, and
+    an introduction of each lane that begins late.
+    """
     late = _late(plan, lanes)
     if feed is None:
         shown = [_introduction(plan, x, segments) for x in late]
@@ -99,14 +105,14 @@ def opening(
 
 
 def _lasting(lanes: Sequence[Lane], kind: str, clock: int) -> int | None:
-    """How long a unit lasts, in ticks of a clock."""
+    """Ticks of a ``clock`` (Hz) that a unit of this kind lasts; None without such a lane."""
     unit = next((lane.unit for lane in lanes if lane.codec.kind == kind), 0.0)
     return round(unit * clock / HZ) or None
 
 
 def _late(plan: Plan, lanes: Sequence[Lane]) -> list[Lane]:
-    """Lanes of which the muxer would not find enough within a second of the others: of a screen
-    that stands still as little as of what is not there yet.
+    """Lanes of which the muxer would not find enough units within a second of the others: they
+    begin late, or a screen stands still.
     """
     if len(lanes) == 1:  # nothing stands in between
         return []
@@ -116,7 +122,7 @@ def _late(plan: Plan, lanes: Sequence[Lane]) -> list[Lane]:
 
 
 def _times(plan: Plan, lane: Lane) -> list[int]:
-    """When its first units are decoded, as many as introduce it."""
+    """DTS of the first units of a lane, as many as introduce it."""
     stamps = (p.stamps[lane.pid][1] for p in plan.placed if lane.pid in p.stamps)
     return list(islice(chain.from_iterable(dts[dts >= 0].tolist() for dts in stamps), TIMES))
 
@@ -136,7 +142,7 @@ def _first(
     lane: Lane,
     segments: Sequence[LocalSegment],
 ) -> Units:
-    """The units of the first segment that has some of a lane: the muxer has to know them."""
+    """The units of the first segment that has some of a lane, for the initialisation section."""
     for placed in plan.placed:
         if lane.pid in placed.stamps:
             data = read(segments[placed.number])

@@ -21,21 +21,21 @@ class Converted(Struct, frozen=True, eq=False):
     """What was fed to ffmpeg, unit by unit and lane by lane, and what it said."""
 
     lanes: tuple[Lane, ...]
-    expected: tuple[tuple[Stretch, ...], ...]  # by lane
+    expected: tuple[tuple[Stretch, ...], ...]  # by lane, one for each segment or filled hole
     findings: tuple[Finding, ...] = ()
-    command: tuple[str, ...] = ()
-    messages: str = ""
+    command: tuple[str, ...] = ()  # argv
+    messages: str = ""  # of ffmpeg
     lengths: tuple[int, ...] = ()  # bytes of each segment in a stream, without the tables
-    marks: Marks = NO_MARKS  # what the file was told of its holes
-    fills: tuple[Fill, ...] = ()  # where units were made
+    marks: Marks = NO_MARKS  # chapters and comment that the file got
+    fills: tuple[Fill, ...] = ()  # where units were put in
 
     @property
     def held(self) -> tuple[tuple[Stretch, ...], ...]:
-        """What of it the segments held."""
+        """The units that the segments held, by lane, without those that were put in."""
         return tuple(tuple(s.own for s in stretches if not s.made) for stretches in self.expected)
 
     def filled(self, lane: Lane) -> dict[str, int]:
-        """How many units were put in, by the segment they stand in or in front of."""
+        """How many units were put in, by the name of the segment they are in or in front of."""
         found: dict[str, int] = {}
         for stretch in self.expected[self.lanes.index(lane)]:
             if stretch.filled:
@@ -52,7 +52,7 @@ class Tally:
         self._findings: list[Finding] = []
 
     def add(self, placed: Placed, stitched: Stitched) -> None:
-        """One segment more, or what fills the hole in front of it."""
+        """Add one segment, or what fills the hole in front of it."""
         self._findings += stitched.findings
         for lane, stretches in zip(self._lanes, self._expected, strict=True):
             if not stitched.made or lane.pid in stitched.units:
@@ -60,12 +60,14 @@ class Tally:
                 stretches.append(Stretch(placed.slot.name, held, stitched.made))
 
     def converted(self) -> Converted:
-        """All of them."""
+        """What was added so far."""
         return Converted(self._lanes, tuple(map(tuple, self._expected)), tuple(self._findings))
 
 
 def lanes_of(plan: Plan, format: Format) -> tuple[Lane, ...]:
-    """The lanes a format can hold: sound only, the first alone where there is room for one."""
+    """The lanes of a plan that a format can hold: all (MP4, TS), all of sound (M4A), else the first
+    of sound.
+    """
     audio = tuple(lane for lane in plan.lanes if lane.codec.kind == "audio")
     if format in (Format.MP4, Format.TS):
         return plan.lanes
