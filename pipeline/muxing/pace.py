@@ -10,13 +10,15 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.sample_ts import SAMPLE
 
 SLOW = 30.0  # MB a second of CPU: builds with a C library of their own stay below
-SIZE = 8 << 20  # bytes that tell
+SIZE = 8 << 20  # bytes that are enough to measure
 READ = ("-nostdin", "-v", "quiet", "-f", "mpegts", "-i", "pipe:0", "-map", "0", "-c", "copy")
 NOWHERE = ("-f", "null", "-")
 
 
 def pace(found: Ffmpeg, environ: Mapping[str, str] = os.environ) -> float | None:
-    """MB of a transport stream for each second of CPU, its start left aside; None if it fails."""
+    """MB (10^6 bytes) of a transport stream for each second of CPU, without the start of ffmpeg;
+    None if it fails.
+    """
     times = SIZE // len(SAMPLE)
     try:
         start, spent = (_spent(found, environ, SAMPLE * n) for n in (1, times))
@@ -26,7 +28,7 @@ def pace(found: Ffmpeg, environ: Mapping[str, str] = os.environ) -> float | None
 
 
 def _spent(found: Ffmpeg, environ: Mapping[str, str], data: bytes) -> float:
-    """Seconds of CPU, which other work on the machine changes little."""
+    """Seconds of CPU for these bytes, which other work on the machine changes little."""
     with tempfile.TemporaryFile() as file:
         file.write(data)
         file.seek(0)

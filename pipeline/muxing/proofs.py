@@ -1,4 +1,4 @@
-"""What was proved about a pair of binaries, and the memory of it from one run to the next."""
+"""What was proven about a pair of binaries, remembered from one run to the next."""
 
 import json
 import os
@@ -13,24 +13,26 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class FfmpegTrial:
-    """``outcome`` is for people; ``env`` is what both binaries need in their environment."""
+    """The result of trying a pair of binaries."""
 
     usable: bool
-    outcome: str
-    version: str
-    env: Mapping[str, str] = field(default_factory=dict, hash=False)
-    lasting: bool = True  # False: it may turn out otherwise the next time, as with a timeout
+    outcome: str  # for people
+    version: str  # of ffmpeg
+    env: Mapping[str, str] = field(default_factory=dict, hash=False)  # both need it
+    lasting: bool = True  # False: the next trial may end differently, as after a timeout
 
 
 class Proofs:
-    """Proofs by path, mtime and size of both binaries.  Losing the file costs only time."""
+    """Proofs by path, mtime and size of both binaries, in a JSON file; None keeps none.  A file
+    that cannot be read or written is ignored: that costs only time.
+    """
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
         self._pairs = self._read()
 
     def recall(self, ffmpeg: Path, ffprobe: Path) -> FfmpegTrial | None:
-        """What is known, if both binaries are still the same."""
+        """The proof of a pair, if both binaries are still the same; else None."""
         match self._pairs.get(stamp(ffmpeg, ffprobe)):
             case {
                 "usable": bool(usable),
@@ -43,7 +45,9 @@ class Proofs:
         return None
 
     def remember(self, key: str, proof: FfmpegTrial) -> None:
-        """Keep a lasting proof, and forget those of earlier versions of the same binaries."""
+        """Keep a lasting proof under the key of :func:`stamp`, and forget those of earlier versions
+        of the same binaries.
+        """
         if not (key and self._file and proof.lasting):
             return
         others = {k: v for k, v in self._read().items() if _paths(k) != _paths(key)}
@@ -77,7 +81,7 @@ class Proofs:
 
 
 def stamp(ffmpeg: Path, ffprobe: Path) -> str:
-    """Changes with the binaries; empty when they cannot be looked at."""
+    """A key that changes with the binaries; empty when one of them is not there."""
     try:
         stats = [(path, path.stat()) for path in (ffmpeg, ffprobe)]
     except OSError:
@@ -86,7 +90,9 @@ def stamp(ffmpeg: Path, ffprobe: Path) -> str:
 
 
 def default_file(environ: Mapping[str, str]) -> Path | None:
-    """XDG Base Directory Specification: a relative XDG_CACHE_HOME is to be ignored."""
+    """Where proofs are kept: in XDG_CACHE_HOME, else HOME/.cache (XDG Base Directory Specification:
+    relative paths are ignored); None without both.
+    """
     for name, below in (("XDG_CACHE_HOME", ""), ("HOME", ".cache")):
         folder = Path(environ.get(name, ""))
         if folder.is_absolute():

@@ -1,4 +1,7 @@
-"""Prove that a pair of binaries remuxes a transport stream; ``-version`` proves nothing."""
+"""Prove that a pair of binaries remuxes a transport stream; ``-version`` proves nothing.
+
+A binary that hangs, crashes or floods is an outcome, not an exception.
+"""
 
 import json
 import os
@@ -44,16 +47,16 @@ PROBE = (
 
 
 class Exit(Struct, frozen=True):
-    """How a child ended, with no more than ``OUTPUT_LIMIT`` bytes of what it wrote."""
+    """How a child process ended, with at most ``OUTPUT_LIMIT`` bytes of each output."""
 
-    code: int | None = None  # None: it was not started, or it was killed by us
+    code: int | None = None  # None: it was not started, or we killed it
     stdout: bytes = b""
     stderr: bytes = b""
     problem: str = ""  # why there is no code
 
     @property
     def signal(self) -> int:
-        """The signal that ended it, also when a shell in between reports it as 128 + n."""
+        """The signal that ended it, also if a shell in between reports it as 128 + n; 0 if none."""
         code = self.code or 0
         if code < 0:
             return -code
@@ -63,7 +66,9 @@ class Exit(Struct, frozen=True):
 def prove(
     ffmpeg: Path, ffprobe: Path, *, environ: Mapping[str, str], timeout: float = 10.0
 ) -> FfmpegTrial:
-    """Remux and probe the sample; after a segmentation fault once more without gconv."""
+    """Remux and probe the sample, within ``timeout`` seconds each; after a segmentation fault again
+    without gconv.
+    """
     proof, crashed = _attempt(ffmpeg, ffprobe, environ, {}, timeout=timeout)
     if not crashed:
         return proof
@@ -101,7 +106,7 @@ def _attempt(
 
 
 def _failure(ended: Exit, doing: str) -> str:
-    """What went wrong with the child as such, or nothing."""
+    """What went wrong with the child process itself; empty if nothing."""
     what = f"{doing} a transport stream"
     if ended.code is None:
         return f"{ended.problem} {what}"
@@ -144,7 +149,7 @@ def _shown(env: Mapping[str, str]) -> str:
 
 
 def _run(argv: list[str], env: Mapping[str, str], timeout: float) -> Exit:
-    """Feed the sample to a child in its own process group, which is gone afterwards."""
+    """Feed the sample to a child in its own process group, which is killed afterwards."""
     pipe = subprocess.PIPE
     try:
         child = subprocess.Popen(

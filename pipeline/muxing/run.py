@@ -1,4 +1,4 @@
-"""Runs ffmpeg: fed through a pipe, never waited for without end, never left behind."""
+"""Runs ffmpeg: fed through a pipe, never waited for forever, never left running."""
 
 import contextlib
 import fcntl
@@ -25,19 +25,19 @@ from pipeline.errors import (
 
 PIPE = 1 << 20  # bytes the kernel may hold for ffmpeg
 KEPT = 64 << 10  # bytes of its messages that are kept
-# What ffmpeg says of its end once it has said why.
+# Messages about its end that follow the one with the reason.
 ECHOES = re.compile(
     r"Conversion failed!|(\[[^]]*\] )?(Error (selecting an encoder|initializing"
     r"|(opening|parsing options for) (in|out)put file|sending frames to consumers)"
     r"|Task finished with error|Terminating thread|Nothing was written into output)"
 )
-# It cannot, whatever the data is: built without a decoder, or with one for hardware alone.
+# It cannot decode, whatever the data is: built without a decoder, or with one for hardware alone.
 UNABLE = re.compile(r"decoder .*not found|no decoder found|decod.*: Function not implemented", re.I)
 STALL = 60.0  # seconds without any progress before it is taken for hung
-AWAKE = 0.2  # seconds that nothing waits longer than, so that an interrupt is seen
+AWAKE = 0.2  # seconds: nothing waits longer at a time, so that an interrupt is seen
 
 
-_NOT_ITS_INPUT = (  # what ffmpeg ends with where the machine, or ffmpeg itself, is to blame
+_NOT_ITS_INPUT = (  # last messages where the machine, or ffmpeg itself, is to blame
     *("Cannot allocate memory", "Input/output error", "Permission denied", "Too many open files"),
     *("Read-only file system", "File too large", "No such file or directory", "Broken pipe"),
     *("Resource temporarily unavailable", "Device or resource busy", "No such device"),
@@ -47,7 +47,12 @@ _NOT_ITS_INPUT = (  # what ffmpeg ends with where the machine, or ffmpeg itself,
 
 
 class Muxer:
-    """A running ffmpeg.  Leaving the context kills it unless :meth:`finish` returned."""
+    """A running ffmpeg.  Leaving the context kills it unless :meth:`finish` returned.
+
+    MuxingError where it cannot be started, fails, or makes no progress for ``stall`` seconds;
+    RefusedError where it fails for its input; DiskFullError; FfmpegMissingError where it lacks a
+    decoder.
+    """
 
     def __init__(
         self,
@@ -100,7 +105,9 @@ class Muxer:
                     stream.close()
 
     def write(self, chunks: Iterable[memoryview | bytes]) -> None:
-        """Feed bytes; MuxingError when ffmpeg ends or takes nothing for too long."""
+        """Feed bytes; waits while ffmpeg takes none.  The errors of the class if it ends too soon
+        or stalls.
+        """
         poll = select.poll()
         poll.register(self._pipe, select.POLLOUT)
         for chunk in chunks:
@@ -121,7 +128,9 @@ class Muxer:
                 raise MuxingError(self._hung())
 
     def finish(self) -> str:
-        """Wait for the end; returns what ffmpeg said."""
+        """Close its input and wait for its end; returns its messages.  The errors of the class if
+        it fails.
+        """
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
@@ -138,7 +147,7 @@ class Muxer:
 
     @property
     def messages(self) -> str:
-        """The last of what ffmpeg said, one message a line."""
+        """The last ``KEPT`` bytes of its messages, one message per line."""
         return self._messages.decode("utf-8", "replace").strip()
 
     def _read_messages(self) -> None:
@@ -178,14 +187,14 @@ class Muxer:
         return kind(f"{self._name} ended with {code}: {why or 'it said nothing'}")
 
     def kill(self) -> None:
-        """End it at once; whoever feeds it or waits for it gets a MuxingError."""
+        """Kill it at once; whoever feeds it or waits for it gets a MuxingError.  Safe to repeat."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
 
 
 def reason(said: str) -> str:
-    """Of ffmpeg's messages the last that tells why it ended; empty if it said nothing."""
+    """The last of ffmpeg's messages that says why it ended; empty if there are none."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if not ECHOES.match(line)]
     return (telling or lines or [""])[-1]
@@ -195,7 +204,7 @@ _running: set[Muxer] = set()
 
 
 def kill_all() -> None:
-    """End every ffmpeg of this process: threads that wait for one cannot be interrupted."""
+    """Kill every ffmpeg of this process: threads that wait for one cannot be interrupted."""
     for muxer in tuple(_running):
         muxer.kill()
 
@@ -207,12 +216,16 @@ def run(
     timeout: float = STALL,
     stdout: IO[bytes] | int = subprocess.DEVNULL,
 ) -> str:
-    """Run ffmpeg or ffprobe on files, with nothing to read from us; returns what it said."""
+    """Run ffmpeg or ffprobe with empty standard input for at most ``timeout`` seconds; returns its
+    messages.  Raises as :class:`Muxer` does.
+    """
     with Muxer(argv, env=env, stall=timeout, stdout=stdout) as process:
         return process.finish()
 
 
 def _mortal() -> list[str]:
-    """Have the kernel kill ffmpeg when we die; without setpriv it ends when its pipe does."""
+    """A prefix that makes the kernel kill ffmpeg when we die; without setpriv it ends with its
+    pipe.
+    """
     setpriv = which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

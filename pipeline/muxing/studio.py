@@ -1,6 +1,7 @@
-"""Command lines that make test media of computed pictures and sound, and that take results apart.
+"""Command lines (argv lists) that make test media from computed pictures and sound, and that take
+results apart.
 
-Input of encoders is raw: planar YUV 4:2:0 pictures, 16-bit samples.
+Input of encoders is raw: planar YUV 4:2:0 pictures of 8 bits, 16-bit little-endian samples.
 """
 
 from pathlib import Path
@@ -25,22 +26,24 @@ QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y")
 
 
 class Pictures(Struct, frozen=True):
-    """Raw pictures, and what they are encoded with."""
+    """The form of raw pictures, and how they are encoded."""
 
     codec: str  # of CODECS
-    size: tuple[int, int]
+    size: tuple[int, int]  # pixels
     fps: int
 
 
 def encode_pictures(ffmpeg: Path, output: Path, pictures: Pictures, group: int) -> list[str]:
-    """Raw pictures on standard input into an elementary stream; one in ``group`` is a key."""
+    """Raw pictures on standard input into an elementary stream; every ``group``-th one is a key
+    picture.
+    """
     keys = ("-g", str(group), "-keyint_min", str(group))
     encoded = (*_raw(pictures), *CODECS[pictures.codec], *keys)
     return [str(ffmpeg), *QUIET, *encoded, *EXACT, str(output)]
 
 
 def encode_sound(ffmpeg: Path, output: Path, rate: int, channels: int) -> list[str]:
-    """Raw samples on standard input into AAC frames behind ADTS headers."""
+    """Raw samples on standard input (``rate`` in Hz) into AAC frames behind ADTS headers."""
     source = ("-f", "s16le", "-ar", str(rate), "-ac", str(channels), "-i", "pipe:0")
     codec = ("-c:a", "aac", "-b:a", f"{48 * channels}k", "-flags:a", "+bitexact", "-f", "adts")
     return [str(ffmpeg), *QUIET, *source, *codec, str(output)]
@@ -58,7 +61,9 @@ def encode_webm(ffmpeg: Path, output: Path, pictures: Pictures, samples: Path) -
 
 
 def fragment(ffmpeg: Path, folder: Path, seconds: int) -> list[str]:
-    """A transport stream on standard input into fMP4 segments: ``init.mp4`` and ``%05d.m4s``."""
+    """A transport stream on standard input into fragmented MP4 segments of about ``seconds``:
+    ``init.mp4`` and ``%05d.m4s``.
+    """
     source = ("-copyts", "-f", "mpegts", "-i", "pipe:0", "-map", "0", "-c", "copy")
     hls = ("-f", "hls", "-hls_segment_type", "fmp4", "-hls_time", str(seconds))
     names = ("-hls_list_size", "0", "-hls_fmp4_init_filename", "init.mp4")
@@ -67,7 +72,9 @@ def fragment(ffmpeg: Path, folder: Path, seconds: int) -> list[str]:
 
 
 def encrypt(ffmpeg: Path, output: Path, key: bytes, iv: bytes) -> list[str]:
-    """Any bytes on standard input, encrypted as RFC 8216 section 4.3.2.4 says (AES-128)."""
+    """Any bytes on standard input, encrypted with AES-128 (RFC 8216 section 4.3.2.4); key and IV
+    have 16 bytes each.
+    """
     secret = ("-encryption_key", key.hex(), "-encryption_iv", iv.hex())
     raw = ("-f", "data", "-i", "pipe:0", "-map", "0", "-c", "copy", "-f", "data")
     return [str(ffmpeg), *QUIET, *raw, *secret, f"crypto:{output}"]
@@ -83,10 +90,11 @@ def take_apart(
     part: int,
     size: tuple[int, int],
 ) -> list[str]:
-    """Decode one stream of a file: ``times`` lists every frame, ``frames`` holds them raw.
+    """Decode one ``stream`` of a file, "video" or "audio", into two files in ``folder``: ``times``
+    lists every frame, ``frames`` holds them raw.
 
-    Pictures become the brightness of their upper part, one in ``part`` of their height, as so few
-    pixels; sound mono samples.
+    Pictures become the brightness (8 bits) of their upper part, the height divided by ``part``,
+    scaled to ``size`` samples; sound becomes 16-bit mono samples of ``rate`` Hz.
     """
     decoded = {
         "video": (

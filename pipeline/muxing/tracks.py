@@ -15,22 +15,24 @@ SLOWEST = 1_000_000  # bytes a second that ffprobe reads on the slowest of machi
 
 
 class ProbedTrack(Struct):
-    """One stream of a file, as ffprobe reads it packet by packet."""
+    """One stream of a file, as ffprobe reads it packet by packet; times are seconds."""
 
     index: int
-    kind: str = ""
-    codec: str = ""
+    kind: str = ""  # "video", "audio", ...
+    codec: str = ""  # ffprobe's name of it
     cover: bool = False  # a picture that belongs to the file, not a video
     packets: int = 0
-    first: float = float("inf")  # seconds: the earliest packet
-    last: float = float("-inf")  # the latest
-    end: float = float("-inf")  # where the latest stops, if it says how long it is
-    longest: float = 0.0  # packet
-    stated: float | None = None  # how long the file says it is
+    first: float = float("inf")  # the earliest PTS
+    last: float = float("-inf")  # the latest PTS
+    end: float = float("-inf")  # the latest end of a packet, by its duration if it has one
+    longest: float = 0.0  # duration of a packet
+    stated: float | None = None  # duration that the file states
 
 
 def read_tracks(ffmpeg: Ffmpeg, path: Path, format: Format) -> list[ProbedTrack]:
-    """Every stream of a file, by its number; MuxingError if it is no file of this format."""
+    """Every stream of a file, by its number; MuxingError if it is no file of this format, or cannot
+    be read in time.
+    """
     argv = file_commands.list_packets(ffmpeg.ffprobe, path, format)
     # through a file, because a long recording has millions of packets
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
@@ -41,7 +43,9 @@ def read_tracks(ffmpeg: Ffmpeg, path: Path, format: Format) -> list[ProbedTrack]
 
 
 def parse(lines: Iterable[str]) -> list[ProbedTrack]:
-    """The streams that a list of packets tells of, by their number."""
+    """The streams, by number, in the output of the command
+    :func:`pipeline.muxing.file_commands.list_packets`.
+    """
     tracks: dict[int, ProbedTrack] = {}
     for line in lines:
         kind, _, rest = line.rstrip("\n").partition("|")
