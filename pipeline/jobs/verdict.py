@@ -9,7 +9,7 @@ from pipeline.choices import OnLoss
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.finding_ids import hole_reason
 from pipeline.media.findings import bounded
-from pipeline.media.loss import account, balance
+from pipeline.media.loss import account, balance, distance
 from pipeline.media.loss import holes as losses
 from pipeline.media.loss import rules as checks
 from pipeline.media.slots.segments import Slot
@@ -94,6 +94,7 @@ def judged(
         loose += balance.unbalanced(lane, own)
         entries += own
         findings += put_in(lane, sum(filled.values()))
+    loose += distance.asunder(read.lanes, plan.placed, entries)
     outside, clock = _outside(evidence), wall_clock(plan.placed)
     weighed = account.weighed([*findings, *proved], entries, evidence.slots)
     said = bounded(_with_consequence(f, on_loss, outside) for f in (*weighed, *loose))

@@ -213,7 +213,9 @@ _STREAMS = (
         "a restart of the recorder, or flipped bits",
         _CLAIMED + _REFUSED,
     ),
-    FindingId("AV_SHIFT", "one stream shifted against the others", "its clock was set wrong"),
+    FindingId(
+        "AV_SHIFT", "one stream shifted against the others", "its clock was set wrong", _MISSING
+    ),
     FindingId(
         "DTS_GAP",
         "a span without media, or a step of the clock",

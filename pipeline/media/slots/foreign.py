@@ -1,10 +1,9 @@
-"""Whether a slot belongs to this recording.  Long: by clock, format, length and counters.
+"""Whether a slot belongs to this recording: by its clock, format, length and counters.
 
 Times are ticks of 90 kHz unless they say seconds.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Hashable, Sequence
 
 from pipeline.media.clock import HZ, signed_ticks
 from pipeline.media.es.formats import needs
@@ -14,22 +13,25 @@ from pipeline.media.slots.neighbours import (
     emptied,
     end,
     first,
-    kind_of,
     length,
     promised,
     streams_of,
     unit,
 )
 from pipeline.media.slots.segments import Slot, has_media
-from pipeline.media.slots.shifts import APART, USUAL, shifted
-from pipeline.media.ts.continuity import continues
-from pipeline.media.ts.scan import Stream
+from pipeline.media.slots.shifts import APART
+from pipeline.media.slots.stepped import (
+    counted,
+    set_by_neighbours,
+    set_by_only_neighbour,
+    step,
+)
 from pipeline.model import Finding, Severity
 
 OUT = HZ  # a slot whose clock is further off than this from both its neighbours is out of line
 MORE = HZ // 5  # ticks by which a slot is longer than EXTINF, where no other slot is
 UNITS = 1.5  # access units by which no writer goes back where it changes the format
-ENOUGH = 3  # edges that show how a writer counts
+ENOUGH = 3  # other slots that show how exact EXTINF is
 MISSING = (
     5  # times as long as a slot: if its neighbours are further apart, their clocks say nothing
 )
@@ -43,7 +45,7 @@ def in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findin
     """
     slot = slots[found.here]
     if found.before is None or found.behind is None or not found.since or not found.until:
-        return _of_other_format(slots, found)
+        return set_by_only_neighbour(slots, found) or _of_other_format(slots, found)
     if min(*found.since.values(), *found.until.values()) >= 0:
         return slot, []  # between its neighbours, however sparse
     off = [min(map(abs, side.values())) for side in (found.since, found.until)]
@@ -61,50 +63,11 @@ def in_line(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findin
     if min(off) <= OUT:
         detail = f"its neighbours follow each other by the clock, and it reaches {over / HZ:.3f} s"
         return emptied(slot), [_foreign(slot, f"{detail} into one of them")]
-    return _off_both(slots, found)
-
-
-def _off_both(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Finding]]:
-    """There is room for the slot between its neighbours, and its clock is off both: it is set by
-    them, or of another recording.
-    """
-    slot = slots[found.here]
-    counted = _counted(slots, found)
-    one_side = _off_one_that_counts(slots, found)
-    step = _step(slot, found.since) if one_side is None else one_side
-    steps = _each_by_itself(slot, found) or dict.fromkeys(streams_of(slot), step)
-    if counted or one_side is not None or (counted is None and _seamless(slot, found, steps)):
-        return shifted(slot, {pid: -ticks for pid, ticks in steps.items()}), _set_back(slot, steps)
-    detail = f"its clock is {step / HZ:+.3f} s off that of both its neighbours"
+    back = set_by_neighbours(slots, found)
+    if back is not None:
+        return back
+    detail = f"its clock is {step(slot, found.since) / HZ:+.3f} s off that of both its neighbours"
     return emptied(slot), [_foreign(slot, detail)]
-
-
-def _each_by_itself(slot: Slot, found: Neighbours) -> Mapping[int, int]:
-    """Ticks by which each stream is off, where no one clock explains them: every one of several is
-    off by as much at both its ends, and not all by the same.
-    """
-    if not found.since.keys() == found.until.keys() == streams_of(slot).keys():
-        return {}
-    off = found.since
-    as_much = all(abs(off[pid] + found.until[pid]) <= USUAL for pid in off)
-    return off if as_much and max(off.values()) - min(off.values()) > APART else {}
-
-
-def _set_back(slot: Slot, steps: Mapping[int, int]) -> list[Finding]:
-    """What is said of streams that are off so many ticks: all by the same, or each by itself."""
-    alike = len({*steps.values()}) == 1
-    return [
-        Finding(
-            "DTS_BACK",
-            Severity.WARNING,
-            slot.name,
-            None if alike else pid,
-            1,
-            f"its clock is {ticks / HZ:+.3f} s off that of its neighbours, which it fits",
-            "set by its neighbours",
-        )
-        for pid, ticks in (list(steps.items())[:1] if alike else steps.items())
-    ]
 
 
 def _is_announced(slots: Sequence[Slot], found: Neighbours) -> bool:
@@ -131,7 +94,7 @@ def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours, *, astray: bool) 
     ``astray``, off both its neighbours, or its format differs; empty where nothing else says so.
     """
     differs = _differs_in_all(slots, found)
-    if not (astray or differs) or _counted(slots, found) or _goes_on(slots, found):
+    if not (astray or differs) or counted(slots, found) or _goes_on(slots, found):
         return ""
     slot = slots[found.here]
     lasts = max(signed_ticks(end(s) - first(s)) for s in streams_of(slot).values())
@@ -256,69 +219,6 @@ def _usual_formats(slots: Sequence[Slot]) -> dict[str, Hashable]:
 def _foreign(slot: Slot, why: str) -> Finding:
     detail = f"{why}: it belongs to another recording"
     return Finding("SEG_FOREIGN", Severity.ERROR, slot.name, detail=detail)
-
-
-def _counted(slots: Sequence[Slot], found: Neighbours) -> bool | None:
-    """Whether every counter goes on over both edges of the slot; None where that says nothing, as
-    only some do, or those of other slots do not go on either.
-    """
-    assert found.before is not None
-    assert found.behind is not None
-    own = [(found.before, found.here), (found.here, found.behind)]
-    here = _pairs(slots, (edge for edge in own if edge[1] == edge[0] + 1))  # a hole breaks them all
-    go_on = [continues(a, b) for a, b in here]
-    others = _pairs(slots, (e for e in pairwise(range(len(slots))) if found.here not in e))
-    if others and all(a.counters[0] == b.counters[0] for a, b in others):
-        return None  # they restart in every slot
-    if here and all(go_on):
-        return True
-    counts = sum(continues(a, b) for a, b in others) * 2 > len(others) >= ENOUGH
-    return False if counts and len(here) > 1 and not any(go_on) else None
-
-
-def _off_one_that_counts(slots: Sequence[Slot], found: Neighbours) -> int | None:
-    """Ticks by which the slot is off the neighbour with which the counters of all its streams go
-    on, if it has more than one stream; else None.
-    """
-    assert found.before is not None
-    assert found.behind is not None
-    sides = (
-        (found.before, found.here, found.since, 1),
-        (found.here, found.behind, found.until, -1),
-    )
-    for a, b, off, way in sides:
-        pairs = _pairs(slots, [(a, b)] if b == a + 1 else [])
-        if len(pairs) > 1 and all(continues(one, other) for one, other in pairs):
-            return way * _step(slots[found.here], off)
-    return None
-
-
-def _pairs(slots: Sequence[Slot], edges: Iterable[tuple[int, int]]) -> list[tuple[Stream, Stream]]:
-    """The two sides of these edges, for each stream that both hold."""
-    sides = [(streams_of(slots[a]), streams_of(slots[b])) for a, b in edges]
-    return [(a[pid], b[pid]) for a, b in sides for pid in a.keys() & b.keys()]
-
-
-def _step(slot: Slot, off: Mapping[int, int]) -> int:
-    """Ticks by which the slot is off a neighbour: sound is exact, pictures may come at any time."""
-    streams = streams_of(slot)
-    sound = [ticks for pid, ticks in off.items() if kind_of(streams[pid]) == "audio"]
-    return (sound or [*off.values()])[0]
-
-
-def _seamless(slot: Slot, found: Neighbours, steps: Mapping[int, int]) -> bool:
-    """Whether sound and pictures step by ``steps``, at least on one side where one of them begins
-    or ends here, and the slot is as long as the room for it.
-    """
-    if max(len(found.since), len(found.until)) < 2 or not found.since.keys() & found.until.keys():
-        return False
-    since = [off - steps[pid] for pid, off in found.since.items()]
-    until = [off + steps[pid] for pid, off in found.until.items()]
-    near = min(map(unit, streams_of(slot).values())) / 4
-    if max(map(abs, since)) > near or min(until) < -near:
-        return False
-    # more may be missing behind it: what follows keeps its distances as well
-    return max(until) <= near or (len(until) > 1 and max(until) - min(until) <= near)
 
 
 def _formats(slot: Slot) -> dict[str, Hashable]:

@@ -67,19 +67,26 @@ def _begins_anew(slots: Sequence[Slot], first: int | None, off: Mapping[int, int
 
 
 def _alone(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -> bool:
-    """Whether all other streams are in their place.  One that neither neighbour holds is, if the
+    """Whether all other streams keep their place.  One that neither neighbour holds is, if the
     stream is off it by as much as it is off its own neighbours.
     """
     others = [other for other in streams_of(slots[found.here]) if other != pid]
     for other in others:
         if other in found.since or other in found.until:
-            if _off(slots, found, other) != 0:
+            if not _keeps_its_place(found, other):
                 return False
             continue
         apart, usual = _distances(slots, found.here, pid, at_end=False)
-        if apart is None or abs(apart - usual - off) > _leeway(off):
+        if apart is None or abs(apart - usual - off) > leeway(off):
             return False
     return bool(others)
+
+
+def _keeps_its_place(found: Neighbours, pid: int) -> bool:
+    """Whether a stream goes on from one neighbour or into the other: so the clock of the slot is
+    theirs, whatever is wrong at its other end.
+    """
+    return any(abs(side[pid]) <= APART for side in (found.since, found.until) if pid in side)
 
 
 def _as_promised(slots: Sequence[Slot], found: Neighbours, pid: int, off: int) -> int:
@@ -126,7 +133,7 @@ def _off(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
     if since is not None and until is not None:
         if max(abs(since), abs(until)) <= APART:
             return 0
-        return since if abs(since + until) <= _leeway(since) else None
+        return since if abs(since + until) <= leeway(since) else None
     known = since if since is not None else until
     if known is None:
         return None
@@ -138,7 +145,7 @@ def _off(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
     outer, outside = _distances(slots, found.here, pid, at_end=not inner)
     if apart is None or outer is None or abs(outer - outside) <= USUAL:  # it lacks its inner end
         return None
-    return off if abs(apart - usual - off) <= _leeway(off) else None
+    return off if abs(apart - usual - off) <= leeway(off) else None
 
 
 def _distances(
@@ -178,7 +185,7 @@ def _astray(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
     return off if min(since - off, until + off) >= -APART else None
 
 
-def _leeway(off: int) -> float:
+def leeway(off: int) -> float:
     """Ticks by which two witnesses of one shift may differ: not by as much as it is."""
     return min(APART, abs(off) / 4)
 

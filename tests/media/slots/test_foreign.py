@@ -60,6 +60,22 @@ def test_sound_and_pictures_that_are_off_each_by_itself(counts):
         assert first(made[0][2], pid) == first(slots(*datas)[2], pid)
 
 
+@pytest.mark.parametrize("number", [0, 4])
+@pytest.mark.parametrize("counts", [True, False], ids=["counters go on", "counters restart"])
+def test_sound_and_pictures_that_are_off_each_by_itself_at_an_end(number, counts):
+    """One neighbour and the counters tell as much as two neighbours."""
+    datas = counted([S * n for n in range(1, 6)]) if counts else run(5)
+    given = slots(*datas)
+    given[number] = shifted(shifted(given[number], ts.VIDEO, 25 * S), ts.AUDIO, 12 * S)
+    made = identified(given)
+    back = [("DTS_BACK", ts.VIDEO), ("DTS_BACK", ts.AUDIO)]
+    assert [(f.id, f.pid) for f in made[1]] == (back if counts else [])
+    if counts:
+        for pid in (ts.VIDEO, ts.AUDIO):
+            off = first(made[0][number], pid) - first(slots(*datas)[number], pid)
+            assert abs(off) <= 90_000 / 25, pid
+
+
 @pytest.mark.parametrize(("apart", "ours"), [(0, True), (3_000, False)])
 def test_a_clock_that_steps_beside_what_is_missing_behind_it(apart, ours):
     """It fits the one before to the tick, and what follows keeps its distances."""

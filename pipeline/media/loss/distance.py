@@ -1,0 +1,87 @@
+"""Sound and pictures keep their distance: a slot whose tracks lie apart as they do nowhere near it.
+
+It looks at what came out, and knows nothing of how places were found.  Times are seconds.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from msgspec import Struct
+
+from pipeline.media.clock import HZ, median
+from pipeline.media.slots.segments import Placed
+from pipeline.media.track import Lane
+from pipeline.model import AccountEntry, Finding, Severity
+
+USUAL = 0.4  # by less the distance of two tracks may differ from slot to slot
+NEAR = 4  # slots on each side that tell what is usual
+FEW = 2  # slots, of which nobody knows which is in order
+
+
+class _Distance(Struct, frozen=True):
+    """How much later one track begins than another in a slot."""
+
+    segment: Placed
+    seconds: float
+    loose: float  # by how much that may be more or less: what both do not hold of their promise
+
+
+def asunder(
+    lanes: Sequence[Lane], placed: Sequence[Placed], entries: Sequence[AccountEntry]
+) -> Iterator[Finding]:
+    """A finding for every slot in which one track begins over 0.4 s earlier or later beside another
+    than in the slots on both sides, more than pauses at its ends can explain.
+    """
+    loose = {
+        (e.slot, e.pid): abs(e.promised - e.delivered) for e in entries if e.promised and e.units
+    }
+    for one, other in combinations([lane.pid for lane in lanes], 2):
+        found = [*_distances(placed, (one, other), loose)]
+        for number, here in enumerate(found):
+            usual = _usual(found, number)
+            if usual is None or abs(here.seconds - usual.seconds) <= here.loose + usual.loose:
+                continue
+            yield _finding(here, usual, other)
+
+
+def _distances(
+    placed: Sequence[Placed], pids: tuple[int, int], loose: dict[tuple[str, int], float]
+) -> Iterator[_Distance]:
+    one, other = pids
+    for segment in placed:
+        held = [(segment.slot.name, pid) for pid in pids]
+        if all(pid in segment.stamps for pid in pids) and all(key in loose for key in held):
+            seconds = (segment.first(other) - segment.first(one)) / HZ
+            yield _Distance(segment, seconds, sum(loose[key] for key in held))
+
+
+def _usual(found: Sequence[_Distance], number: int) -> _Distance | None:
+    """The distance on both sides; None where one says something else than the other, or the only
+    side is too short, is not of one mind, or ends at a declared discontinuity.
+    """
+    sides = [found[max(0, number - NEAR) : number], found[number + 1 :][:NEAR]]
+    there = [_middle(side) for side in sides if side]
+    if len(there) == 2:
+        return there[0] if abs(there[0].seconds - there[1].seconds) <= USUAL else None
+    if len(found) <= FEW or _ranges(sides[0] or sides[1]) > USUAL:
+        return None
+    edge = found[max(number, 1)]  # to its only neighbour
+    return None if edge.segment.slot.discontinuity else there[0]
+
+
+def _ranges(side: Sequence[_Distance]) -> float:
+    seconds = [one.seconds for one in side]
+    return max(seconds) - min(seconds)
+
+
+def _middle(side: Sequence[_Distance]) -> _Distance:
+    seconds, loose = (median([getattr(one, x) for one in side]) for x in ("seconds", "loose"))
+    return _Distance(side[0].segment, seconds, USUAL + loose)
+
+
+def _finding(here: _Distance, usual: _Distance, pid: int) -> Finding:
+    detail = (
+        f"it begins {here.seconds:+.3f} s beside the other track, {usual.seconds:+.3f} s in the"
+        " slots near it: one of the two is in the wrong place"
+    )
+    return Finding("AV_SHIFT", Severity.ERROR, here.segment.slot.name, pid, detail=detail)

@@ -1,0 +1,96 @@
+"""Sound and pictures keep their distance from slot to slot, in what came out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from pipeline.media.clock import BASE
+from pipeline.media.es.codecs import CODECS
+from pipeline.media.loss.distance import asunder
+from pipeline.media.slots.segments import Placed, Slot
+from pipeline.media.track import Lane
+from pipeline.model import AccountEntry, Severity
+from tests import ts
+
+SECONDS = 4.0
+LANES = [Lane(ts.VIDEO, CODECS["h264"], b"", 6000.0), Lane(ts.AUDIO, CODECS["aac"], b"", 1920.0)]
+
+
+def found(
+    apart: Sequence[float | None],
+    *,
+    lacks: Sequence[float] = (),
+    restarts: Sequence[int] = (),
+) -> list[str]:
+    """Segments of which something is said, where sound begins so many seconds behind the pictures
+    of each (None: it has no sound), lacks so much of it, or a clock restarts.
+    """
+    placed, entries = [], []
+    for n, seconds in enumerate(apart):
+        name, begin = f"{n}.ts", BASE + round((n + 9) * SECONDS * 90_000)
+        starts = {ts.VIDEO: begin}
+        if seconds is not None:
+            starts[ts.AUDIO] = begin + round(seconds * 90_000)
+        stamps = {pid: (np.array([at]), np.array([at])) for pid, at in starts.items()}
+        slot = Slot(name, None, SECONDS, discontinuity=n in restarts)
+        placed.append(Placed(slot, n, stamps, n))
+        lacking = lacks[n] if n < len(lacks) else 0.0
+        entries += [
+            AccountEntry(name, "video", ts.VIDEO, SECONDS, delivered=SECONDS, units=9),
+            AccountEntry(name, "audio", ts.AUDIO, SECONDS, delivered=SECONDS - lacking, units=9),
+        ]
+    said = list(asunder(LANES, placed, entries))
+    assert {(f.id, f.severity, f.pid) for f in said} <= {("AV_SHIFT", Severity.ERROR, ts.AUDIO)}
+    return [f.segment for f in said]
+
+
+@pytest.mark.parametrize("off", [-12.962, -0.45, 0.45, 0.9, 20.0])
+@pytest.mark.parametrize("at", [0, 1, 3, 5])
+def test_one_slot_whose_tracks_lie_apart(off, at):
+    assert found([0.02 + off * (n == at) for n in range(6)]) == [f"{at}.ts"]
+
+
+@pytest.mark.parametrize("off", [-0.39, 0.39])
+def test_what_two_slots_may_differ_by(off):
+    assert found([0.02 + off * (n == 2) for n in range(6)]) == []
+
+
+def test_two_slots_in_a_row():
+    assert found([0.0, 0.0, 0.0, 3.0, 3.0, 0.0, 0.0, 0.0]) == ["3.ts", "4.ts"]
+
+
+def test_a_recorder_that_goes_on_with_another_distance():
+    assert found([0.0] * 4 + [0.8] * 4) == []
+
+
+def test_a_distance_that_drifts():
+    assert found([n / 20 for n in range(100)]) == []
+
+
+def test_what_a_pause_at_an_end_explains():
+    assert found([0.0, 0.0, 1.5, 0.0, 0.0], lacks=[0.0, 0.0, 1.2]) == []
+    assert found([0.0, 0.0, 1.7, 0.0, 0.0], lacks=[0.0, 0.0, 1.2]) == ["2.ts"]
+
+
+def test_where_pauses_are_usual():
+    assert found([0.0, 1.3, 0.0, 0.0, 0.0], lacks=[1.0] * 5) == []
+    assert found([0.0, 2.5, 0.0, 0.0, 0.0], lacks=[1.0] * 5) == ["1.ts"]
+
+
+def test_a_slot_without_sound_tells_nothing():
+    assert found([0.0, None, 5.0, None, 0.0]) == ["2.ts"]
+
+
+def test_of_two_slots_nobody_knows_which():
+    assert found([0.0, 5.0]) == []
+    assert found([0.0]) == []
+    assert found([None, None]) == []
+
+
+def test_a_clock_that_restarts_at_the_first_or_last_slot_as_the_playlist_says():
+    apart = [0.0, 0.0, 0.0, 2.0]
+    assert found(apart) == ["3.ts"]
+    assert found(apart, restarts=[3]) == []
+    assert found(apart[::-1], restarts=[1]) == []
+    assert found(apart[::-1], restarts=[0]) == ["0.ts"]  # a recording begins there
