@@ -1,4 +1,4 @@
-"""One simulated recording, from an order to its files and its truth."""
+"""One simulated recording, from an order to its files and its truth.  ``docs/simulator.md``."""
 
 import random
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from pipeline.simulator.truth.losses import Truth, tell
 SCHEMA = 1  # of truth.json
 CNAME = "simulated_room"
 EPOCH = 1_772_442_002.12  # 2026-03-02 09:00:02.120 UTC
-LONGEST = 26 * 3600  # seconds: what one clock of 33 bits can count, less some room
+LONGEST = 26 * 3600  # seconds: what a clock of 33 bits at 90 kHz can count, less a margin
 
 
 class RecordingOrder(Struct, frozen=True):
@@ -51,18 +51,18 @@ class Simulated(Struct, frozen=True):
     order: RecordingOrder
     parts: tuple[RecordedPart, ...]
     truth: Truth
-    verdicts: tuple[str, ...]
+    verdicts: tuple[str, ...]  # those that a perfect tool may reach
 
     @property
     def unseen(self) -> bool:
-        """No rule about packets, clocks and names can find the loss."""
+        """Whether no rule about packets, clocks and names can find the loss."""
         hidden = any(wanted.fault.unseen for wanted in self.order.faults)
         return hidden or beyond_evidence(self.parts)
 
     @property
     def undecided(self) -> dict[str, float]:
-        """Seconds without a stream that may be taken for lost: nothing left tells that none was
-        sent.
+        """Seconds of each stream that may be taken for lost, though nothing was sent: nothing that
+        is left tells the difference.
         """
         return undecided(self.parts)
 
@@ -91,7 +91,9 @@ class Simulated(Struct, frozen=True):
 
 
 def simulate(order: RecordingOrder, ffmpeg: Ffmpeg) -> Simulated:
-    """Make what is asked for; UsageError for an order that contradicts itself."""
+    """Make a recording.  Raises ``UsageError`` for an order that cannot be, ``MuxingError`` if this
+    ffmpeg lacks an encoder.
+    """
     _examine(order)
     material = encode(order.look, block_seconds(order.duration), ffmpeg)
     setup = Setup(_sid(order.look.seed), CNAME, order.epoch, order.slice, order.streams)

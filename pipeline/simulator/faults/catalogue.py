@@ -1,6 +1,6 @@
-"""Every fault by name: what it is, what it takes, what it loses.
+"""Every fault by name: what it is, what argument it takes, what it loses.
 
-The rows are those of every way in which recordings are known to go wrong.
+There is a row for every way in which recordings are known to go wrong.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from pipeline.simulator.faults import (
 from pipeline.simulator.faults.fault_context import Case
 from pipeline.simulator.recorder.values import RecordedPart
 
-# In this order they are done, whatever the order they are asked for in.
+# Levels: faults are applied in this order, whatever the order they are asked for in.
 CONTENT, UNITS, PACKETS, FILES, LISTING, FAILOVER = range(6)
 
 SLICE = "SLICE"  # its number from 0; negative from the end
@@ -38,14 +38,14 @@ class Fault(Struct, frozen=True):
     level: int
     apply: Callable[[RecordedPart, Case], RecordedPart] | None
     argument: str | None
-    loses: str
-    verdicts: tuple[str, ...] = ()  # empty: as the loss says
-    unseen: bool = False  # no rule about packets can see it: only a digest or a decoder
+    loses: str  # for people
+    verdicts: tuple[str, ...] = ()  # empty: they depend on what is lost
+    unseen: bool = False  # no rule about packets can find it: only a digest or a decoder
     about: str = ""
 
     @property
     def what(self) -> str:
-        """One sentence."""
+        """What is wrong, in one sentence: the docstring of ``apply``."""
         return self.about or (self.apply.__doc__ or "").strip()
 
 
@@ -229,7 +229,7 @@ PARTS = ("main", "bak0", "bak1", "bak2")
 
 
 class ChosenFault(Struct, frozen=True):
-    """A fault to be made, with its argument.
+    """A fault that was asked for, with its argument.
 
     ``part`` is 0 for the main part, 1 for ``bak0`` and so on; None: the main part, or each join.
     """
@@ -240,7 +240,10 @@ class ChosenFault(Struct, frozen=True):
 
 
 def parse(text: str) -> ChosenFault:
-    """``NAME[:ARG][@PART]``; UsageError for a name that is not in the table."""
+    """A fault as ``NAME[:ARG][@PART]``.
+
+    Raises ``UsageError`` for an unknown name or part, and an argument where there is none.
+    """
     text, at, part = text.partition("@")
     if at and part not in PARTS:
         raise UsageError(f"{text}@{part}: expected one of {', '.join(PARTS)} after the @")
@@ -254,16 +257,17 @@ def parse(text: str) -> ChosenFault:
 
 
 def in_order(wanted: Sequence[ChosenFault]) -> list[ChosenFault]:
-    """As they have to be done: the content first, the listing last; in the order of the rows."""
+    """Faults in the order they are applied: content first, listing last; then by their rows."""
     return sorted(wanted, key=lambda w: (w.fault.level, FAULTS.index(w.fault)))
 
 
 def verdicts(
     wanted: Sequence[ChosenFault], *, lost: bool, doubt: bool = False, last: int = 0
 ) -> tuple[str, ...]:
-    """What a perfect tool may say of a recording with these faults, whose last part is ``last``.
+    """The verdicts that a perfect tool may reach for a recording with these faults.
 
-    Only the playlist of that one has to end: another server went on after the others.
+    ``last`` is the number of its last part; only that playlist has to end, as another server
+    continued after the others.
     """
     ending = [w for w in wanted if w.fault.verdicts != PENDING or (w.part or 0) == last]
     said = {verdict for w in ending for verdict in w.fault.verdicts}

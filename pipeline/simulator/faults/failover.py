@@ -22,7 +22,7 @@ SHORTEST = 2  # seconds of a part
 
 
 class Span(Struct, frozen=True):
-    """What one server records, and for how long nobody did before it."""
+    """What one server records, and for how long nobody did before it; ticks."""
 
     begin: int  # a full second: there is a key picture
     end: int
@@ -30,7 +30,10 @@ class Span(Struct, frozen=True):
 
 
 def spans(duration: float, bak: int, faults: Sequence[ChosenFault]) -> Iterator[Span]:
-    """The main part and failover parts of about the same length; UsageError if one is too short."""
+    """The main part and ``bak`` failover parts of about the same length; ``duration`` in seconds.
+
+    Raises ``UsageError`` if one would be too short.
+    """
     count, end = bak + 1, round(duration * HZ)
     cuts = [round(duration * n / count) for n in range(count)]
     apart = [_meeting(faults, n) if n else 0.0 for n in range(count)]
@@ -50,16 +53,16 @@ def spans(duration: float, bak: int, faults: Sequence[ChosenFault]) -> Iterator[
 def killed(
     part: RecordedPart, number: int, bak: int, faults: Sequence[ChosenFault]
 ) -> RecordedPart:
-    """Without EXT-X-ENDLIST, if that was asked for: its recorder was killed, another went on."""
+    """The part without EXT-X-ENDLIST, if that was asked for: its recorder was killed."""
     if number == bak or not any(w.fault.name == "bak_killed" for w in _about(faults, number)):
         return part
     return replace(part, playlist=replace(part.playlist, ended=False))
 
 
 def following(part: RecordedPart, older: Sequence[RecordedPart]) -> RecordedPart:
-    """A part as it is after what happened while older ones recorded.
+    """A part as the faults of older parts leave it.
 
-    A pause of the meeting makes it begin later, and a stream that has ended does not come back.
+    A pause delays it, and a stream that has ended does not come back.
     """
     if not older:
         return part

@@ -1,4 +1,4 @@
-"""What a fault is given besides the recording: its argument, chance, and material to splice in."""
+"""What a fault gets besides the recording: its argument, chance, and material to splice in."""
 
 import random
 
@@ -13,7 +13,7 @@ from pipeline.simulator.recorder.values import HZ, RecordedPart, Segment, Unit
 
 
 class Case(Struct, frozen=True):
-    """One fault as it was asked for."""
+    """One fault as it was asked for.  Raises ``UsageError`` for an argument that does not fit."""
 
     fault: str
     argument: str | None
@@ -24,18 +24,17 @@ class Case(Struct, frozen=True):
 
     @property
     def look(self) -> Look:
-        """That of the recording."""
+        """The look of the recording."""
         return self.material.look
 
     def other(self, **changed: object) -> Material:
-        """The same scene, encoded in another way."""
+        """The same scene with some fields of its look changed, encoded."""
         look = replace(self.look, **changed)
         return encode(look, self.material.seconds, self.ffmpeg)
 
     def pick(self, part: RecordedPart, *, inner: bool = False) -> int:
-        """The segment the argument names; else the one next to the middle that is untouched.
-
-        With ``inner`` there has to be one in front of it.
+        """The number of the segment that the argument names; else the untouched one nearest the
+        middle.  With ``inner`` it is not the first.
         """
         count, first = len(part.segments), 1 if inner else 0
         if self.argument is not None:
@@ -50,7 +49,7 @@ class Case(Struct, frozen=True):
         return min(free, key=lambda n: abs(n - count // 2))
 
     def seconds(self, otherwise: float) -> int:
-        """The argument as a length in ticks."""
+        """The argument (seconds) as a length in ticks, above 0; ``otherwise`` is its default."""
         try:
             length = float(self.argument) if self.argument is not None else otherwise
         except ValueError:
@@ -60,7 +59,7 @@ class Case(Struct, frozen=True):
         return round(length * HZ)
 
     def shift(self, otherwise: float) -> int:
-        """The argument as a length in ticks; a minus sign in front: to an earlier time."""
+        """The argument (seconds) as ticks, which may be negative; ``otherwise`` is its default."""
         text = self.argument
         if text is None or not text.startswith("-"):
             return self.seconds(otherwise)
@@ -73,14 +72,14 @@ class Case(Struct, frozen=True):
         return self.argument or known[0]
 
     def whole(self, text: str) -> int:
-        """A whole number."""
+        """The text as a whole number."""
         try:
             return int(text)
         except ValueError:
             raise self.wrong("a whole number") from None
 
     def wrong(self, expected: str) -> UsageError:
-        """About an argument that does not fit."""
+        """The error for an argument that does not fit."""
         return UsageError(f"{self.fault}:{self.argument}: expected {expected}")
 
 

@@ -6,7 +6,7 @@ from pipeline.simulator.faults.fault_context import Case
 from pipeline.simulator.recorder.values import RecordedPart
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body></body></html>\n"
-ROOM = 4096  # bytes that were reserved and not needed
+ROOM = 4096  # bytes that were reserved and not used
 
 
 def missing_file(part: RecordedPart, case: Case) -> RecordedPart:

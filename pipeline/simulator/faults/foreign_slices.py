@@ -1,4 +1,4 @@
-"""Slices under whose name something else stands: another slice, two of them, or none at all."""
+"""Slices whose file holds something else: another slice, two of them, or none at all."""
 
 from msgspec.structs import replace
 
@@ -8,9 +8,9 @@ from pipeline.simulator.faults.fault_context import Case
 from pipeline.simulator.recorder.mux import mux
 from pipeline.simulator.recorder.values import HZ, ListedSegment, Packet, RecordedPart, Segment
 
-AWAY = 2000 * HZ  # by so much the clock of another recording differs
+AWAY = 2000 * HZ  # ticks by which the clock of another recording differs
 WIDER = 32  # pixels
-APART = HZ // 500  # a slice of tables alone is named so much before the next
+APART = HZ // 500  # ticks by which a slice of tables alone is named before the next one
 
 
 def copied_over(part: RecordedPart, case: Case) -> RecordedPart:

@@ -112,7 +112,10 @@ def adts_as_mpeg_audio(part: RecordedPart, case: Case) -> RecordedPart:
 
 
 def head(segment: Segment, case: Case, stream: str) -> int:
-    """A packet away from both ends in which a PES of a stream begins."""
+    """The index of a packet in which a PES of a stream begins, not near either end.
+
+    Raises ``UsageError`` if there is too little of the stream.
+    """
     pid = segment.layout.pids[stream]
     begins = [k for k, p in enumerate(segment.packets) if p.starts and p.pid == pid and p.units]
     if len(begins) < 4:
@@ -121,7 +124,7 @@ def head(segment: Segment, case: Case, stream: str) -> int:
 
 
 def in_header(segment: Segment, number: int, change: Callable[[bytearray], None]) -> Segment:
-    """The segment with a change to the PES that begins in a packet, in place."""
+    """The segment with a change, in place, to the PES that begins in packet ``number``."""
     packet = segment.packets[number]
     at = 4 + (1 + packet.data[4] if packet.data[3] & 0x20 else 0)
     pes = bytearray(packet.data[at:])

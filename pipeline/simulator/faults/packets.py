@@ -11,9 +11,9 @@ from pipeline.simulator.faults.fault_context import Case
 from pipeline.simulator.recorder.mux import NULL, SIZE
 from pipeline.simulator.recorder.values import Packet, RecordedPart, Segment
 
-BLOCK = 64 << 10
+BLOCK = 64 << 10  # bytes
 RANGE = 40  # packets
-ROUND = 16  # packets after which a continuity counter comes round
+ROUND = 16  # packets after which a continuity counter has its value again
 PES_HEADER = 20  # payload bytes to leave alone, so that damage is inside the picture itself
 
 Packets = tuple[Packet, ...]

@@ -1,4 +1,4 @@
-"""Faults of the playlist and of what lies beside it, some of them Agora's own."""
+"""Faults of the playlist and of the files beside it, some of them Agora's own."""
 
 from collections.abc import Callable
 

@@ -10,7 +10,7 @@ from pipeline.simulator.faults.headers import head, in_header
 from pipeline.simulator.recorder.mux import stamped
 from pipeline.simulator.recorder.values import HZ, STREAMS, RecordedPart, Segment, Unit
 
-PTS, DTS = 9, 14  # where they stand in a PES
+PTS, DTS = 9, 14  # their offsets in a PES packet (ISO/IEC 13818-1 clause 2.4.3.7)
 TOO_FAR = 1 << 25  # ticks by which a flipped bit moves a decoding time
 
 

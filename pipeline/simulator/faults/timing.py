@@ -10,7 +10,7 @@ from pipeline.simulator.faults.fault_context import Case, with_units, without
 from pipeline.simulator.recorder.recorder import start_tags
 from pipeline.simulator.recorder.values import HZ, START, RecordedPart, Segment, Unit
 
-WRAP = 1 << 33
+WRAP = 1 << 33  # ticks
 
 
 def overlap_2s(part: RecordedPart, case: Case) -> RecordedPart:
@@ -221,7 +221,7 @@ def _pause(part: RecordedPart, since: int, length: int) -> RecordedPart:
 
 
 def delayed(name: str, ticks: int) -> str:
-    """The name of a slice that began so much later."""
+    """The name of a slice that began so many ticks later."""
     parsed = names.parse_slice_name(name)
     assert parsed is not None
     where = (parsed.sid, parsed.cname, parsed.utc + ticks / HZ)

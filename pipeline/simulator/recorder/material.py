@@ -1,4 +1,4 @@
-"""Encoded pictures and sound to make recordings of: a short block, repeated as often as needed."""
+"""Encoded pictures and sound for recordings: a short block, repeated as often as needed."""
 
 import random
 import re
@@ -28,12 +28,12 @@ _DELIMITERS = {"h264": b"\0\0\0\1\x09", "hevc": b"\0\0\0\1\x46\1"}
 class Look(Struct, frozen=True):
     """What the pictures look like and the sound sounds like."""
 
-    width: int = 640
+    width: int = 640  # pixels
     height: int = 360
-    fps: int = 15
+    fps: int = 15  # pictures a second
     seed: int = 0
     codec: str = "h264"
-    rate: int = 48000
+    rate: int = 48000  # Hz
     channels: int = 1
     black: bool = False
     frozen: bool = False
@@ -42,11 +42,11 @@ class Look(Struct, frozen=True):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height."""
+        """Width and height in pixels."""
         return self.width, self.height
 
     def frames(self, seconds: int) -> list[int]:
-        """Numbers of the pictures there are in so many seconds."""
+        """The numbers of the pictures in so many seconds."""
         chance = random.Random(self.seed)
         kept: list[int] = []
         for second in range(seconds):
@@ -55,31 +55,33 @@ class Look(Struct, frozen=True):
         return kept
 
     def picture(self, frame: int) -> bytes:
-        """One raw picture."""
+        """One raw picture, as of ``scene.picture``."""
         shown = self.fps // 2 if self.frozen else frame  # between two flashes
         return scene.picture(
             *(shown, self.width, self.height), fps=self.fps, seed=self.seed, black=self.black
         )
 
     def sound(self, seconds: int, first: int = 0) -> bytes:
-        """Raw samples from a full second on."""
+        """Raw samples of so many seconds from second ``first`` on, as of ``scene.sound``."""
         shape = self.rate, self.channels, self.seed
         return scene.sound(seconds, *shape, silent=self.silent, first=first)
 
 
 class Material(Struct, frozen=True):
-    """One block: every picture with its number, and frames that go on from the last to the first.
+    """One block of pictures and of AAC frames, whose end fits its beginning.
 
-    A key picture stands at each full second.
+    There is a key picture at each full second.
     """
 
     look: Look
     seconds: int
-    pictures: tuple[tuple[int, bytes], ...]
-    frames: tuple[bytes, ...]
+    pictures: tuple[tuple[int, bytes], ...]  # number and access unit
+    frames: tuple[bytes, ...]  # with ADTS headers
 
     def units(self, stream: str, begin: int, end: int) -> tuple[Unit, ...]:
-        """Those of one stream that begin between two times; sound begins one frame early."""
+        """The units of one stream that begin between two times, in ticks; sound begins one frame
+        early.
+        """
         made = self._pictures(begin, end) if stream == "video" else self._frames(begin, end)
         return tuple(made)
 
@@ -113,12 +115,12 @@ class Material(Struct, frozen=True):
 
 
 def block_seconds(duration: float) -> int:
-    """How much has to be encoded for a recording of this length."""
+    """How many seconds have to be encoded for a recording of so many seconds."""
     return min(LONGEST_BLOCK, max(WHOLE, -int(-duration // WHOLE) * WHOLE))
 
 
 def encode(look: Look, seconds: int, ffmpeg: Ffmpeg) -> Material:
-    """A block of so many seconds; MuxingError if this ffmpeg lacks an encoder."""
+    """A block of so many seconds.  Raises ``MuxingError`` if this ffmpeg lacks an encoder."""
     seen = replace(look, rate=48000, channels=1, silent=False)
     heard = Look(seed=look.seed, rate=look.rate, channels=look.channels, silent=look.silent)
     return Material(
@@ -127,7 +129,7 @@ def encode(look: Look, seconds: int, ffmpeg: Ffmpeg) -> Material:
 
 
 def webm(look: Look, begin: int, seconds: int, ffmpeg: Ffmpeg) -> bytes:
-    """A whole WebM file, as Agora stores the slices of a web user."""
+    """A whole WebM file, as Agora stores slices of a web user; ``begin`` is a full second."""
     with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
         output, samples = Path(folder) / "slice.webm", Path(folder) / "samples"
         samples.write_bytes(look.sound(seconds, begin))
@@ -138,7 +140,7 @@ def webm(look: Look, begin: int, seconds: int, ffmpeg: Ffmpeg) -> bytes:
 
 
 def fragmented(stream: bytes, seconds: int, ffmpeg: Ffmpeg) -> tuple[bytes, list[bytes]]:
-    """A transport stream as fMP4: the initialization section and the segments."""
+    """A transport stream as fMP4: the initialization section, and segments of so many seconds."""
     with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
         home = Path(folder)
         _feed(studio.fragment(ffmpeg.ffmpeg, home, seconds), ffmpeg, [stream])
@@ -147,7 +149,7 @@ def fragmented(stream: bytes, seconds: int, ffmpeg: Ffmpeg) -> tuple[bytes, list
 
 
 def encrypted(data: bytes, key: bytes, iv: bytes, ffmpeg: Ffmpeg) -> bytes:
-    """A segment under AES-128."""
+    """A segment under AES-128 (RFC 8216 section 4.3.2.4); ``key`` and ``iv`` have 16 bytes."""
     with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
         output = Path(folder) / "segment"
         _feed(studio.encrypt(ffmpeg.ffmpeg, output, key, iv), ffmpeg, [data])
@@ -174,7 +176,7 @@ def _pictures(look: Look, seconds: int, ffmpeg: Ffmpeg) -> tuple[tuple[int, byte
 
 @lru_cache(maxsize=16)
 def _frames(look: Look, seconds: int, ffmpeg: Ffmpeg) -> tuple[bytes, ...]:
-    """Those of the second time round, so that the block fits on to itself."""
+    """The AAC frames of the second of two blocks, so that the end of it fits its beginning."""
     once = look.sound(seconds)
     with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
         output = Path(folder) / "frames"

@@ -1,6 +1,6 @@
-"""When it flashes and when it beeps in a result, measured on decoded pictures and sound.
+"""When a result flashes and beeps, measured on decoded pictures and sound.
 
-ffmpeg decodes; what was recorded is not looked at.
+ffmpeg decodes; nothing is known here of what was recorded.
 """
 
 import tempfile
@@ -22,33 +22,33 @@ LOUD = 1000  # of 32767; a beep has 8000
 WHOLE = 0.9  # share of a beep that has to be heard
 QUIET = RATE // 5  # samples of quiet in front of a beep
 ROWS = BAND  # as high as the strip, which is the last of them; the others are the band
-TIMEOUT = 600.0
+TIMEOUT = 600.0  # seconds
 
 Samples = NDArray[np.int16]
 Times = NDArray[np.float64]
 
 
 class Mark(NamedTuple):
-    """A flash or a beep: when it begins in the result, and of which second it is by itself."""
+    """A flash or a beep: when it begins in the result, and the second that it shows itself."""
 
     at: float  # seconds
     second: int  # modulo SECONDS
 
 
 class Measured(Struct, frozen=True):
-    """What is seen and heard, in the order of the result."""
+    """The flashes and beeps of a result, in its order; times and offsets in seconds."""
 
     shown: tuple[Mark, ...]
     heard: tuple[Mark, ...]
 
     @property
     def flashes(self) -> tuple[float, ...]:
-        """Seconds of the result, from its beginning."""
+        """When flashes begin, in seconds from the beginning of the result."""
         return tuple(mark.at for mark in self.shown)
 
     @property
     def beeps(self) -> tuple[float, ...]:
-        """Seconds of the result, from its beginning."""
+        """When beeps begin, in seconds from the beginning of the result."""
         return tuple(mark.at for mark in self.heard)
 
     @property
@@ -63,12 +63,12 @@ class Measured(Struct, frozen=True):
 
     @property
     def offset(self) -> float:
-        """The median; nan without a pair."""
+        """The median of the offsets; nan without a pair."""
         return float(np.median(self.offsets)) if self.offsets else float("nan")
 
     @property
     def drift(self) -> float:
-        """By how much the offset grows from the first to the last pair, on a straight line."""
+        """By how many seconds the offset grows from first to last pair, on a fitted line."""
         offsets = self.offsets
         if len(offsets) < 2:
             return 0.0
@@ -77,7 +77,10 @@ class Measured(Struct, frozen=True):
 
 
 def measure(path: Path, ffmpeg: Ffmpeg, streams: tuple[str, ...] = ("video", "audio")) -> Measured:
-    """Flashes and beeps of these streams of a media file; MuxingError if one is not there."""
+    """Flashes and beeps of these streams of a media file.
+
+    Raises ``MuxingError`` if a stream is not there or cannot be decoded.
+    """
     flashes = _flashes(path, ffmpeg) if "video" in streams else ()
     beeps = _beeps(path, ffmpeg) if "audio" in streams else ()
     return Measured(flashes, beeps)
@@ -109,7 +112,7 @@ def _beeps(path: Path, ffmpeg: Ffmpeg) -> tuple[Mark, ...]:
 
 
 def in_a_row(samples: Samples) -> tuple[Mark, ...]:
-    """Whole beeps in samples of ``RATE`` that are played one behind the other."""
+    """Whole beeps in samples of :data:`RATE` Hz that are played without a gap."""
     loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > LOUD)
     begins = loud[np.diff(loud, prepend=-QUIET - 1) > QUIET]
     ends = loud[np.diff(loud, append=len(samples) + QUIET + 1) > QUIET]
@@ -119,7 +122,7 @@ def in_a_row(samples: Samples) -> tuple[Mark, ...]:
 
 
 def second_of(beep: Samples) -> int:
-    """The second whose pitch a beep of ``RATE`` has."""
+    """The second, modulo ``SECONDS``, of a beep by its pitch; samples of :data:`RATE` Hz."""
     size = 1 << 16  # bins of less than 1 Hz
     spectrum = np.abs(np.fft.rfft(beep.astype(np.float64) * np.hanning(len(beep)), size))
     return round((float(np.argmax(spectrum)) * RATE / size - TONE) / STEP) % SECONDS

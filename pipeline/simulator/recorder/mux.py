@@ -1,4 +1,4 @@
-"""Units into transport packets (ISO/IEC 13818-1 clause 2.4) that know what they carry."""
+"""Units as transport packets (ISO/IEC 13818-1 clause 2.4) that know which units they carry."""
 
 import re
 import struct
@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from pipeline.simulator.recorder.values import HZ, Layout, Packet, RecordedPart, Segment, Unit
 
-SIZE = 188
-NULL = 0x1FFF
-DELAY = HZ // 2  # by so much the clock (PCR) is behind the stamps
+SIZE = 188  # bytes of a packet
+NULL = 0x1FFF  # PID of null packets
+DELAY = HZ // 2  # ticks by which the clock (PCR) is behind the time stamps
 STREAM_ID = {"video": 0xE0, "audio": 0xC0}
 PRIVATE = 0xC0  # table_id of a private section
 
@@ -25,7 +25,7 @@ def muxed(part: RecordedPart) -> RecordedPart:
 
 
 def mux_all(segments: Iterable[Segment]) -> Iterator[Segment]:
-    """Each with its packets, if it has not got any; counters go on from slice to slice."""
+    """Each segment with its packets, if it has none yet; counters continue from slice to slice."""
     counters: Counters = {}
     for segment in segments:
         done = segment.needs or segment.packets or segment.content is not None
@@ -33,7 +33,7 @@ def mux_all(segments: Iterable[Segment]) -> Iterator[Segment]:
 
 
 def mux(segment: Segment, counters: Counters) -> Segment:
-    """The segment with its packets."""
+    """The segment with its packets; ``counters`` are updated."""
     layout = segment.layout
     clocked = next((s for s in layout.streams if s in layout.pids), "video")
     made: list[Packet] = []
@@ -164,7 +164,10 @@ def _tables(layout: Layout, counters: Counters, serial: int) -> list[Packet]:
 
 
 def pes(stream_id: int, es: bytes, stamp: int, lead: int | None = None) -> bytes:
-    """A PES with a PTS, and a DTS if it leads; only video leaves its length open (2.4.3.7)."""
+    """A PES packet with a PTS, and a DTS ``lead`` ticks earlier if there is one.
+
+    Only video leaves PES_packet_length open (clause 2.4.3.7).
+    """
     if lead is None:
         flags, stamps = 0x80, stamped(stamp, 2)
     else:
@@ -175,20 +178,20 @@ def pes(stream_id: int, es: bytes, stamp: int, lead: int | None = None) -> bytes
 
 
 def stamped(stamp: int, prefix: int) -> bytes:
-    """33 bits of a stamp behind four that tell what it is (clause 2.4.3.7)."""
+    """A time stamp of 33 bits behind the four bits that tell PTS from DTS (clause 2.4.3.7)."""
     value = stamp % (1 << 33)
     bits = prefix << 36 | (value >> 30) << 33 | (value >> 15 & 0x7FFF) << 17
     return (bits | (value & 0x7FFF) << 1 | 1 << 32 | 1 << 16 | 1).to_bytes(5, "big")
 
 
 def section(table: int, number: int, body: bytes) -> bytes:
-    """A long section with its checksum (clause 2.4.4.11)."""
+    """A long section with its CRC (clause 2.4.4.11); ``number`` is the table_id_extension."""
     data = struct.pack(">BHHBBB", table, 0xB000 | 9 + len(body), number, 0xC1, 0, 0) + body
     return data + struct.pack(">I", _crc32(data))
 
 
 def _crc32(data: Iterable[int]) -> int:
-    """Annex A."""
+    """CRC_32 of annex A."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte << 24

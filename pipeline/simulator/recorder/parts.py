@@ -1,4 +1,4 @@
-"""Recorders that go on together: one of each playlist of a recording."""
+"""Recorders that run together: one for each playlist of a recording."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from pipeline.simulator.recorder.values import RecordedPart
 
 
 class Ensemble(Struct, frozen=True):
-    """Does what a recorder does, with all of its own; they have the same clock."""
+    """Does what a :class:`Recorder` does, with several of them on one clock; errors as of those."""
 
     members: tuple[Recorder, ...]
 
     @classmethod
     def of(cls, setups: Sequence[Setup], material: Material, shelf: Shelf) -> "Ensemble":
-        """One for each setup."""
+        """Recorders on one shelf, one for each setup."""
         return cls(tuple(Recorder(setup, material, shelf) for setup in setups))
 
     @property
@@ -36,7 +36,7 @@ class Ensemble(Struct, frozen=True):
         return self.members[0].setup.epoch
 
     def advance(self, seconds: float) -> None:
-        """Record so much more."""
+        """Record so many seconds more."""
         for member in self.members:
             member.advance(seconds)
 
@@ -45,11 +45,11 @@ class Ensemble(Struct, frozen=True):
         return [member.stop() for member in self.members]
 
     def kill(self) -> list[RecordedPart]:
-        """Write nothing any more."""
+        """Write nothing more: what was not stored is lost."""
         return [member.kill() for member in self.members]
 
     def take_over(self, after: float) -> "Ensemble":
-        """Those that go on; UsageError after the third time."""
+        """The recorders that continue ``after`` seconds; ``UsageError`` after the third time."""
         return Ensemble(tuple(member.take_over(after) for member in self.members))
 
     def parts(self) -> list[RecordedPart]:
@@ -57,7 +57,7 @@ class Ensemble(Struct, frozen=True):
         return [member.part() for member in self.members]
 
     def into_backup(self) -> Backup:
-        """From now on nothing is stored where it belongs."""
+        """Store everything from now on in a backup cloud, which is returned."""
         shelf = self.members[0].shelf
         backup = Backup(shelf.storage, shelf.prefix)
         for member in self.members:

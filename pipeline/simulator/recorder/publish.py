@@ -1,4 +1,4 @@
-"""Recordings into a store: files at once, or as they would appear while recording."""
+"""Recordings into a store: all files at once, or as they would appear while recording."""
 
 import hashlib
 import tempfile
@@ -27,13 +27,13 @@ TYPES = {
 
 
 class Shelf(Struct, frozen=True):
-    """The folder of a store a recording is put into."""
+    """The folder of a store that a recording is put into.  Raises the errors of the store."""
 
     storage: Storage
     prefix: str = ""  # empty, or ending in a slash
 
     def put(self, name: str, data: bytes) -> None:
-        """One file, whole or not at all."""
+        """Store a file, whole or not at all."""
         suffix = Path(name).suffix
         kind = TYPES.get(suffix, "application/octet-stream")
         with os_errors("write a temporary file"), tempfile.NamedTemporaryFile() as file:
@@ -43,16 +43,16 @@ class Shelf(Struct, frozen=True):
             self.storage.put(Path(file.name), self.prefix + name, sha256=digest, content_type=kind)
 
     def put_segment(self, segment: Segment) -> None:
-        """The file of a segment, if it has one."""
+        """Store the file of a segment, if it has one."""
         if segment.stored:
             self.put(segment.name, segment.data)
 
     def put_playlist(self, playlist: Playlist) -> None:
-        """The playlist as it is now, in place of what was there."""
+        """Store the playlist as it is now, in place of what was there."""
         self.put(playlist.name, playlist.data)
 
     def refuse_other(self, name: str, known: str) -> None:
-        """ExistsError if a file of that name is there which does not hold these words."""
+        """Raise ``ExistsError`` if a file of that name is there and does not contain ``known``."""
         try:
             found = b"".join(self.storage.open(self.prefix + name))
         except NotFoundError:
@@ -63,16 +63,16 @@ class Shelf(Struct, frozen=True):
 
 
 class Backup(Shelf, frozen=True):
-    """Agora's backup cloud: keeps what could not be put where it belongs, until it is forwarded."""
+    """Agora's backup cloud: keeps files that could not be uploaded until they are forwarded."""
 
     held: dict[str, bytes] = field(default_factory=dict)
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep it."""
+        """Keep a file."""
         self.held[name] = data
 
     def forward(self, tick: int) -> None:
-        """All that is kept; playlists last and under another name, so that none is replaced."""
+        """Store all that is kept; playlists last, as ``<stem>_<tick>_0.m3u8``, to replace none."""
         shelf = Shelf(self.storage, self.prefix)
         for name, data in sorted(self.held.items(), key=lambda one: one[0].endswith(".m3u8")):
             stem, _, suffix = name.rpartition(".")
@@ -81,7 +81,7 @@ class Backup(Shelf, frozen=True):
 
 
 def publish(shelf: Shelf, parts: Sequence[RecordedPart]) -> None:
-    """Everything at once, the playlists last."""
+    """Store everything at once, each playlist after its segments."""
     for part in parts:
         for segment in mux_all(part.segments):
             shelf.put_segment(segment)
@@ -98,7 +98,10 @@ def publish_live(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Every slice when it would be complete, the playlist again each time, ENDLIST last."""
+    """Store every slice when it would be complete, and the playlist after each; ENDLIST last.
+
+    ``speed`` times as fast as recorded.
+    """
     began = clock()
     for part in parts:
         for name, data in part.files.items():

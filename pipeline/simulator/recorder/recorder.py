@@ -1,4 +1,4 @@
-"""The recorder: material cut into slices under Agora's names, all at once or as time goes by."""
+"""The recorder: material cut into slices under Agora's names, all at once or as time passes."""
 
 import math
 import time
@@ -29,7 +29,7 @@ MOST_FAILOVERS = 3  # Agora gives up after the third
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a recorder is told."""
+    """The settings of a recorder."""
 
     sid: str
     cname: str
@@ -41,7 +41,9 @@ class Setup:
 def record(
     setup: Setup, material: Material, begin: int, end: int, *, bak: int | None = None
 ) -> RecordedPart:
-    """One part, finished, from one full second on; its segments are not multiplexed yet."""
+    """One finished part, from ``begin`` (a full second) to ``end``, in ticks; its segments are not
+    multiplexed yet.
+    """
     step = setup.slice * HZ
     cuts = [*range(begin, end, step), end]
     segments = tuple(_slice(setup, material, span, begin=begin, bak=bak) for span in pairwise(cuts))
@@ -69,7 +71,7 @@ def playlist(
     *,
     ended: bool = True,
 ) -> Playlist:
-    """What Agora lists of these segments."""
+    """The playlist that Agora would write of these segments."""
     entries = [ListedSegment(segment.name, segment.length / HZ) for segment in segments]
     if entries:
         at = names.stamp(setup.epoch + segments[0].begin / HZ)
@@ -78,7 +80,7 @@ def playlist(
 
 
 def header(segments: tuple[Segment, ...]) -> tuple[str, ...]:
-    """The first lines."""
+    """The first lines of a playlist, up to EXT-X-TARGETDURATION (whole seconds)."""
     longest = max((math.ceil(segment.length / HZ) for segment in segments), default=0)
     return (
         *("#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-MEDIA-SEQUENCE:0", "#EXT-X-ALLOW-CACHE:YES"),
@@ -87,7 +89,10 @@ def header(segments: tuple[Segment, ...]) -> tuple[str, ...]:
 
 
 def start_tags(streams: tuple[str, ...], size: tuple[int, int], at: str) -> tuple[str, ...]:
-    """What stands in front of the first slice, and of the first after an interruption."""
+    """The tags in front of the first slice, and of the first after an interruption.
+
+    ``size`` is in pixels, ``at`` the 17 digits of a time.
+    """
     event = "#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE"
     tags = ["#EXT-X-DISCONTINUITY"]
     if "audio" in streams:
@@ -103,7 +108,8 @@ class Recorder:
     """A recording that is being made: ``advance`` it, then ``stop`` it, or ``kill`` it.
 
     A slice is stored when it is complete, and the playlist rewritten after it.  Time is the
-    recorder's own; :func:`run` ties it to the clock on the wall.  For one thread at a time.
+    recorder's own, in ticks; :func:`run` ties it to the wall clock.  For one thread at a time.
+    Each method raises ``UsageError`` after the end, and the errors of the store.
     """
 
     setup: Setup
@@ -111,7 +117,7 @@ class Recorder:
     shelf: Shelf
     begin: int = 0
     bak: int | None = None
-    missed: int = 0  # ticks in front of it that nobody recorded, or that were never stored
+    missed: int = 0  # ticks before it that nobody recorded, or that were never stored
     now: int = field(init=False)
     _segments: list[Segment] = field(init=False, default_factory=list)
     _counters: dict[int, int] = field(init=False, default_factory=dict)
@@ -122,7 +128,7 @@ class Recorder:
         self.now = self.begin
 
     def advance(self, seconds: float) -> None:
-        """Record so much more."""
+        """Record so many seconds more."""
         self._refuse_if_over()
         self.now += round(seconds * HZ)
         step = self.setup.slice * HZ
@@ -130,7 +136,7 @@ class Recorder:
             self._close(self._end + step)
 
     def stop(self) -> RecordedPart:
-        """Store the last slice, end the playlist, and say what was recorded."""
+        """Store the last slice and end the playlist; returns what was recorded."""
         self._refuse_if_over()
         self._over = True
         if self.now > self._end:
@@ -140,15 +146,15 @@ class Recorder:
         return self.part()
 
     def kill(self) -> RecordedPart:
-        """Write nothing any more: what was not stored is lost."""
+        """Write nothing more: what was not stored is lost.  Returns what was stored."""
         self._refuse_if_over()
         self._over = True
         return self.part()
 
     def take_over(self, after: float = 0.0) -> "Recorder":
-        """The recorder on another server that goes on ``after`` seconds (negative: an overlap).
+        """The recorder on another server that continues ``after`` seconds (negative: an overlap).
 
-        It begins at the next full second; UsageError after the third time.
+        It begins at the next full second.  Raises ``UsageError`` after the third time.
         """
         bak = 0 if self.bak is None else self.bak + 1
         if bak >= MOST_FAILOVERS:
@@ -195,7 +201,7 @@ def run(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Let a recorder go on with the clock on the wall, ``speed`` times as fast."""
+    """Advance a recorder with the wall clock, ``speed`` times as fast, every ``tick`` seconds."""
     before = clock()
     while not until():
         sleep(tick)

@@ -1,4 +1,4 @@
-"""The scene that is recorded, computed: a clock, a flash and a beep at each full second.
+"""The scene that is recorded: a clock, and a flash and a beep at each full second.
 
 Picture and sound flash and beep at the same instant, so that their offset can be measured.  Each
 second has a pitch and a number of its own, so that a shift by whole seconds is seen as well.
@@ -13,8 +13,8 @@ SECONDS = 64  # that can be told apart
 TONE, STEP = 500, 25  # Hz: the pitch of the first second, and by how much each is higher
 CELLS = 8  # a strip under the band, from BAND to STRIP: the number of the second in bits
 STRIP = 4  # one part in so many of the height
-LOUD = 8000
-HISS = 20
+LOUD = 8000  # amplitude of a beep, of 32767
+HISS = 20  # amplitude of the noise
 CANVAS, TILE, INK = 40, 95, 235  # luma
 
 # 7-segment digits: top, upper right, lower right, bottom, lower left, upper left, middle
@@ -33,7 +33,7 @@ Luma = NDArray[np.uint8]
 
 
 def picture(frame: int, width: int, height: int, *, fps: int, seed: int, black: bool) -> bytes:
-    """One picture in YUV 4:2:0 (planar)."""
+    """One picture in YUV 4:2:0 (planar, 8 bits); ``width`` and ``height`` in pixels."""
     if black:
         return bytes([16]) * (width * height) + bytes([128]) * (width * height // 2)
     second, rest = divmod(frame, fps)
@@ -53,14 +53,16 @@ def picture(frame: int, width: int, height: int, *, fps: int, seed: int, black: 
 
 
 def pitch(second: int) -> int:
-    """Hz of its beep."""
+    """The pitch of the beep of a second, in Hz."""
     return TONE + STEP * (second % SECONDS)
 
 
 def sound(
     seconds: int, rate: int, channels: int, seed: int, *, silent: bool, first: int = 0
 ) -> bytes:
-    """16-bit samples, interleaved, of as many seconds from the ``first`` on."""
+    """16-bit samples (little-endian, interleaved) of so many seconds from second ``first`` on;
+    ``rate`` in Hz.
+    """
     if silent:
         return bytes(2 * seconds * rate * channels)
     noise = np.random.default_rng(seed).integers(-HISS, HISS + 1, seconds * rate)

@@ -18,8 +18,8 @@ STREAMS = ("video", "audio")
 class Unit(Struct, frozen=True):
     """One picture or one AAC frame as the encoder made it."""
 
-    stream: str
-    time: int
+    stream: str  # "video" or "audio"
+    time: int  # ticks, when it is presented
     length: int  # ticks
     data: bytes
     key: bool = False
@@ -29,7 +29,7 @@ class Unit(Struct, frozen=True):
 
 
 class Packet(Struct, frozen=True):
-    """188 bytes of transport stream, and the units (by index in the segment) it carries."""
+    """A transport packet (188 bytes), and the units, by index in the segment, that it carries."""
 
     data: bytes
     units: tuple[int, ...] = ()
@@ -38,12 +38,12 @@ class Packet(Struct, frozen=True):
 
     @property
     def pid(self) -> int:
-        """The 13 bits of the header."""
+        """The packet identifier: 13 bits of the header."""
         return (self.data[1] & 0x1F) << 8 | self.data[2]
 
     @property
     def starts(self) -> bool:
-        """A PES or a table begins in it."""
+        """Whether a PES or a table begins in it (payload_unit_start_indicator)."""
         return bool(self.data[1] & 0x40)
 
 
@@ -55,31 +55,31 @@ class Layout(Struct, frozen=True):
     types: Mapping[str, int] = field(default_factory=lambda: {"video": 0x1B, "audio": 0x0F})
     pmt: int = 0x1000
     sections: Mapping[int, int] = field(default_factory=dict)  # stream_type by PID
-    frames: int = 4  # of AAC in one PES
+    frames: int = 4  # AAC frames in one PES
     divided: bool = False  # each NAL unit of a picture is a PES of its own
     anew: bool = False  # continuity counters restart
 
 
 class Segment(Struct, frozen=True):
-    """One slice: its units first, then its packets, or whatever became of its file."""
+    """One slice: its units, then its packets, or what its file became."""
 
     name: str
-    begin: int
+    begin: int  # ticks
     length: int  # ticks; EXTINF
     units: tuple[Unit, ...]
     layout: Layout = Layout()
-    clock: int = START  # what is added to times to make stamps of them
+    clock: int = START  # ticks that are added to times to make time stamps of them
     packets: tuple[Packet, ...] = ()
-    needs: tuple[int, ...] = ()  # packets of each unit
+    needs: tuple[int, ...] = ()  # how many packets each unit has
     prefix: bytes = b""
     suffix: bytes = b""
-    content: bytes | None = None  # the file, where it is no transport stream
+    content: bytes | None = None  # the file, where it is not a transport stream
     readable: bool = True  # such a file still holds all units
     stored: bool = True  # there is a file
 
     @property
     def data(self) -> bytes:
-        """What is in its file."""
+        """The bytes of its file."""
         if self.content is not None:
             return self.content
         return self.prefix + b"".join(packet.data for packet in self.packets) + self.suffix
@@ -89,7 +89,7 @@ class ListedSegment(Struct, frozen=True):
     """A segment as the playlist lists it; ``tags`` stand in front of EXTINF."""
 
     uri: str
-    extinf: float
+    extinf: float  # seconds
     tags: tuple[str, ...] = ()
 
 
@@ -107,7 +107,7 @@ class Playlist(Struct, frozen=True):
 
     @property
     def data(self) -> bytes:
-        """The file."""
+        """The bytes of its file."""
         lines = [*self.header, *self._lines(self.entries)]
         lines += ["#EXT-X-ENDLIST"] if self.ended else []
         lines += self._lines(self.after)
@@ -124,26 +124,26 @@ class Playlist(Struct, frozen=True):
 
 
 class RecordedPart(Struct, frozen=True):
-    """One playlist with its segments: what a fault is done to."""
+    """One playlist with its segments: what faults are applied to."""
 
     stem: str
     epoch: float  # seconds since 1970 at time 0
     playlist: Playlist
     segments: tuple[Segment, ...]
     files: Mapping[str, bytes] = field(default_factory=dict)  # whatever else lies beside them
-    pauses: tuple[tuple[int, int], ...] = ()  # begin and length of time that was not recorded
+    pauses: tuple[tuple[int, int], ...] = ()  # begin and length, in ticks, not recorded
     encoded: frozenset[str] = frozenset()  # streams an MP4 can only hold re-encoded
-    touched: frozenset[int] = frozenset()  # segments a fault was done to
-    # What the parts behind it come to feel of its faults:
+    touched: frozenset[int] = frozenset()  # segments that a fault was applied to
+    # How its faults affect the parts behind it:
     delay: int = 0  # ticks of pauses, which made it longer
     over: frozenset[str] = frozenset()  # streams that have ended for good
 
     def with_segment(self, number: int, segment: Segment) -> "RecordedPart":
-        """One segment replaced."""
+        """The part with one segment replaced, by its number."""
         return self.with_segments({number: segment})
 
     def with_segments(self, changed: Mapping[int, Segment]) -> "RecordedPart":
-        """Some segments replaced by number; the playlist follows their names."""
+        """The part with some segments replaced, by number; the playlist follows their names."""
         made = tuple(changed.get(n, old) for n, old in enumerate(self.segments))
         names = {
             old.name: new.name
@@ -156,5 +156,5 @@ class RecordedPart(Struct, frozen=True):
         return replace(self, segments=made, playlist=playlist, touched=touched)
 
     def with_entries(self, *entries: ListedSegment) -> "RecordedPart":
-        """Another listing of the same segments."""
+        """The part with other entries in its playlist."""
         return replace(self, playlist=replace(self.playlist, entries=entries))

@@ -1,4 +1,4 @@
-"""What goes wrong with a service now and then: every documented failure, by chance."""
+"""Failures of the service, by chance or planned: those that Agora documents."""
 
 import random
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from pipeline.errors import UsageError
 from pipeline.simulator.service.gateway import Reply
 
 LONGEST_BURST = 3  # requests that fail one after another
-MOVES = (10.0, 60.0)  # seconds of a recording, between which another server takes over
+MOVES = (10.0, 60.0)  # seconds of a recording: another server takes over between them
 
 _HANG_UP = Reply(200, {}, broken=True)
 _BEFORE = (  # nothing was done
@@ -22,7 +22,7 @@ _BEFORE = (  # nothing was done
         Reply(504, {"code": 62, "reason": "request timeout"}),
     ),
 )
-_AFTER = (  # it was done, and nobody is told
+_AFTER = (  # it was done, and the answer is lost
     *(Reply(206, {"code": 65, "reason": "request not completed"}), _HANG_UP),
     *(Reply(504, {"code": 62, "reason": "request timeout"}), Reply(500, "<html></html>")),
 )
@@ -75,11 +75,16 @@ DOCUMENTED: Mapping[str, Mapping[int, tuple[int, str]]] = {  # HTTP status and r
         435: (206, "no recorded data"),
     },
 }
-"""What the service may answer of itself, by call and code."""
+"""The errors that the service may answer of itself, by call and code (Agora's page on status
+codes).
+"""
 
 
 def planned(text: str) -> tuple[str, int]:
-    """A failure as people write it, ``start:109``; UsageError if it is not documented."""
+    """A failure from its text, ``start:109``: call and code.
+
+    Raises ``UsageError`` if it is not documented.
+    """
     call, _, code = text.partition(":")
     if call not in DOCUMENTED:
         raise UsageError(f"{text!r}: no such call; known are {', '.join(DOCUMENTED)}")
@@ -91,9 +96,10 @@ def planned(text: str) -> tuple[str, int]:
 
 @dataclass(slots=True)
 class Chaos:
-    """The share of requests that fail before anything is done, and as many after it was done.
+    """Failures: a share ``rate`` (0 to 1) of requests fails before anything is done, and as many
+    after it was done.
 
-    ``planned`` are calls and codes of failures that come for certain, in this order.
+    ``planned`` are calls and codes of failures that certainly come, in this order.
     """
 
     rate: float = 0.0
@@ -106,7 +112,7 @@ class Chaos:
         self._chance = random.Random(self.seed)
 
     def before(self, endpoint: Endpoint) -> Reply | None:
-        """In place of an answer; 5xx come in bursts."""
+        """A failure in place of doing anything, or None; 5xx come in bursts."""
         due = next((one for one in self.planned if one[0] == endpoint), None)
         if due is not None:
             self.planned.remove(due)
@@ -123,14 +129,14 @@ class Chaos:
         return reply
 
     def after(self, reply: Reply) -> Reply:
-        """The answer, or something else that comes as late."""
+        """The answer to what was done, or a failure that comes as late."""
         if not self._strikes():
             return reply
         other = self._chance.choice(_AFTER)
         return Reply(other.status, other.body, reply.delay, other.broken)
 
     def moves(self) -> tuple[float, ...]:
-        """Seconds after which a recording that begins now loses its recorder."""
+        """After how many seconds a recording that begins now loses its recorder; often never."""
         return (self._chance.uniform(*MOVES),) if self._strikes() else ()
 
     def copies(self) -> int:

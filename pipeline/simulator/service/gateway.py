@@ -1,7 +1,7 @@
-"""What stands before Agora's service: addresses, credentials, the rate of requests, bodies.
+"""The gateway of Agora's service: paths, credentials, the rate of requests, bodies.
 
-A request that is not as documented is refused here, with the status and code that are documented
-for it; nothing behind sees it.
+A request that is not as documented is refused here, with the status and code that Agora's page on
+status codes has for it; the service does not see it.
 """
 
 import base64
@@ -32,9 +32,9 @@ from pipeline.agora.schema.values import parse
 from pipeline.agora.statuses import Endpoint
 from pipeline.errors import UsageError
 
-MOST_REQUESTS = 10  # a second, of one App ID
+MOST_REQUESTS = 10  # a second, for one App ID
 LARGEST = 1 << 20  # bytes of a body
-FPS = 15  # whatever is not one of the rates
+FPS = 15  # takes effect for a rate that is none of the documented ones
 
 _PATH = re.compile(
     r"/v1/apps/(?P<app>[^/]+)/cloud_recording/"
@@ -71,16 +71,16 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is answered, after so many seconds; ``broken`` off if the connection is to fail."""
+    """What is answered."""
 
-    status: int
+    status: int  # of HTTP
     body: Mapping[str, Any] | str
-    delay: float = 0.0
-    broken: bool = False
+    delay: float = 0.0  # seconds before it is sent
+    broken: bool = False  # the connection fails in the middle of it
 
 
 class Refused(Exception):
-    """A request that goes no further."""
+    """A request that is refused, with the ``reply`` to it."""
 
     def __init__(self, status: int, code: int | None, reason: str) -> None:
         super().__init__(reason)
@@ -90,7 +90,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """The one customer, and his one project."""
+    """The one customer, with one project."""
 
     app_id: str
     customer_id: str
@@ -99,7 +99,7 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class CallTarget:
-    """What an address names."""
+    """What a path names."""
 
     endpoint: Endpoint
     app_id: str
@@ -109,7 +109,7 @@ class CallTarget:
 
 
 def route(method: str, path: str) -> CallTarget:
-    """What is called; Refused if there is no such call.  Case matters."""
+    """The call of a method and path (case matters).  Raises ``Refused`` if there is none."""
     found = _PATH.fullmatch(path)
     endpoint = _METHODS.get(found["verb"] or "acquire") if found else None
     if (
@@ -126,7 +126,10 @@ def route(method: str, path: str) -> CallTarget:
 
 
 def admit(account: Customer, target: CallTarget, headers: Mapping[str, str]) -> None:
-    """Refused for the wrong customer, project or kind of body."""
+    """Raise ``Refused`` for the wrong customer, project or Content-Type.
+
+    Names of ``headers`` are in lower case.
+    """
     admit_customer(account, headers)
     if target.app_id != account.app_id:
         if target.endpoint == "acquire":
@@ -138,7 +141,7 @@ def admit(account: Customer, target: CallTarget, headers: Mapping[str, str]) -> 
 
 
 def admit_customer(account: Customer, headers: Mapping[str, str]) -> None:
-    """Refused for anybody else; compared in constant time."""
+    """Raise ``Refused`` for other credentials (HTTP Basic); compared in constant time."""
     given = headers.get("authorization")
     if given is None:
         raise Refused(401, None, "Unauthorized")
@@ -160,7 +163,7 @@ class Rate:
     _times: deque[float] = field(default_factory=deque)
 
     def admit(self, now: float) -> None:
-        """Refused if there are too many; those do not count."""
+        """Raise ``Refused`` if there are too many; those do not count.  ``now`` in seconds."""
         while self._times and now - self._times[0] >= 1.0:
             self._times.popleft()
         if len(self._times) >= self.most:
@@ -169,7 +172,7 @@ class Rate:
 
 
 def body_of(target: CallTarget, raw: bytes) -> Request | None:
-    """The checked body; None for query, which has none."""
+    """The checked body; None for query, which has none.  Raises ``Refused`` for a wrong one."""
     if target.endpoint == "query":
         return None
     values = _json(raw)
@@ -187,7 +190,10 @@ def body_of(target: CallTarget, raw: bytes) -> Request | None:
 
 
 def parameters(raw: bytes) -> dict[str, Any]:
-    """``clientRequest`` as it came; what is wrong in startParameter fails start, not acquire."""
+    """``clientRequest`` as it came: errors in startParameter fail start, not acquire.
+
+    Raises ``Refused`` for a body that is not a JSON object.
+    """
     inner = _json(raw).get("clientRequest")
     return inner if isinstance(inner, dict) else {}
 
@@ -211,7 +217,7 @@ def _acquire(values: dict[str, Any]) -> AcquireRequest:
 
 
 def _as_taken(values: dict[str, Any]) -> dict[str, Any]:
-    """With the rate of pictures that takes effect: the service says nothing of another one."""
+    """The body with the frame rate that takes effect: the service does not refuse another one."""
     inner: Any = values
     for key in ("clientRequest", "recordingConfig", "transcodingConfig"):
         inner = inner.get(key) if isinstance(inner, dict) else None

@@ -23,13 +23,16 @@ MINUTE = 60.0  # between two notifications of progress
 IDLE = 30  # seconds, unless maxIdleTime says otherwise
 
 FAILED, STOPPED, NOBODY_THERE = 1, 2, 4  # exitStatus; leaveCode
-UPLOADER, UPLOAD_FAILED, FATAL = 1, 47, 5  # module, errorCode, errorLevel
+UPLOADER, UPLOAD_FAILED, FATAL = 1, 47, 5  # module, errorCode, errorLevel of event 1
 TO_THE_BACKUP = 32  # warnCode
 
 
 @dataclass(slots=True)
 class Live:
-    """A recording that runs, or ran.  :meth:`advance` brings it up to date; the rest asks."""
+    """A recording that runs, or ran.  :meth:`advance` brings it up to date; the rest only reads.
+
+    Times are seconds on the clock of the service.
+    """
 
     order: StartOrder
     conduct: Conduct
@@ -55,7 +58,7 @@ class Live:
 
     @property
     def away(self) -> bool:
-        """On the move to another server: nobody can find it."""
+        """Whether it is on its way to another server, so that nobody can find it."""
         return self._back is not None
 
     @property
@@ -65,7 +68,7 @@ class Live:
 
     @property
     def status(self) -> int:
-        """As query says it."""
+        """``status`` as query answers it."""
         if self.asked is not None:
             return 6
         if self._recorder is None:
@@ -75,13 +78,13 @@ class Live:
         return 4 if self._age >= READY else 3
 
     def files(self) -> str | list[dict[str, Any]]:
-        """``fileList`` in the form that fits what was asked for; empty before the first slice."""
+        """``fileList`` in the form that start asked for; empty before the first slice."""
         if not self.order.lists_json:
             return self._path() if self.has_data else ""
         return list(self._entries())
 
     def pages(self) -> list[dict[str, Any]]:
-        """The same of a web page: without folders, and with another spelling."""
+        """``fileList`` of a web page: without folders, and with ``filename`` for ``fileName``."""
         stored = (part for part in self._all_parts() if part.segments)
         return [{"filename": p.playlist.name, "sliceStartTime": _begins(p)} for p in stored]
 
@@ -94,7 +97,7 @@ class Live:
 
     @property
     def uploading(self) -> str:
-        """As stop says it, also where it has to wait for the end."""
+        """``uploadingStatus`` as stop answers it, also where that waits for the end."""
         if self.error is not None:
             return "unknown"
         held = self._backup if self.over is not None else self.conduct.backup
@@ -103,7 +106,7 @@ class Live:
     # What happens to it.
 
     def advance(self, now: float) -> None:
-        """Do all that has happened until now."""
+        """Do everything that is due by ``now``."""
         if self.over is None and self.began is None and self.asked is None:
             self._begin(now)
         if self.over is None and self.began is not None:
@@ -117,13 +120,13 @@ class Live:
             self.forward()
 
     def forward(self) -> None:
-        """What is in the backup cloud alone comes into the bucket."""
+        """Store in the bucket what only the backup cloud has."""
         if self._backup is not None and self.over is not None:
             self._backup.forward(milliseconds(self.over))
             self._backup = None
 
     def stop(self, now: float, takes: float = 0.0) -> None:
-        """Ask it to end, which it does when everything is uploaded."""
+        """End the recording, once everything is uploaded, which takes ``takes`` seconds."""
         self.advance(now)
         self.asked, self.due = (now if self.asked is None else self.asked), now + takes
         self.advance(now)
@@ -159,7 +162,7 @@ class Live:
         self._events.sort(key=lambda one: one[0])
 
     def _live(self, age: float) -> None:
-        """Every event when it is due, and the time between them."""
+        """Do every event when it is due, and record the time between them."""
         while self._events and self._events[0][0] <= age:
             at, event = self._events.pop(0)
             self._record(at)
@@ -262,11 +265,11 @@ class Live:
         self.tell(11, at, exitStatus=FAILED)
 
     def _moment(self, age: float) -> float:
-        """Seconds since 1970, on the time of the recording."""
+        """Seconds since 1970, in the time of the recording."""
         return (self.began or 0.0) + age
 
     def _clock(self, age: float) -> float:
-        """The same on the clock, which speed has left behind."""
+        """Seconds since 1970 on the clock, where ``speed`` is more than 1 an earlier time."""
         return (self.began or 0.0) + age / self.conduct.speed
 
     def _all_parts(self) -> Iterator[RecordedPart]:

@@ -1,4 +1,4 @@
-"""Notifications as Agora words them: numbers, names and envelope."""
+"""Notifications as Agora's page on them defines numbers, names and envelope."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ _NAMES: Mapping[int, tuple[str, int]] = {  # msgName, serviceType
 
 @dataclass(slots=True)
 class Teller:
-    """Numbers the events of one recording, and hands them on without the time of sending."""
+    """Numbers the events of one recording, and passes them on without ``notifyMs``."""
 
     tell: Tell
     cname: str
@@ -38,7 +38,7 @@ class Teller:
     _sequence: int = field(init=False, default=0)
 
     def __call__(self, kind: int, at: float, **details: Any) -> None:
-        """An event of this type, at this time in seconds since 1970."""
+        """Pass on an event of this type (eventType) that happened ``at`` seconds since 1970."""
         name, service = _NAMES[kind]
         payload = {
             "cname": self.cname,
@@ -61,5 +61,5 @@ class Teller:
 
 
 def milliseconds(at: float) -> int:
-    """As Agora writes times."""
+    """Seconds since 1970 as milliseconds, as Agora writes times."""
     return round(at * 1000)

@@ -1,4 +1,4 @@
-"""What a recording of the stand-in is told: by its request, and by whoever set the stand-in up."""
+"""The settings of a recording of the stand-in: from its request, and from the command line."""
 
 from itertools import count, islice
 
@@ -12,24 +12,24 @@ from pipeline.simulator.recorder.material import Look
 from pipeline.simulator.recorder.values import STREAMS
 
 SMALLEST, SLOWEST = 64, 7  # of pictures the simulator can make: pixels, pictures a second
-WIDTH, HEIGHT, FPS = 360, 640, 15
+WIDTH, HEIGHT, FPS = 360, 640, 15  # Agora's defaults: pixels, pictures a second
 MIXED = "0"  # the uid of all users together
-USERS = ("1001", "1002")  # who is in every channel, unless the request lists others
+USERS = ("1001", "1002")  # the users in every channel, unless the request lists others
 
 
 class Conduct(Struct, frozen=True):
     """How the service behaves; times are seconds."""
 
-    speed: float = 1.0  # of all recordings
+    speed: float = 1.0  # of all recordings, as a factor
     slice: int = 15
     kills: tuple[float, ...] = ()  # a recorder dies when the recording is so old
-    users_leave: float | None = None  # everybody does, when it is so old
-    slow_stop: float = 0.0  # until everything is uploaded; not made faster by speed
-    backup: float | None = None  # until what the backup cloud has is forwarded; nor this
+    users_leave: float | None = None  # all users leave when the recording is so old
+    slow_stop: float = 0.0  # until everything is uploaded; speed does not shorten it
+    backup: float | None = None  # until the backup cloud forwards its files; nor this
 
 
 class RecordedStreams(Struct, frozen=True):
-    """One playlist: whose streams it holds, and what stands for the channel in its name."""
+    """One playlist: which streams of which uid it holds, and the cname in its name."""
 
     uid: str
     streams: tuple[str, ...]
@@ -37,12 +37,12 @@ class RecordedStreams(Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """As Agora words it."""
+        """``trackType`` of Agora."""
         return "audio_and_video" if len(self.streams) > 1 else self.streams[0]
 
 
 class StartOrder(Struct, frozen=True):
-    """What start asked for."""
+    """A request to start, with the ids of its recording."""
 
     request: StartRequest
     resource: str
@@ -51,33 +51,33 @@ class StartOrder(Struct, frozen=True):
 
     @property
     def name(self) -> tuple[str, str]:
-        """Channel and uid: one recording at a time has them."""
+        """Channel and uid, which only one running recording may have."""
         return self.request.cname, self.request.uid
 
     @property
     def config(self) -> RecordingConfig:
-        """Whom to record, and how."""
+        """``recordingConfig``; all defaults if there is none."""
         return self.request.client_request.recording_config or RecordingConfig()
 
     @property
     def storage(self) -> StorageConfig:
-        """Where to."""
+        """``storageConfig``."""
         return self.request.client_request.storage_config
 
     @property
     def prefix(self) -> str:
-        """In front of every file name: empty, or ending in a slash."""
+        """``fileNamePrefix`` as a folder: empty, or ending in a slash."""
         return "".join(f"{part}/" for part in self.storage.file_name_prefix or ())
 
     @property
     def lists_json(self) -> bool:
-        """Whether files are listed as objects: so it is with MP4, and where there are many."""
+        """Whether ``fileList`` is an array: with MP4, and in individual mode."""
         files = self.request.client_request.recording_file_config
         return self.mode in INDIVIDUAL or "mp4" in ((files and files.av_file_type) or ())
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """A list of uids for one medium alone switches the other one off."""
+        """The streams that are recorded; a list of uids for one alone switches the other off."""
         config = self.config
         wanted = {0: ("audio",), 1: ("video",)}.get(
             2 if config.stream_types is None else config.stream_types, STREAMS
@@ -88,7 +88,7 @@ class StartOrder(Struct, frozen=True):
 
     @property
     def tracks(self) -> tuple[RecordedStreams, ...]:
-        """One of all users mixed, or of each user one for each stream."""
+        """The playlists: one of all users mixed, or one for each user and stream."""
         cname, _ = self.name
         if self.mode in INDIVIDUAL:
             return tuple(
@@ -103,7 +103,7 @@ class StartOrder(Struct, frozen=True):
         )
 
     def _users(self, stream: str) -> tuple[str, ...]:
-        """Whose streams are recorded: those that are listed, or those who are always there."""
+        """The users that are recorded: those listed, or those that are always in the channel."""
         config = self.config
         listed = config.audio if stream == "audio" else config.video
         without = (config.un_subscribe_audio_uids, config.un_subscribe_video_uids)
@@ -114,7 +114,7 @@ class StartOrder(Struct, frozen=True):
 
     @property
     def look(self) -> Look:
-        """The canvas, as far as the simulator can draw it."""
+        """The canvas, adjusted to what the simulator can draw."""
         canvas = self.config.transcoding_config
         width, height, fps = WIDTH, HEIGHT, FPS
         if canvas:

@@ -29,14 +29,14 @@ class Broken(Response):
     """A connection that fails in the middle of an answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Promise more than is sent."""
+        """Announce more bytes than are sent."""
         headers = [(b"content-length", b"100")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"{", "more_body": True})
 
 
 def application(service: Service, *, pause: Pause = asyncio.sleep) -> Starlette:
-    """The service as an ASGI application."""
+    """The service as an ASGI application; ``pause`` waits so many seconds."""
 
     async def every(request: Request) -> Response:
         raw = bytearray()
@@ -69,7 +69,10 @@ def application(service: Service, *, pause: Pause = asyncio.sleep) -> Starlette:
 
 
 def listen(port: int) -> socket.socket:
-    """A port of this machine that nobody else on the network can reach; 0 is any that is free."""
+    """A port of this machine that no other one can reach; 0 is any free one.
+
+    Raises the errors of ``os_errors`` if the port is taken or not allowed.
+    """
     with os_errors(f"listen on port {port}"):
         listening = socket.create_server((HERE, port))
         listening.setblocking(False)
@@ -77,7 +80,7 @@ def listen(port: int) -> socket.socket:
 
 
 def serve(service: Service, listening: socket.socket) -> None:
-    """Answer until the process is told to end; then all recordings are stopped."""
+    """Answer requests until the process gets a signal; then all recordings are stopped."""
     config = uvicorn.Config(
         application(service), log_config=None, access_log=False, server_header=False, lifespan="on"
     )

@@ -1,7 +1,7 @@
 """Agora's service as documented: resources, recordings, answers.  Long: one class holds its state.
 
-It knows no network.  :meth:`Service.answer` takes a request and gives a reply; time passes by
-:meth:`Service.tick`, and whatever the service has to tell goes to ``tell``.
+It has no network.  :meth:`Service.answer` takes a request and gives a reply; time passes with
+:meth:`Service.tick`, and notifications go to ``tell``.
 """
 
 import secrets
@@ -46,12 +46,12 @@ from pipeline.storage import Storage
 LIFE = 300.0  # seconds in which a resource has to be used
 MOST_RECORDINGS = 50  # at once
 PATIENCE = 20.0  # seconds that stop waits for uploads
-GRACE = 0.05  # seconds that an answer comes later than what it tells
-LONG_GONE = 30.0  # seconds after which an ended recording is not known any more
+GRACE = 0.05  # seconds by which an answer is later than what it reports
+LONG_GONE = 30.0  # seconds after which an ended recording is forgotten
 EXPIRY = 72  # hours, unless resourceExpiredHour says otherwise
 HOUR = 3600.0
 WEB_PAGE = 1  # scene
-HERE = "127.0.0.1"  # whence notifications come
+HERE = "127.0.0.1"  # where notifications come from
 
 Open: TypeAlias = Callable[[StorageConfig], Storage]
 Encode: TypeAlias = Callable[[Look], "Future[Material]"]
@@ -60,11 +60,11 @@ Note: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 @dataclass(slots=True)
 class Resource:
-    """What acquire gave out; good for one recording."""
+    """What acquire gave out, for one recording."""
 
-    name: tuple[str, str]
-    acquired: float
-    hours: int
+    name: tuple[str, str]  # channel and uid
+    acquired: float  # seconds, on the clock
+    hours: int  # resourceExpiredHour
     scene: int
     promise: Any  # startParameter as it came
     live: Live | None = None
@@ -78,8 +78,8 @@ def _not_found() -> Refused:
 class Service:
     """The service for one customer.  Calls may come from several threads.
 
-    ``open`` finds the root that a request's bucket stands for, ``encode`` makes what is recorded,
-    ``note`` is told of each request what is fit to be kept, ``now`` is the clock in seconds.
+    ``open`` gives the store that a request's bucket stands for, ``encode`` makes the material,
+    ``note`` gets each request without secrets, ``now`` is the clock in seconds since 1970.
     """
 
     account: Customer
@@ -97,11 +97,11 @@ class Service:
 
     @property
     def running(self) -> list[Live]:
-        """What is being recorded at this moment."""
+        """The recordings that are running."""
         return [live for live in self.lives if live.over is None]
 
     def tick(self) -> None:
-        """Let everything happen that is due."""
+        """Do everything that is due."""
         with self._lock:
             now = self.now()
             for live in self.lives:
@@ -116,7 +116,7 @@ class Service:
                 live.forward()
 
     def answer(self, asked: HttpRequest) -> Reply:
-        """What comes back."""
+        """The reply to a request; an error of Agora's is a reply as well."""
         with self._lock:
             self.tick()
             seen: dict[str, Any] = {"endpoint": None, "body": None}
@@ -142,7 +142,7 @@ class Service:
         )
 
     def _act(self, target: CallTarget, body: Request | None, asked: HttpRequest) -> Reply:
-        """Errors are answers here as well: also they may be lost on the way."""
+        """Do what is asked; errors are replies here as well, so that they too may get lost."""
         try:
             if isinstance(body, AcquireRequest):
                 return self._acquire(body, parameters(asked.raw).get("startParameter"))

@@ -1,4 +1,4 @@
-"""Notifications on their way: signed, and sent again if nobody takes them."""
+"""Notifications sent to a web hook: signed, and repeated unless they are answered with 200."""
 
 import json
 import logging
@@ -24,7 +24,10 @@ AT_ONCE = 4  # so that they may overtake each other, as Agora's do
 
 
 class Hooks:
-    """Sends notifications to one address.  ``copies`` says how often: not at all, or twice."""
+    """Sends notifications to one URL; ``copies`` says how often: once, not at all, or twice.
+
+    Raises ``UsageError`` for what is no URL.  A notification that nobody takes is logged.
+    """
 
     def __init__(
         self, url: str, secret: SecretStr, *, copies: Callable[[], int] = lambda: 1
@@ -37,12 +40,12 @@ class Hooks:
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook")
 
     def __call__(self, notice: Mapping[str, Any]) -> None:
-        """Send it soon."""
+        """Send a notification in the background."""
         for _ in range(self._copies()):
             self._pool.submit(self._deliver, notice)
 
     def close(self) -> None:
-        """Send what is left, without waiting between repetitions."""
+        """Send what is left, without pauses between repetitions, and close the connections."""
         self._closing.set()
         self._pool.shutdown()
         self._client.close()

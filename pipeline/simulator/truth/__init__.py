@@ -1,1 +1,1 @@
-"""What was lost, and what of it a playlist and its slices can tell."""
+"""What was lost, and how much of that playlist and slices can show."""

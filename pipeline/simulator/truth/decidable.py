@@ -1,4 +1,4 @@
-"""What is left of a recording to tell what was lost, and where it does not tell."""
+"""Where what is left of a recording cannot show what was lost."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,10 +8,10 @@ from pipeline.simulator.truth.losses import goes_on, survivors
 
 
 def beyond_evidence(parts: Sequence[RecordedPart]) -> bool:
-    """Something is lost at the beginning or the end, and nothing that is left points to it.
+    """Whether something is lost at the beginning or the end to which nothing that is left points.
 
-    There a slice that neither the store nor the playlist knows was perhaps never recorded, and
-    a stream that is wholly absent perhaps came late or ended early.
+    A slice there that neither the store nor the playlist knows was perhaps never recorded, and a
+    stream that is wholly absent perhaps came late or ended early.
     """
     listed = {line for p in parts for line in p.playlist.data.decode().splitlines()}
     alive = {id(unit) for part in parts for unit in survivors(part)}
@@ -68,8 +68,8 @@ def _counters(segment: Segment, stream: str) -> list[int]:
 
 
 def undecided(parts: Sequence[RecordedPart]) -> dict[str, float]:
-    """Seconds in which a stream sent nothing, or showed one picture, where nothing that is left
-    tells that from a loss.
+    """Seconds of each stream in which it sent nothing, or showed one picture, where nothing that is
+    left tells that from a loss.
     """
     return {
         stream: round(

@@ -1,7 +1,7 @@
-"""What a recording really lost, counted on the units it was made of.
+"""What a recording really lost, counted in the units it was made of.
 
-No fault declares its loss.  Every packet knows the units it carries; a unit is lost when not all
-of its packets are in a file that can be read.
+No fault declares its loss.  Every packet knows the units it carries; a unit is lost unless all of
+its packets are in a file that can be read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from pipeline.simulator.recorder.values import HZ, STREAMS, RecordedPart, Segment, Unit
 
-JOIN = HZ // 20  # losses so close together are one
+JOIN = HZ // 20  # ticks: losses so close together are one
 
 
 class Loss(Struct, frozen=True):
@@ -29,13 +29,13 @@ class Truth(Struct, frozen=True):
 
     losses: tuple[Loss, ...]
     duration: float  # seconds
-    samples: dict[str, int | None]  # None: a stream that has to be re-encoded
+    samples: dict[str, int | None]  # of each stream; None: it has to be re-encoded
     flashes: tuple[float, ...]  # seconds of the result
-    beeps: tuple[float, ...]
+    beeps: tuple[float, ...]  # seconds of the result
 
     @property
     def lost_seconds(self) -> dict[str, float]:
-        """All losses of each stream together."""
+        """The sum of all losses of each stream, in seconds."""
         return {
             stream: round(sum(x.seconds for x in self.losses if x.stream == stream), 3)
             for stream in STREAMS
@@ -75,7 +75,9 @@ def tell(parts: Sequence[RecordedPart]) -> Truth:
 
 
 def survivors(part: RecordedPart) -> Iterator[Unit]:
-    """Units that are held.  Not the same as decodable: the key picture may be gone."""
+    """The units that are complete in readable files; not all can be decoded, as a key picture may
+    be gone.
+    """
     for segment in part.segments:
         for number in sorted(_intact(segment)):
             yield segment.units[number]
@@ -152,7 +154,7 @@ def _apart(begin: int, end: int, taken: Sequence[tuple[int, int]]) -> Iterator[t
 
 
 def goes_on(parts: Sequence[RecordedPart], stream: str, begin: int) -> bool:
-    """There was something of a stream before that time, and there is behind it."""
+    """Whether a stream has units before a time (ticks), and behind it."""
     before = [
         u.time < begin for p in parts for s in p.segments for u in s.units if u.stream == stream
     ]
