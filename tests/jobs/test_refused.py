@@ -39,6 +39,28 @@ def test_what_ffmpeg_cannot_take_is_rejected(copied, library, out, hurt):
     assert not list(out.glob(".recpipe-*"))
 
 
+def sound_behind_a_picture(data: bytes) -> bytes:
+    """All sound between the first picture and the second."""
+    found = r.packets(data)
+    pids = r.stream_pids(data)
+    pictures = [p for p in found if r.pid_of(p) == pids["video"]]
+    second = [n for n, p in enumerate(pictures) if r.is_pes(p)][1]
+    sound = [p for p in found if r.pid_of(p) == pids["audio"]]
+    tables = [p for p in found if r.pid_of(p) not in pids.values()]
+    return b"".join([*tables, *pictures[:second], *sound, *pictures[second:]])
+
+
+def test_sound_stamped_long_behind_the_pictures_beside_it(copied, library, out):
+    """The silence in front of it is written in one piece, before ffmpeg has seen a picture."""
+    made = copied()
+    r.shift(made, 30 * 90_000, kinds="audio")
+    made.write(0, sound_behind_a_picture(made.data(0)))
+    report = r.convert(made.folder, out, library.ffmpeg)
+    assert report.proof is not None
+    assert report.proof.holds
+    assert report.tracks[1].samples > 30 * 46
+
+
 def test_what_the_machine_cannot_do_is_tried_again(
     copied: Callable[..., r.Recording], library: r.Library, out: Path, tmp_path: Path
 ):

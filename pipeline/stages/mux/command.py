@@ -112,13 +112,20 @@ def _lasting(lanes: Sequence[Lane], kind: str, clock: int) -> int | None:
 
 def _late(plan: Plan, lanes: Sequence[Lane]) -> list[Lane]:
     """Lanes of which the muxer would not find enough units within a second of the others: they
-    begin late, or a screen stands still.
+    begin late, or a screen stands still.  All of them where sound of the first segment begins late:
+    the silence in front of it is written in one piece, before the pictures of that segment.
     """
     if len(lanes) == 1:  # nothing stands in between
         return []
     times = {lane.pid: _times(plan, lane) for lane in lanes}
     begin = min(known[0] for known in times.values())
+    if any(times[x.pid][0] - begin > HZ for x in lanes if _sounds_first(plan, x)):
+        return list(lanes)
     return [x for x in lanes if len(times[x.pid]) < TIMES or times[x.pid][-1] - begin > HZ]
+
+
+def _sounds_first(plan: Plan, lane: Lane) -> bool:
+    return lane.codec.kind == "audio" and lane.pid in plan.placed[0].stamps
 
 
 def _times(plan: Plan, lane: Lane) -> list[int]:
