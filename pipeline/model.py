@@ -166,7 +166,7 @@ class Inventory(Struct, frozen=True):
 
     segments: tuple[Listed, ...]
     findings: tuple[Finding, ...]
-    unfinished: bool = False  # the playlist has no end, and nobody asked to convert it so
+    unfinished: bool = False  # the playlist has no end, and that was not allowed
     playlists: tuple[StoredObject, ...] = ()
 
 
@@ -187,7 +187,7 @@ class Seam(Struct, frozen=True):
 
     at: float  # seconds from the beginning of the MP4
     part: str
-    reason: str  # for people: what tells its place
+    reason: str  # for people: how its place is known
     utc: str | None = None  # when, by the names of the segments (ISO 8601)
 
 

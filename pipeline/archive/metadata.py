@@ -81,7 +81,10 @@ def _recording(published: Published, beside: Sequence[StoredObject]) -> bytes:
 def tag(
     making: Making, payload: Mapping[str, bag.Digests], fetched: list[bag.Fetch], now: float
 ) -> None:
-    """Write the tag files (RFC 8493 sections 2.1.3 and 2.2): about the bag, and all manifests."""
+    """Write the tag files (RFC 8493 sections 2.1.3 and 2.2): about the bag, and all manifests.
+
+    ``now`` is in seconds since the epoch.
+    """
     staging, published, order = making.staging, making.published, making.bagging.order
     agora = published.agora
     fields = [("Source-Organization", order.organization)] if order.organization else []

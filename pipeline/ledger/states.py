@@ -16,7 +16,7 @@ from pipeline.errors import (
 
 
 class State(StrEnum):
-    """Where a recording stands."""
+    """The state of a recording."""
 
     RECORDING = "recording"  # no part of it has ended
     UPLOADING = "uploading"  # ended; its last segments are on their way

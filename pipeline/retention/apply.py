@@ -135,7 +135,7 @@ def _todo(one: Candidate, run: _Run) -> list[Doomed] | str:
             return f"{doomed.key.rpartition('/')[2]}: {found.value} since it was planned"
     todo = [o for o, found in states.items() if found is ObjectState.THERE]
     why = protected(run.work.source, [o.key for o in todo])
-    # without its playlist nobody takes what is left of it for a recording
+    # without its playlist, the rest of it is not taken for a recording
     return why or sorted(todo, key=lambda o: (not o.key.endswith(".m3u8"), o.key))
 
 

@@ -197,5 +197,7 @@ def _candidate(told: Any) -> Candidate:
 
 
 def run_name(made: float, digest: str) -> str:
-    """The name of a run: when it was planned (UTC), and the beginning of the plan's digest."""
+    """The name of a run: when it was planned (``made``, seconds since the epoch) in UTC, and the
+    beginning of the plan's digest.
+    """
     return f"{moment(made).replace('-', '').replace(':', '')}-{digest[:12]}"

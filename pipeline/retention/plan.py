@@ -268,7 +268,7 @@ class Room(Struct):
         return self._over(self.objects + objects, self.size + size, first=not self.recordings)
 
     def never(self, objects: int, size: int) -> str | None:
-        """The limit that a recording exceeds on its own; None if it fits into an empty plan."""
+        """The limit that a recording (objects, bytes) exceeds even in an empty plan; else None."""
         return self._over(objects, size, first=True)
 
     def take(self, objects: int, size: int) -> None:

@@ -95,7 +95,8 @@ def survey(
     """Write a plan to a file, oldest recordings first, up to the limits.
 
     Raises ``GuardError``, without a file, if anything about the whole looks wrong.  ``tell`` is
-    called for each recording, ``unknown`` for each object that no receipt names.
+    called for each recording, ``unknown`` for each object that no receipt names; ``now`` is in
+    seconds since the epoch.
     """
     refuse_a_whole_store(checks.source)
     if where.trash == document.VERSIONS:

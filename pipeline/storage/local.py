@@ -38,7 +38,8 @@ class LocalStorage:
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every regular file whose key starts with the prefix, in the order of the keys.
 
-        Skips links out of the root, files that vanish meanwhile, and our temporary files.
+        Skips links out of the root, files that vanish meanwhile, and our temporary files.  Raises
+        ``NotFoundError`` if the root is not there.
         """
         folder, slash, start = safe_key(prefix).rpartition("/")
         top = self.path(folder)
@@ -138,7 +139,8 @@ class LocalStorage:
     ) -> StoredObject:
         """Move a file written under a temporary name into place (POSIX rename()).
 
-        Durable once this returns.  A file system keeps neither digest nor content type.
+        Durable once this returns.  A file system keeps neither digest nor content type.  Raises
+        ``UnsafePathError`` for a file in another folder.
         """
         final = self._final(key)
         if Path(os.path.realpath(temporary)).parent != final.parent:
@@ -163,7 +165,10 @@ class LocalStorage:
             (self.path(parent) / name).unlink()
 
     def copy(self, source: str, key: str, *, etag: str | None = None) -> StoredObject:
-        """Link a file under another key; where the file system has no links, copy it."""
+        """Link a file under another key; where the file system has no links, copy it.
+
+        Raises ``ExistsError`` if another file has that key.
+        """
         found = unchanged(self, source, etag)
         final = self._final(key)
         with os_errors(f"make {final.parent}"):

@@ -198,7 +198,7 @@ def _say(watch: Watch, store_watcher: StoreWatcher, look: Look) -> None:
     for one in look.unread if look.blind is None else ():
         assert one.error is not None
         watch.codes.append(one.error.exit_code)
-        if not isinstance(one.error, UnsafePathError):  # that it failed was told
+        if not isinstance(one.error, UnsafePathError):  # that was logged as a move
             log.warning("not read", recording=one.recording.id, error=str(one.error))
     log.debug("looked", store=store_watcher.url, listed=look.listed, waiting=len(look.running))
 

@@ -88,8 +88,8 @@ def entries(
 def erase(plan: Erasure, places: Places, audit: Audit, now: Callable[[], float]) -> Iterator[Done]:
     """Delete for good what a plan names.  Run again after a crash, it finishes.
 
-    Raises ``GuardError`` if the plan is too old, a clock is wrong, or its ledger is gone; problems
-    of one recording are values.
+    ``now`` gives seconds since the epoch.  Raises ``GuardError`` if the plan is too old, a clock is
+    wrong, or its ledger is gone; problems of one recording are values.
     """
     refuse_a_plan_out_of_time(plan.made, audit, now)
     if plan.ledger and places.ledger is None:

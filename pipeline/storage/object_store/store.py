@@ -156,7 +156,10 @@ class ObjectStorage:
             obstore.delete(self.store, self.full(key))
 
     def copy(self, source: str, key: str, *, etag: str | None = None) -> StoredObject:
-        """Have the store copy an object, and compare sizes.  The copy may have another ETag."""
+        """Have the store copy an object.  The copy may have another ETag.
+
+        Raises ``ChangedError`` if the object has another one, ``StorageError`` for another size.
+        """
         before = unchanged(self, source, etag)
         with self.errors(f"copy {self.url(source)}"):
             obstore.copy(self.store, self.full(source), self.full(key))

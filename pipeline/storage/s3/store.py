@@ -219,9 +219,9 @@ class S3Storage:
                 raise
 
     def copy(self, source: str, key: str, *, etag: str | None = None) -> StoredObject:
-        """Have the store copy an object, and compare sizes.
+        """Have the store copy an object.
 
-        Raises ``ChangedError`` if it has another ETag.
+        Raises ``ChangedError`` if the object has another ETag, ``StorageError`` for another size.
         """
         before, full = self.head(source), self._full(key)
         if etag and before.etag != etag:  # some stores ignore the condition
