@@ -237,9 +237,14 @@ def _reason(on: TrackSlots, position: int, gaps: Sequence[_Gap], most: float) ->
 
 
 def _goes_on(on: TrackSlots, gap: _Gap) -> bool:
-    """Whether two slots are neighbours and no packet is missing between them."""
+    """Whether no packet is missing between two neighbours; what is listed again between them does
+    not part them.
+    """
+    between = {slot.name for slot in on.slots[gap.before + 1 : gap.behind]}
+    if between and not between <= {segment.slot.name for segment in on.placed.values()}:
+        return False
     a, b = on.placed[gap.before].stream(on.lane.pid), on.placed[gap.behind].stream(on.lane.pid)
-    return gap.behind == gap.before + 1 and continues(a, b)
+    return continues(a, b)
 
 
 def at_both_ends(

@@ -126,7 +126,8 @@ def fitting(segments: list[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed]
             continue
         after = next((s for s in segments[place + 1 :] if s.slot.listed), None)
         around = [after] if after else []
-        restarts = _overlap(kept[-1:], around, lanes)  # the clock is no witness here
+        # the clock is no witness here
+        restarts = _overlap(kept[-1:], around, lanes) or any(s.slot.discontinuity for s in around)
         over = _overlap(kept[-1:], [segment], lanes) or _overlap([segment], around, lanes)
         chain = [*kept[-1:], segment, *around]
         whole = kept and all(_attached(a, b) for a, b in pairwise(chain))

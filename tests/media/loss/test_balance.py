@@ -380,11 +380,15 @@ def test_a_counter_that_goes_on(number, missing):
     assert explained(replace(on, placed=placed, counted=False))[1].unexplained == 2.0
 
 
-def test_a_counter_says_nothing_of_segments_that_are_apart():
+@pytest.mark.parametrize(("between", "missing"), [("2.ts", 2.0), ("1.ts", 0.0), ("0.ts", 0.0)])
+def test_a_counter_says_nothing_of_segments_that_are_apart(between, missing):
+    """What is listed again does not part them."""
     real = plan(slots_of(run(3))).placed
     on = line((0.0, 4.0), (4.0, 6.0), None, (20.0, 24.0), (24.0, 28.0), counted=True)
-    on = replace(on, placed={0: real[0], 1: real[1], 3: real[2], 4: real[0]})
-    assert explained(on)[1].unexplained == 2.0
+    on.slots[2] = replace(on.slots[2], name=between)
+    places = {0: real[0], 1: real[1], 3: real[2], 4: real[0]}
+    placed = {n: replace(p, slot=replace(p.slot, name=f"{n}.ts")) for n, p in places.items()}
+    assert explained(replace(on, placed=placed))[1].unexplained == missing
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,16 @@ def test_the_last_one_is_not_listed():
     assert len(fitting(segments, lanes)[0]) == 2
 
 
+@pytest.mark.parametrize("declared", [True, False])
+def test_the_first_one_is_not_listed_and_the_clock_restarts_behind_it(declared):
+    """Across EXT-X-DISCONTINUITY the clock says nothing of whose time it is."""
+    segments = [placed(0, 3 * S // 2 // 1920 * 1920), placed(1, S), placed(2, 2 * S)]
+    segments[0] = replace(segments[0], slot=replace(segments[0].slot, listed=False))
+    segments[1] = replace(segments[1], slot=replace(segments[1].slot, discontinuity=declared))
+    lanes, _ = choose([s.slot.scan for s in segments if s.slot.scan])
+    assert [s.number for s in fitting(segments, lanes)[0]] == [0, 1, 2][not declared :]
+
+
 @pytest.mark.parametrize(
     ("starts", "attached", "kept"),
     [
