@@ -187,7 +187,7 @@ class Muxer:
         return kind(f"{self._name} ended with {code}: {why or 'it said nothing'}")
 
     def kill(self) -> None:
-        """Kill it at once; whoever feeds it or waits for it gets a MuxingError.  Safe to repeat."""
+        """Kill it at once; calls that feed it or wait for it raise MuxingError.  Safe to repeat."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()

@@ -70,8 +70,8 @@ def of_asc(asc: bytes) -> AdtsHeader:
 
 
 def fixed_part(es: bytes) -> bytes | None:
-    """The fixed part of the header that ``es`` begins with, four bytes, as MPEG-4 without CRC, all
-    that says nothing of the sound cleared; None where no header stands.
+    """The fixed part, four bytes, of the header that ``es`` begins with, as MPEG-4 without CRC and
+    with all bits cleared that say nothing of the sound; None if there is no header.
     """
     if len(es) < HEADER or not begins(es[:2], b"\xff\xf0") or es[2] >> 2 & 15 >= len(RATES):
         return None

@@ -37,7 +37,7 @@ def dops_of(head: bytes) -> bytes:
 
 
 def sound(config: bytes) -> Sound:
-    """48 kHz, whatever rate was encoded; packets may differ in length, so no length of a unit."""
+    """48 kHz, whatever rate was encoded; ``unit`` is None, as packets may differ in length."""
     lead = int.from_bytes(config[:2], "big") * HZ // OPUS_HZ
     return Sound(OPUS_HZ, config[3], lead=lead)  # pre-skip: RFC 7845 section 4.2
 

@@ -57,8 +57,8 @@ def vp9_config(es: bytes) -> bytes | None:
 
 
 def is_vp9_key(es: bytes) -> bool:
-    """Whether a VP9 frame is a key frame, or only shows an earlier frame again: in a track nothing
-    has to stand before that.
+    """Whether a VP9 frame is a key frame, or only shows an earlier frame again: a track may begin
+    with either.
     """
     return vp9_key(es) is not False
 

@@ -238,7 +238,7 @@ def _unexplained(entry: AccountEntry) -> Finding:
 
 
 def verdict(findings: Iterable[Finding]) -> Verdict:
-    """What the weighed findings come to: whatever is short has one that is an error."""
+    """The verdict of weighed findings; every loss in the account has one of severity error."""
     findings = tuple(findings)
     severities = {finding.severity for finding in findings}
     if Severity.FATAL in severities:

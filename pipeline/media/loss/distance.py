@@ -1,6 +1,6 @@
-"""Sound and pictures keep their distance: a slot whose tracks lie apart as they do nowhere near it.
+"""Sound and pictures keep their distance: slots whose tracks lie apart as they do nowhere near.
 
-It looks at what came out, and knows nothing of how places were found.  Times are seconds.
+Judged by what came out, without knowing how places were found.  Times are seconds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,9 @@ from pipeline.media.slots.segments import Placed
 from pipeline.media.track import Lane
 from pipeline.model import AccountEntry, Finding, Severity
 
-USUAL = 0.4  # by less the distance of two tracks may differ from slot to slot
-NEAR = 4  # slots on each side that tell what is usual
-FEW = 2  # slots, of which nobody knows which is in order
+USUAL = 0.4  # the distance of two tracks may differ by this much from slot to slot
+NEAR = 4  # slots on each side that show what is usual
+FEW = 2  # slots: of so few it is not known which one is right
 
 
 class _Distance(Struct, frozen=True):
@@ -23,14 +23,14 @@ class _Distance(Struct, frozen=True):
 
     segment: Placed
     seconds: float
-    loose: float  # by how much that may be more or less: what both do not hold of their promise
+    loose: float  # how much more or less it may be: what both lack of their EXTINF
 
 
 def asunder(
     lanes: Sequence[Lane], placed: Sequence[Placed], entries: Sequence[AccountEntry]
 ) -> Iterator[Finding]:
-    """A finding for every slot in which one track begins over 0.4 s earlier or later beside another
-    than in the slots on both sides, more than pauses at its ends can explain.
+    """An AV_SHIFT, an error, for every slot in which the distance of two tracks differs by over
+    ``USUAL`` from that in the slots on both sides, more than pauses at its ends can explain.
     """
     loose = {
         (e.slot, e.pid): abs(e.promised - e.delivered) for e in entries if e.promised and e.units
@@ -56,8 +56,8 @@ def _distances(
 
 
 def _usual(found: Sequence[_Distance], number: int) -> _Distance | None:
-    """The distance on both sides; None where one says something else than the other, or the only
-    side is too short, is not of one mind, or ends at a declared discontinuity.
+    """The distance on both sides; None where they contradict each other, or the only side is too
+    short, varies too much, or ends at a declared discontinuity.
     """
     sides = [found[max(0, number - NEAR) : number], found[number + 1 :][:NEAR]]
     there = [_middle(side) for side in sides if side]

@@ -222,7 +222,7 @@ def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> tuple[list[Plac
     """The segments shifted so that the earliest PTS is ``BASE``, and a fatal PL_LIMIT if they last
     longer than ``LONGEST``.
 
-    What is decoded and not heard at the beginning of a lane stands before that.
+    What is decoded and not heard at the beginning of a lane comes before ``BASE``.
     """
     leads = {lane.pid: lane.lead for lane in lanes}
     starts = [

@@ -40,8 +40,8 @@ Prove = Callable[[Path, Converted, Progress], Proof]
 
 
 class Ahead(Generic[Proof]):
-    """Takes segments in the order of the playlist; whoever creates one closes it.  What goes wrong
-    never leaves it: the file is then made again by the plan, where it shows.
+    """Takes segments in the order of the playlist, and must be closed.  Its methods raise nothing
+    that goes wrong with the file: it is then made again by the plan, which shows it.
     """
 
     def __init__(

@@ -23,8 +23,8 @@ PAUSE = HZ // 2  # ticks: streams of one segment seldom end so far apart
 
 
 def never_sent(chain: Sequence[Placed], lane: Lane, slots: Sequence[Slot]) -> bool:
-    """Whether the stream was not sent in the inner segments of ``chain``, of which only the first
-    and the last hold it; False where it may have been lost.
+    """Whether the stream was not sent between the first and the last segment of ``chain``, which
+    alone hold it; False where it may have been lost.
     """
     first, *away, last = chain
     a, b = first.stream(lane.pid), last.stream(lane.pid)

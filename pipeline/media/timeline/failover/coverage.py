@@ -12,8 +12,8 @@ from pipeline.media.track import Lane
 def held(
     segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
 ) -> Iterator[tuple[str, str]]:
-    """Name of each such segment of a part of which nothing is left, and the part that holds its
-    time instead; by slice names and EXTINF, on the time line of the other parts.
+    """Names of segments whose whole part is gone, each with the part that holds its time instead;
+    by slice names and EXTINF, on the time line of the other parts.
     """
     there = {segment.slot.part for segment in segments}
     for slot in slots:
