@@ -11,13 +11,21 @@ from pipeline.media.clock import Bytes
 from pipeline.media.ts.scan import Scan
 from pipeline.media.ts.transport_stream import TransportStream, side_by_side
 from pipeline.model import StoredObject
-from pipeline.stages.fetch.fetched import LARGEST, Fetched, Look, bad, better, scanned, sha256_of
+from pipeline.stages.fetch.fetched import (
+    LARGEST,
+    TOGETHER,
+    Fetched,
+    Look,
+    bad,
+    better,
+    scanned,
+    sha256_of,
+)
 from pipeline.stages.segments import Buffer, read_into
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 
 BUFFERS = 4  # that may be on their way: being read, looked at, waiting, being written
-TOGETHER = 4 << 20  # bytes of small segments that are read and scanned at once
 Progress = Callable[[str, int], None]  # stage, bytes done since the last call
 
 
