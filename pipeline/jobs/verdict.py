@@ -94,7 +94,8 @@ def judged(
         loose += balance.unbalanced(lane, own)
         entries += own
         findings += put_in(lane, sum(filled.values()))
-    loose += distance.asunder(read.lanes, plan.placed, entries)
+    held = dict(zip(read.lanes, read.held, strict=True))
+    loose += distance.asunder(plan.placed, held, entries)
     outside, clock = _outside(evidence), wall_clock(plan.placed)
     weighed = account.weighed([*findings, *proved], entries, evidence.slots)
     said = bounded(_with_consequence(f, on_loss, outside) for f in (*weighed, *loose))

@@ -3,12 +3,15 @@
 Judged by what came out, without knowing how places were found.  Times are seconds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
+import numpy as np
 from msgspec import Struct
 
 from pipeline.media.clock import HZ, median
+from pipeline.media.es.access_units import Units
+from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed
 from pipeline.media.track import Lane
 from pipeline.model import AccountEntry, Finding, Severity
@@ -27,16 +30,21 @@ class _Distance(Struct, frozen=True):
 
 
 def asunder(
-    lanes: Sequence[Lane], placed: Sequence[Placed], entries: Sequence[AccountEntry]
+    placed: Sequence[Placed],
+    held: Mapping[Lane, Sequence[Stretch]],
+    entries: Sequence[AccountEntry],
 ) -> Iterator[Finding]:
     """An AV_SHIFT, an error, for every slot in which the distance of two tracks differs by over
     ``USUAL`` from that in the slots on both sides, more than pauses at its ends can explain.
+    ``held`` are the units of each track in each placed segment.
     """
     loose = {
         (e.slot, e.pid): abs(e.promised - e.delivered) for e in entries if e.promised and e.units
     }
-    for one, other in combinations([lane.pid for lane in lanes], 2):
-        found = [*_distances(placed, (one, other), loose)]
+    begins = {lane.pid: [_begin(lane, x.units) for x in own] for lane, own in held.items()}
+    for one, other in combinations(begins, 2):
+        pairs = zip(placed, begins[one], begins[other], strict=True)
+        found = [*_distances(pairs, (one, other), loose)]
         for number, here in enumerate(found):
             usual = _usual(found, number)
             if usual is None or abs(here.seconds - usual.seconds) <= here.loose + usual.loose:
@@ -44,15 +52,23 @@ def asunder(
             yield _finding(here, usual, other)
 
 
+def _begin(lane: Lane, units: Units) -> float | None:
+    """When the first unit is decoded, by the first that has a stamp; None without one."""
+    known = int(np.argmax(units.dts >= 0)) if len(units.dts) else 0
+    if not len(units.dts) or units.dts[known] < 0:
+        return None
+    return (int(units.dts[known]) - known * lane.unit) / HZ
+
+
 def _distances(
-    placed: Sequence[Placed], pids: tuple[int, int], loose: dict[tuple[str, int], float]
+    pairs: Iterable[tuple[Placed, float | None, float | None]],
+    pids: tuple[int, int],
+    loose: Mapping[tuple[str, int], float],
 ) -> Iterator[_Distance]:
-    one, other = pids
-    for segment in placed:
-        held = [(segment.slot.name, pid) for pid in pids]
-        if all(pid in segment.stamps for pid in pids) and all(key in loose for key in held):
-            seconds = (segment.first(other) - segment.first(one)) / HZ
-            yield _Distance(segment, seconds, sum(loose[key] for key in held))
+    for segment, one, other in pairs:
+        keys = [(segment.slot.name, pid) for pid in pids]
+        if one is not None and other is not None and all(key in loose for key in keys):
+            yield _Distance(segment, other - one, sum(loose[key] for key in keys))
 
 
 def _usual(found: Sequence[_Distance], number: int) -> _Distance | None:

@@ -135,11 +135,16 @@ def _named(slots: Sequence[Slot], number: int) -> int | None:
 
 
 def _differs_in_all(slots: Sequence[Slot], found: Neighbours) -> bool:
-    """Whether each stream of the slot has another format than on both sides."""
+    """Whether each stream of the slot has another format than on both sides, or on the one that has
+    such a stream.
+    """
     assert found.before is not None
     assert found.behind is not None
     mine, one, other = (_formats(slots[n]) for n in (found.here, found.before, found.behind))
-    return bool(mine) and one == other and all(mine[kind] != one.get(kind) for kind in mine)
+    both = one.keys() & other.keys()
+    if not mine or not both or any(one[kind] != other[kind] for kind in both):
+        return False
+    return all(mine[kind] != {**one, **other}.get(kind) for kind in mine)
 
 
 def _has_no_room(slots: Sequence[Slot], found: Neighbours) -> bool:

@@ -27,7 +27,7 @@ def together(slots: Sequence[Slot], found: Neighbours) -> tuple[Slot, list[Findi
     moves = {}
     for pid in streams_of(slot):
         off = _off(slots, found, pid)
-        if not _is_filled(slot, pid) and not _as_much(found, pid):
+        if not is_filled(slot, pid) and not _as_much(found, pid):
             off = _astray(slots, found, pid) if off is None else None
         if off is None:
             off = _outside(slot, found, pid)
@@ -114,7 +114,7 @@ def _as_much(found: Neighbours, pid: int) -> bool:
     return since is not None and until is not None and abs(since + until) <= USUAL
 
 
-def _is_filled(slot: Slot, pid: int) -> bool:
+def is_filled(slot: Slot, pid: int) -> bool:
     """Whether a stream lasts as long as the others of its slot, without pauses: then nothing of it
     is missing, and where it should begin and end is known.
     """

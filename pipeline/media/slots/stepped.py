@@ -9,7 +9,7 @@ from itertools import pairwise
 from pipeline.media.clock import HZ
 from pipeline.media.slots.neighbours import Neighbours, gaps, kind_of, streams_of, unit
 from pipeline.media.slots.segments import Slot
-from pipeline.media.slots.shifts import APART, leeway, shifted
+from pipeline.media.slots.shifts import APART, is_filled, leeway, shifted
 from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
@@ -46,6 +46,8 @@ def set_by_only_neighbour(
         return None
     edge = min(found.here, beside), max(found.here, beside)
     if edge[1] - edge[0] > 1 or not all(continues(a, b) for a, b in _pairs(slots, [edge])):
+        return None
+    if not all(is_filled(slot, pid) and abs(off) > APART for pid, off in steps.items()):
         return None
     if not _is_in_line(slots, beside, 2 * beside - found.here):
         return None

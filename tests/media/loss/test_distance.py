@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline.media.clock import BASE
+from pipeline.media.es.access_units import NO_UNITS, Units
 from pipeline.media.es.codecs import CODECS
 from pipeline.media.loss.distance import asunder
+from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.track import Lane
 from pipeline.model import AccountEntry, Severity
@@ -15,6 +17,15 @@ from tests import ts
 
 SECONDS = 4.0
 LANES = [Lane(ts.VIDEO, CODECS["h264"], b"", 6000.0), Lane(ts.AUDIO, CODECS["aac"], b"", 1920.0)]
+
+
+def units(start: int | None, lasts: float) -> Units:
+    """Nine of them; the first goes on with a PES of the segment before, and has no stamp."""
+    if start is None:
+        return NO_UNITS
+    stamps = start + np.arange(9) * round(lasts)
+    stamps[0] = -1
+    return Units(np.full(9, 5, np.uint32), stamps, stamps, 0, np.empty(0, np.intp))
 
 
 def found(
@@ -27,20 +38,22 @@ def found(
     of each (None: it has no sound), lacks so much of it, or a clock restarts.
     """
     placed, entries = [], []
+    held: dict[Lane, list[Stretch]] = {lane: [] for lane in LANES}
     for n, seconds in enumerate(apart):
         name, begin = f"{n}.ts", BASE + round((n + 9) * SECONDS * 90_000)
         starts = {ts.VIDEO: begin}
         if seconds is not None:
             starts[ts.AUDIO] = begin + round(seconds * 90_000)
-        stamps = {pid: (np.array([at]), np.array([at])) for pid, at in starts.items()}
         slot = Slot(name, None, SECONDS, discontinuity=n in restarts)
-        placed.append(Placed(slot, n, stamps, n))
+        placed.append(Placed(slot, n, {}, n))
+        for lane in LANES:
+            held[lane].append(Stretch(name, units(starts.get(lane.pid), lane.unit)))
         lacking = lacks[n] if n < len(lacks) else 0.0
         entries += [
             AccountEntry(name, "video", ts.VIDEO, SECONDS, delivered=SECONDS, units=9),
             AccountEntry(name, "audio", ts.AUDIO, SECONDS, delivered=SECONDS - lacking, units=9),
         ]
-    said = list(asunder(LANES, placed, entries))
+    said = list(asunder(placed, held, entries))
     assert {(f.id, f.severity, f.pid) for f in said} <= {("AV_SHIFT", Severity.ERROR, ts.AUDIO)}
     return [f.segment for f in said]
 

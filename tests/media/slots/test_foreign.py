@@ -282,6 +282,22 @@ def test_another_format_that_is_longer_than_extinf_says(exact, more, foreign):
     assert said(identified(given)) == found
 
 
+@pytest.mark.parametrize("other", [True, False], ids=["pictures differ", "sound alone differs"])
+def test_another_format_where_one_neighbour_has_no_sound(other):
+    """What one of two neighbours has of a kind tells, if both tell the same of another kind."""
+    datas = [data(S * (n + 1), audio=None if n < 2 else ts.AUDIO) for n in range(6)]
+    datas[2] = ts.segment(start=3 * S, pictures=24)
+    given = slots(*datas)
+    given[2] = of_format(given[2], b"\xff\xf1\x4c\x80")
+    if other:
+        streams = given[2].scan.streams
+        pictures = replace(streams[ts.VIDEO], config=sps(width=22))
+        scan = replace(given[2].scan, streams={**streams, ts.VIDEO: pictures})
+        given[2] = replace(given[2], scan=scan)
+    found = [("SEG_FOREIGN", Severity.ERROR, "2.ts")] if other else []
+    assert said(identified(given)) == found
+
+
 @pytest.mark.parametrize(("last", "foreign"), [(SECONDS, True), (SECONDS / 2, False)])
 def test_of_four_slots_the_last_one_tells_too_whether_extinf_is_exact(last, foreign):
     datas = [data(S * (n + 1), video=None) for n in range(4)]
