@@ -45,6 +45,9 @@ class Placer:
         self._begin: dict[int, float] = {}  # and the last unit, of which a PES may hold several
         self._end: dict[int, float] = {}
         self._decoded: dict[int, float] = {}  # when the last unit is decoded
+        self._overruled = (
+            0.0  # seconds of the clock that the names did not believe at the last edge
+        )
         self._over: dict[int, float] = {}  # ticks of sound there are twice, where slices are padded
 
     def place(self, segment: Placed, following: Sequence[Placed] = ()) -> None:
@@ -113,10 +116,12 @@ class Placer:
             numbered=self._left_out(before, segment),
         )
         broken = not gone and self._breaks(before, segment)  # or what is gone broke them
-        if seen.back < 0 and seen.clock_agrees and not broken:
+        overruled, self._overruled = self._overruled, 0.0
+        agreed = seen.back < 0 and seen.clock_agrees and not broken
+        if agreed and not overruled:
             return 0
         seen = replace(seen, names=self._gap_by_walls(segment, following, seen.clock))
-        if seen.clock_is_right:
+        if seen.clock_is_right or (agreed and not seen.names_return_to(seen.clock + overruled)):
             return 0
         offset = self._offset
         padded = self._padded(seen) if seen.back >= 0 else {}
@@ -127,6 +132,7 @@ class Placer:
         elif not (gone or seen.hurt):
             pushed = self._room(before, segment)
         self._offset += round(seen.wait * HZ)
+        self._overruled = seen.overruled
         self._leave_out(before, segment, padded)
         self.findings.append(said(segment, seen))
         return pushed

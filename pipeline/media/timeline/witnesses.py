@@ -59,6 +59,15 @@ class Witnesses(Struct, frozen=True):
         leeway = min(2 * doubt, TOLERANCE) if self.announced else TOLERANCE
         return abs(told - self.clock) <= leeway + self.short
 
+    def names_return_to(self, gap: float) -> bool:
+        """Whether the names show as many seconds as a clock that they did not believe before."""
+        return self.names is not None and abs(self.names[0] - gap) <= TOLERANCE
+
+    @property
+    def overruled(self) -> float:
+        """Seconds that the clock shows and the names do not, where those are believed."""
+        return self.clock - self.wait if self.back < 0 and self.names and not self.gone else 0.0
+
     @property
     def wait(self) -> float:
         """Seconds without media by all but the clock.  Names are believed where they show more than

@@ -1,5 +1,7 @@
 """What is missing between two segments, and what of their ends belongs together."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -377,6 +379,31 @@ def test_how_long_the_last_picture_before_a_restart_is_shown(named, promised, ti
     made = plan(slots).placed
     behind = made[2].first(ts.VIDEO) - made[1].end(plan(slots).lanes[0])
     assert behind == pytest.approx(ticks, abs=300)  # sound has frames of its own
+
+
+@pytest.mark.parametrize(
+    ("behind", "gap"),
+    [
+        pytest.param(10, 10, id="as much as the clock showed before it"),
+        pytest.param(0, 0, id="nothing: they were right"),
+        pytest.param(4, 0, id="something else: the clock goes on"),
+    ],
+)
+def test_names_that_do_not_believe_the_clock_and_then_show_what_it_showed(behind, gap):
+    """A slice under the name of the one before: what is missing lies behind it by the names, in
+    front of it by the clock, and is missing by both.
+    """
+    begins = [S, 2 * S, *(S * (n + 1) + 10 * 90_000 for n in range(2, 6))]
+    datas = [ts.segment(start=begin // 1920 * 1920, pictures=16) for begin in begins]
+    later = [0, 0, 0, *[behind] * 3]
+    slots = [
+        Slot(f"{n}.ts", scan(f"{n}.ts", np.frombuffer(data, np.uint8)), SECONDS, utc=when)
+        for n, data in enumerate(datas)
+        if (when := 1e9 + n * SECONDS + later[n])
+    ]
+    begun = [segment.first(ts.VIDEO) for segment in plan(slots).placed]
+    steps = [round((b - a - S) / 90_000, 1) for a, b in pairwise(begun)]
+    assert steps == [0.0, 0.0, gap, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(("silent", "sent"), [(1, True), (2, False)])
