@@ -19,7 +19,7 @@ USAGE = 2
 INTERRUPTED = 130
 
 
-COMMANDS = {  # and the module of each
+COMMANDS = {  # by name: the module below pipeline.cli
     **dict.fromkeys(("convert", "check"), "batch"),
     "watch": "watch",
     **dict.fromkeys(("status", "explain", "retry", "hold", "ledger"), "ledger"),
@@ -38,11 +38,11 @@ class App(click.Group):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of ``--help``."""
+        """The names of the commands, in the order of ``--help``."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """None if there is no such command."""
+        """A command, imported now; None if there is no such command."""
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"pipeline.cli.{COMMANDS[cmd_name]}")
@@ -50,7 +50,7 @@ class App(click.Group):
         return found
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> Any:
-        """Run the command and leave with its exit code."""
+        """Run the command; always ends in SystemExit with its exit code."""
         state = Invocation()
         if instruction := config.completion():
             from pipeline.cli.completion import complete
@@ -159,7 +159,7 @@ def _line(error: RecpipeError | click.ClickException, state: Invocation) -> str:
 
 
 def _origin(error: click.UsageError, context: click.Context, state: Invocation) -> str:
-    """Where a value that was not given on the command line was set."""
+    """Where a value was set that was not given on the command line; empty if it was given."""
     name = error.param.name if isinstance(error, click.BadParameter) and error.param else None
     if name is None or context.get_parameter_source(name) is not ParameterSource.DEFAULT_MAP:
         return ""

@@ -65,8 +65,8 @@ def archive() -> None:
     type=click.Choice(("governance", "compliance")),
     help="S3 only: nobody can delete or replace it for --lock-days.",
 )
-@click.option("--lock-days", type=click.IntRange(min=1), metavar="N", help="How long.")
-@click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="Of S3; may be repeated.")
+@click.option("--lock-days", type=click.IntRange(min=1), metavar="N", help="Days it is locked.")
+@click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="S3 only; can be repeated.")
 @options.conversion
 @options.ffmpeg
 @options.unattended
@@ -75,8 +75,8 @@ def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
 
     SRC is a folder or s3://bucket/prefix/ with receipts that recpipe convert left, or a single
     receipt or MP4; or raw recordings, as for recpipe convert, which are converted and proven
-    first.  ID is the name or the sid of a recording in the ledger, or how either begins.  What is
-    archived already is left alone, so the same command may run again.
+    first.  ID is the name or the sid of a recording in the ledger, or the beginning of either.
+    What is archived already is left alone, so the same command may run again.
 
     \b
     Examples:
@@ -133,7 +133,7 @@ def _ingest(sources: tuple[str, ...], ledger: "Ledger | None", chosen: dict[str,
 
 
 def _located(ledger: "Ledger | None", source: str) -> str:
-    """A source as it is, or where the ledger says that its receipt is."""
+    """A source as it is, or the place of its receipt by the ledger; NotFoundError without one."""
     if "/" in source or source.startswith("@") or Path(source).exists():
         return source
     if ledger is None:
@@ -153,7 +153,7 @@ def _note(done: "Ingested", ledger: "Ledger | None") -> None:
 
 
 def _say_ingested(done: "Ingested", chosen: dict[str, Any]) -> None:
-    """A bag; and once, when it was made, what a person should know of the recording in it."""
+    """Report a bag; and only when it is made, what a person should know of its recording."""
     told: dict[str, Any] = {
         "recording": done.recording,
         "bag": done.bag,
@@ -173,7 +173,7 @@ def _say_ingested(done: "Ingested", chosen: dict[str, Any]) -> None:
 
 
 def _say_unmade(report: "Report", chosen: dict[str, Any]) -> None:
-    """A raw recording of which nothing could be made, or not yet."""
+    """Report a raw recording of which nothing could be made, or not yet."""
     from pipeline.cli import describe
 
     told = {"recording": report.recording, "bag": None, "state": report.verdict.value}
@@ -182,7 +182,7 @@ def _say_unmade(report: "Report", chosen: dict[str, Any]) -> None:
 
 
 def _say_failure(failure: "Failure", chosen: dict[str, Any]) -> None:
-    """A recording that could not be ingested, or a source in which there is none."""
+    """Report a recording that could not be ingested, or a source without one."""
     state = "error" if failure.recording is None else "failed"
     told = {"recording": failure.recording, "bag": None, "state": state}
     text = f"{state:<9} {failure.message}"
@@ -192,19 +192,19 @@ def _say_failure(failure: "Failure", chosen: dict[str, Any]) -> None:
 @archive.command(short_help="Check that bags are still what they were.")
 @click.argument("place", metavar="STORE")
 @click.option("--fast", is_flag=True, help="Compare names and sizes, not digests.")
-@click.option("--fetch", is_flag=True, help="Read also what fetch.txt names, where it is.")
+@click.option("--fetch", is_flag=True, help="Also read what fetch.txt names, where it is.")
 @click.option(
     "--sample",
     type=SHARE,
     metavar="N%",
     help="Check this share of the bags, longest unchecked first.",
 )
-@click.option("--repair-from", metavar="STORE", help="A second copy to put damage right from.")
+@click.option("--repair-from", metavar="STORE", help="A second copy to repair damage from.")
 @options.unattended
 def verify(place: str, **chosen: Any) -> int:
     """Check that every bag of STORE is complete and every digest right.
 
-    Those that were not checked for longest come first.  What was checked when is remembered in the
+    Bags that were not checked for longest come first.  What was checked when is remembered in the
     ledger if there is one, else in the archive itself, so that --sample 1% every day has checked
     all of it after a hundred days.
 
@@ -299,7 +299,7 @@ def _named(storage: "Storage", bags: Sequence[str]) -> "list[BagLocation]":
 
 
 def opener(chosen: dict[str, Any]) -> "Opener":
-    """How the stores of a command are opened."""
+    """A function that opens the stores of a command."""
     from pipeline.jobs import many
 
     names = ("endpoint_url", "region", "profile")
@@ -307,7 +307,7 @@ def opener(chosen: dict[str, Any]) -> "Opener":
 
 
 def folder(opened: "Opener", location: str) -> "Storage":
-    """A location that has to be a folder or a prefix."""
+    """The store at a location, which is taken for a folder or prefix even without its slash."""
     storage, key = opened(location)
     if key:
         storage, _ = opened(location.rstrip("/") + "/")
@@ -315,12 +315,12 @@ def folder(opened: "Opener", location: str) -> "Storage":
 
 
 def state_of(chosen: dict[str, Any]) -> Path:
-    """Where it is remembered what was started and what was deleted."""
+    """The folder where it is remembered what was started and what was deleted."""
     return Path(chosen["state"]) if chosen["state"] else config.default_state()
 
 
 def spool_of(chosen: dict[str, Any]) -> Path:
-    """Where work is done that has no place elsewhere."""
+    """The folder for temporary files."""
     return Path(chosen["spool"]) if chosen["spool"] else config.default_spool()
 
 

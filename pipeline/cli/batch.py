@@ -69,7 +69,9 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
 def convert_found(
     works: Sequence["Task"], failures: Sequence["Failure"], chosen: dict[str, Any]
 ) -> int:
-    """Convert what was found into ``output``, and say what became of it; returns the exit code."""
+    """Convert what was found into ``output``, and report what became of it; returns the exit code.
+    UsageError for a destination that cannot be used, FfmpegMissingError without a working ffmpeg.
+    """
     from pipeline.choices import Format
     from pipeline.jobs import many
     from pipeline.jobs.output import destinations as targets
@@ -153,7 +155,7 @@ def _report(
     outcomes: Callable[["Options", "Watch"], Outcomes],
     chosen: dict[str, Any],
 ) -> int:
-    """Say what became of each as soon as it is known; returns the exit code."""
+    """Report what became of each recording as soon as it is known; returns the exit code."""
     from pipeline.cli import describe
     from pipeline.jobs.many import code_of, exit_code
 
@@ -183,7 +185,9 @@ def _report(
 
 
 def _told_before(chosen: dict[str, Any]) -> bool:
-    """With ``--quiet`` a person hears of a result once: from the run that made it."""
+    """Whether earlier results are not reported again: with ``--quiet`` a person hears of a result
+    once, from the run that made it.
+    """
     return bool(chosen["quiet"]) and not chosen.get("report_known", True)
 
 
@@ -217,7 +221,7 @@ def _watched(works: Sequence["Task"], chosen: dict[str, Any]) -> "Bar | NoBar":
 
 
 def _preview(works: Sequence["Task"], failures: Sequence["Failure"], chosen: dict[str, Any]) -> int:
-    """What would be done; no segment is opened and nothing is written."""
+    """Print what would be done; no segment is opened and nothing is written."""
     from pipeline.cli import describe
     from pipeline.jobs import many
 

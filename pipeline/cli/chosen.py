@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
 
 
 def opener(chosen: Mapping[str, Any]) -> "Opener":
-    """How locations are opened, those of the settings file among them."""
+    """A function that opens locations, also @NAME of the settings, with ``--bwlimit`` if given."""
     from pipeline.jobs import many
     from pipeline.storage.pace import paced
 
@@ -30,7 +30,7 @@ def opener(chosen: Mapping[str, Any]) -> "Opener":
 
 
 def settings(chosen: Mapping[str, Any]) -> "Options":
-    """How to convert, or to check.  What a command does not ask for is as usual."""
+    """How to convert or check; choices that a command does not have keep their defaults."""
     from pipeline.jobs.options import options
 
     named = {name: chosen[name] for name in CHOICES if name in chosen}
@@ -38,7 +38,7 @@ def settings(chosen: Mapping[str, Any]) -> "Options":
 
 
 def selection(chosen: Mapping[str, Any]) -> "Selection":
-    """Which recordings are meant."""
+    """Which recordings are meant by name and age."""
     from pipeline.jobs.selection import Selection
 
     ages = (chosen["min_age"], chosen["max_age"])
@@ -46,5 +46,5 @@ def selection(chosen: Mapping[str, Any]) -> "Selection":
 
 
 def spool(chosen: Mapping[str, Any]) -> Path:
-    """Where segments from a store are kept meanwhile."""
+    """The folder where segments from a store are kept while in use."""
     return Path(chosen["spool"]) if chosen["spool"] else config.default_spool()

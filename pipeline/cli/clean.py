@@ -33,7 +33,7 @@ state = options.audit
 conditions = click.option(
     "--conditions/--no-conditions",
     default=True,
-    help="Delete by ETag (If-Match); or look right before, on a store that ignores that.",
+    help="Delete by ETag (If-Match); or look just before, on a store that ignores that.",
 )
 trash_days = click.option(
     "--trash-days",
@@ -50,7 +50,7 @@ def clean() -> None:
 
     plan deletes nothing and writes down exactly what would go; apply moves just that into the
     trash; runs lists what is there; restore brings a run back; purge empties the trash after some
-    days.  erase plans to leave nothing of a recording or a user anywhere.
+    days.  erase plans to delete everything of a recording or a user, everywhere.
     """
 
 
@@ -61,13 +61,32 @@ clean.add_command(erase)
 @click.argument("origin", metavar="SOURCE")
 @click.option("--to", metavar="DEST", required=True, help="Where MP4s and receipts are.")
 @click.option("-o", "--output", metavar="FILE", default="plan.json", show_default=True)
-@click.option("--older-than", type=DURATION, default="30d", show_default=True, help="Keep younger.")
 @click.option(
-    "--keep-last", type=click.IntRange(min=0), metavar="N", default=0, help="Of each channel."
+    "--older-than",
+    type=DURATION,
+    default="30d",
+    show_default=True,
+    help="Keep recordings that are younger.",
 )
-@click.option("--keep-tag", metavar="WORD", multiple=True, help="Keep what <recording>.tags names.")
+@click.option(
+    "--keep-last",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    help="Keep the last N of each channel.",
+)
+@click.option(
+    "--keep-tag",
+    metavar="WORD",
+    multiple=True,
+    help="Keep what has this word in <recording>.tags; can be repeated.",
+)
 @click.option("--include-degraded", is_flag=True, help="Also where the source had lost media.")
-@click.option("--require-archive", metavar="STORE", help="Only what is archived with originals.")
+@click.option(
+    "--require-archive",
+    metavar="STORE",
+    help="Only what this archive holds with its originals.",
+)
 @click.option(
     "--verify",
     type=click.Choice(("full", "head")),
@@ -81,11 +100,11 @@ clean.add_command(erase)
     metavar="N",
     default=100_000,
     show_default=True,
-    help="Objects in one plan; older recordings first, the rest goes with the next one.",
+    help="Objects in one plan; older recordings first, the rest goes with the next plan.",
 )
-@click.option("--max-bytes", type=SIZE, metavar="SIZE", help="The same in bytes.")
+@click.option("--max-bytes", type=SIZE, metavar="SIZE", help="Likewise, in bytes.")
 @click.option(
-    "--max-fraction", type=SHARE, default="50%", show_default=True, help="The same of the source."
+    "--max-fraction", type=SHARE, default="50%", show_default=True, help="Likewise, of the source."
 )
 @click.option(
     "--trash",
@@ -94,7 +113,7 @@ clean.add_command(erase)
     show_default=True,
     help="Copies in .trash/; or what a bucket with versioning keeps of deleted objects.",
 )
-@click.option("--unknown", metavar="FILE", help="List there what no receipt knows of.")
+@click.option("--unknown", metavar="FILE", help="Write to it what no receipt knows of.")
 @click.option("--leftovers/--no-leftovers", default=True, help="Plan our own leftovers too.")
 @click.option("--reports-older-than", type=DURATION, help="Plan old HTML reports too.")
 @trash_days
@@ -186,7 +205,7 @@ def runs(origin: str, **chosen: Any) -> int:
 def restore(origin: str, run: str | None, **chosen: Any) -> int:
     """Bring everything of RUN back to SOURCE, byte for byte; what is there is not replaced.
 
-    Without RUN, list those there are.
+    Without RUN, list the runs.
     """
     from pipeline.retention import apply as acts
 
@@ -212,7 +231,7 @@ def restore(origin: str, run: str | None, **chosen: Any) -> int:
 def purge(origin: str, run: str | None, **chosen: Any) -> int:
     """Delete for good what was in the trash of SOURCE for long enough: one RUN, or all of them.
 
-    Every MP4 is read again before.
+    Every MP4 is read again first.
     """
     from pipeline.retention import apply as acts
 
@@ -279,7 +298,7 @@ def _checks(source: str, results: str, ledger: "Ledger | None", chosen: dict[str
 def _working(
     plan: "CleanupPlan", chosen: dict[str, Any], source: str | None = None, *, asks: bool = True
 ) -> "Iterator[Work]":
-    """What a run needs, and its lock: two runs on one source never overlap."""
+    """What a run needs, under its lock: two runs on one source never overlap (BusyError)."""
     from pipeline.jobs.locks import locked
 
     with if_any(chosen["ledger"]) as ledger:
@@ -296,7 +315,7 @@ def _work(
     *,
     asks: bool = True,
 ) -> "Work":
-    """``asks``: whether the ledger may object; it is told everything in any case."""
+    """``asks``: whether the ledger may object; it is told what was done in any case."""
     from pipeline.retention.apply import Work
     from pipeline.retention.audit import Audit, to_ledger
 
@@ -355,7 +374,7 @@ def _swept(one: "Leftover", plan: "CleanupPlan", work: "Work", chosen: dict[str,
 
 @contextmanager
 def _listing(path: str | None) -> "Iterator[Any]":
-    """Writes the keys it is given to a file, one a line."""
+    """A function that writes keys to a file, one per line; without a path it does nothing."""
     from pipeline.storage.names import printable
     from pipeline.storage.oserrors import os_errors
 

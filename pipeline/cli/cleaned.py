@@ -1,4 +1,4 @@
-"""What ``recpipe clean`` says, in text and in JSON."""
+"""What ``recpipe clean`` prints, in text and in JSON."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def runs(storage: "Storage", chosen: Mapping[str, Any], days: int | None) -> None:
-    """What is in the trash.  ``days``: how long it is kept, to say when it may go."""
+    """Print what is in the trash.  ``days``: how long it is kept, to say when it may go."""
     from pipeline.archive.premis import moment
     from pipeline.cli.describe import in_bytes
     from pipeline.retention import trash
@@ -32,7 +32,7 @@ def runs(storage: "Storage", chosen: Mapping[str, Any], days: int | None) -> Non
 
 
 def planned(one: "Kept | Later | Candidate", chosen: Mapping[str, Any]) -> None:
-    """What is to become of a recording."""
+    """Print what is planned for a recording."""
     from pipeline.cli.describe import in_bytes
     from pipeline.retention.document import Candidate
     from pipeline.retention.survey import Kept
@@ -53,7 +53,7 @@ def planned(one: "Kept | Later | Candidate", chosen: Mapping[str, Any]) -> None:
 
 
 def survey(made: "Survey", chosen: Mapping[str, Any]) -> None:
-    """What a plan came to."""
+    """Print the sums of a plan."""
     from pipeline.cli.describe import in_bytes
 
     if chosen["json"] or chosen["quiet"]:
@@ -73,7 +73,7 @@ def survey(made: "Survey", chosen: Mapping[str, Any]) -> None:
 
 
 def _left(made: "Survey") -> "Iterator[str]":
-    """What this plan had no room for."""
+    """The line about what the limits of this plan left for the next one."""
     from pipeline.cli.describe import in_bytes
 
     if made.later:
@@ -83,7 +83,7 @@ def _left(made: "Survey") -> "Iterator[str]":
 
 
 def done(done: "Done", run: str, chosen: Mapping[str, Any]) -> int:
-    """Say what became of a recording; returns 1 if it is a problem."""
+    """Print what became of a recording; returns 1 if it is a problem, else 0."""
     from msgspec import to_builtins
 
     from pipeline.storage.names import printable

@@ -8,7 +8,7 @@ from pipeline.errors import RecpipeError
 NAME, VARIABLE = "recpipe", "_RECPIPE_COMPLETE"
 
 
-@click.command(short_help="Print what makes a shell complete recpipe.")
+@click.command(short_help="Print a script that makes a shell complete recpipe.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
     """Print a script that makes SHELL complete commands, options and their values.
@@ -29,7 +29,9 @@ def completion(shell: str) -> int:
 
 
 def complete(cli: click.Command, instruction: str) -> int:
-    """Answer a shell, which shows what it gets in the middle of a line: no error, then."""
+    """Answer a shell that asks for completions; returns the exit code.  Prints no error: the shell
+    would show it in the middle of a line.
+    """
     from click.shell_completion import shell_complete
 
     try:

@@ -28,12 +28,12 @@ _KINDS = ("video", "audio")
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """The line of ``convert`` and ``check``, docs/design.md.  Keys are never renamed."""
+    """The JSON line of ``convert`` and ``check``; see docs/design.md.  Keys are never renamed."""
     return _report(outcome) if isinstance(outcome, Report) else _failure(outcome)
 
 
 def as_text(outcome: Outcome) -> Iterator[str]:
-    """What people want to know, line by line; what is asked first comes first."""
+    """The lines for people, the most important first; none for a failure."""
     if not isinstance(outcome, Report):
         return
     yield f"{_styled(outcome.verdict.value, 9)} {printable(outcome.recording)}"
@@ -51,7 +51,7 @@ def as_text(outcome: Outcome) -> Iterator[str]:
 def as_line(outcome: Outcome, *, known: bool = True) -> str | None:
     """For ``--quiet``: one line if a person should know, None if all is well.
 
-    ``known``: also of what an earlier run made, and told.
+    ``known``: also for what an earlier run made and reported.
     """
     if not isinstance(outcome, Report) or (done_before(outcome) and not known):
         return None
@@ -63,18 +63,18 @@ def as_line(outcome: Outcome, *, known: bool = True) -> str | None:
 
 
 def done_before(outcome: Outcome) -> bool:
-    """An earlier run made it."""
+    """Whether an earlier run made the result."""
     return isinstance(outcome, Report) and outcome.output is not None and not outcome.made
 
 
 def word(outcome: Outcome) -> str:
-    """The verdict, or that there is none."""
+    """The verdict, or "failed" where there is none."""
     return outcome.verdict.value if isinstance(outcome, Report) else "failed"
 
 
 def summary(words: Mapping[str, int], before: int = 0, left: int = 0) -> str:
-    """The last line about many; ``before`` of them were made by an earlier run, ``left`` are left
-    for the next one.
+    """The last line about many recordings: how many have each word; ``before`` were made by an
+    earlier run, ``left`` are left for the next run.
     """
     counts = [f"{words[word]} {word}" for word in COLOURS if words.get(word)]
     counts += [f"{before} done before"] if before else []
@@ -83,7 +83,7 @@ def summary(words: Mapping[str, int], before: int = 0, left: int = 0) -> str:
 
 
 def planned_json(planned: Planned) -> dict[str, Any]:
-    """The line of ``--dry-run``: the keys of ``convert``, as far as they are known."""
+    """The JSON line of ``--dry-run``: the keys of ``convert``, as far as they are known."""
     return {
         "recording": planned.recording,
         "source": planned.source,
@@ -103,7 +103,7 @@ def planned_json(planned: Planned) -> dict[str, Any]:
 
 
 def planned_text(planned: Planned) -> str:
-    """What ``--dry-run`` says of one recording."""
+    """The lines of ``--dry-run`` about one recording."""
     there = f"{planned.found} of " if planned.found != planned.listed else ""
     would = f"nothing would be made: {planned.verdict.value}" if planned.verdict else planned.output
     lines = [
@@ -117,7 +117,7 @@ def planned_text(planned: Planned) -> str:
 
 
 def complaint(failure: Failure, *, among_many: bool) -> str:
-    """The one line about a failure."""
+    """The line about a failure; with the recording's name only ``among_many``."""
     of = f"{printable(failure.recording)}: " if among_many and failure.recording else ""
     return f"recpipe: error: {of}{failure.message}"
 
@@ -197,7 +197,7 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _reencoded(report: Report) -> str:
-    """What MP4 could not hold as it was."""
+    """What was re-encoded because MP4 could not hold it as it was."""
     lasts: Counter[tuple[str, str, str]] = Counter()
     for one in report.reencoded:
         lasts[one.kind, one.was, one.now] += one.units
@@ -232,7 +232,7 @@ def _proof(report: Report) -> str:
 
 
 def in_bytes(count: int) -> str:
-    """As people read it."""
+    """A number of bytes as people read it, in powers of 1000: "12.3 MB"."""
     size, unit = float(count), "bytes"
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if size < 1000 or unit == "TB":

@@ -1,4 +1,4 @@
-"""``recpipe doctor``: what this machine needs for the work, each proved, with the way out."""
+"""``recpipe doctor``: proves what this machine needs for the work, and says how to fix the rest."""
 
 import sys
 import time
@@ -37,13 +37,13 @@ MEANINGS = {  # of the fields of Capabilities
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at; ``fix`` says what to do about a problem, or what could be better."""
+    """The result of one check.  What fails is a value, not an exception."""
 
     name: str
     ok: bool
-    detail: str
-    fix: str | None = None
-    capabilities: Mapping[str, bool | None] | None = None  # of a store
+    detail: str  # for people
+    fix: str | None = None  # what to do about a problem, or what could be better
+    capabilities: Mapping[str, bool | None] | None = None  # of a store; None: not tried
 
 
 @click.command(short_help="Prove that this machine can do the work.")
@@ -56,7 +56,7 @@ class Check:
 def doctor(store: str | None, **chosen: Any) -> int:
     """Prove ffmpeg, the disk, the clock and the libraries, and say how to fix what is wrong.
 
-    ffmpeg is proved by having it remux a real transport stream: some builds crash on it.  With
+    ffmpeg is proven by having it remux a real transport stream: some builds crash on it.  With
     --store a tiny object is written to the store, read back and deleted, and what the store can do
     is found out by trying; everything written is removed.
 
@@ -89,7 +89,7 @@ def _checks(store: str | None, chosen: dict[str, Any]) -> Iterator[Check]:
 
 
 def python() -> Check:
-    """The interpreter."""
+    """Check the version of the interpreter."""
     found = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] >= OLDEST_PYTHON:
         return Check("python", True, f"{found} at {sys.executable}")
@@ -97,7 +97,7 @@ def python() -> Check:
 
 
 def ffmpeg(explicit: str | None) -> Iterator[Check]:
-    """Every ffmpeg that may be used, proved again; one that works is enough."""
+    """Check every ffmpeg that may be used, each proven again; one that works is enough."""
     from pipeline.muxing.locate import ADVICE, examine
 
     candidates = examine(explicit)
@@ -113,7 +113,7 @@ def ffmpeg(explicit: str | None) -> Iterator[Check]:
 
 
 def _paced(usable: "Ffmpeg", detail: str) -> Check:
-    """A slow one does its work: that is no problem, but worth knowing."""
+    """The check of a usable ffmpeg with its speed: a slow one is no problem, but worth knowing."""
     from pipeline.muxing.pace import SLOW, pace
 
     speed = pace(usable)
@@ -123,7 +123,7 @@ def _paced(usable: "Ffmpeg", detail: str) -> Check:
 
 
 def spool(chosen: str | None) -> Check:
-    """The folder for segments: it can be written to, and there is room."""
+    """Check that the folder for segments can be written to and has ``ROOM``."""
     import shutil
     import tempfile
 
@@ -145,7 +145,7 @@ def spool(chosen: str | None) -> Check:
 
 
 def clock(now: float) -> Check:
-    """The time of day, which signatures and certificates depend on."""
+    """Check the time, ``now`` in seconds since the epoch: signatures and certificates need it."""
     moment = time.gmtime(now)
     said = time.strftime("%Y-%m-%d %H:%M:%S UTC", moment)
     if moment.tm_year in YEARS:
@@ -154,7 +154,7 @@ def clock(now: float) -> Check:
 
 
 def boto3() -> Check:
-    """The library for s3://."""
+    """Check that the library for s3:// can be imported."""
     from importlib import import_module
     from importlib.metadata import version
 
@@ -173,7 +173,9 @@ def a_store(
     profile: str | None = None,
     file: str | None = None,
 ) -> Check:
-    """List, write, read back and delete one tiny object, and try what else the store can do."""
+    """Check a store: list, write, read back and delete one tiny object, and try what else it can
+    do.  Everything written is removed.
+    """
     import secrets
 
     from msgspec import to_builtins
@@ -215,7 +217,7 @@ def _use(storage: "Storage", name: str) -> None:
 
 
 def _json(check: Check) -> dict[str, Any]:
-    """Capabilities only where some were looked for."""
+    """A check as JSON; capabilities only where they were tried."""
     return {key: value for key, value in asdict(check).items() if key != "capabilities" or value}
 
 

@@ -32,9 +32,9 @@ SOME_FAILED = 5
 @click.option("--sid", "of_sid", metavar="SID", help="All of this recording.")
 @click.option("--uid", "of_uid", metavar="UID", help="All of this user, in individual mode.")
 @click.option(
-    "--older-than", "of_age", type=DURATION, metavar="TIME", help="All that was recorded before."
+    "--older-than", "of_age", type=DURATION, metavar="TIME", help="All recordings older than this."
 )
-@click.option("--everywhere", is_flag=True, help="Say that you mean all of these places.")
+@click.option("--everywhere", is_flag=True, help="Confirm that you mean all of these places.")
 @click.option("-o", "--output", metavar="FILE", default="erase.json", show_default=True)
 @options.audit
 @options.unattended
@@ -43,7 +43,7 @@ def erase(sources: tuple[str, ...], **chosen: Any) -> int:
     the archives, the spool and the ledger, versions of deleted objects included.
 
     Nothing is deleted until recpipe clean apply is given the plan; that deletes for good.  What is
-    held stays.  Recordings of everybody together that a user is in are named, and stay.
+    held stays.  Recordings of several users together that hold the user are listed, and stay.
 
     \b
     Examples:
@@ -70,7 +70,9 @@ def erase(sources: tuple[str, ...], **chosen: Any) -> int:
 
 
 def apply_erasure(path: Path, chosen: dict[str, Any]) -> int:
-    """Delete for good what a plan names; the plan goes as well, for it is full of names."""
+    """Delete for good what a plan names, and the plan too, as it is full of names; returns the exit
+    code.  BusyError if another cleanup works on one of its places.
+    """
     from pipeline.retention.audit import Audit
     from pipeline.retention.erasure import document as erasure
     from pipeline.retention.erasure.apply import erase as execute
@@ -90,7 +92,7 @@ def apply_erasure(path: Path, chosen: dict[str, Any]) -> int:
 
 @contextmanager
 def _alone(plan: "Erasure", places: "Places") -> Iterator[None]:
-    """No cleanup of the same sources runs meanwhile."""
+    """Lock every place, so that no cleanup of it runs meanwhile."""
     from pipeline.jobs.locks import locked
 
     with ExitStack() as stack:
@@ -101,7 +103,7 @@ def _alone(plan: "Erasure", places: "Places") -> Iterator[None]:
 
 
 def _stores(sources: tuple[str, ...], chosen: dict[str, Any]) -> dict[str, str]:
-    """Every place by name; results are last, for the record goes there."""
+    """The location of every place by name; results are last, as the record goes there."""
     from pipeline.storage.locations import absolute
 
     found = {f"source {n}": absolute(one) for n, one in enumerate(sources, 1)}
@@ -124,7 +126,9 @@ def _places(stores: Any, ledger: Any, chosen: dict[str, Any]) -> "Places":
 def _refuse_an_archive_inside(
     name: str, storage: "Storage", stores: "Mapping[str, Storage]"
 ) -> None:
-    """A bag goes as a whole or stays as a whole, which only holds for what is named an archive."""
+    """UsageError for an archive inside another place: a bag is deleted as a whole or not at all,
+    which holds only for places named as archives.
+    """
     url = storage.url().rstrip("/") + "/"
     for other, around in stores.items():
         inside = url.startswith(around.url().rstrip("/") + "/")
@@ -133,7 +137,7 @@ def _refuse_an_archive_inside(
 
 
 def _reason(chosen: dict[str, Any]) -> str:
-    """Which option asked for it; whom it names is not kept."""
+    """The options that asked for it, without the names given: those are not kept."""
     asked = [name for name in ("of_sid", "of_uid", "of_age") if chosen[name] is not None]
     if not asked or (len(asked) > 1 and "of_age" in asked):
         raise UsageError("give --sid, --uid, both, or --older-than alone")
@@ -156,7 +160,7 @@ def _subject(chosen: dict[str, Any], places: "Places", now: float) -> "Subject":
 
 
 def _look_further(found: "Traces", subject: "Subject", places: "Places") -> None:
-    """Holds that are not files, and stores that only the ledger knows."""
+    """Add holds that are not files, and stores that only the ledger knows."""
     from pipeline.retention.erasure import apply as acts
 
     found.held |= acts.held(places, subject, found)

@@ -1,4 +1,4 @@
-"""One recording of the ledger, told to a person."""
+"""One recording of the ledger, as text for people and as JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ MOST_ROWS = 20  # of what a receipt says
 
 
 class Receipt(Struct, frozen=True):
-    """What was said of a version when it was made, or why that is not known."""
+    """What the receipt of a version says, or why that is not known; empty without a version."""
 
     report: Report | None = None
     account: object = None  # of its media, as the receipt has it
@@ -29,7 +29,9 @@ class Receipt(Struct, frozen=True):
 
 
 def receipt(told: Explained, opened: Opener) -> Receipt:
-    """The receipt of the version published last."""
+    """The receipt of the version published last.  What goes wrong with it is an ``error`` in the
+    result.
+    """
     uri = next((a["uri"] for a in told.artifacts if a["kind"] == "receipt"), None)
     if uri is None:
         return Receipt()
@@ -45,7 +47,7 @@ def receipt(told: Explained, opened: Opener) -> Receipt:
 
 
 def as_json(found: Receipt) -> dict[str, Any]:
-    """What the JSON line of a recording has of it."""
+    """What the JSON line of a recording has of its receipt."""
     if found.report is None:
         return {"receipt_error": found.error} if found.error else {}
     said = {
@@ -57,7 +59,7 @@ def as_json(found: Receipt) -> dict[str, Any]:
 
 
 def lines(told: Explained, found: Receipt) -> Iterator[str]:
-    """What was expected, what was seen, what went wrong, what comes next."""
+    """The lines about a recording: expected, seen, what went wrong, what comes next."""
     row, now = told.recording, told.now
     held = ", held" if row["held"] else ""
     yield f"{printable(row['name'])}: {row['state'].value} for {ago(now - row['since'])}{held}"
@@ -97,7 +99,7 @@ def _facts(told: Explained) -> Iterator[tuple[str, str]]:
 
 
 def _said(found: Receipt) -> Iterator[tuple[str, str]]:
-    """What the receipt says: what a person should know first."""
+    """What the receipt says, the most important first."""
     if found.error:
         yield "receipt", f"cannot be read: {found.error}"
     if found.report is None:
@@ -124,14 +126,14 @@ def _hole(hole: Hole) -> str:
 
 
 def _rows(account: object) -> list[str]:
-    """An account as it is written: one row for each of its entries."""
+    """An account as the receipt has it: one row for each of its entries."""
     if isinstance(account, Mapping):
         return [f"{name}: {row}" for name, value in account.items() for row in _each(value)]
     return [_plain(row) for row in account] if isinstance(account, list) else []
 
 
 def _each(value: object) -> list[str]:
-    """Several rows where there are several, and none of what is empty."""
+    """One row for each entry of a list, else one; none for an empty value."""
     if isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
         return [_plain({name: x for name, x in one.items() if x}) for one in value]
     return [_plain(value)] if value else []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
 
 
 def refuse_nonsense(chosen: Mapping[str, Any], known: "KeptSession") -> None:
-    """What could not be handed over in the end, said before anything is stopped."""
+    """UsageError for what could not be converted in the end, before anything is stopped."""
     from pipeline.agora.schema.requests import INDIVIDUAL
 
     if not chosen["wait"]:
@@ -34,7 +34,9 @@ def refuse_nonsense(chosen: Mapping[str, Any], known: "KeptSession") -> None:
 
 
 def hand_over(known: "KeptSession", uploading: str | None, chosen: Mapping[str, Any]) -> int:
-    """Wait until everything is in the bucket, convert it, and end as convert does."""
+    """Wait until everything is in the bucket and convert it; returns the exit code of convert.
+    ``uploading`` is the uploadingStatus of the answer to stop.
+    """
     from pipeline.agora.transport import Clock
     from pipeline.cli import batch
     from pipeline.jobs.many import Task
@@ -64,7 +66,7 @@ def _awaited(known: "KeptSession", uploading: str | None, chosen: Mapping[str, A
 
 
 def _bucket(known: "KeptSession", chosen: Mapping[str, Any]) -> "Storage":
-    """The root of the bucket, as the user or a table of the settings says it is reached."""
+    """The root of the bucket, reached as ``--from`` or a table of the settings says."""
     from pipeline.jobs import named_stores as stores
 
     file = click.get_current_context().ensure_object(options.Invocation).file
@@ -81,7 +83,7 @@ def _bucket(known: "KeptSession", chosen: Mapping[str, Any]) -> "Storage":
 
 
 def _as_convert(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Its options: that the recording may be converted is decided, and it is the only one."""
+    """The options of convert for one recording that is known to have ended."""
     decided = {"accept_unfinished": True, "jobs": 1, "dry_run": False, "quiet": False}
     unasked = {"key": None, "stream_types": None, "output": chosen["to"]}
     return {**chosen, **decided, **unasked}

@@ -22,7 +22,9 @@ _TIMES = (
 
 
 def _words(kind: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """Checks words against those of the ledger, which takes longer to import than --help may."""
+    """A callback that checks words against those of the ledger, which is imported only then, as
+    that takes longer than --help may.
+    """
 
     def check(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> Any:
         if not given:
@@ -41,14 +43,14 @@ def _words(kind: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
 
 @click.command(short_help="Say where every recording stands.")
 @click.argument("id", metavar="[ID]", default="")
-@click.option("--all", "every", is_flag=True, help="Also those that are published.")
+@click.option("--all", "every", is_flag=True, help="Also recordings that are published.")
 @click.option(
     "--state",
     "states",
     metavar="STATE",
     multiple=True,
     callback=_words("State"),
-    help="Those in this state; may be repeated.",
+    help="Only recordings in this state; can be repeated.",
 )
 @click.option(
     "--verdict",
@@ -56,15 +58,15 @@ def _words(kind: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     metavar="VERDICT",
     multiple=True,
     callback=_words("Verdict"),
-    help="Those with this verdict; may be repeated.",
+    help="Only recordings with this verdict; can be repeated.",
 )
 @options.as_json
 @options.remembered
 def status(id: str, every: bool, **chosen: Any) -> int:
     """One line for each recording that is not published or is degraded, those that need a look
-    first; then one for each store, and what was seen of it.
+    first; then one for each store, with when it was last listed.
 
-    ID is a recording's name, its sid, or what either begins with.
+    ID is a recording's name, its sid, or the beginning of either.
 
     \b
     Examples:
@@ -99,10 +101,10 @@ def status(id: str, every: bool, **chosen: Any) -> int:
 @options.as_json
 @options.remembered
 def explain(id: str, **chosen: Any) -> int:
-    """What was expected, what was seen and when, what is missing, what happens next; and of what
-    is published what its receipt says: findings, losses, holes.
+    """Show what was expected, what was seen and when, what is missing and what happens next; of a
+    published recording also what its receipt says: findings, losses, holes.
 
-    ID is the recording's name, its sid, or what either begins with.
+    ID is the recording's name, its sid, or the beginning of either.
     """
     from pipeline.cli import explained
     from pipeline.ledger import queries
@@ -125,7 +127,7 @@ def explain(id: str, **chosen: Any) -> int:
 @click.argument("id", metavar="ID")
 @options.remembered
 def retry(id: str, **chosen: Any) -> int:
-    """Convert it in the next cycle: once more after an error, or with what is there now."""
+    """Convert it in the next cycle: again after an error, or with what is there now."""
     from pipeline.ledger import queries
 
     with opened(chosen["ledger"]) as ledger:
@@ -136,7 +138,7 @@ def retry(id: str, **chosen: Any) -> int:
 
 @click.command(short_help="Leave a recording alone.")
 @click.argument("id", metavar="ID")
-@click.option("--release", is_flag=True, help="No longer.")
+@click.option("--release", is_flag=True, help="Release it again.")
 @options.remembered
 def hold(id: str, release: bool, **chosen: Any) -> int:
     """It is neither converted nor cleaned up until it is released."""
@@ -161,7 +163,7 @@ def ledger() -> None:
 def rebuild(**chosen: Any) -> int:
     """Enter every version that was published at DEST.  Safe to repeat.
 
-    What is not known from receipts (held recordings, attempts) is not restored.
+    What receipts do not know (held recordings, attempts) is not restored.
     """
     from pipeline.choices import Format
     from pipeline.jobs.output.destinations import destination
@@ -179,10 +181,10 @@ def rebuild(**chosen: Any) -> int:
 @click.argument("id", metavar="ID")
 @options.remembered
 def forget(id: str, **chosen: Any) -> int:
-    """Its files stay where they are; if its source does, the next cycle finds it again, and its
-    receipt tells what was published.
+    """Its files stay where they are.  If its source stays too, the next cycle finds it again, and
+    its receipt shows what was published.
 
-    ID is the recording's name, its sid, or what either begins with.
+    ID is the recording's name, its sid, or the beginning of either.
     """
     from pipeline.ledger import queries
 
@@ -204,9 +206,10 @@ def _destination(chosen: dict[str, Any]) -> str:
 
 @contextmanager
 def if_any(url: str | None) -> "Iterator[Ledger | None]":
-    """The ledger that was named, which has to be there; else the one of this user, if any.
+    """The ledger that was named, or NotFoundError; else the one of this user, None if there is
+    none.
 
-    The one of this user counts once it knows a recording: recpipe status makes an empty one.
+    The one of this user counts once it knows a recording, as recpipe status makes an empty one.
     """
     from pipeline.ledger import custody
 
@@ -221,7 +224,7 @@ def if_any(url: str | None) -> "Iterator[Ledger | None]":
 
 
 def opened(url: str | None) -> "Ledger":
-    """The ledger of the settings, or the one of this user."""
+    """The ledger at this URL, or the one of this user."""
     from pipeline.ledger.ledger import Ledger
 
     return Ledger(url or config.default_ledger())

@@ -14,9 +14,8 @@ FORMAT = "recpipe: %(levelname)s: %(message)s"
 
 
 def configure(form: str, *, debug: bool) -> None:
-    """Warnings of everything; with ``debug`` also every step, but of this package only.
-
-    Libraries log headers with credentials when they are asked for details.
+    """Log warnings of everything to stderr, as "text" or "json"; with ``debug`` also every step,
+    but of this package only: libraries log headers with credentials when asked for details.
     """
     root = logging.getLogger()
     for handler in root.handlers:
@@ -29,14 +28,14 @@ def configure(form: str, *, debug: bool) -> None:
 
 
 def let_speak(name: str, *, quiet: bool) -> None:
-    """A daemon says what it does; with ``quiet`` only what a person should know."""
+    """Let a logger report what it does; with ``quiet`` only what a person should know."""
     logger = logging.getLogger(name)
     if logging.getLogger(PACKAGE).level > logging.DEBUG:
         logger.setLevel(logging.WARNING if quiet else logging.INFO)
 
 
 class _Stderr(logging.Handler):
-    """Asks for stderr each time: a progress bar may have taken its place."""
+    """Looks up stderr for each line: a progress bar may have taken its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -71,7 +70,7 @@ _OWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
 def _bound(record: logging.LogRecord) -> dict[str, Any]:
-    """What was bound to the line beside its text."""
+    """What was bound to a log line besides its text."""
     return {key: value for key, value in vars(record).items() if key not in _OWN}
 
 

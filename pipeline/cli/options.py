@@ -21,7 +21,7 @@ class Invocation:
 
     debug: bool = False
     file: str | None = None  # --config
-    settings: Mapping[str, config.Setting] = field(default_factory=dict)
+    settings: Mapping[str, config.Setting] = field(default_factory=dict)  # by option
 
 
 def _configure(context: click.Context, option: click.Parameter, file: str | None) -> None:
@@ -58,14 +58,16 @@ def _stream_types(context: click.Context, option: click.Parameter, text: str | N
 
 
 def address(context: click.Context, option: click.Parameter, url: str | None) -> str | None:
-    """A URL that can be asked for.  It may hold a secret: no message shows it."""
+    """A callback that accepts http:// and https:// URLs only; BadParameter does not show the URL,
+    as it may hold a secret.
+    """
     if url and not url.startswith(("https://", "http://")):
         raise click.BadParameter("expected http:// or https://")
     return url
 
 
 def all_of(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Several options as one."""
+    """A decorator that adds several options to a command, in this order."""
 
     def decorate(command: Command) -> Command:
         for option in reversed(options):
@@ -76,7 +78,7 @@ def all_of(*options: Callable[[Command], Command]) -> Callable[[Command], Comman
 
 
 def duration(name: str, default: str, help: str) -> Callable[[Command], Command]:
-    """An option for a length of time, in seconds for whoever reads it."""
+    """An option for a length of time like "10m"; the command gets seconds, as a float."""
     kind = quantities.DURATION
     return click.option(
         name, metavar="TIME", type=kind, default=default, show_default=True, help=help
@@ -84,7 +86,7 @@ def duration(name: str, default: str, help: str) -> Callable[[Command], Command]
 
 
 def _choice(name: str, **more: Any) -> Callable[[Command], Command]:
-    """The option for a choice of a conversion, as it is defined."""
+    """The option for a choice of a conversion, as :mod:`pipeline.choices` defines it."""
     told, flag = CHOICES[name], f"--{name.replace('_', '-')}"
     if told.kind is bool:
         return click.option(flag, is_flag=True, help=told.help, **more)
@@ -115,7 +117,7 @@ key = _choice("key")
 deep = _choice("deep")
 force = _choice("force")
 stream_types = _choice("stream_types", callback=_stream_types)
-conversion = all_of(  # convert and watch make the same of the same
+conversion = all_of(  # convert and watch share all choices
     *(
         stream_types if name == "stream_types" else _choice(name)
         for name in CHOICES
@@ -193,7 +195,7 @@ spool = click.option(
 
 store = all_of(
     click.option("--endpoint-url", metavar="URL", help="Where the store is, if it is not AWS."),
-    click.option("--region", metavar="NAME", help="Its region."),
+    click.option("--region", metavar="NAME", help="The region of the store."),
     click.option("--profile", metavar="NAME", help="A profile in ~/.aws/config."),
 )
 
@@ -224,7 +226,7 @@ settle = duration(
     "--settle", "10m", "How long a finished recording has to stay unchanged before it is converted."
 )
 late_deadline = duration(
-    "--late-deadline", "48h", "How long missing segments, or an end, are awaited."
+    "--late-deadline", "48h", "How long to wait for missing segments, or for an end."
 )
 handover = all_of(
     click.option(
@@ -236,8 +238,8 @@ handover = all_of(
     click.option(
         "--from",
         metavar="STORE",
-        help="With --wait, the bucket as we reach it: s3://bucket/, a folder.  [default: the "
-        "[storage.NAME] it is]",
+        help="With --wait, where the bucket is reached: s3://bucket/, a folder.  [default: its "
+        "[storage.NAME]]",
     ),
     settle,
     late_deadline,
@@ -285,11 +287,11 @@ recording = all_of(
     stream_types,
     storage,
     click.option("--channel-type", type=int, metavar="N", help="0 communication, 1 live."),
-    click.option("--max-idle-time", type=int, metavar="SECONDS", help="End after so long alone."),
-    click.option("--width", type=int, metavar="PIXELS", help="Of the picture."),
-    click.option("--height", type=int, metavar="PIXELS", help="Of the picture."),
-    click.option("--fps", type=int, metavar="N", help="Pictures in a second."),
-    click.option("--bitrate", type=int, metavar="KBPS", help="Of the pictures."),
+    click.option("--max-idle-time", type=int, metavar="SECONDS", help="End after this long alone."),
+    click.option("--width", type=int, metavar="PIXELS", help="Width of the picture."),
+    click.option("--height", type=int, metavar="PIXELS", help="Height of the picture."),
+    click.option("--fps", type=int, metavar="N", help="Pictures per second."),
+    click.option("--bitrate", type=int, metavar="KBPS", help="Bit rate of the pictures."),
     arrangement,
     subscriptions,
     click.option("--prefix", metavar="A/B", help="Folders in the bucket, letters and digits."),
@@ -306,7 +308,7 @@ account = all_of(
 state = click.option(
     "--state",
     metavar="DIR",
-    help="Where it is remembered what was started.  [default: ~/.local/state/recpipe]",
+    help="Where started recordings are remembered.  [default: ~/.local/state/recpipe]",
 )
 audit = click.option(
     "--state", metavar="DIR", help="Where the audit trail is.  [default: ~/.local/state/recpipe]"
@@ -317,7 +319,7 @@ agora = all_of(
         "--api-url",
         metavar="URL",
         multiple=True,
-        help="A host of the service; given again, the next one to try.",
+        help="A host of the service; repeat it for the next one to try.",
     ),
     state,
 )
@@ -351,13 +353,13 @@ general = all_of(
 )
 calls = all_of(dry_run, as_json, agora, general)  # what every call of the service has
 
-remembered = all_of(  # one of the ledger, which several destinations may have
+remembered = all_of(  # a recording of the ledger, which several destinations may have
     click.option("--to", metavar="DEST", help="Only for this destination."),
     store,
     ledger,
     general,
 )
-unattended = all_of(  # what jobs have that cron starts
+unattended = all_of(  # options of jobs that cron starts
     ledger,
     click.option(
         "--ping",

@@ -1,4 +1,4 @@
-"""Two streams: JSON and what was asked for on stdout, all other text for people on stderr."""
+"""Two streams: JSON and listings that were asked for on stdout, all other text on stderr."""
 
 import os
 import sys
@@ -19,7 +19,10 @@ class OutputClosed(Exception):
 
 
 def say_json(value: Mapping[str, Any]) -> None:
-    """One line of JSON on stdout, at once, in UTF-8 whatever the locale says."""
+    """Write one line of JSON to stdout, at once, in UTF-8 whatever the locale says.
+
+    OutputClosed if nobody reads it, DiskFullError and the like if it is a file.
+    """
     import json
 
     from pipeline.storage.oserrors import os_errors
@@ -34,9 +37,9 @@ def say_json(value: Mapping[str, Any]) -> None:
 
 
 def say(text: str | None) -> None:
-    """Text for people, on stderr; None is nothing to say.
+    """Write text for people to stderr; None writes nothing.  Never raises.
 
-    Without passwords: libraries quote addresses in what a traceback shows.
+    Without passwords: libraries quote URLs in what a traceback shows.
     """
     if text is not None:
         try:
@@ -46,7 +49,7 @@ def say(text: str | None) -> None:
 
 
 def say_listing(text: str) -> None:
-    """Text for people that they asked for, on stdout."""
+    """Write text that people asked for to stdout; raises as :func:`say_json` does."""
     from pipeline.storage.oserrors import os_errors
 
     with os_errors("write standard output"), _closing():
@@ -54,7 +57,9 @@ def say_listing(text: str) -> None:
 
 
 def silence(stream: int) -> None:
-    """Forget what could not be written, or the interpreter would complain at its end."""
+    """Send a file descriptor to the null device: else the interpreter complains at its end about
+    what could not be written.
+    """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream)
     os.close(nowhere)
@@ -72,7 +77,7 @@ def _closing() -> Iterator[None]:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person sees it at once; None is a stream closed by whoever started us."""
+    """Whether a person sees a stream at once; None is one closed by whoever started us."""
     return stream is not None and stream.isatty()
 
 

@@ -1,4 +1,4 @@
-"""Tells a dead-man's switch (healthchecks and the like) that a job began, and how it ended."""
+"""Tells a dead man's switch (healthchecks and the like) that a job began, and how it ended."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,14 +7,16 @@ from pipeline.errors import RecpipeError
 
 
 class Ended:
-    """The exit code a job is about to end with."""
+    """The exit code a job is about to end with; the job sets it."""
 
     code: int = 1
 
 
 @contextmanager
 def pinging(url: str | None) -> Iterator[Ended]:
-    """``URL/start``, then ``URL/<exit code>``.  Whether anybody hears it changes nothing."""
+    """GET ``URL/start``, then ``URL/<exit code>`` at the end, whatever it is.  Whether anybody
+    answers changes nothing; without a URL it does nothing.
+    """
     ended = Ended()
     if not url:
         yield ended

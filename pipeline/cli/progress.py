@@ -1,4 +1,4 @@
-"""One bar for a whole command, over the bytes of all its recordings.  Terminals only."""
+"""One progress bar for a whole command, over the bytes of all its recordings; terminals only."""
 
 import sys
 import threading
@@ -11,12 +11,12 @@ from pipeline.cli.output import is_terminal
 from pipeline.jobs.many import Outcome, Task
 from pipeline.jobs.options import unwatched
 
-PROVED = (Format.MP4.value, Format.M4A.value)  # read a third time, against the result
+PROVED = (Format.MP4.value, Format.M4A.value)  # formats for which the result is read as well
 MEDIA = (".ts", ".aac")
 
 
 class NoBar:
-    """For when nobody looks."""
+    """Stands in for :class:`Bar` where nobody looks."""
 
     def __enter__(self) -> "NoBar":
         return self
@@ -25,17 +25,17 @@ class NoBar:
         pass
 
     def watch(self, work: Task) -> Callable[[str, int], None]:
-        """The progress of a recording goes nowhere."""
+        """A callback that ignores progress."""
         return unwatched
 
     def done(self, outcome: Outcome) -> None:
-        """A recording is done."""
+        """Ignore that a recording is done."""
 
 
 class Bar:
-    """Counts bytes of the sources, each once though it is read ``passes`` times.
+    """Counts bytes of the sources, each once although it is read ``passes`` times.
 
-    What a recording holds is estimated from the listing; a recording that is done counts in full.
+    The size of a recording is estimated from the listing; one that is done counts in full.
     """
 
     def __init__(self, works: Sequence[Task], passes: int) -> None:
@@ -56,7 +56,9 @@ class Bar:
         self._progress.stop()
 
     def watch(self, work: Task) -> Callable[[str, int], None]:
-        """Count what one recording reports, never more than it holds."""
+        """A callback that counts the bytes one recording reports, never more than it holds; threads
+        may call it.
+        """
         left = [float(self._sizes[id(work)])]
         self._left[work.recording.id, work.recording.source] = left
 
@@ -96,7 +98,7 @@ def _columns() -> Any:
 
 
 def _sizes(works: Sequence[Task]) -> Iterator[tuple[Task, int]]:
-    """About what each recording holds: the media beside its playlist that is called like it."""
+    """About how many bytes each recording holds: media beside its playlist named like it."""
     folders: dict[int, list[str]] = {}
     for work in works:
         size = 0

@@ -1,4 +1,7 @@
-"""Durations, sizes and shares as people write them: ``30d``, ``2GiB``, ``1%``."""
+"""Durations, sizes and shares as people write them: ``30d``, ``2GiB``, ``1%``.
+
+Option types of click: a command gets a float; a text that is none fails as wrong usage.
+"""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -61,4 +64,4 @@ class _Share(FloatType):
 LENGTH = _Quantity("length")  # of a recording, seconds
 DURATION = _Quantity("duration")  # seconds
 SIZE = _Quantity("size")  # bytes
-SHARE = _Share()  # of one
+SHARE = _Share()  # above 0, up to 1

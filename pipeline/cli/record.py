@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # at run time these load httpx and pydantic, also for --help
     from pipeline.agora.schema.values import Caution
     from pipeline.jobs.agora.sessions import KeptSession, Sessions
 
-RESOURCE = "{resourceid}"  # where a dry run does not know it
+RESOURCE = "{resourceid}"  # in place of the resourceId that a dry run does not know
 
 
 @click.group(short_help="Start, follow and stop recordings.", invoke_without_command=True)
@@ -45,7 +45,7 @@ def record(context: click.Context) -> int | None:
     return None
 
 
-@record.command(short_help="Acquire and start as a pair, and wait until it records.")
+@record.command(short_help="Acquire and start a recording, and wait until it records.")
 @options.request
 @options.channel
 @options.recording
@@ -53,8 +53,8 @@ def record(context: click.Context) -> int | None:
 def start(request: str | None, **chosen: Any) -> int:
     """Start a recording and wait until it really records, at most 90 seconds.
 
-    The request is Agora's own body of start, as JSON or TOML; options stand above what it says.
-    What already records this channel with this uid is left alone.
+    The request is Agora's own body of start, as JSON or TOML; options override what it says.  A
+    recording of this channel with this uid that is already running is left alone.
 
     \b
     Examples:
@@ -95,7 +95,7 @@ def start(request: str | None, **chosen: Any) -> int:
 def list_(**chosen: Any) -> int:
     """List the recordings that were started on this machine, the latest first.
 
-    That is what is remembered; nobody is asked.  How one is doing now: recpipe record status.
+    This is what is remembered; Agora is not asked.  See how one is doing: recpipe record status.
     """
     from pipeline.cli import recorded
 
@@ -111,7 +111,7 @@ def list_(**chosen: Any) -> int:
 @options.session
 @options.calls
 def status(**chosen: Any) -> int:
-    """Ask how a recording is doing.
+    """Ask Agora how a recording is doing.
 
     Without --channel and --uid, the only one that was started here and not stopped.
     """
@@ -175,9 +175,9 @@ def layout(request: str | None, **chosen: Any) -> int:
 def stop(background: bool, **chosen: Any) -> int:
     """Stop a recording, wait until its files are uploaded, and list them.
 
-    A recording that ended by itself counts as stopped.  Stopping again tells the same again.  With
+    A recording that ended by itself counts as stopped.  Stopping again gives the same answer.  With
     --wait it is then converted as soon as all of it is in the bucket, as recpipe convert does, and
-    the exit code is that of convert; the same command again goes on where it was interrupted.
+    the exit code is that of convert; the same command again continues where it was interrupted.
 
     \b
     Examples:
@@ -267,7 +267,7 @@ def _storage(name: str | None) -> "StorageConfig | None":
 
 
 def _ending(storage: "StorageConfig | None") -> Iterable["Caution"]:
-    """That temporary credentials end soon."""
+    """Cautions that temporary credentials end soon."""
     import time
 
     return storage.ending(time.time()) if storage else ()
@@ -280,7 +280,7 @@ def _sessions(chosen: Mapping[str, Any]) -> "Sessions":
 
 
 def _find(chosen: Mapping[str, Any]) -> tuple["Sessions", "KeptSession"]:
-    """The recording that is meant; a sid given by hand is remembered."""
+    """The recording that is meant; a sid given with ``--sid`` is remembered."""
     from msgspec.structs import replace
 
     from pipeline.jobs.agora.sessions import checked_sid, find
@@ -304,7 +304,7 @@ def _warn(cautions: Iterable["Caution"]) -> None:
 
 
 def _show(calls: Iterable["Call"], chosen: Mapping[str, Any]) -> int:
-    """What would be sent, without secrets."""
+    """Print what would be sent, without secrets."""
     import json
 
     from pipeline.agora.transport import DEFAULT_HOSTS, host_url

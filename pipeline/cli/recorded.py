@@ -1,4 +1,4 @@
-"""What ``recpipe record`` says of a recording."""
+"""What ``recpipe record`` prints about a recording."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from pipeline.storage.names import printable
 def entry(
     command: str, known: KeptSession, progress: Progress | None, *, already: bool = False
 ) -> dict[str, Any]:
-    """For programs.  Keys are never renamed."""
+    """The JSON line for programs.  Keys may be added and are never renamed."""
     files = [file.name for file in progress.files] if progress else []
     return {
         "command": command,
@@ -34,7 +34,7 @@ def entry(
 
 
 def line(known: KeptSession) -> str:
-    """One line of ``list``: what is remembered, which may be over by now."""
+    """One line of ``list``: what is remembered, and may be out of date."""
     state = "stopped" if known.ended is not None else "started" if known.sid else "acquired"
     began = datetime.fromtimestamp(known.started or known.acquired, UTC)
     about = f"{known.cname}, uid {known.uid}, {known.mode}, sid {known.sid or 'not known'}"
@@ -48,7 +48,7 @@ def _state(known: KeptSession, progress: Progress | None) -> str | None:
 
 
 def text(entry: Mapping[str, Any]) -> str:
-    """For people."""
+    """The lines for people, from an :func:`entry`."""
     again = " (before this call)" if entry["already"] else ""
     lines = [f"{entry['state'] or 'changed'}{again}: {entry['channel']}, uid {entry['uid']}"]
     lines.append(f"  sid        {entry['sid']}")

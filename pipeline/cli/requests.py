@@ -1,4 +1,7 @@
-"""Bodies of requests from a file, from options, or from both: options win."""
+"""Bodies of requests from a file, from options, or from both: options win.
+
+UsageError where a file cannot be used; no message shows its content.
+"""
 
 import json
 import sys
@@ -44,9 +47,10 @@ _ARRANGED: Mapping[str, tuple[str, ...]] = {
 def start_body(
     file: str | None, chosen: Mapping[str, Any], storage: "StorageConfig | None" = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The bodies' JSON values: of start, and ``clientRequest`` of acquire (``acquire`` in a file).
+    """The JSON values of two bodies: of start, and ``clientRequest`` of acquire (``acquire`` in a
+    file).
 
-    ``storage`` stands in place of what the file says of where the recording is to go.
+    ``storage`` replaces the ``storageConfig`` of the file.
     """
     body = read(file) if file else {}
     acquire = body.pop("acquire", {})
@@ -59,7 +63,7 @@ def start_body(
 def update_body(
     file: str | None, chosen: Mapping[str, Any], storage: "StorageConfig | None" = None
 ) -> dict[str, Any]:
-    """The JSON values of update."""
+    """The JSON values of the body of update; ``storage`` replaces the file's."""
     body = read(file) if file else {"clientRequest": {}}
     if storage is not None:
         _fill_storage(body, storage)
@@ -68,14 +72,16 @@ def update_body(
 
 
 def layout_body(file: str | None, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON values of updateLayout."""
+    """The JSON values of the body of updateLayout."""
     body = read(file) if file else {"clientRequest": {}}
     _put_all(body, chosen, _ARRANGED)
     return body
 
 
 def read(file: str) -> dict[str, Any]:
-    """A JSON or TOML file, or JSON on standard input; its text is never in an error."""
+    """The object in a JSON or TOML file, or in JSON on standard input ("-"), of ``LARGEST`` bytes
+    at most; its text is never in an error.
+    """
     from pipeline.storage.names import printable
 
     name = "standard input" if file == "-" else printable(file)
@@ -95,7 +101,7 @@ def read(file: str) -> dict[str, Any]:
 
 
 def secret_file(path: str, what: str) -> str:
-    """The one line of a file that holds a secret."""
+    """The one line of a file that holds a secret; ``what`` names it in errors."""
     secret = _bytes(path, what).decode("utf-8", "backslashreplace").strip()
     if not secret or not secret.isprintable():
         raise UsageError(f"{what}: expected one line with the secret, and nothing else")
@@ -160,6 +166,6 @@ def _put(body: dict[str, Any], place: Sequence[str], value: Any) -> None:
     inner: Any = body
     for step in way:
         inner = inner.setdefault(step, {})
-        if not isinstance(inner, dict):  # the file says something else here: the check will tell
+        if not isinstance(inner, dict):  # the file has something else here: the check reports it
             return
     inner[key] = value

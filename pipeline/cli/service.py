@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.simulator.service.service import Encode, Note, Open, Service
     from pipeline.storage import Storage
 
-BLOCK = 24  # seconds of picture and sound that are encoded, and repeated
+BLOCK = 24  # seconds of picture and sound that are encoded once and then repeated
 
 
 @click.command(short_help="Stand in for Agora's REST service, and really record.")
@@ -29,7 +29,7 @@ BLOCK = 24  # seconds of picture and sound that are encoded, and repeated
     default=8021,
     show_default=True,
     metavar="N",
-    help="Of this machine, where it listens; 0 is any that is free.",
+    help="The port of this machine to listen on; 0 takes any free one.",
 )
 @click.option(
     "-o",
@@ -48,20 +48,20 @@ BLOCK = 24  # seconds of picture and sound that are encoded, and repeated
     help="Length of a segment.",
 )
 @click.option(
-    "--speed", type=float, default=1.0, show_default=True, help="Record so many times as fast."
+    "--speed", type=float, default=1.0, show_default=True, help="How many times as fast to record."
 )
 @click.option(
     "--kill-recorder",
     type=float,
     multiple=True,
     metavar="SECONDS",
-    help="When a recording is so old its server fails, and another takes over; may be repeated.",
+    help="Age of a recording at which its server fails and another takes over; can be repeated.",
 )
 @click.option(
     "--users-leave",
     type=float,
     metavar="SECONDS",
-    help="When a recording is so old nobody is left in the channel: it ends after maxIdleTime.",
+    help="Age of a recording at which the last user leaves: it ends after maxIdleTime.",
 )
 @click.option(
     "--slow-stop",
@@ -74,13 +74,13 @@ BLOCK = 24  # seconds of picture and sound that are encoded, and repeated
     "--backup",
     type=click.FloatRange(0, 86400),
     metavar="SECONDS",
-    help="What is stored last comes so long after the end, out of Agora's backup cloud.",
+    help="How long after the end the last files come, from Agora's backup cloud.",
 )
 @click.option(
     "--fail",
     multiple=True,
     metavar="CALL:CODE",
-    help="Answer the next such call with this documented error, as start:109; may be repeated.",
+    help="Answer the next such call with this documented error: start:109; can be repeated.",
 )
 @click.option(
     "--chaos",
@@ -94,7 +94,7 @@ BLOCK = 24  # seconds of picture and sound that are encoded, and repeated
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Another number, other things go wrong.",
+    help="Seed of --chaos: with another number other things go wrong.",
 )
 @click.option("--webhook", metavar="URL", help="Where notifications are sent.")
 @click.option(
@@ -104,7 +104,7 @@ BLOCK = 24  # seconds of picture and sound that are encoded, and repeated
     "RECPIPE_WEBHOOK_SECRET]",
 )
 @click.option("--log", metavar="FILE", help="Note every request, one JSON object per line.")
-@click.option("--json", "json", is_flag=True, help="Say on stdout as JSON where it listens.")
+@click.option("--json", "json", is_flag=True, help="Print its URL on stdout as JSON.")
 @options.account
 @options.ffmpeg
 @options.store
@@ -112,8 +112,8 @@ BLOCK = 24  # seconds of picture and sound that are encoded, and repeated
 def service(**chosen: Any) -> int:
     """Stand in for Agora's REST service on this machine, until it is interrupted.
 
-    It takes the App ID, customer ID and secret that recpipe record would send.  What is started
-    really appears in the store, in real time or faster; what is stopped can be converted.
+    It takes the App ID, customer ID and secret that recpipe record would send.  A recording that is
+    started really appears in the store, in real time or faster; once stopped it can be converted.
 
     \b
     Examples:
@@ -186,7 +186,9 @@ def _service(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "
 
 
 def _stores(chosen: Mapping[str, Any]) -> "Open":
-    """What a bucket stands for: one place for all, or the store that has these numbers."""
+    """What a bucket stands for: one place for all, or the configured store with Agora's numbers for
+    vendor and region.
+    """
     from pipeline.jobs import named_stores as stores
 
     file = click.get_current_context().ensure_object(options.Invocation).file
@@ -203,7 +205,7 @@ def _stores(chosen: Mapping[str, Any]) -> "Open":
 
 
 def _studio(ffmpeg: str | None, closing: ExitStack) -> "Encode":
-    """Encodes what is recorded, beside the answers; what was made once is there at once."""
+    """Encodes what is recorded, in a thread beside the answers."""
     from concurrent.futures import ThreadPoolExecutor
 
     from pipeline.muxing.locate import locate
@@ -233,7 +235,7 @@ def _hooks(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "Te
 
 
 def _notes(path: str | None, closing: ExitStack) -> "Note":
-    """Appends what came to a file."""
+    """A function that appends each request to a file, a JSON line with its time since the epoch."""
     if path is None:
         return lambda _: None
     import json

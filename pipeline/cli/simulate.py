@@ -31,7 +31,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     return int(match[1]), int(match[2])
 
 
-@simulate.command(short_help="Record something, with the faults that are asked for.")
+@simulate.command(short_help="Make a recording, with the faults that are asked for.")
 @click.option(
     "-o",
     "--output",
@@ -63,7 +63,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     callback=_size,
     help="Size of the pictures.",
 )
-@click.option("--fps", type=int, default=15, show_default=True, help="Pictures in a second.")
+@click.option("--fps", type=int, default=15, show_default=True, help="Pictures per second.")
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -77,14 +77,14 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     type=click.IntRange(0, 3),
     default=0,
     show_default=True,
-    help="Failover parts behind the main one.",
+    help="How many failover parts follow the main part.",
 )
 @click.option(
     "--fault",
     "faults",
     metavar="NAME[:ARG][@PART]",
     multiple=True,
-    help="Something that goes wrong; may be given more than once.",
+    help="Something that goes wrong; can be repeated.",
 )
 @click.option("--live", is_flag=True, help="Let segments appear in real time.")
 @click.option(
@@ -97,7 +97,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
 @click.option(
     "--list-faults", is_flag=True, help="List every fault, its argument and what it loses."
 )
-@click.option("--json", "json", is_flag=True, help="What is true of it, on stdout in one line.")
+@click.option("--json", "json", is_flag=True, help="Print truth.json on stdout, in one line.")
 @options.quiet
 @options.ffmpeg
 @options.store

@@ -1,4 +1,7 @@
-"""Where recordings and stores stand, told to a person."""
+"""Where recordings and stores stand, as text for people.
+
+Rows are those of :mod:`pipeline.ledger.queries`; times are seconds since the epoch.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,12 +19,12 @@ _COLOURS |= {DEGRADED: "yellow"}
 
 
 def open_or_bad(row: Row) -> bool:
-    """It is not published, or a person should look at what was."""
+    """Whether a recording is not published, or was published with a loss."""
     return _word(row) != "published"
 
 
 def _word(row: Row) -> str:
-    """Its state; of a published recording the verdict, if that is not good."""
+    """The state of a recording; of a published one "degraded" if it is."""
     state = str(row["state"].value)
     return DEGRADED if state == "published" and row["verdict"] == DEGRADED else state
 
@@ -41,7 +44,7 @@ def lines(rows: Sequence[Row], now: float) -> Iterator[str]:
 
 
 def counts(rows: Sequence[Row]) -> str:
-    """How many there are of each."""
+    """How many recordings are in each state."""
     found = Counter(row["state"].value for row in rows)
     degraded = sum(_word(row) == DEGRADED for row in rows)
     of_them = {"published": f" ({degraded} {DEGRADED})"} if degraded else {}
@@ -50,7 +53,7 @@ def counts(rows: Sequence[Row]) -> str:
 
 
 def store(row: Row, now: float) -> str:
-    """When a store was looked at last, and why not since."""
+    """The line of a store: when it was last listed, and why not since."""
     from pipeline.storage.names import printable
 
     listed, failed = row["listed"], row["failed"]
@@ -68,7 +71,7 @@ def store(row: Row, now: float) -> str:
 
 
 def last(run: Row | None, now: float) -> str:
-    """What is known of the watcher that gave a sign of life last."""
+    """The line about the watcher that last gave a sign of life; None: there never was one."""
     if run is None:
         return "no watcher ever ran"
     if run["ended"]:
@@ -77,7 +80,7 @@ def last(run: Row | None, now: float) -> str:
 
 
 def ago(seconds: float) -> str:
-    """Seconds as people say them, in four characters."""
+    """A length of time in seconds as people say it: 40s, 5m, 3h, 2d."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"
@@ -85,5 +88,5 @@ def ago(seconds: float) -> str:
 
 
 def moment(seconds: float) -> str:
-    """UTC, as ISO 8601 writes it."""
+    """Seconds since the epoch as ISO 8601 in UTC, to the second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -25,12 +25,12 @@ BUSY = 75
 _how_long = options.all_of(
     options.settle,
     options.late_deadline,
-    options.duration("--interval", "60s", "Between two cycles."),
+    options.duration("--interval", "60s", "Time between two cycles."),
     options.duration(
-        "--sweep", "24h", "Between two listings of everything, where less is enough meanwhile."
+        "--sweep", "24h", "Time between two listings of everything, where less is enough meanwhile."
     ),
     options.duration(
-        "--lease", "60s", "After so long without a sign of life another watcher takes over."
+        "--lease", "60s", "Time without a sign of life after which another watcher takes over."
     ),
 )
 _who_is_told = options.all_of(
@@ -57,7 +57,7 @@ _who_is_told = options.all_of(
 @click.command(short_help="Convert every recording of a store as soon as it is finished.")
 @click.argument("sources", metavar="STORE...", nargs=-1, required=True)
 @options.to
-@click.option("--once", is_flag=True, help="One cycle, for cron; 75 if another watcher is running.")
+@click.option("--once", is_flag=True, help="One cycle, for cron; exit code 75 if one is running.")
 @_how_long
 @options.conversion
 @options.naming
@@ -82,7 +82,7 @@ _who_is_told = options.all_of(
     type=quantities.SIZE,
     default="20GiB",
     show_default=True,
-    help="What may be fetched of recordings that still run; 0 fetches nothing ahead.",
+    help="How much may be fetched of recordings that still run; 0 fetches nothing ahead.",
 )
 @_who_is_told
 @options.ledger
@@ -96,7 +96,7 @@ def watch(sources: tuple[str, ...], **chosen: Any) -> int:
     """Discover, wait until settled, convert, prove and publish; again and again.
 
     STORE is a folder or s3://bucket/prefix/.  Any number of watchers may share the work; each
-    recording is published once.  What it is waiting for and why: recpipe status, recpipe explain.
+    recording is published once.  See what it waits for and why: recpipe status, recpipe explain.
 
     \b
     Examples:
@@ -124,7 +124,7 @@ def watch(sources: tuple[str, ...], **chosen: Any) -> int:
 
 @contextmanager
 def _alone(sources: tuple[str, ...], chosen: dict[str, Any]) -> Iterator[bool]:
-    """Whether no other ``--once`` on this machine does the same."""
+    """Whether no other ``--once`` on this machine does the same; holds a lock meanwhile."""
     from pipeline.jobs.locks import locked_at_once
 
     name = "\0".join(["watch", chosen["to"], *sorted(sources)])
@@ -199,7 +199,7 @@ def _events(chosen: dict[str, Any]) -> tuple["Events", ...]:
 
 
 def _as_json(chosen: dict[str, Any]) -> Callable[["Outcome"], dict[str, Any]]:
-    """The line of convert; with ``--json`` it is said as well."""
+    """A function that makes the JSON line of convert, and prints it with ``--json``."""
     from pipeline.cli import describe
 
     def line(outcome: "Outcome") -> dict[str, Any]:
