@@ -10,6 +10,8 @@ from pipeline.media.es.nal import AVC
 from pipeline.media.es.sps import depths
 from pipeline.media.malformed import Malformed
 
+MOST_SPS, MOST_PPS = 31, 255  # in an avcC: 5 bits, 8 bits
+
 
 class Record(Struct, frozen=True):
     """What avcC or hvcC holds."""
@@ -59,14 +61,24 @@ def _units(box: str, data: bytes, at: int, count: int) -> Iterator[bytes]:
 
 def avcc(config: bytes, sets: Sequence[bytes]) -> bytes:
     """The avcC of an SPS, which comes first, and all SPS and PPS among these NAL units (ISO/IEC
-    14496-15 clause 5.3.3.1); lengths in samples have four bytes.
+    14496-15 clause 5.3.3.1); lengths in samples have four bytes.  Of what has no room there, or
+    cannot be read, nothing is written: a decoder tells.
     """
-    own = list(dict.fromkeys([config, *(one for one in sets if AVC.kind(one) == AVC.sps)]))
-    other = list(dict.fromkeys(one for one in sets if AVC.kind(one) == AVC.pps))
+    own = _fitting([config, *(one for one in sets if AVC.kind(one) == AVC.sps)], MOST_SPS)
+    other = _fitting([one for one in sets if AVC.kind(one) == AVC.pps], MOST_PPS)
     sps = b"".join(len(one).to_bytes(2, "big") + one for one in own)
     pps = b"".join(len(one).to_bytes(2, "big") + one for one in other)
-    head = bytes((1, *config[1:4], 0xFF, 0xE0 | len(own)))
-    return head + sps + bytes((len(other),)) + pps + depths(config)
+    head = bytes((1, *config[1:4].ljust(3, b"\0"), 0xFF, 0xE0 | len(own)))
+    try:
+        high = depths(config)
+    except ValueError:
+        high = b""
+    return head + sps + bytes((len(other),)) + pps + high
+
+
+def _fitting(sets: Sequence[bytes], most: int) -> list[bytes]:
+    """Each once, as many and as long as avcC can hold."""
+    return [one for one in dict.fromkeys(sets) if len(one) < 1 << 16][:most]
 
 
 def same_avcc(told: bytes, config: bytes, sets: Collection[bytes]) -> bool:

@@ -49,6 +49,26 @@ def hvcc(*arrays):
     return b"\1" + bytes(20) + b"\xff" + bytes((len(arrays),)) + body
 
 
+@pytest.mark.parametrize(
+    "sps",
+    [
+        pytest.param(b"\x67\x64", id="cut short"),
+        pytest.param(b"\x67\x64\x00\x0a" + bytes(20), id="numbers that cannot be"),
+        pytest.param(ts.SPS + b"\1" * 70_000, id="longer than a length can say"),
+    ],
+)
+def test_what_no_decoder_reads_is_written_as_far_as_it_goes(sps):
+    """ffmpeg refuses it; until then nobody fails."""
+    written = avcc(sps, [ts.PPS])
+    assert read_avcc(written).sets == ((sps,) if len(sps) < 1 << 16 else ()) + (ts.PPS,)
+
+
+def test_more_sets_than_there_is_room_for():
+    many = [bytes((0x67, 66, 0, n)) for n in range(40)]
+    more = [bytes((0x68, n // 256, n % 256)) for n in range(300)]
+    assert read_avcc(avcc(many[0], [*many, *more])).sets == (*many[:31], *more[:255])
+
+
 def test_parameter_sets_of_h265():
     box = hvcc([b"\x40\1v"], [b"\x42\1s", b"\x42\1t\0"])
     assert read_hvcc(box).sets == (b"\x40\1v", b"\x42\1s", b"\x42\1t\0")
