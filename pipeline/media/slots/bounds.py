@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from pipeline.media.clock import HZ, MODULO, Ticks, median, signed
-from pipeline.media.slots.neighbours import emptied, end, streams_of, unit
+from pipeline.media.clock import HZ, MODULO, Ticks, median, signed, signed_ticks
+from pipeline.media.slots.neighbours import emptied, end, first, streams_of, unit
 from pipeline.media.slots.presentation import in_place, one_bit_off, within
 from pipeline.media.slots.segments import Placed, Slot, has_media
 from pipeline.media.slots.timestamps import (
@@ -29,6 +29,7 @@ from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
 
 LONGEST_DELAY = 5 * HZ  # ticks from the decoding of a picture to its presentation
+FAR = 60 * HZ  # ticks by which no stream of a slot lies outside the others
 BESIDE = "derived from their neighbours"
 
 
@@ -61,8 +62,51 @@ def believed(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
         if mended and slot.scan:
             streams = {**slot.scan.streams, **mended}
             slot = replace(slot, scan=replace(slot.scan, streams=streams))
+        slot, said = _with_lone_ones(slot)
+        findings += said
         kept.append(slot)
     return _without_restarts(kept, findings)
+
+
+def _with_lone_ones(slot: Slot) -> tuple[Slot, list[Finding]]:
+    """The slot with the only stamp of a stream set beside the other streams, where it lies minutes
+    from all of them and one bit of it makes the difference.
+    """
+    streams = streams_of(slot)
+    lone = {pid: s for pid, s in streams.items() if np.count_nonzero(s.dts >= 0) == 1}
+    others = [s for pid, s in streams.items() if pid not in lone]
+    if not lone or not others or slot.scan is None:
+        return slot, []
+    begin, last = min(map(first, others)), max(map(end, others))
+    mended = {}
+    for pid, stream in lone.items():
+        dts = _one_bit_inside(stream.dts, begin, last)
+        pts = _one_bit_inside(stream.pts, begin, last)
+        if dts is not stream.dts or pts is not stream.pts:
+            mended[pid] = replace(stream, pts=pts, dts=dts)
+    detail = "the only stamp here lies minutes from the other streams, by one bit of it"
+    said = [
+        Finding("PTS_RANGE", Severity.WARNING, slot.name, pid, 1, detail, "set beside them")
+        for pid in mended
+    ]
+    return replace(slot, scan=replace(slot.scan, streams={**slot.scan.streams, **mended})), said
+
+
+def _one_bit_inside(stamps: Ticks, begin: int, last: int) -> Ticks:
+    """The same with the only known stamp between two others if it is far from there and exactly one
+    change of a bit brings it there.
+    """
+    at = int(np.argmax(stamps >= 0))
+    told = int(stamps[at])
+    if -FAR <= signed_ticks(told - begin) <= signed_ticks(last - begin) + FAR:
+        return stamps
+    near = [told ^ 1 << bit for bit in range(MODULO.bit_length() - 1)]
+    near = [x for x in near if -HZ <= signed_ticks(x - begin) <= signed_ticks(last - begin) + HZ]
+    if len(near) != 1:
+        return stamps
+    mended = stamps.copy()
+    mended[at] = near[0]
+    return mended
 
 
 def _without_restarts(

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pipeline.choices import OnLoss
-from pipeline.media.clock import BASE, HZ, MODULO, Ticks
+from pipeline.media.clock import BASE, HZ, MODULO, Ticks, signed_ticks
 from pipeline.media.slots.bounds import decoded_in_time
 from pipeline.media.slots.segments import Placed, Slot, has_media, is_gone
 from pipeline.media.slots.timestamps import unwrapped
@@ -170,7 +170,6 @@ def _segments(
 ) -> tuple[list[Placed], list[Finding]]:
     """The segments with media in at least one lane, on the clocks of their scans."""
     found: list[Placed] = []
-    findings: list[Finding] = []
     for position, (number, slot) in enumerate(due):
         stamps: dict[int, tuple[Ticks, Ticks]] = {}
         for lane in lanes:
@@ -179,14 +178,42 @@ def _segments(
                 continue
             stamps[lane.pid] = (stream.pts, stream.dts)
         if stamps:
-            here = Placed(slot, number, unwrapped(stamps), position)
-            found.append(here)
-            apart = spread([here.first(pid) for pid in stamps])[1] / HZ
-            if apart > APART:
-                detail = f"its streams are {apart:.0f} s apart: they do not share one clock"
-                findings.append(Finding("DTS_BACK", Severity.FATAL, slot.name, detail=detail))
+            found.append(Placed(slot, number, unwrapped(stamps), position))
+    found, findings = _on_one_clock(found)
     found, late = decoded_in_time(found, lanes)
     return found, findings + late
+
+
+def _on_one_clock(segments: list[Placed]) -> tuple[list[Placed], list[Finding]]:
+    """The segments, and what is said of those whose streams lie too far apart to share one clock.
+    Of these the streams near their neighbours are kept, unless half of all segments are like that.
+    """
+    apart = {s.position: spread([s.first(pid) for pid in s.stamps])[1] / HZ for s in segments}
+    astray = [s for s in segments if apart[s.position] > APART]
+    few = 2 * len(astray) < len(segments)
+    said = [
+        Finding(
+            "DTS_BACK",
+            Severity.ERROR if few else Severity.FATAL,
+            s.slot.name,
+            detail=f"its streams are {apart[s.position]:.0f} s apart: they do not share one clock",
+        )
+        for s in astray
+    ]
+    sure = [s for s in segments if apart[s.position] <= APART]
+    return [_near(s, sure) if few and s in astray else s for s in segments], said
+
+
+def _near(segment: Placed, others: Sequence[Placed]) -> Placed:
+    """The segment with the streams that lie near the nearest of the others."""
+    beside = min(others, key=lambda other: abs(other.position - segment.position))
+    at = beside.first(next(iter(beside.stamps)))
+    near = {
+        pid: times
+        for pid, times in segment.stamps.items()
+        if abs(signed_ticks(segment.first(pid) - at)) <= APART * HZ
+    }
+    return replace(segment, stamps=near or segment.stamps)
 
 
 def _due(slots: Sequence[Slot]) -> Iterator[tuple[int, Slot]]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.media.clock import BASE
 from pipeline.media.slots.bounds import believed
@@ -14,6 +15,7 @@ from tests import ts
 
 S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
 SECONDS = S / 90_000
+BOTH = {ts.VIDEO, ts.AUDIO}
 INFO, WARNING, ERROR, FATAL = Severity
 
 
@@ -142,3 +144,44 @@ def test_a_first_picture_is_set_where_extinf_puts_it(wrong):
     datas[1] = restamped(gap, 0, wrong)
     made, _ = plan([slot(n, data) for n, data in enumerate(datas)])
     assert made.placed[1].first(ts.VIDEO) == BASE + S
+
+
+@pytest.mark.parametrize(
+    ("bit", "there"),
+    [
+        pytest.param(32, True, id="half the clock away"),
+        pytest.param(23, True, id="a minute and a half"),
+        pytest.param(21, False, id="near enough to be a still picture"),
+    ],
+)
+def test_the_only_stamp_of_a_stream_lies_far_from_the_others_by_one_bit(bit, there):
+    data = ts.segment(start=2 * S, pictures=16)
+    video = [n for n, p in enumerate(packets(data)) if (p[1] & 31) << 8 | p[2] == ts.VIDEO]
+    second = [n for n in video if packets(data)[n][1] & 0x40][1]
+    one = [p for n, p in enumerate(packets(data)) if n not in video or n < second]
+    flipped = 2 * S ^ 1 << bit
+    made, findings = believed([slot(0, restamped(b"".join(one), 0, flipped))])
+    stream = made[0].scan.streams[ts.VIDEO]
+    assert [*stream.pts, *stream.dts] == [2 * S if there else flipped] * 2
+    assert said(findings) == ([("PTS_RANGE", WARNING, "0.ts", ts.VIDEO)] if there else [])
+
+
+def packets(data: bytes) -> list[bytes]:
+    return [data[at : at + 188] for at in range(0, len(data), 188)]
+
+
+@pytest.mark.parametrize(("others", "severity"), [(1, FATAL), (2, ERROR)])
+def test_streams_that_share_no_clock(others, severity):
+    """Of one segment the stream is kept that lies near the others; of half of them none."""
+    slots = [slot(n, ts.segment(start=S * (n + 1), pictures=16)) for n in range(others + 1)]
+    scan = slots[1].scan
+    stream = scan.streams[ts.VIDEO]
+    away = stream.dts + 5000 * 90_000
+    slots[1] = replace(
+        slots[1],
+        scan=replace(scan, streams={**scan.streams, ts.VIDEO: replace(stream, pts=away, dts=away)}),
+    )
+    made = planned(slots)
+    assert ("DTS_BACK", severity, "1.ts", None) in said([*made.findings])
+    assert bool(made.rejected) is (severity is FATAL)
+    assert made.rejected or [{*p.stamps} for p in made.placed] == [BOTH, {ts.AUDIO}, BOTH]
