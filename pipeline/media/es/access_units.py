@@ -48,6 +48,7 @@ class Units(Struct, frozen=True, eq=False):
     spared: int = 0  # bytes of it that another part of the recording holds
     unfinished: bool = False  # these are the beginning of a unit behind the last one
     filled: Index = field(default_factory=_none)  # rows of silence that was put in
+    ends: Index = field(default_factory=_none)  # in the elementary stream, where these are known
 
     @property
     def own(self) -> "Units":
@@ -109,7 +110,9 @@ def video(
     made = Units(
         sizes, stamped_pts, stamped_dts, digest, np.empty(0, np.intp), foreign=foreign, sets=apart
     )
-    return replace(made, data=data, taken=len(es) - first), sets
+    begins = found.begin[opens] - 3 - found.long[opens]
+    ends = np.append(begins[1:], len(es))
+    return replace(made, data=data, taken=len(es) - first, ends=ends), sets
 
 
 def _stored(data: memoryview, lengths: Sizes, stored: Sizes) -> memoryview | bytes:
@@ -165,7 +168,7 @@ def audio(es: Bytes, found: Frames, pes: Index, pts: Ticks) -> Units:
     raw[(checked[:, None] + np.arange(HEADER, HEADER + 2)).reshape(-1)] = False
     data = es[: found.end][raw].data
     made = Units(sizes, stamped, stamped, crc32(data), np.empty(0, np.intp), data=data)
-    return replace(made, taken=found.end)
+    return replace(made, taken=found.end, ends=found.begin + found.length)
 
 
 def told_apart(made: Units) -> Units:

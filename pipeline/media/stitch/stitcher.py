@@ -5,7 +5,8 @@ continuity counters without a break, no packet whose content cannot be attribute
 are edited in place; only where bytes are missing are audio PES rewritten.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -18,12 +19,14 @@ from pipeline.media.es import adts
 from pipeline.media.es.access_units import NO_UNITS, Units, joined
 from pipeline.media.es.codecs import Carriage
 from pipeline.media.loss.fills import Block
+from pipeline.media.slots.segments import Placed
 from pipeline.media.stitch.edit import renumber, retime, spliced
 from pipeline.media.stitch.interpose import only
 from pipeline.media.stitch.payload import (
     payload_bytes,
 )
 from pipeline.media.stitch.pictures import framed, pictures
+from pipeline.media.stitch.row import clean, parted, work_of
 from pipeline.media.stitch.silence import Quiet
 from pipeline.media.stitch.sound import sound, told_apart
 from pipeline.media.stitch.work import CarryOver, TrackInSegment
@@ -32,7 +35,7 @@ from pipeline.media.ts import psi
 from pipeline.media.ts.packetize import audio_pes, blank, packetize, video_pes
 from pipeline.media.ts.packets import Framing, Packets
 from pipeline.media.ts.pes import StreamPackets
-from pipeline.media.ts.transport_stream import TransportStream
+from pipeline.media.ts.transport_stream import SideBySide, TransportStream
 from pipeline.model import Finding
 
 
@@ -135,6 +138,36 @@ class Stitcher:
         blank(packets.rows, ~keep)
         return Stitched(spliced(packets.rows, inserts), made, tuple(findings))
 
+    def stitch_row(self, row: SideBySide, placed: Sequence[Placed]) -> list[Stitched] | None:
+        """Segments that stand in a row, each as it would be stitched by itself; None, and nothing
+        is changed, unless all of them are clean.
+        """
+        before = {pid: carried.copied() for pid, carried in self._carried.items()}
+        lanes = [x for x in self._lanes if x.pid in placed[0].stamps]
+        started = all(self._carried[x.pid].started for x in lanes)
+        works: list[tuple[TrackInSegment, Mask]] = []
+        units: list[dict[int, Units]] = [{} for _ in placed]
+        for lane in lanes if started and clean(placed) else ():
+            begun = len(self._carried[lane.pid].data)
+            work = work_of(row, placed, self._carried[lane.pid])
+            if work is None:
+                break
+            kept, made = _made(work)
+            bounds = begun + np.cumsum([p.stream(lane.pid).payload for p in placed])
+            own = parted(work, kept, made, bounds)
+            if own is None:
+                break
+            for held, part in zip(units, own, strict=True):
+                held[lane.pid] = part
+            works.append((work, kept))
+        if not works or len(works) < len(lanes):
+            self._carried = before
+            return None
+        _edit(row.together, works)
+        rows = row.together.rows
+        chunks = [rows[a:b].reshape(-1).data for a, b in pairwise(row.rows)]
+        return [Stitched((one,), held, ()) for one, held in zip(chunks, units, strict=True)]
+
     def hush(self, limits: Mapping[int, float]) -> Stitched:
         """Silence that is due long before these ticks, at which a unit of a lane may begin."""
         return self._silent({pid: quiet.until(limits[pid]) for pid, quiet in self._pausing()})
@@ -179,6 +212,16 @@ class Stitcher:
                 written.append((dts, packed))
         written.sort(key=lambda one: one[0])
         return Stitched((b"".join(packed for _, packed in written),), made, (), made=True)
+
+
+def _edit(packets: Packets, works: Sequence[tuple[TrackInSegment, Mask]]) -> None:
+    """Give the packets of some lanes their new stamps and counters, and blank all others."""
+    keep = np.zeros(len(packets.rows), np.bool_)
+    for work, kept in works:
+        retime(work, (work.lane.pid,), kept)
+        renumber(work, kept)
+        keep[work.track.index[kept]] = True
+    blank(packets.rows, ~keep)
 
 
 def _made(work: TrackInSegment) -> tuple[Mask, Units]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pipeline.media.clock import Index, Ticks
 from pipeline.media.es.access_units import Units
@@ -39,6 +40,10 @@ class CarryOver(Struct, eq=False):
     pts: Ticks = field(default_factory=_no_ticks)
     dts: Ticks = field(default_factory=_no_ticks)
     quiet: "Quiet | None" = None  # where its sound pauses, silence is put in
+
+    def copied(self) -> "CarryOver":
+        """The same, apart from what becomes of it."""
+        return replace(self, quiet=self.quiet and replace(self.quiet))
 
 
 class TrackInSegment(Struct, eq=False):

@@ -67,9 +67,12 @@ def track(packets: Packets, pid: int, *moved: int) -> StreamPackets:
     )
 
 
-def track_in_each(packets: Packets, pid: int, rows: Sequence[int]) -> list[StreamPackets] | None:
-    """What one PID carries in each of several segments, of which ``rows`` tells where each begins
-    and the last one ends; None unless each begins with a PES and nothing is wrong with any.
+def track_in_each(
+    packets: Packets, pid: int, rows: Sequence[int]
+) -> tuple[StreamPackets, list[StreamPackets]] | None:
+    """What one PID carries in several segments as one, and in each, of which ``rows`` tells where
+    each begins and the last one ends; None unless each begins with a PES and nothing is wrong with
+    any.
     """
     index = np.flatnonzero((packets.pid == pid) & packets.payload)
     cuts = np.searchsorted(index, rows)
@@ -87,6 +90,7 @@ def track_in_each(packets: Packets, pid: int, rows: Sequence[int]) -> list[Strea
         return None
     firsts = np.searchsorted(at, cuts)
     none, right = index[:0], np.zeros(len(at), np.bool_)
+    whole = StreamPackets(index, none, at, header[:, :19], right, none, 0, 0, 0)
     found = []
     for row, (a, b), (c, d) in zip(
         rows[:-1], pairwise(cuts.tolist()), pairwise(firsts.tolist()), strict=True
@@ -97,7 +101,7 @@ def track_in_each(packets: Packets, pid: int, rows: Sequence[int]) -> list[Strea
                 index[a:b] - row, none, starts, header[c:d, :19], right[c:d], none, 0, 0, 0
             )
         )
-    return found
+    return whole, found
 
 
 def _followed(packets: Packets, pid: int, index: Index) -> tuple[Index, Mask, Index, int, int]:

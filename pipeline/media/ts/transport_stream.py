@@ -15,53 +15,64 @@ class TransportStream:
     What it tells is that of the bytes as they were when it was first asked.
     """
 
-    def __init__(self, data: Bytes, among: "_SideBySide | None" = None, number: int = 0) -> None:
+    def __init__(self, data: Bytes, among: "SideBySide | None" = None, number: int = 0) -> None:
         """``among`` are the segments it lies between, and ``number`` its place there."""
         self.data = data
-        self._among, self._number = among, number
+        self.among, self._number = among, number
         self._tracks: dict[tuple[int, ...], StreamPackets] = {}
 
     @cached_property
     def framing(self) -> Framing:
         """The whole packets in it, and the bytes that belong to none."""
-        return Framing(self.packets.rows) if self._among else framing(self.data)
+        return Framing(self.packets.rows) if self.among else framing(self.data)
 
     @cached_property
     def packets(self) -> Packets:
         """Their header fields."""
-        return self._among.packets[self._number] if self._among else columns(self.framing.rows)
+        return self.among.packets[self._number] if self.among else columns(self.framing.rows)
 
     def track(self, *pids: int) -> StreamPackets:
         """One stream of it, under the PIDs it has one after the other."""
         if pids not in self._tracks:
             found = (
-                self._among.track(pids[0], self._number) if self._among and len(pids) == 1 else None
+                self.among.track(pids[0], self._number) if self.among and len(pids) == 1 else None
             )
             self._tracks[pids] = found or track(self.packets, *pids)
         return self._tracks[pids]
 
 
-class _SideBySide:
+class SideBySide:
     """Segments of whole packets that can be trusted, taken apart together: a few calls for all of
     them cost hardly more than those for one.
     """
 
     def __init__(self, packets: Packets, rows: Sequence[int]) -> None:
         """``rows`` is where each begins, and the last one ends."""
-        self._together, self._rows = packets, rows
-        self._tracks: dict[int, list[StreamPackets] | None] = {}
+        self.together, self.rows = packets, rows
+        self._tracks: dict[int, tuple[StreamPackets, list[StreamPackets]] | None] = {}
 
     @cached_property
     def packets(self) -> list[Packets]:
         """Those of each."""
-        return [self._together.between(begin, end) for begin, end in pairwise(self._rows)]
+        return [self.together.between(begin, end) for begin, end in pairwise(self.rows)]
 
-    def track(self, pid: int, number: int) -> StreamPackets | None:
-        """A stream of one of them, if each has it whole."""
+    def track(self, pid: int, number: int | None = None) -> StreamPackets | None:
+        """A stream of one of them, or of all as one, if each has it whole."""
         if pid not in self._tracks:
-            self._tracks[pid] = track_in_each(self._together, pid, self._rows)
-        tracks = self._tracks[pid]
-        return tracks[number] if tracks else None
+            self._tracks[pid] = track_in_each(self.together, pid, self.rows)
+        found = self._tracks[pid]
+        if found is None:
+            return None
+        whole, each = found
+        return whole if number is None else each[number]
+
+
+def row_of(streams: Sequence[TransportStream]) -> SideBySide | None:
+    """What some segments are together, if they are all that were taken apart together."""
+    among = streams[0].among if streams else None
+    if among is None or len(streams) != len(among.rows) - 1:
+        return None
+    return among if all(stream.among is among for stream in streams) else None
 
 
 def side_by_side(data: Bytes, sizes: Sequence[int]) -> list[TransportStream]:
@@ -71,11 +82,11 @@ def side_by_side(data: Bytes, sizes: Sequence[int]) -> list[TransportStream]:
     return [TransportStream(data[a:b], among, n) for n, (a, b) in enumerate(pairwise(bounds))]
 
 
-def _among(data: Bytes, bounds: Sequence[int]) -> _SideBySide | None:
+def _among(data: Bytes, bounds: Sequence[int]) -> SideBySide | None:
     """All of them together, if nothing is wrong with any packet."""
     if any(at % PACKET for at in bounds) or min(b - a for a, b in pairwise(bounds)) < LOCK * PACKET:
         return None
     packets = columns(data.reshape(-1, PACKET))
     if len(packets.bad) or packets.odd:
         return None
-    return _SideBySide(packets, [at // PACKET for at in bounds])
+    return SideBySide(packets, [at // PACKET for at in bounds])

@@ -85,12 +85,14 @@ def download(
     brought: list[Fetched | None] = []
     with ThreadPoolExecutor(FETCHERS) as pool:
         for row in _rows(_arriving(objects, way, pool)):
-            for found, stream in _all_scanned(row, way):
-                if ahead and found is not None:
+            scans = _all_scanned(row, way)
+            founds = [found for found, _ in scans]
+            for found in founds if ahead else ():
+                if found is not None:
                     keep(found)
-                if look is not None:
-                    look(len(brought), found, stream)
-                brought.append(found)
+            if look is not None:
+                look(len(brought), founds, [stream for _, stream in scans])
+            brought += founds
         fetched, digests_hold = _with_digests_judged(brought)
 
         def again(before: Fetched) -> Fetched:

@@ -16,7 +16,7 @@ from pipeline.stages.fetch.in_folder import in_place, scan_in_place
 from pipeline.stages.segments import LocalSegment, listed_as_wrapped, slot_of
 from pipeline.storage import Storage
 
-Look = Callable[[LocalSegment, TransportStream | None], None]
+Look = Callable[[Sequence[LocalSegment], Sequence[TransportStream | None]], None]
 Progress = Callable[[str, int], None]  # stage, bytes done since the last call
 
 
@@ -30,7 +30,7 @@ def fetch(
 ) -> tuple[LocalSegment, ...]:
     """Every segment listed; those that are there with their file, hashed and scanned.
 
-    ``look`` is given each in turn while others are fetched, if all are there, each once.
+    ``look`` is given some in a row, in turn, while others are fetched, if all are there, each once.
     """
     there = [(found, s) for s in inventory.segments if (found := s.object)]
     objects = list({found.key: found for found, _ in there}.values())
@@ -50,8 +50,12 @@ def _looking(inventory: Inventory, look: Look | None) -> fetched.Look | None:
     if look is None:
         return None
 
-    def each(number: int, found: Fetched | None, stream: TransportStream | None) -> None:
-        look(_local(inventory.segments[number], {found.object.key: found} if found else {}), stream)
+    def each(
+        first: int, founds: Sequence[Fetched | None], streams: Sequence[TransportStream | None]
+    ) -> None:
+        by_key = {found.object.key: found for found in founds if found}
+        listed = inventory.segments[first : first + len(founds)]
+        look([_local(segment, by_key) for segment in listed], streams)
 
     return each
 

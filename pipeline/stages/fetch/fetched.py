@@ -1,7 +1,7 @@
 """One object at hand: its file, what was found in it, and which of two tries is the better one."""
 
 import hashlib
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -27,8 +27,9 @@ class Fetched(Struct, frozen=True, eq=False):
     findings: tuple[Finding, ...] = ()
 
 
-# Who looks at each object in turn: its place, and its packets where they are still in memory.
-Look = Callable[[int, Fetched | None, TransportStream | None], None]
+# Who looks at some objects in a row: the place of the first, and the packets of each where they are
+# still in memory.
+Look = Callable[[int, Sequence[Fetched | None], Sequence[TransportStream | None]], None]
 
 
 def bad(one: Fetched, wrapped: Container[str] = ()) -> bool:

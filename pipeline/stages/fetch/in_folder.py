@@ -59,14 +59,18 @@ def scan_in_place(
             streams = side_by_side(data, sizes)
             digests = [other.submit(sha256_of, stream.data) for stream in streams]
             scans = [scanned(f.object, s) for f, s in zip(group, streams, strict=True)]
-            for file, stream, scan, digest in zip(group, streams, scans, digests, strict=True):
-                if look is not None:
-                    found = Fetched(file.object, file.path, scan, digest.result())
-                    look(len(fetched), found, stream)
-                fetched.append((file, scan, digest))
-                progress("inspect", len(stream.data))
-        done = [Fetched(f.object, f.path, scan, d.result()) for f, scan, d in fetched]
+            row = [*zip(group, scans, digests, strict=True)]
+            if look is not None:
+                look(len(fetched), [_hashed(*one) for one in row], streams)
+            fetched += row
+            for size in sizes:
+                progress("inspect", size)
+        done = [_hashed(*one) for one in fetched]
     return [_read_again(one) if bad(one, wrapped) else one for one in done]
+
+
+def _hashed(file: _File, scan: Scan, digest: Future[str]) -> Fetched:
+    return Fetched(file.object, file.path, scan, digest.result())
 
 
 def _read_ahead(

@@ -27,7 +27,7 @@ from pipeline.media.timeline import foreseen
 from pipeline.media.timeline import plan as timeline
 from pipeline.media.timeline.foreseen import Foreseen
 from pipeline.media.timeline.plan import Plan
-from pipeline.media.ts.transport_stream import TransportStream
+from pipeline.media.ts.transport_stream import TransportStream, row_of
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
 from pipeline.stages.mux.command import OutputSpec, command, feed_of, opening
@@ -66,18 +66,23 @@ class Ahead(Generic[Proof]):
         self._pass: _Pass[Proof] | None = None
         self._closed = len(promised) <= FIRST
 
-    def take(self, segment: LocalSegment, stream: TransportStream | None) -> None:
-        """Take the next segment, and its packets if they are in memory: they are edited in place,
-        and go to ffmpeg while other segments are taken.
+    def take(
+        self, segments: Sequence[LocalSegment], streams: Sequence[TransportStream | None]
+    ) -> None:
+        """Take the next segments, and their packets if they are in memory: they are edited in
+        place, and go to ffmpeg while other segments are taken.
         """
         if self._closed:
             return
         try:
             if self._pass is None:
-                self._first.append(segment)
-                if len(self._first) == FIRST:
-                    self._begin()
-            elif not self._pass.add(segment, stream):
+                more = FIRST - len(self._first)
+                self._first += segments[:more]
+                if len(self._first) < FIRST:
+                    return
+                self._begin()
+                segments, streams = segments[more:], streams[more:]
+            if self._pass and segments and not self._pass.add(segments, streams):
                 self.close()
         except (RecpipeError, OSError, Changed):  # it shows again when the plan is carried out
             self.close()
@@ -96,7 +101,7 @@ class Ahead(Generic[Proof]):
         asked = _Asked(argv, self.output, self._wanted, len(self._promised), self._prove)
         self._pass = _Pass(plan, asked, self._ffmpeg)
         self._pass.open(plan, self._first)
-        if not all(map(self._pass.add, self._first)):
+        if not self._pass.add(self._first, [None] * FIRST):
             self.close()
 
     def finished(
@@ -159,6 +164,7 @@ class _Pass(Generic[Proof]):
         self._stopped = threading.Event()
         self._open.callback(self._muxer.kill)
         self._open.callback(self._stopped.set)
+        self._chunks: list[memoryview | bytes] = []  # to be written next
         self._pending: Future[None] = Future()
         self._pending.set_result(None)
         self._proof: Future[tuple[Converted, Proof]] | None = None
@@ -169,40 +175,63 @@ class _Pass(Generic[Proof]):
             self._muxer.write, opening(first, self._lanes, None, segments)
         )
 
-    def add(self, segment: LocalSegment, stream: TransportStream | None = None) -> bool:
-        """Add the next segment; False if it is not as foreseen."""
-        placed = None if segment.findings else self._foreseen.place(segment.slot)
-        if placed is None:
-            return False
-        stream = stream or TransportStream(read(segment))
-        self._write_last({pid: placed.first(pid) for pid in placed.stamps})
-        stitched = self._stitcher.stitch(
-            placed.slot.name, stream, placed.stamps, placed.edges, pids=placed.pids
-        )
-        self._last = placed, stitched
-        self._taken.append(segment)
-        self.size += len(stream.data)
+    def add(
+        self, segments: Sequence[LocalSegment], streams: Sequence[TransportStream | None]
+    ) -> bool:
+        """Add the next segments; False if one is not as foreseen."""
+        placed = []
+        for segment in segments:
+            here = None if segment.findings else self._foreseen.place(segment.slot)
+            if here is None:
+                return False
+            placed.append(here)
+        there = [x or TransportStream(read(s)) for s, x in zip(segments, streams, strict=True)]
+        self._end_last(placed[0])
+        self._write()
+        row = row_of(there)
+        together = self._stitcher.stitch_row(row, placed) if row else None
+        for n, here in enumerate(placed):
+            self._end_last(here)
+            stitched = together[n] if together else self._stitched(here, there[n])
+            self._last = here, stitched
+        self._taken += segments
+        self.size += sum(len(stream.data) for stream in there)
+        self._write()
         if len(self._taken) == self._asked.count:
             written = self._pending
-            self._write_last({}, self._foreseen.end)
+            self._end_last(None)
+            self._pending = self._writer.submit(self._muxer.write, self._chunks)
             self._proof = self._writer.submit(self._finish, written, self._pending)
         return True
 
-    def _write_last(self, following: dict[int, int], end: float | None = None) -> None:
-        """Write the last segment to ffmpeg, and silence up to where each lane goes on behind it."""
+    def _stitched(self, placed: Placed, stream: TransportStream) -> Stitched:
+        return self._stitcher.stitch(
+            placed.slot.name, stream, placed.stamps, placed.edges, pids=placed.pids
+        )
+
+    def _end_last(self, following: Placed | None) -> None:
+        """Put silence behind the last segment, up to where each lane goes on in the following one,
+        or to the end of the recording.
+        """
         if self._last is None:
             return
         placed, stitched = self._last
         at = max(placed.last(pid) for pid in placed.stamps)
-        limits = {pid: float(min(at, following.get(pid, at))) for pid in placed.stamps}
+        begins = {pid: following.first(pid) for pid in following.stamps} if following else {}
+        limits = {pid: float(min(at, begins.get(pid, at))) for pid in placed.stamps}
         stitched = stitched.before(self._stitcher.hush(limits))
-        if end is not None:
-            stitched = stitched.before(self._stitcher.rest(end))
-        if end is None:  # else the next one waits
-            self._pending.result()
-        self._pending = self._writer.submit(self._muxer.write, stitched.chunks)
+        if following is None:
+            stitched = stitched.before(self._stitcher.rest(self._foreseen.end))
+        self._chunks += stitched.chunks
         self._tally.add(placed, stitched)
         self._last = None
+
+    def _write(self) -> None:
+        """Give ffmpeg what has its end, once it has taken what it was given before."""
+        if self._chunks:
+            self._pending.result()
+            self._pending = self._writer.submit(self._muxer.write, self._chunks)
+            self._chunks = []
 
     def is_of(self, plan: Plan, segments: Sequence[LocalSegment], argv: Sequence[str]) -> bool:
         """Whether the command and all that ffmpeg got is what the plan asks for."""

@@ -56,7 +56,8 @@ class Tally:
         self._findings += stitched.findings
         for lane, stretches in zip(self._lanes, self._expected, strict=True):
             if not stitched.made or lane.pid in stitched.units:
-                held = replace(stitched.units.get(lane.pid, NO_UNITS), data=b"")
+                units = stitched.units.get(lane.pid, NO_UNITS)
+                held = replace(units, data=b"", ends=units.ends[:0])
                 stretches.append(Stretch(placed.slot.name, held, stitched.made))
 
     def converted(self) -> Converted:

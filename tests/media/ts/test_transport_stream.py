@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.media.ts import scan_cache
 from pipeline.media.ts.scan import scan_of
-from pipeline.media.ts.transport_stream import TransportStream, side_by_side
+from pipeline.media.ts.transport_stream import TransportStream, row_of, side_by_side
 from tests import ts
 
 COUNT, VIDEO, AUDIO = 4, ts.VIDEO, ts.AUDIO
@@ -49,7 +49,7 @@ def packets_of(pid, segment):
 
 def shared(streams):
     """Streams of which the packets were found with those of the others."""
-    return [s._among is not None for s in streams]
+    return [s.among is not None for s in streams]
 
 
 @pytest.mark.parametrize("anew", [False, True])
@@ -62,7 +62,21 @@ def test_each_segment_is_what_it_is_by_itself(anew):
 
 def test_streams_are_followed_together():
     for stream in together(recording()):
-        assert stream._among.track(VIDEO, stream._number) is stream.track(VIDEO)
+        assert stream.among.track(VIDEO, stream._number) is stream.track(VIDEO)
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_all_of_them_as_one(anew):
+    segments = recording(anew=anew)
+    streams = together(segments)
+    row = row_of(streams)
+    whole = row.track(VIDEO)
+    assert bytes(row.together.rows) == b"".join(segments)
+    assert whole.index.tolist() == packets_of(VIDEO, b"".join(segments))
+    assert len(whole.starts) == sum(len(stream.track(VIDEO).starts) for stream in streams)
+    assert row_of(streams[1:]) is None
+    assert row_of([alone(segments[0])]) is None
+    assert row_of([]) is None
 
 
 FAULTS = {
@@ -130,7 +144,7 @@ def test_a_pes_that_goes_on_in_the_next_segment():
     streams = together(segments)
     assert [*map(told, streams)] == [told(alone(one)) for one in segments]
     assert all(shared(streams))
-    assert streams[0]._among.track(VIDEO, 1) is None
+    assert streams[0].among.track(VIDEO, 1) is None
 
 
 @pytest.mark.parametrize("number", [0, 1, COUNT - 1])
@@ -141,7 +155,7 @@ def test_a_stream_that_one_of_them_lacks(number):
     streams = together(segments)
     assert [*map(told, streams)] == [told(alone(one)) for one in segments]
     assert all(shared(streams))
-    assert streams[number]._among.track(AUDIO, number) is None
+    assert streams[number].among.track(AUDIO, number) is None
 
 
 def test_packets_sent_again_sixteen_at_a_time():
@@ -190,4 +204,4 @@ def test_less_than_five_packets_are_no_segment():
 
 def test_one_segment_is_taken_apart_by_itself():
     (stream,) = together(recording()[:1])
-    assert stream._among is None
+    assert stream.among is None

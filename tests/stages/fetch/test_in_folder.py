@@ -60,9 +60,11 @@ def test_many_segments_are_each_as_they_are_alone(tmp_path, monkeypatch, togethe
     folder = LocalStorage(tmp_path)
     looked = []
 
-    def look(number, found, stream):
-        looked.append((number, bytes(stream.data)))
-        stream.data[:] = 0
+    def look(first, founds, streams):
+        for number, (found, stream) in enumerate(zip(founds, streams, strict=True), first):
+            looked.append((number, bytes(stream.data)))
+            assert found.sha256 == hashlib.sha256(stream.data).hexdigest()
+            stream.data[:] = 0
 
     found = scan_in_place(list(folder.list()), folder, lambda *step: None, look=look)
     assert looked == list(enumerate(data))

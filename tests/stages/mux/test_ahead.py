@@ -62,7 +62,7 @@ class Taken:
         )
         for segment in segments:
             there = segment.slot.scan is not None
-            self.ahead.take(segment, TransportStream(read(segment)) if there else None)
+            self.ahead.take([segment], [TransportStream(read(segment)) if there else None])
 
     def made(self, segments, plan=None, **wanted):
         """What becomes of it; None if it has to be made again."""
@@ -110,7 +110,7 @@ def test_ffmpeg_is_given_what_it_is_given_of_the_plan(
         prove=proven,
     )
     for segment in segments:
-        taken.ahead.take(segment, TransportStream(read(segment)) if from_memory else None)
+        taken.ahead.take([segment], [TransportStream(read(segment)) if from_memory else None])
     assert told(taken.made(segments)) == told(usual)
     assert (tmp_path / "o").read_bytes() == fed
     assert len(fed) > 1 << 19

@@ -1,0 +1,182 @@
+"""Segments that are stitched in a row are each as they would be by themselves."""
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from pipeline.media.slots.segments import Slot
+from pipeline.media.stitch.silence import quiets
+from pipeline.media.stitch.stitcher import Stitcher
+from pipeline.media.timeline.plan import plan
+from pipeline.media.ts.scan import scan
+from pipeline.media.ts.transport_stream import TransportStream, row_of, side_by_side
+from tests import ts
+from tests.recordings import read_stamp
+
+S = 96_000  # ticks of a segment: 16 pictures, 50 frames of sound
+COUNT = 6
+
+
+def recording(*, anew=False, **segment):
+    counters = {}
+    return [
+        ts.segment(
+            start=S * (n + 1), pictures=16, counters={} if anew else counters, size=2000, **segment
+        )
+        for n in range(COUNT)
+    ]
+
+
+def planned(datas):
+    slots = [
+        Slot(f"{n}.ts", scan(f"{n}.ts", np.frombuffer(data, np.uint8)), S / 90_000)
+        for n, data in enumerate(datas)
+    ]
+    return plan(slots)
+
+
+def told(stitched):
+    """Everything that the muxer is given, and that the MP4 must hold."""
+    units = {
+        pid: (u.sizes.tolist(), u.pts.tolist(), u.dts.tolist(), u.digest, bytes(u.data), u.taken)
+        for pid, u in stitched.units.items()
+    }
+    lists = {pid: (u.torn.tolist(), u.filled.tolist()) for pid, u in stitched.units.items()}
+    return b"".join(map(bytes, stitched.chunks)), units, lists, stitched.findings, stitched.made
+
+
+class Both:
+    """A stitcher that was given the first segment of a recording, and another one like it."""
+
+    def __init__(self, datas):
+        self.datas, self.plan = datas, planned(datas)
+        self.one, self.row = (
+            Stitcher(self.plan.lanes, quiets(self.plan.lanes)) for _ in ("one", "row")
+        )
+        for stitcher in (self.one, self.row):
+            self.single(stitcher, 0)
+
+    def single(self, stitcher, n):
+        stream = TransportStream(np.frombuffer(bytearray(self.datas[n]), np.uint8))
+        placed = self.plan.placed[n]
+        return stitcher.stitch(
+            placed.slot.name, stream, placed.stamps, placed.edges, pids=placed.pids
+        )
+
+    def by_itself(self, numbers):
+        return [told(self.single(self.one, n)) for n in numbers]
+
+    def in_a_row(self, numbers, placed=None):
+        some = [self.datas[n] for n in numbers]
+        data = np.frombuffer(bytearray(b"".join(some)), np.uint8)
+        streams = side_by_side(data, [len(one) for one in some])
+        row = row_of(streams)
+        placed = placed or [self.plan.placed[n] for n in numbers]
+        made = row and self.row.stitch_row(row, placed)
+        assert made or bytes(data) == b"".join(some)  # nothing was edited
+        return made and [*map(told, made)]
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["counters go on", "counters restart"])
+@pytest.mark.parametrize(
+    "segment",
+    [
+        {},
+        {"codes": (3,)},
+        {"codes": (4, 3)},
+        {"delay": 6000},
+        {"frames_per_pes": 7},
+        {"audio": None},
+        {"video": None},
+    ],
+)
+def test_each_is_what_it_is_by_itself(segment, anew):
+    both = Both(recording(anew=anew, **segment))
+    made = both.in_a_row(range(1, 4))
+    assert made == both.by_itself(range(1, 4))
+    assert both.in_a_row(range(4, COUNT)) == both.by_itself(range(4, COUNT))
+
+
+def test_sound_that_reaches_over_the_edges():
+    """A frame begins in one segment and ends in the next one."""
+    datas = in_other_pieces(recording())
+    both = Both(datas)
+    made = both.in_a_row(range(1, COUNT))
+    assert made == both.by_itself(range(1, COUNT))
+    whole = sum(len(sizes) for _, units, *_ in made for sizes, *_ in (units[ts.AUDIO],))
+    assert whole == 50 * (COUNT - 1) + 1  # it begins in the first one
+
+
+def in_other_pieces(datas):
+    """The last PES of sound of each segment but the last one goes on in the next one."""
+    carried, out = b"", []
+    for n, data in enumerate(datas):
+        last = n + 1 == len(datas)
+        found = [data[at : at + 188] for at in range(0, len(data), 188)]
+        sound = [p for p in found if (p[1] & 31) << 8 | p[2] == ts.AUDIO]
+        units = pes_of(sound)
+        first, *inner = units
+        inner[0:0] = [(first[0], carried + first[1])]
+        if not last:
+            carried, inner[-1] = inner[-1][1][-20:], (inner[-1][0], inner[-1][1][:-20])
+        made = [p for pts, es in inner for p in ts.packets(ts.AUDIO, ts.pes(0xC0, es, pts), 0)]
+        rest = [p for p in found if p not in sound]
+        rows = np.frombuffer(b"".join([*rest, *made]), np.uint8).reshape(-1, 188).copy()
+        own = np.flatnonzero((rows[:, 1] & 31 == ts.AUDIO >> 8) & (rows[:, 2] == ts.AUDIO & 255))
+        rows[own, 3] = rows[own, 3] & 0xF0 | np.arange(len(own)) % 16
+        out.append(rows.tobytes())
+    return out
+
+
+def pes_of(packets):
+    """PTS and elementary stream of every PES in some packets of sound."""
+    found = []
+    for packet in packets:
+        begin = 4 + (1 + packet[4] if packet[3] & 0x20 else 0)
+        if packet[1] & 0x40:
+            pts = read_stamp(packet[begin + 9 : begin + 14])
+            found.append([pts, packet[begin + 9 + packet[begin + 8] :]])
+        else:
+            found[-1][1] += packet[begin:]
+    return [tuple(one) for one in found]
+
+
+def hurt(datas):
+    """A packet of sound is gone in the second one."""
+    found = [datas[2][at : at + 188] for at in range(0, len(datas[2]), 188)]
+    at = [n for n, p in enumerate(found) if (p[1] & 31) << 8 | p[2] == ts.AUDIO][3]
+    return [*datas[:2], b"".join(found[:at] + found[at + 1 :]), *datas[3:]]
+
+
+def paused(datas):
+    """Nobody speaks in the second half of one."""
+    found = [datas[2][at : at + 188] for at in range(0, len(datas[2]), 188)]
+    sound = [n for n, p in enumerate(found) if (p[1] & 31) << 8 | p[2] == ts.AUDIO]
+    late = [n for n in sound if found[n][1] & 0x40][6]
+    kept = [p for n, p in enumerate(found) if n not in sound or n < late]
+    return [*datas[:2], b"".join(kept), *datas[3:]]
+
+
+@pytest.mark.parametrize("change", [hurt, paused])
+def test_what_is_not_clean_is_stitched_one_by_one(change):
+    both = Both(change(recording(anew=True)))
+    assert both.in_a_row(range(1, 5)) is None
+    assert [told(both.single(both.row, n)) for n in range(1, COUNT)] == both.by_itself(
+        range(1, COUNT)
+    )
+
+
+@pytest.mark.parametrize("edge", ["torn", "joined", "cut", "whole", "until"])
+def test_edges_of_which_something_is_known(edge):
+    both = Both(recording())
+    placed = list(both.plan.placed[1:4])
+    known = {ts.VIDEO: 1} if edge == "until" else frozenset({ts.VIDEO})
+    placed[1] = replace(placed[1], **{edge: known})
+    assert both.in_a_row(range(1, 4), placed) is None
+    assert both.in_a_row(range(1, 4)) == both.by_itself(range(1, 4))
+
+
+def test_nothing_is_stitched_in_a_row_before_a_track_has_begun():
+    both = Both(recording())
+    both.row = Stitcher(both.plan.lanes, quiets(both.plan.lanes))
+    assert both.in_a_row(range(0, 3)) is None
