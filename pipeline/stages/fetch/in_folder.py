@@ -25,7 +25,7 @@ from pipeline.stages.segments import Buffer, read_into
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 
-BUFFERS = 4  # that may be on their way: being read, looked at, waiting, being written
+BUFFERS = 8  # that may be on their way: being read, looked at, waiting, being written
 Progress = Callable[[str, int], None]  # stage, bytes done since the last call
 
 

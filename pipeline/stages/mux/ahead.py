@@ -7,6 +7,7 @@ the result is the same, only later.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -34,6 +35,7 @@ from pipeline.stages.mux.command import OutputSpec, command, feed_of, opening
 from pipeline.stages.mux.converted import Converted, Tally, lanes_of
 from pipeline.stages.segments import LocalSegment, read, slots_of
 
+WAITING = 8  # writes at most that wait for ffmpeg: two for each row of segments
 Progress = Callable[[str, int], None]
 Proof = TypeVar("Proof")  # what a file is found to be: opaque to this stage
 Prove = Callable[[Path, Converted, Progress], Proof]
@@ -165,14 +167,13 @@ class _Pass(Generic[Proof]):
         self._open.callback(self._muxer.kill)
         self._open.callback(self._stopped.set)
         self._chunks: list[memoryview | bytes] = []  # to be written next
-        self._pending: Future[None] = Future()
-        self._pending.set_result(None)
+        self._pending: deque[Future[None]] = deque()  # being written, or waiting for that
         self._proof: Future[tuple[Converted, Proof]] | None = None
 
     def open(self, first: Plan, segments: Sequence[LocalSegment]) -> None:
         """Write tables and introductions of the streams to ffmpeg."""
-        self._pending = self._writer.submit(
-            self._muxer.write, opening(first, self._lanes, None, segments)
+        self._pending.append(
+            self._writer.submit(self._muxer.write, opening(first, self._lanes, None, segments))
         )
 
     def add(
@@ -198,10 +199,9 @@ class _Pass(Generic[Proof]):
         self.size += sum(len(stream.data) for stream in there)
         self._write()
         if len(self._taken) == self._asked.count:
-            written = self._pending
             self._end_last(None)
-            self._pending = self._writer.submit(self._muxer.write, self._chunks)
-            self._proof = self._writer.submit(self._finish, written, self._pending)
+            self._write()
+            self._proof = self._writer.submit(self._finish, *self._pending)
         return True
 
     def _stitched(self, placed: Placed, stream: TransportStream) -> Stitched:
@@ -227,10 +227,11 @@ class _Pass(Generic[Proof]):
         self._last = None
 
     def _write(self) -> None:
-        """Give ffmpeg what has its end, once it has taken what it was given before."""
+        """Give ffmpeg what has its end, once it has taken enough of what it was given before."""
         if self._chunks:
-            self._pending.result()
-            self._pending = self._writer.submit(self._muxer.write, self._chunks)
+            while len(self._pending) >= WAITING:
+                self._pending.popleft().result()
+            self._pending.append(self._writer.submit(self._muxer.write, self._chunks))
             self._chunks = []
 
     def is_of(self, plan: Plan, segments: Sequence[LocalSegment], argv: Sequence[str]) -> bool:
