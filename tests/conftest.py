@@ -39,6 +39,16 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
+def pytest_collection_modifyitems(items):
+    """Spread what plays in real time over all tests: while one waits, others work."""
+    playing = [item for item in items if item.get_closest_marker("plays")]
+    others = [item for item in items if not item.get_closest_marker("plays")]
+    apart = len(others) // (len(playing) + 1)
+    for number, item in enumerate(playing, 1):
+        others.insert(number * (apart + 1) - 1, item)
+    items[:] = others
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Where nothing may be missing, only what the platform cannot do at all may be skipped, and

@@ -185,6 +185,7 @@ def test_vlc_has_the_sound_in_its_place(case, name):
     heard_in(this, players.by_vlc(this.made()))
 
 
+@pytest.mark.plays
 @pytest.mark.parametrize("name", CASES)
 def test_chromium_shows_and_plays_everything_in_its_place(case, name):
     this = case(name)
@@ -199,6 +200,7 @@ def test_chromium_shows_and_plays_everything_in_its_place(case, name):
     at_least_once(plays)
 
 
+@pytest.mark.plays
 @pytest.mark.parametrize("name", CASES)
 def test_chromium_finds_everything_in_its_place_after_seeking(case, name):
     this = case(name)
