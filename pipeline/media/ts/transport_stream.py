@@ -24,7 +24,10 @@ class TransportStream:
     @cached_property
     def framing(self) -> Framing:
         """The whole packets in it, and the bytes that belong to none."""
-        return Framing(self.packets.rows) if self.among else framing(self.data)
+        # not by way of self.packets, which may wait for framing: before Python 3.12 a cached
+        # property has one lock for all its objects
+        among = self.among
+        return Framing(among.packets[self._number].rows) if among else framing(self.data)
 
     @cached_property
     def packets(self) -> Packets:

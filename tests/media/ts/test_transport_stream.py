@@ -1,5 +1,6 @@
 """Segments that are taken apart together are what each is by itself."""
 
+import threading
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.media.ts import scan_cache
+from pipeline.media.ts.packets import columns, framing
 from pipeline.media.ts.scan import scan_of
 from pipeline.media.ts.transport_stream import TransportStream, row_of, side_by_side
 from tests import ts
@@ -205,3 +207,31 @@ def test_less_than_five_packets_are_no_segment():
 def test_one_segment_is_taken_apart_by_itself():
     (stream,) = together(recording()[:1])
     assert stream.among is None
+
+
+class Meeting:
+    """Stands for the segments around one, and waits for another thread that asks at that moment."""
+
+    def __init__(self, barrier, packets):
+        self._barrier, self._asked, self.packets = barrier, False, packets
+
+    def __bool__(self):
+        if not self._asked:
+            self._asked = True
+            self._barrier.wait(30)
+        return self.packets is not None
+
+
+def test_two_threads_that_ask_for_one_thing_after_the_other_do_not_wait_for_each_other():
+    """Before Python 3.12 a cached property has one lock for all its objects."""
+    data = np.frombuffer(bytearray(recording()[0]), np.uint8)
+    barrier, told = threading.Barrier(2), []
+    alone = TransportStream(data, Meeting(barrier, None))
+    one_of_many = TransportStream(data, Meeting(barrier, [columns(framing(data).rows)]))
+    asked = (lambda: told.append(alone.packets), lambda: told.append(one_of_many.framing))
+    threads = [threading.Thread(target=ask, daemon=True) for ask in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(told) == 2
