@@ -253,6 +253,24 @@ class Account(Struct, frozen=True):
     more: int = 0  # such slots that were left out
 
 
+class TrackCoverage(Struct, frozen=True):
+    """Where the units of one track are shown, segment by segment of :class:`Coverage`."""
+
+    track: str  # "video" or "audio"
+    pid: int
+    before: float = 0.0  # seconds that are lost in front of its first unit
+    behind: float = 0.0  # and behind its last one
+    begin: tuple[float | None, ...] = ()  # seconds of the result; None: the segment has none of it
+    end: tuple[float | None, ...] = ()
+
+
+class Coverage(Struct, frozen=True):
+    """Which media of the source stands where in the result; what was put in is not counted."""
+
+    segments: tuple[str, ...] = ()  # those that have a place, in order
+    tracks: tuple[TrackCoverage, ...] = ()
+
+
 class Proof(Struct, frozen=True):
     """The MP4 against the segments; counts, time stamps and bytes must all hold."""
 
@@ -333,6 +351,7 @@ class Report(Struct, frozen=True):
     joins: tuple[Seam, ...] = ()
     reencoded: tuple[Reencoded, ...] = ()
     account: Account | None = None  # None: no segment was opened
+    coverage: Coverage | None = None  # None: no segment was opened, or an older version made it
     pieces: tuple[Piece, ...] = ()  # all files; ``output``, ``tracks`` and ``proof`` tell the first
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds spent in each stage
     made: bool = False  # by this run; else the file was there, or nothing was to be made

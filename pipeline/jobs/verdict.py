@@ -9,7 +9,7 @@ from pipeline.choices import OnLoss
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.finding_ids import hole_reason
 from pipeline.media.findings import bounded
-from pipeline.media.loss import account, balance, distance
+from pipeline.media.loss import account, balance, coverage, distance
 from pipeline.media.loss import holes as losses
 from pipeline.media.loss import rules as checks
 from pipeline.media.slots.segments import Slot
@@ -18,6 +18,7 @@ from pipeline.media.timeline.wall_clock import iso, wall_clock
 from pipeline.media.track import Lane
 from pipeline.model import (
     AccountEntry,
+    Coverage,
     Finding,
     Hole,
     Recording,
@@ -111,7 +112,17 @@ def judged(
         joins=tuple(Seam(x.time, x.part, x.reason, iso(clock.at(x.time))) for x in plan.joins),
         reencoded=evidence.reencoded,
         account=account.summed(entries),
+        coverage=_coverage(plan, read),
     )
+
+
+def _coverage(plan: Plan, read: Converted) -> Coverage:
+    """Which media stands where."""
+    tracks = (
+        coverage.covered(lane, stretches, plan.promised[lane.pid])
+        for lane, stretches in zip(read.lanes, read.held, strict=True)
+    )
+    return Coverage(tuple(placed.slot.name for placed in plan.placed), tuple(tracks))
 
 
 def put_in(lane: Lane, count: int) -> Iterator[Finding]:

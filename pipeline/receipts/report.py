@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.model import (
     Account,
     AccountEntry,
+    Coverage,
     Finding,
     Hole,
     Piece,
@@ -15,6 +16,7 @@ from pipeline.model import (
     Seam,
     Severity,
     Total,
+    TrackCoverage,
     TrackInfo,
     Verdict,
 )
@@ -73,6 +75,7 @@ def report_of(
         joins=tuple(Seam(**join) for join in receipt.get("joins", ())),
         reencoded=tuple(Reencoded(**one) for one in receipt.get("reencoded", ())),
         account=_account(receipt.get("account")),
+        coverage=_coverage(receipt.get("coverage")),
         pieces=pieces,
     )
 
@@ -85,3 +88,14 @@ def _account(written: Mapping[str, Any] | None) -> Account | None:
         AccountEntry(**{**row, "witnesses": tuple(row["witnesses"])}) for row in written["slots"]
     ]
     return Account(tuple(Total(**t) for t in written["tracks"]), tuple(rows), written["more"])
+
+
+def _coverage(written: Mapping[str, Any] | None) -> Coverage | None:
+    """As it was written; older receipts have none."""
+    if written is None:
+        return None
+    tracks = [
+        TrackCoverage(**{**one, "begin": tuple(one["begin"]), "end": tuple(one["end"])})
+        for one in written["tracks"]
+    ]
+    return Coverage(tuple(written["segments"]), tuple(tracks))

@@ -46,6 +46,7 @@ def receipt(
         "reencoded": [to_builtins(one) for one in report.reencoded],
         "pieces": [_piece(piece) for piece in report.pieces],
         "account": report.account and to_builtins(report.account),
+        "coverage": report.coverage and to_builtins(report.coverage),
         "proof": to_builtins(report.proof) if report.proof else None,
         "inputs": [to_builtins(source) for source in inputs],
         "output": {

@@ -5,6 +5,7 @@ import json
 from pipeline.model import (
     Account,
     AccountEntry,
+    Coverage,
     Finding,
     Hole,
     Proof,
@@ -13,6 +14,7 @@ from pipeline.model import (
     SourceFile,
     StoredObject,
     Total,
+    TrackCoverage,
     TrackInfo,
     Verdict,
 )
@@ -48,6 +50,9 @@ REPORT = Report(
         (Total("video", 256, 9, 13.5, 12.0, 1.5, 0.0, 0.0, 0.0, 180, 4000, 4400, 7, 0),),
         (AccountEntry("2.ts", "video", 256, 1.5, lost=1.5, witnesses=("EXTINF", "time stamps")),),
         3,
+    ),
+    coverage=Coverage(
+        ("1.ts", "3.ts"), (TrackCoverage("video", 256, 0.0, 0.5, (0.0, None), (3.0, None)),)
     ),
 )
 

@@ -34,10 +34,10 @@ def test_a_report_comes_back_as_it_was(report):
     assert again(made(report)) == report
 
 
-def test_receipts_of_older_versions_have_no_account():
+def test_receipts_of_older_versions_have_no_account_and_no_coverage():
     note = made()
-    del note["account"]
-    assert again(note) == replace(REPORT, account=None)
+    del note["account"], note["coverage"]
+    assert again(note) == replace(REPORT, account=None, coverage=None)
 
 
 def test_a_result_is_where_it_lies_now():

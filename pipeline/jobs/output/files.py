@@ -12,9 +12,9 @@ from pipeline.choices import Format, OnChange
 from pipeline.jobs.options import Options
 from pipeline.jobs.verdict import Evidence, rejected
 from pipeline.media.finding_ids import AT_THE_HEAD
-from pipeline.media.loss import account
+from pipeline.media.loss import account, coverage
 from pipeline.media.loss import rules as checks
-from pipeline.model import Finding, Piece, Proof, Recording, Report, Severity, Verdict
+from pipeline.model import Coverage, Finding, Piece, Proof, Recording, Report, Severity, Verdict
 
 if TYPE_CHECKING:
     from pipeline.media.timeline.split_plan import Division
@@ -129,8 +129,15 @@ def together(recording: Recording, parts: Sequence[Share], reports: Sequence[Rep
         holes=tuple(holes),
         joins=tuple(joins),
         account=account.together([one.account for one in reports if one.account]),
+        coverage=_coverage(parts, reports),
         pieces=tuple(pieces),
     )
+
+
+def _coverage(parts: Sequence[Share], reports: Sequence[Report]) -> Coverage:
+    """Which media stands where, from the beginning of the first file."""
+    each = zip(parts, reports, strict=True)
+    return coverage.together([(p.begin, r.coverage) for p, r in each if r.coverage])
 
 
 def _told(part: Share, report: Report, number: int) -> list[Finding]:
