@@ -23,6 +23,7 @@ LAYERS = (
     ("config", "muxing", "storage"),
     ("stages",),
     ("ledger", "receipts"),
+    ("report",),
     ("jobs",),
     ("archive", "watch"),
     ("retention",),
@@ -59,6 +60,9 @@ PURE = (
     *("agora/answers.py", "agora/calls.py", "agora/names.py", "agora/statuses.py"),
     *("agora/stores.py", "agora/vendors.py", "agora/webhook.py"),
     *("agora/schema/", "agora/tokens.py"),
+    *("report/advice.py", "report/axis.py", "report/bar.py", "report/charts.py"),
+    *("report/facts.py", "report/lanes.py", "report/sizes.py", "report/svg.py", "report/told.py"),
+    *("report/verdict.py", "report/words.py"),
 )
 PURE_LIBRARIES = {"numpy", "isal", "m3u8", "msgspec", "pydantic", "cryptography"}
 IMPURE = {
@@ -88,6 +92,8 @@ DOORS = {
     "subprocess": ("muxing/", "watch/notify.py"),
     "sqlalchemy": ("ledger/",),
     "alembic": ("ledger/",),
+    "jinja2": ("report/parts.py",),
+    "markupsafe": ("report/parts.py", "report/page.py"),
     "structlog": ("watch/log.py",),
     "tenacity": ("agora/client.py", "stages/fetch/download.py"),
     "pymediainfo": ("archive/technical.py",),
@@ -103,6 +109,7 @@ DOORS = {
 }
 REQUIREMENTS = {  # where the distribution has another name
     "ffmpeg": "ffmpeg-python",
+    "markupsafe": "jinja2",
     "botocore": "boto3",
     "s3transfer": "boto3",
     "urllib3": "boto3",

@@ -91,6 +91,39 @@ def look(ffmpeg: Path, source: Path, kind: str, *, begin: float, length: float) 
     return argv
 
 
+LISTENING = 4000  # Hz: enough to tell how loud it is
+SHEET = 240  # pixels of the longer side of a picture that people look at
+
+
+def listen(ffmpeg: Path, source: Path, format: Format) -> list[str]:
+    """Decode the sound of a file to standard output: mono samples of 16 bits, silence where it
+    has none.
+    """
+    import ffmpeg as ff
+
+    read = ff.input(f"file:{source}", f=DEMUXERS.get(format, "mov"), protocol_whitelist="file")
+    # first_pts: from the beginning of the file on, also where its sound begins later
+    steady = f"aresample={LISTENING}:async=1:first_pts=0"
+    spec = ff.output(read["a:0"], "pipe:1", f="s16le", ac=1, af=steady)
+    command = [str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"]
+    argv: list[str] = ff.compile(spec, cmd=command)
+    return argv
+
+
+def picture(ffmpeg: Path, source: Path, format: Format, at: float) -> list[str]:
+    """One picture of a file at so many seconds, small, as a JPEG on standard output."""
+    import ffmpeg as ff
+
+    form = DEMUXERS.get(format, "mov")
+    read = ff.input(f"file:{source}", f=form, protocol_whitelist="file", ss=at)
+    fit = f"scale=w={SHEET}:h={SHEET}:force_original_aspect_ratio=decrease,format=yuvj420p"
+    options = {"f": "image2pipe", "c:v": "mjpeg", "q:v": 6, "frames:v": 1, "vf": fit}
+    spec = ff.output(read["v:0"], "pipe:1", **options)
+    command = [str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"]
+    argv: list[str] = ff.compile(spec, cmd=command)
+    return argv
+
+
 def decode(ffmpeg: Path, source: Path) -> list[str]:
     """Decode all of an MP4 into nothing and print every error; pictures may come at any time."""
     import ffmpeg as ff

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from shutil import which
 from types import TracebackType
@@ -116,11 +116,12 @@ class Muxer:
                 try:
                     rest = rest[os.write(self._pipe, rest) :]
                 except BlockingIOError:
-                    self._await(poll)
+                    self.wait_for(poll)
                 except BrokenPipeError:
                     raise self._failure() from None
 
-    def _await(self, room: select.poll) -> None:
+    def wait_for(self, room: select.poll) -> None:
+        """Until there is something to do; MuxingError when that takes too long."""
         end = time.monotonic() + self._stall
         # not in one go: a signal that arrives just before the call is seen when it returns
         while not room.poll(AWAKE * 1000):
@@ -221,6 +222,29 @@ def run(
     """
     with Muxer(argv, env=env, stall=timeout, stdout=stdout) as process:
         return process.finish()
+
+
+def read_output(
+    argv: Sequence[str], *, env: Mapping[str, str] | None = None, stall: float = STALL
+) -> Iterator[bytes]:
+    """Run ffmpeg on files and hand on what it writes to standard output, as it comes.
+
+    MuxingError where it fails, or writes nothing for ``stall`` seconds.
+    """
+    begin, end = os.pipe()
+    with open(begin, "rb", buffering=0) as output:  # noqa: PTH123  # a number, no path
+        try:
+            process = Muxer(argv, env=env, stall=stall, stdout=end)
+        finally:
+            os.close(end)
+        with process:
+            poll = select.poll()
+            poll.register(output, select.POLLIN)
+            process.wait_for(poll)
+            while data := output.read(PIPE):
+                yield data
+                process.wait_for(poll)
+            process.finish()
 
 
 def _mortal() -> list[str]:

@@ -1,4 +1,4 @@
-"""Where the media of each track is shown in the result: what a picture of a recording is drawn from.
+"""Where the media of each track is shown in the result: what a report is drawn from.
 
 Times are seconds from the beginning of the result, to the millisecond.
 """
