@@ -84,6 +84,7 @@ _KEY = (
 )
 _STREAM_TYPES = "0 (or audio) sound, 1 (video) pictures, 2 (both)."
 _DEEP = "Also decode the whole of each MP4: slow, but finds flipped bits."
+_REPORT = "Also write a page about each recording, <name>.html beside the result."
 _FORCE = "Make it again, and replace what another source left there."
 
 
@@ -101,6 +102,7 @@ class Choices:
         StreamTypes | str | int | None, Told(_STREAM_TYPES, StreamTypes, "N", numbered=True)
     ] = None
     deep: Annotated[bool, Told(_DEEP, bool)] = False
+    report: Annotated[bool, Told(_REPORT, bool)] = False
     force: Annotated[bool, Told(_FORCE, bool)] = False
 
 
@@ -115,6 +117,7 @@ class ConversionChoices(TypedDict, total=False):
     key: str | PathLike[str] | None  # a file: 16 bytes, or lines of 32 hexadecimal digits
     stream_types: StreamTypes | str | int | None  # 0 or audio, 1 or video, 2 or both
     deep: bool
+    report: bool
     force: bool
 
 

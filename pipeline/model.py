@@ -340,6 +340,7 @@ class Report(Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     output: str | None = None
     receipt: str | None = None
+    page: str | None = None  # about it, where one was asked for
     duration: float = 0.0
     lost_seconds: Mapping[str, float] = field(default_factory=dict)  # of "video" and "audio"
     size: int | None = None

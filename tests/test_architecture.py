@@ -61,8 +61,8 @@ PURE = (
     *("agora/stores.py", "agora/vendors.py", "agora/webhook.py"),
     *("agora/schema/", "agora/tokens.py"),
     *("report/advice.py", "report/axis.py", "report/bar.py", "report/charts.py"),
-    *("report/facts.py", "report/lanes.py", "report/sizes.py", "report/svg.py", "report/told.py"),
-    *("report/verdict.py", "report/words.py"),
+    *("report/facts.py", "report/lanes.py", "report/sizes.py", "report/stretches.py"),
+    *("report/svg.py", "report/told.py", "report/verdict.py", "report/words.py"),
 )
 PURE_LIBRARIES = {"numpy", "isal", "m3u8", "msgspec", "pydantic", "cryptography"}
 IMPURE = {

@@ -21,6 +21,7 @@ INTERRUPTED = 130
 
 COMMANDS = {  # by name: the module below pipeline.cli
     **dict.fromkeys(("convert", "check"), "batch"),
+    "report": "report",
     "watch": "watch",
     **dict.fromkeys(("status", "explain", "retry", "hold", "ledger"), "ledger"),
     "record": "record",
@@ -112,6 +113,7 @@ def cli(context: click.Context) -> int | None:
       recpipe convert recordings/ -o out/
       recpipe convert s3://bucket/2026/ -o s3://archive/2026/ --json
       recpipe check recordings/
+      recpipe report out/ -o reports/
       recpipe archive ingest out/ --to /archive/
       recpipe clean plan recordings/ --to out/ -o plan.json
       recpipe doctor

@@ -130,6 +130,7 @@ def _report(report: Report) -> dict[str, Any]:
         "made": report.made,
         "output": report.output,
         "receipt": report.receipt,
+        "page": report.page,
         "duration": report.duration,
         "lost_seconds": {kind: report.lost_seconds.get(kind) for kind in _KINDS},
         "size": report.size,
@@ -192,6 +193,8 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     if report.output and not report.pieces:
         size = f"{in_bytes(report.size)}, " if report.size is not None else ""
         yield "file", f"{report.output} ({size}{report.duration:.3f} s)"
+    if report.page:
+        yield "page", report.page
     if report.verdict == "pending":
         yield "advice", "run again when it has ended, or take what is there: --accept-unfinished"
 

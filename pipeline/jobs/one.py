@@ -19,6 +19,7 @@ from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Target
 from pipeline.jobs.output.files import Share, shares, together
 from pipeline.jobs.output.make_file import Job, MadeFile, begun_ahead, make
+from pipeline.jobs.output.pages import with_page
 from pipeline.jobs.output.publishing import done_before, objects_read, publish_all
 from pipeline.jobs.spool import forget, spool_in_use, spool_of
 from pipeline.jobs.stopwatch import Clock
@@ -76,6 +77,7 @@ def process(
     if report is None:
         with locked(options.spool, target.url):
             report = done_before(job, inventory) or _convert(job, inventory)
+    report = with_page(job, report)
     return replace(report, timings=job.clock.timings())
 
 

@@ -43,6 +43,7 @@ class Options(Struct, frozen=True):
     accept_unfinished: bool = False
     stream_types: StreamTypes | None = None  # what was to be recorded
     deep: bool = False  # decode all of the result
+    report: bool = False  # a page about each recording
     force: bool = False  # replace results that are not from this source
     keys: tuple[bytes, ...] = ()  # for what is encrypted
     spool: Path = Path(".recpipe-spool")

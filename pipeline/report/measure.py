@@ -2,6 +2,7 @@
 its pictures.  The only module here that opens media.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,32 +14,45 @@ from pipeline.errors import FfmpegMissingError, MuxingError
 from pipeline.media.clock import HZ
 from pipeline.media.isobmff.sample_tables import Movie, decode_times, moov_span, parse_moov
 from pipeline.media.malformed import Malformed
+from pipeline.model import Hole
 from pipeline.muxing import file_commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import read_output
 from pipeline.report.facts import Measured, Picture
 from pipeline.storage.oserrors import os_errors
 
-COLUMNS = 600  # of a chart
-FINEST = 0.1  # seconds of a column, and of what is looked at for silence
+COLUMNS = 600  # of a chart, at most
+FINEST = 0.1  # seconds of what is looked at for silence
+USUAL = 1.0  # seconds of a column: groups of pictures are about as long; fewer of a short file
+FEWEST = 120  # columns
 SILENT = 33 / 32768  # the loudest sample of silence: -60 dB, as the finding SILENT has it
 PAUSE = 2.0  # seconds of silence that are worth a mark
-PICTURES = 24  # of a contact sheet
+PICTURES = 16  # of a contact sheet
 LARGEST = 60_000  # bytes of one; a page stays small
 
 
-def measure(path: Path, format: Format, duration: float, ffmpeg: Ffmpeg) -> Measured:
-    """One file of so many seconds.  What cannot be measured is left out; never stops a report."""
-    columns = min(COLUMNS, max(1, int(duration / FINEST)))
-    step = max(duration / columns, FINEST)
+def measure(
+    path: Path, format: Format, duration: float, ffmpeg: Ffmpeg, *, gaps: Sequence[Hole] = ()
+) -> Measured:
+    """One file of so many seconds; where a gap of the pictures is none is taken.
+
+    What cannot be measured is left out; ffmpeg never stops a report.
+    """
+    step, columns = _columns(duration)
     loud = loudness(path, format, ffmpeg)
     return Measured(
         step,
         peaks=tuple(round(float(one), 4) for one in in_columns(loud, step, columns)),
         silences=silences(loud),
         rates=bit_rates(path, step, columns),
-        pictures=contact_sheet(path, format, duration, ffmpeg),
+        pictures=contact_sheet(path, format, moments(duration, gaps), ffmpeg),
     )
+
+
+def _columns(duration: float) -> tuple[float, int]:
+    """How long a column is, in seconds, and how many there are."""
+    step = max(duration / COLUMNS, min(USUAL, duration / FEWEST), FINEST)
+    return step, max(1, math.ceil(duration / step - 1e-9))
 
 
 def loudness(path: Path, format: Format, ffmpeg: Ffmpeg) -> NDArray[np.float32]:
@@ -116,19 +130,27 @@ def _movie(path: Path) -> Movie | None:
             return None
 
 
-def contact_sheet(
-    path: Path, format: Format, duration: float, ffmpeg: Ffmpeg
-) -> tuple[Picture, ...]:
-    """Pictures at even distances, each the middle of its stretch; fewer of a short file."""
+def moments(duration: float, gaps: Sequence[Hole] = ()) -> list[float]:
+    """At even distances, each in the middle of its stretch; fewer of a short file, and none where
+    pictures are missing.
+    """
     count = min(PICTURES, max(1, int(duration)))
-    times = [round(duration * (n + 0.5) / count, 3) for n in range(count)]
-    found: list[Picture] = []
+    times = (round(duration * (n + 0.5) / count, 3) for n in range(count))
+    lost = [(g.start, g.start + g.length) for g in gaps if (g.kind, g.became) == ("video", "kept")]
+    return [at for at in times if not any(begin <= at < end for begin, end in lost)]
+
+
+def contact_sheet(
+    path: Path, format: Format, times: Sequence[float], ffmpeg: Ffmpeg
+) -> tuple[Picture, ...]:
+    """The pictures at these seconds; those that ffmpeg cannot give are left out."""
+    found = []
     for at in times:
         argv = file_commands.picture(ffmpeg.ffmpeg, path, format, at)
         try:
             jpeg = b"".join(read_output(argv, env=ffmpeg.env))
         except (MuxingError, FfmpegMissingError):
-            return tuple(found)
+            break
         if jpeg and len(jpeg) <= LARGEST:
             found.append(Picture(at, jpeg))
     return tuple(found)
@@ -138,8 +160,7 @@ def together(parts: Sequence[tuple[float, Measured]], duration: float) -> Measur
     """Those of several files as one; each begins so many seconds from the beginning."""
     if len(parts) < 2:
         return parts[0][1] if parts else None
-    columns = min(COLUMNS, max(1, int(duration / FINEST)))
-    step = max(duration / columns, FINEST)
+    step, columns = _columns(duration)
 
     def put(
         into: NDArray[np.float64], values: Sequence[float | None], of: float, at: float

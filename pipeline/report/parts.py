@@ -4,10 +4,9 @@ A page that does needs :data:`STYLE`, may have :data:`SCRIPT`, and holds :func:`
 """
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -18,10 +17,10 @@ from pipeline.report import charts as drawn
 from pipeline.report import words
 from pipeline.report.facts import Facts, Measured
 from pipeline.report.lanes import Cause, form
+from pipeline.report.stretches import stretches
 
 ROWS = 2000  # of a table, at most: a page of 10 h stays below 2 MB
 SHOWN = 5  # places of a finding that are shown before the rest is asked for
-SPANS = 48  # rows of the table along the axis
 
 _TEMPLATES = resources.files("pipeline.report") / "templates"
 STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -60,6 +59,7 @@ def environment() -> jinja2.Environment:
         "number": words.number,
         "bytes": words.in_bytes,
         "bit_rate": words.bit_rate,
+        "decibels": words.decibels,
         "name": words.name,
         "clock": words.clock,
         "form": form,
@@ -103,7 +103,11 @@ def charts(facts: Facts) -> Markup:
         ("Loudness", _silent(measured), drawn.waveform(facts)),
         ("Bit rate", _rate(measured), drawn.rates(facts)),
         ("Sound behind picture", _apart(facts), drawn.distance(facts)),
-        ("Picture size", "", drawn.sizes(facts)),
+        (
+            "Picture size",
+            ", ".join(dict.fromkeys(x.label for x in facts.sizes)),
+            drawn.sizes(facts),
+        ),
     ]
     shown = [(label, told, Markup(svg)) for label, told, svg in drawings if svg]
     return rendered("charts.html", charts=shown)
@@ -157,46 +161,14 @@ def missing(facts: Facts) -> Markup:
     spans = [(lane.label, span) for lane in facts.lanes for span in lane.spans] + [
         ("All", join) for join in facts.joins
     ]
-    rows = sorted(spans, key=lambda row: (row[1].begin, row[0]))
+    rows = sorted(spans, key=lambda row: round(row[1].begin, 1))
     return rendered("missing.html", facts=facts, rows=rows, causes=bars.CAUSES, link=linked(facts))
 
 
 def along(facts: Facts) -> Markup:
     """The charts as a table: even stretches of the axis."""
-    rows = _stretches(facts)
-    return rendered("along.html", facts=facts, rows=rows) if rows else Markup()
-
-
-def _stretches(facts: Facts) -> list[dict[str, Any]]:
-    axis = facts.axis
-    if not axis.length or not (facts.measured or facts.distances):
-        return []
-    step = axis.length / SPANS
-    return [_stretch(facts, n * step, (n + 1) * step) for n in range(SPANS)]
-
-
-def _stretch(facts: Facts, begin: float, end: float) -> dict[str, Any]:
-    measured = facts.measured
-    found: dict[str, Any] = {"begin": begin, "peak": None, "rates": {}, "apart": None, "size": ""}
-    if measured:
-        first, last = (int(facts.axis.back(at) / measured.step) for at in (begin, end))
-        last = max(last, first + 1)
-        peaks = [one for one in measured.peaks[first:last] if one is not None]
-        found["peak"] = words.decibels(max(peaks)) if peaks else None
-        found["rates"] = _means(measured.rates, first, last)
-    apart = [one for at, one in facts.distances if begin <= at < end]
-    found["apart"] = max(apart, key=abs) if apart else None
-    here = [one.label for one in facts.sizes if one.begin < end and one.end > begin]
-    found["size"] = ", ".join(dict.fromkeys(here))
-    return found
-
-
-def _means(rates: Mapping[str, Sequence[float]], first: int, last: int) -> dict[str, float]:
-    return {
-        kind: sum(values[first:last]) / len(values[first:last])
-        for kind, values in rates.items()
-        if values[first:last]
-    }
+    rows = stretches(facts)
+    return rendered("along.html", rows=rows) if rows else Markup()
 
 
 def account(facts: Facts) -> Markup:

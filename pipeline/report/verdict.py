@@ -1,13 +1,24 @@
 """The verdict of a recording as one sentence or two."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from pipeline.media.finding_ids import IDS
+from pipeline.media.finding_ids import IDS, HoleReason
 from pipeline.model import Report, Severity, Verdict
 from pipeline.report.words import lasting, listed, name, plural
 
 KINDS = {"video": "picture", "audio": "sound"}
+REASONS: Mapping[str, str] = {
+    HoleReason.MISSING: "segments are missing",
+    HoleReason.EMPTY: "segments are empty",
+    HoleReason.UNREADABLE: "segments cannot be read",
+    HoleReason.DECLARED: "the playlist declares a gap",
+    HoleReason.ABSENT: "a stream is missing from segments",
+    HoleReason.CUT: "segments are cut off",
+    HoleReason.OVERWRITTEN: "segments were overwritten",
+    HoleReason.PACKETS: "packets were lost",
+    HoleReason.NOTHING: "nothing was recorded for a while",
+    HoleReason.UNKNOWN: "media was lost",
+}
 
 
 def sentence(report: Report, segments: int) -> str:
@@ -18,7 +29,7 @@ def sentence(report: Report, segments: int) -> str:
         case Verdict.REPAIRED:
             return f"Complete: {_everything(report, segments)}. {_repairs(report)}"
         case Verdict.DEGRADED:
-            return f"{_lost(report)} {_why(report, segments)}".strip()
+            return " ".join(filter(None, (_lost(report), _why(report), _rest(report))))
         case Verdict.REJECTED:
             return f"Nothing was made: it would mislead or be unsafe. {_fatal(report)}".strip()
         case Verdict.PENDING:
@@ -30,7 +41,11 @@ def _everything(report: Report, segments: int) -> str:
     of = f"all that {plural(segments, 'segment')} held" if segments else "all that was there"
     if report.output is None:
         return f"{of} can be read"
-    return f"{of} is in {'the files' if report.pieces else 'the file'}{_proven(report)}"
+    return f"{of} is in {_files(report)}{_proven(report)}"
+
+
+def _files(report: Report) -> str:
+    return "the files" if report.pieces else "the file"
 
 
 def _proven(report: Report) -> str:
@@ -52,25 +67,29 @@ def _lost(report: Report) -> str:
     ]
     if not lost:
         return "The source had lost media."
-    return f"{listed(lost)} were lost before they came here."
+    of = f" of {lasting(report.duration)}" if report.duration else ""
+    return f"{listed(lost)} are missing{of}: the source had lost them."
 
 
-def _why(report: Report, segments: int) -> str:
-    """The plainest reason: holes tell it, or else the first error."""
-    lengths: Counter[str] = Counter()
-    places: dict[str, set[str]] = {}
+def _why(report: Report) -> str:
+    """The plainest reason: the longest holes tell it, or else the first error."""
+    lengths: dict[str, float] = {}
     for hole in report.holes:
-        lengths[hole.reason] += hole.length  # type: ignore[assignment]  # seconds
-        places.setdefault(hole.reason, set()).add(hole.segment)
+        lengths[hole.reason] = lengths.get(hole.reason, 0.0) + hole.length
     if lengths:
-        reason = lengths.most_common(1)[0][0]
-        count = len(places[reason])
-        more = "" if len(lengths) == 1 else f", and {plural(len(lengths) - 1, 'other reason')}"
-        times = f" in {plural(count, 'place')}" if count > 1 else ""
-        return f"The reason: {name(reason)}{times}{more}."
+        reason = max(lengths, key=lambda one: lengths[one])
+        more = "" if len(lengths) == 1 else f", and {plural(len(lengths) - 1, 'reason')} more"
+        return f"Why: {REASONS.get(reason, name(reason))}{more}."
     error = next((one for one in report.findings if one.severity is Severity.ERROR), None)
     known = IDS.get(error.id) if error else None
-    return f"The reason: {known.meaning}." if known else ""
+    return f"Why: {known.meaning}." if known else ""
+
+
+def _rest(report: Report) -> str:
+    """What became of all that was not lost."""
+    if report.output is None:
+        return ""
+    return f"All that is left is in {_files(report)}{_proven(report)}."
 
 
 def _fatal(report: Report) -> str:

@@ -8,9 +8,9 @@ LONGEST = 160  # characters of a name that are shown
 
 
 def lasting(seconds: float) -> str:
-    """A length of time: ``0.07 s``, ``9.98 s``, ``12 min 5 s``, ``2 h 5 min``."""
-    if seconds < 59.995:
-        return f"{seconds:.{2 if seconds < 10 else 1}f} s"
+    """A length of time: ``0.07 s``, ``9.9 s``, ``12 min 5 s``, ``2 h 5 min``."""
+    if seconds < 59.95:
+        return f"{seconds:.{2 if seconds < 0.995 else 1}f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
