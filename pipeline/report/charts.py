@@ -17,13 +17,12 @@ def waveform(facts: Facts) -> str:
     measured = facts.measured
     if measured is None or not measured.peaks:
         return ""
-    upper, lower = [], []
-    for n, peak in enumerate(measured.peaks):
-        x = _x(facts.axis, (n + 0.5) * measured.step)
-        half = (peak or 0.0) ** 0.6 * 48  # a little louder than it is: speech is far below 1
-        upper.append((x, 50 - max(half, 0.6)))
-        lower.append((x, 50 + max(half, 0.6)))
-    shape = element("path", d=path([*upper, *reversed(lower)], closed=True), class_="wave")
+    halves = [
+        max((peak or 0.0) ** 0.6 * 48, 0.6) for peak in measured.peaks
+    ]  # speech is far from 1
+    edge = _edge(facts.axis, measured.step, halves)
+    outline = [(x, 50 - half) for x, half in edge] + [(x, 50 + half) for x, half in reversed(edge)]
+    shape = element("path", d=path(outline, closed=True), class_="wave")
     silent = [
         _strip(facts.axis, (begin, end), "silence", f"silent for {lasting(end - begin)}")
         for begin, end in measured.silences
@@ -149,15 +148,22 @@ def _stretched(*shapes: str) -> str:
     )
 
 
-def _x(axis: Axis, at: float) -> float:
-    return axis.share(axis.of(at)) * WIDE / 100
-
-
 def _area(axis: Axis, step: float, values: Sequence[float], top: float) -> str:
-    points = []
-    for n, value in enumerate(values):
-        y = 100 - value / top * 94
-        points += [(_x(axis, n * step), y), (_x(axis, (n + 1) * step), y)]
-    if not points:
+    edge = _edge(axis, step, values)
+    if not edge:
         return ""
-    return path([(points[0][0], 100), *points, (points[-1][0], 100)], closed=True)
+    points = [(x, 100 - value / top * 94) for x, value in edge]
+    return path([(edge[0][0], 100), *points, (edge[-1][0], 100)], closed=True)
+
+
+def _edge(axis: Axis, step: float, values: Sequence[float]) -> list[tuple[float, float]]:
+    """Columns of so many seconds of the result as steps; nothing where it has no time."""
+    points: list[tuple[float, float]] = []
+    for n, value in enumerate(values):
+        begin = axis.of(n * step)
+        end = min(begin + step, axis.length)
+        x, last = axis.share(begin) * WIDE / 100, axis.share(end) * WIDE / 100
+        if points and x - points[-1][0] > 2 * WIDE / 1000:
+            points += [(points[-1][0], 0.0), (x, 0.0)]
+        points += [(x, value), (last, value)]
+    return points

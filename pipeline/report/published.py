@@ -58,7 +58,7 @@ def facts_of(
     urls = media if media is not None else [beside(one.key) for one in found.outputs]
     format = Format(found.receipt["settings"]["format"])
     files = _media(report, urls, format) if format in PLAYED else ()
-    measured = _measured(found, storage, report, ffmpeg, spool) if ffmpeg else None
+    measured = _measured(found, storage, report, ffmpeg=ffmpeg, spool=spool) if ffmpeg else None
     return replace(of, measured=measured, media=files)
 
 
@@ -74,7 +74,7 @@ def _media(report: Report, urls: Sequence[str], format: Format) -> tuple[Media, 
 
 
 def _measured(
-    found: Published, storage: Storage, report: Report, ffmpeg: Ffmpeg, spool: Path | None
+    found: Published, storage: Storage, report: Report, *, ffmpeg: Ffmpeg, spool: Path | None
 ) -> Measured | None:
     pieces = [(p.begin, p.duration) for p in report.pieces] or [(0.0, report.duration)]
     format = Format(found.receipt["settings"]["format"])

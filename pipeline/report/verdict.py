@@ -78,6 +78,8 @@ def _why(report: Report) -> str:
         lengths[hole.reason] = lengths.get(hole.reason, 0.0) + hole.length
     if lengths:
         reason = max(lengths, key=lambda one: lengths[one])
+        if report.joins and reason == HoleReason.UNKNOWN:
+            return "Why: one recorder failed before another took over."
         more = "" if len(lengths) == 1 else f", and {plural(len(lengths) - 1, 'reason')} more"
         return f"Why: {REASONS.get(reason, name(reason))}{more}."
     error = next((one for one in report.findings if one.severity is Severity.ERROR), None)
