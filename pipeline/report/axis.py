@@ -69,7 +69,7 @@ def axis(report: Report) -> Axis:
         first = min((b for b in track.begin if b is not None), default=0.0)
         last = max((e for e in track.end if e is not None), default=report.duration)
         lead = max(lead, track.before - max(first, 0.0))
-        tail = max(tail, last + track.behind - report.duration)
+        tail = max(tail, last + track.behind - report.duration if track.behind else 0.0)
     closed = _closed(report.holes)
     length = lead + report.duration + sum(one for _, one in closed) + tail
     return Axis(length, lead, closed, _earlier(report.started, lead))

@@ -160,8 +160,8 @@ def _edge(axis: Axis, step: float, values: Sequence[float]) -> list[tuple[float,
     """Columns of so many seconds of the result as steps; nothing where it has no time."""
     points: list[tuple[float, float]] = []
     for n, value in enumerate(values):
-        begin = axis.of(n * step)
-        end = min(begin + step, axis.length)
+        middle = axis.of((n + 0.5) * step)
+        begin, end = middle - step / 2, middle + step / 2
         x, last = axis.share(begin) * WIDE / 100, axis.share(end) * WIDE / 100
         if points and x - points[-1][0] > 2 * WIDE / 1000:
             points += [(points[-1][0], 0.0), (x, 0.0)]

@@ -18,6 +18,7 @@ from pipeline.report import words
 from pipeline.report.facts import Facts, Measured
 from pipeline.report.lanes import Cause, form
 from pipeline.report.stretches import stretches
+from pipeline.storage.names import printable
 
 ROWS = 2000  # of a table, at most: a page of 10 h stays below 2 MB
 SHOWN = 5  # places of a finding that are shown before the rest is asked for
@@ -49,6 +50,7 @@ def environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("pipeline.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_one_line,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -66,6 +68,11 @@ def environment() -> jinja2.Environment:
     }
     made.globals |= {"plural": words.plural, "ROWS": ROWS, "SHOWN": SHOWN}
     return made
+
+
+def _one_line(value: object) -> object:
+    """Text without control characters, and without what turns its direction."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def rendered(template: str, **values: object) -> Markup:

@@ -6,13 +6,18 @@ text or its hatches being stretched.
 
 from html import escape
 
+from pipeline.report.words import name
+from pipeline.storage.names import printable
+
+LONGEST = 2000  # characters of a text
+
 
 def element(tag: str, *children: str, **attributes: object) -> str:
     """One element.  ``children`` are elements; attributes with ``_`` in their name get a ``-``, and
     those that are None are left out.
     """
     given = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(_plain(value))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{escape(printable(_plain(value)))}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -21,8 +26,8 @@ def element(tag: str, *children: str, **attributes: object) -> str:
 
 
 def text(words: str) -> str:
-    """Text between elements."""
-    return escape(words)
+    """Text between elements: one line, without what could turn its direction."""
+    return escape(name(words, LONGEST))
 
 
 def percent(value: float) -> str:

@@ -61,7 +61,7 @@ def _repairs(report: Report) -> str:
 
 def _lost(report: Report) -> str:
     lost = [
-        f"{lasting(seconds)} of {KINDS.get(kind, kind)}"
+        f"{lasting(seconds)} of {KINDS.get(kind, name(kind))}"
         for kind, seconds in report.lost_seconds.items()
         if seconds
     ]
