@@ -78,3 +78,22 @@ def test_packets_are_listed_with_their_streams():
         ":stream=index,codec_name,codec_type,duration:stream_disposition=attached_pic",
         "file:in.mp4",
     ]
+
+
+def test_the_sound_of_a_file_is_listened_to_from_its_beginning_on():
+    argv = file_commands.listen(FFMPEG, Path("/a b.mp4"), Format.M4A)
+    assert argv[argv.index("-i") + 1] == "file:/a b.mp4"
+    assert values(argv, "-protocol_whitelist") == ["file"]
+    assert values(argv, "-f") == ["mov", "s16le"]
+    assert values(argv, "-map") == ["0:a:0"]
+    assert values(argv, "-af") == ["aresample=4000:async=1:first_pts=0"]
+    assert argv[-1] == "pipe:1"
+
+
+def test_a_picture_is_small_and_sought_before_it_is_decoded():
+    argv = file_commands.picture(FFMPEG, Path("x.ts"), Format.TS, 12.5)
+    assert argv.index("-ss") < argv.index("-i")
+    assert values(argv, "-ss") == ["12.5"]
+    assert values(argv, "-f") == ["mpegts", "image2pipe"]
+    assert values(argv, "-frames:v") == ["1"]
+    assert "scale=w=240:h=240" in values(argv, "-vf")[0]

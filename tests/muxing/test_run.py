@@ -273,3 +273,28 @@ def _becomes(pid, name):
             return True
         time.sleep(0.01)
     return False
+
+
+def test_what_it_writes_comes_as_it_is_written():
+    with at_once():
+        found = list(run.read_output(sh("echo a; sleep 0.2; head -c 3000000 /dev/zero; echo b")))
+    assert found[0] == b"a\n"
+    assert b"".join(found) == b"a\n" + bytes(3_000_000) + b"b\n"
+    assert list(run.read_output(["true"])) == []
+
+
+def test_what_fails_while_it_writes_says_why():
+    with at_once(), pytest.raises(RefusedError, match="ended with 1: no such stream"):
+        list(run.read_output(sh("echo a; echo no such stream >&2; exit 1")))
+
+
+def test_what_writes_nothing_is_stopped():
+    with at_once(), pytest.raises(MuxingError, match=r"sh made no progress for 0\.3 s"):
+        list(run.read_output(sh("echo a; exec sleep 60"), stall=0.3))
+
+
+def test_who_reads_no_further_leaves_nothing_behind(tmp_path):
+    out = run.read_output(sh(f"echo $$ > {tmp_path}/pid; yes"))
+    next(out)
+    out.close()
+    assert gone(int((tmp_path / "pid").read_text()))
