@@ -91,6 +91,7 @@ KINDS: Mapping[str, type | UnionType] = {
     "ping": str,
     "port": int,
     "prefix": str,
+    "no_media": bool,
     "profile": str,
     "quiet": bool,
     "region": str,

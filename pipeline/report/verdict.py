@@ -67,8 +67,8 @@ def _lost(report: Report) -> str:
     ]
     if not lost:
         return "The source had lost media."
-    of = f" of {lasting(report.duration)}" if report.duration else ""
-    return f"{listed(lost)} are missing{of}: the source had lost them."
+    of = f"Of {lasting(report.duration)}, " if report.duration else ""
+    return f"{of}{listed(lost)} are missing: the source had lost them."
 
 
 def _why(report: Report) -> str:
@@ -80,7 +80,7 @@ def _why(report: Report) -> str:
         reason = max(lengths, key=lambda one: lengths[one])
         if report.joins and reason == HoleReason.UNKNOWN:
             return "Why: one recorder failed before another took over."
-        more = "" if len(lengths) == 1 else f", and {plural(len(lengths) - 1, 'reason')} more"
+        more = ", among other reasons" if len(lengths) > 1 else ""
         return f"Why: {REASONS.get(reason, name(reason))}{more}."
     error = next((one for one in report.findings if one.severity is Severity.ERROR), None)
     known = IDS.get(error.id) if error else None

@@ -22,7 +22,7 @@ def test_a_page_beside_each_result(recpipe, composite, out):
     assert (ended.code, ended.line["page"]) == (3, str(out / PAGE))
     assert names(out) == [PAGE, f"{COMPOSITE}.mp4", f"{COMPOSITE}.receipt.json"]
     text = read(out / PAGE)
-    assert "are missing of 1 min" in text
+    assert "Of 1 min, " in text
     assert f'src="./{COMPOSITE}.mp4"' in text
     assert "data:image/jpeg;base64," in text
     assert 'class="wave"' in text

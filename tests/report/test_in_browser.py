@@ -171,7 +171,7 @@ def test_dark_is_dark(opened, jpeg):
 def test_it_is_read_without_a_script(opened, jpeg):
     one = opened(whole(jpeg), java_script_enabled=False)
     text = one.page.inner_text("main")
-    assert "are missing of" in text
+    assert "are missing: the source had lost them" in text
     assert one.page.locator(".finding a").first.get_attribute("href") == "./room.mp4#t=30.0"
     assert not one.page.locator(".cursor").count()
     listed = opened(overview([Row(facts(GOOD), "a.html")]), java_script_enabled=False)

@@ -53,10 +53,18 @@ FATAL = Finding("PL_NOT_M3U", Severity.FATAL, detail="the file is empty")
         ),
         pytest.param(
             lost(),
-            "10.0 s of picture and 10.0 s of sound are missing of 1 min 40 s: the source had lost"
+            "Of 1 min 40 s, 10.0 s of picture and 10.0 s of sound are missing: the source had lost"
             " them. Why: segments are missing. All that is left is in the file, proven byte by"
             " byte.",
             id="degraded",
+        ),
+        pytest.param(
+            replace(
+                lost(), holes=(*lost().holes, replace(lost().holes[0], reason="x")), output=None
+            ),
+            "Of 1 min 40 s, 10.0 s of picture and 10.0 s of sound are missing: the source had lost"
+            " them. Why: segments are missing, among other reasons.",
+            id="several reasons",
         ),
         pytest.param(
             replace(lost(), holes=(), output=None, lost_seconds={}),
@@ -70,7 +78,7 @@ FATAL = Finding("PL_NOT_M3U", Severity.FATAL, detail="the file is empty")
                 holes=(replace(lost().holes[0], reason="media lost"),),
                 output=None,
             ),
-            "10.0 s of picture and 10.0 s of sound are missing of 1 min 40 s: the source had lost"
+            "Of 1 min 40 s, 10.0 s of picture and 10.0 s of sound are missing: the source had lost"
             " them. Why: one recorder failed before another took over.",
             id="a failover",
         ),
