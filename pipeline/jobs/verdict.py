@@ -75,7 +75,6 @@ def judged(
     plan = evidence.plan
     findings = [*evidence.findings, *plan.findings, *checks.examine(plan), *read.findings]
     lost = {"video": 0.0, "audio": 0.0}
-    found = holes(evidence, read, on_loss)
     entries: list[AccountEntry] = []
     loose: list[Finding] = []
     elsewhere = {name: f"{part} holds its time" for name, part in plan.covered.whole.items()}
@@ -108,7 +107,7 @@ def judged(
         duration=round((end - BASE) / HZ, 6),
         lost_seconds=lost,
         started=iso(clock.at(0.0)),
-        holes=found,
+        holes=holes(evidence, read, on_loss),
         joins=tuple(Seam(x.time, x.part, x.reason, iso(clock.at(x.time))) for x in plan.joins),
         reencoded=evidence.reencoded,
         account=account.summed(entries),

@@ -54,6 +54,7 @@ ADVICE: Mapping[str, str] = {
     "ADTS_SYNC": AGAIN,
     "PTS_MARKER": AGAIN,
     "DTS_BACK": AGAIN,
+    "AV_SHIFT": "Look whether sound and picture fit there, and fetch the segment once more.",
     "DTS_GAP": "Look in the store for a segment that the playlist does not list.",
     "SPS_CHANGE": "Convert without --on-change fail, or with --on-change split.",
     "AAC_CHANGE": "Convert without --on-change fail, or with --on-change split.",

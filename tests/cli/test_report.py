@@ -6,6 +6,9 @@ import shutil
 
 import pytest
 
+import pipeline
+from pipeline.report.facts import facts
+from pipeline.report.lanes import Cause
 from tests.cli.conftest import COMPOSITE, names, segments
 
 pytestmark = pytest.mark.usefixtures("ffmpeg")
@@ -167,3 +170,22 @@ def test_a_file_of_somebody_else_is_not_replaced(recpipe, composite, out):
     assert "is no page of this tool" in ended.err
     assert read(out / PAGE) == "<h1>mine</h1>"
     assert recpipe("convert", composite, "-o", out).code == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *("missing_file:0", "missing_file:2", "missing_file:5", "trunc_at_pes:2", "head_cut:2"),
+        *("gap_7s:2", "lost_5_packets:2", "sound_garbage:2", "audio_missing_one_seg:2"),
+        *("audio_pauses:2", "late_audio_pmt_ok:2", "video_ends_early:2", "ts_reset:plain", "vfr"),
+    ],
+)
+def test_the_bar_shows_as_many_seconds_as_were_lost(recpipe, tmp_path, fault):
+    made = ("--duration", "36s", "--segments", "6s", "--size", "160x90", "--fault", fault)
+    assert recpipe("simulate", "recording", "-o", tmp_path / "rec", *made, "--quiet").code == 0
+    (report,) = pipeline.check(tmp_path / "rec")
+    for lane in facts(report).lanes:
+        lost = [s for s in lane.spans if s.cause in (Cause.KEPT, Cause.FILLED, Cause.LOST)]
+        seconds = sum(span.end - span.begin for span in lost)
+        assert seconds == pytest.approx(report.lost_seconds[lane.kind], abs=0.15)
+        assert bool(lost) == bool(report.lost_seconds[lane.kind])
