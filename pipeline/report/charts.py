@@ -163,6 +163,7 @@ def _edge(axis: Axis, step: float, values: Sequence[float]) -> list[tuple[float,
         middle = axis.of((n + 0.5) * step)
         begin, end = middle - step / 2, middle + step / 2
         x, last = axis.share(begin) * WIDE / 100, axis.share(end) * WIDE / 100
+        x = max(x, points[-1][0]) if points else x
         if points and x - points[-1][0] > 2 * WIDE / 1000:
             points += [(points[-1][0], 0.0), (x, 0.0)]
         points += [(x, value), (last, value)]

@@ -2,7 +2,6 @@
 measured on its media, drawn by :mod:`pipeline.report.page`.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from pipeline.report.sizes import Size, sizes
 from pipeline.report.told import Told, told
 from pipeline.report.verdict import sentence
 
-LARGEST = 1e12  # of any number in a report: what is larger no recording has
+LARGEST = 1e15  # of any number in a report: what is larger no recording has
 
 
 class Media(Struct, frozen=True):
@@ -141,7 +140,7 @@ def _refuse_numbers(value: Any) -> None:
     if isinstance(value, Mapping):
         value = value.values()
     elif not isinstance(value, list | tuple):
-        if isinstance(value, float) and not (math.isfinite(value) and abs(value) < LARGEST):
+        if isinstance(value, int | float) and not -LARGEST < value < LARGEST:  # nor NaN
             raise ValueError("not a report of this tool: a number that no recording has")
         return
     for one in value:
@@ -157,6 +156,7 @@ def _making(receipt: Mapping[str, Any]) -> Making:
         "command": (receipt.get("muxer") or {}).get("command") or (),
         "inputs": receipt.get("inputs") or (),
     }
+    _refuse_numbers(made)
     try:
         return msgspec.convert(made, Making)
     except msgspec.ValidationError as error:

@@ -31,14 +31,27 @@ PICTURES = 16  # of a contact sheet
 LARGEST = 60_000  # bytes of one; a page stays small
 
 
+def step_of(duration: float) -> float:
+    """How long a column is of a recording of so many seconds, in seconds."""
+    return max(duration / COLUMNS, min(USUAL, duration / FEWEST), FINEST)
+
+
 def measure(
-    path: Path, format: Format, duration: float, ffmpeg: Ffmpeg, *, gaps: Sequence[Hole] = ()
+    path: Path,
+    format: Format,
+    duration: float,
+    ffmpeg: Ffmpeg,
+    *,
+    step: float | None = None,
+    gaps: Sequence[Hole] = (),
 ) -> Measured:
-    """One file of so many seconds; where a gap of the pictures is none is taken.
+    """One file of so many seconds, in columns of ``step`` seconds; no picture is taken where a gap
+    is.
 
     What cannot be measured is left out; ffmpeg never stops a report.
     """
-    step, columns = _columns(duration)
+    step = step or step_of(duration)
+    columns = _columns(duration, step)
     loud = loudness(path, format, ffmpeg)
     return Measured(
         step,
@@ -49,10 +62,8 @@ def measure(
     )
 
 
-def _columns(duration: float) -> tuple[float, int]:
-    """How long a column is, in seconds, and how many there are."""
-    step = max(duration / COLUMNS, min(USUAL, duration / FEWEST), FINEST)
-    return step, max(1, math.ceil(duration / step - 1e-9))
+def _columns(duration: float, step: float) -> int:
+    return max(1, math.ceil(duration / step - 1e-9))
 
 
 def loudness(path: Path, format: Format, ffmpeg: Ffmpeg) -> NDArray[np.float32]:
@@ -157,29 +168,37 @@ def contact_sheet(
 
 
 def together(parts: Sequence[tuple[float, Measured]], duration: float) -> Measured | None:
-    """Those of several files as one; each begins so many seconds from the beginning."""
+    """Those of several files as one, all in columns of equal length; each begins so many seconds
+    from the beginning.
+    """
     if len(parts) < 2:
         return parts[0][1] if parts else None
-    step, columns = _columns(duration)
-
-    def put(
-        into: NDArray[np.float64], values: Sequence[float | None], of: float, at: float
-    ) -> None:
-        """The largest of what falls into each column."""
-        middles = at + (np.arange(len(values)) + 0.5) * of
-        place = np.clip((middles // step).astype(np.intp), 0, columns - 1)
-        np.maximum.at(into, place, [one or 0.0 for one in values])
-
+    step = parts[0][1].step
+    columns = _columns(duration, step)
     peaks = np.zeros(columns)
     rates = {kind: np.zeros(columns) for _, one in parts for kind in one.rates}
     for begin, one in parts:
-        put(peaks, one.peaks, one.step, begin)
+        at = np.clip(_places(begin, step, len(one.peaks)), 0, columns - 1)
+        np.maximum.at(peaks, at, [peak or 0.0 for peak in one.peaks])
         for kind, values in one.rates.items():
-            put(rates[kind], values, one.step, begin)
+            at = np.clip(_places(begin, step, len(values)), 0, columns - 1)
+            np.add.at(rates[kind], at, values)
     return Measured(
         step,
         tuple(round(float(one), 4) for one in peaks),
         tuple((a + begin, b + begin) for begin, one in parts for a, b in one.silences),
         {kind: tuple(map(float, values)) for kind, values in rates.items()},
-        tuple(Picture(p.at + begin, p.jpeg) for begin, one in parts for p in one.pictures),
+        _thinned([Picture(p.at + begin, p.jpeg) for begin, one in parts for p in one.pictures]),
     )
+
+
+def _places(begin: float, step: float, count: int) -> NDArray[np.intp]:
+    """The columns of the recording in which those of a file that begins there have their middle."""
+    places: NDArray[np.intp] = ((begin + (np.arange(count) + 0.5) * step) // step).astype(np.intp)
+    return places
+
+
+def _thinned(pictures: Sequence[Picture]) -> tuple[Picture, ...]:
+    """As many as a contact sheet has, evenly."""
+    step = max(1, -(-len(pictures) // PICTURES))
+    return tuple(pictures[::step])

@@ -17,7 +17,7 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.read import Output, Published, ReceiptError
 from pipeline.receipts.report import reported
 from pipeline.report.facts import Facts, Measured, Media, facts
-from pipeline.report.measure import measure, together
+from pipeline.report.measure import measure, step_of, together
 from pipeline.stages.publish import RECEIPT, receipt_key
 from pipeline.storage import Storage
 from pipeline.storage.names import percent_encoded, printable
@@ -78,11 +78,12 @@ def _measured(
 ) -> Measured | None:
     pieces = [(p.begin, p.duration) for p in report.pieces] or [(0.0, report.duration)]
     format = Format(found.receipt["settings"]["format"])
+    step = step_of(report.duration)
     parts = []
     for output, (begin, duration) in zip(found.outputs, pieces, strict=False):
         gaps = [_earlier(hole, begin) for hole in report.holes]
         with _local(output, storage, spool) as path:
-            parts.append((begin, measure(path, format, duration, ffmpeg, gaps=gaps)))
+            parts.append((begin, measure(path, format, duration, ffmpeg, step=step, gaps=gaps)))
     return together(parts, report.duration)
 
 

@@ -31,7 +31,7 @@ def sizes(report: Report, axis: Axis, where: Places) -> tuple[Size, ...]:
         if track is not None:
             label = f"{track.width} × {track.height}"
             found.append(Size(axis.of(begin), axis.of(end), label))
-    for one in report.reencoded:
+    for one in report.reencoded if found else ():
         told, place = _SIZE.search(one.was), where.on.get(one.segment)
         if told and place and one.kind == "video":
             found = _over(found, Size(*place, f"{told[1]} × {told[2]}"))

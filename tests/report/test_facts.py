@@ -51,6 +51,7 @@ NAN, FAR = float("nan"), 1e300
     "report",
     [
         pytest.param(replace(GOOD, duration=NAN), id="no number"),
+        pytest.param(replace(GOOD, duration=10**400), id="too many digits"),
         pytest.param(replace(GOOD, duration="100"), id="a text for a number"),
         pytest.param(replace(GOOD, holes=(Hole("video", FAR, 1.0, "x"),)), id="too large"),
         pytest.param(replace(GOOD, lost_seconds={"video": "much"}), id="a loss that is none"),

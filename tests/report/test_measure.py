@@ -87,6 +87,20 @@ def test_several_files_are_one_recording():
     assert (found.peaks[0], found.peaks[-1], len(found.peaks)) == (0.5, 0.25, 120)
     assert found.silences == ((10.0, 12.0), (60.0, 65.0))
     assert (found.rates["video"][59:61], found.rates["audio"][59:61]) == ((9.0, 0.0), (0.0, 3.0))
+    assert min(found.peaks) > 0
     assert [one.at for one in found.pictures] == [1.0, 62.0]
     assert measured.together([(0.0, first)], 60.0) is first
     assert measured.together([], 60.0) is None
+
+
+def test_of_many_files_a_contact_sheet_has_no_more_pictures_than_of_one():
+    one = Measured(1.0, pictures=tuple(Picture(float(n), b"a") for n in range(10)))
+    found = measured.together([(10.0 * n, one) for n in range(8)], 80.0)
+    assert [p.at for p in found.pictures] == [5.0 * n for n in range(16)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "step"), [(6.0, 0.1), (60.0, 0.5), (120.0, 1.0), (600.0, 1.0), (36000.0, 60.0)]
+)
+def test_columns_are_as_long_as_a_chart_can_show(seconds, step):
+    assert measured.step_of(seconds) == pytest.approx(step)

@@ -1,10 +1,12 @@
 """Pages about what is published, and their way to their place."""
 
 import json
+import random
+from contextlib import suppress
 
 import pytest
 
-from pipeline.errors import ExistsError
+from pipeline.errors import ExistsError, RecpipeError
 from pipeline.receipts.read import ReceiptError, read
 from pipeline.report.facts import Media
 from pipeline.report.page import page
@@ -66,6 +68,44 @@ def test_a_page_elsewhere_has_other_addresses(store, publish):
 def test_a_receipt_that_cannot_be_is_refused(store, publish, changes):
     with pytest.raises(ReceiptError, match="not as this tool writes it"):
         page(facts_of(publish(**changes), store))
+
+
+VALUES = [
+    *(None, "", "<i>", [], {}, True, 0, -1, -1.5, 1e14, 1e300, 10**400, float("nan")),
+    *("9999-12-31T23:59:59Z", "x" * 5000, "\u202e\x00\ud800", [[]], {"a": []}),
+]
+
+
+def leaves(value, path=()):
+    """The way to every value of a receipt, also to those that hold others."""
+    held = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, one in held:
+        yield (*path, key)
+        if isinstance(one, dict | list):
+            yield from leaves(one, (*path, key))
+
+
+def test_whatever_a_receipt_says_there_is_a_page_or_a_reason(store, publish):
+    """Two values of it are others, again and again."""
+    chance = random.Random(19)
+    places = list(leaves(made()))
+    refused = 0
+    for _ in range(600):
+        note = made()
+        for *way, last in chance.sample(places, 2):
+            held = note
+            with suppress(LookupError, TypeError):
+                for key in way:
+                    held = held[key]
+                held[last] = chance.choice(VALUES)
+        try:
+            text = page(facts_of(publish(**note | {"source": "/x/in/a.m3u8"}), store))
+        except RecpipeError:
+            refused += 1
+            continue
+        assert "<i>" not in text
+        assert "\u202e" not in text
+    assert 50 < refused < 590
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ def test_one_size():
 
 def test_sound_has_none():
     assert of(replace(GOOD, tracks=(AUDIO,))) == ()
+    once = Reencoded("video", name(4), 10.0, 150, "h264 1280x720", "h264 640x360")
+    assert of(replace(GOOD, tracks=(AUDIO,), reencoded=(once,))) == ()
 
 
 def test_what_was_re_encoded_had_its_own():
