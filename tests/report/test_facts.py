@@ -14,6 +14,8 @@ def test_who_and_how_many():
     assert found.making.software == "recpipe 0.1.0"
     assert found.making.command == ("ffmpeg", "-i", "pipe:0", "OUTPUT")
     assert len(found.making.inputs) == 10
+    assert facts(GOOD, receipt(inputs=[])).segments == 10
+    assert facts(replace(GOOD, account=None), receipt()).segments == 10
 
 
 def test_a_stream_of_individual_mode_is_of_a_user():

@@ -73,6 +73,17 @@ def test_what_is_lost_at_the_ends_has_no_time_in_the_file():
         ]
 
 
+def test_a_track_that_begins_late_and_lost_its_first_second():
+    tracks = covered(audio={0, 1}).tracks
+    report = replace(
+        GOOD, coverage=replace(covered(), tracks=(tracks[0], replace(tracks[1], before=1.0)))
+    )
+    assert [(s.cause, s.begin, s.end) for s in drawn(report)["audio"].spans] == [
+        (Cause.ABSENT, 0.0, 19.0),
+        (Cause.LOST, 19.0, 20.0),
+    ]
+
+
 def test_neighbours_that_were_re_encoded_are_one_span():
     one = Reencoded("video", name(4), 10.0, 150, "h264 1280x720", "h264 640x360")
     found = drawn(replace(GOOD, reencoded=(one, replace(one, segment=name(5)))))
