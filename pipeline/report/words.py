@@ -27,13 +27,13 @@ def position(seconds: float) -> str:
 
 
 def exact(seconds: float) -> str:
-    """To the millisecond, with spaces between thousands; a dash for nothing."""
-    return f"{seconds:,.3f} s".replace(",", "\N{NARROW NO-BREAK SPACE}") if seconds else "–"
+    """To the millisecond; a dash for nothing."""
+    return f"{seconds:,.3f} s" if seconds else "–"
 
 
 def number(count: float) -> str:
-    """A number with spaces between thousands."""
-    return f"{count:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    """A whole number with commas between thousands."""
+    return f"{count:,.0f}"
 
 
 def in_bytes(count: int) -> str:

@@ -25,6 +25,11 @@ HOSTILE = [
 ]
 
 
+MEASURED = Measured(
+    10.0, (0.5,) * 10, ((20.0, 25.0),), {"video": (1e6,) * 10, "audio": (64e3,) * 10}
+)
+
+
 class Read(HTMLParser):
     """Tags with their attributes, and all text."""
 
@@ -208,6 +213,15 @@ def test_many_recordings():
     assert [a["data-lost"] for a in found] == ["0.0", "10.0", "10.0"]
     assert [a["href"] for t, a in made.tags if t == "a"] == ["./a.html", "b%20c.html"]
     assert sum(t == "svg" and a.get("class") == "spark" for t, a in made.tags) == 3
+
+
+def test_no_number_or_word_of_ours_is_escaped():
+    big = replace(lost(), size=123_456_789, account=Account((total("video", 256, 12345.0),)))
+    many = receipt(inputs=[{"key": "x", "size": 1234567, "etag": "e", "sha256": None}])
+    read = Read(page(facts(big, many, measured=MEASURED))).text
+    assert "1,234,567" in read
+    assert "12,345.000 s" in read
+    assert "\\u" not in read.replace(SCRIPT, "").replace(STYLE, "")
 
 
 def test_none_at_all():

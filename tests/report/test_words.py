@@ -32,9 +32,9 @@ def test_places_in_a_file(seconds, told):
 @pytest.mark.parametrize(
     ("made", "told"),
     [
-        (words.exact(1234.5), "1\u202f234.500 s"),
+        (words.exact(1234.5), "1,234.500 s"),
         (words.exact(0.0), "–"),
-        (words.number(1234567), "1\u202f234\u202f567"),
+        (words.number(1234567), "1,234,567"),
         (words.in_bytes(999), "999 bytes"),
         (words.in_bytes(2_500_000), "2.5 MB"),
         (words.bit_rate(1_500_000), "1.50 Mbit/s"),
