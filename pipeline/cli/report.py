@@ -1,6 +1,7 @@
 """``recpipe report``."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,11 +9,11 @@ import click
 
 from pipeline.cli import options, output
 from pipeline.cli.chosen import opener, settings, spool
-from pipeline.errors import NotFoundError, RecpipeError
+from pipeline.errors import NotFoundError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.jobs.output.destinations import Opener
-    from pipeline.jobs.reports import Subject, Unread, Writer, Written
+    from pipeline.jobs.reports import Subject, Unread, Written
 
 
 @click.command(short_help="Show what became of recordings, as pages to look at.")
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     help="Leave results closed: no loudness, bit rate and pictures.  Quick, also for many.",
 )
 @click.option("--force", is_flag=True, help="Also write pages that are there and up to date.")
+@options.jobs
 @options.as_json
 @options.quiet
 @options.ffmpeg
@@ -53,23 +55,24 @@ def report(sources: tuple[str, ...], **chosen: Any) -> int:
       recpipe report 0a93a5e0 -o room.html
     """
     from pipeline.jobs import reports
+    from pipeline.storage.names import printable
 
     opened = opener(chosen)
     to = reports.place(chosen["output"], opened)
     found = [one for source in sources for one in _subjects(source, opened, chosen)]
     subjects = [one for one in found if isinstance(one, reports.Subject)]
-    failed: list[RecpipeError] = [one.error for one in found if isinstance(one, reports.Unread)]
-    for one in failed:
-        output.say(f"recpipe: error: {one}")
-    writer = reports.Writer(to, spool(chosen), _ffmpeg(subjects, chosen), chosen["force"])
     keys = reports.keys(subjects, to)
-    written = []
-    for subject, key in zip(subjects, keys, strict=True):
-        try:
-            written.append(_written(writer, subject, key, chosen))
-        except RecpipeError as error:
-            failed.append(error)
-            output.say(f"recpipe: error: {subject.recording}: {error}")
+    writer = reports.Writer(to, spool(chosen), _ffmpeg(subjects, chosen), chosen["force"])
+    unread = [one for one in found if isinstance(one, reports.Unread)]
+    failed, written = [], []
+    with closing(writer.write_all(subjects, keys, jobs=chosen["jobs"])) as pages:
+        for outcome in (*unread, *pages):
+            if isinstance(outcome, reports.Unread):
+                failed.append(outcome.error)
+                output.say(f"recpipe: error: {printable(outcome.error)}")
+            else:
+                written.append(outcome)
+                _say(outcome, chosen, alone=bool(to.key))
     if written and not to.key:
         url = writer.index(written)
         if not (chosen["json"] or chosen["quiet"]):
@@ -77,15 +80,13 @@ def report(sources: tuple[str, ...], **chosen: Any) -> int:
     return failed[0].exit_code if failed else 0
 
 
-def _written(writer: "Writer", subject: "Subject", key: str, chosen: dict[str, Any]) -> "Written":
-    made = writer.write(subject, key)
+def _say(made: "Written", chosen: dict[str, Any], *, alone: bool) -> None:
     told = made.facts.report
     if chosen["json"]:
         line = {"recording": told.recording, "verdict": told.verdict.value, "page": made.url}
         output.say_json(line)
-    elif not chosen["quiet"] and writer.to.key:
+    elif alone and not chosen["quiet"]:
         output.say_listing(made.url)
-    return made
 
 
 def _ffmpeg(subjects: Sequence["Subject"], chosen: dict[str, Any]) -> Any:

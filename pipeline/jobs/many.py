@@ -311,7 +311,7 @@ def shown(source: str) -> str:
     return f"{scheme}://{re.sub(r'.*@', '...@', rest.partition('?')[0])}"
 
 
-def at_once(works: Sequence[Task], jobs: int | None) -> int:
+def at_once(works: Sequence[object], jobs: int | None) -> int:
     """How many recordings are worked on at the same time."""
     return min(jobs or min(os.cpu_count() or 1, MOST_JOBS), len(works))
 

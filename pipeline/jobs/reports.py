@@ -1,21 +1,24 @@
 """Pages about recordings: about what is published, by its receipts, and what is only checked."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.errors import ExistsError, NotFoundError, RecpipeError, UsageError
+from pipeline.jobs.many import at_once
 from pipeline.jobs.output.destinations import Opener, file_name
+from pipeline.jobs.parallel import Progress, each
 from pipeline.model import Report
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts import read
 from pipeline.receipts.read import Published
 from pipeline.report.facts import Facts, facts
 from pipeline.report.page import Row, overview, page
-from pipeline.report.published import PAGE, between, facts_of, put
+from pipeline.report.published import PAGE, between, facts_of, is_page, put
 from pipeline.stages.publish import RECEIPT, receipt_key
 from pipeline.storage import Storage
 from pipeline.storage.names import percent_encoded, printable
@@ -38,7 +41,7 @@ class Subject(Struct, frozen=True, eq=False):
 
 
 class Unread(Struct, frozen=True):
-    """A receipt that could not be used, and why."""
+    """What no page is written about, and why."""
 
     name: str
     error: RecpipeError
@@ -91,12 +94,29 @@ class Writer(Struct, frozen=True, eq=False):
     ffmpeg: Ffmpeg | None = None
     force: bool = False  # also those that are there
 
+    def write_all(
+        self, subjects: Sequence[Subject], keys: Sequence[str], *, jobs: int | None = None
+    ) -> Generator[Written | Unread, None, None]:
+        """The pages of all, side by side; one that cannot be written stops no other."""
+
+        def attempted(work: tuple[Subject, str], progress: Progress) -> Written | Unread:
+            try:
+                return self.write(*work)
+            except RecpipeError as error:
+                return Unread(work[0].recording, error)
+
+        works = list(zip(subjects, keys, strict=True))
+        pages: Generator[Written | Unread, None, None]
+        pages = each(works, attempted, at_once(works, jobs), None)
+        return pages
+
     def write(self, subject: Subject, key: str) -> Written:
         """One page at a key.  One that is newer than the result is left as it is."""
         if self._stands(subject, key):
             return Written(self._facts(subject, key, None), key, self.to.storage.url(key))
         made = self._facts(subject, key, self.ffmpeg)
-        return Written(made, key, put(page(made), self.to.storage, key, self.spool))
+        url = put(page(made), self.to.storage, key, self.spool)
+        return Written(replace(made, measured=None), key, url)  # of many, pictures would pile up
 
     def _facts(self, subject: Subject, key: str, ffmpeg: Ffmpeg | None) -> Facts:
         if subject.published is None or subject.storage is None:
@@ -110,13 +130,15 @@ class Writer(Struct, frozen=True, eq=False):
         if self.force or self.to.key or subject.published is None:
             return False
         try:
-            return self.to.storage.head(key).modified > subject.published.converted
+            newer = self.to.storage.head(key).modified > subject.published.converted
         except NotFoundError:
             return False
+        return newer and bool(is_page(self.to.storage, key))
 
     def index(self, written: Sequence[Written]) -> str:
         """The page of many; returns how people name it."""
-        rows = [Row(one.facts, between(INDEX, one.key)) for one in written]
+        ordered = sorted(written, key=lambda one: one.key)
+        rows = [Row(one.facts, between(INDEX, one.key)) for one in ordered]
         return put(overview(rows), self.to.storage, INDEX, self.spool)
 
 

@@ -115,7 +115,9 @@ def put(text: str, storage: Storage, key: str, spool: Path) -> str:
     Safe to repeat.
     """
     data = text.encode("utf-8", "backslashreplace")
-    _refuse_other(storage, key)
+    if is_page(storage, key) is False:
+        where = storage.url(key)
+        raise ExistsError(f"{where}: exists and is no page of this tool; move it away")
     temporary = storage.temporary(key, spool)
     try:
         with os_errors(f"write {storage.url(key)}"):
@@ -127,15 +129,12 @@ def put(text: str, storage: Storage, key: str, spool: Path) -> str:
     return storage.url(key)
 
 
-def _refuse_other(storage: Storage, key: str) -> None:
-    """What is no page of this tool is not replaced."""
+def is_page(storage: Storage, key: str) -> bool | None:
+    """Whether what stands there is a page of this tool; None if nothing does."""
     try:
-        head = next(iter(storage.open(key)), b"")[:4096]
+        return MARK in next(iter(storage.open(key)), b"")[:4096]
     except NotFoundError:
-        return
-    if MARK not in head:
-        where = storage.url(key)
-        raise ExistsError(f"{where}: exists and is no page of this tool; move it away")
+        return None
 
 
 def between(page: str, target: str) -> str:

@@ -65,13 +65,26 @@ def test_pages_and_their_list(folder, tmp_path):
     made = writer(to)
     subjects = [s for s in reports.published(str(folder), open_storage) if isinstance(s, Subject)]
     keys = reports.keys(subjects, made.to)
-    written = [made.write(one, key) for one, key in zip(subjects, keys, strict=True)]
+    written = list(made.write_all(subjects, keys, jobs=2))
     assert made.index(written) == str(to / INDEX)
     assert 'src="../out/a.mp4"' in (to / "a.html").read_text()
     assert 'src="../../out/x/b.mp4"' in (to / "x" / "b.html").read_text()
     index = (to / INDEX).read_text()
     assert 'href="./a.html"' in index
     assert 'href="./x/b.html"' in index
+
+
+def test_one_that_cannot_be_written_stops_no_other(folder, tmp_path):
+    made = writer(tmp_path / "pages")
+    subjects = [s for s in reports.published(str(folder), open_storage) if isinstance(s, Subject)]
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "a.html").write_text("mine")
+    failed, done = sorted(
+        made.write_all(subjects, ["a.html", "x/b.html"], jobs=1), key=lambda x: type(x).__name__
+    )
+    assert isinstance(failed, Unread)
+    assert done.key == "x/b.html"
+    assert "is no page of this tool" in str(failed.error)
 
 
 def test_a_page_that_is_newer_than_its_result_stays(folder):

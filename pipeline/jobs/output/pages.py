@@ -2,13 +2,12 @@
 
 from msgspec.structs import replace
 
-from pipeline.errors import NotFoundError
 from pipeline.jobs.output.make_file import Job
 from pipeline.model import Report, Verdict
 from pipeline.receipts.earlier import earlier
 from pipeline.report.facts import facts
 from pipeline.report.page import page
-from pipeline.report.published import facts_of, page_key, put
+from pipeline.report.published import facts_of, is_page, page_key, put
 
 
 def with_page(job: Job, report: Report) -> Report:
@@ -20,21 +19,13 @@ def with_page(job: Job, report: Report) -> Report:
         return report
     storage, key = job.target.storage, page_key(job.target.key)
     before = earlier(storage, job.target.key)
-    published = before.published if before else None
-    if report.output is None:
-        if before is not None:  # of an older source: its page stays
-            return report
+    if report.output is None and before is None:
         text = page(facts(report))
-    elif published is None or (not report.made and _there(job, key)):
-        return replace(report, page=storage.url(key)) if published else report
+    elif report.output is None or before is None or before.published is None:
+        return report  # what stands there was made of an older source, and its page stays
+    elif not report.made and is_page(storage, key):
+        return replace(report, page=storage.url(key))
     else:
-        text = page(facts_of(published, storage, ffmpeg=job.ffmpeg, spool=job.options.spool))
+        found, spool = before.published, job.options.spool
+        text = page(facts_of(found, storage, ffmpeg=job.ffmpeg, spool=spool))
     return replace(report, page=put(text, storage, key, job.options.spool))
-
-
-def _there(job: Job, key: str) -> bool:
-    try:
-        job.target.storage.head(key)
-    except NotFoundError:
-        return False
-    return True
