@@ -1,5 +1,6 @@
 """Pages in Chromium: opened from the disk, sought, sorted, narrow, dark, on paper, unscripted."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,14 +36,16 @@ def film(ffmpeg, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("film") / "room.mp4"
     source = ["-f", "lavfi", "-i", "testsrc=s=160x90:r=5:d=100"]
     argv = [ffmpeg.ffmpeg, "-v", "error", *source, "-c:v", "libx264", "-g", "10", path]
-    subprocess.run(argv, check=True, env=dict(ffmpeg.env) or None)
+    subprocess.run(argv, check=True, env={**os.environ, **ffmpeg.env})
     return path
 
 
 @pytest.fixture(scope="module")
 def jpeg(ffmpeg, film) -> bytes:
     argv = [ffmpeg.ffmpeg, "-v", "error", "-i", film, "-frames:v", "1", "-f", "mjpeg", "-"]
-    return subprocess.run(argv, check=True, capture_output=True).stdout
+    return subprocess.run(
+        argv, check=True, capture_output=True, env={**os.environ, **ffmpeg.env}
+    ).stdout
 
 
 class Opened:

@@ -1,5 +1,6 @@
 """What is measured on a file that ffmpeg made of known pictures and sound."""
 
+import os
 import subprocess
 
 import numpy as np
@@ -18,7 +19,7 @@ def film(ffmpeg, tmp_path_factory):
     sound = "sine=440:r=48000:d=12,volume='if(lt(t,4),8,if(lt(t,8),0,4))':eval=frame"
     argv = [ffmpeg.ffmpeg, "-v", "error", "-f", "lavfi", "-i", "testsrc=s=320x180:r=10:d=12"]
     argv += ["-f", "lavfi", "-i", sound, "-c:v", "libx264", "-g", "10", "-c:a", "aac", path]
-    subprocess.run(argv, check=True, env=dict(ffmpeg.env) or None)
+    subprocess.run(argv, check=True, env={**os.environ, **ffmpeg.env})
     return path
 
 
@@ -50,7 +51,7 @@ def test_what_is_no_media_measures_nothing(tmp_path, ffmpeg):
 def test_a_file_of_another_format_has_no_index_to_read(film, ffmpeg, tmp_path):
     path = tmp_path / "x.mp3"
     argv = [ffmpeg.ffmpeg, "-v", "error", "-i", film, "-vn", path]
-    subprocess.run(argv, check=True, env=dict(ffmpeg.env) or None)
+    subprocess.run(argv, check=True, env={**os.environ, **ffmpeg.env})
     found = measured.measure(path, Format.MP3, 12.0, ffmpeg)
     assert (found.rates, found.pictures) == ({}, ())
     assert len(found.silences) == 1
