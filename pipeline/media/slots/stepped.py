@@ -107,7 +107,7 @@ def counted(slots: Sequence[Slot], found: Neighbours) -> bool | None:
     here = _pairs(slots, (edge for edge in own if edge[1] == edge[0] + 1))  # a hole breaks them all
     go_on = [continues(a, b) for a, b in here]
     others = _pairs(slots, (e for e in pairwise(range(len(slots))) if found.here not in e))
-    if others and all(a.counters[0] == b.counters[0] for a, b in others):
+    if others and all(a.counters[0] == b.counters[0] and not continues(a, b) for a, b in others):
         return None  # they restart in every slot
     if here and all(go_on):
         return True

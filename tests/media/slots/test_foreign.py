@@ -76,6 +76,61 @@ def test_sound_and_pictures_that_are_off_each_by_itself_at_an_end(number, counts
             assert abs(off) <= 90_000 / 25, pid
 
 
+def still(datas: list[bytes], number: int) -> list[Slot]:
+    """Of one segment only the first picture was sent, for the screen stands still."""
+    given = slots(*datas)
+    scan = given[number].scan
+    assert scan is not None
+    video = scan.streams[ts.VIDEO]
+    one = replace(video, pts=video.pts[:1], dts=video.dts[:1], tail=1)
+    given[number] = replace(
+        given[number], scan=replace(scan, streams={**scan.streams, ts.VIDEO: one})
+    )
+    return given
+
+
+@pytest.mark.parametrize("number", [0, 4])
+def test_a_screen_that_stands_still_at_an_end_stays(number):
+    given = still(counted([S * n for n in range(1, 6)]), number)
+    assert said(identified(given)) == []
+
+
+def test_one_stream_at_an_end_is_no_matter_of_all():
+    """It alone is off the others, and set back as such."""
+    given = slots(*counted([S * n for n in range(1, 6)]))
+    given[0] = shifted(given[0], ts.VIDEO, 25 * S)
+    assert said(identified(given)) == [("AV_SHIFT", Severity.WARNING, "0.ts")]
+
+
+def test_both_by_the_same_at_an_end_may_be_a_clock_that_restarts():
+    given = slots(*counted([S * n for n in range(1, 6)]))
+    given[0] = shifted(shifted(given[0], ts.VIDEO, 25 * S), ts.AUDIO, 25 * S)
+    assert said(identified(given)) == []
+
+
+@pytest.mark.parametrize("sound", [5, 9], ids=["as a whole", "each by itself"])
+def test_a_neighbour_that_is_off_itself_sets_nobody(sound):
+    given = slots(*counted([S * n for n in range(1, 6)]))
+    given[0] = shifted(shifted(given[0], ts.VIDEO, 25 * S), ts.AUDIO, 12 * S)
+    given[1] = shifted(shifted(given[1], ts.VIDEO, 5 * S), ts.AUDIO, sound * S)
+    assert said(identified(given)) == []
+
+
+def test_sixteen_packets_in_a_slot_are_no_counter_that_restarts():
+    """It begins as the one before, and goes on from it as well."""
+    datas = counted([S, 2 * S, 3 * S + 324_000_000, 4 * S])
+    given = slots(*datas)
+    first_two = [replace(s, counters=(0, 15)) for s in given[0].scan.streams.values()]
+    streams = dict(zip(given[0].scan.streams, first_two, strict=True))
+    given[0] = replace(given[0], scan=replace(given[0].scan, streams=streams))
+    own = {
+        pid: replace(s, counters=(0, given[1].scan.streams[pid].counters[1]))
+        for pid, s in given[1].scan.streams.items()
+    }
+    given[1] = replace(given[1], scan=replace(given[1].scan, streams=own))
+    assert said(identified(given)) == [("DTS_BACK", Severity.WARNING, "2.ts")]
+
+
 @pytest.mark.parametrize(("apart", "ours"), [(0, True), (3_000, False)])
 def test_a_clock_that_steps_beside_what_is_missing_behind_it(apart, ours):
     """It fits the one before to the tick, and what follows keeps its distances."""
