@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.choices import StreamTypes
-from pipeline.cli import options, output, quantities
+from pipeline.cli import options, output, quantities, simulated_session
 from pipeline.cli.service import service
 
 if TYPE_CHECKING:
+    from pipeline.muxing.locate import Ffmpeg
+    from pipeline.simulator.recorder.material import Look
     from pipeline.simulator.recorder.publish import Shelf
     from pipeline.simulator.recording import RecordingOrder, Simulated
+    from pipeline.simulator.session.session import Session
 
 TRUTH = "truth.json"
 
@@ -84,8 +87,9 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     "faults",
     metavar="NAME[:ARG][@PART]",
     multiple=True,
-    help="Something that goes wrong; can be repeated.",
+    help="Something that goes wrong; with --users in @UID/audio or @UID/video; can be repeated.",
 )
+@simulated_session.options
 @click.option("--live", is_flag=True, help="Let segments appear in real time.")
 @click.option(
     "--speed",
@@ -114,6 +118,7 @@ def recording(**chosen: Any) -> int:
       recpipe simulate recording -o rec/ --duration 20s --segments 4s --fault missing_file:2
       recpipe simulate recording -o rec/ --bak 2 --fault bak_overlap:3
       recpipe simulate recording -o s3://bucket/live/ --live --speed 10
+      recpipe simulate recording -o rec/ --users 3 --act 1002:leave@20 --act 1002:join@45
       recpipe simulate recording --list-faults
     """
     if chosen["list_faults"]:
@@ -124,13 +129,13 @@ def recording(**chosen: Any) -> int:
 
     from pipeline.muxing.locate import locate
     from pipeline.simulator.recorder.publish import Shelf, publish, publish_live
-    from pipeline.simulator.recording import simulate as made_of
     from pipeline.storage.locations import open_storage
 
-    order = _order(chosen)
+    if not chosen["speed"] > 0:
+        raise click.UsageError(f"--speed {chosen['speed']:g}: expected more than 0")
     places = {name: chosen[name] for name in ("endpoint_url", "region", "profile")}
     storage, _ = open_storage(chosen["output"].rstrip("/") + "/", **places)
-    made = made_of(order, locate(chosen["ffmpeg"]))
+    made = _made(chosen, locate(chosen["ffmpeg"]))
     shelf = Shelf(storage)
     shelf.refuse_other(TRUTH, made.name)
     if chosen["live"]:
@@ -145,40 +150,56 @@ def recording(**chosen: Any) -> int:
     return 0
 
 
-def _order(chosen: dict[str, Any]) -> "RecordingOrder":
+def _made(chosen: dict[str, Any], ffmpeg: "Ffmpeg") -> "Simulated | Session":
+    """The recording, or the session if there are to be users."""
     import math
     import time
 
-    from pipeline.simulator.faults.catalogue import parse
     from pipeline.simulator.recorder.material import Look
-    from pipeline.simulator.recorder.values import STREAMS
-    from pipeline.simulator.recording import EPOCH, RecordingOrder
+    from pipeline.simulator.recording import EPOCH
+    from pipeline.simulator.recording import simulate as made_of
+    from pipeline.simulator.session.session import simulate_session
 
-    if not chosen["speed"] > 0:
-        raise click.UsageError(f"--speed {chosen['speed']:g}: expected more than 0")
     width, height = chosen["size"]
+    look = Look(width, height, chosen["fps"], chosen["seed"])
+    slice = math.ceil(chosen["segments"])
+    epoch = round(time.time(), 3) if chosen["live"] else EPOCH
+    if chosen["users"] is not None:
+        return simulate_session(simulated_session.order(chosen, look, slice, epoch), ffmpeg)
+    simulated_session.refuse_without_users(chosen)
+    return made_of(_order(chosen, look, slice, epoch), ffmpeg)
+
+
+def _order(chosen: dict[str, Any], look: "Look", slice: int, epoch: float) -> "RecordingOrder":
+    from pipeline.simulator.faults.catalogue import parse
+    from pipeline.simulator.recorder.values import STREAMS
+    from pipeline.simulator.recording import RecordingOrder
+
     wanted = chosen["stream_types"]
     streams = StreamTypes.BOTH if wanted is None else StreamTypes(wanted)
     return RecordingOrder(
         duration=chosen["duration"],
-        look=Look(width, height, chosen["fps"], chosen["seed"]),
-        slice=math.ceil(chosen["segments"]),
+        look=look,
+        slice=slice,
         streams=tuple(kind for kind in STREAMS if streams in (kind, StreamTypes.BOTH)),
         bak=chosen["bak"],
         faults=tuple(map(parse, chosen["faults"])),
-        epoch=round(time.time(), 3) if chosen["live"] else EPOCH,
+        epoch=epoch,
     )
 
 
-def _put_truth(shelf: "Shelf", made: "Simulated") -> None:
+def _put_truth(shelf: "Shelf", made: "Simulated | Session") -> None:
     import json
 
     shelf.put(TRUTH, (json.dumps(made.as_json(), indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def _text(made: "Simulated", url: str) -> str:
+def _text(made: "Simulated | Session", url: str) -> str:
+    from pipeline.simulator.session.session import Session
     from pipeline.storage.names import printable
 
+    if isinstance(made, Session):
+        return simulated_session.text(made, url)
     count = sum(len(part.segments) for part in made.parts)
     lost = [f"{s} {n:.3f} s" for s, n in made.truth.lost_seconds.items() if n]
     said = f"lost {', '.join(lost)}" if lost else "nothing lost"

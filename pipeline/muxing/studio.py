@@ -21,7 +21,10 @@ CODECS = {
     "vp8": ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k"),
     "vp9": ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k"),
 }
+OPUS = ("-c:a", "libopus", "-b:a", "32k", "-flags:a", "+bitexact")
+SAMPLES = ("-f", "s16le", "-ar", "48000", "-ac", "1")
 EXACT = ("-threads:v", "1", "-flags:v", "+bitexact", "-fflags", "+bitexact")
+EVERY = ("-fps_mode", "passthrough", "-enc_time_base", "1/90000")
 QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y")
 
 
@@ -49,14 +52,27 @@ def encode_sound(ffmpeg: Path, output: Path, rate: int, channels: int) -> list[s
     return [str(ffmpeg), *QUIET, *source, *codec, str(output)]
 
 
-def encode_webm(ffmpeg: Path, output: Path, pictures: Pictures, samples: Path) -> list[str]:
-    """Raw pictures on standard input and a file of 48 kHz mono samples into one WebM file."""
-    sound = ("-f", "s16le", "-ar", "48000", "-ac", "1", "-i", f"file:{samples}")
-    opus = ("-c:a", "libopus", "-b:a", "32k", "-flags:a", "+bitexact")
+def encode_webm(
+    ffmpeg: Path, output: Path, pictures: Pictures, samples: Path | None = None
+) -> list[str]:
+    """Raw pictures on standard input into a WebM file, with a file of 48 kHz mono samples if there
+    is one.
+    """
+    sound = (*SAMPLES, "-i", f"file:{samples}") if samples else ()
+    opus = OPUS if samples else ()
     keys = ("-g", str(pictures.fps), "-f", "webm")
     return [
         *(str(ffmpeg), *QUIET, *_raw(pictures), *sound),
         *(*CODECS[pictures.codec], *opus, *keys, *EXACT, str(output)),
+    ]
+
+
+def encode_opus(ffmpeg: Path, output: Path) -> list[str]:
+    """48 kHz mono samples on standard input into a WebM file."""
+    source = (*SAMPLES, "-i", "pipe:0")
+    return [
+        *(str(ffmpeg), *QUIET, *source),
+        *(*OPUS, "-f", "webm", "-fflags", "+bitexact", str(output)),
     ]
 
 
@@ -104,11 +120,27 @@ def take_apart(
                 "-vf",
                 f"crop=iw:ih/{part}:0:0,scale={size[0]}:{size[1]}:flags=area,format=gray",
             ),
-            *("-fps_mode", "passthrough", "-enc_time_base", "1/90000", "-c:v", "rawvideo"),
+            *(*EVERY, "-c:v", "rawvideo"),
         ),
         "audio": ("-map", "0:a:0", "-ac", "1", "-ar", str(rate), "-c:a", "pcm_s16le"),
     }[stream]
-    raw = {"video": "rawvideo", "audio": "s16le"}[stream]
+    return _taken(
+        ffmpeg, source, folder, decoded, raw={"video": "rawvideo", "audio": "s16le"}[stream]
+    )
+
+
+def in_small(ffmpeg: Path, source: Path, folder: Path, size: tuple[int, int]) -> list[str]:
+    """Decode the pictures of a file, as a player shows them: ``times`` lists every one, ``frames``
+    holds them as so few pixels, planar YUV 4:4:4.
+    """
+    shape = f"scale={size[0]}:{size[1]}:flags=area,format=yuv444p"
+    decoded = ("-map", "0:v:0", "-vf", shape, *EVERY, "-c:v", "rawvideo")
+    return _taken(ffmpeg, source, folder, decoded, raw="rawvideo")
+
+
+def _taken(
+    ffmpeg: Path, source: Path, folder: Path, decoded: tuple[str, ...], *, raw: str
+) -> list[str]:
     read = (str(ffmpeg), *QUIET, "-protocol_whitelist", "file", "-copyts", "-i", f"file:{source}")
     times = (*decoded, "-f", "framecrc", str(folder / "times"))
     return [*read, *times, *decoded, "-f", raw, str(folder / "frames")]

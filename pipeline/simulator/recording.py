@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, field, to_builtins
@@ -10,18 +11,10 @@ from msgspec.structs import replace
 from pipeline.errors import UsageError
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.simulator.faults import catalogue, failover
-from pipeline.simulator.faults.catalogue import (
-    CONTENT,
-    FAILOVER,
-    FILES,
-    LISTING,
-    PACKETS,
-    UNITS,
-    ChosenFault,
-)
+from pipeline.simulator.faults.applied import faulty
+from pipeline.simulator.faults.catalogue import FAILOVER, ChosenFault
 from pipeline.simulator.faults.fault_context import Case
 from pipeline.simulator.recorder.material import Look, block_seconds, encode
-from pipeline.simulator.recorder.mux import muxed
 from pipeline.simulator.recorder.recorder import MOST_FAILOVERS, Setup, record
 from pipeline.simulator.recorder.values import STREAMS, RecordedPart
 from pipeline.simulator.truth.decidable import beyond_evidence, undecided
@@ -78,7 +71,7 @@ class Simulated(Struct, frozen=True):
             "recording": self.name,
             "playlists": [part.playlist.name for part in self.parts],
             "seed": self.order.look.seed,
-            "faults": [_said(wanted) for wanted in self.order.faults],
+            "faults": [said(wanted) for wanted in self.order.faults],
             "verdicts": list(self.verdicts),
             "unseen": self.unseen,
             "lost_seconds": self.truth.lost_seconds,
@@ -96,7 +89,7 @@ def simulate(order: RecordingOrder, ffmpeg: Ffmpeg) -> Simulated:
     """
     _examine(order)
     material = encode(order.look, block_seconds(order.duration), ffmpeg)
-    setup = Setup(_sid(order.look.seed), CNAME, order.epoch, order.slice, order.streams)
+    setup = Setup(sid_of(order.look.seed), CNAME, order.epoch, order.slice, order.streams)
     case = Case("", None, random.Random(order.look.seed), setup, material, ffmpeg)
     parts: list[RecordedPart] = []
     for number, span in enumerate(failover.spans(order.duration, order.bak, order.faults)):
@@ -104,7 +97,9 @@ def simulate(order: RecordingOrder, ffmpeg: Ffmpeg) -> Simulated:
         if span.missed:
             part = replace(part, pauses=((span.begin - span.missed, span.missed),))
         part = failover.killed(part, number, order.bak, order.faults)
-        parts.append(_faulty(part, parts, _of(order.faults, number), case))
+        older = tuple(parts)
+        wanted = _of(order.faults, number)
+        parts.append(faulty(part, wanted, case, partial(failover.following, older=older)))
     truth = tell(parts)
     lost, doubt = any(truth.lost_seconds.values()), any(undecided(parts).values())
     verdicts = catalogue.verdicts(order.faults, lost=lost, doubt=doubt, last=order.bak)
@@ -117,28 +112,6 @@ def _of(faults: Sequence[ChosenFault], number: int) -> list[ChosenFault]:
     """Those done to one part: the main one, unless they name another."""
     done = [w for w in faults if w.fault.apply is not None]
     return [w for w in done if (w.part or 0) == number]
-
-
-def _faulty(
-    part: RecordedPart, older: Sequence[RecordedPart], wanted: Sequence[ChosenFault], case: Case
-) -> RecordedPart:
-    """A part with its faults, and with what those of older ones mean for it."""
-    content, early, late = (
-        [w for w in wanted if w.fault.level in levels]
-        for levels in ((CONTENT,), (UNITS,), (PACKETS, FILES, LISTING, FAILOVER))
-    )
-    part = failover.following(_changed(part, content, case), older)
-    part = _changed(part, early, case)
-    if any(w.fault.level in (PACKETS, FILES) for w in late):
-        part = muxed(part)  # else on the way to the store: packets take a lot of memory
-    return _changed(part, late, case)
-
-
-def _changed(part: RecordedPart, wanted: Sequence[ChosenFault], case: Case) -> RecordedPart:
-    for one in catalogue.in_order(wanted):
-        assert one.fault.apply is not None
-        part = one.fault.apply(part, replace(case, fault=one.fault.name, argument=one.argument))
-    return part
 
 
 def _examine(order: RecordingOrder) -> None:
@@ -167,11 +140,13 @@ def _examine(order: RecordingOrder) -> None:
         raise UsageError(f"{look.width}x{look.height}: expected even numbers")
 
 
-def _sid(seed: int) -> str:
+def sid_of(seed: int) -> str:
+    """The same seed, the same sid."""
     return random.Random(f"recording {seed}").randbytes(16).hex()
 
 
-def _said(wanted: ChosenFault) -> dict[str, Any]:
+def said(wanted: ChosenFault) -> dict[str, Any]:
+    """A fault as ``truth.json`` tells it."""
     fault = wanted.fault
     return {
         "name": fault.name,

@@ -135,3 +135,40 @@ def test_into_a_bucket(recpipe, weed):
     line = recpipe("check", place, "--json", env=weed.environment).line
     assert line["verdict"] == "degraded"
     assert line["lost_seconds"] == pytest.approx(ended.line["lost_seconds"], abs=0.1)
+
+
+def test_users_recorded_one_by_one(recpipe, tmp_path):
+    acts = ("--act", "1002:leave@3", "--fault", "missing_file:0@1001/audio")
+    ended = recpipe("simulate", "recording", "-o", tmp_path / "rec", *SMALL, "--users", 2, *acts)
+    assert (ended.code, ended.out) == (0, "")
+    assert "2 users in 4 streams, 12 segments, lost 2.0" in ended.err
+    truth = json.loads((tmp_path / "rec" / "truth.json").read_text())
+    assert [user["uid"] for user in truth["users"]] == ["1001", "1002"]
+    assert set(truth["playlists"]) <= set(names(tmp_path / "rec"))
+
+
+def test_acts_by_chance_are_those_of_the_seed(recpipe, tmp_path):
+    for folder in ("one", "two"):
+        chosen = ("--users", 2, "--random-acts", "--seed", 4)
+        recpipe("simulate", "recording", "-o", tmp_path / folder, *SMALL, *chosen)
+    assert names(tmp_path / "one") == names(tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        pytest.param(("--act", "1001:leave@3"), "--act: only with --users", id="acts of nobody"),
+        pytest.param(("--users", 1, "--act", "1001:dance@3"), "1001:dance@3", id="unknown act"),
+        pytest.param(("--users", 1, "--act", "1001:rotate@3:45"), "one of 0, 90", id="odd turn"),
+        pytest.param(("--users", 1, "--web", "1001:h264"), "vp8 or vp9", id="unknown codec"),
+        pytest.param(("--users", 1, "--bak", 1), "--bak: not with", id="failover parts"),
+        pytest.param(("--users", 1, "--fault", "bom"), "@UID/audio", id="a fault of nobody"),
+        pytest.param(
+            ("--users", 1, "--random-acts", "--act", "1001:leave@3"), "leave them away", id="both"
+        ),
+    ],
+)
+def test_sessions_that_contradict_themselves_are_refused(recpipe, tmp_path, options, why):
+    ended = recpipe("simulate", "recording", "-o", tmp_path / "rec", *SMALL, *options)
+    assert ended.code == 2
+    assert why in ended.err

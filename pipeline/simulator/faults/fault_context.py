@@ -30,7 +30,8 @@ class Case(Struct, frozen=True):
     def other(self, **changed: object) -> Material:
         """The same scene with some fields of its look changed, encoded."""
         look = replace(self.look, **changed)
-        return encode(look, self.material.seconds, self.ffmpeg)
+        made = encode(look, self.material.seconds, self.ffmpeg)
+        return replace(made, phase=self.material.phase)
 
     def pick(self, part: RecordedPart, *, inner: bool = False) -> int:
         """The number of the segment that the argument names; else the untouched one nearest the

@@ -219,7 +219,7 @@ def _spliced(
     whole = part.segments[n]
     segment = _filled(whole, case, stream, other)
     if inside:
-        middle = whole.begin + whole.length // 2 // HZ * HZ  # a key picture stands there
+        middle = _middle(whole)
         old = [u for u in whole.units if u.stream == stream and u.time < middle]
         new = [u for u in segment.units if u.stream == stream and u.time >= middle]
         segment = with_units(whole, stream, (*old, *new))
@@ -228,6 +228,13 @@ def _spliced(
         segment = replace(segment, layout=replace(segment.layout, types=types))
     made = part.with_segment(n, segment)
     return replace(made, encoded=made.encoded | {stream})
+
+
+def _middle(segment: Segment) -> int:
+    """The last key picture of its first half; of sound alone a full second."""
+    half = segment.begin + segment.length // 2
+    keys = [u.time for u in segment.units if u.stream == "video" and u.key and u.time <= half]
+    return max(keys, default=segment.begin + segment.length // 2 // HZ * HZ)
 
 
 def _filled(segment: Segment, case: Case, stream: str, other: Material) -> Segment:

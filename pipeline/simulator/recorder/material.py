@@ -20,6 +20,7 @@ from pipeline.simulator.recorder.values import HZ, Unit
 LONGEST_BLOCK = 64  # seconds; the clock in the picture restarts after them
 WHOLE = 8  # seconds: so long are 375 frames of 48 kHz, and no shorter full second is whole frames
 FRAME = 1024  # samples of an AAC frame
+BLOCKS = 64  # that are kept of each stream
 SPARSE = 5  # pictures left out of every second where the rate varies
 
 _DELIMITERS = {"h264": b"\0\0\0\1\x09", "hevc": b"\0\0\0\1\x46\1"}
@@ -39,6 +40,9 @@ class Look(Struct, frozen=True):
     frozen: bool = False
     silent: bool = False
     sparse: bool = False  # pictures come at irregular times
+    chroma: tuple[int, int] = scene.CHROMA  # U and V of all of a picture
+    tone: int = 0  # Hz of a tone that never stops; 0: there is none
+    turned: int = 0  # degrees anticlockwise, as a phone sends what it holds sideways
 
     @property
     def size(self) -> tuple[int, int]:
@@ -58,32 +62,41 @@ class Look(Struct, frozen=True):
         """One raw picture, as of ``scene.picture``."""
         shown = self.fps // 2 if self.frozen else frame  # between two flashes
         return scene.picture(
-            *(shown, self.width, self.height), fps=self.fps, seed=self.seed, black=self.black
+            *(shown, self.width, self.height),
+            fps=self.fps,
+            seed=self.seed,
+            black=self.black,
+            chroma=self.chroma,
+            turned=self.turned,
         )
 
     def sound(self, seconds: int, first: int = 0) -> bytes:
         """Raw samples of so many seconds from second ``first`` on, as of ``scene.sound``."""
         shape = self.rate, self.channels, self.seed
-        return scene.sound(seconds, *shape, silent=self.silent, first=first)
+        return scene.sound(seconds, *shape, silent=self.silent, first=first, tone=self.tone)
 
 
 class Material(Struct, frozen=True):
     """One block of pictures and of AAC frames, whose end fits its beginning.
 
-    There is a key picture at each full second.
+    There is a key picture at each full second, or ``phase`` ticks before it.
     """
 
     look: Look
     seconds: int
     pictures: tuple[tuple[int, bytes], ...]  # number and access unit
     frames: tuple[bytes, ...]  # with ADTS headers
+    phase: int = 0
 
     def units(self, stream: str, begin: int, end: int) -> tuple[Unit, ...]:
         """The units of one stream that begin between two times, in ticks; sound begins one frame
         early.
         """
-        made = self._pictures(begin, end) if stream == "video" else self._frames(begin, end)
-        return tuple(made)
+        make = self._pictures if stream == "video" else self._frames
+        made = make(begin + self.phase, end + self.phase)
+        if not self.phase:
+            return tuple(made)
+        return tuple(replace(unit, time=unit.time - self.phase) for unit in made)
 
     def _pictures(self, begin: int, end: int) -> Iterator[Unit]:
         fps = self.look.fps
@@ -121,8 +134,14 @@ def block_seconds(duration: float) -> int:
 
 def encode(look: Look, seconds: int, ffmpeg: Ffmpeg) -> Material:
     """A block of so many seconds.  Raises ``MuxingError`` if this ffmpeg lacks an encoder."""
-    seen = replace(look, rate=48000, channels=1, silent=False)
-    heard = Look(seed=look.seed, rate=look.rate, channels=look.channels, silent=look.silent)
+    seen = replace(look, rate=48000, channels=1, silent=False, tone=0)
+    heard = Look(
+        seed=look.seed,
+        rate=look.rate,
+        channels=look.channels,
+        silent=look.silent,
+        tone=look.tone,
+    )
     return Material(
         look, seconds, _pictures(seen, seconds, ffmpeg), _frames(heard, seconds, ffmpeg)
     )
@@ -137,6 +156,29 @@ def webm(look: Look, begin: int, seconds: int, ffmpeg: Ffmpeg) -> bytes:
         first = begin * look.fps
         _feed(argv, ffmpeg, map(look.picture, range(first, first + seconds * look.fps)))
         return output.read_bytes()
+
+
+def webm_stream(look: Look, span: tuple[int, int], stream: str, ffmpeg: Ffmpeg) -> bytes:
+    """A WebM file of one stream between two times (ticks); pictures begin at a key picture."""
+    begin, end = span
+    with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
+        output = Path(folder) / "slice.webm"
+        if stream == "audio":
+            argv = studio.encode_opus(ffmpeg.ffmpeg, output)
+            _feed(argv, ffmpeg, [_cut(look, begin, end)])
+        else:
+            argv = studio.encode_webm(ffmpeg.ffmpeg, output, _form(look))
+            numbers = range(-(-begin * look.fps // HZ), -(-end * look.fps // HZ))
+            _feed(argv, ffmpeg, map(look.picture, numbers))
+        return output.read_bytes()
+
+
+def _cut(look: Look, begin: int, end: int) -> bytes:
+    """Samples of 48 kHz between two times."""
+    first = begin // HZ
+    samples = look.sound(-(-end // HZ) - first, first)
+    one, other = (2 * round((time - first * HZ) * look.rate / HZ) for time in (begin, end))
+    return samples[max(one, 0) : other]
 
 
 def fragmented(stream: bytes, seconds: int, ffmpeg: Ffmpeg) -> tuple[bytes, list[bytes]]:
@@ -160,7 +202,7 @@ def _form(look: Look) -> studio.Pictures:
     return studio.Pictures(look.codec, look.size, look.fps)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=BLOCKS)
 def _pictures(look: Look, seconds: int, ffmpeg: Ffmpeg) -> tuple[tuple[int, bytes], ...]:
     numbers = look.frames(seconds)
     group = look.fps - SPARSE * look.sparse
@@ -174,7 +216,7 @@ def _pictures(look: Look, seconds: int, ffmpeg: Ffmpeg) -> tuple[tuple[int, byte
     return tuple(zip(numbers, units, strict=True))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=BLOCKS)
 def _frames(look: Look, seconds: int, ffmpeg: Ffmpeg) -> tuple[bytes, ...]:
     """The AAC frames of the second of two blocks, so that the end of it fits its beginning."""
     once = look.sound(seconds)

@@ -4,6 +4,7 @@ ffmpeg decodes; nothing is known here of what was recorded.
 """
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ TIMEOUT = 600.0  # seconds
 
 Samples = NDArray[np.int16]
 Times = NDArray[np.float64]
+Decoded = tuple[Times, NDArray[np.int64], NDArray[np.uint8]]
 
 
 class Mark(NamedTuple):
@@ -95,8 +97,13 @@ def _flashes(path: Path, ffmpeg: Ffmpeg) -> tuple[Mark, ...]:
     return tuple(Mark(round(float(times[n]), 4), int(numbers[n])) for n in begins)
 
 
+def sound_of(path: Path, ffmpeg: Ffmpeg) -> Decoded:
+    """Frames of sound as 16-bit samples of ``RATE``, mixed to one channel."""
+    return _decoded(path, ffmpeg, "audio")
+
+
 def _beeps(path: Path, ffmpeg: Ffmpeg) -> tuple[Mark, ...]:
-    times, sizes, raw = _decoded(path, ffmpeg, "audio")
+    times, sizes, raw = sound_of(path, ffmpeg)
     samples = raw.view("<i2")
     counts = sizes // 2
     # every sample in its own place in time: sound may be missing in between
@@ -128,16 +135,22 @@ def second_of(beep: Samples) -> int:
     return round((float(np.argmax(spectrum)) * RATE / size - TONE) / STEP) % SECONDS
 
 
-def _decoded(
-    path: Path, ffmpeg: Ffmpeg, stream: str
-) -> tuple[Times, NDArray[np.int64], NDArray[np.uint8]]:
-    """Time and size of every frame, and their bytes in a row."""
+def _decoded(path: Path, ffmpeg: Ffmpeg, stream: str) -> Decoded:
+    size = (CELLS, ROWS)
+
+    def argv(home: Path) -> list[str]:
+        return studio.take_apart(
+            ffmpeg.ffmpeg, path, home, stream, rate=RATE, part=STRIP, size=size
+        )
+
+    return decoded(argv, ffmpeg)
+
+
+def decoded(argv: Callable[[Path], list[str]], ffmpeg: Ffmpeg) -> Decoded:
+    """Time and size of every frame, and their bytes in a row; ``argv`` is told the folder."""
     with tempfile.TemporaryDirectory(prefix="recpipe-") as folder:
         home = Path(folder)
-        argv = studio.take_apart(
-            ffmpeg.ffmpeg, path, home, stream, rate=RATE, part=STRIP, size=(CELLS, ROWS)
-        )
-        run(argv, env=ffmpeg.env, timeout=TIMEOUT)
+        run(argv(home), env=ffmpeg.env, timeout=TIMEOUT)
         lines = (home / "times").read_text().splitlines()
         raw = np.fromfile(home / "frames", np.uint8)
     base = next((x.partition(":")[2] for x in lines if x.startswith("#tb ")), " 1/1")

@@ -15,7 +15,9 @@ CELLS = 8  # a strip under the band, from BAND to STRIP: the number of the secon
 STRIP = 4  # one part in so many of the height
 LOUD = 8000  # amplitude of a beep, of 32767
 HISS = 20  # amplitude of the noise
+SOFT = 600  # amplitude of a tone: it is no beep
 CANVAS, TILE, INK = 40, 95, 235  # luma
+CHROMA = 108, 148  # U and V
 
 # 7-segment digits: top, upper right, lower right, bottom, lower left, upper left, middle
 _SEGMENTS = dict(zip("0123456789", (63, 6, 91, 79, 102, 109, 125, 7, 127, 111), strict=True))
@@ -32,10 +34,31 @@ _STROKES = (
 Luma = NDArray[np.uint8]
 
 
-def picture(frame: int, width: int, height: int, *, fps: int, seed: int, black: bool) -> bytes:
-    """One picture in YUV 4:2:0 (planar, 8 bits); ``width`` and ``height`` in pixels."""
+def picture(
+    frame: int,
+    width: int,
+    height: int,
+    *,
+    fps: int,
+    seed: int,
+    black: bool,
+    chroma: tuple[int, int] = CHROMA,
+    turned: int = 0,
+) -> bytes:
+    """One picture in YUV 4:2:0 (planar, 8 bits); ``width`` and ``height`` in pixels, as it is
+    stored: ``turned`` so many degrees anticlockwise.
+    """
     if black:
         return bytes([16]) * (width * height) + bytes([128]) * (width * height // 2)
+    if turned % 180:
+        width, height = height, width
+    luma = _luma(frame, width, height, fps=fps, seed=seed)
+    colour = b"".join(bytes([part]) * (width * height // 4) for part in chroma)
+    return np.rot90(luma, turned // 90).tobytes() + colour
+
+
+def _luma(frame: int, width: int, height: int, *, fps: int, seed: int) -> Luma:
+    """Its brightness, upright."""
     second, rest = divmod(frame, fps)
     luma = _background(width, height, seed)
     unit = max(1, width // 60)
@@ -48,8 +71,7 @@ def picture(frame: int, width: int, height: int, *, fps: int, seed: int, black: 
     if rest < LASTS * fps:
         luma[: height // BAND] = INK
     _number(luma[height // BAND : height // STRIP], second)
-    chroma = bytes([128 - 20]) * (width * height // 4) + bytes([128 + 20]) * (width * height // 4)
-    return luma.tobytes() + chroma
+    return luma
 
 
 def pitch(second: int) -> int:
@@ -58,10 +80,18 @@ def pitch(second: int) -> int:
 
 
 def sound(
-    seconds: int, rate: int, channels: int, seed: int, *, silent: bool, first: int = 0
+    seconds: int,
+    rate: int,
+    channels: int,
+    seed: int,
+    *,
+    silent: bool,
+    first: int = 0,
+    tone: int = 0,
 ) -> bytes:
     """16-bit samples (little-endian, interleaved) of so many seconds from second ``first`` on;
     ``rate`` in Hz.
+    Under the beeps there is a ``tone`` of so many Hz, if it is not 0.
     """
     if silent:
         return bytes(2 * seconds * rate * channels)
@@ -70,6 +100,8 @@ def sound(
     beeps = np.zeros((seconds, rate))
     for n in range(seconds):
         beeps[n, : len(time)] = LOUD * np.sin(2 * np.pi * pitch(first + n) * time)
+    if tone:  # whole turns in a second: it goes on without a seam
+        beeps += SOFT * np.sin(2 * np.pi * tone * np.arange(rate) / rate)
     mixed = np.round(noise + beeps.reshape(-1)).astype("<i2")
     return np.repeat(mixed, channels).tobytes()
 

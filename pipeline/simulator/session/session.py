@@ -1,0 +1,162 @@
+"""One simulated session of individual mode, from an order to its files and its truth."""
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pipeline.agora import names
+from pipeline.errors import UsageError
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.simulator.faults.applied import faulty
+from pipeline.simulator.faults.catalogue import FAILOVER, ChosenFault
+from pipeline.simulator.faults.fault_context import Case
+from pipeline.simulator.recorder.material import block_seconds
+from pipeline.simulator.recorder.recorder import Setup, header
+from pipeline.simulator.recorder.values import HZ, Playlist, RecordedPart
+from pipeline.simulator.recording import CNAME, EPOCH, LONGEST, SCHEMA, said, sid_of
+from pipeline.simulator.session import told
+from pipeline.simulator.session.cast import Act, Member, refuse_nonsense
+from pipeline.simulator.session.presence import intervals, views
+from pipeline.simulator.session.tracks import Dialect, Room, Source, Track, record
+
+
+class TrackFault(Struct, frozen=True):
+    """A fault of one stream of one member."""
+
+    uid: str
+    stream: str
+    chosen: ChosenFault
+
+
+class SessionOrder(Struct, frozen=True):
+    """What to simulate.  The same order gives the same bytes with the same ffmpeg."""
+
+    members: tuple[Member, ...]
+    acts: tuple[Act, ...] = ()
+    faults: tuple[TrackFault, ...] = ()
+    duration: float = 60.0  # seconds
+    slice: int = 15  # seconds
+    seed: int = 0
+    epoch: float = EPOCH  # seconds since 1970
+    dialect: Dialect = Dialect()
+    standard: bool = False  # each user has an index over both streams besides
+
+
+class Session(Struct, frozen=True):
+    """A session as it would be stored, and what is true of it."""
+
+    order: SessionOrder
+    room: Room
+    tracks: tuple[told.Told, ...]
+    indexes: tuple[Playlist, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``<sid>_<cname>``."""
+        return names.stem(self.room.sid, self.room.cname)
+
+    @property
+    def parts(self) -> tuple[RecordedPart, ...]:
+        """One for each stream; the indexes over both lie beside the last of them."""
+        made = [one.track.part for one in self.tracks]
+        if self.indexes:
+            files = {index.name: index.data for index in self.indexes}
+            made[-1] = replace(made[-1], files={**made[-1].files, **files})
+        return tuple(made)
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract of ``truth.json``, docs/simulator.md.  Keys are never renamed."""
+        order = self.order
+        return {
+            "schema": SCHEMA,
+            "mode": "individual",
+            "recording": self.name,
+            "sid": self.room.sid,
+            "cname": self.room.cname,
+            "begin_utc": order.epoch,
+            "duration": order.duration,
+            "playlists": [part.playlist.name for part in self.parts],
+            "indexes": [index.name for index in self.indexes],
+            "seed": order.seed,
+            "faults": [
+                {**said(one.chosen), "uid": one.uid, "stream": one.stream} for one in order.faults
+            ],
+            "acts": [told.act(one) for one in order.acts],
+            "verdicts": list(told.worst(self.tracks)),
+            "users": [
+                told.user(m, [t for t in self.tracks if t.member == m], order.epoch)
+                for m in order.members
+            ],
+        }
+
+
+def simulate_session(order: SessionOrder, ffmpeg: Ffmpeg) -> Session:
+    """Make what is asked for; UsageError for an order that contradicts itself."""
+    _examine(order)
+    seconds = block_seconds(order.duration + 1)
+    sid = sid_of(order.seed)
+    room = Room(sid, CNAME, order.epoch, order.slice, seconds, order.dialect, ffmpeg)
+    sources = [
+        Source(room, member, stream) for member in order.members for stream in member.streams
+    ]
+    tracks = tuple(one for source in sources for one in _told(source, order))
+    recorded = {(one.member.uid, one.stream) for one in tracks}
+    for fault in order.faults:
+        if (fault.uid, fault.stream) not in recorded:
+            raise UsageError(f"{fault.chosen.fault.name}@{fault.uid}/{fault.stream}: never sent")
+    indexes = tuple(_indexes(room, tracks)) if order.standard else ()
+    return Session(order, room, tracks, indexes)
+
+
+def _told(source: Source, order: SessionOrder) -> Iterator[told.Told]:
+    """The stream with its faults and its truth, if it was ever sent."""
+    member, stream = source.member, source.stream
+    spans = intervals(member, order.acts, stream, round(order.duration * HZ))
+    sent = [span for span in spans if span.cause is None]
+    made = record(source, sent, tuple(views(member, order.acts)))
+    if made is not None:
+        wanted = [f.chosen for f in order.faults if (f.uid, f.stream) == (member.uid, stream)]
+        yield told.tell_track(_damaged(made, wanted), spans, wanted)
+
+
+def _damaged(track: Track, wanted: Sequence[ChosenFault]) -> Track:
+    """The track with the faults done to it."""
+    if not wanted:
+        return track
+    source, room = track.source, track.source.room
+    setup = Setup(room.sid, source.cname, room.epoch, room.slice, (source.stream,))
+    dice = random.Random(track.part.stem)
+    material = source.material(source.member.look)
+    part = faulty(track.part, wanted, Case("", None, dice, setup, material, room.ffmpeg))
+    if part.delay:
+        paused = ", ".join(w.fault.name for w in wanted)
+        raise UsageError(f"{paused}: in a session nobody waits; let the user leave and come back")
+    return replace(track, part=part)
+
+
+def _indexes(room: Room, tracks: Sequence[told.Told]) -> Iterator[Playlist]:
+    """What standard mode adds for each user: one index over the slices of both streams."""
+    for uid in dict.fromkeys(one.member.uid for one in tracks):
+        parts = [one.track.part for one in tracks if one.member.uid == uid]
+        begins = {segment.name: segment.begin for part in parts for segment in part.segments}
+        listed = [entry for part in parts for entry in part.playlist.entries]
+        listed.sort(key=lambda entry: begins.get(entry.uri, 0))
+        name = names.playlist_name(room.sid, names.stream_cname(room.cname, uid, "av"))
+        segments = tuple(segment for part in parts for segment in part.segments)
+        yield Playlist(name, header(segments), tuple(listed))
+
+
+def _examine(order: SessionOrder) -> None:
+    if not order.members:
+        raise UsageError("a session of nobody: expected one user or more")
+    if not 1 <= order.duration <= LONGEST:
+        raise UsageError(f"a duration of {order.duration:g} s: expected 1 to {LONGEST} seconds")
+    if order.slice < 1:
+        raise UsageError(f"segments of {order.slice} s: expected 1 second or more")
+    refuse_nonsense(order.members, order.acts, order.duration)
+    for fault in order.faults:
+        if fault.chosen.fault.level == FAILOVER:
+            raise UsageError(f"{fault.chosen.fault.name}: only of a recording with --bak")
