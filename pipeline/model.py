@@ -90,8 +90,15 @@ class Rotation(Struct, frozen=True):
 
     width: int
     height: int
-    degrees: int  # anticlockwise
+    degrees: int  # by which they are turned anticlockwise as they are stored
     time: float | None  # seconds since the epoch
+
+
+class Turn(Struct, frozen=True):
+    """From here on the pictures of a segment are turned so far."""
+
+    since: float  # seconds from its beginning
+    degrees: int  # anticlockwise, as they are stored: a player turns them as far clockwise
 
 
 class Segment(Struct, frozen=True):
@@ -152,6 +159,7 @@ class Listed(Struct, frozen=True):
     key: StoredObject | None = None  # the file that holds its key
     init: StoredObject | None = None  # its initialisation section
     init_key: StoredObject | None = None
+    turns: tuple[Turn, ...] = ()  # of its pictures, the first from its beginning; empty: upright
 
     @property
     def name(self) -> str:
@@ -297,6 +305,7 @@ class TrackInfo(Struct, frozen=True):
     height: int | None = None  # pixels
     sample_rate: int | None = None  # Hz
     channels: int | None = None
+    rotation: int | None = None  # degrees clockwise by which players turn its pictures
 
 
 class Reencoded(Struct, frozen=True):

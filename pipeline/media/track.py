@@ -22,6 +22,7 @@ class Lane(Struct, frozen=True):
     # (avc3, hev1: ISO/IEC 14496-15 clauses 5.3.3 and 8.3.3)
     inside: bool = False
     language: str = ""  # ISO 639-2; empty where the source names none
+    turned: int = 0  # degrees anticlockwise, of all its pictures as they are stored
 
     @property
     def syntax(self) -> NalSyntax | None:

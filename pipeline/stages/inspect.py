@@ -14,6 +14,7 @@ from pipeline.media.finding_ids import UNFINISHED
 from pipeline.media.findings import bounded
 from pipeline.media.playlist import parse as playlists
 from pipeline.media.playlist import tags as references
+from pipeline.media.playlist.rotations import turned
 from pipeline.model import (
     MAIN,
     Finding,
@@ -67,7 +68,7 @@ def inspect(
     *ended, last = parts
     parts = [*(_gone_on(part, last.label) for part in ended), last]
     findings = [f for part in parts for f in part.findings]
-    segments = [s for part in parts for s in part.segments]
+    segments = [s for part in parts for s in turned(part.segments)]
     findings += _wrapping_rules(segments, given=bool(keys))
     if all(part.label != MAIN for part in parts):
         detail = f"the main part is missing: the recording begins with {parts[0].label}"

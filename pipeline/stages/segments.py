@@ -131,6 +131,7 @@ def slot_of(listed: Listed, scan: Scan | None) -> Slot:
         part=listed.part,
         listed=listed.listed,
         events=listed.segment.events,
+        turns=listed.turns,
     )
 
 

@@ -137,6 +137,7 @@ def _info(track: mp4.Track, lane: Lane) -> TrackInfo:
         height=track.height if video else None,
         sample_rate=None if video else track.sample_rate,
         channels=None if video else track.channels,
+        rotation=track.rotation if video else None,
     )
 
 

@@ -134,3 +134,29 @@ def test_black_pictures():
         *("-pix_fmt", "yuv420p", "-preset", "veryfast"),
         *("-x264-params", "sps-id=31:aud=1:scenecut=0:threads=1", "pipe:1"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("view", "first"),
+    [
+        pytest.param(commands.UPRIGHT, "scale=320:180", id="as they are"),
+        pytest.param(commands.View(90), "transpose=clock", id="a quarter"),
+        pytest.param(commands.View(180), "hflip,vflip", id="half way round"),
+        pytest.param(commands.View(270), "transpose=cclock", id="three quarters"),
+        pytest.param(
+            commands.View(90, 1.5),
+            r"select=gte(t-start_t\,1.500000),transpose",
+            id="from a time on",
+        ),
+        pytest.param(
+            commands.View(0, 1.5, 2.25),
+            r"select=gte(t-start_t\,1.500000)*lt(t-start_t\,2.250000),scale",
+            id="between two times",
+        ),
+        pytest.param(commands.View(0, 0.0, 2.0), r"select=lt(t-start_t\,2.000000)", id="up to one"),
+    ],
+)
+def test_pictures_are_turned_before_they_are_fitted_in(view, first):
+    options = commands.h264((320, 180), profile="main", level="4", number=3, view=view)
+    assert options["vf"].startswith(first)
+    assert options["vf"].endswith("pad=320:180:(ow-iw)/2:(oh-ih)/2,setsar=1")

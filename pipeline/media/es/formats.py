@@ -21,15 +21,23 @@ class StreamFormat:
 
     codec: Codec
     config: bytes | None = field(compare=False)
+    turned: int | None = 0  # degrees anticlockwise, of pictures; None: it changes on the way
     needs: Hashable = field(init=False)
 
     def __post_init__(self) -> None:
         """The rest follows."""
         object.__setattr__(self, "needs", needs(self.codec, self.config))
 
+    def same_pictures(self, other: "StreamFormat") -> bool:
+        """Whether one decoder can follow both; they may be turned differently."""
+        return self.codec == other.codec and self.needs == other.needs
+
     def __str__(self) -> str:
         """For people."""
-        return self.codec.describe(self.config)
+        said = self.codec.describe(self.config)
+        if self.turned == 0:
+            return said
+        return f"{said}, turned " + ("on the way" if self.turned is None else f"{self.turned}°")
 
 
 def collide(codec: Codec, sets: Iterable[bytes]) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.media.clock import HZ
 from pipeline.media.isobmff.boxes import Box, Node, read_header, top_level
-from pipeline.media.isobmff.track_header import TrackHeader, running_clock, track_header
+from pipeline.media.isobmff.track_header import TrackHeader, matrix_at, running_clock, track_header
 from pipeline.media.malformed import Malformed
 
 MAX_MOOV = 256 << 20  # bytes
@@ -87,6 +87,28 @@ def without_language(moov: bytes) -> list[int]:
     heads = [t.need("mdia", "mdhd") for t in node.children if t.box.type == "trak"]
     places = [(head, 32 if head.version(1) else 20) for head in heads]
     return [head.box.payload[0] + at for head, at in places if head.unpack("H", at) == (0,)]
+
+
+class Shape(NamedTuple):
+    """Where in a movie box the matrix of a track stands, and how large the track is shown."""
+
+    handler: str
+    offset: int  # bytes
+    width: int  # pixels, 16.16 bits
+    height: int
+
+
+def shapes(moov: bytes) -> list[Shape]:
+    """Those of all its tracks, in order; Malformed where one has none."""
+    node = Node(read_header(moov[:16], 0, len(moov), top=True), memoryview(moov)[8:])
+    found = []
+    for trak in (child for child in node.children if child.box.type == "trak"):
+        tkhd, hdlr = trak.need("tkhd"), trak.need("mdia", "hdlr")
+        at = matrix_at(tkhd)
+        width, height = tkhd.unpack("II", at + 36)
+        handler = hdlr.unpack("4s", 8)[0].decode("latin-1")
+        found.append(Shape(handler, tkhd.box.payload[0] + at, width, height))
+    return found
 
 
 def parse_moov(moov: bytes) -> Movie:

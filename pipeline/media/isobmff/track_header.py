@@ -34,6 +34,8 @@ class TrackHeader(Struct, frozen=True, eq=False):
     configuration: bytes  # AudioSpecificConfig for AAC, else the payload of avcC, hvcC, ...
     descriptions: int  # sample entries: more than one when parameters change on the way
     edits: tuple[Edit, ...]
+    # degrees clockwise by which players turn its pictures, None for any other matrix (6.2.2)
+    rotation: int | None
 
 
 def track_header(trak: Node) -> TrackHeader:
@@ -56,7 +58,32 @@ def track_header(trak: Node) -> TrackHeader:
         configuration=configuration,
         descriptions=len(entries),
         edits=_edits(trak.find("edts")),
+        rotation=_rotation(tkhd),
     )
+
+
+def matrix_at(tkhd: Node) -> int:
+    """Where in the payload of a track header its matrix stands (8.3.2); width and height follow."""
+    return 52 if tkhd.version(1) else 40
+
+
+def _rotation(tkhd: Node) -> int | None:
+    """How the matrix turns the track, if it does so about its centre and puts the upper left corner
+    of what is shown at 0.  None as well where the header ends before it.
+    """
+    if len(tkhd.data) < matrix_at(tkhd) + 44:
+        return None
+    a, b, u, c, d, v, x, y, w, width, height = tkhd.unpack("9iII", matrix_at(tkhd))
+    one = 1 << 16
+    directions = {(one, 0): 0, (0, one): 90, (-one, 0): 180, (0, -one): 270}
+    corners = [
+        ((a * right + c * down) // one + x, (b * right + d * down) // one + y)
+        for right in (0, width)
+        for down in (0, height)
+    ]
+    plain = (u, v, w) == (0, 0, 1 << 30) and (c, d) == (-b, a)
+    at_zero = min(corners)[0] == min(corner[1] for corner in corners) == 0
+    return directions.get((a, b)) if plain and at_zero else None
 
 
 def clock(node: Node) -> tuple[int, int]:

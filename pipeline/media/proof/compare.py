@@ -69,7 +69,7 @@ def prove(
         differing = list(_bytes(pair, mine)) if not counted else []
         error, late = _times(pair, movie.timescale) if not counted else (0.0, [])
         worst = max(worst, error)
-        findings += [*counted, *differing, *late, *_config(pair)]
+        findings += [*counted, *differing, *late, *_config(pair), *_rotation(pair)]
         counts &= not counted
         times &= not counted and not late
         data &= not counted and not differing
@@ -253,3 +253,12 @@ def _config(pair: Pair) -> Iterator[Finding]:
     if not right or track.descriptions != 1:
         detail = f"the {lane.codec.kind} configuration of the MP4 is not that of the stream"
         yield Finding("M_CONFIG", Severity.FATAL, pid=lane.pid, detail=detail)
+
+
+def _rotation(pair: Pair) -> Iterator[Finding]:
+    """Players turn the pictures clockwise by as much as they are stored turned anticlockwise."""
+    lane, found = pair.lane, pair.track.rotation
+    if lane.codec.kind == "video" and found != lane.turned:
+        said = "cannot be read" if found is None else f"turns pictures {found}° clockwise"
+        detail = f"its display matrix {said}, expected {lane.turned}°"
+        yield Finding("M_ROTATION", Severity.FATAL, pid=lane.pid, detail=detail)

@@ -16,6 +16,7 @@ from pipeline.media.es.codecs import ENCODED, Carriage, Codec
 from pipeline.media.es.descriptions import Picture
 from pipeline.media.es.formats import StreamFormat
 from pipeline.media.slots.segments import Slot
+from pipeline.media.slots.turns import is_headless
 from pipeline.media.ts.scan import Scan, Stream
 
 GAP = HZ // 2  # ticks: a longer step of the clock begins another run
@@ -30,6 +31,8 @@ class TargetFormat(Struct, frozen=True):
     picture: Picture | None = None  # what its SPS says; None for audio
     delay: int = 0  # ticks from the decoding of the first picture to its presentation
     numbers: frozenset[int] = frozenset()  # ids of the parameter sets of what stays
+    turned: int = 0  # degrees by which the pictures are turned anticlockwise
+    rotated: bool = False  # the formats differ in their rotation alone
 
 
 class Change(Struct, frozen=True):
@@ -106,12 +109,26 @@ def survey(slots: Sequence[Slot], *, mp4: bool = True) -> Survey:
         ):
             one = _wanted(slots, kind, found)
             wanted[kind] = one
-            changes += [
-                Change(number, kind, pid, format)
-                for number, (pid, format) in found.items()
-                if format != one.like
-            ]
+            changes += _changes(slots, one, found)
     return Survey(wanted, tuple(changes))
+
+
+def _changes(
+    slots: Sequence[Slot], wanted: TargetFormat, found: Mapping[int, tuple[int, StreamFormat]]
+) -> Iterator[Change]:
+    """Streams of another format, and pictures that are decoded from those of such a stream."""
+    before: Change | None = None
+    for number, (pid, format) in found.items():
+        change = Change(number, wanted.kind, pid, format)
+        needing = (
+            before is not None
+            and before.number == number - 1
+            and is_headless(slots[number])
+            and before.was.same_pictures(format)
+        )
+        before = change if format != wanted.like or needing else None
+        if before:
+            yield before
 
 
 def _stays(format: StreamFormat, mp4: bool) -> bool:
@@ -132,16 +149,17 @@ def _streams(slots: Sequence[Slot], kind: str) -> dict[int, tuple[int, StreamFor
         mine = list(_of_kind(slot.scan, kind)) if slot.scan else []
         if len(mine) > 1:
             return {}
+        turned = slot.turned if kind == "video" else 0
         for pid, stream, codec in mine:
             if stream.config is not None:
                 told[codec.name] = stream.config
-            found[number] = pid, StreamFormat(codec, told.get(codec.name))
+            found[number] = pid, StreamFormat(codec, told.get(codec.name), turned)
     first: dict[str, bytes | None] = {}
     for _, format in found.values():
         if format.config is not None:
             first.setdefault(format.codec.name, format.config)
     return {
-        number: (pid, StreamFormat(f.codec, f.config or first.get(f.codec.name)))
+        number: (pid, StreamFormat(f.codec, f.config or first.get(f.codec.name), f.turned))
         for number, (pid, f) in found.items()
     }
 
@@ -164,18 +182,41 @@ def _wanted(
         assert slot.scan is not None
         lasts[format] += round(HZ * (slot.duration or 0)) or _span(slot.scan.streams[pid])
         pids.setdefault(format, pid)
-    longest, _ = lasts.most_common(1)[0]
+    steady = [format for format, _ in lasts.most_common() if format.turned is not None]
+    longest = steady[0] if steady else lasts.most_common(1)[0][0]
     like = longest if _can_be_made(longest) else None
     there = [(slots[n].scan, pid) for n, (pid, f) in found.items() if f == like]
     stays = [scan.streams[pid] for scan, pid in there if scan is not None]
     shown = longest.codec.picture(longest.config) if kind == "video" and longest.config else None
-    delay = _delay(stays) if kind == "video" else 0
-    return TargetFormat(kind, pids[longest], like, shown, delay, _numbers(longest.codec, stays))
+    if shown and like is None and _lies(longest, slots, found):
+        shown = replace(shown, width=shown.height, height=shown.width)
+    return TargetFormat(
+        kind,
+        pids[longest],
+        like,
+        shown,
+        _delay(stays) if kind == "video" else 0,
+        _numbers(longest.codec, stays),
+        (like.turned or 0) if like else 0,
+        all(format.same_pictures(longest) for format in lasts),
+    )
+
+
+def _lies(
+    format: StreamFormat, slots: Sequence[Slot], found: Mapping[int, tuple[int, StreamFormat]]
+) -> bool:
+    """Whether pictures of a format are upright only when width and height change places."""
+    turned = format.turned
+    if turned is None:
+        turned = next(slots[n].turns[0].degrees for n, (_, f) in found.items() if f == format)
+    return turned % 180 != 0
 
 
 def _can_be_made(format: StreamFormat) -> bool:
     """Whether our encoder can make this format, so that one decoder can follow both."""
     if format.codec is not ENCODED[format.codec.kind] or format.config is None:
+        return False
+    if format.turned is None:
         return False
     if format.codec.kind == "audio":
         return True
@@ -202,8 +243,8 @@ def _span(stream: Stream) -> int:
 
 def _goes_on(before: Change, change: Change, slots: Sequence[Slot]) -> bool:
     a, b = slots[before.number].scan, slots[change.number].scan
-    if change.was.codec.carriage is Carriage.UNIT:
-        return False  # each file restarts
+    if change.was.codec.carriage is Carriage.UNIT or change.was.turned is None:
+        return False  # each file restarts; each turns at its own time
     if change.number != before.number + 1 or change.was != before.was or change.pid != before.pid:
         return False
     assert a is not None

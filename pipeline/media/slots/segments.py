@@ -14,7 +14,7 @@ from pipeline.media.clock import HZ, Ticks, median, signed
 from pipeline.media.track import NOTHING, Edges, Lane
 from pipeline.media.ts.pes import stuffed
 from pipeline.media.ts.scan import Scan, Stream
-from pipeline.model import Severity, TrackEvent
+from pipeline.model import Severity, TrackEvent, Turn
 
 GAP = HZ // 2  # ticks: a longer silence of a stream is looked into
 ALIKE = 0.15  # seconds by which the lengths of slots differ
@@ -38,6 +38,14 @@ class Slot(Struct, frozen=True, eq=False):
     aside: Scan | None = None  # what was found under its name and does not belong there
     unusable: bool = False  # what stands aside does belong there, and cannot be placed
     events: tuple[TrackEvent, ...] = ()  # streams that begin or come back with it
+    turns: tuple[Turn, ...] = ()  # of its pictures, the first from its beginning; empty: upright
+
+    @property
+    def turned(self) -> int | None:
+        """By how many degrees anticlockwise all of its pictures are turned; None: it changes."""
+        if len(self.turns) > 1:
+            return None
+        return self.turns[0].degrees if self.turns else 0
 
 
 class StreamEnds(Struct, frozen=True, eq=False):

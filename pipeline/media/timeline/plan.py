@@ -27,7 +27,7 @@ from pipeline.media.timeline.order import fitting, in_order, without_copies
 from pipeline.media.timeline.pid_mapping import aligned
 from pipeline.media.timeline.placement import Placer, spread
 from pipeline.media.timeline.slice_names import NEAREST
-from pipeline.media.timeline.tracks import choose
+from pipeline.media.timeline.tracks import choose, with_rotation
 from pipeline.media.track import Lane
 from pipeline.media.ts.scan import Scan
 from pipeline.model import Finding, Severity
@@ -89,6 +89,8 @@ def plan(
     findings += placed.findings
     segments = placed.joined.segments
     segments, said = rebase(segments, lanes)
+    findings += said
+    lanes, said = with_rotation(lanes, segments, one_format=one_format)
     findings += said
     covered = placed.joined.covered
     needed = [replace(s, duration=None) if s.name in covered.whole else s for s in _once(slots)]

@@ -16,7 +16,7 @@ from pipeline.media.slots.segments import Placed
 from pipeline.media.timeline.expected_span import Promise
 from pipeline.media.timeline.failover.overlap import kept_end
 from pipeline.media.timeline.plan import Plan, rebase
-from pipeline.media.timeline.tracks import choose
+from pipeline.media.timeline.tracks import choose, with_rotation
 from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 
@@ -56,7 +56,7 @@ def _runs(
         found = _formats(placed, now)
         said = tuple(
             Finding(
-                CHANGES[lane.codec.kind],
+                _id(found[lane.pid], now[lane.pid]),
                 Severity.WARNING,
                 placed.slot.name,
                 lane.pid,
@@ -77,6 +77,11 @@ def _runs(
     yield run, turned
 
 
+def _id(found: StreamFormat, before: StreamFormat) -> str:
+    rotated = found.same_pictures(before) and found.turned != before.turned
+    return "ROTATION" if rotated else CHANGES[found.codec.kind]
+
+
 def _formats(placed: Placed, before: dict[int, StreamFormat]) -> dict[int, StreamFormat]:
     """Formats by PID; a stream without a configuration keeps the one it had."""
     found = {}
@@ -84,7 +89,8 @@ def _formats(placed: Placed, before: dict[int, StreamFormat]) -> dict[int, Strea
         stream, last = placed.stream(pid), before.get(pid)
         if stream.codec is None or (stream.config is None and last and last.codec == stream.codec):
             continue
-        found[pid] = StreamFormat(stream.codec, stream.config)
+        turned = placed.slot.turned if stream.codec.kind == "video" else 0
+        found[pid] = StreamFormat(stream.codec, stream.config, turned)
     return found
 
 
@@ -97,6 +103,7 @@ def _plan(
     others = {lane.pid for lane in whole.lanes if lane.codec.kind not in kinds}
     lanes, said = choose(scans)
     lanes = tuple(lane for lane in lanes if lane.pid in there - others)
+    lanes, _ = with_rotation(lanes, placed)
     findings = [f for f in said if f.severity == Severity.FATAL and f.pid not in others]
     ends_here = placed[-1] is not whole.placed[-1]
     if before:

@@ -1,7 +1,7 @@
 """Which elementary streams become tracks, and whether they stay the same throughout."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -13,6 +13,7 @@ from pipeline.media.clock import HZ, median, signed
 from pipeline.media.es.codecs import Codec, is_data
 from pipeline.media.es.formats import collide, needs
 from pipeline.media.finding_ids import CHANGES
+from pipeline.media.slots.segments import Placed
 from pipeline.media.timeline.pid_mapping import program_codecs
 from pipeline.media.track import Lane
 from pipeline.media.ts import psi
@@ -53,6 +54,34 @@ def choose(
         detail = "no audio or video in any segment"
         findings.append(Finding("ES_ABSENT", Severity.FATAL, detail=detail))
     return tuple(sorted(lanes, key=lambda lane: lane.codec.kind != "video")), findings
+
+
+def with_rotation(
+    lanes: Sequence[Lane], placed: Sequence[Placed], *, one_format: bool = True
+) -> tuple[tuple[Lane, ...], list[Finding]]:
+    """The lanes with the rotation of their pictures, the most frequent one where they differ, which
+    is a finding unless the plan is to be divided.
+    """
+    made: list[Lane] = []
+    findings: list[Finding] = []
+    for lane in lanes:
+        held = [segment.slot for segment in placed if lane.pid in segment.stamps]
+        found = Counter(slot.turned for slot in held)
+        if lane.codec.kind == "video" and found.keys() - {0}:
+            degrees = found.most_common(1)[0][0] or 0
+            findings += _rotation(lane, degrees, steady=len(found) == 1, one_format=one_format)
+            lane = replace(lane, turned=degrees)
+        made.append(lane)
+    return tuple(made), findings
+
+
+def _rotation(lane: Lane, degrees: int, *, steady: bool, one_format: bool) -> Iterator[Finding]:
+    if steady:
+        detail = f"pictures are stored turned {degrees}° anticlockwise: players turn them back"
+        yield Finding("ROTATION", Severity.INFO, pid=lane.pid, detail=detail)
+    elif one_format:
+        detail = f"pictures are turned on the way, the MP4 tells {degrees}° of all of them"
+        yield Finding("ROTATION", Severity.WARNING, pid=lane.pid, detail=detail)
 
 
 def _program_rules(scans: Sequence[Scan], listed: Sequence[Scan]) -> Iterator[Finding]:

@@ -49,6 +49,21 @@ def places(data: Bytes, turns: Mapping[int, Sequence[int]]) -> list[CutPoint]:
     ]
 
 
+def entries(data: Bytes, pid: int) -> list[tuple[int, CutPoint]]:
+    """Where decoding of a stream of pictures can begin, behind its first picture: the raw PTS
+    there, and the cut in front of it; the other streams are cut next to that time.
+    """
+    packets = columns(framing(data).rows)
+    near = {other: _entries(packets, other) for other in _elementary(packets)}
+    own = near.get(pid)
+    if own is None:
+        return []
+    return [
+        (pts, CutPoint(row, {o: e.nearest(row, pts)[0] for o, e in near.items()} | {pid: row}))
+        for row, pts in zip(own.rows[own.enter].tolist(), own.pts[own.enter].tolist(), strict=True)
+    ]
+
+
 class _Entries(Struct, frozen=True, eq=False):
     """The PES of a stream that have a time: packets, when they are shown, and whether decoding can
     begin there.

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.choices import Format, OnChange
 from pipeline.media.slots.format_changes import restarted, survey
 from pipeline.media.slots.segments import Slot
-from pipeline.model import Finding, Reencoded
+from pipeline.media.slots.turns import seen, vary
+from pipeline.model import Finding, Reencoded, Severity
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.segments import LocalSegment, slots_of, with_slots
 
@@ -34,16 +36,39 @@ def conform(
     :func:`pipeline.stages.conform.rewrite.rewritten`.  StorageError if a segment's file changed.
     """
     segments = with_slots(segments, restarted(slots_of(segments)))
+    segments, said = _turned(segments, on_change, format)
     if on_change is OnChange.FAIL or not _changes(slots_of(segments), on_change, format):
-        return Conformed(segments)
+        return Conformed(segments, said)
     from pipeline.stages.conform.rewrite import rewritten
 
-    return rewritten(segments, folder, ffmpeg, on_change=on_change, format=format)
+    made = rewritten(segments, folder, ffmpeg, on_change=on_change, format=format)
+    return replace(made, findings=(*said, *made.findings))
+
+
+def _turned(
+    segments: Sequence[LocalSegment], on_change: OnChange, format: Format
+) -> tuple[tuple[LocalSegment, ...], tuple[Finding, ...]]:
+    """The segments with what their pictures show of turns, as far as the format can tell it."""
+    slots = [seen(slot) for slot in slots_of(segments)]
+    if not any(slot.turns for slot in slots):
+        return with_slots(segments, slots), ()
+    said: tuple[Finding, ...] = ()
+    if format is not Format.MP4:
+        if format is Format.TS and any(slot.turned != 0 for slot in slots):
+            detail = "pictures are turned, which a transport stream cannot tell: players show them"
+            said = (Finding("ROTATION", Severity.WARNING, detail=f"{detail} as they are stored"),)
+        slots = [replace(slot, turns=()) for slot in slots]
+    elif on_change is OnChange.FAIL and vary(slots):
+        detail = "pictures are turned on the way: a change of video format is refused"
+        said = (Finding("ROTATION", Severity.FATAL, detail=detail),)
+    return with_slots(segments, slots), said
 
 
 def _changes(slots: Sequence[Slot], on_change: OnChange, format: Format) -> bool:
     """Whether anything is to be cut or re-encoded."""
     if on_change is OnChange.SPLIT:
+        return True
+    if vary(slots):
         return True
     if any(slot.scan and any(s.turns for s in slot.scan.streams.values()) for slot in slots):
         return True

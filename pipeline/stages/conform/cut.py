@@ -1,5 +1,6 @@
 """Segments inside which another format begins are cut there, before the plan is made."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pipeline.media.clock import HZ, Bytes, signed
 from pipeline.media.es.codecs import Carriage
 from pipeline.media.slots.format_changes import by_segment, survey
 from pipeline.media.slots.segments import Slot
+from pipeline.media.slots.turns import within
 from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.packets import PACKET, framing
 from pipeline.media.ts.scan import Scan, Stream, scan
@@ -32,7 +34,7 @@ def cut_inside(segments: Sequence[LocalSegment], folder: Path) -> tuple[LocalSeg
         whole = read(segment)
         where = places(whole, turns)
         datas = cut(whole, where)
-        for slot, data in zip(_parts(segment.slot, where, datas), datas, strict=True):
+        for slot, data in zip(parts(segment.slot, where, datas), datas, strict=True):
             new.append(written(segment, slot, folder / f"{len(new)}.cut", data))
     return tuple(new)
 
@@ -42,7 +44,7 @@ def _turns(slot: Slot) -> dict[int, tuple[int, ...]]:
     return {pid: stream.turns for pid, stream in streams.items() if stream.turns}
 
 
-def _parts(slot: Slot, where: Sequence[CutPoint], datas: Sequence[Bytes]) -> list[Slot]:
+def parts(slot: Slot, where: Sequence[CutPoint], datas: Sequence[Bytes]) -> list[Slot]:
     """The slots of the parts of a segment; their EXTINF follows from where they begin."""
     before = slot.scan
     assert before is not None
@@ -59,6 +61,7 @@ def _parts(slot: Slot, where: Sequence[CutPoint], datas: Sequence[Bytes]) -> lis
             duration=end - start if slot.duration else None,
             discontinuity=slot.discontinuity and not n,
             utc=slot.utc + start if slot.utc is not None else None,
+            turns=within(slot.turns, start, end if n + 1 < len(scans) else math.inf),
         )
         for n, (name, one, start, end) in enumerate(zip(names, scans, since, ends, strict=True))
     ]

@@ -5,40 +5,36 @@ Nothing else is touched.  Times are ticks of 90 kHz.
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pipeline.errors import MuxingError
-from pipeline.media.clock import BASE, HZ, MODULO, Ticks, median, signed
-from pipeline.media.containers.unwrap import Opened
+from pipeline.media.clock import HZ, MODULO, Ticks, median, signed
 from pipeline.media.es import adts
-from pipeline.media.es.codecs import ENCODED, Carriage
+from pipeline.media.es.codecs import ENCODED
 from pipeline.media.es.formats import StreamFormat
 from pipeline.media.es.sps import NUMBERS
 from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.format_changes import Change, Survey, TargetFormat
-from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.mux import Sample
-from pipeline.media.ts.replace_streams import samples, spliced
+from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Reencoded, Severity
-from pipeline.muxing import commands
-from pipeline.muxing.locate import Ffmpeg
-from pipeline.muxing.run import Muxer
-from pipeline.storage.names import printable
+from pipeline.stages.conform.encoding import (
+    RATE,
+    Source,
+    encoded,
+    pictures_as,
+    private,
+    sound_as,
+)
+from pipeline.stages.conform.upright import views
 
-RATE = 48000  # Hz of sound of which nothing can stay
-PROFILES = {66: "baseline", 77: "main"}
-STALL = 600.0  # seconds an encoder may take nothing: it decodes ahead
-FIRST = 0x100  # PID of the only stream ffmpeg writes
 GAP = 0.05  # seconds without sound: more than two frames
 SHORT = 0.1  # seconds of sound that may be missing without a finding
-FULL_HD = 1920 * 1088  # pixels
 CODE = b"\0\0\0\1"
 SLICE = b"\x88\x80"
 BASELINE = bytes.fromhex("6742c00aa6117b011000000300100000030140f1226118")  # any valid SPS
@@ -54,18 +50,6 @@ class Encoded(Struct, frozen=True, eq=False):
     reencoded: tuple[Reencoded, ...] = ()
 
 
-class Source(Struct, frozen=True, eq=False):
-    """What is re-encoded, and with what; without ``ffmpeg`` stand-ins with the same times are made
-    instead.
-    """
-
-    slots: Sequence[Slot]
-    survey: Survey
-    read: Callable[[int], Opened]  # a segment by its number
-    folder: Path  # for temporary files
-    ffmpeg: Ffmpeg | None
-
-
 def reencode(source: Source) -> Encoded:
     """Re-encode every run of changes, each picture or stretch of sound compared with what it was.
     Where ffmpeg fails, findings say what is missing.  FfmpegMissingError if it lacks a decoder,
@@ -78,8 +62,12 @@ def reencode(source: Source) -> Encoded:
     for run in source.survey.runs(source.slots):
         wanted = source.survey.wanted[run[0].kind]
         video = wanted.kind == "video"
-        codec = _pictures_as(wanted, numbers[run[0].was]) if video else _sound_as(wanted)
-        new, complaint = _encoded(source, run, codec) if source.ffmpeg else ([], "")
+        if video:
+            seen = views(source.slots, run[0], wanted)
+            codecs = [pictures_as(wanted, numbers[run[0].was], view) for view in seen]
+        else:
+            codecs = [sound_as(wanted)]
+        new, complaint = encoded(source, run, codecs) if source.ffmpeg else ([], "")
         if complaint:
             name = source.slots[run[0].number].name
             detail = f"its decoder says: {complaint}"
@@ -103,91 +91,6 @@ def _numbers(survey: Survey) -> dict[StreamFormat, int]:
     free = [n for n in range(NUMBERS - 1, -1, -1) if n not in taken] or [NUMBERS - 1]
     formats = dict.fromkeys(change.was for change in survey.changes if change.kind == "video")
     return {was: free[min(n, len(free) - 1)] for n, was in enumerate(formats)}
-
-
-def _encoded(
-    source: Source, run: Sequence[Change], codec: Mapping[str, object]
-) -> tuple[list[Sample], str]:
-    """The PES that ffmpeg makes of a run, empty where it fails; and the last of its messages."""
-    assert source.ffmpeg is not None
-    output = source.folder / "run.ts"
-    private = _private(run[0])
-    argv = commands.reencode(
-        source.ffmpeg.ffmpeg,
-        output,
-        demuxer=source.read(run[0].number).demuxer if private else "mpegts",
-        stream=f"{run[0].kind[0]}:0" if private else f"i:{run[0].pid}",
-        codec=codec,
-    )
-    try:
-        with Muxer(argv, env=source.ffmpeg.env, stall=STALL) as muxer:
-            for change in run:
-                piece = source.read(change.number)
-                muxer.write([piece.file if private else _alone(piece, change)])
-            said = muxer.finish()
-        made = samples(np.fromfile(output, np.uint8), FIRST)
-        if private:  # the transport stream we made of it begins that much later
-            made = [replace(s, pts=s.pts + BASE, dts=s.dts + BASE) for s in made]
-        return made, _complaint(said, source, run)
-    except MuxingError as error:
-        return [], printable(str(error))
-    finally:
-        output.unlink(missing_ok=True)
-
-
-def _private(change: Change) -> bool:
-    """Whether only another container carries the codec: ffmpeg cannot read our transport stream of
-    it.
-    """
-    return change.was.codec.carriage is Carriage.UNIT
-
-
-def _complaint(said: str, source: Source, run: Sequence[Change]) -> str:
-    """The last message of ffmpeg that is not about other streams than the one that is encoded, as
-    it reads all of them.
-    """
-    scans = [(scan, c.pid) for c in run if (scan := source.slots[c.number].scan)]
-    beside = {
-        f"[{stream.codec.name} "
-        for scan, own in scans
-        for pid, stream in scan.streams.items()
-        if stream.codec is not None and pid != own
-    }
-    beside.add("    Last message repeated ")
-    lines = [line for line in said.splitlines() if not line.startswith(tuple(beside))]
-    return printable(lines[-1]) if lines else ""
-
-
-def _alone(piece: Opened, change: Change) -> bytes:
-    """A transport stream; if made of another container, only the wanted stream: ffmpeg would guess
-    what the others are.
-    """
-    if not piece.file:
-        return piece.data.tobytes()
-    return spliced(
-        piece.data, {change.pid: (change.pid, change.was.codec.stream_type)}, ()
-    ).tobytes()
-
-
-def _sound_as(wanted: TargetFormat) -> dict[str, object]:
-    if wanted.like is None or wanted.like.config is None:
-        return commands.aac(RATE, None)
-    header = adts.read(wanted.like.config)
-    return commands.aac(header.rate, header.channels)
-
-
-def _pictures_as(wanted: TargetFormat, number: int) -> dict[str, object]:
-    shown = wanted.picture
-    if shown is None:
-        return commands.h264(None, profile="high", level="5.1", number=number)
-    stays = wanted.like is not None
-    level = shown.level / 10 if stays else 4.0 if shown.width * shown.height <= FULL_HD else 5.1
-    return commands.h264(
-        (shown.width // 2 * 2, shown.height // 2 * 2),
-        profile=PROFILES.get(shown.profile, "high") if stays else "high",
-        level=f"{level:g}",
-        number=number,
-    )
 
 
 class _Times(Struct, frozen=True, eq=False):
@@ -220,7 +123,7 @@ def _times(source: Source, run: Sequence[Change]) -> _Times:
     exact = last.codec.unit_ticks(last.config) if last.codec else None
     if exact is not None:
         behind = last.tail * exact
-    elif _private(run[-1]):  # one packet of sound in each PES
+    elif private(run[-1]):  # one packet of sound in each PES
         behind = median(np.diff(old[-1])) if len(old[-1]) > 1 else HZ / 50
     else:  # how much its last PES holds is not known: all that comes out, if nothing follows
         behind = math.inf
@@ -231,7 +134,7 @@ def _times(source: Source, run: Sequence[Change]) -> _Times:
         nearer = min(behind, HZ / 2 if behind == math.inf else behind + HZ / 2)
         behind = step if 0 < step < nearer else behind
     over = end + behind - float(old[0].min()) - _pictures_last(source, run[-1])
-    if _private(run[-1]) and len(run) == 1 and 0 < over < 2 * behind:
+    if private(run[-1]) and len(run) == 1 and 0 < over < 2 * behind:
         behind -= over  # what fills the last packets up would push the next segment away
     return _Times(base, old, end + behind)
 
@@ -369,8 +272,10 @@ def _said(
     source: Source, change: Change, one: Reencoded, mine: Sequence[Sample]
 ) -> Iterator[Finding]:
     """Findings about what was done, and what could not be decoded."""
-    own = not _private(change) and change.was.codec.copied
-    id = CHANGES[change.was.codec.kind] if own else "ES_CODEC"
+    own = not private(change) and change.was.codec.copied
+    rotated = change.kind == "video" and source.survey.wanted["video"].rotated
+    id = "ROTATION" if rotated else CHANGES[change.was.codec.kind]
+    id = id if own else "ES_CODEC"
     detail = f"{one.was}, {one.units} units of {one.seconds:g} s"
     yield Finding(
         id, Severity.WARNING, one.segment, change.pid, 1, detail, f"re-encoded as {one.now}"

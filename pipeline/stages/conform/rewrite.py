@@ -12,14 +12,16 @@ from pipeline.media.clock import Bytes, median, signed
 from pipeline.media.es.codecs import ENCODED, codec_of
 from pipeline.media.slots.format_changes import Change, Survey, begun_anew, by_segment, survey
 from pipeline.media.slots.segments import Slot
+from pipeline.media.slots.turns import upright, vary
 from pipeline.media.ts.mux import MuxStream
 from pipeline.media.ts.replace_streams import spliced
 from pipeline.media.ts.scan import Scan
-from pipeline.model import Severity
+from pipeline.model import Severity, Turn
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.conform.conform import Conformed
 from pipeline.stages.conform.cut import WHOLE, borders, cut_between, cut_inside, scanned
-from pipeline.stages.conform.reencode import Encoded, Source, reencode
+from pipeline.stages.conform.encoding import Source
+from pipeline.stages.conform.reencode import Encoded, reencode
 from pipeline.stages.segments import (
     LocalSegment,
     read,
@@ -58,7 +60,7 @@ def rewritten(
     for number in by_segment(found.changes):
         one = _Anew(number, slots[number], found, made)
         data = _rewritten(one, read(segments[number]), listed)
-        slot = replace(one.slot, scan=_scanned(one, data))
+        slot = replace(one.slot, scan=_scanned(one, data), turns=_turns(one))
         new[number] = written(segments[number], slot, folder / f"{number}.reencoded", data)
     for number in _behind(found, slots):
         new[number] = replace(new[number], slot=_begun(new[number].slot))
@@ -83,6 +85,13 @@ class _Anew(Struct, frozen=True):
     def old(self) -> Sequence[Change]:
         """The streams of the segment that are replaced."""
         return by_segment(self.found.changes)[self.number]
+
+
+def _turns(one: _Anew) -> tuple[Turn, ...]:
+    """How its pictures are turned: new ones as those that stay."""
+    if all(change.kind != "video" for change in one.old):
+        return one.slot.turns
+    return upright([Turn(0.0, one.found.wanted["video"].turned)])
 
 
 def _begun(slot: Slot) -> Slot:
@@ -128,6 +137,10 @@ def _cut(
 ) -> Sequence[LocalSegment]:
     """Cut segments with two formats; for several files, so that no unit stands in two of them."""
     segments = cut_inside(segments, folder)
+    if vary(slots_of(segments)):
+        from pipeline.stages.conform.turns import cut_at_turns
+
+        segments = cut_at_turns(segments, folder, apart=on_change is OnChange.SPLIT)
     return cut_between(segments, folder) if on_change is OnChange.SPLIT else segments
 
 

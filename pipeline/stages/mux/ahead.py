@@ -30,6 +30,7 @@ from pipeline.media.timeline.foreseen import Foreseen
 from pipeline.media.timeline.plan import Plan
 from pipeline.media.ts.transport_stream import TransportStream, row_of
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.rotation import tell_rotation
 from pipeline.muxing.run import Muxer
 from pipeline.stages.mux.command import OutputSpec, command, feed_of, opening
 from pipeline.stages.mux.converted import Converted, Tally, lanes_of
@@ -249,6 +250,7 @@ class _Pass(Generic[Proof]):
         for one in written:
             one.result()
         messages = self._muxer.finish()
+        tell_rotation(self._asked.output, self._lanes)
         made = self._tally.converted()
         made = replace(made, command=tuple(self._asked.argv), messages=messages)
         return made, self._asked.prove(self._asked.output, made, self._go_on)

@@ -17,6 +17,7 @@ from pipeline.media.stitch.stitcher import Changed, Stitched, Stitcher
 from pipeline.media.timeline.plan import Plan
 from pipeline.muxing.languages import tell_languages
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.rotation import tell_rotation
 from pipeline.muxing.run import Muxer
 from pipeline.stages.mux.ahead import Ahead, Proof
 from pipeline.stages.mux.command import OutputSpec, command, feed_of, opening
@@ -75,6 +76,7 @@ def convert(
             tally.add(placed, stitched)
         pending.result()
         messages = muxer.finish()
+    tell_rotation(output, lanes)
     if wanted.marks.chapters:
         tell_languages(output)
     fed = replace(tally.converted(), command=tuple(argv), messages=messages)

@@ -36,7 +36,40 @@ def test_a_track_of_pictures():
         "configuration": AVCC,
         "descriptions": 1,
         "edits": (Edit(60, -1, 1.0), Edit(240, 100, 1.0)),
+        "rotation": None,  # its header ends before the matrix
     }
+
+
+ONE = 1 << 16
+WIDE = 320 * ONE, 180 * ONE
+
+
+def tkhd(*matrix: int, version: int = 0, size: tuple[int, int] = WIDE) -> bytes:
+    data = struct.pack(">QQIIQ" if version else ">5I", 0, 0, 7, 0, 0) + bytes(16)
+    return full("tkhd", f"{len(data)}s9i2I", data, *matrix, *size, version=version)
+
+
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize(
+    ("matrix", "degrees"),
+    [
+        pytest.param((ONE, 0, 0, 0, ONE, 0, 0, 0, 1 << 30), 0, id="upright"),
+        pytest.param((0, ONE, 0, -ONE, 0, 0, WIDE[1], 0, 1 << 30), 90, id="clockwise"),
+        pytest.param((-ONE, 0, 0, 0, -ONE, 0, *WIDE, 1 << 30), 180, id="upside down"),
+        pytest.param((0, -ONE, 0, ONE, 0, 0, 0, WIDE[0], 1 << 30), 270, id="anticlockwise"),
+        pytest.param((0, ONE, 0, -ONE, 0, 0, 0, 0, 1 << 30), None, id="out of sight"),
+        pytest.param((-ONE, 0, 0, 0, ONE, 0, WIDE[0], 0, 1 << 30), None, id="mirrored"),
+        pytest.param((2 * ONE, 0, 0, 0, 2 * ONE, 0, 0, 0, 1 << 30), None, id="twice as large"),
+        pytest.param((ONE, 0, 1, 0, ONE, 0, 0, 0, 1 << 30), None, id="in perspective"),
+        pytest.param((ONE, 0, 0, 0, ONE, 0, 0, 0, 0), None, id="without a last 1"),
+    ],
+)
+def test_how_players_turn_a_track(matrix, degrees, version):
+    old = full("tkhd", "5I", 0, 0, 7, 0, 0)
+    assert old in PICTURES
+    turned = PICTURES.replace(old, tkhd(*matrix, version=version))
+    turned = len(turned).to_bytes(4, "big") + turned[4:]
+    assert track_header(node(turned)).rotation == degrees
 
 
 def test_a_track_of_sound():

@@ -74,6 +74,7 @@ def track(
         chunk_offsets=np.array(offsets, np.int64),
         chunk_samples=np.array(per_chunk, np.uint32),
         edits=(),
+        rotation=0,
     )
 
 
@@ -276,6 +277,8 @@ def test_sound_without_its_own_stamp_follows_the_one_before():
         pytest.param(
             1, {"configuration": bytes.fromhex("0988")}, [("M_CONFIG", None, 257)], id="AAC Main"
         ),
+        pytest.param(0, {"rotation": 90}, [("M_ROTATION", None, 256)], id="turned"),
+        pytest.param(0, {"rotation": None}, [("M_ROTATION", None, 256)], id="no matrix one knows"),
         pytest.param(
             0, {"edits": (Edit(84_000, 0, 1.0),)}, [("M_TIME", None, None)], id="an edit hides one"
         ),

@@ -15,7 +15,8 @@ from pipeline.media.slots.format_changes import survey
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import scan
 from pipeline.model import Severity
-from pipeline.stages.conform.reencode import SHORT, Source, reencode
+from pipeline.stages.conform.encoding import Source
+from pipeline.stages.conform.reencode import SHORT, reencode
 from tests import recordings as r
 
 STEREO = replace(r.AV_B, channels=2)

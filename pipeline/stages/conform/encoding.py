@@ -1,0 +1,149 @@
+"""ffmpeg run over what is to be re-encoded: what it is fed, and what it is told to make.
+
+Times are ticks of 90 kHz.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pipeline.errors import MuxingError
+from pipeline.media.clock import BASE
+from pipeline.media.containers.unwrap import Opened
+from pipeline.media.es import adts
+from pipeline.media.es.codecs import Carriage
+from pipeline.media.slots.format_changes import Change, Survey, TargetFormat
+from pipeline.media.slots.segments import Slot
+from pipeline.media.ts.mux import Sample
+from pipeline.media.ts.replace_streams import samples, spliced
+from pipeline.muxing import commands
+from pipeline.muxing.locate import Ffmpeg
+from pipeline.muxing.run import Muxer
+from pipeline.stages.conform.upright import lead
+from pipeline.storage.names import printable
+
+RATE = 48000  # Hz of sound of which nothing can stay
+PROFILES = {66: "baseline", 77: "main"}
+STALL = 600.0  # seconds an encoder may take nothing: it decodes ahead
+FIRST = 0x100  # PID of the only stream ffmpeg writes
+FULL_HD = 1920 * 1088  # pixels
+
+
+class Source(Struct, frozen=True, eq=False):
+    """What is re-encoded, and with what; without ``ffmpeg`` stand-ins with the same times are made
+    instead.
+    """
+
+    slots: Sequence[Slot]
+    survey: Survey
+    read: Callable[[int], Opened]  # a segment by its number
+    folder: Path  # for temporary files
+    ffmpeg: Ffmpeg | None
+
+
+def encoded(
+    source: Source, run: Sequence[Change], codecs: Sequence[Mapping[str, object]]
+) -> tuple[list[Sample], str]:
+    """The PES that ffmpeg makes of a run, one behind the other of each codec, empty where it fails;
+    and the last of its messages.
+    """
+    before = lead(source.slots, run[0]) if run[0].kind == "video" else []
+    made, complaints = [], []
+    for codec in codecs:
+        new, complaint = _as(source, run, before, codec)
+        made += new
+        complaints += [complaint] if complaint else []
+    return made, "".join(complaints[-1:])
+
+
+def _as(
+    source: Source, run: Sequence[Change], before: Sequence[int], codec: Mapping[str, object]
+) -> tuple[list[Sample], str]:
+    """What ffmpeg makes of a run and of the segments in front of it from which it is decoded."""
+    assert source.ffmpeg is not None
+    output = source.folder / "run.ts"
+    whole = private(run[0])
+    argv = commands.reencode(
+        source.ffmpeg.ffmpeg,
+        output,
+        demuxer=source.read(run[0].number).demuxer if whole else "mpegts",
+        stream=f"{run[0].kind[0]}:0" if whole else f"i:{run[0].pid}",
+        codec=codec,
+    )
+    try:
+        with Muxer(argv, env=source.ffmpeg.env, stall=STALL) as muxer:
+            for number in before:
+                muxer.write([_alone(source.read(number), run[0])])
+            for change in run:
+                piece = source.read(change.number)
+                muxer.write([piece.file if whole else _alone(piece, change)])
+            said = muxer.finish()
+        made = samples(np.fromfile(output, np.uint8), FIRST)
+        if whole:  # the transport stream we made of it begins that much later
+            made = [replace(s, pts=s.pts + BASE, dts=s.dts + BASE) for s in made]
+        return made, _complaint(said, source, run)
+    except MuxingError as error:
+        return [], printable(str(error))
+    finally:
+        output.unlink(missing_ok=True)
+
+
+def private(change: Change) -> bool:
+    """Whether only another container carries the codec: ffmpeg cannot read our transport stream of
+    it.
+    """
+    return change.was.codec.carriage is Carriage.UNIT
+
+
+def _complaint(said: str, source: Source, run: Sequence[Change]) -> str:
+    """The last message of ffmpeg that is not about other streams than the one that is encoded, as
+    it reads all of them.
+    """
+    scans = [(scan, c.pid) for c in run if (scan := source.slots[c.number].scan)]
+    beside = {
+        f"[{stream.codec.name} "
+        for scan, own in scans
+        for pid, stream in scan.streams.items()
+        if stream.codec is not None and pid != own
+    }
+    beside.add("    Last message repeated ")
+    lines = [line for line in said.splitlines() if not line.startswith(tuple(beside))]
+    return printable(lines[-1]) if lines else ""
+
+
+def _alone(piece: Opened, change: Change) -> bytes:
+    """A transport stream; if made of another container, only the wanted stream: ffmpeg would guess
+    what the others are.
+    """
+    if not piece.file:
+        return piece.data.tobytes()
+    return spliced(
+        piece.data, {change.pid: (change.pid, change.was.codec.stream_type)}, ()
+    ).tobytes()
+
+
+def sound_as(wanted: TargetFormat) -> dict[str, object]:
+    """What ffmpeg is told to make of sound."""
+    if wanted.like is None or wanted.like.config is None:
+        return commands.aac(RATE, None)
+    header = adts.read(wanted.like.config)
+    return commands.aac(header.rate, header.channels)
+
+
+def pictures_as(wanted: TargetFormat, number: int, view: commands.View) -> dict[str, object]:
+    """What ffmpeg is told to make of pictures, with parameter sets of this id."""
+    shown = wanted.picture
+    if shown is None:
+        return commands.h264(None, profile="high", level="5.1", number=number, view=view)
+    stays = wanted.like is not None
+    level = shown.level / 10 if stays else 4.0 if shown.width * shown.height <= FULL_HD else 5.1
+    return commands.h264(
+        (shown.width // 2 * 2, shown.height // 2 * 2),
+        profile=PROFILES.get(shown.profile, "high") if stays else "high",
+        level=f"{level:g}",
+        number=number,
+        view=view,
+    )
