@@ -1,22 +1,24 @@
 """``recpipe simulate service``: a stand-in for Agora's REST API that really records."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline import config
-from pipeline.cli import options, output, quantities
+from pipeline.cli import options, output, quantities, simulated_session
 from pipeline.cli.record import account
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.agora.schema.storage import StorageConfig
+    from pipeline.simulator.recorder.material import Look, Material
     from pipeline.simulator.service.chaos import Chaos
     from pipeline.simulator.service.notifications import Tell
-    from pipeline.simulator.service.service import Encode, Note, Open, Service
+    from pipeline.simulator.service.service import Encode, Keep, Note, Open, Service
+    from pipeline.simulator.session.tracks import Webm
     from pipeline.storage import Storage
 
 BLOCK = 24  # seconds of picture and sound that are encoded once and then repeated
@@ -62,6 +64,13 @@ BLOCK = 24  # seconds of picture and sound that are encoded once and then repeat
     type=float,
     metavar="SECONDS",
     help="Age of a recording at which the last user leaves: it ends after maxIdleTime.",
+)
+@simulated_session.act
+@simulated_session.web
+@click.option(
+    "--truth",
+    metavar="DIR",
+    help="Write here as <sid>.json what is true of each recording in individual mode.",
 )
 @click.option(
     "--slow-stop",
@@ -164,6 +173,7 @@ def _service(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "
     from pipeline.simulator.service.gateway import Customer
     from pipeline.simulator.service.requests import Conduct
     from pipeline.simulator.service.service import Service
+    from pipeline.simulator.session.cast import parse_act
 
     leap = time.time() - time.monotonic()
     return Service(
@@ -175,6 +185,8 @@ def _service(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "
             users_leave=chosen["users_leave"],
             slow_stop=chosen["slow_stop"],
             backup=chosen["backup"],
+            acts=tuple(map(parse_act, chosen["acts"])),
+            web=dict(map(simulated_session.web_user, chosen["web"])),
         ),
         _stores(chosen),
         _studio(chosen["ffmpeg"], closing),
@@ -182,6 +194,8 @@ def _service(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "
         tell=_hooks(chosen, chaos, closing),
         note=_notes(chosen["log"], closing),
         chaos=chaos,
+        browser=_browser(chosen["ffmpeg"]),
+        keep=_truths(chosen["truth"]),
     )
 
 
@@ -213,7 +227,39 @@ def _studio(ffmpeg: str | None, closing: ExitStack) -> "Encode":
 
     found = locate(ffmpeg)
     pool = closing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="studio"))
-    return lambda look: pool.submit(encode, look, BLOCK, found)
+
+    def made(looks: "Sequence[Look]") -> "Mapping[Look, Material]":
+        return {look: encode(look, BLOCK, found) for look in looks}
+
+    return lambda looks: pool.submit(made, looks)
+
+
+def _browser(ffmpeg: str | None) -> "Webm":
+    """What a user of a browser sends."""
+    from pipeline.muxing.locate import locate
+    from pipeline.simulator.recorder.material import webm_stream
+
+    found = locate(ffmpeg)
+    return lambda look, span, stream: webm_stream(look, span, stream, found)
+
+
+def _truths(folder: str | None) -> "Keep":
+    """Writes what is true of each recording of users into a folder."""
+    if folder is None:
+        return lambda _, __: None
+    import json
+    from pathlib import Path
+
+    from pipeline.storage.names import printable
+    from pipeline.storage.oserrors import os_errors
+
+    def keep(sid: str, truth: Mapping[str, Any]) -> None:
+        with os_errors(f"write {printable(folder)}"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            text = json.dumps(truth, indent=1, ensure_ascii=False) + "\n"
+            (Path(folder) / f"{sid}.json").write_text(text, encoding="utf-8")
+
+    return keep
 
 
 def _hooks(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "Tell":

@@ -8,6 +8,20 @@ if TYPE_CHECKING:
     from pipeline.simulator.recorder.material import Look
     from pipeline.simulator.session.session import Session, SessionOrder, TrackFault
 
+act = click.option(
+    "--act",
+    "acts",
+    metavar="UID:WHAT@SECONDS[:ARG]",
+    multiple=True,
+    help="What a user does: join, leave, mute, unmute, camera_off, camera_on, share, unshare,"
+    " rotate (0, 90, 180 or 270) or resize (WxH).  May be given more than once.",
+)
+web = click.option(
+    "--web",
+    metavar="UID[:vp8|vp9]",
+    multiple=True,
+    help="A user who comes by a browser and is stored as WebM.  May be given more than once.",
+)
 OPTIONS = (
     click.option(
         "--users",
@@ -15,23 +29,11 @@ OPTIONS = (
         metavar="N",
         help="Record so many users one by one (individual mode), as 1001, 1002 and so on.",
     ),
-    click.option(
-        "--act",
-        "acts",
-        metavar="UID:WHAT@SECONDS[:ARG]",
-        multiple=True,
-        help="What a user does: join, leave, mute, unmute, camera_off, camera_on, share, unshare,"
-        " rotate (0, 90, 180 or 270) or resize (WxH).  May be given more than once.",
-    ),
+    act,
     click.option(
         "--random-acts", is_flag=True, help="Draw what the users do; the same for the same --seed."
     ),
-    click.option(
-        "--web",
-        metavar="UID[:vp8|vp9]",
-        multiple=True,
-        help="A user who comes by a browser and is stored as WebM.  May be given more than once.",
-    ),
+    web,
     click.option(
         "--standard", is_flag=True, help="Write an index over both streams of each user as well."
     ),
@@ -62,7 +64,7 @@ def order(chosen: dict[str, Any], look: "Look", slice: int, epoch: float) -> "Se
             made, faults=faults, epoch=epoch, standard=made.standard or chosen["standard"]
         )
     acts = tuple(map(parse_act, chosen["acts"]))
-    members = crew(users, look, look.seed, acts=acts, web=dict(map(_web, chosen["web"])))
+    members = crew(users, look, look.seed, acts=acts, web=dict(map(web_user, chosen["web"])))
     return SessionOrder(
         members, acts, faults, duration, slice, look.seed, epoch, standard=chosen["standard"]
     )
@@ -101,7 +103,8 @@ def _refuse(chosen: dict[str, Any]) -> None:
         )
 
 
-def _web(given: str) -> tuple[str, str]:
+def web_user(given: str) -> tuple[str, str]:
+    """A uid and a codec."""
     from pipeline.simulator.session.cast import WEB_CODECS
 
     uid, colon, codec = given.partition(":")

@@ -1,6 +1,7 @@
 """Recorders that run together: one for each playlist of a recording."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -10,10 +11,43 @@ from pipeline.simulator.recorder.recorder import Recorder, Setup
 from pipeline.simulator.recorder.values import RecordedPart
 
 
+class Member(Protocol):
+    """What records one playlist, as :class:`Recorder` does."""
+
+    shelf: Shelf
+
+    @property
+    def begin(self) -> int:
+        """When it began, in ticks."""
+
+    @property
+    def now(self) -> int:
+        """How far it is, in ticks."""
+
+    @property
+    def epoch(self) -> float:
+        """Seconds since 1970 at tick 0."""
+
+    def advance(self, seconds: float) -> None:
+        """Record so many seconds more."""
+
+    def stop(self) -> RecordedPart:
+        """Store the last slice, and end the playlist."""
+
+    def kill(self) -> RecordedPart:
+        """Write nothing more."""
+
+    def take_over(self, after: float) -> "Member":
+        """The one that goes on so many seconds later."""
+
+    def part(self) -> RecordedPart:
+        """What is stored so far."""
+
+
 class Ensemble(Struct, frozen=True):
     """Does what a :class:`Recorder` does, with several of them on one clock; errors as of those."""
 
-    members: tuple[Recorder, ...]
+    members: tuple[Member, ...]
 
     @classmethod
     def of(cls, setups: Sequence[Setup], material: Material, shelf: Shelf) -> "Ensemble":
@@ -33,7 +67,7 @@ class Ensemble(Struct, frozen=True):
     @property
     def epoch(self) -> float:
         """Seconds since 1970 at tick 0."""
-        return self.members[0].setup.epoch
+        return self.members[0].epoch
 
     def advance(self, seconds: float) -> None:
         """Record so many seconds more."""

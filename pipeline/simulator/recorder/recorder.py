@@ -127,6 +127,11 @@ class Recorder:
     def __post_init__(self) -> None:
         self.now = self.begin
 
+    @property
+    def epoch(self) -> float:
+        """Seconds since 1970 at tick 0."""
+        return self.setup.epoch
+
     def advance(self, seconds: float) -> None:
         """Record so many seconds more."""
         self._refuse_if_over()

@@ -1,21 +1,26 @@
-"""One recording of the stand-in, from the answer to start until its service has left."""
+"""One recording of the stand-in until its service left.  Long: its states depend on each other."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle
 from typing import Any
 
 from pipeline.agora import names
+from pipeline.agora.schema.requests import INDIVIDUAL
 from pipeline.errors import RecpipeError, UsageError
-from pipeline.simulator.recorder.material import Material
+from pipeline.simulator.recorder.material import Look, Material
 from pipeline.simulator.recorder.parts import Ensemble
 from pipeline.simulator.recorder.publish import Backup, Shelf
 from pipeline.simulator.recorder.recorder import Setup
 from pipeline.simulator.recorder.values import HZ, RecordedPart
+from pipeline.simulator.service import crowd
 from pipeline.simulator.service.notifications import Teller, milliseconds
-from pipeline.simulator.service.requests import MIXED, Conduct, StartOrder
+from pipeline.simulator.service.requests import MIXED, Conduct, RecordedStreams, StartOrder
+from pipeline.simulator.session.live import TrackRecorder
+from pipeline.simulator.session.tracks import Studio, Webm, no_browser
 
 READY = 2.0  # seconds of recording until everything is said to be ready
 MOVING = 8.0  # seconds until another server has taken over
@@ -36,10 +41,11 @@ class Live:
 
     order: StartOrder
     conduct: Conduct
-    material: "Future[Material]"
+    material: "Future[Mapping[Look, Material]]"
     shelf: Shelf  # the folder of fileNamePrefix
     tell: Teller
     moves: tuple[float, ...] = ()
+    browser: Webm = no_browser  # makes what users of browsers send
     began: float | None = field(init=False, default=None)  # on the clock, when there was material
     parts: list[RecordedPart] = field(init=False, default_factory=list)
     error: RecpipeError | None = field(init=False, default=None)
@@ -49,6 +55,7 @@ class Live:
     onhold: bool = field(init=False, default=False)  # of a web page
     _backup: Backup | None = field(init=False, default=None)  # what is there alone
     _recorder: Ensemble | None = field(init=False, default=None)
+    _crews: list[list[TrackRecorder]] = field(init=False, default_factory=list)
     _back: float | None = field(init=False, default=None)  # when another server has taken over
     _events: "list[tuple[float, Callable[[float], None]]]" = field(init=False, default_factory=list)
     _age: float = field(init=False, default=0.0)
@@ -136,26 +143,64 @@ class Live:
             return
         order = self.order
         try:
-            material = self.material.result()
+            made = self.material.result()
         except RecpipeError as error:
             self.error = error
             return
-        epoch, slice = round(now, 3), self.conduct.slice
-        setups = [Setup(order.sid, t.cname, epoch, slice, t.streams) for t in order.tracks]
         self.began = now
-        self._recorder = Ensemble.of(setups, material, self.shelf)
+        self._recorder = self._recorders(made, round(now, 3))
+        self._crews += [crew] if (crew := self._crew()) else []
         if order.mode == "web":
             self.tell(70, now, recorderStartTime=milliseconds(now))
         else:
             self.tell(40, now, status=0)
         self.tell(30, now, status=0)
         self._starts(now, now)
+        self._expect_users()
         for at in (*self.conduct.kills, *self.moves):
             self._expect(at, self._kill)
         self._expect(MINUTE, self._progress)
         if self.conduct.users_leave is not None:
             idle = order.config.max_idle_time or IDLE
             self._expect(self.conduct.users_leave + idle, self._idle)
+
+    def _recorders(self, made: Mapping[Look, Material], epoch: float) -> Ensemble:
+        """One of all users, or one for each stream of each."""
+        order, slice = self.order, self.conduct.slice
+        if order.mode in INDIVIDUAL:
+            studio = Studio(made.__getitem__, self.browser)
+            return Ensemble(
+                crowd.recorders(order, self.conduct, self.shelf, epoch=epoch, studio=studio)
+            )
+        setups = [Setup(order.sid, t.cname, epoch, slice, t.streams) for t in self._tracks]
+        return Ensemble.of(setups, made[order.look], self.shelf)
+
+    def _expect_users(self) -> None:
+        """Tell of streams that begin and end, when they do."""
+        for recorder, track in zip(self._crew(), self._tracks, strict=False):
+            for at, sent, anew in crowd.changes(self.conduct, recorder):
+                if at > 0:
+                    self._expect(at, partial(self._changed, track, sent=sent, anew=anew))
+
+    def _changed(self, track: RecordedStreams, age: float, *, sent: bool, anew: bool) -> None:
+        at = self._moment(age)
+        kind = 43 if track.streams == ("audio",) else 44
+        whose = {"streamUid": track.uid, "state": 0 if sent else 1}
+        self.tell(kind, at, **whose, UtcMs=milliseconds(at))
+        if anew and not self.away:
+            self._start(track, at, at)
+
+    def truth(self) -> dict[str, Any] | None:
+        """What is true of users that are recorded one by one, on all servers; else None."""
+        if not self._crews:
+            return None
+        epoch = self._crews[0][0].epoch
+        return crowd.told(self.order, self.conduct, self._crews, epoch=epoch).as_json()
+
+    def _crew(self) -> list[TrackRecorder]:
+        """Those of users recorded one by one."""
+        members = self._recorder.members if self._recorder else ()
+        return [one for one in members if isinstance(one, TrackRecorder)]
 
     def _expect(self, at: float, event: Callable[[float], None]) -> None:
         self._events.append((at, event))
@@ -198,6 +243,7 @@ class Live:
         except UsageError as error:
             self.error = error
             return
+        self._crews += [crew] if (crew := self._crew()) else []
         self._back = self._recorder.begin / HZ
         self._expect(self._back, self._return)
 
@@ -210,13 +256,18 @@ class Live:
         self._starts(self._moment(age), self._moment(stored))
 
     def _starts(self, at: float, before: float) -> None:
+        crew = self._crew()
+        for number, track in enumerate(self._tracks):
+            if not crew or crew[number].is_sent:
+                self._start(track, at, before)
+
+    def _start(self, track: RecordedStreams, at: float, before: float) -> None:
         both = {"startUtcMs": milliseconds(at), "discontinueUtcMs": milliseconds(before)}
-        for track in self.order.tracks:
-            whose = {"mixedAllUser": track.uid == MIXED, "streamUid": track.uid}
-            self.tell(42, at, **both, **whose, trackType=track.kind)
+        whose = {"mixedAllUser": track.uid == MIXED, "streamUid": track.uid}
+        self.tell(42, at, **both, **whose, trackType=track.kind)
 
     def _progress(self, age: float) -> None:
-        made = max(1, self._recorder.now if self._recorder else 1) * len(self.order.tracks)
+        made = max(1, self._recorder.now if self._recorder else 1) * len(self._tracks)
         stored = sum(s.length for part in self._all_parts() for s in part.segments)
         self.tell(33, self._moment(age), progress=min(10_000, stored * 10_000 // made))
         self._expect(age + MINUTE, self._progress)
@@ -264,6 +315,10 @@ class Live:
         self.tell(1, at, **said, errorMsg="upload failed")
         self.tell(11, at, exitStatus=FAILED)
 
+    @property
+    def _tracks(self) -> tuple[RecordedStreams, ...]:
+        return crowd.streams(self.order, self.conduct)
+
     def _moment(self, age: float) -> float:
         """Seconds since 1970, in the time of the recording."""
         return (self.began or 0.0) + age
@@ -279,11 +334,11 @@ class Live:
             yield from self._recorder.parts()
 
     def _path(self) -> str:
-        track = self.order.tracks[0]
+        track = self._tracks[0]
         return self.order.prefix + names.playlist_name(self.order.sid, track.cname)
 
     def _entries(self) -> Iterator[dict[str, Any]]:
-        for part, track in zip(self._all_parts(), cycle(self.order.tracks), strict=False):
+        for part, track in zip(self._all_parts(), cycle(self._tracks), strict=False):
             if part.segments:
                 yield {
                     "fileName": self.order.prefix + part.playlist.name,

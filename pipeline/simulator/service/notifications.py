@@ -22,6 +22,8 @@ _NAMES: Mapping[int, tuple[str, int]] = {  # msgName, serviceType
     40: ("recorder_started", 1),
     41: ("recorder_leave", 1),
     42: ("recorder_slice_start", 1),
+    43: ("recorder_audio_stream_state_changed", 1),
+    44: ("recorder_video_stream_state_changed", 1),
     70: ("web_recorder_started", 6),
     71: ("web_recorder_stopped", 6),
 }

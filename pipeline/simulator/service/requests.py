@@ -1,8 +1,9 @@
 """The settings of a recording of the stand-in: from its request, and from the command line."""
 
+from collections.abc import Mapping
 from itertools import count, islice
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from pipeline.agora import names
 from pipeline.agora.schema.recording import EVERYONE, RecordingConfig
@@ -10,6 +11,7 @@ from pipeline.agora.schema.requests import INDIVIDUAL, StartRequest
 from pipeline.agora.schema.storage import StorageConfig
 from pipeline.simulator.recorder.material import Look
 from pipeline.simulator.recorder.values import STREAMS
+from pipeline.simulator.session.cast import Act
 
 SMALLEST, SLOWEST = 64, 7  # of pictures the simulator can make: pixels, pictures a second
 WIDTH, HEIGHT, FPS = 360, 640, 15  # Agora's defaults: pixels, pictures a second
@@ -26,6 +28,8 @@ class Conduct(Struct, frozen=True):
     users_leave: float | None = None  # all users leave when the recording is so old
     slow_stop: float = 0.0  # until everything is uploaded; speed does not shorten it
     backup: float | None = None  # until the backup cloud forwards its files; nor this
+    acts: tuple[Act, ...] = ()  # of users recorded one by one, in each such recording
+    web: Mapping[str, str] = field(default_factory=dict)  # codec by uid of those with a browser
 
 
 class RecordedStreams(Struct, frozen=True):

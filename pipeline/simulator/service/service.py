@@ -6,7 +6,7 @@ It has no network.  :meth:`Service.answer` takes a request and gives a reply; ti
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -23,6 +23,7 @@ from pipeline.agora.schema.values import masked
 from pipeline.errors import RecpipeError
 from pipeline.simulator.recorder.material import Look, Material
 from pipeline.simulator.recorder.publish import Shelf
+from pipeline.simulator.service import crowd
 from pipeline.simulator.service.chaos import Chaos
 from pipeline.simulator.service.gateway import (
     ADDRESSES,
@@ -41,6 +42,7 @@ from pipeline.simulator.service.gateway import (
 from pipeline.simulator.service.live_recording import Live
 from pipeline.simulator.service.notifications import Tell, Teller, milliseconds
 from pipeline.simulator.service.requests import Conduct, StartOrder
+from pipeline.simulator.session.tracks import Webm, no_browser
 from pipeline.storage import Storage
 
 LIFE = 300.0  # seconds in which a resource has to be used
@@ -54,7 +56,8 @@ WEB_PAGE = 1  # scene
 HERE = "127.0.0.1"  # where notifications come from
 
 Open: TypeAlias = Callable[[StorageConfig], Storage]
-Encode: TypeAlias = Callable[[Look], "Future[Material]"]
+Encode: TypeAlias = Callable[[Sequence[Look]], "Future[Mapping[Look, Material]]"]
+Keep: TypeAlias = Callable[[str, Mapping[str, Any]], None]
 Note: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 
@@ -79,7 +82,9 @@ class Service:
     """The service for one customer.  Calls may come from several threads.
 
     ``open`` gives the store that a request's bucket stands for, ``encode`` makes the material,
-    ``note`` gets each request without secrets, ``now`` is the clock in seconds since 1970.
+    ``note`` gets each request without secrets,
+    ``browser`` makes what users of one send, ``keep`` gets the sid and the truth of what is over,
+    ``now`` is the clock in seconds since 1970.
     """
 
     account: Customer
@@ -90,9 +95,12 @@ class Service:
     tell: Tell = lambda _: None
     note: Note = lambda _: None
     chaos: Chaos = field(default_factory=Chaos)
+    browser: Webm = no_browser
+    keep: Keep = lambda _, __: None
     lives: list[Live] = field(init=False, default_factory=list)
     _resources: dict[str, Resource] = field(init=False, default_factory=dict)
     _rate: Rate = field(init=False, default_factory=Rate)
+    _kept: set[str] = field(init=False, default_factory=set)
     _lock: threading.RLock = field(init=False, default_factory=threading.RLock)
 
     @property
@@ -106,6 +114,15 @@ class Service:
             now = self.now()
             for live in self.lives:
                 live.advance(now)
+                self._keep_truth(live)
+
+    def _keep_truth(self, live: Live) -> None:
+        """What is true of a recording of users one by one that is over."""
+        if live.over is not None and live.order.sid not in self._kept:
+            self._kept.add(live.order.sid)
+            truth = live.truth()
+            if truth is not None:
+                self.keep(live.order.sid, truth)
 
     def close(self) -> None:
         """Stop all recordings, so that none is left unfinished."""
@@ -114,6 +131,7 @@ class Service:
                 live.stop(self.now())
             for live in self.lives:
                 live.forward()
+                self._keep_truth(live)
 
     def answer(self, asked: HttpRequest) -> Reply:
         """The reply to a request; an error of Agora's is a reply as well."""
@@ -204,10 +222,11 @@ class Service:
         live = Live(
             order,
             self.conduct,
-            self.encode(order.look),
+            self.encode(tuple(crowd.looks(order, self.conduct))),
             Shelf(storage, order.prefix),
             Teller(self.tell, body.cname, body.uid, order.sid),
             self.chaos.moves(),
+            self.browser,
         )
         self.lives.append(live)
         live.advance(self.now())

@@ -20,7 +20,7 @@ from pipeline.simulator.recording import CNAME, EPOCH, LONGEST, SCHEMA, said, si
 from pipeline.simulator.session import told
 from pipeline.simulator.session.cast import Act, Member, refuse_nonsense
 from pipeline.simulator.session.presence import intervals, views
-from pipeline.simulator.session.tracks import Dialect, Room, Source, Track, record
+from pipeline.simulator.session.tracks import Dialect, Room, Source, Studio, Track, record
 
 
 class TrackFault(Struct, frozen=True):
@@ -98,11 +98,12 @@ def simulate_session(order: SessionOrder, ffmpeg: Ffmpeg) -> Session:
     _examine(order)
     seconds = block_seconds(order.duration + 1)
     sid = sid_of(order.seed)
-    room = Room(sid, CNAME, order.epoch, order.slice, seconds, order.dialect, ffmpeg)
+    studio = Studio.of(ffmpeg, seconds)
+    room = Room(sid, CNAME, order.epoch, order.slice, order.dialect, studio)
     sources = [
         Source(room, member, stream) for member in order.members for stream in member.streams
     ]
-    tracks = tuple(one for source in sources for one in _told(source, order))
+    tracks = tuple(one for source in sources for one in _told(source, order, ffmpeg))
     recorded = {(one.member.uid, one.stream) for one in tracks}
     for fault in order.faults:
         if (fault.uid, fault.stream) not in recorded:
@@ -111,7 +112,7 @@ def simulate_session(order: SessionOrder, ffmpeg: Ffmpeg) -> Session:
     return Session(order, room, tracks, indexes)
 
 
-def _told(source: Source, order: SessionOrder) -> Iterator[told.Told]:
+def _told(source: Source, order: SessionOrder, ffmpeg: Ffmpeg) -> Iterator[told.Told]:
     """The stream with its faults and its truth, if it was ever sent."""
     member, stream = source.member, source.stream
     spans = intervals(member, order.acts, stream, round(order.duration * HZ))
@@ -119,10 +120,10 @@ def _told(source: Source, order: SessionOrder) -> Iterator[told.Told]:
     made = record(source, sent, tuple(views(member, order.acts)))
     if made is not None:
         wanted = [f.chosen for f in order.faults if (f.uid, f.stream) == (member.uid, stream)]
-        yield told.tell_track(_damaged(made, wanted), spans, wanted)
+        yield told.tell_track(_damaged(made, wanted, ffmpeg), spans, wanted)
 
 
-def _damaged(track: Track, wanted: Sequence[ChosenFault]) -> Track:
+def _damaged(track: Track, wanted: Sequence[ChosenFault], ffmpeg: Ffmpeg) -> Track:
     """The track with the faults done to it."""
     if not wanted:
         return track
@@ -130,7 +131,7 @@ def _damaged(track: Track, wanted: Sequence[ChosenFault]) -> Track:
     setup = Setup(room.sid, source.cname, room.epoch, room.slice, (source.stream,))
     dice = random.Random(track.part.stem)
     material = source.material(source.member.look)
-    part = faulty(track.part, wanted, Case("", None, dice, setup, material, room.ffmpeg))
+    part = faulty(track.part, wanted, Case("", None, dice, setup, material, ffmpeg))
     if part.delay:
         paused = ", ".join(w.fault.name for w in wanted)
         raise UsageError(f"{paused}: in a session nobody waits; let the user leave and come back")

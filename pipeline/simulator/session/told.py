@@ -9,7 +9,7 @@ from pipeline.agora import names
 from pipeline.simulator.faults import catalogue
 from pipeline.simulator.faults.catalogue import ChosenFault
 from pipeline.simulator.recorder import palette
-from pipeline.simulator.recorder.values import HZ, Unit
+from pipeline.simulator.recorder.values import HZ, RecordedPart, Unit
 from pipeline.simulator.session.cast import Act, Member
 from pipeline.simulator.session.presence import Interval
 from pipeline.simulator.session.tracks import PAUSE, Track
@@ -29,6 +29,7 @@ class Told(Struct, frozen=True):
     marks: tuple[int, ...]  # ticks at which a flash or a beep begins that is left
     faults: tuple[ChosenFault, ...]
     verdicts: tuple[str, ...]
+    parts: tuple[RecordedPart, ...]  # that of the track, and those of other servers
 
     @property
     def member(self) -> Member:
@@ -41,19 +42,26 @@ class Told(Struct, frozen=True):
         return self.track.source.stream
 
 
-def tell_track(track: Track, spans: Sequence[Interval], faults: Sequence[ChosenFault]) -> Told:
-    """The truth about one track that was to be sent at these times."""
-    part = track.part
-    truth = tell([part])
-    units = sorted((u for s in part.segments for u in s.units), key=lambda unit: unit.time)
+def tell_track(
+    track: Track,
+    spans: Sequence[Interval],
+    faults: Sequence[ChosenFault],
+    *,
+    more: tuple[RecordedPart, ...] = (),
+) -> Told:
+    """The truth about one track that was to be sent at these times, and went on in ``more``."""
+    parts = (track.part, *more)
+    truth = tell(parts)
+    units = sorted((u for p in parts for s in p.segments for u in s.units), key=lambda u: u.time)
     sent = tuple(_sent(units))
-    lost, doubt = any(truth.lost_seconds.values()), any(undecided([part]).values())
+    lost, doubt = any(truth.lost_seconds.values()), any(undecided(parts).values())
     verdicts = catalogue.verdicts(faults, lost=lost, doubt=doubt)
     if verdicts == ("degraded",) and not truth.duration:
         verdicts = ("rejected",)
-    marks = sorted(u.time + u.mark for u in survivors(part) if u.mark is not None)
+    left = (unit for part in parts for unit in survivors(part))
+    marks = sorted({unit.time + unit.mark for unit in left if unit.mark is not None})
     absences = tuple(_absences(sent, spans))
-    return Told(track, truth, sent, absences, tuple(marks), tuple(faults), verdicts)
+    return Told(track, truth, sent, absences, tuple(marks), tuple(faults), verdicts, parts)
 
 
 def _sent(units: Sequence[Unit]) -> Iterator[Interval]:
@@ -112,18 +120,19 @@ def user(member: Member, tracks: Sequence[Told], epoch: float) -> dict[str, Any]
 
 
 def _stream(one: Told, epoch: float) -> dict[str, Any]:
-    stream, part = one.stream, one.track.part
+    stream, parts = one.stream, one.parts
     marks = "flashes" if stream == "video" else "beeps"
     turns = [_turn(turn.time, turn.look.size, turn.look.turned, epoch) for turn in one.track.turns]
     return {
-        "playlist": part.playlist.name,
+        "playlist": parts[0].playlist.name,
+        "parts": [part.playlist.name for part in parts],
         "sent": [_span(span, epoch) for span in one.sent],
         "absences": [{**_span(span, epoch), "cause": span.cause} for span in one.absences],
         "rotations": turns if stream == "video" else [],
         "lost": [to_builtins(loss) for loss in one.truth.losses],
         "lost_seconds": one.truth.lost_seconds[stream],
-        "undecided_seconds": undecided([part])[stream],
-        "unseen": any(w.fault.unseen for w in one.faults) or beyond_evidence([part]),
+        "undecided_seconds": undecided(parts)[stream],
+        "unseen": any(w.fault.unseen for w in one.faults) or beyond_evidence(parts),
         "samples": one.truth.samples.get(stream),
         marks: [round(mark / HZ, 3) for mark in one.marks],
         "faults": [wanted.fault.name for wanted in one.faults],

@@ -5,12 +5,14 @@ comes for 15 s; then the next one begins behind DISCONTINUITY and START.  A shor
 inside a slice, or between two of them that are listed without a word.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.agora import names
+from pipeline.errors import UsageError
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.simulator.recorder.material import FRAME, Look, Material, encode, webm_stream
 from pipeline.simulator.recorder.recorder import header
@@ -31,12 +33,36 @@ INTERRUPTION = 15 * HZ  # ticks without anything, and the stream begins anew
 PAUSE = HZ // 20  # ticks: more than units are apart that follow each other
 
 
+# a WebM file of a stream, between two times (ticks)
+Webm: TypeAlias = Callable[[Look, tuple[int, int], str], bytes]
+
+
 class Dialect(Struct, frozen=True):
     """How recorders differ that all do as Agora documents it."""
 
     milliseconds: bool = False  # TIME in milliseconds since 1970, not in 17 digits
     rotate_first: bool = False  # ROTATE in front of DISCONTINUITY
     restarts: bool = False  # the clock restarts behind an interruption
+
+
+def no_browser(look: Look, span: tuple[int, int], stream: str) -> bytes:
+    """Nobody comes by one: raises UsageError."""
+    raise UsageError("nothing here makes WebM of what a browser sends")
+
+
+class Studio(Struct, frozen=True):
+    """Where what is sent is made."""
+
+    encode: Callable[[Look], Material]
+    webm: Webm
+
+    @classmethod
+    def of(cls, ffmpeg: Ffmpeg, seconds: int) -> "Studio":
+        """With so many seconds of material, repeated as often as needed."""
+        return cls(
+            lambda look: encode(look, seconds, ffmpeg),
+            lambda look, span, stream: webm_stream(look, span, stream, ffmpeg),
+        )
 
 
 class Room(Struct, frozen=True):
@@ -46,9 +72,8 @@ class Room(Struct, frozen=True):
     cname: str
     epoch: float  # seconds since 1970 at which the recording begins
     slice: int  # seconds
-    seconds: int  # of material to be encoded
     dialect: Dialect
-    ffmpeg: Ffmpeg
+    studio: Studio
 
 
 class Source(Struct, frozen=True):
@@ -57,16 +82,21 @@ class Source(Struct, frozen=True):
     room: Room
     member: Member
     stream: str
+    bak: int | None = None  # the failover
 
     @property
     def cname(self) -> str:
         """What stands for the channel in its names."""
         return names.stream_cname(self.room.cname, self.member.uid, self.stream)
 
+    @property
+    def playlist(self) -> str:
+        """The name of its playlist."""
+        return names.playlist_name(self.room.sid, self.cname, bak=self.bak)
+
     def material(self, look: Look) -> Material:
         """What is sent with this look."""
-        made = encode(look, self.room.seconds, self.room.ffmpeg)
-        return replace(made, phase=self.member.phase)
+        return replace(self.room.studio.encode(look), phase=self.member.phase)
 
 
 class Turn(Struct, frozen=True):
@@ -84,30 +114,34 @@ class Track(Struct, frozen=True):
     turns: tuple[Turn, ...]
 
 
-def record(source: Source, sent: Sequence[Interval], views: Sequence[View]) -> Track | None:
-    """The stream; None if it was never sent, for then nothing is stored."""
-    units, turns = _sent(source, sent, views)
+def record(
+    source: Source, sent: Sequence[Interval], views: Sequence[View], before: Track | None = None
+) -> Track | None:
+    """The stream, or what of it follows a part that is stored already; None if there is nothing of
+    it.  All turns are told, those ``before`` as well.
+    """
+    if before is not None:
+        last = before.part.segments[-1]
+        sent = [replace(s, begin=max(s.begin, last.begin + last.length)) for s in sent]
+    units, turns = _sent(source, [s for s in sent if s.begin < s.end], views, before)
     if not units:
         return None
-    slices = _slices(source, units, turns)
-    segments = tuple(_segments(source, slices))
+    slices = _slices(source, units, turns, before)
+    segments = tuple(_segments(source, slices, before))
     entries = tuple(_entry(source, *pair, turns) for pair in zip(segments, slices, strict=True))
-    listing = Playlist(
-        names.playlist_name(source.room.sid, source.cname), header(segments), entries
-    )
-    part = RecordedPart(
-        names.stem(source.room.sid, source.cname), source.room.epoch, listing, segments
-    )
+    listing = Playlist(source.playlist, header(segments), entries)
+    stem = names.stem(source.room.sid, source.cname, bak=source.bak)
+    part = RecordedPart(stem, source.room.epoch, listing, segments)
     encoded = frozenset({source.stream} if source.member.web else ())
     return Track(source, replace(part, encoded=encoded), tuple(turns))
 
 
 def _sent(
-    source: Source, sent: Sequence[Interval], views: Sequence[View]
+    source: Source, sent: Sequence[Interval], views: Sequence[View], before: Track | None
 ) -> tuple[list[Unit], list[Turn]]:
     """All units, and from which picture on they look otherwise."""
     units: list[Unit] = []
-    turns: list[Turn] = []
+    turns: list[Turn] = list(before.turns) if before else []
     stream, member = source.stream, source.member
     early = FRAME * HZ // member.look.rate if stream == "audio" else 0  # sound begins so much early
     for span in sent:
@@ -155,20 +189,24 @@ class _Slice(Struct):
         return self.units[-1].time + self.units[-1].length
 
 
-def _slices(source: Source, units: Sequence[Unit], turns: Sequence[Turn]) -> list[_Slice]:
+def _slices(
+    source: Source, units: Sequence[Unit], turns: Sequence[Turn], before: Track | None
+) -> list[_Slice]:
     looks = {turn.time: turn.look for turn in turns}
     made: list[_Slice] = []
-    look = turns[0].look
+    look = before.turns[-1].look if before else turns[0].look
+    end = before.part.segments[-1].begin + before.part.segments[-1].length if before else None
     for unit in units:
-        turned, look = looks.get(unit.time, look) != look, looks.get(unit.time, look)
-        last = made[-1] if made else None
-        starts = last is None or unit.time - last.end >= INTERRUPTION
-        resized = last is not None and last.look.size != look.size
-        if last is None or starts or resized or _full(source, last, unit, turned=turned):
+        last, turned = look, looks.get(unit.time, look) != look
+        look = looks.get(unit.time, look)
+        starts = end is None or unit.time - end >= INTERRUPTION
+        resized = end is not None and last.size != look.size
+        if not made or starts or resized or _full(source, made[-1], unit, turned=turned):
             made.append(_Slice([unit], starts, resized, look))
         else:
-            last.units.append(unit)
-            last.look = look
+            made[-1].units.append(unit)
+            made[-1].look = look
+        end = made[-1].end
     return made
 
 
@@ -179,31 +217,29 @@ def _full(source: Source, last: _Slice, unit: Unit, *, turned: bool) -> bool:
     return unit.time - last.begin >= source.room.slice * HZ and (unit.key or unit.stream == "audio")
 
 
-def _segments(source: Source, slices: Sequence[_Slice]) -> Iterator[Segment]:
-    room, member = source.room, source.member
-    origin = slices[0].begin
+def _segments(source: Source, slices: Sequence[_Slice], before: Track | None) -> Iterator[Segment]:
+    room, kind = source.room, "webm" if source.member.web else "ts"
+    clock = before.part.segments[-1].clock if before else START - slices[0].begin
     for one in slices:
         if one.starts and room.dialect.restarts:
-            origin = one.begin
+            clock = START - one.begin
         start = room.epoch + one.begin / HZ
         made = Segment(
-            names.slice_name(
-                room.sid, source.cname, start, extension="webm" if member.web else "ts"
-            ),
+            names.slice_name(room.sid, source.cname, start, bak=source.bak, extension=kind),
             one.begin,
             one.end - one.begin,
             tuple(one.units),
             Layout(streams=(source.stream,)),
-            clock=START - origin,
+            clock=clock,
         )
-        yield replace(made, content=_webm(source, one)) if member.web else made
+        yield replace(made, content=_webm(source, one)) if source.member.web else made
 
 
 def _webm(source: Source, one: _Slice) -> bytes:
     member = source.member
     look = replace(one.look, codec=member.web or "")
     begin, end = one.begin + member.phase, one.end + member.phase
-    return webm_stream(look, (begin, end), source.stream, source.room.ffmpeg)
+    return source.room.studio.webm(look, (begin, end), source.stream)
 
 
 def _entry(source: Source, segment: Segment, one: _Slice, turns: Sequence[Turn]) -> ListedSegment:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from functools import cache
 from pathlib import Path
@@ -37,10 +38,10 @@ def material() -> Material:
     return encode(Look(64, 64, 7), 8, locate())
 
 
-def ready(_: Look) -> "Future[Material]":
-    """Material that is there at once."""
-    done: Future[Material] = Future()
-    done.set_result(material())
+def ready(looks: Sequence[Look]) -> "Future[Mapping[Look, Material]]":
+    """Material that is there at once, the same for all."""
+    done: Future[Mapping[Look, Material]] = Future()
+    done.set_result({look: material() for look in looks})
     return done
 
 

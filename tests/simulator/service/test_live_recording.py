@@ -195,10 +195,11 @@ def test_a_store_that_fails_in_the_end(tmp_path):
 def test_it_begins_when_there_is_something_to_record(tmp_path):
     standin = Standin(tmp_path)
     later = Future()
-    standin.service.encode = lambda _: later
+    asked = []
+    standin.service.encode = lambda looks: asked.extend(looks) or later
     session = standin.start()
     assert session.after(5) == 2
-    later.set_result(ready(None).result())
+    later.set_result(ready(asked).result())
     assert session.after(0) == 3
     assert session.after(5) == 5
     session.stop()
