@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from pipeline.simulator.recorder.material import Look, Material
     from pipeline.simulator.service.chaos import Chaos
     from pipeline.simulator.service.notifications import Tell
-    from pipeline.simulator.service.service import Encode, Keep, Note, Open, Service
-    from pipeline.simulator.session.tracks import Webm
+    from pipeline.simulator.service.service import Encode, Note, Open, Service
     from pipeline.storage import Storage
 
 BLOCK = 24  # seconds of picture and sound that are encoded once and then repeated
@@ -194,8 +193,8 @@ def _service(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "
         tell=_hooks(chosen, chaos, closing),
         note=_notes(chosen["log"], closing),
         chaos=chaos,
-        browser=_browser(chosen["ffmpeg"]),
-        keep=_truths(chosen["truth"]),
+        browser=simulated_session.browser(chosen["ffmpeg"]),
+        keep=simulated_session.truths(chosen["truth"]),
     )
 
 
@@ -232,34 +231,6 @@ def _studio(ffmpeg: str | None, closing: ExitStack) -> "Encode":
         return {look: encode(look, BLOCK, found) for look in looks}
 
     return lambda looks: pool.submit(made, looks)
-
-
-def _browser(ffmpeg: str | None) -> "Webm":
-    """What a user of a browser sends."""
-    from pipeline.muxing.locate import locate
-    from pipeline.simulator.recorder.material import webm_stream
-
-    found = locate(ffmpeg)
-    return lambda look, span, stream: webm_stream(look, span, stream, found)
-
-
-def _truths(folder: str | None) -> "Keep":
-    """Writes what is true of each recording of users into a folder."""
-    if folder is None:
-        return lambda _, __: None
-    import json
-    from pathlib import Path
-
-    from pipeline.storage.names import printable
-    from pipeline.storage.oserrors import os_errors
-
-    def keep(sid: str, truth: Mapping[str, Any]) -> None:
-        with os_errors(f"write {printable(folder)}"):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            text = json.dumps(truth, indent=1, ensure_ascii=False) + "\n"
-            (Path(folder) / f"{sid}.json").write_text(text, encoding="utf-8")
-
-    return keep
 
 
 def _hooks(chosen: Mapping[str, Any], chaos: "Chaos", closing: ExitStack) -> "Tell":

@@ -128,7 +128,7 @@ def recording(**chosen: Any) -> int:
         raise click.UsageError("missing option '-o' / '--output': a folder for the recording")
 
     from pipeline.muxing.locate import locate
-    from pipeline.simulator.recorder.publish import Shelf, publish, publish_live
+    from pipeline.simulator.recorder.publish import Shelf, publish, publish_live, publish_together
     from pipeline.storage.locations import open_storage
 
     if not chosen["speed"] > 0:
@@ -138,7 +138,9 @@ def recording(**chosen: Any) -> int:
     made = _made(chosen, locate(chosen["ffmpeg"]))
     shelf = Shelf(storage)
     shelf.refuse_other(TRUTH, made.name)
-    if chosen["live"]:
+    if chosen["live"] and chosen["users"] is not None:
+        publish_together(shelf, made.parts, speed=chosen["speed"])
+    elif chosen["live"]:
         publish_live(shelf, made.parts, speed=chosen["speed"])
     else:
         publish(shelf, made.parts)

@@ -1,12 +1,15 @@
-"""``recpipe simulate recording --users N``: a session of individual mode, from its options."""
+"""Users recorded one by one: the options of ``recpipe simulate`` for them."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from pipeline.simulator.recorder.material import Look
+    from pipeline.simulator.service.service import Keep
     from pipeline.simulator.session.session import Session, SessionOrder, TrackFault
+    from pipeline.simulator.session.tracks import Webm
 
 act = click.option(
     "--act",
@@ -90,11 +93,37 @@ def text(made: "Session", url: str) -> str:
     return printable(f"{made.name}: {streams}, {count} segments, {said}; {url}")
 
 
+def browser(ffmpeg: str | None) -> "Webm":
+    """What a user of a browser sends."""
+    from pipeline.muxing.locate import locate
+    from pipeline.simulator.recorder.material import webm_stream
+
+    found = locate(ffmpeg)
+    return lambda look, span, stream: webm_stream(look, span, stream, found)
+
+
+def truths(folder: str | None) -> "Keep":
+    """Writes what is true of each recording of users into a folder."""
+    if folder is None:
+        return lambda _, __: None
+    import json
+    from pathlib import Path
+
+    from pipeline.storage.names import printable
+    from pipeline.storage.oserrors import os_errors
+
+    def keep(sid: str, truth: Mapping[str, Any]) -> None:
+        with os_errors(f"write {printable(folder)}"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            text = json.dumps(truth, indent=1, ensure_ascii=False) + "\n"
+            (Path(folder) / f"{sid}.json").write_text(text, encoding="utf-8")
+
+    return keep
+
+
 def _refuse(chosen: dict[str, Any]) -> None:
     if chosen["bak"]:
         raise click.UsageError("--bak: not with --users")
-    if chosen["live"]:
-        raise click.UsageError("--live: not with --users")
     if chosen["stream_types"] is not None:
         raise click.UsageError("--stream-types: not with --users; mute them, or turn cameras off")
     if chosen["random_acts"] and (chosen["acts"] or chosen["web"]):

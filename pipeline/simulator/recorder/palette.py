@@ -7,7 +7,7 @@ WHEEL = 48  # how far every colour is from grey, in steps of U and V
 GREY = 128
 STRIDE = 7  # on the wheel, so that those who follow each other differ a lot
 NEAR = 6.0  # steps: half of what lies between two neighbours on the wheel
-LOWEST, APART = 3000, 125  # Hz: above every beep
+LOWEST, APART = 4000, 125  # Hz: above every beep
 
 
 def chroma(number: int) -> tuple[int, int]:

@@ -1,9 +1,10 @@
 """Recordings into a store: all files at once, or as they would appear while recording."""
 
 import hashlib
+import heapq
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -112,6 +113,34 @@ def publish_live(
             shelf.put_segment(segment)
             shelf.put_playlist(_so_far(part, number))
         shelf.put_playlist(part.playlist)
+
+
+def publish_together(
+    shelf: Shelf,
+    parts: Sequence[RecordedPart],
+    *,
+    speed: float = 1.0,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Store parts that were recorded at the same time, as :func:`publish_live` does; all playlists
+    end when the last slice is stored, and what else lies beside them comes then.
+    """
+    began = clock()
+    for due, number, segment, part in heapq.merge(*map(_timed, parts), key=lambda one: one[0]):
+        sleep(max(0.0, began + due / HZ / speed - clock()))
+        shelf.put_segment(segment)
+        shelf.put_playlist(_so_far(part, number))
+    for part in parts:
+        for name, data in part.files.items():
+            shelf.put(name, data)
+        shelf.put_playlist(part.playlist)
+
+
+def _timed(part: RecordedPart) -> Iterator[tuple[int, int, Segment, RecordedPart]]:
+    """Every segment with the tick at which it is complete, and its number."""
+    for number, segment in enumerate(mux_all(part.segments)):
+        yield segment.begin + segment.length, number, segment, part
 
 
 def _so_far(part: RecordedPart, number: int) -> Playlist:

@@ -15,7 +15,7 @@ CELLS = 8  # a strip under the band, from BAND to STRIP: the number of the secon
 STRIP = 4  # one part in so many of the height
 LOUD = 8000  # amplitude of a beep, of 32767
 HISS = 20  # amplitude of the noise
-SOFT = 600  # amplitude of a tone: it is no beep
+SOFT = 300  # amplitude of a tone: it is no beep
 CANVAS, TILE, INK = 40, 95, 235  # luma
 CHROMA = 108, 148  # U and V
 
