@@ -54,22 +54,32 @@ def order(chosen: dict[str, Any], look: "Look", slice: int, epoch: float) -> "Se
     """What the options ask for; UsageError where they contradict each other."""
     from msgspec.structs import replace
 
+    from pipeline.simulator.faults.catalogue import parse
     from pipeline.simulator.session.cast import crew, parse_act
     from pipeline.simulator.session.chance import drawn
     from pipeline.simulator.session.session import SessionOrder
 
     _refuse(chosen)
-    faults = tuple(map(_fault, chosen["faults"]))
+    meeting = [one for one in chosen["faults"] if one.startswith("bak_")]
+    faults = tuple(_fault(one) for one in chosen["faults"] if one not in meeting)
+    servers: dict[str, Any] = {"bak": chosen["bak"], "meetings": tuple(map(parse, meeting))}
     users, duration = chosen["users"], chosen["duration"]
     if chosen["random_acts"]:
         made = drawn(look.seed, users, look, duration=duration, slice=slice)
-        return replace(
-            made, faults=faults, epoch=epoch, standard=made.standard or chosen["standard"]
-        )
+        standard = made.standard or chosen["standard"]
+        return replace(made, faults=faults, epoch=epoch, standard=standard, **servers)
     acts = tuple(map(parse_act, chosen["acts"]))
     members = crew(users, look, look.seed, acts=acts, web=dict(map(web_user, chosen["web"])))
     return SessionOrder(
-        members, acts, faults, duration, slice, look.seed, epoch, standard=chosen["standard"]
+        members,
+        acts,
+        faults,
+        duration=duration,
+        slice=slice,
+        seed=look.seed,
+        epoch=epoch,
+        standard=chosen["standard"],
+        **servers,
     )
 
 
@@ -122,8 +132,6 @@ def truths(folder: str | None) -> "Keep":
 
 
 def _refuse(chosen: dict[str, Any]) -> None:
-    if chosen["bak"]:
-        raise click.UsageError("--bak: not with --users")
     if chosen["stream_types"] is not None:
         raise click.UsageError("--stream-types: not with --users; mute them, or turn cameras off")
     if chosen["random_acts"] and (chosen["acts"] or chosen["web"]):

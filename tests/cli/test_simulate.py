@@ -161,7 +161,7 @@ def test_acts_by_chance_are_those_of_the_seed(recpipe, tmp_path):
         pytest.param(("--users", 1, "--act", "1001:dance@3"), "1001:dance@3", id="unknown act"),
         pytest.param(("--users", 1, "--act", "1001:rotate@3:45"), "one of 0, 90", id="odd turn"),
         pytest.param(("--users", 1, "--web", "1001:h264"), "vp8 or vp9", id="unknown codec"),
-        pytest.param(("--users", 1, "--bak", 1), "--bak: not with", id="failover parts"),
+        pytest.param(("--users", 1, "--fault", "bak_gap"), "--bak N", id="no failover parts"),
         pytest.param(("--users", 1, "--fault", "bom"), "@UID/audio", id="a fault of nobody"),
         pytest.param(
             ("--users", 1, "--random-acts", "--act", "1001:leave@3"), "leave them away", id="both"

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from pipeline.model import Listed, Turn
 
+MOST = 15  # turns inside a segment: each of them is an encode of its own
 LEAST = 0.001  # seconds: names and tags are rounded to them
 
 
@@ -28,6 +29,7 @@ def turned(part: Sequence[Listed]) -> Iterator[Listed]:
             if since is not None:
                 turns = [*(turn for turn in turns if turn.since < since), Turn(since, now)]
         steady = [t for n, t in enumerate(turns) if not n or t.degrees != turns[n - 1].degrees]
+        steady = [*steady[:1], *steady[1:][-MOST:]]
         upright = len(steady) == 1 and not steady[0].degrees
         yield listed if upright else replace(listed, turns=tuple(steady))
 

@@ -71,6 +71,8 @@ def moments(slot: Slot, stream: Stream) -> Iterator[tuple[int, Turn]]:
 
 def vary(slots: Sequence[Slot]) -> bool:
     """Whether not all pictures are turned alike."""
+    if not any(slot.turns for slot in slots):
+        return False
     found = {slot.turned for slot in slots if pictures(slot) is not None}
     return len(found) > 1 or None in found
 

@@ -66,8 +66,8 @@ def with_rotation(
     findings: list[Finding] = []
     for lane in lanes:
         held = [segment.slot for segment in placed if lane.pid in segment.stamps]
-        found = Counter(slot.turned for slot in held)
-        if lane.codec.kind == "video" and found.keys() - {0}:
+        found = Counter(slot.turned for slot in held if lane.codec.kind == "video")
+        if found.keys() - {0}:
             degrees = found.most_common(1)[0][0] or 0
             findings += _rotation(lane, degrees, steady=len(found) == 1, one_format=one_format)
             lane = replace(lane, turned=degrees)

@@ -1,26 +1,29 @@
 """One simulated session of individual mode, from an order to its files and its truth."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pipeline.agora import names
 from pipeline.errors import UsageError
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.simulator.faults import failover
 from pipeline.simulator.faults.applied import faulty
 from pipeline.simulator.faults.catalogue import FAILOVER, ChosenFault
 from pipeline.simulator.faults.fault_context import Case
 from pipeline.simulator.recorder.material import block_seconds
-from pipeline.simulator.recorder.recorder import Setup, header
-from pipeline.simulator.recorder.values import HZ, Playlist, RecordedPart
+from pipeline.simulator.recorder.recorder import MOST_FAILOVERS, Setup
+from pipeline.simulator.recorder.values import HZ, RecordedPart
 from pipeline.simulator.recording import CNAME, EPOCH, LONGEST, SCHEMA, said, sid_of
 from pipeline.simulator.session import told
 from pipeline.simulator.session.cast import Act, Member, refuse_nonsense
+from pipeline.simulator.session.indexes import indexes
 from pipeline.simulator.session.presence import intervals, views
-from pipeline.simulator.session.tracks import Dialect, Room, Source, Studio, Track, record
+from pipeline.simulator.session.servers import record_all
+from pipeline.simulator.session.tracks import Dialect, Room, Source, Studio, Track
 
 
 class TrackFault(Struct, frozen=True):
@@ -43,6 +46,8 @@ class SessionOrder(Struct, frozen=True):
     epoch: float = EPOCH  # seconds since 1970
     dialect: Dialect = Dialect()
     standard: bool = False  # each user has an index over both streams besides
+    bak: int = 0  # failovers
+    meetings: tuple[ChosenFault, ...] = ()  # how servers take over: faults called bak_
 
 
 class Session(Struct, frozen=True):
@@ -51,7 +56,7 @@ class Session(Struct, frozen=True):
     order: SessionOrder
     room: Room
     tracks: tuple[told.Told, ...]
-    indexes: tuple[Playlist, ...] = ()
+    indexes: Mapping[str, bytes] = field(default_factory=dict)  # by name
 
     @property
     def name(self) -> str:
@@ -60,11 +65,10 @@ class Session(Struct, frozen=True):
 
     @property
     def parts(self) -> tuple[RecordedPart, ...]:
-        """One for each stream; the indexes over both lie beside the last of them."""
-        made = [one.track.part for one in self.tracks]
+        """Those of each stream, the main one first; indexes lie beside the last of all."""
+        made = [part for one in self.tracks for part in one.parts]
         if self.indexes:
-            files = {index.name: index.data for index in self.indexes}
-            made[-1] = replace(made[-1], files={**made[-1].files, **files})
+            made[-1] = replace(made[-1], files={**made[-1].files, **self.indexes})
         return tuple(made)
 
     def as_json(self) -> dict[str, Any]:
@@ -79,11 +83,12 @@ class Session(Struct, frozen=True):
             "begin_utc": order.epoch,
             "duration": order.duration,
             "playlists": [part.playlist.name for part in self.parts],
-            "indexes": [index.name for index in self.indexes],
+            "indexes": list(self.indexes),
             "seed": order.seed,
             "faults": [
                 {**said(one.chosen), "uid": one.uid, "stream": one.stream} for one in order.faults
-            ],
+            ]
+            + [{**said(one), "uid": None, "stream": None} for one in order.meetings],
             "acts": [told.act(one) for one in order.acts],
             "verdicts": list(told.worst(self.tracks)),
             "users": [
@@ -108,8 +113,8 @@ def simulate_session(order: SessionOrder, ffmpeg: Ffmpeg) -> Session:
     for fault in order.faults:
         if (fault.uid, fault.stream) not in recorded:
             raise UsageError(f"{fault.chosen.fault.name}@{fault.uid}/{fault.stream}: never sent")
-    indexes = tuple(_indexes(room, tracks)) if order.standard else ()
-    return Session(order, room, tracks, indexes)
+    over_both = dict(indexes([one.track for one in tracks])) if order.standard else {}
+    return Session(order, room, tracks, over_both)
 
 
 def _told(source: Source, order: SessionOrder, ffmpeg: Ffmpeg) -> Iterator[told.Told]:
@@ -117,10 +122,16 @@ def _told(source: Source, order: SessionOrder, ffmpeg: Ffmpeg) -> Iterator[told.
     member, stream = source.member, source.stream
     spans = intervals(member, order.acts, stream, round(order.duration * HZ))
     sent = [span for span in spans if span.cause is None]
-    made = record(source, sent, tuple(views(member, order.acts)))
-    if made is not None:
+    looks = tuple(views(member, order.acts))
+    servers = tuple(failover.spans(order.duration, order.bak, order.meetings))
+    made = record_all(source, sent, looks, servers=servers, meetings=order.meetings)
+    if made:
         wanted = [f.chosen for f in order.faults if (f.uid, f.stream) == (member.uid, stream)]
-        yield told.tell_track(_damaged(made, wanted, ffmpeg), spans, wanted)
+        first = _damaged(made[0], wanted, ffmpeg)
+        turns = [turn for track in made for turn in track.turns]
+        first = replace(first, turns=tuple(turns))
+        more = tuple(track.part for track in made[1:])
+        yield told.tell_track(first, spans, wanted, more=more)
 
 
 def _damaged(track: Track, wanted: Sequence[ChosenFault], ffmpeg: Ffmpeg) -> Track:
@@ -138,18 +149,6 @@ def _damaged(track: Track, wanted: Sequence[ChosenFault], ffmpeg: Ffmpeg) -> Tra
     return replace(track, part=part)
 
 
-def _indexes(room: Room, tracks: Sequence[told.Told]) -> Iterator[Playlist]:
-    """What standard mode adds for each user: one index over the slices of both streams."""
-    for uid in dict.fromkeys(one.member.uid for one in tracks):
-        parts = [one.track.part for one in tracks if one.member.uid == uid]
-        begins = {segment.name: segment.begin for part in parts for segment in part.segments}
-        listed = [entry for part in parts for entry in part.playlist.entries]
-        listed.sort(key=lambda entry: begins.get(entry.uri, 0))
-        name = names.playlist_name(room.sid, names.stream_cname(room.cname, uid, "av"))
-        segments = tuple(segment for part in parts for segment in part.segments)
-        yield Playlist(name, header(segments), tuple(listed))
-
-
 def _examine(order: SessionOrder) -> None:
     if not order.members:
         raise UsageError("a session of nobody: expected one user or more")
@@ -160,4 +159,8 @@ def _examine(order: SessionOrder) -> None:
     refuse_nonsense(order.members, order.acts, order.duration)
     for fault in order.faults:
         if fault.chosen.fault.level == FAILOVER:
-            raise UsageError(f"{fault.chosen.fault.name}: only of a recording with --bak")
+            raise UsageError(f"{fault.chosen.fault.name}: of all streams; name none")
+    if order.meetings and not order.bak:
+        raise UsageError(f"{order.meetings[0].fault.name}: needs failover parts, --bak N")
+    if not 0 <= order.bak <= MOST_FAILOVERS:
+        raise UsageError(f"{order.bak} failover parts: expected at most {MOST_FAILOVERS}")

@@ -49,6 +49,13 @@ def test_turns_of_each_segment(rotations, found):
     assert turns(*rotations) == found
 
 
+def test_only_so_many_turns_inside_a_segment_are_followed():
+    (found,) = turns([(90 * (n % 2), n / 5) for n in range(70)])
+    assert len(found) == 16
+    assert found[0] == (0, 0)
+    assert found[-1] == (13.8, 90)
+
+
 def test_without_a_time_in_the_name_it_holds_from_the_beginning():
     assert turns([(0, 0)], [(90, 20)], utc=False) == [[], [(0, 90)]]
 

@@ -87,7 +87,7 @@ def test_standard_mode_adds_an_index_over_both_streams(stored):
             id="a pause",
         ),
         pytest.param(
-            (), {"faults": [("1001", "video", "bak_gap")]}, "--bak", id="no failover parts"
+            (), {"faults": [("1001", "video", "bak_gap")]}, "name none", id="of one stream"
         ),
         pytest.param(
             ("1002:mute@0",),
