@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -234,3 +235,29 @@ def test_a_port_that_is_taken(recpipe, settings):
         ended = recpipe("simulate", "service", "--to", "rec", "--port", taken.getsockname()[1])
     assert ended.code in (2, 75)
     assert "listen on port" in ended.err
+
+
+def test_users_who_come_and_go_with_what_is_true_of_them(service, settings):
+    acts = ("--act", "123:leave@6", "--act", "456:join@4", "--truth", "truth")
+    with service("--to", "rec", "--speed", 4, "--segments", "2s", *acts):
+        url, account = os.environ["RECPIPE_API_URL"], ("customer", SECRETS["AGORA_CUSTOMER_SECRET"])
+        root = f"{url}/v1/apps/app1/cloud_recording"
+        name = {key: START[key] for key in ("cname", "uid")}
+        with httpx.Client(auth=account, timeout=READY) as client:
+            asked = client.post(f"{root}/acquire", json={**name, "clientRequest": {}})
+            resource = f"{root}/resourceid/{asked.json()['resourceId']}"
+            alone = {"clientRequest.recordingConfig.transcodingConfig": GONE}
+            alone["clientRequest.recordingConfig.audioProfile"] = GONE
+            started = client.post(f"{resource}/mode/individual/start", json=changed(alone))
+            session = f"{resource}/sid/{started.json()['sid']}/mode/individual"
+            wait_for(lambda: any(Path("rec").rglob("*__uid_s_456__*.ts")), "456 does not come")
+            stop = {**name, "clientRequest": {"async_stop": False}}
+            assert client.post(f"{session}/stop", json=stop).status_code == 200
+    truth = json.loads(Path(f"truth/{started.json()['sid']}.json").read_text())
+    causes = {
+        user["uid"]: [one["cause"] for one in user["streams"]["audio"]["absences"]]
+        for user in truth["users"]
+    }
+    assert causes["456"] == ["not_joined"]
+    assert causes["123"] in ([], ["left"])  # if it was stopped before
+    assert all(any(Path("rec").rglob(name)) for name in truth["playlists"])
