@@ -18,7 +18,8 @@ CODECS = {
         *("aud=1:bframes=0:scenecut=0:repeat-headers=1:pools=1:frame-threads=1:log-level=error",),
         *("-f", "hevc"),
     ),
-    "vp8": ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k"),
+    # below 0: as fast whatever the machine is busy with, so the same bytes each time
+    "vp8": ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "-8", "-b:v", "300k"),
     "vp9": ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k"),
 }
 OPUS = ("-c:a", "libopus", "-b:a", "32k", "-flags:a", "+bitexact")

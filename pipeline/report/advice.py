@@ -58,6 +58,7 @@ ADVICE: Mapping[str, str] = {
     "DTS_GAP": "Look in the store for a segment that the playlist does not list.",
     "SPS_CHANGE": "Convert without --on-change fail, or with --on-change split.",
     "AAC_CHANGE": "Convert without --on-change fail, or with --on-change split.",
+    "ROTATION": "Convert without --on-change fail, or with --on-change split.",
     "DECODE": AGAIN,
     "NO_KEY_AT_START": AGAIN,
     "EXPECT_AUDIO": SENDER,
@@ -72,6 +73,7 @@ ADVICE: Mapping[str, str] = {
     "M_FASTSTART": REPORT,
     "M_CHAPTERS": REPORT,
     "M_CONFIG": REPORT,
+    "M_ROTATION": REPORT,
 }
 
 REPAIRS: Mapping[str, str] = {
