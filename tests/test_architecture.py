@@ -27,7 +27,7 @@ LAYERS = (
     ("jobs",),
     ("archive", "watch"),
     ("retention",),
-    ("simulator",),
+    ("simulator", "web"),
     ("cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
@@ -57,7 +57,8 @@ STRANGERS = {
 PURE = (
     "media/",
     *("archive/bagit/bag.py", "archive/premis.py"),
-    *("agora/answers.py", "agora/calls.py", "agora/names.py", "agora/statuses.py"),
+    *("agora/answers.py", "agora/calls.py", "agora/causes.py", "agora/names.py"),
+    *("agora/statuses.py", "jobs/blamed.py"),
     *("agora/stores.py", "agora/vendors.py", "agora/webhook.py"),
     *("agora/schema/", "agora/tokens.py"),
     *("report/advice.py", "report/axis.py", "report/bar.py", "report/charts.py"),
@@ -101,9 +102,10 @@ DOORS = {
     "pydantic": (
         *("agora/", "simulator/service/gateway.py", "simulator/service/webhooks.py"),
         *("cli/record.py", "cli/service.py", "watch/discovery/notifications.py"),
+        *("cli/serve.py", "web/events.py", "web/server.py"),
     ),
-    "starlette": ("simulator/service/rest.py",),
-    "uvicorn": ("simulator/service/rest.py",),
+    "starlette": ("simulator/service/rest.py", "web/"),
+    "uvicorn": ("simulator/service/rest.py", "web/server.py"),
     "click": COMMAND,
     "rich": COMMAND,
 }

@@ -24,6 +24,7 @@ COMMANDS = {  # by name: the module below pipeline.cli
     "report": "report",
     "watch": "watch",
     **dict.fromkeys(("status", "explain", "retry", "hold", "ledger"), "ledger"),
+    "serve": "serve",
     "record": "record",
     "archive": "archive",
     "clean": "clean",

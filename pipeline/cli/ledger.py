@@ -106,7 +106,7 @@ def explain(id: str, **chosen: Any) -> int:
 
     ID is the recording's name, its sid, or the beginning of either.
     """
-    from pipeline.cli import explained
+    from pipeline.jobs import explained
     from pipeline.ledger import queries
 
     with opened(chosen["ledger"]) as ledger:
@@ -116,6 +116,7 @@ def explain(id: str, **chosen: Any) -> int:
         tables = {"parts": told.parts, "attempts": told.attempts}
         tables |= {"artifacts": told.artifacts, "events": told.events}
         rows = {name: [_plain(row) for row in table] for name, table in tables.items()}
+        rows["notices"] = explained.notices_as_json(told)
         output.say_json({**_json(told.recording), **rows, **explained.as_json(receipt)})
         return 0
     for line in explained.lines(told, receipt):
@@ -239,4 +240,6 @@ def _json(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {k: standing.moment(v) if k in _TIMES and v is not None else v for k, v in row.items()}
+    from pipeline.ledger.times import moment
+
+    return {k: moment(v) if k in _TIMES and v is not None else v for k, v in row.items()}

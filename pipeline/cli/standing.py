@@ -5,7 +5,6 @@ Rows are those of :mod:`pipeline.ledger.queries`; times are seconds since the ep
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -31,6 +30,7 @@ def _word(row: Row) -> str:
 
 def lines(rows: Sequence[Row], now: float) -> Iterator[str]:
     """One for each recording, with its destination where there are several."""
+    from pipeline.ledger.times import ago
     from pipeline.storage.names import printable
 
     times = Counter(row["name"] for row in rows)
@@ -54,6 +54,7 @@ def counts(rows: Sequence[Row]) -> str:
 
 def store(row: Row, now: float) -> str:
     """The line of a store: when it was last listed, and why not since."""
+    from pipeline.ledger.times import ago
     from pipeline.storage.names import printable
 
     listed, failed = row["listed"], row["failed"]
@@ -72,21 +73,10 @@ def store(row: Row, now: float) -> str:
 
 def last(run: Row | None, now: float) -> str:
     """The line about the watcher that last gave a sign of life; None: there never was one."""
+    from pipeline.ledger.times import ago
+
     if run is None:
         return "no watcher ever ran"
     if run["ended"]:
         return f"the last watcher ended {ago(now - run['ended'])} ago ({run['exit_code']})"
     return f"a watcher on {run['host']} gave a sign of life {ago(now - run['heartbeat'])} ago"
-
-
-def ago(seconds: float) -> str:
-    """A length of time in seconds as people say it: 40s, 5m, 3h, 2d."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{max(int(seconds), 0)}s"
-
-
-def moment(seconds: float) -> str:
-    """Seconds since the epoch as ISO 8601 in UTC, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

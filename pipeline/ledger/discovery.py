@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import Struct
 
+from pipeline.ledger import notices
 from pipeline.ledger.database.tables import events, now, parts, recordings, sources, stores
 from pipeline.ledger.ledger import Ledger, Move, in_chunks
 from pipeline.ledger.states import OPEN, State
@@ -229,4 +230,6 @@ def hints(ledger: Ledger, sids: Collection[str]) -> dict[str, set[str]]:
             chosen = sa.select(events.c.sid, events.c.kind).where(events.c.sid.in_(some))
             for sid, kind in connection.execute(chosen):
                 told.setdefault(sid, set()).add(kind.removeprefix("agora."))
+            for sid, kinds in notices.hints(connection, some).items():
+                told.setdefault(sid, set()).update(kinds)
     return told

@@ -7,12 +7,15 @@ from contextlib import closing
 import sqlalchemy as sa
 from msgspec import Struct
 
+from pipeline.agora import webhook
+from pipeline.agora.webhook import SliceStarted, StreamChanged
 from pipeline.ledger.database.engine import ledger_errors
 from pipeline.ledger.database.tables import (
     artifacts,
     attempts,
     checks,
     events,
+    notices,
     parts,
     recordings,
     sources,
@@ -54,6 +57,7 @@ def erase(ledger: Ledger, ids: Sequence[int], mentioned: Callable[[str], bool]) 
                 connection.execute(sa.delete(table).where(table.c.rec_id.in_(some)))
             connection.execute(sa.delete(recordings).where(recordings.c.id.in_(some)))
         _events(connection, mentioned)
+        _notices(connection, mentioned)
         for bag in {row.bag for row in connection.execute(sa.select(checks.c.bag))}:
             if mentioned(bag):
                 connection.execute(sa.delete(checks).where(checks.c.bag == bag))
@@ -74,6 +78,23 @@ def _events(connection: sa.Connection, mentioned: Callable[[str], bool]) -> None
     ]
     for some in in_chunks(found):
         connection.execute(sa.delete(events).where(events.c.id.in_(some)))
+
+
+def _notices(connection: sa.Connection, mentioned: Callable[[str], bool]) -> None:
+    """What Agora said of it; also of one stream, whose user is named as in its files."""
+    found = [
+        row.number
+        for row in connection.execute(sa.select(notices.c.number, notices.c.sid, notices.c.body))
+        if mentioned(row.body) or mentioned(_stream(row.sid, row.body))
+    ]
+    for some in in_chunks(found):
+        connection.execute(sa.delete(notices).where(notices.c.number.in_(some)))
+
+
+def _stream(sid: str | None, body: str) -> str:
+    event = webhook.read(json.loads(body)).event
+    uid = event.stream_uid if isinstance(event, SliceStarted | StreamChanged) else None
+    return f"{sid}__uid_s_{uid}" if sid and uid else ""
 
 
 def _compact(ledger: Ledger) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import Struct
 
+from pipeline.agora.webhook import Notice
 from pipeline.errors import NotFoundError, UsageError
+from pipeline.ledger import notices
 from pipeline.ledger.database.tables import (
     artifacts,
     attempts,
@@ -35,6 +37,7 @@ class Explained(Struct, frozen=True):
     artifacts: tuple[dict[str, Any], ...]
     events: tuple[dict[str, Any], ...]  # oldest first
     now: float
+    notices: tuple[Notice, ...] = ()  # of Agora, as things happened
 
 
 class Filter(Struct, frozen=True):
@@ -117,6 +120,7 @@ def explain(ledger: Ledger, id: str, to: str = "") -> Explained:
             artifacts=of(artifacts, artifacts.c.version.desc(), artifacts.c.kind),
             events=tuple(dict(r._mapping) for r in connection.execute(history))[::-1],
             now=float(connection.execute(sa.select(now())).scalar_one()),
+            notices=notices.told(connection, row["sid"]),
         )
 
 

@@ -18,6 +18,7 @@ from pipeline.storage import probe
 from pipeline.storage.names import safe_key
 from pipeline.storage.owners import lives
 from pipeline.watch import notify, systemd
+from pipeline.watch.bell import Bell
 from pipeline.watch.conversion.claimed import Done, WorkContext
 from pipeline.watch.conversion.early import EarlyConversions
 from pipeline.watch.conversion.prefetch import Prefetcher, tidy, tidy_results
@@ -31,6 +32,7 @@ from pipeline.watch.rebuild_ledger import rebuild
 
 GRACE = 30.0  # seconds to finish what is being worked on when asked to stop
 PULSE = 5.0  # seconds between two looks into the ledger for work that has become due
+BELL = 1.0  # seconds between two looks for what Agora says
 ASKED = 1.0  # seconds between two looks for what another watcher holds
 HINTS = ("uploaded", "backuped")  # the kinds of Agora's notifications that matter here
 JITTER = 0.1  # part of the interval
@@ -131,18 +133,20 @@ def forever(watch: Watch) -> int:
 
 
 def _go_on(watch: Watch, crew: Workers, run: "_Run") -> None:
-    next_look = time.monotonic() + _pause(watch)
+    next_look, woken, bell = time.monotonic() + _pause(watch), 0.0, Bell(watch.ledger)
     while True:
         systemd.notify("WATCHDOG=1")
-        if time.monotonic() >= next_look:
+        rung = time.monotonic() >= woken + PULSE and bell.rings()
+        if rung or time.monotonic() >= next_look:
             _look(watch, strict=False, ahead=crew.ahead)
             run.goes_on()
             next_look = time.monotonic() + _pause(watch)
+            woken = time.monotonic() if rung else woken
         try:
             crew.take()
         except RecpipeError as error:
             log.warning("no work taken", error=str(error))
-        until = min(max(next_look - time.monotonic(), 0.0), PULSE)
+        until = min(max(next_look - time.monotonic(), 0.0), BELL)
         if crew.busy:
             _report(watch, crew.wait(until))
         else:

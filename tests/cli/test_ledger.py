@@ -1,11 +1,13 @@
 """``recpipe status``, ``explain``, ``retry``, ``hold`` and ``ledger rebuild``."""
 
 import json
+from datetime import datetime
 
 import pytest
 import sqlalchemy as sa
 
-from pipeline.ledger import discovery
+from pipeline.agora import webhook
+from pipeline.ledger import discovery, notices
 from pipeline.ledger.advice import advice
 from pipeline.ledger.database.tables import parts, recordings
 from pipeline.ledger.discovery import PartSeen
@@ -13,6 +15,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
 from tests.cli.conftest import COMPOSITE, segments
 from tests.ledger.sighted import TO, sighting
+from tests.web.sender import notice
 
 ZERO, ONE = f"{0:032x}", f"{1:032x}"
 
@@ -70,6 +73,45 @@ def test_explain_says_what_is_missing_and_what_one_can_do(recpipe, entered):
     (line,) = recpipe("explain", ZERO, "--json", "--ledger", entered).lines
     assert line["parts"][0]["missing"] == ["a_1.ts", "a_2.ts"]
     assert [event["kind"] for event in line["events"]] == ["state"]
+
+
+def test_explain_says_what_agora_said(recpipe, entered, url):
+    said = [
+        notice(33, {"progress": 5000}, sequence=1, sid=ZERO),
+        notice(41, {"leaveCode": 4}, sequence=2, sid=ZERO),
+        notice(32, sequence=3, sid=ZERO),
+    ]
+    with Ledger(url) as ledger:
+        notices.keep(ledger, [notices.kept(webhook.parse(raw), raw) for raw in said])
+    told = recpipe("explain", ZERO, "--ledger", entered).out.splitlines()
+    assert [line.strip() for line in told if line.startswith("  agora ")] == [
+        "agora     2023-11-14T22:13:21Z: 50.0% of what there was so far had been uploaded",
+        "agora     2023-11-14T22:13:22Z: the recorder left: no users",
+        "agora     2023-11-14T22:13:23Z: some files were only in Agora's backup cloud",
+    ]
+    (line,) = recpipe("explain", ZERO, "--json", "--ledger", entered).lines
+    assert [one["type"] for one in line["notices"]] == [33, 41, 32]
+    assert line["notices"][2]["said"] == "some files were only in Agora's backup cloud"
+
+
+def test_explain_says_what_agora_knows_of_a_loss(recpipe, degraded, url):
+    sid = COMPOSITE.partition("_")[0]
+    begin = round(1_000 * datetime.fromisoformat(_hole(degraded)["utc"]).timestamp())
+    span = {"discontinueUtcMs": begin, "startUtcMs": begin + 15_200}
+    for raw in (notice(42, span, sid=sid), notice(31, sid=sid, sequence=9)):
+        with Ledger(url) as ledger:
+            notices.keep(ledger, [notices.kept(webhook.parse(raw), raw)])
+    told = recpipe("explain", COMPOSITE, "--ledger", url).out
+    why = "the recorder was interrupted for 15.2 s"
+    assert f"; Agora: {why}" in told
+    (line,) = recpipe("explain", COMPOSITE, "--json", "--ledger", url).lines
+    assert [hole["causes"] for hole in line["holes"]] == [[why], [why]]
+    lost = [row["causes"] for row in line["account"]["slots"] if row["lost"]]
+    assert lost == [[why, "all files were in the bucket"]] * 2
+
+
+def _hole(receipt):
+    return json.loads(receipt.read_text())["holes"][0]
 
 
 def test_retry_and_hold(recpipe, entered):

@@ -180,6 +180,21 @@ checks = sa.Table(
 )
 """When each bag of an archive was checked last."""
 
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("number", _ID, primary_key=True),  # in the order in which they came
+    sa.Column("id", sa.Text, nullable=False, unique=True),  # Agora's
+    sa.Column("type", sa.Integer, nullable=False),
+    sa.Column("sid", sa.Text),
+    sa.Column("sequence", sa.BigInteger),
+    sa.Column("happened", sa.Double),
+    sa.Column("received", sa.Double, nullable=False, index=True),
+    sa.Column("body", sa.Text, nullable=False),  # JSON, all that was said
+    sa.UniqueConstraint("sid", "type", "sequence", "happened"),  # sent by two channels
+)
+"""What Agora's notifications said, each once."""
+
 
 class now(FunctionElement[float]):
     """The database's clock, seconds since the epoch: that of a host may be wrong."""

@@ -5,12 +5,15 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
-from pipeline.cli.standing import ago, moment
+from pipeline.agora import causes
+from pipeline.agora.causes import Cause
 from pipeline.errors import RecpipeError
+from pipeline.jobs import blamed
 from pipeline.jobs.cause import head, lost, said
 from pipeline.jobs.output.destinations import Opener
 from pipeline.ledger.advice import advice
 from pipeline.ledger.queries import Explained
+from pipeline.ledger.times import ago, moment
 from pipeline.model import Hole, Report, Severity
 from pipeline.receipts.read import read
 from pipeline.receipts.report import reported
@@ -18,14 +21,16 @@ from pipeline.storage.names import printable
 
 MOST_NAMES = 5  # of missing segments
 MOST_ROWS = 20  # of what a receipt says
+MOST_TOLD = 15  # of what Agora said, the last ones
 
 
 class Receipt(Struct, frozen=True):
     """What the receipt of a version says, or why that is not known; empty without a version."""
 
     report: Report | None = None
-    account: object = None  # of its media, as the receipt has it
+    account: object = None  # of its media, as the receipt has it, with causes
     error: str = ""
+    causes: tuple[Cause, ...] = ()  # as Agora told them
 
 
 def receipt(told: Explained, opened: Opener) -> Receipt:
@@ -33,17 +38,30 @@ def receipt(told: Explained, opened: Opener) -> Receipt:
     result.
     """
     uri = next((a["uri"] for a in told.artifacts if a["kind"] == "receipt"), None)
+    why = causes.causes(told.notices)
     if uri is None:
-        return Receipt()
+        return Receipt(causes=why)
     try:
         found = read(*opened(uri))
-        made = Receipt(reported(found), found.receipt.get("account"))
+        account = _with_causes(found.receipt.get("account"), why)
+        made = Receipt(reported(found), account, causes=why)
         list(_said(made))
     except RecpipeError as error:  # the rest is worth telling all the same
-        return Receipt(error=str(error))
+        return Receipt(error=str(error), causes=why)
     except (ValueError, TypeError, AttributeError):  # anybody may have written it
-        return Receipt(error=f"{uri}: not as this tool writes it")
+        return Receipt(error=f"{uri}: not as this tool writes it", causes=why)
     return made
+
+
+def _with_causes(account: object, why: Sequence[Cause]) -> object:
+    """An account as it is written, each of whose rows says what Agora told of it, if anything."""
+    if not isinstance(account, Mapping) or not isinstance(account.get("slots"), list):
+        return account
+    rows = []
+    for row in account["slots"]:
+        told = [cause.said for cause in blamed.of_entry(why, row)]
+        rows.append({**row, "causes": told} if told else row)
+    return {**account, "slots": rows}
 
 
 def as_json(found: Receipt) -> dict[str, Any]:
@@ -53,9 +71,23 @@ def as_json(found: Receipt) -> dict[str, Any]:
     said = {
         "lost_seconds": dict(found.report.lost_seconds),
         "findings": [to_builtins(finding) for finding in found.report.findings],
-        "holes": [to_builtins(hole) for hole in found.report.holes],
+        "holes": [_hole_as_json(hole, found.causes) for hole in found.report.holes],
     }
     return said if found.account is None else {**said, "account": found.account}
+
+
+def _hole_as_json(hole: Hole, why: Sequence[Cause]) -> dict[str, Any]:
+    told = [cause.said for cause in blamed.of_hole(why, hole)]
+    return {**to_builtins(hole), **({"causes": told} if told else {})}
+
+
+def notices_as_json(told: Explained) -> list[dict[str, Any]]:
+    """What Agora said of it, as things happened."""
+    return [
+        {"at": happened, "type": one.type, "name": one.name, "said": causes.said(one)}
+        for one in causes.story(told.notices)
+        for happened in [moment(one.happened) if one.happened is not None else None]
+    ]
 
 
 def lines(told: Explained, found: Receipt) -> Iterator[str]:
@@ -63,7 +95,7 @@ def lines(told: Explained, found: Receipt) -> Iterator[str]:
     row, now = told.recording, told.now
     held = ", held" if row["held"] else ""
     yield f"{printable(row['name'])}: {row['state'].value} for {ago(now - row['since'])}{held}"
-    for label, text in (*_facts(told), *_said(found)):
+    for label, text in (*_facts(told), *_told(told), *_said(found)):
         yield f"  {label:<9} {printable(text)}"
     what, can = advice(row)
     yield f"  {'next':<9} {what}{_when(row, now)}"
@@ -98,6 +130,13 @@ def _facts(told: Explained) -> Iterator[tuple[str, str]]:
         yield artifact["kind"], f"version {artifact['version']}, {artifact['uri']}"
 
 
+def _told(told: Explained) -> Iterator[tuple[str, str]]:
+    """What Agora said of it, the last at the end."""
+    for notice in causes.story(told.notices)[-MOST_TOLD:]:
+        at = moment(notice.happened) if notice.happened is not None else "some time"
+        yield "agora", f"{at}: {causes.said(notice)}"
+
+
 def _said(found: Receipt) -> Iterator[tuple[str, str]]:
     """What the receipt says, the most important first."""
     if found.error:
@@ -110,7 +149,7 @@ def _said(found: Receipt) -> Iterator[tuple[str, str]]:
         yield "lost", f"{lost(report)} of {report.duration:.3f} s"
     above = [f for f in report.findings if f.severity != Severity.INFO]
     yield from _first([(f.severity.value, f"{head(f)}  {said(f)}") for f in above])
-    yield from _first([("hole", _hole(hole)) for hole in report.holes])
+    yield from _first([("hole", _hole(hole, found.causes)) for hole in report.holes])
     yield from _first([("account", row) for row in _rows(found.account)])
 
 
@@ -120,9 +159,11 @@ def _first(rows: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
         yield "", f"and {len(rows) - MOST_ROWS} more; the receipt has them all"
 
 
-def _hole(hole: Hole) -> str:
+def _hole(hole: Hole, why: Sequence[Cause]) -> str:
     where = f"{hole.kind} at {hole.start:.3f} s, {hole.length:.3f} s"
-    return f"{where}: {hole.reason}, {hole.became}, before {hole.segment}"
+    told = "; ".join(cause.said for cause in blamed.of_hole(why, hole))
+    agora = f"; Agora: {told}" if told else ""
+    return f"{where}: {hole.reason}, {hole.became}, before {hole.segment}{agora}"
 
 
 def _rows(account: object) -> list[str]:

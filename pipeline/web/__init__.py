@@ -1,0 +1,1 @@
+"""Pages and notifications over HTTP: what ``recpipe serve`` answers.  It changes no recording."""

@@ -1,0 +1,74 @@
+"""The server: which address is answered by what, and the socket it listens on."""
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import uvicorn
+from msgspec import Struct
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from pipeline.ledger.ledger import Ledger
+from pipeline.storage.oserrors import os_errors
+from pipeline.web import events
+from pipeline.web.guard import Guard, Rules
+from pipeline.web.inbox import inbox
+
+HERE = "127.0.0.1"
+MOST_AT_ONCE = 512  # connections; more are told to come again
+
+
+class Served(Struct, frozen=True, eq=False):
+    """What is served, and to whom."""
+
+    ledger: Ledger
+    secret: SecretStr
+    rules: Rules = Rules()
+
+
+def application(served: Served) -> Starlette:
+    """All of it as an ASGI application."""
+    letters = inbox(served.ledger)
+    receiver = events.Receiver(letters, served.secret)
+
+    @contextlib.asynccontextmanager
+    async def running(_: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await run_in_threadpool(letters.close)
+
+    return Starlette(
+        routes=[Route(events.PATH, receiver.receive, methods=["POST"])],
+        middleware=[Middleware(Guard, served.rules)],
+        lifespan=running,
+    )
+
+
+def listen(port: int) -> socket.socket:
+    """A port of this machine that nobody else on the network can reach; 0 is any that is free."""
+    with os_errors(f"listen on port {port}"):
+        listening = socket.create_server((HERE, port), backlog=MOST_AT_ONCE)
+        # inherited by every connection: the two packets of an answer do not wait for each other
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listening.setblocking(False)
+    return listening
+
+
+def serve(served: Served, listening: socket.socket) -> None:
+    """Answer until the process is told to end; what was taken is written first."""
+    config = uvicorn.Config(
+        application(served),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # whoever asks could say that he is somebody else
+        lifespan="on",
+        limit_concurrency=MOST_AT_ONCE,
+        timeout_graceful_shutdown=5,
+    )
+    uvicorn.Server(config).run(sockets=[listening])
