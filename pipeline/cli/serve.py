@@ -26,7 +26,7 @@ def _matching(pattern: re.Pattern[str], expected: str) -> Any:
     return check
 
 
-@click.command(short_help="Receive Agora's notifications.")
+@click.command(short_help="Take Agora's notifications, and tell Prometheus.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -60,7 +60,8 @@ def _matching(pattern: re.Pattern[str], expected: str) -> Any:
 @options.store
 @options.general
 def serve(**chosen: Any) -> int:
-    """Take Agora's notifications at /agora/events, and write them into the ledger.
+    """Take Agora's notifications at /agora/events, and write them into the ledger; tell
+    Prometheus what is in it at /metrics.
 
     It listens on this machine alone: put a proxy with TLS in front of it.  A watcher on the same
     ledger is woken by what comes.  It changes no recording.
@@ -73,9 +74,8 @@ def serve(**chosen: Any) -> int:
     try:
         from pipeline.web import server
     except ImportError as error:
-        raise UsageError(
-            "Starlette and uvicorn are not installed; run `pip install 'recpipe[web]'`"
-        ) from error
+        said = f"{error.name} is not installed; run `pip install 'recpipe[web]'`"
+        raise UsageError(said) from error
     from pydantic import SecretStr
 
     from pipeline.cli import logs

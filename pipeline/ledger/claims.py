@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pipeline.errors import LeaseLostError
@@ -50,6 +50,8 @@ class PublishedVersion(Struct, frozen=True):
     sha256: str | None
     inputs: tuple[SourceFile, ...]
     more: tuple[tuple[str, int, str], ...] = ()  # URL, size, SHA-256 of each file after the first
+    duration: float | None = None  # seconds
+    lost: Mapping[str, float] = field(default_factory=dict)  # seconds of "video" and "audio"
 
 
 def claim(
@@ -226,14 +228,23 @@ def placed(ledger: Ledger, one: Claim) -> set[str]:
 
 
 def published(
-    ledger: Ledger, one: Claim, made: PublishedVersion, *, ffmpeg: str, why: str = ""
+    ledger: Ledger,
+    one: Claim,
+    made: PublishedVersion,
+    *,
+    ffmpeg: str,
+    why: str = "",
+    timings: Mapping[str, float] | None = None,
 ) -> Move:
-    """End a claim: a version is published, with its receipt; ``why`` it is degraded, if it is."""
+    """End a claim: a version is published, with its receipt; ``why`` it is degraded, if it is.
+    ``timings`` are the seconds that each stage took.
+    """
     with ledger.writing() as connection:
         values = {"version": made.version, "verdict": made.verdict.value, **_FRESH}
         values |= {"done_fingerprint": one.fingerprint, "as_is": False}
         why = why if made.verdict is Verdict.DEGRADED else made.verdict.value
-        move = _end(ledger, connection, one, _Ending(State.PUBLISHED, why, values, ffmpeg))
+        ending = _Ending(State.PUBLISHED, why, values, ffmpeg, timings or None)
+        move = _end(ledger, connection, one, ending)
         keep(ledger, connection, one.id, made, token=one.token)
     return replace(move, verdict=made.verdict.value)
 
@@ -245,6 +256,8 @@ def keep(
     common = {"rec_id": rec_id, "version": made.version}
     stored = {**common, "verdict": made.verdict.value, "token": token, "at": now()}
     mp4: dict[str, Any] = {"kind": "mp4", "uri": made.uri, "size": made.size, "sha256": made.sha256}
+    mp4 |= {"duration": made.duration}
+    mp4 |= {f"lost_{track}": made.lost.get(track) for track in ("video", "audio")}
     note: dict[str, Any] = {"kind": "receipt", "uri": made.receipt}
     more: list[dict[str, Any]] = [
         {"kind": f"mp4.{number}", "uri": uri, "size": size, "sha256": sha256}
@@ -302,6 +315,7 @@ class _Ending(Struct, frozen=True):
     why: str
     values: Mapping[str, Any]
     ffmpeg: str | None = None
+    timings: Mapping[str, float] | None = None
 
 
 def _end(ledger: Ledger, connection: sa.Connection, one: Claim, end: _Ending) -> Move:
@@ -312,7 +326,13 @@ def _end(ledger: Ledger, connection: sa.Connection, one: Claim, end: _Ending) ->
         raise LeaseLostError(f"{one.name}: another watcher has taken it over")
     open_one = (attempts.c.rec_id == one.id, attempts.c.token == one.token)
     error = end.why if end.state in (State.RETRY, State.FAILED) else None
-    entry = {"outcome": end.state.value, "error": error, "ffmpeg": end.ffmpeg}
+    timings = dict(end.timings) if end.timings else None
+    entry: dict[str, Any] = {
+        "timings": timings,
+        "outcome": end.state.value,
+        "error": error,
+        "ffmpeg": end.ffmpeg,
+    }
     connection.execute(sa.update(attempts).where(*open_one).values(ended=now(), **entry))
     detail = {"before": State.WORKING, "after": end.state, "why": end.why, "token": one.token}
     ledger.record(connection, one.id, "state", **detail)

@@ -23,6 +23,7 @@ from pipeline.storage import Storage
 from pipeline.storage.names import printable, safe_key
 
 LARGEST = 64 << 20  # bytes of a receipt; 100,000 segments need about 30 MB
+_FOREVER = 1e9  # seconds; no recording is so long
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -94,6 +95,23 @@ class Published(Struct, frozen=True, eq=False):
             if found is not None and found.bak is None:
                 return found
         return None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the result is, all files together; None if the receipt does not say."""
+        pieces = self.receipt.get("pieces")
+        last = pieces[-1] if isinstance(pieces, list) and pieces else self.receipt["output"]
+        if not isinstance(last, Mapping):
+            return None
+        begin, length = _seconds(last.get("begin", 0)), _seconds(last.get("duration"))
+        return None if begin is None or length is None else begin + length
+
+    @property
+    def lost(self) -> dict[str, float]:
+        """Seconds that are missing of each kind of track, as far as the receipt says."""
+        told = self.receipt.get("lost_seconds")
+        pairs = told.items() if isinstance(told, Mapping) else ()
+        return {kind: lost for kind, s in pairs if (lost := _seconds(s)) is not None}
 
     @property
     def begin(self) -> float | None:
@@ -237,6 +255,11 @@ def _moment(value: Any, written: float) -> float:
     if value is None:
         return written
     return datetime.strptime(_text(value), CONVERTED).replace(tzinfo=UTC).timestamp()
+
+
+def _seconds(value: Any) -> float | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and 0 <= value < _FOREVER else None
 
 
 def _text(value: Any) -> str:

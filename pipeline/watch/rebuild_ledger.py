@@ -85,6 +85,8 @@ def restored(published: Published, destination: Storage) -> Restored | None:
         published.sha256,
         tuple(SourceFile(i["key"], i["size"], i["etag"], i["sha256"]) for i in receipt["inputs"]),
         tuple((destination.url(o.key), o.size, o.sha256) for o in published.outputs[1:]),
+        published.seconds,
+        published.lost,
     )
     source, sid = identity(receipt["source"])
     return Restored(published.id, source, sid, made)

@@ -10,13 +10,17 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.ledger.ledger import Ledger
 from pipeline.storage.oserrors import os_errors
 from pipeline.web import events
-from pipeline.web.guard import Guard, Rules
+from pipeline.web.guard import SCRAPED, Guard, Rules
+from pipeline.web.health import Health
 from pipeline.web.inbox import inbox
+from pipeline.web.metrics import TYPE, Metrics
 
 HERE = "127.0.0.1"
 MOST_AT_ONCE = 512  # connections; more are told to come again
@@ -34,6 +38,11 @@ def application(served: Served) -> Starlette:
     """All of it as an ASGI application."""
     letters = inbox(served.ledger)
     receiver = events.Receiver(letters, served.secret)
+    health, metrics = Health(served.ledger, letters), Metrics(served.ledger, receiver.counts)
+
+    async def scraped(_: Request) -> Response:
+        text = await run_in_threadpool(metrics.text)
+        return Response(text, headers={"Content-Type": TYPE})
 
     @contextlib.asynccontextmanager
     async def running(_: Starlette) -> AsyncIterator[None]:
@@ -43,7 +52,12 @@ def application(served: Served) -> Starlette:
             await run_in_threadpool(letters.close)
 
     return Starlette(
-        routes=[Route(events.PATH, receiver.receive, methods=["POST"])],
+        routes=[
+            Route(events.PATH, receiver.receive, methods=["POST"]),
+            Route("/healthz", health.alive),
+            Route("/readyz", health.ready),
+            Route(SCRAPED, scraped),
+        ],
         middleware=[Middleware(Guard, served.rules)],
         lifespan=running,
     )

@@ -71,6 +71,7 @@ recordings = sa.Table(
     sa.Index("ix_recordings_due", "state", "not_before"),
     sa.Index("ix_recordings_name", "name"),
     sa.Index("ix_recordings_store", "store", "destination", "state"),
+    sa.Index("ix_recordings_shown", "state", "verdict", "since", "id"),
 )
 """``lease_token`` is the fencing token and only grows: a write with an older one is refused."""
 
@@ -106,10 +107,11 @@ attempts = sa.Table(
     sa.Column("token", sa.BigInteger, nullable=False),
     sa.Column("worker", sa.Text, nullable=False),
     sa.Column("started", sa.Double, nullable=False),
-    sa.Column("ended", sa.Double),
+    sa.Column("ended", sa.Double, index=True),
     sa.Column("outcome", sa.Text),
     sa.Column("error", sa.Text),
     sa.Column("ffmpeg", sa.Text),
+    sa.Column("timings", sa.JSON(none_as_null=True)),  # seconds by the name of the stage
 )
 
 artifacts = sa.Table(
@@ -123,7 +125,10 @@ artifacts = sa.Table(
     sa.Column("sha256", sa.Text),
     sa.Column("verdict", sa.Text),
     sa.Column("token", sa.BigInteger, nullable=False),
-    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("at", sa.Double, nullable=False, index=True),
+    sa.Column("duration", sa.Double),  # seconds; these three are of kind mp4 alone
+    sa.Column("lost_video", sa.Double),
+    sa.Column("lost_audio", sa.Double),
 )
 """The primary key ensures that a version is published once."""
 
@@ -135,7 +140,7 @@ events = sa.Table(
     sa.Column("sid", sa.Text, index=True),  # of a notification about a recording not seen yet
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("actor", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False, index=True),
     sa.Column("detail", sa.JSON, nullable=False),
 )
 """Append only."""

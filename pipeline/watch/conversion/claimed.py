@@ -237,7 +237,8 @@ def _commit(context: WorkContext, claim: Claim, report: Report, key: str) -> Don
         move = claims.rejected(context.ledger, claim, _reason(report), ffmpeg=version)
     else:
         made = _read_back(context, claim, key)
-        move = claims.published(context.ledger, claim, made, why=cause(report), ffmpeg=version)
+        told = {"why": cause(report), "ffmpeg": version}
+        move = claims.published(context.ledger, claim, made, **told, timings=report.timings)
     return Done(claim, report, move)
 
 
