@@ -8,6 +8,7 @@ import click
 
 from pipeline import config
 from pipeline.cli import options, output
+from pipeline.cli.chosen import opener
 from pipeline.errors import UsageError
 
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
@@ -26,7 +27,7 @@ def _matching(pattern: re.Pattern[str], expected: str) -> Any:
     return check
 
 
-@click.command(short_help="Take Agora's notifications, and tell Prometheus.")
+@click.command(short_help="Show recordings in a browser, and take Agora's notifications.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -60,11 +61,11 @@ def _matching(pattern: re.Pattern[str], expected: str) -> Any:
 @options.store
 @options.general
 def serve(**chosen: Any) -> int:
-    """Take Agora's notifications at /agora/events, and write them into the ledger; tell
-    Prometheus what is in it at /metrics.
+    """Show in a browser what became of all recordings; take Agora's notifications at
+    /agora/events and write them into the ledger; tell Prometheus what is in it at /metrics.
 
     It listens on this machine alone: put a proxy with TLS in front of it.  A watcher on the same
-    ledger is woken by what comes.  It changes no recording.
+    ledger is woken by what Agora says.  It changes no recording.
 
     \b
     Examples:
@@ -92,7 +93,7 @@ def serve(**chosen: Any) -> int:
         if not secret.get_secret_value():
             output.say("recpipe: warning: no notifications are taken: set RECPIPE_WEBHOOK_SECRET")
         try:
-            server.serve(server.Served(ledger, secret, rules), listening)
+            server.serve(server.Served(ledger, secret, opener(chosen), rules), listening)
         except KeyboardInterrupt:  # the usual end
             return 0
     return 0

@@ -100,8 +100,8 @@ def lines(told: Explained, found: Receipt) -> Iterator[str]:
     what, can = advice(row)
     yield f"  {'next':<9} {what}{_when(row, now)}"
     yield f"  {'you can':<9} {can}"
-    for event in told.events:
-        yield f"  {moment(event['at'])}  {printable(_event(event))}"
+    for entry in told.events:
+        yield f"  {moment(entry['at'])}  {printable(event(entry))}"
 
 
 def _facts(told: Explained) -> Iterator[tuple[str, str]]:
@@ -196,9 +196,10 @@ def _when(row: dict[str, Any], now: float) -> str:
     return f", in {ago(wait)}" if wait > 0 and row["state"].value == "retry" else ""
 
 
-def _event(event: dict[str, Any]) -> str:
-    detail = dict(event["detail"])
-    if event["kind"] == "state":
+def event(entry: Mapping[str, Any]) -> str:
+    """One entry of the history in words."""
+    detail = dict(entry["detail"])
+    if entry["kind"] == "state":
         why = f": {detail['why']}" if detail.get("why") else ""
         return f"{detail['before'] or 'new'} -> {detail['after']}{why}"
-    return " ".join([event["kind"], *(f"{k}={v}" for k, v in detail.items())])
+    return " ".join([entry["kind"], *(f"{k}={v}" for k, v in detail.items())])

@@ -105,23 +105,38 @@ def last_run(ledger: Ledger) -> dict[str, Any] | None:
 def explain(ledger: Ledger, id: str, to: str = "") -> Explained:
     """Everything about one recording.  Raises what ``one`` does."""
     with ledger.reading() as connection:
-        row = one(connection, id, to)
+        return _explained(connection, one(connection, id, to), NEWEST)
 
-        def of(table: sa.Table, *order: Any) -> tuple[dict[str, Any], ...]:
-            chosen = sa.select(table).where(table.c.rec_id == row["id"]).order_by(*order)
-            return tuple(dict(r._mapping) for r in connection.execute(chosen.limit(NEWEST)))
 
-        told = sa.or_(events.c.rec_id == row["id"], events.c.sid == (row["sid"] or ""))
-        history = sa.select(events).where(told).order_by(events.c.id.desc()).limit(NEWEST)
-        return Explained(
-            recording=row,
-            parts=of(parts, parts.c.key),
-            attempts=of(attempts, attempts.c.id.desc()),
-            artifacts=of(artifacts, artifacts.c.version.desc(), artifacts.c.kind),
-            events=tuple(dict(r._mapping) for r in connection.execute(history))[::-1],
-            now=float(connection.execute(sa.select(now())).scalar_one()),
-            notices=notices.told(connection, row["sid"]),
-        )
+def explain_row(ledger: Ledger, number: int, newest: int) -> Explained:
+    """Everything about the recording with this number, and so many entries of each history.
+
+    Raises ``NotFoundError`` if there is none.
+    """
+    chosen = sa.select(recordings).where(recordings.c.id == number)
+    with ledger.reading() as connection:
+        row = connection.execute(chosen).first()
+        if row is None:
+            raise NotFoundError(f"{number}: the ledger has no such recording")
+        return _explained(connection, dict(row._mapping), newest)
+
+
+def _explained(connection: sa.Connection, row: dict[str, Any], newest: int) -> Explained:
+    def of(table: sa.Table, *order: Any) -> tuple[dict[str, Any], ...]:
+        chosen = sa.select(table).where(table.c.rec_id == row["id"]).order_by(*order)
+        return tuple(dict(r._mapping) for r in connection.execute(chosen.limit(newest)))
+
+    told = sa.or_(events.c.rec_id == row["id"], events.c.sid == (row["sid"] or ""))
+    history = sa.select(events).where(told).order_by(events.c.id.desc()).limit(newest)
+    return Explained(
+        recording=row,
+        parts=of(parts, parts.c.key),
+        attempts=of(attempts, attempts.c.id.desc()),
+        artifacts=of(artifacts, artifacts.c.version.desc(), artifacts.c.kind),
+        events=tuple(dict(r._mapping) for r in connection.execute(history))[::-1],
+        now=float(connection.execute(sa.select(now())).scalar_one()),
+        notices=notices.told(connection, row["sid"]),
+    )
 
 
 def one(connection: sa.Connection, id: str, to: str = "") -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import uvicorn
 from msgspec import Struct
@@ -14,13 +15,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pipeline.jobs.output.destinations import Opener
+from pipeline.ledger import browsing
 from pipeline.ledger.ledger import Ledger
 from pipeline.storage.oserrors import os_errors
 from pipeline.web import events
+from pipeline.web.feed import Feed
 from pipeline.web.guard import SCRAPED, Guard, Rules
 from pipeline.web.health import Health
 from pipeline.web.inbox import inbox
 from pipeline.web.metrics import TYPE, Metrics
+from pipeline.web.pages import Pages
 
 HERE = "127.0.0.1"
 MOST_AT_ONCE = 512  # connections; more are told to come again
@@ -31,14 +36,18 @@ class Served(Struct, frozen=True, eq=False):
 
     ledger: Ledger
     secret: SecretStr
+    opened: Opener  # of receipts
     rules: Rules = Rules()
 
 
-def application(served: Served) -> Starlette:
-    """All of it as an ASGI application."""
+def application(served: Served, *, stopping: Callable[[], bool] = lambda: False) -> Starlette:
+    """All of it as an ASGI application; ``stopping`` ends what would never end by itself."""
     letters = inbox(served.ledger)
     receiver = events.Receiver(letters, served.secret)
     health, metrics = Health(served.ledger, letters), Metrics(served.ledger, receiver.counts)
+
+    pages = Pages(served.ledger, served.opened)
+    feed = Feed(partial(browsing.pulse, served.ledger), stopping)
 
     async def scraped(_: Request) -> Response:
         text = await run_in_threadpool(metrics.text)
@@ -57,7 +66,10 @@ def application(served: Served) -> Starlette:
             Route("/healthz", health.alive),
             Route("/readyz", health.ready),
             Route(SCRAPED, scraped),
+            Route("/feed", feed.answer),
+            *pages.routes,
         ],
+        exception_handlers={404: pages.missing},
         middleware=[Middleware(Guard, served.rules)],
         lifespan=running,
     )
@@ -75,8 +87,13 @@ def listen(port: int) -> socket.socket:
 
 def serve(served: Served, listening: socket.socket) -> None:
     """Answer until the process is told to end; what was taken is written first."""
+    server: uvicorn.Server | None = None
+
+    def stopping() -> bool:
+        return server is not None and server.should_exit
+
     config = uvicorn.Config(
-        application(served),
+        application(served, stopping=stopping),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -85,4 +102,5 @@ def serve(served: Served, listening: socket.socket) -> None:
         limit_concurrency=MOST_AT_ONCE,
         timeout_graceful_shutdown=5,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    server = uvicorn.Server(config)
+    server.run(sockets=[listening])

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from pipeline.jobs import many
 from pipeline.ledger.ledger import Ledger
 from pipeline.web.guard import Rules
 from pipeline.web.server import Served, application
@@ -36,7 +37,7 @@ def asking(ledger: Ledger) -> Iterator[Callable[..., httpx.Client]]:
 
         def client(*, secret: str = SECRET, rules: Rules | None = None) -> httpx.Client:
             rules = rules or Rules(rate=1e6, burst=1_000_000)
-            app = application(Served(ledger, SecretStr(secret), rules))
+            app = application(Served(ledger, SecretStr(secret), many.opener(None), rules))
             return stack.enter_context(serving(app))
 
         yield client

@@ -1,0 +1,105 @@
+"""What each page shows, looked up in the ledger; templates turn it into text.  Reads alone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.agora import causes
+from pipeline.jobs import blamed, explained
+from pipeline.jobs.cause import said
+from pipeline.jobs.output.destinations import Opener
+from pipeline.ledger import browsing, measures, queries
+from pipeline.ledger.advice import advice
+from pipeline.ledger.browsing import Wanted
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.measures import Group
+from pipeline.ledger.states import OPEN
+from pipeline.model import Severity
+from pipeline.web import activity, charts, words
+
+HISTORY = 200  # entries of each kind on the page of a recording
+DAY = 86400.0  # seconds
+WATCHERS = 20
+ACTS = 2_000  # entries of the history that runs are put together from
+
+Shown = dict[str, Any]
+
+
+def recordings(ledger: Ledger, wanted: Wanted, number: int) -> Shown:
+    """The list, filtered."""
+    page = browsing.page(ledger, wanted, number)
+    return {
+        "page": page,
+        "wanted": wanted,
+        "state": wanted.state.value if wanted.state else "",
+        "found": sum(page.groups.values()),
+        "several": len({row["destination"] for row in page.rows}) > 1,
+        "now": page.now,
+    }
+
+
+def recording(ledger: Ledger, number: int, opened: Opener) -> Shown:
+    """Everything of one; NotFoundError if there is none."""
+    told = queries.explain_row(ledger, number, HISTORY)
+    row = told.recording
+    receipt = explained.receipt(told, opened)
+    what, can = advice(row)
+    newest = (one for one in told.artifacts if one["version"] == row["version"])
+    report = receipt.report
+    return {
+        "row": row,
+        "group": (row["state"], row["verdict"]),
+        "next": what,
+        "can": can,
+        "commands": words.commands(row),
+        "result": next((one for one in newest if one["kind"] == "mp4"), None),
+        "parts": told.parts,
+        "attempts": told.attempts,
+        "artifacts": told.artifacts,
+        "events": told.events[::-1],
+        "notices": causes.story(told.notices),
+        "receipt": receipt,
+        "findings": [f for f in report.findings if f.severity != Severity.INFO] if report else [],
+        "holes": [(h, blamed.of_hole(receipt.causes, h)) for h in report.holes] if report else [],
+        "said": said,
+        "story": causes.said,
+        "event": explained.event,
+        "now": told.now,
+    }
+
+
+def throughput(ledger: Ledger) -> Shown:
+    """How much is done, how long it takes, and what waits."""
+    found = measures.measures(ledger)
+    since = found.now - charts.HOURS * charts.HOUR
+    results = browsing.results(ledger, since)
+    backlog = _backlog(found.recordings)
+    return {
+        "day": charts.day([one for one in results if one.at >= found.now - DAY]),
+        "bars": charts.bars(results, found.now),
+        "stages": charts.stages(measures.timed(ledger, found.now - DAY)),
+        "backlog": backlog,
+        "waiting": sum(count for _, count in backlog),
+        "most_waiting": max((count for _, count in backlog), default=1),
+        "oldest": found.now - (found.oldest if found.oldest is not None else found.now),
+        "stores": found.stores,
+        "now": found.now,
+    }
+
+
+def _backlog(groups: Mapping[Group, int]) -> Sequence[tuple[Group, int]]:
+    """Open recordings by state alone."""
+    counts: dict[Group, int] = {}
+    for (state, _), count in groups.items():
+        if state in OPEN:
+            counts[state, None] = counts.get((state, None), 0) + count
+    return sorted(counts.items(), key=lambda one: -one[1])
+
+
+def runs(ledger: Ledger) -> Shown:
+    """What watchers, the archive and cleanup did."""
+    return {
+        "watchers": browsing.watchers(ledger, WATCHERS),
+        "archive": activity.runs(browsing.acts(ledger, sorted(activity.ARCHIVE), ACTS)),
+        "cleanup": activity.runs(browsing.acts(ledger, sorted(activity.CLEANUP), ACTS)),
+        "now": ledger.time(),
+    }
