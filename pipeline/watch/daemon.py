@@ -29,6 +29,7 @@ from pipeline.watch.discovery.store_watcher import Look, StoreWatcher
 from pipeline.watch.log import log, told
 from pipeline.watch.notify import Recipients
 from pipeline.watch.rebuild_ledger import rebuild
+from pipeline.watch.run import Run
 
 GRACE = 30.0  # seconds to finish what is being worked on when asked to stop
 PULSE = 5.0  # seconds between two looks into the ledger for work that has become due
@@ -70,7 +71,7 @@ def once(watch: Watch) -> int:
     Errors of a store or a recording are logged, not raised; those of the ledger are raised.
     """
     _begin(watch)
-    run = _Run(watch, "watch --once")
+    run = Run(watch.ledger, "watch --once", watch.counts)
     with Workers(watch.context, jobs=watch.jobs, lease=watch.lease) as crew:
         _look(watch, strict=False)
         _work_off(watch, crew, run)
@@ -84,7 +85,7 @@ def once(watch: Watch) -> int:
     return code
 
 
-def _work_off(watch: Watch, crew: Workers, run: "_Run") -> None:
+def _work_off(watch: Watch, crew: Workers, run: Run) -> None:
     """Do all that is due, also what other watchers hold and let expire within one lease."""
     end = time.monotonic() + watch.lease
     while True:
@@ -117,7 +118,7 @@ def forever(watch: Watch) -> int:
     Raises ``UsageError`` if the first look at a store does.
     """
     _begin(watch)
-    run = _Run(watch, "watch")
+    run = Run(watch.ledger, "watch", watch.counts)
     ahead = watch.follower is not None
     with Workers(watch.context, jobs=watch.jobs, lease=watch.lease, ahead=ahead) as crew:
         try:
@@ -132,25 +133,34 @@ def forever(watch: Watch) -> int:
     return 0
 
 
-def _go_on(watch: Watch, crew: Workers, run: "_Run") -> None:
-    next_look, woken, bell = time.monotonic() + _pause(watch), 0.0, Bell(watch.ledger)
+def _go_on(watch: Watch, crew: Workers, run: Run) -> None:
+    next_look, bell = time.monotonic() + _pause(watch), Bell(watch.ledger)
     while True:
         systemd.notify("WATCHDOG=1")
-        rung = time.monotonic() >= woken + PULSE and bell.rings()
-        if rung or time.monotonic() >= next_look:
+        if time.monotonic() >= next_look or bell.rings():
+            bell.answered()
             _look(watch, strict=False, ahead=crew.ahead)
             run.goes_on()
             next_look = time.monotonic() + _pause(watch)
-            woken = time.monotonic() if rung else woken
         try:
             crew.take()
         except RecpipeError as error:
             log.warning("no work taken", error=str(error))
-        until = min(max(next_look - time.monotonic(), 0.0), BELL)
+        _rest(watch, crew, bell, min(max(next_look - time.monotonic(), 0.0), PULSE))
+
+
+def _rest(watch: Watch, crew: Workers, bell: Bell, seconds: float) -> None:
+    """Wait so long; less if a recording is finished, or Agora says something."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
         if crew.busy:
-            _report(watch, crew.wait(until))
+            if finished := crew.wait(min(left, BELL)):
+                _report(watch, finished)
+                return
         else:
-            time.sleep(until)
+            time.sleep(min(left, BELL))
+        if bell.rings():
+            return
 
 
 def _finish(watch: Watch, crew: Workers) -> None:
@@ -262,25 +272,6 @@ def _report(watch: Watch, finished: list[Done]) -> None:
         watch.counts[state] = watch.counts.get(state, 0) + 1
         if done.move.after in FINAL:
             notify.result(watch.told, {"event": state, **watch.as_json(done.outcome)})
-
-
-class _Run:
-    """The row of this run in the ledger."""
-
-    def __init__(self, watch: Watch, command: str) -> None:
-        self._watch = watch
-        self._id = queries.run_begins(watch.ledger, command)
-
-    def goes_on(self) -> None:
-        """Note a heartbeat; a failure to do so is no reason to stop."""
-        try:
-            queries.run_goes_on(self._watch.ledger, self._id, self._watch.counts)
-        except RecpipeError as error:
-            log.warning("no sign of life left", error=str(error))
-
-    def ends(self, code: int) -> None:
-        """Note the end of the run."""
-        queries.run_goes_on(self._watch.ledger, self._id, self._watch.counts, exit_code=code)
 
 
 def _begin(watch: Watch) -> None:

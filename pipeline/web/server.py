@@ -28,6 +28,7 @@ from pipeline.web.metrics import TYPE, Metrics
 from pipeline.web.pages import Pages
 
 HERE = "127.0.0.1"
+KEEP_ALIVE = 75  # seconds a connection without a request lasts; Agora asks for 10 at least
 MOST_AT_ONCE = 512  # connections; more are told to come again
 
 
@@ -100,6 +101,7 @@ def serve(served: Served, listening: socket.socket) -> None:
         proxy_headers=False,  # whoever asks could say that he is somebody else
         lifespan="on",
         limit_concurrency=MOST_AT_ONCE,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)

@@ -1,9 +1,12 @@
 """What each page shows, looked up in the ledger; templates turn it into text.  Reads alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec import structs
+
 from pipeline.agora import causes
+from pipeline.agora.causes import Cause
 from pipeline.jobs import blamed, explained
 from pipeline.jobs.cause import said
 from pipeline.jobs.output.destinations import Opener
@@ -13,7 +16,7 @@ from pipeline.ledger.browsing import Wanted
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.measures import Group
 from pipeline.ledger.states import OPEN
-from pipeline.model import Severity
+from pipeline.model import AccountEntry, Severity
 from pipeline.web import activity, charts, words
 
 HISTORY = 200  # entries of each kind on the page of a recording
@@ -60,11 +63,20 @@ def recording(ledger: Ledger, number: int, opened: Opener) -> Shown:
         "receipt": receipt,
         "findings": [f for f in report.findings if f.severity != Severity.INFO] if report else [],
         "holes": [(h, blamed.of_hole(receipt.causes, h)) for h in report.holes] if report else [],
+        "account": list(_account(receipt)),
         "said": said,
         "story": causes.said,
         "event": explained.event,
         "now": told.now,
     }
+
+
+def _account(receipt: explained.Receipt) -> Iterator[tuple[AccountEntry, Sequence[Cause]]]:
+    """Rows that are short, each with what Agora says of it."""
+    account = receipt.report.account if receipt.report else None
+    for row in account.slots if account else ():
+        if row.short:
+            yield row, blamed.of_entry(receipt.causes, structs.asdict(row))
 
 
 def throughput(ledger: Ledger) -> Shown:

@@ -53,6 +53,13 @@ def test_what_was_published_is_known_again(ledger, out):
     assert {a["kind"]: a["sha256"] for a in told.artifacts} == {"mp4": "2" * 64, "receipt": None}
 
 
+def test_what_it_lost_is_known_again(ledger, out):
+    put(out, lost_seconds={"video": 2.5, "audio": 0.0})
+    rebuild(ledger, LocalStorage(out))
+    (mp4,) = (a for a in queries.explain(ledger, SID).artifacts if a["kind"] == "mp4")
+    assert (mp4["lost_video"], mp4["lost_audio"]) == (2.5, 0.0)
+
+
 def test_twice_is_as_good_as_once(ledger, out):
     put(out)
     rebuild(ledger, LocalStorage(out))

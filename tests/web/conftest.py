@@ -12,7 +12,7 @@ from pipeline.jobs import many
 from pipeline.ledger.ledger import Ledger
 from pipeline.web.guard import Rules
 from pipeline.web.server import Served, application
-from tests.cli.conftest import cache, clean, launch  # noqa: F401 - fixtures
+from tests.cli.conftest import cache, clean, composite, launch, recpipe  # noqa: F401 - fixtures
 from tests.web.sender import SECRET
 from tests.web.serving import serving
 
