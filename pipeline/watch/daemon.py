@@ -153,13 +153,12 @@ def _rest(watch: Watch, crew: Workers, bell: Bell, seconds: float) -> None:
     """Wait so long; less if a recording is finished, or Agora says something."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
+        until = time.monotonic() + min(left, BELL)
         if crew.busy:
-            if finished := crew.wait(min(left, BELL)):
-                _report(watch, finished)
-                return
+            _report(watch, crew.wait(min(left, BELL)))
         else:
             time.sleep(min(left, BELL))
-        if bell.rings():
+        if time.monotonic() < until or bell.rings():  # a worker is free before its time
             return
 
 
