@@ -20,6 +20,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("samp
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 SIMULATOR = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
+SERVE = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
 
 
 # The commands.
@@ -33,7 +34,7 @@ def test_the_readme_names_commands_that_can_be_run(command):
 
 def examples() -> list[list[str]]:
     """Every line of the README and the guide that is a call of recpipe, cut at a pipe."""
-    pages = "\n".join((README, GUIDE, SIMULATOR, OPERATIONS))
+    pages = "\n".join((README, GUIDE, SIMULATOR, OPERATIONS, SERVE))
     lines = [line.partition("#")[0] for line in pages.splitlines()]
     calls = [line.partition("|")[0] for line in lines if line.startswith("recpipe ")]
     return [shlex.split(call)[1:] for call in calls]
@@ -46,7 +47,7 @@ def command(call: list[str]) -> str:
 
 def test_there_are_examples_of_every_command():
     known = {"convert", "check", "doctor", "simulate recording", "simulate service"}
-    known |= {"record start", "record stop", "archive ingest", "report"}
+    known |= {"record start", "record stop", "archive ingest", "report", "serve"}
     known |= {"watch", "status", "explain", "retry", "hold", "ledger rebuild", "ledger forget"}
     assert {command(call) for call in examples()} == known
 
@@ -79,6 +80,13 @@ def test_every_option_of_simulate_is_explained():
     shown = shown_help("simulate recording") + shown_help("simulate service")
     options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown))
     assert options - {"--help"} <= set(re.findall(r"--[a-z][a-z-]+", SIMULATOR))
+
+
+def test_every_option_of_serve_is_explained():
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown_help("serve")))
+    elsewhere = {"--help", "--config", "--debug", "--log-format"}
+    elsewhere |= {"--endpoint-url", "--region", "--profile"}  # of every command with stores
+    assert options - elsewhere <= set(re.findall(r"--[a-z][a-z-]+", SERVE))
 
 
 def test_recpipe_in_running_text_is_a_command():

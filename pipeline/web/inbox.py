@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 ROOM = 2_000  # notifications that wait to be written
 AT_ONCE = 500  # in one transaction
+GATHER = 0.01  # seconds in which more may come, where one came within the last LATELY
+LATELY = 0.1
 TIDY = 3600.0  # seconds between two removals of what is too old
 
 Write = Callable[[Sequence[Kept]], set[str]]
@@ -34,6 +36,7 @@ class Inbox:
         self._waiting: deque[Waiting] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._written = -LATELY  # when the last transaction ended, by the clock of this machine
         self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
         self._thread.start()
 
@@ -76,6 +79,9 @@ class Inbox:
         with self._changed:
             if not self._waiting and not self._closed:
                 self._changed.wait(TIDY)
+        if time.monotonic() - self._written < LATELY and not self._closed:
+            time.sleep(GATHER)  # fewer transactions: each waits for the disk
+        with self._changed:
             count = min(len(self._waiting), AT_ONCE)
             return [self._waiting.popleft() for _ in range(count)]
 
@@ -88,6 +94,8 @@ class Inbox:
             for _, future in awaited:
                 future.set_exception(error)
             return
+        finally:
+            self._written = time.monotonic()
         for one, future in awaited:
             future.set_result(one.id in fresh)
             fresh.discard(one.id)  # twice in one transaction is news once
