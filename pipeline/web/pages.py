@@ -19,6 +19,7 @@ from pipeline.ledger.browsing import Wanted
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State
 from pipeline.model import Verdict
+from pipeline.report.page import policy as report_policy
 from pipeline.version import VERSION
 from pipeline.web import views, words
 
@@ -60,6 +61,7 @@ class Pages:
         return [
             Route("/", self._list),
             Route("/recordings/{number:int}", self._recording),
+            Route("/recordings/{number:int}/report", self._report),
             Route("/throughput", partial(self._shown, "throughput.html", "/throughput")),
             Route("/runs", partial(self._shown, "runs.html", "/runs")),
             Route("/static/{name}", self._static),
@@ -89,6 +91,20 @@ class Pages:
         number = min(request.path_params["number"], LARGEST)
         shown = partial(views.recording, self._ledger, number, self._opened)
         return await self._page(request, "recording.html", "/", shown)
+
+    async def _report(self, request: Request) -> Response:
+        """As ``recpipe report`` makes it: a page of its own, under a policy of its own."""
+        number = min(request.path_params["number"], LARGEST)
+        return await run_in_threadpool(self._reported, request, number)
+
+    def _reported(self, request: Request, number: int) -> Response:
+        try:
+            text = views.report(self._ledger, number, self._opened)
+        except RecpipeError as error:
+            code = 404 if isinstance(error, NotFoundError) else 503
+            return self._error(request, code, "There is no report", str(error))
+        policy = f"{report_policy()}; frame-ancestors 'none'"
+        return HTMLResponse(text, headers={"Content-Security-Policy": policy})
 
     async def _shown(self, template: str, here: str, request: Request) -> Response:
         look = {"/throughput": views.throughput, "/runs": views.runs}[here]

@@ -7,6 +7,7 @@ from msgspec import structs
 
 from pipeline.agora import causes
 from pipeline.agora.causes import Cause
+from pipeline.errors import NotFoundError
 from pipeline.jobs import blamed, explained
 from pipeline.jobs.cause import said
 from pipeline.jobs.output.destinations import Opener
@@ -17,6 +18,9 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.measures import Group
 from pipeline.ledger.states import OPEN
 from pipeline.model import AccountEntry, Severity
+from pipeline.receipts.read import read
+from pipeline.report.page import page
+from pipeline.report.published import facts_of
 from pipeline.web import activity, charts, words
 
 HISTORY = 200  # entries of each kind on the page of a recording
@@ -29,14 +33,14 @@ Shown = dict[str, Any]
 
 def recordings(ledger: Ledger, wanted: Wanted, number: int) -> Shown:
     """The list, filtered."""
-    page = browsing.page(ledger, wanted, number)
+    found = browsing.page(ledger, wanted, number)
     return {
-        "page": page,
+        "page": found,
         "wanted": wanted,
         "state": wanted.state.value if wanted.state else "",
-        "found": sum(page.groups.values()),
-        "several": len({row["destination"] for row in page.rows}) > 1,
-        "now": page.now,
+        "found": sum(found.groups.values()),
+        "several": len({row["destination"] for row in found.rows}) > 1,
+        "now": found.now,
     }
 
 
@@ -69,6 +73,18 @@ def recording(ledger: Ledger, number: int, opened: Opener) -> Shown:
         "event": explained.event,
         "now": told.now,
     }
+
+
+def report(ledger: Ledger, number: int, opened: Opener) -> str:
+    """The whole page that ``recpipe report`` makes of a recording, without what only its media
+    tells; NotFoundError if nothing of it is published.
+    """
+    told = queries.explain_row(ledger, number, HISTORY)
+    uris = [one["uri"] for one in told.artifacts if one["kind"] == "receipt"]
+    if not uris:
+        raise NotFoundError("nothing is published of it yet")
+    storage, key = opened(uris[0])
+    return page(facts_of(read(storage, key), storage, media=()))
 
 
 def _account(receipt: explained.Receipt) -> Iterator[tuple[AccountEntry, Sequence[Cause]]]:

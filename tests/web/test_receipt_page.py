@@ -8,9 +8,10 @@ import pytest
 from pipeline.agora import webhook
 from pipeline.ledger import browsing, notices
 from pipeline.ledger.browsing import Wanted
+from pipeline.report.page import policy as report_policy
 from tests.cli.conftest import COMPOSITE, segments
 from tests.web.sender import notice
-from tests.web.test_pages import look
+from tests.web.test_pages import Seen, look
 
 SID = COMPOSITE.partition("_")[0]
 
@@ -79,3 +80,21 @@ def test_a_broken_receipt_is_told_and_the_rest_is_shown(browser, receipt, path, 
     page = look(browser, path)
     assert "It cannot be read:" in page.text
     assert "15.2 s" in page.text
+
+
+def test_the_whole_report_is_a_page_of_its_own(browser, path):
+    assert f"{path}/report" in look(browser, path).every("href")
+    answer = browser.get(f"{path}/report")
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert policy == f"{report_policy()}; frame-ancestors 'none'"
+    assert "unsafe" not in policy
+    page = Seen(answer.text)
+    assert "weekly_meeting" in page.text
+    assert "video" not in page.tags  # its media is not served here
+
+
+def test_without_a_receipt_there_is_no_report(browser, receipt, path):
+    receipt.unlink()
+    assert "There is no report" in look(browser, f"{path}/report", 404).text
+    assert browser.get("/recordings/99/report").status_code == 404
