@@ -9,6 +9,7 @@ is None.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
@@ -26,6 +27,9 @@ _STREAM = re.compile(
 )
 _REPLACED = re.compile(r"[!@#$%^&*()+_.=\[\]{}~|,;:?<>]")
 _STAMP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})")
+
+
+INDEX = "av"  # the kind of a playlist over both streams of a user
 
 
 class PlaylistName(Struct, frozen=True):
@@ -104,12 +108,20 @@ def parse_stream(cname: str) -> UserStream | None:
     return match and UserStream(match["cname"], match["uid"], match["kind"])
 
 
-def one_recording(sid: str, cname: str) -> str:
-    """What all parts of one recording have in common, and no other has: the sid.
-
-    In individual mode each stream of each user is a recording of its own under that sid.
+def is_index(cname: str, cnames: Iterable[str]) -> bool:
+    """Whether a playlist of individual mode lists what streams of the same user, among these, list
+    themselves.
     """
-    return stem(sid, cname) if parse_stream(cname) else sid
+    own = parse_stream(cname)
+    if own is None or own.kind != INDEX:
+        return False
+    others = map(parse_stream, cnames)
+    return any(o is not None and o.uid == own.uid and o.kind != INDEX for o in others)
+
+
+def user_cname(cname: str, uid: str) -> str:
+    """What stands for the cname in the name of the file that is made of one user."""
+    return f"{cname}__uid_s_{uid}"
 
 
 def same_channel(found: str, cname: str) -> bool:

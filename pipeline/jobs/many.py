@@ -24,12 +24,13 @@ from pipeline.jobs.options import Options, options
 from pipeline.jobs.output.destinations import Destination, Opener, Target, destination
 from pipeline.jobs.output.naming import Listings, Naming
 from pipeline.jobs.parallel import Progress, each
+from pipeline.jobs.planning import inspected
 from pipeline.jobs.selection import EVERYTHING, Allowance, Selection
+from pipeline.jobs.sessions.streams import chosen
 from pipeline.model import Finding, Recording, Report, Severity, Verdict
 from pipeline.muxing import locate
 from pipeline.receipts.earlier import earlier
 from pipeline.stages.discover import discover
-from pipeline.stages.inspect import inspect
 from pipeline.storage import Storage
 from pipeline.storage.names import printable
 
@@ -260,12 +261,7 @@ def planned(work: Task, options: Options) -> Planned | Failure:
     recording, target = work.recording, work.target
     assert target is not None
     try:
-        inventory = inspect(
-            recording,
-            work.source,
-            accept_unfinished=options.accept_unfinished,
-            keys=options.keys,
-        )
+        inventory = inspected(chosen(recording, options), work.source, options)
         exists = earlier(target.storage, target.key) is not None
     except RecpipeError as error:
         return Failure(recording.id, recording.source, error)

@@ -12,4 +12,4 @@ def identity(playlist: str) -> tuple[str, str | None]:
     agora = names.parse_playlist_name(name)
     if agora is None:
         return playlist, None
-    return folder + slash + names.one_recording(agora.sid, agora.cname), agora.sid
+    return folder + slash + agora.sid, agora.sid

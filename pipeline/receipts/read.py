@@ -18,7 +18,16 @@ from pipeline.choices import Format
 from pipeline.errors import RecpipeError, UsageError
 from pipeline.model import SourceFile, Verdict
 from pipeline.receipts.write import CONVERTED
-from pipeline.stages.publish import RECEIPT, SCHEMA, named, piece_key, receipt_key
+from pipeline.stages.publish import (
+    RECEIPT,
+    SCHEMA,
+    is_user_file,
+    named,
+    piece_key,
+    plain_name,
+    receipt_key,
+    session_key,
+)
 from pipeline.storage import Storage
 from pipeline.storage.names import printable, safe_key
 
@@ -59,7 +68,8 @@ class Published(Struct, frozen=True, eq=False):
     root: str  # the URL, fit to print, that the keys of the inputs are relative to
     inputs: tuple[SourceFile, ...]
     missing: tuple[str, ...]  # keys
-    pieces: tuple[Output, ...] = ()  # all files, if there are several
+    pieces: tuple[Output, ...] = ()  # all files, if there are several, or of a session
+    besides: tuple[Output, ...] = ()  # what else was written of it
 
     @property
     def stem(self) -> str:
@@ -85,7 +95,8 @@ class Published(Struct, frozen=True, eq=False):
     @property
     def outputs(self) -> tuple[Output, ...]:
         """Every file of the result."""
-        return self.pieces or (Output(self.key, self.size, self.sha256, self.file),)
+        files = self.pieces or (Output(self.key, self.size, self.sha256, self.file),)
+        return (*files, *self.besides)
 
     @property
     def agora(self) -> names.PlaylistName | None:
@@ -172,7 +183,8 @@ def read(storage: Storage, key: str) -> Published:
             root=_root(_text(made["source"]), inputs),
             inputs=tuple(one for one in inputs if one.sha256 is not None),
             missing=tuple(one.key for one in inputs if one.sha256 is None),
-            pieces=_pieces(result, made),
+            pieces=_users(result, made) if made.get("users") else _pieces(result, made),
+            besides=_besides(result, made),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReceiptError(
@@ -197,8 +209,41 @@ def _pieces(result: str, made: Any) -> tuple[Output, ...]:
     return tuple(found)
 
 
+def _users(result: str, made: Any) -> tuple[Output, ...]:
+    """Every file of a session, named after its user."""
+    folder = result.removesuffix(result.rpartition("/")[2])
+    found = []
+    for one in made["pieces"]:
+        file = _text(one["file"])
+        if not is_user_file(result, file):
+            raise ValueError(file)
+        found.append(
+            Output(folder + file, _size(one["size"]), _digest(one["sha256"]), plain_name(file))
+        )
+    first = made["output"]
+    if not found or (found[0].size, found[0].sha256) != (first["size"], first["sha256"]):
+        raise ValueError(first)
+    return tuple(found)
+
+
+def _besides(result: str, made: Any) -> tuple[Output, ...]:
+    """The document of a session; receipts of earlier versions have none."""
+    folder = result.removesuffix(result.rpartition("/")[2])
+    found = []
+    for one in made.get("besides", ()):
+        file = _text(one["file"])
+        plain = session_key(result)
+        if named(plain, file) != folder + file:
+            raise ValueError(file)
+        name = plain.rpartition("/")[2]
+        found.append(Output(folder + file, _size(one["size"]), _digest(one["sha256"]), name))
+    return tuple(found)
+
+
 def _pointed(result: str, made: Any) -> str:
     """The key of the file, or of the first of several."""
+    if made.get("users"):
+        return _users(result, made)[0].key
     return named(result, made["output"].get("file"))
 
 
