@@ -108,6 +108,18 @@ def parse_stream(cname: str) -> UserStream | None:
     return match and UserStream(match["cname"], match["uid"], match["kind"])
 
 
+def parse_session_name(name: str) -> PlaylistName | None:
+    """``<sid>_<cname>``: what stands for a session, which has many playlists."""
+    return parse_playlist_name(f"{name}.m3u8")
+
+
+def one_recording(sid: str, cname: str) -> str:
+    """What all parts of one result have in common, and no other has: the sid; of a stream that was
+    converted by itself its name.
+    """
+    return stem(sid, cname) if parse_stream(cname) else sid
+
+
 def is_index(cname: str, cnames: Iterable[str]) -> bool:
     """Whether a playlist of individual mode lists what streams of the same user, among these, list
     themselves.

@@ -101,6 +101,8 @@ class Published(Struct, frozen=True, eq=False):
     @property
     def agora(self) -> names.PlaylistName | None:
         """Sid and channel, if it is a recording of Agora's."""
+        if self.receipt.get("users"):
+            return names.parse_session_name(self.receipt["source"].rpartition("/")[2])
         for key in (self.receipt["source"], *(one.key for one in self.inputs)):
             found = names.parse_playlist_name(key.rpartition("/")[2])
             if found is not None and found.bak is None:
@@ -284,6 +286,9 @@ def _root(source: str, inputs: tuple[SourceFile, ...]) -> str:
         key = printable(f"{folder}{slash}{called}")
         if source.endswith(f"/{key}"):
             return source[: -len(key)]
+        session = printable(f"{folder}{slash}{name}")  # of which no playlist has the name
+        if own.startswith(f"{name}__uid_s_") and source.endswith(f"/{session}"):
+            return source[: -len(session)]
     raise ValueError(source)
 
 

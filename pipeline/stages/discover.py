@@ -140,25 +140,25 @@ def grouped(
             key, one = _of_part(storage, folder, name, part)
             known = recordings.get(key)
             recordings[key] = replace(known, parts=(*known.parts, *one.parts)) if known else one
-    return sessions(map(_in_order, recordings.values()))
+    return _sessions(storage, map(_in_order, recordings.values()))
 
 
-def sessions(recordings: Iterable[Recording]) -> list[Recording]:
+def _sessions(storage: Storage, recordings: Iterable[Recording]) -> list[Recording]:
     """Streams of users (individual mode) of one sid become one session; the rest stays as it is."""
     found: dict[str, list[Recording]] = {}
     for recording in recordings:
         key = recording.parts[0].folder + (recording.sid or "")
         own = key if _stream(recording) else f"{key}/{recording.id}"
         found.setdefault(own, []).append(recording)
-    return [_session(some) if _stream(some[0]) else some[0] for some in found.values()]
+    return [_session(storage, some) if _stream(some[0]) else some[0] for some in found.values()]
 
 
 def _stream(recording: Recording) -> names.UserStream | None:
     return names.parse_stream(recording.cname) if recording.sid and recording.cname else None
 
 
-def _session(streams: list[Recording]) -> Recording:
-    """By user, pictures first: its first playlist stands for it."""
+def _session(storage: Storage, streams: list[Recording]) -> Recording:
+    """By user, pictures first."""
     told = sorted(((_stream(one), one) for one in streams), key=lambda pair: pair[1].id)
     known = [(stream, one) for stream, one in told if stream is not None]
     known.sort(key=lambda pair: (int(pair[0].uid), pair[0].kind != "video", pair[1].id))
@@ -166,7 +166,8 @@ def _session(streams: list[Recording]) -> Recording:
     cname = known[0][0].cname
     parts = tuple(part for one in every for part in one.parts)
     id = names.stem(first.sid or "", cname)
-    return Recording(id, first.source, parts, first.sid, cname, every)
+    source = storage.url(parts[0].folder + id)
+    return Recording(id, source, parts, first.sid, cname, every)
 
 
 def _folders(objects: Iterable[StoredObject]) -> Folders:
