@@ -88,11 +88,9 @@ def plan(
     if not segments or any(f.severity == Severity.FATAL for f in said):
         return Plan(lanes, (), tuple(findings))
     placed = _placed(segments, lanes, slots, on_loss)
-    findings += placed.findings
     segments, said = rebase(placed.joined.segments, lanes)
-    findings += said
-    lanes, said = with_rotation(lanes, segments, one_format=one_format)
-    findings += said
+    lanes, turned = with_rotation(lanes, segments, one_format=one_format)
+    findings += [*placed.findings, *said, *turned]
     covered = placed.joined.covered
     needed = [replace(s, duration=None) if s.name in covered.whole else s for s in _once(slots)]
     promised, said = promises(segments, lanes, needed)
