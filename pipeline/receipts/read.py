@@ -93,10 +93,14 @@ class Published(Struct, frozen=True, eq=False):
         return self.stem.removesuffix(self.name) + self.file
 
     @property
+    def files(self) -> tuple[Output, ...]:
+        """Every file of the result that holds media."""
+        return self.pieces or (Output(self.key, self.size, self.sha256, self.file),)
+
+    @property
     def outputs(self) -> tuple[Output, ...]:
         """Every file of the result."""
-        files = self.pieces or (Output(self.key, self.size, self.sha256, self.file),)
-        return (*files, *self.besides)
+        return (*self.files, *self.besides)
 
     @property
     def agora(self) -> names.PlaylistName | None:
