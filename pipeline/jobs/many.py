@@ -31,6 +31,7 @@ from pipeline.model import Finding, Recording, Report, Severity, Verdict
 from pipeline.muxing import locate
 from pipeline.receipts.earlier import earlier
 from pipeline.stages.discover import discover
+from pipeline.stages.publish import session_key
 from pipeline.storage import Storage
 from pipeline.storage.names import printable
 
@@ -266,7 +267,8 @@ def planned(work: Task, options: Options) -> Planned | Failure:
     except RecpipeError as error:
         return Failure(recording.id, recording.source, error)
     verdict = None
-    if any(f.severity == Severity.FATAL for f in inventory.findings):
+    unsafe = any(f.severity == Severity.FATAL for f in inventory.findings)
+    if unsafe and not recording.streams:  # of a session it concerns one user
         verdict = Verdict.REJECTED
     elif inventory.unfinished:
         verdict = Verdict.PENDING
@@ -274,7 +276,7 @@ def planned(work: Task, options: Options) -> Planned | Failure:
     return Planned(
         recording=recording.id,
         source=recording.source,
-        output=target.url,
+        output=_first_of(target) if recording.streams else target.url,
         exists=exists,
         listed=len(inventory.segments),
         found=sum(s.object is not None for s in inventory.segments),
@@ -282,6 +284,11 @@ def planned(work: Task, options: Options) -> Planned | Failure:
         verdict=verdict,
         findings=inventory.findings,
     )
+
+
+def _first_of(session: Target) -> str:
+    """What lies beside the files of a session, which are named after users."""
+    return session.storage.url(session_key(session.key))
 
 
 def code_of(outcome: Outcome) -> int:

@@ -217,33 +217,30 @@ def _pieces(result: str, made: Any) -> tuple[Output, ...]:
 
 def _users(result: str, made: Any) -> tuple[Output, ...]:
     """Every file of a session, named after its user."""
-    folder = result.removesuffix(result.rpartition("/")[2])
-    found = []
-    for one in made["pieces"]:
-        file = _text(one["file"])
-        if not is_user_file(result, file):
-            raise ValueError(file)
-        found.append(
-            Output(folder + file, _size(one["size"]), _digest(one["sha256"]), plain_name(file))
-        )
+    files = [_text(one["file"]) for one in made["pieces"]]
+    if not files or not all(is_user_file(result, file) for file in files):
+        raise ValueError(files)
+    found = [_beside(result, one, plain_name(one["file"])) for one in made["pieces"]]
     first = made["output"]
-    if not found or (found[0].size, found[0].sha256) != (first["size"], first["sha256"]):
+    if (found[0].size, found[0].sha256) != (first["size"], first["sha256"]):
         raise ValueError(first)
     return tuple(found)
 
 
 def _besides(result: str, made: Any) -> tuple[Output, ...]:
-    """The document of a session; receipts of earlier versions have none."""
-    folder = result.removesuffix(result.rpartition("/")[2])
-    found = []
-    for one in made.get("besides", ()):
-        file = _text(one["file"])
-        plain = session_key(result)
-        if named(plain, file) != folder + file:
-            raise ValueError(file)
-        name = plain.rpartition("/")[2]
-        found.append(Output(folder + file, _size(one["size"]), _digest(one["sha256"]), name))
+    """The document of a session; receipts of other recordings have none."""
+    plain = session_key(result)
+    name = plain.rpartition("/")[2]
+    found = [_beside(result, one, name) for one in made.get("besides", ())]
+    if any(named(plain, one.key.rpartition("/")[2]) != one.key for one in found):
+        raise ValueError(found)
     return tuple(found)
+
+
+def _beside(result: str, one: Any, name: str) -> Output:
+    """A file in the folder of a result."""
+    key = result.removesuffix(result.rpartition("/")[2]) + _text(one["file"])
+    return Output(key, _size(one["size"]), _digest(one["sha256"]), name)
 
 
 def _pointed(result: str, made: Any) -> str:

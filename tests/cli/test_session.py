@@ -70,3 +70,12 @@ def test_nothing_of_it_may_go_while_a_slice_is_in_no_file(recpipe, session):
     recpipe("clean", "plan", "src", "--to", "out", *rules)
     made = Path("plan.json")
     assert not made.exists() or json.loads(made.read_text())["recordings"] == []
+
+
+def test_a_dry_run_names_the_session_file(recpipe, session):
+    (line,) = recpipe("convert", "src", "-o", "out", "--dry-run", "--json").lines
+    assert line["output"].endswith(f"out/{session}.session.json")
+    assert (line["verdict"], line["exists"]) == (None, False)
+    recpipe("convert", "src", "-o", "out")
+    (line,) = recpipe("convert", "src", "-o", "out", "--dry-run", "--json").lines
+    assert line["exists"] is True

@@ -16,6 +16,7 @@ from pipeline.simulator.session.session import Session, SessionOrder, simulate_s
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
 
+TOUCHING = 0.1  # seconds: one picture between two causes
 NEAR = 0.04  # seconds: promise 7
 LEAST = {"video": 0.55, "audio": 0.15}  # seconds: shorter absences need not be told
 LOOK = Look(width=160, height=96, fps=10)
@@ -71,7 +72,7 @@ def _wrong(truth: Mapping[str, Any], user: Mapping[str, Any], said: Report | Non
     if not (0 if unseen else min(least, most)) <= WORST.index(said.verdict.value) <= most:
         yield f"{said.verdict.value}, expected {WORST[least]} to {WORST[most]}: {_errors(said)}"
     for kind, stream in streams.items():
-        doubt = 0.3 + stream["undecided_seconds"]
+        doubt = 0.3 + stream["undecided_seconds"] + unknown(stream)
         off = said.lost_seconds.get(kind, 0.0) - stream["lost_seconds"]
         if said.verdict.value != "rejected" and not unseen and abs(off) > doubt:
             yield f"{kind} lost {off:+.3f} s beside {stream['lost_seconds']:.3f} s"
@@ -96,7 +97,7 @@ def _absences(
     if stream["lost"]:  # what is lost beside an absence is not told apart to the frame
         wide = sum(end - begin for begin, end in expected)
         off = sum(end - begin for begin, end in told) - wide
-        if abs(off) > 0.3 + stream["undecided_seconds"]:
+        if abs(off) > 1.0 + stream["undecided_seconds"] + unknown(stream):
             yield f"{kind} absent {off:+.3f} s beside {wide:.3f} s"
         return
     least = LEAST[kind]
@@ -110,11 +111,21 @@ def _absences(
             yield f"{kind} absent {other} is told: {expected}"
 
 
+def unknown(stream: Mapping[str, Any]) -> float:
+    """Seconds of absences inside slices that are gone: EXTINF counts them as promised."""
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for loss in stream["lost"]:
+        span = loss["start"], loss["start"] + loss["seconds"]
+        spans.setdefault(loss["segment"], []).append(span)
+    whole = sum(max(b for _, b in own) - min(a for a, _ in own) for own in spans.values())
+    return whole - sum(loss["seconds"] for loss in stream["lost"])
+
+
 def joined(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Spans that touch as one."""
     found: list[tuple[float, float]] = []
     for begin, end in sorted(spans):
-        if found and begin - found[-1][1] < NEAR:
+        if found and begin - found[-1][1] < TOUCHING:
             found[-1] = (found[-1][0], max(end, found[-1][1]))
         else:
             found.append((begin, end))
