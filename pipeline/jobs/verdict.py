@@ -103,7 +103,7 @@ def _judged(
         reencoded=evidence.reencoded,
         account=account.summed(entries),
         coverage=_coverage(plan, read),
-        absences=absences.timed(_away(read, found), clock),
+        absences=absences.timed(_away(plan, read), clock),
     )
 
 
@@ -116,12 +116,12 @@ def _coverage(plan: Plan, read: Converted) -> Coverage:
     return Coverage(tuple(placed.slot.name for placed in plan.placed), tuple(tracks))
 
 
-def _away(read: Converted, found: Sequence[Hole]) -> Iterator[Absence]:
+def _away(plan: Plan, read: Converted) -> Iterator[Absence]:
     """When streams that may pause were not sent."""
     for lane, stretches in zip(read.lanes, read.held, strict=True):
         if lane.pauses:
-            holes = [hole for hole in found if hole.kind == lane.codec.kind]
-            yield from absences.measured(lane, stretches, holes)
+            inside = losses.holes(lane, stretches, plan.promised[lane.pid].silent)
+            yield from absences.measured(lane, stretches, inside)
 
 
 def put_in(lane: Lane, count: int) -> Iterator[Finding]:
