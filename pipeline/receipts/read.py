@@ -6,10 +6,8 @@ writes it is refused.
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from msgspec import Struct
 
@@ -17,7 +15,7 @@ from pipeline.agora import names
 from pipeline.choices import Format
 from pipeline.errors import RecpipeError, UsageError
 from pipeline.model import SourceFile, Verdict
-from pipeline.receipts.write import CONVERTED
+from pipeline.receipts import values
 from pipeline.stages.publish import (
     RECEIPT,
     SCHEMA,
@@ -32,8 +30,6 @@ from pipeline.storage import Storage
 from pipeline.storage.names import printable, safe_key
 
 LARGEST = 64 << 20  # bytes of a receipt; 100,000 segments need about 30 MB
-_FOREVER = 1e9  # seconds; no recording is so long
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ReceiptError(UsageError):
@@ -120,7 +116,7 @@ class Published(Struct, frozen=True, eq=False):
         last = pieces[-1] if isinstance(pieces, list) and pieces else self.receipt["output"]
         if not isinstance(last, Mapping):
             return None
-        begin, length = _seconds(last.get("begin", 0)), _seconds(last.get("duration"))
+        begin, length = values.seconds(last.get("begin", 0)), values.seconds(last.get("duration"))
         return None if begin is None or length is None else begin + length
 
     @property
@@ -128,7 +124,7 @@ class Published(Struct, frozen=True, eq=False):
         """Seconds that are missing of each kind of track, as far as the receipt says."""
         told = self.receipt.get("lost_seconds")
         pairs = told.items() if isinstance(told, Mapping) else ()
-        return {kind: lost for kind, s in pairs if (lost := _seconds(s)) is not None}
+        return {kind: lost for kind, s in pairs if (lost := values.seconds(s)) is not None}
 
     @property
     def begin(self) -> float | None:
@@ -176,17 +172,17 @@ def read(storage: Storage, key: str) -> Published:
         format = Format(made["settings"]["format"])
         result = stem if format is not Format.MP4 else f"{stem}.mp4"
         return Published(
-            id=_text(made["recording"]),
-            key=_pointed(result, made) if _belongs(result, key, format) else _wrong(),
+            id=values.text(made["recording"]),
+            key=_pointed(result, made) if _belongs(result, key, format) else values.wrong(),
             receipt_key=key,
             receipt_sha256=hashlib.sha256(text).hexdigest(),
             text=text,
             receipt=made,
-            converted=_moment(made.get("converted"), entry.modified),
-            size=_size(output["size"]),
-            sha256=_digest(output["sha256"]),
+            converted=values.moment(made.get("converted"), entry.modified),
+            size=values.size(output["size"]),
+            sha256=values.digest(output["sha256"]),
             verdict=Verdict(made["verdict"]),
-            root=_root(_text(made["source"]), inputs),
+            root=_root(values.text(made["source"]), inputs),
             inputs=tuple(one for one in inputs if one.sha256 is not None),
             missing=tuple(one.key for one in inputs if one.sha256 is None),
             pieces=_users(result, made) if made.get("users") else _pieces(result, made),
@@ -203,11 +199,11 @@ def _pieces(result: str, made: Any) -> tuple[Output, ...]:
     found = []
     for number, one in enumerate(made.get("pieces", ()), 1):
         plain = piece_key(result, number)
-        key = named(plain, _text(one["file"]))
+        key = named(plain, values.text(one["file"]))
         if key.rpartition("/")[2] != one["file"]:
             raise ValueError(key)
         name = plain.rpartition("/")[2]
-        found.append(Output(key, _size(one["size"]), _digest(one["sha256"]), name))
+        found.append(Output(key, values.size(one["size"]), values.digest(one["sha256"]), name))
     first = made["output"]
     told = (_pointed(result, made), first["size"], first["sha256"])
     if found and (found[0].key, found[0].size, found[0].sha256) != told:
@@ -217,7 +213,7 @@ def _pieces(result: str, made: Any) -> tuple[Output, ...]:
 
 def _users(result: str, made: Any) -> tuple[Output, ...]:
     """Every file of a session, named after its user."""
-    files = [_text(one["file"]) for one in made["pieces"]]
+    files = [values.text(one["file"]) for one in made["pieces"]]
     if not files or not all(is_user_file(result, file) for file in files):
         raise ValueError(files)
     found = [_beside(result, one, plain_name(one["file"])) for one in made["pieces"]]
@@ -239,8 +235,8 @@ def _besides(result: str, made: Any) -> tuple[Output, ...]:
 
 def _beside(result: str, one: Any, name: str) -> Output:
     """A file in the folder of a result."""
-    key = result.removesuffix(result.rpartition("/")[2]) + _text(one["file"])
-    return Output(key, _size(one["size"]), _digest(one["sha256"]), name)
+    key = result.removesuffix(result.rpartition("/")[2]) + values.text(one["file"])
+    return Output(key, values.size(one["size"]), values.digest(one["sha256"]), name)
 
 
 def _pointed(result: str, made: Any) -> str:
@@ -257,7 +253,7 @@ def _belongs(result: str, receipt: str, format: Format) -> bool:
 def _refuse_other_shapes(made: Any) -> None:
     """What is only passed on, such as findings, must be of the right type as well."""
     for finding in made["findings"]:
-        _text(finding["id"]), _text(finding["severity"]), _size(finding["count"])
+        values.text(finding["id"]), values.text(finding["severity"]), values.size(finding["count"])
     muxer, proof = made["muxer"], made["proof"]
     lists = (made["findings"], made["inputs"], muxer["command"], muxer["messages"])
     whole = all(type(one) is list for one in lists)
@@ -268,10 +264,10 @@ def _refuse_other_shapes(made: Any) -> None:
 def _input(made: Any) -> SourceFile:
     digest = made["sha256"]
     return SourceFile(
-        key=safe_key(_text(made["key"])),
-        size=_size(made["size"]),
-        etag=None if made["etag"] is None else _text(made["etag"]),
-        sha256=None if digest is None else _digest(digest),
+        key=safe_key(values.text(made["key"])),
+        size=values.size(made["size"]),
+        etag=None if made["etag"] is None else values.text(made["etag"]),
+        sha256=None if digest is None else values.digest(digest),
     )
 
 
@@ -291,33 +287,3 @@ def _root(source: str, inputs: tuple[SourceFile, ...]) -> str:
         if own.startswith(f"{name}__uid_s_") and source.endswith(f"/{session}"):
             return source[: -len(session)]
     raise ValueError(source)
-
-
-def _size(value: Any) -> int:
-    return value if type(value) is int and value >= 0 else _wrong()
-
-
-def _digest(value: Any) -> str:
-    return str(value) if _SHA256.fullmatch(value) else _wrong()
-
-
-def _moment(value: Any, written: float) -> float:
-    """Receipts of earlier versions do not say it: then when they were written."""
-    if value is None:
-        return written
-    return datetime.strptime(_text(value), CONVERTED).replace(tzinfo=UTC).timestamp()
-
-
-def _seconds(value: Any) -> float | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and 0 <= value < _FOREVER else None
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError
-    return value
-
-
-def _wrong() -> NoReturn:
-    raise ValueError
