@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def runs(storage: "Storage", chosen: Mapping[str, Any], days: int | None) -> None:
     """Print what is in the trash.  ``days``: how long it is kept, to say when it may go."""
     from pipeline.archive.premis import moment
-    from pipeline.cli.describe import in_bytes
+    from pipeline.report.words import in_bytes
     from pipeline.retention import trash
     from pipeline.storage.names import printable
 
@@ -33,7 +33,7 @@ def runs(storage: "Storage", chosen: Mapping[str, Any], days: int | None) -> Non
 
 def planned(one: "Kept | Later | Candidate", chosen: Mapping[str, Any]) -> None:
     """Print what is planned for a recording."""
-    from pipeline.cli.describe import in_bytes
+    from pipeline.report.words import in_bytes
     from pipeline.retention.document import Candidate
     from pipeline.retention.survey import Kept
     from pipeline.storage.names import printable
@@ -54,7 +54,7 @@ def planned(one: "Kept | Later | Candidate", chosen: Mapping[str, Any]) -> None:
 
 def survey(made: "Survey", chosen: Mapping[str, Any]) -> None:
     """Print the sums of a plan."""
-    from pipeline.cli.describe import in_bytes
+    from pipeline.report.words import in_bytes
 
     if chosen["json"] or chosen["quiet"]:
         return
@@ -74,7 +74,7 @@ def survey(made: "Survey", chosen: Mapping[str, Any]) -> None:
 
 def _left(made: "Survey") -> "Iterator[str]":
     """The line about what the limits of this plan left for the next one."""
-    from pipeline.cli.describe import in_bytes
+    from pipeline.report.words import in_bytes
 
     if made.later:
         objects, size = (sum(getattr(o, name) for o in made.later) for name in ("objects", "size"))

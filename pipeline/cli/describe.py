@@ -10,6 +10,7 @@ from msgspec import to_builtins
 from pipeline.jobs.cause import cause, head, lost, said
 from pipeline.jobs.many import Failure, Outcome, Planned
 from pipeline.model import Proof, Report, Severity, TrackInfo, Verdict
+from pipeline.report.words import in_bytes
 from pipeline.storage.names import printable
 
 MOST_FINDINGS = 20  # shown to people; the receipt and --json have all of them
@@ -266,16 +267,6 @@ def _proof(report: Report) -> str:
         if not holds
     ]
     return f"{samples}, not equal to the source: {', '.join(wrong)}"
-
-
-def in_bytes(count: int) -> str:
-    """A number of bytes as people read it, in powers of 1000: "12.3 MB"."""
-    size, unit = float(count), "bytes"
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            break
-        size /= 1000
-    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
 
 
 def _styled(word: str, width: int) -> str:

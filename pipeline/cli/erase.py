@@ -194,7 +194,7 @@ def _say_found(
 
 
 def _summary(found: "Traces", free: "list[Trace]", known: int, spool: int) -> "Iterator[str]":
-    from pipeline.cli.describe import in_bytes
+    from pipeline.report.words import in_bytes
 
     sids, size = {one.sid for one in free}, in_bytes(sum(one.size for one in free))
     yield f"{len(sids)} recordings, {len(free)} objects, {size} are to be erased"

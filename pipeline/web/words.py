@@ -9,21 +9,12 @@ from pipeline.ledger.measures import Group
 from pipeline.ledger.states import State
 from pipeline.ledger.times import ago, moment
 from pipeline.model import Verdict
+from pipeline.report import words
 from pipeline.storage.names import printable
 
-LONGEST = 160  # characters of a name that are shown
 LONGEST_COMMAND = 800  # characters of names in a command
 _BAD = (State.FAILED, State.REJECTED)
 _LOOK = (State.RETRY, State.LATE, State.LOST, State.BACKUPED, State.CHANGED)
-
-
-def short(text: object, most: int = LONGEST) -> str:
-    """One line of whatever something is called, its middle left out if it is long."""
-    line = printable(text)
-    if len(line) <= most:
-        return line
-    half = (most - 1) // 2
-    return f"{line[:half]}…{line[-half:]}"
 
 
 def channel(row: Mapping[str, Any]) -> str:
@@ -67,14 +58,7 @@ def lasting(seconds: float | None) -> str:
 
 def in_bytes(count: float | None) -> str:
     """A size to three digits or so; a dash for what is not known."""
-    if count is None:
-        return "–"
-    size, unit = float(count), "bytes"
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            break
-        size /= 1000
-    return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+    return "–" if count is None else words.in_bytes(round(count))
 
 
 def lost(row: Mapping[str, Any]) -> str:
@@ -111,6 +95,6 @@ def commands(row: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 FILTERS = {
-    **{"ago": ago, "moment": moment, "people": for_people, "short": short, "number": number},
+    **{"ago": ago, "moment": moment, "people": for_people, "short": words.name, "number": number},
     **{"lasting": lasting, "bytes": in_bytes},
 }

@@ -15,14 +15,6 @@ def row(**chosen):
     return {**values, "state": State.LATE, "held": False, "verdict": None, **chosen}
 
 
-def test_names_are_one_line_and_not_too_long():
-    assert words.short("a\nb\u202ec") == "a\\nb\\u202ec"
-    text = words.short("a" * 500 + "z" * 500)
-    assert len(text) <= words.LONGEST
-    assert text.startswith("aaa")
-    assert text.endswith("zzz")
-
-
 def test_the_channel_is_what_follows_the_sid():
     assert words.channel(row()) == "room"
     assert words.channel(row(sid=None, name="talk")) == "talk"
