@@ -23,7 +23,7 @@ NOT_SETTINGS = {
     *("bags", "tags", "keep_tag", "place", "origin", "plan", "run", "shell", "states", "verdicts"),
     "archives",
     # who does what in a session that is made up
-    *("acts", "random_acts", "web", "standard", "truth"),
+    *("users", "acts", "random_acts", "web", "standard", "truth"),
     # whom to erase is said on the command line: elsewhere the same words mean other things
     *("of_sid", "of_uid", "of_age", "everywhere"),
 }
