@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from itertools import cycle
 from pathlib import Path
 
+import numpy as np
 from msgspec import Struct
 
 from pipeline.media.clock import Bytes
@@ -21,11 +21,10 @@ from pipeline.stages.fetch.fetched import (
     scanned,
     sha256_of,
 )
-from pipeline.stages.segments import Buffer, read_into
+from pipeline.stages.segments import read_into
 from pipeline.storage import Storage
 from pipeline.storage.oserrors import os_errors
 
-BUFFERS = 8  # that may be on their way: being read, looked at, waiting, being written
 Progress = Callable[[str, int], None]  # stage, bytes done since the last call
 
 
@@ -78,14 +77,13 @@ def _read_ahead(
 ) -> Iterator[tuple[list[_File], Bytes, list[int]]]:
     """Some files after the other, their bytes and how many each has, while the next ones are read.
 
-    ``other`` works in order: a buffer is filled again only when what was in it is hashed.
+    Every row has memory of its own: who looks at it may keep it for as long as ffmpeg takes.
     """
-    arenas = cycle([Buffer() for _ in range(BUFFERS)])
     groups = [*_grouped(files)]
-    ahead = [other.submit(_read, group, next(arenas)) for group in groups[:1]]
+    ahead = [other.submit(_read, group) for group in groups[:1]]
     for turn, group in enumerate(groups, 1):
         data, sizes = ahead.pop().result()
-        ahead += [other.submit(_read, behind, next(arenas)) for behind in groups[turn : turn + 1]]
+        ahead += [other.submit(_read, behind) for behind in groups[turn : turn + 1]]
         yield group, data, sizes
 
 
@@ -109,9 +107,9 @@ def _path(found: StoredObject, storage: Storage) -> Path:
     return path
 
 
-def _read(files: Sequence[_File], arena: Buffer) -> tuple[Bytes, list[int]]:
+def _read(files: Sequence[_File]) -> tuple[Bytes, list[int]]:
     """Their bytes, one behind the other, and how many each has."""
-    room = arena.room(sum(min(file.object.size, LARGEST) for file in files))
+    room = np.empty(sum(min(file.object.size, LARGEST) for file in files), np.uint8)
     sizes, end = [], 0
     for file in files:
         here = room[end:][: min(file.object.size, LARGEST)]
@@ -123,6 +121,6 @@ def _read(files: Sequence[_File], arena: Buffer) -> tuple[Bytes, list[int]]:
 
 def _read_again(before: Fetched) -> Fetched:
     """A file read again: a network drive may have given something else."""
-    data, _ = _read([_File(before.object, before.path)], Buffer())
+    data, _ = _read([_File(before.object, before.path)])
     result = scanned(before.object, TransportStream(data))
     return better(before, Fetched(before.object, before.path, result, sha256_of(data)))

@@ -36,7 +36,7 @@ from pipeline.stages.mux.command import OutputSpec, command, feed_of, opening
 from pipeline.stages.mux.converted import Converted, Tally, lanes_of
 from pipeline.stages.segments import LocalSegment, read, slots_of
 
-WAITING = 8  # writes at most that wait for ffmpeg: two for each row of segments
+WAITING = 16 << 20  # bytes that may wait for ffmpeg, besides what is written to it
 Progress = Callable[[str, int], None]
 Proof = TypeVar("Proof")  # what a file is found to be: opaque to this stage
 Prove = Callable[[Path, Converted, Progress], Proof]
@@ -168,14 +168,14 @@ class _Pass(Generic[Proof]):
         self._open.callback(self._muxer.kill)
         self._open.callback(self._stopped.set)
         self._chunks: list[memoryview | bytes] = []  # to be written next
-        self._pending: deque[Future[None]] = deque()  # being written, or waiting for that
+        # being written, or waiting for that; the bytes of each
+        self._pending: deque[tuple[Future[None], int]] = deque()
         self._proof: Future[tuple[Converted, Proof]] | None = None
 
     def open(self, first: Plan, segments: Sequence[LocalSegment]) -> None:
         """Write tables and introductions of the streams to ffmpeg."""
-        self._pending.append(
-            self._writer.submit(self._muxer.write, opening(first, self._lanes, None, segments))
-        )
+        self._chunks += opening(first, self._lanes, None, segments)
+        self._write()
 
     def add(
         self, segments: Sequence[LocalSegment], streams: Sequence[TransportStream | None]
@@ -202,7 +202,9 @@ class _Pass(Generic[Proof]):
         if len(self._taken) == self._asked.count:
             self._end_last(None)
             self._write()
-            self._proof = self._writer.submit(self._finish, *self._pending)
+            self._proof = self._writer.submit(
+                self._finish, *(future for future, _ in self._pending)
+            )
         return True
 
     def _stitched(self, placed: Placed, stream: TransportStream) -> Stitched:
@@ -230,9 +232,10 @@ class _Pass(Generic[Proof]):
     def _write(self) -> None:
         """Give ffmpeg what has its end, once it has taken enough of what it was given before."""
         if self._chunks:
-            while len(self._pending) >= WAITING:
-                self._pending.popleft().result()
-            self._pending.append(self._writer.submit(self._muxer.write, self._chunks))
+            while sum(size for _, size in self._pending) > WAITING:
+                self._pending.popleft()[0].result()
+            size = sum(map(len, self._chunks))
+            self._pending.append((self._writer.submit(self._muxer.write, self._chunks), size))
             self._chunks = []
 
     def is_of(self, plan: Plan, segments: Sequence[LocalSegment], argv: Sequence[str]) -> bool:

@@ -15,10 +15,12 @@ from pipeline.media.stitch.index_size import FIRST
 from pipeline.media.timeline import plan as timeline
 from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.muxing import run
+from pipeline.stages.fetch import in_folder
 from pipeline.stages.mux import mux
 from pipeline.stages.mux.ahead import Ahead
 from pipeline.stages.mux.command import OutputSpec
 from pipeline.stages.segments import read, slots_of
+from pipeline.storage.local import LocalStorage
 from tests import ts
 from tests.segments import local
 
@@ -330,3 +332,36 @@ def test_another_end_is_another_file(segments, fake, tmp_path):
     scan = replace(scan, streams={**scan.streams, ts.AUDIO: longer})
     last = replace(plan.placed[-1], slot=replace(plan.placed[-1].slot, scan=scan))
     assert taken.made(segments, replace(plan, placed=(*plan.placed[:-1], last))) is None
+
+
+@pytest.mark.parametrize("together", [1, 700_000, 4 << 20])
+def test_nothing_is_read_over_what_ffmpeg_has_not_taken(tmp_path, fake, monkeypatch, together):
+    """It is slow at first, and so much waits for it; whatever is read in one row."""
+    monkeypatch.setattr(in_folder, "TOGETHER", together)
+    source, counters = tmp_path / "source", {}
+    source.mkdir()
+    made = []
+    for n in range(40):
+        data = ts.segment(start=ts.START + n * 90_000, counters=counters, size=20_000)
+        one = local(source / f"{n:02}.ts", data)
+        made.append(replace(one, slot=replace(one.slot, duration=1.0)))
+    plan = timeline.plan(slots_of(made))
+    files = plan, made, fake(KEEP), WANTED
+    mux.convert(*files, output=tmp_path / "usual", progress=nobody)
+    taken = Taken([], fake(f"sleep 1; {KEEP}"), tmp_path / "o")
+    taken.ahead = Ahead(
+        taken.ffmpeg,
+        WANTED,
+        place=lambda: tmp_path / "o",
+        promised=[1.0] * len(made),
+        progress=nobody,
+        prove=proven,
+    )
+
+    def look(first, founds, streams):
+        taken.ahead.take(made[first : first + len(founds)], streams)
+
+    storage = LocalStorage(source)
+    in_folder.scan_in_place(list(storage.list()), storage, nobody, look=look)
+    assert taken.made(made).expected
+    assert (tmp_path / "o").read_bytes() == (tmp_path / "usual").read_bytes()
