@@ -106,10 +106,8 @@ class Stitcher:
             x.pid: segment.track(*pids.get(x.pid, (x.pid,))) for x in self._lanes if x.pid in times
         }
         faults = _faults(segment.framing, packets, tracks.values())
-        keep = np.zeros(len(packets.rows), np.bool_)
         made: dict[int, Units] = {}
-        findings: list[Finding] = []
-        inserts: list[tuple[int, bytes]] = []
+        works: list[tuple[TrackInSegment, Mask]] = []
         for lane in self._lanes:
             if lane.pid not in times:
                 continue
@@ -130,13 +128,11 @@ class Stitcher:
             if len(work.pts) != len(work.track.starts):
                 raise Changed(f"{name}: not the bytes that were planned with")
             kept, made[pid] = _made(work)
-            retime(work, pids.get(pid, (pid,)), kept)
-            renumber(work, kept)
-            keep[work.track.index[kept]] = True
-            findings += work.findings
-            inserts += work.inserts
-        blank(packets.rows, ~keep)
-        return Stitched(spliced(packets.rows, inserts), made, tuple(findings))
+            works.append((work, kept))
+        _edit(packets, works, pids)
+        inserts = [insert for work, _ in works for insert in work.inserts]
+        findings = tuple(finding for work, _ in works for finding in work.findings)
+        return Stitched(spliced(packets.rows, inserts), made, findings)
 
     def stitch_row(self, row: SideBySide, placed: Sequence[Placed]) -> list[Stitched] | None:
         """Segments that stand in a row, each as it would be stitched by itself; None, and nothing
@@ -163,7 +159,7 @@ class Stitcher:
         if not works or len(works) < len(lanes):
             self._carried = before
             return None
-        _edit(row.together, works)
+        _edit(row.together, works, {})
         rows = row.together.rows
         chunks = [rows[a:b].reshape(-1).data for a, b in pairwise(row.rows)]
         return [Stitched((one,), held, ()) for one, held in zip(chunks, units, strict=True)]
@@ -214,11 +210,15 @@ class Stitcher:
         return Stitched((b"".join(packed for _, packed in written),), made, (), made=True)
 
 
-def _edit(packets: Packets, works: Sequence[tuple[TrackInSegment, Mask]]) -> None:
+def _edit(
+    packets: Packets,
+    works: Sequence[tuple[TrackInSegment, Mask]],
+    pids: Mapping[int, tuple[int, ...]],
+) -> None:
     """Give the packets of some lanes their new stamps and counters, and blank all others."""
     keep = np.zeros(len(packets.rows), np.bool_)
     for work, kept in works:
-        retime(work, (work.lane.pid,), kept)
+        retime(work, pids.get(work.lane.pid, (work.lane.pid,)), kept)
         renumber(work, kept)
         keep[work.track.index[kept]] = True
     blank(packets.rows, ~keep)
