@@ -1,13 +1,12 @@
 """The display matrix of turned pictures: versions of ffmpeg differ in how they are told of it."""
 
 import struct
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.media.isobmff import sample_tables as mp4
-from pipeline.media.malformed import Malformed
 from pipeline.media.track import Lane
+from pipeline.muxing.patch import patch_moov
 
 ONE = 1 << 16  # 1.0 as 16.16 bits
 
@@ -17,18 +16,13 @@ def tell_rotation(path: Path, lanes: Sequence[Lane]) -> None:
     if not any(lane.turned for lane in lanes):
         return
     turned = [lane.turned for lane in lanes if lane.codec.kind == "video"]
-    with path.open("r+b") as file:
 
-        def read(offset: int, length: int) -> bytes:
-            file.seek(offset)
-            return file.read(length)
+    def matrices(moov: bytes) -> Iterator[tuple[int, bytes]]:
+        shapes = [shape for shape in mp4.shapes(moov) if shape.handler == "vide"]
+        for degrees, shape in zip(turned, shapes, strict=False):
+            yield shape.offset, _matrix(degrees, shape)
 
-        with suppress(Malformed):  # the proof will say so
-            moov = mp4.moov_span(read, path.stat().st_size).moov
-            shapes = [x for x in mp4.shapes(read(moov.offset, moov.size)) if x.handler == "vide"]
-            for degrees, shape in zip(turned, shapes, strict=False):
-                file.seek(moov.offset + shape.offset)
-                file.write(_matrix(degrees, shape))
+    patch_moov(path, matrices)
 
 
 def _matrix(degrees: int, shape: mp4.Shape) -> bytes:
