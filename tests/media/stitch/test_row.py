@@ -5,11 +5,14 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.media.slots.segments import Slot
+from pipeline.media.stitch import row as row_module
+from pipeline.media.stitch import stitcher as stitcher_module
 from pipeline.media.stitch.silence import quiets
 from pipeline.media.stitch.stitcher import Stitcher
 from pipeline.media.timeline.plan import plan
 from pipeline.media.ts.scan import scan
 from pipeline.media.ts.transport_stream import TransportStream, row_of, side_by_side
+from pipeline.model import Finding, Severity
 from tests import ts
 from tests.recordings import read_stamp
 
@@ -180,3 +183,77 @@ def test_nothing_is_stitched_in_a_row_before_a_track_has_begun():
     both = Both(recording())
     both.row = Stitcher(both.plan.lanes, quiets(both.plan.lanes))
     assert both.in_a_row(range(0, 3)) is None
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """What pictures and sound of a row are parted by: work, packets that stay, units, ends."""
+    seen = []
+    real = row_module.parted
+    monkeypatch.setattr(
+        stitcher_module, "parted", lambda *given: seen.append(given) or real(*given)
+    )
+    both = Both(recording())
+    assert both.in_a_row(range(1, 4))
+    return dict(zip(("video", "audio"), seen, strict=True))
+
+
+ONE = np.array([1], np.intp)
+UNITS = {
+    "media is missing": {"torn": ONE},
+    "the end of one is gone": {"cut": 1},
+    "a unit that is none": {"foreign": 1},
+    "sets that stand apart": {"sets": frozenset({b"x"})},
+    "silence put in": {"filled": ONE},
+    "bytes in no unit": {"dropped": 1},
+    "bytes of another part": {"spared": 1},
+    "one that has only begun": {"unfinished": True},
+    "nobody knows where they end": {"ends": ONE[:0]},
+}
+WORK = {
+    "something was found": {"findings": [Finding("CC", Severity.INFO)]},
+    "packets were put in": {"inserts": [(0, b"")]},
+    "bytes were put in": {"added": 1},
+}
+
+
+@pytest.mark.parametrize("kind", ["video", "audio"])
+@pytest.mark.parametrize("what", [*UNITS, *WORK, "packets were left out", "nothing"])
+def test_only_what_came_out_as_it_was_is_parted(parts, kind, what):
+    work, kept, made, bounds = parts[kind]
+    made = replace(made, **UNITS.get(what, {}))
+    work = replace(work, **WORK.get(what, {}))
+    kept = kept & (np.arange(len(kept)) != 3) if what == "packets were left out" else kept
+    assert (row_module.parted(work, kept, made, bounds) is None) is (what != "nothing")
+
+
+@pytest.mark.parametrize(("kind", "over"), [("video", True), ("audio", False)])
+def test_a_picture_over_an_edge_is_not_parted(parts, kind, over):
+    """A frame of sound belongs to the segment that has its end."""
+    work, kept, made, bounds = parts[kind]
+    assert (row_module.parted(work, kept, made, bounds - np.array([1, 0, 0])) is None) is over
+
+
+def test_a_segment_in_which_no_unit_ends(parts):
+    work, kept, made, bounds = parts["audio"]
+    assert row_module.parted(work, kept, made, bounds[[0, 0, 2]]) is None
+
+
+def test_a_stream_that_one_of_them_lacks():
+    both = Both(recording())
+    placed = list(both.plan.placed[1:4])
+    placed[1] = replace(placed[1], stamps={ts.VIDEO: placed[1].stamps[ts.VIDEO]})
+    assert both.in_a_row(range(1, 4), placed) is None
+
+
+def test_a_recording_that_ends_inside_a_frame():
+    """Nothing follows that could hold its end."""
+    datas = recording(frames_per_pes=7)
+    found = [datas[-1][at : at + 188] for at in range(0, len(datas[-1]), 188)]
+    sound = [n for n, p in enumerate(found) if (p[1] & 31) << 8 | p[2] == ts.AUDIO]
+    datas[-1] = b"".join(p for n, p in enumerate(found) if n not in sound[-2:])
+    both = Both(datas)
+    numbers = range(1, COUNT)
+    made = both.in_a_row(numbers)
+    assert made is None
+    assert [told(both.single(both.row, n)) for n in numbers] == both.by_itself(numbers)
