@@ -29,6 +29,15 @@ def test_on_this_machine_alone_and_without_waiting_for_acknowledgements():
             listen(port)
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C is heard, also where whoever started the tests ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_a_signal_ends_it_at_once_also_while_a_page_is_open(ledger):
     """Streams would go on for ever; none of them is waited for."""
     ended, served = [], Served(ledger, SecretStr(SECRET), many.opener(None))

@@ -19,7 +19,7 @@ from pipeline.simulator.recorder.scene import BAND, CELLS, LASTS, SECONDS, STEP,
 
 RATE = 48000  # Hz, of decoded sound
 BRIGHT = 160  # luma of the band while it flashes is 235, else 40
-LOUD = 1000  # of 32767; a beep has 8000
+LOUD = 2000  # of 32767; a beep has 8000, the pre-echo of a codec in front of it some 1000
 WHOLE = 0.9  # share of a beep that has to be heard
 QUIET = RATE // 5  # samples of quiet in front of a beep
 ROWS = BAND  # as high as the strip, which is the last of them; the others are the band
