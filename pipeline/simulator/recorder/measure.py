@@ -20,8 +20,8 @@ from pipeline.simulator.recorder.scene import BAND, CELLS, LASTS, SECONDS, STEP,
 RATE = 48000  # Hz, of decoded sound
 BRIGHT = 160  # luma of the band while it flashes is 235, else 40
 LOUD = 2000  # of 32767; a beep has 8000, the pre-echo of a codec in front of it some 1000
-WHOLE = 0.9  # share of a beep that has to be heard
-QUIET = RATE // 5  # samples of quiet in front of a beep
+HALF = 0.5  # share of a beep that has to be heard; what a loss leaves of one is a click
+QUIET = 0.2  # seconds of quiet in front of a beep
 ROWS = BAND  # as high as the strip, which is the last of them; the others are the band
 TIMEOUT = 600.0  # seconds
 
@@ -108,24 +108,31 @@ def _beeps(path: Path, ffmpeg: Ffmpeg) -> tuple[Mark, ...]:
     counts = sizes // 2
     # every sample in its own place in time: sound may be missing in between
     firsts = np.cumsum(counts) - counts
-    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > LOUD)
+    loud = _loud(samples)
     frame = np.searchsorted(firsts, loud, side="right") - 1
-    at = times[frame] + (loud - firsts[frame]) / RATE
-    begins = np.append(True, np.diff(at) * RATE > QUIET) if len(at) else np.zeros(0, bool)
-    return tuple(
-        Mark(round(float(time), 4), second_of(samples[n : n + round(LASTS * RATE)]))
-        for time, n in zip(at[begins], loud[begins].tolist(), strict=True)
-    )
+    return _heard(samples, loud, times[frame] + (loud - firsts[frame]) / RATE)
 
 
 def in_a_row(samples: Samples) -> tuple[Mark, ...]:
-    """Whole beeps in samples of :data:`RATE` Hz that are played without a gap."""
-    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > LOUD)
-    begins = loud[np.diff(loud, prepend=-QUIET - 1) > QUIET]
-    ends = loud[np.diff(loud, append=len(samples) + QUIET + 1) > QUIET]
-    whole = ends - begins > WHOLE * LASTS * RATE
-    lasts = round(LASTS * RATE)
-    return tuple(Mark(n / RATE, second_of(samples[n : n + lasts])) for n in begins[whole].tolist())
+    """Beeps in samples of :data:`RATE` Hz that are played without a gap."""
+    loud = _loud(samples)
+    return _heard(samples, loud, loud / RATE)
+
+
+def _loud(samples: Samples) -> NDArray[np.int64]:
+    return np.flatnonzero(np.abs(samples.astype(np.int32)) > LOUD)
+
+
+def _heard(samples: Samples, loud: NDArray[np.int64], at: Times) -> tuple[Mark, ...]:
+    """``at``: when each loud sample is heard, in seconds."""
+    begins = np.flatnonzero(np.diff(at, prepend=-np.inf) > QUIET)
+    ends = np.flatnonzero(np.diff(at, append=np.inf) > QUIET)
+    heard = at[ends] - at[begins] > HALF * LASTS
+    size = round(LASTS * RATE)
+    return tuple(
+        Mark(round(float(at[n]), 4), second_of(samples[loud[n] : loud[n] + size]))
+        for n in begins[heard]
+    )
 
 
 def second_of(beep: Samples) -> int:
