@@ -55,7 +55,10 @@ class Calls:
 
     def __init__(self, app_id: str) -> None:
         if not app_id.isalnum() or not app_id.isascii():
-            raise UsageError("the App ID is not one of Agora's: expected letters and digits")
+            raise UsageError(
+                "the App ID is not one of Agora's: expected letters and digits alone; "
+                "copy it from the Agora console"
+            )
         self.app_id = app_id
         self._root = f"/v1/apps/{app_id}/cloud_recording"
 
@@ -80,7 +83,9 @@ class Calls:
         Raises ``UsageError`` if channel and uid are not those of the session.
         """
         if (request.cname, request.uid) != (session.cname, session.uid):
-            raise UsageError("cname and uid are not those the recording was started with")
+            raise UsageError(
+                "cname and uid are not those the recording was started with; name the same two"
+            )
         refuse_unfit(request, session.mode)
         verb: Endpoint = "updateLayout" if isinstance(request, LayoutRequest) else "update"
         return Call(verb, "POST", self._path(session, verb), request)

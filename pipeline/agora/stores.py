@@ -78,7 +78,9 @@ def parse(name: str, table: Mapping[str, Any]) -> Store:
             raise UsageError(f"{key}: missing")
     vendor = vendors.vendor(_plain("vendor", values["vendor"]))
     if not _BUCKET.fullmatch(values["bucket"]):
-        raise UsageError("bucket: not a valid name")
+        raise UsageError(
+            "bucket: not a valid name; expected its plain name, without address or folder"
+        )
     return Store(
         name=name,
         vendor=vendor,
@@ -210,7 +212,9 @@ def _keys(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _both(values: Mapping[str, Any], one: str, other: str) -> None:
     if not (one in values and other in values):
-        raise UsageError(f"{_dashed(one)} and {_dashed(other)}: one of them is missing")
+        raise UsageError(
+            f"{_dashed(one)} and {_dashed(other)}: one of them is missing; give both or neither"
+        )
 
 
 def _plain(key: str, value: object) -> str | int:

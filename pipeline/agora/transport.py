@@ -77,7 +77,9 @@ class Transport:
                 transport=wire,
             )
         except (ImportError, ValueError, httpx.InvalidURL):  # not quoted: may hold a password
-            raise UsageError("the proxy in HTTPS_PROXY or ALL_PROXY cannot be used") from None
+            raise UsageError(
+                "the proxy in HTTPS_PROXY or ALL_PROXY cannot be used; expected an address such as http://proxy.example:3128"
+            ) from None
 
     def close(self) -> None:
         """Close all connections."""

@@ -33,7 +33,8 @@ def reported(made: Published) -> Report:
     try:
         return report_of(made.receipt, source=made.root, outputs=outputs, beside=made.receipt_key)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ReceiptError(f"{printable(made.receipt_key)}: not as this tool writes it") from error
+        said = f"{printable(made.receipt_key)}: not as this tool writes it; convert again"
+        raise ReceiptError(said) from error
 
 
 def report_of(

@@ -171,7 +171,7 @@ class UpdateParameters(Body):
     @model_validator(mode="after")
     def _something(self) -> "UpdateParameters":
         if not self.model_fields_set:
-            raise ValueError("nothing to update")
+            raise ValueError("nothing to update: give at least one of its fields")
         return self
 
     def cautions(self) -> Iterator[Caution]:

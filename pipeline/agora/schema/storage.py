@@ -76,7 +76,7 @@ class StorageConfig(Body):
         if self.sts_token and self.vendor not in (AMAZON, ALIBABA, TENCENT):
             raise ValueError("stsToken is only for vendors 1, 2 and 3")
         if self.sts_expiration is not None and not self.sts_token:
-            raise ValueError("stsExpiration without stsToken")
+            raise ValueError("stsExpiration without stsToken: give both or neither")
         self._extensions()
         return self
 

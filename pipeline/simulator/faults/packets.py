@@ -220,9 +220,7 @@ def triple_packet(part: RecordedPart, case: Case) -> RecordedPart:
 
 
 def resent_packets(part: RecordedPart, case: Case) -> RecordedPart:
-    """A range of forty packets or some more is sent once more behind itself, so that counters do
-    not come round.
-    """
+    """Forty packets or some more are sent again behind themselves; no counter comes round."""
 
     def again(segment: Segment) -> Packets:
         run = _run(segment, case, RANGE)

@@ -50,7 +50,9 @@ def _meaning(error: failed.BaseError, where: str, scheme: str) -> RecpipeError:
     if "token request" in text:
         return DeniedError(f"{where}: no credentials to be had; {CREDENTIALS[scheme]}")
     if isinstance(error, failed.AlreadyExistsError):
-        return ExistsError(f"{where}: something stands there already")
+        return ExistsError(
+            f"{where}: something stands there already; choose another name or remove it"
+        )
     if isinstance(error, failed.PreconditionError | failed.NotModifiedError):
         return ChangedError(f"{where}: changed while reading; run again")
     if isinstance(error, failed.PermissionDeniedError | failed.UnauthenticatedError) or (

@@ -69,7 +69,9 @@ def _refusal(error: boto.ClientError, where: str) -> RecpipeError:
         advice = _DENIED_ADVICE.get(code, "check the credentials and what they may do")
         return DeniedError(f"{where}: access denied ({code}); {advice}")
     if status == 412 and error.operation_name in _CONDITIONAL_WRITES:
-        return ExistsError(f"{where}: something stands there already")
+        return ExistsError(
+            f"{where}: something stands there already; choose another name or remove it"
+        )
     if status == 412:
         return ChangedError(f"{where}: changed while reading; run again")
     if status == 507:
