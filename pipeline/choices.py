@@ -76,6 +76,10 @@ _ON_CHANGE = (
     "Where the format of sound or picture changes: re-encode the shorter part, begin another file,"
     " or fail."
 )
+_MAX_LENGTH = (
+    "The most that one file holds: a longer recording becomes several files, cut at key pictures;"
+    " 2h is Agora's own."
+)
 _SPARSE = "Leave sound as sparse as it was sent: no silence where it pauses or is missing."
 _UNFINISHED = "Accept a recording that has not ended as it stands."
 _KEY = (
@@ -95,6 +99,7 @@ class Choices:
     format: Annotated[Format, Told(_FORMAT, Format)] = Format.MP4
     on_loss: Annotated[OnLoss, Told(_ON_LOSS, OnLoss)] = OnLoss.HOLD
     on_change: Annotated[OnChange, Told(_ON_CHANGE, OnChange)] = OnChange.TRANSCODE
+    max_length: Annotated[float, Told(_MAX_LENGTH, float, "TIME")] = 24 * 3600.0
     sparse_sound: Annotated[bool, Told(_SPARSE, bool)] = False
     accept_unfinished: Annotated[bool, Told(_UNFINISHED, bool)] = False
     key: Annotated[str | PathLike[str] | None, Told(_KEY, str, "FILE")] = None
@@ -112,6 +117,7 @@ class ConversionChoices(TypedDict, total=False):
     format: Format | str  # mp4, m4a, mp3, wav, aac or ts
     on_loss: OnLoss | str  # hold, close, fill or fail
     on_change: OnChange | str  # transcode, split or fail
+    max_length: float  # seconds
     sparse_sound: bool
     accept_unfinished: bool
     key: str | PathLike[str] | None  # a file: 16 bytes, or lines of 32 hexadecimal digits
@@ -134,11 +140,11 @@ DEFAULTS: Mapping[str, Any] = {choice.name: choice.default for choice in fields(
 
 
 def settings() -> dict[str, type | UnionType]:
-    """What each is where settings are written: a switch, a text, or also a number."""
+    """What each is where settings are written: a switch, a text or also a number."""
     return {name: _written(told) for name, told in CHOICES.items()}
 
 
 def _written(told: Told) -> type | UnionType:
     if told.numbered:
         return int | str
-    return str if issubclass(told.kind, StrEnum) else told.kind
+    return str if issubclass(told.kind, StrEnum | float) else told.kind

@@ -320,7 +320,7 @@ class Reencoded(Struct, frozen=True):
 
 
 class Piece(Struct, frozen=True):
-    """One of the files made of a recording whose format changes on the way."""
+    """One of the files of a recording whose format changes, or that is too long for one."""
 
     begin: float  # seconds from the beginning of the recording
     duration: float
@@ -329,6 +329,7 @@ class Piece(Struct, frozen=True):
     sha256: str | None = None
     tracks: tuple[TrackInfo, ...] = ()
     proof: Proof | None = None
+    started: str | None = None  # what time it was at its beginning, as that of the report
 
 
 class SourceFile(Struct, frozen=True):

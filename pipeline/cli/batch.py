@@ -97,6 +97,7 @@ def convert_found(
 @options.sources
 @options.on_loss
 @options.on_change
+@options.max_length
 @options.accept_unfinished
 @options.key
 @options.stream_types

@@ -88,6 +88,8 @@ def duration(name: str, default: str, help: str) -> Callable[[Command], Command]
 def _choice(name: str, **more: Any) -> Callable[[Command], Command]:
     """The option for a choice of a conversion, as :mod:`pipeline.choices` defines it."""
     told, flag = CHOICES[name], f"--{name.replace('_', '-')}"
+    if told.kind is float:
+        return duration(flag, f"{DEFAULTS[name] / 3600:g}h", told.help)
     if told.kind is bool:
         return click.option(flag, is_flag=True, help=told.help, **more)
     if issubclass(told.kind, StrEnum) and not told.numbered:
@@ -111,6 +113,7 @@ output = click.option(
 format = _choice("format")
 on_loss = _choice("on_loss")
 on_change = _choice("on_change")
+max_length = _choice("max_length")
 sparse_sound = _choice("sparse_sound")
 accept_unfinished = _choice("accept_unfinished")
 key = _choice("key")
@@ -246,6 +249,7 @@ handover = all_of(
     format,
     on_loss,
     on_change,
+    max_length,
     sparse_sound,
     deep,
     ffmpeg,

@@ -2,7 +2,7 @@
 docs/design.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from itertools import zip_longest
@@ -114,12 +114,13 @@ def _measured(intake: Intake) -> Report:
     report = _as_planned(recording, [evidence])
     if report is not None:
         return report
-    parts = shares(evidence, options)
-    report = _as_planned(recording, [part.evidence for part in parts])
+    report = _as_planned(recording, (part.evidence for part in shares(evidence, options)))
     if report is not None:
         return report
-    reports = []
-    for evidence in (part.evidence for part in parts):
+    parts, reports = [], []
+    for part in shares(evidence, options):
+        parts.append(part.told)
+        evidence = part.evidence
         with intake.clock.stage("inspect"), os_errors(f"read {recording.source}"):
             files = evidence.plan, evidence.segments, options.progress
             read = mux.measure(*files, sparse_sound=options.sparse_sound)
@@ -145,11 +146,12 @@ def _unusable(recording: Recording, inventory: Inventory) -> Report | None:
     return None
 
 
-def _as_planned(recording: Recording, evidence: Sequence[Evidence]) -> Report | None:
-    """The report of a recording of which nothing can be made."""
-    if not any(one.rejected for one in evidence):
+def _as_planned(recording: Recording, evidence: Iterable[Evidence]) -> Report | None:
+    """The report of a recording of which nothing can be made; ``evidence`` of each of its files."""
+    told = [(one.rejected, (*one.findings, *one.plan.findings)) for one in evidence]
+    if not any(refused for refused, _ in told):
         return None
-    return rejected(recording, [f for e in evidence for f in (*e.findings, *e.plan.findings)])
+    return rejected(recording, [finding for _, findings in told for finding in findings])
 
 
 def planned(
@@ -224,16 +226,18 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
         ahead = temporaries.enter_context(closing(begun_ahead(job, inventory, place)))
         intake = Intake(job.recording, job.source, inventory, job.options, job.clock)
         evidence = planned(intake, ffmpeg=job.ffmpeg, ahead=ahead)
-        parts = _as_planned(job.recording, [evidence]) or _parts(job, evidence)
-        if isinstance(parts, Report):
-            return parts
+        report = _as_planned(job.recording, [evidence]) or _nothing_to_make(job, evidence)
+        if report is not None:
+            return report
+        parts: list[Share] = []
         made: list[MadeFile] = []
-        try:
-            for part in parts:
-                temporary = place() if made or ahead.output is None else ahead.output
+        for part in shares(evidence, job.options):
+            temporary = place() if made or ahead.output is None else ahead.output
+            parts.append(part.told)
+            try:
                 made.append(make(job, part.evidence, temporary, ahead))
-        except RefusedError as error:
-            return _refused(job, parts[len(made)].evidence, error)
+            except RefusedError as error:
+                return _refused(job, part.evidence, error)
         report = publish_all(job, inventory, parts, made)
     forget(job.recording, job.options)
     return report
@@ -249,14 +253,14 @@ def _temporary(job: Job, inventory: Inventory, temporaries: ExitStack) -> Path:
     return temporary
 
 
-def _parts(job: Job, evidence: Evidence) -> list[Share] | Report:
-    """What goes into each file, or the report where nothing can be made."""
+def _nothing_to_make(job: Job, evidence: Evidence) -> Report | None:
+    """The report where nothing can be made of one of the files."""
     if not lanes_of(evidence.plan, job.options.format):
         detail = f"no audio to make {job.options.format.value} of"
         nothing = Finding("M_TRACKS", Severity.FATAL, detail=detail)
         return rejected(job.recording, (*evidence.findings, *evidence.plan.findings, nothing))
     parts = shares(evidence, job.options)
-    return _as_planned(job.recording, [part.evidence for part in parts]) or parts
+    return _as_planned(job.recording, (part.evidence for part in parts))
 
 
 def _refused(job: Job, evidence: Evidence, error: RefusedError) -> Report:

@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 from pipeline import config
 from pipeline.choices import (
     CHOICES,
+    DEFAULTS,
     Choices,
     ConversionChoices,
     Format,
@@ -39,6 +40,7 @@ class Options(Struct, frozen=True):
     format: Format = Format.MP4
     on_loss: OnLoss = OnLoss.HOLD
     on_change: OnChange = OnChange.TRANSCODE
+    max_length: float = DEFAULTS["max_length"]  # seconds of one file
     sparse_sound: bool = False  # no frame of silence where sound pauses
     accept_unfinished: bool = False
     stream_types: StreamTypes | None = None  # what was to be recorded
@@ -63,6 +65,8 @@ class Options(Struct, frozen=True):
         settings = {name: value.value for name, value in chosen.items()}
         if self.stream_types:
             settings["stream_types"] = self.stream_types.value
+        if self.max_length != DEFAULTS["max_length"]:
+            settings["max_length"] = f"{self.max_length:g}"
         if self.sparse_sound:
             settings["sparse_sound"] = "yes"
         return settings | ({"deep": "yes"} if self.deep else {})
@@ -80,8 +84,10 @@ def options(spool: str | Path | None = None, **chosen: Unpack[ConversionChoices]
 
 
 def _read(name: str, value: Any) -> Any:
-    """One of the words of a choice that has words; else as it is."""
+    """One of the words of a choice that has words, or a length of time; else as it is."""
     kind = CHOICES[name].kind
+    if kind is float and not value > 0:
+        raise ValueError(f"{name}: {value!r}, expected seconds above 0")
     if value is None or not issubclass(kind, StrEnum):
         return value
     try:

@@ -54,6 +54,7 @@ def report_of(
             sha256=piece["sha256"],
             tracks=tuple(TrackInfo(**track) for track in piece["tracks"]),
             proof=Proof(**piece["proof"]) if piece["proof"] else None,
+            started=piece.get("started"),
         )
         for piece, output in zip(receipt.get("pieces", ()), outputs, strict=False)
     )

@@ -6,6 +6,7 @@ The truth is computed from the slices as they are; the MP4s are read by ffprobe.
 import json
 import shutil
 from collections import Counter
+from datetime import datetime
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -448,3 +449,36 @@ def test_a_receipt_that_names_another_file_is_none(library, done, file):
     (out / Path(report.receipt).name).write_text(json.dumps(note))
     (found,) = find(LocalStorage(out))
     assert "not a receipt" in str(found.error)
+
+
+def test_a_long_recording_is_several_files(library, copied, tmp_path):
+    """Every unit is in one file, once, and they have one clock."""
+    made = copied(r.AV_B)
+    report = r.convert(made.folder, tmp_path / "out", library.ffmpeg, max_length=9.0)
+    assert report.verdict is Verdict.OK, r.said(report)
+    assert report.lost_seconds == {"video": 0, "audio": 0}
+    assert [piece.begin for piece in report.pieces] == pytest.approx([0, 8, 16], abs=0.2)
+    assert [piece.duration for piece in report.pieces] == pytest.approx([8, 8, 4], abs=0.2)
+    assert all(piece.proof.holds for piece in report.pieces)
+    in_exactly_one(made.contents(), report, library.ffmpeg)
+    times = [datetime.fromisoformat(piece.started) for piece in report.pieces]
+    apart = [(time - times[0]).total_seconds() for time in times]
+    assert apart == pytest.approx([piece.begin for piece in report.pieces], abs=0.1)
+    told = json.loads(Path(report.receipt).read_text())
+    assert [one["file"] for one in told["pieces"]] == [
+        f"{report.recording}.{n}.mp4" for n in (1, 2, 3)
+    ]
+    assert [one["started"] for one in told["pieces"]] == [p.started for p in report.pieces]
+    assert told["settings"]["max_length"] == "9"
+    again = r.convert(made.folder, tmp_path / "out", library.ffmpeg, max_length=9.0)
+    assert (again.made, again.pieces) == (False, report.pieces)
+
+
+def test_what_is_lost_at_a_cut_counts_once(library, copied, tmp_path):
+    made = copied(r.AV_B)
+    (made.folder / made.names[2]).unlink()
+    whole = r.convert(made.folder, tmp_path / "whole", library.ffmpeg)
+    report = r.convert(made.folder, tmp_path / "out", library.ffmpeg, max_length=8.5)
+    assert len(report.pieces) == 2, r.said(report)
+    assert report.verdict is Verdict.DEGRADED
+    assert report.lost_seconds == pytest.approx(whole.lost_seconds, abs=0.05)

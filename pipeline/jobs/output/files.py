@@ -1,9 +1,8 @@
-"""What each file of a recording is made of: all of it, or with ``--on-change split`` one run of
-equal format.
+"""What each file of a recording is made of: all of it, or one run of segments, of equal format
+(``--on-change split``) and not longer than ``--max-length``.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,10 +13,9 @@ from pipeline.jobs.verdict import Evidence, rejected
 from pipeline.media.finding_ids import AT_THE_HEAD
 from pipeline.media.loss import account, coverage
 from pipeline.media.loss import rules as checks
+from pipeline.media.timeline.plan import Plan
+from pipeline.media.timeline.split_plan import Division, Run, divide, runs
 from pipeline.model import Coverage, Finding, Piece, Proof, Recording, Report, Severity, Verdict
-
-if TYPE_CHECKING:
-    from pipeline.media.timeline.split_plan import Division
 
 PICTURED = (Format.MP4, Format.TS)  # formats with pictures
 BETWEEN = "not kept: it lies between two files"
@@ -29,33 +27,36 @@ class Share(Struct, frozen=True, eq=False):
     evidence: Evidence
     begin: float = 0.0
 
+    @property
+    def told(self) -> "Share":
+        """What reports need of it once the file is made: without the places of its segments."""
+        plan = Plan(findings=self.evidence.plan.findings)
+        return replace(self, evidence=replace(self.evidence, plan=plan))
 
-def shares(evidence: Evidence, options: Options) -> list[Share]:
-    """One share, or several.  Every finding goes to the file that holds its segment."""
+
+def shares(evidence: Evidence, options: Options) -> Iterator[Share]:
+    """One share, or several, each made when it is asked for: its plan is as large as its part of
+    the recording.  Every finding goes to the file that holds its segment.
+    """
     expected = checks.expected(evidence.plan, options.stream_types)
     evidence = replace(evidence, findings=(*evidence.findings, *expected))
-    if options.on_change is not OnChange.SPLIT:
-        return [Share(evidence)]
-    from pipeline.media.timeline.split_plan import divide
-
     kinds = ("video", "audio") if options.format in PICTURED else ("audio",)
-    divisions = divide(evidence.plan, kinds)
-    owners = _owners(evidence, divisions)
-    return [
-        Share(_of_division(evidence, division, owners, number), division.begin)
-        for number, division in enumerate(divisions)
-    ]
+    by_format = options.on_change is OnChange.SPLIT
+    cut = runs(evidence.plan, kinds, by_format=by_format, longest=options.max_length)
+    divisions = divide(evidence.plan, kinds, cut, by_format=by_format)
+    if len(cut) == 1 and not by_format:
+        yield Share(replace(evidence, plan=next(divisions).plan))
+        return
+    owners = _owners(evidence, cut)
+    for number, division in enumerate(divisions):
+        yield Share(_of_division(evidence, division, owners, number), division.begin)
 
 
-def _owners(evidence: Evidence, divisions: Sequence["Division"]) -> dict[str | None, int]:
+def _owners(evidence: Evidence, cut: Sequence[Run]) -> dict[str | None, int]:
     """Which file each segment belongs to; one that is missing, to the file behind it."""
-    placed = {
-        segment.slot.name: number
-        for number, division in enumerate(divisions)
-        for segment in division.plan.placed
-    }
+    placed = {segment.slot.name: number for number, run in enumerate(cut) for segment in run.placed}
     owners: dict[str | None, int] = {}
-    following = len(divisions) - 1
+    following = len(cut) - 1
     for name in reversed(evidence.names):
         following = placed.get(name, following)
         owners[name] = following
@@ -63,7 +64,7 @@ def _owners(evidence: Evidence, divisions: Sequence["Division"]) -> dict[str | N
 
 
 def _of_division(
-    whole: Evidence, division: "Division", owners: dict[str | None, int], number: int
+    whole: Evidence, division: Division, owners: dict[str | None, int], number: int
 ) -> Evidence:
     first = division.plan.placed[0].slot.name if division.plan.placed else ""
     here = {segment.slot.name for segment in division.plan.placed}
@@ -102,6 +103,7 @@ def together(recording: Recording, parts: Sequence[Share], reports: Sequence[Rep
             report.sha256,
             report.tracks,
             report.proof,
+            report.started,
         )
         for part, report in zip(parts, reports, strict=True)
     ]

@@ -1,5 +1,5 @@
 """One plan becomes one file, with its proof.  A recording is one, or several where its format
-changes.
+changes or one would be too long.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,8 @@ class MadeFile(Struct, frozen=True, eq=False):
 
     temporary: Path
     report: Report
-    converted: Converted
+    command: tuple[str, ...]  # argv of ffmpeg
+    messages: str  # of ffmpeg
 
 
 def begun_ahead(
@@ -56,7 +57,9 @@ def begun_ahead(
     options = job.options
     fit = options.format in MARKED and options.on_change is not OnChange.SPLIT
     whole = not any(finding.severity is Severity.ERROR for finding in inventory.findings)
-    promised = [s.segment.duration for s in inventory.segments] if fit and whole else []
+    promised = [s.segment.duration for s in inventory.segments]
+    if not (fit and whole and sum(promised) <= options.max_length):
+        promised = []
     wanted = OutputSpec(options.format, sparse_sound=options.sparse_sound)
     return Ahead(
         job.ffmpeg,
@@ -86,7 +89,7 @@ def make(job: Job, evidence: Evidence, temporary: Path, ahead: Ahead[verify.Veri
         report = replace(
             report, duration=verified.duration, size=verified.size, sha256=verified.sha256
         )
-    return MadeFile(temporary, report, made)
+    return MadeFile(temporary, report, made.command, made.messages)
 
 
 def on_loss(options: Options) -> OnLoss:

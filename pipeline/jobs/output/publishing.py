@@ -175,9 +175,9 @@ def _refuse_what_nothing_explains(
 def _muxer(job: Job, made: Sequence[MadeFile]) -> dict[str, object]:
     """What ffmpeg was asked and what it said; of several files, of the first."""
     first = made[0]
-    command = first.converted.command
+    command = first.command
     return {
         "version": job.ffmpeg.version,
         "command": [part if part != str(first.temporary) else "OUTPUT" for part in command],
-        "messages": first.converted.messages.splitlines()[-20:],
+        "messages": first.messages.splitlines()[-20:],
     }

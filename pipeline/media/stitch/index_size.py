@@ -19,7 +19,8 @@ def index_size(plan: Plan, lanes: Sequence[Lane], fills: Sequence[Fill]) -> int:
     not less than one would have foreseen, for the file may have been begun with that.
     """
     first = replace(plan, placed=plan.placed[:FIRST])
-    promised = sum(slot.duration or 0.0 for slot in plan.slots)
+    own = plan.slots[plan.placed[0].position : plan.placed[-1].position + 1]
+    promised = sum(slot.duration or 0.0 for slot in own)  # of this file, if it is one of several
     room = _needed(plan, lanes) + sum(24 * len(fill.dts) for fill in fills)
     return max(room, foreseen_size(first, lanes, promised))
 

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pipeline.choices import OnLoss
-from pipeline.media.clock import BASE, HZ, MODULO, Ticks, signed_ticks
+from pipeline.media.clock import BASE, HZ, Ticks, signed_ticks
 from pipeline.media.slots.bounds import decoded_in_time
 from pipeline.media.slots.segments import Placed, Slot, has_media, is_gone
 from pipeline.media.slots.timestamps import unwrapped
@@ -33,7 +33,6 @@ from pipeline.media.ts.scan import Scan
 from pipeline.model import Finding, Severity
 
 APART = 3600.0  # seconds between the first units of two streams of one segment, at most
-LONGEST = MODULO - 2 * BASE  # ticks that one transport clock can count: 26.5 hours
 
 
 class Plan(Struct, frozen=True, eq=False):
@@ -68,7 +67,8 @@ def plan(
     """Decide where every segment belongs.  Pure: the same scans always give the same plan.  Never
     raises for bad data: a plan that is ``rejected`` has a fatal finding, or nothing to place.
 
-    Without ``one_format`` the plan is to be divided (:mod:`pipeline.media.timeline.split_plan`).
+    Without ``one_format`` the plan is to be divided where a format changes.  Whether it is short
+    enough for one file is for :mod:`pipeline.media.timeline.split_plan` to say.
     """
     slots, scans, moved = _aligned(slots, "name" if one_format else "kind")
     if not scans:
@@ -88,8 +88,7 @@ def plan(
     placed = _placed(segments, lanes, slots, on_loss)
     findings += placed.findings
     segments = placed.joined.segments
-    segments, said = rebase(segments, lanes)
-    findings += said
+    segments = rebase(segments, lanes)
     lanes, said = with_rotation(lanes, segments, one_format=one_format)
     findings += said
     covered = placed.joined.covered
@@ -247,9 +246,8 @@ def _placeable(
     return tuple(lane for lane in lanes if lane.pid in there), findings
 
 
-def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> tuple[list[Placed], list[Finding]]:
-    """The segments shifted so that the earliest PTS is ``BASE``, and a fatal PL_LIMIT if they last
-    longer than ``LONGEST``.
+def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[Placed]:
+    """The segments shifted so that the earliest PTS is ``BASE``.
 
     What is decoded and not heard at the beginning of a lane comes before ``BASE``.
     """
@@ -261,9 +259,4 @@ def rebase(segments: Sequence[Placed], lanes: Sequence[Lane]) -> tuple[list[Plac
         if (pts >= 0).any()
     ]
     shift = BASE - int(min(starts))
-    moved = [segment.moved(shift) for segment in segments]
-    span = max(segment.last(pid) for segment in moved for pid in segment.stamps) - BASE
-    if span <= LONGEST:
-        return moved, []
-    detail = f"{span / HZ / 3600:.1f} hours, one MP4 is made of at most {LONGEST / HZ / 3600:.1f}"
-    return moved, [Finding("PL_LIMIT", Severity.FATAL, detail=detail)]
+    return [segment.moved(shift) for segment in segments]

@@ -1,4 +1,5 @@
-"""A plan whose formats change on the way, as one plan for each run of segments that can be one MP4.
+"""A plan whose formats change on the way, or that is too long for one file, as one plan for each
+run of segments that can be one MP4.
 
 Every segment goes to exactly one piece.  What is missing between two pieces counts where the later
 one begins.
@@ -9,45 +10,93 @@ from collections.abc import Collection, Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.media.clock import HZ
+from pipeline.media.clock import BASE, HZ, MODULO
 from pipeline.media.es.formats import StreamFormat
 from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.segments import Placed
 from pipeline.media.timeline.expected_span import Promise
 from pipeline.media.timeline.failover.overlap import kept_end
+from pipeline.media.timeline.key_cuts import by_length
 from pipeline.media.timeline.plan import Plan, rebase
 from pipeline.media.timeline.tracks import choose, with_rotation
 from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 
+LONGEST = (MODULO - 2 * BASE) / HZ  # seconds that one transport clock can count: 26.5 hours
+
+
+class Run(Struct, frozen=True, eq=False):
+    """Segments of one file, and which formats differ from those before."""
+
+    placed: Sequence[Placed]
+    turned: tuple[Finding, ...] = ()
+
 
 class Division(Struct, frozen=True, eq=False):
-    """One run of segments of equal format."""
+    """What one file is made of."""
 
     plan: Plan  # on a time line of its own
     begin: float  # seconds from the beginning of the recording
     turned: tuple[Finding, ...] = ()  # which formats differ from the piece before
 
 
-def divide(whole: Plan, kinds: Collection[str]) -> list[Division]:
-    """The plan cut wherever a stream of one of these kinds ("video", "audio") changes its format; a
-    rejected plan stays one piece.
+def runs(
+    whole: Plan, kinds: Collection[str], *, by_format: bool = True, longest: float = LONGEST
+) -> list[Run]:
+    """The segments of a plan, cut where a stream of one of these kinds ("video", "audio") changes
+    its format, unless not ``by_format``, and in front of key pictures where a run would be longer
+    than ``longest`` seconds.  What is rejected is not cut.
     """
     if whole.rejected:
-        return [Division(whole, 0.0)]
-    runs = list(_runs(whole, kinds))
-    begins = [(_opens(placed) - _opens(runs[0][0])) / HZ for placed, _ in runs]
-    pieces = []
-    for n, (placed, turned) in enumerate(runs):
-        before = [segment for run, _ in runs[:n] for segment in run]
-        plan = _plan(whole, kinds, placed, before)
-        pieces.append(Division(plan, round(begins[n], 6), turned))
-    return pieces
+        return [Run(whole.placed)]
+    lanes = [lane for lane in whole.lanes if lane.codec.kind in kinds]
+    found = _runs(whole, kinds) if by_format else iter([Run(whole.placed)])
+    return [
+        Run(placed, run.turned if n == 0 else ())
+        for run in found
+        for n, placed in enumerate(by_length(run.placed, lanes, round(longest * HZ)))
+    ]
 
 
-def _runs(
-    whole: Plan, kinds: Collection[str]
-) -> Iterator[tuple[list[Placed], tuple[Finding, ...]]]:
+def divide(
+    whole: Plan, kinds: Collection[str], runs: Sequence[Run], *, by_format: bool = True
+) -> Iterator[Division]:
+    """The plan of each of its ``runs``, one after the other, with a fatal PL_LIMIT for one that is
+    longer than ``LONGEST``; the only run of what needs no division has the plan as it is.
+    """
+    if whole.rejected or (len(runs) == 1 and not by_format):
+        yield Division(_within_limit(whole), 0.0)
+        return
+    begins = [(_opens(run.placed) - _opens(runs[0].placed)) / HZ for run in runs]
+    before: list[Placed] = []
+    for n, run in enumerate(runs):
+        plan = _plan(whole, kinds, run.placed, before)
+        until = begins[n + 1] if n + 1 < len(runs) else float("inf")
+        joins = [
+            replace(join, time=round(join.time - begins[n], 6))
+            for join in whole.joins
+            if begins[n] < join.time < until
+        ]
+        plan = _within_limit(replace(plan, joins=tuple(joins)))
+        yield Division(plan, round(begins[n], 6), run.turned)
+        before += run.placed
+
+
+def _within_limit(plan: Plan) -> Plan:
+    if plan.rejected:
+        return plan
+    span = (max(s.last(pid) for s in plan.placed for pid in s.stamps) - BASE) / HZ
+    if span <= LONGEST:
+        return plan
+    detail = (
+        f"{span / 3600:.1f} hours without a segment that begins with a key picture and whole units,"
+        f" one file is made of at most {LONGEST / 3600:.1f}"
+    )
+    finding = Finding("PL_LIMIT", Severity.FATAL, detail=detail)
+    return replace(plan, findings=(*plan.findings, finding))
+
+
+def _runs(whole: Plan, kinds: Collection[str]) -> Iterator[Run]:
     """Runs of segments in which no format changes, and the changes in front of each run."""
     now: dict[int, StreamFormat] = {}
     run: list[Placed] = []
@@ -70,11 +119,11 @@ def _runs(
             and now[lane.pid].config is not None
         )
         if said:
-            yield run, turned
+            yield Run(run, turned)
             run, turned, now = [], said, {}
         run.append(placed)
         now |= found
-    yield run, turned
+    yield Run(run, turned)
 
 
 def _id(found: StreamFormat, before: StreamFormat) -> str:
@@ -114,8 +163,7 @@ def _plan(
         placed = _ended(placed)
     promised = {lane.pid: _promised(whole, lane, placed, before) for lane in lanes}
     shift = -_opens(placed)
-    placed, said = rebase(placed, lanes)
-    findings += said
+    placed = rebase(placed, lanes)
     shift += _opens(placed)
     moved = {pid: _moved(promise, shift) for pid, promise in promised.items()}
     return Plan(lanes, tuple(placed), tuple(findings), moved, (), whole.covered, whole.slots)

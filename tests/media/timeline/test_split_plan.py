@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from pipeline.choices import OnLoss
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.timeline import plan as timeline
-from pipeline.media.timeline.split_plan import divide
+from pipeline.media.timeline.failover.covered import Join
+from pipeline.media.timeline.split_plan import divide, runs
 from pipeline.model import Severity
 from tests import ts
 from tests.media.slots.test_format_changes import MONO, STEREO, slots
@@ -18,7 +19,7 @@ def divided(pattern, *, kinds=BOTH, on_loss=OnLoss.HOLD, gap=0):
     made = slots(pattern, gap=gap)
     whole = timeline.plan(made, on_loss, one_format=False)
     assert not whole.rejected, whole.findings
-    return whole, divide(whole, kinds)
+    return whole, list(divide(whole, kinds, runs(whole, kinds)))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_every_segment_is_in_exactly_one(pattern, runs):
 def test_the_whole_stays_as_it_is():
     whole = timeline.plan(slots("mss"), one_format=False)
     before = [(p.first(ts.VIDEO), p.torn, p.joined, p.whole) for p in whole.placed]
-    pieces = divide(whole, BOTH)
+    pieces = list(divide(whole, BOTH, runs(whole, BOTH)))
     after = [(p.first(ts.VIDEO), p.torn, p.joined, p.whole) for p in whole.placed]
     assert after == before
     assert pieces[1].plan.placed[0].first(ts.VIDEO) < whole.placed[1].first(ts.VIDEO)
@@ -104,7 +105,7 @@ def test_what_is_missing_between_two_counts_where_the_later_begins(on_loss):
 
 def test_a_plan_that_is_rejected_stays_one():
     whole = timeline.plan([], one_format=False)
-    (one,) = divide(whole, BOTH)
+    (one,) = list(divide(whole, BOTH, runs(whole, BOTH)))
     assert one.plan is whole
 
 
@@ -114,8 +115,107 @@ def test_silence_goes_to_the_piece_that_it_lies_in():
     spans = ((one - 4000, one), (other - 4000, other))
     promised = {ts.AUDIO: replace(whole.promised[ts.AUDIO], silent=spans)}
     whole = replace(whole, promised={**whole.promised, **promised})
-    pieces = divide(whole, BOTH)
+    pieces = list(divide(whole, BOTH, runs(whole, BOTH)))
     for piece in pieces:
         first = piece.plan.placed[1].first(ts.AUDIO)
         assert piece.plan.promised[ts.AUDIO].silent == ((first - 4000, first),)
         assert piece.plan.slots == whole.slots
+
+
+def cut(pattern, seconds, *, by_format=False):
+    """The names in each file of at most so many seconds; segments last one."""
+    whole = timeline.plan(slots(pattern), one_format=not by_format)
+    return [
+        "".join(placed.slot.name.removesuffix(".ts") for placed in run.placed)
+        for run in runs(whole, BOTH, by_format=by_format, longest=seconds)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "seconds", "files"),
+    [
+        pytest.param("mmmmm", 5, ["01234"], id="short enough"),
+        pytest.param("mmmmm", 2, ["01", "23", "4"], id="in full files"),
+        pytest.param("mmmmm", 2.5, ["01", "23", "4"], id="not in the middle of a segment"),
+        pytest.param("mmm", 0.3, ["0", "1", "2"], id="a segment is never cut"),
+    ],
+)
+def test_files_are_as_long_as_they_may_be(pattern, seconds, files):
+    assert cut(pattern, seconds) == files
+
+
+def test_formats_and_lengths_divide_alike():
+    assert cut("mmmsss", 2, by_format=True) == ["01", "2", "34", "5"]
+
+
+def changed(whole, numbers, **chosen):
+    """The plan with other pictures in some segments."""
+    placed = []
+    for segment in whole.placed:
+        scan = segment.slot.scan
+        if segment.number in numbers:
+            stream = replace(scan.streams[ts.VIDEO], **chosen)
+            scan = replace(scan, streams={**scan.streams, ts.VIDEO: stream})
+        placed.append(replace(segment, slot=replace(segment.slot, scan=scan)))
+    return replace(whole, placed=tuple(placed))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "chosen", "files"),
+    [
+        pytest.param({2}, {"key_start": False}, [1, 2, 2], id="the last place in time"),
+        pytest.param({1, 2}, {"key_start": False}, [3, 2], id="later where there is none in time"),
+        pytest.param({1, 2, 3, 4}, {"key_start": False}, [5], id="not at all"),
+        pytest.param({2}, {"head": 7}, [1, 2, 2], id="not inside a unit"),
+    ],
+)
+def test_a_file_begins_with_a_key_picture_and_whole_units(numbers, chosen, files):
+    whole = changed(timeline.plan(slots("mmmmm")), numbers, **chosen)
+    found = runs(whole, BOTH, by_format=False, longest=2)
+    assert [len(run.placed) for run in found] == files
+
+
+def test_a_cut_where_pictures_are_is_better_than_a_later_one_without():
+    whole = timeline.plan(slots("mmmmm"))
+    bare = whole.placed[2]
+    bare = replace(bare, stamps={ts.AUDIO: bare.stamps[ts.AUDIO]})
+    whole = replace(whole, placed=(*whole.placed[:2], bare, *whole.placed[3:]))
+    found = runs(whole, BOTH, by_format=False, longest=2)
+    assert [len(run.placed) for run in found] == [1, 2, 2]
+
+
+def test_each_file_has_its_own_time_line_and_nothing_is_lost_at_a_cut():
+    whole = timeline.plan(slots("mmmmm"))
+    found = list(divide(whole, BOTH, runs(whole, BOTH, by_format=False, longest=2)))
+    assert [one.begin for one in found] == pytest.approx([0, 2, 4], abs=0.1)
+    for one in found:
+        assert (one.turned, one.plan.findings) == ((), ())
+        assert min(p.presented(pid)[0] for p in one.plan.placed for pid in p.stamps) == BASE
+        assert not any(promise.late for promise in one.plan.promised.values())
+        assert not any(placed.torn for placed in one.plan.placed)
+
+
+def test_a_plan_that_needs_no_cut_stays_as_it_is():
+    whole = timeline.plan(slots("mmm"))
+    (one,) = divide(whole, BOTH, runs(whole, BOTH, by_format=False), by_format=False)
+    assert one.plan is whole
+
+
+def test_a_join_is_in_the_file_that_holds_it():
+    whole = timeline.plan(slots("mmmm"))
+    whole = replace(whole, joins=(Join(3.2, "bak0", "another server"),))
+    found = list(divide(whole, BOTH, runs(whole, BOTH, by_format=False, longest=2)))
+    assert [one.plan.joins for one in found] == [
+        (),
+        (Join(round(3.2 - found[1].begin, 6), "bak0", "another server"),),
+    ]
+
+
+def test_a_file_longer_than_one_clock_can_count_is_refused():
+    whole = timeline.plan(slots("mm"))
+    far = whole.placed[1].moved(27 * 3600 * HZ)
+    whole = changed(replace(whole, placed=(whole.placed[0], far)), {1}, key_start=False)
+    (one,) = divide(whole, BOTH, runs(whole, BOTH, by_format=False), by_format=False)
+    (said,) = one.plan.findings
+    assert (said.id, said.severity) == ("PL_LIMIT", Severity.FATAL)
+    assert said.detail.startswith("27.0 hours without a segment that begins with a key picture")
