@@ -1,18 +1,16 @@
 """``recpipe convert`` and ``recpipe check``."""
 
-import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from pipeline import config
-from pipeline.cli import options, output
-from pipeline.cli.chosen import opener, selection, settings
-from pipeline.errors import UsageError
+from pipeline.cli import options, output, source_lists
+from pipeline.cli.chosen import budget, opener, selection, settings
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.cli.progress import Bar, NoBar
@@ -21,17 +19,15 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
 
 Outcomes: TypeAlias = "Generator[Outcome, None, None]"
 
-PLAYLIST = b"#EXTM3U"
-
 
 @click.command(short_help="Make one proven MP4 of each recording.")
-@options.sources
+@source_lists.arguments
 @options.output
 @options.conversion
 @options.naming
 @options.selection
 @options.bwlimit
-@options.limit
+@options.budget
 @options.jobs
 @options.dry_run
 @options.force
@@ -46,8 +42,9 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
     """Make one MP4 of each recording, and prove that it holds everything its segments hold.
 
     SRC is a playlist, a single media file, a folder or s3://bucket/prefix with any number of
-    recordings, or - for a list of these on standard input, one per line.  Stores are s3://, az://,
-    gs://, and @NAME for a table [storage.NAME] of the settings.
+    recordings, or - for a list of these on standard input, one per line; --from reads such a list,
+    or the column "source" of a CSV file.  Stores are s3://, az://, gs://, and @NAME for a table
+    [storage.NAME] of the settings.
 
     Results are called <recording>.<format>, or as --name says, with a receipt beside each.  What is
     done already is left alone, so the same command may run again at any time.
@@ -59,10 +56,12 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
       recpipe convert s3://bucket/2026/03/ -o s3://archive/2026/03/ --json
       recpipe convert s3://bucket/ -o out/ --name '{date}/{cname}_{sid}' --max-age 1d
       find . -name '*.m3u8' | recpipe convert - -o out/ --format m4a
+      recpipe convert --from calls.csv -o s3://archive/ --max-duration 6h
     """
     from pipeline.jobs import many
 
-    works, failures = many.find(_sources(sources), opener(chosen), selection(chosen))
+    named = source_lists.sources(sources, chosen["from_file"])
+    works, failures = many.find(named, opener(chosen), selection(chosen))
     return convert_found(works, failures, chosen)
 
 
@@ -87,14 +86,14 @@ def convert_found(
 
     def outcomes(how: "Options", watch: "Watch") -> Outcomes:
         assert pair is not None
-        limit = chosen.get("limit")
-        return many.convert_all(works, pair, how, jobs=chosen["jobs"], watch=watch, limit=limit)
+        most = budget(chosen)
+        return many.convert_all(works, pair, how, jobs=chosen["jobs"], watch=watch, budget=most)
 
     return _report(works, failures, outcomes, chosen)
 
 
 @click.command(short_help="Say what convert would make of each recording.")
-@options.sources
+@source_lists.arguments
 @options.on_loss
 @options.on_change
 @options.max_length
@@ -103,7 +102,7 @@ def convert_found(
 @options.stream_types
 @options.selection
 @options.bwlimit
-@options.limit
+@options.budget
 @options.jobs
 @options.as_json
 @options.quiet
@@ -114,8 +113,9 @@ def check(sources: tuple[str, ...], **chosen: Any) -> int:
     """Read every segment and say what convert would find, without making anything.
 
     SRC is a playlist, a single media file, a folder or s3://bucket/prefix with any number of
-    recordings, or - for a list of these on standard input, one per line.  Stores are s3://, az://,
-    gs://, and @NAME for a table [storage.NAME] of the settings.
+    recordings, or - for a list of these on standard input, one per line; --from reads such a list,
+    or the column "source" of a CSV file.  Stores are s3://, az://, gs://, and @NAME for a table
+    [storage.NAME] of the settings.
 
     \b
     Examples:
@@ -125,29 +125,14 @@ def check(sources: tuple[str, ...], **chosen: Any) -> int:
     """
     from pipeline.jobs import many
 
-    works, failures = many.find(_sources(sources), opener(chosen), selection(chosen))
+    named = source_lists.sources(sources, chosen["from_file"])
+    works, failures = many.find(named, opener(chosen), selection(chosen))
 
     def outcomes(how: "Options", watch: "Watch") -> Outcomes:
-        return many.check_all(works, how, jobs=chosen["jobs"], watch=watch, limit=chosen["limit"])
+        most = budget(chosen)
+        return many.check_all(works, how, jobs=chosen["jobs"], watch=watch, budget=most)
 
     return _report(works, failures, outcomes, chosen)
-
-
-def _sources(given: Sequence[str]) -> Iterator[str]:
-    for source in given:
-        if source == "-":
-            yield from _listed(sys.stdin.buffer if sys.stdin is not None else ())
-        else:
-            yield source
-
-
-def _listed(lines: Iterable[bytes]) -> Iterator[str]:
-    for number, line in enumerate(lines):
-        if number == 0 and line.removeprefix(b"\xef\xbb\xbf").startswith(PLAYLIST):
-            raise UsageError("standard input is a playlist, expected names of them; name the file")
-        text = os.fsdecode(line.strip())
-        if text and not text.startswith("#"):
-            yield text
 
 
 def _report(
@@ -158,7 +143,7 @@ def _report(
 ) -> int:
     """Report what became of each recording as soon as it is known; returns the exit code."""
     from pipeline.cli import describe
-    from pipeline.jobs.many import code_of, exit_code
+    from pipeline.jobs.many import TEMPORARY, code_of, exit_code
 
     for failure in failures:
         _say(failure, chosen, among_many=False)
@@ -182,7 +167,7 @@ def _report(
     left = len(failures) + len(works) - len(codes)
     if len(codes) + left > 1 and not (chosen["quiet"] or chosen["json"]):
         output.say(describe.summary(verdicts, before, left))
-    return exit_code(codes)
+    return exit_code([*codes, TEMPORARY] if left else codes)
 
 
 def _told_before(chosen: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from pipeline.cli.options import Invocation
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.jobs.options import Options
     from pipeline.jobs.output.destinations import Opener
-    from pipeline.jobs.selection import Selection
+    from pipeline.jobs.selection import Budget, Selection
 
 
 def opener(chosen: Mapping[str, Any]) -> "Opener":
@@ -43,6 +43,13 @@ def selection(chosen: Mapping[str, Any]) -> "Selection":
 
     ages = (chosen["min_age"], chosen["max_age"])
     return Selection(tuple(chosen["include"]), tuple(chosen["exclude"]), *ages)
+
+
+def budget(chosen: Mapping[str, Any]) -> "Budget":
+    """How much one run may do; a command that lacks the options has no limit."""
+    from pipeline.jobs.selection import Budget
+
+    return Budget(chosen.get("limit"), chosen.get("max_duration"), chosen.get("max_bytes"))
 
 
 def spool(chosen: Mapping[str, Any]) -> Path:

@@ -165,6 +165,21 @@ limit = click.option(
     metavar="N",
     help="At most this many in this run; what was done before does not count.",
 )
+budget = all_of(
+    limit,
+    click.option(
+        "--max-duration",
+        metavar="TIME",
+        type=quantities.DURATION,
+        help="Begin nothing more after this time; exit code 75 says that something is left.",
+    ),
+    click.option(
+        "--max-bytes",
+        metavar="SIZE",
+        type=quantities.SIZE,
+        help="Begin nothing more once so much was read from sources; exit code 75 as well.",
+    ),
+)
 naming = click.option(
     "--name",
     metavar="TEMPLATE",

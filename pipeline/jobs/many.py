@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from pipeline.choices import CHOICES, ConversionChoices
 from pipeline.errors import RecpipeError, UsageError
+from pipeline.jobs.finished import Finished
 from pipeline.jobs.named_stores import locations
 from pipeline.jobs.one import check as check_one
 from pipeline.jobs.one import process
@@ -24,7 +25,7 @@ from pipeline.jobs.options import Options, options
 from pipeline.jobs.output.destinations import Destination, Opener, Target, destination
 from pipeline.jobs.output.naming import Listings, Naming
 from pipeline.jobs.parallel import Progress, each
-from pipeline.jobs.selection import EVERYTHING, Allowance, Selection
+from pipeline.jobs.selection import EVERYTHING, NO_LIMIT, Allowance, Budget, Selection
 from pipeline.model import Finding, Recording, Report, Severity, Verdict
 from pipeline.muxing import locate
 from pipeline.receipts.earlier import earlier
@@ -39,6 +40,7 @@ MOST_JOBS = 4  # at once, unless asked for more: the disk is the limit then
 CONNECTIONS = 16  # of each recording that is fetched
 UNPLANNED = 1  # exit codes, see docs/design.md
 SOME_FAILED = 5
+READING = ("fetch", "inspect")  # the stages whose progress is bytes of the source
 TEMPORARY = 75
 EXIT_CODES = {
     Verdict.OK: 0,
@@ -224,19 +226,25 @@ def convert_all(
     *,
     jobs: int | None = None,
     watch: Watch | None = None,
-    limit: int | None = None,
+    budget: Budget = NO_LIMIT,
 ) -> Generator[Outcome, None, None]:
     """Convert, prove and publish each; outcomes come as soon as they are there.
 
-    With a ``limit``, what was done before, or cannot be done, does not count.
+    Of a ``budget`` of results, what was done before, or cannot be done, takes nothing.  What an
+    earlier run on this machine finished is found again by the listings, without another request.
     """
 
     def action(work: Task, progress: Progress) -> Report:
         assert work.target is not None
         watched = replace(options, progress=progress)
-        return process(work.recording, work.source, work.target, ffmpeg, watched)
+        if before := finished.report(work.recording, work.target, options):
+            return before
+        report = process(work.recording, work.source, work.target, ffmpeg, watched)
+        finished.remember(work.recording, work.target, options, report)
+        return report
 
-    return each(works, _within(limit, action, _made), at_once(works, jobs), watch)
+    finished = Finished(options.spool / "finished", [w.target for w in works if w.target])
+    return each(works, _within(budget, action, _made), at_once(works, jobs), watch)
 
 
 def check_all(
@@ -245,14 +253,14 @@ def check_all(
     *,
     jobs: int | None = None,
     watch: Watch | None = None,
-    limit: int | None = None,
+    budget: Budget = NO_LIMIT,
 ) -> Generator[Outcome, None, None]:
     """Check each; outcomes come as soon as they are there."""
 
     def action(work: Task, progress: Progress) -> Report:
         return check_one(work.recording, work.source, replace(options, progress=progress))
 
-    return each(works, _within(limit, action, lambda _: True), at_once(works, jobs), watch)
+    return each(works, _within(budget, action, lambda _: True), at_once(works, jobs), watch)
 
 
 def planned(work: Task, options: Options) -> Planned | Failure:
@@ -321,17 +329,25 @@ def _made(outcome: Outcome) -> bool:
 
 
 def _within(
-    limit: int | None, action: Action, counts: Callable[[Outcome], bool]
+    budget: Budget, action: Action, counts: Callable[[Outcome], bool]
 ) -> Callable[[Task, Progress], Outcome | None]:
-    """The action as long as fewer than ``limit`` outcomes count; None from then on."""
-    allowance = Allowance(limit)
+    """The action as long as the budget lasts; ``counts`` says which outcomes use up a result.  None
+    from then on.
+    """
+    allowance = Allowance(budget)
 
     def attempted(work: Task, progress: Progress) -> Outcome | None:
         if not allowance.take():
             return None
         used = False
+
+        def read(stage: str, count: int) -> None:
+            if stage in READING:
+                allowance.read(count)
+            progress(stage, count)
+
         try:
-            outcome = attempt(work, action, progress)
+            outcome = attempt(work, action, read)
             used = counts(outcome)
             return outcome
         finally:

@@ -1,6 +1,8 @@
 """Which recordings are meant, and how many of them."""
 
 import threading
+import time
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 from msgspec import Struct
@@ -55,20 +57,45 @@ def _matches(names: set[str], patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
 
-class Allowance:
-    """At most so many results of one run, shared by its threads; None is no limit."""
+class Budget(Struct, frozen=True):
+    """How much one run may do; None is no limit."""
 
-    def __init__(self, most: int | None) -> None:
-        self._left, self._busy = most, 0
+    results: int | None = None
+    seconds: float | None = None  # after which nothing is begun
+    size: float | None = None  # bytes read of sources, after which nothing is begun
+
+
+NO_LIMIT = Budget()
+
+
+class Allowance:
+    """What is left of a budget, shared by the threads of one run."""
+
+    def __init__(self, budget: Budget, clock: Callable[[], float] = time.monotonic) -> None:
+        self._left, self._busy = budget.results, 0
+        self._size, self._clock = budget.size, clock
+        self._until = clock() + budget.seconds if budget.seconds is not None else None
         self._changed = threading.Condition()
 
+    def read(self, count: int) -> None:
+        """So many bytes were read of sources."""
+        if self._size is not None:
+            with self._changed:
+                self._size -= count
+
+    def _ended(self) -> bool:
+        late = self._until is not None and self._clock() >= self._until
+        return late or (self._size is not None and self._size <= 0)
+
     def take(self) -> bool:
-        """Wait for a place; False when all are used up."""
+        """Wait for a place; False when all are used up, or nothing more may be begun."""
+        if self._ended():
+            return False
         if self._left is None:
             return True
         with self._changed:
             self._changed.wait_for(lambda: self._left or not self._busy)
-            if not self._left:
+            if not self._left or self._ended():
                 return False
             self._left -= 1
             self._busy += 1

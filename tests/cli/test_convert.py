@@ -444,7 +444,7 @@ def test_a_selection(recpipe, samples):
 
 def test_a_limit_says_what_is_left(recpipe, samples):
     ended = recpipe("check", samples, "--limit", "1")
-    assert (ended.code, ended.out.count("samples")) == (0, 0)
+    assert (ended.code, ended.out.count("samples")) == (75, 0)
     assert ended.err == "3 recordings: 1 ok, 2 left for the next run\n"
 
 
@@ -455,6 +455,53 @@ def test_a_limit_goes_on_where_the_last_run_ended(recpipe, samples, tmp_path):
     assert sum(line["made"] for line in recpipe(*args).lines) == 1
     dry = recpipe("convert", samples, "-o", tmp_path / "new", "--limit", "2", "--dry-run", "--json")
     assert len(dry.lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "done"), [(("--max-bytes", "1"), 1), (("--max-duration", "0s"), 0)]
+)
+def test_nothing_is_begun_beyond_a_budget(recpipe, samples, limit, done):
+    ended = recpipe("check", samples, *limit, "--jobs", "1", "--json")
+    assert (ended.code, len(ended.lines)) == (75, done)
+    whole = recpipe("check", samples, "--max-bytes", "1TB", "--max-duration", "1h", "--json")
+    assert (whole.code, len(whole.lines)) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param("list.txt", "{a}\n# not this one\n{b}\n", id="lines"),
+        pytest.param("list.csv", "id,Source\n1,{a}\n2,{b}\n", id="CSV"),
+        pytest.param("list.csv", "\ufeffsource\n{a}\n\n{b}\n", id="one column"),
+    ],
+)
+def test_a_list_in_a_file(recpipe, samples, tmp_path, name, text):
+    a, b = samples / "composite", samples / "video_only"
+    (tmp_path / name).write_text(text.format(a=a, b=b), encoding="utf-8")
+    ended = recpipe("check", "--from", tmp_path / name, "--json")
+    assert (ended.code, len(ended.lines)) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("n,source\n1\n", "list.csv: row 2 has no source", id="a short row"),
+        pytest.param("#EXTM3U\n", "list.csv is a playlist", id="a playlist"),
+    ],
+)
+def test_a_list_that_is_none(recpipe, tmp_path, text, said):
+    (tmp_path / "list.csv").write_text(text)
+    ended = recpipe("check", "--from", tmp_path / "list.csv")
+    assert ended.code == 2
+    assert said in ended.err
+
+
+def test_no_source_at_all(recpipe, tmp_path):
+    ended = recpipe("check")
+    assert ended.code == 2
+    assert "--from FILE" in ended.err
+    missing = recpipe("check", "--from", tmp_path / "none.txt")
+    assert (missing.code, "none.txt" in missing.err) == (2, True)
 
 
 def test_a_list_on_standard_input(recpipe, samples):

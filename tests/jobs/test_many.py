@@ -13,7 +13,7 @@ from pipeline.jobs import many
 from pipeline.jobs.many import Failure, Task, aim, code_of, convert_all, exit_code, find
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import destination
-from pipeline.jobs.selection import Selection
+from pipeline.jobs.selection import Budget, Selection
 from pipeline.model import Recording, Report, Verdict
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage
@@ -30,7 +30,7 @@ def report(work: Task, verdict: Verdict = Verdict.OK) -> Report:
 
 
 def attempted(action, limit=None):
-    return many._within(limit, action, many._made)
+    return many._within(Budget(limit), action, many._made)
 
 
 def run(works, action, jobs=1, limit=None):

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pipeline.jobs.selection import Allowance, Selection
+from pipeline.jobs.selection import Allowance, Budget, Selection
 from pipeline.model import Part, Recording, StoredObject
 
 NOW = 1_000_000.0
@@ -54,7 +54,7 @@ def test_a_single_file_has_its_own_age_and_name():
 
 
 def test_a_place_that_led_to_nothing_is_free_again():
-    allowance = Allowance(1)
+    allowance = Allowance(Budget(1))
     assert allowance.take()
     second: list[bool] = []
     waiting = threading.Thread(target=lambda: second.append(allowance.take()))
@@ -64,4 +64,17 @@ def test_a_place_that_led_to_nothing_is_free_again():
     waiting.join(30)
     assert second == [True]
     allowance.give(used=True)
+    assert not allowance.take()
+
+
+def test_nothing_is_begun_when_time_or_bytes_are_used_up():
+    now = [100.0]
+    allowance = Allowance(Budget(seconds=10), lambda: now[0])
+    assert allowance.take()
+    now[0] = 110.0
+    assert not allowance.take()
+    allowance = Allowance(Budget(size=50))
+    allowance.read(49)
+    assert allowance.take()
+    allowance.read(1)
     assert not allowance.take()
