@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from pipeline.choices import CHOICES, ConversionChoices
 from pipeline.errors import RecpipeError, UsageError
+from pipeline.jobs.admission import Room
 from pipeline.jobs.finished import Finished
 from pipeline.jobs.named_stores import locations
 from pipeline.jobs.one import check as check_one
@@ -236,13 +237,14 @@ def convert_all(
 
     def action(work: Task, progress: Progress) -> Report:
         assert work.target is not None
-        watched = replace(options, progress=progress)
+        watched = replace(options, progress=progress, admitted=room.admitted)
         if before := finished.report(work.recording, work.target, options):
             return before
         report = process(work.recording, work.source, work.target, ffmpeg, watched)
         finished.remember(work.recording, work.target, options, report)
         return report
 
+    room = Room()
     finished = Finished(options.spool / "finished", [w.target for w in works if w.target])
     return each(works, _within(budget, action, _made), at_once(works, jobs), watch)
 

@@ -215,8 +215,27 @@ def _of_scans(slots: Sequence[Slot]) -> list[Finding]:
 
 
 def _convert(job: Job, inventory: Inventory) -> Report:
-    with spool_in_use(job.recording, job.source, job.options):
-        return _made_of(job, inventory)
+    options = job.options
+    with os_errors(f"write {job.target.url}"):
+        waits = options.admitted(_needs(job, inventory), partial(options.progress, "wait", 0))
+        with waits, spool_in_use(job.recording, job.source, options):
+            return _made_of(job, inventory)
+
+
+def _needs(job: Job, inventory: Inventory) -> dict[Path, int]:
+    """How many bytes are written into which folder: segments that are fetched, and the result."""
+    size = _size(inventory)
+    folder = job.target.storage.temporary(job.target.key, job.options.spool).parent
+    needs = {folder: size}
+    if job.source.path("") is None:
+        job.options.spool.mkdir(parents=True, exist_ok=True)
+        needs[job.options.spool] = size + (size if folder == job.options.spool else 0)
+    return needs
+
+
+def _size(inventory: Inventory) -> int:
+    """Bytes of all segments that were found."""
+    return sum({x.key: x.size for s in inventory.segments if (x := s.object)}.values())
 
 
 def _made_of(job: Job, inventory: Inventory) -> Report:
@@ -248,8 +267,7 @@ def _temporary(job: Job, inventory: Inventory, temporaries: ExitStack) -> Path:
     temporary = job.target.storage.temporary(job.target.key, job.options.spool)
     temporaries.callback(temporary.unlink, missing_ok=True)
     temporary.touch()  # ffmpeg would only say that it cannot
-    sizes = {found.key: found.size for s in inventory.segments if (found := s.object)}
-    disk_space.need(temporary.parent, sum(sizes.values()))
+    disk_space.need(temporary.parent, _size(inventory))
     return temporary
 
 

@@ -1,6 +1,7 @@
 """How and where recordings are converted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from os import PathLike
 from pathlib import Path
@@ -34,6 +35,14 @@ def unguarded(placed: str) -> None:
     """Nobody else can be publishing it."""
 
 
+def at_once(needs: Mapping[Path, int], waiting: Callable[[], None]) -> AbstractContextManager[None]:
+    """Nobody else needs room on the disk."""
+    return nullcontext()
+
+
+Admitted = Callable[[Mapping[Path, int], Callable[[], None]], AbstractContextManager[None]]
+
+
 class Options(Struct, frozen=True):
     """What was chosen, and who is told meanwhile."""
 
@@ -52,6 +61,7 @@ class Options(Struct, frozen=True):
     progress: Callable[[str, int], None] = unwatched  # stage, bytes
     noted: tuple[Finding, ...] = ()  # what whoever asks for it knows already
     guard: Callable[[str], None] = unguarded  # may this key be made?
+    admitted: Admitted = at_once  # waits for room: bytes by folder, called while waiting
 
     def __repr__(self) -> str:
         """Without the keys."""

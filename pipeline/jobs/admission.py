@@ -1,0 +1,60 @@
+"""Jobs side by side begin only while the disks have room for all of them together."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.jobs.disk_space import SPARE, free_bytes
+from pipeline.muxing import run
+
+
+class Room:
+    """What the jobs of one run have been promised on each disk.  Shared by its threads.
+
+    What a job has written already counts twice, as promised and as not free: others begin rather
+    too late than too early.
+    """
+
+    def __init__(self, free: Callable[[Path], int] = free_bytes) -> None:
+        self._free = free
+        self._promised: Counter[int] = Counter()  # bytes by device
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def admitted(self, needs: Mapping[Path, int], waiting: Callable[[], None]) -> Iterator[None]:
+        """Wait until so many bytes fit into each folder, or until nobody else holds any of it: a
+        job that is alone begins, and fails by itself if there is too little.
+
+        ``waiting`` is called again and again meanwhile; what it raises ends the wait.
+        """
+        with self._changed:
+            while not self._fit(needs):
+                waiting()
+                self._changed.wait(timeout=run.AWAKE)
+            promised = Counter[int]()
+            for folder, size in needs.items():
+                promised[_device(folder)] += size
+            self._promised += promised
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._promised -= promised
+                self._changed.notify_all()
+
+    def _fit(self, needs: Mapping[Path, int]) -> bool:
+        here = Counter[int]()
+        for folder, size in needs.items():
+            here[_device(folder)] += size
+        return all(
+            not self._promised[device]
+            or here[device] + self._promised[device] + SPARE <= self._free(folder)
+            for folder in needs
+            for device in [_device(folder)]
+        )
+
+
+def _device(folder: Path) -> int:
+    return folder.stat().st_dev
