@@ -101,6 +101,7 @@ def test_what_is_gone_is_made_again(folders):
 
 
 def test_what_has_another_choice_is_made_again(folders):
+    folders.run()
     assert made(folders.run(on_loss=OnLoss.CLOSE)) == 3
     assert made(folders.run(force=True)) == 3
 

@@ -203,11 +203,12 @@ def test_a_plan_that_needs_no_cut_stays_as_it_is():
 
 def test_a_join_is_in_the_file_that_holds_it():
     whole = timeline.plan(slots("mmmm"))
-    whole = replace(whole, joins=(Join(3.2, "bak0", "another server"),))
+    joins = Join(0.9, "bak0", "another server"), Join(3.2, "bak1", "another server")
+    whole = replace(whole, joins=joins)
     found = list(divide(whole, BOTH, runs(whole, BOTH, by_format=False, longest=2)))
     assert [one.plan.joins for one in found] == [
-        (),
-        (Join(round(3.2 - found[1].begin, 6), "bak0", "another server"),),
+        joins[:1],
+        (Join(round(3.2 - found[1].begin, 6), "bak1", "another server"),),
     ]
 
 
