@@ -96,6 +96,7 @@ KINDS: Mapping[str, type | UnionType] = {
     "prefix": str,
     "no_media": bool,
     "profile": str,
+    "progress": str,
     "quiet": bool,
     "region": str,
     "repair_from": str,

@@ -69,6 +69,7 @@ def archive() -> None:
 @click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="S3 only; can be repeated.")
 @options.conversion
 @options.ffmpeg
+@options.progress
 @options.unattended
 def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
     """Make one BagIt bag of each recording: the MP4, its originals, metadata, events.
@@ -95,6 +96,7 @@ def _ingest(sources: tuple[str, ...], ledger: "Ledger | None", chosen: dict[str,
     from pipeline.archive import bulk, catalogue
     from pipeline.archive.order import Bagging, Order, Originals
     from pipeline.cli.chosen import settings
+    from pipeline.cli.progress import of_number
     from pipeline.jobs.many import Failure, code_of, exit_code
     from pipeline.model import Report
     from pipeline.muxing.locate import locate
@@ -112,9 +114,10 @@ def _ingest(sources: tuple[str, ...], ledger: "Ledger | None", chosen: dict[str,
     codes, seen = [], set()
     found = bulk.published_in(sources, opened, partial(_located, ledger))
     bagging = Bagging(to, order, locate(chosen["ffmpeg"]))
-    for outcome in bulk.ingest_all(
+    done = bulk.ingest_all(
         found, partial(folder, opened), bagging, now=time.time, options=settings(chosen)
-    ):
+    )
+    for outcome in of_number(done, None, "bags", chosen):
         if isinstance(outcome, Failure):
             codes.append(code_of(outcome))
             _say_failure(outcome, chosen)
@@ -200,6 +203,7 @@ def _say_failure(failure: "Failure", chosen: dict[str, Any]) -> None:
     help="Check this share of the bags, longest unchecked first.",
 )
 @click.option("--repair-from", metavar="STORE", help="A second copy to repair damage from.")
+@options.progress
 @options.unattended
 def verify(place: str, **chosen: Any) -> int:
     """Check that every bag of STORE is complete and every digest right.
@@ -224,6 +228,7 @@ def verify(place: str, **chosen: Any) -> int:
 
 def _verify(place: str, ledger: "Ledger | None", chosen: dict[str, Any]) -> int:
     from pipeline.archive.bagit import fixity, places, repair, schedule
+    from pipeline.cli.progress import of_number
 
     opened = opener(chosen)
     storage = folder(opened, place)
@@ -238,7 +243,8 @@ def _verify(place: str, ledger: "Ledger | None", chosen: dict[str, Any]) -> int:
     )
     entries: dict[str, dict[str, str]] = {}
     sound, alone = True, found[0].name == ""
-    for one in schedule.due(found, memory.recall(), how, chosen["sample"] or 1.0):
+    due = schedule.due(found, memory.recall(), how, chosen["sample"] or 1.0)
+    for one in of_number(due, len(due), "bags", chosen):
         checked = fixity.check(storage, one, fast=chosen["fast"], opened=elsewhere)
         if not checked.ok and copy is not None:
             fixed = repair.repair(storage, one, copy, spool / "repair")

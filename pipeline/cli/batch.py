@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from pipeline import config
 from pipeline.cli import options, output, source_lists
 from pipeline.cli.chosen import budget, opener, selection, settings
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
-    from pipeline.cli.progress import Bar, NoBar
     from pipeline.jobs.many import Failure, Outcome, Task, Watch
     from pipeline.jobs.options import Options
 
@@ -33,6 +31,7 @@ Outcomes: TypeAlias = "Generator[Outcome, None, None]"
 @options.force
 @options.as_json
 @options.quiet
+@options.progress
 @options.report_known
 @options.ffmpeg
 @options.spool
@@ -106,6 +105,7 @@ def convert_found(
 @options.jobs
 @options.as_json
 @options.quiet
+@options.progress
 @options.spool
 @options.store
 @options.general
@@ -143,6 +143,7 @@ def _report(
 ) -> int:
     """Report what became of each recording as soon as it is known; returns the exit code."""
     from pipeline.cli import describe
+    from pipeline.cli.progress import of_recordings
     from pipeline.jobs.many import TEMPORARY, code_of, exit_code
 
     for failure in failures:
@@ -155,10 +156,12 @@ def _report(
         return codes[0] if len(set(codes)) == 1 else exit_code(codes)
     verdicts: Counter[str] = Counter(failed=len(failures)) if failures else Counter()
     before = 0
-    bar = _watched(works, chosen)
-    with bar, closing(outcomes(settings(chosen), bar.watch)) as reports:
+    with (
+        of_recordings(works, chosen) as meter,
+        closing(outcomes(settings(chosen), meter.watch)) as reports,
+    ):
         for outcome in reports:
-            bar.done(outcome)
+            meter.done(outcome)
             done_before = describe.done_before(outcome)
             before += done_before
             codes.append(0 if done_before and _told_before(chosen) else code_of(outcome))
@@ -193,17 +196,6 @@ def _say(outcome: "Outcome", chosen: dict[str, Any], *, among_many: bool) -> Non
         output.say(describe.as_line(outcome, known=not _told_before(chosen)))
     elif not chosen["json"]:
         output.say_listing("\n".join(describe.as_text(outcome)))
-
-
-def _watched(works: Sequence["Task"], chosen: dict[str, Any]) -> "Bar | NoBar":
-    from pipeline.cli import progress
-
-    seen = output.is_terminal(sys.stderr) and config.cursor_moves()
-    on_one_screen = chosen["json"] and output.is_terminal(sys.stdout)
-    if not seen or chosen["quiet"] or on_one_screen:
-        return progress.NoBar()
-    passes = 3 if chosen.get("format") in progress.PROVED else 2
-    return progress.Bar(works, passes)
 
 
 def _preview(works: Sequence["Task"], failures: Sequence["Failure"], chosen: dict[str, Any]) -> int:

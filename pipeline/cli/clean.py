@@ -161,6 +161,7 @@ def plan(origin: str, **chosen: Any) -> int:
 @conditions
 @trash_days
 @state
+@options.progress
 @options.unattended
 def apply(plan: str, **chosen: Any) -> int:
     """Move into the trash exactly what PLAN names, after repeating every check; or delete
@@ -168,6 +169,7 @@ def apply(plan: str, **chosen: Any) -> int:
 
     After a crash the same command finishes the same plan.  Only one runs at a time (exit code 75).
     """
+    from pipeline.cli.progress import of_number
     from pipeline.retention import document
     from pipeline.retention.apply import apply as execute
     from pipeline.retention.erasure import document as erasure
@@ -178,7 +180,8 @@ def apply(plan: str, **chosen: Any) -> int:
             return ended.code
         read = document.read(Path(plan))
         with _working(read, chosen) as work:
-            problems = sum(cleaned.done(done, read.run, chosen) for done in execute(read, work))
+            moved = of_number(execute(read, work), len(read.recordings), "recordings", chosen)
+            problems = sum(cleaned.done(done, read.run, chosen) for done in moved)
             problems += sum(_swept(one, read, work, chosen) for one in read.leftovers)
         ended.code = SOME_FAILED if problems else 0
     return ended.code

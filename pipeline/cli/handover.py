@@ -85,7 +85,7 @@ def _bucket(known: "KeptSession", chosen: Mapping[str, Any]) -> "Storage":
 def _as_convert(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The options of convert for one recording that is known to have ended."""
     decided = {"accept_unfinished": True, "jobs": 1, "dry_run": False, "quiet": False}
-    unasked = {"key": None, "stream_types": None, "output": chosen["to"]}
+    unasked = {"key": None, "stream_types": None, "output": chosen["to"], "progress": "auto"}
     return {**chosen, **decided, **unasked}
 
 

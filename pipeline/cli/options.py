@@ -197,6 +197,13 @@ as_json = click.option(
     "--json", "json", is_flag=True, help="One JSON object per recording on stdout, one per line."
 )
 quiet = click.option("--quiet", is_flag=True, help="Say nothing unless a person should look.")
+progress = click.option(
+    "--progress",
+    type=click.Choice(["auto", "plain", "json", "none"]),
+    default="auto",
+    show_default=True,
+    help="On stderr, how far it is: bars on a terminal, else a line every 30 s; or JSON.",
+)
 report_known = click.option(
     "--report-known",
     is_flag=True,

@@ -1,28 +1,115 @@
-"""One progress bar for a whole command, over the bytes of all its recordings; terminals only."""
+"""How far a command is: counted once, and shown as bars, as plain lines or as lines of JSON."""
 
 import sys
 import threading
+import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any, TypeVar
 
+from pipeline import config
 from pipeline.choices import Format
-from pipeline.cli.output import is_terminal
+from pipeline.cli import output
+from pipeline.cli.moment import Moment, Part
 from pipeline.jobs.many import Outcome, Task
 from pipeline.jobs.options import unwatched
+from pipeline.storage.names import printable
 
 PROVED = (Format.MP4.value, Format.M4A.value)  # formats for which the result is read as well
-MEDIA = (".ts", ".aac")
+MEDIA = (".ts", ".aac", ".webm", ".mkv", ".m4s")
+PLAIN_EVERY, JSON_EVERY, BARS_EVERY = 30.0, 1.0, 0.1  # seconds
+
+Item = TypeVar("Item")
+Show = Callable[[Moment], None]
 
 
-class NoBar:
-    """Stands in for :class:`Bar` where nobody looks."""
+class Meter:
+    """Counts what is done and lets ``show`` see it every so many seconds; threads may call it.
 
-    def __enter__(self) -> "NoBar":
-        return self
+    ``sizes`` are bytes of the sources, by the id() of a task; each counts once, although it is read
+    ``passes`` times.  With ``prompt`` it is also shown whenever one recording is done.
+    """
 
-    def __exit__(self, *error: object) -> None:
-        pass
+    def __init__(
+        self,
+        show: Show,
+        every: float,
+        *,
+        total: int | None,
+        noun: str = "recordings",
+        sizes: Mapping[int, int] | None = None,
+        passes: int = 1,
+        prompt: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._show, self._every, self._prompt, self._clock = show, every, prompt, clock
+        self._noun, self._total, self._sizes, self._passes = noun, total, sizes or {}, passes
+        self._size = float(sum(self._sizes.values()))
+        self._parts: dict[tuple[str, str], Part] = {}
+        self._own: dict[tuple[str, str], int] = {}  # bytes of each that is watched
+        self._finished, self._before, self._worked = 0, 0.0, 0.0
+        self._begun = self._shown = clock()
+        self._lock = threading.Lock()
+
+    def watch(self, work: Task) -> Callable[[str, int], None]:
+        """A callback that counts the bytes one recording reports, never more than it holds."""
+        key = (work.recording.id, work.recording.source)
+        self._own[key] = self._sizes[id(work)]
+
+        def report(stage: str, count: int) -> None:
+            with self._lock:
+                self._moved(key, stage, count / self._passes)
+                self._tell(at_once=False)
+
+        return report
+
+    def done(self, outcome: Outcome) -> None:
+        """Count the rest of a recording, which may have taken no work at all."""
+        key = (outcome.recording or "", outcome.source)
+        with self._lock:
+            part, size = self._parts.pop(key, None), self._own.pop(key, 0)
+            self._finish(size - (part.done if part else 0.0))
+
+    def counted(self) -> None:
+        """One more is done, of what is counted by number."""
+        with self._lock:
+            self._finish(0.0)
+
+    def _finish(self, rest: float) -> None:
+        self._finished += 1
+        self._before += rest
+        self._tell(at_once=self._prompt)
+
+    def _moved(self, key: tuple[str, str], stage: str, count: float) -> None:
+        part = self._parts.get(key) or Part(printable(key[0]), self._own.get(key, 0), self._clock())
+        step = min(count, part.size - part.done)
+        self._worked += step
+        self._parts[key] = part.moved(stage, step)
+
+    def _tell(self, *, at_once: bool) -> None:
+        now = self._clock()
+        if at_once or now - self._shown >= self._every:
+            self._shown = now
+            self._show(self._moment(now))
+
+    def _moment(self, now: float) -> Moment:
+        return Moment(
+            noun=self._noun,
+            finished=self._finished,
+            total=self._total,
+            worked=self._worked,
+            before=self._before,
+            size=self._size,
+            seconds=now - self._begun,
+            now=now,
+            parts=tuple(self._parts.values()),
+        )
+
+
+class NoMeter:
+    """Stands in for :class:`Meter` where nobody looks."""
 
     def watch(self, work: Task) -> Callable[[str, int], None]:
         """A callback that ignores progress."""
@@ -31,73 +118,67 @@ class NoBar:
     def done(self, outcome: Outcome) -> None:
         """Ignore that a recording is done."""
 
-
-class Bar:
-    """Counts bytes of the sources, each once although it is read ``passes`` times.
-
-    The size of a recording is estimated from the listing; one that is done counts in full.
-    """
-
-    def __init__(self, works: Sequence[Task], passes: int) -> None:
-        self._passes = passes
-        self._sizes = {id(work): size for work, size in _sizes(works)}
-        self._left: dict[tuple[str, str], list[float]] = {}
-        self._lock = threading.Lock()
-        self._progress = _columns()
-        self._total = len(works)
-        self._task = self._progress.add_task(self._label(0), total=sum(self._sizes.values()))
-        self._count = 0
-
-    def __enter__(self) -> "Bar":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def watch(self, work: Task) -> Callable[[str, int], None]:
-        """A callback that counts the bytes one recording reports, never more than it holds; threads
-        may call it.
-        """
-        left = [float(self._sizes[id(work)])]
-        self._left[work.recording.id, work.recording.source] = left
-
-        def report(stage: str, count: int) -> None:
-            with self._lock:
-                step = min(count / self._passes, left[0])
-                left[0] -= step
-            self._progress.advance(self._task, step)
-
-        return report
-
-    def done(self, outcome: Outcome) -> None:
-        """Count the rest of a recording, which may have taken no work at all."""
-        self._count += 1
-        left = self._left.pop((outcome.recording or "", outcome.source), [0.0])
-        self._progress.update(self._task, advance=left[0], description=self._label(self._count))
-
-    def _label(self, count: int) -> str:
-        return f"{count} of {self._total}" if self._total > 1 else ""
+    def counted(self) -> None:
+        """Ignore that one more is done."""
 
 
-def _columns() -> Any:
-    from rich import progress
-    from rich.console import Console
-
-    return progress.Progress(
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.TaskProgressColumn(),
-        progress.DownloadColumn(),
-        progress.TransferSpeedColumn(),
-        progress.TimeRemainingColumn(),
-        console=Console(stderr=True, soft_wrap=True),
-        redirect_stdout=is_terminal(sys.stdout),  # what goes into a pipe stays there
-        transient=True,
-    )
+def of_recordings(
+    works: Sequence[Task], chosen: Mapping[str, Any]
+) -> AbstractContextManager[Meter | NoMeter]:
+    """Shows how far each recording is, and all of them, as ``--progress`` says."""
+    passes = 3 if chosen.get("format") in PROVED else 2
+    meter = partial(Meter, sizes=dict(_sizes(works)), passes=passes, total=len(works))
+    return _shown(chosen, meter, len(works))
 
 
-def _sizes(works: Sequence[Task]) -> Iterator[tuple[Task, int]]:
+def of_number(
+    items: Iterable[Item], total: int | None, noun: str, chosen: Mapping[str, Any]
+) -> Iterator[Item]:
+    """The same items, while it is shown how many there were, of how many if that is known."""
+    with _shown(chosen, partial(Meter, noun=noun, total=total), total) as meter:
+        for item in items:
+            yield item
+            meter.counted()
+
+
+def _shown(
+    chosen: Mapping[str, Any], meter: Callable[..., Meter], total: int | None
+) -> AbstractContextManager[Meter | NoMeter]:
+    how = _way(chosen)
+    if how == "none" or total == 0:
+        return nullcontext(NoMeter())
+    if how == "bars":
+        from pipeline.cli.bars import Bars
+
+        bars = Bars()
+        return bars.around(meter(bars.show, BARS_EVERY, prompt=True))
+    if how == "json":
+        return nullcontext(meter(_json, JSON_EVERY, prompt=True))
+    return nullcontext(meter(_line, PLAIN_EVERY))
+
+
+def _way(chosen: Mapping[str, Any]) -> str:
+    """Bars on a terminal that can show them; nothing where they would be among lines of JSON."""
+    wanted = str(chosen["progress"])
+    if wanted != "auto":
+        return wanted
+    on_one_screen = chosen["json"] and output.is_terminal(sys.stdout)
+    if chosen["quiet"] or on_one_screen:
+        return "none"
+    return "bars" if output.is_terminal(sys.stderr) and config.cursor_moves() else "plain"
+
+
+def _line(moment: Moment) -> None:
+    output.say(f"recpipe: {moment.line}")
+
+
+def _json(moment: Moment) -> None:
+    import json
+
+    output.say(json.dumps(moment.json, ensure_ascii=False))
+
+
+def _sizes(works: Sequence[Task]) -> Iterator[tuple[int, int]]:
     """About how many bytes each recording holds: media beside its playlist named like it."""
     folders: dict[int, list[str]] = {}
     for work in works:
@@ -110,4 +191,4 @@ def _sizes(works: Sequence[Task]) -> Iterator[tuple[Task, int]]:
                 if names[first].lower().endswith(MEDIA):
                     size += part.objects[names[first]].size
                 first += 1
-        yield work, size
+        yield id(work), size

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
 @options.jobs
 @options.as_json
 @options.quiet
+@options.progress
 @options.ffmpeg
 @options.spool
 @options.remembered
@@ -54,6 +56,7 @@ def report(sources: tuple[str, ...], **chosen: Any) -> int:
       recpipe report recordings/call.m3u8 -o call.html
       recpipe report 0a93a5e0 -o room.html
     """
+    from pipeline.cli.progress import of_number
     from pipeline.jobs import reports
     from pipeline.storage.names import printable
 
@@ -66,7 +69,7 @@ def report(sources: tuple[str, ...], **chosen: Any) -> int:
     unread = [one for one in found if isinstance(one, reports.Unread)]
     failed, written = [], []
     with closing(writer.write_all(subjects, keys, jobs=chosen["jobs"])) as pages:
-        for outcome in (*unread, *pages):
+        for outcome in chain(unread, of_number(pages, len(subjects), "pages", chosen)):
             if isinstance(outcome, reports.Unread):
                 failed.append(outcome.error)
                 output.say(f"recpipe: error: {printable(outcome.error)}")

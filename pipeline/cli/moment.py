@@ -1,0 +1,141 @@
+"""How far a command is at one moment, in numbers, as a line for people and as JSON.  Pure."""
+
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pipeline.report.words import in_bytes, lasting
+from pipeline.report.words import name as shortened
+
+MOST_NAMED = 3  # recordings in one line
+LONGEST = 24  # characters of a name
+
+
+class Part(Struct, frozen=True):
+    """One recording that is being worked on: ``done`` of ``size`` bytes."""
+
+    name: str
+    size: float
+    begun: float  # by the clock of :class:`Moment`
+    stage: str = ""
+    done: float = 0.0
+
+    def moved(self, stage: str, step: float) -> "Part":
+        """The same, so many bytes further."""
+        return replace(self, stage=stage, done=self.done + step)
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return self.done / self.size if self.size else 0.0
+
+    @property
+    def short(self) -> str:
+        """The name, its middle left out if it is long."""
+        return shortened(self.name, LONGEST)
+
+
+class Moment(Struct, frozen=True):
+    """All of it.  Bytes are 0 where things are counted by their number."""
+
+    noun: str  # what is counted: "recordings"
+    finished: int
+    total: int | None  # None: nobody knows yet
+    worked: float  # bytes, by this run
+    before: float  # bytes of what took no work
+    size: float  # bytes of all
+    seconds: float  # since it began
+    now: float  # by the same clock as when parts began
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def done(self) -> float:
+        """Bytes that need no more work."""
+        return self.worked + self.before
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        if self.size:
+            return self.done / self.size
+        return self.finished / self.total if self.total else 0.0
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second since it began, without what took no work."""
+        return self.worked / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the end, if it goes on as it went so far; None if nobody can tell."""
+        if self.size:
+            return max(self.size - self.done, 0.0) / self.rate if self.rate else None
+        if self.total is None or not self.finished:
+            return None
+        return (self.total - self.finished) * self.seconds / self.finished
+
+    def left_of(self, part: Part) -> float | None:
+        """The same of one recording."""
+        spent = self.now - part.begun
+        return (part.size - part.done) * spent / part.done if part.done and spent > 0 else None
+
+    @property
+    def count(self) -> str:
+        """How many are done, of how many."""
+        of = f" of {self.total}" if self.total is not None else ""
+        return f"{self.finished}{of} {self.noun}"
+
+    @property
+    def amount(self) -> str:
+        """How much is done, of how much; empty where only the number counts."""
+        if not self.size:
+            return ""
+        return f"{in_bytes(int(self.done))} of {in_bytes(int(self.size))}"
+
+    @property
+    def speed(self) -> str:
+        """The rate for people; empty where there is none."""
+        return f"{in_bytes(int(self.rate))}/s" if self.rate else ""
+
+    @property
+    def line(self) -> str:
+        """One line for people."""
+        share = f"{self.share:.0%}" if self.total else ""
+        count = "" if self.total == 1 else self.count
+        facts = [share, count, self.amount, self.speed, remaining(self.left)]
+        named = [f"{one.short} {one.stage} {one.share:.0%}" for one in self.parts[:MOST_NAMED]]
+        more = len(self.parts) - len(named)
+        named += [f"{more} more"] if more else []
+        return "; ".join([", ".join(filter(None, facts)), *named])
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """One line for programs; keys may be added, never renamed."""
+        left = None if self.left is None else round(self.left, 1)
+        return {
+            "event": "progress",
+            "unit": self.noun,
+            "finished": self.finished,
+            "total": self.total,
+            "share": round(self.share, 4),
+            "bytes": int(self.done),
+            "size": int(self.size),
+            "bytes_per_second": int(self.rate),
+            "seconds_left": left,
+            "now": [
+                {
+                    "recording": one.name,
+                    "stage": one.stage,
+                    "share": round(one.share, 4),
+                    "bytes": int(one.done),
+                    "size": int(one.size),
+                }
+                for one in self.parts
+            ],
+        }
+
+
+def remaining(seconds: float | None) -> str:
+    """How long it will take, for people; empty if nobody can tell, or if it is done."""
+    return f"{lasting(seconds)} left" if seconds else ""

@@ -1,0 +1,211 @@
+"""How far a command is, counted from what stages report, and where it is shown."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.cli import progress
+from pipeline.cli.progress import Meter, of_number, of_recordings
+from pipeline.jobs.many import Task
+from pipeline.model import Part, Recording, Report, StoredObject, Verdict
+from pipeline.storage.local import LocalStorage
+from tests.cli.conftest import ROOT, SAMPLES
+
+SHOWN = {"format": "mp4", "progress": "auto", "json": False, "quiet": False}
+
+
+class Clock:
+    """Goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def task(id: str, size: int) -> Task:
+    objects = {
+        name: StoredObject(name, length, None, modified=0.0)
+        for name, length in ((f"{id}_1.ts", size), (f"{id}.mp4", 10**9), ("other.ts", 10**9))
+    }
+    parts = (Part(None, "", objects),)
+    return Task(Recording(id, f"/in/{id}.m3u8", parts), LocalStorage(SAMPLES))
+
+
+def ended(work: Task) -> Report:
+    return Report(work.recording.id, work.recording.source, Verdict.OK)
+
+
+def metered(*sizes: int, every: float = 10.0, passes: int = 2, prompt: bool = False):
+    """Some recordings, what counts them, its clock, and what was shown of them."""
+    shown, clock = [], Clock()
+    works = [task(f"r{n}", size) for n, size in enumerate(sizes)]
+    told = dict(progress._sizes(works))
+    meter = Meter(
+        *(shown.append, every),
+        total=len(works),
+        sizes=told,
+        passes=passes,
+        prompt=prompt,
+        clock=clock,
+    )
+    return works, meter, clock, shown
+
+
+def test_only_media_of_a_recording_itself_counts():
+    works = [task("a", 700), task("ab", 50)]
+    assert [size for _, size in progress._sizes(works)] == [700, 50]
+
+
+def test_a_byte_that_is_read_twice_counts_once():
+    (work,), meter, clock, shown = metered(1000)
+    report = meter.watch(work)
+    clock.now += 10
+    report("inspect", 1000)
+    clock.now += 10
+    report("convert", 500)
+    assert [(one.done, one.parts[0].stage) for one in shown] == [(500, "inspect"), (750, "convert")]
+    assert (shown[1].rate, shown[1].left) == (37.5, pytest.approx(250 / 37.5))
+
+
+def test_it_is_shown_every_so_often_and_not_with_each_segment():
+    (work,), meter, clock, shown = metered(1000)
+    report = meter.watch(work)
+    for _ in range(100):
+        clock.now += 1
+        report("inspect", 2)
+    assert [one.seconds for one in shown] == [*range(10, 101, 10)]
+
+
+def test_no_recording_is_ever_more_than_done():
+    (work,), meter, _, shown = metered(1000, every=0)
+    report = meter.watch(work)
+    for _ in range(9):
+        report("inspect", 400)
+    assert shown[-1].share == 1.0
+
+
+def test_what_was_done_before_is_no_speed():
+    works, meter, clock, shown = metered(1000, 3000, 1000, prompt=True)
+    report = meter.watch(works[0])
+    meter.watch(works[1])
+    clock.now += 5
+    report("inspect", 1000)
+    meter.done(ended(works[1]))
+    assert (shown[-1].done, shown[-1].rate, shown[-1].finished) == (3500, 100, 1)
+    assert shown[-1].left == 15
+    meter.done(ended(works[0]))
+    assert (shown[-1].done, shown[-1].parts) == (4000, ())
+
+
+def test_those_who_want_lines_are_not_told_of_each_that_is_done():
+    works, meter, _, shown = metered(1, 1, 1, every=30)
+    for work in works:
+        meter.watch(work)("inspect", 1)
+        meter.done(ended(work))
+    assert shown == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "terminals", "term", "way"),
+    [
+        ({}, "out err", "xterm", "bars"),
+        ({}, "err", "xterm", "bars"),
+        ({}, "out err", "dumb", "plain"),
+        ({}, "out", "xterm", "plain"),
+        ({"json": True}, "err", "xterm", "bars"),
+        ({"json": True}, "out err", "xterm", "none"),
+        ({"quiet": True}, "out err", "xterm", "none"),
+        ({"quiet": True, "progress": "json"}, "", "xterm", "json"),
+        ({"progress": "plain"}, "out err", "xterm", "plain"),
+        ({"progress": "none"}, "out err", "xterm", "none"),
+    ],
+)
+def test_bars_are_for_terminals(monkeypatch, chosen, terminals, term, way):
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: "out" in terminals)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: "err" in terminals)
+    assert progress._way({**SHOWN, **chosen}) == way
+
+
+def test_lines_of_json_are_for_programs(capsys):
+    work = task("a", 1000)
+    with of_recordings([work], {**SHOWN, "progress": "json"}) as meter:
+        meter.watch(work)("inspect", 1500)
+        meter.done(ended(work))
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (line["event"], line["finished"], line["total"], line["share"]) == ("progress", 1, 1, 1)
+    assert (line["bytes"], line["size"], line["now"]) == (1000, 1000, [])
+
+
+def test_what_has_no_size_is_counted(capsys):
+    told = {**SHOWN, "progress": "json"}
+    assert list(of_number("abc", 3, "bags", told)) == ["a", "b", "c"]
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(one["finished"], one["share"], one["unit"]) for one in lines] == [
+        (1, 0.3333, "bags"),
+        (2, 0.6667, "bags"),
+        (3, 1.0, "bags"),
+    ]
+
+
+def test_what_nobody_has_counted_has_no_end(capsys):
+    list(of_number("ab", None, "bags", {**SHOWN, "progress": "json"}))
+    last = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert (last["finished"], last["total"], last["seconds_left"]) == (2, None, None)
+
+
+def test_a_command_says_how_far_it_is_and_results_stay_apart(recpipe):
+    done = recpipe("check", SAMPLES, "--json", "--progress", "json")
+    told = [json.loads(line) for line in done.err.splitlines()]
+    assert {line["event"] for line in told} == {"progress"}
+    assert told[-1]["finished"] == told[-1]["total"] == len(done.lines) > 1
+    assert told[-1]["bytes"] == told[-1]["size"] > 100_000
+
+
+def on_a_terminal(clean, *args: str, **env: str) -> str:
+    """All that a command writes to a terminal."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        here = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", **env}
+        os.execve(sys.executable, [sys.executable, "-m", "pipeline", *args], here)
+    written = b""
+    while True:
+        try:
+            more = os.read(terminal, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not more:
+            break
+        written += more
+    os.close(terminal)
+    assert os.waitpid(pid, 0)[1] == 0
+    return written.decode()
+
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*(3[0-7]|38;5;\d+|9[0-7])m")
+
+
+@pytest.mark.parametrize(("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_bars_have_colours_unless_nobody_wants_any(clean, env, coloured):
+    shown = on_a_terminal(clean, "check", str(SAMPLES), **env)
+    assert f"of {len(list(SAMPLES.glob('*/*.m3u8')))} recordings" in shown
+    assert "━" in shown
+    assert bool(COLOURS.search(shown)) == coloured
+
+
+def test_without_a_terminal_nothing_is_drawn_and_rich_is_not_imported(clean):
+    code = (
+        "import sys\nfrom pipeline.cli.app import cli\n"
+        f"try: cli.main(['check', {str(SAMPLES / 'audio_only')!r}])\nexcept SystemExit: pass\n"
+        "assert 'rich' not in sys.modules"
+    )
+    argv = [sys.executable, "-c", code]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
