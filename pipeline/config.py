@@ -152,7 +152,7 @@ _WORDS: Mapping[type | UnionType, str] = {
 }
 _SECRET = "agora_customer_secret"
 _WEBHOOK_SECRET = "webhook_secret"
-_NO_OPTIONS = (  # variables that are no options but are read, and those of scripts/systemd
+NO_OPTIONS = (  # variables that are no options but are read, and those of scripts/systemd
     *(_SECRET, _WEBHOOK_SECRET, "notify_secret", "config"),
     *("stores", "clean", "clean_ping", "archive", "archive_ping"),
 )
@@ -207,7 +207,7 @@ def misspelt(environ: Mapping[str, str] = os.environ) -> list[str]:
     """
     from difflib import get_close_matches
 
-    known = [key.upper() for key in (*KINDS, *_NO_OPTIONS)]
+    known = [key.upper() for key in (*KINDS, *NO_OPTIONS)]
     ours = [name.removeprefix(PREFIX) for name in sorted(environ) if name.startswith(PREFIX)]
     return [
         f"{PREFIX}{name}: no such setting; did you mean {PREFIX}{near[0]}?"

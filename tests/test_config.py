@@ -19,6 +19,7 @@ from tests import settings
 
 # arguments, and what may be given more than once
 NOT_SETTINGS = {
+    "topic",
     *("sources", "config", "help", "version", "faults", "list_faults", "id", "every", "release"),
     *("bags", "tags", "keep_tag", "place", "origin", "plan", "run", "shell", "states", "verdicts"),
     "archives",

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from pipeline import config
+from pipeline.cli import exits
 from pipeline.cli.options import Invocation
 from pipeline.cli.output import STDOUT, OutputClosed, say, silence
 from pipeline.errors import RecpipeError
@@ -31,6 +32,7 @@ COMMANDS = {  # by name: the module below pipeline.cli
     "doctor": "doctor",
     "simulate": "simulate",
     "completion": "completion",
+    "help": "help",
 }
 
 
@@ -48,7 +50,7 @@ class App(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"pipeline.cli.{COMMANDS[cmd_name]}")
-        found: click.Command = getattr(module, cmd_name)
+        found: click.Command = getattr(module, "help_" if cmd_name == "help" else cmd_name)
         return found
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> Any:
@@ -96,6 +98,7 @@ def _version(context: click.Context, option: click.Parameter, wanted: bool) -> N
     name=NAME,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\n".join(["\b", "Exit codes:", *(f"  {line}" for line in exits.lines())]),
 )
 @click.option(
     "--version",
@@ -118,17 +121,6 @@ def cli(context: click.Context) -> int | None:
       recpipe archive ingest out/ --to /archive/
       recpipe clean plan recordings/ --to out/ -o plan.json
       recpipe doctor
-
-    \b
-    Exit codes:
-      0    done, or nothing to do
-      1    a bug: please report it
-      2    wrong usage or configuration
-      3    degraded: made, but the source had lost media
-      4    rejected: nothing made, it would mislead or be unsafe
-      5    many recordings: some are not done
-      75   not finished yet, or a temporary failure: run again
-      130  interrupted
 
     Every option can also be set as RECPIPE_<OPTION> in the environment, or in a file of
     settings (~/.config/recpipe/config.toml).
