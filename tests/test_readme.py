@@ -7,18 +7,24 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-GROUPS = {"archive", "ledger", "record", "simulate"}  # commands that have commands of their own
+GROUPS = {
+    "archive",
+    "clean",
+    "ledger",
+    "record",
+    "simulate",
+}  # commands that have commands of their own
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sample_media/*.md")])
 
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 SIMULATOR = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
 SERVE = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
 
@@ -26,18 +32,18 @@ SERVE = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
 # The commands.
 
 
-@pytest.mark.parametrize("command", ["./scripts/demo", "./scripts/test"])
+@pytest.mark.parametrize("command", ["./scripts/demo", "./scripts/test", "scripts/compare_peers"])
 def test_the_readme_names_commands_that_can_be_run(command):
     assert command in README.splitlines()
     assert os.access(ROOT / command, os.X_OK)
 
 
 def examples() -> list[list[str]]:
-    """Every line of the README and the guide that is a call of recpipe, cut at a pipe."""
-    pages = "\n".join((README, GUIDE, SIMULATOR, OPERATIONS, SERVE))
-    lines = [line.partition("#")[0] for line in pages.splitlines()]
-    calls = [line.partition("|")[0] for line in lines if line.startswith("recpipe ")]
-    return [shlex.split(call)[1:] for call in calls]
+    """Every line of any page that is a call of recpipe, cut at a pipe."""
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    lines = re.findall(r"^(?: {4})?(?:[*\d]+ ){0,5} *(recpipe .+)", pages, re.M)
+    words = [shlex.split(line, comments=True)[1:] for line in lines]
+    return [[*takewhile(lambda word: word not in ("|", ">"), call)] for call in words]
 
 
 def command(call: list[str]) -> str:
@@ -49,6 +55,9 @@ def test_there_are_examples_of_every_command():
     known = {"convert", "check", "doctor", "simulate recording", "simulate service"}
     known |= {"record start", "record stop", "archive ingest", "report", "serve"}
     known |= {"watch", "status", "explain", "retry", "hold", "ledger rebuild", "ledger forget"}
+    known |= {"archive verify", "clean plan", "clean apply", "clean runs", "clean restore"}
+    known |= {"clean purge", "clean erase", "record list", "record status", "record update"}
+    known |= {"record layout", "help"}
     assert {command(call) for call in examples()} == known
 
 
@@ -69,6 +78,13 @@ def test_examples_use_commands_and_options_that_exist(call):
         if word.startswith("-") and len(word) > 1:
             assert re.search(rf"(^|[\s,]){word}\b", shown_help(command(call))), f"no option {word}"
     assert shown_help(command(call))
+
+
+@pytest.mark.parametrize("call", [c for c in examples() if c[0] == "help"], ids=" ".join)
+def test_what_a_page_asks_help_for_is_explained(call):
+    argv = [sys.executable, "-m", "pipeline", *call]
+    ended = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_the_guide_explains_every_option_of_convert():
