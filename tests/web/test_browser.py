@@ -149,6 +149,43 @@ def test_the_page_of_a_recording_changes_while_it_is_worked_on(opening, browser,
         assert "recpipe hold --release" in page.locator("#head").inner_text()
 
 
+REMEMBER = """() => {
+  const look = () => {
+    const badge = document.querySelector('#rows .badge'), said = badge ? badge.textContent : '';
+    if (said && said !== window.states.at(-1)) window.states.push(said);
+  };
+  window.states = [];
+  new MutationObserver(look).observe(document.body, {childList: true, subtree: true});
+}"""
+
+
+@pytest.mark.plays
+@pytest.mark.usefixtures("ffmpeg")
+def test_a_recording_goes_through_its_states_while_one_looks(opening, browser, launch, url, clean):
+    """From its first slice to its proven MP4; the page is opened once, and not touched again."""
+    calls, results = clean / "calls", clean / "mp4"
+    calls.mkdir()
+    with opening() as page:
+        show(page, browser, "/?q=simulated_room")
+        assert page.get_by_text("No recording is like that.").is_visible()
+        page.evaluate(REMEMBER)
+        often = ("--interval", "1s", "--settle", "1s", "--ledger", url)
+        launch("watch", calls, "--to", results, *often)
+        live = ("--duration", "12s", "--segments", "2s", "--live", "--speed", "3")
+        recorder = launch("simulate", "recording", "-o", calls, *live)
+        page.wait_for_selector("#rows >> text=published", timeout=3 * SOON)
+        states = page.evaluate("window.states")
+        assert recorder.wait(timeout=30) == 0
+        assert states[0] in (
+            "recording",
+            "uploading",
+            "settling",
+        )  # on a busy machine it looks late
+        assert states[-1] == "published"
+        assert page.locator("#rows td", has_text="12.0 s").is_visible()
+    assert len(list(results.glob("*_simulated_room.mp4"))) == 1
+
+
 def test_when_the_server_is_gone_the_page_says_so(chromium, browser, fleet):
     page = chromium.new_page()
     page.set_default_timeout(SOON)
