@@ -23,6 +23,7 @@ from pipeline.ledger.states import State
 from pipeline.model import Verdict
 
 ROWS = 50  # on one page
+FEW = 500  # that a search finds: these are looked up by their ids
 MOST = 200_000  # results that a look back counts
 
 ORDER: Sequence[Group | State] = (
@@ -41,13 +42,6 @@ class Wanted(Struct, frozen=True):
     search: str = ""  # in the name or the source
     state: State | None = None
     verdict: str = ""
-
-    @property
-    def where(self) -> list[Any]:
-        """The search as conditions; states and verdicts are looked at group by group."""
-        columns = (recordings.c.name, recordings.c.source)
-        found = [column.icontains(self.search, autoescape=True) for column in columns]
-        return [sa.or_(*found)] if self.search else []
 
     def takes(self, group: Group) -> bool:
         """Whether recordings of this state and verdict are asked for."""
@@ -69,14 +63,15 @@ class Page(Struct, frozen=True):
 def page(ledger: Ledger, wanted: Wanted, number: int = 1) -> Page:
     """One page; the last one if there are not so many."""
     with ledger.reading() as connection:
-        found = groups(connection, *wanted.where)
+        where = _searched(connection, wanted.search)
+        found = groups(connection, *where)
         ordered = {group: found[group] for group in sorted(found, key=_rank)}
         chosen = {group: count for group, count in ordered.items() if wanted.takes(group)}
         total = sum(chosen.values())
         pages = max((total + ROWS - 1) // ROWS, 1)
         number = min(max(number, 1), pages)
         return Page(
-            rows=tuple(_rows(connection, chosen, wanted, (number - 1) * ROWS)),
+            rows=tuple(_rows(connection, chosen, where, (number - 1) * ROWS)),
             groups=ordered,
             total=total,
             number=number,
@@ -85,13 +80,26 @@ def page(ledger: Ledger, wanted: Wanted, number: int = 1) -> Page:
         )
 
 
+def _searched(connection: sa.Connection, text: str) -> list[Any]:
+    """A search as conditions.  What is rare is looked for once, in the order in which it is stored:
+    to look for it in each group, from the newest on, would take as long for each.
+    """
+    if not text:
+        return []
+    columns = (recordings.c.name, recordings.c.source)
+    alike = sa.or_(*(column.icontains(text, autoescape=True) for column in columns))
+    found = connection.execute(sa.select(recordings.c.id).where(alike).limit(FEW + 1))
+    ids = list(found.scalars())
+    return [recordings.c.id.in_(ids) if len(ids) <= FEW else alike]
+
+
 def _rank(group: Group) -> tuple[int, str]:
     place = ORDER.index(group) if group in ORDER else ORDER.index(group[0])
     return place, group[1] or ""
 
 
 def _rows(
-    connection: sa.Connection, chosen: dict[Group, int], wanted: Wanted, skip: int
+    connection: sa.Connection, chosen: dict[Group, int], where: list[Any], skip: int
 ) -> list[Row]:
     """From the groups in their order, after so many recordings: most groups are only counted."""
     rows: list[Row] = []
@@ -99,7 +107,7 @@ def _rows(
         if skip >= count:
             skip -= count
             continue
-        ids = _ids(group, wanted).offset(skip).limit(ROWS - len(rows))
+        ids = _ids(group, where).offset(skip).limit(ROWS - len(rows))
         rows += [dict(row._mapping) for row in connection.execute(_shown(ids))]
         skip = 0
         if len(rows) >= ROWS:
@@ -113,11 +121,11 @@ _COLUMNS = (
 )
 
 
-def _ids(group: Group, wanted: Wanted) -> sa.Select[Any]:
+def _ids(group: Group, where: list[Any]) -> sa.Select[Any]:
     """Of one group, the newest first; without a search an index has all of it."""
     state, verdict = group
     same = (recordings.c.state == state, recordings.c.verdict.is_not_distinct_from(verdict))
-    query = sa.select(recordings.c.id).where(*same, *wanted.where)
+    query = sa.select(recordings.c.id).where(*same, *where)
     return query.order_by(recordings.c.since.desc(), recordings.c.id.desc())
 
 

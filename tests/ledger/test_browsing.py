@@ -62,12 +62,27 @@ def test_by_state_and_verdict(mixed):
     assert shown(mixed, state=State.RETRY) == []
 
 
-def test_a_search_looks_into_names_and_sources(mixed):
+@pytest.mark.parametrize("few", [browsing.FEW, 1], ids=["by their ids", "by what they are like"])
+def test_a_search_looks_into_names_and_sources(mixed, monkeypatch, few):
+    monkeypatch.setattr(browsing, "FEW", few)
     assert shown(mixed, search=f"{3:032x}".upper()) == [name(3)]
     assert shown(mixed, search="s3://calls/") == shown(mixed)
     assert shown(mixed, search="%") == []
     assert shown(mixed, search="_ROOM", state=State.LATE) == [name(3)]
     assert shown(mixed, search="'; DROP TABLE recordings; --") == []
+
+
+@pytest.mark.parametrize("few", [browsing.FEW, 1])
+def test_a_search_counts_its_groups_and_goes_page_by_page(ledger, monkeypatch, few):
+    monkeypatch.setattr(browsing, "FEW", few)
+    discovery.note(ledger, TO, [sighting(n, State.LATE) for n in range(ROWS + 20)])
+    others = [sighting(n, State.READY, name=f"other{n}") for n in range(ROWS + 20, ROWS + 30)]
+    discovery.note(ledger, TO, others)
+    page = browsing.page(ledger, Wanted(search="room"), 2)
+    assert page.groups == {(State.LATE, None): ROWS + 20}
+    assert (page.total, page.pages, len(page.rows)) == (ROWS + 20, 2, 20)
+    both = {*shown(ledger, search="room"), *(row["name"] for row in page.rows)}
+    assert both == {name(n) for n in range(ROWS + 20)}
 
 
 def test_a_row_says_what_is_lost(mixed):
