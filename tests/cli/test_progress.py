@@ -6,6 +6,7 @@ import pty
 import re
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -144,6 +145,17 @@ def test_lines_of_json_are_for_programs(capsys):
     assert (line["bytes"], line["size"], line["now"]) == (1000, 1000, [])
 
 
+def test_lines_are_for_people(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "PLAIN_EVERY", 0.0)
+    work = task("a", 1000)
+    with of_recordings([work], {**SHOWN, "progress": "plain"}) as meter:
+        meter.watch(work)("inspect", 1500)
+    assert re.fullmatch(
+        r"recpipe: 50%, 500 bytes of 1\.0 kB, .+/s, .+ left; a inspect 50%\n",
+        capsys.readouterr().err,
+    )
+
+
 def test_what_has_no_size_is_counted(capsys):
     told = {**SHOWN, "progress": "json"}
     assert list(of_number("abc", 3, "bags", told)) == ["a", "b", "c"]
@@ -171,28 +183,27 @@ def test_a_command_says_how_far_it_is_and_results_stay_apart(recpipe):
 
 def on_a_terminal(clean, *args: str, **env: str) -> str:
     """All that a command writes to a terminal."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        here = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", **env}
-        os.execve(sys.executable, [sys.executable, "-m", "pipeline", *args], here)
+    ours, theirs = pty.openpty()
+    argv = [sys.executable, "-m", "pipeline", *args]
+    here = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80", **env}
+    here = {name: value for name, value in here.items() if value}
+    process = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=here)
+    os.close(theirs)
     written = b""
-    while True:
-        try:
-            more = os.read(terminal, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not more:
-            break
-        written += more
-    os.close(terminal)
-    assert os.waitpid(pid, 0)[1] == 0
+    with suppress(OSError):  # the other end is closed
+        while more := os.read(ours, 65536):
+            written += more
+    os.close(ours)
+    assert process.wait() == 0
     return written.decode()
 
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*(3[0-7]|38;5;\d+|9[0-7])m")
 
 
-@pytest.mark.parametrize(("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+@pytest.mark.parametrize(
+    ("env", "coloured"), [({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)]
+)
 def test_bars_have_colours_unless_nobody_wants_any(clean, env, coloured):
     shown = on_a_terminal(clean, "check", str(SAMPLES), **env)
     assert f"of {len(list(SAMPLES.glob('*/*.m3u8')))} recordings" in shown
