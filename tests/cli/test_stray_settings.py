@@ -127,7 +127,7 @@ def elsewhere(monkeypatch) -> Iterator[Ear]:
         yield world
 
 
-READS_NONE = {"completion"}  # it prints a script and looks at no settings
+READS_NONE = {"completion", "help"}  # they print what is known, and look at no settings
 
 
 @pytest.mark.parametrize("command", [c for c in commands(cli) if c not in READS_NONE])
