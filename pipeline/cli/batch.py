@@ -1,6 +1,5 @@
 """``recpipe convert`` and ``recpipe check``."""
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing

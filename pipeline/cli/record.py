@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline import config
-from pipeline.cli import options, output
+from pipeline.cli import options, output, record_options
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these load httpx and pydantic, also for --help
@@ -46,10 +46,10 @@ def record(context: click.Context) -> int | None:
 
 
 @record.command(short_help="Acquire and start a recording, and wait until it records.")
-@options.request
-@options.channel
-@options.recording
-@options.calls
+@record_options.request
+@record_options.channel
+@record_options.recording
+@record_options.calls
 def start(request: str | None, **chosen: Any) -> int:
     """Start a recording and wait until it really records, at most 90 seconds.
 
@@ -90,7 +90,7 @@ def start(request: str | None, **chosen: Any) -> int:
 
 @record.command("list", short_help="List what was started here.")
 @options.as_json
-@options.state
+@record_options.state
 @options.general
 def list_(**chosen: Any) -> int:
     """List the recordings that were started on this machine, the latest first.
@@ -108,8 +108,8 @@ def list_(**chosen: Any) -> int:
 
 
 @record.command(short_help="Say how a recording is doing.")
-@options.session
-@options.calls
+@record_options.session
+@record_options.calls
 def status(**chosen: Any) -> int:
     """Ask Agora how a recording is doing.
 
@@ -125,11 +125,11 @@ def status(**chosen: Any) -> int:
 
 
 @record.command(short_help="Change whose sound and pictures are recorded.")
-@options.request
-@options.session
-@options.subscriptions
-@options.storage
-@options.calls
+@record_options.request
+@record_options.session
+@record_options.subscriptions
+@record_options.storage
+@record_options.calls
 def update(request: str | None, **chosen: Any) -> int:
     """Replace the subscription, or the credentials of the store.
 
@@ -149,10 +149,10 @@ def update(request: str | None, **chosen: Any) -> int:
 
 
 @record.command(short_help="Change the layout of the picture.")
-@options.request
-@options.session
-@options.arrangement
-@options.calls
+@record_options.request
+@record_options.session
+@record_options.arrangement
+@record_options.calls
 def layout(request: str | None, **chosen: Any) -> int:
     """Replace the whole layout: what is left out falls back to Agora's defaults.
 
@@ -168,10 +168,10 @@ def layout(request: str | None, **chosen: Any) -> int:
 
 
 @record.command(short_help="Stop a recording, and list its files.")
-@options.session
-@options.background
-@options.handover
-@options.calls
+@record_options.session
+@record_options.background
+@record_options.handover
+@record_options.calls
 def stop(background: bool, **chosen: Any) -> int:
     """Stop a recording, wait until its files are uploaded, and list them.
 
