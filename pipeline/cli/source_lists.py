@@ -1,6 +1,5 @@
 """Sources named in a list: one per line, or in the column ``source`` of a CSV file."""
 
-import csv
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +10,6 @@ import click
 
 from pipeline.cli.options import all_of
 from pipeline.errors import UsageError
-from pipeline.storage.oserrors import os_errors
 
 PLAYLIST = "#EXTM3U"
 COLUMN = "source"
@@ -38,6 +36,8 @@ def sources(given: Sequence[str], file: str | None = None) -> Iterator[str]:
         else:
             yield source
     if file is not None and file != STDIN:
+        from pipeline.storage.oserrors import os_errors
+
         with os_errors(f"read {file}"), Path(file).open("rb") as lines:
             yield from listed(lines, file)
 
@@ -48,18 +48,20 @@ def listed(lines: Iterable[bytes], name: str) -> Iterator[str]:
     first = next(text, "")
     if first.startswith(PLAYLIST):
         raise UsageError(f"{name} is a playlist, expected names of them; name the file")
-    head = [cell.strip().lower() for cell in next(csv.reader([first]), [])]
+    head = [cell.strip().strip('"').lower() for cell in first.split(",")]
     if COLUMN in head and (len(head) > 1 or name.lower().endswith(".csv")):
-        yield from _column(csv.reader(text), head.index(COLUMN), name)
+        yield from _column(text, head.index(COLUMN), name)
         return
     for line in chain([first], text):
         if (source := line.strip()) and not source.startswith("#"):
             yield source
 
 
-def _column(rows: Iterator[list[str]], column: int, name: str) -> Iterator[str]:
+def _column(lines: Iterator[str], column: int, name: str) -> Iterator[str]:
+    import csv
+
     try:
-        for number, row in enumerate(rows, 2):
+        for number, row in enumerate(csv.reader(lines), 2):
             if row and (len(row) <= column or not row[column].strip()):
                 raise UsageError(f"{name}: row {number} has no {COLUMN}")
             if row:
