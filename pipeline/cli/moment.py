@@ -10,6 +10,7 @@ from pipeline.report.words import name as shortened
 
 MOST_NAMED = 3  # recordings in one line
 LONGEST = 24  # characters of a name
+SHORTEST = 0.5  # seconds that are worth a word
 
 
 class Part(Struct, frozen=True):
@@ -137,5 +138,5 @@ class Moment(Struct, frozen=True):
 
 
 def remaining(seconds: float | None) -> str:
-    """How long it will take, for people; empty if nobody can tell, or if it is done."""
-    return f"{lasting(seconds)} left" if seconds else ""
+    """How long it will take, for people; empty if nobody can tell, or if it is as good as done."""
+    return f"{lasting(seconds)} left" if seconds and seconds >= SHORTEST else ""

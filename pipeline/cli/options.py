@@ -77,11 +77,18 @@ def all_of(*options: Callable[[Command], Command]) -> Callable[[Command], Comman
     return decorate
 
 
-def duration(name: str, default: str, help: str) -> Callable[[Command], Command]:
+def above_zero(context: click.Context, option: click.Parameter, seconds: float) -> float:
+    """A callback that refuses no time at all."""
+    if not seconds > 0:
+        raise click.BadParameter("expected more than 0 seconds")
+    return seconds
+
+
+def duration(name: str, default: str, help: str, **more: Any) -> Callable[[Command], Command]:
     """An option for a length of time like "10m"; the command gets seconds, as a float."""
     kind = quantities.DURATION
     return click.option(
-        name, metavar="TIME", type=kind, default=default, show_default=True, help=help
+        name, metavar="TIME", type=kind, default=default, show_default=True, help=help, **more
     )
 
 
@@ -89,7 +96,7 @@ def _choice(name: str, **more: Any) -> Callable[[Command], Command]:
     """The option for a choice of a conversion, as :mod:`pipeline.choices` defines it."""
     told, flag = CHOICES[name], f"--{name.replace('_', '-')}"
     if told.kind is float:
-        return duration(flag, f"{DEFAULTS[name] / 3600:g}h", told.help)
+        return duration(flag, f"{DEFAULTS[name] / 3600:g}h", told.help, callback=above_zero, **more)
     if told.kind is bool:
         return click.option(flag, is_flag=True, help=told.help, **more)
     if issubclass(told.kind, StrEnum) and not told.numbered:

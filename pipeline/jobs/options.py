@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
+from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import Any, Unpack
@@ -96,7 +97,7 @@ def options(spool: str | Path | None = None, **chosen: Unpack[ConversionChoices]
 def _read(name: str, value: Any) -> Any:
     """One of the words of a choice that has words, or a length of time; else as it is."""
     kind = CHOICES[name].kind
-    if kind is float and not value > 0:
+    if kind is float and not 0 < value < inf:
         raise ValueError(f"{name}: {value!r}, expected seconds above 0")
     if value is None or not issubclass(kind, StrEnum):
         return value

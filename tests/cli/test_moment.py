@@ -60,6 +60,8 @@ def test_how_long_one_recording_will_take():
 
 def test_rounding_never_leaves_less_than_nothing():
     assert moment(worked=360e6 + 0.5).left == 0.0
+    almost = moment(worked=360e6 - 1e-6, parts=())
+    assert almost.line == "100%, 1 of 4 recordings, 400.0 MB of 400.0 MB, 12.0 MB/s"
 
 
 def test_a_long_name_keeps_both_ends():

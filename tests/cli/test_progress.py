@@ -151,7 +151,7 @@ def test_lines_are_for_people(capsys, monkeypatch):
     with of_recordings([work], {**SHOWN, "progress": "plain"}) as meter:
         meter.watch(work)("inspect", 1500)
     assert re.fullmatch(
-        r"recpipe: 50%, 500 bytes of 1\.0 kB, .+/s, .+ left; a inspect 50%\n",
+        r"recpipe: 50%, 500 bytes of 1\.0 kB, .+/s; a inspect 50%\n",
         capsys.readouterr().err,
     )
 
