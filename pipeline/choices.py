@@ -40,6 +40,21 @@ class OnChange(StrEnum):
     FAIL = "fail"
 
 
+class Users(StrEnum):
+    """What becomes of the users of a session (individual mode)."""
+
+    MERGE = "merge"
+    SEPARATE = "separate"
+
+
+class Absent(StrEnum):
+    """What becomes of a span in which a user was away, muted, or had the camera off."""
+
+    HOLD = "hold"
+    BLACK = "black"
+    CLOSE = "close"
+
+
 class StreamTypes(StrEnum):
     """What was to be recorded; the order is that of the numbers of Agora's ``streamTypes``."""
 
@@ -87,6 +102,14 @@ _KEY = (
     " next to the playlist."
 )
 _STREAM_TYPES = "0 (or audio) sound, 1 (video) pictures, 2 (both)."
+_USERS = (
+    "Of users that were recorded one by one: one file of each with sound and pictures, or each"
+    " stream by itself."
+)
+_ABSENT = (
+    "Where a user was away, muted, or had the camera off: hold the last picture, show a black one,"
+    " or close the gap."
+)
 _DEEP = "Also decode the whole of each MP4: slow, but finds flipped bits."
 _REPORT = "Also write a page about each recording, <name>.html beside the result."
 _FORCE = "Make it again, and replace what another source left there."
@@ -106,6 +129,8 @@ class Choices:
     stream_types: Annotated[
         StreamTypes | str | int | None, Told(_STREAM_TYPES, StreamTypes, "N", numbered=True)
     ] = None
+    users: Annotated[Users, Told(_USERS, Users)] = Users.MERGE
+    absent: Annotated[Absent, Told(_ABSENT, Absent)] = Absent.HOLD
     deep: Annotated[bool, Told(_DEEP, bool)] = False
     report: Annotated[bool, Told(_REPORT, bool)] = False
     force: Annotated[bool, Told(_FORCE, bool)] = False
@@ -122,6 +147,8 @@ class ConversionChoices(TypedDict, total=False):
     accept_unfinished: bool
     key: str | PathLike[str] | None  # a file: 16 bytes, or lines of 32 hexadecimal digits
     stream_types: StreamTypes | str | int | None  # 0 or audio, 1 or video, 2 or both
+    users: Users | str  # merge or separate
+    absent: Absent | str  # hold, black or close
     deep: bool
     report: bool
     force: bool

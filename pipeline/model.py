@@ -3,10 +3,12 @@
 Times are seconds, sizes bytes, unless the name says otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import islice
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 
 class Severity(StrEnum):
@@ -143,6 +145,14 @@ class Recording(Struct, frozen=True):
     parts: tuple[Part, ...]
     sid: str | None = None
     cname: str | None = None
+    # of a session (individual mode): each stream of each user by itself, which hold all its parts
+    streams: tuple["Recording", ...] = ()
+
+    def with_parts(self, parts: Sequence[Part]) -> "Recording":
+        """The same with its parts as they were looked up again, in the same order."""
+        left = iter(parts)
+        streams = (replace(s, parts=tuple(islice(left, len(s.parts)))) for s in self.streams)
+        return replace(self, parts=tuple(parts), streams=tuple(streams))
 
 
 MAIN = "main"  # the name of the part that is not a failover part
@@ -176,6 +186,7 @@ class Inventory(Struct, frozen=True):
     findings: tuple[Finding, ...]
     unfinished: bool = False  # the playlist has no end, and that was not allowed
     playlists: tuple[StoredObject, ...] = ()
+    streams: tuple["Inventory", ...] = ()  # of a session: what each of its streams should hold
 
 
 class Hole(Struct, frozen=True):
@@ -187,6 +198,17 @@ class Hole(Struct, frozen=True):
     segment: str  # the segment behind it
     reason: str = "media lost"  # in plain words
     became: str = "kept"  # "closed": of no length in the MP4; "filled": with media made for it
+    utc: str | None = None  # when it began, by the names of the segments (ISO 8601)
+
+
+class Absence(Struct, frozen=True):
+    """A span in which a stream was not sent: its user was away, muted, or had the camera off."""
+
+    kind: str  # "video" or "audio"
+    start: float  # seconds from the beginning of the MP4
+    length: float  # seconds
+    cause: str  # in plain words
+    became: str = "kept"  # "closed": of no length in the MP4; "black": with a black picture
     utc: str | None = None  # when it began, by the names of the segments (ISO 8601)
 
 
@@ -366,3 +388,7 @@ class Report(Struct, frozen=True):
     pieces: tuple[Piece, ...] = ()  # all files; ``output``, ``tracks`` and ``proof`` tell the first
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds spent in each stage
     made: bool = False  # by this run; else the file was there, or nothing was to be made
+    absences: tuple[Absence, ...] = ()  # of a user: no loss
+    session: str | None = None  # the id of the session it is one file of
+    uid: str | None = None  # whose file that is
+    users: tuple["Report", ...] = ()  # of a session: what became of each of its users

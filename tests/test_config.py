@@ -24,7 +24,7 @@ NOT_SETTINGS = {
     *("bags", "tags", "keep_tag", "place", "origin", "plan", "run", "shell", "states", "verdicts"),
     "archives",
     # who does what in a session that is made up
-    *("users", "acts", "random_acts", "web", "standard", "truth"),
+    *("acts", "random_acts", "web", "standard", "truth"),
     # whom to erase is said on the command line: elsewhere the same words mean other things
     *("of_sid", "of_uid", "of_age", "everywhere"),
 }
@@ -225,7 +225,7 @@ def test_a_named_file_has_to_be_there():
     [
         pytest.param("ouput = 'x'", "unknown key 'ouput'; did you mean output", id="a slip"),
         pytest.param(
-            "zzz = 1", "unknown key 'zzz'; known are accept_unfinished", id="nothing near"
+            "zzz = 1", "unknown key 'zzz'; known are absent", id="nothing near"
         ),
         pytest.param("[convert]\njobs = 1", "unknown key 'convert'", id="a table"),
         pytest.param("jobs = '4'", "jobs = '4', expected a whole number", id="text for a number"),

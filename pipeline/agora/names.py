@@ -9,6 +9,7 @@ is None.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
@@ -26,6 +27,9 @@ _STREAM = re.compile(
 )
 _REPLACED = re.compile(r"[!@#$%^&*()+_.=\[\]{}~|,;:?<>]")
 _STAMP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})")
+
+
+INDEX = "av"  # the kind of a playlist over both streams of a user
 
 
 class PlaylistName(Struct, frozen=True):
@@ -104,12 +108,32 @@ def parse_stream(cname: str) -> UserStream | None:
     return match and UserStream(match["cname"], match["uid"], match["kind"])
 
 
-def one_recording(sid: str, cname: str) -> str:
-    """What all parts of one recording have in common, and no other has: the sid.
+def parse_session_name(name: str) -> PlaylistName | None:
+    """``<sid>_<cname>``: what stands for a session, which has many playlists."""
+    return parse_playlist_name(f"{name}.m3u8")
 
-    In individual mode each stream of each user is a recording of its own under that sid.
+
+def one_recording(sid: str, cname: str) -> str:
+    """What all parts of one result have in common, and no other has: the sid; of a stream that was
+    converted by itself its name.
     """
     return stem(sid, cname) if parse_stream(cname) else sid
+
+
+def is_index(cname: str, cnames: Iterable[str]) -> bool:
+    """Whether a playlist of individual mode lists what streams of the same user, among these, list
+    themselves.
+    """
+    own = parse_stream(cname)
+    if own is None or own.kind != INDEX:
+        return False
+    others = map(parse_stream, cnames)
+    return any(o is not None and o.uid == own.uid and o.kind != INDEX for o in others)
+
+
+def user_cname(cname: str, uid: str) -> str:
+    """What stands for the cname in the name of the file that is made of one user."""
+    return f"{cname}__uid_s_{uid}"
 
 
 def same_channel(found: str, cname: str) -> bool:

@@ -94,17 +94,22 @@ def _present(published: Published, receipt: str, bagging: Bagging) -> Ingested |
 
 
 def _copy_access(making: Making) -> None:
-    for number, one in enumerate(making.published.outputs, 1):
+    for number, one in enumerate(making.published.files, 1):
         _copy_one(making, number, one)
+    for one in making.published.besides:  # no media: there is nothing technical to say of it
+        path = ACCESS + one.name
+        if not making.staging.has(path, one.sha256):
+            making.staging.files.pop(path, None)
+            making.staging.copy(making.results, one.key, path, sha256=one.sha256)
 
 
 def _copy_one(making: Making, number: int, one: Output) -> None:
-    staging, published = making.staging, making.published
+    staging = making.staging
     path, sha256 = ACCESS + one.name, one.sha256
     probe, info = _described("ffprobe.json", number), _described("mediainfo.xml", number)
     if all(staging.has(there, sha256) for there in (path, probe, info)):
         return
-    format = Format(published.receipt["settings"]["format"])
+    format = Format(one.name.rpartition(".")[2])
 
     def look(copy: Path) -> None:
         told = technical.ffprobe(making.bagging.ffmpeg, copy, format, one.name)

@@ -184,7 +184,8 @@ def _say(outcome: "Outcome", chosen: dict[str, Any], *, among_many: bool) -> Non
     from pipeline.jobs.many import Failure
 
     if chosen["json"]:
-        output.say_json(describe.as_json(outcome))
+        for line in describe.as_lines(outcome):
+            output.say_json(line)
     if isinstance(outcome, Failure):
         output.say(describe.complaint(outcome, among_many=among_many))
         if click.get_current_context().ensure_object(options.Invocation).debug:

@@ -28,6 +28,20 @@ COLOURS = {
 _KINDS = ("video", "audio")
 
 
+def as_lines(outcome: Outcome) -> Iterator[dict[str, Any]]:
+    """One line for a recording; of a session, one for each of its files."""
+    if isinstance(outcome, Report) and outcome.users:
+        yield from (_report(user) | _user(user) for user in outcome.users)
+    else:
+        yield as_json(outcome)
+
+
+def _user(user: Report) -> dict[str, Any]:
+    """What a line has besides where it is of one user of a session."""
+    absences = [to_builtins(absence) for absence in user.absences]
+    return {"session": user.session, "uid": user.uid, "absences": absences}
+
+
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """The JSON line of ``convert`` and ``check``; see docs/design.md.  Keys are never renamed."""
     return _report(outcome) if isinstance(outcome, Report) else _failure(outcome)
@@ -36,6 +50,12 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 def as_text(outcome: Outcome) -> Iterator[str]:
     """The lines for people, the most important first; none for a failure."""
     if not isinstance(outcome, Report):
+        return
+    for user in outcome.users:
+        yield from as_text(user)
+    if outcome.users:
+        yield f"{_styled(outcome.verdict.value, 9)} {printable(outcome.recording)}"
+        yield f"  session {len(outcome.users)} files of {_count_of_users(outcome)} users"
         return
     yield f"{_styled(outcome.verdict.value, 9)} {printable(outcome.recording)}"
     for label, text in _facts(outcome):
@@ -47,6 +67,10 @@ def as_text(outcome: Outcome) -> Iterator[str]:
         yield f"  {_styled(finding.severity.value, 7)} {head(finding):<{width}}  {said(finding)}"
     if len(above) > len(shown):
         yield f"  {'':7} and {len(above) - len(shown)} more; --json and the receipt have them all"
+
+
+def _count_of_users(session: Report) -> int:
+    return len({user.uid for user in session.users})
 
 
 def as_line(outcome: Outcome, *, known: bool = True) -> str | None:
@@ -183,6 +207,8 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     if lost(report):
         of = f" of {report.duration:.3f} s" if report.duration else ""
         yield "lost", f"{lost(report)}{of}"
+    if report.absences:
+        yield "away", _away(report)
     if report.proof is not None or report.output:
         yield "proof", _proof(report)
     if report.reencoded:
@@ -198,6 +224,14 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "page", report.page
     if report.verdict == "pending":
         yield "advice", "run again when it has ended, or take what is there: --accept-unfinished"
+
+
+def _away(report: Report) -> str:
+    """When and why a user sent nothing; what is not sent is no loss."""
+    sums: Counter[str] = Counter()
+    for absence in report.absences:
+        sums[f"{absence.kind} {absence.cause}"] += round(absence.length * 1000)
+    return ", ".join(f"{what} {ms / 1000:.3f} s" for what, ms in sums.items())
 
 
 def _reencoded(report: Report) -> str:

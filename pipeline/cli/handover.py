@@ -17,8 +17,6 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
 
 def refuse_nonsense(chosen: Mapping[str, Any], known: "KeptSession") -> None:
     """UsageError for what could not be converted in the end, before anything is stopped."""
-    from pipeline.agora.schema.requests import INDIVIDUAL
-
     if not chosen["wait"]:
         source = click.get_current_context().get_parameter_source("to")
         if source is click.core.ParameterSource.COMMANDLINE:
@@ -26,10 +24,6 @@ def refuse_nonsense(chosen: Mapping[str, Any], known: "KeptSession") -> None:
         return
     if not chosen["to"]:
         raise UsageError("--wait: name with --to where the result goes")
-    if known.mode in INDIVIDUAL:
-        raise UsageError(
-            f"--wait: {known.mode} mode leaves many recordings; use recpipe watch or convert"
-        )
     _bucket(known, chosen)
 
 

@@ -204,8 +204,8 @@ def _as_json(chosen: dict[str, Any]) -> Callable[["Outcome"], dict[str, Any]]:
 
     def line(outcome: "Outcome") -> dict[str, Any]:
         value = describe.as_json(outcome)
-        if chosen["json"]:
-            output.say_json(value)
+        for one in describe.as_lines(outcome) if chosen["json"] else ():
+            output.say_json(one)
         return value
 
     return line

@@ -26,12 +26,14 @@ from pipeline.jobs.options import Options, options
 from pipeline.jobs.output.destinations import Destination, Opener, Target, destination
 from pipeline.jobs.output.naming import Listings, Naming
 from pipeline.jobs.parallel import Progress, each
+from pipeline.jobs.planning import inspected
 from pipeline.jobs.selection import EVERYTHING, NO_LIMIT, Allowance, Budget, Selection
+from pipeline.jobs.sessions.streams import chosen
 from pipeline.model import Finding, Recording, Report, Severity, Verdict
 from pipeline.muxing import locate
 from pipeline.receipts.earlier import earlier
 from pipeline.stages.discover import discover
-from pipeline.stages.inspect import inspect
+from pipeline.stages.publish import session_key
 from pipeline.storage import Storage
 from pipeline.storage.names import printable
 
@@ -270,17 +272,13 @@ def planned(work: Task, options: Options) -> Planned | Failure:
     recording, target = work.recording, work.target
     assert target is not None
     try:
-        inventory = inspect(
-            recording,
-            work.source,
-            accept_unfinished=options.accept_unfinished,
-            keys=options.keys,
-        )
+        inventory = inspected(chosen(recording, options), work.source, options)
         exists = earlier(target.storage, target.key) is not None
     except RecpipeError as error:
         return Failure(recording.id, recording.source, error)
     verdict = None
-    if any(f.severity == Severity.FATAL for f in inventory.findings):
+    unsafe = any(f.severity == Severity.FATAL for f in inventory.findings)
+    if unsafe and not recording.streams:  # of a session it concerns one user
         verdict = Verdict.REJECTED
     elif inventory.unfinished:
         verdict = Verdict.PENDING
@@ -288,7 +286,7 @@ def planned(work: Task, options: Options) -> Planned | Failure:
     return Planned(
         recording=recording.id,
         source=recording.source,
-        output=target.url,
+        output=_first_of(target) if recording.streams else target.url,
         exists=exists,
         listed=len(inventory.segments),
         found=sum(s.object is not None for s in inventory.segments),
@@ -296,6 +294,11 @@ def planned(work: Task, options: Options) -> Planned | Failure:
         verdict=verdict,
         findings=inventory.findings,
     )
+
+
+def _first_of(session: Target) -> str:
+    """What lies beside the files of a session, which are named after users."""
+    return session.storage.url(session_key(session.key))
 
 
 def code_of(outcome: Outcome) -> int:

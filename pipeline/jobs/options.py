@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from pipeline import config
 from pipeline.choices import (
     CHOICES,
     DEFAULTS,
+    Absent,
     Choices,
     ConversionChoices,
     Format,
     OnChange,
     OnLoss,
     StreamTypes,
+    Users,
 )
 from pipeline.errors import UsageError
 from pipeline.media.containers.aes128 import MAX_KEY, keys_of
@@ -54,6 +56,8 @@ class Options(Struct, frozen=True):
     sparse_sound: bool = False  # no frame of silence where sound pauses
     accept_unfinished: bool = False
     stream_types: StreamTypes | None = None  # what was to be recorded
+    users: Users = Users.MERGE
+    absent: Absent = Absent.HOLD
     deep: bool = False  # decode all of the result
     report: bool = False  # a page about each recording
     force: bool = False  # replace results that are not from this source
@@ -69,6 +73,10 @@ class Options(Struct, frozen=True):
         told = {name: value for name, value in asdict(self).items() if name != "keys"}
         return f"Options({', '.join(f'{name}={value!r}' for name, value in told.items())})"
 
+    def without_users(self) -> "Options":
+        """The same for a recording that is not of single users."""
+        return replace(self, users=Users.MERGE, absent=Absent.HOLD)
+
     @property
     def settings(self) -> dict[str, str]:
         """What decides about a result, as receipts remember it."""
@@ -78,6 +86,10 @@ class Options(Struct, frozen=True):
             settings["stream_types"] = self.stream_types.value
         if self.max_length != DEFAULTS["max_length"]:
             settings["max_length"] = f"{self.max_length:g}"
+        if self.users is not Users.MERGE:
+            settings["users"] = self.users.value
+        if self.absent is not Absent.HOLD:
+            settings["absent"] = self.absent.value
         if self.sparse_sound:
             settings["sparse_sound"] = "yes"
         return settings | ({"deep": "yes"} if self.deep else {})

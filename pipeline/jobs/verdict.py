@@ -2,65 +2,35 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.choices import OnLoss
+from pipeline.errors import RefusedError
+from pipeline.jobs.evidence import Evidence
+from pipeline.jobs.sessions.judging import apart, beside
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.finding_ids import hole_reason
 from pipeline.media.findings import bounded
-from pipeline.media.loss import account, balance, coverage, distance
+from pipeline.media.loss import absences, account, balance, coverage, distance
 from pipeline.media.loss import holes as losses
 from pipeline.media.loss import rules as checks
-from pipeline.media.slots.segments import Slot
 from pipeline.media.timeline.plan import Plan
 from pipeline.media.timeline.wall_clock import iso, wall_clock
 from pipeline.media.track import Lane
 from pipeline.model import (
+    Absence,
     AccountEntry,
     Coverage,
     Finding,
     Hole,
     Recording,
-    Reencoded,
     Report,
     Seam,
     Severity,
     Verdict,
 )
 from pipeline.stages.mux.converted import Converted
-from pipeline.stages.segments import LocalSegment, slots_of
-
-
-class Evidence(Struct, frozen=True, eq=False):
-    """The plan with what it stands on."""
-
-    plan: Plan
-    findings: tuple[Finding, ...]
-    fetched: tuple[LocalSegment, ...] = ()  # all segments listed, as they were found
-    segments: tuple[LocalSegment, ...] = ()  # what the plan was made of
-    reencoded: tuple[Reencoded, ...] = ()
-    aside: tuple[Slot, ...] = ()  # those of which another one holds all
-    own: frozenset[str] | None = None  # segments of one file of several; None: all of them
-
-    @property
-    def rejected(self) -> bool:
-        """Nothing may be made of this recording."""
-        return self.plan.rejected or any(f.severity == Severity.FATAL for f in self.findings)
-
-    @property
-    def slots(self) -> tuple[Slot, ...]:
-        """Of all segments, as the plan knows them."""
-        return tuple(slots_of(self.segments))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of all segments."""
-        return tuple(slot.name for slot in self.slots)
-
-    def answers_for(self, name: str) -> bool:
-        """A segment belongs to what is made of this."""
-        return self.own is None or name in self.own
+from pipeline.storage.names import printable
 
 
 def judged(
@@ -71,7 +41,28 @@ def judged(
     *,
     proved: Iterable[Finding] = (),
 ) -> Report:
-    """The report so far: verdict, findings, what was lost and where."""
+    """The report so far: verdict, findings, what was lost and where.  The streams of a user are
+    judged each for itself.
+    """
+    if not evidence.streams:
+        return _judged(recording, evidence, read, on_loss, proved=proved)
+    pairs = apart(evidence, read)
+    said = [tuple(proved), *(() for _ in pairs)]
+    reports = [
+        _judged(recording, one, own, on_loss, proved=more)
+        for (one, own), more in zip(pairs, said, strict=False)
+    ]
+    return beside(recording, evidence, pairs, reports)
+
+
+def _judged(
+    recording: Recording,
+    evidence: Evidence,
+    read: Converted,
+    on_loss: OnLoss,
+    *,
+    proved: Iterable[Finding] = (),
+) -> Report:
     plan = evidence.plan
     findings = [*evidence.findings, *plan.findings, *checks.examine(plan), *read.findings]
     lost = {"video": 0.0, "audio": 0.0}
@@ -112,6 +103,7 @@ def judged(
         reencoded=evidence.reencoded,
         account=account.summed(entries),
         coverage=_coverage(plan, read),
+        absences=absences.timed(_away(plan, read), clock),
     )
 
 
@@ -122,6 +114,14 @@ def _coverage(plan: Plan, read: Converted) -> Coverage:
         for lane, stretches in zip(read.lanes, read.held, strict=True)
     )
     return Coverage(tuple(placed.slot.name for placed in plan.placed), tuple(tracks))
+
+
+def _away(plan: Plan, read: Converted) -> Iterator[Absence]:
+    """When streams that may pause were not sent."""
+    for lane, stretches in zip(read.lanes, read.held, strict=True):
+        if lane.pauses:
+            inside = losses.holes(lane, stretches, plan.promised[lane.pid].silent)
+            yield from absences.measured(lane, stretches, inside)
 
 
 def put_in(lane: Lane, count: int) -> Iterator[Finding]:
@@ -183,6 +183,12 @@ def rejected(recording: Recording, findings: Sequence[Finding]) -> Report:
         detail = "not one segment holds audio or video that can be read"
         findings = (*findings, Finding("ES_ABSENT", Severity.FATAL, detail=detail))
     return Report(recording.id, recording.source, Verdict.REJECTED, bounded(findings))
+
+
+def refused(recording: Recording, evidence: Evidence, error: RefusedError) -> Report:
+    """Its packets are whole, and yet no file can be made of what they carry."""
+    said = Finding("M_REFUSED", Severity.FATAL, detail=printable(error))
+    return rejected(recording, (*evidence.findings, *evidence.plan.findings, said))
 
 
 def _outside(evidence: Evidence) -> frozenset[str]:

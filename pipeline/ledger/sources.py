@@ -9,7 +9,7 @@ def identity(playlist: str) -> tuple[str, str | None]:
     The same for all parts: folder and sid.  For a playlist that is not Agora's, its URL and None.
     """
     folder, slash, name = playlist.rpartition("/")
-    agora = names.parse_playlist_name(name)
+    agora = names.parse_playlist_name(name) or names.parse_session_name(name)
     if agora is None:
         return playlist, None
     return folder + slash + names.one_recording(agora.sid, agora.cname), agora.sid

@@ -23,6 +23,7 @@ class Lane(Struct, frozen=True):
     inside: bool = False
     language: str = ""  # ISO 639-2; empty where the source names none
     turned: int = 0  # degrees anticlockwise, of all its pictures as they are stored
+    pauses: bool = False  # of one user alone, who may leave, mute or turn the camera off
 
     @property
     def syntax(self) -> NalSyntax | None:

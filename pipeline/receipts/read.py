@@ -16,7 +16,16 @@ from pipeline.choices import Format
 from pipeline.errors import RecpipeError, UsageError
 from pipeline.model import SourceFile, Verdict
 from pipeline.receipts import values
-from pipeline.stages.publish import RECEIPT, SCHEMA, named, piece_key, receipt_key
+from pipeline.stages.publish import (
+    RECEIPT,
+    SCHEMA,
+    is_user_file,
+    named,
+    piece_key,
+    plain_name,
+    receipt_key,
+    session_key,
+)
 from pipeline.storage import Storage
 from pipeline.storage.names import printable, safe_key
 
@@ -55,7 +64,8 @@ class Published(Struct, frozen=True, eq=False):
     root: str  # the URL, fit to print, that the keys of the inputs are relative to
     inputs: tuple[SourceFile, ...]
     missing: tuple[str, ...]  # keys
-    pieces: tuple[Output, ...] = ()  # all files, if there are several
+    pieces: tuple[Output, ...] = ()  # all files, if there are several, or of a session
+    besides: tuple[Output, ...] = ()  # what else was written of it
 
     @property
     def stem(self) -> str:
@@ -79,13 +89,20 @@ class Published(Struct, frozen=True, eq=False):
         return self.stem.removesuffix(self.name) + self.file
 
     @property
+    def files(self) -> tuple[Output, ...]:
+        """Every file of the result that holds media."""
+        return self.pieces or (Output(self.key, self.size, self.sha256, self.file),)
+
+    @property
     def outputs(self) -> tuple[Output, ...]:
         """Every file of the result."""
-        return self.pieces or (Output(self.key, self.size, self.sha256, self.file),)
+        return (*self.files, *self.besides)
 
     @property
     def agora(self) -> names.PlaylistName | None:
         """Sid and channel, if it is a recording of Agora's."""
+        if self.receipt.get("users"):
+            return names.parse_session_name(self.receipt["source"].rpartition("/")[2])
         for key in (self.receipt["source"], *(one.key for one in self.inputs)):
             found = names.parse_playlist_name(key.rpartition("/")[2])
             if found is not None and found.bak is None:
@@ -168,7 +185,8 @@ def read(storage: Storage, key: str) -> Published:
             root=_root(values.text(made["source"]), inputs),
             inputs=tuple(one for one in inputs if one.sha256 is not None),
             missing=tuple(one.key for one in inputs if one.sha256 is None),
-            pieces=_pieces(result, made),
+            pieces=_users(result, made) if made.get("users") else _pieces(result, made),
+            besides=_besides(result, made),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReceiptError(
@@ -193,8 +211,38 @@ def _pieces(result: str, made: Any) -> tuple[Output, ...]:
     return tuple(found)
 
 
+def _users(result: str, made: Any) -> tuple[Output, ...]:
+    """Every file of a session, named after its user."""
+    files = [values.text(one["file"]) for one in made["pieces"]]
+    if not files or not all(is_user_file(result, file) for file in files):
+        raise ValueError(files)
+    found = [_beside(result, one, plain_name(one["file"])) for one in made["pieces"]]
+    first = made["output"]
+    if (found[0].size, found[0].sha256) != (first["size"], first["sha256"]):
+        raise ValueError(first)
+    return tuple(found)
+
+
+def _besides(result: str, made: Any) -> tuple[Output, ...]:
+    """The document of a session; receipts of other recordings have none."""
+    plain = session_key(result)
+    name = plain.rpartition("/")[2]
+    found = [_beside(result, one, name) for one in made.get("besides", ())]
+    if any(named(plain, one.key.rpartition("/")[2]) != one.key for one in found):
+        raise ValueError(found)
+    return tuple(found)
+
+
+def _beside(result: str, one: Any, name: str) -> Output:
+    """A file in the folder of a result."""
+    key = result.removesuffix(result.rpartition("/")[2]) + values.text(one["file"])
+    return Output(key, values.size(one["size"]), values.digest(one["sha256"]), name)
+
+
 def _pointed(result: str, made: Any) -> str:
     """The key of the file, or of the first of several."""
+    if made.get("users"):
+        return _users(result, made)[0].key
     return named(result, made["output"].get("file"))
 
 
@@ -235,4 +283,7 @@ def _root(source: str, inputs: tuple[SourceFile, ...]) -> str:
         key = printable(f"{folder}{slash}{called}")
         if source.endswith(f"/{key}"):
             return source[: -len(key)]
+        session = printable(f"{folder}{slash}{name}")  # of which no playlist has the name
+        if own.startswith(f"{name}__uid_s_") and source.endswith(f"/{session}"):
+            return source[: -len(session)]
     raise ValueError(source)

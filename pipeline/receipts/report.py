@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec import ValidationError, convert
+from msgspec.structs import replace
+
 from pipeline.model import (
     Account,
     AccountEntry,
@@ -22,6 +25,8 @@ from pipeline.model import (
 )
 from pipeline.receipts.read import Published, ReceiptError
 from pipeline.storage.names import printable
+
+OF_A_FILE = ("output", "size", "sha256", "tracks", "proof")
 
 
 def reported(made: Published) -> Report:
@@ -79,7 +84,27 @@ def report_of(
         account=_account(receipt.get("account")),
         coverage=_coverage(receipt.get("coverage")),
         pieces=pieces,
+        users=tuple(_user(user, source, pieces, beside) for user in receipt.get("users", ())),
     )
+
+
+def _user(written: Mapping[str, Any], source: str, pieces: Sequence[Piece], beside: str) -> Report:
+    """What became of one user of a session; ``pieces`` are the files of all."""
+    told = {name: value for name, value in written.items() if name != "files"}
+    try:
+        report = convert({**told, "source": source, "receipt": beside}, Report)
+    except ValidationError as error:
+        raise ValueError(str(error)) from error
+    named = {piece.output.rpartition("/")[2]: piece for piece in pieces if piece.output}
+    own = [named[file] for file in written["files"]]
+    if not own:
+        return report
+    first = own[0]
+    proven = {
+        name: getattr(first, name) for name in ("output", "size", "sha256", "tracks", "proof")
+    }
+    begins = (replace(piece, begin=round(piece.begin - first.begin, 6)) for piece in own)
+    return replace(report, **proven, pieces=tuple(begins) if len(own) > 1 else ())
 
 
 def _account(written: Mapping[str, Any] | None) -> Account | None:

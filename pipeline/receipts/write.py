@@ -45,6 +45,7 @@ def receipt(
         "joins": [to_builtins(join) for join in report.joins],
         "reencoded": [to_builtins(one) for one in report.reencoded],
         "pieces": [_piece(piece) for piece in report.pieces],
+        **({"users": [_user(user) for user in report.users]} if report.users else {}),
         "account": report.account and to_builtins(report.account),
         "coverage": report.coverage and to_builtins(report.coverage),
         "proof": to_builtins(report.proof) if report.proof else None,
@@ -63,3 +64,16 @@ def receipt(
 def _piece(piece: Piece) -> dict[str, Any]:
     assert piece.output is not None
     return {**to_builtins(piece), "file": piece.output.rpartition("/")[2]}
+
+
+TOLD_OF_USERS = (
+    *("recording", "session", "uid", "verdict", "findings", "duration", "lost_seconds", "started"),
+    *("holes", "absences", "joins", "reencoded", "account"),
+)
+
+
+def _user(user: Report) -> dict[str, Any]:
+    """What became of a user; of the files all is said under ``pieces``."""
+    said = {name: to_builtins(getattr(user, name)) for name in TOLD_OF_USERS}
+    outputs = [one.output for one in user.pieces] or [user.output]
+    return {**said, "files": [output.rpartition("/")[2] for output in outputs if output]}

@@ -140,7 +140,34 @@ def grouped(
             key, one = _of_part(storage, folder, name, part)
             known = recordings.get(key)
             recordings[key] = replace(known, parts=(*known.parts, *one.parts)) if known else one
-    return [_in_order(recording) for recording in recordings.values()]
+    return _sessions(storage, map(_in_order, recordings.values()))
+
+
+def _sessions(storage: Storage, recordings: Iterable[Recording]) -> list[Recording]:
+    """Streams of users (individual mode) of one sid become one session; the rest stays as it is."""
+    found: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        key = recording.parts[0].folder + (recording.sid or "")
+        own = key if _stream(recording) else f"{key}/{recording.id}"
+        found.setdefault(own, []).append(recording)
+    return [_session(storage, some) if _stream(some[0]) else some[0] for some in found.values()]
+
+
+def _stream(recording: Recording) -> names.UserStream | None:
+    return names.parse_stream(recording.cname) if recording.sid and recording.cname else None
+
+
+def _session(storage: Storage, streams: list[Recording]) -> Recording:
+    """By user, pictures first."""
+    told = sorted(((_stream(one), one) for one in streams), key=lambda pair: pair[1].id)
+    known = [(stream, one) for stream, one in told if stream is not None]
+    known.sort(key=lambda pair: (int(pair[0].uid), pair[0].kind != "video", pair[1].id))
+    first, every = known[0][1], tuple(one for _, one in known)
+    cname = known[0][0].cname
+    parts = tuple(part for one in every for part in one.parts)
+    id = names.stem(first.sid or "", cname)
+    source = storage.url(parts[0].folder + id)
+    return Recording(id, source, parts, first.sid, cname, every)
 
 
 def _folders(objects: Iterable[StoredObject]) -> Folders:
@@ -203,7 +230,8 @@ def _of_part(storage: Storage, folder: str, name: str, part: Part) -> tuple[str,
     source, agora = storage.url(folder + name), names.parse_playlist_name(name)
     if agora is None:
         return folder + name, Recording(_stem(name), source, (part,))
-    key = folder + names.one_recording(agora.sid, agora.cname)
+    stream = names.parse_stream(agora.cname)
+    key = folder + agora.sid + (f"/{agora.cname}" if stream else "")
     id, parts = names.stem(agora.sid, agora.cname), (replace(part, bak=agora.bak),)
     return key, Recording(id, source, parts, agora.sid, agora.cname)
 

@@ -17,7 +17,7 @@ from pipeline.media.es.black_picture import coding
 from pipeline.media.es.codecs import ENCODED
 from pipeline.media.es.nal import AVC, nals
 from pipeline.media.es.sps import NUMBERS
-from pipeline.media.loss.fills import EncodedUnits, Fill, opening, wanted
+from pipeline.media.loss.fills import EncodedUnits, Fill, opening, pauses, wanted
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed
 from pipeline.media.track import Lane
@@ -61,20 +61,25 @@ def prepare(lanes: Sequence[Lane], held: Sequence[Sequence[Stretch]], ffmpeg: Ff
 
 
 def opened(
-    filling: Filling, lanes: Sequence[Lane], placed: Sequence[Placed], ffmpeg: Ffmpeg
+    filling: Filling,
+    lanes: Sequence[Lane],
+    placed: Sequence[Placed],
+    ffmpeg: Ffmpeg,
+    *,
+    dark: bool = False,
 ) -> Filling:
     """The filling with a black picture at the beginning of a track whose pictures begin late, where
     one can be made that shares its parameter sets.  Raises like :func:`prepare`.
     """
     fills, made = list(filling.fills), dict(filling.made)
     for lane in lanes:
-        first = opening(lane, placed)
-        if first is None:
-            continue
-        pictures = made.get(lane.pid) or _sharing(lane, ffmpeg)
+        first = [one for one in (opening(lane, placed),) if one is not None]
+        first += pauses(lane, placed) if dark else []
+        pictures = (made.get(lane.pid) or _sharing(lane, ffmpeg)) if first else None
         if pictures is not None:
-            fills.insert(0, first)
+            fills += first
             made[lane.pid] = pictures
+    fills.sort(key=lambda fill: fill.before)
     return replace(filling, fills=tuple(fills), made=made)
 
 

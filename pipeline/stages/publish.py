@@ -31,8 +31,15 @@ CONTENT_TYPES = {
     Format.AAC: "audio/aac",
     Format.TS: "video/mp2t",
 }
+SESSION = ".session.json"
 RECEIPT = ".receipt.json"
 _TOKEN = 16  # hex digits in a name of one run alone
+USER = "__uid_s_"  # in front of the uid, in the name of a user's file
+_USER_FILE = re.compile(
+    rf"{USER}[1-9][0-9]{{0,9}}(__uid_e_(audio|video|av))?(\.[1-9][0-9]{{0,5}})?"
+    rf"(\.[0-9a-f]{{{_TOKEN}}})?\.({'|'.join(Format)})"
+)
+_OWN = re.compile(rf"\.[0-9a-f]{{{_TOKEN}}}(\.[a-z0-9]+)\Z")
 SCHEMA = 1  # of the receipts this version writes and understands
 
 
@@ -45,6 +52,27 @@ def piece_key(key: str, number: int) -> str:
     """The key of one of several results, counted from 1."""
     stem, dot, suffix = key.rpartition(".")
     return f"{stem}.{number}{dot}{suffix}"
+
+
+def user_key(key: str, cname: str, format: Format) -> str:
+    """The key of the file of one user, or of one stream, beside what a session's key names."""
+    return f"{key.rpartition('.')[0]}{cname[cname.rindex(USER) :]}.{format.value}"
+
+
+def session_key(key: str) -> str:
+    """The key of the document about a session, beside what the session's key names."""
+    return key.rpartition(".")[0] + SESSION
+
+
+def is_user_file(key: str, name: str) -> bool:
+    """Whether a run may give this name to a file of the session whose key this is."""
+    stem = key.rpartition("/")[2].rpartition(".")[0]
+    return name.startswith(stem) and _USER_FILE.fullmatch(name, len(stem)) is not None
+
+
+def plain_name(name: str) -> str:
+    """The name of a file of a session without what one run alone put into it."""
+    return _OWN.sub(r"\1", name)
 
 
 def place(destination: Storage, key: str) -> str:
@@ -64,6 +92,7 @@ class Result(Struct, frozen=True):
     key: str
     size: int  # bytes
     sha256: str  # hexadecimal
+    content_type: str = "application/json"
 
 
 def publish(
@@ -86,7 +115,8 @@ def publish(
     ExistsError if nothing was to be replaced and another run was quicker; StorageError if bytes
     are missing at the destination.  Before ``guard`` returns nothing is changed there.
     """
-    results = [Result(temporary, placed or key, receipt["output"]["size"], sha256), *more]
+    size, kind = receipt["output"]["size"], CONTENT_TYPES[format]
+    results = [Result(temporary, placed or key, size, sha256, kind), *more]
     plain = is_plain(key, results[0].key)
 
     def cleared() -> None:
@@ -100,7 +130,7 @@ def publish(
     note = temporary.with_name(temporary.name.replace(".part", ".receipt.part"))
     try:
         note.write_bytes(data)  # before the file: there may be no room left
-        stored = put(CONTENT_TYPES[format], cleared)
+        stored = put(cleared)
         digest = hashlib.sha256(data).hexdigest()
         destination.adopt(note, receipt_key(key), sha256=digest, content_type="application/json")
     finally:
@@ -115,27 +145,27 @@ def _receipt(receipt: Mapping[str, Any]) -> bytes:
 
 
 def _create_all(
-    results: Sequence[Result], destination: Storage, content: str, cleared: Callable[[], None]
+    results: Sequence[Result], destination: Storage, cleared: Callable[[], None]
 ) -> list[StoredObject]:
     """Create files where nothing may stand yet; ``cleared`` is called once, for all of them."""
     asked = (cleared, *(allowed for _ in results[1:]))
-    return [
-        _create(one, destination, content, ask) for one, ask in zip(results, asked, strict=True)
-    ]
+    return [_create(one, destination, ask) for one, ask in zip(results, asked, strict=True)]
 
 
 def _adopt_all(
-    results: Sequence[Result], destination: Storage, content: str, cleared: Callable[[], None]
+    results: Sequence[Result], destination: Storage, cleared: Callable[[], None]
 ) -> list[StoredObject]:
     for one in results:
         destination.flush(one.temporary)
     cleared()
-    return [_adopt(one, destination, content) for one in results]
+    return [_adopt(one, destination) for one in results]
 
 
-def _adopt(one: Result, destination: Storage, content: str) -> StoredObject:
+def _adopt(one: Result, destination: Storage) -> StoredObject:
     """Put one file under its key, whatever stood there."""
-    stored = destination.adopt(one.temporary, one.key, sha256=one.sha256, content_type=content)
+    stored = destination.adopt(
+        one.temporary, one.key, sha256=one.sha256, content_type=one.content_type
+    )
     return _whole(one, stored, destination)
 
 
@@ -148,16 +178,20 @@ def _whole(one: Result, stored: StoredObject, destination: Storage) -> StoredObj
 
 def is_plain(key: str, placed: str) -> bool:
     """Whether that is the key every run gives its first file, or its only one."""
-    return placed in (key, piece_key(key, 1))
+    name = placed.rpartition("/")[2]
+    of_user = is_user_file(key, name) and plain_name(name) == name
+    return of_user or placed in (key, piece_key(key, 1))
 
 
-def _create(
-    one: Result, destination: Storage, content: str, guard: Callable[[], None]
-) -> StoredObject:
+def _create(one: Result, destination: Storage, guard: Callable[[], None]) -> StoredObject:
     """Put one file under its key; ExistsError if anything but the same file stands there."""
     try:
         stored = destination.create(
-            one.temporary, one.key, sha256=one.sha256, content_type=content, guard=guard
+            one.temporary,
+            one.key,
+            sha256=one.sha256,
+            content_type=one.content_type,
+            guard=guard,
         )
     except ExistsError:
         # a lost answer makes a client ask twice, and then its own file is in the way

@@ -246,8 +246,8 @@ def test_any_name_gets_an_answer(name):
     names.parse_stream(name)
 
 
-def test_one_recording_is_a_sid_or_one_stream_of_it():
-    sid = "3f0c6a52d9e84b17a6c15d20e7b94f83"
-    stream = names.stream_cname("room", "7", "video")
-    assert names.one_recording(sid, "room") == sid
-    assert names.one_recording(sid, stream) == f"{sid}_room__uid_s_7__uid_e_video"
+def test_a_file_of_one_user_is_named_after_it():
+    assert names.user_cname("room", "7") == "room__uid_s_7"
+    assert names.stem("3f0c6a52d9e84b17a6c15d20e7b94f83", names.user_cname("room", "7")).endswith(
+        "_room__uid_s_7"
+    )

@@ -109,9 +109,24 @@ def test_a_table_of_the_settings_says_where_the_bucket_is(recpipe, agora):
         ended = recpipe("record", "stop", *wrong)
         assert (ended.code, agora.calls) == (2, [])
         assert why in ended.err
+
+
+def test_all_streams_of_a_session_are_waited_for(recpipe, agora, clean):
+    folder = clean / "bucket" / "directory1" / "directory2"
+    folder.mkdir(parents=True)
+    sample = next((SAMPLES / "audio_only").glob("*.m3u8")).stem
+    for uid in ("1001", "1002"):
+        stream = f"{STEM}__uid_s_{uid}__uid_e_audio"
+        for path in (SAMPLES / "audio_only").iterdir():
+            there = Path(shutil.copy(path, folder / path.name.replace(sample, stream)))
+            if there.suffix == ".m3u8":
+                there.write_text(there.read_text().replace(sample, stream))
     (path,) = Path("state/recordings").glob("*.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "mode": "individual"}))
-    ended = recpipe("record", "stop", *WAIT)
-    assert (ended.code, agora.calls) == (2, [])
-    assert "individual mode leaves many recordings" in ended.err
-    assert json.loads(path.read_text())["ended"] is None
+    ended = recpipe("record", "stop", *WAIT, "--json")
+    assert ended.code == 0, ended.err
+    assert [(line["session"], line["uid"]) for line in ended.lines[1:]] == [
+        (STEM, "1001"),
+        (STEM, "1002"),
+    ]
+    assert f"{STEM}: all of it is there" in ended.err

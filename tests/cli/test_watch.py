@@ -635,8 +635,8 @@ def test_a_receipt_that_cannot_be_read_back_is_tried_again_later(
     assert names(out) == [f"{COMPOSITE}.mp4", f"{COMPOSITE}.receipt.json"]
 
 
-def test_each_stream_of_individual_mode_is_watched_for_itself(once, clean, out, url):
-    """Several under one sid, of which one still runs."""
+def test_a_session_of_individual_mode_is_one_recording(once, clean, out, url):
+    """Finished when all of its streams are: one lease, one receipt, one line in the ledger."""
     stem, folder = "5be1f07a92c84d36a1e4c0d97b3f6a28_helpline", clean / "calls"
     folder.mkdir()
     for uid in (1, 2):
@@ -647,10 +647,17 @@ def test_each_stream_of_individual_mode_is_watched_for_itself(once, clean, out, 
                 text = there.read_text().replace(stem, stream)
                 there.write_text(text.replace("#EXT-X-ENDLIST\n", "") if uid == 1 else text)
     assert once(folder).code == 0
-    assert names(out) == [f"{stem}__uid_s_2__uid_e_audio{end}" for end in (".mp4", ".receipt.json")]
-    assert once(folder).code == 0
+    assert set(states(url).values()) == {"recording"}
+    assert not out.exists()
     (running,) = folder.glob("*_s_1_*.m3u8")
     running.write_text(running.read_text() + "#EXT-X-ENDLIST\n")
     assert once(folder).code == 0
-    assert set(states(url).values()) == {"published"}
+    assert states(url) == {stem: "published"}
+    assert names(out) == [
+        f"{stem}.receipt.json",
+        f"{stem}.session.json",
+        f"{stem}__uid_s_1.m4a",
+        f"{stem}__uid_s_2.m4a",
+    ]
+    assert once(folder).code == 0
     assert len(names(out)) == 4

@@ -249,16 +249,41 @@ def test_playlists_that_are_not_agoras_stay_apart(put):
     assert [(r.sid, r.cname) for r in found if r.id == "a"] == [(None, None)]
 
 
-def test_individual_mode_has_a_recording_for_each_stream(put):
+def test_individual_mode_has_one_session_of_all_streams(put):
     """Under one sid; the failover part of a stream belongs to it alone."""
     streams = [
-        f"{SID}_room__uid_s_{uid}__uid_e_{kind}" for uid in "12" for kind in ("audio", "video")
+        f"{SID}_room__uid_s_{uid}__uid_e_{kind}"
+        for uid in ("1", "2", "11")
+        for kind in ("video", "audio")
     ]
     storage = put(*(f"{stream}.m3u8" for stream in streams), f"bak0_{streams[3]}.m3u8")
-    found = discover(storage, "")
-    assert ids(sorted(found, key=lambda r: r.id)) == streams
-    assert {r.id: [part.bak for part in r.parts] for r in found} == {
-        **{stream: [None] for stream in streams[:3]},
-        streams[3]: [None, 0],
-    }
-    assert {r.sid for r in found} == {SID}
+    (found,) = discover(storage, "")
+    assert (found.id, found.sid, found.cname) == (ROOM, SID, "room")
+    assert [one.id for one in found.streams] == streams
+    assert [[part.bak for part in one.parts] for one in found.streams] == [
+        [None],
+        [None],
+        [None],
+        [None, 0],
+        [None],
+        [None],
+    ]
+    assert found.parts == tuple(part for one in found.streams for part in one.parts)
+
+
+def test_a_playlist_of_one_stream_stands_for_its_session(put):
+    streams = [f"{SID}_room__uid_s_1__uid_e_{kind}.m3u8" for kind in ("audio", "video")]
+    (found,) = discover(put(*streams, f"{OTHER}_room.m3u8"), streams[0])
+    assert (found.id, len(found.streams)) == (ROOM, 2)
+
+
+def test_sessions_of_two_folders_stay_apart(put):
+    stream = f"{SID}_room__uid_s_1__uid_e_audio.m3u8"
+    found = discover(put(f"x/{stream}", f"y/{stream}"), "")
+    assert [one.id for one in found] == [ROOM, ROOM]
+
+
+def test_parts_that_were_looked_up_again_go_back_to_their_streams(put):
+    streams = [f"{SID}_room__uid_s_1__uid_e_{kind}.m3u8" for kind in ("audio", "video")]
+    (found,) = discover(put(*streams, f"bak0_{streams[1]}"), "")
+    assert found.with_parts(found.parts) == found

@@ -8,8 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.choices import Format, OnChange
+from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.options import Options
-from pipeline.jobs.verdict import Evidence, rejected
+from pipeline.jobs.verdict import rejected
 from pipeline.media.finding_ids import AT_THE_HEAD
 from pipeline.media.loss import account, coverage
 from pipeline.media.loss import rules as checks

@@ -8,13 +8,14 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.choices import Format, OnChange, OnLoss
+from pipeline.choices import Absent, Format, OnChange, OnLoss
 from pipeline.errors import DiskFullError, RefusedError
 from pipeline.jobs import disk_space
+from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.options import Options, unwatched
 from pipeline.jobs.output.destinations import Target
 from pipeline.jobs.stopwatch import Clock
-from pipeline.jobs.verdict import Evidence, judged
+from pipeline.jobs.verdict import judged
 from pipeline.media.loss.chapters import Marks, marks
 from pipeline.media.timeline.wall_clock import wall_clock
 from pipeline.model import Finding, Inventory, Recording, Report, Severity, Verdict
@@ -71,7 +72,9 @@ def begun_ahead(
     )
 
 
-def make(job: Job, evidence: Evidence, temporary: Path, ahead: Ahead[verify.Verified]) -> MadeFile:
+def make(
+    job: Job, evidence: Evidence, temporary: Path, ahead: Ahead[verify.Verified] | None = None
+) -> MadeFile:
     """Convert and verify; what was begun ``ahead`` is finished, if that is what is to be made."""
     told, filling = _expected(job, evidence)
     wanted = _wanted(job, told, filling)
@@ -186,7 +189,8 @@ def _opened(job: Job, evidence: Evidence, filling: Filling) -> Filling:
     """With a picture at the beginning, where pictures begin late."""
     lanes = lanes_of(evidence.plan, job.options.format)
     with job.clock.stage("convert"):
-        return fill.opened(filling, lanes, evidence.plan.placed, job.ffmpeg)
+        dark = job.options.absent is Absent.BLACK
+        return fill.opened(filling, lanes, evidence.plan.placed, job.ffmpeg, dark=dark)
 
 
 def _judged(job: Job, evidence: Evidence, read: Converted, proved: tuple[Finding, ...]) -> Report:

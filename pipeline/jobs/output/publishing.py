@@ -1,13 +1,15 @@
 """The files of one recording go to their places, and the receipt last; two runs publish once."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
+from pipeline.choices import Format
 from pipeline.errors import ExistsError, NotFoundError, StorageError
-from pipeline.jobs.output.files import Share, together
 from pipeline.jobs.output.make_file import Job, MadeFile
 from pipeline.model import Inventory, Report, SourceFile, StoredObject, Verdict
 from pipeline.receipts.earlier import Earlier, earlier, lost
@@ -18,7 +20,7 @@ from pipeline.stages import publish
 from pipeline.stages.fetch.fetch import digests
 from pipeline.stages.fetch.in_folder import in_place
 from pipeline.stages.publish import Result
-from pipeline.stages.segments import objects_of
+from pipeline.stages.segments import LocalSegment, objects_of
 
 
 def result_keys(key: str, count: int) -> list[str]:
@@ -62,33 +64,62 @@ def _read_besides(inventory: Inventory) -> list[StoredObject]:
     return [*inventory.playlists, *inits.values()]
 
 
-def publish_all(
-    job: Job, inventory: Inventory, parts: Sequence[Share], made: Sequence[MadeFile]
-) -> Report:
+class Publication(Struct, frozen=True, eq=False):
+    """All that goes to its place together."""
+
+    made: Sequence[MadeFile]
+    keys: Sequence[str]  # of each of these
+    fetched: Sequence[LocalSegment]
+    told: Callable[[Sequence[Report]], Report]  # the reports of the files as one
+    besides: Mapping[str, Callable[[Report], bytes]] = {}  # by key: what else is written
+
+
+def publish_all(job: Job, inventory: Inventory, all_of: Publication) -> Report:
     """Every file is there and proven: now they go to their places, and the receipt last."""
-    report = together(job.recording, parts, [one.report for one in made])
-    if report.verdict is Verdict.REJECTED:
+    made = all_of.made
+    report = all_of.told([one.report for one in made])
+    if report.verdict is Verdict.REJECTED and not report.users:
         return report
-    fetched = parts[0].evidence.fetched
-    _refuse_changed(job, objects_of(fetched))
+    _refuse_changed(job, objects_of(all_of.fetched))
     quicker = done_before(job, inventory)
     if quicker is not None:  # another machine, meanwhile
         return quicker
-    with job.clock.stage("publish"):
+    with job.clock.stage("publish"), ExitStack() as temporaries:
         storage, key = job.target.storage, job.target.key
-        placed = [publish.place(storage, one) for one in result_keys(key, len(made))]
+        placed = [publish.place(storage, one) for one in all_of.keys]
         done = [
             replace(one.report, output=storage.url(where))
             for one, where in zip(made, placed, strict=True)
         ]
-        report = replace(
-            together(job.recording, parts, done), receipt=storage.url(publish.receipt_key(key))
-        )
-        inputs = [*_digests(job, _read_besides(inventory)), *digests(fetched)]
+        report = replace(all_of.told(done), receipt=storage.url(publish.receipt_key(key)))
+        besides = [
+            _written(job, publish.place(storage, name), write(report), temporaries)
+            for name, write in all_of.besides.items()
+        ]
+        inputs = [*_digests(job, _read_besides(inventory)), *digests(all_of.fetched)]
         note = receipt(report, inputs, settings=job.options.settings, muxer=_muxer(job, made))
+        if besides:
+            note["besides"] = [_note(one) for one in besides]
         results = [_result(one, where) for one, where in zip(made, placed, strict=True)]
-        published = _publish(job, note, results)
-    return replace(report, made=True) if published else _of_the_quicker_one(job, inventory)
+        published = _publish(job, note, [*results, *besides])
+    return _by_this_run(report) if published else _of_the_quicker_one(job, inventory)
+
+
+def _by_this_run(report: Report) -> Report:
+    users = (replace(user, made=True, receipt=report.receipt) for user in report.users)
+    return replace(report, made=True, users=tuple(users))
+
+
+def _written(job: Job, key: str, data: bytes, temporaries: ExitStack) -> Result:
+    """A small file on its way to its key."""
+    temporary = job.target.storage.temporary(key, job.options.spool)
+    temporaries.callback(temporary.unlink, missing_ok=True)
+    temporary.write_bytes(data)
+    return Result(temporary, key, len(data), hashlib.sha256(data).hexdigest())
+
+
+def _note(one: Result) -> dict[str, Any]:
+    return {"file": one.key.rpartition("/")[2], "size": one.size, "sha256": one.sha256}
 
 
 def _of_the_quicker_one(job: Job, inventory: Inventory) -> Report:
@@ -131,7 +162,7 @@ def _publish(job: Job, note: dict[str, Any], results: Sequence[Result]) -> bool:
             storage,
             key,
             note,
-            format=job.options.format,
+            format=Format(results[0].key.rpartition(".")[2]),
             sha256=results[0].sha256,
             placed=placed[0],
             more=results[1:],
@@ -153,7 +184,8 @@ def _publish(job: Job, note: dict[str, Any], results: Sequence[Result]) -> bool:
 def _result(made: MadeFile, placed: str) -> Result:
     assert made.report.size is not None
     assert made.report.sha256 is not None
-    return Result(made.temporary, placed, made.report.size, made.report.sha256)
+    kind = publish.CONTENT_TYPES[Format(placed.rpartition(".")[2])]
+    return Result(made.temporary, placed, made.report.size, made.report.sha256, kind)
 
 
 def _refuse_what_nothing_explains(

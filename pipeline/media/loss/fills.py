@@ -79,6 +79,17 @@ def opening(lane: Lane, placed: Sequence[Placed]) -> Fill | None:
     return Fill(lane.pid, 0, at + int(reordered), at)
 
 
+def pauses(lane: Lane, placed: Sequence[Placed]) -> Iterator[Fill]:
+    """One picture at the beginning of each span in which a camera was off between two segments."""
+    if lane.codec.kind != "video":
+        return
+    for before, segment in enumerate(placed):
+        for begin, end in segment.silent.get(lane.pid, ()):
+            if end - begin > GAP:
+                at = np.array([begin], np.int64)
+                yield Fill(lane.pid, before, at + 1, at)
+
+
 def blocks(fills: Sequence[Fill], made: Mapping[int, EncodedUnits]) -> Iterator[dict[int, Block]]:
     """The units of all lanes by PID, one minute at a time; those in ``made`` are repeated as often
     as needed.

@@ -137,6 +137,8 @@ def _silences(on: Line, lane: Lane) -> Index:
     """Positions behind gaps inside a segment that only a loss can leave: sound never pauses, and
     of units at equal distance a few are missing only with the packets they were in.
     """
+    if lane.pauses:  # one user may be silent for less than a slice: only packets tell of a loss
+        return np.empty(0, np.intp)
     gaps = on.begin[1:] - on.end
     inner = on.owner[1:] == on.owner[:-1]
     found = inner & (gaps > lane.unit / 2) & ~on.cut[on.owner[1:]]

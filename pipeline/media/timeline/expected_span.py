@@ -62,6 +62,11 @@ class _Line(Struct, frozen=True, eq=False):
     lanes: Sequence[Lane]
     slots: Sequence[Slot]
 
+    @property
+    def pauses(self) -> bool:
+        """Of one user alone: a gap that the names show besides may be an absence."""
+        return any(lane.pauses for lane in self.lanes)
+
 
 def promises(
     segments: Sequence[Placed], lanes: Sequence[Lane], slots: Sequence[Slot]
@@ -118,14 +123,14 @@ def promises(
 def _gone_before(begin: float, line: _Line) -> float:
     """Ticks gone with the segments in front of the first one placed, which begins at ``begin``."""
     gone = _gone(line.slots[: line.segments[0].position])
-    known = wall(line.segments, line.lanes) if gone else None
+    known = wall(line.segments, line.lanes) if gone and not line.pauses else None
     return _told(gone, [begin - known.place(s) for s in gone if s.utc is not None] if known else [])
 
 
 def _gone_behind(end: float, line: _Line) -> float:
     """Ticks gone with the segments behind the last one placed, which ends at ``end``."""
     gone = _gone(line.slots[line.segments[-1].position + 1 :])
-    known = wall(line.segments[::-1], line.lanes) if gone else None
+    known = wall(line.segments[::-1], line.lanes) if gone and not line.pauses else None
     return _told(gone, [known.until(s) - end for s in gone if s.utc is not None] if known else [])
 
 

@@ -30,10 +30,12 @@ def extinf_errors(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tup
     longer than its EXTINF.
     """
     begins = [opening(segment, lanes) for segment in segments]
+    pauses = any(lane.pauses for lane in lanes)  # what is not sent in between counts for nothing
     return [
         (a, (following - begin) / HZ - a.slot.duration)
         for (a, begin), (b, following) in pairwise(zip(segments, begins, strict=True))
         if a.slot.duration is not None and adjacent(a, b) and not b.torn
+        if not (pauses and b.silent)
     ]
 
 

@@ -63,12 +63,14 @@ def plan(
     on_loss: OnLoss = OnLoss.HOLD,
     *,
     one_format: bool = True,
+    pauses: bool = False,
 ) -> Plan:
     """Decide where every segment belongs.  Pure: the same scans always give the same plan.  Never
     raises for bad data: a plan that is ``rejected`` has a fatal finding, or nothing to place.
 
     Without ``one_format`` the plan is to be divided where a format changes.  Whether it is short
     enough for one file is for :mod:`pipeline.media.timeline.split_plan` to say.
+    A stream of one user alone ``pauses`` wherever it is not sent, and loses nothing by that.
     """
     slots, scans, moved = _aligned(slots, "name" if one_format else "kind")
     if not scans:
@@ -77,7 +79,7 @@ def plan(
     findings += moved
     if any(f.severity == Severity.FATAL for f in findings):
         return Plan(lanes, (), tuple(findings))
-    due = list(_due(slots))
+    lanes, due = tuple(replace(lane, pauses=pauses) for lane in lanes), list(_due(slots))
     segments, said = _segments(due, lanes)
     slots = [slot for _, slot in due]
     lanes, absent = _placeable(lanes, segments, slots)
@@ -86,11 +88,9 @@ def plan(
     if not segments or any(f.severity == Severity.FATAL for f in said):
         return Plan(lanes, (), tuple(findings))
     placed = _placed(segments, lanes, slots, on_loss)
-    findings += placed.findings
-    segments = placed.joined.segments
-    segments = rebase(segments, lanes)
-    lanes, said = with_rotation(lanes, segments, one_format=one_format)
-    findings += said
+    segments = rebase(placed.joined.segments, lanes)
+    lanes, turned = with_rotation(lanes, segments, one_format=one_format)
+    findings += [*placed.findings, *turned]
     covered = placed.joined.covered
     needed = [replace(s, duration=None) if s.name in covered.whole else s for s in _once(slots)]
     promised, said = promises(segments, lanes, needed)

@@ -113,10 +113,13 @@ def _lasting(lanes: Sequence[Lane], kind: str, clock: int) -> int | None:
 def _late(plan: Plan, lanes: Sequence[Lane]) -> list[Lane]:
     """Lanes of which the muxer would not find enough units within a second of the others: they
     begin late, or a screen stands still.  All of them where sound of the first segment begins late:
-    the silence in front of it is written in one piece, before the pictures of that segment.
+    the silence in front of it is written in one piece, before the pictures of that segment; and of
+    a user, whose streams lie in segments of their own.
     """
     if len(lanes) == 1:  # nothing stands in between
         return []
+    if any(lane.pauses for lane in lanes):
+        return list(lanes)
     times = {lane.pid: _times(plan, lane) for lane in lanes}
     begin = min(known[0] for known in times.values())
     if any(times[x.pid][0] - begin > HZ for x in lanes if _sounds_first(plan, x)):

@@ -209,7 +209,7 @@ def _free_key(
         before = earlier(context.to, key)
         if before is None or before.receipt is None:
             return key
-        if inputs_of(before.receipt) == one.inputs(look.recording, source):
+        if inputs_of(before.receipt) == one.inputs(look.recording, source, context.options):
             return key
         version += 1
 

@@ -44,7 +44,7 @@ def place_of(key: str) -> str | None:
     folder, slash, name = key.rpartition("/")
     parsed = names.parse_slice_name(name) or names.parse_playlist_name(name)
     if parsed is not None:
-        return folder + slash + names.one_recording(parsed.sid, parsed.cname)
+        return folder + slash + parsed.sid
     return key if is_playlist(name) else None
 
 

@@ -31,8 +31,13 @@ class Observation(Struct, frozen=True):
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended: its last part has, which also ends the parts before."""
-        return bool(self.parts) and self.parts[-1].ended
+        """Whether it has ended: its last part has, which also ends the parts before; of a session
+        the last part of each stream.
+        """
+        later = (*self.parts[1:], None)
+        pairs = zip(self.parts, later, strict=True)
+        last = [part for part, more in pairs if more is None or more.bak is None]
+        return bool(last) and all(part.ended for part in last)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -101,9 +106,9 @@ def place(recording: Recording) -> str:
     """The key of a recording in its store: that of its sid, or of its playlist."""
     part = recording.parts[0]
     assert part.playlist is not None
-    if recording.sid is None or recording.cname is None:
+    if recording.sid is None:
         return part.playlist.key
-    return part.folder + names.one_recording(recording.sid, recording.cname)
+    return part.folder + recording.sid
 
 
 def source(recording: Recording) -> str:
@@ -124,7 +129,7 @@ def look(
 ) -> Observation:
     """Compare the playlists of a recording, ``read`` by key, with the objects that are there."""
     parts = []
-    for part in recording.parts:
+    for part in _without_indexes(recording):
         playlists = [p for p in (part.playlist, *part.copies) if p is not None]
         best = max(playlists, key=lambda p: (len(read[p.key].segments), read[p.key].ended))
         playlist = read[best.key]
@@ -142,3 +147,15 @@ def look(
         parts=tuple(parts),
         copies=any(part.copies for part in recording.parts),
     )
+
+
+def _without_indexes(recording: Recording) -> list[Part]:
+    """The parts that a result is made of: an index over streams that are there is none."""
+    cnames = [stream.cname or "" for stream in recording.streams]
+    indexes = {
+        id(part)
+        for stream in recording.streams
+        if names.is_index(stream.cname or "", cnames)
+        for part in stream.parts
+    }
+    return [part for part in recording.parts if id(part) not in indexes]

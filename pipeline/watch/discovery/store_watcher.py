@@ -150,7 +150,7 @@ class StoreWatcher:
         place = observation.place(recording)
         whole = next((r for r in found if observation.place(r) == place), recording)
         parts = tuple(reached(part, look.missing, self.storage) for part in whole.parts)
-        whole, read = self._read_all(replace(whole, parts=parts))
+        whole, read = self._read_all(whole.with_parts(parts))
         return observation.look(whole, read, observation.own_objects(whole, Folders()))
 
     def _read_all(self, recording: Recording) -> tuple[Recording, dict[str, Playlist]]:
@@ -270,7 +270,7 @@ def _as_read(recording: Recording, read: Mapping[str, StoredObject]) -> Recordin
         )
         for part in recording.parts
     )
-    return replace(recording, parts=parts)
+    return recording.with_parts(parts)
 
 
 def _is_news(look: Sighting) -> bool:

@@ -15,6 +15,7 @@ from pipeline.media.slots.segments import (
 )
 from pipeline.media.timeline.decoding import first_wait
 from pipeline.media.timeline.edges import stream_gaps as absence
+from pipeline.media.timeline.edges.absences import absent
 from pipeline.media.timeline.edges.gaps import examine_gap
 from pipeline.media.timeline.edges.pace import decoded_end, pace
 from pipeline.media.timeline.edges.part import Edge, PartEdges
@@ -66,9 +67,11 @@ def _edge(part: PartEdges, before: Placed, segment: Placed) -> None:
     if adjacent:
         for pid in shared:
             _examine_counters(part, edge, pid)
+    away = {lane.pid for lane in part.lanes if lane.pauses and absent(part, edge, lane)}
     for lane in part.lanes:
-        if lane.pid in edge.gaps.keys() - here.torn - part.of(before).joined:
+        if lane.pid in edge.gaps.keys() - here.torn - away - part.of(before).joined:
             examine_gap(part, edge, lane)
+    part.of(before).whole.update(away & before.stamps.keys())
     _end_torn(part, before, here.torn, adjacent=adjacent)
     if adjacent:
         _end_here(part, before, before.stamps.keys() - shared)

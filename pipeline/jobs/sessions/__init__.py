@@ -1,0 +1,1 @@
+"""Sessions of individual mode: one file of each user, and what became of all of them."""

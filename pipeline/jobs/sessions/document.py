@@ -1,0 +1,49 @@
+"""``<sid>_<cname>.session.json``: who took part, when, and which file is whose."""
+
+import json
+from typing import Any
+
+from msgspec import to_builtins
+
+from pipeline.model import Piece, Report
+
+SCHEMA = 1  # of the documents this version writes
+
+
+def written(session: Report) -> bytes:
+    """The document, the same for the same report."""
+    made = {
+        "schema": SCHEMA,
+        "session": session.recording,
+        "verdict": session.verdict.value,
+        "started": session.started,
+        "duration": session.duration,
+        "users": [_user(user) for user in session.users],
+    }
+    text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _user(user: Report) -> dict[str, Any]:
+    return {
+        "uid": user.uid,
+        "recording": user.recording,
+        "verdict": user.verdict.value,
+        "files": [_name(output) for output in _outputs(user)],
+        "started": user.started,
+        "duration": user.duration,
+        "lost_seconds": dict(user.lost_seconds),
+        "tracks": [to_builtins(track) for track in user.tracks],
+        "absences": [to_builtins(absence) for absence in user.absences],
+        "holes": [to_builtins(hole) for hole in user.holes],
+    }
+
+
+def _outputs(user: Report) -> list[str]:
+    pieces: tuple[Piece, ...] = user.pieces
+    every = [piece.output for piece in pieces] if pieces else [user.output]
+    return [output for output in every if output]
+
+
+def _name(output: str) -> str:
+    return output.rpartition("/")[2]

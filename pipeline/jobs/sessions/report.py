@@ -1,0 +1,67 @@
+"""What became of a session: the reports of its users as one."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from pipeline.media.findings import bounded
+from pipeline.media.loss import account
+from pipeline.model import Piece, Recording, Report, Verdict
+
+WORST = (Verdict.PENDING, Verdict.REJECTED, Verdict.DEGRADED, Verdict.REPAIRED, Verdict.OK)
+
+
+def of_user(session: Recording, uid: str, report: Report) -> Report:
+    """The report of a user, as one of a session."""
+    return replace(report, session=session.id, uid=uid)
+
+
+def of_session(session: Recording, users: Sequence[Report]) -> Report:
+    """Worst verdict, every finding, the sum of what was lost, all files."""
+    begins = [user.started for user in users if user.started]
+    started = min(begins, default=None)
+    pieces = [piece for user in users for piece in _pieces(user, started)]
+    first = next((user for user in users if user.output), None)
+    accounts = [user.account for user in users if user.account]
+    lost = {
+        kind: round(sum(user.lost_seconds.get(kind, 0.0) for user in users), 3)
+        for kind in ("video", "audio")
+    }
+    return Report(
+        session.id,
+        session.source,
+        next((v for v in WORST if any(user.verdict is v for user in users)), Verdict.REJECTED),
+        bounded(finding for user in users for finding in user.findings),
+        output=first.output if first else None,
+        duration=round(max((p.begin + p.duration for p in pieces), default=0.0), 6),
+        lost_seconds=lost,
+        size=first.size if first else None,
+        sha256=first.sha256 if first else None,
+        tracks=first.tracks if first else (),
+        proof=first.proof if first else None,
+        started=started,
+        reencoded=tuple(one for user in users for one in user.reencoded),
+        account=account.together(accounts) if accounts else None,
+        pieces=tuple(pieces),
+        users=tuple(users),
+    )
+
+
+def _pieces(user: Report, started: str | None) -> list[Piece]:
+    """The files of a user, from the beginning of the session on."""
+    wait = _seconds(started, user.started)
+    if user.pieces:
+        return [replace(piece, begin=round(piece.begin + wait, 6)) for piece in user.pieces]
+    if user.verdict is Verdict.REJECTED:
+        return []
+    proven = (user.output, user.size, user.sha256, user.tracks, user.proof)
+    return [Piece(wait, user.duration, *proven)]
+
+
+def _seconds(begin: str | None, later: str | None) -> float:
+    """From one time of day to another, as ISO 8601 writes them."""
+    if begin is None or later is None:
+        return 0.0
+    apart = datetime.fromisoformat(later) - datetime.fromisoformat(begin)
+    return round(apart.total_seconds(), 3)

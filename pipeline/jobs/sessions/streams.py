@@ -1,0 +1,56 @@
+"""Which streams of a session are meant, and whose they are."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from pipeline.agora import names
+from pipeline.choices import Format
+from pipeline.errors import UsageError
+from pipeline.jobs.options import Options
+from pipeline.model import Recording
+
+PICTURED = (Format.MP4, Format.TS)  # formats with pictures
+
+
+def stream_of(recording: Recording) -> names.UserStream:
+    """Whose stream it is, and of what."""
+    found = names.parse_stream(recording.cname or "")
+    assert found is not None
+    return found
+
+
+def chosen(recording: Recording, options: Options) -> Recording:
+    """The session with the streams alone that are asked for; UsageError if there is none.  Anything
+    else is as it was.
+    """
+    if not recording.streams:
+        return recording
+    streams = [s for s in recording.streams if _is_meant(s, options)]
+    if not streams:
+        said = f"{recording.source}: no stream of it is asked for"
+        raise UsageError(f"{said}; it has {', '.join(_told(recording.streams))}")
+    parts = tuple(part for stream in streams for part in stream.parts)
+    return replace(recording, parts=parts, streams=tuple(streams))
+
+
+def _is_meant(recording: Recording, options: Options) -> bool:
+    return options.format in PICTURED or stream_of(recording).kind != "video"
+
+
+def _told(streams: Sequence[Recording]) -> list[str]:
+    return [f"{s.kind or names.INDEX} of {s.uid}" for s in map(stream_of, streams)]
+
+
+def is_index(stream: Recording, streams: Sequence[Recording]) -> bool:
+    """A playlist over both streams of a user, which are there: it says nothing they do not."""
+    return names.is_index(stream.cname or "", [one.cname or "" for one in streams])
+
+
+def by_user(recording: Recording) -> dict[str, list[int]]:
+    """The places of each user's streams in the session, by uid."""
+    found: dict[str, list[int]] = {}
+    for place, stream in enumerate(recording.streams):
+        if not is_index(stream, recording.streams):
+            found.setdefault(stream_of(stream).uid, []).append(place)
+    return found

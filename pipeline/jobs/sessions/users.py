@@ -1,0 +1,115 @@
+"""What is made of each user: all of one on one clock, or each stream by itself."""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pipeline.agora import names
+from pipeline.choices import Absent, Format, OnChange, OnLoss, Users
+from pipeline.errors import UsageError
+from pipeline.jobs.evidence import Evidence
+from pipeline.jobs.options import Options
+from pipeline.jobs.output.files import Share, shares
+from pipeline.jobs.planning import Intake, planned
+from pipeline.jobs.sessions.streams import by_user
+from pipeline.jobs.verdict import rejected
+from pipeline.media.timeline.plan import Plan
+from pipeline.media.timeline.side_by_side import all_absent, on_one_clock, side_by_side, without
+from pipeline.model import Finding, Inventory, Recording, Report, Severity
+from pipeline.muxing.locate import Ffmpeg
+
+REFUSED = "--on-change split: the streams of a user become one file; give --users separate as well"
+
+
+class User(Struct, frozen=True, eq=False):
+    """One file of a session, or several if its format changes."""
+
+    recording: Recording  # called like the file
+    uid: str
+    options: Options  # as they are for it
+    shares: tuple[Share, ...] = ()
+    refused: Report | None = None  # nothing can be made of it
+
+
+def users(intake: Intake, ffmpeg: Ffmpeg | None = None) -> Iterator[User]:
+    """All that becomes a file of its own, planned one after the other.  UsageError for choices that
+    contradict each other.
+    """
+    session, apart = intake.recording, intake.options.users is Users.SEPARATE
+    if intake.options.on_change is OnChange.SPLIT and not apart:
+        raise UsageError(REFUSED)
+    for uid, places in by_user(session).items():
+        for some in [[place] for place in places] if apart else [places]:
+            streams = [session.streams[n] for n in some]
+            recording = streams[0] if apart else _of_user(session, streams, uid)
+            held = [intake.inventory.streams[n] for n in some]
+            yield _user(intake, recording, held, uid=uid, ffmpeg=ffmpeg)
+
+
+def _of_user(session: Recording, streams: Sequence[Recording], uid: str) -> Recording:
+    cname = names.user_cname(session.cname or "", uid)
+    parts = tuple(part for stream in streams for part in stream.parts)
+    id = names.stem(session.sid or "", cname)
+    return Recording(id, streams[0].source, parts, session.sid, cname)
+
+
+def _user(
+    intake: Intake,
+    recording: Recording,
+    held: Sequence[Inventory],
+    *,
+    uid: str,
+    ffmpeg: Ffmpeg | None,
+) -> User:
+    options = intake.options
+    said = [finding for one in held for finding in one.findings]
+    if any(finding.severity is Severity.FATAL for finding in said):  # no segment of it is opened
+        return User(recording, uid, options, refused=rejected(recording, said))
+    if len(held) > 1 and options.on_loss is OnLoss.CLOSE:  # the other stream goes on meanwhile
+        options = replace(options, on_loss=OnLoss.HOLD)
+    walk = replace(intake, options=options)
+    found = [planned(replace(walk, inventory=i), ffmpeg=ffmpeg, pauses=True) for i in held]
+    evidence = together(found, options)
+    if evidence.rejected:
+        said = [*evidence.findings, *evidence.plan.findings]
+        return User(recording, uid, options, refused=rejected(recording, said))
+    if options.format is Format.MP4 and all(x.codec.kind == "audio" for x in evidence.plan.lanes):
+        options = replace(options, format=Format.M4A)
+    apart = options.users is Users.SEPARATE
+    parts = [*shares(evidence, options)] if apart else [Share(evidence)]
+    return User(recording, uid, options, tuple(parts))
+
+
+def together(found: Sequence[Evidence], options: Options) -> Evidence:
+    """The streams of one user as one; a stream of which nothing is left is lost."""
+    left = [one for one in found if one.plan.placed]
+    gone = [one for one in found if not one.plan.placed]
+    fetched = tuple(segment for one in found for segment in one.fetched)
+    if not left or any(map(_unsafe, found)):
+        said = tuple(f for one in found for f in _told(one))
+        return Evidence(Plan(), said, fetched)
+    plans = on_one_clock([one.plan for one in left])
+    spans = all_absent(plans) if options.absent is Absent.CLOSE else []
+    plans = [without(plan, spans) for plan in plans]
+    streams = tuple(replace(one, plan=plan) for one, plan in zip(left, plans, strict=True))
+    if options.users is Users.SEPARATE:
+        return streams[0]
+    return Evidence(
+        side_by_side(plans, [len(one.segments) for one in streams]),
+        tuple(f for one in (*streams, *gone) for f in _told(one)),
+        fetched,
+        tuple(segment for one in streams for segment in one.segments),
+        tuple(again for one in streams for again in one.reencoded),
+        streams=streams,
+        gone=tuple(gone),
+        closed=tuple(spans),
+    )
+
+
+def _unsafe(one: Evidence) -> bool:
+    return any(finding.severity is Severity.FATAL for finding in _told(one))
+
+
+def _told(one: Evidence) -> tuple[Finding, ...]:
+    return (*one.findings, *one.plan.findings)

@@ -1,0 +1,81 @@
+"""A session of individual mode from the command line: converted, archived and cleaned up as one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("ffmpeg")
+
+SESSION = ("--users", "2", "--act", "1002:mute@3", "--duration", "8s", "--segments", "4s")
+
+
+@pytest.fixture
+def session(recpipe, clean):
+    """What it is called; it lies in ``src``."""
+    made = recpipe("simulate", "recording", "-o", "src", "--size", "160x96", *SESSION, "--json")
+    assert made.code == 0, made.err
+    Path("src/truth.json").unlink()
+    return made.lines[0]["recording"]
+
+
+def test_one_line_for_each_file(recpipe, session):
+    ended = recpipe("convert", "src", "-o", "out", "--json")
+    assert ended.code == 0, ended.err
+    one, two = ended.lines
+    assert [(line["session"], line["uid"], line["recording"]) for line in (one, two)] == [
+        (session, uid, f"{session}__uid_s_{uid}") for uid in ("1001", "1002")
+    ]
+    assert one["output"].endswith(f"out/{session}__uid_s_1001.mp4")
+    assert one["receipt"] == two["receipt"]
+    assert (one["absences"], [a["kind"] for a in two["absences"]]) == ([], ["audio"])
+    again = recpipe("convert", "src", "-o", "out", "--json")
+    assert [line["made"] for line in again.lines] == [False, False]
+
+
+def test_people_read_of_every_user(recpipe, session):
+    ended = recpipe("convert", "src", "-o", "out")
+    assert f"{session}__uid_s_1002\n" in ended.out
+    assert "  away    audio muted " in ended.out
+    assert "  session 2 files of 2 users\n" in ended.out
+
+
+def test_streams_by_themselves(recpipe, session):
+    ended = recpipe("convert", "src", "-o", "out", "--users", "separate", "--json")
+    assert [line["recording"].removeprefix(session) for line in ended.lines] == [
+        f"__uid_s_{uid}__uid_e_{kind}" for uid in ("1001", "1002") for kind in ("video", "audio")
+    ]
+
+
+def test_it_goes_into_one_bag_and_all_of_it_may_go_then(recpipe, session):
+    recpipe("convert", "src", "-o", "out")
+    assert recpipe("archive", "ingest", "out", "--to", "vault").code == 0
+    assert recpipe("archive", "verify", "vault").code == 0
+    access = Path("vault") / session / "data" / "access"
+    assert sorted(path.name.removeprefix(session) for path in access.iterdir()) == [
+        ".session.json",
+        "__uid_s_1001.mp4",
+        "__uid_s_1002.mp4",
+    ]
+    rules = ("--older-than", "0s", "-o", "plan.json")
+    planned = recpipe("clean", "plan", "src", "--to", "out", *rules)
+    assert planned.code == 0, planned.err
+    (one,) = json.loads(Path("plan.json").read_text())["recordings"]
+    assert {found["key"] for found in one["objects"]} == {p.name for p in Path("src").iterdir()}
+
+
+def test_nothing_of_it_may_go_while_a_slice_is_in_no_file(recpipe, session):
+    recpipe("convert", "src", "-o", "out", "--format", "m4a")
+    rules = ("--older-than", "0s", "-o", "plan.json")
+    recpipe("clean", "plan", "src", "--to", "out", *rules)
+    made = Path("plan.json")
+    assert not made.exists() or json.loads(made.read_text())["recordings"] == []
+
+
+def test_a_dry_run_names_the_session_file(recpipe, session):
+    (line,) = recpipe("convert", "src", "-o", "out", "--dry-run", "--json").lines
+    assert line["output"].endswith(f"out/{session}.session.json")
+    assert (line["verdict"], line["exists"]) == (None, False)
+    recpipe("convert", "src", "-o", "out")
+    (line,) = recpipe("convert", "src", "-o", "out", "--dry-run", "--json").lines
+    assert line["exists"] is True

@@ -1,0 +1,44 @@
+"""Sessions as they come, with and without faults: who is absent has lost nothing, what is lost is
+no absence, and ``check`` says what ``convert`` says.
+"""
+
+import os
+import random
+
+import pytest
+from msgspec.structs import replace
+
+from pipeline.jobs.options import Options
+from pipeline.simulator.faults.catalogue import parse
+from pipeline.simulator.session.chance import drawn
+from pipeline.simulator.session.session import SessionOrder, TrackFault
+from tests.jobs.sessions import played
+
+ROUNDS = int(os.environ.get("RECPIPE_SESSION_ROUNDS", "6"))
+FAULTS = ("missing_file:0", "missing_file:1", "missing_file:2", "trunc_at_pes:1")
+
+
+def order(seed: int) -> SessionOrder:
+    """A session of two or three; in every other one something of a stream is lost.  Nobody comes by
+    the web: what the simulator sends of them repeats itself to the byte.
+    """
+    dice = random.Random(seed)
+    made = drawn(seed, dice.randint(2, 3), played.LOOK, duration=50, slice=dice.choice([4, 5, 15]))
+    members = tuple(replace(member, web=None) for member in made.members)
+    made = replace(made, members=members)
+    if seed % 2:
+        users = [member.uid for member in members if member.screen_of is None]
+        hurt = dice.choice(users), dice.choice(["audio", "video"]), parse(dice.choice(FAULTS))
+        made = replace(made, faults=(TrackFault(*hurt),))
+    return made
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_absences_and_losses_are_told_apart(seed, folder, out, ffmpeg, tmp_path):
+    made = played.put(order(seed), folder, ffmpeg)
+    report = played.convert(folder, out, ffmpeg)
+    assert played.wrong(made.as_json(), report) == []
+    checked = played.check(folder, Options(spool=tmp_path / "spool"))
+    assert [(u.uid, u.verdict, u.absences) for u in checked.users] == [
+        (u.uid, u.verdict, u.absences) for u in report.users
+    ]
