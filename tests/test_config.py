@@ -224,9 +224,7 @@ def test_a_named_file_has_to_be_there():
     ("text", "why"),
     [
         pytest.param("ouput = 'x'", "unknown key 'ouput'; did you mean output", id="a slip"),
-        pytest.param(
-            "zzz = 1", "unknown key 'zzz'; known are absent", id="nothing near"
-        ),
+        pytest.param("zzz = 1", "unknown key 'zzz'; known are absent", id="nothing near"),
         pytest.param("[convert]\njobs = 1", "unknown key 'convert'", id="a table"),
         pytest.param("jobs = '4'", "jobs = '4', expected a whole number", id="text for a number"),
         pytest.param("jobs = true", "expected a whole number", id="truth for a number"),

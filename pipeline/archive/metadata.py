@@ -25,8 +25,8 @@ def describe(making: Making, beside: Sequence[StoredObject], fetched: Fetched, n
     """
     staging, published = making.staging, making.published
     staging.write(receipt_path(published), published.text)
-    staging.write(f"{METADATA}recording.json", _recording(published, beside))
-    staging.write(f"{METADATA}ffmpeg.log", _log(published))
+    staging.write(f"{METADATA}recording.json", recording(published, [one.key for one in beside]))
+    staging.write(f"{METADATA}ffmpeg.log", log(published))
     kept = _kept(making)
     access = tuple(ACCESS + one.name for one in published.outputs)
     digests = dict(staging.files) | {one.path: read for one, read in fetched}
@@ -53,15 +53,17 @@ def _kept(making: Making) -> dict[str, str]:
     }
 
 
-def _log(published: Published) -> bytes:
+def log(published: Published) -> bytes:
+    """``ffmpeg.log``: its version, what it was asked, and what it said."""
     muxer = published.receipt.get("muxer")
-    log = muxer if isinstance(muxer, Mapping) else {}
-    lines = [f"{log.get('version')}\n", " ".join(map(str, log.get("command", ()))) + "\n"]
-    lines += [f"{line}\n" for line in log.get("messages", ())]
+    told = muxer if isinstance(muxer, Mapping) else {}
+    lines = [f"{told.get('version')}\n", " ".join(map(str, told.get("command", ()))) + "\n"]
+    lines += [f"{line}\n" for line in told.get("messages", ())]
     return "".join(lines).encode("utf-8", "backslashreplace")
 
 
-def _recording(published: Published, beside: Sequence[StoredObject]) -> bytes:
+def recording(published: Published, beside: Sequence[str]) -> bytes:
+    """``recording.json``; ``beside`` are the keys of Agora's own MP4s."""
     agora = published.agora
     told = {
         "recording": published.id,
@@ -73,7 +75,7 @@ def _recording(published: Published, beside: Sequence[StoredObject]) -> bytes:
         "settings": published.receipt["settings"],
         "inputs": [to_builtins(one) for one in published.inputs],
         "missing": list(published.missing),
-        "agora_mp4": [one.key for one in beside],
+        "agora_mp4": list(beside),
     }
     return (json.dumps(told, indent=1) + "\n").encode()
 

@@ -1,6 +1,6 @@
 """PREMIS 3.0 (Library of Congress) as XML: objects, events and agents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
@@ -65,6 +65,95 @@ def document(files: Sequence[File], events: Sequence[Event]) -> bytes:
     return text + b"\n"
 
 
+def without(
+    text: bytes,
+    gone: Callable[[str], bool],
+    *,
+    digests: Mapping[str, Digests],
+    events: Sequence[Event] = (),
+    deletion: Event | None = None,
+) -> bytes:
+    """A document without the files whose path or name is ``gone``, and without words that are.
+
+    ``digests`` are those of files that were written anew, by path; ``events`` stand for those of
+    the same type; ``deletion`` is added unless it is there.  Raises ``ValueError`` for other bytes.
+    """
+    ET.register_namespace("premis", NAMESPACE)
+    try:
+        root = ET.fromstring(text)
+    except ET.ParseError as error:
+        raise ValueError(f"no XML: {error}") from error
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag in _NAMING and any(gone(one.text or "") for one in _identifying(child)):
+                parent.remove(child)
+    for entry in root.iter(_name("object")):
+        _digested(entry, digests)
+    told = {event.type: event for event in events}
+    for entry in root.iter(_name("event")):
+        _told_again(entry, told.get(entry.findtext(_name("eventType")) or ""))
+    if deletion is not None:
+        _append(root, deletion)
+    for one in root.iter():
+        if gone(one.text or ""):
+            one.text = "erased"
+    ET.indent(root)
+    written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written + b"\n"
+
+
+def _identifying(entry: ET.Element) -> Iterator[ET.Element]:
+    """What names the file that an object is, or a link leads to."""
+    for name in ("objectIdentifier", "relatedObjectIdentifier", "linkingObjectIdentifier"):
+        for found in entry.iter(_name(name)):
+            if entry.tag != _name("object") or name == "objectIdentifier":
+                yield from found.iter(_name(f"{name}Value"))
+
+
+def _digested(entry: ET.Element, digests: Mapping[str, Digests]) -> None:
+    made = digests.get(entry.findtext(f".//{_name('objectIdentifierValue')}") or "")
+    about = entry.find(_name("objectCharacteristics"))
+    if made is None or about is None:
+        return
+    for fixity in about.iter(_name("fixity")):
+        known_as = fixity.findtext(_name("messageDigestAlgorithm"))
+        for algorithm, name in _ALGORITHMS.items():
+            if name == known_as:
+                _replace(fixity, "messageDigest", made.of(algorithm))
+    _replace(about, "size", str(made.size))
+
+
+def _told_again(entry: ET.Element, event: Event | None) -> None:
+    if event is None:
+        return
+    _replace(entry, "eventDateTime", moment(event.when))
+    for outcome in entry.findall(_name("eventOutcomeInformation")):
+        outcome.clear()
+        _outcome(outcome, event)
+
+
+def _replace(parent: ET.Element, name: str, text: str) -> None:
+    found = parent.find(_name(name))
+    if found is not None:
+        found.text = printable(text)
+
+
+def _append(root: ET.Element, event: Event) -> None:
+    """Add an event behind the others, with its agents."""
+    said = [one.text for one in root.iter(_name("eventDetail"))]
+    if event.detail in said:
+        return
+    agents = [one for one in root if one.tag == _name("agent")]
+    known = {one.findtext(f".//{_name('agentIdentifierValue')}") for one in agents}
+    for one in agents:
+        root.remove(one)
+    _event(root, event, len(root.findall(_name("event"))) + 1)
+    root.extend(agents)
+    for agent in event.agents:
+        if _id(agent) not in known:
+            _agent(root, agent)
+
+
 def _file(root: ET.Element, file: File) -> None:
     entry = ET.SubElement(root, _name("object"), {f"{{{_XSI}}}type": "premis:file"})
     _identifier(entry, "object", "path", file.path)
@@ -98,15 +187,18 @@ def _event(root: ET.Element, event: Event, number: int) -> None:
     if event.detail:
         detail = ET.SubElement(entry, _name("eventDetailInformation"))
         _say(detail, "eventDetail", event.detail)
-    outcome = ET.SubElement(entry, _name("eventOutcomeInformation"))
-    _say(outcome, "eventOutcome", event.outcome)
-    if event.note:
-        told = ET.SubElement(outcome, _name("eventOutcomeDetail"))
-        _say(told, "eventOutcomeDetailNote", event.note)
+    _outcome(ET.SubElement(entry, _name("eventOutcomeInformation")), event)
     for agent in event.agents:
         _identifier(entry, "linkingAgent", "local", _id(agent))
     for path in event.files:
         _identifier(entry, "linkingObject", "path", path)
+
+
+def _outcome(outcome: ET.Element, event: Event) -> None:
+    _say(outcome, "eventOutcome", event.outcome)
+    if event.note:
+        told = ET.SubElement(outcome, _name("eventOutcomeDetail"))
+        _say(told, "eventOutcomeDetailNote", event.note)
 
 
 def _agent(root: ET.Element, agent: Agent) -> None:
@@ -134,6 +226,9 @@ def _say(parent: ET.Element, name: str, text: str) -> None:
 
 def _name(name: str) -> str:
     return f"{{{NAMESPACE}}}{name}"
+
+
+_NAMING = {*map(_name, ("object", "relationship", "linkingObjectIdentifier"))}
 
 
 FORMATS: Mapping[str, str] = {

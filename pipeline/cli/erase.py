@@ -16,6 +16,7 @@ from pipeline.cli.quantities import DURATION
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
+    from pipeline.ledger.erasing import ErasableRecording
     from pipeline.retention.erasure.apply import Places
     from pipeline.retention.erasure.document import Erasure
     from pipeline.retention.erasure.subject import Subject
@@ -43,15 +44,16 @@ def erase(sources: tuple[str, ...], **chosen: Any) -> int:
     the archives, the spool and the ledger, versions of deleted objects included.
 
     Nothing is deleted until recpipe clean apply is given the plan; that deletes for good.  What is
-    held stays.  Recordings of several users together that hold the user are listed, and stay.
+    held stays.  Of a session the other users stay, and nothing says any more that the user was in
+    it.  Recordings of several users in one file that hold the user are listed, and stay.
 
     \b
     Examples:
       recpipe clean erase s3://calls/ --to s3://mp4/ --archive s3://vault/ --uid 527841 --everywhere
       recpipe clean erase recordings/ --to out/ --older-than 365d --everywhere
     """
-    from pipeline.retention.erasure import traces
     from pipeline.retention.erasure.document import ErasureRequest, write
+    from pipeline.retention.erasure.mentions import find
 
     if not chosen["everywhere"]:
         said = "erase looks in all places at once, trash, spool and ledger included"
@@ -61,7 +63,7 @@ def erase(sources: tuple[str, ...], **chosen: Any) -> int:
         asked = ErasureRequest(_reason(chosen), _stores(sources, chosen), ledger is not None)
         places = _places(asked.stores, ledger, chosen)
         subject = _subject(chosen, places, now)
-        found = traces.find(places.stores, subject)
+        found = find(places.stores, subject)
         _look_further(found, subject, places)
         write(Path(chosen["output"]), asked, subject, found, now=now)
         _say_found(found, subject, places, chosen)
@@ -165,10 +167,17 @@ def _look_further(found: "Traces", subject: "Subject", places: "Places") -> None
 
     found.held |= acts.held(places, subject, found)
     urls = [storage.url().rstrip("/") + "/" for storage in places.stores.values()]
-    for entry in acts.entries(places.ledger, subject):
+    for entry in _known(subject, places):
         for url in (entry.store, entry.destination):
             if not any(f"{url.rstrip('/')}/".startswith(one) for one in urls):
                 found.elsewhere.add(url)
+
+
+def _known(subject: "Subject", places: "Places") -> "list[ErasableRecording]":
+    """What the ledger knows of the subject, also in sessions of others."""
+    from pipeline.retention.erasure import apply as acts
+
+    return [*acts.entries(places.ledger, subject), *acts.sharing(places.ledger, subject)]
 
 
 def _say_found(
@@ -176,8 +185,10 @@ def _say_found(
 ) -> None:
     free = [one for one in found.objects if one.sid not in found.held]
     urls = [places.stores[one.store].url(one.key) for one in free]
+    shared = [places.stores[one.store].url(one.key) for one in _shared(found)]
     if chosen["json"]:
-        for action, names in (("erase", urls), ("mixed", found.mixed), ("named", found.named)):
+        named = {"erase": urls, "rewrite": shared, "mixed": found.mixed, "named": found.named}
+        for action, names in named.items():
             for name in sorted(names):
                 output.say_json({"action": action, "where": name})
         for sid, why in sorted(found.held.items()):
@@ -188,9 +199,16 @@ def _say_found(
 
         for url in urls:
             output.say_listing(printable(f"erase  {url}"))
-        known = len(acts.entries(places.ledger, subject))
-        lines = _summary(found, free, known, len(acts.spooled(subject, places, free)))
-        output.say("\n".join(map(printable, [*lines, *_advice(found, known, chosen)])))
+        known = len(_known(subject, places))
+        lines = [*_summary(found, free, known, len(acts.spooled(subject, places, free)))]
+        lines += [f"  the user is taken out of {url}" for url in shared]
+        lines += [*_stays(found), *_advice(found, known, chosen)]
+        output.say("\n".join(map(printable, lines)))
+
+
+def _shared(found: "Traces") -> "list[Trace]":
+    """Sessions and bags that stay without the user."""
+    return [one for one in (*found.sessions, *found.bags) if one.sid not in found.held]
 
 
 def _summary(found: "Traces", free: "list[Trace]", known: int, spool: int) -> "Iterator[str]":
@@ -199,6 +217,9 @@ def _summary(found: "Traces", free: "list[Trace]", known: int, spool: int) -> "I
     sids, size = {one.sid for one in free}, in_bytes(sum(one.size for one in free))
     yield f"{len(sids)} recordings, {len(free)} objects, {size} are to be erased"
     yield f"  {known} entries of the ledger, {spool} folders of the spool"
+
+
+def _stays(found: "Traces") -> "Iterator[str]":
     for sid, why in sorted(found.held.items()):
         yield f"  held, and stays: {sid} ({why})"
     for name in sorted(found.mixed):

@@ -1,14 +1,16 @@
 """Recordings that are to be erased: what the ledger knows of them, and how it forgets them."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
 
 from pipeline.agora import webhook
 from pipeline.agora.webhook import SliceStarted, StreamChanged
+from pipeline.ledger.claims import PublishedVersion, keep
 from pipeline.ledger.database.engine import ledger_errors
 from pipeline.ledger.database.tables import (
     artifacts,
@@ -22,6 +24,10 @@ from pipeline.ledger.database.tables import (
     stores,
 )
 from pipeline.ledger.ledger import Ledger, in_chunks
+from pipeline.ledger.states import State
+from pipeline.model import Verdict
+
+_USER = "uid_s"  # in every name of something of one user
 
 
 class ErasableRecording(Struct, frozen=True):
@@ -45,17 +51,46 @@ def entries(ledger: Ledger, chosen: Callable[[ErasableRecording], bool]) -> list
         return [entry for entry in found if chosen(entry)]
 
 
-def erase(ledger: Ledger, ids: Sequence[int], mentioned: Callable[[str], bool]) -> None:
-    """Forget these recordings with their history, and every entry whose text ``mentioned`` selects.
+def sharing(ledger: Ledger, mentioned: Callable[[str], bool]) -> list[ErasableRecording]:
+    """The recordings of others as well: one of their playlists or inputs is ``mentioned``."""
+    with ledger.reading() as connection:
+        ids = {
+            row.rec_id for _, rows in _of_users(connection) for row in rows if mentioned(row.text)
+        }
+    return entries(ledger, lambda entry: entry.id in ids)
+
+
+def _of_users(connection: sa.Connection) -> Iterator[tuple[sa.Column[str], Sequence[Any]]]:
+    """Rows that name something of one user: the recording, and the name as ``text``."""
+    for column in (parts.c.key, sources.c.key, artifacts.c.uri):
+        told = sa.select(column.table.c.rec_id, column.label("text")).where(column.contains(_USER))
+        yield column, connection.execute(told).all()
+
+
+class LeftVersion(Struct, frozen=True):
+    """A version of a recording that others are in as well, as its receipt has it now."""
+
+    made: PublishedVersion
+    why: str  # a person should look at it, if one should
+
+
+def erase(
+    ledger: Ledger,
+    ids: Sequence[int],
+    mentioned: Callable[[str], bool],
+    left: Sequence[LeftVersion] = (),
+) -> None:
+    """Forget these recordings with their history, and every entry whose text ``mentioned`` selects;
+    what is ``left`` of other recordings is kept instead of what was known of them.
 
     Nothing of it is left in a SQLite file either: free pages and log are rewritten.  Safe to
     repeat.
     """
     with ledger.writing() as connection:
-        for some in in_chunks(list(ids)):
-            for table in (events, parts, sources, attempts, artifacts):
-                connection.execute(sa.delete(table).where(table.c.rec_id.in_(some)))
-            connection.execute(sa.delete(recordings).where(recordings.c.id.in_(some)))
+        _recordings(connection, list(ids))
+        for one in left:
+            _keep(ledger, connection, one)
+        _shared(connection, mentioned)
         _events(connection, mentioned)
         _notices(connection, mentioned)
         for bag in {row.bag for row in connection.execute(sa.select(checks.c.bag))}:
@@ -66,6 +101,59 @@ def erase(ledger: Ledger, ids: Sequence[int], mentioned: Callable[[str], bool]) 
                 changed = sa.update(stores).where(stores.c.floor == floor)
                 connection.execute(changed.values(floor="", swept=None))
     _compact(ledger)
+
+
+def _recordings(connection: sa.Connection, ids: list[int]) -> None:
+    for some in in_chunks(ids):
+        for table in (events, parts, sources, attempts, artifacts):
+            connection.execute(sa.delete(table).where(table.c.rec_id.in_(some)))
+        connection.execute(sa.delete(recordings).where(recordings.c.id.in_(some)))
+
+
+def _keep(ledger: Ledger, connection: sa.Connection, left: LeftVersion) -> None:
+    """One version as it is now, of the same time and attempt."""
+    made = left.made
+    receipt = (artifacts.c.uri == made.receipt, artifacts.c.version == made.version)
+    columns = (artifacts.c.rec_id, artifacts.c.token, artifacts.c.at)
+    row = connection.execute(sa.select(*columns).where(*receipt)).first()
+    if row is None:
+        return
+    for table in (artifacts, sources):
+        old = (table.c.rec_id == row.rec_id, table.c.version == made.version)
+        connection.execute(sa.delete(table).where(*old))
+    keep(ledger, connection, row.rec_id, made, token=row.token)
+    now_there = (artifacts.c.rec_id == row.rec_id, artifacts.c.version == made.version)
+    connection.execute(sa.update(artifacts).where(*now_there).values(at=row.at))
+    newest = (recordings.c.id == row.rec_id, recordings.c.version == made.version)
+    done = (*newest, recordings.c.state == State.PUBLISHED)
+    why = left.why if made.verdict is Verdict.DEGRADED else made.verdict.value
+    told = {"verdict": made.verdict.value, "why": why}
+    connection.execute(sa.update(recordings).where(*done).values(**told))
+
+
+def _shared(connection: sa.Connection, mentioned: Callable[[str], bool]) -> None:
+    """What recordings of others hold of it; one of which nothing else is known goes."""
+    touched = set()
+    for column, rows in _of_users(connection):
+        table = column.table
+        for row in (row for row in rows if mentioned(row.text)):
+            own = (table.c.rec_id == row.rec_id, column == row.text)
+            connection.execute(sa.delete(table).where(*own))
+            touched.add(row.rec_id)
+    known = {
+        row.rec_id
+        for table in (parts, sources)
+        for row in connection.execute(sa.select(table.c.rec_id).distinct())
+    }
+    _recordings(connection, sorted(touched - known))
+    for row in connection.execute(sa.select(attempts.c.id, attempts.c.error)).all():
+        if mentioned(row.error or ""):
+            own_error = sa.update(attempts).where(attempts.c.id == row.id)
+            connection.execute(own_error.values(error="erased"))
+    for row in connection.execute(sa.select(recordings.c.id, recordings.c.why)).all():
+        if mentioned(row.why):
+            own_why = sa.update(recordings).where(recordings.c.id == row.id)
+            connection.execute(own_why.values(why="erased"))
 
 
 def _events(connection: sa.Connection, mentioned: Callable[[str], bool]) -> None:

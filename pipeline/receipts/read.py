@@ -161,37 +161,48 @@ def read(storage: Storage, key: str) -> Published:
     if entry.size > LARGEST:
         raise ReceiptError(f"{storage.url(key)}: {entry.size} bytes, too long for a receipt")
     text = b"".join(storage.open(key, etag=entry.etag))
+    return parsed(text, key, where=storage.url(key), written=entry.modified)
+
+
+def parsed(text: bytes, key: str, *, where: str, written: float) -> Published:
+    """A receipt from its bytes; ``where`` names it in errors, ``written`` is when it was stored:
+    seconds since the epoch.  Raises ``ReceiptError``.
+    """
     try:
         made: Any = json.loads(text)
         if made["schema"] != SCHEMA:
-            raise ReceiptError(f"{storage.url(key)}: written by another version; convert again")
+            raise ReceiptError(f"{where}: written by another version; convert again")
         _refuse_other_shapes(made)
-        inputs = tuple(_input(one) for one in made["inputs"])
-        output = made["output"]
-        stem = key.removesuffix(RECEIPT)
-        format = Format(made["settings"]["format"])
-        result = stem if format is not Format.MP4 else f"{stem}.mp4"
-        return Published(
-            id=values.text(made["recording"]),
-            key=_pointed(result, made) if _belongs(result, key, format) else values.wrong(),
-            receipt_key=key,
-            receipt_sha256=hashlib.sha256(text).hexdigest(),
-            text=text,
-            receipt=made,
-            converted=values.moment(made.get("converted"), entry.modified),
-            size=values.size(output["size"]),
-            sha256=values.digest(output["sha256"]),
-            verdict=Verdict(made["verdict"]),
-            root=_root(values.text(made["source"]), inputs),
-            inputs=tuple(one for one in inputs if one.sha256 is not None),
-            missing=tuple(one.key for one in inputs if one.sha256 is None),
-            pieces=_users(result, made) if made.get("users") else _pieces(result, made),
-            besides=_besides(result, made),
-        )
+        return _published(text, key, made, written)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReceiptError(
-            f"{storage.url(key)}: not a receipt of this tool; convert the recording again"
+            f"{where}: not a receipt of this tool; convert the recording again"
         ) from error
+
+
+def _published(text: bytes, key: str, made: Any, written: float) -> Published:
+    inputs = tuple(_input(one) for one in made["inputs"])
+    output = made["output"]
+    stem = key.removesuffix(RECEIPT)
+    format = Format(made["settings"]["format"])
+    result = stem if format is not Format.MP4 else f"{stem}.mp4"
+    return Published(
+        id=values.text(made["recording"]),
+        key=_pointed(result, made) if _belongs(result, key, format) else values.wrong(),
+        receipt_key=key,
+        receipt_sha256=hashlib.sha256(text).hexdigest(),
+        text=text,
+        receipt=made,
+        converted=values.moment(made.get("converted"), written),
+        size=values.size(output["size"]),
+        sha256=values.digest(output["sha256"]),
+        verdict=Verdict(made["verdict"]),
+        root=_root(values.text(made["source"]), inputs),
+        inputs=tuple(one for one in inputs if one.sha256 is not None),
+        missing=tuple(one.key for one in inputs if one.sha256 is None),
+        pieces=_users(result, made) if made.get("users") else _pieces(result, made),
+        besides=_besides(result, made),
+    )
 
 
 def _pieces(result: str, made: Any) -> tuple[Output, ...]:

@@ -126,7 +126,7 @@ def publish(
 
     creating = destination.shared and plain and not replacing
     put = partial(_create_all if creating else _adopt_all, results, destination)
-    data = _receipt(receipt)
+    data = receipt_bytes(receipt)
     note = temporary.with_name(temporary.name.replace(".part", ".receipt.part"))
     try:
         note.write_bytes(data)  # before the file: there may be no room left
@@ -138,7 +138,7 @@ def publish(
     return stored[0]
 
 
-def _receipt(receipt: Mapping[str, Any]) -> bytes:
+def receipt_bytes(receipt: Mapping[str, Any]) -> bytes:
     """The receipt as JSON; a file name that is no UTF-8 is escaped so that reading restores it."""
     text = json.dumps(receipt, indent=1, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace")

@@ -37,9 +37,8 @@ def users(recpipe, composite, clean):
     return places, clean
 
 
-def here(clean) -> list[str]:
+def here(clean, token: str = f"__uid_s_{UID}") -> list[str]:
     """Where the user is named, in names of files and in their bytes."""
-    token = f"__uid_s_{UID}"
     return [
         str(path)
         for path in (*clean.rglob("*"), *clean.parent.joinpath("state").rglob("*"))
@@ -49,27 +48,56 @@ def here(clean) -> list[str]:
 
 def test_a_user_is_erased_everywhere(recpipe, users):
     places, clean = users
+    session = f"{SID}_weekly_meeting"
     before = snapshot(clean)
     planned = recpipe("clean", "erase", *places, "--uid", UID, "--everywhere")
     assert planned.code == 0, planned.err
     assert snapshot(clean).items() >= before.items()  # nothing was done
-    assert f"erase  {clean}/rec/{SID}_weekly_meeting__uid_s_{UID}__uid_e_video.m3u8" in planned.out
+    assert f"erase  {clean}/rec/{session}__uid_s_{UID}__uid_e_video.m3u8" in planned.out
     assert "1 recordings, " in planned.err
     assert "  1 entries of the ledger, " in planned.err
+    assert f"  the user is taken out of {clean}/out/{session}.receipt.json" in planned.err
+    bag = f"{clean}/vault/{session}/data/metadata/{session}.receipt.json"
+    assert f"  the user is taken out of {bag}" in planned.err
     mixed = f"holds the user among others, and stays: {'f' * 32}_weekly_meeting"
     assert mixed in planned.err
     assert "recpipe clean apply erase.json does, for good" in planned.err
     done = recpipe("clean", "apply", "erase.json", "--json", *places[-2:])
     assert (done.code, done.line["action"], done.line["problem"]) == (0, "erased", None)
-    assert here(clean) == []
+    assert here(clean) == here(clean, UID) == []
     assert not (clean / "erase.json").exists()
     after = snapshot(clean)
-    kept = {k: v for k, v in before.items() if UID not in k and "ledger.db" not in k}
-    assert {k: after[k] for k in kept} == kept
+    kept = {k: v for k, v in before.items() if UID not in k and session not in k}
+    kept |= {k: v for k, v in before.items() if "__uid_s_99" in k}
+    assert {k: after[k] for k in kept if "ledger.db" not in k} == {
+        k: v for k, v in kept.items() if "ledger.db" not in k
+    }
     assert recpipe("archive", "verify", places[4], *places[-2:]).code == 0
     again = recpipe("clean", "erase", *places, "--uid", UID, "--everywhere")
     assert "0 recordings, 0 objects" in again.err
     assert "clean apply" not in again.err
+
+
+def test_what_is_left_is_converted_archived_and_may_be_cleaned_up(recpipe, users):
+    """As if the user had never been in it."""
+    places, clean = users
+    assert recpipe("clean", "erase", *places, "--uid", UID, "--everywhere").code == 0
+    assert recpipe("clean", "apply", "erase.json", *places[-2:]).code == 0
+    source, out, vault, ledger = clean / "rec", clean / "out", clean / "vault", places[-2:]
+    lines = recpipe("convert", source, "-o", out, "--users", "merge", "--json").lines
+    (one,) = [line for line in lines if line["recording"].startswith(SID)]
+    assert (one["uid"], one["made"]) == ("99", False)
+    watched = ("watch", source, "--to", out, "--once", "--settle", "0s", "--json")
+    assert recpipe(*watched, *ledger).out == ""
+    ingested = recpipe("archive", "ingest", out, "--to", vault, "--json", *ledger).lines
+    assert {one["state"] for one in ingested} == {"present"}
+    rules = ("--older-than", "0s", "--require-archive", vault, "--max-fraction", "1")
+    planned = recpipe("clean", "plan", source, "--to", out, "-o", "plan.json", *rules, *ledger)
+    assert planned.code == 0, planned.err
+    objects = [
+        o for r in json.loads((clean / "plan.json").read_text())["recordings"] for o in r["objects"]
+    ]
+    assert {o["key"] for o in objects} == {path.name for path in source.iterdir()}
 
 
 def test_what_is_held_stays(recpipe, users):

@@ -63,8 +63,12 @@ def is_tag_manifest(path: str) -> bool:
 
 def manifest(files: Mapping[str, Digests], algorithm: str) -> bytes:
     """A manifest (RFC 8493 section 2.1.3), in the order of the paths."""
-    lines = [f"{files[path].of(algorithm)}  {escaped(path)}\n" for path in sorted(files)]
-    return "".join(lines).encode()
+    return manifest_of({path: one.of(algorithm) for path, one in files.items()})
+
+
+def manifest_of(digests: Mapping[str, str]) -> bytes:
+    """The same of digests in hex, by path."""
+    return "".join(f"{digests[path]}  {escaped(path)}\n" for path in sorted(digests)).encode()
 
 
 def oxum(files: Iterable[Digests]) -> str:

@@ -3,37 +3,41 @@
 The rules are those of "Erase" in ``docs/cleanup.md``.
 """
 
-import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.errors import RecpipeError
+from pipeline.agora import names
+from pipeline.errors import NotFoundError, RecpipeError
 from pipeline.jobs.agora.sessions import Sessions
+from pipeline.jobs.cause import cause
 from pipeline.jobs.locks import locked_at_once
 from pipeline.ledger import erasing
 from pipeline.ledger.erasing import ErasableRecording
 from pipeline.ledger.ledger import Ledger
-from pipeline.retention import document, record, trash
+from pipeline.receipts.read import read
+from pipeline.receipts.report import reported
+from pipeline.retention import record
 from pipeline.retention.apply import Done, refuse_a_plan_out_of_time
 from pipeline.retention.audit import Audit
-from pipeline.retention.erasure import traces
+from pipeline.retention.erasure import rewriting, traces
 from pipeline.retention.erasure.document import Erasure
-from pipeline.retention.erasure.subject import Subject, sid_of, without
+from pipeline.retention.erasure.rewriting import Anew
+from pipeline.retention.erasure.subject import Subject, sid_of
 from pipeline.retention.erasure.traces import Trace, Traces
 from pipeline.retention.plan import GuardError
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH, printable
 from pipeline.storage.oserrors import os_errors
-from pipeline.storage.spool import put_bytes
+from pipeline.watch.rebuild_ledger import restored
 
 _OURS = re.compile(r"[0-9a-f]{32}")  # a folder of the spool
 _IN_TRASH = re.compile(rf"{re.escape(TRASH)}[^/]+/objects/")
@@ -61,7 +65,7 @@ def held(places: Places, subject: Subject, found: Traces) -> dict[str, str]:
     reasons = {}
     for store, storage in places.stores.items():
         versions = traces.versions_of(storage)
-        for one in found.objects:
+        for one in (*found.objects, *found.sessions, *found.bags):
             if one.store == store and one.sid not in reasons:
                 why = traces.protection(storage, versions, one)
                 if why is not None:
@@ -85,6 +89,13 @@ def entries(
     return erasing.entries(ledger, chosen) if ledger else []
 
 
+def sharing(ledger: Ledger | None, subject: Subject) -> list[ErasableRecording]:
+    """The ledger's recordings of others that the user is in as well."""
+    if ledger is None or subject.uid is None:
+        return []
+    return erasing.sharing(ledger, lambda text: subject.mentioned(text.encode()))
+
+
 def erase(plan: Erasure, places: Places, audit: Audit, now: Callable[[], float]) -> Iterator[Done]:
     """Delete for good what a plan names.  Run again after a crash, it finishes.
 
@@ -95,7 +106,8 @@ def erase(plan: Erasure, places: Places, audit: Audit, now: Callable[[], float])
     if plan.ledger and places.ledger is None:
         raise GuardError("planned with a ledger that is not there any more; name it, or plan again")
     now_there = traces.look(places.stores, plan.subject)
-    reasons = held(places, plan.subject, replace(now_there, objects=list(plan.objects)))
+    planned = {name: [*getattr(plan, name)] for name in ("objects", "sessions", "bags")}
+    reasons = held(places, plan.subject, replace(now_there, **planned))
     audit.tell("erase", plan.run, reason=plan.reason, objects=len(plan.objects))
     stays = set(reasons)
     for sid in plan.sids:
@@ -106,13 +118,24 @@ def erase(plan: Erasure, places: Places, audit: Audit, now: Callable[[], float])
     subject = replace(plan.subject, but=frozenset(stays))
     yield from _attempted(lambda: _spool(spooled(subject, places, gone), places))
     left = traces.look(places.stores, subject)
-    yield from _attempted(lambda: _lists(left, subject, places))
-    yield from _attempted(lambda: _remembered(subject, places, audit))
+    anew = Anew(places.stores, subject, places.spool)
+    yield from _shared(plan, anew, now())
+    yield from _attempted(lambda: rewriting.lists(left, anew))
+    yield from _attempted(lambda: _remembered(subject, places, audit, plan.sessions))
     yield from _left(left)
     if set(plan.sids) - stays or not plan.sids:  # what was not deleted is not recorded
         files = [one for one in gone if not one.marker]
         record.erased(places.results, plan, files, spool=places.spool, now=now())
     audit.tell("erased", plan.run, reason=plan.reason, objects=len(gone))
+
+
+def _shared(plan: Erasure, anew: Anew, now: float) -> Iterator[Done]:
+    """Sessions and bags that hold others as well."""
+    stays = anew.subject.but
+    for one in (one for one in plan.sessions if one.sid not in stays):
+        yield from _attempted(partial(rewriting.session, one, anew))
+    for one in (one for one in plan.bags if one.sid not in stays):
+        yield from _attempted(partial(rewriting.in_bag, one, anew, run=plan.run, now=now))
 
 
 def _attempted(act: Callable[[], None]) -> Iterator[Done]:
@@ -153,7 +176,7 @@ def spooled(subject: Subject, places: Places, found: Iterable[Trace]) -> list[Pa
 
     Their names are digests of the URL of a playlist or bag; notes in them hold names in clear.
     """
-    names = {_spool_name(url) for url in _addresses(subject, places, found)}
+    folders = {_spool_name(url) for url in _addresses(subject, places, found)}
     homes = [path for path in (places.spool, places.spool / "ingest") if path.is_dir()]
     with os_errors(f"read {places.spool}"):
         inside = [path for home in homes for path in sorted(home.iterdir())]
@@ -161,7 +184,7 @@ def spooled(subject: Subject, places: Places, found: Iterable[Trace]) -> list[Pa
             path
             for path in inside
             if _OURS.fullmatch(path.stem)
-            and (path.stem in names or any(_mentions(one, subject) for one in _notes_in(path)))
+            and (path.stem in folders or any(_mentions(one, subject) for one in _notes_in(path)))
         ]
 
 
@@ -170,10 +193,20 @@ def _addresses(subject: Subject, places: Places, found: Iterable[Trace]) -> Iter
     for one in found:
         storage = places.stores[one.store]
         yield storage.url(_IN_TRASH.sub("", one.key))
+        yield from map(storage.url, _session_of(one.key))
         top = one.key.partition("/")[0]
         yield from (storage.url(top), storage.url(f"{top.removesuffix('.tar')}.tar"))
     for entry in entries(places.ledger, subject):
         yield f"{entry.source.rpartition('/')[0]}/{entry.name}.m3u8"
+
+
+def _session_of(key: str) -> Iterator[str]:
+    """What the session of a user's playlist is called, where it lay."""
+    folder, slash, name = _IN_TRASH.sub("", key).rpartition("/")
+    listed = names.parse_playlist_name(name)
+    stream = names.parse_stream(listed.cname) if listed else None
+    if listed and stream:
+        yield f"{folder}{slash}{names.stem(listed.sid, stream.cname)}"
 
 
 def _spool_name(url: str) -> str:
@@ -211,40 +244,7 @@ def _spool(paths: list[Path], places: Places) -> None:
                 path.unlink()
 
 
-def _lists(left: Traces, subject: Subject, places: Places) -> None:
-    """Rewrite our own lists: plans in the trash, checks of bags, users of sessions."""
-    for store, key in traces.lists(left, places.stores, subject):
-        storage = places.stores[store]
-        told = _without(b"".join(storage.open(key)), subject, key)
-        if told is None:
-            storage.delete(key)
-            storage.prune(trash.home_of(key.split("/")[1]))
-        else:
-            content = "application/json"
-            put_bytes(storage, key, told, places.spool, content_type=content)
-        _forget_earlier(storage, key, kept=told is not None)
-
-
-def _without(text: bytes, subject: Subject, key: str) -> bytes | None:
-    """A list without the subject; None if nothing is left of it."""
-    try:
-        told: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        raise GuardError(f"{key}: no JSON; it names what was erased: look at it yourself") from None
-    if not key.startswith(TRASH):
-        return json.dumps(without(told, subject), indent=1, ensure_ascii=False).encode() + b"\n"
-    kept = without(told["recordings"], subject)
-    return document.sealed({**told, "recordings": kept}) if kept else None
-
-
-def _forget_earlier(storage: Storage, key: str, *, kept: bool) -> None:
-    versions = traces.versions_of(storage)
-    for one in versions.of(key) if versions is not None else ():
-        if versions is not None and not (kept and one.latest):
-            versions.remove(key, one.id)
-
-
-def _remembered(subject: Subject, places: Places, audit: Audit) -> None:
+def _remembered(subject: Subject, places: Places, audit: Audit, shared: Sequence[Trace]) -> None:
     """Forget the subject in the ledger, in the sessions that were started, and in the audit
     trail.
     """
@@ -259,4 +259,18 @@ def _remembered(subject: Subject, places: Places, audit: Audit) -> None:
             sessions.write(replace(known, files=left))
     if places.ledger is not None:
         ids = [entry.id for entry in entries(places.ledger, subject)]
-        erasing.erase(places.ledger, ids, lambda text: subject.mentioned(text.encode()))
+        made = [*_published(shared, places, subject)]
+        erasing.erase(places.ledger, ids, lambda text: subject.mentioned(text.encode()), made)
+
+
+def _published(
+    shared: Sequence[Trace], places: Places, subject: Subject
+) -> Iterator[erasing.LeftVersion]:
+    """What the ledger keeps of sessions that lost the user."""
+    for one in (one for one in shared if one.sid not in subject.but):
+        storage = places.stores[one.store]
+        with suppress(NotFoundError):
+            made = read(storage, one.key)
+            found = restored(made, storage)
+            if found is not None:
+                yield erasing.LeftVersion(found.made, cause(reported(made)))

@@ -14,6 +14,7 @@ from pipeline.storage.names import safe_key
 from pipeline.storage.oserrors import os_errors
 
 KIND = "erase"
+_LISTS = ("objects", "uploads", "sessions", "bags")
 
 
 class Erasure(Struct, frozen=True):
@@ -27,11 +28,13 @@ class Erasure(Struct, frozen=True):
     subject: Subject
     objects: tuple[Trace, ...]
     uploads: tuple[Upload, ...]
+    sessions: tuple[Trace, ...] = ()  # receipts the user is taken out of
+    bags: tuple[Trace, ...] = ()  # the same in bags: their receipts, or tars
 
     @property
     def sids(self) -> list[str]:
         """The recordings that lose something, or may have lost it before a crash."""
-        return sids_of(self.objects, self.uploads)
+        return sids_of(self.objects, self.uploads, self.sessions, self.bags)
 
 
 class ErasureRequest(Struct, frozen=True):
@@ -56,14 +59,13 @@ def write(to: Path, asked: ErasureRequest, subject: Subject, found: Traces, *, n
         "uid": subject.uid,
     }
     with document.writing(to, header) as writer:
-        _section(writer, "objects", [one for one in found.objects if one.sid not in found.held])
-        _section(writer, "uploads", [one for one in found.uploads if one.sid not in found.held])
+        for name in _LISTS:
+            every: Sequence[Trace | Upload] = getattr(found, name)
+            _section(writer, name, [one for one in every if one.sid not in found.held])
         return document.run_name(now, writer.seal({"held": found.held}))
 
 
-def _section(
-    writer: document.Writer, name: str, entries: Sequence[Trace] | Sequence[Upload]
-) -> None:
+def _section(writer: document.Writer, name: str, entries: Sequence[Trace | Upload]) -> None:
     writer.section(name)
     for one in entries:
         writer.entry(to_builtins(one))
@@ -91,6 +93,8 @@ def read(path: Path) -> Erasure:
             subject=Subject(None if sids is None else frozenset(sids), told["uid"]),
             objects=tuple(_trace(one) for one in told["objects"]),
             uploads=tuple(Upload(**one) for one in told["uploads"]),
+            sessions=tuple(_trace(one) for one in told["sessions"]),
+            bags=tuple(_trace(one) for one in told["bags"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: not a plan of this tool; plan again") from error

@@ -102,6 +102,10 @@ class Traces(Struct):
     held: dict[str, str] = field(default_factory=dict)  # by sid, why
     texts: list[tuple[str, str]] = field(default_factory=list)  # that may mention it
     receipts: list[tuple[str, str]] = field(default_factory=list)
+    tars: list[tuple[str, str]] = field(default_factory=list)  # bags that the user may be in
+    inside: list[Trace] = field(default_factory=list)  # files of the user in bags of others too
+    sessions: list[Trace] = field(default_factory=list)  # receipts the user is to be taken out of
+    bags: list[Trace] = field(default_factory=list)  # the same in bags: their receipts, or tars
     rewritten: list[tuple[str, str]] = field(default_factory=list)  # lists of ours
     mixed: set[str] = field(default_factory=set)  # recordings that hold the user among others
     named: set[str] = field(default_factory=set)  # URLs of objects of others that mention it
@@ -110,12 +114,12 @@ class Traces(Struct):
     @property
     def sids(self) -> list[str]:
         """The recordings that lose something."""
-        return sids_of(self.objects, self.uploads)
+        return sids_of(self.objects, self.uploads, self.sessions, self.bags)
 
 
-def sids_of(objects: Sequence[Trace], uploads: Sequence[Upload]) -> list[str]:
+def sids_of(*all_of: Sequence[Trace | Upload]) -> list[str]:
     """The recordings that lose something."""
-    return sorted({one.sid for one in objects} | {one.sid for one in uploads})
+    return sorted({one.sid for some in all_of for one in some})
 
 
 class Listed(NamedTuple):
@@ -153,21 +157,18 @@ def look(stores: Mapping[str, Storage], subject: Subject) -> Traces:
             found.spans.add(one.key)
             sid = _owner(subject, store, one.key)
             if sid is not None:
-                found.objects.append(Trace(store, one.key, sid, one.size, one.version, one.marker))
+                found.objects.append(trace_of(store, one, sid))
+            elif inside := subject.owner(one.key):
+                found.inside.append(trace_of(store, one, inside))
             if one.latest and not one.marker:
                 _note(found, subject, store, one, owned=sid is not None)
         found.uploads += _uploads(subject, store, storage)
     return found
 
 
-def find(stores: Mapping[str, Storage], subject: Subject) -> Traces:
-    """``look``, and by reading texts, who else is in the recordings and what mentions them."""
-    found = look(stores, subject)
-    for store, key in found.receipts if subject.uid is not None else ():
-        found.spans.add_receipt(stores[store], key)
-    _note_mentions(found, stores, subject)
-    found.mixed |= found.spans.mixed()
-    return found
+def trace_of(store: str, one: Listed, sid: str) -> Trace:
+    """An entry of a store that has to go."""
+    return Trace(store, one.key, sid, one.size, one.version, one.marker)
 
 
 def _owner(subject: Subject, store: str, key: str) -> str | None:
@@ -184,28 +185,16 @@ def _note(found: Traces, subject: Subject, store: str, one: Listed, *, owned: bo
         stem = one.key.removesuffix(HOLD)
         sid = subject.owner(stem) or subject.session(stem)
         found.held |= {sid: "held"} if sid is not None else {}
+    if store.startswith(ARCHIVE) and one.key.endswith(TAR) and subject.uid is not None:
+        found.tars += [(store, one.key)] if subject.session(one.key) else []
     if one.key.endswith(RECEIPT):
         found.receipts.append((store, one.key))
     if not owned and one.size <= LARGEST and one.key.lower().endswith(_TEXTS):
         found.texts.append((store, one.key))
 
 
-def _note_mentions(found: Traces, stores: Mapping[str, Storage], subject: Subject) -> None:
-    for store, key in found.texts:
-        text = _text(stores[store], key)
-        if is_list_of(key, text, subject):
-            found.rewritten.append((store, key))
-        elif not subject.mentioned(text) or RECORD.fullmatch(key):
-            continue
-        elif store.startswith(ARCHIVE):
-            found.mixed.add(key.partition("/")[0].removesuffix(TAR))
-        elif key.endswith(RECEIPT):
-            found.mixed.add(key.removesuffix(RECEIPT))
-        else:
-            found.named.add(stores[store].url(key))
-
-
-def _text(storage: Storage, key: str) -> bytes:
+def text_of(storage: Storage, key: str) -> bytes:
+    """All of a text; empty if it is gone."""
     try:
         return b"".join(storage.open(key))
     except NotFoundError:
@@ -217,18 +206,23 @@ def lists(found: Traces, stores: Mapping[str, Storage], subject: Subject) -> lis
     return [
         (store, key)
         for store, key in found.texts
-        if _is_ours(key) and is_list_of(key, _text(stores[store], key), subject)
+        if is_list(found, store, key)
+        and is_list_of(store, key, text_of(stores[store], key), subject)
     ]
 
 
-def _is_ours(key: str) -> bool:
-    return _OURS.fullmatch(key) is not None or key.endswith(SESSION)
+def is_list(found: Traces, store: str, key: str) -> bool:
+    """Whether it may be a list of ours; the document beside a receipt is written with that."""
+    if key.endswith(SESSION):
+        return (store, key.removesuffix(SESSION) + RECEIPT) not in found.receipts
+    return _OURS.fullmatch(key) is not None
 
 
-def is_list_of(key: str, text: bytes, subject: Subject) -> bool:
+def is_list_of(store: str, key: str, text: bytes, subject: Subject) -> bool:
     """Whether an object is a list of ours that has to be rewritten without the subject."""
     if key.endswith(SESSION):
-        return subject.session(key) is not None and _tells_of(text, subject)
+        outside = not store.startswith(ARCHIVE) and subject.session(key) is not None
+        return outside and _tells_of(text, subject)
     return _OURS.fullmatch(key) is not None and subject.mentioned(text)
 
 
@@ -271,9 +265,9 @@ def older_than(stores: Mapping[str, Storage], before: float) -> Subject:
 def protection(storage: Storage, versions: ObjectVersions | None, one: Trace) -> str | None:
     """Why the store itself refuses to delete an object; None if it does not."""
     with suppress(NotFoundError):
-        if versions is None:
+        if versions is None or one.version is None:
             return storage.protection(one.key)
-        if one.version is not None and not one.marker:
+        if not one.marker:
             return versions.protection(one.key, one.version)
     return None
 

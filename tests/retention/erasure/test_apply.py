@@ -29,6 +29,7 @@ from pipeline.retention.erasure import document as erasure
 from pipeline.retention.erasure import traces
 from pipeline.retention.erasure.apply import Places, entries, erase, held
 from pipeline.retention.erasure.document import ErasureRequest
+from pipeline.retention.erasure.mentions import find
 from pipeline.retention.erasure.subject import Subject
 from pipeline.retention.plan import GuardError
 from pipeline.storage.local import LocalStorage
@@ -68,7 +69,7 @@ class House:
 
     def plan(self, subject: Subject) -> traces.Traces:
         """What ``recpipe clean erase`` does."""
-        found = traces.find(self.stores, subject)
+        found = find(self.stores, subject)
         found.held |= held(self.places, subject, found)
         asked = ErasureRequest(
             "--uid", {name: one.url() for name, one in self.stores.items()}, True
@@ -327,7 +328,7 @@ def test_a_locked_object_is_held(moto, tmp_path, clock):
     until = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime.now(UTC) + timedelta(1)}
     moto.client.put_object_retention(Bucket="locked-erase", Key=f"calls/{key}", Retention=until)
     stores = {"source 1": yard.source, "results": yard.results}
-    found = traces.find(stores, Subject(uid=UID))
+    found = find(stores, Subject(uid=UID))
     places = Places(stores, yard.spool, yard.home / "state")
     (why,) = held(places, Subject(uid=UID), found).values()
     assert "object lock until" in why
@@ -340,10 +341,10 @@ def test_recordings_of_everybody_that_the_user_is_in_are_named(yard):
     cleaned = yard.published(1, cname="room-")  # another channel
     later = yard.published(9, cname="room")
     stores = {"source 1": yard.source, "results": yard.results}
-    assert traces.find(stores, Subject(uid=UID)).mixed == {together}
+    assert find(stores, Subject(uid=UID)).mixed == {together}
     for found in list(yard.source.list()):
         yard.source.delete(found.key)
-    found = traces.find(stores, Subject(uid=UID))
+    found = find(stores, Subject(uid=UID))
     assert found.mixed == {together}
     assert {cleaned, later, user}.isdisjoint(found.mixed)
 
@@ -356,14 +357,14 @@ def test_a_result_made_of_many_users_is_named_and_stays(yard):
     told["inputs"].append({"key": f"2026/{yard.sid(1)}_{of_user(UID)}.m3u8"})
     put(yard.results, f"{id}.receipt.json", json.dumps(told).encode(), yard.spool)
     stores = {"source 1": yard.source, "results": yard.results}
-    assert id in traces.find(stores, Subject(uid=UID)).mixed
+    assert id in find(stores, Subject(uid=UID)).mixed
 
 
 def test_a_playlist_that_names_its_slices_is_named(yard):
     id = yard.published(1, cname=of_user(UID))
     put(yard.source, "2026/highlights.m3u8", f"{id}_20260302090002120.ts\n".encode(), yard.spool)
     stores = {"source 1": yard.source, "results": yard.results}
-    found = traces.find(stores, Subject(uid=UID))
+    found = find(stores, Subject(uid=UID))
     assert found.named == {yard.source.url("2026/highlights.m3u8")}
 
 
@@ -427,7 +428,7 @@ def test_parts_of_an_upload_that_nobody_completed(weed, tmp_path, clock):
         weed.client.create_multipart_upload(Bucket=yard.results.bucket, Key=key)
     stores = {"results": yard.results}
     places = Places(stores, yard.spool, yard.home / "state")
-    found = traces.find(stores, Subject(uid=UID))
+    found = find(stores, Subject(uid=UID))
     assert len(found.uploads) == 1
     path = yard.home / "erase.json"
     erasure.write(
@@ -476,7 +477,7 @@ from pathlib import Path
 from pipeline.ledger.ledger import Ledger
 from pipeline.retention.erasure import apply as acts
 from pipeline.retention.erasure import document as erasure
-from pipeline.retention.erasure import traces
+from pipeline.retention.erasure import rewriting
 from pipeline.retention.audit import Audit
 from pipeline.storage.local import LocalStorage
 import time
@@ -496,7 +497,7 @@ def die(real):
 
 LocalStorage.delete = die(LocalStorage.delete)
 acts.shutil.rmtree = die(acts.shutil.rmtree)
-acts.put_bytes = die(acts.put_bytes)
+rewriting.put_bytes = die(rewriting.put_bytes)
 acts.erasing.erase = die(acts.erasing.erase)
 acts.record.erased = die(acts.record.erased)
 with Ledger(f"sqlite:///{home}/ledger.db") as ledger:

@@ -1,0 +1,147 @@
+"""What is of others as well is written anew without the subject: sessions, their bags, our lists.
+
+Each step may be done again: then it changes nothing.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from pipeline.archive import premis
+from pipeline.archive.bagit.amend import Change, Held, amend
+from pipeline.archive.bagit.places import TAR, BagLocation, Form
+from pipeline.errors import NotFoundError, RecpipeError
+from pipeline.receipts.read import Published, read
+from pipeline.retention import document, trash
+from pipeline.retention.erasure import bags, traces
+from pipeline.retention.erasure.mentions import DELETED
+from pipeline.retention.erasure.sessions import without_user
+from pipeline.retention.erasure.subject import Subject, without
+from pipeline.retention.erasure.traces import Trace, Traces
+from pipeline.retention.plan import GuardError
+from pipeline.storage import Storage
+from pipeline.storage.names import TRASH
+from pipeline.storage.spool import put_bytes
+
+JSON = "application/json"
+
+
+class Anew(Struct, frozen=True):
+    """Where something is written anew, and without whom."""
+
+    stores: Mapping[str, Storage]
+    subject: Subject
+    spool: Path
+
+    @property
+    def results(self) -> Storage:
+        """Where the receipts are that plans in the trash speak of."""
+        return self.stores["results"]
+
+
+def session(one: Trace, anew: Anew) -> None:
+    """A session at its destination: the document about it, records of what was deleted, and its
+    receipt.
+    """
+    storage = anew.stores[one.store]
+    with suppress(NotFoundError):
+        made = read(storage, one.key)
+        left = without_user(made, anew.subject)
+        if left.document is not None:
+            _put(storage, made.besides[0].key, left.document, anew)
+        for found in list(storage.list(f"{made.stem}.")):
+            if DELETED.fullmatch(found.key, len(made.stem)):
+                record = b"".join(storage.open(found.key))
+                _put(storage, found.key, _record(record, found.key, anew.subject), anew)
+        _put(storage, one.key, left.published.text, anew)
+
+
+def _record(text: bytes, key: str, subject: Subject) -> bytes:
+    try:
+        return premis.without(text, lambda said: subject.mentioned(said.encode()), digests={})
+    except ValueError as error:
+        raise GuardError(f"{key}: {error}; it names what was erased: look at it yourself") from None
+
+
+def _put(storage: Storage, key: str, data: bytes, anew: Anew) -> None:
+    put_bytes(storage, key, data, anew.spool, content_type=premis.format_of(key))
+    _forget_earlier(storage, [key])
+
+
+def in_bag(one: Trace, anew: Anew, *, run: str, now: float) -> None:
+    """The bag of a session; ``run`` names the erasure, ``now`` is in seconds since the epoch."""
+    storage, top = anew.stores[one.store], one.key.partition("/")[0]
+    tar = top == one.key
+    place = BagLocation(top.removesuffix(TAR), Form.TAR) if tar else BagLocation(top)
+
+    def say(held: Held) -> Change:
+        return bags.change(held, place.name, anew.subject, run=run, now=now)
+
+    _forget_earlier(storage, amend(storage, place, say, anew.spool))
+
+
+def lists(left: Traces, anew: Anew) -> None:
+    """Our own lists: plans in the trash, checks of bags, users of sessions without a receipt."""
+    for store, key in traces.lists(left, anew.stores, anew.subject):
+        storage = anew.stores[store]
+        told = _without(b"".join(storage.open(key)), key, anew)
+        if told is None:
+            storage.delete(key)
+            storage.prune(trash.home_of(key.split("/")[1]))
+        else:
+            put_bytes(storage, key, told, anew.spool, content_type=JSON)
+        _forget_earlier(storage, [key])
+
+
+def _without(text: bytes, key: str, anew: Anew) -> bytes | None:
+    """A list without the subject; None if nothing is left of it."""
+    try:
+        told: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        raise GuardError(f"{key}: no JSON; it names what was erased: look at it yourself") from None
+    if not key.startswith(TRASH):
+        left = without(told, anew.subject)
+        return json.dumps(left, indent=1, ensure_ascii=False).encode() + b"\n"
+    kept = [left for one in told["recordings"] if (left := _candidate(one, anew)) is not None]
+    return document.sealed({**told, "recordings": kept}) if kept else None
+
+
+def _candidate(told: Any, anew: Anew) -> Any:
+    """A recording in the trash without the subject; None if nothing of others is in it.  That of a
+    session names the receipt and the first file that it has now.
+    """
+    subject = anew.subject
+    if subject.owner(told["receipt_key"]) or subject.owner(told["recording"]):
+        return None
+    objects = without(told["objects"], subject)
+    if not objects:
+        return None
+    if objects == told["objects"]:
+        return told
+    made = _receipt(anew.results, told["receipt_key"])
+    first: dict[str, Any] = {"key": told["receipt_key"]}  # of a session without any receipt
+    if made is not None:
+        first = {"key": made.key, "size": made.size, "sha256": made.sha256}
+        first["receipt_sha256"] = made.receipt_sha256
+    return {**told, **first, "objects": objects}
+
+
+def _receipt(results: Storage, key: str) -> Published | None:
+    with suppress(RecpipeError):
+        return read(results, key)
+    return None
+
+
+def _forget_earlier(storage: Storage, keys: Iterable[str]) -> None:
+    """Remove the versions of what was written anew, or is gone."""
+    versions = traces.versions_of(storage)
+    for key in keys if versions is not None else ():
+        found = [*versions.of(key)] if versions is not None else []
+        there = any(one.latest and not one.marker for one in found)
+        for one in found:
+            if versions is not None and not (there and one.latest):
+                versions.remove(key, one.id)

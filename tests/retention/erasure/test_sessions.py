@@ -1,0 +1,225 @@
+"""A session without one of its users: what is left is as if the user had never been in it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.archive import bulk
+from pipeline.archive.bagit import places as archives
+from pipeline.archive.bagit.fixity import check
+from pipeline.archive.bagit.staging import Archive, Form
+from pipeline.archive.order import Bagging, Order
+from pipeline.receipts.read import read
+from pipeline.retention.audit import Audit
+from pipeline.retention.erasure import document as erasure
+from pipeline.retention.erasure import rewriting
+from pipeline.retention.erasure.apply import Places, erase
+from pipeline.retention.erasure.document import ErasureRequest
+from pipeline.retention.erasure.mentions import find
+from pipeline.retention.erasure.sessions import is_alone, is_of, without_user
+from pipeline.retention.erasure.subject import Subject
+from pipeline.simulator.session.cast import crew
+from pipeline.simulator.session.session import SessionOrder
+from pipeline.storage.local import LocalStorage
+from tests.archive.test_premis import validate
+from tests.jobs.sessions import played
+
+FORMS = (Form.OBJECTS, Form.TAR)
+UIDS = ("4242424242", "3131313131")  # no digest holds them by chance
+GONE, STAYS = UIDS
+
+
+def renamed(folder: Path) -> None:
+    """The users of a simulated session under longer uids."""
+    for path in folder.iterdir():
+        name, data = path.name, path.read_bytes()
+        for number, uid in enumerate(UIDS, 1001):
+            old, new = f"__uid_s_{number}__", f"__uid_s_{uid}__"
+            name = name.replace(old, new)
+            if path.suffix == ".m3u8":
+                data = data.replace(old.encode(), new.encode())
+        path.unlink()
+        path.with_name(name).write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def made(ffmpeg, tmp_path_factory) -> Path:
+    """A session of two users: source, results, and a bag in either form."""
+    home = tmp_path_factory.mktemp("session")
+    played.put(SessionOrder(crew(2, played.LOOK, 0), duration=4.0, slice=2), home / "src", ffmpeg)
+    renamed(home / "src")
+    played.convert(home / "src", home / "out", ffmpeg)
+    shutil.rmtree(home / "out" / "spool", ignore_errors=True)
+    for form in FORMS:
+        storage = LocalStorage(home / form.value)
+        bagging = Bagging(Archive(storage, storage, form), Order(spool=home / "spool"), ffmpeg)
+        found = bulk.published_in([str(home / "out")], lambda at: (LocalStorage(Path(at)), ""))
+        (one,) = bulk.ingest_all(found, lambda at: LocalStorage(Path(at)), bagging, now=lambda: 1e9)
+        assert one.state == "ingested"
+    return home
+
+
+@pytest.fixture
+def home(made, tmp_path) -> Path:
+    """A copy, to erase from."""
+    shutil.copytree(made, tmp_path / "home")
+    return tmp_path / "home"
+
+
+def published(home: Path):
+    (receipt,) = (path.name for path in (home / "out").glob("*.receipt.json"))
+    return read(LocalStorage(home / "out"), receipt)
+
+
+def stores(home: Path) -> dict[str, LocalStorage]:
+    names = {"source 1": "src", "archive 1": "objects", "archive 2": "tar", "results": "out"}
+    return {name: LocalStorage(home / folder) for name, folder in names.items()}
+
+
+def plan(home: Path, *uids: str) -> None:
+    subject = Subject(uid=uids[0])
+    found = find(stores(home), subject)
+    assert (found.mixed, found.named, found.held) == (set(), set(), {})
+    asked = ErasureRequest("--uid", {}, ledger=False)
+    erasure.write(home / "erase.json", asked, subject, found, now=2e9)
+
+
+def apply(home: Path) -> list[str]:
+    spool, state = home / "spool", home / "state"
+    audit = Audit(state, lambda: 2e9)
+    told = erasure.read(home / "erase.json")
+    done = erase(told, Places(stores(home), spool, state), audit, lambda: 2e9)
+    return [one.problem for one in done if one.problem]
+
+
+def grep(home: Path, token: str) -> list[str]:
+    return [
+        str(path)
+        for path in home.rglob("*")
+        if path.name != "erase.json"
+        and (token in path.name or (path.is_file() and token.encode() in path.read_bytes()))
+    ]
+
+
+def test_without_nobody_it_is_as_it_was(made):
+    """All that receipt and document say is derived again."""
+    found = published(made)
+    left = without_user(found, Subject(uid="1"))
+    now, before = json.loads(left.published.text), json.loads(found.text)
+    assert left.document is not None
+    assert json.loads(left.document) == json.loads(
+        (made / "out" / found.besides[0].key).read_text()
+    )
+    assert [*now] == [*before]
+    assert {**now, "besides": []} == {**before, "besides": []}
+
+
+def test_whose_it_is(made):
+    found = published(made)
+    assert [is_of(found, Subject(uid=uid)) for uid in (*UIDS, "42")] == [True, True, False]
+    assert not is_alone(found, Subject(uid=GONE))
+
+
+def test_a_receipt_and_a_document_of_those_who_are_left(made):
+    left = without_user(published(made), Subject(uid=GONE))
+    told = json.loads(left.published.text)
+    assert GONE.encode() not in left.published.text + (left.document or b"")
+    assert [user["uid"] for user in told["users"]] == [STAYS]
+    assert left.published.key.endswith(f"__uid_s_{STAYS}.mp4")
+    assert told["output"]["sha256"] == told["pieces"][0]["sha256"]
+    assert without_user(left.published, Subject(uid=GONE)).published.text == left.published.text
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_bags_are_valid_and_name_nobody_who_was_erased(home, form):
+    plan(home, GONE)
+    assert apply(home) == []
+    assert grep(home, GONE) == []
+    archive = LocalStorage(home / form.value)
+    (place,) = archives.places(archive)
+    assert check(archive, place, fast=False).problems == ()
+    made = published(home)
+    assert archives.read(archive, place, f"data/metadata/{made.receipt_key}") == made.text
+    root = validate(archives.read(archive, place, "data/metadata/premis.xml"))
+    types = [one.text for one in root.iter("{http://www.loc.gov/premis/v3}eventType")]
+    assert types[-1] == "deletion"
+    media = [path for path in grep(home, STAYS) if path.endswith(".mp4")]
+    assert len(media) == 2  # the result, and in the bag of objects
+
+
+def test_nothing_is_left_of_the_last_user(home):
+    plan(home, GONE)
+    assert apply(home) == []
+    plan(home, STAYS)
+    assert apply(home) == []
+    for folder in ("src", "objects", "tar"):
+        files = [p for p in (home / folder).rglob("*") if p.is_file()]
+        assert files == [], folder
+    assert {path.suffix for path in (home / "out").iterdir()} == {".xml"}
+
+
+class KilledError(BaseException):
+    """Nothing that is done after it is done, as after SIGKILL."""
+
+
+def test_killed_at_any_write_it_is_finished_by_running_again(home, monkeypatch):
+    """Each run is ended one write or deletion later than the one before."""
+    plan(home, GONE)
+    left = 0
+
+    def dying(real):
+        def act(*args, **kwargs):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise KilledError
+            return real(*args, **kwargs)
+
+        return act
+
+    monkeypatch.setattr(LocalStorage, "put", dying(LocalStorage.put))
+    monkeypatch.setattr(LocalStorage, "delete", dying(LocalStorage.delete))
+    killed = 0
+    for allowed in (0, 1, 3, 9, 2, 12, 5, 7, 15, 3, 20, 8, 25, 30, 40):
+        left = allowed
+        try:
+            apply(home)
+        except KilledError:
+            killed += 1
+    assert killed > 8
+    monkeypatch.undo()
+    assert apply(home) == []
+    assert grep(home, GONE) == []
+    for form in FORMS:
+        archive = LocalStorage(home / form.value)
+        (place,) = archives.places(archive)
+        assert check(archive, place, fast=False).problems == ()
+
+
+def test_damage_of_others_stays_visible(home):
+    (slice, *_) = sorted((home / "objects").rglob(f"*{STAYS}*video*.ts"))
+    slice.write_bytes(b"damaged")
+    plan(home, GONE)
+    apply(home)
+    archive = LocalStorage(home / "objects")
+    (place,) = archives.places(archive)
+    (problem, *_) = check(archive, place, fast=False).problems
+    assert (problem.kind, problem.path.endswith(slice.name)) == ("changed", True)
+
+
+def test_the_trash_names_the_receipt_as_it_is_now(home):
+    """What is left of a session in the trash can still be restored and purged."""
+    first = published(home)
+    objects = [{"key": one.key, "size": 1} for one in first.inputs]
+    told = {"recording": first.id, "receipt_key": first.receipt_key, "objects": objects}
+    told |= {"receipt_sha256": first.receipt_sha256, "key": first.key, "size": 1, "sha256": ""}
+    plan(home, GONE)
+    apply(home)
+    now = published(home)
+    anew = rewriting.Anew(stores(home), Subject(uid=GONE), home / "spool")
+    left = rewriting._candidate(told, anew)
+    assert (left["receipt_sha256"], left["key"]) == (now.receipt_sha256, now.key)
+    assert [one["key"] for one in left["objects"]] == [one.key for one in now.inputs]
+    assert rewriting._candidate(left, anew) == left
