@@ -18,11 +18,11 @@ from pipeline.archive.order import (
     Originals,
     original_path,
 )
-from pipeline.choices import Format
 from pipeline.errors import StorageError, UsageError
 from pipeline.jobs.locks import locked
 from pipeline.model import Report, SourceFile, StoredObject
 from pipeline.receipts.read import Output, Published
+from pipeline.stages.publish import format_of
 from pipeline.storage import Storage
 from pipeline.storage.locations import is_local
 from pipeline.storage.names import printable
@@ -109,7 +109,7 @@ def _copy_one(making: Making, number: int, one: Output) -> None:
     probe, info = _described("ffprobe.json", number), _described("mediainfo.xml", number)
     if all(staging.has(there, sha256) for there in (path, probe, info)):
         return
-    format = Format(one.name.rpartition(".")[2])
+    format = format_of(one.name)
 
     def look(copy: Path) -> None:
         told = technical.ffprobe(making.bagging.ffmpeg, copy, format, one.name)

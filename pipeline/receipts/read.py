@@ -27,7 +27,7 @@ from pipeline.stages.publish import (
     session_key,
 )
 from pipeline.storage import Storage
-from pipeline.storage.names import printable, safe_key
+from pipeline.storage.names import safe_key
 
 LARGEST = 64 << 20  # bytes of a receipt; 100,000 segments need about 30 MB
 
@@ -81,7 +81,8 @@ class Published(Struct, frozen=True, eq=False):
     def file(self) -> str:
         """The result's file name, without what one run alone put into it."""
         format = self.receipt["settings"]["format"]
-        return self.name if self.name.endswith(f".{format}") else f"{self.name}.{format}"
+        own = self.name.lower().endswith(f".{format}")
+        return self.name if own else f"{self.name}.{format}"
 
     @property
     def plain(self) -> str:
@@ -185,7 +186,7 @@ def _published(text: bytes, key: str, made: Any, written: float) -> Published:
     output = made["output"]
     stem = key.removesuffix(RECEIPT)
     format = Format(made["settings"]["format"])
-    result = stem if format is not Format.MP4 else f"{stem}.mp4"
+    result = _result(stem, format, output.get("file"))
     return Published(
         id=values.text(made["recording"]),
         key=_pointed(result, made) if _belongs(result, key, format) else values.wrong(),
@@ -197,12 +198,22 @@ def _published(text: bytes, key: str, made: Any, written: float) -> Published:
         size=values.size(output["size"]),
         sha256=values.digest(output["sha256"]),
         verdict=Verdict(made["verdict"]),
-        root=_root(values.text(made["source"]), inputs),
+        root=values.root(values.text(made["source"]), inputs),
         inputs=tuple(one for one in inputs if one.sha256 is not None),
         missing=tuple(one.key for one in inputs if one.sha256 is None),
         pieces=_users(result, made) if made.get("users") else _pieces(result, made),
         besides=_besides(result, made),
     )
+
+
+def _result(stem: str, format: Format, file: Any) -> str:
+    """The key that the receipt is named after: of an MP4 without the suffix, unless that is written
+    in other letters.
+    """
+    if format is not Format.MP4:
+        return stem
+    own = named(stem, file).rpartition("/")[2] == file or is_user_file(stem, str(file))
+    return stem if own and stem.lower().endswith(".mp4") else f"{stem}.mp4"
 
 
 def _pieces(result: str, made: Any) -> tuple[Output, ...]:
@@ -258,7 +269,7 @@ def _pointed(result: str, made: Any) -> str:
 
 
 def _belongs(result: str, receipt: str, format: Format) -> bool:
-    return receipt_key(result) == receipt and result.endswith(f".{format}")
+    return receipt_key(result) == receipt and result.lower().endswith(f".{format}")
 
 
 def _refuse_other_shapes(made: Any) -> None:
@@ -280,21 +291,3 @@ def _input(made: Any) -> SourceFile:
         etag=None if made["etag"] is None else values.text(made["etag"]),
         sha256=None if digest is None else values.digest(digest),
     )
-
-
-def _root(source: str, inputs: tuple[SourceFile, ...]) -> str:
-    """The source is the URL of an input, or of the playlist that an input is a later copy of: what
-    is left in front of its key.
-    """
-    name = source.rpartition("/")[2]
-    stem = name.rpartition(".")[0] or name
-    for one in inputs:
-        folder, slash, own = one.key.rpartition("/")
-        called = name if names.backup_copy(own, stem) else own
-        key = printable(f"{folder}{slash}{called}")
-        if source.endswith(f"/{key}"):
-            return source[: -len(key)]
-        session = printable(f"{folder}{slash}{name}")  # of which no playlist has the name
-        if own.startswith(f"{name}__uid_s_") and source.endswith(f"/{session}"):
-            return source[: -len(session)]
-    raise ValueError(source)

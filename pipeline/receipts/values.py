@@ -4,7 +4,10 @@ import re
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from pipeline.agora import names
+from pipeline.model import SourceFile
 from pipeline.receipts.write import CONVERTED
+from pipeline.storage.names import printable
 
 _FOREVER = 1e9  # seconds; no recording is so long
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -40,6 +43,24 @@ def text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError
     return value
+
+
+def root(source: str, inputs: tuple[SourceFile, ...]) -> str:
+    """The source is the URL of an input, or of the playlist that an input is a later copy of: what
+    is left in front of its key.
+    """
+    name = source.rpartition("/")[2]
+    stem = name.rpartition(".")[0] or name
+    for one in inputs:
+        folder, slash, own = one.key.rpartition("/")
+        called = name if names.backup_copy(own, stem) else own
+        key = printable(f"{folder}{slash}{called}")
+        if source.endswith(f"/{key}"):
+            return source[: -len(key)]
+        session = printable(f"{folder}{slash}{name}")  # of which no playlist has the name
+        if own.startswith(f"{name}__uid_s_") and source.endswith(f"/{session}"):
+            return source[: -len(session)]
+    raise ValueError(source)
 
 
 def wrong() -> NoReturn:

@@ -43,6 +43,11 @@ _OWN = re.compile(rf"\.[0-9a-f]{{{_TOKEN}}}(\.[a-z0-9]+)\Z")
 SCHEMA = 1  # of the receipts this version writes and understands
 
 
+def format_of(key: str) -> Format:
+    """What a result of this name is, whatever the case of its suffix."""
+    return Format(key.rpartition(".")[2].lower())
+
+
 def receipt_key(key: str) -> str:
     """The key of the receipt beside a result; that of an MP4 is named without the suffix."""
     return key.removesuffix(".mp4") + RECEIPT

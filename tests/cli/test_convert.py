@@ -97,6 +97,11 @@ def test_running_again_is_a_no_op(recpipe, composite, tmp_path):
 
 
 @needs_ffmpeg
+def test_running_again_is_a_no_op_whatever_the_case_of_the_suffix(recpipe, composite, tmp_path):
+    command = ("convert", composite, "-o", tmp_path / "call.MP4", "--json")
+    assert [recpipe(*command).line["made"] for _ in range(2)] == [True, False]
+
+
 def test_a_missing_segment_is_a_degraded_recording(recpipe, composite, tmp_path):
     gone = segments(composite)[2]
     gone.unlink()

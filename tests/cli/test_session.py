@@ -40,6 +40,23 @@ def test_people_read_of_every_user(recpipe, session):
     assert "  session 2 files of 2 users\n" in ended.out
 
 
+@pytest.mark.parametrize("to", ["call.MP4", "call.M4A"])
+def test_a_suffix_in_any_case_is_the_same_format(recpipe, session, to):
+    """Made, found again, archived and sound; the files of users have the usual suffix."""
+    command = ("convert", "src", "-o", to, "--format", to[-3:].lower(), "--json")
+    assert [line["made"] for line in recpipe(*command).lines] == [True, True]
+    assert [line["made"] for line in recpipe(*command).lines] == [False, False]
+    suffix = to[-4:].lower()
+    files = {f"call__uid_s_{uid}{suffix}" for uid in ("1001", "1002")}
+    assert {path.name for path in Path().glob("call*")} == {
+        *files,
+        "call.session.json",
+        f"{to}.receipt.json",
+    }
+    assert recpipe("archive", "ingest", f"{to}.receipt.json", "--to", "vault").code == 0
+    assert recpipe("archive", "verify", "vault").code == 0
+
+
 def test_streams_by_themselves(recpipe, session):
     ended = recpipe("convert", "src", "-o", "out", "--users", "separate", "--json")
     assert [line["recording"].removeprefix(session) for line in ended.lines] == [

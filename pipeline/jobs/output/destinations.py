@@ -22,6 +22,7 @@ _DIGEST = 8
 _HARMFUL = re.compile(
     r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
 )
+_OTHER_FILE = re.compile(r"[a-z][a-z0-9]{1,4}")  # a suffix of files that are not ours
 _LEADING_DOTS = re.compile(r"\A\.+")
 
 
@@ -62,7 +63,9 @@ class Destination(Struct, frozen=True):
 
 
 def destination(location: str, format: Format, opened: Opener) -> Destination:
-    """A file if the name ends like one of this format and is no folder, else a folder."""
+    """A file if the name ends like one of this format and is no folder, else a folder.  UsageError
+    for the suffix of anything else.
+    """
     if location == "-":
         raise UsageError("results cannot be written to standard output; name a folder or a file")
     storage, key = opened(location)
@@ -78,5 +81,9 @@ def destination(location: str, format: Format, opened: Opener) -> Destination:
     with os_errors(f"open {storage.url(key)}"):
         if there is not None and Path(there).exists():
             raise ExistsError(f"{storage.url(key)}: is a file; name a folder")
+    if _OTHER_FILE.fullmatch(suffix) and not location.endswith("/"):
+        known = ", ".join(f".{one}" for one in Format)
+        said = f"{printable(location)}: ends in .{suffix}, expected one of {known}"
+        raise UsageError(f"{said}; a folder of that name ends in /")
     storage, _ = opened(location.rstrip("/") + "/")
     return Destination(storage, format)

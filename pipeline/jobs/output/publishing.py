@@ -8,7 +8,6 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.choices import Format
 from pipeline.errors import ExistsError, NotFoundError, StorageError
 from pipeline.jobs.output.make_file import Job, MadeFile
 from pipeline.model import Inventory, Report, SourceFile, StoredObject, Verdict
@@ -162,7 +161,7 @@ def _publish(job: Job, note: dict[str, Any], results: Sequence[Result]) -> bool:
             storage,
             key,
             note,
-            format=Format(results[0].key.rpartition(".")[2]),
+            format=publish.format_of(results[0].key),
             sha256=results[0].sha256,
             placed=placed[0],
             more=results[1:],
@@ -184,7 +183,7 @@ def _publish(job: Job, note: dict[str, Any], results: Sequence[Result]) -> bool:
 def _result(made: MadeFile, placed: str) -> Result:
     assert made.report.size is not None
     assert made.report.sha256 is not None
-    kind = publish.CONTENT_TYPES[Format(placed.rpartition(".")[2])]
+    kind = publish.CONTENT_TYPES[publish.format_of(placed)]
     return Result(made.temporary, placed, made.report.size, made.report.sha256, kind)
 
 

@@ -72,6 +72,7 @@ def place(tmp_path, monkeypatch):
         pytest.param("old.mp4", "old.mp4", id="a file that is there"),
         pytest.param("a/b/new.MP4", "a/b/new.MP4", id="new file in new folders"),
         pytest.param("2026.03", "2026.03/id.mp4", id="new folder with a dot"),
+        pytest.param("new.mkv/", "new.mkv/id.mp4", id="new folder with a suffix and a slash"),
         pytest.param("2026.03/", "2026.03/id.mp4", id="the same with a slash"),
         pytest.param(".", "id.mp4", id="here"),
     ],
@@ -85,6 +86,7 @@ def test_a_destination_is_a_folder_or_a_file(place, location, url):
     [
         pytest.param("x.mp3", "give --format mp3", id="suffix of another format"),
         pytest.param("old.txt", "is a file", id="another file"),
+        pytest.param("new.Mkv", r"ends in \.mkv, expected one of \.mp4, ", id="unknown suffix"),
         pytest.param("-", "standard output", id="standard output"),
     ],
 )
