@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +99,50 @@ def test_what_is_left_is_converted_archived_and_may_be_cleaned_up(recpipe, users
         o for r in json.loads((clean / "plan.json").read_text())["recordings"] for o in r["objects"]
     ]
     assert {o["key"] for o in objects} == {path.name for path in source.iterdir()}
+
+
+@pytest.mark.parametrize("then", ["restore", "purge"])
+def test_what_is_in_the_trash_of_the_others_stays_of_use(recpipe, users, then):
+    places, clean = users
+    source, out, ledger = places[0], places[2], places[-2:]
+    slices = {path.name for path in source.iterdir() if "__uid_s_99" in path.name}
+    limits = ("--older-than", "0s", "--max-fraction", "1")
+    assert recpipe("clean", "plan", source, "--to", out, *limits, *ledger).code == 0
+    assert recpipe("clean", "apply", "plan.json", *ledger).code == 0
+    Path("plan.json").unlink()
+    (run,) = (path.name for path in (source / ".trash").iterdir())
+    assert recpipe("clean", "erase", *places, "--uid", UID, "--everywhere").code == 0
+    assert recpipe("clean", "apply", "erase.json", *ledger).code == 0
+    assert here(clean) == here(clean, UID) == []
+    if then == "restore":
+        assert recpipe("clean", "restore", source, run).code == 0
+        assert slices <= {path.name for path in source.iterdir()}
+        return
+    purging = ("clean", "purge", source, "--trash-days", "0", *ledger)
+    assert recpipe(*purging).code == 0
+    assert not (source / ".trash" / run).exists()
+    record = next(out.glob(f"{SID}*.premis.xml"))
+    assert record.read_bytes().count(b"__uid_s_99") >= len(slices)
+    erased = recpipe("clean", "erase", *places, "--uid", "99", "--everywhere")
+    assert "speaks of it" not in erased.err
+    assert recpipe("clean", "apply", "erase.json", *ledger).code == 0
+    assert here(clean, "__uid_s_99") == []
+
+
+def test_a_record_of_deleted_sources_forgets_the_user(recpipe, users):
+    places, clean = users
+    source, out, ledger = places[0], places[2], places[-2:]
+    limits = ("--older-than", "0s", "--max-fraction", "1")
+    recpipe("clean", "plan", source, "--to", out, *limits, *ledger)
+    recpipe("clean", "apply", "plan.json", *ledger)
+    assert recpipe("clean", "purge", source, "--trash-days", "0", *ledger).code == 0
+    Path("plan.json").unlink()
+    record = next(out.glob(f"{SID}*.premis.xml"))
+    assert UID.encode() in record.read_bytes()
+    assert recpipe("clean", "erase", *places, "--uid", UID, "--everywhere").code == 0
+    assert recpipe("clean", "apply", "erase.json", *ledger).code == 0
+    assert here(clean) == here(clean, UID) == []
+    assert b"__uid_s_99" in record.read_bytes()
 
 
 def test_what_is_held_stays(recpipe, users):

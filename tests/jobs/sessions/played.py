@@ -11,7 +11,9 @@ from pipeline.jobs.output.destinations import Target
 from pipeline.model import Report
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.simulator.recorder.material import Look
+from pipeline.simulator.recorder.measure import measure
 from pipeline.simulator.recorder.publish import Shelf, publish
+from pipeline.simulator.recorder.scene import LASTS
 from pipeline.simulator.session.session import Session, SessionOrder, simulate_session
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
@@ -109,6 +111,47 @@ def _absences(
     for other in told:
         if not any(_same(span, other) for span in expected):
             yield f"{kind} absent {other} is told: {expected}"
+
+
+def misplaced(made: Session, report: Report, ffmpeg: Ffmpeg) -> list[str]:
+    """Flashes and beeps that are not where they were sent, to 40 ms, and how many are not there;
+    one may be held over each absence, and some may be lost.
+    """
+    told = {user["uid"]: user["streams"] for user in made.as_json()["users"]}
+    return [
+        f"{user.uid}: {wrong}"
+        for user in report.users
+        for wrong in _misplaced(user, told[str(user.uid)], made.order.epoch, ffmpeg)
+    ]
+
+
+def _misplaced(
+    user: Report, streams: Mapping[str, Any], epoch: float, ffmpeg: Ffmpeg
+) -> Iterator[str]:
+    kinds = tuple(track.type for track in user.tracks)
+    if user.output is None or user.started is None:
+        return
+    begin = datetime.fromisoformat(user.started).timestamp() - epoch
+    seen = measure(Path(user.output), ffmpeg, kinds)
+    for kind in kinds:
+        stream, shown = streams[kind], seen.flashes if kind == "video" else seen.beeps
+        sent = stream["flashes" if kind == "video" else "beeps"]
+        near = [at for at in shown if min((abs(at + begin - t) for t in sent), default=9) <= NEAR]
+        cut = [0.0, *(x for span in _away(user, kind) for x in span)]
+        for at in (at for at in shown if at not in near):
+            if min(abs(at - edge) for edge in cut) > LASTS:  # what an edge cuts is sent in part
+                yield f"{kind} at {at + begin:.3f} s, sent at {sent}"
+        whole = not stream["lost"] and not stream["undecided_seconds"]
+        whole &= all(one.kind != kind for one in user.reencoded)  # turned, and so much smaller
+        if whole and len(near) < len(sent) - len(cut):
+            yield f"{kind} {len(near)} times, sent {len(sent)} times"
+
+
+def _away(user: Report, kind: str) -> Iterator[tuple[float, float]]:
+    """Where a user was not heard or seen, or what was is lost: seconds of the result."""
+    for span in (*user.absences, *user.holes):
+        if span.kind == kind:
+            yield span.start, span.start + span.length
 
 
 def unknown(stream: Mapping[str, Any]) -> float:

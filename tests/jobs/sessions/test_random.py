@@ -1,5 +1,5 @@
 """Sessions as they come, with and without faults: who is absent has lost nothing, what is lost is
-no absence, and ``check`` says what ``convert`` says.
+no absence, sound and pictures are where they were, and ``check`` says what ``convert`` says.
 """
 
 import os
@@ -14,7 +14,7 @@ from pipeline.simulator.session.chance import drawn
 from pipeline.simulator.session.session import SessionOrder, TrackFault
 from tests.jobs.sessions import played
 
-ROUNDS = int(os.environ.get("RECPIPE_SESSION_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("RECPIPE_SESSION_ROUNDS", "4"))
 FAULTS = ("missing_file:0", "missing_file:1", "missing_file:2", "trunc_at_pes:1")
 
 
@@ -34,10 +34,13 @@ def order(seed: int) -> SessionOrder:
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_absences_and_losses_are_told_apart(seed, folder, out, ffmpeg, tmp_path):
+def test_absences_and_losses_are_told_apart_and_nothing_is_moved(
+    seed, folder, out, ffmpeg, tmp_path
+):
     made = played.put(order(seed), folder, ffmpeg)
     report = played.convert(folder, out, ffmpeg)
     assert played.wrong(made.as_json(), report) == []
+    assert played.misplaced(made, report, ffmpeg) == []
     checked = played.check(folder, Options(spool=tmp_path / "spool"))
     assert [(u.uid, u.verdict, u.absences) for u in checked.users] == [
         (u.uid, u.verdict, u.absences) for u in report.users
