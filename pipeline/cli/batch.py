@@ -23,6 +23,7 @@ Outcomes: TypeAlias = "Generator[Outcome, None, None]"
 @options.conversion
 @options.naming
 @options.selection
+@options.uids
 @options.bwlimit
 @options.budget
 @options.jobs
@@ -99,6 +100,7 @@ def convert_found(
 @options.key
 @options.stream_types
 @options.selection
+@options.uids
 @options.bwlimit
 @options.budget
 @options.jobs

@@ -1,6 +1,7 @@
 """What was chosen on the command line, as jobs take it."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,14 @@ import click
 from pipeline import config
 from pipeline.choices import CHOICES
 from pipeline.cli.options import Invocation
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.jobs.options import Options
     from pipeline.jobs.output.destinations import Opener
     from pipeline.jobs.selection import Budget, Selection
+
+UID = re.compile(r"[1-9][0-9]{0,9}")
 
 
 def opener(chosen: Mapping[str, Any]) -> "Opener":
@@ -31,10 +35,19 @@ def opener(chosen: Mapping[str, Any]) -> "Opener":
 
 def settings(chosen: Mapping[str, Any]) -> "Options":
     """How to convert or check; choices that a command does not have keep their defaults."""
+    from msgspec.structs import replace
+
     from pipeline.jobs.options import options
 
     named = {name: chosen[name] for name in CHOICES if name in chosen}
-    return options(chosen["spool"], **named)
+    return replace(options(chosen["spool"], **named), uids=_uids(chosen.get("of_uid", ())))
+
+
+def _uids(given: Sequence[str]) -> tuple[str, ...]:
+    for uid in given:
+        if not UID.fullmatch(uid):
+            raise UsageError(f"--uid: {uid!r} is none; it is a number, as in the names of slices")
+    return tuple(dict.fromkeys(given))
 
 
 def selection(chosen: Mapping[str, Any]) -> "Selection":

@@ -58,6 +58,7 @@ class Options(Struct, frozen=True):
     stream_types: StreamTypes | None = None  # what was to be recorded
     users: Users = Users.MERGE
     absent: Absent = Absent.HOLD
+    uids: tuple[str, ...] = ()  # only these users of a session; empty: all
     deep: bool = False  # decode all of the result
     report: bool = False  # a page about each recording
     force: bool = False  # replace results that are not from this source
@@ -75,7 +76,7 @@ class Options(Struct, frozen=True):
 
     def without_users(self) -> "Options":
         """The same for a recording that is not of single users."""
-        return replace(self, users=Users.MERGE, absent=Absent.HOLD)
+        return replace(self, users=Users.MERGE, absent=Absent.HOLD, uids=())
 
     @property
     def settings(self) -> dict[str, str]:
@@ -90,6 +91,8 @@ class Options(Struct, frozen=True):
             settings["users"] = self.users.value
         if self.absent is not Absent.HOLD:
             settings["absent"] = self.absent.value
+        if self.uids:
+            settings["uids"] = ",".join(sorted(self.uids))
         if self.sparse_sound:
             settings["sparse_sound"] = "yes"
         return settings | ({"deep": "yes"} if self.deep else {})

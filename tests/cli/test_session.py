@@ -57,6 +57,36 @@ def test_a_suffix_in_any_case_is_the_same_format(recpipe, session, to):
     assert recpipe("archive", "verify", "vault").code == 0
 
 
+def test_some_users_alone(recpipe, session):
+    command = ("convert", "src", "-o", "out", "--json")
+    (line,) = recpipe(*command, "--uid", "1002").lines
+    assert (line["uid"], line["made"]) == ("1002", True)
+    assert {path.name.removeprefix(session) for path in Path("out").iterdir()} == {
+        *("__uid_s_1002.mp4", ".session.json", ".receipt.json"),
+    }
+    assert [one["made"] for one in recpipe(*command, "--uid", "1002").lines] == [False]
+    both = recpipe(*command, "--uid", "1002", "--uid", "1001").lines
+    assert [one["uid"] for one in both] == ["1001", "1002"]
+    checked = recpipe("check", "src", "--uid", "1001", "--json").lines
+    assert [one["uid"] for one in checked] == ["1001"]
+
+
+def test_files_of_users_who_are_not_asked_for_are_never_replaced(recpipe, session):
+    assert recpipe("convert", "src", "-o", "out").code == 0
+    before = {path.name for path in Path("out").iterdir()}
+    ended = recpipe("convert", "src", "-o", "out", "--uid", "1002")
+    assert (ended.code, "holds other users as well (1001); name another" in ended.err) == (2, True)
+    assert {path.name for path in Path("out").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("uid", "why"), [("9", "no stream of it is asked for"), ("joe", "'joe' is none")]
+)
+def test_users_who_are_not_there(recpipe, session, uid, why):
+    ended = recpipe("convert", "src", "-o", "out", "--uid", uid)
+    assert (ended.code, why in ended.err, Path("out").exists()) == (2, True, False)
+
+
 def test_streams_by_themselves(recpipe, session):
     ended = recpipe("convert", "src", "-o", "out", "--users", "separate", "--json")
     assert [line["recording"].removeprefix(session) for line in ended.lines] == [

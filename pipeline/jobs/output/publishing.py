@@ -48,7 +48,17 @@ def done_before(job: Job, inventory: Inventory) -> Report | None:
     if same and not only_more_inputs(before.receipt, now):
         detail = "was made from segments that are no longer there or have changed"
         raise ExistsError(f"{job.target.url}: {detail}; keep it, or replace it with --force")
+    _refuse_to_drop_users(job, before.receipt)
     return None
+
+
+def _refuse_to_drop_users(job: Job, receipt: Mapping[str, Any]) -> None:
+    """Files of users that were not asked for would go with the result that is replaced."""
+    told = {str(user["uid"]) for user in receipt.get("users", ())}
+    if job.options.uids and told - {*job.options.uids}:
+        others = ", ".join(sorted(told - {*job.options.uids}))
+        detail = f"holds other users as well ({others})"
+        raise ExistsError(f"{job.target.url}: {detail}; name another folder, or give --force")
 
 
 def objects_read(inventory: Inventory) -> list[StoredObject]:

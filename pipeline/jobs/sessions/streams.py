@@ -35,7 +35,9 @@ def chosen(recording: Recording, options: Options) -> Recording:
 
 
 def _is_meant(recording: Recording, options: Options) -> bool:
-    return options.format in PICTURED or stream_of(recording).kind != "video"
+    stream = stream_of(recording)
+    of_them = not options.uids or stream.uid in options.uids
+    return of_them and (options.format in PICTURED or stream.kind != "video")
 
 
 def _told(streams: Sequence[Recording]) -> list[str]:

@@ -60,7 +60,7 @@ def without_user(published: Published, subject: Subject) -> Left:
         made = receipt(
             report,
             _inputs(published.receipt, subject),
-            settings=published.receipt["settings"],
+            settings=_settings(published.receipt["settings"], subject),
             muxer=_muxer(published, subject),
         )
         made |= {name: published.receipt[name] for name in KEPT if name in published.receipt}
@@ -90,6 +90,12 @@ def _report(made: Mapping[str, Any], subject: Subject) -> Report:
     whole = report_of(made, source=made["source"], outputs=outputs, beside=beside)
     users = [user for user in whole.users if user.uid != subject.uid]
     return of_session(Recording(whole.recording, whole.source, ()), users)
+
+
+def _settings(told: Mapping[str, str], subject: Subject) -> dict[str, str]:
+    """What was chosen; the user may have been asked for by name."""
+    asked = [uid for uid in told.get("uids", "").split(",") if uid != subject.uid]
+    return {**told, "uids": ",".join(asked)} if "uids" in told else dict(told)
 
 
 def _inputs(made: Mapping[str, Any], subject: Subject) -> list[SourceFile]:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.archive import bulk
 from pipeline.archive.bagit import places as archives
@@ -130,6 +131,14 @@ def test_a_receipt_and_a_document_of_those_who_are_left(made):
     assert left.published.key.endswith(f"__uid_s_{STAYS}.mp4")
     assert told["output"]["sha256"] == told["pieces"][0]["sha256"]
     assert without_user(left.published, Subject(uid=GONE)).published.text == left.published.text
+
+
+def test_a_user_who_was_asked_for_by_name(made):
+    found = published(made)
+    asked = {**found.receipt["settings"], "uids": f"{STAYS},{GONE}"}
+    named = replace(found, receipt={**found.receipt, "settings": asked})
+    left = without_user(named, Subject(uid=GONE))
+    assert left.published.receipt["settings"]["uids"] == STAYS
 
 
 @pytest.mark.parametrize("form", FORMS)
