@@ -52,7 +52,8 @@ def parts(slot: Slot, where: Sequence[CutPoint], datas: Sequence[Bytes]) -> list
     scans = [scanned(name, data, before) for name, data in zip(names, datas, strict=True)]
     begins = [_begin(one) for one in scans]
     since = [float(signed(np.array([b - begins[0]]))[0]) / HZ for b in begins]
-    ends = [*since[1:], max(slot.duration or since[-1], since[-1])]
+    ends = [*map(_end, scans, scans[1:], since, since[1:])]
+    ends.append(max(slot.duration or since[-1], since[-1]))
     return [
         replace(
             slot,
@@ -65,6 +66,22 @@ def parts(slot: Slot, where: Sequence[CutPoint], datas: Sequence[Bytes]) -> list
         )
         for n, (name, one, start, end) in enumerate(zip(names, scans, since, ends, strict=True))
     ]
+
+
+def _end(found: Scan, following: Scan, begin: float, until: float) -> float:
+    """Where a part ends, in seconds: where the next one begins, or before a pause of pictures that
+    stand alone in it.  As in a segment that is not cut, a pause is no loss if no packet is missing.
+    """
+    timed = {p: s for p, s in found.streams.items() if s.codec and (s.pts >= 0).sum() > 1}
+    if len(timed) != 1:
+        return until
+    ((pid, stream),) = timed.items()
+    after = following.streams.get(pid)
+    if stream.codec is None or stream.codec.kind != "video" or after is None:
+        return until
+    shown = np.sort(signed(stream.pts[stream.pts >= 0] - stream.pts[0]))
+    last = (shown[-1] - shown[0] + np.diff(shown).max()) / HZ
+    return min(until, begin + float(last)) if continues(stream, after) else until
 
 
 def scanned(name: str, data: Bytes, before: Scan) -> Scan:

@@ -275,3 +275,12 @@ def test_a_file_for_each_format_is_not_for_merged_users(stored, convert):
     stored()
     with pytest.raises(UsageError, match="--users separate"):
         convert(on_change=OnChange.SPLIT)
+
+
+def test_a_camera_that_was_off_while_the_phone_was_turned_inside_a_slice(stored, convert):
+    """The slice is cut where the rotation changes: what was not sent before is no loss."""
+    made = stored("1001:camera_off@11.5", "1001:rotate@12:90", "1001:camera_on@13.5")
+    one = user(convert(), "1001")
+    assert [a for a in kept(one) if a[0] == "video"] == [("video", 11.5, 2.6, "camera off", "kept")]
+    assert (one.verdict, one.holes, one.lost_seconds["video"]) == (Verdict.REPAIRED, (), 0.0)
+    assert played.wrong(made.as_json(), convert()) == []
