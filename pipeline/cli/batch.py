@@ -16,6 +16,14 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
 
 Outcomes: TypeAlias = "Generator[Outcome, None, None]"
 
+uids = click.option(
+    "--uid",
+    "of_uid",
+    metavar="UID",
+    multiple=True,
+    help="Of users that were recorded one by one: only this one; can be repeated.",
+)
+
 
 @click.command(short_help="Make one proven MP4 of each recording.")
 @source_lists.arguments
@@ -23,7 +31,7 @@ Outcomes: TypeAlias = "Generator[Outcome, None, None]"
 @options.conversion
 @options.naming
 @options.selection
-@options.uids
+@uids
 @options.bwlimit
 @options.budget
 @options.jobs
@@ -100,7 +108,7 @@ def convert_found(
 @options.key
 @options.stream_types
 @options.selection
-@options.uids
+@uids
 @options.bwlimit
 @options.budget
 @options.jobs

@@ -166,13 +166,6 @@ bwlimit = click.option(
     type=quantities.SIZE,
     help="The most that is read from stores per second: 2MB, 500KiB.",
 )
-uids = click.option(
-    "--uid",
-    "of_uid",
-    metavar="UID",
-    multiple=True,
-    help="Of users that were recorded one by one: only this one; can be repeated.",
-)
 limit = click.option(
     "--limit",
     type=click.IntRange(min=1),

@@ -170,9 +170,9 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
     with os_errors(f"write {job.target.url}"), ExitStack() as temporaries:
         place = partial(_temporary, job, inventory, temporaries)
         if job.recording.streams:
-            report = sessions.convert(job, inventory, place)
+            session = sessions.convert(job, inventory, place)
             forget(job.recording, job.options)
-            return report
+            return session
         ahead = temporaries.enter_context(closing(begun_ahead(job, inventory, place)))
         intake = Intake(job.recording, job.source, inventory, job.options, job.clock)
         evidence = planned(intake, ffmpeg=job.ffmpeg, ahead=ahead)

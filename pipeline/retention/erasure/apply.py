@@ -177,7 +177,8 @@ def spooled(subject: Subject, places: Places, found: Iterable[Trace]) -> list[Pa
     Their names are digests of the URL of a playlist or bag; notes in them hold names in clear.
     """
     folders = {_spool_name(url) for url in _addresses(subject, places, found)}
-    homes = [path for path in (places.spool, places.spool / "ingest") if path.is_dir()]
+    every = (places.spool, places.spool / "ingest", places.spool / "finished")
+    homes = [path for path in every if path.is_dir()]
     with os_errors(f"read {places.spool}"):
         inside = [path for home in homes for path in sorted(home.iterdir())]
         return [
