@@ -3,6 +3,7 @@
 import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -34,9 +35,8 @@ class Observation(Struct, frozen=True):
         """Whether it has ended: its last part has, which also ends the parts before; of a session
         the last part of each stream.
         """
-        later = (*self.parts[1:], None)
-        pairs = zip(self.parts, later, strict=True)
-        last = [part for part, more in pairs if more is None or more.bak is None]
+        pairs = zip_longest(self.parts, self.parts[1:])
+        last = [part for part, later in pairs if later is None or later.bak is None]
         return bool(last) and all(part.ended for part in last)
 
     @property
