@@ -10,7 +10,7 @@ from msgspec import to_builtins
 from pipeline.jobs.cause import cause, head, lost, said
 from pipeline.jobs.many import Failure, Outcome, Planned
 from pipeline.model import Proof, Report, Severity, TrackInfo, Verdict
-from pipeline.report.words import in_bytes
+from pipeline.report.words import in_bytes, plural
 from pipeline.storage.names import printable
 
 MOST_FINDINGS = 20  # shown to people; the receipt and --json have all of them
@@ -55,7 +55,8 @@ def as_text(outcome: Outcome) -> Iterator[str]:
         yield from as_text(user)
     if outcome.users:
         yield f"{_styled(outcome.verdict.value, 9)} {printable(outcome.recording)}"
-        yield f"  session {len(outcome.users)} files of {_count_of_users(outcome)} users"
+        files, users = len(outcome.users), _count_of_users(outcome)
+        yield f"  session {plural(files, 'file')} of {plural(users, 'user')}"
         return
     yield f"{_styled(outcome.verdict.value, 9)} {printable(outcome.recording)}"
     for label, text in _facts(outcome):
