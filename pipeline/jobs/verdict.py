@@ -47,10 +47,9 @@ def judged(
     if not evidence.streams:
         return _judged(recording, evidence, read, on_loss, proved=proved)
     pairs = apart(evidence, read)
-    said = [tuple(proved), *(() for _ in pairs)]
     reports = [
-        _judged(recording, one, own, on_loss, proved=more)
-        for (one, own), more in zip(pairs, said, strict=False)
+        _judged(recording, one, own, on_loss, proved=() if number else proved)
+        for number, (one, own) in enumerate(pairs)
     ]
     return beside(recording, evidence, pairs, reports)
 

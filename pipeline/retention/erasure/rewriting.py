@@ -139,9 +139,11 @@ def _receipt(results: Storage, key: str) -> Published | None:
 def _forget_earlier(storage: Storage, keys: Iterable[str]) -> None:
     """Remove the versions of what was written anew, or is gone."""
     versions = traces.versions_of(storage)
-    for key in keys if versions is not None else ():
-        found = [*versions.of(key)] if versions is not None else []
+    if versions is None:
+        return
+    for key in keys:
+        found = [*versions.of(key)]
         there = any(one.latest and not one.marker for one in found)
         for one in found:
-            if versions is not None and not (there and one.latest):
+            if not (there and one.latest):
                 versions.remove(key, one.id)
