@@ -232,3 +232,15 @@ def test_the_trash_names_the_receipt_as_it_is_now(home):
     assert (left["receipt_sha256"], left["key"]) == (now.receipt_sha256, now.key)
     assert [one["key"] for one in left["objects"]] == [one.key for one in now.inputs]
     assert rewriting._candidate(left, anew) == left
+
+
+def test_what_ffmpeg_said_of_the_user_goes_and_what_it_said_of_others_stays(made):
+    before = published(made)
+    first, second = sorted(UIDS, key=lambda uid: uid not in before.key)
+    for named, kept in ((first, True), (second, False)):
+        messages = [f"{before.id}__uid_s_{named}__uid_e_video.ts: damaged"]
+        muxer = {**before.receipt["muxer"], "command": ["ffmpeg"], "messages": messages}
+        told = replace(before, receipt={**before.receipt, "muxer": muxer})
+        said = without_user(told, Subject(uid=second)).published.receipt["muxer"]
+        assert said["messages"] == (messages if kept else [])
+        assert said["command"] == (["ffmpeg"] if kept else [])
