@@ -11,7 +11,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from pipeline.media.clock import HZ, MODULO, Ticks, median, signed, signed_ticks
-from pipeline.media.slots.neighbours import emptied, end, first, streams_of, unit
+from pipeline.media.slots.neighbours import emptied, streams_of
 from pipeline.media.slots.presentation import in_place, one_bit_off, within
 from pipeline.media.slots.segments import Placed, Slot, has_media
 from pipeline.media.slots.timestamps import (
@@ -40,7 +40,7 @@ def believed(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
     units: dict[str, list[float]] = defaultdict(list)
     for slot in slots:
         for stream in streams_of(slot).values():
-            units[stream.codec.name if stream.codec else ""].append(unit(stream))
+            units[stream.codec.name if stream.codec else ""].append(stream.unit)
     usual = {name: median(lasting) for name, lasting in units.items()}
     kept: list[Slot] = []
     findings: list[Finding] = []
@@ -77,7 +77,7 @@ def _with_lone_ones(slot: Slot) -> tuple[Slot, list[Finding]]:
     others = [s for pid, s in streams.items() if pid not in lone]
     if not lone or not others or slot.scan is None:
         return slot, []
-    begin, last = min(map(first, others)), max(map(end, others))
+    begin, last = min(s.first for s in others), max(s.end for s in others)
     mended = {}
     for pid, stream in lone.items():
         dts = _one_bit_inside(stream.dts, begin, last)
@@ -133,7 +133,7 @@ def _going_on(
     stream = streams_of(before).get(lane.pid)
     if stream is None:
         return *told, []
-    pts, dts = sound_as_due(*told, end(stream) % MODULO, lane.unit)
+    pts, dts = sound_as_due(*told, stream.end % MODULO, lane.unit)
     if dts is told[1]:
         return *told, []
     detail = "its first stamp alone contradicts where the sound goes on"
@@ -159,6 +159,8 @@ def _of_stream(
     """PTS and DTS of every PES in an order a decoder can follow.  Single impossible ones are
     mended, the first to when it is ``due``; a fatal finding says where too few agree for that.
     """
+    if _is_in_order(stream, lane):  # as nearly always
+        return stream.pts, stream.dts, []
     findings: list[Finding] = []
 
     def say(id: str, severity: Severity, count: int, detail: str, repair: str | None) -> None:
@@ -201,6 +203,16 @@ def _of_stream(
             detail = "one bit of a stamp is wrong: it stands beside its place among even ones"
             say("PTS_RANGE", Severity.WARNING, flipped, detail, "set there")
     return pts, dts, findings
+
+
+def _is_in_order(stream: Stream, lane: Lane) -> bool:
+    """Whether nothing of a stream can be out of place: stamps that follow each other and, of
+    pictures, as fast as the next and each shown as long after its decoding.
+    """
+    if not stream.flows or lane.codec.kind == "audio":
+        return stream.flows
+    waits = stream.pts - stream.dts
+    return bool((stream.steps == stream.steps[0]).all() and (waits == waits[0]).all())
 
 
 def _first_differs(one: Ticks, other: Ticks) -> bool:

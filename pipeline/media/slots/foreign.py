@@ -11,12 +11,9 @@ from pipeline.media.slots.neighbours import (
     Neighbours,
     between,
     emptied,
-    end,
-    first,
     length,
     promised,
     streams_of,
-    unit,
 )
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.slots.shifts import APART
@@ -97,7 +94,7 @@ def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours, *, astray: bool) 
     if not (astray or differs) or counted(slots, found) or _goes_on(slots, found):
         return ""
     slot = slots[found.here]
-    lasts = max(signed_ticks(end(s) - first(s)) for s in streams_of(slot).values())
+    lasts = max(signed_ticks(s.end - s.first) for s in streams_of(slot).values())
     named = _named(slots, found.here)
     told = round(HZ * (slot.duration or 0.0))
     exact = differs and _as_long_as_told(slots, found)
@@ -105,7 +102,7 @@ def _belongs_nowhere(slots: Sequence[Slot], found: Neighbours, *, astray: bool) 
     if agree and lasts - told > (MORE if exact else APART if differs else OUT):
         return f"it holds {lasts / HZ:.3f} s, EXTINF and the slice names say {told / HZ:.3f} s"
     over = [max(side.values()) for side in (found.since, found.until)]
-    if differs and max(over) < -UNITS * max(map(unit, streams_of(slot).values())):
+    if differs and max(over) < -UNITS * max(s.unit for s in streams_of(slot).values()):
         return "it has another format than its neighbours, and lies over both by its clock"
     if astray and differs and len(_formats(slot)) > 1 and not _is_announced(slots, found):
         return "sound and picture have another format and another clock than on both sides"
@@ -118,7 +115,7 @@ def _as_long_as_told(slots: Sequence[Slot], found: Neighbours) -> bool:
     """
     others = [(n, s) for n, s in enumerate(slots) if n != found.here and has_media(s)]
     off = {
-        n: abs(max(signed_ticks(end(x) - first(x)) for x in streams_of(s).values()) - length(s))
+        n: abs(max(signed_ticks(x.end - x.first) for x in streams_of(s).values()) - length(s))
         for n, s in others
         if s.duration and not s.rounded
     }

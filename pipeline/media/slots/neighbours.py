@@ -6,11 +6,10 @@ Times are ticks of 90 kHz; stamps are those of the scan, 33 bits, so differences
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.media.clock import HZ, Ticks, median, signed, signed_ticks
+from pipeline.media.clock import HZ, Ticks, signed_ticks
 from pipeline.media.slots.segments import Slot, has_media
 from pipeline.media.ts.scan import Stream
 
@@ -63,7 +62,7 @@ def gaps(slots: Sequence[Slot], a: int, b: int) -> dict[tuple[int, int], int]:
     absent = promised(slots[a + 1 : b])
     one, other = streams_of(slots[a]), streams_of(slots[b])
     return {
-        (p, q): signed_ticks(first(other[q]) - end(one[p])) - absent for p, q in paired(one, other)
+        (p, q): signed_ticks(other[q].first - one[p].end) - absent for p, q in paired(one, other)
     }
 
 
@@ -72,7 +71,7 @@ def between(slots: Sequence[Slot], a: int, b: int) -> int | None:
     gap; None where they share none.
     """
     one, other = streams_of(slots[a]), streams_of(slots[b])
-    gaps = [signed_ticks(first(other[q]) - end(one[p])) for p, q in paired(one, other)]
+    gaps = [signed_ticks(other[q].first - one[p].end) for p, q in paired(one, other)]
     return min(gaps, key=abs, default=None)
 
 
@@ -103,40 +102,14 @@ def length(slot: Slot) -> int:
     """Ticks a slot lasts: its EXTINF, or its longest stream."""
     if slot.duration:
         return round(HZ * slot.duration)
-    return max(signed_ticks(end(s) - first(s)) for s in streams_of(slot).values())
+    return max(signed_ticks(s.end - s.first) for s in streams_of(slot).values())
 
 
-def streams_of(slot: Slot) -> dict[int, Stream]:
-    """The streams of a slot whose place in time is known, by PID: a stamp is there, and more than a
-    part of one unit.
-    """
-    streams = slot.scan.streams if slot.scan else {}
-    return {pid: s for pid, s in streams.items() if s.codec and (s.dts >= 0).any() and not s.blank}
+def streams_of(slot: Slot) -> Mapping[int, Stream]:
+    """The streams of a slot whose place in time is known, by PID."""
+    return slot.scan.timed if slot.scan else {}
 
 
 def apart(one: Ticks, other: Ticks) -> bool:
     """Whether no stamp can be in both, as all of one are behind all of the other."""
     return bool(one.max() < other.min() or other.max() < one.min())
-
-
-def first(stream: Stream) -> int:
-    """The first DTS of a stream, ticks."""
-    return int(stream.dts[stream.dts >= 0][0])
-
-
-def end(stream: Stream) -> int:
-    """Ticks at which the last unit of a stream ends, in decoding order; may exceed 33 bits."""
-    known = stream.dts[stream.dts >= 0]
-    return int(known[-1]) + round(stream.tail * unit(stream))
-
-
-def unit(stream: Stream) -> float:
-    """Ticks an access unit lasts: by the codec, else the median step of DTS, else 1/25 s."""
-    exact = stream.codec.unit_ticks(stream.config) if stream.codec else None
-    if exact is not None:
-        return exact
-    steps = signed(np.diff(stream.dts[stream.dts >= 0]))
-    steps = steps[steps > 0]
-    if not len(steps):
-        return HZ / 25
-    return float(steps[0] if (steps == steps[0]).all() else median(steps))

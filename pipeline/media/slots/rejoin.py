@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.media.clock import HZ, Bytes, Ticks, signed, signed_ticks
-from pipeline.media.slots.neighbours import apart, end, first, kind_of, streams_of
+from pipeline.media.slots.neighbours import apart, kind_of, streams_of
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.packets import PACKET, columns, framing
@@ -171,7 +171,7 @@ def without_overlap(data: Bytes, pids: Sequence[int], count: int, *, at_end: boo
 
 def lasts_longer(slot: Slot) -> bool:
     """Whether a segment is longer by its stamps than by its EXTINF."""
-    ends = [signed_ticks(end(s) - first(s)) for s in streams_of(slot).values()]
+    ends = [signed_ticks(s.end - s.first) for s in streams_of(slot).values()]
     return slot.duration is not None and max(ends, default=0) > (slot.duration + NEAR) * HZ
 
 

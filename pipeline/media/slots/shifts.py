@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from pipeline.media.clock import HZ, MODULO, Ticks, median, signed, signed_ticks
-from pipeline.media.slots.neighbours import Neighbours, end, first, streams_of
+from pipeline.media.clock import HZ, MODULO, Ticks, median, signed_ticks
+from pipeline.media.slots.neighbours import Neighbours, streams_of
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import Stream
 from pipeline.model import Finding, Severity
@@ -119,10 +119,9 @@ def is_filled(slot: Slot, pid: int) -> bool:
     is missing, and where it should begin and end is known.
     """
     streams = streams_of(slot)
-    lasts = {p: signed_ticks(end(s) - first(s)) for p, s in streams.items()}
-    steps = signed(np.diff(streams[pid].dts[streams[pid].dts >= 0]))
+    lasts = {p: signed_ticks(s.end - s.first) for p, s in streams.items()}
     alike = all(abs(lasts[pid] - other) <= 2 * APART for other in lasts.values())
-    return alike and int(steps.max(initial=0)) <= APART
+    return alike and int(streams[pid].steps.max(initial=0)) <= APART
 
 
 def _off(slots: Sequence[Slot], found: Neighbours, pid: int) -> int | None:
@@ -167,8 +166,8 @@ def _outside(slot: Slot, found: Neighbours, pid: int) -> int | None:
     others = [s for other, s in streams.items() if other != pid]
     if pid in found.since or pid in found.until or not others or not slot.duration:
         return None
-    off = signed_ticks(first(streams[pid]) - first(others[0]))
-    lasts = signed_ticks(end(streams[pid]) - first(streams[pid]))
+    off = signed_ticks(streams[pid].first - others[0].first)
+    lasts = signed_ticks(streams[pid].end - streams[pid].first)
     beyond = off > slot.duration * HZ + APART or off + lasts < -APART
     return off if beyond else None
 
@@ -193,7 +192,7 @@ def leeway(off: int) -> float:
 def _distance(slot: Slot, pid: int, *, at_end: bool) -> int | None:
     """Distance of a stream from the others of its slot, at one of its ends; None without others."""
     streams = streams_of(slot)
-    ends = {p: end(s) if at_end else first(s) for p, s in streams.items()}
+    ends = {p: s.end if at_end else s.first for p, s in streams.items()}
     others = [end for p, end in ends.items() if p != pid]
     if pid not in ends or not others:
         return None

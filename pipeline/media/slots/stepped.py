@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from pipeline.media.clock import HZ
-from pipeline.media.slots.neighbours import Neighbours, gaps, kind_of, streams_of, unit
+from pipeline.media.slots.neighbours import Neighbours, gaps, kind_of, streams_of
 from pipeline.media.slots.segments import Slot
 from pipeline.media.slots.shifts import APART, is_filled, leeway, shifted
 from pipeline.media.ts.continuity import continues
@@ -153,7 +153,7 @@ def _seamless(slot: Slot, found: Neighbours, steps: Mapping[int, int]) -> bool:
         return False
     since = [off - steps[pid] for pid, off in found.since.items()]
     until = [off + steps[pid] for pid, off in found.until.items()]
-    near = min(map(unit, streams_of(slot).values())) / 4
+    near = min(s.unit for s in streams_of(slot).values()) / 4
     if max(map(abs, since)) > near or min(until) < -near:
         return False
     # more may be missing behind it: what follows keeps its distances as well

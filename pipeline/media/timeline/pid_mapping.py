@@ -13,9 +13,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.media.es.codecs import Codec, codec_of
-from pipeline.media.ts.packets import NULL_PID
+from pipeline.media.ts.packets import FIRST_PID, NULL_PID
 from pipeline.media.ts.psi import Program
-from pipeline.media.ts.scan import FIRST_PID, Scan
+from pipeline.media.ts.scan import Scan
 from pipeline.model import Finding, Severity
 
 V = TypeVar("V")

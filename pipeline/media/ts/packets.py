@@ -15,6 +15,7 @@ from pipeline.media.clock import Bytes, Index, Mask
 PACKET = 188
 SYNC = 0x47
 NULL_PID = 0x1FFF
+FIRST_PID = 0x20  # below are tables: NIT, SDT, EIT ... (EN 300 468)
 LOCK = 5  # sync bytes in a row that acquire synchronisation (TR 101 290, 1.1)
 
 

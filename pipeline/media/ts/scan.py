@@ -1,36 +1,34 @@
-"""The scan of one segment in one vectorised pass.  Long: it has every packet and PES rule (ISO/IEC
-13818-1, TR 101 290).
+"""The scan of one segment in one vectorised pass (ISO/IEC 13818-1).  Long: it has the values that
+everything later is judged by.
 
 A scan is a value that knows nothing of its neighbours; :mod:`pipeline.media.loss.rules` combines
 scans in order.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pipeline.media.clock import Bytes, Index, Mask, Ticks, signed
+from pipeline.media.clock import HZ, Bytes, Index, Ticks, median, signed
 from pipeline.media.es.audio_type import HEAD, TYPES, heard
 from pipeline.media.es.codecs import SECTIONS, Codec, codec_of
 from pipeline.media.es.sniff import sniff
-from pipeline.media.finding_ids import IDS
-from pipeline.media.ts import psi
+from pipeline.media.ts import psi, rules
 from pipeline.media.ts.elementary import elementary, first_bytes
-from pipeline.media.ts.packets import NULL_PID, PACKET, Framing, Packets, causes
+from pipeline.media.ts.packets import FIRST_PID, NULL_PID, PACKET, Framing, Packets
 from pipeline.media.ts.parameters import parameters
 from pipeline.media.ts.pes import StreamPackets, misdeclared, pes_stamps, stuffed
 from pipeline.media.ts.pictures import held, said_once
-from pipeline.media.ts.time_fields import pcr_bases
 from pipeline.media.ts.transport_stream import TransportStream
 from pipeline.model import Finding, Severity
 
 HEADS = 6  # PES whose first bytes tell which sound it is
-FIRST_PID = 0x20  # below are tables: NIT, SDT, EIT ... (EN 300 468)
 
 
-class Stream(Struct, frozen=True, eq=False):
+class Stream(Struct, frozen=True, eq=False, dict=True):
     """One elementary stream inside one segment; ``pts`` and ``dts`` hold one raw value per PES, -1
     for none.
     """
@@ -58,8 +56,46 @@ class Stream(Struct, frozen=True, eq=False):
     held: Index | None = None  # access units that begin in each PES; None: one
     payload: int = 0  # bytes of the elementary stream in its packets
 
+    @cached_property
+    def decoded(self) -> Ticks:
+        """The DTS that are known, ticks."""
+        known = self.dts >= 0
+        return self.dts if known.all() else self.dts[known]
 
-class Scan(Struct, frozen=True, eq=False):
+    @property
+    def first(self) -> int:
+        """The first DTS, ticks."""
+        return int(self.decoded[0])
+
+    @cached_property
+    def end(self) -> int:
+        """Ticks at which the last unit ends, in decoding order; may exceed 33 bits."""
+        return int(self.decoded[-1]) + round(self.tail * self.unit)
+
+    @cached_property
+    def steps(self) -> Ticks:
+        """Ticks from each known DTS to the next."""
+        return signed(self.decoded[1:] - self.decoded[:-1])
+
+    @cached_property
+    def flows(self) -> bool:
+        """Whether every PES has a stamp, each later than the one before by a second at most."""
+        told = len(self.decoded) == len(self.dts) > 1
+        return told and bool((self.steps > 0).all() and self.steps.max() <= HZ)
+
+    @cached_property
+    def unit(self) -> float:
+        """Ticks an access unit lasts: by the codec, else the median step of DTS, else 1/25 s."""
+        exact = self.codec.unit_ticks(self.config) if self.codec else None
+        if exact is not None:
+            return exact
+        steps = self.steps[self.steps > 0]
+        if not len(steps):
+            return HZ / 25
+        return float(steps[0] if (steps == steps[0]).all() else median(steps))
+
+
+class Scan(Struct, frozen=True, eq=False, dict=True):
     """What one segment holds and what is wrong inside it."""
 
     name: str
@@ -75,6 +111,17 @@ class Scan(Struct, frozen=True, eq=False):
     through: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     # by PID: from when to when it held units that were cut off, where a container tells
     gone: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+
+    @cached_property
+    def timed(self) -> Mapping[int, Stream]:
+        """The streams whose place in time is known, by PID: a stamp is there, and more than a part
+        of one unit.
+        """
+        return {
+            pid: stream
+            for pid, stream in self.streams.items()
+            if stream.codec and not stream.blank and len(stream.decoded)
+        }
 
 
 def scan(name: str, data: Bytes) -> Scan:
@@ -97,7 +144,7 @@ def scan_of(name: str, segment: TransportStream) -> Scan:
         )
     packets = segment.packets
     program, found = psi.read(packets)
-    findings = [*_framing_rules(frame, len(data)), *_packet_rules(packets), *found]
+    findings = [*rules.of_framing(frame, len(data)), *rules.of_packets(packets), *found]
     streams = {}
     begins = np.flatnonzero(packets.unit_start & packets.payload)
     starting = np.flatnonzero(np.bincount(packets.pid[begins])).tolist()
@@ -106,7 +153,7 @@ def scan_of(name: str, segment: TransportStream) -> Scan:
         streams[pids[0]] = stream
         findings += said
     program = _as_heard(program, streams)
-    findings += [*_pcr_rules(packets), *_table_rules(packets, program)]
+    findings += [*rules.of_clocks(packets), *rules.of_tables(packets, program)]
     located = tuple(_in_segment(finding, name) for finding in findings)
     faults = _faults(frame, packets)
     ended = all(stuffed(stream.edges[1]) or stream.whole for stream in streams.values())
@@ -164,71 +211,9 @@ def _in_segment(finding: Finding, name: str) -> Finding:
 def _faults(frame: Framing, packets: Packets) -> tuple[int, int] | None:
     """Where the segment was hurt, as far as single packets show it."""
     places = packets.bad[[0, -1]].tolist() if len(packets.bad) else []
-    lost_in_front = frame.leading >= PACKET and not _put_in_front(frame)
+    lost_in_front = frame.leading >= PACKET and not rules.put_in_front(frame)
     places += [*frame.breaks, *([0] if lost_in_front else [])]
     return (min(places), max(places)) if places else None
-
-
-def _framing_rules(frame: Framing, size: int) -> Iterator[Finding]:
-    if frame.leading >= PACKET and not _put_in_front(frame):
-        detail = f"the first {frame.leading} bytes hold no packet"
-        yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail)
-    elif frame.leading:
-        detail = f"{frame.leading} bytes before the first packet"
-        yield Finding("SEG_PARTIAL", Severity.WARNING, detail=detail, repair="dropped")
-    if frame.trailing:
-        detail = f"{size} bytes: cut {frame.trailing} bytes into a packet of {PACKET}"
-        yield Finding("SEG_PARTIAL", Severity.ERROR, detail=detail)
-    if frame.behind:
-        detail = f"{frame.behind} bytes behind the last packet that begin none"
-        severity = Severity.ERROR if frame.behind >= PACKET else Severity.WARNING
-        yield Finding("SYNC_BYTE", severity, detail=detail, repair="dropped")
-    if frame.lost:
-        detail = f"synchronisation lost over {frame.lost} bytes"
-        yield Finding("SYNC_BYTE", Severity.ERROR, detail=detail)
-
-
-def _put_in_front(frame: Framing) -> bool:
-    """What stands in front was added, not overwritten: no whole packets, and then the tables."""
-    pid = int(frame.rows[0, 1] & 0x1F) << 8 | int(frame.rows[0, 2])
-    return frame.leading % PACKET != 0 and pid < FIRST_PID
-
-
-def _packet_rules(packets: Packets) -> Iterator[Finding]:
-    for id, rows in causes(packets).items() if len(packets.bad) else ():
-        if len(rows):
-            detail = f"{IDS[id].meaning}, first at byte {int(rows[0]) * PACKET}"
-            yield Finding(id, Severity.ERROR, count=len(rows), detail=detail)
-
-
-def _pcr_rules(packets: Packets) -> Iterator[Finding]:
-    """A clock reference that runs backwards without discontinuity_indicator (TR 101 290, 2.3.b)."""
-    fields = packets.fields
-    has = np.flatnonzero((fields[:, 0] >= 7) & (fields[:, 1] & 0x10 != 0))
-    pids = packets.pid[packets.adapted[has]]
-    bases = pcr_bases(fields[has, 2:7])
-    if (pids[1:] == pids[:-1]).all() and (bases[1:] >= bases[:-1]).all():  # as nearly always
-        return
-    for pid in sorted(set(pids.tolist()) - {NULL_PID}):
-        own = pids == pid
-        at, clock = packets.adapted[has[own]], bases[own]
-        back = (signed(np.diff(clock)) < 0) & ~packets.discontinuity[at[1:]]
-        if count := int(np.count_nonzero(back)):
-            yield Finding(
-                "PCR_JUMP", Severity.WARNING, pid=pid, count=count, detail="clock runs back"
-            )
-
-
-def _table_rules(packets: Packets, program: psi.Program) -> Iterator[Finding]:
-    """Packets of PAT and PMT that are missing: the tables repeat, so no media is lost by it."""
-    for pid in (psi.PAT_PID, *program.tables):
-        counter = packets.counter[np.flatnonzero(packets.pid == pid)]
-        step = counter[1:] - counter[:-1] & 15
-        if (step == 1).all():
-            continue
-        if lost := int(((step[step > 0] - 1) & 15).sum()):
-            detail = f"at least {lost} packets of a table lost"
-            yield Finding("CC", Severity.WARNING, pid=pid, detail=detail)
 
 
 def _elementary_pids(
@@ -277,7 +262,7 @@ def _stream(
     damaged = (np.searchsorted(t.starts, t.broken, side="left") - 1).tolist()
     told = parameters(packets, t, codec, units)
     findings = list(
-        _stream_rules(t, pid, unmarked, sizes=(wrong_size, lacking), packets=len(packets.rows))
+        rules.of_stream(t, pid, unmarked, sizes=(wrong_size, lacking), packets=len(packets.rows))
     )
     if codec is None and program.streams:
         findings = [_of_data(finding) for finding in findings] if len(t.starts) else []
@@ -322,52 +307,6 @@ def _of_data(finding: Finding) -> Finding:
     if finding.severity is not Severity.ERROR:
         return finding
     return replace(finding, severity=Severity.WARNING)
-
-
-def _stream_rules(
-    t: StreamPackets, pid: int, unmarked: Mask, *, sizes: tuple[Index, Index], packets: int
-) -> Iterator[Finding]:
-    if t.lost:
-        detail = f"at least {t.lost} packets lost, first before packet {_first(t)} of {packets}"
-        yield Finding("CC", Severity.ERROR, pid=pid, count=len(t.broken), detail=detail)
-    elif len(t.broken):
-        detail = "a PES is announced where none begins"
-        yield Finding("PES_START", Severity.ERROR, pid=pid, count=len(t.broken), detail=detail)
-    if t.unannounced:
-        detail = "PES in packets that do not announce one (payload_unit_start_indicator)"
-        repair = "taken as the start of a PES"
-        yield Finding("PES_START", Severity.ERROR, None, pid, t.unannounced, detail, repair)
-    if count := int(np.count_nonzero(t.mended)):
-        detail = (
-            "PES headers without a start code, of another stream_id, or longer than what they hold"
-        )
-        yield Finding("PES_HEADER", Severity.WARNING, None, pid, count, detail, "put right")
-    if len(t.repeats):
-        detail = "packets sent twice"
-        yield Finding("CC_DUP", Severity.INFO, pid=pid, count=len(t.repeats), detail=detail)
-    if t.thirds:
-        detail = "packets sent more than twice"
-        yield Finding("CC", Severity.WARNING, None, pid, t.thirds, detail, "repeats dropped")
-    if not len(t.starts):
-        detail = f"{len(t.index)} packets without one PES header"
-        yield Finding("PES_NONE", Severity.ERROR, pid=pid, detail=detail)
-    if count := int(np.count_nonzero(unmarked)):
-        detail = "PES whose time stamp is not one"
-        yield Finding("PTS_MARKER", Severity.ERROR, pid=pid, count=count, detail=detail)
-    wrong, lacking = sizes
-    if len(t.broken):  # why these are too short is said already
-        wrong, lacking = (np.setdiff1d(s, np.searchsorted(t.starts, t.broken) - 1) for s in sizes)
-    detail = "PES that are not as long as they declare"
-    if len(lacking):
-        told = f"{detail}, by what 16 packets hold"
-        yield Finding("PES_SIZE", Severity.ERROR, pid=pid, count=len(lacking), detail=told)
-    elif len(wrong):
-        repair = "taken as long as they are"
-        yield Finding("PES_SIZE", Severity.WARNING, None, pid, len(wrong), detail, repair)
-
-
-def _first(t: StreamPackets) -> int:
-    return int(t.index[t.broken[0]])
 
 
 def _tail(packets: Packets, t: StreamPackets, codec: Codec | None, dts: Ticks) -> int:

@@ -11,9 +11,16 @@ from pipeline.media.es import adts
 from pipeline.media.ts import psi
 from pipeline.media.ts.elementary import elementary
 from pipeline.media.ts.packetize import audio_pes, packetize
-from pipeline.media.ts.packets import NULL_PID, PACKET, Packets, columns, framing, random_access
+from pipeline.media.ts.packets import (
+    FIRST_PID,
+    NULL_PID,
+    PACKET,
+    Packets,
+    columns,
+    framing,
+    random_access,
+)
 from pipeline.media.ts.pes import pes_stamps, track
-from pipeline.media.ts.scan import FIRST_PID
 
 SOUND = 0xC0  # stream_id of audio, without its number (ISO/IEC 13818-1 Table 2-22)
 

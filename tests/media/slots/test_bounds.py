@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pipeline.media.clock import BASE
+from pipeline.media.clock import BASE, HZ
+from pipeline.media.slots import bounds
 from pipeline.media.slots.bounds import believed
 from pipeline.media.slots.segments import Slot
 from pipeline.media.timeline.plan import Plan
 from pipeline.media.timeline.plan import plan as planned
+from pipeline.media.track import Lane
 from pipeline.media.ts.scan import scan
 from pipeline.model import Finding, Severity
 from tests import ts
@@ -185,3 +189,47 @@ def test_streams_that_share_no_clock(others, severity):
     assert ("DTS_BACK", severity, "1.ts", None) in said([*made.findings])
     assert bool(made.rejected) is (severity is FATAL)
     assert made.rejected or [{*p.stamps} for p in made.placed] == [BOTH, {ts.AUDIO}, BOTH]
+
+
+@given(
+    count=st.integers(2, 40),
+    step=st.integers(1, 2 * HZ),
+    begin=st.integers(0, 2**33 - 1),
+    wait=st.integers(-3 * HZ, 7 * HZ),
+    jitter=st.lists(st.integers(-1, 1), min_size=40, max_size=40),
+    pid=st.sampled_from([ts.VIDEO, ts.AUDIO]),
+)
+@settings(max_examples=300, deadline=None)
+def test_what_is_in_order_is_what_the_careful_look_leaves_as_it_is(
+    count: int, step: int, begin: int, wait: int, jitter: list[int], pid: int
+) -> None:
+    given_slot = slot(0, ts.segment(start=S, pictures=16))
+    assert given_slot.scan is not None
+    stream = given_slot.scan.streams[pid]
+    uneven = np.array(jitter[:count]) if pid == ts.AUDIO else 0
+    dts = (begin + step * np.arange(count) + uneven) % 2**33
+    pts = dts if pid == ts.AUDIO else (dts + wait) % 2**33
+    stream = replace(stream, pts=pts, dts=dts, held=None)
+    assert stream.codec is not None
+    lane = Lane(pid, stream.codec, stream.config or b"", stream.unit)
+    if bounds._is_in_order(stream, lane):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(bounds, "_is_in_order", lambda *_: False)
+            same_pts, same_dts, said = bounds._of_stream(given_slot, lane, stream, None)
+        assert (same_pts is stream.pts, same_dts is stream.dts, said) == (True, True, [])
+
+
+def test_what_is_out_of_order_or_uneven_is_looked_at_with_care():
+    stream = slot(0, ts.segment(start=S, pictures=16)).scan.streams[ts.VIDEO]  # type: ignore[union-attr]
+    assert stream.codec is not None
+    lane = Lane(ts.VIDEO, stream.codec, b"", 6000.0)
+    asked = bounds._is_in_order
+    assert asked(stream, lane)
+    shown, decoded = stream.pts.copy(), stream.dts.copy()
+    shown[3] += 1
+    decoded[4] += 1
+    assert not asked(replace(stream, pts=shown), lane)
+    assert not asked(replace(stream, pts=decoded, dts=decoded), lane)
+    assert not asked(replace(stream, dts=np.where(decoded == decoded[5], -1, decoded)), lane)
+    assert not asked(replace(stream, pts=decoded[::-1].copy(), dts=decoded[::-1].copy()), lane)
+    assert not asked(replace(stream, pts=decoded[:1], dts=decoded[:1]), lane)

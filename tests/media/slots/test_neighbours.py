@@ -8,14 +8,11 @@ from pipeline.media.clock import signed_ticks
 from pipeline.media.slots.neighbours import (
     between,
     emptied,
-    end,
-    first,
     gaps,
     length,
     neighbours,
     promised,
     streams_of,
-    unit,
 )
 from pipeline.media.slots.segments import Slot
 from pipeline.media.ts.scan import Stream, scan
@@ -128,17 +125,17 @@ def test_streams_of_no_known_time(how):
 
 def test_first_and_end_pass_over_units_without_a_stamp():
     video = replace(stream(slots_of(run(1))[0]), dts=np.array([-1, 100, 6100, -1]), tail=2)
-    assert (first(video), end(video)) == (100, 18_100)
+    assert (video.first, video.end) == (100, 18_100)
 
 
 def test_how_long_a_unit_lasts():
     (slot,) = slots_of(run(1))
-    assert unit(stream(slot, ts.AUDIO)) == 1920.0
+    assert stream(slot, ts.AUDIO).unit == 1920.0
     video = stream(slot)
-    assert unit(video) == 6000.0
-    assert unit(replace(video, dts=np.array([0, 6000, 6000, 12_000, 21_000]))) == 6000.0
-    assert unit(replace(video, dts=np.array([0, 9000, 15_000, 21_000]))) == 6000.0
-    assert unit(replace(video, dts=np.array([7]))) == 3600.0
+    assert video.unit == 6000.0
+    assert replace(video, dts=np.array([0, 6000, 6000, 12_000, 21_000])).unit == 6000.0
+    assert replace(video, dts=np.array([0, 9000, 15_000, 21_000])).unit == 6000.0
+    assert replace(video, dts=np.array([7])).unit == 3600.0
 
 
 def test_a_step_of_the_clock():
@@ -155,5 +152,5 @@ def test_a_stamp_of_zero_is_one():
     assert slot.scan is not None
     streams = {ts.VIDEO: video}
     assert [*streams_of(replace(slot, scan=replace(slot.scan, streams=streams)))] == [ts.VIDEO]
-    assert (first(video), end(video)) == (0, 3600)
-    assert unit(replace(video, dts=np.array([0, 500]))) == 500.0
+    assert (video.first, video.end) == (0, 3600)
+    assert replace(video, dts=np.array([0, 500])).unit == 500.0
