@@ -25,8 +25,8 @@ class ObjectVersions(Protocol):
     def any(self) -> bool:
         """Whether there may be versions: some are kept now, or were once."""
 
-    def all(self) -> Iterator[tuple[str, Version]]:
-        """The key of every version and every delete marker, and the version."""
+    def all(self, prefix: str = "") -> Iterator[tuple[str, Version]]:
+        """The key of every version and every delete marker whose key begins so, and the version."""
 
     def of(self, key: str) -> list[Version]:
         """All versions of one key, the newest of each kind first; none if it never existed."""

@@ -134,3 +134,17 @@ def test_only_a_bucket_with_versioning_has_this_trash(where, yard, request, tmp_
     with pytest.raises(GuardError, match="--trash copy"):
         yard.survey()
     assert not yard.plan.exists()
+
+
+def test_versions_of_what_begins_so(kept):
+    """Below the prefix of the store, and without a look at what else the bucket holds."""
+    first, *_, last = kept.slices()
+    kept.source.delete(first)
+    versions = kept.source.versions()
+    assert [(key, one.marker) for key, one in versions.all(first)] == [
+        (first, False),
+        (first, True),
+    ]
+    assert {key for key, _ in versions.all("2026/")} == {first, *kept.slices()}
+    assert [key for key, _ in versions.all(last)] == [last]
+    assert list(versions.all("calls/")) == []

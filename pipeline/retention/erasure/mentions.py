@@ -50,7 +50,9 @@ def _note_mentions(found: Traces, stores: Mapping[str, Storage], subject: Subjec
             others.append((store, key))
     for store, name in sorted(in_bags):
         _note_bag(found, stores, subject, BagLocation(name), store=store)
-    for place in others:
+    found.objects = [*dict.fromkeys(found.objects)]  # all of a session, files of users too
+    gone = {(one.store, one.key) for one in found.objects}
+    for place in (one for one in others if one not in gone):
         _note_other(found, stores, place)
 
 
@@ -63,8 +65,7 @@ def _note_session(
     if made is None or not sessions.is_of(made, subject):
         found.mixed.add(stem)
     elif sessions.is_alone(made, subject):
-        own = _below(stores[store], store, f"{stem}.", subject)
-        found.objects += [one for one in own if one not in found.objects]
+        found.objects += _below(stores[store], store, f"{stem}.")
     elif sessions.can_stand(made, subject):
         found.sessions.append(_trace(stores[store], store, key))
     else:
@@ -77,11 +78,11 @@ def _read(storage: Storage, key: str) -> Published | None:
     return None
 
 
-def _below(storage: Storage, store: str, prefix: str, subject: Subject) -> Iterator[Trace]:
+def _below(storage: Storage, store: str, prefix: str) -> Iterator[Trace]:
     """All of a recording that nobody but the subject was in, with its versions."""
-    for one in traces.listing(storage):
+    for one in traces.listing(storage, prefix):
         sid = sid_of(one.key)
-        if one.key.startswith(prefix) and sid is not None:
+        if sid is not None:
             yield traces.trace_of(store, one, sid)
 
 
@@ -105,8 +106,8 @@ def _note_bag(
     if made is None or not sessions.is_of(made, subject):
         found.mixed.add(place.name)
     elif sessions.is_alone(made, subject):
-        found.objects += _below(storage, store, place.key, subject)
-        found.objects += _below(storage, store, f"{STATE}tars/{place.name}.json", subject)
+        found.objects += _below(storage, store, place.key)
+        found.objects += _below(storage, store, f"{STATE}tars/{place.name}.json")
     elif sessions.can_stand(made, subject):
         tar = place.form is Form.TAR
         key = place.key if tar else place.key + bags.receipt_path(place.name)
@@ -139,5 +140,5 @@ def _note_other(found: Traces, stores: Mapping[str, Storage], place: Place) -> N
         found.objects.append(_trace(stores[store], store, key))
     elif stem is not None and DELETED.fullmatch(key, len(stem)):
         found.rewritten.append(place)
-    elif place not in {(one.store, one.key) for one in found.objects}:
+    else:
         found.named.add(stores[store].url(key))

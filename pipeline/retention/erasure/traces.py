@@ -139,13 +139,13 @@ def versions_of(storage: Storage) -> ObjectVersions | None:
     return versions if versions is not None and versions.any() else None
 
 
-def listing(storage: Storage) -> Iterator[Listed]:
-    """Everything in a store, with its trash and the versions it keeps."""
+def listing(storage: Storage, prefix: str = "") -> Iterator[Listed]:
+    """Everything in a store whose key begins so, with its trash and the versions it keeps."""
     versions = versions_of(storage)
     if versions is None:
-        yield from (Listed(one.key, one.size, one.modified) for one in storage.list())
+        yield from (Listed(one.key, one.size, one.modified) for one in storage.list(prefix))
         return
-    for key, one in versions.all():
+    for key, one in versions.all(prefix):
         yield Listed(key, one.size, 0.0, one.id, one.marker, one.latest)
 
 

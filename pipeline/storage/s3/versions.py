@@ -36,11 +36,11 @@ class S3Versions:
         status: str | None = answer.get("Status")
         return status
 
-    def all(self) -> Iterator[tuple[str, Version]]:
-        """The key of every version and delete marker below the prefix, and the version."""
+    def all(self, prefix: str = "") -> Iterator[tuple[str, Version]]:
+        """The key of every version and delete marker whose key begins so, and the version."""
         pages = self._client.get_paginator("list_object_versions")
         with s3_errors(f"list versions of {self._bucket}"):
-            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
                 for kind in ("Versions", "DeleteMarkers"):
                     for one in page.get(kind, ()):
                         key = one["Key"].removeprefix(self._prefix)
