@@ -96,10 +96,7 @@ def erase(
         for bag in {row.bag for row in connection.execute(sa.select(checks.c.bag))}:
             if mentioned(bag):
                 connection.execute(sa.delete(checks).where(checks.c.bag == bag))
-        for floor in {row.floor for row in connection.execute(sa.select(stores.c.floor))}:
-            if mentioned(floor):  # then all is listed once more
-                changed = sa.update(stores).where(stores.c.floor == floor)
-                connection.execute(changed.values(floor="", swept=None))
+        _stores(connection, mentioned)
     _compact(ledger)
 
 
@@ -154,6 +151,18 @@ def _shared(connection: sa.Connection, mentioned: Callable[[str], bool]) -> None
         if mentioned(row.why):
             own_why = sa.update(recordings).where(recordings.c.id == row.id)
             connection.execute(own_why.values(why="erased"))
+
+
+def _stores(connection: sa.Connection, mentioned: Callable[[str], bool]) -> None:
+    """What discovery remembers: where it stopped, and what it could not read."""
+    told = sa.select(stores.c.store, stores.c.destination, stores.c.floor, stores.c.error)
+    for row in connection.execute(told).all():
+        anew: dict[str, Any] = {"error": "erased"} if mentioned(row.error or "") else {}
+        if mentioned(row.floor):  # then all is listed once more
+            anew |= {"floor": "", "swept": None}
+        if anew:
+            one = (stores.c.store == row.store, stores.c.destination == row.destination)
+            connection.execute(sa.update(stores).where(*one).values(**anew))
 
 
 def _events(connection: sa.Connection, mentioned: Callable[[str], bool]) -> None:

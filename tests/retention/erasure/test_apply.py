@@ -20,7 +20,7 @@ from pipeline.agora import names
 from pipeline.archive.bagit import places as archives
 from pipeline.errors import UsageError
 from pipeline.jobs.agora.sessions import KeptSession, Sessions
-from pipeline.ledger import queries
+from pipeline.ledger import discovery, queries
 from pipeline.ledger.database.tables import recordings
 from pipeline.ledger.ledger import Ledger
 from pipeline.retention.apply import Done
@@ -454,7 +454,7 @@ def test_a_plan_that_is_touched_old_or_without_its_ledger_is_refused(house):
         house.apply()
 
 
-def test_the_ledger_forgets_the_bags_and_where_it_stopped(house):
+def test_the_ledger_forgets_the_bags_where_it_stopped_and_what_it_could_not_read(house):
     from pipeline.ledger import custody
     from pipeline.ledger.database.tables import stores
 
@@ -464,11 +464,19 @@ def test_the_ledger_forgets_the_bags_and_where_it_stopped(house):
     with house.ledger.writing() as connection:
         floor = {"store": "s", "destination": "d", "floor": f"{house.mine[0]}.m3u8", "swept": 1.0}
         connection.execute(sa.insert(stores).values(**floor))
+    discovery.blind(house.ledger, "s", "d", f"{house.mine[0]}.m3u8: denied")
+    discovery.blind(house.ledger, "t", "d", f"{house.others[0]}.m3u8: denied")
     house.plan(Subject(uid=UID))
     house.apply()
     assert set(custody.checked(house.ledger, "vault")) == {("other/", "full")}
     assert house.grep(TOKEN) == []
     assert not entries(house.ledger, Subject(uid=UID))
+    with house.ledger.reading() as connection:
+        told = connection.execute(sa.select(stores.c.store, stores.c.error, stores.c.floor))
+        assert {(*row,) for row in told} == {
+            ("s", "erased", ""),
+            ("t", f"{house.others[0]}.m3u8: denied", ""),
+        }
 
 
 KILLED = """
