@@ -114,13 +114,13 @@ def _stores(sources: tuple[str, ...], chosen: dict[str, Any]) -> dict[str, str]:
 
 
 def _places(stores: Any, ledger: Any, chosen: dict[str, Any]) -> "Places":
-    from pipeline.retention.claims import refuse_a_whole_store
+    from pipeline.retention.claims import refuse_trash_and_root
     from pipeline.retention.erasure.apply import Places
 
     opened = opener(chosen)
     found = {name: folder(opened, location) for name, location in stores.items()}
     for name, storage in found.items():
-        refuse_a_whole_store(storage)
+        refuse_trash_and_root(storage)  # of a bucket, all may be meant: only what has a name goes
         _refuse_an_archive_inside(name, storage, found)
     return Places(found, spool_of(chosen), state_of(chosen), ledger)
 

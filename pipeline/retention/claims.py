@@ -16,12 +16,18 @@ Keep = Callable[[str, str], None]  # recording, why
 
 def refuse_a_whole_store(source: Storage) -> None:
     """Raise ``GuardError`` for a bucket without a prefix, the root of a file system, or a trash."""
+    refuse_trash_and_root(source)
+    if source.path("") is None and source.url().count("/") < 4:
+        raise GuardError(f"{source.url()}: a whole store; name the prefix the recordings are in")
+
+
+def refuse_trash_and_root(source: Storage) -> None:
+    """Raise ``GuardError`` for a trash, or the root of a file system."""
     path = source.path("")
-    empty = path == path.parent if path is not None else source.url().count("/") < 4
     if f"/{TRASH}" in f"{source.url().rstrip('/')}/":
         raise GuardError(f"{source.url()}: is trash; recpipe clean purge empties it")
-    if empty:
-        raise GuardError(f"{source.url()}: a whole store; name the prefix the recordings are in")
+    if path is not None and path == path.parent:
+        raise GuardError(f"{path}: a whole file system; name the folder the recordings are in")
 
 
 def claims_of(checks: Checks, keep: Keep) -> tuple[list[Claim], int]:

@@ -173,6 +173,27 @@ def test_stores_that_only_the_ledger_knows_are_named(recpipe, users):
     assert f"the ledger knows of it in {clean}/rec" in ended.err
 
 
+def test_a_whole_bucket_may_be_meant(recpipe, composite, clean, weed):
+    """Agora writes to the root of a bucket unless it is told a prefix; what has no sid stays."""
+    calls, mp4 = weed.new_bucket(), weed.new_bucket()
+    for key in (*(path.name for path in composite.iterdir()), "notes.txt"):
+        weed.client.put_object(Bucket=calls, Key=key, Body=b"")
+    command = ("clean", "erase", f"s3://{calls}/", "--to", f"s3://{mp4}/", "--everywhere")
+    planned = recpipe(*command, "--sid", SID, env=weed.environment)
+    assert (planned.code, "1 recordings, 5 objects" in planned.err) == (0, True), planned.err
+    assert recpipe("clean", "apply", "erase.json", env=weed.environment).code == 0
+    left = weed.client.list_objects_v2(Bucket=calls)["Contents"]
+    assert [one["Key"] for one in left] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("source", ["/", "rec/.trash/1"])
+def test_a_file_system_and_a_trash_are_refused(recpipe, clean, source):
+    Path("rec/.trash/1").mkdir(parents=True)
+    Path("out").mkdir()
+    ended = recpipe("clean", "erase", source, "--to", "out", "--everywhere", "--uid", UID)
+    assert (ended.code, "a whole file system" in ended.err or "is trash" in ended.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("chosen", "why"),
     [
