@@ -2,9 +2,13 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from msgspec.structs import replace
 
 from pipeline.archive import bulk
@@ -12,11 +16,13 @@ from pipeline.archive.bagit import places as archives
 from pipeline.archive.bagit.fixity import check
 from pipeline.archive.bagit.staging import Archive, Form
 from pipeline.archive.order import Bagging, Order
+from pipeline.ledger.database.tables import metadata
+from pipeline.ledger.ledger import Ledger
 from pipeline.receipts.read import read
 from pipeline.retention.audit import Audit
 from pipeline.retention.erasure import document as erasure
-from pipeline.retention.erasure import rewriting
-from pipeline.retention.erasure.apply import Places, erase
+from pipeline.retention.erasure import rewriting, traces
+from pipeline.retention.erasure.apply import Places, erase, held
 from pipeline.retention.erasure.document import ErasureRequest
 from pipeline.retention.erasure.mentions import find
 from pipeline.retention.erasure.sessions import is_alone, is_of, without_user
@@ -24,12 +30,19 @@ from pipeline.retention.erasure.subject import Subject
 from pipeline.simulator.session.cast import crew
 from pipeline.simulator.session.session import SessionOrder
 from pipeline.storage.local import LocalStorage
+from pipeline.storage.s3.store import S3Storage
+from pipeline.watch.rebuild_ledger import rebuild
 from tests.archive.test_premis import validate
 from tests.jobs.sessions import played
 
 FORMS = (Form.OBJECTS, Form.TAR)
 UIDS = ("4242424242", "3131313131")  # no digest holds them by chance
 GONE, STAYS = UIDS
+
+
+def T() -> float:
+    """The same moment for everything."""
+    return 2e9
 
 
 def renamed(folder: Path) -> None:
@@ -158,10 +171,121 @@ def test_bags_are_valid_and_name_nobody_who_was_erased(home, form):
     assert len(media) == 2  # the result, and in the bag of objects
 
 
-def test_nothing_is_left_of_the_last_user(home):
+@dataclass(frozen=True)
+class Bucket:
+    """The same places in a bucket that keeps versions, and a ledger on a server."""
+
+    home: Path
+    name: str
+    client: Any
+    ledger: Ledger
+
+    @property
+    def stores(self) -> dict[str, S3Storage]:
+        places = ("source 1", "src"), ("archive 1", "objects"), ("archive 2", "tar")
+        named = [*places, ("results", "out")]
+        return {name: S3Storage(self.name, prefix, self.client) for name, prefix in named}
+
+    @property
+    def places(self) -> Places:
+        return Places(self.stores, self.home / "spool", self.home / "state", self.ledger)
+
+    def rows(self) -> dict[str, list[str]]:
+        """All that the ledger holds, without ids and times."""
+        own = {"id", "rec_id", "at", "since", "first_seen"}
+        with self.ledger.reading() as connection:
+            return {
+                table.name: sorted(
+                    repr({k: v for k, v in row._mapping.items() if k not in own})
+                    for row in connection.execute(sa.select(table))
+                )
+                for table in metadata.sorted_tables
+            }
+
+    def grep(self, token: str) -> list[str]:
+        """Where a text is: in any version of any object, in a row, in the spool or state."""
+        rows = [row for rows in self.rows().values() for row in rows if token in row]
+        files = grep(self.home / "spool", token) + grep(self.home / "state", token)
+        told = self.client.list_object_versions(Bucket=self.name)
+        marks = [one["Key"] for one in told.get("DeleteMarkers", ()) if token in one["Key"]]
+        return [*rows, *files, *marks, *(one for one in self._versions(told, token))]
+
+    def _versions(self, told: Any, token: str) -> Iterator[str]:
+        for one in told["Versions"]:
+            place = {"Bucket": self.name, "Key": one["Key"], "VersionId": one["VersionId"]}
+            data = self.client.get_object(**place)["Body"].read()
+            if token in one["Key"] or token.encode() in data:
+                yield f"{one['Key']} {one['VersionId']}"
+
+
+@pytest.fixture
+def bucket(weed, made, tmp_path, shared) -> Iterator[Bucket]:
+    """Everything stored twice, and every slice deleted in between."""
+    name, client = weed.new_bucket(), weed.client
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    folders = (made / name for name in ("src", "objects", "tar", "out"))
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    for again in (False, True):
+        for path in files:
+            key = path.relative_to(made).as_posix()
+            client.put_object(Bucket=name, Key=key, Body=path.read_bytes())
+            if not again and path.suffix == ".ts":
+                client.delete_object(Bucket=name, Key=key)
+    with Ledger(shared) as ledger:
+        rebuild(ledger, S3Storage(name, "out", client))
+        yield Bucket(tmp_path, name, client, ledger)
+        with ledger.writing() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(sa.delete(table))
+
+
+def erased(bucket: Bucket, uid: str) -> None:
+    """What ``recpipe clean erase`` and ``recpipe clean apply`` do."""
+    subject, path, audit = Subject(uid=uid), bucket.home / "e.json", Audit(bucket.home / "state", T)
+    found = find(bucket.stores, subject)
+    assert (found.mixed, found.named, held(bucket.places, subject, found)) == (set(), set(), {})
+    erasure.write(path, ErasureRequest("--uid", {}, ledger=True), subject, found, now=T())
+    done = [*erase(erasure.read(path), bucket.places, audit, T)]
+    assert [one.problem for one in done if one.problem] == []
+
+
+def test_in_a_bucket_with_versions_and_a_ledger_on_a_server(bucket):
+    """One user after the other; in between all is as if the first had never been there."""
+    assert len(bucket.grep(GONE)) > 30
+    before = bucket.grep(f"{STAYS}__uid_e")
+    erased(bucket, GONE)
+    assert bucket.grep(GONE) == []
+    media = [name for name in before if ".ts " in name]
+    assert set(media) <= set(bucket.grep(f"{STAYS}__uid_e"))
+    for name in ("archive 1", "archive 2"):
+        (place,) = archives.places(bucket.stores[name])
+        assert check(bucket.stores[name], place, fast=False).problems == ()
+    kept = bucket.rows()
+    with bucket.ledger.writing() as connection:
+        connection.execute(sa.delete(metadata.tables["recordings"]))
+    rebuild(bucket.ledger, bucket.stores["results"])
+    anew = bucket.rows()
+    assert [kept[name] for name in ("artifacts", "sources")] == [
+        anew[name] for name in ("artifacts", "sources")
+    ]
+    erased(bucket, STAYS)
+    told = bucket.client.list_object_versions(Bucket=bucket.name)
+    left = [*told.get("DeleteMarkers", ()), *told["Versions"]]
+    assert {one["Key"].split(".")[0] for one in left} == {"out/erased"}
+    assert bucket.rows()["recordings"] == []
+
+
+def test_nothing_is_left_of_the_last_user(home, monkeypatch):
+    """Of a session of one user each place is listed once, and of that session alone again."""
     plan(home, GONE)
     assert apply(home) == []
+    listed = []
+    real = traces.listing
+    monkeypatch.setattr(traces, "listing", lambda s, p="": listed.append(p) or real(s, p))
     plan(home, STAYS)
+    (stem,) = {path.name.split("__")[0] for path in (home / "src").iterdir()}
+    tars = [f".recpipe/tars/{stem}.json"] * 2
+    assert sorted(listed) == ["", "", "", "", *tars, f"{stem}.", f"{stem}.tar", f"{stem}/"]
     assert apply(home) == []
     for folder in ("src", "objects", "tar"):
         files = [p for p in (home / folder).rglob("*") if p.is_file()]
