@@ -38,6 +38,9 @@ def sources(given: Sequence[str], file: str | None = None) -> Iterator[str]:
     if file is not None and file != STDIN:
         from pipeline.storage.oserrors import os_errors
 
+        if "://" in file or file.startswith("@") or Path(file).is_dir():
+            said = "is a folder or a store, expected a file that lists sources"
+            raise UsageError(f"--from {file}: {said}; it is a source itself, without --from")
         with os_errors(f"read {file}"), Path(file).open("rb") as lines:
             yield from listed(lines, file)
 

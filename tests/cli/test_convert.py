@@ -507,6 +507,10 @@ def test_no_source_at_all(recpipe, tmp_path):
     assert "--from FILE" in ended.err
     missing = recpipe("check", "--from", tmp_path / "none.txt")
     assert (missing.code, "none.txt" in missing.err) == (2, True)
+    for place in (tmp_path, "s3://bucket/calls/", "@calls"):
+        ended = recpipe("check", "--from", place)
+        assert ended.code == 2
+        assert f"--from {place}: is a folder or a store, expected a file" in ended.err
 
 
 def test_a_list_on_standard_input(recpipe, samples):
