@@ -9,6 +9,7 @@ import click
 
 from pipeline.cli import options, output, source_lists
 from pipeline.cli.chosen import budget, opener, selection, settings
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.jobs.many import Failure, Outcome, Task, Watch
@@ -69,7 +70,7 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
 
     named = source_lists.sources(sources, chosen["from_file"])
     works, failures = many.find(named, opener(chosen), selection(chosen))
-    return convert_found(works, failures, chosen)
+    return convert_found(_of_users(works, chosen), failures, chosen)
 
 
 def convert_found(
@@ -136,12 +137,36 @@ def check(sources: tuple[str, ...], **chosen: Any) -> int:
 
     named = source_lists.sources(sources, chosen["from_file"])
     works, failures = many.find(named, opener(chosen), selection(chosen))
+    works = _of_users(works, chosen)
 
     def outcomes(how: "Options", watch: "Watch") -> Outcomes:
         most = budget(chosen)
         return many.check_all(works, how, jobs=chosen["jobs"], watch=watch, budget=most)
 
     return _report(works, failures, outcomes, chosen)
+
+
+def _of_users(works: "list[Task]", chosen: dict[str, Any]) -> "list[Task]":
+    """Those that ``--uid`` asks for; a line says what is left out, and why.  UsageError if there is
+    no session at all.
+    """
+    from pipeline.jobs.sessions.streams import users_in
+
+    asked = {*chosen["of_uid"]}
+    sessions = [work for work in works if users_in(work.recording)]
+    if not asked or not works:
+        return works
+    together = len(works) - len(sessions)
+    if not sessions:
+        said = f"in all {together} recordings the users are in one file"
+        raise UsageError(f"--uid: {said}, and none can be taken alone; leave out --uid")
+    found = [work for work in sessions if users_in(work.recording) & asked]
+    others = len(sessions) - len(found) if found else 0  # else each says whom it has
+    counts = {"with all users in one file": together, "of other users": others}
+    left_out = [f"{count} recordings {what}" for what, count in counts.items() if count]
+    if left_out and not chosen["quiet"]:
+        output.say(f"recpipe: --uid leaves out {' and '.join(left_out)}")
+    return found or sessions
 
 
 def _report(

@@ -1,9 +1,12 @@
 """A session of individual mode from the command line: converted, archived and cleaned up as one."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+
+from tests.cli.conftest import SAMPLES
 
 pytestmark = pytest.mark.usefixtures("ffmpeg")
 
@@ -69,6 +72,28 @@ def test_some_users_alone(recpipe, session):
     assert [one["uid"] for one in both] == ["1001", "1002"]
     checked = recpipe("check", "src", "--uid", "1001", "--json").lines
     assert [one["uid"] for one in checked] == ["1001"]
+
+
+def test_it_says_what_a_user_who_is_asked_for_leaves_out(recpipe, session):
+    """Recordings in which nobody can be told from anybody else, and sessions of others."""
+    shutil.copytree(SAMPLES / "composite", "src/together")
+    for path in list(Path("src").glob("*__uid_s_1002*")):
+        other = path.name.replace(session[:32], "f" * 32)
+        text = path.read_bytes().replace(session[:32].encode(), b"f" * 32)
+        Path("src", other).write_bytes(text)
+    command = ("check", "src", "--uid", "1001")
+    told = (
+        "--uid leaves out 1 recordings with all users in one file and 1 recordings of other users"
+    )
+    ended = recpipe(*command, "--json")
+    assert ([one["uid"] for one in ended.lines], ended.err) == (["1001"], f"recpipe: {told}\n")
+    assert recpipe(*command, "--quiet").err == ""
+    ended = recpipe("check", "src", "--uid", "7")
+    assert (ended.code, ended.err.count("no stream of it is asked for")) == (5, 2)
+    assert "--uid leaves out 1 recordings with all users in one file\n" in ended.err
+    ended = recpipe("convert", "src/together", "-o", "out", "--uid", "1001")
+    assert (ended.code, "in all 1 recordings the users are in one file" in ended.err) == (2, True)
+    assert not Path("out").exists()
 
 
 def test_files_of_users_who_are_not_asked_for_are_never_replaced(recpipe, session):

@@ -44,6 +44,13 @@ def _told(streams: Sequence[Recording]) -> list[str]:
     return [f"{s.kind or names.INDEX} of {s.uid}" for s in map(stream_of, streams)]
 
 
+def users_in(recording: Recording) -> set[str]:
+    """The uids of those who were recorded one by one; none where all are in one file."""
+    streams = recording.streams or (recording,)
+    found = (names.parse_stream(one.cname or "") for one in streams)
+    return {stream.uid for stream in found if stream is not None}
+
+
 def is_index(stream: Recording, streams: Sequence[Recording]) -> bool:
     """A playlist over both streams of a user, which are there: it says nothing they do not."""
     return names.is_index(stream.cname or "", [one.cname or "" for one in streams])
