@@ -1,5 +1,6 @@
 """Clients of S3: how Amazon's own and other stores are spoken to, and with which keys."""
 
+import re
 import threading
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,13 @@ from pipeline.errors import UsageError
 from pipeline.storage.names import printable
 from pipeline.storage.s3.errors import s3_errors
 
+# whatever else may stand in front of an @ is a password that no mask finds
+_ENDPOINT = re.compile(
+    r"""https?://([^\s"'<>/@]*@)?([^\s"'<>/@:\[\]]+|\[[0-9a-f:.%]+])(:[0-9]+)?(/[^\s"'<>@]*)?""",
+    re.IGNORECASE,
+)
+# not quoted: a mistyped endpoint may hold a password
+_NO_ENDPOINT = "the endpoint is no URL; write https://host or http://host:port"
 AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 
 
@@ -71,6 +79,9 @@ def _client(account: S3Account, connections: int) -> Any:
         }
     session = boto3.Session(profile_name=account.profile, region_name=account.region, **keys)
     client = _of_session(session, account.endpoint_url, general)
+    if not _ENDPOINT.fullmatch(client.meta.endpoint_url):  # wherever that was set
+        client.close()
+        raise UsageError(_NO_ENDPOINT)
     host = host_of(client)
     if not host.endswith(AWS_HOSTS):  # also if the environment or the profile says where
         client.close()
@@ -88,10 +99,7 @@ def _of_session(session: Any, endpoint_url: str | None, config: Config) -> Any:
     try:
         return session.client("s3", endpoint_url=endpoint_url, region_name=region, config=config)
     except ValueError as error:
-        # not quoted: a mistyped endpoint may hold a password
-        raise UsageError(
-            "the endpoint is no URL; write https://host or http://host:port"
-        ) from error
+        raise UsageError(_NO_ENDPOINT) from error
 
 
 def _compatible(host: str) -> Config:

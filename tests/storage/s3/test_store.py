@@ -411,10 +411,24 @@ def test_an_unknown_profile_is_named(no_aws):
         connect("bucket", profile="nobody")
 
 
-def test_an_endpoint_that_is_no_url_is_not_repeated(no_aws):
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        f"user:{SECRET_KEY}@host",
+        f"ftp://user:{SECRET_KEY}@host",
+        pytest.param(f"http://user:{SECRET_KEY} @host", id="a space"),
+        pytest.param(f"http://user:12/{SECRET_KEY}@host", id="a slash after a port"),
+        pytest.param(f"http://user:'{SECRET_KEY}@host", id="a quotation mark"),
+    ],
+)
+def test_an_endpoint_that_is_no_url_is_not_repeated(no_aws, endpoint, monkeypatch):
+    """What stands in it may be a password that nothing masks, and requests would be in vain."""
     with pytest.raises(UsageError, match="write https://host") as excinfo:
-        connect("bucket", endpoint_url=f"user:{SECRET_KEY}@host")
+        connect("bucket", endpoint_url=endpoint)
     assert text(excinfo)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(UsageError, match="write https://host"):
+        connect("bucket")
 
 
 # Connecting
