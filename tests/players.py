@@ -4,13 +4,15 @@ Chromium plays it from a server of this machine; ffmpeg, PyAV, GStreamer and VLC
 into samples that they play frame behind frame.
 """
 
+import base64
 import functools
+import json
 import os
 import shutil
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,11 +27,13 @@ from pipeline.simulator.recorder.scene import CELLS
 CHROMIUM = "/usr/bin/chromium"
 NOBODY = 65534
 ROWS = 5  # of the upper quarter of a picture, as it is looked at: the last one has its number
+BLOCK = 1024  # samples that are handed out at a time
 FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 
 PAGE = b"""<!doctype html><video id=v src=/media></video><script>
 const v = document.getElementById('v'), seen = [], clock = [], chunks = [];
 let since = 0;  // when the last seek ended: of what was shown before nothing is told
+let told = null;
 const canvas = new OffscreenCanvas(8, 5), pen = canvas.getContext('2d', {willReadFrequently: true});
 function look(now, frame) {
   v.requestVideoFrameCallback(look);
@@ -45,7 +49,7 @@ async function open() {
   tap.onaudioprocess = e => {
     if (v.paused || v.seeking) return;
     clock.push([e.playbackTime, v.currentTime]);
-    chunks.push(Array.from(e.inputBuffer.getChannelData(0), x => Math.round(x * 32767)));
+    chunks.push(Int16Array.from(e.inputBuffer.getChannelData(0), x => Math.round(x * 32767)));
   };
   context.createMediaElementSource(v).connect(tap);
   tap.connect(context.destination);
@@ -70,8 +74,17 @@ async function play(from, seconds) {
     }, 20);
   });
   v.pause();
-  return {seen, clock, chunks, duration: v.duration};
+  return {seen: [...seen], clock: [...clock], sound: chunks.map(text), duration: v.duration};
 }
+function text(samples) {  // a number at a time costs more than the playing
+  return btoa(String.fromCharCode(...new Uint8Array(samples.buffer)));
+}
+async function playAll(begins, seconds) {
+  const played = [];
+  for (const [n, begin] of begins.entries()) played.push(await play(begin, seconds[n]));
+  return played;
+}
+function start(begins, seconds) { told = playAll(begins, seconds).then(JSON.stringify); }
 </script>"""
 
 
@@ -137,34 +150,42 @@ class Played:
     duration: float
 
 
-def chromium(path: Path, begins: Sequence[float | None], seconds: float) -> list[Played]:
-    """A file played in a browser so many seconds from each of these places on; None: as it is
-    opened.
-    """
+Stretch = tuple[float | None, float]  # where to play from, and how long; None: as it is opened
+
+
+def chromium(path: Path, stretches: Sequence[Stretch]) -> list[Played]:
+    """These stretches of a file played in a browser, one behind the other."""
+    (played,) = chromium_together([path], stretches)
+    return played
+
+
+def chromium_together(paths: Sequence[Path], stretches: Sequence[Stretch]) -> list[list[Played]]:
+    """The same stretches of several files, each file in a window of its own, all at once."""
     if not Path(CHROMIUM).exists():
         pytest.skip("no Chromium here: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright here")
-    with served(path) as url, playwright.sync_playwright() as driver:
+    begins, seconds = (list(some) for some in zip(*stretches, strict=True))
+    with ExitStack() as stack:
+        urls = [stack.enter_context(served(path)) for path in paths]
+        driver = stack.enter_context(playwright.sync_playwright())
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            page = browser.new_page()
+        stack.callback(browser.close)
+        pages = [browser.new_context().new_page() for _ in paths]
+        for page, url in zip(pages, urls, strict=True):
             page.goto(url)
             page.evaluate("open()")
-            return [
-                _played(page.evaluate("([from, s]) => play(from, s)", [begin, seconds]))
-                for begin in begins
-            ]
-        finally:
-            browser.close()
+        for page in pages:
+            page.evaluate("([begins, seconds]) => start(begins, seconds)", [begins, seconds])
+        told = [json.loads(page.evaluate("told")) for page in pages]
+    return [[_played(one) for one in stretches] for stretches in told]
 
 
 def _played(told: dict) -> Played:
     clock = np.array(told["clock"])
-    samples = np.array(told["chunks"], np.int16)
-    width = samples.shape[1]
+    samples = np.frombuffer(b"".join(map(base64.b64decode, told["sound"])), np.int16)
     heard = []
-    for at, second in in_a_row(samples.reshape(-1)):
-        chunk, into = divmod(round(at * RATE), width)
+    for at, second in in_a_row(samples) if len(samples) else ():
+        chunk, into = divmod(round(at * RATE), BLOCK)
         heard.append(Mark(float(clock[chunk, 1]) + into / RATE, second))
     rows = np.array([row for *_, row in told["seen"]], np.int64).reshape(-1, ROWS, CELLS)
     pictures, flashes = _shown([shown for shown, *_ in told["seen"]], rows)

@@ -15,7 +15,7 @@ LOOK = Look(320, 180)
 SECONDS, SLICE = 20, 4
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def simulated(ffmpeg) -> Callable[..., Simulated]:
     """A recording of five slices with these faults."""
 
@@ -34,11 +34,16 @@ def stored(simulated, tmp_path) -> Callable[..., Path]:
 
     def store(*faults: str, **chosen: object) -> Path:
         folder = tmp_path / ("+".join(faults).replace(":", "_").replace("|", "_") or "clean")
-        folder.mkdir()
-        publish(Shelf(LocalStorage(folder)), simulated(*faults, **chosen).parts)
-        return folder
+        return put(simulated(*faults, **chosen), folder)
 
     return store
+
+
+def put(made: Simulated, folder: Path) -> Path:
+    """Store a recording in a new folder."""
+    folder.mkdir()
+    publish(Shelf(LocalStorage(folder)), made.parts)
+    return folder
 
 
 def contents(folder: Path) -> Mapping[str, bytes]:

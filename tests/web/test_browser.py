@@ -159,7 +159,6 @@ REMEMBER = """() => {
 }"""
 
 
-@pytest.mark.plays
 @pytest.mark.usefixtures("ffmpeg")
 def test_a_recording_goes_through_its_states_while_one_looks(opening, browser, launch, url, clean):
     """From its first slice to its proven MP4; the page is opened once, and not touched again."""
