@@ -1,6 +1,8 @@
 """Fixtures every test may ask for, and what a skipped test means where nothing may be missing."""
 
 import os
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,26 @@ pytest_plugins = ["tests.databases", "tests.packaged", "tests.servers"]
 
 settings.register_profile("untimed", deadline=None)  # a busy machine proves nothing
 settings.load_profile("untimed")
+
+IN_MEMORY = Path("/dev/shm")
+ROOM = 6 << 30  # bytes free there: a run needs a quarter of it
+
+
+def _use_memory() -> None:
+    """Keep what tests write in memory, where there is room and programs may be started from it:
+    most of the time of a test that writes is spent waiting until the disk has it.
+    """
+    if os.name != "posix" or "TMPDIR" in os.environ or not os.access(IN_MEMORY, os.W_OK):
+        return
+    told = os.statvfs(IN_MEMORY)
+    if told.f_bavail * told.f_frsize > ROOM and not told.f_flag & os.ST_NOEXEC:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(IN_MEMORY)
+
+
+_use_memory()  # before anything asks where temporary files go
+# What is compiled is kept: else each of hundreds of processes compiles the whole package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 REQUIRED = os.environ.get("RECPIPE_TEST_REQUIRE") == "1"  # set by .ci/run
 
@@ -40,13 +62,8 @@ def out(tmp_path: Path) -> Path:
 
 
 def pytest_collection_modifyitems(items):
-    """Spread what plays in real time over all tests: while one waits, others work."""
-    playing = [item for item in items if item.get_closest_marker("plays")]
-    others = [item for item in items if not item.get_closest_marker("plays")]
-    apart = len(others) // (len(playing) + 1)
-    for number, item in enumerate(playing, 1):
-        others.insert(number * (apart + 1) - 1, item)
-    items[:] = others
+    """What plays in real time comes first: while it waits, others work."""
+    items.sort(key=lambda item: item.get_closest_marker("plays") is None)
 
 
 @pytest.hookimpl(wrapper=True)
