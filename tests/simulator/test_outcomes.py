@@ -73,7 +73,12 @@ class Outcome:
         self.names = {wanted.fault.name for wanted in made.order.faults}
         self.checked = r.check(source)
         self.report = r.convert(source, folder / "out", ffmpeg) if converted else self.checked
-        self.said = f"truth {made.as_json()}\n{r.said(self.report)}"
+        self.undecided = made.undecided
+
+    @property
+    def said(self) -> str:
+        """For whoever looks why it is not right."""
+        return f"truth {self.made.as_json()}\n{r.said(self.report)}"
 
     def is_right(self) -> None:
         """The verdict of a perfect tool, and its figures."""
@@ -90,7 +95,7 @@ class Outcome:
     def figures_right(self) -> None:
         for stream, seconds in self.truth.lost_seconds.items():
             said = self.report.lost_seconds[stream]
-            most = seconds + self.made.undecided[stream]
+            most = seconds + self.undecided[stream]
             assert seconds - MOMENT <= said <= most + MOMENT, self.said
         assert self.report.duration == pytest.approx(self.truth.duration, abs=MOMENT), self.said
 

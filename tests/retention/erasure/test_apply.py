@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +96,12 @@ class House:
 
     def grep(self, token: bytes) -> list[str]:
         """Where a text is, in names or in bytes."""
-        found = self.everything()
-        return [name for name, data in found.items() if token in name.encode() or token in data]
+        return having(self.everything(), token)
+
+
+def having(found: Mapping[str, bytes], token: bytes) -> list[str]:
+    """Those in whose names or bytes a text is."""
+    return [name for name, data in found.items() if token in name.encode() or token in data]
 
 
 def contents(storage: Any) -> dict[str, bytes]:
@@ -190,11 +194,11 @@ def ids_left(house: House) -> set[str]:
 REWRITTEN = ("plan.json", "fixity.json", "audit.jsonl", "ledger.db", "erased.", "recordings/")
 
 
-def untouched(house: House) -> dict[str, bytes]:
+def untouched(found: Mapping[str, bytes]) -> dict[str, bytes]:
     """All that is of others alone."""
     return {
         name: data
-        for name, data in house.everything().items()
+        for name, data in found.items()
         if TOKEN not in name.encode()
         and TOKEN not in data
         and not any(word in name for word in REWRITTEN)
@@ -205,15 +209,17 @@ def untouched(house: House) -> dict[str, bytes]:
 
 def test_nothing_of_a_user_is_left_and_all_of_the_others_is(any_house):
     house = any_house
-    before = untouched(house)
-    assert len(house.grep(TOKEN)) > 30
+    there = house.everything()
+    before = untouched(there)
+    assert len(having(there, TOKEN)) > 30
     found = house.plan(Subject(uid=UID))
     assert (found.held, found.mixed, found.named) == ({}, set(), set())
-    assert untouched(house) == before  # nothing was done yet
+    assert untouched(house.everything()) == before  # nothing was done yet
     assert [one.problem for one in house.apply() if one.problem] == []
     mine = {Path(name).name: data for name, data in before.items() if "/spool/" in name}
-    assert house.grep(TOKEN) == []
-    after = untouched(house)
+    left = house.everything()
+    assert having(left, TOKEN) == []
+    after = untouched(left)
     gone = {name for name in before if name not in after}
     # a folder of the spool is called after an address: its segments have no names
     assert all(name.endswith("a.segment") for name in gone)
@@ -312,7 +318,7 @@ def test_a_hold_wins(house, how, when):
     after = house.everything()
     assert {n: after[n] for n in before} == before
     assert ids_left(house) == {kept, *house.others}
-    assert all(sid in name or sid.encode() in after[name] for name in house.grep(TOKEN))
+    assert all(sid in name or sid.encode() in after[name] for name in having(after, TOKEN))
 
 
 def test_a_locked_object_is_held(moto, tmp_path, clock):
@@ -515,7 +521,7 @@ with Ledger(f"sqlite:///{home}/ledger.db") as ledger:
 
 
 def test_killed_at_any_moment_it_is_finished_by_running_again(house):
-    before = untouched(house)
+    before = untouched(house.everything())
     house.plan(Subject(uid=UID))
     killed = 0
     for left in (0, 1, 2, 3, 9, 27, 54, 1, 0, 4, 2, 1, 0):
@@ -526,8 +532,9 @@ def test_killed_at_any_moment_it_is_finished_by_running_again(house):
         killed += done.returncode != 0
     assert killed > 3
     assert [one.problem for one in house.apply() if one.problem] == []
-    assert house.grep(TOKEN) == []
-    after = untouched(house)
+    left = house.everything()
+    assert having(left, TOKEN) == []
+    after = untouched(left)
     assert all(after[name] == before[name] for name in before if name in after)
     assert {name for name in before if name not in after} == {
         name for name in before if name.endswith("a.segment") and name not in after
