@@ -110,6 +110,10 @@ _ABSENT = (
     "Where a user was away, muted, or had the camera off: hold the last picture, show a black one,"
     " or close the gap."
 )
+_NAMES = (
+    "What users that were recorded one by one are called: CSV with the columns uid, name and"
+    " perhaps role, or JSON."
+)
 _DEEP = "Also decode the whole of each MP4: slow, but finds flipped bits."
 _REPORT = "Also write a page about each recording, <name>.html beside the result."
 _FORCE = "Make it again, and replace what another source left there."
@@ -131,6 +135,7 @@ class Choices:
     ] = None
     users: Annotated[Users, Told(_USERS, Users)] = Users.MERGE
     absent: Annotated[Absent, Told(_ABSENT, Absent)] = Absent.HOLD
+    names: Annotated[str | PathLike[str] | None, Told(_NAMES, str, "FILE")] = None
     deep: Annotated[bool, Told(_DEEP, bool)] = False
     report: Annotated[bool, Told(_REPORT, bool)] = False
     force: Annotated[bool, Told(_FORCE, bool)] = False
@@ -149,6 +154,7 @@ class ConversionChoices(TypedDict, total=False):
     stream_types: StreamTypes | str | int | None  # 0 or audio, 1 or video, 2 or both
     users: Users | str  # merge or separate
     absent: Absent | str  # hold, black or close
+    names: str | PathLike[str] | None  # a file: CSV or JSON with uid, name and perhaps role
     deep: bool
     report: bool
     force: bool

@@ -392,3 +392,5 @@ class Report(Struct, frozen=True):
     session: str | None = None  # the id of the session it is one file of
     uid: str | None = None  # whose file that is
     users: tuple["Report", ...] = ()  # of a session: what became of each of its users
+    name: str | None = None  # what that user is called, where it was said
+    role: str | None = None

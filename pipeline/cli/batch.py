@@ -88,6 +88,7 @@ def convert_found(
     to = targets.destination(chosen["output"], Format(chosen["format"]), opener(chosen))
     works, refused = many.aim(works, to, naming(chosen.get("name")))
     failures = [*failures, *refused]
+    _warn_of_strangers(works, chosen)
     if chosen["dry_run"]:
         return _preview(works, failures, chosen)
     pair = locate(chosen["ffmpeg"]) if works else None
@@ -98,6 +99,18 @@ def convert_found(
         return many.convert_all(works, pair, how, jobs=chosen["jobs"], watch=watch, budget=most)
 
     return _report(works, failures, outcomes, chosen)
+
+
+def _warn_of_strangers(works: Sequence["Task"], chosen: dict[str, Any]) -> None:
+    """Names of users who are not there may be those of another call."""
+    from pipeline.jobs.sessions.streams import strangers
+
+    if not chosen.get("names"):
+        return
+    uids = strangers(settings(chosen).people, (work.recording for work in works))
+    if uids and works and not chosen["quiet"]:
+        said = f"{chosen['names']}: in none of the recordings: {uids}"
+        output.say(f"recpipe: warning: {said}")
 
 
 @click.command(short_help="Say what convert would make of each recording.")

@@ -39,7 +39,8 @@ def as_lines(outcome: Outcome) -> Iterator[dict[str, Any]]:
 def _user(user: Report) -> dict[str, Any]:
     """What a line has besides where it is of one user of a session."""
     absences = [to_builtins(absence) for absence in user.absences]
-    return {"session": user.session, "uid": user.uid, "absences": absences}
+    who = {"session": user.session, "uid": user.uid, "name": user.name, "role": user.role}
+    return {**who, "absences": absences}
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -205,6 +206,8 @@ def _failure(failure: Failure) -> dict[str, Any]:
 
 
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
+    if report.name:
+        yield "user", f"{report.name} ({report.role})" if report.role else report.name
     if lost(report):
         of = f" of {report.duration:.3f} s" if report.duration else ""
         yield "lost", f"{lost(report)}{of}"

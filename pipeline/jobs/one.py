@@ -27,7 +27,7 @@ from pipeline.jobs.output.publishing import (
 )
 from pipeline.jobs.planning import Intake, inspected, planned
 from pipeline.jobs.sessions import convert as sessions
-from pipeline.jobs.sessions.streams import chosen
+from pipeline.jobs.sessions.streams import chosen, taking_part
 from pipeline.jobs.spool import forget, spool_in_use
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import judged, refused, rejected
@@ -59,8 +59,10 @@ def process(
 
 
 def _asked(recording: Recording, options: Options) -> Options:
-    """What is chosen for users changes nothing of a recording that has none."""
-    return options if recording.streams else options.without_users()
+    """What is chosen for users changes nothing of a recording that does not have them."""
+    if not recording.streams:
+        return options.without_users()
+    return replace(options, people=taking_part(options.people, recording))
 
 
 def _timed(report: Report, clock: Clock) -> Report:

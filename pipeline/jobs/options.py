@@ -25,6 +25,8 @@ from pipeline.choices import (
     Users,
 )
 from pipeline.errors import UsageError
+from pipeline.jobs.sessions import people
+from pipeline.jobs.sessions.people import Person
 from pipeline.media.containers.aes128 import MAX_KEY, keys_of
 from pipeline.model import Finding
 from pipeline.storage.oserrors import os_errors
@@ -59,6 +61,7 @@ class Options(Struct, frozen=True):
     users: Users = Users.MERGE
     absent: Absent = Absent.HOLD
     uids: tuple[str, ...] = ()  # only these users of a session; empty: all
+    people: tuple[Person, ...] = ()  # what users are called
     deep: bool = False  # decode all of the result
     report: bool = False  # a page about each recording
     force: bool = False  # replace results that are not from this source
@@ -76,7 +79,11 @@ class Options(Struct, frozen=True):
 
     def without_users(self) -> "Options":
         """The same for a recording that is not of single users."""
-        return replace(self, users=Users.MERGE, absent=Absent.HOLD, uids=())
+        return replace(self, users=Users.MERGE, absent=Absent.HOLD, uids=(), people=())
+
+    def person(self, uid: str) -> Person | None:
+        """What a user is called; None if nobody said."""
+        return next((person for person in self.people if person.uid == uid), None)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -93,6 +100,8 @@ class Options(Struct, frozen=True):
             settings["absent"] = self.absent.value
         if self.uids:
             settings["uids"] = ",".join(sorted(self.uids))
+        if self.people:
+            settings["names"] = people.written(self.people)
         if self.sparse_sound:
             settings["sparse_sound"] = "yes"
         return settings | ({"deep": "yes"} if self.deep else {})
@@ -106,6 +115,8 @@ def options(spool: str | Path | None = None, **chosen: Unpack[ConversionChoices]
     given = Choices(**chosen)  # type: ignore[arg-type]  # words, until they are read here
     values = {name: _read(name, getattr(given, name)) for name in CHOICES}
     values["keys"] = _keys(values.pop("key"))
+    names = values.pop("names")
+    values["people"] = people.read(names) if names else ()
     return Options(**values, spool=Path(spool) if spool else config.default_spool())
 
 

@@ -67,7 +67,18 @@ def _piece(piece: Piece) -> dict[str, Any]:
 
 
 TOLD_OF_USERS = (
-    *("recording", "session", "uid", "verdict", "findings", "duration", "lost_seconds", "started"),
+    *(
+        "recording",
+        "session",
+        "uid",
+        "name",
+        "role",
+        "verdict",
+        "findings",
+        "duration",
+        "lost_seconds",
+        "started",
+    ),
     *("holes", "absences", "joins", "reencoded", "account"),
 )
 

@@ -151,3 +151,26 @@ def test_a_dry_run_names_the_session_file(recpipe, session):
     recpipe("convert", "src", "-o", "out")
     (line,) = recpipe("convert", "src", "-o", "out", "--dry-run", "--json").lines
     assert line["exists"] is True
+
+
+def test_names(recpipe, session):
+    """In every line and for people; who is in no recording is named in a warning."""
+    Path("who.csv").write_text("uid,name,role\n1001,Anna,host\n1009,Eve,\n", encoding="utf-8")
+    command = ("convert", "src", "-o", "out", "--names", "who.csv")
+    ended = recpipe(*command)
+    assert ended.code == 0, ended.err
+    assert "recpipe: warning: who.csv: in none of the recordings: 1009\n" in ended.err
+    assert "  user    Anna (host)\n" in ended.out
+    lines = recpipe(*command, "--json").lines
+    assert [(line["uid"], line["name"], line["role"], line["made"]) for line in lines] == [
+        ("1001", "Anna", "host", False),
+        ("1002", None, None, False),
+    ]
+    assert "warning" not in recpipe(*command, "--quiet").err
+
+
+def test_names_that_are_none(recpipe, session):
+    Path("who.csv").write_text("user;name\n1001;Anna\n", encoding="utf-8")
+    ended = recpipe("convert", "src", "-o", "out", "--names", "who.csv")
+    said = "who.csv: line 1: 0 columns called uid in 'user;name', expected uid,name"
+    assert (ended.code, said in ended.err, Path("out").exists()) == (2, True, False)

@@ -40,6 +40,7 @@ class Job(Struct, frozen=True, eq=False):
     ffmpeg: Ffmpeg
     options: Options
     clock: Clock
+    title: str = ""  # what the file calls itself
 
 
 class MadeFile(Struct, frozen=True, eq=False):
@@ -171,7 +172,7 @@ def _expected(job: Job, evidence: Evidence) -> tuple[Marks, Filling]:
     if format not in MARKED:
         return Marks(), Filling()
     if not (wrong or evidence.plan.joins):
-        return Marks(), _opened(job, evidence, Filling())
+        return Marks(title=job.title), _opened(job, evidence, Filling())
     with job.clock.stage("inspect"):
         files = evidence.plan, evidence.segments, unwatched, format
         sparse = job.options.sparse_sound
@@ -201,7 +202,8 @@ def _told(job: Job, evidence: Evidence, report: Report) -> Marks:
     if job.options.format not in MARKED:
         return Marks()
     clock = wall_clock(evidence.plan.placed)
-    return marks(report.holes, report.duration, report.lost_seconds, report.joins, clock)
+    told = report.holes, report.duration, report.lost_seconds, report.joins, clock
+    return marks(*told, title=job.title)
 
 
 def _prove(path: Path, made: Converted, progress: Progress) -> verify.Verified:

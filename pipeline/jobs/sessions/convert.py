@@ -62,7 +62,9 @@ def convert(job: Job, inventory: Inventory, place: Place) -> Report:
 def _made(job: Job, user: User, place: Place) -> _Done:
     if user.refused is not None:
         return _Done(user, refused=user.refused)
-    own = replace(job, recording=user.recording, options=user.options)
+    person = job.options.person(user.uid)
+    title = person.title if person else ""
+    own = replace(job, recording=user.recording, options=user.options, title=title)
     made: list[MadeFile] = []
     for part in user.shares:
         try:
@@ -92,7 +94,8 @@ def _told(job: Job, done: list[_Done], placed: list[Report]) -> Report:
         if report is None:
             files = [next(left, made.report) for made in one.made]
             report = together(one.user.recording, one.user.shares, files)
-        reports.append(of_user(job.recording, one.user.uid, report))
+        uid = one.user.uid
+        reports.append(of_user(job.recording, uid, job.options.person(uid), report))
     return of_session(job.recording, reports)
 
 
@@ -104,7 +107,7 @@ def measured(intake: Intake) -> Report:
 def _measured(intake: Intake) -> Iterator[Report]:
     for user in users(intake):
         report = user.refused or together(user.recording, user.shares, [*_read(intake, user)])
-        yield of_user(intake.recording, user.uid, report)
+        yield of_user(intake.recording, user.uid, intake.options.person(user.uid), report)
 
 
 def _read(intake: Intake, user: User) -> Iterator[Report]:

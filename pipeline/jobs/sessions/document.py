@@ -27,6 +27,8 @@ def written(session: Report) -> bytes:
 def _user(user: Report) -> dict[str, Any]:
     return {
         "uid": user.uid,
+        "name": user.name,
+        "role": user.role,
         "recording": user.recording,
         "verdict": user.verdict.value,
         "files": [_name(output) for output in _outputs(user)],

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from pipeline.jobs.sessions.people import Person
 from pipeline.media.findings import bounded
 from pipeline.media.loss import account
 from pipeline.model import Piece, Recording, Report, Verdict
@@ -12,9 +13,10 @@ from pipeline.model import Piece, Recording, Report, Verdict
 WORST = (Verdict.PENDING, Verdict.REJECTED, Verdict.DEGRADED, Verdict.REPAIRED, Verdict.OK)
 
 
-def of_user(session: Recording, uid: str, report: Report) -> Report:
-    """The report of a user, as one of a session."""
-    return replace(report, session=session.id, uid=uid)
+def of_user(session: Recording, uid: str, person: Person | None, report: Report) -> Report:
+    """The report of a user, as one of a session; ``person`` is what the user is called."""
+    name, role = (person.name, person.role or None) if person else (None, None)
+    return replace(report, session=session.id, uid=uid, name=name, role=role)
 
 
 def of_session(session: Recording, users: Sequence[Report]) -> Report:

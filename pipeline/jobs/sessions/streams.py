@@ -1,6 +1,6 @@
 """Which streams of a session are meant, and whose they are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -8,9 +8,11 @@ from pipeline.agora import names
 from pipeline.choices import Format
 from pipeline.errors import UsageError
 from pipeline.jobs.options import Options
+from pipeline.jobs.sessions.people import Person
 from pipeline.model import Recording
 
 PICTURED = (Format.MP4, Format.TS)  # formats with pictures
+SHOWN = 5  # uids in one message
 
 
 def stream_of(recording: Recording) -> names.UserStream:
@@ -63,3 +65,17 @@ def by_user(recording: Recording) -> dict[str, list[int]]:
         if not is_index(stream, recording.streams):
             found.setdefault(stream_of(stream).uid, []).append(place)
     return found
+
+
+def taking_part(people: Sequence[Person], recording: Recording) -> tuple[Person, ...]:
+    """Those of the people who are in the session."""
+    uids = by_user(recording).keys()
+    return tuple(person for person in people if person.uid in uids)
+
+
+def strangers(people: Sequence[Person], recordings: Iterable[Recording]) -> str:
+    """The uids of those who are in none of the recordings, for people; empty if there are none."""
+    there = {uid for recording in recordings for uid in by_user(recording)}
+    uids = [person.uid for person in people if person.uid not in there]
+    more = f" and {len(uids) - SHOWN} more" if len(uids) > SHOWN else ""
+    return f"{', '.join(uids[:SHOWN])}{more}"

@@ -1,4 +1,6 @@
-"""What the MP4 itself says of its holes and joins: chapters and a comment, which ffmpeg writes."""
+"""What the MP4 itself says of its holes and joins, and whose it is: chapters, a comment and a
+title, which ffmpeg writes.
+"""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -23,15 +25,17 @@ class Chapter(Struct, frozen=True):
 
 
 class Marks(Struct, frozen=True):
-    """Chapters that cover the file from its beginning to its end, and a comment."""
+    """Chapters that cover the file from its beginning to its end, a comment and a title."""
 
     chapters: tuple[Chapter, ...] = ()
     comment: str = ""
+    title: str = ""
 
     @property
     def metadata(self) -> str:
         """A file in ffmpeg's metadata format as a data URI: there is nothing to clean up."""
-        lines = [";FFMETADATA1", *([f"comment={_escaped(self.comment)}"] if self.comment else [])]
+        tags = {"comment": self.comment, "title": self.title}
+        lines = [";FFMETADATA1", *(f"{tag}={_escaped(x)}" for tag, x in tags.items() if x)]
         for chapter in self.chapters:
             lines += ["[CHAPTER]", f"TIMEBASE=1/{HZ}"]
             lines += [f"START={chapter.start}", f"END={chapter.end}"]
@@ -46,13 +50,29 @@ def marks(
     lost: Mapping[str, float],
     joins: Sequence[Seam] = (),
     clock: WallClock = NO_CLOCK,
+    *,
+    title: str = "",
 ) -> Marks:
-    """A chapter for every hole, for what is between them, and for each part behind a join; empty
-    without a hole or join.  ``duration`` and ``lost`` (by kind) are seconds.
+    """A chapter for every hole, for what is between them, and for each part behind a join; none
+    without a hole or join.  ``duration`` and ``lost`` (by kind) are seconds.  What is between is
+    called like the file, if that has a ``title``.
     """
     spans = _joined(sorted(holes, key=lambda hole: hole.start))
-    tiled = _tiled(spans[:MOST], joins, round(duration * HZ), clock) if spans or joins else ()
-    return Marks(tiled, _comment(spans, lost) if spans or any(lost.values()) else "")
+    told = _Told(title or "recording", clock)
+    tiled = _tiled(spans[:MOST], joins, round(duration * HZ), told) if spans or joins else ()
+    return Marks(tiled, _comment(spans, lost) if spans or any(lost.values()) else "", title)
+
+
+class _Told(Struct, frozen=True):
+    """How chapters without a hole are called, and what time it was."""
+
+    name: str
+    clock: WallClock
+
+    def at(self, tick: int) -> str:
+        """The title of what begins at a tick, dated by a segment that begins there."""
+        time = self.clock.at(tick / HZ + 2 * NEAR)
+        return _dated(self.name, iso(time - 2 * NEAR if time is not None else None))
 
 
 def _joined(holes: Sequence[Hole]) -> list[Chapter]:
@@ -89,28 +109,22 @@ def _title(group: Sequence[Hole]) -> str:
     return _dated(said, group[0].utc)
 
 
-def _recording(clock: WallClock, tick: int) -> str:
-    """The title of what begins at a tick: dated by the segment that begins there, if one does."""
-    time = clock.at(tick / HZ + 2 * NEAR)
-    return _dated("recording", iso(time - 2 * NEAR if time is not None else None))
-
-
 def _dated(title: str, utc: str | None) -> str:
     return f"{title}, {for_people(utc)}" if utc else title
 
 
 def _tiled(
-    told: Sequence[Chapter], joins: Sequence[Seam], duration: int, clock: WallClock
+    spans: Sequence[Chapter], joins: Sequence[Seam], duration: int, told: _Told
 ) -> tuple[Chapter, ...]:
     """Chapters without a gap: each lasts until the next one; a closed hole names what follows."""
-    at = {0: _recording(clock, 0)}
+    at = {0: told.at(0)}
     for join in joins:
         tick = round(join.at * HZ)
-        behind = (chapter.end for chapter in told if chapter.start <= tick <= chapter.end)
-        at[next(behind, tick)] = _dated(f"recording, {join.part}", join.utc)
-    for chapter in told:
+        behind = (chapter.end for chapter in spans if chapter.start <= tick <= chapter.end)
+        at[next(behind, tick)] = _dated(f"{told.name}, {join.part}", join.utc)
+    for chapter in spans:
         at[chapter.start] = chapter.title
-        at.setdefault(chapter.end, _recording(clock, chapter.end))
+        at.setdefault(chapter.end, told.at(chapter.end))
     starts = [start for start in sorted(at) if start < duration]
     return tuple(Chapter(a, b, at[a]) for a, b in pairwise([*starts, duration]))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.jobs.sessions import document
+from pipeline.jobs.sessions import document, people
 from pipeline.jobs.sessions.report import of_session
 from pipeline.model import Recording, Report, SourceFile
 from pipeline.receipts.read import Published, ReceiptError, parsed
@@ -94,8 +94,12 @@ def _report(made: Mapping[str, Any], subject: Subject) -> Report:
 
 def _settings(told: Mapping[str, str], subject: Subject) -> dict[str, str]:
     """What was chosen; the user may have been asked for by name."""
-    asked = [uid for uid in told.get("uids", "").split(",") if uid != subject.uid]
-    return {**told, "uids": ",".join(asked)} if "uids" in told else dict(told)
+    left = dict(told)
+    if "uids" in told:
+        left["uids"] = ",".join(uid for uid in told["uids"].split(",") if uid != subject.uid)
+    if "names" in told:
+        left["names"] = people.without(told["names"], subject.uid)
+    return left
 
 
 def _inputs(made: Mapping[str, Any], subject: Subject) -> list[SourceFile]:

@@ -123,3 +123,20 @@ def test_a_join_behind_a_hole_names_what_follows(time):
         (20, "lost 5.0 s of video: segment missing"),
         (25, "recording, bak0"),
     ]
+
+
+def test_a_title_is_said_of_the_file_and_of_what_is_no_hole():
+    lost = {"video": 12.4, "audio": 0.0}
+    made = marks([hole(10, 12.4)], 60.0, lost, title="Anna; (host)")
+    assert [c.title for c in made.chapters] == [
+        "Anna; (host)",
+        "lost 12.4 s of video: segment missing",
+        "Anna; (host)",
+    ]
+    assert "title=Anna\\; (host)\n" in text(made)
+
+
+def test_a_title_alone_needs_no_chapter():
+    made = marks((), 60.0, {"video": 0.0, "audio": 0.0}, title="Anna")
+    assert made == Marks(title="Anna")
+    assert text(made) == ";FFMETADATA1\ntitle=Anna\n"

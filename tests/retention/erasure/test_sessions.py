@@ -148,10 +148,12 @@ def test_a_receipt_and_a_document_of_those_who_are_left(made):
 
 def test_a_user_who_was_asked_for_by_name(made):
     found = published(made)
-    asked = {**found.receipt["settings"], "uids": f"{STAYS},{GONE}"}
+    names = json.dumps({GONE: ["Anna", "host"], STAYS: ["Ben", ""]})
+    asked = {**found.receipt["settings"], "uids": f"{STAYS},{GONE}", "names": names}
     named = replace(found, receipt={**found.receipt, "settings": asked})
     left = without_user(named, Subject(uid=GONE))
     assert left.published.receipt["settings"]["uids"] == STAYS
+    assert left.published.receipt["settings"]["names"] == json.dumps({STAYS: ["Ben", ""]})
 
 
 @pytest.mark.parametrize("form", FORMS)
