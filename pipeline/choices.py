@@ -55,6 +55,13 @@ class Absent(StrEnum):
     CLOSE = "close"
 
 
+class Align(StrEnum):
+    """Where the file of each user of a session begins."""
+
+    USER = "user"
+    SESSION = "session"
+
+
 class StreamTypes(StrEnum):
     """What was to be recorded; the order is that of the numbers of Agora's ``streamTypes``."""
 
@@ -110,6 +117,10 @@ _ABSENT = (
     "Where a user was away, muted, or had the camera off: hold the last picture, show a black one,"
     " or close the gap."
 )
+_ALIGN = (
+    "Where the file of such a user begins: where the user does, or where the session does, so that"
+    " all files run in step."
+)
 _NAMES = (
     "What users that were recorded one by one are called: CSV with the columns uid, name and"
     " perhaps role, or JSON."
@@ -135,6 +146,7 @@ class Choices:
     ] = None
     users: Annotated[Users, Told(_USERS, Users)] = Users.MERGE
     absent: Annotated[Absent, Told(_ABSENT, Absent)] = Absent.HOLD
+    align: Annotated[Align, Told(_ALIGN, Align)] = Align.USER
     names: Annotated[str | PathLike[str] | None, Told(_NAMES, str, "FILE")] = None
     deep: Annotated[bool, Told(_DEEP, bool)] = False
     report: Annotated[bool, Told(_REPORT, bool)] = False
@@ -154,6 +166,7 @@ class ConversionChoices(TypedDict, total=False):
     stream_types: StreamTypes | str | int | None  # 0 or audio, 1 or video, 2 or both
     users: Users | str  # merge or separate
     absent: Absent | str  # hold, black or close
+    align: Align | str  # user or session
     names: str | PathLike[str] | None  # a file: CSV or JSON with uid, name and perhaps role
     deep: bool
     report: bool

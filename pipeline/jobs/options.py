@@ -16,6 +16,7 @@ from pipeline.choices import (
     CHOICES,
     DEFAULTS,
     Absent,
+    Align,
     Choices,
     ConversionChoices,
     Format,
@@ -60,6 +61,7 @@ class Options(Struct, frozen=True):
     stream_types: StreamTypes | None = None  # what was to be recorded
     users: Users = Users.MERGE
     absent: Absent = Absent.HOLD
+    align: Align = Align.USER
     uids: tuple[str, ...] = ()  # only these users of a session; empty: all
     people: tuple[Person, ...] = ()  # what users are called
     deep: bool = False  # decode all of the result
@@ -79,7 +81,8 @@ class Options(Struct, frozen=True):
 
     def without_users(self) -> "Options":
         """The same for a recording that is not of single users."""
-        return replace(self, users=Users.MERGE, absent=Absent.HOLD, uids=(), people=())
+        usual = {"users": Users.MERGE, "absent": Absent.HOLD, "align": Align.USER}
+        return replace(self, **usual, uids=(), people=())
 
     def person(self, uid: str) -> Person | None:
         """What a user is called; None if nobody said."""
@@ -98,6 +101,8 @@ class Options(Struct, frozen=True):
             settings["users"] = self.users.value
         if self.absent is not Absent.HOLD:
             settings["absent"] = self.absent.value
+        if self.align is not Align.USER:
+            settings["align"] = self.align.value
         if self.uids:
             settings["uids"] = ",".join(sorted(self.uids))
         if self.people:

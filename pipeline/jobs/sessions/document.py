@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
+from pipeline.jobs.sessions.report import wait
 from pipeline.model import Piece, Report
 
 SCHEMA = 1  # of the documents this version writes
@@ -18,13 +19,13 @@ def written(session: Report) -> bytes:
         "verdict": session.verdict.value,
         "started": session.started,
         "duration": session.duration,
-        "users": [_user(user) for user in session.users],
+        "users": [_user(session, user) for user in session.users],
     }
     text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace")
 
 
-def _user(user: Report) -> dict[str, Any]:
+def _user(session: Report, user: Report) -> dict[str, Any]:
     return {
         "uid": user.uid,
         "name": user.name,
@@ -33,6 +34,7 @@ def _user(user: Report) -> dict[str, Any]:
         "verdict": user.verdict.value,
         "files": [_name(output) for output in _outputs(user)],
         "started": user.started,
+        "begin": wait(session, user),
         "duration": user.duration,
         "lost_seconds": dict(user.lost_seconds),
         "tracks": [to_builtins(track) for track in user.tracks],

@@ -61,6 +61,15 @@ def _pieces(user: Report, started: str | None) -> list[Piece]:
     return [Piece(wait, user.duration, *proven)]
 
 
+def wait(session: Report, user: Report) -> float | None:
+    """From the beginning of the session to that of a user's file, in seconds; None if no name says
+    when that was.
+    """
+    if session.started is None or user.started is None:
+        return None
+    return _seconds(session.started, user.started)
+
+
 def _seconds(begin: str | None, later: str | None) -> float:
     """From one time of day to another, as ISO 8601 writes them."""
     if begin is None or later is None:

@@ -1,6 +1,7 @@
 """Which streams of a session are meant, and whose they are."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from msgspec.structs import replace
 
@@ -65,6 +66,19 @@ def by_user(recording: Recording) -> dict[str, list[int]]:
         if not is_index(stream, recording.streams):
             found.setdefault(stream_of(stream).uid, []).append(place)
     return found
+
+
+def first_slice(session: Recording) -> float | None:
+    """When the first slice of anybody began, also of users who are not asked for, by all names that
+    lie beside its playlists; seconds since 1970.
+    """
+    beside = {id(part.objects): part.objects for part in session.parts}
+    slices = (
+        names.parse_slice_name(o.name)
+        for o in chain(*(found.values() for found in beside.values()))
+    )
+    own = (one for one in slices if one is not None and one.sid == session.sid)
+    return min((one.utc for one in own if names.parse_stream(one.cname)), default=None)
 
 
 def taking_part(people: Sequence[Person], recording: Recording) -> tuple[Person, ...]:

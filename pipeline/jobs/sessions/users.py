@@ -6,20 +6,28 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.agora import names
-from pipeline.choices import Absent, Format, OnChange, OnLoss, Users
+from pipeline.choices import Absent, Align, Format, OnChange, OnLoss, Users
 from pipeline.errors import UsageError
 from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.files import Share, shares
 from pipeline.jobs.planning import Intake, planned
-from pipeline.jobs.sessions.streams import by_user
+from pipeline.jobs.sessions.streams import by_user, first_slice
 from pipeline.jobs.verdict import rejected
 from pipeline.media.timeline.plan import Plan
-from pipeline.media.timeline.side_by_side import all_absent, on_one_clock, side_by_side, without
+from pipeline.media.timeline.side_by_side import (
+    all_absent,
+    begun,
+    on_one_clock,
+    side_by_side,
+    without,
+)
 from pipeline.model import Finding, Inventory, Recording, Report, Severity
 from pipeline.muxing.locate import Ffmpeg
 
 REFUSED = "--on-change split: the streams of a user become one file; give --users separate as well"
+
+OUT_OF_STEP = "--absent close: no file would stay in step with the session; leave --align out"
 
 
 class User(Struct, frozen=True, eq=False):
@@ -32,19 +40,43 @@ class User(Struct, frozen=True, eq=False):
     refused: Report | None = None  # nothing can be made of it
 
 
+class _Found(Struct, frozen=True, eq=False):
+    """What there is of one file, each stream planned by itself; nothing if it is ``refused``."""
+
+    recording: Recording
+    uid: str
+    options: Options
+    streams: tuple[Evidence, ...] = ()
+    refused: Report | None = None
+
+
 def users(intake: Intake, ffmpeg: Ffmpeg | None = None) -> Iterator[User]:
-    """All that becomes a file of its own, planned one after the other.  UsageError for choices that
-    contradict each other.
+    """All that becomes a file of its own, planned one after the other; where all files begin with
+    the session, first all of them.  UsageError for choices that contradict each other.
     """
-    session, apart = intake.recording, intake.options.users is Users.SEPARATE
-    if intake.options.on_change is OnChange.SPLIT and not apart:
+    options = intake.options
+    if options.on_change is OnChange.SPLIT and options.users is not Users.SEPARATE:
         raise UsageError(REFUSED)
+    if options.align is Align.USER:
+        yield from map(_user, _found(intake, ffmpeg))
+        return
+    if options.absent is Absent.CLOSE:
+        raise UsageError(OUT_OF_STEP)
+    every = list(_found(intake, ffmpeg))
+    begins = [begun(one.plan) for found in every for one in found.streams]
+    begins.append(first_slice(intake.recording))
+    since = min((time for time in begins if time is not None), default=None)
+    yield from (_user(found, since) for found in every)
+
+
+def _found(intake: Intake, ffmpeg: Ffmpeg | None) -> Iterator[_Found]:
+    session, apart = intake.recording, intake.options.users is Users.SEPARATE
     for uid, places in by_user(session).items():
         for some in [[place] for place in places] if apart else [places]:
             streams = [session.streams[n] for n in some]
             recording = streams[0] if apart else _of_user(session, streams, uid)
             held = [intake.inventory.streams[n] for n in some]
-            yield _user(intake, recording, held, uid=uid, ffmpeg=ffmpeg)
+            yield _planned(intake, recording, held, uid=uid, ffmpeg=ffmpeg)
 
 
 def _of_user(session: Recording, streams: Sequence[Recording], uid: str) -> Recording:
@@ -54,23 +86,32 @@ def _of_user(session: Recording, streams: Sequence[Recording], uid: str) -> Reco
     return Recording(id, streams[0].source, parts, session.sid, cname)
 
 
-def _user(
+def _planned(
     intake: Intake,
     recording: Recording,
     held: Sequence[Inventory],
     *,
     uid: str,
     ffmpeg: Ffmpeg | None,
-) -> User:
+) -> _Found:
     options = intake.options
     said = [finding for one in held for finding in one.findings]
     if any(finding.severity is Severity.FATAL for finding in said):  # no segment of it is opened
-        return User(recording, uid, options, refused=rejected(recording, said))
-    if len(held) > 1 and options.on_loss is OnLoss.CLOSE:  # the other stream goes on meanwhile
+        return _Found(recording, uid, options, refused=rejected(recording, said))
+    others = len(held) > 1 or options.align is Align.SESSION
+    if others and options.on_loss is OnLoss.CLOSE:  # they go on meanwhile
         options = replace(options, on_loss=OnLoss.HOLD)
     walk = replace(intake, options=options)
     found = [planned(replace(walk, inventory=i), ffmpeg=ffmpeg, pauses=True) for i in held]
-    evidence = together(found, options)
+    return _Found(recording, uid, options, tuple(found))
+
+
+def _user(found: _Found, since: float | None = None) -> User:
+    """What becomes of it; it begins with its first stream, or at ``since``, seconds since 1970."""
+    recording, uid, options = found.recording, found.uid, found.options
+    if found.refused is not None:
+        return User(recording, uid, options, refused=found.refused)
+    evidence = together(found.streams, options, since)
     if evidence.rejected:
         said = [*evidence.findings, *evidence.plan.findings]
         return User(recording, uid, options, refused=rejected(recording, said))
@@ -81,15 +122,17 @@ def _user(
     return User(recording, uid, options, tuple(parts))
 
 
-def together(found: Sequence[Evidence], options: Options) -> Evidence:
-    """The streams of one user as one; a stream of which nothing is left is lost."""
+def together(found: Sequence[Evidence], options: Options, since: float | None = None) -> Evidence:
+    """The streams of one user as one, from their beginning or from ``since`` on; a stream of which
+    nothing is left is lost.
+    """
     left = [one for one in found if one.plan.placed]
     gone = [one for one in found if not one.plan.placed]
     fetched = tuple(segment for one in found for segment in one.fetched)
     if not left or any(map(_unsafe, found)):
         said = tuple(f for one in found for f in _told(one))
         return Evidence(Plan(), said, fetched)
-    plans = on_one_clock([one.plan for one in left])
+    plans = on_one_clock([one.plan for one in left], since)
     spans = all_absent(plans) if options.absent is Absent.CLOSE else []
     plans = [without(plan, spans) for plan in plans]
     streams = tuple(replace(one, plan=plan) for one, plan in zip(left, plans, strict=True))

@@ -1,5 +1,6 @@
 """Sessions by the simulator, put into a folder and converted."""
 
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,18 @@ def convert(ffmpeg: Ffmpeg, folder: Path, out: Path) -> Callable[..., Report]:
         return played.convert(folder, out, ffmpeg, Options(**chosen, spool=out.parent / "spool"))
 
     return work
+
+
+@pytest.fixture
+def creation(ffmpeg: Ffmpeg) -> Callable[[str], str]:
+    """When a file says that it was recorded."""
+
+    def probe(path: str) -> str:
+        entries = ["-show_entries", "format_tags=creation_time", "-of", "csv=p=0"]
+        argv = [str(ffmpeg.ffprobe), "-v", "error", *entries, path]
+        return subprocess.run(argv, capture_output=True, check=True, text=True).stdout.strip()
+
+    return probe
 
 
 def user(report: Report, uid: str) -> Report:
