@@ -89,7 +89,9 @@ def begins(recording: Recording, listings: Listings | None = None) -> float:
 
 
 def _slices(recording: Recording, listings: Listings) -> Iterator[float]:
-    for part in recording.parts if recording.sid else ():
+    for stream in recording.streams:  # those of a session are called after their users
+        yield from _slices(stream, listings)
+    for part in recording.parts if recording.sid and not recording.streams else ():
         stem = names.stem(recording.sid or "", recording.cname or "", bak=part.bak)
         for path in listings.starting(part, f"{stem}_"):
             parsed = names.parse_slice_name(path)

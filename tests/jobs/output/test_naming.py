@@ -53,6 +53,15 @@ def test_what_is_not_agoras_is_called_by_its_own_name_and_day():
     assert begins(other("talk")) == BEGAN
 
 
+def test_a_session_is_of_the_day_on_which_its_first_stream_began():
+    """Not of that on which its playlists were copied."""
+    cnames = [names.stream_cname("room", uid, "video") for uid in ("1", "2")]
+    streams = tuple(map(agora, cnames))
+    parts = tuple(part for one in streams for part in one.parts)
+    session = Recording(f"{SID}_room", "/x", parts, SID, "room", streams)
+    assert naming("{date}/{cname}_{sid}").name(session) == f"2026-03-01/room_{SID}"
+
+
 def test_no_template_is_none():
     assert naming(None) is None
     assert naming("") is None
