@@ -7,7 +7,7 @@ def lives(process: int) -> bool:
     """Whether a process has this number on this machine (signal 0 of POSIX kill())."""
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # a number that no process has
         return False
     except PermissionError:
         pass

@@ -24,6 +24,14 @@ def test_what_a_killed_process_left_is_swept_after_an_hour(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == set(names.values()) - {names["old"]}
 
 
+def test_a_number_that_no_process_can_have_is_that_of_none(tmp_path):
+    left = tmp_path / f".recpipe-{10**30}-ff.part"
+    left.write_bytes(b"x")
+    os.utime(left, (0, 0))
+    temporary(tmp_path)
+    assert not left.exists()
+
+
 def test_the_folder_of_a_name_is_made(tmp_path):
     one, two = (temporary(tmp_path / "a" / "b") for _ in range(2))
     assert one != two
