@@ -148,12 +148,12 @@ def _reason(chosen: dict[str, Any]) -> str:
 
 
 def _subject(chosen: dict[str, Any], places: "Places", now: float) -> "Subject":
-    from pipeline.retention.erasure import traces
+    from pipeline.retention.erasure.ages import older_than
     from pipeline.retention.erasure.subject import Subject, is_sid, is_uid
 
     sid, uid, age = chosen["of_sid"], chosen["of_uid"], chosen["of_age"]
     if age is not None:
-        return traces.older_than(places.stores, now - age)
+        return older_than(places.stores, now - age)
     if sid is not None and not is_sid(sid):
         raise UsageError(f"--sid: {sid!r} is none; it has 32 hexadecimal digits")
     if uid is not None and not is_uid(uid):
@@ -195,12 +195,15 @@ def _say_found(
             output.say_json({"action": "keep", "recording": sid, "reason": why})
     elif not chosen["quiet"]:
         from pipeline.retention.erasure import apply as acts
+        from pipeline.retention.erasure import unfinished
         from pipeline.storage.names import printable
 
         for url in urls:
             output.say_listing(printable(f"erase  {url}"))
         known = len(_known(subject, places))
         lines = [*_summary(found, free, known, len(acts.spooled(subject, places, free)))]
+        left = len(unfinished.find(places.stores, places.spool))
+        lines += [f"  {left} unfinished files of killed runs, whose ever they are"] if left else []
         lines += [f"  the user is taken out of {url}" for url in shared]
         lines += [*_stays(found), *_advice(found, known, chosen)]
         output.say("\n".join(map(printable, lines)))

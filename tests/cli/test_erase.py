@@ -14,18 +14,23 @@ SID = COMPOSITE[:32]
 UID = "527841"
 
 
+def individual(composite: Path, to: Path) -> None:
+    """A session of two users."""
+    to.mkdir()
+    for uid in (UID, "99"):
+        user = names.stream_cname("weekly_meeting", uid, "video")
+        for path in composite.iterdir():
+            text = path.read_bytes().replace(COMPOSITE.encode(), f"{SID}_{user}".encode())
+            (to / path.name.replace(COMPOSITE, f"{SID}_{user}")).write_bytes(text)
+
+
 @pytest.fixture
 def users(recpipe, composite, clean):
     """One session of individual mode: two users, converted, archived, in the ledger; and in the
     same channel at the same time a recording of both together.
     """
     source, out, vault = clean / "rec", clean / "out", clean / "vault"
-    source.mkdir()
-    for uid in (UID, "99"):
-        user = names.stream_cname("weekly_meeting", uid, "video")
-        for path in composite.iterdir():
-            text = path.read_bytes().replace(COMPOSITE.encode(), f"{SID}_{user}".encode())
-            (source / path.name.replace(COMPOSITE, f"{SID}_{user}")).write_bytes(text)
+    individual(composite, source)
     other = "f" * 32
     for path in composite.iterdir():
         text = path.read_bytes().replace(SID.encode(), other.encode())
@@ -171,6 +176,85 @@ def test_stores_that_only_the_ledger_knows_are_named(recpipe, users):
     elsewhere = (clean / "moved", *places[1:])
     ended = recpipe("clean", "erase", *elsewhere, "--uid", UID, "--everywhere")
     assert f"the ledger knows of it in {clean}/rec" in ended.err
+
+
+NAMES = {
+    "by a template": ("--name", "{date}/{cname}_{sid}", "-o", "out"),
+    "": ("-o", "out/call.mp4"),
+}
+
+
+@pytest.fixture(params=NAMES)
+def renamed(request, recpipe, composite, clean):
+    """The session under names that do not begin with its sid, or do not tell it, with an archive in
+    either form; returns the places.
+    """
+    individual(composite, clean / "rec")
+    (clean / "out").mkdir()
+    assert recpipe("convert", "rec", *NAMES[request.param], "--report").code == 0
+    for form in ("objects", "tar"):
+        assert recpipe("archive", "ingest", "out", "--to", form, "--as", form).code == 0
+    return "rec", "--to", "out", "--archive", "objects", "--archive", "tar", "--everywhere"
+
+
+def test_what_is_called_otherwise_is_known_by_its_receipt(recpipe, renamed, clean):
+    planned = recpipe("clean", "erase", *renamed, "--uid", UID)
+    assert (planned.code, "stays" in planned.err) == (0, False), planned.err
+    assert recpipe("clean", "apply", "erase.json").code == 0
+    assert here(clean) == here(clean, UID) == []
+    assert len([*clean.glob("**/*99*.mp4")]) == 2  # the result, and in the bag of objects
+    for form in ("objects", "tar"):
+        assert recpipe("archive", "verify", form).code == 0
+    last = recpipe("clean", "erase", *renamed, "--sid", SID)
+    assert (last.code, "stays" in last.err) == (0, False), last.err
+    assert recpipe("clean", "apply", "erase.json").code == 0
+    assert {path.suffix for path in clean.rglob("*") if path.is_file()} == {".xml", ".json"}
+    assert [path.name for path in clean.rglob("*.json")] == ["fixity.json"] * 2
+    assert all("/erased." in path for path in here(clean, SID))
+
+
+def test_of_a_result_of_any_name_what_lies_beside_goes_and_others_stay(recpipe, renamed, clean):
+    """Their names begin alike."""
+    (receipt,) = (clean / "out").rglob("*.receipt.json")
+    stem = receipt.name.removesuffix(".receipt.json")
+    for name in (".tags", ".html", "2.mp4", ".2.20260302T031500Z-0f3a9c1b77aa.premis.xml"):
+        receipt.with_name(stem + name).touch()
+    recpipe("clean", "erase", *renamed, "--sid", SID)
+    assert recpipe("clean", "apply", "erase.json").code == 0
+    left = {path.name for path in receipt.parent.iterdir() if not path.name.startswith("erased.")}
+    assert f"{stem}2.mp4" in left
+    assert left - {f"{stem}2.mp4", f"{stem}.2.20260302T031500Z-0f3a9c1b77aa.premis.xml"} == set()
+
+
+@pytest.mark.parametrize("when", ["before it is planned", "before it is applied"])
+def test_a_hold_beside_a_result_of_any_name_wins(recpipe, renamed, clean, when):
+    (receipt,) = (clean / "out").rglob("*.receipt.json")
+    hold = receipt.with_name(receipt.name.replace(".receipt.json", ".hold"))
+    for whom in (("--uid", UID), ("--sid", SID)):
+        if when == "before it is planned":
+            hold.touch()
+        planned = recpipe("clean", "erase", *renamed, *whom)
+        assert (f"held, and stays: {SID} (held)" in planned.err) == hold.exists()
+        hold.touch()
+        before = snapshot(clean)
+        ended = recpipe("clean", "apply", "erase.json")
+        if when == "before it is applied":
+            assert (ended.code, ended.err) == (5, f"left alone {SID}: held\n")
+        after = snapshot(clean)
+        kept = {name for name in before if name.split("/")[0] in ("rec", "out", "objects", "tar")}
+        assert {name: after.get(name) for name in kept} == {name: before[name] for name in kept}
+        hold.unlink()
+
+
+def test_the_age_of_a_result_is_that_of_its_receipt_once_its_slices_are_gone(
+    recpipe, renamed, clean
+):
+    shutil.rmtree(clean / "rec")
+    (clean / "rec").mkdir()
+    shutil.rmtree(clean / "objects")
+    (clean / "objects").mkdir()
+    assert "0 recordings" in recpipe("clean", "erase", *renamed, "--older-than", "36500d").err
+    assert "1 recordings" in recpipe("clean", "erase", *renamed, "--older-than", "1d").err
 
 
 def test_a_whole_bucket_may_be_meant(recpipe, composite, clean, weed):

@@ -28,12 +28,13 @@ from pipeline.receipts.report import reported
 from pipeline.retention import record
 from pipeline.retention.apply import Done, refuse_a_plan_out_of_time
 from pipeline.retention.audit import Audit
-from pipeline.retention.erasure import rewriting, traces
+from pipeline.retention.erasure import rewriting, traces, unfinished
 from pipeline.retention.erasure.document import Erasure
 from pipeline.retention.erasure.rewriting import Anew
 from pipeline.retention.erasure.subject import Subject, sid_of
 from pipeline.retention.erasure.traces import Trace, Traces
 from pipeline.retention.plan import GuardError
+from pipeline.stages.publish import RECEIPT
 from pipeline.storage import Storage
 from pipeline.storage.names import TRASH, printable
 from pipeline.storage.oserrors import os_errors
@@ -74,6 +75,9 @@ def held(places: Places, subject: Subject, found: Traces) -> dict[str, str]:
         sid = sid_of(entry.name)
         if entry.held and sid is not None:
             reasons[sid] = "held"
+    for one in (*found.objects, *found.sessions):
+        stem = one.key.removesuffix(RECEIPT)
+        reasons |= {one.sid: "held"} if (one.store, stem) in found.holds else {}
     return reasons | found.held
 
 
@@ -117,6 +121,8 @@ def erase(plan: Erasure, places: Places, audit: Audit, now: Callable[[], float])
     gone = [one for one in plan.objects if one.sid not in stays]
     subject = replace(plan.subject, but=frozenset(stays))
     yield from _attempted(lambda: _spool(spooled(subject, places, gone), places))
+    for path in unfinished.find(places.stores, places.spool):
+        yield from _attempted(partial(unfinished.remove, path, now()))
     left = traces.look(places.stores, subject)
     anew = Anew(places.stores, subject, places.spool)
     yield from _shared(plan, anew, now())

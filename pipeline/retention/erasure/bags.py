@@ -88,12 +88,17 @@ def change(held: Held, name: str, subject: Subject, *, run: str, now: float) -> 
 
 def _gone(held: Held, subject: Subject) -> Iterator[str]:
     """Files of the user, and what was read in them: what names them goes last."""
-    yield from (path for path in held.paths if subject.owner(path))
+    yield from (path for path in held.paths if _is_own(path, subject))
     for path in (path for path in held.paths if path.startswith(_PROBE)):
         with suppress(NotFoundError):
-            if subject.mentioned(held.read(path)):
+            if subject.named(held.read(path)):
                 yield f"{_INFO}{path.removeprefix(_PROBE).removesuffix('.json')}.xml"
                 yield path
+
+
+def _is_own(path: str, subject: Subject) -> bool:
+    """Results in a bag are called as they were published."""
+    return bool(subject.owner(path)) or (path.startswith(ACCESS) and subject.file(path))
 
 
 def _events(
@@ -118,7 +123,7 @@ def _events(
     )
     return premis.without(
         text,
-        lambda said: subject.mentioned(said.encode()),
+        lambda said: subject.named(said.encode()),
         digests={path: digest([data]) for path, data in written.items()},
         events=[event for event in again if event.type in _AGAIN],
         deletion=deletion,

@@ -3,20 +3,26 @@ out of, and what has to stay as it is.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 from pipeline.archive.bagit.places import STATE, TAR, BagLocation, Form
+from pipeline.choices import Format
 from pipeline.errors import RecpipeError
 from pipeline.receipts.read import Published, ReceiptError, read
 from pipeline.report.published import PAGE
 from pipeline.retention.erasure import bags, sessions, traces
 from pipeline.retention.erasure.subject import Subject, sid_of
-from pipeline.retention.erasure.traces import ARCHIVE, RECORD, Listed, Trace, Traces
-from pipeline.stages.publish import RECEIPT
+from pipeline.retention.erasure.traces import ARCHIVE, RECORD, SESSION, Listed, Trace, Traces
+from pipeline.retention.interlocks import TAGS
+from pipeline.stages.publish import RECEIPT, USER
 from pipeline.storage import Storage
 
-DELETED = re.compile(r"\.[^/]+\.premis\.xml")  # a record of deleted sources, behind the stem
+# behind the stem: a record of deleted sources, or anything that is written beside a result
+DELETED = re.compile(r"\.[^/.]+\.premis\.xml")
+_BESIDE = re.compile(
+    rf"{DELETED.pattern}|{re.escape(PAGE)}|{re.escape(TAGS)}|(\.[0-9a-f]{{16}})?\.({'|'.join(Format)})"
+)
 Place = tuple[str, str]  # store and key
 
 
@@ -50,6 +56,10 @@ def _note_mentions(found: Traces, stores: Mapping[str, Storage], subject: Subjec
             others.append((store, key))
     for store, name in sorted(in_bags):
         _note_bag(found, stores, subject, BagLocation(name), store=store)
+    live, sids = {*found.texts}, {one.sid for one in found.objects}
+    found.objects += [
+        one for one in found.bygone if (one.store, one.key) not in live and one.sid in sids
+    ]
     found.objects = [*dict.fromkeys(found.objects)]  # all of a session, files of users too
     gone = {(one.store, one.key) for one in found.objects}
     for place in (one for one in others if one not in gone):
@@ -60,16 +70,25 @@ def _note_session(
     found: Traces, stores: Mapping[str, Storage], subject: Subject, place: Place
 ) -> None:
     store, key = place
-    made = _read(stores[store], key)
+    storage, made = stores[store], _read(stores[store], key)
     stem = key.removesuffix(RECEIPT)
-    if made is None or not sessions.is_of(made, subject):
+    sid = _sid(made, key)
+    if made is None or sid is None:
         found.mixed.add(stem)
-    elif sessions.is_alone(made, subject):
-        found.objects += _below(stores[store], store, f"{stem}.")
-    elif sessions.can_stand(made, subject):
-        found.sessions.append(_trace(stores[store], store, key))
+    elif subject.owner(made.id) or sessions.is_alone(made, subject):
+        found.objects += _result(storage, store, made, sid)
+    elif sessions.is_of(made, subject) and sessions.can_stand(made, subject):
+        found.sessions.append(_trace(storage, store, key, sid))
+        own = {one.key for one in made.pieces if subject.file(one.key)}
+        found.objects += _below(storage, store, f"{stem}{USER}{subject.uid}", sid, own.__contains__)
     else:
         found.mixed.add(stem)
+
+
+def _sid(made: Published | None, key: str) -> str | None:
+    """Which recording a receipt tells of; None if what it lies beside is called after another."""
+    sid = sid_of(made.id) if made is not None else None
+    return sid if sid_of(key) in (None, sid) else None
 
 
 def _read(storage: Storage, key: str) -> Published | None:
@@ -78,18 +97,36 @@ def _read(storage: Storage, key: str) -> Published | None:
     return None
 
 
-def _below(storage: Storage, store: str, prefix: str) -> Iterator[Trace]:
-    """All of a recording that nobody but the subject was in, with its versions."""
+def _result(storage: Storage, store: str, made: Published, sid: str) -> Iterator[Trace]:
+    """All that lies beside the receipt of a recording, whatever that is called."""
+    files = {made.receipt_key, *(one.key for one in made.outputs)}
+
+    def is_its(key: str) -> bool:
+        # a name that tells the sid is no other's
+        return (
+            key in files or sid in made.name or _BESIDE.fullmatch(key, len(made.stem)) is not None
+        )
+
+    yield from _below(storage, store, f"{made.stem}.", sid, is_its)
+    yield from _below(storage, store, f"{made.stem}{USER}", sid, files.__contains__)
+
+
+def _below(
+    storage: Storage,
+    store: str,
+    prefix: str,
+    sid: str,
+    wanted: Callable[[str], bool] = lambda key: True,
+) -> Iterator[Trace]:
+    """What of a recording is wanted, with its versions."""
     for one in traces.listing(storage, prefix):
-        sid = sid_of(one.key)
-        if sid is not None:
+        if wanted(one.key):
             yield traces.trace_of(store, one, sid)
 
 
-def _trace(storage: Storage, store: str, key: str) -> Trace:
+def _trace(storage: Storage, store: str, key: str, sid: str) -> Trace:
     entry = storage.head(key)
-    told = Listed(key, entry.size, entry.modified)
-    return traces.trace_of(store, told, sid_of(key) or "")
+    return traces.trace_of(store, Listed(key, entry.size, entry.modified), sid)
 
 
 def _note_bag(
@@ -103,15 +140,16 @@ def _note_bag(
     """A bag goes whole, loses the user, or stays."""
     storage = stores[store]
     made = bags.published(storage, place)
-    if made is None or not sessions.is_of(made, subject):
+    sid = _sid(made, place.name)
+    if made is None or sid is None:
         found.mixed.add(place.name)
-    elif sessions.is_alone(made, subject):
-        found.objects += _below(storage, store, place.key)
-        found.objects += _below(storage, store, f"{STATE}tars/{place.name}.json")
-    elif sessions.can_stand(made, subject):
+    elif subject.owner(made.id) or sessions.is_alone(made, subject):
+        found.objects += _below(storage, store, place.key, sid)
+        found.objects += _below(storage, store, f"{STATE}tars/{place.name}.json", sid)
+    elif sessions.is_of(made, subject) and sessions.can_stand(made, subject):
         tar = place.form is Form.TAR
         key = place.key if tar else place.key + bags.receipt_path(place.name)
-        found.bags.append(_trace(storage, store, key))
+        found.bags.append(_trace(storage, store, key, sid))
         inside = (one for one in found.inside if one.key.startswith(f"{place.name}/"))
         found.objects += [one for one in inside if one.store == store]
     else:
@@ -130,15 +168,15 @@ def _note_tars(found: Traces, stores: Mapping[str, Storage], subject: Subject) -
 
 
 def _note_other(found: Traces, stores: Mapping[str, Storage], place: Place) -> None:
-    """Beside the receipt of a session its page goes, and the records of what was deleted are
-    written anew; what somebody else wrote stays.
+    """Beside the receipt of a session its page goes, what else is of it is written anew; what
+    somebody else wrote stays.
     """
     store, key = place
-    stems = [one.key.removesuffix(RECEIPT) for one in found.sessions if one.store == store]
-    stem = next((one for one in stems if key.startswith(f"{one}.")), None)
+    sids = {one.key.removesuffix(RECEIPT): one.sid for one in found.sessions if one.store == store}
+    stem = next((one for one in sids if key.startswith(f"{one}.")), None)
     if stem is not None and key == stem + PAGE:
-        found.objects.append(_trace(stores[store], store, key))
+        found.objects += _below(stores[store], store, key, sids[stem], key.__eq__)
     elif stem is not None and DELETED.fullmatch(key, len(stem)):
         found.rewritten.append(place)
-    else:
+    elif stem is None or key != stem + SESSION:
         found.named.add(stores[store].url(key))

@@ -62,7 +62,7 @@ def session(one: Trace, anew: Anew) -> None:
 
 def _record(text: bytes, key: str, subject: Subject) -> bytes:
     try:
-        return premis.without(text, lambda said: subject.mentioned(said.encode()), digests={})
+        return premis.without(text, lambda said: subject.named(said.encode()), digests={})
     except ValueError as error:
         raise GuardError(f"{key}: {error}; it names what was erased: look at it yourself") from None
 

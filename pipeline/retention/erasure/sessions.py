@@ -42,7 +42,7 @@ def is_alone(published: Published, subject: Subject) -> bool:
 
 def can_stand(published: Published, subject: Subject) -> bool:
     """Whether something that was made is left without the user."""
-    return any(not subject.owner(one.key) for one in published.pieces)
+    return any(not subject.file(one.key) for one in published.pieces)
 
 
 def _uids(published: Published) -> list[str]:
@@ -109,5 +109,5 @@ def _inputs(made: Mapping[str, Any], subject: Subject) -> list[SourceFile]:
 def _muxer(published: Published, subject: Subject) -> Mapping[str, Any]:
     """What ffmpeg was asked and said, if that was about the file of somebody else."""
     told: Mapping[str, Any] = published.receipt["muxer"]
-    own = subject.owner(published.key) or subject.mentioned(json.dumps(told).encode())
+    own = subject.file(published.key) or subject.named(json.dumps(told).encode())
     return {**told, "command": [], "messages": []} if own else told

@@ -1,7 +1,8 @@
 """Whose media is to be erased, and which names belong to it.  Pure.
 
 Every name that Agora gives, and every one made of it (results, receipts, bags, tags), begins with
-the sid; in individual mode ``__uid_s_<uid>`` follows.
+the sid; in individual mode ``__uid_s_<uid>`` follows.  Of a result that was given another name its
+receipt tells.
 """
 
 import re
@@ -45,10 +46,21 @@ class Subject(Struct, frozen=True):
             return None
         return name["sid"]
 
+    def file(self, key: str) -> bool:
+        """Whether a file of a session, whatever that is called, is the user's."""
+        return self.uid is not None and _UID.findall(key.rpartition("/")[2])[-1:] == [self.uid]
+
     def mentioned(self, text: bytes) -> bool:
         """Whether a text holds a name of the subject."""
         found = ((m["sid"].decode(), m["rest"]) for m in _IN_TEXT.finditer(text))
         return any(self._is(sid, rest.decode("utf-8", "replace")) for sid, rest in found)
+
+    def named(self, text: bytes) -> bool:
+        """Whether a text about a session of the user names the user, whatever its files are
+        called.
+        """
+        uids = _UID.findall(text.decode("utf-8", "replace")) if self.uid is not None else []
+        return self.uid in uids or self.mentioned(text)
 
     def _sid(self, part: str) -> str | None:
         name = _NAME.match(part)

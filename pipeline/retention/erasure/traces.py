@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -103,6 +102,8 @@ class Traces(Struct):
     texts: list[tuple[str, str]] = field(default_factory=list)  # that may mention it
     receipts: list[tuple[str, str]] = field(default_factory=list)
     tars: list[tuple[str, str]] = field(default_factory=list)  # bags that the user may be in
+    holds: set[tuple[str, str]] = field(default_factory=set)  # results that are held: their stems
+    bygone: list[Trace] = field(default_factory=list)  # versions of texts about sessions
     inside: list[Trace] = field(default_factory=list)  # files of the user in bags of others too
     sessions: list[Trace] = field(default_factory=list)  # receipts the user is to be taken out of
     bags: list[Trace] = field(default_factory=list)  # the same in bags: their receipts, or tars
@@ -160,6 +161,9 @@ def look(stores: Mapping[str, Storage], subject: Subject) -> Traces:
                 found.objects.append(trace_of(store, one, sid))
             elif inside := subject.owner(one.key):
                 found.inside.append(trace_of(store, one, inside))
+            earlier = subject.session(one.key) if one.marker or not one.latest else None
+            if earlier is not None and sid is None and one.key.endswith(_TEXTS):
+                found.bygone.append(trace_of(store, one, earlier))
             if one.latest and not one.marker:
                 _note(found, subject, store, one, owned=sid is not None)
         found.uploads += _uploads(subject, store, storage)
@@ -185,12 +189,18 @@ def _note(found: Traces, subject: Subject, store: str, one: Listed, *, owned: bo
         stem = one.key.removesuffix(HOLD)
         sid = subject.owner(stem) or subject.session(stem)
         found.held |= {sid: "held"} if sid is not None else {}
-    if store.startswith(ARCHIVE) and one.key.endswith(TAR) and subject.uid is not None:
-        found.tars += [(store, one.key)] if subject.session(one.key) else []
+        found.holds.add((store, stem))
+    if store.startswith(ARCHIVE) and one.key.endswith(TAR):
+        found.tars += [(store, one.key)] if _may_hold(subject, one.key) else []
     if one.key.endswith(RECEIPT):
         found.receipts.append((store, one.key))
     if not owned and one.size <= LARGEST and one.key.lower().endswith(_TEXTS):
         found.texts.append((store, one.key))
+
+
+def _may_hold(subject: Subject, tar: str) -> bool:
+    """Whether a tar may hold the subject among others, or under a name that tells nothing."""
+    return sid_of(tar) is None or (subject.uid is not None and subject.session(tar) is not None)
 
 
 def text_of(storage: Storage, key: str) -> bytes:
@@ -242,26 +252,6 @@ def _uploads(subject: Subject, store: str, storage: Storage) -> Iterator[Upload]
             yield Upload(store, key, sid, id)
 
 
-def older_than(stores: Mapping[str, Storage], before: float) -> Subject:
-    """All recordings recorded entirely before a time, in seconds since the epoch.
-
-    By the names of slices; without slices, by when their objects were stored.
-    """
-    recorded: dict[str, float] = defaultdict(float)
-    stored: dict[str, float] = defaultdict(float)
-    for storage in stores.values():
-        for found in storage.list():
-            sid = sid_of(found.key)
-            if sid is None:
-                continue
-            name = names.parse_slice_name(found.name)
-            if name is not None:
-                recorded[sid] = max(recorded[sid], name.utc)
-            stored[sid] = max(stored[sid], found.modified)
-    newest = stored | recorded
-    return Subject(frozenset(sid for sid, at in newest.items() if at < before))
-
-
 def protection(storage: Storage, versions: ObjectVersions | None, one: Trace) -> str | None:
     """Why the store itself refuses to delete an object; None if it does not."""
     with suppress(NotFoundError):
@@ -281,8 +271,10 @@ def remove(storage: Storage, versions: ObjectVersions | None, one: Trace) -> Non
 
 
 def prune(storage: Storage, removed: Iterable[Trace]) -> None:
-    """Remove the folders named for recordings of these objects, as far as they are empty."""
-    folders = {one.key.rpartition("/")[0] for one in removed}
-    for folder in sorted(folders, reverse=True):
-        while sid_of(folder) is not None and storage.prune(folder):
+    """Remove the folders named for recordings of these objects, and those of bags, as far as they
+    are empty.
+    """
+    folders = {(one.key.rpartition("/")[0], one.store.startswith(ARCHIVE)) for one in removed}
+    for folder, of_bag in sorted(folders, reverse=True):
+        while folder and (of_bag or sid_of(folder) is not None) and storage.prune(folder):
             folder = folder.rpartition("/")[0]

@@ -25,8 +25,8 @@ from pipeline.ledger.database.tables import recordings
 from pipeline.ledger.ledger import Ledger
 from pipeline.retention.apply import Done
 from pipeline.retention.audit import Audit
+from pipeline.retention.erasure import ages, traces, unfinished
 from pipeline.retention.erasure import document as erasure
-from pipeline.retention.erasure import traces
 from pipeline.retention.erasure.apply import Places, entries, erase, held
 from pipeline.retention.erasure.document import ErasureRequest
 from pipeline.retention.erasure.mentions import find
@@ -366,6 +366,18 @@ def test_a_result_made_of_many_users_is_named_and_stays(yard):
     assert id in find(stores, Subject(uid=UID)).mixed
 
 
+def test_a_receipt_cannot_claim_a_result_that_is_called_after_another_recording(yard):
+    mine, other = (yard.published(number, cname="room") for number in (1, 2))
+    told = json.loads(get(yard.results, f"{other}.receipt.json"))
+    text = json.dumps({**told, "recording": mine}).encode()
+    put(yard.results, f"{other}.receipt.json", text, yard.spool)
+    stores = {"source 1": yard.source, "results": yard.results}
+    found = find(stores, Subject(frozenset([mine[:32]])))
+    assert {one.sid for one in found.objects} == {mine[:32]}
+    assert not [one.key for one in found.objects if other in one.key]
+    assert found.mixed == {other}
+
+
 def test_a_playlist_that_names_its_slices_is_named(yard):
     id = yard.published(1, cname=of_user(UID))
     put(yard.source, "2026/highlights.m3u8", f"{id}_20260302090002120.ts\n".encode(), yard.spool)
@@ -405,12 +417,12 @@ def test_all_that_is_old_enough(yard):
     old, new = yard.published(0), yard.published(500)
     stores = {"source 1": yard.source, "results": yard.results}
     begin = EPOCH + 500 * 3600
-    assert traces.older_than(stores, begin - 1).sids == {old[:32]}
-    assert traces.older_than(stores, begin + 60).sids == {old[:32], new[:32]}
+    assert ages.older_than(stores, begin - 1).sids == {old[:32]}
+    assert ages.older_than(stores, begin + 60).sids == {old[:32], new[:32]}
     for found in list(yard.source.list()):  # then what was made of them tells
         yard.source.delete(found.key)
-    assert traces.older_than(stores, begin + 60).sids == set()
-    assert traces.older_than(stores, yard.clock() + 60).sids == {old[:32], new[:32]}
+    assert ages.older_than(stores, begin + 60).sids == set()
+    assert ages.older_than(stores, yard.clock() + 60).sids == {old[:32], new[:32]}
 
 
 def test_what_came_since_it_was_planned_is_said(any_house):
@@ -483,6 +495,29 @@ def test_the_ledger_forgets_the_bags_where_it_stopped_and_what_it_could_not_read
             ("s", "erased", ""),
             ("t", f"{house.others[0]}.m3u8: denied", ""),
         }
+
+
+def test_what_a_killed_run_left_goes_whosever_it_is(house):
+    """In a folder and in the spool; what somebody may still be writing stays, and is told."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    folders = (house.yard.results.root / "2026", house.yard.spool)
+    left = [folder / f".recpipe-{gone.pid}-{n:016x}.part" for n, folder in enumerate(folders)]
+    running = house.yard.spool / f".recpipe-{os.getpid()}-{9:016x}.part"
+    other = house.yard.spool / ".mine.part"
+    for path in (*left, running, other):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"media")
+    assert unfinished.find(house.stores, house.yard.spool) == sorted(left)
+    house.plan(Subject(uid=UID))
+    said = "unfinished, and may hold media of it; end what writes it, or run again in an hour"
+    assert [one.problem for one in house.apply() if one.problem] == [
+        f"{path}: {said}" for path in sorted(left)
+    ]
+    for path in (*left, running, other):
+        os.utime(path, (0, 0))
+    assert [one.problem for one in house.apply() if one.problem] == []
+    assert [path.exists() for path in (*left, running, other)] == [False, False, True, True]
 
 
 KILLED = """

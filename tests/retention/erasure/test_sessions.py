@@ -222,7 +222,7 @@ class Bucket:
 
 @pytest.fixture
 def bucket(weed, made, tmp_path, shared) -> Iterator[Bucket]:
-    """Everything stored twice, and every slice deleted in between."""
+    """Everything stored twice, and every slice deleted in between; a report, and one deleted."""
     name, client = weed.new_bucket(), weed.client
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     folders = (made / name for name in ("src", "objects", "tar", "out"))
@@ -233,6 +233,12 @@ def bucket(weed, made, tmp_path, shared) -> Iterator[Bucket]:
             client.put_object(Bucket=name, Key=key, Body=path.read_bytes())
             if not again and path.suffix == ".ts":
                 client.delete_object(Bucket=name, Key=key)
+    stem = published(made).stem
+    told = f"{stem}__uid_s_{GONE}.mp4 {stem}__uid_s_{STAYS}.mp4".encode()
+    for key in (f"out/{stem}.html", f"out/{stem}.v2.html"):
+        for _ in range(2):
+            client.put_object(Bucket=name, Key=key, Body=told)
+    client.delete_object(Bucket=name, Key=key)  # as cleanup does with old reports
     with Ledger(shared) as ledger:
         rebuild(ledger, S3Storage(name, "out", client))
         yield Bucket(tmp_path, name, client, ledger)
@@ -286,8 +292,8 @@ def test_nothing_is_left_of_the_last_user(home, monkeypatch):
     monkeypatch.setattr(traces, "listing", lambda s, p="": listed.append(p) or real(s, p))
     plan(home, STAYS)
     (stem,) = {path.name.split("__")[0] for path in (home / "src").iterdir()}
-    tars = [f".recpipe/tars/{stem}.json"] * 2
-    assert sorted(listed) == ["", "", "", "", *tars, f"{stem}.", f"{stem}.tar", f"{stem}/"]
+    assert listed.count("") == len(stores(home))
+    assert {prefix for prefix in listed if stem not in prefix} == {""}
     assert apply(home) == []
     for folder in ("src", "objects", "tar"):
         files = [p for p in (home / folder).rglob("*") if p.is_file()]
