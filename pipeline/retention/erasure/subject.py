@@ -10,7 +10,11 @@ import re
 from msgspec import Struct
 
 _NAME = re.compile(r"(?:bak[0-9]{1,2}_)?(?P<sid>[0-9a-f]{32})(?![0-9a-f])(?P<rest>.*)", re.DOTALL)
-_IN_TEXT = re.compile(rb'(?<![0-9a-f])(?P<sid>[0-9a-f]{32})(?![0-9a-f])(?P<rest>[^"/<>\r\n]*)')
+# names may follow each other in one line, with anything between them; none is that long
+_IN_TEXT = re.compile(
+    rb'(?<![0-9a-f])(?P<sid>[0-9a-f]{32})(?![0-9a-f])(?=(?P<rest>[^"/<>\r\n]{0,300}))'
+)
+_NEXT = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 _UID = re.compile(r"__uid_s_([1-9][0-9]{0,9})(?![0-9])")
 _SID = re.compile(r"[0-9a-f]{32}")
 _USER = re.compile(r"[1-9][0-9]{0,9}")
@@ -52,8 +56,11 @@ class Subject(Struct, frozen=True):
 
     def mentioned(self, text: bytes) -> bool:
         """Whether a text holds a name of the subject."""
-        found = ((m["sid"].decode(), m["rest"]) for m in _IN_TEXT.finditer(text))
-        return any(self._is(sid, rest.decode("utf-8", "replace")) for sid, rest in found)
+        for found in _IN_TEXT.finditer(text):
+            sid, rest = found["sid"].decode(), found["rest"].decode("utf-8", "replace")
+            if self._is(sid, rest) or self._is(sid, _NEXT.split(rest, maxsplit=1)[0]):
+                return True
+        return False
 
     def named(self, text: bytes) -> bool:
         """Whether a text about a session of the user names the user, whatever its files are

@@ -47,6 +47,22 @@ def test_what_is_not_of_the_user(key):
     assert not Subject(uid="42").mentioned(key.encode())
 
 
+@pytest.mark.parametrize("between", [" ", ",", "; and "])
+def test_each_name_in_a_line_is_seen(between):
+    line = between.join(f"{SID}_room__uid_s_{uid}.mp4" for uid in (7, 42, 9)).encode()
+    assert [Subject(uid=uid).mentioned(line) for uid in ("7", "42", "9", "4", "5")] == [
+        *(True, True, True),
+        *(False, False),
+    ]
+    assert not Subject(frozenset([OTHER]), "42").mentioned(line)
+
+
+def test_a_channel_may_be_called_like_a_sid():
+    name = f"{SID}_{OTHER}__uid_s_42.mp4"
+    assert Subject(frozenset([SID]), "42").mentioned(name.encode())
+    assert Subject(frozenset([SID]), "42").owner(name) == SID
+
+
 def test_what_is_of_a_recording():
     subject = Subject(frozenset([SID]))
     for key in (f"{SID}_room.mp4", f"{SID}/a.ts", f"x/{SID}_room/bagit.txt", f"bak12_{SID}_r.ts"):
