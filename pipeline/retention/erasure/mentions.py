@@ -80,7 +80,9 @@ def _note_session(
     elif sessions.is_of(made, subject) and sessions.can_stand(made, subject):
         found.sessions.append(_trace(storage, store, key, sid))
         own = {one.key for one in made.pieces if subject.file(one.key)}
-        found.objects += _below(storage, store, f"{stem}{USER}{subject.uid}", sid, own.__contains__)
+        found.objects += _below(
+            storage, store, f"{stem}{USER}{subject.uid}", sid, wanted=own.__contains__
+        )
     else:
         found.mixed.add(stem)
 
@@ -107,8 +109,8 @@ def _result(storage: Storage, store: str, made: Published, sid: str) -> Iterator
             key in files or sid in made.name or _BESIDE.fullmatch(key, len(made.stem)) is not None
         )
 
-    yield from _below(storage, store, f"{made.stem}.", sid, is_its)
-    yield from _below(storage, store, f"{made.stem}{USER}", sid, files.__contains__)
+    yield from _below(storage, store, f"{made.stem}.", sid, wanted=is_its)
+    yield from _below(storage, store, f"{made.stem}{USER}", sid, wanted=files.__contains__)
 
 
 def _below(
@@ -116,6 +118,7 @@ def _below(
     store: str,
     prefix: str,
     sid: str,
+    *,
     wanted: Callable[[str], bool] = lambda key: True,
 ) -> Iterator[Trace]:
     """What of a recording is wanted, with its versions."""
@@ -175,7 +178,7 @@ def _note_other(found: Traces, stores: Mapping[str, Storage], place: Place) -> N
     sids = {one.key.removesuffix(RECEIPT): one.sid for one in found.sessions if one.store == store}
     stem = next((one for one in sids if key.startswith(f"{one}.")), None)
     if stem is not None and key == stem + PAGE:
-        found.objects += _below(stores[store], store, key, sids[stem], key.__eq__)
+        found.objects += _below(stores[store], store, key, sids[stem], wanted=key.__eq__)
     elif stem is not None and DELETED.fullmatch(key, len(stem)):
         found.rewritten.append(place)
     elif stem is None or key != stem + SESSION:
