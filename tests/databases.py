@@ -1,6 +1,7 @@
 """Databases for a ledger."""
 
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,11 +45,23 @@ def shared(postgres: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a ledger with nothing in it, to be copied: its tables take long to make."""
+    path = tmp_path_factory.mktemp("ledger") / "ledger.db"
+    Ledger(f"sqlite:///{path}").engine.dispose()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Ledger]]:
     """Empty ledgers on one database, each as another watcher would open it."""
     on_server = request.param == "postgresql"
-    url = request.getfixturevalue("shared") if on_server else f"sqlite:///{tmp_path}/ledger.db"
+    if on_server:
+        url = request.getfixturevalue("shared")
+    else:
+        path = shutil.copyfile(request.getfixturevalue("tables"), tmp_path / "ledger.db")
+        url = f"sqlite:///{path}"
     made = []
 
     def one(actor: str) -> Ledger:
