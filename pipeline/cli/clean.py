@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SOME_FAILED = 5
 HOUR = 3600.0
 
-state = options.audit
+state = options.all_of(options.audit, options.progress)
 conditions = click.option(
     "--conditions/--no-conditions",
     default=True,
@@ -132,10 +132,12 @@ def plan(origin: str, **chosen: Any) -> int:
       recpipe clean plan recordings/ --to out/
       recpipe clean plan s3://bucket/2026/ --to s3://bucket-mp4/ --require-archive s3://vault/
     """
+    from pipeline.cli.progress import counting
     from pipeline.retention import survey as surveys
     from pipeline.retention.audit import Audit
 
     with pinging(chosen["ping"]) as ended, ExitStack() as stack:
+        meter = stack.enter_context(counting(None, "recordings", chosen))
         ledger = stack.enter_context(if_any(chosen["ledger"]))
         checks = _checks(origin, chosen["to"], ledger, chosen)
         now = time.time()
@@ -148,7 +150,7 @@ def plan(origin: str, **chosen: Any) -> int:
             Path(chosen["output"]),
             now=now,
             leftovers=_leftovers(checks, chosen, now) if chosen["leftovers"] else (),
-            tell=lambda one: cleaned.planned(one, chosen),
+            tell=cleaned.telling(chosen, meter.counted),
             unknown=unknown,
         )
         cleaned.survey(made, chosen)
@@ -161,7 +163,6 @@ def plan(origin: str, **chosen: Any) -> int:
 @conditions
 @trash_days
 @state
-@options.progress
 @options.unattended
 def apply(plan: str, **chosen: Any) -> int:
     """Move into the trash exactly what PLAN names, after repeating every check; or delete
@@ -210,6 +211,7 @@ def restore(origin: str, run: str | None, **chosen: Any) -> int:
 
     Without RUN, list the runs.
     """
+    from pipeline.cli.progress import of_number
     from pipeline.retention import apply as acts
 
     if run is None:
@@ -218,7 +220,8 @@ def restore(origin: str, run: str | None, **chosen: Any) -> int:
     with pinging(chosen["ping"]) as ended:
         read = _of_run(origin, run, chosen)
         with _working(read, chosen, origin, asks=False) as work:
-            problems = sum(cleaned.done(done, run, chosen) for done in acts.restore(run, work))
+            back = of_number(acts.restore(run, work), len(read.recordings), "recordings", chosen)
+            problems = sum(cleaned.done(done, run, chosen) for done in back)
         ended.code = SOME_FAILED if problems else 0
     return ended.code
 
@@ -236,6 +239,7 @@ def purge(origin: str, run: str | None, **chosen: Any) -> int:
 
     Every MP4 is read again first.
     """
+    from pipeline.cli.progress import of_number
     from pipeline.retention import apply as acts
 
     with pinging(chosen["ping"]) as ended:
@@ -247,8 +251,9 @@ def purge(origin: str, run: str | None, **chosen: Any) -> int:
             due = []
         problems = 0
         for name in due:
-            with _working(_of_run(origin, name, chosen), chosen, origin) as work:
-                done = acts.purge(name, days, work)
+            with _working(read := _of_run(origin, name, chosen), chosen, origin) as work:
+                gone = acts.purge(name, days, work)
+                done = of_number(gone, len(read.recordings), "recordings", chosen)
                 problems += sum(cleaned.done(one, name, chosen) for one in done)
         ended.code = SOME_FAILED if problems else 0
     return ended.code

@@ -1,6 +1,6 @@
 """What ``recpipe clean`` prints, in text and in JSON."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli import output
@@ -50,6 +50,18 @@ def planned(one: "Kept | Later | Candidate", chosen: Mapping[str, Any]) -> None:
     elif told["action"] == "delete" and not chosen["quiet"]:
         text = f"delete  {one.recording}  {in_bytes(told['size'])}  {one.reason}"
         output.say_listing(printable(text))
+
+
+def telling(
+    chosen: Mapping[str, Any], counted: Callable[[], None]
+) -> "Callable[[Kept | Later | Candidate], None]":
+    """Prints what is planned for each recording, and has it counted."""
+
+    def tell(one: "Kept | Later | Candidate") -> None:
+        planned(one, chosen)
+        counted()
+
+    return tell
 
 
 def survey(made: "Survey", chosen: Mapping[str, Any]) -> None:

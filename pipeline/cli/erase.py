@@ -38,6 +38,7 @@ SOME_FAILED = 5
 @click.option("--everywhere", is_flag=True, help="Confirm that you mean all of these places.")
 @click.option("-o", "--output", metavar="FILE", default="erase.json", show_default=True)
 @options.audit
+@options.progress
 @options.unattended
 def erase(sources: tuple[str, ...], **chosen: Any) -> int:
     """Write down everything there is of a recording or a user: in SOURCE and its trash, in DEST, in
@@ -52,6 +53,7 @@ def erase(sources: tuple[str, ...], **chosen: Any) -> int:
       recpipe clean erase s3://calls/ --to s3://mp4/ --archive s3://vault/ --uid 527841 --everywhere
       recpipe clean erase recordings/ --to out/ --older-than 365d --everywhere
     """
+    from pipeline.cli.progress import counting
     from pipeline.retention.erasure.document import ErasureRequest, write
     from pipeline.retention.erasure.mentions import find
 
@@ -63,7 +65,8 @@ def erase(sources: tuple[str, ...], **chosen: Any) -> int:
         asked = ErasureRequest(_reason(chosen), _stores(sources, chosen), ledger is not None)
         places = _places(asked.stores, ledger, chosen)
         subject = _subject(chosen, places, now)
-        found = find(places.stores, subject)
+        with counting(None, "objects", chosen) as meter:
+            found = find(places.stores, subject, meter.counted)
         _look_further(found, subject, places)
         write(Path(chosen["output"]), asked, subject, found, now=now)
         _say_found(found, subject, places, chosen)
@@ -75,6 +78,7 @@ def apply_erasure(path: Path, chosen: dict[str, Any]) -> int:
     """Delete for good what a plan names, and the plan too, as it is full of names; returns the exit
     code.  BusyError if another cleanup works on one of its places.
     """
+    from pipeline.cli.progress import counting
     from pipeline.retention.audit import Audit
     from pipeline.retention.erasure import document as erasure
     from pipeline.retention.erasure.apply import erase as execute
@@ -84,8 +88,13 @@ def apply_erasure(path: Path, chosen: dict[str, Any]) -> int:
         places = _places(plan.stores, ledger, chosen)
         with _alone(plan, places):
             audit = Audit(places.state, time.time)
-            done = execute(plan, places, audit, time.time)
-            problems = sum(cleaned.done(one, plan.run, chosen) for one in done)
+            problems, waiting = 0, set(plan.sids)
+            with counting(len(waiting), "recordings", chosen) as meter:
+                for one in execute(plan, places, audit, time.time):
+                    problems += cleaned.done(one, plan.run, chosen)
+                    if one.recording in waiting:  # the rest is about lists, and what came since
+                        waiting.remove(one.recording)
+                        meter.counted()
     if problems:
         return SOME_FAILED
     path.unlink()

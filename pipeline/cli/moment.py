@@ -10,6 +10,7 @@ from pipeline.report.words import name as shortened
 
 MOST_NAMED = 3  # recordings in one line
 LONGEST = 24  # characters of a name
+REENCODE = "reencode"  # the stage that is counted in thousandths, not in bytes
 SHORTEST = 0.5  # seconds that are worth a word
 
 
@@ -21,6 +22,25 @@ class Part(Struct, frozen=True):
     begun: float  # by the clock of :class:`Moment`
     stage: str = ""
     done: float = 0.0
+    encoding: float = 0.0  # bytes that stand for the work of re-encoding, if there is any
+
+    def step(self, stage: str, count: float) -> float:
+        """By how many bytes a report moves it, never more than it holds.
+
+        What has to be re-encoded, nobody knows before the segments are read.  It then stands for
+        half of all that is left, whatever its bytes, and the rest for the other half.
+        """
+        if stage == REENCODE:
+            moved = self.encoding * count / 1000
+        else:
+            moved = count / 2 if self.encoding else count
+        return min(moved, self.size - self.done)
+
+    def in_stage(self, stage: str) -> "Part":
+        """The same, as soon as it is known that it is re-encoded."""
+        if stage != REENCODE or self.encoding:
+            return self
+        return replace(self, encoding=(self.size - self.done) / 2)
 
     def moved(self, stage: str, step: float) -> "Part":
         """The same, so many bytes further."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pipeline import config
 from pipeline.choices import Format
 from pipeline.cli import output
-from pipeline.cli.moment import Moment, Part
+from pipeline.cli.moment import REENCODE, Moment, Part
 from pipeline.jobs.many import Outcome, Task
 from pipeline.jobs.options import unwatched
 from pipeline.storage.names import printable
@@ -60,7 +60,7 @@ class Meter:
 
         def report(stage: str, count: int) -> None:
             with self._lock:
-                self._moved(key, stage, count / self._passes)
+                self._moved(key, stage, count)
                 self._tell(at_once=False)
 
         return report
@@ -82,9 +82,10 @@ class Meter:
         self._before += rest
         self._tell(at_once=self._prompt)
 
-    def _moved(self, key: tuple[str, str], stage: str, count: float) -> None:
+    def _moved(self, key: tuple[str, str], stage: str, count: int) -> None:
         part = self._parts.get(key) or Part(printable(key[0]), self._own.get(key, 0), self._clock())
-        step = min(count, part.size - part.done)
+        part = part.in_stage(stage)
+        step = part.step(stage, count if stage == REENCODE else count / self._passes)
         self._worked += step
         self._parts[key] = part.moved(stage, step)
 
@@ -131,11 +132,18 @@ def of_recordings(
     return _shown(chosen, meter, len(works))
 
 
+def counting(
+    total: int | None, noun: str, chosen: Mapping[str, Any]
+) -> AbstractContextManager[Meter | NoMeter]:
+    """Shows how many were counted, of how many if that is known."""
+    return _shown(chosen, partial(Meter, noun=noun, total=total), total)
+
+
 def of_number(
     items: Iterable[Item], total: int | None, noun: str, chosen: Mapping[str, Any]
 ) -> Iterator[Item]:
     """The same items, while it is shown how many there were, of how many if that is known."""
-    with _shown(chosen, partial(Meter, noun=noun, total=total), total) as meter:
+    with counting(total, noun, chosen) as meter:
         for item in items:
             yield item
             meter.counted()

@@ -69,7 +69,8 @@ class Options(Struct, frozen=True):
     force: bool = False  # replace results that are not from this source
     keys: tuple[bytes, ...] = ()  # for what is encrypted
     spool: Path = Path(".recpipe-spool")
-    progress: Callable[[str, int], None] = unwatched  # stage, bytes
+    # stage and bytes; thousandths where the stage is "reencode"
+    progress: Callable[[str, int], None] = unwatched
     noted: tuple[Finding, ...] = ()  # what whoever asks for it knows already
     guard: Callable[[str], None] = unguarded  # may this key be made?
     admitted: Admitted = at_once  # waits for room: bytes by folder, called while waiting

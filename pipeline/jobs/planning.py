@@ -94,7 +94,14 @@ def planned(
         found, of_files = without_orphans(opened)
         segments, of_slots = _put_right(found, folder)
         needed = [segment for segment in segments if segment.slot.needed]
-        formed = conform(needed, folder, ffmpeg, on_change=options.on_change, format=options.format)
+        formed = conform(
+            needed,
+            folder,
+            ffmpeg,
+            on_change=options.on_change,
+            format=options.format,
+            progress=options.progress,
+        )
         slots, again = slots_of(formed.segments), list[Finding]()
         if any(a is not b for a, b in zip_longest(slots, slots_of(found))):
             slots, again = believed(slots)  # what was put right or rewritten as well

@@ -64,6 +64,24 @@ def test_the_whole_way(recpipe, plan, converted, clean):
     assert snapshot(source) == {}
 
 
+def told(ended) -> list[tuple[int, int | None]]:
+    """How many recordings of how many were done, as ``--progress json`` says it."""
+    lines = [json.loads(line) for line in ended.err.splitlines() if line.startswith("{")]
+    assert {line["unit"] for line in lines} == {"recordings"}
+    return [(line["finished"], line["total"]) for line in lines]
+
+
+def test_each_command_says_how_far_it_is(recpipe, plan, converted):
+    source, _ = converted
+    said = ("--progress", "json")
+    assert told(plan(*said)) == [(1, None)]  # nobody has counted them yet
+    assert told(recpipe("clean", "apply", "plan.json", *said)) == [(1, 1)]
+    (run,) = (path.name for path in (source / ".trash").iterdir())
+    assert told(recpipe("clean", "restore", source, run, *said)) == [(1, 1)]
+    assert recpipe("clean", "apply", "plan.json").code == 0
+    assert told(recpipe("clean", "purge", source, "--trash-days", "0", *said)) == [(1, 1)]
+
+
 def test_by_default_young_recordings_stay(recpipe, converted):
     source, out = converted
     ended = recpipe("clean", "plan", source, "--to", out, "--json")

@@ -68,8 +68,11 @@ def test_a_user_is_erased_everywhere(recpipe, users):
     mixed = f"holds the user among others, and stays: {'f' * 32}_weekly_meeting"
     assert mixed in planned.err
     assert "recpipe clean apply erase.json does, for good" in planned.err
-    done = recpipe("clean", "apply", "erase.json", "--json", *places[-2:])
+    said = ("--json", "--progress", "json", *places[-2:])
+    done = recpipe("clean", "apply", "erase.json", *said)
     assert (done.code, done.line["action"], done.line["problem"]) == (0, "erased", None)
+    (last,) = map(json.loads, done.err.splitlines())
+    assert (last["finished"], last["total"], last["unit"]) == (1, 1, "recordings")
     assert here(clean) == here(clean, UID) == []
     assert not (clean / "erase.json").exists()
     after = snapshot(clean)

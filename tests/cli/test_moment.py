@@ -53,6 +53,17 @@ def test_a_line_for_people(more, line):
     assert moment(**more).line == line
 
 
+def test_what_is_re_encoded_takes_half_of_what_is_left_whatever_its_bytes():
+    part = Part("a", 300.0, begun=0.0)
+    shares = []
+    for stage, count in (("fetch", 100), *(("reencode", 250),) * 4, ("convert", 100)):
+        part = part.in_stage(stage)
+        part = part.moved(stage, part.step(stage, count))
+        shares.append(part.done)
+    assert shares == [100, 125, 150, 175, 200, 250]
+    assert part.step("verify", 200) == 50  # never more than it holds
+
+
 def test_how_long_one_recording_will_take():
     assert moment().left_of(PART) == 90.0
     assert moment().left_of(Part("new", 5.0, begun=40.0)) is None

@@ -92,6 +92,25 @@ def test_no_recording_is_ever_more_than_done():
     assert shown[-1].share == 1.0
 
 
+def test_it_moves_while_it_is_re_encoded():
+    (work,), meter, clock, shown = metered(1000)
+    report = meter.watch(work)
+    report("inspect", 1000)
+    for _ in range(4):
+        clock.now += 10
+        report("reencode", 250)
+    report("convert", 1000)
+    clock.now += 10
+    report("verify", 0)
+    assert [(one.parts[0].stage, one.done) for one in shown] == [
+        ("reencode", 562.5),
+        ("reencode", 625.0),
+        ("reencode", 687.5),
+        ("reencode", 750.0),
+        ("verify", 1000.0),
+    ]
+
+
 def test_what_was_done_before_is_no_speed():
     works, meter, clock, shown = metered(1000, 3000, 1000, prompt=True)
     report = meter.watch(works[0])

@@ -26,11 +26,13 @@ _BESIDE = re.compile(
 Place = tuple[str, str]  # store and key
 
 
-def find(stores: Mapping[str, Storage], subject: Subject) -> Traces:
+def find(
+    stores: Mapping[str, Storage], subject: Subject, seen: Callable[[], None] = traces.unheard
+) -> Traces:
     """Everything of a subject, and by reading texts, who else is in the recordings and what
-    mentions them.  Raises the errors of a store.
+    mentions them.  ``seen`` is called for each object of the stores.  Raises the errors of a store.
     """
-    found = traces.look(stores, subject)
+    found = traces.look(stores, subject, seen)
     for store, key in found.receipts if subject.uid is not None else ():
         found.spans.add_receipt(stores[store], key)
     _note_mentions(found, stores, subject)

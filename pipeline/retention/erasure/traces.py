@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -150,11 +150,20 @@ def listing(storage: Storage, prefix: str = "") -> Iterator[Listed]:
         yield Listed(key, one.size, 0.0, one.id, one.marker, one.latest)
 
 
-def look(stores: Mapping[str, Storage], subject: Subject) -> Traces:
-    """List all stores, without reading objects.  Raises the errors of a store."""
+def unheard() -> None:
+    """Nobody asked how far it is."""
+
+
+def look(
+    stores: Mapping[str, Storage], subject: Subject, seen: Callable[[], None] = unheard
+) -> Traces:
+    """List all stores, without reading objects; ``seen`` is called for each.  Raises the errors of
+    a store.
+    """
     found = Traces(spans=_Spans(subject))
     for store, storage in stores.items():
         for one in listing(storage):
+            seen()
             found.spans.add(one.key)
             sid = _owner(subject, store, one.key)
             if sid is not None:

@@ -1,6 +1,6 @@
 """Segments whose format is not that of the others are brought into line before the plan is made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,6 +13,8 @@ from pipeline.media.slots.turns import seen, vary
 from pipeline.model import Finding, Reencoded, Severity
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.segments import LocalSegment, slots_of, with_slots
+
+Progress = Callable[[str, int], None]
 
 
 class Conformed(Struct, frozen=True, eq=False):
@@ -30,10 +32,12 @@ def conform(
     *,
     on_change: OnChange,
     format: Format,
+    progress: Progress,
 ) -> Conformed:
     """Leave segments alone that may stay and rewrite the others into ``folder``; the code for that
     is loaded only where it is needed.  Without ``ffmpeg`` nothing is encoded: see
-    :func:`pipeline.stages.conform.rewrite.rewritten`.  StorageError if a segment's file changed.
+    :func:`pipeline.stages.conform.rewrite.rewritten`.  ``progress`` is told "reencode" and how many
+    thousandths of that are done since.  StorageError if a segment's file changed.
     """
     segments = with_slots(segments, restarted(slots_of(segments)))
     segments, said = _turned(segments, on_change, format)
@@ -41,7 +45,9 @@ def conform(
         return Conformed(segments, said)
     from pipeline.stages.conform.rewrite import rewritten
 
-    made = rewritten(segments, folder, ffmpeg, on_change=on_change, format=format)
+    made = rewritten(
+        segments, folder, ffmpeg, on_change=on_change, format=format, progress=progress
+    )
     return replace(made, findings=(*said, *made.findings))
 
 

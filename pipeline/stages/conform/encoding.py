@@ -3,7 +3,7 @@
 Times are ticks of 90 kHz.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,11 @@ PROFILES = {66: "baseline", 77: "main"}
 STALL = 600.0  # seconds an encoder may take nothing: it decodes ahead
 FIRST = 0x100  # PID of the only stream ffmpeg writes
 FULL_HD = 1920 * 1088  # pixels
+CHUNK = 1 << 16  # bytes that ffmpeg is fed at a time
+
+
+def unheard(share: float) -> None:
+    """Nobody asked how far it is."""
 
 
 class Source(Struct, frozen=True, eq=False):
@@ -42,6 +47,11 @@ class Source(Struct, frozen=True, eq=False):
     read: Callable[[int], Opened]  # a segment by its number
     folder: Path  # for temporary files
     ffmpeg: Ffmpeg | None
+    told: Callable[[float], None] = unheard  # how much of it ffmpeg has taken so far: 0 to 1
+
+    def part(self, place: int, count: int) -> "Source":
+        """The same, for one of several parts that take about as long."""
+        return replace(self, told=lambda share: self.told((place + share) / count))
 
 
 def encoded(
@@ -52,8 +62,8 @@ def encoded(
     """
     before = lead(source.slots, run[0]) if run[0].kind == "video" else []
     made, complaints = [], []
-    for codec in codecs:
-        new, complaint = _as(source, run, before, codec)
+    for place, codec in enumerate(codecs):
+        new, complaint = _as(source.part(place, len(codecs)), run, before, codec)
         made += new
         complaints += [complaint] if complaint else []
     return made, "".join(complaints[-1:])
@@ -73,13 +83,13 @@ def _as(
         stream=f"{run[0].kind[0]}:0" if whole else f"i:{run[0].pid}",
         codec=codec,
     )
+    fed = [(number, run[0]) for number in before] + [(change.number, change) for change in run]
     try:
         with Muxer(argv, env=source.ffmpeg.env, stall=STALL) as muxer:
-            for number in before:
-                muxer.write([_alone(source.read(number), run[0])])
-            for change in run:
-                piece = source.read(change.number)
-                muxer.write([piece.file if whole else _alone(piece, change)])
+            for place, (number, change) in enumerate(fed):
+                piece = source.read(number)
+                data = piece.file if whole and place >= len(before) else _alone(piece, change)
+                muxer.write(_chunks(data, source.part(place, len(fed)).told))
             said = muxer.finish()
         made = samples(np.fromfile(output, np.uint8), FIRST)
         if whole:  # the transport stream we made of it begins that much later
@@ -89,6 +99,13 @@ def _as(
         return [], printable(str(error))
     finally:
         output.unlink(missing_ok=True)
+
+
+def _chunks(data: bytes, told: Callable[[float], None]) -> Iterator[memoryview]:
+    """Bytes in pieces; what is fed next is asked for when ffmpeg has taken what was before."""
+    for at in range(0, len(data), CHUNK):
+        yield memoryview(data)[at : at + CHUNK]
+        told(min(at + CHUNK, len(data)) / len(data))
 
 
 def private(change: Change) -> bool:

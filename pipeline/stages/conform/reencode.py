@@ -59,7 +59,8 @@ def reencode(source: Source) -> Encoded:
     numbers = _numbers(source.survey)
     findings: list[Finding] = []
     reencoded: list[Reencoded] = []
-    for run in source.survey.runs(source.slots):
+    runs = [*source.survey.runs(source.slots)]
+    for place, run in enumerate(runs):
         wanted = source.survey.wanted[run[0].kind]
         video = wanted.kind == "video"
         if video:
@@ -67,7 +68,8 @@ def reencode(source: Source) -> Encoded:
             codecs = [pictures_as(wanted, numbers[run[0].was], view) for view in seen]
         else:
             codecs = [sound_as(wanted)]
-        new, complaint = encoded(source, run, codecs) if source.ffmpeg else ([], "")
+        part = source.part(place, len(runs))
+        new, complaint = encoded(part, run, codecs) if source.ffmpeg else ([], "")
         if complaint:
             name = source.slots[run[0].number].name
             detail = f"its decoder says: {complaint}"

@@ -1,6 +1,6 @@
 """Segments are cut where their format changes, and re-encoded where it must not."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from pipeline.media.ts.replace_streams import spliced
 from pipeline.media.ts.scan import Scan
 from pipeline.model import Severity, Turn
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages.conform.conform import Conformed
+from pipeline.stages.conform.conform import Conformed, Progress
 from pipeline.stages.conform.cut import WHOLE, borders, cut_between, cut_inside, scanned
 from pipeline.stages.conform.encoding import Source
 from pipeline.stages.conform.reencode import Encoded, reencode
@@ -39,6 +39,7 @@ def rewritten(
     *,
     on_change: OnChange,
     format: Format,
+    progress: Progress,
 ) -> Conformed:
     """Cut segments with two formats and re-encode what must be, into ``folder``.  Without
     ``ffmpeg`` stand-ins with the same times take the place of what would be encoded.  StorageError
@@ -54,7 +55,8 @@ def rewritten(
     if not found.changes:
         return Conformed(tuple(segments))
     folder.mkdir(parents=True, exist_ok=True)
-    made = reencode(Source(slots, found, lambda n: unwrapped(segments[n]), folder, ffmpeg))
+    told = _thousandths(progress)
+    made = reencode(Source(slots, found, lambda n: unwrapped(segments[n]), folder, ffmpeg, told))
     new = list(segments)
     listed = {pid for slot in slots if slot.scan for pid in slot.scan.program.streams}
     for number in by_segment(found.changes):
@@ -65,6 +67,20 @@ def rewritten(
     for number in _behind(found, slots):
         new[number] = replace(new[number], slot=_begun(new[number].slot))
     return Conformed(tuple(new), made.findings, made.reencoded)
+
+
+def _thousandths(progress: Progress) -> Callable[[float], None]:
+    """Report how far it is in steps of a thousandth."""
+    before = 0
+
+    def tell(share: float) -> None:
+        nonlocal before
+        now = int(share * 1000)
+        if now > before:
+            progress("reencode", now - before)
+            before = now
+
+    return tell
 
 
 class _Anew(Struct, frozen=True):

@@ -66,6 +66,14 @@ def frames_of(data: bytes) -> list[int]:
     return [b - a for a, b in pairwise(starts)]
 
 
+def test_how_far_it_is_is_told_up_to_its_end(source):
+    shares = []
+    reencode(replace(source(LARGE), told=shares.append))
+    assert len(shares) > 2
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
 def test_sound_comes_out_as_long_as_it_went_in(source):
     made = reencode(source(STEREO))
     assert [f.id for f in made.findings] == ["AAC_CHANGE"]
