@@ -11,7 +11,7 @@ from pipeline.agora import webhook
 from pipeline.agora.webhook import Notice
 from pipeline.errors import NoticeError
 from pipeline.ledger.database.tables import notices, now
-from pipeline.ledger.ledger import Ledger, in_chunks
+from pipeline.ledger.ledger import Ledger
 
 NEWS = (4, 11, 31, 32)  # types after which a look at the store is worth while
 HINTS: Mapping[int, str] = {31: "uploaded", 32: "backuped"}  # what discovery waits for
@@ -57,7 +57,8 @@ def kept(notice: Notice, raw: bytes) -> Kept:
 
 
 def keep(ledger: Ledger, arrived: Sequence[Kept]) -> set[str]:
-    """Write them down, durable once this returns; returns the ids of those that were news.
+    """Write them down, one or more, durable once this returns; returns the ids of those that were
+    news.
 
     Safe to repeat, and safe for several servers at once.
     """
@@ -65,14 +66,13 @@ def keep(ledger: Ledger, arrived: Sequence[Kept]) -> set[str]:
         {name: getattr(one, name) for name in Kept.__struct_fields__}
         for one in {one.id: one for one in arrived}.values()
     ]
-    fresh: set[str] = set()
-    insert = ledger.insert(notices).on_conflict_do_nothing().returning(notices.c.id)
+    # of rows as parameters one statement is made once, not anew for each transaction
+    insert = ledger.insert(notices).values(received=now()).on_conflict_do_nothing()
     with ledger.writing() as connection:
-        for some in in_chunks(rows):
-            values = [{**row, "received": now()} for row in some]
-            fresh |= set(connection.execute(insert.values(values)).scalars())
+        fresh = set(connection.execute(insert.returning(notices.c.id), rows).scalars())
         progressed = {one.sid for one in arrived if one.type == PROGRESS and one.id in fresh}
-        _supersede(connection, progressed - {None})
+        if sids := progressed - {None}:
+            _supersede(connection, sids)
     return fresh
 
 
@@ -85,8 +85,7 @@ def _supersede(connection: sa.Connection, sids: Collection[str | None]) -> None:
         newer.c.sequence > notices.c.sequence,
     )
     old = (notices.c.sid.in_(sorted(map(str, sids))), notices.c.type == PROGRESS, later.exists())
-    if sids:
-        connection.execute(sa.delete(notices).where(*old))
+    connection.execute(sa.delete(notices).where(*old))
 
 
 def prune(ledger: Ledger, *, older: float = KEPT) -> int:
