@@ -45,6 +45,23 @@ class Users(StrEnum):
 
     MERGE = "merge"
     SEPARATE = "separate"
+    MIX_AUDIO = "mix-audio"
+    ALL = "all"
+
+    @property
+    def together(self) -> bool:
+        """All of them in one file, which is encoded."""
+        return self in (Users.MIX_AUDIO, Users.ALL)
+
+
+class Layout(StrEnum):
+    """How all users of a session are shown together."""
+
+    BEST_FIT = "best-fit"
+    SIDE_BY_SIDE = "side-by-side"
+    VERTICAL = "vertical"
+    SPEAKER = "speaker"
+    CUSTOM = "custom"
 
 
 class Absent(StrEnum):
@@ -110,8 +127,21 @@ _KEY = (
 )
 _STREAM_TYPES = "0 (or audio) sound, 1 (video) pictures, 2 (both)."
 _USERS = (
-    "Of users that were recorded one by one: one file of each with sound and pictures, or each"
-    " stream by itself."
+    "Of users that were recorded one by one: one file of each with sound and pictures, each stream"
+    " by itself, the sound of all as one m4a, or all in one picture (both are encoded)."
+)
+_LAYOUT = (
+    "With --users all: equal tiles, two halves, one large and the others in a column, the same with"
+    " whoever speaks, or the regions of --request."
+)
+_SCREEN = "With --users all: whose picture is a screen, shown whole, and large where a tile is."
+_REQUEST = (
+    "With --users all: layoutConfig and backgroundColor of the body of an Agora request (JSON), as"
+    " start or updateLayout has them."
+)
+_SPEAKERS = (
+    "Also write who spoke when in a session, <name>.speakers.vtt and .speakers.json beside the"
+    " result."
 )
 _ABSENT = (
     "Where a user was away, muted, or had the camera off: hold the last picture, show a black one,"
@@ -145,6 +175,10 @@ class Choices:
         StreamTypes | str | int | None, Told(_STREAM_TYPES, StreamTypes, "N", numbered=True)
     ] = None
     users: Annotated[Users, Told(_USERS, Users)] = Users.MERGE
+    layout: Annotated[Layout, Told(_LAYOUT, Layout)] = Layout.BEST_FIT
+    screen: Annotated[str | None, Told(_SCREEN, str, "UID")] = None
+    request: Annotated[str | PathLike[str] | None, Told(_REQUEST, str, "FILE")] = None
+    speakers: Annotated[bool, Told(_SPEAKERS, bool)] = False
     absent: Annotated[Absent, Told(_ABSENT, Absent)] = Absent.HOLD
     align: Annotated[Align, Told(_ALIGN, Align)] = Align.USER
     names: Annotated[str | PathLike[str] | None, Told(_NAMES, str, "FILE")] = None
@@ -164,7 +198,11 @@ class ConversionChoices(TypedDict, total=False):
     accept_unfinished: bool
     key: str | PathLike[str] | None  # a file: 16 bytes, or lines of 32 hexadecimal digits
     stream_types: StreamTypes | str | int | None  # 0 or audio, 1 or video, 2 or both
-    users: Users | str  # merge or separate
+    users: Users | str  # merge, separate, mix-audio or all
+    layout: Layout | str  # best-fit, side-by-side, vertical, speaker or custom
+    screen: str | None  # a uid
+    request: str | PathLike[str] | None  # a file: the body of a start or updateLayout request
+    speakers: bool
     absent: Absent | str  # hold, black or close
     align: Align | str  # user or session
     names: str | PathLike[str] | None  # a file: CSV or JSON with uid, name and perhaps role

@@ -36,8 +36,8 @@ LEVEL |= {"__init__": LEVEL["cli"], "__main__": len(LAYERS)}  # the public API; 
 # Inside media as well: a room imports itself and rooms of lower floors.  The proof shares nothing
 # with what wrote the MP4, nor the scan with what writes transport streams.
 FLOORS = (
-    ("clock", "finding_ids", "findings", "malformed"),
-    ("es",),
+    ("clock", "finding_ids", "findings", "malformed", "speech"),
+    ("es", "compose"),
     ("ts", "isobmff"),
     ("track", "playlist"),
     ("containers", "slots"),

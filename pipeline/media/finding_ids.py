@@ -273,6 +273,7 @@ _RESULT = (
     FindingId("VIDEO_FILLED", "black pictures put in", "none was sent, or none is left"),
     FindingId("AUDIO_FILLED", "silent frames put in", "none was sent, or none is left"),
     FindingId("M_ENCODED", "proven by its length alone", "an mp3 or wav is re-encoded"),
+    FindingId("M_COMPOSED", "one file of all users, encoded", "it was asked for: --users"),
 )
 
 IDS = {one.id: one for one in (*_PLAYLIST, *_SEGMENTS, *_PACKETS, *_STREAMS, *_RESULT)}

@@ -1,0 +1,1 @@
+"""One picture of everyone: who stands where on the canvas, and when."""
