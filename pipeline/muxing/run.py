@@ -43,6 +43,7 @@ _NOT_ITS_INPUT = (  # last messages where the machine, or ffmpeg itself, is to b
     *("Resource temporarily unavailable", "Device or resource busy", "No such device"),
     *("Unknown encoder", "Unrecognized option", "Option not found", "error while loading shared"),
     *("Unable to find a suitable output format", "Unknown bitstream filter", "Unknown format"),
+    "No such filter",
 )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.choices import Format
+from pipeline.choices import Format, Users
 from pipeline.errors import ExistsError, StorageError
 from pipeline.model import StoredObject
 from pipeline.storage import Storage, allowed
@@ -32,6 +32,7 @@ CONTENT_TYPES = {
     Format.TS: "video/mp2t",
 }
 SESSION = ".session.json"
+SPEAKERS = (".speakers.json", ".speakers.vtt")
 RECEIPT = ".receipt.json"
 _TOKEN = 16  # hex digits in a name of one run alone
 USER = "__uid_s_"  # in front of the uid, in the name of a user's file
@@ -39,6 +40,7 @@ _USER_FILE = re.compile(
     rf"{USER}[1-9][0-9]{{0,9}}(__uid_e_(audio|video|av))?(\.[1-9][0-9]{{0,5}})?"
     rf"(\.[0-9a-f]{{{_TOKEN}}})?\.({'|'.join(Format)})"
 )
+_OF_ALL = re.compile(rf"(\.[0-9a-f]{{{_TOKEN}}})?\.(mp4|m4a)", re.IGNORECASE)
 _OWN = re.compile(rf"\.[0-9a-f]{{{_TOKEN}}}(\.[a-z0-9]+)\Z")
 SCHEMA = 1  # of the receipts this version writes and understands
 
@@ -64,15 +66,37 @@ def user_key(key: str, cname: str, format: Format) -> str:
     return f"{key.rpartition('.')[0]}{cname[cname.rindex(USER) :]}.{format.value}"
 
 
+def everyone_key(key: str, users: Users) -> str:
+    """The key of the one file of all users of a session, beside what the session's key names."""
+    stem, _, suffix = key.rpartition(".")
+    wanted = Format.M4A if users is Users.MIX_AUDIO else Format.MP4
+    return key if suffix.lower() == wanted else f"{stem}.{wanted.value}"
+
+
 def session_key(key: str) -> str:
     """The key of the document about a session, beside what the session's key names."""
     return key.rpartition(".")[0] + SESSION
 
 
+def speakers_keys(key: str) -> tuple[str, str]:
+    """The keys of who spoke when in a session, as JSON and as WebVTT."""
+    stem = key.rpartition(".")[0]
+    return stem + SPEAKERS[0], stem + SPEAKERS[1]
+
+
 def is_user_file(key: str, name: str) -> bool:
-    """Whether a run may give this name to a file of the session whose key this is."""
+    """Whether a run may give this name to a file of one user of the session whose key this is."""
+    return _names(_USER_FILE, key, name)
+
+
+def is_session_file(key: str, name: str) -> bool:
+    """The same, or to the one file of all its users."""
+    return is_user_file(key, name) or _names(_OF_ALL, key, name)
+
+
+def _names(form: re.Pattern[str], key: str, name: str) -> bool:
     stem = key.rpartition("/")[2].rpartition(".")[0]
-    return name.startswith(stem) and _USER_FILE.fullmatch(name, len(stem)) is not None
+    return name.startswith(stem) and form.fullmatch(name, len(stem)) is not None
 
 
 def plain_name(name: str) -> str:
@@ -184,8 +208,8 @@ def _whole(one: Result, stored: StoredObject, destination: Storage) -> StoredObj
 def is_plain(key: str, placed: str) -> bool:
     """Whether that is the key every run gives its first file, or its only one."""
     name = placed.rpartition("/")[2]
-    of_user = is_user_file(key, name) and plain_name(name) == name
-    return of_user or placed in (key, piece_key(key, 1))
+    of_users = is_session_file(key, name) and plain_name(name) == name
+    return of_users or placed in (key, piece_key(key, 1))
 
 
 def _create(one: Result, destination: Storage, guard: Callable[[], None]) -> StoredObject:

@@ -1,4 +1,5 @@
-"""The proof: what was written, read back from the file with our own readers.
+"""The proof: what was written, read back from the file with our own readers.  Long: each format
+is proven in its own way.
 
 A faulty result is a fatal finding and a proof that does not hold; OSError leaves where the file
 cannot be read.
@@ -6,7 +7,7 @@ cannot be read.
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import RawIOBase
 from itertools import cycle
@@ -208,6 +209,91 @@ def verify_encoded(
     return Verified(
         path.stat().st_size, _digest(path), info.duration, (info,), None, tuple(findings)
     )
+
+
+class Composed(Struct, frozen=True):
+    """What a file that was made of all users has to be."""
+
+    seconds: float  # of sound
+    sounds: bool = True
+    pictures: int = 0  # 0: none are wanted
+    rate: int = 25  # pictures a second
+    size: tuple[int, int] = (0, 0)  # pixels
+    begins: tuple[int, ...] = ()  # numbers of the pictures with which a scene begins
+
+
+def verify_composed(path: Path, wanted: Composed) -> Verified:
+    """Compare an encoded MP4 with its schedule: every picture is there, at its time, each scene
+    begins with a key picture of its own, and the sound is as long.
+    """
+    size = path.stat().st_size
+    with path.open("rb", buffering=0) as file:
+
+        def read(offset: int, length: int) -> bytes:
+            file.seek(offset)
+            return file.read(length)
+
+        try:
+            moov = mp4.moov_span(read, size).moov
+            movie = mp4.parse_moov(read(moov.offset, moov.size))
+        except Malformed as error:
+            broken = Finding("M_PARSE", Severity.FATAL, detail=str(error))
+            return Verified(size, _digest(path), findings=(broken,))
+    infos = tuple(_of_track(movie, track) for track in movie.tracks)
+    findings = (*_tracks(infos, wanted), *_schedule(movie, infos, wanted))
+    return Verified(size, _digest(path), _longest(infos), infos, None, findings)
+
+
+def _of_track(movie: mp4.Movie, track: mp4.Track) -> TrackInfo:
+    """A track as it says itself; what its edit list hides takes no time."""
+    edits = sum(edit.segment_duration for edit in track.edits) / movie.timescale
+    length = round(edits or track.duration / track.timescale, 6)
+    if track.handler == "vide":
+        codec, shape = {"avc1": "h264"}.get(track.codec, track.codec), (track.width, track.height)
+        return TrackInfo("video", codec, len(track.sizes), length, *shape)
+    codec, sound = (
+        {"mp4a": "aac"}.get(track.codec, track.codec),
+        (track.sample_rate, track.channels),
+    )
+    return TrackInfo("audio", codec, len(track.sizes), length, None, None, *sound)
+
+
+def _tracks(infos: Sequence[TrackInfo], wanted: Composed) -> Iterator[Finding]:
+    kinds = ["video"] * bool(wanted.pictures) + ["audio"] * wanted.sounds
+    if [one.type for one in infos] != kinds:
+        have = ", ".join(f"{one.type} {one.codec}" for one in infos) or "none"
+        detail = f"{have}, expected {', '.join(kinds)}"
+        yield Finding("M_TRACKS", Severity.FATAL, detail=detail)
+
+
+def _schedule(movie: mp4.Movie, infos: Sequence[TrackInfo], wanted: Composed) -> Iterator[Finding]:
+    for track, info in zip(movie.tracks, infos, strict=True):
+        if info.type == "audio":
+            if abs(info.duration - wanted.seconds) > LENGTH_TOLERANCE:
+                detail = f"{info.duration:.3f} s of sound, expected {wanted.seconds:.3f} s"
+                yield Finding("M_TIME", Severity.FATAL, detail=detail)
+        elif (info.samples, info.width, info.height) != (wanted.pictures, *wanted.size):
+            have = f"{info.samples} pictures of {info.width}x{info.height}"
+            detail = f"{have}, expected {wanted.pictures} of {wanted.size[0]}x{wanted.size[1]}"
+            yield Finding("M_COUNT", Severity.FATAL, detail=detail)
+        else:
+            yield from _in_time(track, wanted)
+
+
+def _in_time(track: mp4.Track, wanted: Composed) -> Iterator[Finding]:
+    """Picture n is shown at n / rate, to a tick; a scene whose key picture is elsewhere moved."""
+    shown = track.dts if track.cts is None else track.dts + track.cts
+    due = np.arange(wanted.pictures) * (track.timescale / wanted.rate)
+    skipped = track.edits[0].media_time if track.edits else 0
+    if len(track.edits) > 1 or skipped or (abs(shown - due) > 1).any():
+        detail = f"pictures not {wanted.rate} a second from 0 on, without a gap"
+        yield Finding("M_TIME", Severity.FATAL, detail=detail)
+    keys = {*(track.sync.tolist() if track.sync is not None else ())}
+    if moved := [
+        begin for begin in wanted.begins if track.sync is not None and begin + 1 not in keys
+    ]:
+        detail = f"no scene begins with picture {moved[0]}, expected a key picture there"
+        yield Finding("M_TIME", Severity.FATAL, None, None, len(moved), detail)
 
 
 def _of_units(lane: Lane, stretches: Sequence[Stretch]) -> TrackInfo:
