@@ -241,6 +241,7 @@ FORMATS: Mapping[str, str] = {
     "aac": "audio/aac",
     "webm": "video/webm",
     "json": "application/json",
+    "vtt": "text/vtt",
     "xml": "application/xml",
     "log": "text/plain",
 }

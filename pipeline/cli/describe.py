@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from pipeline.jobs.cause import cause, head, lost, said
 from pipeline.jobs.many import Failure, Outcome, Planned
@@ -26,11 +27,14 @@ COLOURS = {
     "fatal": "red",
 }
 _KINDS = ("video", "audio")
+COMPOSED = "M_COMPOSED"  # the id of the finding that says so
 
 
 def as_lines(outcome: Outcome) -> Iterator[dict[str, Any]]:
     """One line for a recording; of a session, one for each of its files."""
-    if isinstance(outcome, Report) and outcome.users:
+    if isinstance(outcome, Report) and is_of_all(outcome):
+        yield _report(outcome) | _everyone(outcome)
+    elif isinstance(outcome, Report) and outcome.users:
         yield from (_report(user) | _user(user) for user in outcome.users)
     else:
         yield as_json(outcome)
@@ -43,6 +47,20 @@ def _user(user: Report) -> dict[str, Any]:
     return {**who, "absences": absences}
 
 
+def is_of_all(session: Report) -> bool:
+    """Whether one file was made of all users of a session."""
+    return any(finding.id == COMPOSED for finding in session.findings)
+
+
+def _everyone(session: Report) -> dict[str, Any]:
+    """What the line of such a file has besides."""
+    uids = [user.uid for user in session.users if user.output]
+    absences = [
+        {"uid": user.uid, **to_builtins(one)} for user in session.users for one in user.absences
+    ]
+    return {"session": session.recording, "uids": uids, "absences": absences}
+
+
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """The JSON line of ``convert`` and ``check``; see docs/design.md.  Keys are never renamed."""
     return _report(outcome) if isinstance(outcome, Report) else _failure(outcome)
@@ -52,12 +70,14 @@ def as_text(outcome: Outcome) -> Iterator[str]:
     """The lines for people, the most important first; none for a failure."""
     if not isinstance(outcome, Report):
         return
+    whole = is_of_all(outcome)
     for user in outcome.users:
-        yield from as_text(user)
+        yield from as_text(replace(user, output=None) if whole else user)
     if outcome.users:
         yield f"{_styled(outcome.verdict.value, 9)} {printable(outcome.recording)}"
-        files, users = len(outcome.users), _count_of_users(outcome)
+        files, users = 1 if whole else len(outcome.users), _count_of_users(outcome)
         yield f"  session {plural(files, 'file')} of {plural(users, 'user')}"
+        yield from _file_of_all(outcome) if whole else ()
         return
     yield f"{_styled(outcome.verdict.value, 9)} {printable(outcome.recording)}"
     for label, text in _facts(outcome):
@@ -69,6 +89,14 @@ def as_text(outcome: Outcome) -> Iterator[str]:
         yield f"  {_styled(finding.severity.value, 7)} {head(finding):<{width}}  {said(finding)}"
     if len(above) > len(shown):
         yield f"  {'':7} and {len(above) - len(shown)} more; --json and the receipt have them all"
+
+
+def _file_of_all(session: Report) -> Iterator[str]:
+    for finding in session.findings:
+        if finding.id == COMPOSED:
+            yield f"  proof   {printable(finding.detail)}"
+    size = in_bytes(session.size) if session.size is not None else "none"
+    yield f"  file    {printable(session.output)} ({size}, {session.duration:.3f} s)"
 
 
 def _count_of_users(session: Report) -> int:

@@ -33,7 +33,7 @@ from pipeline.model import Finding, Recording, Report, Severity, Verdict
 from pipeline.muxing import locate
 from pipeline.receipts.earlier import earlier
 from pipeline.stages.discover import discover
-from pipeline.stages.publish import session_key
+from pipeline.stages.publish import everyone_key, session_key
 from pipeline.storage import Storage
 from pipeline.storage.names import printable
 
@@ -286,7 +286,7 @@ def planned(work: Task, options: Options) -> Planned | Failure:
     return Planned(
         recording=recording.id,
         source=recording.source,
-        output=_first_of(target) if recording.streams else target.url,
+        output=_first_of(target, options) if recording.streams else target.url,
         exists=exists,
         listed=len(inventory.segments),
         found=sum(s.object is not None for s in inventory.segments),
@@ -296,9 +296,11 @@ def planned(work: Task, options: Options) -> Planned | Failure:
     )
 
 
-def _first_of(session: Target) -> str:
-    """What lies beside the files of a session, which are named after users."""
-    return session.storage.url(session_key(session.key))
+def _first_of(session: Target, options: Options) -> str:
+    """The file of all users of a session, or what lies beside files that are named after users."""
+    of_all = options.users.together
+    key = everyone_key(session.key, options.users) if of_all else session_key(session.key)
+    return session.storage.url(key)
 
 
 def code_of(outcome: Outcome) -> int:

@@ -27,7 +27,9 @@ from pipeline.choices import (
 )
 from pipeline.errors import UsageError
 from pipeline.jobs.sessions import people
+from pipeline.jobs.sessions.arrangement import arrangement, settings_of
 from pipeline.jobs.sessions.people import Person
+from pipeline.media.compose.layout import Arrangement
 from pipeline.media.containers.aes128 import MAX_KEY, keys_of
 from pipeline.model import Finding
 from pipeline.storage.oserrors import os_errors
@@ -62,6 +64,8 @@ class Options(Struct, frozen=True):
     users: Users = Users.MERGE
     absent: Absent = Absent.HOLD
     align: Align = Align.USER
+    arrangement: Arrangement = Arrangement()  # of all users in one picture
+    speakers: bool = False  # write who spoke when
     uids: tuple[str, ...] = ()  # only these users of a session; empty: all
     people: tuple[Person, ...] = ()  # what users are called
     deep: bool = False  # decode all of the result
@@ -83,7 +87,8 @@ class Options(Struct, frozen=True):
     def without_users(self) -> "Options":
         """The same for a recording that is not of single users."""
         usual = {"users": Users.MERGE, "absent": Absent.HOLD, "align": Align.USER}
-        return replace(self, **usual, uids=(), people=())
+        alone = {**usual, "arrangement": Arrangement(), "speakers": False}
+        return replace(self, **alone, uids=(), people=())
 
     def person(self, uid: str) -> Person | None:
         """What a user is called; None if nobody said."""
@@ -100,6 +105,10 @@ class Options(Struct, frozen=True):
             settings["max_length"] = f"{self.max_length:g}"
         if self.users is not Users.MERGE:
             settings["users"] = self.users.value
+        if self.users is Users.ALL:
+            settings |= settings_of(self.arrangement)
+        if self.speakers:
+            settings["speakers"] = "yes"
         if self.absent is not Absent.HOLD:
             settings["absent"] = self.absent.value
         if self.align is not Align.USER:
@@ -123,6 +132,8 @@ def options(spool: str | Path | None = None, **chosen: Unpack[ConversionChoices]
     values["keys"] = _keys(values.pop("key"))
     names = values.pop("names")
     values["people"] = people.read(names) if names else ()
+    asked = (values.pop("layout"), values.pop("screen"), values.pop("request"))
+    values["arrangement"] = arrangement(*asked)
     return Options(**values, spool=Path(spool) if spool else config.default_spool())
 
 

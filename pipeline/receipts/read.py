@@ -19,12 +19,13 @@ from pipeline.receipts import values
 from pipeline.stages.publish import (
     RECEIPT,
     SCHEMA,
-    is_user_file,
+    is_session_file,
     named,
     piece_key,
     plain_name,
     receipt_key,
     session_key,
+    speakers_keys,
 )
 from pipeline.storage import Storage
 from pipeline.storage.names import safe_key
@@ -212,7 +213,7 @@ def _result(stem: str, format: Format, file: Any) -> str:
     """
     if format is not Format.MP4:
         return stem
-    own = named(stem, file).rpartition("/")[2] == file or is_user_file(stem, str(file))
+    own = named(stem, file).rpartition("/")[2] == file or is_session_file(stem, str(file))
     return stem if own and stem.lower().endswith(".mp4") else f"{stem}.mp4"
 
 
@@ -236,7 +237,7 @@ def _pieces(result: str, made: Any) -> tuple[Output, ...]:
 def _users(result: str, made: Any) -> tuple[Output, ...]:
     """Every file of a session, named after its user."""
     files = [values.text(one["file"]) for one in made["pieces"]]
-    if not files or not all(is_user_file(result, file) for file in files):
+    if not files or not all(is_session_file(result, file) for file in files):
         raise ValueError(files)
     found = [_beside(result, one, plain_name(one["file"])) for one in made["pieces"]]
     first = made["output"]
@@ -246,13 +247,16 @@ def _users(result: str, made: Any) -> tuple[Output, ...]:
 
 
 def _besides(result: str, made: Any) -> tuple[Output, ...]:
-    """The document of a session; receipts of other recordings have none."""
-    plain = session_key(result)
-    name = plain.rpartition("/")[2]
-    found = [_beside(result, one, name) for one in made.get("besides", ())]
-    if any(named(plain, one.key.rpartition("/")[2]) != one.key for one in found):
-        raise ValueError(found)
-    return tuple(found)
+    """The document of a session, and who spoke when in it; other recordings have none."""
+    return tuple(_document(result, one) for one in made.get("besides", ()))
+
+
+def _document(result: str, one: Any) -> Output:
+    for plain in (session_key(result), *speakers_keys(result)):
+        found = _beside(result, one, plain.rpartition("/")[2])
+        if named(plain, found.key.rpartition("/")[2]) == found.key:
+            return found
+    raise ValueError(one)
 
 
 def _beside(result: str, one: Any, name: str) -> Output:

@@ -174,3 +174,49 @@ def test_names_that_are_none(recpipe, session):
     ended = recpipe("convert", "src", "-o", "out", "--names", "who.csv")
     said = "who.csv: line 1: 0 columns called uid in 'user;name', expected uid,name"
     assert (ended.code, said in ended.err, Path("out").exists()) == (2, True, False)
+
+
+def test_everybody_in_one_file(recpipe, session):
+    """One line, one file, and who spoke when beside it."""
+    request = {"backgroundColor": "#202020", "layoutConfig": [{"x_axis": 0, "y_axis": 0}]}
+    request["layoutConfig"][0] |= {"width": 0.5, "height": 0.5, "uid": "1002"}
+    Path("layout.json").write_text(json.dumps(request))
+    command = ("convert", "src", "-o", "out", "--users", "all", "--speakers")
+    custom = (*command, "--layout", "custom", "--request", "layout.json")
+    planned = recpipe(*custom, "--dry-run", "--json")
+    assert planned.line["output"].endswith(f"out/{session}.mp4")
+    ended = recpipe(*custom, "--json")
+    assert ended.code == 0, ended.err
+    line = ended.line
+    assert (line["recording"], line["session"], line["uids"]) == (
+        *(session, session, ["1001", "1002"]),
+    )
+    assert [(one["uid"], one["kind"]) for one in line["absences"]] == [("1002", "audio")]
+    video = line["tracks"][0]
+    assert (video["width"], video["height"], video["duration"]) == (1280, 720, line["duration"])
+    assert {path.name.removeprefix(session) for path in Path("out").iterdir()} == {
+        *(".mp4", ".session.json", ".speakers.json", ".speakers.vtt", ".receipt.json"),
+    }
+    told = recpipe(*custom).out
+    assert "  session 1 file of 2 users\n" in told
+    assert "  proof   encoded: 201 pictures, 25 a second, in 1 scene; 8.040 s; users begin" in told
+    assert told.count("out/") == 1
+    assert recpipe("archive", "ingest", "out", "--to", "vault").code == 0
+    assert recpipe("archive", "verify", "vault").code == 0
+    cleaned = recpipe(
+        "clean", "plan", "src", "--to", "out", "--older-than", "0s", "-o", "plan.json"
+    )
+    assert "kept 1: not proven" in cleaned.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--users", "all", "--layout", "custom"), "--layout custom needs regions"),
+        (("--screen", "a"), "--screen: 'a' is none"),
+        (("--users", "mix-audio", "--format", "mp3"), "makes an m4a, not mp3"),
+    ],
+)
+def test_what_cannot_be_made_of_all(recpipe, session, options, said):
+    ended = recpipe("convert", "src", "-o", "out", *options)
+    assert (ended.code, said in ended.err) == (2, True), ended.err

@@ -58,7 +58,7 @@ def test_files_are_those_of_its_users(tmp_path):
 
 @pytest.mark.parametrize(
     "file",
-    ["../x.mp4", "/etc/passwd", f"{ROOM}.mp4", "other__uid_s_7.mp4", f"{ROOM}__uid_s_7.exe", ""],
+    ["../x.mp4", "/etc/passwd", f"{ROOM}.wav", "other__uid_s_7.mp4", f"{ROOM}__uid_s_7.exe", ""],
 )
 def test_other_names_are_refused(tmp_path, file):
     made = note()

@@ -3,12 +3,12 @@ picture.  ``transcodingConfig`` and the body of ``updateLayout`` in Agora's REST
 """
 
 import re
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.agora.schema.values import Body, Caution, Share, Uid, UpTo1, WebAddress
+from pipeline.agora.schema.values import Body, Caution, Share, Uid, UpTo1, WebAddress, parse
 
 LONGEST_SIDE = 1920  # pixels
 MOST_PIXELS = 1920 * 1080
@@ -123,3 +123,23 @@ class TranscodingConfig(Arrangement):
         if absent:
             detail = "some versions of the service want width, height, fps and bitrate together"
             yield Caution(absent[0], f"not set; {detail}")
+
+
+_WAY = ("clientRequest", "recordingConfig", "transcodingConfig")  # in the body of start
+
+
+def shown_by(body: Mapping[str, Any]) -> Arrangement:
+    """The layout in the body of ``start`` or ``updateLayout``, or by itself.  UsageError with each
+    key that is wrong.
+    """
+    inner: Mapping[str, Any] = body
+    for key in _WAY:
+        found = inner.get(key)
+        inner = found if isinstance(found, dict) else inner
+    told = {key: value for key, value in inner.items() if key in _KEYS}
+    if told.get("layoutConfig") is not None:
+        told.setdefault("mixedVideoLayout", CUSTOM)
+    return parse(Arrangement, told)
+
+
+_KEYS = frozenset(field.alias or name for name, field in Arrangement.model_fields.items())

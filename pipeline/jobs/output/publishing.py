@@ -124,7 +124,8 @@ def _written(job: Job, key: str, data: bytes, temporaries: ExitStack) -> Result:
     temporary = job.target.storage.temporary(key, job.options.spool)
     temporaries.callback(temporary.unlink, missing_ok=True)
     temporary.write_bytes(data)
-    return Result(temporary, key, len(data), hashlib.sha256(data).hexdigest())
+    kind = "text/vtt" if key.endswith(".vtt") else "application/json"
+    return Result(temporary, key, len(data), hashlib.sha256(data).hexdigest(), kind)
 
 
 def _note(one: Result) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from pipeline.jobs.output.make_file import Job, MadeFile, make
 from pipeline.jobs.output.publishing import Publication, publish_all, result_keys
 from pipeline.jobs.planning import Intake
 from pipeline.jobs.sessions import document
-from pipeline.jobs.sessions.report import of_session, of_user
+from pipeline.jobs.sessions.everyone import Everyone, composed, gathered, spoken
+from pipeline.jobs.sessions.report import of_everyone, of_session, of_user
 from pipeline.jobs.sessions.users import User, users
 from pipeline.jobs.verdict import judged, refused
 from pipeline.model import Inventory, Report, Verdict
 from pipeline.stages import content
 from pipeline.stages.mux import mux
-from pipeline.stages.publish import session_key, user_key
+from pipeline.stages.publish import everyone_key, session_key, user_key
 from pipeline.stages.segments import LocalSegment
 from pipeline.storage.oserrors import os_errors
 
@@ -45,18 +46,39 @@ def convert(job: Job, inventory: Inventory, place: Place) -> Report:
     """
     intake = Intake(job.recording, job.source, inventory, job.options, job.clock)
     done = [_made(job, user, place) for user in users(intake, job.ffmpeg)]
+    if job.options.users.together and any(one.made for one in done):
+        return _together(job, inventory, done, place)
     told = partial(_told, job, done)
     made = [one for each in done for one in each.made]
     if not made:
         return told([])
+    everyone = gathered(job, _files(done)) if job.options.speakers else None
     publication = Publication(
         made=made,
         keys=[key for one in done for key in _keys(job, one)],
         fetched=[segment for one in done for segment in one.fetched],
         told=told,
-        besides={session_key(job.target.key): document.written},
+        besides=_besides(job, everyone, document.written),
     )
     return publish_all(job, inventory, publication)
+
+
+def _files(done: list[_Done]) -> list[tuple[str, MadeFile]]:
+    """Every file that was made, and whose it is."""
+    return [(one.user.uid, file) for one in done for file in one.made]
+
+
+def _besides(
+    job: Job, everyone: Everyone | None, document: Callable[[Report], bytes]
+) -> dict[str, Callable[[Report], bytes]]:
+    """What is written beside the files of a session, by key."""
+    said = spoken(job, everyone) if everyone else {}
+    texts = {key: partial(_as_it_is, text) for key, text in said.items()}
+    return {session_key(job.target.key): document, **texts}
+
+
+def _as_it_is(text: bytes, report: Report) -> bytes:
+    return text
 
 
 def _made(job: Job, user: User, place: Place) -> _Done:
@@ -75,6 +97,35 @@ def _made(job: Job, user: User, place: Place) -> _Done:
     if report.verdict is Verdict.REJECTED:
         return _Done(user, refused=report)
     return _Done(user, tuple(made))
+
+
+def _together(job: Job, inventory: Inventory, done: list[_Done], place: Place) -> Report:
+    """One file of all users of whom one could be made; it is encoded from those."""
+    uids = [one.user.uid for one in done]
+    users = [
+        of_user(job.recording, uid, job.options.person(uid), _own(one))
+        for uid, one in zip(uids, done, strict=True)
+    ]
+    key, everyone = everyone_key(job.target.key, job.options.users), gathered(job, _files(done))
+    film = composed(job, everyone, place, key)
+    if film.file.report.verdict is Verdict.REJECTED:
+        return of_everyone(job.recording, users, film.file.report)
+    publication = Publication(
+        made=[film.file],
+        keys=[key],
+        fetched=[segment for one in done for segment in one.fetched],
+        told=lambda placed: of_everyone(job.recording, users, placed[0]),
+        besides=_besides(job, everyone, partial(document.written, composed=film.told)),
+    )
+    return publish_all(job, inventory, publication)
+
+
+def _own(one: _Done) -> Report:
+    """What is said of a user whose file is not a result."""
+    if one.refused is not None:
+        return one.refused
+    told = together(one.user.recording, one.user.shares, [made.report for made in one.made])
+    return replace(told, pieces=())
 
 
 def _key(job: Job, user: User) -> str:

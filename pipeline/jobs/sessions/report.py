@@ -50,9 +50,32 @@ def of_session(session: Recording, users: Sequence[Report]) -> Report:
     )
 
 
+def of_everyone(session: Recording, users: Sequence[Report], made: Report) -> Report:
+    """The same where one file was ``made`` of all users: each of them is in it."""
+    whole = of_session(session, users)
+    proven = (made.output, made.size, made.sha256, made.tracks, made.proof)
+    piece = Piece(0.0, made.duration, *proven, started=made.started)
+    told = {name: getattr(made, name) for name in ("output", "size", "sha256", "tracks", "proof")}
+    said = bounded((*whole.findings, *made.findings))
+    verdicts = (whole.verdict, made.verdict)
+    users = tuple(
+        user if user.verdict is Verdict.REJECTED else replace(user, **told) for user in whole.users
+    )
+    return replace(
+        whole,
+        verdict=next(one for one in WORST if one in verdicts),
+        findings=said,
+        duration=made.duration,
+        started=made.started,
+        pieces=(piece,),
+        users=users,
+        **told,
+    )
+
+
 def _pieces(user: Report, started: str | None) -> list[Piece]:
     """The files of a user, from the beginning of the session on."""
-    wait = _seconds(started, user.started)
+    wait = seconds_between(started, user.started)
     if user.pieces:
         return [replace(piece, begin=round(piece.begin + wait, 6)) for piece in user.pieces]
     if user.verdict is Verdict.REJECTED:
@@ -67,11 +90,11 @@ def wait(session: Report, user: Report) -> float | None:
     """
     if session.started is None or user.started is None:
         return None
-    return _seconds(session.started, user.started)
+    return seconds_between(session.started, user.started)
 
 
-def _seconds(begin: str | None, later: str | None) -> float:
-    """From one time of day to another, as ISO 8601 writes them."""
+def seconds_between(begin: str | None, later: str | None) -> float:
+    """From one time of day to another, as ISO 8601 writes them; 0 where one is not known."""
     if begin is None or later is None:
         return 0.0
     apart = datetime.fromisoformat(later) - datetime.fromisoformat(begin)

@@ -6,7 +6,7 @@ from itertools import chain
 from msgspec.structs import replace
 
 from pipeline.agora import names
-from pipeline.choices import Format
+from pipeline.choices import Format, Users
 from pipeline.errors import UsageError
 from pipeline.jobs.options import Options
 from pipeline.jobs.sessions.people import Person
@@ -40,7 +40,12 @@ def chosen(recording: Recording, options: Options) -> Recording:
 def _is_meant(recording: Recording, options: Options) -> bool:
     stream = stream_of(recording)
     of_them = not options.uids or stream.uid in options.uids
-    return of_them and (options.format in PICTURED or stream.kind != "video")
+    return of_them and (stream.kind != "video" or not sound_alone(options))
+
+
+def sound_alone(options: Options) -> bool:
+    """Whether pictures of a session are neither read nor made."""
+    return options.format not in PICTURED or options.users is Users.MIX_AUDIO
 
 
 def _told(streams: Sequence[Recording]) -> list[str]:

@@ -55,9 +55,10 @@ def users(intake: Intake, ffmpeg: Ffmpeg | None = None) -> Iterator[User]:
     the session, first all of them.  UsageError for choices that contradict each other.
     """
     options = intake.options
-    if options.on_change is OnChange.SPLIT and options.users is not Users.SEPARATE:
-        raise UsageError(REFUSED)
-    if options.align is Align.USER:
+    refuse_nonsense(options)
+    if options.users is Users.MIX_AUDIO:
+        intake = replace(intake, options=replace(options, format=Format.M4A))
+    if options.align is Align.USER or options.users.together:  # one file has one beginning
         yield from map(_user, _found(intake, ffmpeg))
         return
     if options.absent is Absent.CLOSE:
@@ -79,6 +80,22 @@ def _found(intake: Intake, ffmpeg: Ffmpeg | None) -> Iterator[_Found]:
             yield _planned(intake, recording, held, uid=uid, ffmpeg=ffmpeg)
 
 
+def refuse_nonsense(options: Options) -> None:
+    """UsageError for choices that contradict each other."""
+    words, format = options.users.value, options.format.value
+    if options.on_change is OnChange.SPLIT and options.users is not Users.SEPARATE:
+        raise UsageError(REFUSED)
+    if options.users is Users.ALL and options.format is not Format.MP4:
+        raise UsageError(f"--users all makes an MP4, not {format}; for sound: --users mix-audio")
+    if options.users is Users.MIX_AUDIO and options.format not in (Format.MP4, Format.M4A):
+        raise UsageError(f"--users mix-audio makes an m4a, not {format}; leave out --format")
+    if options.users.together and options.absent is Absent.CLOSE:
+        said = f"--users {words}: nothing is closed where others go on"
+        raise UsageError(f"{said}; give --absent hold or black")
+    if options.speakers and options.format not in (Format.MP4, Format.M4A):
+        raise UsageError(f"--speakers listens to mp4 and m4a, not to {format}")
+
+
 def _of_user(session: Recording, streams: Sequence[Recording], uid: str) -> Recording:
     cname = names.user_cname(session.cname or "", uid)
     parts = tuple(part for stream in streams for part in stream.parts)
@@ -98,7 +115,7 @@ def _planned(
     said = [finding for one in held for finding in one.findings]
     if any(finding.severity is Severity.FATAL for finding in said):  # no segment of it is opened
         return _Found(recording, uid, options, refused=rejected(recording, said))
-    others = len(held) > 1 or options.align is Align.SESSION
+    others = len(held) > 1 or options.align is Align.SESSION or options.users.together
     if others and options.on_loss is OnLoss.CLOSE:  # they go on meanwhile
         options = replace(options, on_loss=OnLoss.HOLD)
     walk = replace(intake, options=options)

@@ -60,11 +60,11 @@ def change(held: Held, name: str, subject: Subject, *, run: str, now: float) -> 
 
     Raises ``ReceiptError`` or ``StorageError`` for a bag that is not as this tool makes it.
     """
-    left = without_user(_parsed(held.read(receipt_path(name)), name), subject)
+    whole = _parsed(held.read(receipt_path(name)), name)
+    left = without_user(whole, subject, lambda one: held.read(ACCESS + one.name))
     made = left.published
     written = {receipt_path(name): made.text, f"{METADATA}ffmpeg.log": metadata.log(made)}
-    if left.document is not None:
-        written[ACCESS + made.besides[0].name] = left.document
+    written |= {ACCESS + one.name: text for one, text in left.documents.items()}
     try:
         beside = json.loads(held.read(f"{METADATA}recording.json"))["agora_mp4"]
         kept = [key for key in beside if not subject.owner(key)]

@@ -50,9 +50,9 @@ def session(one: Trace, anew: Anew) -> None:
     storage = anew.stores[one.store]
     with suppress(NotFoundError):
         made = read(storage, one.key)
-        left = without_user(made, anew.subject)
-        if left.document is not None:
-            _put(storage, made.besides[0].key, left.document, anew)
+        left = without_user(made, anew.subject, lambda one: b"".join(storage.open(one.key)))
+        for one_of_them, text in left.documents.items():
+            _put(storage, one_of_them.key, text, anew)
         for found in list(storage.list(f"{made.stem}.")):
             if DELETED.fullmatch(found.key, len(made.stem)):
                 record = b"".join(storage.open(found.key))

@@ -4,35 +4,47 @@ those who are left.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from pipeline.jobs.sessions import document, people
 from pipeline.jobs.sessions.report import of_session
+from pipeline.media import speech
 from pipeline.model import Recording, Report, SourceFile
-from pipeline.receipts.read import Published, ReceiptError, parsed
+from pipeline.receipts.read import Output, Published, ReceiptError, parsed
 from pipeline.receipts.report import report_of
 from pipeline.receipts.write import receipt
 from pipeline.retention.erasure.subject import Subject
-from pipeline.stages.publish import receipt_bytes
+from pipeline.stages.publish import SESSION, SPEAKERS, is_user_file, receipt_bytes
 
 KEPT = ("software", "converted")  # what a receipt says of the run that made it
 
 
+Read = Callable[[Output], bytes]  # what a document of a session holds
+
+
 class Left(Struct, frozen=True):
-    """What is left of a session: its receipt, and the document about it; None where none was
-    written.
-    """
+    """What is left of a session: its receipt, and the documents about it that were written."""
 
     published: Published
-    document: bytes | None
+    documents: Mapping[Output, bytes]  # by what is said of each in the receipt as it was
 
 
 def is_of(published: Published, subject: Subject) -> bool:
-    """Whether the user has a part in a session that can be taken out: a file of each user."""
-    return subject.uid is not None and subject.uid in _uids(published)
+    """Whether the user has a part in a session that can be taken out: a file of each user, or one
+    file of nobody else.
+    """
+    if subject.uid is None or subject.uid not in _uids(published):
+        return False
+    return is_alone(published, subject) or not _is_of_all(published)
+
+
+def _is_of_all(published: Published) -> bool:
+    """Whether one file holds all users."""
+    files = (one.key.rpartition("/")[2] for one in published.files)
+    return not all(is_user_file(published.plain, file) for file in files)
 
 
 def is_alone(published: Published, subject: Subject) -> bool:
@@ -50,10 +62,11 @@ def _uids(published: Published) -> list[str]:
     return [str(user["uid"]) for user in users] if isinstance(users, list) else []
 
 
-def without_user(published: Published, subject: Subject) -> Left:
+def without_user(published: Published, subject: Subject, read: Read) -> Left:
     """The session as if the user had never been in it; itself if that is so already.
 
-    Raises ``ReceiptError`` for a receipt that is not as this tool writes it.
+    Raises ``ReceiptError`` for a receipt, or a document ``read``, that is not as this tool writes
+    it.
     """
     try:
         report = _report(published.receipt, subject)
@@ -65,7 +78,8 @@ def without_user(published: Published, subject: Subject) -> Left:
         )
         made |= {name: published.receipt[name] for name in KEPT if name in published.receipt}
         made["output"]["file"] = made["pieces"][0]["file"]
-        told = document.written(report) if published.besides else None
+        talk = _talk(published, subject, read)
+        told = {one: _document(one, report, talk) for one in published.besides}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         said = f"{published.receipt_key}: not as this tool writes it; erase it with --sid"
         raise ReceiptError(said) from error
@@ -74,12 +88,34 @@ def without_user(published: Published, subject: Subject) -> Left:
     return Left(parsed(receipt_bytes(made), key, where=key, written=written), told)
 
 
-def _more(published: Published, told: bytes | None) -> dict[str, Any]:
+def _talk(published: Published, subject: Subject, read: Read) -> speech.Talk | None:
+    """Who spoke when, but for the user; None where nobody wrote that."""
+    of_it = (one for one in published.besides if one.name.endswith(SPEAKERS[0]))
+    found = next(of_it, None)
+    return speech.of_json(read(found)).without(subject.uid or "") if found else None
+
+
+def _document(one: Output, report: Report, talk: speech.Talk | None) -> bytes:
+    """One of the documents about a session, as it is without the user."""
+    if one.name.endswith(SESSION):
+        return document.written(report)
+    if talk is None:
+        raise ValueError(one.name)
+    return speech.as_json(talk) if one.name.endswith(SPEAKERS[0]) else speech.as_vtt(talk)
+
+
+def _more(published: Published, told: Mapping[Output, bytes]) -> dict[str, Any]:
     """What publishing adds to a receipt."""
     more: dict[str, Any] = {}
-    if told is not None:
-        file, sha256 = published.besides[0].key.rpartition("/")[2], hashlib.sha256(told).hexdigest()
-        more["besides"] = [{"file": file, "size": len(told), "sha256": sha256}]
+    if told:
+        more["besides"] = [
+            {
+                "file": one.key.rpartition("/")[2],
+                "size": len(text),
+                "sha256": hashlib.sha256(text).hexdigest(),
+            }
+            for one, text in told.items()
+        ]
     return more | {k: v for k, v in published.receipt.items() if k == "name"}
 
 

@@ -1,5 +1,6 @@
 """Sessions as they come, with and without faults: who is absent has lost nothing, what is lost is
-no absence, sound and pictures are where they were, and ``check`` says what ``convert`` says.
+no absence, sound and pictures are where they were, also of all in one file, and ``check`` says
+what ``convert`` says.
 """
 
 import os
@@ -8,12 +9,14 @@ import random
 import pytest
 from msgspec.structs import replace
 
+from pipeline.choices import Users
 from pipeline.errors import UsageError
 from pipeline.jobs.options import Options
+from pipeline.media.compose.layout import Arrangement
 from pipeline.simulator.faults.catalogue import parse
 from pipeline.simulator.session.chance import drawn
 from pipeline.simulator.session.session import SessionOrder, TrackFault
-from tests.jobs.sessions import played
+from tests.jobs.sessions import played, shown
 
 ROUNDS = int(os.environ.get("RECPIPE_SESSION_ROUNDS", "4"))
 FAULTS = ("missing_file:0", "missing_file:1", "missing_file:2", "trunc_at_pes:1")
@@ -45,6 +48,10 @@ def test_absences_and_losses_are_told_apart_and_nothing_is_moved(
     report = played.convert(folder, out, ffmpeg)
     assert played.wrong(made.as_json(), report) == []
     assert played.misplaced(made, report, ffmpeg) == []
+    chosen = {"users": Users.ALL, "arrangement": Arrangement(canvas=shown.SMALL)}
+    of_all = Options(**chosen, spool=tmp_path / "spool")
+    everyone = played.convert(folder, tmp_path / "all", ffmpeg, of_all)
+    assert shown.wrong(made, everyone, ffmpeg, seed=seed) == []
     checked = played.check(folder, Options(spool=tmp_path / "spool"))
     assert [(u.uid, u.verdict, u.absences) for u in checked.users] == [
         (u.uid, u.verdict, u.absences) for u in report.users

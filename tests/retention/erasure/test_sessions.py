@@ -16,8 +16,11 @@ from pipeline.archive.bagit import places as archives
 from pipeline.archive.bagit.fixity import check
 from pipeline.archive.bagit.staging import Archive, Form
 from pipeline.archive.order import Bagging, Order
+from pipeline.choices import Users
+from pipeline.jobs.options import Options
 from pipeline.ledger.database.tables import metadata
 from pipeline.ledger.ledger import Ledger
+from pipeline.media.compose.layout import Arrangement, Canvas
 from pipeline.receipts.read import read
 from pipeline.retention.audit import Audit
 from pipeline.retention.erasure import document as erasure
@@ -64,7 +67,8 @@ def made(ffmpeg, tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("session")
     played.put(SessionOrder(crew(2, played.LOOK, 0), duration=4.0, slice=2), home / "src", ffmpeg)
     renamed(home / "src")
-    played.convert(home / "src", home / "out", ffmpeg)
+    asked = Options(speakers=True, spool=home / "out" / "spool")
+    played.convert(home / "src", home / "out", ffmpeg, asked)
     shutil.rmtree(home / "out" / "spool", ignore_errors=True)
     for form in FORMS:
         storage = LocalStorage(home / form.value)
@@ -82,9 +86,14 @@ def home(made, tmp_path) -> Path:
     return tmp_path / "home"
 
 
-def published(home: Path):
-    (receipt,) = (path.name for path in (home / "out").glob("*.receipt.json"))
-    return read(LocalStorage(home / "out"), receipt)
+def published(home: Path, folder: str = "out"):
+    (receipt,) = (path.name for path in (home / folder).glob("*.receipt.json"))
+    return read(LocalStorage(home / folder), receipt)
+
+
+def documents(home: Path):
+    """What a document beside the results holds."""
+    return lambda one: (home / "out" / one.key).read_bytes()
 
 
 def stores(home: Path) -> dict[str, LocalStorage]:
@@ -120,12 +129,13 @@ def grep(home: Path, token: str) -> list[str]:
 def test_without_nobody_it_is_as_it_was(made):
     """All that receipt and document say is derived again."""
     found = published(made)
-    left = without_user(found, Subject(uid="1"))
+    left = without_user(found, Subject(uid="1"), documents(made))
     now, before = json.loads(left.published.text), json.loads(found.text)
-    assert left.document is not None
-    assert json.loads(left.document) == json.loads(
-        (made / "out" / found.besides[0].key).read_text()
-    )
+    assert [one.name.rpartition(".s")[2] for one in left.documents] == [
+        *("ession.json", "peakers.json", "peakers.vtt"),
+    ]
+    for one, text in left.documents.items():
+        assert text == (made / "out" / one.key).read_bytes()
     assert [*now] == [*before]
     assert {**now, "besides": []} == {**before, "besides": []}
 
@@ -136,14 +146,33 @@ def test_whose_it_is(made):
     assert not is_alone(found, Subject(uid=GONE))
 
 
+def test_a_user_cannot_be_taken_out_of_one_file_of_all(made, tmp_path, ffmpeg):
+    small = Arrangement(canvas=Canvas(64, 36))
+    for users, alone in (((), False), ((GONE,), True)):
+        chosen = {"users": Users.ALL, "arrangement": small, "uids": users}
+        out = tmp_path / str(alone)
+        played.convert(made / "src", out, ffmpeg, Options(**chosen, spool=out / "spool"))
+        found = published(out.parent, out.name)
+        assert is_of(found, Subject(uid=GONE)) is alone
+        assert is_alone(found, Subject(uid=GONE)) is alone
+
+
 def test_a_receipt_and_a_document_of_those_who_are_left(made):
-    left = without_user(published(made), Subject(uid=GONE))
+    left = without_user(published(made), Subject(uid=GONE), documents(made))
     told = json.loads(left.published.text)
-    assert GONE.encode() not in left.published.text + (left.document or b"")
+    assert GONE.encode() not in b"".join([left.published.text, *left.documents.values()])
+    spoken = next(text for one, text in left.documents.items() if one.name.endswith(".vtt"))
+    assert f"<v {STAYS}>".encode() in spoken
+
+    def anew(one):
+        return next(text for other, text in left.documents.items() if other.key == one.key)
+
     assert [user["uid"] for user in told["users"]] == [STAYS]
     assert left.published.key.endswith(f"__uid_s_{STAYS}.mp4")
     assert told["output"]["sha256"] == told["pieces"][0]["sha256"]
-    assert without_user(left.published, Subject(uid=GONE)).published.text == left.published.text
+    assert (
+        without_user(left.published, Subject(uid=GONE), anew).published.text == left.published.text
+    )
 
 
 def test_a_user_who_was_asked_for_by_name(made):
@@ -151,7 +180,7 @@ def test_a_user_who_was_asked_for_by_name(made):
     names = json.dumps({GONE: ["Anna", "host"], STAYS: ["Ben", ""]})
     asked = {**found.receipt["settings"], "uids": f"{STAYS},{GONE}", "names": names}
     named = replace(found, receipt={**found.receipt, "settings": asked})
-    left = without_user(named, Subject(uid=GONE))
+    left = without_user(named, Subject(uid=GONE), documents(made))
     assert left.published.receipt["settings"]["uids"] == STAYS
     assert left.published.receipt["settings"]["names"] == json.dumps({STAYS: ["Ben", ""]})
 
@@ -373,6 +402,6 @@ def test_what_ffmpeg_said_of_the_user_goes_and_what_it_said_of_others_stays(made
         messages = [f"{before.id}__uid_s_{named}__uid_e_video.ts: damaged"]
         muxer = {**before.receipt["muxer"], "command": ["ffmpeg"], "messages": messages}
         told = replace(before, receipt={**before.receipt, "muxer": muxer})
-        said = without_user(told, Subject(uid=second)).published.receipt["muxer"]
+        said = without_user(told, Subject(uid=second), documents(made)).published.receipt["muxer"]
         assert said["messages"] == (messages if kept else [])
         assert said["command"] == (["ffmpeg"] if kept else [])
