@@ -49,13 +49,24 @@ class Voice(Struct, frozen=True, eq=False):
     levels: Levels
 
 
-def levels(samples: NDArray[np.int16], rate: int) -> Levels:
-    """How loud mono samples of so many Hz are, step by step; what is left at the end is a step."""
-    width = round(STEP * rate)
+def levels(samples: NDArray[np.int16], rate: int, step: float = STEP) -> Levels:
+    """How loud mono samples of so many Hz are, step by step (seconds); what is left at the end is a
+    step.
+    """
+    width = round(step * rate)
     padded = np.zeros(-(-len(samples) // width) * width)
     padded[: len(samples)] = samples / 32768
     power = np.square(padded).reshape(-1, width).mean(axis=1)
     found: Levels = 10 * np.log10(np.maximum(power, 1e-12))
+    return found
+
+
+def coarser(fine: Levels, step: float) -> Levels:
+    """The same in steps of ``STEP``, of levels in shorter ones that are a part of it."""
+    width = round(STEP / step)
+    power = np.zeros(-(-len(fine) // width) * width)
+    power[: len(fine)] = 10 ** (fine / 10)
+    found: Levels = 10 * np.log10(np.maximum(power.reshape(-1, width).mean(axis=1), 1e-12))
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from pipeline.choices import Format
+from pipeline.media.compose.heard import FINE
 from pipeline.media.compose.layout import Canvas
 from pipeline.media.compose.scenes import Scene
 from pipeline.media.speech import Levels, Voice, levels
@@ -44,26 +45,27 @@ class Made(Struct, frozen=True):
     messages: str
 
 
-def heard(members: Sequence[Member], ffmpeg: Ffmpeg) -> tuple[Voice, ...]:
-    """How loud each user with sound is; the sound is decoded."""
+def listened(members: Sequence[Member], ffmpeg: Ffmpeg) -> tuple[Voice, ...]:
+    """How loud each user with sound is, for each ``FINE``; the sound is decoded."""
     return tuple(
-        Voice(one.uid, one.begin, _levels(one.file, ffmpeg))
+        Voice(one.uid, one.begin, loudness(one.file, ffmpeg))
         for one in members
         if "audio" in one.kinds
     )
 
 
-def _levels(file: Path, ffmpeg: Ffmpeg) -> Levels:
+def loudness(file: Path, ffmpeg: Ffmpeg) -> Levels:
+    """How loud an MP4 is, for each ``FINE`` from 0 on."""
     argv = file_commands.listen(ffmpeg.ffmpeg, file, Format.MP4)
     block = round(60 * file_commands.LISTENING)  # samples: a minute, whole steps
     found, rest = [], b""
     for data in read_output(argv, env=ffmpeg.env):
         rest += data
         whole = len(rest) // (2 * block) * 2 * block
-        found.append(levels(np.frombuffer(rest[:whole], "<i2"), file_commands.LISTENING))
+        found.append(levels(np.frombuffer(rest[:whole], "<i2"), file_commands.LISTENING, FINE))
         rest = rest[whole:]
     left = np.frombuffer(rest[: len(rest) // 2 * 2], "<i2")
-    return np.concatenate([*found, levels(left, file_commands.LISTENING)])
+    return np.concatenate([*found, levels(left, file_commands.LISTENING, FINE)])
 
 
 def mix(members: Sequence[Member], ffmpeg: Ffmpeg, output: Path, *, seconds: float) -> Made:

@@ -13,6 +13,7 @@ from pipeline.media.speech import (
     Voice,
     as_json,
     as_vtt,
+    coarser,
     floor,
     levels,
     of_json,
@@ -42,6 +43,11 @@ def test_levels_are_those_of_full_scale():
     assert found[:20] == pytest.approx([-3.01] * 10 + [-23.01] * 10, abs=0.1)
     assert (found[20:30] < -100).all()
     assert levels(np.zeros(0, np.int16), RATE).tolist() == []
+
+
+def test_steps_are_put_together_by_power():
+    fine = np.array([-20.0] * 10 + [-10.0] * 5 + [-120.0] * 5 + [-20.0])
+    assert coarser(fine, 0.01) == pytest.approx([-20.0, -13.01, -30.0], abs=0.01)
 
 
 @pytest.mark.parametrize(

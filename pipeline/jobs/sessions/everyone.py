@@ -1,6 +1,6 @@
 """All users of a session in one file: what was made of each is put together, encoded."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pipeline.jobs.sessions import document
 from pipeline.jobs.sessions.report import seconds_between
 from pipeline.jobs.verdict import rejected
 from pipeline.media import speech
+from pipeline.media.compose import heard
 from pipeline.media.compose.scenes import Presence, pictures_in, presence, schedule
 from pipeline.media.loss import account
 from pipeline.model import Finding, Report, Severity, Verdict
@@ -32,8 +33,15 @@ class Everyone(Struct, frozen=True, eq=False):
     members: tuple[Member, ...]
     present: tuple[Presence, ...]
     started: str | None  # ISO 8601
-    voices: tuple[speech.Voice, ...] = ()  # where it matters who speaks
+    voices: tuple[speech.Voice, ...] = ()  # how loud each is, for each ``FINE``
     names: Mapping[str, str] = {}  # by uid, as far as they are known
+
+    @property
+    def speaking(self) -> tuple[speech.Voice, ...]:
+        """The same in the steps in which speech is told."""
+        return tuple(
+            replace(one, levels=speech.coarser(one.levels, heard.FINE)) for one in self.voices
+        )
 
     @property
     def seconds(self) -> float:
@@ -50,12 +58,8 @@ def gathered(job: Job, made: Sequence[tuple[str, MadeFile]]) -> Everyone:
         for one, (_, file) in zip(members, made, strict=True)
     )
     everyone = Everyone(members, present, started)
-    options = job.options
-    floor = options.users is Users.ALL and options.arrangement.layout is Layout.SPEAKER
-    if not (floor or options.speakers):
-        return everyone
     with job.clock.stage("inspect"):
-        return replace(everyone, voices=compose.heard(members, job.ffmpeg))
+        return replace(everyone, voices=compose.listened(members, job.ffmpeg))
 
 
 def _member(uid: str, file: MadeFile, started: str | None) -> Member:
@@ -74,7 +78,7 @@ def spoken(job: Job, everyone: Everyone) -> dict[str, bytes]:
     """Who spoke when, as documents by their keys, if that was asked for."""
     if not job.options.speakers:
         return {}
-    said = speech.spoken(everyone.voices)
+    said = speech.spoken(everyone.speaking)
     talk = speech.Talk(job.recording.id, everyone.started, said, everyone.names)
     return dict(
         zip(speakers_keys(job.target.key), (speech.as_json(talk), speech.as_vtt(talk)), strict=True)
@@ -109,8 +113,9 @@ def composed(job: Job, everyone: Everyone, place: Place, key: str) -> Composed:
         return Composed(MadeFile(output, rejected(job.recording, [said]), (), ""), {})
     with job.clock.stage("verify"):
         verified = verify.verify_composed(output, script.wanted)
+        placed = _placed(job, everyone, output) if not verified.findings else heard.Heard()
         deep = content.decode(output, job.ffmpeg) if job.options.deep else []
-    findings = (*verified.findings, *deep, _said(everyone, script))
+    findings = (*verified.findings, *_moved(placed), *deep, _said(everyone, script, placed))
     if account.verdict(findings) is Verdict.REJECTED and disk_space.is_full(output.parent):
         raise DiskFullError(f"{output.parent}: no space left for the result; free some")
     report = Report(
@@ -136,7 +141,7 @@ def _script(job: Job, everyone: Everyone) -> _Script:
     how = job.options.arrangement
     canvas = how.canvas
     pictures = pictures_in(seconds, canvas.rate)
-    turns = speech.floor(everyone.voices) if how.layout is Layout.SPEAKER else ()
+    turns = speech.floor(everyone.speaking) if how.layout is Layout.SPEAKER else ()
     scenes = schedule(everyone.present, how, pictures, turns)
     wanted = verify.Composed(
         pictures / canvas.rate,
@@ -169,7 +174,20 @@ def _made(job: Job, everyone: Everyone, script: _Script, *, place: Place, output
     )
 
 
-def _said(everyone: Everyone, script: _Script) -> Finding:
+def _placed(job: Job, everyone: Everyone, output: Path) -> heard.Heard:
+    """Who is heard where they are in time."""
+    if not everyone.voices:
+        return heard.Heard()
+    return heard.compared(everyone.voices, compose.loudness(output, job.ffmpeg))
+
+
+def _moved(found: heard.Heard) -> Iterator[Finding]:
+    for uid, late in found.moved.items():
+        detail = f"{uid} is not heard" if late is None else f"{uid} is heard {late:+.2f} s late"
+        yield Finding("M_TIME", Severity.FATAL, detail=f"{detail}, expected {heard.NEAR} s at most")
+
+
+def _said(everyone: Everyone, script: _Script, placed: heard.Heard) -> Finding:
     """That the file is encoded, and what is proven of it."""
     wanted, film = script.wanted, script.film
     shown = ""
@@ -178,4 +196,6 @@ def _said(everyone: Everyone, script: _Script) -> Finding:
         shown = f"{wanted.pictures} pictures, {wanted.rate} a second, in {scenes}; "
     begins = ", ".join(f"{one.uid} at {one.begin:.3f} s" for one in everyone.members)
     detail = f"encoded: {shown}{wanted.seconds:.3f} s; users begin: {begins}"
+    if placed.placed:
+        detail += f"; heard alone and in their place: {', '.join(placed.placed)}"
     return Finding("M_COMPOSED", Severity.INFO, count=len(everyone.members), detail=detail)
