@@ -133,7 +133,8 @@ def options(spool: str | Path | None = None, **chosen: Unpack[ConversionChoices]
     names = values.pop("names")
     values["people"] = people.read(names) if names else ()
     asked = (values.pop("layout"), values.pop("screen"), values.pop("request"))
-    values["arrangement"] = arrangement(*asked)
+    if values["users"] is Users.ALL:
+        values["arrangement"] = arrangement(*asked)
     return Options(**values, spool=Path(spool) if spool else config.default_spool())
 
 

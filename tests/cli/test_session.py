@@ -213,7 +213,7 @@ def test_everybody_in_one_file(recpipe, session):
     ("options", "said"),
     [
         (("--users", "all", "--layout", "custom"), "--layout custom needs regions"),
-        (("--screen", "a"), "--screen: 'a' is none"),
+        (("--users", "all", "--screen", "a"), "--screen: 'a' is none"),
         (("--users", "mix-audio", "--format", "mp3"), "makes an m4a, not mp3"),
     ],
 )

@@ -101,4 +101,4 @@ def test_what_decides_about_a_picture_of_all_is_remembered_and_nothing_else_is()
         "layout": "vertical",
         "screen": "7",
     }
-    assert "layout" not in options(layout="vertical").settings
+    assert options(layout="custom", screen="x", request="none.json") == options()
