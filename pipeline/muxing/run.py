@@ -33,6 +33,7 @@ ECHOES = re.compile(
 )
 # It cannot decode, whatever the data is: built without a decoder, or with one for hardware alone.
 UNABLE = re.compile(r"decoder .*not found|no decoder found|decod.*: Function not implemented", re.I)
+LACKING = re.compile(r"No such filter: '(\w+)'")
 STALL = 60.0  # seconds without any progress before it is taken for hung
 AWAKE = 0.2  # seconds: nothing waits longer at a time, so that an interrupt is seen
 
@@ -43,7 +44,6 @@ _NOT_ITS_INPUT = (  # last messages where the machine, or ffmpeg itself, is to b
     *("Resource temporarily unavailable", "Device or resource busy", "No such device"),
     *("Unknown encoder", "Unrecognized option", "Option not found", "error while loading shared"),
     *("Unable to find a suitable output format", "Unknown bitstream filter", "Unknown format"),
-    "No such filter",
 )
 
 
@@ -178,6 +178,9 @@ class Muxer:
             return FfmpegMissingError(
                 f"{self._name} cannot decode what has to be decoded ({why}): name another one"
             )
+        if lacking := LACKING.search(said):
+            what = f"was built without the filter {lacking[1]}, which is needed here"
+            return FfmpegMissingError(f"{self._name} {what}: name another one (--ffmpeg)")
         code = self._process.returncode
         if code is not None and code < 0:
             known = -code in {known.value for known in signal.Signals}

@@ -298,3 +298,9 @@ def test_who_reads_no_further_leaves_nothing_behind(tmp_path):
     next(out)
     out.close()
     assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_filter_it_was_built_without_is_named():
+    said = "[AVFilterGraph @ 0x1] No such filter: 'drawtext'"
+    with at_once(), pytest.raises(FfmpegMissingError, match="without the filter drawtext"):
+        list(run.read_output(sh(f'echo "{said}" >&2; exit 1')))

@@ -57,7 +57,8 @@ def gathered(job: Job, made: Sequence[tuple[str, MadeFile]]) -> Everyone:
         presence(one.uid, (one.begin, one.end), file.report.absences, one.kinds)
         for one, (_, file) in zip(members, made, strict=True)
     )
-    everyone = Everyone(members, present, started)
+    names = {person.uid: person.name for person in job.options.people}
+    everyone = Everyone(members, present, started, names=names)
     with job.clock.stage("inspect"):
         return replace(everyone, voices=compose.listened(members, job.ffmpeg))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.choices import Absent, Format, Layout, Users
-from pipeline.errors import ExistsError, UsageError
+from pipeline.errors import ExistsError, FfmpegMissingError, UsageError
+from pipeline.jobs.sessions.people import Person
 from pipeline.media.compose.layout import Arrangement, Region
 from pipeline.model import Verdict
 from pipeline.receipts.read import read
@@ -211,3 +212,18 @@ def test_who_spoke_when_is_heard_in_files_with_an_index(stored, convert):
     stored(**SHORT)
     with pytest.raises(UsageError, match="--speakers listens to mp4 and m4a, not to mp3"):
         convert(speakers=True, format=Format.MP3)
+
+
+def test_names_are_in_the_tiles_and_beside_what_was_said(stored, composed, out):
+    made = stored(**SHORT)
+    plain = composed()
+    people = (Person("1001", "Anna: [Müller]'s", "host"),)
+    try:
+        named = composed(people=people, speakers=True)
+    except FfmpegMissingError as error:
+        pytest.skip(str(error))
+    assert named.sha256 != plain.sha256
+    assert [user.name for user in named.users] == ["Anna: [Müller]'s", None]
+    cues = (out / f"{made.name}.speakers.vtt").read_text(encoding="utf-8")
+    assert "<v Anna: [Müller]'s>" in cues
+    assert "<v 1002>" in cues
