@@ -228,11 +228,11 @@ def _told_before(chosen: dict[str, Any]) -> bool:
 
 
 def _say(outcome: "Outcome", chosen: dict[str, Any], *, among_many: bool) -> None:
-    from pipeline.cli import describe
+    from pipeline.cli import describe, json_lines
     from pipeline.jobs.many import Failure
 
     if chosen["json"]:
-        for line in describe.as_lines(outcome):
+        for line in json_lines.as_lines(outcome):
             output.say_json(line)
     if isinstance(outcome, Failure):
         output.say(describe.complaint(outcome, among_many=among_many))
@@ -248,7 +248,7 @@ def _say(outcome: "Outcome", chosen: dict[str, Any], *, among_many: bool) -> Non
 
 def _preview(works: Sequence["Task"], failures: Sequence["Failure"], chosen: dict[str, Any]) -> int:
     """Print what would be done; no segment is opened and nothing is written."""
-    from pipeline.cli import describe
+    from pipeline.cli import describe, json_lines
     from pipeline.jobs import many
 
     codes = [many.code_of(failure) for failure in failures]
@@ -263,7 +263,7 @@ def _preview(works: Sequence["Task"], failures: Sequence["Failure"], chosen: dic
             continue
         codes.append(0)
         if chosen["json"]:
-            output.say_json(describe.planned_json(planned))
+            output.say_json(json_lines.planned_json(planned))
         else:
             output.say_listing(describe.planned_text(planned))
         left -= not (planned.exists or planned.verdict)

@@ -200,11 +200,11 @@ def _events(chosen: dict[str, Any]) -> tuple["Events", ...]:
 
 def _as_json(chosen: dict[str, Any]) -> Callable[["Outcome"], dict[str, Any]]:
     """A function that makes the JSON line of convert, and prints it with ``--json``."""
-    from pipeline.cli import describe
+    from pipeline.cli import json_lines
 
     def line(outcome: "Outcome") -> dict[str, Any]:
-        value = describe.as_json(outcome)
-        for one in describe.as_lines(outcome) if chosen["json"] else ():
+        value = json_lines.as_json(outcome)
+        for one in json_lines.as_lines(outcome) if chosen["json"] else ():
             output.say_json(one)
         return value
 

@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from pipeline.cli import describe
+from pipeline.cli import describe, json_lines
 from pipeline.errors import StorageError
 from pipeline.jobs.many import Failure
 from pipeline.model import (
@@ -100,7 +100,7 @@ def test_the_account_in_json():
     row = AccountEntry("2.ts", "video", 256, 4.0, lost=4.0, witnesses=("EXTINF",))
     total = Total("video", 256, 2, 8.0, 4.0, 4.0, 0.0, 0.0, 0.0, 60, 5000, 5600, 0, 0)
     report = Report("id", "b", Verdict.DEGRADED, account=Account((total,), (row,), 0))
-    assert describe.as_json(report)["account"] == {
+    assert json_lines.as_json(report)["account"] == {
         "tracks": (
             {
                 "track": "video",
@@ -146,4 +146,4 @@ def test_the_account_in_json():
         ),
         "more": 0,
     }
-    assert describe.as_json(Report("id", "b", Verdict.PENDING))["account"] is None
+    assert json_lines.as_json(Report("id", "b", Verdict.PENDING))["account"] is None
