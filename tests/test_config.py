@@ -115,10 +115,11 @@ def test_a_choice_of_a_conversion_is_the_same_everywhere(command, less):
 
 def test_every_choice_is_an_option_of_jobs_with_the_same_default():
     usual = options(spool="here")
-    read = {"key": "keys", "names": "people"}
+    read = {"key": "keys", "names": "people", "request": "regions"}
+    of_all = ("layout", "screen", "request")
     for name in CHOICES:
-        value = getattr(usual, read.get(name, name))
-        assert value == (() if name in ("key", "names") else DEFAULTS[name])
+        value = getattr(usual.arrangement if name in of_all else usual, read.get(name, name))
+        assert value == (() if name in ("key", "names", "request") else DEFAULTS[name])
 
 
 @pytest.mark.parametrize("told", ["1", "video"])
