@@ -104,7 +104,13 @@ class Told:
     kind: type
     metavar: str | None = None
     numbered: bool = False  # each of its words is a number as well
+    flag: str | None = None  # on the command line, where another command means something else
+    bounds: tuple[int, int] | None = None  # of a number
 
+
+SIZES = (16, 4096)  # pixels
+BITRATES = (50, 100_000)  # kbit/s
+FRAMERATES = (1, 60)  # pictures a second
 
 _FORMAT = "What to make; mp3, wav, aac and m4a hold only the sound."
 _ON_LOSS = (
@@ -155,6 +161,10 @@ _NAMES = (
     "What users that were recorded one by one are called: CSV with the columns uid, name and"
     " perhaps role, or JSON."
 )
+_WIDTH = "Re-encode all pictures to this width, with --height: scaled to fit, with black bars."
+_HEIGHT = "The height for --width; both are even numbers of pixels."
+_BITRATE = "Re-encode all pictures to this many kbit/s."
+_FRAMERATE = "Re-encode pictures, at most this many per second; none is repeated."
 _DEEP = "Also decode the whole of each MP4: slow, but finds flipped bits."
 _REPORT = "Also write a page about each recording, <name>.html beside the result."
 _FORCE = "Make it again, and replace what another source left there."
@@ -182,6 +192,14 @@ class Choices:
     absent: Annotated[Absent, Told(_ABSENT, Absent)] = Absent.HOLD
     align: Annotated[Align, Told(_ALIGN, Align)] = Align.USER
     names: Annotated[str | PathLike[str] | None, Told(_NAMES, str, "FILE")] = None
+    picture_width: Annotated[
+        int | None, Told(_WIDTH, int, "PIXELS", flag="--width", bounds=SIZES)
+    ] = None
+    picture_height: Annotated[
+        int | None, Told(_HEIGHT, int, "PIXELS", flag="--height", bounds=SIZES)
+    ] = None
+    video_bitrate: Annotated[int | None, Told(_BITRATE, int, "KBPS", bounds=BITRATES)] = None
+    video_framerate: Annotated[int | None, Told(_FRAMERATE, int, "FPS", bounds=FRAMERATES)] = None
     deep: Annotated[bool, Told(_DEEP, bool)] = False
     report: Annotated[bool, Told(_REPORT, bool)] = False
     force: Annotated[bool, Told(_FORCE, bool)] = False
@@ -206,6 +224,10 @@ class ConversionChoices(TypedDict, total=False):
     absent: Absent | str  # hold, black or close
     align: Align | str  # user or session
     names: str | PathLike[str] | None  # a file: CSV or JSON with uid, name and perhaps role
+    picture_width: int | None  # pixels, even
+    picture_height: int | None
+    video_bitrate: int | None  # kbit/s
+    video_framerate: int | None  # pictures a second, at most
     deep: bool
     report: bool
     force: bool

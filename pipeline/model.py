@@ -331,7 +331,7 @@ class TrackInfo(Struct, frozen=True):
 
 
 class Reencoded(Struct, frozen=True):
-    """One stream of one segment that was re-encoded, because MP4 could not hold it as it was."""
+    """One stream of one segment that was re-encoded: MP4 could not hold it, or it was asked for."""
 
     kind: str  # "video" or "audio"
     segment: str

@@ -157,12 +157,14 @@ def _away(report: Report) -> str:
 
 
 def _reencoded(report: Report) -> str:
-    """What was re-encoded because MP4 could not hold it as it was."""
+    """What was re-encoded."""
     lasts: Counter[tuple[str, str, str]] = Counter()
     for one in report.reencoded:
         lasts[one.kind, one.was, one.now] += one.units
     said = [f"{n} units of {kind} from {was} to {now}" for (kind, was, now), n in lasts.items()]
-    return f"{' and '.join(said)}: re-encoded, equal in number and time"
+    asked = any(finding.id == "ENCODED" for finding in report.findings)
+    how = "as was asked for, each at its time" if asked else "equal in number and time"
+    return f"{' and '.join(said)}: re-encoded, {how}"
 
 
 def _proof(report: Report) -> str:

@@ -94,7 +94,8 @@ def duration(name: str, default: str, help: str, **more: Any) -> Callable[[Comma
 
 def _choice(name: str, **more: Any) -> Callable[[Command], Command]:
     """The option for a choice of a conversion, as :mod:`pipeline.choices` defines it."""
-    told, flag = CHOICES[name], f"--{name.replace('_', '-')}"
+    told = CHOICES[name]
+    flag = told.flag or f"--{name.replace('_', '-')}"
     if told.kind is float:
         return duration(flag, f"{DEFAULTS[name] / 3600:g}h", told.help, callback=above_zero, **more)
     if told.kind is bool:
@@ -105,7 +106,9 @@ def _choice(name: str, **more: Any) -> Callable[[Command], Command]:
         return click.option(
             flag, type=words, default=usual, show_default=True, help=told.help, **more
         )
-    return click.option(flag, metavar=told.metavar, help=told.help, **more)
+    if told.bounds:
+        more["type"] = click.IntRange(*told.bounds)
+    return click.option(flag, name, metavar=told.metavar, help=told.help, **more)
 
 
 sources = click.argument("sources", metavar="SRC...", nargs=-1, required=True)

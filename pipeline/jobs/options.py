@@ -31,8 +31,12 @@ from pipeline.jobs.sessions.arrangement import arrangement, settings_of
 from pipeline.jobs.sessions.people import Person
 from pipeline.media.compose.layout import Arrangement
 from pipeline.media.containers.aes128 import MAX_KEY, keys_of
+from pipeline.media.slots.format_changes import Asked
 from pipeline.model import Finding
 from pipeline.storage.oserrors import os_errors
+
+PICTURES = ("picture_width", "picture_height", "video_bitrate", "video_framerate")
+LARGEST = 4096 * 2304  # pixels of one picture, by level 5.1 of H.264
 
 
 def unwatched(stage: str, count: int) -> None:
@@ -68,6 +72,10 @@ class Options(Struct, frozen=True):
     speakers: bool = False  # write who spoke when
     uids: tuple[str, ...] = ()  # only these users of a session; empty: all
     people: tuple[Person, ...] = ()  # what users are called
+    picture_width: int | None = None  # pixels, as all pictures are to have
+    picture_height: int | None = None
+    video_bitrate: int | None = None  # kbit/s
+    video_framerate: int | None = None  # pictures a second, at most
     deep: bool = False  # decode all of the result
     report: bool = False  # a page about each recording
     force: bool = False  # replace results that are not from this source
@@ -83,6 +91,14 @@ class Options(Struct, frozen=True):
         """Without the keys."""
         told = {name: value for name, value in asdict(self).items() if name != "keys"}
         return f"Options({', '.join(f'{name}={value!r}' for name, value in told.items())})"
+
+    @property
+    def asked(self) -> Asked | None:
+        """What all pictures are to become; None if they stay as they are where they can."""
+        width, height = self.picture_width, self.picture_height
+        size = (width, height) if width and height else None
+        asked = Asked(size, self.video_bitrate, self.video_framerate)
+        return None if asked == Asked() else asked
 
     def without_users(self) -> "Options":
         """The same for a recording that is not of single users."""
@@ -117,6 +133,7 @@ class Options(Struct, frozen=True):
             settings["uids"] = ",".join(sorted(self.uids))
         if self.people:
             settings["names"] = people.written(self.people)
+        settings |= {name: str(value) for name in PICTURES if (value := getattr(self, name))}
         if self.sparse_sound:
             settings["sparse_sound"] = "yes"
         return settings | ({"deep": "yes"} if self.deep else {})
@@ -135,12 +152,41 @@ def options(spool: str | Path | None = None, **chosen: Unpack[ConversionChoices]
     asked = (values.pop("layout"), values.pop("screen"), values.pop("request"))
     if values["users"] is Users.ALL:
         values["arrangement"] = arrangement(*asked)
+    _refuse_contradictions(values)
     return Options(**values, spool=Path(spool) if spool else config.default_spool())
+
+
+def _refuse_contradictions(chosen: Mapping[str, Any]) -> None:
+    """UsageError for what cannot be asked of pictures."""
+    named = [name for name in PICTURES if chosen[name]]
+    if not named:
+        return
+    flag = CHOICES[named[0]].flag or f"--{named[0].replace('_', '-')}"
+    width, height = chosen["picture_width"], chosen["picture_height"]
+    if (width is None) != (height is None):
+        raise UsageError(f"{flag}: give --width and --height together")
+    if width and (width % 2 or height % 2):
+        raise UsageError(f"--width {width} --height {height}: expected even numbers")
+    if width and width * height > LARGEST:
+        raise UsageError(f"--width {width} --height {height}: expected at most {LARGEST} pixels")
+    if chosen["format"] not in (Format.MP4, Format.TS):
+        raise UsageError(f"{flag}: {chosen['format'].value} holds no pictures")
+    if chosen["on_change"] is not OnChange.TRANSCODE:
+        raise UsageError(f"{flag}: with --on-change {chosen['on_change'].value} nothing is encoded")
 
 
 def _read(name: str, value: Any) -> Any:
     """One of the words of a choice that has words, or a length of time; else as it is."""
     kind = CHOICES[name].kind
+    bounds = CHOICES[name].bounds
+    if (
+        bounds
+        and value is not None
+        and not (type(value) is int and bounds[0] <= value <= bounds[1])
+    ):
+        raise ValueError(
+            f"{name}: {value!r}, expected a whole number from {bounds[0]} to {bounds[1]}"
+        )
     if kind is float and not 0 < value < inf:
         raise ValueError(f"{name}: {value!r}, expected seconds above 0")
     if value is None or not issubclass(kind, StrEnum):

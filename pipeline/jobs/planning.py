@@ -101,6 +101,7 @@ def planned(
             on_change=options.on_change,
             format=options.format,
             progress=options.progress,
+            asked=options.asked,
         )
         slots, again = slots_of(formed.segments), list[Finding]()
         if any(a is not b for a, b in zip_longest(slots, slots_of(found))):

@@ -244,6 +244,7 @@ _STREAMS = (
         "a phone that is held sideways",
         _REFUSED,
     ),
+    FindingId("ENCODED", "all pictures re-encoded", "a size or rate was asked for", _REFUSED),
     FindingId("DECODE", "pictures or sound that cannot be decoded", "bytes changed", _MISSING),
     FindingId("NO_KEY_AT_START", "no key picture at the beginning", "it was lost", _MISSING),
     FindingId("AUDIO_CLOCK", "stamps and samples of the sound run apart", "two clocks that drift"),

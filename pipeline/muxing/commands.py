@@ -2,19 +2,16 @@
 ``file_commands`` the only module that imports ffmpeg-python.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from pipeline.choices import Format
+from pipeline.muxing.views import UPRIGHT, Thinned, View, seen
 
 # Hz, the clock of sound in fragments.  ffmpeg 5 writes sound on the clock of its samples, but does
 # not convert the duration a filter gives: so both use the same clock, that of Opus.
 SOUND_HZ = 48000
-TURNS = {0: "", 90: "transpose=clock,", 180: "hflip,vflip,", 270: "transpose=cclock,"}
 INPUT: Mapping[str, Any] = {"f": "mpegts", "copyts": None}
 MP4: Mapping[str, Any] = {
     "f": "mp4",
@@ -228,19 +225,6 @@ def _fed(ffmpeg: Path, spec: Any, level: str) -> list[str]:
     return argv
 
 
-class View(Struct, frozen=True):
-    """Pictures that are turned so many degrees clockwise: all of them, or those from one time to
-    another, in seconds behind the first.
-    """
-
-    turned: int
-    begin: float = 0.0
-    end: float = math.inf
-
-
-UPRIGHT = View(0)
-
-
 def h264(
     size: tuple[int, int] | None,
     *,
@@ -248,23 +232,33 @@ def h264(
     level: str,
     number: int,
     view: View = UPRIGHT,
+    bitrate: int | None = None,
+    thinned: Thinned | None = None,
+    keys: Sequence[float] = (),
 ) -> dict[str, Any]:
     """Encoder options for H.264 of one size in pixels, whatever comes in: pictures are scaled and
-    padded, none is dropped.  Without a size they keep their own, made even.
+    padded, and none is dropped unless they are ``thinned``.  Without a size they keep their own,
+    made even.
 
     ``number`` is the id of the SPS, ``view`` says which pictures and how they are turned first.
-    Pictures are decoded in the order they are shown.
+    Pictures are decoded in the order they are shown.  ``bitrate`` is in kbit/s; ``keys`` are times
+    (seconds) at which key pictures begin.
     """
     fit = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
     if size:
         whole = f"{size[0]}:{size[1]}"
         fit = f"scale={whole}:force_original_aspect_ratio=decrease,"
         fit += f"pad={whole}:(ow-iw)/2:(oh-ih)/2,setsar=1"
-    fit = _which(view) + TURNS[view.turned] + fit
+    fit = seen(view, thinned) + fit
+    aim: dict[str, Any] = {"crf": 18}
+    if bitrate:
+        aim = {"b:v": f"{bitrate}k", "maxrate": f"{bitrate}k", "bufsize": f"{2 * bitrate}k"}
+    forced = {"force_key_frames": ",".join(f"{at:.6f}" for at in keys)} if keys else {}
     return {
         "c:v": "libx264",
         "preset": "veryfast",
-        "crf": 18,
+        **aim,
+        **forced,
         "profile:v": profile,
         "level:v": level,
         "pix_fmt": "yuv420p",
@@ -276,13 +270,6 @@ def h264(
         "bsf:v": "h264_metadata=tick_rate=180000:fixed_frame_rate_flag=0",
         "vf": fit,
     }
-
-
-def _which(view: View) -> str:
-    """The filter that leaves other pictures out."""
-    bounds = [rf"gte(t-start_t\,{view.begin:.6f})"] if view.begin else []
-    bounds += [rf"lt(t-start_t\,{view.end:.6f})"] if view.end < math.inf else []
-    return f"select={'*'.join(bounds)}," if bounds else ""
 
 
 def aac(rate: int, channels: int | None) -> dict[str, Any]:

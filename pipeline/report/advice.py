@@ -59,6 +59,7 @@ ADVICE: Mapping[str, str] = {
     "SPS_CHANGE": "Convert without --on-change fail, or with --on-change split.",
     "AAC_CHANGE": "Convert without --on-change fail, or with --on-change split.",
     "ROTATION": "Convert without --on-change fail, or with --on-change split.",
+    "ENCODED": "Convert without --width, --height, --video-bitrate and --video-framerate.",
     "DECODE": AGAIN,
     "NO_KEY_AT_START": AGAIN,
     "EXPECT_AUDIO": SENDER,

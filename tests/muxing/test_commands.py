@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.choices import Format
-from pipeline.muxing import commands
+from pipeline.muxing import commands, views
 
 FFMPEG = Path("/opt/ffmpeg")
 OUT = Path("out.part")
@@ -139,21 +139,21 @@ def test_black_pictures():
 @pytest.mark.parametrize(
     ("view", "first"),
     [
-        pytest.param(commands.UPRIGHT, "scale=320:180", id="as they are"),
-        pytest.param(commands.View(90), "transpose=clock", id="a quarter"),
-        pytest.param(commands.View(180), "hflip,vflip", id="half way round"),
-        pytest.param(commands.View(270), "transpose=cclock", id="three quarters"),
+        pytest.param(views.UPRIGHT, "scale=320:180", id="as they are"),
+        pytest.param(views.View(90), "transpose=clock", id="a quarter"),
+        pytest.param(views.View(180), "hflip,vflip", id="half way round"),
+        pytest.param(views.View(270), "transpose=cclock", id="three quarters"),
         pytest.param(
-            commands.View(90, 1.5),
+            views.View(90, 1.5),
             r"select=gte(t-start_t\,1.500000),transpose",
             id="from a time on",
         ),
         pytest.param(
-            commands.View(0, 1.5, 2.25),
+            views.View(0, 1.5, 2.25),
             r"select=gte(t-start_t\,1.500000)*lt(t-start_t\,2.250000),scale",
             id="between two times",
         ),
-        pytest.param(commands.View(0, 0.0, 2.0), r"select=lt(t-start_t\,2.000000)", id="up to one"),
+        pytest.param(views.View(0, 0.0, 2.0), r"select=lt(t-start_t\,2.000000)", id="up to one"),
     ],
 )
 def test_pictures_are_turned_before_they_are_fitted_in(view, first):

@@ -58,6 +58,7 @@ def begun_ahead(
     """What makes the file of a recording without a fault while its segments are read."""
     options = job.options
     fit = options.format in MARKED and options.on_change is not OnChange.SPLIT
+    fit = fit and options.asked is None
     whole = not any(finding.severity is Severity.ERROR for finding in inventory.findings)
     promised = [s.segment.duration for s in inventory.segments]
     if not (fit and whole and sum(promised) <= options.max_length):

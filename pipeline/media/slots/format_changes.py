@@ -22,6 +22,14 @@ from pipeline.media.ts.scan import Scan, Stream
 GAP = HZ // 2  # ticks: a longer step of the clock begins another run
 
 
+class Asked(Struct, frozen=True):
+    """What all pictures are to become because it is asked for; None where they stay."""
+
+    size: tuple[int, int] | None = None  # pixels
+    bitrate: int | None = None  # kbit/s
+    rate: int | None = None  # pictures a second, at most
+
+
 class TargetFormat(Struct, frozen=True):
     """The format that all streams of a kind have to get."""
 
@@ -33,6 +41,7 @@ class TargetFormat(Struct, frozen=True):
     numbers: frozenset[int] = frozenset()  # ids of the parameter sets of what stays
     turned: int = 0  # degrees by which the pictures are turned anticlockwise
     rotated: bool = False  # the formats differ in their rotation alone
+    asked: Asked | None = None  # why none stays
 
 
 class Change(Struct, frozen=True):
@@ -91,23 +100,29 @@ def begun_anew(found: Scan | None) -> Scan | None:
     return found and replace(found, streams=streams)
 
 
-def survey(slots: Sequence[Slot], *, mp4: bool = True) -> Survey:
+def survey(slots: Sequence[Slot], *, mp4: bool = True, asked: Asked | None = None) -> Survey:
     """Compare the formats of all segments; a kind with several streams in a segment is skipped.
 
     Only ``mp4`` can carry what a transport stream cannot, and not beside a codec that the muxer can
-    get in a transport stream alone: see ``media/stitch/fmp4_writer``.
+    get in a transport stream alone: see ``media/stitch/fmp4_writer``.  No picture stays as it is
+    where others are ``asked`` for.
     """
-    copied = [f.codec for _, f in _streams(slots, "video").values() if f.codec.copied]
+    pictures = [f.codec for _, f in _streams(slots, "video").values()]
+    if pictures and asked:
+        pictures = [ENCODED["video"]]
+    copied = [codec for codec in pictures if codec.copied]
     mp4 = mp4 and all(codec.mp4_config for codec in copied)
     wanted: dict[str, TargetFormat] = {}
     changes: list[Change] = []
     for kind in ("video", "audio"):
         found = _streams(slots, kind)
         formats = {number: format for number, (_, format) in found.items()}
-        if found and any(
-            f != formats[next(iter(found))] or not _stays(f, mp4) for f in formats.values()
+        other = asked if kind == "video" else None
+        if found and (
+            other
+            or any(f != formats[next(iter(found))] or not _stays(f, mp4) for f in formats.values())
         ):
-            one = _wanted(slots, kind, found)
+            one = _wanted(slots, kind, found, other)
             wanted[kind] = one
             changes += _changes(slots, one, found)
     return Survey(wanted, tuple(changes))
@@ -164,6 +179,11 @@ def _streams(slots: Sequence[Slot], kind: str) -> dict[int, tuple[int, StreamFor
     }
 
 
+def several(slots: Sequence[Slot], kind: str) -> bool:
+    """Whether a segment holds several streams of a kind."""
+    return any(len(list(_of_kind(slot.scan, kind))) > 1 for slot in slots if slot.scan)
+
+
 def _of_kind(scan: Scan, kind: str) -> Iterator[tuple[int, Stream, Codec]]:
     for pid, stream in scan.streams.items():
         codec = stream.codec
@@ -173,7 +193,10 @@ def _of_kind(scan: Scan, kind: str) -> Iterator[tuple[int, Stream, Codec]]:
 
 
 def _wanted(
-    slots: Sequence[Slot], kind: str, found: Mapping[int, tuple[int, StreamFormat]]
+    slots: Sequence[Slot],
+    kind: str,
+    found: Mapping[int, tuple[int, StreamFormat]],
+    asked: Asked | None = None,
 ) -> TargetFormat:
     lasts: Counter[StreamFormat] = Counter()
     pids: dict[StreamFormat, int] = {}
@@ -184,12 +207,14 @@ def _wanted(
         pids.setdefault(format, pid)
     steady = [format for format, _ in lasts.most_common() if format.turned is not None]
     longest = steady[0] if steady else lasts.most_common(1)[0][0]
-    like = longest if _can_be_made(longest) else None
+    like = longest if asked is None and _can_be_made(longest) else None
     there = [(slots[n].scan, pid) for n, (pid, f) in found.items() if f == like]
     stays = [scan.streams[pid] for scan, pid in there if scan is not None]
     shown = longest.codec.picture(longest.config) if kind == "video" and longest.config else None
     if shown and like is None and _lies(longest, slots, found):
         shown = replace(shown, width=shown.height, height=shown.width)
+    if asked and asked.size:
+        shown = Picture(*asked.size, profile=0, level=0, number=0)
     return TargetFormat(
         kind,
         pids[longest],
@@ -199,6 +224,7 @@ def _wanted(
         _numbers(longest.codec, stays),
         (like.turned or 0) if like else 0,
         all(format.same_pictures(longest) for format in lasts),
+        asked,
     )
 
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.choices import Format, OnChange
-from pipeline.media.slots.format_changes import restarted, survey
+from pipeline.media.slots.format_changes import Asked, restarted, survey
 from pipeline.media.slots.segments import Slot
 from pipeline.media.slots.turns import seen, vary
 from pipeline.model import Finding, Reencoded, Severity
@@ -33,20 +33,29 @@ def conform(
     on_change: OnChange,
     format: Format,
     progress: Progress,
+    asked: Asked | None = None,
 ) -> Conformed:
-    """Leave segments alone that may stay and rewrite the others into ``folder``; the code for that
-    is loaded only where it is needed.  Without ``ffmpeg`` nothing is encoded: see
-    :func:`pipeline.stages.conform.rewrite.rewritten`.  ``progress`` is told "reencode" and how many
-    thousandths of that are done since.  StorageError if a segment's file changed.
+    """Leave segments alone that may stay and rewrite the others into ``folder``, or all pictures
+    where others are ``asked`` for; the code for that is loaded only where it is needed.  Without
+    ``ffmpeg`` nothing is encoded: see :func:`pipeline.stages.conform.rewrite.rewritten`.
+    ``progress`` is told "reencode" and how many thousandths of that are done since.  StorageError
+    if a segment's file changed.
     """
     segments = with_slots(segments, restarted(slots_of(segments)))
     segments, said = _turned(segments, on_change, format)
-    if on_change is OnChange.FAIL or not _changes(slots_of(segments), on_change, format):
+    changes = asked is not None or _changes(slots_of(segments), on_change, format)
+    if on_change is OnChange.FAIL or not changes:
         return Conformed(segments, said)
     from pipeline.stages.conform.rewrite import rewritten
 
     made = rewritten(
-        segments, folder, ffmpeg, on_change=on_change, format=format, progress=progress
+        segments,
+        folder,
+        ffmpeg,
+        on_change=on_change,
+        format=format,
+        progress=progress,
+        asked=asked,
     )
     return replace(made, findings=(*said, *made.findings))
 

@@ -5,23 +5,26 @@ Times are ticks of 90 kHz.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.errors import MuxingError
-from pipeline.media.clock import BASE
+from pipeline.media.clock import BASE, HZ
 from pipeline.media.containers.unwrap import Opened
 from pipeline.media.es import adts
 from pipeline.media.es.codecs import Carriage
 from pipeline.media.slots.format_changes import Change, Survey, TargetFormat
 from pipeline.media.slots.segments import Slot
+from pipeline.media.slots.thinned import limits
 from pipeline.media.ts.mux import Sample
 from pipeline.media.ts.replace_streams import samples, spliced
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer
+from pipeline.muxing.views import Thinned, View
 from pipeline.stages.conform.upright import lead
 from pipeline.storage.names import printable
 
@@ -150,11 +153,15 @@ def sound_as(wanted: TargetFormat) -> dict[str, object]:
     return commands.aac(header.rate, header.channels)
 
 
-def pictures_as(wanted: TargetFormat, number: int, view: commands.View) -> dict[str, object]:
-    """What ffmpeg is told to make of pictures, with parameter sets of this id."""
-    shown = wanted.picture
+def pictures_as(
+    wanted: TargetFormat, number: int, view: View, keys: Sequence[float] = ()
+) -> dict[str, object]:
+    """What ffmpeg is told to make of pictures, with parameter sets of this id; ``keys`` are times
+    (seconds) at which key pictures begin if all are encoded.
+    """
+    shown, told = wanted.picture, _asked(wanted, keys)
     if shown is None:
-        return commands.h264(None, profile="high", level="5.1", number=number, view=view)
+        return commands.h264(None, profile="high", level="5.1", number=number, view=view, **told)
     stays = wanted.like is not None
     level = shown.level / 10 if stays else 4.0 if shown.width * shown.height <= FULL_HD else 5.1
     return commands.h264(
@@ -163,4 +170,16 @@ def pictures_as(wanted: TargetFormat, number: int, view: commands.View) -> dict[
         level=f"{level:g}",
         number=number,
         view=view,
+        **told,
     )
+
+
+def _asked(wanted: TargetFormat, keys: Sequence[float]) -> dict[str, Any]:
+    """What is asked for besides the size."""
+    asked = wanted.asked
+    if asked is None:
+        return {}
+    thinned = None
+    if asked.rate:
+        thinned = Thinned(1 / asked.rate, *(ticks / HZ for ticks in limits(asked.rate)))
+    return {"bitrate": asked.bitrate, "thinned": thinned, "keys": keys}

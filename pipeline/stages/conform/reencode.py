@@ -19,6 +19,7 @@ from pipeline.media.es.formats import StreamFormat
 from pipeline.media.es.sps import NUMBERS
 from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.format_changes import Change, Survey, TargetFormat
+from pipeline.media.slots.thinned import kept
 from pipeline.media.ts.mux import Sample
 from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import Stream
@@ -35,6 +36,7 @@ from pipeline.stages.conform.upright import views
 
 GAP = 0.05  # seconds without sound: more than two frames
 SHORT = 0.1  # seconds of sound that may be missing without a finding
+MOST_KEYS = 5000  # times of key pictures in one command: an argument has at most 128 KiB
 CODE = b"\0\0\0\1"
 SLICE = b"\x88\x80"
 BASELINE = bytes.fromhex("6742c00aa6117b011000000300100000030140f1226118")  # any valid SPS
@@ -64,8 +66,8 @@ def reencode(source: Source) -> Encoded:
         wanted = source.survey.wanted[run[0].kind]
         video = wanted.kind == "video"
         if video:
-            seen = views(source.slots, run[0], wanted)
-            codecs = [pictures_as(wanted, numbers[run[0].was], view) for view in seen]
+            seen, keys = views(source.slots, run[0], wanted), _keys(source, run)
+            codecs = [pictures_as(wanted, numbers[run[0].was], view, keys) for view in seen]
         else:
             codecs = [sound_as(wanted)]
         part = source.part(place, len(runs))
@@ -77,11 +79,14 @@ def reencode(source: Source) -> Encoded:
         shares = (_pictures if video else _sound)(source, run, wanted, new)
         if source.ffmpeg and not video:
             findings += _lacking(source, run, shares)
-        for change, mine in zip(run, shares, strict=True):
+        due = _due(source, run, wanted, new) if video else [set[int]() for _ in run]
+        for change, mine, stamps in zip(run, shares, due, strict=True):
             made[change.number, change.kind] = mine
             one = _record(source, change, wanted, mine)
             reencoded.append(one)
-            findings += _said(source, change, one, mine)
+            findings += [] if wanted.asked else [_changed(source, change, one)]
+            findings += _undecoded(change, one, mine, stamps)
+    findings += _asked(source.survey, reencoded)
     return Encoded(made, tuple(findings), tuple(reencoded))
 
 
@@ -177,11 +182,37 @@ def _pictures(
     """The new pictures by segment, with the delay from DTS to PTS of those that stay."""
     times = _times(source, run)
     if source.ffmpeg is None:
-        shown = [int(pts) for old in times.old for pts in sorted(old)]
+        shown = _stay(np.unique(np.concatenate(times.old)), wanted).tolist()
         unlike = run[0].number.to_bytes(4, "big")  # or they would be taken for copies
         new = [Sample(p, p, _stand_in(wanted, n == 0) + unlike) for n, p in enumerate(shown)]
     on_clock = [replace(s, pts=(p := times.near(s.pts)), dts=p - wanted.delay) for s in new]
     return [[_wrapped(s) for s in share] for share in times.shared(on_clock)]
+
+
+def _stay(pts: Ticks, wanted: TargetFormat) -> Ticks:
+    """The stamps, in rising order, of the pictures that are encoded."""
+    rate = wanted.asked.rate if wanted.asked else None
+    return kept(pts, rate) if rate and len(pts) else pts
+
+
+def _due(
+    source: Source, run: Sequence[Change], wanted: TargetFormat, new: Sequence[Sample]
+) -> list[set[int]]:
+    """The stamps of the pictures that have to come out of each segment.  Which of them stay is
+    counted from the first that can be decoded.
+    """
+    times = _times(source, run)
+    first = min((times.near(sample.pts) for sample in new), default=times.base) - 1
+    every = np.unique(np.concatenate(times.old))
+    halves = every[every < first], every[every >= first]
+    stay = np.concatenate([_stay(half, wanted) for half in halves])
+    return [set((old[np.isin(old, stay)] % MODULO).tolist()) for old in times.old]
+
+
+def _keys(source: Source, run: Sequence[Change]) -> list[float]:
+    """When the segments of a run begin, in seconds: files can be cut there."""
+    stamps = (_stream(source, change).pts for change in run[1 : MOST_KEYS + 1])
+    return [float(pts[pts >= 0].min()) / HZ for pts in stamps]
 
 
 def _sound(
@@ -265,28 +296,51 @@ def _record(
     known = stream.pts[stream.pts >= 0]
     span = signed(known - known[0])
     step = (int(span.max()) - int(span.min())) / max(1, len(span) - 1)
-    now = str(wanted.like or ENCODED[wanted.kind].name)
+    now = str(wanted.like or _becomes(wanted))
     seconds = round((int(span.max()) - int(span.min()) + step) / HZ, 3)
     return Reencoded(change.kind, name, seconds, len(mine), str(change.was), now)
 
 
-def _said(
-    source: Source, change: Change, one: Reencoded, mine: Sequence[Sample]
-) -> Iterator[Finding]:
-    """Findings about what was done, and what could not be decoded."""
+def _becomes(wanted: TargetFormat) -> str:
+    """What all of it is encoded as, for people."""
+    said, asked = ENCODED[wanted.kind].name, wanted.asked
+    if asked and asked.size:
+        said += f" {asked.size[0]}x{asked.size[1]}"
+    if asked and asked.bitrate:
+        said += f", {asked.bitrate} kbit/s"
+    if asked and asked.rate:
+        said += f", at most {asked.rate} pictures a second"
+    return said
+
+
+def _changed(source: Source, change: Change, one: Reencoded) -> Finding:
+    """What was done because the format differs."""
     own = not private(change) and change.was.codec.copied
     rotated = change.kind == "video" and source.survey.wanted["video"].rotated
     id = "ROTATION" if rotated else CHANGES[change.was.codec.kind]
     id = id if own else "ES_CODEC"
     detail = f"{one.was}, {one.units} units of {one.seconds:g} s"
-    yield Finding(
-        id, Severity.WARNING, one.segment, change.pid, 1, detail, f"re-encoded as {one.now}"
-    )
+    done = f"re-encoded as {one.now}"
+    return Finding(id, Severity.WARNING, one.segment, change.pid, 1, detail, done)
+
+
+def _asked(survey: Survey, made: Sequence[Reencoded]) -> Iterator[Finding]:
+    """What was done because it was asked for."""
+    wanted = survey.wanted.get("video")
+    if wanted is not None and wanted.asked is not None:
+        count = sum(one.units for one in made if one.kind == "video")
+        detail = f"{count} pictures re-encoded as {_becomes(wanted)}, as was asked for"
+        yield Finding("ENCODED", Severity.INFO, None, wanted.pid, count, detail)
+
+
+def _undecoded(
+    change: Change, one: Reencoded, mine: Sequence[Sample], due: set[int]
+) -> Iterator[Finding]:
+    """What did not come out; ``due`` are the stamps of the pictures that have to."""
     if change.kind == "video":
-        wanted = set(_stream(source, change).pts.tolist()) - {-1}
         shown = {sample.pts + off for sample in mine for off in (-1, 0, 1)}
-        if lost := len(wanted - shown):
-            detail = f"{lost} of {len(wanted)} pictures could not be decoded"
+        if lost := len(due - shown):
+            detail = f"{lost} of {len(due)} pictures could not be decoded"
             yield Finding("DECODE", Severity.ERROR, one.segment, change.pid, lost, detail)
     elif not one.units:
         detail = "not one frame of its sound could be decoded"

@@ -10,13 +10,21 @@ from msgspec.structs import replace
 from pipeline.choices import Format, OnChange
 from pipeline.media.clock import Bytes, median, signed
 from pipeline.media.es.codecs import ENCODED, codec_of
-from pipeline.media.slots.format_changes import Change, Survey, begun_anew, by_segment, survey
+from pipeline.media.slots.format_changes import (
+    Asked,
+    Change,
+    Survey,
+    begun_anew,
+    by_segment,
+    several,
+    survey,
+)
 from pipeline.media.slots.segments import Slot
 from pipeline.media.slots.turns import upright, vary
 from pipeline.media.ts.mux import MuxStream
 from pipeline.media.ts.replace_streams import spliced
 from pipeline.media.ts.scan import Scan
-from pipeline.model import Severity, Turn
+from pipeline.model import Finding, Severity, Turn
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.conform.conform import Conformed, Progress
 from pipeline.stages.conform.cut import WHOLE, borders, cut_between, cut_inside, scanned
@@ -31,6 +39,12 @@ from pipeline.stages.segments import (
     written,
 )
 
+TWO_TRACKS = Finding(
+    "ENCODED",
+    Severity.FATAL,
+    detail="several tracks of pictures, and only one can be re-encoded as asked",
+)
+
 
 def rewritten(
     segments: Sequence[LocalSegment],
@@ -40,6 +54,7 @@ def rewritten(
     on_change: OnChange,
     format: Format,
     progress: Progress,
+    asked: Asked | None = None,
 ) -> Conformed:
     """Cut segments with two formats and re-encode what must be, into ``folder``.  Without
     ``ffmpeg`` stand-ins with the same times take the place of what would be encoded.  StorageError
@@ -51,7 +66,9 @@ def rewritten(
         apart = {*borders(slots)}
         slots = [_begun(slot) if n in apart else slot for n, slot in enumerate(slots)]
         return Conformed(with_slots(segments, slots))
-    found = survey(slots, mp4=format in (Format.MP4, Format.M4A))
+    found = survey(slots, mp4=format in (Format.MP4, Format.M4A), asked=asked)
+    if asked and "video" not in found.wanted and several(slots, "video"):
+        return Conformed(tuple(segments), (TWO_TRACKS,))
     if not found.changes:
         return Conformed(tuple(segments))
     folder.mkdir(parents=True, exist_ok=True)

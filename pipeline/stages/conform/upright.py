@@ -13,7 +13,7 @@ from pipeline.media.slots.format_changes import Change, TargetFormat
 from pipeline.media.slots.segments import Slot
 from pipeline.media.slots.turns import EARLY, is_headless, moments, pictures
 from pipeline.media.ts.scan import Stream
-from pipeline.muxing.commands import View
+from pipeline.muxing.views import View
 
 WHOLE_TURN = 360  # degrees
 
