@@ -166,7 +166,7 @@ def _verified(job: _Job, way: Way) -> Outcome:
         said = run(argv, env=job.ffmpeg.env, timeout=STALL + seconds)
         with os_errors(f"read {job.output}"):
             made = read_tracks(job.ffmpeg, temporary, job.to)
-        wrong = _copied_wrong(wanted, made) if copy else _encoded_wrong(wanted[0], made, job.to)
+        wrong = copied_wrong(wanted, made) if copy else _encoded_wrong(wanted[0], made, job.to)
         if storage.head(job.name) != before:
             wrong = "changed while it was converted; run again"
         if wrong:
@@ -215,7 +215,7 @@ def _refuse_what_is_cut_off(tracks: Iterable[ProbedTrack]) -> None:
             raise UsageError(f"cut short: {there}, the file says {track.stated:.3f} s")
 
 
-def _copied_wrong(wanted: Sequence[ProbedTrack], made: Sequence[ProbedTrack]) -> str | None:
+def copied_wrong(wanted: Sequence[ProbedTrack], made: Sequence[ProbedTrack]) -> str | None:
     """Why a copy is not one."""
     have, want = ([(t.kind, t.codec) for t in tracks] for tracks in (made, wanted))
     if have != want:
