@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.agora import names
-from pipeline.choices import Absent, Align, Format, OnChange, OnLoss, Users
+from pipeline.choices import DEFAULTS, Absent, Align, Format, OnChange, OnLoss, Users
 from pipeline.errors import UsageError
 from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.options import Options
@@ -14,6 +14,7 @@ from pipeline.jobs.output.files import Share, shares
 from pipeline.jobs.planning import Intake, planned
 from pipeline.jobs.sessions.streams import by_user, first_slice
 from pipeline.jobs.verdict import rejected
+from pipeline.media.clock import BASE, HZ
 from pipeline.media.timeline.plan import Plan
 from pipeline.media.timeline.side_by_side import (
     all_absent,
@@ -26,8 +27,8 @@ from pipeline.model import Finding, Inventory, Recording, Report, Severity
 from pipeline.muxing.locate import Ffmpeg
 
 REFUSED = "--on-change split: the streams of a user become one file; give --users separate as well"
-
-OUT_OF_STEP = "--absent close: no file would stay in step with the session; leave --align out"
+OUT_OF_STEP = "no file would stay in step with the session; leave --align out"
+TOO_LONG = "sound and pictures of a user lie in slices of their own, and are not cut side by side"
 
 
 class User(Struct, frozen=True, eq=False):
@@ -51,23 +52,35 @@ class _Found(Struct, frozen=True, eq=False):
 
 
 def users(intake: Intake, ffmpeg: Ffmpeg | None = None) -> Iterator[User]:
-    """All that becomes a file of its own, planned one after the other; where all files begin with
-    the session, first all of them.  UsageError for choices that contradict each other.
+    """All that becomes a file of its own, planned one after the other; where one may rule out all,
+    or all begin with the session, first all of them.  UsageError for choices that contradict each
+    other, or the recording.
     """
     options = intake.options
     refuse_nonsense(options)
     if options.users is Users.MIX_AUDIO:
         intake = replace(intake, options=replace(options, format=Format.M4A))
-    if options.align is Align.USER or options.users.together:  # one file has one beginning
-        yield from map(_user, _found(intake, ffmpeg))
-        return
-    if options.absent is Absent.CLOSE:
-        raise UsageError(OUT_OF_STEP)
-    every = list(_found(intake, ffmpeg))
-    begins = [begun(one.plan) for found in every for one in found.streams]
-    begins.append(first_slice(intake.recording))
-    since = min((time for time in begins if time is not None), default=None)
-    yield from (_user(found, since) for found in every)
+    found, since = _found(intake, ffmpeg), None
+    if options.align is Align.SESSION and not options.users.together:  # one file has one beginning
+        found = iter(every := list(found))
+        begins = [begun(one.plan) for user in every for one in user.streams]
+        begins.append(first_slice(intake.recording))
+        since = min((time for time in begins if time is not None), default=None)
+    planned = (_user(one, since) for one in found)
+    yield from planned if _any_length(options) else list(planned)
+
+
+def _any_length(options: Options) -> bool:
+    """Nobody says how long a file may be at most."""
+    return bool(options.max_length == DEFAULTS["max_length"])
+
+
+def _refuse_too_long(uid: str, plan: Plan, options: Options) -> None:
+    seconds = (plan.end - BASE) / HZ
+    if not _any_length(options) and seconds > options.max_length:
+        said = f"--max-length: the file of user {uid} would last {seconds:.0f} s, which is more"
+        said += f" than {options.max_length:g} s; {TOO_LONG}"
+        raise UsageError(f"{said}; give --users separate, or a longer --max-length")
 
 
 def _found(intake: Intake, ffmpeg: Ffmpeg | None) -> Iterator[_Found]:
@@ -92,8 +105,22 @@ def refuse_nonsense(options: Options) -> None:
     if options.users.together and options.absent is Absent.CLOSE:
         said = f"--users {words}: nothing is closed where others go on"
         raise UsageError(f"{said}; give --absent hold or black")
+    if options.users.together and options.asked:
+        said = f"--users {words}: is encoded anyway, from the pictures as they were sent"
+        raise UsageError(f"{said}; leave out --width, --video-bitrate and --video-framerate")
+    if options.align is Align.SESSION and not options.users.together:
+        _refuse_out_of_step(options)
     if options.speakers and options.format not in (Format.MP4, Format.M4A):
         raise UsageError(f"--speakers listens to mp4 and m4a, not to {format}")
+
+
+def _refuse_out_of_step(options: Options) -> None:
+    if options.absent is Absent.CLOSE:
+        raise UsageError(f"--absent close: {OUT_OF_STEP}")
+    if options.on_change is OnChange.SPLIT:
+        raise UsageError(f"--on-change split: {OUT_OF_STEP}")
+    if options.users is Users.SEPARATE and not _any_length(options):
+        raise UsageError(f"--max-length: {OUT_OF_STEP}")
 
 
 def _of_user(session: Recording, streams: Sequence[Recording], uid: str) -> Recording:
@@ -134,9 +161,10 @@ def _user(found: _Found, since: float | None = None) -> User:
         return User(recording, uid, options, refused=rejected(recording, said))
     if options.format is Format.MP4 and all(x.codec.kind == "audio" for x in evidence.plan.lanes):
         options = replace(options, format=Format.M4A)
-    apart = options.users is Users.SEPARATE
-    parts = [*shares(evidence, options)] if apart else [Share(evidence)]
-    return User(recording, uid, options, tuple(parts))
+    if options.users is Users.SEPARATE:
+        return User(recording, uid, options, tuple(shares(evidence, options)))
+    _refuse_too_long(uid, evidence.plan, options)
+    return User(recording, uid, options, (Share(evidence),))
 
 
 def together(found: Sequence[Evidence], options: Options, since: float | None = None) -> Evidence:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.choices import Absent, Align, OnLoss, Users
+from pipeline.choices import Absent, Align, OnChange, OnLoss, Users
 from pipeline.errors import UsageError
 from pipeline.receipts.read import read
 from pipeline.simulator.recorder.measure import measure
@@ -89,8 +89,21 @@ def test_time_is_closed_up_by_nothing(stored, convert):
     stored(*LATE, faults=[("1002", "audio", "missing_file:1")])
     report = user(convert(align=Align.SESSION, on_loss=OnLoss.CLOSE), "1002")
     assert {hole.became for hole in report.holes} == {"kept"}
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"absent": Absent.CLOSE},
+        {"users": Users.SEPARATE, "on_change": OnChange.SPLIT},
+        {"users": Users.SEPARATE, "max_length": 3600.0},
+    ],
+    ids=["closed", "cut by format", "cut by length"],
+)
+def test_what_would_not_stay_in_step(stored, convert, chosen):
+    stored(duration=10.0)
     with pytest.raises(UsageError, match="leave --align out"):
-        convert(align=Align.SESSION, absent=Absent.CLOSE, force=True)
+        convert(align=Align.SESSION, **chosen)
 
 
 def test_without_pictures_there_is_silence_and_without_sound_there_is_black(stored, convert):

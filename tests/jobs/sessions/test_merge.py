@@ -277,6 +277,17 @@ def test_a_file_for_each_format_is_not_for_merged_users(stored, convert):
         convert(on_change=OnChange.SPLIT)
 
 
+def test_a_user_is_not_cut_for_the_length(stored, convert, out):
+    """Nothing is made of anybody; streams by themselves are cut."""
+    made = stored("1001:leave@10", duration=20.0)
+    with pytest.raises(UsageError, match=r"of user 1002 would last 20 s, .* than 12 s; .*separate"):
+        convert(max_length=12.0)
+    assert names(out, made) == []
+    assert convert(max_length=21.0).verdict is Verdict.OK
+    report = convert(max_length=12.0, users=Users.SEPARATE, force=True)
+    assert [len(user.pieces) for user in report.users if user.uid == "1002"] == [2, 2]
+
+
 def test_a_camera_that_was_off_while_the_phone_was_turned_inside_a_slice(stored, convert):
     """The slice is cut where the rotation changes: what was not sent before is no loss."""
     made = stored("1001:camera_off@11.5", "1001:rotate@12:90", "1001:camera_on@13.5")
