@@ -135,6 +135,7 @@ class Part(Struct, frozen=True):
     objects: Mapping[str, StoredObject] = field(default_factory=dict)
     copies: tuple[StoredObject, ...] = ()  # other versions of the playlist, from the backup cloud
     bak: int | None = None  # None: the main part; 0..2: failover parts
+    sid: str | None = None  # whose it is, if not its recording's: see :mod:`pipeline.jobs.events`
 
 
 class Recording(Struct, frozen=True):

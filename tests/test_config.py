@@ -26,7 +26,7 @@ NOT_SETTINGS = {
     # who does what in a session that is made up
     *("acts", "random_acts", "web", "standard", "truth"),
     # whom to erase is said on the command line: elsewhere the same words mean other things
-    *("of_sid", "of_uid", "of_age", "everywhere"),
+    *("of_sid", "of_uid", "of_age", "everywhere", "event_within"),
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from pipeline.cli import options, output, source_lists
+from pipeline.cli import options, output, quantities, source_lists
 from pipeline.cli.chosen import budget, opener, selection, settings
 from pipeline.errors import UsageError
 
@@ -24,6 +24,13 @@ uids = click.option(
     multiple=True,
     help="Of users that were recorded one by one: only this one; can be repeated.",
 )
+event = click.option(
+    "--event",
+    "event_within",
+    metavar="TIME",
+    type=quantities.DURATION,
+    help="Join recordings of one channel that follow each other within this time: 30m.",
+)
 
 
 @click.command(short_help="Make one proven MP4 of each recording.")
@@ -33,6 +40,7 @@ uids = click.option(
 @options.naming
 @options.selection
 @uids
+@event
 @options.bwlimit
 @options.budget
 @options.jobs
@@ -70,7 +78,7 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
 
     named = source_lists.sources(sources, chosen["from_file"])
     works, failures = many.find(named, opener(chosen), selection(chosen))
-    return convert_found(_of_users(works, chosen), failures, chosen)
+    return convert_found(_of_events(_of_users(works, chosen), chosen), failures, chosen)
 
 
 def convert_found(
@@ -101,6 +109,14 @@ def convert_found(
     return _report(works, failures, outcomes, chosen)
 
 
+def _of_events(works: list["Task"], chosen: dict[str, Any]) -> list["Task"]:
+    """What is to be worked on, where several recordings may be of one event."""
+    from pipeline.jobs.events import works_of
+
+    within = chosen["event_within"]
+    return works if within is None else works_of(works, within)
+
+
 def _warn_of_strangers(works: Sequence["Task"], chosen: dict[str, Any]) -> None:
     """Names of users who are not there may be those of another call."""
     from pipeline.jobs.sessions.streams import strangers
@@ -123,6 +139,7 @@ def _warn_of_strangers(works: Sequence["Task"], chosen: dict[str, Any]) -> None:
 @options.stream_types
 @options.selection
 @uids
+@event
 @options.bwlimit
 @options.budget
 @options.jobs
@@ -150,7 +167,7 @@ def check(sources: tuple[str, ...], **chosen: Any) -> int:
 
     named = source_lists.sources(sources, chosen["from_file"])
     works, failures = many.find(named, opener(chosen), selection(chosen))
-    works = _of_users(works, chosen)
+    works = _of_events(_of_users(works, chosen), chosen)
 
     def outcomes(how: "Options", watch: "Watch") -> Outcomes:
         most = budget(chosen)

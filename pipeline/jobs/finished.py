@@ -131,5 +131,5 @@ def _objects(recording: Recording, listings: Listings) -> Iterator[StoredObject]
             yield part.playlist
         stem = ""
         if recording.sid:
-            stem = names.stem(recording.sid, recording.cname or "", bak=part.bak)
+            stem = names.stem(part.sid or recording.sid, recording.cname or "", bak=part.bak)
         yield from (part.objects[name] for name in listings.starting(part, stem))

@@ -86,7 +86,7 @@ def inspect(
 
 def _read(recording: Recording, part: Part, storage: Storage) -> _Read:
     source, playlist = _most_complete(part, storage)
-    label = _label(part.bak)
+    label = _label(part.bak, part.sid)
     part = reached(part, _named(playlist), storage)
     segments, said = [], []
     for entry in playlist.segments:
@@ -94,7 +94,7 @@ def _read(recording: Recording, part: Part, storage: Storage) -> _Read:
         segments.append(replace(listed, part=label))
         said += wrong
     findings = [*playlist.findings, *bounded((*said, *_listed_again(segments)))]
-    if part.bak is not None:
+    if label != MAIN:
         findings = [f if f.segment else _of(label, f) for f in findings]
     orphans = _orphans(recording, part, segments)
     if orphans and not segments:
@@ -115,8 +115,10 @@ def _unlisted(
     return _Read(label, source, tuple(segments), (*findings, said))
 
 
-def _label(bak: int | None) -> str:
-    return MAIN if bak is None else f"bak{bak}"
+def _label(bak: int | None, sid: str | None = None) -> str:
+    """What a part is called; ``sid`` if it is not of the recording's own."""
+    own = MAIN if bak is None else f"bak{bak}"
+    return own if sid is None else sid if bak is None else f"{own} of {sid}"
 
 
 def _orphans(recording: Recording, part: Part, segments: Sequence[Listed]) -> list[Listed]:
@@ -125,7 +127,7 @@ def _orphans(recording: Recording, part: Part, segments: Sequence[Listed]) -> li
     """
     if recording.sid is None or recording.cname is None:
         return []
-    begin = names.stem(recording.sid, recording.cname, bak=part.bak)
+    begin = names.stem(part.sid or recording.sid, recording.cname, bak=part.bak)
     listed = {s.object.key for s in segments if s.object}
     folders = {_folder(s.segment.uri) for s in segments} or {""}
     found = []
@@ -134,7 +136,7 @@ def _orphans(recording: Recording, part: Part, segments: Sequence[Listed]) -> li
         if name.startswith(f"{begin}_", len(folder)) and orphan.key not in listed:
             parsed = names.parse_slice_name(orphan.name)
             if parsed and parsed.cname == recording.cname and folder in folders:
-                utc, label = parsed.utc, _label(part.bak)
+                utc, label = parsed.utc, _label(part.bak, part.sid)
                 found.append(Listed(Segment(name, 0.0), orphan, utc, label, listed=False))
     return sorted(found, key=lambda orphan: orphan.name.rpartition("/")[2])
 
@@ -171,24 +173,25 @@ def _like(neighbour: Listed, orphan: Listed) -> Listed:
 
 def _without_playlist(recording: Recording) -> list[_Read]:
     """Parts that have slices but no playlist."""
-    first = recording.parts[0]
-    known = {part.bak for part in recording.parts}
-    found: dict[int | None, list[Listed]] = defaultdict(list)
-    for name, slice in first.objects.items() if recording.sid else ():
-        parsed = names.parse_slice_name(name) if str(recording.sid) in name else None
-        if parsed and parsed.sid == recording.sid and parsed.bak not in known:
-            found[parsed.bak].append(
-                Listed(Segment(name, 0.0), slice, parsed.utc, _label(parsed.bak))
-            )
+    known = {(part.sid, part.bak) for part in recording.parts}
+    found: dict[str, list[Listed]] = defaultdict(list)
+    firsts = {part.sid: part for part in reversed(recording.parts)} if recording.sid else {}
+    for other, first in firsts.items():
+        sid = other or recording.sid or ""
+        for name, slice in first.objects.items():
+            parsed = names.parse_slice_name(name) if sid in name else None
+            if parsed and parsed.sid == sid and (other, parsed.bak) not in known:
+                label = _label(parsed.bak, other)
+                found[label].append(Listed(Segment(name, 0.0), slice, parsed.utc, label))
     parts = []
-    for bak, slices in found.items():
+    for label, slices in found.items():
         slices.sort(key=lambda listed: listed.name)
-        detail = f"{len(slices)} slices of {_label(bak)}, but no playlist of it"
+        detail = f"{len(slices)} slices of {label}, but no playlist of it"
         said = Finding(
             "PL_ORPHAN", Severity.WARNING, count=len(slices), detail=detail, repair="used"
         )
         open_ = Finding("PL_NO_ENDLIST", Severity.ERROR, detail=detail)
-        parts.append(_Read(_label(bak), None, tuple(slices), (said, open_)))
+        parts.append(_Read(label, None, tuple(slices), (said, open_)))
     return parts
 
 

@@ -84,15 +84,17 @@ def begins(recording: Recording, listings: Listings | None = None) -> float:
     """When it began by the names of its slices, or else when it was last written; seconds since
     1970.
     """
-    slices = _slices(recording, listings or Listings())
+    slices = slice_times(recording, listings or Listings())
     return min(slices, default=changed(recording))
 
 
-def _slices(recording: Recording, listings: Listings) -> Iterator[float]:
+def slice_times(recording: Recording, listings: Listings) -> Iterator[float]:
+    """When each of its slices began, by their names, in no order; seconds since 1970."""
     for stream in recording.streams:  # those of a session are called after their users
-        yield from _slices(stream, listings)
+        yield from slice_times(stream, listings)
     for part in recording.parts if recording.sid and not recording.streams else ():
-        stem = names.stem(recording.sid or "", recording.cname or "", bak=part.bak)
+        sid = part.sid or recording.sid or ""
+        stem = names.stem(sid, recording.cname or "", bak=part.bak)
         for path in listings.starting(part, f"{stem}_"):
             parsed = names.parse_slice_name(path)
             if parsed is not None and parsed.cname == recording.cname:
