@@ -6,7 +6,7 @@ import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from pipeline.media.es import codecs
@@ -224,7 +224,12 @@ SCRIPTS = [
     for path in sorted((ROOT / "scripts").glob("*.py"))
 ]
 NAMES = {".".join([PACKAGE, *module.parts]) for module in MODULES}
-IMPORTS = [(module, found) for module in MODULES for found in module.imports]
+
+
+@cache
+def imports() -> list[tuple[Module, Import]]:
+    """All of them, read when they are first asked for: every worker of the suite loads this."""
+    return [(module, found) for module in MODULES for found in module.imports]
 
 
 def nothing(found: Iterable[str]) -> None:
@@ -243,7 +248,7 @@ def test_every_room_has_a_layer():
 def test_imports_go_down_the_layers():
     nothing(
         f"{found.where}: {module.room} imports {found.ours}"
-        for module, found in IMPORTS
+        for module, found in imports()
         if found.ours
         and found.room != module.room
         and LEVEL.get(found.room, len(LAYERS)) >= LEVEL.get(module.room, 0)
@@ -254,7 +259,7 @@ def test_imports_inside_media_go_down_its_floors():
     floor = {room: n for n, rooms in enumerate(FLOORS) for room in rooms}
     nothing(
         f"{found.where}: {module.path} imports {found.ours}"
-        for module, found in IMPORTS
+        for module, found in imports()
         if module.room == found.room == "media" and len(module.parts) > 1
         for own, other in [(module.parts[1], found.ours.split(".")[2])]
         if own != other and floor.get(other, len(FLOORS)) >= floor.get(own, 0)
@@ -264,7 +269,7 @@ def test_imports_inside_media_go_down_its_floors():
 def test_the_proof_shares_nothing_with_what_it_proves():
     nothing(
         f"{found.where}: imports {found.ours}"
-        for module, found in IMPORTS
+        for module, found in imports()
         for place, others in STRANGERS.items()
         if module.lies_in((place,))
         and found.room == "media"
@@ -276,7 +281,7 @@ def test_stages_know_segments_and_no_other_stage():
     """What is a room of its own, ``stages/conform``, knows itself."""
     nothing(
         f"{found.where}: imports {found.ours}"
-        for module, found in IMPORTS
+        for module, found in imports()
         if module.room == found.room == "stages"
         and found.ours != "pipeline.stages.segments"
         and (len(module.parts) < 3 or module.parts[1] != found.ours.split(".")[2])
@@ -286,7 +291,7 @@ def test_stages_know_segments_and_no_other_stage():
 def test_what_makes_recordings_shares_no_code_with_what_reads_them():
     nothing(
         f"{found.where}: imports {found.ours}"
-        for module, found in IMPORTS
+        for module, found in imports()
         if module.room == "simulator" and found.room == "media"
     )
 
@@ -294,13 +299,13 @@ def test_what_makes_recordings_shares_no_code_with_what_reads_them():
 def test_nothing_imports_the_command_line():
     nothing(
         f"{found.where}: imports {found.ours}"
-        for module, found in IMPORTS
+        for module, found in imports()
         if found.room in ("cli", "__main__") and not module.lies_in(COMMAND)
     )
 
 
 def test_no_relative_imports():
-    nothing(found.where for _, found in IMPORTS if found.level)
+    nothing(found.where for _, found in imports() if found.level)
 
 
 # What is pure stays pure.
@@ -409,7 +414,7 @@ def sides(side: ast.expr) -> Iterator[str]:
 def test_one_door_to_each_library():
     nothing(
         f"{found.where}: imports {found.target}, which only {' and '.join(DOORS[found.top])} may"
-        for module, found in IMPORTS
+        for module, found in imports()
         if found.top in DOORS and not module.lies_in(DOORS[found.top])
     )
 
@@ -442,7 +447,7 @@ def test_every_library_is_required():
     known = {re.split(r"[^A-Za-z0-9._-]", requirement)[0] for requirement in required}
     nothing(
         f"{found.where}: imports {found.top}, which pyproject.toml does not require"
-        for _, found in IMPORTS
+        for _, found in imports()
         if found.top not in {"", PACKAGE, *sys.stdlib_module_names}
         and REQUIREMENTS.get(found.top, found.top) not in known
     )
