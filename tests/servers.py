@@ -111,7 +111,8 @@ def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     for name, port in ports.items():
         command.append(f"-{name.replace('.grpc', '')}.port{'.grpc' * name.endswith('grpc')}={port}")
     keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
-    with running(command, folder, {**keys, "HOME": str(folder)}) as process:
+    home = {"HOME": str(folder), "TMPDIR": str(folder)}  # its logs go where temporary files are
+    with running(command, folder, {**keys, **home}) as process:
         yield from _served(process, f"http://127.0.0.1:{ports['s3']}", folder)
 
 
