@@ -50,7 +50,7 @@ def test_chromium_plays_seeks_and_stays_in_step(folder, ffmpeg, convert, chosen)
     truth = truth_of(made, "1001")
 
     def plays():
-        found = players.chromium(path, SEEKS, 2.5)
+        found = players.chromium(path, [(seek, 2.5) for seek in SEEKS])
         assert sum(len(one.flashes) for one in found) >= 3
         for one in found:
             assert len(one.heard) >= 1
