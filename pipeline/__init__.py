@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ChangedError,
         DeniedError,
         DiskFullError,
+        ExecutorLostError,
         ExistsError,
         FfmpegMissingError,
         LeaseLostError,
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
         RefusedError,
         StorageError,
         TemporaryError,
+        UnplannedError,
         UnsafePathError,
         UsageError,
     )
-    from pipeline.jobs.many import Failure, check, convert
+    from pipeline.jobs.from_python import check, convert
+    from pipeline.jobs.many import Failure
     from pipeline.model import Finding, Recording, Report, Severity, Verdict
 
 __all__ = [
@@ -46,6 +49,7 @@ __all__ = [
     "ChangedError",
     "DeniedError",
     "DiskFullError",
+    "ExecutorLostError",
     "ExistsError",
     "Failure",
     "FfmpegMissingError",
@@ -62,6 +66,7 @@ __all__ = [
     "Severity",
     "StorageError",
     "TemporaryError",
+    "UnplannedError",
     "UnsafePathError",
     "UsageError",
     "Verdict",
@@ -71,7 +76,8 @@ __all__ = [
 
 _HOMES = {
     "pipeline.agora.client": ("AgoraClient",),
-    "pipeline.jobs.many": ("Failure", "check", "convert"),
+    "pipeline.jobs.from_python": ("check", "convert"),
+    "pipeline.jobs.many": ("Failure",),
     "pipeline.model": ("Finding", "Recording", "Report", "Severity", "Verdict"),
 }
 

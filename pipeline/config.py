@@ -47,6 +47,7 @@ KINDS: Mapping[str, type | UnionType] = {
     "endpoint_url": str,
     "events": str,
     "exclude": list,
+    "executor": str,
     "fail": list,
     "fast": bool,
     "fetch": bool,
@@ -136,6 +137,7 @@ KINDS: Mapping[str, type | UnionType] = {
     "webhook": str,
     "webhook_secret_file": str,
     "width": int,
+    "workers": int,
 }
 """The type of every option of every command; those of a conversion come from
 :mod:`pipeline.choices`.

@@ -71,6 +71,10 @@ class BusyError(TemporaryError):
     """Another process is doing the same work."""
 
 
+class ExecutorLostError(TemporaryError):
+    """Where recordings were sent to be worked on is gone, or nobody there can."""
+
+
 class DiskFullError(TemporaryError):
     """No room for what has to be written."""
 
@@ -93,6 +97,10 @@ class LeaseLostError(TemporaryError):
 
 class NoticeError(UsageError):
     """A notification that is not from Agora, or cannot be read."""
+
+
+class UnplannedError(RecpipeError):
+    """An error of another process that nobody planned: a bug, and where it is."""
 
 
 class AgoraError(RecpipeError):

@@ -97,6 +97,8 @@ DOORS = {
     "jinja2": ("report/parts.py", "web/pages.py"),
     "markupsafe": ("report/parts.py", "report/page.py"),
     "structlog": ("watch/log.py",),
+    "distributed": ("jobs/executors/cluster.py",),
+    "dask": ("jobs/executors/cluster.py",),
     "tenacity": ("agora/client.py", "stages/fetch/download.py"),
     "pymediainfo": ("archive/technical.py",),
     "httpx": ("agora/transport.py", "watch/notify.py", "simulator/service/webhooks.py"),
@@ -114,6 +116,7 @@ DOORS = {
 REQUIREMENTS = {  # where the distribution has another name
     "ffmpeg": "ffmpeg-python",
     "markupsafe": "jinja2",
+    "dask": "distributed",
     "botocore": "boto3",
     "s3transfer": "boto3",
     "urllib3": "boto3",
@@ -443,7 +446,7 @@ def test_every_library_is_required():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     required = [*project["dependencies"], *extras["ffmpeg"], *extras["azure"], *extras["gcs"]]
-    required += extras["web"]
+    required += [*extras["web"], *extras["cluster"]]
     known = {re.split(r"[^A-Za-z0-9._-]", requirement)[0] for requirement in required}
     nothing(
         f"{found.where}: imports {found.top}, which pyproject.toml does not require"

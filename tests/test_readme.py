@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 GROUPS = {
     "archive",
     "clean",
+    "cluster",
     "ledger",
     "record",
     "simulate",
@@ -57,7 +58,7 @@ def test_there_are_examples_of_every_command():
     known |= {"watch", "status", "explain", "retry", "hold", "ledger rebuild", "ledger forget"}
     known |= {"archive verify", "clean plan", "clean apply", "clean runs", "clean restore"}
     known |= {"clean purge", "clean erase", "record list", "record status", "record update"}
-    known |= {"record layout", "help"}
+    known |= {"record layout", "help", "cluster local"}
     assert {command(call) for call in examples()} == known
 
 

@@ -23,6 +23,7 @@ INTERRUPTED = 130
 COMMANDS = {  # by name: the module below pipeline.cli
     **dict.fromkeys(("convert", "check"), "batch"),
     "report": "report",
+    "cluster": "cluster",
     "watch": "watch",
     **dict.fromkeys(("status", "explain", "retry", "hold", "ledger"), "ledger"),
     "serve": "serve",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from pipeline.cli import options, output, quantities, source_lists
+from pipeline.cli import cluster, options, output, quantities, source_lists
 from pipeline.cli.chosen import budget, opener, selection, settings
 from pipeline.errors import UsageError
 
@@ -44,6 +44,7 @@ event = click.option(
 @options.bwlimit
 @options.budget
 @options.jobs
+@options.executor
 @options.dry_run
 @options.force
 @options.as_json
@@ -99,9 +100,12 @@ def convert_found(
     _warn_of_strangers(works, chosen)
     if chosen["dry_run"]:
         return _preview(works, failures, chosen)
-    pair = locate(chosen["ffmpeg"]) if works else None
+    away = cluster.is_elsewhere(chosen)
+    pair = locate(chosen["ffmpeg"]) if works and not away else None
 
     def outcomes(how: "Options", watch: "Watch") -> Outcomes:
+        if away:
+            return cluster.outcomes(works, how, chosen)
         assert pair is not None
         most = budget(chosen)
         return many.convert_all(works, pair, how, jobs=chosen["jobs"], watch=watch, budget=most)
@@ -143,6 +147,7 @@ def _warn_of_strangers(works: Sequence["Task"], chosen: dict[str, Any]) -> None:
 @options.bwlimit
 @options.budget
 @options.jobs
+@options.executor
 @options.as_json
 @options.quiet
 @options.progress
@@ -169,7 +174,11 @@ def check(sources: tuple[str, ...], **chosen: Any) -> int:
     works, failures = many.find(named, opener(chosen), selection(chosen))
     works = _of_events(_of_users(works, chosen), chosen)
 
+    away = cluster.is_elsewhere(chosen)
+
     def outcomes(how: "Options", watch: "Watch") -> Outcomes:
+        if away:
+            return cluster.outcomes(works, how, chosen)
         most = budget(chosen)
         return many.check_all(works, how, jobs=chosen["jobs"], watch=watch, budget=most)
 
@@ -208,6 +217,7 @@ def _report(
     """Report what became of each recording as soon as it is known; returns the exit code."""
     from pipeline.cli import describe
     from pipeline.cli.progress import of_recordings
+    from pipeline.cli.tally import Tally
     from pipeline.jobs.many import TEMPORARY, code_of, exit_code
 
     for failure in failures:
@@ -219,7 +229,9 @@ def _report(
         # nothing was begun: it is the command that has to be fixed
         return codes[0] if len(set(codes)) == 1 else exit_code(codes)
     verdicts: Counter[str] = Counter(failed=len(failures)) if failures else Counter()
-    before = 0
+    before, tally = 0, Tally()
+    for failure in failures:
+        tally.add(failure)
     with (
         of_recordings(works, chosen) as meter,
         closing(outcomes(settings(chosen), meter.watch)) as reports,
@@ -230,9 +242,12 @@ def _report(
             before += done_before
             codes.append(0 if done_before and _told_before(chosen) else code_of(outcome))
             verdicts[describe.word(outcome)] += 1
+            tally.add(outcome)
             _say(outcome, chosen, among_many=len(works) > 1)
     left = len(failures) + len(works) - len(codes)
     if len(codes) + left > 1 and not (chosen["quiet"] or chosen["json"]):
+        for line in tally.lines():
+            output.say(line)
         output.say(describe.summary(verdicts, before, left))
     return exit_code([*codes, TEMPORARY] if left else codes)
 

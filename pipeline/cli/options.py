@@ -202,6 +202,13 @@ jobs = click.option(
     metavar="N",
     help="Recordings processed at once.  [default: one per processor, at most 4]",
 )
+executor = click.option(
+    "--executor",
+    metavar="WHERE",
+    default="local",
+    show_default=True,
+    help="Who works on them: this process, or the workers of dask://host:8786 (dask-tls://).",
+)
 dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, but do nothing.")
 as_json = click.option(
     "--json", "json", is_flag=True, help="One JSON object per recording on stdout, one per line."

@@ -1,4 +1,4 @@
-"""Jobs side by side begin only while the disks have room for all of them together."""
+"""Jobs side by side begin only while disks and memory have room for all of them together."""
 
 import threading
 from collections import Counter
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.jobs import memory
 from pipeline.jobs.disk_space import SPARE, free_bytes
 from pipeline.muxing import run
 
@@ -17,15 +18,21 @@ class Room:
     too late than too early.
     """
 
-    def __init__(self, free: Callable[[Path], int] = free_bytes) -> None:
-        self._free = free
+    def __init__(
+        self,
+        free: Callable[[Path], int] = free_bytes,
+        free_memory: Callable[[], float] = memory.free_bytes,
+    ) -> None:
+        self._free, self._free_memory = free, free_memory
+        self._begun = 0  # jobs that were admitted and have not ended
         self._promised: Counter[int] = Counter()  # bytes by device
         self._changed = threading.Condition()
 
     @contextmanager
     def admitted(self, needs: Mapping[Path, int], waiting: Callable[[], None]) -> Iterator[None]:
-        """Wait until so many bytes fit into each folder, or until nobody else holds any of it: a
-        job that is alone begins, and fails by itself if there is too little.
+        """Wait until so many bytes fit into each folder and one more job into memory, or until
+        nobody else holds any of it: a job that is alone begins, and fails by itself if there is too
+        little.
 
         ``waiting`` is called again and again meanwhile; what it raises ends the wait.
         """
@@ -37,14 +44,18 @@ class Room:
             for folder, size in needs.items():
                 promised[_device(folder)] += size
             self._promised += promised
+            self._begun += 1
         try:
             yield
         finally:
             with self._changed:
                 self._promised -= promised
+                self._begun -= 1
                 self._changed.notify_all()
 
     def _fit(self, needs: Mapping[Path, int]) -> bool:
+        if self._begun and self._free_memory() < memory.EACH:
+            return False
         here = Counter[int]()
         for folder, size in needs.items():
             here[_device(folder)] += size

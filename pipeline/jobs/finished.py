@@ -28,14 +28,14 @@ from pipeline.stages.publish import receipt_key
 from pipeline.version import VERSION
 
 log = logging.getLogger(__name__)
-Stands = tuple[str, int, str | None]  # URL, size (bytes), ETag
+Standing = tuple[tuple[str, int, str | None], ...]  # URL, size (bytes), ETag
 
 
 class Note(Struct, frozen=True):
     """A finished recording: its listing as a digest, what stands in the destination, the report."""
 
     listed: str
-    stands: tuple[Stands, ...]  # the receipt and every file of the result
+    stands: Standing  # the receipt and every file of the result
     report: Report
 
 
@@ -49,6 +49,11 @@ class Finished:
         self._there: dict[str, list[object]] | None = None
         self._listings = Listings()
         self._lock = Lock()
+
+    @property
+    def kept(self) -> bool:
+        """Whether notes are looked for and written."""
+        return self._storage is not None
 
     def report(self, recording: Recording, target: Target, options: Options) -> Report | None:
         """The report of the run that published the result; None if it has to be looked at."""
@@ -66,17 +71,15 @@ class Finished:
         return replace(note.report, source=recording.source, made=False, timings={}, page=page)
 
     def remember(
-        self, recording: Recording, target: Target, options: Options, report: Report
+        self, work: tuple[Recording, Target], options: Options, report: Report, stands: Standing
     ) -> None:
-        """Note what was finished.  Nothing is lost if that cannot be done."""
-        if self._storage is None or report.output is None or report.receipt is None:
+        """Note what was finished, and what :func:`standing` said of it then.  Nothing is lost if
+        that cannot be done.
+        """
+        recording, target = work
+        if not (self.kept and stands):
             return
-        storage = target.storage
-        urls = [piece.output or "" for piece in report.pieces] or [report.output]
-        root = storage.url("")
-        with suppress(RecpipeError, OSError):
-            keys = [receipt_key(target.key), *(url.removeprefix(root).lstrip("/") for url in urls)]
-            stands = tuple(_stands(storage.url(key), storage.head(key)) for key in keys)
+        with suppress(OSError):
             note = Note(self._digest(recording), stands, report)
             self._write(self._path(target, options), msgspec.json.encode(note))
 
@@ -119,7 +122,22 @@ class Finished:
         return hashlib.sha256(msgspec.json.encode(told)).hexdigest()
 
 
-def _stands(url: str, found: StoredObject) -> Stands:
+def standing(target: Target, report: Report) -> Standing:
+    """What stands in the destination of a result that was just published; empty if it is not known,
+    or there is none.
+    """
+    storage = target.storage
+    if report.output is None or report.receipt is None:
+        return ()
+    urls = [piece.output or "" for piece in report.pieces] or [report.output]
+    root = storage.url("")
+    keys = [receipt_key(target.key), *(url.removeprefix(root).lstrip("/") for url in urls)]
+    with suppress(RecpipeError, OSError):
+        return tuple(_stands(storage.url(key), storage.head(key)) for key in keys)
+    return ()
+
+
+def _stands(url: str, found: StoredObject) -> tuple[str, int, str | None]:
     return url, found.size, found.etag
 
 

@@ -1,4 +1,4 @@
-"""Many recordings, found, placed and worked on.  Long: so are those of one call from Python.
+"""Many recordings, found, placed and worked on.  Long: with what became of them.
 
 One that fails stops no other.
 """
@@ -10,20 +10,18 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.choices import CHOICES, ConversionChoices
 from pipeline.errors import RecpipeError, UsageError
 from pipeline.jobs.admission import Room
-from pipeline.jobs.finished import Finished
+from pipeline.jobs.finished import Finished, standing
 from pipeline.jobs.named_stores import locations
 from pipeline.jobs.one import check as check_one
 from pipeline.jobs.one import process
-from pipeline.jobs.options import Options, options
-from pipeline.jobs.output.destinations import Destination, Opener, Target, destination
+from pipeline.jobs.options import Options
+from pipeline.jobs.output.destinations import Destination, Opener, Target
 from pipeline.jobs.output.naming import Listings, Naming
 from pipeline.jobs.parallel import Progress, each
 from pipeline.jobs.planning import inspected
@@ -35,6 +33,7 @@ from pipeline.receipts.earlier import earlier
 from pipeline.stages.discover import discover
 from pipeline.stages.publish import everyone_key, session_key
 from pipeline.storage import Storage
+from pipeline.storage.locations import absolute
 from pipeline.storage.names import printable
 
 log = logging.getLogger(__name__)
@@ -60,6 +59,7 @@ class Task(Struct, frozen=True, eq=False):
     recording: Recording
     source: Storage
     target: Target | None = None
+    location: str = ""  # what ``source`` was opened as
 
 
 class Failure(Struct, frozen=True):
@@ -101,61 +101,6 @@ Watch = Callable[[Task], Progress]
 Action = Callable[[Task, Progress], Report]
 
 
-class Places(TypedDict, total=False):
-    """How stores are reached, and how many recordings are worked on at once."""
-
-    jobs: int | None  # recordings at once; one per processor, at most 4, unless it is said
-    spool: str | Path | None  # the folder where segments of a store are kept meanwhile
-    endpoint_url: str | None  # where the store is, if it is not AWS
-    region: str | None
-    profile: str | None  # of ~/.aws/config
-    settings: str | Path | None  # the file whose tables [storage.NAME] say what @NAME is
-
-
-class Asked(Places, ConversionChoices, total=False):
-    """All that may be asked for by keyword."""
-
-
-def convert(
-    source: str | Path | Sequence[str | Path],
-    output: str | Path,
-    *,
-    ffmpeg: str | None = None,
-    **asked: Unpack[Asked],
-) -> list[Outcome]:
-    """Convert every recording of the sources, and say what became of each.  Safe to repeat.
-
-    The keywords are those of :class:`~pipeline.choices.ConversionChoices` and :class:`Places`, and
-    mean what the options of ``recpipe convert`` of that name mean; ``ffmpeg`` is a program or the
-    folder it is in.  Raises what makes the whole call impossible: TypeError for another keyword,
-    ValueError for a word that is none of its choices, UsageError for an output or a key that cannot
-    be, FfmpegMissingError.
-    """
-    opened, chosen, jobs = _asked(asked)
-    works, failures = find(_texts(source), opened)
-    works, refused = aim(works, destination(str(output), chosen.format, opened))
-    pair = locate.locate(ffmpeg)
-    return [*failures, *refused, *convert_all(works, pair, chosen, jobs=jobs)]
-
-
-def check(source: str | Path | Sequence[str | Path], **asked: Unpack[Asked]) -> list[Outcome]:
-    """The same without making anything."""
-    opened, chosen, jobs = _asked(asked)
-    works, failures = find(_texts(source), opened)
-    return [*failures, *check_all(works, chosen, jobs=jobs)]
-
-
-def _asked(asked: Asked) -> tuple[Opener, Options, int | None]:
-    """How stores are opened, how to convert, and how many at once."""
-    if unknown := asked.keys() - Asked.__optional_keys__:
-        raise TypeError(f"unexpected keyword: {', '.join(sorted(unknown))}")
-    chosen: dict[str, Any] = {name: value for name, value in asked.items() if name in CHOICES}
-    places: dict[str, Any] = {name: value for name, value in asked.items() if name not in CHOICES}
-    how = options(places.pop("spool", None), **chosen)
-    jobs = places.pop("jobs", None)
-    return opener(jobs, **places), how, jobs
-
-
 def opener(
     jobs: int | None,
     *,
@@ -186,7 +131,8 @@ def find(
             for recording in discover(storage, key):
                 if not meant.takes(recording, now):
                     continue
-                works.setdefault(_identity(recording, storage), Task(recording, storage))
+                work = Task(recording, storage, location=absolute(source))
+                works.setdefault(_identity(recording, storage), work)
         except RecpipeError as error:
             log.debug("%s: %s", shown(source), error)
             failures.append(Failure(None, shown(source), error))
@@ -243,7 +189,9 @@ def convert_all(
         if before := finished.report(work.recording, work.target, options):
             return before
         report = process(work.recording, work.source, work.target, ffmpeg, watched)
-        finished.remember(work.recording, work.target, options, report)
+        if finished.kept:
+            done, stands = (work.recording, work.target), standing(work.target, report)
+            finished.remember(done, options, report, stands)
         return report
 
     room = Room()
@@ -393,7 +341,3 @@ def _place(error: Exception) -> str:
     if trace is None:
         return ""
     return f" in {Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}"
-
-
-def _texts(source: str | Path | Sequence[str | Path]) -> list[str]:
-    return [str(source)] if isinstance(source, str | Path) else [str(one) for one in source]

@@ -77,6 +77,11 @@ class Allowance:
         self._until = clock() + budget.seconds if budget.seconds is not None else None
         self._changed = threading.Condition()
 
+    @property
+    def waits(self) -> bool:
+        """Whether :meth:`take` would wait for what becomes of something that was begun."""
+        return self._left == 0 and self._busy > 0 and not self._ended()
+
     def read(self, count: int) -> None:
         """So many bytes were read of sources."""
         if self._size is not None:

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.jobs.admission import Room
 from pipeline.jobs.disk_space import SPARE
+from pipeline.jobs.memory import EACH
 
 
 class Waited(Exception):
@@ -45,6 +46,19 @@ def test_two_folders_of_one_disk_are_one(tmp_path):
     other.mkdir()
     with shared.admitted({tmp_path: 50}, never):
         has_to_wait(shared, {tmp_path: 30, other: 30})
+
+
+def test_one_more_begins_only_if_memory_is_left(tmp_path):
+    left = [EACH - 1]
+    shared = Room(lambda folder: 1 << 40, lambda: left[0])
+    with shared.admitted({tmp_path: 1}, never):
+        has_to_wait(shared, {tmp_path: 1})
+        left[0] = EACH
+        with shared.admitted({tmp_path: 1}, never):
+            pass
+    left[0] = 0
+    with shared.admitted({tmp_path: 1}, never):
+        pass
 
 
 def test_who_waits_begins_when_another_ends(tmp_path):

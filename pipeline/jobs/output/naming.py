@@ -4,7 +4,6 @@ import string
 from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import islice, takewhile
 
 from msgspec import Struct
 
@@ -30,8 +29,10 @@ class Listings:
         listed = self._sorted.get(id(part.objects))
         if listed is None:
             listed = self._sorted[id(part.objects)] = sorted(part.objects)
-        first = bisect_left(listed, stem)
-        return takewhile(lambda name: name.startswith(stem), islice(listed, first, None))
+        for place in range(bisect_left(listed, stem), len(listed)):
+            if not listed[place].startswith(stem):
+                return
+            yield listed[place]
 
 
 class Naming(Struct, frozen=True):

@@ -1,0 +1,133 @@
+"""``recpipe cluster``, and what ``--executor`` means."""
+
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
+
+import click
+
+from pipeline.choices import CHOICES
+from pipeline.cli import options, output
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:  # at run time these would load numpy, also for --help
+    from pipeline.jobs.executors.assignment import Choices, Stores
+    from pipeline.jobs.many import Outcome, Task
+    from pipeline.jobs.options import Options
+
+Outcomes: TypeAlias = "Generator[Outcome, None, None]"
+LOCAL = "local"
+OWN = {  # options that say something about this machine, and what says it to a worker
+    "ffmpeg": "RECPIPE_FFMPEG",
+    "bwlimit": "a limit of its network",
+}
+
+
+@click.group(short_help="Try out the conversion by several processes.")
+def cluster() -> None:
+    """Convert with the workers of a Dask cluster: --executor dask://host:8786.
+
+    \b
+    Example:
+      recpipe cluster local --workers 2
+    """
+
+
+@cluster.command(short_help="Start a scheduler and workers on this machine.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=2,
+    show_default=True,
+    help="Processes, each of which converts one recording at a time.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    default=8786,
+    show_default=True,
+    help="Of this machine, where the scheduler listens; 0 is any that is free.",
+)
+@options.general
+def local(workers: int, port: int) -> int:
+    """Start a Dask scheduler and workers for a try-out, and run until interrupted.
+
+    Only this machine reaches it.  It says on standard output what to give as --executor.
+
+    \b
+    Example:
+      recpipe cluster local --workers 2
+      recpipe convert recordings/ -o out/ --executor dask://127.0.0.1:8786
+    """
+    from pipeline.jobs.executors.cluster import local_cluster
+
+    with local_cluster(workers, port) as url:
+        output.say_listing(url)
+        output.say(f"recpipe: {workers} workers; give --executor {url}; Ctrl-C ends them")
+        threading.Event().wait()
+    return 0
+
+
+def is_elsewhere(chosen: Mapping[str, Any]) -> bool:
+    """Whether recordings are worked on by others.  UsageError for an executor that cannot be, and
+    for options that would mean this machine.
+    """
+    url = chosen.get("executor") or LOCAL
+    if url == LOCAL:
+        return False
+    from pipeline.jobs.executors.cluster import address
+
+    address(url)
+    for name, instead in OWN.items():
+        if chosen.get(name) is not None:
+            said = f"--{name} is about this machine; each worker has its own: {instead}"
+            raise UsageError(said)
+    return True
+
+
+def outcomes(works: "Sequence[Task]", how: "Options", chosen: Mapping[str, Any]) -> Outcomes:
+    """What becomes of the recordings on the workers of the executor that was named."""
+    from pipeline.cli.chosen import budget
+    from pipeline.jobs.executors.assignment import Assignment, assignment
+    from pipeline.jobs.executors.cluster import connected
+    from pipeline.jobs.executors.dispatch import Run, dispatched
+    from pipeline.storage.locations import absolute
+
+    stores, named = _stores(chosen), _choices(chosen, how)
+    to = absolute(chosen["output"]) if "output" in chosen else ""
+    if to and chosen["output"].endswith("/"):
+        to = f"{to.rstrip('/')}/"
+    with connected(chosen["executor"]) as engine:
+
+        def assigned(task: "Task") -> Assignment:
+            return assignment(task, named, stores, engine.workers, output=to)
+
+        run = Run(assigned, how, bool(to), budget(chosen), chosen.get("jobs"))
+        yield from dispatched(works, engine, run)
+
+
+def _stores(chosen: Mapping[str, Any]) -> "Stores":
+    from pipeline.jobs.executors.assignment import Stores
+
+    endpoint = chosen["endpoint_url"]
+    if endpoint and "@" in urlsplit(endpoint).netloc:
+        raise UsageError(
+            "--endpoint-url: holds a password, which is not sent; set AWS_ENDPOINT_URL"
+            " where the workers run"
+        )
+    return Stores(endpoint, chosen["region"], chosen["profile"])
+
+
+def _choices(chosen: Mapping[str, Any], how: "Options") -> "Choices":
+    """As they are written; a key stays in its file, which workers have to have as well."""
+    from pipeline.jobs.executors.assignment import Choices
+    from pipeline.storage.locations import absolute
+
+    named = {name: chosen[name] for name in CHOICES if chosen.get(name) is not None}
+    if "key" in named:
+        named["key"] = absolute(named["key"])
+    named.setdefault("format", how.format.value)
+    return Choices(tuple(sorted(named.items())), how.uids)

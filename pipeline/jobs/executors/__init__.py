@@ -1,0 +1,1 @@
+"""Recordings worked on by other processes and hosts, through ``concurrent.futures.Executor``."""

@@ -1,0 +1,70 @@
+"""Many recordings by one call from Python."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from pipeline.choices import CHOICES, ConversionChoices
+from pipeline.jobs.many import Outcome, aim, check_all, convert_all, find, opener
+from pipeline.jobs.options import Options, options
+from pipeline.jobs.output.destinations import Opener, destination
+from pipeline.muxing import locate
+
+
+class Places(TypedDict, total=False):
+    """How stores are reached, and how many recordings are worked on at once."""
+
+    jobs: int | None  # recordings at once; one per processor, at most 4, unless it is said
+    spool: str | Path | None  # the folder where segments of a store are kept meanwhile
+    endpoint_url: str | None  # where the store is, if it is not AWS
+    region: str | None
+    profile: str | None  # of ~/.aws/config
+    settings: str | Path | None  # the file whose tables [storage.NAME] say what @NAME is
+
+
+class Asked(Places, ConversionChoices, total=False):
+    """All that may be asked for by keyword."""
+
+
+def convert(
+    source: str | Path | Sequence[str | Path],
+    output: str | Path,
+    *,
+    ffmpeg: str | None = None,
+    **asked: Unpack[Asked],
+) -> list[Outcome]:
+    """Convert every recording of the sources, and say what became of each.  Safe to repeat.
+
+    The keywords are those of :class:`~pipeline.choices.ConversionChoices` and :class:`Places`, and
+    mean what the options of ``recpipe convert`` of that name mean; ``ffmpeg`` is a program or the
+    folder it is in.  Raises what makes the whole call impossible: TypeError for another keyword,
+    ValueError for a word that is none of its choices, UsageError for an output or a key that cannot
+    be, FfmpegMissingError.
+    """
+    opened, chosen, jobs = _asked(asked)
+    works, failures = find(_texts(source), opened)
+    works, refused = aim(works, destination(str(output), chosen.format, opened))
+    pair = locate.locate(ffmpeg)
+    return [*failures, *refused, *convert_all(works, pair, chosen, jobs=jobs)]
+
+
+def check(source: str | Path | Sequence[str | Path], **asked: Unpack[Asked]) -> list[Outcome]:
+    """The same without making anything."""
+    opened, chosen, jobs = _asked(asked)
+    works, failures = find(_texts(source), opened)
+    return [*failures, *check_all(works, chosen, jobs=jobs)]
+
+
+def _asked(asked: Asked) -> tuple[Opener, Options, int | None]:
+    """How stores are opened, how to convert, and how many at once."""
+    if unknown := asked.keys() - Asked.__optional_keys__:
+        raise TypeError(f"unexpected keyword: {', '.join(sorted(unknown))}")
+    chosen: dict[str, Any] = {name: value for name, value in asked.items() if name in CHOICES}
+    places: dict[str, Any] = {name: value for name, value in asked.items() if name not in CHOICES}
+    how = options(places.pop("spool", None), **chosen)
+    jobs = places.pop("jobs", None)
+    return opener(jobs, **places), how, jobs
+
+
+def _texts(source: str | Path | Sequence[str | Path]) -> list[str]:
+    return [str(source)] if isinstance(source, str | Path) else [str(one) for one in source]
