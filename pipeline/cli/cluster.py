@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # at run time these would load numpy, also for --help
 
 Outcomes: TypeAlias = "Generator[Outcome, None, None]"
 LOCAL = "local"
+FILES = {name for name, told in CHOICES.items() if told.metavar == "FILE"}
 OWN = {  # options that say something about this machine, and what says it to a worker
     "ffmpeg": "RECPIPE_FFMPEG",
     "bwlimit": "a limit of its network",
@@ -85,6 +86,9 @@ def is_elsewhere(chosen: Mapping[str, Any]) -> bool:
         if chosen.get(name) is not None:
             said = f"--{name} is about this machine; each worker has its own: {instead}"
             raise UsageError(said)
+    if chosen.get("event_within") is not None:
+        said = "--event: a worker finds recordings by their sid, and an event has several"
+        raise UsageError(f"{said}; leave out --executor")
     return True
 
 
@@ -122,12 +126,13 @@ def _stores(chosen: Mapping[str, Any]) -> "Stores":
 
 
 def _choices(chosen: Mapping[str, Any], how: "Options") -> "Choices":
-    """As they are written; a key stays in its file, which workers have to have as well."""
+    """As they are written; what stands in a file (keys, names) stays there, and workers have to
+    have that file as well.
+    """
     from pipeline.jobs.executors.assignment import Choices
     from pipeline.storage.locations import absolute
 
     named = {name: chosen[name] for name in CHOICES if chosen.get(name) is not None}
-    if "key" in named:
-        named["key"] = absolute(named["key"])
+    named |= {name: absolute(named[name]) for name in named.keys() & FILES}
     named.setdefault("format", how.format.value)
     return Choices(tuple(sorted(named.items())), how.uids)

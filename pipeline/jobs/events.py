@@ -24,10 +24,10 @@ class _Span(Struct, frozen=True):
 
 def works_of(works: Sequence[Task], within: float) -> list[Task]:
     """The same works, those of one source :func:`joined`."""
-    sources = {id(work.source): work.source for work in works}
+    sources = {id(work.source): work for work in works}
     return [
-        Task(recording, source)
-        for key, source in sources.items()
+        replace(work, recording=recording)
+        for key, work in sources.items()
         for recording in joined((w.recording for w in works if id(w.source) == key), within)
     ]
 

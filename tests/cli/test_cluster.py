@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.cluster import _choices
+from pipeline.jobs.options import Options
 from tests.cli.conftest import SECRET, names
 from tests.clusters import cluster
 from tests.copies import copies, write_copies
@@ -175,10 +177,26 @@ def test_what_is_about_this_machine_or_holds_a_secret_is_not_sent(recpipe, tmp_p
     ended = recpipe(*args, "--bwlimit", "1MB")
     assert ended.code == 2
     assert "--bwlimit is about this machine" in ended.err
+    ended = recpipe(*args, "--event", "1h")
+    assert ended.code == 2
+    assert "an event has several; leave out --executor" in ended.err
     ended = recpipe(*args, "--endpoint-url", f"http://me:{SECRET}@127.0.0.1:1")
     assert ended.code == 2
     assert "holds a password, which is not sent" in ended.err
     assert SECRET not in ended.err
+
+
+def test_files_are_named_so_that_a_worker_finds_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    chosen = {"key": "keys", "names": "who.csv", "request": "layout.json", "deep": False}
+    sent = dict(_choices(chosen, Options(spool=tmp_path)).named)
+    assert sent == {
+        "key": str(tmp_path / "keys"),
+        "names": str(tmp_path / "who.csv"),
+        "request": str(tmp_path / "layout.json"),
+        "deep": False,
+        "format": "mp4",
+    }
 
 
 def test_a_cluster_for_a_try_out_says_where_it_is(launch, recpipe, tmp_path):

@@ -90,7 +90,9 @@ def found(folder: Path) -> list[many.Task]:
     works, failures = many.find([str(folder)], many.opener(None))
     assert failures == []
     assert len(works) == 2
-    return works_of(works, 60.0)
+    events = works_of(works, 60.0)
+    assert {work.location for work in events} == {str(folder)}
+    return events
 
 
 def test_one_file_with_a_hole_between_them(started_again, tmp_path, ffmpeg):
