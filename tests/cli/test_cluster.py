@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -60,10 +60,16 @@ def outcomes(command, count):
 
 
 def versions(weed, name):
-    """How often each result and receipt was written; what the store was tried with is no result."""
+    """The ETag of everything that was written as a result or receipt, by its key; what the store
+    was tried with is no result.
+    """
     pages = weed.client.get_paginator("list_object_versions").paginate(Bucket=name, Prefix="out/")
-    written = Counter(one["Key"] for page in pages for one in page.get("Versions", ()))
-    return {key: count for key, count in written.items() if "/.recpipe-probe-" not in key}
+    written = defaultdict(list)
+    for page in pages:
+        for one in page.get("Versions", ()):
+            if "/.recpipe-probe-" not in one["Key"]:
+                written[one["Key"]].append(one["ETag"])
+    return written
 
 
 def test_whoever_dies_each_recording_is_published_once(workers, launch, weed, bucket, tmp_path):
@@ -110,8 +116,11 @@ def test_whoever_dies_each_recording_is_published_once(workers, launch, weed, bu
     assert all(x["counts"] and x["timestamps"] and x["bytes"] for x in proofs)
     assert {one["recording"] for one in seen} <= {one["recording"] for one in last}
     found = versions(weed, bucket)
-    assert set(found.values()) == {1}, found
-    assert len(found) == 2 * RECORDINGS
+    receipts = {key: etags for key, etags in found.items() if key.endswith(".receipt.json")}
+    assert (len(receipts), len(found)) == (RECORDINGS, 2 * RECORDINGS)
+    assert all(len(etags) == 1 for etags in receipts.values()), receipts
+    # whoever dies between a result and its receipt leaves the result to be written once more
+    assert all(len({*etags}) == 1 for etags in found.values()), found
 
 
 def told(folder: Path):

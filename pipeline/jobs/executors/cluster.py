@@ -29,7 +29,9 @@ KNOWN = 2.0  # seconds for which the number of workers is believed
 TTL = 60  # seconds after which a worker that says nothing is given up, where we start the scheduler
 LONGEST_TTL = 120.0  # beyond that a person is told
 GONE = (OSError, TimeoutError)  # what Dask raises where nobody is there any more
-QUIET = {"logging": {"distributed": "critical", "distributed.client": "critical"}}
+# what a lost scheduler leaves unfinished is said once, by us
+_SILENT = ("distributed", "distributed.client", "tornado.application", "asyncio")
+QUIET = {"logging": dict.fromkeys(_SILENT, "critical")}
 
 
 def address(url: str) -> tuple[str, dict[str, str]]:
