@@ -9,7 +9,7 @@ import click
 
 from pipeline.cli import cluster, options, output, quantities, source_lists
 from pipeline.cli.chosen import budget, opener, selection, settings
-from pipeline.errors import UsageError
+from pipeline.cli.meant import meant, warn_of_strangers
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.jobs.many import Failure, Outcome, Task, Watch
@@ -79,7 +79,7 @@ def convert(sources: tuple[str, ...], **chosen: Any) -> int:
 
     named = source_lists.sources(sources, chosen["from_file"])
     works, failures = many.find(named, opener(chosen), selection(chosen))
-    return convert_found(_of_events(_of_users(works, chosen), chosen), failures, chosen)
+    return convert_found(meant(works, chosen), failures, chosen)
 
 
 def convert_found(
@@ -97,7 +97,7 @@ def convert_found(
     to = targets.destination(chosen["output"], Format(chosen["format"]), opener(chosen))
     works, refused = many.aim(works, to, naming(chosen.get("name")))
     failures = [*failures, *refused]
-    _warn_of_strangers(works, chosen)
+    warn_of_strangers(works, chosen)
     if chosen["dry_run"]:
         return _preview(works, failures, chosen)
     away = cluster.is_elsewhere(chosen)
@@ -111,26 +111,6 @@ def convert_found(
         return many.convert_all(works, pair, how, jobs=chosen["jobs"], watch=watch, budget=most)
 
     return _report(works, failures, outcomes, chosen)
-
-
-def _of_events(works: list["Task"], chosen: dict[str, Any]) -> list["Task"]:
-    """What is to be worked on, where several recordings may be of one event."""
-    from pipeline.jobs.events import works_of
-
-    within = chosen["event_within"]
-    return works if within is None else works_of(works, within)
-
-
-def _warn_of_strangers(works: Sequence["Task"], chosen: dict[str, Any]) -> None:
-    """Names of users who are not there may be those of another call."""
-    from pipeline.jobs.sessions.streams import strangers
-
-    if not chosen.get("names"):
-        return
-    uids = strangers(settings(chosen).people, (work.recording for work in works))
-    if uids and works and not chosen["quiet"]:
-        said = f"{chosen['names']}: in none of the recordings: {uids}"
-        output.say(f"recpipe: warning: {said}")
 
 
 @click.command(short_help="Say what convert would make of each recording.")
@@ -172,7 +152,7 @@ def check(sources: tuple[str, ...], **chosen: Any) -> int:
 
     named = source_lists.sources(sources, chosen["from_file"])
     works, failures = many.find(named, opener(chosen), selection(chosen))
-    works = _of_events(_of_users(works, chosen), chosen)
+    works = meant(works, chosen)
 
     away = cluster.is_elsewhere(chosen)
 
@@ -183,29 +163,6 @@ def check(sources: tuple[str, ...], **chosen: Any) -> int:
         return many.check_all(works, how, jobs=chosen["jobs"], watch=watch, budget=most)
 
     return _report(works, failures, outcomes, chosen)
-
-
-def _of_users(works: "list[Task]", chosen: dict[str, Any]) -> "list[Task]":
-    """Those that ``--uid`` asks for; a line says what is left out, and why.  UsageError if there is
-    no session at all.
-    """
-    from pipeline.jobs.sessions.streams import users_in
-
-    asked = {*chosen["of_uid"]}
-    sessions = [work for work in works if users_in(work.recording)]
-    if not asked or not works:
-        return works
-    together = len(works) - len(sessions)
-    if not sessions:
-        said = f"in all {together} recordings the users are in one file"
-        raise UsageError(f"--uid: {said}, and none can be taken alone; leave out --uid")
-    found = [work for work in sessions if users_in(work.recording) & asked]
-    others = len(sessions) - len(found) if found else 0  # else each says whom it has
-    counts = {"with all users in one file": together, "of other users": others}
-    left_out = [f"{count} recordings {what}" for what, count in counts.items() if count]
-    if left_out and not chosen["quiet"]:
-        output.say(f"recpipe: --uid leaves out {' and '.join(left_out)}")
-    return found or sessions
 
 
 def _report(

@@ -15,7 +15,7 @@ from tests.agora.bodies import START
 from tests.cli.conftest import COMPOSITE, snapshot, write
 
 ENDS_IN_TIME = 60.0  # seconds
-LISTENS = {"simulate service", "serve"}
+LISTENS = {"simulate service", "serve", "cluster local"}
 
 ARGUMENTS = {
     "convert": ("here", "-o", "mine"),
@@ -24,6 +24,7 @@ ARGUMENTS = {
     "explain": (COMPOSITE,),
     "retry": (COMPOSITE,),
     "hold": (COMPOSITE,),
+    "cluster local": ("--workers", "1", "--port", "0"),
     "ledger rebuild": ("--to", "here"),
     "record start": ("--request", "request.json"),
     "record stop": ("--sid", "s", "--channel", "c"),
