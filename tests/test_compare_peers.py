@@ -1,29 +1,21 @@
 """The table *fault x tool*: what its cells say of a file, and that the README shows it."""
 
-import sys
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
 
 from pipeline.muxing.locate import locate
 from pipeline.simulator.recorder.measure import Mark
+from tests.programs import script
 
 ROOT = Path(__file__).parents[1]
-SCRIPT = ROOT / "scripts" / "compare_peers"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def peers():
-    """The script as a module."""
-    spec = spec_from_loader("compare_peers", SourceFileLoader("compare_peers", str(SCRIPT)))
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclasses look for themselves there
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with script("compare_peers") as module:
+        yield module
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,18 @@
 """The model of a fleet: what must be true of any run, whatever is assumed."""
 
-import sys
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
 
+from tests.programs import script
+
 ROOT = Path(__file__).parents[1]
-SCRIPT = ROOT / "scripts" / "simulate_fleet"
 
 
 @pytest.fixture(scope="module")
 def fleet():
-    """The script as a module."""
-    spec = spec_from_loader("simulate_fleet", SourceFileLoader("simulate_fleet", str(SCRIPT)))
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclasses look for themselves there
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with script("simulate_fleet") as module:
+        yield module
 
 
 def run(fleet, **more):

@@ -233,3 +233,14 @@ def test_what_is_out_of_order_or_uneven_is_looked_at_with_care():
     assert not asked(replace(stream, dts=np.where(decoded == decoded[5], -1, decoded)), lane)
     assert not asked(replace(stream, pts=decoded[::-1].copy(), dts=decoded[::-1].copy()), lane)
     assert not asked(replace(stream, pts=decoded[:1], dts=decoded[:1]), lane)
+
+
+@pytest.mark.parametrize("last", [0, -1, 90_001])
+def test_sound_whose_stamps_repeat_or_leap_is_looked_at_with_care(last: int) -> None:
+    scanned = slot(0, ts.segment(start=S, pictures=16)).scan
+    assert scanned is not None
+    stream = scanned.streams[ts.AUDIO]
+    assert stream.codec is not None
+    lane = Lane(ts.AUDIO, stream.codec, stream.config or b"", stream.unit)
+    stamps = S + np.array([0, 1920, 3840, 3840 + last])
+    assert not bounds._is_in_order(replace(stream, pts=stamps, dts=stamps), lane)
