@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from pipeline.errors import NotFoundError, RecpipeError, UnsafePathError, UsageError
+from pipeline.errors import NotFoundError, RecpipeError, TemporaryError, UnsafePathError, UsageError
 from pipeline.jobs.many import TEMPORARY, Outcome, code_of, exit_code
 from pipeline.ledger import discovery, leases, queries
 from pipeline.ledger.leases import Undone
@@ -34,6 +34,7 @@ from pipeline.watch.run import Run
 GRACE = 30.0  # seconds to finish what is being worked on when asked to stop
 PULSE = 5.0  # seconds between two looks into the ledger for work that has become due
 BELL = 1.0  # seconds between two looks for what Agora says
+LEARN = 60.0  # seconds at most between two looks at a destination that does not answer
 ASKED = 1.0  # seconds between two looks for what another watcher holds
 HINTS = ("uploaded", "backuped")  # the kinds of Agora's notifications that matter here
 JITTER = 0.1  # part of the interval
@@ -71,6 +72,7 @@ def once(watch: Watch) -> int:
     Errors of a store or a recording are logged, not raised; those of the ledger are raised.
     """
     _begin(watch)
+    _learn(watch)
     run = Run(watch.ledger, "watch --once", watch.counts)
     with Workers(watch.context, jobs=watch.jobs, lease=watch.lease) as crew:
         _look(watch, strict=False)
@@ -122,6 +124,7 @@ def forever(watch: Watch) -> int:
     ahead = watch.follower is not None
     with Workers(watch.context, jobs=watch.jobs, lease=watch.lease, ahead=ahead) as crew:
         try:
+            _learn_at_last(watch)
             _look(watch, strict=True, ahead=crew.ahead)
             systemd.notify("READY=1")
             _go_on(watch, crew, run)
@@ -274,7 +277,7 @@ def _report(watch: Watch, finished: list[Done]) -> None:
 
 
 def _begin(watch: Watch) -> None:
-    """Clean up after a crash; a new ledger first learns what was published before."""
+    """Clean up after a crash."""
     if buried := leases.bury(watch.ledger, lives):
         log.info("taken over from watchers that are no more", recordings=buried)
     tidy(watch.context.options.spool)
@@ -283,6 +286,23 @@ def _begin(watch: Watch) -> None:
         probe.tidy(watch.context.to)
     except RecpipeError as error:  # a store that is down is no reason not to begin
         log.debug("not tidied", error=str(error))
+
+
+def _learn_at_last(watch: Watch) -> None:
+    """Learn before anything is converted; a destination that is down for a while is waited for."""
+    while True:
+        try:
+            return _learn(watch)
+        except TemporaryError as error:
+            where = watch.context.to.url()
+            log.warning("not begun, waits for the destination", store=where, error=str(error))
+        systemd.notify("READY=1")  # it runs, and begins by itself
+        systemd.notify("WATCHDOG=1")
+        time.sleep(min(_pause(watch), LEARN))
+
+
+def _learn(watch: Watch) -> None:
+    """A new ledger first learns what was published before.  Raises the destination's errors."""
     if not discovery.is_new(watch.ledger, watch.context.to.url()):
         return
     with suppress(NotFoundError):  # the folder will be made

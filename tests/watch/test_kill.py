@@ -215,6 +215,42 @@ def test_a_store_that_fails_in_every_way(weed, watcher, tmp_path):
     print(f"{count} recordings, faults: {dict(faults.happened)}")
 
 
+def test_a_destination_that_is_down_at_the_beginning_is_waited_for(weed, watcher, tmp_path):
+    """A new ledger has to learn from it first what was made before."""
+    bucket, archive = fill(weed, 1), weed.new_bucket()
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    with faulty(weed.endpoint_url) as (proxy, faults):
+        faults.share, faults.down = 0.0, True
+        env = {**weed.environment, "AWS_ENDPOINT_URL": proxy}
+        process = watcher(bucket, f"s3://{archive}/", url, env=env)
+        _wait_until(lambda: "waits for the destination" in (tmp_path / "log").read_text())
+        assert process.poll() is None
+        faults.down = False
+        with Ledger(url) as ledger:
+            _wait_until(lambda: [row["state"] for row in queries.status(ledger)] == ["published"])
+        process.terminate()
+        assert process.wait(LONGEST) == 0
+    judged(S3Storage(archive, "", weed.client), url, 1, tmp_path / "spool")
+
+
+def test_a_watcher_that_waits_for_its_destination_can_be_stopped(weed, watcher, tmp_path):
+    url, archive = f"sqlite:///{tmp_path}/ledger.db", weed.new_bucket()
+    with faulty(weed.endpoint_url) as (proxy, faults):
+        faults.down = True
+        env = {**weed.environment, "AWS_ENDPOINT_URL": proxy}
+        process = watcher(archive, f"s3://{archive}/", url, env=env)
+        _wait_until(lambda: "waits for the destination" in (tmp_path / "log").read_text())
+        process.terminate()
+        assert process.wait(LONGEST) == 0
+
+
+def _wait_until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + LONGEST
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def test_a_full_spool_is_waited_for(weed, watcher, tmp_path):
     """A spool on a file system too small for the segments."""
     spool = tmp_path / "spool"
