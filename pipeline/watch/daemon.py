@@ -1,4 +1,4 @@
-"""The watcher: look, work, wait, and again; or one cycle, for cron."""
+"""The watcher: look, work, wait, and again; or one cycle, for cron.  Long: one class, its state."""
 
 import random
 import time
