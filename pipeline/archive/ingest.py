@@ -19,7 +19,7 @@ from pipeline.archive.order import (
     original_path,
 )
 from pipeline.errors import StorageError, UsageError
-from pipeline.jobs.locks import locked
+from pipeline.jobs.limits.locks import locked
 from pipeline.model import Report, SourceFile, StoredObject
 from pipeline.receipts.read import Output, Published
 from pipeline.stages.publish import format_of

@@ -17,7 +17,7 @@ from pipeline.archive.order import METADATA, Bagging
 from pipeline.archive.present import another, made_from, size_of
 from pipeline.errors import NotFoundError
 from pipeline.jobs import one
-from pipeline.jobs.locks import locked
+from pipeline.jobs.limits.locks import locked
 from pipeline.jobs.many import Task
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Destination, Target

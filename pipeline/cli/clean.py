@@ -307,7 +307,7 @@ def _working(
     plan: "CleanupPlan", chosen: dict[str, Any], source: str | None = None, *, asks: bool = True
 ) -> "Iterator[Work]":
     """What a run needs, under its lock: two runs on one source never overlap (BusyError)."""
-    from pipeline.jobs.locks import locked
+    from pipeline.jobs.limits.locks import locked
 
     with if_any(chosen["ledger"]) as ledger:
         work = _work(plan, chosen, source or plan.source, ledger, asks=asks)

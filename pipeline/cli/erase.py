@@ -104,7 +104,7 @@ def apply_erasure(path: Path, chosen: dict[str, Any]) -> int:
 @contextmanager
 def _alone(plan: "Erasure", places: "Places") -> Iterator[None]:
     """Lock every place, so that no cleanup of it runs meanwhile."""
-    from pipeline.jobs.locks import locked
+    from pipeline.jobs.limits.locks import locked
 
     with ExitStack() as stack:
         for name in sorted(places.stores):

@@ -125,7 +125,7 @@ def watch(sources: tuple[str, ...], **chosen: Any) -> int:
 @contextmanager
 def _alone(sources: tuple[str, ...], chosen: dict[str, Any]) -> Iterator[bool]:
     """Whether no other ``--once`` on this machine does the same; holds a lock meanwhile."""
-    from pipeline.jobs.locks import locked_at_once
+    from pipeline.jobs.limits.locks import locked_at_once
 
     name = "\0".join(["watch", chosen["to"], *sorted(sources)])
     with locked_at_once(spool(chosen), name) as ours:

@@ -10,9 +10,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from pipeline.errors import RefusedError, UsageError
-from pipeline.jobs import disk_space
 from pipeline.jobs.evidence import Evidence
-from pipeline.jobs.locks import locked
+from pipeline.jobs.limits import disk_space
+from pipeline.jobs.limits.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Target
 from pipeline.jobs.output.files import Share, shares, together

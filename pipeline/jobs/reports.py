@@ -9,9 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.errors import ExistsError, NotFoundError, RecpipeError, UsageError
+from pipeline.jobs.limits.parallel import Progress, each
 from pipeline.jobs.many import at_once
 from pipeline.jobs.output.destinations import Opener, file_name
-from pipeline.jobs.parallel import Progress, each
 from pipeline.model import Report
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts import read

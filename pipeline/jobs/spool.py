@@ -5,7 +5,7 @@ import shutil
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from pipeline.jobs.locks import locked
+from pipeline.jobs.limits.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.model import Recording
 from pipeline.storage import Storage

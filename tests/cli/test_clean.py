@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from pipeline.jobs.locks import locked
+from pipeline.jobs.limits.locks import locked
 from tests.cli.conftest import COMPOSITE, snapshot
 
 LOOSE = ("--older-than", "0s", "--max-fraction", "100%")

@@ -19,7 +19,7 @@ from pipeline.agora.webhook import signatures
 from pipeline.cli.batch import convert
 from pipeline.cli.watch import watch
 from pipeline.errors import DeniedError, NotFoundError, StorageError
-from pipeline.jobs.locks import locked
+from pipeline.jobs.limits.locks import locked
 from pipeline.ledger import claims, queries
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.states import State

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import BusyError, StorageError
-from pipeline.jobs.locks import locked
+from pipeline.jobs.limits.locks import locked
 from pipeline.retention import document, trash
 from pipeline.retention.plan import GuardError
 from pipeline.storage.s3.store import S3Storage

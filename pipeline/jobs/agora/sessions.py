@@ -19,7 +19,7 @@ from msgspec import Struct, to_builtins
 from pipeline.agora.calls import Session
 from pipeline.agora.names import playlist_name
 from pipeline.errors import NotFoundError, UsageError
-from pipeline.jobs.locks import locked
+from pipeline.jobs.limits.locks import locked
 from pipeline.storage.names import printable
 from pipeline.storage.oserrors import os_errors
 

@@ -10,15 +10,15 @@ from msgspec.structs import replace
 from pipeline import config
 from pipeline.choices import Format
 from pipeline.errors import RecpipeError, UnplannedError
-from pipeline.jobs.admission import Room
 from pipeline.jobs.executors.assignment import Answer, Assignment, Choices, Identity, Stores
 from pipeline.jobs.executors.rediscovery import rediscovered
 from pipeline.jobs.finished import standing
+from pipeline.jobs.limits.admission import Room
+from pipeline.jobs.limits.parallel import Progress
 from pipeline.jobs.many import READING, Failure, Task, attempt, opener
 from pipeline.jobs.one import check, process
 from pipeline.jobs.options import Options, options
 from pipeline.jobs.output.destinations import Opener, Target, destination
-from pipeline.jobs.parallel import Progress
 from pipeline.model import Recording, Report
 from pipeline.muxing.locate import Ffmpeg, locate
 from pipeline.storage import Storage

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from pipeline.choices import Absent, Format, OnChange, OnLoss
 from pipeline.errors import DiskFullError, RefusedError
-from pipeline.jobs import disk_space
 from pipeline.jobs.evidence import Evidence
+from pipeline.jobs.limits import disk_space
 from pipeline.jobs.options import Options, unwatched
 from pipeline.jobs.output.destinations import Target
 from pipeline.jobs.stopwatch import Clock

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pipeline.choices import Layout, Users
 from pipeline.errors import DiskFullError, RefusedError
-from pipeline.jobs import disk_space
+from pipeline.jobs.limits import disk_space
 from pipeline.jobs.output.make_file import Job, MadeFile
 from pipeline.jobs.sessions import document
 from pipeline.jobs.sessions.report import seconds_between

@@ -14,11 +14,11 @@ from pipeline.errors import (
 )
 from pipeline.jobs import one
 from pipeline.jobs.cause import cause
+from pipeline.jobs.limits.parallel import Progress
 from pipeline.jobs.many import Failure, Outcome, Task, attempt
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Target, file_name
 from pipeline.jobs.output.naming import Naming
-from pipeline.jobs.parallel import Progress
 from pipeline.ledger import claims
 from pipeline.ledger.claims import Claim, PublishedVersion
 from pipeline.ledger.discovery import KnownRecording

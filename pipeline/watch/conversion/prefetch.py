@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from pipeline.errors import DiskFullError, RecpipeError
-from pipeline.jobs.locks import locked_at_once
+from pipeline.jobs.limits.locks import locked_at_once
 from pipeline.jobs.options import Options, unwatched
 from pipeline.jobs.spool import spool_of
 from pipeline.model import Recording, StoredObject

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.jobs import one
-from pipeline.jobs.locks import locked
+from pipeline.jobs.limits.locks import locked
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Target
 from pipeline.jobs.spool import spool_of

@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from pipeline.jobs.memory import free_bytes
+from pipeline.jobs.limits.memory import free_bytes
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from pipeline.jobs.admission import Room
-from pipeline.jobs.disk_space import SPARE
-from pipeline.jobs.memory import EACH
+from pipeline.jobs.limits.admission import Room
+from pipeline.jobs.limits.disk_space import SPARE
+from pipeline.jobs.limits.memory import EACH
 
 
 class Waited(Exception):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.jobs import memory
-from pipeline.jobs.disk_space import SPARE, free_bytes
+from pipeline.jobs.limits import memory
+from pipeline.jobs.limits.disk_space import SPARE, free_bytes
 from pipeline.muxing import run
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import RecpipeError
-from pipeline.jobs.locks import locked
+from pipeline.jobs.limits.locks import locked
 
 HOLDER = """
 import sys
 from pathlib import Path
-from pipeline.jobs.locks import locked
+from pipeline.jobs.limits.locks import locked
 print("ready", flush=True)
 with locked(Path(sys.argv[1]), sys.argv[2]):
     print("in", flush=True)
@@ -34,7 +34,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
         )
         self.words = []
         self._new = threading.Condition()
