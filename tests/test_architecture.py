@@ -58,7 +58,7 @@ PURE = (
     "media/",
     *("archive/bagit/bag.py", "archive/premis.py"),
     *("agora/answers.py", "agora/calls.py", "agora/causes.py", "agora/names.py"),
-    *("agora/statuses.py", "jobs/blamed.py", "ledger/times.py"),
+    *("agora/statuses.py", "jobs/explain/blamed.py", "ledger/times.py"),
     *("web/activity.py", "web/charts.py", "web/words.py"),
     *("agora/stores.py", "agora/vendors.py", "agora/webhook.py"),
     *("agora/schema/", "agora/tokens.py"),

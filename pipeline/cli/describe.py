@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import click
 from msgspec.structs import replace
 
-from pipeline.jobs.cause import cause, head, lost, said
+from pipeline.jobs.explain.cause import cause, head, lost, said
 from pipeline.jobs.many import Failure, Outcome, Planned
 from pipeline.model import Report, Severity, Verdict
 from pipeline.report.words import in_bytes, plural

@@ -106,7 +106,7 @@ def explain(id: str, **chosen: Any) -> int:
 
     ID is the recording's name, its sid, or the beginning of either.
     """
-    from pipeline.jobs import explained
+    from pipeline.jobs.explain import recording as explained
     from pipeline.ledger import queries
 
     with opened(chosen["ledger"]) as ledger:

@@ -8,8 +8,9 @@ from msgspec import structs
 from pipeline.agora import causes
 from pipeline.agora.causes import Cause
 from pipeline.errors import NotFoundError
-from pipeline.jobs import blamed, explained
-from pipeline.jobs.cause import said
+from pipeline.jobs.explain import blamed
+from pipeline.jobs.explain import recording as explained
+from pipeline.jobs.explain.cause import said
 from pipeline.jobs.output.destinations import Opener
 from pipeline.ledger import browsing, measures, queries
 from pipeline.ledger.advice import advice

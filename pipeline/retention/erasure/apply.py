@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from pipeline.agora import names
 from pipeline.errors import NotFoundError, RecpipeError
 from pipeline.jobs.agora.sessions import Sessions
-from pipeline.jobs.cause import cause
+from pipeline.jobs.explain.cause import cause
 from pipeline.jobs.limits.locks import locked_at_once
 from pipeline.ledger import erasing
 from pipeline.ledger.erasing import ErasableRecording

@@ -13,7 +13,7 @@ from pipeline.errors import (
     StorageError,
 )
 from pipeline.jobs import one
-from pipeline.jobs.cause import cause
+from pipeline.jobs.explain.cause import cause
 from pipeline.jobs.limits.parallel import Progress
 from pipeline.jobs.many import Failure, Outcome, Task, attempt
 from pipeline.jobs.options import Options

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.agora import names
 from pipeline.agora.causes import Cause
-from pipeline.jobs.blamed import of_entry, of_hole
+from pipeline.jobs.explain.blamed import of_entry, of_hole
 from pipeline.model import Hole
 from tests.web.sender import SID, T0
 

@@ -8,8 +8,8 @@ from msgspec import Struct, to_builtins
 from pipeline.agora import causes
 from pipeline.agora.causes import Cause
 from pipeline.errors import RecpipeError
-from pipeline.jobs import blamed
-from pipeline.jobs.cause import head, lost, said
+from pipeline.jobs.explain import blamed
+from pipeline.jobs.explain.cause import head, lost, said
 from pipeline.jobs.output.destinations import Opener
 from pipeline.ledger.advice import advice
 from pipeline.ledger.queries import Explained

@@ -1,0 +1,1 @@
+"""One recording explained to a person: what became of it, and why."""
