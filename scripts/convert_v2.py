@@ -19,7 +19,7 @@ try:
     from msgspec import to_builtins
 
     from pipeline.errors import RecpipeError, UsageError
-    from pipeline.jobs import convert_v2 as v2
+    from pipeline.jobs.agora_scripts import convert_v2 as v2
     from pipeline.model import Recording
     from pipeline.muxing.locate import locate
     from pipeline.storage.names import printable

@@ -19,7 +19,7 @@ try:
 
     from pipeline.choices import Format
     from pipeline.errors import RecpipeError, UsageError
-    from pipeline.jobs import format_convert as files
+    from pipeline.jobs.agora_scripts import format_convert as files
     from pipeline.muxing.locate import locate
     from pipeline.storage.names import printable
 except ImportError as error:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from pipeline.choices import Absent, Format, OnLoss
 from pipeline.errors import ExistsError, NotFoundError, RecpipeError, UsageError
-from pipeline.jobs.format_convert import copied_wrong
+from pipeline.jobs.agora_scripts.format_convert import copied_wrong
 from pipeline.jobs.one import process
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Target

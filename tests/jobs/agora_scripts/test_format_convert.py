@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.choices import Format
 from pipeline.errors import NotFoundError, UsageError
-from pipeline.jobs.format_convert import (
+from pipeline.jobs.agora_scripts.format_convert import (
     FORMATS,
     SOUND,
     Outcome,
@@ -24,8 +24,8 @@ from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.tracks import parse, read_tracks
 from pipeline.storage.local import LocalStorage
 
-SLICES = sorted(Path(__file__).parents[2].glob("sample_media/composite/*.ts"))
-SILENT = sorted(Path(__file__).parents[2].glob("sample_media/video_only/*.ts"))
+SLICES = sorted(Path(__file__).parents[3].glob("sample_media/composite/*.ts"))
+SILENT = sorted(Path(__file__).parents[3].glob("sample_media/video_only/*.ts"))
 PACKET = 188
 
 # the beginning of an ffmpeg that knows where to write

@@ -1,0 +1,1 @@
+"""What two scripts of Agora do, done with a proof: files, or a folder, from format to format."""
