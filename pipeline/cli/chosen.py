@@ -13,9 +13,10 @@ from pipeline.cli.options import Invocation
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
+    from pipeline.jobs.limits.budget import Budget
     from pipeline.jobs.options import Options
     from pipeline.jobs.output.destinations import Opener
-    from pipeline.jobs.selection import Budget, Selection
+    from pipeline.jobs.selection import Selection
 
 UID = re.compile(r"[1-9][0-9]{0,9}")
 
@@ -60,7 +61,7 @@ def selection(chosen: Mapping[str, Any]) -> "Selection":
 
 def budget(chosen: Mapping[str, Any]) -> "Budget":
     """How much one run may do; a command that lacks the options has no limit."""
-    from pipeline.jobs.selection import Budget
+    from pipeline.jobs.limits.budget import Budget
 
     return Budget(chosen.get("limit"), chosen.get("max_duration"), chosen.get("max_bytes"))
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from pipeline.errors import RecpipeError, UsageError
 from pipeline.jobs.finished import Finished, standing
 from pipeline.jobs.limits.admission import Room
+from pipeline.jobs.limits.budget import NO_LIMIT, Allowance, Budget
 from pipeline.jobs.limits.parallel import Progress, each
 from pipeline.jobs.named_stores import locations
 from pipeline.jobs.one import check as check_one
@@ -25,7 +26,7 @@ from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import Destination, Opener, Target
 from pipeline.jobs.output.naming import Listings, Naming
 from pipeline.jobs.planning import inspected
-from pipeline.jobs.selection import EVERYTHING, NO_LIMIT, Allowance, Budget, Selection
+from pipeline.jobs.selection import EVERYTHING, Selection
 from pipeline.jobs.sessions.streams import chosen
 from pipeline.model import Finding, Recording, Report, Severity, Verdict
 from pipeline.muxing import locate

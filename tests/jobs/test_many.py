@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from pipeline.choices import Format
 from pipeline.errors import NotFoundError, RecpipeError, StorageError, UsageError
 from pipeline.jobs import many
+from pipeline.jobs.limits.budget import Budget
 from pipeline.jobs.many import Failure, Task, aim, code_of, convert_all, exit_code, find
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import destination
-from pipeline.jobs.selection import Budget, Selection
+from pipeline.jobs.selection import Selection
 from pipeline.model import Recording, Report, Verdict
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage

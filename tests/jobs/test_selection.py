@@ -1,10 +1,8 @@
 """Which recordings are meant."""
 
-import threading
-
 import pytest
 
-from pipeline.jobs.selection import Allowance, Budget, Selection
+from pipeline.jobs.selection import Selection
 from pipeline.model import Part, Recording, StoredObject
 
 NOW = 1_000_000.0
@@ -51,30 +49,3 @@ def test_a_single_file_has_its_own_age_and_name():
     single = Recording("call", "/a/call.ts", (Part(None, "a/", {"call.ts": found}),))
     assert Selection(include=("call.ts",), max_age=100.0).takes(single, NOW)
     assert not Selection(min_age=101.0).takes(single, NOW)
-
-
-def test_a_place_that_led_to_nothing_is_free_again():
-    allowance = Allowance(Budget(1))
-    assert allowance.take()
-    second: list[bool] = []
-    waiting = threading.Thread(target=lambda: second.append(allowance.take()))
-    waiting.start()
-    assert second == []  # who comes next waits for what becomes of the first
-    allowance.give(used=False)
-    waiting.join(30)
-    assert second == [True]
-    allowance.give(used=True)
-    assert not allowance.take()
-
-
-def test_nothing_is_begun_when_time_or_bytes_are_used_up():
-    now = [100.0]
-    allowance = Allowance(Budget(seconds=10), lambda: now[0])
-    assert allowance.take()
-    now[0] = 110.0
-    assert not allowance.take()
-    allowance = Allowance(Budget(size=50))
-    allowance.read(49)
-    assert allowance.take()
-    allowance.read(1)
-    assert not allowance.take()

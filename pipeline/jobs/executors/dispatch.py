@@ -13,10 +13,10 @@ from pipeline.errors import ExecutorLostError, UnplannedError, UsageError
 from pipeline.jobs.executors.assignment import Answer, Assignment, Identity
 from pipeline.jobs.executors.worker import carry_out
 from pipeline.jobs.finished import Finished
+from pipeline.jobs.limits.budget import NO_LIMIT, Allowance, Budget
 from pipeline.jobs.limits.parallel import AHEAD, in_flight
 from pipeline.jobs.many import Failure, Outcome, Task
 from pipeline.jobs.options import Options
-from pipeline.jobs.selection import NO_LIMIT, Allowance, Budget
 from pipeline.model import Report
 
 

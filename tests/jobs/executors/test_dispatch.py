@@ -13,10 +13,10 @@ from pipeline.jobs.executors import worker
 from pipeline.jobs.executors.assignment import Answer, Choices, Stores, assignment
 from pipeline.jobs.executors.dispatch import Engine, Run, dispatched
 from pipeline.jobs.executors.worker import carry_out, identity
+from pipeline.jobs.limits.budget import Budget
 from pipeline.jobs.many import Failure, aim, find, opener
 from pipeline.jobs.options import Options
 from pipeline.jobs.output.destinations import destination
-from pipeline.jobs.selection import Budget
 from pipeline.model import Report, Verdict
 from tests.copies import write_copies
 
