@@ -5,8 +5,8 @@ import numpy as np
 from pipeline.media.es.codecs import H264
 from pipeline.media.stitch.stitcher import Stitcher
 from pipeline.media.track import Edges, Lane
-from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import scan
+from pipeline.media.ts.writing.replace_streams import samples
 from tests import ts
 
 LANE = Lane(ts.VIDEO, H264, ts.SPS, 6000.0, (ts.SPS, ts.PPS))

@@ -8,8 +8,8 @@ import pytest
 from pipeline.media.clock import BASE
 from pipeline.media.containers.to_ts import from_fragments, from_webm
 from pipeline.media.es.adts import frames
-from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import scan
+from pipeline.media.ts.writing.replace_streams import samples
 from pipeline.model import Severity
 from tests import ts
 from tests.media.boxes_builder import ASC, audio_entry, box, esds

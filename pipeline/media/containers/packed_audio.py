@@ -8,8 +8,8 @@ from pipeline.media.clock import MODULO
 from pipeline.media.containers.to_ts import SHARED, Contained
 from pipeline.media.es import adts
 from pipeline.media.es.codecs import AAC
-from pipeline.media.ts import mux as transport
-from pipeline.media.ts.mux import FIRST_PID, MuxStream, Sample
+from pipeline.media.ts.writing import mux as transport
+from pipeline.media.ts.writing.mux import FIRST_PID, MuxStream, Sample
 from pipeline.model import Finding, Severity
 
 OWNER = b"com.apple.streaming.transportStreamTimestamp\0"

@@ -25,8 +25,8 @@ from pipeline.media.es.codecs import (
 from pipeline.media.es.nal import length_prefixed
 from pipeline.media.isobmff import fragments
 from pipeline.media.malformed import Malformed
-from pipeline.media.ts import mux as transport
-from pipeline.media.ts.mux import FIRST_PID, MuxStream, Sample
+from pipeline.media.ts.writing import mux as transport
+from pipeline.media.ts.writing.mux import FIRST_PID, MuxStream, Sample
 from pipeline.model import Finding, Severity
 
 MILLISECOND = HZ // 1000  # ticks

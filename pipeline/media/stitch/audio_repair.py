@@ -16,7 +16,7 @@ from pipeline.media.es.access_units import Units
 from pipeline.media.stitch.interpose import interposed, unstamped
 from pipeline.media.stitch.work import CarryOver, TrackInSegment, torn_units
 from pipeline.media.track import Lane
-from pipeline.media.ts.packetize import audio_pes, packetize
+from pipeline.media.ts.writing.packetize import audio_pes, packetize
 from pipeline.model import Finding, Severity
 
 CLOSE = 3  # ticks: frames nearer to each other have one time on a clock of 44.1 kHz

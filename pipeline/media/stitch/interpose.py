@@ -15,9 +15,9 @@ from pipeline.media.stitch.payload import Flow
 from pipeline.media.stitch.silence import LONG, Pause
 from pipeline.media.stitch.work import CarryOver, TrackInSegment
 from pipeline.media.track import Lane
-from pipeline.media.ts.packetize import audio_pes, packetize
 from pipeline.media.ts.packets import PACKET
 from pipeline.media.ts.time_fields import stamp_fields
+from pipeline.media.ts.writing.packetize import audio_pes, packetize
 
 HEADER = 14  # bytes of a PES header with a PTS (2.4.3.6)
 TOGETHER = 8  # silent frames in one PES, where there are many

@@ -15,9 +15,9 @@ from pipeline.media.es.adts import LONGEST, chain
 from pipeline.media.es.nal import nal_units, nals
 from pipeline.media.track import Lane
 from pipeline.media.ts.elementary import elementary
-from pipeline.media.ts.packetize import audio_pes, packetize, video_pes
 from pipeline.media.ts.packets import PACKET, columns, framing
 from pipeline.media.ts.pes import track
+from pipeline.media.ts.writing.packetize import audio_pes, packetize, video_pes
 
 INTRODUCED = 1000  # ticks of any clock: what is shown before is dropped
 TIMES = 3  # a parser hands out a picture when the next one begins

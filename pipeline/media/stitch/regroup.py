@@ -17,9 +17,9 @@ from pipeline.media.es.nal import Nals, NalSyntax, nals
 from pipeline.media.stitch.payload import Flow, extent
 from pipeline.media.stitch.work import TrackInSegment
 from pipeline.media.track import Lane
-from pipeline.media.ts.mux import Sample, pes
-from pipeline.media.ts.packetize import clock, packetize, video_pes
 from pipeline.media.ts.time_fields import pcr_bases, stamps
+from pipeline.media.ts.writing.mux import Sample, pes
+from pipeline.media.ts.writing.packetize import clock, packetize, video_pes
 
 CODE = b"\0\0\0\1"
 B_SLICES = (1, 6)  # slice_type (H.264 Table 7-6)

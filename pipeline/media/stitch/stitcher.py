@@ -32,10 +32,10 @@ from pipeline.media.stitch.sound import sound, told_apart
 from pipeline.media.stitch.work import CarryOver, TrackInSegment
 from pipeline.media.track import Edges, Lane
 from pipeline.media.ts import psi
-from pipeline.media.ts.packetize import audio_pes, blank, packetize, video_pes
 from pipeline.media.ts.packets import Framing, Packets
 from pipeline.media.ts.pes import StreamPackets
 from pipeline.media.ts.transport_stream import SideBySide, TransportStream
+from pipeline.media.ts.writing.packetize import audio_pes, blank, packetize, video_pes
 from pipeline.model import Finding
 
 

@@ -15,7 +15,7 @@ from pipeline.media.slots.turns import within
 from pipeline.media.ts.continuity import continues
 from pipeline.media.ts.packets import PACKET, framing
 from pipeline.media.ts.scan import Scan, Stream, scan
-from pipeline.media.ts.split import CutPoint, cut, places
+from pipeline.media.ts.writing.split import CutPoint, cut, places
 from pipeline.stages.segments import LocalSegment, read, slots_of, written
 
 WHOLE = 1 << 62  # a row behind the last packet of any segment

@@ -19,8 +19,8 @@ from pipeline.media.es.codecs import Carriage
 from pipeline.media.slots.format_changes import Change, Survey, TargetFormat
 from pipeline.media.slots.segments import Slot
 from pipeline.media.slots.thinned import limits
-from pipeline.media.ts.mux import Sample
-from pipeline.media.ts.replace_streams import samples, spliced
+from pipeline.media.ts.writing.mux import Sample
+from pipeline.media.ts.writing.replace_streams import samples, spliced
 from pipeline.muxing import commands
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.run import Muxer

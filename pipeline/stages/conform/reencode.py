@@ -20,9 +20,9 @@ from pipeline.media.es.sps import NUMBERS
 from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.format_changes import Change, Survey, TargetFormat
 from pipeline.media.slots.thinned import kept
-from pipeline.media.ts.mux import Sample
-from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import Stream
+from pipeline.media.ts.writing.mux import Sample
+from pipeline.media.ts.writing.replace_streams import samples
 from pipeline.model import Finding, Reencoded, Severity
 from pipeline.stages.conform.encoding import (
     RATE,

@@ -21,9 +21,9 @@ from pipeline.media.slots.format_changes import (
 )
 from pipeline.media.slots.segments import Slot
 from pipeline.media.slots.turns import upright, vary
-from pipeline.media.ts.mux import MuxStream
-from pipeline.media.ts.replace_streams import spliced
 from pipeline.media.ts.scan import Scan
+from pipeline.media.ts.writing.mux import MuxStream
+from pipeline.media.ts.writing.replace_streams import spliced
 from pipeline.model import Finding, Severity, Turn
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages.conform.conform import Conformed, Progress

@@ -13,7 +13,7 @@ from pipeline.media.es.codecs import Carriage
 from pipeline.media.slots.segments import Slot
 from pipeline.media.slots.turns import is_headless, moments, pictures, upright
 from pipeline.media.ts.scan import Stream
-from pipeline.media.ts.split import CutPoint, cut, entries
+from pipeline.media.ts.writing.split import CutPoint, cut, entries
 from pipeline.model import Turn
 from pipeline.stages.conform.cut import parts
 from pipeline.stages.segments import LocalSegment, read, written

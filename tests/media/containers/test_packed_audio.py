@@ -5,8 +5,8 @@ import pytest
 
 from pipeline.media.containers.packed_audio import OWNER, from_packed
 from pipeline.media.es.adts import frames
-from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import Stream, scan
+from pipeline.media.ts.writing.replace_streams import samples
 from pipeline.model import Severity
 from tests import ts
 

@@ -6,8 +6,8 @@ from pipeline.media.clock import BASE
 from pipeline.media.containers.to_ts import from_fragments, from_webm
 from pipeline.media.es.codecs import AV1, OPUS, codec_of
 from pipeline.media.isobmff import fragments as reader
-from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import scan
+from pipeline.media.ts.writing.replace_streams import samples
 from pipeline.model import Severity
 from tests.media.boxes_builder import audio_entry, box, edits, full, trak
 from tests.media.containers import test_matroska as w

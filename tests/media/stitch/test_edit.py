@@ -11,10 +11,10 @@ from pipeline.media.stitch.edit import renumber, retime, spliced
 from pipeline.media.stitch.work import CarryOver, TrackInSegment
 from pipeline.media.track import Lane
 from pipeline.media.ts.elementary import elementary
-from pipeline.media.ts.packetize import audio_pes, blank, clock, packetize, video_pes
 from pipeline.media.ts.packets import columns
 from pipeline.media.ts.pes import pes_stamps, track
 from pipeline.media.ts.time_fields import pcr_bases
+from pipeline.media.ts.writing.packetize import audio_pes, blank, clock, packetize, video_pes
 from tests import ts
 
 CLOCK = 1 << 33

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.media.ts.pes_header import WIDTH, begun, put_right
-from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import scan
+from pipeline.media.ts.writing.replace_streams import samples
 from pipeline.model import Severity
 from tests import ts
 

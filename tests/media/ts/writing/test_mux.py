@@ -8,8 +8,8 @@ from pipeline.media.slots.segments import complete
 from pipeline.media.stitch.stitcher import Stitcher
 from pipeline.media.track import Edges, Lane
 from pipeline.media.ts.continuity import continues
-from pipeline.media.ts.mux import MuxStream, Sample, write
 from pipeline.media.ts.scan import scan
+from pipeline.media.ts.writing.mux import MuxStream, Sample, write
 from tests import ts
 
 SIZES = [*range(1, 400, 13), 184, 183, 170, 171, 165, 166, 184 * 3, 184 * 15 + 150, 184 * 15 - 14]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.media.es.codecs import AAC, H264
-from pipeline.media.ts.mux import MuxStream, Sample
-from pipeline.media.ts.replace_streams import samples, spliced
 from pipeline.media.ts.scan import scan
+from pipeline.media.ts.writing.mux import MuxStream, Sample
+from pipeline.media.ts.writing.replace_streams import samples, spliced
 from tests import ts
 
 VIDEO, AUDIO = ts.VIDEO, ts.AUDIO

@@ -6,12 +6,12 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.media.clock import MODULO, Bytes, signed
-from pipeline.media.ts import mux as transport
 from pipeline.media.ts import psi
 from pipeline.media.ts.elementary import elementary
-from pipeline.media.ts.mux import Sample
 from pipeline.media.ts.packets import Packets, columns, framing
 from pipeline.media.ts.pes import pes_stamps, track, untrusted
+from pipeline.media.ts.writing import mux as transport
+from pipeline.media.ts.writing.mux import Sample
 
 Blocks = list[tuple[int, int, Bytes]]
 

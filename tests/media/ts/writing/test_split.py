@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.media.ts.replace_streams import samples
 from pipeline.media.ts.scan import scan
-from pipeline.media.ts.split import CutPoint, cut, places
+from pipeline.media.ts.writing.replace_streams import samples
+from pipeline.media.ts.writing.split import CutPoint, cut, places
 from tests import ts
 
 VIDEO, AUDIO = ts.VIDEO, ts.AUDIO

@@ -10,7 +10,6 @@ from pipeline.media.clock import MODULO, Bytes, Index, Mask, Ticks, signed
 from pipeline.media.es import adts
 from pipeline.media.ts import psi
 from pipeline.media.ts.elementary import elementary
-from pipeline.media.ts.packetize import audio_pes, packetize
 from pipeline.media.ts.packets import (
     FIRST_PID,
     NULL_PID,
@@ -21,6 +20,7 @@ from pipeline.media.ts.packets import (
     random_access,
 )
 from pipeline.media.ts.pes import pes_stamps, track
+from pipeline.media.ts.writing.packetize import audio_pes, packetize
 
 SOUND = 0xC0  # stream_id of audio, without its number (ISO/IEC 13818-1 Table 2-22)
 
