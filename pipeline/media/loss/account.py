@@ -16,7 +16,7 @@ from pipeline.media.finding_ids import CLAIMS
 from pipeline.media.loss import balance
 from pipeline.media.loss.holes import Stretch
 from pipeline.media.slots.segments import Placed, Slot, has_media
-from pipeline.media.timeline.expected_span import Promise
+from pipeline.media.timeline.expected.span import Promise
 from pipeline.media.track import Lane
 from pipeline.model import Account, AccountEntry, Finding, Hole, Severity, Total, Verdict
 

@@ -16,7 +16,7 @@ from pipeline.media.clock import BASE, HZ, median
 from pipeline.media.loss.holes import Stretch, beyond, span
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.timeline.edges.counters import counters_go_on
-from pipeline.media.timeline.expected_span import Promise
+from pipeline.media.timeline.expected.span import Promise
 from pipeline.media.track import Lane
 from pipeline.media.ts.continuity import continues
 from pipeline.model import AccountEntry, Finding, Hole, Severity

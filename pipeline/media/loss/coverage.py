@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.loss.holes import Stretch, beyond, span
-from pipeline.media.timeline.expected_span import Promise
+from pipeline.media.timeline.expected.span import Promise
 from pipeline.media.track import Lane
 from pipeline.model import Coverage, TrackCoverage
 

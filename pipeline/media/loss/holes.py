@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from pipeline.media.clock import BASE, HZ, Index, Mask, Ticks
 from pipeline.media.es.access_units import Units
-from pipeline.media.timeline.expected_span import Promise
+from pipeline.media.timeline.expected.span import Promise
 from pipeline.media.track import Lane
 from pipeline.media.ts.packets import PACKET
 from pipeline.media.ts.repeats import ROUND

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from pipeline.media.clock import HZ
-from pipeline.media.timeline.extinf import extinf_errors, tolerance
+from pipeline.media.timeline.expected.extinf import extinf_errors, tolerance
 from pipeline.media.timeline.plan import Plan
 from pipeline.model import Finding, Severity
 

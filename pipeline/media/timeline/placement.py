@@ -20,8 +20,8 @@ from pipeline.media.slots.segments import (
     shortfall,
     slots_between,
 )
-from pipeline.media.timeline.numbering import left_out
-from pipeline.media.timeline.slice_names import DOUBT, NEAREST, begins_whole, wall
+from pipeline.media.timeline.expected.numbering import left_out
+from pipeline.media.timeline.expected.slice_names import DOUBT, NEAREST, begins_whole, wall
 from pipeline.media.timeline.witnesses import Witnesses, said
 from pipeline.media.track import Lane
 from pipeline.media.ts.continuity import continues, moved

@@ -19,14 +19,14 @@ from pipeline.media.timeline import decoding
 from pipeline.media.timeline.closing import Hole, closed
 from pipeline.media.timeline.edges.counters import counters_go_on
 from pipeline.media.timeline.edges.examine import examine
-from pipeline.media.timeline.expected_span import Closed, Promise, promises
+from pipeline.media.timeline.expected.slice_names import NEAREST
+from pipeline.media.timeline.expected.span import Closed, Promise, promises
 from pipeline.media.timeline.failover import coverage
 from pipeline.media.timeline.failover.covered import Covered, Join, Joined
 from pipeline.media.timeline.failover.join import by_part, join
 from pipeline.media.timeline.order import fitting, in_order, without_copies
 from pipeline.media.timeline.pid_mapping import aligned
 from pipeline.media.timeline.placement import Placer, spread
-from pipeline.media.timeline.slice_names import NEAREST
 from pipeline.media.timeline.tracks import choose, with_rotation
 from pipeline.media.track import Lane
 from pipeline.media.ts.scan import Scan

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.slots.segments import Placed, Slot
-from pipeline.media.timeline.expected_span import Promise
+from pipeline.media.timeline.expected.span import Promise
 from pipeline.media.timeline.plan import Plan
 from pipeline.media.timeline.split_plan import LONGEST
 from pipeline.media.timeline.wall_clock import wall_clock

@@ -14,7 +14,7 @@ from pipeline.media.clock import BASE, HZ, MODULO
 from pipeline.media.es.formats import StreamFormat
 from pipeline.media.finding_ids import CHANGES
 from pipeline.media.slots.segments import Placed
-from pipeline.media.timeline.expected_span import Promise
+from pipeline.media.timeline.expected.span import Promise
 from pipeline.media.timeline.failover.overlap import kept_end
 from pipeline.media.timeline.key_cuts import by_length
 from pipeline.media.timeline.plan import Plan, rebase

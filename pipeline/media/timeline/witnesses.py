@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from pipeline.media.clock import HZ
 from pipeline.media.slots.segments import GAP, Placed
-from pipeline.media.timeline.slice_names import DOUBT
+from pipeline.media.timeline.expected.slice_names import DOUBT
 from pipeline.model import Finding, Severity
 
 TOLERANCE = 1.0  # seconds by which the slice names may differ from the media

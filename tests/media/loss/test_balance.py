@@ -11,7 +11,7 @@ from pipeline.media.loss.account import AGAIN, aside, entries
 from pipeline.media.loss.holes import Stretch, holes
 from pipeline.media.slots.segments import Placed, Slot
 from pipeline.media.stitch.stitcher import Stitcher
-from pipeline.media.timeline.expected_span import Promise
+from pipeline.media.timeline.expected.span import Promise
 from pipeline.media.timeline.plan import Plan, plan
 from pipeline.media.track import Lane
 from pipeline.media.ts.scan import scan

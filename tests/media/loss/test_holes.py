@@ -8,7 +8,7 @@ from pipeline.media.clock import BASE
 from pipeline.media.es.access_units import Units
 from pipeline.media.es.codecs import AAC, H264, OPUS
 from pipeline.media.loss.holes import Stretch, holes, irregularities, line, lost_ticks, span
-from pipeline.media.timeline.expected_span import Closed, Promise
+from pipeline.media.timeline.expected.span import Closed, Promise
 from pipeline.media.track import Lane
 from pipeline.model import Hole, Severity
 

@@ -18,7 +18,7 @@ from pipeline.media.slots.segments import (
     slots_between,
 )
 from pipeline.media.timeline.edges.part import Edge, PartEdges
-from pipeline.media.timeline.slice_names import begins_whole
+from pipeline.media.timeline.expected.slice_names import begins_whole
 from pipeline.media.track import Lane
 from pipeline.media.ts.continuity import continues, moved
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.media.clock import HZ
 from pipeline.media.slots.segments import Placed, Slot, has_media, opening
+from pipeline.media.timeline.expected.slice_names import DOUBT, NEAREST, wall
 from pipeline.media.timeline.failover.overlap import kept_end
-from pipeline.media.timeline.slice_names import DOUBT, NEAREST, wall
 from pipeline.media.track import Lane
 
 

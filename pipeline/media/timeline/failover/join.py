@@ -10,11 +10,11 @@ import numpy as np
 
 from pipeline.media.clock import HZ, MODULO
 from pipeline.media.slots.segments import Placed, Slot, has_media, opening
-from pipeline.media.timeline import slice_names as walls
+from pipeline.media.timeline.expected import slice_names as walls
+from pipeline.media.timeline.expected.slice_names import Shift
 from pipeline.media.timeline.failover.covered import Joined
 from pipeline.media.timeline.failover.overlap import Start, kept_end, starts_of, without_overlap
 from pipeline.media.timeline.failover.seam import Seam, half, sew
-from pipeline.media.timeline.slice_names import Shift
 from pipeline.media.track import Lane
 from pipeline.model import Finding, Severity
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from pipeline.media.clock import HZ
 from pipeline.media.slots.segments import Placed, opening
-from pipeline.media.timeline import slice_names as walls
+from pipeline.media.timeline.expected import slice_names as walls
 from pipeline.media.track import Lane
 
 

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from pipeline.media.clock import HZ
 from pipeline.media.slots.segments import Placed
-from pipeline.media.timeline import slice_names as walls
+from pipeline.media.timeline.expected import slice_names as walls
+from pipeline.media.timeline.expected.slice_names import Shift
 from pipeline.media.timeline.failover.covered import Joined
 from pipeline.media.timeline.failover.overlap import Start, kept_end
-from pipeline.media.timeline.slice_names import Shift
 from pipeline.media.track import NOTHING, Lane
 from pipeline.model import Finding, Severity
 

@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from pipeline.media.timeline.extinf import exact, extinf_errors, tolerance
+from pipeline.media.timeline.expected.extinf import exact, extinf_errors, tolerance
 from pipeline.media.timeline.plan import plan
-from tests.media.timeline.test_expected_span import SECONDS, run, slots_of
+from tests.media.timeline.expected.test_span import SECONDS, run, slots_of
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import pytest
 
 from pipeline.media.slots.segments import Slot
-from pipeline.media.timeline.numbering import left_out
+from pipeline.media.timeline.expected.numbering import left_out
 from pipeline.media.timeline.plan import plan
 from tests import ts
-from tests.media.timeline.test_expected_span import SECONDS, S, slots_of
+from tests.media.timeline.expected.test_span import SECONDS, S, slots_of
 
 
 @pytest.mark.parametrize(

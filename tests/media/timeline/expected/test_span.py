@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from pipeline.media.clock import BASE
 from pipeline.media.slots.segments import Slot
-from pipeline.media.timeline.expected_span import Promise, promises
+from pipeline.media.timeline.expected.span import Promise, promises
 from pipeline.media.timeline.plan import Plan, plan
 from pipeline.media.ts.scan import scan
 from pipeline.model import Finding, Severity, TrackEvent

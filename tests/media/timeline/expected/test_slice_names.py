@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from pipeline.media.timeline import slice_names as walls
+from pipeline.media.timeline.expected import slice_names as walls
 from tests import ts
 from tests.media.slots_builder import SECONDS, UTC, S, placed, slot
 

@@ -13,8 +13,8 @@ from pipeline.media.slots.segments import (
     opening,
     slots_between,
 )
-from pipeline.media.timeline.extinf import adjacent
-from pipeline.media.timeline.slice_names import DOUBT, begins_whole
+from pipeline.media.timeline.expected.extinf import adjacent
+from pipeline.media.timeline.expected.slice_names import DOUBT, begins_whole
 from pipeline.media.track import Lane
 
 

@@ -18,9 +18,9 @@ from pipeline.media.slots.segments import (
     slots_between,
 )
 from pipeline.media.timeline.edges.stream_gaps import FEW
-from pipeline.media.timeline.extinf import allowance, exact, extinf_errors, tolerance
-from pipeline.media.timeline.slice_names import TOLERANCE, wall
-from pipeline.media.timeline.whole_span import (
+from pipeline.media.timeline.expected.extinf import allowance, exact, extinf_errors, tolerance
+from pipeline.media.timeline.expected.slice_names import TOLERANCE, wall
+from pipeline.media.timeline.expected.whole_span import (
     breaks_off,
     headless,
     hurt_before,
