@@ -62,9 +62,9 @@ PURE = (
     *("web/activity.py", "web/charts.py", "web/words.py"),
     *("agora/stores.py", "agora/vendors.py", "agora/webhook.py"),
     *("agora/schema/", "agora/tokens.py"),
-    *("report/advice.py", "report/axis.py", "report/bar.py", "report/charts.py"),
-    *("report/facts.py", "report/lanes.py", "report/sizes.py", "report/stretches.py"),
-    *("report/svg.py", "report/told.py", "report/verdict.py", "report/words.py"),
+    *("report/advice.py", "report/axis.py", "report/drawing/", "report/facts.py"),
+    *("report/lanes.py", "report/sizes.py", "report/told.py", "report/verdict.py"),
+    "report/words.py",
 )
 PURE_LIBRARIES = {"numpy", "isal", "m3u8", "msgspec", "pydantic", "cryptography"}
 IMPURE = {

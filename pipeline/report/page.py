@@ -8,7 +8,8 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from pipeline.model import Verdict
-from pipeline.report import bar, parts
+from pipeline.report import parts
+from pipeline.report.drawing import bar
 from pipeline.report.facts import Facts
 from pipeline.version import VERSION
 

@@ -12,12 +12,12 @@ import jinja2
 from markupsafe import Markup
 
 from pipeline.model import Verdict
-from pipeline.report import bar as bars
-from pipeline.report import charts as drawn
 from pipeline.report import words
+from pipeline.report.drawing import bar as bars
+from pipeline.report.drawing import charts as drawn
+from pipeline.report.drawing.stretches import stretches
 from pipeline.report.facts import Facts, Measured
 from pipeline.report.lanes import Cause, form
-from pipeline.report.stretches import stretches
 from pipeline.storage.names import printable
 
 ROWS = 2000  # of a table, at most: a page of 10 h stays below 2 MB

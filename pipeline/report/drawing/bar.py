@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from pipeline.report.axis import Axis, ticks
+from pipeline.report.drawing.svg import element, percent, text, title
 from pipeline.report.lanes import Cause, Lane, Span
-from pipeline.report.svg import element, percent, text, title
 from pipeline.report.words import lasting
 
 BAR = 30  # pixels: the height of a lane of the coverage bar

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.report.axis import Axis
+from pipeline.report.drawing.svg import element, path, percent, text, title
 from pipeline.report.facts import Facts, Measured
-from pipeline.report.svg import element, path, percent, text, title
 from pipeline.report.words import bit_rate, lasting
 
 CHART = 44  # pixels: the height of a chart

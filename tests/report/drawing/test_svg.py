@@ -1,6 +1,6 @@
 """Elements of SVG as text."""
 
-from pipeline.report.svg import element, path, percent, text, title
+from pipeline.report.drawing.svg import element, path, percent, text, title
 
 
 def test_attributes_and_children():

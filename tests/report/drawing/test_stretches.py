@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
+from pipeline.report.drawing.stretches import ROWS, stretches
 from pipeline.report.facts import Measured, facts
-from pipeline.report.stretches import ROWS, stretches
 from tests.report.reports import GOOD, lost
 
 MEASURED = Measured(

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.model import AccountEntry, Hole, Reencoded, Seam
-from pipeline.report import bar
+from pipeline.report.drawing import bar
 from pipeline.report.facts import facts
 from pipeline.report.lanes import Cause
 from tests.report.reports import GOOD, covered, lost, name

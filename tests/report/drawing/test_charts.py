@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.model import Piece
-from pipeline.report import charts
+from pipeline.report.drawing import charts
 from pipeline.report.facts import Measured, facts
 from tests.report.reports import GOOD, VIDEO, lost
 

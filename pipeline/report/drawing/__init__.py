@@ -1,0 +1,1 @@
+"""The drawings of a page, and the same in numbers: each a pure function from facts."""
