@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from pipeline.media.es import codecs
@@ -306,6 +307,16 @@ def test_nothing_imports_the_command_line():
         for module, found in imports()
         if found.room in ("cli", "__main__") and not module.lies_in(COMMAND)
     )
+
+
+def test_no_modules_need_each_other():
+    """However late one imports the other."""
+    needs: dict[str, set[str]] = {}
+    for module, found in imports():
+        name = ".".join([PACKAGE, *module.parts])
+        if found.ours in NAMES - {name, PACKAGE}:
+            needs.setdefault(name, set()).add(found.ours)
+    TopologicalSorter(needs).prepare()  # CycleError names the modules of a circle
 
 
 def test_no_relative_imports():

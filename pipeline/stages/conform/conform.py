@@ -1,28 +1,18 @@
 """Segments whose format is not that of the others are brought into line before the plan is made."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.choices import Format, OnChange
 from pipeline.media.slots.format_changes import Asked, restarted, survey
 from pipeline.media.slots.segments import Slot
 from pipeline.media.slots.turns import seen, vary
-from pipeline.model import Finding, Reencoded, Severity
+from pipeline.model import Finding, Severity
 from pipeline.muxing.locate import Ffmpeg
+from pipeline.stages.conform.conformed import Conformed, Progress
 from pipeline.stages.segments import LocalSegment, slots_of, with_slots
-
-Progress = Callable[[str, int], None]
-
-
-class Conformed(Struct, frozen=True, eq=False):
-    """The segments in one format, and what was done to those that had another."""
-
-    segments: tuple[LocalSegment, ...]
-    findings: tuple[Finding, ...] = ()
-    reencoded: tuple[Reencoded, ...] = ()
 
 
 def conform(

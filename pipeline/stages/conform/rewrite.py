@@ -26,7 +26,7 @@ from pipeline.media.ts.writing.mux import MuxStream
 from pipeline.media.ts.writing.replace_streams import spliced
 from pipeline.model import Finding, Severity, Turn
 from pipeline.muxing.locate import Ffmpeg
-from pipeline.stages.conform.conform import Conformed, Progress
+from pipeline.stages.conform.conformed import Conformed, Progress
 from pipeline.stages.conform.cut import WHOLE, borders, cut_between, cut_inside, scanned
 from pipeline.stages.conform.encoding import Source
 from pipeline.stages.conform.reencode import Encoded, reencode
