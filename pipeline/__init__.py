@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from pipeline.jobs.from_python import check, convert
-    from pipeline.jobs.many import Failure
+    from pipeline.jobs.outcomes import Failure
     from pipeline.model import Finding, Recording, Report, Severity, Verdict
 
 __all__ = [
@@ -77,7 +77,7 @@ __all__ = [
 _HOMES = {
     "pipeline.agora.client": ("AgoraClient",),
     "pipeline.jobs.from_python": ("check", "convert"),
-    "pipeline.jobs.many": ("Failure",),
+    "pipeline.jobs.outcomes": ("Failure",),
     "pipeline.model": ("Finding", "Recording", "Report", "Severity", "Verdict"),
 }
 

@@ -8,8 +8,9 @@ from pipeline.archive import raw
 from pipeline.archive.ingest import Ingested, ingest
 from pipeline.archive.order import Bagging
 from pipeline.errors import NotFoundError, RecpipeError, UsageError
-from pipeline.jobs.many import Failure, Task, shown
+from pipeline.jobs.many import Task, shown
 from pipeline.jobs.options import Options
+from pipeline.jobs.outcomes import Failure
 from pipeline.jobs.output.destinations import Opener
 from pipeline.model import Report
 from pipeline.receipts.read import Published, Unreadable, find, read

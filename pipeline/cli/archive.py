@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.archive.bagit.places import BagLocation
     from pipeline.archive.bagit.staging import Archive
     from pipeline.archive.ingest import Ingested
-    from pipeline.jobs.many import Failure
+    from pipeline.jobs.outcomes import Failure
     from pipeline.jobs.output.destinations import Opener
     from pipeline.ledger.ledger import Ledger
     from pipeline.model import Report
@@ -97,7 +97,7 @@ def _ingest(sources: tuple[str, ...], ledger: "Ledger | None", chosen: dict[str,
     from pipeline.archive.order import Bagging, Order, Originals
     from pipeline.cli.chosen import settings
     from pipeline.cli.progress import of_number
-    from pipeline.jobs.many import Failure, code_of, exit_code
+    from pipeline.jobs.outcomes import Failure, code_of, exit_code
     from pipeline.model import Report
     from pipeline.muxing.locate import locate
 

@@ -12,8 +12,9 @@ from pipeline.cli.chosen import budget, opener, selection, settings
 from pipeline.cli.meant import meant, warn_of_strangers
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
-    from pipeline.jobs.many import Failure, Outcome, Task, Watch
+    from pipeline.jobs.many import Task, Watch
     from pipeline.jobs.options import Options
+    from pipeline.jobs.outcomes import Failure, Outcome
 
 Outcomes: TypeAlias = "Generator[Outcome, None, None]"
 
@@ -175,7 +176,7 @@ def _report(
     from pipeline.cli import describe
     from pipeline.cli.progress import of_recordings
     from pipeline.cli.tally import Tally
-    from pipeline.jobs.many import TEMPORARY, code_of, exit_code
+    from pipeline.jobs.outcomes import TEMPORARY, code_of, exit_code
 
     for failure in failures:
         _say(failure, chosen, among_many=False)
@@ -218,7 +219,7 @@ def _told_before(chosen: dict[str, Any]) -> bool:
 
 def _say(outcome: "Outcome", chosen: dict[str, Any], *, among_many: bool) -> None:
     from pipeline.cli import describe, json_lines
-    from pipeline.jobs.many import Failure
+    from pipeline.jobs.outcomes import Failure
 
     if chosen["json"]:
         for line in json_lines.as_lines(outcome):
@@ -239,14 +240,15 @@ def _preview(works: Sequence["Task"], failures: Sequence["Failure"], chosen: dic
     """Print what would be done; no segment is opened and nothing is written."""
     from pipeline.cli import describe, json_lines
     from pipeline.jobs import many
+    from pipeline.jobs.outcomes import Failure, code_of, exit_code
 
-    codes = [many.code_of(failure) for failure in failures]
+    codes = [code_of(failure) for failure in failures]
     left = chosen.get("limit") or len(works) + 1
     for failure in failures:
         _say(failure, chosen, among_many=False)
     for work in works:
         planned = many.planned(work, settings(chosen))
-        if isinstance(planned, many.Failure):
+        if isinstance(planned, Failure):
             codes.append(planned.exit_code)
             _say(planned, chosen, among_many=len(works) > 1)
             continue
@@ -258,4 +260,4 @@ def _preview(works: Sequence["Task"], failures: Sequence["Failure"], chosen: dic
         left -= not (planned.exists or planned.verdict)
         if not left:
             break
-    return codes[0] if len(set(codes)) == 1 else many.exit_code(codes)
+    return codes[0] if len(set(codes)) == 1 else exit_code(codes)

@@ -13,8 +13,9 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
     from pipeline.jobs.executors.assignment import Choices, Stores
-    from pipeline.jobs.many import Outcome, Task
+    from pipeline.jobs.many import Task
     from pipeline.jobs.options import Options
+    from pipeline.jobs.outcomes import Outcome
 
 Outcomes: TypeAlias = "Generator[Outcome, None, None]"
 LOCAL = "local"

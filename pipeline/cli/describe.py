@@ -7,7 +7,7 @@ import click
 from msgspec.structs import replace
 
 from pipeline.jobs.explain.cause import cause, head, lost, said
-from pipeline.jobs.many import Failure, Outcome, Planned
+from pipeline.jobs.outcomes import Failure, Outcome, Planned
 from pipeline.model import Report, Severity, Verdict
 from pipeline.report.words import in_bytes, plural
 from pipeline.storage.names import printable

@@ -62,7 +62,7 @@ def _exit_codes(root: click.Context) -> Iterator[str]:
 
 
 def _verdicts(root: click.Context) -> Iterator[str]:
-    from pipeline.jobs.many import EXIT_CODES
+    from pipeline.jobs.outcomes import EXIT_CODES
 
     for verdict, code in EXIT_CODES.items():
         yield f"{verdict.value}  (exit code {code})"

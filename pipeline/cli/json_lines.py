@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from pipeline.cli.describe import is_of_all
-from pipeline.jobs.many import Failure, Outcome, Planned
+from pipeline.jobs.outcomes import Failure, Outcome, Planned
 from pipeline.model import Proof, Report, TrackInfo
 
 _KINDS = ("video", "audio")

@@ -13,8 +13,9 @@ from pipeline import config
 from pipeline.choices import Format
 from pipeline.cli import output
 from pipeline.cli.moment import REENCODE, Moment, Part
-from pipeline.jobs.many import Outcome, Task
+from pipeline.jobs.many import Task
 from pipeline.jobs.options import unwatched
+from pipeline.jobs.outcomes import Outcome
 from pipeline.storage.names import printable
 
 PROVED = (Format.MP4.value, Format.M4A.value)  # formats for which the result is read as well

@@ -137,11 +137,12 @@ def _of_ledger(id: str, chosen: dict[str, Any]) -> str:
 def _checked(source: str, opened: "Opener", chosen: dict[str, Any]) -> Iterator["Subject | Unread"]:
     """Recordings without a result."""
     from pipeline.jobs import many, reports
+    from pipeline.jobs.outcomes import Failure
 
     works, failures = many.find([source], opened)
     for failure in failures:
         raise failure.error
     for outcome in many.check_all(works, settings(chosen)):
-        if isinstance(outcome, many.Failure):
+        if isinstance(outcome, Failure):
             raise outcome.error
         yield reports.Subject(outcome.recording, report=outcome)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pipeline.cli.describe import COLOURS, word
-from pipeline.jobs.many import Outcome
+from pipeline.jobs.outcomes import Outcome
 from pipeline.model import Report
 from pipeline.report.words import in_bytes
 

@@ -14,7 +14,7 @@ from pipeline.cli.ping import pinging
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:  # at run time these would load numpy, also for --help
-    from pipeline.jobs.many import Outcome
+    from pipeline.jobs.outcomes import Outcome
     from pipeline.ledger.ledger import Ledger
     from pipeline.storage import Storage
     from pipeline.watch.daemon import Watch

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from pipeline.choices import CHOICES, ConversionChoices
-from pipeline.jobs.many import Outcome, aim, check_all, convert_all, find, opener
+from pipeline.jobs.many import aim, check_all, convert_all, find, opener
 from pipeline.jobs.options import Options, options
+from pipeline.jobs.outcomes import Outcome
 from pipeline.jobs.output.destinations import Opener, destination
 from pipeline.muxing import locate
 

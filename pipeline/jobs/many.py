@@ -1,7 +1,4 @@
-"""Many recordings, found, placed and worked on.  Long: with what became of them.
-
-One that fails stops no other.
-"""
+"""Many recordings, found, placed and worked on.  One that fails stops no other."""
 
 import logging
 import os
@@ -23,12 +20,13 @@ from pipeline.jobs.named_stores import locations
 from pipeline.jobs.one import check as check_one
 from pipeline.jobs.one import process
 from pipeline.jobs.options import Options
+from pipeline.jobs.outcomes import Failure, Outcome, Planned
 from pipeline.jobs.output.destinations import Destination, Opener, Target
 from pipeline.jobs.output.naming import Listings, Naming
 from pipeline.jobs.planning import inspected
 from pipeline.jobs.selection import EVERYTHING, Selection
 from pipeline.jobs.sessions.streams import chosen
-from pipeline.model import Finding, Recording, Report, Severity, Verdict
+from pipeline.model import Recording, Report, Severity, Verdict
 from pipeline.muxing import locate
 from pipeline.receipts.earlier import earlier
 from pipeline.stages.discover import discover
@@ -41,17 +39,7 @@ log = logging.getLogger(__name__)
 
 MOST_JOBS = 4  # at once, unless asked for more: the disk is the limit then
 CONNECTIONS = 16  # of each recording that is fetched
-UNPLANNED = 1  # exit codes, see docs/design.md
-SOME_FAILED = 5
 READING = ("fetch", "inspect")  # the stages whose progress is bytes of the source
-TEMPORARY = 75
-EXIT_CODES = {
-    Verdict.OK: 0,
-    Verdict.REPAIRED: 0,
-    Verdict.DEGRADED: 3,
-    Verdict.REJECTED: 4,
-    Verdict.PENDING: TEMPORARY,
-}
 
 
 class Task(Struct, frozen=True, eq=False):
@@ -63,41 +51,6 @@ class Task(Struct, frozen=True, eq=False):
     location: str = ""  # what ``source`` was opened as
 
 
-class Failure(Struct, frozen=True):
-    """A recording that came to no verdict; ``recording`` is None if a source held none."""
-
-    recording: str | None
-    source: str
-    error: Exception
-
-    @property
-    def exit_code(self) -> int:
-        """What a command ends with if this is all there was to do."""
-        return self.error.exit_code if isinstance(self.error, RecpipeError) else UNPLANNED
-
-    @property
-    def message(self) -> str:
-        """One line.  The text of an error nobody planned is left out: it may hold anything."""
-        if isinstance(self.error, RecpipeError):
-            return printable(self.error)
-        return f"{self.source}: unexpected {type(self.error).__name__}{_place(self.error)}"
-
-
-class Planned(Struct, frozen=True):
-    """What would be done with one recording, from the listing and the playlist alone."""
-
-    recording: str
-    source: str
-    output: str
-    exists: bool  # something has that name already
-    listed: int
-    found: int
-    size: int  # bytes of the segments found
-    verdict: Verdict | None  # known already when nothing can be made
-    findings: tuple[Finding, ...]
-
-
-Outcome = Report | Failure
 Watch = Callable[[Task], Progress]
 Action = Callable[[Task, Progress], Report]
 
@@ -252,21 +205,6 @@ def _first_of(session: Target, options: Options) -> str:
     return session.storage.url(key)
 
 
-def code_of(outcome: Outcome) -> int:
-    """What a command ends with if this is all there was to do."""
-    return EXIT_CODES[outcome.verdict] if isinstance(outcome, Report) else outcome.exit_code
-
-
-def exit_code(codes: Sequence[int]) -> int:
-    """What a command ends with, docs/design.md: one code speaks for itself, many need a look."""
-    if len(codes) == 1:
-        return codes[0]
-    failed = {code for code in codes if code}
-    if not failed:
-        return 0
-    return TEMPORARY if failed == {TEMPORARY} else SOME_FAILED
-
-
 def shown(source: str) -> str:
     """A source as it was given, without what may be a password or a signature in it."""
     scheme, separator, rest = printable(source).partition("://")
@@ -332,13 +270,3 @@ def _clash(work: Task, url: str, rivals: Sequence[Task]) -> Failure:
     sources = " and ".join(rival.recording.source for rival in rivals)
     error = UsageError(f"{sources} would all be {url}; convert them to different folders")
     return Failure(work.recording.id, work.recording.source, error)
-
-
-def _place(error: Exception) -> str:
-    """Where an error came from: enough to report it by."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return ""
-    return f" in {Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}"

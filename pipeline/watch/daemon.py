@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from pipeline.errors import NotFoundError, RecpipeError, TemporaryError, UnsafePathError, UsageError
-from pipeline.jobs.many import TEMPORARY, Outcome, code_of, exit_code
+from pipeline.jobs.outcomes import TEMPORARY, Outcome, code_of, exit_code
 from pipeline.ledger import discovery, leases, queries
 from pipeline.ledger.leases import Undone
 from pipeline.ledger.ledger import Ledger

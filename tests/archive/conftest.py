@@ -16,7 +16,7 @@ from pipeline.archive.bagit.places import Form
 from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.ingest import Ingested
 from pipeline.archive.order import Bagging, Order, Originals
-from pipeline.jobs.many import Failure
+from pipeline.jobs.outcomes import Failure
 from pipeline.storage import Storage
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.locations import open_storage

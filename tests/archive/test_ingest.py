@@ -19,7 +19,7 @@ from pipeline.archive.bagit.places import Form
 from pipeline.archive.bagit.staging import Archive
 from pipeline.archive.ingest import Ingested
 from pipeline.errors import ExistsError, StorageError, UsageError
-from pipeline.jobs.many import Failure
+from pipeline.jobs.outcomes import Failure
 from pipeline.storage.s3.store import S3Storage
 from tests.archive.conftest import Home, files, root, slices, untar
 from tests.archive.test_premis import P, validate

@@ -11,8 +11,8 @@ from pipeline.archive.ingest import Ingested
 from pipeline.archive.order import Bagging, Order, Originals
 from pipeline.choices import OnLoss
 from pipeline.errors import ExistsError, NotFoundError
-from pipeline.jobs.many import Failure
 from pipeline.jobs.options import Options
+from pipeline.jobs.outcomes import Failure
 from pipeline.model import Report, Verdict
 from pipeline.storage.locations import open_storage
 from tests.archive.conftest import NOW, Home, files, root

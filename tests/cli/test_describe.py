@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.cli import describe, json_lines
 from pipeline.errors import StorageError
-from pipeline.jobs.many import Failure
+from pipeline.jobs.outcomes import Failure
 from pipeline.model import (
     Account,
     AccountEntry,

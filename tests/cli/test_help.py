@@ -7,7 +7,7 @@ import pytest
 from pipeline import config
 from pipeline.cli.exits import EXITS
 from pipeline.cli.help import TOPICS, VERDICTS
-from pipeline.jobs import many
+from pipeline.jobs import outcomes
 from pipeline.media.finding_ids import IDS
 from pipeline.model import Verdict
 from tests.cli.conftest import ROOT
@@ -36,14 +36,14 @@ def test_verdicts_are_those_of_the_readme(recpipe):
         verdict: (code, meaning)
         for verdict, code, meaning in rows(README, "verdict | exit code | meaning")
     }
-    assert told == {v: (str(many.EXIT_CODES[Verdict(v)]), said) for v, said in VERDICTS.items()}
+    assert told == {v: (str(outcomes.EXIT_CODES[Verdict(v)]), said) for v, said in VERDICTS.items()}
     shown = " ".join(recpipe("help", "verdicts").out.split())
     assert all(f"{v} (exit code {code}) {said}" in shown for v, (code, said) in told.items())
 
 
 def test_exit_codes_are_those_of_the_design(recpipe):
     assert [int(row[0]) for row in rows(DESIGN, "code | meaning | cron should")] == list(EXITS)
-    assert {many.UNPLANNED, many.SOME_FAILED, *many.EXIT_CODES.values()} <= EXITS.keys()
+    assert {outcomes.UNPLANNED, outcomes.SOME_FAILED, *outcomes.EXIT_CODES.values()} <= EXITS.keys()
     for args in (["help", "exit-codes"], ["--help"]):
         shown = recpipe(*args).out
         assert all(re.search(rf"^ *{n} +{said}$", shown, re.M) for n, said in EXITS.items())

@@ -2,7 +2,7 @@
 
 from pipeline.cli.tally import FEW, Tally
 from pipeline.errors import StorageError
-from pipeline.jobs.many import Failure
+from pipeline.jobs.outcomes import Failure
 from pipeline.model import Report, Verdict
 
 

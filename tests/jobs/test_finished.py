@@ -8,8 +8,9 @@ import pytest
 
 from pipeline.choices import Format, OnLoss
 from pipeline.errors import ExistsError
-from pipeline.jobs.many import Failure, aim, convert_all, find
+from pipeline.jobs.many import aim, convert_all, find
 from pipeline.jobs.options import Options
+from pipeline.jobs.outcomes import Failure
 from pipeline.jobs.output.destinations import destination
 from pipeline.storage.local import LocalStorage
 from tests.jobs.test_many import SAMPLES

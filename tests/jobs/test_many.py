@@ -8,11 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.choices import Format
-from pipeline.errors import NotFoundError, RecpipeError, StorageError, UsageError
+from pipeline.errors import NotFoundError, StorageError, UsageError
 from pipeline.jobs import many
 from pipeline.jobs.limits.budget import Budget
-from pipeline.jobs.many import Failure, Task, aim, code_of, convert_all, exit_code, find
+from pipeline.jobs.many import Task, aim, convert_all, find
 from pipeline.jobs.options import Options
+from pipeline.jobs.outcomes import code_of
 from pipeline.jobs.output.destinations import destination
 from pipeline.jobs.selection import Selection
 from pipeline.model import Recording, Report, Verdict
@@ -142,30 +143,6 @@ def test_giving_up_ends_what_is_running_and_begins_nothing_more():
     assert len(begun) <= 4
 
 
-@pytest.mark.parametrize(
-    ("codes", "code"),
-    [
-        pytest.param([], 0, id="nothing to do"),
-        pytest.param([0], 0, id="one done"),
-        pytest.param([3], 3, id="one degraded"),
-        pytest.param([1], 1, id="one bug"),
-        pytest.param([75], 75, id="one pending"),
-        pytest.param([0, 0], 0, id="all done"),
-        pytest.param([0, 75, 75], 75, id="the others pending"),
-        pytest.param([0, 3], 5, id="one of many degraded"),
-        pytest.param([3, 3], 5, id="all degraded"),
-        pytest.param([75, 4], 5, id="one pending, one rejected"),
-        pytest.param([0, 1], 5, id="a bug among many"),
-    ],
-)
-def test_exit_codes(codes, code):
-    assert exit_code(codes) == code
-
-
-def test_every_verdict_has_an_exit_code():
-    assert set(many.EXIT_CODES) == set(Verdict)
-
-
 def opened(location):
     return many.opener(1)(location)
 
@@ -213,11 +190,6 @@ def test_names_that_become_the_same_are_all_refused(tmp_path):
 )
 def test_sources_are_shown_without_secrets(source, shown):
     assert many.shown(source) == shown
-
-
-def test_a_failure_is_one_line():
-    error = RecpipeError("two\nlines")
-    assert Failure("a", "b", error).message == "two\\nlines"
 
 
 @pytest.mark.usefixtures("ffmpeg")

@@ -9,7 +9,8 @@ from typing import Any
 from msgspec import Struct
 
 from pipeline.jobs.finished import Standing
-from pipeline.jobs.many import Outcome, Task
+from pipeline.jobs.many import Task
+from pipeline.jobs.outcomes import Outcome
 
 
 class Identity(Struct, frozen=True):

@@ -15,8 +15,9 @@ from pipeline.jobs.executors.worker import carry_out
 from pipeline.jobs.finished import Finished
 from pipeline.jobs.limits.budget import NO_LIMIT, Allowance, Budget
 from pipeline.jobs.limits.parallel import AHEAD, in_flight
-from pipeline.jobs.many import Failure, Outcome, Task
+from pipeline.jobs.many import Task
 from pipeline.jobs.options import Options
+from pipeline.jobs.outcomes import Failure, Outcome
 from pipeline.model import Report
 
 

@@ -15,9 +15,10 @@ from pipeline.jobs.executors.rediscovery import rediscovered
 from pipeline.jobs.finished import standing
 from pipeline.jobs.limits.admission import Room
 from pipeline.jobs.limits.parallel import Progress
-from pipeline.jobs.many import READING, Failure, Task, attempt, opener
+from pipeline.jobs.many import READING, Task, attempt, opener
 from pipeline.jobs.one import check, process
 from pipeline.jobs.options import Options, options
+from pipeline.jobs.outcomes import Failure
 from pipeline.jobs.output.destinations import Opener, Target, destination
 from pipeline.model import Recording, Report
 from pipeline.muxing.locate import Ffmpeg, locate

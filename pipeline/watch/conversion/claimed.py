@@ -15,8 +15,9 @@ from pipeline.errors import (
 from pipeline.jobs import one
 from pipeline.jobs.explain.cause import cause
 from pipeline.jobs.limits.parallel import Progress
-from pipeline.jobs.many import Failure, Outcome, Task, attempt
+from pipeline.jobs.many import Task, attempt
 from pipeline.jobs.options import Options
+from pipeline.jobs.outcomes import Failure, Outcome
 from pipeline.jobs.output.destinations import Target, file_name
 from pipeline.jobs.output.naming import Naming
 from pipeline.ledger import claims

@@ -14,8 +14,9 @@ from pipeline.jobs.executors.assignment import Answer, Choices, Stores, assignme
 from pipeline.jobs.executors.dispatch import Engine, Run, dispatched
 from pipeline.jobs.executors.worker import carry_out, identity
 from pipeline.jobs.limits.budget import Budget
-from pipeline.jobs.many import Failure, aim, find, opener
+from pipeline.jobs.many import aim, find, opener
 from pipeline.jobs.options import Options
+from pipeline.jobs.outcomes import Failure
 from pipeline.jobs.output.destinations import destination
 from pipeline.model import Report, Verdict
 from tests.copies import write_copies
