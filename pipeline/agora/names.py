@@ -163,11 +163,6 @@ def slice_name(
     return f"{stem(sid, cname, bak=bak)}_{stamp(start)}.{extension}"
 
 
-def mp4_name(sid: str, cname: str, index: int, *, bak: int | None = None) -> str:
-    """The inverse of :func:`parse_mp4_name`."""
-    return f"{stem(sid, cname, bak=bak)}_{index}.mp4"
-
-
 def backup_name(stem: str, tick: int, index: int) -> str:
     """The inverse of :func:`backup_copy`."""
     return f"{stem}_{tick}_{index}.m3u8"

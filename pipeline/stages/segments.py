@@ -1,6 +1,7 @@
 """One segment, from fetch to proof, and the only place that opens its file."""
 
 from collections.abc import Iterable, Sequence
+from io import RawIOBase
 from pathlib import Path
 
 import numpy as np
@@ -86,12 +87,17 @@ def _path(segment: LocalSegment) -> Path:
 
 
 def read_into(path: Path, buffer: Bytes, offset: int = 0) -> int:
-    """Read until the buffer is full or the file ends; returns how many bytes there were."""
-    view, done = buffer.data, 0
+    """Read a file from an offset; returns how many bytes there were."""
     with path.open("rb", buffering=0) as file:
         file.seek(offset)
-        while done < len(view) and (got := file.readinto(view[done:])):
-            done += got
+        return read_full(file, buffer.data)
+
+
+def read_full(file: RawIOBase, view: memoryview) -> int:
+    """Read until the buffer is full or the file ends; returns how many bytes there were."""
+    done = 0
+    while done < len(view) and (got := file.readinto(view[done:])):
+        done += got
     return done
 
 

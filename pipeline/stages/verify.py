@@ -9,7 +9,6 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from io import RawIOBase
 from itertools import cycle
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from pipeline.media.track import Lane
 from pipeline.model import Finding, Proof, Severity, TrackInfo
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.muxing.tracks import read_tracks
+from pipeline.stages.segments import read_full
 
 BLOCK = 1 << 20  # bytes that are read at a time
 RING = 16  # blocks that may wait for their digest
@@ -97,14 +97,14 @@ def _walk(path: Path, wanted: Piece, digests: list[int], progress: Progress) -> 
     Blocks are used in a ring, so that neither waits for the other at every block.
     """
     sha256 = hashlib.sha256()
-    ring = [bytearray(BLOCK) for _ in range(RING)]
+    ring = [memoryview(bytearray(BLOCK)) for _ in range(RING)]
     hashing: deque[Future[None]] = deque()
     start = 0
     with path.open("rb", buffering=0) as file, ThreadPoolExecutor(1) as hasher:
         for buffer in cycle(ring):
             if len(hashing) == RING:
                 hashing.popleft().result()  # what was in this buffer
-            block = memoryview(buffer)[: _filled(file, buffer)]
+            block = buffer[: read_full(file, buffer)]
             hashing.append(hasher.submit(sha256.update, block))
             digest_block(block, start, wanted, digests)
             start += len(block)
@@ -112,14 +112,6 @@ def _walk(path: Path, wanted: Piece, digests: list[int], progress: Progress) -> 
             if len(block) < BLOCK:
                 break
     return sha256.hexdigest()
-
-
-def _filled(file: RawIOBase, buffer: bytearray) -> int:
-    """Read until the buffer is full or the file ends; returns the number of bytes."""
-    view, done = memoryview(buffer), 0
-    while done < len(view) and (got := file.readinto(view[done:])):
-        done += got
-    return done
 
 
 def _digest(path: Path) -> str:

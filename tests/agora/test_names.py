@@ -166,7 +166,7 @@ def test_slice_names_round_trip(sid, cname, bak, ms, extension):
 
 @given(SIDS, CNAMES, BAKS, st.integers(0, 999_999))
 def test_mp4_names_round_trip(sid, cname, bak, index):
-    name = names.mp4_name(sid, cname, index, bak=bak)
+    name = f"{names.stem(sid, cname, bak=bak)}_{index}.mp4"
     assert names.parse_mp4_name(name) == Mp4Name(bak, sid, cname, index)
 
 
@@ -209,7 +209,7 @@ def test_names_of_individual_mode_round_trip(sid, cname, bak, uid, kind, ms):
     for parsed in (
         names.parse_playlist_name(names.playlist_name(sid, spelled, bak=bak)),
         names.parse_slice_name(names.slice_name(sid, spelled, ms / 1000, bak=bak)),
-        names.parse_mp4_name(names.mp4_name(sid, spelled, 3, bak=bak)),
+        names.parse_mp4_name(f"{names.stem(sid, spelled, bak=bak)}_3.mp4"),
     ):
         assert (parsed.sid, parsed.bak) == (sid, bak)
         assert names.parse_stream(parsed.cname) == UserStream(cname, uid, kind)

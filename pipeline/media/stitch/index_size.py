@@ -39,7 +39,7 @@ def _needed(plan: Plan, lanes: Sequence[Lane]) -> int:
         if not stamps:  # among the first segments
             continue
         pts, dts = (np.concatenate(column) for column in zip(*stamps, strict=True))
-        seconds = float(dts.max() - dts[dts >= 0].min()) / 90000
+        seconds = float(dts.max() - dts[dts >= 0].min()) / HZ
         chunks = 2 * seconds + 16 * len(plan.placed)  # at a second each, and at every break
         room += int(chunks * 20)  # stco or co64, stsc
         if lane.codec.kind == "video":
@@ -47,7 +47,7 @@ def _needed(plan: Plan, lanes: Sequence[Lane]) -> int:
             orders = int(np.count_nonzero(np.diff(pts - dts)))
             room += len(dts) * 5 + (changes + orders) * 8  # stsz, stss, stts, ctts
         else:
-            room += int(seconds * 90000 / lane.unit) * 4 + 16 * len(dts)  # stsz, stts
+            room += int(seconds * HZ / lane.unit) * 4 + 16 * len(dts)  # stsz, stts
     return room + _silence(plan, lanes)
 
 
