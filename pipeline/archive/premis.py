@@ -75,7 +75,7 @@ def without(
 ) -> bytes:
     """A document without the files whose path or name is ``gone``, and without words that are.
 
-    ``digests`` are those of files that were written anew, by path; ``events`` stand for those of
+    ``digests`` are those of files that were rewritten, by path; ``events`` stand for those of
     the same type; ``deletion`` is added unless it is there.  Raises ``ValueError`` for other bytes.
     """
     ET.register_namespace("premis", NAMESPACE)

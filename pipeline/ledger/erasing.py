@@ -157,12 +157,12 @@ def _stores(connection: sa.Connection, mentioned: Callable[[str], bool]) -> None
     """What discovery remembers: where it stopped, and what it could not read."""
     told = sa.select(stores.c.store, stores.c.destination, stores.c.floor, stores.c.error)
     for row in connection.execute(told).all():
-        anew: dict[str, Any] = {"error": "erased"} if mentioned(row.error or "") else {}
+        values: dict[str, Any] = {"error": "erased"} if mentioned(row.error or "") else {}
         if mentioned(row.floor):  # then all is listed once more
-            anew |= {"floor": "", "swept": None}
-        if anew:
+            values |= {"floor": "", "swept": None}
+        if values:
             one = (stores.c.store == row.store, stores.c.destination == row.destination)
-            connection.execute(sa.update(stores).where(*one).values(**anew))
+            connection.execute(sa.update(stores).where(*one).values(**values))
 
 
 def _events(connection: sa.Connection, mentioned: Callable[[str], bool]) -> None:

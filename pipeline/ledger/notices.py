@@ -66,7 +66,7 @@ def keep(ledger: Ledger, arrived: Sequence[Kept]) -> set[str]:
         {name: getattr(one, name) for name in Kept.__struct_fields__}
         for one in {one.id: one for one in arrived}.values()
     ]
-    # of rows as parameters one statement is made once, not anew for each transaction
+    # of rows as parameters one statement is made once, not again for each transaction
     insert = ledger.insert(notices).values(received=now()).on_conflict_do_nothing()
     with ledger.writing() as connection:
         fresh = set(connection.execute(insert.returning(notices.c.id), rows).scalars())

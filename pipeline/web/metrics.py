@@ -1,4 +1,4 @@
-"""``/metrics`` for Prometheus: what the ledger knows, measured anew at each scrape.
+"""``/metrics`` for Prometheus: what the ledger knows, measured again at each scrape.
 
 The only module that imports prometheus-client.
 """

@@ -88,7 +88,7 @@ def whole(library, report, numbers, kind):
 
 @pytest.mark.parametrize(("other", "kind", "id", "was", "now"), OTHERS)
 @pytest.mark.parametrize("numbers", [(2,), (0, 3)], ids=["middle", "first and another"])
-def test_only_what_differs_is_encoded_anew(
+def test_only_what_differs_is_encoded_again(
     library, changed, tmp_path, other, kind, id, was, now, numbers
 ):
     made = changed(other, numbers)
@@ -223,7 +223,7 @@ def test_a_slice_missing_beside_a_change(library, changed, tmp_path, number):
 
 @pytest.mark.parametrize("other", [LARGE, STEREO], ids=["pictures", "sound"])
 @pytest.mark.parametrize("first", [40, 300])
-def test_damage_inside_what_is_encoded_anew(library, changed, tmp_path, other, first):
+def test_damage_inside_what_is_encoded_again(library, changed, tmp_path, other, first):
     made = changed(other, (2,))
     packets = r.packets(made.data(2))
     made.write(2, b"".join(packets[:first] + packets[first + 60 :]))

@@ -82,9 +82,9 @@ class Copy:
     def __init__(self, library, folder, held, tmp_path):
         self.held, self.library = held, library
         self._original, self._work = folder, tmp_path
-        self.anew()
+        self.again()
 
-    def anew(self):
+    def again(self):
         shutil.rmtree(self._work / "recording", ignore_errors=True)
         shutil.copytree(self._original, self._work / "recording")
         made = Made(self._work / "recording")
@@ -116,7 +116,7 @@ def test_cut_anywhere(damaged):
     """The seed tells of a failure where to look."""
     for seed in range(ROUNDS):
         chance = random.Random(seed)
-        path = chance.choice(damaged.anew())
+        path = chance.choice(damaged.again())
         data = path.read_bytes()
         length = chance.randrange(1, len(data))
         path.write_bytes(data[:length])
@@ -157,7 +157,7 @@ def test_bytes_overwritten(damaged):
     """Never passed as whole where a frame is missing; bytes inside a frame nobody can tell."""
     for seed in range(ROUNDS):
         chance = random.Random(seed)
-        path = chance.choice(damaged.anew())
+        path = chance.choice(damaged.again())
         data = bytearray(path.read_bytes())
         at = chance.randrange(len(data) - 8)
         data[at : at + 8] = chance.randbytes(8)

@@ -268,7 +268,7 @@ def test_pictures_that_come_late(library, muxer, tmp_path):
         (Format.WAV, ["pcm_s16le"]),
     ],
 )
-def test_what_a_format_cannot_hold_is_encoded_anew(originals, library, tmp_path, format, codecs):
+def test_what_a_format_cannot_hold_is_encoded_again(originals, library, tmp_path, format, codecs):
     folder = originals("VP9 in WebM")
     report = r.convert(folder / "index.m3u8", tmp_path / "out", library.ffmpeg, format=format)
     assert report.verdict in (Verdict.OK, Verdict.REPAIRED), r.said(report)

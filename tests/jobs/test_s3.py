@@ -330,7 +330,7 @@ def test_what_the_crash_left_is_not_trusted(weed, convert, tmp_path, spool, how)
     assert again.segments == SLICES
 
 
-def test_a_segment_that_is_another_version_meanwhile_is_fetched_anew(weed, convert, tmp_path):
+def test_a_segment_that_is_another_version_meanwhile_is_fetched_again(weed, convert, tmp_path):
     bucket, out = filled(weed), LocalStorage(tmp_path / "out")
     with pytest.raises(Killed):
         convert(Between(bucket, reading=killed(SLICES[2:])), out)

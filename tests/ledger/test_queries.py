@@ -57,7 +57,7 @@ def test_retry_ends_the_wait(ledger, waiting):
 
 
 @pytest.mark.parametrize("ended", [State.REJECTED, State.FAILED, State.RETRY])
-def test_retry_begins_anew(ledger, ended):
+def test_retry_begins_again(ledger, ended):
     enter(ledger, 1, ended)
     assert queries.retry(ledger, ZERO).after is State.READY
     (found,), _ = claims.claim(ledger, [STORE], TO, count=1, lease=9)

@@ -293,7 +293,7 @@ class TestMemory:
         assert calls(slow) == 2
 
     @pytest.mark.parametrize("name", ["ffmpeg", "ffprobe"])
-    def test_a_changed_binary_is_proved_anew(self, tmp_path, machine, name):
+    def test_a_changed_binary_is_proved_again(self, tmp_path, machine, name):
         folder = build(tmp_path / "a")
         locate.locate(environ=machine(folder), package=nothing)
         os.utime(folder / name, ns=(1, 1))

@@ -360,7 +360,7 @@ def as_promised(found: Measured, made, said: str) -> None:
 
 
 @pytest.mark.parametrize("faults", FILLED, ids="+".join)
-def test_holes_are_filled_beside_what_is_encoded_anew(simulated, either, tmp_path, faults):
+def test_holes_are_filled_beside_what_is_encoded_again(simulated, either, tmp_path, faults):
     """Two kinds of new parameter sets in one track: neither decodes with those of the other."""
     made = simulated(*faults)
     source = tmp_path / "recording"

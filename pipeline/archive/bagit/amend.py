@@ -1,4 +1,4 @@
-"""A bag that holds less than it did: files go or are written anew, and its tag files say so.
+"""A bag that holds less than it did: files go or are rewritten, and its tag files say so.
 
 What is not touched keeps the digests it was archived with: damage stays visible.
 """
@@ -49,7 +49,7 @@ def amend(storage: Storage, place: BagLocation, say: Say, spool: Path) -> list[s
     """Change a bag; returns the keys that were written or deleted.  After a crash the bag may be
     damaged until this is run again.
 
-    A tar is packed anew.  Raises ``StorageError`` for a bag that is not whole, and the errors of
+    A tar is packed again.  Raises ``StorageError`` for a bag that is not whole, and the errors of
     the store.
     """
     if place.form is Form.OBJECTS:

@@ -3,8 +3,8 @@
 from pipeline.errors import DeniedError, DiskFullError, LedgerError, RecpipeError, UsageError
 
 AGAIN = "run again later"
-ANEW = "restore a copy, or move it away and make it again: recpipe ledger rebuild --to DEST"
-MISSING = f"tables of the ledger are missing or not those of this version; {ANEW}"
+REBUILD = "restore a copy, or move it away and make it again: recpipe ledger rebuild --to DEST"
+MISSING = f"tables of the ledger are missing or not those of this version; {REBUILD}"
 
 _LOCKED: tuple[type[RecpipeError], str] = (
     LedgerError,
@@ -29,7 +29,7 @@ _TABLES: tuple[type[RecpipeError], str] = (
     UsageError,
     MISSING,
 )
-_DAMAGED: tuple[type[RecpipeError], str] = (UsageError, f"not a ledger, or damaged; {ANEW}")
+_DAMAGED: tuple[type[RecpipeError], str] = (UsageError, f"not a ledger, or damaged; {REBUILD}")
 
 _SQLITE = {  # primary result codes, https://www.sqlite.org/rescode.html
     **dict.fromkeys((5, 6), _LOCKED),  # BUSY, LOCKED

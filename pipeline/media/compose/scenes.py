@@ -14,7 +14,7 @@ from pipeline.media.compose.layout import Arrangement, Shown, arranged
 from pipeline.media.speech import Turn
 from pipeline.model import Absence
 
-GONE = 15.0  # seconds: after so long without anything Agora announces a stream anew (START)
+GONE = 15.0  # seconds: after so long without anything Agora announces a stream again (START)
 SHORTEST = 0.4  # seconds of a scene
 _LATE = 1e-3  # pictures: what is left of rounding
 

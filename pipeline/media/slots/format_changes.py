@@ -81,8 +81,10 @@ def restarted(slots: Sequence[Slot]) -> list[Slot]:
         for number, (pid, _) in _streams(slots, "video").items()
         if (scan := slots[number].scan) and (opening := _opening(scan.streams[pid]))
     ]
-    anew = {n for (_, before), (n, here) in pairwise(found) if here != before}
-    return [replace(s, scan=begun_anew(s.scan)) if n in anew else s for n, s in enumerate(slots)]
+    changed = {n for (_, before), (n, here) in pairwise(found) if here != before}
+    return [
+        replace(s, scan=begun_again(s.scan)) if n in changed else s for n, s in enumerate(slots)
+    ]
 
 
 def _opening(stream: Stream) -> dict[int, bytes]:
@@ -92,7 +94,7 @@ def _opening(stream: Stream) -> dict[int, bytes]:
     return {syntax.kind(one): one for one in reversed(stream.sets)} if syntax else {}
 
 
-def begun_anew(found: Scan | None) -> Scan | None:
+def begun_again(found: Scan | None) -> Scan | None:
     """The scan with every stream marked as if it began with a discontinuity_indicator: no counter
     has to continue the segment before.
     """

@@ -56,11 +56,11 @@ def _on_one_clock(slots: Sequence[Slot], found: Neighbours) -> Neighbours:
     streams are all far off there, which says nothing of one of them.
     """
     sides = ((found.here, found.since), (found.behind, found.until))
-    since, until = ({} if _begins_anew(slots, first, off) else off for first, off in sides)
+    since, until = ({} if _begins_again(slots, first, off) else off for first, off in sides)
     return replace(found, since=since, until=until)
 
 
-def _begins_anew(slots: Sequence[Slot], first: int | None, off: Mapping[int, int]) -> bool:
+def _begins_again(slots: Sequence[Slot], first: int | None, off: Mapping[int, int]) -> bool:
     if first is None or not slots[first].discontinuity:
         return False
     return len(off) > 1 and min(map(abs, off.values())) > OUT

@@ -32,14 +32,14 @@ def grouped(work: TrackInSegment, kept: Mask, flow: Flow, *, opens: bool) -> Nal
     syntax = work.lane.syntax
     assert syntax is not None
     before = len(flow.es)
-    anew = _opened(work, flow) | _roomless(work, kept)
+    again = _opened(work, flow) | _roomless(work, kept)
     found = nals(np.frombuffer(flow.es, np.uint8), syntax)
-    anew |= not _regular(flow, found, syntax, more=work.joined)
-    if anew and len(found.begin):
+    again |= not _regular(flow, found, syntax, more=work.joined)
+    if again and len(found.begin):
         opening = _regrouped(flow, found, work.lane, more=work.joined)
         work.carried.opening = opening if work.until is None else b""
     completed = opens and _with_sets(work.lane, flow)
-    if anew and len(found.begin):
+    if again and len(found.begin):
         _rewritten(work, kept, flow)
     elif completed:
         _write_first(work, kept, flow)

@@ -41,13 +41,13 @@ def _runs(having: Sequence[Placed], lane: Lane) -> list[list[Placed]]:
     runs = [[having[0]]]
     moved = [_moved(segment, lane.pid) for segment in having]
     for (before, segment), (was, now) in zip(pairwise(having), pairwise(moved), strict=True):
-        if was != now or _anew(before, segment, lane.pid) or _turns(before, segment, lane):
+        if was != now or _restarts(before, segment, lane.pid) or _turns(before, segment, lane):
             runs.append([])
         runs[-1].append(segment)
     return runs
 
 
-def _anew(before: Placed, segment: Placed, pid: int) -> bool:
+def _restarts(before: Placed, segment: Placed, pid: int) -> bool:
     """Whether another part begins, or DTS do not rise."""
     return before.slot.part != segment.slot.part or segment.first(pid) <= before.last(pid)
 

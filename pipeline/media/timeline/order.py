@@ -155,8 +155,8 @@ def _overlap(before: Sequence[Placed], after: Sequence[Placed], lanes: Sequence[
             if lane.pid in a.stamps and lane.pid in b.stamps:
                 step = signed_ticks(b.first(lane.pid) - a.last(lane.pid))
                 both = a.last(lane.pid) - a.first(lane.pid) + b.last(lane.pid) - b.first(lane.pid)
-                anew = a.first(lane.pid) == b.first(lane.pid)  # a clock for each segment
-                if -signed_ticks(both) <= step <= 0 and not anew:
+                restarts = a.first(lane.pid) == b.first(lane.pid)  # a clock for each segment
+                if -signed_ticks(both) <= step <= 0 and not restarts:
                     return True
     return False
 

@@ -30,7 +30,7 @@ from pipeline.retention.apply import Done, refuse_a_plan_out_of_time
 from pipeline.retention.audit import Audit
 from pipeline.retention.erasure import rewriting, traces, unfinished
 from pipeline.retention.erasure.document import Erasure
-from pipeline.retention.erasure.rewriting import Anew
+from pipeline.retention.erasure.rewriting import Rewrite
 from pipeline.retention.erasure.subject import Subject, sid_of
 from pipeline.retention.erasure.traces import Trace, Traces
 from pipeline.retention.plan import GuardError
@@ -124,9 +124,9 @@ def erase(plan: Erasure, places: Places, audit: Audit, now: Callable[[], float])
     for path in unfinished.find(places.stores, places.spool):
         yield from _attempted(partial(unfinished.remove, path, now()))
     left = traces.look(places.stores, subject)
-    anew = Anew(places.stores, subject, places.spool)
-    yield from _shared(plan, anew, now())
-    yield from _attempted(lambda: rewriting.lists(left, anew))
+    rewrite = Rewrite(places.stores, subject, places.spool)
+    yield from _shared(plan, rewrite, now())
+    yield from _attempted(lambda: rewriting.lists(left, rewrite))
     yield from _attempted(lambda: _remembered(subject, places, audit, plan.sessions))
     yield from _left(left)
     if set(plan.sids) - stays or not plan.sids:  # what was not deleted is not recorded
@@ -135,13 +135,13 @@ def erase(plan: Erasure, places: Places, audit: Audit, now: Callable[[], float])
     audit.tell("erased", plan.run, reason=plan.reason, objects=len(gone))
 
 
-def _shared(plan: Erasure, anew: Anew, now: float) -> Iterator[Done]:
+def _shared(plan: Erasure, rewrite: Rewrite, now: float) -> Iterator[Done]:
     """Sessions and bags that hold others as well."""
-    stays = anew.subject.but
+    stays = rewrite.subject.but
     for one in (one for one in plan.sessions if one.sid not in stays):
-        yield from _attempted(partial(rewriting.session, one, anew))
+        yield from _attempted(partial(rewriting.session, one, rewrite))
     for one in (one for one in plan.bags if one.sid not in stays):
-        yield from _attempted(partial(rewriting.in_bag, one, anew, run=plan.run, now=now))
+        yield from _attempted(partial(rewriting.in_bag, one, rewrite, run=plan.run, now=now))
 
 
 def _attempted(act: Callable[[], None]) -> Iterator[Done]:

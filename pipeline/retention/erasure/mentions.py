@@ -173,7 +173,7 @@ def _note_tars(found: Traces, stores: Mapping[str, Storage], subject: Subject) -
 
 
 def _note_other(found: Traces, stores: Mapping[str, Storage], place: Place) -> None:
-    """Beside the receipt of a session its page goes, what else is of it is written anew; what
+    """Beside the receipt of a session its page goes, what else is of it is rewritten; what
     somebody else wrote stays.
     """
     store, key = place

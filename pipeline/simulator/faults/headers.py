@@ -96,7 +96,7 @@ def long_sound_pes(part: RecordedPart, case: Case) -> RecordedPart:
 
 def counters_anew(part: RecordedPart, case: Case) -> RecordedPart:
     """The continuity counters restart in each slice."""
-    return _laid_out(part, anew=True)
+    return _laid_out(part, restarts=True)
 
 
 def section_streams(part: RecordedPart, case: Case) -> RecordedPart:

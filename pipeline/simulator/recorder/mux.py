@@ -29,7 +29,7 @@ def mux_all(segments: Iterable[Segment]) -> Iterator[Segment]:
     counters: Counters = {}
     for segment in segments:
         done = segment.needs or segment.packets or segment.content is not None
-        yield segment if done else mux(segment, {} if segment.layout.anew else counters)
+        yield segment if done else mux(segment, {} if segment.layout.restarts else counters)
 
 
 def mux(segment: Segment, counters: Counters) -> Segment:

@@ -57,7 +57,7 @@ class Layout(Struct, frozen=True):
     sections: Mapping[int, int] = field(default_factory=dict)  # stream_type by PID
     frames: int = 4  # AAC frames in one PES
     divided: bool = False  # each NAL unit of a picture is a PES of its own
-    anew: bool = False  # continuity counters restart
+    restarts: bool = False  # continuity counters restart
 
 
 class Segment(Struct, frozen=True):

@@ -79,8 +79,8 @@ def changes(conduct: Conduct, recorder: TrackRecorder) -> Iterator[tuple[float, 
     ended: int | None = None
     for span in spans:
         if span.cause is None:
-            anew = ended is None or span.begin - ended >= INTERRUPTION
-            yield span.begin / HZ, True, anew
+            again = ended is None or span.begin - ended >= INTERRUPTION
+            yield span.begin / HZ, True, again
             ended = span.end
         elif ended is not None and span.begin == ended:
             yield span.begin / HZ, False, False

@@ -178,16 +178,16 @@ class Live:
     def _expect_users(self) -> None:
         """Tell of streams that begin and end, when they do."""
         for recorder, track in zip(self._crew(), self._tracks, strict=False):
-            for at, sent, anew in crowd.changes(self.conduct, recorder):
+            for at, sent, again in crowd.changes(self.conduct, recorder):
                 if at > 0:
-                    self._expect(at, partial(self._changed, track, sent=sent, anew=anew))
+                    self._expect(at, partial(self._changed, track, sent=sent, again=again))
 
-    def _changed(self, track: RecordedStreams, age: float, *, sent: bool, anew: bool) -> None:
+    def _changed(self, track: RecordedStreams, age: float, *, sent: bool, again: bool) -> None:
         at = self._moment(age)
         kind = 43 if track.streams == ("audio",) else 44
         whose = {"streamUid": track.uid, "state": 0 if sent else 1}
         self.tell(kind, at, **whose, UtcMs=milliseconds(at))
-        if anew and not self.away:
+        if again and not self.away:
             self._start(track, at, at)
 
     def truth(self) -> dict[str, Any] | None:

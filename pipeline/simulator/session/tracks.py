@@ -29,7 +29,7 @@ from pipeline.simulator.recorder.values import (
 from pipeline.simulator.session.cast import Member
 from pipeline.simulator.session.presence import Interval, View
 
-INTERRUPTION = 15 * HZ  # ticks without anything, and the stream begins anew
+INTERRUPTION = 15 * HZ  # ticks without anything, and the stream begins again
 PAUSE = HZ // 20  # ticks: more than units are apart that follow each other
 
 

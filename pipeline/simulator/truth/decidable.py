@@ -54,11 +54,11 @@ def _comes_round(part: RecordedPart) -> bool:
     for before, gone, after in zip(
         part.segments, part.segments[1:], part.segments[2:], strict=False
     ):
-        for stream in STREAMS if after.layout.anew else ("audio",):
+        for stream in STREAMS if after.layout.restarts else ("audio",):
             ends = _counters(before, stream)[-1:], _counters(after, stream)[:1]
             there = any(u.stream == stream for u in gone.units)
             if there and all(ends) and gone.packets and not _counters(gone, stream):
-                return after.layout.anew or ends[1][0] == ends[0][0] + 1 & 15
+                return after.layout.restarts or ends[1][0] == ends[0][0] + 1 & 15
     return False
 
 
@@ -116,7 +116,7 @@ def _attached(
 ) -> bool:
     """Both ends of a silence are as they were sent, in transport packets of one PID."""
     (a, last), (b, first) = before, after
-    if a.content is not None or b.content is not None or b.layout.anew:
+    if a.content is not None or b.content is not None or b.layout.restarts:
         return False
     same = a.layout.pids[stream] == b.layout.pids[stream]
     return same and id(last) in alive and id(first) in alive

@@ -14,7 +14,7 @@ from pipeline.media.slots.format_changes import (
     Asked,
     Change,
     Survey,
-    begun_anew,
+    begun_again,
     by_segment,
     several,
     survey,
@@ -77,7 +77,7 @@ def rewritten(
     new = list(segments)
     listed = {pid for slot in slots if slot.scan for pid in slot.scan.program.streams}
     for number in by_segment(found.changes):
-        one = _Anew(number, slots[number], found, made)
+        one = _Renewed(number, slots[number], found, made)
         data = _rewritten(one, read(segments[number]), listed)
         slot = replace(one.slot, scan=_scanned(one, data), turns=_turns(one))
         new[number] = written(segments[number], slot, folder / f"{number}.reencoded", data)
@@ -100,7 +100,7 @@ def _thousandths(progress: Progress) -> Callable[[float], None]:
     return tell
 
 
-class _Anew(Struct, frozen=True):
+class _Renewed(Struct, frozen=True):
     """A segment that gets new streams, and what was encoded for all segments."""
 
     number: int
@@ -120,7 +120,7 @@ class _Anew(Struct, frozen=True):
         return by_segment(self.found.changes)[self.number]
 
 
-def _turns(one: _Anew) -> tuple[Turn, ...]:
+def _turns(one: _Renewed) -> tuple[Turn, ...]:
     """How its pictures are turned: new ones as those that stay."""
     if all(change.kind != "video" for change in one.old):
         return one.slot.turns
@@ -129,10 +129,10 @@ def _turns(one: _Anew) -> tuple[Turn, ...]:
 
 def _begun(slot: Slot) -> Slot:
     """The slot, with counters that need not continue the segment before."""
-    return replace(slot, scan=begun_anew(slot.scan))
+    return replace(slot, scan=begun_again(slot.scan))
 
 
-def _scanned(one: _Anew, data: Bytes) -> Scan:
+def _scanned(one: _Renewed, data: Bytes) -> Scan:
     """The scan of a segment with its new streams, and what is gone of it."""
     name = one.slot.name
     scan = _counted(scanned(name, data, one.scan), one.scan)
@@ -141,7 +141,7 @@ def _scanned(one: _Anew, data: Bytes) -> Scan:
     return scan
 
 
-def _gone(one: _Anew) -> dict[int, tuple[int, int]]:
+def _gone(one: _Renewed) -> dict[int, tuple[int, int]]:
     """From when to when (ticks) the segment held streams of which nothing came out, by new PID."""
     gone = {}
     for change in one.old:
@@ -177,7 +177,7 @@ def _cut(
     return cut_between(segments, folder) if on_change is OnChange.SPLIT else segments
 
 
-def _rewritten(one: _Anew, data: Bytes, listed: Set[int]) -> Bytes:
+def _rewritten(one: _Renewed, data: Bytes, listed: Set[int]) -> Bytes:
     """The segment with its new streams in place of the old ones."""
     wanted, scan = one.found.wanted, one.scan
     streams = [

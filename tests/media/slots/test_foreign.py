@@ -236,7 +236,7 @@ def test_a_slice_that_is_as_long_as_the_names_say_is_no_other_recordings():
 
 
 @pytest.mark.parametrize("both", [True, False], ids=["sound and picture", "sound alone"])
-def test_another_format_between_clocks_that_begin_anew(both):
+def test_another_format_between_clocks_that_begin_again(both):
     """Of one stream it is a change of format, of all it is another recording."""
     given = slots(data(S), data(2 * S), data(600 * S), data(40 * S), data(41 * S))
     given[2] = of_format(given[2], b"\xff\xf1\x4c\x80")

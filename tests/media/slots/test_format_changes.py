@@ -118,7 +118,7 @@ def test_for_people(format, text):
     assert str(format) == text
 
 
-def test_counters_need_not_go_on_where_the_encoder_began_anew():
+def test_counters_need_not_go_on_where_the_encoder_began_again():
     made = slots("mmmm")
     other = ts.segment(start=ts.START + 2 * LENGTH).replace(ts.PPS, ts.PPS[:-1] + b"\xc9")
     made[2] = replace(made[2], scan=scan("2.ts", np.frombuffer(other, np.uint8)))

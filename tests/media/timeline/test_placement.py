@@ -303,7 +303,7 @@ def test_counters_go_on(datas, on):
     assert counters_go_on(segments, lanes) is on
 
 
-def test_a_stream_under_another_pid_counts_anew():
+def test_a_stream_under_another_pid_counts_again():
     """Counters that go on say nothing of a PID that was not there before."""
     moved = ts.segment(start=5 * S, pictures=16, video=0x200, audio=0x201, counters={0x200: 7})
     edges, said = planned([*run(4), moved])

@@ -164,14 +164,14 @@ def test_a_receipt_and_a_document_of_those_who_are_left(made):
     spoken = next(text for one, text in left.documents.items() if one.name.endswith(".vtt"))
     assert f"<v {STAYS}>".encode() in spoken
 
-    def anew(one):
+    def again(one):
         return next(text for other, text in left.documents.items() if other.key == one.key)
 
     assert [user["uid"] for user in told["users"]] == [STAYS]
     assert left.published.key.endswith(f"__uid_s_{STAYS}.mp4")
     assert told["output"]["sha256"] == told["pieces"][0]["sha256"]
     assert (
-        without_user(left.published, Subject(uid=GONE), anew).published.text == left.published.text
+        without_user(left.published, Subject(uid=GONE), again).published.text == left.published.text
     )
 
 
@@ -301,9 +301,9 @@ def test_in_a_bucket_with_versions_and_a_ledger_on_a_server(bucket):
     with bucket.ledger.writing() as connection:
         connection.execute(sa.delete(metadata.tables["recordings"]))
     rebuild(bucket.ledger, bucket.stores["results"])
-    anew = bucket.rows()
+    again = bucket.rows()
     assert [kept[name] for name in ("artifacts", "sources")] == [
-        anew[name] for name in ("artifacts", "sources")
+        again[name] for name in ("artifacts", "sources")
     ]
     erased(bucket, STAYS)
     told = bucket.client.list_object_versions(Bucket=bucket.name)
@@ -388,11 +388,11 @@ def test_the_trash_names_the_receipt_as_it_is_now(home):
     plan(home, GONE)
     apply(home)
     now = published(home)
-    anew = rewriting.Anew(stores(home), Subject(uid=GONE), home / "spool")
-    left = rewriting._candidate(told, anew)
+    rewrite = rewriting.Rewrite(stores(home), Subject(uid=GONE), home / "spool")
+    left = rewriting._candidate(told, rewrite)
     assert (left["receipt_sha256"], left["key"]) == (now.receipt_sha256, now.key)
     assert [one["key"] for one in left["objects"]] == [one.key for one in now.inputs]
-    assert rewriting._candidate(left, anew) == left
+    assert rewriting._candidate(left, rewrite) == left
 
 
 def test_what_ffmpeg_said_of_the_user_goes_and_what_it_said_of_others_stays(made):

@@ -437,7 +437,7 @@ def test_cuts_at_the_border_of_a_packet(simulated):
     assert kept == slices_of(clean)[2][-len(kept) :]
 
 
-def test_counters_begin_anew(simulated):
+def test_counters_begin_again(simulated):
     _, part = change(simulated, "counters_anew")
     for packets in slices_of(part):
         assert {next(p[3] & 15 for p in packets if r.pid_of(p) == pid) for pid in (256, 257)} == {0}

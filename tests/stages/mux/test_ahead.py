@@ -148,13 +148,13 @@ def moved(segments):
     return [*segments[:6], replace(segments[6], path=path), *segments[7:]]
 
 
-def test_what_is_planned_of_other_files_is_made_anew(segments, fake, tmp_path):
+def test_what_is_planned_of_other_files_is_made_again(segments, fake, tmp_path):
     taken = Taken(segments, fake(KEEP), tmp_path / "o")
     assert taken.made(moved(segments)) is None
     assert len(taken.converted.expected[0]) == len(segments)
 
 
-def test_what_is_planned_otherwise_is_made_anew(segments, fake, tmp_path):
+def test_what_is_planned_otherwise_is_made_again(segments, fake, tmp_path):
     taken = Taken(segments, fake(KEEP), tmp_path / "o")
     plan = timeline.plan(slots_of(segments))
     pts, dts = plan.placed[7].stamps[ts.AUDIO]
@@ -274,7 +274,7 @@ def test_first_segments_with_a_stamp_that_is_not_believed_begin_nothing(segments
     assert taken.ahead.output is None
 
 
-def test_what_gets_pictures_put_in_is_made_anew(segments, fake, tmp_path):
+def test_what_gets_pictures_put_in_is_made_again(segments, fake, tmp_path):
     taken = Taken(segments, fake(KEEP), tmp_path / "o")
     plan = timeline.plan(slots_of(segments))
     own = np.array([plan.placed[0].first(ts.VIDEO) - 6000])
@@ -293,7 +293,7 @@ def test_the_file_is_proven_as_soon_as_it_is_there(segments, fake, tmp_path):
     assert taken.ahead.proof_of(replace(made)) is None
 
 
-def test_what_cannot_be_proven_is_made_anew(segments, fake, tmp_path, monkeypatch):
+def test_what_cannot_be_proven_is_made_again(segments, fake, tmp_path, monkeypatch):
     def gone(path, made, progress):
         raise FileNotFoundError(path)
 

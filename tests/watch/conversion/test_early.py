@@ -116,7 +116,7 @@ def test_it_is_published_with_its_claim_and_not_before(post, out, monkeypatch):
     assert sorted(path.name for path in out.iterdir()) == RESULT
 
 
-def test_what_changes_while_it_settles_is_made_anew(post, out):
+def test_what_changes_while_it_settles_is_made_again(post, out):
     made = post()
     made.ahead.begin(made.look(settle=DAY))
     until(lambda: waits_in(out))

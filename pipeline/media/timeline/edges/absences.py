@@ -101,7 +101,7 @@ def _tells(part: PartEdges, edge: Edge, lane: Lane, *, slot: Slot, pause: float)
         goes_on = continues(a, b) and not moved(a, b)
         if part.counters_go_on:
             return goes_on
-        if goes_on and a.counters[0] != b.counters[0]:  # else it begins anew each time
+        if goes_on and a.counters[0] != b.counters[0]:  # else it begins again each time
             return True
     whole = _whole(part.slots, edge.segment.slot.part)
     return pause < NEARLY * min(whole) or not as_long_as_slots(pause / HZ, _lasting(whole))

@@ -23,10 +23,10 @@ def counters_go_on(
     Where a part is too short to show it, the other ``parts`` are looked at as well.
     """
     pairs = _edges(segments, lanes)
-    if len(pairs) < ENOUGH and not _anew(pairs):
+    if len(pairs) < ENOUGH and not _restarts(pairs):
         others = [_edges(part, lanes) for part in parts if part is not segments]
-        pairs += [pair for edges in others if not _anew(edges) for pair in edges]
-    enough = len(pairs) >= ENOUGH and not _anew(pairs)
+        pairs += [pair for edges in others if not _restarts(edges) for pair in edges]
+    enough = len(pairs) >= ENOUGH and not _restarts(pairs)
     return enough and sum(continues(a, b) for a, b in pairs) * 2 >= len(pairs)
 
 
@@ -41,5 +41,5 @@ def _edges(segments: Sequence[Placed], lanes: Sequence[Lane]) -> list[tuple[Stre
     return [(a, b) for a, b in pairs if not moved(a, b)]
 
 
-def _anew(pairs: Sequence[tuple[Stream, Stream]]) -> bool:
+def _restarts(pairs: Sequence[tuple[Stream, Stream]]) -> bool:
     return all(a.counters[0] == b.counters[0] for a, b in pairs)

@@ -132,7 +132,7 @@ def test_no_frame_lies_in_two_files(size):
         assert [scan("one", piece).findings for piece in pieces] == [(), ()]
 
 
-def test_a_pes_that_goes_on_elsewhere_is_not_written_anew():
+def test_a_pes_that_goes_on_elsewhere_is_not_written_again():
     """It would be shorter than it says, and what follows it would belong to nothing."""
     made = cut_up(b"".join(FRAMES), 400, ENDS)
     made = made[: 188 * (begins(made, AUDIO)[3] + 1)]
