@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import ExistsError, NotFoundError, StorageError
 from pipeline.model import StoredObject
+from pipeline.storage.sending import unseen
 from pipeline.storage.temporaries import temporary
 
 
@@ -25,22 +26,23 @@ class Shelf:
     def flush(self, temporary):
         pass
 
-    def adopt(self, source, key, *, sha256, content_type):
-        return self.put(source, key, sha256=sha256, content_type=content_type)
+    def adopt(self, source, key, *, sha256, content_type, sent=unseen):
+        return self.put(source, key, sha256=sha256, content_type=content_type, sent=sent)
 
-    def create(self, source, key, *, sha256, content_type, guard):
+    def create(self, source, key, *, sha256, content_type, guard, sent):
         guard()
         if self.creates_once and key in self.objects:
             raise ExistsError(key)
-        return self.put(source, key, sha256=sha256, content_type=content_type)
+        return self.put(source, key, sha256=sha256, content_type=content_type, sent=sent)
 
-    def put(self, source, key, *, sha256, content_type):
+    def put(self, source, key, *, sha256, content_type, sent=unseen):
         self.log.append(("put", key, content_type))
         if key == self.refuses:
             raise StorageError(f"put {key}: no answer")
         data = source.read_bytes()
         assert hashlib.sha256(data).hexdigest() == sha256
         self.objects[key] = data[: len(data) - self.lost]
+        sent(len(data))
         return self.head(key)
 
     def delete(self, key):

@@ -85,7 +85,7 @@ COMMAND = ("cli/", "__main__.py")
 DOORS = {
     "boto3": ("storage/s3/store.py", "storage/s3/clients.py", "storage/s3/sqs.py"),
     "botocore": ("storage/s3/clients.py", "storage/s3/errors.py", "storage/s3/sqs.py"),
-    "s3transfer": ("storage/s3/store.py",),
+    "s3transfer": ("storage/s3/parts.py",),
     "urllib3": ("storage/s3/errors.py",),
     "obstore": ("storage/object_store/",),
     "m3u8": ("media/playlist/parse.py",),

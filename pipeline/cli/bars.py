@@ -50,8 +50,8 @@ class Bars:
             self._draw("", moment.count, share, *facts)
         speed = moment.speed if moment.total == 1 else ""
         for part in moment.parts:
-            left = remaining(moment.left_of(part))
-            self._draw(part.name, part.short, part.share, part.stage, left, speed)
+            left, now = remaining(part.left(moment.now)), part.speed(moment.now) or speed
+            self._draw(part.name, part.short, part.share, part.stage, left, now)
 
     def _draw(self, name: str, shown: str, share: float | None, *facts: str) -> None:
         if name not in self._drawn:

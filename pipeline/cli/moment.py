@@ -11,6 +11,7 @@ from pipeline.report.words import name as shortened
 MOST_NAMED = 3  # recordings in one line
 LONGEST = 24  # characters of a name
 REENCODE = "reencode"  # the stage that is counted in thousandths, not in bytes
+PUBLISH = "publish"  # the stage whose bytes are those of the result
 SHORTEST = 0.5  # seconds that are worth a word
 
 
@@ -23,6 +24,9 @@ class Part(Struct, frozen=True):
     stage: str = ""
     done: float = 0.0
     encoding: float = 0.0  # bytes that stand for the work of re-encoding, if there is any
+    sent: int = 0  # bytes of the result that were sent to its destination
+    sending: float | None = None  # when that began, by the same clock
+    unsent: float = 0.0  # ``done`` at that time
 
     def step(self, stage: str, count: float) -> float:
         """By how many bytes a report moves it, never more than it holds.
@@ -45,6 +49,29 @@ class Part(Struct, frozen=True):
     def moved(self, stage: str, step: float) -> "Part":
         """The same, so many bytes further."""
         return replace(self, stage=stage, done=self.done + step)
+
+    def sent_on(self, count: int, now: float) -> "Part":
+        """The same, with so many bytes more of the result sent."""
+        if self.sending is None:
+            return replace(self, sending=now, unsent=self.done, sent=count)
+        return replace(self, sent=self.sent + count)
+
+    def left(self, now: float) -> float | None:
+        """Seconds until it is done, if it goes on as it went; None if nobody can tell.
+
+        What is sent goes at a speed of its own, which says nothing of what was done before.
+        """
+        since, before = self.begun, 0.0
+        if self.sending is not None and self.done > self.unsent:
+            since, before = self.sending, self.unsent
+        spent, done = now - since, self.done - before
+        return (self.size - self.done) * spent / done if done and spent > 0 else None
+
+    def speed(self, now: float) -> str:
+        """How fast its result is sent, for people; empty before."""
+        if self.sending is None or now <= self.sending:
+            return ""
+        return f"{in_bytes(int(self.sent / (now - self.sending)))}/s"
 
     @property
     def share(self) -> float:
@@ -90,16 +117,13 @@ class Moment(Struct, frozen=True):
     @property
     def left(self) -> float | None:
         """Seconds until the end, if it goes on as it went so far; None if nobody can tell."""
+        if self.total == 1 and self.parts and self.parts[0].sending is not None:
+            return self.parts[0].left(self.now)
         if self.size:
             return max(self.size - self.done, 0.0) / self.rate if self.rate else None
         if self.total is None or not self.finished:
             return None
         return (self.total - self.finished) * self.seconds / self.finished
-
-    def left_of(self, part: Part) -> float | None:
-        """The same of one recording."""
-        spent = self.now - part.begun
-        return (part.size - part.done) * spent / part.done if part.done and spent > 0 else None
 
     @property
     def count(self) -> str:
@@ -125,10 +149,14 @@ class Moment(Struct, frozen=True):
         share = f"{self.share:.0%}" if self.total else ""
         count = "" if self.total == 1 else self.count
         facts = [share, count, self.amount, self.speed, remaining(self.left)]
-        named = [f"{one.short} {one.stage} {one.share:.0%}" for one in self.parts[:MOST_NAMED]]
+        named = [self._named(one) for one in self.parts[:MOST_NAMED]]
         more = len(self.parts) - len(named)
         named += [f"{more} more"] if more else []
         return "; ".join([", ".join(filter(None, facts)), *named])
+
+    def _named(self, part: Part) -> str:
+        words = [part.short, part.stage, f"{part.share:.0%}", part.speed(self.now)]
+        return " ".join(filter(None, words))
 
     @property
     def json(self) -> dict[str, Any]:
@@ -151,6 +179,7 @@ class Moment(Struct, frozen=True):
                     "share": round(one.share, 4),
                     "bytes": int(one.done),
                     "size": int(one.size),
+                    "sent": one.sent,
                 }
                 for one in self.parts
             ],

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pipeline import config
 from pipeline.choices import Format
 from pipeline.cli import output
-from pipeline.cli.moment import REENCODE, Moment, Part
+from pipeline.cli.moment import PUBLISH, REENCODE, Moment, Part
 from pipeline.jobs.many import Task
 from pipeline.jobs.options import unwatched
 from pipeline.jobs.outcomes import Outcome
@@ -88,7 +88,8 @@ class Meter:
         part = part.in_stage(stage)
         step = part.step(stage, count if stage == REENCODE else count / self._passes)
         self._worked += step
-        self._parts[key] = part.moved(stage, step)
+        part = part.moved(stage, step)
+        self._parts[key] = part.sent_on(count, self._clock()) if stage == PUBLISH else part
 
     def _tell(self, *, at_once: bool) -> None:
         now = self._clock()
@@ -129,6 +130,7 @@ def of_recordings(
 ) -> AbstractContextManager[Meter | NoMeter]:
     """Shows how far each recording is, and all of them, as ``--progress`` says."""
     passes = 3 if chosen.get("format") in PROVED else 2
+    passes += any(work.target and work.target.storage.path("") is None for work in works)
     meter = partial(Meter, sizes=dict(_sizes(works)), passes=passes, total=len(works))
     return _shown(chosen, meter, len(works))
 

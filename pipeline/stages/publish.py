@@ -22,6 +22,7 @@ from pipeline.errors import ExistsError, StorageError
 from pipeline.model import StoredObject
 from pipeline.storage import Storage, allowed
 from pipeline.storage.probe import creates_once
+from pipeline.storage.sending import Sent, unseen
 
 CONTENT_TYPES = {
     Format.MP4: "video/mp4",
@@ -136,13 +137,15 @@ def publish(
     more: Sequence[Result] = (),
     replacing: bool = True,
     guard: Callable[[], None] = allowed,
+    sent: Sent = unseen,
 ) -> StoredObject:
     """Put the file under its final name, and ``more`` that belong to it, then the receipt.  Safe
     to repeat.
 
     The files are those of ``Storage.temporary``; ``placed`` is what :func:`place` returned.
     ExistsError if nothing was to be replaced and another run was quicker; StorageError if bytes
-    are missing at the destination.  Before ``guard`` returns nothing is changed there.
+    are missing at the destination.  Before ``guard`` returns nothing is changed there.  ``sent``
+    gets the bytes of all files but the receipt.
     """
     size, kind = receipt["output"]["size"], CONTENT_TYPES[format]
     results = [Result(temporary, placed or key, size, sha256, kind), *more]
@@ -154,7 +157,7 @@ def publish(
             destination.delete(receipt_key(key))  # an earlier one says nothing of these files
 
     creating = destination.shared and plain and not replacing
-    put = partial(_create_all if creating else _adopt_all, results, destination)
+    put = partial(_create_all if creating else _adopt_all, results, destination, sent)
     data = receipt_bytes(receipt)
     note = temporary.with_name(temporary.name.replace(".part", ".receipt.part"))
     try:
@@ -174,26 +177,27 @@ def receipt_bytes(receipt: Mapping[str, Any]) -> bytes:
 
 
 def _create_all(
-    results: Sequence[Result], destination: Storage, cleared: Callable[[], None]
+    results: Sequence[Result], destination: Storage, sent: Sent, cleared: Callable[[], None]
 ) -> list[StoredObject]:
     """Create files where nothing may stand yet; ``cleared`` is called once, for all of them."""
     asked = (cleared, *(allowed for _ in results[1:]))
-    return [_create(one, destination, ask) for one, ask in zip(results, asked, strict=True)]
+    pairs = zip(results, asked, strict=True)
+    return [_create(one, destination, guard=ask, sent=sent) for one, ask in pairs]
 
 
 def _adopt_all(
-    results: Sequence[Result], destination: Storage, cleared: Callable[[], None]
+    results: Sequence[Result], destination: Storage, sent: Sent, cleared: Callable[[], None]
 ) -> list[StoredObject]:
     for one in results:
         destination.flush(one.temporary)
     cleared()
-    return [_adopt(one, destination) for one in results]
+    return [_adopt(one, destination, sent) for one in results]
 
 
-def _adopt(one: Result, destination: Storage) -> StoredObject:
+def _adopt(one: Result, destination: Storage, sent: Sent) -> StoredObject:
     """Put one file under its key, whatever stood there."""
     stored = destination.adopt(
-        one.temporary, one.key, sha256=one.sha256, content_type=one.content_type
+        one.temporary, one.key, sha256=one.sha256, content_type=one.content_type, sent=sent
     )
     return _whole(one, stored, destination)
 
@@ -212,7 +216,9 @@ def is_plain(key: str, placed: str) -> bool:
     return of_users or placed in (key, piece_key(key, 1))
 
 
-def _create(one: Result, destination: Storage, guard: Callable[[], None]) -> StoredObject:
+def _create(
+    one: Result, destination: Storage, *, guard: Callable[[], None], sent: Sent
+) -> StoredObject:
     """Put one file under its key; ExistsError if anything but the same file stands there."""
     try:
         stored = destination.create(
@@ -221,6 +227,7 @@ def _create(one: Result, destination: Storage, guard: Callable[[], None]) -> Sto
             sha256=one.sha256,
             content_type=one.content_type,
             guard=guard,
+            sent=sent,
         )
     except ExistsError:
         # a lost answer makes a client ask twice, and then its own file is in the way

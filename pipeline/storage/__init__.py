@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pipeline.errors import ChangedError
 from pipeline.model import StoredObject
+from pipeline.storage.sending import Sent, unseen
 from pipeline.storage.versions import ObjectVersions
 
 
@@ -46,10 +47,14 @@ class Storage(Protocol):
         the object with this ETag.
         """
 
-    def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+    def put(
+        self, source: Path, key: str, *, sha256: str, content_type: str, sent: Sent = unseen
+    ) -> StoredObject:
         """Store a file whole or not at all, replacing what was there.  Safe to repeat.
 
-        The store keeps digest and media type where it can.
+        The store keeps digest and media type where it can.  ``sent`` is told, by any thread, how
+        many bytes more were handed over: when the file is stored, its size in all, whatever had to
+        be sent again.
         """
 
     def create(
@@ -60,11 +65,12 @@ class Storage(Protocol):
         sha256: str,
         content_type: str,
         guard: Callable[[], None] = allowed,
+        sent: Sent = unseen,
     ) -> StoredObject:
         """Store a file if nothing has this key, else raise ``ExistsError``; see ``creates_once``.
 
         ``guard`` is called as late as the store allows, before the step that makes the object
-        visible; if it raises, nothing was stored.
+        visible; if it raises, nothing was stored.  ``sent`` is that of ``put``.
         """
 
     def temporary(self, key: str, spool: Path) -> Path:
@@ -77,7 +83,9 @@ class Storage(Protocol):
     def flush(self, temporary: Path) -> None:
         """Do in advance what takes long about adopting such a file; nothing becomes visible."""
 
-    def adopt(self, temporary: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+    def adopt(
+        self, temporary: Path, key: str, *, sha256: str, content_type: str, sent: Sent = unseen
+    ) -> StoredObject:
         """``put`` for a file of ``temporary``: it may be moved instead of copied.
 
         Raises ``UnsafePathError`` if it would have to be moved and lies in another folder.

@@ -1,11 +1,14 @@
-"""A folder on a disk of this machine.  Nothing outside its root is read or written."""
+"""A folder on a disk of this machine.  Long: one class has all verbs.
+
+Nothing outside its root is read or written.
+"""
 
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from pipeline.errors import (
     ChangedError,
@@ -19,6 +22,7 @@ from pipeline.model import StoredObject
 from pipeline.storage import allowed, temporaries, unchanged
 from pipeline.storage.names import printable, safe_key
 from pipeline.storage.oserrors import os_errors
+from pipeline.storage.sending import Counted, Sent, unseen
 from pipeline.storage.temporaries import is_temporary, make_folder, sync
 
 CHUNK = 1 << 20
@@ -87,16 +91,21 @@ class LocalStorage:
             if _etag(after) != etag or size != after.st_size:
                 raise ChangedError(f"read {self.url(key)}: changed while being read")
 
-    def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+    def put(
+        self, source: Path, key: str, *, sha256: str, content_type: str, sent: Sent = unseen
+    ) -> StoredObject:
         """Copy a file whole or not at all.  A file system keeps neither digest nor content type."""
         with os_errors(f"read {source}"), source.open("rb") as file:
+            counted = Counted(os.fstat(file.fileno()).st_size, sent)
             temporary = self.temporary(key)
             try:
                 with os_errors(f"write {self.url(key)}"), temporary.open("xb") as copy:
-                    shutil.copyfileobj(file, copy, CHUNK)
-                return self.adopt(temporary, key)
+                    _copy(file, copy, counted)
+                stored = self.adopt(temporary, key)
             finally:
                 temporary.unlink(missing_ok=True)
+        counted.rest()
+        return stored
 
     def create(
         self,
@@ -106,16 +115,18 @@ class LocalStorage:
         sha256: str,
         content_type: str,
         guard: Callable[[], None] = allowed,
+        sent: Sent = unseen,
     ) -> StoredObject:
         """Store a file if nothing has this key: of many at once one wins, the others get
         ``ExistsError``.  POSIX link() fails where the name exists; FAT has no links.
         """
         with os_errors(f"read {source}"), source.open("rb") as file:
+            counted = Counted(os.fstat(file.fileno()).st_size, sent)
             temporary = self.temporary(key)
             try:
                 with os_errors(f"write {self.url(key)}"):
                     with temporary.open("xb") as copy:
-                        shutil.copyfileobj(file, copy, CHUNK)
+                        _copy(file, copy, counted)
                     sync(temporary)
                 guard()
                 with os_errors(f"write {self.url(key)}"):
@@ -123,6 +134,7 @@ class LocalStorage:
                     sync(temporary.parent)
             finally:
                 temporary.unlink(missing_ok=True)
+        counted.rest()
         return self.head(key)
 
     def temporary(self, key: str, spool: Path | None = None) -> Path:
@@ -135,7 +147,13 @@ class LocalStorage:
             sync(temporary)
 
     def adopt(
-        self, temporary: Path, key: str, *, sha256: str = "", content_type: str = ""
+        self,
+        temporary: Path,
+        key: str,
+        *,
+        sha256: str = "",
+        content_type: str = "",
+        sent: Sent = unseen,
     ) -> StoredObject:
         """Move a file written under a temporary name into place (POSIX rename()).
 
@@ -149,7 +167,9 @@ class LocalStorage:
             sync(temporary)
             temporary.replace(final)
             sync(final.parent)
-        return self.head(key)
+        stored = self.head(key)
+        Counted(stored.size, sent).rest()
+        return stored
 
     def delete(self, key: str, *, etag: str | None = None) -> None:
         """Remove a file, or a link but not what it points to.  Safe to repeat."""
@@ -285,6 +305,12 @@ class LocalStorage:
             if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
                 return status
         return None
+
+
+def _copy(file: IO[bytes], copy: IO[bytes], counted: Counted) -> None:
+    while chunk := file.read(CHUNK):
+        copy.write(chunk)
+        counted.add(len(chunk))
 
 
 def _stored(key: str, status: os.stat_result) -> StoredObject:

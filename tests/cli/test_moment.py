@@ -65,8 +65,17 @@ def test_what_is_re_encoded_takes_half_of_what_is_left_whatever_its_bytes():
 
 
 def test_how_long_one_recording_will_take():
-    assert moment().left_of(PART) == 90.0
-    assert moment().left_of(Part("new", 5.0, begun=40.0)) is None
+    assert PART.left(40.0) == 90.0
+    assert Part("new", 5.0, begun=40.0).left(40.0) is None
+
+
+def test_what_is_sent_goes_at_a_speed_of_its_own():
+    part = PART.moved("publish", 50e6).sent_on(50_000_000, 20.0)
+    part = part.moved("publish", 20e6).sent_on(20_000_000, 40.0)
+    sent = moment(total=1, finished=0, parts=(part,))
+    assert (part.sent, part.speed(40.0), part.left(40.0)) == (70_000_000, "3.5 MB/s", 80.0)
+    assert sent.line.endswith("; 0a93_room publish 60% 3.5 MB/s")
+    assert (sent.left, sent.json["now"][0]["sent"]) == (80.0, 70_000_000)
 
 
 def test_rounding_never_leaves_less_than_nothing():
@@ -98,6 +107,7 @@ def test_numbers_for_programs():
                 "share": 0.25,
                 "bytes": 50_000_000,
                 "size": 200_000_000,
+                "sent": 0,
             }
         ],
     }

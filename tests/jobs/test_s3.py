@@ -120,10 +120,10 @@ class Between:
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         return map(self.listing, self.storage.list(prefix))
 
-    def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+    def put(self, source: Path, key: str, **given: Any) -> StoredObject:
         self.before_put(key)
         self.put_keys.append(key)
-        return self.storage.put(source, key, sha256=sha256, content_type=content_type)
+        return self.storage.put(source, key, **given)
 
     adopt = put
 

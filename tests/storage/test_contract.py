@@ -4,6 +4,7 @@ import hashlib
 import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -256,6 +257,32 @@ def test_only_one_create_wins(storage, tmp_path, needs, size, request):
     assert won.count(True) == 1
     assert content(storage, "a/b.mp4") == sources[won.index(True)].read_bytes()
     assert keys(storage) == ["a/b.mp4"]
+
+
+@pytest.mark.parametrize("size", [0, 1000, 40 << 20], ids=["empty", "small", "several parts"])
+@pytest.mark.parametrize("verb", ["put", "create", "adopt"])
+def test_what_is_sent_adds_up_to_the_file(storage, written, verb, size):
+    file, told = written("a/b.mp4", bytes(size)), []
+    named = {"sha256": hashlib.sha256(bytes(size)).hexdigest(), "content_type": "video/mp4"}
+    getattr(storage, verb)(file, "a/b.mp4", **named, sent=told.append)
+    assert sum(told) == size
+    assert all(count > 0 for count in told) or not size
+    moved = isinstance(storage, LocalStorage) and verb == "adopt"
+    assert moved or size < 1 << 20 or len(told) > 2
+
+
+def test_an_interrupt_from_who_is_told_leaves_the_object_whole_or_not_there(storage, written):
+    content = secrets.token_bytes(17 << 20)
+    file = written("a.mp4", content)
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        named = {"sha256": hashlib.sha256(content).hexdigest(), "content_type": "video/mp4"}
+        storage.put(file, "a.mp4", **named, sent=stop)
+    assert keys(storage) in ([], ["a.mp4"])
+    assert [one.size for one in storage.list()] in ([], [len(content)])
 
 
 def test_create_goes_where_nothing_stands(storage, tmp_path):

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -178,6 +179,7 @@ def _publish(job: Job, note: dict[str, Any], results: Sequence[Result]) -> bool:
             more=results[1:],
             replacing=before is not None or (job.options.force and len(results) > 1),
             guard=lambda: job.options.guard(placed[0]),
+            sent=partial(job.options.progress, "publish"),
         )
     except ExistsError:
         if before is not None or not storage.shared:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import obstore
 
@@ -22,6 +22,7 @@ from pipeline.storage.names import percent_encoded, printable, safe_key
 from pipeline.storage.object_store.errors import object_store_errors
 from pipeline.storage.order import in_order
 from pipeline.storage.oserrors import os_errors
+from pipeline.storage.sending import Counted, Sent, unseen
 
 CHUNK = 1 << 20  # bytes
 PART = 16 << 20  # bytes of a part of an upload; smaller files are put in one request
@@ -87,10 +88,13 @@ class ObjectStorage:
         if missing:
             raise StorageError(f"{where}: {missing} bytes short of {found.size}")
 
-    def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+    def put(
+        self, source: Path, key: str, *, sha256: str, content_type: str, sent: Sent = unseen
+    ) -> StoredObject:
         """Upload a file whole or not at all, its digest as metadata; compare the size stored."""
-        size = _size(source)
-        self._upload(source, size, key, self.full(key), sha256=sha256, content_type=content_type)
+        size, full = _size(source), self.full(key)
+        told = {"Content-Type": content_type, "sha256": sha256}
+        self._upload(source, size, key, full, attributes=told, sent=sent)
         return self._whole(source, size, key)
 
     def create(
@@ -101,6 +105,7 @@ class ObjectStorage:
         sha256: str,
         content_type: str,
         guard: Callable[[], None] = allowed,
+        sent: Sent = unseen,
     ) -> StoredObject:
         """Store a file if nothing has this key: of many at once one wins, the others get
         ``ExistsError``.  :mod:`pipeline.storage.probe` tells whether the store keeps that promise.
@@ -108,13 +113,11 @@ class ObjectStorage:
         size = _size(source)
         guard()
         if size > PART:
-            return self.create_large(source, key, sha256=sha256, content_type=content_type)
-        self._upload(
-            *(source, size, key, self.full(key)),
-            sha256=sha256,
-            content_type=content_type,
-            mode="create",
-        )
+            return self.create_large(
+                source, key, sha256=sha256, content_type=content_type, sent=sent
+            )
+        told, full = {"Content-Type": content_type, "sha256": sha256}, self.full(key)
+        self._upload(source, size, key, full, attributes=told, sent=sent, mode="create")
         return self._whole(source, size, key)
 
     def temporary(self, key: str, spool: Path) -> Path:
@@ -125,12 +128,14 @@ class ObjectStorage:
     def flush(self, temporary: Path) -> None:
         """Nothing: only the upload takes long."""
 
-    def adopt(self, temporary: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+    def adopt(
+        self, temporary: Path, key: str, *, sha256: str, content_type: str, sent: Sent = unseen
+    ) -> StoredObject:
         """Upload it like any other file."""
-        return self.put(temporary, key, sha256=sha256, content_type=content_type)
+        return self.put(temporary, key, sha256=sha256, content_type=content_type, sent=sent)
 
     def create_large(
-        self, source: Path, key: str, *, sha256: str, content_type: str
+        self, source: Path, key: str, *, sha256: str, content_type: str, sent: Sent = unseen
     ) -> StoredObject:
         """``create`` for a file of several parts, whose upload obstore sends without a condition:
         it goes under a temporary key, and is then copied on the server if nothing has its key.
@@ -139,7 +144,8 @@ class ObjectStorage:
         folder = full[: len(full) - len(full.rpartition("/")[2])]
         own = f"{folder}.recpipe-{secrets.token_hex(8)}.part"
         try:
-            self._upload(source, size, key, own, sha256=sha256, content_type=content_type)
+            told = {"Content-Type": content_type, "sha256": sha256}
+            self._upload(source, size, key, own, attributes=told, sent=sent)
             with self.errors(f"write {self.url(key)}"):
                 obstore.copy(self.store, own, full, overwrite=False)
         finally:
@@ -227,21 +233,25 @@ class ObjectStorage:
         key: str,
         full: str,
         *,
-        sha256: str,
-        content_type: str,
+        attributes: Mapping[str, str],
+        sent: Sent,
         mode: Literal["create", "overwrite"] = "overwrite",
     ) -> None:
-        with self.errors(f"write {self.url(key)}"):
-            obstore.put(
-                self.store,
-                full,
-                source,
-                attributes={"Content-Type": content_type, "sha256": sha256},
-                mode=mode,
-                use_multipart=size > PART,
-                chunk_size=PART,
-                max_concurrency=8,
-            )
+        counted = Counted(size, sent)
+        with os_errors(f"read {source}"), source.open("rb") as file:
+            body: Any = _Read(file, counted) if size > PART else source
+            with self.errors(f"write {self.url(key)}"):
+                obstore.put(
+                    self.store,
+                    full,
+                    body,
+                    attributes=dict(attributes),
+                    mode=mode,
+                    use_multipart=size > PART,
+                    chunk_size=PART,
+                    max_concurrency=8,
+                )
+        counted.rest()
 
     def _whole(self, source: Path, size: int, key: str) -> StoredObject:
         stored = self.head(key)
@@ -271,6 +281,23 @@ class ObjectStorage:
     def errors(self, where: str) -> AbstractContextManager[None]:
         """Our errors in place of what obstore raises inside."""
         return object_store_errors(where, self.scheme)
+
+
+class _Read:
+    """A file, each part of which counts as handed over when obstore takes it."""
+
+    def __init__(self, file: IO[bytes], counted: Counted) -> None:
+        self._file, self._counted = file, counted
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        data = self._file.read(size)
+        self._counted.add(len(data))
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """The new place."""
+        return self._file.seek(offset, whence)
 
 
 class ObjectTrials:

@@ -8,28 +8,42 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from s3transfer.utils import ReadFileChunk, signal_not_transferring, signal_transferring
+
 from pipeline.errors import RecpipeError
 from pipeline.storage.s3.errors import s3_errors
+from pipeline.storage.sending import Counted
 
 PART = 16 << 20  # bytes; smaller files are put in one request
 AT_ONCE = 8  # parts
 
 
 def send(
-    client: Any, source: Path, size: int, upload: Mapping[str, str], *, guard: Callable[[], None]
+    client: Any,
+    source: Path,
+    size: int,
+    upload: Mapping[str, str],
+    *,
+    guard: Callable[[], None],
+    counted: Counted,
 ) -> None:
     """Upload all parts of a file, then, once ``guard`` returns, complete the upload.
 
-    ``size`` is in bytes; ``upload`` has Bucket, Key and UploadId.  Aborted if anything raises, so
+    ``size`` is in bytes; ``upload`` has Bucket, Key and UploadId; ``counted`` is told of all bytes.
+     Aborted if anything raises, so
     that no paid parts stay behind.  Raises what boto3 does: for use within ``s3_errors``.
     """
 
     def part(number: int) -> dict[str, Any]:
-        with source.open("rb") as file:
-            file.seek((number - 1) * PART)
-            sent = client.upload_part(**upload, PartNumber=number, Body=file.read(PART))
+        start = (number - 1) * PART
+        with ReadFileChunk.from_filename(str(source), start, PART, [told]) as body:
+            sent = client.upload_part(**upload, PartNumber=number, Body=body)
         return {"PartNumber": number, "ETag": sent["ETag"]}
 
+    def told(bytes_transferred: int) -> None:  # s3transfer passes it by this name
+        counted.add(bytes_transferred)
+
+    _count_what_is_sent(client)
     done = False
     try:
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -43,3 +57,10 @@ def send(
         if not done:
             with suppress(RecpipeError), s3_errors("abort"):
                 client.abort_multipart_upload(**upload)
+
+
+def _count_what_is_sent(client: Any) -> None:
+    """A body is also read for its digest: what is read then is not counted, as boto3 does it."""
+    event = "request-created.s3"
+    client.meta.events.register_first(event, signal_not_transferring, "s3upload-not-transferring")
+    client.meta.events.register_last(event, signal_transferring, "s3upload-transferring")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from boto3.s3.transfer import TransferConfig, create_transfer_manager
+from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
 
 from pipeline.agora import vendors
 from pipeline.agora.stores import Credentials
@@ -28,6 +28,7 @@ from pipeline.storage.s3.errors import s3_errors
 from pipeline.storage.s3.parts import PART
 from pipeline.storage.s3.trials import S3Trials
 from pipeline.storage.s3.versions import S3Versions, protection_of
+from pipeline.storage.sending import Counted, Sent, unseen
 
 CHUNK = 1 << 20  # bytes
 
@@ -132,7 +133,9 @@ class S3Storage:
         if missing:
             raise StorageError(f"{where}: {missing} bytes short of {answer['ContentLength']}")
 
-    def put(self, source: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+    def put(
+        self, source: Path, key: str, *, sha256: str, content_type: str, sent: Sent = unseen
+    ) -> StoredObject:
         """Upload a file whole or not at all, with its digest as metadata; compare the size stored.
 
         A failed multipart upload is aborted, so that no paid parts stay behind.
@@ -141,8 +144,11 @@ class S3Storage:
         extra = {"ContentType": content_type, "Metadata": {"sha256": sha256}, **self._put_options}
         with os_errors(f"read {source}"), s3_errors(f"write {self.url(key)}"):
             size = source.stat().st_size
+            counted = Counted(size, sent)
+            seen = [ProgressCallbackInvoker(counted.add)]
             with create_transfer_manager(self._client, _UPLOADS) as manager:
-                manager.upload(str(source), self.bucket, full, extra).result()
+                manager.upload(str(source), self.bucket, full, extra, seen).result()
+        counted.rest()
         return self._whole(source, size, key)
 
     def create(
@@ -153,6 +159,7 @@ class S3Storage:
         sha256: str,
         content_type: str,
         guard: Callable[[], None] = allowed,
+        sent: Sent = unseen,
     ) -> StoredObject:
         """Store a file if nothing has this key (``If-None-Match: *``): of many at once one wins,
         the others get ``ExistsError``.  Stores that ignore conditions replace what is there, as
@@ -161,15 +168,15 @@ class S3Storage:
         with os_errors(f"read {source}"):
             size = source.stat().st_size
         if size > PART:
-            return self._create_large(
-                source, key, sha256=sha256, content_type=content_type, guard=guard
-            )
+            named = {"sha256": sha256, "content_type": content_type}
+            return self._create_large(source, key, **named, guard=guard, sent=sent)
         guard()
         extra = {"ContentType": content_type, "Metadata": {"sha256": sha256}, "IfNoneMatch": "*"}
         full = self._full(key)
         where = f"write {self.url(key)}"
         with os_errors(f"read {source}"), s3_errors(where), source.open("rb") as file:
             self._client.put_object(Bucket=self.bucket, Key=full, Body=file, **extra)
+        Counted(size, sent).rest()
         return self._whole(source, size, key)
 
     def temporary(self, key: str, spool: Path) -> Path:
@@ -180,9 +187,11 @@ class S3Storage:
     def flush(self, temporary: Path) -> None:
         """Nothing: only the upload takes long."""
 
-    def adopt(self, temporary: Path, key: str, *, sha256: str, content_type: str) -> StoredObject:
+    def adopt(
+        self, temporary: Path, key: str, *, sha256: str, content_type: str, sent: Sent = unseen
+    ) -> StoredObject:
         """Upload it like any other file."""
-        return self.put(temporary, key, sha256=sha256, content_type=content_type)
+        return self.put(temporary, key, sha256=sha256, content_type=content_type, sent=sent)
 
     def _create_large(
         self,
@@ -192,15 +201,18 @@ class S3Storage:
         sha256: str,
         content_type: str,
         guard: Callable[[], None] = allowed,
+        sent: Sent = unseen,
     ) -> StoredObject:
         """In parts; the condition is on the last request, which boto3's own uploads lack."""
         place = {"Bucket": self.bucket, "Key": self._full(key)}
         extra = {"ContentType": content_type, "Metadata": {"sha256": sha256}}
         with os_errors(f"read {source}"), s3_errors(f"write {self.url(key)}"):
             size = source.stat().st_size
+            counted = Counted(size, sent)
             begun = self._client.create_multipart_upload(**place, **extra)
             upload = {**place, "UploadId": begun["UploadId"]}
-            parts.send(self._client, source, size, upload, guard=guard)
+            parts.send(self._client, source, size, upload, guard=guard, counted=counted)
+        counted.rest()
         return self._whole(source, size, key)
 
     def delete(self, key: str, *, etag: str | None = None) -> None:
