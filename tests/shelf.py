@@ -26,6 +26,9 @@ class Shelf:
     def flush(self, temporary):
         pass
 
+    def path(self, key):
+        return None
+
     def adopt(self, source, key, *, sha256, content_type, sent=unseen):
         return self.put(source, key, sha256=sha256, content_type=content_type, sent=sent)
 

@@ -129,10 +129,14 @@ def of_recordings(
     works: Sequence[Task], chosen: Mapping[str, Any]
 ) -> AbstractContextManager[Meter | NoMeter]:
     """Shows how far each recording is, and all of them, as ``--progress`` says."""
-    passes = 3 if chosen.get("format") in PROVED else 2
-    passes += any(work.target and work.target.storage.path("") is None for work in works)
-    meter = partial(Meter, sizes=dict(_sizes(works)), passes=passes, total=len(works))
-    return _shown(chosen, meter, len(works))
+    meter = partial(Meter, sizes=dict(_sizes(works)), passes=_passes(works, chosen))
+    return _shown(chosen, partial(meter, total=len(works)), len(works))
+
+
+def _passes(works: Sequence[Task], chosen: Mapping[str, Any]) -> int:
+    """How often each byte is read, or sent to a store."""
+    sent = any(work.target and work.target.storage.path("") is None for work in works)
+    return (3 if chosen.get("format") in PROVED else 2) + sent
 
 
 def counting(

@@ -18,8 +18,7 @@ log = logging.getLogger(__name__)
 
 ROOM = 2_000  # notifications that wait to be written
 AT_ONCE = 500  # in one transaction
-GATHER = 0.01  # seconds in which more may come, where one came within the last LATELY
-LATELY = 0.1
+GATHER = 0.01  # seconds between the beginnings of two transactions, in which more may come
 TIDY = 3600.0  # seconds between two removals of what is too old
 
 Write = Callable[[Sequence[Kept]], set[str]]
@@ -36,7 +35,7 @@ class Inbox:
         self._waiting: deque[Waiting] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._written = -LATELY  # when the last transaction ended, by the clock of this machine
+        self._begun = -GATHER  # when the last transaction did, by the clock of this machine
         self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
         self._thread.start()
 
@@ -79,14 +78,18 @@ class Inbox:
         with self._changed:
             if not self._waiting and not self._closed:
                 self._changed.wait(TIDY)
-        if time.monotonic() - self._written < LATELY and not self._closed:
-            time.sleep(GATHER)  # fewer transactions: each waits for the disk
+        pause = self._begun + GATHER - time.monotonic()
+        if pause > 0 and not self._closed:
+            time.sleep(
+                pause
+            )  # fewer transactions; while a slow disk is waited for, more come anyway
         with self._changed:
             count = min(len(self._waiting), AT_ONCE)
             return [self._waiting.popleft() for _ in range(count)]
 
     def _keep(self, some: Sequence[Waiting]) -> None:
         awaited = [(one, f) for one, f in some if f.set_running_or_notify_cancel()]
+        self._begun = time.monotonic()
         try:
             fresh = self._write([one for one, _ in some])
         except RecpipeError as error:
@@ -94,8 +97,6 @@ class Inbox:
             for _, future in awaited:
                 future.set_exception(error)
             return
-        finally:
-            self._written = time.monotonic()
         for one, future in awaited:
             future.set_result(one.id in fresh)
             fresh.discard(one.id)  # twice in one transaction is news once

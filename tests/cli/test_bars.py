@@ -38,6 +38,14 @@ def test_a_single_recording_has_a_single_bar():
     assert drawn(bars) == [("0a93_room", 0.25, "convert, 1 min 30 s left, 2.0 MB/s")]
 
 
+def test_while_it_is_sent_the_speed_is_that_of_sending():
+    bars = Bars()
+    part = PART.moved("publish", 50e6).sent_on(50_000_000, 20.0)
+    part = part.moved("publish", 20e6).sent_on(20_000_000, 40.0)
+    bars.show(moment(total=1, finished=0, parts=(part,)))
+    assert drawn(bars) == [("0a93_room", 0.6, "publish, 1 min 20 s left, 3.5 MB/s")]
+
+
 def test_the_end_of_what_nobody_has_counted_is_open():
     bars = Bars()
     bars.show(moment(total=None, size=0.0, worked=0.0, noun="bags", parts=()))

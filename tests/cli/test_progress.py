@@ -9,13 +9,16 @@ import sys
 from contextlib import suppress
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.cli import progress
 from pipeline.cli.progress import Meter, of_number, of_recordings
 from pipeline.jobs.many import Task
+from pipeline.jobs.output.destinations import Target
 from pipeline.model import Part, Recording, Report, StoredObject, Verdict
 from pipeline.storage.local import LocalStorage
 from tests.cli.conftest import ROOT, SAMPLES
+from tests.shelf import Shelf
 
 SHOWN = {"format": "mp4", "progress": "auto", "json": False, "quiet": False}
 
@@ -198,6 +201,27 @@ def test_a_command_says_how_far_it_is_and_results_stay_apart(recpipe):
     assert {line["event"] for line in told} == {"progress"}
     assert told[-1]["finished"] == told[-1]["total"] == len(done.lines) > 1
     assert told[-1]["bytes"] == told[-1]["size"] > 100_000
+
+
+def test_it_is_told_how_much_of_a_result_is_sent_to_a_store(recpipe, weed, monkeypatch):
+    monkeypatch.setattr(progress, "JSON_EVERY", 0.0)
+    source = SAMPLES / "composite"
+    to = f"s3://{weed.new_bucket()}/out/"
+    args = ("convert", source, "-o", to, "--json", "--progress", "json")
+    done = recpipe(*args, env=weed.environment)
+    told = [json.loads(line) for line in done.err.splitlines()]
+    sending = [now for line in told for now in line["now"] if now["stage"] == "publish"]
+    assert sending[-1]["sent"] == done.line["size"] > 100_000
+    assert sending[0]["bytes"] > sending[0]["size"] * 3 // 4
+    assert told[-1]["share"] == 1
+
+
+def test_a_result_in_a_folder_costs_no_pass_of_its_own():
+    work = task("a", 1000)
+    here = replace(work, target=Target(LocalStorage(SAMPLES), "a.mp4"))
+    away = replace(work, target=Target(Shelf(), "a.mp4"))
+    assert [progress._passes([one], SHOWN) for one in (work, here, away)] == [3, 3, 4]
+    assert progress._passes([away], {**SHOWN, "format": "wav"}) == 3
 
 
 def on_a_terminal(clean, *args: str, **env: str) -> str:

@@ -1,11 +1,13 @@
 """Notifications on their way into the ledger."""
 
 import threading
+import time
 
 import pytest
 
 from pipeline.errors import BusyError, LedgerError
 from pipeline.ledger.notices import Kept
+from pipeline.web import inbox as inboxes
 from pipeline.web.inbox import Inbox
 
 SOON = 30.0  # seconds
@@ -38,6 +40,23 @@ def test_what_comes_while_it_writes_is_written_at_once_after():
     assert first.result(SOON)
     assert [one.result(SOON) for one in rest] == [True, True, False, True]
     assert write.written == [["n0"], ["n1", "n2", "n2", "n3"]]
+    inbox.close()
+
+
+def test_transactions_are_not_begun_one_right_after_the_other(monkeypatch):
+    monkeypatch.setattr(inboxes, "GATHER", 1.0)
+    written = []
+
+    def write(some):
+        written.append([one.id for one in some])
+        return {one.id for one in some}
+
+    inbox, since = Inbox(write, lambda: None), time.monotonic()
+    assert inbox.put(kept(0)).result(SOON)
+    assert time.monotonic() - since < 1.0
+    rest = [inbox.put(kept(n)) for n in (1, 2, 3)]
+    assert [one.result(SOON) for one in rest] == [True] * 3
+    assert written == [["n0"], ["n1", "n2", "n3"]]
     inbox.close()
 
 
