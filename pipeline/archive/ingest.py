@@ -62,7 +62,7 @@ def ingest(
         there = _present(published, receipt, bagging)
         if there is not None:
             return there
-        staging = Staging(archive, published.name, order.spool)
+        staging = Staging(archive, published.name, order.spool, bagging.progress)
         making = Making(published, results, staging, bagging)
         _copy_access(making)
         source = _source(making, open_root)
@@ -164,7 +164,7 @@ def _take_originals(
         staging.copy(source, one.key, path, sha256=one.sha256, version=version)
 
     def stay(one: SourceFile) -> tuple[bag.Fetch, bag.Digests]:
-        digests = digest(source.open(one.key))
+        digests = digest(source.open(one.key), staging.read_on)
         if one.sha256 not in (None, digests.sha256):
             raise StorageError(f"{source.url(one.key)}: changed since it was converted")
         where = original_path(published, one.key)

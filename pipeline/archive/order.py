@@ -7,6 +7,8 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from pipeline.archive.bagit.staging import Archive, Staging
+from pipeline.jobs.options import unwatched
+from pipeline.jobs.parallel import Progress
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.read import Published
 from pipeline.storage import Storage
@@ -41,6 +43,7 @@ class Bagging(Struct, frozen=True):
     archive: Archive
     order: Order
     ffmpeg: Ffmpeg
+    progress: Progress = unwatched
 
 
 class Making(Struct, frozen=True):

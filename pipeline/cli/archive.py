@@ -95,8 +95,7 @@ def ingest(sources: tuple[str, ...], **chosen: Any) -> int:
 def _ingest(sources: tuple[str, ...], ledger: "Ledger | None", chosen: dict[str, Any]) -> int:
     from pipeline.archive import bulk, catalogue
     from pipeline.archive.order import Bagging, Order, Originals
-    from pipeline.cli.chosen import settings
-    from pipeline.cli.progress import of_number
+    from pipeline.cli.bagged import bags
     from pipeline.jobs.outcomes import Failure, code_of, exit_code
     from pipeline.model import Report
     from pipeline.muxing.locate import locate
@@ -114,10 +113,7 @@ def _ingest(sources: tuple[str, ...], ledger: "Ledger | None", chosen: dict[str,
     codes, seen = [], set()
     found = bulk.published_in(sources, opened, partial(_located, ledger))
     bagging = Bagging(to, order, locate(chosen["ffmpeg"]))
-    done = bulk.ingest_all(
-        found, partial(folder, opened), bagging, now=time.time, options=settings(chosen)
-    )
-    for outcome in of_number(done, None, "bags", chosen):
+    for outcome in bags(found, bagging, partial(folder, opened), chosen):
         if isinstance(outcome, Failure):
             codes.append(code_of(outcome))
             _say_failure(outcome, chosen)

@@ -104,8 +104,8 @@ class Moment(Struct, frozen=True):
 
     @property
     def share(self) -> float:
-        """From 0 to 1."""
-        if self.size:
+        """From 0 to 1; 0 as long as nobody knows how many there are."""
+        if self.size and self.total is not None:
             return self.done / self.size
         return self.finished / self.total if self.total else 0.0
 
@@ -119,9 +119,11 @@ class Moment(Struct, frozen=True):
         """Seconds until the end, if it goes on as it went so far; None if nobody can tell."""
         if self.total == 1 and self.parts and self.parts[0].sending is not None:
             return self.parts[0].left(self.now)
+        if self.total is None:
+            return None
         if self.size:
             return max(self.size - self.done, 0.0) / self.rate if self.rate else None
-        if self.total is None or not self.finished:
+        if not self.finished:
             return None
         return (self.total - self.finished) * self.seconds / self.finished
 
@@ -129,14 +131,16 @@ class Moment(Struct, frozen=True):
     def count(self) -> str:
         """How many are done, of how many."""
         of = f" of {self.total}" if self.total is not None else ""
-        return f"{self.finished}{of} {self.noun}"
+        alone = (self.finished if self.total is None else self.total) == 1
+        return f"{self.finished}{of} {self.noun.removesuffix('s') if alone else self.noun}"
 
     @property
     def amount(self) -> str:
         """How much is done, of how much; empty where only the number counts."""
         if not self.size:
             return ""
-        return f"{in_bytes(int(self.done))} of {in_bytes(int(self.size))}"
+        of = f" of {in_bytes(int(self.size))}" if self.total is not None else ""
+        return f"{in_bytes(int(self.done))}{of}"
 
     @property
     def speed(self) -> str:

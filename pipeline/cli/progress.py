@@ -50,6 +50,7 @@ class Meter:
         self._size = float(sum(self._sizes.values()))
         self._parts: dict[tuple[str, str], Part] = {}
         self._own: dict[tuple[str, str], int] = {}  # bytes of each that is watched
+        self._latest = ("", "")
         self._finished, self._before, self._worked = 0, 0.0, 0.0
         self._begun = self._shown = clock()
         self._lock = threading.Lock()
@@ -73,10 +74,28 @@ class Meter:
             part, size = self._parts.pop(key, None), self._own.pop(key, 0)
             self._finish(size - (part.done if part else 0.0))
 
-    def counted(self) -> None:
-        """One more is done, of what is counted by number."""
+    def begin(self, name: str, size: int, passes: int) -> None:
+        """Of things that are done one after the other, and that nobody has counted: the next one,
+        of so many bytes.  ``report`` is of it.
+        """
         with self._lock:
-            self._finish(0.0)
+            self._latest, self._passes = (name, ""), passes
+            self._own[self._latest] = size
+            self._size += size
+
+    def report(self, stage: str, count: int) -> None:
+        """So many bytes more of what was begun last."""
+        with self._lock:
+            self._moved(self._latest, stage, count)
+            self._tell(at_once=False)
+
+    def counted(self) -> None:
+        """One more is done, of what is counted by number; all that was begun is."""
+        with self._lock:
+            rest = sum(self._own.values()) - sum(part.done for part in self._parts.values())
+            self._own.clear()
+            self._parts.clear()
+            self._finish(rest)
 
     def _finish(self, rest: float) -> None:
         self._finished += 1
@@ -120,6 +139,12 @@ class NoMeter:
 
     def done(self, outcome: Outcome) -> None:
         """Ignore that a recording is done."""
+
+    def begin(self, name: str, size: int, passes: int) -> None:
+        """Ignore that one is begun."""
+
+    def report(self, stage: str, count: int) -> None:
+        """Ignore how far it is."""
 
     def counted(self) -> None:
         """Ignore that one more is done."""
@@ -191,6 +216,11 @@ def _json(moment: Moment) -> None:
     import json
 
     output.say(json.dumps(moment.json, ensure_ascii=False))
+
+
+def media_size(work: Task) -> int:
+    """About how many bytes a recording holds."""
+    return next(_sizes([work]))[1]
 
 
 def _sizes(works: Sequence[Task]) -> Iterator[tuple[int, int]]:

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from pipeline.cli import progress
 from tests.cli.conftest import edit_playlist, segments
 
 
@@ -137,6 +138,24 @@ def test_what_still_runs_is_told_and_left(recpipe, composite, clean):
         "archive", "ingest", composite, "--to", clean / "store", "--json", "--accept-unfinished"
     )
     assert taken.line["state"] == "ingested"
+
+
+@pytest.mark.parametrize("form", ["objects", "tar"])
+def test_it_is_told_how_much_of_a_bag_is_sent_to_a_store(recpipe, out, weed, monkeypatch, form):
+    monkeypatch.setattr(progress, "JSON_EVERY", 0.0)
+    to = f"s3://{weed.new_bucket()}/bags/"
+    args = ("archive", "ingest", out, "--to", to, "--as", form, "--json", "--progress", "json")
+    done = recpipe(*args, env=weed.environment)
+    assert done.code == 0, done.err
+    told = [json.loads(line) for line in done.err.splitlines()]
+    (copied, sent) = (
+        [now for line in told for now in line["now"] if now["stage"] == stage]
+        for stage in ("copy", "publish")
+    )
+    assert {now["recording"] for now in (*copied, *sent)} == {done.line["recording"]}
+    assert sent[-1]["sent"] > done.line["size"]  # and the manifests, and the tar's headers
+    assert sent[-1]["share"] == 1.0
+    assert (told[-1]["finished"], told[-1]["total"], told[-1]["now"]) == (1, None, [])
 
 
 def test_a_cold_class_needs_a_tar(recpipe, out, weed):

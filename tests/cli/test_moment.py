@@ -33,7 +33,7 @@ def moment(**more) -> Moment:
         ),
         pytest.param(
             {"noun": "bags", "size": 0.0, "worked": 0.0, "total": None, "parts": ()},
-            "1 bags",
+            "1 bag",
             id="of nobody knows how many",
         ),
         pytest.param(

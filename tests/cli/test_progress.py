@@ -127,6 +127,23 @@ def test_what_was_done_before_is_no_speed():
     assert (shown[-1].done, shown[-1].parts) == (4000, ())
 
 
+def test_what_is_found_one_after_the_other_has_sizes_of_its_own():
+    shown, clock = [], Clock()
+    meter = Meter(shown.append, 0.0, noun="bags", total=None, clock=clock)
+    meter.begin("a", 1000, 2)
+    clock.now += 10
+    meter.report("copy", 1000)
+    assert (shown[-1].parts[0].share, shown[-1].amount, shown[-1].left) == (0.5, "500 bytes", None)
+    meter.report("publish", 600)
+    meter.counted()
+    meter.begin("b", 4000, 1)
+    meter.report("copy", 1000)
+    last = shown[-1]
+    assert [(one.name, one.share) for one in last.parts] == [("b", 0.25)]
+    assert (last.finished, last.done, last.share) == (1, 2000, 0.0)
+    assert last.line == "1 bag, 2.0 kB, 180 bytes/s; b copy 25%"
+
+
 def test_those_who_want_lines_are_not_told_of_each_that_is_done():
     works, meter, _, shown = metered(1, 1, 1, every=30)
     for work in works:

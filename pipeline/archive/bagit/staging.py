@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from pipeline.archive.bagit import bag, places
 from pipeline.archive.bagit.bag import Digests
 from pipeline.archive.bagit.places import Form
 from pipeline.errors import ExistsError, NotFoundError, StorageError
+from pipeline.jobs.options import unwatched
+from pipeline.jobs.parallel import Progress
 from pipeline.model import StoredObject
 from pipeline.storage import Storage
 from pipeline.storage.locations import folder
 from pipeline.storage.oserrors import os_errors
+from pipeline.storage.sending import Sent, unseen
 
 Look = Callable[[Path], None]
 
@@ -44,8 +48,10 @@ class Staging:
     ``files`` are the digests of its files so far, by path.
     """
 
-    def __init__(self, archive: Archive, name: str, spool: Path) -> None:
-        self._archive, self._name = archive, name
+    def __init__(
+        self, archive: Archive, name: str, spool: Path, progress: Progress = unwatched
+    ) -> None:
+        self._archive, self._name, self._progress = archive, name, progress
         self._spool = spool / "ingest"
         with os_errors(f"make {self._spool}"):
             self._spool.mkdir(parents=True, exist_ok=True)
@@ -114,7 +120,12 @@ class Staging:
         temporary = self._temporary(path)
         try:
             with os_errors(f"write {temporary}"), temporary.open("wb") as file:
-                digests = digest(source.open(key), file.write)
+
+                def write(chunk: bytes) -> None:
+                    file.write(chunk)
+                    self.read_on(chunk)
+
+                digests = digest(source.open(key), write)
             if sha256 not in (None, digests.sha256):
                 where, found = source.url(key), digests.sha256
                 raise StorageError(f"{where}: SHA-256 {found}, its receipt says {sha256}")
@@ -134,6 +145,14 @@ class Staging:
         finally:
             temporary.unlink(missing_ok=True)
 
+    def read_on(self, chunk: bytes) -> None:
+        """Tell that so much more of a source has been read."""
+        self._progress("copy", len(chunk))
+
+    def _sent(self, storage: Storage) -> Sent:
+        """Tells what goes to a store; a file that is only moved is no work."""
+        return partial(self._progress, "publish") if storage.path("") is None else unseen
+
     def read(self, path: str) -> bytes:
         """A small file of the bag so far."""
         return b"".join(self._storage.open(self._prefix + path))
@@ -147,7 +166,8 @@ class Staging:
             with os_errors(f"write {temporary}"):
                 temporary.chmod(0o644 & ~_umask())
         content = _content_type(path)
-        stored = self._storage.adopt(temporary, key, sha256=digests.sha256, content_type=content)
+        told = {"sha256": digests.sha256, "content_type": content}
+        stored = self._storage.adopt(temporary, key, **told, sent=self._sent(self._storage))
         if stored.size != digests.size:
             where = self._storage.url(key)
             raise StorageError(f"{where}: {stored.size} bytes stored, {digests.size} sent")
@@ -196,7 +216,8 @@ class Staging:
         temporary = final.temporary(key, self._spool)
         try:
             sha256 = places.pack(self._storage, self._name, paths, temporary)
-            stored = final.adopt(temporary, key, sha256=sha256, content_type="application/x-tar")
+            told_of = {"sha256": sha256, "content_type": "application/x-tar"}
+            stored = final.adopt(temporary, key, **told_of, sent=self._sent(final))
         finally:
             temporary.unlink(missing_ok=True)
         noted = {**told, "sha256": sha256, "size": stored.size, "etag": stored.etag}
