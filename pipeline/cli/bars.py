@@ -26,7 +26,7 @@ class Bars:
         self._progress = Progress(
             _text("{task.description}"),
             BarColumn(bar_width=BAR),
-            _text("{task.percentage:>3.0f}%"),
+            _text("{task.fields[percent]:>4}"),
             _text("{task.fields[said]}"),
             console=Console(stderr=True, soft_wrap=True, no_color=not config.colour_wanted()),
             redirect_stdout=is_terminal(sys.stdout),  # what goes into a pipe stays there
@@ -56,9 +56,10 @@ class Bars:
     def _draw(self, name: str, shown: str, share: float | None, *facts: str) -> None:
         if name not in self._drawn:
             total = None if share is None else 1.0
-            self._drawn[name] = self._progress.add_task(shown, total=total, said="")
-        said = _fitting(facts, self._progress.console.width - BESIDE)
-        self._progress.update(self._drawn[name], description=shown, completed=share, said=said)
+            self._drawn[name] = self._progress.add_task(shown, total=total, percent="", said="")
+        bar, said = self._drawn[name], _fitting(facts, self._progress.console.width - BESIDE)
+        percent = "" if share is None else f"{share:.0%}"
+        self._progress.update(bar, description=shown, completed=share, percent=percent, said=said)
 
 
 def _fitting(facts: Sequence[str], room: int) -> str:

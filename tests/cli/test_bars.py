@@ -49,7 +49,8 @@ def test_while_it_is_sent_the_speed_is_that_of_sending():
 def test_the_end_of_what_nobody_has_counted_is_open():
     bars = Bars()
     bars.show(moment(total=None, size=0.0, worked=0.0, noun="bags", parts=()))
-    assert [one.total for one in bars._progress.tasks] == [None]
+    (bag,) = bars._progress.tasks
+    assert (bag.total, bag.fields["percent"]) == (None, "")
 
 
 def test_a_name_is_text_whatever_it_holds():
