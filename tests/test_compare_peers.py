@@ -61,6 +61,18 @@ def test_the_last_row_counts(peers):
     ]
 
 
+def test_what_makes_nothing_of_a_whole_recording_is_not_compared(peers):
+    whole, gone = (
+        peers.Truth(peers.WHOLE, 30, 0.0, 0.0),
+        peers.Truth("a slice is gone", 25, 5.0, 5.0),
+    )
+    nothing, there = peers.Result(1, None, 0.0), peers.Result(0, 30, 0.0)
+    rows = [(whole, [nothing, there, there]), (gone, [nothing, nothing, there])]
+    names, kept, unable = peers.capable(["no plug-ins", "other", "recpipe"], rows)
+    assert (names, unable) == (["other", "recpipe"], ["no plug-ins"])
+    assert kept == [(whole, [there, there]), (gone, [nothing, there])]
+
+
 def test_a_real_recording_is_made_and_measured(peers, monkeypatch, tmp_path):
     monkeypatch.setattr(peers, "SECONDS", 6)
     monkeypatch.setattr(peers, "SLICE", 2)
