@@ -12,7 +12,7 @@ MOST_NAMED = 3  # recordings in one line
 LONGEST = 24  # characters of a name
 REENCODE = "reencode"  # the stage that is counted in thousandths, not in bytes
 PUBLISH = "publish"  # the stage whose bytes are those of the result
-SHORTEST = 0.5  # seconds that are worth a word
+SHORTEST = 0.5  # seconds that are worth a word, or after which a speed is
 
 
 class Part(Struct, frozen=True):
@@ -61,17 +61,18 @@ class Part(Struct, frozen=True):
 
         What is sent goes at a speed of its own, which says nothing of what was done before.
         """
-        since, before = self.begun, 0.0
-        if self.sending is not None and self.done > self.unsent:
-            since, before = self.sending, self.unsent
-        spent, done = now - since, self.done - before
+        spent, done = now - self.begun, self.done
+        if self._sent_for(now) >= SHORTEST and self.done > self.unsent:
+            spent, done = self._sent_for(now), self.done - self.unsent
         return (self.size - self.done) * spent / done if done and spent > 0 else None
 
     def speed(self, now: float) -> str:
-        """How fast its result is sent, for people; empty before."""
-        if self.sending is None or now <= self.sending:
-            return ""
-        return f"{in_bytes(int(self.sent / (now - self.sending)))}/s"
+        """How fast its result is sent, for people; empty as long as that says nothing."""
+        spent = self._sent_for(now)
+        return f"{in_bytes(int(self.sent / spent))}/s" if spent >= SHORTEST else ""
+
+    def _sent_for(self, now: float) -> float:
+        return 0.0 if self.sending is None else now - self.sending
 
     @property
     def share(self) -> float:

@@ -71,6 +71,7 @@ def test_how_long_one_recording_will_take():
 
 def test_what_is_sent_goes_at_a_speed_of_its_own():
     part = PART.moved("publish", 50e6).sent_on(50_000_000, 20.0)
+    assert (part.speed(20.1), part.left(20.1)) == ("", pytest.approx(10.1))  # too soon to tell
     part = part.moved("publish", 20e6).sent_on(20_000_000, 40.0)
     sent = moment(total=1, finished=0, parts=(part,))
     assert (part.sent, part.speed(40.0), part.left(40.0)) == (70_000_000, "3.5 MB/s", 80.0)
