@@ -78,11 +78,10 @@ class Inbox:
         with self._changed:
             if not self._waiting and not self._closed:
                 self._changed.wait(TIDY)
+        # fewer transactions; while a slow disk is waited for, more come anyway
         pause = self._begun + GATHER - time.monotonic()
         if pause > 0 and not self._closed:
-            time.sleep(
-                pause
-            )  # fewer transactions; while a slow disk is waited for, more come anyway
+            time.sleep(pause)
         with self._changed:
             count = min(len(self._waiting), AT_ONCE)
             return [self._waiting.popleft() for _ in range(count)]
