@@ -149,6 +149,10 @@ _SPEAKERS = (
     "Also write who spoke when in a session, <name>.speakers.vtt and .speakers.json beside the"
     " result."
 )
+_CAPTIONS = (
+    "Captions for a subtitle track of an MP4: those beside the recording (auto), none (off), or a"
+    " WebVTT file or a playlist of them."
+)
 _ABSENT = (
     "Where a user was away, muted, or had the camera off: hold the last picture, show a black one,"
     " or close the gap."
@@ -189,6 +193,7 @@ class Choices:
     screen: Annotated[str | None, Told(_SCREEN, str, "UID")] = None
     request: Annotated[str | PathLike[str] | None, Told(_REQUEST, str, "FILE")] = None
     speakers: Annotated[bool, Told(_SPEAKERS, bool)] = False
+    captions: Annotated[str | PathLike[str], Told(_CAPTIONS, str, "auto|off|FILE")] = "auto"
     absent: Annotated[Absent, Told(_ABSENT, Absent)] = Absent.HOLD
     align: Annotated[Align, Told(_ALIGN, Align)] = Align.USER
     names: Annotated[str | PathLike[str] | None, Told(_NAMES, str, "FILE")] = None
@@ -221,6 +226,7 @@ class ConversionChoices(TypedDict, total=False):
     screen: str | None  # a uid
     request: str | PathLike[str] | None  # a file: the body of a start or updateLayout request
     speakers: bool
+    captions: str | PathLike[str]  # auto, off, or a file: WebVTT, or a playlist of such files
     absent: Absent | str  # hold, black or close
     align: Align | str  # user or session
     names: str | PathLike[str] | None  # a file: CSV or JSON with uid, name and perhaps role

@@ -3,12 +3,10 @@
 Times are seconds, sizes bytes, unless the name says otherwise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
-from itertools import islice
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 
 class Severity(StrEnum):
@@ -148,12 +146,6 @@ class Recording(Struct, frozen=True):
     cname: str | None = None
     # of a session (individual mode): each stream of each user by itself, which hold all its parts
     streams: tuple["Recording", ...] = ()
-
-    def with_parts(self, parts: Sequence[Part]) -> "Recording":
-        """The same with its parts as they were looked up again, in the same order."""
-        left = iter(parts)
-        streams = (replace(s, parts=tuple(islice(left, len(s.parts)))) for s in self.streams)
-        return replace(self, parts=tuple(parts), streams=tuple(streams))
 
 
 MAIN = "main"  # the name of the part that is not a failover part
@@ -364,6 +356,16 @@ class SourceFile(Struct, frozen=True):
     sha256: str | None  # None: it was not there to be read
 
 
+class CaptionTrack(Struct, frozen=True):
+    """Captions that were put into the result as a subtitle track."""
+
+    name: str  # of their playlist, or what their files are called
+    language: str  # as they say (BCP 47), empty if they do not
+    cues: int
+    placed: str  # by what, for people
+    files: tuple[SourceFile, ...] = ()
+
+
 class Report(Struct, frozen=True):
     """What became of one recording: the JSON line of ``convert`` and ``check``."""
 
@@ -389,6 +391,7 @@ class Report(Struct, frozen=True):
     pieces: tuple[Piece, ...] = ()  # all files; ``output``, ``tracks`` and ``proof`` tell the first
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds spent in each stage
     made: bool = False  # by this run; else the file was there, or nothing was to be made
+    captions: tuple[CaptionTrack, ...] = ()
     absences: tuple[Absence, ...] = ()  # of a user: no loss
     session: str | None = None  # the id of the session it is one file of
     uid: str | None = None  # whose file that is

@@ -43,7 +43,7 @@ FLOORS = (
     ("track", "playlist"),
     ("containers", "slots"),
     ("timeline",),
-    ("loss",),
+    ("loss", "captions"),
     ("stitch", "proof"),
 )
 STRANGERS = {

@@ -87,6 +87,7 @@ def _report(report: Report) -> dict[str, Any]:
             {**to_builtins(piece), "tracks": _tracks(piece.tracks), "proof": _held(piece.proof)}
             for piece in report.pieces
         ],
+        **({"captions": [to_builtins(one) for one in report.captions]} if report.captions else {}),
         "account": report.account and to_builtins(report.account),
         "timings": dict(report.timings),
     }

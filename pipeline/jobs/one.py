@@ -14,6 +14,8 @@ from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.limits import disk_space
 from pipeline.jobs.limits.locks import locked
 from pipeline.jobs.options import Options
+from pipeline.jobs.output import captions
+from pipeline.jobs.output.captions import Subtitles
 from pipeline.jobs.output.destinations import Target
 from pipeline.jobs.output.files import Share, shares, together
 from pipeline.jobs.output.make_file import Job, MadeFile, begun_ahead, make
@@ -35,6 +37,7 @@ from pipeline.model import Finding, Inventory, Recording, Report, Severity, Verd
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.inputs import identities
 from pipeline.stages import content
+from pipeline.stages.captions import Group
 from pipeline.stages.mux import mux
 from pipeline.stages.mux.converted import lanes_of
 from pipeline.storage import Storage
@@ -49,6 +52,7 @@ def process(
     job = Job(recording, source, target, ffmpeg, options, Clock())
     with job.clock.stage("inspect"):
         inventory = inspected(recording, source, options)
+        job = replace(job, captions=captions.meant(recording, source, options))
     inventory = replace(inventory, findings=(*inventory.findings, *options.noted))
     _refuse_to_replace_a_source(job, inventory)
     report = _unusable(recording, inventory)
@@ -103,6 +107,8 @@ def _measured(intake: Intake) -> Report:
     report = _as_planned(recording, [evidence])
     if report is not None:
         return report
+    meant = captions.meant(recording, intake.source, options)
+    evidence, _ = _subtitled(evidence, meant)
     report = _as_planned(recording, (part.evidence for part in shares(evidence, options)))
     if report is not None:
         return report
@@ -181,26 +187,39 @@ def _made_of(job: Job, inventory: Inventory) -> Report:
         report = _as_planned(job.recording, [evidence]) or _nothing_to_make(job, evidence)
         if report is not None:
             return report
+        evidence, subtitles = _subtitled(evidence, job.captions)
         parts: list[Share] = []
         made: list[MadeFile] = []
         for part in shares(evidence, job.options):
             temporary = place() if made or ahead.output is None else ahead.output
             parts.append(part.told)
             try:
-                made.append(make(job, part.evidence, temporary, ahead))
+                texts = subtitles.of_span(*part.span)
+                made.append(make(job, part.evidence, temporary, ahead, texts=texts))
             except RefusedError as error:
                 return refused(job.recording, part.evidence, error)
-        report = publish_all(job, inventory, _publication(job, parts, made))
+        report = publish_all(job, inventory, _publication(job, parts, made, subtitles))
     forget(job.recording, job.options)
     return report
 
 
-def _publication(job: Job, parts: Sequence[Share], made: Sequence[MadeFile]) -> Publication:
+def _subtitled(evidence: Evidence, groups: Sequence[Group]) -> tuple[Evidence, Subtitles]:
+    """The same, with what is said of captions, and where they stand."""
+    subtitles = captions.subtitles(groups, evidence.plan)
+    return replace(evidence, findings=(*evidence.findings, *subtitles.findings)), subtitles
+
+
+def _publication(
+    job: Job, parts: Sequence[Share], made: Sequence[MadeFile], subtitles: Subtitles
+) -> Publication:
+    def told(reports: Sequence[Report]) -> Report:
+        return replace(together(job.recording, parts, reports), captions=subtitles.told)
+
     return Publication(
         made,
         result_keys(job.target.key, len(made)),
         parts[0].evidence.fetched,
-        partial(together, job.recording, parts),
+        told,
     )
 
 

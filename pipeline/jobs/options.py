@@ -35,6 +35,7 @@ from pipeline.media.slots.format_changes import Asked
 from pipeline.model import Finding
 from pipeline.storage.oserrors import os_errors
 
+AUTO, OFF = "auto", "off"
 PICTURES = ("picture_width", "picture_height", "video_bitrate", "video_framerate")
 LARGEST = 4096 * 2304  # pixels of one picture, by level 5.1 of H.264
 
@@ -70,6 +71,7 @@ class Options(Struct, frozen=True):
     align: Align = Align.USER
     arrangement: Arrangement = Arrangement()  # of all users in one picture
     speakers: bool = False  # write who spoke when
+    captions: str = AUTO  # those beside the recording, "off", or a file
     uids: tuple[str, ...] = ()  # only these users of a session; empty: all
     people: tuple[Person, ...] = ()  # what users are called
     picture_width: int | None = None  # pixels, as all pictures are to have
@@ -129,6 +131,8 @@ class Options(Struct, frozen=True):
             settings["absent"] = self.absent.value
         if self.align is not Align.USER:
             settings["align"] = self.align.value
+        if self.captions != AUTO:
+            settings["captions"] = OFF if self.captions == OFF else "given"
         if self.uids:
             settings["uids"] = ",".join(sorted(self.uids))
         if self.people:
@@ -147,6 +151,7 @@ def options(spool: str | Path | None = None, **chosen: Unpack[ConversionChoices]
     given = Choices(**chosen)  # type: ignore[arg-type]  # words, until they are read here
     values = {name: _read(name, getattr(given, name)) for name in CHOICES}
     values["keys"] = _keys(values.pop("key"))
+    values["captions"] = _captions(values["captions"], values["format"])
     names = values.pop("names")
     values["people"] = people.read(names) if names else ()
     asked = (values.pop("layout"), values.pop("screen"), values.pop("request"))
@@ -154,6 +159,13 @@ def options(spool: str | Path | None = None, **chosen: Unpack[ConversionChoices]
         values["arrangement"] = arrangement(*asked)
     _refuse_contradictions(values)
     return Options(**values, spool=Path(spool) if spool else config.default_spool())
+
+
+def _captions(given: str | PathLike[str], format: Format) -> str:
+    """As it is written, but for a file that no result could hold."""
+    if given not in (AUTO, OFF) and format is not Format.MP4:
+        raise UsageError(f"--captions {given}: {format.value} has no subtitle track; make an mp4")
+    return str(given)
 
 
 def _refuse_contradictions(chosen: Mapping[str, Any]) -> None:

@@ -48,6 +48,7 @@ def mux(
     fragments: bool = False,
     languages: Sequence[str] = (),
     created: str | None = None,
+    texts: Sequence[tuple[Path, str]] = (),
 ) -> list[str]:
     """Remux the transport stream on standard input; ``base`` seconds are taken off every stamp.
     ``picture_ticks`` (90 kHz) and ``sound_ticks`` are the duration of the last units, ``languages``
@@ -57,20 +58,20 @@ def mux(
     has a clock of ``SOUND_HZ``.
 
     Packets with a PTS before the tick ``drop_before``, whatever the clock, are left out: they only
-    introduce streams that begin late.
-
-    ``moov_size`` bytes are kept free for the index in front of the media; without it the file is
-    rewritten once at the end to put the index there.
+    introduce streams that begin late.  ``moov_size`` bytes are kept free for the index in front of
+    the media; without it the file is rewritten once at the end to put the index there.
 
     ``metadata`` is a data URI with chapters and tags (``media/loss/chapters``).  Where pictures
     carry parameter sets of their own (``parameters_inside``), the track says so: avc3 instead of
     avc1, hev1 instead of hvc1 (ISO/IEC 14496-15 clauses 5.3.3.1.2 and 8.3.3.1.2).
+
+    ``texts`` are MP4 files whose only track is one of captions from 0 on, each with its language.
     """
     import ffmpeg as ff  # imports half the standard library
 
-    source = _segments(fragments=fragments, alone=not metadata)
-    options = _copied(format, base=base, languages=languages)
-    filters: dict[str, list[str]] = {"a": [], "v": []}
+    source = _segments(fragments=fragments, alone=not (metadata or texts))
+    languages = [*languages, *[""] * (len(pids) - len(languages)), *(said for _, said in texts)]
+    options, filters = _copied(format, base, languages), dict[str, list[str]](a=[], v=[])
     if format in (Format.MP4, Format.M4A):
         form = {"hevc": hevc, "inside": parameters_inside}
         options |= _file(format, moov_size, created) | _tag(**form)
@@ -78,8 +79,8 @@ def mux(
     options |= _chained(filters, drop_before)
     streams = [source[str(pid) if fragments else f"i:{pid}"] for pid in pids]
     spec = ff.output(*streams, str(output), **options)
-    argv = _fed(ffmpeg, spec, "warning")
-    return _with_metadata(argv, metadata) if metadata else argv
+    argv = _with_metadata(_fed(ffmpeg, spec, "warning"), metadata)
+    return _with_texts(argv, [path for path, _ in texts], base)
 
 
 def _segments(*, fragments: bool, alone: bool) -> Any:
@@ -91,7 +92,7 @@ def _segments(*, fragments: bool, alone: bool) -> Any:
     return ff.input("pipe:0", protocol_whitelist="pipe", **given, **queue)
 
 
-def _copied(format: Format, *, base: float, languages: Sequence[str]) -> dict[str, Any]:
+def _copied(format: Format, base: float, languages: Sequence[str]) -> dict[str, Any]:
     """Options of every stream: nothing changes but its clock and its language."""
     options: dict[str, Any] = {"c": "copy", "copyinkf": None, "map_metadata": -1, **OUTPUT[format]}
     options |= {f"metadata:s:{n}": f"language={one}" for n, one in enumerate(languages) if one}
@@ -142,10 +143,12 @@ def _chained(filters: Mapping[str, list[str]], drop_before: int | None) -> dict[
     return found
 
 
-def _with_metadata(argv: list[str], uri: str) -> list[str]:
+def _with_metadata(argv: list[str], uri: str | None) -> list[str]:
     """A second input of which no stream is mapped: ffmpeg-python would leave it out."""
     import ffmpeg as ff
 
+    if not uri:
+        return argv
     spec = ff.input(uri, f="ffmetadata", protocol_whitelist="data").output("-")
     said = spec.get_args()
     second = said[: said.index(uri) + 1]
@@ -153,6 +156,19 @@ def _with_metadata(argv: list[str], uri: str) -> list[str]:
     at = argv.index("-map_metadata")
     rest = [*argv[behind:at], "-map_metadata", "1", "-map_chapters", "1", *argv[at + 2 :]]
     return [*argv[:behind], *second, *rest]
+
+
+def _with_texts(argv: list[str], texts: Sequence[Path], base: float) -> list[str]:
+    """More inputs of one track each, behind the others, on the clock of the first."""
+    if not texts:
+        return argv
+    own = ("-f", "mov", "-itsoffset", f"{base:g}", "-protocol_whitelist", "file", "-i")
+    said = [word for path in texts for word in (*own, str(path))]
+    first = argv.count("-i")
+    maps = [word for n in range(len(texts)) for word in ("-map", f"{first + n}:0")]
+    at = argv.index("-map")
+    end = len(argv) - argv[::-1].index("-map") + 1
+    return [*argv[:at], *said, *argv[at:end], *maps, *argv[end:]]
 
 
 def black(

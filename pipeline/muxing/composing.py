@@ -146,18 +146,30 @@ def mixed(
 
 
 def joined(
-    ffmpeg: Path, output: Path, rate: int, *, sound: Path | None, created: str | None
+    ffmpeg: Path,
+    output: Path,
+    rate: int,
+    *,
+    sound: Path | None,
+    created: str | None,
+    texts: Sequence[tuple[Path, str]] = (),
 ) -> list[str]:
     """Scenes on standard input, one after the other, as the pictures of an MP4; picture n is shown
-    at n / ``rate`` seconds.  ``created`` is the time of the recording (ISO 8601).
+    at n / ``rate`` seconds.  ``created`` is the time of the recording (ISO 8601), ``texts`` are MP4
+    files of one caption track each, with its language (ISO 639-2).
     """
     read = ("-f", "h264", "-framerate", str(rate), "-protocol_whitelist", "pipe", "-i", "pipe:0")
     heard = _file(sound) if sound else ()
-    streams = ("-map", "0:v:0", *(("-map", "1:a:0") if sound else ()))
+    told = ["-metadata", f"creation_time={created}"] if created else []
+    streams = ["-map", "0:v:0", *(("-map", "1:a:0") if sound else ())]
+    said = [word for path, _ in texts for word in _file(path)]
+    first = 2 if sound else 1
+    for n, (_, language) in enumerate(texts, first):
+        streams += ["-map", f"{n}:0"]
+        told += [f"-metadata:s:{n}", f"language={language}"] if language else []
     form = ("-movie_timescale", str(TICKS), "-video_track_timescale", str(TICKS))
-    told = ("-metadata", f"creation_time={created}") if created else ()
     return [
-        *(str(ffmpeg), *QUIET, *read, *heard, *streams),
+        *(str(ffmpeg), *QUIET, *read, *heard, *said, *streams),
         *("-c", "copy", "-fflags", "+bitexact", "-map_metadata", "-1", *told),
         *("-movflags", "+faststart", *form, "-f", "mp4", f"file:{output}"),
     ]

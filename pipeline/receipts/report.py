@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pipeline.model import (
     Account,
     AccountEntry,
+    CaptionTrack,
     Coverage,
     Finding,
     Hole,
@@ -84,8 +85,17 @@ def report_of(
         account=_account(receipt.get("account")),
         coverage=_coverage(receipt.get("coverage")),
         pieces=pieces,
+        captions=_captions(receipt.get("captions", ())),
         users=tuple(_user(user, source, pieces, beside) for user in receipt.get("users", ())),
     )
+
+
+def _captions(written: Sequence[Any]) -> tuple[CaptionTrack, ...]:
+    """What is said of the subtitle tracks; receipts of results without have none."""
+    try:
+        return convert(written, tuple[CaptionTrack, ...])
+    except ValidationError as error:
+        raise ValueError(str(error)) from error
 
 
 def _user(written: Mapping[str, Any], source: str, pieces: Sequence[Piece], beside: str) -> Report:

@@ -46,6 +46,7 @@ def receipt(
         "reencoded": [to_builtins(one) for one in report.reencoded],
         "pieces": [_piece(piece) for piece in report.pieces],
         **({"users": [_user(user) for user in report.users]} if report.users else {}),
+        **({"captions": [to_builtins(one) for one in report.captions]} if report.captions else {}),
         "account": report.account and to_builtins(report.account),
         "coverage": report.coverage and to_builtins(report.coverage),
         "proof": to_builtins(report.proof) if report.proof else None,
@@ -86,5 +87,6 @@ TOLD_OF_USERS = (
 def _user(user: Report) -> dict[str, Any]:
     """What became of a user; of the files all is said under ``pieces``."""
     said = {name: to_builtins(getattr(user, name)) for name in TOLD_OF_USERS}
+    said |= {"captions": to_builtins(user.captions)} if user.captions else {}
     outputs = [one.output for one in user.pieces] or [user.output]
     return {**said, "files": [output.rpartition("/")[2] for output in outputs if output]}

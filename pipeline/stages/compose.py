@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from pipeline.choices import Format
+from pipeline.media.captions.text_track import TextTrack, as_mp4
 from pipeline.media.compose.heard import FINE
 from pipeline.media.compose.layout import Canvas
 from pipeline.media.compose.scenes import Scene
@@ -100,12 +101,17 @@ def join(
     sound: Path | None,
     created: str | None,
     progress: Progress,
+    texts: Sequence[tuple[Path, TextTrack]] = (),
 ) -> Made:
     """Every scene in its turn, with the ``sound`` of all if there is any; ``progress`` gets bytes.
-    RefusedError if ffmpeg cannot read one of the users.
+    ``texts`` are its captions, each with a place for a file of them.  RefusedError if ffmpeg cannot
+    read one of the users.
     """
     rate = film.canvas.rate
-    argv = composing.joined(ffmpeg.ffmpeg, output, rate, sound=sound, created=created)
+    for path, text in texts:
+        path.write_bytes(as_mp4(text))
+    said = [(path, text.language) for path, text in texts]
+    argv = composing.joined(ffmpeg.ffmpeg, output, rate, sound=sound, created=created, texts=said)
     with Muxer(argv, env=ffmpeg.env) as muxer:
         for scene in film.scenes:
             muxer.write(_pictures(members, film, scene, ffmpeg, progress=progress))

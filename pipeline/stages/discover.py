@@ -2,13 +2,15 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 
 from msgspec.structs import replace
 
 from pipeline.agora import names
-from pipeline.errors import DeniedError, NotFoundError
+from pipeline.errors import DeniedError, NotFoundError, UsageError
+from pipeline.media.captions.listing import is_caption, lists_captions
 from pipeline.media.playlist import parse as playlists
 from pipeline.model import Part, Recording, StoredObject
 from pipeline.storage import Storage
@@ -113,6 +115,9 @@ def _of_playlist(storage: Storage, playlist: StoredObject) -> Recording:
         for part in recording.parts:
             if playlist.key in (part.playlist and part.playlist.key, *(c.key for c in part.copies)):
                 return recording
+    if _holds_captions(storage, playlist):
+        said = "lists captions, no media; name the recording, and give these with --captions"
+        raise UsageError(f"{storage.url(playlist.key)}: {said}")
     raise NotFoundError(f"{storage.url(playlist.key)}: not in the listing of its folder; run again")
 
 
@@ -127,6 +132,7 @@ def grouped(
         folder: names
         for folder, beside in sorted(folders.items())
         if (names := sorted(n for n in beside if is_playlist(n) or folder + n in playlists))
+        if (names := _of_media(storage, names, beside))
     }
     below = _with_what_lies_below(folders, listed)
     recordings: dict[str, Recording] = {}
@@ -141,6 +147,37 @@ def grouped(
             known = recordings.get(key)
             recordings[key] = replace(known, parts=(*known.parts, *one.parts)) if known else one
     return _sessions(storage, map(_in_order, recordings.values()))
+
+
+def _of_media(
+    storage: Storage, playlists: list[str], beside: Mapping[str, StoredObject]
+) -> list[str]:
+    """Without playlists of captions: those are looked into that have captions called like them, and
+    no media.
+    """
+    captions = [name for name in beside if is_caption(name)]
+    if not captions:
+        return playlists
+    return [one for one in playlists if not _of_captions(storage, one, beside, captions)]
+
+
+def _of_captions(
+    storage: Storage, name: str, beside: Mapping[str, StoredObject], captions: list[str]
+) -> bool:
+    stem = _stem(name)
+    if not any(one.startswith(stem) for one in captions):
+        return False
+    if any(one.startswith(stem) and one.lower().endswith(MEDIA) for one in beside):
+        return False
+    return _holds_captions(storage, beside[name])
+
+
+def _holds_captions(storage: Storage, playlist: StoredObject) -> bool:
+    if not 0 < playlist.size <= SMALL:
+        return False
+    with suppress(NotFoundError, DeniedError):
+        return lists_captions(b"".join(storage.open(playlist.key, etag=playlist.etag)))
+    return False
 
 
 def _sessions(storage: Storage, recordings: Iterable[Recording]) -> list[Recording]:
@@ -168,6 +205,13 @@ def _session(storage: Storage, streams: list[Recording]) -> Recording:
     id = names.stem(first.sid or "", cname)
     source = storage.url(parts[0].folder + id)
     return Recording(id, source, parts, first.sid, cname, every)
+
+
+def with_parts(recording: Recording, parts: Sequence[Part]) -> Recording:
+    """The same with its parts as they were looked up again, in the same order."""
+    left = iter(parts)
+    streams = (replace(s, parts=tuple(islice(left, len(s.parts)))) for s in recording.streams)
+    return replace(recording, parts=tuple(parts), streams=tuple(streams))
 
 
 def _folders(objects: Iterable[StoredObject]) -> Folders:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.choices import Format
+from pipeline.media.captions.text_track import TextTrack
 from pipeline.media.clock import HZ
 from pipeline.media.es import adts
 from pipeline.media.es.access_units import audio, told_apart
@@ -24,7 +25,7 @@ from pipeline.media.isobmff import sample_tables as mp4
 from pipeline.media.loss.chapters import Marks
 from pipeline.media.loss.holes import Stretch, line
 from pipeline.media.malformed import Malformed
-from pipeline.media.proof.compare import chapters, compare, paired, prove
+from pipeline.media.proof.compare import CAPTIONS, captions, chapters, compare, paired, prove
 from pipeline.media.proof.pieces import Piece, digest_block, pieces
 from pipeline.media.proof.transport_stream import TABLES, StreamProof
 from pipeline.media.track import Lane
@@ -57,9 +58,12 @@ def verify_mp4(
     expected: Sequence[Sequence[Stretch]],
     progress: Progress,
     marks: Marks = NO_MARKS,
+    *,
+    texts: Sequence[TextTrack] = (),
 ) -> Verified:
     """Read an MP4 once: its tables, its digest, and every sample compared with the segments.
-    ``expected`` are the units of each lane, one stretch for each segment; ``progress`` gets bytes.
+    ``expected`` are the units of each lane, one stretch for each segment; ``progress`` gets bytes;
+    ``texts`` are its captions.
     """
     with path.open("rb", buffering=0) as file:
         size = path.stat().st_size
@@ -86,6 +90,7 @@ def verify_mp4(
         sha256 = _walk(path, where, digests, progress)
         proof, findings = prove(movie, layout, pairs, digests)
         findings += chapters(movie, read, marks)
+        findings += captions(movie, read, texts)
         infos = tuple(_info(pair.track, pair.lane) for pair in pairs)
     duration = round(movie.duration / movie.timescale, 6) if movie.timescale else 0.0
     return Verified(size, sha256, duration, infos, proof, tuple(findings))
@@ -212,6 +217,7 @@ class Composed(Struct, frozen=True):
     rate: int = 25  # pictures a second
     size: tuple[int, int] = (0, 0)  # pixels
     begins: tuple[int, ...] = ()  # numbers of the pictures with which a scene begins
+    texts: tuple[TextTrack, ...] = ()  # captions
 
 
 def verify_composed(path: Path, wanted: Composed) -> Verified:
@@ -228,11 +234,13 @@ def verify_composed(path: Path, wanted: Composed) -> Verified:
         try:
             moov = mp4.moov_span(read, size).moov
             movie = mp4.parse_moov(read(moov.offset, moov.size))
+            said = captions(movie, read, wanted.texts)
         except Malformed as error:
             broken = Finding("M_PARSE", Severity.FATAL, detail=str(error))
             return Verified(size, _digest(path), findings=(broken,))
-    infos = tuple(_of_track(movie, track) for track in movie.tracks)
-    findings = (*_tracks(infos, wanted), *_schedule(movie, infos, wanted))
+    tracks = [track for track in movie.tracks if track.handler != CAPTIONS]
+    infos = tuple(_of_track(movie, track) for track in tracks)
+    findings = (*_tracks(infos, wanted), *_schedule(tracks, infos, wanted), *said)
     return Verified(size, _digest(path), _longest(infos), infos, None, findings)
 
 
@@ -258,8 +266,10 @@ def _tracks(infos: Sequence[TrackInfo], wanted: Composed) -> Iterator[Finding]:
         yield Finding("M_TRACKS", Severity.FATAL, detail=detail)
 
 
-def _schedule(movie: mp4.Movie, infos: Sequence[TrackInfo], wanted: Composed) -> Iterator[Finding]:
-    for track, info in zip(movie.tracks, infos, strict=True):
+def _schedule(
+    tracks: Sequence[mp4.Track], infos: Sequence[TrackInfo], wanted: Composed
+) -> Iterator[Finding]:
+    for track, info in zip(tracks, infos, strict=True):
         if info.type == "audio":
             if abs(info.duration - wanted.seconds) > LENGTH_TOLERANCE:
                 detail = f"{info.duration:.3f} s of sound, expected {wanted.seconds:.3f} s"

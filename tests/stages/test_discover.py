@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import NotFoundError
-from pipeline.stages.discover import MOST_TRIED, discover
+from pipeline.stages.discover import MOST_TRIED, discover, with_parts
 from pipeline.storage.local import LocalStorage
 
 SID = "3f0c6a52d9e84b17a6c15d20e7b94f83"
@@ -286,4 +286,4 @@ def test_sessions_of_two_folders_stay_apart(put):
 def test_parts_that_were_looked_up_again_go_back_to_their_streams(put):
     streams = [f"{SID}_room__uid_s_1__uid_e_{kind}.m3u8" for kind in ("audio", "video")]
     (found,) = discover(put(*streams, f"bak0_{streams[1]}"), "")
-    assert found.with_parts(found.parts) == found
+    assert with_parts(found, found.parts) == found

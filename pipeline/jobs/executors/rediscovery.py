@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pipeline.agora import names
 from pipeline.errors import NotFoundError
 from pipeline.model import Recording, StoredObject
-from pipeline.stages.discover import discover, grouped
+from pipeline.stages.discover import discover, grouped, with_parts
 from pipeline.storage import Storage
 
 PARTS = (None, 0, 1, 2)  # the main part, and the failover parts: bak0 to bak2
@@ -46,7 +46,7 @@ def _beside(recording: Recording, storage: Storage, folder: str) -> Recording:
         )
         for part in recording.parts
     ]
-    return recording.with_parts(parts)
+    return with_parts(recording, parts)
 
 
 class Beside(Mapping[str, StoredObject]):

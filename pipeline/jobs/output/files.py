@@ -11,6 +11,7 @@ from pipeline.choices import Format, OnChange
 from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.options import Options
 from pipeline.jobs.verdict import rejected
+from pipeline.media.clock import BASE, HZ
 from pipeline.media.finding_ids import AT_THE_HEAD
 from pipeline.media.loss import account, coverage
 from pipeline.media.loss import rules as checks
@@ -27,6 +28,11 @@ class Share(Struct, frozen=True, eq=False):
 
     evidence: Evidence
     begin: float = 0.0
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Where it begins and ends: seconds from the beginning."""
+        return self.begin, self.begin + (self.evidence.plan.end - BASE) / HZ
 
     @property
     def told(self) -> "Share":

@@ -2,7 +2,7 @@
 changes or one would be too long.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -16,11 +16,13 @@ from pipeline.jobs.options import Options, unwatched
 from pipeline.jobs.output.destinations import Target
 from pipeline.jobs.stopwatch import Clock
 from pipeline.jobs.verdict import judged
+from pipeline.media.captions.text_track import TextTrack
 from pipeline.media.loss.chapters import Marks, marks
 from pipeline.media.timeline.wall_clock import wall_clock
 from pipeline.model import Finding, Inventory, Recording, Report, Severity, Verdict
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.stages import content, fill, verify
+from pipeline.stages.captions import Group
 from pipeline.stages.fill import Filling
 from pipeline.stages.mux import mux
 from pipeline.stages.mux.ahead import Ahead, Progress
@@ -41,6 +43,7 @@ class Job(Struct, frozen=True, eq=False):
     options: Options
     clock: Clock
     title: str = ""  # what the file calls itself
+    captions: tuple[Group, ...] = ()  # that become subtitle tracks
 
 
 class MadeFile(Struct, frozen=True, eq=False):
@@ -58,7 +61,7 @@ def begun_ahead(
     """What makes the file of a recording without a fault while its segments are read."""
     options = job.options
     fit = options.format in MARKED and options.on_change is not OnChange.SPLIT
-    fit = fit and options.asked is None
+    fit = fit and options.asked is None and not job.captions
     whole = not any(finding.severity is Severity.ERROR for finding in inventory.findings)
     promised = [s.segment.duration for s in inventory.segments]
     if not (fit and whole and sum(promised) <= options.max_length):
@@ -75,11 +78,18 @@ def begun_ahead(
 
 
 def make(
-    job: Job, evidence: Evidence, temporary: Path, ahead: Ahead[verify.Verified] | None = None
+    job: Job,
+    evidence: Evidence,
+    temporary: Path,
+    ahead: Ahead[verify.Verified] | None = None,
+    *,
+    texts: Sequence[TextTrack] = (),
 ) -> MadeFile:
-    """Convert and verify; what was begun ``ahead`` is finished, if that is what is to be made."""
+    """Convert and verify; what was begun ``ahead`` is finished, if that is what is to be made.
+    ``texts`` are captions.
+    """
     told, filling = _expected(job, evidence)
-    wanted = _wanted(job, told, filling)
+    wanted = replace(_wanted(job, told, filling), texts=texts)
     made, verified = _proven(job, evidence, temporary, wanted, ahead=ahead)
     said = *filling.findings, *verified.findings
     report = _judged(job, evidence, made, said)
@@ -208,7 +218,8 @@ def _told(job: Job, evidence: Evidence, report: Report) -> Marks:
 
 
 def _prove(path: Path, made: Converted, progress: Progress) -> verify.Verified:
-    return verify.verify_mp4(path, made.lanes, made.expected, progress, made.marks)
+    lanes, expected = made.lanes, made.expected
+    return verify.verify_mp4(path, lanes, expected, progress, made.marks, texts=made.texts)
 
 
 def _verified(

@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.errors import ExistsError, NotFoundError, StorageError
+from pipeline.jobs.output.captions import as_before, with_unused
 from pipeline.jobs.output.make_file import Job, MadeFile
 from pipeline.model import Inventory, Report, SourceFile, StoredObject, Verdict
 from pipeline.receipts.earlier import Earlier, earlier, lost
@@ -21,6 +23,7 @@ from pipeline.stages.fetch.fetch import digests
 from pipeline.stages.fetch.in_folder import in_place
 from pipeline.stages.publish import Result
 from pipeline.stages.segments import LocalSegment, objects_of
+from pipeline.storage.temporaries import is_temporary
 
 
 def result_keys(key: str, count: int) -> list[str]:
@@ -38,7 +41,7 @@ def done_before(job: Job, inventory: Inventory) -> Report | None:
         return None
     now = objects_read(inventory)
     same = before.receipt["settings"] == job.options.settings
-    if same and same_inputs(before.receipt, now):
+    if same and same_inputs(before.receipt, now) and as_before(before.receipt, job.captions):
         storage = job.target.storage
         return report_of(
             before.receipt,
@@ -102,6 +105,7 @@ def publish_all(job: Job, inventory: Inventory, all_of: Publication) -> Report:
             for one, where in zip(made, placed, strict=True)
         ]
         report = replace(all_of.told(done), receipt=storage.url(publish.receipt_key(key)))
+        report = replace(report, captions=with_unused(report.captions, job.captions))
         besides = [
             _written(job, publish.place(storage, name), write(report), temporaries)
             for name, write in all_of.besides.items()
@@ -216,12 +220,17 @@ def _refuse_what_nothing_explains(
             continue
 
 
+def _shown(part: str) -> str:
+    """A word of a command; of a file that was there for it alone, what it held."""
+    return "CAPTIONS" if is_temporary(Path(part)) else part
+
+
 def _muxer(job: Job, made: Sequence[MadeFile]) -> dict[str, object]:
     """What ffmpeg was asked and what it said; of several files, of the first."""
     first = made[0]
-    command = first.command
+    known = str(first.temporary)
     return {
         "version": job.ffmpeg.version,
-        "command": [part if part != str(first.temporary) else "OUTPUT" for part in command],
+        "command": ["OUTPUT" if part == known else _shown(part) for part in first.command],
         "messages": first.messages.splitlines()[-20:],
     }

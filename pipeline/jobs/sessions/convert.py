@@ -7,7 +7,10 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pipeline.choices import Format
 from pipeline.errors import RefusedError
+from pipeline.jobs.output import captions
+from pipeline.jobs.output.captions import Subtitles
 from pipeline.jobs.output.files import together
 from pipeline.jobs.output.make_file import Job, MadeFile, make
 from pipeline.jobs.output.publishing import Publication, publish_all, result_keys
@@ -15,6 +18,7 @@ from pipeline.jobs.planning import Intake
 from pipeline.jobs.sessions import document
 from pipeline.jobs.sessions.everyone import Everyone, composed, gathered, spoken
 from pipeline.jobs.sessions.report import of_everyone, of_session, of_user
+from pipeline.jobs.sessions.streams import first_slice
 from pipeline.jobs.sessions.users import User, users
 from pipeline.jobs.verdict import judged, refused
 from pipeline.model import Inventory, Report, Verdict
@@ -87,16 +91,33 @@ def _made(job: Job, user: User, place: Place) -> _Done:
     person = job.options.person(user.uid)
     title = person.title if person else ""
     own = replace(job, recording=user.recording, options=user.options, title=title)
+    subtitles = _subtitles(job, user)
     made: list[MadeFile] = []
     for part in user.shares:
         try:
-            made.append(make(own, part.evidence, place(_key(job, user))))
+            texts = subtitles.of_span(*part.span)
+            file = make(own, part.evidence, place(_key(job, user)), texts=texts)
+            made.append(_told_of(file, subtitles))
         except RefusedError as error:
             return _Done(user, refused=refused(user.recording, part.evidence, error))
     report = together(user.recording, user.shares, [one.report for one in made])
     if report.verdict is Verdict.REJECTED:
         return _Done(user, refused=report)
     return _Done(user, tuple(made))
+
+
+def _told_of(file: MadeFile, subtitles: Subtitles) -> MadeFile:
+    findings = (*file.report.findings, *subtitles.findings)
+    report = replace(file.report, findings=findings, captions=subtitles.told)
+    return replace(file, report=report)
+
+
+def _subtitles(job: Job, user: User) -> Subtitles:
+    """The captions of the session while this user was there, if that is a film of its own."""
+    alone = user.options.format is Format.MP4 and not job.options.users.together
+    if not alone or user.whole is None or not job.captions:
+        return captions.NONE
+    return captions.subtitles(job.captions, user.whole, first_slice(job.recording))
 
 
 def _together(job: Job, inventory: Inventory, done: list[_Done], place: Place) -> Report:

@@ -1,6 +1,7 @@
 """All users of a session in one file: what was made of each is put together, encoded."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ from msgspec.structs import replace
 from pipeline.choices import Layout, Users
 from pipeline.errors import DiskFullError, RefusedError
 from pipeline.jobs.limits import disk_space
+from pipeline.jobs.output import captions
+from pipeline.jobs.output.captions import Subtitles
 from pipeline.jobs.output.make_file import Job, MadeFile
 from pipeline.jobs.sessions import document
 from pipeline.jobs.sessions.report import seconds_between
 from pipeline.jobs.verdict import rejected
 from pipeline.media import speech
+from pipeline.media.captions.clock import ResultClock
 from pipeline.media.compose import heard
 from pipeline.media.compose.scenes import Presence, pictures_in, presence, schedule
 from pipeline.media.loss import account
@@ -99,6 +103,7 @@ class _Script(Struct, frozen=True):
     wanted: verify.Composed
     film: Film | None = None  # None: sound alone
     created: str | None = None  # as MP4 has it: ISO 8601, whole seconds
+    subtitles: Subtitles = captions.NONE
 
 
 def composed(job: Job, everyone: Everyone, place: Place, key: str) -> Composed:
@@ -116,7 +121,8 @@ def composed(job: Job, everyone: Everyone, place: Place, key: str) -> Composed:
         verified = verify.verify_composed(output, script.wanted)
         placed = _placed(job, everyone, output) if not verified.findings else heard.Heard()
         deep = content.decode(output, job.ffmpeg) if job.options.deep else []
-    findings = (*verified.findings, *_moved(placed), *deep, _said(everyone, script, placed))
+    notes = (_said(everyone, script, placed), *script.subtitles.findings)
+    findings = (*verified.findings, *_moved(placed), *deep, *notes)
     if account.verdict(findings) is Verdict.REJECTED and disk_space.is_full(output.parent):
         raise DiskFullError(f"{output.parent}: no space left for the result; free some")
     report = Report(
@@ -129,6 +135,7 @@ def composed(job: Job, everyone: Everyone, place: Place, key: str) -> Composed:
         sha256=verified.sha256,
         tracks=verified.tracks,
         started=everyone.started,
+        captions=script.subtitles.told,
     )
     told = document.composed(everyone.members, script.film)
     return Composed(MadeFile(output, report, made.command, made.messages), told)
@@ -144,6 +151,7 @@ def _script(job: Job, everyone: Everyone) -> _Script:
     pictures = pictures_in(seconds, canvas.rate)
     turns = speech.floor(everyone.speaking) if how.layout is Layout.SPEAKER else ()
     scenes = schedule(everyone.present, how, pictures, turns)
+    subtitles = _subtitles(job, everyone)
     wanted = verify.Composed(
         pictures / canvas.rate,
         sounds,
@@ -151,9 +159,21 @@ def _script(job: Job, everyone: Everyone) -> _Script:
         canvas.rate,
         (canvas.width, canvas.height),
         tuple(scene.begin for scene in scenes),
+        subtitles.of_span(0.0, pictures / canvas.rate),
     )
     created = f"{everyone.started[:19]}Z" if everyone.started else None
-    return _Script(wanted, Film(canvas, scenes, everyone.names), created)
+    return _Script(wanted, Film(canvas, scenes, everyone.names), created, subtitles)
+
+
+def _subtitles(job: Job, everyone: Everyone) -> Subtitles:
+    """The captions of the session; users are in it by the wall clock alone."""
+    if not job.captions:
+        return captions.NONE
+    clock = ResultClock(seconds=everyone.seconds)
+    if everyone.started:
+        began = datetime.fromisoformat(everyone.started).timestamp()
+        clock = ResultClock(zero=(began,), seconds=everyone.seconds)
+    return captions.on_clock(job.captions, clock)
 
 
 def _made(job: Job, everyone: Everyone, script: _Script, *, place: Place, output: Path) -> Made:
@@ -172,6 +192,7 @@ def _made(job: Job, everyone: Everyone, script: _Script, *, place: Place, output
         sound=sound,
         created=script.created,
         progress=job.options.progress,
+        texts=[(place(f"{job.target.key}.vtt"), text) for text in script.wanted.texts],
     )
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pipeline.jobs.sessions.people import Person
 from pipeline.media.findings import bounded
 from pipeline.media.loss import account
-from pipeline.model import Piece, Recording, Report, Verdict
+from pipeline.model import CaptionTrack, Piece, Recording, Report, Verdict
 
 WORST = (Verdict.PENDING, Verdict.REJECTED, Verdict.DEGRADED, Verdict.REPAIRED, Verdict.OK)
 
@@ -45,9 +45,19 @@ def of_session(session: Recording, users: Sequence[Report]) -> Report:
         started=started,
         reencoded=tuple(one for user in users for one in user.reencoded),
         account=account.together(accounts) if accounts else None,
+        captions=_captions(users),
         pieces=tuple(pieces),
         users=tuple(users),
     )
+
+
+def _captions(users: Sequence[Report]) -> tuple[CaptionTrack, ...]:
+    """Each once, as the user has them who was there for most of them."""
+    found: dict[str, CaptionTrack] = {}
+    for track in (track for user in users for track in user.captions):
+        if track.name not in found or found[track.name].cues < track.cues:
+            found[track.name] = track
+    return tuple(found.values())
 
 
 def of_everyone(session: Recording, users: Sequence[Report], made: Report) -> Report:
@@ -67,6 +77,7 @@ def of_everyone(session: Recording, users: Sequence[Report], made: Report) -> Re
         findings=said,
         duration=made.duration,
         started=made.started,
+        captions=made.captions,
         pieces=(piece,),
         users=users,
         **told,

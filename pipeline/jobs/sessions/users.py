@@ -39,6 +39,7 @@ class User(Struct, frozen=True, eq=False):
     options: Options  # as they are for it
     shares: tuple[Share, ...] = ()
     refused: Report | None = None  # nothing can be made of it
+    whole: Plan | None = None  # of all its files
 
 
 class _Found(Struct, frozen=True, eq=False):
@@ -162,9 +163,10 @@ def _user(found: _Found, since: float | None = None) -> User:
     if options.format is Format.MP4 and all(x.codec.kind == "audio" for x in evidence.plan.lanes):
         options = replace(options, format=Format.M4A)
     if options.users is Users.SEPARATE:
-        return User(recording, uid, options, tuple(shares(evidence, options)))
+        parts = tuple(shares(evidence, options))
+        return User(recording, uid, options, parts, whole=evidence.plan)
     _refuse_too_long(uid, evidence.plan, options)
-    return User(recording, uid, options, (Share(evidence),))
+    return User(recording, uid, options, (Share(evidence),), whole=evidence.plan)
 
 
 def together(found: Sequence[Evidence], options: Options, since: float | None = None) -> Evidence:

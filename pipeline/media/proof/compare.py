@@ -5,13 +5,15 @@ says is used.  Bytes are compared by one CRC-32 per segment and track over all a
 stores them, sizes unit by unit.  Times are ticks of 90 kHz.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from pipeline.media.captions.text_track import TextTrack
 from pipeline.media.clock import BASE, HZ, Ticks
 from pipeline.media.isobmff import sample_tables as mp4
 from pipeline.media.loss.chapters import Marks
@@ -21,6 +23,7 @@ from pipeline.model import Finding, Proof, Severity
 
 HANDLERS = {"video": "vide", "audio": "soun"}
 CHAPTERS = "text"  # the handler of a track of titles
+CAPTIONS = "sbtl"  # and of one of captions
 
 
 class Pair(Struct, frozen=True, eq=False):
@@ -37,9 +40,10 @@ def paired(
     """Each lane with its track, in order; None when the tracks are not those that were asked for.
     ``expected`` are the units of each lane, one stretch for each segment.
 
-    A track of chapter titles is no track of a lane; :func:`chapters` proves it.
+    Tracks of chapter titles and captions are none of a lane: see :func:`chapters`,
+    :func:`captions`.
     """
-    tracks = [track for track in movie.tracks if track.handler != CHAPTERS]
+    tracks = [track for track in movie.tracks if track.handler not in (CHAPTERS, CAPTIONS)]
     if len(tracks) != len(lanes):
         return None
     pairs = [Pair(*one) for one in zip(lanes, tracks, expected, strict=True)]
@@ -92,6 +96,38 @@ def chapters(movie: mp4.Movie, read: Callable[[int, int], bytes], marks: Marks) 
         return []
     detail = f"{len(found)} chapters that are not the {len(wanted)} it was to have"
     return [Finding("M_CHAPTERS", Severity.FATAL, detail=detail)]
+
+
+def captions(
+    movie: mp4.Movie, read: Callable[[int, int], bytes], wanted: Sequence[TextTrack]
+) -> list[Finding]:
+    """An M_CAPTIONS unless the subtitle tracks are those ``wanted``, each text at its time to a
+    millisecond; ``read(offset, size)`` reads the file.
+    """
+    tracks = [track for track in movie.tracks if track.handler == CAPTIONS]
+    found = [_changes(_titles(track, movie.timescale, read)) for track in tracks]
+    due = [_changes((round(s.at * HZ / 1000), s.text) for s in one.samples) for one in wanted]
+    if len(found) == len(due) and all(map(_alike, found, due)):
+        return []
+    have, want = ([sum(map(len, some)), len(some)] for some in (found, due))
+    detail = "{} changes of text in {} subtitle tracks, expected {} in {}".format(*have, *want)
+    return [Finding("M_CAPTIONS", Severity.WARNING, detail=detail)]
+
+
+def _changes(told: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Where another text begins; of several at one tick the last counts."""
+    texts = groupby(dict(told).items(), key=itemgetter(1))
+    changes = [next(some) for _, some in texts]
+    return changes if not changes or changes[0][1] else changes[1:]
+
+
+def _alike(found: Sequence[tuple[int, str]], due: Sequence[tuple[int, str]]) -> bool:
+    """The last text may end with its track instead of with an empty one."""
+    if len(found) + 1 == len(due) and not due[-1][1]:
+        due = due[:-1]
+    return len(found) == len(due) and all(
+        a[1] == b[1] and abs(a[0] - b[0]) <= HZ // 1000 for a, b in zip(found, due, strict=True)
+    )
 
 
 def _titles(

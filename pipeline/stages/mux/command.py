@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from pipeline.choices import Format
+from pipeline.media.captions.text_track import TextTrack
 from pipeline.media.clock import BASE, HZ
 from pipeline.media.es.access_units import NO_UNITS, Units
 from pipeline.media.es.codecs import Carriage
@@ -36,17 +37,26 @@ class OutputSpec(Struct, frozen=True, eq=False):
     fills: Sequence[Fill] = ()  # units that go into holes
     made: Mapping[int, EncodedUnits] = field(default_factory=dict)  # by PID, of which fills consist
     sparse_sound: bool = False  # sound that pauses is not filled with silence
+    texts: Sequence[TextTrack] = ()  # captions
 
 
 def command(
-    plan: Plan, ffmpeg: Ffmpeg, output: Path, wanted: OutputSpec, *, room: int | None
+    plan: Plan,
+    ffmpeg: Ffmpeg,
+    output: Path,
+    wanted: OutputSpec,
+    *,
+    room: int | None,
+    texts: Sequence[Path] = (),
 ) -> list[str]:
-    """The argv of ffmpeg; ``room`` bytes are kept for the index, besides what marks need; None: the
-    file is rewritten at the end.
+    """The argv of ffmpeg; ``room`` bytes are kept for the index, besides what marks and captions
+    need; None: the file is rewritten at the end.  ``texts`` are files of one caption track each.
     """
     lanes = lanes_of(plan, wanted.format)
     fed = feed_of(lanes) is not None
     metadata = wanted.marks.metadata if wanted.marks != NO_MARKS else ""
+    if room is not None:
+        room += 4 * len(metadata) + sum(text.index_size for text in wanted.texts)
     inside = (x.inside or (x.pid in wanted.made and wanted.made[x.pid].own) for x in lanes)
     return commands.mux(
         ffmpeg.ffmpeg,
@@ -59,12 +69,13 @@ def command(
         sound_ticks=_lasting(lanes, "audio", commands.SOUND_HZ) if fed else None,
         base=BASE / HZ,
         drop_before=INTRODUCED if _late(plan, lanes) else None,
-        moov_size=room + 4 * len(metadata) if room is not None else None,
+        moov_size=room,
         metadata=metadata or None,
         parameters_inside=any(inside),
         fragments=fed,
         languages=[lane.language for lane in lanes],
         created=_created(plan),
+        texts=[(path, text.language) for path, text in zip(texts, wanted.texts, strict=True)],
     )
 
 

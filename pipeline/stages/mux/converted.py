@@ -4,6 +4,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.choices import Format
+from pipeline.media.captions.text_track import TextTrack
 from pipeline.media.es.access_units import NO_UNITS
 from pipeline.media.loss.chapters import Marks
 from pipeline.media.loss.fills import Fill
@@ -28,6 +29,7 @@ class Converted(Struct, frozen=True, eq=False):
     lengths: tuple[int, ...] = ()  # bytes of each segment in a stream, without the tables
     marks: Marks = NO_MARKS  # chapters and comment that the file got
     fills: tuple[Fill, ...] = ()  # where units were put in
+    texts: tuple[TextTrack, ...] = ()  # captions that the file got
 
     @property
     def held(self) -> tuple[tuple[Stretch, ...], ...]:

@@ -3,12 +3,14 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from pipeline.choices import Format
 from pipeline.errors import StorageError
+from pipeline.media.captions.text_track import TextTrack, as_mp4
 from pipeline.media.loss.fills import blocks
 from pipeline.media.slots.segments import Placed
 from pipeline.media.stitch.index_size import index_size
@@ -23,6 +25,7 @@ from pipeline.stages.mux.ahead import Ahead, Proof
 from pipeline.stages.mux.command import OutputSpec, command, feed_of, opening
 from pipeline.stages.mux.converted import Converted, Tally, lanes_of
 from pipeline.stages.segments import Buffer, LocalSegment, read
+from pipeline.storage.temporaries import temporary
 
 Progress = Callable[[str, int], None]
 NOTHING_MORE = Stitched((), {}, ())
@@ -62,9 +65,42 @@ def convert(
         return _write_stream(plan, segments, wanted, output=output, progress=progress)
     lanes = lanes_of(plan, wanted.format)
     room = index_size(plan, lanes, wanted.fills) if wanted.in_one_pass else None
+    if wanted.texts:
+        with _written(wanted.texts, output) as texts:
+            argv = command(plan, ffmpeg, output, wanted, room=room, texts=texts)
+            return _muxed(
+                plan, segments, ffmpeg, wanted, argv=argv, output=output, progress=progress
+            )
     argv = command(plan, ffmpeg, output, wanted, room=room)
     if ahead and not wanted.fills and (made := ahead.finished(plan, segments, argv)):
         return made
+    return _muxed(plan, segments, ffmpeg, wanted, argv=argv, output=output, progress=progress)
+
+
+@contextmanager
+def _written(texts: Sequence[TextTrack], output: Path) -> Iterator[list[Path]]:
+    """A file of each track of captions, beside the result while that is made."""
+    paths = [temporary(output.parent) for _ in texts]
+    try:
+        for path, text in zip(paths, texts, strict=True):
+            path.write_bytes(as_mp4(text))
+        yield paths
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def _muxed(
+    plan: Plan,
+    segments: Sequence[LocalSegment],
+    ffmpeg: Ffmpeg,
+    wanted: OutputSpec,
+    *,
+    argv: Sequence[str],
+    output: Path,
+    progress: Progress,
+) -> Converted:
+    lanes = lanes_of(plan, wanted.format)
     feed, tally = feed_of(lanes), Tally(lanes)
     with Muxer(argv, env=ffmpeg.env) as muxer, ThreadPoolExecutor(1) as writer:
         first = opening(plan, lanes, feed, segments)
@@ -80,7 +116,7 @@ def convert(
     if wanted.marks.chapters:
         tell_languages(output)
     fed = replace(tally.converted(), command=tuple(argv), messages=messages)
-    return replace(fed, marks=wanted.marks, fills=tuple(wanted.fills))
+    return replace(fed, marks=wanted.marks, fills=tuple(wanted.fills), texts=tuple(wanted.texts))
 
 
 def _write_stream(

@@ -16,7 +16,7 @@ from pipeline.ledger.ledger import Ledger, Move, in_chunks
 from pipeline.ledger.states import OPEN, State
 from pipeline.model import Playlist, Recording, StoredObject
 from pipeline.receipts.inputs import identities
-from pipeline.stages.discover import grouped
+from pipeline.stages.discover import grouped, with_parts
 from pipeline.stages.inspect import reached, read_playlist
 from pipeline.storage import Storage
 from pipeline.watch.discovery import listing_scopes, observation, unreadable
@@ -150,7 +150,7 @@ class StoreWatcher:
         place = observation.place(recording)
         whole = next((r for r in found if observation.place(r) == place), recording)
         parts = tuple(reached(part, look.missing, self.storage) for part in whole.parts)
-        whole, read = self._read_all(whole.with_parts(parts))
+        whole, read = self._read_all(with_parts(whole, parts))
         return observation.look(whole, read, observation.own_objects(whole, Folders()))
 
     def _read_all(self, recording: Recording) -> tuple[Recording, dict[str, Playlist]]:
@@ -270,7 +270,7 @@ def _as_read(recording: Recording, read: Mapping[str, StoredObject]) -> Recordin
         )
         for part in recording.parts
     )
-    return recording.with_parts(parts)
+    return with_parts(recording, parts)
 
 
 def _is_news(look: Sighting) -> bool:

@@ -1,0 +1,226 @@
+"""Captions that lie beside a recording, or were named: which files they are, and what they say.
+
+Agora's Real-Time STT writes a playlist (.m3u8) of WebVTT files (.vtt) into the storage it is told;
+how it calls them is not documented.  So they are known by what they are, and belong to a recording
+by its sid, by its channel, or because no other recording lies there.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from msgspec import Struct
+
+from pipeline.agora import names
+from pipeline.errors import DeniedError, NotFoundError, UsageError
+from pipeline.media.captions import webvtt
+from pipeline.media.captions.languages import in_name
+from pipeline.media.captions.listing import is_caption, lists_captions
+from pipeline.media.captions.readings import CaptionFile
+from pipeline.media.malformed import Malformed
+from pipeline.media.playlist import parse as playlists
+from pipeline.model import Part, Recording, SourceFile, StoredObject
+from pipeline.storage import Storage
+
+PLAYLIST = ".m3u8"
+LARGEST_PLAYLIST = 4 << 20  # bytes
+MOST_FILES = 20_000  # of one playlist: a day in slices of 5 seconds
+MOST_BYTES = 64 << 20  # of all files of one playlist
+MOST_GROUPS = 16  # subtitle tracks of one file
+
+_NUMBERED = re.compile(r"[._-][0-9]{1,17}$")
+_TIMED = re.compile(r"_([0-9]{17})$")
+_DATED = re.compile(r"#EXT-X-PROGRAM-DATE-TIME:(\S{10,40})")
+
+
+class Group(Struct, frozen=True, eq=False):
+    """Files that become one subtitle track: those of a playlist, or those that are called alike."""
+
+    name: str  # of the playlist, or what all names have in common
+    playlist: StoredObject | None
+    files: tuple[StoredObject, ...]
+    storage: Storage
+
+    @property
+    def objects(self) -> tuple[StoredObject, ...]:
+        """Everything that is read."""
+        return (*([self.playlist] if self.playlist else []), *self.files)
+
+
+class CaptionsRead(Struct, frozen=True, eq=False):
+    """What a group says; ``wrong`` says of files that cannot be used why."""
+
+    name: str
+    language: str  # BCP 47, or empty
+    files: tuple[CaptionFile, ...] = ()
+    sources: tuple[SourceFile, ...] = ()
+    wrong: tuple[str, ...] = ()
+
+
+def beside(recording: Recording, storage: Storage) -> tuple[Group, ...]:
+    """The captions that belong to a recording, in the order of their names."""
+    part = recording.parts[0]
+    captions = {name: o for name, o in part.objects.items() if is_caption(name)}
+    if not captions or part.playlist is None:
+        return ()
+    alone = _alone(recording, part, captions)
+    found = _grouped(part.objects, captions, storage)
+    own = (group for group in found if alone or _belongs(group.name, recording))
+    return tuple(own)[:MOST_GROUPS]
+
+
+def _belongs(name: str, recording: Recording) -> bool:
+    """By sid, or by channel, as the names of Agora's files have them."""
+    last = name.rpartition("/")[2]
+    if recording.sid is None or recording.cname is None:
+        return last.startswith(recording.id)
+    if recording.sid in last:
+        return True
+    behind = last.partition("_")[2]
+    channels = (recording.cname, names.replaced(recording.cname))
+    return any(behind == one or behind.startswith((f"{one}_", f"{one}.")) for one in channels)
+
+
+def _alone(recording: Recording, part: Part, captions: Mapping[str, StoredObject]) -> bool:
+    """No playlist of another recording lies there."""
+    own = [one for each in recording.parts for one in (each.playlist, *each.copies) if one]
+    keys = {one.key for one in own}
+    listed = [name for name, o in part.objects.items() if _is_playlist(name) and o.key not in keys]
+    return all(any(c.startswith(_stem(name)) for c in captions) for name in listed)
+
+
+def _grouped(
+    objects: Mapping[str, StoredObject], captions: Mapping[str, StoredObject], storage: Storage
+) -> Iterator[Group]:
+    left = dict(captions)
+    for name in sorted(filter(_is_playlist, objects), key=lambda one: (-len(one), one)):
+        stem = _stem(name)
+        its = sorted(one for one in left if one.startswith(stem))
+        if its and _holds_captions(storage, objects[name]):
+            yield Group(name, objects[name], tuple(left.pop(one) for one in its), storage)
+    alike: dict[str, list[str]] = {}
+    for name in sorted(left):
+        alike.setdefault(_NUMBERED.sub("", _stem(name)), []).append(name)
+    for stem, some in alike.items():
+        yield Group(stem, None, tuple(left[one] for one in some), storage)
+
+
+def _holds_captions(storage: Storage, playlist: StoredObject) -> bool:
+    """Whether a playlist lists nothing but captions; False where it cannot be read."""
+    if not 0 < playlist.size <= LARGEST_PLAYLIST:
+        return False
+    with suppress(NotFoundError, DeniedError):
+        return lists_captions(_text(storage, playlist))
+    return False
+
+
+def named(storage: Storage, key: str) -> Group:
+    """Captions by the key of their playlist, or of a single file.  UsageError for anything else,
+    NotFoundError if it is not there.
+    """
+    found = storage.head(key)
+    if not _is_playlist(found.name):
+        return Group(found.name, None, (found,), storage)
+    if not _holds_captions(storage, found):
+        said = "lists no captions; name a playlist of .vtt files, or one such file"
+        raise UsageError(f"{storage.url(key)}: {said}")
+    folder = found.key.removesuffix(found.name)
+    here = (o for o in storage.list(folder) if is_caption(o.key))
+    listed = set(_uris(_text(storage, found)))
+    files = tuple(o for o in here if o.key[len(folder) :] in listed)
+    return Group(found.name, found, files, storage)
+
+
+def read(group: Group) -> CaptionsRead:
+    """What the files say, in the order of their playlist or their names."""
+    order = _listed(group) if group.playlist else _by_name(group.files)
+    read, sources, wrong, size = [], [], [], 0
+    if group.playlist:
+        sources.append(_source(group.playlist, _text(group.storage, group.playlist)))
+    for found, time, lasts in order[:MOST_FILES]:
+        size += found.size
+        if found.size > webvtt.LARGEST or size > MOST_BYTES:
+            wrong.append(f"{found.name}: {found.size} bytes, too much for captions")
+            continue
+        data = _text(group.storage, found)
+        sources.append(_source(found, data))
+        try:
+            read.append(CaptionFile(webvtt.parse(data), time, lasts))
+        except Malformed as error:
+            wrong.append(f"{found.name}: {error}")
+    wrong += [f"{len(order)} files, expected at most {MOST_FILES}"] * (len(order) > MOST_FILES)
+    known = {source.key for source in sources}
+    sources += [
+        SourceFile(o.key, o.size, o.etag, None) for o in group.objects if o.key not in known
+    ]
+    told = next((one.document.language for one in read if one.document.language), "")
+    language = told or in_name(_TIMED.sub("", _stem(group.name) if group.playlist else group.name))
+    return CaptionsRead(group.name, language, tuple(read), tuple(sources), tuple(wrong))
+
+
+Entry = tuple[StoredObject, float | None, float | None]  # time and length: seconds
+
+
+def _listed(group: Group) -> list[Entry]:
+    """Files in the order of their playlist, with what it says of their time."""
+    assert group.playlist is not None
+    data = _text(group.storage, group.playlist)
+    folder = group.playlist.key.removesuffix(group.playlist.name)
+    by_name = {o.key.removeprefix(folder): o for o in group.files}
+    dated = _dated(data)
+    found: list[Entry] = []
+    for number, segment in enumerate(playlists.parse(data).segments):
+        stored = by_name.get(segment.uri)
+        events = [event.time for event in segment.events if event.time is not None]
+        told = [time for time in (dated.get(number), *events) if time is not None]
+        if stored is not None:
+            time = told[0] if told else _time_in(stored.name)
+            found.append((stored, time, segment.duration))
+    return found
+
+
+def _by_name(files: Sequence[StoredObject]) -> list[Entry]:
+    """Files in the order of their names, each as long as the next one is away."""
+    ordered = sorted(files, key=lambda one: (len(one.name), one.name))
+    times = [_time_in(one.name) for one in ordered]
+    lasting = [b - a if a and b else None for a, b in zip(times, [*times[1:], None], strict=True)]
+    return [(o, time, lasts) for o, time, lasts in zip(ordered, times, lasting, strict=True)]
+
+
+def _time_in(name: str) -> float | None:
+    match = _TIMED.search(_stem(name))
+    return names.utc(match[1]) if match else None
+
+
+def _dated(data: bytes) -> dict[int, float]:
+    """EXT-X-PROGRAM-DATE-TIME (RFC 8216 section 4.3.2.6) by the number of its segment."""
+    found: dict[int, float] = {}
+    number = 0
+    for line in data.decode("utf-8", "replace").splitlines():
+        if match := _DATED.match(line):
+            with suppress(ValueError, OverflowError):
+                found[number] = datetime.fromisoformat(match[1]).timestamp()
+        number += line.strip()[:1] not in ("", "#")
+    return found
+
+
+def _uris(data: bytes) -> Iterable[str]:
+    return (segment.uri for segment in playlists.parse(data).segments)
+
+
+def _text(storage: Storage, found: StoredObject) -> bytes:
+    return b"".join(storage.open(found.key, etag=found.etag))
+
+
+def _source(found: StoredObject, data: bytes) -> SourceFile:
+    return SourceFile(found.key, found.size, found.etag, hashlib.sha256(data).hexdigest())
+
+
+def _is_playlist(name: str) -> bool:
+    return name.lower().endswith(PLAYLIST)
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name
