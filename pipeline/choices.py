@@ -193,7 +193,7 @@ class Choices:
     screen: Annotated[str | None, Told(_SCREEN, str, "UID")] = None
     request: Annotated[str | PathLike[str] | None, Told(_REQUEST, str, "FILE")] = None
     speakers: Annotated[bool, Told(_SPEAKERS, bool)] = False
-    captions: Annotated[str | PathLike[str], Told(_CAPTIONS, str, "auto|off|FILE")] = "auto"
+    captions: Annotated[str | PathLike[str] | None, Told(_CAPTIONS, str, "auto|off|FILE")] = None
     absent: Annotated[Absent, Told(_ABSENT, Absent)] = Absent.HOLD
     align: Annotated[Align, Told(_ALIGN, Align)] = Align.USER
     names: Annotated[str | PathLike[str] | None, Told(_NAMES, str, "FILE")] = None
@@ -226,7 +226,9 @@ class ConversionChoices(TypedDict, total=False):
     screen: str | None  # a uid
     request: str | PathLike[str] | None  # a file: the body of a start or updateLayout request
     speakers: bool
-    captions: str | PathLike[str]  # auto, off, or a file: WebVTT, or a playlist of such files
+    captions: (
+        str | PathLike[str] | None
+    )  # auto, off, or a file: WebVTT, or a playlist of such files
     absent: Absent | str  # hold, black or close
     align: Align | str  # user or session
     names: str | PathLike[str] | None  # a file: CSV or JSON with uid, name and perhaps role

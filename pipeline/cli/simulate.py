@@ -90,6 +90,11 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     help="Something that goes wrong; with --users in @UID/audio or @UID/video; can be repeated.",
 )
 @simulated_session.options
+@click.option(
+    "--captions",
+    is_flag=True,
+    help="Record captions as well, as Real-Time STT does: one every five seconds.",
+)
 @click.option("--live", is_flag=True, help="Let segments appear in real time.")
 @click.option(
     "--speed",
@@ -187,6 +192,7 @@ def _order(chosen: dict[str, Any], look: "Look", slice: int, epoch: float) -> "R
         bak=chosen["bak"],
         faults=tuple(map(parse, chosen["faults"])),
         epoch=epoch,
+        captions=chosen["captions"],
     )
 
 

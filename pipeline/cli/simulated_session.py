@@ -63,6 +63,7 @@ def order(chosen: dict[str, Any], look: "Look", slice: int, epoch: float) -> "Se
     meeting = [one for one in chosen["faults"] if one.startswith("bak_")]
     faults = tuple(_fault(one) for one in chosen["faults"] if one not in meeting)
     servers: dict[str, Any] = {"bak": chosen["bak"], "meetings": tuple(map(parse, meeting))}
+    servers["captions"] = chosen["captions"]
     users, duration = chosen["users"], chosen["duration"]
     if chosen["random_acts"]:
         made = drawn(look.seed, users, look, duration=duration, slice=slice)

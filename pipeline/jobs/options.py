@@ -161,11 +161,11 @@ def options(spool: str | Path | None = None, **chosen: Unpack[ConversionChoices]
     return Options(**values, spool=Path(spool) if spool else config.default_spool())
 
 
-def _captions(given: str | PathLike[str], format: Format) -> str:
+def _captions(given: str | PathLike[str] | None, format: Format) -> str:
     """As it is written, but for a file that no result could hold."""
-    if given not in (AUTO, OFF) and format is not Format.MP4:
+    if given not in (None, AUTO, OFF) and format is not Format.MP4:
         raise UsageError(f"--captions {given}: {format.value} has no subtitle track; make an mp4")
-    return str(given)
+    return AUTO if given is None else str(given)
 
 
 def _refuse_contradictions(chosen: Mapping[str, Any]) -> None:

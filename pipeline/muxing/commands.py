@@ -64,23 +64,22 @@ def mux(
     ``metadata`` is a data URI with chapters and tags (``media/loss/chapters``).  Where pictures
     carry parameter sets of their own (``parameters_inside``), the track says so: avc3 instead of
     avc1, hev1 instead of hvc1 (ISO/IEC 14496-15 clauses 5.3.3.1.2 and 8.3.3.1.2).
-
     ``texts`` are MP4 files whose only track is one of captions from 0 on, each with its language.
     """
     import ffmpeg as ff  # imports half the standard library
 
     source = _segments(fragments=fragments, alone=not (metadata or texts))
     languages = [*languages, *[""] * (len(pids) - len(languages)), *(said for _, said in texts)]
-    options, filters = _copied(format, base, languages), dict[str, list[str]](a=[], v=[])
+    options = _copied(format, base, languages)
+    filters = dict[str, list[str]](a=[], v=[])
+    form = {"hevc": hevc, "inside": parameters_inside}
     if format in (Format.MP4, Format.M4A):
-        form = {"hevc": hevc, "inside": parameters_inside}
         options |= _file(format, moov_size, created) | _tag(**form)
         filters = _in_mp4(picture_ticks, sound_ticks, adts=adts, **form)
     options |= _chained(filters, drop_before)
-    streams = [source[str(pid) if fragments else f"i:{pid}"] for pid in pids]
-    spec = ff.output(*streams, str(output), **options)
-    argv = _with_metadata(_fed(ffmpeg, spec, "warning"), metadata)
-    return _with_texts(argv, [path for path, _ in texts], base)
+    streams = (source[str(pid) if fragments else f"i:{pid}"] for pid in pids)
+    argv = _fed(ffmpeg, ff.output(*streams, str(output), **options), "warning")
+    return _with_texts(_with_metadata(argv, metadata), texts, base)
 
 
 def _segments(*, fragments: bool, alone: bool) -> Any:
@@ -158,12 +157,12 @@ def _with_metadata(argv: list[str], uri: str | None) -> list[str]:
     return [*argv[:behind], *second, *rest]
 
 
-def _with_texts(argv: list[str], texts: Sequence[Path], base: float) -> list[str]:
+def _with_texts(argv: list[str], texts: Sequence[tuple[Path, str]], base: float) -> list[str]:
     """More inputs of one track each, behind the others, on the clock of the first."""
     if not texts:
         return argv
     own = ("-f", "mov", "-itsoffset", f"{base:g}", "-protocol_whitelist", "file", "-i")
-    said = [word for path in texts for word in (*own, str(path))]
+    said = [word for path, _ in texts for word in (*own, str(path))]
     first = argv.count("-i")
     maps = [word for n in range(len(texts)) for word in ("-map", f"{first + n}:0")]
     at = argv.index("-map")

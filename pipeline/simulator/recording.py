@@ -14,6 +14,7 @@ from pipeline.simulator.faults import catalogue, failover
 from pipeline.simulator.faults.applied import faulty
 from pipeline.simulator.faults.catalogue import FAILOVER, ChosenFault
 from pipeline.simulator.faults.fault_context import Case
+from pipeline.simulator.recorder.captions import Said, captions
 from pipeline.simulator.recorder.material import Look, block_seconds, encode
 from pipeline.simulator.recorder.recorder import MOST_FAILOVERS, Setup, record
 from pipeline.simulator.recorder.values import STREAMS, RecordedPart
@@ -36,6 +37,7 @@ class RecordingOrder(Struct, frozen=True):
     bak: int = 0  # failover parts
     faults: tuple[ChosenFault, ...] = ()
     epoch: float = EPOCH  # seconds since 1970
+    captions: bool = False  # speech to text records them as well
 
 
 class Simulated(Struct, frozen=True):
@@ -45,6 +47,7 @@ class Simulated(Struct, frozen=True):
     parts: tuple[RecordedPart, ...]
     truth: Truth
     verdicts: tuple[str, ...]  # those that a perfect tool may reach
+    said: tuple[Said, ...] = ()  # captions
 
     @property
     def unseen(self) -> bool:
@@ -80,6 +83,7 @@ class Simulated(Struct, frozen=True):
             "recoverable": {"duration": self.truth.duration, "samples": self.truth.samples},
             "flashes": list(self.truth.flashes),
             "beeps": list(self.truth.beeps),
+            **({"captions": to_builtins(self.said)} if self.order.captions else {}),
         }
 
 
@@ -105,7 +109,11 @@ def simulate(order: RecordingOrder, ffmpeg: Ffmpeg) -> Simulated:
     verdicts = catalogue.verdicts(order.faults, lost=lost, doubt=doubt, last=order.bak)
     if verdicts == ("degraded",) and not truth.duration:  # of nothing nothing can be made
         verdicts = ("rejected",)
-    return Simulated(order, tuple(parts), truth, verdicts)
+    if not order.captions:
+        return Simulated(order, tuple(parts), truth, verdicts)
+    told = captions(CNAME, order.epoch, order.duration, order.look.seed)
+    parts[0] = replace(parts[0], files={**parts[0].files, **told.files})
+    return Simulated(order, tuple(parts), truth, verdicts, told.said)
 
 
 def _of(faults: Sequence[ChosenFault], number: int) -> list[ChosenFault]:

@@ -51,6 +51,17 @@ def test_a_remux_with_nothing_special():
     ]
 
 
+def test_captions_are_copied_from_files_of_their_own_on_the_clock_of_the_stream():
+    texts = [(Path("a.part"), "eng"), (Path("b.part"), "")]
+    argv = commands.mux(FFMPEG, OUT, [256, 257], base=10.0, metadata="data:x", texts=texts)
+    assert values(argv, "-i") == ["pipe:0", "data:x", "a.part", "b.part"]
+    assert values(argv, "-itsoffset") == ["10", "10"]
+    assert values(argv, "-protocol_whitelist") == ["pipe", "data", "file", "file"]
+    assert values(argv, "-map") == ["0:i:256", "0:i:257", "2:0", "3:0"]
+    assert values(argv, "-metadata:s:2") == ["language=eng"]
+    assert argv[-2:] == ["out.part", "-y"]
+
+
 def test_streams_are_mapped_by_pid_in_the_order_of_the_lanes():
     argv = commands.mux(FFMPEG, OUT, [4096, 33, 256])
     assert values(argv, "-map") == ["0:i:4096", "0:i:33", "0:i:256"]

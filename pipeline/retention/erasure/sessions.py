@@ -42,9 +42,10 @@ def is_of(published: Published, subject: Subject) -> bool:
 
 
 def _is_of_all(published: Published) -> bool:
-    """Whether one file holds all users."""
+    """Whether one file holds all users, or in its captions what all of them said."""
     files = (one.key.rpartition("/")[2] for one in published.files)
-    return not all(is_user_file(published.plain, file) for file in files)
+    told = any(track["cues"] for track in published.receipt.get("captions", ()))
+    return told or not all(is_user_file(published.plain, file) for file in files)
 
 
 def is_alone(published: Published, subject: Subject) -> bool:

@@ -24,6 +24,7 @@ TYPES = {
     ".mp4": "video/mp4",
     ".m4s": "video/iso.segment",
     ".json": "application/json",
+    ".vtt": "text/vtt",
 }
 
 

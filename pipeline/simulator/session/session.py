@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, to_builtins
 from msgspec.structs import replace
 
 from pipeline.agora import names
@@ -14,6 +14,7 @@ from pipeline.simulator.faults import failover
 from pipeline.simulator.faults.applied import faulty
 from pipeline.simulator.faults.catalogue import FAILOVER, ChosenFault
 from pipeline.simulator.faults.fault_context import Case
+from pipeline.simulator.recorder.captions import Captions, captions
 from pipeline.simulator.recorder.material import block_seconds
 from pipeline.simulator.recorder.recorder import MOST_FAILOVERS, Setup
 from pipeline.simulator.recorder.values import HZ, RecordedPart
@@ -48,6 +49,7 @@ class SessionOrder(Struct, frozen=True):
     standard: bool = False  # each user has an index over both streams besides
     bak: int = 0  # failovers
     meetings: tuple[ChosenFault, ...] = ()  # how servers take over: faults called bak_
+    captions: bool = False  # speech to text records them as well
 
 
 class Session(Struct, frozen=True):
@@ -67,9 +69,18 @@ class Session(Struct, frozen=True):
     def parts(self) -> tuple[RecordedPart, ...]:
         """Those of each stream, the main one first; indexes lie beside the last of all."""
         made = [part for one in self.tracks for part in one.parts]
-        if self.indexes:
-            made[-1] = replace(made[-1], files={**made[-1].files, **self.indexes})
+        besides = {**self.indexes, **(self.captions.files if self.captions else {})}
+        if besides:
+            made[-1] = replace(made[-1], files={**made[-1].files, **besides})
         return tuple(made)
+
+    @property
+    def captions(self) -> Captions | None:
+        """What was said, if that was recorded."""
+        order = self.order
+        if not order.captions:
+            return None
+        return captions(self.room.cname, order.epoch, order.duration, order.seed)
 
     def as_json(self) -> dict[str, Any]:
         """The contract of ``truth.json``, docs/simulator.md.  Keys are never renamed."""
@@ -95,6 +106,7 @@ class Session(Struct, frozen=True):
                 told.user(m, [t for t in self.tracks if t.member == m], order.epoch)
                 for m in order.members
             ],
+            **({"captions": to_builtins(self.captions.said)} if self.captions else {}),
         }
 
 

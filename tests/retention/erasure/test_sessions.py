@@ -157,6 +157,13 @@ def test_a_user_cannot_be_taken_out_of_one_file_of_all(made, tmp_path, ffmpeg):
         assert is_alone(found, Subject(uid=GONE)) is alone
 
 
+@pytest.mark.parametrize(("cues", "can"), [(3, False), (0, True)])
+def test_a_user_cannot_be_taken_out_of_captions_of_all(made, cues, can):
+    found = published(made)
+    told = replace(found, receipt={**found.receipt, "captions": [{"cues": cues}]})
+    assert is_of(told, Subject(uid=GONE)) is can
+
+
 def test_a_receipt_and_a_document_of_those_who_are_left(made):
     left = without_user(published(made), Subject(uid=GONE), documents(made))
     told = json.loads(left.published.text)
