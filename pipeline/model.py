@@ -29,10 +29,9 @@ class Verdict(StrEnum):
 
 
 class Finding(Struct, frozen=True):
-    """One fact about bad data, aggregated per (id, segment, pid).
-
-    ``id`` is a row of :mod:`pipeline.media.finding_ids`; ``segment`` is None if no single one is
-    meant.  ``detail`` says what was found, then what was expected; ``repair`` what was done then.
+    """One fact about bad data, aggregated per (id, segment, pid).  ``id`` is a row of
+    :mod:`pipeline.media.finding_ids`; ``segment`` is None if no single one is meant.  ``detail``
+    says what was found, then what was expected; ``repair`` what was done then.
     """
 
     id: str
@@ -131,6 +130,7 @@ class Part(Struct, frozen=True):
     folder: str  # key of the folder the segments lie in, "" or ending in "/"
     # by name: what lies beside it, and below, as far as no playlist there is nearer
     objects: Mapping[str, StoredObject] = field(default_factory=dict)
+    captions: Mapping[str, StoredObject] = field(default_factory=dict)  # of those, by name
     copies: tuple[StoredObject, ...] = ()  # other versions of the playlist, from the backup cloud
     bak: int | None = None  # None: the main part; 0..2: failover parts
     sid: str | None = None  # whose it is, if not its recording's: see :mod:`pipeline.jobs.events`

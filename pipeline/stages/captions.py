@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 
 from msgspec import Struct
 
@@ -28,9 +29,13 @@ PLAYLIST = ".m3u8"
 LARGEST_PLAYLIST = 4 << 20  # bytes
 MOST_FILES = 20_000  # of one playlist: a day in slices of 5 seconds
 MOST_BYTES = 64 << 20  # of all files of one playlist
+DAY = 86_400.0  # seconds
 MOST_GROUPS = 16  # subtitle tracks of one file
 
 _NUMBERED = re.compile(r"[._-][0-9]{1,17}$")
+_REST = re.compile(  # behind the channel: a language and a time, if any
+    r"(?:[._-][a-z]{2,3}(?:[-_][A-Z]{2})?)?(?:_[0-9]{17})?\.(?:vtt|m3u8)", re.IGNORECASE
+)
 _TIMED = re.compile(r"_([0-9]{17})$")
 _DATED = re.compile(r"#EXT-X-PROGRAM-DATE-TIME:(\S{10,40})")
 
@@ -62,49 +67,70 @@ class CaptionsRead(Struct, frozen=True, eq=False):
 def beside(recording: Recording, storage: Storage) -> tuple[Group, ...]:
     """The captions that belong to a recording, in the order of their names."""
     part = recording.parts[0]
-    captions = {name: o for name, o in part.objects.items() if is_caption(name)}
-    if not captions or part.playlist is None:
+    if not part.captions or part.playlist is None:
         return ()
-    alone = _alone(recording, part, captions)
-    found = _grouped(part.objects, captions, storage)
-    own = (group for group in found if alone or _belongs(group.name, recording))
-    return tuple(own)[:MOST_GROUPS]
+    own = _own(part.captions, recording)
+    if not own and _alone(recording, part):
+        own = dict(part.captions)
+    near = (group for group in _grouped(own, storage) if _in_time(group, part))
+    return tuple(islice(near, MOST_GROUPS))
+
+
+def _own(captions: Mapping[str, StoredObject], recording: Recording) -> dict[str, StoredObject]:
+    """By sid, or by channel, as the names of Agora's files have them; and what is called like a
+    playlist of these.
+    """
+    own = {name for name in captions if _belongs(name.rpartition("/")[2], recording)}
+    stems = tuple(_stem(name) for name in own if _is_playlist(name))
+    return {name: o for name, o in captions.items() if name in own or name.startswith(stems)}
 
 
 def _belongs(name: str, recording: Recording) -> bool:
-    """By sid, or by channel, as the names of Agora's files have them."""
-    last = name.rpartition("/")[2]
     if recording.sid is None or recording.cname is None:
-        return last.startswith(recording.id)
-    if recording.sid in last:
-        return True
-    behind = last.partition("_")[2]
+        return name.startswith(recording.id)
+    behind = name.partition("_")[2]
     channels = (recording.cname, names.replaced(recording.cname))
-    return any(behind == one or behind.startswith((f"{one}_", f"{one}.")) for one in channels)
+    left = (behind.removeprefix(one) for one in channels if behind.startswith(one))
+    return recording.sid in name or any(_REST.fullmatch(one) for one in left)
 
 
-def _alone(recording: Recording, part: Part, captions: Mapping[str, StoredObject]) -> bool:
+def _alone(recording: Recording, part: Part) -> bool:
     """No playlist of another recording lies there."""
     own = [one for each in recording.parts for one in (each.playlist, *each.copies) if one]
-    keys = {one.key for one in own}
-    listed = [name for name, o in part.objects.items() if _is_playlist(name) and o.key not in keys]
-    return all(any(c.startswith(_stem(name)) for c in captions) for name in listed)
+    keys = {one.key for one in (*own, *part.captions.values())}
+    return not any(_is_playlist(name) and o.key not in keys for name, o in part.objects.items())
 
 
-def _grouped(
-    objects: Mapping[str, StoredObject], captions: Mapping[str, StoredObject], storage: Storage
-) -> Iterator[Group]:
-    left = dict(captions)
-    for name in sorted(filter(_is_playlist, objects), key=lambda one: (-len(one), one)):
-        stem = _stem(name)
-        its = sorted(one for one in left if one.startswith(stem))
-        if its and _holds_captions(storage, objects[name]):
-            yield Group(name, objects[name], tuple(left.pop(one) for one in its), storage)
+def _grouped(captions: Mapping[str, StoredObject], storage: Storage) -> Iterator[Group]:
+    """Those of each playlist, and the others by what their names have in common."""
+    left = sorted(name for name in captions if not _is_playlist(name))
+    for name in sorted(filter(_is_playlist, captions), key=lambda one: (-len(one), one)):
+        its = [one for one in left if one.startswith(_stem(name))]
+        left = [one for one in left if not one.startswith(_stem(name))]
+        yield Group(name, captions[name], tuple(captions[one] for one in its), storage)
     alike: dict[str, list[str]] = {}
-    for name in sorted(left):
+    for name in left:
         alike.setdefault(_NUMBERED.sub("", _stem(name)), []).append(name)
     for stem, some in alike.items():
-        yield Group(stem, None, tuple(left[one] for one in some), storage)
+        yield Group(stem, None, tuple(captions[one] for one in some), storage)
+
+
+def _in_time(group: Group, part: Part) -> bool:
+    """Not of another day by all its names: a channel may have been recorded a thousand times."""
+    times = [_time_in(one.name) for one in group.files]
+    known = [time for time in times if time is not None]
+    slices = (names.parse_slice_name(name.rpartition("/")[2]) for name in _first_last(part))
+    recorded = [one.utc for one in slices if one is not None]
+    if len(known) < len(times) or not known or not recorded:
+        return True
+    return min(known) < max(recorded) + DAY and max(known) > min(recorded) - DAY
+
+
+def _first_last(part: Part) -> tuple[str, ...]:
+    """The first and the last slice of a part, by their names."""
+    stem = _stem(part.playlist.name) if part.playlist else ""
+    own = [name for name in part.objects if name.startswith(stem) and names.parse_slice_name(name)]
+    return (min(own), max(own)) if own else ()
 
 
 def _holds_captions(storage: Storage, playlist: StoredObject) -> bool:

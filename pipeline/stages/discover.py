@@ -1,10 +1,11 @@
 """A listing becomes recordings: playlists grouped by sid, and the objects beside them."""
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import islice, takewhile
 
 from msgspec.structs import replace
 
@@ -115,7 +116,7 @@ def _of_playlist(storage: Storage, playlist: StoredObject) -> Recording:
         for part in recording.parts:
             if playlist.key in (part.playlist and part.playlist.key, *(c.key for c in part.copies)):
                 return recording
-    if _holds_captions(storage, playlist):
+    if _holds(storage, playlist):
         said = "lists captions, no media; name the recording, and give these with --captions"
         raise UsageError(f"{storage.url(playlist.key)}: {said}")
     raise NotFoundError(f"{storage.url(playlist.key)}: not in the listing of its folder; run again")
@@ -128,51 +129,50 @@ def grouped(
     hold no playlist themselves.  ``playlists`` are keys of playlists without the suffix.
     """
     folders = _folders(objects)
-    listed = {
-        folder: names
-        for folder, beside in sorted(folders.items())
-        if (names := sorted(n for n in beside if is_playlist(n) or folder + n in playlists))
-        if (names := _of_media(storage, names, beside))
-    }
+    listed, told = {}, set[str]()
+    for folder, beside in sorted(folders.items()):
+        found = sorted(n for n in beside if is_playlist(n) or folder + n in playlists)
+        of_captions = _of_captions(storage, found, beside)
+        told |= {folder + name for name in of_captions}
+        if media := [name for name in found if name not in of_captions]:
+            listed[folder] = media
     below = _with_what_lies_below(folders, listed)
     recordings: dict[str, Recording] = {}
     for folder, its in listed.items():
         beside = below[folder]
+        captions = {n: o for n, o in beside.items() if is_caption(n) or folder + n in told}
         copies = _backup_copies(its, beside)
         for name in sorted({copies.get(name, name) for name in its}):
             own = [beside[c] for c, of in copies.items() if of == name]
             main = beside[name] if name in beside else own.pop()
-            part = Part(main, folder, beside, copies=tuple(own))
+            part = Part(main, folder, beside, captions, copies=tuple(own))
             key, one = _of_part(storage, folder, name, part)
             known = recordings.get(key)
             recordings[key] = replace(known, parts=(*known.parts, *one.parts)) if known else one
     return _sessions(storage, map(_in_order, recordings.values()))
 
 
-def _of_media(
-    storage: Storage, playlists: list[str], beside: Mapping[str, StoredObject]
-) -> list[str]:
-    """Without playlists of captions: those are looked into that have captions called like them, and
-    no media.
-    """
-    captions = [name for name in beside if is_caption(name)]
-    if not captions:
-        return playlists
-    return [one for one in playlists if not _of_captions(storage, one, beside, captions)]
-
-
 def _of_captions(
-    storage: Storage, name: str, beside: Mapping[str, StoredObject], captions: list[str]
-) -> bool:
+    storage: Storage, playlists: Sequence[str], beside: Mapping[str, StoredObject]
+) -> set[str]:
+    """Playlists of captions: those are looked into that have captions called like them, and no
+    media.
+    """
+    if not any(map(is_caption, beside)):
+        return set()
+    ordered = sorted(beside)
+    return {one for one in playlists if _may_hold(one, ordered) and _holds(storage, beside[one])}
+
+
+def _may_hold(name: str, ordered: Sequence[str]) -> bool:
+    """By the names that begin with its own; all names are ``ordered``."""
     stem = _stem(name)
-    if not any(one.startswith(stem) for one in captions):
-        return False
-    if any(one.startswith(stem) and one.lower().endswith(MEDIA) for one in beside):
-        return False
-    return _holds_captions(storage, beside[name])
+    like = takewhile(lambda one: one.startswith(stem), ordered[bisect_left(ordered, stem) :])
+    found = [one for one in like if one != name]
+    return any(map(is_caption, found)) and not any(n.lower().endswith(MEDIA) for n in found)
 
 
-def _holds_captions(storage: Storage, playlist: StoredObject) -> bool:
+def _holds(storage: Storage, playlist: StoredObject) -> bool:
     if not 0 < playlist.size <= SMALL:
         return False
     with suppress(NotFoundError, DeniedError):

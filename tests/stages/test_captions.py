@@ -41,6 +41,10 @@ def found(storage: LocalStorage) -> list[tuple[str, list[str]]]:
         ),
         pytest.param(["sub/any.vtt"], [], id="called otherwise, beside another recording"),
         pytest.param([f"{TASK}_team_rooms.vtt"], [], id="of another channel"),
+        pytest.param([f"{TASK}_team_room_2.vtt"], [], id="of a channel whose name goes on"),
+        pytest.param(
+            [f"{TASK}_{CNAME}_20250302090002120.vtt"], [], id="of the same channel a year ago"
+        ),
         pytest.param([f"{SID}_{CNAME}.speakers.vtt"], [], id="written by this tool"),
     ],
 )

@@ -53,6 +53,7 @@ class Assignment(Struct, frozen=True):
     output: str = ""  # the location of the destination
     target: str = ""  # the key of the result in it
     name: str = ""  # what a template calls it
+    captions: bool = False  # some lie beside it, under names of their own
 
 
 class Answer(Struct, frozen=True):
@@ -83,4 +84,5 @@ def assignment(
         output=output,
         target=target.key if target else "",
         name=target.name if target else "",
+        captions=bool(part.captions),
     )

@@ -68,7 +68,8 @@ def _named(given: Assignment) -> Task:
 
 def _found(given: Assignment) -> tuple[Recording, Storage]:
     source = _source(given)
-    return rediscovered(source, given.key, given.id, given.sid), source
+    sid = None if given.captions else given.sid
+    return rediscovered(source, given.key, given.id, sid), source
 
 
 def _plain(failure: Failure) -> Failure:

@@ -19,7 +19,7 @@ DARK = 24  # luma: black
 BRIGHT = 60  # luma by which a flash lies above what is opposite
 WINDOW = 0.2  # seconds that are listened to
 THERE = 0.8  # share of them that has to be there
-AUDIBLE = 15.0  # of 32767; a tone has 300 before it is mixed
+AUDIBLE = 30.0  # of 32767; a tone has 300 before it is mixed, and beside others there is up to 20
 EDGE = 0.15  # of an area that is left out on each side: there it may be mixed with a neighbour
 
 
