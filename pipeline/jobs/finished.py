@@ -24,6 +24,7 @@ from pipeline.jobs.output.destinations import Target
 from pipeline.jobs.output.naming import Listings
 from pipeline.model import Recording, Report, StoredObject
 from pipeline.report.published import page_key
+from pipeline.stages.captions import belonging
 from pipeline.stages.publish import receipt_key
 from pipeline.version import VERSION
 
@@ -142,7 +143,10 @@ def _stands(url: str, found: StoredObject) -> tuple[str, int, str | None]:
 
 
 def _objects(recording: Recording, listings: Listings) -> Iterator[StoredObject]:
-    """What is named after the recording; without names of Agora, all beside its playlist."""
+    """What is named after the recording; without names of Agora, all beside its playlist.  Captions
+    have names of their own.
+    """
+    yield from belonging(recording).values()
     for part in recording.parts:
         yield from part.copies
         if part.playlist is not None:

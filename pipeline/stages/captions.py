@@ -67,13 +67,17 @@ class CaptionsRead(Struct, frozen=True, eq=False):
 def beside(recording: Recording, storage: Storage) -> tuple[Group, ...]:
     """The captions that belong to a recording, in the order of their names."""
     part = recording.parts[0]
-    if not part.captions or part.playlist is None:
-        return ()
-    own = _own(part.captions, recording)
-    if not own and _alone(recording, part):
-        own = dict(part.captions)
-    near = (group for group in _grouped(own, storage) if _in_time(group, part))
+    near = (one for one in _grouped(belonging(recording), storage) if _in_time(one, part))
     return tuple(islice(near, MOST_GROUPS))
+
+
+def belonging(recording: Recording) -> Mapping[str, StoredObject]:
+    """The captions that are a recording's own by their names, by name, whatever their time."""
+    part = recording.parts[0]
+    if not part.captions or part.playlist is None:
+        return {}
+    own = _own(part.captions, recording)
+    return own if own or not _alone(recording, part) else part.captions
 
 
 def _own(captions: Mapping[str, StoredObject], recording: Recording) -> dict[str, StoredObject]:

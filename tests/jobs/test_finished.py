@@ -107,6 +107,16 @@ def test_what_has_another_choice_is_made_again(folders):
     assert made(folders.run(force=True)) == 3
 
 
+def test_captions_that_come_later_are_put_in(folders):
+    """Though they are not called after the recording."""
+    folders.run()
+    beside = sorted(folders.source.rglob("*.ts"))[0].parent
+    (beside / "any.vtt").write_text("WEBVTT\n\n00:00.100 --> 00:01.000\nhello\n")
+    outcomes = folders.run()
+    assert [len(one.captions) for one in outcomes.values() if one.made] == [1]
+    assert made(folders.run()) == 0
+
+
 def test_a_source_that_changed_is_looked_at(folders):
     folders.run()
     one = sorted(folders.source.rglob("*.ts"))[0]

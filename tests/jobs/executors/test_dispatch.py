@@ -93,6 +93,15 @@ def test_each_is_made_once_and_the_second_run_asks_nobody(tmp_path, by):
     assert len(again) == 3
 
 
+def test_a_worker_finds_captions_that_are_not_called_after_the_recording(tmp_path, by):
+    folder = write_copies(tmp_path / "in", 1)
+    (folder / "any.vtt").write_text("WEBVTT\n\n00:00.100 --> 00:01.000\nhello\n")
+    place = Place(tmp_path, 1, by)
+    with ThreadPoolExecutor(1) as pool:
+        (outcome,) = place.run(pool)
+    assert [(track.name, track.cues) for track in outcome.captions] == [("any", 1)]
+
+
 def test_what_is_sent_is_small_whatever_lies_beside_it_and_holds_no_secret(
     tmp_path, by, monkeypatch
 ):
