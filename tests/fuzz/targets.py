@@ -12,6 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.agora import names
+from pipeline.media.captions import webvtt
+from pipeline.media.captions.clock import ResultClock
+from pipeline.media.captions.readings import CaptionFile, reading
+from pipeline.media.captions.text_track import as_mp4, text_track
 from pipeline.media.containers.packed_audio import OWNER, from_packed
 from pipeline.media.containers.to_ts import Contained, from_fragments, from_webm
 from pipeline.media.isobmff import sample_tables as mp4
@@ -164,6 +168,31 @@ def read_playlist(data: bytes) -> None:
     assert len(read.findings) < 20 * playlist.MAX_NAMED
 
 
+def read_captions(data: bytes) -> None:
+    """Captions are read as plain text or malformed; what is shown of them makes a sound track."""
+    try:
+        document = webvtt.parse(data)
+    except Malformed:
+        return
+    for cue in document.cues:
+        assert 0 <= cue.begin < cue.end
+        assert 0 < len(cue.text) <= webvtt.MOST_TEXT
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", cue.text)
+    clock = ResultClock(zero=(1_772_442_000.0,), seconds=100.0, first=0)
+    found = reading([CaptionFile(document)], clock)
+    track = text_track(found.cues if found else (), "eng")
+    times = [sample.at for sample in track.samples]
+    assert times == sorted(set(times))
+    assert times[0] == 0
+    assert times[-1] <= 100_000
+    if not track.says:
+        return
+    whole = as_mp4(track)
+    moov = mp4.moov_span(lambda at, size: whole[at : at + size], len(whole)).moov
+    (read,) = mp4.parse_moov(whole[moov.offset : moov.offset + moov.size]).tracks
+    assert read.dts.tolist() == times[:-1]
+
+
 def read_names(data: bytes) -> None:
     """A file name is in Agora's grammar or not."""
     text = data.decode("utf-8", "surrogateescape")
@@ -267,6 +296,14 @@ def playlists() -> Iterator[bytes]:
     yield head + b'#EXT-X-KEY:METHOD=AES-128,URI="k"\n#EXT-X-MAP:URI="i.mp4"\n#EXTINF:1,\n../a.ts\n'
 
 
+def captions() -> Iterator[bytes]:
+    """Captions with what may stand in them."""
+    head = b"WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:900000\nLanguage: en-US\n\n"
+    yield head + b"1\n00:01.000 --> 00:02.500 line:0\n<v Anna>a &amp; <b>b</b>\n\nNOTE x\n"
+    yield head + b"492345:00:01.000 --> 492345:00:02.000\nx\n00:03.000 --> 00:04.000\ny\n"
+    yield b"WEBVTT\n\n00:01.000 --> 00:09.000\na\n\n00:02,000-->00:08,000\nb\n"
+
+
 def file_names() -> Iterator[bytes]:
     """Names of slices and playlists."""
     sid = b"0123456789abcdef0123456789abcdef"
@@ -335,5 +372,6 @@ TARGETS: Mapping[str, Target] = {
     "webm": Target(open_webm, webms, 4096),
     "fmp4": Target(open_fragments, fragmented, 4096),
     "packed": Target(open_packed, packed_audio, 2048),
+    "captions": Target(read_captions, captions, 2048),
     "names": Target(read_names, file_names, 300),
 }

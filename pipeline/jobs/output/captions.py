@@ -32,12 +32,12 @@ class Subtitles(Struct, frozen=True, eq=False):
 
     def of_span(self, begin: float, end: float) -> tuple[TextTrack, ...]:
         """A text track of each for a file that holds these seconds; none where nothing is said."""
-        return tuple(
-            text_track(cues, iso639(read.language))
+        tracks = (
+            text_track(of_span(found.cues, begin, end), iso639(read.language))
             for read, found in self.readings
             if found is not None
-            if (cues := of_span(found.cues, begin, end))
         )
+        return tuple(track for track in tracks if track.says)
 
     @property
     def told(self) -> tuple[CaptionTrack, ...]:

@@ -29,6 +29,11 @@ class TextTrack(Struct, frozen=True):
     language: str = ""  # ISO 639-2, or empty
 
     @property
+    def says(self) -> bool:
+        """Whether anything is shown: a track of nothing cannot be made."""
+        return len(self.samples) > 1
+
+    @property
     def index_size(self) -> int:
         """Bytes that the index of an MP4 may need for it: muxers put empty samples between."""
         return 2048 + 64 * len(self.samples)

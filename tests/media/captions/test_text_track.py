@@ -33,6 +33,12 @@ def test_cues_without_a_gap_or_a_length():
     ]
 
 
+def test_a_track_of_nothing_says_nothing():
+    """A cue may be cut to less than a millisecond."""
+    assert [text_track(cues).says for cues in ([], [Cue(1.0, 1.0002, "a")])] == [False, False]
+    assert text_track([Cue(1.0, 1.001, "a")]).says
+
+
 def test_the_latest_are_shown_where_there_are_too_many():
     many = text_track([Cue(n, 100.0, str(n)) for n in range(10)]).samples
     assert many[-2] == Sample(9000, "\n".join(map(str, range(10 - MOST_AT_ONCE, 10))))
