@@ -1,4 +1,6 @@
-"""The watcher: look, work, wait, and again; or one cycle, for cron.  Long: one class, its state."""
+"""The watcher: look, work, wait, and again; or one cycle, for cron.  Long: a short function for each
+thing that a cycle does.
+"""
 
 import random
 import time
