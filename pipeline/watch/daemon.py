@@ -1,5 +1,5 @@
-"""The watcher: look, work, wait, and again; or one cycle, for cron.  Long: a short function for each
-thing that a cycle does.
+"""The watcher: look, work, wait, and again; or one cycle, for cron.  Long: a short function for
+each thing that a cycle does.
 """
 
 import random
