@@ -9,13 +9,13 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 
 from msgspec import Struct
 
 from pipeline.agora import names
-from pipeline.errors import DeniedError, NotFoundError, UsageError
+from pipeline.errors import ChangedError, DeniedError, NotFoundError, UsageError
 from pipeline.media.captions import webvtt
 from pipeline.media.captions.languages import in_name
 from pipeline.media.captions.listing import is_caption, lists_captions
@@ -24,8 +24,10 @@ from pipeline.media.malformed import Malformed
 from pipeline.media.playlist import parse as playlists
 from pipeline.model import Part, Recording, SourceFile, StoredObject
 from pipeline.storage import Storage
+from pipeline.storage.names import printable
 
 PLAYLIST = ".m3u8"
+GONE = (ChangedError, DeniedError, NotFoundError)  # what costs captions, and nothing else
 LARGEST_PLAYLIST = 4 << 20  # bytes
 MOST_FILES = 20_000  # of one playlist: a day in slices of 5 seconds
 MOST_BYTES = 64 << 20  # of all files of one playlist
@@ -165,19 +167,26 @@ def named(storage: Storage, key: str) -> Group:
 
 def read(group: Group) -> CaptionsRead:
     """What the files say, in the order of their playlist or their names."""
-    order = _listed(group) if group.playlist else _by_name(group.files)
     read, sources, wrong, size = [], [], [], 0
+    order = _by_name(group.files)
     if group.playlist:
-        sources.append(_source(group.playlist, _text(group.storage, group.playlist)))
+        try:
+            listing = _text(group.storage, group.playlist)
+            sources.append(_source(group.playlist, listing))
+            order = _listed(group, group.playlist, listing)
+        except GONE as error:
+            wrong.append(printable(error))
     for found, time, lasts in order[:MOST_FILES]:
         size += found.size
         if found.size > webvtt.LARGEST or size > MOST_BYTES:
             wrong.append(f"{found.name}: {found.size} bytes, too much for captions")
             continue
-        data = _text(group.storage, found)
-        sources.append(_source(found, data))
         try:
+            data = _text(group.storage, found)
+            sources.append(_source(found, data))
             read.append(CaptionFile(webvtt.parse(data), time, lasts))
+        except GONE as error:
+            wrong.append(printable(error))
         except Malformed as error:
             wrong.append(f"{found.name}: {error}")
     wrong += [f"{len(order)} files, expected at most {MOST_FILES}"] * (len(order) > MOST_FILES)
@@ -193,11 +202,9 @@ def read(group: Group) -> CaptionsRead:
 Entry = tuple[StoredObject, float | None, float | None]  # time and length: seconds
 
 
-def _listed(group: Group) -> list[Entry]:
+def _listed(group: Group, playlist: StoredObject, data: bytes) -> list[Entry]:
     """Files in the order of their playlist, with what it says of their time."""
-    assert group.playlist is not None
-    data = _text(group.storage, group.playlist)
-    folder = group.playlist.key.removesuffix(group.playlist.name)
+    folder = playlist.key.removesuffix(playlist.name)
     by_name = {o.key.removeprefix(folder): o for o in group.files}
     dated = _dated(data)
     found: list[Entry] = []
@@ -231,7 +238,9 @@ def _dated(data: bytes) -> dict[int, float]:
     for line in data.decode("utf-8", "replace").splitlines():
         if match := _DATED.match(line):
             with suppress(ValueError, OverflowError):
-                found[number] = datetime.fromisoformat(match[1]).timestamp()
+                told = datetime.fromisoformat(match[1])
+                zone = told.tzinfo or UTC
+                found[number] = told.replace(tzinfo=zone).timestamp()
         number += line.strip()[:1] not in ("", "#")
     return found
 

@@ -106,6 +106,19 @@ def test_what_is_no_caption_is_said_and_listed(tmp_path, monkeypatch):
     assert [one.sha256 is None for one in read.sources] == [False, False, False, True]
 
 
+def test_captions_that_are_gone_meanwhile_cost_nothing_else(tmp_path):
+    for name in ("a_1.vtt", "a_2.vtt"):
+        (tmp_path / name).write_text(ONE)
+    (tmp_path / "a.m3u8").write_text("#EXTM3U\n#EXTINF:1,\na_1.vtt\n#EXTINF:1,\na_2.vtt\n")
+    group = captions.named(LocalStorage(tmp_path), "a.m3u8")
+    (tmp_path / "a_1.vtt").unlink()
+    read = captions.read(group)
+    assert (len(read.files), len(read.wrong)) == (1, 1)
+    (tmp_path / "a.m3u8").unlink()
+    assert len(captions.read(group).wrong) == 2
+    assert {one.key for one in captions.read(group).sources} == {"a.m3u8", "a_1.vtt", "a_2.vtt"}
+
+
 def test_what_is_named_must_be_there_and_be_captions(tmp_path):
     storage = laid(tmp_path)
     with pytest.raises(NotFoundError):
