@@ -9,7 +9,6 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -102,21 +101,28 @@ def _walk(path: Path, wanted: Piece, digests: list[int], progress: Progress) -> 
     Blocks are used in a ring, so that neither waits for the other at every block.
     """
     sha256 = hashlib.sha256()
-    ring = [memoryview(bytearray(BLOCK)) for _ in range(RING)]
-    hashing: deque[Future[None]] = deque()
+    hashing: deque[tuple[Future[None], memoryview]] = deque()
     start = 0
     with path.open("rb", buffering=0) as file, ThreadPoolExecutor(1) as hasher:
-        for buffer in cycle(ring):
-            if len(hashing) == RING:
-                hashing.popleft().result()  # what was in this buffer
+        while True:
+            buffer = _free(hashing)
             block = buffer[: read_full(file, buffer)]
-            hashing.append(hasher.submit(sha256.update, block))
+            hashing.append((hasher.submit(sha256.update, block), buffer))
             digest_block(block, start, wanted, digests)
             start += len(block)
             progress("verify", len(block))
             if len(block) < BLOCK:
                 break
     return sha256.hexdigest()
+
+
+def _free(hashing: deque[tuple[Future[None], memoryview]]) -> memoryview:
+    """Room for a block: new as long as there are few, then that of the oldest one."""
+    if len(hashing) < RING:
+        return memoryview(np.empty(BLOCK, np.uint8))  # not zeroed: that takes as long as to read
+    hashed, buffer = hashing.popleft()
+    hashed.result()
+    return buffer
 
 
 def _digest(path: Path) -> str:

@@ -38,6 +38,8 @@ class LocalStorage:
         self.creates_once: bool | None = None
         self.shared = False
         self.root = Path(os.path.realpath(root))
+        self._root = str(self.root)
+        self._inside = f"{self._root.rstrip('/')}/"  # what every path below the root begins with
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Every regular file whose key starts with the prefix, in the order of the keys.
@@ -250,14 +252,14 @@ class LocalStorage:
 
         Raises ``UnsafePathError`` if it is outside the root.
         """
-        found = Path(os.path.realpath(self.root / safe_key(key)))
-        if not found.is_relative_to(self.root):
+        found = os.path.realpath(self._inside + safe_key(key))
+        if found != self._root and not found.startswith(self._inside):
             raise UnsafePathError(f"{self.url(key)}: a link on the way leads out of the root")
-        return found
+        return Path(found)
 
     def url(self, key: str = "") -> str:
         """The path, fit to print."""
-        return printable(self.root / key)
+        return printable((self._inside + key).rstrip("/") or "/")
 
     def uri(self, key: str = "") -> str:
         """``file:///path``, links followed."""
