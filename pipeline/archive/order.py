@@ -7,8 +7,8 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from pipeline.archive.bagit.staging import Archive, Staging
+from pipeline.jobs.limits.parallel import Progress
 from pipeline.jobs.options import unwatched
-from pipeline.jobs.parallel import Progress
 from pipeline.muxing.locate import Ffmpeg
 from pipeline.receipts.read import Published
 from pipeline.storage import Storage

@@ -119,7 +119,7 @@ def _walk(path: Path, wanted: Piece, digests: list[int], progress: Progress) -> 
 def _free(hashing: deque[tuple[Future[None], memoryview]]) -> memoryview:
     """Room for a block: new as long as there are few, then that of the oldest one."""
     if len(hashing) < RING:
-        return memoryview(np.empty(BLOCK, np.uint8))  # not zeroed: that takes as long as to read
+        return np.empty(BLOCK, np.uint8).data  # not zeroed: that takes as long as to read
     hashed, buffer = hashing.popleft()
     hashed.result()
     return buffer

@@ -19,8 +19,8 @@ from pipeline.archive.bagit import bag, places
 from pipeline.archive.bagit.bag import Digests
 from pipeline.archive.bagit.places import Form
 from pipeline.errors import ExistsError, NotFoundError, StorageError
+from pipeline.jobs.limits.parallel import Progress
 from pipeline.jobs.options import unwatched
-from pipeline.jobs.parallel import Progress
 from pipeline.model import StoredObject
 from pipeline.storage import Storage
 from pipeline.storage.locations import folder
