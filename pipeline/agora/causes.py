@@ -33,7 +33,7 @@ class Cause(Struct, frozen=True):
     """One reason; ``type`` is that of the notification that told it.
 
     ``begin`` and ``end`` are seconds since 1970: None for one of whole files, and for an end that
-    nobody told.  ``track`` is ``audio`` or ``video``; None: both.
+    nobody told.  ``track`` is ``audio`` or ``video``; None: both.  ``uid`` is whose; None: of all.
     """
 
     type: int
@@ -41,6 +41,7 @@ class Cause(Struct, frozen=True):
     begin: float | None = None
     end: float | None = None
     track: str | None = None
+    uid: str | None = None
 
 
 def causes(notices: Sequence[Notice]) -> tuple[Cause, ...]:
@@ -104,7 +105,8 @@ def _absence(gone: Notice, end: float | None) -> Cause:
     assert isinstance(event, StreamChanged)
     what = "pictures" if event.video else "sound"
     said = f"no {what} of user {event.stream_uid or '?'} came"
-    return Cause(gone.type, said, event.at, end, "video" if event.video else "audio")
+    track = "video" if event.video else "audio"
+    return Cause(gone.type, said, event.at, end, track, event.stream_uid)
 
 
 def _leaving(notices: Sequence[Notice]) -> Iterator[Cause]:

@@ -242,4 +242,5 @@ def _json(row: dict[str, Any]) -> dict[str, Any]:
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     from pipeline.ledger.times import moment
 
-    return {k: moment(v) if k in _TIMES and v is not None else v for k, v in row.items()}
+    # a float, because "listed" and "ended" are times in some tables, and numbers in others
+    return {k: moment(v) if k in _TIMES and isinstance(v, float) else v for k, v in row.items()}

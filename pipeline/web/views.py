@@ -18,7 +18,7 @@ from pipeline.ledger.browsing import Wanted
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.measures import Group
 from pipeline.ledger.states import OPEN
-from pipeline.model import AccountEntry, Severity
+from pipeline.model import Absence, AccountEntry, Report, Severity
 from pipeline.receipts.read import read
 from pipeline.report.page import page
 from pipeline.report.published import facts_of
@@ -68,6 +68,8 @@ def recording(ledger: Ledger, number: int, opened: Opener) -> Shown:
         "receipt": receipt,
         "findings": [f for f in report.findings if f.severity != Severity.INFO] if report else [],
         "holes": [(h, blamed.of_hole(receipt.causes, h)) for h in report.holes] if report else [],
+        "users": report.users if report else (),
+        "absences": list(_absences(receipt)),
         "account": list(_account(receipt)),
         "said": said,
         "story": causes.said,
@@ -86,6 +88,13 @@ def report(ledger: Ledger, number: int, opened: Opener) -> str:
         raise NotFoundError("nothing is published of it yet")
     storage, key = opened(uris[0])
     return page(facts_of(read(storage, key), storage, media=()))
+
+
+def _absences(receipt: explained.Receipt) -> Iterator[tuple[Report, Absence, Sequence[Cause]]]:
+    """When users of a session sent nothing, each with what Agora says of it."""
+    for user in receipt.report.users if receipt.report else ():
+        for one in user.absences:
+            yield user, one, blamed.of_absence(receipt.causes, one, user.uid)
 
 
 def _account(receipt: explained.Receipt) -> Iterator[tuple[AccountEntry, Sequence[Cause]]]:

@@ -2,11 +2,16 @@
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from pipeline.agora import webhook
+from pipeline.ledger import notices
+from pipeline.ledger.ledger import Ledger
 from tests.cli.conftest import SAMPLES
+from tests.web.sender import notice
 
 pytestmark = pytest.mark.usefixtures("ffmpeg")
 
@@ -220,3 +225,30 @@ def test_everybody_in_one_file(recpipe, session):
 def test_what_cannot_be_made_of_all(recpipe, session, options, said):
     ended = recpipe("convert", "src", "-o", "out", *options)
     assert (ended.code, said in ended.err) == (2, True), ended.err
+
+
+def test_explain_says_what_agora_knows_of_an_absence(recpipe, session, clean):
+    """Each user is told only what is said of him; what nobody told is left open."""
+    url = f"sqlite:///{Path.cwd()}/ledger.db"
+    watch = ("watch", "src", "--to", "out", "--once", "--settle", "0s", "--ledger", url)
+    assert recpipe(*watch).code == 0
+    (absence,) = recpipe("convert", "src", "-o", "out", "--json").lines[1]["absences"]
+    begin = round(1000 * datetime.fromisoformat(absence["utc"]).timestamp())
+    sid = session.partition("_")[0]
+    gone = {"state": 1, "UtcMs": begin}
+    for number, uid in enumerate(("1001", "1002")):
+        raw = notice(43, {**gone, "streamUid": uid}, sid=sid, sequence=number)
+        with Ledger(url) as ledger:
+            notices.keep(ledger, [notices.kept(webhook.parse(raw), raw)])
+    (line,) = recpipe("explain", session, "--json", "--ledger", url).lines
+    why = "no sound of user 1002 came"
+    assert [(user["uid"], user["verdict"], user["absences"]) for user in line["users"]] == [
+        ("1001", "ok", []),
+        ("1002", "ok", [{**absence, "causes": [why]}]),
+    ]
+    assert [(part["listed"], part["ended"]) for part in line["parts"]] == [
+        (count, True) for count in (2, 2, 1, 2)
+    ]
+    told = recpipe("explain", session, "--ledger", url).out
+    assert "  user      1001: ok\n  user      1002: ok\n  away      audio at " in told
+    assert f" s: muted; Agora: {why}\n" in told

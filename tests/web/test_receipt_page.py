@@ -74,6 +74,26 @@ def test_a_receipt_may_hold_anything(browser, receipt, path):
     assert max(map(len, page.said)) < 1000
 
 
+def test_of_a_session_it_shows_who_was_away_and_why(recpipe, browser, ledger, url, tmp_path):
+    acts = ("--users", "2", "--act", "1002:mute@3", "--duration", "8s", "--segments", "4s")
+    recpipe("simulate", "recording", "-o", tmp_path / "src", "--size", "160x96", *acts)
+    to = ("--to", tmp_path / "out", "--once", "--settle", "0s", "--ledger", url)
+    assert recpipe("watch", tmp_path / "src", *to).code == 0
+    (row,) = browsing.page(ledger, Wanted()).rows
+    (receipt,) = (tmp_path / "out").glob("*.receipt.json")
+    (one,) = json.loads(receipt.read_text())["users"][1]["absences"]
+    begin = round(1000 * datetime.fromisoformat(one["utc"]).timestamp())
+    for number, uid in enumerate(("1001", "1002")):
+        gone = {"state": 1, "UtcMs": begin, "streamUid": uid}
+        raw = notice(43, gone, sid=row["sid"], sequence=number)
+        notices.keep(ledger, [notices.kept(webhook.parse(raw), raw)])
+    page = look(browser, f"/recordings/{row['id']}")
+    assert "1001 ok" in page.text
+    row = f"1002 sound {one['start']:.1f} s {one['length']:.1f} s muted , kept"
+    assert f"{row} no sound of user 1002 came" in page.text
+    assert page.text.count("no sound of user 1001 came") == 0
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 1}', "\x00" * 100])
 def test_a_broken_receipt_is_told_and_the_rest_is_shown(browser, receipt, path, text):
     receipt.write_text(text)

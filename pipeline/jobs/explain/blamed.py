@@ -7,12 +7,18 @@ from typing import Any
 
 from pipeline.agora import names
 from pipeline.agora.causes import Cause, of_files, of_span
-from pipeline.model import Hole
+from pipeline.model import Absence, Hole
 
 
 def of_hole(found: Sequence[Cause], hole: Hole) -> tuple[Cause, ...]:
     """What explains a hole, by the time at which it began."""
     return of_span(found, _seconds(hole.utc), hole.length, hole.kind)
+
+
+def of_absence(found: Sequence[Cause], absence: Absence, uid: str | None) -> tuple[Cause, ...]:
+    """What explains that a user sent nothing, by the time at which that began."""
+    own = [cause for cause in found if cause.uid in (None, uid)]
+    return of_span(own, _seconds(absence.utc), absence.length, absence.kind)
 
 
 def of_entry(found: Sequence[Cause], row: Mapping[str, Any]) -> tuple[Cause, ...]:

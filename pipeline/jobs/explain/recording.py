@@ -14,7 +14,7 @@ from pipeline.jobs.output.destinations import Opener
 from pipeline.ledger.advice import advice
 from pipeline.ledger.queries import Explained
 from pipeline.ledger.times import ago, moment
-from pipeline.model import Hole, Report, Severity
+from pipeline.model import Absence, Hole, Report, Severity
 from pipeline.receipts.read import read
 from pipeline.receipts.report import reported
 from pipeline.storage.names import printable
@@ -73,7 +73,22 @@ def as_json(found: Receipt) -> dict[str, Any]:
         "findings": [to_builtins(finding) for finding in found.report.findings],
         "holes": [_hole_as_json(hole, found.causes) for hole in found.report.holes],
     }
+    if found.report.users:
+        said["users"] = [_user_as_json(user, found.causes) for user in found.report.users]
     return said if found.account is None else {**said, "account": found.account}
+
+
+def _user_as_json(user: Report, why: Sequence[Cause]) -> dict[str, Any]:
+    """A user of a session: when nothing was sent, and what Agora told of that."""
+    return {
+        **{"uid": user.uid, "verdict": user.verdict.value, "lost_seconds": dict(user.lost_seconds)},
+        "absences": [_absence_as_json(one, user.uid, why) for one in user.absences],
+    }
+
+
+def _absence_as_json(one: Absence, uid: str | None, why: Sequence[Cause]) -> dict[str, Any]:
+    told = [cause.said for cause in blamed.of_absence(why, one, uid)]
+    return {**to_builtins(one), **({"causes": told} if told else {})}
 
 
 def _hole_as_json(hole: Hole, why: Sequence[Cause]) -> dict[str, Any]:
@@ -150,6 +165,7 @@ def _said(found: Receipt) -> Iterator[tuple[str, str]]:
     above = [f for f in report.findings if f.severity != Severity.INFO]
     yield from _first([(f.severity.value, f"{head(f)}  {said(f)}") for f in above])
     yield from _first([("hole", _hole(hole, found.causes)) for hole in report.holes])
+    yield from _first([row for user in report.users for row in _user(user, found.causes)])
     yield from _first([("account", row) for row in _rows(found.account)])
 
 
@@ -164,6 +180,17 @@ def _hole(hole: Hole, why: Sequence[Cause]) -> str:
     told = "; ".join(cause.said for cause in blamed.of_hole(why, hole))
     agora = f"; Agora: {told}" if told else ""
     return f"{where}: {hole.reason}, {hole.became}, before {hole.segment}{agora}"
+
+
+def _user(user: Report, why: Sequence[Cause]) -> Iterator[tuple[str, str]]:
+    """A user of a session, and when and why nothing came; that is no loss."""
+    named = f" ({user.name})" if user.name else ""
+    missing = f", lost {lost(user)}" if lost(user) else ""
+    yield "user", f"{user.uid}{named}: {user.verdict.value}{missing}"
+    for one in user.absences:
+        told = "; ".join(cause.said for cause in blamed.of_absence(why, one, user.uid))
+        agora = f"; Agora: {told}" if told else ""
+        yield "away", f"{one.kind} at {one.start:.3f} s, {one.length:.3f} s: {one.cause}{agora}"
 
 
 def _rows(account: object) -> list[str]:
