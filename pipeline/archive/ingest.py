@@ -166,7 +166,8 @@ def _take_originals(
     def stay(one: SourceFile) -> tuple[bag.Fetch, bag.Digests]:
         digests = digest(source.open(one.key), staging.read_on)
         if one.sha256 not in (None, digests.sha256):
-            raise StorageError(f"{source.url(one.key)}: changed since it was converted")
+            said = "changed since it was converted; convert it again"
+            raise StorageError(f"{source.url(one.key)}: {said}")
         where = original_path(published, one.key)
         return bag.Fetch(source.uri(one.key), digests.size, where), digests
 

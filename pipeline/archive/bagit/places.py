@@ -22,6 +22,7 @@ STATE = ".recpipe/"  # what is remembered of an archive; hidden, and in no bag
 STAGING = ".recpipe-ingest/"  # bags that are not whole yet
 TAR = ".tar"
 CHUNK = 1 << 20  # bytes
+CUT = "not a whole tar; see recpipe archive verify --repair-from"
 
 
 class Form(StrEnum):
@@ -90,7 +91,8 @@ def read(storage: Storage, place: BagLocation, path: str) -> bytes:
     for found, _, chunks in members(storage, place):
         if found == path:
             return b"".join(chunks)
-    raise NotFoundError(f"{storage.url(place.key)}: holds no {path}")
+    said = f"holds no {path}; see recpipe archive verify"
+    raise NotFoundError(f"{storage.url(place.key)}: {said}")
 
 
 def members(storage: Storage, place: BagLocation) -> Iterator[tuple[str, int, Iterator[bytes]]]:
@@ -109,12 +111,13 @@ def members(storage: Storage, place: BagLocation) -> Iterator[tuple[str, int, It
                 path = member.name.removeprefix(f"{place.name}/")
                 file = tar.extractfile(member) if member.isfile() else None
                 if file is None or path == member.name:
-                    raise StorageError(f"{where}: {member.name!r} is no file of this bag")
+                    said = f"{member.name!r} is no file of this bag; make the tar again"
+                    raise StorageError(f"{where}: {said}")
                 yield path, member.size, _read(file, where)
         while stream.read(CHUNK):  # the store counts what it sends, and says so at the end
             pass
     except tarfile.TarError as error:
-        raise StorageError(f"{where}: not a whole tar") from error
+        raise StorageError(f"{where}: {CUT}") from error
 
 
 def _read(file: IO[bytes], where: str) -> Iterator[bytes]:
@@ -122,7 +125,7 @@ def _read(file: IO[bytes], where: str) -> Iterator[bytes]:
         while chunk := file.read(CHUNK):
             yield chunk
     except tarfile.TarError as error:
-        raise StorageError(f"{where}: not a whole tar") from error
+        raise StorageError(f"{where}: {CUT}") from error
 
 
 class _Chunks(io.RawIOBase):

@@ -128,7 +128,8 @@ class Staging:
                 digests = digest(source.open(key), write)
             if sha256 not in (None, digests.sha256):
                 where, found = source.url(key), digests.sha256
-                raise StorageError(f"{where}: SHA-256 {found}, its receipt says {sha256}")
+                said = f"SHA-256 {found}, its receipt says {sha256}; convert it again"
+                raise StorageError(f"{where}: {said}")
             if look is not None:
                 look(temporary)
             self._store(temporary, path, digests, identity=identity)
@@ -170,7 +171,8 @@ class Staging:
         stored = self._storage.adopt(temporary, key, **told, sent=self._sent(self._storage))
         if stored.size != digests.size:
             where = self._storage.url(key)
-            raise StorageError(f"{where}: {stored.size} bytes stored, {digests.size} sent")
+            said = f"{stored.size} bytes stored, {digests.size} sent; run again"
+            raise StorageError(f"{where}: {said}")
         self._note(path, identity, digests, stored)
 
     def _note(self, path: str, identity: str, digests: Digests, stored: StoredObject) -> None:

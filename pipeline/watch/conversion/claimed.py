@@ -250,7 +250,8 @@ def _read_back(context: WorkContext, claim: Claim, key: str) -> PublishedVersion
     found = restored(published, context.to) if published else None
     if published is None or found is None:
         where = context.to.url(publish.receipt_key(key))
-        raise StorageError(f"{where}: was published, and is not to be read back")
+        said = "was published, and is not to be read back; see what may be read there"
+        raise StorageError(f"{where}: {said}")
     _remove_losers(context, claim, key, published.key)
     return found.made
 
