@@ -205,4 +205,4 @@ def test_real_recordings_side_by_side(ffmpeg, tmp_path):
     outcomes = list(convert_all(works, ffmpeg, options, jobs=3, watch=watch))
     assert [outcome.verdict for outcome in outcomes] == [Verdict.OK] * 3
     assert len({id for id, _ in seen}) == 3
-    assert {stage for _, stage in seen} == {"inspect", "convert", "verify"}
+    assert {stage for _, stage in seen} == {"inspect", "convert", "verify", "publish"}

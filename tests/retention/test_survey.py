@@ -1,6 +1,7 @@
 """What may be deleted is planned exactly; whatever speaks against it is a reason."""
 
 import json
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -344,10 +345,7 @@ def test_a_clock_set_back_a_year_is_refused(anywhere):
 
 @pytest.mark.parametrize("location", ["/", "/tmp/.trash/x"])
 def test_a_whole_store_and_the_trash_are_refused(yard, location):
-    yard.source = LocalStorage.__new__(LocalStorage)
-    from pathlib import Path
-
-    yard.source.root = Path(location)
+    yard.source = LocalStorage(Path(location))
     with pytest.raises(GuardError):
         yard.survey()
 
