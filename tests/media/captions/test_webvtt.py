@@ -52,12 +52,23 @@ def test_a_file_as_speech_to_text_writes_it():
             id="no blank line in between",
         ),
         pytest.param(
+            "WEBVTT\n\n01:02:03.004 --> 02:03:04.005\nlong",
+            [(3723.004, 7384.005, "long")],
+            id="hours, minutes, seconds, milliseconds",
+        ),
+        pytest.param(
             "WEBVTT\n\nSTYLE\n::cue { color: red }\n\n" + ONE, [(1, 2.5, "hello")], id="style"
         ),
     ],
 )
 def test_what_is_read(text, cues):
     assert said(text) == cues
+
+
+def test_its_head_may_say_only_one_thing():
+    assert parse(b"WEBVTT\nLanguage: de\n").language == "de"
+    told = parse(b"WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:90,LOCAL:01:02:03.004\n").map
+    assert told == TimestampMap(3723.004, 90)
 
 
 @pytest.mark.parametrize(
