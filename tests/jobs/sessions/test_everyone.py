@@ -221,7 +221,7 @@ def test_names_are_in_the_tiles_and_beside_what_was_said(stored, composed, out):
     try:
         named = composed(people=people, speakers=True)
     except FfmpegMissingError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"platform: {error}")
     assert named.sha256 != plain.sha256
     assert [user.name for user in named.users] == ["Anna: [Müller]'s", None]
     cues = (out / f"{made.name}.speakers.vtt").read_text(encoding="utf-8")
