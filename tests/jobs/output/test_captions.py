@@ -96,6 +96,19 @@ def test_captions_are_shown_when_they_were_said(recorded, beside, out, ffmpeg):
     assert (again.made, again.captions, again.sha256) == (False, report.captions, report.sha256)
 
 
+def test_captions_may_be_on_the_clock_of_the_slices(recorded, beside, out, ffmpeg):
+    """As RFC 8216 section 3.5 has it; the first stamp is that by ffprobe."""
+    first = min(recorded.folder.glob("*.ts"))
+    entries = ("-show_entries", "packet=pts", "-of", "csv=p=0")
+    argv = [str(ffmpeg.ffprobe), "-v", "error", *entries, str(first)]
+    told = subprocess.run(argv, capture_output=True, check=True, text=True, env=ffmpeg.env)
+    stamp = min(int(line.split(",")[0]) for line in told.stdout.split())
+    beside(vtt(*SAID, zero=60.0, head=f"\nX-TIMESTAMP-MAP=LOCAL:00:01:00.000,MPEGTS:{stamp}"))
+    report = r.convert(recorded.folder, out, ffmpeg)
+    assert "placed by the stamps in X-TIMESTAMP-MAP" in findings(report)[0][1]
+    assert near(shown(report.output, ffmpeg), [*SAID[:2], (18.0, report.duration, "ümlaut")])
+
+
 def test_the_track_says_its_language(recorded, beside, out, ffmpeg):
     beside(vtt(*SAID), f"{TASK}_{r.CNAME}_fr-FR.vtt")
     report = r.convert(recorded.folder, out, ffmpeg)
