@@ -30,8 +30,8 @@ def send(
     """Upload all parts of a file, then, once ``guard`` returns, complete the upload.
 
     ``size`` is in bytes; ``upload`` has Bucket, Key and UploadId; ``counted`` is told of all bytes.
-     Aborted if anything raises, so
-    that no paid parts stay behind.  Raises what boto3 does: for use within ``s3_errors``.
+    Aborted if anything raises, so that no paid parts stay behind.  Raises what boto3 does: for use
+    within ``s3_errors``.
     """
 
     def part(number: int) -> dict[str, Any]:
