@@ -38,9 +38,9 @@ def test_a_stream_that_comes_no_more_and_again_is_a_span_of_its_user():
         )
     )
     assert found == (
-        Cause(43, "no sound of user 7 came", T0 + 10, T0 + 20, "audio"),
-        Cause(43, "no sound of user 8 came", T0 + 11, None, "audio"),
-        Cause(44, "no pictures of user 7 came", T0 + 30, None, "video"),
+        Cause(43, "no sound of user 7 came", T0 + 10, T0 + 20, "audio", "7"),
+        Cause(43, "no sound of user 8 came", T0 + 11, None, "audio", "8"),
+        Cause(44, "no pictures of user 7 came", T0 + 30, None, "video", "7"),
     )
 
 

