@@ -7,7 +7,7 @@ by its sid, by its channel, or because no other recording lies there.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -139,15 +139,6 @@ def _first_last(part: Part) -> tuple[str, ...]:
     return (min(own), max(own)) if own else ()
 
 
-def _holds_captions(storage: Storage, playlist: StoredObject) -> bool:
-    """Whether a playlist lists nothing but captions; False where it cannot be read."""
-    if not 0 < playlist.size <= LARGEST_PLAYLIST:
-        return False
-    with suppress(NotFoundError, DeniedError):
-        return lists_captions(_text(storage, playlist))
-    return False
-
-
 def named(storage: Storage, key: str) -> Group:
     """Captions by the key of their playlist, or of a single file.  UsageError for anything else,
     NotFoundError if it is not there.
@@ -155,12 +146,13 @@ def named(storage: Storage, key: str) -> Group:
     found = storage.head(key)
     if not _is_playlist(found.name):
         return Group(found.name, None, (found,), storage)
-    if not _holds_captions(storage, found):
+    listing = _text(storage, found) if found.size <= LARGEST_PLAYLIST else b""
+    if not lists_captions(listing):
         said = "lists no captions; name a playlist of .vtt files, or one such file"
         raise UsageError(f"{storage.url(key)}: {said}")
     folder = found.key.removesuffix(found.name)
     here = (o for o in storage.list(folder) if is_caption(o.key))
-    listed = set(_uris(_text(storage, found)))
+    listed = {segment.uri for segment in playlists.parse(listing).segments}
     files = tuple(o for o in here if o.key[len(folder) :] in listed)
     return Group(found.name, found, files, storage)
 
@@ -189,7 +181,9 @@ def read(group: Group) -> CaptionsRead:
             wrong.append(printable(error))
         except Malformed as error:
             wrong.append(f"{found.name}: {error}")
-    wrong += [f"{len(order)} files, expected at most {MOST_FILES}"] * (len(order) > MOST_FILES)
+    wrong += [f"{group.name}: {len(order)} files, expected at most {MOST_FILES}"] * (
+        len(order) > MOST_FILES
+    )
     known = {source.key for source in sources}
     sources += [
         SourceFile(o.key, o.size, o.etag, None) for o in group.objects if o.key not in known
@@ -243,10 +237,6 @@ def _dated(data: bytes) -> dict[int, float]:
                 found[number] = told.replace(tzinfo=zone).timestamp()
         number += line.strip()[:1] not in ("", "#")
     return found
-
-
-def _uris(data: bytes) -> Iterable[str]:
-    return (segment.uri for segment in playlists.parse(data).segments)
 
 
 def _text(storage: Storage, found: StoredObject) -> bytes:

@@ -72,7 +72,7 @@ class LocalStorage:
         with os_errors(f"read {self.url(key)}"):
             status = self.path(key).stat()
         if not stat.S_ISREG(status.st_mode):
-            raise NotFoundError(f"read {self.url(key)}: not a regular file")
+            raise NotFoundError(f"read {self.url(key)}: not a regular file; name a file")
         return _stored(key, status)
 
     def open(self, key: str, *, etag: str | None = None) -> Iterator[bytes]:

@@ -80,10 +80,9 @@ def as_json(found: Receipt) -> dict[str, Any]:
 
 def _user_as_json(user: Report, why: Sequence[Cause]) -> dict[str, Any]:
     """A user of a session: when nothing was sent, and what Agora told of that."""
-    return {
-        **{"uid": user.uid, "verdict": user.verdict.value, "lost_seconds": dict(user.lost_seconds)},
-        "absences": [_absence_as_json(one, user.uid, why) for one in user.absences],
-    }
+    absences = [_absence_as_json(one, user.uid, why) for one in user.absences]
+    told = {"uid": user.uid, "verdict": user.verdict.value, "absences": absences}
+    return {**told, "lost_seconds": dict(user.lost_seconds)}
 
 
 def _absence_as_json(one: Absence, uid: str | None, why: Sequence[Cause]) -> dict[str, Any]:

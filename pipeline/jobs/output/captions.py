@@ -89,7 +89,7 @@ def _told(read: CaptionsRead, placed: Reading | None) -> Iterator[Finding]:
     if read.wrong:
         named = "; ".join(read.wrong[:MOST_TOLD])
         more = f"; and {len(read.wrong) - MOST_TOLD} more" if len(read.wrong) > MOST_TOLD else ""
-        yield _unused(f"{read.name}: {named}{more}", len(read.wrong))
+        yield _unused(f"{named}{more}", len(read.wrong))
     skipped = sum(file.document.skipped for file in read.files)
     if skipped:
         yield _unused(f"{read.name}: {skipped} cues without a time or a text", skipped)

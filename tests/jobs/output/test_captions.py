@@ -150,7 +150,11 @@ def test_each_file_of_a_long_recording_has_its_own(recorded, beside, out, ffmpeg
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        pytest.param("<html>404</html>", "its first line is not WEBVTT", id="no captions"),
+        pytest.param(
+            "<html>404</html>",
+            f"{TASK}_{r.CNAME}.vtt: its first line is not WEBVTT",
+            id="no captions",
+        ),
         pytest.param(vtt(*SAID, zero=r.EPOCH - 5e6), "no cue is of the time", id="another day"),
         pytest.param("WEBVTT\n\n00:02.000 --> 00:01.000\nx\n", "1 cues without", id="a cue"),
     ],
@@ -163,6 +167,7 @@ def test_bad_captions_change_nothing(recorded, beside, out, ffmpeg, text, why):
     (said, *_) = [f for f in report.findings if f.id == "CAPTIONS_UNUSED"]
     assert said.severity is Severity.WARNING
     assert why in said.detail
+    assert said.detail.count(TASK) == 1
     assert r.convert(recorded.folder, out, ffmpeg).made is False
 
 
