@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import NotFoundError, UsageError
+from pipeline.errors import DeniedError, NotFoundError, UsageError
 from pipeline.stages import captions
 from pipeline.stages.discover import discover
 from pipeline.storage.local import LocalStorage
@@ -125,6 +125,16 @@ def test_what_is_named_must_be_there_and_be_captions(tmp_path):
         captions.named(storage, "none.vtt")
     with pytest.raises(UsageError, match="lists no captions"):
         captions.named(storage, f"{SID}_{CNAME}.m3u8")
+
+
+def test_a_named_playlist_that_may_not_be_read_is_not_called_one_without_captions(tmp_path):
+    class Refusing(LocalStorage):
+        def open(self, key, *, etag=None):
+            raise DeniedError(f"read {key}: access denied")
+
+    (tmp_path / "said.m3u8").write_text("#EXTM3U\n#EXTINF:1,\na.vtt\n")
+    with pytest.raises(DeniedError, match="access denied"):
+        captions.named(Refusing(tmp_path), "said.m3u8")
 
 
 def test_a_playlist_of_captions_reads_nothing_outside_its_folder(tmp_path):

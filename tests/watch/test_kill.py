@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -218,16 +219,16 @@ def test_a_store_that_fails_in_every_way(weed, watcher, tmp_path):
 def test_a_destination_that_is_down_at_the_beginning_is_waited_for(weed, watcher, tmp_path):
     """A new ledger has to learn from it first what was made before."""
     bucket, archive = fill(weed, 1), weed.new_bucket()
-    url = f"sqlite:///{tmp_path}/ledger.db"
+    url, log = f"sqlite:///{tmp_path}/ledger.db", tmp_path / "log"
     with faulty(weed.endpoint_url) as (proxy, faults):
         faults.share, faults.down = 0.0, True
         env = {**weed.environment, "AWS_ENDPOINT_URL": proxy}
         process = watcher(bucket, f"s3://{archive}/", url, env=env)
-        _wait_until(lambda: "waits for the destination" in (tmp_path / "log").read_text())
-        assert process.poll() is None
+        _wait_until(process, lambda: "waits for the destination" in log.read_text())
         faults.down = False
         with Ledger(url) as ledger:
-            _wait_until(lambda: [row["state"] for row in queries.status(ledger)] == ["published"])
+            states = partial(queries.status, ledger)
+            _wait_until(process, lambda: [row["state"] for row in states()] == ["published"])
         process.terminate()
         assert process.wait(LONGEST) == 0
     judged(S3Storage(archive, "", weed.client), url, 1, tmp_path / "spool")
@@ -235,18 +236,21 @@ def test_a_destination_that_is_down_at_the_beginning_is_waited_for(weed, watcher
 
 def test_a_watcher_that_waits_for_its_destination_can_be_stopped(weed, watcher, tmp_path):
     url, archive = f"sqlite:///{tmp_path}/ledger.db", weed.new_bucket()
+    log = tmp_path / "log"
     with faulty(weed.endpoint_url) as (proxy, faults):
         faults.down = True
         env = {**weed.environment, "AWS_ENDPOINT_URL": proxy}
         process = watcher(archive, f"s3://{archive}/", url, env=env)
-        _wait_until(lambda: "waits for the destination" in (tmp_path / "log").read_text())
+        _wait_until(process, lambda: "waits for the destination" in log.read_text())
         process.terminate()
         assert process.wait(LONGEST) == 0
 
 
-def _wait_until(done: Callable[[], bool]) -> None:
+def _wait_until(process: subprocess.Popen[str], done: Callable[[], bool]) -> None:
+    """Which the process has to bring about, and must not end before."""
     end = time.monotonic() + LONGEST
     while not done():
+        assert process.poll() is None
         assert time.monotonic() < end
         time.sleep(0.1)
 
