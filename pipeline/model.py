@@ -51,7 +51,9 @@ class StoredObject(Struct, frozen=True):
     key: str
     size: int
     etag: str | None  # None: the store gives none
-    modified: float  # seconds since the epoch
+    modified: (
+        float  # seconds since the epoch; of one version, two questions may be told a second apart
+    )
 
     @property
     def name(self) -> str:
