@@ -11,7 +11,7 @@ PATIENCE = 1.0  # seconds: a terminal and a wrapper may both send the same Ctrl-
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 KEPT = 32 << 20  # bytes: the largest M_MMAP_THRESHOLD that glibc takes on 64 bits
 
-COLLECTED = 50_000  # new objects after which Python looks for cycles
+COLLECTED = 200_000  # new objects after which Python looks for cycles: more than a start makes
 
 
 class _Stop:

@@ -51,9 +51,7 @@ class StoredObject(Struct, frozen=True):
     key: str
     size: int
     etag: str | None  # None: the store gives none
-    modified: (
-        float  # seconds since the epoch; of one version, two questions may be told a second apart
-    )
+    modified: float  # seconds since the epoch; two answers about one version may be 1 s apart
 
     @property
     def name(self) -> str:

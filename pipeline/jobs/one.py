@@ -19,7 +19,6 @@ from pipeline.jobs.output.captions import Subtitles
 from pipeline.jobs.output.destinations import Target
 from pipeline.jobs.output.files import Share, shares, together
 from pipeline.jobs.output.make_file import Job, MadeFile, begun_ahead, make
-from pipeline.jobs.output.pages import with_page
 from pipeline.jobs.output.publishing import (
     Publication,
     done_before,
@@ -59,7 +58,13 @@ def process(
     if report is None:
         with locked(options.spool, target.url):
             report = done_before(job, inventory) or _convert(job, inventory)
-    return _timed(with_page(job, report), job.clock)
+    return _timed(_with_page(job, report) if options.report else report, job.clock)
+
+
+def _with_page(job: Job, report: Report) -> Report:
+    from pipeline.jobs.output.pages import with_page  # its templates take a third of numpy to load
+
+    return with_page(job, report)
 
 
 def _asked(recording: Recording, options: Options) -> Options:

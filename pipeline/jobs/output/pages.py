@@ -11,11 +11,11 @@ from pipeline.report.published import facts_of, is_page, page_key, put
 
 
 def with_page(job: Job, report: Report) -> Report:
-    """The report, with the place of its page if one was asked for.  Safe to repeat.
+    """The report, with the place of its page.  Safe to repeat.
 
     The page of a result that an earlier run made is left as it is.
     """
-    if not job.options.report or report.verdict is Verdict.PENDING:
+    if report.verdict is Verdict.PENDING:
         return report
     storage, key = job.target.storage, page_key(job.target.key)
     before = earlier(storage, job.target.key)
