@@ -202,11 +202,26 @@ def _comes_late(line: _Line, at: int, lane: Lane, begin: float) -> tuple[float, 
     hurt = slots_between(slots, before, segment) or before.damaged
     if hurt and _first_start(lane, slots) != segment.position:
         unread = at == 1 and _span(before, lanes) < HZ  # too little is left of it to tell
-        return (begin if unread else media_end(before, lanes)), True
+        return (begin if unread else media_end(before, lanes) + _usual_wait(line, at, lane)), True
     begin = opening(segment, lanes)
     if lane.codec.kind == "audio":
         begin = min(segment.first(pid) for pid in segment.stamps)
     return float(begin), hurt_before(segment, lane)
+
+
+def _usual_wait(line: _Line, at: int, lane: Lane) -> float:
+    """Ticks by which this lane begins later in a segment than those in front of its first one, by
+    the segments behind that.
+    """
+    others = line.segments[at - 1].stamps.keys()
+    later = [
+        s for s in line.segments[at + 1 :] if lane.pid in s.stamps and others & s.stamps.keys()
+    ]
+    waits = [
+        s.presented(lane.pid)[0] - min(s.presented(pid)[0] for pid in others & s.stamps.keys())
+        for s in later
+    ]
+    return max(0.0, median(waits)) if waits else 0.0
 
 
 def _begun_in_front(line: _Line, at: int, lane: Lane) -> bool:

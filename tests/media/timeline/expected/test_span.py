@@ -150,6 +150,29 @@ def test_video_that_begins_later_and_not_with_a_key_picture(key):
     assert said == ([] if key else [(Severity.ERROR, "2.ts")])
 
 
+@pytest.mark.parametrize("late", [0, 3])
+def test_video_that_begins_behind_damage_begins_as_long_after_the_sound_as_later_on(late):
+    """It waits for what is shown first, in every segment: ``late`` pictures more are missing."""
+    counters: dict[int, int] = {}
+    options = {"delay": 2 * 6000, "counters": counters}
+    datas = [
+        ts.segment(start=S * n, pictures=16, video=ts.VIDEO if n > 2 else None, **options)
+        for n in range(1, 6)
+    ]
+    datas[1] += bytes([1]) * 5000
+    slots = slots_of(datas)
+    if late:
+        first = slots[2].scan
+        video = first.streams[ts.VIDEO]
+        video = replace(video, pts=video.pts + late * 6000, dts=video.dts + late * 6000)
+        streams = {**first.streams, ts.VIDEO: video}
+        slots[2] = replace(slots[2], scan=replace(first, streams=streams))
+    made = plan(slots)
+    promise = made.promised[ts.VIDEO]
+    assert promise.late
+    assert round(made.placed[2].first(ts.VIDEO) - promise.begin) == late * 6000
+
+
 @pytest.mark.parametrize(
     ("started", "whole", "begun"),
     [
