@@ -12,7 +12,7 @@ from pipeline.errors import FfmpegMissingError
 from pipeline.muxing.locate import Ffmpeg, locate
 from tests.recordings import Library
 
-pytest_plugins = ["tests.databases", "tests.packaged", "tests.servers"]
+pytest_plugins = ["tests.databases", "tests.servers", "tests.which_ffmpeg"]
 
 settings.register_profile("untimed", deadline=None)  # a busy machine proves nothing
 settings.load_profile("untimed")
