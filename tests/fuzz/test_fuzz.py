@@ -1,4 +1,4 @@
-"""Foreign bytes of every kind: those kept from earlier runs, and new ones for a few seconds."""
+"""Foreign bytes of every kind: those kept from earlier runs, and new ones for a second."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ import pytest
 from tests.fuzz.targets import CORPUS, TARGETS
 
 ROOT = Path(__file__).parents[2]
-SECONDS = os.environ.get("RECPIPE_FUZZ_SECONDS", "3")  # for each target
+SECONDS = os.environ.get("RECPIPE_FUZZ_SECONDS", "1")  # for each target
 
 
 @pytest.mark.parametrize("name", TARGETS)

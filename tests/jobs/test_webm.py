@@ -1,6 +1,9 @@
 """Recordings of WebM slices, as web users' streams are recorded, and single WebM files."""
 
 import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,12 @@ SLICES = 3
 
 def encode(ffmpeg, path, *, codec="libvpx", sound="libopus", size="320x180", start=0, look=0):
     """A whole WebM file whose clock begins at ``start``."""
+    path.write_bytes(encoded(ffmpeg, codec, sound, size, start, look))
+
+
+@cache
+def encoded(ffmpeg, codec, sound, size, start, look):
+    """Each made once: its pictures and sound are the same every time."""
     argv = [str(ffmpeg.ffmpeg), "-v", "error", "-nostdin", "-y"]
     argv += ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=15,hue=h={40 * look}"]
     argv += [
@@ -25,11 +34,13 @@ def encode(ffmpeg, path, *, codec="libvpx", sound="libopus", size="320x180", sta
     argv += ["-t", str(SECONDS), "-c:v", codec, "-deadline", "realtime", "-cpu-used", "8"]
     own = ("-strict", "-2", "-ac", "2") if sound == "vorbis" else ("-ac", "1")
     argv += ["-b:v", "200k", "-c:a", sound, *own, "-output_ts_offset", str(start)]
-    argv += ["-f", "webm", str(path)]
-    try:
-        subprocess.run(argv, env=ffmpeg.env or None, check=True)
-    except subprocess.CalledProcessError:
-        pytest.skip(f"this ffmpeg cannot encode with {codec} and {sound}")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "made.webm"
+        try:
+            subprocess.run([*argv, str(path)], env=ffmpeg.env or None, check=True)
+        except subprocess.CalledProcessError:
+            pytest.skip(f"this ffmpeg cannot encode with {codec} and {sound}")
+        return path.read_bytes()
 
 
 def publish(folder, ffmpeg, *, going_on=False, sizes=("320x180",) * SLICES, **chosen):

@@ -9,7 +9,7 @@ from tests.trial.__main__ import table, told
 from tests.trial.judge import NAMES
 from tests.trial.rounds import Round, played
 
-ROUNDS = int(os.environ.get("RECPIPE_TRIAL_ROUNDS", "60"))
+ROUNDS = int(os.environ.get("RECPIPE_TRIAL_ROUNDS", "50"))
 SEED = int(os.environ.get("RECPIPE_TRIAL_SEED", "1"))
 
 
